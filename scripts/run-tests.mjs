@@ -1,0 +1,179 @@
+// npm test: every suite on each runtime it is meant for, one process a run, and
+// one closing line for all of them.
+//
+//   npm test                    everything
+//   npm test -- bun lifetime    only the runs and files that the words name: a
+//                               word is a run (bun, node, faults) or a part of
+//                               a file's path
+//   npm run test:long           the same tests with larger numbers
+import { execFileSync, spawn } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { ensureEngines } from "./engines.mjs";
+import { closeScratch, openScratch } from "./leftovers.mjs";
+import { summarize } from "./summary.mjs";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const long = Boolean(process.env.ANTECHAMBER_LONG);
+const minute = 60_000;
+const testTimeout = (long ? 60 : 5) * minute;
+const runTimeout = (long ? 180 : 15) * minute;
+
+const stop = new AbortController();
+const stopped = stop.signal;
+process.on("SIGINT", () => stop.abort()).on("SIGTERM", () => stop.abort());
+
+/**
+ * @typedef {object} Run
+ * @property {string} name
+ * @property {"bun" | "node"} runner whose test command runs the files
+ * @property {string} runtime ANTECHAMBER_RUNTIME: what the servers they start run on
+ * @property {string[]} files
+ */
+
+const files = ["client/test", "server/test", "bench/test"]
+  .filter((folder) => existsSync(join(root, folder)))
+  .flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map(
+      (name) => `./${join(folder, name)}`,
+    ),
+  )
+  .filter((file) => file.endsWith(".test.ts"))
+  .toSorted();
+const faults = files.filter((file) => file.includes("/faults/"));
+const suites = files.filter((file) => !faults.includes(file));
+
+/** @type {Run[]} */
+const runs = [
+  { name: "bun", runner: "bun", runtime: "bun", files: suites },
+  { name: "node", runner: "node", runtime: "node", files: suites },
+  // The servers under test die often here: what tests them runs on the other runtime.
+  { name: "faults", runner: "node", runtime: "bun", files: faults },
+];
+
+/**
+ * The runs, or what the words of the command line leave of them.
+ * @param {string[]} words
+ */
+function choose(words) {
+  const names = words.filter((word) => runs.some(({ name }) => name === word));
+  const parts = words.filter((word) => !names.includes(word));
+  return runs
+    .filter(({ name }) => names.length === 0 || names.includes(name))
+    .map((run) => ({
+      ...run,
+      files: run.files.filter(
+        (file) => parts.length === 0 || parts.some((part) => file.includes(part)),
+      ),
+    }))
+    .filter((run) => words.length === 0 || run.files.length > 0);
+}
+
+/** @param {Run} run */
+function command(run) {
+  const program = execFileSync(join(root, "scripts/runtime"), [run.runner], { encoding: "utf8" });
+  const flags = {
+    bun: ["test", `--timeout=${testTimeout}`],
+    // One file at a time: the suites start servers and would slow each other.
+    node: [
+      "--disable-warning=ExperimentalWarning",
+      "--test",
+      "--test-reporter=spec",
+      "--test-concurrency=1",
+      `--test-timeout=${testTimeout}`,
+    ],
+  };
+  return { program: program.trim(), args: [...flags[run.runner], ...run.files] };
+}
+
+/**
+ * The environment of a run: no setting of the person who runs the tests may
+ * reach the servers under test.
+ * @param {Run} run
+ * @param {string} scratch the folder for everything temporary
+ */
+function environment({ runtime }, scratch) {
+  const kept = Object.entries(process.env).filter(
+    ([name]) => name === "ANTECHAMBER_LONG" || !name.startsWith("ANTECHAMBER_"),
+  );
+  return { ...Object.fromEntries(kept), TMPDIR: scratch, ANTECHAMBER_RUNTIME: runtime };
+}
+
+/**
+ * Runs a runner to its end and shows what it prints.
+ * @param {Run} run
+ * @returns {Promise<{ output: string, code: number | null, left: string[] }>}
+ */
+function execute(run) {
+  const { program, args } = command(run);
+  const scratch = openScratch();
+  const child = spawn(program, args, {
+    cwd: root,
+    env: environment(run, scratch),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  // Both runners name the test they are at when they are interrupted.
+  const interrupt = () => child.kill("SIGINT");
+  const timers = [
+    setTimeout(interrupt, runTimeout),
+    setTimeout(() => child.kill("SIGKILL"), runTimeout + 10_000),
+  ];
+  stopped.addEventListener("abort", interrupt);
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (/** @type {string} */ text) => {
+      output += text;
+      process.stdout.write(text);
+    });
+  }
+  return new Promise((resolve, reject) => {
+    /** @type {string[]} */
+    let left = [];
+    // At its exit, not at the close: a process left behind may hold the output open.
+    child.on("exit", () => {
+      left = closeScratch(scratch);
+      for (const timer of timers) clearTimeout(timer);
+      stopped.removeEventListener("abort", interrupt);
+    });
+    child.on("error", reject).on("close", (code) => resolve({ output, code, left }));
+  });
+}
+
+/**
+ * One run's counts, with everything that is wrong with it counted as failed.
+ * @param {Run} run
+ */
+async function judge(run) {
+  if (run.files.length === 0) {
+    // Without a file's name the runners would look for files of their own choice.
+    console.log(`${run.name}: there is no test file`);
+    return { name: run.name, passed: 0, failed: 1 };
+  }
+  console.log(`\n== ${run.name}: ${run.files.length} files, servers on ${run.runtime}`);
+  const { output, code, left } = await execute(run);
+  const { passed, failed, skipped } = summarize(run.runner, output);
+
+  const complaints = left.map((line) => `left behind: ${line}`);
+  if (skipped > 0) complaints.push(`${skipped} skipped: a test that cannot run is a failure`);
+  if (code !== 0 && failed === 0) complaints.push(`the runner ended with ${code ?? "a signal"}`);
+  if (passed + failed === 0) complaints.push("no test ran");
+  for (const complaint of complaints) console.log(`${run.name}: ${complaint}`);
+  return { name: run.name, passed, failed: failed + complaints.length };
+}
+
+if (!ensureEngines("test")) process.exit(1);
+
+const results = [];
+for (const run of choose(process.argv.slice(2))) {
+  if (!stopped.aborted) results.push(await judge(run));
+}
+
+console.log("");
+for (const { name, passed, failed } of results) {
+  console.log(`${name.padEnd(8)} ${passed} passed, ${failed} failed`);
+}
+const passed = results.reduce((sum, result) => sum + result.passed, 0);
+const failed = results.reduce((sum, result) => sum + result.failed, 0);
+console.log(`\n${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 && passed > 0 && !stopped.aborted ? 0 : 1;
