@@ -1,0 +1,26 @@
+/** The longest id a caller may give, in Unicode characters (contract, Ids). */
+export const MAX_ID_CHARACTERS = 256;
+
+// The one class of characters that an id may not contain: Unicode's Cc (C0, DEL, C1).
+const CONTROL_CHARACTER = /\p{Cc}/u;
+
+/**
+ * What is wrong with an id that a caller gave, as the end of a sentence, or `undefined` when it is
+ * right: opaque, case-sensitive, 1 to 256 characters of Unicode, no control characters.
+ */
+export function faultOfId(value: string): string | undefined {
+  // A character takes one or two UTF-16 units: short values need not be counted.
+  if (value.length > MAX_ID_CHARACTERS && countCharacters(value) > MAX_ID_CHARACTERS) {
+    return `is longer than ${MAX_ID_CHARACTERS} characters`;
+  }
+  if (CONTROL_CHARACTER.test(value)) return "contains a control character";
+  // Half a surrogate pair is no character: stored as UTF-8, two such ids would become one.
+  if (!value.isWellFormed()) return "is not well-formed Unicode";
+  return undefined;
+}
+
+function countCharacters(value: string): number {
+  // Beyond twice the limit it is too long whatever it is made of.
+  if (value.length > 2 * MAX_ID_CHARACTERS) return value.length;
+  return [...value].length;
+}

@@ -1,0 +1,72 @@
+import { type Identity, isRecognized, nobody, type Session } from "./session.ts";
+
+/** How long a session lives, in milliseconds (contract rule 6). */
+export interface Lifetime {
+  /** Without use. */
+  readonly idle: number;
+  /** Since its creation, however much it is used. */
+  readonly total: number;
+}
+
+/** Anonymous and recognized sessions live by separate times. */
+export interface Lifetimes {
+  readonly anonymous: Lifetime;
+  readonly recognized: Lifetime;
+}
+
+/** A renewal is stored only once this part of the idle time has passed (contract rule 6). */
+const RENEWAL_PART = 1 / 10;
+
+function lifetimeOf(ids: Identity, lifetimes: Lifetimes): Lifetime {
+  return isRecognized(ids) ? lifetimes.recognized : lifetimes.anonymous;
+}
+
+/** When a session with these ids expires if it is not used after `lastActiveAt`. */
+export function expiryOf(
+  ids: Identity,
+  createdAt: number,
+  lastActiveAt: number,
+  lifetimes: Lifetimes,
+): number {
+  const { idle, total } = lifetimeOf(ids, lifetimes);
+  return Math.min(lastActiveAt + idle, createdAt + total);
+}
+
+/** A session that begins at `createdAt` with `ids`. */
+export function newSession(
+  id: string,
+  createdAt: number,
+  ids: Identity,
+  lifetimes: Lifetimes,
+): Session {
+  return {
+    id,
+    createdAt,
+    lastActiveAt: createdAt,
+    expiresAt: expiryOf(ids, createdAt, createdAt, lifetimes),
+    ended: false,
+    agentId: ids.agentId,
+    customerId: ids.customerId,
+    visitId: ids.visitId,
+    globalVisitId: ids.globalVisitId,
+  };
+}
+
+/** The session that an id alone describes: anonymous, never used since, never stored (rule 8). */
+export function unstoredSession(id: string, createdAt: number, lifetimes: Lifetimes): Session {
+  return newSession(id, createdAt, nobody, lifetimes);
+}
+
+/** Whether using a live session at `now` is worth a stored renewal. */
+export function isRenewalDue(session: Session, now: number, lifetimes: Lifetimes): boolean {
+  const { idle, total } = lifetimeOf(session, lifetimes);
+  if (now - session.lastActiveAt < idle * RENEWAL_PART) return false;
+  return session.expiresAt < session.createdAt + total;
+}
+
+/** A live session, used at `now`. Time never runs backwards in a session. */
+export function renewed(session: Session, now: number, lifetimes: Lifetimes): Session {
+  const lastActiveAt = Math.max(session.lastActiveAt, now);
+  const expiresAt = expiryOf(session, session.createdAt, lastActiveAt, lifetimes);
+  return { ...session, lastActiveAt, expiresAt };
+}

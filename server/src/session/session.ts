@@ -1,0 +1,52 @@
+import type { IdField } from "./errors.ts";
+
+/** The ids of the caller that a session has; `null` where there is none (yet). */
+export type Identity = Readonly<Record<IdField, string | null>>;
+
+/** The ids in the order in which they are checked, stored and shown. */
+export const idFields: readonly IdField[] = ["agentId", "customerId", "visitId", "globalVisitId"];
+
+/** No ids at all. */
+export const nobody: Identity = {
+  agentId: null,
+  customerId: null,
+  visitId: null,
+  globalVisitId: null,
+};
+
+/**
+ * A session at one moment; immutable, a change makes a new one. Times are milliseconds since 1970.
+ *
+ * An id, once set, stays (contract rule 1). `expiresAt` is fixed by the last renewal or association,
+ * so a change of the configured lifetimes reaches a session with its next renewal.
+ */
+export interface Session extends Identity {
+  /** 40 characters, made by the server (see `id.ts`). */
+  readonly id: string;
+  readonly createdAt: number;
+  /** The last renewal: a use may be up to a tenth of the idle time later (contract rule 6). */
+  readonly lastActiveAt: number;
+  readonly expiresAt: number;
+  /** Ended before its time. An ended session is as good as unknown to its callers. */
+  readonly ended: boolean;
+}
+
+/** Recognized once it has a customer or an agent (contract, SessionInfo). */
+export function isRecognized(ids: Pick<Identity, "agentId" | "customerId">): boolean {
+  return ids.customerId !== null || ids.agentId !== null;
+}
+
+/** Whether no id is attached: such a session is fully described by its own id (contract rule 8). */
+export function isBlank(ids: Identity): boolean {
+  return (
+    ids.agentId === null &&
+    ids.customerId === null &&
+    ids.visitId === null &&
+    ids.globalVisitId === null
+  );
+}
+
+/** Whether the session can still be used at `now`. */
+export function isLive(session: Session, now: number): boolean {
+  return now < session.expiresAt && !session.ended;
+}
