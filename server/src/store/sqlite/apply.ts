@@ -1,0 +1,129 @@
+import type { DatabaseSync } from "node:sqlite";
+import { isWithin } from "../../session/access.ts";
+import { associate } from "../../session/association.ts";
+import { timeAndCount } from "../../session/id.ts";
+import { type Lifetimes, renewed, unstoredSession } from "../../session/lifetime.ts";
+import { isLive, type Session } from "../../session/session.ts";
+import type { AssociationRequest, AssociationResult, Creation } from "../store.ts";
+import type { Change, Outcome } from "./changes.ts";
+import { createSessionTable, type SessionTable } from "./session-table.ts";
+import { createSweep } from "./sweep.ts";
+
+/**
+ * Carries out one change on the writer's connection, inside the transaction of its group. The rules
+ * of `session/` decide; what is read here cannot change before the commit, as there is one writer.
+ */
+export function createApply(
+  database: DatabaseSync,
+  lifetimes: Lifetimes,
+): (change: Change) => Outcome {
+  const sessions = createSessionTable(database);
+  const sweep = createSweep(database, lifetimes);
+  const floor = database.prepare("UPDATE facts SET floor = max(floor, ?)");
+  const addKey = database.prepare("INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+  const revokeKey = database.prepare(
+    "UPDATE keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL",
+  );
+  const addSecret = database.prepare("INSERT INTO secrets (created_at, bytes) VALUES (?, ?)");
+
+  return (change) => {
+    switch (change.kind) {
+      case "create":
+        return applyCreate(sessions, change.session, change.now);
+      case "associate":
+        return applyAssociate(sessions, change, lifetimes);
+      case "renew":
+        return applyRenew(sessions, change.id, change.now, lifetimes);
+      case "end":
+        return applyEnd(sessions, change.id, change.now, lifetimes);
+      case "touch":
+        floor.run(change.now);
+        return null;
+      case "sweep":
+        return sweep(change.now);
+      case "addKey": {
+        const { key } = change;
+        addKey.run(
+          key.id,
+          key.hash,
+          key.role,
+          key.customerId,
+          key.agentId,
+          key.createdAt,
+          key.expiresAt,
+          key.revokedAt,
+        );
+        return null;
+      }
+      case "revokeKey":
+        return Number(revokeKey.run(change.now, change.id).changes) === 1;
+      case "addSecret":
+        addSecret.run(change.now, Buffer.from(change.base64, "base64"));
+        return null;
+    }
+  };
+}
+
+function applyCreate(sessions: SessionTable, session: Session, now: number): Creation {
+  if (sessions.isVisitHeld(session.visitId, session.id, now)) {
+    return { outcome: "conflict", field: "visitId" };
+  }
+  return { outcome: sessions.insert(session) ? "created" : "id-taken" };
+}
+
+function applyAssociate(
+  sessions: SessionTable,
+  request: AssociationRequest,
+  lifetimes: Lifetimes,
+): AssociationResult {
+  const { id, ids, now } = request;
+  const stored = sessions.find(id);
+  const session = stored ?? describedById(id, lifetimes);
+  if (!isLive(session, now) || !isWithin(session.customerId, request.scope)) {
+    return { outcome: "absent" };
+  }
+  const result = associate(session, ids, now, lifetimes);
+  if (result.outcome === "conflict") return result;
+  if (result.outcome === "unchanged") return { outcome: "associated", session };
+  const next = result.session;
+  if (session.visitId === null && sessions.isVisitHeld(next.visitId, id, now)) {
+    return { outcome: "conflict", field: "visitId" };
+  }
+  if (stored !== undefined) sessions.update(next);
+  else if (!sessions.insert(next)) return { outcome: "absent" };
+  return { outcome: "associated", session: next };
+}
+
+function applyRenew(
+  sessions: SessionTable,
+  id: string,
+  now: number,
+  lifetimes: Lifetimes,
+): Session | null {
+  const stored = sessions.find(id);
+  const session = stored ?? describedById(id, lifetimes);
+  if (!isLive(session, now)) return null;
+  const next = renewed(session, now, lifetimes);
+  if (stored !== undefined) sessions.renew(next);
+  else if (!sessions.insert(next)) return null;
+  return next;
+}
+
+function applyEnd(
+  sessions: SessionTable,
+  id: string,
+  now: number,
+  lifetimes: Lifetimes,
+): Session | null {
+  const stored = sessions.find(id);
+  const session = stored ?? describedById(id, lifetimes);
+  if (!isLive(session, now)) return null;
+  const next = { ...session, ended: true };
+  if (stored !== undefined) sessions.update(next);
+  else if (!sessions.insert(next)) return null;
+  return next;
+}
+
+function describedById(id: string, lifetimes: Lifetimes): Session {
+  return unstoredSession(id, timeAndCount(id).createdAt, lifetimes);
+}

@@ -1,0 +1,21 @@
+/** Why a data directory cannot be opened. */
+export type StoreOpenFault =
+  /** Another server holds the directory. */
+  | "in-use"
+  /** Its schema is of a later release, or it is no database of this service. */
+  | "unknown-schema"
+  /** The SQLite library has a defect that can damage a database. */
+  | "unsafe-library"
+  /** The directory or a file in it cannot be read or written. */
+  | "inaccessible";
+
+/** A store that cannot be opened; the message tells the operator what to do. */
+export class StoreOpenError extends Error {
+  override readonly name = "StoreOpenError";
+  readonly fault: StoreOpenFault;
+
+  constructor(fault: StoreOpenFault, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.fault = fault;
+  }
+}

@@ -1,0 +1,130 @@
+import { statSync } from "node:fs";
+import type { DatabaseSync } from "node:sqlite";
+import { databaseFile, openForReading } from "./database.ts";
+import { EPOCH, KEYS_PER_MS } from "./rows.ts";
+
+/** What a data directory holds; sizes in bytes. */
+export interface Inspection {
+  readonly file: string;
+  /** Nothing when all is well, else what is wrong, at most a hundred entries. */
+  readonly faults: readonly string[];
+  readonly sizes: {
+    readonly database: number;
+    /** What waits to be carried over into the database file. */
+    readonly log: number;
+    /** Bytes of the database file that are free for new sessions. */
+    readonly free: number;
+  };
+  /** `undefined` when the data is too damaged to count. */
+  readonly counts: Counts | undefined;
+  readonly sqliteVersion: string | undefined;
+  readonly schemaVersion: number | undefined;
+}
+
+/** How many there are of each. Every stored session is live, expired or ended. */
+export interface Counts {
+  readonly sessions: number;
+  readonly live: number;
+  /** Not swept yet. */
+  readonly expired: number;
+  readonly ended: number;
+  /** Of the live ones. */
+  readonly recognized: number;
+  readonly keys: number;
+  readonly secrets: number;
+}
+
+const MAX_FAULTS = 100;
+/** SQLite's result codes for a damaged file and for one that is no database. */
+const DAMAGED = [11, 26];
+
+/**
+ * Looks at the data without changing it, also while a server runs on it. Reads all of it: a million
+ * sessions take a second or two. Throws `StoreOpenError` for a schema that it does not know.
+ */
+export function inspect(dataDir: string, now: number): Inspection {
+  const file = databaseFile(dataDir);
+  const sizes = { database: sizeOf(file), log: sizeOf(`${file}-wal`), free: 0 };
+  const nothing = { counts: undefined, sqliteVersion: undefined, schemaVersion: undefined };
+  let database: DatabaseSync | undefined;
+  try {
+    database = openForReading(file);
+    const free = pragma(database, "freelist_count") * pragma(database, "page_size");
+    const faults = integrityFaults(database);
+    return {
+      file,
+      sizes: { ...sizes, free },
+      sqliteVersion: String(first(database, "SELECT sqlite_version()")),
+      schemaVersion: pragma(database, "user_version"),
+      ...(faults.length > 0
+        ? { faults, counts: undefined }
+        : { faults: contentFaults(database, now), counts: countsOf(database, now) }),
+    };
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return { file, sizes, faults: [error.message], ...nothing };
+  } finally {
+    database?.close();
+  }
+}
+
+function isDamage(error: unknown): error is Error {
+  return error instanceof Error && "errcode" in error && DAMAGED.includes(Number(error.errcode));
+}
+
+function integrityFaults(database: DatabaseSync): string[] {
+  const rows = database.prepare(`PRAGMA integrity_check(${MAX_FAULTS})`).all();
+  const lines = rows.map((row) => String(Object.values(row)[0]));
+  return lines.length === 1 && lines[0] === "ok" ? [] : lines;
+}
+
+/** When a row's session was created, in SQL. */
+const CREATED_AT = `(id / ${KEYS_PER_MS} + ${EPOCH})`;
+const LIVE = `(ended = 0 AND ${CREATED_AT} + expires_after > ?)`;
+
+/** What no SQLite check can know: the rules that the rows of this service keep. */
+function contentFaults(database: DatabaseSync, now: number): string[] {
+  const faults: string[] = [];
+  const shared = first(
+    database,
+    `SELECT count(*) FROM (SELECT 1 FROM sessions WHERE visit_hash IS NOT NULL AND ${LIVE}
+     GROUP BY visit_hash, visit_id HAVING count(*) > 1)`,
+    now,
+  );
+  if (shared !== 0) faults.push(`${String(shared)} visits have more than one live session`);
+  if (first(database, "SELECT count(*) FROM secrets") === 0) {
+    faults.push("there is no secret: no session id can be verified");
+  }
+  if (first(database, "SELECT count(*) FROM facts") === 0) faults.push("the row of facts is gone");
+  return faults;
+}
+
+function countsOf(database: DatabaseSync, now: number): Counts {
+  const row = database
+    .prepare(
+      `SELECT count(*) AS sessions,
+         ifnull(sum(${LIVE}), 0) AS live,
+         ifnull(sum(ended), 0) AS ended,
+         ifnull(sum(${LIVE} AND (customer_id IS NOT NULL OR agent_id IS NOT NULL)), 0) AS recognized
+       FROM sessions`,
+    )
+    .get(now, now) as Record<"sessions" | "live" | "ended" | "recognized", number>;
+  return {
+    ...row,
+    expired: row.sessions - row.live - row.ended,
+    keys: Number(first(database, "SELECT count(*) FROM keys")),
+    secrets: Number(first(database, "SELECT count(*) FROM secrets")),
+  };
+}
+
+function first(database: DatabaseSync, sql: string, ...parameters: number[]): unknown {
+  return Object.values(database.prepare(sql).get(...parameters) ?? {})[0];
+}
+
+function pragma(database: DatabaseSync, name: string): number {
+  return Number(first(database, `PRAGMA ${name}`));
+}
+
+function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+}

@@ -1,0 +1,46 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { StoreOpenError } from "./errors.ts";
+
+/**
+ * Takes the data directory for this process and gives the function that lets it go. The lock is
+ * SQLite's own on a file beside the data: the operating system drops it with the process, however
+ * that ends, and no process id is ever mistaken for a living one.
+ */
+export function lockDataDir(dataDir: string): () => void {
+  const lock = openLock(dataDir);
+  try {
+    lock.exec("PRAGMA busy_timeout = 0");
+    lock.exec("BEGIN EXCLUSIVE");
+  } catch (error) {
+    lock.close();
+    if (!isBusy(error)) throw error;
+    throw new StoreOpenError(
+      "in-use",
+      `Another server runs on the data directory ${dataDir}. Stop it, or choose another directory.`,
+      error,
+    );
+  }
+  return () => lock.close();
+}
+
+/** Creates the data directory as needed, for this user alone: it holds the secrets. */
+function openLock(dataDir: string): DatabaseSync {
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    return new DatabaseSync(join(dataDir, "lock"));
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    throw new StoreOpenError(
+      "inaccessible",
+      `The data directory ${dataDir} cannot be used (${detail}). It must exist or be creatable, and be writable.`,
+      error,
+    );
+  }
+}
+
+/** Whether an error is SQLite's "somebody else has the lock" (SQLITE_BUSY, result code 5). */
+function isBusy(error: unknown): boolean {
+  return error instanceof Error && "errcode" in error && error.errcode === 5;
+}

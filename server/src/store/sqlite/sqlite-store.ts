@@ -1,0 +1,189 @@
+import { statSync } from "node:fs";
+import { isWithin } from "../../session/access.ts";
+import { associate } from "../../session/association.ts";
+import { Refusal } from "../../session/errors.ts";
+import { type Lifetimes, renewed } from "../../session/lifetime.ts";
+import { isLive, type Session } from "../../session/session.ts";
+import type {
+  AssociationRequest,
+  AssociationResult,
+  Creation,
+  SessionStore,
+  StoreEvents,
+} from "../store.ts";
+import { createCache } from "./cache.ts";
+import type { Change, Outcome } from "./changes.ts";
+import { databaseFile, openForReading, prepareDatabase } from "./database.ts";
+import { createGroupCommit } from "./group-commit.ts";
+import { lockDataDir } from "./lock.ts";
+import { createSessionReader } from "./session-table.ts";
+import { readFloor, readKeys, readSecrets } from "./small-tables.ts";
+
+/** How the embedded engine is set up; times in milliseconds. */
+export interface SqliteStoreOptions {
+  readonly dataDir: string;
+  readonly lifetimes: Lifetimes;
+  /** Sessions kept at hand on the serving thread. */
+  readonly cacheSessions: number;
+  /** Changes that may wait for the disk; one more is refused. */
+  readonly maxPending: number;
+  /** How long a change may wait for the disk. */
+  readonly timeout: number;
+  readonly events: StoreEvents;
+  /** The time of the first start, for a new database. */
+  readonly now: number;
+}
+
+/**
+ * The embedded engine: one process, a serving thread that reads and a writer thread that writes.
+ * Throws `StoreOpenError` when the data directory is in use or cannot be opened.
+ *
+ * The cache is coherent because every change passes through here: the writer's answers update it
+ * before the callers hear of them.
+ */
+export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
+  const file = databaseFile(options.dataDir);
+  const unlock = prepareAndLock(options.dataDir, options.now);
+  const reader = openForReading(file);
+  reader.exec("PRAGMA mmap_size = 1099511627776");
+  const readSession = readable(createSessionReader(reader));
+  const cache = createCache<Session>(options.cacheSessions);
+  const { lifetimes, maxPending, timeout, events } = options;
+  const writer = createGroupCommit({
+    file,
+    lifetimes,
+    maxPending,
+    timeout,
+    events,
+    stored(change, outcome) {
+      const session = sessionAfter(change, outcome);
+      if (session !== undefined) cache.set(session.id, session);
+    },
+    lost(change) {
+      const id = sessionIdOf(change);
+      if (id !== undefined) cache.delete(id);
+    },
+  });
+
+  function find(id: string): Session | undefined {
+    const cached = cache.get(id);
+    if (cached !== undefined) return cached;
+    const stored = readSession(id);
+    if (stored !== undefined) cache.set(id, stored);
+    return stored;
+  }
+
+  /**
+   * What associating comes to where that is certain without the writer: ids that are on disk stay,
+   * so a repetition and a conflict with them need no transaction.
+   */
+  function settledAssociation(request: AssociationRequest): AssociationResult | undefined {
+    const session = find(request.id);
+    if (session === undefined || !isLive(session, request.now)) return undefined;
+    if (!isWithin(session.customerId, request.scope)) return { outcome: "absent" };
+    const result = associate(session, request.ids, request.now, lifetimes);
+    if (result.outcome === "conflict") return result;
+    return result.outcome === "unchanged" ? { outcome: "associated", session } : undefined;
+  }
+
+  return {
+    find,
+
+    create: (session, now) => writer.submit<"create">({ kind: "create", session, now }),
+    associate: async (request) =>
+      settledAssociation(request) ??
+      (await writer.submit<"associate">({ kind: "associate", ...request })),
+
+    renew(session, now) {
+      const next = renewed(session, now, lifetimes);
+      cache.set(next.id, next);
+      writer.submit<"renew">({ kind: "renew", id: session.id, now }).catch(() => {
+        // Not stored: the next use finds the old session, of which a renewal is due again.
+        if (cache.get(session.id) === next) cache.set(session.id, session);
+      });
+      return next;
+    },
+
+    end: async (id, now) => (await writer.submit<"end">({ kind: "end", id, now })) !== null,
+
+    keys: async () => readKeys(reader),
+    async addKey(key) {
+      await writer.submit<"addKey">({ kind: "addKey", key });
+    },
+    revokeKey: (id, now) => writer.submit<"revokeKey">({ kind: "revokeKey", id, now }),
+
+    secrets: async () => readSecrets(reader),
+    async addSecret({ bytes, createdAt }) {
+      const base64 = Buffer.from(bytes).toString("base64");
+      await writer.submit<"addSecret">({ kind: "addSecret", base64, now: createdAt });
+    },
+
+    floor: async () => readFloor(reader),
+    async touch(now) {
+      await writer.submit<"touch">({ kind: "touch", now });
+    },
+    sweep: (now) => writer.submit<"sweep">({ kind: "sweep", now }),
+
+    status: () => ({
+      writable: writer.writable,
+      pending: writer.pending,
+      bytes: sizeOf(file) + sizeOf(`${file}-wal`),
+    }),
+
+    async close() {
+      await writer.close();
+      reader.close();
+      unlock();
+    },
+  };
+}
+
+/** Tells callers of a file that cannot be read what they are told of one that cannot be written. */
+function readable<T>(read: (id: string) => T): (id: string) => T {
+  return (id) => {
+    try {
+      return read(id);
+    } catch (error) {
+      throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, error);
+    }
+  };
+}
+
+/** The session as a stored change left it, where the change was one of a session. */
+function sessionAfter(change: Change, outcome: Outcome): Session | undefined {
+  switch (change.kind) {
+    case "create":
+      return (outcome as Creation).outcome === "created" ? change.session : undefined;
+    case "associate": {
+      const result = outcome as AssociationResult;
+      return result.outcome === "associated" ? result.session : undefined;
+    }
+    case "renew":
+    case "end":
+      return (outcome as Session | null) ?? undefined;
+    default:
+      return undefined;
+  }
+}
+
+function sessionIdOf(change: Change): string | undefined {
+  if (change.kind === "create") return change.session.id;
+  return change.kind === "associate" || change.kind === "renew" || change.kind === "end"
+    ? change.id
+    : undefined;
+}
+
+function prepareAndLock(dataDir: string, now: number): () => void {
+  const unlock = lockDataDir(dataDir);
+  try {
+    prepareDatabase(dataDir, now);
+    return unlock;
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+}

@@ -1,0 +1,148 @@
+import type { Role, Scope } from "../session/access.ts";
+import type { IdField } from "../session/errors.ts";
+import type { Identity, Session } from "../session/session.ts";
+
+/*
+ * The port behind which sessions are kept. Every engine passes the same suite
+ * (`test/store/store-contract.ts`) against the real thing.
+ *
+ * What an engine may take for granted:
+ * - Session ids are authentic: whoever calls has verified them (`session/id.ts`). An id of which
+ *   nothing is stored is therefore an anonymous session that lives by its id alone (contract rule 8).
+ * - Ids of callers are valid (`session/caller-ids.ts`), and `now` never runs backwards.
+ *
+ * What every engine promises:
+ * - A change is atomic, per session and per visit, also between processes: of two requests that
+ *   cannot both win exactly one does (contract rules 1 and 2).
+ * - A promise that is fulfilled with a stored change has outlived the process, and the power as far
+ *   as the engine documents (contract rule 7). What is not durable yet is never shown to a reader.
+ * - A call that cannot be carried out rejects with `Refusal` `unavailable`, and then nothing was
+ *   changed, unless its `outcome` is `unknown`. Later calls succeed by themselves once it can.
+ * - Sweeping what has expired never holds up a request.
+ */
+
+/** What came of storing a new session. */
+export type Creation =
+  | { readonly outcome: "created" }
+  /** Another live session holds the visit (contract rule 2). Nothing was stored. */
+  | { readonly outcome: "conflict"; readonly field: IdField }
+  /** Something else is stored under this id. Nothing was stored: take another id. */
+  | { readonly outcome: "id-taken" };
+
+/** A request to associate ids with a session. */
+export interface AssociationRequest {
+  /** The session's id. */
+  readonly id: string;
+  readonly ids: Identity;
+  /** Checked in the same step as the change, so that no race shows somebody else's session. */
+  readonly scope: Scope;
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+/** What came of associating. */
+export type AssociationResult =
+  | { readonly outcome: "associated"; readonly session: Session }
+  /** One of the ids has another value, or its visit another live session. Nothing was changed. */
+  | { readonly outcome: "conflict"; readonly field: IdField }
+  /** No live session of this id within the scope. */
+  | { readonly outcome: "absent" };
+
+/** A key for the mode `key`: what is kept of it. */
+export interface Key {
+  /** Public name, shown in lists and logs. */
+  readonly id: string;
+  /** SHA-256 of the secret key, hexadecimal. The key itself is kept nowhere. */
+  readonly hash: string;
+  readonly role: Role;
+  readonly customerId: string | null;
+  readonly agentId: string | null;
+  /** Milliseconds since 1970, as the times that follow. */
+  readonly createdAt: number;
+  readonly expiresAt: number | null;
+  readonly revokedAt: number | null;
+}
+
+/** A secret under which session ids are signed. */
+export interface Secret {
+  readonly bytes: Uint8Array;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+}
+
+/** How the engine is doing, for `/metrics` and `/readyz`. */
+export interface StoreStatus {
+  /** Whether the last attempt to write succeeded. */
+  readonly writable: boolean;
+  /** Changes that wait for the engine now. */
+  readonly pending: number;
+  /** Bytes on disk, or in the memory of a server. */
+  readonly bytes: number;
+}
+
+/** What an engine reports while it works; each is called on the serving thread and must be quick. */
+export interface StoreEvents {
+  /** `changes` were committed in one group, which took `milliseconds`. */
+  committed(changes: number, milliseconds: number): void;
+  /** A write failed; writes are tried again with the next change. */
+  failed(error: unknown): void;
+}
+
+/** What a slice of the sweep did. */
+export interface Slice {
+  /** Expired sessions that are gone now. */
+  readonly deleted: number;
+  /** There is more to delete right away. */
+  readonly isFull: boolean;
+}
+
+/** The port. Times are milliseconds since 1970. */
+export interface SessionStore {
+  /**
+   * The stored session of this id, live or not, or `undefined` when nothing is stored. What is at
+   * hand is returned as it is, without a promise: retrieving is the hottest path there is.
+   */
+  find(id: string): Session | undefined | Promise<Session | undefined>;
+
+  /** Stores a new session with its ids. */
+  create(session: Session, now: number): Promise<Creation>;
+
+  /** Associates ids with the session, which may not be stored yet (contract rules 1, 2 and 8). */
+  associate(request: AssociationRequest): Promise<AssociationResult>;
+
+  /**
+   * Prolongs a session that was used at `now` and returns at once: stored soon after, or tried again
+   * with a later use. Gives the session as `find` will show it from now on.
+   */
+  renew(session: Session, now: number): Session;
+
+  /** Ends a session for good and frees its visit. False when there is no live one of this id. */
+  end(id: string, now: number): Promise<boolean>;
+
+  /** All keys, revoked and expired ones too, oldest first. */
+  keys(): Promise<readonly Key[]>;
+  /** Stores a new key; its id and hash are new. */
+  addKey(key: Key): Promise<void>;
+  /** Revokes a key. False when there is none of this id or it was revoked before. */
+  revokeKey(id: string, now: number): Promise<boolean>;
+
+  /** The secrets, newest first; at least one, made when the store is new. */
+  secrets(): Promise<readonly Secret[]>;
+  /** Puts a new secret in front. Ids signed under older ones stay valid. */
+  addSecret(secret: Secret): Promise<void>;
+
+  /** The latest time that this store has seen: no clock over it may start earlier. */
+  floor(): Promise<number>;
+  /** Notes that `now` has been, and with it proves that the store can write: rejects if it cannot. */
+  touch(now: number): Promise<void>;
+
+  /**
+   * Deletes a small slice of what has expired. Called again and again while the service runs; an
+   * engine that forgets by itself has nothing to do. Visits of expired sessions are free without it.
+   */
+  sweep(now: number): Promise<Slice>;
+
+  status(): StoreStatus;
+  /** Finishes what was taken on and lets go of everything. */
+  close(): Promise<void>;
+}
