@@ -1,0 +1,246 @@
+import { randomUUID } from "node:crypto";
+import type { Logger } from "pino";
+import type { Clock } from "../clock.ts";
+import type { Config } from "../config/config.ts";
+import type { SessionService } from "../service.ts";
+import { roles } from "../session/access.ts";
+import { type Reason, Refusal } from "../session/errors.ts";
+import type { SessionStore } from "../store/store.ts";
+import { type Authenticate, authenticateLocal } from "./authenticate.ts";
+import { createCors } from "./cors.ts";
+import { createDocsHandlers } from "./docs.ts";
+import { createLocalHostCheck } from "./local-host.ts";
+import type { ApiRequest, ApiResponse } from "./messages.ts";
+import type { Metrics, OperationMetrics } from "./metrics.ts";
+import { createOperationalHandlers } from "./operational.ts";
+import { problemResponse } from "./problems.ts";
+import { createRouter, type Match, type Route } from "./routes.ts";
+import { type Answer, createSessionHandlers } from "./sessions.ts";
+
+/** What the application is made of. */
+export interface AppParts {
+  readonly config: Pick<
+    Config,
+    "auth" | "basePaths" | "corsOrigins" | "accessLog" | "maxPendingWrites"
+  >;
+  readonly version: string;
+  readonly service: SessionService;
+  readonly store: SessionStore;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  /** A keyed hash: the same session, the same hash, and no way back (contract, section 3). */
+  readonly logHash: (id: string) => string;
+  /** Finds out who calls, in mode `key`. */
+  readonly authenticateKey: Authenticate;
+}
+
+/** The HTTP application, without a server: a listener of either runtime puts requests into it. */
+export interface App {
+  readonly routes: readonly Route[];
+  /** Where routes that are `isBased` are served besides the root. */
+  readonly basePaths: readonly string[];
+  /** Answers any request; never throws, never rejects. */
+  handle(request: ApiRequest): Answer;
+  /** Answers a request whose route is known already: `sessionId` is decoded. */
+  serve(match: Match, request: ApiRequest): Answer;
+  /** From now on connections are closed after their answer. */
+  stop(): void;
+  /** Requests that were admitted and not answered yet. */
+  readonly underWay: number;
+}
+
+/** The route table: method, path, who may, the operation's name, its handler. */
+function routeTable(parts: AppParts, isStopping: () => boolean): Route[] {
+  const { config, service, store, clock, metrics, version } = parts;
+  const sessions = createSessionHandlers(service);
+  const operational = createOperationalHandlers(store, clock, metrics, isStopping);
+  const docs = createDocsHandlers({ version, basePaths: config.basePaths, auth: config.auth });
+  return [
+    row("PUT", "/sessions/new", api, "create", sessions.create),
+    row("GET", "/sessions/:sessionId", api, "retrieve", sessions.retrieve),
+    row("HEAD", "/sessions/:sessionId", api, "head", sessions.head),
+    row("POST", "/sessions/:sessionId", api, "associate", sessions.associate),
+    row("GET", "/healthz", open, "health", operational.health),
+    row("GET", "/readyz", open, "readiness", operational.ready),
+    row("GET", "/metrics", monitor, "metrics", operational.metrics),
+    row("GET", "/openapi.json", open, "docs", docs.document),
+    row("GET", "/docs", open, "docs", docs.page),
+    row("GET", "/docs/*", open, "docs", docs.page),
+  ];
+}
+
+/** Who may, and whether the base paths have it too. */
+const api = { who: roles, isBased: true } as const;
+const open = { who: "everybody", isBased: false } as const;
+const monitor = { who: ["reporter", "administrator"], isBased: false } as const;
+
+function row(
+  method: Route["method"],
+  path: string,
+  access: Pick<Route, "who" | "isBased">,
+  operation: string,
+  handle: Route["handle"],
+): Route {
+  return { method, path, ...access, operation, handle };
+}
+
+/** Puts the application together. */
+export function createApp(parts: AppParts): App {
+  const { config, log, metrics } = parts;
+  let stopping = false;
+  let underWay = 0;
+  const routes = routeTable(parts, () => stopping);
+  const router = createRouter(routes, config.basePaths);
+  const recorders = new Map<Route, OperationMetrics>(
+    routes.map((route) => [route, metrics.operation(route.operation)]),
+  );
+  const otherRecorder = metrics.operation("other");
+  const authenticate = config.auth === "key" ? parts.authenticateKey : authenticateLocal;
+  const checkHost = config.auth === "local" ? createLocalHostCheck() : undefined;
+  const cors = config.corsOrigins.length > 0 ? createCors(config.corsOrigins) : undefined;
+
+  function admit({ route, sessionId, base }: Match, request: ApiRequest): Answer {
+    checkHost?.(request);
+    if (underWay > config.maxPendingWrites) {
+      throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
+    }
+    if (route.who === "everybody") {
+      return route.handle({ request, principal: nobody, sessionId, base });
+    }
+    const principal = authenticate(request);
+    if (!route.who.includes(principal.role)) throw new Refusal({ code: "role-not-permitted" });
+    return route.handle({ request, principal, sessionId, base });
+  }
+
+  function serve(match: Match, request: ApiRequest): Answer {
+    const startedAt = performance.now();
+    underWay++;
+    let answer: Answer;
+    try {
+      answer = admit(match, request);
+    } catch (error) {
+      answer = refuse(error, request, match);
+    }
+    if (!(answer instanceof Promise)) return finish(answer, request, match, startedAt);
+    return answer
+      .catch((error: unknown) => refuse(error, request, match))
+      .then((response) => finish(response, request, match, startedAt));
+  }
+
+  function finish(
+    response: ApiResponse,
+    request: ApiRequest,
+    match: Match | undefined,
+    startedAt: number,
+  ): ApiResponse {
+    underWay--;
+    const duration = performance.now() - startedAt;
+    const recorder = match === undefined ? otherRecorder : recorders.get(match.route);
+    recorder?.record(response.status, duration);
+    if (config.accessLog === "all") logAccess(response, request, match, duration);
+    const readable = cors === undefined ? response : cors.apply(request, response);
+    return stopping ? closing(readable) : readable;
+  }
+
+  function refuse(error: unknown, request: ApiRequest, match: Match | undefined): ApiResponse {
+    // A defect is told like an outage: the caller can do no more about it than repeat.
+    const reason: Reason =
+      error instanceof Refusal ? error.reason : { code: "unavailable", retryAfterSeconds: 1 };
+    const requestId = requestIdOf(request);
+    metrics.refused(reason.code);
+    const isDefect = !(error instanceof Refusal);
+    if (isDefect || (reason.code === "unavailable" && config.accessLog !== "off")) {
+      const err = isDefect ? error : error.cause;
+      log.error(
+        { requestId, operation: match?.route.operation, code: reason.code, err },
+        "refused",
+      );
+    }
+    return problemResponse(reason, requestId);
+  }
+
+  function logAccess(
+    { status, headers }: ApiResponse,
+    request: ApiRequest,
+    match: Match | undefined,
+    duration: number,
+  ): void {
+    const session = match === undefined || match.sessionId === "" ? undefined : match.sessionId;
+    log.info(
+      {
+        requestId: headers["x-request-id"] ?? requestIdOf(request),
+        operation: match?.route.operation ?? "other",
+        method: request.method,
+        status,
+        durationMs: Math.round(duration * 1000) / 1000,
+        peer: request.peer,
+        session: session === undefined ? undefined : parts.logHash(session),
+      },
+      "request",
+    );
+  }
+
+  /** A request that no route serves as it is: OPTIONS, an unknown path, a method that is not taken. */
+  function handleOther(matches: readonly Match[], request: ApiRequest): ApiResponse {
+    const startedAt = performance.now();
+    underWay++;
+    const match = matches[0];
+    let response: ApiResponse;
+    try {
+      checkHost?.(request);
+      if (match === undefined) throw new Refusal({ code: "not-found" });
+      const allow = allowOf(matches);
+      if (request.method !== "OPTIONS") throw new Refusal({ code: "method-not-allowed", allow });
+      response = cors?.preflight(request, allow) ?? options(allow);
+    } catch (error) {
+      response = refuse(error, request, undefined);
+    }
+    return finish(response, request, undefined, startedAt);
+  }
+
+  return {
+    routes,
+    basePaths: config.basePaths,
+    serve,
+    handle(request) {
+      const matches = router.match(request.path);
+      const match =
+        matches.find(({ route }) => route.method === request.method) ??
+        // HEAD is GET without a body, where a route does not say otherwise (RFC 9110, section 9.3.2).
+        (request.method === "HEAD"
+          ? matches.find(({ route }) => route.method === "GET")
+          : undefined);
+      return match === undefined ? handleOther(matches, request) : serve(match, request);
+    },
+    stop() {
+      stopping = true;
+    },
+    get underWay() {
+      return underWay;
+    },
+  };
+}
+
+/** The principal of a route that asks nobody who they are. */
+const nobody = { role: "reporter", customerId: null, agentId: null } as const;
+
+function allowOf(matches: readonly Match[]): string {
+  const methods = matches.map(({ route }) => route.method);
+  if (methods.includes("GET") && !methods.includes("HEAD")) methods.push("HEAD");
+  return [...methods, "OPTIONS"].join(", ");
+}
+
+function options(allow: string): ApiResponse {
+  return { status: 204, headers: { allow, "cache-control": "no-store" }, body: null };
+}
+
+function closing(response: ApiResponse): ApiResponse {
+  return { ...response, headers: { ...response.headers, connection: "close" } };
+}
+
+/** The caller's own request id if it is a harmless one, else a new one. */
+function requestIdOf(request: ApiRequest): string {
+  const given = request.header("x-request-id");
+  return given !== null && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
+}

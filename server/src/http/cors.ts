@@ -1,0 +1,71 @@
+import type { ApiRequest, ApiResponse, HeaderFields } from "./messages.ts";
+
+/** Both spellings of every header that a browser may send us, and those that carry credentials. */
+const allowedHeaders = [
+  "gkc_agentId",
+  "gkc-agentId",
+  "gkc_customerId",
+  "gkc-customerId",
+  "gkc_sessionId",
+  "gkc-sessionId",
+  "Authorization",
+  "Content-Type",
+].join(", ");
+const exposedHeaders = "Content-Location, Retry-After, WWW-Authenticate, X-Request-Id";
+/** Seconds that a browser may keep a preflight's answer. */
+const MAX_AGE = 600;
+
+/** Cross-origin rules for browsers (Fetch standard, CORS protocol). */
+export interface Cors {
+  /** The answer to a preflight, or `undefined` when the request is none or its origin not allowed. */
+  preflight(request: ApiRequest, allow: string): ApiResponse | undefined;
+  /** `response` with what an allowed origin needs to read it. */
+  apply(request: ApiRequest, response: ApiResponse): ApiResponse;
+}
+
+/** Rules that allow `origins`; "*" allows any. Credentials in cookies are not used, so never allowed. */
+export function createCors(origins: readonly string[]): Cors {
+  const any = origins.includes("*");
+  const listed = new Set(origins);
+
+  function originHeaders(request: ApiRequest): HeaderFields | undefined {
+    const origin = request.header("origin");
+    if (origin === null) return undefined;
+    if (any) return { "access-control-allow-origin": "*" };
+    return listed.has(origin)
+      ? { "access-control-allow-origin": origin, vary: "Origin" }
+      : undefined;
+  }
+
+  return {
+    preflight(request, allow) {
+      if (request.header("access-control-request-method") === null) return undefined;
+      const forOrigin = originHeaders(request);
+      if (forOrigin === undefined) return undefined;
+      return {
+        status: 204,
+        headers: {
+          ...forOrigin,
+          "access-control-allow-methods": allow,
+          "access-control-allow-headers": allowedHeaders,
+          "access-control-max-age": String(MAX_AGE),
+          "cache-control": "no-store",
+        },
+        body: null,
+      };
+    },
+    apply(request, response) {
+      const forOrigin = originHeaders(request);
+      // Caches must not give an answer for one origin, or for none, to another.
+      const added = forOrigin ?? (any ? {} : { vary: "Origin" });
+      return {
+        ...response,
+        headers: {
+          ...response.headers,
+          ...added,
+          ...(forOrigin === undefined ? {} : { "access-control-expose-headers": exposedHeaders }),
+        },
+      };
+    },
+  };
+}

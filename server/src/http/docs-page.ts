@@ -1,0 +1,91 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+
+/** One file of the API page, ready to be sent. */
+export interface DocsAsset {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string | Uint8Array<ArrayBuffer>;
+}
+
+/*
+ * The page at /docs reads and tries the API. Everything on it comes from this server: the policy below
+ * lets the browser load nothing else, run no inline script and apply no inline style sheet. Swagger UI
+ * needs no more than that (it sets styles through the CSSOM, which a policy does not restrict) but for
+ * the icons inside its style sheet, which are data: URLs.
+ */
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+// Addresses are relative, so that the page also works below a proxy's prefix.
+const INDEX = `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>Antechamber API</title>
+    <link rel="icon" href="docs/favicon-32x32.png">
+    <link rel="stylesheet" href="docs/swagger-ui.css">
+  </head>
+  <body>
+    <noscript>This page needs JavaScript. The same in JSON: <a href="openapi.json">openapi.json</a></noscript>
+    <div id="swagger-ui"></div>
+    <script src="docs/swagger-ui-bundle.js"></script>
+    <script src="docs/page.js"></script>
+  </body>
+</html>
+`;
+
+// Without `validatorUrl: null` the page would send the document's address to a public validator.
+const PAGE_SCRIPT = `SwaggerUIBundle({
+  dom_id: "#swagger-ui",
+  url: "openapi.json",
+  validatorUrl: null,
+  deepLinking: true,
+  displayRequestDuration: true,
+});
+`;
+
+/** By path below /docs. Read once, when the module loads: a missing file ends the start. */
+const assets: ReadonlyMap<string, DocsAsset> = new Map([
+  ["", asset("text/html; charset=utf-8", INDEX)],
+  ["/page.js", asset("text/javascript; charset=utf-8", PAGE_SCRIPT)],
+  packaged("swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
+  packaged("swagger-ui.css", "text/css; charset=utf-8"),
+  packaged("favicon-32x32.png", "image/png"),
+  // The addresses in the page are relative to /docs: one spelling only.
+  ["/", { status: 308, headers: { ...headersOf("text/plain"), Location: "../docs" }, body: "" }],
+]);
+
+/** What to answer to a GET of `path` (`/docs` or below it), or `undefined` when nothing is there. */
+export function docsAsset(path: string): DocsAsset | undefined {
+  return path.startsWith("/docs") ? assets.get(path.slice("/docs".length)) : undefined;
+}
+
+function asset(contentType: string, body: DocsAsset["body"]): DocsAsset {
+  return { status: 200, headers: headersOf(contentType), body };
+}
+
+function packaged(file: string, contentType: string): [string, DocsAsset] {
+  const path = createRequire(import.meta.url).resolve(`swagger-ui-dist/${file}`);
+  return [`/${file}`, asset(contentType, Uint8Array.from(readFileSync(path)))];
+}
+
+function headersOf(contentType: string): Record<string, string> {
+  return {
+    "Content-Type": contentType,
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+  };
+}

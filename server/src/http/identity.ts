@@ -1,0 +1,156 @@
+import { faultOfId } from "../session/caller-ids.ts";
+import type { Fault } from "../session/errors.ts";
+import { Refusal } from "../session/errors.ts";
+import { type Identity, nobody } from "../session/session.ts";
+import type { ApiRequest } from "./messages.ts";
+
+/** The longest body that is read, in bytes (contract, Refusals). */
+export const MAX_BODY_BYTES = 16 * 1024;
+
+/** The identity headers, in both spellings: proxies drop names with underscores by default. */
+const agentHeaders = ["gkc_agentid", "gkc-agentid"] as const;
+const customerHeaders = ["gkc_customerid", "gkc-customerid"] as const;
+const properNames: Readonly<Record<string, string>> = {
+  gkc_agentid: "gkc_agentId",
+  "gkc-agentid": "gkc-agentId",
+  gkc_customerid: "gkc_customerId",
+  "gkc-customerid": "gkc-customerId",
+};
+
+/** The ids in a request's headers. Refuses with `invalid-request`, which lists every fault. */
+export function identityOfHeaders(request: ApiRequest): Identity {
+  const faults: Fault[] = [];
+  const ids = readHeaders(request, faults);
+  refuseFaults(faults);
+  return ids;
+}
+
+/**
+ * The ids in a request's headers and body. Refuses with `invalid-request`, `body-too-large` and
+ * `unsupported-media-type`.
+ */
+export function identityOfRequest(request: ApiRequest): Identity | Promise<Identity> {
+  if (!hasBody(request)) return identityOfHeaders(request);
+  return identityWithBody(request);
+}
+
+function hasBody(request: ApiRequest): boolean {
+  const length = request.header("content-length");
+  return length === null ? request.header("transfer-encoding") !== null : length !== "0";
+}
+
+async function identityWithBody(request: ApiRequest): Promise<Identity> {
+  const announced = Number(request.header("content-length"));
+  const body = announced > MAX_BODY_BYTES ? undefined : await request.body(MAX_BODY_BYTES);
+  if (body === undefined) throw new Refusal({ code: "body-too-large", limit: MAX_BODY_BYTES });
+  if (body.length === 0) return identityOfHeaders(request);
+  if (!isJson(request.header("content-type")))
+    throw new Refusal({ code: "unsupported-media-type" });
+  const faults: Fault[] = [];
+  const members = parseObject(body, faults);
+  const ids: Identity = {
+    ...readHeaders(request, faults),
+    visitId: readMember(members, "visitId", faults),
+    globalVisitId: readMember(members, "globalVisitId", faults),
+  };
+  refuseFaults(faults);
+  return ids;
+}
+
+/** `application/json` or one of its kin (RFC 6839), with whatever parameters. */
+function isJson(contentType: string | null): boolean {
+  return /^\s*application\/(?:[\w.-]{1,64}\+)?json\s*(?:;|$)/i.test(contentType ?? "");
+}
+
+function parseObject(body: Uint8Array, faults: Fault[]): object {
+  const parsed = parseJson(body);
+  if (parsed === undefined) {
+    faults.push({ in: "body", name: "", detail: "The body is not well-formed JSON in UTF-8." });
+  } else if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
+    faults.push({ in: "body", name: "", detail: "The body is not a JSON object." });
+  } else {
+    return parsed;
+  }
+  return {};
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** `undefined`, which no JSON text stands for, when the body is none. */
+function parseJson(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(utf8.decode(body));
+  } catch {
+    return undefined;
+  }
+}
+
+function readMember(
+  members: object,
+  name: "visitId" | "globalVisitId",
+  faults: Fault[],
+): string | null {
+  // Own members alone: nothing that a prototype may have is the caller's.
+  const value: unknown = Object.hasOwn(members, name) ? Reflect.get(members, name) : null;
+  if (value === null || value === "") return null;
+  const fault = typeof value === "string" ? faultOfId(value) : "is not a string";
+  if (fault !== undefined) faults.push({ in: "body", name, detail: `${name} ${fault}.` });
+  return fault === undefined ? (value as string) : null;
+}
+
+function readHeaders(request: ApiRequest, faults: Fault[]): Identity {
+  const agentId = readEither(request, agentHeaders, faults);
+  const customerId = readEither(request, customerHeaders, faults);
+  if (agentId === null && customerId === null) return nobody;
+  return { agentId, customerId, visitId: null, globalVisitId: null };
+}
+
+function readEither(
+  request: ApiRequest,
+  names: readonly [string, string],
+  faults: Fault[],
+): string | null {
+  const first = request.header(names[0]);
+  const second = request.header(names[1]);
+  if (first === null && second === null) return null;
+  const one = readHeader(first, names[0], faults);
+  const other = readHeader(second, names[1], faults);
+  if (one !== null && other !== null && one !== other) {
+    const name = properNames[names[0]] as string;
+    const detail = `${name} and ${properNames[names[1]]} have different values.`;
+    faults.push({ in: "header", name, detail });
+  }
+  return one ?? other;
+}
+
+function readHeader(raw: string | null, header: string, faults: Fault[]): string | null {
+  if (raw === null || raw === "") return null;
+  const value = decodeUtf8(raw);
+  const fault = value === undefined ? "is not UTF-8" : faultOfHeader(value);
+  if (value !== undefined && fault === undefined) return value;
+  const name = properNames[header] as string;
+  faults.push({ in: "header", name, detail: `${name} ${fault}.` });
+  return null;
+}
+
+function faultOfHeader(value: string): string | undefined {
+  // Runtimes join the values of a repeated header with a comma and a space.
+  if (value.includes(", ")) return "is there twice, or contains a comma followed by a space";
+  return faultOfId(value);
+}
+
+const ASCII = /^[\x20-\x7e]*$/;
+
+/** The text in bytes that came as a character each; `undefined` when they are no UTF-8. */
+function decodeUtf8(bytes: string): string | undefined {
+  if (ASCII.test(bytes)) return bytes;
+  try {
+    return utf8.decode(Buffer.from(bytes, "latin1"));
+  } catch {
+    return undefined;
+  }
+}
+
+function refuseFaults(faults: readonly Fault[]): void {
+  if (faults.length > 0) throw new Refusal({ code: "invalid-request", errors: faults });
+}

@@ -1,0 +1,131 @@
+import type { BunRequest, Server } from "bun";
+import type { App } from "./app.ts";
+import { drained, type Listener, type ListenOptions } from "./listen.ts";
+import type { ApiRequest, ApiResponse } from "./messages.ts";
+import type { Route } from "./routes.ts";
+
+/*
+ * Bun's own router leads to the operations on sessions: it hands over the parameter without parsing
+ * the URL in JavaScript, which would cost as much as the rest of a retrieval. What it does not know
+ * (trailing slashes, other methods, other paths) goes the general way and comes to the same.
+ */
+
+/** Seconds after which Bun closes a connection on which nothing moves: also in the middle of a request. */
+const IDLE_TIMEOUT = 12;
+/** Bodies are cut by the handlers, which answer in words; Bun's own limit would answer without. */
+const NO_LIMIT = Number.MAX_SAFE_INTEGER;
+
+type Handler = (raw: BunRequest, server: Server<undefined>) => Response | Promise<Response>;
+
+/** Serves the application by `Bun.serve`. */
+export function listen(app: App, options: ListenOptions): Listener {
+  const server = Bun.serve({
+    hostname: options.host,
+    port: options.port,
+    idleTimeout: IDLE_TIMEOUT,
+    maxRequestBodySize: NO_LIMIT,
+    routes: routesOf(app),
+    fetch: (raw, own) => respond(app.handle(new BunApiRequest(raw, own))),
+  });
+  return {
+    port: server.port as number,
+    async close() {
+      app.stop();
+      void server.stop(false);
+      await drained(app, options.shutdownTimeout);
+      await server.stop(true);
+    },
+  };
+}
+
+/** The operations on sessions, in the form that Bun's router takes. */
+function routesOf(app: App): Record<string, Record<string, Handler>> {
+  const routes: Record<string, Record<string, Handler>> = {};
+  for (const base of ["", ...app.basePaths]) {
+    for (const route of app.routes.filter(({ isBased }) => isBased)) {
+      const path = base + route.path;
+      routes[path] = { ...routes[path], [route.method]: handlerOf(app, route, base) };
+    }
+  }
+  return routes;
+}
+
+function handlerOf(app: App, route: Route, base: string): Handler {
+  if (!route.path.endsWith("/:sessionId")) {
+    const match = { route, sessionId: "", base };
+    return (raw, server) => respond(app.serve(match, new BunApiRequest(raw, server)));
+  }
+  return (raw, server) => {
+    const { sessionId } = raw.params as { readonly sessionId: string };
+    return respond(app.serve({ route, sessionId, base }, new BunApiRequest(raw, server)));
+  };
+}
+
+function respond(answer: ApiResponse | Promise<ApiResponse>): Response | Promise<Response> {
+  return answer instanceof Promise ? answer.then(toResponse) : toResponse(answer);
+}
+
+function toResponse(answer: ApiResponse): Response {
+  return new Response(answer.body, answer);
+}
+
+class BunApiRequest implements ApiRequest {
+  readonly #raw: Request;
+  readonly #server: Server<undefined>;
+
+  constructor(raw: Request, server: Server<undefined>) {
+    this.#raw = raw;
+    this.#server = server;
+  }
+
+  get method(): string {
+    return this.#raw.method;
+  }
+
+  get path(): string {
+    return pathOf(this.#raw.url);
+  }
+
+  get peer(): string {
+    return this.#server.requestIP(this.#raw)?.address ?? "";
+  }
+
+  header(name: string): string | null {
+    return this.#raw.headers.get(name);
+  }
+
+  async body(limit: number): Promise<Uint8Array | undefined> {
+    const raw = this.#raw;
+    // With a length that the handler found good there is no need to count.
+    if (raw.headers.get("transfer-encoding") === null) return raw.bytes();
+    return raw.body === null ? new Uint8Array() : readUpTo(limit, raw.body);
+  }
+}
+
+async function readUpTo(
+  limit: number,
+  body: ReadableStream<Uint8Array>,
+): Promise<Uint8Array | undefined> {
+  const reader = body.getReader();
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return Buffer.concat(chunks);
+    length += value.length;
+    if (length > limit) {
+      // What is still to come is not waited for: the connection closes after the answer.
+      reader.cancel().catch(() => {});
+      return undefined;
+    }
+    chunks.push(value);
+  }
+}
+
+/** The path in a URL as Bun gives it: absolute, or without host when the request named none. */
+function pathOf(url: string): string {
+  const authority = url.indexOf("//");
+  const start = url.startsWith("/") ? 0 : url.indexOf("/", authority + 2);
+  const query = url.indexOf("?", start);
+  return query === -1 ? url.slice(start) : url.slice(start, query);
+}

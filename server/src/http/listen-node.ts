@@ -1,0 +1,103 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { App } from "./app.ts";
+import { drained, type Listener, type ListenOptions } from "./listen.ts";
+import type { ApiRequest, ApiResponse } from "./messages.ts";
+
+/** Milliseconds that a client may take for its headers, and for a whole request. */
+const HEADERS_TIMEOUT = 10_000;
+const REQUEST_TIMEOUT = 15_000;
+/** How long an idle connection is kept for a next request, and how often the time-outs are looked at. */
+const KEEP_ALIVE_TIMEOUT = 12_000;
+const CHECK_INTERVAL = 1000;
+const MAX_HEADER_BYTES = 16 * 1024;
+
+/** Serves the application by `node:http`. */
+export async function listen(app: App, options: ListenOptions): Promise<Listener> {
+  const server = createServer(
+    {
+      headersTimeout: HEADERS_TIMEOUT,
+      requestTimeout: REQUEST_TIMEOUT,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
+      connectionsCheckingInterval: CHECK_INTERVAL,
+      maxHeaderSize: MAX_HEADER_BYTES,
+    },
+    (raw, response) => {
+      const answer = app.handle(new NodeApiRequest(raw));
+      if (answer instanceof Promise) void answer.then((done) => send(raw, response, done));
+      else send(raw, response, answer);
+    },
+  );
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.port, options.host, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    async close() {
+      app.stop();
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      await drained(app, options.shutdownTimeout);
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+function send(raw: IncomingMessage, response: ServerResponse, answer: ApiResponse): void {
+  const { status, headers, body } = answer;
+  const length = body === null ? undefined : Buffer.byteLength(body);
+  response.writeHead(
+    status,
+    length === undefined ? headers : { ...headers, "content-length": length },
+  );
+  response.end(raw.method === "HEAD" ? undefined : body);
+  // A body that was not wanted is not read to its end: node:http would keep the connection for it.
+  if (!raw.complete && headers["connection"] === "close")
+    response.once("finish", () => raw.destroy());
+}
+
+class NodeApiRequest implements ApiRequest {
+  readonly #raw: IncomingMessage;
+
+  constructor(raw: IncomingMessage) {
+    this.#raw = raw;
+  }
+
+  get method(): string {
+    return this.#raw.method ?? "";
+  }
+
+  get path(): string {
+    const url = this.#raw.url ?? "/";
+    const start = url.startsWith("/") ? 0 : Math.max(0, url.indexOf("/", url.indexOf("//") + 2));
+    const query = url.indexOf("?", start);
+    return query === -1 ? url.slice(start) : url.slice(start, query);
+  }
+
+  get peer(): string {
+    return this.#raw.socket.remoteAddress ?? "";
+  }
+
+  header(name: string): string | null {
+    const value = this.#raw.headers[name];
+    return value === undefined ? null : Array.isArray(value) ? value.join(", ") : value;
+  }
+
+  async body(limit: number): Promise<Uint8Array | undefined> {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    for await (const chunk of this.#raw.iterator({ destroyOnReturn: false })) {
+      length += (chunk as Buffer).length;
+      if (length > limit) {
+        this.#raw.pause();
+        return undefined;
+      }
+      chunks.push(chunk as Buffer);
+    }
+    return Buffer.concat(chunks);
+  }
+}

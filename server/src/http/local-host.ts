@@ -1,0 +1,26 @@
+import { Refusal } from "../session/errors.ts";
+import type { ApiRequest } from "./messages.ts";
+
+const LOCAL_HOST = /^(?:(?:[\w-]{1,63}\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i;
+
+/**
+ * Refuses a request that does not name this machine as its host (contract, section 3, mode `local`).
+ * A page from elsewhere can make its own name point to 127.0.0.1, and a browser then lets it read
+ * our answers; but it cannot make the browser send another `Host`.
+ */
+export function createLocalHostCheck(): (request: ApiRequest) => void {
+  let lastGood = "";
+  return (request) => {
+    const host = request.header("host");
+    if (host === lastGood) return;
+    if (host === null || !LOCAL_HOST.test(host)) {
+      const detail =
+        "Host must name this machine: localhost, 127.0.0.1 or [::1]. To serve other names, configure another auth mode.";
+      throw new Refusal({
+        code: "invalid-request",
+        errors: [{ in: "header", name: "Host", detail }],
+      });
+    }
+    lastGood = host;
+  };
+}

@@ -1,0 +1,37 @@
+/**
+ * A request as the handlers see it, whatever runtime serves it. Header values are as they arrived:
+ * a character a byte, duplicates joined by ", " (both runtimes do that).
+ */
+export interface ApiRequest {
+  readonly method: string;
+  /** The path as it was sent: without query, not decoded. */
+  readonly path: string;
+  /** The address of whoever is connected, for the log. */
+  readonly peer: string;
+  /** `name` in lower case. `null` when the request has no such header. */
+  header(name: string): string | null;
+  /** The body, or `undefined` as soon as it turns out to be longer than `limit` bytes. */
+  body(limit: number): Promise<Uint8Array | undefined>;
+}
+
+/** Header names and values. Those of the hot answers are made once and used again. */
+export type HeaderFields = Readonly<Record<string, string>>;
+
+/** An answer, in the form that `new Response(body, answer)` takes as well. */
+export interface ApiResponse {
+  readonly status: number;
+  readonly headers: HeaderFields;
+  readonly body: string | Uint8Array<ArrayBuffer> | null;
+}
+
+/** On every answer of the API: what is said to one caller is not kept for another, nor sniffed. */
+export const apiHeaders: HeaderFields = {
+  "content-type": "application/json",
+  "cache-control": "no-store",
+  "x-content-type-options": "nosniff",
+};
+
+/** A JSON answer of the API. */
+export function json(body: unknown, status = 200): ApiResponse {
+  return { status, headers: apiHeaders, body: JSON.stringify(body) };
+}

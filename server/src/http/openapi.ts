@@ -1,0 +1,52 @@
+import { operationsPaths } from "./openapi/operations.ts";
+import { headers, parameters } from "./openapi/parameters.ts";
+import { type Json, schemas } from "./openapi/schemas.ts";
+import { sessionPaths } from "./openapi/sessions.ts";
+
+/** What the document depends on. */
+export interface OpenApiOptions {
+  /** The version of the service. */
+  readonly version: string;
+  /** Where the session operations are served besides the root, such as `/gks-server/v1`. */
+  readonly basePaths: readonly string[];
+  /** `key`: the operations on sessions take a bearer key, and answer 401 and 403 without the right one. */
+  readonly auth: "local" | "key";
+}
+
+const description = `Sessions that begin anonymously and become recognized: create one, retrieve it, associate ids with it.
+
+An id, once set, stays for the life of the session. A visit has one live session. Retrieving creates a session when there is none of the id; a refusal changes nothing.
+
+A trailing slash is accepted everywhere. Paths that are not listed answer 404 \`not-found\`, methods that are not listed 405 \`method-not-allowed\` with \`Allow\`. Both spellings of a header are one header: repeated or with different values it is refused.`;
+
+/** The OpenAPI 3.1 document of everything that a server with these options serves. */
+export function openApiDocument({ version, basePaths, auth }: OpenApiOptions): Json {
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "Antechamber: Session Management API",
+      version,
+      description,
+      license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+    },
+    servers: ["/", ...basePaths].map((url) => ({ url })),
+    tags: [
+      { name: "sessions", description: "The three operations of the API." },
+      { name: "operations", description: "For operators and their tools." },
+    ],
+    ...(auth === "key" ? { security: [{ key: [] }] } : {}),
+    paths: { ...sessionPaths(auth), ...operationsPaths },
+    components: {
+      schemas,
+      parameters,
+      headers,
+      ...(auth === "key" ? { securitySchemes: { key: keyScheme } } : {}),
+    },
+  };
+}
+
+const keyScheme: Json = {
+  type: "http",
+  scheme: "bearer",
+  description: "A key made by `antechamber keys create`.",
+};

@@ -1,0 +1,52 @@
+import type { Clock } from "../clock.ts";
+import { Refusal } from "../session/errors.ts";
+import type { SessionStore } from "../store/store.ts";
+import { type ApiResponse, apiHeaders, json } from "./messages.ts";
+import type { Metrics } from "./metrics.ts";
+
+/** What operators and their tools ask. */
+export interface OperationalHandlers {
+  /** The process is alive: 200 as long as it answers. */
+  health(): ApiResponse;
+  /** It can do its work: refuses with `unavailable` when the store takes no write, or when stopping. */
+  ready(): Promise<ApiResponse>;
+  metrics(): Promise<ApiResponse>;
+}
+
+/** A probe's answer holds for so long (ms): asking often must not keep the disk busy. */
+const PROBE_LIFE = 1000;
+
+/** Handlers over the store; `isStopping` tells whether the server is shutting down. */
+export function createOperationalHandlers(
+  store: SessionStore,
+  clock: Clock,
+  metrics: Metrics,
+  isStopping: () => boolean,
+): OperationalHandlers {
+  let probedAt = Number.NEGATIVE_INFINITY;
+  let probe: Promise<boolean> = Promise.resolve(false);
+
+  function probeStore(): Promise<boolean> {
+    const now = performance.now();
+    if (now - probedAt >= PROBE_LIFE) {
+      probedAt = now;
+      probe = store.touch(clock()).then(
+        () => true,
+        () => false,
+      );
+    }
+    return probe;
+  }
+
+  return {
+    health: () => json({ status: "ok" }),
+    async ready() {
+      if (!isStopping() && (await probeStore())) return json({ status: "ok" });
+      throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
+    },
+    async metrics() {
+      const { contentType, text } = await metrics.page();
+      return { status: 200, headers: { ...apiHeaders, "content-type": contentType }, body: text };
+    },
+  };
+}

@@ -1,0 +1,103 @@
+import { type Problem, type ProblemCode, problemStatus } from "@antechamber/client/protocol";
+import type { Reason } from "../session/errors.ts";
+import type { ApiResponse, HeaderFields } from "./messages.ts";
+
+/** What a refusal is called, whichever request it answers. */
+const titles: Readonly<Record<ProblemCode, string>> = {
+  "already-exists": "The dataset already exists",
+  "invalid-request": "The request is not valid",
+  "nothing-to-associate": "There is nothing to associate",
+  "credential-required": "A credential is required",
+  "invalid-credential": "The credential is not valid",
+  "identity-mismatch": "The credential does not fit the asserted id",
+  "role-not-permitted": "The role may not do this",
+  "session-not-found": "There is no such session",
+  "not-found": "There is no such path",
+  "method-not-allowed": "The path does not take this method",
+  "body-too-large": "The body is too large",
+  "unsupported-media-type": "The body is not JSON",
+  "too-many-requests": "Too many requests",
+  unavailable: "The service cannot do this right now",
+};
+
+/** The answer to a refused request: RFC 9457 problem details with the contract's code. */
+export function problemResponse(reason: Reason, requestId: string): ApiResponse {
+  const { code } = reason;
+  const problem: Problem = {
+    type: `urn:antechamber:problem:${code}`,
+    title: titles[code],
+    status: problemStatus[code],
+    detail: detailOf(reason),
+    code,
+    ...("field" in reason && code === "already-exists" ? { field: reason.field } : {}),
+    ...("errors" in reason ? { errors: reason.errors } : {}),
+    ...("outcome" in reason && reason.outcome !== undefined ? { outcome: reason.outcome } : {}),
+    requestId,
+  };
+  return {
+    status: problem.status,
+    headers: { ...problemHeaders, ...headersOf(reason), "x-request-id": requestId },
+    body: JSON.stringify(problem),
+  };
+}
+
+const problemHeaders: HeaderFields = {
+  "content-type": "application/problem+json",
+  "cache-control": "no-store",
+  "x-content-type-options": "nosniff",
+};
+
+/** The header that a status asks for (RFC 9110: 401, 405, 413, 503). */
+function headersOf(reason: Reason): HeaderFields {
+  switch (reason.code) {
+    case "credential-required":
+      return { "www-authenticate": "Bearer" };
+    case "invalid-credential":
+      return { "www-authenticate": 'Bearer error="invalid_token"' };
+    case "method-not-allowed":
+      return { allow: reason.allow };
+    case "unavailable":
+      return { "retry-after": String(reason.retryAfterSeconds) };
+    case "body-too-large":
+      // The rest of the body is still on its way: nothing sensible can follow it.
+      return { connection: "close" };
+    default:
+      return {};
+  }
+}
+
+/** A sentence that tells the caller what to change. */
+function detailOf(reason: Reason): string {
+  switch (reason.code) {
+    case "already-exists":
+      return reason.field === "visitId"
+        ? "The session has another visitId, or another live session holds this one. Use the visitId of this session, or end the other session."
+        : `The session has another ${reason.field}. Create a new session for a different one.`;
+    case "invalid-request":
+      return reason.errors.map((fault) => fault.detail).join(" ");
+    case "nothing-to-associate":
+      return "Give at least one of gkc_agentId and gkc_customerId as a header, or visitId and globalVisitId in a JSON body. If you did send a header: a proxy may have dropped it because of the underscore; send gkc-agentId or gkc-customerId.";
+    case "session-not-found":
+      return "No live session has this id. Create one with PUT /sessions/new and use the sessionId of the answer.";
+    case "not-found":
+      return "Nothing is served under this path. The operations are PUT /sessions/new, and GET and POST /sessions/{sessionId}.";
+    case "method-not-allowed":
+      return `This path takes ${reason.allow}.`;
+    case "body-too-large":
+      return `Send at most ${reason.limit} bytes.`;
+    case "unsupported-media-type":
+      return "Send the body as JSON, with Content-Type: application/json.";
+    case "credential-required":
+      return "Send a key in the header Authorization: Bearer <key>.";
+    case "invalid-credential":
+      return "Send a key that is valid: this one is malformed, unknown, expired or revoked.";
+    case "identity-mismatch":
+      return `The credential may not assert this ${reason.field}. Leave it out, or use the credential that it belongs to.`;
+    case "role-not-permitted":
+      return "Use a credential of a role that may do this.";
+    case "unavailable":
+      return reason.outcome === "unknown"
+        ? "The change may or may not have been stored. Retrieve the session to find out, or repeat the request: it is safe to."
+        : "Nothing was changed. Repeat the request after the time in Retry-After.";
+  }
+}

@@ -1,0 +1,80 @@
+import type { Role } from "../session/access.ts";
+import type { Answer, Call } from "./sessions.ts";
+
+/** Who may use a route: everybody, without a credential, or the roles that are listed. */
+export type Who = "everybody" | readonly Role[];
+
+/** A row of the route table. */
+export interface Route {
+  readonly method: "GET" | "HEAD" | "PUT" | "POST";
+  /** `:sessionId` stands for one segment, a final `*` for whatever follows. */
+  readonly path: string;
+  /** The name that metrics and the log know it by. */
+  readonly operation: string;
+  readonly who: Who;
+  /** Served below every base path too. */
+  readonly isBased: boolean;
+  readonly handle: (call: Call) => Answer;
+}
+
+/** A route that serves a path, and what it found in it. */
+export interface Match {
+  readonly route: Route;
+  readonly sessionId: string;
+  readonly base: string;
+}
+
+/** Finds routes by path. */
+export interface Router {
+  /** The routes of `path`, one a method; empty when there is no such path. */
+  match(path: string): readonly Match[];
+}
+
+/** A router over the table. A trailing slash makes no difference, a later row yields to an earlier. */
+export function createRouter(routes: readonly Route[], basePaths: readonly string[]): Router {
+  const bases = ["", ...basePaths];
+
+  function matchBelow(base: string, path: string): Match[] {
+    const found = new Map<string, Match>();
+    for (const route of routes) {
+      if (base !== "" && !route.isBased) continue;
+      const sessionId = matchPath(route.path, path);
+      if (sessionId === undefined || found.has(route.method)) continue;
+      found.set(route.method, { route, sessionId, base });
+    }
+    return [...found.values()];
+  }
+
+  return {
+    match(path) {
+      for (const base of bases) {
+        if (!path.startsWith(`${base}/`)) continue;
+        const matches = matchBelow(base, path.slice(base.length));
+        if (matches.length > 0) return matches;
+      }
+      return [];
+    },
+  };
+}
+
+const PARAMETER = "/:sessionId";
+
+/** What stands for the parameter in `path` ("" without one); `undefined` when it does not match. */
+function matchPath(pattern: string, path: string): string | undefined {
+  if (pattern.endsWith("*")) return path.startsWith(pattern.slice(0, -1)) ? "" : undefined;
+  const trimmed = path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
+  if (!pattern.endsWith(PARAMETER)) return trimmed === pattern ? "" : undefined;
+  const parent = pattern.slice(0, -PARAMETER.length + 1);
+  if (!trimmed.startsWith(parent)) return undefined;
+  const segment = trimmed.slice(parent.length);
+  return segment === "" || segment.includes("/") ? undefined : decoded(segment);
+}
+
+/** A segment that is no proper percent-encoding stands for itself: it is no id of ours either way. */
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
+}

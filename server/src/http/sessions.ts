@@ -1,0 +1,97 @@
+import type { Retrieval, SessionService } from "../service.ts";
+import { changeScope, forbiddenAssertion, type Principal, readScope } from "../session/access.ts";
+import { Refusal } from "../session/errors.ts";
+import type { Identity, Session } from "../session/session.ts";
+import { identityOfHeaders, identityOfRequest } from "./identity.ts";
+import { type ApiRequest, type ApiResponse, apiHeaders } from "./messages.ts";
+import { sessionInfo } from "./session-info.ts";
+
+/** A request on its way through a route. */
+export interface Call {
+  readonly request: ApiRequest;
+  readonly principal: Principal;
+  /** The `sessionId` of the path, decoded; "" where the path has none. */
+  readonly sessionId: string;
+  /** The base path that the request came in under; "" at the root. */
+  readonly base: string;
+}
+
+export type Answer = ApiResponse | Promise<ApiResponse>;
+
+/** The handlers of the Session Management API. */
+export interface SessionHandlers {
+  create(call: Call): Answer;
+  retrieve(call: Call): Answer;
+  head(call: Call): Answer;
+  associate(call: Call): Answer;
+}
+
+/** Handlers over the use cases: what is asked, who may assert it, and the answer's form. */
+export function createSessionHandlers(service: SessionService): SessionHandlers {
+  /** Answers are kept with their sessions: a session never changes, a change makes a new one. */
+  const answers = new WeakMap<Session, ApiResponse>();
+
+  function showLocated({ session, isNew }: Retrieval, base: string): ApiResponse {
+    // A new session is rarely asked for again before it is stored, and under base paths the answers
+    // differ: neither is worth the room.
+    if (isNew || base !== "") return located(session, base);
+    let answer = answers.get(session);
+    if (answer === undefined) {
+      answer = located(session, base);
+      answers.set(session, answer);
+    }
+    return answer;
+  }
+
+  return {
+    create({ request, principal }) {
+      const ids = identityOfRequest(request);
+      const session =
+        ids instanceof Promise
+          ? ids.then((read) => service.create(permitted(principal, read)))
+          : service.create(permitted(principal, ids));
+      return session instanceof Promise ? session.then(show) : show(session);
+    },
+
+    retrieve({ request, principal, sessionId, base }) {
+      const ids = permitted(principal, identityOfHeaders(request));
+      const retrieval = service.retrieve(sessionId, ids, readScope(principal, ids.customerId));
+      return retrieval instanceof Promise
+        ? retrieval.then((done) => showLocated(done, base))
+        : showLocated(retrieval, base);
+    },
+
+    async head({ request, principal, sessionId, base }) {
+      const ids = permitted(principal, identityOfHeaders(request));
+      const session = await service.peek(sessionId, readScope(principal, ids.customerId));
+      if (session === undefined) throw new Refusal({ code: "session-not-found" });
+      return located(session, base);
+    },
+
+    async associate({ request, principal, sessionId }) {
+      const ids = permitted(principal, await identityOfRequest(request));
+      return show(await service.associate(sessionId, ids, changeScope(principal)));
+    },
+  };
+}
+
+/** The answer to a change. */
+function show(session: Session): ApiResponse {
+  return { status: 200, headers: apiHeaders, body: JSON.stringify(sessionInfo(session)) };
+}
+
+/** The answer to a retrieval: `Content-Location` names the session that it describes (rule 3). */
+function located(session: Session, base: string): ApiResponse {
+  return {
+    status: 200,
+    headers: { ...apiHeaders, "content-location": `${base}/sessions/${session.id}` },
+    body: JSON.stringify(sessionInfo(session)),
+  };
+}
+
+/** `ids` if the principal may assert them, else refuses with `identity-mismatch`. */
+function permitted(principal: Principal, ids: Identity): Identity {
+  const field = forbiddenAssertion(principal, ids);
+  if (field !== undefined) throw new Refusal({ code: "identity-mismatch", field });
+  return ids;
+}

@@ -1,0 +1,45 @@
+import { type Clock, createClock, type TimeSource } from "./clock.ts";
+import type { Config } from "./config/config.ts";
+import { createService, type ServiceEvents, type SessionService } from "./service.ts";
+import { createIdIssuer, type IdIssuer } from "./session/id.ts";
+import type { Lifetimes } from "./session/lifetime.ts";
+import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
+import type { SessionStore, StoreEvents } from "./store/store.ts";
+
+/** The use cases over an open store, without anything that serves them. */
+export interface Opened {
+  readonly store: SessionStore;
+  readonly clock: Clock;
+  readonly ids: IdIssuer;
+  readonly service: SessionService;
+  readonly lifetimes: Lifetimes;
+}
+
+/** Hears what happens; a command that is over in a moment has nobody to tell. */
+export type OpenEvents = StoreEvents & ServiceEvents;
+
+/**
+ * Opens the store that `config` names. Whoever opens it closes it. Throws `StoreOpenError`, with the
+ * code `in-use` when a server runs on it.
+ */
+export async function open(config: Config, time: TimeSource, events: OpenEvents): Promise<Opened> {
+  const { dataDir, lifetimes } = config;
+  const store = openSqliteStore({
+    dataDir,
+    lifetimes,
+    cacheSessions: config.cacheSessions,
+    maxPending: config.maxPendingWrites,
+    timeout: config.storeTimeout,
+    events,
+    now: time.wall(),
+  });
+  try {
+    const clock = createClock(time, await store.floor());
+    const ids = createIdIssuer((await store.secrets()).map(({ bytes }) => bytes));
+    const service = createService({ store, ids, clock, lifetimes, events });
+    return { store, clock, ids, service, lifetimes };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}

@@ -1,0 +1,116 @@
+import { readFileSync } from "node:fs";
+import { type DestinationStream, pino } from "pino";
+import { machineTime, type TimeSource } from "./clock.ts";
+import type { Config } from "./config/config.ts";
+import { createAdmin } from "./control/admin.ts";
+import { type Control, listenControl } from "./control/server.ts";
+import { createApp } from "./http/app.ts";
+import { createKeyRing } from "./http/authenticate.ts";
+import { type Listener, listen } from "./http/listen.ts";
+import { createLogHash } from "./http/log-hash.ts";
+import { createMetrics, type Metrics } from "./http/metrics.ts";
+import { startMaintenance } from "./maintenance.ts";
+import { type OpenEvents, type Opened, open } from "./open.ts";
+
+/** A server that runs. */
+export interface Running {
+  /** Where it answers, such as `http://127.0.0.1:8080`. */
+  readonly url: string;
+  /** Finishes what was admitted, stores it, and lets go of everything. */
+  close(): Promise<void>;
+}
+
+/** What a caller may put in the place of the machine's own; for tests and embedders. */
+export interface StartOptions {
+  readonly time?: TimeSource;
+  /** Where log lines go (JSON, one a line); standard error by default. */
+  readonly logTo?: DestinationStream;
+}
+
+/** The version of this release. */
+export const version = (
+  JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  }
+).version;
+
+/**
+ * Starts a server. Throws `StoreOpenError` when the data cannot be opened, and the runtime's error
+ * when the address cannot be listened on; nothing is left open then.
+ */
+export async function start(config: Config, options: StartOptions = {}): Promise<Running> {
+  const log = pino({ level: config.logLevel, base: null }, options.logTo ?? pino.destination(2));
+  const metrics = createMetrics();
+  const opened = await open(config, options.time ?? machineTime, eventsOf(metrics, log));
+  try {
+    return await serve(config, opened, metrics, log);
+  } catch (error) {
+    await opened.store.close();
+    throw error;
+  }
+}
+
+/** Puts the use cases on the network and on the control socket. */
+async function serve(
+  config: Config,
+  opened: Opened,
+  metrics: Metrics,
+  log: pino.Logger,
+): Promise<Running> {
+  const { store, clock, service } = opened;
+  metrics.watch(() => store.status());
+  const keyRing = createKeyRing(clock);
+  const keysChanged = async () => keyRing.use(await store.keys());
+  await keysChanged();
+  const app = createApp({
+    config,
+    version,
+    service,
+    store,
+    clock,
+    metrics,
+    log,
+    logHash: createLogHash(await store.secrets()),
+    authenticateKey: keyRing.authenticate,
+  });
+  const control = await listenControl(config.dataDir, createAdmin({ ...opened, keysChanged }));
+  const listener = await listen(app, config).catch(async (error: unknown) => {
+    await control.close();
+    throw error;
+  });
+  const maintenance = startMaintenance({ store, clock, metrics });
+  const host = config.host.includes(":") ? `[${config.host}]` : config.host;
+  const url = `http://${host}:${listener.port}`;
+  log.info({ url, version }, "listening");
+  return { url, close: () => stop([maintenance, listener, control, store], log) };
+}
+
+/** Closes the parts in turn, the store last: what was admitted before is stored. */
+async function stop(
+  parts: readonly (Listener | Control | { close(): void | Promise<void> })[],
+  log: pino.Logger,
+): Promise<void> {
+  log.info("stopping");
+  for (const part of parts) await part.close();
+  log.info("stopped");
+}
+
+function eventsOf(metrics: Metrics, log: pino.Logger): OpenEvents {
+  let isFailing = false;
+  return {
+    created: () => metrics.sessionsCreated.inc(),
+    associated: () => metrics.sessionsAssociated.inc(),
+    ended: () => metrics.sessionsEnded.inc(),
+    committed(changes, milliseconds) {
+      metrics.committed(changes, milliseconds);
+      if (isFailing) log.info("the store takes writes again");
+      isFailing = false;
+    },
+    failed(error) {
+      metrics.storeFailed();
+      // Once an outage: a full disk fails every write, and its log may lie on that disk.
+      if (!isFailing) log.error({ err: error }, "the store does not take writes");
+      isFailing = true;
+    },
+  };
+}
