@@ -1,6 +1,6 @@
 import type { BunRequest, Server } from "bun";
 import type { App } from "./app.ts";
-import { drained, type Listener, type ListenOptions } from "./listen.ts";
+import { drained, type Listener, type ListenOptions } from "./listener.ts";
 import type { ApiRequest, ApiResponse } from "./messages.ts";
 import type { Route } from "./routes.ts";
 

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { App } from "./app.ts";
-import { drained, type Listener, type ListenOptions } from "./listen.ts";
+import { drained, type Listener, type ListenOptions } from "./listener.ts";
 import type { ApiRequest, ApiResponse } from "./messages.ts";
 
 /** Milliseconds that a client may take for its headers, and for a whole request. */

@@ -57,7 +57,7 @@ export function createSessionHandlers(service: SessionService): SessionHandlers 
       const ids = permitted(principal, identityOfHeaders(request));
       const retrieval = service.retrieve(sessionId, ids, readScope(principal, ids.customerId));
       return retrieval instanceof Promise
-        ? retrieval.then((done) => showLocated(done, base))
+        ? retrieval.then((retrieved) => showLocated(retrieved, base))
         : showLocated(retrieval, base);
     },
 
