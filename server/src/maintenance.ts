@@ -6,19 +6,25 @@ export interface MaintenanceParts {
   readonly store: SessionStore;
   readonly clock: Clock;
   readonly metrics: { readonly sessionsExpired: { inc(by: number): void } };
+  /** Requests answered so far: whoever was told that a session is over was answered. */
+  readonly answered: () => number;
 }
 
 /** Milliseconds between two slices of the sweep: while there is much to delete, and else. */
 const SWEEP_PAUSE = { full: 10, other: 250 };
-/** The store learns at least so often (ms) what time it is; a clock set back goes no further. */
-const TOUCH_EVERY = 10_000;
+/** How often (ms) the store learns what time it is: a clock that is set back goes back no further. */
+const TOUCH_EVERY = 1000;
 
-/** What a server does by itself while it runs: sweeps, and tells the store the time. */
-export function startMaintenance(parts: MaintenanceParts): { close(): void } {
-  const { store, clock, metrics } = parts;
+/**
+ * What a server does by itself while it runs: sweeps, and tells the store the time. Close it when the
+ * last request has been answered, before the store.
+ */
+export function startMaintenance(parts: MaintenanceParts): { close(): Promise<void> } {
+  const { store, clock, metrics, answered } = parts;
   let isClosed = false;
+  let answeredBefore = 0;
   let sweepTimer = sweepAfter(SWEEP_PAUSE.other);
-  const touchTimer = setInterval(touch, TOUCH_EVERY);
+  const touchTimer = setInterval(() => void touch(), TOUCH_EVERY);
 
   async function sweep(): Promise<void> {
     let pause = SWEEP_PAUSE.other;
@@ -36,17 +42,23 @@ export function startMaintenance(parts: MaintenanceParts): { close(): void } {
     return setTimeout(() => void sweep(), pause);
   }
 
-  function touch(): void {
-    store.touch(clock()).catch(() => {
+  async function touch(): Promise<void> {
+    // Nobody has heard of the time in between: a disk that sleeps may go on sleeping.
+    if (answered() === answeredBefore) return;
+    answeredBefore = answered();
+    try {
+      await store.touch(clock());
+    } catch {
       // As above.
-    });
+    }
   }
 
   return {
-    close() {
+    async close() {
       isClosed = true;
       clearTimeout(sweepTimer);
       clearInterval(touchTimer);
+      await touch();
     },
   };
 }

@@ -3,7 +3,7 @@ import type { Scope } from "./session/access.ts";
 import { isWithin } from "./session/access.ts";
 import { Refusal } from "./session/errors.ts";
 import type { IdIssuer } from "./session/id.ts";
-import { isRenewalDue, type Lifetimes, newSession, unstoredSession } from "./session/lifetime.ts";
+import { isRenewalDue, type Lifetimes, newSession } from "./session/lifetime.ts";
 import { type Identity, isBlank, isLive, type Session } from "./session/session.ts";
 import type { SessionStore } from "./store/store.ts";
 
@@ -90,15 +90,17 @@ export function createService(parts: ServiceParts): SessionService {
 
   /** The live session of this id within the scope. Looking is no use of it. */
   function look(id: string, scope: Scope): Session | undefined | Promise<Session | undefined> {
-    const createdAt = issuer.verify(id);
-    if (createdAt === undefined) return undefined;
+    const known = store.recall(id);
+    if (known !== undefined) return visible(known, scope);
+    if (issuer.verify(id) === undefined) return undefined;
     const found = store.find(id);
-    const live = (stored: Session | undefined) => {
-      const session = stored ?? unstoredSession(id, createdAt, lifetimes);
-      const isThere = isLive(session, clock()) && isWithin(session.customerId, scope);
-      return isThere ? session : undefined;
-    };
-    return found instanceof Promise ? found.then(live) : live(found);
+    return found instanceof Promise
+      ? found.then((session) => visible(session, scope))
+      : visible(found, scope);
+  }
+
+  function visible(session: Session, scope: Scope): Session | undefined {
+    return isLive(session, clock()) && isWithin(session.customerId, scope) ? session : undefined;
   }
 
   /** The session as this use leaves it. */

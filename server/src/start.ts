@@ -79,11 +79,11 @@ async function serve(
     await control.close();
     throw error;
   });
-  const maintenance = startMaintenance({ store, clock, metrics });
+  const maintenance = startMaintenance({ store, clock, metrics, answered: () => app.answered });
   const host = config.host.includes(":") ? `[${config.host}]` : config.host;
   const url = `http://${host}:${listener.port}`;
   log.info({ url, version }, "listening");
-  return { url, close: () => stop([maintenance, listener, control, store], log) };
+  return { url, close: () => stop([listener, control, maintenance, store], log) };
 }
 
 /** Closes the parts in turn, the store last: what was admitted before is stored. */
@@ -99,9 +99,9 @@ async function stop(
 function eventsOf(metrics: Metrics, log: pino.Logger): OpenEvents {
   let isFailing = false;
   return {
-    created: () => metrics.sessionsCreated.inc(),
-    associated: () => metrics.sessionsAssociated.inc(),
-    ended: () => metrics.sessionsEnded.inc(),
+    created: () => metrics.sessionsCreated.inc(1),
+    associated: () => metrics.sessionsAssociated.inc(1),
+    ended: () => metrics.sessionsEnded.inc(1),
     committed(changes, milliseconds) {
       metrics.committed(changes, milliseconds);
       if (isFailing) log.info("the store takes writes again");

@@ -19,10 +19,7 @@ import { type Answer, createSessionHandlers } from "./sessions.ts";
 
 /** What the application is made of. */
 export interface AppParts {
-  readonly config: Pick<
-    Config,
-    "auth" | "basePaths" | "corsOrigins" | "accessLog" | "maxPendingWrites"
-  >;
+  readonly config: Pick<Config, "auth" | "basePaths" | "corsOrigins" | "accessLog">;
   readonly version: string;
   readonly service: SessionService;
   readonly store: SessionStore;
@@ -48,6 +45,8 @@ export interface App {
   stop(): void;
   /** Requests that were admitted and not answered yet. */
   readonly underWay: number;
+  /** Requests that were answered since the start. */
+  readonly answered: number;
 }
 
 /** The route table: method, path, who may, the operation's name, its handler. */
@@ -90,6 +89,7 @@ export function createApp(parts: AppParts): App {
   const { config, log, metrics } = parts;
   let stopping = false;
   let underWay = 0;
+  let answered = 0;
   const routes = routeTable(parts, () => stopping);
   const router = createRouter(routes, config.basePaths);
   const recorders = new Map<Route, OperationMetrics>(
@@ -102,9 +102,6 @@ export function createApp(parts: AppParts): App {
 
   function admit({ route, sessionId, base }: Match, request: ApiRequest): Answer {
     checkHost?.(request);
-    if (underWay > config.maxPendingWrites) {
-      throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
-    }
     if (route.who === "everybody") {
       return route.handle({ request, principal: nobody, sessionId, base });
     }
@@ -135,10 +132,11 @@ export function createApp(parts: AppParts): App {
     startedAt: number,
   ): ApiResponse {
     underWay--;
+    answered++;
     const duration = performance.now() - startedAt;
     const recorder = match === undefined ? otherRecorder : recorders.get(match.route);
     recorder?.record(response.status, duration);
-    if (config.accessLog === "all") logAccess(response, request, match, duration);
+    if (config.accessLog === "all") logAccess(response.status, request, match, duration);
     const readable = cors === undefined ? response : cors.apply(request, response);
     return stopping ? closing(readable) : readable;
   }
@@ -161,7 +159,7 @@ export function createApp(parts: AppParts): App {
   }
 
   function logAccess(
-    { status, headers }: ApiResponse,
+    status: number,
     request: ApiRequest,
     match: Match | undefined,
     duration: number,
@@ -169,7 +167,7 @@ export function createApp(parts: AppParts): App {
     const session = match === undefined || match.sessionId === "" ? undefined : match.sessionId;
     log.info(
       {
-        requestId: headers["x-request-id"] ?? requestIdOf(request),
+        requestId: requestIdOf(request),
         operation: match?.route.operation ?? "other",
         method: request.method,
         status,
@@ -219,6 +217,9 @@ export function createApp(parts: AppParts): App {
     get underWay() {
       return underWay;
     },
+    get answered() {
+      return answered;
+    },
   };
 }
 
@@ -236,7 +237,9 @@ function options(allow: string): ApiResponse {
 }
 
 function closing(response: ApiResponse): ApiResponse {
-  return { ...response, headers: { ...response.headers, connection: "close" } };
+  const headers = new Headers(response.headers);
+  headers.set("connection", "close");
+  return { ...response, headers };
 }
 
 /** The caller's own request id if it is a harmless one, else a new one. */

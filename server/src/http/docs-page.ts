@@ -65,6 +65,11 @@ const assets: ReadonlyMap<string, DocsAsset> = new Map([
   ["/", { status: 308, headers: { ...headersOf("text/plain"), Location: "../docs" }, body: "" }],
 ]);
 
+/** The names of the files below /docs that the page is made of. */
+export const docsFiles: readonly string[] = [...assets.keys()]
+  .map((path) => path.slice(1))
+  .filter((name) => name !== "");
+
 /** What to answer to a GET of `path` (`/docs` or below it), or `undefined` when nothing is there. */
 export function docsAsset(path: string): DocsAsset | undefined {
   return path.startsWith("/docs") ? assets.get(path.slice("/docs".length)) : undefined;

@@ -72,10 +72,12 @@ function toResponse(answer: ApiResponse): Response {
 class BunApiRequest implements ApiRequest {
   readonly #raw: Request;
   readonly #server: Server<undefined>;
+  readonly #headers: Headers;
 
   constructor(raw: Request, server: Server<undefined>) {
     this.#raw = raw;
     this.#server = server;
+    this.#headers = raw.headers;
   }
 
   get method(): string {
@@ -91,13 +93,13 @@ class BunApiRequest implements ApiRequest {
   }
 
   header(name: string): string | null {
-    return this.#raw.headers.get(name);
+    return this.#headers.get(name);
   }
 
   async body(limit: number): Promise<Uint8Array | undefined> {
     const raw = this.#raw;
     // With a length that the handler found good there is no need to count.
-    if (raw.headers.get("transfer-encoding") === null) return raw.bytes();
+    if (this.#headers.get("transfer-encoding") === null) return raw.bytes();
     return raw.body === null ? new Uint8Array() : readUpTo(limit, raw.body);
   }
 }

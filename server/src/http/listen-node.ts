@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import type { App } from "./app.ts";
 import { drained, type Listener, type ListenOptions } from "./listener.ts";
-import type { ApiRequest, ApiResponse } from "./messages.ts";
+import type { ApiRequest, ApiResponse, HeaderFields } from "./messages.ts";
 
 /** Milliseconds that a client may take for its headers, and for a whole request. */
 const HEADERS_TIMEOUT = 10_000;
@@ -48,7 +48,8 @@ export async function listen(app: App, options: ListenOptions): Promise<Listener
 }
 
 function send(raw: IncomingMessage, response: ServerResponse, answer: ApiResponse): void {
-  const { status, headers, body } = answer;
+  const { status, body } = answer;
+  const headers = fieldsOf(answer.headers);
   const length = body === null ? undefined : Buffer.byteLength(body);
   response.writeHead(
     status,
@@ -58,6 +59,19 @@ function send(raw: IncomingMessage, response: ServerResponse, answer: ApiRespons
   // A body that was not wanted is not read to its end: node:http would keep the connection for it.
   if (!raw.complete && headers["connection"] === "close")
     response.once("finish", () => raw.destroy());
+}
+
+/** Those that serve many answers are taken apart once. */
+const known = new WeakMap<Headers, HeaderFields>();
+
+function fieldsOf(headers: HeaderFields | Headers): HeaderFields {
+  if (!(headers instanceof Headers)) return headers;
+  let fields = known.get(headers);
+  if (fields === undefined) {
+    fields = Object.fromEntries(headers);
+    known.set(headers, fields);
+  }
+  return fields;
 }
 
 class NodeApiRequest implements ApiRequest {

@@ -14,22 +14,26 @@ export interface ApiRequest {
   body(limit: number): Promise<Uint8Array | undefined>;
 }
 
-/** Header names and values. Those of the hot answers are made once and used again. */
+/** Header names and values. */
 export type HeaderFields = Readonly<Record<string, string>>;
 
 /** An answer, in the form that `new Response(body, answer)` takes as well. */
 export interface ApiResponse {
   readonly status: number;
-  readonly headers: HeaderFields;
+  /** A `Headers` where it serves many answers: making one takes as long as looking up a session. */
+  readonly headers: HeaderFields | Headers;
   readonly body: string | Uint8Array<ArrayBuffer> | null;
 }
 
 /** On every answer of the API: what is said to one caller is not kept for another, nor sniffed. */
-export const apiHeaders: HeaderFields = {
+export const apiFields: HeaderFields = {
   "content-type": "application/json",
   "cache-control": "no-store",
   "x-content-type-options": "nosniff",
 };
+
+/** The same, to be used as it is. */
+export const apiHeaders: Headers = new Headers(apiFields);
 
 /** A JSON answer of the API. */
 export function json(body: unknown, status = 200): ApiResponse {

@@ -9,9 +9,9 @@ export interface OperationMetrics {
 /** What `/metrics` tells (Prometheus text format). */
 export interface Metrics {
   operation(name: string): OperationMetrics;
-  readonly sessionsCreated: { inc(): void };
-  readonly sessionsAssociated: { inc(): void };
-  readonly sessionsEnded: { inc(): void };
+  readonly sessionsCreated: { inc(by: number): void };
+  readonly sessionsAssociated: { inc(by: number): void };
+  readonly sessionsEnded: { inc(by: number): void };
   readonly sessionsExpired: { inc(by: number): void };
   refused(code: string): void;
   committed(changes: number, milliseconds: number): void;
@@ -51,8 +51,7 @@ export function createMetrics(): Metrics {
     buckets: LATENCY_BUCKETS,
     registers: [registry],
   });
-  const counter = (name: string, help: string) =>
-    new Counter({ name: `antechamber_${name}`, help, registers: [registry] });
+  const counter = (name: string, help: string) => registerCounter(registry, name, help);
   const failures = counter("store_failures_total", "Writes that the store could not carry out.");
 
   return {
@@ -76,7 +75,7 @@ export function createMetrics(): Metrics {
       groups.observe(changes);
       commits.observe(milliseconds / 1000);
     },
-    storeFailed: () => failures.inc(),
+    storeFailed: () => failures.inc(1),
     watch: (status) => registerStore(registry, status),
     async page() {
       return { contentType: registry.contentType, text: await registry.metrics() };
@@ -84,7 +83,30 @@ export function createMetrics(): Metrics {
   };
 }
 
-/** prom-client looks its labels up on each observation, which costs as much as a cached retrieval. */
+/** A counter that is nothing but a number until somebody looks. */
+function registerCounter(
+  registry: Registry,
+  name: string,
+  help: string,
+): { inc(by: number): void } {
+  let count = 0;
+  new Counter({
+    name: `antechamber_${name}`,
+    help,
+    registers: [registry],
+    collect() {
+      this.reset();
+      this.inc(count);
+    },
+  });
+  return {
+    inc(by) {
+      count += by;
+    },
+  };
+}
+
+/** prom-client looks its labels up on each observation, which costs more than a cached retrieval. */
 class RecordedOperation implements OperationMetrics {
   readonly statuses = new Map<number, number>();
   readonly buckets = new Float64Array(LATENCY_BUCKETS.length + 1);

@@ -1,5 +1,6 @@
+import { headers } from "./openapi/headers.ts";
 import { operationsPaths } from "./openapi/operations.ts";
-import { headers, parameters } from "./openapi/parameters.ts";
+import { parameters } from "./openapi/parameters.ts";
 import { type Json, schemas } from "./openapi/schemas.ts";
 import { sessionPaths } from "./openapi/sessions.ts";
 
@@ -13,11 +14,11 @@ export interface OpenApiOptions {
   readonly auth: "local" | "key";
 }
 
-const description = `Sessions that begin anonymously and become recognized: create one, retrieve it, associate ids with it.
+const description = `Sessions begin anonymously and become recognized: create one, retrieve it, associate ids with it.
 
-An id, once set, stays for the life of the session. A visit has one live session. Retrieving creates a session when there is none of the id; a refusal changes nothing.
+An id, once set, stays for the life of the session. A visit has one live session. Retrieving creates a session where there is none of the id. A refusal changes nothing.
 
-A trailing slash is accepted everywhere. Paths that are not listed answer 404 \`not-found\`, methods that are not listed 405 \`method-not-allowed\` with \`Allow\`. Both spellings of a header are one header: repeated or with different values it is refused.`;
+The two spellings of an identity header are one header: it is refused when it is repeated, or when they differ. A trailing slash makes no difference to a path. HEAD is answered wherever GET is, OPTIONS everywhere. Paths that are not listed answer 404 \`not-found\`, methods that are not listed 405 \`method-not-allowed\` with \`Allow\`. Browsers on other origins may call where the server's configuration lists their origin.`;
 
 /** The OpenAPI 3.1 document of everything that a server with these options serves. */
 export function openApiDocument({ version, basePaths, auth }: OpenApiOptions): Json {
@@ -35,7 +36,7 @@ export function openApiDocument({ version, basePaths, auth }: OpenApiOptions): J
       { name: "operations", description: "For operators and their tools." },
     ],
     ...(auth === "key" ? { security: [{ key: [] }] } : {}),
-    paths: { ...sessionPaths(auth), ...operationsPaths },
+    paths: { ...sessionPaths(auth), ...operationsPaths(auth) },
     components: {
       schemas,
       parameters,

@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import { Refusal } from "../session/errors.ts";
 import type { SessionStore } from "../store/store.ts";
-import { type ApiResponse, apiHeaders, json } from "./messages.ts";
+import { type ApiResponse, apiFields, json } from "./messages.ts";
 import type { Metrics } from "./metrics.ts";
 
 /** What operators and their tools ask. */
@@ -46,7 +46,7 @@ export function createOperationalHandlers(
     },
     async metrics() {
       const { contentType, text } = await metrics.page();
-      return { status: 200, headers: { ...apiHeaders, "content-type": contentType }, body: text };
+      return { status: 200, headers: { ...apiFields, "content-type": contentType }, body: text };
     },
   };
 }

@@ -3,7 +3,7 @@ import { changeScope, forbiddenAssertion, type Principal, readScope } from "../s
 import { Refusal } from "../session/errors.ts";
 import type { Identity, Session } from "../session/session.ts";
 import { identityOfHeaders, identityOfRequest } from "./identity.ts";
-import { type ApiRequest, type ApiResponse, apiHeaders } from "./messages.ts";
+import { type ApiRequest, type ApiResponse, apiFields, apiHeaders } from "./messages.ts";
 import { sessionInfo } from "./session-info.ts";
 
 /** A request on its way through a route. */
@@ -35,12 +35,12 @@ export function createSessionHandlers(service: SessionService): SessionHandlers 
     // A new session is rarely asked for again before it is stored, and under base paths the answers
     // differ: neither is worth the room.
     if (isNew || base !== "") return located(session, base);
-    let answer = answers.get(session);
-    if (answer === undefined) {
-      answer = located(session, base);
-      answers.set(session, answer);
-    }
-    return answer;
+    const known = answers.get(session);
+    if (known !== undefined) return known;
+    const answer = located(session, base);
+    const kept = { ...answer, headers: new Headers(answer.headers) };
+    answers.set(session, kept);
+    return kept;
   }
 
   return {
@@ -77,15 +77,15 @@ export function createSessionHandlers(service: SessionService): SessionHandlers 
 
 /** The answer to a change. */
 function show(session: Session): ApiResponse {
-  return { status: 200, headers: apiHeaders, body: JSON.stringify(sessionInfo(session)) };
+  return { status: 200, headers: apiHeaders, body: sessionInfo(session) };
 }
 
 /** The answer to a retrieval: `Content-Location` names the session that it describes (rule 3). */
 function located(session: Session, base: string): ApiResponse {
   return {
     status: 200,
-    headers: { ...apiHeaders, "content-location": `${base}/sessions/${session.id}` },
-    body: JSON.stringify(sessionInfo(session)),
+    headers: { ...apiFields, "content-location": `${base}/sessions/${session.id}` },
+    body: sessionInfo(session),
   };
 }
 

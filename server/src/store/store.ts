@@ -7,8 +7,9 @@ import type { Identity, Session } from "../session/session.ts";
  * (`test/store/store-contract.ts`) against the real thing.
  *
  * What an engine may take for granted:
- * - Session ids are authentic: whoever calls has verified them (`session/id.ts`). An id of which
- *   nothing is stored is therefore an anonymous session that lives by its id alone (contract rule 8).
+ * - Session ids are authentic: whoever calls has verified them (`session/id.ts`), but for `recall`.
+ *   An id of which nothing is stored is therefore an anonymous session that lives by its id alone
+ *   (contract rule 8).
  * - Ids of callers are valid (`session/caller-ids.ts`), and `now` never runs backwards.
  *
  * What every engine promises:
@@ -99,10 +100,16 @@ export interface Slice {
 /** The port. Times are milliseconds since 1970. */
 export interface SessionStore {
   /**
-   * The stored session of this id, live or not, or `undefined` when nothing is stored. What is at
-   * hand is returned as it is, without a promise: retrieving is the hottest path there is.
+   * The session of this id if it is at hand in memory, without looking any further. The one call
+   * that takes any text: nothing is at hand under an id that was not verified before.
    */
-  find(id: string): Session | undefined | Promise<Session | undefined>;
+  recall(text: string): Session | undefined;
+
+  /**
+   * The session of this id, live or not: as it is stored, or else as its id alone describes it.
+   * Without a promise where none is needed: retrieving is the hottest path there is.
+   */
+  find(id: string): Session | Promise<Session>;
 
   /** Stores a new session with its ids. */
   create(session: Session, now: number): Promise<Creation>;
@@ -143,6 +150,6 @@ export interface SessionStore {
   sweep(now: number): Promise<Slice>;
 
   status(): StoreStatus;
-  /** Finishes what was taken on and lets go of everything. */
+  /** Finishes what was taken on and lets go of everything. Rejects nothing that was taken on. */
   close(): Promise<void>;
 }

@@ -1,56 +1,106 @@
-import { type Json, ref } from "./schemas.ts";
+import { docsAsset, docsFiles } from "../docs-page.ts";
+import { apiFields } from "../messages.ts";
+import { describeHeaders } from "./headers.ts";
+import { type Code, refusals } from "./refusals.ts";
+import type { Json } from "./schemas.ts";
 
-const atRootOnly = { servers: [{ url: "/" }] };
+type Auth = "local" | "key";
 
-function operation(operationId: string, summary: string, responses: Json): Json {
-  return { tags: ["operations"], operationId, summary, security: [], responses };
-}
+/** Served at the root alone, whatever the base paths. */
+const atTheRoot = { servers: [{ url: "/" }] };
 
 function answer(description: string, contentType: string, schema: Json): Json {
-  return { description, content: { [contentType]: { schema } } };
+  return {
+    description,
+    headers: describeHeaders(apiFields),
+    content: { [contentType]: { schema } },
+  };
 }
 
-const alive: Json = {
+const well = answer("Yes.", "application/json", {
   type: "object",
   properties: { status: { const: "ok" } },
   required: ["status"],
+});
+
+/** An operation that asks for no credential. */
+function open(auth: Auth, operationId: string, summary: string, responses: Json): Json {
+  const codes: Code[] = auth === "local" ? ["invalid-request", "unavailable"] : ["unavailable"];
+  return {
+    tags: ["operations"],
+    operationId,
+    summary,
+    security: [],
+    responses: { ...responses, ...refusals(codes) },
+  };
+}
+
+function metrics(auth: Auth): Json {
+  const codes: Code[] =
+    auth === "local"
+      ? ["invalid-request", "unavailable"]
+      : ["credential-required", "invalid-credential", "role-not-permitted", "unavailable"];
+  return {
+    tags: ["operations"],
+    operationId: "metrics",
+    summary: "Metrics in the text format of Prometheus",
+    description: "With keys: for the roles `reporter` and `administrator`.",
+    responses: {
+      200: answer("All of them.", "text/plain", { type: "string" }),
+      ...refusals(codes),
+    },
+  };
+}
+
+function page(description: string, contentTypes: readonly string[], path: string): Json {
+  return {
+    description,
+    headers: describeHeaders(docsAsset(path)?.headers ?? {}),
+    content: Object.fromEntries(contentTypes.map((type) => [type, {}])),
+  };
+}
+
+const redirect = {
+  description: "The page is at this path without the slash at its end.",
+  headers: describeHeaders(docsAsset("/docs/")?.headers ?? {}),
 };
 
-/** What operators and tools ask, by path. Served at the root alone, whatever the base paths. */
-export const operationsPaths: Json = {
-  "/healthz": {
-    ...atRootOnly,
-    get: operation("health", "Whether the process is alive", {
-      200: answer("It is.", "application/json", alive),
+/** What operators and their tools ask under `auth`, by path. */
+export function operationsPaths(auth: Auth): Json {
+  const document = answer("OpenAPI 3.1.", "application/json", { type: "object" });
+  return {
+    "/healthz": {
+      ...atTheRoot,
+      get: open(auth, "health", "Whether the process is alive", { 200: well }),
+    },
+    "/readyz": {
+      ...atTheRoot,
+      get: open(auth, "readiness", "Whether the store can write", { 200: well }),
+    },
+    "/metrics": { ...atTheRoot, get: metrics(auth) },
+    "/openapi.json": {
+      ...atTheRoot,
+      get: open(auth, "openApiDocument", "This document", { 200: document }),
+    },
+    "/docs": {
+      ...atTheRoot,
+      get: open(auth, "docsPage", "A page to read and try the API", {
+        200: page("The page.", ["text/html"], "/docs"),
+        308: redirect,
+      }),
+    },
+    "/docs/{file}": docsFilePath(auth),
+  };
+}
+
+function docsFilePath(auth: Auth): Json {
+  const types = ["text/javascript", "text/css", "image/png"];
+  return {
+    ...atTheRoot,
+    parameters: [{ name: "file", in: "path", required: true, schema: { enum: docsFiles } }],
+    get: open(auth, "docsFile", "What the page is made of", {
+      200: page("A part of the page.", types, `/docs/${docsFiles[0]}`),
+      ...refusals(["not-found"]),
     }),
-  },
-  "/readyz": {
-    ...atRootOnly,
-    get: operation("readiness", "Whether the store can write", {
-      200: answer("It can.", "application/json", alive),
-      503: answer(
-        "It cannot at the moment.",
-        "application/problem+json",
-        ref("schemas", "Problem"),
-      ),
-    }),
-  },
-  "/metrics": {
-    ...atRootOnly,
-    get: operation("metrics", "Metrics in the text format of Prometheus", {
-      200: answer("All of them.", "text/plain", { type: "string" }),
-    }),
-  },
-  "/openapi.json": {
-    ...atRootOnly,
-    get: operation("openApiDocument", "This document", {
-      200: answer("OpenAPI 3.1.", "application/json", { type: "object" }),
-    }),
-  },
-  "/docs": {
-    ...atRootOnly,
-    get: operation("docsPage", "A page to read and try the API", {
-      200: answer("The page.", "text/html", { type: "string" }),
-    }),
-  },
-};
+  };
+}

@@ -1,5 +1,5 @@
 import { MAX_ID_CHARACTERS } from "../../session/caller-ids.ts";
-import { type Json, ref } from "./schemas.ts";
+import { exampleIds, type Json, ref } from "./schemas.ts";
 
 const headerId: Json = { type: "string", maxLength: MAX_ID_CHARACTERS };
 
@@ -9,8 +9,10 @@ function idHeader(name: string, description: string, example: string): Json {
 
 /** For proxies that drop header names with underscores, as nginx does unless told otherwise. */
 function dashed(underscored: string): string {
-  return `The same as \`${underscored}\`, for proxies that drop names with underscores. Both with different values are refused.`;
+  return `The same as \`${underscored}\`, for proxies that drop names with underscores.`;
 }
+
+const { agentId, customerId } = exampleIds;
 
 /** Everything that an operation takes outside its body. */
 export const parameters: Json = {
@@ -20,47 +22,28 @@ export const parameters: Json = {
     required: true,
     description:
       "The session's id. Whatever else stands here is an unknown session, never a malformed request.",
-    schema: { type: "string" },
+    schema: { type: "string", minLength: 1 },
   },
-  gkc_agentId: idHeader("gkc_agentId", "The agent. Empty means not given.", "agent-7"),
-  "gkc-agentId": idHeader("gkc-agentId", dashed("gkc_agentId"), "agent-7"),
-  gkc_customerId: idHeader(
-    "gkc_customerId",
-    "The customer. Empty means not given.",
-    "customer-4711",
-  ),
-  "gkc-customerId": idHeader("gkc-customerId", dashed("gkc_customerId"), "customer-4711"),
+  gkc_customerId: idHeader("gkc_customerId", "The customer. Empty: not given.", customerId),
+  gkc_agentId: idHeader("gkc_agentId", "The agent. Empty: not given.", agentId),
+  "gkc-customerId": idHeader("gkc-customerId", dashed("gkc_customerId"), customerId),
+  "gkc-agentId": idHeader("gkc-agentId", dashed("gkc_agentId"), agentId),
+  "X-Request-Id": {
+    name: "X-Request-Id",
+    in: "header",
+    required: false,
+    description:
+      "The caller's name for the request, for the log and for a refusal. Up to 64 letters, digits, `_`, `.` and `-`; the server makes its own in the place of another.",
+    schema: { type: "string" },
+    example: "checkout-81",
+  },
 };
 
-/** The two identity headers in both spellings, as references. */
-export const identityHeaders: readonly Json[] = [
+/** What every operation on sessions takes: both identity headers, in both spellings. */
+export const sessionHeaders: readonly Json[] = [
   "gkc_customerId",
   "gkc_agentId",
   "gkc-customerId",
   "gkc-agentId",
+  "X-Request-Id",
 ].map((name) => ref("parameters", name));
-
-function always(description: string, value: string): Json {
-  return { description, required: true, schema: { const: value } };
-}
-
-/** The headers of answers. */
-export const headers: Json = {
-  "Cache-Control": always("An answer is of the moment it was made.", "no-store"),
-  "Content-Location": {
-    description:
-      "The address of the session that the body describes: of a new one when there was none to retrieve.",
-    required: true,
-    schema: { type: "string", format: "uri-reference" },
-  },
-  "Retry-After": {
-    description: "Seconds to wait before the next attempt.",
-    required: true,
-    schema: { type: "integer", minimum: 1 },
-  },
-  "WWW-Authenticate": {
-    description: "How to authenticate (RFC 9110, section 11.6.1).",
-    required: true,
-    schema: { type: "string", pattern: "^Bearer" },
-  },
-};

@@ -106,10 +106,24 @@ export const schemas: Json = {
   Fault: fault,
 };
 
-/** A session as each operation's example shows it. */
+const exampleTimes = {
+  createdAt: "2026-11-23T10:00:00.000Z",
+  lastActiveAt: "2026-11-23T10:00:00.000Z",
+  expiresAt: "2026-11-23T10:30:00.000Z",
+};
+
+/** What the examples of requests give, and those of answers show. */
+export const exampleIds = {
+  agentId: "agent-7",
+  customerId: "customer-4711",
+  visitId: "visit-2041",
+  globalVisitId: "global-visit-77",
+} as const;
+
+/** Sessions as the examples of answers show them: without any id, and with all that requests give. */
 export const examples = {
   anonymous: {
-    summary: "A session with no id attached",
+    summary: "Without any id",
     value: {
       sessionId: EXAMPLE_SESSION_ID,
       state: "anonymous",
@@ -117,23 +131,16 @@ export const examples = {
       customerId: null,
       visitId: null,
       globalVisitId: null,
-      createdAt: "2026-11-23T10:00:00.000Z",
-      lastActiveAt: "2026-11-23T10:00:00.000Z",
-      expiresAt: "2026-11-23T10:30:00.000Z",
+      ...exampleTimes,
     },
   },
   recognized: {
-    summary: "A session whose customer is known",
+    summary: "With every id",
     value: {
       sessionId: EXAMPLE_SESSION_ID,
       state: "recognized",
-      agentId: null,
-      customerId: "customer-4711",
-      visitId: "visit-2041",
-      globalVisitId: "global-visit-77",
-      createdAt: "2026-11-23T10:00:00.000Z",
-      lastActiveAt: "2026-11-23T10:05:00.000Z",
-      expiresAt: "2026-11-23T10:35:00.000Z",
+      ...exampleIds,
+      ...exampleTimes,
     },
   },
 } as const;

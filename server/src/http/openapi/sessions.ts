@@ -1,20 +1,21 @@
-import type { ProblemCode } from "@antechamber/client/protocol";
-import { identityHeaders } from "./parameters.ts";
-import { refusals } from "./refusals.ts";
-import { examples, type Json, ref } from "./schemas.ts";
+import { apiFields } from "../messages.ts";
+import { describeHeaders } from "./headers.ts";
+import { sessionHeaders } from "./parameters.ts";
+import { type Code, refusals } from "./refusals.ts";
+import { exampleIds, examples, type Json, ref } from "./schemas.ts";
 
 type Auth = "local" | "key";
 
-const noStore: Json = { "Cache-Control": ref("headers", "Cache-Control") };
+/** Any operation on sessions may be refused for these. */
+function everywhere(auth: Auth): Code[] {
+  const ofKeys: Code[] = ["credential-required", "invalid-credential", "identity-mismatch"];
+  return ["invalid-request", "unavailable", ...(auth === "key" ? ofKeys : [])];
+}
 
-const located: Json = { ...noStore, "Content-Location": ref("headers", "Content-Location") };
+const answerHeaders = describeHeaders(apiFields);
+const locatedHeaders = describeHeaders(apiFields, { "content-location": "" });
 
-/** Any operation may be refused for these in mode key. */
-const credentialCodes: readonly ProblemCode[] = [
-  "credential-required",
-  "invalid-credential",
-  "identity-mismatch",
-];
+const { visitId, globalVisitId } = exampleIds;
 
 const visitBody: Json = {
   required: false,
@@ -22,25 +23,17 @@ const visitBody: Json = {
   content: {
     "application/json": {
       schema: ref("schemas", "VisitBody"),
-      examples: {
-        visit: { value: { visitId: "visit-2041", globalVisitId: "global-visit-77" } },
-        nothing: { value: {} },
-      },
+      examples: { visit: { value: { visitId, globalVisitId } } },
     },
   },
 };
 
-function success(description: string, answerHeaders: Json): Json {
+function success(description: string, headers: Json): Json {
   return {
     description,
-    headers: answerHeaders,
+    headers,
     content: { "application/json": { schema: ref("schemas", "SessionInfo"), examples } },
   };
-}
-
-function responses(success: Json, codes: readonly ProblemCode[], auth: Auth): Json {
-  const all = auth === "key" ? [...codes, ...credentialCodes] : codes;
-  return { 200: success, ...refusals(all, noStore) };
 }
 
 function createSession(auth: Auth): Json {
@@ -49,20 +42,18 @@ function createSession(auth: Auth): Json {
     operationId: "createSession",
     summary: "Create Session",
     description:
-      "Begins a session with the ids that are given; all of them are optional. Without any it is anonymous and costs the server nothing to keep.",
-    parameters: identityHeaders,
+      "Begins a session with the ids that are given; all of them are optional. Without any it is anonymous, and costs the server nothing to keep.",
+    parameters: sessionHeaders,
     requestBody: visitBody,
-    responses: responses(
-      success("The new session.", noStore),
-      [
+    responses: {
+      200: success("The new session.", answerHeaders),
+      ...refusals([
         "already-exists",
-        "invalid-request",
         "body-too-large",
         "unsupported-media-type",
-        "unavailable",
-      ],
-      auth,
-    ),
+        ...everywhere(auth),
+      ]),
+    },
   };
 }
 
@@ -72,31 +63,25 @@ function retrieveSession(auth: Auth): Json {
     operationId: "retrieveSession",
     summary: "Retrieving Session Info",
     description:
-      "Answers with the session, or with a new one when there is none of this id for the caller: keep the `sessionId` that comes back. The new session takes its ids from the headers; those of an existing session are never changed here.",
-    parameters: identityHeaders,
-    responses: responses(
-      success("The session of this id, or a new one.", located),
-      ["invalid-request", "unavailable"],
-      auth,
-    ),
+      "Answers with the session, or with a new one where the caller has none of this id: keep the `sessionId` that comes back. A new session takes its ids from the headers; those of an existing session are never changed here.",
+    parameters: sessionHeaders,
+    responses: {
+      200: success("The session of this id, or a new one.", locatedHeaders),
+      ...refusals(everywhere(auth)),
+    },
   };
 }
 
 function headSession(auth: Auth): Json {
-  const codes = auth === "key" ? credentialCodes : [];
   return {
     tags: ["sessions"],
     operationId: "headSession",
     summary: "Ask whether a session lives",
-    description: "As retrieving, without a body, but never creates a session.",
-    parameters: identityHeaders,
+    description: "The headers of retrieving, without a body. Never creates a session.",
+    parameters: sessionHeaders,
     responses: {
-      200: { description: "It lives.", headers: located },
-      ...refusals(
-        ["invalid-request", "session-not-found", "unavailable", ...codes],
-        noStore,
-        "head",
-      ),
+      200: { description: "It lives.", headers: locatedHeaders },
+      ...refusals(["session-not-found", ...everywhere(auth)], "head"),
     },
   };
 }
@@ -107,26 +92,24 @@ function updateSession(auth: Auth): Json {
     operationId: "updateSession",
     summary: "Update Session Information",
     description:
-      "Associates ids with a session that exists; at least one must be given. An id, once set, stays: the same value again changes nothing and is fine, another value is refused, and then nothing of the request is applied.",
-    parameters: identityHeaders,
+      "Associates ids with a session that exists; at least one must be given. An id, once set, stays: the same value again changes nothing and is fine, another one is refused, and then nothing of the request is applied.",
+    parameters: sessionHeaders,
     requestBody: visitBody,
-    responses: responses(
-      success("The session after the change.", noStore),
-      [
+    responses: {
+      200: success("The session after the change.", answerHeaders),
+      ...refusals([
         "already-exists",
-        "invalid-request",
         "nothing-to-associate",
         "session-not-found",
         "body-too-large",
         "unsupported-media-type",
-        "unavailable",
-      ],
-      auth,
-    ),
+        ...everywhere(auth),
+      ]),
+    },
   };
 }
 
-/** The three operations (and HEAD) under `auth`, by path. */
+/** The operations on sessions under `auth`, by path. */
 export function sessionPaths(auth: Auth): Json {
   return {
     "/sessions/new": { put: createSession(auth) },

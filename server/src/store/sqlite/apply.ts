@@ -1,11 +1,11 @@
 import type { DatabaseSync } from "node:sqlite";
 import { isWithin } from "../../session/access.ts";
 import { associate } from "../../session/association.ts";
-import { timeAndCount } from "../../session/id.ts";
-import { type Lifetimes, renewed, unstoredSession } from "../../session/lifetime.ts";
+import { type Lifetimes, renewed } from "../../session/lifetime.ts";
 import { isLive, type Session } from "../../session/session.ts";
 import type { AssociationRequest, AssociationResult, Creation } from "../store.ts";
 import type { Change, Outcome } from "./changes.ts";
+import { describedById } from "./rows.ts";
 import { createSessionTable, type SessionTable } from "./session-table.ts";
 import { createSweep } from "./sweep.ts";
 
@@ -19,7 +19,6 @@ export function createApply(
 ): (change: Change) => Outcome {
   const sessions = createSessionTable(database);
   const sweep = createSweep(database, lifetimes);
-  const floor = database.prepare("UPDATE facts SET floor = max(floor, ?)");
   const addKey = database.prepare("INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
   const revokeKey = database.prepare(
     "UPDATE keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL",
@@ -37,7 +36,7 @@ export function createApply(
       case "end":
         return applyEnd(sessions, change.id, change.now, lifetimes);
       case "touch":
-        floor.run(change.now);
+        // Every group notes its time.
         return null;
       case "sweep":
         return sweep(change.now);
@@ -122,8 +121,4 @@ function applyEnd(
   if (stored !== undefined) sessions.update(next);
   else if (!sessions.insert(next)) return null;
   return next;
-}
-
-function describedById(id: string, lifetimes: Lifetimes): Session {
-  return unstoredSession(id, timeAndCount(id).createdAt, lifetimes);
 }

@@ -37,7 +37,9 @@ export type Outcome = Outcomes[Change["kind"]];
 export type GroupResult =
   | { readonly kind: "committed"; readonly outcomes: readonly GroupOutcome[] }
   /** Nothing of the group was stored. */
-  | { readonly kind: "failed"; readonly message: string };
+  | { readonly kind: "failed"; readonly message: string }
+  /** The commit failed half-way: the group may be found stored after a restart. */
+  | { readonly kind: "unknown"; readonly message: string };
 
 /** A change that failed by itself, in a group of which the rest was committed. */
 export interface Failure {

@@ -107,7 +107,8 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
     } else {
       const error = new Error(result.message);
       options.events.failed(error);
-      for (const entry of group) refuse(entry, unavailable(error));
+      if (result.kind === "unknown") loseAll(group, error);
+      else for (const entry of group) refuse(entry, unavailable(error));
     }
     // At once, not in the next turn: whoever is answered now asks again in the next group.
     if (waiting.length > 0 || closed !== undefined) flush();
@@ -130,6 +131,13 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
     if (entry.isSettled) return;
     entry.isSettled = true;
     entry.reject(refusal);
+  }
+
+  function loseAll(group: readonly Waiting[], error: Error): void {
+    for (const entry of group) {
+      options.lost(entry.change);
+      refuse(entry, unavailable(error, "unknown"));
+    }
   }
 
   function rejectOverdue(): void {
@@ -163,10 +171,7 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
     options.events.failed(error);
     const group = underWay;
     underWay = [];
-    for (const entry of group) {
-      options.lost(entry.change);
-      refuse(entry, unavailable(error, "unknown"));
-    }
+    loseAll(group, error);
     setTimeout(() => {
       worker = startWorker();
       scheduleFlush();

@@ -1,5 +1,6 @@
 import { hash } from "node:crypto";
 import { timeAndCount } from "../../session/id.ts";
+import { type Lifetimes, unstoredSession } from "../../session/lifetime.ts";
 import type { Session } from "../../session/session.ts";
 
 /** 2020-01-01: keys that count from here fit JavaScript's integers until 2089. */
@@ -63,6 +64,11 @@ export function sessionOf(id: string, key: number, row: SessionRow): Session {
     visitId: row[6],
     globalVisitId: row[7],
   };
+}
+
+/** The session of an id of which nothing is stored (contract rule 8). */
+export function describedById(id: string, lifetimes: Lifetimes): Session {
+  return unstoredSession(id, timeAndCount(id).createdAt, lifetimes);
 }
 
 /** A hash of visit ids under a key, as a 48-bit integer: nobody can choose ids that collide. */

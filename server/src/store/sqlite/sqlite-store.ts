@@ -16,6 +16,7 @@ import type { Change, Outcome } from "./changes.ts";
 import { databaseFile, openForReading, prepareDatabase } from "./database.ts";
 import { createGroupCommit } from "./group-commit.ts";
 import { lockDataDir } from "./lock.ts";
+import { describedById } from "./rows.ts";
 import { createSessionReader } from "./session-table.ts";
 import { readFloor, readKeys, readSecrets } from "./small-tables.ts";
 
@@ -65,12 +66,13 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
     },
   });
 
-  function find(id: string): Session | undefined {
+  /** What is not stored is cached like what is: every change passes through here. */
+  function find(id: string): Session {
     const cached = cache.get(id);
     if (cached !== undefined) return cached;
-    const stored = readSession(id);
-    if (stored !== undefined) cache.set(id, stored);
-    return stored;
+    const session = readSession(id) ?? describedById(id, lifetimes);
+    cache.set(id, session);
+    return session;
   }
 
   /**
@@ -79,7 +81,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
    */
   function settledAssociation(request: AssociationRequest): AssociationResult | undefined {
     const session = find(request.id);
-    if (session === undefined || !isLive(session, request.now)) return undefined;
+    if (!isLive(session, request.now)) return { outcome: "absent" };
     if (!isWithin(session.customerId, request.scope)) return { outcome: "absent" };
     const result = associate(session, request.ids, request.now, lifetimes);
     if (result.outcome === "conflict") return result;
@@ -87,6 +89,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
   }
 
   return {
+    recall: (text) => cache.get(text),
     find,
 
     create: (session, now) => writer.submit<"create">({ kind: "create", session, now }),

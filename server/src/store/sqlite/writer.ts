@@ -26,6 +26,7 @@ if (port === null) throw new TypeError("writer.ts runs as a worker thread");
 
 const database = openForWriting(file);
 const apply = createApply(database, lifetimes);
+const floor = database.prepare("UPDATE facts SET floor = ?1 WHERE floor < ?1");
 const begin = database.prepare("BEGIN IMMEDIATE");
 const commit = database.prepare("COMMIT");
 
@@ -45,13 +46,19 @@ function commitGroup(changes: readonly Change[]): GroupResult {
     // Alone or of the kind that meets every change: there is nobody to spare.
     if (changes.length === 1 || isDiskTrouble(error)) return failed(error);
   }
-  return { kind: "committed", outcomes: changes.map(commitAlone) };
+  try {
+    return { kind: "committed", outcomes: changes.map(commitAlone) };
+  } catch (error) {
+    return failed(error);
+  }
 }
 
 function commitAlone(change: Change): GroupOutcome {
   try {
     return inTransaction([change])[0] as GroupOutcome;
   } catch (error) {
+    // After this one nothing can be said of the group as a whole but that it is unknown.
+    if (error instanceof UnknownOutcome) throw error;
     return { failure: describe(error) };
   }
 }
@@ -60,12 +67,35 @@ function inTransaction(changes: readonly Change[]): GroupOutcome[] {
   begin.run();
   try {
     const outcomes = changes.map(apply);
-    commit.run();
+    floor.run(Math.max(...changes.map(timeOf)));
+    commitDurably();
     return outcomes;
   } catch (error) {
     rollBack();
     throw error;
   }
+}
+
+/** A commit of which SQLite does not know whether it is on disk. */
+class UnknownOutcome extends Error {}
+
+function commitDurably(): void {
+  try {
+    commit.run();
+  } catch (error) {
+    // The log may hold the group whole and unsynced: recovery would find its commit mark.
+    if (resultCode(error) === IOERR) throw new UnknownOutcome(describe(error), { cause: error });
+    throw error;
+  }
+}
+
+/**
+ * The time that comes with a change: no clock may start earlier from now on. A sweep tells nobody the
+ * time, and one that finds nothing must not write.
+ */
+function timeOf(change: Change): number {
+  if (change.kind === "sweep") return 0;
+  return change.kind === "addKey" ? change.key.createdAt : change.now;
 }
 
 /** SQLite may have ended the transaction by itself already. */
@@ -74,15 +104,24 @@ function rollBack(): void {
 }
 
 function failed(error: unknown): GroupResult {
-  return { kind: "failed", message: describe(error) };
+  const kind = error instanceof UnknownOutcome ? "unknown" : "failed";
+  return { kind, message: describe(error) };
 }
 
 function describe(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** Whether an error tells of the disk or the file: BUSY 5, NOMEM 7, READONLY 8, IOERR 10, CORRUPT 11, FULL 13, CANTOPEN 14. */
+const IOERR = 10;
+/** Also BUSY, NOMEM, READONLY, CORRUPT, FULL, CANTOPEN. */
+const diskTroubles = [IOERR, 5, 7, 8, 11, 13, 14];
+
+/** Whether an error tells of the disk or the file, not of the change at hand. */
 function isDiskTrouble(error: unknown): boolean {
-  const code = error instanceof Error && "errcode" in error ? Number(error.errcode) & 0xff : 0;
-  return [5, 7, 8, 10, 11, 13, 14].includes(code);
+  return error instanceof UnknownOutcome || diskTroubles.includes(resultCode(error));
+}
+
+/** SQLite's primary result code; 0 when it is another error. */
+function resultCode(error: unknown): number {
+  return error instanceof Error && "errcode" in error ? Number(error.errcode) & 0xff : 0;
 }

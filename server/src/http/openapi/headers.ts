@@ -1,0 +1,55 @@
+import type { HeaderFields } from "../messages.ts";
+import { type Json, ref } from "./schemas.ts";
+
+function header(description: string, schema: Json): Json {
+  return { description, required: true, schema };
+}
+
+/** The headers of the API's answers. Where a value never changes, the schema is that value. */
+export const headers: Readonly<Record<string, Json>> = {
+  "Cache-Control": header("What is said to one caller is not kept for another.", {
+    const: "no-store",
+  }),
+  "X-Content-Type-Options": header("The content type is to be believed.", { const: "nosniff" }),
+  "X-Request-Id": header(
+    "The request's id in the server's log: the caller's, or one that the server made.",
+    { type: "string", pattern: "^[\\w.-]{1,64}$" },
+  ),
+  "Content-Location": header(
+    "The address of the session that the body describes: of a new one where there was none to retrieve.",
+    { type: "string", pattern: "/sessions/[A-Za-z0-9_-]{40}$" },
+  ),
+  "Retry-After": header("Seconds to wait before the next attempt.", {
+    type: "integer",
+    minimum: 1,
+  }),
+  "WWW-Authenticate": header("How to authenticate (RFC 9110, section 11.6.1).", {
+    type: "string",
+    pattern: "^Bearer\\b",
+  }),
+};
+
+/** Told by the content's own name, or about the connection alone. */
+const ofTheTransfer = ["content-type", "connection"];
+
+/** Describes the header fields that an answer is served with. */
+export function describeHeaders(...served: readonly (HeaderFields | Headers)[]): Json {
+  const fields = served.flatMap((each) => [...new Headers(each)]);
+  const described = fields
+    .filter(([name]) => !ofTheTransfer.includes(name))
+    .map(([name, value]) => describeHeader(name, value));
+  return Object.fromEntries(described);
+}
+
+function describeHeader(name: string, value: string): [string, Json] {
+  const known = Object.entries(headers).find(([proper]) => proper.toLowerCase() === name);
+  if (known === undefined) return [properName(name), header("Always this.", { const: value })];
+  const { schema } = known[1] as { readonly schema: Json };
+  const isThis = schema["const"] === undefined || schema["const"] === value;
+  return [known[0], isThis ? ref("headers", known[0]) : header("Always this.", { const: value })];
+}
+
+/** `content-security-policy` -> `Content-Security-Policy`. */
+function properName(name: string): string {
+  return name.replaceAll(/\b[a-z]/g, (letter) => letter.toUpperCase());
+}
