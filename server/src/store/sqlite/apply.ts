@@ -8,6 +8,7 @@ import type { Change, Outcome } from "./changes.ts";
 import { describedById } from "./rows.ts";
 import { createSessionTable, type SessionTable } from "./session-table.ts";
 import { createSweep } from "./sweep.ts";
+import type { VisitIndex } from "./visit-index.ts";
 
 /**
  * Carries out one change on the writer's connection, inside the transaction of its group. The rules
@@ -15,10 +16,11 @@ import { createSweep } from "./sweep.ts";
  */
 export function createApply(
   database: DatabaseSync,
+  visits: VisitIndex,
   lifetimes: Lifetimes,
 ): (change: Change) => Outcome {
-  const sessions = createSessionTable(database);
-  const sweep = createSweep(database, lifetimes);
+  const sessions = createSessionTable(database, visits);
+  const sweep = createSweep(database, visits, lifetimes);
   const addKey = database.prepare("INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
   const revokeKey = database.prepare(
     "UPDATE keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL",
@@ -88,7 +90,7 @@ function applyAssociate(
   if (session.visitId === null && sessions.isVisitHeld(next.visitId, id, now)) {
     return { outcome: "conflict", field: "visitId" };
   }
-  if (stored !== undefined) sessions.update(next);
+  if (stored !== undefined) sessions.update(stored, next);
   else if (!sessions.insert(next)) return { outcome: "absent" };
   return { outcome: "associated", session: next };
 }
@@ -118,7 +120,7 @@ function applyEnd(
   const session = stored ?? describedById(id, lifetimes);
   if (!isLive(session, now)) return null;
   const next = { ...session, ended: true };
-  if (stored !== undefined) sessions.update(next);
+  if (stored !== undefined) sessions.update(stored, next);
   else if (!sessions.insert(next)) return null;
   return next;
 }

@@ -1,4 +1,3 @@
-import { hash } from "node:crypto";
 import { timeAndCount } from "../../session/id.ts";
 import { type Lifetimes, unstoredSession } from "../../session/lifetime.ts";
 import type { Session } from "../../session/session.ts";
@@ -10,11 +9,7 @@ export const KEYS_PER_MS = 4096;
 /** Where the tail begins: the characters before it say no more than the key does. */
 const TAIL_START = 10;
 
-/** The columns of `sessions`, in the order in which this module reads and writes them. */
-export const columns =
-  "id, tail, active_after, expires_after, ended, agent_id, customer_id, visit_id, global_visit_id, visit_hash";
-
-/** The columns that `sessionOf` reads, in its order. */
+/** The columns of `sessions` after its key, in the order in which they are read and written. */
 export const sessionColumns =
   "tail, active_after, expires_after, ended, agent_id, customer_id, visit_id, global_visit_id";
 
@@ -69,10 +64,4 @@ export function sessionOf(id: string, key: number, row: SessionRow): Session {
 /** The session of an id of which nothing is stored (contract rule 8). */
 export function describedById(id: string, lifetimes: Lifetimes): Session {
   return unstoredSession(id, timeAndCount(id).createdAt, lifetimes);
-}
-
-/** A hash of visit ids under a key, as a 48-bit integer: nobody can choose ids that collide. */
-export function createVisitHash(seed: Uint8Array): (visitId: string) => number {
-  const prefix = Buffer.from(seed).toString("hex");
-  return (visitId) => Number.parseInt(hash("sha256", prefix + visitId, "hex").slice(0, 12), 16);
 }

@@ -1,17 +1,9 @@
 import type { DatabaseSync } from "node:sqlite";
 import { isLive, type Session } from "../../session/session.ts";
-import {
-  columns,
-  createVisitHash,
-  idOf,
-  keyOf,
-  type SessionRow,
-  sessionColumns,
-  sessionOf,
-  tailOf,
-} from "./rows.ts";
+import { idOf, keyOf, type SessionRow, sessionColumns, sessionOf, tailOf } from "./rows.ts";
+import type { VisitIndex } from "./visit-index.ts";
 
-/** The table `sessions` and its index, on one connection. */
+/** The table `sessions` and who holds which visit, on the writer's connection. */
 export interface SessionTable {
   /** The stored session of this id, live or not. */
   find(id: string): Session | undefined;
@@ -19,8 +11,8 @@ export interface SessionTable {
   isVisitHeld(visitId: string | null, id: string, now: number): boolean;
   /** False when another session is stored under the same key: nothing is stored then. */
   insert(session: Session): boolean;
-  /** Stores the session in place of the one of the same id. */
-  update(session: Session): void;
+  /** Stores the session in place of what it was before. */
+  update(before: Session, session: Session): void;
   /** The same for a session of which nothing but its times changed: touches no index. */
   renew(session: Session): void;
 }
@@ -39,72 +31,61 @@ export function createSessionReader(database: DatabaseSync): SessionTable["find"
 }
 
 /** The table on the writer's connection. */
-export function createSessionTable(database: DatabaseSync): SessionTable {
-  const facts = database.prepare("SELECT visit_seed FROM facts").get();
-  const visitHash = createVisitHash(facts?.["visit_seed"] as Uint8Array);
-  const byVisit = database.prepare(
-    `SELECT id, ${sessionColumns} FROM sessions WHERE visit_hash = ?`,
-  );
-  byVisit.setReturnArrays(true);
+export function createSessionTable(database: DatabaseSync, visits: VisitIndex): SessionTable {
+  const byKey = database.prepare(`SELECT ${sessionColumns} FROM sessions WHERE id = ?`);
+  byKey.setReturnArrays(true);
   const insert = database.prepare(
-    `INSERT INTO sessions (${columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+    `INSERT INTO sessions (id, ${sessionColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT DO NOTHING`,
   );
   const update = database.prepare(
     `UPDATE sessions SET active_after = ?, expires_after = ?, ended = ?, agent_id = ?,
-     customer_id = ?, visit_id = ?, global_visit_id = ?, visit_hash = ? WHERE id = ?`,
+     customer_id = ?, visit_id = ?, global_visit_id = ? WHERE id = ?`,
   );
   const renew = database.prepare(
     "UPDATE sessions SET active_after = ?, expires_after = ? WHERE id = ?",
   );
-  // An ended session holds no visit: it leaves the index at once.
-  const hashOf = ({ visitId, ended }: Session) =>
-    visitId === null || ended ? null : visitHash(visitId);
 
   return {
     find: createSessionReader(database),
     isVisitHeld(visitId, id, now) {
       if (visitId === null) return false;
-      // Sessions that are over may still be there, so there can be several rows of one visit.
-      const rows = byVisit.all(visitHash(visitId)) as unknown as [number, ...SessionRow][];
-      return rows.some(([key, ...row]) => {
+      return visits.candidates(visitId).some((key) => {
+        const row = byKey.get(key) as unknown as SessionRow | undefined;
+        if (row === undefined) return false;
         const holder = sessionOf(idOf(key, row[0]), key, row);
         return holder.visitId === visitId && holder.id !== id && isLive(holder, now);
       });
     },
     insert(session) {
-      const { changes } = insert.run(
-        keyOf(session.id),
-        tailOf(session.id),
-        session.lastActiveAt - session.createdAt,
-        session.expiresAt - session.createdAt,
-        session.ended ? 1 : 0,
-        session.agentId,
-        session.customerId,
-        session.visitId,
-        session.globalVisitId,
-        hashOf(session),
-      );
-      return Number(changes) === 1;
+      const key = keyOf(session.id);
+      const { changes } = insert.run(key, tailOf(session.id), ...valuesOf(session));
+      if (Number(changes) !== 1) return false;
+      if (session.visitId !== null) visits.add(session.visitId, key);
+      return true;
     },
-    update(session) {
-      update.run(
-        session.lastActiveAt - session.createdAt,
-        session.expiresAt - session.createdAt,
-        session.ended ? 1 : 0,
-        session.agentId,
-        session.customerId,
-        session.visitId,
-        session.globalVisitId,
-        hashOf(session),
-        keyOf(session.id),
-      );
+    update(before, session) {
+      const key = keyOf(session.id);
+      update.run(...valuesOf(session), key);
+      if (session.visitId === null) return;
+      if (session.ended) visits.remove(session.visitId, key);
+      else if (before.visitId === null) visits.add(session.visitId, key);
     },
     renew(session) {
-      renew.run(
-        session.lastActiveAt - session.createdAt,
-        session.expiresAt - session.createdAt,
-        keyOf(session.id),
-      );
+      const [activeAfter, expiresAfter] = valuesOf(session);
+      renew.run(activeAfter, expiresAfter, keyOf(session.id));
     },
   };
+}
+
+function valuesOf(session: Session) {
+  return [
+    session.lastActiveAt - session.createdAt,
+    session.expiresAt - session.createdAt,
+    session.ended ? 1 : 0,
+    session.agentId,
+    session.customerId,
+    session.visitId,
+    session.globalVisitId,
+  ] as const;
 }

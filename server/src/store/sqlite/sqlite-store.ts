@@ -80,7 +80,8 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
    * so a repetition and a conflict with them need no transaction.
    */
   function settledAssociation(request: AssociationRequest): AssociationResult | undefined {
-    const session = find(request.id);
+    const session = cache.get(request.id);
+    if (session === undefined) return undefined;
     if (!isLive(session, request.now)) return { outcome: "absent" };
     if (!isWithin(session.customerId, request.scope)) return { outcome: "absent" };
     const result = associate(session, request.ids, request.now, lifetimes);
@@ -134,8 +135,9 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
     }),
 
     async close() {
-      await writer.close();
+      // The last connection to close moves the log into the database; one that reads cannot.
       reader.close();
+      await writer.close();
       unlock();
     },
   };

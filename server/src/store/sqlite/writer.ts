@@ -3,6 +3,7 @@ import type { Lifetimes } from "../../session/lifetime.ts";
 import { createApply } from "./apply.ts";
 import type { Change, GroupOutcome, GroupResult } from "./changes.ts";
 import { openForWriting } from "./database.ts";
+import { createVisitIndex } from "./visit-index.ts";
 
 /*
  * The writer thread: the only place that changes the database while a server runs. It takes groups
@@ -25,7 +26,8 @@ const port = parentPort;
 if (port === null) throw new TypeError("writer.ts runs as a worker thread");
 
 const database = openForWriting(file);
-const apply = createApply(database, lifetimes);
+const visits = createVisitIndex(database);
+const apply = createApply(database, visits, lifetimes);
 const floor = database.prepare("UPDATE facts SET floor = ?1 WHERE floor < ?1");
 const begin = database.prepare("BEGIN IMMEDIATE");
 const commit = database.prepare("COMMIT");
@@ -69,8 +71,10 @@ function inTransaction(changes: readonly Change[]): GroupOutcome[] {
     const outcomes = changes.map(apply);
     floor.run(Math.max(...changes.map(timeOf)));
     commitDurably();
+    visits.settle(true);
     return outcomes;
   } catch (error) {
+    visits.settle(false);
     rollBack();
     throw error;
   }

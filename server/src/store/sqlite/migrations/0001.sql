@@ -12,12 +12,24 @@ CREATE TABLE sessions (
   agent_id        TEXT,
   customer_id     TEXT,
   visit_id        TEXT,
-  global_visit_id TEXT,
-  -- 48 bits of a keyed hash of visit_id: an index over it is half of one over the text.
-  visit_hash      INTEGER
+  global_visit_id TEXT
 ) STRICT;
 
-CREATE INDEX sessions_by_visit ON sessions (visit_hash) WHERE visit_hash IS NOT NULL;
+-- Which sessions may hold a visit, by 48 bits of a keyed hash of its id: an index over the hash takes
+-- half the room of one over the text. It is written in batches; what waits for the next lies in the log.
+CREATE TABLE visits (
+  hash    INTEGER NOT NULL,
+  session INTEGER NOT NULL,
+  PRIMARY KEY (hash, session)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE visit_log (
+  sequence INTEGER PRIMARY KEY,
+  hash     INTEGER NOT NULL,
+  session  INTEGER NOT NULL,
+  -- 1: the session has let go of the visit.
+  gone     INTEGER NOT NULL
+) STRICT;
 
 -- Keys of the mode "key". The key itself is kept nowhere.
 CREATE TABLE keys (
@@ -42,6 +54,6 @@ CREATE TABLE facts (
   id         INTEGER PRIMARY KEY CHECK (id = 1),
   -- The latest time of which this store knows that it has been, ms since 1970.
   floor      INTEGER NOT NULL,
-  -- The key of visit_hash.
+  -- The key of the hashes of visits.
   visit_seed BLOB    NOT NULL
 ) STRICT;
