@@ -16,25 +16,19 @@ export const machineTime: TimeSource = {
 };
 
 /**
- * A clock that follows the wall clock forward and ignores it when it steps back: time then goes on
- * at the pace of the monotonic clock until the wall clock has caught up. It starts at `floor` (ms) at
- * the earliest: the latest time of which the store knows that it has been. So an expired session
- * never comes back, whatever the wall clock does (contract rule 6).
+ * A clock that is as late as the wall clock at least, and goes on at the machine's own pace at least:
+ * where the wall clock jumps forward it follows, where that steps back it does not. It starts at
+ * `floor` (ms) at the earliest: the latest time of which the store knows that it has been. So an
+ * expired session never comes back, whatever the wall clock does (contract rule 6).
  */
 export function createClock(source: TimeSource, floor = 0): Clock {
+  let last = source.monotonic();
   let now = Math.max(floor, source.wall());
-  /** What to add to the monotonic clock while the wall clock is behind. */
-  let offset: number | undefined;
 
   return () => {
-    const wall = source.wall();
-    if (wall >= now) {
-      offset = undefined;
-      now = wall;
-    } else {
-      offset ??= now - source.monotonic();
-      now = Math.max(now, offset + source.monotonic());
-    }
+    const monotonic = source.monotonic();
+    now = Math.max(source.wall(), now + monotonic - last);
+    last = monotonic;
     return now;
   };
 }
