@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 
 /** One file of the API page, ready to be sent. */
 export interface DocsAsset {
@@ -80,8 +79,8 @@ function asset(contentType: string, body: DocsAsset["body"]): DocsAsset {
 }
 
 function packaged(file: string, contentType: string): [string, DocsAsset] {
-  const path = createRequire(import.meta.url).resolve(`swagger-ui-dist/${file}`);
-  return [`/${file}`, asset(contentType, Uint8Array.from(readFileSync(path)))];
+  const url = new URL(file, import.meta.resolve("swagger-ui-dist/package.json"));
+  return [`/${file}`, asset(contentType, Uint8Array.from(readFileSync(url)))];
 }
 
 function headersOf(contentType: string): Record<string, string> {

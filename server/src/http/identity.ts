@@ -74,12 +74,14 @@ function parseObject(body: Uint8Array, faults: Fault[]): object {
   return {};
 }
 
-const utf8 = new TextDecoder("utf-8", { fatal: true });
+const bodyText = new TextDecoder("utf-8", { fatal: true });
+/** A byte order mark is a character like others in an id, which is opaque. */
+const headerText = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** `undefined`, which no JSON text stands for, when the body is none. */
 function parseJson(body: Uint8Array): unknown {
   try {
-    return JSON.parse(utf8.decode(body));
+    return JSON.parse(bodyText.decode(body));
   } catch {
     return undefined;
   }
@@ -145,7 +147,7 @@ const ASCII = /^[\x20-\x7e]*$/;
 function decodeUtf8(bytes: string): string | undefined {
   if (ASCII.test(bytes)) return bytes;
   try {
-    return utf8.decode(Buffer.from(bytes, "latin1"));
+    return headerText.decode(Buffer.from(bytes, "latin1"));
   } catch {
     return undefined;
   }

@@ -23,23 +23,29 @@ const well = answer("Yes.", "application/json", {
   required: ["status"],
 });
 
-/** An operation that asks for no credential. */
-function open(auth: Auth, operationId: string, summary: string, responses: Json): Json {
-  const codes: Code[] = auth === "local" ? ["invalid-request", "unavailable"] : ["unavailable"];
+/** An operation that asks for no credential; any may be refused for its `Host` in mode local. */
+function open(
+  auth: Auth,
+  operationId: string,
+  summary: string,
+  responses: Json,
+  codes: readonly Code[] = [],
+): Json {
+  const all: Code[] = [...(auth === "local" ? (["invalid-request"] as const) : []), ...codes];
   return {
     tags: ["operations"],
     operationId,
     summary,
     security: [],
-    responses: { ...responses, ...refusals(codes) },
+    responses: { ...responses, ...refusals(all) },
   };
 }
 
 function metrics(auth: Auth): Json {
   const codes: Code[] =
     auth === "local"
-      ? ["invalid-request", "unavailable"]
-      : ["credential-required", "invalid-credential", "role-not-permitted", "unavailable"];
+      ? ["invalid-request"]
+      : ["credential-required", "invalid-credential", "role-not-permitted"];
   return {
     tags: ["operations"],
     operationId: "metrics",
@@ -75,7 +81,7 @@ export function operationsPaths(auth: Auth): Json {
     },
     "/readyz": {
       ...atTheRoot,
-      get: open(auth, "readiness", "Whether the store can write", { 200: well }),
+      get: open(auth, "readiness", "Whether the store can write", { 200: well }, ["unavailable"]),
     },
     "/metrics": { ...atTheRoot, get: metrics(auth) },
     "/openapi.json": {
@@ -98,9 +104,12 @@ function docsFilePath(auth: Auth): Json {
   return {
     ...atTheRoot,
     parameters: [{ name: "file", in: "path", required: true, schema: { enum: docsFiles } }],
-    get: open(auth, "docsFile", "What the page is made of", {
-      200: page("A part of the page.", types, `/docs/${docsFiles[0]}`),
-      ...refusals(["not-found"]),
-    }),
+    get: open(
+      auth,
+      "docsFile",
+      "What the page is made of",
+      { 200: page("A part of the page.", types, `/docs/${docsFiles[0]}`) },
+      ["not-found"],
+    ),
   };
 }

@@ -13,7 +13,7 @@ const when: Readonly<Record<Code, string>> = {
   "already-exists":
     "the session has another value of an id that the request gives, or the visit belongs to another live session; `field` names the id",
   "invalid-request":
-    "malformed JSON, a body that is no object, an id that is no string, too long or with control characters, headers that are repeated or contradict each other, without a credential to check also a `Host` that is not this machine; `errors` lists each fault with its place",
+    "malformed JSON, a body that is no object, an id that is no string, too long or with control characters, headers that are repeated or contradict each other, in mode local a `Host` that is not this machine; `errors` lists each fault with its place",
   "nothing-to-associate":
     "no id was given, neither in headers nor in the body (a proxy may have dropped the headers)",
   "credential-required": "the request carries no key",
@@ -27,7 +27,7 @@ const when: Readonly<Record<Code, string>> = {
   "body-too-large": "the body is longer than 16 KiB",
   "unsupported-media-type": "there is a body and it is not declared as JSON",
   unavailable:
-    "the store cannot take the change or the service is overloaded; `Retry-After` tells how long to wait",
+    "the store cannot do this now (disk full, overload, stopping); `Retry-After` tells how long to wait",
 };
 
 /** A reason of each kind: the examples are what is answered to it. */

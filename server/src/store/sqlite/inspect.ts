@@ -82,21 +82,27 @@ function integrityFaults(database: DatabaseSync): string[] {
 const CREATED_AT = `(id / ${KEYS_PER_MS} + ${EPOCH})`;
 const LIVE = `(ended = 0 AND ${CREATED_AT} + expires_after > ?)`;
 
-/** What no SQLite check can know: the rules that the rows of this service keep. */
+/** What no SQLite check can know: each counts the breaches of a rule that this engine keeps. */
+const rules: readonly (readonly [sql: string, message: string])[] = [
+  [
+    `SELECT count(*) FROM (SELECT 1 FROM sessions WHERE visit_id IS NOT NULL AND ${LIVE}
+     GROUP BY visit_id HAVING count(*) > 1)`,
+    "visits have more than one live session",
+  ],
+  [
+    `SELECT count(*) FROM sessions WHERE visit_id IS NOT NULL AND ${LIVE} AND id NOT IN
+     (SELECT session FROM visits UNION SELECT session FROM visit_log WHERE gone = 0)`,
+    "live sessions are missing in the index of visits",
+  ],
+  ["SELECT NOT EXISTS (SELECT 1 FROM secrets)", "secret is missing: no session id can be verified"],
+  ["SELECT NOT EXISTS (SELECT 1 FROM facts)", "row of facts is missing"],
+];
+
 function contentFaults(database: DatabaseSync, now: number): string[] {
-  const faults: string[] = [];
-  const shared = first(
-    database,
-    `SELECT count(*) FROM (SELECT 1 FROM sessions WHERE visit_hash IS NOT NULL AND ${LIVE}
-     GROUP BY visit_hash, visit_id HAVING count(*) > 1)`,
-    now,
-  );
-  if (shared !== 0) faults.push(`${String(shared)} visits have more than one live session`);
-  if (first(database, "SELECT count(*) FROM secrets") === 0) {
-    faults.push("there is no secret: no session id can be verified");
-  }
-  if (first(database, "SELECT count(*) FROM facts") === 0) faults.push("the row of facts is gone");
-  return faults;
+  return rules.flatMap(([sql, message]) => {
+    const breaches = Number(first(database, sql, ...(sql.includes("?") ? [now] : [])));
+    return breaches === 0 ? [] : [`${breaches} ${message}`];
+  });
 }
 
 function countsOf(database: DatabaseSync, now: number): Counts {
