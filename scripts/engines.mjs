@@ -23,6 +23,7 @@ const packages = [
   ["nginx", () => onPath("nginx"), ["bench"]],
   ["libnginx-mod-http-lua", () => nginxModule("ngx_http_lua_module.so"), ["bench"]],
   ["lua-nginx-redis", () => existsSync("/usr/share/lua/5.1/nginx/redis.lua"), ["bench"]],
+  ["lua-cjson", () => library("lua/5.1/cjson.so"), ["bench"]],
   ["redis-server", () => onPath("redis-server"), ["bench"]],
 ];
 

@@ -1,0 +1,107 @@
+import { DISTURBED } from "./measure.ts";
+import { best, type Figure, middleFigure, type Results, ratio, ratioOf } from "./results.ts";
+import type { Operation } from "./subject.ts";
+
+/** A figure that the service has to reach. */
+export type Bar = {
+  what: string;
+  /** As a phrase: "at least 0.70". */
+  bar: string;
+  /** Absent, as `holds`, where this run did not measure it. */
+  reached?: number;
+  holds?: boolean;
+  unit: "" | " ms" | " bytes";
+  /** Others used the machine in every round: the figure shows little. */
+  disturbed: boolean;
+};
+
+const OURS = "antechamber-bun";
+const LIMITS = ["nginx-return", "nginx-file"];
+const NODE_PEERS = ["express-session", "fastify-session"];
+const DURABLE_PEERS = ["express-session-aof", "fastify-session-aof", "nginx-lua-aof"];
+
+/** Every bar beside what this run reached. */
+export function bars(results: Results): Bar[] {
+  return [
+    atLeast("retrieve, of nginx static", 0.7, ofLimit(results, "retrieve")),
+    atLeast("retrieve, of the best Node peer", 4, ofBest(results, "retrieve", NODE_PEERS)),
+    atLeast("create-anonymous, of nginx static", 0.65, ofLimit(results, "create-anonymous")),
+    ...(["create-with-ids", "associate"] as const).map((operation) =>
+      atLeast(
+        `${operation}, of the best peer with appendfsync always`,
+        1.5,
+        ofBest(results, operation, DURABLE_PEERS),
+      ),
+    ),
+    ...slowDiskBars(results),
+    ...growthBars(results),
+  ];
+}
+
+/** The faster of the two ways in which nginx answers with a static body. */
+export function limitOf(results: Results): string | undefined {
+  return best(results, "retrieve", LIMITS);
+}
+
+function ofLimit(results: Results, operation: Operation): Figure | undefined {
+  const limit = limitOf(results);
+  return limit ? ratio(results, [OURS, operation], [limit, "retrieve"]) : undefined;
+}
+
+function ofBest(results: Results, operation: Operation, peers: string[]): Figure | undefined {
+  const peer = best(results, operation, peers);
+  return peer ? ratio(results, [OURS, operation], [peer, operation]) : undefined;
+}
+
+function slowDiskBars(results: Results): Bar[] {
+  const bounded = results.slowDisk
+    .filter((result) => result.subject === OURS)
+    .flatMap((result) => {
+      const beside = result.beside.find(({ writers }) => writers === "1,000 a second");
+      return beside ? [{ alone: result.alone, reads: beside.reads }] : [];
+    });
+  const p99 = bounded.map(({ reads }) => ({
+    value: reads.p99,
+    disturbed: reads.disturbed > DISTURBED,
+  }));
+  const what = "5 ms per fsync, retrieve beside 1,000 creates a second";
+  return [
+    atLeast(
+      `${what}, of retrieve alone`,
+      0.8,
+      middleFigure(bounded.map(({ alone, reads }) => ratioOf(reads, alone))),
+    ),
+    atMost(`${what}, p99`, 5, middleFigure(p99), " ms"),
+  ];
+}
+
+function growthBars({ growth }: Results): Bar[] {
+  const sizes = growth.map((result) => result.sessions);
+  const of = (size: number) => growth.filter((result) => result.sessions === size);
+  const [smallest, largest] = [of(Math.min(...sizes)), of(Math.max(...sizes))];
+  const pairs = largest.flatMap((large) => {
+    const small = smallest.find((result) => result.round === large.round);
+    return small ? [ratioOf(large.retrieve, small.retrieve)] : [];
+  });
+  const count = (largest[0]?.sessions ?? 1e7).toLocaleString("en");
+  return [
+    atLeast(`retrieve over ${count} sessions, of the smallest store`, 0.6, middleFigure(pairs)),
+    atMost(
+      `on disk, a session of ${count}`,
+      300,
+      middleFigure(largest.map((result) => ({ value: result.bytesPerSession, disturbed: false }))),
+      " bytes",
+    ),
+  ];
+}
+
+function atLeast(what: string, bar: number, found: Figure | undefined): Bar {
+  const verdict = found && { reached: found.value, holds: found.value >= bar };
+  const disturbed = found?.disturbed ?? false;
+  return { what, bar: `at least ${bar}`, unit: "", disturbed, ...verdict };
+}
+
+function atMost(what: string, bar: number, found: Figure | undefined, unit: Bar["unit"]): Bar {
+  const verdict = found && { reached: found.value, holds: found.value <= bar };
+  return { what, bar: `at most ${bar}`, unit, disturbed: found?.disturbed ?? false, ...verdict };
+}

@@ -1,0 +1,53 @@
+// Fills the store that ANTECHAMBER_DATA_DIR names, through the use cases and without HTTP:
+//   bun fill.ts COUNT FILE     creates COUNT recognized sessions, writes their ids, a line each
+import { randomBytes } from "node:crypto";
+import { createWriteStream } from "node:fs";
+import { machineTime } from "../server/src/clock.ts";
+import { loadConfig } from "../server/src/config/load.ts";
+import { type Opened, open } from "../server/src/open.ts";
+import { UNIQUE_LENGTH } from "./requests.ts";
+
+/** Changes handed over at once; two such groups are on their way. */
+const GROUP = 4000;
+
+async function createGroup({ service }: Opened, count: number): Promise<string> {
+  const random = randomBytes((count * 3 * UNIQUE_LENGTH) / 2).toString("hex");
+  const unique = (index: number) =>
+    random.slice(index * UNIQUE_LENGTH, (index + 1) * UNIQUE_LENGTH);
+  const sessions = await Promise.all(
+    Array.from({ length: count }, async (_, index) =>
+      service.create({
+        agentId: null,
+        customerId: unique(3 * index),
+        visitId: unique(3 * index + 1),
+        globalVisitId: unique(3 * index + 2),
+      }),
+    ),
+  );
+  return sessions.map(({ id }) => `${id}\n`).join("");
+}
+
+const count = Number(process.argv[2]);
+const file = process.argv[3] ?? "";
+const { config } = loadConfig({ flags: {}, env: process.env, cwd: process.cwd() });
+const silence = () => {};
+const opened = await open(config, machineTime, {
+  created: silence,
+  associated: silence,
+  ended: silence,
+  committed: silence,
+  failed: (error) => console.error(error),
+});
+const ids = createWriteStream(file);
+const started: Promise<string>[] = [];
+for (let done = 0, asked = 0; done < count; ) {
+  while (asked < count && started.length < 2) {
+    started.push(createGroup(opened, Math.min(GROUP, count - asked)));
+    asked += GROUP;
+  }
+  ids.write((await started.shift()) ?? "");
+  done += GROUP;
+}
+await opened.store.close();
+await new Promise<void>((resolve) => ids.end(resolve));
+console.log(`filled with ${count}`);

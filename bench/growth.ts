@@ -1,0 +1,87 @@
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { measure, round as rounded } from "./measure.ts";
+import type { Options } from "./options.ts";
+import { LOAD_CORE, SERVER_CORE, start, temporaryFolder } from "./processes.ts";
+import { byPath } from "./requests.ts";
+import type { GrowthResult } from "./results.ts";
+import { antechamber, startAntechamber } from "./subjects/antechamber.ts";
+import { runtime } from "./subjects/node-peers.ts";
+import { memory, tree } from "./usage.ts";
+import { load, type Tickets } from "./wrk.ts";
+
+/**
+ * A day, so that no session is old enough to be renewed when it is read: filling takes minutes,
+ * and a renewal for every read would hide what a large store costs.
+ */
+const IDLE = { ANTECHAMBER_RECOGNIZED_IDLE: "24h", ANTECHAMBER_RECOGNIZED_LIFETIME: "240h" };
+
+type Filled = { count: number; dataDir: string; tickets: Tickets; bytes: number };
+
+/** Fills a store for each size once, then starts on each of them in every round. */
+export async function measureGrowth(
+  options: Options,
+  report: (result: GrowthResult) => void,
+): Promise<void> {
+  const folder = temporaryFolder();
+  try {
+    const stores: Filled[] = [];
+    for (const count of options.growth) stores.push(await fill(folder.path, count));
+    for (let round = 1; round <= options.rounds; round++) {
+      for (const store of round % 2 === 1 ? stores : stores.toReversed()) {
+        report(await measureStore(store, round, options, folder.path));
+      }
+    }
+  } finally {
+    folder.remove();
+  }
+}
+
+/** Creates that many recognized sessions, ids random, in a process of its own on both cores. */
+async function fill(folder: string, count: number): Promise<Filled> {
+  const dataDir = join(folder, `data-${count}`);
+  const file = join(folder, `ids-${count}.txt`);
+  const filler = await start(
+    runtime("bun"),
+    [join(import.meta.dirname, "fill.ts"), String(count), file],
+    {
+      cores: [SERVER_CORE, LOAD_CORE],
+      env: { ...IDLE, ANTECHAMBER_DATA_DIR: dataDir },
+      ready: /filled with (\d+)/,
+      patienceMs: 3 * 3600 * 1000,
+    },
+  );
+  await filler.close();
+  return { count, dataDir, tickets: { file, count, width: 40 }, bytes: sizeOf(dataDir) };
+}
+
+async function measureStore(
+  { count, dataDir, tickets, bytes }: Filled,
+  round: number,
+  options: Options,
+  folder: string,
+): Promise<GrowthResult> {
+  const running = await startAntechamber("bun", { dataDir, env: IDLE });
+  try {
+    const { residentMiB } = memory(tree(running.pids));
+    const reads = { url: running.url, folder, request: byPath.retrieve, tickets };
+    await load({ ...reads, seconds: options.warmUp });
+    return {
+      round,
+      subject: antechamber("bun").name,
+      sessions: count,
+      bytesPerSession: rounded(bytes / count, 1),
+      startedInMs: running.startedInMs ?? Number.NaN,
+      residentMiB,
+      retrieve: await measure(running, { ...reads, seconds: options.seconds }),
+    };
+  } finally {
+    await running.close();
+  }
+}
+
+function sizeOf(folder: string): number {
+  return readdirSync(folder, { recursive: true, encoding: "utf8" })
+    .map((name) => statSync(join(folder, name)))
+    .reduce((sum, entry) => sum + (entry.isFile() ? entry.size : 0), 0);
+}

@@ -1,0 +1,97 @@
+import { execFileSync } from "node:child_process";
+import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
+import { cpus, release, totalmem } from "node:os";
+import { join } from "node:path";
+import { median, round } from "./measure.ts";
+import { temporaryFolder } from "./processes.ts";
+import { runtime } from "./subjects/node-peers.ts";
+
+/** What the figures were measured on. */
+export type Machine = {
+  processor: string;
+  cores: number;
+  memoryGiB: number;
+  kernel: string;
+  system: string;
+  /** Of the file system that holds the data: milliseconds of an fsync after 4 KiB. */
+  fsyncMs: { p50: number; p99: number };
+  versions: Record<string, string>;
+};
+
+/** Reads it, and writes a little to learn how long the disk takes. */
+export function describeMachine(): Machine {
+  return {
+    processor: cpus()[0]?.model ?? "unknown",
+    cores: cpus().length,
+    memoryGiB: Math.round(totalmem() / 2 ** 30),
+    kernel: release(),
+    system: /^PRETTY_NAME="(.*)"$/m.exec(readFileSync("/etc/os-release", "utf8"))?.[1] ?? "",
+    fsyncMs: timeFsync(),
+    versions: {
+      bun: version(runtime("bun"), "--version"),
+      node: version(runtime("node"), "--version"),
+      nginx: version("nginx", "-v"),
+      "redis-server": version("redis-server", "--version"),
+      wrk: version("wrk", "--version"),
+      ...packageVersions(),
+    },
+  };
+}
+
+/** A name for the results that tells the machine's kind and not its owner. */
+export function machineName({ processor, cores }: Machine): string {
+  const words = processor.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
+  return `${words.replaceAll(/^-|-$/g, "")}-${cores}-cores`;
+}
+
+/**
+ * Nanoseconds of a read at a random place within 8 MiB: a few tens while a processor's last cache is
+ * one's own, 100 and more while other machines of the same host fill it. Programs with a large heap
+ * then run at half their speed, which no clock of this machine shows.
+ */
+export function timeCache(): number {
+  const size = 2 ** 21;
+  const next = Uint32Array.from({ length: size }, (_, index) => index);
+  // Sattolo's shuffle: one cycle through all places.
+  for (let index = size - 1; index > 0; index--) {
+    const other = Math.floor(Math.random() * index);
+    const kept = next[index] ?? 0;
+    next[index] = next[other] ?? 0;
+    next[other] = kept;
+  }
+  let place = 0;
+  const began = performance.now();
+  for (let step = 0; step < size; step++) place = next[place] ?? 0;
+  return round(((performance.now() - began) * 1e6) / size, 0) + Math.min(0, place);
+}
+
+function version(command: string, option: string): string {
+  // wrk ends with 1 after its version, nginx prints to standard error.
+  const script = `"$1" "$2" 2>&1 || true`;
+  const output = execFileSync("sh", ["-c", script, "sh", command, option], { encoding: "utf8" });
+  return /\d+\.\d+(\.\d+)?/.exec(output)?.[0] ?? output.trim();
+}
+
+function packageVersions(): Record<string, string> {
+  const file = join(import.meta.dirname, "package.json");
+  const { dependencies } = JSON.parse(readFileSync(file, "utf8")) as {
+    dependencies: Record<string, string>;
+  };
+  return dependencies;
+}
+
+function timeFsync(): Machine["fsyncMs"] {
+  const folder = temporaryFolder();
+  const file = openSync(join(folder.path, "fsync"), "w");
+  const page = new Uint8Array(4096);
+  const times = Array.from({ length: 200 }, () => {
+    writeSync(file, page);
+    const began = performance.now();
+    fsyncSync(file);
+    return performance.now() - began;
+  });
+  closeSync(file);
+  folder.remove();
+  const p99 = times.toSorted((a, b) => a - b)[197] ?? Number.NaN;
+  return { p50: round(median(times), 2), p99: round(p99, 2) };
+}

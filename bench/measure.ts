@@ -1,0 +1,77 @@
+import { LOAD_CORE, SERVER_CORE } from "./processes.ts";
+import type { Running } from "./subject.ts";
+import { coreTime, cpuSeconds, loadCpuSeconds, memory, tree } from "./usage.ts";
+import { type Load, type LoadResult, load } from "./wrk.ts";
+
+/** One load and what it cost the server. */
+export type Measurement = LoadResult & {
+  /** CPU seconds of the server's processes for 100,000 requests. */
+  cpuPer100k: number;
+  /** The kernel's share that no process is charged for, mostly the loopback network. */
+  interruptsPer100k: number;
+  residentMiB: number;
+  peakMiB: number;
+  /** Part of the time that each core was busy with the server, and with wrk. */
+  serverCore: number;
+  loadCore: number;
+  /**
+   * Part of the time that the server's core worked for somebody else; the load's core counts
+   * only where wrk was short of time.
+   */
+  disturbed: number;
+};
+
+/** A core that is busier than this leaves too little to one of those who share it. */
+const CROWDED = 0.85;
+
+/** Above this part of foreign work a measurement is marked, and repeated where possible. */
+export const DISTURBED = 0.05;
+
+/** Puts a load on a running service and reads the clocks of its processes and of both cores. */
+export async function measure(running: Running, options: Load): Promise<Measurement> {
+  const pids = tree(running.pids);
+  const before = read(pids);
+  const result = await load(options);
+  const after = read(pids);
+
+  const wall = after.at - before.at;
+  const server = after.server - before.server;
+  const wrk = after.load - before.load;
+  const serverCore = after.serverCore.busy - before.serverCore.busy;
+  const loadCore = after.loadCore.busy - before.loadCore.busy;
+  const interrupts = after.serverCore.interrupts - before.serverCore.interrupts;
+  const crowded = loadCore / wall > CROWDED;
+  const per100k = 100_000 / Math.max(1, result.requests);
+  return {
+    ...result,
+    ...memory(pids),
+    cpuPer100k: round(server * per100k, 3),
+    interruptsPer100k: round(interrupts * per100k, 3),
+    serverCore: round(server / wall, 2),
+    loadCore: round(wrk / wall, 2),
+    disturbed: round(Math.max(0, serverCore - server, crowded ? loadCore - wrk : 0) / wall, 3),
+  };
+}
+
+function read(pids: number[]) {
+  return {
+    at: performance.now() / 1000,
+    server: cpuSeconds(pids),
+    load: loadCpuSeconds(pids),
+    serverCore: coreTime(SERVER_CORE),
+    loadCore: coreTime(LOAD_CORE),
+  };
+}
+
+/** Rounds to so many decimals. */
+export function round(value: number, decimals: number): number {
+  return Number(value.toFixed(decimals));
+}
+
+/** The middle value; with an even number the mean of the two in the middle. */
+export function median(values: number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  const low = sorted[Math.ceil(middle) - 1] ?? Number.NaN;
+  return (low + (sorted[Math.floor(middle)] ?? low)) / 2;
+}

@@ -1,0 +1,63 @@
+import { parseArgs } from "node:util";
+
+/** What one run measures and for how long. */
+export type Options = {
+  /** Names of subjects, their groups, `slow-disk`, `growth`; empty for all. */
+  only: string[];
+  rounds: number;
+  /** Seconds of one measurement, and of the warm-up before it. */
+  seconds: number;
+  warmUp: number;
+  /** Numbers of stored sessions. */
+  growth: number[];
+  /** A short run: it shows that everything works, its figures are no result. */
+  quick: boolean;
+  /** The machine's name in the results; made of its processor without it. */
+  name?: string;
+};
+
+export const USAGE = `npm run bench -- [options]
+
+  --only LIST      comma-separated: ours, peers, limit, a subject's name, slow-disk, growth
+  --rounds N       fresh processes and a new order each time (default 3)
+  --seconds N      length of a measurement (default 5)
+  --growth LIST    numbers of stored sessions (default 1e4,1e6,1e7)
+  --quick          one round, two seconds, growth 1e4,1e5: shows that everything works
+  --name NAME      the machine's name in the results
+  --help
+`;
+
+/** Reads the command line; undefined when help was asked for. Throws a TypeError on nonsense. */
+export function readOptions(args: string[]): Options | undefined {
+  const { values } = parseArgs({
+    args,
+    options: {
+      only: { type: "string", multiple: true, default: [] },
+      rounds: { type: "string" },
+      seconds: { type: "string" },
+      growth: { type: "string" },
+      quick: { type: "boolean", default: false },
+      name: { type: "string" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return undefined;
+  const { quick, name } = values;
+  return {
+    only: values.only.flatMap((list) => list.split(",")).filter((word) => word !== ""),
+    rounds: wholeNumber("rounds", values.rounds ?? (quick ? "1" : "3")),
+    seconds: wholeNumber("seconds", values.seconds ?? (quick ? "2" : "5")),
+    warmUp: quick ? 1 : 2,
+    growth: (values.growth ?? (quick ? "1e4,1e5" : "1e4,1e6,1e7"))
+      .split(",")
+      .map((text) => wholeNumber("growth", text)),
+    quick,
+    ...(name === undefined ? {} : { name }),
+  };
+}
+
+function wholeNumber(option: string, text: string): number {
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new TypeError(`--${option}: ${text} is not a number above 0`);
+}

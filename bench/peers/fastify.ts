@@ -1,0 +1,56 @@
+// @fastify/session with connect-redis, which its documentation names as a store.
+import type { AddressInfo } from "node:net";
+import fastifyCookie, { Signer } from "@fastify/cookie";
+import fastifySession from "@fastify/session";
+import { RedisStore } from "connect-redis";
+import Fastify, { type FastifyReply, type FastifyRequest } from "fastify";
+import { createClient } from "redis";
+import { associate, COOKIE_SECRET, given, IDLE_SECONDS, sessionInfo } from "./session-info.ts";
+
+declare module "fastify" {
+  interface Session {
+    createdAt?: number;
+    agentId?: string | null;
+    customerId?: string | null;
+    visitId?: string | null;
+    globalVisitId?: string | null;
+  }
+}
+
+const client = createClient({ url: process.env.REDIS_URL ?? "" });
+await client.connect();
+
+const app = Fastify({ bodyLimit: 16 * 1024 });
+await app.register(fastifyCookie);
+await app.register(fastifySession, {
+  store: new RedisStore({ client, ttl: IDLE_SECONDS }),
+  secret: new Signer(COOKIE_SECRET),
+  saveUninitialized: false,
+  cookie: { secure: false }, // its default is true and plain HTTP would get no cookie
+  // `rolling` stays on, its default: use renews a session's life, as in the service.
+});
+
+function answer(request: FastifyRequest, reply: FastifyReply) {
+  return reply
+    .header("cache-control", "no-store")
+    .send(sessionInfo(request.session.sessionId, request.session));
+}
+
+function associateAndAnswer(request: FastifyRequest, reply: FastifyReply) {
+  request.session.createdAt ??= Date.now();
+  if (associate(request.session, given(request.headers, request.body))) {
+    return answer(request, reply);
+  }
+  return reply.code(400).send({ code: "already-exists" });
+}
+
+app.put("/sessions/new", associateAndAnswer);
+app.post("/sessions/current", associateAndAnswer);
+app.get("/sessions/current", (request, reply) => {
+  request.session.createdAt ??= Date.now();
+  return answer(request, reply);
+});
+
+await app.listen({ port: 0, host: "127.0.0.1" });
+const { port } = app.server.address() as AddressInfo;
+console.log(`listening on http://127.0.0.1:${port}`);

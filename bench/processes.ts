@@ -1,0 +1,153 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** The core of everything that is measured, and the core of the load. */
+export const SERVER_CORE = 0;
+export const LOAD_CORE = 1;
+
+/** A process that this run started and will end. */
+export type Started = {
+  pid: number;
+  /** What the first group of `ready` captured. */
+  ready: string;
+  /** Ends it with SIGTERM, after ten seconds with SIGKILL, and waits until it is gone. */
+  close: () => Promise<void>;
+};
+
+type StartOptions = {
+  cores: number[];
+  env?: Record<string, string>;
+  /** Waited for on standard output; without it the process counts as ready at once. */
+  ready?: RegExp;
+  /** How long it may take until then: a minute by default. */
+  patienceMs?: number;
+};
+
+const children = new Set<ChildProcess>();
+const folders = new Set<string>();
+
+process.on("exit", () => {
+  for (const child of children) child.kill("SIGKILL");
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => process.exit(130));
+}
+
+/** Makes an empty folder that is gone when this run is. */
+export function temporaryFolder(): { path: string; remove: () => void } {
+  const path = mkdtempSync(join(tmpdir(), "antechamber-bench-"));
+  folders.add(path);
+  const remove = () => {
+    rmSync(path, { recursive: true, force: true });
+    folders.delete(path);
+  };
+  return { path, remove };
+}
+
+/** Finds a port of the loopback address that nobody listens on. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      const port = typeof address === "object" && address ? address.port : 0;
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+/** Starts a program on these cores. Fails, with what it wrote, when it ends before it is ready. */
+export async function start(
+  command: string,
+  args: string[],
+  { cores, env, ready, patienceMs = 60_000 }: StartOptions,
+): Promise<Started> {
+  // taskset becomes the program, so that the pid stays; its threads inherit the core.
+  const child = spawn("taskset", ["-c", cores.join(","), command, ...args], {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  children.add(child);
+  const ended = new Promise<void>((resolve) => {
+    child.once("close", () => {
+      children.delete(child);
+      resolve();
+    });
+  });
+  const close = () => end(child, ended);
+  try {
+    return {
+      pid: child.pid ?? 0,
+      ready: await whenReady(child, command, patienceMs, ready),
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function whenReady(
+  child: ChildProcess,
+  command: string,
+  patienceMs: number,
+  ready?: RegExp,
+): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let output = "";
+    const fail = (reason: string) => reject(new Error(`${command} ${reason}\n${output}`));
+    const timer = setTimeout(fail, patienceMs, "was not ready in time");
+    const settle = (found: string) => {
+      clearTimeout(timer);
+      resolve(found);
+    };
+    // Read to the end of its life: a full pipe would stop the program.
+    const read = (chunk: Buffer) => {
+      if (output.length < 10_000) output += chunk.toString();
+      const match = ready?.exec(output);
+      if (match) settle(match[1] ?? "");
+    };
+    child.stdout?.on("data", read);
+    child.stderr?.on("data", read);
+    child.once("error", (error) => fail(`did not start: ${error.message}`));
+    child.once("close", (code) => {
+      clearTimeout(timer);
+      fail(`ended with ${code} before it was ready`);
+    });
+    if (!ready) settle("");
+  });
+}
+
+async function end(child: ChildProcess, ended: Promise<void>): Promise<void> {
+  if (child.exitCode === null && child.signalCode === null) child.kill("SIGTERM");
+  const timer = setTimeout(() => child.kill("SIGKILL"), 10_000);
+  await ended;
+  clearTimeout(timer);
+}
+
+/** Runs a program to its end and returns its standard output; fails when it fails. */
+export function run(command: string, args: string[], core = LOAD_CORE): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn("taskset", ["-c", String(core), command, ...args]);
+    children.add(child);
+    let output = "";
+    let complaint = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+    child.stderr.on("data", (chunk: Buffer) => {
+      complaint += chunk.toString();
+    });
+    child.once("error", reject);
+    child.once("close", (code) => {
+      children.delete(child);
+      if (code === 0) resolve(output);
+      else reject(new Error(`${command} ended with ${code}\n${complaint}${output}`));
+    });
+  });
+}

@@ -1,0 +1,94 @@
+/** One request, with `{ticket}` and `{unique}` where wrk/requests.lua puts an id. */
+export type RequestTemplate = {
+  method: "GET" | "PUT" | "POST";
+  path: string;
+  headers: Record<string, string>;
+  body?: string;
+};
+
+/** The length of what stands for `{unique}`. */
+export const UNIQUE_LENGTH = 32;
+
+/**
+ * What Node's fetch sends with every request. The clients of the API that exist send nothing like it,
+ * so only one measurement carries it: it tells what headers cost that nobody asked for.
+ */
+const FETCH_HEADERS: Record<string, string> = {
+  accept: "*/*",
+  "accept-language": "*",
+  "sec-fetch-mode": "cors",
+  "user-agent": "node",
+  "accept-encoding": "gzip, deflate",
+};
+
+/** The requests of the API. How a session is named differs: see `byPath` and `byCookie`. */
+export type Requests = {
+  createAnonymous: RequestTemplate;
+  createWithIds: RequestTemplate;
+  retrieve: RequestTemplate;
+  associate: RequestTemplate;
+};
+
+const visitIds = JSON.stringify({ visitId: "{unique}", globalVisitId: "{unique}" });
+const visitId = JSON.stringify({ visitId: "{unique}" });
+const json = { "content-type": "application/json" };
+const customer = { gkc_customerId: "{unique}" };
+
+const createAnonymous: RequestTemplate = { method: "PUT", path: "/sessions/new", headers: {} };
+const createWithIds: RequestTemplate = {
+  method: "PUT",
+  path: "/sessions/new",
+  headers: { ...json, ...customer },
+  body: visitIds,
+};
+
+/** The session is named in the path, as the Session Management API has it. */
+export const byPath: Requests = {
+  createAnonymous,
+  createWithIds,
+  retrieve: { method: "GET", path: "/sessions/{ticket}", headers: {} },
+  associate: {
+    method: "POST",
+    path: "/sessions/{ticket}",
+    headers: { ...json, ...customer },
+    body: visitId,
+  },
+};
+
+/** The session is named by a cookie, as session middleware has it. */
+export const byCookie: Requests = {
+  createAnonymous,
+  createWithIds,
+  retrieve: { method: "GET", path: "/sessions/current", headers: { cookie: "{ticket}" } },
+  associate: {
+    method: "POST",
+    path: "/sessions/current",
+    headers: { ...json, ...customer, cookie: "{ticket}" },
+    body: visitId,
+  },
+};
+
+/** The request as Node's fetch would send it. */
+export function byFetch(request: RequestTemplate): RequestTemplate {
+  return { ...request, headers: { ...request.headers, ...FETCH_HEADERS } };
+}
+
+/** Puts ids in the place of `{ticket}` and `{unique}`. */
+export function fill(text: string, ticket: string, unique: () => string): string {
+  return text.replaceAll("{ticket}", ticket).replaceAll("{unique}", unique);
+}
+
+/** The bytes of a request as they go over the wire, its places still open. */
+export function wire(request: RequestTemplate, host: string): string {
+  const headers: Record<string, string> = {
+    host,
+    connection: "keep-alive",
+    ...request.headers,
+  };
+  if (request.method !== "GET") {
+    const body = fill(request.body ?? "", "", () => "0".repeat(UNIQUE_LENGTH));
+    headers["content-length"] = String(body.length);
+  }
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `${request.method} ${request.path} HTTP/1.1\r\n${lines.join("")}\r\n${request.body ?? ""}`;
+}

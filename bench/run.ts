@@ -1,0 +1,109 @@
+// The command line: measures what was asked for and writes the results.
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { measureGrowth } from "./growth.ts";
+import { describeMachine, machineName, timeCache } from "./machine.ts";
+import { measureOperations } from "./operations.ts";
+import { type Options, readOptions, USAGE } from "./options.ts";
+import { report } from "./report.ts";
+import type { OperationResult, Results } from "./results.ts";
+import { measureSlowDisk } from "./slow-disk.ts";
+import type { Subject } from "./subject.ts";
+import { subjects } from "./subjects/all.ts";
+
+const SECTIONS = ["slow-disk", "growth"];
+
+async function main(): Promise<void> {
+  const options = readOptions(process.argv.slice(2));
+  if (!options) {
+    console.log(USAGE);
+    return;
+  }
+  const chosen = choose(options.only);
+  const results: Results = {
+    started: new Date().toISOString(),
+    finished: "",
+    machine: describeMachine(),
+    options,
+    cacheNs: [],
+    operations: [],
+    slowDisk: [],
+    growth: [],
+  };
+  const wanted = (section: string) => options.only.length === 0 || options.only.includes(section);
+  for (let round = 1; round <= options.rounds; round++) {
+    results.cacheNs.push(timeCache());
+    await measureRound(results, chosen, round);
+    if (wanted("slow-disk")) await measureSlowDisks(results, round);
+  }
+  if (wanted("growth")) {
+    await measureGrowth(options, (result) => {
+      results.growth.push(result);
+      const { sessions, retrieve } = result;
+      say(`${sessions} sessions: ${retrieve.perSecond}/s, ${result.bytesPerSession} bytes each`);
+    });
+  }
+  results.finished = new Date().toISOString();
+  save(results, options);
+}
+
+function choose(only: string[]): Subject[] {
+  const known = [...SECTIONS, ...subjects.flatMap(({ name, group }) => [name, group])];
+  const unknown = only.filter((word) => !known.includes(word));
+  if (unknown.length > 0) throw new TypeError(`--only: ${unknown.join(", ")} is not known`);
+  return subjects.filter(
+    ({ name, group }) => only.length === 0 || only.includes(name) || only.includes(group),
+  );
+}
+
+/** Every subject once, each round beginning with another one. */
+async function measureRound(results: Results, chosen: Subject[], round: number): Promise<void> {
+  const turn = Math.round(((round - 1) * chosen.length) / results.options.rounds);
+  for (const subject of [...chosen.slice(turn), ...chosen.slice(0, turn)]) {
+    await measureOperations(subject, round, results.options, (result) => {
+      results.operations.push(result);
+      say(line(result));
+    });
+  }
+}
+
+async function measureSlowDisks(results: Results, round: number): Promise<void> {
+  for (const runtime of ["bun", "node"] as const) {
+    const result = await measureSlowDisk(runtime, round, results.options);
+    results.slowDisk.push(result);
+    const beside = result.beside.map(({ writers, reads }) => `${reads.perSecond}/s (${writers})`);
+    say(`slow disk, ${result.subject}: ${result.alone.perSecond}/s alone, ${beside.join(", ")}`);
+  }
+}
+
+function line({ round, subject, operation, measurement }: OperationResult): string {
+  const { perSecond, p50, p99, cpuPer100k, disturbed } = measurement;
+  const note = disturbed > 0.05 ? `, disturbed ${Math.round(disturbed * 100)} %` : "";
+  return `${round} ${subject} ${operation}: ${perSecond}/s, p50 ${p50} ms, p99 ${p99} ms, CPU ${cpuPer100k}${note}`;
+}
+
+function save(results: Results, options: Options): void {
+  const folder = join(import.meta.dirname, "results");
+  mkdirSync(folder, { recursive: true });
+  const name = options.name ?? machineName(results.machine);
+  const base = join(
+    folder,
+    `${results.started.slice(0, 10)}-${name}${options.quick ? "-quick" : ""}`,
+  );
+  const page = report(results, subjects);
+  writeFileSync(`${base}.json`, `${JSON.stringify(results, undefined, 1)}\n`);
+  writeFileSync(`${base}.md`, page);
+  console.log(page);
+  say(`written to ${base}.json and ${base}.md`);
+}
+
+function say(text: string): void {
+  console.error(`${new Date().toISOString().slice(11, 19)} ${text}`);
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(error instanceof TypeError ? error.message : error);
+  process.exitCode = error instanceof TypeError ? 64 : 1;
+}

@@ -1,0 +1,55 @@
+import { join } from "node:path";
+import { SERVER_CORE, start, temporaryFolder } from "../processes.ts";
+import { byPath } from "../requests.ts";
+import { inBody, type Running, type Subject } from "../subject.ts";
+
+const LAUNCHER = join(import.meta.dirname, "..", "..", "server", "bin", "antechamber");
+
+/** The service on one of its runtimes. */
+export function antechamber(runtime: "bun" | "node"): Subject {
+  return {
+    name: `antechamber-${runtime}`,
+    title: `Antechamber on ${runtime === "bun" ? "Bun" : "Node"}`,
+    group: "ours",
+    durable: "power cut",
+    requests: byPath,
+    ticket: inBody,
+    operations: [
+      "retrieve",
+      "retrieve-anonymous",
+      "retrieve-by-fetch",
+      "create-anonymous",
+      "create-with-ids",
+      "associate",
+    ],
+    start: () => startAntechamber(runtime),
+  };
+}
+
+/**
+ * Starts the service as its users do, with its default settings but for port and data folder.
+ * Without `dataDir` it gets a new folder that is removed at the end.
+ */
+export async function startAntechamber(
+  runtime: "bun" | "node",
+  { dataDir, env = {} }: { dataDir?: string; env?: Record<string, string> } = {},
+): Promise<Running> {
+  const folder = dataDir ? undefined : temporaryFolder();
+  const began = performance.now();
+  const server = await start(LAUNCHER, ["serve"], {
+    cores: [SERVER_CORE],
+    env: {
+      ANTECHAMBER_RUNTIME: runtime,
+      ANTECHAMBER_PORT: "0",
+      ANTECHAMBER_DATA_DIR: dataDir ?? folder?.path ?? "",
+      ...env,
+    },
+    ready: /antechamber listening on (http:\S+)/,
+  });
+  const startedInMs = Math.round(performance.now() - began);
+  const close = async () => {
+    await server.close();
+    folder?.remove();
+  };
+  return { url: server.ready, pids: [server.pid], startedInMs, close };
+}

@@ -1,0 +1,73 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { freePort, SERVER_CORE, start, temporaryFolder } from "../processes.ts";
+import type { Running } from "../subject.ts";
+import { reachable } from "./redis.ts";
+
+/** Where Debian's packages put nginx's modules. */
+const MODULES = "/usr/lib/nginx/modules";
+
+type NginxOptions = {
+  /** Modules to load, by their file's name. */
+  modules?: string[];
+  /** Directives of the http block. */
+  http?: string;
+  /** Directives of the server block; `{folder}` stands for the instance's own folder. */
+  server: string;
+  /** Files to put into that folder. */
+  files?: Record<string, string>;
+};
+
+/** Starts nginx with one worker on the server's core, everything of its own in one folder. */
+export async function startNginx(options: NginxOptions): Promise<Running> {
+  const folder = temporaryFolder();
+  const port = await freePort();
+  for (const [name, text] of Object.entries(options.files ?? {})) {
+    writeFileSync(join(folder.path, name), text);
+  }
+  const file = join(folder.path, "nginx.conf");
+  writeFileSync(file, configuration(port, options).replaceAll("{folder}", folder.path));
+  const nginx = await start("nginx", ["-c", file, "-p", folder.path, "-e", "stderr"], {
+    cores: [SERVER_CORE],
+  });
+  const close = async () => {
+    await nginx.close();
+    folder.remove();
+  };
+  try {
+    await reachable(port);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { url: `http://127.0.0.1:${port}`, pids: [nginx.pid], close };
+}
+
+function configuration(port: number, { modules = [], http = "", server }: NginxOptions): string {
+  // Its workers leave root otherwise, and could not write into the folder.
+  const user = process.getuid?.() === 0 ? "user root;" : "";
+  return `
+${modules.map((name) => `load_module ${MODULES}/${name};`).join("\n")}
+${user}
+daemon off;
+worker_processes 1;
+pid {folder}/nginx.pid;
+error_log stderr error;
+events { worker_connections 1024; }
+http {
+  access_log off;
+  client_body_temp_path {folder}/body;
+  proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/fastcgi;
+  uwsgi_temp_path {folder}/uwsgi;
+  scgi_temp_path {folder}/scgi;
+  keepalive_requests 1000000000;
+  keepalive_timeout 1h;
+  ${http}
+  server {
+    listen 127.0.0.1:${port} backlog=1024;
+    ${server}
+  }
+}
+`;
+}

@@ -1,0 +1,90 @@
+import { readdirSync, readFileSync } from "node:fs";
+
+/** Clock ticks a second in /proc: 100 on every Linux that we know of (USER_HZ). */
+const TICKS = 100;
+
+type Stat = { parent: number; cpuSeconds: number; endedChildrenSeconds: number };
+
+function stat(pid: number): Stat | undefined {
+  let text: string;
+  try {
+    text = readFileSync(`/proc/${pid}/stat`, "utf8");
+  } catch {
+    return undefined; // it ended
+  }
+  // The name may hold spaces and parentheses: count the fields from the last one.
+  const fields = text
+    .slice(text.lastIndexOf(")") + 2)
+    .split(" ")
+    .map(Number);
+  const [parent = 0] = fields.slice(1);
+  const [user = 0, system = 0, childrenUser = 0, childrenSystem = 0] = fields.slice(11);
+  return {
+    parent,
+    cpuSeconds: (user + system) / TICKS,
+    endedChildrenSeconds: (childrenUser + childrenSystem) / TICKS,
+  };
+}
+
+/** The given processes and all below them. */
+export function tree(roots: number[]): number[] {
+  const found = new Set(roots);
+  const parents = new Map<number, number>();
+  for (const name of readdirSync("/proc")) {
+    const entry = /^\d+$/.test(name) ? stat(Number(name)) : undefined;
+    if (entry) parents.set(Number(name), entry.parent);
+  }
+  for (let grown = true; grown; ) {
+    grown = false;
+    for (const [pid, parent] of parents) {
+      if (found.has(parent) && !found.has(pid)) {
+        found.add(pid);
+        grown = true;
+      }
+    }
+  }
+  return [...found];
+}
+
+/** CPU seconds, user and system, all threads, of these processes so far. */
+export function cpuSeconds(pids: number[]): number {
+  return pids.reduce((sum, pid) => sum + (stat(pid)?.cpuSeconds ?? 0), 0);
+}
+
+/** CPU seconds of the load: this process, all below it but the server, and those that ended. */
+export function loadCpuSeconds(server: number[]): number {
+  const own = tree([process.pid]).filter((pid) => !server.includes(pid));
+  return cpuSeconds(own) + (stat(process.pid)?.endedChildrenSeconds ?? 0);
+}
+
+/** Resident memory of these processes in MiB: now, and the sum of their highest. */
+export function memory(pids: number[]): { residentMiB: number; peakMiB: number } {
+  let resident = 0;
+  let peak = 0;
+  for (const pid of pids) {
+    try {
+      const text = readFileSync(`/proc/${pid}/status`, "utf8");
+      resident += Number(/^VmRSS:\s+(\d+)/m.exec(text)?.[1] ?? 0);
+      peak += Number(/^VmHWM:\s+(\d+)/m.exec(text)?.[1] ?? 0);
+    } catch {
+      // it ended
+    }
+  }
+  return { residentMiB: Math.round(resident / 1024), peakMiB: Math.round(peak / 1024) };
+}
+
+/** What a core has done since the machine started, in seconds. */
+export type CoreTime = {
+  /** Work of processes, and time that the host took for other machines. */
+  busy: number;
+  /** Work of the kernel in interrupts, most of it the loopback network. */
+  interrupts: number;
+};
+
+/** Reads the clock of one core. */
+export function coreTime(core: number): CoreTime {
+  const line = new RegExp(`^cpu${core} (.*)$`, "m").exec(readFileSync("/proc/stat", "utf8"));
+  const ticks = (line?.[1] ?? "").split(" ").map(Number);
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = ticks;
+  return { busy: (user + nice + system + steal) / TICKS, interrupts: (irq + softirq) / TICKS };
+}

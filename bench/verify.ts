@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
+import { fill, type RequestTemplate } from "./requests.ts";
+import type { Running, Subject } from "./subject.ts";
+
+/**
+ * Sends each operation once and reads the answers, so that nothing is measured that does less
+ * than it says: a session gets its ids, keeps them, and a different customer is refused.
+ */
+export async function verify(subject: Subject, { url }: Running): Promise<void> {
+  if (subject.group === "limit") {
+    assert.equal((await send(url, subject.requests.retrieve, "any")).status, 200);
+    return;
+  }
+  const { createAnonymous, createWithIds, retrieve, associate } = subject.requests;
+  const fresh = await send(url, createAnonymous, "");
+  assert.equal(fresh.info.state, "anonymous", subject.name);
+  const ticket = ticketIn(subject, fresh);
+  const associated = await send(url, associate, ticket);
+  assert.equal(associated.status, 200, subject.name);
+  const found = await send(url, retrieve, ticket);
+  assert.equal(found.info.sessionId, fresh.info.sessionId, subject.name);
+  assert.equal(found.info.customerId, associated.info.customerId, subject.name);
+  assert.equal(found.info.visitId, associated.info.visitId, subject.name);
+  assert.equal((await send(url, associate, ticket)).status, 400, subject.name);
+
+  const full = await send(url, createWithIds, "");
+  assert.equal(full.info.state, "recognized", subject.name);
+  assert.ok(full.info.customerId && full.info.visitId && full.info.globalVisitId, subject.name);
+  assert.equal(Object.keys(full.info).length, 9, subject.name);
+}
+
+type Answer = { status: number; text: string; cookie: string; info: Record<string, unknown> };
+
+async function send(url: string, request: RequestTemplate, ticket: string): Promise<Answer> {
+  const place = (text: string) => fill(text, ticket, () => randomBytes(16).toString("hex"));
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(request.headers)) headers.set(name, place(value));
+  const response = await fetch(url + place(request.path), {
+    method: request.method,
+    headers,
+    ...(request.body === undefined ? {} : { body: place(request.body) }),
+  });
+  const text = await response.text();
+  const isJson = response.headers.get("content-type")?.includes("json");
+  const info = isJson ? (JSON.parse(text) as Record<string, unknown>) : {};
+  return {
+    status: response.status,
+    text,
+    cookie: response.headers.get("set-cookie") ?? "",
+    info,
+  };
+}
+
+function ticketIn(subject: Subject, answer: Answer): string {
+  if (subject.ticket.from === "body") return String(answer.info.sessionId);
+  return answer.cookie.split(";")[0] ?? "";
+}

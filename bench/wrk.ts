@@ -1,0 +1,108 @@
+import { randomInt } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { run } from "./processes.ts";
+import { type RequestTemplate, wire } from "./requests.ts";
+import type { TicketSource } from "./subject.ts";
+
+const SCRIPT = join(import.meta.dirname, "wrk", "requests.lua");
+
+/** Open connections, each with one request on its way. */
+export const CONNECTIONS = 64;
+
+/** A file with one session id or cookie a line. */
+export type Tickets = {
+  file: string;
+  count: number;
+  /** Length of every line, 0 where lengths differ. */
+  width: number;
+};
+
+export type Load = {
+  url: string;
+  request: RequestTemplate;
+  seconds: number;
+  /** A folder for the template. */
+  folder: string;
+  connections?: number;
+  tickets?: Tickets;
+  /** Any ticket again and again, or each once from `first` on. */
+  order?: "random" | "once";
+  first?: number;
+  /** Milliseconds that each connection waits before a request. */
+  pauseMs?: number;
+  /** How many requests are sent in all; the rest of the time is quiet. */
+  limit?: number;
+  collect?: { into: string; source: TicketSource };
+};
+
+export type LoadResult = {
+  requests: number;
+  perSecond: number;
+  /** Milliseconds. wrk corrects them for coordinated omission. */
+  p50: number;
+  p99: number;
+  max: number;
+  /** Answers with a status of 400 and above. */
+  refused: number;
+  /** Connections refused or cut, and requests without an answer within 10 s. */
+  broken: number;
+};
+
+type Printed = Record<"requests" | "microseconds" | "refused" | "broken", number> &
+  Record<"p50" | "p99" | "max", number> & { exhausted: boolean };
+
+let loads = 0;
+
+/** Runs wrk with one thread on the load's core. Fails when `once` ran out of tickets. */
+export async function load(options: Load): Promise<LoadResult> {
+  const template = join(options.folder, `request-${loads++}.http`);
+  writeFileSync(template, wire(options.request, new URL(options.url).host));
+  const connections = String(options.connections ?? CONNECTIONS);
+  const output = await run("wrk", [
+    ...["--threads", "1", "--connections", connections, "--timeout", "10s"],
+    ...["--duration", `${options.seconds}s`, "--script", SCRIPT, options.url, "--"],
+    ...scriptArguments(template, options),
+  ]);
+  const line = output.split("\n").find((text) => text.startsWith("{"));
+  if (!line) throw new Error(`wrk printed no result:\n${output}`);
+  const printed = JSON.parse(line) as Printed;
+  if (printed.exhausted) throw new Exhausted(options.tickets?.count ?? 0);
+  return {
+    requests: printed.requests,
+    perSecond: Math.round(printed.requests / (printed.microseconds / 1e6)),
+    p50: printed.p50 / 1000,
+    p99: printed.p99 / 1000,
+    max: printed.max / 1000,
+    refused: printed.refused,
+    broken: printed.broken,
+  };
+}
+
+/** A load that uses each ticket once needed more than there were. */
+export class Exhausted extends Error {
+  constructor(count: number) {
+    super(`${count} tickets were not enough`);
+  }
+}
+
+function scriptArguments(template: string, options: Load): string[] {
+  const { tickets, collect } = options;
+  const pairs: Record<string, string | number | undefined> = {
+    template,
+    seed: randomInt(2 ** 31),
+    pause: options.pauseMs,
+    limit: options.limit,
+    tickets: tickets?.file,
+    count: tickets?.count,
+    width: tickets?.width,
+    order: options.order ?? "random",
+    first: options.first ?? 0,
+    collect: collect?.into,
+    from: collect?.source.from,
+    pattern: collect?.source.pattern,
+  };
+  return Object.entries(pairs).flatMap(([key, value]) =>
+    value === undefined ? [] : [`${key}=${value}`],
+  );
+}
