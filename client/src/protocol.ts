@@ -72,6 +72,6 @@ export interface Problem {
   readonly errors?: readonly Fault[];
   /** `unknown` when a change may or may not have been stored, with `unavailable`. */
   readonly outcome?: "unknown";
-  /** The same id stands in the server's log. */
+  /** What the server's log, as far as it is configured to have the request, knows it by. */
   readonly requestId?: string;
 }

@@ -35,7 +35,7 @@ export async function open(config: Config, time: TimeSource, events: OpenEvents)
   });
   try {
     const clock = createClock(time, await store.floor());
-    const ids = createIdIssuer((await store.secrets()).map(({ bytes }) => bytes));
+    const ids = createIdIssuer(await store.secrets());
     const service = createService({ store, ids, clock, lifetimes, events });
     return { store, clock, ids, service, lifetimes };
   } catch (error) {

@@ -136,7 +136,7 @@ export function createApp(parts: AppParts): App {
     const duration = performance.now() - startedAt;
     const recorder = match === undefined ? otherRecorder : recorders.get(match.route);
     recorder?.record(response.status, duration);
-    if (config.accessLog === "all") logAccess(response.status, request, match, duration);
+    if (config.accessLog === "all") logAccess(response, request, match, duration);
     const readable = cors === undefined ? response : cors.apply(request, response);
     return stopping ? closing(readable) : readable;
   }
@@ -147,19 +147,16 @@ export function createApp(parts: AppParts): App {
       error instanceof Refusal ? error.reason : { code: "unavailable", retryAfterSeconds: 1 };
     const requestId = requestIdOf(request);
     metrics.refused(reason.code);
-    const isDefect = !(error instanceof Refusal);
-    if (isDefect || (reason.code === "unavailable" && config.accessLog !== "off")) {
-      const err = isDefect ? error : error.cause;
-      log.error(
-        { requestId, operation: match?.route.operation, code: reason.code, err },
-        "refused",
-      );
+    const refused = { requestId, operation: match?.route.operation, code: reason.code };
+    if (!(error instanceof Refusal)) log.error({ ...refused, err: error }, "defect");
+    else if (reason.code === "unavailable" && config.accessLog !== "off") {
+      log.error({ ...refused, err: error.cause }, "refused");
     }
     return problemResponse(reason, requestId);
   }
 
   function logAccess(
-    status: number,
+    { status, headers }: ApiResponse,
     request: ApiRequest,
     match: Match | undefined,
     duration: number,
@@ -167,7 +164,8 @@ export function createApp(parts: AppParts): App {
     const session = match === undefined || match.sessionId === "" ? undefined : match.sessionId;
     log.info(
       {
-        requestId: requestIdOf(request),
+        // A refusal has told the caller one already.
+        requestId: new Headers(headers).get("x-request-id") ?? requestIdOf(request),
         operation: match?.route.operation ?? "other",
         method: request.method,
         status,

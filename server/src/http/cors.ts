@@ -10,6 +10,7 @@ const allowedHeaders = [
   "gkc-sessionId",
   "Authorization",
   "Content-Type",
+  "X-Request-Id",
 ].join(", ");
 const exposedHeaders = "Content-Location, Retry-After, WWW-Authenticate, X-Request-Id";
 /** Seconds that a browser may keep a preflight's answer. */

@@ -15,6 +15,10 @@ const IDLE_TIMEOUT = 12;
 /** Bodies are cut by the handlers, which answer in words; Bun's own limit would answer without. */
 const NO_LIMIT = Number.MAX_SAFE_INTEGER;
 
+/** How much of a body that is too long is let pass before the answer, and for how long. */
+const LINGER_BYTES = 4 * 1024 * 1024;
+const LINGER_MS = 1000;
+
 type Handler = (raw: BunRequest, server: Server<undefined>) => Response | Promise<Response>;
 
 /** Serves the application by `Bun.serve`. */
@@ -115,12 +119,29 @@ async function readUpTo(
     const { done, value } = await reader.read();
     if (done) return Buffer.concat(chunks);
     length += value.length;
-    if (length > limit) {
-      // What is still to come is not waited for: the connection closes after the answer.
-      reader.cancel().catch(() => {});
-      return undefined;
-    }
+    if (length > limit) break;
     chunks.push(value);
+  }
+  await linger(reader);
+  return undefined;
+}
+
+/** A connection that is closed with bytes unread takes the answer with it: some are let pass. */
+async function linger(reader: ReturnType<ReadableStream<Uint8Array>["getReader"]>): Promise<void> {
+  const stop = () => void reader.cancel().catch(() => undefined);
+  const timer = setTimeout(stop, LINGER_MS);
+  let passed = 0;
+  try {
+    while (passed < LINGER_BYTES) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      passed += value.length;
+    }
+    stop();
+  } catch {
+    // The client has gone: there is nobody left to answer.
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -11,6 +11,8 @@ const REQUEST_TIMEOUT = 15_000;
 const KEEP_ALIVE_TIMEOUT = 12_000;
 const CHECK_INTERVAL = 1000;
 const MAX_HEADER_BYTES = 16 * 1024;
+/** How long what follows of a body that is too long is let pass, milliseconds. */
+const LINGER_MS = 1000;
 
 /** Serves the application by `node:http`. */
 export async function listen(app: App, options: ListenOptions): Promise<Listener> {
@@ -55,10 +57,18 @@ function send(raw: IncomingMessage, response: ServerResponse, answer: ApiRespons
     status,
     length === undefined ? headers : { ...headers, "content-length": length },
   );
-  response.end(raw.method === "HEAD" ? undefined : body);
-  // A body that was not wanted is not read to its end: node:http would keep the connection for it.
-  if (!raw.complete && headers["connection"] === "close")
-    response.once("finish", () => raw.destroy());
+  if (raw.complete || headers["connection"] !== "close") {
+    response.end(raw.method === "HEAD" ? undefined : body);
+    return;
+  }
+  // A connection that is closed with bytes unread takes the answer with it: some are let pass.
+  response.write(body ?? "");
+  const end = () => response.end();
+  const timer = setTimeout(end, LINGER_MS);
+  raw
+    .once("close", () => clearTimeout(timer))
+    .once("end", end)
+    .resume();
 }
 
 /** Those that serve many answers are taken apart once. */

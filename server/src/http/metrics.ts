@@ -90,15 +90,16 @@ function registerCounter(
   help: string,
 ): { inc(by: number): void } {
   let count = 0;
-  new Counter({
+  const counter = new Counter({
     name: `antechamber_${name}`,
     help,
-    registers: [registry],
+    registers: [],
     collect() {
       this.reset();
       this.inc(count);
     },
   });
+  registry.registerMetric(counter);
   return {
     inc(by) {
       count += by;

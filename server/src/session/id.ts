@@ -28,19 +28,31 @@ export interface IssuedId {
   readonly createdAt: number;
 }
 
+/** What ids are signed with, and since when (ms). */
+export interface SigningSecret {
+  readonly bytes: Uint8Array;
+  readonly createdAt: number;
+}
+
+/**
+ * A secret that was replaced signs for so long (ms) yet: servers that share it do not all hear of the
+ * new one at once. What it signs later was not signed by us, and is no id: it may have leaked.
+ */
+const ROTATION_GRACE = 60_000;
+
 /** Makes session ids and tells them from everything else, without looking anything up. */
 export interface IdIssuer {
   /** A new id, created at `now` (ms) or next to it: ids of one issuer never share time and count. */
   issue(now: number): IssuedId;
   /** The creation time (ms) in an id that was issued under one of the secrets, else `undefined`. */
   verify(text: string): number | undefined;
-  /** Takes over the secrets: the first signs, all of them verify. */
-  use(secrets: readonly Uint8Array[]): void;
+  /** Takes over the secrets: the first signs, older ones verify what was signed in their time. */
+  use(secrets: readonly SigningSecret[]): void;
 }
 
 /** An issuer under `secrets`, the newest first. At least one, of 32 bytes or more each. */
-export function createIdIssuer(secrets: readonly Uint8Array[]): IdIssuer {
-  let macs = macsOf(secrets);
+export function createIdIssuer(secrets: readonly SigningSecret[]): IdIssuer {
+  let signers = signersOf(secrets);
   const claim = Buffer.alloc(CLAIM_BYTES);
   const received = Buffer.alloc(CLAIM_BYTES);
   const random = createRandomPool();
@@ -66,20 +78,21 @@ export function createIdIssuer(secrets: readonly Uint8Array[]): IdIssuer {
       claim.writeUIntBE(lastTime, 0, 6);
       claim.writeUInt16BE(count, 6);
       random.copyTo(claim, RANDOM_OFFSET);
-      const id = claim.toString("base64url") + (macs[0] as Mac)(claim);
+      const id = claim.toString("base64url") + (signers[0] as Signer).mac(claim);
       return { id, createdAt: lastTime };
     },
     verify(text) {
       // Decoding is lenient (it takes "+" for "-"): only the one true spelling is an id.
       if (!SHAPE.test(text)) return undefined;
       received.write(text, 0, CLAIM_BYTES, "base64url");
-      for (const mac of macs) {
-        if (isSameMac(mac(received), text)) return received.readUIntBE(0, 6);
+      const createdAt = received.readUIntBE(0, 6);
+      for (const { mac, until } of signers) {
+        if (isSameMac(mac(received), text)) return createdAt <= until ? createdAt : undefined;
       }
       return undefined;
     },
     use(next) {
-      macs = macsOf(next);
+      signers = signersOf(next);
     },
   };
 }
@@ -92,9 +105,20 @@ export function timeAndCount(id: string): { readonly createdAt: number; readonly
 
 type Mac = (claim: Buffer) => string;
 
-function macsOf(secrets: readonly Uint8Array[]): Mac[] {
+interface Signer {
+  readonly mac: Mac;
+  /** The latest creation time of an id that it may have signed. */
+  readonly until: number;
+}
+
+function signersOf(secrets: readonly SigningSecret[]): Signer[] {
   if (secrets.length === 0) throw new TypeError("an id issuer needs a secret");
-  return secrets.map(createMac);
+  return secrets.map(({ bytes }, i) => {
+    const successor = secrets[i - 1];
+    const until =
+      successor === undefined ? Number.POSITIVE_INFINITY : successor.createdAt + ROTATION_GRACE;
+    return { mac: createMac(bytes), until };
+  });
 }
 
 /**

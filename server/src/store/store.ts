@@ -1,5 +1,6 @@
 import type { Role, Scope } from "../session/access.ts";
 import type { IdField } from "../session/errors.ts";
+import type { SigningSecret } from "../session/id.ts";
 import type { Identity, Session } from "../session/session.ts";
 
 /*
@@ -65,11 +66,7 @@ export interface Key {
 }
 
 /** A secret under which session ids are signed. */
-export interface Secret {
-  readonly bytes: Uint8Array;
-  /** Milliseconds since 1970. */
-  readonly createdAt: number;
-}
+export type Secret = SigningSecret;
 
 /** How the engine is doing, for `/metrics` and `/readyz`. */
 export interface StoreStatus {

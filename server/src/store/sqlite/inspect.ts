@@ -40,7 +40,7 @@ const DAMAGED = [11, 26];
 
 /**
  * Looks at the data without changing it, also while a server runs on it. Reads all of it: a million
- * sessions take a second or two. Throws `StoreOpenError` for a schema that it does not know.
+ * sessions take a few seconds. Throws `StoreOpenError` for a schema that it does not know.
  */
 export function inspect(dataDir: string, now: number): Inspection {
   const file = databaseFile(dataDir);

@@ -1,4 +1,4 @@
-import { hash } from "node:crypto";
+import * as crypto from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 
 /*
@@ -154,7 +154,8 @@ function collect(batch: Batch, entry: Entry): void {
 /** 48-bit hashes of visit ids under a key: nobody can choose visits that share one. */
 function createVisitHash(seed: Uint8Array): (visitId: string) => number {
   const prefix = Buffer.from(seed).toString("hex");
-  return (visitId) => Number.parseInt(hash("sha256", prefix + visitId, "hex").slice(0, 12), 16);
+  return (visitId) =>
+    Number.parseInt(crypto.hash("sha256", prefix + visitId, "hex").slice(0, 12), 16);
 }
 
 function readVisitSeed(database: DatabaseSync): Uint8Array {

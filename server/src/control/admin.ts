@@ -1,0 +1,151 @@
+import { createHash, randomBytes } from "node:crypto";
+import type { Clock } from "../clock.ts";
+import type { SessionService } from "../service.ts";
+import { type Role, roles } from "../session/access.ts";
+import { faultOfId } from "../session/caller-ids.ts";
+import { type IdIssuer, SECRET_BYTES } from "../session/id.ts";
+import { isBlank, isLive, type Session } from "../session/session.ts";
+import type { Key, SessionStore } from "../store/store.ts";
+
+/** A key without what verifies it. */
+export type KeyInfo = Omit<Key, "hash">;
+
+/** What a new key is to allow. */
+export interface KeyRequest {
+  readonly role: Role;
+  /** With the role `customer` only; `null`: a key for public pages. */
+  readonly customerId: string | null;
+  /** With the role `agent` only. */
+  readonly agentId: string | null;
+  /** How long it is valid, in milliseconds; `null`: until it is revoked. */
+  readonly validFor: number | null;
+}
+
+/** A session as an operator sees it: also one that its callers do not see any more. */
+export interface SessionView {
+  readonly session: Session;
+  readonly status: "live" | "expired" | "ended";
+}
+
+/**
+ * What an operator does to a store, whether a server runs on it or not: the command line calls this
+ * directly or through the server's control socket. Everything takes effect with the next request.
+ */
+export interface Admin {
+  /** All keys, revoked and expired ones too, oldest first. */
+  listKeys(): Promise<readonly KeyInfo[]>;
+  /** `key` is shown this once: only its hash is stored. Throws `TypeError` for a request at fault. */
+  createKey(request: KeyRequest): Promise<{ readonly key: string; readonly info: KeyInfo }>;
+  /** False when there is no such key or it was revoked before. */
+  revokeKey(id: string): Promise<boolean>;
+  /** `undefined` for an id that this service did not make, or of which nothing is left. */
+  getSession(id: string): Promise<SessionView | undefined>;
+  /** False when there is no live session of this id. */
+  endSession(id: string): Promise<boolean>;
+  /** Signs new session ids under a new secret; ids under the older ones stay valid. */
+  rotateSecret(): Promise<{ readonly createdAt: number; readonly secrets: number }>;
+}
+
+/** What `createAdmin` works on; with a running server, that server's own. */
+export interface AdminParts {
+  readonly store: SessionStore;
+  readonly service: Pick<SessionService, "end">;
+  readonly ids: IdIssuer;
+  readonly clock: Clock;
+  /** Called after the keys in the store have changed, before the change is reported as done. */
+  readonly keysChanged?: () => void | Promise<void>;
+}
+
+/** SHA-256 of a key, hexadecimal: what is stored and compared in its place. */
+function hashKey(key: string): string {
+  return createHash("sha256").update(key).digest("hex");
+}
+
+/** What is wrong with a request for a key, as a sentence, or `undefined` when it is right. */
+export function faultOfKeyRequest(request: KeyRequest): string | undefined {
+  const { role, customerId, agentId, validFor } = request;
+  if (!roles.includes(role)) return `the role is one of ${roles.join(", ")}`;
+  if (customerId !== null && role !== "customer") {
+    return `a key with the role ${role} has no customer; only one with the role customer has`;
+  }
+  if (agentId !== null && role !== "agent") {
+    return `a key with the role ${role} has no agent; only one with the role agent has`;
+  }
+  for (const id of [customerId, agentId]) {
+    const fault = id === "" ? "is empty" : id === null ? undefined : faultOfId(id);
+    if (fault !== undefined) return `the ${role}'s id ${fault}`;
+  }
+  if (validFor !== null && (!Number.isSafeInteger(validFor) || validFor <= 0)) {
+    return "a key is valid for some time or until it is revoked";
+  }
+  return undefined;
+}
+
+/** Carries out an operator's requests on `parts`. */
+export function createAdmin(parts: AdminParts): Admin {
+  const { store, service, ids, clock } = parts;
+
+  async function getSession(id: string): Promise<SessionView | undefined> {
+    if (ids.verify(id) === undefined) return undefined;
+    const now = clock();
+    const session = await store.find(id);
+    if (isLive(session, now)) return { session, status: "live" };
+    // Of one that has expired nothing certain can be told: it may have had ids and been swept.
+    return isBlank(session) && !session.ended
+      ? undefined
+      : { session, status: session.ended ? "ended" : "expired" };
+  }
+
+  return {
+    getSession,
+
+    async listKeys() {
+      return (await store.keys()).map(withoutHash);
+    },
+
+    async createKey(request) {
+      const fault = faultOfKeyRequest(request);
+      if (fault !== undefined) throw new TypeError(fault);
+      const key = `ak_${randomBytes(32).toString("base64url")}`;
+      const stored = storedKey(request, key, clock());
+      await store.addKey(stored);
+      await parts.keysChanged?.();
+      return { key, info: withoutHash(stored) };
+    },
+
+    async revokeKey(id) {
+      const revoked = await store.revokeKey(id, clock());
+      await parts.keysChanged?.();
+      return revoked;
+    },
+
+    endSession: (id) => service.end(id),
+
+    async rotateSecret() {
+      const secret = { bytes: randomBytes(SECRET_BYTES), createdAt: clock() };
+      await store.addSecret(secret);
+      const secrets = await store.secrets();
+      ids.use(secrets);
+      return { createdAt: secret.createdAt, secrets: secrets.length };
+    },
+  };
+}
+
+function storedKey(request: KeyRequest, key: string, now: number): Key {
+  const { role, customerId, agentId, validFor } = request;
+  return {
+    id: `k_${randomBytes(6).toString("hex")}`,
+    hash: hashKey(key),
+    role,
+    customerId,
+    agentId,
+    createdAt: now,
+    expiresAt: validFor === null ? null : now + validFor,
+    revokedAt: null,
+  };
+}
+
+function withoutHash(key: Key): KeyInfo {
+  const { id, role, customerId, agentId, createdAt, expiresAt, revokedAt } = key;
+  return { id, role, customerId, agentId, createdAt, expiresAt, revokedAt };
+}

@@ -1,0 +1,81 @@
+import { request } from "node:http";
+import { type Reason, Refusal } from "../session/errors.ts";
+import type { Admin } from "./admin.ts";
+import { socketPath } from "./path.ts";
+
+/** How long the server may take for an answer, in milliseconds. */
+const TIMEOUT = 30_000;
+
+/** What the server answered, when it did not do what it was asked. */
+export class ControlError extends Error {
+  override readonly name = "ControlError";
+}
+
+/**
+ * The `Admin` of the server that runs on `dataDir`, or `undefined` when none runs there: no socket,
+ * or one that a killed server left. Its methods reject with `Refusal` `unavailable` when the store
+ * cannot take the change, and with `ControlError` for anything else.
+ */
+export async function connectControl(dataDir: string): Promise<Admin | undefined> {
+  const path = socketPath(dataDir);
+  if (path === undefined) return undefined;
+  const call = <Result>(operation: keyof Admin, argument?: unknown) =>
+    callControl(path, operation, argument) as Promise<Result>;
+  const admin: Admin = {
+    listKeys: () => call("listKeys"),
+    createKey: (asked) => call("createKey", asked),
+    revokeKey: (id) => call("revokeKey", id),
+    getSession: (id) => call("getSession", id),
+    endSession: (id) => call("endSession", id),
+    rotateSecret: () => call("rotateSecret"),
+  };
+  return (await isListening(path)) ? admin : undefined;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+}
+
+function post(path: string, operation: string, argument: unknown): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const options = { socketPath: path, path: `/${operation}`, method: "POST", agent: false };
+    const sent = request({ ...options, headers: { host: "control" } }, (response) => {
+      let text = "";
+      response.setEncoding("utf8");
+      response.on("data", (chunk: string) => {
+        text += chunk;
+      });
+      response.on("error", reject);
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, text }));
+    });
+    sent.setTimeout(TIMEOUT, () => {
+      sent.destroy(new ControlError(`the server did not answer within ${TIMEOUT / 1000} s`));
+    });
+    sent.on("error", reject);
+    sent.end(JSON.stringify(argument ?? null));
+  });
+}
+
+async function callControl(path: string, operation: string, argument: unknown): Promise<unknown> {
+  const { status, text } = await post(path, operation, argument);
+  const { result, error } = JSON.parse(text) as {
+    readonly result?: unknown;
+    readonly error?: { readonly message: string; readonly reason?: Reason };
+  };
+  if (status === 200) return result;
+  if (error?.reason !== undefined) throw new Refusal(error.reason);
+  throw new ControlError(`the server could not do it: ${error?.message ?? `status ${status}`}`);
+}
+
+/** Whether somebody answers: a socket whose server was killed refuses every connection. */
+async function isListening(path: string): Promise<boolean> {
+  try {
+    await post(path, "", null);
+    return true;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ECONNREFUSED" || code === "ENOTSOCK") return false;
+    throw error;
+  }
+}

@@ -1,0 +1,128 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createApi, problemOf, sessionOf } from "../support/api.ts";
+import { serve } from "../support/in-process.ts";
+import { exchange, requestText } from "../support/raw-http.ts";
+
+const SHOP = "https://shop.example";
+const list = (value: string | null | undefined) =>
+  (value ?? "")
+    .toLowerCase()
+    .split(/\s*,\s*/)
+    .filter(Boolean);
+
+/** What a browser asks before it lets a page of `origin` send such a request. */
+function preflight(origin: string, method: string, path: string, headers: string): string {
+  return requestText(`OPTIONS ${path}`, [
+    `Origin: ${origin}`,
+    `Access-Control-Request-Method: ${method}`,
+    `Access-Control-Request-Headers: ${headers}`,
+  ]);
+}
+
+const operations = [
+  ["PUT", "/sessions/new"],
+  ["GET", "/sessions/x"],
+  ["POST", "/sessions/x"],
+  ["POST", "/gks-server/v1/sessions/x"],
+  ["PUT", "/gks-server/v1/sessions/new/"],
+] as const;
+
+for (const [method, path] of operations) {
+  test(`a preflight allows a listed origin ${method} ${path} with every header of the API`, async () => {
+    const config = { corsOrigins: ["https://other.example", SHOP], basePaths: ["/gks-server/v1"] };
+    await using server = await serve({ config });
+    const asked =
+      "content-type,authorization,gkc_agentid,gkc-agentid,gkc_customerid,gkc-customerid,gkc_sessionid,gkc-sessionid";
+    const answer = await exchange(server.port, preflight(SHOP, method, path, asked));
+    assert.equal(answer.status, 204);
+    assert.equal(answer.headers.get("access-control-allow-origin"), SHOP);
+    assert.ok(
+      list(answer.headers.get("access-control-allow-methods")).includes(method.toLowerCase()),
+    );
+    const allowed = list(answer.headers.get("access-control-allow-headers"));
+    for (const header of asked.split(",")) assert.ok(allowed.includes(header), header);
+    assert.ok(list(answer.headers.get("vary")).includes("origin"));
+    assert.equal(answer.headers.get("access-control-allow-credentials"), undefined);
+  });
+}
+
+test("a page of a listed origin may read every answer, refusals too", async () => {
+  await using server = await serve({ config: { corsOrigins: [SHOP] } });
+  const api = createApi(server.url, { origin: SHOP });
+  const created = await api.create();
+  const { sessionId } = sessionOf(created);
+  const answers = [
+    created,
+    await api.retrieve(sessionId),
+    await api.retrieve(sessionId),
+    await api.update(sessionId, { headers: { gkc_customerId: "c" } }),
+    await api.update(sessionId, { headers: { gkc_customerId: "d" } }),
+    await api.create({ body: "x" }),
+    await api.call("DELETE", "/sessions/x"),
+    await api.call("GET", "/nowhere"),
+  ];
+  for (const { status, headers } of answers) {
+    assert.equal(headers.get("access-control-allow-origin"), SHOP, String(status));
+    assert.ok(list(headers.get("vary")).includes("origin"), String(status));
+    const exposed = list(headers.get("access-control-expose-headers"));
+    assert.ok(exposed.includes("content-location"), String(status));
+  }
+});
+
+for (const origin of [
+  "https://evil.example",
+  "http://shop.example",
+  "https://shop.example:8443",
+  "https://shop.example.evil",
+  "https://SHOP.example",
+  "null",
+]) {
+  test(`a page of another origin is not let in: ${origin}`, async () => {
+    await using server = await serve({ config: { corsOrigins: [SHOP] } });
+    const ask = preflight(origin, "PUT", "/sessions/new", "gkc_customerid");
+    const before = await exchange(server.port, ask);
+    assert.equal(before.headers.get("access-control-allow-origin"), undefined);
+    assert.equal(before.headers.get("access-control-allow-methods"), undefined);
+    const answer = await createApi(server.url, { origin }).create();
+    assert.equal(answer.headers.get("access-control-allow-origin"), null);
+    assert.ok(list(answer.headers.get("vary")).includes("origin"), "no cache may mix the two up");
+  });
+}
+
+test("without configured origins nobody is let in", async () => {
+  await using server = await serve();
+  const answer = await exchange(server.port, preflight(SHOP, "PUT", "/sessions/new", "x"));
+  assert.equal(answer.headers.get("access-control-allow-origin"), undefined);
+  const created = await createApi(server.url, { origin: SHOP }).create();
+  assert.equal(created.headers.get("access-control-allow-origin"), null);
+});
+
+test("every origin is let in where the configuration says so", async () => {
+  await using server = await serve({ config: { corsOrigins: ["*"] } });
+  for (const origin of [SHOP, "https://other.example", "null"]) {
+    const before = await exchange(server.port, preflight(origin, "POST", "/sessions/x", "x"));
+    assert.equal(before.status, 204);
+    assert.equal(before.headers.get("access-control-allow-origin"), "*");
+    const answer = await createApi(server.url, { origin }).create();
+    assert.equal(answer.headers.get("access-control-allow-origin"), "*");
+    assert.equal(answer.headers.get("access-control-allow-credentials"), null);
+  }
+});
+
+test("a preflight needs no key, the request behind it does", async () => {
+  await using server = await serve({ config: { auth: "key", corsOrigins: [SHOP] } });
+  const asked = preflight(SHOP, "PUT", "/sessions/new", "authorization");
+  const answer = await exchange(server.port, asked);
+  assert.equal(answer.status, 204);
+  assert.equal(answer.headers.get("access-control-allow-origin"), SHOP);
+  const refused = await createApi(server.url, { origin: SHOP }).create();
+  problemOf(refused, 401, "credential-required");
+  assert.equal(refused.headers.get("access-control-allow-origin"), SHOP);
+});
+
+test("a preflight for a path that is not there is refused", async () => {
+  await using server = await serve({ config: { corsOrigins: [SHOP] } });
+  const answer = await exchange(server.port, preflight(SHOP, "PUT", "/nowhere", "x"));
+  assert.equal(answer.status, 404);
+});

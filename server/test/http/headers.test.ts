@@ -1,0 +1,215 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { Problem, SessionInfo } from "@antechamber/client/protocol";
+import { serve, type TestServer } from "../support/in-process.ts";
+import { exchange, type RawResponse, requestText, utf8 } from "../support/raw-http.ts";
+
+let server: TestServer;
+before(async () => {
+  server = await serve();
+});
+after(() => server[Symbol.asyncDispose]());
+
+/** PUT /sessions/new with these header lines, to the byte. */
+const create = (...headers: string[]): Promise<RawResponse> =>
+  exchange(server.port, requestText("PUT /sessions/new", headers));
+
+const session = (answer: RawResponse): SessionInfo => {
+  assert.equal(answer.status, 200, answer.body);
+  return JSON.parse(answer.body) as SessionInfo;
+};
+
+/** The names of the headers at fault; anything but their refusal fails the test. */
+const faults = (answer: RawResponse): string[] => {
+  assert.equal(answer.status, 400, answer.body);
+  assert.equal(answer.headers.get("content-type"), "application/problem+json");
+  const problem = JSON.parse(answer.body) as Problem;
+  assert.equal(problem.code, "invalid-request");
+  const errors = problem.errors ?? [];
+  for (const error of errors) {
+    assert.deepEqual(Object.keys(error), ["in", "name", "detail"]);
+    assert.equal(error.in, "header");
+    assert.ok(problem.detail.includes(error.detail), "the detail tells what to change");
+  }
+  return errors.map(({ name }) => name);
+};
+
+const spellings = {
+  agentId: ["gkc_agentId", "gkc-agentId", "gkc_agentid", "GKC-AGENTID", "Gkc_AgentID"],
+  customerId: ["gkc_customerId", "gkc-customerId", "gkc_customerid", "GKC-CUSTOMERID"],
+} as const;
+for (const [field, names] of Object.entries(spellings)) {
+  for (const name of names) {
+    test(`${name} gives the ${field}`, async () => {
+      const found = session(await create(`${name}: Value`));
+      assert.equal(found[field as keyof typeof spellings], "Value");
+      assert.equal(found.state, "recognized");
+    });
+  }
+
+  const [underscored, dashed] = names;
+  test(`${field}: both spellings may agree`, async () => {
+    const found = session(await create(`${underscored}: same`, `${dashed}: same`));
+    assert.equal(found[field as keyof typeof spellings], "same");
+  });
+
+  test(`${field}: an empty spelling gives way to the other`, async () => {
+    for (const lines of [
+      [`${underscored}: one`, `${dashed}:`],
+      [`${underscored}:`, `${dashed}: one`],
+    ]) {
+      assert.equal(session(await create(...lines))[field as keyof typeof spellings], "one");
+    }
+  });
+
+  test(`${field}: spellings that contradict each other are refused`, async () => {
+    const answer = await create(`${underscored}: one`, `${dashed}: two`);
+    assert.deepEqual(faults(answer), [underscored]);
+    const otherCase = await create(`${underscored}: one`, `${dashed}: ONE`);
+    assert.deepEqual(faults(otherCase), [underscored]);
+  });
+
+  for (const name of [underscored, dashed]) {
+    test(`${name} twice is refused, whatever the values and the case of the name`, async () => {
+      for (const [one, two] of [
+        ["one", "two"],
+        ["same", "same"],
+        ["", "value"],
+        ["value", ""],
+        ["one,", "two"],
+      ]) {
+        const answer = await create(`${name}: ${one}`, `${name.toUpperCase()}: ${two}`);
+        assert.deepEqual(faults(answer), [name], `"${one}" and "${two}"`);
+      }
+    });
+
+    test(`${name} with a comma and a space looks like two, and is refused`, async () => {
+      assert.deepEqual(faults(await create(`${name}: one, two`)), [name]);
+    });
+
+    test(`${name} may contain a comma`, async () => {
+      const found = session(await create(`${name}: Doe,John`));
+      assert.equal(found[field as keyof typeof spellings], "Doe,John");
+    });
+  }
+}
+
+test("every fault of the headers is named at once", async () => {
+  const answer = await create(`gkc_agentId: ${"x".repeat(257)}`, "gkc-customerId: a, b");
+  assert.deepEqual(faults(answer), ["gkc_agentId", "gkc-customerId"]);
+});
+
+const values = [
+  "Grüße",
+  "日本語",
+  "🦊",
+  "e\u0301",
+  "Привет, мир".replace(", ", " "),
+  "a b  c",
+  `"quoted" <b> & ' ; \\ % # ?`,
+  "\u00A0",
+  "\u0100\u0200",
+  "ÿ",
+  "\uFEFFmarked",
+  "__proto__",
+];
+for (const value of values) {
+  test(`a header's bytes are UTF-8: ${value}`, async () => {
+    const answer = await create(utf8(`gkc_customerId: ${value}`), utf8(`gkc-agentId: ${value}`));
+    const found = session(answer);
+    assert.equal(found.customerId, value);
+    assert.equal(found.agentId, value);
+    const again = await exchange(
+      server.port,
+      requestText(`POST /sessions/${found.sessionId}`, [utf8(`gkc-customerId: ${value}`)]),
+    );
+    assert.equal(session(again).customerId, value);
+  });
+}
+
+test("a header and a body in UTF-8 mean the same id", async () => {
+  const visitId = "Besuch ü 🦊";
+  const { sessionId } = session(
+    await exchange(
+      server.port,
+      requestText(
+        "PUT /sessions/new",
+        ["Content-Type: application/json", utf8(`gkc_customerId: ${visitId}`)],
+        utf8(JSON.stringify({ visitId })),
+      ),
+    ),
+  );
+  const found = session(await exchange(server.port, requestText(`GET /sessions/${sessionId}`)));
+  assert.equal(found.visitId, visitId);
+  assert.equal(found.customerId, visitId);
+});
+
+const bytes: Record<string, string> = {
+  "Latin-1": "\xe9t\xe9",
+  "a lone continuation byte": "a\x80",
+  "an overlong slash": "\xc0\xaf",
+  "half a surrogate pair": "\xed\xa0\xbe",
+  "a cut sequence": "\xf0\x9f\xa6",
+  "beyond Unicode": "\xf4\x90\x80\x80",
+};
+for (const [name, value] of Object.entries(bytes)) {
+  test(`bytes that are no UTF-8 are refused: ${name}`, async () => {
+    assert.deepEqual(faults(await create(`gkc_customerId: ${value}`)), ["gkc_customerId"]);
+  });
+}
+
+for (const [name, value] of Object.entries({
+  "a tab": "a\tb",
+  DEL: "a\x7fb",
+  "a C1 control in UTF-8": utf8("a\u0085b"),
+})) {
+  test(`a header with ${name} is refused`, async () => {
+    const answer = await create(`gkc_customerId: ${value}`);
+    assert.equal(answer.status, 400);
+    // A runtime may refuse the bytes before the service sees them; it is a 400 either way.
+    if (answer.body !== "") assert.deepEqual(faults(answer), ["gkc_customerId"]);
+  });
+}
+
+test("256 characters fit into a header, whatever bytes they take; 257 do not", async () => {
+  for (const character of ["x", "é", "🦊"]) {
+    const value = character.repeat(256);
+    assert.equal(session(await create(utf8(`gkc_customerId: ${value}`))).customerId, value);
+    const longer = await create(utf8(`gkc_customerId: ${value}${character}`));
+    assert.deepEqual(faults(longer), ["gkc_customerId"]);
+  }
+});
+
+test("a byte order mark alone is an id of one character, not none", async () => {
+  const answer = await create(utf8("gkc_customerId: \uFEFF"));
+  assert.equal(session(answer).customerId, "\uFEFF");
+});
+
+test("space around a value is not part of it", async () => {
+  const answer = await create("gkc_customerId:   spaced   ", "gkc_agentId:tight");
+  assert.equal(session(answer).customerId, "spaced");
+  assert.equal(session(answer).agentId, "tight");
+});
+
+test("a retrieval is refused for its headers before anything is created", async () => {
+  const created = async () => {
+    const { body } = await exchange(server.port, requestText("GET /metrics"));
+    return /^antechamber_sessions_created_total (\d+)/m.exec(body)?.[1];
+  };
+  const so = await created();
+  const request = requestText("GET /sessions/unknown", ["gkc_customerId: a", "gkc-customerId: b"]);
+  assert.deepEqual(faults(await exchange(server.port, request)), ["gkc_customerId"]);
+  assert.notEqual(so, undefined);
+  assert.equal(await created(), so);
+});
+
+test("HEAD is refused for its headers too, without a body", async () => {
+  const request = requestText("HEAD /sessions/unknown", ["gkc_customerId: a", "gkc_customerId: b"]);
+  const answer = await exchange(server.port, request, { head: true });
+  assert.equal(answer.status, 400);
+});
+
+test("headers too large for the runtime are refused without a 5xx of ours", async () => {
+  const answer = await create(`X-Filler: ${"x".repeat(200_000)}`).catch(() => undefined);
+  assert.ok(answer === undefined || answer.status === 431 || answer.status === 400);
+});

@@ -1,0 +1,248 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { type Api, createApi, problemOf, sessionOf } from "../support/api.ts";
+import { keyFor, serve, type TestServer } from "../support/in-process.ts";
+import { exchange, requestText } from "../support/raw-http.ts";
+import { DAY, HOUR } from "../support/sessions.ts";
+
+const keys = {
+  alice: keyFor({ role: "customer", customerId: "alice" }),
+  bob: keyFor({ role: "customer", customerId: "bob" }),
+  page: keyFor({ role: "customer" }),
+  agent: keyFor({ role: "agent", agentId: "7" }),
+  reporter: keyFor({ role: "reporter" }),
+  administrator: keyFor({ role: "administrator" }),
+  expired: keyFor({}, { expiresAt: Date.now() - 1 }),
+  revoked: keyFor({}, { revokedAt: Date.now() - 1 }),
+  soon: keyFor({}, { expiresAt: Date.now() + DAY }),
+};
+type Person = keyof typeof keys;
+
+let server: TestServer;
+before(async () => {
+  server = await serve({
+    config: { auth: "key", basePaths: ["/v1"] },
+    keys: Object.values(keys).map(({ key }) => key),
+  });
+});
+after(() => server[Symbol.asyncDispose]());
+
+const api = (person: Person): Api => createApi(server.url, { authorization: keys[person].bearer });
+const customer = (id: string) => ({ headers: { gkc_customerId: id } });
+const agent = (id: string) => ({ headers: { gkc_agentId: id } });
+
+test("without a credential every operation asks for one", async () => {
+  for (const [method, path] of [
+    ["PUT", "/sessions/new"],
+    ["GET", "/sessions/x"],
+    ["POST", "/sessions/x"],
+    ["PUT", "/v1/sessions/new/"],
+    ["GET", "/metrics"],
+  ] as const) {
+    for (const headers of [{}, { authorization: "" }]) {
+      const answer = await createApi(server.url).call(method, path, { headers });
+      problemOf(answer, 401, "credential-required");
+      assert.match(answer.headers.get("www-authenticate") ?? "", /^Bearer/);
+    }
+  }
+});
+
+test("every wrong credential gets one and the same answer", async () => {
+  const good = keys.alice.bearer.slice("Bearer ".length);
+  const wrong = [
+    keys.expired.bearer,
+    keys.revoked.bearer,
+    "Bearer ak_unknown",
+    "Bearer",
+    "Bearer  ",
+    `Bearer ${good.slice(0, -1)}`,
+    `Bearer ${good}x`,
+    `Bearer ${good} ${good}`,
+    `Bearer ${good.toUpperCase()}`,
+    `Basic ${btoa(`alice:${good}`)}`,
+    `Token ${good}`,
+    good,
+    `Bearer ${keys.alice.key.hash}`,
+    `Bearer ${keys.alice.key.id}`,
+    `Bearer ${"x".repeat(5000)}`,
+    "Bearer __proto__",
+  ];
+  const bodies = new Set<string>();
+  for (const authorization of wrong) {
+    for (const [method, path] of [
+      ["PUT", "/sessions/new"],
+      ["GET", "/sessions/x"],
+      ["POST", "/sessions/x"],
+    ] as const) {
+      const answer = await createApi(server.url, { authorization }).call(method, path);
+      problemOf(answer, 401, "invalid-credential");
+      assert.match(answer.headers.get("www-authenticate") ?? "", /^Bearer/);
+      bodies.add(answer.text.replace(answer.headers.get("x-request-id") ?? "", ""));
+    }
+  }
+  assert.equal(bodies.size, 1, [...bodies].join("\n"));
+});
+
+test("two credentials at once are refused", async () => {
+  const headers = [`Authorization: ${keys.alice.bearer}`, `Authorization: ${keys.bob.bearer}`];
+  const answer = await exchange(server.port, requestText("PUT /sessions/new", headers));
+  assert.ok([400, 401].includes(answer.status), answer.body);
+});
+
+test("the name of the scheme may be written in any case", async () => {
+  for (const scheme of ["Bearer", "bearer", "BEARER"]) {
+    const authorization = keys.alice.bearer.replace("Bearer", scheme);
+    sessionOf(await createApi(server.url, { authorization }).create());
+  }
+});
+
+/** Who may assert what (contract, section 3). */
+const assertions: [Person, Record<string, string>, boolean][] = [
+  ["alice", {}, true],
+  ["alice", { gkc_customerId: "alice" }, true],
+  ["alice", { "gkc-customerId": "alice" }, true],
+  ["alice", { gkc_customerId: "bob" }, false],
+  ["alice", { "gkc-customerId": "bob" }, false],
+  ["alice", { gkc_agentId: "7" }, false],
+  ["page", {}, true],
+  ["page", { gkc_customerId: "alice" }, false],
+  ["page", { gkc_agentId: "7" }, false],
+  ["agent", { gkc_agentId: "7", gkc_customerId: "alice" }, true],
+  ["agent", { gkc_agentId: "8" }, false],
+  ["reporter", {}, true],
+  ["reporter", { gkc_customerId: "alice" }, false],
+  ["reporter", { "gkc-agentId": "7" }, false],
+  ["administrator", { gkc_agentId: "8", gkc_customerId: "bob" }, true],
+  ["soon", {}, true],
+];
+for (const [person, headers, allowed] of assertions) {
+  test(`${person} asserting ${JSON.stringify(headers)} is ${allowed ? "allowed" : "refused"}`, async () => {
+    const { sessionId } = sessionOf(await api(person).create());
+    const answers = [
+      await api(person).create({ headers }),
+      await api(person).retrieve(sessionId, { headers }),
+      await api(person).retrieve("unknown", { headers }),
+      await api(person).update(sessionId, { headers, json: { globalVisitId: "g" } }),
+    ];
+    for (const answer of answers) {
+      if (allowed) sessionOf(answer);
+      else problemOf(answer, 403, "identity-mismatch");
+    }
+    if (!allowed) {
+      const { customerId, agentId, globalVisitId } = sessionOf(
+        await api(person).retrieve(sessionId),
+      );
+      assert.deepEqual([customerId, agentId, globalVisitId], [null, null, null]);
+    }
+  });
+}
+
+/** Who reads and who updates a session that belongs to alice. */
+const reach: [Person, boolean, boolean][] = [
+  ["alice", true, true],
+  ["bob", false, false],
+  ["page", false, false],
+  ["agent", true, true],
+  ["reporter", true, false],
+  ["administrator", true, true],
+];
+for (const [person, reads, updates] of reach) {
+  test(`${person} ${reads ? "reads" : "does not read"} and ${updates ? "updates" : "does not update"} alice's session`, async () => {
+    const { sessionId } = sessionOf(await api("alice").create(customer("alice")));
+    const found = sessionOf(await api(person).retrieve(sessionId));
+    assert.equal(found.sessionId === sessionId, reads);
+    assert.equal(found.customerId === "alice", reads);
+    const head = await api(person).call("HEAD", `/sessions/${sessionId}`);
+    assert.equal(head.status, reads ? 200 : 404);
+    const update = await api(person).update(sessionId, { json: { globalVisitId: "g" } });
+    if (updates) assert.equal(sessionOf(update).globalVisitId, "g");
+    else problemOf(update, 404, "session-not-found");
+  });
+}
+
+test("somebody else's session answers like an unknown one, byte for byte but for ids and times", async () => {
+  const { sessionId } = sessionOf(await api("alice").create(customer("alice")));
+  const unknown = "A".repeat(40);
+  const even = (text: string) =>
+    text
+      .replaceAll(/[\w-]{40}/g, "ID")
+      .replaceAll(/\d{4}-[\d-]+T[\d:.]+Z/g, "TIME")
+      .replaceAll(/[\da-f-]{36}/g, "REQUEST");
+  for (const person of ["bob", "page"] as const) {
+    for (const [method, options] of [
+      ["GET", {}],
+      ["HEAD", {}],
+      ["POST", { json: { visitId: "v" } }],
+      ["POST", {}],
+      ["POST", { json: { visitId: 7 } }],
+    ] as const) {
+      const foreign = await api(person).call(method, `/sessions/${sessionId}`, options);
+      const none = await api(person).call(method, `/sessions/${unknown}`, options);
+      assert.equal(foreign.status, none.status);
+      assert.equal(even(foreign.text), even(none.text));
+      const names = (headers: Headers) => [...headers.keys()].toSorted();
+      assert.deepEqual(names(foreign.headers), names(none.headers));
+    }
+  }
+});
+
+test("a session of nobody may be taken over by the customer who signs in", async () => {
+  const { sessionId } = sessionOf(await api("page").create({ json: { globalVisitId: "g" } }));
+  const session = sessionOf(await api("alice").update(sessionId, customer("alice")));
+  assert.equal(session.sessionId, sessionId);
+  assert.notEqual(sessionOf(await api("page").retrieve(sessionId)).sessionId, sessionId);
+  problemOf(await api("bob").update(sessionId, customer("bob")), 404, "session-not-found");
+});
+
+test("an agent who names a customer gets that customer's sessions alone (rule 4)", async () => {
+  const { sessionId } = sessionOf(await api("alice").create(customer("alice")));
+  assert.equal(
+    sessionOf(await api("agent").retrieve(sessionId, customer("alice"))).sessionId,
+    sessionId,
+  );
+  const other = sessionOf(await api("agent").retrieve(sessionId, customer("bob")));
+  assert.notEqual(other.sessionId, sessionId);
+  assert.equal(other.customerId, "bob");
+});
+
+test("a conflict with an agent is told only to those who reach the session", async () => {
+  const { sessionId } = sessionOf(await api("agent").create(agent("7")));
+  await api("alice").update(sessionId, customer("alice"));
+  const conflict = await api("administrator").update(sessionId, agent("8"));
+  assert.equal(problemOf(conflict, 400, "already-exists").field, "agentId");
+  problemOf(await api("bob").update(sessionId, customer("bob")), 404, "session-not-found");
+});
+
+test("the metrics are for reporters and administrators", async () => {
+  for (const person of ["reporter", "administrator"] as const) {
+    assert.equal((await api(person).call("GET", "/metrics")).status, 200);
+  }
+  for (const person of ["alice", "page", "agent"] as const) {
+    problemOf(await api(person).call("GET", "/metrics"), 403, "role-not-permitted");
+  }
+});
+
+test("probes and documents ask for no key", async () => {
+  for (const path of ["/healthz", "/readyz", "/openapi.json", "/docs"]) {
+    const { status } = await createApi(server.url).call("GET", path);
+    assert.ok(status < 400, `${path}: ${status}`);
+  }
+});
+
+test("what does not exist and what is not taken is said without a key", async () => {
+  problemOf(await createApi(server.url).call("GET", "/nowhere"), 404, "not-found");
+  problemOf(await createApi(server.url).call("DELETE", "/sessions/x"), 405, "method-not-allowed");
+});
+
+test("a key that expires while the server runs is refused from then on", async () => {
+  const short = keyFor({}, { expiresAt: Date.now() + HOUR });
+  await using own = await serve({ frozen: true, config: { auth: "key" }, keys: [short.key] });
+  const mine = createApi(own.url, { authorization: short.bearer });
+  sessionOf(await mine.create());
+  own.pass(HOUR - 60_000);
+  sessionOf(await mine.create());
+  own.pass(60_000);
+  problemOf(await mine.create(), 401, "invalid-credential");
+  own.step(-HOUR);
+  problemOf(await mine.create(), 401, "invalid-credential");
+});

@@ -1,0 +1,274 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createApi, problemOf, sessionOf } from "../support/api.ts";
+import { keyFor, serve, type TestServer } from "../support/in-process.ts";
+
+/** The samples of the metrics page, by name with labels as they are written. */
+async function samples(server: TestServer): Promise<Map<string, number>> {
+  const { status, headers, text } = await createApi(server.url).call("GET", "/metrics");
+  assert.equal(status, 200);
+  assert.match(headers.get("content-type") ?? "", /^text\/plain; version=0\.0\.4/);
+  const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  return new Map(
+    lines.map((line) => {
+      const space = line.lastIndexOf(" ");
+      return [line.slice(0, space), Number(line.slice(space + 1))];
+    }),
+  );
+}
+
+/** How much each metric of ours moved while `work` was done. */
+async function moved(
+  server: TestServer,
+  work: () => Promise<unknown>,
+): Promise<Map<string, number>> {
+  const before = await samples(server);
+  await work();
+  const differences = new Map<string, number>();
+  for (const [name, value] of await samples(server)) {
+    const difference = value - (before.get(name) ?? 0);
+    if (difference !== 0) differences.set(name, difference);
+  }
+  return differences;
+}
+
+/** The requests counted, as `operation status`. */
+function requests(differences: ReadonlyMap<string, number>): Record<string, number> {
+  const counted: Record<string, number> = {};
+  for (const [name, value] of differences) {
+    if (!name.startsWith("antechamber_requests_total{")) continue;
+    const operation = /operation="([^"]*)"/.exec(name)?.[1];
+    const status = /status="([^"]*)"/.exec(name)?.[1];
+    if (operation !== "metrics") counted[`${operation} ${status}`] = value;
+  }
+  return counted;
+}
+
+test("requests are counted by operation and status, with their durations", async () => {
+  await using server = await serve();
+  const api = createApi(server.url);
+  const differences = await moved(server, async () => {
+    const { sessionId } = sessionOf(await api.create({ json: { visitId: "v" } }));
+    await api.create();
+    await api.create({ json: { visitId: "v" } });
+    for (let i = 0; i < 3; i++) await api.retrieve(sessionId);
+    await api.call("HEAD", `/sessions/${sessionId}`);
+    await api.call("HEAD", "/sessions/unknown");
+    await api.update(sessionId, { headers: { gkc_customerId: "c" } });
+    await api.update("unknown", { headers: { gkc_customerId: "c" } });
+    await api.call("GET", "/nowhere");
+    await api.call("DELETE", "/sessions/x");
+    await api.call("GET", "/healthz");
+  });
+  assert.deepEqual(requests(differences), {
+    "create 200": 2,
+    "create 400": 1,
+    "retrieve 200": 3,
+    "head 200": 1,
+    "head 404": 1,
+    "associate 200": 1,
+    "associate 404": 1,
+    "other 404": 1,
+    "other 405": 1,
+    "health 200": 1,
+  });
+  const count = 'antechamber_request_duration_seconds_count{operation="retrieve"}';
+  const most = 'antechamber_request_duration_seconds_bucket{le="+Inf",operation="retrieve"}';
+  assert.equal(differences.get(count), 3);
+  assert.equal(differences.get(most), 3);
+  const sum = 'antechamber_request_duration_seconds_sum{operation="retrieve"}';
+  const seconds = differences.get(sum) ?? 0;
+  assert.ok(seconds > 0 && seconds < 5, `${seconds} s`);
+});
+
+test("sessions are counted as they are created, associated and expire", async () => {
+  await using server = await serve({ frozen: true });
+  const api = createApi(server.url);
+  const differences = await moved(server, async () => {
+    const { sessionId } = sessionOf(await api.create());
+    await api.create({ json: { visitId: "v" } });
+    await api.retrieve("unknown");
+    await api.retrieve(sessionId);
+    await api.update(sessionId, { headers: { gkc_customerId: "c" } });
+    await api.create({ json: { visitId: "v" } });
+    await api.update(sessionId, { headers: { gkc_customerId: "d" } });
+  });
+  assert.equal(differences.get("antechamber_sessions_created_total"), 3);
+  assert.equal(differences.get("antechamber_sessions_associated_total"), 1);
+  assert.equal(differences.get('antechamber_refusals_total{code="already-exists"}'), 2);
+
+  server.pass(24 * 3_600_000);
+  const deadline = performance.now() + 20_000;
+  while (((await samples(server)).get("antechamber_sessions_expired_total") ?? 0) < 2) {
+    assert.ok(performance.now() < deadline, "the stored sessions were not swept");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+});
+
+test("refusals are counted by code", async () => {
+  await using server = await serve();
+  const api = createApi(server.url);
+  const differences = await moved(server, async () => {
+    const { sessionId } = sessionOf(await api.create());
+    await api.create({ json: { visitId: 1 } });
+    await api.update(sessionId);
+    await api.update("x", { json: { visitId: "v" } });
+    await api.create({ body: "x" });
+    await api.create({ json: "x".repeat(20_000) });
+    await api.call("GET", "/nowhere");
+    await api.call("PATCH", "/sessions/x");
+  });
+  for (const code of [
+    "invalid-request",
+    "nothing-to-associate",
+    "session-not-found",
+    "unsupported-media-type",
+    "body-too-large",
+    "not-found",
+    "method-not-allowed",
+  ]) {
+    assert.equal(differences.get(`antechamber_refusals_total{code="${code}"}`), 1, code);
+  }
+});
+
+test("the store tells of its groups, its queue and its size", async () => {
+  await using server = await serve();
+  const api = createApi(server.url);
+  const differences = await moved(server, () =>
+    Promise.all(Array.from({ length: 64 }, (_, i) => api.create({ json: { visitId: `v${i}` } }))),
+  );
+  // The sweep is a change too, and may have come in between.
+  assert.ok((differences.get("antechamber_commit_group_size_sum") ?? 0) >= 64);
+  const groups = differences.get("antechamber_commit_group_size_count") ?? 0;
+  assert.ok(groups >= 1, `${groups} groups`);
+  const now = await samples(server);
+  assert.equal(now.get("antechamber_store_queue_depth"), 0);
+  assert.equal(now.get("antechamber_store_writable"), 1);
+  assert.ok((now.get("antechamber_store_size_bytes") ?? 0) > 4096);
+  assert.ok((now.get("antechamber_commit_duration_seconds_count") ?? 0) >= groups);
+  assert.ok((now.get("process_resident_memory_bytes") ?? 0) > 0);
+});
+
+test("the metrics are well-formed and name no session, customer or path", async () => {
+  await using server = await serve();
+  const api = createApi(server.url);
+  const headers = { gkc_customerId: "customer-of-mine" };
+  const { sessionId } = sessionOf(
+    await api.create({ headers, json: { visitId: "visit-of-mine" } }),
+  );
+  await api.retrieve(sessionId);
+  await api.call("GET", "/private/path");
+  const { text } = await api.call("GET", "/metrics");
+  for (const line of text.split("\n")) {
+    assert.match(line, /^$|^# (HELP|TYPE) |^[a-z_:][a-z0-9_:]*(\{[^{}]*\})? (-?[\d.e+-]+|NaN)$/i);
+  }
+  for (const secret of [sessionId, "customer-of-mine", "visit-of-mine", "/private/path"]) {
+    assert.ok(!text.includes(secret), secret);
+  }
+});
+
+test("probes tell that the process is alive and the store writable", async () => {
+  await using server = await serve();
+  for (const path of ["/healthz", "/readyz", "/healthz/", "/readyz/"]) {
+    const { status, headers, text } = await createApi(server.url).call("GET", path);
+    assert.equal(status, 200, path);
+    assert.deepEqual(JSON.parse(text), { status: "ok" });
+    assert.equal(headers.get("cache-control"), "no-store");
+    const head = await createApi(server.url).call("HEAD", path);
+    assert.equal(head.status, 200);
+  }
+});
+
+test("the log is JSON, has a line a request, and the same session has the same hash", async () => {
+  await using server = await serve();
+  const api = createApi(server.url);
+  const { sessionId } = sessionOf(await api.create());
+  for (let i = 0; i < 3; i++) await api.retrieve(sessionId);
+  await api.retrieve("other");
+  await api.call("GET", "/nowhere", { headers: { "x-request-id": "mine-1" } });
+  const lines = server.log().trimEnd().split("\n");
+  const logged = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  const answered = logged.filter(({ status }) => status !== undefined);
+  assert.deepEqual(
+    answered.map(({ operation, method, status }) => [operation, method, status]),
+    [
+      ["create", "PUT", 200],
+      ["retrieve", "GET", 200],
+      ["retrieve", "GET", 200],
+      ["retrieve", "GET", 200],
+      ["retrieve", "GET", 200],
+      ["other", "GET", 404],
+    ],
+  );
+  const hashes = answered
+    .filter(({ operation }) => operation === "retrieve")
+    .map((l) => l["session"]);
+  assert.equal(typeof hashes[0], "string");
+  assert.deepEqual([hashes[1], hashes[2]], [hashes[0], hashes[0]]);
+  assert.notEqual(hashes[3], hashes[0]);
+  assert.equal(answered.at(-1)?.["requestId"], "mine-1");
+  for (const line of answered) assert.equal(typeof line["requestId"], "string");
+});
+
+test("no log line holds an id, a key or a body, whatever is asked", async () => {
+  const key = keyFor({ role: "administrator" });
+  await using local = await serve();
+  await using keyed = await serve({ config: { auth: "key" }, keys: [key.key] });
+  const secret = "SecretOf";
+  for (const server of [local, keyed]) {
+    const api = createApi(server.url, { authorization: key.bearer });
+    const headers = { gkc_customerId: `${secret}Customer`, "gkc-agentId": `${secret}Agent` };
+    const json = { visitId: `${secret}Visit`, globalVisitId: `${secret}Global` };
+    const { sessionId } = sessionOf(await api.create({ headers, json }));
+    await api.retrieve(sessionId, { headers });
+    await api.retrieve(`${secret}Unknown`, { headers });
+    await api.update(sessionId, { headers, json });
+    await api.update(sessionId, { headers: { gkc_customerId: `${secret}Other` } });
+    await api.update(`${secret}Unknown`, { headers });
+    await api.create({ json });
+    await api.create({ json: { visitId: `${secret}\n` } });
+    await api.create({
+      body: `{"visitId": "${secret}`,
+      headers: { "content-type": "application/json" },
+    });
+    await api.call("GET", `/${secret}/path?customer=${secret}`);
+    await api.call("GET", `/sessions/${sessionId}?customer=${secret}`);
+    const evil = createApi(server.url, { authorization: `Bearer ${secret}Key` });
+    await evil.create({ headers });
+    const log = server.log();
+    assert.ok(log.split("\n").length > 12, "every request is logged");
+    assert.ok(!log.includes(secret), log);
+    assert.ok(!log.includes(sessionId), "no session id");
+    assert.ok(!log.includes(key.bearer.slice(7)), "no key");
+    assert.ok(!/[A-Za-z0-9_-]{40}/.test(log.replaceAll(/"(?:session|url)":"[^"]*"/g, "")), log);
+  }
+});
+
+test("by default only what failed here is logged", async () => {
+  await using server = await serve({ config: { accessLog: "errors" } });
+  const api = createApi(server.url);
+  const before = server.log();
+  await api.create();
+  await api.call("GET", "/nowhere");
+  await api.create({ json: { visitId: 1 } });
+  assert.equal(server.log(), before);
+});
+
+test("a server that stops answers what it admitted and stores it", async () => {
+  await using server = await serve();
+  const api = createApi(server.url);
+  const asked = Array.from({ length: 100 }, (_, i) =>
+    api.create({ json: { visitId: `v${i}` } }).catch(() => undefined),
+  );
+  // The first answer tells that requests have been admitted.
+  await Promise.race(asked);
+  await server.restart();
+  const answered = (await Promise.all(asked)).filter((answer) => answer !== undefined);
+  assert.ok(answered.length > 0);
+  for (const answer of answered) {
+    if (answer.status === 503) continue;
+    const { sessionId, visitId } = sessionOf(answer);
+    assert.equal(sessionOf(await createApi(server.url).retrieve(sessionId)).visitId, visitId);
+  }
+  problemOf(await createApi(server.url).create({ json: { visitId: "v0" } }), 400, "already-exists");
+});

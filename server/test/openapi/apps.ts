@@ -1,0 +1,89 @@
+import { pino } from "pino";
+import { machineTime } from "../../src/clock.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { type App, createApp } from "../../src/http/app.ts";
+import type { ApiRequest } from "../../src/http/messages.ts";
+import { createMetrics } from "../../src/http/metrics.ts";
+import { type OpenEvents, open } from "../../src/open.ts";
+import { createService } from "../../src/service.ts";
+import { Refusal } from "../../src/session/errors.ts";
+import { version } from "../../src/start.ts";
+import type { SessionStore } from "../../src/store/store.ts";
+import type { RawResponse } from "../support/raw-http.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { basePath, type Mode } from "./description.ts";
+
+/** The application over a store of its own, without a server in front of it. */
+export interface OpenedApp extends AsyncDisposable {
+  readonly app: App;
+  /** An id as the service issues them. */
+  newId(): string;
+  /** Puts a request with nothing but its host into the application. */
+  ask(method: string, path: string): Promise<RawResponse>;
+}
+
+/** `unreadable`: as if the disk gave nothing back any more. Whoever asks is an administrator. */
+export async function openApp(
+  mode: Mode,
+  { unreadable = false }: { unreadable?: boolean } = {},
+): Promise<OpenedApp> {
+  const directory = temporaryDirectory();
+  const flags = { dataDir: directory.path, basePath: [basePath], auth: mode };
+  const { config } = loadConfig({ flags, env: {}, cwd: directory.path });
+  const opened = await open(config, machineTime, nobody);
+  const store = unreadable ? withoutReading(opened.store) : opened.store;
+  const app = createApp({
+    ...opened,
+    store,
+    service: createService({ ...opened, store, events: nobody }),
+    config,
+    version,
+    metrics: createMetrics(),
+    log: pino({ level: "silent" }),
+    logHash: (id) => id,
+    authenticateKey: () => ({ role: "administrator", customerId: null, agentId: null }),
+  });
+  return {
+    app,
+    newId: () => opened.ids.issue(opened.clock()).id,
+    async ask(method, path) {
+      const { status, headers, body } = await app.handle(requestOf(method, path));
+      return { status, headers: new Map(new Headers(headers)), body: String(body ?? "") };
+    },
+    async [Symbol.asyncDispose]() {
+      await opened.store.close();
+      directory.remove();
+    },
+  };
+}
+
+const nothing = () => undefined;
+
+/** Hears what happens and tells nobody. */
+const nobody: OpenEvents = {
+  committed: nothing,
+  failed: nothing,
+  created: nothing,
+  associated: nothing,
+  ended: nothing,
+};
+
+function withoutReading(store: SessionStore): SessionStore {
+  return {
+    ...store,
+    recall: nothing,
+    find() {
+      throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
+    },
+  };
+}
+
+function requestOf(method: string, path: string): ApiRequest {
+  return {
+    method,
+    path,
+    peer: "",
+    header: (name) => (name === "host" ? "localhost" : null),
+    body: async () => new Uint8Array(),
+  };
+}

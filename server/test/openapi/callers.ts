@@ -1,0 +1,92 @@
+import { randomUUID } from "node:crypto";
+import { keyFor, serve, type TestServer, type TestServerOptions } from "../support/in-process.ts";
+import { exchange, type RawResponse, requestText } from "../support/raw-http.ts";
+import { basePath, type DocumentedOperation, type Mode } from "./description.ts";
+
+const administrator = keyFor({ role: "administrator" });
+const customer = keyFor({ role: "customer", customerId: "customer-of-the-key" });
+
+/** A request, by what it has besides that which its operation demands. */
+export interface Asked {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** In the place of what stands in the path; a new session, or the first file, by default. */
+  readonly inPath?: string;
+  /** Below which base path; the root by default. */
+  readonly base?: string;
+  readonly method?: string;
+  /** Added to the path. */
+  readonly after?: string;
+  /** Whose key goes with it; that of an administrator by default. */
+  readonly as?: "administrator" | "customer" | "nobody" | "stranger";
+}
+
+/** A server in one mode, and those who ask it. */
+export interface Host {
+  readonly server: TestServer;
+  ask(operation: DocumentedOperation, asked?: Asked): Promise<RawResponse>;
+  /** The id of a new session with a customer and a visit that only it has. */
+  session(): Promise<string>;
+}
+
+/** Starts a server, with the keys that it needs. */
+export async function startHost(mode: Mode, options: TestServerOptions = {}): Promise<Host> {
+  const server = await serve({
+    ...options,
+    config: { auth: mode, basePaths: [basePath], ...options.config },
+    keys: mode === "key" ? [administrator.key, customer.key] : [],
+  });
+
+  async function session(): Promise<string> {
+    const line = "PUT /sessions/new";
+    const answer = await exchange(server.port, requestText(line, credential(mode)));
+    return (JSON.parse(answer.body) as { sessionId: string }).sessionId;
+  }
+
+  return {
+    server,
+    session,
+    async ask(operation, asked = {}) {
+      const method = asked.method ?? operation.method;
+      const path = await pathFor(operation, asked, session);
+      const headers = { ...bodyHeaders(asked), ...asked.headers };
+      const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+      const text = requestText(
+        `${method} ${asked.base ?? ""}${path}${asked.after ?? ""}`,
+        [...credential(mode, asked.as), ...lines],
+        asked.body,
+      );
+      return exchange(server.port, withOneHost(text, headers), { head: method === "HEAD" });
+    },
+  };
+}
+
+async function pathFor(
+  operation: DocumentedOperation,
+  { inPath }: Asked,
+  session: () => Promise<string>,
+): Promise<string> {
+  const parameter = operation.parameters.find((each) => each.in === "path");
+  if (parameter === undefined) return operation.path;
+  const values = parameter.schema["enum"] as string[] | undefined;
+  const value = inPath ?? values?.[0] ?? (await session());
+  return operation.path.replace(`{${parameter.name}}`, value);
+}
+
+function bodyHeaders({ body }: Asked): Record<string, string> {
+  return body === undefined ? {} : { "Content-Type": "application/json" };
+}
+
+function withOneHost(text: string, headers: Readonly<Record<string, string>>): string {
+  return headers["Host"] === undefined ? text : text.replace("Host: localhost\r\n", "");
+}
+
+function credential(mode: Mode, as: Asked["as"] = "administrator"): string[] {
+  if (mode === "local" || as === "nobody") return [];
+  const bearers = {
+    administrator: administrator.bearer,
+    customer: customer.bearer,
+    stranger: `Bearer ${randomUUID()}`,
+  };
+  return [`Authorization: ${bearers[as]}`];
+}

@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import formats from "ajv-formats";
+import type { RawResponse } from "../support/raw-http.ts";
+import type { DocumentedAnswer, DocumentedOperation, Json } from "./description.ts";
+
+const ajv = new Ajv2020({ strict: true, allowUnionTypes: true, allErrors: true });
+formats.default(ajv);
+
+/** Fails unless `value` is what `schema` describes, with no member that it does not name. */
+export function assertValid(schema: Json, value: unknown, what: string): void {
+  const validate = ajv.compile(closed(schema));
+  assert.ok(validate(value), `${what}: ${ajv.errorsText(validate.errors)}`);
+}
+
+/** Callers may meet members that are new; a test that meets one has found the document lacking. */
+function closed(schema: Json): Json {
+  const isOpen = schema["properties"] === undefined && schema["allOf"] === undefined;
+  return isOpen ? schema : { ...schema, unevaluatedProperties: false };
+}
+
+/** Fails unless an answer is the one that the document describes for its status; gives that. */
+export function assertDocumented(
+  operation: DocumentedOperation,
+  answer: RawResponse,
+): DocumentedAnswer {
+  const documented = operation.answers.find(({ status }) => status === answer.status);
+  assert.ok(documented, `${operation.id} answers ${answer.status}: ${answer.body}`);
+  assertHeaders(documented, answer);
+  assertBody(operation, documented, answer);
+  return documented;
+}
+
+/** These belong to the connection, or are told by the content. */
+const notDescribed = [
+  "connection",
+  "content-length",
+  "content-type",
+  "date",
+  "keep-alive",
+  "transfer-encoding",
+];
+
+function assertHeaders({ headers }: DocumentedAnswer, answer: RawResponse): void {
+  const names = new Set<string>();
+  for (const [name, { required, schema }] of Object.entries(headers)) {
+    names.add(name.toLowerCase());
+    const text = answer.headers.get(name.toLowerCase());
+    assert.ok(text !== undefined || required !== true, `${name} is missing`);
+    const isNumber = schema["type"] === "integer" && /^\d+$/.test(text ?? "");
+    if (text !== undefined) assertValid(schema, isNumber ? Number(text) : text, name);
+  }
+  const others = [...answer.headers.keys()].filter((name) => !names.has(name));
+  assert.deepEqual(
+    others.filter((name) => !notDescribed.includes(name)),
+    [],
+    "headers that are served and not described",
+  );
+}
+
+function assertBody(
+  operation: DocumentedOperation,
+  { content }: DocumentedAnswer,
+  answer: RawResponse,
+): void {
+  if (content === undefined) {
+    assert.equal(answer.body, "", `${operation.id} has a body that is not described`);
+    return;
+  }
+  const type = (answer.headers.get("content-type") ?? "").split(";")[0] ?? "";
+  const described = content[type];
+  assert.ok(described, `${operation.id} answers with ${type}`);
+  const isJson = /[/+]json$/.test(type);
+  const body: unknown = isJson ? JSON.parse(answer.body) : answer.body;
+  assert.notEqual(body, "");
+  if (described.schema !== undefined) assertValid(described.schema, body, operation.id);
+}

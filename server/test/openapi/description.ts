@@ -1,0 +1,121 @@
+import { openApiDocument } from "../../src/http/openapi.ts";
+import { version } from "../../src/start.ts";
+
+/** Any piece of JSON Schema or of the document. */
+export type Json = Readonly<Record<string, unknown>>;
+
+export const modes = ["local", "key"] as const;
+export type Mode = (typeof modes)[number];
+
+export const basePath = "/gks-server/v1";
+
+/** What a document says of one status of an operation. */
+export interface DocumentedAnswer {
+  readonly status: number;
+  /** The codes of the refusals under this status; empty for successes. */
+  readonly codes: readonly string[];
+  readonly headers: Readonly<Record<string, { required?: boolean; schema: Json }>>;
+  /** By content type; `undefined` where there is no body. */
+  readonly content: Readonly<Record<string, { schema?: Json; examples?: Examples }>> | undefined;
+}
+
+export type Examples = Readonly<Record<string, { readonly value: unknown }>>;
+
+/** A parameter of an operation. */
+export interface DocumentedParameter {
+  readonly name: string;
+  readonly in: "path" | "header";
+  readonly schema: Json;
+  readonly example?: string;
+}
+
+/** An operation as a document tells of it, without references. */
+export interface DocumentedOperation {
+  readonly mode: Mode;
+  readonly id: string;
+  /** In capitals. */
+  readonly method: string;
+  readonly path: string;
+  /** Where it is served: "" is the root. */
+  readonly bases: readonly string[];
+  /** Whether it asks for a key. */
+  readonly isSecured: boolean;
+  readonly parameters: readonly DocumentedParameter[];
+  /** The example of the body, as text; `undefined` for an operation without one. */
+  readonly bodyExample: string | undefined;
+  readonly answers: readonly DocumentedAnswer[];
+}
+
+/** The document of a server in this mode, which the tests start with the same base path. */
+export function documentOf(mode: Mode): Json {
+  return openApiDocument({ version, basePaths: [basePath], auth: mode });
+}
+
+/** All operations of a document. */
+export function operationsOf(mode: Mode): DocumentedOperation[] {
+  const document = documentOf(mode);
+  const whole = resolved(document, document) as Json;
+  return Object.entries(whole["paths"] as Record<string, Json>).flatMap(([path, item]) =>
+    Object.entries(item)
+      .filter(([method]) => ["get", "head", "put", "post"].includes(method))
+      .map(([method, operation]) =>
+        operationOf(mode, whole, path, item, method, operation as Json),
+      ),
+  );
+}
+
+function operationOf(
+  mode: Mode,
+  document: Json,
+  path: string,
+  item: Json,
+  method: string,
+  operation: Json,
+): DocumentedOperation {
+  const servers = (item["servers"] ?? document["servers"]) as { url: string }[];
+  const security = (operation["security"] ?? document["security"] ?? []) as unknown[];
+  const body = operation["requestBody"] as { content: Record<string, { examples: Examples }> };
+  const bodyExample = Object.values(body?.content["application/json"]?.examples ?? {})[0];
+  return {
+    mode,
+    id: operation["operationId"] as string,
+    method: method.toUpperCase(),
+    path,
+    bases: servers.map(({ url }) => (url === "/" ? "" : url)),
+    isSecured: security.length > 0,
+    parameters: [
+      ...((item["parameters"] ?? []) as DocumentedParameter[]),
+      ...((operation["parameters"] ?? []) as DocumentedParameter[]),
+    ],
+    bodyExample: bodyExample === undefined ? undefined : JSON.stringify(bodyExample.value),
+    answers: Object.entries(operation["responses"] as Record<string, Json>).map(answerOf),
+  };
+}
+
+function answerOf([status, answer]: [string, Json]): DocumentedAnswer {
+  const paragraphs = (answer["description"] as string).matchAll(/^`([\w-]+)`: /gm);
+  return {
+    status: Number(status),
+    codes: [...paragraphs].map(([, code = ""]) => code),
+    headers: (answer["headers"] ?? {}) as DocumentedAnswer["headers"],
+    content: answer["content"] as DocumentedAnswer["content"],
+  };
+}
+
+/** A copy in which what is referred to stands in the place of the references. */
+function resolved(part: unknown, document: Json): unknown {
+  if (Array.isArray(part)) return part.map((item) => resolved(item, document));
+  if (typeof part !== "object" || part === null) return part;
+  const reference = "$ref" in part ? part.$ref : undefined;
+  if (typeof reference === "string") return resolved(target(reference, document), document);
+  return Object.fromEntries(
+    Object.entries(part).map(([name, value]) => [name, resolved(value, document)]),
+  );
+}
+
+function target(reference: string, document: Json): unknown {
+  let part: unknown = document;
+  for (const name of reference.replace(/^#\//, "").split("/")) part = (part as Json)[name];
+  if (part === undefined) throw new Error(`${reference} leads nowhere`);
+  return part;
+}

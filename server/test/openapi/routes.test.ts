@@ -1,0 +1,50 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { App } from "../../src/http/app.ts";
+import { type OpenedApp, openApp } from "./apps.ts";
+import { basePath, operationsOf } from "./description.ts";
+
+let opened: OpenedApp;
+let app: App;
+
+before(async () => {
+  opened = await openApp("key");
+  ({ app } = opened);
+});
+after(() => opened[Symbol.asyncDispose]());
+
+/** The routes as the document would list them. */
+function served(pick: (route: App["routes"][number]) => boolean = () => true): string[] {
+  return app.routes
+    .filter(pick)
+    .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/, "{$1}").replace("*", "{file}")}`)
+    .toSorted();
+}
+
+function documented(
+  pick: (operation: ReturnType<typeof operationsOf>[number]) => boolean = () => true,
+): string[] {
+  return operationsOf("key")
+    .filter(pick)
+    .map(({ method, path }) => `${method} ${path}`)
+    .toSorted();
+}
+
+test("what is served is in the document, and nothing else is", () => {
+  assert.ok(app.routes.length >= 10);
+  assert.deepEqual(documented(), served());
+});
+
+test("the document asks for a key where the server does", () => {
+  assert.deepEqual(
+    documented(({ isSecured }) => isSecured),
+    served(({ who }) => who !== "everybody"),
+  );
+});
+
+test("the document lists the base paths where the server has them", () => {
+  assert.deepEqual(
+    documented(({ bases }) => bases.includes(basePath)),
+    served(({ isBased }) => isBased),
+  );
+});

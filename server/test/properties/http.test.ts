@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Problem, SessionInfo } from "@antechamber/client/protocol";
+import * as fc from "fast-check";
+import type { Lifetimes } from "../../src/session/lifetime.ts";
+import type { Identity } from "../../src/session/session.ts";
+import { type Api, createApi } from "../support/api.ts";
+import { serve, type TestServer } from "../support/in-process.ts";
+import { DAY, MINUTE } from "../support/sessions.ts";
+import { type Exchange, explainAll, type Model, type Reply, type Request } from "./model.ts";
+import { requestOf, type Step, sequences } from "./sequences.ts";
+
+const RUNS = process.env.ANTECHAMBER_LONG ? 4000 : 400;
+const lifetimes: Lifetimes = {
+  anonymous: { idle: 30 * MINUTE, total: DAY },
+  recognized: { idle: 30 * MINUTE, total: 2 * DAY },
+};
+
+test(`over HTTP too the service does what the contract says: ${RUNS} runs`, async () => {
+  await using server = await serve({ frozen: true, config: { lifetimes, accessLog: "off" } });
+  const api = createApi(server.url);
+  const kinds = ["create", "retrieve", "head", "update", "update"] as const;
+  let runs = 0;
+  await fc.assert(
+    fc.asyncProperty(sequences(kinds, 6), async (steps) => {
+      await check(server, api, steps, ` of run ${++runs}`);
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+async function check(
+  server: TestServer,
+  api: Api,
+  steps: readonly Step[],
+  suffix: string,
+): Promise<void> {
+  let models: readonly Model[] = [new Map()];
+  const known: string[] = [];
+  for (const { wait, drafts } of steps) {
+    if (wait > 0) await pass(server, api, wait);
+    const requests = drafts.map((draft) => withCallersScope(requestOf(draft, known, suffix)));
+    const exchanges = await Promise.all(requests.map((request) => ask(api, request)));
+    models = explainAll(models, exchanges, server.now(), lifetimes);
+    assert.ok(models.length > 0, `against the contract: ${JSON.stringify(exchanges)}`);
+    for (const { reply } of exchanges) {
+      if (reply.kind === "session" && !known.includes(reply.session.id)) {
+        known.push(reply.session.id);
+      }
+    }
+  }
+}
+
+/** Lets time pass once the renewals of the answers so far are stored: changes keep their order. */
+async function pass(server: TestServer, api: Api, wait: number): Promise<void> {
+  await api.create({ json: { globalVisitId: "a change that waits for those before it" } });
+  server.pass(wait);
+}
+
+/** Mode `local`: a retrieval that names a customer is that customer's, all else is everyone's. */
+function withCallersScope(request: Request): Request {
+  if (request.kind === "create" || request.kind === "end") return request;
+  if (request.kind !== "retrieve" || request.ids.customerId === null) {
+    return { ...request, scope: "everyone" };
+  }
+  return { ...request, scope: { customerId: request.ids.customerId } };
+}
+
+async function ask(api: Api, request: Request): Promise<Exchange> {
+  return { request, reply: await replyOf(api, request) };
+}
+
+async function replyOf(api: Api, request: Request): Promise<Reply> {
+  const answer = await send(api, request);
+  if (request.kind === "head") {
+    assert.equal(answer.text, "");
+    if (answer.status === 200) return { kind: "done", value: true };
+    return { kind: "refused", code: answer.status === 404 ? "session-not-found" : "" };
+  }
+  if (answer.status !== 200) {
+    const { code, field } = JSON.parse(answer.text) as Problem;
+    return { kind: "refused", code, ...(field === undefined ? {} : { field }) };
+  }
+  return { kind: "session", session: seen(JSON.parse(answer.text) as SessionInfo) };
+}
+
+function send(api: Api, request: Request) {
+  switch (request.kind) {
+    case "create":
+      return api.create({ headers: headersOf(request.ids), json: bodyOf(request.ids) });
+    case "retrieve":
+      return api.retrieve(request.id, { headers: headersOf(request.ids) });
+    case "head":
+      return api.call("HEAD", `/sessions/${request.id}`);
+    case "update":
+      return api.update(request.id, {
+        headers: headersOf(request.ids),
+        json: bodyOf(request.ids),
+      });
+    case "end":
+      throw new TypeError("a session is not ended over HTTP");
+  }
+}
+
+/** One spelling for one id, the other for the other; an empty value where there is none. */
+function headersOf(ids: Identity): Record<string, string> {
+  return { gkc_agentId: ids.agentId ?? "", "gkc-customerId": ids.customerId ?? "" };
+}
+
+function bodyOf({ visitId, globalVisitId }: Identity) {
+  return { visitId, globalVisitId };
+}
+
+function seen({ sessionId, createdAt, lastActiveAt, expiresAt, ...rest }: SessionInfo) {
+  const times = [createdAt, lastActiveAt, expiresAt].map((time) => Date.parse(time));
+  const [created = 0, lastActive = 0, expires = 0] = times;
+  return {
+    ...rest,
+    id: sessionId,
+    createdAt: created,
+    lastActiveAt: lastActive,
+    expiresAt: expires,
+  };
+}

@@ -1,0 +1,289 @@
+import type { Scope } from "../../src/session/access.ts";
+import type { Lifetimes } from "../../src/session/lifetime.ts";
+import { type Identity, idFields } from "../../src/session/session.ts";
+
+/*
+ * The contract's section 1 as a model that a person can check by reading it. It does not compute
+ * answers: it is shown what a client asked and was answered, and says whether that was allowed, and
+ * what is true afterwards. So it can follow several clients at once, whose order nobody knows.
+ *
+ * Expiry is uncertain by design (rule 6: up to a tenth of the idle time early, never late). Between
+ * `earliest` and `latest` the model allows both answers, and learns from the one that came.
+ */
+
+/** A session as an answer describes it; times in milliseconds since 1970. */
+export interface Seen extends Identity {
+  readonly id: string;
+  readonly createdAt: number;
+  readonly lastActiveAt: number;
+  readonly expiresAt: number;
+}
+
+/** What a client asked. */
+export type Request =
+  | { readonly kind: "create"; readonly ids: Identity }
+  | {
+      readonly kind: "retrieve";
+      readonly id: string;
+      readonly ids: Identity;
+      readonly scope: Scope;
+    }
+  | { readonly kind: "head"; readonly id: string; readonly scope: Scope }
+  | { readonly kind: "update"; readonly id: string; readonly ids: Identity; readonly scope: Scope }
+  | { readonly kind: "end"; readonly id: string };
+
+/** What it was answered. */
+export type Reply =
+  | { readonly kind: "session"; readonly session: Seen }
+  | { readonly kind: "refused"; readonly code: string; readonly field?: string }
+  | { readonly kind: "done"; readonly value: boolean };
+
+/** What is known of a session. */
+interface Known {
+  readonly ids: Identity;
+  readonly createdAt: number;
+  /** The last use that counts for the idle time. */
+  readonly usedAt: number;
+  /** Ended, or seen to have expired. */
+  readonly over: boolean;
+}
+
+/** What is known of all sessions, by their ids. Never changed: an explanation makes a new one. */
+export type Model = ReadonlyMap<string, Known>;
+
+type Life = "live" | "over" | "either";
+
+function lifeOf(known: Known, now: number, lifetimes: Lifetimes): Life {
+  if (known.over) return "over";
+  const { earliest, latest } = expiry(known, lifetimes);
+  if (now >= latest) return "over";
+  return now < earliest ? "live" : "either";
+}
+
+function expiry(known: Known, lifetimes: Lifetimes): { earliest: number; latest: number } {
+  const recognized = known.ids.customerId !== null || known.ids.agentId !== null;
+  const { idle, total } = recognized ? lifetimes.recognized : lifetimes.anonymous;
+  const end = known.createdAt + total;
+  return {
+    earliest: Math.min(end, known.usedAt + idle - idle / 10),
+    latest: Math.min(end, known.usedAt + idle),
+  };
+}
+
+/**
+ * The model after `reply`, or `undefined` when the contract does not allow that reply to `request`
+ * at `now`.
+ */
+function explain(
+  model: Model,
+  request: Request,
+  reply: Reply,
+  now: number,
+  lifetimes: Lifetimes,
+): Model | undefined {
+  const world = { model, now, lifetimes };
+  switch (request.kind) {
+    case "create":
+      return reply.kind === "session"
+        ? begun(world, request.ids, reply.session)
+        : refusedVisit(world, request.ids, undefined, reply);
+    case "retrieve":
+      return explainRetrieve(world, request, reply);
+    case "head":
+      return explainHead(world, request, reply);
+    case "update":
+      return explainUpdate(world, request, reply);
+    case "end":
+      return explainEnd(world, request.id, reply);
+  }
+}
+
+/** How far (ms) a creation time may be from the time of the request, as the test sees it. */
+const MAX_DISTANCE = 5000;
+
+interface World {
+  readonly model: Model;
+  readonly now: number;
+  readonly lifetimes: Lifetimes;
+}
+
+/** A session began with exactly these ids: a new id, a free visit. */
+function begun(world: World, ids: Identity, seen: Seen): Model | undefined {
+  const { model, now } = world;
+  if (model.has(seen.id) || seen.createdAt !== seen.lastActiveAt) return undefined;
+  // The ids of a crowded millisecond carry the time of one close by.
+  if (Math.abs(seen.createdAt - now) > MAX_DISTANCE) return undefined;
+  const next = withVisitTaken(world, ids.visitId, seen.id);
+  const known = { ids, createdAt: seen.createdAt, usedAt: now, over: false };
+  return next && fits({ ...world, model: next }, seen, known);
+}
+
+/** The known session was used, and `seen` is what it is like now. */
+function fits(world: World, seen: Seen, known: Known): Model | undefined {
+  if (idFields.some((field) => seen[field] !== known.ids[field])) return undefined;
+  if (seen.createdAt !== known.createdAt || seen.lastActiveAt > world.now) return undefined;
+  const { earliest, latest } = expiry(known, world.lifetimes);
+  if (seen.expiresAt < earliest || seen.expiresAt > latest) return undefined;
+  return new Map(world.model).set(seen.id, known);
+}
+
+/** After `id` got the visit: whoever may have held it is over. `undefined`: somebody holds it. */
+function withVisitTaken(world: World, visitId: string | null, id: string): Model | undefined {
+  const next = new Map(world.model);
+  for (const [other, known] of world.model) {
+    if (visitId === null || other === id || known.ids.visitId !== visitId) continue;
+    if (lifeOf(known, world.now, world.lifetimes) === "live") return undefined;
+    next.set(other, { ...known, over: true });
+  }
+  return next;
+}
+
+/** Whether a refusal of the visit is right: another session that may be live holds it. */
+function refusedVisit(
+  { model, now, lifetimes }: World,
+  ids: Identity,
+  id: string | undefined,
+  reply: Reply,
+): Model | undefined {
+  if (reply.kind !== "refused" || reply.code !== "already-exists") return undefined;
+  if (reply.field !== "visitId" || ids.visitId === null) return undefined;
+  const held = [...model].some(
+    ([other, known]) =>
+      other !== id && known.ids.visitId === ids.visitId && lifeOf(known, now, lifetimes) !== "over",
+  );
+  return held ? model : undefined;
+}
+
+/** Whether the session of this id is there for somebody with this scope. */
+function presence({ model, now, lifetimes }: World, id: string, scope: Scope): Life {
+  const known = model.get(id);
+  if (known === undefined) return "over";
+  const owner = known.ids.customerId;
+  if (owner !== null && scope !== "everyone" && scope.customerId !== owner) return "over";
+  return lifeOf(known, now, lifetimes);
+}
+
+/** The same world after the session of `id` turned out to be over, where it might have been live. */
+function withOver(world: World, id: string, scope: Scope): World {
+  const known = world.model.get(id);
+  if (known === undefined || presence(world, id, scope) !== "either") return world;
+  return { ...world, model: new Map(world.model).set(id, { ...known, over: true }) };
+}
+
+function explainRetrieve(
+  world: World,
+  { id, ids, scope }: Extract<Request, { kind: "retrieve" }>,
+  reply: Reply,
+): Model | undefined {
+  if (reply.kind !== "session") return undefined;
+  const life = presence(world, id, scope);
+  const known = world.model.get(id);
+  if (reply.session.id === id) {
+    // Rule 3: an id that the server did not make, or that is over, is never adopted.
+    if (life === "over" || known === undefined) return undefined;
+    return fits(world, reply.session, { ...known, usedAt: world.now });
+  }
+  if (life === "live") return undefined;
+  return begun(withOver(world, id, scope), ids, reply.session);
+}
+
+function explainHead(
+  world: World,
+  { id, scope }: Extract<Request, { kind: "head" }>,
+  reply: Reply,
+): Model | undefined {
+  const life = presence(world, id, scope);
+  const known = world.model.get(id);
+  if (reply.kind === "done" && reply.value) {
+    if (life === "over" || known === undefined) return undefined;
+    return new Map(world.model).set(id, { ...known, usedAt: world.now });
+  }
+  if (reply.kind !== "refused" || reply.code !== "session-not-found") return undefined;
+  return life === "live" ? undefined : withOver(world, id, scope).model;
+}
+
+function explainUpdate(
+  world: World,
+  request: Extract<Request, { kind: "update" }>,
+  reply: Reply,
+): Model | undefined {
+  const { id, ids, scope } = request;
+  const nothing = idFields.every((field) => ids[field] === null);
+  const life = presence(world, id, scope);
+  if (reply.kind === "refused") {
+    if (reply.code === "nothing-to-associate") {
+      return nothing && life !== "over" ? world.model : undefined;
+    }
+    if (reply.code === "session-not-found") {
+      return life === "live" ? undefined : withOver(world, id, scope).model;
+    }
+  }
+  const known = world.model.get(id);
+  if (nothing || life === "over" || known === undefined) return undefined;
+  const clash = idFields.find(
+    (field) => ids[field] !== null && known.ids[field] !== null && ids[field] !== known.ids[field],
+  );
+  if (reply.kind === "refused") {
+    if (clash === undefined) return refusedVisit(world, ids, id, reply);
+    return reply.code === "already-exists" && reply.field === clash ? world.model : undefined;
+  }
+  if (reply.kind !== "session" || reply.session.id !== id || clash !== undefined) return undefined;
+  return updated(world, known, ids, reply.session);
+}
+
+function updated(world: World, known: Known, ids: Identity, seen: Seen): Model | undefined {
+  const merged: Identity = {
+    agentId: known.ids.agentId ?? ids.agentId,
+    customerId: known.ids.customerId ?? ids.customerId,
+    visitId: known.ids.visitId ?? ids.visitId,
+    globalVisitId: known.ids.globalVisitId ?? ids.globalVisitId,
+  };
+  const model = withVisitTaken(world, merged.visitId, seen.id);
+  return model && fits({ ...world, model }, seen, { ...known, ids: merged, usedAt: world.now });
+}
+
+function explainEnd(world: World, id: string, reply: Reply): Model | undefined {
+  if (reply.kind !== "done") return undefined;
+  const life = presence(world, id, "everyone");
+  const known = world.model.get(id);
+  if (reply.value) {
+    if (life === "over" || known === undefined) return undefined;
+    return new Map(world.model).set(id, { ...known, over: true });
+  }
+  return life === "live" ? undefined : withOver(world, id, "everyone").model;
+}
+
+/** An exchange between a client and the service. */
+export interface Exchange {
+  readonly request: Request;
+  readonly reply: Reply;
+}
+
+/**
+ * All models that explain exchanges which happened at the same time, in whatever order, starting
+ * from one of `models`. None: the service broke the contract.
+ */
+export function explainAll(
+  models: readonly Model[],
+  exchanges: readonly Exchange[],
+  now: number,
+  lifetimes: Lifetimes,
+): Model[] {
+  if (exchanges.length === 0) return [...models];
+  const results = exchanges.flatMap(({ request, reply }, i) => {
+    const next = models
+      .map((model) => explain(model, request, reply, now, lifetimes))
+      .filter((model) => model !== undefined);
+    if (next.length === 0) return [];
+    return explainAll(next, exchanges.toSpliced(i, 1), now, lifetimes);
+  });
+  return distinct(results);
+}
+
+function distinct(models: readonly Model[]): Model[] {
+  return [...new Map(models.map((model) => [fingerprint(model), model])).values()];
+}
+
+function fingerprint(model: Model): string {
+  return JSON.stringify([...model].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}

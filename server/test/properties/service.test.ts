@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { createService, type SessionService } from "../../src/service.ts";
+import { Refusal } from "../../src/session/errors.ts";
+import { createIdIssuer } from "../../src/session/id.ts";
+import type { Lifetimes } from "../../src/session/lifetime.ts";
+import type { Session } from "../../src/session/session.ts";
+import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import type { SessionStore } from "../../src/store/store.ts";
+import { DAY, HOUR, MINUTE, START } from "../support/sessions.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { type Exchange, explainAll, type Model, type Reply, type Request } from "./model.ts";
+import { requestOf, type Step, sequences } from "./sequences.ts";
+
+const RUNS = process.env.ANTECHAMBER_LONG ? 50_000 : 5000;
+
+interface Setting {
+  readonly lifetimes: Lifetimes;
+  readonly cacheSessions: number;
+}
+
+/** Four ways to live, and caches small and large: 20,000 runs in all. */
+const settings: Record<string, Setting> = {
+  "the default lifetimes": {
+    lifetimes: {
+      anonymous: { idle: 30 * MINUTE, total: DAY },
+      recognized: { idle: 30 * MINUTE, total: DAY },
+    },
+    cacheSessions: 10_000,
+  },
+  "recognized sessions that live longer": {
+    lifetimes: {
+      anonymous: { idle: 30 * MINUTE, total: 6 * HOUR },
+      recognized: { idle: 3 * HOUR, total: 2 * DAY },
+    },
+    cacheSessions: 1,
+  },
+  "recognized sessions that idle shorter": {
+    lifetimes: {
+      anonymous: { idle: HOUR, total: DAY },
+      recognized: { idle: 10 * MINUTE, total: DAY },
+    },
+    cacheSessions: 10_000,
+  },
+  "a total life as short as the idle time": {
+    lifetimes: {
+      anonymous: { idle: 30 * MINUTE, total: 30 * MINUTE },
+      recognized: { idle: 30 * MINUTE, total: HOUR },
+    },
+    cacheSessions: 2,
+  },
+};
+
+test(`the service does what the contract says: ${4 * RUNS} runs`, async () => {
+  // Side by side: each waits for its disk most of the time.
+  const outcomes = await Promise.allSettled(Object.values(settings).map(checkOver));
+  const names = Object.keys(settings);
+  for (const [i, outcome] of outcomes.entries()) {
+    if (outcome.status === "rejected")
+      throw new Error(`with ${names[i]}`, { cause: outcome.reason });
+  }
+});
+
+async function checkOver({ lifetimes, cacheSessions }: Setting): Promise<void> {
+  await using directory = temporaryDirectory();
+  const store = openSqliteStore({
+    dataDir: directory.path,
+    lifetimes,
+    cacheSessions,
+    maxPending: 10_000,
+    timeout: 30_000,
+    events: { committed: ignore, failed: (error) => assert.fail(String(error)) },
+    now: START,
+  });
+  try {
+    await check(store, lifetimes);
+  } finally {
+    await store.close();
+  }
+}
+
+async function check(store: SessionStore, lifetimes: Lifetimes): Promise<void> {
+  // One clock over all runs: it never runs backwards, as the port asks.
+  let now = START;
+  let runs = 0;
+  const service = createService({
+    store,
+    ids: createIdIssuer([{ bytes: new Uint8Array(32).fill(9), createdAt: 0 }]),
+    clock: () => now,
+    lifetimes,
+    events: { created: ignore, associated: ignore, ended: ignore },
+  });
+  const kinds = ["create", "create", "retrieve", "retrieve", "head", "end"] as const;
+  const updates = ["update", "update", "update", "update"] as const;
+  await fc.assert(
+    fc.asyncProperty(sequences([...kinds, ...updates], 8), async (steps: Step[]) => {
+      const suffix = ` of run ${++runs}`;
+      let models: readonly Model[] = [new Map()];
+      const known: string[] = [];
+      for (const { wait, drafts } of steps) {
+        now += wait;
+        if (wait > 0) await store.sweep(now);
+        const requests = drafts.map((draft) => requestOf(draft, known, suffix));
+        const exchanges = await Promise.all(requests.map((request) => ask(service, request)));
+        models = explainAll(models, exchanges, now, lifetimes);
+        assert.ok(models.length > 0, `against the contract: ${JSON.stringify(exchanges)}`);
+        for (const { reply } of exchanges) {
+          if (reply.kind === "session" && !known.includes(reply.session.id)) {
+            known.push(reply.session.id);
+          }
+        }
+      }
+    }),
+    { numRuns: RUNS },
+  );
+}
+
+function ignore(): void {
+  // What the metrics count is no part of the contract's section 1.
+}
+
+async function ask(service: SessionService, request: Request): Promise<Exchange> {
+  try {
+    return { request, reply: await replyOf(service, request) };
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    return { request, reply: { kind: "refused", ...error.reason } };
+  }
+}
+
+async function replyOf(service: SessionService, request: Request): Promise<Reply> {
+  switch (request.kind) {
+    case "create":
+      return shown(await service.create(request.ids));
+    case "retrieve":
+      return shown((await service.retrieve(request.id, request.ids, request.scope)).session);
+    case "head": {
+      const found = await service.peek(request.id, request.scope);
+      if (found === undefined) return { kind: "refused", code: "session-not-found" };
+      return { kind: "done", value: true };
+    }
+    case "update":
+      return shown(await service.associate(request.id, request.ids, request.scope));
+    case "end":
+      return { kind: "done", value: await service.end(request.id) };
+  }
+}
+
+function shown(session: Session): Reply {
+  return { kind: "session", session };
+}

@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  changeScope,
+  forbiddenAssertion,
+  isWithin,
+  type Principal,
+  readScope,
+} from "../../src/session/access.ts";
+import { ids } from "../support/sessions.ts";
+
+const none = { customerId: null, agentId: null };
+const people = {
+  alice: { role: "customer", customerId: "alice", agentId: null },
+  "a public page": { role: "customer", ...none },
+  "agent 7": { role: "agent", customerId: null, agentId: "7" },
+  "an agent's key without an agent": { role: "agent", ...none },
+  "a reporter": { role: "reporter", ...none },
+  "an administrator": { role: "administrator", ...none },
+} satisfies Record<string, Principal>;
+type Person = keyof typeof people;
+
+/** Who may assert what: the first id refused, or nothing (contract, section 3). */
+const assertions: [Person, Parameters<typeof ids>[0], string | undefined][] = [
+  ["alice", { customerId: "alice" }, undefined],
+  ["alice", { customerId: "bob" }, "customerId"],
+  ["alice", { customerId: "Alice" }, "customerId"],
+  ["alice", { agentId: "7" }, "agentId"],
+  ["alice", { agentId: "alice" }, "agentId"],
+  ["a public page", { customerId: "alice" }, "customerId"],
+  ["a public page", { agentId: "7" }, "agentId"],
+  ["agent 7", { agentId: "7" }, undefined],
+  ["agent 7", { agentId: "8" }, "agentId"],
+  ["agent 7", { agentId: "7", customerId: "bob" }, undefined],
+  ["an agent's key without an agent", { agentId: "7" }, "agentId"],
+  ["an agent's key without an agent", { customerId: "bob" }, undefined],
+  ["a reporter", { customerId: "bob" }, "customerId"],
+  ["a reporter", { agentId: "7" }, "agentId"],
+  ["an administrator", { agentId: "7", customerId: "bob" }, undefined],
+];
+
+for (const [person, given, refused] of assertions) {
+  test(`${person} asserts ${JSON.stringify(given)}: ${refused ?? "allowed"}`, () => {
+    assert.equal(forbiddenAssertion(people[person], ids(given)), refused);
+  });
+}
+
+test("everybody may give the ids of a visit, and none at all", () => {
+  for (const person of Object.values(people)) {
+    assert.equal(forbiddenAssertion(person, ids({ visitId: "v", globalVisitId: "g" })), undefined);
+    assert.equal(forbiddenAssertion(person, ids({})), undefined);
+  }
+});
+
+/** Whether the person reaches alice's, bob's and nobody's session: reading (naming nobody), changing. */
+const reach: [Person, [boolean, boolean, boolean], [boolean, boolean, boolean]][] = [
+  ["alice", [true, false, true], [true, false, true]],
+  ["a public page", [false, false, true], [false, false, true]],
+  ["agent 7", [true, true, true], [true, true, true]],
+  ["a reporter", [true, true, true], [false, false, true]],
+  ["an administrator", [true, true, true], [true, true, true]],
+];
+
+for (const [person, reads, changes] of reach) {
+  test(`${person} reads and changes the sessions within its reach only`, () => {
+    const owners = ["alice", "bob", null];
+    const read = readScope(people[person], null);
+    const change = changeScope(people[person]);
+    assert.deepEqual(
+      owners.map((owner) => isWithin(owner, read)),
+      reads,
+    );
+    assert.deepEqual(
+      owners.map((owner) => isWithin(owner, change)),
+      changes,
+    );
+  });
+}
+
+test("a request that names a customer retrieves nobody else's session (rule 4)", () => {
+  for (const person of ["agent 7", "an administrator"] as const) {
+    const scope = readScope(people[person], "alice");
+    assert.equal(isWithin("alice", scope), true);
+    assert.equal(isWithin("bob", scope), false);
+    assert.equal(isWithin(null, scope), true);
+  }
+});
+
+test("a customer's own name widens nothing", () => {
+  assert.equal(isWithin("bob", readScope(people.alice, "bob")), false);
+  assert.equal(isWithin("alice", readScope(people.alice, "alice")), true);
+});

@@ -1,0 +1,191 @@
+import assert from "node:assert/strict";
+import { createHmac, randomBytes } from "node:crypto";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { createIdIssuer, timeAndCount } from "../../src/session/id.ts";
+import { START } from "../support/sessions.ts";
+
+const secret = Uint8Array.from({ length: 32 }, (_, i) => i);
+const issuer = createIdIssuer([{ bytes: secret, createdAt: 0 }]);
+
+// Made by another implementation of HMAC-SHA-256: time START + 123, count 258, random f0 to f9.
+const KNOWN = "AaIH2SF7AQLw8fLz9PX29_j5ZLrPIbQ2bYa2CORw";
+// The same claim under a secret of 100 bytes, byte i being 7i modulo 256.
+const KNOWN_LONG = "AaIH2SF7AQLw8fLz9PX29_j5jFb2DVrUfsscR7Dr";
+
+/** An id with this claim, signed as the contract says, by the runtime's own HMAC. */
+function sign(claim: Buffer, key: Uint8Array): string {
+  const mac = createHmac("sha256", key).update(claim).digest().subarray(0, 12);
+  return Buffer.concat([claim, mac]).toString("base64url");
+}
+
+test("an id of the documented layout is known, with its time and count", () => {
+  assert.equal(issuer.verify(KNOWN), START + 123);
+  assert.deepEqual(timeAndCount(KNOWN), { createdAt: START + 123, count: 258 });
+});
+
+test("a secret longer than the hash's block is hashed first, as RFC 2104 says", () => {
+  const long = Uint8Array.from({ length: 100 }, (_, i) => (7 * i) % 256);
+  assert.equal(createIdIssuer([{ bytes: long, createdAt: 0 }]).verify(KNOWN_LONG), START + 123);
+  assert.equal(issuer.verify(KNOWN_LONG), undefined);
+});
+
+test("an issued id has 40 URL-safe characters: time, count, random bytes and their MAC", () => {
+  const id = createIdIssuer([{ bytes: secret, createdAt: 0 }]).issue(START).id;
+  assert.match(id, /^[A-Za-z0-9_-]{40}$/);
+  const bytes = Buffer.from(id, "base64url");
+  assert.equal(bytes.readUIntBE(0, 6), START);
+  assert.equal(bytes.readUInt16BE(6), 0);
+  assert.equal(id, sign(bytes.subarray(0, 18), secret));
+});
+
+test("what one issuer makes, another with the same secret knows", () => {
+  const id = createIdIssuer([{ bytes: secret, createdAt: 0 }]).issue(START).id;
+  assert.equal(issuer.verify(id), START);
+});
+
+test("2,000 ids under random secrets: known under their own secret, to nobody else", () => {
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ minLength: 32, maxLength: 100 }),
+      fc.integer({ min: 0, max: 2 ** 47 }),
+      (key, now) => {
+        const own = createIdIssuer([{ bytes: key, createdAt: 0 }]);
+        const id = own.issue(now).id;
+        assert.equal(own.verify(id), now);
+        assert.equal(issuer.verify(id), undefined);
+      },
+    ),
+    { numRuns: 2000 },
+  );
+});
+
+test("changing any one bit makes an id unknown", () => {
+  const bytes = Buffer.from(KNOWN, "base64url");
+  for (let bit = 0; bit < bytes.length * 8; bit++) {
+    const forged = Buffer.from(bytes);
+    forged[bit >> 3] = (forged[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+    assert.equal(issuer.verify(forged.toString("base64url")), undefined, `bit ${bit}`);
+  }
+});
+
+const strange: Record<string, string> = {
+  "the empty string": "",
+  "an id cut by one character": KNOWN.slice(0, 39),
+  "an id and one character more": `${KNOWN}A`,
+  "the other base64 alphabet": KNOWN.replace("_", "/"),
+  "a hyphen as plus": sign(Buffer.alloc(18, 0xfb), secret).replaceAll("-", "+"),
+  padding: `${KNOWN}==`,
+  "space around": ` ${KNOWN}`,
+  "a line feed behind": `${KNOWN}\n`,
+  "a line feed in place of the last character": `${KNOWN.slice(0, 39)}\n`,
+  "percent encoding": KNOWN.replace("_", "%5F"),
+  "other letter case": KNOWN.toLowerCase(),
+  "the visitors' placeholder": "00000000-0000-0000-0000-0000000000",
+  "a UUID": "6f1c1c0e-2f3b-4a52-9d61-0b6c8f1a9d10",
+  undefined: "undefined",
+  "40 characters beyond ASCII": "é".repeat(40),
+  "40 characters, some of two units": "🦊".repeat(20),
+  "a million characters": "A".repeat(1_000_000),
+  "40 times the same letter": "A".repeat(40),
+  "the MAC of nothing": Buffer.alloc(30).toString("base64url"),
+};
+for (const [name, text] of Object.entries(strange)) {
+  test(`unknown: ${name}`, () => assert.equal(issuer.verify(text), undefined));
+}
+
+test("10,000 random ids of the right shape: none is known", () => {
+  for (let i = 0; i < 10_000; i++) {
+    assert.equal(issuer.verify(randomBytes(30).toString("base64url")), undefined);
+  }
+});
+
+test("any text at all is answered with a time or undefined", () => {
+  fc.assert(
+    fc.property(fc.string({ unit: "binary", maxLength: 60 }), (text) => {
+      assert.equal(issuer.verify(text), undefined);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test("the ids of one millisecond count, and borrow the next after 4,096", () => {
+  const own = createIdIssuer([{ bytes: secret, createdAt: 0 }]);
+  const made = Array.from({ length: 4097 }, () => own.issue(START).id);
+  const places = made.map((id) => timeAndCount(id));
+  assert.deepEqual(
+    places.slice(0, 4096),
+    Array.from({ length: 4096 }, (_, count) => ({ createdAt: START, count })),
+  );
+  assert.deepEqual(places[4096], { createdAt: START + 1, count: 0 });
+  assert.equal(new Set(made).size, 4097);
+  assert.ok(made.every((id) => own.verify(id) !== undefined));
+
+  // The borrowed millisecond is not handed out a second time.
+  assert.deepEqual(timeAndCount(own.issue(START + 1).id), { createdAt: START + 1, count: 1 });
+  assert.deepEqual(timeAndCount(own.issue(START + 2).id), { createdAt: START + 2, count: 0 });
+});
+
+test("two ids never share time and count, whatever the clock says", () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 0, max: 20 }), { maxLength: 200 }), (steps) => {
+      const own = createIdIssuer([{ bytes: secret, createdAt: 0 }]);
+      const made = steps.map((step) => own.issue(START + step).id.slice(0, 11));
+      assert.equal(new Set(made).size, made.length);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("the random part of two ids of one moment differs in about half of its bits", () => {
+  const one = createIdIssuer([{ bytes: secret, createdAt: 0 }]);
+  const other = createIdIssuer([{ bytes: secret, createdAt: 0 }]);
+  let different = 0;
+  for (let i = 0; i < 500; i++) {
+    const a = Buffer.from(one.issue(START).id, "base64url");
+    const b = Buffer.from(other.issue(START).id, "base64url");
+    for (let at = 8; at < 18; at++) {
+      different += ((a[at] ?? 0) ^ (b[at] ?? 0)).toString(2).replaceAll("0", "").length;
+    }
+  }
+  // 40,000 bits, fair coins: a deviation of 2,000 is one of 20 standard deviations.
+  assert.ok(Math.abs(different - 20_000) < 2000, `${different} of 40,000 bits differ`);
+});
+
+test("after a rotation the new secret signs and the old one still verifies", () => {
+  const fresh = randomBytes(32);
+  const own = createIdIssuer([{ bytes: secret, createdAt: 0 }]);
+  const before = own.issue(START).id;
+  own.use([
+    { bytes: fresh, createdAt: START + 1 },
+    { bytes: secret, createdAt: 0 },
+  ]);
+  const after = own.issue(START + 1).id;
+  assert.equal(own.verify(before), START);
+  assert.equal(own.verify(after), START + 1);
+  assert.equal(issuer.verify(after), undefined, "signed under the new secret alone");
+  own.use([{ bytes: fresh, createdAt: START + 1 }]);
+  assert.equal(own.verify(before), undefined, "a withdrawn secret verifies nothing");
+});
+
+test("whoever learns a secret that was replaced makes no new ids with it", () => {
+  const old = { bytes: secret, createdAt: 0 };
+  const thief = createIdIssuer([old]);
+  const own = createIdIssuer([{ bytes: randomBytes(32), createdAt: START }, old]);
+  const minute = 60_000;
+  assert.equal(own.verify(thief.issue(START + minute).id), START + minute, "servers may lag");
+  assert.equal(own.verify(thief.issue(START + minute + 1).id), undefined);
+});
+
+test("an issuer refuses to work without a secret, or with a short one", () => {
+  assert.throws(() => createIdIssuer([]), TypeError);
+  assert.throws(() => createIdIssuer([{ bytes: new Uint8Array(31), createdAt: 0 }]), TypeError);
+  assert.throws(
+    () =>
+      createIdIssuer([
+        { bytes: secret, createdAt: 1 },
+        { bytes: new Uint8Array(8), createdAt: 0 },
+      ]),
+    TypeError,
+  );
+});

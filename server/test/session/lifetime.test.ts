@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import {
+  expiryOf,
+  isRenewalDue,
+  newSession,
+  renewed,
+  unstoredSession,
+} from "../../src/session/lifetime.ts";
+import { isBlank, isLive, isRecognized, type Session } from "../../src/session/session.ts";
+import { HOUR, ids, lifetimes, MINUTE, START } from "../support/sessions.ts";
+
+const ID = "A".repeat(40);
+
+test("an anonymous session lives by the anonymous times, also with a visit", () => {
+  for (const given of [ids({}), ids({ visitId: "v", globalVisitId: "g" })]) {
+    assert.equal(newSession(ID, START, given, lifetimes).expiresAt, START + 30 * MINUTE);
+  }
+});
+
+test("a customer or an agent makes the recognized times count", () => {
+  for (const given of [ids({ customerId: "c" }), ids({ agentId: "a" })]) {
+    assert.equal(newSession(ID, START, given, lifetimes).expiresAt, START + 60 * MINUTE);
+  }
+});
+
+test("the id alone describes a session that was never stored", () => {
+  assert.deepEqual(unstoredSession(ID, START, lifetimes), {
+    id: ID,
+    createdAt: START,
+    lastActiveAt: START,
+    expiresAt: START + 30 * MINUTE,
+    ended: false,
+    agentId: null,
+    customerId: null,
+    visitId: null,
+    globalVisitId: null,
+  });
+});
+
+test("a session is live until the millisecond of its expiry, and not when it ended", () => {
+  const session = newSession(ID, START, ids({}), lifetimes);
+  assert.equal(isLive(session, START), true);
+  assert.equal(isLive(session, session.expiresAt - 1), true);
+  assert.equal(isLive(session, session.expiresAt), false);
+  assert.equal(isLive({ ...session, ended: true }, START), false);
+});
+
+test("the total life cuts the idle time short", () => {
+  const last = START + 24 * HOUR - 10 * MINUTE;
+  assert.equal(expiryOf(ids({}), START, last, lifetimes), START + 24 * HOUR);
+  assert.equal(expiryOf(ids({ agentId: "a" }), START, last, lifetimes), last + 60 * MINUTE);
+});
+
+test("a renewal is due from a tenth of the idle time on", () => {
+  const session = newSession(ID, START, ids({}), lifetimes);
+  assert.equal(isRenewalDue(session, START, lifetimes), false);
+  assert.equal(isRenewalDue(session, START + 3 * MINUTE - 1, lifetimes), false);
+  assert.equal(isRenewalDue(session, START + 3 * MINUTE, lifetimes), true);
+  assert.equal(renewed(session, START + 3 * MINUTE, lifetimes).expiresAt, START + 33 * MINUTE);
+});
+
+test("no renewal is due where it could not move the expiry", () => {
+  const session: Session = {
+    ...newSession(ID, START, ids({}), lifetimes),
+    lastActiveAt: START + 24 * HOUR - 20 * MINUTE,
+    expiresAt: START + 24 * HOUR,
+  };
+  assert.equal(isRenewalDue(session, START + 24 * HOUR - MINUTE, lifetimes), false);
+});
+
+test("time never runs backwards in a session", () => {
+  const session = newSession(ID, START, ids({}), lifetimes);
+  const same = renewed(session, START - HOUR, lifetimes);
+  assert.equal(same.lastActiveAt, START);
+  assert.equal(same.expiresAt, session.expiresAt);
+});
+
+test("with renewal on use, an expiry comes up to a tenth early and never late", () => {
+  const gap = fc.integer({ min: 0, max: 40 * MINUTE });
+  fc.assert(
+    fc.property(fc.array(gap, { minLength: 1, maxLength: 80 }), (gaps) => {
+      let session = unstoredSession(ID, START, lifetimes);
+      let now = START;
+      let used = START;
+      for (const step of gaps) {
+        now += step;
+        const latest = Math.min(used + 30 * MINUTE, START + 24 * HOUR);
+        const earliest = Math.min(used + 27 * MINUTE, START + 24 * HOUR);
+        assert.ok(session.expiresAt <= latest, "late");
+        assert.ok(session.expiresAt > earliest - 1, "more than a tenth early");
+        if (!isLive(session, now)) return;
+        used = now;
+        if (isRenewalDue(session, now, lifetimes)) session = renewed(session, now, lifetimes);
+      }
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test("recognized and blank are told by the ids alone", () => {
+  assert.equal(isRecognized(ids({ visitId: "v", globalVisitId: "g" })), false);
+  assert.equal(isRecognized(ids({ customerId: "c" })), true);
+  assert.equal(isRecognized(ids({ agentId: "a" })), true);
+  assert.equal(isBlank(ids({})), true);
+  for (const field of ["agentId", "customerId", "visitId", "globalVisitId"]) {
+    assert.equal(isBlank(ids({ [field]: "x" })), false, field);
+  }
+});

@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { nobody } from "../../../src/session/session.ts";
+import { HOUR, MINUTE } from "../../support/sessions.ts";
+import { associated, type DataFactory, openWorld } from "./world.ts";
+
+const absent = { outcome: "absent" };
+
+/** Associating ids: rule 1 all or nothing, rule 2, rule 4's scopes, and what is not there. */
+export function associationContract(name: string, make: DataFactory): void {
+  test(`${name}: ids are added to a stored session and stay`, async () => {
+    await using world = await openWorld(make);
+    const { id } = await world.create({ visitId: "v" });
+    world.now += MINUTE;
+    const session = associated(await world.associate(id, { customerId: "c" }));
+    assert.equal(session.customerId, "c");
+    assert.equal(session.visitId, "v");
+    assert.equal(session.lastActiveAt, world.now);
+    assert.equal(session.expiresAt, world.now + HOUR, "by the recognized lifetime");
+    assert.deepEqual(await world.store.find(id), session);
+    await world.reopen();
+    assert.deepEqual(await world.store.find(id), session);
+  });
+
+  test(`${name}: ids are added to a session that lived by its id alone`, async () => {
+    await using world = await openWorld(make);
+    const id = world.newId();
+    const createdAt = world.now;
+    world.now += 29 * MINUTE;
+    const session = associated(await world.associate(id, { visitId: "v" }));
+    assert.deepEqual(session, {
+      ...nobody,
+      id,
+      createdAt,
+      lastActiveAt: world.now,
+      expiresAt: world.now + 30 * MINUTE,
+      ended: false,
+      visitId: "v",
+    });
+    await world.reopen();
+    assert.deepEqual(await world.store.find(id), session);
+  });
+
+  test(`${name}: what has expired or ended cannot be associated`, async () => {
+    await using world = await openWorld(make);
+    const unstored = world.newId();
+    const stored = await world.create({ visitId: "v" });
+    const ended = await world.create({ visitId: "w" });
+    await world.store.end(ended.id, world.now);
+    assert.deepEqual(await world.associate(ended.id, { customerId: "c" }), absent);
+
+    world.now += 30 * MINUTE - 1;
+    associated(await world.associate(stored.id, { globalVisitId: "g" }));
+    world.now += 1;
+    assert.deepEqual(await world.associate(unstored, { customerId: "c" }), absent);
+    assert.deepEqual(await world.store.find(unstored), world.described(unstored));
+    world.now += 30 * MINUTE;
+    assert.deepEqual(await world.associate(stored.id, { customerId: "c" }), absent);
+  });
+
+  test(`${name}: an id that is set refuses the whole request`, async () => {
+    await using world = await openWorld(make);
+    const before = await world.create({ customerId: "c" });
+    world.now += 10 * MINUTE;
+    const request = { agentId: "a", customerId: "other", visitId: "v", globalVisitId: "g" };
+    assert.deepEqual(await world.associate(before.id, request), {
+      outcome: "conflict",
+      field: "customerId",
+    });
+    assert.deepEqual(await world.store.find(before.id), before, "not even renewed");
+    await world.create({ visitId: "v" });
+    await world.reopen();
+    assert.deepEqual(await world.store.find(before.id), before);
+  });
+
+  test(`${name}: a visit that another session holds refuses the whole request`, async () => {
+    await using world = await openWorld(make);
+    await world.create({ visitId: "v" });
+    const stored = await world.create({ globalVisitId: "g" });
+    const unstored = world.newId();
+    for (const id of [stored.id, unstored]) {
+      const result = await world.associate(id, { agentId: "a", customerId: "c", visitId: "v" });
+      assert.deepEqual(result, { outcome: "conflict", field: "visitId" });
+    }
+    assert.deepEqual(await world.store.find(stored.id), stored);
+    assert.deepEqual(await world.store.find(unstored), world.described(unstored));
+  });
+
+  test(`${name}: a session has one visit, also where another one is free`, async () => {
+    await using world = await openWorld(make);
+    const session = await world.create({ visitId: "v" });
+    const result = await world.associate(session.id, { visitId: "free" });
+    assert.deepEqual(result, { outcome: "conflict", field: "visitId" });
+    await world.create({ visitId: "free" });
+  });
+
+  test(`${name}: the holder of a visit may repeat it, alone and with more`, async () => {
+    await using world = await openWorld(make);
+    const session = await world.create({ visitId: "v" });
+    assert.deepEqual(associated(await world.associate(session.id, { visitId: "v" })), session);
+    const more = associated(await world.associate(session.id, { visitId: "v", agentId: "a" }));
+    assert.equal(more.agentId, "a");
+    assert.deepEqual(associated(await world.associate(session.id, { visitId: "v" })), more);
+  });
+
+  test(`${name}: a repeated association renews when that is due`, async () => {
+    await using world = await openWorld(make);
+    const session = await world.create({ customerId: "c" });
+    world.now += 6 * MINUTE - 1;
+    assert.deepEqual(associated(await world.associate(session.id, { customerId: "c" })), session);
+    world.now += 1;
+    const renewed = associated(await world.associate(session.id, { customerId: "c" }));
+    assert.equal(renewed.expiresAt, world.now + HOUR);
+    await world.reopen();
+    assert.deepEqual(await world.store.find(session.id), renewed);
+  });
+
+  test(`${name}: a visit whose holder is over may be associated`, async () => {
+    await using world = await openWorld(make);
+    const ended = await world.create({ visitId: "v" });
+    await world.store.end(ended.id, world.now);
+    const heir = await world.create({ globalVisitId: "g" });
+    const second = associated(await world.associate(heir.id, { visitId: "v" }));
+    world.now = second.expiresAt;
+    associated(await world.associate(world.newId(), { visitId: "v" }));
+    assert.equal(await world.isLive(heir.id), false);
+  });
+
+  test(`${name}: a session of another customer is absent, even where a conflict would show`, async () => {
+    await using world = await openWorld(make);
+    await world.create({ visitId: "v" });
+    const session = await world.create({ customerId: "alice" });
+    for (const customerId of ["bob", "Alice", null]) {
+      for (const given of [{ customerId: "bob" }, { customerId: "alice" }, { visitId: "v" }]) {
+        assert.deepEqual(await world.associate(session.id, given, { customerId }), absent);
+      }
+    }
+    assert.deepEqual(await world.store.find(session.id), session);
+    associated(await world.associate(session.id, { agentId: "a" }, { customerId: "alice" }));
+  });
+
+  test(`${name}: a session of nobody lies within every scope`, async () => {
+    await using world = await openWorld(make);
+    const stored = await world.create({ agentId: "a" });
+    associated(await world.associate(stored.id, { customerId: "bob" }, { customerId: "bob" }));
+    associated(await world.associate(world.newId(), { visitId: "v" }, { customerId: null }));
+    assert.deepEqual(
+      await world.associate(stored.id, { visitId: "w" }, { customerId: "alice" }),
+      absent,
+    );
+  });
+}

@@ -1,0 +1,168 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Identity, idFields } from "../../../src/session/session.ts";
+import { ids, MINUTE } from "../../support/sessions.ts";
+import { type DataFactory, openWorld } from "./world.ts";
+
+const conflict = { outcome: "conflict", field: "visitId" };
+
+/** Storing new sessions: what is kept, and who gets a visit (contract rule 2). */
+export function creationContract(name: string, make: DataFactory): void {
+  test(`${name}: a created session is found as it was given, also after a restart`, async () => {
+    await using world = await openWorld(make);
+    const session = await world.create({
+      agentId: "a",
+      customerId: "c",
+      visitId: "v",
+      globalVisitId: "g",
+    });
+    assert.deepEqual(await world.store.find(session.id), session);
+    await world.reopen();
+    assert.deepEqual(await world.store.find(session.id), session);
+  });
+
+  for (const field of idFields) {
+    test(`${name}: a session with nothing but ${field} is kept`, async () => {
+      await using world = await openWorld(make);
+      const session = await world.create({ [field]: "x" });
+      await world.reopen();
+      assert.deepEqual(await world.store.find(session.id), session);
+    });
+  }
+
+  test(`${name}: ids are kept to the letter`, async () => {
+    await using world = await openWorld(make);
+    const values = [
+      "x".repeat(256),
+      "🦊".repeat(256),
+      "  spaces  ",
+      "'; DROP TABLE sessions; --",
+      "{}:*?[a]\\",
+      "é",
+      "e\u0301",
+      "\u2028",
+      "\uFEFFmark",
+      "__proto__",
+      "1",
+      "1.0",
+      "NULL",
+    ];
+    const sessions = [];
+    for (const value of values) {
+      const given: Identity = {
+        agentId: value,
+        customerId: value,
+        visitId: value,
+        globalVisitId: value,
+      };
+      sessions.push(await world.create(given));
+    }
+    await world.reopen();
+    for (const session of sessions) assert.deepEqual(await world.store.find(session.id), session);
+  });
+
+  test(`${name}: a visit of a live session is refused, and nothing is stored`, async () => {
+    await using world = await openWorld(make);
+    const holder = await world.create({ visitId: "v" });
+    const late = world.newSession({ visitId: "v", customerId: "c" });
+    assert.deepEqual(await world.store.create(late, world.now), conflict);
+    assert.deepEqual(await world.store.find(late.id), world.described(late.id));
+    assert.deepEqual(await world.store.find(holder.id), holder);
+    await world.reopen();
+    const later = world.newSession({ visitId: "v" });
+    assert.deepEqual(await world.store.create(later, world.now), conflict);
+  });
+
+  test(`${name}: a visit is free from the millisecond of its holder's expiry on`, async () => {
+    await using world = await openWorld(make);
+    const holder = await world.create({ visitId: "v" });
+    world.now = holder.expiresAt - 1;
+    assert.deepEqual(
+      await world.store.create(world.newSession({ visitId: "v" }), world.now),
+      conflict,
+    );
+    world.now = holder.expiresAt;
+    const next = await world.create({ visitId: "v" });
+    assert.equal(await world.isLive(holder.id), false);
+    assert.equal(await world.isLive(next.id), true);
+    assert.deepEqual(
+      await world.store.create(world.newSession({ visitId: "v" }), world.now),
+      conflict,
+    );
+  });
+
+  test(`${name}: a renewed holder keeps its visit`, async () => {
+    await using world = await openWorld(make);
+    const holder = await world.create({ visitId: "v" });
+    world.now += 20 * MINUTE;
+    const renewed = world.store.renew(holder, world.now);
+    world.now = renewed.expiresAt - 1;
+    assert.deepEqual(
+      await world.store.create(world.newSession({ visitId: "v" }), world.now),
+      conflict,
+    );
+    world.now = renewed.expiresAt;
+    await world.create({ visitId: "v" });
+  });
+
+  test(`${name}: a visit is free when its holder has ended`, async () => {
+    await using world = await openWorld(make);
+    const holder = await world.create({ visitId: "v" });
+    assert.equal(await world.store.end(holder.id, world.now), true);
+    const next = await world.create({ visitId: "v" });
+    await world.reopen();
+    assert.deepEqual(
+      await world.store.create(world.newSession({ visitId: "v" }), world.now),
+      conflict,
+    );
+    assert.deepEqual(await world.store.find(next.id), next);
+  });
+
+  test(`${name}: a hundred generations of one visit, each ended or expired`, async () => {
+    await using world = await openWorld(make);
+    for (let round = 0; round < 100; round++) {
+      const holder = await world.create({ visitId: "v" });
+      if (round % 2 === 0) await world.store.end(holder.id, world.now);
+      else world.now = holder.expiresAt;
+    }
+    const last = await world.create({ visitId: "v" });
+    assert.deepEqual(
+      await world.store.create(world.newSession({ visitId: "v" }), world.now),
+      conflict,
+    );
+    assert.equal(await world.isLive(last.id), true);
+  });
+
+  test(`${name}: a global visit, a customer and an agent may have many sessions`, async () => {
+    await using world = await openWorld(make);
+    const given = { agentId: "a", customerId: "c", globalVisitId: "g" };
+    for (const visitId of ["1", "2", "3"]) await world.create({ ...given, visitId });
+    await world.create(given);
+  });
+
+  test(`${name}: visits are told apart to the letter`, async () => {
+    await using world = await openWorld(make);
+    for (const visitId of ["v", "V", "v ", " v", "é", "e\u0301", "1", "01", "1.0", "ß", "ss"]) {
+      await world.create({ visitId });
+    }
+  });
+
+  test(`${name}: an id under which something is stored is taken`, async () => {
+    await using world = await openWorld(make);
+    const first = await world.create({ customerId: "first" });
+    const second = { ...first, ...ids({ customerId: "second" }) };
+    assert.deepEqual(await world.store.create(second, world.now), { outcome: "id-taken" });
+    assert.deepEqual(await world.store.find(first.id), first);
+    await world.reopen();
+    assert.deepEqual(await world.store.find(first.id), first);
+  });
+
+  test(`${name}: two ids of one moment are two sessions`, async () => {
+    await using world = await openWorld(make);
+    const made = await Promise.all(
+      Array.from({ length: 200 }, (_, i) => world.create({ customerId: `c${i}` })),
+    );
+    await world.reopen();
+    for (const session of made) assert.deepEqual(await world.store.find(session.id), session);
+  });
+}

@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Refusal } from "../../../src/session/errors.ts";
+import type { Key } from "../../../src/store/store.ts";
+import { DAY, HOUR, MINUTE, START } from "../../support/sessions.ts";
+import { type DataFactory, openWorld } from "./world.ts";
+
+function key(id: string, more: Partial<Key>): Key {
+  return {
+    id,
+    hash: id.padEnd(64, "0"),
+    role: "administrator",
+    customerId: null,
+    agentId: null,
+    createdAt: START,
+    expiresAt: null,
+    revokedAt: null,
+    ...more,
+  };
+}
+
+/** Keys, secrets, the floor of time, status and closing. */
+export function housekeepingContract(name: string, make: DataFactory): void {
+  test(`${name}: keys are kept, listed oldest first, and revoked once`, async () => {
+    await using world = await openWorld(make);
+    assert.deepEqual(await world.store.keys(), []);
+    const second = key("k1", { createdAt: START + 1, role: "customer", customerId: "é" });
+    const first = key("k2", { role: "agent", agentId: "7", expiresAt: START + DAY });
+    await world.store.addKey(second);
+    await world.store.addKey(first);
+    assert.deepEqual(await world.store.keys(), [first, second]);
+
+    assert.equal(await world.store.revokeKey("k1", START + HOUR), true);
+    assert.equal(await world.store.revokeKey("k1", START + 2 * HOUR), false);
+    assert.equal(await world.store.revokeKey("unknown", START), false);
+    const revoked = { ...second, revokedAt: START + HOUR };
+    assert.deepEqual(await world.store.keys(), [first, revoked]);
+    await world.reopen();
+    assert.deepEqual(await world.store.keys(), [first, revoked]);
+  });
+
+  test(`${name}: a new store has a secret of its own, which stays`, async () => {
+    await using world = await openWorld(make);
+    await using other = await openWorld(make);
+    const secrets = await world.store.secrets();
+    assert.equal(secrets.length, 1);
+    assert.ok((secrets[0]?.bytes.length ?? 0) >= 32);
+    assert.notDeepEqual(secrets, await other.store.secrets());
+    await world.reopen();
+    assert.deepEqual(await world.store.secrets(), secrets);
+  });
+
+  test(`${name}: a new secret goes in front of the older ones`, async () => {
+    await using world = await openWorld(make);
+    const [born] = await world.store.secrets();
+    const added = [1, 2, 3].map((n) => new Uint8Array(32).fill(n));
+    // All at one moment: the order in which they came decides.
+    for (const bytes of added) await world.store.addSecret({ bytes, createdAt: START });
+    for (const when of ["at once", "after a restart"]) {
+      const secrets = (await world.store.secrets()).map(({ bytes }) => Buffer.from(bytes));
+      const expected = [...added.toReversed(), born?.bytes ?? new Uint8Array()];
+      assert.deepEqual(
+        secrets,
+        expected.map((bytes) => Buffer.from(bytes)),
+        when,
+      );
+      await world.reopen();
+    }
+  });
+
+  test(`${name}: the floor is the latest time noted, and never sinks`, async () => {
+    await using world = await openWorld(make);
+    assert.ok((await world.store.floor()) <= START);
+    await world.store.touch(START + HOUR);
+    assert.equal(await world.store.floor(), START + HOUR);
+    await world.store.touch(START + MINUTE);
+    assert.equal(await world.store.floor(), START + HOUR);
+    await world.reopen();
+    assert.equal(await world.store.floor(), START + HOUR);
+  });
+
+  test(`${name}: every change that was stored has been seen by the floor`, async () => {
+    await using world = await openWorld(make);
+    const session = world.newSession({ visitId: "v" });
+    const anonymous = world.newId();
+    const changes = [
+      () => world.store.create(session, world.now),
+      () => world.associate(session.id, { customerId: "c" }),
+      () => world.store.end(anonymous, world.now),
+    ];
+    for (const change of changes) {
+      world.now += MINUTE;
+      await change();
+      assert.ok((await world.store.floor()) >= world.now);
+    }
+    await world.reopen();
+    assert.ok((await world.store.floor()) >= world.now);
+  });
+
+  test(`${name}: the status tells of an engine at rest`, async () => {
+    await using world = await openWorld(make);
+    await world.create({ visitId: "v" });
+    const { writable, pending, bytes } = world.store.status();
+    assert.equal(writable, true);
+    assert.equal(pending, 0);
+    assert.ok(bytes > 0);
+  });
+
+  test(`${name}: every change is reported with the group that it was committed in`, async () => {
+    await using world = await openWorld(make);
+    await Promise.all(Array.from({ length: 100 }, (_, i) => world.create({ visitId: `v${i}` })));
+    assert.equal(
+      world.committed.reduce((sum, changes) => sum + changes, 0),
+      100,
+    );
+    assert.ok(world.committed.length < 100, "changes that come together are committed together");
+    assert.deepEqual(world.failures, []);
+  });
+
+  test(`${name}: closing finishes what was taken on, renewals too`, async () => {
+    await using world = await openWorld(make);
+    const before = await world.create({ customerId: "c" });
+    const session = world.newSession({ visitId: "v" });
+    const anonymous = world.newId();
+    world.now += 30 * MINUTE;
+    const renewed = world.store.renew(before, world.now);
+    const taken = [
+      world.store.create(session, world.now - 30 * MINUTE),
+      world.associate(anonymous, { visitId: "w" }),
+      world.store.end(anonymous, world.now),
+    ];
+    const reopened = world.reopen();
+    await Promise.all(taken);
+    await reopened;
+    assert.deepEqual(await world.store.find(before.id), renewed);
+    assert.deepEqual(await world.store.find(session.id), session);
+  });
+
+  test(`${name}: a store that was closed refuses changes as unavailable`, async () => {
+    await using world = await openWorld(make);
+    const { store } = world;
+    await world.reopen();
+    const session = world.newSession({ visitId: "v" });
+    await assert.rejects(store.create(session, world.now), (error) => {
+      assert.ok(error instanceof Refusal);
+      assert.equal(error.reason.code, "unavailable");
+      return true;
+    });
+    assert.deepEqual(await world.store.find(session.id), world.described(session.id));
+  });
+}

@@ -1,0 +1,223 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { DAY, HOUR, MINUTE } from "../../support/sessions.ts";
+import { associated, type DataFactory, openWorld, type World } from "./world.ts";
+
+/** Sweeps until nothing is left to do, going round twice; gives how many sessions it deleted. */
+async function sweepAll(world: World): Promise<number> {
+  let deleted = 0;
+  for (let quiet = 0; quiet < 4; ) {
+    const slice = await world.store.sweep(world.now);
+    deleted += slice.deleted;
+    quiet = slice.deleted > 0 || slice.isFull ? 0 : quiet + 1;
+  }
+  return deleted;
+}
+
+/** Renewing, ending, expiring, sweeping, and sessions of which nothing is stored. */
+export function lifeContract(name: string, make: DataFactory): void {
+  test(`${name}: an anonymous session is what its id describes, and finding it stores nothing`, async () => {
+    await using world = await openWorld(make);
+    const made = Array.from({ length: 100 }, () => world.newId());
+    for (const id of made) assert.deepEqual(await world.store.find(id), world.described(id));
+    world.now += MINUTE;
+    for (const id of made) assert.deepEqual(await world.store.find(id), world.described(id));
+    await world.reopen();
+    for (const id of made) assert.deepEqual(await world.store.find(id), world.described(id));
+    assert.deepEqual(world.committed, []);
+  });
+
+  test(`${name}: what is at hand is what is stored, and there for its own id alone`, async () => {
+    await using world = await openWorld(make);
+    const { id } = await world.create({ visitId: "v" });
+    const atHand = async () => {
+      const known = world.store.recall(id);
+      assert.deepEqual(known ?? (await world.store.find(id)), await world.store.find(id));
+      for (const text of ["", "x", "undefined", id.slice(1), `${id}=`, ` ${id}`, "__proto__"]) {
+        assert.equal(world.store.recall(text), undefined, text);
+      }
+    };
+    await atHand();
+    await world.associate(id, { customerId: "c" });
+    await atHand();
+    world.now += 20 * MINUTE;
+    world.store.renew(await world.store.find(id), world.now);
+    await atHand();
+    await world.store.end(id, world.now);
+    await atHand();
+    assert.equal(await world.isLive(id), false);
+    await world.reopen();
+    await atHand();
+  });
+
+  test(`${name}: a renewal shows at once and outlives a restart`, async () => {
+    await using world = await openWorld(make);
+    const session = await world.create({ customerId: "c" });
+    world.now += 30 * MINUTE;
+    const renewed = world.store.renew(session, world.now);
+    assert.equal(renewed.lastActiveAt, world.now);
+    assert.equal(renewed.expiresAt, world.now + HOUR);
+    assert.deepEqual(await world.store.find(session.id), renewed);
+    await world.reopen();
+    assert.deepEqual(await world.store.find(session.id), renewed);
+  });
+
+  test(`${name}: a renewed anonymous session is stored, and anonymous still`, async () => {
+    await using world = await openWorld(make);
+    const id = world.newId();
+    const before = await world.store.find(id);
+    world.now += 29 * MINUTE;
+    const renewed = world.store.renew(before, world.now);
+    assert.deepEqual(renewed, {
+      ...before,
+      lastActiveAt: world.now,
+      expiresAt: world.now + 30 * MINUTE,
+    });
+    await world.reopen();
+    assert.deepEqual(await world.store.find(id), renewed);
+    world.now += 20 * MINUTE;
+    associated(await world.associate(id, { customerId: "c" }));
+  });
+
+  test(`${name}: renewals never take a session beyond its total life`, async () => {
+    await using world = await openWorld(make);
+    const { id, createdAt } = await world.create({ visitId: "v" });
+    while (world.now < createdAt + DAY - MINUTE) {
+      world.now += 29 * MINUTE;
+      if (await world.isLive(id)) world.store.renew(await world.store.find(id), world.now);
+    }
+    assert.equal((await world.store.find(id)).expiresAt, createdAt + DAY);
+    world.now = createdAt + DAY;
+    assert.equal(await world.isLive(id), false);
+  });
+
+  test(`${name}: a renewal and an association at once lose nothing of each other`, async () => {
+    await using world = await openWorld(make);
+    for (const given of [{ visitId: "v" }, undefined]) {
+      const { id } = given ? await world.create(given) : { id: world.newId() };
+      const before = await world.store.find(id);
+      world.now += 10 * MINUTE;
+      const first = world.associate(id, { customerId: "c" });
+      world.store.renew(before, world.now);
+      associated(await first);
+      assert.equal((await world.store.find(id)).customerId, "c");
+      await world.reopen();
+      const after = await world.store.find(id);
+      assert.equal(after.customerId, "c");
+      assert.equal(after.visitId, given?.visitId ?? null);
+      assert.equal(after.expiresAt, world.now + HOUR);
+    }
+  });
+
+  test(`${name}: a session ends once, for good`, async () => {
+    await using world = await openWorld(make);
+    const { id } = await world.create({ customerId: "c" });
+    assert.equal(await world.store.end(id, world.now), true);
+    assert.equal(await world.isLive(id), false);
+    assert.equal(await world.store.end(id, world.now), false);
+    await world.reopen();
+    assert.equal(await world.isLive(id), false);
+    assert.equal(await world.store.end(id, world.now), false);
+  });
+
+  test(`${name}: an anonymous session ends for good too`, async () => {
+    await using world = await openWorld(make);
+    const id = world.newId();
+    assert.equal(await world.store.end(id, world.now), true);
+    assert.equal(await world.isLive(id), false);
+    await world.reopen();
+    assert.equal(await world.isLive(id), false);
+    assert.equal(await world.store.end(id, world.now), false);
+  });
+
+  test(`${name}: what has expired cannot be ended`, async () => {
+    await using world = await openWorld(make);
+    const stored = await world.create({ visitId: "v" });
+    const unstored = world.newId();
+    world.now = stored.expiresAt;
+    assert.equal(await world.store.end(stored.id, world.now), false);
+    assert.equal(await world.store.end(unstored, world.now), false);
+  });
+
+  test(`${name}: a renewal that meets the end does not bring the session back`, async () => {
+    await using world = await openWorld(make);
+    const session = await world.create({ customerId: "c" });
+    world.now += 10 * MINUTE;
+    const end = world.store.end(session.id, world.now);
+    world.store.renew(session, world.now);
+    assert.equal(await end, true);
+    assert.equal(await world.isLive(session.id), false);
+    await world.reopen();
+    assert.equal(await world.isLive(session.id), false);
+  });
+
+  test(`${name}: the sweep deletes what has expired, a slice at a time, and nothing else`, async () => {
+    await using world = await openWorld(make);
+    const old = await Promise.all(
+      Array.from({ length: 700 }, (_, i) => world.create({ visitId: `old ${i}` })),
+    );
+    const ended = await world.create({ visitId: "ended" });
+    await world.store.end(ended.id, world.now);
+    const kept = await world.create({ customerId: "kept" });
+    world.now += 40 * MINUTE;
+    const young = await world.create({ visitId: "young" });
+
+    const first = await world.store.sweep(world.now);
+    assert.ok(first.deleted < 701, "one slice must not do all the work");
+    assert.equal(first.deleted + (await sweepAll(world)), 701);
+    assert.deepEqual(await world.store.find(kept.id), kept);
+    assert.deepEqual(await world.store.find(young.id), young);
+    await world.reopen();
+    for (const { id } of [...old.slice(0, 5), ended]) {
+      assert.deepEqual(await world.store.find(id), world.described(id), "nothing is stored");
+      assert.equal(await world.isLive(id), false);
+    }
+    assert.deepEqual(await world.store.find(kept.id), kept);
+    assert.deepEqual(await world.store.find(young.id), young);
+  });
+
+  test(`${name}: a renewed session is not swept before its time`, async () => {
+    await using world = await openWorld(make);
+    const session = await world.create({ visitId: "v" });
+    world.now += 29 * MINUTE;
+    const renewed = world.store.renew(session, world.now);
+    world.now += 29 * MINUTE;
+    await sweepAll(world);
+    await world.reopen();
+    assert.deepEqual(await world.store.find(session.id), renewed);
+    world.now = renewed.expiresAt;
+    assert.equal(await sweepAll(world), 1);
+  });
+
+  test(`${name}: no sweep lets an ended session rise again as an anonymous one`, async () => {
+    await using world = await openWorld(make);
+    const stored = await world.create({ customerId: "c" });
+    const anonymous = world.newId();
+    await world.store.end(stored.id, world.now);
+    await world.store.end(anonymous, world.now);
+    for (let minute = 0; minute <= 90; minute += 10) {
+      await sweepAll(world);
+      for (const id of [stored.id, anonymous]) {
+        assert.equal(await world.isLive(id), false, `after ${minute} minutes`);
+      }
+      await world.reopen();
+      world.now += 10 * MINUTE;
+    }
+  });
+
+  test(`${name}: no sweep lets an expired session rise where recognized ones live shorter`, async () => {
+    const anonymous = { idle: HOUR, total: DAY };
+    const recognized = { idle: 10 * MINUTE, total: DAY };
+    await using world = await openWorld(make, { anonymous, recognized });
+    const { id } = await world.create({ customerId: "c" });
+    for (
+      world.now += 10 * MINUTE;
+      world.now < (await world.store.find(id)).createdAt + 2 * HOUR;
+    ) {
+      await sweepAll(world);
+      assert.equal(await world.isLive(id), false);
+      assert.deepEqual(await world.associate(id, { visitId: "v" }), { outcome: "absent" });
+      world.now += 10 * MINUTE;
+    }
+  });
+}

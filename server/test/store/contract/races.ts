@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { nobody } from "../../../src/session/session.ts";
+import { type DataFactory, openWorld } from "./world.ts";
+
+const CLIENTS = 64;
+const clients = Array.from({ length: CLIENTS }, (_, i) => i);
+
+/** How often each outcome came. */
+function count(results: readonly { outcome: string }[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { outcome } of results) counts[outcome] = (counts[outcome] ?? 0) + 1;
+  return counts;
+}
+
+/** Of requests that cannot all win exactly one does (contract rules 1 and 2). */
+export function racesContract(name: string, make: DataFactory): void {
+  test(`${name}: 64 creations of one visit: one wins, the others leave nothing`, async () => {
+    await using world = await openWorld(make);
+    for (let round = 0; round < 20; round++) {
+      const visitId = `v${round}`;
+      const sessions = clients.map((i) => world.newSession({ visitId, customerId: `c${i}` }));
+      const results = await Promise.all(sessions.map((s) => world.store.create(s, world.now)));
+      assert.deepEqual(count(results), { created: 1, conflict: CLIENTS - 1 });
+      for (const [i, session] of sessions.entries()) {
+        const found = await world.store.find(session.id);
+        const isWinner = results[i]?.outcome === "created";
+        assert.deepEqual(found, isWinner ? session : world.described(session.id));
+      }
+    }
+  });
+
+  test(`${name}: 64 customers of one session: one wins, and it is theirs`, async () => {
+    await using world = await openWorld(make);
+    for (let round = 0; round < 20; round++) {
+      const id = round % 2 === 0 ? world.newId() : (await world.create({ agentId: "a" })).id;
+      const results = await Promise.all(
+        clients.map((i) => world.associate(id, { customerId: `c${i}`, globalVisitId: `g${i}` })),
+      );
+      assert.deepEqual(count(results), { associated: 1, conflict: CLIENTS - 1 });
+      const winner = results.findIndex(({ outcome }) => outcome === "associated");
+      const session = await world.store.find(id);
+      assert.equal(session.customerId, `c${winner}`);
+      assert.equal(session.globalVisitId, `g${winner}`);
+    }
+  });
+
+  test(`${name}: 64 sessions after one visit: one gets it`, async () => {
+    await using world = await openWorld(make);
+    const made = clients.map(() => world.newId());
+    const results = await Promise.all(
+      made.map((id) => world.associate(id, { visitId: "v", customerId: "c" })),
+    );
+    assert.deepEqual(count(results), { associated: 1, conflict: CLIENTS - 1 });
+    for (const [i, id] of made.entries()) {
+      const session = await world.store.find(id);
+      const expected = results[i]?.outcome === "associated" ? "v" : null;
+      assert.equal(session.visitId, expected);
+      assert.equal(session.customerId, expected && "c");
+    }
+  });
+
+  test(`${name}: creations and associations after one visit: one wins over all`, async () => {
+    await using world = await openWorld(make);
+    for (let round = 0; round < 20; round++) {
+      const visitId = `v${round}`;
+      const results = await Promise.all(
+        clients.map((i) =>
+          i % 2 === 0
+            ? world.store.create(world.newSession({ visitId }), world.now)
+            : world.associate(world.newId(), { visitId }),
+        ),
+      );
+      const { conflict, created = 0, associated = 0 } = count(results);
+      assert.equal(conflict, CLIENTS - 1);
+      assert.equal(created + associated, 1);
+    }
+  });
+
+  test(`${name}: the same association 64 times at once succeeds 64 times`, async () => {
+    await using world = await openWorld(make);
+    const id = world.newId();
+    const given = { agentId: "a", customerId: "c", visitId: "v", globalVisitId: "g" };
+    const results = await Promise.all(clients.map(() => world.associate(id, given)));
+    assert.deepEqual(count(results), { associated: CLIENTS });
+    assert.deepEqual(await world.store.find(id), {
+      ...(await world.store.find(id)),
+      ...nobody,
+      ...given,
+    });
+  });
+
+  test(`${name}: 64 ends of one session: one of them ended it`, async () => {
+    await using world = await openWorld(make);
+    const { id } = await world.create({ visitId: "v" });
+    const results = await Promise.all(clients.map(() => world.store.end(id, world.now)));
+    assert.equal(results.filter(Boolean).length, 1);
+    assert.equal(await world.isLive(id), false);
+  });
+
+  test(`${name}: an end among associations is final`, async () => {
+    await using world = await openWorld(make);
+    const { id } = await world.create({ agentId: "a" });
+    const all = clients.map((i) => world.associate(id, { visitId: `v${i % 2}` }));
+    const end = world.store.end(id, world.now);
+    all.push(...clients.map(() => world.associate(id, { customerId: "late" })));
+    await Promise.all(all);
+    assert.equal(await end, true);
+    assert.equal(await world.isLive(id), false);
+    await world.create({ visitId: "v0" });
+    await world.create({ visitId: "v1" });
+  });
+
+  test(`${name}: 2,000 different creations at once are all kept`, async () => {
+    await using world = await openWorld(make);
+    const sessions = Array.from({ length: 2000 }, (_, i) => world.newSession({ visitId: `v${i}` }));
+    const results = await Promise.all(sessions.map((s) => world.store.create(s, world.now)));
+    assert.deepEqual(count(results), { created: 2000 });
+    await world.reopen();
+    for (const session of sessions) assert.deepEqual(await world.store.find(session.id), session);
+  });
+}

@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import type { Scope } from "../../../src/session/access.ts";
+import { createIdIssuer } from "../../../src/session/id.ts";
+import { type Lifetimes, newSession, unstoredSession } from "../../../src/session/lifetime.ts";
+import { type Identity, isLive, type Session } from "../../../src/session/session.ts";
+import type { AssociationResult, SessionStore, StoreEvents } from "../../../src/store/store.ts";
+import { ids, START, lifetimes as usual } from "../../support/sessions.ts";
+
+/** A place for data, empty at first, with the engine under test over it. */
+export interface Data extends AsyncDisposable {
+  /** Opens the data; the one opened before has been closed. */
+  open(options: { lifetimes: Lifetimes; events: StoreEvents; now: number }): Promise<SessionStore>;
+}
+
+/** Makes an empty place for data. */
+export type DataFactory = () => Promise<Data>;
+
+/** What a test of the port works with: an engine over its own data, and time in the test's hand. */
+export interface World extends AsyncDisposable {
+  readonly store: SessionStore;
+  readonly lifetimes: Lifetimes;
+  /** What the engine reported so far. */
+  readonly committed: number[];
+  readonly failures: unknown[];
+  /** The time of every call below, in milliseconds since 1970. */
+  now: number;
+  /** An authentic id, created now, of which nothing is stored. */
+  newId(): string;
+  /** A session as the service would make it now. */
+  newSession(given: Partial<Identity>): Session;
+  /** Stores a new session, which must succeed. */
+  create(given: Partial<Identity>): Promise<Session>;
+  associate(id: string, given: Partial<Identity>, scope?: Scope): Promise<AssociationResult>;
+  /** What an id stands for of which nothing is stored. */
+  described(id: string): Session;
+  isLive(id: string): Promise<boolean>;
+  /** Closes the store and opens it again over the same data. */
+  reopen(): Promise<void>;
+}
+
+/** The ids are signed under a secret of the test's own: an engine takes them as authentic. */
+const secret = new Uint8Array(32).fill(7);
+
+/** Opens a world; `await using` closes it. */
+export async function openWorld(make: DataFactory, lifetimes = usual): Promise<World> {
+  const data = await make();
+  const issuer = createIdIssuer([{ bytes: secret, createdAt: 0 }]);
+  const committed: number[] = [];
+  const failures: unknown[] = [];
+  const events: StoreEvents = {
+    committed: (changes) => committed.push(changes),
+    failed: (error) => failures.push(error),
+  };
+  let store = await data.open({ lifetimes, events, now: START }).catch(async (error: unknown) => {
+    await data[Symbol.asyncDispose]();
+    throw error;
+  });
+
+  const world: World = {
+    get store() {
+      return store;
+    },
+    lifetimes,
+    committed,
+    failures,
+    now: START,
+    newId: () => issuer.issue(world.now).id,
+    newSession(given) {
+      const { id, createdAt } = issuer.issue(world.now);
+      return newSession(id, createdAt, ids(given), lifetimes);
+    },
+    async create(given) {
+      const session = world.newSession(given);
+      assert.deepEqual(await store.create(session, world.now), { outcome: "created" });
+      return session;
+    },
+    associate: (id, given, scope = "everyone") =>
+      store.associate({ id, ids: ids(given), scope, now: world.now }),
+    described: (id) => unstoredSession(id, issuer.verify(id) ?? 0, lifetimes),
+    isLive: async (id) => isLive(await store.find(id), world.now),
+    async reopen() {
+      await store.close();
+      store = await data.open({ lifetimes, events, now: world.now });
+    },
+    async [Symbol.asyncDispose]() {
+      await store.close();
+      await data[Symbol.asyncDispose]();
+    },
+  };
+  return world;
+}
+
+/** The session that was associated; anything else fails the test. */
+export function associated(result: AssociationResult): Session {
+  assert.equal(result.outcome, "associated");
+  return (result as { session: Session }).session;
+}

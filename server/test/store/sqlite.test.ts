@@ -1,0 +1,28 @@
+import { openSqliteStore, type SqliteStoreOptions } from "../../src/store/sqlite/sqlite-store.ts";
+import type { SessionStore } from "../../src/store/store.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import type { Data } from "./contract/world.ts";
+import { storeContract } from "./store-contract.ts";
+
+function dataWith(options: Pick<SqliteStoreOptions, "cacheSessions">): () => Promise<Data> {
+  return async () => {
+    const directory = temporaryDirectory();
+    return {
+      open: async ({ lifetimes, events, now }): Promise<SessionStore> =>
+        openSqliteStore({
+          dataDir: directory.path,
+          lifetimes,
+          events,
+          now,
+          maxPending: 10_000,
+          timeout: 30_000,
+          ...options,
+        }),
+      [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
+    };
+  };
+}
+
+storeContract("SQLite", dataWith({ cacheSessions: 1000 }));
+// Nearly every read goes to the file: what the cache would hide shows.
+storeContract("SQLite without a cache", dataWith({ cacheSessions: 1 }));

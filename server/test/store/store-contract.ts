@@ -1,0 +1,18 @@
+import { associationContract } from "./contract/association.ts";
+import { creationContract } from "./contract/creation.ts";
+import { housekeepingContract } from "./contract/housekeeping.ts";
+import { lifeContract } from "./contract/life.ts";
+import { racesContract } from "./contract/races.ts";
+import type { DataFactory } from "./contract/world.ts";
+
+/**
+ * The promises of `src/store/store.ts` as tests. Every engine registers all of them over the real
+ * thing, with `make` giving an empty place for data each time; time is in the hand of the tests.
+ */
+export function storeContract(name: string, make: DataFactory): void {
+  creationContract(name, make);
+  associationContract(name, make);
+  lifeContract(name, make);
+  racesContract(name, make);
+  housekeepingContract(name, make);
+}

@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import type { Problem, SessionInfo } from "@antechamber/client/protocol";
+
+/** An answer, read to its end. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+}
+
+export interface RequestOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as JSON, with its content type. */
+  readonly json?: unknown;
+  /** Sent as it is. */
+  readonly body?: string;
+}
+
+/** The Session Management API below `base`, as a client calls it. */
+export interface Api {
+  call(method: string, path: string, options?: RequestOptions): Promise<Answer>;
+  create(options?: RequestOptions): Promise<Answer>;
+  retrieve(id: string, options?: RequestOptions): Promise<Answer>;
+  update(id: string, options?: RequestOptions): Promise<Answer>;
+}
+
+/** `always` goes with every request, such as a credential. */
+export function createApi(base: string, always: Readonly<Record<string, string>> = {}): Api {
+  const call = async (method: string, path: string, options: RequestOptions = {}) => {
+    const { headers = {}, json, body = json === undefined ? null : JSON.stringify(json) } = options;
+    const type = json === undefined ? {} : { "content-type": "application/json" };
+    const response = await fetch(base + path, {
+      method,
+      headers: { ...type, ...always, ...headers },
+      body,
+      redirect: "manual",
+    });
+    return { status: response.status, headers: response.headers, text: await response.text() };
+  };
+  return {
+    call,
+    create: (options) => call("PUT", "/sessions/new", options),
+    retrieve: (id, options) => call("GET", `/sessions/${id}`, options),
+    update: (id, options) => call("POST", `/sessions/${id}`, options),
+  };
+}
+
+/** The session in a successful answer; anything else fails the test. */
+export function sessionOf(answer: Answer): SessionInfo {
+  assert.equal(answer.status, 200, answer.text);
+  assert.equal(answer.headers.get("content-type"), "application/json");
+  return JSON.parse(answer.text) as SessionInfo;
+}
+
+/** The problem in a refusal with this status and code; anything else fails the test. */
+export function problemOf(
+  answer: Pick<Answer, "status" | "text"> & { headers: { get(name: string): unknown } },
+  status: number,
+  code: string,
+): Problem {
+  assert.equal(answer.status, status, answer.text);
+  assert.equal(answer.headers.get("content-type"), "application/problem+json");
+  const problem = JSON.parse(answer.text) as Problem;
+  assert.equal(problem.status, status);
+  assert.equal(problem.code, code, answer.text);
+  return problem;
+}

@@ -1,0 +1,157 @@
+import { createHash, randomBytes } from "node:crypto";
+import type { Config } from "../../src/config/config.ts";
+import type { Principal } from "../../src/session/access.ts";
+import { start } from "../../src/start.ts";
+import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import type { Key } from "../../src/store/store.ts";
+import { DAY, MINUTE, SECOND } from "./sessions.ts";
+import { temporaryDirectory } from "./temporary-directory.ts";
+
+/** A real server in the test's own process, on the runtime that runs the test. */
+export interface TestServer extends AsyncDisposable {
+  readonly url: string;
+  readonly port: number;
+  readonly dataDir: string;
+  /** Everything logged so far, a JSON object a line. */
+  log(): string;
+  /** Lets time go by: the server's clocks stand still otherwise, if `frozen`. */
+  pass(milliseconds: number): void;
+  /** Sets the wall clock alone. */
+  step(milliseconds: number): void;
+  /** The server's wall clock, milliseconds since 1970. */
+  now(): number;
+  /** Stops the server and starts it over the same data; the URL is a new one. */
+  restart(): Promise<void>;
+}
+
+export interface TestServerOptions {
+  readonly config?: Partial<Config>;
+  /** Whether time passes by itself (the default) or by `pass` alone. */
+  readonly frozen?: boolean;
+  /** Keys that are there when the server starts. */
+  readonly keys?: readonly Key[];
+}
+
+/** Starts a server on a free port; `await using` stops it and removes its data. */
+export async function serve(options: TestServerOptions = {}): Promise<TestServer> {
+  const directory = temporaryDirectory();
+  const config: Config = { ...usual, dataDir: directory.path, ...options.config };
+  const time = createTestTime(options.frozen ?? false);
+  let log = "";
+  const logTo = {
+    write(line: string) {
+      log += line;
+    },
+  };
+  const run = () => start(config, { time, logTo });
+  let running = await Promise.resolve()
+    .then(() => addKeys(config, options.keys ?? []))
+    .then(run)
+    .catch((error: unknown) => {
+      directory.remove();
+      throw error;
+    });
+  return {
+    get url() {
+      return running.url;
+    },
+    get port() {
+      return Number(new URL(running.url).port);
+    },
+    dataDir: directory.path,
+    log: () => log,
+    pass: time.pass,
+    step: time.step,
+    now: time.wall,
+    async restart() {
+      await running.close();
+      running = await run();
+    },
+    async [Symbol.asyncDispose]() {
+      await running.close();
+      directory.remove();
+    },
+  };
+}
+
+const usual: Config = {
+  host: "127.0.0.1",
+  port: 0,
+  dataDir: "",
+  basePaths: [],
+  auth: "local",
+  corsOrigins: [],
+  lifetimes: {
+    anonymous: { idle: 30 * MINUTE, total: DAY },
+    recognized: { idle: 30 * MINUTE, total: DAY },
+  },
+  store: "sqlite",
+  cacheSessions: 1000,
+  maxPendingWrites: 10_000,
+  storeTimeout: 30 * SECOND,
+  shutdownTimeout: 10 * SECOND,
+  logLevel: "trace",
+  accessLog: "all",
+};
+
+function createTestTime(frozen: boolean) {
+  const startedAt = Date.now();
+  let passed = 0;
+  let stepped = 0;
+  const elapsed = () => (frozen ? 0 : Math.floor(performance.now()));
+  const origin = elapsed();
+  return {
+    wall: () => startedAt + (elapsed() - origin) + passed + stepped,
+    monotonic: () => elapsed() + passed,
+    pass: (milliseconds: number) => {
+      passed += milliseconds;
+    },
+    step: (milliseconds: number) => {
+      stepped += milliseconds;
+    },
+  };
+}
+
+/** A key of the mode `key`, and what its owner sends. */
+export interface TestKey {
+  readonly key: Key;
+  readonly bearer: string;
+}
+
+/** A key for whoever `principal` is. */
+export function keyFor(principal: Partial<Principal>, more: Partial<Key> = {}): TestKey {
+  const secret = `ak_${randomBytes(32).toString("base64url")}`;
+  return {
+    bearer: `Bearer ${secret}`,
+    key: {
+      id: randomBytes(6).toString("hex"),
+      hash: createHash("sha256").update(secret).digest("hex"),
+      role: "administrator",
+      customerId: null,
+      agentId: null,
+      createdAt: Date.now(),
+      expiresAt: null,
+      revokedAt: null,
+      ...principal,
+      ...more,
+    },
+  };
+}
+
+async function addKeys(config: Config, keys: readonly Key[]): Promise<void> {
+  if (keys.length === 0) return;
+  const store = openSqliteStore({
+    dataDir: config.dataDir,
+    lifetimes: config.lifetimes,
+    cacheSessions: 1,
+    maxPending: 1000,
+    timeout: config.storeTimeout,
+    events: { committed: () => undefined, failed: () => undefined },
+    now: Date.now(),
+  });
+  try {
+    for (const key of keys) await store.addKey(key);
+  } finally {
+    await store.close();
+  }
+}

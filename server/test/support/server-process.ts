@@ -1,0 +1,187 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { type TemporaryDirectory, temporaryDirectory } from "./temporary-directory.ts";
+
+/** How a process ended: `code` is `null` when `signal` ended it. */
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/**
+ * A server in a process of its own, started by the launcher as users start it.
+ * `await using server = await startServer()` ends it with its block; `end()` does the same by hand.
+ */
+export interface ServerProcess extends AsyncDisposable {
+  /** The process that was spawned: the server itself, or the `wrapper` before it. */
+  readonly pid: number;
+  /** The folder with its data. */
+  readonly dataDir: string;
+  /** The URL of the ready line, without a slash at its end; throws before that line was printed. */
+  readonly url: string;
+  /** Resolves with `url` as soon as the server is ready; rejects when it ends before. */
+  readonly ready: Promise<string>;
+  /** Resolves when the process has ended and everything that it printed was read. */
+  readonly exited: Promise<Exit>;
+  /** Everything printed so far. */
+  stdout(): string;
+  stderr(): string;
+  /** Sends a signal, SIGTERM by default, and gives the end to await. */
+  kill(signal?: NodeJS.Signals): Promise<Exit>;
+  /** Ends the process and what it started, at once, and removes the folder that it was given. */
+  end(): Promise<Exit>;
+}
+
+export interface ServerProcessOptions {
+  /** `ANTECHAMBER_*` settings and others; port 0 and the log level `info` by default. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Flags after `serve`. */
+  readonly args?: readonly string[];
+  /** A data directory that outlives the server; by default a temporary one that goes with it. */
+  readonly dataDir?: string;
+  /** A command that runs the launcher, such as `["strace", "-f", "-o", file]`. */
+  readonly wrapper?: readonly string[];
+  /** The runtime of the server; by default what `ANTECHAMBER_RUNTIME` says for the whole run. */
+  readonly runtime?: "bun" | "node";
+  /** How long to wait for the ready line, in milliseconds; 30,000 by default. */
+  readonly readyTimeout?: number;
+}
+
+/** The launcher of the command line. */
+export const launcher = fileURLToPath(new URL("../../bin/antechamber", import.meta.url));
+
+const READY_LINE = /^antechamber listening on (\S+)$/m;
+
+const running = new Set<ChildProcess>();
+process.on("exit", () => {
+  // The last resort, for a runner that was interrupted: each of ours, by its own id.
+  for (const child of running) killGroup(child, "SIGKILL");
+});
+
+/** Starts a server and waits until it is ready; rejects with what it printed when it is not. */
+export async function startServer(options: ServerProcessOptions = {}): Promise<ServerProcess> {
+  const server = spawnServer(options);
+  try {
+    await server.ready;
+    return server;
+  } catch (error) {
+    await server.end();
+    throw error;
+  }
+}
+
+/** Starts a server without waiting for it. Whoever calls this must end it. */
+export function spawnServer(options: ServerProcessOptions = {}): ServerProcess {
+  const own = options.dataDir === undefined ? temporaryDirectory() : undefined;
+  const dataDir = options.dataDir ?? (own as TemporaryDirectory).path;
+  const [program, ...wrapped] = [...(options.wrapper ?? []), launcher];
+  const child = spawn(program, [...wrapped, "serve", ...(options.args ?? [])], {
+    cwd: dataDir,
+    env: environment(dataDir, options),
+    stdio: ["ignore", "pipe", "pipe"],
+    // A group of its own, so that a wrapper and what it wraps end together.
+    detached: true,
+  });
+  running.add(child);
+  const stdout = collect(child.stdout);
+  const stderr = collect(child.stderr);
+  const exited = exitOf(child);
+  const ready = readyUrl(child, stdout, exited, stderr, options.readyTimeout ?? 30_000);
+  // Not everybody waits for it; those who do see the rejection all the same.
+  ready.catch(() => undefined);
+  exited.catch(() => undefined);
+
+  const end = (): Promise<Exit> => {
+    killGroup(child, "SIGKILL");
+    return exited.finally(() => own?.remove());
+  };
+  return {
+    pid: child.pid ?? -1,
+    dataDir,
+    get url() {
+      const url = READY_LINE.exec(stdout())?.[1];
+      if (url === undefined) throw new Error("the server is not ready");
+      return url;
+    },
+    ready,
+    exited,
+    stdout,
+    stderr,
+    kill(signal = "SIGTERM") {
+      child.kill(signal);
+      return exited;
+    },
+    end,
+    async [Symbol.asyncDispose]() {
+      await end();
+    },
+  };
+}
+
+function environment(dataDir: string, options: ServerProcessOptions): NodeJS.ProcessEnv {
+  // No setting of the person who runs the tests may reach the server.
+  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith("ANTECHAMBER_"));
+  const runtime = options.runtime ?? process.env.ANTECHAMBER_RUNTIME ?? "bun";
+  return {
+    ...Object.fromEntries(kept),
+    ANTECHAMBER_RUNTIME: runtime,
+    ANTECHAMBER_PORT: "0",
+    ANTECHAMBER_DATA_DIR: dataDir,
+    ...options.env,
+  };
+}
+
+function collect(stream: NodeJS.ReadableStream): () => string {
+  let text = "";
+  stream.setEncoding("utf8");
+  stream.on("data", (chunk: string) => {
+    text += chunk;
+  });
+  return () => text;
+}
+
+async function exitOf(child: ChildProcess): Promise<Exit> {
+  try {
+    // "close" comes after "exit", once both outputs were read to their ends.
+    const [code, signal] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
+    return { code, signal };
+  } finally {
+    running.delete(child);
+  }
+}
+
+function readyUrl(
+  child: ChildProcess,
+  stdout: () => string,
+  exited: Promise<Exit>,
+  stderr: () => string,
+  timeout: number,
+): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const fail = (why: string) => reject(new Error(`${why}\n${stdout()}${stderr()}`));
+    const timer = setTimeout(() => fail(`the server is not ready after ${timeout} ms`), timeout);
+    child.stdout?.on("data", () => {
+      const url = READY_LINE.exec(stdout())?.[1];
+      if (url === undefined) return;
+      clearTimeout(timer);
+      resolve(url);
+    });
+    void exited
+      .then(
+        ({ code, signal }) => fail(`the server ended with ${code ?? signal}`),
+        (error: unknown) => fail(`the server was not started: ${String(error)}`),
+      )
+      .finally(() => clearTimeout(timer));
+  });
+}
+
+function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  // The first process may be gone and others of its group not: they hold its output open.
+  if (child.pid === undefined || !running.has(child)) return;
+  try {
+    process.kill(-child.pid, signal);
+  } catch {
+    // It has just ended by itself.
+  }
+}
