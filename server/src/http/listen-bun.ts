@@ -126,15 +126,21 @@ async function readUpTo(
   return undefined;
 }
 
+/** What `linger` needs of a reader; the types of Bun and of Node differ in the rest. */
+interface ChunkReader {
+  read(): Promise<{ readonly value?: Uint8Array | undefined }>;
+  cancel(): Promise<void>;
+}
+
 /** A connection that is closed with bytes unread takes the answer with it: some are let pass. */
-async function linger(reader: ReturnType<ReadableStream<Uint8Array>["getReader"]>): Promise<void> {
+async function linger(reader: ChunkReader): Promise<void> {
   const stop = () => void reader.cancel().catch(() => undefined);
   const timer = setTimeout(stop, LINGER_MS);
   let passed = 0;
   try {
     while (passed < LINGER_BYTES) {
-      const { done, value } = await reader.read();
-      if (done) return;
+      const { value } = await reader.read();
+      if (value === undefined) return;
       passed += value.length;
     }
     stop();
