@@ -46,7 +46,6 @@ const diagram: Record<string, Row> = {
 const owners: Record<string, string[]> = {
   "node:sqlite": ["sqlite"],
   commander: ["cli"],
-  "@bomb.sh/tab": ["cli"],
   "@clack/prompts": ["cli"],
 };
 
