@@ -43,11 +43,18 @@ const files = ["client/test", "server/test", "bench/test"]
   .toSorted();
 const faults = files.filter((file) => file.includes("/faults/"));
 const suites = files.filter((file) => !faults.includes(file));
+/** The command line starts many processes, on a runtime of its own choice: once is enough. */
+const commandLine = suites.filter((file) => file.includes("/cli/"));
 
 /** @type {Run[]} */
 const runs = [
   { name: "bun", runner: "bun", runtime: "bun", files: suites },
-  { name: "node", runner: "node", runtime: "node", files: suites },
+  {
+    name: "node",
+    runner: "node",
+    runtime: "node",
+    files: suites.filter((file) => !commandLine.includes(file)),
+  },
   // The servers under test die often here: what tests them runs on the other runtime.
   { name: "faults", runner: "node", runtime: "bun", files: faults },
 ];

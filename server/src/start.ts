@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { type DestinationStream, pino } from "pino";
 import { machineTime, type TimeSource } from "./clock.ts";
 import type { Config } from "./config/config.ts";
@@ -12,6 +11,7 @@ import { createLogHash } from "./http/log-hash.ts";
 import { createMetrics, type Metrics } from "./http/metrics.ts";
 import { startMaintenance } from "./maintenance.ts";
 import { type OpenEvents, type Opened, open } from "./open.ts";
+import { version } from "./version.ts";
 
 /** A server that runs. */
 export interface Running {
@@ -27,13 +27,6 @@ export interface StartOptions {
   /** Where log lines go (JSON, one a line); standard error by default. */
   readonly logTo?: DestinationStream;
 }
-
-/** The version of this release. */
-export const version = (
-  JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
-    version: string;
-  }
-).version;
 
 /**
  * Starts a server. Throws `StoreOpenError` when the data cannot be opened, and the runtime's error

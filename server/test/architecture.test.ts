@@ -13,6 +13,7 @@ import { fileURLToPath } from "node:url";
 const diagram: Record<string, Row> = {
   session: { holds: /^session\//, may: [], packages: ["node:crypto"] },
   clock: { holds: /^clock\.ts$/, may: [] },
+  version: { holds: /^version\.ts$/, may: [], packages: ["node:fs"] },
   store: { holds: /^store\/[^/]+\.ts$/, may: ["session"] },
   sqlite: { holds: /^store\/sqlite\//, may: ["store", "session", "clock"] },
   service: { holds: /^service\.ts$/, may: ["session", "clock"], types: ["store"] },
@@ -31,12 +32,12 @@ const diagram: Record<string, Row> = {
   maintenance: { holds: /^maintenance\.ts$/, may: ["clock"], types: ["store"] },
   start: {
     holds: /^start\.ts$/,
-    may: ["open", "maintenance", "http", "control", "clock"],
+    may: ["open", "maintenance", "http", "control", "clock", "version"],
     types: ["config"],
   },
   cli: {
     holds: /^cli(\.ts$|\/)/,
-    may: ["start", "open", "control", "sqlite", "store", "session", "clock", "config"],
+    may: ["start", "open", "control", "sqlite", "store", "session", "clock", "config", "version"],
   },
   /** Another workspace: it imports nothing of the server. */
   client: { holds: /^\.\.\/\.\.\/client\//, may: [] },

@@ -7,7 +7,7 @@ import { createMetrics } from "../../src/http/metrics.ts";
 import { type OpenEvents, open } from "../../src/open.ts";
 import { createService } from "../../src/service.ts";
 import { Refusal } from "../../src/session/errors.ts";
-import { version } from "../../src/start.ts";
+import { version } from "../../src/version.ts";
 import type { SessionStore } from "../../src/store/store.ts";
 import type { RawResponse } from "../support/raw-http.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";

@@ -1,5 +1,5 @@
 import { openApiDocument } from "../../src/http/openapi.ts";
-import { version } from "../../src/start.ts";
+import { version } from "../../src/version.ts";
 
 /** Any piece of JSON Schema or of the document. */
 export type Json = Readonly<Record<string, unknown>>;

@@ -11,7 +11,7 @@ const APPLICATION_ID = 0x416e7465;
 const migrations = readMigrations();
 
 /** The schema version that this release writes; an older one is migrated, a newer one refused. */
-export const SCHEMA_VERSION = migrations.length;
+const SCHEMA_VERSION = migrations.length;
 
 /** The database file in a data directory. */
 export function databaseFile(dataDir: string): string {

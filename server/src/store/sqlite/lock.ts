@@ -11,7 +11,8 @@ import { StoreOpenError } from "./errors.ts";
 export function lockDataDir(dataDir: string): () => void {
   const lock = openLock(dataDir);
   try {
-    lock.exec("PRAGMA busy_timeout = 0");
+    // A command of the operator that is at work is over in a moment.
+    lock.exec("PRAGMA busy_timeout = 1000");
     lock.exec("BEGIN EXCLUSIVE");
   } catch (error) {
     lock.close();

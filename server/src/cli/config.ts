@@ -1,0 +1,89 @@
+import { Command } from "commander";
+import { ConfigError, masked } from "../config/faults.ts";
+import type { LoadedConfig } from "../config/load.ts";
+import {
+  type SettingName,
+  settingNames,
+  settingOf,
+  textOf,
+  type Values,
+} from "../config/settings.ts";
+import { CliError, exitCodes } from "./exit.ts";
+import { addExamples } from "./help.ts";
+import { type Output, table } from "./output.ts";
+import { addSettings, loadSettings } from "./settings.ts";
+
+/** `config check`, `config show`: what `serve` with the same flags would run with. */
+export function configCommand(output: Output): Command {
+  return new Command("config")
+    .description("check the configuration, or show where each value comes from")
+    .addCommand(checkCommand(output))
+    .addCommand(showCommand(output));
+}
+
+function checkCommand(output: Output): Command {
+  const command = new Command("check")
+    .description("name every fault of the configuration at once; starts nothing")
+    .option("--json", "print { valid, faults } as JSON")
+    .action((options: { json?: true }, self: Command) => {
+      if (options.json !== true) {
+        loadSettings(self);
+        output.print("The configuration is valid.");
+        return;
+      }
+      const faults = faultsOf(self);
+      output.printJson({ valid: faults.length === 0, faults });
+      if (faults.length > 0) throw new CliError(exitCodes.usage, "");
+    });
+  addExamples(addSettings(command, settingNames), [
+    ["config check", "before a restart"],
+    ["config check --config /etc/antechamber.json", "a file that is not in use yet"],
+  ]);
+  return command;
+}
+
+function faultsOf(command: Command): ConfigError["faults"] {
+  try {
+    loadSettings(command);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults;
+    throw error;
+  }
+}
+
+function showCommand(output: Output): Command {
+  const command = new Command("show")
+    .description("show every setting, its value and where it comes from; secrets are masked")
+    .option("--json", "print them as JSON")
+    .action((options: { json?: true }, self: Command) => {
+      const rows = rowsOf(loadSettings(self));
+      if (options.json === true) {
+        const entries = rows.map(({ name, ...row }) => [name, row]);
+        output.printJson(Object.fromEntries(entries));
+        return;
+      }
+      const cells = rows.map(({ name, value, from }) => [name, String(value) || "-", from]);
+      output.print(table([["SETTING", "VALUE", "FROM"], ...cells]));
+    });
+  addExamples(addSettings(command, settingNames), [
+    ["config show", "what the server would run with"],
+    ["config show --json | jq -r .dataDir.value", "one value, for a script"],
+  ]);
+  return command;
+}
+
+/** A value as the configuration file would hold it. */
+function shownValue(name: SettingName, value: Values[SettingName]): unknown {
+  if (typeof value === "number" && settingOf(name).duration !== true) return value;
+  return typeof value === "object" ? value.map(masked) : masked(textOf(name, value));
+}
+
+function rowsOf({ values, sources }: LoadedConfig) {
+  return settingNames.map((name) => ({
+    name,
+    value: shownValue(name, values[name]),
+    source: sources[name].kind,
+    from: sources[name].from,
+  }));
+}

@@ -1,0 +1,70 @@
+import { existsSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { machineTime } from "../clock.ts";
+import type { Config } from "../config/config.ts";
+import { type Admin, createAdmin } from "../control/admin.ts";
+import { connectControl } from "../control/client.ts";
+import { type OpenEvents, type Opened, open } from "../open.ts";
+import { databaseFile } from "../store/sqlite/database.ts";
+import { StoreOpenError } from "../store/sqlite/errors.ts";
+import { CliError, exitCodes } from "./exit.ts";
+
+/**
+ * Runs `use` on the data of `config`: through the server that runs on it, else on the store itself.
+ * With `mustExist` (the default) a folder without data is refused instead of filled.
+ */
+export async function withAdmin<Result>(
+  config: Config,
+  use: (admin: Admin) => Promise<Result>,
+  options: { readonly mustExist?: boolean } = {},
+): Promise<Result> {
+  for (let attempt = 1; ; attempt++) {
+    const running = await connectControl(config.dataDir);
+    if (running !== undefined) return use(running);
+    if (options.mustExist !== false) requireData(config.dataDir);
+    const opened = await openUnlessBusy(config, attempt);
+    if (opened === undefined) continue;
+    try {
+      return await use(createAdmin(opened));
+    } finally {
+      await opened.store.close();
+    }
+  }
+}
+
+const nothing = () => undefined;
+/** What the server counts and logs, a command has nobody to tell. */
+const unheard: OpenEvents = {
+  committed: nothing,
+  failed: nothing,
+  created: nothing,
+  associated: nothing,
+  ended: nothing,
+};
+
+const ATTEMPTS = 30;
+const PAUSE = 100;
+
+/**
+ * A lock without a control socket is a server that just starts or stops, or another command at
+ * work: worth three seconds. `undefined` when it is time to look again.
+ */
+async function openUnlessBusy(config: Config, attempt: number): Promise<Opened | undefined> {
+  try {
+    return await open(config, machineTime, unheard);
+  } catch (error) {
+    const isBusy = error instanceof StoreOpenError && error.fault === "in-use";
+    if (!isBusy || attempt >= ATTEMPTS) throw error;
+    await delay(PAUSE);
+    return undefined;
+  }
+}
+
+/** Refuses a data folder in which no server has ever run: it may be a slip of the pen. */
+export function requireData(dataDir: string): void {
+  if (existsSync(databaseFile(dataDir))) return;
+  throw new CliError(
+    exitCodes.dataUnavailable,
+    `there is no data in ${dataDir}: no server has run there (--data-dir or ANTECHAMBER_DATA_DIR names another folder)`,
+  );
+}

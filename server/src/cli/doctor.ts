@@ -1,0 +1,49 @@
+import { Command } from "commander";
+import { connectControl } from "../control/client.ts";
+import { inspect } from "../store/sqlite/inspect.ts";
+import { requireData } from "./connect.ts";
+import { CliError, exitCodes } from "./exit.ts";
+import { addExamples } from "./help.ts";
+import { bytesText, type Output, table } from "./output.ts";
+import { addSettings, dataSettings, loadSettings } from "./settings.ts";
+
+/** `doctor`: whether the data is sound, how large it is and what it holds. */
+export function doctorCommand(output: Output): Command {
+  const command = new Command("doctor")
+    .description("check the data without changing it, also while a server runs on it")
+    .option("--json", "print the report as JSON")
+    .action(async (options: { json?: true }, self: Command) => {
+      const { dataDir } = loadSettings(self).config;
+      requireData(dataDir);
+      const serverRuns = (await connectControl(dataDir)) !== undefined;
+      const report = { ...inspect(dataDir, Date.now()), serverRuns };
+      const isSound = report.faults.length === 0;
+      if (options.json === true) output.printJson({ sound: isSound, ...report });
+      else output.print(textOf(report));
+      if (!isSound) {
+        const advice = "the data is damaged: stop the server, keep a copy, restore a backup";
+        throw new CliError(exitCodes.failure, advice);
+      }
+    });
+  addExamples(addSettings(command, dataSettings), [
+    ["doctor", "integrity, sizes and counts"],
+    ["doctor --json | jq .counts.live", "how many sessions are live"],
+  ]);
+  return command;
+}
+
+type Report = ReturnType<typeof inspect> & { readonly serverRuns: boolean };
+
+function textOf({ file, faults, sizes, counts, serverRuns, ...versions }: Report): string {
+  const rows = [
+    ["file", file],
+    ["server", serverRuns ? "runs on this data" : "does not run on this data"],
+    ["size", `${bytesText(sizes.database)}, of it free ${bytesText(sizes.free)}`],
+    ["log", bytesText(sizes.log)],
+    ["schema", String(versions.schemaVersion ?? "unknown")],
+    ["SQLite", versions.sqliteVersion ?? "unknown"],
+    ...Object.entries(counts ?? {}).map(([name, count]) => [name, String(count)]),
+    ["integrity", faults.length === 0 ? "ok" : "damaged"],
+  ];
+  return [table(rows), ...faults.map((fault) => `  ${fault}`)].join("\n");
+}

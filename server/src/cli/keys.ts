@@ -1,0 +1,147 @@
+import { Command, Option } from "commander";
+import type { LoadedConfig } from "../config/load.ts";
+import { parseDuration } from "../config/values.ts";
+import { faultOfKeyRequest, type KeyInfo, type KeyRequest } from "../control/admin.ts";
+import { type Role, roles } from "../session/access.ts";
+import { withAdmin } from "./connect.ts";
+import { CliError, exitCodes } from "./exit.ts";
+import { addExamples } from "./help.ts";
+import { callerText, type Output, table, timeJson, timeText } from "./output.ts";
+import { addSettings, dataSettings, loadSettings } from "./settings.ts";
+
+interface CreateOptions {
+  readonly role: Role;
+  readonly customer?: string;
+  readonly agent?: string;
+  readonly expires?: string;
+  readonly json?: true;
+}
+
+/** `keys create`, `keys list`, `keys revoke`: who may call, with auth key. */
+export function keysCommand(output: Output): Command {
+  return new Command("keys")
+    .description("make, list and revoke the keys that callers show with auth key")
+    .addCommand(createCommand(output))
+    .addCommand(listCommand(output))
+    .addCommand(revokeCommand(output));
+}
+
+function createCommand(output: Output): Command {
+  const command = new Command("create")
+    .description("make a key; it is printed this once, and only its hash is stored")
+    .addOption(
+      new Option("--role <role>", "what the key may do").choices(roles).makeOptionMandatory(),
+    )
+    .option("--customer <id>", "the one customer it stands for (role customer)")
+    .option("--agent <id>", "the one agent it stands for (role agent)")
+    .option("--expires <duration>", "how long it is valid, such as 90d; without it, until revoked")
+    .option("--json", "print the key and what is known of it as JSON")
+    .action(async (options: CreateOptions, self: Command) => {
+      const request = requestOf(options);
+      const { config } = loadSettings(self);
+      const made = await withAdmin(config, (admin) => admin.createKey(request), {
+        mustExist: false,
+      });
+      if (options.json === true) {
+        output.printJson({ key: made.key, ...keyJson(made.info) });
+        return;
+      }
+      // The key alone on stdout: KEY=$(antechamber keys create …) works.
+      output.print(made.key);
+      output.remark(`This is the only time that the key ${made.info.id} is shown.`);
+    });
+  addExamples(addSettings(command, dataSettings), [
+    ["keys create --role administrator", "a key that may do everything"],
+    ["keys create --role agent --agent anna --expires 90d", "one for an agent, for 90 days"],
+    ["keys create --role customer", "one for public pages: it may assert no customer"],
+  ]);
+  return command;
+}
+
+/** What the options ask for; a fault in them is a fault of usage. */
+function requestOf(options: CreateOptions): KeyRequest {
+  const { expires } = options;
+  const validFor = expires === undefined ? null : parseDuration(expires);
+  if (validFor === undefined) {
+    throw new CliError(
+      exitCodes.usage,
+      `--expires ${JSON.stringify(expires)} is not a duration such as 90d, 12h or 30m`,
+    );
+  }
+  const request: KeyRequest = {
+    role: options.role,
+    customerId: options.customer ?? null,
+    agentId: options.agent ?? null,
+    validFor,
+  };
+  const fault = faultOfKeyRequest(request);
+  if (fault !== undefined) throw new CliError(exitCodes.usage, fault);
+  return request;
+}
+
+function listCommand(output: Output): Command {
+  const command = new Command("list")
+    .description("list all keys, revoked and expired ones too, oldest first")
+    .option("--json", "print them as JSON")
+    .action(async (options: { json?: true }, self: Command) => {
+      const loaded: LoadedConfig = loadSettings(self);
+      const keys = await withAdmin(loaded.config, (admin) => admin.listKeys());
+      if (options.json === true) output.printJson(keys.map(keyJson));
+      else output.print(keys.length === 0 ? "There are no keys." : keyTable(keys));
+    });
+  addExamples(addSettings(command, dataSettings), [
+    ["keys list", "what keys there are"],
+    ["keys list --json | jq -r '.[] | select(.status == \"valid\").id'", "the valid ones"],
+  ]);
+  return command;
+}
+
+function revokeCommand(output: Output): Command {
+  const command = new Command("revoke")
+    .description("revoke a key: from now on it opens nothing")
+    .argument("<id>", "id of the key, as keys list shows it")
+    .action(async (id: string, _options: unknown, self: Command) => {
+      const { config } = loadSettings(self);
+      if (!(await withAdmin(config, (admin) => admin.revokeKey(id)))) {
+        throw new CliError(
+          exitCodes.notFound,
+          `there is no key ${callerText(id)}, or it was revoked before`,
+        );
+      }
+      output.remark(`The key ${id} is revoked.`);
+    });
+  addExamples(addSettings(command, dataSettings), [
+    ["keys revoke k_9f86d081884c", "take a key back; a running server refuses it at once"],
+  ]);
+  return command;
+}
+
+function statusOf({ expiresAt, revokedAt }: KeyInfo): "valid" | "revoked" | "expired" {
+  if (revokedAt !== null) return "revoked";
+  return expiresAt !== null && expiresAt <= Date.now() ? "expired" : "valid";
+}
+
+function keyJson(key: KeyInfo) {
+  return {
+    id: key.id,
+    role: key.role,
+    customerId: key.customerId,
+    agentId: key.agentId,
+    status: statusOf(key),
+    createdAt: timeJson(key.createdAt),
+    expiresAt: timeJson(key.expiresAt),
+    revokedAt: timeJson(key.revokedAt),
+  };
+}
+
+function keyTable(keys: readonly KeyInfo[]): string {
+  const rows = keys.map((key) => [
+    key.id,
+    key.role,
+    callerText(key.customerId ?? key.agentId),
+    statusOf(key),
+    timeText(key.createdAt),
+    timeText(key.expiresAt),
+  ]);
+  return table([["ID", "ROLE", "FOR", "STATUS", "CREATED", "EXPIRES"], ...rows]);
+}

@@ -1,0 +1,61 @@
+import { styleText } from "node:util";
+import { Command } from "commander";
+import { version } from "../version.ts";
+import { backupCommand } from "./backup.ts";
+import { completionCommand } from "./completion.ts";
+import { configCommand } from "./config.ts";
+import { doctorCommand } from "./doctor.ts";
+import { exitCodes } from "./exit.ts";
+import { addExamples } from "./help.ts";
+import { keysCommand } from "./keys.ts";
+import type { Output } from "./output.ts";
+import { secretsCommand } from "./secrets.ts";
+import { serveCommand } from "./serve.ts";
+import { sessionsCommand } from "./sessions.ts";
+
+/** What each exit status means, as `--help` and the documents tell it. */
+const exitTexts: Readonly<Record<keyof typeof exitCodes, string>> = {
+  ok: "done",
+  failure: "could not be done; the message says why",
+  usage: "the command line or the configuration has a fault",
+  notFound: "there is nothing of that name or id",
+  dataUnavailable: "the data cannot be used: in use by another server, missing or unreadable",
+};
+
+/** The whole command line. Its faults are thrown (`endOf` tells their exit status). */
+export function createProgram(output: Output): Command {
+  const program = new Command("antechamber")
+    .description("A self-hosted session management service.")
+    .version(version)
+    .addCommand(serveCommand(output))
+    .addCommand(configCommand(output))
+    .addCommand(keysCommand(output))
+    .addCommand(sessionsCommand(output))
+    .addCommand(secretsCommand(output))
+    .addCommand(backupCommand(output))
+    .addCommand(doctorCommand(output));
+  program.addCommand(completionCommand(output, program));
+  program.addHelpText("after", `\nExit status:\n${exitLines().join("\n")}`);
+  addExamples(program, [
+    ["serve", "serve on http://127.0.0.1:8080, data in ./data"],
+    ["serve --port 9000 --base-path /gks-server/v1", "elsewhere"],
+    ["help keys create", "about one command"],
+  ]);
+  everyCommand(program, (command) => {
+    command.exitOverride();
+    command.showHelpAfterError("(--help tells more)");
+    command.configureHelp({ styleTitle: (title) => styleText("bold", title), sortOptions: false });
+  });
+  return program;
+}
+
+function exitLines(): string[] {
+  const names = Object.keys(exitCodes) as (keyof typeof exitCodes)[];
+  return names.map((name) => `  ${exitCodes[name]}  ${exitTexts[name]}`);
+}
+
+/** Calls `visit` for `command` and all commands below it. */
+export function everyCommand(command: Command, visit: (command: Command) => void): void {
+  visit(command);
+  for (const below of command.commands) everyCommand(below, visit);
+}

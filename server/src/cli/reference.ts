@@ -1,0 +1,32 @@
+import type { Command } from "commander";
+import { everyCommand } from "./program.ts";
+
+/** The help of every command, in Markdown, for `docs/cli.md`. */
+export function commandReference(program: Command): string {
+  const sections: string[] = [];
+  everyCommand(program, (command) => {
+    const name = fullName(command);
+    const level = name === program.name() ? "##" : "###";
+    sections.push(`${level} ${name}\n\n\`\`\`text\n${helpOf(command)}\n\`\`\``);
+  });
+  return sections.join("\n\n");
+}
+
+function fullName(command: Command): string {
+  const { parent } = command;
+  return parent === null ? command.name() : `${fullName(parent)} ${command.name()}`;
+}
+
+/** The help as it is printed, examples too, for a page of 100 columns and without colours. */
+function helpOf(command: Command): string {
+  let text = "";
+  command.configureOutput({
+    writeOut: (part) => {
+      text += part;
+    },
+    getOutHelpWidth: () => 100,
+    getOutHasColors: () => false,
+  });
+  command.outputHelp();
+  return text.trim();
+}

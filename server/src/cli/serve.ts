@@ -1,0 +1,58 @@
+import { Command } from "commander";
+import { pino } from "pino";
+import { settingNames } from "../config/settings.ts";
+import { exitCodes } from "./exit.ts";
+import { addExamples } from "./help.ts";
+import type { Output } from "./output.ts";
+import { addSettings, loadSettings } from "./settings.ts";
+
+/** `serve`: the service, until a signal ends it. */
+export function serveCommand(output: Output): Command {
+  const command = new Command("serve")
+    .description("run the service until it is told to stop (SIGTERM, SIGINT)")
+    .action(async (_options: unknown, self: Command) => {
+      const { config } = loadSettings(self);
+      logUncaught();
+      const stopped = stopSignal();
+      // What the other commands have no use for.
+      const { start } = await import("../start.ts");
+      const server = await start(config);
+      output.print(`antechamber listening on ${server.url}`);
+      await stopped;
+      await server.close();
+    });
+  addSettings(command, settingNames);
+  addExamples(command, [
+    ["serve", "http://127.0.0.1:8080, data in ./data"],
+    ["serve --port 0 --data-dir /var/lib/antechamber", "a free port; the ready line names it"],
+    ["serve --host 0.0.0.0 --auth key", "for other machines, which then need keys"],
+    [
+      "serve --base-path /gks-server/v1 --cors-origins https://shop.example",
+      "for existing clients",
+    ],
+  ]);
+  return command;
+}
+
+/** A defect that nobody caught is logged like everything else, and ends the process. */
+function logUncaught(): void {
+  const end = (error: unknown) => {
+    const log = pino({ base: null }, pino.destination({ dest: 2, sync: true }));
+    log.fatal({ err: error }, "uncaught error");
+    process.exit(exitCodes.failure);
+  };
+  process.on("uncaughtException", end).on("unhandledRejection", end);
+}
+
+/** Resolves with the first signal to stop; the second ends the process at once. */
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = () => {
+      resolve();
+      for (const signal of ["SIGTERM", "SIGINT"] as const) {
+        process.off(signal, stop).on(signal, () => process.exit(exitCodes.failure));
+      }
+    };
+    process.on("SIGTERM", stop).on("SIGINT", stop);
+  });
+}

@@ -1,0 +1,49 @@
+import { type Command, Option } from "commander";
+import { type ConfigInput, type LoadedConfig, loadConfig } from "../config/load.ts";
+import {
+  flagOf,
+  type SettingName,
+  settingNames,
+  settingOf,
+  variableOf,
+} from "../config/settings.ts";
+
+/** The settings that matter to a command that works on the data of a server. */
+export const dataSettings: readonly SettingName[] = ["dataDir", "store"];
+
+/** Adds `--config` and a flag for each of `names` to `command`. */
+export function addSettings(command: Command, names: readonly SettingName[]): Command {
+  command.addOption(
+    new Option("--config <file>", "configuration file (env: ANTECHAMBER_CONFIG)").helpGroup(
+      "Settings:",
+    ),
+  );
+  for (const name of names) command.addOption(optionOf(name).helpGroup("Settings:"));
+  return command;
+}
+
+function optionOf(name: SettingName): Option {
+  const { list, allowed, description, placeholder, default: value } = settingOf(name);
+  const end = list === true ? "; repeatable" : `, default: ${value}`;
+  const option = new Option(
+    `${flagOf(name)} <${placeholder}>`,
+    `${description.charAt(0).toLowerCase()}${description.slice(1)} (env: ${variableOf(name)}${end})`,
+  );
+  // Shells complete these; loadConfig() checks them, so that every fault is named at once.
+  if (/^\w+((, \w+)* or \w+)?$/.test(allowed)) option.argChoices = allowed.split(/, | or /);
+  if (list === true) {
+    option.argParser((text: string, before: string[] | undefined) => [...(before ?? []), text]);
+  }
+  return option;
+}
+
+/** The configuration of `command`, from its flags, the environment and the file. */
+export function loadSettings(command: Command): LoadedConfig {
+  return loadConfig({ flags: flagsOf(command), env: process.env, cwd: process.cwd() });
+}
+
+function flagsOf(command: Command): ConfigInput["flags"] {
+  const given: Record<string, unknown> = command.opts();
+  const names = ["config", ...settingNames];
+  return Object.fromEntries(names.map((name) => [name, given[name]])) as ConfigInput["flags"];
+}

@@ -1,0 +1,39 @@
+import type { Lifetimes } from "../session/lifetime.ts";
+
+/** Who may call: `local` asks for no credential and stays on this machine, `key` asks for a key. */
+export type AuthMode = "local" | "key";
+
+/** The least severe lines that reach the log. */
+export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
+
+/** Which requests get a line of their own in the log: those that failed here (5xx), all, or none. */
+export type AccessLog = "errors" | "all" | "off";
+
+/**
+ * A valid configuration; `load.ts` makes it. All durations are in milliseconds. What each member
+ * means, its limits and its default stand in `settings.ts`.
+ */
+export interface Config {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** Absolute. */
+  readonly dataDir: string;
+  /** Beside the root, which is always served. Each begins with "/" and does not end with one. */
+  readonly basePaths: readonly string[];
+  readonly auth: AuthMode;
+  /** Exact origins as browsers send them, or the one entry "*" for any. */
+  readonly corsOrigins: readonly string[];
+  readonly lifetimes: Lifetimes;
+  readonly store: "sqlite";
+  /** Sessions kept in memory for retrieving. */
+  readonly cacheSessions: number;
+  /** Changes that may wait for the disk; one more is refused with `unavailable`. */
+  readonly maxPendingWrites: number;
+  /** How long a request waits for the store before it is refused. */
+  readonly storeTimeout: number;
+  /** How long a stopping server lets admitted requests go on. */
+  readonly shutdownTimeout: number;
+  readonly logLevel: LogLevel;
+  readonly accessLog: AccessLog;
+}

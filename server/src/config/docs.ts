@@ -1,0 +1,22 @@
+import { flagOf, settingNames, settingOf, variableOf } from "./settings.ts";
+
+/** The settings as a table in Markdown, for `docs/operating.md`. */
+export function settingsTable(): string {
+  const rows = settingNames.map((name) => {
+    const setting = settingOf(name);
+    const value = setting.default === "" ? "none" : code(setting.default);
+    const names = [code(variableOf(name)), code(flagOf(name)), code(name)].join("<br>");
+    const allowed =
+      setting.list === true ? `${setting.allowed}; several with commas` : setting.allowed;
+    return `| ${names} | ${value} | ${setting.description}. | ${allowed} |`;
+  });
+  return [
+    "| variable, flag, file key | default | meaning | allowed |",
+    "|---|---|---|---|",
+    ...rows,
+  ].join("\n");
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
+}

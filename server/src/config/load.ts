@@ -1,0 +1,183 @@
+import { resolve } from "node:path";
+import type { Config } from "./config.ts";
+import { ConfigError, type ConfigFault, masked, suggestion } from "./faults.ts";
+import { type ConfigFile, readConfigFile } from "./file.ts";
+import {
+  flagOf,
+  type Setting,
+  type SettingName,
+  settingNames,
+  settingOf,
+  type Values,
+  variableOf,
+} from "./settings.ts";
+import { isLoopback } from "./values.ts";
+
+/** Where a configuration is read from. */
+export interface ConfigInput {
+  /** Flags by the names of their settings, and `config`; repeatable ones as arrays. */
+  readonly flags: Readonly<Record<string, string | readonly string[] | undefined>>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Relative paths start here; the default file is looked for here. */
+  readonly cwd: string;
+}
+
+/** Where a value was found. */
+export interface Source {
+  readonly kind: "flag" | "environment" | "file" | "default";
+  /** `--port`, `ANTECHAMBER_PORT`, `port in antechamber.json`, `default`. */
+  readonly from: string;
+}
+
+/** A valid configuration and where each value of it comes from. */
+export interface LoadedConfig {
+  readonly config: Config;
+  readonly values: Values;
+  readonly sources: Readonly<Record<SettingName, Source>>;
+}
+
+/** Variables that begin like settings and are something else. */
+const otherVariables = ["ANTECHAMBER_CONFIG", "ANTECHAMBER_RUNTIME", "ANTECHAMBER_LONG"];
+
+interface Found extends Source {
+  readonly raw: unknown;
+  /** Where a relative path starts. */
+  readonly folder: string;
+}
+
+/**
+ * Reads the configuration: flags before environment before file before default. Throws a
+ * `ConfigError` that names every fault at once. An empty variable counts as not set.
+ */
+export function loadConfig({ flags, env, cwd }: ConfigInput): LoadedConfig {
+  const faults: ConfigFault[] = unknownVariables(env);
+  const file = readConfigFile(namedFile(flags, env), cwd, faults);
+  const values: Partial<Record<SettingName, unknown>> = {};
+  const sources: Partial<Record<SettingName, Source>> = {};
+  for (const name of settingNames) {
+    const found = find(name, { flags, env, cwd }, file);
+    values[name] = read(name, found, faults);
+    sources[name] = { kind: found.kind, from: found.from };
+  }
+  const found = sources as Record<SettingName, Source>;
+  faults.push(...contradictions(values as Partial<Values>, found));
+  if (faults.length > 0) throw new ConfigError(faults);
+  return { config: configOf(values as Values), values: values as Values, sources: found };
+}
+
+function namedFile(
+  flags: ConfigInput["flags"],
+  env: ConfigInput["env"],
+): { file: string; from: string } | undefined {
+  if (typeof flags.config === "string") return { file: flags.config, from: "--config" };
+  const file = env.ANTECHAMBER_CONFIG;
+  return file === undefined || file === "" ? undefined : { file, from: "ANTECHAMBER_CONFIG" };
+}
+
+function unknownVariables(env: ConfigInput["env"]): ConfigFault[] {
+  const known = [...settingNames.map(variableOf), ...otherVariables];
+  return Object.keys(env)
+    .filter((name) => name.startsWith("ANTECHAMBER_") && !known.includes(name))
+    .map((name) => ({
+      from: name,
+      message: `there is no such setting${suggestion(name, known)}${hintOfLinks(name, env[name])}`,
+    }));
+}
+
+/** Kubernetes sets variables of its own for a Service that is called antechamber. */
+function hintOfLinks(name: string, value: unknown): string {
+  const isLink =
+    /^ANTECHAMBER_(SERVICE_|PORT_\d)/.test(name) || /^tcp:\/\/[\d.:]+$/.test(String(value));
+  return isLink ? ", and Kubernetes made it: set enableServiceLinks: false in the pod" : "";
+}
+
+function find(name: SettingName, input: ConfigInput, file: ConfigFile | undefined): Found {
+  const { flags, env, cwd } = input;
+  if (flags[name] !== undefined) {
+    return { kind: "flag", from: flagOf(name), raw: flags[name], folder: cwd };
+  }
+  const variable = variableOf(name);
+  if (env[variable] !== undefined && env[variable] !== "") {
+    return { kind: "environment", from: variable, raw: env[variable], folder: cwd };
+  }
+  if (file !== undefined && Object.hasOwn(file.members, name)) {
+    const from = `${name} in ${file.name}`;
+    return { kind: "file", from, raw: file.members[name], folder: file.folder };
+  }
+  return { kind: "default", from: "default", raw: settingOf(name).default, folder: cwd };
+}
+
+/** The value, or `undefined` with its fault added to `faults`. */
+function read(name: SettingName, found: Found, faults: ConfigFault[]): unknown {
+  const setting: Setting = settingOf(name);
+  const result = setting.schema.safeParse(found.raw);
+  if (result.success) {
+    return setting.path === true ? resolve(found.folder, String(result.data)) : result.data;
+  }
+  const reasons = result.error.issues
+    .filter((issue) => issue.code === "custom" && issue.message !== "Invalid input")
+    .map((issue) => masked(issue.message));
+  const hint = hintOfLinks("", found.raw);
+  const why = reasons.length === 0 ? "" : `: ${[...new Set(reasons)].join(", ")}`;
+  const what = `${shown(found.raw)} is not allowed${why}`;
+  faults.push({ from: found.from, message: `${what}; allowed is ${setting.allowed}${hint}` });
+  return undefined;
+}
+
+/** A value as a message repeats it: on one line, not too long, without passwords. */
+function shown(raw: unknown): string {
+  const text = masked(JSON.stringify(raw) ?? String(raw));
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
+}
+
+/** Values that are right each by itself and wrong together. */
+function contradictions(
+  values: Partial<Values>,
+  sources: Readonly<Record<SettingName, Source>>,
+): ConfigFault[] {
+  const faults: ConfigFault[] = [];
+  const { host, auth, anonymousLifetime, recognizedLifetime } = values;
+  if (auth === "local" && host !== undefined && !isLoopback(host)) {
+    faults.push({
+      from: `host (${sources.host.from})`,
+      message:
+        `${host} can be reached from other machines, and auth is local: everybody there would be allowed everything. ` +
+        "Set auth to key (--auth key or ANTECHAMBER_AUTH=key) and make keys with antechamber keys create, or listen on 127.0.0.1",
+    });
+  }
+  if (
+    anonymousLifetime !== undefined &&
+    recognizedLifetime !== undefined &&
+    recognizedLifetime < anonymousLifetime
+  ) {
+    faults.push({
+      from: `recognizedLifetime (${sources.recognizedLifetime.from})`,
+      message:
+        "it is shorter than anonymousLifetime: a session could expire by being recognized. " +
+        "Make it at least as long",
+    });
+  }
+  return faults;
+}
+
+function configOf(values: Values): Config {
+  return {
+    host: values.host,
+    port: values.port,
+    dataDir: values.dataDir,
+    basePaths: values.basePath,
+    auth: values.auth,
+    corsOrigins: values.corsOrigins,
+    lifetimes: {
+      anonymous: { idle: values.anonymousIdle, total: values.anonymousLifetime },
+      recognized: { idle: values.recognizedIdle, total: values.recognizedLifetime },
+    },
+    store: values.store,
+    cacheSessions: values.cacheSessions,
+    maxPendingWrites: values.maxPendingWrites,
+    storeTimeout: values.storeTimeout,
+    shutdownTimeout: values.shutdownTimeout,
+    logLevel: values.logLevel,
+    accessLog: values.accessLog,
+  };
+}

@@ -1,0 +1,155 @@
+import { isIP } from "node:net";
+import { z } from "zod";
+
+/*
+ * The kinds of values that settings have. Each is read from text (flags, environment) or from the
+ * JSON of the file, and refuses with a sentence where the setting's own `allowed` does not say it.
+ */
+
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+const units: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: SECOND,
+  m: MINUTE,
+  h: HOUR,
+  d: DAY,
+};
+
+/** Milliseconds of a text such as `30m`, or `undefined` when it is no duration. */
+export function parseDuration(text: string): number | undefined {
+  const [, digits, unit = ""] = /^(\d{1,15})(ms|s|m|h|d)$/.exec(text) ?? [];
+  const factor = units[unit];
+  if (digits === undefined || factor === undefined) return undefined;
+  const milliseconds = Number(digits) * factor;
+  return Number.isSafeInteger(milliseconds) ? milliseconds : undefined;
+}
+
+/** The shortest text that `parseDuration` reads as this many milliseconds. */
+export function formatDuration(milliseconds: number): string {
+  for (const unit of ["d", "h", "m", "s"]) {
+    const factor = units[unit] as number;
+    // A day reads better than 24 hours from two of them on.
+    if (unit === "d" && milliseconds < 2 * DAY) continue;
+    if (milliseconds >= factor && milliseconds % factor === 0) {
+      return `${milliseconds / factor}${unit}`;
+    }
+  }
+  return `${milliseconds}ms`;
+}
+
+/** A duration of `least` to `most`, both as text. */
+export function duration(least: string, most: string): z.ZodType<number> {
+  const milliseconds = z.number().min(msOf(least)).max(msOf(most));
+  return z
+    .string()
+    .transform((text) => parseDuration(text.trim()))
+    .pipe(milliseconds);
+}
+
+function msOf(text: string): number {
+  return parseDuration(text) as number;
+}
+
+/** A whole number of `least` to `most`. */
+export function count(least: number, most: number): z.ZodType<number> {
+  const digits = z
+    .string()
+    .trim()
+    .regex(/^\d{1,15}$/)
+    .transform(Number);
+  return z.union([z.number(), digits]).pipe(z.int().min(least).max(most));
+}
+
+/** One of a few words. */
+export function word<const Words extends readonly [string, ...string[]]>(words: Words) {
+  return z.string().trim().pipe(z.enum(words));
+}
+
+/** A list: a JSON array, a text with commas, or several of them where a flag is repeated. */
+export function list(item: z.ZodType<string, string>): z.ZodType<string[]> {
+  return z
+    .union([z.string(), z.array(z.string())])
+    .transform((raw) =>
+      (typeof raw === "string" ? [raw] : raw)
+        .flatMap((text) => text.split(","))
+        .map((text) => text.trim())
+        .filter((text) => text !== ""),
+    )
+    .pipe(z.array(item).refine(hasNoDuplicates, "the same entry stands there twice"));
+}
+
+function hasNoDuplicates(entries: readonly string[]): boolean {
+  return new Set(entries).size === entries.length;
+}
+
+/** Any text but an empty one. */
+export const text: z.ZodType<string> = z
+  .string()
+  .trim()
+  .min(1)
+  .regex(/^\P{Cc}*$/u);
+
+/** An IP address or a host name, without brackets and without a port. */
+export const host: z.ZodType<string> = z
+  .string()
+  .trim()
+  .transform((name) => name.replace(/^\[(.*)\]$/, "$1"))
+  .refine((name) => isIP(name) !== 0 || isHostName(name));
+
+function isHostName(name: string): boolean {
+  // All digits and dots, and yet no address: a mistyped one.
+  if (name.length > 253 || /^[\d.]+$/.test(name)) return false;
+  return name.split(".").every((label) => /^[a-z\d]([a-z\d-]{0,61}[a-z\d])?$/i.test(label));
+}
+
+/** Whether only this machine can reach a server that listens there. */
+export function isLoopback(name: string): boolean {
+  if (name.toLowerCase() === "localhost" || name === "::1") return true;
+  return isIP(name) === 4 && name.startsWith("127.");
+}
+
+/** What the server itself serves at the root; a base path below one of these would hide it. */
+const ownPaths = ["sessions", "healthz", "readyz", "metrics", "openapi.json", "docs"];
+
+/** A path to serve the API below, such as `/gks-server/v1`. */
+export const basePath: z.ZodType<string, string> = z.string().superRefine((path, context) => {
+  const fault = faultOfBasePath(path);
+  if (fault !== undefined) context.addIssue({ code: "custom", message: fault });
+});
+
+function faultOfBasePath(path: string): string | undefined {
+  if (path === "/") return "the root is served without being named";
+  if (!path.startsWith("/")) return `${path} does not begin with /`;
+  if (path.endsWith("/")) return `${path} ends with / (both forms are served without it)`;
+  const segments = path.slice(1).split("/");
+  if (!segments.every((segment) => /^[A-Za-z\d._~-]+$/.test(segment))) {
+    return `${path} has other characters than letters, digits and / . _ ~ -`;
+  }
+  if (segments.some((segment) => segment === "." || segment === "..")) {
+    return `${path} has . or .. as a part`;
+  }
+  const [first = ""] = segments;
+  return ownPaths.includes(first)
+    ? `${path} hides what the server itself serves at /${first}`
+    : undefined;
+}
+
+/** An origin exactly as browsers send it (RFC 6454, section 6.2), or `*`. */
+export const origin: z.ZodType<string, string> = z.string().superRefine((value, context) => {
+  const fault = faultOfOrigin(value);
+  if (fault !== undefined) context.addIssue({ code: "custom", message: fault });
+});
+
+function faultOfOrigin(value: string): string | undefined {
+  if (value === "*") return undefined;
+  if (!/^[a-z][a-z\d+.-]*:\/\/[^/?#@\s*]+$/i.test(value) || !URL.canParse(value)) {
+    return `${value} is not a scheme and a host alone`;
+  }
+  // Only of the web's own schemes is the origin that a browser sends known for sure.
+  const { protocol, origin: sent } = new URL(value);
+  if (!/^https?:$/.test(protocol) || sent === value) return undefined;
+  return `browsers send ${value} as ${sent}`;
+}

@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { test } from "node:test";
+import { startServer } from "../support/server-process.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { run, runHere, succeed, succeedJson } from "./run.ts";
+
+interface KeyJson {
+  readonly id: string;
+  readonly key?: string;
+  readonly role: string;
+  readonly customerId: string | null;
+  readonly agentId: string | null;
+  readonly status: string;
+  readonly createdAt: string;
+  readonly expiresAt: string | null;
+}
+
+function bearer(key: string): RequestInit {
+  return { method: "PUT", headers: { authorization: `Bearer ${key}` } };
+}
+
+test("a key is made, listed and revoked without a server", async () => {
+  await using folder = temporaryDirectory();
+  const data = ["--data-dir", folder.path];
+  const made = await run(["keys", "create", "--role", "agent", "--agent", "anna", ...data]);
+  assert.equal(made.code, 0, made.stderr);
+  // The key alone on stdout, so that a script can take it.
+  assert.match(made.stdout, /^ak_[\w-]{43}\n$/);
+  const [listed, ...others] = await succeedJson<KeyJson[]>(["keys", "list", ...data]);
+  assert.ok(listed);
+  assert.deepEqual(others, []);
+  assert.match(listed.id, /^k_[\da-f]{12}$/);
+  assert.equal(made.stderr, `This is the only time that the key ${listed.id} is shown.\n`);
+  assert.deepEqual([listed.role, listed.agentId, listed.customerId], ["agent", "anna", null]);
+  assert.deepEqual([listed.status, listed.expiresAt], ["valid", null]);
+  const key = made.stdout.trim();
+  const hash = createHash("sha256").update(key).digest("hex");
+  for (const text of [JSON.stringify(listed), await succeed(["keys", "list", ...data])]) {
+    assert.ok(!text.includes(key) && !text.includes(hash));
+  }
+  await succeed(["keys", "revoke", listed.id, ...data]);
+  const [revoked] = await succeedJson<KeyJson[]>(["keys", "list", ...data]);
+  assert.equal(revoked?.status, "revoked");
+  const again = await run(["keys", "revoke", listed.id, ...data]);
+  assert.equal(again.code, 3);
+  assert.match(again.stderr, /there is no key k_/);
+});
+
+test("a key has a customer or an agent only with the role for it, and valid ids", async () => {
+  const cases: [args: string[], message: RegExp][] = [
+    [["--role", "agent", "--customer", "c"], /the role agent has no customer/],
+    [["--role", "customer", "--agent", "a"], /the role customer has no agent/],
+    [["--role", "reporter", "--agent", "a"], /the role reporter has no agent/],
+    [["--role", "administrator", "--customer", "c"], /the role administrator has no customer/],
+    [["--role", "customer", "--customer", ""], /the customer's id is empty/],
+    [["--role", "agent", "--agent", "x".repeat(257)], /is longer than 256 characters/],
+    [["--role", "agent", "--agent", "a\tb"], /contains a control character/],
+    [["--role", "agent", "--expires", "soon"], /"soon" is not a duration such as 90d/],
+    [["--role", "agent", "--expires", "0d"], /valid for some time/],
+  ];
+  for (const [args, message] of cases) {
+    const { code, stdout, stderr } = await runHere(["keys", "create", ...args]);
+    assert.equal(code, 2, args.join(" "));
+    assert.equal(stdout, "");
+    assert.match(stderr, message);
+  }
+});
+
+test("a key expires after the time it was given", async () => {
+  await using folder = temporaryDirectory();
+  const args = ["keys", "create", "--role", "reporter", "--data-dir", folder.path];
+  const long = await succeedJson<KeyJson>([...args, "--expires", "90d"]);
+  const life = Date.parse(String(long.expiresAt)) - Date.parse(long.createdAt);
+  assert.equal(life, 90 * 86_400_000);
+  await succeed([...args, "--expires", "1ms"]);
+  const keys = await succeedJson<KeyJson[]>(["keys", "list", "--data-dir", folder.path]);
+  assert.deepEqual(
+    keys.map(({ status }) => status),
+    ["valid", "expired"],
+  );
+});
+
+test("a running server takes a new key at once, and refuses it at once when it is revoked", async () => {
+  await using server = await startServer({ env: { ANTECHAMBER_AUTH: "key" } });
+  const data = ["--data-dir", server.dataDir];
+  const url = `${server.url}/sessions/new`;
+  assert.equal((await fetch(url, { method: "PUT" })).status, 401);
+  const { key, id } = await succeedJson<KeyJson>(["keys", "create", "--role", "agent", ...data]);
+  assert.ok(key);
+  assert.equal((await fetch(url, bearer(key))).status, 200);
+  await succeed(["keys", "revoke", id, ...data]);
+  assert.equal((await fetch(url, bearer(key))).status, 401);
+  assert.equal((await run(["keys", "revoke", id, ...data])).code, 3);
+});
+
+test("a folder in which no server ever ran is not filled by looking into it", async () => {
+  await using folder = temporaryDirectory();
+  const missing = `${folder.path}/missing`;
+  for (const args of [
+    ["keys", "list"],
+    ["keys", "revoke", "k_0"],
+    ["sessions", "get", "x"],
+  ]) {
+    const { code, stderr } = await run([...args, "--data-dir", missing]);
+    assert.equal(code, 4, args.join(" "));
+    assert.match(stderr, /there is no data in .*missing/);
+  }
+  assert.equal((await run(["doctor", "--data-dir", missing])).code, 4);
+  assert.equal((await run(["backup", `${missing}.db`, "--data-dir", missing])).code, 4);
+});

@@ -1,0 +1,90 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { endOf } from "../../src/cli/exit.ts";
+import { createProgram, everyCommand } from "../../src/cli/program.ts";
+import { launcher } from "../support/server-process.ts";
+
+/** What a command came to. */
+export interface Result {
+  /** `null` when a signal ended it. */
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+}
+
+/** Runs the command line as users do, by its launcher, without any setting of who runs the tests. */
+export async function run(args: readonly string[], options: RunOptions = {}): Promise<Result> {
+  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith("ANTECHAMBER_"));
+  const child = spawn(launcher, args, {
+    cwd: options.cwd,
+    env: {
+      ...Object.fromEntries(kept),
+      ANTECHAMBER_RUNTIME: process.env.ANTECHAMBER_RUNTIME ?? "bun",
+      ...options.env,
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let [stdout, stderr] = ["", ""];
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    stdout += chunk;
+  });
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+    stderr += chunk;
+  });
+  const [code] = (await once(child, "close")) as [number | null];
+  return { code, stdout, stderr };
+}
+
+/** Runs a command that must succeed, and gives what it printed. */
+export async function succeed(args: readonly string[], options: RunOptions = {}): Promise<string> {
+  const { code, stdout, stderr } = await run(args, options);
+  if (code !== 0) throw new Error(`antechamber ${args.join(" ")} ended with ${code}: ${stderr}`);
+  return stdout;
+}
+
+/** The same with `--json`, read. */
+export async function succeedJson<T>(args: readonly string[], options?: RunOptions): Promise<T> {
+  return JSON.parse(await succeed([...args, "--json"], options)) as T;
+}
+
+/** Runs a command in this process, which takes no time to start: for what ends before it begins. */
+export async function runHere(args: readonly string[]): Promise<Result> {
+  let [stdout, stderr] = ["", ""];
+  const out = (text: string) => {
+    stdout += text;
+  };
+  const err = (text: string) => {
+    stderr += text;
+  };
+  const program = createProgram({
+    print: out,
+    printJson: (value) => out(JSON.stringify(value)),
+    remark: err,
+  });
+  everyCommand(program, (command) => {
+    command.configureOutput({ writeOut: out, writeErr: err });
+  });
+  try {
+    await program.parseAsync(args, { from: "user" });
+    return { code: 0, stdout, stderr };
+  } catch (error) {
+    const { exitCode, message } = endOf(error);
+    return { code: exitCode, stdout, stderr: stderr + message };
+  }
+}
+
+/** The words of every command there is, without the program's own. */
+export function commandNames(): string[][] {
+  const names: string[][] = [];
+  everyCommand(createProgram({ print() {}, printJson() {}, remark() {} }), (command) => {
+    const words: string[] = [];
+    for (let at = command; at.parent !== null; at = at.parent) words.unshift(at.name());
+    names.push(words);
+  });
+  return names;
+}

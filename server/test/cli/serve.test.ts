@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { connect } from "node:net";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { spawnServer, startServer } from "../support/server-process.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { run, succeed } from "./run.ts";
+
+test("serve prints its one line on stdout and logs JSON on stderr", async () => {
+  await using server = await startServer();
+  assert.equal((await fetch(`${server.url}/healthz`)).status, 200);
+  const { code } = await server.kill();
+  assert.equal(code, 0);
+  assert.equal(server.stdout(), `antechamber listening on ${server.url}\n`);
+  const lines = server.stderr().trim().split("\n");
+  for (const line of lines)
+    assert.equal(typeof (JSON.parse(line) as { time: unknown }).time, "number");
+});
+
+test("the second signal ends a server that waits for its requests", async () => {
+  await using server = await startServer({ env: { ANTECHAMBER_SHUTDOWN_TIMEOUT: "1m" } });
+  const { hostname, port } = new URL(server.url);
+  const slow = connect(Number(port), hostname);
+  slow.on("error", () => {});
+  const head = ["POST /sessions/undefined HTTP/1.1", `Host: ${hostname}`, "Content-Length: 9"];
+  slow.write([...head, "Content-Type: application/json", "", "{"].join("\r\n"));
+  // The request is admitted once another one on the same server is answered.
+  await fetch(`${server.url}/healthz`);
+  void server.kill("SIGTERM");
+  while (!server.stderr().includes('"stopping"')) await new Promise(setImmediate);
+  const { code } = await server.kill("SIGTERM");
+  slow.destroy();
+  assert.equal(code, 1);
+});
+
+test("a second server on the same data is refused with 4 and says why", async () => {
+  await using first = await startServer();
+  const second = await run(["serve", "--port", "0", "--data-dir", first.dataDir]);
+  assert.equal(second.code, 4);
+  assert.equal(second.stdout, "");
+  assert.ok(second.stderr.includes(first.dataDir), second.stderr);
+  assert.doesNotMatch(second.stderr, /\n\s+at /);
+  assert.equal((await fetch(`${first.url}/healthz`)).status, 200);
+});
+
+test("a port in use is told without a stack, and the data is let go", async () => {
+  await using first = await startServer();
+  await using folder = temporaryDirectory();
+  const { port } = new URL(first.url);
+  const second = await run(["serve", "--port", port, "--data-dir", folder.path]);
+  assert.equal(second.code, 1);
+  assert.match(second.stderr, new RegExp(port));
+  assert.doesNotMatch(second.stderr, /\n\s+at /);
+  await succeed(["keys", "list", "--data-dir", folder.path]);
+});
+
+test("the control socket is its owner's alone and goes with its server", async () => {
+  await using folder = temporaryDirectory();
+  const socket = join(folder.path, "control.sock");
+  await using server = await startServer({ dataDir: folder.path });
+  assert.equal(statSync(socket).mode & 0o777, 0o600);
+  await server.kill();
+  assert.ok(!existsSync(socket));
+});
+
+test("the socket that a killed server left is in nobody's way", async () => {
+  await using folder = temporaryDirectory();
+  const data = ["--data-dir", folder.path];
+  {
+    await using server = await startServer({ dataDir: folder.path });
+    await server.kill("SIGKILL");
+  }
+  assert.ok(existsSync(join(folder.path, "control.sock")));
+  await succeed(["keys", "create", "--role", "reporter", ...data]);
+  await using server = await startServer({ dataDir: folder.path });
+  assert.match(await succeed(["keys", "list", ...data]), /reporter/);
+  assert.equal((await fetch(`${server.url}/healthz`)).status, 200);
+});
+
+test("commands reach a server whose data folder has a path too long for a socket", async () => {
+  await using folder = temporaryDirectory();
+  const dataDir = join(folder.path, "a".repeat(60), "b".repeat(60));
+  mkdirSync(dataDir, { recursive: true });
+  let socket = "";
+  {
+    await using server = await startServer({ dataDir });
+    socket = readFileSync(join(dataDir, "control.path"), "utf8");
+    assert.equal(statSync(socket).mode & 0o777, 0o600);
+    assert.equal(statSync(dirname(socket)).mode & 0o777, 0o700);
+    await succeed(["keys", "create", "--role", "reporter", "--data-dir", dataDir]);
+    await server.kill("SIGKILL");
+  }
+  // The next server takes away what the killed one left.
+  await using server = await startServer({ dataDir });
+  assert.ok(!existsSync(dirname(socket)));
+  assert.match(await succeed(["keys", "list", "--data-dir", dataDir]), /reporter/);
+  socket = readFileSync(join(dataDir, "control.path"), "utf8");
+  await server.kill();
+  assert.ok(!existsSync(dirname(socket)));
+});
+
+test("a signal before the server is ready ends it in good order", async () => {
+  const server = spawnServer();
+  try {
+    while (!existsSync(join(server.dataDir, "lock"))) await new Promise(setImmediate);
+    const { code } = await server.kill();
+    assert.equal(code, 0, server.stderr());
+  } finally {
+    await server.end();
+  }
+});

@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type ServerProcess, startServer } from "../support/server-process.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { run, runHere, succeed, succeedJson } from "./run.ts";
+
+interface Info {
+  readonly sessionId: string;
+  readonly status?: string;
+  readonly state: string;
+  readonly customerId: string | null;
+  readonly visitId: string | null;
+  readonly lastActiveAt: string;
+}
+
+async function call(
+  server: ServerProcess,
+  method: string,
+  path: string,
+  ids: { customer?: string; visit?: string } = {},
+): Promise<{ status: number; info: Info }> {
+  const response = await fetch(`${server.url}/sessions/${path}`, {
+    method,
+    headers: {
+      "content-type": "application/json",
+      ...(ids.customer === undefined ? {} : { gkc_customerId: ids.customer }),
+    },
+    ...(ids.visit === undefined ? {} : { body: JSON.stringify({ visitId: ids.visit }) }),
+  });
+  return { status: response.status, info: (await response.json()) as Info };
+}
+
+test("an operator sees a session as its server does, and ends it at once", async () => {
+  await using server = await startServer();
+  const data = ["--data-dir", server.dataDir];
+  const { info } = await call(server, "PUT", "new", { customer: "bob", visit: "v1" });
+  const seen = await succeedJson<Info>(["sessions", "get", info.sessionId, ...data]);
+  assert.deepEqual(seen, { ...info, status: "live" });
+  const text = await succeed(["sessions", "get", info.sessionId, ...data]);
+  assert.match(text, /\ncustomerId +bob\n/);
+
+  await succeed(["sessions", "end", info.sessionId, ...data]);
+  const after = await call(server, "GET", info.sessionId, { customer: "bob" });
+  assert.notEqual(after.info.sessionId, info.sessionId);
+  assert.equal((await call(server, "POST", info.sessionId, { customer: "bob" })).status, 404);
+  // Its visit is free again (contract rule 2).
+  assert.equal((await call(server, "PUT", "new", { visit: "v1" })).status, 200);
+  const ended = await succeedJson<Info>(["sessions", "get", info.sessionId, ...data]);
+  assert.equal(ended.status, "ended");
+  const again = await run(["sessions", "end", info.sessionId, ...data]);
+  assert.equal(again.code, 3);
+  assert.match(again.stderr, /no live session of this id/);
+});
+
+test("an anonymous session that is stored nowhere can be seen and ended", async () => {
+  await using server = await startServer();
+  const data = ["--data-dir", server.dataDir];
+  const { info } = await call(server, "PUT", "new");
+  const seen = await succeedJson<Info>(["sessions", "get", info.sessionId, ...data]);
+  assert.deepEqual(seen, { ...info, status: "live" });
+  await succeed(["sessions", "end", info.sessionId, ...data]);
+  assert.notEqual((await call(server, "GET", info.sessionId)).info.sessionId, info.sessionId);
+});
+
+test("ids that this service did not make are found nowhere", async () => {
+  await using server = await startServer();
+  for (const id of ["undefined", "A".repeat(40), "00000000-0000-0000-0000-0000000000"]) {
+    for (const action of ["get", "end"]) {
+      const result = await runHere(["sessions", action, id, "--data-dir", server.dataDir]);
+      assert.equal(result.code, 3, id);
+      assert.equal(result.stdout, "");
+    }
+  }
+});
+
+test("without a server the same commands work on its data", async () => {
+  await using folder = temporaryDirectory();
+  const data = ["--data-dir", folder.path];
+  let id = "";
+  {
+    await using server = await startServer({ dataDir: folder.path });
+    id = (await call(server, "PUT", "new", { customer: "bob" })).info.sessionId;
+    await server.kill();
+  }
+  assert.equal((await succeedJson<Info>(["sessions", "get", id, ...data])).customerId, "bob");
+  await succeed(["sessions", "end", id, ...data]);
+  await using server = await startServer({ dataDir: folder.path });
+  assert.notEqual((await call(server, "GET", id)).info.sessionId, id);
+});
+
+test("a rotated secret signs new ids, and the old ones stay valid, also after a restart", async () => {
+  await using folder = temporaryDirectory();
+  const ids: string[] = [];
+  {
+    await using server = await startServer({ dataDir: folder.path });
+    ids.push((await call(server, "PUT", "new")).info.sessionId);
+    const rotated = await succeedJson<{ secrets: number }>([
+      ...["secrets", "rotate", "--data-dir", folder.path],
+    ]);
+    assert.equal(rotated.secrets, 2);
+    ids.push((await call(server, "PUT", "new")).info.sessionId);
+    for (const id of ids) assert.equal((await call(server, "GET", id)).info.sessionId, id);
+    await server.kill();
+  }
+  await using server = await startServer({ dataDir: folder.path });
+  for (const id of ids) assert.equal((await call(server, "GET", id)).info.sessionId, id);
+});
+
+test("what a caller put into an id cannot reach the operator's terminal", async () => {
+  await using server = await startServer();
+  const { info } = await call(server, "PUT", "new", { visit: "v\u202Etxt" });
+  const text = await succeed(["sessions", "get", info.sessionId, "--data-dir", server.dataDir]);
+  assert.match(text, /\nvisitId +v\uFFFDtxt\n/);
+});

@@ -1,0 +1,206 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { ConfigError } from "../../src/config/faults.ts";
+import { type ConfigInput, loadConfig } from "../../src/config/load.ts";
+
+const root = mkdtempSync(join(tmpdir(), "antechamber-config-"));
+after(() => rmSync(root, { recursive: true, force: true }));
+
+/** An empty folder, or one with a configuration file. */
+function folder(name: string, members?: unknown): string {
+  const path = join(root, name);
+  mkdirSync(path);
+  if (members !== undefined) {
+    const text = typeof members === "string" ? members : JSON.stringify(members);
+    writeFileSync(join(path, "antechamber.json"), text);
+  }
+  return path;
+}
+
+const nowhere = folder("empty");
+
+function load(input: Partial<ConfigInput>) {
+  return loadConfig({ flags: {}, env: {}, cwd: nowhere, ...input });
+}
+
+/** The faults as lines `from: message`. */
+function faultsOf(input: Partial<ConfigInput>): string[] {
+  try {
+    load(input);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError, String(error));
+    return error.faults.map(({ from, message }) => `${from}: ${message}`);
+  }
+  return [];
+}
+
+test("without any settings the documented defaults apply", () => {
+  const { config, sources } = load({});
+  assert.deepEqual(config, {
+    host: "127.0.0.1",
+    port: 8080,
+    dataDir: join(nowhere, "data"),
+    basePaths: [],
+    auth: "local",
+    corsOrigins: [],
+    lifetimes: {
+      anonymous: { idle: 1_800_000, total: 86_400_000 },
+      recognized: { idle: 1_800_000, total: 86_400_000 },
+    },
+    store: "sqlite",
+    cacheSessions: 100_000,
+    maxPendingWrites: 10_000,
+    storeTimeout: 10_000,
+    shutdownTimeout: 10_000,
+    logLevel: "info",
+    accessLog: "errors",
+  });
+  assert.ok(Object.values(sources).every(({ kind }) => kind === "default"));
+});
+
+test("a flag wins over the environment, that over the file, that over the default", () => {
+  const cwd = folder("precedence", { port: 1, logLevel: "warn", accessLog: "all" });
+  const env = { ANTECHAMBER_PORT: "2", ANTECHAMBER_LOG_LEVEL: "error" };
+  const { config, sources } = load({ cwd, env, flags: { port: "3" } });
+  assert.equal(config.port, 3);
+  assert.equal(config.logLevel, "error");
+  assert.equal(config.accessLog, "all");
+  assert.equal(sources.port.from, "--port");
+  assert.equal(sources.logLevel.from, "ANTECHAMBER_LOG_LEVEL");
+  assert.equal(sources.accessLog.from, `accessLog in ${join(cwd, "antechamber.json")}`);
+  assert.equal(sources.host.from, "default");
+});
+
+test("every fault is named at once, with its place and what is allowed", () => {
+  const cwd = folder("faults", { prot: 1, cacheSessions: "many" });
+  const faults = faultsOf({
+    cwd,
+    flags: { port: "65536" },
+    env: { ANTECHAMBER_AUTH: "none", ANTECHAMBER_STORE_TIMEOUT: "10", ANTECHAMBER_HOTS: "::1" },
+  });
+  const file = join(cwd, "antechamber.json");
+  assert.deepEqual(faults, [
+    "ANTECHAMBER_HOTS: there is no such setting (did you mean ANTECHAMBER_HOST?)",
+    `prot in ${file}: there is no such setting (did you mean port?)`,
+    '--port: "65536" is not allowed; allowed is a whole number of 0 to 65535',
+    'ANTECHAMBER_AUTH: "none" is not allowed; allowed is local or key',
+    `cacheSessions in ${file}: "many" is not allowed; allowed is a whole number of 1 to 100000000`,
+    'ANTECHAMBER_STORE_TIMEOUT: "10" is not allowed; allowed is a duration of 10ms to 10m',
+  ]);
+});
+
+test("an address that others can reach is refused unless a key is asked for", () => {
+  for (const host of ["0.0.0.0", "::", "192.0.2.7", "sessions.example", "::ffff:127.0.0.1"]) {
+    const [fault, ...others] = faultsOf({ flags: { host } });
+    assert.match(String(fault), /^host \(--host\): .*Set auth to key/, host);
+    assert.deepEqual(others, []);
+    assert.equal(load({ flags: { host, auth: "key" } }).config.host, host);
+  }
+  for (const host of ["127.0.0.1", "127.9.9.9", "::1", "localhost", "[::1]"]) {
+    assert.deepEqual(faultsOf({ flags: { host } }), [], host);
+  }
+  for (const host of ["", "127.0.0.1:80", "a b", "300.1.1.1", "http://localhost"]) {
+    assert.equal(faultsOf({ flags: { host } }).length, 1, host);
+  }
+});
+
+test("a recognized session may not live shorter than an anonymous one", () => {
+  const [fault] = faultsOf({ env: { ANTECHAMBER_RECOGNIZED_LIFETIME: "23h" } });
+  assert.match(String(fault), /^recognizedLifetime \(ANTECHAMBER_RECOGNIZED_LIFETIME\): /);
+  const both = { ANTECHAMBER_RECOGNIZED_LIFETIME: "1h", ANTECHAMBER_ANONYMOUS_LIFETIME: "1h" };
+  assert.deepEqual(faultsOf({ env: both }), []);
+});
+
+test("durations need a unit and stay within their bounds", () => {
+  const idle = (text: string) => load({ flags: { anonymousIdle: text } }).config;
+  assert.equal(idle("1500ms").lifetimes.anonymous.idle, 1500);
+  assert.equal(idle("90s").lifetimes.anonymous.idle, 90_000);
+  assert.equal(idle("3650d").lifetimes.anonymous.idle, 315_360_000_000);
+  for (const text of ["0s", "999ms", "3651d", "30", "-5m", "1.5h", "1h30m", "99999999999999d"]) {
+    assert.equal(faultsOf({ flags: { anonymousIdle: text } }).length, 1, text);
+  }
+  assert.equal(faultsOf({ cwd: folder("bare", { anonymousIdle: 30 }) }).length, 1);
+});
+
+test("a list comes from repeated flags, commas, or an array in the file", () => {
+  const paths = ["/gks-server/v1", "/b"];
+  assert.deepEqual(load({ flags: { basePath: paths } }).config.basePaths, paths);
+  assert.deepEqual(
+    load({ env: { ANTECHAMBER_BASE_PATH: "/gks-server/v1, /b," } }).config.basePaths,
+    paths,
+  );
+  const cwd = folder("list", { basePath: paths, corsOrigins: "https://a.example" });
+  assert.deepEqual(load({ cwd }).config.basePaths, paths);
+  assert.deepEqual(load({ cwd }).config.corsOrigins, ["https://a.example"]);
+  assert.deepEqual(load({ cwd, flags: { basePath: [""] } }).config.basePaths, []);
+});
+
+test("base paths that could not be served are refused", () => {
+  const bad = [
+    "/",
+    "v1",
+    "/v1/",
+    "/a//b",
+    "/a/../b",
+    "/a?b",
+    "/a b",
+    "/%41",
+    "/healthz",
+    "/docs/x",
+  ];
+  for (const path of [...bad, "/sessions", "/a,/a"]) {
+    assert.equal(faultsOf({ flags: { basePath: [path] } }).length, 1, path);
+  }
+});
+
+test("origins are taken only as browsers send them", () => {
+  const good = ["https://shop.example", "http://localhost:3000", "capacitor://localhost"];
+  assert.deepEqual(load({ flags: { corsOrigins: good } }).config.corsOrigins, good);
+  assert.deepEqual(load({ flags: { corsOrigins: ["*"] } }).config.corsOrigins, ["*"]);
+  const bad = ["https://a.example/", "https://a.example:443", "https://A.example", "a.example"];
+  for (const origin of [...bad, "https://*.example", "null", "*,https://a.example"]) {
+    assert.equal(faultsOf({ flags: { corsOrigins: [origin] } }).length, 1, origin);
+  }
+});
+
+test("an empty variable counts as not set", () => {
+  const env = { ANTECHAMBER_PORT: "", ANTECHAMBER_CONFIG: "" };
+  assert.equal(load({ env }).sources.port.kind, "default");
+});
+
+test("a named file must be there; a file that is not an object of settings is refused", () => {
+  const [missing] = faultsOf({ flags: { config: "missing.json" } });
+  assert.match(String(missing), /^--config missing\.json: the file cannot be read: /);
+  assert.match(
+    String(faultsOf({ cwd: folder("broken", "{") })[0]),
+    /antechamber\.json: the file is not JSON: /,
+  );
+  assert.match(String(faultsOf({ cwd: folder("array", []) })[0]), /hold one JSON object/);
+});
+
+test("a data folder named in a file lies beside that file", () => {
+  const elsewhere = folder("elsewhere", { dataDir: "kept" });
+  const flags = { config: join(elsewhere, "antechamber.json") };
+  assert.equal(load({ flags }).config.dataDir, join(elsewhere, "kept"));
+  assert.equal(load({ flags: { ...flags, dataDir: "own" } }).config.dataDir, join(nowhere, "own"));
+});
+
+test("no message repeats a password, nor a long value in full", () => {
+  const text = faultsOf({ flags: { store: "redis://user:s3cret@host", host: "x ".repeat(500) } });
+  assert.doesNotMatch(text.join(), /s3cret|user/);
+  assert.ok(text.join().length < 500, text.join());
+});
+
+test("variables that Kubernetes makes for a Service of this name are explained", () => {
+  const env = { ANTECHAMBER_SERVICE_HOST: "10.0.0.1", ANTECHAMBER_PORT: "tcp://10.0.0.1:8080" };
+  const faults = faultsOf({ env });
+  assert.equal(faults.length, 2);
+  assert.ok(faults.every((fault) => fault.includes("enableServiceLinks: false")));
+});
+
+test("the launcher's and the tests' own variables are no settings", () => {
+  assert.deepEqual(faultsOf({ env: { ANTECHAMBER_RUNTIME: "node", ANTECHAMBER_LONG: "1" } }), []);
+});
