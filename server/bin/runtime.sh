@@ -71,6 +71,8 @@ find_runtime() {
   runtime_flags=
   case $1 in
     bun)
+      # More threads that mark for the collector only take turns with the one that serves.
+      export BUN_JSC_numberOfGCMarkers="${BUN_JSC_numberOfGCMarkers:-1}"
       find_bun "$2" && return 0
       echo "antechamber: Bun was found neither in node_modules nor on PATH: run npm ci, or set ANTECHAMBER_RUNTIME=node for Node 24 or later" >&2
       exit 69

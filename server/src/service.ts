@@ -88,31 +88,29 @@ export function createService(parts: ServiceParts): SessionService {
     throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
   }
 
-  /** The live session of this id within the scope. Looking is no use of it. */
-  function look(id: string, scope: Scope): Session | undefined | Promise<Session | undefined> {
+  /** The session of this id, live or not, whosever. Looking is no use of it. */
+  function look(id: string): Session | undefined | Promise<Session> {
     const known = store.recall(id);
-    if (known !== undefined) return visible(known, scope);
-    if (issuer.verify(id) === undefined) return undefined;
-    const found = store.find(id);
-    return found instanceof Promise
-      ? found.then((session) => visible(session, scope))
-      : visible(found, scope);
+    if (known !== undefined) return known;
+    return issuer.verify(id) === undefined ? undefined : store.find(id);
   }
 
-  function visible(session: Session, scope: Scope): Session | undefined {
-    return isLive(session, clock()) && isWithin(session.customerId, scope) ? session : undefined;
+  function isThere(session: Session, scope: Scope, now: number): boolean {
+    return isLive(session, now) && isWithin(session.customerId, scope);
   }
 
-  /** The session as this use leaves it. */
-  function used(session: Session | undefined): Session | undefined {
-    if (session === undefined) return undefined;
+  /** The session as this use leaves it, if it is live and within the scope. */
+  function used(session: Session | undefined, scope: Scope): Session | undefined {
     const now = clock();
+    if (session === undefined || !isThere(session, scope, now)) return undefined;
     return isRenewalDue(session, now, lifetimes) ? store.renew(session, now) : session;
   }
 
   function peek(id: string, scope: Scope): Session | undefined | Promise<Session | undefined> {
-    const found = look(id, scope);
-    return found instanceof Promise ? found.then(used) : used(found);
+    const found = look(id);
+    return found instanceof Promise
+      ? found.then((session) => used(session, scope))
+      : used(found, scope);
   }
 
   function retrieve(id: string, ids: Identity, scope: Scope): Retrieval | Promise<Retrieval> {
@@ -133,8 +131,9 @@ export function createService(parts: ServiceParts): SessionService {
   async function associate(id: string, ids: Identity, scope: Scope): Promise<Session> {
     if (issuer.verify(id) === undefined) throw new Refusal({ code: "session-not-found" });
     if (isBlank(ids)) {
-      const isThere = (await look(id, scope)) !== undefined;
-      throw new Refusal({ code: isThere ? "nothing-to-associate" : "session-not-found" });
+      const session = await look(id);
+      const isKnown = session !== undefined && isThere(session, scope, clock());
+      throw new Refusal({ code: isKnown ? "nothing-to-associate" : "session-not-found" });
     }
     const result = await store.associate({ id, ids, scope, now: clock() });
     switch (result.outcome) {

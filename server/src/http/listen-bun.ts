@@ -100,6 +100,12 @@ class BunApiRequest implements ApiRequest {
     return this.#headers.get(name);
   }
 
+  get hasBody(): boolean {
+    const length = this.#headers.get("content-length");
+    // Only a body without a length needs the stream: asking for it makes one.
+    return length === null ? this.#raw.body !== null : length !== "0";
+  }
+
   async body(limit: number): Promise<Uint8Array | undefined> {
     const raw = this.#raw;
     // With a length that the handler found good there is no need to count.

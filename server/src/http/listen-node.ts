@@ -111,6 +111,12 @@ class NodeApiRequest implements ApiRequest {
     return value === undefined ? null : Array.isArray(value) ? value.join(", ") : value;
   }
 
+  get hasBody(): boolean {
+    const { headers } = this.#raw;
+    const length = headers["content-length"];
+    return length === undefined ? headers["transfer-encoding"] !== undefined : length !== "0";
+  }
+
   async body(limit: number): Promise<Uint8Array | undefined> {
     const chunks: Buffer[] = [];
     let length = 0;

@@ -10,6 +10,8 @@ export interface ApiRequest {
   readonly peer: string;
   /** `name` in lower case. `null` when the request has no such header. */
   header(name: string): string | null;
+  /** False when there is certainly no body. */
+  readonly hasBody: boolean;
   /** The body, or `undefined` as soon as it turns out to be longer than `limit` bytes. */
   body(limit: number): Promise<Uint8Array | undefined>;
 }

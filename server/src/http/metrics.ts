@@ -109,12 +109,12 @@ function registerCounter(
 
 /** prom-client looks its labels up on each observation, which costs more than a cached retrieval. */
 class RecordedOperation implements OperationMetrics {
-  readonly statuses = new Map<number, number>();
+  readonly statuses = new Float64Array(600);
   readonly buckets = new Float64Array(LATENCY_BUCKETS.length + 1);
   seconds = 0;
 
   record(status: number, milliseconds: number): void {
-    this.statuses.set(status, (this.statuses.get(status) ?? 0) + 1);
+    this.statuses[status] = (this.statuses[status] as number) + 1;
     const seconds = milliseconds / 1000;
     this.seconds += seconds;
     let bucket = 0;
@@ -139,7 +139,9 @@ function registerOperations(
     [...operations].flatMap(([operation, recorded]) => samples(operation, recorded));
   register(registry, requests, "Requests answered, by operation and status.", "counter", () =>
     all((operation, { statuses }) =>
-      [...statuses].map(([status, value]) => ({ value, labels: { operation, status } })),
+      [...statuses.entries()]
+        .filter(([, value]) => value > 0)
+        .map(([status, value]) => ({ value, labels: { operation, status } })),
     ),
   );
   register(registry, duration, "From a request's arrival to its answer.", "histogram", () =>

@@ -84,6 +84,7 @@ function requestOf(method: string, path: string): ApiRequest {
     path,
     peer: "",
     header: (name) => (name === "host" ? "localhost" : null),
+    hasBody: false,
     body: async () => new Uint8Array(),
   };
 }
