@@ -1,6 +1,7 @@
 import { type DestinationStream, pino } from "pino";
 import { machineTime, type TimeSource } from "./clock.ts";
 import type { Config } from "./config/config.ts";
+import { isLoopback } from "./config/values.ts";
 import { createAdmin } from "./control/admin.ts";
 import { type Control, listenControl } from "./control/server.ts";
 import { createApp } from "./http/app.ts";
@@ -29,10 +30,13 @@ export interface StartOptions {
 }
 
 /**
- * Starts a server. Throws `StoreOpenError` when the data cannot be opened, and the runtime's error
+ * Starts a server. Throws `TypeError` for a set-up that is unsafe, `StoreOpenError` when the data cannot be opened, and the runtime's error
  * when the address cannot be listened on; nothing is left open then.
  */
 export async function start(config: Config, options: StartOptions = {}): Promise<Running> {
+  if (config.auth === "local" && !isLoopback(config.host)) {
+    throw new TypeError("auth mode local serves loopback addresses alone; choose another mode");
+  }
   const log = pino({ level: config.logLevel, base: null }, options.logTo ?? pino.destination(2));
   const metrics = createMetrics();
   const opened = await open(config, options.time ?? machineTime, eventsOf(metrics, log));

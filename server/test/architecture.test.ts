@@ -32,8 +32,7 @@ const diagram: Record<string, Row> = {
   maintenance: { holds: /^maintenance\.ts$/, may: ["clock"], types: ["store"] },
   start: {
     holds: /^start\.ts$/,
-    may: ["open", "maintenance", "http", "control", "clock", "version"],
-    types: ["config"],
+    may: ["open", "maintenance", "http", "control", "clock", "config", "version"],
   },
   cli: {
     holds: /^cli(\.ts$|\/)/,

@@ -23,6 +23,8 @@ export async function listen(app: App, options: ListenOptions): Promise<Listener
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT,
       connectionsCheckingInterval: CHECK_INTERVAL,
       maxHeaderSize: MAX_HEADER_BYTES,
+      // Else the second Host, or the second key, would go unseen.
+      joinDuplicateHeaders: true,
     },
     (raw, response) => {
       const answer = app.handle(new NodeApiRequest(raw));

@@ -58,7 +58,12 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
     events,
     stored(change, outcome) {
       const session = sessionAfter(change, outcome);
-      if (session !== undefined) cache.set(session.id, session);
+      if (session === undefined) return;
+      const known = cache.get(session.id);
+      // A later use has renewed it again meanwhile.
+      const isOutdated =
+        change.kind === "renew" && (known?.lastActiveAt ?? 0) > session.lastActiveAt;
+      if (!isOutdated) cache.set(session.id, session);
     },
     lost(change) {
       const id = sessionIdOf(change);

@@ -1,0 +1,195 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import type { SessionInfo } from "@antechamber/client/protocol";
+import { type Api, createApi, problemOf, sessionOf } from "../support/api.ts";
+import { serve, type TestServer } from "../support/in-process.ts";
+import { DAY, HOUR, MINUTE, SECOND } from "../support/sessions.ts";
+
+/** A server whose time stands still until a test lets it pass. */
+const still = () => serve({ frozen: true });
+const as = (customerId: string) => ({ headers: { gkc_customerId: customerId } });
+const create = async (api: Api, json: unknown = {}, headers = {}) =>
+  sessionOf(await api.create({ json, headers }));
+
+/** Sessions that are stored, counted in the file. */
+function rows(server: TestServer): number {
+  const database = new DatabaseSync(join(server.dataDir, "antechamber.db"), { readOnly: true });
+  try {
+    return Number(database.prepare("SELECT count(*) AS n FROM sessions").get()?.["n"]);
+  } finally {
+    database.close();
+  }
+}
+
+/** Each way of using a session, and whether it counts as use. */
+const uses: [string, (api: Api, id: string) => Promise<unknown>, boolean][] = [
+  ["retrieving", (api, id) => api.retrieve(id), true],
+  ["HEAD", (api, id) => api.call("HEAD", `/sessions/${id}`), true],
+  ["a repeated association", (api, id) => api.update(id, { json: { visitId: "v" } }), true],
+  ["an association", (api, id) => api.update(id, { json: { globalVisitId: "g" } }), true],
+  ["a conflict", (api, id) => api.update(id, { json: { visitId: "other" } }), false],
+  ["a bad request", (api, id) => api.update(id, { json: { visitId: 1 } }), false],
+  ["an update without ids", (api, id) => api.update(id), false],
+  ["doing nothing", async () => undefined, false],
+];
+for (const [name, use, prolongs] of uses) {
+  test(`rule 6: ${name} ${prolongs ? "prolongs" : "does not prolong"} a session`, async () => {
+    await using server = await still();
+    const api = createApi(server.url);
+    const { sessionId } = await create(api, { visitId: "v" });
+    server.pass(20 * MINUTE);
+    await use(api, sessionId);
+    server.pass(20 * MINUTE);
+    const session = sessionOf(await api.retrieve(sessionId));
+    assert.equal(session.sessionId === sessionId, prolongs);
+  });
+}
+
+test("rule 6: an anonymous session is prolonged by use too, and over a restart", async () => {
+  await using server = await still();
+  const { sessionId } = await create(createApi(server.url));
+  for (let i = 0; i < 5; i++) {
+    server.pass(25 * MINUTE);
+    const session = sessionOf(await createApi(server.url).retrieve(sessionId));
+    assert.equal(session.sessionId, sessionId);
+    assert.equal(Date.parse(session.expiresAt), server.now() + 30 * MINUTE);
+    await server.restart();
+  }
+});
+
+test("rule 6: no use prolongs a session beyond its total life", async () => {
+  await using server = await still();
+  const api = createApi(server.url);
+  const { sessionId, createdAt } = await create(api, {}, { gkc_customerId: "c" });
+  while (server.now() + 25 * MINUTE < Date.parse(createdAt) + DAY) {
+    server.pass(25 * MINUTE);
+    assert.equal(sessionOf(await api.retrieve(sessionId)).sessionId, sessionId);
+    // A renewal is stored behind the answer, before the change of a later request.
+    await create(api, { globalVisitId: "g" });
+  }
+  server.pass(25 * MINUTE);
+  assert.notEqual(sessionOf(await api.retrieve(sessionId)).sessionId, sessionId);
+});
+
+test("rule 6: the two kinds of sessions live by times of their own", async () => {
+  const anonymous = { idle: 10 * MINUTE, total: DAY };
+  const recognized = { idle: 2 * HOUR, total: 3 * DAY };
+  await using server = await serve({
+    frozen: true,
+    config: { lifetimes: { anonymous, recognized } },
+  });
+  const api = createApi(server.url);
+  const life = (session: SessionInfo) =>
+    Date.parse(session.expiresAt) - Date.parse(session.lastActiveAt);
+  const session = await create(api, { visitId: "v" });
+  assert.equal(life(session), 10 * MINUTE);
+  server.pass(5 * MINUTE);
+  assert.equal(life(sessionOf(await api.update(session.sessionId, as("c")))), 2 * HOUR);
+  server.pass(2 * HOUR - 1);
+  assert.equal(sessionOf(await api.retrieve(session.sessionId)).sessionId, session.sessionId);
+});
+
+test("rule 6: a clock set back brings nothing back, not over a restart either", async () => {
+  await using server = await still();
+  const stored = await create(createApi(server.url), { visitId: "v" });
+  const anonymous = await create(createApi(server.url));
+  server.pass(31 * MINUTE);
+  const gone = async (when: string) => {
+    for (const { sessionId } of [stored, anonymous]) {
+      const answer = await createApi(server.url).call("HEAD", `/sessions/${sessionId}`);
+      assert.equal(answer.status, 404, when);
+    }
+  };
+  await gone("expired");
+  server.step(-HOUR);
+  await gone("after the clock was set back");
+  await server.restart();
+  await gone("after a restart");
+  server.step(-365 * DAY);
+  await server.restart();
+  await gone("a year back");
+  const fresh = await create(createApi(server.url), { visitId: "v" });
+  assert.equal(sessionOf(await createApi(server.url).retrieve(fresh.sessionId)).visitId, "v");
+});
+
+test("rule 6: a session that was used while the clock stood back expires in its time", async () => {
+  await using server = await still();
+  const api = createApi(server.url);
+  const { sessionId } = await create(api, { visitId: "v" });
+  server.step(-DAY);
+  server.pass(20 * MINUTE);
+  assert.equal(sessionOf(await api.retrieve(sessionId)).sessionId, sessionId);
+  server.pass(31 * MINUTE);
+  assert.notEqual(sessionOf(await api.retrieve(sessionId)).sessionId, sessionId);
+});
+
+test("rule 7: what was answered is there after a restart, with every id", async () => {
+  await using server = await still();
+  const made = await Promise.all(
+    Array.from({ length: 50 }, (_, i) =>
+      create(createApi(server.url), { visitId: `v${i}` }, { gkc_customerId: `Kunde ${i}` }),
+    ),
+  );
+  await server.restart();
+  const api = createApi(server.url);
+  for (const session of made) {
+    assert.deepEqual(sessionOf(await api.retrieve(session.sessionId)), session);
+  }
+  problemOf(await api.create({ json: { visitId: "v7" } }), 400, "already-exists");
+});
+
+test("rule 8: creating and retrieving without ids leaves no row", async () => {
+  await using server = await still();
+  const api = createApi(server.url);
+  const { sessionId } = await create(api);
+  for (let i = 0; i < 300; i++) {
+    await Promise.all([
+      api.create(),
+      api.retrieve(`junk-${i}`),
+      api.retrieve("00000000-0000-0000-0000-0000000000"),
+      api.retrieve(sessionId),
+      api.call("HEAD", `/sessions/${sessionId}`),
+    ]);
+  }
+  await server.restart();
+  assert.equal(rows(server), 0);
+  assert.equal(sessionOf(await createApi(server.url).retrieve(sessionId)).sessionId, sessionId);
+});
+
+test("rule 8: refusals leave no row either", async () => {
+  await using server = await still();
+  const api = createApi(server.url);
+  const { sessionId } = await create(api);
+  await api.update(sessionId, { json: { visitId: 1 } });
+  await api.update(sessionId);
+  await api.update("A".repeat(40), as("c"));
+  await api.retrieve(sessionId, { headers: { gkc_customerId: "x".repeat(300) } });
+  await server.restart();
+  assert.equal(rows(server), 0);
+});
+
+test("rule 8: a session is stored when it means something or must live longer", async () => {
+  await using server = await still();
+  const api = createApi(server.url);
+  const [first, second] = [await create(api), await create(api)];
+  await api.update(first.sessionId, as("c"));
+  server.pass(3 * MINUTE);
+  await api.retrieve(second.sessionId);
+  await server.restart();
+  assert.equal(rows(server), 2);
+});
+
+test("expired sessions are swept by and by", async () => {
+  await using server = await still();
+  const api = createApi(server.url);
+  for (let i = 0; i < 300; i++) await api.create({ json: { visitId: `v${i}` } });
+  assert.equal(rows(server), 300);
+  server.pass(31 * MINUTE);
+  const deadline = performance.now() + 20 * SECOND;
+  while (rows(server) > 0) {
+    assert.ok(performance.now() < deadline, `${rows(server)} sessions are still there`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+});
