@@ -1,5 +1,6 @@
 import { type Clock, createClock, type TimeSource } from "./clock.ts";
 import type { Config } from "./config/config.ts";
+import { createBunMac } from "./mac-bun.ts";
 import { createService, type ServiceEvents, type SessionService } from "./service.ts";
 import { createIdIssuer, type IdIssuer } from "./session/id.ts";
 import type { Lifetimes } from "./session/lifetime.ts";
@@ -35,7 +36,8 @@ export async function open(config: Config, time: TimeSource, events: OpenEvents)
   });
   try {
     const clock = createClock(time, await store.floor());
-    const ids = createIdIssuer(await store.secrets());
+    const createMac = "Bun" in globalThis ? createBunMac : undefined;
+    const ids = createIdIssuer(await store.secrets(), createMac);
     const service = createService({ store, ids, clock, lifetimes, events });
     return { store, clock, ids, service, lifetimes };
   } catch (error) {

@@ -26,9 +26,10 @@ const diagram: Record<string, Row> = {
   },
   open: {
     holds: /^open\.ts$/,
-    may: ["service", "sqlite", "store", "session", "clock"],
+    may: ["service", "sqlite", "store", "session", "clock", "mac"],
     types: ["config"],
   },
+  mac: { holds: /^mac-bun\.ts$/, may: [], types: ["session"] },
   maintenance: { holds: /^maintenance\.ts$/, may: ["clock"], types: ["store"] },
   start: {
     holds: /^start\.ts$/,

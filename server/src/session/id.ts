@@ -40,6 +40,11 @@ export interface SigningSecret {
  */
 const ROTATION_GRACE = 60_000;
 
+/** The first 12 bytes of HMAC-SHA-256 of a claim, as 16 characters of base64url. */
+export type Mac = (claim: Buffer) => string;
+/** Makes the MAC under a secret; a runtime may have a faster one than `node:crypto`. */
+export type MacMaker = (secret: Uint8Array) => Mac;
+
 /** Makes session ids and tells them from everything else, without looking anything up. */
 export interface IdIssuer {
   /** A new id, created at `now` (ms) or next to it: ids of one issuer never share time and count. */
@@ -51,8 +56,11 @@ export interface IdIssuer {
 }
 
 /** An issuer under `secrets`, the newest first. At least one, of 32 bytes or more each. */
-export function createIdIssuer(secrets: readonly SigningSecret[]): IdIssuer {
-  let signers = signersOf(secrets);
+export function createIdIssuer(
+  secrets: readonly SigningSecret[],
+  createMac: MacMaker = createHashMac,
+): IdIssuer {
+  let signers = signersOf(secrets, createMac);
   const claim = Buffer.alloc(CLAIM_BYTES);
   const received = Buffer.alloc(CLAIM_BYTES);
   const random = createRandomPool();
@@ -92,7 +100,7 @@ export function createIdIssuer(secrets: readonly SigningSecret[]): IdIssuer {
       return undefined;
     },
     use(next) {
-      signers = signersOf(next);
+      signers = signersOf(next, createMac);
     },
   };
 }
@@ -103,32 +111,38 @@ export function timeAndCount(id: string): { readonly createdAt: number; readonly
   return { createdAt: head.readUIntBE(0, 6), count: head.readUInt16BE(6) };
 }
 
-type Mac = (claim: Buffer) => string;
-
 interface Signer {
   readonly mac: Mac;
   /** The latest creation time of an id that it may have signed. */
   readonly until: number;
 }
 
-function signersOf(secrets: readonly SigningSecret[]): Signer[] {
+function signersOf(secrets: readonly SigningSecret[], createMac: MacMaker): Signer[] {
   if (secrets.length === 0) throw new TypeError("an id issuer needs a secret");
   return secrets.map(({ bytes }, i) => {
     const successor = secrets[i - 1];
     const until =
       successor === undefined ? Number.POSITIVE_INFINITY : successor.createdAt + ROTATION_GRACE;
-    return { mac: createMac(bytes), until };
+    return { mac: checkedMac(createMac, bytes), until };
   });
 }
 
-/**
- * HMAC-SHA-256 of a claim, cut to 12 bytes, as base64url. HMAC is written out over one-shot hashes
- * (RFC 2104, section 2: H(K xor opad, H(K xor ipad, text))), which take a third of the time of
- * `createHmac` for a text this short; start-up compares the two once.
- */
-function createMac(secret: Uint8Array): Mac {
+/** `createMac`, checked once: ids signed wrongly would be worth nothing after the next start. */
+function checkedMac(createMac: MacMaker, secret: Uint8Array): Mac {
   if (secret.length < SECRET_BYTES)
     throw new TypeError(`a secret has ${SECRET_BYTES} bytes or more`);
+  const mac = createMac(secret);
+  const probe = Buffer.alloc(CLAIM_BYTES, 0xa5);
+  const expected = createHmac("sha256", secret).update(probe).digest("base64url");
+  if (mac(probe) !== expected.slice(0, MAC_CHARACTERS)) throw new Error("HMAC self-test failed");
+  return mac;
+}
+
+/**
+ * HMAC is written out over one-shot hashes (RFC 2104, section 2: H(K xor opad, H(K xor ipad, text))),
+ * which take a third of the time of `createHmac` for a text this short.
+ */
+const createHashMac: MacMaker = (secret) => {
   const block = Buffer.alloc(64);
   block.set(secret.length > 64 ? hash("sha256", secret, "buffer") : secret);
   const inner = Buffer.alloc(64 + CLAIM_BYTES);
@@ -137,16 +151,12 @@ function createMac(secret: Uint8Array): Mac {
     inner[i] = (block[i] as number) ^ 0x36;
     outer[i] = (block[i] as number) ^ 0x5c;
   }
-  const mac: Mac = (claim) => {
+  return (claim) => {
     inner.set(claim, 64);
     outer.write(hash("sha256", inner, "latin1"), 64, "latin1");
     return hash("sha256", outer, "base64url").slice(0, MAC_CHARACTERS);
   };
-  const probe = Buffer.alloc(CLAIM_BYTES, 0xa5);
-  const expected = createHmac("sha256", secret).update(probe).digest("base64url");
-  if (mac(probe) !== expected.slice(0, MAC_CHARACTERS)) throw new Error("HMAC self-test failed");
-  return mac;
-}
+};
 
 /** Compares in constant time: how far a guess is right does not show. */
 function isSameMac(mac: string, id: string): boolean {
