@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { type ServerProcess, startServer } from "../support/server-process.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { type Caller, createCaller, problemOf, sessionOf } from "./caller.ts";
+import { endSession } from "./command-line.ts";
+import { createLedger, type Ledger } from "./ledger.ts";
+import { freshIds } from "./load.ts";
+import { until } from "./patience.ts";
+import { openStoredData } from "./stored-data.ts";
+
+const ANONYMOUS_IDLE = 2000;
+
+/** The environment of a server whose wall clock says what libfaketime makes of `settings`. */
+function fakeClock(settings: Record<string, string>): Record<string, string> {
+  const library = readdirSync("/usr/lib")
+    .map((name) => join("/usr/lib", name, "faketime/libfaketimeMT.so.1"))
+    .find((path) => existsSync(path));
+  assert.ok(library, "the Debian package libfaketime is missing");
+  return {
+    LD_PRELOAD: library,
+    FAKETIME_DONT_FAKE_MONOTONIC: "1",
+    ANTECHAMBER_ANONYMOUS_IDLE: `${ANONYMOUS_IDLE}ms`,
+    ...settings,
+  };
+}
+
+/** Sessions by how they stand, which no clock may change. */
+interface Known {
+  readonly ledger: Ledger;
+  readonly alive: Set<string>;
+  readonly dead: Set<string>;
+}
+
+/** Checks that the dead are dead, the living alive, and that everything works for new ones. */
+async function checkServes(server: ServerProcess, { ledger, alive, dead }: Known): Promise<void> {
+  using caller = createCaller(server.url);
+  await checkDead(caller, dead);
+  await ledger.verify(caller, [...alive]);
+
+  const ids = { ...freshIds(), customerId: "customer" };
+  const stored = sessionOf(await ledger.create(caller, ids));
+  assert.equal(
+    problemOf(await ledger.create(caller, { ...freshIds(), visitId: ids.visitId }), 400).code,
+    "already-exists",
+  );
+  const anonymous = await ledger.createAnonymous(caller);
+  await ledger.associate(caller, anonymous, { customerId: "customer" });
+  await ledger.verify(caller, [stored.sessionId, anonymous]);
+  alive.add(stored.sessionId).add(anonymous);
+}
+
+async function checkDead(caller: Caller, dead: ReadonlySet<string>): Promise<void> {
+  for (const sessionId of dead) {
+    const shown = sessionOf(await caller.retrieve(sessionId));
+    assert.notEqual(shown.sessionId, sessionId, "a session rose from the dead");
+    const refused = problemOf(await caller.associate(sessionId, { customerId: "customer" }), 404);
+    assert.equal(refused.code, "session-not-found");
+  }
+}
+
+/** Makes an ended session, an expired stored one and an expired one that was never stored. */
+async function makeDead(server: ServerProcess, { dead }: Known): Promise<void> {
+  using caller = createCaller(server.url);
+  const ended = sessionOf(await caller.create({ ...freshIds(), customerId: "customer" }));
+  assert.ok(await endSession(server.dataDir, ended.sessionId));
+  const stored = sessionOf(await caller.create(freshIds()));
+  const unstored = sessionOf(await caller.create());
+  // Looking at them would prolong them: their time has to pass.
+  const over = Date.parse(unstored.expiresAt) - Date.parse(unstored.createdAt);
+  const start = performance.now();
+  await until("they expire", () => performance.now() - start > over + 10, 2 * ANONYMOUS_IDLE);
+  for (const { sessionId } of [ended, stored, unstored]) dead.add(sessionId);
+  await checkDead(caller, dead);
+}
+
+function newKnown(): Known {
+  return { ledger: createLedger(), alive: new Set(), dead: new Set() };
+}
+
+/** All that lived has expired: a day has passed. */
+function buryAll({ alive, dead }: Known): void {
+  for (const sessionId of alive) dead.add(sessionId);
+  alive.clear();
+}
+
+test("whatever the clock says at a restart, nothing rises from the dead or dies early", async () => {
+  await using directory = temporaryDirectory();
+  const dataDir = directory.path;
+  const known = newKnown();
+  {
+    await using server = await startServer({ dataDir, env: fakeClock({}) });
+    await checkServes(server, known);
+    await makeDead(server, known);
+    await server.kill("SIGTERM");
+  }
+  // 2038: the last seconds in which a signed 32-bit time_t knows what time it is.
+  const clocks = ["-1h", "-1d", "@1970-01-01 00:00:01", "+1d", "+0", "@2038-01-19 03:14:05", "+0"];
+  for (const FAKETIME of clocks) {
+    if (FAKETIME === "+1d" || FAKETIME.startsWith("@2038")) buryAll(known);
+    await using server = await startServer({ dataDir, env: fakeClock({ FAKETIME }) });
+    await checkServes(server, known);
+    if (FAKETIME.startsWith("@2038")) await makeDead(server, known);
+    await checkServes(server, known);
+    await server.kill("SIGTERM");
+    using stored = openStoredData(dataDir);
+    assert.deepEqual(stored.integrity(), ["ok"]);
+  }
+});
+
+test("a clock set back while the server is killed raises nobody from the dead", async () => {
+  await using directory = temporaryDirectory();
+  const dataDir = directory.path;
+  const known = newKnown();
+  {
+    await using server = await startServer({ dataDir, env: fakeClock({}) });
+    await makeDead(server, known);
+    await server.kill("SIGKILL");
+  }
+  await using server = await startServer({ dataDir, env: fakeClock({ FAKETIME: "-1h" }) });
+  await checkServes(server, known);
+});
+
+test("a clock that jumps while the server runs raises nobody from the dead", async () => {
+  await using directory = temporaryDirectory();
+  const clock = join(directory.path, "clock");
+  const set = (offset: string) => writeFileSync(clock, `${offset}\n`);
+  set("+0");
+  const known = newKnown();
+  const env = fakeClock({ FAKETIME_TIMESTAMP_FILE: clock, FAKETIME_NO_CACHE: "1" });
+  await using server = await startServer({ env });
+  await checkServes(server, known);
+  await makeDead(server, known);
+  set("-1d");
+  await checkServes(server, known);
+  set("+1d");
+  buryAll(known);
+  await checkServes(server, known);
+  set("-1d");
+  await checkServes(server, known);
+});

@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { startServer } from "../support/server-process.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { type Caller, createCaller, unavailable } from "./caller.ts";
+import { createLedger, type Ledger } from "./ledger.ts";
+import { freshIds } from "./load.ts";
+import { until } from "./patience.ts";
+import { openStoredData } from "./stored-data.ts";
+import { failCalls } from "./strace.ts";
+
+/** Checks that every change is refused, and that what needs no disk goes on. */
+async function refusesChanges(caller: Caller, ledger: Ledger, stored: string): Promise<void> {
+  const anonymous = await ledger.createAnonymous(caller);
+  for (let i = 0; i < 20; i++) {
+    unavailable(await ledger.create(caller, { ...freshIds(), customerId: "customer" }));
+    unavailable(await ledger.associate(caller, anonymous, freshIds()));
+    unavailable(await ledger.associate(caller, stored, { customerId: "customer" }));
+  }
+  await ledger.verify(caller, [anonymous, stored]);
+  assert.equal((await caller.get("/healthz")).status, 200);
+  await until("not ready", async () => (await caller.get("/readyz")).status === 503, 5000);
+}
+
+function verifyData(dataDir: string, ledger: Ledger): void {
+  using stored = openStoredData(dataDir);
+  assert.deepEqual(stored.integrity(), ["ok"]);
+  ledger.verifyCreates(stored);
+}
+
+for (const calls of ["fsync,fdatasync", "pwrite64"]) {
+  test(`EIO from ${calls} is never answered with 200, and passes by itself`, async () => {
+    await using directory = temporaryDirectory();
+    const ledger = createLedger();
+    {
+      await using server = await startServer({ dataDir: directory.path });
+      using caller = createCaller(server.url);
+      await ledger.create(caller, freshIds());
+      const [stored = ""] = ledger.sessionIds();
+      {
+        await using _ = await failCalls(server.pid, calls, "EIO");
+        await refusesChanges(caller, ledger, stored);
+      }
+      const works = async () => (await ledger.create(caller, freshIds())).status === 200;
+      await until("changes are taken again", works, 5000);
+      await until("ready", async () => (await caller.get("/readyz")).status === 200, 5000);
+      assert.equal((await ledger.associate(caller, stored, { customerId: "c" })).status, 200);
+      await ledger.verify(caller, ledger.sessionIds());
+    }
+    await using server = await startServer({ dataDir: directory.path });
+    using caller = createCaller(server.url);
+    await ledger.verify(caller, ledger.sessionIds());
+    verifyData(directory.path, ledger);
+  });
+
+  test(`what EIO from ${calls} had refused does not show after a kill`, async () => {
+    await using directory = temporaryDirectory();
+    const ledger = createLedger();
+    {
+      await using server = await startServer({ dataDir: directory.path });
+      using caller = createCaller(server.url);
+      await ledger.create(caller, freshIds());
+      const [stored = ""] = ledger.sessionIds();
+      await using _ = await failCalls(server.pid, calls, "EIO");
+      await refusesChanges(caller, ledger, stored);
+      // The last change before the kill: no later one has overwritten what is left of it.
+      unavailable(await ledger.create(caller, freshIds()));
+      await server.kill("SIGKILL");
+    }
+    await using server = await startServer({ dataDir: directory.path });
+    using caller = createCaller(server.url);
+    verifyData(directory.path, ledger);
+    await ledger.verify(caller, ledger.sessionIds());
+  });
+}

@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { startServer } from "../support/server-process.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { type Caller, createCaller, sessionOf, unavailable } from "./caller.ts";
+import { createLedger, type Ledger } from "./ledger.ts";
+import { until } from "./patience.ts";
+import { mountPrivately } from "./private-mount.ts";
+import { openCopyOfStoredData } from "./stored-data.ts";
+
+/** Ids as long as they may be: they fill a disk soon. */
+function longIds() {
+  const pad = (id: string) => id.padEnd(256, "-");
+  return {
+    customerId: pad(randomUUID()),
+    visitId: pad(randomUUID()),
+    globalVisitId: pad(randomUUID()),
+  };
+}
+
+/** Creates sessions, 16 at a time, until `enough` answers say that the disk is full. */
+async function fillDisk(caller: Caller, ledger: Ledger, enough: number): Promise<void> {
+  let refusals = 0;
+  const fill = async () => {
+    while (refusals < enough) {
+      const answer = await ledger.create(caller, longIds());
+      if (answer.status === 200) continue;
+      unavailable(answer);
+      refusals++;
+    }
+  };
+  await Promise.all(Array.from({ length: 16 }, fill));
+}
+
+/** What a server on a full disk still does. */
+async function checkWhatGoesOn(caller: Caller, ledger: Ledger): Promise<void> {
+  const stored = ledger.sessionIds();
+  await ledger.verify(caller, [...stored.slice(0, 200), ...stored.slice(-200)]);
+  const anonymous = await ledger.createAnonymous(caller);
+  assert.equal(sessionOf(await caller.retrieve(anonymous)).sessionId, anonymous);
+  sessionOf(await caller.retrieve("unknown"));
+  unavailable(await ledger.associate(caller, anonymous, longIds()));
+  assert.equal((await caller.get("/healthz")).status, 200);
+  await until("not ready", async () => (await caller.get("/readyz")).status === 503, 5000);
+}
+
+test("a full disk refuses changes, keeps reading, and recovers by itself", async () => {
+  await using directory = temporaryDirectory();
+  const dataDir = directory.path;
+  await using mount = await mountPrivately("-t", "tmpfs", "-o", "size=16m", "tmpfs", dataDir);
+  const data = mount.outside(dataDir);
+  const ballast = join(data, "ballast");
+  writeFileSync(ballast, Buffer.alloc(8 * 1024 * 1024));
+  const ledger = createLedger();
+  const options = { dataDir, wrapper: mount.wrapper, env: { ANTECHAMBER_CACHE_SESSIONS: "10" } };
+  {
+    await using server = await startServer(options);
+    using caller = createCaller(server.url);
+    await fillDisk(caller, ledger, 200);
+    await checkWhatGoesOn(caller, ledger);
+
+    rmSync(ballast);
+    const works = async () => (await ledger.create(caller, longIds())).status === 200;
+    await until("changes are taken again", works, 5000);
+    await until("ready", async () => (await caller.get("/readyz")).status === 200, 5000);
+    await ledger.verify(caller, ledger.sessionIds());
+  }
+  {
+    await using server = await startServer(options);
+    using caller = createCaller(server.url);
+    await ledger.verify(caller, ledger.sessionIds());
+  }
+  await using copy = temporaryDirectory();
+  using stored = openCopyOfStoredData(data, copy.path);
+  assert.deepEqual(stored.integrity(), ["ok"]);
+  ledger.verifyCreates(stored);
+});

@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { type ServerProcess, startServer } from "../support/server-process.ts";
+import { createCaller, sessionOf } from "./caller.ts";
+import { chunkedBody, malformed, mutated, noise } from "./junk.ts";
+import { freshIds } from "./load.ts";
+import { long } from "./patience.ts";
+import { createRandom, type Random, runSeed } from "./random.ts";
+import { sendRaw, statusesOf } from "./raw-connection.ts";
+import { residentMemory } from "./resident-memory.ts";
+
+const RANDOM_REQUESTS = long ? 20_000 : 600;
+const SLOW_CONNECTIONS = long ? 1000 : 100;
+const HUGE_BODIES = long ? 20 : 3;
+const MEGABYTE = 1024 * 1024;
+const GIGABYTE = 1024 * MEGABYTE;
+const hears = { patience: 30_000, untilAnswer: true } as const;
+const runtimes = ["bun", "node"] as const;
+
+/** Sends good requests, one after the other, until `stop`: each must be served as ever. */
+async function serveBeside(server: ServerProcess, stop: AbortSignal): Promise<number> {
+  using caller = createCaller(server.url, 1);
+  let served = 0;
+  while (!stop.aborted) {
+    const session = sessionOf(await caller.create({ ...freshIds(), customerId: "customer" }));
+    assert.equal(sessionOf(await caller.retrieve(session.sessionId)).sessionId, session.sessionId);
+    served++;
+    await delay(5);
+  }
+  return served;
+}
+
+/** Runs `attack` against a server and checks that it is up, unmoved, and serves others meanwhile. */
+async function underAttack(
+  runtime: (typeof runtimes)[number],
+  attack: (server: ServerProcess) => Promise<void>,
+): Promise<void> {
+  await using server = await startServer({ runtime });
+  const stop = new AbortController();
+  const beside = serveBeside(server, stop.signal);
+  beside.catch(() => undefined);
+  try {
+    await attack(server);
+  } finally {
+    stop.abort();
+  }
+  assert.ok((await beside) > 0, "nobody was served beside");
+  assert.equal((await server.kill("SIGTERM")).code, 0, server.stderr());
+}
+
+function checkAnswers(received: string, what: string): void {
+  for (const status of statusesOf(received)) {
+    // The two that say "not that protocol" and "not that coding", which is true.
+    const isFine = status < 500 || status === 501 || status === 505;
+    assert.ok(isFine, `${what} was answered with ${status}:\n${received}`);
+  }
+}
+
+async function sendRandomly(server: ServerProcess, random: Random): Promise<void> {
+  for (let i = 0; i < RANDOM_REQUESTS / 20; i++) {
+    await Promise.all(
+      Array.from({ length: 20 }, async () => {
+        const bytes = random.next() < 0.7 ? mutated(random) : noise(random);
+        const { received } = await sendRaw(server.url, [bytes], {
+          patience: 100,
+          untilAnswer: true,
+        });
+        checkAnswers(received, JSON.stringify(bytes.toString("latin1")));
+      }),
+    );
+  }
+}
+
+for (const runtime of runtimes) {
+  test(`junk on raw connections harms nobody (${runtime})`, async () => {
+    const random = createRandom(runSeed());
+    console.log(`FAULTS_SEED=${random.seed}`);
+    await underAttack(runtime, async (server) => {
+      for (const [what, bytes] of Object.entries(malformed)) {
+        const { received } = await sendRaw(server.url, [bytes]);
+        checkAnswers(received, what);
+      }
+      await sendRandomly(server, random);
+    });
+  });
+
+  test(`an endless body is cut, and fills no memory (${runtime})`, async () => {
+    await underAttack(runtime, async (server) => {
+      // A caller that listens while it sends hears why, unless the cut overtakes the answer.
+      const heard: number[] = [];
+      for (let i = 0; i < 20; i++) {
+        const { received, sent } = await sendRaw(server.url, chunkedBody(GIGABYTE), hears);
+        heard.push(...statusesOf(received));
+        assert.ok(sent < 64 * MEGABYTE, `the server took ${sent} bytes`);
+      }
+      assert.ok(heard.length >= 5, `${heard.length} of 20 were answered`);
+      assert.deepEqual([...new Set(heard)], [413]);
+      // One that never listens goes on until it cannot. The first of them bring the server to its
+      // working size, as would any other traffic.
+      const goOn = () => sendRaw(server.url, chunkedBody(GIGABYTE), { patience: 30_000 });
+      for (let i = 0; i < 3; i++) await goOn();
+      const before = residentMemory(server.pid);
+      for (let i = 0; i < HUGE_BODIES; i++) {
+        await goOn();
+        const grown = (residentMemory(server.pid) - before) / MEGABYTE;
+        assert.ok(grown < 20, `memory grew by ${grown} MB`);
+      }
+    });
+  });
+
+  test(`who sends a byte a second is cut off, and holds up nobody (${runtime})`, async () => {
+    await underAttack(runtime, async (server) => {
+      const slow = Array.from({ length: SLOW_CONNECTIONS }, async (_, i) => {
+        const request = i % 2 === 0 ? "GET /sessions/" : slowBody;
+        const start = performance.now();
+        const { received, closed } = await sendRaw(server.url, trickle(request), {
+          patience: 40_000,
+        });
+        const seconds = (performance.now() - start) / 1000;
+        assert.ok(closed && seconds < 30, `still open after ${seconds} s`);
+        checkAnswers(received, "a slow request");
+      });
+      await Promise.all(slow);
+    });
+  });
+}
+
+const slowBody =
+  "PUT /sessions/new HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n";
+
+/** `start` at once, then a byte a second for as long as anybody listens. */
+async function* trickle(start: string): AsyncGenerator<string> {
+  yield start;
+  for (let second = 0; second < 60; second++) {
+    await delay(1000, undefined, { ref: false });
+    yield "a";
+  }
+}

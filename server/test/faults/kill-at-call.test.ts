@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { test } from "node:test";
+import { spawnServer, startServer } from "../support/server-process.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { createCaller } from "./caller.ts";
+import { createLedger, type Ledger } from "./ledger.ts";
+import { freshIds, startLoad } from "./load.ts";
+import { long } from "./patience.ts";
+import { createRandom, runSeed } from "./random.ts";
+import { openStoredData } from "./stored-data.ts";
+import { killAtCall } from "./strace.ts";
+
+const LAST = long ? 100 : 8;
+/** What a commit is made of: a kill before the write loses it, one before the fsync need not. */
+const CALLS = ["pwrite64", "fsync,fdatasync"];
+
+/** Starts a server that dies at its `count`-th of `calls`, and loads it until it does. */
+async function runUntilKilled(
+  dataDir: string,
+  calls: string,
+  count: number,
+  ledger: Ledger,
+): Promise<void> {
+  await using log = temporaryDirectory();
+  const wrapper = killAtCall(calls, count, join(log.path, "strace"));
+  await using server = spawnServer({ dataDir, wrapper });
+  const isReady = await server.ready.then(
+    () => true,
+    () => false,
+  );
+  if (isReady) {
+    using caller = createCaller(server.url);
+    const random = createRandom(runSeed());
+    await startLoad(caller, ledger, { workers: 4, random }).over;
+  }
+  assert.equal((await server.exited).signal, "SIGKILL", server.stderr());
+}
+
+/** Checks that a server starts on what the killed one left, and keeps all that was promised. */
+async function restartAndVerify(dataDir: string, ledger: Ledger): Promise<void> {
+  await using server = await startServer({ dataDir });
+  using stored = openStoredData(dataDir);
+  assert.deepEqual(stored.integrity(), ["ok"]);
+  ledger.verifyCreates(stored);
+  using caller = createCaller(server.url);
+  await ledger.verify(caller, ledger.sessionIds());
+  await ledger.create(caller, freshIds());
+}
+
+for (const calls of CALLS) {
+  test(`a new data directory survives a kill at each of its first ${LAST} ${calls}`, async () => {
+    for (let count = 1; count <= LAST; count++) {
+      await using directory = temporaryDirectory();
+      const ledger = createLedger();
+      await runUntilKilled(directory.path, calls, count, ledger);
+      await restartAndVerify(directory.path, ledger);
+    }
+  });
+
+  test(`data survive a kill at each of the first ${LAST} ${calls} of a server`, async () => {
+    await using directory = temporaryDirectory();
+    const ledger = createLedger();
+    for (let count = 1; count <= LAST; count++) {
+      await runUntilKilled(directory.path, calls, count, ledger);
+      await restartAndVerify(directory.path, ledger);
+    }
+  });
+}

@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { type ServerProcess, spawnServer, startServer } from "../support/server-process.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { createCaller } from "./caller.ts";
+import { endSession } from "./command-line.ts";
+import { createLedger, type Ledger } from "./ledger.ts";
+import { startLoad } from "./load.ts";
+import { long } from "./patience.ts";
+import { createRandom, type Random, runSeed } from "./random.ts";
+import { openStoredData } from "./stored-data.ts";
+
+const ROUNDS = long ? 500 : 50;
+/** One round in this many is killed while it starts, and one while a session is being ended. */
+const START_EVERY = 5;
+const END_EVERY = 10;
+
+/** Checks that the data are whole and agree with every answer to a create. */
+function inspect(dataDir: string, ledger: Ledger): void {
+  using stored = openStoredData(dataDir);
+  assert.deepEqual(stored.integrity(), ["ok"]);
+  assert.deepEqual(stored.sharedVisits(Date.now()), []);
+  ledger.verifyCreates(stored);
+}
+
+/** Those of the round before, which were never looked at since, and some of the older ones. */
+function toVerify(ids: readonly string[], seen: number, random: Random): string[] {
+  const older = Array.from({ length: Math.min(seen, 100) }, () => random.pick(ids));
+  return [...older, ...ids.slice(seen)];
+}
+
+/** No session may expire before it is looked at, however long the rounds take. */
+const env = { ANTECHAMBER_ANONYMOUS_IDLE: "24h", ANTECHAMBER_RECOGNIZED_IDLE: "24h" };
+
+async function killWhileStarting(dataDir: string, random: Random): Promise<void> {
+  await using server = spawnServer({ dataDir, env });
+  await delay(random.between(0, 400));
+  await server.kill("SIGKILL");
+}
+
+/** Loads the server and kills it; gives the number of sessions that are verified by then. */
+async function killUnderLoad(
+  server: ServerProcess,
+  ledger: Ledger,
+  random: Random,
+  { verified, endOne }: { verified: number; endOne: boolean },
+): Promise<number> {
+  using caller = createCaller(server.url);
+  const known = ledger.sessionIds();
+  const contested = Array.from({ length: 4 }, (_, i) => `contested-${known.length}-${i}`);
+  const load = startLoad(caller, ledger, { workers: 24, random, contested });
+  const ended = endOne ? random.pick(known) : undefined;
+  const ending = ended && ledger.end(ended, () => endSession(server.dataDir, ended));
+  const verifying = ledger.verify(caller, toVerify(known, verified, random));
+  await Promise.race([
+    Promise.all([load.moment(random.between(0, 400)), verifying]),
+    load.over.then(() => Promise.reject(new Error("the server was gone before it was killed"))),
+  ]);
+  await server.kill("SIGKILL");
+  await Promise.all([load.over, ending]);
+  return known.length;
+}
+
+test(`${ROUNDS} kills at random moments lose nothing that was acknowledged`, async () => {
+  const random = createRandom(runSeed());
+  console.log(`FAULTS_SEED=${random.seed}`);
+  await using directory = temporaryDirectory();
+  const ledger = createLedger();
+  let verified = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    if (round % START_EVERY === START_EVERY - 1) await killWhileStarting(directory.path, random);
+    await using server = await startServer({ dataDir: directory.path, env });
+    inspect(directory.path, ledger);
+    const endOne = verified > 0 && round % END_EVERY === END_EVERY - 1;
+    verified = await killUnderLoad(server, ledger, random, { verified, endOne });
+  }
+  await using server = await startServer({ dataDir: directory.path, env });
+  inspect(directory.path, ledger);
+  using caller = createCaller(server.url);
+  await ledger.verify(caller, ledger.sessionIds());
+  console.log(`${ROUNDS} kills, ${ledger.sessionIds().length} sessions acknowledged, 0 lost`);
+});

@@ -1,0 +1,208 @@
+import assert from "node:assert/strict";
+import type { Identity, SessionInfo } from "@antechamber/client/protocol";
+import { type Answer, type Caller, type GivenIds, sessionOf, unavailable } from "./caller.ts";
+import type { StoredData } from "./stored-data.ts";
+
+/*
+ * What a server has promised, kept by whoever called it, to hold against the server later.
+ *
+ * A request is entered before it is sent. Its answer settles it: 200, the change must be there from
+ * now on, exactly; a refusal, it must never show. Without an answer it stays in doubt: the change is
+ * there as a whole or not at all, and the next look at the server settles which.
+ */
+
+/** A session as the server acknowledged it. */
+interface Entry {
+  readonly sessionId: string;
+  readonly createdAt: string;
+  ids: Identity;
+  /** What each association of unknown outcome would have made of `ids`. */
+  doubts: Identity[];
+  ending: "no" | "in doubt" | "yes";
+}
+
+/** The ids of a new session: the data are searched by `visitId`, `globalVisitId` tells them apart. */
+export type CreateIds = GivenIds & { visitId: string; globalVisitId: string };
+
+export interface Ledger {
+  /** Creates a session and enters what comes of it. Nobody else may give the `globalVisitId`. */
+  create(caller: Caller, ids: CreateIds): Promise<Answer>;
+  /** Creates an anonymous session without any id, and enters it. */
+  createAnonymous(caller: Caller): Promise<string>;
+  /** Associates ids with a session that was entered, and enters what comes of it. */
+  associate(caller: Caller, sessionId: string, ids: GivenIds): Promise<Answer>;
+  /** Enters the end of a session that `end` brings about: true when the server confirmed it. */
+  end(sessionId: string, end: () => Promise<boolean>): Promise<void>;
+  /** The ids of all sessions that were acknowledged, oldest first. */
+  sessionIds(): string[];
+  /** How many creates nobody answered, or answered with an unknown outcome. */
+  doubtfulCreates(): number;
+  /** How many of the creates in doubt have left a session in the data. */
+  appliedInDoubt(stored: StoredData): number;
+  /** Looks every one of `sessionIds` up on the server and fails when it is not as acknowledged. */
+  verify(caller: Caller, sessionIds: readonly string[]): Promise<void>;
+  /** Looks into the data: refused creates left nothing, doubtful ones all or nothing. */
+  verifyCreates(stored: StoredData): void;
+  /** The sessions that the server does not show as acknowledged. */
+  lost(caller: Caller): Promise<string[]>;
+}
+
+const FIELDS = ["agentId", "customerId", "visitId", "globalVisitId"] as const;
+
+export function createLedger(): Ledger {
+  const entries = new Map<string, Entry>();
+  /** The holder of each visit that was acknowledged. */
+  const holders = new Map<string, Entry>();
+  const refused = new Set<Identity>();
+  const doubtful = new Set<Identity>();
+
+  function enter(session: SessionInfo): void {
+    const { sessionId, createdAt, ...rest } = session;
+    const entry: Entry = { sessionId, createdAt, ids: identityOf(rest), doubts: [], ending: "no" };
+    assert.ok(!entries.has(sessionId), "a session id was issued twice");
+    entries.set(sessionId, entry);
+    hold(entry);
+  }
+
+  function hold(entry: Entry): void {
+    const { visitId } = entry.ids;
+    if (visitId === null) return;
+    const holder = holders.get(visitId);
+    const free = holder === undefined || holder === entry || holder.ending !== "no";
+    assert.ok(free, `visit ${visitId} was given to two live sessions`);
+    holders.set(visitId, entry);
+  }
+
+  function entryOf(sessionId: string): Entry {
+    const entry = entries.get(sessionId);
+    if (entry === undefined) throw new TypeError("no such session was entered");
+    return entry;
+  }
+
+  async function mismatch(caller: Caller, entry: Entry): Promise<string | undefined> {
+    const shown = sessionOf(await caller.retrieve(entry.sessionId));
+    const is = shown.sessionId === entry.sessionId;
+    if (entry.ending === "in doubt") entry.ending = is ? "no" : "yes";
+    if (entry.ending === "yes") return is ? "an ended session came back" : undefined;
+    if (!is) return "an acknowledged session is gone";
+    if (shown.createdAt !== entry.createdAt) return `created at ${shown.createdAt}`;
+    const settled = entry.doubts.find((doubt) => same(identityOf(shown), doubt));
+    if (settled !== undefined) {
+      entry.ids = settled;
+      entry.doubts = [];
+      hold(entry);
+    }
+    if (same(identityOf(shown), entry.ids)) return undefined;
+    return `${JSON.stringify(entry.ids)} was acknowledged, ${JSON.stringify(identityOf(shown))} is there`;
+  }
+
+  return {
+    async create(caller, ids) {
+      const identity = identityOf(ids);
+      doubtful.add(identity);
+      const answer = await caller.create(ids);
+      if (answer.status === 503 && unavailable(answer).outcome === "unknown") return answer;
+      doubtful.delete(identity);
+      if (answer.status !== 200) refused.add(identity);
+      else {
+        assert.deepEqual(identityOf(sessionOf(answer)), identity);
+        enter(sessionOf(answer));
+      }
+      return answer;
+    },
+
+    async createAnonymous(caller) {
+      const session = sessionOf(await caller.create());
+      enter(session);
+      return session.sessionId;
+    },
+
+    async associate(caller, sessionId, ids) {
+      const entry = entryOf(sessionId);
+      const after = { ...entry.ids, ...ids };
+      entry.doubts.push(after);
+      const answer = await caller.associate(sessionId, ids);
+      if (answer.status === 503 && unavailable(answer).outcome === "unknown") return answer;
+      entry.doubts = entry.doubts.filter((doubt) => doubt !== after);
+      if (answer.status === 200) {
+        assert.deepEqual(identityOf(sessionOf(answer)), after);
+        entry.ids = after;
+        entry.doubts = [];
+        hold(entry);
+      }
+      return answer;
+    },
+
+    async end(sessionId, end) {
+      const entry = entryOf(sessionId);
+      entry.ending = "in doubt";
+      if (await end()) entry.ending = "yes";
+    },
+
+    sessionIds: () => [...entries.keys()],
+    doubtfulCreates: () => doubtful.size,
+
+    appliedInDoubt(stored) {
+      const found = stored.identitiesOfVisits([...doubtful].map(({ visitId }) => visitId ?? ""));
+      return [...doubtful].filter((identity) => leftBy(identity, found).length > 0).length;
+    },
+
+    async verify(caller, sessionIds) {
+      await inParallel(sessionIds, async (sessionId) => {
+        const wrong = await mismatch(caller, entryOf(sessionId));
+        assert.equal(wrong, undefined, `session ${sessionId}: ${wrong}`);
+      });
+    },
+
+    verifyCreates(stored) {
+      const visits = [...refused, ...doubtful].map(({ visitId }) => visitId ?? "");
+      const found = stored.identitiesOfVisits(visits);
+      for (const identity of refused) {
+        assert.deepEqual(leftBy(identity, found), [], "a refused create left a session behind");
+      }
+      for (const identity of doubtful) {
+        const left = leftBy(identity, found);
+        if (left.length > 0) assert.deepEqual(left, [identity], "a create is there in part");
+      }
+      refused.clear();
+      doubtful.clear();
+    },
+
+    async lost(caller) {
+      const lost: string[] = [];
+      await inParallel([...entries.values()], async (entry) => {
+        if ((await mismatch(caller, entry)) !== undefined) lost.push(entry.sessionId);
+      });
+      return lost;
+    },
+  };
+}
+
+/** Those of the sessions `found` that nothing but the create of `identity` explains. */
+function leftBy(identity: Identity, found: readonly Identity[]): Identity[] {
+  const { visitId, globalVisitId } = identity;
+  return found.filter(
+    (one) =>
+      one.visitId === visitId &&
+      (one.globalVisitId === null || one.globalVisitId === globalVisitId),
+  );
+}
+
+function identityOf(given: Partial<Record<keyof Identity, string | null>>): Identity {
+  const { agentId = null, customerId = null, visitId = null, globalVisitId = null } = given;
+  return { agentId, customerId, visitId, globalVisitId };
+}
+
+function same(one: Identity, other: Identity): boolean {
+  return FIELDS.every((field) => one[field] === other[field]);
+}
+
+/** Carries `work` out for every item, 32 at a time. */
+async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const queue = items.values();
+  await Promise.all(
+    Array.from({ length: 32 }, async () => {
+      for (const item of queue) await work(item);
+    }),
+  );
+}

@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import { type Answer, type Caller, NoAnswer } from "./caller.ts";
+import type { Ledger } from "./ledger.ts";
+import { until } from "./patience.ts";
+import type { Random } from "./random.ts";
+
+/** What runs against a server until it is stopped or the server is gone; counts throw its failure. */
+export interface Load {
+  /** Changes that were answered with 200 so far. */
+  acknowledged(): number;
+  /** Requests that the server refused with 503 so far. */
+  refused(): number;
+  /** Requests that nobody answered. */
+  unanswered(): number;
+  /** Resolves `milliseconds` after the first change was acknowledged: some moment under load. */
+  moment(milliseconds: number): Promise<void>;
+  /** Lets the requests under way finish and sends no more; rejects when one was answered wrongly. */
+  stop(): Promise<void>;
+  /** Resolves or rejects as `stop` does, but waits for the server to be gone instead. */
+  readonly over: Promise<void>;
+}
+
+export interface LoadOptions {
+  readonly workers: number;
+  readonly random: Random;
+  /** Visits that all workers fight for, beside those of their own. */
+  readonly contested?: readonly string[];
+  /** Whether 503 is an answer to expect. */
+  readonly mayRefuse?: boolean;
+}
+
+/** Creates sessions and associates ids with them, entering everything in the ledger. */
+export function startLoad(caller: Caller, ledger: Ledger, options: LoadOptions): Load {
+  const { random, contested = [], mayRefuse = false } = options;
+  const counts = { acknowledged: 0, refused: 0, unanswered: 0 };
+  let stopped = false;
+  let failure: Error | undefined;
+
+  function judge(answer: Answer, alsoAllowed: readonly number[] = []): boolean {
+    if (answer.status === 200) counts.acknowledged++;
+    else if (answer.status === 503 && mayRefuse) counts.refused++;
+    else assert.ok(alsoAllowed.includes(answer.status), `${answer.status}: ${answer.text}`);
+    return answer.status === 200;
+  }
+
+  const createWithIds = async () => {
+    judge(
+      await ledger.create(caller, {
+        ...freshIds(),
+        customerId: `customer-${random.between(1, 500)}`,
+      }),
+    );
+  };
+  const createContested = async () => {
+    const ids = { ...freshIds(), visitId: random.pick(contested) };
+    judge(await ledger.create(caller, ids), [400]);
+  };
+  const createThenAssociate = async () => {
+    const sessionId = await ledger.createAnonymous(caller);
+    if (!judge(await ledger.associate(caller, sessionId, freshIds()))) return;
+    if (!judge(await ledger.associate(caller, sessionId, { customerId: randomUUID() }))) return;
+    judge(await ledger.associate(caller, sessionId, { agentId: `agent-${random.between(1, 9)}` }));
+  };
+  const steps = [createWithIds, createThenAssociate];
+  if (contested.length > 0) steps.push(createContested);
+
+  async function work(): Promise<void> {
+    while (!stopped) {
+      try {
+        await random.pick(steps)();
+      } catch (error) {
+        if (!(error instanceof NoAnswer)) throw error;
+        counts.unanswered++;
+        stopped = true;
+      }
+    }
+  }
+
+  const over = Promise.all(Array.from({ length: options.workers }, work)).then(() => undefined);
+  over.catch((error: Error) => {
+    stopped = true;
+    failure = error;
+  });
+  const count = (of: keyof typeof counts) => () => {
+    // Whoever waits for a count that will not be reached any more must hear of it.
+    if (failure !== undefined) throw failure;
+    return counts[of];
+  };
+  const acknowledged = count("acknowledged");
+  return {
+    acknowledged,
+    refused: count("refused"),
+    unanswered: count("unanswered"),
+    async moment(milliseconds) {
+      await until("the first change is acknowledged", () => acknowledged() > 0, 20_000);
+      await delay(milliseconds);
+    },
+    stop() {
+      stopped = true;
+      return over;
+    },
+    over,
+  };
+}
+
+/** Ids of a visit that nobody else has. */
+export function freshIds(): { visitId: string; globalVisitId: string } {
+  return { visitId: randomUUID(), globalVisitId: randomUUID() };
+}

@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { startServer } from "../support/server-process.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { createCaller, sessionOf } from "./caller.ts";
+import { compile } from "./compile.ts";
+import { createLedger } from "./ledger.ts";
+import { freshIds, startLoad } from "./load.ts";
+import { long, median, until } from "./patience.ts";
+import { createRandom, runSeed } from "./random.ts";
+import { residentMemory } from "./resident-memory.ts";
+import { openStoredData } from "./stored-data.ts";
+
+const PENDING = 20;
+const CALLERS = 200;
+const REFUSALS = long ? 200_000 : 5000;
+const MEGABYTE = 1024 * 1024;
+
+test("more changes than may wait are refused at once, and the rest is served", async () => {
+  await using libraries = temporaryDirectory();
+  await using server = await startServer({
+    env: {
+      LD_PRELOAD: compile("slow-fsync.c", "library", libraries.path),
+      SLOW_FSYNC_MS: "100",
+      ANTECHAMBER_MAX_PENDING_WRITES: String(PENDING),
+    },
+  });
+  using caller = createCaller(server.url, CALLERS);
+  using reader = createCaller(server.url, 1);
+  const ledger = createLedger();
+  const random = createRandom(runSeed());
+  const load = startLoad(caller, ledger, { workers: CALLERS, random, mayRefuse: true });
+  await until("the overload has begun", () => load.refused() > 1000, 30_000);
+
+  const before = residentMemory(server.pid);
+  const reads: number[] = [];
+  while (load.refused() < REFUSALS) {
+    const answer = await reader.retrieve("unknown");
+    sessionOf(answer);
+    reads.push(answer.milliseconds);
+  }
+  const grown = residentMemory(server.pid) - before;
+  await load.stop();
+
+  assert.ok(load.acknowledged() > 0, "nothing was served");
+  assert.ok(grown < 50 * MEGABYTE, `memory grew by ${grown / MEGABYTE} MB`);
+  // What waited has been stored when the last caller was answered: there is room again at once.
+  sessionOf(await ledger.create(caller, freshIds()));
+  await ledger.verify(caller, ledger.sessionIds());
+  using stored = openStoredData(server.dataDir);
+  ledger.verifyCreates(stored);
+  console.log(
+    `${load.refused()} refused, ${load.acknowledged()} served, reads ${median(reads)} ms`,
+  );
+});

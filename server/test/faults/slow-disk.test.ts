@@ -1,0 +1,57 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { startServer } from "../support/server-process.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { type Caller, createCaller, sessionOf } from "./caller.ts";
+import { compile } from "./compile.ts";
+import { createLedger } from "./ledger.ts";
+import { freshIds, startLoad } from "./load.ts";
+import { long, median } from "./patience.ts";
+import { createRandom, runSeed } from "./random.ts";
+
+const FSYNC_MS = 5;
+const READS = long ? 20_000 : 1000;
+
+/** Retrieves sessions one after the other and gives how long each took, in milliseconds. */
+async function timeReads(caller: Caller, sessionIds: readonly string[]): Promise<number[]> {
+  const times: number[] = [];
+  while (times.length < READS) {
+    for (const sessionId of sessionIds) {
+      const answer = await caller.retrieve(sessionId);
+      assert.equal(sessionOf(answer).sessionId, sessionId);
+      times.push(answer.milliseconds);
+    }
+  }
+  return times;
+}
+
+test(`${FSYNC_MS} ms per fsync hold up changes, never reads`, async () => {
+  await using libraries = temporaryDirectory();
+  await using server = await startServer({
+    env: {
+      LD_PRELOAD: compile("slow-fsync.c", "library", libraries.path),
+      SLOW_FSYNC_MS: String(FSYNC_MS),
+      // Most reads go to the file: those of the cache prove little.
+      ANTECHAMBER_CACHE_SESSIONS: "10",
+    },
+  });
+  using reader = createCaller(server.url, 1);
+  using writer = createCaller(server.url);
+  const ledger = createLedger();
+  const changes: number[] = [];
+  for (let i = 0; i < 100; i++) {
+    changes.push((await ledger.create(writer, freshIds())).milliseconds);
+  }
+  const stored = ledger.sessionIds();
+  const alone = await timeReads(reader, stored);
+
+  const load = startLoad(writer, ledger, { workers: 8, random: createRandom(runSeed()) });
+  const beside = await timeReads(reader, stored);
+  await load.stop();
+
+  assert.ok(Math.min(...changes) >= FSYNC_MS, `a change took ${Math.min(...changes)} ms`);
+  assert.ok(load.acknowledged() > 0, "nothing was written beside the reads");
+  const figures = `median read: ${median(alone)} ms alone, ${median(beside)} ms beside changes`;
+  assert.ok(median(beside) < FSYNC_MS, figures);
+  console.log(`${figures}; ${load.acknowledged()} changes, median ${median(changes)} ms`);
+});

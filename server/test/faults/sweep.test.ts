@@ -1,0 +1,58 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { startServer } from "../support/server-process.ts";
+import { createCaller, sessionOf } from "./caller.ts";
+import { createLedger } from "./ledger.ts";
+import { freshIds, startLoad } from "./load.ts";
+import { long, until } from "./patience.ts";
+import { createRandom, runSeed } from "./random.ts";
+import { openStoredData } from "./stored-data.ts";
+
+const STORED = long ? 100_000 : 1500;
+/** How long it may take to store so many, in milliseconds. */
+const LOADING = long ? 900_000 : 60_000;
+/** How long after its expiry a row may still be there: the sweep goes round, a slice at a time. */
+const GRACE = 5000;
+
+test("expired sessions are swept while requests go on", async () => {
+  await using server = await startServer({
+    env: {
+      ANTECHAMBER_ANONYMOUS_IDLE: "1s",
+      ANTECHAMBER_RECOGNIZED_IDLE: "2s",
+      ANTECHAMBER_CACHE_SESSIONS: "100",
+    },
+  });
+  using caller = createCaller(server.url);
+  using stored = openStoredData(server.dataDir);
+  const ledger = createLedger();
+  // Every answer is checked by the load: the sweep may not make a request fail.
+  const random = createRandom(runSeed());
+  const load = startLoad(caller, ledger, { workers: 8, random });
+  const visit = freshIds();
+  const first = sessionOf(await ledger.create(caller, visit));
+  await until("enough is stored", () => load.acknowledged() > STORED, LOADING);
+
+  await until(
+    "the visit is free again",
+    async () => (await caller.create(visit)).status === 200,
+    GRACE,
+  );
+  assert.notEqual(sessionOf(await caller.retrieve(first.sessionId)).sessionId, first.sessionId);
+  const half = load.acknowledged();
+  await until("as much again is stored", () => load.acknowledged() > 2 * half, LOADING);
+  await until(
+    "rows go while others come",
+    () => stored.count() < ledger.sessionIds().length,
+    GRACE,
+  );
+  const overdue = () => stored.countExpired(Date.now() - GRACE);
+  assert.equal(overdue(), 0, "the sweep falls behind");
+  await load.stop();
+
+  await until("every row is swept", () => stored.count() === 0, 2000 + GRACE);
+  assert.deepEqual(stored.integrity(), ["ok"]);
+  assert.match(
+    (await caller.get("/metrics")).text,
+    /^antechamber_sessions_expired_total\S* [1-9]/m,
+  );
+});

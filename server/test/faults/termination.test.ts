@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { startServer } from "../support/server-process.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { createCaller } from "./caller.ts";
+import { compile } from "./compile.ts";
+import { createLedger } from "./ledger.ts";
+import { startLoad } from "./load.ts";
+import { long, until } from "./patience.ts";
+import { createRandom, runSeed } from "./random.ts";
+import { openStoredData } from "./stored-data.ts";
+
+const ROUNDS = long ? 50 : 4;
+const root = fileURLToPath(new URL("../../..", import.meta.url));
+
+for (const runtime of ["bun", "node"] as const) {
+  test(`SIGTERM under load fails no admitted request (${runtime})`, async () => {
+    const random = createRandom(runSeed());
+    await using directory = temporaryDirectory();
+    await using libraries = temporaryDirectory();
+    const dataDir = directory.path;
+    // A slow disk, so that changes are under way whenever the signal comes.
+    const env = {
+      LD_PRELOAD: compile("slow-fsync.c", "library", libraries.path),
+      SLOW_FSYNC_MS: "20",
+    };
+    const ledger = createLedger();
+    for (let round = 0; round < ROUNDS; round++) {
+      await using server = await startServer({ dataDir, env, runtime });
+      using caller = createCaller(server.url, 64);
+      await ledger.verify(caller, ledger.sessionIds());
+      // The load checks every answer: none may be anything but 200.
+      const load = startLoad(caller, ledger, { workers: 64, random });
+      await load.moment(random.between(0, 400));
+      const told = performance.now();
+      const exit = await server.kill("SIGTERM");
+      assert.deepEqual(exit, { code: 0, signal: null }, server.stderr());
+      assert.ok(performance.now() - told < 10_000, "it took over 10 s");
+      await load.over;
+      // A request that met a closed connection was not admitted: it has left nothing behind.
+      const unanswered = ledger.doubtfulCreates();
+      using stored = openStoredData(dataDir);
+      assert.equal(ledger.appliedInDoubt(stored), 0, `of ${unanswered} unanswered requests`);
+      ledger.verifyCreates(stored);
+    }
+    await using server = await startServer({ dataDir, runtime });
+    using caller = createCaller(server.url);
+    await ledger.verify(caller, ledger.sessionIds());
+  });
+}
+
+test("SIGTERM to npm start ends the server and keeps what it acknowledged", async () => {
+  await using directory = temporaryDirectory();
+  const dataDir = directory.path;
+  const ledger = createLedger();
+  const env = {
+    ...process.env,
+    // npm would leave one among the temporary files.
+    NODE_DISABLE_COMPILE_CACHE: "1",
+    ANTECHAMBER_PORT: "0",
+    ANTECHAMBER_DATA_DIR: dataDir,
+  };
+  const npm = spawn("npm", ["start"], { cwd: root, env, stdio: ["ignore", "pipe", "inherit"] });
+  const exited = once(npm, "exit");
+  try {
+    let stdout = "";
+    npm.stdout.setEncoding("utf8").on("data", (text: string) => {
+      stdout += text;
+    });
+    const url = () => /^antechamber listening on (\S+)$/m.exec(stdout)?.[1];
+    await until("npm start is ready", () => url() !== undefined, 30_000);
+    using caller = createCaller(url() ?? "");
+    const random = createRandom(runSeed());
+    const load = startLoad(caller, ledger, { workers: 16, random });
+    await until("something was stored", () => load.acknowledged() > 50, 10_000);
+    npm.kill("SIGTERM");
+    await exited;
+    await load.over;
+  } finally {
+    npm.kill("SIGTERM");
+  }
+  // Only a server that has ended leaves the directory to another one.
+  await using server = await startServer({ dataDir });
+  using caller = createCaller(server.url);
+  await ledger.verify(caller, ledger.sessionIds());
+});
