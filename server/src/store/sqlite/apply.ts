@@ -21,6 +21,8 @@ export function createApply(
 ): (change: Change) => Outcome {
   const sessions = createSessionTable(database, visits);
   const sweep = createSweep(database, visits, lifetimes);
+  const renew = (now: number) => (session: Session) => renewed(session, now, lifetimes);
+  const ended = (session: Session) => ({ ...session, ended: true });
   const addKey = database.prepare("INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
   const revokeKey = database.prepare(
     "UPDATE keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL",
@@ -34,9 +36,9 @@ export function createApply(
       case "associate":
         return applyAssociate(sessions, change, lifetimes);
       case "renew":
-        return applyRenew(sessions, change.id, change.now, lifetimes);
+        return replaceLive(sessions, change, lifetimes, renew(change.now), sessions.renew);
       case "end":
-        return applyEnd(sessions, change.id, change.now, lifetimes);
+        return replaceLive(sessions, change, lifetimes, ended, sessions.update);
       case "touch":
         // Every group notes its time.
         return null;
@@ -95,32 +97,19 @@ function applyAssociate(
   return { outcome: "associated", session: next };
 }
 
-function applyRenew(
+/** Puts `next` of a live session in its place; `null` when there is no live one. */
+function replaceLive(
   sessions: SessionTable,
-  id: string,
-  now: number,
+  { id, now }: { readonly id: string; readonly now: number },
   lifetimes: Lifetimes,
+  next: (session: Session) => Session,
+  write: (before: Session, after: Session) => void,
 ): Session | null {
   const stored = sessions.find(id);
-  const session = stored ?? describedById(id, lifetimes);
-  if (!isLive(session, now)) return null;
-  const next = renewed(session, now, lifetimes);
-  if (stored !== undefined) sessions.renew(next);
-  else if (!sessions.insert(next)) return null;
-  return next;
-}
-
-function applyEnd(
-  sessions: SessionTable,
-  id: string,
-  now: number,
-  lifetimes: Lifetimes,
-): Session | null {
-  const stored = sessions.find(id);
-  const session = stored ?? describedById(id, lifetimes);
-  if (!isLive(session, now)) return null;
-  const next = { ...session, ended: true };
-  if (stored !== undefined) sessions.update(stored, next);
-  else if (!sessions.insert(next)) return null;
-  return next;
+  const before = stored ?? describedById(id, lifetimes);
+  if (!isLive(before, now)) return null;
+  const after = next(before);
+  if (stored !== undefined) write(stored, after);
+  else if (!sessions.insert(after)) return null;
+  return after;
 }

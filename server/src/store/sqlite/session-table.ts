@@ -14,7 +14,7 @@ export interface SessionTable {
   /** Stores the session in place of what it was before. */
   update(before: Session, session: Session): void;
   /** The same for a session of which nothing but its times changed: touches no index. */
-  renew(session: Session): void;
+  renew(before: Session, session: Session): void;
 }
 
 /** `find` alone, for a connection that only reads. */
@@ -71,7 +71,7 @@ export function createSessionTable(database: DatabaseSync, visits: VisitIndex): 
       if (session.ended) visits.remove(session.visitId, key);
       else if (before.visitId === null) visits.add(session.visitId, key);
     },
-    renew(session) {
+    renew(_before, session) {
       const [activeAfter, expiresAfter] = valuesOf(session);
       renew.run(activeAfter, expiresAfter, keyOf(session.id));
     },
