@@ -6,7 +6,7 @@ import type { VisitIndex } from "./visit-index.ts";
 
 /** How many rows a slice looks at, and how many of them it deletes at the most. */
 const ROWS_LOOKED_AT = 2048;
-const ROWS_DELETED = 128;
+const ROWS_DELETED = 512;
 
 /**
  * Deletes what has expired and tends the index of visits, a slice at a call inside the caller's
@@ -23,19 +23,27 @@ export function createSweep(
 ): (now: number) => Slice {
   const idLife = Math.min(lifetimes.anonymous.idle, lifetimes.anonymous.total);
   const windowEnd = database.prepare(
-    "SELECT max(id) AS id FROM (SELECT id FROM sessions WHERE id > ? ORDER BY id LIMIT ?)",
+    `SELECT max(id) AS id FROM
+     (SELECT id FROM sessions WHERE id > ? AND id <= ? ORDER BY id LIMIT ?)`,
   );
   const expired = database.prepare(
     `SELECT id, visit_id, ended FROM sessions WHERE id > ? AND id <= ?
      AND max(expires_after, ?) <= ? - ${EPOCH} - id / ${KEYS_PER_MS} ORDER BY id LIMIT ?`,
   );
   const remove = database.prepare("DELETE FROM sessions WHERE id = ?");
-  let cursor = Number.MIN_SAFE_INTEGER;
+  /** Where the pass has come to, and where it ends: fixed when it begins, else it would run after new rows for ever. */
+  let cursor = 0;
+  let passEnd = 0;
 
   function removeExpired(now: number): Slice {
-    const end = windowEnd.get(cursor, ROWS_LOOKED_AT)?.["id"] as number | null;
-    if (end === null) {
+    if (cursor >= passEnd) {
       cursor = Number.MIN_SAFE_INTEGER;
+      // Younger rows are kept whatever they hold.
+      passEnd = (now - idLife - EPOCH) * KEYS_PER_MS;
+    }
+    const end = windowEnd.get(cursor, passEnd, ROWS_LOOKED_AT)?.["id"] as number | null;
+    if (end === null) {
+      cursor = passEnd;
       return { deleted: 0, isFull: false };
     }
     const rows = expired.all(cursor, end, idLife, now, ROWS_DELETED);
