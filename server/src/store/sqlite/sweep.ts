@@ -31,7 +31,7 @@ export function createSweep(
      AND max(expires_after, ?) <= ? - ${EPOCH} - id / ${KEYS_PER_MS} ORDER BY id LIMIT ?`,
   );
   const remove = database.prepare("DELETE FROM sessions WHERE id = ?");
-  /** Where the pass has come to, and where it ends: fixed when it begins, else it would run after new rows for ever. */
+  /** Where the pass has come to, and where it ends: a moving end would be run after for ever. */
   let cursor = 0;
   let passEnd = 0;
 
