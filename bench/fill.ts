@@ -37,6 +37,8 @@ const opened = await open(config, machineTime, {
   ended: silence,
   committed: silence,
   failed: (error) => console.error(error),
+  recorded: () => {},
+  recordsLost: () => {},
 });
 const ids = createWriteStream(file);
 const started: Promise<string>[] = [];

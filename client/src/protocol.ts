@@ -30,11 +30,89 @@ export interface VisitBody {
   readonly globalVisitId?: string | null;
 }
 
+/**
+ * A request that was made in a session, as it is sent to be recorded. `method` and `path` are
+ * required; what is left out or `null` is not known. At most 8 KiB each.
+ */
+export interface RequestRecord {
+  /** An HTTP method, such as `GET`. */
+  readonly method: string;
+  /** Begins with `/`. The query is dropped before it is stored, but for keys that the server allows. */
+  readonly path: string;
+  /** The HTTP status that answered it, 100 to 599. */
+  readonly status?: number | null;
+  /** When it came in: ISO 8601 with a time zone, or milliseconds since 1970. The moment of arrival by default. */
+  readonly startedAt?: string | number | null;
+  /** How long it took, in milliseconds. */
+  readonly durationMs?: number | null;
+  /** The service that answered it, 1 to 256 characters. */
+  readonly service?: string | null;
+  /** Whatever else is worth keeping: at most 16 strings by name. */
+  readonly attributes?: Readonly<Record<string, string>> | null;
+}
+
+/** The answer to recording. */
+export interface RecordReceipt {
+  /** How many records were taken: all that were sent. */
+  readonly accepted: number;
+}
+
+/** What every entry of a timeline has: the identity that the session had at that moment. */
+interface EntryIdentity extends Identity {
+  readonly state: SessionState;
+}
+
+/** A recorded request in a timeline. */
+export interface RequestEntry extends EntryIdentity {
+  readonly type: "request";
+  /** Counts the requests of the session from 1, without gaps. */
+  readonly sequence: number;
+  readonly method: string;
+  readonly path: string;
+  readonly status: number | null;
+  /** ISO 8601, UTC, milliseconds. */
+  readonly startedAt: string;
+  readonly durationMs: number | null;
+  readonly service: string | null;
+  readonly attributes: Readonly<Record<string, string>>;
+}
+
+/** A moment of the session's own life in its timeline. The identity is the one that it left. */
+export interface LifeEntry extends EntryIdentity {
+  readonly type: "created" | "associated" | "ended" | "expired";
+  /** Only requests are counted. */
+  readonly sequence: null;
+  /** ISO 8601, UTC, milliseconds. */
+  readonly at: string;
+  /** The ids that came with it: those it was created with, those that were associated. */
+  readonly ids: Readonly<Partial<Record<keyof Identity, string>>>;
+}
+
+/** A line of a timeline. */
+export type TimelineEntry = RequestEntry | LifeEntry;
+
+/** A page of the timeline of a session: what happened in it, in order. */
+export interface Timeline {
+  readonly sessionId: string;
+  readonly records: readonly TimelineEntry[];
+  /** What to pass as `after` for the page that follows; `null` when this one is the last. */
+  readonly next: string | null;
+  /** Requests that were recorded in all. */
+  readonly total: number;
+  /** The oldest of them, which were let go since a session keeps so many only. */
+  readonly dropped: number;
+}
+
+/** The most records that one request may carry, and the most bytes (UTF-8 JSON) of each. */
+export const MAX_RECORDS = 1000;
+export const MAX_RECORD_BYTES = 8192;
+
 /** Every refusal's stable word, with the HTTP status it travels under. The set is closed. */
 export const problemStatus = {
   "already-exists": 400,
   "invalid-request": 400,
   "nothing-to-associate": 400,
+  "session-required": 401,
   "credential-required": 401,
   "invalid-credential": 401,
   "identity-mismatch": 403,
@@ -42,8 +120,10 @@ export const problemStatus = {
   "session-not-found": 404,
   "not-found": 404,
   "method-not-allowed": 405,
+  "request-under-way": 409,
   "body-too-large": 413,
   "unsupported-media-type": 415,
+  "idempotency-key-reused": 422,
   "too-many-requests": 429,
   unavailable: 503,
 } as const;

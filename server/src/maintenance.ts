@@ -29,8 +29,8 @@ export function startMaintenance(parts: MaintenanceParts): { close(): Promise<vo
   async function sweep(): Promise<void> {
     let pause = SWEEP_PAUSE.other;
     try {
-      const { deleted, isFull } = await store.sweep(clock());
-      if (deleted > 0) metrics.sessionsExpired.inc(deleted);
+      const { expired, isFull } = await store.sweep(clock());
+      if (expired > 0) metrics.sessionsExpired.inc(expired);
       if (isFull) pause = SWEEP_PAUSE.full;
     } catch {
       // The store reports its failures itself; the next slice tries again.

@@ -28,6 +28,8 @@ export async function open(config: Config, time: TimeSource, events: OpenEvents)
   const store = openSqliteStore({
     dataDir,
     lifetimes,
+    maxRecords: config.maxRecords,
+    retention: config.retention,
     cacheSessions: config.cacheSessions,
     maxPending: config.maxPendingWrites,
     timeout: config.storeTimeout,

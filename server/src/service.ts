@@ -4,17 +4,38 @@ import { isWithin } from "./session/access.ts";
 import { Refusal } from "./session/errors.ts";
 import type { IdIssuer } from "./session/id.ts";
 import { isRenewalDue, type Lifetimes, newSession } from "./session/lifetime.ts";
+import type { RequestRecord } from "./session/record.ts";
 import { type Identity, isBlank, isLive, type Session } from "./session/session.ts";
-import type { SessionStore } from "./store/store.ts";
+import type { Stretch } from "./session/timeline.ts";
+import type { Creation, Repetition, SessionStore } from "./store/store.ts";
 
 /** What retrieving came to. */
 export interface Retrieval {
   readonly session: Session;
   /** There was nothing to retrieve: the session is new (contract rule 3). */
   readonly isNew: boolean;
+  /** It was in memory: likely to be asked for again. */
+  readonly isAtHand: boolean;
 }
 
-/** The use cases of the Session Management API. Ids given to it have been validated. */
+/** A request with an idempotency key: it is carried out once, and told the first answer from then on. */
+export interface Keyed<Result> {
+  /** A hash of the key and of whoever sent it. */
+  readonly key: string;
+  /** A hash of the request: another one under the same key is refused. */
+  readonly request: string;
+  /** The answer to be kept. */
+  answer(result: Result): string;
+}
+
+/** Where a page of records begins, and how long it is at the most. */
+export interface StretchBounds {
+  /** The sequence after which it begins. */
+  readonly after: number;
+  readonly limit: number;
+}
+
+/** The use cases of the service. Ids given to it have been validated. */
 export interface SessionService {
   /**
    * Creates a session. One without ids is not stored; with ids the promise is fulfilled when they
@@ -37,6 +58,44 @@ export interface SessionService {
    */
   associate(id: string, ids: Identity, scope: Scope): Promise<Session>;
 
+  /**
+   * `create` once: gives the answer of the first time. Refuses besides with `request-under-way` and
+   * `idempotency-key-reused`.
+   */
+  createOnce(ids: Identity, keyed: Keyed<Session>): Promise<string>;
+
+  /**
+   * Records requests in the live session of this id within the scope; it is a use. They are accepted
+   * when this returns, and stored within 100 ms, or, `durable`, when the promise is fulfilled. Refuses
+   * with `session-not-found` and `unavailable`, and then nothing was recorded.
+   */
+  record(
+    id: string,
+    records: readonly RequestRecord[],
+    scope: Scope,
+    durable: boolean,
+  ): void | Promise<void>;
+
+  /** `record`, durable and once, like `createOnce`. */
+  recordOnce(
+    id: string,
+    records: readonly RequestRecord[],
+    scope: Scope,
+    keyed: Keyed<void>,
+  ): Promise<string>;
+
+  /**
+   * Notes a request that is being forwarded in a session that `peek` or `create` has just given.
+   * Never refuses: when the store can take no more, the record is lost and counted.
+   */
+  note(session: Session, record: RequestRecord): void;
+
+  /**
+   * A stretch of the records of a session, also of one that is over, within the scope. Refuses with
+   * `session-not-found` when nothing is known of it, and `unavailable`.
+   */
+  stretch(id: string, scope: Scope, bounds: StretchBounds): Promise<Stretch>;
+
   /** Ends a session. False when there is no live one of this id. Refuses with `unavailable`. */
   end(id: string): Promise<boolean>;
 }
@@ -46,6 +105,8 @@ export interface ServiceEvents {
   created(): void;
   associated(): void;
   ended(): void;
+  recorded(records: number): void;
+  recordsLost(records: number): void;
 }
 
 /** What the service works with. */
@@ -67,25 +128,131 @@ export function createService(parts: ServiceParts): SessionService {
   function create(ids: Identity): Session | Promise<Session> {
     const now = clock();
     if (!isBlank(ids)) return createStored(ids, now);
-    const issued = issuer.issue(now);
     events.created();
-    return newSession(issued.id, issued.createdAt, ids, lifetimes);
+    return draft(ids, now);
   }
 
   async function createStored(ids: Identity, now: number): Promise<Session> {
     for (let attempt = 1; attempt <= MAX_ID_ATTEMPTS; attempt++) {
-      const issued = issuer.issue(now);
-      const session = newSession(issued.id, issued.createdAt, ids, lifetimes);
+      const session = draft(ids, now);
       const creation = await store.create(session, now);
-      if (creation.outcome === "created") {
-        events.created();
-        return session;
-      }
-      if (creation.outcome === "conflict") {
-        throw new Refusal({ code: "already-exists", field: creation.field });
-      }
+      if (isCreated(creation)) return session;
     }
     throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
+  }
+
+  function draft(ids: Identity, now: number): Session {
+    const issued = issuer.issue(now);
+    return newSession(issued.id, issued.createdAt, ids, lifetimes);
+  }
+
+  /** False when another id is to be tried. */
+  function isCreated(creation: Creation | Repetition): boolean {
+    switch (creation.outcome) {
+      case "created":
+        events.created();
+        return true;
+      case "conflict":
+        throw new Refusal({ code: "already-exists", field: creation.field });
+      case "key-reused":
+        throw new Refusal({ code: "idempotency-key-reused" });
+      default:
+        return false;
+    }
+  }
+
+  /** Keys of requests that are being carried out here. */
+  const underWay = new Set<string>();
+
+  async function once(key: string, carryOut: () => Promise<string>): Promise<string> {
+    if (underWay.has(key)) throw new Refusal({ code: "request-under-way", retryAfterSeconds: 1 });
+    underWay.add(key);
+    try {
+      return await carryOut();
+    } finally {
+      underWay.delete(key);
+    }
+  }
+
+  function createOnce(ids: Identity, { key, request, answer }: Keyed<Session>): Promise<string> {
+    return once(key, async () => {
+      for (let attempt = 1; attempt <= MAX_ID_ATTEMPTS; attempt++) {
+        const now = clock();
+        const session = draft(ids, now);
+        const kept = { key, request, answer: answer(session) };
+        const creation = await store.create(session, now, kept);
+        if (creation.outcome === "repeated") return creation.answer;
+        if (isCreated(creation)) return kept.answer;
+      }
+      throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
+    });
+  }
+
+  function record(
+    id: string,
+    records: readonly RequestRecord[],
+    scope: Scope,
+    durable: boolean,
+  ): void | Promise<void> {
+    const found = peek(id, scope);
+    return found instanceof Promise
+      ? found.then((session) => recordIn(session, records, durable))
+      : recordIn(found, records, durable);
+  }
+
+  function recordIn(
+    session: Session | undefined,
+    records: readonly RequestRecord[],
+    durable: boolean,
+  ): void | Promise<void> {
+    if (session === undefined) throw new Refusal({ code: "session-not-found" });
+    const { id } = session;
+    const now = clock();
+    if (durable) {
+      return store.record({ id, records, now }).then(() => events.recorded(records.length));
+    }
+    if (!store.accept(id, records, now)) {
+      throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
+    }
+    events.recorded(records.length);
+  }
+
+  function recordOnce(
+    id: string,
+    records: readonly RequestRecord[],
+    scope: Scope,
+    { key, request, answer }: Keyed<void>,
+  ): Promise<string> {
+    return once(key, async () => {
+      const session = await peek(id, scope);
+      // The session may be over since: what was answered once still holds.
+      if (session === undefined) return repeated(await store.repetition({ key, request }, clock()));
+      const kept = { key, request, answer: answer() };
+      const result = await store.record({ id, records, now: clock(), once: kept });
+      if (result.outcome !== "recorded") return repeated(result);
+      events.recorded(records.length);
+      return kept.answer;
+    });
+  }
+
+  function repeated(repetition: Repetition | undefined): string {
+    if (repetition === undefined) throw new Refusal({ code: "session-not-found" });
+    if (repetition.outcome === "key-reused") throw new Refusal({ code: "idempotency-key-reused" });
+    return repetition.answer;
+  }
+
+  function note(session: Session, noted: RequestRecord): void {
+    if (store.accept(session.id, [noted], clock())) events.recorded(1);
+    else events.recordsLost(1);
+  }
+
+  async function stretch(id: string, scope: Scope, bounds: StretchBounds): Promise<Stretch> {
+    const found =
+      issuer.verify(id) === undefined
+        ? undefined
+        : await store.stretch({ id, scope, ...bounds, now: clock() });
+    if (found === undefined) throw new Refusal({ code: "session-not-found" });
+    return found;
   }
 
   /** The session of this id, live or not, whosever. Looking is no use of it. */
@@ -114,6 +281,11 @@ export function createService(parts: ServiceParts): SessionService {
   }
 
   function retrieve(id: string, ids: Identity, scope: Scope): Retrieval | Promise<Retrieval> {
+    const known = store.recall(id);
+    if (known !== undefined) {
+      const session = used(known, scope);
+      return session === undefined ? createInstead(ids) : { session, isNew: false, isAtHand: true };
+    }
     const found = peek(id, scope);
     return found instanceof Promise
       ? found.then((session) => orNew(session, ids))
@@ -121,11 +293,16 @@ export function createService(parts: ServiceParts): SessionService {
   }
 
   function orNew(found: Session | undefined, ids: Identity): Retrieval | Promise<Retrieval> {
-    if (found !== undefined) return { session: found, isNew: false };
+    return found === undefined
+      ? createInstead(ids)
+      : { session: found, isNew: false, isAtHand: false };
+  }
+
+  function createInstead(ids: Identity): Retrieval | Promise<Retrieval> {
     const created = create(ids);
     return created instanceof Promise
-      ? created.then((session) => ({ session, isNew: true }))
-      : { session: created, isNew: true };
+      ? created.then((session) => ({ session, isNew: true, isAtHand: false }))
+      : { session: created, isNew: true, isAtHand: false };
   }
 
   async function associate(id: string, ids: Identity, scope: Scope): Promise<Session> {
@@ -154,5 +331,16 @@ export function createService(parts: ServiceParts): SessionService {
     return wasLive;
   }
 
-  return { create, retrieve, peek, associate, end };
+  return {
+    create,
+    createOnce,
+    retrieve,
+    peek,
+    associate,
+    record,
+    recordOnce,
+    note,
+    stretch,
+    end,
+  };
 }

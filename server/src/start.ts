@@ -93,12 +93,26 @@ async function stop(
   log.info("stopped");
 }
 
+/** How often (ms) a loss of records is logged: each of many requests may lose one. */
+const LOSS_LOGGED_EVERY = 10_000;
+
 function eventsOf(metrics: Metrics, log: pino.Logger): OpenEvents {
   let isFailing = false;
+  let lost = 0;
+  let lossLoggedAt = Number.NEGATIVE_INFINITY;
   return {
     created: () => metrics.sessionsCreated.inc(1),
     associated: () => metrics.sessionsAssociated.inc(1),
     ended: () => metrics.sessionsEnded.inc(1),
+    recorded: (records) => metrics.recordsAccepted.inc(records),
+    recordsLost(records) {
+      metrics.recordsLost.inc(records);
+      lost += records;
+      if (performance.now() - lossLoggedAt < LOSS_LOGGED_EVERY) return;
+      log.error({ records: lost }, "records are lost");
+      lossLoggedAt = performance.now();
+      lost = 0;
+    },
     committed(changes, milliseconds) {
       metrics.committed(changes, milliseconds);
       if (isFailing) log.info("the store takes writes again");

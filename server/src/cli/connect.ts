@@ -37,9 +37,11 @@ const nothing = () => undefined;
 const unheard: OpenEvents = {
   committed: nothing,
   failed: nothing,
+  recordsLost: nothing,
   created: nothing,
   associated: nothing,
   ended: nothing,
+  recorded: nothing,
 };
 
 const ATTEMPTS = 30;

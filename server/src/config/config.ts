@@ -25,6 +25,16 @@ export interface Config {
   /** Exact origins as browsers send them, or the one entry "*" for any. */
   readonly corsOrigins: readonly string[];
   readonly lifetimes: Lifetimes;
+  /** What `/forward-auth` does without a live session. */
+  readonly forwardAuth: "create" | "required";
+  /** Whether scripts are kept from the cookie that `/forward-auth` sets. */
+  readonly cookieHttpOnly: boolean;
+  /** Query parameters that stay in recorded paths. */
+  readonly recordQueryKeys: readonly string[];
+  /** Recorded requests that a session keeps. */
+  readonly maxRecords: number;
+  /** How long timelines are kept after the end of their sessions. */
+  readonly retention: number;
   readonly store: "sqlite";
   /** Sessions kept in memory for retrieving. */
   readonly cacheSessions: number;

@@ -98,6 +98,45 @@ export const settings = {
     default: "24h",
     description: "Total life of a recognized session, at least that of an anonymous one",
   },
+  forwardAuth: {
+    schema: values.word(["create", "required"]),
+    default: "create",
+    allowed: "create or required",
+    placeholder: "mode",
+    description:
+      "What /forward-auth answers to a request without a live session: create gives it a new one, required refuses it with 401",
+  },
+  cookieHttpOnly: {
+    schema: values.flag,
+    default: "true",
+    allowed: "true or false",
+    placeholder: "boolean",
+    description:
+      "Whether scripts are kept from reading the cookie that /forward-auth sets; false lets the browser client use the same session",
+  },
+  recordQueryKeys: {
+    schema: values.list(values.text),
+    default: "",
+    allowed: "names of query parameters, each once",
+    placeholder: "name",
+    list: true,
+    description: "Query parameters that are kept in the paths of recorded requests; all others go",
+  },
+  maxRecords: {
+    schema: values.count(1, 1_000_000),
+    default: "10000",
+    allowed: "a whole number of 1 to 1000000",
+    placeholder: "number",
+    description: "Recorded requests that a session keeps; the oldest are let go and counted",
+  },
+  retention: {
+    schema: values.duration("1s", "3650d"),
+    allowed: "a duration of 1s to 3650d, such as 14d",
+    placeholder: "duration",
+    duration: true,
+    default: "14d",
+    description: "Time for which the timeline of a session is kept after its end",
+  },
   store: {
     schema: values.word(["sqlite"]),
     default: "sqlite",

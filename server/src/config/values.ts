@@ -68,6 +68,16 @@ export function word<const Words extends readonly [string, ...string[]]>(words: 
   return z.string().trim().pipe(z.enum(words));
 }
 
+/** `true` or `false`. */
+export const flag: z.ZodType<boolean> = z.union([
+  z.boolean(),
+  z
+    .string()
+    .trim()
+    .pipe(z.enum(["true", "false"]))
+    .transform((text) => text === "true"),
+]);
+
 /** A list: a JSON array, a text with commas, or several of them where a flag is repeated. */
 export function list(item: z.ZodType<string, string>): z.ZodType<string[]> {
   return z
@@ -86,7 +96,7 @@ function hasNoDuplicates(entries: readonly string[]): boolean {
 }
 
 /** Any text but an empty one. */
-export const text: z.ZodType<string> = z
+export const text: z.ZodType<string, string> = z
   .string()
   .trim()
   .min(1)
@@ -112,7 +122,15 @@ export function isLoopback(name: string): boolean {
 }
 
 /** What the server itself serves at the root; a base path below one of these would hide it. */
-const ownPaths = ["sessions", "healthz", "readyz", "metrics", "openapi.json", "docs"];
+const ownPaths = [
+  "sessions",
+  "forward-auth",
+  "healthz",
+  "readyz",
+  "metrics",
+  "openapi.json",
+  "docs",
+];
 
 /** A path to serve the API below, such as `/gks-server/v1`. */
 export const basePath: z.ZodType<string, string> = z.string().superRefine((path, context) => {

@@ -9,17 +9,28 @@ import type { SessionStore } from "../store/store.ts";
 import { type Authenticate, authenticateLocal } from "./authenticate.ts";
 import { createCors } from "./cors.ts";
 import { createDocsHandlers } from "./docs.ts";
+import { createForwardAuth, FORWARD_AUTH_PATH, forwardAuthStatus } from "./forward-auth.ts";
 import { createLocalHostCheck } from "./local-host.ts";
 import type { ApiRequest, ApiResponse } from "./messages.ts";
 import type { Metrics, OperationMetrics } from "./metrics.ts";
 import { createOperationalHandlers } from "./operational.ts";
 import { problemResponse } from "./problems.ts";
+import { createRecordHandlers } from "./records.ts";
 import { createRouter, type Match, type Route } from "./routes.ts";
 import { type Answer, createSessionHandlers } from "./sessions.ts";
 
 /** What the application is made of. */
 export interface AppParts {
-  readonly config: Pick<Config, "auth" | "basePaths" | "corsOrigins" | "accessLog">;
+  readonly config: Pick<
+    Config,
+    | "auth"
+    | "basePaths"
+    | "corsOrigins"
+    | "accessLog"
+    | "forwardAuth"
+    | "cookieHttpOnly"
+    | "recordQueryKeys"
+  >;
   readonly version: string;
   readonly service: SessionService;
   readonly store: SessionStore;
@@ -53,6 +64,10 @@ export interface App {
 function routeTable(parts: AppParts, isStopping: () => boolean): Route[] {
   const { config, service, store, clock, metrics, version } = parts;
   const sessions = createSessionHandlers(service);
+  const keptKeys = new Set(config.recordQueryKeys);
+  const records = createRecordHandlers(service, clock, keptKeys);
+  const forwardAuth = createForwardAuth({ service, clock, config, keptKeys });
+  const refusalStatus = forwardAuthStatus;
   const operational = createOperationalHandlers(store, clock, metrics, isStopping);
   const docs = createDocsHandlers({ version, basePaths: config.basePaths, auth: config.auth });
   return [
@@ -60,6 +75,10 @@ function routeTable(parts: AppParts, isStopping: () => boolean): Route[] {
     row("GET", "/sessions/:sessionId", api, "retrieve", sessions.retrieve),
     row("HEAD", "/sessions/:sessionId", api, "head", sessions.head),
     row("POST", "/sessions/:sessionId", api, "associate", sessions.associate),
+    row("POST", "/sessions/:sessionId/requests", recording, "record", records.record),
+    row("GET", "/sessions/:sessionId/requests", api, "timeline", records.timeline),
+    { ...row("*", FORWARD_AUTH_PATH, forward, "forward-auth", forwardAuth), refusalStatus },
+    { ...row("*", `${FORWARD_AUTH_PATH}/*`, forward, "forward-auth", forwardAuth), refusalStatus },
     row("GET", "/healthz", open, "health", operational.health),
     row("GET", "/readyz", open, "readiness", operational.ready),
     row("GET", "/metrics", monitor, "metrics", operational.metrics),
@@ -71,6 +90,8 @@ function routeTable(parts: AppParts, isStopping: () => boolean): Route[] {
 
 /** Who may, and whether the base paths have it too. */
 const api = { who: roles, isBased: true } as const;
+const recording = { who: ["customer", "agent", "administrator"], isBased: true } as const;
+const forward = { who: recording.who, isBased: false } as const;
 const open = { who: "everybody", isBased: false } as const;
 const monitor = { who: ["reporter", "administrator"], isBased: false } as const;
 
@@ -152,7 +173,7 @@ export function createApp(parts: AppParts): App {
     else if (reason.code === "unavailable" && config.accessLog !== "off") {
       log.error({ ...refused, err: error.cause }, "refused");
     }
-    return problemResponse(reason, requestId);
+    return problemResponse(reason, requestId, match?.route.refusalStatus?.(reason));
   }
 
   function logAccess(
@@ -206,7 +227,8 @@ export function createApp(parts: AppParts): App {
         // HEAD is GET without a body, where a route does not say otherwise (RFC 9110, section 9.3.2).
         (request.method === "HEAD"
           ? matches.find(({ route }) => route.method === "GET")
-          : undefined);
+          : undefined) ??
+        matches.find(({ route }) => route.method === "*");
       return match === undefined ? handleOther(matches, request) : serve(match, request);
     },
     stop() {

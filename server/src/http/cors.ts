@@ -10,6 +10,7 @@ const allowedHeaders = [
   "gkc-sessionId",
   "Authorization",
   "Content-Type",
+  "Idempotency-Key",
   "X-Request-Id",
 ].join(", ");
 const exposedHeaders = "Content-Location, Retry-After, WWW-Authenticate, X-Request-Id";

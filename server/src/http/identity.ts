@@ -1,7 +1,7 @@
 import { faultOfId } from "../session/caller-ids.ts";
 import type { Fault } from "../session/errors.ts";
-import { Refusal } from "../session/errors.ts";
 import { type Identity, nobody } from "../session/session.ts";
+import { memberOf, parseJson, readJsonBody, refuseFaults } from "./bodies.ts";
 import type { ApiRequest } from "./messages.ts";
 
 /** The longest body that is read, in bytes (contract, Refusals). */
@@ -46,12 +46,8 @@ function hasIdentityHeaders(request: ApiRequest): boolean {
 }
 
 async function identityWithBody(request: ApiRequest): Promise<Identity> {
-  const announced = Number(request.header("content-length"));
-  const body = announced > MAX_BODY_BYTES ? undefined : await request.body(MAX_BODY_BYTES);
-  if (body === undefined) throw new Refusal({ code: "body-too-large", limit: MAX_BODY_BYTES });
-  if (body.length === 0) return identityOfHeaders(request);
-  if (!isJson(request.header("content-type")))
-    throw new Refusal({ code: "unsupported-media-type" });
+  const body = await readJsonBody(request, MAX_BODY_BYTES);
+  if (body === undefined) return identityOfHeaders(request);
   const faults: Fault[] = [];
   const members = parseObject(body, faults);
   const ids: Identity = {
@@ -63,43 +59,23 @@ async function identityWithBody(request: ApiRequest): Promise<Identity> {
   return ids;
 }
 
-/** `application/json` or one of its kin (RFC 6839), with whatever parameters. */
-function isJson(contentType: string | null): boolean {
-  return /^\s*application\/(?:[\w.-]{1,64}\+)?json\s*(?:;|$)/i.test(contentType ?? "");
-}
-
 function parseObject(body: Uint8Array, faults: Fault[]): object {
-  const parsed = parseJson(body);
-  if (parsed === undefined) {
-    faults.push({ in: "body", name: "", detail: "The body is not well-formed JSON in UTF-8." });
-  } else if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
-    faults.push({ in: "body", name: "", detail: "The body is not a JSON object." });
-  } else {
-    return parsed;
-  }
+  const parsed = parseJson(body, faults);
+  if (parsed === undefined) return {};
+  if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)) return parsed;
+  faults.push({ in: "body", name: "", detail: "The body is not a JSON object." });
   return {};
 }
 
-const bodyText = new TextDecoder("utf-8", { fatal: true });
 /** A byte order mark is a character like others in an id, which is opaque. */
 const headerText = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
-/** `undefined`, which no JSON text stands for, when the body is none. */
-function parseJson(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(bodyText.decode(body));
-  } catch {
-    return undefined;
-  }
-}
 
 function readMember(
   members: object,
   name: "visitId" | "globalVisitId",
   faults: Fault[],
 ): string | null {
-  // Own members alone: nothing that a prototype may have is the caller's.
-  const value: unknown = Object.hasOwn(members, name) ? Reflect.get(members, name) : null;
+  const value = memberOf(members, name);
   if (value === null || value === "") return null;
   const fault = typeof value === "string" ? faultOfId(value) : "is not a string";
   if (fault !== undefined) faults.push({ in: "body", name, detail: `${name} ${fault}.` });
@@ -157,8 +133,4 @@ function decodeUtf8(bytes: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function refuseFaults(faults: readonly Fault[]): void {
-  if (faults.length > 0) throw new Refusal({ code: "invalid-request", errors: faults });
 }

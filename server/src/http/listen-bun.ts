@@ -42,8 +42,8 @@ export function listen(app: App, options: ListenOptions): Listener {
   };
 }
 
-/** The operations on sessions, in the form that Bun's router takes. */
-function routesOf(app: App): Record<string, Record<string, Handler>> {
+/** The operations on sessions and for proxies, in the form that Bun's router takes. */
+function routesOf(app: App): Record<string, Handler | Record<string, Handler>> {
   const routes: Record<string, Record<string, Handler>> = {};
   for (const base of ["", ...app.basePaths]) {
     for (const route of app.routes.filter(({ isBased }) => isBased)) {
@@ -51,11 +51,15 @@ function routesOf(app: App): Record<string, Record<string, Handler>> {
       routes[path] = { ...routes[path], [route.method]: handlerOf(app, route, base) };
     }
   }
-  return routes;
+  const forAll = app.routes.filter(({ method, path }) => method === "*" && !path.endsWith("*"));
+  return {
+    ...routes,
+    ...Object.fromEntries(forAll.map((route) => [route.path, handlerOf(app, route, "")])),
+  };
 }
 
 function handlerOf(app: App, route: Route, base: string): Handler {
-  if (!route.path.endsWith("/:sessionId")) {
+  if (!route.path.includes("/:sessionId")) {
     const match = { route, sessionId: "", base };
     return (raw, server) => respond(app.serve(match, new BunApiRequest(raw, server)));
   }
@@ -92,6 +96,10 @@ class BunApiRequest implements ApiRequest {
     return pathOf(this.#raw.url);
   }
 
+  get query(): string {
+    return queryOf(this.#raw.url);
+  }
+
   get peer(): string {
     return this.#server.requestIP(this.#raw)?.address ?? "";
   }
@@ -108,8 +116,9 @@ class BunApiRequest implements ApiRequest {
 
   async body(limit: number): Promise<Uint8Array | undefined> {
     const raw = this.#raw;
-    // With a length that the handler found good there is no need to count.
-    if (this.#headers.get("transfer-encoding") === null) return raw.bytes();
+    // With a length that is good there is no need to count; one that came twice is no number.
+    const isCounted = this.#headers.get("transfer-encoding") === null;
+    if (isCounted && Number(this.#headers.get("content-length")) <= limit) return raw.bytes();
     return raw.body === null ? new Uint8Array() : readUpTo(limit, raw.body);
   }
 }
@@ -155,6 +164,12 @@ async function linger(reader: ChunkReader): Promise<void> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** What follows the "?" in a URL. */
+function queryOf(url: string): string {
+  const start = url.indexOf("?");
+  return start === -1 ? "" : url.slice(start + 1);
 }
 
 /** The path in a URL as Bun gives it: absolute, or without host when the request named none. */

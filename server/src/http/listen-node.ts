@@ -104,6 +104,12 @@ class NodeApiRequest implements ApiRequest {
     return query === -1 ? url.slice(start) : url.slice(start, query);
   }
 
+  get query(): string {
+    const url = this.#raw.url ?? "/";
+    const start = url.indexOf("?");
+    return start === -1 ? "" : url.slice(start + 1);
+  }
+
   get peer(): string {
     return this.#raw.socket.remoteAddress ?? "";
   }

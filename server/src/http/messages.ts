@@ -6,6 +6,8 @@ export interface ApiRequest {
   readonly method: string;
   /** The path as it was sent: without query, not decoded. */
   readonly path: string;
+  /** What follows the "?" in the request's target, not decoded; "" without one. */
+  readonly query: string;
   /** The address of whoever is connected, for the log. */
   readonly peer: string;
   /** `name` in lower case. `null` when the request has no such header. */

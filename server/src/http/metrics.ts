@@ -13,6 +13,9 @@ export interface Metrics {
   readonly sessionsAssociated: { inc(by: number): void };
   readonly sessionsEnded: { inc(by: number): void };
   readonly sessionsExpired: { inc(by: number): void };
+  readonly recordsAccepted: { inc(by: number): void };
+  /** Accepted and never stored, or not accepted while they were forwarded. */
+  readonly recordsLost: { inc(by: number): void };
   refused(code: string): void;
   committed(changes: number, milliseconds: number): void;
   storeFailed(): void;
@@ -69,7 +72,9 @@ export function createMetrics(): Metrics {
       "Associations that were answered 200.",
     ),
     sessionsEnded: counter("sessions_ended_total", "Sessions that were ended before their time."),
-    sessionsExpired: counter("sessions_expired_total", "Expired sessions that were swept."),
+    sessionsExpired: counter("sessions_expired_total", "Sessions that were found expired."),
+    recordsAccepted: counter("records_accepted_total", "Requests recorded in sessions."),
+    recordsLost: counter("records_lost_total", "Requests that could not be recorded."),
     refused: (code) => refusals.inc({ code }),
     committed(changes, milliseconds) {
       groups.observe(changes);

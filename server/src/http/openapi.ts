@@ -1,6 +1,9 @@
+import { forwardAuthPaths } from "./openapi/forward-auth.ts";
 import { headers } from "./openapi/headers.ts";
 import { operationsPaths } from "./openapi/operations.ts";
 import { parameters } from "./openapi/parameters.ts";
+import { recordSchemas } from "./openapi/record-schemas.ts";
+import { requestPaths } from "./openapi/requests.ts";
 import { type Json, schemas } from "./openapi/schemas.ts";
 import { sessionPaths } from "./openapi/sessions.ts";
 
@@ -16,7 +19,7 @@ export interface OpenApiOptions {
 
 const description = `Sessions begin anonymously and become recognized: create one, retrieve it, associate ids with it.
 
-An id, once set, stays for the life of the session. A visit has one live session. Retrieving creates a session where there is none of the id. A refusal changes nothing.
+An id, once set, stays for the life of the session. A visit has one live session. Retrieving creates a session where there is none of the id. A refusal changes nothing. Requests that are made in a session can be recorded in it and read as its timeline.
 
 The two spellings of an identity header are one header: it is refused when it is repeated, or when they differ. A trailing slash makes no difference to a path. HEAD is answered wherever GET is, OPTIONS everywhere. Paths that are not listed answer 404 \`not-found\`, methods that are not listed 405 \`method-not-allowed\` with \`Allow\`. Browsers on other origins may call where the server's configuration lists their origin.`;
 
@@ -33,12 +36,19 @@ export function openApiDocument({ version, basePaths, auth }: OpenApiOptions): J
     servers: ["/", ...basePaths].map((url) => ({ url })),
     tags: [
       { name: "sessions", description: "The three operations of the API." },
+      { name: "requests", description: "What happens in a session is bundled in it." },
+      { name: "proxies", description: "For reverse proxies in front of other services." },
       { name: "operations", description: "For operators and their tools." },
     ],
     ...(auth === "key" ? { security: [{ key: [] }] } : {}),
-    paths: { ...sessionPaths(auth), ...operationsPaths(auth) },
+    paths: {
+      ...sessionPaths(auth),
+      ...requestPaths(auth),
+      ...forwardAuthPaths(auth),
+      ...operationsPaths(auth),
+    },
     components: {
-      schemas,
+      schemas: { ...schemas, ...recordSchemas },
       parameters,
       headers,
       ...(auth === "key" ? { securitySchemes: { key: keyScheme } } : {}),

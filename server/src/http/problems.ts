@@ -7,6 +7,7 @@ const titles: Readonly<Record<ProblemCode, string>> = {
   "already-exists": "The dataset already exists",
   "invalid-request": "The request is not valid",
   "nothing-to-associate": "There is nothing to associate",
+  "session-required": "A session is required",
   "credential-required": "A credential is required",
   "invalid-credential": "The credential is not valid",
   "identity-mismatch": "The credential does not fit the asserted id",
@@ -14,6 +15,8 @@ const titles: Readonly<Record<ProblemCode, string>> = {
   "session-not-found": "There is no such session",
   "not-found": "There is no such path",
   "method-not-allowed": "The path does not take this method",
+  "request-under-way": "The same request is under way",
+  "idempotency-key-reused": "The idempotency key belongs to another request",
   "body-too-large": "The body is too large",
   "unsupported-media-type": "The body is not JSON",
   "too-many-requests": "Too many requests",
@@ -21,12 +24,16 @@ const titles: Readonly<Record<ProblemCode, string>> = {
 };
 
 /** The answer to a refused request: RFC 9457 problem details with the contract's code. */
-export function problemResponse(reason: Reason, requestId: string): ApiResponse {
+export function problemResponse(
+  reason: Reason,
+  requestId: string,
+  status: number = problemStatus[reason.code],
+): ApiResponse {
   const { code } = reason;
   const problem: Problem = {
     type: `urn:antechamber:problem:${code}`,
     title: titles[code],
-    status: problemStatus[code],
+    status,
     detail: detailOf(reason),
     code,
     ...("field" in reason && code === "already-exists" ? { field: reason.field } : {}),
@@ -56,6 +63,9 @@ function headersOf(reason: Reason): HeaderFields {
       return { "www-authenticate": 'Bearer error="invalid_token"' };
     case "method-not-allowed":
       return { allow: reason.allow };
+    case "session-required":
+      return { "www-authenticate": "Bearer" };
+    case "request-under-way":
     case "unavailable":
       return { "retry-after": String(reason.retryAfterSeconds) };
     case "body-too-large":
@@ -79,8 +89,14 @@ function detailOf(reason: Reason): string {
       return "Give at least one of gkc_agentId and gkc_customerId as a header, or visitId and globalVisitId in a JSON body. If you did send a header: a proxy may have dropped it because of the underscore; send gkc-agentId or gkc-customerId.";
     case "session-not-found":
       return "No live session has this id. Create one with PUT /sessions/new and use the sessionId of the answer.";
+    case "session-required":
+      return "No live session was named, neither in the query parameter sessionId nor in the header gkc-sessionId nor in the cookie sessionId. Create one with PUT /sessions/new.";
+    case "request-under-way":
+      return "A request with this Idempotency-Key is being carried out. Repeat it after the time in Retry-After to get its answer.";
+    case "idempotency-key-reused":
+      return "This Idempotency-Key came with another request before. Use a new key for each request, and the same one only to repeat it.";
     case "not-found":
-      return "Nothing is served under this path. The operations are PUT /sessions/new, and GET and POST /sessions/{sessionId}.";
+      return "Nothing is served under this path. The operations are PUT /sessions/new, GET and POST /sessions/{sessionId}, and GET and POST /sessions/{sessionId}/requests.";
     case "method-not-allowed":
       return `This path takes ${reason.allow}.`;
     case "body-too-large":

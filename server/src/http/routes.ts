@@ -1,4 +1,5 @@
 import type { Role } from "../session/access.ts";
+import type { Reason } from "../session/errors.ts";
 import type { Answer, Call } from "./sessions.ts";
 
 /** Who may use a route: everybody, without a credential, or the roles that are listed. */
@@ -6,7 +7,8 @@ export type Who = "everybody" | readonly Role[];
 
 /** A row of the route table. */
 export interface Route {
-  readonly method: "GET" | "HEAD" | "PUT" | "POST";
+  /** `*` stands for every method, and yields to the others of its path. */
+  readonly method: "GET" | "HEAD" | "PUT" | "POST" | "*";
   /** `:sessionId` stands for one segment, a final `*` for whatever follows. */
   readonly path: string;
   /** The name that metrics and the log know it by. */
@@ -15,6 +17,8 @@ export interface Route {
   /** Served below every base path too. */
   readonly isBased: boolean;
   readonly handle: (call: Call) => Answer;
+  /** The status of a refusal, where it is not its code's own. */
+  readonly refusalStatus?: (reason: Reason) => number;
 }
 
 /** A route that serves a path, and what it found in it. */
@@ -57,16 +61,16 @@ export function createRouter(routes: readonly Route[], basePaths: readonly strin
   };
 }
 
-const PARAMETER = "/:sessionId";
+const PARAMETER = ":sessionId";
 
 /** What stands for the parameter in `path` ("" without one); `undefined` when it does not match. */
 function matchPath(pattern: string, path: string): string | undefined {
   if (pattern.endsWith("*")) return path.startsWith(pattern.slice(0, -1)) ? "" : undefined;
   const trimmed = path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path;
-  if (!pattern.endsWith(PARAMETER)) return trimmed === pattern ? "" : undefined;
-  const parent = pattern.slice(0, -PARAMETER.length + 1);
-  if (!trimmed.startsWith(parent)) return undefined;
-  const segment = trimmed.slice(parent.length);
+  const [before = "", after] = pattern.split(PARAMETER);
+  if (after === undefined) return trimmed === pattern ? "" : undefined;
+  if (!trimmed.startsWith(before) || !trimmed.endsWith(after)) return undefined;
+  const segment = trimmed.slice(before.length, trimmed.length - after.length);
   return segment === "" || segment.includes("/") ? undefined : decoded(segment);
 }
 

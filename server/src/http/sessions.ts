@@ -2,6 +2,7 @@ import type { Retrieval, SessionService } from "../service.ts";
 import { changeScope, forbiddenAssertion, type Principal, readScope } from "../session/access.ts";
 import { Refusal } from "../session/errors.ts";
 import type { Identity, Session } from "../session/session.ts";
+import { requestKeyOf } from "./idempotency.ts";
 import { identityOfHeaders, identityOfRequest } from "./identity.ts";
 import { type ApiRequest, type ApiResponse, apiFields, apiHeaders } from "./messages.ts";
 import { sessionInfo } from "./session-info.ts";
@@ -31,10 +32,9 @@ export function createSessionHandlers(service: SessionService): SessionHandlers 
   /** Answers are kept with their sessions: a session never changes, a change makes a new one. */
   const answers = new WeakMap<Session, ApiResponse>();
 
-  function showLocated({ session, isNew }: Retrieval, base: string): ApiResponse {
-    // A new session is rarely asked for again before it is stored, and under base paths the answers
-    // differ: neither is worth the room.
-    if (isNew || base !== "") return located(session, base);
+  function showLocated({ session, isAtHand }: Retrieval, base: string): ApiResponse {
+    // What is asked for once is not worth the room, and under base paths the answers differ.
+    if (!isAtHand || base !== "") return located(session, base);
     const known = answers.get(session);
     if (known !== undefined) return known;
     const answer = located(session, base);
@@ -43,9 +43,22 @@ export function createSessionHandlers(service: SessionService): SessionHandlers 
     return kept;
   }
 
+  async function createOnce(
+    request: ApiRequest,
+    principal: Principal,
+    given: Identity | Promise<Identity>,
+  ): Promise<ApiResponse> {
+    const ids = permitted(principal, await given);
+    const key = requestKeyOf(request, principal, "create", [JSON.stringify(ids)]);
+    if (key === undefined) return show(await service.create(ids));
+    const body = await service.createOnce(ids, { ...key, answer: sessionInfo });
+    return { status: 200, headers: apiHeaders, body };
+  }
+
   return {
     create({ request, principal }) {
       const ids = identityOfRequest(request);
+      if (request.header("idempotency-key") !== null) return createOnce(request, principal, ids);
       const session =
         ids instanceof Promise
           ? ids.then((read) => service.create(permitted(principal, read)))
@@ -90,7 +103,7 @@ function located(session: Session, base: string): ApiResponse {
 }
 
 /** `ids` if the principal may assert them, else refuses with `identity-mismatch`. */
-function permitted(principal: Principal, ids: Identity): Identity {
+export function permitted(principal: Principal, ids: Identity): Identity {
   const field = forbiddenAssertion(principal, ids);
   if (field !== undefined) throw new Refusal({ code: "identity-mismatch", field });
   return ids;

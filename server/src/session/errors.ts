@@ -14,6 +14,9 @@ export type Reason =
   | { readonly code: "invalid-request"; readonly errors: readonly Fault[] }
   | { readonly code: "nothing-to-associate" }
   | { readonly code: "session-not-found" }
+  | { readonly code: "session-required" }
+  | { readonly code: "request-under-way"; readonly retryAfterSeconds: number }
+  | { readonly code: "idempotency-key-reused" }
   | { readonly code: "not-found" }
   | { readonly code: "method-not-allowed"; readonly allow: string }
   | { readonly code: "body-too-large"; readonly limit: number }

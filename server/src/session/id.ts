@@ -13,6 +13,8 @@ import { createHmac, hash, randomFillSync } from "node:crypto";
 const CLAIM_BYTES = 18;
 const CLAIM_CHARACTERS = 24;
 const MAC_CHARACTERS = 16;
+/** How many characters every session id has. */
+export const SESSION_ID_CHARACTERS = CLAIM_CHARACTERS + MAC_CHARACTERS;
 const SHAPE = /^[A-Za-z0-9_-]{40}$/;
 const RANDOM_OFFSET = 8;
 const RANDOM_BYTES = CLAIM_BYTES - RANDOM_OFFSET;

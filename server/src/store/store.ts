@@ -1,7 +1,9 @@
 import type { Role, Scope } from "../session/access.ts";
 import type { IdField } from "../session/errors.ts";
 import type { SigningSecret } from "../session/id.ts";
+import type { RequestRecord } from "../session/record.ts";
 import type { Identity, Session } from "../session/session.ts";
+import type { Stretch } from "../session/timeline.ts";
 
 /*
  * The port behind which sessions are kept. Every engine passes the same suite
@@ -21,7 +23,30 @@ import type { Identity, Session } from "../session/session.ts";
  * - A call that cannot be carried out rejects with `Refusal` `unavailable`, and then nothing was
  *   changed, unless its `outcome` is `unknown`. Later calls succeed by themselves once it can.
  * - Sweeping what has expired never holds up a request.
+ * - What is told of a session (its ids, its records) is kept for the retention after its end, and as
+ *   good as gone from then on, swept or not.
  */
+
+/**
+ * A request that is to be carried out once, however often it is sent: its key, and what it is told
+ * when it is carried out. Kept for `ANSWER_LIFE`, in the same step as the change itself.
+ */
+export interface Once {
+  /** What tells it from all others, of whoever sends them. */
+  readonly key: string;
+  /** What tells it from another request under the same key. */
+  readonly request: string;
+  readonly answer: string;
+}
+
+/** How long (ms) the first answer to a request with a key is kept. */
+export const ANSWER_LIFE = 24 * 60 * 60 * 1000;
+
+/** A request that came before under its key. Nothing was changed. */
+export type Repetition =
+  | { readonly outcome: "repeated"; readonly answer: string }
+  /** It was another request. */
+  | { readonly outcome: "key-reused" };
 
 /** What came of storing a new session. */
 export type Creation =
@@ -49,6 +74,28 @@ export type AssociationResult =
   | { readonly outcome: "conflict"; readonly field: IdField }
   /** No live session of this id within the scope. */
   | { readonly outcome: "absent" };
+
+/** Requests that were made in a session, to be stored before they are reported as stored. */
+export interface Recording {
+  /** The session's id. */
+  readonly id: string;
+  readonly records: readonly RequestRecord[];
+  /** Milliseconds since 1970. */
+  readonly now: number;
+  readonly once?: Once;
+}
+
+/** Asks for a stretch of a session's records. */
+export interface StretchRequest {
+  /** The session's id. */
+  readonly id: string;
+  readonly scope: Scope;
+  /** The sequence after which the stretch begins. */
+  readonly after: number;
+  /** At most so many records; fewer when they are long. */
+  readonly limit: number;
+  readonly now: number;
+}
 
 /** A key for the mode `key`: what is kept of it. */
 export interface Key {
@@ -84,13 +131,15 @@ export interface StoreEvents {
   committed(changes: number, milliseconds: number): void;
   /** A write failed; writes are tried again with the next change. */
   failed(error: unknown): void;
+  /** Records that had been accepted are lost. */
+  recordsLost(records: number): void;
 }
 
 /** What a slice of the sweep did. */
 export interface Slice {
-  /** Expired sessions that are gone now. */
-  readonly deleted: number;
-  /** There is more to delete right away. */
+  /** Sessions that were found expired, each once: what they held is free now. */
+  readonly expired: number;
+  /** There is more to do right away. */
   readonly isFull: boolean;
 }
 
@@ -108,8 +157,8 @@ export interface SessionStore {
    */
   find(id: string): Session | Promise<Session>;
 
-  /** Stores a new session with its ids. */
-  create(session: Session, now: number): Promise<Creation>;
+  /** Stores a new session with its ids; with `once` also one without, of which only the answer is kept. */
+  create(session: Session, now: number, once?: Once): Promise<Creation | Repetition>;
 
   /** Associates ids with the session, which may not be stored yet (contract rules 1, 2 and 8). */
   associate(request: AssociationRequest): Promise<AssociationResult>;
@@ -122,6 +171,25 @@ export interface SessionStore {
 
   /** Ends a session for good and frees its visit. False when there is no live one of this id. */
   end(id: string, now: number): Promise<boolean>;
+
+  /**
+   * Accepts records of the session and returns at once: stored within 100 ms, or as soon as the store
+   * can. False when too much waits already: none was accepted then. Records of a session keep
+   * the order in which they were accepted, and their place before and after its associations.
+   */
+  accept(id: string, records: readonly RequestRecord[], now: number): boolean;
+
+  /** Stores records, after those that were accepted before. */
+  record(recording: Recording): Promise<{ readonly outcome: "recorded" } | Repetition>;
+
+  /** What became of an earlier request under this key; `undefined` when there was none. */
+  repetition(once: Omit<Once, "answer">, now: number): Promise<Repetition | undefined>;
+
+  /**
+   * A stretch of the records of a session, live or over, with all that were accepted before.
+   * `undefined` when there is no such session within the scope or nothing of it is left.
+   */
+  stretch(request: StretchRequest): Promise<Stretch | undefined>;
 
   /** All keys, revoked and expired ones too, oldest first. */
   keys(): Promise<readonly Key[]>;
@@ -141,8 +209,9 @@ export interface SessionStore {
   touch(now: number): Promise<void>;
 
   /**
-   * Deletes a small slice of what has expired. Called again and again while the service runs; an
-   * engine that forgets by itself has nothing to do. Visits of expired sessions are free without it.
+   * Does a small slice of the housekeeping: lets go of what has expired, and of what was kept for the
+   * retention. Called again and again while the service runs; an engine that forgets by itself has
+   * nothing to do. Visits of expired sessions are free without it.
    */
   sweep(now: number): Promise<Slice>;
 

@@ -104,6 +104,7 @@ test("doctor tells sizes and counts, with and without a server, and changes noth
       ended: 1,
       expired: 0,
       recognized: 1,
+      records: 0,
       keys: 1,
       secrets: 1,
     });

@@ -50,6 +50,11 @@ test("without any settings the documented defaults apply", () => {
       anonymous: { idle: 1_800_000, total: 86_400_000 },
       recognized: { idle: 1_800_000, total: 86_400_000 },
     },
+    forwardAuth: "create",
+    cookieHttpOnly: true,
+    recordQueryKeys: [],
+    maxRecords: 10_000,
+    retention: 1_209_600_000,
     store: "sqlite",
     cacheSessions: 100_000,
     maxPendingWrites: 10_000,
@@ -203,4 +208,37 @@ test("variables that Kubernetes makes for a Service of this name are explained",
 
 test("the launcher's and the tests' own variables are no settings", () => {
   assert.deepEqual(faultsOf({ env: { ANTECHAMBER_RUNTIME: "node", ANTECHAMBER_LONG: "1" } }), []);
+});
+
+test("what is recorded, and for how long, is set like everything else", () => {
+  const { config } = load({
+    env: {
+      ANTECHAMBER_FORWARD_AUTH: "required",
+      ANTECHAMBER_RECORD_QUERY_KEYS: "page,q",
+      ANTECHAMBER_MAX_RECORDS: "5",
+    },
+    flags: { retention: "1s", cookieHttpOnly: "false" },
+  });
+  const { forwardAuth, cookieHttpOnly, recordQueryKeys, maxRecords, retention } = config;
+  assert.deepEqual(
+    { forwardAuth, cookieHttpOnly, recordQueryKeys, maxRecords, retention },
+    {
+      forwardAuth: "required",
+      cookieHttpOnly: false,
+      recordQueryKeys: ["page", "q"],
+      maxRecords: 5,
+      retention: 1000,
+    },
+  );
+  for (const flags of [
+    { forwardAuth: "maybe" },
+    { cookieHttpOnly: "perhaps" },
+    { recordQueryKeys: "page,page" },
+    { maxRecords: "0" },
+    { maxRecords: "1000001" },
+    { retention: "0s" },
+    { retention: "3651d" },
+  ]) {
+    assert.equal(faultsOf({ flags }).length, 1, JSON.stringify(flags));
+  }
 });

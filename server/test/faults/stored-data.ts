@@ -11,6 +11,8 @@ export interface StoredData extends Disposable {
   identitiesOfVisits(visitIds: readonly string[]): Identity[];
   /** Visits that more than one session holds which has not ended and lives beyond `now` (ms). */
   sharedVisits(now: number): string[];
+  /** How many portions of records wait to be put in order. */
+  unmergedRecords(): number;
   /** How many sessions are stored. */
   count(): number;
   /** How many of them expired before `now` (ms). */
@@ -49,6 +51,7 @@ export function openStoredData(dataDir: string): StoredData {
       );
       return shared.map((row) => String(row["visit_id"]));
     },
+    unmergedRecords: () => Number(rows("SELECT count(*) AS n FROM journal")[0]?.["n"]),
     count: () => Number(rows("SELECT count(*) AS n FROM sessions")[0]?.["n"]),
     countExpired(now) {
       const [row] = rows(`SELECT count(*) AS n FROM sessions WHERE ${EXPIRES_AT} < ?`, now);

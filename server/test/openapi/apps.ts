@@ -18,8 +18,12 @@ export interface OpenedApp extends AsyncDisposable {
   readonly app: App;
   /** An id as the service issues them. */
   newId(): string;
-  /** Puts a request with nothing but its host into the application. */
-  ask(method: string, path: string): Promise<RawResponse>;
+  /** Puts a request with nothing but its host and `headers` into the application. */
+  ask(
+    method: string,
+    path: string,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<RawResponse>;
 }
 
 /** `unreadable`: as if the disk gave nothing back any more. Whoever asks is an administrator. */
@@ -46,8 +50,9 @@ export async function openApp(
   return {
     app,
     newId: () => opened.ids.issue(opened.clock()).id,
-    async ask(method, path) {
-      const { status, headers, body } = await app.handle(requestOf(method, path));
+    async ask(method, path, given = {}) {
+      const answer = await app.handle(requestOf(method, path, given));
+      const { status, headers, body } = answer;
       return { status, headers: new Map(new Headers(headers)), body: String(body ?? "") };
     },
     async [Symbol.asyncDispose]() {
@@ -63,9 +68,11 @@ const nothing = () => undefined;
 const nobody: OpenEvents = {
   committed: nothing,
   failed: nothing,
+  recordsLost: nothing,
   created: nothing,
   associated: nothing,
   ended: nothing,
+  recorded: nothing,
 };
 
 function withoutReading(store: SessionStore): SessionStore {
@@ -78,12 +85,17 @@ function withoutReading(store: SessionStore): SessionStore {
   };
 }
 
-function requestOf(method: string, path: string): ApiRequest {
+function requestOf(
+  method: string,
+  path: string,
+  headers: Readonly<Record<string, string>>,
+): ApiRequest {
   return {
     method,
     path,
+    query: "",
     peer: "",
-    header: (name) => (name === "host" ? "localhost" : null),
+    header: (name) => (name === "host" ? "localhost" : (headers[name] ?? null)),
     hasBody: false,
     body: async () => new Uint8Array(),
   };

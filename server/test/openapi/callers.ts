@@ -4,13 +4,16 @@ import { exchange, type RawResponse, requestText } from "../support/raw-http.ts"
 import { basePath, type DocumentedOperation, type Mode } from "./description.ts";
 
 const administrator = keyFor({ role: "administrator" });
+const reporter = keyFor({ role: "reporter" });
 const customer = keyFor({ role: "customer", customerId: "customer-of-the-key" });
 
 /** A request, by what it has besides that which its operation demands. */
 export interface Asked {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** In the place of what stands in the path; a new session, or the first file, by default. */
+  /** Without "?". */
+  readonly query?: string;
+  /** In the place of what stands in the path; what the document has as an example, the first file, or a new session by default. */
   readonly inPath?: string;
   /** Below which base path; the root by default. */
   readonly base?: string;
@@ -18,14 +21,14 @@ export interface Asked {
   /** Added to the path. */
   readonly after?: string;
   /** Whose key goes with it; that of an administrator by default. */
-  readonly as?: "administrator" | "customer" | "nobody" | "stranger";
+  readonly as?: "administrator" | "customer" | "reporter" | "nobody" | "stranger";
 }
 
 /** A server in one mode, and those who ask it. */
 export interface Host {
   readonly server: TestServer;
   ask(operation: DocumentedOperation, asked?: Asked): Promise<RawResponse>;
-  /** The id of a new session with a customer and a visit that only it has. */
+  /** The id of a new session. */
   session(): Promise<string>;
 }
 
@@ -34,7 +37,7 @@ export async function startHost(mode: Mode, options: TestServerOptions = {}): Pr
   const server = await serve({
     ...options,
     config: { auth: mode, basePaths: [basePath], ...options.config },
-    keys: mode === "key" ? [administrator.key, customer.key] : [],
+    keys: mode === "key" ? [administrator.key, customer.key, reporter.key] : [],
   });
 
   async function session(): Promise<string> {
@@ -50,9 +53,10 @@ export async function startHost(mode: Mode, options: TestServerOptions = {}): Pr
       const method = asked.method ?? operation.method;
       const path = await pathFor(operation, asked, session);
       const headers = { ...bodyHeaders(asked), ...asked.headers };
+      const query = asked.query === undefined ? "" : `?${asked.query}`;
       const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
       const text = requestText(
-        `${method} ${asked.base ?? ""}${path}${asked.after ?? ""}`,
+        `${method} ${asked.base ?? ""}${path}${asked.after ?? ""}${query}`,
         [...credential(mode, asked.as), ...lines],
         asked.body,
       );
@@ -69,7 +73,8 @@ async function pathFor(
   const parameter = operation.parameters.find((each) => each.in === "path");
   if (parameter === undefined) return operation.path;
   const values = parameter.schema["enum"] as string[] | undefined;
-  const value = inPath ?? values?.[0] ?? (await session());
+  const example = parameter.example?.toString();
+  const value = inPath ?? values?.[0] ?? example ?? (await session());
   return operation.path.replace(`{${parameter.name}}`, value);
 }
 
@@ -86,6 +91,7 @@ function credential(mode: Mode, as: Asked["as"] = "administrator"): string[] {
   const bearers = {
     administrator: administrator.bearer,
     customer: customer.bearer,
+    reporter: reporter.bearer,
     stranger: `Bearer ${randomUUID()}`,
   };
   return [`Authorization: ${bearers[as]}`];

@@ -13,10 +13,21 @@ export function assertValid(schema: Json, value: unknown, what: string): void {
   assert.ok(validate(value), `${what}: ${ajv.errorsText(validate.errors)}`);
 }
 
-/** Callers may meet members that are new; a test that meets one has found the document lacking. */
+/**
+ * Callers may meet members that are new; a test that meets one has found the document lacking. What
+ * `allOf` puts together is closed as a whole.
+ */
 function closed(schema: Json): Json {
-  const isOpen = schema["properties"] === undefined && schema["allOf"] === undefined;
-  return isOpen ? schema : { ...schema, unevaluatedProperties: false };
+  const parts: Record<string, unknown> = { ...schema };
+  const { properties, items, oneOf } = schema;
+  if (properties !== undefined) {
+    const all = Object.entries(properties as Record<string, Json>);
+    parts["properties"] = Object.fromEntries(all.map(([name, each]) => [name, closed(each)]));
+  }
+  if (items !== undefined) parts["items"] = closed(items as Json);
+  if (oneOf !== undefined) parts["oneOf"] = (oneOf as Json[]).map(closed);
+  const isOpen = properties === undefined && schema["allOf"] === undefined;
+  return isOpen ? parts : { ...parts, unevaluatedProperties: false };
 }
 
 /** Fails unless an answer is the one that the document describes for its status; gives that. */

@@ -24,9 +24,9 @@ export type Examples = Readonly<Record<string, { readonly value: unknown }>>;
 /** A parameter of an operation. */
 export interface DocumentedParameter {
   readonly name: string;
-  readonly in: "path" | "header";
+  readonly in: "path" | "header" | "query" | "cookie";
   readonly schema: Json;
-  readonly example?: string;
+  readonly example?: string | number;
 }
 
 /** An operation as a document tells of it, without references. */
@@ -41,8 +41,10 @@ export interface DocumentedOperation {
   /** Whether it asks for a key. */
   readonly isSecured: boolean;
   readonly parameters: readonly DocumentedParameter[];
-  /** The example of the body, as text; `undefined` for an operation without one. */
-  readonly bodyExample: string | undefined;
+  /** The body's schema; `undefined` for an operation without one. */
+  readonly bodySchema: Json | undefined;
+  /** The examples of the body, as text. */
+  readonly bodyExamples: readonly string[];
   readonly answers: readonly DocumentedAnswer[];
 }
 
@@ -74,8 +76,7 @@ function operationOf(
 ): DocumentedOperation {
   const servers = (item["servers"] ?? document["servers"]) as { url: string }[];
   const security = (operation["security"] ?? document["security"] ?? []) as unknown[];
-  const body = operation["requestBody"] as { content: Record<string, { examples: Examples }> };
-  const bodyExample = Object.values(body?.content["application/json"]?.examples ?? {})[0];
+  const body = bodyOf(operation);
   return {
     mode,
     id: operation["operationId"] as string,
@@ -87,9 +88,17 @@ function operationOf(
       ...((item["parameters"] ?? []) as DocumentedParameter[]),
       ...((operation["parameters"] ?? []) as DocumentedParameter[]),
     ],
-    bodyExample: bodyExample === undefined ? undefined : JSON.stringify(bodyExample.value),
+    bodySchema: body?.schema,
+    bodyExamples: Object.values(body?.examples ?? {}).map(({ value }) => JSON.stringify(value)),
     answers: Object.entries(operation["responses"] as Record<string, Json>).map(answerOf),
   };
+}
+
+function bodyOf(operation: Json): { schema: Json; examples: Examples } | undefined {
+  const body = operation["requestBody"] as
+    | { content: Record<string, { schema: Json; examples: Examples }> }
+    | undefined;
+  return body?.content["application/json"];
 }
 
 function answerOf([status, answer]: [string, Json]): DocumentedAnswer {

@@ -13,11 +13,15 @@ before(async () => {
 });
 after(() => opened[Symbol.asyncDispose]());
 
-/** The routes as the document would list them. */
+/** The routes as the document would list them: of those that take every method, as GET. */
 function served(pick: (route: App["routes"][number]) => boolean = () => true): string[] {
   return app.routes
     .filter(pick)
-    .map(({ method, path }) => `${method} ${path.replace(/:(\w+)/, "{$1}").replace("*", "{file}")}`)
+    .map(({ method, path }) => {
+      const rest = method === "*" ? "{path}" : "{file}";
+      const documentedPath = path.replace(/:(\w+)/, "{$1}").replace("*", rest);
+      return `${method.replace("*", "GET")} ${documentedPath}`;
+    })
     .toSorted();
 }
 

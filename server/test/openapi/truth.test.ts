@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
-import type { Problem, SessionInfo } from "@antechamber/client/protocol";
+import type { Problem, SessionInfo, Timeline } from "@antechamber/client/protocol";
 import type { RawResponse } from "../support/raw-http.ts";
-import { openApp } from "./apps.ts";
 import { type Asked, type Host, startHost } from "./callers.ts";
 import { assertDocumented } from "./conformance.ts";
 import {
@@ -13,6 +11,8 @@ import {
   modes,
   operationsOf,
 } from "./description.ts";
+import { type Hosts, provocations, startHosts } from "./provocations.ts";
+import { bodyOf, requestsOf, takes, withFreshKey } from "./requests.ts";
 
 /*
  * Sends what the document says and compares what comes back with what it promises: status, headers,
@@ -20,66 +20,19 @@ import {
  * that is written down and not served fails here, and so does one that nobody can provoke.
  */
 
-const hosts = new Map<Mode, Host>();
-/** Servers where no change may wait for the disk, so that each is refused. */
-const overloaded = new Map<Mode, Host>();
+let hosts: ReadonlyMap<Mode, Hosts>;
 
 before(async () => {
-  for (const mode of modes) {
-    hosts.set(mode, await startHost(mode));
-    overloaded.set(mode, await startHost(mode, { config: { maxPendingWrites: 0 } }));
-  }
+  hosts = await startHosts();
 });
 after(async () => {
-  for (const host of [...hosts.values(), ...overloaded.values()]) {
+  for (const host of [...hosts.values()].flatMap((each) => Object.values(each) as Host[])) {
     await host.server[Symbol.asyncDispose]();
   }
 });
 
-const hostOf = (mode: Mode): Host => hosts.get(mode) as Host;
-
-/** How each code is provoked; every request is right but for that. */
-const provocations: Record<string, (operation: DocumentedOperation) => Promise<RawResponse>> = {
-  "invalid-request": (operation) =>
-    ask(operation, {
-      headers: takesIdentity(operation)
-        ? { gkc_customerId: "one", "gkc-customerId": "another" }
-        : { Host: "elsewhere.example" },
-    }),
-  "already-exists": async (operation) => {
-    const body = JSON.stringify({ visitId: randomUUID() });
-    assert.equal((await ask(createOf(operation), { body })).status, 200);
-    return ask(operation, { body });
-  },
-  "nothing-to-associate": (operation) => ask(operation),
-  "session-not-found": (operation) =>
-    ask(operation, { inPath: "undefined", headers: { gkc_customerId: "customer-4711" } }),
-  "not-found": (operation) => ask(operation, { inPath: "nothing.js" }),
-  "body-too-large": (operation) =>
-    ask(operation, { body: JSON.stringify({ visitId: "v".repeat(17_000) }) }),
-  "unsupported-media-type": (operation) =>
-    ask(operation, { body: "visitId=1", headers: { "Content-Type": "text/plain" } }),
-  "credential-required": (operation) => ask(operation, { as: "nobody" }),
-  "invalid-credential": (operation) => ask(operation, { as: "stranger" }),
-  "identity-mismatch": (operation) =>
-    ask(operation, { as: "customer", headers: { gkc_customerId: "somebody-else" } }),
-  "role-not-permitted": (operation) => ask(operation, { as: "customer" }),
-  unavailable: async (operation) => {
-    if (operation.method === "HEAD") return headUnreadable(operation);
-    const headers = { gkc_customerId: "customer-4711" };
-    // Retrieving stores nothing but what it has to create.
-    const unknown = operation.id === "retrieveSession" ? { inPath: "unknown" } : {};
-    return (overloaded.get(operation.mode) as Host).ask(operation, { headers, ...unknown });
-  },
-};
-
-/** Nothing but a file that cannot be read keeps HEAD from its answer. */
-async function headUnreadable({ mode, method }: DocumentedOperation): Promise<RawResponse> {
-  await using opened = await openApp(mode, { unreadable: true });
-  const answer = await opened.ask(method, `/sessions/${opened.newId()}`);
-  // The listeners leave the body out.
-  return { ...answer, body: "" };
-}
+const hostsOf = (mode: Mode): Hosts => hosts.get(mode) as Hosts;
+const hostOf = (mode: Mode): Host => hostsOf(mode).usual;
 
 function ask(operation: DocumentedOperation, asked: Asked = {}): Promise<RawResponse> {
   return hostOf(operation.mode).ask(operation, asked);
@@ -87,20 +40,10 @@ function ask(operation: DocumentedOperation, asked: Asked = {}): Promise<RawResp
 
 /** The visit of the example has one live session: each request that names it meets a new server. */
 async function askAfresh(operation: DocumentedOperation, asked: Asked): Promise<RawResponse> {
-  if (asked.body === undefined) return ask(operation, asked);
+  if (!asked.body?.includes("visitId")) return ask(operation, asked);
   const host = await startHost(operation.mode);
   await using _ = host.server;
   return await host.ask(operation, asked);
-}
-
-function takesIdentity({ parameters }: DocumentedOperation): boolean {
-  return parameters.some(({ name }) => name === "gkc_customerId");
-}
-
-function createOf({ mode }: DocumentedOperation): DocumentedOperation {
-  const [create] = operationsOf(mode).filter(({ id }) => id === "createSession");
-  assert.ok(create);
-  return create;
 }
 
 for (const operation of modes.flatMap(operationsOf)) {
@@ -110,7 +53,7 @@ for (const operation of modes.flatMap(operationsOf)) {
       test(`${name} answers ${status} ${code} as documented`, async () => {
         const provoke = provocations[code];
         assert.ok(provoke, "nothing here provokes this code");
-        const answer = await provoke(operation);
+        const answer = await provoke(operation, hostsOf(operation.mode));
         assert.equal(answer.status, status, answer.body);
         const { content } = assertDocumented(operation, answer);
         if (content !== undefined) assert.equal((JSON.parse(answer.body) as Problem).code, code);
@@ -120,7 +63,7 @@ for (const operation of modes.flatMap(operationsOf)) {
 
   test(`${name} refuses nothing that the document does not tell of`, async () => {
     for (const provoke of Object.values(provocations)) {
-      const answer = await provoke(operation);
+      const answer = await provoke(operation, hostsOf(operation.mode));
       const { codes } = assertDocumented(operation, answer);
       const isProblem = answer.headers.get("content-type") === "application/problem+json";
       if (!isProblem || answer.body === "") continue;
@@ -132,9 +75,9 @@ for (const operation of modes.flatMap(operationsOf)) {
   test(`${name} answers what the document's examples ask, as documented`, async () => {
     for (const asked of requestsOf(operation)) {
       const answer = await askAfresh(operation, asked);
-      assert.equal(answer.status, 200, answer.body);
-      const { content } = assertDocumented(operation, answer);
-      if (content?.["application/json"]?.examples !== undefined) assertExample(answer, asked);
+      assert.equal(answer.status, successOf(operation), answer.body);
+      assertDocumented(operation, answer);
+      if (showsSession(operation)) assertExample(answer, asked);
     }
   });
 
@@ -143,30 +86,21 @@ for (const operation of modes.flatMap(operationsOf)) {
     for (const base of ["", basePath]) {
       const isThere = operation.bases.includes(base);
       const { body: _, ...withoutVisit } = asked;
-      const answer = await ask(operation, { ...withoutVisit, base });
-      assert.equal(answer.status, isThere ? 200 : 404, answer.body);
+      const again = { ...withoutVisit, ...bodyOf(operation, 0), base };
+      const answer = await ask(operation, { ...again, headers: withFreshKey(asked.headers) });
+      assert.equal(answer.status, isThere ? successOf(operation) : 404, answer.body);
       const location = answer.headers.get("content-location");
       if (location !== undefined) assert.ok(location.startsWith(`${base}/sessions/`), location);
     }
   });
 }
 
-/** Requests made from the examples: none of them where it may be none, each alone, all together. */
-function requestsOf(operation: DocumentedOperation): Asked[] {
-  const { parameters, bodyExample, id } = operation;
-  const files = parameters.find((each) => each.in === "path")?.schema["enum"] as string[];
-  if (files !== undefined) return files.map((inPath) => ({ inPath }));
-  const given = parameters.flatMap(({ name, example }) =>
-    example === undefined ? [] : [{ [name]: example }],
-  );
-  const body = bodyExample === undefined ? {} : { body: bodyExample };
-  const ofIdentity = given.filter((each) => !("X-Request-Id" in each));
-  return [
-    ...(id === "updateSession" ? [] : [{}]),
-    ...ofIdentity.map((headers) => ({ headers })),
-    ...(bodyExample === undefined ? [] : [body]),
-    { headers: Object.assign({}, ...given) as Record<string, string>, ...body },
-  ];
+function successOf({ answers }: DocumentedOperation): number {
+  return answers[0]?.status ?? 0;
+}
+
+function showsSession({ id }: DocumentedOperation): boolean {
+  return ["createSession", "retrieveSession", "updateSession"].includes(id);
 }
 
 /** The ids of the example come out when they go in, and the times are as far apart. */
@@ -191,7 +125,7 @@ function assertExample(answer: RawResponse, asked: Asked): void {
 for (const mode of modes) {
   test(`${mode}: other methods are refused, and Allow lists those of the document`, async () => {
     const operations = operationsOf(mode);
-    for (const operation of operations) {
+    for (const operation of operations.filter(({ id }) => !id.startsWith("forwardAuth"))) {
       const answer = await ask(operation, { method: "DELETE" });
       assert.equal(answer.status, 405, operation.path);
       const allowed = new Set(["OPTIONS", "HEAD"]);
@@ -203,9 +137,43 @@ for (const mode of modes) {
     }
   });
 
+  test(`${mode}: proxies may ask with every method`, async () => {
+    for (const operation of operationsOf(mode).filter(({ id }) => id.startsWith("forwardAuth"))) {
+      for (const method of ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"]) {
+        const answer = await ask(operation, { method });
+        assert.equal(answer.status, 200, method);
+        assertDocumented(operation, answer);
+      }
+    }
+  });
+
+  test(`${mode}: the timeline of what was recorded is as documented`, async () => {
+    const host = hostOf(mode);
+    const inPath = await host.session();
+    const operation = (id: string) => {
+      const found = operationsOf(mode).find((each) => each.id === id);
+      assert.ok(found, id);
+      return found;
+    };
+    const record = operation("recordRequests");
+    for (const body of record.bodyExamples) {
+      const answer = await host.ask(record, { inPath, body });
+      assert.equal(answer.status, 202);
+    }
+    const headers = { gkc_customerId: "customer-4711" };
+    await host.ask(operation("updateSession"), { inPath, headers });
+    const answer = await host.ask(operation("readTimeline"), { inPath });
+    assertDocumented(operation("readTimeline"), answer);
+    const { records } = JSON.parse(answer.body) as Timeline;
+    const types = records.map(({ type }) => type);
+    assert.deepEqual(types, ["created", "request", "request", "request", "associated"]);
+  });
+
   test(`${mode}: HEAD answers as GET does, without the body`, async () => {
     for (const operation of operationsOf(mode).filter(({ method }) => method === "GET")) {
-      const asked = takesIdentity(operation) ? { inPath: await hostOf(mode).session() } : {};
+      const asked = takes(operation, "gkc_customerId")
+        ? { inPath: await hostOf(mode).session() }
+        : {};
       const whole = await ask(operation, asked);
       const head = await ask(operation, { ...asked, method: "HEAD" });
       assert.equal(head.status, whole.status);

@@ -70,7 +70,13 @@ async function checkOver({ lifetimes, cacheSessions }: Setting): Promise<void> {
     cacheSessions,
     maxPending: 10_000,
     timeout: 30_000,
-    events: { committed: ignore, failed: (error) => assert.fail(String(error)) },
+    maxRecords: 100,
+    retention: 60_000,
+    events: {
+      committed: ignore,
+      failed: (error) => assert.fail(String(error)),
+      recordsLost: (records) => assert.fail(`${records} records are lost`),
+    },
     now: START,
   });
   try {
@@ -89,7 +95,13 @@ async function check(store: SessionStore, lifetimes: Lifetimes): Promise<void> {
     ids: createIdIssuer([{ bytes: new Uint8Array(32).fill(9), createdAt: 0 }]),
     clock: () => now,
     lifetimes,
-    events: { created: ignore, associated: ignore, ended: ignore },
+    events: {
+      created: ignore,
+      associated: ignore,
+      ended: ignore,
+      recorded: ignore,
+      recordsLost: ignore,
+    },
   });
   const kinds = ["create", "create", "retrieve", "retrieve", "head", "end"] as const;
   const updates = ["update", "update", "update", "update"] as const;

@@ -9,7 +9,7 @@ import { newSession } from "../../src/session/lifetime.ts";
 import { StoreOpenError, type StoreOpenFault } from "../../src/store/sqlite/errors.ts";
 import { openSqliteStore, type SqliteStoreOptions } from "../../src/store/sqlite/sqlite-store.ts";
 import type { SessionStore } from "../../src/store/store.ts";
-import { ids, lifetimes, START } from "../support/sessions.ts";
+import { DAY, ids, lifetimes, START } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const issuer = createIdIssuer([{ bytes: new Uint8Array(32), createdAt: 0 }]);
@@ -18,10 +18,12 @@ function open(dataDir: string, more: Partial<SqliteStoreOptions> = {}): SessionS
   return openSqliteStore({
     dataDir,
     lifetimes,
+    maxRecords: 100,
+    retention: 14 * DAY,
     cacheSessions: 1000,
     maxPending: 10_000,
     timeout: 30_000,
-    events: { committed: () => undefined, failed: () => undefined },
+    events: { committed: () => undefined, failed: () => undefined, recordsLost: () => undefined },
     now: START,
     ...more,
   });

@@ -1,7 +1,7 @@
 import { openSqliteStore, type SqliteStoreOptions } from "../../src/store/sqlite/sqlite-store.ts";
 import type { SessionStore } from "../../src/store/store.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import type { Data } from "./contract/world.ts";
+import { type Data, MAX_RECORDS, RETENTION } from "./contract/world.ts";
 import { storeContract } from "./store-contract.ts";
 
 function dataWith(options: Pick<SqliteStoreOptions, "cacheSessions">): () => Promise<Data> {
@@ -14,6 +14,8 @@ function dataWith(options: Pick<SqliteStoreOptions, "cacheSessions">): () => Pro
           lifetimes,
           events,
           now,
+          maxRecords: MAX_RECORDS,
+          retention: RETENTION,
           maxPending: 10_000,
           timeout: 30_000,
           ...options,

@@ -3,6 +3,9 @@ import { creationContract } from "./contract/creation.ts";
 import { housekeepingContract } from "./contract/housekeeping.ts";
 import { lifeContract } from "./contract/life.ts";
 import { racesContract } from "./contract/races.ts";
+import { recordsContract } from "./contract/records.ts";
+import { repetitionContract } from "./contract/repetition.ts";
+import { retentionContract } from "./contract/retention.ts";
 import type { DataFactory } from "./contract/world.ts";
 
 /**
@@ -14,5 +17,8 @@ export function storeContract(name: string, make: DataFactory): void {
   associationContract(name, make);
   lifeContract(name, make);
   racesContract(name, make);
+  recordsContract(name, make);
+  retentionContract(name, make);
+  repetitionContract(name, make);
   housekeepingContract(name, make);
 }

@@ -85,6 +85,11 @@ const usual: Config = {
     anonymous: { idle: 30 * MINUTE, total: DAY },
     recognized: { idle: 30 * MINUTE, total: DAY },
   },
+  forwardAuth: "create",
+  cookieHttpOnly: true,
+  recordQueryKeys: [],
+  maxRecords: 10_000,
+  retention: 14 * DAY,
   store: "sqlite",
   cacheSessions: 1000,
   maxPendingWrites: 10_000,
@@ -143,10 +148,12 @@ async function addKeys(config: Config, keys: readonly Key[]): Promise<void> {
   const store = openSqliteStore({
     dataDir: config.dataDir,
     lifetimes: config.lifetimes,
+    maxRecords: config.maxRecords,
+    retention: config.retention,
     cacheSessions: 1,
     maxPending: 1000,
     timeout: config.storeTimeout,
-    events: { committed: () => undefined, failed: () => undefined },
+    events: { committed: () => undefined, failed: () => undefined, recordsLost: () => undefined },
     now: Date.now(),
   });
   try {

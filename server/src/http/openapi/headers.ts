@@ -5,6 +5,12 @@ function header(description: string, schema: Json): Json {
   return { description, required: true, schema };
 }
 
+function identity(whose: string): Json {
+  return header(`The ${whose} of the session, in UTF-8; empty where it has none.`, {
+    type: "string",
+  });
+}
+
 /** The headers of the API's answers. Where a value never changes, the schema is that value. */
 export const headers: Readonly<Record<string, Json>> = {
   "Cache-Control": header("What is said to one caller is not kept for another.", {
@@ -23,6 +29,22 @@ export const headers: Readonly<Record<string, Json>> = {
     type: "integer",
     minimum: 1,
   }),
+  "gkc-sessionId": header("The session of the request.", {
+    type: "string",
+    pattern: "^[A-Za-z0-9_-]{40}$",
+  }),
+  "gkc-customerId": identity("customer"),
+  "gkc-agentId": identity("agent"),
+  "gkc-visitId": identity("visit"),
+  "gkc-globalVisitId": identity("global visit"),
+  "Set-Cookie": {
+    description: "Gives a new session to the browser. Only where the session is new.",
+    required: false,
+    schema: {
+      type: "string",
+      pattern: "^sessionId=[A-Za-z0-9_-]{40}; Path=/; SameSite=Lax(?:; HttpOnly)?(?:; Secure)?$",
+    },
+  },
   "WWW-Authenticate": header("How to authenticate (RFC 9110, section 11.6.1).", {
     type: "string",
     pattern: "^Bearer\\b",

@@ -1,6 +1,6 @@
-import { problemStatus } from "@antechamber/client/protocol";
 import type { Reason } from "../../session/errors.ts";
 import { MAX_BODY_BYTES } from "../identity.ts";
+import type { ApiResponse } from "../messages.ts";
 import { problemResponse } from "../problems.ts";
 import { describeHeaders } from "./headers.ts";
 import { type Json, ref } from "./schemas.ts";
@@ -16,6 +16,9 @@ const when: Readonly<Record<Code, string>> = {
     "malformed JSON, a body that is no object, an id that is no string, too long or with control characters, headers that are repeated or contradict each other, in mode local a `Host` that is not this machine; `errors` lists each fault with its place",
   "nothing-to-associate":
     "no id was given, neither in headers nor in the body (a proxy may have dropped the headers)",
+  "session-required": "the request names no live session, and the mode is `required`",
+  "request-under-way": "a request with the same `Idempotency-Key` is being carried out",
+  "idempotency-key-reused": "the `Idempotency-Key` came with another request before",
   "credential-required": "the request carries no key",
   "invalid-credential": "the key is unknown, expired, revoked or malformed",
   "identity-mismatch": "the key may not assert an id that the request gives",
@@ -24,7 +27,7 @@ const when: Readonly<Record<Code, string>> = {
     "no live session has this id: it is unknown, malformed, forged, expired, ended, or out of the caller's reach",
   "not-found": "there is nothing at this path",
   "method-not-allowed": "the path does not take this method; `Allow` lists those that it takes",
-  "body-too-large": "the body is longer than 16 KiB",
+  "body-too-large": "the body is longer than this operation takes",
   "unsupported-media-type": "there is a body and it is not declared as JSON",
   unavailable:
     "the store cannot do this now (disk full, overload, stopping); `Retry-After` tells how long to wait",
@@ -38,6 +41,9 @@ const samples: { readonly [C in Code]: Extract<Reason, { code: C }> } = {
     errors: [{ in: "body", name: "visitId", detail: "visitId is not a string." }],
   },
   "nothing-to-associate": { code: "nothing-to-associate" },
+  "session-required": { code: "session-required" },
+  "request-under-way": { code: "request-under-way", retryAfterSeconds: 1 },
+  "idempotency-key-reused": { code: "idempotency-key-reused" },
   "credential-required": { code: "credential-required" },
   "invalid-credential": { code: "invalid-credential" },
   "identity-mismatch": { code: "identity-mismatch", field: "customerId" },
@@ -52,41 +58,61 @@ const samples: { readonly [C in Code]: Extract<Reason, { code: C }> } = {
 
 const REQUEST_ID = "checkout-81";
 
+/** What sets the refusals of an operation apart from those of others. */
+interface Peculiarities {
+  /** An answer to HEAD has no body. */
+  readonly isHead?: boolean;
+  /** The status of a refusal, where it is not its code's own. */
+  readonly statusOf?: (reason: Reason) => number;
+  /** The longest body that the operation takes, in bytes. */
+  readonly bodyLimit?: number;
+}
+
 /**
  * The responses to the refusals of an operation, by status. Codes under one status share a response,
- * whose schema names them all. An answer to HEAD has no body.
+ * whose schema names them all.
  */
-export function refusals(codes: readonly Code[], method?: "head"): Json {
-  const byStatus = Map.groupBy(codes, (code) => problemStatus[code]);
+export function refusals(codes: readonly Code[], peculiar: Peculiarities = {}): Json {
+  const answers = codes.map((code) => ({ code, answer: answerTo(code, peculiar) }));
+  const byStatus = Map.groupBy(answers, ({ answer }) => answer.status);
   return Object.fromEntries(
     [...byStatus].map(([status, group]) => [
       String(status),
       {
-        description: group.map((code) => `\`${code}\`: ${when[code]}.`).join("\n\n"),
-        headers: describeHeaders(...group.map((code) => answerTo(code).headers)),
-        ...(method === "head" ? {} : { content: problemContent(status, group) }),
+        description: group.map(({ code }) => `\`${code}\`: ${when[code]}.`).join("\n\n"),
+        headers: describeHeaders(...group.map(({ answer }) => answer.headers)),
+        ...(peculiar.isHead === true ? {} : { content: problemContent(status, group) }),
       },
     ]),
   );
 }
 
-function problemContent(status: number, codes: readonly Code[]): Json {
-  const examples = codes.map((code) => [
+interface Refused {
+  readonly code: Code;
+  readonly answer: ApiResponse;
+}
+
+function problemContent(status: number, refused: readonly Refused[]): Json {
+  const examples = refused.map(({ code, answer }) => [
     code,
-    { value: JSON.parse(String(answerTo(code).body)) as unknown },
+    { value: JSON.parse(String(answer.body)) as unknown },
   ]);
   return {
     "application/problem+json": {
       schema: {
         type: "object",
         allOf: [ref("schemas", "Problem")],
-        properties: { status: { const: status }, code: { enum: codes } },
+        properties: { status: { const: status }, code: { enum: refused.map(({ code }) => code) } },
       },
       examples: Object.fromEntries(examples) as Json,
     },
   };
 }
 
-function answerTo(code: Code) {
-  return problemResponse(samples[code], REQUEST_ID);
+function answerTo(code: Code, { statusOf, bodyLimit }: Peculiarities): ApiResponse {
+  const sample: Reason =
+    code === "body-too-large" && bodyLimit !== undefined
+      ? { code, limit: bodyLimit }
+      : samples[code];
+  return problemResponse(sample, REQUEST_ID, statusOf?.(sample));
 }

@@ -10,7 +10,8 @@ export function ref(section: string, name: string): Json {
   return { $ref: `#/components/${section}/${name}` };
 }
 
-const EXAMPLE_SESSION_ID = "AaIH2SEAAACPHF0qsH5DyZFukT3vQx0c_9LmWb7R";
+/** A session id as the examples have it: made by no server, so unknown to each. */
+export const EXAMPLE_SESSION_ID = "AaIH2SEAAACPHF0qsH5DyZFukT3vQx0c_9LmWb7R";
 
 const NO_CONTROL_CHARACTERS = "^\\P{Cc}*$";
 
@@ -21,13 +22,29 @@ const givenId: Json = {
   pattern: NO_CONTROL_CHARACTERS,
 };
 
-const keptId: Json = { ...givenId, minLength: 1 };
+/** One of the caller's ids as a session has it; `null` where it has none. */
+export const keptId: Json = { ...givenId, minLength: 1 };
 
-const time: Json = {
+/** A time in an answer. */
+export const time: Json = {
   type: "string",
   format: "date-time",
   description: "ISO 8601, UTC, with milliseconds.",
   pattern: "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}\\.\\d{3}Z$",
+};
+
+const state: Json = {
+  enum: ["anonymous", "recognized"],
+  description: "`anonymous` until the session has a customer or an agent, then `recognized`.",
+};
+
+/** Who a session belongs to: the same members in a session and in each line of its timeline. */
+export const identityProperties: Json = {
+  state,
+  agentId: keptId,
+  customerId: keptId,
+  visitId: { ...keptId, description: "Held by one live session at a time." },
+  globalVisitId: keptId,
 };
 
 const sessionInfo: Json = {
@@ -35,14 +52,7 @@ const sessionInfo: Json = {
   description: "A session. Every member is always there, `null` where there is no value.",
   properties: {
     sessionId: ref("schemas", "SessionId"),
-    state: {
-      enum: ["anonymous", "recognized"],
-      description: "`anonymous` until the session has a customer or an agent, then `recognized`.",
-    },
-    agentId: keptId,
-    customerId: keptId,
-    visitId: { ...keptId, description: "Held by one live session at a time." },
-    globalVisitId: keptId,
+    ...identityProperties,
     createdAt: time,
     lastActiveAt: {
       ...time,

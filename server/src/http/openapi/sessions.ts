@@ -1,6 +1,6 @@
 import { apiFields } from "../messages.ts";
 import { describeHeaders } from "./headers.ts";
-import { sessionHeaders } from "./parameters.ts";
+import { idempotencyKey, sessionHeaders } from "./parameters.ts";
 import { type Code, refusals } from "./refusals.ts";
 import { exampleIds, examples, type Json, ref } from "./schemas.ts";
 
@@ -43,12 +43,14 @@ function createSession(auth: Auth): Json {
     summary: "Create Session",
     description:
       "Begins a session with the ids that are given; all of them are optional. Without any it is anonymous, and costs the server nothing to keep.",
-    parameters: sessionHeaders,
+    parameters: [...sessionHeaders, idempotencyKey],
     requestBody: visitBody,
     responses: {
       200: success("The new session.", answerHeaders),
       ...refusals([
         "already-exists",
+        "request-under-way",
+        "idempotency-key-reused",
         "body-too-large",
         "unsupported-media-type",
         ...everywhere(auth),
@@ -81,7 +83,7 @@ function headSession(auth: Auth): Json {
     parameters: sessionHeaders,
     responses: {
       200: { description: "It lives.", headers: locatedHeaders },
-      ...refusals(["session-not-found", ...everywhere(auth)], "head"),
+      ...refusals(["session-not-found", ...everywhere(auth)], { isHead: true }),
     },
   };
 }

@@ -2,13 +2,26 @@ import type { DatabaseSync } from "node:sqlite";
 import { isWithin } from "../../session/access.ts";
 import { associate } from "../../session/association.ts";
 import { type Lifetimes, renewed } from "../../session/lifetime.ts";
-import { isLive, type Session } from "../../session/session.ts";
+import { idFields, isBlank, isLive, type Session } from "../../session/session.ts";
 import type { AssociationRequest, AssociationResult, Creation } from "../store.ts";
+import type { AnswerTable } from "./answers.ts";
 import type { Change, Outcome } from "./changes.ts";
+import type { Journal } from "./journal.ts";
 import { describedById } from "./rows.ts";
-import { createSessionTable, type SessionTable } from "./session-table.ts";
+import type { SegmentTable } from "./segments.ts";
+import type { SessionTable } from "./session-table.ts";
 import { createSweep } from "./sweep.ts";
 import type { VisitIndex } from "./visit-index.ts";
+import type { WriterOptions } from "./writer.ts";
+
+/** The tables of the writer's connection. */
+export interface Tables {
+  readonly visits: VisitIndex;
+  readonly sessions: SessionTable;
+  readonly segments: SegmentTable;
+  readonly journal: Journal;
+  readonly answers: AnswerTable;
+}
 
 /**
  * Carries out one change on the writer's connection, inside the transaction of its group. The rules
@@ -16,13 +29,18 @@ import type { VisitIndex } from "./visit-index.ts";
  */
 export function createApply(
   database: DatabaseSync,
-  visits: VisitIndex,
-  lifetimes: Lifetimes,
+  tables: Tables,
+  options: WriterOptions,
 ): (change: Change) => Outcome {
-  const sessions = createSessionTable(database, visits);
-  const sweep = createSweep(database, visits, lifetimes);
+  const { sessions, journal, answers } = tables;
+  const { lifetimes } = options;
+  const sweep = createSweep(database, tables, options);
   const renew = (now: number) => (session: Session) => renewed(session, now, lifetimes);
-  const ended = (session: Session) => ({ ...session, ended: true });
+  const ended = (now: number) => (session: Session) => ({
+    ...session,
+    ended: true,
+    expiresAt: Math.min(session.expiresAt, now),
+  });
   const addKey = database.prepare("INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
   const revokeKey = database.prepare(
     "UPDATE keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL",
@@ -32,13 +50,21 @@ export function createApply(
   return (change) => {
     switch (change.kind) {
       case "create":
-        return applyCreate(sessions, change.session, change.now);
+        return answers.once(change, () => applyCreate(sessions, change.session, change.now));
       case "associate":
-        return applyAssociate(sessions, change, lifetimes);
+        return applyAssociate(tables, change, lifetimes);
+      case "record":
+        return answers.once(change, () => {
+          journal.append(change.lines, change.now);
+          return { outcome: "recorded" } as const;
+        });
       case "renew":
         return replaceLive(sessions, change, lifetimes, renew(change.now), sessions.renew);
       case "end":
-        return replaceLive(sessions, change, lifetimes, ended, sessions.update);
+        return replaceLive(sessions, change, lifetimes, ended(change.now), sessions.update);
+      case "stretch":
+      case "repetition":
+        throw new TypeError("what only reads goes without a transaction");
       case "touch":
         // Every group notes its time.
         return null;
@@ -68,6 +94,8 @@ export function createApply(
 }
 
 function applyCreate(sessions: SessionTable, session: Session, now: number): Creation {
+  // Of one without ids only the answer is kept (contract rule 8).
+  if (isBlank(session)) return { outcome: "created" };
   if (sessions.isVisitHeld(session.visitId, session.id, now)) {
     return { outcome: "conflict", field: "visitId" };
   }
@@ -75,7 +103,7 @@ function applyCreate(sessions: SessionTable, session: Session, now: number): Cre
 }
 
 function applyAssociate(
-  sessions: SessionTable,
+  { sessions, segments, journal }: Tables,
   request: AssociationRequest,
   lifetimes: Lifetimes,
 ): AssociationResult {
@@ -94,6 +122,11 @@ function applyAssociate(
   }
   if (stored !== undefined) sessions.update(stored, next);
   else if (!sessions.insert(next)) return { outcome: "absent" };
+  const fields = idFields.filter((field) => session[field] !== next[field]);
+  if (fields.length > 0) {
+    const merged = stored === undefined ? 0 : segments.count(id);
+    sessions.addToHistory(next, { at: now, after: merged + journal.unmerged(id).length, fields });
+  }
   return { outcome: "associated", session: next };
 }
 

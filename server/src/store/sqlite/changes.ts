@@ -1,12 +1,43 @@
 import type { Session } from "../../session/session.ts";
-import type { AssociationRequest, AssociationResult, Creation, Key, Slice } from "../store.ts";
+import type { Life } from "../../session/timeline.ts";
+import type {
+  AssociationRequest,
+  AssociationResult,
+  Creation,
+  Key,
+  Once,
+  Repetition,
+  Slice,
+  StretchRequest,
+} from "../store.ts";
 
 /**
  * What the serving thread asks of the writer thread. Changes travel in groups as JSON text, which
  * both runtimes hand over several times faster than objects; so they are made of JSON's values.
  */
 export type Change =
-  | { readonly kind: "create"; readonly session: Session; readonly now: number }
+  | {
+      readonly kind: "create";
+      readonly session: Session;
+      readonly now: number;
+      readonly once?: Once;
+    }
+  /** `lines` are those of the journal (`record-lines.ts`). */
+  | {
+      readonly kind: "record";
+      readonly lines: string;
+      readonly now: number;
+      readonly once?: Once;
+    }
+  /** Changes nothing: it is asked here because the writer alone knows what it has not merged yet. */
+  | ({ readonly kind: "stretch" } & StretchRequest)
+  /** Changes nothing either. */
+  | {
+      readonly kind: "repetition";
+      readonly key: string;
+      readonly request: string;
+      readonly now: number;
+    }
   | ({ readonly kind: "associate" } & AssociationRequest)
   | { readonly kind: "renew"; readonly id: string; readonly now: number }
   | { readonly kind: "end"; readonly id: string; readonly now: number }
@@ -16,9 +47,33 @@ export type Change =
   | { readonly kind: "revokeKey"; readonly id: string; readonly now: number }
   | { readonly kind: "addSecret"; readonly base64: string; readonly now: number };
 
+/** Those that only read: they go without a transaction. */
+export type Read = Extract<Change, { kind: "stretch" | "repetition" }>;
+
+/** Whether a change is none. */
+export function isRead(change: Change): change is Read {
+  return change.kind === "stretch" || change.kind === "repetition";
+}
+
+/**
+ * A group on its way to the writer. The backlog goes as it is, apart from the changes: within their
+ * JSON each of its many quotes would be escaped, and taken apart again.
+ */
+export interface Group {
+  /** The changes, an array in JSON. */
+  readonly changes: string;
+  /** What goes in front of them as one change `record`; "" when there is nothing. */
+  readonly backlog: string;
+  /** When the last of the backlog was accepted, milliseconds since 1970. */
+  readonly backlogAt: number;
+}
+
 /** What came of a change, by its kind. */
 export interface Outcomes {
-  create: Creation;
+  create: Creation | Repetition;
+  record: { readonly outcome: "recorded" } | Repetition;
+  stretch: StretchLines | null;
+  repetition: Repetition | null;
   associate: AssociationResult;
   /** The session as it is stored now; `null` when it was over before. */
   renew: Session | null;
@@ -33,13 +88,25 @@ export interface Outcomes {
 
 export type Outcome = Outcomes[Change["kind"]];
 
+/** A stretch of records as they are written; `null` where there is none. */
+export interface StretchLines {
+  readonly life: Life;
+  readonly total: number;
+  readonly dropped: number;
+  readonly first: number;
+  readonly lines: readonly string[];
+}
+
 /** What the writer thread answers to a group. */
 export type GroupResult =
   | { readonly kind: "committed"; readonly outcomes: readonly GroupOutcome[] }
-  /** Nothing of the group was stored. */
-  | { readonly kind: "failed"; readonly message: string }
-  /** The commit failed half-way: the group may be found stored after a restart. */
-  | { readonly kind: "unknown"; readonly message: string };
+  /** Nothing of the group was stored (`failed`), or it may be found stored after a restart. */
+  | {
+      readonly kind: "failed" | "unknown";
+      readonly message: string;
+      /** Of what only reads; `null` for the changes. */
+      readonly outcomes: readonly (GroupOutcome | null)[];
+    };
 
 /** A change that failed by itself, in a group of which the rest was committed. */
 export interface Failure {

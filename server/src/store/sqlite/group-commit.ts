@@ -1,7 +1,16 @@
 import { Worker } from "node:worker_threads";
 import { Refusal } from "../../session/errors.ts";
 import type { StoreEvents } from "../store.ts";
-import type { Change, GroupOutcome, GroupResult, Outcome, Outcomes } from "./changes.ts";
+import {
+  type Change,
+  type Failure,
+  type Group,
+  type GroupOutcome,
+  type GroupResult,
+  isRead,
+  type Outcome,
+  type Outcomes,
+} from "./changes.ts";
 import type { WriterOptions } from "./writer.ts";
 
 /*
@@ -28,13 +37,31 @@ export interface GroupCommitOptions extends WriterOptions {
   stored(change: Change, outcome: Outcome): void;
   /** Hears of each change of which nobody knows whether it was stored. */
   lost(change: Change): void;
+  /** Hears that a group is about to be written. */
+  starting(): void;
+  /** What has been accepted on trust: goes in front of the next group, whatever that is. */
+  readonly backlog: Backlog;
+}
+
+/** Changes that nobody waits for, and that are kept until they are stored. */
+export interface Backlog {
+  /** All of it, and when the last of it was accepted (ms); `undefined` when there is none. */
+  take(): { readonly lines: string; readonly at: number } | undefined;
+  /** What was taken was not stored: it is to be tried again. */
+  giveBack(): void;
+  /** What was taken is stored, or, after the writer's death, perhaps not. */
+  letGo(isStored: boolean): void;
 }
 
 /** The queue in front of the writer thread. */
 export interface GroupCommit {
   /** Fulfilled when the change is on disk; rejects with `Refusal` `unavailable`. */
   submit<K extends Change["kind"]>(change: Extract<Change, { kind: K }>): Promise<Outcomes[K]>;
+  /** Has the backlog stored within `BACKLOG_WAIT`. */
+  wake(): void;
   readonly pending: number;
+  /** Whether a group is under way: what is read now may change at any moment. */
+  readonly isBusy: boolean;
   readonly writable: boolean;
   /** Commits what waits and ends the thread. Later changes are refused. */
   close(): Promise<void>;
@@ -53,12 +80,22 @@ interface Waiting {
 const MAX_GROUP = 2048;
 const RETRY_AFTER_SECONDS = 1;
 const RESTART_PAUSE = 1000;
+/** How long (ms) a backlog waits for others to share a commit with, and after a failure. */
+const BACKLOG_WAIT = 50;
+const BACKLOG_RETRY = 1000;
 
 /** Starts the writer thread. */
 export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
   let waiting: Waiting[] = [];
   let underWay: Waiting[] = [];
+  /** Whether the group under way begins with the backlog. */
+  let hasBacklog = false;
+  let backlogTimer: NodeJS.Timeout | undefined;
+  /** Its time came while the disk was busy. */
+  let isBacklogDue = false;
   let isFlushScheduled = false;
+  /** The thread has died, and the next is not there yet: what was posted now would never be answered. */
+  let isDown = false;
   let writable = true;
   let closed: (() => void) | undefined;
   let startedAt = 0;
@@ -68,7 +105,12 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
 
   function startWorker(): Worker {
     const started = new Worker(new URL("./writer.ts", import.meta.url), {
-      workerData: { file: options.file, lifetimes: options.lifetimes } satisfies WriterOptions,
+      workerData: {
+        file: options.file,
+        lifetimes: options.lifetimes,
+        maxRecords: options.maxRecords,
+        retention: options.retention,
+      } satisfies WriterOptions,
     });
     started.on("message", (text: string) => onResult(JSON.parse(text) as GroupResult));
     started.on("error", (error) => options.events.failed(error));
@@ -77,45 +119,86 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
   }
 
   function scheduleFlush(): void {
-    if (isFlushScheduled || underWay.length > 0) return;
+    if (isFlushScheduled || isBusy()) return;
     isFlushScheduled = true;
     setImmediate(flush);
   }
 
   function flush(): void {
     isFlushScheduled = false;
-    if (underWay.length > 0) return;
+    if (isBusy()) return;
     const live = waiting.filter((entry) => !entry.isSettled);
-    if (live.length === 0) {
+    const backlog = options.backlog.take();
+    if (live.length === 0 && backlog === undefined) {
       waiting = live;
       if (closed !== undefined) worker.postMessage("close");
       return;
     }
+    clearTimeout(backlogTimer);
+    backlogTimer = undefined;
+    isBacklogDue = false;
+    hasBacklog = backlog !== undefined;
     underWay = live.slice(0, MAX_GROUP);
     waiting = live.slice(MAX_GROUP);
     startedAt = performance.now();
-    worker.postMessage(JSON.stringify(underWay.map((entry) => entry.change)));
+    options.starting();
+    const changes = underWay.map((entry) => entry.change);
+    worker.postMessage({
+      changes: JSON.stringify(changes),
+      backlog: backlog?.lines ?? "",
+      backlogAt: backlog?.at ?? 0,
+    } satisfies Group);
+  }
+
+  function isBusy(): boolean {
+    return underWay.length > 0 || hasBacklog || isDown;
+  }
+
+  function wakeIn(milliseconds: number): void {
+    backlogTimer ??= setTimeout(() => {
+      backlogTimer = undefined;
+      isBacklogDue = true;
+      flush();
+    }, milliseconds);
   }
 
   function onResult(result: GroupResult): void {
     const group = underWay;
+    const isWrite = hasBacklog || group.some(({ change }) => !isRead(change));
+    const error = result.kind === "committed" ? undefined : new Error(result.message);
     underWay = [];
-    writable = result.kind === "committed";
-    if (result.kind === "committed") {
-      options.events.committed(group.length, performance.now() - startedAt);
-      for (const [i, entry] of group.entries()) settle(entry, result.outcomes[i] as GroupOutcome);
-    } else {
-      const error = new Error(result.message);
-      options.events.failed(error);
-      if (result.kind === "unknown") loseAll(group, error);
-      else for (const entry of group) refuse(entry, unavailable(error));
+    if (isWrite) report(error, group.length + Number(hasBacklog));
+    const outcomes = [...result.outcomes];
+    if (hasBacklog) settleBacklog(error === undefined, outcomes.shift() ?? null);
+    for (const [i, entry] of group.entries()) {
+      const outcome = outcomes[i] ?? null;
+      if (error === undefined || outcome !== null) settle(entry, outcome);
+      else if (result.kind === "unknown") lose(entry, error);
+      else refuse(entry, unavailable(error));
     }
     // At once, not in the next turn: whoever is answered now asks again in the next group.
-    if (waiting.length > 0 || closed !== undefined) flush();
+    if (waiting.length > 0 || isBacklogDue || closed !== undefined) flush();
+  }
+
+  function report(error: Error | undefined, changes: number): void {
+    writable = error === undefined;
+    if (error === undefined) options.events.committed(changes, performance.now() - startedAt);
+    else options.events.failed(error);
+  }
+
+  function settleBacklog(isCommitted: boolean, outcome: GroupOutcome): void {
+    hasBacklog = false;
+    // A store that is closing has no second try, and what fails by itself would fail for ever.
+    if (isCommitted || closed !== undefined) {
+      options.backlog.letGo(isCommitted && !isFailure(outcome));
+    } else {
+      options.backlog.giveBack();
+      wakeIn(BACKLOG_RETRY);
+    }
   }
 
   function settle(entry: Waiting, outcome: GroupOutcome): void {
-    if (typeof outcome === "object" && outcome !== null && "failure" in outcome) {
+    if (isFailure(outcome)) {
       const error = new Error(outcome.failure);
       options.events.failed(error);
       refuse(entry, unavailable(error));
@@ -133,11 +216,9 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
     entry.reject(refusal);
   }
 
-  function loseAll(group: readonly Waiting[], error: Error): void {
-    for (const entry of group) {
-      options.lost(entry.change);
-      refuse(entry, unavailable(error, "unknown"));
-    }
+  function lose(entry: Waiting, error: Error): void {
+    options.lost(entry.change);
+    refuse(entry, unavailable(error, "unknown"));
   }
 
   function rejectOverdue(): void {
@@ -162,7 +243,7 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
   }
 
   function onExit(): void {
-    if (closed !== undefined && waiting.length === 0 && underWay.length === 0) {
+    if (closed !== undefined && waiting.length === 0 && !isBusy()) {
       closed();
       return;
     }
@@ -171,8 +252,12 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
     options.events.failed(error);
     const group = underWay;
     underWay = [];
-    loseAll(group, error);
+    for (const entry of group) lose(entry, error);
+    if (hasBacklog) options.backlog.letGo(false);
+    hasBacklog = false;
+    isDown = true;
     setTimeout(() => {
+      isDown = false;
       worker = startWorker();
       scheduleFlush();
     }, RESTART_PAUSE);
@@ -189,21 +274,30 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
         scheduleFlush();
       });
     },
+    wake: () => wakeIn(BACKLOG_WAIT),
     get pending() {
       return waiting.length + underWay.length;
+    },
+    get isBusy() {
+      return isBusy();
     },
     get writable() {
       return writable;
     },
     async close() {
       clearInterval(deadlines);
+      clearTimeout(backlogTimer);
       const done = new Promise<void>((resolve) => {
         closed = resolve;
       });
-      if (underWay.length === 0 && !isFlushScheduled) flush();
+      if (!isBusy() && !isFlushScheduled) flush();
       await done;
     },
   };
+}
+
+function isFailure(outcome: GroupOutcome): outcome is Failure {
+  return typeof outcome === "object" && outcome !== null && "failure" in outcome;
 }
 
 function unavailable(cause: Error, outcome?: "unknown"): Refusal {

@@ -30,6 +30,8 @@ export interface Counts {
   readonly ended: number;
   /** Of the live ones. */
   readonly recognized: number;
+  /** Recorded requests that are kept, but for those of the last seconds, which wait in the journal. */
+  readonly records: number;
   readonly keys: number;
   readonly secrets: number;
 }
@@ -94,6 +96,16 @@ const rules: readonly (readonly [sql: string, message: string])[] = [
      (SELECT session FROM visits UNION SELECT session FROM visit_log WHERE gone = 0)`,
     "live sessions are missing in the index of visits",
   ],
+  [
+    "SELECT count(*) FROM segments WHERE session NOT IN (SELECT id FROM sessions)",
+    "stretches of records belong to no session",
+  ],
+  [
+    // Those that the sweep has begun to take away have none, for a moment.
+    `SELECT count(*) FROM sessions WHERE records <>
+       (SELECT max(first + count - 1) FROM segments WHERE session = sessions.id)`,
+    "sessions do not have the records that they count",
+  ],
   ["SELECT NOT EXISTS (SELECT 1 FROM secrets)", "secret is missing: no session id can be verified"],
   ["SELECT NOT EXISTS (SELECT 1 FROM facts)", "row of facts is missing"],
 ];
@@ -110,7 +122,7 @@ function countsOf(database: DatabaseSync, now: number): Counts {
     .prepare(
       `SELECT count(*) AS sessions,
          ifnull(sum(${LIVE}), 0) AS live,
-         ifnull(sum(ended), 0) AS ended,
+         ifnull(sum(ended = 1), 0) AS ended,
          ifnull(sum(${LIVE} AND (customer_id IS NOT NULL OR agent_id IS NOT NULL)), 0) AS recognized
        FROM sessions`,
     )
@@ -118,6 +130,7 @@ function countsOf(database: DatabaseSync, now: number): Counts {
   return {
     ...row,
     expired: row.sessions - row.live - row.ended,
+    records: Number(first(database, "SELECT ifnull(sum(count), 0) FROM segments")),
     keys: Number(first(database, "SELECT count(*) FROM keys")),
     secrets: Number(first(database, "SELECT count(*) FROM secrets")),
   };

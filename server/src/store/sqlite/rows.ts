@@ -53,6 +53,7 @@ export function sessionOf(id: string, key: number, row: SessionRow): Session {
     createdAt,
     lastActiveAt: createdAt + row[1],
     expiresAt: createdAt + row[2],
+    // 2 stands for one that has expired and that the sweep has seen to (see `sweep.ts`).
     ended: row[3] === 1,
     agentId: row[4],
     customerId: row[5],

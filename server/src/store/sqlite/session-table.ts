@@ -1,5 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { isLive, type Session } from "../../session/session.ts";
+import type { AssociationEvent } from "../../session/timeline.ts";
+import { eventsOf, type HistoryLine, historyLine } from "./history.ts";
 import { idOf, keyOf, type SessionRow, sessionColumns, sessionOf, tailOf } from "./rows.ts";
 import type { VisitIndex } from "./visit-index.ts";
 
@@ -13,6 +15,10 @@ export interface SessionTable {
   insert(session: Session): boolean;
   /** Stores the session in place of what it was before. */
   update(before: Session, session: Session): void;
+  /** Associations of a stored session, in order. */
+  history(session: Session): readonly AssociationEvent[];
+  /** Adds one to the history of a stored session. */
+  addToHistory(session: Session, event: AssociationEvent): void;
   /** The same for a session of which nothing but its times changed: touches no index. */
   renew(before: Session, session: Session): void;
 }
@@ -42,9 +48,16 @@ export function createSessionTable(database: DatabaseSync, visits: VisitIndex): 
     `UPDATE sessions SET active_after = ?, expires_after = ?, ended = ?, agent_id = ?,
      customer_id = ?, visit_id = ?, global_visit_id = ? WHERE id = ?`,
   );
+  const readHistory = database.prepare("SELECT history FROM sessions WHERE id = ?");
+  const writeHistory = database.prepare("UPDATE sessions SET history = ? WHERE id = ?");
   const renew = database.prepare(
     "UPDATE sessions SET active_after = ?, expires_after = ? WHERE id = ?",
   );
+
+  function historyOf(session: Session): HistoryLine[] {
+    const text = readHistory.get(keyOf(session.id))?.["history"] as string | null | undefined;
+    return text == null ? [] : (JSON.parse(text) as HistoryLine[]);
+  }
 
   return {
     find: createSessionReader(database),
@@ -70,6 +83,11 @@ export function createSessionTable(database: DatabaseSync, visits: VisitIndex): 
       if (session.visitId === null) return;
       if (session.ended) visits.remove(session.visitId, key);
       else if (before.visitId === null) visits.add(session.visitId, key);
+    },
+    history: (session) => eventsOf(historyOf(session), session.createdAt),
+    addToHistory(session, event) {
+      const lines = [...historyOf(session), historyLine(event, session.createdAt)];
+      writeHistory.run(JSON.stringify(lines), keyOf(session.id));
     },
     renew(_before, session) {
       const [activeAfter, expiresAfter] = valuesOf(session);

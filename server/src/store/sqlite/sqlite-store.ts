@@ -1,9 +1,10 @@
 import { statSync } from "node:fs";
+import type { DatabaseSync } from "node:sqlite";
 import { isWithin } from "../../session/access.ts";
 import { associate } from "../../session/association.ts";
 import { Refusal } from "../../session/errors.ts";
 import { type Lifetimes, renewed } from "../../session/lifetime.ts";
-import { isLive, type Session } from "../../session/session.ts";
+import { isBlank, isLive, type Session } from "../../session/session.ts";
 import type {
   AssociationRequest,
   AssociationResult,
@@ -11,11 +12,13 @@ import type {
   SessionStore,
   StoreEvents,
 } from "../store.ts";
+import { createRecordBacklog } from "./backlog.ts";
 import { createCache } from "./cache.ts";
 import type { Change, Outcome } from "./changes.ts";
 import { databaseFile, openForReading, prepareDatabase } from "./database.ts";
 import { createGroupCommit } from "./group-commit.ts";
 import { lockDataDir } from "./lock.ts";
+import { journalLine, recordOf } from "./record-lines.ts";
 import { describedById } from "./rows.ts";
 import { createSessionReader } from "./session-table.ts";
 import { readFloor, readKeys, readSecrets } from "./small-tables.ts";
@@ -24,6 +27,10 @@ import { readFloor, readKeys, readSecrets } from "./small-tables.ts";
 export interface SqliteStoreOptions {
   readonly dataDir: string;
   readonly lifetimes: Lifetimes;
+  /** How many records a session keeps; the oldest are let go. */
+  readonly maxRecords: number;
+  /** How long what is told of a session is kept after its end. */
+  readonly retention: number;
   /** Sessions kept at hand on the serving thread. */
   readonly cacheSessions: number;
   /** Changes that may wait for the disk; one more is refused. */
@@ -47,15 +54,20 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
   const unlock = prepareAndLock(options.dataDir, options.now);
   const reader = openForReading(file);
   reader.exec("PRAGMA mmap_size = 1099511627776");
-  const readSession = readable(createSessionReader(reader));
+  const snapshot = createSnapshot(reader);
+  const readStored = createSessionReader(reader);
+  const readSession = readable((id) => {
+    if (!writer.isBusy) snapshot.hold();
+    return readStored(id);
+  });
   const cache = createCache<Session>(options.cacheSessions);
-  const { lifetimes, maxPending, timeout, events } = options;
+  const { lifetimes, events } = options;
+  const backlog = createRecordBacklog((records) => events.recordsLost(records));
   const writer = createGroupCommit({
+    ...options,
     file,
-    lifetimes,
-    maxPending,
-    timeout,
-    events,
+    backlog,
+    starting: () => snapshot.release(),
     stored(change, outcome) {
       const session = sessionAfter(change, outcome);
       if (session === undefined) return;
@@ -76,7 +88,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
     const cached = cache.get(id);
     if (cached !== undefined) return cached;
     const session = readSession(id) ?? describedById(id, lifetimes);
-    cache.set(id, session);
+    cache.offer(id, session);
     return session;
   }
 
@@ -99,7 +111,8 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
     recall: (text) => cache.get(text),
     find,
 
-    create: (session, now) => writer.submit<"create">({ kind: "create", session, now }),
+    create: (session, now, once) =>
+      writer.submit<"create">({ kind: "create", session, now, ...(once && { once }) }),
     associate: async (request) =>
       settledAssociation(request) ??
       (await writer.submit<"associate">({ kind: "associate", ...request })),
@@ -115,6 +128,26 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
     },
 
     end: async (id, now) => (await writer.submit<"end">({ kind: "end", id, now })) !== null,
+
+    accept(id, records, now) {
+      const isAccepted = backlog.accept(id, records, now);
+      writer.wake();
+      return isAccepted;
+    },
+    record({ id, records, now, once }) {
+      const lines = records.map((record) => journalLine(id, record)).join("");
+      return writer.submit<"record">({ kind: "record", lines, now, ...(once && { once }) });
+    },
+    async repetition({ key, request }, now) {
+      const change = { kind: "repetition", key, request, now } as const;
+      return (await writer.submit<"repetition">(change)) ?? undefined;
+    },
+    async stretch(request) {
+      const found = await writer.submit<"stretch">({ kind: "stretch", ...request });
+      if (found === null) return undefined;
+      const { lines, ...rest } = found;
+      return { ...rest, records: lines.map(recordOf) };
+    },
 
     keys: async () => readKeys(reader),
     async addKey(key) {
@@ -142,9 +175,39 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
 
     async close() {
       // The last connection to close moves the log into the database; one that reads cannot.
+      snapshot.release();
       reader.close();
       await writer.close();
       unlock();
+    },
+  };
+}
+
+/** A state of the file that many reads share. */
+interface Snapshot {
+  hold(): void;
+  release(): void;
+}
+
+/**
+ * Each read takes and frees locks, which is a good part of its time; reads in one transaction do so
+ * once. It must be over before anything is written: a log that is being read cannot be reset.
+ */
+function createSnapshot(reader: DatabaseSync): Snapshot {
+  const begin = reader.prepare("BEGIN");
+  const end = reader.prepare("COMMIT");
+  let isHeld = false;
+  return {
+    hold() {
+      if (isHeld) return;
+      begin.run();
+      isHeld = true;
+    },
+    release() {
+      if (!isHeld) return;
+      isHeld = false;
+      // SQLite may have ended it by itself, after an error of the disk.
+      if (reader.isTransaction) end.run();
     },
   };
 }
@@ -164,7 +227,10 @@ function readable<T>(read: (id: string) => T): (id: string) => T {
 function sessionAfter(change: Change, outcome: Outcome): Session | undefined {
   switch (change.kind) {
     case "create":
-      return (outcome as Creation).outcome === "created" ? change.session : undefined;
+      // One without ids is not stored, and so not known here either (contract rule 8).
+      return (outcome as Creation).outcome === "created" && !isBlank(change.session)
+        ? change.session
+        : undefined;
     case "associate": {
       const result = outcome as AssociationResult;
       return result.outcome === "associated" ? result.session : undefined;

@@ -1,41 +1,71 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { Lifetimes } from "../../session/lifetime.ts";
 import type { Slice } from "../store.ts";
-import { EPOCH, KEYS_PER_MS } from "./rows.ts";
-import type { VisitIndex } from "./visit-index.ts";
+import type { Tables } from "./apply.ts";
+import { EPOCH, idOf, KEYS_PER_MS } from "./rows.ts";
+import type { WriterOptions } from "./writer.ts";
 
-/** How many rows a slice looks at, and how many of them it deletes at the most. */
+/** How many rows a slice looks at, and how many of them it deals with at the most. */
 const ROWS_LOOKED_AT = 2048;
-const ROWS_DELETED = 512;
+const ROWS_SWEPT = 512;
+/** How many rows of records a slice deletes. */
+const SEGMENTS_SWEPT = 256;
+
+/** The values of the column `ended`: how far a session has come. */
+const UNTIL_EXPIRY = 0;
+/** It has expired, and the sweep has seen to it. */
+const SEEN_EXPIRED = 2;
+
+interface Row {
+  readonly id: number;
+  readonly tail: string;
+  readonly visit_id: string | null;
+  readonly ended: number;
+  /** 1: nothing is told of it, so nothing is to be kept. */
+  readonly idle: number;
+  /** 1: the retention is over. */
+  readonly outdated: number;
+}
 
 /**
- * Deletes what has expired and tends the index of visits, a slice at a call inside the caller's
- * transaction. It goes round the table in the order of creation, and so needs no index of expiries,
- * which every renewal would have to update.
+ * Lets go of what is over, a slice at a call inside the caller's transaction. It goes round the table
+ * in the order of creation, and so needs no index of expiries, which every renewal would have to
+ * update. What it comes upon:
+ *
+ *   live --time--> expired: its visit leaves the index --retention--> gone, and its records
+ *     `--end--> ended -----------------------------------retention--> gone, and its records
+ *   one that never had an id or a record goes when it is over
  *
  * A row is kept until its id has expired as an anonymous session too. Else a session that ended, or
  * that expired early because recognized ones live shorter, would rise again as a blank one.
  */
 export function createSweep(
   database: DatabaseSync,
-  visits: VisitIndex,
-  lifetimes: Lifetimes,
+  { visits, segments, journal, answers }: Tables,
+  { lifetimes, retention }: WriterOptions,
 ): (now: number) => Slice {
   const idLife = Math.min(lifetimes.anonymous.idle, lifetimes.anonymous.total);
   const windowEnd = database.prepare(
     `SELECT max(id) AS id FROM
      (SELECT id FROM sessions WHERE id > ? AND id <= ? ORDER BY id LIMIT ?)`,
   );
-  const expired = database.prepare(
-    `SELECT id, visit_id, ended FROM sessions WHERE id > ? AND id <= ?
-     AND max(expires_after, ?) <= ? - ${EPOCH} - id / ${KEYS_PER_MS} ORDER BY id LIMIT ?`,
+  // ?3 is the age of an id that is no session any more, ?4 the time, ?5 the retention.
+  const over = database.prepare(
+    `SELECT * FROM (
+       SELECT id, tail, visit_id, ended,
+         records = 0 AND agent_id IS NULL AND customer_id IS NULL AND visit_id IS NULL
+           AND global_visit_id IS NULL AS idle,
+         expires_after + ?5 <= ?4 - ${EPOCH} - id / ${KEYS_PER_MS} AS outdated
+       FROM sessions WHERE id > ?1 AND id <= ?2
+         AND max(expires_after, ?3) <= ?4 - ${EPOCH} - id / ${KEYS_PER_MS})
+     WHERE ended = ${UNTIL_EXPIRY} OR idle OR outdated ORDER BY id LIMIT ${ROWS_SWEPT}`,
   );
+  const mark = database.prepare(`UPDATE sessions SET ended = ${SEEN_EXPIRED} WHERE id = ?`);
   const remove = database.prepare("DELETE FROM sessions WHERE id = ?");
   /** Where the pass has come to, and where it ends: a moving end would be run after for ever. */
   let cursor = 0;
   let passEnd = 0;
 
-  function removeExpired(now: number): Slice {
+  function sweepSessions(now: number): Slice {
     if (cursor >= passEnd) {
       cursor = Number.MIN_SAFE_INTEGER;
       // Younger rows are kept whatever they hold.
@@ -44,24 +74,50 @@ export function createSweep(
     const end = windowEnd.get(cursor, passEnd, ROWS_LOOKED_AT)?.["id"] as number | null;
     if (end === null) {
       cursor = passEnd;
-      return { deleted: 0, isFull: false };
+      return { expired: 0, isFull: false };
     }
-    const rows = expired.all(cursor, end, idLife, now, ROWS_DELETED);
+    const rows = over.all(cursor, end, idLife, now, retention) as unknown as Row[];
+    const isFull = rows.length === ROWS_SWEPT;
+    cursor = isFull ? (rows[ROWS_SWEPT - 1] as Row).id : end;
+    return sweepRows(rows, isFull);
+  }
+
+  function sweepRows(rows: readonly Row[], isFull: boolean): Slice {
+    let expired = 0;
+    let room = SEGMENTS_SWEPT;
     for (const row of rows) {
-      const key = row["id"] as number;
-      remove.run(key);
-      const visitId = row["visit_id"] as string | null;
-      // One that was ended has let go of its visit already.
-      if (visitId !== null && row["ended"] === 0) visits.remove(visitId, key);
+      if (row.ended === UNTIL_EXPIRY) {
+        expired++;
+        if (row.visit_id !== null) visits.remove(row.visit_id, row.id);
+      }
+      if (isKept(row)) {
+        if (row.ended === UNTIL_EXPIRY) mark.run(row.id);
+        continue;
+      }
+      room -= segments.remove(row.id, room);
+      if (room > 0) {
+        remove.run(row.id);
+        continue;
+      }
+      // There may be more of them: the next slice begins with this session again.
+      if (row.ended === UNTIL_EXPIRY) mark.run(row.id);
+      cursor = row.id - 1;
+      return { expired, isFull: true };
     }
-    const isFull = rows.length === ROWS_DELETED;
-    cursor = isFull ? (rows[ROWS_DELETED - 1]?.["id"] as number) : end;
-    return { deleted: rows.length, isFull };
+    return { expired, isFull };
+  }
+
+  function isKept(row: Row): boolean {
+    if (row.outdated === 0 && row.idle === 0) return true;
+    // Records that are still on their way would come to a session that nobody knows any more.
+    return journal.unmerged(idOf(row.id, row.tail)).length > 0;
   }
 
   return (now) => {
-    const isMerging = visits.maintain();
-    const slice = removeExpired(now);
-    return { deleted: slice.deleted, isFull: slice.isFull || isMerging };
+    const isMerging = visits.maintain() && visits.isPressed;
+    const isMoving = journal.maintain(now);
+    const hasMore = answers.sweep(now);
+    const slice = sweepSessions(now);
+    return { expired: slice.expired, isFull: slice.isFull || isMerging || isMoving || hasMore };
   };
 }

@@ -26,8 +26,10 @@ export interface VisitIndex {
   add(visitId: string, session: number): void;
   /** The session will never hold it again. */
   remove(visitId: string, session: number): void;
-  /** A slice of merging; true while there is more to do right away. */
+  /** A slice of merging; true while there is more to do. */
   maintain(): boolean;
+  /** Whether merging falls behind the claims: else it has time, and leaves it to the requests. */
+  readonly isPressed: boolean;
   /** Called when the transaction at hand has been committed, or rolled back. */
   settle(isCommitted: boolean): void;
 }
@@ -122,6 +124,10 @@ export function createVisitIndex(database: DatabaseSync, mergeAt = MERGE_AT): Vi
       if (bucket !== undefined) mergeBucket(bucket);
       else if (!trimLog(merging.lastSequence)) merging = undefined;
       return merging !== undefined;
+    },
+
+    get isPressed() {
+      return collecting.length * 2 >= mergeAt;
     },
 
     settle(isCommitted) {

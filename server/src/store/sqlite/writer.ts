@@ -1,8 +1,20 @@
 import { parentPort, workerData } from "node:worker_threads";
 import type { Lifetimes } from "../../session/lifetime.ts";
-import { createApply } from "./apply.ts";
-import type { Change, GroupOutcome, GroupResult } from "./changes.ts";
+import { createAnswerTable } from "./answers.ts";
+import { createApply, type Tables } from "./apply.ts";
+import {
+  type Change,
+  type Group,
+  type GroupOutcome,
+  type GroupResult,
+  isRead,
+  type Read,
+} from "./changes.ts";
 import { openForWriting } from "./database.ts";
+import { createJournal } from "./journal.ts";
+import { createSegmentTable } from "./segments.ts";
+import { createSessionTable } from "./session-table.ts";
+import { createStretchReader } from "./stretches.ts";
 import { createVisitIndex } from "./visit-index.ts";
 
 /*
@@ -19,27 +31,69 @@ import { createVisitIndex } from "./visit-index.ts";
 export interface WriterOptions {
   readonly file: string;
   readonly lifetimes: Lifetimes;
+  /** How many records a session keeps. */
+  readonly maxRecords: number;
+  /** How long (ms) what is told of a session is kept after its end. */
+  readonly retention: number;
 }
 
-const { file, lifetimes } = workerData as WriterOptions;
+const options = workerData as WriterOptions;
 const port = parentPort;
 if (port === null) throw new TypeError("writer.ts runs as a worker thread");
 
-const database = openForWriting(file);
-const visits = createVisitIndex(database);
-const apply = createApply(database, visits, lifetimes);
+const database = openForWriting(options.file);
+const tables = openTables();
+const apply = createApply(database, tables, options);
+const readStretch = createStretchReader(tables, options);
 const floor = database.prepare("UPDATE facts SET floor = ?1 WHERE floor < ?1");
 const begin = database.prepare("BEGIN IMMEDIATE");
 const commit = database.prepare("COMMIT");
 
-port.on("message", (message: string) => {
+port.on("message", (message: Group | "close") => {
   if (message === "close") {
     database.close();
     port.close();
   } else {
-    port.postMessage(JSON.stringify(commitGroup(JSON.parse(message) as Change[])));
+    port.postMessage(JSON.stringify(carryOut(changesOf(message))));
   }
 });
+
+function changesOf({ changes, backlog, backlogAt }: Group): Change[] {
+  const group = JSON.parse(changes) as Change[];
+  if (backlog === "") return group;
+  return [{ kind: "record", lines: backlog, now: backlogAt }, ...group];
+}
+
+function openTables(): Tables {
+  const { lifetimes, maxRecords } = options;
+  const visits = createVisitIndex(database);
+  const sessions = createSessionTable(database, visits);
+  const segments = createSegmentTable(database, sessions, lifetimes, maxRecords);
+  const journal = createJournal(database, segments);
+  return { visits, sessions, segments, journal, answers: createAnswerTable(database) };
+}
+
+/** What only reads is read when the rest is on disk, so that it tells of nothing that is not. */
+function carryOut(changes: readonly Change[]): GroupResult {
+  const writes = changes.filter((change) => !isRead(change));
+  const result = writes.length === 0 ? nothingToCommit : commitGroup(writes);
+  if (writes.length === changes.length) return result;
+  let next = 0;
+  const outcomes = changes.map((change) =>
+    isRead(change) ? readAlone(change) : (result.outcomes[next++] ?? null),
+  );
+  return { ...result, outcomes };
+}
+
+const nothingToCommit: GroupResult = { kind: "committed", outcomes: [] };
+
+function readAlone(read: Read): GroupOutcome {
+  try {
+    return read.kind === "stretch" ? readStretch(read) : tables.answers.find(read);
+  } catch (error) {
+    return { failure: describe(error) };
+  }
+}
 
 function commitGroup(changes: readonly Change[]): GroupResult {
   try {
@@ -71,13 +125,19 @@ function inTransaction(changes: readonly Change[]): GroupOutcome[] {
     const outcomes = changes.map(apply);
     floor.run(Math.max(...changes.map(timeOf)));
     commitDurably();
-    visits.settle(true);
+    settle(true);
     return outcomes;
   } catch (error) {
-    visits.settle(false);
+    settle(false);
     rollBack();
     throw error;
   }
+}
+
+/** What is kept in memory beside the tables follows them. */
+function settle(isCommitted: boolean): void {
+  tables.visits.settle(isCommitted);
+  tables.journal.settle(isCommitted);
 }
 
 /** A commit of which SQLite does not know whether it is on disk. */
@@ -109,7 +169,7 @@ function rollBack(): void {
 
 function failed(error: unknown): GroupResult {
   const kind = error instanceof UnknownOutcome ? "unknown" : "failed";
-  return { kind, message: describe(error) };
+  return { kind, message: describe(error), outcomes: [] };
 }
 
 function describe(error: unknown): string {

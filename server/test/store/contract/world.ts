@@ -4,7 +4,7 @@ import { createIdIssuer } from "../../../src/session/id.ts";
 import { type Lifetimes, newSession, unstoredSession } from "../../../src/session/lifetime.ts";
 import { type Identity, isLive, type Session } from "../../../src/session/session.ts";
 import type { AssociationResult, SessionStore, StoreEvents } from "../../../src/store/store.ts";
-import { ids, START, lifetimes as usual } from "../../support/sessions.ts";
+import { DAY, ids, START, lifetimes as usual } from "../../support/sessions.ts";
 
 /** A place for data, empty at first, with the engine under test over it. */
 export interface Data extends AsyncDisposable {
@@ -38,6 +38,10 @@ export interface World extends AsyncDisposable {
   reopen(): Promise<void>;
 }
 
+/** What the engines under test keep: so many records a session, and so long (ms) after its end. */
+export const MAX_RECORDS = 100;
+export const RETENTION = 14 * DAY;
+
 /** The ids are signed under a secret of the test's own: an engine takes them as authentic. */
 const secret = new Uint8Array(32).fill(7);
 
@@ -50,6 +54,7 @@ export async function openWorld(make: DataFactory, lifetimes = usual): Promise<W
   const events: StoreEvents = {
     committed: (changes) => committed.push(changes),
     failed: (error) => failures.push(error),
+    recordsLost: (records) => failures.push(`${records} records are lost`),
   };
   let store = await data.open({ lifetimes, events, now: START }).catch(async (error: unknown) => {
     await data[Symbol.asyncDispose]();
@@ -94,4 +99,15 @@ export async function openWorld(make: DataFactory, lifetimes = usual): Promise<W
 export function associated(result: AssociationResult): Session {
   assert.equal(result.outcome, "associated");
   return (result as { session: Session }).session;
+}
+
+/** Sweeps until nothing is left to do, going round twice; gives how many sessions it found expired. */
+export async function sweepAll(world: World): Promise<number> {
+  let expired = 0;
+  for (let quiet = 0; quiet < 4; ) {
+    const slice = await world.store.sweep(world.now);
+    expired += slice.expired;
+    quiet = slice.expired > 0 || slice.isFull ? 0 : quiet + 1;
+  }
+  return expired;
 }

@@ -1,0 +1,109 @@
+import type { RecordReceipt } from "@antechamber/client/protocol";
+import type { Clock } from "../clock.ts";
+import type { SessionService } from "../service.ts";
+import { changeScope, readScope } from "../session/access.ts";
+import { type Fault, Refusal } from "../session/errors.ts";
+import { type Cursor, pageOf, parseCursor, timelineStart } from "../session/timeline.ts";
+import { readJsonBody, refuseFaults } from "./bodies.ts";
+import { requestKeyOf } from "./idempotency.ts";
+import { identityOfHeaders } from "./identity.ts";
+import { type ApiResponse, apiHeaders, json } from "./messages.ts";
+import { MAX_RECORDS_BODY_BYTES, recordsOf } from "./record-body.ts";
+import { type Call, permitted } from "./sessions.ts";
+import { timelineInfo } from "./timeline-info.ts";
+
+/** The handlers of request records (contract, section 2). */
+export interface RecordHandlers {
+  record(call: Call): Promise<ApiResponse>;
+  timeline(call: Call): Promise<ApiResponse>;
+}
+
+/** A body is parsed as a whole: bodies of so many bytes at a time, or memory would grow. */
+const MAX_BYTES_UNDER_WAY = 64 * 1024 * 1024;
+/** So short ones, which most are, go in any case: long ones that trickle in must not keep them out. */
+const SMALL_BODY_BYTES = 64 * 1024;
+
+const DEFAULT_LIMIT = 100;
+const MAX_LIMIT = 1000;
+
+/** Handlers over the use cases. `keptKeys` are the query parameters that are kept in paths. */
+export function createRecordHandlers(
+  service: SessionService,
+  clock: Clock,
+  keptKeys: ReadonlySet<string>,
+): RecordHandlers {
+  let bytesUnderWay = 0;
+
+  /** Reads the body, if there is room for it: nobody knows the length of one that does not tell. */
+  async function bodyOf({ request }: Call): Promise<Uint8Array> {
+    const length = Number(request.header("content-length") ?? MAX_RECORDS_BODY_BYTES);
+    const bytes = length <= MAX_RECORDS_BODY_BYTES ? length : MAX_RECORDS_BODY_BYTES;
+    const isSmall = bytes <= SMALL_BODY_BYTES;
+    if (!isSmall && bytesUnderWay + bytes > MAX_BYTES_UNDER_WAY) {
+      throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
+    }
+    bytesUnderWay += bytes;
+    try {
+      return (await readJsonBody(request, MAX_RECORDS_BODY_BYTES)) ?? new Uint8Array();
+    } finally {
+      bytesUnderWay -= bytes;
+    }
+  }
+
+  return {
+    async record(call) {
+      const { request, principal, sessionId } = call;
+      const scope = changeScope(principal);
+      const body = await bodyOf(call);
+      const records = recordsOf(body, clock(), keptKeys);
+      const receipt = JSON.stringify({ accepted: records.length } satisfies RecordReceipt);
+      const key = requestKeyOf(request, principal, "record", [sessionId, body]);
+      if (key === undefined) {
+        await service.record(sessionId, records, scope, isDurable(request.query));
+        return accepted(receipt);
+      }
+      const keyed = { ...key, answer: () => receipt };
+      return accepted(await service.recordOnce(sessionId, records, scope, keyed));
+    },
+
+    async timeline({ request, principal, sessionId }) {
+      const { after, limit } = boundsOf(request.query);
+      // Naming a customer asks for that customer's sessions, as in retrieving (contract rule 4).
+      const scope = readScope(
+        principal,
+        permitted(principal, identityOfHeaders(request)).customerId,
+      );
+      const stretch = await service.stretch(sessionId, scope, { after: after.sequence, limit });
+      return json(timelineInfo(sessionId, stretch, pageOf(stretch, after, limit)));
+    },
+  };
+}
+
+function accepted(body: string): ApiResponse {
+  return { status: 202, headers: apiHeaders, body };
+}
+
+function isDurable(query: string): boolean {
+  const value = new URLSearchParams(query).get("durable");
+  return value !== null && value !== "false" && value !== "0";
+}
+
+/** `after` and `limit` of a query. Refuses with `invalid-request`. */
+function boundsOf(query: string): { readonly after: Cursor; readonly limit: number } {
+  const parameters = new URLSearchParams(query);
+  const faults: Fault[] = [];
+  const after = parameters.get("after") ?? "";
+  const cursor = after === "" ? timelineStart : parseCursor(after);
+  if (cursor === undefined) {
+    const detail = "after is neither the next of another page nor a sequence.";
+    faults.push({ in: "query", name: "after", detail });
+  }
+  const text = parameters.get("limit") ?? String(DEFAULT_LIMIT);
+  const limit = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  if (limit < 1 || limit > MAX_LIMIT) {
+    const detail = `limit is not a whole number of 1 to ${MAX_LIMIT}.`;
+    faults.push({ in: "query", name: "limit", detail });
+  }
+  refuseFaults(faults);
+  return { after: cursor ?? timelineStart, limit };
+}

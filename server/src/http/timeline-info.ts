@@ -1,0 +1,36 @@
+import type { Timeline, TimelineEntry } from "@antechamber/client/protocol";
+import { isRecognized } from "../session/session.ts";
+import { type Entry, formatCursor, type Page, type Stretch } from "../session/timeline.ts";
+
+/** A page of a timeline as the wire has it. */
+export function timelineInfo(sessionId: string, stretch: Stretch, page: Page): Timeline {
+  return {
+    sessionId,
+    records: page.entries.map(entryInfo),
+    next: page.next === undefined ? null : formatCursor(page.next),
+    total: stretch.total,
+    dropped: stretch.dropped,
+  };
+}
+
+function entryInfo(entry: Entry): TimelineEntry {
+  const { identity } = entry;
+  const who = { state: isRecognized(identity) ? "recognized" : "anonymous", ...identity } as const;
+  if (entry.type !== "request") {
+    const ids = Object.fromEntries(entry.fields.map((field) => [field, identity[field] ?? ""]));
+    return { type: entry.type, sequence: null, at: new Date(entry.at).toISOString(), ids, ...who };
+  }
+  const { record } = entry;
+  return {
+    type: "request",
+    sequence: entry.sequence,
+    method: record.method,
+    path: record.path,
+    status: record.status,
+    startedAt: new Date(record.startedAt).toISOString(),
+    durationMs: record.durationMs,
+    service: record.service,
+    attributes: record.attributes,
+    ...who,
+  };
+}

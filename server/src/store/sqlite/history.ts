@@ -1,0 +1,25 @@
+import { idFields } from "../../session/session.ts";
+import type { AssociationEvent } from "../../session/timeline.ts";
+
+/*
+ * Associations as the column `history` keeps them: what an id was set to is the session's own column,
+ * as ids stay; so an association takes a dozen characters.
+ */
+
+/** Ms after the session's creation, requests recorded before, and the fields as a sum of powers of two. */
+export type HistoryLine = readonly [at: number, after: number, fields: number];
+
+/** The line of an association of a session that was created at `createdAt` (ms). */
+export function historyLine(event: AssociationEvent, createdAt: number): HistoryLine {
+  const fields = event.fields.reduce((sum, field) => sum + 2 ** idFields.indexOf(field), 0);
+  return [event.at - createdAt, event.after, fields];
+}
+
+/** The associations in `lines`. */
+export function eventsOf(lines: readonly HistoryLine[], createdAt: number): AssociationEvent[] {
+  return lines.map(([at, after, fields]) => ({
+    at: createdAt + at,
+    after,
+    fields: idFields.filter((_field, i) => Math.floor(fields / 2 ** i) % 2 === 1),
+  }));
+}

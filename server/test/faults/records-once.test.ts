@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import type { SessionInfo } from "@antechamber/client/protocol";
+import { startServer } from "../support/server-process.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { createCaller, NoAnswer, sessionOf } from "./caller.ts";
+import { long } from "./patience.ts";
+import { createRandom, runSeed } from "./random.ts";
+import { createRecordSender, type RecordSender } from "./record-ledger.ts";
+
+const ROUNDS = long ? 50 : 5;
+const SESSIONS = 16;
+
+/** A session that one caller records into, repeating whatever nobody answered. */
+interface Visitor {
+  readonly sessionId: string;
+  /** Paths that were recorded, in order. */
+  readonly done: string[];
+  /** A recording whose answer never came: under its key it is sent again. */
+  open: { readonly key: string; readonly path: string } | undefined;
+}
+
+async function recordUntilGone(sender: RecordSender, visitor: Visitor): Promise<void> {
+  try {
+    for (;;) {
+      visitor.open ??= { key: randomUUID(), path: `/${visitor.done.length + 1}` };
+      const { key, path } = visitor.open;
+      const headers = { "idempotency-key": key };
+      assert.equal(await sender.send(visitor.sessionId, [path], false, headers), 202);
+      visitor.done.push(path);
+      visitor.open = undefined;
+    }
+  } catch (error) {
+    if (!(error instanceof NoAnswer)) throw error;
+  }
+}
+
+test(`over ${ROUNDS} kills, records that are sent again until they are answered come once`, async () => {
+  const random = createRandom(runSeed());
+  await using directory = temporaryDirectory();
+  const dataDir = directory.path;
+  const visitors: Visitor[] = [];
+  let repeated = 0;
+  for (let round = 0; round < ROUNDS; round++) {
+    await using server = await startServer({ dataDir });
+    using sender = createRecordSender(server.url);
+    using caller = createCaller(server.url);
+    while (visitors.length < SESSIONS) {
+      const { sessionId } = sessionOf(await caller.create());
+      visitors.push({ sessionId, done: [], open: undefined });
+    }
+    repeated += visitors.filter(({ open }) => open !== undefined).length;
+    const loads = visitors.map((visitor) => recordUntilGone(sender, visitor));
+    await Promise.race([delay(random.between(50, 500)), ...loads]);
+    await server.kill("SIGKILL");
+    await Promise.all(loads);
+  }
+  await using server = await startServer({ dataDir });
+  using sender = createRecordSender(server.url);
+  for (const { sessionId, done, open } of visitors) {
+    if (open !== undefined) {
+      const headers = { "idempotency-key": open.key };
+      assert.equal(await sender.send(sessionId, [open.path], false, headers), 202);
+      done.push(open.path);
+    }
+    assert.deepEqual(await sender.paths(sessionId), done);
+  }
+  assert.ok(repeated > 0, "no request was without an answer");
+});
+
+test("a creation that is sent again after a kill gives the session that was promised", async () => {
+  await using directory = temporaryDirectory();
+  const dataDir = directory.path;
+  const keys = Array.from({ length: 32 }, () => randomUUID());
+  const create = async (url: string, key: string): Promise<SessionInfo> => {
+    const headers = { "idempotency-key": key, "content-type": "application/json" };
+    const body = JSON.stringify({ visitId: key });
+    const answer = await fetch(`${url}/sessions/new`, { method: "PUT", headers, body });
+    assert.equal(answer.status, 200, "a visit is held by a session that nobody was told of");
+    return (await answer.json()) as SessionInfo;
+  };
+  const promised = new Map<string, SessionInfo>();
+  for (let round = 0; round < 3; round++) {
+    await using server = await startServer({ dataDir });
+    const work = keys.map(async (key) => {
+      const session = await create(server.url, key);
+      assert.deepEqual(promised.get(key) ?? session, session);
+      promised.set(key, session);
+    });
+    const settled = Promise.allSettled(work);
+    await Promise.race([Promise.any(work), delay(5000)]);
+    await server.kill("SIGKILL");
+    const failures = (await settled).filter(({ status }) => status === "rejected");
+    for (const failure of failures) {
+      const { reason } = failure as { readonly reason: unknown };
+      // Whoever was cut off knows nothing; every answer that came was the right one.
+      assert.ok(!(reason instanceof assert.AssertionError), String(reason));
+    }
+  }
+  await using server = await startServer({ dataDir });
+  for (const key of keys) {
+    const session = await create(server.url, key);
+    assert.equal(session.visitId, key);
+    assert.deepEqual(promised.get(key) ?? session, session);
+  }
+});

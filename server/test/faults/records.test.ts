@@ -1,0 +1,148 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { startServer } from "../support/server-process.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { createCaller, sessionOf } from "./caller.ts";
+import { freshIds } from "./load.ts";
+import { long, median } from "./patience.ts";
+import { createRandom, type Random, runSeed } from "./random.ts";
+import {
+  createRecordLedger,
+  createRecordSender,
+  type RecordLedger,
+  recordUntilGone,
+} from "./record-ledger.ts";
+import { openStoredData } from "./stored-data.ts";
+
+const KILLS = long ? 200 : 8;
+const TERMINATIONS = long ? 40 : 3;
+/** Enough to be put in order in several slices, so that a kill falls between them. */
+const SESSIONS = 1000;
+const RECORDS = 100_000;
+/** What was accepted so long (ms) before a kill is on disk: 100 by the contract, and a slow machine. */
+const STORED_WITHIN = 250;
+
+/** No session may expire before it is looked at, however long the rounds take. */
+const env = { ANTECHAMBER_ANONYMOUS_IDLE: "24h", ANTECHAMBER_RECOGNIZED_IDLE: "24h" };
+
+async function newSessions(url: string): Promise<string[]> {
+  using caller = createCaller(url);
+  const answers = await Promise.all(Array.from({ length: SESSIONS }, () => caller.create()));
+  return answers.map((answer) => sessionOf(answer).sessionId);
+}
+
+/** Starts a server, which puts in order what it finds, and kills it before, while or after it does. */
+async function killWhileMerging(dataDir: string, random: Random): Promise<void> {
+  await using server = await startServer({ dataDir, env });
+  await delay(random.between(100, 900));
+  await server.kill("SIGKILL");
+}
+
+test(`${KILLS} kills lose no record but the latest, repeat none and leave no gaps`, async () => {
+  const random = createRandom(runSeed());
+  console.log(`FAULTS_SEED=${random.seed}`);
+  await using directory = temporaryDirectory();
+  const dataDir = directory.path;
+  let ledger: RecordLedger | undefined;
+  let sessionIds: readonly string[] = [];
+  let diedAt = 0;
+  let missing = { records: 0, age: 0 };
+  for (let round = 0; round < KILLS; round++) {
+    await using server = await startServer({ dataDir, env });
+    using sender = createRecordSender(server.url);
+    if (ledger === undefined) {
+      sessionIds = await newSessions(server.url);
+      ledger = createRecordLedger(sessionIds);
+    } else {
+      const found = await ledger.verify(sender, diedAt - STORED_WITHIN, diedAt);
+      const age = Math.max(missing.age, found.age);
+      missing = { records: missing.records + found.records, age };
+    }
+    const load = recordUntilGone(sender, ledger, sessionIds, random);
+    await Promise.race([delay(random.between(100, 900)), load]);
+    diedAt = performance.now();
+    await server.kill("SIGKILL");
+    await load;
+    if (round % 2 === 0) await killWhileMerging(dataDir, random);
+    if (round % 4 === 0) await killWhileMerging(dataDir, random);
+  }
+  await using server = await startServer({ dataDir, env });
+  using sender = createRecordSender(server.url);
+  await ledger?.verify(sender, diedAt - STORED_WITHIN, diedAt);
+  using stored = openStoredData(dataDir);
+  assert.deepEqual(stored.integrity(), ["ok"]);
+  const lost = `${missing.records} lost, ${missing.age.toFixed()} ms old at the most`;
+  console.log(`${KILLS} kills, ${ledger?.accepted()} records accepted, ${lost}`);
+});
+
+for (const runtime of ["bun", "node"] as const) {
+  test(`SIGTERM under load loses no accepted record (${runtime})`, async () => {
+    const random = createRandom(runSeed());
+    await using directory = temporaryDirectory();
+    const dataDir = directory.path;
+    let ledger: RecordLedger | undefined;
+    let sessionIds: readonly string[] = [];
+    for (let round = 0; round < TERMINATIONS; round++) {
+      await using server = await startServer({ dataDir, env, runtime });
+      using sender = createRecordSender(server.url);
+      if (ledger === undefined) {
+        sessionIds = await newSessions(server.url);
+        ledger = createRecordLedger(sessionIds);
+      } else await ledger.verify(sender, Number.POSITIVE_INFINITY, performance.now());
+      const load = recordUntilGone(sender, ledger, sessionIds, random);
+      await Promise.race([delay(random.between(0, 500)), load]);
+      const exit = await server.kill("SIGTERM");
+      assert.deepEqual(exit, { code: 0, signal: null }, server.stderr());
+      await load;
+    }
+    await using server = await startServer({ dataDir, env, runtime });
+    using sender = createRecordSender(server.url);
+    await ledger?.verify(sender, Number.POSITIVE_INFINITY, performance.now());
+  });
+}
+
+test("sessions keep their speed while many records are put in order", async () => {
+  await using server = await startServer({ env });
+  const sessionIds = await newSessions(server.url);
+  using sender = createRecordSender(server.url);
+  using caller = createCaller(server.url, 1);
+  const measure = async (isOver: () => boolean) => {
+    const reads: number[] = [];
+    const changes: number[] = [];
+    while (!isOver()) {
+      reads.push((await caller.retrieve(random.pick(sessionIds))).milliseconds);
+      changes.push((await caller.create(freshIds())).milliseconds);
+    }
+    return { reads, changes };
+  };
+  const random = createRandom(runSeed());
+  await measure(after(500));
+  const alone = await measure(after(1500));
+
+  const paths = Array.from({ length: RECORDS / SESSIONS }, (_, i) => `/page/${i}`);
+  await Promise.all(sessionIds.map((id) => sender.send(id, paths, false)));
+  using stored = openStoredData(server.dataDir);
+  assert.ok(stored.unmergedRecords() > 0);
+  const isOver = after(30_000);
+  const beside = await measure(() => isOver() || stored.unmergedRecords() === 0);
+  assert.equal(stored.unmergedRecords(), 0, "the records are not in order yet");
+
+  const worst = Math.max(...beside.reads, ...beside.changes);
+  const figures =
+    `medians: reads ${median(alone.reads)} ms, then ${median(beside.reads)}; ` +
+    `changes ${median(alone.changes)} ms, then ${median(beside.changes)}; ${worst} ms at the worst`;
+  console.log(
+    `${beside.reads.length} of each while ${RECORDS} records were put in order; ${figures}`,
+  );
+  assert.ok(median(beside.reads) < 10 * median(alone.reads) + 5, figures);
+  assert.ok(median(beside.changes) < 10 * median(alone.changes) + 20, figures);
+  assert.ok(worst < 1000, figures);
+  for (const id of sessionIds.slice(0, 20)) assert.deepEqual(await sender.paths(id), paths);
+});
+
+/** Whether so many milliseconds have gone by since now. */
+function after(milliseconds: number): () => boolean {
+  const end = performance.now() + milliseconds;
+  return () => performance.now() > end;
+}

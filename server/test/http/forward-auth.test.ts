@@ -1,0 +1,341 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { RequestEntry } from "@antechamber/client/protocol";
+import * as fc from "fast-check";
+import { type Api, createApi, sessionOf } from "../support/api.ts";
+import { keyFor, serve, type TestServer } from "../support/in-process.ts";
+import { exchange, openConnection, type RawResponse, utf8 } from "../support/raw-http.ts";
+import { newSession, pageOf, wholeTimeline } from "../support/records.ts";
+import { MINUTE } from "../support/sessions.ts";
+
+const keys = {
+  proxy: keyFor({ role: "agent", agentId: "proxy" }),
+  alice: keyFor({ role: "customer", customerId: "alice" }),
+  reporter: keyFor({ role: "reporter" }),
+  expired: keyFor({}, { expiresAt: Date.now() - 1 }),
+};
+
+let server: TestServer;
+let strict: TestServer;
+let guarded: TestServer;
+let api: Api;
+before(async () => {
+  server = await serve({ config: { recordQueryKeys: ["page"], accessLog: "off" } });
+  api = createApi(server.url);
+  strict = await serve({ config: { forwardAuth: "required" } });
+  guarded = await serve({
+    config: { auth: "key" },
+    keys: Object.values(keys).map(({ key }) => key),
+  });
+});
+after(async () => {
+  for (const one of [server, strict, guarded]) await one[Symbol.asyncDispose]();
+});
+
+/** A sub-request as it goes over the wire: header lines as given, a character a byte. */
+const text = (lines: readonly string[], target = "/forward-auth", method = "GET") =>
+  `${[`${method} ${target} HTTP/1.1`, "Host: localhost", ...lines].join("\r\n")}\r\n\r\n`;
+
+/** Sends a sub-request and gives its answer. */
+function ask(
+  lines: readonly string[],
+  { target = "/forward-auth", method = "GET", to = server } = {},
+): Promise<RawResponse> {
+  return exchange(to.port, text(lines, target, method), { head: method === "HEAD" });
+}
+
+const identityHeaders = [
+  "gkc-sessionid",
+  "gkc-customerid",
+  "gkc-agentid",
+  "gkc-visitid",
+  "gkc-globalvisitid",
+];
+
+/** The identity in an answer, which must have every header of it; anything but a 200 fails. */
+function identityOf(answer: RawResponse): string[] {
+  assert.equal(answer.status, 200, answer.body);
+  assert.equal(answer.headers.get("cache-control"), "no-store");
+  return identityHeaders.map((name) => {
+    const value = answer.headers.get(name);
+    assert.ok(value !== undefined, `${name} is missing`);
+    return value;
+  });
+}
+
+const cookieOf = (answer: RawResponse) => answer.headers.get("set-cookie");
+
+async function requestsIn(id: string, calls = api): Promise<RequestEntry[]> {
+  const entries = await wholeTimeline(calls, id);
+  return entries.filter((entry) => entry.type === "request");
+}
+
+/** Where an original request may carry its session. */
+const sources: Readonly<Record<string, (id: string) => readonly string[]>> = {
+  "the query, of Caddy and Traefik": (id) => [`X-Forwarded-Uri: /a?b=c&sessionId=${id}&d=e`],
+  "the query, of nginx": (id) => [`X-Original-URI: /a?sessionId=${id}`],
+  "an encoded query": (id) => [`X-Original-URI: /a?session%49d=${id}&sessionId=%${hex(id)}`],
+  "the header with underscore": (id) => [`gkc_sessionId: ${id}`],
+  "the header with hyphen": (id) => [`GKC-SessionID: ${id}`],
+  "the cookie": (id) => [`Cookie: sessionId=${id}`],
+  "one of many cookies": (id) => [`Cookie: a=b; xsessionId=no; sessionId=${id}; c=d`],
+  "a cookie in quotes": (id) => [`Cookie: sessionId="${id}"`],
+  "the second cookie of the name": (id) => [`Cookie: sessionId=old; sessionId=${id}`],
+  "the cookie, after ids that lead nowhere": (id) => [
+    `X-Forwarded-Uri: /?sessionId=${"A".repeat(40)}`,
+    "gkc-sessionId: 00000000-0000-0000-0000-0000000000",
+    `Cookie: sessionId=${id}`,
+  ],
+};
+const hex = (id: string) => `${id.charCodeAt(0).toString(16)}${id.slice(1)}`;
+
+for (const [name, lines] of Object.entries(sources)) {
+  test(`the session is found in ${name}`, async () => {
+    const id = await newSession(api, { headers: { gkc_customerId: "anna", gkc_agentId: "7" } });
+    const answer = await ask(lines(id));
+    assert.deepEqual(identityOf(answer), [id, "anna", "7", "", ""]);
+    assert.equal(cookieOf(answer), undefined);
+    assert.equal(answer.body, "");
+    assert.equal((await requestsIn(id)).length, 1);
+  });
+}
+
+test("of several sessions the first that lives counts: query, header, cookie", async () => {
+  const [a, b, c] = [await newSession(api), await newSession(api), await newSession(api)];
+  const all = [
+    `X-Forwarded-Uri: /?sessionId=${a}`,
+    `gkc_sessionId: ${b}`,
+    `Cookie: sessionId=${c}`,
+  ];
+  for (const [skip, id] of [a, b, c].entries()) {
+    assert.equal(identityOf(await ask(all.slice(skip)))[0], id);
+  }
+});
+
+test("what the proxy tells of the request is recorded, in each proxy's words", async () => {
+  for (const [lines, options, expected] of [
+    [
+      ["X-Forwarded-Method: POST", "X-Forwarded-Uri: /cart?mail=x&page=2"],
+      {},
+      ["POST", "/cart?page=2", null],
+    ],
+    [
+      ["X-Original-Method: PUT", "X-Original-URI: /b?mail=x", "X-Forwarded-Host: shop.example"],
+      {},
+      ["PUT", "/b", "shop.example"],
+    ],
+    [[], { target: "/forward-auth/c/d?mail=x", method: "DELETE" }, ["DELETE", "/c/d", null]],
+    [[], { target: "/forward-auth/", method: "GET" }, ["GET", "/", null]],
+    [[], { target: "/forward-auth?mail=x", method: "POST" }, ["POST", "/", null]],
+    [["X-Original-URI: /x"], { method: "HEAD" }, ["HEAD", "/x", null]],
+    [["X-Forwarded-Uri: "], {}, ["GET", "/", null]],
+  ] as const) {
+    const id = await newSession(api);
+    identityOf(await ask([...lines, `gkc-sessionId: ${id}`], options));
+    const [entry, ...rest] = await requestsIn(id);
+    assert.deepEqual(rest, []);
+    assert.deepEqual([entry?.method, entry?.path, entry?.service], expected);
+    assert.deepEqual([entry?.status, entry?.durationMs], [null, null]);
+  }
+});
+
+test("Envoy's path carries the session in its query too", async () => {
+  const id = await newSession(api);
+  const target = `/forward-auth/products/7?sessionId=${id}&page=3`;
+  assert.equal(identityOf(await ask([], { target }))[0], id);
+  assert.equal((await requestsIn(id))[0]?.path, "/products/7?page=3");
+});
+
+test("every identity header is on every 200, also the first one of a visit", async () => {
+  const fresh = await ask(["X-Forwarded-Uri: /first"]);
+  const [id = "", ...rest] = identityOf(fresh);
+  assert.match(id, /^[\w-]{40}$/);
+  assert.deepEqual(rest, ["", "", "", ""]);
+  assert.equal(cookieOf(fresh), `sessionId=${id}; Path=/; SameSite=Lax; HttpOnly`);
+  const again = await ask([`Cookie: sessionId=${id}`, "X-Forwarded-Uri: /second"]);
+  assert.deepEqual(identityOf(again), [id, "", "", "", ""]);
+  assert.equal(cookieOf(again), undefined);
+  const paths = (await requestsIn(id)).map(({ path }) => path);
+  assert.deepEqual(paths, ["/first", "/second"]);
+  assert.equal(sessionOf(await api.retrieve(id)).sessionId, id);
+});
+
+test("an identity shows as soon as it is associated, as the bytes of its UTF-8", async () => {
+  for (const customerId of ["Zoë", "à", "Å…", "名前", "😀", "a\u00a0", "a,b;c=d", "%0d%0a"]) {
+    const id = await newSession(api);
+    assert.equal(identityOf(await ask([`gkc-sessionId: ${id}`]))[1], "");
+    sessionOf(await api.update(id, { headers: { gkc_customerId: utf8(customerId) } }));
+    await using connection = await openConnection(server.port);
+    connection.send(text([`gkc-sessionId: ${id}`, "Connection: close"]));
+    const raw = await connection.closed();
+    const line = raw.split("\r\n").find((one) => /^gkc-customerid:/i.test(one));
+    assert.equal(line?.slice(line.indexOf(":") + 1).replace(/^ /, ""), utf8(customerId));
+  }
+});
+
+test("the client's own identity headers count for nothing, however they are written", async () => {
+  const id = await newSession(api);
+  const spoofed = [
+    "gkc-customerId: evil",
+    "gkc_customerId: evil",
+    "GKC-AGENTID: evil",
+    "gkc_agentId: evil",
+    "gkc-visitId: evil",
+    "gkc-globalVisitId: evil",
+  ];
+  for (const lines of [[`Cookie: sessionId=${id}`], []]) {
+    const [found = "", ...rest] = identityOf(await ask([...spoofed, ...lines]));
+    assert.deepEqual(rest, ["", "", "", ""]);
+    assert.equal(sessionOf(await api.retrieve(found)).customerId, null);
+  }
+});
+
+test("ids that lead to no live session get a new one, never their own", async () => {
+  await using still = await serve({ frozen: true });
+  const expired = await newSession(createApi(still.url), { json: { visitId: "v" } });
+  still.pass(31 * MINUTE);
+  const foreign = await newSession(api);
+  for (const id of [expired, foreign, `${expired.slice(0, -1)}x`, "x", "A".repeat(40), "%00"]) {
+    const answer = await ask([`gkc-sessionId: ${id}`, `Cookie: sessionId=${id}`], { to: still });
+    const [made] = identityOf(answer);
+    assert.notEqual(made, id);
+    assert.ok(cookieOf(answer)?.startsWith(`sessionId=${made};`));
+  }
+});
+
+test("forwarding a request prolongs its session", async () => {
+  await using still = await serve({ frozen: true });
+  const calls = createApi(still.url);
+  const id = await newSession(calls, { headers: { gkc_customerId: "anna" } });
+  for (let i = 0; i < 4; i++) {
+    still.pass(20 * MINUTE);
+    assert.equal(identityOf(await ask([`Cookie: sessionId=${id}`], { to: still }))[0], id);
+  }
+  assert.equal((await pageOf(calls, id)).total, 4);
+});
+
+test("the cookie is secure where the visitor's connection is, and as open as configured", async () => {
+  const secure = await ask(["X-Forwarded-Proto: https"]);
+  assert.match(cookieOf(secure) ?? "", /; Path=\/; SameSite=Lax; HttpOnly; Secure$/);
+  assert.doesNotMatch(cookieOf(await ask(["X-Forwarded-Proto: http"])) ?? "Secure", /Secure/);
+  await using open = await serve({ config: { cookieHttpOnly: false } });
+  const cookie = cookieOf(await ask(["X-Forwarded-Proto: https"], { to: open })) ?? "";
+  assert.match(cookie, /^sessionId=[\w-]{40}; Path=\/; SameSite=Lax; Secure$/);
+});
+
+test("where a session is required there is no other way in", async () => {
+  for (const lines of [[], ["Cookie: sessionId=x"], [`gkc-sessionId: ${"A".repeat(40)}`]]) {
+    const refused = await ask(lines, { to: strict });
+    assert.equal(refused.status, 401);
+    assert.equal((JSON.parse(refused.body) as { code: string }).code, "session-required");
+    for (const name of ["set-cookie", ...identityHeaders]) {
+      assert.equal(refused.headers.has(name), false, name);
+    }
+  }
+  const id = await newSession(createApi(strict.url));
+  assert.equal(identityOf(await ask([`Cookie: sessionId=${id}`], { to: strict }))[0], id);
+});
+
+test("mode local: another host is refused with 403", async () => {
+  const foreign = "GET /forward-auth HTTP/1.1\r\nHost: shop.example\r\n\r\n";
+  const answer = await exchange(server.port, foreign);
+  assert.equal(answer.status, 403);
+  assert.equal(answer.headers.has("set-cookie"), false);
+});
+
+test("mode key: the proxy's own key decides, and what it may not see is as good as unknown", async () => {
+  const by = (person: keyof typeof keys) => `Authorization: ${keys[person].bearer}`;
+  const calls = createApi(guarded.url, { authorization: keys.proxy.bearer });
+  const id = await newSession(calls, { headers: { gkc_customerId: "bob" } });
+  const cookie = `Cookie: sessionId=${id}`;
+  const to = guarded;
+  assert.equal(identityOf(await ask([by("proxy"), cookie], { to }))[1], "bob");
+  assert.equal((await ask([cookie], { to })).status, 401);
+  assert.equal((await ask([by("expired"), cookie], { to })).status, 401);
+  assert.equal((await ask(["Authorization: Basic eDp5", cookie], { to })).status, 401);
+  assert.equal((await ask([by("reporter"), cookie], { to })).status, 403);
+  const [other, customerId] = identityOf(await ask([by("alice"), cookie], { to }));
+  assert.notEqual(other, id);
+  assert.equal(customerId, "");
+  assert.equal((await requestsIn(id, calls)).length, 1);
+});
+
+test("a body, any method and long URIs do no harm", async () => {
+  const id = await newSession(api);
+  const session = `gkc-sessionId: ${id}`;
+  for (const method of ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"]) {
+    for (const target of ["/forward-auth", "/forward-auth/", "/forward-auth/a/../b//c"]) {
+      assert.equal(identityOf(await ask([session], { method, target }))[0], id, method);
+    }
+  }
+  await using connection = await openConnection(server.port);
+  connection.send(`${text([session, "Content-Length: 5"], "/forward-auth", "POST")}hello`);
+  assert.equal((await connection.response()).status, 200);
+  const long = await ask([session, `X-Forwarded-Uri: /${"a".repeat(8000)}?${"b".repeat(4000)}`]);
+  assert.equal(identityOf(long)[0], id);
+  const stored = (await requestsIn(id)).at(-1)?.path ?? "";
+  assert.ok(stored.startsWith("/aaaa") && stored.length >= 1024 && stored.length < 8000);
+});
+
+test("whatever a proxy passes on, the answer is one that proxies understand", async () => {
+  const id = await newSession(api);
+  const names = fc.constantFrom(
+    "X-Forwarded-Uri",
+    "X-Original-URI",
+    "X-Forwarded-Method",
+    "X-Original-Method",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "Cookie",
+    "gkc-sessionId",
+    "gkc_sessionId",
+    "gkc_customerId",
+    "Authorization",
+    "Idempotency-Key",
+    "Origin",
+  );
+  // Any byte that may stand in a header; HTTP itself refuses the others.
+  const byte = fc
+    .oneof(fc.integer({ min: 0x20, max: 0x7e }), fc.integer({ min: 0x80, max: 0xff }))
+    .map((code) => String.fromCharCode(code));
+  const piece = fc.oneof(
+    byte,
+    fc.constantFrom(
+      id,
+      "sessionId=",
+      "/",
+      "?",
+      "&",
+      ";",
+      ",",
+      "%",
+      "%ff",
+      "%F0%9F",
+      '"',
+      "a".repeat(900),
+    ),
+  );
+  const value = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join(""));
+  const lines = fc.array(
+    fc.tuple(names, value).map(([name, content]) => `${name}: ${content}`),
+    { maxLength: 6 },
+  );
+  // No ".": a path that leads out again is another path, which a proxy must resolve before it asks.
+  const target = fc
+    .array(fc.constantFrom("/", "a", "%", "%zz", "?", "&", "=", "sessionId", id, ":", "//"), {
+      maxLength: 8,
+    })
+    .map((pieces) => `/forward-auth/${pieces.join("")}`);
+  await fc.assert(
+    fc.asyncProperty(lines, fc.oneof(target, fc.constant("/forward-auth")), async (sent, to) => {
+      const answer = await ask(sent, { target: to });
+      assert.ok(
+        [200, 401, 403, 503].includes(answer.status),
+        `${answer.status} for ${sent.join()}`,
+      );
+      if (answer.status === 200) identityOf(answer);
+    }),
+    { numRuns: process.env.ANTECHAMBER_LONG ? 5000 : 400 },
+  );
+  assert.ok(!server.log().includes('"defect"'), "a defect was told as an outage");
+});

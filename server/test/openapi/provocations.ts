@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import type { RawResponse } from "../support/raw-http.ts";
+import { openApp } from "./apps.ts";
+import { type Host, startHost } from "./callers.ts";
+import { type DocumentedOperation, type Mode, modes, operationsOf } from "./description.ts";
+import { bodyOf, takes } from "./requests.ts";
+
+/** Servers of one mode. */
+export interface Hosts {
+  readonly usual: Host;
+  /** No change may wait for the disk, so each is refused. */
+  readonly overloaded: Host;
+  /** Its `/forward-auth` makes no sessions. */
+  readonly demanding: Host;
+}
+
+/** Starts the servers of every mode. */
+export async function startHosts(): Promise<ReadonlyMap<Mode, Hosts>> {
+  const hosts = new Map<Mode, Hosts>();
+  for (const mode of modes) {
+    hosts.set(mode, {
+      usual: await startHost(mode),
+      overloaded: await startHost(mode, { config: { maxPendingWrites: 0 } }),
+      demanding: await startHost(mode, { config: { forwardAuth: "required" } }),
+    });
+  }
+  return hosts;
+}
+
+type Provoke = (operation: DocumentedOperation, hosts: Hosts) => Promise<RawResponse>;
+
+/** How each code is provoked; every request is right but for that. */
+export const provocations: Readonly<Record<string, Provoke>> = {
+  "invalid-request": (operation, { usual }) => {
+    if (operation.id === "recordRequests")
+      return usual.ask(operation, { body: '{"method":"GET"}' });
+    return usual.ask(operation, {
+      headers: takes(operation, "gkc_customerId")
+        ? { gkc_customerId: "one", "gkc-customerId": "another" }
+        : { Host: "elsewhere.example" },
+    });
+  },
+  "already-exists": async (operation, { usual }) => {
+    const body = JSON.stringify({ visitId: randomUUID() });
+    assert.equal((await usual.ask(createOf(operation), { body })).status, 200);
+    return usual.ask(operation, { body });
+  },
+  "nothing-to-associate": (operation, { usual }) => usual.ask(operation),
+  "session-not-found": (operation, { usual }) =>
+    usual.ask(operation, {
+      inPath: "undefined",
+      headers: { gkc_customerId: "customer-4711" },
+      ...bodyOf(operation, 0),
+    }),
+  "not-found": (operation, { usual }) => usual.ask(operation, { inPath: "nothing.js" }),
+  "body-too-large": (operation, { usual }) =>
+    operation.id === "recordRequests"
+      ? usual.ask(operation, { headers: { "Content-Length": "9000000" } })
+      : usual.ask(operation, { body: JSON.stringify({ visitId: "v".repeat(17_000) }) }),
+  "unsupported-media-type": (operation, { usual }) =>
+    usual.ask(operation, { body: "visitId=1", headers: { "Content-Type": "text/plain" } }),
+  "credential-required": (operation, { usual }) => usual.ask(operation, { as: "nobody" }),
+  "invalid-credential": (operation, { usual }) => usual.ask(operation, { as: "stranger" }),
+  "identity-mismatch": (operation, { usual }) =>
+    usual.ask(operation, { as: "customer", headers: { gkc_customerId: "somebody-else" } }),
+  "role-not-permitted": (operation, { usual }) =>
+    usual.ask(operation, { as: operation.id === "metrics" ? "customer" : "reporter" }),
+  "session-required": (operation, { demanding }) => demanding.ask(operation),
+  "request-under-way": askAtOnce,
+  "idempotency-key-reused": async (operation, { usual }) => {
+    const headers = { "Idempotency-Key": randomUUID() };
+    const inPath = await usual.session();
+    await usual.ask(operation, { headers, inPath, ...bodyOf(operation, 0) });
+    const other = { ...headers, gkc_customerId: "customer-4711" };
+    return usual.ask(operation, { headers: other, inPath, ...bodyOf(operation, 1) });
+  },
+  unavailable: async (operation, { overloaded }) => {
+    const { method, id } = operation;
+    if (method === "HEAD" || id.startsWith("forwardAuth")) return askUnreadable(operation);
+    const headers = { gkc_customerId: "customer-4711" };
+    // Retrieving stores nothing but what it has to create; recording waits if it is told to.
+    const unknown = id === "retrieveSession" ? { inPath: "unknown" } : {};
+    const records =
+      id === "recordRequests" ? { ...bodyOf(operation, 0), query: "durable=true" } : {};
+    const asked = { headers, ...unknown, ...records };
+    return overloaded.ask(operation, asked);
+  },
+};
+
+/** Nothing but a file that cannot be read keeps these from their answers. */
+async function askUnreadable({ mode, method, path }: DocumentedOperation): Promise<RawResponse> {
+  await using opened = await openApp(mode, { unreadable: true });
+  const sessionId = opened.newId();
+  const asked = path.replace("{sessionId}", sessionId);
+  const answer = await opened.ask(method, asked, { "gkc-sessionid": sessionId });
+  // The listeners leave the body out.
+  return method === "HEAD" ? { ...answer, body: "" } : answer;
+}
+
+/** Sends one request many times at the same moment, until one of them comes while another waits. */
+async function askAtOnce(operation: DocumentedOperation, { usual }: Hosts): Promise<RawResponse> {
+  const inPath = await usual.session();
+  for (let round = 1; ; round++) {
+    const headers = { "Idempotency-Key": randomUUID() };
+    const asked = { headers, inPath, ...bodyOf(operation, 0) };
+    const answers = await Promise.all(Array.from({ length: 8 }, () => usual.ask(operation, asked)));
+    const late = answers.find(({ status }) => status === 409);
+    if (late !== undefined) return late;
+    if (round === 20 || !takes(operation, "Idempotency-Key")) return usual.ask(operation, asked);
+  }
+}
+
+function createOf({ mode }: DocumentedOperation): DocumentedOperation {
+  const [create] = operationsOf(mode).filter(({ id }) => id === "createSession");
+  assert.ok(create);
+  return create;
+}

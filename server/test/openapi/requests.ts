@@ -1,0 +1,50 @@
+import { randomUUID } from "node:crypto";
+import type { Asked } from "./callers.ts";
+import type { DocumentedOperation, DocumentedParameter } from "./description.ts";
+
+/** Whether the operation has a parameter of this name. */
+export function takes({ parameters }: DocumentedOperation, name: string): boolean {
+  return parameters.some((each) => each.name === name);
+}
+
+/** The example of this number, for a request that must have a body. */
+export function bodyOf({ id, bodyExamples }: DocumentedOperation, i: number): Pick<Asked, "body"> {
+  const body = id === "recordRequests" ? bodyExamples[i] : undefined;
+  return body === undefined ? {} : { body };
+}
+
+/** Requests made from the examples: none of them where it may be none, each alone, all together. */
+export function requestsOf(operation: DocumentedOperation): Asked[] {
+  const { parameters, bodyExamples, id } = operation;
+  const inPath = parameters.find((each) => each.in === "path")?.schema["enum"] as string[];
+  if (inPath !== undefined) return inPath.map((file) => ({ inPath: file }));
+  const given = parameters.filter((each) => each.in !== "path" && each.example !== undefined);
+  const bodies = bodyExamples.map((body) => ({ body }));
+  const needed = bodyOf(operation, 0);
+  const alone = given.filter(({ name }) => id !== "updateSession" || name.startsWith("gkc"));
+  return [
+    ...(id === "updateSession" ? [] : [needed]),
+    ...alone.map((parameter) => ({ ...withParameters([parameter]), ...needed })),
+    ...bodies,
+    { ...withParameters(given), ...bodies.at(-1) },
+  ];
+}
+
+function withParameters(parameters: readonly DocumentedParameter[]): Asked {
+  const headers: Record<string, string> = {};
+  const query = new URLSearchParams();
+  for (const { in: place, name, example } of parameters) {
+    if (place === "query") query.set(name, String(example));
+    else if (place === "cookie") headers["Cookie"] = `${name}=${example}`;
+    else headers[name] = String(example);
+  }
+  return { headers: withFreshKey(headers), ...(query.size > 0 ? { query: String(query) } : {}) };
+}
+
+/** A key is for one request. */
+export function withFreshKey(
+  headers: Readonly<Record<string, string>> = {},
+): Record<string, string> {
+  const key = "Idempotency-Key";
+  return key in headers ? { ...headers, [key]: `"${randomUUID()}"` } : { ...headers };
+}

@@ -1,0 +1,185 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import type { IdField } from "../../src/session/errors.ts";
+import { newSession } from "../../src/session/lifetime.ts";
+import type { RequestRecord } from "../../src/session/record.ts";
+import { nobody } from "../../src/session/session.ts";
+import {
+  type AssociationEvent,
+  type Cursor,
+  type EndEvent,
+  type Entry,
+  formatCursor,
+  pageOf,
+  parseCursor,
+  type Stretch,
+  timelineStart,
+} from "../../src/session/timeline.ts";
+import { ids, lifetimes, START } from "../support/sessions.ts";
+
+const values = ids({ agentId: "7", customerId: "anna", visitId: "v", globalVisitId: "g" });
+
+/** A whole life: who it was born as, what was associated after how many requests, how it ended. */
+interface Story {
+  readonly born: readonly IdField[];
+  readonly associations: readonly AssociationEvent[];
+  readonly end: EndEvent | null;
+  readonly total: number;
+  readonly dropped: number;
+}
+
+/** Stories in which every id comes at one moment at the most, and moments come in order. */
+const stories: fc.Arbitrary<Story> = fc
+  .record({
+    fields: fc.shuffledSubarray(["agentId", "customerId", "visitId", "globalVisitId"] as IdField[]),
+    cuts: fc.array(fc.nat(4), { maxLength: 4 }),
+    places: fc.array(fc.nat(30), { minLength: 4, maxLength: 4 }),
+    end: fc.constantFrom(null, "ended" as const, "expired" as const),
+    total: fc.nat(30),
+    dropped: fc.nat(30),
+  })
+  .map(({ fields, cuts, places, end, total, dropped }) => {
+    const borders = [...cuts.map((cut) => Math.min(cut, fields.length)), fields.length].toSorted(
+      (a, b) => a - b,
+    );
+    const groups = borders.map((border, i) => fields.slice(borders[i - 1] ?? 0, border));
+    const [born = [], ...later] = groups.map((group) => [...group].toSorted());
+    const sorted = places.map((place) => Math.min(place, total)).toSorted((a, b) => a - b);
+    const associations = later
+      .filter((group) => group.length > 0)
+      .map((group, i) => ({ at: START + i, after: sorted[i] ?? total, fields: group }));
+    return {
+      born,
+      associations,
+      end: end === null ? null : { type: end, at: START + 99 },
+      total,
+      dropped: Math.min(dropped, total),
+    };
+  });
+
+function requestOf(sequence: number): RequestRecord {
+  return {
+    method: "GET",
+    path: `/${sequence}`,
+    status: null,
+    startedAt: START + sequence,
+    durationMs: null,
+    service: null,
+    attributes: {},
+  };
+}
+
+/** The stretch that a store would give. */
+function stretchOf(story: Story, after: number, limit: number): Stretch {
+  const known = [story.born, ...story.associations.map(({ fields }) => fields)].flat();
+  const identity = { ...nobody, ...Object.fromEntries(known.map((f) => [f, values[f]])) };
+  const session = newSession("id", START, identity, lifetimes);
+  const first = Math.max(after, story.dropped) + 1;
+  const length = Math.max(0, Math.min(limit, story.total - first + 1));
+  return {
+    life: { session, associations: story.associations, end: story.end },
+    total: story.total,
+    dropped: story.dropped,
+    first,
+    records: Array.from({ length }, (_, i) => requestOf(first + i)),
+  };
+}
+
+const listed = (names: Iterable<string>) => [...names].toSorted().join();
+
+/** A line in short: what it is, and which ids were known. */
+function short(entry: Entry): string {
+  const known = Object.entries(entry.identity).filter(([, value]) => value !== null);
+  const who = listed(known.map(([field]) => field));
+  const what =
+    entry.type === "request" ? entry.record.path : `${entry.type} ${listed(entry.fields)}`;
+  return `${what} as ${who}`;
+}
+
+/** What the timeline must be, told the long way: one event after the other. */
+function expectedLines(story: Story): string[] {
+  const lines: string[] = [];
+  const known = new Set<IdField>(story.born);
+  const who = () => listed(known);
+  lines.push(`created ${listed(story.born)} as ${who()}`);
+  for (let sequence = 0; sequence <= story.total; sequence++) {
+    if (sequence > story.dropped) lines.push(`/${sequence} as ${who()}`);
+    for (const event of story.associations.filter(({ after }) => after === sequence)) {
+      for (const field of event.fields) known.add(field);
+      lines.push(`associated ${listed(event.fields)} as ${who()}`);
+    }
+  }
+  if (story.end !== null) lines.push(`${story.end.type}  as ${who()}`);
+  return lines;
+}
+
+test("however a timeline is read in pages, all of it is read, once, as it was", () => {
+  const limits = fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 6 });
+  fc.assert(
+    fc.property(stories, limits, fc.integer({ min: 1, max: 12 }), (story, wanted, most) => {
+      const lines: string[] = [];
+      let cursor: Cursor | undefined = timelineStart;
+      for (let i = 0; cursor !== undefined; i++) {
+        const limit = wanted[i % wanted.length] ?? 1;
+        // A store may give fewer than it was asked for.
+        const stretch = stretchOf(story, cursor.sequence, Math.min(limit, most));
+        const page = pageOf(stretch, cursor, limit);
+        assert.ok(page.entries.length <= limit);
+        assert.ok(page.entries.length > 0, "a page is empty");
+        lines.push(...page.entries.map(short));
+        cursor = page.next && parseCursor(formatCursor(page.next));
+        assert.ok(page.next === undefined || cursor !== undefined, "a cursor is not understood");
+      }
+      assert.deepEqual(lines, expectedLines(story));
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test("a sequence is a cursor: what comes after that request, nothing before it", () => {
+  fc.assert(
+    fc.property(stories, fc.nat(40), (story, after) => {
+      const cursor = parseCursor(String(after));
+      assert.ok(cursor !== undefined);
+      const page = pageOf(stretchOf(story, after, 1000), cursor, 1000);
+      const all = expectedLines(story);
+      const from = all.findIndex((line) => line.startsWith(`/${after} `)) + 1;
+      if (after === 0) assert.deepEqual(page.entries.map(short), all);
+      else if (from > 0) assert.deepEqual(page.entries.map(short), all.slice(from));
+      assert.equal(page.next, undefined);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test("a live session's timeline goes on where its last page ended", () => {
+  const story = { born: [], associations: [], end: null, total: 3, dropped: 0 };
+  const first = pageOf(stretchOf(story, 0, 4), timelineStart, 4);
+  assert.equal(first.entries.length, 4);
+  assert.equal(first.next, undefined);
+  const later = pageOf(
+    stretchOf({ ...story, total: 5 }, 3, 4),
+    { sequence: 3, moments: undefined },
+    4,
+  );
+  assert.deepEqual(later.entries.map(short), ["/4 as ", "/5 as "]);
+});
+
+test("cursors are read as they are written, and nothing else is one", () => {
+  for (const cursor of [
+    { sequence: 0, moments: 0 },
+    { sequence: 0, moments: 1 },
+    { sequence: 12, moments: 6 },
+    { sequence: 999_999_999_999_999, moments: 99 },
+    { sequence: 7, moments: undefined },
+  ]) {
+    assert.deepEqual(parseCursor(formatCursor(cursor)), cursor);
+  }
+  for (const text of ["", " 1", "1 ", "-1", "+1", "1.", ".1", "1.2.3", "1e3", "0x1", "a", "1,2"]) {
+    assert.equal(parseCursor(text), undefined, text);
+  }
+  for (const text of ["1.123", "1".repeat(16), "١", "1\n"]) {
+    assert.equal(parseCursor(text), undefined, text);
+  }
+});

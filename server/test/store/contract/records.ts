@@ -1,0 +1,284 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { MINUTE, SECOND } from "../../support/sessions.ts";
+import {
+  accept,
+  pathsOf,
+  record,
+  records,
+  settle,
+  stretch,
+  throughout,
+  timelineOf,
+  told,
+} from "./timeline.ts";
+import { associated, type DataFactory, MAX_RECORDS, openWorld } from "./world.ts";
+
+/** Recording requests and reading them back, in order, with the identity of their moment. */
+export function recordsContract(name: string, make: DataFactory): void {
+  test(`${name}: records are there as soon as they were accepted, in order, and stay`, async () => {
+    await using world = await openWorld(make);
+    const id = world.newId();
+    for (let i = 1; i <= 20; i++) accept(world, id, [record(i)]);
+    accept(world, id, records(21, 50));
+    await throughout(world, async (when) => {
+      const found = await stretch(world, id);
+      assert.deepEqual(found?.records, records(1, 50), when);
+      assert.equal(found?.total, 50);
+      assert.equal(found?.dropped, 0);
+      assert.equal(found?.first, 1);
+    });
+    assert.deepEqual(world.failures, []);
+  });
+
+  test(`${name}: a record is kept as it is, whatever it holds`, async () => {
+    await using world = await openWorld(make);
+    const id = world.newId();
+    const attributes = JSON.parse(
+      '{"__proto__":"p","constructor":"c","":"no name","line":"a\\nb\\r\\n\\u0000","\\u2028":"\\u2029é😀"}',
+    ) as Record<string, string>;
+    const odd = [
+      record("all", { attributes, service: "shop 😀", durationMs: 0.001 }),
+      record("nothing", { status: null, durationMs: null, startedAt: 0 }),
+      record('"\\[],%0A😀', { method: "M-SEARCH", startedAt: 8.64e15, status: 599 }),
+      record("long", { attributes: { text: "é".repeat(4000) } }),
+      record("x".repeat(8000)),
+    ];
+    accept(world, id, odd);
+    await throughout(world, async (when) => {
+      const found = await stretch(world, id);
+      assert.deepEqual(found?.records, odd, when);
+      assert.deepEqual(Object.keys(found?.records[0]?.attributes ?? {}), Object.keys(attributes));
+      assert.equal(Object.hasOwn(found?.records[0]?.attributes ?? {}, "__proto__"), true);
+    });
+  });
+
+  test(`${name}: records that must be stored come after those that were accepted`, async () => {
+    await using world = await openWorld(make);
+    const id = world.newId();
+    for (let i = 1; i <= 30; i += 3) {
+      accept(world, id, [record(i)]);
+      const stored = await world.store.record({ id, records: [record(i + 1)], now: world.now });
+      assert.deepEqual(stored, { outcome: "recorded" });
+      accept(world, id, [record(i + 2)]);
+    }
+    await throughout(world, async (when) => {
+      assert.deepEqual((await stretch(world, id))?.records, records(1, 30), when);
+    });
+  });
+
+  test(`${name}: sessions that record at the same time keep their own records`, async () => {
+    await using world = await openWorld(make);
+    const made = Array.from({ length: 60 }, () => world.newId());
+    for (let i = 1; i <= 40; i++) {
+      for (const [n, id] of made.entries()) {
+        if ((i + n) % 3 > 0) accept(world, id, [record(`${n}/${i}`)]);
+        else await world.store.record({ id, records: [record(`${n}/${i}`)], now: world.now });
+      }
+      world.now += SECOND;
+      // While some of it is put in order, more arrives.
+      await world.store.sweep(world.now);
+      if (i % 15 === 0) await world.reopen();
+    }
+    await throughout(world, async (when) => {
+      for (const [n, id] of made.entries()) {
+        const expected = Array.from({ length: 40 }, (_, i) => `/${n}/${i + 1}`);
+        assert.deepEqual(await pathsOf(world, id), expected, `${when}, session ${n}`);
+      }
+    });
+    assert.deepEqual(world.failures, []);
+  });
+
+  test(`${name}: every record has the identity of its moment`, async () => {
+    await using world = await openWorld(make);
+    const id = world.newId();
+    const expected = ["created  -"];
+    const go = (line: string) => expected.push(line);
+    for (const i of [1, 2, 3]) {
+      accept(world, id, [record(i)]);
+      go(`${i} /${i} -`);
+    }
+    // Accepted in the same moment, before.
+    associated(await world.associate(id, { visitId: "v" }));
+    go("associated visitId -");
+    accept(world, id, [record(4)]);
+    go("4 /4 -");
+    await settle(world);
+    associated(await world.associate(id, { customerId: "anna", globalVisitId: "g" }));
+    go("associated customerId+globalVisitId anna");
+    for (const i of [5, 6]) {
+      accept(world, id, [record(i)]);
+      go(`${i} /${i} anna`);
+    }
+    const last = world.associate(id, { agentId: "7" });
+    go("associated agentId anna");
+    associated(await last);
+    // A repetition sets nothing, and so is no moment.
+    associated(await world.associate(id, { agentId: "7", visitId: "v" }));
+    await throughout(world, async (when) => {
+      assert.deepEqual(await told(world, id), expected, when);
+      assert.deepEqual(await told(world, id, 1), expected, when);
+      assert.deepEqual(await told(world, id, 3), expected, when);
+    });
+  });
+
+  test(`${name}: the times of a session's life are those at which things happened`, async () => {
+    await using world = await openWorld(make);
+    const session = await world.create({ visitId: "v", customerId: "anna" });
+    world.now += MINUTE;
+    const at = world.now;
+    associated(await world.associate(session.id, { agentId: "7" }));
+    world.now += MINUTE;
+    const end = world.now;
+    await world.store.end(session.id, end);
+    await throughout(world, async (when) => {
+      const life = (await timelineOf(world, session.id)).map((entry) =>
+        entry.type === "request" ? entry.sequence : [entry.type, entry.at, entry.fields.join()],
+      );
+      const expected = [
+        ["created", session.createdAt, "customerId,visitId"],
+        ["associated", at, "agentId"],
+        ["ended", end, ""],
+      ];
+      assert.deepEqual(life, expected, when);
+    });
+  });
+
+  test(`${name}: an association that is refused leaves no trace in the timeline`, async () => {
+    await using world = await openWorld(make);
+    const { id } = await world.create({ visitId: "v" });
+    const other = await world.create({ visitId: "w" });
+    accept(world, id, [record(1)]);
+    assert.equal((await world.associate(id, { visitId: "w" })).outcome, "conflict");
+    const free = world.newId();
+    assert.equal((await world.associate(free, { visitId: "w" })).outcome, "conflict");
+    await throughout(world, async (when) => {
+      assert.deepEqual(await told(world, id), ["created visitId -", "1 /1 -"], when);
+      assert.deepEqual(await told(world, other.id), ["created visitId -"], when);
+    });
+  });
+
+  test(`${name}: a session keeps its newest records and counts what it let go`, async () => {
+    await using world = await openWorld(make);
+    const { id } = await world.create({ visitId: "v" });
+    let total = 0;
+    const expect = async (when: string) => {
+      const dropped = Math.max(0, total - MAX_RECORDS);
+      const found = await stretch(world, id);
+      assert.equal(found?.total, total, when);
+      assert.equal(found?.dropped, dropped, when);
+      assert.equal(found?.first, dropped + 1, when);
+      assert.deepEqual(found?.records, records(dropped + 1, total), `${total} ${when}`);
+    };
+    for (const more of [1, MAX_RECORDS - 1, 1, 30, 1, MAX_RECORDS, 3 * MAX_RECORDS + 7, 1]) {
+      accept(world, id, records(total + 1, total + more));
+      total += more;
+      await throughout(world, expect);
+    }
+  });
+
+  test(`${name}: who a session was is told of the records that are left`, async () => {
+    await using world = await openWorld(make);
+    const id = world.newId();
+    accept(world, id, records(1, 2));
+    associated(await world.associate(id, { customerId: "anna" }));
+    accept(world, id, records(3, MAX_RECORDS + 10));
+    await throughout(world, async (when) => {
+      const lines = await told(world, id, 7);
+      assert.deepEqual(
+        lines.slice(0, 3),
+        ["created  -", "associated customerId anna", "11 /11 anna"],
+        when,
+      );
+      assert.equal(lines.length, MAX_RECORDS + 2);
+    });
+  });
+
+  test(`${name}: a stretch begins and ends where it is asked to`, async () => {
+    await using world = await openWorld(make);
+    const id = world.newId();
+    accept(world, id, records(1, 40));
+    await settle(world);
+    accept(world, id, records(41, 60));
+    for (const [after, limit, first, last] of [
+      [0, 1, 1, 1],
+      [0, 60, 1, 60],
+      [0, 1000, 1, 60],
+      [39, 1, 40, 40],
+      [39, 2, 40, 41],
+      [40, 5, 41, 45],
+      [59, 5, 60, 60],
+      [60, 5, 61, 60],
+      [1e9, 5, 1e9 + 1, 1e9],
+    ] as const) {
+      const found = await stretch(world, id, { after, limit });
+      const expected = first > last ? [] : records(first, last);
+      assert.deepEqual(found?.records, expected, `after ${after}, ${limit}`);
+      assert.equal(found?.first, first);
+      assert.equal(found?.total, 60);
+    }
+  });
+
+  test(`${name}: long records come in several pages, all of them`, async () => {
+    await using world = await openWorld(make);
+    const id = world.newId();
+    const long = Array.from({ length: MAX_RECORDS }, (_, i) =>
+      record(i + 1, { attributes: { text: "x".repeat(8000) } }),
+    );
+    accept(world, id, long.slice(0, 70));
+    await settle(world);
+    accept(world, id, long.slice(70));
+    const paths = long.map(({ path }) => path);
+    await throughout(world, async (when) => {
+      assert.deepEqual(await pathsOf(world, id), paths, when);
+    });
+  });
+
+  test(`${name}: records are told within the session's scope alone`, async () => {
+    await using world = await openWorld(make);
+    const id = world.newId();
+    accept(world, id, records(1, 3));
+    await throughout(world, async (when) => {
+      const found = await stretch(world, id, { scope: { customerId: "bob" } });
+      assert.equal(found?.total, 3, `nobody's: ${when}`);
+    });
+    associated(await world.associate(id, { customerId: "anna" }));
+    accept(world, id, records(4, 5));
+    await throughout(world, async (when) => {
+      for (const customerId of ["bob", null]) {
+        assert.equal(await stretch(world, id, { scope: { customerId } }), undefined, when);
+      }
+      const found = await stretch(world, id, { scope: { customerId: "anna" } });
+      assert.deepEqual(found?.records, records(1, 5), when);
+    });
+  });
+
+  test(`${name}: closing stores what was accepted`, async () => {
+    await using world = await openWorld(make);
+    const made = Array.from({ length: 20 }, () => world.newId());
+    for (const id of made) accept(world, id, records(1, 5));
+    await world.reopen();
+    for (const id of made) accept(world, id, records(6, 10));
+    const reopened = world.reopen();
+    await reopened;
+    for (const id of made) assert.equal((await pathsOf(world, id)).length, 10);
+    assert.deepEqual(world.failures, []);
+  });
+
+  test(`${name}: recording stores a session no more than it is, and prolongs nothing`, async () => {
+    await using world = await openWorld(make);
+    const id = world.newId();
+    const before = await world.store.find(id);
+    accept(world, id, records(1, 3));
+    await throughout(world, async (when) => {
+      assert.deepEqual(await world.store.find(id), before, when);
+    });
+    associated(await world.associate(id, { customerId: "anna" }));
+    assert.equal((await world.store.find(id)).customerId, "anna");
+    assert.deepEqual(await told(world, id), [
+      "created  -",
+      ...[1, 2, 3].map((i) => `${i} /${i} -`),
+      "associated customerId anna",
+    ]);
+  });
+}

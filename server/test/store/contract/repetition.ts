@@ -1,0 +1,148 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Session } from "../../../src/session/session.ts";
+import { ANSWER_LIFE, type Once } from "../../../src/store/store.ts";
+import { pathsOf, record, records, settle, stretch } from "./timeline.ts";
+import { type DataFactory, openWorld, sweepAll, type World } from "./world.ts";
+
+const once = (key: string, request = "r", answer = "first"): Once => ({ key, request, answer });
+const recorded = { outcome: "recorded" } as const;
+const repeated = { outcome: "repeated", answer: "first" } as const;
+const reused = { outcome: "key-reused" } as const;
+
+/** What a request under the key comes to: one record in a session. */
+function recordOnce(world: World, id: string, path: string | number, key: Once) {
+  return world.store.record({ id, records: [record(path)], now: world.now, once: key });
+}
+
+function createOnce(world: World, session: Session, key: Once) {
+  return world.store.create(session, world.now, key);
+}
+
+/** Requests that are carried out once, however often they come. */
+export function repetitionContract(name: string, make: DataFactory): void {
+  test(`${name}: a repeated recording is told the first answer and records nothing`, async () => {
+    await using world = await openWorld(make);
+    const id = world.newId();
+    assert.deepEqual(await recordOnce(world, id, "a", once("k")), recorded);
+    const second = once("k", "r", "second");
+    for (const when of ["at once", "after a restart"]) {
+      assert.deepEqual(await recordOnce(world, id, "a", second), repeated, when);
+      assert.deepEqual(await recordOnce(world, id, "b", once("k", "other")), reused, when);
+      await world.reopen();
+    }
+    await settle(world);
+    assert.deepEqual(await recordOnce(world, id, "a", second), repeated);
+    assert.deepEqual(await recordOnce(world, id, "c", once("another")), recorded);
+    assert.deepEqual(await pathsOf(world, id), ["/a", "/c"]);
+  });
+
+  test(`${name}: a repeated creation is told the first answer and stores nothing`, async () => {
+    await using world = await openWorld(make);
+    const first = world.newSession({ visitId: "v" });
+    const second = world.newSession({ visitId: "v" });
+    assert.deepEqual(await createOnce(world, first, once("k")), { outcome: "created" });
+    for (const when of ["at once", "after a restart"]) {
+      assert.deepEqual(await createOnce(world, second, once("k", "r", "second")), repeated, when);
+      assert.deepEqual(await createOnce(world, second, once("k", "other")), reused, when);
+      await world.reopen();
+      assert.deepEqual(await world.store.find(second.id), world.described(second.id), when);
+      assert.deepEqual(await world.store.find(first.id), first, when);
+    }
+  });
+
+  test(`${name}: of a session without ids only the answer is kept`, async () => {
+    await using world = await openWorld(make);
+    const session = world.newSession({});
+    assert.deepEqual(await createOnce(world, session, once("k")), { outcome: "created" });
+    await world.reopen();
+    assert.deepEqual(await createOnce(world, world.newSession({}), once("k")), repeated);
+    assert.deepEqual(await world.store.find(session.id), world.described(session.id));
+    world.now = session.expiresAt;
+    assert.equal(await stretch(world, session.id), undefined);
+  });
+
+  test(`${name}: a creation that is refused keeps no answer`, async () => {
+    await using world = await openWorld(make);
+    const holder = await world.create({ visitId: "v" });
+    const session = world.newSession({ visitId: "v" });
+    const conflict = { outcome: "conflict", field: "visitId" } as const;
+    assert.deepEqual(await createOnce(world, session, once("k")), conflict);
+    assert.equal(await world.store.repetition({ key: "k", request: "r" }, world.now), undefined);
+    await world.store.end(holder.id, world.now);
+    assert.deepEqual(await createOnce(world, session, once("k")), { outcome: "created" });
+  });
+
+  test(`${name}: many at once under one key are carried out once`, async () => {
+    await using world = await openWorld(make);
+    const id = world.newId();
+    const some = Array.from({ length: 100 }, (_, i) => i);
+    const recordings = await Promise.all(some.map(() => recordOnce(world, id, "x", once("k"))));
+    assert.equal(recordings.filter(({ outcome }) => outcome === "recorded").length, 1);
+    assert.equal(recordings.filter(({ outcome }) => outcome === "repeated").length, 99);
+    const creations = await Promise.all(
+      some.map((i) => createOnce(world, world.newSession({ globalVisitId: `${i}` }), once("c"))),
+    );
+    assert.equal(creations.filter(({ outcome }) => outcome === "created").length, 1);
+    assert.equal((await stretch(world, id))?.total, 1);
+  });
+
+  test(`${name}: a key can be asked after`, async () => {
+    await using world = await openWorld(make);
+    const ask = (key: string, request: string) =>
+      world.store.repetition({ key, request }, world.now);
+    assert.equal(await ask("k", "r"), undefined);
+    await recordOnce(world, world.newId(), "a", once("k"));
+    for (const when of ["at once", "after a restart"]) {
+      assert.deepEqual(await ask("k", "r"), repeated, when);
+      assert.deepEqual(await ask("k", "other"), reused, when);
+      assert.equal(await ask("K", "r"), undefined, when);
+      await world.reopen();
+    }
+  });
+
+  test(`${name}: a key is free again when its time is over, swept or not`, async () => {
+    await using world = await openWorld(make);
+    const id = world.newId();
+    await recordOnce(world, id, "a", once("swept"));
+    await recordOnce(world, id, "b", once("not swept"));
+    const start = world.now;
+    world.now = start + ANSWER_LIFE - 1;
+    await sweepAll(world);
+    assert.deepEqual(await recordOnce(world, id, "c", once("swept")), repeated);
+    assert.deepEqual(await recordOnce(world, id, "c", once("not swept", "other")), reused);
+    world.now = start + ANSWER_LIFE;
+    const again = once("not swept", "other", "again");
+    assert.deepEqual(await recordOnce(world, world.newId(), "d", again), recorded);
+    await sweepAll(world);
+    assert.deepEqual(await recordOnce(world, world.newId(), "e", once("swept")), recorded);
+    assert.deepEqual(await recordOnce(world, world.newId(), "f", again), {
+      outcome: "repeated",
+      answer: "again",
+    });
+  });
+
+  test(`${name}: answers that are too old are swept a slice at a time, and no others`, async () => {
+    await using world = await openWorld(make);
+    const id = world.newId();
+    const keys = Array.from({ length: 600 }, (_, i) => `k${i}`);
+    await Promise.all(keys.map((key) => recordOnce(world, id, key, once(key))));
+    world.now += ANSWER_LIFE / 2;
+    await recordOnce(world, world.newId(), "young", once("young"));
+    world.now += ANSWER_LIFE / 2;
+    await sweepAll(world);
+    const ask = (key: string) => world.store.repetition({ key, request: "r" }, world.now);
+    for (const key of keys) assert.equal(await ask(key), undefined);
+    assert.deepEqual(await ask("young"), repeated);
+  });
+
+  test(`${name}: with a key or without, records are of one order`, async () => {
+    await using world = await openWorld(make);
+    const id = world.newId();
+    for (let i = 1; i <= 20; i++) {
+      if (i % 2 === 0) await recordOnce(world, id, i, once(`k${i}`));
+      else await world.store.record({ id, records: [record(i)], now: world.now });
+    }
+    assert.deepEqual((await stretch(world, id))?.records, records(1, 20));
+  });
+}

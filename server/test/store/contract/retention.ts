@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { HOUR, MINUTE } from "../../support/sessions.ts";
+import { accept, records, settle, stretch, throughout, told } from "./timeline.ts";
+import { type DataFactory, openWorld, RETENTION, sweepAll, type World } from "./world.ts";
+
+/** Makes a session that had records and ids, or none, and lets it end or expire. */
+async function past(
+  world: World,
+  { customerId, end }: { customerId: string | null; end: boolean },
+): Promise<string> {
+  const { id } = customerId === null ? { id: world.newId() } : await world.create({ customerId });
+  accept(world, id, records(1, 3));
+  world.now += MINUTE;
+  if (end) assert.equal(await world.store.end(id, world.now), true);
+  else world.now = (await world.store.find(id)).expiresAt;
+  return id;
+}
+
+/** What is kept of a session that is over, and for how long. */
+export function retentionContract(name: string, make: DataFactory): void {
+  for (const customerId of ["anna", null]) {
+    for (const end of [true, false]) {
+      const what = `${customerId === null ? "an anonymous" : "a recognized"} session that ${end ? "ended" : "expired"}`;
+      test(`${name}: the timeline of ${what} is kept for the retention`, async () => {
+        await using world = await openWorld(make);
+        const id = await past(world, { customerId, end });
+        const over = (await world.store.find(id)).expiresAt;
+        const who = customerId ?? "-";
+        const expected = [
+          `created ${customerId === null ? "" : "customerId"} ${who}`,
+          ...[1, 2, 3].map((i) => `${i} /${i} ${who}`),
+          `${end ? "ended" : "expired"}  ${who}`,
+        ];
+        await throughout(world, async (when) => {
+          assert.deepEqual(await told(world, id), expected, when);
+        });
+        for (const later of [HOUR, 24 * HOUR, RETENTION - 1]) {
+          world.now = over + later;
+          await sweepAll(world);
+          assert.deepEqual(await told(world, id), expected, `${later} ms later`);
+          assert.equal(await world.isLive(id), false);
+        }
+        world.now = over + RETENTION;
+        assert.equal(await stretch(world, id), undefined, "over, and not swept");
+        await sweepAll(world);
+        assert.equal(await stretch(world, id), undefined, "swept");
+        await world.reopen();
+        assert.equal(await stretch(world, id), undefined, "swept, after a restart");
+        assert.deepEqual(await world.store.find(id), world.described(id), "nothing is stored");
+      });
+    }
+  }
+
+  test(`${name}: nothing is told of sessions of which nothing was kept`, async () => {
+    await using world = await openWorld(make);
+    const id = world.newId();
+    assert.deepEqual(await told(world, id), ["created  -"]);
+    world.now += HOUR;
+    assert.equal(await stretch(world, id), undefined);
+    await sweepAll(world);
+    assert.equal(await stretch(world, id), undefined);
+  });
+
+  test(`${name}: records that were accepted just before the end are kept`, async () => {
+    await using world = await openWorld(make);
+    const id = world.newId();
+    world.now = world.described(id).expiresAt - 1;
+    accept(world, id, records(1, 5));
+    world.now += 1;
+    assert.equal(await world.isLive(id), false);
+    await throughout(world, async (when) => {
+      const expected = ["created  -", ...[1, 2, 3, 4, 5].map((i) => `${i} /${i} -`), "expired  -"];
+      assert.deepEqual(await told(world, id), expected, when);
+    });
+  });
+
+  test(`${name}: a session's records go with it, however many, a slice at a time`, async () => {
+    await using world = await openWorld(make);
+    const made = Array.from({ length: 1200 }, () => world.newId());
+    // In several portions, which an engine may keep apart.
+    for (let portion = 0; portion < 3; portion++) {
+      for (const id of made) accept(world, id, records(portion * 10 + 1, portion * 10 + 10));
+      await settle(world);
+    }
+    const kept = await world.create({ customerId: "kept" });
+    accept(world, kept.id, records(1, 10));
+    world.now = world.described(made.at(-1) as string).expiresAt + RETENTION;
+    const young = world.newId();
+    accept(world, young, records(1, 10));
+    await world.store.touch(world.now);
+
+    let slices = 0;
+    for (let quiet = 0; quiet < 4; slices++) {
+      quiet = (await world.store.sweep(world.now)).isFull ? 0 : quiet + 1;
+    }
+    assert.ok(slices < 200, `${slices} slices: the sweep is slower than sessions come`);
+    for (const id of made) assert.deepEqual(await world.store.find(id), world.described(id));
+    assert.equal((await stretch(world, kept.id))?.total, 10);
+    assert.equal((await stretch(world, young))?.total, 10);
+    await world.reopen();
+    for (const id of made) assert.equal(await stretch(world, id), undefined);
+    assert.equal((await stretch(world, kept.id))?.total, 10);
+    assert.equal((await stretch(world, young))?.total, 10);
+  });
+
+  test(`${name}: records of a session whose retention ends while they wait come to nothing`, async () => {
+    await using world = await openWorld(make);
+    const id = await past(world, { customerId: "anna", end: true });
+    world.now += RETENTION;
+    await sweepAll(world);
+    await world.reopen();
+    await settle(world);
+    assert.equal(await stretch(world, id), undefined);
+    assert.deepEqual(await world.store.find(id), world.described(id), "nothing is stored");
+  });
+}

@@ -1,0 +1,220 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createIdIssuer } from "../../src/session/id.ts";
+import { databaseFile, openForWriting, prepareDatabase } from "../../src/store/sqlite/database.ts";
+import { createJournal, type Journal } from "../../src/store/sqlite/journal.ts";
+import { journalLine, recordOf } from "../../src/store/sqlite/record-lines.ts";
+import { createSegmentTable, type SegmentTable } from "../../src/store/sqlite/segments.ts";
+import { createSessionTable } from "../../src/store/sqlite/session-table.ts";
+import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import { createVisitIndex } from "../../src/store/sqlite/visit-index.ts";
+import type { SessionStore } from "../../src/store/store.ts";
+import { DAY, lifetimes, SECOND, START } from "../support/sessions.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { record, records } from "./contract/timeline.ts";
+
+const issuer = createIdIssuer([{ bytes: new Uint8Array(32), createdAt: 0 }]);
+const newId = () => issuer.issue(START).id;
+
+/** The journal on a connection of the test's own, which says when a transaction ends, and how. */
+interface Bench extends Disposable {
+  readonly journal: Journal;
+  readonly segments: SegmentTable;
+  commit(work: (journal: Journal) => void): void;
+  rollBack(work: (journal: Journal) => void): void;
+  /** Takes so many slices of merging; gives whether there is more. */
+  maintain(slices: number, now: number): boolean;
+  /** Paths of what a reader of the session is shown. */
+  paths(id: string): string[];
+  rows(): number;
+}
+
+/** Opens what the folder has, as after a crash: nothing is closed in between. */
+function open(dataDir: string): Bench {
+  prepareDatabase(dataDir, START);
+  const database = openForWriting(databaseFile(dataDir));
+  const sessions = createSessionTable(database, createVisitIndex(database));
+  const segments = createSegmentTable(database, sessions, lifetimes, 10_000);
+  const journal = createJournal(database, segments);
+  const transaction = (end: "COMMIT" | "ROLLBACK") => (work: (journal: Journal) => void) => {
+    database.exec("BEGIN IMMEDIATE");
+    work(journal);
+    database.exec(end);
+    journal.settle(end === "COMMIT");
+  };
+  const commit = transaction("COMMIT");
+  return {
+    journal,
+    segments,
+    commit,
+    rollBack: transaction("ROLLBACK"),
+    maintain(slices, now) {
+      let more = false;
+      for (let i = 0; i < slices; i++) {
+        commit(() => {
+          more = journal.maintain(now);
+        });
+      }
+      return more;
+    },
+    paths(id) {
+      const lines = [...segments.read(id, 1, 10_000, 1e9), ...journal.unmerged(id)];
+      return lines.map((line) => recordOf(line).path);
+    },
+    rows: () => Number(database.prepare("SELECT count(*) AS n FROM journal").get()?.["n"]),
+    [Symbol.dispose]: () => database.close(),
+  };
+}
+
+const lines = (id: string, from: number, to: number) =>
+  records(from, to)
+    .map((one) => journalLine(id, one))
+    .join("");
+const paths = (from: number, to: number) => records(from, to).map(({ path }) => path);
+
+test("the journal: what was rolled back is gone, and leaves no trace in what follows", async () => {
+  await using directory = temporaryDirectory();
+  const [id, other] = [newId(), newId()];
+  {
+    using bench = open(directory.path);
+    bench.commit((journal) => journal.append(lines(id, 1, 2), START));
+    bench.rollBack((journal) => {
+      journal.append(lines(id, 3, 9), START);
+      journal.append(lines(other, 1, 1), START);
+    });
+    assert.deepEqual(bench.paths(id), paths(1, 2));
+    assert.deepEqual(bench.paths(other), []);
+    // Merging begins while the row that was rolled back has not come again.
+    bench.maintain(2, START + 6 * SECOND);
+    bench.commit((journal) => journal.append(lines(id, 3, 4), START + 6 * SECOND));
+    assert.deepEqual(bench.paths(id), paths(1, 4));
+    bench.maintain(5, START + 6 * SECOND);
+    assert.deepEqual(bench.paths(id), paths(1, 4));
+  }
+  using bench = open(directory.path);
+  assert.deepEqual(bench.paths(id), paths(1, 4));
+});
+
+test("the journal: a crash after any slice of merging loses nothing and repeats nothing", async () => {
+  const made = Array.from({ length: 300 }, newId);
+  for (let slices = 0; slices < 14; slices++) {
+    await using directory = temporaryDirectory();
+    {
+      using bench = open(directory.path);
+      for (let from = 1; from <= 9; from += 3) {
+        for (const id of made) {
+          bench.commit((journal) => journal.append(lines(id, from, from + 2), START));
+        }
+      }
+      bench.maintain(slices, START + 6 * SECOND);
+      // New ones arrive while older ones are merged, of which each session knows its own.
+      for (const id of made) {
+        bench.commit((journal) => journal.append(lines(id, 10, 11), START + 7 * SECOND));
+      }
+      bench.maintain(slices % 3, START + 7 * SECOND);
+    }
+    for (let crash = 0; crash < 3; crash++) {
+      using bench = open(directory.path);
+      for (const id of made) assert.deepEqual(bench.paths(id), paths(1, 11), `${slices} slices`);
+      bench.maintain(1 + crash, START);
+      for (const id of made) assert.deepEqual(bench.paths(id), paths(1, 11), `${slices} slices`);
+    }
+    using bench = open(directory.path);
+    bench.commit((journal) => journal.append(lines(newId(), 1, 1), START));
+    bench.maintain(1000, START + 6 * SECOND);
+    for (const id of made) assert.deepEqual(bench.paths(id), paths(1, 11));
+    assert.equal(bench.rows(), 0, "what was merged is deleted");
+    for (const id of made) assert.equal(bench.segments.count(id), 11);
+  }
+});
+
+test("the journal: a merge that fails is repeated as a whole", async () => {
+  await using directory = temporaryDirectory();
+  const made = Array.from({ length: 300 }, newId);
+  using bench = open(directory.path);
+  for (const id of made) bench.commit((journal) => journal.append(lines(id, 1, 3), START));
+  bench.maintain(1, START + 6 * SECOND);
+  for (let i = 0; i < 40; i++) {
+    bench.rollBack((journal) => void journal.maintain(START + 6 * SECOND));
+    for (const id of made.slice(0, 10)) assert.deepEqual(bench.paths(id), paths(1, 3));
+    bench.maintain(1, START + 6 * SECOND);
+  }
+  for (const id of made) assert.deepEqual(bench.paths(id), paths(1, 3));
+});
+
+test("the journal: merging many small rows keeps up with those that come", async () => {
+  await using directory = temporaryDirectory();
+  const id = newId();
+  using bench = open(directory.path);
+  // Each a durable request of its own: thousands a second.
+  bench.commit((journal) => {
+    for (let i = 1; i <= 20_000; i++) journal.append(lines(id, i, i), START);
+  });
+  bench.maintain(1, START + 6 * SECOND);
+  let slices = 1;
+  while (bench.maintain(1, START + 6 * SECOND)) slices++;
+  assert.equal(bench.rows(), 0);
+  assert.ok(slices < 300, `it took ${slices} slices`);
+  assert.equal(bench.segments.count(id), 20_000);
+});
+
+function openStore(dataDir: string, maxRecords: number): SessionStore {
+  return openSqliteStore({
+    dataDir,
+    lifetimes,
+    maxRecords,
+    retention: DAY,
+    cacheSessions: 10,
+    maxPending: 100,
+    timeout: 10_000,
+    events: { committed: () => undefined, failed: () => undefined, recordsLost: () => undefined },
+    now: START,
+  });
+}
+
+test("records that were let go shift no others when more may be kept from now on", async () => {
+  await using directory = temporaryDirectory();
+  const id = newId();
+  let total = 0;
+  for (const maxRecords of [20, 1000, 5, 50, 10_000, 1]) {
+    const store = openStore(directory.path, maxRecords);
+    for (const portion of [30, 1]) {
+      store.accept(id, records(total + 1, total + portion), START);
+      total += portion;
+      await store.touch(START);
+      for (let i = 0; i < 10; i++) await store.sweep(START + 6 * SECOND);
+      const request = { id, scope: "everyone", limit: 1000, now: START } as const;
+      const found = await store.stretch({ ...request, after: 0 });
+      assert.ok(found !== undefined);
+      assert.equal(found.total, total);
+      assert.ok(found.dropped >= total - maxRecords);
+      assert.equal(found.first, found.dropped + 1);
+      assert.deepEqual(found.records, records(found.first, total), `keeping ${maxRecords}`);
+      const last = await store.stretch({ ...request, after: total - 1 });
+      assert.deepEqual(last?.records, [record(total)]);
+    }
+    await store.close();
+  }
+});
+
+test("more than the store can take is not accepted, and what was accepted is kept", async () => {
+  await using directory = temporaryDirectory();
+  const store = openStore(directory.path, 100_000);
+  const id = newId();
+  const long = Array.from({ length: 500 }, (_, i) => record(i, { service: "x".repeat(8000) }));
+  let accepted = 0;
+  while (store.accept(id, long, START)) accepted += long.length;
+  assert.ok(accepted > 0 && accepted < 20_000, `${accepted} were accepted`);
+  await store.touch(START);
+  assert.equal(store.accept(id, [record("later")], START), true);
+  const found = await store.stretch({
+    id,
+    scope: "everyone",
+    after: accepted,
+    limit: 5,
+    now: START,
+  });
+  assert.equal(found?.total, accepted + 1);
+  assert.deepEqual(found.records, [record("later")]);
+  await store.close();
+});
