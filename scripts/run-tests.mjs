@@ -3,7 +3,7 @@
 //
 //   npm test                    everything
 //   npm test -- bun lifetime    only the runs and files that the words name: a
-//                               word is a run (bun, node, faults) or a part of
+//                               word is a run (bun, node, outside, faults) or a part of
 //                               a file's path
 //   npm run test:long           the same tests with larger numbers
 import { execFileSync, spawn } from "node:child_process";
@@ -32,7 +32,7 @@ process.on("SIGINT", () => stop.abort()).on("SIGTERM", () => stop.abort());
  * @property {string[]} files
  */
 
-const files = ["client/test", "server/test", "bench/test"]
+const files = ["client/test", "server/test", "bench/test", "examples/help-centre/test"]
   .filter((folder) => existsSync(join(root, folder)))
   .flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map(
@@ -42,7 +42,9 @@ const files = ["client/test", "server/test", "bench/test"]
   .filter((file) => file.endsWith(".test.ts"))
   .toSorted();
 const faults = files.filter((file) => file.includes("/faults/"));
-const suites = files.filter((file) => !faults.includes(file));
+/** Browsers and proxies: what runs the test makes no difference to them. */
+const outside = files.filter((file) => /\/(browser|proxies|examples)\//.test(file));
+const suites = files.filter((file) => !faults.includes(file) && !outside.includes(file));
 /** The command line starts many processes, on a runtime of its own choice: once is enough. */
 const commandLine = suites.filter((file) => file.includes("/cli/"));
 
@@ -55,6 +57,7 @@ const runs = [
     runtime: "node",
     files: suites.filter((file) => !commandLine.includes(file)),
   },
+  { name: "outside", runner: "node", runtime: "bun", files: outside },
   // The servers under test die often here: what tests them runs on the other runtime.
   { name: "faults", runner: "node", runtime: "bun", files: faults },
 ];

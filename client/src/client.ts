@@ -1,0 +1,82 @@
+import { createCurrentSession } from "./current-session.ts";
+import { createExclusive } from "./exclusive.ts";
+import { currentPage, type SessionStorage } from "./page.ts";
+import type { RequestRecord, SessionInfo, Timeline } from "./protocol.ts";
+import { createRecorder, type OnError } from "./recorder.ts";
+import { isSessionId, openJar } from "./session-jar.ts";
+import { createSiteFetch } from "./site-fetch.ts";
+import {
+  createTransport,
+  type Fetch,
+  type Ids,
+  type TimelineOptions,
+  type TransportOptions,
+} from "./transport.ts";
+
+export { ProblemError } from "./problem-error.ts";
+
+export interface ClientOptions extends Omit<TransportOptions, "attempts"> {
+  /** Where the session's id is kept: `localStorage` in a page, else memory; `false`: memory alone. */
+  readonly storage?: SessionStorage | false | undefined;
+  /** Whether the page's cookie `sessionId` has the id too, for the site's server; yes by default. */
+  readonly cookie?: boolean | undefined;
+  /** Origins beside the page's own that `fetch` gives the session to, such as `https://api.example`. */
+  readonly origins?: readonly string[] | undefined;
+  /** The session that the server has for this visitor, where the page knows it by other means. */
+  readonly sessionId?: string | undefined;
+  /** Hears of records that could not be delivered; `lost` of them are given up. */
+  readonly onError?: OnError | undefined;
+}
+
+/** One visitor's session. Failed calls reject with a `ProblemError`. */
+export interface Client {
+  /** The current session, made where there is none: once, however many ask, in all tabs. */
+  session(): Promise<SessionInfo>;
+  /**
+   * Says who the visitor is, or which visit this is. What is associated stays for the session's life
+   * (contract rule 1); where the session is another customer's or agent's, the visitor gets a new
+   * one, without the visit that is the other's. Rejects with `already-exists` for a visit that is
+   * taken or differs from the session's.
+   */
+  identify(ids: Ids): Promise<SessionInfo>;
+  /** `fetch`, with the session for the site's own origin and those allowed, and nobody else. */
+  readonly fetch: Fetch;
+  /** Records requests in the session of this moment. They are sent within a second or so. */
+  record(records: RequestRecord | readonly RequestRecord[]): void;
+  /** Sends what is recorded; rejects when it could not be delivered. It is kept and tried again then. */
+  flush(): Promise<void>;
+  /** A page of the current session's timeline, with everything recorded here before. */
+  timeline(options?: TimelineOptions): Promise<Timeline>;
+  /** Forgets the session here, as after signing out: whoever comes next gets a new one. */
+  reset(): void;
+  /** Sends what is recorded and stops listening to the page. */
+  close(): Promise<void>;
+}
+
+/** A client for one visitor: a web page, a worker, or a program. Servers use the middleware. */
+export function createClient(options: ClientOptions): Client {
+  const { timeout = 10_000, cookie = true, origins = [] } = options;
+  const page = currentPage();
+  const doFetch: Fetch = options.fetch ?? ((input, init) => fetch(input, init));
+  const transport = createTransport({ ...options, fetch: doFetch });
+  const jar = openJar({ page, storage: options.storage, cookie });
+  const exclusive = createExclusive(page, jar.shared, timeout);
+  const current = createCurrentSession(transport, jar, exclusive);
+  const recorder = createRecorder(transport, current, page, options.onError ?? (() => undefined));
+  const own = page ? [page.location.origin] : [];
+  if (isSessionId(options.sessionId)) current.adopt(options.sessionId, current.id());
+
+  return {
+    session: () => current.get(),
+    identify: (ids) => current.identify(ids),
+    fetch: createSiteFetch(current, doFetch, [...own, ...origins]),
+    record: (records) => recorder.record(records),
+    flush: () => recorder.flush(),
+    async timeline(part) {
+      await recorder.flush();
+      return await transport.timeline((await current.get()).sessionId, part);
+    },
+    reset: () => current.reset(),
+    close: () => recorder.close(),
+  };
+}

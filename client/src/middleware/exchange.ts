@@ -1,0 +1,167 @@
+import type { RequestRecord } from "../protocol.ts";
+import { createTransport, type Transport } from "../transport.ts";
+import { createBreaker } from "./breaker.ts";
+import { type SessionsOptions, type Settings, settingsOf } from "./options.ts";
+import { createRecorder, type Recorder } from "./recorder.ts";
+import {
+  createRequestSession,
+  type Identification,
+  type RequestSession,
+} from "./request-session.ts";
+import { createResolver, type Located, type Resolver } from "./resolver.ts";
+import { type IncomingRequest, sessionIdsOf } from "./session-ids.ts";
+import { setCookie } from "./set-cookie.ts";
+
+/** A request from its arrival to the end of its answer. */
+export interface Exchange {
+  /** Resolves within the deadline and never rejects; `null` when there is no session to be had. */
+  readonly session: Promise<RequestSession | null>;
+  /** What tells the caller of a new session; empty before there is one. */
+  headers(): readonly (readonly [name: string, value: string])[];
+  /** The answer is over: the first call counts. `status` is `null` when none was sent. */
+  over(status: number | null, isAborted: boolean): void;
+}
+
+/** The records that are on their way. */
+export interface Delivery {
+  /** Sends what waits, and resolves when that was tried. Never rejects. */
+  flush(): Promise<void>;
+  /** Sends what waits, for five seconds at most, and lets go of the rest. Never rejects. */
+  close(): Promise<void>;
+  /** How many records were let go since the start. */
+  dropped(): number;
+}
+
+/** What the middleware of every framework does. */
+export interface Exchanges extends Delivery {
+  /** `null` when the request is to be left alone. `replaced` is called when it changes its session. */
+  begin(request: IncomingRequest, replaced?: () => void): Exchange | null;
+}
+
+interface Parts {
+  readonly settings: Settings;
+  readonly resolver: Resolver;
+  readonly recorder: Recorder;
+  readonly identification: Omit<Identification, "replaced">;
+}
+
+/** A sign-in is worth more waiting than a look-up: the server has to write to its disk. */
+const IDENTIFY_DEADLINES = 4;
+/** Milliseconds for a batch of records, which nobody waits for. */
+const RECORD_TIMEOUT = 5000;
+
+/** Throws a `TypeError` for options that cannot be meant. */
+export function createExchanges(options: SessionsOptions): Exchanges {
+  const settings = settingsOf(options);
+  const { failed } = settings;
+  const identifyDeadline = settings.deadline * IDENTIFY_DEADLINES;
+  const transport = (timeout: number): Transport =>
+    // Whoever calls repeats the call, or nobody does: the transport's pauses would cost the deadline.
+    createTransport({ ...options, timeout, attempts: 1 });
+  const recorder = createRecorder({ transport: transport(RECORD_TIMEOUT), failed });
+  const parts: Parts = {
+    settings,
+    resolver: createResolver(transport(settings.deadline), settings, createBreaker()),
+    recorder,
+    identification: {
+      transport: transport(identifyDeadline),
+      deadline: identifyDeadline,
+      flush: (sessionId) => recorder.flush(sessionId),
+      failed: (error) => failed(error, 0),
+    },
+  };
+  return {
+    begin(request, replaced = () => undefined) {
+      const path = pathOf(request.target);
+      if (isPreflight(request) || settings.isIgnored(path)) return null;
+      return beginExchange(parts, request, path, replaced);
+    },
+    flush: () => recorder.flush(),
+    close: recorder.close,
+    dropped: recorder.dropped,
+  };
+}
+
+function beginExchange(
+  { settings, resolver, recorder, identification }: Parts,
+  request: IncomingRequest,
+  path: string,
+  replaced: () => void,
+): Exchange {
+  const { method } = request;
+  const startedAt = Date.now();
+  const started = performance.now();
+  const ids = sessionIdsOf(request, settings.sources, settings.cookieName);
+  const isSecure =
+    request.isEncrypted || Boolean(request.header("x-forwarded-proto")?.startsWith("https"));
+  let session: RequestSession | null = null;
+  let isOver = false;
+
+  function found(located: Located): RequestSession | null {
+    if (located.info === null) return null;
+    session = createRequestSession(located.info, located.isNew, { ...identification, replaced });
+    return session;
+  }
+
+  function keep(sessionId: string, record: RequestRecord): void {
+    const chosen = choose(record, settings);
+    if (chosen !== null) recorder.add(sessionId, chosen);
+  }
+
+  const located = resolver.resolve(ids);
+  return {
+    session: located.then(found),
+    headers: () => (session?.isNew ? headersOf(session.sessionId, settings, isSecure) : []),
+    over(status, isAborted) {
+      if (isOver) return;
+      isOver = true;
+      const durationMs = Math.round((performance.now() - started) * 1000) / 1000;
+      const { service } = settings;
+      const attributes = isAborted ? { aborted: "true" } : null;
+      void located.then(({ isKnown }) => {
+        // While Antechamber is away an id is taken at its word: it will see, when it is back.
+        const sessionId = session?.sessionId ?? (isKnown ? undefined : ids[0]);
+        const record = { method, path, status, startedAt, durationMs, service, attributes };
+        return sessionId === undefined ? undefined : keep(sessionId, record);
+      });
+    },
+  };
+}
+
+function headersOf(sessionId: string, { cookie }: Settings, isSecure: boolean) {
+  const header = ["gkc-sessionId", sessionId] as const;
+  if (cookie === null) return [header];
+  return [header, ["set-cookie", setCookie(sessionId, cookie, isSecure)] as const];
+}
+
+/** The record to send, if any. A filter that fails records nothing: it may be there for privacy. */
+function choose(record: RequestRecord, settings: Settings): RequestRecord | null {
+  try {
+    const choice = settings.record(record);
+    if (typeof choice === "object") return choice;
+    return choice ? record : null;
+  } catch (error) {
+    settings.failed(error, 1);
+    return null;
+  }
+}
+
+/** Browsers send neither cookies nor ids with them (Fetch standard, CORS-preflight fetch). */
+function isPreflight({ method, header }: IncomingRequest): boolean {
+  return method === "OPTIONS" && Boolean(header("access-control-request-method"));
+}
+
+/** What is recorded of a path, characters: a record may have 8 KiB in all. */
+const MAX_PATH = 2048;
+const NOT_PLAIN = /[^\x20-\x7e]+/g;
+
+/** The path of a request's target: without its query, and such that it can always be recorded. */
+function pathOf(target: string): string {
+  const path = target.startsWith("/") ? target : (URL.parse(target)?.pathname ?? target);
+  const [bare = ""] = path.split(/[?#]/, 1);
+  if (!bare.startsWith("/") && bare !== "*") return "/";
+  // Raw bytes are not allowed there, but some servers let them through.
+  return bare
+    .replace(NOT_PLAIN, (text) => encodeURIComponent(text.toWellFormed()))
+    .slice(0, MAX_PATH);
+}

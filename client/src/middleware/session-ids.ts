@@ -1,0 +1,51 @@
+import type { SessionSource } from "./options.ts";
+
+/** A request as every framework can tell it. */
+export interface IncomingRequest {
+  readonly method: string;
+  /** The target of the request line: a path with its query, or a whole URL. */
+  readonly target: string;
+  /** Whether it came over TLS, as far as the framework knows. */
+  readonly isEncrypted: boolean;
+  /** The value of a header by its name in lower case. */
+  header(name: string): string | null | undefined;
+}
+
+/** What an id looks like (contract, "Ids"); nothing else is worth a question to Antechamber. */
+const SESSION_ID = /^[A-Za-z0-9_-]{40}$/;
+/** So that a request with a hundred cookies does not become a hundred questions. */
+const MAX_CANDIDATES = 4;
+
+/**
+ * The ids that the request may mean, the one to try first at the head: of the query `sessionId`, the
+ * header `gkc-sessionId` in either spelling, the cookie. Things that cannot be ids are left out.
+ */
+export function sessionIdsOf(
+  request: IncomingRequest,
+  sources: ReadonlySet<SessionSource>,
+  cookieName: string,
+): readonly string[] {
+  const found: (string | null | undefined)[] = [];
+  if (sources.has("query")) found.push(...queryIds(request.target));
+  if (sources.has("header"))
+    found.push(request.header("gkc-sessionid"), request.header("gkc_sessionid"));
+  if (sources.has("cookie")) found.push(...cookieValues(request.header("cookie"), cookieName));
+  const ids = found.filter((id) => typeof id === "string").filter((id) => SESSION_ID.test(id));
+  return [...new Set(ids)].slice(0, MAX_CANDIDATES);
+}
+
+function queryIds(target: string): readonly string[] {
+  const start = target.indexOf("?");
+  if (start === -1 || !target.includes("sessionId=", start)) return [];
+  return new URLSearchParams(target.slice(start)).getAll("sessionId");
+}
+
+/** Several cookies of one name are possible: of different paths and domains. */
+function cookieValues(header: string | null | undefined, name: string): readonly string[] {
+  if (header === null || header === undefined || !header.includes(name)) return [];
+  return header
+    .split(";")
+    .map((pair) => pair.trim())
+    .filter((pair) => pair.startsWith(`${name}=`))
+    .map((pair) => pair.slice(name.length + 1).replace(/^"(.*)"$/, "$1"));
+}

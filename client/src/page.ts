@@ -1,0 +1,35 @@
+/** The Web Locks of a page (W3C Web Locks API), as far as they are used. */
+export interface Locks {
+  request(
+    name: string,
+    options: { readonly signal: AbortSignal },
+    task: () => Promise<void>,
+  ): Promise<void>;
+}
+
+/** What holds text by name: `localStorage`, `sessionStorage` or something like them. */
+export interface SessionStorage {
+  getItem(name: string): string | null;
+  setItem(name: string, value: string): void;
+  removeItem(name: string): void;
+}
+
+interface Listening {
+  addEventListener(type: string, listener: () => void): void;
+  removeEventListener(type: string, listener: () => void): void;
+}
+
+/** What is used of a web page. */
+export interface Page extends Listening {
+  readonly document: Listening & { cookie: string; readonly visibilityState: string };
+  readonly location: { readonly origin: string; readonly protocol: string };
+  readonly navigator: { readonly locks?: Locks };
+  /** Throws where the user has blocked it. */
+  readonly localStorage: SessionStorage;
+}
+
+/** The page that this runs in; `undefined` in workers and on servers, some of which have parts of it. */
+export function currentPage(): Page | undefined {
+  const scope = globalThis as unknown as Partial<Page>;
+  return scope.document && scope.location ? (scope as Page) : undefined;
+}

@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Page } from "playwright-core";
+import type { SessionInfo, Timeline } from "../../src/protocol.ts";
+import { createTransport } from "../../src/transport.ts";
+import { openSite, type Site } from "./site.ts";
+
+const session = (page: Page) => page.evaluate<SessionInfo>("client.session()");
+
+/** The paths recorded in a session, once there are so many. */
+async function recorded(site: Site, sessionId: string, count: number): Promise<string[]> {
+  const transport = createTransport({ url: site.antechamber.url });
+  const until = Date.now() + 20_000;
+  for (;;) {
+    const timeline: Timeline | undefined = await transport
+      .timeline(sessionId, { limit: 1000 })
+      .catch(() => undefined);
+    const paths = (timeline?.records ?? []).flatMap((entry) =>
+      entry.type === "request" ? [entry.path] : [],
+    );
+    if (paths.length >= count) return paths;
+    assert.ok(Date.now() < until, `${paths.length} of ${count} records came`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+for (const host of ["localhost", "site.test"]) {
+  const kind = host === "localhost" ? "with Web Locks" : "without Web Locks, as without TLS";
+
+  test(`tabs that open at once share one session, ${kind}`, async () => {
+    await using site = await openSite(host);
+    const context = await site.context();
+    const tabs = await Promise.all([1, 2, 3].map(() => site.open(context)));
+    assert.equal(await tabs[0]?.evaluate("navigator.locks !== undefined"), host === "localhost");
+    const sessions = await Promise.all(tabs.map(session));
+    const ids = new Set(sessions.map(({ sessionId }) => sessionId));
+    assert.equal(ids.size, 1);
+    const [id = ""] = ids;
+    await Promise.all(tabs.map((tab) => tab.evaluate("first.then(() => true)")));
+    const loads = site.seen.filter((line) => line.startsWith("/load"));
+    assert.deepEqual(new Set(loads), new Set([`/load ${id} ${id}`]));
+    const next = await site.open(context, "/next");
+    assert.equal((await session(next)).sessionId, id);
+    assert.ok(site.seen.includes(`/next - ${id}`), "the cookie tells the site's server");
+  });
+}
+
+test("signing in in one tab is seen in the other, and the next visit is still signed in", async () => {
+  await using site = await openSite();
+  const context = await site.context();
+  const [one, other] = [await site.open(context), await site.open(context)];
+  const before = await session(other);
+  await one.evaluate("client.identify({ customerId: 'Zoë' }).then(() => true)");
+  assert.partialDeepStrictEqual(await session(other), {
+    sessionId: before.sessionId,
+    customerId: "Zoë",
+  });
+  const next = await one.evaluate<SessionInfo>("client.identify({ customerId: 'Ben' })");
+  assert.notEqual(next.sessionId, before.sessionId);
+  await one.reload();
+  assert.equal((await session(one)).sessionId, next.sessionId);
+  assert.equal((await session(other)).customerId, "Ben");
+});
+
+test("a refusal is typed in the page too", async () => {
+  await using site = await openSite();
+  const page = await site.open(await site.context());
+  await page.evaluate("client.identify({ visitId: 'v1' }).then(() => true)");
+  const script =
+    "client.identify({ visitId: 'v2' }).catch((e) => [e.name, e.code, e.problem.field])";
+  assert.deepEqual(await page.evaluate(script), ["ProblemError", "already-exists", "visitId"]);
+});
+
+test("what a page recorded last arrives although the page is closed at once", async () => {
+  await using site = await openSite();
+  const context = await site.context();
+  const page = await site.open(context);
+  const { sessionId } = await session(page);
+  await page.evaluate(
+    "for (let n = 0; n < 30; n++) client.record({ method: 'VIEW', path: '/' + n })",
+  );
+  await page.close({ runBeforeUnload: true });
+  const expected = Array.from({ length: 30 }, (_, n) => `/${n}`);
+  assert.deepEqual(await recorded(site, sessionId, 30), expected);
+});
+
+test("what a page recorded last arrives although the visitor goes elsewhere", async () => {
+  await using site = await openSite();
+  const context = await site.context();
+  const page = await site.open(context);
+  const { sessionId } = await session(page);
+  const filler = "x".repeat(700);
+  await page.evaluate(
+    `for (let n = 0; n < 45; n++) client.record({ method: 'VIEW', path: '/' + n, attributes: { a: '${filler}' } })`,
+  );
+  await page.goto("about:blank");
+  const paths = await recorded(site, sessionId, 45);
+  const expected = Array.from({ length: 45 }, (_, n) => `/${n}`);
+  assert.deepEqual(paths.toSorted(), expected.toSorted());
+});
+
+test("with storage and cookies blocked a page has one session all the same", async () => {
+  await using site = await openSite();
+  const page = await site.open(await site.context({ blocked: true }));
+  const { sessionId } = await session(page);
+  assert.deepEqual(await page.evaluate("first.then(([a, b]) => [a.sessionId, b.sessionId])"), [
+    sessionId,
+    sessionId,
+  ]);
+  await page.evaluate("client.identify({ customerId: 'c' }).then(() => true)");
+  assert.partialDeepStrictEqual(await session(page), { sessionId, customerId: "c" });
+  await page.evaluate("client.record({ method: 'VIEW', path: '/p' }); client.flush()");
+  assert.deepEqual(await recorded(site, sessionId, 1), ["/p"]);
+});
+
+test("a cookie that the site's server has set is the session", async () => {
+  await using site = await openSite();
+  const context = await site.context();
+  const given = await createTransport({ url: site.antechamber.url }).create();
+  await context.addCookies([{ name: "sessionId", value: given.sessionId, url: site.url }]);
+  assert.equal((await session(await site.open(context))).sessionId, given.sessionId);
+});
+
+test("nothing but the session's id stays in the browser", async () => {
+  await using site = await openSite();
+  const page = await site.open(await site.context());
+  await page.evaluate("client.identify({ customerId: 'secret-customer' }).then(() => true)");
+  const kept = await page.evaluate<string>("JSON.stringify(localStorage) + document.cookie");
+  assert.ok(kept.includes((await session(page)).sessionId));
+  assert.ok(!kept.includes("secret-customer"));
+  await page.evaluate("client.reset()");
+  const after = await page.evaluate<string>("JSON.stringify(localStorage) + document.cookie");
+  assert.ok(!after.includes("sessionId"));
+});

@@ -1,0 +1,103 @@
+import { execFileSync } from "node:child_process";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
+import { type BrowserContext, chromium, type Page } from "playwright-core";
+import { serve, type TestServer } from "../../../server/test/support/in-process.ts";
+
+const root = fileURLToPath(new URL("../../..", import.meta.url));
+
+/** The client as a site serves it: bundled and minified. */
+function bundle(): string {
+  const bun = execFileSync(`${root}scripts/runtime`, ["bun"], { encoding: "utf8" }).trim();
+  const entry = `${root}client/src/client.ts`;
+  return execFileSync(bun, ["build", "--minify", "--target=browser", entry], { encoding: "utf8" });
+}
+
+/** A site whose pages have a `client`, a service on another origin, and a real browser. */
+export interface Site extends AsyncDisposable {
+  readonly url: string;
+  readonly antechamber: TestServer;
+  /** The session ids that requests to the site carried: `path header cookie`. */
+  readonly seen: string[];
+  context(options?: { blocked?: boolean }): Promise<BrowserContext>;
+  /** A page of the site, with the client ready. */
+  open(context: BrowserContext, path?: string): Promise<Page>;
+}
+
+/** Starts all three; `host` is how the browser names the site. */
+export async function openSite(host = "localhost"): Promise<Site> {
+  const script = bundle();
+  const seen: string[] = [];
+  let serviceUrl = "";
+  const web = createServer((request, response) => {
+    const { url = "/", headers } = request;
+    const isScript = url === "/client.js";
+    if (!isScript) {
+      const id = String(headers["gkc-sessionid"] ?? "-");
+      const cookie = /sessionId=([^;]*)/.exec(headers.cookie ?? "")?.[1] ?? "-";
+      seen.push(`${url} ${id} ${cookie}`);
+    }
+    response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
+    response.end(isScript ? script : html(serviceUrl));
+  });
+  await new Promise<void>((resolve) => web.listen(0, "127.0.0.1", resolve));
+  const { port } = web.address() as AddressInfo;
+  const url = `http://${host}:${port}`;
+  const antechamber = await serve({ config: { corsOrigins: [url] } });
+  serviceUrl = antechamber.url;
+  const browser = await chromium.launch({
+    executablePath: "/usr/bin/chromium",
+    args: [
+      "--headless",
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      `--host-resolver-rules=MAP site.test 127.0.0.1`,
+    ],
+  });
+  return {
+    url,
+    antechamber,
+    seen,
+    async context({ blocked = false } = {}) {
+      const context = await browser.newContext();
+      if (blocked) await context.addInitScript(blockStorage);
+      return context;
+    },
+    async open(context, path = "/") {
+      const page = await context.newPage();
+      await page.goto(url + path);
+      await page.waitForFunction("window.client !== undefined");
+      return page;
+    },
+    async [Symbol.asyncDispose]() {
+      await browser.close();
+      web.closeAllConnections();
+      await new Promise((resolve) => web.close(resolve));
+      await antechamber[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** A page that asks for its session several times as it loads, as the parts of a site do. */
+function html(service: string): string {
+  return `<!doctype html><title>Site</title><script type="module">
+    import { createClient } from "/client.js";
+    window.createClient = createClient;
+    window.client = createClient({ url: ${JSON.stringify(service)} });
+    window.first = Promise.all([client.session(), client.session(), client.fetch("/load")]);
+  </script>`;
+}
+
+/** What a page meets whose user blocks all site data. */
+const blockStorage = `
+  for (const name of ["localStorage", "sessionStorage"])
+    Object.defineProperty(window, name, { get() { throw new DOMException("no", "SecurityError"); } });
+  Object.defineProperty(Document.prototype, "cookie", {
+    get() { return ""; }, set() {},
+  });`;

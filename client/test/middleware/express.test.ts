@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
+import { test } from "node:test";
+import express, { type ErrorRequestHandler, type RequestHandler } from "express";
+import { serve, type TestServer } from "../../../server/test/support/in-process.ts";
+import { sessionOf, sessions } from "../../src/middleware/express.ts";
+import { createVisitor } from "./visitor.ts";
+
+async function listen(app: RequestListener): Promise<AsyncDisposable & { readonly url: string }> {
+  const server = createServer(app).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+const options = (antechamber: TestServer) => ({ url: antechamber.url, deadline: 5000 });
+
+/** What is at `property` of the request. */
+function show(property: string): RequestHandler {
+  return (request, response) => {
+    const there = (request as unknown as Record<string, unknown>)[property];
+    response.json({ session: there, isSame: there === sessionOf(request) });
+  };
+}
+
+/** The place of a middleware such as express-session. */
+const other: RequestHandler = (request, _response, next) => {
+  Object.assign(request, { session: { user: "jane" } });
+  next();
+};
+
+const onError: ErrorRequestHandler = (error, _request, response, _next) => {
+  response.status(500).send(String(error));
+};
+
+test("the session is req.session, or where the option property says", async () => {
+  await using antechamber = await serve();
+  for (const property of ["session", "visitor"]) {
+    const middleware = sessions({ ...options(antechamber), property });
+    await using site = await listen(express().use(middleware).get("/", show(property)));
+    const page = await createVisitor(site.url).visit("/");
+    assert.equal(page.seen?.state, "anonymous");
+    assert.match(page.text, /"isSame":true/);
+    await middleware.close();
+  }
+});
+
+test("a property that another middleware uses is not taken from it", async () => {
+  await using antechamber = await serve();
+  const middleware = sessions(options(antechamber));
+  await using site = await listen(express().use(other, middleware).use(onError));
+  const page = await createVisitor(site.url).visit("/");
+  assert.equal(page.status, 500);
+  assert.match(page.text, /property/);
+
+  const beside = sessions({ ...options(antechamber), property: "visitor" });
+  await using both = await listen(express().use(other, beside).get("/", show("visitor")));
+  assert.equal((await createVisitor(both.url).visit("/")).seen?.state, "anonymous");
+  await beside.close();
+});
+
+test("mounted twice it does its work once, and below a router records whole paths", async () => {
+  await using antechamber = await serve();
+  const middleware = sessions(options(antechamber));
+  const router = express.Router().use(middleware, middleware).get("/there", show("session"));
+  await using site = await listen(express().use("/here", router));
+  const visitor = createVisitor(site.url);
+  const page = await visitor.visit("/here/there?x=1");
+  assert.equal(page.headers.getSetCookie().length, 1);
+  await middleware.close();
+  const timeline = await fetch(`${antechamber.url}/sessions/${page.seen?.sessionId}/requests`);
+  const { records, total } = (await timeline.json()) as { records: { path?: string }[]; total: 1 };
+  assert.equal(total, 1);
+  assert.equal(records.at(-1)?.path, "/here/there");
+});
+
+test("cookies of the site stay beside the session's", async () => {
+  await using antechamber = await serve();
+  const middleware = sessions(options(antechamber));
+  const signInTwice: RequestHandler = (request, response) => {
+    const answer = async () => {
+      response.cookie("theme", "dark");
+      await sessionOf(request)?.identify({ customerId: "jane" });
+      await sessionOf(request)?.identify({ customerId: "john" });
+      response.json({ session: sessionOf(request) });
+    };
+    void answer();
+  };
+  const app = express().use(middleware).get("/", signInTwice);
+  await using site = await listen(app);
+  const page = await createVisitor(site.url).visit("/");
+  assert.deepEqual(
+    page.headers.getSetCookie().map((cookie) => cookie.split(";")[0]),
+    ["theme=dark", `sessionId=${page.seen?.sessionId}`],
+  );
+  assert.equal(page.seen?.customerId, "john");
+  await middleware.close();
+});

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fastify from "fastify";
+import { serve } from "../../../server/test/support/in-process.ts";
+import { sessionOf, sessions } from "../../src/middleware/fastify.ts";
+
+test("the session is request.session, or where the option property says", async () => {
+  await using antechamber = await serve();
+  for (const property of ["session", "visitor"]) {
+    const app = fastify();
+    await app.register(sessions, { url: antechamber.url, deadline: 5000, property });
+    app.get("/", (request) => {
+      const there = (request as unknown as Record<string, unknown>)[property];
+      return { isThere: there !== null && there === sessionOf(request) };
+    });
+    assert.deepEqual((await app.inject("/")).json(), { isThere: true });
+    await app.close();
+  }
+});
+
+test("a property that another plugin uses is refused when the application starts", async () => {
+  const app = fastify();
+  app.decorateRequest("visitor", null);
+  const options = { url: "http://127.0.0.1:1", property: "visitor" };
+  await assert.rejects(
+    async () => await app.register(sessions, options),
+    /decorator 'visitor' has already been added/,
+  );
+});
+
+test("answers of hooks and unknown paths have the session too", async () => {
+  await using antechamber = await serve();
+  const app = fastify();
+  await app.register(sessions, { url: antechamber.url, deadline: 5000 });
+  app.addHook("preHandler", async (request, reply) => {
+    if (request.url === "/early") return reply.code(418).send("early");
+  });
+  app.get("/early", () => "late");
+  for (const [url, status] of [
+    ["/early", 418],
+    ["/nowhere", 404],
+  ] as const) {
+    const answer = await app.inject(url);
+    assert.equal(answer.statusCode, status);
+    assert.match(String(answer.headers["set-cookie"]), /^sessionId=/);
+  }
+  await app.close();
+});

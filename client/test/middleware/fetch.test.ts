@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Hono } from "hono";
+import { serve } from "../../../server/test/support/in-process.ts";
+import { sessions as withFetch } from "../../src/middleware/fetch.ts";
+import { sessions as withHono } from "../../src/middleware/hono.ts";
+
+const request = () => new Request("http://site/");
+
+test("a response whose headers are closed is told by a copy", async () => {
+  await using antechamber = await serve();
+  const withSession = withFetch({ url: antechamber.url, deadline: 5000 });
+  const redirect = await withSession(() => Response.redirect("http://site/elsewhere", 303))(
+    request(),
+  );
+  assert.equal(redirect.status, 303);
+  assert.equal(redirect.headers.get("location"), "http://site/elsewhere");
+  assert.match(redirect.headers.getSetCookie().join(), /^sessionId=/);
+
+  const proxied = await withSession(() => fetch(`${antechamber.url}/nowhere`))(request());
+  assert.equal(proxied.status, 404);
+  assert.match(proxied.headers.getSetCookie().join(), /^sessionId=/);
+  assert.match(await proxied.text(), /not-found/);
+  await withSession.close();
+});
+
+test("cookies and cache rules of the site stay", async () => {
+  await using antechamber = await serve();
+  const headers = new Headers({ "cache-control": "no-store" });
+  headers.append("set-cookie", "theme=dark");
+  headers.append("set-cookie", "size=large");
+  const options = { url: antechamber.url, deadline: 5000 };
+  const withSession = withFetch(options);
+  const middleware = withHono(options);
+  const app = new Hono().use(middleware).get("/", () => new Response("hello", { headers }));
+  const streams = new Hono()
+    .use(middleware)
+    .get("/", () => new Response(new Blob(["hello"]).stream(), { headers }));
+  for (const response of [
+    await withSession(() => new Response("hello", { headers }))(request()),
+    await app.request("/"),
+    await streams.request("/"),
+  ]) {
+    const names = response.headers.getSetCookie().map((cookie) => cookie.split("=")[0]);
+    assert.deepEqual(names, ["theme", "size", "sessionId"]);
+    assert.equal(response.headers.get("cache-control"), "no-store");
+    assert.equal(await response.text(), "hello");
+  }
+  await withSession.close();
+  await middleware.close();
+});
+
+test("handlers get what the server passes beside the request", async () => {
+  await using antechamber = await serve();
+  const withSession = withFetch({ url: antechamber.url, deadline: 5000 });
+  const handler = withSession((_request, { session }, name: string, age: number) =>
+    Response.json({ name, age, hasSession: session !== null }),
+  );
+  const response = await handler(request(), "jane", 42);
+  assert.deepEqual(await response.json(), { name: "jane", age: 42, hasSession: true });
+  await withSession.close();
+});

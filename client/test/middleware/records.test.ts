@@ -1,0 +1,164 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { serve } from "../../../server/test/support/in-process.ts";
+import type { RequestEntry, TimelineEntry } from "../../src/protocol.ts";
+import { createTransport } from "../../src/transport.ts";
+import { eventually } from "./eventually.ts";
+import { openFront } from "./front.ts";
+import { frameworks } from "./sites/all.ts";
+import { createVisitor } from "./visitor.ts";
+
+/** The requests in the timeline of a session, once there are so many of them. */
+async function requestsOf(url: string, sessionId = "", count = 1): Promise<RequestEntry[]> {
+  const isRequest = (entry: TimelineEntry) => entry.type === "request";
+  const look = async () =>
+    (await createTransport({ url }).timeline(sessionId, { limit: 1000 })).records.filter(isRequest);
+  return await eventually(look, ({ length }) => length >= count);
+}
+
+const paths = (records: readonly RequestEntry[]) => records.map(({ path }) => path);
+
+for (const [framework, start] of frameworks) {
+  test(`${framework}: requests are recorded with their status and duration`, async () => {
+    await using antechamber = await serve();
+    await using site = await start({ url: antechamber.url, service: "shop" });
+    const visitor = createVisitor(site.url);
+    const before = Date.now();
+    await visitor.visit("/page?email=jane@example.org#top");
+    assert.equal((await visitor.visit("/fail")).status, 500);
+
+    const records = await requestsOf(antechamber.url, visitor.cookies.get("sessionId"), 2);
+    const kept = records.map(({ method, path, status, service, attributes }) => {
+      return { method, path, status, service, attributes };
+    });
+    const expected = { method: "GET", path: "/page", status: 200, service: "shop", attributes: {} };
+    assert.deepEqual(kept, [expected, { ...expected, path: "/fail", status: 500 }]);
+    for (const { durationMs, startedAt } of records) {
+      assert.ok(durationMs !== null && durationMs > 0 && durationMs < 60_000);
+      assert.ok(Date.parse(startedAt) >= before - 1 && Date.parse(startedAt) <= Date.now());
+    }
+    assert.equal(site.delivery.dropped(), 0);
+  });
+
+  test(`${framework}: a streamed answer is over when its last byte is`, async () => {
+    await using antechamber = await serve();
+    await using site = await start({ url: antechamber.url });
+    const visitor = createVisitor(site.url);
+    await visitor.visit("/page");
+    const sessionId = visitor.cookies.get("sessionId");
+
+    const started = performance.now();
+    const streaming = visitor.visit("/stream");
+    await eventually(site.gate.arrivals, (arrivals) => arrivals === 1);
+    await visitor.visit("/page");
+    assert.deepEqual(paths(await requestsOf(antechamber.url, sessionId, 2)), ["/page", "/page"]);
+    const streamed = performance.now() - started;
+    site.gate.open();
+    assert.equal((await streaming).text, "onetwo");
+
+    const [, , record] = await requestsOf(antechamber.url, sessionId, 3);
+    assert.deepEqual([record?.path, record?.status, record?.attributes], ["/stream", 200, {}]);
+    assert.ok((record?.durationMs ?? 0) >= streamed / 2, `${record?.durationMs} of ${streamed}`);
+  });
+
+  for (const [path, status] of [
+    ["/slow", null],
+    ["/stream", 200],
+  ] as const) {
+    test(`${framework}: a visitor who does not wait for ${path} is recorded`, async () => {
+      await using antechamber = await serve();
+      await using site = await start({ url: antechamber.url });
+      const visitor = createVisitor(site.url);
+      await visitor.visit("/page");
+      const controller = new AbortController();
+      const leaving = visitor.visit(path, { signal: controller.signal }).catch(() => "left");
+      await eventually(site.gate.arrivals, (arrivals) => arrivals === 1);
+      controller.abort();
+      assert.equal(await leaving, "left");
+
+      const sessionId = visitor.cookies.get("sessionId");
+      const [, record] = await requestsOf(antechamber.url, sessionId, 2);
+      assert.deepEqual([record?.path, record?.attributes], [path, { aborted: "true" }]);
+      assert.ok(record?.status === status || record?.status === null, String(record?.status));
+    });
+  }
+
+  test(`${framework}: what came before a sign-in stays the anonymous visitor's`, async () => {
+    await using antechamber = await serve();
+    await using site = await start({ url: antechamber.url, deadline: 5000 });
+    const visitor = createVisitor(site.url);
+    for (let visit = 0; visit < 3; visit++) await visitor.visit("/page");
+    await visitor.visit("/sign-in?customer=jane", { method: "POST" });
+    await visitor.visit("/page");
+
+    const records = await requestsOf(antechamber.url, visitor.cookies.get("sessionId"), 5);
+    assert.deepEqual(
+      records.map(({ path, customerId, sequence }) => [sequence, path, customerId]),
+      [
+        [1, "/page", null],
+        [2, "/page", null],
+        [3, "/page", null],
+        [4, "/sign-in", "jane"],
+        [5, "/page", "jane"],
+      ],
+    );
+  });
+
+  test(`${framework}: a filter decides what is recorded, and how`, async () => {
+    await using antechamber = await serve();
+    await using site = await start({
+      url: antechamber.url,
+      ignore: [/^\/heal/],
+      record: (record) =>
+        record.path !== "/sign-in" && { ...record, path: record.path.replace("page", "masked") },
+    });
+    const visitor = createVisitor(site.url);
+    await visitor.visit("/page");
+    await visitor.visit("/health");
+    await visitor.visit("/sign-in?customer=jane", { method: "POST" });
+    await visitor.visit("/page");
+    const records = await requestsOf(antechamber.url, visitor.cookies.get("sessionId"), 2);
+    await site.delivery.flush();
+    assert.deepEqual(paths(records), ["/masked", "/masked"]);
+  });
+
+  test(`${framework}: closing delivers the last records`, async () => {
+    await using antechamber = await serve();
+    const visitors = [];
+    {
+      await using site = await start({ url: antechamber.url, deadline: 5000 });
+      for (let number = 0; number < 20; number++) {
+        const visitor = createVisitor(site.url);
+        await visitor.visit("/page");
+        visitors.push(visitor);
+      }
+    }
+    for (const { cookies } of visitors) {
+      const { total } = await createTransport({ url: antechamber.url }).timeline(
+        cookies.get("sessionId") ?? "",
+      );
+      assert.equal(total, 1);
+    }
+  });
+
+  test(`${framework}: requests during an outage are recorded after it, once and in order`, async () => {
+    await using antechamber = await serve();
+    await using front = await openFront(antechamber.port);
+    await using site = await start({ url: front.url, deadline: 1000 });
+    const visitor = createVisitor(site.url);
+    await visitor.visit("/page");
+    for (const condition of ["refuse", "unavailable"] as const) {
+      front.become(condition);
+      for (const number of [1, 2, 3]) await visitor.visit(`/page/${condition}/${number}`);
+      await site.delivery.flush();
+    }
+    front.become("pass");
+    const records = await requestsOf(antechamber.url, visitor.cookies.get("sessionId"), 7);
+    assert.deepEqual(paths(records), [
+      "/page",
+      ...[1, 2, 3].map((number) => `/page/refuse/${number}`),
+      ...[1, 2, 3].map((number) => `/page/unavailable/${number}`),
+    ]);
+    assert.equal(site.delivery.dropped(), 0);
+  });
+}

@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { serve } from "../../../server/test/support/in-process.ts";
+import { createTransport } from "../../src/transport.ts";
+import { frameworks } from "./sites/all.ts";
+import { createVisitor } from "./visitor.ts";
+
+for (const [framework, start] of frameworks) {
+  test(`${framework}: a visitor gets one session, told once`, async () => {
+    await using antechamber = await serve();
+    await using site = await start({ url: antechamber.url });
+    const visitor = createVisitor(site.url);
+
+    const first = await visitor.visit("/page");
+    assert.equal(first.status, 200);
+    assert.equal(first.seen?.isNew, true);
+    assert.equal(first.seen?.state, "anonymous");
+    const { sessionId } = first.seen;
+    assert.equal(first.headers.get("gkc-sessionId"), sessionId);
+    assert.deepEqual(first.headers.getSetCookie(), [
+      `sessionId=${sessionId}; Path=/; SameSite=Lax; HttpOnly`,
+    ]);
+    assert.equal(first.headers.get("cache-control"), "private");
+
+    const second = await visitor.visit("/page");
+    assert.deepEqual([second.seen?.sessionId, second.seen?.isNew], [sessionId, false]);
+    assert.deepEqual(second.headers.getSetCookie(), []);
+    assert.equal(second.headers.get("gkc-sessionId"), null);
+    assert.equal(second.headers.get("cache-control"), null);
+  });
+
+  test(`${framework}: over https the cookie is Secure`, async () => {
+    await using antechamber = await serve();
+    await using site = await start({ url: antechamber.url });
+    const headers = { "x-forwarded-proto": "https" };
+    const page = await createVisitor(site.url).visit("/page", { headers });
+    assert.match(page.headers.getSetCookie().join(), /; HttpOnly; Secure$/);
+  });
+
+  test(`${framework}: the id is found in query, header and cookie, and the first live one wins`, async () => {
+    await using antechamber = await serve();
+    await using site = await start({ url: antechamber.url });
+    const transport = createTransport({ url: antechamber.url });
+    const [a, b, c] = await Promise.all([
+      transport.create({ customerId: "a" }),
+      transport.create({ customerId: "b" }),
+      transport.create({ customerId: "c" }),
+    ]);
+    const dead = "A".repeat(40);
+    const look = async (query: string, header: Record<string, string>, cookie: string) => {
+      const visitor = createVisitor(site.url);
+      visitor.cookies.set("sessionId", cookie);
+      const page = await visitor.visit(`/page?x=1${query}`, { headers: header });
+      assert.deepEqual(page.headers.getSetCookie(), []);
+      return page.seen?.customerId;
+    };
+    const dashed = { "gkc-sessionId": b.sessionId };
+    assert.equal(await look(`&sessionId=${a.sessionId}`, dashed, c.sessionId), "a");
+    assert.equal(await look("", dashed, c.sessionId), "b");
+    assert.equal(await look("", { gkc_sessionId: b.sessionId }, c.sessionId), "b");
+    assert.equal(await look("", {}, c.sessionId), "c");
+    assert.equal(await look(`&sessionId=${dead}`, { "gkc-sessionId": "no id" }, c.sessionId), "c");
+  });
+
+  test(`${framework}: identity headers of the visitor are ignored`, async () => {
+    await using antechamber = await serve();
+    await using site = await start({ url: antechamber.url });
+    const headers = { "gkc-customerId": "victim", gkc_customerId: "victim", "gkc-agentId": "boss" };
+    const page = await createVisitor(site.url).visit("/page", { headers });
+    assert.deepEqual([page.seen?.state, page.seen?.customerId], ["anonymous", null]);
+  });
+
+  test(`${framework}: an id that leads nowhere is never adopted`, async () => {
+    await using antechamber = await serve();
+    await using site = await start({ url: antechamber.url });
+    for (const dead of ["0".repeat(40), "00000000-0000-0000-0000-0000000000", "../../health"]) {
+      const visitor = createVisitor(site.url);
+      visitor.cookies.set("sessionId", dead);
+      const page = await visitor.visit("/page");
+      assert.equal(page.seen?.isNew, true);
+      assert.notEqual(page.seen.sessionId, dead);
+      assert.equal(visitor.cookies.get("sessionId"), page.seen.sessionId);
+    }
+  });
+
+  test(`${framework}: sign-in identifies the session, for this request and those after it`, async () => {
+    await using antechamber = await serve();
+    await using site = await start({ url: antechamber.url });
+    const visitor = createVisitor(site.url);
+    const before = await visitor.visit("/page");
+    const signedIn = await visitor.visit("/sign-in?customer=Zo%C3%AB", { method: "POST" });
+    assert.equal(signedIn.seen?.sessionId, before.seen?.sessionId);
+    assert.deepEqual([signedIn.seen?.state, signedIn.seen?.customerId], ["recognized", "Zoë"]);
+    assert.equal((await visitor.visit("/page")).seen?.customerId, "Zoë");
+  });
+
+  test(`${framework}: the next person at the same browser gets a session of their own`, async () => {
+    await using antechamber = await serve();
+    await using site = await start({ url: antechamber.url });
+    const visitor = createVisitor(site.url);
+    const first = await visitor.visit("/sign-in?customer=first", { method: "POST" });
+    const second = await visitor.visit("/sign-in?customer=second", { method: "POST" });
+    assert.equal(second.seen?.customerId, "second");
+    assert.notEqual(second.seen.sessionId, first.seen?.sessionId);
+    assert.equal(second.headers.getSetCookie().length, 1);
+    assert.equal(second.headers.get("gkc-sessionId"), second.seen.sessionId);
+    assert.equal((await visitor.visit("/page")).seen?.sessionId, second.seen.sessionId);
+
+    // Also in the very request that started the session: one cookie, the last one's.
+    const newcomer = createVisitor(site.url);
+    const page = await newcomer.visit("/sign-in?customer=third", { method: "POST" });
+    assert.equal(page.headers.getSetCookie().length, 1);
+    assert.equal(newcomer.cookies.get("sessionId"), page.seen?.sessionId);
+  });
+
+  test(`${framework}: without create, strangers stay without a session`, async () => {
+    await using antechamber = await serve();
+    await using site = await start({ url: antechamber.url, create: false });
+    const visitor = createVisitor(site.url);
+    const page = await visitor.visit("/page");
+    assert.deepEqual([page.status, page.seen], [200, null]);
+    assert.deepEqual(page.headers.getSetCookie(), []);
+    visitor.cookies.set("sessionId", "0".repeat(40));
+    assert.equal((await visitor.visit("/page")).seen, null);
+    const { sessionId } = await createTransport({ url: antechamber.url }).create();
+    visitor.cookies.set("sessionId", sessionId);
+    assert.equal((await visitor.visit("/page")).seen?.sessionId, sessionId);
+  });
+
+  test(`${framework}: what is to be left alone is left alone`, async () => {
+    await using antechamber = await serve();
+    await using site = await start({ url: antechamber.url, ignore: ["/health"], cookie: false });
+    const visitor = createVisitor(site.url);
+    const health = await visitor.visit("/health");
+    assert.deepEqual([health.seen, health.headers.get("gkc-sessionId")], [null, null]);
+    const page = await visitor.visit("/page");
+    assert.equal(page.headers.get("gkc-sessionId"), page.seen?.sessionId);
+    assert.deepEqual(page.headers.getSetCookie(), []);
+    const preflight = await visitor.visit("/page", {
+      method: "OPTIONS",
+      headers: { origin: "http://other.example", "access-control-request-method": "POST" },
+    });
+    assert.equal(preflight.headers.get("gkc-sessionId"), null);
+  });
+
+  test(`${framework}: two hundred requests at once each have their own session`, async () => {
+    await using antechamber = await serve();
+    await using site = await start({ url: antechamber.url, deadline: 10_000 });
+    const visits = Array.from({ length: 200 }, async () => {
+      const visitor = createVisitor(site.url);
+      const first = await visitor.visit("/page");
+      const second = await visitor.visit("/page");
+      assert.equal(second.seen?.sessionId, first.seen?.sessionId);
+      return first.seen?.sessionId;
+    });
+    const ids = new Set(await Promise.all(visits));
+    assert.equal(ids.size, 200);
+    assert.ok(!ids.has(undefined));
+  });
+}

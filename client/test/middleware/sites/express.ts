@@ -1,0 +1,47 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import express, { type ErrorRequestHandler } from "express";
+import { sessionOf, sessions } from "../../../src/middleware/express.ts";
+import { createGate, pageOf, type StartSite, signIn } from "./site.ts";
+
+export const startExpress: StartSite = async (options) => {
+  const gate = createGate();
+  const middleware = sessions(options);
+  const app = express();
+  app.use(middleware);
+  app.get(["/page", "/health"], (request, response) => {
+    response.type("json").send(pageOf(sessionOf(request)));
+  });
+  app.post("/sign-in", (request, response, next) => {
+    signIn(sessionOf(request), request.url).then((text) => response.type("json").send(text), next);
+  });
+  app.get("/fail", () => {
+    throw new Error("a broken page");
+  });
+  app.get("/stream", (_request, response) => {
+    response.write("one");
+    void gate.pass().then(() => response.end("two"));
+  });
+  app.get("/slow", (_request, response) => {
+    void gate.pass().then(() => response.send("at last"));
+  });
+  const onError: ErrorRequestHandler = (error, _request, response, _next) => {
+    response.status(500).send(String(error));
+  };
+  app.use(onError);
+
+  const server = createServer(app).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    delivery: middleware,
+    gate,
+    async [Symbol.asyncDispose]() {
+      gate.open();
+      server.closeAllConnections();
+      server.close();
+      await middleware.close();
+    },
+  };
+};

@@ -1,0 +1,62 @@
+import { type SessionContext, sessions } from "../../../src/middleware/fetch.ts";
+import { serveFetch } from "./fetch-server.ts";
+import { createGate, type Gate, pageOf, type StartSite, signIn } from "./site.ts";
+
+export const startFetch: StartSite = async (options) => {
+  const gate = createGate();
+  const withSession = sessions(options);
+  const handler = withSession((request, context, _environment?: object) =>
+    answer(request, context, gate),
+  );
+  const server = await serveFetch(async (request, environment) => {
+    try {
+      return await handler(request, environment);
+    } catch (error) {
+      return new Response(String(error), { status: 500 });
+    }
+  });
+  return {
+    url: server.url,
+    delivery: withSession,
+    gate,
+    async [Symbol.asyncDispose]() {
+      gate.open();
+      await server.close();
+      await withSession.close();
+    },
+  };
+};
+
+async function answer(
+  request: Request,
+  { session }: SessionContext,
+  gate: Gate,
+): Promise<Response> {
+  const json = { headers: { "content-type": "application/json" } };
+  switch (new URL(request.url).pathname) {
+    case "/page":
+    case "/health":
+      return new Response(pageOf(session), json);
+    case "/sign-in":
+      return new Response(await signIn(session, request.url), json);
+    case "/stream":
+      return new Response(streamed(gate));
+    case "/slow":
+      await gate.pass();
+      return new Response("at last");
+    default:
+      throw new Error("a broken page");
+  }
+}
+
+function streamed(gate: Gate): ReadableStream<Uint8Array> {
+  const bytes = new TextEncoder();
+  return new ReadableStream({
+    async start(controller) {
+      controller.enqueue(bytes.encode("one"));
+      await gate.pass();
+      controller.enqueue(bytes.encode("two"));
+      controller.close();
+    },
+  });
+}

@@ -1,0 +1,56 @@
+import type { Delivery } from "../../../src/middleware/exchange.ts";
+import type { SessionsOptions } from "../../../src/middleware/options.ts";
+import type { RequestSession } from "../../../src/middleware/request-session.ts";
+
+/**
+ * A small web site over a real framework:
+ *
+ *     GET  /page      the session, as JSON
+ *     GET  /health    the same; its path is ignored by the middleware where a test says so
+ *     POST /sign-in   identifies the customer that the query `customer` names
+ *     GET  /fail      a handler that throws
+ *     GET  /stream    "one", and "two" when the gate opens
+ *     GET  /slow      an answer when the gate opens
+ */
+export interface Site extends AsyncDisposable {
+  readonly url: string;
+  readonly delivery: Delivery;
+  /** Those who wait at the gate now, and a way to let them through. */
+  readonly gate: Gate;
+}
+
+/** Starts a site whose middleware has these options. */
+export type StartSite = (options: SessionsOptions) => Promise<Site>;
+
+/** Holds handlers until a test lets them go on. */
+export interface Gate {
+  /** Counts those who came. */
+  arrivals(): number;
+  pass(): Promise<void>;
+  open(): void;
+}
+
+export function createGate(): Gate {
+  const opened = Promise.withResolvers<void>();
+  let arrivals = 0;
+  return {
+    arrivals: () => arrivals,
+    pass() {
+      arrivals += 1;
+      return opened.promise;
+    },
+    open: () => opened.resolve(),
+  };
+}
+
+/** The body of a page. */
+export function pageOf(session: RequestSession | null | undefined): string {
+  return JSON.stringify({ session: session ?? null });
+}
+
+/** The body of the answer to a sign-in. */
+export async function signIn(session: RequestSession | null, url: string): Promise<string> {
+  const customerId = new URL(url, "http://site").searchParams.get("customer");
+  const stored = await session?.identify({ customerId });
+  return JSON.stringify({ stored: stored ?? null, session });
+}

@@ -1,0 +1,52 @@
+/** What a page of a test site says, with what came in the headers. */
+export interface Page {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  /** What the site saw of the session. */
+  readonly seen: Seen | null;
+  readonly milliseconds: number;
+}
+
+export interface Seen {
+  readonly sessionId: string;
+  readonly state: string;
+  readonly customerId: string | null;
+  readonly isNew: boolean;
+}
+
+/** A browser without a screen: it keeps the cookies that it is given. */
+export interface Visitor {
+  readonly cookies: Map<string, string>;
+  visit(path: string, init?: RequestInit): Promise<Page>;
+}
+
+export function createVisitor(site: string): Visitor {
+  const cookies = new Map<string, string>();
+  return {
+    cookies,
+    async visit(path, init = {}) {
+      const headers = new Headers(init.headers);
+      if (cookies.size > 0)
+        headers.set("cookie", [...cookies].map(([name, value]) => `${name}=${value}`).join("; "));
+      const started = performance.now();
+      const response = await fetch(site + path, { ...init, headers, redirect: "manual" });
+      const text = await response.text();
+      for (const cookie of response.headers.getSetCookie()) {
+        const [pair = ""] = cookie.split(";", 1);
+        cookies.set(pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1));
+      }
+      return {
+        status: response.status,
+        headers: response.headers,
+        text,
+        seen: seenIn(text),
+        milliseconds: performance.now() - started,
+      };
+    },
+  };
+}
+
+function seenIn(text: string): Seen | null {
+  return text.startsWith("{") ? (JSON.parse(text) as { session: Seen | null }).session : null;
+}

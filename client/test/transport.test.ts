@@ -1,0 +1,206 @@
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { test } from "node:test";
+import { keyFor, serve } from "../../server/test/support/in-process.ts";
+import { type FailureCode, ProblemError } from "../src/problem-error.ts";
+import { createTransport, type Fetch, randomKey } from "../src/transport.ts";
+
+const unknown = "x".repeat(40);
+
+/** Waits for a refusal and gives it; anything else fails the test. */
+async function refusal(call: Promise<unknown>, code: FailureCode): Promise<ProblemError> {
+  const error = await call.then(
+    () => assert.fail(`not refused, but ${code} expected`),
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof ProblemError, String(error));
+  assert.equal(error.code, code, error.message);
+  return error;
+}
+
+test("the three operations of the API, with ids in every script", async () => {
+  await using server = await serve();
+  const transport = createTransport({ url: `${server.url}/` });
+  const ids = { customerId: "Zoë Ørsted 客", agentId: "a 1", visitId: "v/1", globalVisitId: "g" };
+  const created = await transport.create(ids);
+  assert.partialDeepStrictEqual(created, { ...ids, state: "recognized" });
+  assert.deepEqual((await transport.retrieve(created.sessionId)).customerId, ids.customerId);
+  const anonymous = await transport.create();
+  assert.equal(anonymous.state, "anonymous");
+  const updated = await transport.update(anonymous.sessionId, { customerId: "ü", visitId: "v2" });
+  assert.partialDeepStrictEqual(updated, { customerId: "ü", visitId: "v2", agentId: null });
+});
+
+test("retrieving what is unknown or another customer's gives a new session", async () => {
+  await using server = await serve();
+  const transport = createTransport({ url: server.url });
+  const { sessionId } = await transport.create({ customerId: "a" });
+  for (const id of [unknown, "../x y", sessionId]) {
+    const other = await transport.retrieve(id, { customerId: "b" });
+    assert.notEqual(other.sessionId, id);
+    assert.equal(other.customerId, "b");
+  }
+});
+
+test("every refusal is a ProblemError with its code, status and problem", async () => {
+  await using server = await serve();
+  const transport = createTransport({ url: server.url });
+  const { sessionId } = await transport.create({ customerId: "a", visitId: "v" });
+  const anothers = await refusal(
+    transport.update(sessionId, { customerId: "b" }),
+    "already-exists",
+  );
+  assert.deepEqual([anothers.status, anothers.problem?.field], [400, "customerId"]);
+  const taken = await refusal(transport.create({ visitId: "v" }), "already-exists");
+  assert.equal(taken.problem?.field, "visitId");
+  await refusal(transport.update(sessionId, {}), "nothing-to-associate");
+  await refusal(transport.update(unknown, { customerId: "a" }), "session-not-found");
+  const tooLong = await refusal(transport.create({ visitId: "v".repeat(257) }), "invalid-request");
+  assert.equal(tooLong.problem?.errors?.[0]?.name, "visitId");
+  await refusal(transport.create({ globalVisitId: "v".repeat(20_000) }), "body-too-large");
+  await refusal(transport.record(unknown, { method: "GET", path: "/" }), "session-not-found");
+  await refusal(transport.timeline(unknown), "session-not-found");
+  await refusal(transport.timeline(sessionId, { limit: 1001 }), "invalid-request");
+  const elsewhere = createTransport({ url: `${server.url}/nowhere` });
+  await refusal(elsewhere.create(), "not-found");
+});
+
+test("a refused record is named with its place, and nothing is recorded", async () => {
+  await using server = await serve();
+  const transport = createTransport({ url: server.url });
+  const { sessionId } = await transport.create();
+  const records = [
+    { method: "GET", path: "/" },
+    { method: "GET", path: "no slash" },
+  ];
+  const error = await refusal(transport.record(sessionId, records), "invalid-request");
+  assert.equal(error.problem?.errors?.[0]?.name, "[1].path");
+});
+
+test("records come back in order, page by page", async () => {
+  await using server = await serve();
+  const transport = createTransport({ url: server.url });
+  const { sessionId } = await transport.create();
+  const records = Array.from({ length: 25 }, (_, n) => ({ method: "GET", path: `/${n}` }));
+  const receipt = await transport.record(sessionId, records, { durable: true });
+  assert.deepEqual(receipt, { accepted: 25 });
+  const paths: string[] = [];
+  let after: string | undefined;
+  do {
+    const page = await transport.timeline(sessionId, { after, limit: 10 });
+    assert.equal(page.total, 25);
+    for (const entry of page.records) if (entry.type === "request") paths.push(entry.path);
+    after = page.next ?? undefined;
+  } while (after !== undefined);
+  assert.deepEqual(
+    paths,
+    records.map(({ path }) => path),
+  );
+});
+
+test("a repeated Idempotency-Key gives the first answer, and refuses another request", async () => {
+  await using server = await serve();
+  const transport = createTransport({ url: server.url });
+  const idempotencyKey = randomKey();
+  const first = await transport.create({ visitId: "v" }, { idempotencyKey });
+  assert.deepEqual(await transport.create({ visitId: "v" }, { idempotencyKey }), first);
+  await refusal(transport.create({ visitId: "w" }, { idempotencyKey }), "idempotency-key-reused");
+  const record = { method: "GET", path: "/", startedAt: 1 };
+  const once = { idempotencyKey: randomKey(), durable: true };
+  await transport.record(first.sessionId, record, once);
+  await transport.record(first.sessionId, record, once);
+  assert.equal((await transport.timeline(first.sessionId)).total, 1);
+});
+
+test("what got lost on its way back is not done twice", async () => {
+  await using server = await serve();
+  let lost = 0;
+  const losing: Fetch = async (input, init) => {
+    const response = await fetch(input, init);
+    if (lost++ > 0) return response;
+    await response.text();
+    throw new TypeError("connection lost");
+  };
+  const transport = createTransport({ url: server.url, fetch: losing });
+  const session = await transport.create({ visitId: "v" });
+  assert.equal(session.visitId, "v");
+  lost = 0;
+  await transport.record(session.sessionId, { method: "GET", path: "/" }, { durable: true });
+  assert.equal((await transport.timeline(session.sessionId)).total, 1);
+});
+
+test("credentials are sent, and refused as the contract says", async () => {
+  const agent = keyFor({ role: "agent", agentId: "a1" });
+  const reporter = keyFor({ role: "reporter" });
+  const config = { auth: "key" } as const;
+  await using server = await serve({ config, keys: [agent.key, reporter.key] });
+  const by = (key?: string) => createTransport({ url: server.url, key });
+  const secret = (bearer: string) => bearer.replace("Bearer ", "");
+  const session = await by(secret(agent.bearer)).create({ agentId: "a1", customerId: "c" });
+  assert.equal(session.agentId, "a1");
+  const mine = by(secret(agent.bearer)).update(session.sessionId, { agentId: "a2" });
+  assert.equal((await refusal(mine, "identity-mismatch")).status, 403);
+  const record = { method: "GET", path: "/" };
+  const notTheirs = by(secret(reporter.bearer)).record(session.sessionId, record);
+  await refusal(notTheirs, "role-not-permitted");
+  await refusal(by().create(), "credential-required");
+  await refusal(by("wrong").create(), "invalid-credential");
+});
+
+/** A server that answers as told, in place of the service. */
+async function answering(answer: (n: number) => [number, Record<string, string>, string] | null) {
+  let requests = 0;
+  const server = createServer((_, response) => {
+    const told = answer(++requests);
+    if (told) response.writeHead(told[0], told[1]).end(told[2]);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    requests: () => requests,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+test("an answer that is not the service's is told apart", async () => {
+  await using proxy = await answering(() => [404, { "content-type": "text/html" }, "<h1>Oh</h1>"]);
+  const error = await refusal(createTransport({ url: proxy.url }).create(), "unexpected-answer");
+  assert.deepEqual([error.status, error.problem], [404, undefined]);
+  assert.equal(proxy.requests(), 1, "it is final");
+});
+
+test("a success without a session in it is no success", async () => {
+  await using portal = await answering(() => [200, {}, "Sign in to the network"]);
+  await refusal(createTransport({ url: portal.url }).create(), "unexpected-answer");
+});
+
+test("a gateway's 502 is tried again", async () => {
+  const session = JSON.stringify({ sessionId: unknown });
+  await using proxy = await answering((n) => (n < 3 ? [502, {}, ""] : [200, {}, session]));
+  assert.equal((await createTransport({ url: proxy.url }).create()).sessionId, unknown);
+});
+
+test("a service that never answers costs the time limit and no more", async () => {
+  await using hanging = await answering(() => null);
+  const start = performance.now();
+  await refusal(createTransport({ url: hanging.url, timeout: 200 }).create(), "timeout");
+  assert.ok(performance.now() - start < 2000);
+});
+
+test("a Retry-After beyond the time limit is not waited for", async () => {
+  await using busy = await answering(() => [503, { "retry-after": "30" }, ""]);
+  const error = await refusal(createTransport({ url: busy.url }).create(), "unexpected-answer");
+  assert.equal(error.retryAfter, 30);
+});
+
+test("no server at all is a network failure, and giving up rejects with the reason", async () => {
+  const gone = await answering(() => null);
+  await gone[Symbol.asyncDispose]();
+  await refusal(createTransport({ url: gone.url }).create(), "network");
+  const signal = AbortSignal.abort(new Error("left"));
+  await assert.rejects(createTransport({ url: gone.url }).create({}, { signal }), /left/);
+});

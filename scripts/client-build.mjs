@@ -1,0 +1,58 @@
+// Makes the package @antechamber/client as it is published, in client/dist: JavaScript and types,
+// and a package.json whose exports name them. Inside the workspace everybody runs the sources.
+//
+//   node scripts/client-build.mjs && npm publish client/dist
+import { execFileSync } from "node:child_process";
+import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const source = join(root, "client");
+
+/** The folder of the built package. */
+export const built = join(source, "dist");
+
+/** @typedef {{ exports: Record<string, string>, [name: string]: unknown }} Manifest */
+
+/** The package.json of the sources. */
+export function readManifest() {
+  const text = readFileSync(join(source, "package.json"), "utf8");
+  return /** @type {Manifest} */ (JSON.parse(text));
+}
+
+/** Builds the package anew. */
+export function buildClient() {
+  rmSync(built, { recursive: true, force: true });
+  const tsc = join(root, "node_modules/typescript/bin/tsc");
+  execFileSync(process.execPath, [tsc, "-p", join(source, "tsconfig.build.json")], {
+    stdio: "inherit",
+  });
+  rewriteTypes();
+  writeFileSync(join(built, "package.json"), `${JSON.stringify(publishedManifest(), null, 2)}\n`);
+  copyFileSync(join(source, "README.md"), join(built, "README.md"));
+  copyFileSync(join(root, "LICENSE"), join(built, "LICENSE"));
+}
+
+/** tsc rewrites the import paths of what runs, and leaves those of the types at `.ts`. */
+function rewriteTypes() {
+  for (const name of readdirSync(built, { recursive: true, encoding: "utf8" })) {
+    if (!name.endsWith(".d.ts")) continue;
+    const file = join(built, name);
+    const text = readFileSync(file, "utf8");
+    writeFileSync(file, text.replaceAll(/((?:from|import\() ?"\.{1,2}\/[^"]+)\.ts"/g, '$1.js"'));
+  }
+}
+
+function publishedManifest() {
+  const { private: _, devDependencies: __, exports: sources, ...rest } = readManifest();
+  /** @type {Record<string, { types: string, default: string }>} */
+  const exports = {};
+  for (const [subpath, file] of Object.entries(sources)) {
+    const stem = file.replace("./src/", "./").replace(/\.ts$/, "");
+    exports[subpath] = { types: `${stem}.d.ts`, default: `${stem}.js` };
+  }
+  return { ...rest, engines: { node: ">=20.19" }, exports };
+}
+
+if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) buildClient();

@@ -1,0 +1,49 @@
+// npm run check:client: the package @antechamber/client as it would be published. Every export is
+// there and loads, the entry for browsers is small, publint finds nothing, and nothing is needed
+// beside it.
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { gzipSync } from "node:zlib";
+import { publint } from "publint";
+import { formatMessage } from "publint/utils";
+import { buildClient, built, readManifest } from "./client-build.mjs";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const MAX_BYTES = 4096;
+
+/** What a page of a site loads, minified and compressed: its bytes. */
+function entrySize() {
+  const bun = execFileSync(join(root, "scripts/runtime"), ["bun"], { encoding: "utf8" }).trim();
+  const entry = join(built, "client.js");
+  return gzipSync(execFileSync(bun, ["build", "--minify", "--target=browser", entry]), { level: 9 })
+    .length;
+}
+
+/** What is wrong with the exports: those that do not load. */
+async function brokenExports() {
+  const complaints = [];
+  for (const [subpath, file] of Object.entries(readManifest().exports)) {
+    const module = join(built, file.replace("./src/", "").replace(/\.ts$/, ".js"));
+    try {
+      const loaded = /** @type {object} */ (await import(pathToFileURL(module).href));
+      if (Object.keys(loaded).length === 0) complaints.push(`${subpath}: exports nothing`);
+    } catch (error) {
+      complaints.push(`${subpath}: ${String(error)}`);
+    }
+  }
+  return complaints;
+}
+
+buildClient();
+const { messages, pkg } = await publint({ pkgDir: built, level: "suggestion", pack: false });
+const size = entrySize();
+const complaints = [
+  ...messages.map((message) => formatMessage(message, pkg) ?? message.code),
+  ...(await brokenExports()),
+  ...(pkg?.dependencies ? ["the package has dependencies"] : []),
+  ...(size > MAX_BYTES ? [`the entry for browsers has ${size} bytes, over ${MAX_BYTES}`] : []),
+];
+for (const complaint of complaints) console.error(complaint);
+console.log(`client: ${size} bytes, minified and compressed`);
+if (complaints.length > 0) process.exitCode = 1;
