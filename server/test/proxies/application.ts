@@ -1,0 +1,79 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { folded, identityHeaders } from "./aliases.ts";
+
+/** A request as it arrived behind the proxy. */
+export interface Arrival {
+  readonly method: string;
+  readonly url: string;
+  /** Name and value of every header, in order, duplicates too; a character a byte. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  readonly body: string;
+}
+
+/** The application behind the proxy: it keeps what arrives and answers 200 with a cookie of its own. */
+export interface Application extends AsyncDisposable {
+  readonly port: number;
+  readonly arrivals: readonly Arrival[];
+  /** What has arrived since the last call. */
+  take(): Arrival[];
+}
+
+/** Starts it on a free port. `answer`: what else to answer with, such as the headers of an identity. */
+export async function startApplication(
+  answer: Readonly<Record<string, string>> = { "set-cookie": "basket=7; Path=/" },
+): Promise<Application> {
+  const arrivals: Arrival[] = [];
+  // Larger than what any proxy passes on, so that it is the proxy that is tested.
+  const server = createServer({ maxHeaderSize: 128 * 1024 }, (request, response) => {
+    const chunks: Buffer[] = [];
+    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+    request.on("end", () => {
+      arrivals.push({
+        method: request.method ?? "",
+        url: request.url ?? "",
+        headers: pairs(request.rawHeaders),
+        body: Buffer.concat(chunks).toString("latin1"),
+      });
+      response.writeHead(200, { ...answer, "content-type": "text/plain" }).end("application");
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    port: (server.address() as AddressInfo).port,
+    arrivals,
+    take: () => arrivals.splice(0),
+    async [Symbol.asyncDispose]() {
+      const closed = once(server, "close");
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+function pairs(raw: readonly string[]): (readonly [string, string])[] {
+  return raw.flatMap((name, index) =>
+    index % 2 === 0 ? [[name, raw[index + 1] as string] as const] : [],
+  );
+}
+
+/**
+ * The identity that an arrival carries, by the contract's names in lower case; no value where the
+ * header is absent or empty. Throws when one is there twice or in another spelling.
+ */
+export function identityOf(arrival: Arrival): Record<string, string> {
+  const proper = new Map(identityHeaders.map((name) => [folded(name), name.toLowerCase()]));
+  const found: Record<string, string> = {};
+  for (const [name, value] of arrival.headers) {
+    const known = proper.get(folded(name));
+    if (known === undefined) continue;
+    if (name.toLowerCase() !== known || known in found) {
+      throw new Error(`${name} has arrived: ${JSON.stringify(arrival.headers)}`);
+    }
+    found[known] = Buffer.from(value, "latin1").toString("utf8");
+  }
+  return Object.fromEntries(Object.entries(found).filter(([, value]) => value !== ""));
+}

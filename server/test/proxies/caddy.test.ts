@@ -1,0 +1,22 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { aliases } from "./aliases.ts";
+import { caddy } from "./programs.ts";
+import { proxyContract } from "./proxy-contract.ts";
+import { smuggledThrough } from "./smuggling.ts";
+
+proxyContract(caddy);
+
+test("caddy: it is the clearing line that keeps the other spellings back", async () => {
+  const through = await smuggledThrough(caddy, aliases(), (text) =>
+    text.replace("request_header -Gkc*", ""),
+  );
+  for (const name of ["Gkc_customerid", "Gkc.customerid", "Gkc-Customer-Id", "Gkcagentid"]) {
+    assert.ok(through.includes(name), `${name} is not among ${through.join(" ")}`);
+  }
+});
+
+test("caddy: separators that follow each other do not get a header through", async () => {
+  const names = aliases(["--", "__", "-_", "..", "-.-"]);
+  assert.deepEqual(await smuggledThrough(caddy, names, (text) => text), []);
+});

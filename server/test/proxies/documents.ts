@@ -1,0 +1,23 @@
+import { readFileSync } from "node:fs";
+import { parse } from "yaml";
+
+/** A file of `examples/`, read as YAML. */
+export function exampleDocument(path: string): unknown {
+  return parse(readFileSync(new URL(`../../../examples/${path}`, import.meta.url), "utf8"));
+}
+
+/** Every value below `node` that has this key, in the order of the document. */
+export function allValues(node: unknown, key: string): unknown[] {
+  if (typeof node !== "object" || node === null) return [];
+  return Object.entries(node).flatMap(([name, value]) => [
+    ...(name === key ? [value as unknown] : []),
+    ...allValues(value, key),
+  ]);
+}
+
+/** The only such value; throws when there is none or another. */
+export function onlyValue(node: unknown, key: string): unknown {
+  const [value, ...others] = allValues(node, key);
+  if (value === undefined || others.length > 0) throw new Error(`${key}: one was expected`);
+  return value;
+}

@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import { test } from "node:test";
+import { startAntechamber } from "./antechamber.ts";
+import { identityOf } from "./application.ts";
+import { startProxy } from "./proxy-process.ts";
+import { asHeaders, cookieOf, only, portsOf, type Stage, until } from "./stage.ts";
+import { sessionCookie, visit } from "./visitor.ts";
+
+/** Without Antechamber's yes nothing reaches the application. */
+export function failureContract(proxyName: string, stage: () => Stage): void {
+  test(`${proxyName}: mode required: without a session the client gets a 401 and the application nothing`, async () => {
+    const { program, application } = stage();
+    await using strict = await startAntechamber({ ANTECHAMBER_FORWARD_AUTH: "required" });
+    await using guarded = await startProxy(program, portsOf(strict, application));
+    for (const headers of [[], ["Cookie: sessionId=unknown", "gkc-customerId: alice"]]) {
+      const answer = await visit(guarded.port, "/", { headers });
+      assert.equal(answer.status, 401);
+      assert.equal(sessionCookie(answer), undefined);
+    }
+    assert.deepEqual(application.take(), []);
+    const session = await strict.createSession({ customerId: "erin" });
+    const answer = await visit(guarded.port, "/", { headers: [cookieOf(session)] });
+    assert.equal(answer.status, 200);
+    assert.deepEqual(identityOf(only(application)), asHeaders(session));
+  });
+
+  test(`${proxyName}: while Antechamber is stopped, hangs or refuses, nothing reaches the application`, async () => {
+    const { program, application } = stage();
+    await using fragile = await startAntechamber();
+    await using dependent = await startProxy(program, portsOf(fragile, application));
+    const session = await fragile.createSession({ customerId: "frank" });
+    const headers = [cookieOf(session), "gkc-customerId: mallory"];
+    const refused = async () => {
+      for (const options of [{ headers }, { headers, method: "POST", body: "order" }]) {
+        const answer = await visit(dependent.port, "/", options);
+        assert.ok(answer.status >= 500 && answer.status <= 504, `${answer.status}`);
+        assert.equal(sessionCookie(answer), undefined);
+        assert.doesNotMatch(JSON.stringify([...answer.headers, answer.body]), /frank|mallory/);
+      }
+      assert.deepEqual(application.take(), []);
+    };
+    assert.equal((await visit(dependent.port, "/", { headers })).status, 200);
+    assert.deepEqual(identityOf(only(application)), asHeaders(session));
+
+    // It listens, accepts and never answers.
+    process.kill(fragile.server.pid, "SIGSTOP");
+    await refused();
+    process.kill(fragile.server.pid, "SIGCONT");
+    await until("it answers again", async () => {
+      const answer = await visit(dependent.port, "/", { headers });
+      return answer.status === 200;
+    });
+    application.take();
+    await fragile.server.kill("SIGKILL");
+    await refused();
+
+    const overloaded = createServer((_, response) => response.writeHead(503).end("{}"));
+    await using _ = await listen(overloaded, fragile.port);
+    await refused();
+  });
+}
+
+async function listen(server: Server, port: number): Promise<AsyncDisposable> {
+  server.listen(port, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    async [Symbol.asyncDispose]() {
+      const closed = once(server, "close");
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}

@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { openConnection } from "../support/raw-http.ts";
+import { aliases, identityHeaders } from "./aliases.ts";
+import { identityOf } from "./application.ts";
+import { smuggled } from "./smuggling.ts";
+import { asHeaders, cookieOf, only, recorded, type Stage } from "./stage.ts";
+import { sessionCookie, visit, visitText } from "./visitor.ts";
+
+/** The longest ids there are, of the longest characters: 4 KiB of headers in all. */
+const LONGEST = "\u{1f511}".repeat(256);
+
+/** Whose a request is, and that its sender has no say in it. */
+export function identityContract(proxyName: string, stage: () => Stage): void {
+  test(`${proxyName}: a request arrives with the identity of its session, wherever the id is`, async () => {
+    const { antechamber, application, proxy } = stage();
+    const ids = { customerId: "Jürgen {env.HOME} $host", agentId: "7", visitId: "v-1" };
+    const session = await antechamber.createSession({ ...ids, globalVisitId: "g 日本" });
+    for (const [path, header] of [
+      ["/", cookieOf(session)],
+      ["/", `gkc-sessionId: ${session.sessionId}`],
+      [`/?a=b&sessionId=${session.sessionId}`, "Cookie: sessionId=unknown"],
+    ] as const) {
+      const answer = await visit(proxy.port, path, { headers: [header] });
+      assert.equal(answer.status, 200, proxy.log());
+      assert.equal(sessionCookie(answer), undefined);
+      const arrival = only(application);
+      assert.equal(arrival.url, path);
+      assert.deepEqual(identityOf(arrival), asHeaders(session));
+    }
+  });
+
+  test(`${proxyName}: the longest ids arrive`, async () => {
+    const { antechamber, application, proxy } = stage();
+    const [customerId, agentId] = [LONGEST, LONGEST];
+    const visitId = `${LONGEST.slice(2)}1`;
+    const session = await antechamber.createSession({
+      ...{ customerId, agentId, visitId, globalVisitId: LONGEST },
+    });
+    const answer = await visit(proxy.port, "/", { headers: [cookieOf(session)] });
+    assert.equal(answer.status, 200, proxy.log());
+    assert.deepEqual(identityOf(only(application)), asHeaders(session));
+  });
+
+  test(`${proxyName}: a client's own identity headers arrive in no spelling, once or twice`, async () => {
+    const { antechamber } = stage();
+    const session = await antechamber.createSession({ visitId: "spellings" });
+    for (const headers of [[], [cookieOf(session)]]) {
+      assert.deepEqual(await smuggled(stage(), aliases(), headers), []);
+    }
+  });
+
+  test(`${proxyName}: a client cannot have the identity removed as a hop's own header`, async () => {
+    const { antechamber, application, proxy } = stage();
+    const session = await antechamber.createSession({ customerId: "alice" });
+    const connection = `Connection: keep-alive, ${identityHeaders.join(", ")}`;
+    const headers = [cookieOf(session), connection];
+    assert.equal((await visit(proxy.port, "/", { headers })).status, 200);
+    assert.deepEqual(identityOf(only(application)), asHeaders(session));
+  });
+
+  test(`${proxyName}: visitors at the same time, on kept connections, get each their own identity`, async () => {
+    const { antechamber, application, proxy } = stage();
+    const visitors = 40;
+    const requests = 10;
+    await Promise.all(
+      Array.from({ length: visitors }, async (_, visitor) => {
+        const session = await antechamber.createSession({ customerId: `customer ${visitor}` });
+        await using connection = await openConnection(proxy.port);
+        for (let at = 0; at < requests; at++) {
+          const path = `/${session.sessionId}`;
+          connection.send(visitText(path, { headers: [cookieOf(session)] }));
+          assert.equal((await connection.response()).status, 200);
+        }
+        const mine = application.arrivals.filter(({ url }) => url === `/${session.sessionId}`);
+        assert.equal(mine.length, requests);
+        for (const arrival of mine) assert.deepEqual(identityOf(arrival), asHeaders(session));
+        assert.equal((await recorded(antechamber, session.sessionId, requests)).length, requests);
+      }),
+    );
+    application.take();
+  });
+}

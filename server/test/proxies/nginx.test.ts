@@ -1,0 +1,25 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { aliases } from "./aliases.ts";
+import { nginx } from "./programs.ts";
+import { proxyContract } from "./proxy-contract.ts";
+import { smuggledThrough } from "./smuggling.ts";
+
+const CLEARING = /^proxy_set_header gkc\S+ "";\n/gm;
+const acceptUnderscores = (text: string) =>
+  text.replace("underscores_in_headers off;", "underscores_in_headers on;");
+
+proxyContract(nginx);
+
+test("nginx: with underscores_in_headers on, spellings with underscores do not arrive either", async () => {
+  assert.deepEqual(await smuggledThrough(nginx, aliases(), acceptUnderscores), []);
+});
+
+test("nginx: it is the clearing lines that keep the other spellings back", async () => {
+  const through = await smuggledThrough(nginx, aliases(), (text) =>
+    acceptUnderscores(text.replaceAll(CLEARING, "")),
+  );
+  for (const name of ["gkc_customerId", "gkc-customer-Id", "GKCAGENTID", "Gkc_Global-VisitId"]) {
+    assert.ok(through.includes(name), `${name} is not among ${through.join(" ")}`);
+  }
+});

@@ -1,0 +1,40 @@
+import type { ProxyProgram } from "./proxy-process.ts";
+
+/** The frame around the example that a distribution's own nginx.conf is otherwise. */
+const nginxFrame = `
+${process.getuid?.() === 0 ? "user root;" : ""}
+worker_processes 1;
+pid nginx.pid;
+error_log stderr info;
+events {}
+http {
+  access_log off;
+  client_body_temp_path body;
+  proxy_temp_path proxy;
+  fastcgi_temp_path fastcgi;
+  uwsgi_temp_path uwsgi;
+  scgi_temp_path scgi;
+  include antechamber.conf;
+}
+`;
+
+/** nginx in the foreground, everything of its own in one folder. */
+export const nginx: ProxyProgram = {
+  example: "nginx",
+  main: { name: "nginx.conf", text: nginxFrame },
+  command: (folder) => [
+    "nginx",
+    ...["-c", `${folder}/nginx.conf`, "-p", folder, "-e", "stderr", "-g", "daemon off;"],
+  ],
+};
+
+/** Caddy without its administration port and without certificates. */
+export const caddy: ProxyProgram = {
+  example: "caddy",
+  main: { name: "main", text: "{\n\tadmin off\n\tauto_https off\n}\nimport Caddyfile\n" },
+  command: (folder) => [
+    "caddy",
+    ...["run", "--config", `${folder}/main`, "--adapter", "caddyfile"],
+  ],
+  env: (folder) => ({ XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder, HOME: folder }),
+};

@@ -1,0 +1,22 @@
+import { after, before } from "node:test";
+import { failureContract } from "./failure-contract.ts";
+import { identityContract } from "./identity-contract.ts";
+import { passageContract } from "./passage-contract.ts";
+import type { ProxyProgram } from "./proxy-process.ts";
+import { openStage, type Stage } from "./stage.ts";
+
+/**
+ * What the examples promise, proved on the real program with the very file: the suite of every
+ * proxy that is put before an application.
+ */
+export function proxyContract(program: ProxyProgram): void {
+  let stage: Stage;
+  before(async () => {
+    stage = await openStage(program);
+  });
+  after(() => stage[Symbol.asyncDispose]());
+  const current = () => stage;
+  identityContract(program.example, current);
+  passageContract(program.example, current);
+  failureContract(program.example, current);
+}

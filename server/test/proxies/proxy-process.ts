@@ -1,0 +1,139 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { type AddressInfo, connect, createServer } from "node:net";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type TemporaryDirectory, temporaryDirectory } from "../support/temporary-directory.ts";
+
+/** The ports that a proxy is told about. */
+export interface Ports {
+  readonly antechamber: number;
+  readonly application: number;
+}
+
+/** A real proxy with the example's configuration; `await using` ends it and removes its folder. */
+export interface RunningProxy extends AsyncDisposable {
+  readonly port: number;
+  /** Everything that it has printed. */
+  log(): string;
+}
+
+/** How one of the proxies is started. */
+export interface ProxyProgram {
+  /** Its folder in `examples/`. */
+  readonly example: string;
+  /** A file that the example is included by, if it is not started by itself. */
+  readonly main: { readonly name: string; readonly text: string };
+  readonly command: (folder: string) => readonly [program: string, ...args: string[]];
+  readonly env?: (folder: string) => Readonly<Record<string, string>>;
+}
+
+/** Changes to an example's text, to see what it would be without a line. */
+export type Edit = (text: string) => string;
+
+const examples = fileURLToPath(new URL("../../../examples/", import.meta.url));
+
+/** The ports in the examples, each of which stands in one place. */
+const examplePorts = { listen: ":8000", antechamber: ":8080", application: ":3000" } as const;
+
+const ATTEMPTS = 5;
+const START_TIMEOUT = 20_000;
+
+/** Starts a proxy on a free port with the files of its example, the ports in them replaced. */
+export async function startProxy(
+  program: ProxyProgram,
+  ports: Ports,
+  edit: Edit = (text) => text,
+): Promise<RunningProxy> {
+  for (let attempt = 1; ; attempt++) {
+    const port = await freePort();
+    const folder = temporaryDirectory();
+    writeExample(program, { ...ports, listen: port }, folder.path, edit);
+    const proxy = await run(program, port, folder);
+    if (proxy !== undefined) return proxy;
+    // Somebody else may have taken the port meanwhile.
+    if (attempt === ATTEMPTS) throw new Error(`${program.example} does not start`);
+  }
+}
+
+function writeExample(
+  { example, main }: ProxyProgram,
+  ports: Record<keyof typeof examplePorts, number>,
+  folder: string,
+  edit: Edit,
+): void {
+  cpSync(join(examples, example), folder, { recursive: true });
+  for (const name of readdirSync(folder)) {
+    const file = join(folder, name);
+    let text = edit(readFileSync(file, "utf8"));
+    for (const [who, port] of Object.entries(examplePorts)) {
+      if (text.split(port).length > 2) throw new Error(`${port} is in ${name} twice`);
+      text = text.replace(port, `:${ports[who as keyof typeof examplePorts]}`);
+    }
+    writeFileSync(file, text);
+  }
+  writeFileSync(join(folder, main.name), main.text);
+}
+
+async function run(
+  program: ProxyProgram,
+  port: number,
+  folder: TemporaryDirectory,
+): Promise<RunningProxy | undefined> {
+  const [command, ...args] = program.command(folder.path);
+  const child = spawn(command, args, {
+    cwd: folder.path,
+    env: { ...process.env, ...program.env?.(folder.path) },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let log = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      log += text;
+    });
+  }
+  const closed = once(child, "close").catch((error: unknown) => {
+    log += String(error);
+  });
+  const end = async () => {
+    child.kill("SIGTERM");
+    const late = setTimeout(() => child.kill("SIGKILL"), 5000);
+    await closed;
+    clearTimeout(late);
+    folder.remove();
+  };
+  if (await listens(child, port)) return { port, log: () => log, [Symbol.asyncDispose]: end };
+  await end();
+  if (/in use/i.test(log)) return undefined;
+  throw new Error(`${program.example} does not start: ${log}`);
+}
+
+/** Waits until the port answers; false when the process has ended or does not come up. */
+async function listens(child: ChildProcess, port: number): Promise<boolean> {
+  const deadline = Date.now() + START_TIMEOUT;
+  while (Date.now() < deadline && child.exitCode === null && child.signalCode === null) {
+    if (child.pid === undefined) return false;
+    if (await connects(port)) return child.exitCode === null;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return false;
+}
+
+function connects(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+    socket.once("connect", () => socket.destroy());
+  });
+}
+
+/** A port that nobody listens on at this moment. */
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}

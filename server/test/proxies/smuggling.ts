@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { FORGED } from "./aliases.ts";
+import type { Edit, ProxyProgram } from "./proxy-process.ts";
+import { openStage, type Stage } from "./stage.ts";
+import { visit } from "./visitor.ts";
+
+/** Fewer than any proxy's limit on the headers of a request. */
+const HEADERS_AT_ONCE = 60;
+
+/** Sends every spelling of every identity header, each twice; gives those that came through. */
+export async function smuggled(
+  { proxy, application }: Pick<Stage, "proxy" | "application">,
+  names: readonly string[],
+  headers: readonly string[] = [],
+): Promise<string[]> {
+  application.take();
+  for (let from = 0; from < names.length; from += HEADERS_AT_ONCE) {
+    const forged = names
+      .slice(from, from + HEADERS_AT_ONCE)
+      .flatMap((name) => [`${name}: ${FORGED}`, `${name}: ${FORGED} again`]);
+    const answer = await visit(proxy.port, "/", { headers: [...headers, ...forged] });
+    assert.equal(answer.status, 200, proxy.log());
+  }
+  return application
+    .take()
+    .flatMap((arrival) => arrival.headers)
+    .filter(([, value]) => value.includes(FORGED))
+    .map(([name]) => name);
+}
+
+/** What is smuggled through an edited example: what each of its lines is worth. */
+export async function smuggledThrough(
+  program: ProxyProgram,
+  names: readonly string[],
+  edit: Edit,
+): Promise<string[]> {
+  await using stage = await openStage(program, edit);
+  return await smuggled(stage, names);
+}
