@@ -1,0 +1,54 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { type Antechamber, startAntechamber } from "./antechamber.ts";
+import { createSite } from "./site.ts";
+
+/** A help centre that answers. */
+export interface HelpCentre {
+  readonly url: string;
+  /** Answers what is under way, delivers the last records, and ends what was started. */
+  close(): Promise<void>;
+}
+
+export interface HelpCentreOptions {
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** An Antechamber that runs already and allows the site's origin; by default one is started. */
+  readonly antechamberUrl?: string | undefined;
+}
+
+/** Milliseconds that requests under way have to end when the site closes. */
+const PATIENCE = 3000;
+
+/** Starts the site, on this machine's own address alone, and what it needs. */
+export async function startHelpCentre(options: HelpCentreOptions): Promise<HelpCentre> {
+  const server = createServer();
+  server.listen(options.port, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  // The port comes first: Antechamber has to know which pages may call it.
+  const origins = [`http://127.0.0.1:${port}`, `http://localhost:${port}`];
+  let own: Antechamber | undefined;
+  try {
+    if (options.antechamberUrl === undefined) own = await startAntechamber(origins);
+  } catch (error) {
+    server.close();
+    throw error;
+  }
+  const site = createSite(options.antechamberUrl ?? own?.url ?? "");
+  server.on("request", site.app);
+  return {
+    url: `http://127.0.0.1:${port}`,
+    async close() {
+      const closed = once(server, "close");
+      server.close();
+      server.closeIdleConnections();
+      const impatience = setTimeout(() => server.closeAllConnections(), PATIENCE);
+      await closed;
+      clearTimeout(impatience);
+      await site.close();
+      await own?.close();
+    },
+  };
+}

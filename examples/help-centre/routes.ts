@@ -1,0 +1,114 @@
+import { type Delivery, sessionOf } from "@antechamber/client/express";
+import type { Transport } from "@antechamber/client/transport";
+import { type Request, type Response, Router } from "express";
+import { articleOf } from "./articles.ts";
+import { customerOf } from "./customers.ts";
+import { articlePage, homePage, messagePage, searchPage } from "./pages/help.ts";
+import type { Page } from "./pages/layout.ts";
+import { signInPage } from "./pages/sign-in.ts";
+import { agentPage, agentVisitPage, visitPage } from "./pages/visit.ts";
+import { MAX_SEARCH, search } from "./search.ts";
+import { readTimeline, type VisitTimeline } from "./timeline.ts";
+import type { Visits } from "./visits.ts";
+
+/** Sends a page to whoever asked for it. */
+export type Show = (request: Request, response: Response, page: Page, status?: number) => void;
+
+interface VisitParts {
+  readonly show: Show;
+  readonly transport: Pick<Transport, "timeline">;
+  readonly middleware: Delivery;
+  readonly visits: Visits;
+}
+
+const away = messagePage(
+  "Not at the moment",
+  "This needs to know your visit, which it does not right now. The articles are all there.",
+);
+const unknown = messagePage("Not found", "There is no such page.");
+
+/** What needs nothing but the articles. */
+export function createHelpPages(show: Show): Router {
+  return Router()
+    .get("/", (request, response) => show(request, response, homePage()))
+    .get("/search", (request, response) => {
+      const { q } = request.query;
+      const terms = typeof q === "string" ? q.slice(0, MAX_SEARCH).trim() : "";
+      show(request, response, searchPage(terms, search(terms)));
+    })
+    .get("/articles/:slug", (request, response) => {
+      const article = articleOf(request.params.slug);
+      if (article === undefined) show(request, response, unknown, 404);
+      else show(request, response, articlePage(article));
+    });
+}
+
+/** Who the visitor is, and what they did. Express 5 hears of handlers that reject. */
+export function createVisitPages(parts: VisitParts): Router {
+  const { show } = parts;
+  return Router()
+    .get("/visit", (request, response) => showVisit(parts, request, response))
+    .get("/sign-in", (request, response) => {
+      show(request, response, signInPage(customerOf(sessionOf(request)?.customerId)));
+    })
+    .post("/sign-in", (request, response) => signIn(parts, request, response))
+    .post("/sign-out", (_request, response) => {
+      // The next request comes without a session and gets a new one. The old one expires by itself.
+      response.clearCookie("sessionId", { path: "/", sameSite: "lax" });
+      response.redirect(303, "/");
+    });
+}
+
+/** What the shop's agents see. */
+export function createAgentPages(parts: VisitParts): Router {
+  const { show, visits } = parts;
+  return Router()
+    .get("/agent", (request, response) => show(request, response, agentPage(visits.list())))
+    .get("/agent/visits/:number", (request, response) =>
+      showAgent(parts, Number(request.params.number), request, response),
+    );
+}
+
+async function showVisit(parts: VisitParts, request: Request, response: Response): Promise<void> {
+  const session = sessionOf(request);
+  const timeline = session === null ? undefined : await latest(parts, session.sessionId);
+  if (timeline === undefined) parts.show(request, response, away, 503);
+  else parts.show(request, response, visitPage(timeline));
+}
+
+async function signIn(parts: VisitParts, request: Request, response: Response): Promise<void> {
+  const { customer: id } = (request.body ?? {}) as { readonly customer?: unknown };
+  const customer = customerOf(id);
+  const session = sessionOf(request);
+  if (customer === undefined) return parts.show(request, response, signInPage(undefined), 400);
+  const isDone = await session?.identify({ customerId: customer.id });
+  if (session === null || !isDone) return parts.show(request, response, away, 503);
+  parts.visits.saw(session);
+  response.redirect(303, "/visit");
+}
+
+async function showAgent(
+  parts: VisitParts,
+  number: number,
+  request: Request,
+  response: Response,
+): Promise<void> {
+  const visit = parts.visits.find(number);
+  if (visit === undefined) return parts.show(request, response, unknown, 404);
+  const timeline = await latest(parts, visit.sessionId);
+  if (timeline === undefined) parts.show(request, response, away, 503);
+  else parts.show(request, response, agentVisitPage(visit, timeline));
+}
+
+/** The timeline with everything until now; `undefined` when Antechamber does not answer. */
+async function latest(
+  { transport, middleware }: VisitParts,
+  sessionId: string,
+): Promise<VisitTimeline | undefined> {
+  try {
+    await middleware.flush();
+    return await readTimeline(transport, sessionId);
+  } catch {
+    return undefined;
+  }
+}

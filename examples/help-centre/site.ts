@@ -1,0 +1,111 @@
+import { fileURLToPath } from "node:url";
+import { sessionOf, sessions } from "@antechamber/client/express";
+import { createTransport } from "@antechamber/client/transport";
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
+import { customerOf } from "./customers.ts";
+import { messagePage } from "./pages/help.ts";
+import { layout } from "./pages/layout.ts";
+import { createAgentPages, createHelpPages, createVisitPages, type Show } from "./routes.ts";
+import { sameOriginOnly } from "./same-origin.ts";
+import { createScripts } from "./scripts.ts";
+import { createVisits } from "./visits.ts";
+
+/** The help centre as an Express application. */
+export interface Site {
+  readonly app: Express;
+  /** Delivers the last records. */
+  close(): Promise<void>;
+}
+
+const assets = fileURLToPath(new URL("./assets/", import.meta.url));
+
+/** `antechamberUrl`: where the server and the browsers find Antechamber, both of them. */
+export function createSite(antechamberUrl: string): Site {
+  const middleware = sessions({
+    url: antechamberUrl,
+    service: "help-centre",
+    // On a machine that does much else, the first answer may take longer than the default allows.
+    deadline: 1000,
+    // The script in the pages records in the same session.
+    cookie: { httpOnly: false },
+    // Not the query: a link must not choose its reader's session.
+    sources: ["header", "cookie"],
+    // What is no part of a visit: files, and the agents who look at it.
+    ignore: ["/assets", "/scripts", "/agent"],
+    onError: createReporter(),
+  });
+  const transport = createTransport({ url: antechamberUrl, timeout: 2000 });
+  const visits = createVisits();
+  const show: Show = (request, response, page, status = 200) => {
+    const customer = customerOf(sessionOf(request)?.customerId);
+    const html = layout(page, { customer, antechamberUrl, path: request.path });
+    response.status(status).set("cache-control", "no-store").type("html").send(html);
+  };
+  const note: RequestHandler = (request, _response, next) => {
+    const session = sessionOf(request);
+    if (session !== null) visits.saw(session);
+    next();
+  };
+
+  const app = express();
+  app.disable("x-powered-by");
+  app.use(secured(antechamberUrl));
+  app.use("/assets", express.static(assets));
+  app.use("/scripts", createScripts());
+  app.use(middleware, note, sameOriginOnly, express.urlencoded({ limit: "1kb" }));
+  app.use(createHelpPages(show));
+  app.use(createVisitPages({ show, transport, middleware, visits }));
+  app.use(createAgentPages({ show, transport, middleware, visits }));
+  app.use((request, response) => {
+    show(request, response, messagePage("Not found", "There is no such page."), 404);
+  });
+  app.use(brokenPage(show));
+  return { app, close: () => middleware.close() };
+}
+
+/** The browser runs nothing but the site's own files, and calls nobody but the site and Antechamber. */
+function secured(antechamberUrl: string): RequestHandler {
+  const policy = [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self'",
+    `connect-src 'self' ${new URL(antechamberUrl).origin}`,
+    "form-action 'self'",
+    "base-uri 'none'",
+    "frame-ancestors 'none'",
+  ].join("; ");
+  return (_request, response, next) => {
+    response.set({
+      "content-security-policy": policy,
+      "x-content-type-options": "nosniff",
+      "referrer-policy": "same-origin",
+    });
+    next();
+  };
+}
+
+/** Says once that Antechamber is away, and not again for a minute. */
+function createReporter(): (error: unknown) => void {
+  let quietUntil = 0;
+  return (error) => {
+    if (Date.now() < quietUntil) return;
+    quietUntil = Date.now() + 60_000;
+    console.error(`Going on without Antechamber: ${String(error)}`);
+  };
+}
+
+function brokenPage(show: Show): ErrorRequestHandler {
+  return (error, request, response, next) => {
+    if (response.headersSent) return next(error);
+    const status = statusOf(error);
+    if (status >= 500) console.error(error);
+    show(request, response, messagePage("That did not work", "Please try it again."), status);
+  };
+}
+
+/** Errors of Express and of its body parser know their status. */
+function statusOf(error: unknown): number {
+  const status = error instanceof Error && "status" in error ? error.status : undefined;
+  return typeof status === "number" ? status : 500;
+}

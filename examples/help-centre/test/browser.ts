@@ -1,0 +1,85 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { type BrowserContext, chromium, type Page } from "playwright-core";
+
+/** A visitor's browser, which complains of what no page of the site may do. */
+export interface Visitor extends AsyncDisposable {
+  readonly context: BrowserContext;
+  /** Opens a tab. */
+  open(path: string): Promise<Page>;
+  /** The id in the cookie `sessionId`. */
+  sessionId(): Promise<string | undefined>;
+  /** Everything that went wrong in the pages: errors, refusals by the policy, dialogs. */
+  readonly complaints: readonly string[];
+  /** The hosts that were called. */
+  readonly hosts: ReadonlySet<string>;
+}
+
+const flags = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
+/** Starts Chromium for a visitor of the site at `url`. */
+export async function startVisitor(url: string): Promise<Visitor> {
+  const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: flags });
+  const context = await browser.newContext({
+    baseURL: url,
+    viewport: { width: 880, height: 900 },
+  });
+  const complaints: string[] = [];
+  const hosts = new Set<string>();
+  context.on("request", (request) => hosts.add(new URL(request.url()).hostname));
+  context.on("weberror", (error) => complaints.push(String(error.error())));
+  context.on("console", (message) => {
+    if (message.type() === "error") complaints.push(message.text());
+  });
+  context.on("dialog", (dialog) => {
+    complaints.push(`dialog ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  return {
+    context,
+    complaints,
+    hosts,
+    async open(path) {
+      const page = await context.newPage();
+      await page.goto(path);
+      return page;
+    },
+    async sessionId() {
+      const cookies = await context.cookies(url);
+      return cookies.find(({ name }) => name === "sessionId")?.value;
+    },
+    [Symbol.asyncDispose]: () => browser.close(),
+  };
+}
+
+/** What a timeline on a page says: the parts' headings, and their lines without the times. */
+export async function timelineOf(page: Page): Promise<Record<string, string[]>> {
+  const parts: Record<string, string[]> = {};
+  for (const part of await page.locator(".part").all()) {
+    const lines = await part.locator("li p").allInnerTexts();
+    parts[await part.locator("h2").innerText()] = lines.map((line) => line.split("\n")[0] ?? "");
+  }
+  return parts;
+}
+
+/** Pictures of a page: in the light, in the dark, and on a small screen. */
+export async function photograph(page: Page, folder: string): Promise<void> {
+  mkdirSync(folder, { recursive: true });
+  const size = page.viewportSize() ?? { width: 880, height: 900 };
+  const shoot = (name: string) => page.screenshot({ path: join(folder, name), fullPage: true });
+  await shoot("light.png");
+  await page.emulateMedia({ colorScheme: "dark" });
+  await shoot("dark.png");
+  await page.emulateMedia({ colorScheme: "light" });
+  await page.setViewportSize({ width: 360, height: 740 });
+  await shoot("small.png");
+  await page.setViewportSize(size);
+}

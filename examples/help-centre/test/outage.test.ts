@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { startServer } from "../../../server/test/support/server-process.ts";
+import { startHelpCentre } from "../help-centre.ts";
+
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+  readonly cookie: string | null;
+}
+
+async function ask(url: string, cookie = ""): Promise<Answer> {
+  const response = await fetch(url, { headers: { cookie } });
+  const text = await response.text();
+  return { status: response.status, text, cookie: response.headers.get("set-cookie") };
+}
+
+function signIn(url: string, headers: Record<string, string>): Promise<Response> {
+  const body = new URLSearchParams({ customer: "customer-1001" });
+  return fetch(`${url}/sign-in`, { method: "POST", body, headers, redirect: "manual" });
+}
+
+test("without Antechamber the help is still there, and the visit says that it is not", async () => {
+  await using antechamber = await startServer();
+  const site = await startHelpCentre({ port: 0, antechamberUrl: antechamber.url });
+  try {
+    const cookie = (await ask(site.url)).cookie?.split(";")[0] ?? "";
+    assert.match(cookie, /^sessionId=[\w-]{40}$/);
+    assert.equal((await ask(`${site.url}/visit`, cookie)).status, 200);
+    await antechamber.kill("SIGKILL");
+
+    for (const path of ["/", "/search?q=refund", "/articles/return-an-order", "/sign-in"]) {
+      const startedAt = performance.now();
+      const { status, text, cookie: set } = await ask(site.url + path, cookie);
+      assert.equal(status, 200);
+      assert.match(text, /<h1>/);
+      assert.equal(set, null, "the visitor keeps the session for later");
+      assert.ok(performance.now() - startedAt < 5000);
+    }
+    const visit = await ask(`${site.url}/visit`, cookie);
+    assert.equal(visit.status, 503);
+    assert.match(visit.text, /Not at the moment/);
+    assert.equal((await signIn(site.url, { cookie })).status, 503);
+  } finally {
+    await site.close();
+  }
+});
+
+test("a form that another site sends signs nobody in", async () => {
+  await using antechamber = await startServer();
+  const site = await startHelpCentre({ port: 0, antechamberUrl: antechamber.url });
+  try {
+    const cookie = (await ask(site.url)).cookie?.split(";")[0] ?? "";
+    const others = [{ "sec-fetch-site": "cross-site" }, { origin: "https://evil.example" }];
+    for (const headers of others) {
+      assert.equal((await signIn(site.url, { cookie, ...headers })).status, 403);
+    }
+    assert.match((await ask(`${site.url}/`, cookie)).text, /href="\/sign-in"/);
+    assert.equal((await signIn(site.url, { cookie, origin: site.url })).status, 303);
+    assert.match((await ask(`${site.url}/`, cookie)).text, /Ada Moreno/);
+  } finally {
+    await site.close();
+  }
+});

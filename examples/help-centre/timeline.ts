@@ -1,0 +1,79 @@
+import type {
+  LifeEntry,
+  RequestEntry,
+  Timeline,
+  TimelineEntry,
+} from "@antechamber/client/protocol";
+import type { Transport } from "@antechamber/client/transport";
+
+/** A stretch of a visit in which it was clear, or not, who the visitor is. */
+export interface Part {
+  /** `null` while nobody knew. */
+  readonly customerId: string | null;
+  /** What began it: the session's creation, or the sign-in. */
+  readonly beginning: LifeEntry | null;
+  readonly entries: readonly TimelineEntry[];
+}
+
+/** A whole timeline, as far as it is shown. */
+export interface VisitTimeline {
+  readonly parts: readonly Part[];
+  readonly total: number;
+  readonly startedAt: string | null;
+}
+
+/** Pages of 1,000 entries that are read at most. */
+const MAX_PAGES = 5;
+
+/** Reads the timeline of a session. Rejects with a `ProblemError`. */
+export async function readTimeline(
+  transport: Pick<Transport, "timeline">,
+  sessionId: string,
+): Promise<VisitTimeline> {
+  const entries: TimelineEntry[] = [];
+  let page: Timeline | undefined;
+  for (let count = 0; count < MAX_PAGES && page?.next !== null; count++) {
+    page = await transport.timeline(sessionId, { after: page?.next, limit: 1000 });
+    entries.push(...page.records);
+  }
+  const [first] = entries;
+  return {
+    parts: partsOf(entries),
+    total: page?.total ?? 0,
+    startedAt: first === undefined ? null : timeOf(first),
+  };
+}
+
+/** When an entry happened, ISO 8601. */
+export function timeOf(entry: TimelineEntry): string {
+  return entry.type === "request" ? entry.startedAt : entry.at;
+}
+
+/**
+ * The parts of a timeline. It is in the order of arrival; the browser and the server send theirs in
+ * batches, so within a part the requests are put in the order in which they were made.
+ */
+function partsOf(entries: readonly TimelineEntry[]): readonly Part[] {
+  const parts: { customerId: string | null; beginning: LifeEntry | null; all: TimelineEntry[] }[] =
+    [];
+  for (const entry of entries) {
+    const current = parts.at(-1);
+    if (current !== undefined && current.customerId === entry.customerId) current.all.push(entry);
+    else if (entry.type === "request")
+      parts.push({ customerId: entry.customerId, beginning: null, all: [entry] });
+    else parts.push({ customerId: entry.customerId, beginning: entry, all: [] });
+  }
+  return parts.map(({ customerId, beginning, all }) => ({
+    customerId,
+    beginning,
+    entries: [...all.filter(isRequest).toSorted(byTime), ...all.filter((one) => !isRequest(one))],
+  }));
+}
+
+function isRequest(entry: TimelineEntry): entry is RequestEntry {
+  return entry.type === "request";
+}
+
+function byTime(one: RequestEntry, other: RequestEntry): number {
+  return one.startedAt < other.startedAt ? -1 : Number(one.startedAt > other.startedAt);
+}

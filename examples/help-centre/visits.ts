@@ -1,0 +1,40 @@
+import type { RequestSession } from "@antechamber/client/express";
+
+/** A visit as the agents' list shows it. */
+export interface Visit {
+  /** Stands for the session's id in addresses, where an id would end in logs and histories. */
+  readonly number: number;
+  readonly sessionId: string;
+  readonly customerId: string | null;
+  readonly createdAt: string;
+  /** ISO 8601. */
+  readonly lastSeenAt: string;
+}
+
+/** The latest visits, in memory: a list for the example's agents. */
+export interface Visits {
+  saw(session: RequestSession): void;
+  /** The one that was seen last at the head. */
+  list(): readonly Visit[];
+  find(number: number): Visit | undefined;
+}
+
+const KEPT = 50;
+
+export function createVisits(): Visits {
+  const visits = new Map<string, Visit>();
+  let count = 0;
+  return {
+    saw({ sessionId, customerId, createdAt }) {
+      const number = visits.get(sessionId)?.number ?? ++count;
+      const lastSeenAt = new Date().toISOString();
+      // Deleted first, so that the map stays in the order of the last sight.
+      visits.delete(sessionId);
+      visits.set(sessionId, { number, sessionId, customerId, createdAt, lastSeenAt });
+      const [oldest] = visits.keys();
+      if (visits.size > KEPT && oldest !== undefined) visits.delete(oldest);
+    },
+    list: () => [...visits.values()].toReversed(),
+    find: (number) => visits.values().find((visit) => visit.number === number),
+  };
+}
