@@ -1,5 +1,13 @@
 import { DISTURBED } from "./measure.ts";
-import { best, type Figure, middleFigure, type Results, ratio, ratioOf } from "./results.ts";
+import {
+  best,
+  type Figure,
+  middleFigure,
+  type Results,
+  ratio,
+  ratioOf,
+  recordingRatio,
+} from "./results.ts";
 import type { Operation } from "./subject.ts";
 
 /** A figure that the service has to reach. */
@@ -10,7 +18,7 @@ export type Bar = {
   /** Absent, as `holds`, where this run did not measure it. */
   reached?: number;
   holds?: boolean;
-  unit: "" | " ms" | " bytes";
+  unit: "" | " ms" | " bytes" | " a second";
   /** Others used the machine in every round: the figure shows little. */
   disturbed: boolean;
 };
@@ -34,6 +42,7 @@ export function bars(results: Results): Bar[] {
       ),
     ),
     ...slowDiskBars(results),
+    ...recordBars(results),
     ...growthBars(results),
   ];
 }
@@ -75,6 +84,23 @@ function slowDiskBars(results: Results): Bar[] {
   ];
 }
 
+function recordBars({ records }: Results): Bar[] {
+  const stored = records
+    .filter(({ subject, recording }) => subject === OURS && recording === "batches")
+    .map(({ recordsPerSecond, measurement }) => ({
+      value: recordsPerSecond,
+      disturbed: measurement.disturbed > DISTURBED,
+    }));
+  return [
+    atLeast(
+      "forward-auth, which records, of retrieve",
+      0.6,
+      recordingRatio(records, OURS, "forward-auth"),
+    ),
+    atLeast("records in batches of 100, on disk", 100_000, middleFigure(stored), " a second"),
+  ];
+}
+
 function growthBars({ growth }: Results): Bar[] {
   const sizes = growth.map((result) => result.sessions);
   const of = (size: number) => growth.filter((result) => result.sessions === size);
@@ -95,10 +121,15 @@ function growthBars({ growth }: Results): Bar[] {
   ];
 }
 
-function atLeast(what: string, bar: number, found: Figure | undefined): Bar {
+function atLeast(
+  what: string,
+  bar: number,
+  found: Figure | undefined,
+  unit: Bar["unit"] = "",
+): Bar {
   const verdict = found && { reached: found.value, holds: found.value >= bar };
   const disturbed = found?.disturbed ?? false;
-  return { what, bar: `at least ${bar}`, unit: "", disturbed, ...verdict };
+  return { what, bar: `at least ${bar.toLocaleString("en")}`, unit, disturbed, ...verdict };
 }
 
 function atMost(what: string, bar: number, found: Figure | undefined, unit: Bar["unit"]): Bar {

@@ -1,8 +1,7 @@
-import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { measure, round as rounded } from "./measure.ts";
 import type { Options } from "./options.ts";
-import { LOAD_CORE, SERVER_CORE, start, temporaryFolder } from "./processes.ts";
+import { folderSize, LOAD_CORE, SERVER_CORE, start, temporaryFolder } from "./processes.ts";
 import { byPath } from "./requests.ts";
 import type { GrowthResult } from "./results.ts";
 import { antechamber, startAntechamber } from "./subjects/antechamber.ts";
@@ -58,7 +57,7 @@ async function fill(folder: string, count: number): Promise<Filled> {
     },
   );
   await filler.close();
-  return { count, dataDir, tickets: { file, count, width: 40 }, bytes: sizeOf(dataDir) };
+  return { count, dataDir, tickets: { file, count, width: 40 }, bytes: folderSize(dataDir) };
 }
 
 async function measureStore(
@@ -84,10 +83,4 @@ async function measureStore(
   } finally {
     await running.close();
   }
-}
-
-function sizeOf(folder: string): number {
-  return readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .map((name) => statSync(join(folder, name)))
-    .reduce((sum, entry) => sum + (entry.isFile() ? entry.size : 0), 0);
 }

@@ -1,15 +1,12 @@
-import { DISTURBED, type Measurement, measure } from "./measure.ts";
+import { allAnswered, calmest, type Measurement, measure } from "./measure.ts";
 import type { Options } from "./options.ts";
 import { temporaryFolder } from "./processes.ts";
 import { byFetch, type RequestTemplate } from "./requests.ts";
 import type { OperationResult } from "./results.ts";
 import type { Operation, Running, Subject } from "./subject.ts";
-import { collectTickets, inventTickets } from "./tickets.ts";
+import { collectTickets, inventTickets, SESSIONS } from "./tickets.ts";
 import { verify } from "./verify.ts";
 import { CONNECTIONS, Exhausted, type Load, load } from "./wrk.ts";
-
-/** How many sessions the retrieving clients have between them. */
-const SESSIONS = 10_000;
 
 /** A quarter more tickets than the speed of creating asks for, so that they last. */
 const RESERVE = 1.25;
@@ -31,7 +28,10 @@ export async function measureOperations(
     const bench = { subject, running, options, folder: folder.path };
     let createsPerSecond = 0;
     for (const operation of subject.operations) {
-      const measurement = await calmest(bench, operation, createsPerSecond);
+      const measurement = await calmest(
+        () => measureOnce(bench, operation, createsPerSecond),
+        options.quick,
+      );
       if (operation === "create-with-ids") createsPerSecond = measurement.perSecond;
       report({ round, subject: subject.name, operation, measurement });
     }
@@ -41,22 +41,13 @@ export async function measureOperations(
   }
 }
 
-/** Measures once more when others used the machine meanwhile, and keeps the calmer one. */
-async function calmest(bench: Bench, operation: Operation, rate: number): Promise<Measurement> {
-  const first = await measureOnce(bench, operation, rate);
-  if (first.disturbed <= DISTURBED || bench.options.quick) return first;
-  const second = await measureOnce(bench, operation, rate);
-  return second.disturbed < first.disturbed ? second : first;
-}
-
 async function measureOnce(bench: Bench, operation: Operation, rate: number): Promise<Measurement> {
   const measurement =
     operation === "associate"
       ? await measureAssociate(bench, rate * RESERVE)
       : await measureRepeatable(bench, operation);
-  if (measurement.refused + measurement.broken === 0) return measurement;
-  const { refused, broken } = measurement;
-  throw new Error(`${bench.subject.name}, ${operation}: ${refused} refused, ${broken} broken`);
+  allAnswered(`${bench.subject.name}, ${operation}`, measurement);
+  return measurement;
 }
 
 /** An operation that may use any session again and again, or none. */

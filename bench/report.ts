@@ -1,7 +1,9 @@
 import { type Bar, bars, limitOf } from "./bars.ts";
 import { DISTURBED, median } from "./measure.ts";
+import { middlewareTable, recordSizesTable, recordsTable } from "./report-records.ts";
 import { middle, type Results, ratio } from "./results.ts";
 import type { Operation, Subject } from "./subject.ts";
+import { number, table } from "./table.ts";
 import { CONNECTIONS } from "./wrk.ts";
 
 const OPERATIONS: Operation[] = [
@@ -25,6 +27,9 @@ export function report(results: Results, subjects: Subject[]): string {
     costTable(results, measured),
     ...OPERATIONS.map((operation) => operationTable(results, measured, operation)),
     slowDiskTable(results),
+    recordsTable(results),
+    recordSizesTable(results),
+    middlewareTable(results),
     growthTable(results),
     disturbances(results),
   ];
@@ -53,7 +58,7 @@ function barTable(all: Bar[]): string {
   const rows = all.map(({ what, bar, reached, holds, unit, disturbed }) => [
     what,
     `${bar}${unit}`,
-    reached === undefined ? "not measured" : `${reached.toFixed(2)}${unit}`,
+    reached === undefined ? "not measured" : `${number(reached, reached < 1000 ? 2 : 0)}${unit}`,
     holds === undefined ? "" : disturbed ? "disturbed: says nothing" : holds ? "yes" : "**no**",
   ]);
   return `## Bars\n\n${table(["", "bar", "reached", "holds"], rows)}`;
@@ -167,27 +172,24 @@ function growthTable({ growth }: Results): string {
   return `## Growth\n\n${intro}\n\n${table(columns, rows)}`;
 }
 
-function disturbances({ operations }: Results): string {
-  const rows = operations
-    .filter(({ measurement }) => measurement.disturbed > DISTURBED)
-    .map(({ round, subject, operation, measurement }) => [
-      `${subject}, ${operation}, round ${round}`,
+function disturbances({ operations, records, middleware }: Results): string {
+  const rows = [
+    ...operations.map((one) => [one, `${one.subject}, ${one.operation}`] as const),
+    ...records.map((one) => [one, `${one.subject}, records: ${one.recording}`] as const),
+    ...middleware.flatMap(({ round, middleware: has, paced, full }) => {
+      const name = `Express ${has ? "with" : "without"} middleware`;
+      return [
+        [{ round, measurement: paced }, `${name}, paced`] as const,
+        [{ round, measurement: full }, `${name}, full`] as const,
+      ];
+    }),
+  ]
+    .filter(([{ measurement }]) => measurement.disturbed > DISTURBED)
+    .map(([{ round, measurement }, what]) => [
+      `${what}, round ${round}`,
       `${Math.round(measurement.disturbed * 100)} %`,
     ]);
   if (rows.length === 0) return "";
   const intro = "Others used one of the two cores for this part of the time of:";
   return `## Disturbed\n\n${intro}\n\n${table(["measurement", "part"], rows)}`;
-}
-
-function table(columns: string[], rows: string[][]): string {
-  const rule = columns.map((_, index) => (index === 0 ? "---" : "---:"));
-  return [columns, rule, ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
-}
-
-function number(value: number | undefined, decimals: number): string {
-  if (value === undefined || Number.isNaN(value)) return "–";
-  return value.toLocaleString("en", {
-    minimumFractionDigits: decimals,
-    maximumFractionDigits: decimals,
-  });
 }

@@ -33,6 +33,50 @@ export type GrowthResult = {
   retrieve: Measurement;
 };
 
+/** What is measured of recording; `retrieve` records nothing. */
+export type Recording = "retrieve" | "forward-auth" | "batches";
+
+/** Recording on one runtime in one round. */
+export type RecordsResult = {
+  round: number;
+  subject: string;
+  recording: Recording;
+  measurement: Measurement;
+  /** Records that were on the disk, over the time until they were. */
+  recordsPerSecond: number;
+  /** Milliseconds from the end of the load until everything was on the disk. */
+  drainMs: number;
+};
+
+/** What records take up after a clean stop. Bytes are of each record. */
+export type RecordSizeResult = {
+  /** How the records came. */
+  arrival: string;
+  records: number;
+  /** Growth of the data folder. */
+  bytes: number;
+  /** Of them in pages that are free for what comes next. */
+  freeBytes: number;
+  /** Seconds from the end of the load until every record lay with its session. */
+  movedInSeconds: number;
+};
+
+/** An Express application with the middleware and without. */
+export type MiddlewareResult = {
+  round: number;
+  middleware: boolean;
+  /** At 200 requests a second. The CPU time is the application's alone. */
+  paced: Measurement;
+  /** As many as 64 connections can send. */
+  full: Measurement;
+  /** CPU seconds of the service for 100,000 requests of `full`. */
+  serviceCpuPer100k: number;
+  /** Requests of both that went on without their session. */
+  withoutSession: number;
+  /** Records of both that the middleware let go. */
+  dropped: number;
+};
+
 /** All that one run found. */
 export type Results = {
   started: string;
@@ -43,6 +87,9 @@ export type Results = {
   cacheNs: number[];
   operations: OperationResult[];
   slowDisk: SlowDiskResult[];
+  records: RecordsResult[];
+  recordSizes: RecordSizeResult[];
+  middleware: MiddlewareResult[];
   growth: GrowthResult[];
 };
 
@@ -85,6 +132,22 @@ export function ratio(
     const below = find(round, other, otherOperation);
     return above && below ? [ratioOf(above, below)] : [];
   });
+  return middleFigure(ratios);
+}
+
+/** Requests a second of a way of recording over those of retrieving, as `ratio`. */
+export function recordingRatio(
+  results: RecordsResult[],
+  subject: string,
+  recording: Recording,
+): Figure | undefined {
+  const own = results.filter((result) => result.subject === subject);
+  const ratios = own
+    .filter((result) => result.recording === recording)
+    .flatMap(({ round, measurement }) => {
+      const below = own.find((one) => one.round === round && one.recording === "retrieve");
+      return below ? [ratioOf(measurement, below.measurement)] : [];
+    });
   return middleFigure(ratios);
 }
 

@@ -3,15 +3,18 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { measureGrowth } from "./growth.ts";
 import { describeMachine, machineName, timeCache } from "./machine.ts";
+import { measureMiddleware } from "./middleware.ts";
 import { measureOperations } from "./operations.ts";
 import { type Options, readOptions, USAGE } from "./options.ts";
+import { measureRecordSizes } from "./record-sizes.ts";
+import { measureRecords } from "./records.ts";
 import { report } from "./report.ts";
 import type { OperationResult, Results } from "./results.ts";
 import { measureSlowDisk } from "./slow-disk.ts";
 import type { Subject } from "./subject.ts";
 import { subjects } from "./subjects/all.ts";
 
-const SECTIONS = ["slow-disk", "growth"];
+const SECTIONS = ["slow-disk", "records", "middleware", "growth"];
 
 async function main(): Promise<void> {
   const options = readOptions(process.argv.slice(2));
@@ -28,6 +31,9 @@ async function main(): Promise<void> {
     cacheNs: [],
     operations: [],
     slowDisk: [],
+    records: [],
+    recordSizes: [],
+    middleware: [],
     growth: [],
   };
   const wanted = (section: string) => options.only.length === 0 || options.only.includes(section);
@@ -35,6 +41,14 @@ async function main(): Promise<void> {
     results.cacheNs.push(timeCache());
     await measureRound(results, chosen, round);
     if (wanted("slow-disk")) await measureSlowDisks(results, round);
+    if (wanted("records")) await measureRecording(results, round);
+    if (wanted("middleware")) await measureApplication(results, round);
+  }
+  if (wanted("records")) {
+    await measureRecordSizes(options, (result) => {
+      results.recordSizes.push(result);
+      say(`${result.arrival}: ${result.bytes} bytes a record, ${result.records} records`);
+    });
   }
   if (wanted("growth")) {
     await measureGrowth(options, (result) => {
@@ -74,6 +88,26 @@ async function measureSlowDisks(results: Results, round: number): Promise<void> 
     const beside = result.beside.map(({ writers, reads }) => `${reads.perSecond}/s (${writers})`);
     say(`slow disk, ${result.subject}: ${result.alone.perSecond}/s alone, ${beside.join(", ")}`);
   }
+}
+
+async function measureRecording(results: Results, round: number): Promise<void> {
+  for (const runtime of ["bun", "node"] as const) {
+    await measureRecords(runtime, round, results.options, (result) => {
+      results.records.push(result);
+      const { subject, recording, measurement, recordsPerSecond, drainMs } = result;
+      const records = `${recordsPerSecond} records/s, on disk after ${drainMs} ms`;
+      say(`${subject} ${recording}: ${measurement.perSecond}/s, ${records}`);
+    });
+  }
+}
+
+async function measureApplication(results: Results, round: number): Promise<void> {
+  await measureMiddleware(round, results.options, (result) => {
+    results.middleware.push(result);
+    const { paced, full, middleware } = result;
+    const latency = `p50 ${paced.p50} ms, p99 ${paced.p99} ms`;
+    say(`Express ${middleware ? "with" : "without"} middleware: ${latency}, ${full.perSecond}/s`);
+  });
 }
 
 function line({ round, subject, operation, measurement }: OperationResult): string {

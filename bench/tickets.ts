@@ -4,6 +4,9 @@ import type { RequestTemplate } from "./requests.ts";
 import type { Subject } from "./subject.ts";
 import { load, type Tickets } from "./wrk.ts";
 
+/** Between how many sessions most loads spread their requests. */
+export const SESSIONS = 10_000;
+
 const NEWLINE = 10;
 let files = 0;
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { randomBytes } from "node:crypto";
-import { fill, type RequestTemplate } from "./requests.ts";
+import type { RequestTemplate } from "./requests.ts";
+import { send } from "./send.ts";
 import type { Running, Subject } from "./subject.ts";
 
 /**
@@ -9,22 +9,22 @@ import type { Running, Subject } from "./subject.ts";
  */
 export async function verify(subject: Subject, { url }: Running): Promise<void> {
   if (subject.group === "limit") {
-    assert.equal((await send(url, subject.requests.retrieve, "any")).status, 200);
+    assert.equal((await ask(url, subject.requests.retrieve, "any")).status, 200);
     return;
   }
   const { createAnonymous, createWithIds, retrieve, associate } = subject.requests;
-  const fresh = await send(url, createAnonymous, "");
+  const fresh = await ask(url, createAnonymous, "");
   assert.equal(fresh.info.state, "anonymous", subject.name);
   const ticket = ticketIn(subject, fresh);
-  const associated = await send(url, associate, ticket);
+  const associated = await ask(url, associate, ticket);
   assert.equal(associated.status, 200, subject.name);
-  const found = await send(url, retrieve, ticket);
+  const found = await ask(url, retrieve, ticket);
   assert.equal(found.info.sessionId, fresh.info.sessionId, subject.name);
   assert.equal(found.info.customerId, associated.info.customerId, subject.name);
   assert.equal(found.info.visitId, associated.info.visitId, subject.name);
-  assert.equal((await send(url, associate, ticket)).status, 400, subject.name);
+  assert.equal((await ask(url, associate, ticket)).status, 400, subject.name);
 
-  const full = await send(url, createWithIds, "");
+  const full = await ask(url, createWithIds, "");
   assert.equal(full.info.state, "recognized", subject.name);
   assert.ok(full.info.customerId && full.info.visitId && full.info.globalVisitId, subject.name);
   assert.equal(Object.keys(full.info).length, 9, subject.name);
@@ -32,15 +32,8 @@ export async function verify(subject: Subject, { url }: Running): Promise<void> 
 
 type Answer = { status: number; text: string; cookie: string; info: Record<string, unknown> };
 
-async function send(url: string, request: RequestTemplate, ticket: string): Promise<Answer> {
-  const place = (text: string) => fill(text, ticket, () => randomBytes(16).toString("hex"));
-  const headers = new Headers();
-  for (const [name, value] of Object.entries(request.headers)) headers.set(name, place(value));
-  const response = await fetch(url + place(request.path), {
-    method: request.method,
-    headers,
-    ...(request.body === undefined ? {} : { body: place(request.body) }),
-  });
+async function ask(url: string, request: RequestTemplate, ticket: string): Promise<Answer> {
+  const response = await send(url, request, ticket);
   const text = await response.text();
   const isJson = response.headers.get("content-type")?.includes("json");
   const info = isJson ? (JSON.parse(text) as Record<string, unknown>) : {};

@@ -31,6 +31,8 @@ export type Load = {
   first?: number;
   /** Milliseconds that each connection waits before a request. */
   pauseMs?: number;
+  /** Whether those waits are random with that mean, or else alike, so that all send at once. */
+  scattered?: boolean;
   /** How many requests are sent in all; the rest of the time is quiet. */
   limit?: number;
   collect?: { into: string; source: TicketSource };
@@ -92,6 +94,7 @@ function scriptArguments(template: string, options: Load): string[] {
     template,
     seed: randomInt(2 ** 31),
     pause: options.pauseMs,
+    scatter: options.scattered ? "yes" : undefined,
     limit: options.limit,
     tickets: tickets?.file,
     count: tickets?.count,

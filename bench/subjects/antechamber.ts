@@ -26,18 +26,21 @@ export function antechamber(runtime: "bun" | "node"): Subject {
   };
 }
 
+type StartOptions = { dataDir?: string; env?: Record<string, string>; core?: number };
+
 /**
  * Starts the service as its users do, with its default settings but for port and data folder.
  * Without `dataDir` it gets a new folder that is removed at the end.
+ * `core` is the one for what is measured, unless the service is only part of the surroundings.
  */
 export async function startAntechamber(
   runtime: "bun" | "node",
-  { dataDir, env = {} }: { dataDir?: string; env?: Record<string, string> } = {},
+  { dataDir, env = {}, core = SERVER_CORE }: StartOptions = {},
 ): Promise<Running> {
   const folder = dataDir ? undefined : temporaryFolder();
   const began = performance.now();
   const server = await start(LAUNCHER, ["serve"], {
-    cores: [SERVER_CORE],
+    cores: [core],
     env: {
       ANTECHAMBER_RUNTIME: runtime,
       ANTECHAMBER_PORT: "0",

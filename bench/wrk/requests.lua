@@ -13,6 +13,8 @@
 --   pattern    Lua pattern that captures the ticket in the answer
 --   from       body or cookie: where the pattern is looked for
 --   pause      milliseconds that a connection waits before each request
+--   scatter    yes: each wait is random between none and twice the pause, or all connections would
+--                send at the same moment
 --   limit      how many requests are sent in all; then the connections rest until the end
 --   seed       seed of the random numbers
 --
@@ -129,9 +131,10 @@ function init(args)
 
   if given.pause or given.limit then
     local pause, left = tonumber(given.pause) or 0, tonumber(given.limit) or math.huge
+    local scatter = given.scatter == "yes"
     delay = function()
       left = left - 1
-      return left < 0 and HOUR or pause
+      return left < 0 and HOUR or scatter and random(0, 2 * pause) or pause
     end
   end
 

@@ -1,0 +1,28 @@
+// A small Express application. With SESSIONS_URL it has our middleware, as its documentation sets it up.
+import type { AddressInfo } from "node:net";
+import express from "express";
+import { sessionOf, sessions } from "../../client/src/middleware/express.ts";
+
+const { SESSIONS_URL } = process.env;
+const middleware = SESSIONS_URL === undefined ? undefined : sessions({ url: SESSIONS_URL });
+let withoutSession = 0;
+
+const app = express();
+app.disable("x-powered-by");
+app.disable("etag");
+// Before the middleware, so that it is neither measured nor recorded.
+app.get("/counts", async (_request, response) => {
+  await middleware?.flush();
+  response.json({ withoutSession, dropped: middleware?.dropped() ?? 0 });
+});
+if (middleware) app.use(middleware);
+app.get("/help/articles/:id/:name", (request, response) => {
+  const customerId = sessionOf(request)?.customerId ?? null;
+  if (customerId === null) withoutSession++;
+  response.json({ article: request.params.id, customerId });
+});
+
+const server = app.listen(0, "127.0.0.1", () => {
+  const { port } = server.address() as AddressInfo;
+  console.log(`listening on http://127.0.0.1:${port}`);
+});

@@ -1,0 +1,46 @@
+import type { RequestTemplate } from "./requests.ts";
+
+/** How many records a request carries, as the middleware sends them under load. */
+export const BATCH = 100;
+
+/** About 40 characters, as the path of a page has them. */
+const path = (index: number) => `/help/articles/${10_000 + index}/reset-a-password`;
+
+/** nginx's sub-request, as `examples/nginx` has it, for a page that one of the sessions asks for. */
+export const forwardAuth: RequestTemplate = {
+  method: "GET",
+  path: "/forward-auth",
+  headers: {
+    "x-original-method": "GET",
+    "x-original-uri": `${path(0)}?page=2`,
+    "x-forwarded-host": "help.example.org",
+    "x-forwarded-proto": "https",
+    cookie: "sessionId={ticket}",
+  },
+};
+
+/** Records of the last second, each of another page, for one session. */
+export function recordBatch(): RequestTemplate {
+  const now = Date.now();
+  const records = Array.from({ length: BATCH }, (_, index) => ({
+    method: "GET",
+    path: path(index),
+    status: index % 20 === 0 ? 404 : 200,
+    startedAt: now - 10 * (BATCH - index),
+    durationMs: 5 + index / 8,
+    service: "help.example.org",
+  }));
+  return {
+    method: "POST",
+    path: "/sessions/{ticket}/requests",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(records),
+  };
+}
+
+/** A page of the application that has the middleware, asked for by one of the sessions. */
+export const article: RequestTemplate = {
+  method: "GET",
+  path: `${path(0)}?page=2`,
+  headers: { cookie: "sessionId={ticket}" },
+};

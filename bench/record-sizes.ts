@@ -1,0 +1,108 @@
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { databaseFile, openForReading } from "../server/src/store/sqlite/database.ts";
+import { allAnswered, round as rounded } from "./measure.ts";
+import type { Options } from "./options.ts";
+import { folderSize, temporaryFolder } from "./processes.ts";
+import { forwardAuth, recordBatch } from "./record-requests.ts";
+import { byPath, type RequestTemplate } from "./requests.ts";
+import type { RecordSizeResult } from "./results.ts";
+import { antechamber, startAntechamber } from "./subjects/antechamber.ts";
+import { collectTickets, SESSIONS } from "./tickets.ts";
+import { countRecords } from "./timelines.ts";
+import { CONNECTIONS, load, type Tickets } from "./wrk.ts";
+
+/** Of the paced arrival: a session is heard of every five seconds, as seldom as records are moved. */
+const PACE = 2000;
+
+/** Milliseconds until the service must have moved all records to their sessions. */
+const PATIENCE = 60_000;
+
+type Arrival = { arrival: string; request: RequestTemplate; pauseMs?: number };
+
+/** Records in each of these ways for the time of four measurements, on a store of their own. */
+export async function measureRecordSizes(
+  options: Options,
+  report: (result: RecordSizeResult) => void,
+): Promise<void> {
+  const arrivals: Arrival[] = [
+    { arrival: "100 in a request", request: recordBatch() },
+    { arrival: "forward-auth, as fast as it goes", request: forwardAuth },
+    {
+      arrival: `forward-auth, ${PACE.toLocaleString("en")} a second`,
+      request: forwardAuth,
+      pauseMs: (1000 * CONNECTIONS) / PACE,
+    },
+  ];
+  for (const arrival of arrivals) report(await measureArrival(arrival, 4 * options.seconds));
+}
+
+async function measureArrival(
+  { arrival, request, pauseMs }: Arrival,
+  seconds: number,
+): Promise<RecordSizeResult> {
+  const folder = temporaryFolder();
+  const dataDir = join(folder.path, "data");
+  try {
+    const tickets = await createSessions(dataDir, folder.path);
+    const before = folderSize(dataDir);
+    const common = { folder: folder.path, request, tickets, seconds };
+    const pause = pauseMs === undefined ? {} : { pauseMs, scattered: true };
+    const { records, movedInSeconds } = await runOn(dataDir, async (url) => {
+      allAnswered(arrival, await load({ ...common, ...pause, url }));
+      const began = performance.now();
+      await allMoved(dataDir);
+      const waited = (performance.now() - began) / 1000;
+      return { records: await countRecords(url, tickets), movedInSeconds: rounded(waited, 1) };
+    });
+    return {
+      arrival,
+      records,
+      bytes: rounded((folderSize(dataDir) - before) / records, 1),
+      freeBytes: rounded(freeBytes(dataDir) / records, 1),
+      movedInSeconds,
+    };
+  } finally {
+    folder.remove();
+  }
+}
+
+function createSessions(dataDir: string, folder: string): Promise<Tickets> {
+  const create = byPath.createWithIds;
+  return runOn(dataDir, (url) => collectTickets(antechamber("bun"), url, create, folder, SESSIONS));
+}
+
+/** Starts the service on a folder and stops it cleanly, which carries its log into the database. */
+async function runOn<T>(dataDir: string, work: (url: string) => Promise<T>): Promise<T> {
+  const running = await startAntechamber("bun", { dataDir });
+  try {
+    return await work(running.url);
+  } finally {
+    await running.close();
+  }
+}
+
+/** Waits until no record is left in the journal, where all of them arrive. */
+async function allMoved(dataDir: string): Promise<void> {
+  const until = Date.now() + PATIENCE;
+  while (ask(dataDir, "SELECT EXISTS (SELECT 1 FROM journal) AS answer") > 0) {
+    if (Date.now() > until) throw new Error("the journal did not become empty");
+    await sleep(200);
+  }
+}
+
+function freeBytes(dataDir: string): number {
+  return ask(
+    dataDir,
+    `SELECT freelist_count * page_size AS answer FROM pragma_freelist_count, pragma_page_size`,
+  );
+}
+
+function ask(dataDir: string, query: string): number {
+  const database = openForReading(databaseFile(dataDir));
+  try {
+    return Number(database.prepare(query).get()?.["answer"]);
+  } finally {
+    database.close();
+  }
+}

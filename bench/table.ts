@@ -1,0 +1,14 @@
+/** A table of Markdown, numbers to the right. */
+export function table(columns: string[], rows: string[][]): string {
+  const rule = columns.map((_, index) => (index === 0 ? "---" : "---:"));
+  return [columns, rule, ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+}
+
+/** A number with so many decimals, a dash where there is none. */
+export function number(value: number | undefined, decimals: number): string {
+  if (value === undefined || Number.isNaN(value)) return "–";
+  return value.toLocaleString("en", {
+    minimumFractionDigits: decimals,
+    maximumFractionDigits: decimals,
+  });
+}
