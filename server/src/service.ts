@@ -85,7 +85,7 @@ export interface SessionService {
   ): Promise<string>;
 
   /**
-   * Notes a request that is being forwarded in a session that `peek` or `create` has just given.
+   * Notes a request that begins now in a session that `peek` or `create` has just given.
    * Never refuses: when the store can take no more, the record is lost and counted.
    */
   note(session: Session, record: RequestRecord): void;
@@ -242,7 +242,7 @@ export function createService(parts: ServiceParts): SessionService {
   }
 
   function note(session: Session, noted: RequestRecord): void {
-    if (store.accept(session.id, [noted], clock())) events.recorded(1);
+    if (store.accept(session.id, [noted], noted.startedAt)) events.recorded(1);
     else events.recordsLost(1);
   }
 

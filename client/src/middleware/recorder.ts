@@ -52,7 +52,9 @@ const CLOSE_TIMEOUT = 5000;
 /** Small enough for any limit on the size of a request. */
 const BATCH = 100;
 const MAX_HELD = 10_000;
+/** Connections at a time, and how many sessions it takes for one more: a burst would delay requests. */
 const MAX_CONNECTIONS = 8;
+const SESSIONS_A_CONNECTION = 64;
 
 export function createRecorder({ transport, failed }: RecorderOptions): Recorder {
   const queues = new Map<string, Queue>();
@@ -100,7 +102,8 @@ export function createRecorder({ transport, failed }: RecorderOptions): Recorder
         if (!(await send(sessionId))) isAway = true;
       }
     };
-    await Promise.all(Array.from({ length: MAX_CONNECTIONS }, work));
+    const connections = 1 + Math.floor(queues.size / SESSIONS_A_CONNECTION);
+    await Promise.all(Array.from({ length: Math.min(MAX_CONNECTIONS, connections) }, work));
     return !isAway;
   }
 

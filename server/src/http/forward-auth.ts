@@ -45,12 +45,12 @@ export function createForwardAuth({
       return {
         status: 200,
         headers: { ...identityFields(session), "set-cookie": cookie },
-        body: "",
+        body: null,
       };
     }
     let answer = known.get(session);
     if (answer === undefined) {
-      answer = { status: 200, headers: new Headers(identityFields(session)), body: "" };
+      answer = { status: 200, headers: new Headers(identityFields(session)), body: null };
       known.set(session, answer);
     }
     return answer;
