@@ -45,8 +45,11 @@ const faults = files.filter((file) => file.includes("/faults/"));
 /** Browsers and proxies: what runs the test makes no difference to them. */
 const outside = files.filter((file) => /\/(browser|proxies|examples)\//.test(file));
 const suites = files.filter((file) => !faults.includes(file) && !outside.includes(file));
-/** The command line starts many processes, on a runtime of its own choice: once is enough. */
-const commandLine = suites.filter((file) => file.includes("/cli/"));
+/**
+ * The command line starts many processes, on a runtime of its own choice, and the service's properties
+ * take thousands of runs: once is enough.
+ */
+const once = suites.filter((file) => /\/cli\/|\/properties\/service/.test(file));
 
 /** @type {Run[]} */
 const runs = [
@@ -55,7 +58,7 @@ const runs = [
     name: "node",
     runner: "node",
     runtime: "node",
-    files: suites.filter((file) => !commandLine.includes(file)),
+    files: suites.filter((file) => !once.includes(file)),
   },
   { name: "outside", runner: "node", runtime: "bun", files: outside },
   // The servers under test die often here: what tests them runs on the other runtime.
@@ -90,7 +93,8 @@ function command(run) {
       "--disable-warning=ExperimentalWarning",
       "--test",
       "--test-reporter=spec",
-      "--test-concurrency=1",
+      // Browsers and proxies mostly wait.
+      `--test-concurrency=${run.name === "outside" ? 2 : 1}`,
       `--test-timeout=${testTimeout}`,
     ],
   };
@@ -107,7 +111,13 @@ function environment({ runtime }, scratch) {
   const kept = Object.entries(process.env).filter(
     ([name]) => name === "ANTECHAMBER_LONG" || !name.startsWith("ANTECHAMBER_"),
   );
-  return { ...Object.fromEntries(kept), TMPDIR: scratch, ANTECHAMBER_RUNTIME: runtime };
+  return {
+    ...Object.fromEntries(kept),
+    TMPDIR: scratch,
+    ANTECHAMBER_RUNTIME: runtime,
+    // npm keeps one in the temporary folder, and leaves it there.
+    NODE_DISABLE_COMPILE_CACHE: "1",
+  };
 }
 
 /**

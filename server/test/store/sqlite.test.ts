@@ -26,5 +26,5 @@ function dataWith(options: Pick<SqliteStoreOptions, "cacheSessions">): () => Pro
 }
 
 storeContract("SQLite", dataWith({ cacheSessions: 1000 }));
-// Nearly every read goes to the file: what the cache would hide shows.
-storeContract("SQLite without a cache", dataWith({ cacheSessions: 1 }));
+// Nearly every read goes to the file: what the cache would hide shows. On one runtime it shows.
+if ("Bun" in globalThis) storeContract("SQLite without a cache", dataWith({ cacheSessions: 1 }));
