@@ -104,3 +104,11 @@ test("envoy: the example passes the whole identity on, and fails closed", () => 
   const known = clusters.map(({ name }) => name);
   for (const cluster of allValues(document, "cluster")) assert.ok(known.includes(String(cluster)));
 });
+
+test("envoy: in the example no path leads out of the one that asks whose a request is", () => {
+  const document = exampleDocument("envoy/envoy.yaml");
+  // Antechamber's side of it: a path with dot segments may be resolved before anybody sees it.
+  assert.equal(onlyValue(document, "normalize_path"), true);
+  assert.equal(onlyValue(document, "merge_slashes"), true);
+  assert.equal(onlyValue(document, "path_with_escaped_slashes_action"), "REJECT_REQUEST");
+});
