@@ -103,13 +103,13 @@ function applyCreate(sessions: SessionTable, session: Session, now: number): Cre
 }
 
 function applyAssociate(
-  { sessions, segments, journal }: Tables,
+  { sessions, journal }: Tables,
   request: AssociationRequest,
   lifetimes: Lifetimes,
 ): AssociationResult {
   const { id, ids, now } = request;
-  const stored = sessions.find(id);
-  const session = stored ?? describedById(id, lifetimes);
+  const stored = sessions.findWithPast(id);
+  const session = stored?.session ?? describedById(id, lifetimes);
   if (!isLive(session, now) || !isWithin(session.customerId, request.scope)) {
     return { outcome: "absent" };
   }
@@ -120,13 +120,12 @@ function applyAssociate(
   if (session.visitId === null && sessions.isVisitHeld(next.visitId, id, now)) {
     return { outcome: "conflict", field: "visitId" };
   }
-  if (stored !== undefined) sessions.update(stored, next);
-  else if (!sessions.insert(next)) return { outcome: "absent" };
-  const fields = idFields.filter((field) => session[field] !== next[field]);
-  if (fields.length > 0) {
-    const merged = stored === undefined ? 0 : segments.count(id);
-    sessions.addToHistory(next, { at: now, after: merged + journal.unmerged(id).length, fields });
-  }
+  const isRenewal = idFields.every((field) => session[field] === next[field]);
+  const requests = (stored?.records ?? 0) + journal.unmerged(id).length;
+  if (stored === undefined) {
+    if (!sessions.insertAssociated(next, requests, now)) return { outcome: "absent" };
+  } else if (isRenewal) sessions.renew(session, next);
+  else sessions.associate(stored, next, requests, now);
   return { outcome: "associated", session: next };
 }
 

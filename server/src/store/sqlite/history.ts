@@ -1,4 +1,4 @@
-import { idFields } from "../../session/session.ts";
+import { type Identity, idFields, type Session } from "../../session/session.ts";
 import type { AssociationEvent } from "../../session/timeline.ts";
 
 /*
@@ -9,10 +9,18 @@ import type { AssociationEvent } from "../../session/timeline.ts";
 /** Ms after the session's creation, requests recorded before, and the fields as a sum of powers of two. */
 export type HistoryLine = readonly [at: number, after: number, fields: number];
 
-/** The line of an association of a session that was created at `createdAt` (ms). */
-export function historyLine(event: AssociationEvent, createdAt: number): HistoryLine {
-  const fields = event.fields.reduce((sum, field) => sum + 2 ** idFields.indexOf(field), 0);
-  return [event.at - createdAt, event.after, fields];
+/** The line of an association at `now` (ms), after so many `requests`, that made `session` of `before`. */
+export function historyLine(
+  before: Identity,
+  session: Session,
+  requests: number,
+  now: number,
+): HistoryLine {
+  let fields = 0;
+  for (const [i, field] of idFields.entries()) {
+    if (before[field] !== session[field]) fields += 2 ** i;
+  }
+  return [now - session.createdAt, requests, fields];
 }
 
 /** The associations in `lines`. */

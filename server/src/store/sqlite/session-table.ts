@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import { isLive, type Session } from "../../session/session.ts";
+import { isLive, nobody, type Session } from "../../session/session.ts";
 import type { AssociationEvent } from "../../session/timeline.ts";
 import { eventsOf, type HistoryLine, historyLine } from "./history.ts";
 import { idOf, keyOf, type SessionRow, sessionColumns, sessionOf, tailOf } from "./rows.ts";
@@ -17,10 +17,22 @@ export interface SessionTable {
   update(before: Session, session: Session): void;
   /** Associations of a stored session, in order. */
   history(session: Session): readonly AssociationEvent[];
-  /** Adds one to the history of a stored session. */
-  addToHistory(session: Session, event: AssociationEvent): void;
+  /** The stored session of this id with what an association needs to know of it besides. */
+  findWithPast(id: string): StoredSession | undefined;
+  /** `update` by an association, which happened after so many `requests` of the session. */
+  associate(before: StoredSession, session: Session, requests: number, now: number): void;
+  /** `insert` of a session that comes to be stored by an association. */
+  insertAssociated(session: Session, requests: number, now: number): boolean;
   /** The same for a session of which nothing but its times changed: touches no index. */
   renew(before: Session, session: Session): void;
+}
+
+/** A stored session and its past. */
+export interface StoredSession {
+  readonly session: Session;
+  /** Requests recorded, as far as they lie in segments. */
+  readonly records: number;
+  readonly history: readonly HistoryLine[];
 }
 
 /** `find` alone, for a connection that only reads. */
@@ -41,22 +53,40 @@ export function createSessionTable(database: DatabaseSync, visits: VisitIndex): 
   const byKey = database.prepare(`SELECT ${sessionColumns} FROM sessions WHERE id = ?`);
   byKey.setReturnArrays(true);
   const insert = database.prepare(
-    `INSERT INTO sessions (id, ${sessionColumns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    `INSERT INTO sessions (id, ${sessionColumns}, history) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
      ON CONFLICT DO NOTHING`,
   );
   const update = database.prepare(
     `UPDATE sessions SET active_after = ?, expires_after = ?, ended = ?, agent_id = ?,
      customer_id = ?, visit_id = ?, global_visit_id = ? WHERE id = ?`,
   );
-  const readHistory = database.prepare("SELECT history FROM sessions WHERE id = ?");
-  const writeHistory = database.prepare("UPDATE sessions SET history = ? WHERE id = ?");
+  const withPast = database.prepare(
+    `SELECT ${sessionColumns}, records, history FROM sessions WHERE id = ?`,
+  );
+  withPast.setReturnArrays(true);
+  const associate = database.prepare(
+    `UPDATE sessions SET active_after = ?, expires_after = ?, agent_id = ?, customer_id = ?,
+     visit_id = ?, global_visit_id = ?, history = ? WHERE id = ?`,
+  );
   const renew = database.prepare(
     "UPDATE sessions SET active_after = ?, expires_after = ? WHERE id = ?",
   );
 
-  function historyOf(session: Session): HistoryLine[] {
-    const text = readHistory.get(keyOf(session.id))?.["history"] as string | null | undefined;
-    return text == null ? [] : (JSON.parse(text) as HistoryLine[]);
+  function findWithPast(id: string): StoredSession | undefined {
+    const key = keyOf(id);
+    const row = withPast.get(key) as unknown as [...SessionRow, number, string | null] | undefined;
+    if (row === undefined || row[0] !== tailOf(id)) return undefined;
+    const [records, history] = [row[8], row[9]];
+    const session = sessionOf(id, key, row.slice(0, 8) as unknown as SessionRow);
+    return { session, records, history: linesOf(history) };
+  }
+
+  function insertNew(session: Session, history: string | null): boolean {
+    const key = keyOf(session.id);
+    const { changes } = insert.run(key, tailOf(session.id), ...valuesOf(session), history);
+    if (Number(changes) !== 1) return false;
+    if (session.visitId !== null) visits.add(session.visitId, key);
+    return true;
   }
 
   return {
@@ -70,12 +100,21 @@ export function createSessionTable(database: DatabaseSync, visits: VisitIndex): 
         return holder.visitId === visitId && holder.id !== id && isLive(holder, now);
       });
     },
-    insert(session) {
+    insert: (session) => insertNew(session, null),
+    findWithPast,
+    associate(before, session, requests, now) {
       const key = keyOf(session.id);
-      const { changes } = insert.run(key, tailOf(session.id), ...valuesOf(session));
-      if (Number(changes) !== 1) return false;
-      if (session.visitId !== null) visits.add(session.visitId, key);
-      return true;
+      const line = historyLine(before.session, session, requests, now);
+      const [activeAfter, expiresAfter, , ...ids] = valuesOf(session);
+      const history = JSON.stringify([...before.history, line]);
+      associate.run(activeAfter, expiresAfter, ...ids, history, key);
+      if (session.visitId !== null && before.session.visitId === null) {
+        visits.add(session.visitId, key);
+      }
+    },
+    insertAssociated(session, requests, now) {
+      const line = historyLine(nobody, session, requests, now);
+      return insertNew(session, JSON.stringify([line]));
     },
     update(before, session) {
       const key = keyOf(session.id);
@@ -84,11 +123,7 @@ export function createSessionTable(database: DatabaseSync, visits: VisitIndex): 
       if (session.ended) visits.remove(session.visitId, key);
       else if (before.visitId === null) visits.add(session.visitId, key);
     },
-    history: (session) => eventsOf(historyOf(session), session.createdAt),
-    addToHistory(session, event) {
-      const lines = [...historyOf(session), historyLine(event, session.createdAt)];
-      writeHistory.run(JSON.stringify(lines), keyOf(session.id));
-    },
+    history: ({ id, createdAt }) => eventsOf(findWithPast(id)?.history ?? [], createdAt),
     renew(_before, session) {
       const [activeAfter, expiresAfter] = valuesOf(session);
       renew.run(activeAfter, expiresAfter, keyOf(session.id));
@@ -106,4 +141,8 @@ function valuesOf(session: Session) {
     session.visitId,
     session.globalVisitId,
   ] as const;
+}
+
+function linesOf(history: string | null): HistoryLine[] {
+  return history === null ? [] : (JSON.parse(history) as HistoryLine[]);
 }
