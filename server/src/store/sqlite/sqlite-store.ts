@@ -53,7 +53,6 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
   const file = databaseFile(options.dataDir);
   const unlock = prepareAndLock(options.dataDir, options.now);
   const reader = openForReading(file);
-  reader.exec("PRAGMA mmap_size = 1099511627776");
   const snapshot = createSnapshot(reader);
   const readStored = createSessionReader(reader);
   const readSession = readable((id) => {
