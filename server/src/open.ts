@@ -4,6 +4,7 @@ import { createBunMac } from "./mac-bun.ts";
 import { createService, type ServiceEvents, type SessionService } from "./service.ts";
 import { createIdIssuer, type IdIssuer } from "./session/id.ts";
 import type { Lifetimes } from "./session/lifetime.ts";
+import { StoreOpenError } from "./store/sqlite/errors.ts";
 import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
 import type { SessionStore, StoreEvents } from "./store/store.ts";
 
@@ -24,19 +25,14 @@ export type OpenEvents = StoreEvents & ServiceEvents;
  * code `in-use` when a server runs on it.
  */
 export async function open(config: Config, time: TimeSource, events: OpenEvents): Promise<Opened> {
-  const { dataDir, lifetimes } = config;
-  const store = openSqliteStore({
-    dataDir,
-    lifetimes,
-    maxRecords: config.maxRecords,
-    retention: config.retention,
-    cacheSessions: config.cacheSessions,
-    maxPending: config.maxPendingWrites,
-    timeout: config.storeTimeout,
-    events,
-    now: time.wall(),
-  });
+  const { lifetimes } = config;
+  const store = await openStore(config, time, events);
   try {
+    if ((await store.move()) !== null) {
+      const message =
+        "A move of another store into this one is not complete: finish it (antechamber migrate).";
+      throw new StoreOpenError("incomplete", message);
+    }
     const clock = createClock(time, await store.floor());
     const createMac = "Bun" in globalThis ? createBunMac : undefined;
     const ids = createIdIssuer(await store.secrets(), createMac);
@@ -46,4 +42,23 @@ export async function open(config: Config, time: TimeSource, events: OpenEvents)
     await store.close();
     throw error;
   }
+}
+
+/** The store alone, also one into which another is being moved. */
+export async function openStore(
+  config: Config,
+  time: TimeSource,
+  events: StoreEvents,
+): Promise<SessionStore> {
+  return openSqliteStore({
+    dataDir: config.dataDir,
+    lifetimes: config.lifetimes,
+    maxRecords: config.maxRecords,
+    retention: config.retention,
+    cacheSessions: config.cacheSessions,
+    maxPending: config.maxPendingWrites,
+    timeout: config.storeTimeout,
+    events,
+    now: time.wall(),
+  });
 }

@@ -30,6 +30,7 @@ const diagram: Record<string, Row> = {
     types: ["config"],
   },
   mac: { holds: /^mac-bun\.ts$/, may: [], types: ["session"] },
+  migrate: { holds: /^migrate\//, may: ["session"], types: ["store", "clock"] },
   maintenance: { holds: /^maintenance\.ts$/, may: ["clock"], types: ["store"] },
   start: {
     holds: /^start\.ts$/,
@@ -37,7 +38,18 @@ const diagram: Record<string, Row> = {
   },
   cli: {
     holds: /^cli(\.ts$|\/)/,
-    may: ["start", "open", "control", "sqlite", "store", "session", "clock", "config", "version"],
+    may: [
+      "start",
+      "open",
+      "control",
+      "migrate",
+      "sqlite",
+      "store",
+      "session",
+      "clock",
+      "config",
+      "version",
+    ],
   },
   /** Another workspace: it imports nothing of the server. */
   client: { holds: /^\.\.\/\.\.\/client\//, may: [] },

@@ -1,8 +1,8 @@
 import { Command } from "commander";
 import { backup } from "../store/sqlite/backup.ts";
 import { requireData } from "./connect.ts";
-import { CliError, exitCodes } from "./exit.ts";
 import { addExamples } from "./help.ts";
+import { interruptibly, withProgress } from "./long-work.ts";
 import { bytesText, type Output } from "./output.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 
@@ -15,8 +15,13 @@ export function backupCommand(output: Output): Command {
     .action(async (file: string, options: { json?: true }, self: Command) => {
       const { dataDir } = loadSettings(self).config;
       requireData(dataDir);
-      const bytes = await interruptibly((signal) =>
-        withProgress((onProgress) => backup(dataDir, file, { onProgress, signal })),
+      const bytes = await interruptibly("the backup was stopped", (signal) =>
+        withProgress(texts, output, (show) =>
+          backup(dataDir, file, {
+            onProgress: (...sizes) => show(...progressOf(...sizes)),
+            signal,
+          }),
+        ),
       );
       if (options.json === true) output.printJson({ file, bytes });
       else output.print(`${file}: ${bytesText(bytes)}`);
@@ -30,39 +35,9 @@ export function backupCommand(output: Output): Command {
   return command;
 }
 
-/** Lets a signal end `work` in good order, so that no half of a file stays behind. */
-async function interruptibly<Result>(
-  work: (signal: AbortSignal) => Promise<Result>,
-): Promise<Result> {
-  const controller = new AbortController();
-  const stop = () => controller.abort(new CliError(exitCodes.failure, "the backup was stopped"));
-  process.once("SIGINT", stop).once("SIGTERM", stop);
-  try {
-    return await work(controller.signal);
-  } finally {
-    process.off("SIGINT", stop).off("SIGTERM", stop);
-  }
-}
+const texts = { begun: "Copying", done: "Copied", failed: "Not copied" };
 
-/** Shows progress to whoever watches a terminal, and to nobody else. */
-async function withProgress<Result>(
-  work: (onProgress: (written: number, expected: number) => void) => Promise<Result>,
-): Promise<Result> {
-  if (!process.stderr.isTTY) return work(() => undefined);
-  const { progress } = await import("@clack/prompts");
-  const bar = progress({ max: 100, output: process.stderr });
-  let shown = 0;
-  bar.start("Copying");
-  try {
-    const result = await work((written, expected) => {
-      const percent = expected === 0 ? 100 : Math.floor((100 * written) / expected);
-      bar.advance(percent - shown, `Copying ${bytesText(written)} of ${bytesText(expected)}`);
-      shown = percent;
-    });
-    bar.stop("Copied");
-    return result;
-  } catch (error) {
-    bar.stop("Not copied");
-    throw error;
-  }
+function progressOf(written: number, expected: number): [done: number, text: string] {
+  const text = `Copying ${bytesText(written)} of ${bytesText(expected)}`;
+  return [expected === 0 ? 1 : written / expected, text];
 }

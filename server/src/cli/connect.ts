@@ -34,7 +34,7 @@ export async function withAdmin<Result>(
 
 const nothing = () => undefined;
 /** What the server counts and logs, a command has nobody to tell. */
-const unheard: OpenEvents = {
+export const unheard: OpenEvents = {
   committed: nothing,
   failed: nothing,
   recordsLost: nothing,

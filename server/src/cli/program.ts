@@ -8,6 +8,7 @@ import { doctorCommand } from "./doctor.ts";
 import { exitCodes } from "./exit.ts";
 import { addExamples } from "./help.ts";
 import { keysCommand } from "./keys.ts";
+import { migrateCommand } from "./migrate.ts";
 import type { Output } from "./output.ts";
 import { secretsCommand } from "./secrets.ts";
 import { serveCommand } from "./serve.ts";
@@ -33,6 +34,7 @@ export function createProgram(output: Output): Command {
     .addCommand(sessionsCommand(output))
     .addCommand(secretsCommand(output))
     .addCommand(backupCommand(output))
+    .addCommand(migrateCommand(output))
     .addCommand(doctorCommand(output));
   program.addCommand(completionCommand(output, program));
   program.addHelpText("after", `\nExit status:\n${exitLines().join("\n")}`);

@@ -5,6 +5,7 @@ import { type Role, roles } from "../session/access.ts";
 import { faultOfId } from "../session/caller-ids.ts";
 import { type IdIssuer, SECRET_BYTES } from "../session/id.ts";
 import { isBlank, isLive, type Session } from "../session/session.ts";
+import type { Portion } from "../store/moving.ts";
 import type { Key, SessionStore } from "../store/store.ts";
 
 /** A key without what verifies it. */
@@ -44,6 +45,8 @@ export interface Admin {
   endSession(id: string): Promise<boolean>;
   /** Signs new session ids under a new secret; ids under the older ones stay valid. */
   rotateSecret(): Promise<{ readonly createdAt: number; readonly secrets: number }>;
+  /** A part of everything in the store, from `after` on, which an earlier one named (`SessionStore`). */
+  portion(after: string | null): Promise<Portion>;
 }
 
 /** What `createAdmin` works on; with a running server, that server's own. */
@@ -120,6 +123,7 @@ export function createAdmin(parts: AdminParts): Admin {
     },
 
     endSession: (id) => service.end(id),
+    portion: (after) => store.portion(after, clock()),
 
     async rotateSecret() {
       const secret = { bytes: randomBytes(SECRET_BYTES), createdAt: clock() };

@@ -28,6 +28,7 @@ export async function connectControl(dataDir: string): Promise<Admin | undefined
     getSession: (id) => call("getSession", id),
     endSession: (id) => call("endSession", id),
     rotateSecret: () => call("rotateSecret"),
+    portion: (after) => call("portion", after),
   };
   return (await isListening(path)) ? admin : undefined;
 }

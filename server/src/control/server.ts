@@ -21,6 +21,7 @@ const operations: Readonly<
   getSession: (admin, id) => admin.getSession(String(id)),
   endSession: (admin, id) => admin.endSession(String(id)),
   rotateSecret: (admin) => admin.rotateSecret(),
+  portion: (admin, after) => admin.portion(typeof after === "string" ? after : null),
 };
 
 const MAX_REQUEST_BYTES = 64 * 1024;

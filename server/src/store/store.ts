@@ -4,6 +4,7 @@ import type { SigningSecret } from "../session/id.ts";
 import type { RequestRecord } from "../session/record.ts";
 import type { Identity, Session } from "../session/session.ts";
 import type { Stretch } from "../session/timeline.ts";
+import type { Adoption, Portion } from "./moving.ts";
 
 /*
  * The port behind which sessions are kept. Every engine passes the same suite
@@ -214,6 +215,21 @@ export interface SessionStore {
    * nothing to do. Visits of expired sessions are free without it.
    */
   sweep(now: number): Promise<Slice>;
+
+  /**
+   * A small part of everything that is kept at `now`, for another store to adopt: from `after` on,
+   * which an earlier portion named, or from the beginning. What changes meanwhile may be missed, or
+   * come twice; what does not change between the first and the last portion is told whole.
+   */
+  portion(after: string | null, now: number): Promise<Portion>;
+  /**
+   * Keeps items of another store as they are, and what holds with them (claims of visits, expiry).
+   * They may come again and late: what is stored here in a later state stays. For a store on which no
+   * server runs. Gives the ids of sessions that have no place here, which are left out.
+   */
+  adopt(adoption: Adoption): Promise<readonly string[]>;
+  /** The note of the latest adoption; `null` when no move into this store is under way. */
+  move(): Promise<string | null>;
 
   status(): StoreStatus;
   /** Finishes what was taken on and lets go of everything. Rejects nothing that was taken on. */

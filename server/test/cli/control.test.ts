@@ -18,6 +18,7 @@ function adminWith(answers: Partial<Admin>): Admin {
     getSession: other,
     endSession: other,
     rotateSecret: other,
+    portion: other,
     ...answers,
   };
 }

@@ -2,6 +2,7 @@ import { associationContract } from "./contract/association.ts";
 import { creationContract } from "./contract/creation.ts";
 import { housekeepingContract } from "./contract/housekeeping.ts";
 import { lifeContract } from "./contract/life.ts";
+import { movingContract } from "./contract/moving.ts";
 import { racesContract } from "./contract/races.ts";
 import { recordsContract } from "./contract/records.ts";
 import { repetitionContract } from "./contract/repetition.ts";
@@ -21,4 +22,5 @@ export function storeContract(name: string, make: DataFactory): void {
   retentionContract(name, make);
   repetitionContract(name, make);
   housekeepingContract(name, make);
+  movingContract(name, make);
 }

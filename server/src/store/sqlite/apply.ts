@@ -4,6 +4,7 @@ import { associate } from "../../session/association.ts";
 import { type Lifetimes, renewed } from "../../session/lifetime.ts";
 import { idFields, isBlank, isLive, type Session } from "../../session/session.ts";
 import type { AssociationRequest, AssociationResult, Creation } from "../store.ts";
+import { createAdopt } from "./adopt.ts";
 import type { AnswerTable } from "./answers.ts";
 import type { Change, Outcome } from "./changes.ts";
 import type { Journal } from "./journal.ts";
@@ -34,6 +35,7 @@ export function createApply(
 ): (change: Change) => Outcome {
   const { sessions, journal, answers } = tables;
   const { lifetimes } = options;
+  const adopt = createAdopt(database, tables);
   const sweep = createSweep(database, tables, options);
   const renew = (now: number) => (session: Session) => renewed(session, now, lifetimes);
   const ended = (now: number) => (session: Session) => ({
@@ -64,7 +66,10 @@ export function createApply(
         return replaceLive(sessions, change, lifetimes, ended(change.now), sessions.update);
       case "stretch":
       case "repetition":
+      case "portion":
         throw new TypeError("what only reads goes without a transaction");
+      case "adopt":
+        return adopt(change);
       case "touch":
         // Every group notes its time.
         return null;

@@ -1,5 +1,6 @@
 import type { Session } from "../../session/session.ts";
 import type { Life } from "../../session/timeline.ts";
+import type { Adoption, Portion } from "../moving.ts";
 import type {
   AssociationRequest,
   AssociationResult,
@@ -25,6 +26,8 @@ export type Change =
   /** `lines` are those of the journal (`record-lines.ts`). */
   | {
       readonly kind: "record";
+      /** The session, where it is one and there is `once`. */
+      readonly id?: string;
       readonly lines: string;
       readonly now: number;
       readonly once?: Once;
@@ -38,6 +41,9 @@ export type Change =
       readonly request: string;
       readonly now: number;
     }
+  /** Changes nothing either. */
+  | { readonly kind: "portion"; readonly after: string | null; readonly now: number }
+  | ({ readonly kind: "adopt" } & Adoption)
   | ({ readonly kind: "associate" } & AssociationRequest)
   | { readonly kind: "renew"; readonly id: string; readonly now: number }
   | { readonly kind: "end"; readonly id: string; readonly now: number }
@@ -48,11 +54,12 @@ export type Change =
   | { readonly kind: "addSecret"; readonly base64: string; readonly now: number };
 
 /** Those that only read: they go without a transaction. */
-export type Read = Extract<Change, { kind: "stretch" | "repetition" }>;
+export type Read = Extract<Change, { kind: "stretch" | "repetition" | "portion" }>;
 
 /** Whether a change is none. */
 export function isRead(change: Change): change is Read {
-  return change.kind === "stretch" || change.kind === "repetition";
+  const { kind } = change;
+  return kind === "stretch" || kind === "repetition" || kind === "portion";
 }
 
 /**
@@ -74,6 +81,8 @@ export interface Outcomes {
   record: { readonly outcome: "recorded" } | Repetition;
   stretch: StretchLines | null;
   repetition: Repetition | null;
+  portion: Portion;
+  adopt: readonly string[];
   associate: AssociationResult;
   /** The session as it is stored now; `null` when it was over before. */
   renew: Session | null;

@@ -6,6 +6,8 @@ export type StoreOpenFault =
   | "unknown-schema"
   /** The SQLite library has a defect that can damage a database. */
   | "unsafe-library"
+  /** Another store is being moved into it, and not all of it is there yet. */
+  | "incomplete"
   /** The directory or a file in it cannot be read or written. */
   | "inaccessible";
 

@@ -31,3 +31,15 @@ export function eventsOf(lines: readonly HistoryLine[], createdAt: number): Asso
     fields: idFields.filter((_field, i) => Math.floor(fields / 2 ** i) % 2 === 1),
   }));
 }
+
+/** The lines of `events`, of a session created at `createdAt` (ms). */
+export function linesOfEvents(
+  events: readonly AssociationEvent[],
+  createdAt: number,
+): HistoryLine[] {
+  return events.map(({ at, after, fields }) => [
+    at - createdAt,
+    after,
+    fields.reduce((sum, field) => sum + 2 ** idFields.indexOf(field), 0),
+  ]);
+}

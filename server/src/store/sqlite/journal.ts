@@ -23,6 +23,8 @@ export interface Journal {
   append(lines: string, now: number): void;
   /** Lines of the session that no segment has yet, in order. */
   unmerged(id: string): readonly string[];
+  /** The sessions that have such lines. */
+  unmergedSessions(): string[];
   /** A slice of merging; true while there is more to do right away. */
   maintain(now: number): boolean;
   /** Called when the transaction at hand has been committed, or rolled back. */
@@ -126,6 +128,11 @@ export function createJournal(database: DatabaseSync, segments: SegmentTable): J
       const newer = collecting.sessions.get(id);
       if (older === undefined) return newer ?? [];
       return newer === undefined ? older : [...older, ...newer];
+    },
+    unmergedSessions() {
+      const ids = new Set(merging?.sessions.keys());
+      for (const id of collecting.sessions.keys()) ids.add(id);
+      return [...ids];
     },
     maintain(now) {
       latest = now;

@@ -17,7 +17,7 @@ type Line = [
 ];
 
 /** The line of a record, without a line break: JSON has none. */
-function lineOf(record: RequestRecord): string {
+export function lineOf(record: RequestRecord): string {
   const { method, path, status, startedAt, durationMs, service, attributes } = record;
   const line: Line = [method, path, status, startedAt, durationMs, service];
   if (Object.keys(attributes).length > 0) line.push(attributes);

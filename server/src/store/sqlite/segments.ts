@@ -14,6 +14,11 @@ export interface SegmentTable {
   /** Puts lines from the journal, up to its row `journaled`, after those that are there. */
   append(id: string, lines: readonly string[], journaled: number): void;
   /**
+   * Puts lines of another store, the first of which has the sequence `first`, after those that are
+   * there, as far as they are new. Nothing, when there is no such session.
+   */
+  adopt(id: string, first: number, lines: readonly string[]): void;
+  /**
    * Lines of the session from the sequence `from` on, at most `limit`; stops, after one at the least,
    * once they have `characters`.
    */
@@ -46,6 +51,7 @@ export function createSegmentTable(
      ORDER BY first`,
   );
   const oldest = database.prepare("SELECT min(first) AS first FROM segments WHERE session = ?");
+  const forget = database.prepare("DELETE FROM segments WHERE session = ?");
   const remove = database.prepare(
     `DELETE FROM segments WHERE session = ?1 AND first IN
      (SELECT first FROM segments WHERE session = ?1 LIMIT ?2)`,
@@ -64,23 +70,36 @@ export function createSegmentTable(
     }
   }
 
+  function append(id: string, lines: readonly string[], journaled: number): void {
+    const known = factsOf(id);
+    // Another session has its key (see `createSessionReader`): there is no place for this one.
+    if (known === undefined && !sessions.insert(describedById(id, lifetimes))) return;
+    const before = known?.records ?? 0;
+    const total = before + lines.length;
+    const key = keyOf(id);
+    const dropped = Math.max(0, total - maxRecords);
+    const kept = lines.slice(Math.max(0, dropped - before));
+    insertLines(key, total - kept.length + 1, kept);
+    count.run(total, journaled, key);
+    if (dropped > 0) drop.run(key, dropped + 1);
+  }
+
   return {
     count: (id) => factsOf(id)?.records ?? 0,
     missing: (id) => ((oldest.get(keyOf(id))?.["first"] ?? 1) as number) - 1,
     mergedTo: (id) => factsOf(id)?.journaled ?? 0,
 
-    append(id, lines, journaled) {
+    append,
+
+    adopt(id, first, lines) {
       const known = factsOf(id);
-      // Another session has its key (see `createSessionReader`): there is no place for this one.
-      if (known === undefined && !sessions.insert(describedById(id, lifetimes))) return;
-      const before = known?.records ?? 0;
-      const total = before + lines.length;
-      const key = keyOf(id);
-      const dropped = Math.max(0, total - maxRecords);
-      const kept = lines.slice(Math.max(0, dropped - before));
-      insertLines(key, total - kept.length + 1, kept);
-      count.run(total, journaled, key);
-      if (dropped > 0) drop.run(key, dropped + 1);
+      if (known === undefined || first + lines.length - 1 <= known.records) return;
+      if (first > known.records + 1) {
+        // What lies between was let go there, and with it all that is here.
+        forget.run(keyOf(id));
+        count.run(first - 1, known.journaled, keyOf(id));
+      }
+      append(id, lines.slice(Math.max(0, known.records + 1 - first)), known.journaled);
     },
 
     read(id, from, limit, characters) {

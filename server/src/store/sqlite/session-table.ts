@@ -1,7 +1,8 @@
 import type { DatabaseSync } from "node:sqlite";
 import { isLive, nobody, type Session } from "../../session/session.ts";
 import type { AssociationEvent } from "../../session/timeline.ts";
-import { eventsOf, type HistoryLine, historyLine } from "./history.ts";
+import { isLater, type SessionItem } from "../moving.ts";
+import { eventsOf, type HistoryLine, historyLine, linesOfEvents } from "./history.ts";
 import { idOf, keyOf, type SessionRow, sessionColumns, sessionOf, tailOf } from "./rows.ts";
 import type { VisitIndex } from "./visit-index.ts";
 
@@ -23,8 +24,10 @@ export interface SessionTable {
   associate(before: StoredSession, session: Session, requests: number, now: number): void;
   /** `insert` of a session that comes to be stored by an association. */
   insertAssociated(session: Session, requests: number, now: number): boolean;
-  /** The same for a session of which nothing but its times changed: touches no index. */
+  /** `update` of a session of which nothing but its times changed: touches no index. */
   renew(before: Session, session: Session): void;
+  /** Stores a session of another store, unless it is known in a later state. False as with `insert`. */
+  adopt(item: SessionItem): boolean;
 }
 
 /** A stored session and its past. */
@@ -68,6 +71,7 @@ export function createSessionTable(database: DatabaseSync, visits: VisitIndex): 
     `UPDATE sessions SET active_after = ?, expires_after = ?, agent_id = ?, customer_id = ?,
      visit_id = ?, global_visit_id = ?, history = ? WHERE id = ?`,
   );
+  const past = database.prepare("UPDATE sessions SET history = ? WHERE id = ?");
   const renew = database.prepare(
     "UPDATE sessions SET active_after = ?, expires_after = ? WHERE id = ?",
   );
@@ -85,8 +89,16 @@ export function createSessionTable(database: DatabaseSync, visits: VisitIndex): 
     const key = keyOf(session.id);
     const { changes } = insert.run(key, tailOf(session.id), ...valuesOf(session), history);
     if (Number(changes) !== 1) return false;
-    if (session.visitId !== null) visits.add(session.visitId, key);
+    if (session.visitId !== null && !session.ended) visits.add(session.visitId, key);
     return true;
+  }
+
+  function replace(before: Session, session: Session): void {
+    const key = keyOf(session.id);
+    update.run(...valuesOf(session), key);
+    if (session.visitId === null) return;
+    if (session.ended) visits.remove(session.visitId, key);
+    else if (before.visitId === null) visits.add(session.visitId, key);
   }
 
   return {
@@ -116,12 +128,17 @@ export function createSessionTable(database: DatabaseSync, visits: VisitIndex): 
       const line = historyLine(nobody, session, requests, now);
       return insertNew(session, JSON.stringify([line]));
     },
-    update(before, session) {
-      const key = keyOf(session.id);
-      update.run(...valuesOf(session), key);
-      if (session.visitId === null) return;
-      if (session.ended) visits.remove(session.visitId, key);
-      else if (before.visitId === null) visits.add(session.visitId, key);
+    update: replace,
+    adopt({ session, associations }) {
+      const lines = linesOfEvents(associations, session.createdAt);
+      const history = lines.length === 0 ? null : JSON.stringify(lines);
+      const before = findWithPast(session.id);
+      if (before === undefined) return insertNew(session, history);
+      const isKnown = isSame(before.session, session) && before.history.length === lines.length;
+      if (isKnown || isLater(before.session, session)) return true;
+      replace(before.session, session);
+      past.run(history, keyOf(session.id));
+      return true;
     },
     history: ({ id, createdAt }) => eventsOf(findWithPast(id)?.history ?? [], createdAt),
     renew(_before, session) {
@@ -129,6 +146,11 @@ export function createSessionTable(database: DatabaseSync, visits: VisitIndex): 
       renew.run(activeAfter, expiresAfter, keyOf(session.id));
     },
   };
+}
+
+function isSame(one: Session, other: Session): boolean {
+  const values = valuesOf(other);
+  return valuesOf(one).every((value, i) => value === values[i]);
 }
 
 function valuesOf(session: Session) {

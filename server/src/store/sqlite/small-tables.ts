@@ -32,3 +32,8 @@ export function readSecrets(database: DatabaseSync): Secret[] {
 export function readFloor(database: DatabaseSync): number {
   return database.prepare("SELECT floor FROM facts").get()?.["floor"] as number;
 }
+
+/** How far a move into the database has come; `null` when none is under way. */
+export function readMove(database: DatabaseSync): string | null {
+  return database.prepare("SELECT move FROM facts").get()?.["move"] as string | null;
+}

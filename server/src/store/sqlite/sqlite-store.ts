@@ -21,7 +21,7 @@ import { lockDataDir } from "./lock.ts";
 import { journalLine, recordOf } from "./record-lines.ts";
 import { describedById } from "./rows.ts";
 import { createSessionReader } from "./session-table.ts";
-import { readFloor, readKeys, readSecrets } from "./small-tables.ts";
+import { readFloor, readKeys, readMove, readSecrets } from "./small-tables.ts";
 
 /** How the embedded engine is set up; times in milliseconds. */
 export interface SqliteStoreOptions {
@@ -135,7 +135,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
     },
     record({ id, records, now, once }) {
       const lines = records.map((record) => journalLine(id, record)).join("");
-      return writer.submit<"record">({ kind: "record", lines, now, ...(once && { once }) });
+      return writer.submit<"record">({ kind: "record", lines, now, ...(once && { once, id }) });
     },
     async repetition({ key, request }, now) {
       const change = { kind: "repetition", key, request, now } as const;
@@ -165,6 +165,14 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
       await writer.submit<"touch">({ kind: "touch", now });
     },
     sweep: (now) => writer.submit<"sweep">({ kind: "sweep", now }),
+
+    portion: (after, now) => writer.submit<"portion">({ kind: "portion", after, now }),
+    async adopt(adoption) {
+      const leftOut = await writer.submit<"adopt">({ kind: "adopt", ...adoption });
+      for (const item of adoption.items) if (item.kind === "session") cache.delete(item.session.id);
+      return leftOut;
+    },
+    move: async () => readMove(reader),
 
     status: () => ({
       writable: writer.writable,

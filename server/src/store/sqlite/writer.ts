@@ -12,6 +12,7 @@ import {
 } from "./changes.ts";
 import { openForWriting } from "./database.ts";
 import { createJournal } from "./journal.ts";
+import { createPortionReader } from "./portions.ts";
 import { createSegmentTable } from "./segments.ts";
 import { createSessionTable } from "./session-table.ts";
 import { createStretchReader } from "./stretches.ts";
@@ -45,6 +46,7 @@ const database = openForWriting(options.file);
 const tables = openTables();
 const apply = createApply(database, tables, options);
 const readStretch = createStretchReader(tables, options);
+const readPortion = createPortionReader(database, tables, readStretch);
 const floor = database.prepare("UPDATE facts SET floor = ?1 WHERE floor < ?1");
 const begin = database.prepare("BEGIN IMMEDIATE");
 const commit = database.prepare("COMMIT");
@@ -89,7 +91,8 @@ const nothingToCommit: GroupResult = { kind: "committed", outcomes: [] };
 
 function readAlone(read: Read): GroupOutcome {
   try {
-    return read.kind === "stretch" ? readStretch(read) : tables.answers.find(read);
+    if (read.kind === "stretch") return readStretch(read);
+    return read.kind === "portion" ? readPortion(read.after, read.now) : tables.answers.find(read);
   } catch (error) {
     return { failure: describe(error) };
   }

@@ -1,0 +1,202 @@
+import { mkdirSync, realpathSync } from "node:fs";
+import { resolve } from "node:path";
+import { Command } from "commander";
+import { createClock, machineTime } from "../clock.ts";
+import type { Config } from "../config/config.ts";
+import type { SettingName } from "../config/settings.ts";
+import { connectControl } from "../control/client.ts";
+import {
+  type Migration,
+  migrate,
+  type Progress,
+  type Source,
+  TargetTaken,
+} from "../migrate/migrate.ts";
+import { openStore } from "../open.ts";
+import { StoreOpenError } from "../store/sqlite/errors.ts";
+import { ANSWER_LIFE, type SessionStore } from "../store/store.ts";
+import { requireData, unheard } from "./connect.ts";
+import { CliError, exitCodes } from "./exit.ts";
+import { addExamples } from "./help.ts";
+import { interruptibly, type ShowProgress, withProgress } from "./long-work.ts";
+import { type Output, table } from "./output.ts";
+import { addSettings, loadSettings } from "./settings.ts";
+
+/** Both stores are to keep what they hold as the servers on them do. */
+const keepingSettings: readonly SettingName[] = [
+  "anonymousIdle",
+  "anonymousLifetime",
+  "recognizedIdle",
+  "recognizedLifetime",
+  "maxRecords",
+  "retention",
+];
+
+interface Options {
+  readonly from: string;
+  readonly to: string;
+  readonly ahead?: true;
+  readonly json?: true;
+}
+
+/** `migrate --from STORE --to STORE`: everything that one store keeps, into an empty one. */
+export function migrateCommand(output: Output): Command {
+  const command = new Command("migrate")
+    .description(
+      "move everything from one store into another, which is empty, and compare the two: stop the servers on the source before, and start them on the other store afterwards; a run that was stopped goes on where it was",
+    )
+    .requiredOption("--from <store>", "the store to read: sqlite:<folder>")
+    .requiredOption("--to <store>", "the store to fill: sqlite:<folder>")
+    .option(
+      "--ahead",
+      "copy while servers run on the source, so that the run without this option, for which they are stopped, has only what changed to write",
+    )
+    .option("--json", "print what was moved as JSON")
+    .action(async (options: Options, self: Command) => {
+      const { config } = loadSettings(self);
+      const from = placeOf(options.from, "--from", config);
+      const to = placeOf(options.to, "--to", config);
+      const migration = await moveBetween(from, to, options.ahead === true, output);
+      report(migration, options, output);
+    });
+  addExamples(addSettings(command, keepingSettings), [
+    ["migrate --from sqlite:./data --to sqlite:/mnt/new", "with no server on either"],
+    ["migrate --ahead --from sqlite:./data --to sqlite:/mnt/new", "before that, beside the server"],
+  ]);
+  return command;
+}
+
+/** Where a store is. */
+interface Place {
+  /** As it is told to people and noted in the target: without secrets. */
+  readonly name: string;
+  readonly config: Config;
+}
+
+function placeOf(text: string, flag: string, config: Config): Place {
+  const folder = /^sqlite:(.+)$/.exec(text)?.[1];
+  if (folder === undefined) {
+    throw new CliError(exitCodes.usage, `${flag} is sqlite:<folder>`);
+  }
+  const dataDir = resolve(folder);
+  return { name: `sqlite:${dataDir}`, config: { ...config, dataDir } };
+}
+
+async function moveBetween(
+  from: Place,
+  to: Place,
+  isAhead: boolean,
+  output: Output,
+): Promise<Migration> {
+  requireData(from.config.dataDir);
+  refuseSame(from, to);
+  await using closing = new AsyncDisposableStack();
+  const source = await openSource(from, isAhead, closing);
+  const target = await openStore(to.config, machineTime, unheard);
+  closing.defer(() => target.close());
+  const clock = createClock(machineTime, await target.floor());
+  const { lifetimes, retention } = to.config;
+  try {
+    // Awaited here: the stores are closed when this function is left.
+    return await interruptibly("stopped; the same command goes on from here", (signal) =>
+      withProgress(texts, output, (show) =>
+        migrate({
+          source,
+          target,
+          from: from.name,
+          clock,
+          times: { lifetimes, retention, answerLife: ANSWER_LIFE },
+          isAhead,
+          signal,
+          onProgress: (progress) => show(...progressOf(progress)),
+        }),
+      ),
+    );
+  } catch (error) {
+    if (!(error instanceof TargetTaken)) throw error;
+    throw new CliError(exitCodes.failure, `${to.name} is not filled: ${error.message}`);
+  }
+}
+
+const texts = { begun: "Moving", done: "Moved", failed: "Not moved" };
+
+function progressOf({ sessions, records, done, phase }: Progress): Parameters<ShowProgress> {
+  const verb = phase === "copying" ? "Copying" : "Comparing";
+  return [done, `${verb}: ${sessions} sessions, ${records} records`];
+}
+
+function refuseSame(from: Place, to: Place): void {
+  mkdirSync(to.config.dataDir, { recursive: true, mode: 0o700 });
+  if (realpathSync(from.config.dataDir) !== realpathSync(to.config.dataDir)) return;
+  throw new CliError(exitCodes.usage, "--from and --to are the same store");
+}
+
+/** The source itself, or, for a copy ahead, through the server that runs on it. */
+async function openSource(
+  { config, name }: Place,
+  isAhead: boolean,
+  closing: AsyncDisposableStack,
+): Promise<Source> {
+  if (isAhead) {
+    const running = await connectControl(config.dataDir);
+    if (running !== undefined) return running;
+  }
+  const source = await openClosed(config, name);
+  closing.defer(() => source.close());
+  if ((await source.move()) !== null) {
+    const message = `a move of another store into ${name} is not complete: finish it first`;
+    throw new CliError(exitCodes.failure, message);
+  }
+  return source;
+}
+
+async function openClosed(config: Config, name: string): Promise<SessionStore> {
+  try {
+    return await openStore(config, machineTime, unheard);
+  } catch (error) {
+    if (!(error instanceof StoreOpenError) || error.fault !== "in-use") throw error;
+    throw new CliError(
+      exitCodes.dataUnavailable,
+      `a server runs on ${name}: stop it, or copy ahead of that (--ahead)`,
+    );
+  }
+}
+
+/** Prints what was done; a copy that is not equal ends the command with a failure. */
+function report(migration: Migration, { from, to, json, ahead }: Options, output: Output): void {
+  const { copied, comparison, leftOut, resumed } = migration;
+  if (json === true) {
+    output.printJson({ from, to, ahead: ahead === true, resumed, copied, leftOut, comparison });
+  } else if (comparison !== null) {
+    output.print(textOf(comparison.kinds));
+  }
+  if (comparison === null) {
+    if (json !== true)
+      output.print(`${copied.sessions} sessions and ${copied.records} records copied`);
+    output.remark("The copy is not complete: stop the servers, and run it again without --ahead.");
+  } else if (!comparison.isEqual) {
+    throw new CliError(exitCodes.failure, differenceOf(migration));
+  }
+}
+
+function textOf(kinds: NonNullable<Migration["comparison"]>["kinds"]): string {
+  const rows = kinds.map(({ kind, isEqual, source, target }) => [
+    kind,
+    String(source.count),
+    String(target.count),
+    isEqual ? "equal" : "different",
+  ]);
+  return table([["", "source", "target", ""], ...rows]);
+}
+
+function differenceOf({ comparison, leftOut }: Migration): string {
+  const different = (comparison?.kinds ?? []).filter(({ isEqual }) => !isEqual);
+  const parts = different.map(({ kind, source, target }) =>
+    source.count === target.count
+      ? `${source.count} ${kind} in both, but not the same`
+      : `${source.count} ${kind} in the source and ${target.count} in the target`,
+  );
+  const places =
+    leftOut.length === 0 ? "" : `; no place for sessions such as ${leftOut.join(", ")}`;
+  return `the stores differ: ${parts.join("; ")}${places}. If a server still writes to one of them, stop it and run this again`;
+}

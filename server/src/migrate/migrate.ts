@@ -1,0 +1,157 @@
+import type { Clock } from "../clock.ts";
+import type { Item, Portion } from "../store/moving.ts";
+import type { SessionStore } from "../store/store.ts";
+import { type Comparison, compareStores } from "./compare.ts";
+import type { KeepingTimes } from "./kept.ts";
+
+/*
+ * Moves everything that one store keeps into another, of any engine.
+ *
+ *   empty target --first portion--> under way --last portion--> copied --comparison--> done
+ *   under way --interrupted--> under way: the next run goes on after the last portion that was kept
+ *   copied --another run, or a difference--> under way, from the beginning: the catch-up pass
+ *
+ * Where a move has come to is kept in the target, in the same step as the items; it goes with the
+ * comparison that finds no difference. Until then no server starts on the target. Items may be kept
+ * twice, so nothing is lost where a run ends, however it ends.
+ */
+
+/** A store that is read: closed to writes, or, for a copy that another run completes, in use. */
+export type Source = Pick<SessionStore, "portion">;
+
+/** What was done so far. */
+export interface Progress {
+  readonly sessions: number;
+  readonly records: number;
+  /** About how much of this pass is done, 0 to 1. */
+  readonly done: number;
+  readonly phase: "copying" | "comparing";
+}
+
+export interface MigrateOptions {
+  readonly source: Source;
+  /** What tells the source from other stores. */
+  readonly from: string;
+  readonly target: SessionStore;
+  readonly clock: Clock;
+  readonly times: KeepingTimes;
+  /** The source is in use: copies what is there, and leaves the rest to another run. */
+  readonly isAhead: boolean;
+  onProgress(progress: Progress): void;
+  /** Ends the run after the portion at hand. */
+  readonly signal: AbortSignal;
+}
+
+/** What a run came to. */
+export interface Migration {
+  /** Whether it went on where an earlier run had ended. */
+  readonly resumed: boolean;
+  /** What was read at the source in all passes of this run. */
+  readonly copied: { readonly sessions: number; readonly records: number };
+  /** Ids of sessions that have no place in the target, at most `LEFT_OUT_NAMED`. */
+  readonly leftOut: readonly string[];
+  /** `null` when the copy was made ahead. */
+  readonly comparison: Comparison | null;
+}
+
+/** The target cannot take this store in; nothing was changed. */
+export class TargetTaken extends Error {
+  override readonly name = "TargetTaken";
+}
+
+/** How many of the sessions that are left out are named. */
+const LEFT_OUT_NAMED = 10;
+/** After how many portions the target does its housekeeping. */
+const HOUSEKEEPING_EVERY = 64;
+
+/** What is noted in the target. */
+interface Note {
+  readonly from: string;
+  /** The next portion; `null`: the next pass begins. */
+  readonly next: string | null;
+}
+
+/** Throws `TargetTaken`, the reason of the signal, and what the stores throw. */
+export async function migrate(options: MigrateOptions): Promise<Migration> {
+  const start = await startOf(options);
+  const run = createRun(options);
+  await run.pass(start);
+  const report = (comparison: Comparison | null): Migration => ({
+    resumed: start !== null,
+    copied: { ...run.copied },
+    leftOut: run.leftOut,
+    comparison,
+  });
+  if (options.isAhead) return report(null);
+  let comparison = await compareStores(options);
+  if (!comparison.isEqual) {
+    // Only a part of it may be older than the rest: what lay before the place where this run began.
+    await run.pass(null);
+    comparison = await compareStores(options);
+  }
+  if (comparison.isEqual)
+    await options.target.adopt({ items: [], note: null, now: options.clock() });
+  return report(comparison);
+}
+
+/** Where to begin: a target that holds anything is refused, but for one that this move has begun. */
+async function startOf({ target, from, clock }: MigrateOptions): Promise<string | null> {
+  const text = await target.move();
+  if (text !== null) {
+    const note = JSON.parse(text) as Note;
+    if (note.from === from) return note.next;
+    throw new TargetTaken(
+      `a move of ${note.from} into it has begun: finish it, or take an empty store`,
+    );
+  }
+  for (let after: string | null = null; ; ) {
+    const { items, next }: Portion = await target.portion(after, clock());
+    if (items.some(({ kind }) => kind !== "secrets" && kind !== "floor")) {
+      throw new TargetTaken("it holds sessions, answers or keys already: take an empty store");
+    }
+    if (next === null) return null;
+    after = next;
+  }
+}
+
+function createRun({ source, target, from, clock, onProgress, signal }: MigrateOptions) {
+  const copied = { sessions: 0, records: 0 };
+  const leftOut: string[] = [];
+  let portions = 0;
+
+  async function keep({ items, next, done }: Portion): Promise<void> {
+    const note = JSON.stringify({ from, next } satisfies Note);
+    const misplaced = await target.adopt({ items, note, now: clock() });
+    leftOut.push(...misplaced.slice(0, LEFT_OUT_NAMED - leftOut.length));
+    for (const item of items) count(copied, item);
+    onProgress({ ...copied, done, phase: "copying" });
+    if (++portions % HOUSEKEEPING_EVERY === 0) await houseKeep();
+  }
+
+  async function houseKeep(): Promise<void> {
+    for (let isFull = true; isFull; ) ({ isFull } = await target.sweep(clock()));
+  }
+
+  return {
+    copied,
+    leftOut,
+    /** Copies from `after` on to the end. */
+    async pass(after: string | null): Promise<void> {
+      let portion = await source.portion(after, clock());
+      for (;;) {
+        signal.throwIfAborted();
+        const { next } = portion;
+        // One is read while the other is written.
+        const upcoming = next === null ? undefined : source.portion(next, clock());
+        const [following] = await Promise.all([upcoming, keep(portion)]);
+        if (following === undefined) return;
+        portion = following;
+      }
+    },
+  };
+}
+
+function count(copied: { sessions: number; records: number }, item: Item): void {
+  if (item.kind === "session") copied.sessions++;
+  if (item.kind === "records") copied.records += item.records.length;
+}

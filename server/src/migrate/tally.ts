@@ -1,0 +1,104 @@
+import { hash } from "node:crypto";
+import type { RequestRecord } from "../session/record.ts";
+import { idFields, type Session } from "../session/session.ts";
+import type { Item } from "../store/moving.ts";
+import type { Key } from "../store/store.ts";
+import { type KeepingTimes, keptUntil } from "./kept.ts";
+
+/** What is counted, each by itself. */
+export const talliedKinds = ["sessions", "records", "answers", "keys", "secrets"] as const;
+export type TalliedKind = (typeof talliedKinds)[number];
+
+/** A count and a checksum that does not depend on the order of what was counted. */
+export interface Sum {
+  readonly count: number;
+  readonly checksum: string;
+}
+
+/** Counts the content of a store. */
+export interface Tally {
+  add(item: Item): void;
+  /** What was added of this kind and is kept beyond `now` in any case. */
+  sum(kind: TalliedKind, now: number): Sum;
+}
+
+/** What stores let go of by time, they may let go of while they are counted: it is summed by hours. */
+const HOUR = 60 * 60 * 1000;
+const CHECKSUM_BITS = 128n;
+
+interface Bucket {
+  count: number;
+  total: bigint;
+}
+
+/** An empty tally; stores keep what is added as long as `times` says. */
+export function createTally(times: KeepingTimes): Tally {
+  const buckets = Object.fromEntries(
+    talliedKinds.map((kind) => [kind, new Map<number, Bucket>()]),
+  ) as Record<TalliedKind, Map<number, Bucket>>;
+
+  function count(kind: TalliedKind, content: unknown, until: number): void {
+    const hour = Math.floor(until / HOUR);
+    const bucket = buckets[kind].get(hour) ?? { count: 0, total: 0n };
+    bucket.count++;
+    bucket.total += BigInt(`0x${hash("sha256", JSON.stringify(content), "hex").slice(0, 32)}`);
+    buckets[kind].set(hour, bucket);
+  }
+
+  return {
+    add(item) {
+      switch (item.kind) {
+        case "session": {
+          const past = item.associations.map(({ at, after, fields }) => [at, after, ...fields]);
+          const until = keptUntil(item.session, item.requests > 0, times);
+          return count("sessions", [...factsOf(item.session), past, item.requests], until);
+        }
+        case "records": {
+          const until = keptUntil(item.session, true, times);
+          for (const [i, record] of item.records.entries()) {
+            count("records", [item.session.id, item.first + i, ...partsOf(record)], until);
+          }
+          return;
+        }
+        case "answer": {
+          // The session is left out: engines that have no use for it may not know it.
+          const { key, request, answer } = item.once;
+          const until = item.storedAt + times.answerLife;
+          return count("answers", [key, request, answer, item.storedAt], until);
+        }
+        case "key":
+          return count("keys", partsOfKey(item.key), Number.POSITIVE_INFINITY);
+        case "secrets":
+          for (const { base64, createdAt } of item.secrets) {
+            count("secrets", [base64, createdAt], Number.POSITIVE_INFINITY);
+          }
+          return;
+        case "floor":
+      }
+    },
+    sum(kind, now) {
+      const kept = [...buckets[kind]].filter(([hour]) => hour * HOUR > now);
+      const total = kept.reduce((sum, [, bucket]) => sum + bucket.total, 0n);
+      return {
+        count: kept.reduce((sum, [, bucket]) => sum + bucket.count, 0),
+        checksum: BigInt.asUintN(Number(CHECKSUM_BITS), total).toString(16).padStart(32, "0"),
+      };
+    },
+  };
+}
+
+function factsOf(session: Session): unknown[] {
+  const { id, lastActiveAt, expiresAt, ended } = session;
+  return [id, lastActiveAt, expiresAt, ended, ...idFields.map((field) => session[field])];
+}
+
+function partsOf(record: RequestRecord): unknown[] {
+  const { method, path, status, startedAt, durationMs, service, attributes } = record;
+  const sorted = Object.entries(attributes).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return [method, path, status, startedAt, durationMs, service, sorted];
+}
+
+function partsOfKey(key: Key): unknown[] {
+  const { id, hash: hashed, role, customerId, agentId, createdAt, expiresAt, revokedAt } = key;
+  return [id, hashed, role, customerId, agentId, createdAt, expiresAt, revokedAt];
+}

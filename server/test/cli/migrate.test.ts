@@ -1,0 +1,168 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { createIdIssuer } from "../../src/session/id.ts";
+import { newSession } from "../../src/session/lifetime.ts";
+import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import { launcher, startServer } from "../support/server-process.ts";
+import { ids } from "../support/sessions.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { run, succeed, succeedJson } from "./run.ts";
+
+interface Moved {
+  readonly resumed: boolean;
+  readonly copied: { readonly sessions: number; readonly records: number };
+  readonly comparison: {
+    readonly isEqual: boolean;
+    readonly kinds: readonly {
+      readonly kind: string;
+      readonly target: { readonly count: number };
+    }[];
+  } | null;
+}
+
+interface Visitor {
+  readonly id: string;
+  readonly customer: string;
+}
+
+async function visit(url: string, customer: string): Promise<Visitor> {
+  const headers = { gkc_customerId: customer, "content-type": "application/json" };
+  const created = await fetch(`${url}/sessions/new`, {
+    method: "PUT",
+    headers: { gkc_customerId: customer },
+  });
+  const { sessionId } = (await created.json()) as { sessionId: string };
+  const body = JSON.stringify([1, 2, 3].map((i) => ({ method: "GET", path: `/${customer}/${i}` })));
+  const path = `/sessions/${sessionId}/requests?durable=true`;
+  const recorded = await fetch(`${url}${path}`, { method: "POST", headers, body });
+  assert.equal(recorded.status, 202);
+  return { id: sessionId, customer };
+}
+
+/** What a server tells of its visitors' sessions. */
+async function toldOf(url: string, visitors: readonly Visitor[]): Promise<unknown[]> {
+  return Promise.all(
+    visitors.map(async ({ id, customer }) => {
+      const headers = { gkc_customerId: customer };
+      const session = (await (await fetch(`${url}/sessions/${id}`, { headers })).json()) as {
+        sessionId: string;
+      };
+      assert.equal(session.sessionId, id);
+      const timeline = await fetch(`${url}/sessions/${id}/requests`, { headers });
+      return [session, await timeline.json()];
+    }),
+  );
+}
+
+test("a store moves ahead, then closed, and back again: all that it tells stays", async () => {
+  await using here = temporaryDirectory();
+  await using folder = temporaryDirectory();
+  const [there, back] = [join(folder.path, "there"), join(folder.path, "back")];
+  const move = ["migrate", "--from", `sqlite:${here.path}`, "--to", `sqlite:${there}`];
+  const visitors: Visitor[] = [];
+  let told: unknown[];
+  {
+    await using server = await startServer({ dataDir: here.path });
+    for (let i = 0; i < 20; i++) visitors.push(await visit(server.url, `c${i}`));
+    const ahead = await succeedJson<Moved>([...move, "--ahead"]);
+    assert.deepEqual([ahead.copied, ahead.comparison], [{ sessions: 20, records: 60 }, null]);
+    visitors.push(await visit(server.url, "late"));
+    const early = await run(move);
+    assert.equal(early.code, 4);
+    assert.match(early.stderr, /a server runs on .*: stop it, or copy ahead/);
+    const unfinished = await run(["serve", "--port", "0", "--data-dir", there]);
+    assert.equal(unfinished.code, 4);
+    assert.match(unfinished.stderr, /is not complete: finish it/);
+    told = await toldOf(server.url, visitors);
+    await server.kill();
+  }
+  const moved = await succeed(move);
+  assert.match(moved, /^sessions +21 +21 +equal\nrecords +63 +63 +equal$/m);
+  await succeed(["migrate", "--from", `sqlite:${there}`, "--to", `sqlite:${back}`]);
+  for (const dataDir of [there, back]) {
+    assert.equal((await run(["doctor", "--data-dir", dataDir])).code, 0);
+    await using server = await startServer({ dataDir });
+    assert.deepEqual(await toldOf(server.url, visitors), told);
+    await server.kill();
+  }
+});
+
+test("a move that is killed goes on where it was", async () => {
+  await using here = temporaryDirectory();
+  await using there = temporaryDirectory();
+  const sessions = 20_000;
+  await fill(here.path, sessions);
+  const move = ["migrate", "--from", `sqlite:${here.path}`, "--to", `sqlite:${there.path}`];
+  const child = spawn(launcher, move, { stdio: "ignore" });
+  const ended = once(child, "exit");
+  while (!/sessions \d+/.test(noteIn(there.path))) {
+    assert.equal(child.exitCode, null, "it ended before it could be killed");
+    await delay(5);
+  }
+  child.kill("SIGKILL");
+  assert.deepEqual(await ended, [null, "SIGKILL"]);
+  const result = await succeedJson<Moved>(move);
+  assert.equal(result.resumed, true);
+  assert.ok(result.copied.sessions < sessions, `${result.copied.sessions} were copied again`);
+  assert.equal(result.comparison?.isEqual, true);
+  assert.equal(result.comparison.kinds[0]?.target.count, sessions);
+  const again = await run(move);
+  assert.equal(again.code, 1);
+  assert.match(again.stderr, /it holds sessions, answers or keys already/);
+});
+
+test("a move between places that make no sense is refused", async () => {
+  await using here = temporaryDirectory();
+  await fill(here.path, 1);
+  const from = ["migrate", "--from", `sqlite:${here.path}`];
+  for (const [args, code, message] of [
+    [[...from, "--to", `sqlite:${here.path}/.`], 2, /are the same store/],
+    [[...from, "--to", "elsewhere"], 2, /--to is sqlite:<folder>/],
+    [["migrate", "--from", "sqlite:/nowhere", "--to", "sqlite:/nothing"], 4, /there is no data in/],
+  ] as const) {
+    const result = await run(args);
+    assert.equal(result.code, code, result.stderr);
+    assert.match(result.stderr, message);
+  }
+});
+
+const lifetime = { idle: 1_800_000, total: 86_400_000 };
+const lifetimes = { anonymous: lifetime, recognized: lifetime };
+
+/** Stores so many sessions without a server. */
+async function fill(dataDir: string, sessions: number): Promise<void> {
+  const now = Date.now();
+  const store = openSqliteStore({
+    dataDir,
+    lifetimes,
+    events: { committed() {}, failed() {}, recordsLost() {} },
+    maxRecords: 10_000,
+    retention: 86_400_000,
+    cacheSessions: 1000,
+    maxPending: sessions,
+    timeout: 60_000,
+    now,
+  });
+  const issuer = createIdIssuer(await store.secrets());
+  const created = Array.from({ length: sessions }, (_, i) => {
+    const { id, createdAt } = issuer.issue(now);
+    return store.create(newSession(id, createdAt, ids({ customerId: `c${i}` }), lifetimes), now);
+  });
+  for (const { outcome } of await Promise.all(created)) assert.equal(outcome, "created");
+  await store.close();
+}
+
+/** How far the move into a folder has come, in the words of its note; "" before it has begun. */
+function noteIn(dataDir: string): string {
+  try {
+    using database = new DatabaseSync(join(dataDir, "antechamber.db"), { readOnly: true });
+    return String(database.prepare("SELECT move FROM facts").get()?.["move"] ?? "");
+  } catch {
+    return "";
+  }
+}

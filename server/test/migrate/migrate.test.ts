@@ -1,0 +1,194 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  type MigrateOptions,
+  migrate,
+  type Progress,
+  TargetTaken,
+} from "../../src/migrate/migrate.ts";
+import { createIdIssuer, type IdIssuer } from "../../src/session/id.ts";
+import { newSession } from "../../src/session/lifetime.ts";
+import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import { ANSWER_LIFE, type SessionStore } from "../../src/store/store.ts";
+import { record } from "../store/contract/timeline.ts";
+import { DAY, ids, lifetimes, MINUTE, START } from "../support/sessions.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+
+const RETENTION = 14 * DAY;
+/** One time for all: what these tests are about does not depend on it. */
+const now = START + MINUTE;
+
+interface Stores extends AsyncDisposable {
+  readonly source: SessionStore;
+  readonly target: SessionStore;
+  readonly issuer: IdIssuer;
+  run(more?: Partial<MigrateOptions>): ReturnType<typeof migrate>;
+}
+
+async function openStores(): Promise<Stores> {
+  const [one, other] = [temporaryDirectory(), temporaryDirectory()];
+  const [source, target] = [openStore(one.path), openStore(other.path)];
+  return {
+    source,
+    target,
+    issuer: createIdIssuer(await source.secrets()),
+    run: (more = {}) =>
+      migrate({
+        source,
+        from: "here",
+        target,
+        clock: () => now,
+        times: { lifetimes, retention: RETENTION, answerLife: ANSWER_LIFE },
+        isAhead: false,
+        onProgress() {},
+        signal: new AbortController().signal,
+        ...more,
+      }),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([source.close(), target.close()]);
+      one.remove();
+      other.remove();
+    },
+  };
+}
+
+function openStore(dataDir: string): SessionStore {
+  const events = { committed() {}, failed() {}, recordsLost() {} };
+  return openSqliteStore({
+    dataDir,
+    lifetimes,
+    events,
+    maxRecords: 100,
+    retention: RETENTION,
+    cacheSessions: 1000,
+    maxPending: 10_000,
+    timeout: 30_000,
+    now: START,
+  });
+}
+
+/** Stores so many sessions, each with a record. */
+async function fill({ source, issuer }: Stores, count: number): Promise<void> {
+  const create = async (i: number) => {
+    const { id, createdAt } = issuer.issue(START);
+    const session = newSession(id, createdAt, ids({ visitId: `v${i}` }), lifetimes);
+    assert.deepEqual(await source.create(session, now), { outcome: "created" });
+    assert.ok(source.accept(id, [record(i)], now));
+  };
+  await Promise.all(Array.from({ length: count }, (_, i) => create(i)));
+}
+
+function countsOf(migration: Awaited<ReturnType<typeof migrate>>): Record<string, number> {
+  const kinds = migration.comparison?.kinds ?? [];
+  return Object.fromEntries(kinds.map(({ kind, target }) => [kind, target.count]));
+}
+
+test("everything is moved and compared, and the move is over", async () => {
+  await using stores = await openStores();
+  await fill(stores, 1000);
+  const seen: Progress[] = [];
+  const result = await stores.run({ onProgress: (progress) => seen.push(progress) });
+  assert.equal(result.comparison?.isEqual, true);
+  assert.deepEqual(countsOf(result), {
+    sessions: 1000,
+    records: 1000,
+    answers: 0,
+    keys: 0,
+    secrets: 1,
+  });
+  assert.deepEqual([result.resumed, result.leftOut], [false, []]);
+  assert.equal(await stores.target.move(), null);
+  assert.ok(seen.every(({ done }) => done >= 0 && done <= 1));
+  assert.deepEqual(new Set(seen.map(({ phase }) => phase)), new Set(["copying", "comparing"]));
+});
+
+test("a move that was stopped goes on where it was", async () => {
+  await using stores = await openStores();
+  await fill(stores, 2000);
+  const stopped = new AbortController();
+  const onProgress = ({ sessions }: Progress) => {
+    if (sessions >= 1000) stopped.abort(new Error("enough"));
+  };
+  await assert.rejects(stores.run({ onProgress, signal: stopped.signal }), /enough/);
+  const result = await stores.run();
+  assert.equal(result.resumed, true);
+  assert.ok(result.copied.sessions <= 1000, `${result.copied.sessions} were copied`);
+  assert.equal(result.comparison?.isEqual, true);
+  assert.equal(countsOf(result)["sessions"], 2000);
+});
+
+test("a copy ahead is completed by the next run, with what changed meanwhile", async () => {
+  await using stores = await openStores();
+  await fill(stores, 300);
+  const ahead = await stores.run({ isAhead: true });
+  assert.equal(ahead.comparison, null);
+  assert.notEqual(await stores.target.move(), null);
+  const { id, createdAt } = stores.issuer.issue(START);
+  await stores.source.create(
+    newSession(id, createdAt, ids({ customerId: "late" }), lifetimes),
+    now,
+  );
+  const result = await stores.run();
+  assert.equal(result.comparison?.isEqual, true);
+  assert.equal(countsOf(result)["sessions"], 301);
+  assert.equal((await stores.target.find(id)).customerId, "late");
+});
+
+test("what changed before the place where a run goes on is found and copied", async () => {
+  await using stores = await openStores();
+  await fill(stores, 1500);
+  const first = (await stores.source.portion("sessions 0 0", now)).items[0];
+  assert.equal(first?.kind, "session");
+  const stopped = new AbortController();
+  const onProgress = ({ sessions }: Progress) => {
+    if (sessions >= 1000) stopped.abort(new Error("enough"));
+  };
+  await assert.rejects(stores.run({ onProgress, signal: stopped.signal }), /enough/);
+  const { id } = (first as { session: { id: string } }).session;
+  assert.ok(await stores.source.end(id, now));
+  const result = await stores.run();
+  assert.equal(result.comparison?.isEqual, true);
+  assert.equal((await stores.target.find(id)).ended, true);
+});
+
+test("a difference that stays is told, and the move is not over", async () => {
+  await using stores = await openStores();
+  await fill(stores, 10);
+  await stores.run({ isAhead: true });
+  const { id, createdAt } = createIdIssuer(await stores.source.secrets()).issue(START + 1);
+  const stray = newSession(id, createdAt, ids({ customerId: "stray" }), lifetimes);
+  await stores.target.create(stray, now);
+  const { comparison } = await stores.run();
+  assert.equal(comparison?.isEqual, false);
+  const sessions = comparison?.kinds.find(({ kind }) => kind === "sessions");
+  assert.deepEqual([sessions?.source.count, sessions?.target.count], [10, 11]);
+  const others = comparison?.kinds.filter(({ kind }) => kind !== "sessions") ?? [];
+  assert.ok(others.every(({ isEqual }) => isEqual));
+  assert.notEqual(await stores.target.move(), null);
+});
+
+test("content that differs is found where the counts are the same", async () => {
+  await using stores = await openStores();
+  await fill(stores, 10);
+  await stores.run({ isAhead: true });
+  const { items } = await stores.target.portion("sessions 0 0", now);
+  const [item] = items.filter((one) => one.kind === "session");
+  assert.ok(item !== undefined && (await stores.target.end(item.session.id, now)));
+  const { comparison } = await stores.run();
+  const sessions = comparison?.kinds.find(({ kind }) => kind === "sessions");
+  assert.deepEqual([sessions?.source.count, sessions?.target.count], [10, 10]);
+  assert.equal(sessions?.isEqual, false);
+});
+
+test("a target that holds something, or that another move has begun to fill, is refused", async () => {
+  await using stores = await openStores();
+  await fill(stores, 10);
+  const { id, createdAt } = stores.issuer.issue(START);
+  const stray = newSession(id, createdAt, ids({ customerId: "stray" }), lifetimes);
+  await stores.target.create(stray, now);
+  await assert.rejects(stores.run(), TargetTaken);
+  await using others = await openStores();
+  await fill(others, 10);
+  await others.run({ isAhead: true });
+  await assert.rejects(others.run({ from: "elsewhere" }), /a move of here into it has begun/);
+});
