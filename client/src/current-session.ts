@@ -46,6 +46,8 @@ export function createCurrentSession(
   async function load(): Promise<SessionInfo> {
     const entry = jar.read();
     const info = entry ? await transport.retrieve(idOf(entry)) : await transport.create();
+    // Without Web Locks a tab that was held up may get here beside another: the first one's counts.
+    if (!entry && jar.read()) return await load();
     const isTheSame = entry?.startsWith(`${info.sessionId} `);
     if (!isTheSame) replaced = { before: entry && idOf(entry), by: info.sessionId };
     return keep(info, jar.write(info.sessionId, isTheSame ? entry : undefined));
