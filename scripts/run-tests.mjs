@@ -1,14 +1,16 @@
 // npm test: every suite on each runtime it is meant for, one process a run, and
-// one closing line for all of them.
+// one closing line for all of them. Most tests wait more than they work, so two
+// runs go side by side, but for the last, whose tests measure time.
 //
 //   npm test                    everything
 //   npm test -- bun lifetime    only the runs and files that the words name: a
-//                               word is a run (bun, node, outside, faults) or a part of
-//                               a file's path
+//                               word is a run (bun, node, outside, faults, alone)
+//                               or a part of a file's path
 //   npm run test:long           the same tests with larger numbers
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { ensureEngines } from "./engines.mjs";
 import { closeScratch, openScratch } from "./leftovers.mjs";
@@ -30,6 +32,7 @@ process.on("SIGINT", () => stop.abort()).on("SIGTERM", () => stop.abort());
  * @property {"bun" | "node"} runner whose test command runs the files
  * @property {string} runtime ANTECHAMBER_RUNTIME: what the servers they start run on
  * @property {string[]} files
+ * @property {boolean} [isAlone] nothing may run beside it
  */
 
 const files = ["client/test", "server/test", "bench/test", "examples/help-centre/test"]
@@ -42,6 +45,8 @@ const files = ["client/test", "server/test", "bench/test", "examples/help-centre
   .filter((file) => file.endsWith(".test.ts"))
   .toSorted();
 const faults = files.filter((file) => file.includes("/faults/"));
+/** They compare speeds, or wait for what must come soon: the machine is to be theirs. */
+const alone = faults.filter((file) => /\/(overload|records|slow-disk|sweep)\.test/.test(file));
 /** Browsers and proxies: what runs the test makes no difference to them. */
 const outside = files.filter((file) => /\/(browser|proxies|examples)\//.test(file));
 const suites = files.filter((file) => !faults.includes(file) && !outside.includes(file));
@@ -60,10 +65,18 @@ const runs = [
     runtime: "node",
     files: suites.filter((file) => !once.includes(file)),
   },
-  { name: "outside", runner: "node", runtime: "bun", files: outside },
   // The servers under test die often here: what tests them runs on the other runtime.
-  { name: "faults", runner: "node", runtime: "bun", files: faults },
+  {
+    name: "faults",
+    runner: "node",
+    runtime: "bun",
+    files: faults.filter((file) => !alone.includes(file)),
+  },
+  { name: "outside", runner: "node", runtime: "bun", files: outside },
+  { name: "alone", runner: "node", runtime: "bun", files: alone, isAlone: true },
 ];
+/** How many runs go side by side. */
+const LANES = 2;
 
 /**
  * The runs, or what the words of the command line leave of them.
@@ -93,8 +106,7 @@ function command(run) {
       "--disable-warning=ExperimentalWarning",
       "--test",
       "--test-reporter=spec",
-      // Browsers and proxies mostly wait.
-      `--test-concurrency=${run.name === "outside" ? 2 : 1}`,
+      "--test-concurrency=1",
       `--test-timeout=${testTimeout}`,
     ],
   };
@@ -144,7 +156,9 @@ function execute(run) {
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (/** @type {string} */ text) => {
       output += text;
-      process.stdout.write(text);
+    });
+    createInterface({ input: stream }).on("line", (line) => {
+      console.log(`${run.name.padEnd(7)} | ${line}`);
     });
   }
   return new Promise((resolve, reject) => {
@@ -184,10 +198,21 @@ async function judge(run) {
 
 if (!ensureEngines("test")) process.exit(1);
 
-const results = [];
-for (const run of choose(process.argv.slice(2))) {
-  if (!stopped.aborted) results.push(await judge(run));
+const chosen = choose(process.argv.slice(2));
+/** @type {Map<Run, Awaited<ReturnType<typeof judge>>>} */
+const judged = new Map();
+
+/** @param {Run[]} queue */
+async function work(queue) {
+  for (let run = queue.shift(); run !== undefined; run = queue.shift()) {
+    if (!stopped.aborted) judged.set(run, await judge(run));
+  }
 }
+
+const together = chosen.filter(({ isAlone }) => !isAlone);
+await Promise.all(Array.from({ length: LANES }, () => work(together)));
+await work(chosen.filter(({ isAlone }) => isAlone));
+const results = chosen.flatMap((run) => judged.get(run) ?? []);
 
 console.log("");
 for (const { name, passed, failed } of results) {
