@@ -1,0 +1,171 @@
+import { type Identity, idFields } from "../../src/session/session.ts";
+import { type Failover, type Loss, type LossyState, losing, lossesOf } from "./losses.ts";
+import { linearize, type Operation, type SequentialModel, type Verdict } from "./search.ts";
+import { type SessionAnswer, type SessionOperation, sessionModel } from "./session-model.ts";
+import { type VisitOperation, visitModel } from "./visit-model.ts";
+
+/** A request and what came of it, as whoever sent it saw it. Times are of one clock. */
+export interface Event {
+  readonly asked: "create" | "associate" | "retrieve" | "end";
+  /** `undefined` for a creation of which nobody knows a session. */
+  readonly session: string | undefined;
+  readonly ids: Identity;
+  readonly answer: SessionAnswer;
+  readonly call: number;
+  /** `Infinity` when nobody knows whether, or when, it took effect. */
+  readonly return: number;
+}
+
+/** What a history comes to. */
+export interface Report {
+  readonly events: number;
+  readonly sessions: number;
+  readonly visits: number;
+  /** Changes of sessions that were acknowledged and undone by a failover. */
+  readonly lost: number;
+  /** Answers of a primary that a failover had replaced. */
+  readonly stale: number;
+  /** Claims of visits that were undone by a failover. */
+  readonly lostClaims: number;
+  /** Visits that a failover gave to another session while the first one stayed. */
+  readonly heldTwice: number;
+  /** What nothing explains, in words. */
+  readonly violations: readonly string[];
+}
+
+/** How many losses and stale answers for one session or visit are looked for. */
+const MOST_LOSSES = 12;
+
+/** Looks for an order of each session's and each visit's operations that the contract allows. */
+export function checkHistory(
+  events: readonly Event[],
+  failovers: readonly Failover[] = [],
+): Report {
+  const report = { lost: 0, stale: 0, lostClaims: 0, heldTwice: 0 };
+  const violations: string[] = [];
+
+  const sessions = historiesOfSessions(events);
+  for (const [session, history] of sessions) {
+    const verdict = leastLosses(sessionModel, history, failovers);
+    if (!verdict.explained) violations.push(describe(`session ${session}`, verdict));
+    else {
+      report.lost += verdict.state.lost;
+      report.stale += verdict.state.stale;
+    }
+  }
+  const visits = historiesOfVisits(events);
+  for (const [visit, history] of visits) {
+    const verdict = leastLosses(visitModel, history, failovers);
+    if (verdict.explained) report.lostClaims += verdict.state.lost;
+    else if (isHeldTwice(history, failovers)) report.heldTwice++;
+    else violations.push(describe(`visit ${visit}`, verdict));
+  }
+  return {
+    events: events.length,
+    sessions: sessions.size,
+    visits: visits.size,
+    ...report,
+    violations,
+  };
+}
+
+function leastLosses<State, Op extends Operation>(
+  model: SequentialModel<State, Op>,
+  history: readonly Op[],
+  failovers: readonly Failover[],
+): Verdict<LossyState<State>, Op | Loss> {
+  const near = failovers.filter(({ from, to }) =>
+    history.some((op) => op.return >= from && op.call <= to),
+  );
+  const whole = [...history, ...lossesOf(near)];
+  for (let budget = 0; ; budget++) {
+    const verdict = linearize<LossyState<State>, Op | Loss>(losing(model, near, budget), whole);
+    if (verdict.explained || near.length === 0 || budget === MOST_LOSSES) return verdict;
+  }
+}
+
+/** Whether losing a claim explains the history but for the first holder, which kept the visit. */
+function isHeldTwice(history: readonly VisitOperation[], failovers: readonly Failover[]): boolean {
+  if (failovers.length === 0) return false;
+  const claims = history.filter(({ tells }) => tells === "taken" || tells === "refused");
+  return leastLosses(visitModel, claims, failovers).explained;
+}
+
+function historiesOfSessions(events: readonly Event[]): Map<string, SessionOperation[]> {
+  const histories = new Map<string, SessionOperation[]>();
+  for (const { session, asked, ids, answer, ...times } of events) {
+    if (session === undefined) continue;
+    const kind = asked === "retrieve" ? "read" : asked === "end" ? "end" : "write";
+    const label = `${asked} ${text(ids)} -> ${answerText(answer)}`;
+    append(histories, session, { asked: kind, ids, answer, label, ...times });
+  }
+  return histories;
+}
+
+function historiesOfVisits(events: readonly Event[]): Map<string, VisitOperation[]> {
+  const histories = new Map<string, VisitOperation[]>();
+  const visitsOf = new Map<string, Set<string>>();
+  for (const { session, ids } of events) {
+    if (session === undefined || ids.visitId === null) continue;
+    visitsOf.set(session, (visitsOf.get(session) ?? new Set()).add(ids.visitId));
+  }
+  for (const event of events) {
+    // One that may hold the visit, or one that there never was.
+    const session = event.session ?? (event.answer.kind === "unknown" ? "somebody" : "none");
+    const own = visitsOf.get(session) ?? new Set();
+    const times = { call: event.call, return: event.return };
+    for (const visit of event.ids.visitId === null ? own : new Set([event.ids.visitId, ...own])) {
+      // Which of several visits a refusal was about cannot be told.
+      const tells = toldOf(visit, event, own.size > 1);
+      if (tells === undefined) continue;
+      append(histories, visit, { session, tells, label: `${tells} ${session}`, ...times });
+    }
+  }
+  return histories;
+}
+
+/** What an event tells of a visit; `undefined` when nothing. */
+function toldOf(
+  visit: string,
+  { asked, ids, answer }: Event,
+  isAmbiguous: boolean,
+): VisitOperation["tells"] | undefined {
+  const given = ids.visitId === visit;
+  switch (answer.kind) {
+    case "session":
+      if (answer.ids.visitId !== visit) return undefined;
+      return given && asked !== "retrieve" ? "taken" : "held";
+    case "conflict":
+      return given && answer.field === "visitId" && !isAmbiguous ? "refused" : undefined;
+    case "absent":
+      return "absent";
+    case "ended":
+      return "ended";
+    case "unknown":
+      if (asked === "end") return "ended";
+      return given && asked !== "retrieve" ? "taken" : undefined;
+  }
+}
+
+function append<T>(histories: Map<string, T[]>, name: string, op: T): void {
+  const history = histories.get(name);
+  if (history === undefined) histories.set(name, [op]);
+  else history.push(op);
+}
+
+function describe(what: string, { order, ...verdict }: Verdict<unknown, Operation>): string {
+  const stuck = "stuck" in verdict ? verdict.stuck : [];
+  const lines = (ops: readonly Operation[]) =>
+    ops.map((op) => `  ${op.call.toFixed(1)} to ${op.return.toFixed(1)}: ${op.label}`).join("\n");
+  return `${what}: after\n${lines(order)}\nnone of these can come next\n${lines(stuck)}`;
+}
+
+function text(ids: Identity): string {
+  const given = idFields.filter((field) => ids[field] !== null);
+  return `{${given.map((field) => `${field}: ${ids[field]}`).join(", ")}}`;
+}
+
+function answerText(answer: SessionAnswer): string {
+  if (answer.kind === "session") return text(answer.ids);
+  return answer.kind === "conflict" ? `conflict of ${answer.field}` : answer.kind;
+}

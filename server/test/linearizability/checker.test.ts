@@ -1,0 +1,199 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as fc from "fast-check";
+import { type Identity, nobody } from "../../src/session/session.ts";
+import { ids } from "../support/sessions.ts";
+import { checkHistory, type Event } from "./check.ts";
+import { drafts, faults, simulate } from "./simulation.ts";
+
+const RUNS = process.env.ANTECHAMBER_LONG ? 20_000 : 1500;
+
+const forever = Number.POSITIVE_INFINITY;
+const unknown = { kind: "unknown" } as const;
+const absent = { kind: "absent" } as const;
+
+type Times = readonly [call: number, end: number];
+
+/** A change that was answered with what the session has then. */
+function write(session: string, given: Partial<Identity>, at: Times, has = given): Event {
+  const answer = { kind: "session", ids: ids(has) } as const;
+  return { asked: "associate", session, ids: ids(given), answer, call: at[0], return: at[1] };
+}
+
+function read(session: string, shown: Partial<Identity>, at: Times): Event {
+  const answer = { kind: "session", ids: ids(shown) } as const;
+  return { asked: "retrieve", session, ids: nobody, answer, call: at[0], return: at[1] };
+}
+
+function refused(session: string, given: Partial<Identity>, field: string, at: Times): Event {
+  return { ...write(session, given, at), answer: { kind: "conflict", field } };
+}
+
+function end(session: string, [call, until]: Times): Event {
+  const answer = { kind: "ended" } as const;
+  return { asked: "end", session, ids: nobody, answer, call, return: until };
+}
+
+function unanswered(event: Event): Event {
+  return { ...event, answer: unknown, return: forever };
+}
+
+function violations(...events: Event[]): number {
+  return checkHistory(events).violations.length;
+}
+
+test(`${RUNS} correct histories are explained, whatever overlaps and whatever is unknown`, () => {
+  fc.assert(
+    fc.property(drafts, (requests) => {
+      assert.deepEqual(checkHistory(simulate(requests)).violations, []);
+    }),
+    { numRuns: RUNS },
+  );
+});
+
+test("each fault of a system is found in what its clients see", () => {
+  for (const fault of faults) {
+    const histories = fc.sample(drafts, { numRuns: RUNS / 5, seed: 1 }).map((requests) => {
+      return checkHistory(simulate(requests, fault)).violations.length;
+    });
+    const found = histories.filter((count) => count > 0).length;
+    assert.ok(found > 0, `${fault} was never found`);
+    console.log(`${fault}: seen in ${found} of ${histories.length} histories`);
+  }
+});
+
+test("a stale read is found, and one that overlaps the change is none", () => {
+  const change = write("s", { customerId: "c" }, [0, 10]);
+  assert.equal(violations(change, read("s", {}, [11, 12])), 1);
+  assert.equal(violations(change, read("s", {}, [9, 12])), 0);
+});
+
+test("a read that goes back behind an earlier one is found", () => {
+  const change = write("s", { customerId: "c" }, [0, 10]);
+  const reads = [read("s", { customerId: "c" }, [2, 3]), read("s", {}, [4, 5])];
+  assert.equal(violations(change, ...reads), 1);
+  assert.equal(violations(change, ...reads.toReversed()), 1);
+});
+
+test("an acknowledged change that is lost is found, one in doubt may be there or not", () => {
+  const first = write("s", { customerId: "c" }, [0, 1]);
+  const second = write("s", { agentId: "a" }, [2, 3], { customerId: "c", agentId: "a" });
+  const shows = read("s", { customerId: "c" }, [4, 5]);
+  assert.equal(violations(first, second, shows), 1);
+  assert.equal(violations(first, unanswered(second), shows), 0);
+  const late = read("s", { customerId: "c", agentId: "a" }, [6, 7]);
+  assert.equal(violations(first, unanswered(second), shows, late), 0);
+});
+
+test("an id that changes is found", () => {
+  const first = write("s", { customerId: "c" }, [0, 1]);
+  assert.equal(violations(first, write("s", { customerId: "d" }, [2, 3])), 1);
+  assert.equal(violations(first, read("s", { customerId: "d" }, [2, 3])), 1);
+  const both = [write("s", { customerId: "c" }, [0, 9]), write("s", { customerId: "d" }, [0, 9])];
+  assert.equal(violations(...both), 1, "both of two that cannot both win were acknowledged");
+});
+
+test("half of a change is found", () => {
+  const change = unanswered(write("s", { customerId: "c", agentId: "a" }, [0, 1]));
+  assert.equal(violations(change, read("s", { customerId: "c" }, [2, 3])), 1);
+});
+
+test("a session that rises from the dead is found", () => {
+  const life = [write("s", { customerId: "c" }, [0, 1]), end("s", [2, 3])];
+  assert.equal(violations(...life, read("s", { customerId: "c" }, [4, 5])), 1);
+  assert.equal(violations(...life, write("s", { agentId: "a" }, [4, 5])), 1);
+  const gone = { ...read("s", {}, [4, 5]), answer: absent };
+  assert.equal(violations(...life, gone), 0);
+  const doubtful = [life[0] as Event, unanswered(end("s", [2, 3]))];
+  assert.equal(violations(...doubtful, gone, read("s", { customerId: "c" }, [6, 7])), 1);
+  assert.equal(
+    violations(...doubtful, read("s", { customerId: "c" }, [6, 7]), {
+      ...gone,
+      call: 8,
+      return: 9,
+    }),
+    0,
+  );
+});
+
+test("a session that vanishes is found", () => {
+  const change = write("s", { customerId: "c" }, [0, 1]);
+  assert.equal(violations(change, { ...read("s", {}, [2, 3]), answer: absent }), 1);
+});
+
+test("two winners of a visit are found, also when their requests overlap", () => {
+  const winner = write("s", { visitId: "v" }, [0, 9]);
+  const other = write("t", { visitId: "v" }, [0, 9]);
+  assert.equal(violations(winner, other), 1);
+  assert.equal(violations(winner, refused("t", { visitId: "v" }, "visitId", [0, 9])), 0);
+  assert.equal(violations(winner, end("s", [10, 11]), { ...other, call: 12, return: 13 }), 0);
+  assert.equal(violations(winner, end("s", [10, 11]), { ...other, call: 1, return: 8 }), 1);
+});
+
+test("a visit refused to everybody is found, unless a request in doubt may hold it", () => {
+  const visit = { visitId: "v" };
+  const loser = refused("t", visit, "visitId", [5, 6]);
+  assert.equal(violations(loser), 1);
+  assert.equal(violations(unanswered(write("s", visit, [0, 1])), loser), 0);
+  const creation: Event = { ...unanswered(write("s", visit, [0, 1])), session: undefined };
+  assert.equal(violations(creation, loser), 0);
+  assert.equal(violations(write("s", visit, [0, 1]), end("s", [2, 3]), loser), 1);
+});
+
+test("an id refused without another one there is found", () => {
+  assert.equal(violations(refused("s", { customerId: "c" }, "customerId", [0, 1])), 1);
+  const first = write("s", { customerId: "d" }, [0, 9]);
+  assert.equal(violations(first, refused("s", { customerId: "c" }, "customerId", [1, 2])), 0);
+});
+
+const failover = { from: 100, to: 200 };
+
+test("a change lost by a failover is counted, and one lost at any other time is none", () => {
+  const shows = read("s", {}, [300, 301]);
+  const near = [write("s", { customerId: "c" }, [110, 111]), shows];
+  const report = checkHistory(near, [failover]);
+  assert.deepEqual([report.lost, report.stale, report.violations], [1, 0, []]);
+  const before = [write("s", { customerId: "c" }, [10, 11]), shows];
+  assert.equal(checkHistory(before, [failover]).violations.length, 1);
+  const after = [write("s", { customerId: "c" }, [210, 211]), shows];
+  assert.equal(checkHistory(after, [failover]).violations.length, 1);
+});
+
+test("only the last changes are lost, never one in the middle", () => {
+  const first = write("s", { customerId: "c" }, [110, 111]);
+  const second = write("s", { agentId: "a" }, [112, 113], { customerId: "c", agentId: "a" });
+  const both = checkHistory([first, second, read("s", {}, [300, 301])], [failover]);
+  assert.deepEqual([both.lost, both.violations], [2, []]);
+  const middle = checkHistory([first, second, read("s", { agentId: "a" }, [300, 301])], [failover]);
+  assert.equal(middle.violations.length, 1);
+});
+
+test("a failover excuses no changed id, and nothing that comes and goes after it", () => {
+  const first = write("s", { customerId: "c" }, [10, 11]);
+  const changed = write("s", { customerId: "d" }, [150, 151]);
+  assert.equal(checkHistory([first, changed], [failover]).violations.length, 1);
+  const reads = [read("s", {}, [210, 211]), read("s", { customerId: "c" }, [212, 213])];
+  const lost = { ...first, call: 150, return: 151 };
+  assert.equal(checkHistory([lost, ...reads], [failover]).violations.length, 1);
+});
+
+test("answers of a primary that was replaced are counted, during the failover alone", () => {
+  const change = write("s", { customerId: "c" }, [120, 121]);
+  const old = read("s", {}, [130, 131]);
+  const shows = read("s", { customerId: "c" }, [140, 141]);
+  const report = checkHistory([change, old, shows], [failover]);
+  assert.deepEqual([report.lost, report.stale, report.violations], [0, 1, []]);
+  const late = { ...old, call: 210, return: 211 };
+  const after = { ...shows, call: 212, return: 213 };
+  assert.equal(checkHistory([change, late, after], [failover]).violations.length, 1);
+});
+
+test("a visit that a failover gave to a second session is counted", () => {
+  const first = write("s", { visitId: "v" }, [110, 111]);
+  const second = write("t", { visitId: "v" }, [150, 151]);
+  const shown = [read("s", { visitId: "v" }, [300, 301]), read("t", { visitId: "v" }, [302, 303])];
+  const report = checkHistory([first, second, ...shown], [failover]);
+  assert.deepEqual([report.heldTwice, report.violations], [1, []]);
+  const early = { ...first, call: 10, return: 11 };
+  assert.equal(checkHistory([early, second, ...shown], [failover]).violations.length, 1);
+});

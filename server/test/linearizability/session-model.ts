@@ -1,0 +1,82 @@
+import { type Identity, idFields, nobody } from "../../src/session/session.ts";
+import type { Operation, SequentialModel } from "./search.ts";
+
+/** What a client asked of a session, and was answered. A session is created by its first write. */
+export interface SessionOperation extends Operation {
+  readonly asked: "write" | "read" | "end";
+  /** The ids that were to be associated. */
+  readonly ids: Identity;
+  readonly answer: SessionAnswer;
+}
+
+export type SessionAnswer =
+  /** The session, with these ids. */
+  | { readonly kind: "session"; readonly ids: Identity }
+  /** This id has another value, or the visit another session. */
+  | { readonly kind: "conflict"; readonly field: string }
+  /** There is no such session. */
+  | { readonly kind: "absent" }
+  | { readonly kind: "ended" }
+  | { readonly kind: "unknown" };
+
+interface SessionState {
+  readonly ids: Identity;
+  readonly over: boolean;
+}
+
+/**
+ * One session: ids, once set, stay (contract rule 1), an ended session never comes back. Before its
+ * first write it is what its id alone describes (rule 8). It does not expire while it is watched.
+ */
+export const sessionModel: SequentialModel<SessionState, SessionOperation> = {
+  initial: { ids: nobody, over: false },
+  step: (state, op) =>
+    op.answer.kind === "unknown" ? carriedOut(state, op) : explained(state, op, op.answer),
+  key: ({ ids, over }) => JSON.stringify([idFields.map((field) => ids[field]), over]),
+};
+
+/** What an operation of which nobody knows the outcome may have done; nothing is no need to try. */
+function carriedOut(state: SessionState, { asked, ids }: SessionOperation): SessionState[] {
+  if (state.over) return [];
+  if (asked === "end") return [{ ...state, over: true }];
+  if (asked === "read" || clashes(state.ids, ids).length > 0) return [];
+  const merged = merge(state.ids, ids);
+  return same(merged, state.ids) ? [] : [{ ...state, ids: merged }];
+}
+
+function explained(
+  state: SessionState,
+  { asked, ids }: SessionOperation,
+  answer: Exclude<SessionAnswer, { kind: "unknown" }>,
+): SessionState[] {
+  if (answer.kind === "absent") return state.over ? [state] : [];
+  if (state.over) return [];
+  if (answer.kind === "ended") return asked === "end" ? [{ ...state, over: true }] : [];
+  if (answer.kind === "conflict") {
+    // That another session holds the visit is for the visit's own history to explain.
+    const foreign = answer.field === "visitId" && ids.visitId !== null;
+    return foreign || clashes(state.ids, ids).includes(answer.field) ? [state] : [];
+  }
+  if (clashes(state.ids, ids).length > 0) return [];
+  const merged = asked === "write" ? merge(state.ids, ids) : state.ids;
+  return same(merged, answer.ids) ? [{ ...state, ids: merged }] : [];
+}
+
+function clashes(own: Identity, given: Identity): readonly string[] {
+  return idFields.filter(
+    (field) => own[field] !== null && given[field] !== null && own[field] !== given[field],
+  );
+}
+
+function merge(own: Identity, given: Identity): Identity {
+  return {
+    agentId: own.agentId ?? given.agentId,
+    customerId: own.customerId ?? given.customerId,
+    visitId: own.visitId ?? given.visitId,
+    globalVisitId: own.globalVisitId ?? given.globalVisitId,
+  };
+}
+
+function same(one: Identity, other: Identity): boolean {
+  return idFields.every((field) => one[field] === other[field]);
+}

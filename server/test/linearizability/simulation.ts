@@ -1,0 +1,117 @@
+import * as fc from "fast-check";
+import { type Identity, idFields, nobody } from "../../src/session/session.ts";
+import type { Event } from "./check.ts";
+import type { SessionAnswer } from "./session-model.ts";
+
+/*
+ * Histories that are correct because they are made so: a draft tells when a request is called, how
+ * long until it takes effect, and how long until its answer is there. Carried out in the order of the
+ * effects on sessions that are plain maps, whatever the clients see of it is linearizable.
+ */
+
+/** A request to be; times are counted from the one before it. */
+export interface Draft {
+  readonly asked: Event["asked"];
+  readonly session: number;
+  readonly ids: Identity;
+  readonly after: number;
+  readonly untilEffect: number;
+  readonly untilAnswer: number;
+  /** `lost`: it takes effect, late perhaps, and the answer is lost; `dropped`: it never does. */
+  readonly fate: "answered" | "lost" | "dropped";
+}
+
+const value = fc.option(fc.constantFrom("a", "b"), { nil: null, freq: 2 });
+const delay = fc.integer({ min: 1, max: 40 });
+
+/** Drafts for a few sessions that meet often: few values, few visits, much at once. */
+export const drafts: fc.Arbitrary<Draft[]> = fc.array(
+  fc.record({
+    asked: fc.constantFrom<Event["asked"][]>("create", "create", "associate", "retrieve", "end"),
+    session: fc.integer({ min: 0, max: 3 }),
+    ids: fc.record({
+      agentId: fc.constant(null),
+      customerId: value,
+      visitId: value,
+      globalVisitId: value,
+    }),
+    after: fc.integer({ min: 0, max: 12 }),
+    untilEffect: delay,
+    untilAnswer: delay,
+    fate: fc.constantFrom<Draft["fate"][]>("answered", "answered", "answered", "lost", "dropped"),
+  }),
+  { minLength: 1, maxLength: 24 },
+);
+
+/** What a system may get wrong. */
+export const faults = ["lost change", "stale read", "changed id", "resurrection", "shared visit"];
+
+interface Stored {
+  ids: Identity;
+  over: boolean;
+}
+
+/** What clients see of these requests, carried out by a system that is correct but for `fault`. */
+export function simulate(requests: readonly Draft[], fault?: string): Event[] {
+  const sessions = new Map<string, Stored>();
+  const events: Event[] = [];
+  let clock = 0;
+  const planned = requests.map((draft, i) => {
+    clock += draft.after;
+    const session = draft.asked === "create" ? `new-${i}` : `old-${draft.session}`;
+    // Without an answer in sight the effect may come when nobody waits any more.
+    const effect = clock + draft.untilEffect * (draft.fate === "lost" ? 5 : 1);
+    return { draft, session, call: clock, effect };
+  });
+  for (const { draft, session, call, effect } of planned.toSorted((a, b) => a.effect - b.effect)) {
+    const isKnown = draft.fate === "answered";
+    const answer =
+      draft.fate === "dropped"
+        ? ({ kind: "unknown" } as const)
+        : carryOut(sessions, session, draft, fault);
+    const isCreated = draft.asked !== "create" || (isKnown && answer.kind === "session");
+    events.push({
+      asked: draft.asked,
+      session: isCreated ? session : undefined,
+      ids: draft.asked === "create" || draft.asked === "associate" ? draft.ids : nobody,
+      answer: isKnown ? answer : { kind: "unknown" },
+      call,
+      return: isKnown ? effect + draft.untilAnswer : Number.POSITIVE_INFINITY,
+    });
+  }
+  return events;
+}
+
+function carryOut(
+  sessions: Map<string, Stored>,
+  id: string,
+  { asked, ids }: Draft,
+  fault?: string,
+): SessionAnswer {
+  const session = sessions.get(id) ?? { ids: nobody, over: false };
+  if (session.over && fault !== "resurrection") return { kind: "absent" };
+  if (asked === "end") {
+    sessions.set(id, { ...session, over: true });
+    return { kind: "ended" };
+  }
+  if (asked === "retrieve")
+    return { kind: "session", ids: fault === "stale read" ? nobody : session.ids };
+  const clash = idFields.find(
+    (field) =>
+      ids[field] !== null && session.ids[field] !== null && ids[field] !== session.ids[field],
+  );
+  if (clash !== undefined && fault !== "changed id") return { kind: "conflict", field: clash };
+  const isHeld = [...sessions].some(
+    ([other, one]) =>
+      other !== id && !one.over && ids.visitId !== null && one.ids.visitId === ids.visitId,
+  );
+  if (isHeld && fault !== "shared visit") return { kind: "conflict", field: "visitId" };
+  const merged = Object.fromEntries(
+    idFields.map((field) => {
+      const [own, given] = [session.ids[field], ids[field]];
+      return [field, fault === "changed id" ? (given ?? own) : (own ?? given)];
+    }),
+  ) as unknown as Identity;
+  if (fault !== "lost change") sessions.set(id, { ids: merged, over: false });
+  return { kind: "session", ids: merged };
+}
