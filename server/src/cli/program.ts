@@ -6,6 +6,7 @@ import { completionCommand } from "./completion.ts";
 import { configCommand } from "./config.ts";
 import { doctorCommand } from "./doctor.ts";
 import { exitCodes } from "./exit.ts";
+import { healthCommand } from "./health.ts";
 import { addExamples } from "./help.ts";
 import { keysCommand } from "./keys.ts";
 import { migrateCommand } from "./migrate.ts";
@@ -35,7 +36,8 @@ export function createProgram(output: Output): Command {
     .addCommand(secretsCommand(output))
     .addCommand(backupCommand(output))
     .addCommand(migrateCommand(output))
-    .addCommand(doctorCommand(output));
+    .addCommand(doctorCommand(output))
+    .addCommand(healthCommand(output));
   program.addCommand(completionCommand(output, program));
   program.addHelpText("after", `\nExit status:\n${exitLines().join("\n")}`);
   addExamples(program, [

@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { test } from "node:test";
+import { startServer } from "../support/server-process.ts";
+import { run, succeed } from "./run.ts";
+
+test("health tells a server that answers from one that does not", async () => {
+  await using server = await startServer();
+  const { port } = new URL(server.url);
+  const address = ["--port", port];
+  assert.equal(await succeed(["health", ...address]), `${server.url}/healthz answers 200\n`);
+  assert.equal(
+    await succeed(["health", "--ready", ...address]),
+    `${server.url}/readyz answers 200\n`,
+  );
+  await server.kill();
+  const { code, stdout, stderr } = await run(["health", ...address]);
+  assert.equal(code, 1);
+  assert.equal(stdout, "");
+  assert.match(stderr, /^antechamber: http:\S+\/healthz does not answer: .+\n$/);
+});
+
+test("health finds a server that listens on every address, and needs no key", async () => {
+  await using server = await startServer({
+    env: { ANTECHAMBER_HOST: "0.0.0.0", ANTECHAMBER_AUTH: "key" },
+  });
+  const { port } = new URL(server.url);
+  const env = { ANTECHAMBER_HOST: "0.0.0.0", ANTECHAMBER_AUTH: "key", ANTECHAMBER_PORT: port };
+  assert.match(await succeed(["health"], { env }), /127\.0\.0\.1:\d+\/healthz answers 200/);
+});
+
+test("health fails where the answer is another one than 200", async () => {
+  const stopping = createServer((_request, response) => response.writeHead(503).end());
+  await new Promise<void>((resolve) => stopping.listen(0, "127.0.0.1", resolve));
+  try {
+    const { port } = stopping.address() as AddressInfo;
+    const { code, stderr } = await run(["health", "--ready", "--port", String(port)]);
+    assert.equal(code, 1);
+    assert.match(stderr, /\/readyz answers 503\n$/);
+  } finally {
+    stopping.close();
+  }
+});
