@@ -25,11 +25,13 @@ const packages = [
   ["caddy", () => onPath("caddy"), ["test"]],
   ["chromium", () => onPath("chromium"), ["test"]],
   ["nginx", () => onPath("nginx"), ["test", "bench"]],
+  ["redis-server", () => onPath("redis-server"), ["test", "bench"]],
+  ["openssl", () => onPath("openssl"), ["test"]],
+  ["iproute2", () => onPath("ip"), ["test"]],
   ["wrk", () => onPath("wrk"), ["bench"]],
   ["libnginx-mod-http-lua", () => nginxModule("ngx_http_lua_module.so"), ["bench"]],
   ["lua-nginx-redis", () => existsSync("/usr/share/lua/5.1/nginx/redis.lua"), ["bench"]],
   ["lua-cjson", () => library("lua/5.1/cjson.so"), ["bench"]],
-  ["redis-server", () => onPath("redis-server"), ["bench"]],
 ];
 
 /** @param {string} program */

@@ -51,10 +51,10 @@ const alone = faults.filter((file) => /\/(overload|records|slow-disk|sweep)\.tes
 const outside = files.filter((file) => /\/(browser|proxies|examples)\//.test(file));
 const suites = files.filter((file) => !faults.includes(file) && !outside.includes(file));
 /**
- * The command line starts many processes, on a runtime of its own choice, and the service's properties
- * take thousands of runs: once is enough.
+ * The command line starts many processes, on a runtime of its own choice, the service's properties take
+ * thousands of runs, and what the tests themselves stand on is slow to start: once is enough.
  */
-const once = suites.filter((file) => /\/cli\/|\/properties\/service/.test(file));
+const once = suites.filter((file) => /\/cli\/|\/properties\/service|\/support\//.test(file));
 
 /** @type {Run[]} */
 const runs = [

@@ -1,0 +1,85 @@
+import type { RedisNode } from "./node.ts";
+
+/** How many slots a cluster has. */
+export const SLOTS = 16_384;
+
+/** What a node says of itself. */
+export interface NodeState {
+  readonly node: RedisNode;
+  readonly id: string;
+  readonly isPrimary: boolean;
+  /** The id of the node that it follows; `-` for a primary. */
+  readonly follows: string;
+  readonly epoch: number;
+  /** First and last of the slots that it serves. */
+  readonly ranges: readonly (readonly [first: number, last: number])[];
+  /** How it sees the others, by their ids. */
+  readonly others: ReadonlyMap<string, string>;
+}
+
+/** What a running node says of itself (`CLUSTER NODES`). */
+export async function stateOf(node: RedisNode): Promise<NodeState> {
+  const lines = String(await node.command("CLUSTER", "NODES"))
+    .trim()
+    .split("\n");
+  const rows = lines.map((line) => line.split(" "));
+  const own = rows.find(([, , flags]) => flags?.includes("myself"));
+  if (own === undefined) throw new Error(`${node.port} does not know itself`);
+  const [id = "", , flags = "", follows = "", , , epoch = "", , ...slots] = own;
+  return {
+    node,
+    id,
+    isPrimary: flags.includes("master"),
+    follows,
+    epoch: Number(epoch),
+    ranges: slots.filter((range) => !range.startsWith("[")).map(rangeOf),
+    others: new Map(rows.map(([other = "", , how = ""]) => [other, how])),
+  };
+}
+
+function rangeOf(text: string): [first: number, last: number] {
+  const [first = "", last = first] = text.split("-");
+  return [Number(first), Number(last)];
+}
+
+/** The states of those that answer. */
+export async function statesOf(nodes: readonly RedisNode[]): Promise<NodeState[]> {
+  const running = nodes.filter(({ isRunning }) => isRunning);
+  const states = await Promise.allSettled(running.map(stateOf));
+  return states.flatMap((state) => (state.status === "fulfilled" ? [state.value] : []));
+}
+
+/** Which of several that claim a slot has it: the one with the latest claim. */
+export function ownerOf(slot: number, states: readonly NodeState[]): NodeState | undefined {
+  return states
+    .filter(
+      ({ isPrimary, ranges }) =>
+        isPrimary && ranges.some(([first, last]) => first <= slot && slot <= last),
+    )
+    .toSorted((a, b) => b.epoch - a.epoch)[0];
+}
+
+/** Throws what is not in order yet with the nodes that run. */
+export async function checkCluster(nodes: readonly RedisNode[]): Promise<void> {
+  const running = nodes.filter(({ isRunning }) => isRunning);
+  const states = await Promise.all(running.map(stateOf));
+  const ids = new Set(states.map(({ id }) => id));
+  for (const { node, isPrimary, follows, others } of states) {
+    const info = String(await node.command("CLUSTER", "INFO"));
+    if (!info.includes("cluster_state:ok")) throw new Error(`${node.port}: the cluster is not ok`);
+    for (const [id, how] of others) {
+      if (ids.has(id) && /fail|handshake|noaddr/.test(how)) {
+        throw new Error(`${node.port} takes ${id} for ${how}`);
+      }
+    }
+    if (isPrimary) continue;
+    if (!ids.has(follows)) throw new Error(`${node.port} follows nobody who runs`);
+    const link = String(await node.command("INFO", "replication"));
+    if (!link.includes("master_link_status:up")) throw new Error(`${node.port} has no link`);
+  }
+  const served = states
+    .filter(({ isPrimary }) => isPrimary)
+    .flatMap(({ ranges }) => ranges)
+    .reduce((sum, [first, last]) => sum + last - first + 1, 0);
+  if (served !== SLOTS) throw new Error(`${served} slots are served`);
+}

@@ -1,0 +1,179 @@
+import { randomBytes } from "node:crypto";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { temporaryDirectory } from "../temporary-directory.ts";
+import { checkCluster, ownerOf, SLOTS, stateOf, statesOf } from "./cluster-state.ts";
+import { eventually } from "./eventually.ts";
+import { openNetwork, type PrivateNetwork } from "./network.ts";
+import { type RedisNode, startRedis } from "./node.ts";
+import { freePort } from "./ports.ts";
+import { type Persistence, persistenceSettings } from "./single.ts";
+import { moveSlot } from "./slots.ts";
+
+/** A cluster of three primaries, each with a replica. */
+export interface RedisCluster extends AsyncDisposable {
+  readonly url: string;
+  /** Three that start as primaries, then the replica of each in the same order. */
+  readonly nodes: readonly RedisNode[];
+  slotOf(key: string): Promise<number>;
+  /** Who serves a slot, by what the nodes that answer say of themselves. */
+  primaryOf(slot: number): Promise<RedisNode>;
+  /** The running replicas of a primary. */
+  replicasOf(primary: RedisNode): Promise<RedisNode[]>;
+  /** Waits until the nodes that run agree, serve every slot, and all replicas follow. */
+  untilOk(timeout?: number): Promise<void>;
+  /** Moves slots with their keys to another primary while they are in use. */
+  moveSlots(slots: Iterable<number>, to: RedisNode): Promise<void>;
+  /** Cuts groups of nodes off from each other; the tests and the service still reach all of them. */
+  partition(groups: readonly (readonly RedisNode[])[]): void;
+  heal(): void;
+}
+
+export interface ClusterOptions {
+  /** `cluster-node-timeout`, milliseconds: a node that is silent so long counts as failed. */
+  readonly nodeTimeout?: number;
+  readonly persistence?: Persistence;
+  /** Whether `partition` will be used, which takes a network namespace and root. */
+  readonly isPartitionable?: boolean;
+  /** Further settings of every node. */
+  readonly settings?: readonly (readonly [name: string, ...words: string[]])[];
+}
+
+const PRIMARIES = 3;
+const NODES = 2 * PRIMARIES;
+
+/** Where a node is, and what the cluster calls it. */
+interface Place {
+  readonly host: string;
+  readonly port: number;
+  readonly busPort: number;
+  readonly id: string;
+}
+
+/** Starts a cluster and waits until it can be used, about three seconds. */
+export async function startRedisCluster(options: ClusterOptions = {}): Promise<RedisCluster> {
+  const directory = temporaryDirectory();
+  let network: PrivateNetwork | undefined;
+  let nodes: RedisNode[] = [];
+  const dispose = async () => {
+    await Promise.all(nodes.map((node) => node[Symbol.asyncDispose]()));
+    await network?.[Symbol.asyncDispose]();
+    directory.remove();
+  };
+  try {
+    if (options.isPartitionable) network = await openNetwork(NODES);
+    const places = await placesFor(network?.addresses ?? Array<string>(NODES).fill("127.0.0.1"));
+    const started = await Promise.allSettled(
+      places.map((place, i) => startNode(directory.path, places, place, i, network, options)),
+    );
+    nodes = started.flatMap((node) => (node.status === "fulfilled" ? [node.value] : []));
+    for (const node of started) if (node.status === "rejected") throw node.reason;
+    const cluster = clusterOf(nodes, network, dispose);
+    await cluster.untilOk();
+    return cluster;
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+}
+
+async function placesFor(hosts: readonly string[]): Promise<Place[]> {
+  const places: Place[] = [];
+  for (const host of hosts) {
+    const isOwn = host !== "127.0.0.1";
+    places.push({
+      host,
+      // Nobody else has this address.
+      port: isOwn ? 6379 : await freePort(),
+      busPort: isOwn ? 16_379 : await freePort(),
+      id: randomBytes(20).toString("hex"),
+    });
+  }
+  return places;
+}
+
+function startNode(
+  folder: string,
+  places: readonly Place[],
+  own: Place,
+  index: number,
+  network: PrivateNetwork | undefined,
+  options: ClusterOptions,
+): Promise<RedisNode> {
+  const dir = join(folder, `node-${index}`);
+  mkdirSync(dir);
+  writeFileSync(join(dir, "nodes.conf"), nodesFile(places, own));
+  return startRedis({
+    host: own.host,
+    port: own.port,
+    dir,
+    ...(network && { wrapper: network.wrapper }),
+    settings: [
+      ["cluster-enabled", "yes"],
+      ["cluster-config-file", "nodes.conf"],
+      ["cluster-port", String(own.busPort)],
+      ["cluster-node-timeout", String(options.nodeTimeout ?? 5000)],
+      ["cluster-replica-validity-factor", "0"],
+      ["cluster-allow-replica-migration", "no"],
+      ...(network ? [["bind-source-addr", own.host] as const] : []),
+      ...persistenceSettings(options.persistence ?? "none"),
+      ...(options.settings ?? []),
+    ],
+  });
+}
+
+/** What a node of a cluster would have written down: with it there is nothing to negotiate. */
+function nodesFile(places: readonly Place[], own: Place): string {
+  const lines = places.map((place, i) => {
+    const isPrimary = i < PRIMARIES;
+    const role = isPrimary ? "master" : "slave";
+    const flags = place === own ? `myself,${role}` : role;
+    const follows = isPrimary ? "-" : places[i - PRIMARIES]?.id;
+    const slots = isPrimary ? ` ${firstSlot(i)}-${firstSlot(i + 1) - 1}` : "";
+    const address = `${place.host}:${place.port}@${place.busPort}`;
+    return `${place.id} ${address} ${flags} ${follows} 0 0 ${(i % PRIMARIES) + 1} connected${slots}`;
+  });
+  return `${lines.join("\n")}\nvars currentEpoch ${PRIMARIES} lastVoteEpoch 0\n`;
+}
+
+function firstSlot(primary: number): number {
+  return Math.round((primary * SLOTS) / PRIMARIES);
+}
+
+function clusterOf(
+  nodes: readonly RedisNode[],
+  network: PrivateNetwork | undefined,
+  dispose: () => Promise<void>,
+): RedisCluster {
+  function connected(): PrivateNetwork {
+    if (network === undefined) throw new TypeError("the cluster is not partitionable");
+    return network;
+  }
+  async function primaryOf(slot: number): Promise<RedisNode> {
+    const owner = ownerOf(slot, await statesOf(nodes));
+    if (owner === undefined) throw new Error(`nobody serves the slot ${slot}`);
+    return owner.node;
+  }
+  return {
+    url: `redis+cluster://${nodes.map(({ host, port }) => `${host}:${port}`).join(",")}`,
+    nodes,
+    async slotOf(key) {
+      const [first] = await statesOf(nodes);
+      return Number(await first?.node.command("CLUSTER", "KEYSLOT", key));
+    },
+    primaryOf,
+    async replicasOf(primary) {
+      const { id } = await stateOf(primary);
+      const states = await statesOf(nodes);
+      return states.filter(({ follows }) => follows === id).map(({ node }) => node);
+    },
+    untilOk: (timeout = 30_000) => eventually(() => checkCluster(nodes), timeout),
+    async moveSlots(slots, to) {
+      for (const slot of slots) await moveSlot(slot, await statesOf(nodes), to);
+    },
+    partition: (groups) =>
+      connected().partition(groups.map((group) => group.map(({ host }) => host))),
+    heal: () => connected().heal(),
+    [Symbol.asyncDispose]: dispose,
+  };
+}

@@ -1,0 +1,37 @@
+import { randomInt } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:net";
+
+/*
+ * Ports for servers that are ended and started again in the middle of a test. The system gives
+ * clients their ports from 32768 on: one from below is still free when its server comes back.
+ */
+
+const LOWEST = 12_000;
+const HIGHEST = 32_000;
+
+const given = new Set<number>();
+
+/** A port of `host` that nobody listens on, another one each time. */
+export async function freePort(host = "127.0.0.1"): Promise<number> {
+  for (;;) {
+    const port = randomInt(LOWEST, HIGHEST);
+    if (!given.has(port) && (await isFree(host, port))) {
+      given.add(port);
+      return port;
+    }
+  }
+}
+
+async function isFree(host: string, port: number): Promise<boolean> {
+  const server = createServer();
+  try {
+    server.listen(port, host);
+    await once(server, "listening");
+    server.close();
+    await once(server, "close");
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,40 @@
+import { type NodeState, ownerOf } from "./cluster-state.ts";
+import type { RedisNode } from "./node.ts";
+
+const MIGRATE_TIMEOUT = 5000;
+const KEYS_AT_ONCE = 50;
+
+/** Moves one slot with its keys while it is in use; `states` are those of all nodes that run. */
+export async function moveSlot(
+  slot: number,
+  states: readonly NodeState[],
+  to: RedisNode,
+): Promise<void> {
+  const source = ownerOf(slot, states);
+  const target = states.find(({ node }) => node === to);
+  if (source === undefined || target?.isPrimary !== true) {
+    throw new Error(`the slot ${slot} cannot be moved to ${to.port}`);
+  }
+  if (source === target) return;
+  await to.command("CLUSTER", "SETSLOT", slot, "IMPORTING", source.id);
+  await source.node.command("CLUSTER", "SETSLOT", slot, "MIGRATING", target.id);
+  await moveKeys(slot, source.node, to);
+  // The new owner first, so that there is one at every moment.
+  await to.command("CLUSTER", "SETSLOT", slot, "NODE", target.id);
+  await source.node.command("CLUSTER", "SETSLOT", slot, "NODE", target.id);
+  for (const { node, isPrimary } of states) {
+    if (isPrimary && node !== to && node !== source.node) {
+      await node.command("CLUSTER", "SETSLOT", slot, "NODE", target.id);
+    }
+  }
+}
+
+async function moveKeys(slot: number, source: RedisNode, to: RedisNode): Promise<void> {
+  for (;;) {
+    const found = await source.command("CLUSTER", "GETKEYSINSLOT", slot, KEYS_AT_ONCE);
+    const keys = found as string[];
+    if (keys.length === 0) return;
+    const place = [to.host, to.port, "", 0, MIGRATE_TIMEOUT] as const;
+    await source.command("MIGRATE", ...place, "KEYS", ...keys);
+  }
+}
