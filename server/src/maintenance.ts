@@ -8,23 +8,29 @@ export interface MaintenanceParts {
   readonly metrics: { readonly sessionsExpired: { inc(by: number): void } };
   /** Requests answered so far: whoever was told that a session is over was answered. */
   readonly answered: () => number;
+  /** Has the store learn which keys were used. */
+  readonly noteKeyUses: () => Promise<void>;
 }
 
 /** Milliseconds between two slices of the sweep: while there is much to delete, and else. */
 const SWEEP_PAUSE = { full: 10, other: 250 };
 /** How often (ms) the store learns what time it is: a clock that is set back goes back no further. */
 const TOUCH_EVERY = 1000;
+/** How often (ms) the uses of keys are stored: a write for each request would cost more than it. */
+const NOTE_KEY_USES_EVERY = 60_000;
 
 /**
- * What a server does by itself while it runs: sweeps, and tells the store the time. Close it when the
+ * What a server does by itself while it runs: sweeps, and tells the store the time and which keys are
+ * in use. Close it when the
  * last request has been answered, before the store.
  */
 export function startMaintenance(parts: MaintenanceParts): { close(): Promise<void> } {
-  const { store, clock, metrics, answered } = parts;
+  const { store, clock, metrics, answered, noteKeyUses } = parts;
   let isClosed = false;
   let answeredBefore = 0;
   let sweepTimer = sweepAfter(SWEEP_PAUSE.other);
   const touchTimer = setInterval(() => void touch(), TOUCH_EVERY);
+  const usesTimer = setInterval(() => void noteUses(), NOTE_KEY_USES_EVERY);
 
   async function sweep(): Promise<void> {
     let pause = SWEEP_PAUSE.other;
@@ -53,11 +59,21 @@ export function startMaintenance(parts: MaintenanceParts): { close(): Promise<vo
     }
   }
 
+  async function noteUses(): Promise<void> {
+    try {
+      await noteKeyUses();
+    } catch {
+      // As above.
+    }
+  }
+
   return {
     async close() {
       isClosed = true;
       clearTimeout(sweepTimer);
       clearInterval(touchTimer);
+      clearInterval(usesTimer);
+      await noteUses();
       await touch();
     },
   };

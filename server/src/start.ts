@@ -60,6 +60,12 @@ async function serve(
   const keyRing = createKeyRing(clock);
   const keysChanged = async () => keyRing.use(await store.keys());
   await keysChanged();
+  const noteKeyUses = async () => {
+    const uses = keyRing.uses();
+    if (uses.length === 0) return;
+    await store.keysUsed(uses);
+    await keysChanged();
+  };
   const app = createApp({
     config,
     version,
@@ -71,12 +77,16 @@ async function serve(
     logHash: createLogHash(await store.secrets()),
     authenticateKey: keyRing.authenticate,
   });
-  const control = await listenControl(config.dataDir, createAdmin({ ...opened, keysChanged }));
+  const control = await listenControl(
+    config.dataDir,
+    createAdmin({ ...opened, keysChanged, noteKeyUses }),
+  );
   const listener = await listen(app, config).catch(async (error: unknown) => {
     await control.close();
     throw error;
   });
-  const maintenance = startMaintenance({ store, clock, metrics, answered: () => app.answered });
+  const answered = () => app.answered;
+  const maintenance = startMaintenance({ store, clock, metrics, answered, noteKeyUses });
   const host = config.host.includes(":") ? `[${config.host}]` : config.host;
   const url = `http://${host}:${listener.port}`;
   log.info({ url, version }, "listening");

@@ -1,7 +1,12 @@
 import { Command, Option } from "commander";
 import type { LoadedConfig } from "../config/load.ts";
 import { parseDuration } from "../config/values.ts";
-import { faultOfKeyRequest, type KeyInfo, type KeyRequest } from "../control/admin.ts";
+import {
+  faultOfKeyRequest,
+  type KeyInfo,
+  type KeyRequest,
+  type MadeKey,
+} from "../control/admin.ts";
 import { type Role, roles } from "../session/access.ts";
 import { withAdmin } from "./connect.ts";
 import { CliError, exitCodes } from "./exit.ts";
@@ -17,12 +22,13 @@ interface CreateOptions {
   readonly json?: true;
 }
 
-/** `keys create`, `keys list`, `keys revoke`: who may call, with auth key. */
+/** `keys create`, `keys list`, `keys rotate`, `keys revoke`: who may call, with auth key. */
 export function keysCommand(output: Output): Command {
   return new Command("keys")
-    .description("make, list and revoke the keys that callers show with auth key")
+    .description("make, list, rotate and revoke the keys that callers show with auth key")
     .addCommand(createCommand(output))
     .addCommand(listCommand(output))
+    .addCommand(rotateCommand(output))
     .addCommand(revokeCommand(output));
 }
 
@@ -42,13 +48,7 @@ function createCommand(output: Output): Command {
       const made = await withAdmin(config, (admin) => admin.createKey(request), {
         mustExist: false,
       });
-      if (options.json === true) {
-        output.printJson({ key: made.key, ...keyJson(made.info) });
-        return;
-      }
-      // The key alone on stdout: KEY=$(antechamber keys create …) works.
-      output.print(made.key);
-      output.remark(`This is the only time that the key ${made.info.id} is shown.`);
+      printMade(made, options, output);
     });
   addExamples(addSettings(command, dataSettings), [
     ["keys create --role administrator", "a key that may do everything"],
@@ -58,16 +58,20 @@ function createCommand(output: Output): Command {
   return command;
 }
 
+function printMade({ key, info }: MadeKey, options: { json?: true }, output: Output): void {
+  if (options.json === true) {
+    output.printJson({ key, ...keyJson(info) });
+    return;
+  }
+  // The key alone on stdout: KEY=$(antechamber keys create …) works.
+  output.print(key);
+  output.remark(`This is the only time that the key ${info.id} is shown.`);
+}
+
 /** What the options ask for; a fault in them is a fault of usage. */
 function requestOf(options: CreateOptions): KeyRequest {
   const { expires } = options;
-  const validFor = expires === undefined ? null : parseDuration(expires);
-  if (validFor === undefined) {
-    throw new CliError(
-      exitCodes.usage,
-      `--expires ${JSON.stringify(expires)} is not a duration such as 90d, 12h or 30m`,
-    );
-  }
+  const validFor = expires === undefined ? null : durationOf("--expires", expires);
   const request: KeyRequest = {
     role: options.role,
     customerId: options.customer ?? null,
@@ -92,6 +96,37 @@ function listCommand(output: Output): Command {
   addExamples(addSettings(command, dataSettings), [
     ["keys list", "what keys there are"],
     ["keys list --json | jq -r '.[] | select(.status == \"valid\").id'", "the valid ones"],
+  ]);
+  return command;
+}
+
+/** Milliseconds; a text that is no duration is a fault of usage. */
+function durationOf(flag: string, text: string): number {
+  const milliseconds = parseDuration(text);
+  if (milliseconds !== undefined) return milliseconds;
+  const given = JSON.stringify(text);
+  throw new CliError(exitCodes.usage, `${flag} ${given} is not a duration such as 90d, 12h or 30m`);
+}
+
+function rotateCommand(output: Output): Command {
+  const command = new Command("rotate")
+    .description("make a key that takes the place of another; for a while both are valid")
+    .argument("<id>", "id of the key to be replaced, as keys list shows it")
+    .option("--grace <duration>", "how long the old key stays valid; 0s ends it at once", "24h")
+    .option("--json", "print the new key and what is known of it as JSON")
+    .action(async (id: string, options: { grace: string; json?: true }, self: Command) => {
+      const grace = durationOf("--grace", options.grace);
+      const { config } = loadSettings(self);
+      const made = await withAdmin(config, (admin) => admin.rotateKey({ id, grace }));
+      if (made === undefined) {
+        throw new CliError(exitCodes.notFound, `there is no valid key ${callerText(id)}`);
+      }
+      printMade(made, options, output);
+      if (options.json !== true) output.remark(`The key ${id} is valid for ${options.grace} more.`);
+    });
+  addExamples(addSettings(command, dataSettings), [
+    ["keys rotate k_9f86d081884c", "a successor; callers have a day to change to it"],
+    ["keys rotate k_9f86d081884c --grace 0s", "the old one may be in wrong hands"],
   ]);
   return command;
 }
@@ -131,6 +166,7 @@ function keyJson(key: KeyInfo) {
     createdAt: timeJson(key.createdAt),
     expiresAt: timeJson(key.expiresAt),
     revokedAt: timeJson(key.revokedAt),
+    lastUsedAt: timeJson(key.lastUsedAt),
   };
 }
 
@@ -142,6 +178,7 @@ function keyTable(keys: readonly KeyInfo[]): string {
     statusOf(key),
     timeText(key.createdAt),
     timeText(key.expiresAt),
+    timeText(key.lastUsedAt),
   ]);
-  return table([["ID", "ROLE", "FOR", "STATUS", "CREATED", "EXPIRES"], ...rows]);
+  return table([["ID", "ROLE", "FOR", "STATUS", "CREATED", "EXPIRES", "LAST USED"], ...rows]);
 }

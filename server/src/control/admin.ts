@@ -22,6 +22,18 @@ export interface KeyRequest {
   readonly validFor: number | null;
 }
 
+/** Which key is to be replaced, and how long it stays valid beside its successor, in milliseconds. */
+export interface KeyRotation {
+  readonly id: string;
+  readonly grace: number;
+}
+
+/** A new key: `key` itself is known to nobody else and kept nowhere. */
+export interface MadeKey {
+  readonly key: string;
+  readonly info: KeyInfo;
+}
+
 /** A session as an operator sees it: also one that its callers do not see any more. */
 export interface SessionView {
   readonly session: Session;
@@ -36,9 +48,14 @@ export interface Admin {
   /** All keys, revoked and expired ones too, oldest first. */
   listKeys(): Promise<readonly KeyInfo[]>;
   /** `key` is shown this once: only its hash is stored. Throws `TypeError` for a request at fault. */
-  createKey(request: KeyRequest): Promise<{ readonly key: string; readonly info: KeyInfo }>;
+  createKey(request: KeyRequest): Promise<MadeKey>;
   /** False when there is no such key or it was revoked before. */
   revokeKey(id: string): Promise<boolean>;
+  /**
+   * Makes a key that allows what the key `id` does, and for as long as that was made for; `id` itself
+   * is valid for `grace` (ms) more. `undefined` when there is no such key or it is valid no more.
+   */
+  rotateKey(request: KeyRotation): Promise<MadeKey | undefined>;
   /** `undefined` for an id that this service did not make, or of which nothing is left. */
   getSession(id: string): Promise<SessionView | undefined>;
   /** False when there is no live session of this id. */
@@ -57,6 +74,8 @@ export interface AdminParts {
   readonly clock: Clock;
   /** Called after the keys in the store have changed, before the change is reported as done. */
   readonly keysChanged?: () => void | Promise<void>;
+  /** Has the store learn which keys were used. */
+  readonly noteKeyUses?: () => Promise<void>;
 }
 
 /** SHA-256 of a key, hexadecimal: what is stored and compared in its place. */
@@ -103,15 +122,29 @@ export function createAdmin(parts: AdminParts): Admin {
     getSession,
 
     async listKeys() {
+      // A disk that is full is no reason not to show the keys.
+      await parts.noteKeyUses?.().catch(() => undefined);
       return (await store.keys()).map(withoutHash);
     },
 
     async createKey(request) {
       const fault = faultOfKeyRequest(request);
       if (fault !== undefined) throw new TypeError(fault);
-      const key = `ak_${randomBytes(32).toString("base64url")}`;
-      const stored = storedKey(request, key, clock());
+      const { key, stored } = newKey(request, clock());
       await store.addKey(stored);
+      await parts.keysChanged?.();
+      return { key, info: withoutHash(stored) };
+    },
+
+    async rotateKey({ id, grace }) {
+      if (!Number.isSafeInteger(grace) || grace < 0) throw new TypeError("a grace is some time");
+      const now = clock();
+      const before = (await store.keys()).find((key) => key.id === id);
+      if (before === undefined || isOver(before, now)) return undefined;
+      const { role, customerId, agentId, createdAt, expiresAt } = before;
+      const validFor = expiresAt === null ? null : expiresAt - createdAt;
+      const { key, stored } = newKey({ role, customerId, agentId, validFor }, now);
+      if (!(await store.replaceKey(id, stored, now + grace))) return undefined;
       await parts.keysChanged?.();
       return { key, info: withoutHash(stored) };
     },
@@ -135,9 +168,10 @@ export function createAdmin(parts: AdminParts): Admin {
   };
 }
 
-function storedKey(request: KeyRequest, key: string, now: number): Key {
+function newKey(request: KeyRequest, now: number): { key: string; stored: Key } {
   const { role, customerId, agentId, validFor } = request;
-  return {
+  const key = `ak_${randomBytes(32).toString("base64url")}`;
+  const stored = {
     id: `k_${randomBytes(6).toString("hex")}`,
     hash: hashKey(key),
     role,
@@ -146,10 +180,16 @@ function storedKey(request: KeyRequest, key: string, now: number): Key {
     createdAt: now,
     expiresAt: validFor === null ? null : now + validFor,
     revokedAt: null,
+    lastUsedAt: null,
   };
+  return { key, stored };
+}
+
+function isOver({ revokedAt, expiresAt }: Key, now: number): boolean {
+  return revokedAt !== null || (expiresAt !== null && expiresAt <= now);
 }
 
 function withoutHash(key: Key): KeyInfo {
-  const { id, role, customerId, agentId, createdAt, expiresAt, revokedAt } = key;
-  return { id, role, customerId, agentId, createdAt, expiresAt, revokedAt };
+  const { id, role, customerId, agentId, createdAt, expiresAt, revokedAt, lastUsedAt } = key;
+  return { id, role, customerId, agentId, createdAt, expiresAt, revokedAt, lastUsedAt };
 }

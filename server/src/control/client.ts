@@ -25,6 +25,7 @@ export async function connectControl(dataDir: string): Promise<Admin | undefined
     listKeys: () => call("listKeys"),
     createKey: (asked) => call("createKey", asked),
     revokeKey: (id) => call("revokeKey", id),
+    rotateKey: (asked) => call("rotateKey", asked),
     getSession: (id) => call("getSession", id),
     endSession: (id) => call("endSession", id),
     rotateSecret: () => call("rotateSecret"),

@@ -1,7 +1,7 @@
 import { chmodSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { Refusal } from "../session/errors.ts";
-import type { Admin, KeyRequest } from "./admin.ts";
+import type { Admin, KeyRequest, KeyRotation } from "./admin.ts";
 import { claimSocketPath, releaseSocketPath } from "./path.ts";
 
 /*
@@ -18,6 +18,7 @@ const operations: Readonly<
   listKeys: (admin) => admin.listKeys(),
   createKey: (admin, request) => admin.createKey(request as KeyRequest),
   revokeKey: (admin, id) => admin.revokeKey(String(id)),
+  rotateKey: (admin, request) => admin.rotateKey(request as KeyRotation),
   getSession: (admin, id) => admin.getSession(String(id)),
   endSession: (admin, id) => admin.endSession(String(id)),
   rotateSecret: (admin) => admin.rotateSecret(),

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { Clock } from "../clock.ts";
 import type { Principal } from "../session/access.ts";
 import { Refusal } from "../session/errors.ts";
-import type { Key } from "../store/store.ts";
+import type { Key, KeyUse } from "../store/store.ts";
 import type { ApiRequest } from "./messages.ts";
 
 /** Finds out who makes a request. Refuses with `credential-required` and `invalid-credential`. */
@@ -18,17 +18,27 @@ export interface KeyRing {
   readonly authenticate: Authenticate;
   /** Takes over the keys as they are stored now. */
   use(keys: readonly Key[]): void;
+  /** The uses of keys of which the store does not know. */
+  uses(): readonly KeyUse[];
+}
+
+/** A key at hand. */
+interface KeptKey {
+  readonly key: Key;
+  readonly hash: Buffer;
+  /** Milliseconds since 1970; 0: not since the start. */
+  usedAt: number;
 }
 
 /** Mode `key`: `Authorization: Bearer <key>` (contract, section 3). */
 export function createKeyRing(clock: Clock): KeyRing {
-  let byHash = new Map<string, { readonly key: Key; readonly hash: Buffer }>();
+  let byHash = new Map<string, KeptKey>();
 
-  function find(token: string): Key | undefined {
+  function find(token: string): KeptKey | undefined {
     const hash = createHash("sha256").update(token).digest();
     const entry = byHash.get(hash.toString("hex"));
     // Looking up a hash tells nothing about the key; comparing in constant time costs nothing more.
-    return entry !== undefined && timingSafeEqual(entry.hash, hash) ? entry.key : undefined;
+    return entry !== undefined && timingSafeEqual(entry.hash, hash) ? entry : undefined;
   }
 
   return {
@@ -36,15 +46,27 @@ export function createKeyRing(clock: Clock): KeyRing {
       const header = request.header("authorization");
       if (header === null || header === "") throw new Refusal({ code: "credential-required" });
       const token = /^Bearer +([A-Za-z0-9._~+/=-]{1,512})$/i.exec(header)?.[1];
-      const key = token === undefined ? undefined : find(token);
-      if (key === undefined || key.revokedAt !== null || isExpired(key, clock())) {
+      const found = token === undefined ? undefined : find(token);
+      const now = clock();
+      if (found === undefined || found.key.revokedAt !== null || isExpired(found.key, now)) {
         throw new Refusal({ code: "invalid-credential" });
       }
-      return key;
+      found.usedAt = now;
+      return found.key;
     },
     use(keys) {
-      byHash = new Map(keys.map((key) => [key.hash, { key, hash: Buffer.from(key.hash, "hex") }]));
+      const before = byHash;
+      byHash = new Map(
+        keys.map((key) => {
+          const usedAt = before.get(key.hash)?.usedAt ?? 0;
+          return [key.hash, { key, hash: Buffer.from(key.hash, "hex"), usedAt }];
+        }),
+      );
     },
+    uses: () =>
+      [...byHash.values()]
+        .filter(({ key, usedAt }) => usedAt > (key.lastUsedAt ?? 0))
+        .map(({ key, usedAt }) => ({ id: key.id, at: usedAt })),
   };
 }
 

@@ -111,6 +111,16 @@ export interface Key {
   readonly createdAt: number;
   readonly expiresAt: number | null;
   readonly revokedAt: number | null;
+  /** About when a caller last showed it (`keysUsed`); `null`: nobody did yet. */
+  readonly lastUsedAt: number | null;
+}
+
+/** That a caller showed a key. */
+export interface KeyUse {
+  /** The key's id. */
+  readonly id: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
 }
 
 /** A secret under which session ids are signed. */
@@ -198,6 +208,16 @@ export interface SessionStore {
   addKey(key: Key): Promise<void>;
   /** Revokes a key. False when there is none of this id or it was revoked before. */
   revokeKey(id: string, now: number): Promise<boolean>;
+  /**
+   * Stores `successor`, a new key, and has the key `id` expire at `expiresAt` unless it does so
+   * earlier anyway: both or neither. False when there is none of this id or it was revoked before.
+   */
+  replaceKey(id: string, successor: Key, expiresAt: number): Promise<boolean>;
+  /**
+   * Notes when keys were last used, as far as that is later than what is noted; ids of no key are
+   * passed over. Called rarely, with what has gathered: a use that is not noted is no harm.
+   */
+  keysUsed(uses: readonly KeyUse[]): Promise<void>;
 
   /** The secrets, newest first; at least one, made when the store is new. */
   secrets(): Promise<readonly Secret[]>;

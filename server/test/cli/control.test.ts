@@ -15,6 +15,7 @@ function adminWith(answers: Partial<Admin>): Admin {
     listKeys: other,
     createKey: other,
     revokeKey: other,
+    rotateKey: other,
     getSession: other,
     endSession: other,
     rotateSecret: other,

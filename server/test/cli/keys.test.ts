@@ -14,6 +14,7 @@ interface KeyJson {
   readonly status: string;
   readonly createdAt: string;
   readonly expiresAt: string | null;
+  readonly lastUsedAt: string | null;
 }
 
 function bearer(key: string): RequestInit {
@@ -92,6 +93,59 @@ test("a running server takes a new key at once, and refuses it at once when it i
   await succeed(["keys", "revoke", id, ...data]);
   assert.equal((await fetch(url, bearer(key))).status, 401);
   assert.equal((await run(["keys", "revoke", id, ...data])).code, 3);
+});
+
+test("the list tells when a key was last used, with a server and after it", async () => {
+  await using folder = temporaryDirectory();
+  const data = ["--data-dir", folder.path];
+  const create = ["keys", "create", "--role", "reporter", ...data];
+  const used = await succeedJson<KeyJson>(create);
+  const unused = await succeedJson<KeyJson>(create);
+  assert.deepEqual([used.lastUsedAt, unused.lastUsedAt], [null, null]);
+  const list = () => succeedJson<KeyJson[]>(["keys", "list", ...data]);
+  const useOf = (keys: KeyJson[], { id }: KeyJson) =>
+    Date.parse(keys.find((key) => key.id === id)?.lastUsedAt ?? "");
+
+  await using server = await startServer({
+    dataDir: folder.path,
+    env: { ANTECHAMBER_AUTH: "key" },
+  });
+  const call = async (key = "") => (await fetch(`${server.url}/sessions/new`, bearer(key))).status;
+  const before = Date.now();
+  assert.equal(await call(used.key), 200);
+  assert.equal(await call(`${unused.key}x`), 401);
+  const first = useOf(await list(), used);
+  assert.ok(first >= before && first <= Date.now(), String(first));
+  assert.equal(await call(used.key), 200);
+  await server.kill();
+  const keys = await list();
+  assert.ok(useOf(keys, used) >= first);
+  assert.ok(Number.isNaN(useOf(keys, unused)), "a key that was never shown was never used");
+});
+
+test("a key is rotated without an hour in which neither is valid", async () => {
+  await using server = await startServer({ env: { ANTECHAMBER_AUTH: "key" } });
+  const data = ["--data-dir", server.dataDir];
+  const call = async (key = "") => (await fetch(`${server.url}/sessions/new`, bearer(key))).status;
+  const made = ["keys", "create", "--role", "agent", "--agent", "anna", "--expires", "90d"];
+  const old = await succeedJson<KeyJson>([...made, ...data]);
+  const rotate = ["keys", "rotate", old.id, ...data];
+  const next = await succeedJson<KeyJson>([...rotate, "--grace", "1h"]);
+  assert.deepEqual([await call(old.key), await call(next.key)], [200, 200]);
+  assert.deepEqual([next.role, next.agentId, next.status], ["agent", "anna", "valid"]);
+  const life = (key: KeyJson) => Date.parse(key.expiresAt ?? "") - Date.parse(key.createdAt);
+  assert.equal(life(next), life(old));
+  const [ending] = await succeedJson<KeyJson[]>(["keys", "list", ...data]);
+  assert.equal(ending?.id, old.id);
+  assert.equal(Date.parse(ending.expiresAt ?? "") - Date.parse(next.createdAt), 3_600_000);
+  // The grace is over at once, and what is over has no successor.
+  const last = await succeedJson<KeyJson>([...rotate, "--grace", "0s"]);
+  assert.deepEqual([await call(old.key), await call(last.key)], [401, 200]);
+  const again = await run(rotate);
+  assert.equal(again.code, 3, again.stderr);
+  assert.match(again.stderr, /there is no valid key k_/);
+  const fault = await runHere(["keys", "rotate", old.id, "--grace", "soon"]);
+  assert.equal(fault.code, 2);
 });
 
 test("a folder in which no server ever ran is not filled by looking into it", async () => {

@@ -137,6 +137,7 @@ export function keyFor(principal: Partial<Principal>, more: Partial<Key> = {}): 
       createdAt: Date.now(),
       expiresAt: null,
       revokedAt: null,
+      lastUsedAt: null,
       ...principal,
       ...more,
     },

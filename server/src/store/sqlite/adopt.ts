@@ -1,29 +1,17 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Adoption, Item } from "../moving.ts";
-import type { Key } from "../store.ts";
 import type { Tables } from "./apply.ts";
 import { lineOf } from "./record-lines.ts";
 
 /** Keeps items of another store, inside the caller's transaction; gives the sessions left out. */
 export function createAdopt(
   database: DatabaseSync,
-  { sessions, segments, answers }: Tables,
+  { sessions, segments, answers, keys }: Tables,
 ): (adoption: Pick<Adoption, "items" | "note">) => string[] {
   const floor = database.prepare("UPDATE facts SET floor = max(floor, ?)");
   const note = database.prepare("UPDATE facts SET move = ?");
   const clearSecrets = database.prepare("DELETE FROM secrets");
   const addSecret = database.prepare("INSERT INTO secrets (created_at, bytes) VALUES (?, ?)");
-  const addKey = database.prepare(
-    `INSERT INTO keys (id, hash, role, customer_id, agent_id, created_at, expires_at, revoked_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT (id) DO UPDATE SET revoked_at = ifnull(revoked_at, excluded.revoked_at)`,
-  );
-
-  function adoptKey(key: Key): void {
-    const { id, hash, role, customerId, agentId, createdAt, expiresAt, revokedAt } = key;
-    addKey.run(id, hash, role, customerId, agentId, createdAt, expiresAt, revokedAt);
-  }
-
   /** False when there is no place for it. */
   function adoptItem(item: Item): boolean {
     switch (item.kind) {
@@ -36,7 +24,7 @@ export function createAdopt(
         answers.adopt(item);
         return true;
       case "key":
-        adoptKey(item.key);
+        keys.adopt(item.key);
         return true;
       case "secrets":
         clearSecrets.run();

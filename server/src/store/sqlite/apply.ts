@@ -8,6 +8,7 @@ import { createAdopt } from "./adopt.ts";
 import type { AnswerTable } from "./answers.ts";
 import type { Change, Outcome } from "./changes.ts";
 import type { Journal } from "./journal.ts";
+import type { KeyTable } from "./key-table.ts";
 import { describedById } from "./rows.ts";
 import type { SegmentTable } from "./segments.ts";
 import type { SessionTable } from "./session-table.ts";
@@ -22,6 +23,7 @@ export interface Tables {
   readonly segments: SegmentTable;
   readonly journal: Journal;
   readonly answers: AnswerTable;
+  readonly keys: KeyTable;
 }
 
 /**
@@ -33,7 +35,7 @@ export function createApply(
   tables: Tables,
   options: WriterOptions,
 ): (change: Change) => Outcome {
-  const { sessions, journal, answers } = tables;
+  const { sessions, journal, answers, keys } = tables;
   const { lifetimes } = options;
   const adopt = createAdopt(database, tables);
   const sweep = createSweep(database, tables, options);
@@ -43,10 +45,6 @@ export function createApply(
     ended: true,
     expiresAt: Math.min(session.expiresAt, now),
   });
-  const addKey = database.prepare("INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
-  const revokeKey = database.prepare(
-    "UPDATE keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL",
-  );
   const addSecret = database.prepare("INSERT INTO secrets (created_at, bytes) VALUES (?, ?)");
 
   return (change) => {
@@ -75,22 +73,16 @@ export function createApply(
         return null;
       case "sweep":
         return sweep(change.now);
-      case "addKey": {
-        const { key } = change;
-        addKey.run(
-          key.id,
-          key.hash,
-          key.role,
-          key.customerId,
-          key.agentId,
-          key.createdAt,
-          key.expiresAt,
-          key.revokedAt,
-        );
+      case "addKey":
+        keys.add(change.key);
         return null;
-      }
       case "revokeKey":
-        return Number(revokeKey.run(change.now, change.id).changes) === 1;
+        return keys.revoke(change.id, change.now);
+      case "replaceKey":
+        return keys.replace(change.id, change.successor, change.expiresAt);
+      case "keysUsed":
+        keys.noteUses(change.uses);
+        return null;
       case "addSecret":
         addSecret.run(change.now, Buffer.from(change.base64, "base64"));
         return null;

@@ -6,6 +6,7 @@ import type {
   AssociationResult,
   Creation,
   Key,
+  KeyUse,
   Once,
   Repetition,
   Slice,
@@ -51,6 +52,14 @@ export type Change =
   | { readonly kind: "sweep"; readonly now: number }
   | { readonly kind: "addKey"; readonly key: Key }
   | { readonly kind: "revokeKey"; readonly id: string; readonly now: number }
+  | {
+      readonly kind: "replaceKey";
+      readonly id: string;
+      readonly successor: Key;
+      readonly expiresAt: number;
+      readonly now: number;
+    }
+  | { readonly kind: "keysUsed"; readonly uses: readonly KeyUse[]; readonly now: number }
   | { readonly kind: "addSecret"; readonly base64: string; readonly now: number };
 
 /** Those that only read: they go without a transaction. */
@@ -92,6 +101,8 @@ export interface Outcomes {
   sweep: Slice;
   addKey: null;
   revokeKey: boolean;
+  replaceKey: boolean;
+  keysUsed: null;
   addSecret: null;
 }
 

@@ -14,6 +14,7 @@ export function readKeys(database: DatabaseSync): Key[] {
     createdAt: row["created_at"] as number,
     expiresAt: row["expires_at"] as number | null,
     revokedAt: row["revoked_at"] as number | null,
+    lastUsedAt: row["last_used_at"] as number | null,
   }));
 }
 

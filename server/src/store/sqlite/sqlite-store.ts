@@ -153,6 +153,14 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
       await writer.submit<"addKey">({ kind: "addKey", key });
     },
     revokeKey: (id, now) => writer.submit<"revokeKey">({ kind: "revokeKey", id, now }),
+    replaceKey(id, successor, expiresAt) {
+      const now = successor.createdAt;
+      return writer.submit<"replaceKey">({ kind: "replaceKey", id, successor, expiresAt, now });
+    },
+    async keysUsed(uses) {
+      const now = Math.max(0, ...uses.map(({ at }) => at));
+      if (uses.length > 0) await writer.submit<"keysUsed">({ kind: "keysUsed", uses, now });
+    },
 
     secrets: async () => readSecrets(reader),
     async addSecret({ bytes, createdAt }) {

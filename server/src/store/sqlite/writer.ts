@@ -12,6 +12,7 @@ import {
 } from "./changes.ts";
 import { openForWriting } from "./database.ts";
 import { createJournal } from "./journal.ts";
+import { createKeyTable } from "./key-table.ts";
 import { createPortionReader } from "./portions.ts";
 import { createSegmentTable } from "./segments.ts";
 import { createSessionTable } from "./session-table.ts";
@@ -72,7 +73,8 @@ function openTables(): Tables {
   const sessions = createSessionTable(database, visits);
   const segments = createSegmentTable(database, sessions, lifetimes, maxRecords);
   const journal = createJournal(database, segments);
-  return { visits, sessions, segments, journal, answers: createAnswerTable(database) };
+  const answers = createAnswerTable(database);
+  return { visits, sessions, segments, journal, answers, keys: createKeyTable(database) };
 }
 
 /** What only reads is read when the rest is on disk, so that it tells of nothing that is not. */

@@ -15,6 +15,7 @@ function key(id: string, more: Partial<Key>): Key {
     createdAt: START,
     expiresAt: null,
     revokedAt: null,
+    lastUsedAt: null,
     ...more,
   };
 }
@@ -37,6 +38,42 @@ export function housekeepingContract(name: string, make: DataFactory): void {
     assert.deepEqual(await world.store.keys(), [first, revoked]);
     await world.reopen();
     assert.deepEqual(await world.store.keys(), [first, revoked]);
+  });
+
+  test(`${name}: the latest use of a key is kept, and uses of no key are passed over`, async () => {
+    await using world = await openWorld(make);
+    await world.store.addKey(key("k1", {}));
+    await world.store.addKey(key("k2", {}));
+    await world.store.keysUsed([]);
+    await world.store.keysUsed([
+      { id: "k1", at: START + HOUR },
+      { id: "unknown", at: START + HOUR },
+    ]);
+    await world.store.keysUsed([{ id: "k1", at: START + MINUTE }]);
+    const expected = [key("k1", { lastUsedAt: START + HOUR }), key("k2", {})];
+    assert.deepEqual(await world.store.keys(), expected);
+    await world.reopen();
+    assert.deepEqual(await world.store.keys(), expected);
+    await world.store.keysUsed([{ id: "k1", at: START + DAY }]);
+    assert.equal((await world.store.keys())[0]?.lastUsedAt, START + DAY);
+  });
+
+  test(`${name}: a key is replaced by another and expires then, never later than it did`, async () => {
+    await using world = await openWorld(make);
+    const old = key("k1", { role: "agent", agentId: "7" });
+    const soon = key("k2", { expiresAt: START + MINUTE });
+    const revoked = key("k3", { revokedAt: START });
+    for (const one of [old, soon, revoked]) await world.store.addKey(one);
+    const next = ["n1", "n2", "n3", "n4"].map((id) => key(id, { createdAt: START + 1 }));
+    const replaced: boolean[] = [];
+    for (const [i, id] of ["k1", "k2", "k3", "unknown"].entries()) {
+      replaced.push(await world.store.replaceKey(id, next[i] as Key, START + HOUR));
+    }
+    assert.deepEqual(replaced, [true, true, false, false]);
+    const expected = [{ ...old, expiresAt: START + HOUR }, soon, revoked, next[0], next[1]];
+    assert.deepEqual(await world.store.keys(), expected);
+    await world.reopen();
+    assert.deepEqual(await world.store.keys(), expected);
   });
 
   test(`${name}: a new store has a secret of its own, which stays`, async () => {

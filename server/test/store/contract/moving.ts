@@ -133,6 +133,7 @@ async function fill(world: World): Promise<string[]> {
     createdAt: world.now,
     expiresAt: world.now + HOUR,
     revokedAt: null,
+    lastUsedAt: world.now,
   });
   await store.addSecret({ bytes: new Uint8Array(32).fill(9), createdAt: world.now });
   const many = Array.from({ length: 600 }, (_, i) => world.create({ customerId: `many ${i}` }));

@@ -1,0 +1,62 @@
+import type { DatabaseSync } from "node:sqlite";
+import type { Key, KeyUse } from "../store.ts";
+
+/** The keys, on the writer's connection. */
+export interface KeyTable {
+  add(key: Key): void;
+  /** Keeps a key of another store; of two states of one the later. */
+  adopt(key: Key): void;
+  /** False when there is none of this id or it was revoked before. */
+  revoke(id: string, now: number): boolean;
+  /** Stores `successor` and has the key `id` expire. False, and nothing done, as in `revoke`. */
+  replace(id: string, successor: Key, expiresAt: number): boolean;
+  noteUses(uses: readonly KeyUse[]): void;
+}
+
+const COLUMNS =
+  "id, hash, role, customer_id, agent_id, created_at, expires_at, revoked_at, last_used_at";
+/** The lesser and the greater of two times, where NULL stands for none at all. */
+const earlier = (a: string, b: string) => `min(ifnull(${a}, ${b}), ifnull(${b}, ${a}))`;
+const later = (a: string, b: string) => `max(ifnull(${a}, ${b}), ifnull(${b}, ${a}))`;
+
+/** The table over an open database. */
+export function createKeyTable(database: DatabaseSync): KeyTable {
+  const insert = `INSERT INTO keys (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  const addKey = database.prepare(insert);
+  const adoptKey = database.prepare(
+    `${insert} ON CONFLICT (id) DO UPDATE SET
+       revoked_at = ifnull(revoked_at, excluded.revoked_at),
+       expires_at = ${earlier("expires_at", "excluded.expires_at")},
+       last_used_at = ${later("last_used_at", "excluded.last_used_at")}`,
+  );
+  const revokeKey = database.prepare(
+    "UPDATE keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL",
+  );
+  const expireKey = database.prepare(
+    `UPDATE keys SET expires_at = ${earlier("expires_at", "?1")}
+     WHERE id = ?2 AND revoked_at IS NULL`,
+  );
+  const useKey = database.prepare(
+    `UPDATE keys SET last_used_at = ${later("last_used_at", "?1")} WHERE id = ?2`,
+  );
+
+  return {
+    add: (key) => void addKey.run(...valuesOf(key)),
+    adopt: (key) => void adoptKey.run(...valuesOf(key)),
+    revoke: (id, now) => Number(revokeKey.run(now, id).changes) === 1,
+    replace(id, successor, expiresAt) {
+      if (Number(expireKey.run(expiresAt, id).changes) === 0) return false;
+      addKey.run(...valuesOf(successor));
+      return true;
+    },
+    noteUses(uses) {
+      for (const { id, at } of uses) useKey.run(at, id);
+    },
+  };
+}
+
+/** In the order of `COLUMNS`. */
+function valuesOf(key: Key): (string | number | null)[] {
+  const { id, hash, role, customerId, agentId, createdAt, expiresAt, revokedAt, lastUsedAt } = key;
+  return [id, hash, role, customerId, agentId, createdAt, expiresAt, revokedAt, lastUsedAt];
+}
