@@ -107,7 +107,9 @@ async function startOf({ target, from, clock }: MigrateOptions): Promise<string 
   for (let after: string | null = null; ; ) {
     const { items, next }: Portion = await target.portion(after, clock());
     if (items.some(({ kind }) => kind !== "secrets" && kind !== "floor")) {
-      throw new TargetTaken("it holds sessions, answers or keys already: take an empty store");
+      throw new TargetTaken(
+        "it holds sessions, answers, keys or an audit trail already: take an empty store",
+      );
     }
     if (next === null) return null;
     after = next;

@@ -6,7 +6,7 @@ import type { Key } from "../store/store.ts";
 import { type KeepingTimes, keptUntil } from "./kept.ts";
 
 /** What is counted, each by itself. */
-export const talliedKinds = ["sessions", "records", "answers", "keys", "secrets"] as const;
+export const talliedKinds = ["sessions", "records", "answers", "keys", "secrets", "audit"] as const;
 export type TalliedKind = (typeof talliedKinds)[number];
 
 /** A count and a checksum that does not depend on the order of what was counted. */
@@ -73,6 +73,8 @@ export function createTally(times: KeepingTimes): Tally {
             count("secrets", [base64, createdAt], Number.POSITIVE_INFINITY);
           }
           return;
+        case "audit":
+          return count("audit", [item.entry.sequence, item.entry.hash], Number.POSITIVE_INFINITY);
         case "floor":
       }
     },

@@ -16,6 +16,7 @@ const MAC_CHARACTERS = 16;
 /** How many characters every session id has. */
 export const SESSION_ID_CHARACTERS = CLAIM_CHARACTERS + MAC_CHARACTERS;
 const SHAPE = /^[A-Za-z0-9_-]{40}$/;
+const PLACE = /^[A-Za-z0-9_-]{24}$/;
 const RANDOM_OFFSET = 8;
 const RANDOM_BYTES = CLAIM_BYTES - RANDOM_OFFSET;
 /** Engines make integer keys of time and count, and have room for 12 bits of it. */
@@ -111,6 +112,16 @@ export function createIdIssuer(
 export function timeAndCount(id: string): { readonly createdAt: number; readonly count: number } {
   const head = Buffer.from(id.slice(0, 12), "base64url");
   return { createdAt: head.readUIntBE(0, 6), count: head.readUInt16BE(6) };
+}
+
+/** The place of a session among all in the order of creation: its id without what opens it. */
+export function placeOf(id: string): string {
+  return id.slice(0, CLAIM_CHARACTERS);
+}
+
+/** Whether a text can be what `placeOf` gives. */
+export function isPlace(text: string): boolean {
+  return PLACE.test(text);
 }
 
 interface Signer {

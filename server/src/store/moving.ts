@@ -1,6 +1,7 @@
 import type { RequestRecord } from "../session/record.ts";
 import { idFields, type Session } from "../session/session.ts";
 import type { AssociationEvent } from "../session/timeline.ts";
+import type { AuditEntry } from "./audit-chain.ts";
 import type { Key, Once } from "./store.ts";
 
 /*
@@ -21,6 +22,8 @@ export type Item =
       /** All of them, newest first: they take the place of what the other store was born with. */
       readonly secrets: readonly { readonly base64: string; readonly createdAt: number }[];
     }
+  /** Come in their order; one that does not follow the last that is there already is dropped. */
+  | { readonly kind: "audit"; readonly entry: AuditEntry }
   | { readonly kind: "floor"; readonly floor: number };
 
 /** A session of which something is stored or recorded, live or not. */
@@ -47,6 +50,8 @@ export interface AnswerItem {
   readonly once: Once;
   /** The session in which was recorded; `null` when the request created one. */
   readonly id: string | null;
+  /** The session that was created; `null` when the request recorded. */
+  readonly created: string | null;
   readonly storedAt: number;
 }
 

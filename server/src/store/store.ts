@@ -1,10 +1,12 @@
 import type { Role, Scope } from "../session/access.ts";
 import type { IdField } from "../session/errors.ts";
+import type { SessionFilter } from "../session/filter.ts";
 import type { SigningSecret } from "../session/id.ts";
 import type { RequestRecord } from "../session/record.ts";
 import type { Identity, Session } from "../session/session.ts";
 import type { Stretch } from "../session/timeline.ts";
-import type { Adoption, Portion } from "./moving.ts";
+import type { AuditEntry } from "./audit-chain.ts";
+import type { Adoption, AnswerItem, Portion } from "./moving.ts";
 
 /*
  * The port behind which sessions are kept. Every engine passes the same suite
@@ -40,7 +42,10 @@ export interface Once {
   readonly answer: string;
 }
 
-/** How long (ms) the first answer to a request with a key is kept. */
+/**
+ * How long (ms) the first answer to a request with a key is kept, unless what is told of its session is
+ * kept for a shorter time.
+ */
 export const ANSWER_LIFE = 24 * 60 * 60 * 1000;
 
 /** A request that came before under its key. Nothing was changed. */
@@ -97,6 +102,42 @@ export interface StretchRequest {
   readonly limit: number;
   readonly now: number;
 }
+
+/** Asks for a page of sessions, newest first. */
+export interface ListRequest {
+  readonly filter: SessionFilter;
+  /** Where the page begins: `next` of the page before; `null`: with the newest. */
+  readonly after: string | null;
+  /** At most so many sessions. Fewer, none even, where few of many match: a page is a bounded work. */
+  readonly limit: number;
+  readonly now: number;
+}
+
+/** A page of sessions. */
+export interface SessionPage {
+  /**
+   * In the order of their ids' bytes, the newest first, whatever became of them since. Those of which
+   * something is stored: blank ones only while they live, or while there are records of them.
+   */
+  readonly sessions: readonly Session[];
+  /**
+   * Where the next page begins: `placeOf` the last session that was looked at, so what comes or goes
+   * meanwhile moves nothing. `null` after the last page. Any place will do, of whatever session.
+   */
+  readonly next: string | null;
+  /**
+   * How many sessions are kept of the one id that is all the filter asks for, up to `MAX_COUNTED`,
+   * which stands for so many or more; of all, where it asks for nothing. Kept up to date, not counted
+   * one by one: some that are over and about to be let go may be among them. `null` for other filters,
+   * and on later pages.
+   */
+  readonly total: number | null;
+}
+
+/** Beyond so many, sessions of one id are not counted. */
+export const MAX_COUNTED = 10_000;
+/** The most sessions that `erase` takes. */
+export const MAX_ERASED = 64;
 
 /** A key for the mode `key`: what is kept of it. */
 export interface Key {
@@ -201,6 +242,35 @@ export interface SessionStore {
    * `undefined` when there is no such session within the scope or nothing of it is left.
    */
   stretch(request: StretchRequest): Promise<Stretch | undefined>;
+
+  /**
+   * A page of the sessions that are or were, within their retention, as far as something of them is
+   * stored. One of which nothing is stored but records may be missing for some seconds.
+   */
+  list(request: ListRequest): Promise<SessionPage>;
+
+  /** The answers to keyed requests that are kept and tell of the session: it was created or recorded in. */
+  answersAbout(id: string, now: number): Promise<readonly AnswerItem[]>;
+
+  /**
+   * Ends these sessions, `MAX_ERASED` at the most, and lets go of everything that is kept of them: ids,
+   * records, what was accepted and waits, the history, visits, answers to keyed requests. Nothing that
+   * comes for them later is kept. What stays is, as long as the id alone would describe a session, that
+   * there is none. When the promise is fulfilled nothing of it can be found in what the engine keeps,
+   * its files included, but for copies that others made and as soon as nobody makes one; when it
+   * rejects, repeating it completes it.
+   */
+  erase(ids: readonly string[], now: number): Promise<void>;
+
+  /** Removes the keys that stand for this customer, revoked ones too, as `erase` does; gives how many. */
+  eraseKeys(customerId: string, now: number): Promise<number>;
+
+  /** Puts an entry at the end of the audit trail. False when another one has come to stand there. */
+  appendAudit(entry: AuditEntry): Promise<boolean>;
+  /** The last entry of the audit trail; `undefined` while there is none. */
+  lastAudit(): Promise<AuditEntry | undefined>;
+  /** Entries of the audit trail, `limit` at the most, from the one after the sequence `after` on. */
+  audit(after: number, limit: number): Promise<readonly AuditEntry[]>;
 
   /** All keys, revoked and expired ones too, oldest first. */
   keys(): Promise<readonly Key[]>;

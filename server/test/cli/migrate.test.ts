@@ -113,7 +113,7 @@ test("a move that is killed goes on where it was", async () => {
   assert.equal(result.comparison.kinds[0]?.target.count, sessions);
   const again = await run(move);
   assert.equal(again.code, 1);
-  assert.match(again.stderr, /it holds sessions, answers or keys already/);
+  assert.match(again.stderr, /it holds sessions, answers, keys or an audit trail already/);
 });
 
 test("a move between places that make no sense is refused", async () => {

@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createIdIssuer } from "../../src/session/id.ts";
 import { databaseFile, openForWriting, prepareDatabase } from "../../src/store/sqlite/database.ts";
+import { createIdIndex } from "../../src/store/sqlite/id-index.ts";
 import { createJournal, type Journal } from "../../src/store/sqlite/journal.ts";
 import { journalLine, recordOf } from "../../src/store/sqlite/record-lines.ts";
 import { createSegmentTable, type SegmentTable } from "../../src/store/sqlite/segments.ts";
 import { createSessionTable } from "../../src/store/sqlite/session-table.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
-import { createVisitIndex } from "../../src/store/sqlite/visit-index.ts";
 import type { SessionStore } from "../../src/store/store.ts";
 import { DAY, lifetimes, SECOND, START } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
@@ -33,7 +33,7 @@ interface Bench extends Disposable {
 function open(dataDir: string): Bench {
   prepareDatabase(dataDir, START);
   const database = openForWriting(databaseFile(dataDir));
-  const sessions = createSessionTable(database, createVisitIndex(database));
+  const sessions = createSessionTable(database, createIdIndex(database));
   const segments = createSegmentTable(database, sessions, lifetimes, 10_000);
   const journal = createJournal(database, segments);
   const transaction = (end: "COMMIT" | "ROLLBACK") => (work: (journal: Journal) => void) => {

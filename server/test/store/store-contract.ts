@@ -1,5 +1,8 @@
 import { associationContract } from "./contract/association.ts";
+import { auditContract } from "./contract/audit.ts";
 import { creationContract } from "./contract/creation.ts";
+import { erasingContract } from "./contract/erasing.ts";
+import { findingContract } from "./contract/finding.ts";
 import { housekeepingContract } from "./contract/housekeeping.ts";
 import { lifeContract } from "./contract/life.ts";
 import { movingContract } from "./contract/moving.ts";
@@ -23,4 +26,7 @@ export function storeContract(name: string, make: DataFactory): void {
   repetitionContract(name, make);
   housekeepingContract(name, make);
   movingContract(name, make);
+  findingContract(name, make);
+  erasingContract(name, make);
+  auditContract(name, make);
 }

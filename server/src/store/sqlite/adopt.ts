@@ -6,7 +6,7 @@ import { lineOf } from "./record-lines.ts";
 /** Keeps items of another store, inside the caller's transaction; gives the sessions left out. */
 export function createAdopt(
   database: DatabaseSync,
-  { sessions, segments, answers, keys }: Tables,
+  { sessions, segments, answers, keys, audit }: Tables,
 ): (adoption: Pick<Adoption, "items" | "note">) => string[] {
   const floor = database.prepare("UPDATE facts SET floor = max(floor, ?)");
   const note = database.prepare("UPDATE facts SET move = ?");
@@ -32,6 +32,9 @@ export function createAdopt(
         for (const { base64, createdAt } of item.secrets.toReversed()) {
           addSecret.run(createdAt, Buffer.from(base64, "base64"));
         }
+        return true;
+      case "audit":
+        audit.append(item.entry);
         return true;
       case "floor":
         floor.run(item.floor);

@@ -6,24 +6,27 @@ import { idFields, isBlank, isLive, type Session } from "../../session/session.t
 import type { AssociationRequest, AssociationResult, Creation } from "../store.ts";
 import { createAdopt } from "./adopt.ts";
 import type { AnswerTable } from "./answers.ts";
-import type { Change, Outcome } from "./changes.ts";
+import type { AuditTable } from "./audit-table.ts";
+import { type Change, isRead, type Outcome } from "./changes.ts";
+import { createErase } from "./erase.ts";
+import type { IdIndex } from "./id-index.ts";
 import type { Journal } from "./journal.ts";
 import type { KeyTable } from "./key-table.ts";
 import { describedById } from "./rows.ts";
 import type { SegmentTable } from "./segments.ts";
 import type { SessionTable } from "./session-table.ts";
 import { createSweep } from "./sweep.ts";
-import type { VisitIndex } from "./visit-index.ts";
 import type { WriterOptions } from "./writer.ts";
 
 /** The tables of the writer's connection. */
 export interface Tables {
-  readonly visits: VisitIndex;
+  readonly ids: IdIndex;
   readonly sessions: SessionTable;
   readonly segments: SegmentTable;
   readonly journal: Journal;
   readonly answers: AnswerTable;
   readonly keys: KeyTable;
+  readonly audit: AuditTable;
 }
 
 /**
@@ -35,10 +38,11 @@ export function createApply(
   tables: Tables,
   options: WriterOptions,
 ): (change: Change) => Outcome {
-  const { sessions, journal, answers, keys } = tables;
+  const { sessions, journal, answers, keys, audit } = tables;
   const { lifetimes } = options;
   const adopt = createAdopt(database, tables);
   const sweep = createSweep(database, tables, options);
+  const erase = createErase(tables, options);
   const renew = (now: number) => (session: Session) => renewed(session, now, lifetimes);
   const ended = (now: number) => (session: Session) => ({
     ...session,
@@ -48,6 +52,7 @@ export function createApply(
   const addSecret = database.prepare("INSERT INTO secrets (created_at, bytes) VALUES (?, ?)");
 
   return (change) => {
+    if (isRead(change)) throw new TypeError("what only reads goes without a transaction");
     switch (change.kind) {
       case "create":
         return answers.once(change, () => applyCreate(sessions, change.session, change.now));
@@ -62,10 +67,12 @@ export function createApply(
         return replaceLive(sessions, change, lifetimes, renew(change.now), sessions.renew);
       case "end":
         return replaceLive(sessions, change, lifetimes, ended(change.now), sessions.update);
-      case "stretch":
-      case "repetition":
-      case "portion":
-        throw new TypeError("what only reads goes without a transaction");
+      case "erase":
+        return erase(change.ids, change.now);
+      case "eraseKeys":
+        return keys.removeOf(change.customerId);
+      case "appendAudit":
+        return audit.append(change.entry);
       case "adopt":
         return adopt(change);
       case "touch":

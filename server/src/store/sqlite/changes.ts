@@ -1,14 +1,17 @@
 import type { Session } from "../../session/session.ts";
 import type { Life } from "../../session/timeline.ts";
-import type { Adoption, Portion } from "../moving.ts";
+import type { AuditEntry } from "../audit-chain.ts";
+import type { Adoption, AnswerItem, Portion } from "../moving.ts";
 import type {
   AssociationRequest,
   AssociationResult,
   Creation,
   Key,
   KeyUse,
+  ListRequest,
   Once,
   Repetition,
+  SessionPage,
   Slice,
   StretchRequest,
 } from "../store.ts";
@@ -44,10 +47,16 @@ export type Change =
     }
   /** Changes nothing either. */
   | { readonly kind: "portion"; readonly after: string | null; readonly now: number }
+  /** These neither. */
+  | ({ readonly kind: "list" } & ListRequest)
+  | { readonly kind: "answersAbout"; readonly id: string; readonly now: number }
   | ({ readonly kind: "adopt" } & Adoption)
   | ({ readonly kind: "associate" } & AssociationRequest)
   | { readonly kind: "renew"; readonly id: string; readonly now: number }
   | { readonly kind: "end"; readonly id: string; readonly now: number }
+  | { readonly kind: "erase"; readonly ids: readonly string[]; readonly now: number }
+  | { readonly kind: "eraseKeys"; readonly customerId: string; readonly now: number }
+  | { readonly kind: "appendAudit"; readonly entry: AuditEntry; readonly now: number }
   | { readonly kind: "touch"; readonly now: number }
   | { readonly kind: "sweep"; readonly now: number }
   | { readonly kind: "addKey"; readonly key: Key }
@@ -63,12 +72,22 @@ export type Change =
   | { readonly kind: "addSecret"; readonly base64: string; readonly now: number };
 
 /** Those that only read: they go without a transaction. */
-export type Read = Extract<Change, { kind: "stretch" | "repetition" | "portion" }>;
+export type Read = Extract<
+  Change,
+  { kind: "stretch" | "repetition" | "portion" | "list" | "answersAbout" }
+>;
+
+const reads: ReadonlySet<string> = new Set<Read["kind"]>([
+  "stretch",
+  "repetition",
+  "portion",
+  "list",
+  "answersAbout",
+]);
 
 /** Whether a change is none. */
 export function isRead(change: Change): change is Read {
-  const { kind } = change;
-  return kind === "stretch" || kind === "repetition" || kind === "portion";
+  return reads.has(change.kind);
 }
 
 /**
@@ -91,12 +110,19 @@ export interface Outcomes {
   stretch: StretchLines | null;
   repetition: Repetition | null;
   portion: Portion;
+  list: SessionPage;
+  answersAbout: readonly AnswerItem[];
   adopt: readonly string[];
   associate: AssociationResult;
   /** The session as it is stored now; `null` when it was over before. */
   renew: Session | null;
   /** The session as it ended; `null` when there was no live one. */
   end: Session | null;
+  /** The sessions that are kept as over, as their ids would describe some that live. */
+  erase: readonly Session[];
+  eraseKeys: number;
+  /** False when it does not follow the last entry. */
+  appendAudit: boolean;
   touch: null;
   sweep: Slice;
   addKey: null;

@@ -40,6 +40,8 @@ export function openForWriting(file: string): DatabaseSync {
   database.exec("PRAGMA journal_mode = WAL");
   database.exec("PRAGMA synchronous = FULL");
   database.exec("PRAGMA trusted_schema = OFF");
+  // What is deleted is overwritten: what was erased is not to be found in pages that are free.
+  database.exec("PRAGMA secure_delete = ON");
   // After a burst the log shrinks to this many bytes again.
   database.exec("PRAGMA journal_size_limit = 67108864");
   return database;

@@ -93,7 +93,7 @@ const rules: readonly (readonly [sql: string, message: string])[] = [
   ],
   [
     `SELECT count(*) FROM sessions WHERE visit_id IS NOT NULL AND ${LIVE} AND id NOT IN
-     (SELECT session FROM visits UNION SELECT session FROM visit_log WHERE gone = 0)`,
+     (SELECT session FROM visits UNION SELECT session FROM id_log WHERE fields >= 16)`,
     "live sessions are missing in the index of visits",
   ],
   [
@@ -105,6 +105,10 @@ const rules: readonly (readonly [sql: string, message: string])[] = [
     `SELECT count(*) FROM sessions WHERE records <>
        (SELECT max(first + count - 1) FROM segments WHERE session = sessions.id)`,
     "sessions do not have the records that they count",
+  ],
+  [
+    "SELECT count(*) FROM facts WHERE sessions <> (SELECT count(*) FROM sessions)",
+    "count of sessions is not how many there are",
   ],
   ["SELECT NOT EXISTS (SELECT 1 FROM secrets)", "secret is missing: no session id can be verified"],
   ["SELECT NOT EXISTS (SELECT 1 FROM facts)", "row of facts is missing"],

@@ -25,6 +25,8 @@ export interface Journal {
   unmerged(id: string): readonly string[];
   /** The sessions that have such lines. */
   unmergedSessions(): string[];
+  /** Takes the lines of these sessions out, also those that segments have already. */
+  erase(ids: ReadonlySet<string>): void;
   /** A slice of merging; true while there is more to do right away. */
   maintain(now: number): boolean;
   /** Called when the transaction at hand has been committed, or rolled back. */
@@ -53,6 +55,8 @@ interface Batch {
 export function createJournal(database: DatabaseSync, segments: SegmentTable): Journal {
   const insert = database.prepare("INSERT INTO journal (lines) VALUES (?)");
   const trim = database.prepare("DELETE FROM journal WHERE sequence <= ?");
+  const all = database.prepare("SELECT sequence, lines FROM journal ORDER BY sequence");
+  const rewrite = database.prepare("UPDATE journal SET lines = ? WHERE sequence = ?");
   const firstRow = database.prepare("SELECT min(sequence) AS first FROM journal");
 
   let collecting = readJournal(database, segments);
@@ -68,6 +72,7 @@ export function createJournal(database: DatabaseSync, segments: SegmentTable): J
   let unsettled: string[] = [];
   let latest = 0;
   let onCommit: (() => void) | undefined;
+  let erased: ReadonlySet<string> = new Set();
 
   function startMerging(): void {
     merging = collecting;
@@ -134,6 +139,14 @@ export function createJournal(database: DatabaseSync, segments: SegmentTable): J
       for (const id of collecting.sessions.keys()) ids.add(id);
       return [...ids];
     },
+    erase(ids) {
+      for (const one of all.all()) {
+        const lines = one["lines"] as string;
+        const left = linesOfOthers(lines, ids);
+        if (left.length < lines.length) rewrite.run(left, one["sequence"] as number);
+      }
+      erased = ids;
+    },
     maintain(now) {
       latest = now;
       if (merging === undefined) return false;
@@ -148,10 +161,12 @@ export function createJournal(database: DatabaseSync, segments: SegmentTable): J
       } else {
         settledRow = row;
         onCommit?.();
+        for (const id of erased) for (const batch of [merging, collecting]) forget(batch, id);
         if (merging === undefined && isDue(latest)) startMerging();
       }
       unsettled = [];
       onCommit = undefined;
+      erased = new Set();
     },
   };
 }
@@ -172,6 +187,24 @@ function collect(batch: Batch, id: string, line: string): void {
   else known.push(line);
   batch.requests++;
   batch.characters += line.length;
+}
+
+function forget(batch: Batch | undefined, id: string): void {
+  for (const line of batch?.sessions.get(id) ?? []) {
+    if (batch === undefined) return;
+    batch.requests--;
+    batch.characters -= line.length;
+  }
+  batch?.sessions.delete(id);
+}
+
+/** Whole lines of the journal without those of the sessions `ids`. */
+function linesOfOthers(lines: string, ids: ReadonlySet<string>): string {
+  let left = "";
+  forEachJournalLine(lines, (id, line) => {
+    if (!ids.has(id)) left += `${id}${line}\n`;
+  });
+  return left;
 }
 
 function takeBack(batch: Batch, lines: string): void {

@@ -11,6 +11,8 @@ export interface KeyTable {
   /** Stores `successor` and has the key `id` expire. False, and nothing done, as in `revoke`. */
   replace(id: string, successor: Key, expiresAt: number): boolean;
   noteUses(uses: readonly KeyUse[]): void;
+  /** Removes those that stand for a customer, and gives how many. */
+  removeOf(customerId: string): number;
 }
 
 const COLUMNS =
@@ -40,6 +42,8 @@ export function createKeyTable(database: DatabaseSync): KeyTable {
     `UPDATE keys SET last_used_at = ${later("last_used_at", "?1")} WHERE id = ?2`,
   );
 
+  const removeKeys = database.prepare("DELETE FROM keys WHERE customer_id = ?");
+
   return {
     add: (key) => void addKey.run(...valuesOf(key)),
     adopt: (key) => void adoptKey.run(...valuesOf(key)),
@@ -52,6 +56,7 @@ export function createKeyTable(database: DatabaseSync): KeyTable {
     noteUses(uses) {
       for (const { id, at } of uses) useKey.run(at, id);
     },
+    removeOf: (customerId) => Number(removeKeys.run(customerId).changes),
   };
 }
 

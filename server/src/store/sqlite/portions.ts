@@ -2,6 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Item, Portion, RecordsItem, SessionItem } from "../moving.ts";
 import type { StretchRequest } from "../store.ts";
 import type { Tables } from "./apply.ts";
+import { readAudit } from "./audit-table.ts";
 import type { StretchLines } from "./changes.ts";
 import { recordOf } from "./record-lines.ts";
 import { idOf } from "./rows.ts";
@@ -10,7 +11,7 @@ import { readFloor, readKeys, readSecrets } from "./small-tables.ts";
 /*
  * Everything in the database, portion by portion:
  *
- *   small tables --> answers --> sessions by row, each with its records --> sessions without a row
+ *   small tables --> audit trail --> answers --> sessions by row, each with its records --> sessions without a row
  *
  * The last are those of which records lie in the journal and nothing else is known yet.
  */
@@ -23,7 +24,7 @@ const RECORDS_AN_ITEM = 256;
 
 /** Where a portion begins. */
 interface Place {
-  readonly phase: "answers" | "sessions" | "unmerged";
+  readonly phase: "audit" | "answers" | "sessions" | "unmerged";
   /** What is told last: a row, or the how manieth of the sessions without one. */
   readonly at: number;
   /** Of that, records are left to tell, from this sequence on; 0: none. */
@@ -58,7 +59,13 @@ export function createPortionReader(
       { kind: "floor", floor: readFloor(database) },
       ...readKeys(database).map((key) => ({ kind: "key", key }) as const),
     ];
-    return { items, next: "answers 0 0", done: 0 };
+    return { items, next: "audit 0 0", done: 0 };
+  }
+
+  function auditFrom({ at }: Place): Portion {
+    const entries = readAudit(database, at, MAX_ITEMS);
+    const next = entries.length < MAX_ITEMS ? "answers 0 0" : `audit ${entries.at(-1)?.sequence} 0`;
+    return { items: entries.map((entry) => ({ kind: "audit", entry }) as const), next, done: 0 };
   }
 
   function answersFrom({ at }: Place): Portion {
@@ -133,6 +140,7 @@ export function createPortionReader(
   function read(after: string | null, now: number): Portion {
     if (after === null) return smallTables();
     const place = placeOf(after);
+    if (place.phase === "audit") return auditFrom(place);
     if (place.phase === "answers") return answersFrom(place);
     return place.phase === "sessions" ? sessionsByRow(place, now) : sessionsWithoutRow(place, now);
   }
@@ -149,7 +157,7 @@ export function createPortionReader(
 }
 
 function placeOf(text: string): Place {
-  const [, phase, at, from] = /^(answers|sessions|unmerged) (-?\d+) (\d+)$/.exec(text) ?? [];
+  const [, phase, at, from] = /^(audit|answers|sessions|unmerged) (-?\d+) (\d+)$/.exec(text) ?? [];
   if (phase === undefined) throw new TypeError("no portion of this store begins there");
   return { phase: phase as Place["phase"], at: Number(at), from: Number(from) };
 }

@@ -36,6 +36,15 @@ export function tailOf(id: string): string {
   return id.slice(TAIL_START);
 }
 
+/** The place of a row in the order of creation, as `placeOf` gives it but for what is random in it. */
+export function placeOfKey(key: number): string {
+  const count = ((key % KEYS_PER_MS) + KEYS_PER_MS) % KEYS_PER_MS;
+  const claim = Buffer.alloc(18);
+  claim.writeUIntBE((key - count) / KEYS_PER_MS + EPOCH, 0, 6);
+  claim.writeUInt16BE(count, 6);
+  return claim.toString("base64url");
+}
+
 /** The session id of a row. */
 export function idOf(key: number, tail: string): string {
   const count = ((key % KEYS_PER_MS) + KEYS_PER_MS) % KEYS_PER_MS;

@@ -1,12 +1,12 @@
 import type { DatabaseSync } from "node:sqlite";
-import { isLive, nobody, type Session } from "../../session/session.ts";
+import { type Identity, isLive, nobody, type Session } from "../../session/session.ts";
 import type { AssociationEvent } from "../../session/timeline.ts";
 import { isLater, type SessionItem } from "../moving.ts";
 import { eventsOf, type HistoryLine, historyLine, linesOfEvents } from "./history.ts";
+import type { IdIndex } from "./id-index.ts";
 import { idOf, keyOf, type SessionRow, sessionColumns, sessionOf, tailOf } from "./rows.ts";
-import type { VisitIndex } from "./visit-index.ts";
 
-/** The table `sessions` and who holds which visit, on the writer's connection. */
+/** The table `sessions` and which of them have which ids, on the writer's connection. */
 export interface SessionTable {
   /** The stored session of this id, live or not. */
   find(id: string): Session | undefined;
@@ -28,6 +28,14 @@ export interface SessionTable {
   renew(before: Session, session: Session): void;
   /** Stores a session of another store, unless it is known in a later state. False as with `insert`. */
   adopt(item: SessionItem): boolean;
+  /** Deletes the row of a session that is over. */
+  remove(key: number): void;
+  /** Puts an ended session without anything in the place of one whose index is clean. */
+  blank(session: Session): void;
+  /** How many rows there are, those of the transaction at hand included. */
+  readonly count: number;
+  /** Called when the transaction at hand has been committed, or rolled back. */
+  settle(isCommitted: boolean): void;
 }
 
 /** A stored session and its past. */
@@ -52,7 +60,7 @@ export function createSessionReader(database: DatabaseSync): SessionTable["find"
 }
 
 /** The table on the writer's connection. */
-export function createSessionTable(database: DatabaseSync, visits: VisitIndex): SessionTable {
+export function createSessionTable(database: DatabaseSync, index: IdIndex): SessionTable {
   const byKey = database.prepare(`SELECT ${sessionColumns} FROM sessions WHERE id = ?`);
   byKey.setReturnArrays(true);
   const insert = database.prepare(
@@ -76,6 +84,11 @@ export function createSessionTable(database: DatabaseSync, visits: VisitIndex): 
     "UPDATE sessions SET active_after = ?, expires_after = ? WHERE id = ?",
   );
 
+  const remove = database.prepare("DELETE FROM sessions WHERE id = ?");
+  const clear = database.prepare("UPDATE sessions SET records = 0, history = NULL WHERE id = ?");
+  let count = database.prepare("SELECT sessions FROM facts").get()?.["sessions"] as number;
+  let settledCount = count;
+
   function findWithPast(id: string): StoredSession | undefined {
     const key = keyOf(id);
     const row = withPast.get(key) as unknown as [...SessionRow, number, string | null] | undefined;
@@ -89,23 +102,23 @@ export function createSessionTable(database: DatabaseSync, visits: VisitIndex): 
     const key = keyOf(session.id);
     const { changes } = insert.run(key, tailOf(session.id), ...valuesOf(session), history);
     if (Number(changes) !== 1) return false;
-    if (session.visitId !== null && !session.ended) visits.add(session.visitId, key);
+    count++;
+    index.add(key, session, session.ended);
     return true;
   }
 
   function replace(before: Session, session: Session): void {
     const key = keyOf(session.id);
     update.run(...valuesOf(session), key);
-    if (session.visitId === null) return;
-    if (session.ended) visits.remove(session.visitId, key);
-    else if (before.visitId === null) visits.add(session.visitId, key);
+    index.add(key, newIds(before, session), session.ended);
+    if (session.visitId !== null && session.ended) index.release(session.visitId, key);
   }
 
   return {
     find: createSessionReader(database),
     isVisitHeld(visitId, id, now) {
       if (visitId === null) return false;
-      return visits.candidates(visitId).some((key) => {
+      return index.holders(visitId).some((key) => {
         const row = byKey.get(key) as unknown as SessionRow | undefined;
         if (row === undefined) return false;
         const holder = sessionOf(idOf(key, row[0]), key, row);
@@ -120,9 +133,7 @@ export function createSessionTable(database: DatabaseSync, visits: VisitIndex): 
       const [activeAfter, expiresAfter, , ...ids] = valuesOf(session);
       const history = JSON.stringify([...before.history, line]);
       associate.run(activeAfter, expiresAfter, ...ids, history, key);
-      if (session.visitId !== null && before.session.visitId === null) {
-        visits.add(session.visitId, key);
-      }
+      index.add(key, newIds(before.session, session), false);
     },
     insertAssociated(session, requests, now) {
       const line = historyLine(nobody, session, requests, now);
@@ -145,6 +156,31 @@ export function createSessionTable(database: DatabaseSync, visits: VisitIndex): 
       const [activeAfter, expiresAfter] = valuesOf(session);
       renew.run(activeAfter, expiresAfter, keyOf(session.id));
     },
+    remove(key) {
+      count -= Number(remove.run(key).changes);
+    },
+    blank(session) {
+      const key = keyOf(session.id);
+      update.run(...valuesOf(session), key);
+      clear.run(key);
+    },
+    get count() {
+      return count;
+    },
+    settle(isCommitted) {
+      if (isCommitted) settledCount = count;
+      else count = settledCount;
+    },
+  };
+}
+
+/** The ids that `after` has and `before` had not. */
+function newIds(before: Identity, after: Identity): Identity {
+  return {
+    agentId: before.agentId === null ? after.agentId : null,
+    customerId: before.customerId === null ? after.customerId : null,
+    visitId: before.visitId === null ? after.visitId : null,
+    globalVisitId: before.globalVisitId === null ? after.globalVisitId : null,
   };
 }
 

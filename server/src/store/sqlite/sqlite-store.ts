@@ -12,9 +12,10 @@ import type {
   SessionStore,
   StoreEvents,
 } from "../store.ts";
+import { readAudit, readLastAudit } from "./audit-table.ts";
 import { createRecordBacklog } from "./backlog.ts";
 import { createCache } from "./cache.ts";
-import type { Change, Outcome } from "./changes.ts";
+import type { Change, Outcome, Outcomes } from "./changes.ts";
 import { databaseFile, openForReading, prepareDatabase } from "./database.ts";
 import { createGroupCommit } from "./group-commit.ts";
 import { lockDataDir } from "./lock.ts";
@@ -68,6 +69,11 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
     backlog,
     starting: () => snapshot.release(),
     stored(change, outcome) {
+      if (change.kind === "erase") {
+        for (const id of change.ids) cache.delete(id);
+        for (const session of outcome as Outcomes["erase"]) cache.set(session.id, session);
+        return;
+      }
       const session = sessionAfter(change, outcome);
       if (session === undefined) return;
       const known = cache.get(session.id);
@@ -77,8 +83,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
       if (!isOutdated) cache.set(session.id, session);
     },
     lost(change) {
-      const id = sessionIdOf(change);
-      if (id !== undefined) cache.delete(id);
+      for (const id of sessionIdsOf(change)) cache.delete(id);
     },
   });
 
@@ -147,6 +152,22 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
       const { lines, ...rest } = found;
       return { ...rest, records: lines.map(recordOf) };
     },
+
+    list: (request) => writer.submit<"list">({ kind: "list", ...request }),
+    answersAbout: (id, now) => writer.submit<"answersAbout">({ kind: "answersAbout", id, now }),
+
+    async erase(ids, now) {
+      // Whatever is accepted for them before they have ended comes to the writer before the erasure.
+      await Promise.all(ids.map((id) => writer.submit<"end">({ kind: "end", id, now })));
+      await writer.submit<"erase">({ kind: "erase", ids, now });
+    },
+    eraseKeys: (customerId, now) =>
+      writer.submit<"eraseKeys">({ kind: "eraseKeys", customerId, now }),
+
+    appendAudit: (entry) =>
+      writer.submit<"appendAudit">({ kind: "appendAudit", entry, now: entry.at }),
+    lastAudit: async () => readLastAudit(reader),
+    audit: async (after, limit) => readAudit(reader, after, limit),
 
     keys: async () => readKeys(reader),
     async addKey(key) {
@@ -258,11 +279,19 @@ function sessionAfter(change: Change, outcome: Outcome): Session | undefined {
   }
 }
 
-function sessionIdOf(change: Change): string | undefined {
-  if (change.kind === "create") return change.session.id;
-  return change.kind === "associate" || change.kind === "renew" || change.kind === "end"
-    ? change.id
-    : undefined;
+function sessionIdsOf(change: Change): readonly string[] {
+  switch (change.kind) {
+    case "create":
+      return [change.session.id];
+    case "associate":
+    case "renew":
+    case "end":
+      return [change.id];
+    case "erase":
+      return change.ids;
+    default:
+      return [];
+  }
 }
 
 function prepareAndLock(dataDir: string, now: number): () => void {

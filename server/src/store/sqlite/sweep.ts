@@ -40,7 +40,7 @@ interface Row {
  */
 export function createSweep(
   database: DatabaseSync,
-  { visits, segments, journal, answers }: Tables,
+  { ids, sessions, segments, journal, answers }: Tables,
   { lifetimes, retention }: WriterOptions,
 ): (now: number) => Slice {
   const idLife = Math.min(lifetimes.anonymous.idle, lifetimes.anonymous.total);
@@ -60,7 +60,6 @@ export function createSweep(
      WHERE ended = ${UNTIL_EXPIRY} OR idle OR outdated ORDER BY id LIMIT ${ROWS_SWEPT}`,
   );
   const mark = database.prepare(`UPDATE sessions SET ended = ${SEEN_EXPIRED} WHERE id = ?`);
-  const remove = database.prepare("DELETE FROM sessions WHERE id = ?");
   /** Where the pass has come to, and where it ends: a moving end would be run after for ever. */
   let cursor = 0;
   let passEnd = 0;
@@ -88,7 +87,7 @@ export function createSweep(
     for (const row of rows) {
       if (row.ended === UNTIL_EXPIRY) {
         expired++;
-        if (row.visit_id !== null) visits.remove(row.visit_id, row.id);
+        if (row.visit_id !== null) ids.release(row.visit_id, row.id);
       }
       if (isKept(row)) {
         if (row.ended === UNTIL_EXPIRY) mark.run(row.id);
@@ -96,7 +95,8 @@ export function createSweep(
       }
       room -= segments.remove(row.id, room);
       if (room > 0) {
-        remove.run(row.id);
+        sessions.remove(row.id);
+        if (row.idle === 0) answers.remove(idOf(row.id, row.tail));
         continue;
       }
       // There may be more of them: the next slice begins with this session again.
@@ -114,7 +114,7 @@ export function createSweep(
   }
 
   return (now) => {
-    const isMerging = visits.maintain() && visits.isPressed;
+    const isMerging = ids.maintain() && ids.isPressed;
     const isMoving = journal.maintain(now);
     const hasMore = answers.sweep(now);
     const slice = sweepSessions(now);

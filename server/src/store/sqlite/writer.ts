@@ -2,22 +2,25 @@ import { parentPort, workerData } from "node:worker_threads";
 import type { Lifetimes } from "../../session/lifetime.ts";
 import { createAnswerTable } from "./answers.ts";
 import { createApply, type Tables } from "./apply.ts";
+import { createAuditTable } from "./audit-table.ts";
 import {
   type Change,
   type Group,
   type GroupOutcome,
   type GroupResult,
   isRead,
+  type Outcome,
   type Read,
 } from "./changes.ts";
 import { openForWriting } from "./database.ts";
+import { createFinder } from "./finder.ts";
+import { createIdIndex } from "./id-index.ts";
 import { createJournal } from "./journal.ts";
 import { createKeyTable } from "./key-table.ts";
 import { createPortionReader } from "./portions.ts";
 import { createSegmentTable } from "./segments.ts";
 import { createSessionTable } from "./session-table.ts";
 import { createStretchReader } from "./stretches.ts";
-import { createVisitIndex } from "./visit-index.ts";
 
 /*
  * The writer thread: the only place that changes the database while a server runs. It takes groups
@@ -48,7 +51,10 @@ const tables = openTables();
 const apply = createApply(database, tables, options);
 const readStretch = createStretchReader(tables, options);
 const readPortion = createPortionReader(database, tables, readStretch);
-const floor = database.prepare("UPDATE facts SET floor = ?1 WHERE floor < ?1");
+const find = createFinder(database, tables, options);
+const note = database.prepare(
+  "UPDATE facts SET floor = max(floor, ?1), sessions = ?2 WHERE floor < ?1 OR sessions <> ?2",
+);
 const begin = database.prepare("BEGIN IMMEDIATE");
 const commit = database.prepare("COMMIT");
 
@@ -69,18 +75,21 @@ function changesOf({ changes, backlog, backlogAt }: Group): Change[] {
 
 function openTables(): Tables {
   const { lifetimes, maxRecords } = options;
-  const visits = createVisitIndex(database);
-  const sessions = createSessionTable(database, visits);
+  const ids = createIdIndex(database);
+  const sessions = createSessionTable(database, ids);
   const segments = createSegmentTable(database, sessions, lifetimes, maxRecords);
   const journal = createJournal(database, segments);
   const answers = createAnswerTable(database);
-  return { visits, sessions, segments, journal, answers, keys: createKeyTable(database) };
+  const keys = createKeyTable(database);
+  return { ids, sessions, segments, journal, answers, keys, audit: createAuditTable(database) };
 }
 
 /** What only reads is read when the rest is on disk, so that it tells of nothing that is not. */
 function carryOut(changes: readonly Change[]): GroupResult {
   const writes = changes.filter((change) => !isRead(change));
   const result = writes.length === 0 ? nothingToCommit : commitGroup(writes);
+  if (writes.some(({ kind }) => kind === "erase" || kind === "eraseKeys")) isLogDue = true;
+  if (isLogDue && writes.length > 0) cutLog();
   if (writes.length === changes.length) return result;
   let next = 0;
   const outcomes = changes.map((change) =>
@@ -89,14 +98,44 @@ function carryOut(changes: readonly Change[]): GroupResult {
   return { ...result, outcomes };
 }
 
+/** Whether the log has something that was erased. */
+let isLogDue = false;
+
+/** Carries the log over and cuts it to nothing; later, while somebody reads an older state of the data. */
+function cutLog(): void {
+  try {
+    database.exec("PRAGMA busy_timeout = 100");
+    const outcome = database.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get();
+    isLogDue = outcome?.["busy"] !== 0;
+  } catch {
+    // What failed will fail a change as well, and is told there.
+  } finally {
+    database.exec("PRAGMA busy_timeout = 5000");
+  }
+}
+
 const nothingToCommit: GroupResult = { kind: "committed", outcomes: [] };
 
 function readAlone(read: Read): GroupOutcome {
   try {
-    if (read.kind === "stretch") return readStretch(read);
-    return read.kind === "portion" ? readPortion(read.after, read.now) : tables.answers.find(read);
+    return answerTo(read);
   } catch (error) {
     return { failure: describe(error) };
+  }
+}
+
+function answerTo(read: Read): Outcome {
+  switch (read.kind) {
+    case "stretch":
+      return readStretch(read);
+    case "portion":
+      return readPortion(read.after, read.now);
+    case "repetition":
+      return tables.answers.find(read);
+    case "list":
+      return find(read);
+    case "answersAbout":
+      return tables.answers.about(read.id, read.now);
   }
 }
 
@@ -128,7 +167,7 @@ function inTransaction(changes: readonly Change[]): GroupOutcome[] {
   begin.run();
   try {
     const outcomes = changes.map(apply);
-    floor.run(Math.max(...changes.map(timeOf)));
+    note.run(Math.max(...changes.map(timeOf)), tables.sessions.count);
     commitDurably();
     settle(true);
     return outcomes;
@@ -141,7 +180,8 @@ function inTransaction(changes: readonly Change[]): GroupOutcome[] {
 
 /** What is kept in memory beside the tables follows them. */
 function settle(isCommitted: boolean): void {
-  tables.visits.settle(isCommitted);
+  tables.ids.settle(isCommitted);
+  tables.sessions.settle(isCommitted);
   tables.journal.settle(isCommitted);
 }
 

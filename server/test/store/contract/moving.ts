@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { anySession } from "../../../src/session/filter.ts";
+import { entryAfter } from "../../../src/store/audit-chain.ts";
 import type { Item, Portion } from "../../../src/store/moving.ts";
 import type { SessionStore } from "../../../src/store/store.ts";
 import { DAY, HOUR, MINUTE } from "../../support/sessions.ts";
+import { act } from "./audit.ts";
 import { accept, record, records, told } from "./timeline.ts";
 import { type DataFactory, MAX_RECORDS, openWorld, RETENTION, type World } from "./world.ts";
 
@@ -136,6 +139,9 @@ async function fill(world: World): Promise<string[]> {
     lastUsedAt: world.now,
   });
   await store.addSecret({ bytes: new Uint8Array(32).fill(9), createdAt: world.now });
+  for (let n = 0; n < 3; n++) {
+    await store.appendAudit(entryAfter(await store.lastAudit(), act(n)));
+  }
   const many = Array.from({ length: 600 }, (_, i) => world.create({ customerId: `many ${i}` }));
   return [
     held.id,
@@ -155,6 +161,7 @@ async function change(world: World, filled: readonly string[]): Promise<string[]
   await world.associate(grown, { visitId: "grown" });
   accept(world, grown, [record(4)]);
   await world.store.revokeKey("k_1", world.now);
+  await world.store.appendAudit(entryAfter(await world.store.lastAudit(), act(4)));
   await world.store.addSecret({ bytes: new Uint8Array(32).fill(11), createdAt: world.now });
   return [(await world.create({ visitId: "held" })).id];
 }
@@ -196,6 +203,12 @@ async function assertSame(source: World, target: World, ids: readonly string[]):
     assert.deepEqual(await told(target, id), await told(source, id));
   assert.deepEqual(await target.store.keys(), await source.store.keys());
   assert.deepEqual(await target.store.secrets(), await source.store.secrets());
+  assert.deepEqual(await target.store.audit(0, 100), await source.store.audit(0, 100));
+  for (const given of [{ customerId: "c" }, { agentId: "a" }, { visitId: "ended" }]) {
+    const filter = { ...anySession, ...given };
+    const request = { filter, after: null, limit: 1000, now: source.now };
+    assert.deepEqual(await target.store.list(request), await source.store.list(request));
+  }
   assert.ok((await target.store.floor()) >= (await source.store.floor()));
   const [expected, found] = [
     await everything(source.store, source.now),

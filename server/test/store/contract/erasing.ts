@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { anySession } from "../../../src/session/filter.ts";
+import { isBlank } from "../../../src/session/session.ts";
+import { type Key, MAX_ERASED, type Once } from "../../../src/store/store.ts";
+import { HOUR, MINUTE, START } from "../../support/sessions.ts";
+import { accept, records, settle, stretch, told } from "./timeline.ts";
+import { type DataFactory, openWorld, sweepAll, type World } from "./world.ts";
+
+const once = (name: string): Once => ({
+  key: name,
+  request: "r",
+  answer: `answer to ${name}`,
+});
+
+/** A session with everything that a session can have. */
+async function fill(world: World, customerId: string): Promise<string> {
+  const session = world.newSession({ customerId, visitId: `visit of ${customerId}` });
+  await world.store.create(session, world.now, once(`create ${customerId}`));
+  accept(world, session.id, records(1, 5));
+  await settle(world);
+  await world.associate(session.id, { agentId: "agent", globalVisitId: "global" });
+  const { id } = session;
+  const kept = once(`record ${customerId}`);
+  await world.store.record({ id, records: records(6, 7), now: world.now, once: kept });
+  accept(world, id, records(8, 9));
+  return id;
+}
+
+async function assertGone(world: World, id: string, customerId: string): Promise<void> {
+  const { store } = world;
+  const found = await store.find(id);
+  assert.ok(isBlank(found) && !(await world.isLive(id)));
+  assert.deepEqual(await store.answersAbout(id, world.now), []);
+  for (const name of [`create ${customerId}`, `record ${customerId}`]) {
+    assert.equal(await store.repetition({ key: name, request: "r" }, world.now), undefined);
+  }
+  const all = await store.list({ filter: anySession, after: null, limit: 100, now: world.now });
+  assert.ok(all.sessions.every((session) => session.id !== id));
+  for (const ids of [{ customerId }, { visitId: `visit of ${customerId}` }]) {
+    const filter = { ...anySession, ...ids };
+    const { sessions, total } = await store.list({ filter, after: null, limit: 9, now: world.now });
+    assert.deepEqual([sessions, total], [[], 0]);
+  }
+  const left = await stretch(world, id);
+  assert.deepEqual([left?.total ?? 0, left?.life.associations ?? []], [0, []]);
+  assert.deepEqual(await world.associate(id, { customerId }), { outcome: "absent" });
+}
+
+function key(id: string, customerId: string | null): Key {
+  return {
+    id,
+    hash: id.padEnd(64, "0"),
+    role: "customer",
+    customerId,
+    agentId: null,
+    createdAt: START,
+    expiresAt: null,
+    revokedAt: null,
+    lastUsedAt: null,
+  };
+}
+
+/** Erasing sessions, and what is left of them. */
+export function erasingContract(name: string, make: DataFactory): void {
+  test(`${name}: of an erased session nothing is left, and others keep everything`, async () => {
+    await using world = await openWorld(make);
+    const gone = await fill(world, "anna");
+    const kept = await fill(world, "berta");
+    const before = await told(world, kept);
+    const session = await world.store.find(kept);
+    const answers = await world.store.answersAbout(kept, world.now);
+    assert.deepEqual(
+      answers.map(({ once: { answer }, id, created }) => [answer, id, created]),
+      [
+        ["answer to create berta", null, kept],
+        ["answer to record berta", kept, null],
+      ],
+    );
+    await world.store.erase([gone], world.now);
+    for (const when of ["at once", "after a restart", "in order", "after another"]) {
+      await assertGone(world, gone, "anna");
+      assert.deepEqual(await told(world, kept), before, when);
+      assert.deepEqual(await world.store.find(kept), session);
+      assert.deepEqual(await world.store.answersAbout(kept, world.now), answers);
+      if (when === "in order") await settle(world);
+      else await world.reopen();
+    }
+    assert.deepEqual(world.failures, []);
+  });
+
+  test(`${name}: its visit is free, and its id never describes a session again`, async () => {
+    await using world = await openWorld(make);
+    const { id } = await world.create({ visitId: "v", customerId: "anna" });
+    const blank = world.newId();
+    await world.store.erase([id, blank], world.now);
+    for (const late of [0, 5 * MINUTE, HOUR, 72 * HOUR]) {
+      world.now += late;
+      await sweepAll(world);
+      for (const one of [id, blank]) assert.equal(await world.isLive(one), false, `${late}`);
+    }
+    await world.create({ visitId: "v" });
+    await world.store.erase([id, blank], world.now);
+  });
+
+  test(`${name}: a session that is over can be erased, and nothing comes to it later`, async () => {
+    await using world = await openWorld(make);
+    const ended = await world.create({ customerId: "anna" });
+    await world.store.end(ended.id, world.now);
+    const expired = await world.create({ customerId: "anna" });
+    accept(world, expired.id, records(1, 2));
+    world.now = expired.expiresAt;
+    await world.store.erase([ended.id, expired.id], world.now);
+    await settle(world);
+    await world.reopen();
+    for (const { id } of [ended, expired]) assert.equal(await stretch(world, id), undefined);
+    const { total } = await world.store.list({
+      filter: { ...anySession, customerId: "anna" },
+      after: null,
+      limit: 1,
+      now: world.now,
+    });
+    assert.equal(total, 0);
+  });
+
+  test(`${name}: as many as can be erased at once are`, async () => {
+    await using world = await openWorld(make);
+    const made = [];
+    for (let i = 0; i < MAX_ERASED; i++) made.push(await world.create({ customerId: "anna" }));
+    for (const { id } of made) accept(world, id, records(1, 3));
+    await world.store.erase(
+      made.map(({ id }) => id),
+      world.now,
+    );
+    const filter = { ...anySession, customerId: "anna" };
+    const { total } = await world.store.list({ filter, after: null, limit: 1, now: world.now });
+    assert.equal(total, 0);
+    for (const { id } of made) assert.equal((await stretch(world, id))?.total ?? 0, 0);
+  });
+
+  test(`${name}: keys of a customer are removed, and no others`, async () => {
+    await using world = await openWorld(make);
+    const { store } = world;
+    for (const one of [key("k1", "anna"), key("k2", "berta"), key("k3", null), key("k4", "anna")]) {
+      await store.addKey(one);
+    }
+    await store.revokeKey("k4", world.now);
+    assert.equal(await store.eraseKeys("anna", world.now), 2);
+    assert.equal(await store.eraseKeys("anna", world.now), 0);
+    await world.reopen();
+    assert.deepEqual((await world.store.keys()).map(({ id }) => id).toSorted(), ["k2", "k3"]);
+  });
+}

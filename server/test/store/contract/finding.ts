@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { anySession, isMatch, type SessionFilter } from "../../../src/session/filter.ts";
+import { isPlace } from "../../../src/session/id.ts";
+import type { Session } from "../../../src/session/session.ts";
+import type { SessionPage } from "../../../src/store/store.ts";
+import { HOUR, MINUTE } from "../../support/sessions.ts";
+import { accept, record, settle } from "./timeline.ts";
+import { type DataFactory, openWorld, RETENTION, sweepAll, type World } from "./world.ts";
+
+function page(
+  world: World,
+  given: Partial<SessionFilter>,
+  more: { readonly after?: string | null; readonly limit?: number } = {},
+): Promise<SessionPage> {
+  const { after = null, limit = 100 } = more;
+  return world.store.list({ filter: { ...anySession, ...given }, after, limit, now: world.now });
+}
+
+/** All sessions that are asked for, page by page. */
+async function list(
+  world: World,
+  given: Partial<SessionFilter>,
+  limit = 100,
+): Promise<readonly Session[]> {
+  const found: Session[] = [];
+  for (let after: string | null | undefined; after !== null; ) {
+    const { sessions, next } = await page(world, given, { after: after ?? null, limit });
+    assert.ok(sessions.length <= limit);
+    assert.ok(next === null || isPlace(next), "a place is no id");
+    found.push(...sessions);
+    after = next;
+  }
+  return found;
+}
+
+/** Sessions of all sorts, one a second; gives them as they are now, the newest first. */
+async function fill(world: World): Promise<Session[]> {
+  const made: string[] = [];
+  const customers = ["anna", "é😀", null];
+  for (let i = 0; i < 60; i++) {
+    world.now += 1000;
+    const customerId = customers[i % 3] ?? null;
+    const agentId = i % 5 === 0 ? "agent" : null;
+    const { id } = await world.create({ customerId, agentId, visitId: `visit ${i}` });
+    if (i % 4 === 0) await world.associate(id, { globalVisitId: `global ${i % 8}` });
+    made.push(id);
+  }
+  world.now += 1000;
+  for (const [i, id] of made.entries()) if (i % 7 === 0) await world.store.end(id, world.now);
+  const found = await Promise.all(made.toReversed().map(async (id) => world.store.find(id)));
+  return found;
+}
+
+const filters: readonly Partial<SessionFilter>[] = [
+  {},
+  { customerId: "anna" },
+  { customerId: "é😀", live: true },
+  { agentId: "agent", state: "recognized" },
+  { globalVisitId: "global 4" },
+  { visitId: "visit 7" },
+  { visitId: "visit 14", live: false },
+  { customerId: "anna", agentId: "agent" },
+  { customerId: "nobody" },
+  { state: "anonymous" },
+  { live: false },
+];
+
+/** Finding sessions by their ids, their state and their time. */
+export function findingContract(name: string, make: DataFactory): void {
+  test(`${name}: sessions are found by what is asked for, newest first, whatever the page`, async () => {
+    await using world = await openWorld(make);
+    const all = await fill(world);
+    const [first, last] = [all.at(-1) as Session, all[0] as Session];
+    const middle = { since: first.createdAt + 10_000, until: last.createdAt - 10_000 };
+    for (const when of ["at once", "after a restart", "in order"]) {
+      for (const given of [...filters, middle, { ...middle, customerId: "anna" }]) {
+        const expected = all.filter((one) => isMatch(one, { ...anySession, ...given }, world.now));
+        for (const limit of [1, 7, 1000]) {
+          assert.deepEqual(await list(world, given, limit), expected, `${when}: ${limit}`);
+        }
+      }
+      if (when === "at once") await world.reopen();
+      if (when === "after a restart") await settle(world);
+    }
+  });
+
+  test(`${name}: what comes and goes between two pages moves nothing`, async () => {
+    await using world = await openWorld(make);
+    const all = await fill(world);
+    const first = await page(world, {}, { limit: 20 });
+    world.now += 1000;
+    for (let i = 0; i < 5; i++) await world.create({ customerId: "late" });
+    const [shown, hidden] = [all[5] as Session, all[25] as Session];
+    await world.store.erase([shown.id, hidden.id], world.now);
+    const second = await page(world, {}, { after: first.next, limit: 20 });
+    const ids = [...first.sessions, ...second.sessions].map(({ id }) => id);
+    const expected = all.slice(0, 41).map(({ id }) => id);
+    assert.deepEqual(
+      ids,
+      expected.filter((id) => id !== hidden.id),
+    );
+  });
+
+  test(`${name}: one id alone, and nothing at all, tell how many there are`, async () => {
+    await using world = await openWorld(make);
+    const all = await fill(world);
+    const total = async (given: Partial<SessionFilter>) => (await page(world, given)).total;
+    for (const when of ["at once", "after a restart"]) {
+      assert.equal(await total({}), all.length, when);
+      for (const given of [{ customerId: "anna" }, { agentId: "agent" }, { visitId: "visit 14" }]) {
+        const expected = all.filter((one) => isMatch(one, { ...anySession, ...given }, world.now));
+        assert.equal(await total(given), expected.length, when);
+      }
+      assert.equal(await total({ customerId: "nobody" }), 0);
+      assert.equal(await total({ customerId: "anna", live: true }), null);
+      await world.reopen();
+    }
+    await world.store.erase([(all[0] as Session).id], world.now);
+    world.now += 72 * HOUR + RETENTION;
+    await sweepAll(world);
+    assert.deepEqual([await total({}), await total({ customerId: "anna" })], [0, 0]);
+  });
+
+  test(`${name}: sessions that are over are found for the retention, and no longer`, async () => {
+    await using world = await openWorld(make);
+    const ended = await world.create({ customerId: "anna" });
+    const expired = await world.create({ customerId: "anna", visitId: "v" });
+    assert.ok(await world.store.end(ended.id, world.now));
+    world.now = expired.expiresAt;
+    const found = async () => (await list(world, { customerId: "anna" })).map(({ id }) => id);
+    assert.deepEqual(await found(), [expired.id, ended.id]);
+    assert.deepEqual(await list(world, { customerId: "anna", live: true }), []);
+    world.now = expired.createdAt + RETENTION;
+    assert.deepEqual(await found(), [expired.id], "over, and not swept");
+    await sweepAll(world);
+    assert.deepEqual(await found(), [expired.id]);
+    world.now = expired.expiresAt + RETENTION;
+    assert.deepEqual(await found(), []);
+  });
+
+  test(`${name}: blank sessions are found while they live, or have records`, async () => {
+    await using world = await openWorld(make);
+    const [unknown, renewed, ended, recorded] = [
+      world.newId(),
+      world.newId(),
+      world.newId(),
+      world.newId(),
+    ];
+    accept(world, recorded, [record(1)]);
+    await settle(world);
+    world.now += 10 * MINUTE;
+    world.store.renew(await world.store.find(renewed), world.now);
+    assert.ok(await world.store.end(ended, world.now));
+    const found = async () => new Set((await list(world, {})).map(({ id }) => id));
+    assert.deepEqual(await found(), new Set([renewed, recorded]));
+    world.now += 2 * HOUR;
+    assert.deepEqual(await found(), new Set([recorded]));
+    assert.ok(unknown !== "");
+  });
+}

@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { anySession } from "../../src/session/filter.ts";
+import { createIdIssuer } from "../../src/session/id.ts";
+import { newSession } from "../../src/session/lifetime.ts";
+import { openForReading } from "../../src/store/sqlite/database.ts";
+import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import type { SessionStore } from "../../src/store/store.ts";
+import { DAY, ids, lifetimes, START } from "../support/sessions.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { record } from "./contract/timeline.ts";
+
+/*
+ * Searches the bytes of all files of a data folder: what was erased is nowhere, neither in pages that
+ * are free, nor in what is left of a page beside its rows, nor in the log.
+ */
+
+const issuer = createIdIssuer([{ bytes: new Uint8Array(32), createdAt: 0 }]);
+const CUSTOMER = "customer-who-leaves";
+const SECRET = "/secret-path-of-the-customer";
+
+function open(dataDir: string, now: number): SessionStore {
+  return openSqliteStore({
+    dataDir,
+    lifetimes,
+    now,
+    maxRecords: 10_000,
+    retention: 14 * DAY,
+    cacheSessions: 1000,
+    maxPending: 100_000,
+    timeout: 30_000,
+    events: {
+      committed: () => undefined,
+      failed: assert.fail,
+      recordsLost: (records) => assert.fail(`${records} records`),
+    },
+  });
+}
+
+/** How often each text stands in the files of a folder, by file. */
+function search(dataDir: string, texts: readonly string[]): string[] {
+  return readdirSync(dataDir).flatMap((name) => {
+    const bytes = readFileSync(join(dataDir, name));
+    return texts.filter((text) => bytes.includes(text)).map((text) => `${name}: ${text}`);
+  });
+}
+
+/** A crowd of sessions, in which every tenth is the customer's, with records that are in each place. */
+async function fill(store: SessionStore, at: { now: number }): Promise<string[]> {
+  const theirs: string[] = [];
+  const everybody: string[] = [];
+  for (let i = 0; i < 400; i++) {
+    const isTheirs = i % 10 === 0;
+    const { id, createdAt } = issuer.issue(at.now);
+    const customerId = isTheirs ? CUSTOMER : `customer-who-stays-${i}`;
+    const given = ids({ customerId, visitId: `visit ${i}` });
+    const session = newSession(id, createdAt, given, lifetimes);
+    const once = { key: `k${i}`, request: "r", answer: JSON.stringify(given) };
+    await store.create(session, at.now, once);
+    everybody.push(id);
+    if (isTheirs) theirs.push(id);
+  }
+  for (let round = 0; round < 6; round++) {
+    for (const id of everybody) {
+      const path = theirs.includes(id) ? `${SECRET}/${round}` : `/${round}`;
+      const attributes = { text: "x".repeat(round * 700) };
+      assert.ok(store.accept(id, [record(path.slice(1), { attributes })], at.now));
+    }
+    await store.touch(at.now);
+    if (round === 5) break;
+    // They come into order; those of the last round stay in the journal.
+    at.now += 10_000;
+    for (let quiet = 0; quiet < 3; ) quiet = (await store.sweep(at.now)).isFull ? 0 : quiet + 1;
+  }
+  return theirs;
+}
+
+test("after an erasure no file has the customer's id or what they did", async () => {
+  await using directory = temporaryDirectory();
+  const at = { now: START };
+  const store = open(directory.path, START);
+  try {
+    const theirs = await fill(store, at);
+    assert.ok(search(directory.path, [CUSTOMER, SECRET]).length > 0, "it was there");
+    await store.erase(theirs, at.now);
+    assert.deepEqual(search(directory.path, [CUSTOMER, SECRET]), []);
+    assert.ok(search(directory.path, ["customer-who-stays-1"]).length > 0);
+    const kept = await store.list({ filter: anySession, after: null, limit: 1000, now: at.now });
+    assert.equal(kept.sessions.length, 360);
+  } finally {
+    await store.close();
+  }
+  assert.deepEqual(search(directory.path, [CUSTOMER, SECRET]), []);
+});
+
+test("while somebody copies the data an erasure is done, and the log is cut as soon as they end", async () => {
+  await using directory = temporaryDirectory();
+  const at = { now: START };
+  const store = open(directory.path, START);
+  const reader = openForReading(join(directory.path, "antechamber.db"));
+  try {
+    const theirs = await fill(store, at);
+    reader.exec("BEGIN");
+    reader.prepare("SELECT count(*) FROM sessions").get();
+    await store.erase(theirs, at.now);
+    assert.ok(search(directory.path, [CUSTOMER]).length > 0, "the copy has what was there");
+    reader.exec("COMMIT");
+    await store.touch(at.now);
+    assert.deepEqual(search(directory.path, [CUSTOMER, SECRET]), []);
+  } finally {
+    reader.close();
+    await store.close();
+  }
+});

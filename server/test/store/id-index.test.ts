@@ -1,0 +1,264 @@
+import assert from "node:assert/strict";
+import type { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import fc from "fast-check";
+import { databaseFile, openForWriting, prepareDatabase } from "../../src/store/sqlite/database.ts";
+import { createIdHash } from "../../src/store/sqlite/id-hash.ts";
+import { createIdIndex, type IdIndex } from "../../src/store/sqlite/id-index.ts";
+import { BLOCK_ENTRIES } from "../../src/store/sqlite/id-runs.ts";
+import { ids } from "../support/sessions.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+
+/** Merging begins after so few changes here that every run merges and trims several times. */
+const MERGE_AT = 20;
+const VISITS = 12;
+const CUSTOMERS = 3;
+const ALL = Number.MAX_SAFE_INTEGER;
+
+/** What a transaction does, and how it ends. */
+interface Step {
+  readonly changes: readonly {
+    readonly visit: number;
+    readonly customer: number;
+    readonly kind: "add" | "end" | "erase";
+  }[];
+  readonly slices: number;
+  readonly isCommitted: boolean;
+  /** The process dies afterwards, and a new one starts. */
+  readonly restarts: boolean;
+}
+
+const step: fc.Arbitrary<Step> = fc.record({
+  changes: fc.array(
+    fc.record({
+      visit: fc.nat(VISITS - 1),
+      customer: fc.nat(CUSTOMERS - 1),
+      kind: fc.constantFrom(
+        "add" as const,
+        "add" as const,
+        "add" as const,
+        "end" as const,
+        "erase" as const,
+      ),
+    }),
+    { maxLength: 12 },
+  ),
+  slices: fc.constantFrom(0, 0, 1, 40, 300),
+  isCommitted: fc.boolean(),
+  restarts: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
+});
+
+interface Known {
+  readonly visit: string;
+  readonly customer: string;
+  readonly holds: boolean;
+}
+
+test("no session of an id is ever missed, through merges, failed transactions and restarts", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 25 }), async (steps) => {
+      await using directory = temporaryDirectory();
+      prepareDatabase(directory.path, 0);
+      let database = openForWriting(databaseFile(directory.path));
+      let index = createIdIndex(database, MERGE_AT);
+      let known: ReadonlyMap<number, Known> = new Map();
+      const erased = new Set<number>();
+      let nextSession = 1;
+      try {
+        for (const { changes, slices, isCommitted, restarts } of steps) {
+          const next = new Map(known);
+          const gone: number[] = [];
+          inTransaction(database, index, isCommitted, () => {
+            for (const change of changes) {
+              const visit = `visit ${change.visit}`;
+              const customer = `customer ${change.customer}`;
+              const [oldest] = [...next].find(([, one]) => one.visit === visit && one.holds) ?? [];
+              if (change.kind === "add" || oldest === undefined) {
+                const given = ids({ visitId: visit, customerId: customer });
+                addRow(database, nextSession, visit, customer);
+                index.add(nextSession, given, false);
+                next.set(nextSession++, { visit, customer, holds: true });
+              } else if (change.kind === "end") {
+                index.release(visit, oldest);
+                next.set(oldest, { ...(next.get(oldest) as Known), holds: false });
+              } else {
+                const { customer: owner } = next.get(oldest) as Known;
+                index.remove(new Map([[oldest, ids({ visitId: visit, customerId: owner })]]));
+                database.prepare("DELETE FROM sessions WHERE id = ?").run(oldest);
+                next.delete(oldest);
+                gone.push(oldest);
+              }
+              assertHolders(index, next);
+            }
+          });
+          if (isCommitted) {
+            known = next;
+            for (const session of gone) erased.add(session);
+          }
+          for (let i = 0; i < slices; i++) {
+            inTransaction(database, index, i % 3 !== 2, () => index.maintain());
+          }
+          if (restarts) {
+            database.close();
+            database = openForWriting(databaseFile(directory.path));
+            index = createIdIndex(database, MERGE_AT);
+          }
+          assertHolders(index, known);
+          assertFound(index, known, erased);
+        }
+      } finally {
+        database.close();
+      }
+    }),
+    { numRuns: 150 },
+  );
+});
+
+test("what was merged leaves the log, and a session that let go leaves the index of visits", async () => {
+  await using opened = openIndex();
+  const { database, index } = opened;
+  addRow(database, 1, "v1", "c");
+  inTransaction(database, index, true, () => {
+    for (let i = 1; i <= MERGE_AT; i++) index.add(i, ids({ visitId: `v${i}` }), false);
+    index.release("v7", 7);
+  });
+  mergeAll(database, index);
+  assert.equal(opened.count("id_log"), 0);
+  assert.equal(opened.count("visits"), MERGE_AT - 1);
+  assert.deepEqual(index.holders("v7"), []);
+  assert.deepEqual(index.holders("v8"), [8]);
+  assert.deepEqual(index.sessions("visitId", "v7", ALL, 10), [7], "it had the visit once");
+});
+
+test("sessions of an id come newest first, however many there are, page by page", async () => {
+  await using opened = openIndex(3000);
+  const { database, index } = opened;
+  addRow(database, 1, "v", "c");
+  const all: number[] = [];
+  for (let part = 0; part < 3; part++) {
+    inTransaction(database, index, true, () => {
+      for (let i = 0; i < 3000; i++) {
+        const session = part * 3000 + i + 1;
+        index.add(session, ids({ agentId: i % 2 === 0 ? "a" : "b" }), false);
+        if (i % 2 === 0) all.unshift(session);
+      }
+    });
+    if (part < 2) mergeAll(database, index);
+  }
+  assert.ok(opened.count("id_blocks") > (2 * 3000) / BLOCK_ENTRIES - 2);
+  const found: number[] = [];
+  for (let before = ALL; ; ) {
+    const page = index.sessions("agentId", "a", before, 700);
+    found.push(...page);
+    if (page.length < 700) break;
+    before = page.at(-1) as number;
+  }
+  assert.deepEqual(found, all);
+});
+
+test("runs go with the last of their sessions", async () => {
+  await using opened = openIndex();
+  const { database, index } = opened;
+  addRow(database, 1000, "v", "c");
+  for (let part = 0; part < 3; part++) {
+    inTransaction(database, index, true, () => {
+      for (let i = 1; i <= MERGE_AT; i++)
+        index.add(part * 500 + i, ids({ customerId: "c" }), false);
+    });
+    mergeAll(database, index);
+  }
+  assert.equal(opened.count("id_runs"), 1, "the run with sessions after 1000");
+  assert.equal(opened.count("id_blocks"), 1);
+});
+
+test("hashes are those of HalfSipHash-2-4, as its authors publish them", () => {
+  // Key 00 01 … 07, input 00 01 02 … of 8, 12 and 14 bytes; the first 6 bytes of the output, by words.
+  const hash = createIdHash(Uint8Array.from({ length: 8 }, (_, i) => i));
+  const input = (bytes: number) =>
+    String.fromCharCode(
+      ...Array.from({ length: (bytes - 4) / 2 }, (_, i) => 4 + 2 * i + 256 * (5 + 2 * i)),
+    );
+  assert.equal(hash(0x03020100, input(8)).toString(16), "20e8feede4bc");
+  assert.equal(hash(0x03020100, input(12)).toString(16), "9f1fc77bf5ae");
+  assert.equal(hash(0x03020100, input(14)).toString(16), "70a8b13be8ea");
+});
+
+interface OpenIndex extends AsyncDisposable {
+  readonly database: DatabaseSync;
+  readonly index: IdIndex;
+  count(table: string): number;
+}
+
+function openIndex(mergeAt = MERGE_AT): OpenIndex {
+  const directory = temporaryDirectory();
+  prepareDatabase(directory.path, 0);
+  const database = openForWriting(databaseFile(directory.path));
+  return {
+    database,
+    index: createIdIndex(database, mergeAt),
+    count: (table) => Number(database.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.["n"]),
+    async [Symbol.asyncDispose]() {
+      database.close();
+      await directory[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function addRow(database: DatabaseSync, id: number, visit: string, customer: string): void {
+  database
+    .prepare(
+      `INSERT INTO sessions (id, tail, active_after, expires_after, ended, customer_id, visit_id)
+       VALUES (?, '', 0, 0, 0, ?, ?)`,
+    )
+    .run(id, customer, visit);
+}
+
+function mergeAll(database: DatabaseSync, index: IdIndex): void {
+  for (let more = true; more; ) {
+    more = inTransaction(database, index, true, () => index.maintain());
+  }
+}
+
+function inTransaction<T>(
+  database: DatabaseSync,
+  index: IdIndex,
+  isCommitted: boolean,
+  work: () => T,
+): T {
+  database.exec("BEGIN IMMEDIATE");
+  const result = work();
+  database.exec(isCommitted ? "COMMIT" : "ROLLBACK");
+  index.settle(isCommitted);
+  return result;
+}
+
+function assertHolders(index: IdIndex, known: ReadonlyMap<number, Known>): void {
+  for (const [session, { visit, holds }] of known) {
+    if (holds) assert.ok(index.holders(visit).includes(session), `${visit}: ${session}`);
+  }
+}
+
+function assertFound(
+  index: IdIndex,
+  known: ReadonlyMap<number, Known>,
+  erased: ReadonlySet<number>,
+): void {
+  for (const [field, count] of [
+    ["visitId", VISITS],
+    ["customerId", CUSTOMERS],
+  ] as const) {
+    for (let i = 0; i < count; i++) {
+      const id = `${field === "visitId" ? "visit" : "customer"} ${i}`;
+      const expected = [...known]
+        .filter(([, one]) => (field === "visitId" ? one.visit : one.customer) === id)
+        .map(([session]) => session)
+        .toSorted((a, b) => b - a);
+      const found = index.sessions(field, id, ALL, 10_000);
+      assert.deepEqual(found, expected, id);
+      assert.ok(
+        found.every((session) => !erased.has(session)),
+        "an erased one is found",
+      );
+    }
+  }
+}
