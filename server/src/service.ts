@@ -45,9 +45,15 @@ export interface SessionService {
 
   /**
    * The live session of this id within the scope, prolonged by this use, or else a new one with
-   * `ids` (rules 3 and 4). Refuses only what `create` refuses.
+   * `ids` (rules 3 and 4). `mayCreate` is asked before that, and refuses by throwing; else nothing is
+   * refused but what `create` refuses.
    */
-  retrieve(id: string, ids: Identity, scope: Scope): Retrieval | Promise<Retrieval>;
+  retrieve(
+    id: string,
+    ids: Identity,
+    scope: Scope,
+    mayCreate?: () => void,
+  ): Retrieval | Promise<Retrieval>;
 
   /** The live session of this id within the scope, or `undefined`. Creates nothing; it is a use. */
   peek(id: string, scope: Scope): Session | undefined | Promise<Session | undefined>;
@@ -280,25 +286,37 @@ export function createService(parts: ServiceParts): SessionService {
       : used(found, scope);
   }
 
-  function retrieve(id: string, ids: Identity, scope: Scope): Retrieval | Promise<Retrieval> {
+  function retrieve(
+    id: string,
+    ids: Identity,
+    scope: Scope,
+    mayCreate?: () => void,
+  ): Retrieval | Promise<Retrieval> {
     const known = store.recall(id);
     if (known !== undefined) {
       const session = used(known, scope);
-      return session === undefined ? createInstead(ids) : { session, isNew: false, isAtHand: true };
+      return session === undefined
+        ? createInstead(ids, mayCreate)
+        : { session, isNew: false, isAtHand: true };
     }
     const found = peek(id, scope);
     return found instanceof Promise
-      ? found.then((session) => orNew(session, ids))
-      : orNew(found, ids);
+      ? found.then((session) => orNew(session, ids, mayCreate))
+      : orNew(found, ids, mayCreate);
   }
 
-  function orNew(found: Session | undefined, ids: Identity): Retrieval | Promise<Retrieval> {
+  function orNew(
+    found: Session | undefined,
+    ids: Identity,
+    mayCreate?: () => void,
+  ): Retrieval | Promise<Retrieval> {
     return found === undefined
-      ? createInstead(ids)
+      ? createInstead(ids, mayCreate)
       : { session: found, isNew: false, isAtHand: false };
   }
 
-  function createInstead(ids: Identity): Retrieval | Promise<Retrieval> {
+  function createInstead(ids: Identity, mayCreate?: () => void): Retrieval | Promise<Retrieval> {
+    mayCreate?.();
     const created = create(ids);
     return created instanceof Promise
       ? created.then((session) => ({ session, isNew: true, isAtHand: false }))

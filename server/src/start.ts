@@ -6,6 +6,7 @@ import { createAdmin } from "./control/admin.ts";
 import { type Control, listenControl } from "./control/server.ts";
 import { createApp } from "./http/app.ts";
 import { createKeyRing } from "./http/authenticate.ts";
+import { createLimits, type Limits } from "./http/limits.ts";
 import { listen } from "./http/listen.ts";
 import type { Listener } from "./http/listener.ts";
 import { createLogHash } from "./http/log-hash.ts";
@@ -39,9 +40,10 @@ export async function start(config: Config, options: StartOptions = {}): Promise
   }
   const log = pino({ level: config.logLevel, base: null }, options.logTo ?? pino.destination(2));
   const metrics = createMetrics();
-  const opened = await open(config, options.time ?? machineTime, eventsOf(metrics, log));
+  const time = options.time ?? machineTime;
+  const opened = await open(config, time, eventsOf(metrics, log));
   try {
-    return await serve(config, opened, metrics, log);
+    return await serve(config, { ...opened, limits: limitsOf(config, time) }, metrics, log);
   } catch (error) {
     await opened.store.close();
     throw error;
@@ -51,11 +53,11 @@ export async function start(config: Config, options: StartOptions = {}): Promise
 /** Puts the use cases on the network and on the control socket. */
 async function serve(
   config: Config,
-  opened: Opened,
+  opened: Opened & { readonly limits: Limits | undefined },
   metrics: Metrics,
   log: pino.Logger,
 ): Promise<Running> {
-  const { store, clock, service } = opened;
+  const { store, clock, service, limits } = opened;
   metrics.watch(() => store.status());
   const keyRing = createKeyRing(clock);
   const keysChanged = async () => keyRing.use(await store.keys());
@@ -76,6 +78,7 @@ async function serve(
     log,
     logHash: createLogHash(await store.secrets()),
     authenticateKey: keyRing.authenticate,
+    limits,
   });
   const control = await listenControl(
     config.dataDir,
@@ -91,6 +94,21 @@ async function serve(
   const url = `http://${host}:${listener.port}`;
   log.info({ url, version }, "listening");
   return { url, close: () => stop([listener, control, maintenance, store], log) };
+}
+
+/**
+ * On a loopback address every peer is this machine itself, which is not limited, unless one of them is
+ * a proxy that tells for whom it asks. In mode `local` there are no credentials.
+ */
+function limitsOf(config: Config, time: TimeSource): Limits | undefined {
+  const { host, auth, trustedProxies: proxies } = config;
+  const hasClients = proxies.length > 0 || !isLoopback(host);
+  return createLimits({
+    perAddress: hasClients ? config.perAddress : undefined,
+    perCredential: auth === "local" ? undefined : config.perCredential,
+    proxies,
+    now: time.monotonic,
+  });
 }
 
 /** Closes the parts in turn, the store last: what was admitted before is stored. */

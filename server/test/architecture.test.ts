@@ -14,15 +14,16 @@ const diagram: Record<string, Row> = {
   session: { holds: /^session\//, may: [], packages: ["node:crypto"] },
   clock: { holds: /^clock\.ts$/, may: [] },
   addresses: { holds: /^addresses\.ts$/, may: [], packages: ["node:net"] },
+  limits: { holds: /^limits\//, may: [], packages: [] },
   version: { holds: /^version\.ts$/, may: [], packages: ["node:fs"] },
   store: { holds: /^store\/[^/]+\.ts$/, may: ["session"] },
   sqlite: { holds: /^store\/sqlite\//, may: ["store", "session", "clock"] },
   service: { holds: /^service\.ts$/, may: ["session", "clock"], types: ["store"] },
-  config: { holds: /^config\//, may: ["addresses"], types: ["session"] },
+  config: { holds: /^config\//, may: ["addresses"], types: ["session", "limits"] },
   control: { holds: /^control\//, may: ["service", "session", "clock"], types: ["store"] },
   http: {
     holds: /^http\//,
-    may: ["service", "session", "clock", "addresses", "client"],
+    may: ["service", "session", "limits", "clock", "addresses", "client"],
     types: ["config", "store"],
   },
   open: {

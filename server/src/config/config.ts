@@ -1,3 +1,5 @@
+import type { AddressRange } from "../addresses.ts";
+import type { Rate } from "../limits/rate.ts";
 import type { Lifetimes } from "../session/lifetime.ts";
 
 /** Who may call: `local` asks for no credential and stays on this machine, `key` asks for a key. */
@@ -8,6 +10,13 @@ export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" |
 
 /** Which requests get a line of their own in the log: those that failed here (5xx), all, or none. */
 export type AccessLog = "errors" | "all" | "off";
+
+/** Rates of what callers do, by what is counted (`http/limits.ts`); `undefined`: no limit. */
+export interface ConfiguredRates {
+  readonly creates: Rate | undefined;
+  readonly misses: Rate | undefined;
+  readonly requests: Rate | undefined;
+}
 
 /**
  * A valid configuration; `load.ts` makes it. All durations are in milliseconds. What each member
@@ -24,6 +33,10 @@ export interface Config {
   readonly auth: AuthMode;
   /** Exact origins as browsers send them, or the one entry "*" for any. */
   readonly corsOrigins: readonly string[];
+  /** Whose word on the address of their clients counts. */
+  readonly trustedProxies: readonly AddressRange[];
+  readonly perAddress: ConfiguredRates;
+  readonly perCredential: ConfiguredRates;
   readonly lifetimes: Lifetimes;
   /** What `/forward-auth` does without a live session. */
   readonly forwardAuth: "create" | "required";

@@ -1,4 +1,5 @@
 import { resolve } from "node:path";
+import { type AddressRange, parseRange } from "../addresses.ts";
 import type { Config } from "./config.ts";
 import { ConfigError, type ConfigFault, masked, suggestion } from "./faults.ts";
 import { type ConfigFile, readConfigFile } from "./file.ts";
@@ -11,7 +12,7 @@ import {
   type Values,
   variableOf,
 } from "./settings.ts";
-import { isLoopback } from "./values.ts";
+import { isLoopback, parseRate } from "./values.ts";
 
 /** Where a configuration is read from. */
 export interface ConfigInput {
@@ -168,6 +169,17 @@ function configOf(values: Values): Config {
     basePaths: values.basePath,
     auth: values.auth,
     corsOrigins: values.corsOrigins,
+    trustedProxies: values.trustedProxies.map((text) => parseRange(text) as AddressRange),
+    perAddress: {
+      creates: parseRate(values.createsPerAddress),
+      misses: parseRate(values.missesPerAddress),
+      requests: parseRate(values.requestsPerAddress),
+    },
+    perCredential: {
+      creates: parseRate(values.createsPerCredential),
+      misses: parseRate(values.missesPerCredential),
+      requests: parseRate(values.requestsPerCredential),
+    },
     lifetimes: {
       anonymous: { idle: values.anonymousIdle, total: values.anonymousLifetime },
       recognized: { idle: values.recognizedIdle, total: values.recognizedLifetime },

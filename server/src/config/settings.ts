@@ -28,6 +28,12 @@ const lifetime = {
   duration: true,
 } as const;
 
+const rate = {
+  schema: values.rate,
+  allowed: "a number and a time of 1s to 1d, such as 600/1m, or off",
+  placeholder: "rate",
+} as const;
+
 /** Every setting there is, once. Flags, variables, file keys and documents are made from this. */
 export const settings = {
   host: {
@@ -77,6 +83,47 @@ export const settings = {
     placeholder: "origin",
     list: true,
     description: "Origins whose pages may call from a browser (CORS)",
+  },
+  trustedProxies: {
+    schema: values.list(values.addressRange),
+    default: "",
+    allowed: "addresses and ranges such as 10.0.0.0/8, each once",
+    placeholder: "range",
+    list: true,
+    description:
+      "Proxies whose X-Forwarded-For and Forwarded headers count: limits by address are then for their clients",
+  },
+  createsPerAddress: {
+    ...rate,
+    default: "6000/1m",
+    description: "Sessions that one client address may create; one more is answered with 429",
+  },
+  missesPerAddress: {
+    ...rate,
+    default: "6000/1m",
+    description:
+      "Sessions that one client address may be given by retrieving, or by /forward-auth, where there was none",
+  },
+  requestsPerAddress: {
+    ...rate,
+    default: "60000/1m",
+    description: "Other requests of one client address",
+  },
+  createsPerCredential: {
+    ...rate,
+    default: "60000/1m",
+    description: "Sessions that may be created with one credential",
+  },
+  missesPerCredential: {
+    ...rate,
+    default: "60000/1m",
+    description:
+      "Sessions that may be given with one credential by retrieving, or by /forward-auth, where there was none",
+  },
+  requestsPerCredential: {
+    ...rate,
+    default: "600000/1m",
+    description: "Other requests with one credential",
   },
   anonymousIdle: {
     ...lifetime,

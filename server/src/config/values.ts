@@ -1,5 +1,7 @@
 import { isIP } from "node:net";
 import { z } from "zod";
+import { parseRange } from "../addresses.ts";
+import type { Rate } from "../limits/rate.ts";
 
 /*
  * The kinds of values that settings have. Each is read from text (flags, environment) or from the
@@ -52,6 +54,28 @@ export function duration(least: string, most: string): z.ZodType<number> {
 function msOf(text: string): number {
   return parseDuration(text) as number;
 }
+
+/** The rate that a text such as `600/1m` writes; `undefined` for `off`, or when it writes none. */
+export function parseRate(text: string): Rate | undefined {
+  const [, digits, time = ""] = /^(\d{1,9})\/(\w+)$/.exec(text) ?? [];
+  const period = parseDuration(time);
+  if (digits === undefined || period === undefined) return undefined;
+  const isPeriod = period >= SECOND && period <= DAY && period % SECOND === 0;
+  return isPeriod && Number(digits) > 0 ? { count: Number(digits), period } : undefined;
+}
+
+/** A rate, or `off`; `0` is another word for that. */
+export const rate: z.ZodType<string> = z
+  .union([z.string(), z.literal(0).transform(String)])
+  .transform((text) => (text.trim() === "0" ? "off" : text.trim()))
+  .refine((text) => text === "off" || parseRate(text) !== undefined);
+
+/** An address or a range of addresses. */
+export const addressRange: z.ZodType<string, string> = z
+  .string()
+  .refine((text) => parseRange(text) !== undefined, {
+    error: ({ input }) => `${String(input)} is none, or its address is longer than it says`,
+  });
 
 /** A whole number of `least` to `most`. */
 export function count(least: number, most: number): z.ZodType<number> {

@@ -10,6 +10,7 @@ import { type Authenticate, authenticateLocal } from "./authenticate.ts";
 import { createCors } from "./cors.ts";
 import { createDocsHandlers } from "./docs.ts";
 import { createForwardAuth, FORWARD_AUTH_PATH, forwardAuthStatus } from "./forward-auth.ts";
+import type { Limits } from "./limits.ts";
 import { createLocalHostCheck } from "./local-host.ts";
 import type { ApiRequest, ApiResponse } from "./messages.ts";
 import type { Metrics, OperationMetrics } from "./metrics.ts";
@@ -41,6 +42,8 @@ export interface AppParts {
   readonly logHash: (id: string) => string;
   /** Finds out who calls, in mode `key`. */
   readonly authenticateKey: Authenticate;
+  /** `undefined`: nobody is limited. */
+  readonly limits: Limits | undefined;
 }
 
 /** The HTTP application, without a server: a listener of either runtime puts requests into it. */
@@ -62,16 +65,16 @@ export interface App {
 
 /** The route table: method, path, who may, the operation's name, its handler. */
 function routeTable(parts: AppParts, isStopping: () => boolean): Route[] {
-  const { config, service, store, clock, metrics, version } = parts;
-  const sessions = createSessionHandlers(service);
+  const { config, service, store, clock, metrics, version, limits } = parts;
+  const sessions = createSessionHandlers(service, limits);
   const keptKeys = new Set(config.recordQueryKeys);
   const records = createRecordHandlers(service, clock, keptKeys);
-  const forwardAuth = createForwardAuth({ service, clock, config, keptKeys });
+  const forwardAuth = createForwardAuth({ service, clock, config, keptKeys, limits });
   const refusalStatus = forwardAuthStatus;
   const operational = createOperationalHandlers(store, clock, metrics, isStopping);
   const docs = createDocsHandlers({ version, basePaths: config.basePaths, auth: config.auth });
   return [
-    row("PUT", "/sessions/new", api, "create", sessions.create),
+    row("PUT", "/sessions/new", creating, "create", sessions.create),
     row("GET", "/sessions/:sessionId", api, "retrieve", sessions.retrieve),
     row("HEAD", "/sessions/:sessionId", api, "head", sessions.head),
     row("POST", "/sessions/:sessionId", api, "associate", sessions.associate),
@@ -79,8 +82,8 @@ function routeTable(parts: AppParts, isStopping: () => boolean): Route[] {
     row("GET", "/sessions/:sessionId/requests", api, "timeline", records.timeline),
     { ...row("*", FORWARD_AUTH_PATH, forward, "forward-auth", forwardAuth), refusalStatus },
     { ...row("*", `${FORWARD_AUTH_PATH}/*`, forward, "forward-auth", forwardAuth), refusalStatus },
-    row("GET", "/healthz", open, "health", operational.health),
-    row("GET", "/readyz", open, "readiness", operational.ready),
+    row("GET", "/healthz", probe, "health", operational.health),
+    row("GET", "/readyz", probe, "readiness", operational.ready),
     row("GET", "/metrics", monitor, "metrics", operational.metrics),
     row("GET", "/openapi.json", open, "docs", docs.document),
     row("GET", "/docs", open, "docs", docs.page),
@@ -88,17 +91,20 @@ function routeTable(parts: AppParts, isStopping: () => boolean): Route[] {
   ];
 }
 
-/** Who may, and whether the base paths have it too. */
-const api = { who: roles, isBased: true } as const;
-const recording = { who: ["customer", "agent", "administrator"], isBased: true } as const;
-const forward = { who: recording.who, isBased: false } as const;
-const open = { who: "everybody", isBased: false } as const;
-const monitor = { who: ["reporter", "administrator"], isBased: false } as const;
+/** Who may, whether the base paths have it too, and what it counts as. */
+const api = { who: roles, isBased: true, counts: "requests" } as const;
+const creating = { ...api, counts: "creates" } as const;
+const recording = { ...api, who: ["customer", "agent", "administrator"] } as const;
+const forward = { ...recording, isBased: false } as const;
+const open = { who: "everybody", isBased: false, counts: "requests" } as const;
+/** Whoever watches over the process must not take a busy one for a dead one. */
+const probe = { ...open, counts: undefined } as const;
+const monitor = { ...open, who: ["reporter", "administrator"] } as const;
 
 function row(
   method: Route["method"],
   path: string,
-  access: Pick<Route, "who" | "isBased">,
+  access: Pick<Route, "who" | "isBased" | "counts">,
   operation: string,
   handle: Route["handle"],
 ): Route {
@@ -107,7 +113,7 @@ function row(
 
 /** Puts the application together. */
 export function createApp(parts: AppParts): App {
-  const { config, log, metrics } = parts;
+  const { config, log, metrics, limits } = parts;
   let stopping = false;
   let underWay = 0;
   let answered = 0;
@@ -123,10 +129,12 @@ export function createApp(parts: AppParts): App {
 
   function admit({ route, sessionId, base }: Match, request: ApiRequest): Answer {
     checkHost?.(request);
+    if (route.counts !== undefined) limits?.byAddress(route.counts, request);
     if (route.who === "everybody") {
       return route.handle({ request, principal: nobody, sessionId, base });
     }
     const principal = authenticate(request);
+    if (route.counts !== undefined) limits?.byCredential(route.counts, principal);
     if (!route.who.includes(principal.role)) throw new Refusal({ code: "role-not-permitted" });
     return route.handle({ request, principal, sessionId, base });
   }
@@ -206,6 +214,7 @@ export function createApp(parts: AppParts): App {
     let response: ApiResponse;
     try {
       checkHost?.(request);
+      limits?.byAddress("requests", request);
       if (match === undefined) throw new Refusal({ code: "not-found" });
       const allow = allowOf(matches);
       if (request.method !== "OPTIONS") throw new Refusal({ code: "method-not-allowed", allow });

@@ -13,7 +13,8 @@ const allowedHeaders = [
   "Idempotency-Key",
   "X-Request-Id",
 ].join(", ");
-const exposedHeaders = "Content-Location, Retry-After, WWW-Authenticate, X-Request-Id";
+const exposedHeaders =
+  "Content-Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id";
 /** Seconds that a browser may keep a preflight's answer. */
 const MAX_AGE = 600;
 

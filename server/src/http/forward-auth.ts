@@ -2,10 +2,11 @@ import { problemStatus } from "@antechamber/client/protocol";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import type { SessionService } from "../service.ts";
-import { changeScope, type Scope } from "../session/access.ts";
+import { changeScope, type Principal, type Scope } from "../session/access.ts";
 import { type Reason, Refusal } from "../session/errors.ts";
 import { forwardedRecord } from "../session/record.ts";
 import { nobody, type Session } from "../session/session.ts";
+import type { Limits } from "./limits.ts";
 import type { ApiRequest, ApiResponse, HeaderFields } from "./messages.ts";
 import { sessionIdsOf } from "./session-ids.ts";
 import type { Answer, Call } from "./sessions.ts";
@@ -22,6 +23,7 @@ export interface ForwardAuthParts {
   readonly clock: Clock;
   readonly config: Pick<Config, "forwardAuth" | "cookieHttpOnly">;
   readonly keptKeys: ReadonlySet<string>;
+  readonly limits: Limits | undefined;
 }
 
 /**
@@ -33,6 +35,7 @@ export function createForwardAuth({
   clock,
   config,
   keptKeys,
+  limits,
 }: ForwardAuthParts): ForwardAuth {
   /** Answers are kept with their sessions: a session never changes, a change makes a new one. */
   const known = new WeakMap<Session, ApiResponse>();
@@ -58,6 +61,7 @@ export function createForwardAuth({
 
   function withoutSession(original: Original): Answer {
     if (config.forwardAuth === "required") throw new Refusal({ code: "session-required" });
+    limits?.miss(original.request, original.principal);
     const created = service.create(nobody);
     return created instanceof Promise
       ? created.then((session) => admitted(session, original, true))
@@ -80,14 +84,18 @@ export function createForwardAuth({
   }
 
   return ({ request, principal }) => {
-    const original = originalOf(request);
+    const original = originalOf(request, principal);
     return tryEach(sessionIdsOf(request, original.uri), changeScope(principal), original);
   };
 }
 
-/** A refusal as a proxy understands it: 401, 403 or 503, as nginx makes 500 of all else. */
+/**
+ * A refusal as a proxy understands it: 401, 403 or 503, as nginx makes 500 of all else. What waiting
+ * mends is 503.
+ */
 export function forwardAuthStatus(reason: Reason): number {
   const status = problemStatus[reason.code];
+  if (status === 429) return 503;
   return status === 401 || status === 503 ? status : 403;
 }
 
@@ -96,8 +104,9 @@ interface Original {
   readonly method: string;
   readonly uri: string;
   readonly service: string | null;
-  /** The sub-request that tells of it. */
+  /** The sub-request that tells of it, and whose that is. */
   readonly request: ApiRequest;
+  readonly principal: Principal;
 }
 
 /** A proxy tells method and URI by the same family of headers. */
@@ -106,15 +115,17 @@ const families = [
   ["x-original-uri", "x-original-method"],
 ] as const;
 
-function originalOf(request: ApiRequest): Original {
+function originalOf(request: ApiRequest, principal: Principal): Original {
   const service = request.header("x-forwarded-host");
   for (const [uriHeader, methodHeader] of families) {
     const uri = request.header(uriHeader);
     if (uri === null) continue;
-    return { method: request.header(methodHeader) ?? request.method, uri, service, request };
+    const method = request.header(methodHeader) ?? request.method;
+    return { method, uri, service, request, principal };
   }
   const method = families.map(([, header]) => request.header(header)).find((name) => name !== null);
-  return { method: method ?? request.method, uri: uriBelow(request), service, request };
+  const uri = uriBelow(request);
+  return { method: method ?? request.method, uri, service, request, principal };
 }
 
 /** What Envoy appends to the path; of a request that names nothing, the root. */

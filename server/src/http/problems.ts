@@ -1,5 +1,5 @@
 import { type Problem, type ProblemCode, problemStatus } from "@antechamber/client/protocol";
-import type { Reason } from "../session/errors.ts";
+import type { Quota, Reason } from "../session/errors.ts";
 import type { ApiResponse, HeaderFields } from "./messages.ts";
 
 /** What a refusal is called, whichever request it answers. */
@@ -54,7 +54,7 @@ const problemHeaders: HeaderFields = {
   "x-content-type-options": "nosniff",
 };
 
-/** The header that a status asks for (RFC 9110: 401, 405, 413, 503). */
+/** The header that a status asks for (RFC 9110: 401, 405, 413, 503; RFC 6585: 429). */
 function headersOf(reason: Reason): HeaderFields {
   switch (reason.code) {
     case "credential-required":
@@ -65,6 +65,8 @@ function headersOf(reason: Reason): HeaderFields {
       return { allow: reason.allow };
     case "session-required":
       return { "www-authenticate": "Bearer" };
+    case "too-many-requests":
+      return quotaFields(reason.quota, reason.retryAfterSeconds);
     case "request-under-way":
     case "unavailable":
       return { "retry-after": String(reason.retryAfterSeconds) };
@@ -74,6 +76,16 @@ function headersOf(reason: Reason): HeaderFields {
     default:
       return {};
   }
+}
+
+/** What there is, and when there is more (draft-ietf-httpapi-ratelimit-headers-11). */
+function quotaFields({ name, count, windowSeconds }: Quota, retryAfter: number): HeaderFields {
+  const window = windowSeconds === null ? "" : `;w=${windowSeconds}`;
+  return {
+    "retry-after": String(retryAfter),
+    "ratelimit-policy": `"${name}";q=${count}${window}`,
+    ratelimit: `"${name}";r=0;t=${retryAfter}`,
+  };
 }
 
 /** A sentence that tells the caller what to change. */
@@ -111,9 +123,17 @@ function detailOf(reason: Reason): string {
       return `The credential may not assert this ${reason.field}. Leave it out, or use the credential that it belongs to.`;
     case "role-not-permitted":
       return "Use a credential of a role that may do this.";
+    case "too-many-requests":
+      return tooManyDetail(reason.quota);
     case "unavailable":
       return reason.outcome === "unknown"
         ? "The change may or may not have been stored. Retrieve the session to find out, or repeat the request: it is safe to."
         : "Nothing was changed. Repeat the request after the time in Retry-After.";
   }
+}
+
+function tooManyDetail({ count, windowSeconds }: Quota): string {
+  return windowSeconds === null
+    ? `The customer has ${count} live sessions, and may have no more. End one of them, or wait until one expires.`
+    : `At most ${count} such requests in ${windowSeconds} s are answered. Wait for the time in Retry-After, and send fewer.`;
 }

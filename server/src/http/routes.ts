@@ -1,5 +1,6 @@
 import type { Role } from "../session/access.ts";
 import type { Reason } from "../session/errors.ts";
+import type { Action } from "./limits.ts";
 import type { Answer, Call } from "./sessions.ts";
 
 /** Who may use a route: everybody, without a credential, or the roles that are listed. */
@@ -14,6 +15,8 @@ export interface Route {
   /** The name that metrics and the log know it by. */
   readonly operation: string;
   readonly who: Who;
+  /** What a request counts as; `undefined`: nothing, it is never one too many. */
+  readonly counts: Action | undefined;
   /** Served below every base path too. */
   readonly isBased: boolean;
   readonly handle: (call: Call) => Answer;

@@ -4,6 +4,7 @@ import { Refusal } from "../session/errors.ts";
 import type { Identity, Session } from "../session/session.ts";
 import { requestKeyOf } from "./idempotency.ts";
 import { identityOfHeaders, identityOfRequest } from "./identity.ts";
+import type { Limits } from "./limits.ts";
 import { type ApiRequest, type ApiResponse, apiFields, apiHeaders } from "./messages.ts";
 import { sessionInfo } from "./session-info.ts";
 
@@ -28,7 +29,7 @@ export interface SessionHandlers {
 }
 
 /** Handlers over the use cases: what is asked, who may assert it, and the answer's form. */
-export function createSessionHandlers(service: SessionService): SessionHandlers {
+export function createSessionHandlers(service: SessionService, limits?: Limits): SessionHandlers {
   /** Answers are kept with their sessions: a session never changes, a change makes a new one. */
   const answers = new WeakMap<Session, ApiResponse>();
 
@@ -68,7 +69,9 @@ export function createSessionHandlers(service: SessionService): SessionHandlers 
 
     retrieve({ request, principal, sessionId, base }) {
       const ids = permitted(principal, identityOfHeaders(request));
-      const retrieval = service.retrieve(sessionId, ids, readScope(principal, ids.customerId));
+      const scope = readScope(principal, ids.customerId);
+      const mayCreate = limits && (() => limits.miss(request, principal));
+      const retrieval = service.retrieve(sessionId, ids, scope, mayCreate);
       return retrieval instanceof Promise
         ? retrieval.then((retrieved) => showLocated(retrieved, base))
         : showLocated(retrieval, base);

@@ -8,6 +8,13 @@ export interface Fault {
   readonly detail: string;
 }
 
+/** What a caller may have no more of: so many in so many seconds, or, `null`, at a time. */
+export interface Quota {
+  readonly name: string;
+  readonly count: number;
+  readonly windowSeconds: number | null;
+}
+
 /** Why a request is refused: the closed set of codes, each with what its answer needs besides. */
 export type Reason =
   | { readonly code: "already-exists"; readonly field: IdField }
@@ -25,6 +32,11 @@ export type Reason =
   | { readonly code: "invalid-credential" }
   | { readonly code: "identity-mismatch"; readonly field: IdField }
   | { readonly code: "role-not-permitted" }
+  | {
+      readonly code: "too-many-requests";
+      readonly retryAfterSeconds: number;
+      readonly quota: Quota;
+    }
   | {
       readonly code: "unavailable";
       readonly retryAfterSeconds: number;

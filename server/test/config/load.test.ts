@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { parseRange } from "../../src/addresses.ts";
 import { ConfigError } from "../../src/config/faults.ts";
 import { type ConfigInput, loadConfig } from "../../src/config/load.ts";
 
@@ -46,6 +47,17 @@ test("without any settings the documented defaults apply", () => {
     basePaths: [],
     auth: "local",
     corsOrigins: [],
+    trustedProxies: [],
+    perAddress: {
+      creates: { count: 6000, period: 60_000 },
+      misses: { count: 6000, period: 60_000 },
+      requests: { count: 60_000, period: 60_000 },
+    },
+    perCredential: {
+      creates: { count: 60_000, period: 60_000 },
+      misses: { count: 60_000, period: 60_000 },
+      requests: { count: 600_000, period: 60_000 },
+    },
     lifetimes: {
       anonymous: { idle: 1_800_000, total: 86_400_000 },
       recognized: { idle: 1_800_000, total: 86_400_000 },
@@ -77,6 +89,30 @@ test("a flag wins over the environment, that over the file, that over the defaul
   assert.equal(sources.logLevel.from, "ANTECHAMBER_LOG_LEVEL");
   assert.equal(sources.accessLog.from, `accessLog in ${join(cwd, "antechamber.json")}`);
   assert.equal(sources.host.from, "default");
+});
+
+test("a rate is a number and a time, or off", () => {
+  const env = (rate: string) => ({ ANTECHAMBER_REQUESTS_PER_ADDRESS: rate });
+  const read = (rate: string) => load({ env: env(rate) }).config.perAddress.requests;
+  assert.deepEqual(read("600/1m"), { count: 600, period: 60_000 });
+  assert.deepEqual(read(" 1/1d "), { count: 1, period: 86_400_000 });
+  for (const none of ["off", "0"]) assert.equal(read(none), undefined);
+  const cwd = folder("no-rate", { requestsPerAddress: 0 });
+  assert.equal(load({ cwd }).config.perAddress.requests, undefined);
+  for (const wrong of ["600", "600/m", "0/1m", "-1/1s", "1/500ms", "1/1500ms", "1/2d", "on"]) {
+    const [fault = ""] = faultsOf({ env: env(wrong) });
+    assert.match(fault, /^ANTECHAMBER_REQUESTS_PER_ADDRESS: .* such as 600\/1m, or off$/, wrong);
+  }
+});
+
+test("a proxy is trusted by its address or its range", () => {
+  const env = (text: string) => ({ ANTECHAMBER_TRUSTED_PROXIES: text });
+  assert.deepEqual(
+    load({ env: env("10.0.0.0/8, ::1") }).config.trustedProxies,
+    ["10.0.0.0/8", "::1"].map((text) => parseRange(text)),
+  );
+  const [fault = ""] = faultsOf({ env: env("10.0.0.1/8") });
+  assert.match(fault, /: 10\.0\.0\.1\/8 is none, or its address is longer than it says;/);
 });
 
 test("every fault is named at once, with its place and what is allowed", () => {

@@ -45,6 +45,7 @@ export async function openApp(
     metrics: createMetrics(),
     log: pino({ level: "silent" }),
     logHash: (id) => id,
+    limits: undefined,
     authenticateKey: () => ({ role: "administrator", customerId: null, agentId: null }),
   });
   return {

@@ -33,7 +33,10 @@ for (const mode of modes) {
       for (const { status, codes, content } of answers) {
         for (const code of codes) {
           const proper: number = problemStatus[code as keyof typeof problemStatus];
-          assert.equal(status, id.startsWith("forwardAuth") && proper === 400 ? 403 : proper, id);
+          const forProxies = id.startsWith("forwardAuth")
+            ? { 400: 403, 429: 503 }[proper]
+            : undefined;
+          assert.equal(status, forProxies ?? proper, id);
         }
         const refusal = content?.["application/problem+json"];
         if (refusal === undefined) continue;

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
+import { type AddressRange, parseRange } from "../../src/addresses.ts";
+import type { Config } from "../../src/config/config.ts";
 import type { RawResponse } from "../support/raw-http.ts";
+import { MINUTE } from "../support/sessions.ts";
 import { openApp } from "./apps.ts";
 import { type Host, startHost } from "./callers.ts";
 import { type DocumentedOperation, type Mode, modes, operationsOf } from "./description.ts";
@@ -13,7 +16,15 @@ export interface Hosts {
   readonly overloaded: Host;
   /** Its `/forward-auth` makes no sessions. */
   readonly demanding: Host;
+  /** Every client gets one answer an hour. */
+  readonly limited: Host;
 }
+
+const anHour = { count: 1, period: 60 * MINUTE };
+const once: Partial<Config> = {
+  trustedProxies: [parseRange("127.0.0.1") as AddressRange],
+  perAddress: { creates: anHour, misses: anHour, requests: anHour },
+};
 
 /** Starts the servers of every mode. */
 export async function startHosts(): Promise<ReadonlyMap<Mode, Hosts>> {
@@ -23,6 +34,7 @@ export async function startHosts(): Promise<ReadonlyMap<Mode, Hosts>> {
       usual: await startHost(mode),
       overloaded: await startHost(mode, { config: { maxPendingWrites: 0 } }),
       demanding: await startHost(mode, { config: { forwardAuth: "required" } }),
+      limited: await startHost(mode, { config: once }),
     });
   }
   return hosts;
@@ -74,6 +86,11 @@ export const provocations: Readonly<Record<string, Provoke>> = {
     await usual.ask(operation, { headers, inPath, ...bodyOf(operation, 0) });
     const other = { ...headers, gkc_customerId: "customer-4711" };
     return usual.ask(operation, { headers: other, inPath, ...bodyOf(operation, 1) });
+  },
+  "too-many-requests": async (operation, { limited }) => {
+    const client = { "X-Forwarded-For": `2001:db8:${randomBytes(2).toString("hex")}::1` };
+    await limited.ask(operation, { headers: client, inPath: "unknown" });
+    return limited.ask(operation, { headers: client, inPath: "unknown" });
   },
   unavailable: async (operation, { overloaded }) => {
     const { method, id } = operation;

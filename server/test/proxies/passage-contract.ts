@@ -93,17 +93,21 @@ export function passageContract(proxyName: string, stage: () => Stage): void {
       antechamber: witness.port,
       application: application.port,
     });
-    const headers = ["Authorization: Basic YTpi", "Content-Type: text/plain", "X-Original-Uri: /x"];
+    const invented = ["X-Forwarded-For: 192.0.2.66", "Forwarded: for=192.0.2.66"];
+    const others = ["Content-Type: text/plain", "X-Original-Uri: /x", ...invented];
+    const headers = ["Authorization: Basic YTpi", ...others];
     const options = { method: "POST", headers, body: "the order" };
     assert.equal((await visit(watched.port, "/order?id=1", options)).status, 200, watched.log());
     assert.deepEqual(identityOf(only(application)), {});
-    const [asked, ...others] = witness.take();
-    assert.ok(asked !== undefined && others.length === 0);
+    const [asked, ...more] = witness.take();
+    assert.ok(asked !== undefined && more.length === 0);
     assert.deepEqual([asked.method, asked.url, asked.body], ["GET", "/forward-auth", ""]);
     const sent = new Map(asked.headers.map(([name, value]) => [name.toLowerCase(), value]));
     assert.equal(sent.size, asked.headers.length, "a header is there twice");
     assert.equal(sent.get("authorization"), undefined);
     assert.match(sent.get("host") ?? "", /^127\.0\.0\.1/);
     assert.ok(!asked.headers.some(([, value]) => value === "/x"), "a path that a client made up");
+    assert.equal(sent.get("x-forwarded-for"), "127.0.0.1");
+    assert.equal(sent.get("forwarded"), undefined);
   });
 }

@@ -74,6 +74,9 @@ export async function serve(options: TestServerOptions = {}): Promise<TestServer
   };
 }
 
+/** Rates of which nobody is held to any. */
+export const unlimited = { creates: undefined, misses: undefined, requests: undefined };
+
 const usual: Config = {
   host: "127.0.0.1",
   port: 0,
@@ -81,6 +84,9 @@ const usual: Config = {
   basePaths: [],
   auth: "local",
   corsOrigins: [],
+  trustedProxies: [],
+  perAddress: unlimited,
+  perCredential: unlimited,
   lifetimes: {
     anonymous: { idle: 30 * MINUTE, total: DAY },
     recognized: { idle: 30 * MINUTE, total: DAY },

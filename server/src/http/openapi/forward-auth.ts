@@ -28,10 +28,10 @@ const description =
 function forwardAuth(auth: Auth, operationId: string, summary: string): Json {
   const codes: Code[] =
     auth === "local"
-      ? ["session-required", "invalid-request", "unavailable"]
+      ? ["session-required", "invalid-request", "too-many-requests", "unavailable"]
       : [
           ...(["session-required", "credential-required", "invalid-credential"] as const),
-          ...(["role-not-permitted", "unavailable"] as const),
+          ...(["role-not-permitted", "too-many-requests", "unavailable"] as const),
         ];
   return {
     tags: ["proxies"],

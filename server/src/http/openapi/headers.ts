@@ -11,6 +11,11 @@ function identity(whose: string): Json {
   });
 }
 
+function quota(description: string, pattern: string): Json {
+  const text = `${description} With \`too-many-requests\` alone.`;
+  return { description: text, required: false, schema: { type: "string", pattern } };
+}
+
 /** The headers of the API's answers. Where a value never changes, the schema is that value. */
 export const headers: Readonly<Record<string, Json>> = {
   "Cache-Control": header("What is said to one caller is not kept for another.", {
@@ -29,6 +34,14 @@ export const headers: Readonly<Record<string, Json>> = {
     type: "integer",
     minimum: 1,
   }),
+  "RateLimit-Policy": quota(
+    "What there is (draft-ietf-httpapi-ratelimit-headers): its name, `q` so many, `w` in so many seconds.",
+    '^"[a-z-]+";q=\\d+(?:;w=\\d+)?$',
+  ),
+  RateLimit: quota(
+    "What is left of it: `r` so many now, and more in `t` seconds.",
+    '^"[a-z-]+";r=\\d+;t=\\d+$',
+  ),
   "gkc-sessionId": header("The session of the request.", {
     type: "string",
     pattern: "^[A-Za-z0-9_-]{40}$",

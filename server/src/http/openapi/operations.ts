@@ -44,8 +44,8 @@ function open(
 function metrics(auth: Auth): Json {
   const codes: Code[] =
     auth === "local"
-      ? ["invalid-request"]
-      : ["credential-required", "invalid-credential", "role-not-permitted"];
+      ? ["invalid-request", "too-many-requests"]
+      : ["credential-required", "invalid-credential", "role-not-permitted", "too-many-requests"];
   return {
     tags: ["operations"],
     operationId: "metrics",
@@ -71,6 +71,9 @@ const redirect = {
   headers: describeHeaders(docsAsset("/docs/")?.headers ?? {}),
 };
 
+/** Who watches over the process is not counted; everybody else is. */
+const limited: readonly Code[] = ["too-many-requests"];
+
 /** What operators and their tools ask under `auth`, by path. */
 export function operationsPaths(auth: Auth): Json {
   const document = answer("OpenAPI 3.1.", "application/json", { type: "object" });
@@ -86,14 +89,17 @@ export function operationsPaths(auth: Auth): Json {
     "/metrics": { ...atTheRoot, get: metrics(auth) },
     "/openapi.json": {
       ...atTheRoot,
-      get: open(auth, "openApiDocument", "This document", { 200: document }),
+      get: open(auth, "openApiDocument", "This document", { 200: document }, limited),
     },
     "/docs": {
       ...atTheRoot,
-      get: open(auth, "docsPage", "A page to read and try the API", {
-        200: page("The page.", ["text/html"], "/docs"),
-        308: redirect,
-      }),
+      get: open(
+        auth,
+        "docsPage",
+        "A page to read and try the API",
+        { 200: page("The page.", ["text/html"], "/docs"), 308: redirect },
+        limited,
+      ),
     },
     "/docs/{file}": docsFilePath(auth),
   };
@@ -109,7 +115,7 @@ function docsFilePath(auth: Auth): Json {
       "docsFile",
       "What the page is made of",
       { 200: page("A part of the page.", types, `/docs/${docsFiles[0]}`) },
-      ["not-found"],
+      ["not-found", ...limited],
     ),
   };
 }

@@ -29,6 +29,8 @@ const when: Readonly<Record<Code, string>> = {
   "method-not-allowed": "the path does not take this method; `Allow` lists those that it takes",
   "body-too-large": "the body is longer than this operation takes",
   "unsupported-media-type": "there is a body and it is not declared as JSON",
+  "too-many-requests":
+    "the client address, the credential or the customer has had as much as the server is configured to give; `Retry-After` tells how long to wait",
   unavailable:
     "the store cannot do this now (disk full, overload, stopping); `Retry-After` tells how long to wait",
 };
@@ -53,6 +55,11 @@ const samples: { readonly [C in Code]: Extract<Reason, { code: C }> } = {
   "method-not-allowed": { code: "method-not-allowed", allow: "GET, HEAD, POST, OPTIONS" },
   "body-too-large": { code: "body-too-large", limit: MAX_BODY_BYTES },
   "unsupported-media-type": { code: "unsupported-media-type" },
+  "too-many-requests": {
+    code: "too-many-requests",
+    retryAfterSeconds: 2,
+    quota: { name: "requests-per-address", count: 60_000, windowSeconds: 60 },
+  },
   unavailable: { code: "unavailable", retryAfterSeconds: 1 },
 };
 

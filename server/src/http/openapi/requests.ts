@@ -37,7 +37,8 @@ const records: Json = {
 function recordRequests(auth: Auth): Json {
   const codes: Code[] = [
     ...(["session-not-found", "request-under-way", "idempotency-key-reused"] as const),
-    ...(["body-too-large", "unsupported-media-type", "invalid-request", "unavailable"] as const),
+    ...(["body-too-large", "unsupported-media-type", "invalid-request"] as const),
+    ...(["too-many-requests", "unavailable"] as const),
     ...(auth === "key" ? [...ofKeys, "role-not-permitted" as const] : []),
   ];
   return {
@@ -60,7 +61,7 @@ function recordRequests(auth: Auth): Json {
 
 function readTimeline(auth: Auth): Json {
   const codes: Code[] = [
-    ...(["session-not-found", "invalid-request", "unavailable"] as const),
+    ...(["session-not-found", "invalid-request", "too-many-requests", "unavailable"] as const),
     ...(auth === "key" ? [...ofKeys, "identity-mismatch" as const] : []),
   ];
   return {

@@ -9,7 +9,7 @@ type Auth = "local" | "key";
 /** Any operation on sessions may be refused for these. */
 function everywhere(auth: Auth): Code[] {
   const ofKeys: Code[] = ["credential-required", "invalid-credential", "identity-mismatch"];
-  return ["invalid-request", "unavailable", ...(auth === "key" ? ofKeys : [])];
+  return ["invalid-request", "too-many-requests", "unavailable", ...(auth === "key" ? ofKeys : [])];
 }
 
 const answerHeaders = describeHeaders(apiFields);

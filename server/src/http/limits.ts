@@ -1,0 +1,98 @@
+import type { AddressRange } from "../addresses.ts";
+import { createMeter, type Meter } from "../limits/meter.ts";
+import type { Rate } from "../limits/rate.ts";
+import type { Principal } from "../session/access.ts";
+import { type Quota, Refusal } from "../session/errors.ts";
+import { createClientAddress } from "./client-address.ts";
+import type { ApiRequest } from "./messages.ts";
+
+/**
+ * What is counted: sessions created on request, sessions created where there was none to retrieve
+ * (misses), and all other requests. A request whose session is a miss counts as both of the latter.
+ */
+export type Action = "creates" | "misses" | "requests";
+
+/** The rate of each action; `undefined`: no limit. */
+export type Rates = Readonly<Record<Action, Rate | undefined>>;
+
+/** What limits are made of. */
+export interface LimitOptions {
+  /** Of one client address; `undefined` where no peer can have one that counts. */
+  readonly perAddress: Rates | undefined;
+  /** Of one credential; `undefined` where there are none. */
+  readonly perCredential: Rates | undefined;
+  /** Whose word on the address of their clients counts. */
+  readonly proxies: readonly AddressRange[];
+  /** Milliseconds since some moment. */
+  readonly now: () => number;
+}
+
+/** Holds callers to their rates. Each refuses with `too-many-requests`. */
+export interface Limits {
+  /** Before anybody knows who calls: whoever tries credentials is counted too. */
+  byAddress(action: Action, request: ApiRequest): void;
+  byCredential(action: Action, principal: Principal): void;
+  /** A session is about to be created where there was none to retrieve. */
+  miss(request: ApiRequest, principal: Principal): void;
+}
+
+/** The limits, or `undefined` where there are none: then requests are asked nothing. */
+export function createLimits(options: LimitOptions): Limits | undefined {
+  const { perAddress, perCredential, now } = options;
+  const addresses = perAddress === undefined ? [] : metersOf(perAddress, "address");
+  const credentials = perCredential === undefined ? [] : metersOf(perCredential, "credential");
+  if (addresses.length === 0 && credentials.length === 0) return undefined;
+  const clientAddress = createClientAddress(options.proxies);
+
+  const limits: Limits = {
+    byAddress: limiter(addresses, clientAddress, now),
+    byCredential: limiter(credentials, credentialOf, now),
+    miss(request, principal) {
+      limits.byAddress("misses", request);
+      limits.byCredential("misses", principal);
+    },
+  };
+  return limits;
+}
+
+interface NamedMeter {
+  readonly action: Action;
+  readonly meter: Meter;
+  readonly quota: Quota;
+}
+
+function metersOf(rates: Rates, whose: "address" | "credential"): NamedMeter[] {
+  const actions: readonly Action[] = ["creates", "misses", "requests"];
+  return actions.flatMap((action) => {
+    const rate = rates[action];
+    if (rate === undefined) return [];
+    const windowSeconds = rate.period / 1000;
+    const quota = { name: `${action}-per-${whose}`, count: rate.count, windowSeconds } as const;
+    return [{ action, meter: createMeter(rate), quota }];
+  });
+}
+
+/** Asks who it is only where that action has a limit. */
+function limiter<Whose>(
+  meters: readonly NamedMeter[],
+  subjectOf: (whose: Whose) => string | undefined,
+  now: () => number,
+): (action: Action, whose: Whose) => void {
+  const byAction = Object.fromEntries(meters.map((each) => [each.action, each]));
+  return (action, whose) => {
+    const named = byAction[action];
+    if (named === undefined) return;
+    const subject = subjectOf(whose);
+    if (subject === undefined) return;
+    const wait = named.meter.take(subject, now());
+    if (wait === 0) return;
+    const retryAfterSeconds = Math.max(1, Math.ceil(wait / 1000));
+    throw new Refusal({ code: "too-many-requests", retryAfterSeconds, quota: named.quota });
+  };
+}
+
+/** The name of a key; of a credential that has none, whom it stands for. */
+function credentialOf(principal: Principal & { readonly id?: string }): string {
+  const { id, role, customerId, agentId } = principal;
+  return id ?? JSON.stringify([role, customerId, agentId]);
+}

@@ -1,0 +1,111 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type AddressRange, parseRange } from "../../src/addresses.ts";
+import { createClientAddress } from "../../src/http/client-address.ts";
+
+const proxies = ["127.0.0.1", "10.0.0.0/8", "fd00::/8"].map((text) => parseRange(text));
+const behindProxies = createClientAddress(proxies as AddressRange[]);
+const direct = createClientAddress([]);
+
+function from(peer: string, headers: Readonly<Record<string, string>> = {}) {
+  return {
+    method: "GET",
+    path: "/",
+    query: "",
+    peer,
+    header: (name: string) => headers[name] ?? null,
+    hasBody: false,
+    body: async () => new Uint8Array(),
+  };
+}
+
+const forwardedFor = (list: string) => ({ "x-forwarded-for": list });
+const forwarded = (list: string) => ({ forwarded: list });
+
+test("without proxies the peer is the client, whatever headers say", () => {
+  const lies = { ...forwardedFor("192.0.2.1"), ...forwarded("for=192.0.2.2") };
+  for (const headers of [{}, lies]) {
+    assert.equal(direct(from("203.0.113.9", headers)), "203.0.113.9");
+    assert.equal(direct(from("::ffff:203.0.113.9", headers)), "203.0.113.9");
+    assert.equal(behindProxies(from("203.0.113.9", headers)), "203.0.113.9");
+  }
+});
+
+test("this machine itself is nobody's client", () => {
+  for (const peer of ["127.0.0.1", "127.3.2.1", "::1", "::ffff:127.0.0.1", ""]) {
+    assert.equal(direct(from(peer)), undefined);
+    assert.equal(behindProxies(from(peer)), undefined);
+  }
+});
+
+test("of IPv6 the first 64 bits are the client", () => {
+  for (const peer of ["2001:db8:1:2::1", "2001:db8:1:2:ffff:1:2:3"]) {
+    assert.equal(direct(from(peer)), "2001:db8:1:2");
+  }
+  assert.equal(direct(from("2001:db8:1:3::1")), "2001:db8:1:3");
+  assert.equal(behindProxies(from("10.1.1.1", forwardedFor("2001:db8:1:2::9"))), "2001:db8:1:2");
+});
+
+test("a proxy says who its client is, in either header", () => {
+  const cases: [Readonly<Record<string, string>>, string][] = [
+    [forwardedFor("192.0.2.1"), "192.0.2.1"],
+    [forwardedFor("192.0.2.1:4711"), "192.0.2.1"],
+    [forwardedFor("[2001:db8::1]:4711"), "2001:db8:0:0"],
+    [forwardedFor("::ffff:192.0.2.1"), "192.0.2.1"],
+    [forwarded("for=192.0.2.1"), "192.0.2.1"],
+    [forwarded('proto=https; For="192.0.2.1:4711" ;by=10.0.0.1'), "192.0.2.1"],
+    [forwarded('for="[2001:db8::1]:4711"'), "2001:db8:0:0"],
+    [{ ...forwardedFor("192.0.2.1"), ...forwarded("for=192.0.2.1") }, "192.0.2.1"],
+  ];
+  for (const [headers, client] of cases) {
+    for (const peer of ["10.9.9.9", "127.0.0.1", "fd00::1"]) {
+      assert.equal(behindProxies(from(peer, headers)), client, JSON.stringify(headers));
+    }
+  }
+});
+
+test("of what stands left of the first address that is no proxy nobody knows whether it is true", () => {
+  const lists = [
+    "192.0.2.1",
+    "198.51.100.1, 192.0.2.1",
+    "127.0.0.1, 192.0.2.1",
+    "198.51.100.1,192.0.2.1 , 10.1.1.1,10.2.2.2",
+    ", , 192.0.2.1",
+    'junk, "for=x, 192.0.2.1, 10.1.1.1',
+  ];
+  for (const list of lists) {
+    assert.equal(behindProxies(from("10.9.9.9", forwardedFor(list))), "192.0.2.1", list);
+    const elements = list.split(",").map((entry) => `for=${entry.trim()}`);
+    assert.equal(behindProxies(from("10.9.9.9", forwarded(elements.join(",")))), "192.0.2.1", list);
+  }
+});
+
+test("a proxy that names nobody counts itself", () => {
+  for (const list of [
+    "",
+    "unknown",
+    "_hidden",
+    "192.0.2.1.5",
+    "for=",
+    "<script>",
+    "192.0.2.1, junk",
+  ]) {
+    assert.equal(behindProxies(from("10.9.9.9", forwardedFor(list))), "10.9.9.9", list);
+    assert.equal(behindProxies(from("10.9.9.9", forwarded(list))), "10.9.9.9", list);
+  }
+  assert.equal(behindProxies(from("10.9.9.9")), "10.9.9.9");
+  assert.equal(behindProxies(from("10.9.9.9", forwardedFor("10.1.1.1, 10.2.2.2"))), "10.1.1.1");
+});
+
+test("two headers that differ are the client's invention, one of them: the proxy counts itself", () => {
+  const headers = { ...forwardedFor("192.0.2.1"), ...forwarded("for=198.51.100.1") };
+  assert.equal(behindProxies(from("10.9.9.9", headers)), "10.9.9.9");
+});
+
+test("a header as long as there can be one is read in a moment", () => {
+  const startedAt = performance.now();
+  const long = { ...forwardedFor("10.1.1.1,".repeat(1800)), ...forwarded("for=;".repeat(3000)) };
+  behindProxies(from("10.9.9.9", long));
+  behindProxies(from("10.9.9.9", forwardedFor(`${"[".repeat(8000)}${":1".repeat(4000)}`)));
+  assert.ok(performance.now() - startedAt < 50);
+});

@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { createMeter } from "../../src/limits/meter.ts";
+import type { Rate } from "../../src/limits/rate.ts";
+
+/** How many of `attempts` at one moment are let pass. */
+function passed(take: () => number, attempts: number): number {
+  return Array.from({ length: attempts }, take).filter((wait) => wait === 0).length;
+}
+
+test("as many as the rate says may come at once, and no more", () => {
+  for (const count of [1, 2, 3, 7, 60, 1000]) {
+    const meter = createMeter({ count, period: 60_000 });
+    assert.equal(
+      passed(() => meter.take("a", 5), 2 * count),
+      count,
+    );
+  }
+});
+
+test("one more may come whenever as long as one takes has passed", () => {
+  const meter = createMeter({ count: 4, period: 60_000 });
+  const take = (now: number) => meter.take("a", now);
+  assert.equal(
+    passed(() => take(0), 10),
+    4,
+  );
+  assert.equal(take(14_999), 1);
+  assert.equal(take(15_000), 0);
+  assert.equal(take(15_001), 14_999);
+  assert.equal(
+    passed(() => take(60_000), 10),
+    3,
+  );
+  assert.equal(
+    passed(() => take(1_000_000), 10),
+    4,
+  );
+});
+
+test("who waits as long as is said gets through, and a millisecond earlier not", () => {
+  const meter = createMeter({ count: 3, period: 10_000 });
+  const take = (now: number) => meter.take("a", now);
+  for (let now = 0; now < 1_000_000; ) {
+    const wait = take(now);
+    if (wait === 0) continue;
+    assert.ok(take(now + wait - 1) > 0);
+    now += wait;
+    assert.equal(take(now), 0);
+  }
+});
+
+test("nobody is held to what others took", () => {
+  const meter = createMeter({ count: 1, period: 1000 });
+  assert.equal(meter.take("a", 0), 0);
+  assert.equal(meter.take("b", 0), 0);
+  assert.ok(meter.take("a", 0) > 0);
+});
+
+test("in no stretch of time do more get through than the rate allows", () => {
+  const rate: Rate = { count: 10, period: 1000 };
+  const gaps = fc.array(fc.integer({ min: 0, max: 400 }), { minLength: 1, maxLength: 300 });
+  fc.assert(
+    fc.property(gaps, (steps) => {
+      const meter = createMeter(rate);
+      const times: number[] = [];
+      let now = 0;
+      for (const step of steps) {
+        now += step;
+        if (meter.take("a", now) === 0) times.push(now);
+      }
+      for (const [i, first] of times.entries()) {
+        for (const [j, last] of times.entries()) {
+          if (j < i) continue;
+          // One more than what flows out: less than a millisecond is no wait.
+          const allowed = rate.count + ((last - first) * rate.count) / rate.period + 1;
+          assert.ok(j - i + 1 <= allowed, `${j - i + 1} from ${first} to ${last}`);
+        }
+      }
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test("a flood of different names is forgotten in time, and takes no more memory than is set", () => {
+  const meter = createMeter({ count: 1, period: 60_000 }, 100);
+  meter.take("victim", 0);
+  for (let i = 0; i < 99; i++) meter.take(`flood ${i}`, 1);
+  assert.ok(meter.take("victim", 2) > 0, "within the bound everybody is remembered");
+  for (let i = 0; i < 100_000; i++) meter.take(`more ${i}`, 3);
+  assert.equal(meter.take("victim", 4), 0, "beyond it the oldest are forgotten");
+});
+
+test("whoever was silent for less than a period is remembered", () => {
+  const meter = createMeter({ count: 1, period: 1000 });
+  for (let now = 0; now < 20_000; now += 100) meter.take(`other ${now}`, now);
+  for (let start = 20_000; start < 25_000; start += 130) {
+    const name = `at ${start}`;
+    assert.equal(meter.take(name, start), 0);
+    for (let now = start; now < start + 1000; now += 90) {
+      meter.take(`other ${start} ${now}`, now);
+      assert.equal(meter.take(name, now), start + 1000 - now);
+    }
+    assert.equal(meter.take(name, start + 1000), 0);
+  }
+});
