@@ -94,7 +94,8 @@ test("everything is moved and compared, and the move is over", async () => {
     records: 1000,
     answers: 0,
     keys: 0,
-    secrets: 1, audit: 0
+    secrets: 1,
+    audit: 0,
   });
   assert.deepEqual([result.resumed, result.leftOut], [false, []]);
   assert.equal(await stores.target.move(), null);
