@@ -47,8 +47,8 @@ const files = ["client/test", "server/test", "bench/test", "examples/help-centre
 const faults = files.filter((file) => file.includes("/faults/"));
 /** They compare speeds, or wait for what must come soon: the machine is to be theirs. */
 const alone = faults.filter((file) => /\/(overload|records|slow-disk|sweep)\.test/.test(file));
-/** Browsers and proxies: what runs the test makes no difference to them. */
-const outside = files.filter((file) => /\/(browser|proxies|examples)\//.test(file));
+/** Browsers, proxies and what is deployed: what runs the test makes no difference to them. */
+const outside = files.filter((file) => /\/(browser|proxies|deploy|examples)\//.test(file));
 const suites = files.filter((file) => !faults.includes(file) && !outside.includes(file));
 /**
  * The command line starts many processes, on a runtime of its own choice, the service's properties take

@@ -42,6 +42,8 @@ export interface ServerProcessOptions {
   readonly dataDir?: string;
   /** A command that runs the launcher, such as `["strace", "-f", "-o", file]`. */
   readonly wrapper?: readonly string[];
+  /** What is run in the place of the launcher, such as a built executable. */
+  readonly program?: string;
   /** The runtime of the server; by default what `ANTECHAMBER_RUNTIME` says for the whole run. */
   readonly runtime?: "bun" | "node";
   /** How long to wait for the ready line, in milliseconds; 30,000 by default. */
@@ -75,8 +77,9 @@ export async function startServer(options: ServerProcessOptions = {}): Promise<S
 export function spawnServer(options: ServerProcessOptions = {}): ServerProcess {
   const own = options.dataDir === undefined ? temporaryDirectory() : undefined;
   const dataDir = options.dataDir ?? (own as TemporaryDirectory).path;
-  const [program, ...wrapped] = [...(options.wrapper ?? []), launcher];
-  const child = spawn(program, [...wrapped, "serve", ...(options.args ?? [])], {
+  const program = options.program ?? launcher;
+  const [first = program, ...rest] = [...(options.wrapper ?? []), program];
+  const child = spawn(first, [...rest, "serve", ...(options.args ?? [])], {
     cwd: dataDir,
     env: environment(dataDir, options),
     stdio: ["ignore", "pipe", "pipe"],

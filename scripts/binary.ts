@@ -1,0 +1,95 @@
+// Makes one executable of the server, its command line and everything that they read: the runtime, the
+// programs of its threads, migrations, scripts for Redis, the API page. Run by Bun, whose copy goes in:
+//
+//   npm run build:binary                            dist/antechamber, for machines like this one
+//   npm run build:binary -- --outfile /tmp/a/name   elsewhere
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import type { BunPlugin } from "bun";
+import { docsFiles } from "../server/src/http/docs-page.ts";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const source = join(root, "server/src");
+const { values } = parseArgs({ options: { outfile: { type: "string" } } });
+const outfile = resolve(values.outfile ?? join(root, "dist/antechamber"));
+
+/** How the sources name what they find by its address: a thread's program, a file of a package. */
+const THREAD = /new Worker\(\s*new URL\("([^"]+)"/g;
+const PACKAGED = /import\.meta\.resolve\("([^"]+)"\)/g;
+
+const files = readdirSync(source, { recursive: true, encoding: "utf8" })
+  .map((name) => join(source, name))
+  .toSorted();
+const sources = files.filter((file) => file.endsWith(".ts"));
+/** A module that nobody imports: it brings in the files that the others read while they run. */
+const carrier = join(source, "files.ts");
+
+const { logs } = await Bun.build({
+  entrypoints: [join(source, "cli.ts"), ...sources.flatMap(threadsOf), carrier],
+  files: { [carrier]: carrying([...dataFiles(), ...sources.flatMap(packagedFilesOf)]) },
+  root,
+  target: "bun",
+  // Each under the path that it has in the sources, by which the code asks for it.
+  naming: { entry: "[dir]/[name].[ext]", asset: "[dir]/[name].[ext]" },
+  plugins: [ownAddresses()],
+  // Nothing in the folder where the server happens to start may configure its runtime.
+  compile: { outfile, autoloadDotenv: false, autoloadBunfig: false },
+});
+for (const { level, message } of logs) console.error(`${level}: ${message}`);
+console.log(outfile);
+
+function threadsOf(file: string): string[] {
+  return found(THREAD, file).map((path) => join(dirname(file), path));
+}
+
+/** What the sources read at their own address. */
+function dataFiles(): string[] {
+  const read = files.filter((file) => /\.(sql|lua)$/.test(file));
+  return [join(root, "server/package.json"), ...read];
+}
+
+/** The files of the API page in the packages that `file` reads from. */
+function packagedFilesOf(file: string): string[] {
+  const folders = found(PACKAGED, file).map((name) => dirname(resolved(name, file)));
+  return folders.flatMap((folder) =>
+    docsFiles.map((name) => join(folder, name)).filter(existsSync),
+  );
+}
+
+function found(pattern: RegExp, file: string): string[] {
+  return [...readFileSync(file, "utf8").matchAll(pattern)].map(([, name = ""]) => name);
+}
+
+function resolved(name: string, from: string): string {
+  return Bun.resolveSync(name, dirname(from));
+}
+
+/** The text of a module that holds `paths` as they are. */
+function carrying(paths: readonly string[]): string {
+  const imports = paths.map(
+    (path, at) => `import f${at} from ${JSON.stringify(path)} with { type: "file" };`,
+  );
+  return `${imports.join("\n")}\nexport const all = [${paths.map((_, at) => `f${at}`).join(", ")}];\n`;
+}
+
+/**
+ * Bundled modules share one address. Ours get back what each had, below the folder in which an
+ * executable finds its own files, so that the same code finds them from source and from there.
+ */
+function ownAddresses(): BunPlugin {
+  const inside = (path: string) => JSON.stringify(`file:///$bunfs/root/${relative(root, path)}`);
+  return {
+    name: "own addresses",
+    setup(build) {
+      build.onLoad({ filter: /\/(server|client)\/src\/.*\.ts$/ }, ({ path }) => {
+        if (path === carrier) return undefined;
+        const contents = readFileSync(path, "utf8")
+          .replaceAll("import.meta.url", inside(path))
+          .replaceAll(PACKAGED, (_, name: string) => inside(resolved(name, path)));
+        return { contents, loader: "ts" };
+      });
+    },
+  };
+}

@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { docsFiles } from "../../src/http/docs-page.ts";
+import { version } from "../../src/version.ts";
+import { startServer } from "../support/server-process.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { type Binary, buildBinary, root } from "./build.ts";
+
+let binary: Binary;
+before(async () => {
+  binary = await buildBinary();
+});
+after(() => binary[Symbol.asyncDispose]());
+
+interface SessionInfo {
+  readonly sessionId: string;
+  readonly customerId: string | null;
+}
+
+async function call(url: string, method: string, customer?: string): Promise<SessionInfo> {
+  const headers = customer === undefined ? {} : { gkc_customerId: customer };
+  const response = await fetch(url, { method, headers });
+  assert.equal(response.status, 200);
+  return (await response.json()) as SessionInfo;
+}
+
+test("the executable tells its version and checks a configuration, in an empty folder", async () => {
+  await using folder = temporaryDirectory();
+  assert.equal(await binary.run(["--version"], folder.path), `${version}\n`);
+  const checked = await binary.run(["config", "check"], folder.path);
+  assert.equal(checked, "The configuration is valid.\n");
+  const unsafe = binary.run(["config", "check", "--host", "0.0.0.0"], folder.path);
+  await assert.rejects(unsafe, /Set auth to key/);
+});
+
+test("the executable serves, keeps and backs up sessions without a file of the sources", async () => {
+  await using folder = temporaryDirectory();
+  const trace = join(folder.path, "trace");
+  // -D: the process is the server's own, and gets our signal.
+  const files = ["-D", "-f", "--trace=execve,open,openat", "--output", trace];
+  await using server = await startServer({
+    program: binary.path,
+    wrapper: ["strace", ...files],
+    dataDir: folder.path,
+  });
+  const created = await call(`${server.url}/sessions/new`, "PUT");
+  const session = `${server.url}/sessions/${created.sessionId}`;
+  assert.equal((await call(session, "POST", "customer-1")).customerId, "customer-1");
+  assert.equal((await call(session, "GET")).customerId, "customer-1");
+  const records = { method: "POST", body: '{"method":"GET","path":"/a"}' };
+  const headers = { "Content-Type": "application/json" };
+  const recorded = await fetch(`${session}/requests?durable=true`, { ...records, headers });
+  assert.equal(recorded.status, 202);
+
+  const data = ["--data-dir", folder.path];
+  const backup = join(folder.path, "copy.db");
+  await binary.run(["backup", backup, ...data], folder.path);
+  const report = await binary.run(["doctor", ...data], folder.path);
+  for (const line of [/server +runs on this data/, /recognized +1\n/, /integrity +ok/]) {
+    assert.match(report, line);
+  }
+  await binary.run(["keys", "create", "--role", "reporter", ...data], folder.path);
+  await binary.run(["health", "--port", new URL(server.url).port], folder.path);
+  assert.deepEqual(await server.kill(), { code: 0, signal: null });
+
+  const opened = readFileSync(trace, "utf8");
+  assert.ok(opened.includes(binary.path), "the trace shows what was run");
+  const ours = opened.split("\n").filter((line) => line.includes(root));
+  assert.deepEqual(ours, []);
+});
+
+test("the executable has the page of the API in it", async () => {
+  await using server = await startServer({ program: binary.path });
+  const page = await fetch(`${server.url}/docs`);
+  assert.match(await page.text(), /swagger-ui/);
+  for (const name of docsFiles) {
+    const response = await fetch(`${server.url}/docs/${name}`);
+    assert.equal(response.status, 200, name);
+    assert.ok((await response.arrayBuffer()).byteLength > 0, name);
+  }
+});

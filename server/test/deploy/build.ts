@@ -1,0 +1,38 @@
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { type TemporaryDirectory, temporaryDirectory } from "../support/temporary-directory.ts";
+
+/** The repository. */
+export const root = fileURLToPath(new URL("../../..", import.meta.url));
+
+const execute = promisify(execFile);
+
+/** One executable, built from the sources, in a folder in which there is nothing else. */
+export interface Binary extends AsyncDisposable {
+  readonly path: string;
+  /** Runs a command in `cwd` without any environment, and gives what it printed; rejects on failure. */
+  run(args: readonly string[], cwd: string): Promise<string>;
+}
+
+/** Builds it as `npm run build:binary` does; `await using` removes it. */
+export async function buildBinary(): Promise<Binary> {
+  const folder: TemporaryDirectory = temporaryDirectory();
+  const path = join(folder.path, "antechamber");
+  try {
+    const build = ["run", "--silent", "build:binary", "--", "--outfile", path];
+    await execute("npm", build, { cwd: root });
+  } catch (error) {
+    folder.remove();
+    throw error;
+  }
+  return {
+    path,
+    async run(args, cwd) {
+      const { stdout } = await execute(path, args, { cwd, env: {} });
+      return stdout;
+    },
+    [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
+  };
+}
