@@ -1,0 +1,41 @@
+#!/bin/sh
+# Starts a node whose address changes from start to start, as that of a pod does. Nodes know each other by
+# address: when many restart at once, each has to be told anew where the others are.
+#
+#   NODE_ADDRESS   the address of this node
+#   NODE_NAME      the name by which clients find it
+#   PEERS          the names of all nodes
+#   CONFIG         the file for redis-server; /etc/redis/redis.conf by default
+set -eu
+port=${PORT:-6379}
+auth=${REDIS_AUTH_FILE:-/run/secrets/redis-auth.conf}
+if [ -r "$auth" ]; then
+  REDISCLI_AUTH=$(sed -n 's/^requirepass //p' "$auth")
+  export REDISCLI_AUTH
+fi
+
+ask() { redis-cli -h "$NODE_ADDRESS" -p "$port" "$@" 2>/dev/null; }
+
+# A node that has never been in a cluster waits to be asked into one (form-cluster.sh).
+introduce() {
+  until [ "$(ask ping)" = PONG ]; do sleep 0.5; done
+  tries=0
+  while [ "$tries" -lt 60 ]; do
+    case $(ask cluster info) in
+      *cluster_known_nodes:1[!0-9]*) return 0 ;;
+      *cluster_state:ok*) [ "$tries" -eq 0 ] || return 0 ;;
+    esac
+    for peer in $PEERS; do
+      ip=$(getent ahostsv4 "$peer" | awk 'NR == 1 { print $1 }')
+      [ -z "$ip" ] || [ "$ip" = "$NODE_ADDRESS" ] || ask cluster meet "$ip" "$port" >/dev/null || true
+    done
+    tries=$((tries + 1))
+    sleep 5
+  done
+}
+
+introduce &
+exec redis-server "${CONFIG:-/etc/redis/redis.conf}" \
+  --cluster-announce-ip "$NODE_ADDRESS" \
+  --cluster-announce-hostname "$NODE_NAME" \
+  --cluster-preferred-endpoint-type hostname

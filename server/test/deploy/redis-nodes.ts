@@ -1,0 +1,146 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
+import { once } from "node:events";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
+import { root } from "./build.ts";
+
+/*
+ * Nodes as they are deployed: `deploy/redis/redis.conf` and the scripts beside it, with other paths and
+ * ports. Each has an address of its own on the loopback device, as each has in a network of containers.
+ */
+
+const execute = promisify(execFile);
+const folderOfScripts = join(root, "deploy/redis");
+
+export const PASSWORD = "correct-horse-battery-staple";
+
+/** What the nodes of one cluster share. */
+export interface Site {
+  /** Below it each node has a folder. */
+  readonly folder: string;
+  readonly port: number;
+  readonly authFile: string;
+}
+
+/** Finds a port that is free on all `addresses`, the one of the bus too, and writes the password. */
+export async function prepareSite(folder: string, addresses: readonly string[]): Promise<Site> {
+  const authFile = join(folder, "redis-auth.conf");
+  writeFileSync(authFile, `requirepass ${PASSWORD}\nmasterauth ${PASSWORD}\n`, { mode: 0o600 });
+  for (;;) {
+    const port = randomInt(12_000, 22_000);
+    const listens = addresses.flatMap((host) => [isFree(host, port), isFree(host, port + 10_000)]);
+    if ((await Promise.all(listens)).every(Boolean)) return { folder, port, authFile };
+  }
+}
+
+async function isFree(host: string, port: number): Promise<boolean> {
+  const server = createServer();
+  try {
+    await once(server.listen(port, host), "listening");
+    server.close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The mounted configuration, with what containers have to themselves put apart. */
+function configOf({ folder, port, authFile }: Site, name: string, address: string): string {
+  const data = join(folder, name);
+  mkdirSync(data, { recursive: true });
+  const text = readFileSync(join(folderOfScripts, "redis.conf"), "utf8");
+  const replacements = [
+    ["include /run/secrets/redis-auth.conf", `include ${authFile}`],
+    ["port 6379", `port ${port}`],
+    ["dir /data", `dir ${data}`],
+  ] as const;
+  const own = replacements.reduce((before, [from, to]) => {
+    if (!before.includes(`\n${from}\n`)) throw new Error(`redis.conf does not say: ${from}`);
+    return before.replace(from, to);
+  }, text);
+  const file = join(data, "redis.conf");
+  writeFileSync(file, `${own}\nbind ${address}\n`);
+  return file;
+}
+
+/** Processes that end with the test. */
+export interface Nodes extends AsyncDisposable {
+  /** Everything that they have printed. */
+  output(): string;
+}
+
+/** Starts nodes as the pods do, each at its address; they are not awaited. */
+export function startNodes(site: Site, addresses: readonly string[]): Nodes {
+  let output = "";
+  const children = addresses.map((address, i) => {
+    const child = spawn("sh", [join(folderOfScripts, "start-node.sh")], {
+      env: {
+        ...process.env,
+        NODE_ADDRESS: address,
+        NODE_NAME: `redis-${i}.redis`,
+        PEERS: addresses.join(" "),
+        PORT: String(site.port),
+        CONFIG: configOf(site, `redis-${i}`, address),
+        REDIS_AUTH_FILE: site.authFile,
+      },
+      stdio: ["ignore", "pipe", "pipe"],
+      // With the process that introduces the node to the others.
+      detached: true,
+    });
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8").on("data", (text: string) => {
+        output += text;
+      });
+    }
+    return child;
+  });
+  return {
+    output: () => output,
+    async [Symbol.asyncDispose]() {
+      await Promise.all(children.map(end));
+    },
+  };
+}
+
+/** Lets Redis write what it has, as a pod that is deleted does. */
+async function end(child: ChildProcess): Promise<void> {
+  const closed = once(child, "close");
+  if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, "SIGTERM");
+  await closed;
+}
+
+/** Runs the script that makes one cluster of them, and gives what it said. */
+export async function formCluster(site: Site, addresses: readonly string[]): Promise<string> {
+  const nodes = addresses.map((address) => `${address}:${site.port}`);
+  const env = { ...process.env, REDIS_AUTH_FILE: site.authFile };
+  const { stderr } = await execute("sh", [join(folderOfScripts, "form-cluster.sh"), ...nodes], {
+    env,
+    timeout: 60_000,
+  });
+  return stderr;
+}
+
+/** One command to one node. */
+export async function ask(site: Site, address: string, ...words: string[]): Promise<string> {
+  const env = { ...process.env, REDISCLI_AUTH: PASSWORD };
+  const args = ["-h", address, "-p", String(site.port), ...words];
+  const { stdout } = await execute("redis-cli", args, { env, timeout: 5000 });
+  return stdout.trim();
+}
+
+/** Asks until `isRight` of the answer, for at most 30 s. */
+export async function askUntil(
+  isRight: (answer: string) => boolean,
+  ...question: Parameters<typeof ask>
+): Promise<void> {
+  const until = performance.now() + 30_000;
+  for (let answer = ""; ; await delay(100)) {
+    answer = await ask(...question).catch(String);
+    if (isRight(answer)) return;
+    if (performance.now() > until) throw new Error(answer);
+  }
+}

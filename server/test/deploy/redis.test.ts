@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import {
+  ask,
+  askUntil,
+  formCluster,
+  PASSWORD,
+  prepareSite,
+  type Site,
+  startNodes,
+} from "./redis-nodes.ts";
+
+const addresses = [1, 2, 3, 4, 5, 6].map((last) => `127.0.77.${last}`);
+/** Where the same nodes are after a restart of everything. */
+const others = addresses.map((address) => address.replace(".77.", ".78."));
+
+test("the nodes make one cluster, and are one again at other addresses, with what they held", async () => {
+  await using folder = temporaryDirectory();
+  const site = await prepareSite(folder.path, [...addresses, ...others]);
+  {
+    await using nodes = startNodes(site, addresses);
+    const said = await formCluster(site, addresses);
+    assert.match(said, /every slot is served/, nodes.output());
+    assert.match(await formCluster(site, addresses), /in a cluster already/);
+
+    const [first = ""] = addresses;
+    await askUntil((text) => text.match(/slave/g)?.length === 3, site, first, "cluster", "nodes");
+    const settings = await ask(site, first, "config", "get", "appendfsync", "maxmemory-policy");
+    assert.match(settings, /always\n.*\n?noeviction/);
+    assert.equal(await onOwner(site, addresses, "set", "a-key", "kept"), "OK");
+  }
+  await using nodes = startNodes(site, others);
+  for (const address of others) {
+    const isWhole = (text: string) =>
+      text.includes("cluster_state:ok") && text.includes("cluster_known_nodes:6");
+    await askUntil(isWhole, site, address, "cluster", "info").catch((error: unknown) => {
+      throw new Error(`${address}: ${String(error)}\n${nodes.output()}`);
+    });
+  }
+  assert.equal(await onOwner(site, others, "get", "a-key"), "kept");
+});
+
+test("a node asks for its password", async () => {
+  await using folder = temporaryDirectory();
+  const [address = ""] = addresses;
+  const site = await prepareSite(folder.path, [address]);
+  await using nodes = startNodes(site, [address]);
+  await askUntil((answer) => answer === "PONG", site, address, "ping");
+  const refused = await ask(site, address, "--no-auth-warning", "--pass", "wrong", "ping");
+  assert.match(refused, /WRONGPASS|NOAUTH|AUTH failed/, nodes.output());
+  assert.ok(!nodes.output().includes(PASSWORD));
+});
+
+/** The answer of that node whose the key is. */
+async function onOwner(site: Site, nodes: readonly string[], ...words: string[]): Promise<string> {
+  const answers = await Promise.all(nodes.map((address) => ask(site, address, ...words)));
+  const [answer, ...more] = answers.filter((text) => !text.startsWith("MOVED"));
+  assert.deepEqual(more, [], answers.join("\n"));
+  return answer ?? answers.join("\n");
+}
