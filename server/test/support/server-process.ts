@@ -78,7 +78,7 @@ export function spawnServer(options: ServerProcessOptions = {}): ServerProcess {
   const own = options.dataDir === undefined ? temporaryDirectory() : undefined;
   const dataDir = options.dataDir ?? (own as TemporaryDirectory).path;
   const program = options.program ?? launcher;
-  const [first = program, ...rest] = [...(options.wrapper ?? []), program];
+  const [first, ...rest] = [...(options.wrapper ?? []), program];
   const child = spawn(first, [...rest, "serve", ...(options.args ?? [])], {
     cwd: dataDir,
     env: environment(dataDir, options),
