@@ -48,7 +48,7 @@ function recordRequests(auth: Auth): Json {
     description:
       "Adds requests that were made in the session to its timeline, with the identity that it has at this moment. It is a use of the session. The records are stored within 100 ms, or, with `durable` or an `Idempotency-Key`, before the answer. All are recorded, or, where one of them is refused, none. With keys: for the roles `customer`, `agent` and `administrator`.",
     parameters: [
-      ...["durable", "X-Request-Id"].map((name) => ref("parameters", name)),
+      ...["sessionId", "durable", "X-Request-Id"].map((name) => ref("parameters", name)),
       idempotencyKey,
     ],
     requestBody: records,
@@ -70,7 +70,10 @@ function readTimeline(auth: Auth): Json {
     summary: "Read the timeline of a session",
     description:
       "What happened in the session, in order: the requests that were recorded, each with the identity of its moment, and between them the moments of the session's own life. Follow `next` until it is `null`. Timelines of sessions that ended or expired stay readable for the retention. Reading is no use of the session. A request that names a customer reads the sessions of that customer and of nobody.",
-    parameters: [...["after", "limit"].map((name) => ref("parameters", name)), ...sessionHeaders],
+    parameters: [
+      ...["sessionId", "after", "limit"].map((name) => ref("parameters", name)),
+      ...sessionHeaders,
+    ],
     responses: {
       200: success("A page of the timeline.", "Timeline", timelineExample),
       ...refusals(codes),
@@ -82,7 +85,6 @@ function readTimeline(auth: Auth): Json {
 export function requestPaths(auth: Auth): Json {
   return {
     "/sessions/{sessionId}/requests": {
-      parameters: [ref("parameters", "sessionId")],
       post: recordRequests(auth),
       get: readTimeline(auth),
     },

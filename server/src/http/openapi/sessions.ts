@@ -12,6 +12,9 @@ function everywhere(auth: Auth): Code[] {
   return ["invalid-request", "too-many-requests", "unavailable", ...(auth === "key" ? ofKeys : [])];
 }
 
+/** In each operation, not in its path: Swagger UI shows those of the path for some and not for others. */
+const oneSession: readonly Json[] = [ref("parameters", "sessionId"), ...sessionHeaders];
+
 const answerHeaders = describeHeaders(apiFields);
 const locatedHeaders = describeHeaders(apiFields, { "content-location": "" });
 
@@ -66,7 +69,7 @@ function retrieveSession(auth: Auth): Json {
     summary: "Retrieving Session Info",
     description:
       "Answers with the session, or with a new one where the caller has none of this id: keep the `sessionId` that comes back. A new session takes its ids from the headers; those of an existing session are never changed here.",
-    parameters: sessionHeaders,
+    parameters: oneSession,
     responses: {
       200: success("The session of this id, or a new one.", locatedHeaders),
       ...refusals(everywhere(auth)),
@@ -80,7 +83,7 @@ function headSession(auth: Auth): Json {
     operationId: "headSession",
     summary: "Ask whether a session lives",
     description: "The headers of retrieving, without a body. Never creates a session.",
-    parameters: sessionHeaders,
+    parameters: oneSession,
     responses: {
       200: { description: "It lives.", headers: locatedHeaders },
       ...refusals(["session-not-found", ...everywhere(auth)], { isHead: true }),
@@ -95,7 +98,7 @@ function updateSession(auth: Auth): Json {
     summary: "Update Session Information",
     description:
       "Associates ids with a session that exists; at least one must be given. An id, once set, stays: the same value again changes nothing and is fine, another one is refused, and then nothing of the request is applied.",
-    parameters: sessionHeaders,
+    parameters: oneSession,
     requestBody: visitBody,
     responses: {
       200: success("The session after the change.", answerHeaders),
@@ -116,7 +119,6 @@ export function sessionPaths(auth: Auth): Json {
   return {
     "/sessions/new": { put: createSession(auth) },
     "/sessions/{sessionId}": {
-      parameters: [ref("parameters", "sessionId")],
       get: retrieveSession(auth),
       head: headSession(auth),
       post: updateSession(auth),
