@@ -84,9 +84,15 @@ interface Call extends CallOptions {
   readonly keepalive?: boolean | undefined;
 }
 
+function withoutSlash(url: string): string {
+  let end = url.length;
+  while (url[end - 1] === "/") end--;
+  return url.slice(0, end);
+}
+
 /** The calls to the service at one address. */
 export function createTransport(options: TransportOptions): Transport {
-  const base = String(options.url).replace(/\/+$/, "");
+  const base = withoutSlash(String(options.url));
   const { key, timeout = 10_000, attempts = 3 } = options;
   const doFetch: Fetch = options.fetch ?? ((input, init) => fetch(input, init));
 

@@ -21,7 +21,7 @@ export class ConfigError extends Error {
 
 /** `text` with the user and password of every URL in it replaced by `***`. */
 export function masked(text: string): string {
-  return text.replaceAll(/([a-z][a-z\d+.-]*:\/\/)[^/?#\s]*@/gi, "$1***@");
+  return text.replaceAll(/([a-z][a-z\d+.-]{0,30}:\/\/)[^/?#\s]*@/gi, "$1***@");
 }
 
 /** " (did you mean X?)" when one of `known` is close to `name`, else nothing. */

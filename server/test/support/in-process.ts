@@ -4,6 +4,7 @@ import type { Principal } from "../../src/session/access.ts";
 import { start } from "../../src/start.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import type { Key } from "../../src/store/store.ts";
+import { assertDiscreet } from "./discreet.ts";
 import { DAY, MINUTE, SECOND } from "./sessions.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
@@ -70,6 +71,7 @@ export async function serve(options: TestServerOptions = {}): Promise<TestServer
     async [Symbol.asyncDispose]() {
       await running.close();
       directory.remove();
+      assertDiscreet(log);
     },
   };
 }

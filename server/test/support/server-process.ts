@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { assertDiscreet } from "./discreet.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "./temporary-directory.ts";
 
 /** How a process ended: `code` is `null` when `signal` ended it. */
@@ -118,6 +119,7 @@ export function spawnServer(options: ServerProcessOptions = {}): ServerProcess {
     end,
     async [Symbol.asyncDispose]() {
       await end();
+      assertDiscreet(stderr());
     },
   };
 }

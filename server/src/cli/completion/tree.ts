@@ -57,7 +57,7 @@ function flagOf(option: Option): Flag[] {
   if (!option.long) return [];
   // The part in brackets, on defaults and variables, is too long for a menu.
   const description = option.description.replace(/ \(env: .*$/, "");
-  const placeholder = /<([^>]+)>/.exec(option.flags)?.[1];
+  const placeholder = /<([^<>]+)>/.exec(option.flags)?.[1];
   const value = placeholder === undefined ? undefined : kindOf(placeholder, option.argChoices);
   return [{ long: option.long, description, value }];
 }

@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createApi, sessionOf } from "../support/api.ts";
+import { assertDiscreet } from "../support/discreet.ts";
+import { keyFor, serve } from "../support/in-process.ts";
+import { post, requestsOf, visit } from "../support/records.ts";
+
+/*
+ * Every server of every test is held to `assertDiscreet` when it ends (test/support/discreet.ts). Here:
+ * that it would notice, and what the tests of single operations leave out.
+ */
+
+test("a session id, a key and a token in a log line are noticed, hashes and request ids are not", async () => {
+  await using server = await serve();
+  const api = createApi(server.url);
+  const { sessionId } = sessionOf(await api.create());
+  await api.retrieve(sessionId);
+  for (const secret of [sessionId, keyFor({}).bearer, keyFor({}).bearer.slice(7)]) {
+    assert.throws(() => assertDiscreet(`{"level":30}\n{"msg":"asked with ${secret}"}\n`));
+    assert.throws(() => assertDiscreet(`{"path":"/sessions/${secret}/requests"}`));
+  }
+  assert.throws(() => assertDiscreet("token eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln"));
+  assert.ok(server.log().includes('"session"'));
+  assertDiscreet(server.log());
+});
+
+test("no operation and no refusal brings an id of a caller into the log, however it comes", async () => {
+  const mark = "SecretOfTheCaller";
+  const key = keyFor({ role: "administrator" });
+  await using local = await serve();
+  await using keyed = await serve({ config: { auth: "key" }, keys: [key.key] });
+  for (const server of [local, keyed]) {
+    const api = createApi(server.url, { authorization: key.bearer });
+    const headers = { gkc_customerId: mark, gkc_agentId: mark };
+    const { sessionId } = sessionOf(await api.create({ headers, json: { visitId: mark } }));
+    const cookie = { cookie: `sessionId=${sessionId}; other=${mark}` };
+    const sent = {
+      ...{ "x-forwarded-uri": `/${mark}?sessionId=${sessionId}`, "x-forwarded-method": mark },
+      ...{ "x-forwarded-host": mark, "x-forwarded-for": mark, forwarded: `for=${mark}` },
+      ...{ "idempotency-key": mark, "x-request-id": `${mark} is none`, referer: mark },
+      ...{ "user-agent": mark, origin: `https://${mark}.example`, ...cookie, ...headers },
+    };
+    const paths = [`/sessions/${sessionId}`, requestsOf(sessionId), "/sessions/new", `/${mark}`];
+    const others = ["/forward-auth", `/forward-auth/${mark}`, `/docs/${mark}`, "/metrics"];
+    const queries = ["", `?sessionId=${sessionId}&after=${mark}&limit=${mark}&durable=${mark}`];
+    const bodies = [{}, { body: `{"visitId":"${mark}` }, { json: { visitId: [mark] } }];
+    for (const target of [...paths, ...others].flatMap((path) =>
+      queries.map((query) => path + query),
+    )) {
+      for (const method of ["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "PATCH"]) {
+        const hasBody = method === "PUT" || method === "POST";
+        for (const body of hasBody ? bodies : [{}]) {
+          await api.call(method, target, { headers: sent, ...body });
+        }
+      }
+    }
+    await post(api, sessionId, { ...visit(`/${mark}`), service: mark, attributes: { a: mark } });
+    const log = server.log();
+    assert.ok(log.split("\n").length > 100, "every request has a line");
+    const told = log.split("\n").find((line) => line.includes(mark));
+    assert.equal(told, undefined);
+    assertDiscreet(log);
+  }
+});

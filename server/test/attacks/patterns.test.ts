@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../../../", import.meta.url));
+const folders = ["server/src", "client/src", "examples/help-centre"];
+
+/** As much as a header, a path or a body may have. */
+const LENGTH = 16 * 1024;
+/** Milliseconds. */
+const LIMIT = 10;
+
+interface Pattern {
+  readonly file: string;
+  readonly pattern: RegExp;
+}
+
+/** Every regular expression in the sources. */
+const patterns: Pattern[] = folders
+  .flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((name) =>
+      join(folder, name),
+    ),
+  )
+  .filter((file) => /\.m?[jt]s$/.test(file) && !/node_modules|\.test\.ts$/.test(file))
+  .flatMap(patternsOf);
+
+function patternsOf(file: string): Pattern[] {
+  const code = readFileSync(join(root, file), "utf8").replaceAll(/^\s*(?:\/\/|\*|\/\*).*$/gm, "");
+  const literals =
+    /(?<=[=(,:!&|?{};[]\s*|return\s+|^\s*)\/((?:[^/\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+)\/([dgimsuvy]*)/gm;
+  return [...code.matchAll(literals)].map(([, source = "", flags = ""]) => ({
+    file,
+    pattern: new RegExp(source, flags.replaceAll(/[gy]/g, "")),
+  }));
+}
+
+/** What a pattern is about, and what most are about: repeated, one of it makes slow ones slow. */
+function pumpsOf({ source }: RegExp): string[] {
+  const literals = [...source.replaceAll(/\\[dwsDWSbBpP](?:\{[^}]*\})?/g, " ")];
+  const usual = ["a", "0", " ", "\t", "-", ".", ",", ";", ":", "/", "=", '"', "[", "%41", "\u00e9"];
+  const single = [...new Set([...literals, ...usual])];
+  const pairs = [
+    " ,",
+    "a.",
+    "0.",
+    '="',
+    ",a",
+    "; ",
+    "a=",
+    "[:",
+    ":0",
+    "//",
+    "a-",
+    "%4",
+    '""',
+    "a ",
+  ];
+  return [...single, ...pairs];
+}
+
+/** Milliseconds; once more where the machine may have been busy. */
+function fastest(pattern: RegExp, text: string): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (let attempt = 0; attempt < 3 && least >= LIMIT; attempt++) {
+    const startedAt = performance.now();
+    pattern.exec(text);
+    least = Math.min(least, performance.now() - startedAt);
+  }
+  return least;
+}
+
+test("the patterns of the sources are found", () => {
+  assert.ok(patterns.length > 40, `${patterns.length} are`);
+  for (const name of ["idempotency", "client-address", "values", "authenticate", "session-ids"]) {
+    assert.ok(
+      patterns.some(({ file }) => file.includes(name)),
+      name,
+    );
+  }
+});
+
+test("a slow pattern would be found", () => {
+  assert.ok(pumpsOf(/^(a+)+$/).some((pump) => fastest(/^(a+)+$/, `${pump.repeat(22)}!`) > LIMIT));
+});
+
+/** What a text begins with decides which part of a pattern comes to the repetition. */
+const starts = ["", "Bearer ", "for=", '"', "/", "http://", "[", "a=", "1"];
+const ends = ["", "\u0000", "!"];
+
+/** A text that takes the pattern too long, if there is one. */
+function slowest({ file, pattern }: Pattern): string | undefined {
+  for (const pump of pumpsOf(pattern)) {
+    const repeated = pump.repeat(LENGTH / pump.length);
+    for (const text of starts.flatMap((start) => ends.map((end) => start + repeated + end))) {
+      const taken = fastest(pattern, text);
+      if (taken < LIMIT) continue;
+      return `${file}: ${pattern} takes ${taken.toFixed(0)} ms for ${text.slice(0, 20)}…`;
+    }
+  }
+  return undefined;
+}
+
+test(`no text of ${LENGTH} characters takes any pattern ${LIMIT} ms`, () => {
+  assert.deepEqual(patterns.map(slowest).filter(Boolean), []);
+});

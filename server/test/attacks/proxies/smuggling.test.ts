@@ -1,0 +1,134 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { malformed } from "../../faults/junk.ts";
+import { sendRaw } from "../../faults/raw-connection.ts";
+import { nginx } from "../../proxies/programs.ts";
+import { startProxy } from "../../proxies/proxy-process.ts";
+import { createApi, sessionOf } from "../../support/api.ts";
+import { type ServerProcess, startServer } from "../../support/server-process.ts";
+
+/*
+ * Requests whose end nginx could see in one place and the server in another, so that the rest of one
+ * would be the beginning of the next, which is somebody else's. nginx stands in front of the API here
+ * with kept connections, as one would have it. What is malformed without a proxy: test/faults/.
+ */
+
+/** A server, and nginx before it. */
+interface Pair extends AsyncDisposable {
+  readonly server: ServerProcess;
+  /** nginx's. */
+  readonly url: string;
+}
+
+async function startPair(runtime: "bun" | "node"): Promise<Pair> {
+  await using started = new AsyncDisposableStack();
+  const env = { ANTECHAMBER_ACCESS_LOG: "all" };
+  const server = started.use(await startServer({ runtime, env }));
+  const port = Number(new URL(server.url).port);
+  const ports = { antechamber: port, application: port };
+  const proxy = started.use(
+    await startProxy(nginx, ports, (text) =>
+      text.replace(/location \/ \{[\s\S]*?\n {4}\}\n/, toTheApi),
+    ),
+  );
+  const all = started.move();
+  return {
+    server,
+    url: `http://127.0.0.1:${proxy.port}`,
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
+  };
+}
+
+const toTheApi = `location / {
+        proxy_pass http://antechamber;
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+        proxy_set_header Host 127.0.0.1;
+        proxy_next_upstream off;
+    }
+`;
+
+/** What is smuggled: it would show in the log and in the metrics, as nobody else asks this. */
+const hidden = "DELETE /smuggled HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Request-Id: smuggled\r\n\r\n";
+const head = "PUT /sessions/new HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n";
+const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
+const chunks = `0\r\n\r\n${hidden}`;
+
+const ambiguous: Readonly<Record<string, string>> = {
+  "a length and chunks": `${head}Content-Length: ${chunks.length}\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}`,
+  "chunks and a length": `${head}Transfer-Encoding: chunked\r\nContent-Length: ${chunks.length}\r\n\r\n${chunks}`,
+  "a short length and chunks": `${head}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n${chunk(hidden)}0\r\n\r\n`,
+  "two lengths": `${head}Content-Length: ${hidden.length}\r\nContent-Length: 0\r\n\r\n${hidden}`,
+  "two lengths in one": `${head}Content-Length: 0, ${hidden.length}\r\n\r\n${hidden}`,
+  "a length with a sign": `${head}Content-Length: +${hidden.length}\r\n\r\n${hidden}`,
+  "a length in hexadecimal": `${head}Content-Length: 0x${hidden.length.toString(16)}\r\n\r\n${hidden}`,
+  "a length after a space": `${head}Content-Length : ${hidden.length}\r\n\r\n${hidden}`,
+  "a coding after a space": `${head}Transfer-Encoding : chunked\r\nContent-Length: ${chunks.length}\r\n\r\n${chunks}`,
+  "a coding after a tab": `${head}Transfer-Encoding:\tchunked\r\nContent-Length: ${chunks.length}\r\n\r\n${chunks}`,
+  "a coding after a vertical tab": `${head}Transfer-Encoding: \x0bchunked\r\nContent-Length: ${chunks.length}\r\n\r\n${chunks}`,
+  "a coding in quotes": `${head}Transfer-Encoding: "chunked"\r\nContent-Length: ${chunks.length}\r\n\r\n${chunks}`,
+  "an unknown coding": `${head}Transfer-Encoding: xchunked\r\nContent-Length: ${chunks.length}\r\n\r\n${chunks}`,
+  "two codings": `${head}Transfer-Encoding: chunked, identity\r\nContent-Length: ${chunks.length}\r\n\r\n${chunks}`,
+  "a coding twice": `${head}Transfer-Encoding: chunked\r\nTransfer-Encoding: cow\r\nContent-Length: ${chunks.length}\r\n\r\n${chunks}`,
+  "a folded coding": `${head}Transfer-Encoding:\r\n chunked\r\nContent-Length: ${chunks.length}\r\n\r\n${chunks}`,
+  "a coding after a line feed": `${head}X: y\nTransfer-Encoding: chunked\r\nContent-Length: ${chunks.length}\r\n\r\n${chunks}`,
+  "a coding in another header": `${head}X: y\rTransfer-Encoding: chunked\r\nContent-Length: ${chunks.length}\r\n\r\n${chunks}`,
+  "a name with an underscore": `${head}Content_Length: 0\r\nContent-Length: ${hidden.length}\r\n\r\n${hidden}`,
+  "HTTP/1.0 with chunks": `${head.replace("HTTP/1.1", "HTTP/1.0")}Transfer-Encoding: chunked\r\nContent-Length: ${chunks.length}\r\n\r\n${chunks}`,
+  "a chunk's size with a sign": `${head}Transfer-Encoding: chunked\r\n\r\n+0\r\n\r\n${hidden}`,
+  "a chunk's size beyond 64 bits": `${head}Transfer-Encoding: chunked\r\n\r\n10000000000000000\r\n\r\n${hidden}`,
+  "a chunk's extension with a line feed": `${head}Transfer-Encoding: chunked\r\n\r\n2;x\n{}\r\n0\r\n\r\n${hidden}`,
+  "a trailer with a length": `${head}Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 5\r\n\r\n`,
+  "a body on a GET": `GET /sessions/x HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: ${hidden.length}\r\n\r\n${hidden}`,
+  "chunks on a GET": `GET /sessions/x HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n${chunk(hidden)}0\r\n\r\n`,
+  "a body on a HEAD": `HEAD /sessions/x HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: ${hidden.length}\r\n\r\n${hidden}`,
+  "a wish to upgrade": `GET /sessions/x HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\nContent-Length: ${hidden.length}\r\n\r\n${hidden}`,
+  "a length that Connection names": `${head}Connection: Content-Length\r\nContent-Length: ${hidden.length}\r\n\r\n${hidden}`,
+  "an expectation": `${head}Expect: 100-continue\r\nContent-Length: ${hidden.length}\r\n\r\n${hidden}`,
+};
+
+/** What came of sending bytes: the statuses that the client was told, and the server's log. */
+async function outcome({ server, url }: Pair, bytes: string) {
+  const before = server.stderr().length;
+  const { received } = await sendRaw(url, [bytes], { patience: 150 });
+  // Whoever asks next on the kept connections gets their own answer.
+  for (let i = 0; i < 3; i++) {
+    const session = sessionOf(
+      await createApi(url).create({ headers: { "gkc-customerId": "next" } }),
+    );
+    assert.equal(session.customerId, "next");
+  }
+  // One after the other, without a line's end between them.
+  const answers = [...received.matchAll(/HTTP\/1\.[01] (\d{3}) /g)];
+  return {
+    statuses: answers.map(([, status]) => Number(status)),
+    log: server.stderr().slice(before),
+  };
+}
+
+function assertNoDefect(what: string, statuses: readonly number[]): void {
+  const defects = statuses.filter((status) => status >= 500 && ![501, 505].includes(status));
+  assert.deepEqual(defects, [], what);
+}
+
+for (const runtime of ["bun", "node"] as const) {
+  test(`behind nginx nothing is smuggled in a request that could end in two places (${runtime})`, async () => {
+    await using pair = await startPair(runtime);
+    for (const [what, bytes] of Object.entries(ambiguous)) {
+      const { statuses, log } = await outcome(pair, bytes);
+      // A request that ends there for nginx too is followed by another of the client, which is answered.
+      const smuggled = log.includes('"method":"DELETE"') && statuses.length < 2;
+      assert.ok(!smuggled, `${what}: ${statuses.join()}\n${log}`);
+      assertNoDefect(what, statuses);
+    }
+  });
+
+  test(`behind nginx what is malformed harms nobody either (${runtime})`, async () => {
+    await using pair = await startPair(runtime);
+    await Promise.all(
+      Object.entries(malformed).map(async ([what, bytes]) => {
+        assertNoDefect(what, (await outcome(pair, bytes)).statuses);
+      }),
+    );
+  });
+}

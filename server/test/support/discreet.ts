@@ -1,0 +1,18 @@
+import assert from "node:assert/strict";
+
+/*
+ * No log line has a session id, a key or a token (contract, section 3). Every server that a test starts
+ * is held to it when it ends: so the whole suite is searched, whatever it asks.
+ */
+
+/** 40 characters as ids have them, and none before or after. Hashes in the log are shorter. */
+const SESSION_ID = /(?<![\w-])[\w-]{40}(?![\w-])/;
+const CREDENTIALS = /\bak_[\w-]{20}|\bBearer [\w.~+/-]|\beyJ[\w-]{10,}\./;
+
+/** Fails when the log of a server tells a secret. */
+export function assertDiscreet(log: string): void {
+  for (const line of log.split("\n")) {
+    assert.doesNotMatch(line, SESSION_ID, "a log line has what looks like a session id");
+    assert.doesNotMatch(line, CREDENTIALS, "a log line has what looks like a credential");
+  }
+}
