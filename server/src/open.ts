@@ -1,3 +1,4 @@
+import { withCeiling } from "./ceiling.ts";
 import { type Clock, createClock, type TimeSource } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import { createBunMac } from "./mac-bun.ts";
@@ -36,12 +37,18 @@ export async function open(config: Config, time: TimeSource, events: OpenEvents)
     const clock = createClock(time, await store.floor());
     const createMac = "Bun" in globalThis ? createBunMac : undefined;
     const ids = createIdIssuer(await store.secrets(), createMac);
-    const service = createService({ store, ids, clock, lifetimes, events });
+    const service = createService({ store: limited(store, config), ids, clock, lifetimes, events });
     return { store, clock, ids, service, lifetimes };
   } catch (error) {
     await store.close();
     throw error;
   }
+}
+
+function limited(store: SessionStore, { maxSessionsPerCustomer, lifetimes }: Config): SessionStore {
+  if (maxSessionsPerCustomer === 0) return store;
+  const longestLife = Math.max(lifetimes.anonymous.total, lifetimes.recognized.total);
+  return withCeiling(store, { sessions: maxSessionsPerCustomer, longestLife });
 }
 
 /** The store alone, also one into which another is being moved. */

@@ -19,6 +19,7 @@ const diagram: Record<string, Row> = {
   store: { holds: /^store\/[^/]+\.ts$/, may: ["session"] },
   sqlite: { holds: /^store\/sqlite\//, may: ["store", "session", "clock"] },
   service: { holds: /^service\.ts$/, may: ["session", "clock"], types: ["store"] },
+  ceiling: { holds: /^ceiling\.ts$/, may: ["session"], types: ["store"] },
   config: { holds: /^config\//, may: ["addresses"], types: ["session", "limits"] },
   control: { holds: /^control\//, may: ["service", "session", "clock"], types: ["store"] },
   http: {
@@ -28,7 +29,7 @@ const diagram: Record<string, Row> = {
   },
   open: {
     holds: /^open\.ts$/,
-    may: ["service", "sqlite", "store", "session", "clock", "mac"],
+    may: ["service", "ceiling", "sqlite", "store", "session", "clock", "mac"],
     types: ["config"],
   },
   mac: { holds: /^mac-bun\.ts$/, may: [], types: ["session"] },

@@ -37,6 +37,8 @@ export interface Config {
   readonly trustedProxies: readonly AddressRange[];
   readonly perAddress: ConfiguredRates;
   readonly perCredential: ConfiguredRates;
+  /** Live sessions that a customer may have at a time; 0: any number. */
+  readonly maxSessionsPerCustomer: number;
   readonly lifetimes: Lifetimes;
   /** What `/forward-auth` does without a live session. */
   readonly forwardAuth: "create" | "required";

@@ -180,6 +180,7 @@ function configOf(values: Values): Config {
       misses: parseRate(values.missesPerCredential),
       requests: parseRate(values.requestsPerCredential),
     },
+    maxSessionsPerCustomer: values.maxSessionsPerCustomer,
     lifetimes: {
       anonymous: { idle: values.anonymousIdle, total: values.anonymousLifetime },
       recognized: { idle: values.recognizedIdle, total: values.recognizedLifetime },

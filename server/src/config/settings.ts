@@ -125,6 +125,13 @@ export const settings = {
     default: "600000/1m",
     description: "Other requests with one credential",
   },
+  maxSessionsPerCustomer: {
+    schema: values.count(0, 10_000),
+    default: "0",
+    allowed: "a whole number of 1 to 10000, or 0 for any number",
+    placeholder: "number",
+    description: "Live sessions that a customer may have at a time; one more is answered with 429",
+  },
   anonymousIdle: {
     ...lifetime,
     default: "30m",

@@ -58,6 +58,7 @@ test("without any settings the documented defaults apply", () => {
       misses: { count: 60_000, period: 60_000 },
       requests: { count: 600_000, period: 60_000 },
     },
+    maxSessionsPerCustomer: 0,
     lifetimes: {
       anonymous: { idle: 1_800_000, total: 86_400_000 },
       recognized: { idle: 1_800_000, total: 86_400_000 },

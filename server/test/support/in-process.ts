@@ -89,6 +89,7 @@ const usual: Config = {
   trustedProxies: [],
   perAddress: unlimited,
   perCredential: unlimited,
+  maxSessionsPerCustomer: 0,
   lifetimes: {
     anonymous: { idle: 30 * MINUTE, total: DAY },
     recognized: { idle: 30 * MINUTE, total: DAY },

@@ -1,0 +1,93 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Api, createApi, problemOf, sessionOf } from "../support/api.ts";
+import { serve, type TestServer } from "../support/in-process.ts";
+import { MINUTE } from "../support/sessions.ts";
+
+const ceiling = (maxSessionsPerCustomer: number) =>
+  serve({ config: { maxSessionsPerCustomer }, frozen: true });
+const as = (customerId: string) => ({ headers: { gkc_customerId: customerId } });
+
+/** Ends a session by letting it expire is the one way that callers have everywhere. */
+function expireAll(server: TestServer): void {
+  server.pass(31 * MINUTE);
+}
+
+async function createMany(api: Api, count: number, customerId = "c"): Promise<string[]> {
+  const ids: string[] = [];
+  for (let i = 0; i < count; i++) {
+    ids.push(sessionOf(await api.create(as(customerId))).sessionId);
+  }
+  return ids;
+}
+
+test("a customer gets as many live sessions as there may be, whatever way, and others theirs", async () => {
+  await using server = await ceiling(3);
+  const api = createApi(server.url);
+  const [first = ""] = await createMany(api, 3);
+  const anonymous = sessionOf(await api.create());
+  const refusals = [
+    await api.create(as("c")),
+    await api.update(anonymous.sessionId, as("c")),
+    await api.retrieve("unknown", as("c")),
+  ];
+  for (const refusal of refusals) {
+    const { detail } = problemOf(refusal, 429, "too-many-requests");
+    assert.match(detail, /The customer has 3 live sessions, and may have no more/);
+    assert.equal(refusal.headers.get("retry-after"), "60");
+    assert.equal(refusal.headers.get("ratelimit-policy"), '"sessions-per-customer";q=3');
+  }
+  assert.equal(sessionOf(await api.retrieve(anonymous.sessionId)).customerId, null);
+  // What they have stays usable.
+  assert.equal(sessionOf(await api.update(first, as("c"))).sessionId, first);
+  assert.equal(sessionOf(await api.retrieve(first, as("c"))).sessionId, first);
+  await createMany(api, 3, "other");
+  sessionOf(await api.create());
+});
+
+test("there is room again when sessions have expired, also among many that are over", async () => {
+  await using server = await ceiling(2);
+  const api = createApi(server.url);
+  for (let i = 0; i < 4; i++) {
+    await createMany(api, 2);
+    problemOf(await api.create(as("c")), 429, "too-many-requests");
+    expireAll(server);
+  }
+  await createMany(api, 2);
+});
+
+test("of many at once no more get through than there is room for", async () => {
+  await using server = await ceiling(5);
+  const api = createApi(server.url);
+  await createMany(api, 2);
+  const answers = await Promise.all(Array.from({ length: 40 }, () => api.create(as("c"))));
+  const admitted = answers.filter(({ status }) => status === 200).length;
+  assert.ok(admitted <= 3, `${admitted} got through`);
+  for (const answer of answers.filter(({ status }) => status !== 200)) {
+    problemOf(answer, 429, "too-many-requests");
+  }
+  await createMany(api, 3 - admitted);
+  problemOf(await api.create(as("c")), 429, "too-many-requests");
+});
+
+test("a repetition under its key gets its first answer, however many there are by now", async () => {
+  await using server = await ceiling(1);
+  const api = createApi(server.url);
+  const keyed = { headers: { ...as("c").headers, "idempotency-key": "once" } };
+  const first = sessionOf(await api.create(keyed));
+  assert.deepEqual(sessionOf(await api.create(keyed)), first);
+  const other = { headers: { ...as("c").headers, "idempotency-key": "twice" } };
+  problemOf(await api.create(other), 429, "too-many-requests");
+});
+
+test("other refusals come first where there is no room either", async () => {
+  await using server = await ceiling(1);
+  const api = createApi(server.url);
+  const [mine = ""] = await createMany(api, 1, "d");
+  await createMany(api, 1);
+  problemOf(await api.update(mine, as("c")), 400, "already-exists");
+  problemOf(await api.update("unknown", as("c")), 404, "session-not-found");
+  expireAll(server);
+  await createMany(api, 1);
+  problemOf(await api.update(mine, as("c")), 404, "session-not-found");
+});
