@@ -4,6 +4,7 @@ import type { Config } from "./config/config.ts";
 import { isLoopback } from "./config/values.ts";
 import { createAdmin } from "./control/admin.ts";
 import { type Control, listenControl } from "./control/server.ts";
+import { createAccess } from "./http/access.ts";
 import { createApp } from "./http/app.ts";
 import { createKeyRing } from "./http/authenticate.ts";
 import { createLimits, type Limits } from "./http/limits.ts";
@@ -17,7 +18,7 @@ import { version } from "./version.ts";
 
 /** A server that runs. */
 export interface Running {
-  /** Where it answers, such as `http://127.0.0.1:8080`. */
+  /** Where it answers, such as `http://127.0.0.1:8080` or `unix:/run/antechamber/http.sock`. */
   readonly url: string;
   /** Finishes what was admitted, stores it, and lets go of everything. */
   close(): Promise<void>;
@@ -35,7 +36,7 @@ export interface StartOptions {
  * when the address cannot be listened on; nothing is left open then.
  */
 export async function start(config: Config, options: StartOptions = {}): Promise<Running> {
-  if (config.auth === "local" && !isLoopback(config.host)) {
+  if (config.auth === "local" && config.socket === undefined && !isLoopback(config.host)) {
     throw new TypeError("auth mode local serves loopback addresses alone; choose another mode");
   }
   const log = pino({ level: config.logLevel, base: null }, options.logTo ?? pino.destination(2));
@@ -68,6 +69,7 @@ async function serve(
     await store.keysUsed(uses);
     await keysChanged();
   };
+  const access = createAccess({ config, clock, log, keyRing });
   const app = createApp({
     config,
     version,
@@ -77,7 +79,7 @@ async function serve(
     metrics,
     log,
     logHash: createLogHash(await store.secrets()),
-    authenticateKey: keyRing.authenticate,
+    authenticate: access.authenticate,
     limits,
   });
   const control = await listenControl(
@@ -90,10 +92,14 @@ async function serve(
   });
   const answered = () => app.answered;
   const maintenance = startMaintenance({ store, clock, metrics, answered, noteKeyUses });
-  const host = config.host.includes(":") ? `[${config.host}]` : config.host;
-  const url = `http://${host}:${listener.port}`;
+  const url = urlOf(config, listener.port);
   log.info({ url, version }, "listening");
-  return { url, close: () => stop([listener, control, maintenance, store], log) };
+  return { url, close: () => stop([listener, access, control, maintenance, store], log) };
+}
+
+function urlOf({ host, socket }: Config, port: number): string {
+  if (socket !== undefined) return `unix:${socket.path}`;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 /**

@@ -63,6 +63,7 @@ const owners: Record<string, string[]> = {
   "node:sqlite": ["sqlite"],
   commander: ["cli"],
   "@clack/prompts": ["cli"],
+  jose: ["http"],
 };
 
 type Row = { holds: RegExp; may: string[]; types?: string[]; packages?: string[] };

@@ -18,7 +18,9 @@ export function addSettings(command: Command, names: readonly SettingName[]): Co
       "Settings:",
     ),
   );
-  for (const name of names) command.addOption(optionOf(name).helpGroup("Settings:"));
+  for (const name of names) {
+    if (settingOf(name).secret !== true) command.addOption(optionOf(name).helpGroup("Settings:"));
+  }
   return command;
 }
 

@@ -1,9 +1,34 @@
 import type { AddressRange } from "../addresses.ts";
 import type { Rate } from "../limits/rate.ts";
+import type { Role } from "../session/access.ts";
 import type { Lifetimes } from "../session/lifetime.ts";
 
-/** Who may call: `local` asks for no credential and stays on this machine, `key` asks for a key. */
-export type AuthMode = "local" | "key";
+/**
+ * Who may call: `local` asks for no credential and stays on this machine, `key` asks for a key, `jwt`
+ * for a token of another service, and `proxy` believes a proxy that knows its callers.
+ */
+export type AuthMode = "local" | "key" | "jwt" | "proxy";
+
+/** A Unix socket to listen on. */
+export interface SocketConfig {
+  /** Absolute. */
+  readonly path: string;
+  /** Its permission bits. */
+  readonly mode: number;
+}
+
+/** Which tokens the mode `jwt` accepts, and what it reads from them. */
+export interface TokenConfig {
+  readonly issuer: string;
+  /** A token is for one of them at least. */
+  readonly audiences: readonly string[];
+  readonly algorithms: readonly string[];
+  readonly keySetUrl: string;
+  /** The names of the claims. */
+  readonly claims: { readonly role: string; readonly customerId: string; readonly agentId: string };
+  /** Of a token without the claim; `undefined`: such a token is refused. */
+  readonly defaultRole: Role | undefined;
+}
 
 /** The least severe lines that reach the log. */
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" | "silent";
@@ -30,10 +55,16 @@ export interface Config {
   readonly dataDir: string;
   /** Beside the root, which is always served. Each begins with "/" and does not end with one. */
   readonly basePaths: readonly string[];
+  /** In the place of host and port. */
+  readonly socket: SocketConfig | undefined;
   readonly auth: AuthMode;
+  /** With `auth` `jwt`. */
+  readonly tokens: TokenConfig | undefined;
+  /** What a proxy shows to be believed, with `auth` `proxy`. */
+  readonly proxySecret: string | undefined;
   /** Exact origins as browsers send them, or the one entry "*" for any. */
   readonly corsOrigins: readonly string[];
-  /** Whose word on the address of their clients counts. */
+  /** Whose word on the address of their clients counts; with `auth` `proxy` also on who these are. */
   readonly trustedProxies: readonly AddressRange[];
   readonly perAddress: ConfiguredRates;
   readonly perCredential: ConfiguredRates;

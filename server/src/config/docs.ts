@@ -5,7 +5,8 @@ export function settingsTable(): string {
   const rows = settingNames.map((name) => {
     const setting = settingOf(name);
     const value = setting.default === "" ? "none" : code(setting.default);
-    const names = [code(variableOf(name)), code(flagOf(name)), code(name)].join("<br>");
+    const flags = setting.secret === true ? [] : [code(flagOf(name))];
+    const names = [code(variableOf(name)), ...flags, code(name)].join("<br>");
     const allowed =
       setting.list === true ? `${setting.allowed}; several with commas` : setting.allowed;
     return `| ${names} | ${value} | ${setting.description}. | ${allowed} |`;

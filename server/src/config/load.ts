@@ -1,8 +1,9 @@
 import { resolve } from "node:path";
 import { type AddressRange, parseRange } from "../addresses.ts";
-import type { Config } from "./config.ts";
+import type { Config, SocketConfig, TokenConfig } from "./config.ts";
 import { ConfigError, type ConfigFault, masked, suggestion } from "./faults.ts";
 import { type ConfigFile, readConfigFile } from "./file.ts";
+import { faultsTogether } from "./requirements.ts";
 import {
   flagOf,
   type Setting,
@@ -12,7 +13,7 @@ import {
   type Values,
   variableOf,
 } from "./settings.ts";
-import { isLoopback, parseRate } from "./values.ts";
+import { parseRate } from "./values.ts";
 
 /** Where a configuration is read from. */
 export interface ConfigInput {
@@ -61,7 +62,7 @@ export function loadConfig({ flags, env, cwd }: ConfigInput): LoadedConfig {
     sources[name] = { kind: found.kind, from: found.from };
   }
   const found = sources as Record<SettingName, Source>;
-  faults.push(...contradictions(values as Partial<Values>, found));
+  faults.push(...faultsTogether(values as Partial<Values>, found));
   if (faults.length > 0) throw new ConfigError(faults);
   return { config: configOf(values as Values), values: values as Values, sources: found };
 }
@@ -113,14 +114,16 @@ function read(name: SettingName, found: Found, faults: ConfigFault[]): unknown {
   const setting: Setting = settingOf(name);
   const result = setting.schema.safeParse(found.raw);
   if (result.success) {
-    return setting.path === true ? resolve(found.folder, String(result.data)) : result.data;
+    if (setting.path !== true || result.data === "") return result.data;
+    return resolve(found.folder, String(result.data));
   }
   const reasons = result.error.issues
     .filter((issue) => issue.code === "custom" && issue.message !== "Invalid input")
     .map((issue) => masked(issue.message));
   const hint = hintOfLinks("", found.raw);
   const why = reasons.length === 0 ? "" : `: ${[...new Set(reasons)].join(", ")}`;
-  const what = `${shown(found.raw)} is not allowed${why}`;
+  const value = setting.secret === true ? "what it says" : shown(found.raw);
+  const what = `${value} is not allowed${why}`;
   faults.push({ from: found.from, message: `${what}; allowed is ${setting.allowed}${hint}` });
   return undefined;
 }
@@ -131,45 +134,18 @@ function shown(raw: unknown): string {
   return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }
 
-/** Values that are right each by itself and wrong together. */
-function contradictions(
-  values: Partial<Values>,
-  sources: Readonly<Record<SettingName, Source>>,
-): ConfigFault[] {
-  const faults: ConfigFault[] = [];
-  const { host, auth, anonymousLifetime, recognizedLifetime } = values;
-  if (auth === "local" && host !== undefined && !isLoopback(host)) {
-    faults.push({
-      from: `host (${sources.host.from})`,
-      message:
-        `${host} can be reached from other machines, and auth is local: everybody there would be allowed everything. ` +
-        "Set auth to key (--auth key or ANTECHAMBER_AUTH=key) and make keys with antechamber keys create, or listen on 127.0.0.1",
-    });
-  }
-  if (
-    anonymousLifetime !== undefined &&
-    recognizedLifetime !== undefined &&
-    recognizedLifetime < anonymousLifetime
-  ) {
-    faults.push({
-      from: `recognizedLifetime (${sources.recognizedLifetime.from})`,
-      message:
-        "it is shorter than anonymousLifetime: a session could expire by being recognized. " +
-        "Make it at least as long",
-    });
-  }
-  return faults;
-}
-
 function configOf(values: Values): Config {
   return {
     host: values.host,
     port: values.port,
     dataDir: values.dataDir,
     basePaths: values.basePath,
+    socket: socketOf(values),
     auth: values.auth,
-    corsOrigins: values.corsOrigins,
+    tokens: values.auth === "jwt" ? tokensOf(values) : undefined,
+    proxySecret: values.proxySecret === "" ? undefined : values.proxySecret,
     trustedProxies: values.trustedProxies.map((text) => parseRange(text) as AddressRange),
+    corsOrigins: values.corsOrigins,
     perAddress: {
       creates: parseRate(values.createsPerAddress),
       misses: parseRate(values.missesPerAddress),
@@ -197,5 +173,25 @@ function configOf(values: Values): Config {
     shutdownTimeout: values.shutdownTimeout,
     logLevel: values.logLevel,
     accessLog: values.accessLog,
+  };
+}
+
+function socketOf({ socket, socketMode }: Values): SocketConfig | undefined {
+  return socket === "" ? undefined : { path: socket, mode: Number.parseInt(socketMode, 8) };
+}
+
+function tokensOf(values: Values): TokenConfig {
+  const { jwtDefaultRole } = values;
+  return {
+    issuer: values.jwtIssuer,
+    audiences: values.jwtAudience,
+    algorithms: values.jwtAlgorithms,
+    keySetUrl: values.jwtKeySetUrl,
+    claims: {
+      role: values.jwtRoleClaim,
+      customerId: values.jwtCustomerClaim,
+      agentId: values.jwtAgentClaim,
+    },
+    defaultRole: jwtDefaultRole === "none" ? undefined : jwtDefaultRole,
   };
 }

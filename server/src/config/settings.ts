@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { AuthMode } from "./config.ts";
 import * as values from "./values.ts";
 
 /** One setting: what it is called everywhere follows from its key in `settings`. */
@@ -19,6 +20,10 @@ export interface Setting<T = unknown> {
   readonly path?: true;
   /** Milliseconds, written as text with a unit. */
   readonly duration?: true;
+  /** Shown to nobody, and no flag: all users of a machine can read those of a process. */
+  readonly secret?: true;
+  /** The one mode of access in which it has an effect. */
+  readonly auth?: AuthMode;
 }
 
 const lifetime = {
@@ -34,6 +39,8 @@ const rate = {
   placeholder: "rate",
 } as const;
 
+const token = { default: "", auth: "jwt" } as const;
+
 /** Every setting there is, once. Flags, variables, file keys and documents are made from this. */
 export const settings = {
   host: {
@@ -41,7 +48,8 @@ export const settings = {
     default: "127.0.0.1",
     allowed: "an IP address or a host name",
     placeholder: "address",
-    description: "Address to listen on; anything but a loopback address needs auth key",
+    description:
+      "Address to listen on; anything but a loopback address needs another auth than local",
   },
   port: {
     schema: values.count(0, 65_535),
@@ -49,6 +57,21 @@ export const settings = {
     allowed: "a whole number of 0 to 65535",
     placeholder: "number",
     description: "Port to listen on; 0 takes a free one and the ready line names it",
+  },
+  socket: {
+    schema: values.optionalText,
+    default: "",
+    allowed: "the path of a file, at most 100 bytes",
+    placeholder: "file",
+    path: true,
+    description: "Unix socket to listen on, in the place of host and port",
+  },
+  socketMode: {
+    schema: values.word(["0600", "0660"]),
+    default: "0600",
+    allowed: "0600 or 0660",
+    placeholder: "mode",
+    description: "Who may connect to the socket: the server's user alone, or its group too",
   },
   dataDir: {
     schema: values.text,
@@ -67,12 +90,83 @@ export const settings = {
     description: "Paths below which the API is served too, besides the root",
   },
   auth: {
-    schema: values.word(["local", "key"]),
+    schema: values.word(["local", "key", "jwt", "proxy"]),
     default: "local",
-    allowed: "local or key",
+    allowed: "local, key, jwt or proxy",
     placeholder: "mode",
     description:
-      "Who may call: local asks for no credential and listens on loopback only, key asks for a key (antechamber keys create)",
+      "Who may call: local asks for no credential and listens on loopback or a socket only, key asks for a key (antechamber keys create), jwt for a token of an issuer, proxy believes a trusted proxy",
+  },
+  jwtIssuer: {
+    ...token,
+    schema: values.optionalText,
+    allowed: "text, usually a URL",
+    placeholder: "issuer",
+    description: "The iss that tokens must have",
+  },
+  jwtAudience: {
+    ...token,
+    schema: values.list(values.text),
+    allowed: "texts, each once",
+    placeholder: "audience",
+    list: true,
+    description: "The aud that tokens must have, one of these at least",
+  },
+  jwtAlgorithms: {
+    ...token,
+    schema: values.list(values.signatureAlgorithm),
+    allowed: "names such as RS256, ES256 or EdDSA, each once",
+    placeholder: "algorithm",
+    list: true,
+    description: "The signature algorithms that are accepted",
+  },
+  jwtKeySetUrl: {
+    ...token,
+    schema: values.keySetUrl,
+    allowed: "an https URL, or http on this machine",
+    placeholder: "url",
+    description: "Where the issuer's public keys are fetched (a JSON Web Key Set)",
+  },
+  jwtRoleClaim: {
+    ...token,
+    schema: values.text,
+    default: "role",
+    allowed: "the name of a claim",
+    placeholder: "claim",
+    description: "The claim with the role: customer, agent, reporter or administrator",
+  },
+  jwtCustomerClaim: {
+    ...token,
+    schema: values.text,
+    default: "customerId",
+    allowed: "the name of a claim, such as sub",
+    placeholder: "claim",
+    description: "The claim with the customer that a token of the role customer stands for",
+  },
+  jwtAgentClaim: {
+    ...token,
+    schema: values.text,
+    default: "agentId",
+    allowed: "the name of a claim, such as sub",
+    placeholder: "claim",
+    description: "The claim with the agent that a token of the role agent stands for",
+  },
+  jwtDefaultRole: {
+    ...token,
+    schema: values.word(["none", "customer", "agent", "reporter", "administrator"]),
+    default: "none",
+    allowed: "none, customer, agent, reporter or administrator",
+    placeholder: "role",
+    description: "The role of a token without the claim; none refuses it",
+  },
+  proxySecret: {
+    schema: values.headerSecret,
+    default: "",
+    allowed: "32 to 512 visible ASCII characters",
+    placeholder: "secret",
+    description: "What the trusted proxy sends in the header antechamber-secret",
+    secret: true,
+    auth: "proxy",
   },
   corsOrigins: {
     schema: values.list(values.origin).refine((all) => !all.includes("*") || all.length === 1, {
@@ -91,7 +185,7 @@ export const settings = {
     placeholder: "range",
     list: true,
     description:
-      "Proxies whose X-Forwarded-For and Forwarded headers count: limits by address are then for their clients",
+      "Proxies whose X-Forwarded-For and Forwarded headers count: limits by address are then for their clients; with auth proxy they also say who calls",
   },
   createsPerAddress: {
     ...rate,

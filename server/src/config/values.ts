@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { z } from "zod";
-import { parseRange } from "../addresses.ts";
+import { isLoopbackAddress, parseAddress, parseRange } from "../addresses.ts";
 import type { Rate } from "../limits/rate.ts";
 
 /*
@@ -195,3 +195,53 @@ function faultOfOrigin(value: string): string | undefined {
   if (!/^https?:$/.test(protocol) || sent === value) return undefined;
   return `browsers send ${value} as ${sent}`;
 }
+
+/** Text, or nothing. */
+export const optionalText: z.ZodType<string> = z
+  .string()
+  .trim()
+  .regex(/^\P{Cc}*$/u);
+
+/** The algorithms of RFC 7518 and RFC 8037 in which who verifies cannot sign. */
+const signatures = [
+  ...["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
+  ...["ES256", "ES384", "ES512", "EdDSA", "Ed25519"],
+];
+
+/** A signature algorithm; none that a public key could be used to forge (HS256), and not `none`. */
+export const signatureAlgorithm: z.ZodType<string, string> = z
+  .string()
+  .refine((name) => signatures.includes(name), {
+    error: ({ input }) => `${String(input)} is none of ${signatures.join(", ")}`,
+  });
+
+/** The bytes that the path of a Unix socket has room for (104 on macOS, 108 on Linux). */
+const MAX_SOCKET_PATH_BYTES = 100;
+
+/** Whether a Unix socket can have this path. */
+export function isSocketPath(path: string): boolean {
+  return Buffer.byteLength(path) <= MAX_SOCKET_PATH_BYTES;
+}
+
+/** Where a key set is fetched from, or nothing. */
+export const keySetUrl: z.ZodType<string> = optionalText.superRefine((value, context) => {
+  const fault = value === "" ? undefined : faultOfKeySetUrl(value);
+  if (fault !== undefined) context.addIssue({ code: "custom", message: fault });
+});
+
+/** Whoever stands between could put keys of their own in the place of the issuer's. */
+function faultOfKeySetUrl(value: string): string | undefined {
+  if (!URL.canParse(value)) return "it is no URL";
+  const { protocol, hostname, username, password } = new URL(value);
+  if (username !== "" || password !== "") return "it has a user or a password in it";
+  if (protocol === "https:") return undefined;
+  const address = parseAddress(hostname.replace(/^\[(.*)\]$/, "$1"));
+  const isHere = hostname === "localhost" || (address !== undefined && isLoopbackAddress(address));
+  return protocol === "http:" && isHere ? undefined : "keys come by https, or from this machine";
+}
+
+/** A secret in a header: visible ASCII, too long to be guessed; or nothing. */
+export const headerSecret: z.ZodType<string> = z
+  .string()
+  .trim()
+  .regex(/^(?:[\x21-\x7e]{32,512})?$/);

@@ -3,10 +3,10 @@ import type { Logger } from "pino";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import type { SessionService } from "../service.ts";
-import { roles } from "../session/access.ts";
+import { type Principal, recorders, roles, watchers } from "../session/access.ts";
 import { type Reason, Refusal } from "../session/errors.ts";
 import type { SessionStore } from "../store/store.ts";
-import { type Authenticate, authenticateLocal } from "./authenticate.ts";
+import type { Authenticate } from "./authenticate.ts";
 import { createCors } from "./cors.ts";
 import { createDocsHandlers } from "./docs.ts";
 import { createForwardAuth, FORWARD_AUTH_PATH, forwardAuthStatus } from "./forward-auth.ts";
@@ -40,8 +40,8 @@ export interface AppParts {
   readonly log: Logger;
   /** A keyed hash: the same session, the same hash, and no way back (contract, section 3). */
   readonly logHash: (id: string) => string;
-  /** Finds out who calls, in mode `key`. */
-  readonly authenticateKey: Authenticate;
+  /** Finds out who calls. */
+  readonly authenticate: Authenticate;
   /** `undefined`: nobody is limited. */
   readonly limits: Limits | undefined;
 }
@@ -94,12 +94,12 @@ function routeTable(parts: AppParts, isStopping: () => boolean): Route[] {
 /** Who may, whether the base paths have it too, and what it counts as. */
 const api = { who: roles, isBased: true, counts: "requests" } as const;
 const creating = { ...api, counts: "creates" } as const;
-const recording = { ...api, who: ["customer", "agent", "administrator"] } as const;
+const recording = { ...api, who: recorders } as const;
 const forward = { ...recording, isBased: false } as const;
 const open = { who: "everybody", isBased: false, counts: "requests" } as const;
 /** Whoever watches over the process must not take a busy one for a dead one. */
 const probe = { ...open, counts: undefined } as const;
-const monitor = { ...open, who: ["reporter", "administrator"] } as const;
+const monitor = { ...open, who: watchers } as const;
 
 function row(
   method: Route["method"],
@@ -113,7 +113,7 @@ function row(
 
 /** Puts the application together. */
 export function createApp(parts: AppParts): App {
-  const { config, log, metrics, limits } = parts;
+  const { config, log, metrics, authenticate, limits } = parts;
   let stopping = false;
   let underWay = 0;
   let answered = 0;
@@ -123,19 +123,26 @@ export function createApp(parts: AppParts): App {
     routes.map((route) => [route, metrics.operation(route.operation)]),
   );
   const otherRecorder = metrics.operation("other");
-  const authenticate = config.auth === "key" ? parts.authenticateKey : authenticateLocal;
   const checkHost = config.auth === "local" ? createLocalHostCheck() : undefined;
   const cors = config.corsOrigins.length > 0 ? createCors(config.corsOrigins) : undefined;
 
-  function admit({ route, sessionId, base }: Match, request: ApiRequest): Answer {
+  function admit(match: Match, request: ApiRequest): Answer {
     checkHost?.(request);
-    if (route.counts !== undefined) limits?.byAddress(route.counts, request);
-    if (route.who === "everybody") {
-      return route.handle({ request, principal: nobody, sessionId, base });
-    }
+    const { counts, who } = match.route;
+    if (counts !== undefined) limits?.byAddress(counts, request);
+    if (who === "everybody") return admitAs(nobody, match, request);
     const principal = authenticate(request);
-    if (route.counts !== undefined) limits?.byCredential(route.counts, principal);
-    if (!route.who.includes(principal.role)) throw new Refusal({ code: "role-not-permitted" });
+    return principal instanceof Promise
+      ? principal.then((known) => admitAs(known, match, request))
+      : admitAs(principal, match, request);
+  }
+
+  function admitAs(principal: Principal, match: Match, request: ApiRequest): Answer {
+    const { route, sessionId, base } = match;
+    if (route.who !== "everybody") {
+      if (route.counts !== undefined) limits?.byCredential(route.counts, principal);
+      if (!route.who.includes(principal.role)) throw new Refusal({ code: "role-not-permitted" });
+    }
     return route.handle({ request, principal, sessionId, base });
   }
 

@@ -5,8 +5,11 @@ import { Refusal } from "../session/errors.ts";
 import type { Key, KeyUse } from "../store/store.ts";
 import type { ApiRequest } from "./messages.ts";
 
-/** Finds out who makes a request. Refuses with `credential-required` and `invalid-credential`. */
-export type Authenticate = (request: ApiRequest) => Principal;
+/**
+ * Finds out who makes a request; a promise only where somebody else has to be asked. Refuses with
+ * `credential-required`, `invalid-credential` and, when it cannot tell now, `unavailable`.
+ */
+export type Authenticate = (request: ApiRequest) => Principal | Promise<Principal>;
 
 /** Mode `local`: whoever reaches this machine's own addresses may do everything. */
 export const authenticateLocal: Authenticate = () => everything;

@@ -117,6 +117,13 @@ function readHeader(raw: string | null, header: string, faults: Fault[]): string
   return null;
 }
 
+/** The id in a header's value; `null` without one, `undefined` when it is malformed or there twice. */
+export function readIdHeader(raw: string | null): string | null | undefined {
+  if (raw === null || raw === "") return null;
+  const value = decodeUtf8(raw);
+  return value === undefined || faultOfHeader(value) !== undefined ? undefined : value;
+}
+
 function faultOfHeader(value: string): string | undefined {
   // Runtimes join the values of a repeated header with a comma and a space.
   if (value.includes(", ")) return "is there twice, or contains a comma followed by a space";

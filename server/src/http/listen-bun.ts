@@ -3,6 +3,7 @@ import type { App } from "./app.ts";
 import { drained, type Listener, type ListenOptions } from "./listener.ts";
 import type { ApiRequest, ApiResponse } from "./messages.ts";
 import type { Route } from "./routes.ts";
+import { withSocketMode } from "./unix-socket.ts";
 
 /*
  * Bun's own router leads to the operations on sessions: it hands over the parameter without parsing
@@ -22,21 +23,23 @@ const LINGER_MS = 1000;
 type Handler = (raw: BunRequest, server: Server<undefined>) => Response | Promise<Response>;
 
 /** Serves the application by `Bun.serve`. */
-export function listen(app: App, options: ListenOptions): Listener {
-  const server = Bun.serve({
-    hostname: options.host,
-    port: options.port,
-    idleTimeout: IDLE_TIMEOUT,
+export function listen(app: App, { host, port, socket, shutdownTimeout }: ListenOptions): Listener {
+  const shared = {
     maxRequestBodySize: NO_LIMIT,
     routes: routesOf(app),
-    fetch: (raw, own) => respond(app.handle(new BunApiRequest(raw, own))),
-  });
+    fetch: (raw: Request, own: Server<undefined>) =>
+      respond(app.handle(new BunApiRequest(raw, own))),
+  };
+  const server =
+    socket === undefined
+      ? Bun.serve({ ...shared, hostname: host, port, idleTimeout: IDLE_TIMEOUT })
+      : withSocketMode(socket, () => Bun.serve({ ...shared, unix: socket.path }));
   return {
-    port: server.port as number,
+    port: server.port ?? 0,
     async close() {
       app.stop();
       void server.stop(false);
-      await drained(app, options.shutdownTimeout);
+      await drained(app, shutdownTimeout);
       await server.stop(true);
     },
   };

@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import type { App } from "./app.ts";
 import { drained, type Listener, type ListenOptions } from "./listener.ts";
 import type { ApiRequest, ApiResponse, HeaderFields } from "./messages.ts";
+import { withSocketMode } from "./unix-socket.ts";
 
 /** Milliseconds that a client may take for its headers, and for a whole request. */
 const HEADERS_TIMEOUT = 10_000;
@@ -34,13 +35,16 @@ export async function listen(app: App, options: ListenOptions): Promise<Listener
   );
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
-    server.listen(options.port, options.host, () => {
+    server.once("listening", () => {
       server.off("error", reject);
       resolve();
     });
+    const { socket } = options;
+    if (socket === undefined) server.listen(options.port, options.host);
+    else withSocketMode(socket, () => server.listen(socket.path));
   });
   return {
-    port: (server.address() as AddressInfo).port,
+    port: options.socket === undefined ? (server.address() as AddressInfo).port : 0,
     async close() {
       app.stop();
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));

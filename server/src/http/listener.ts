@@ -1,3 +1,4 @@
+import type { SocketConfig } from "../config/config.ts";
 import type { App } from "./app.ts";
 
 /** Where to listen. */
@@ -5,12 +6,15 @@ export interface ListenOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** In the place of host and port. */
+  readonly socket: SocketConfig | undefined;
   /** How long admitted requests may go on after `close`, milliseconds. */
   readonly shutdownTimeout: number;
 }
 
 /** A server that listens. */
 export interface Listener {
+  /** 0 on a socket. */
   readonly port: number;
   /** Takes no new connections, lets admitted requests finish, then closes what is left. */
   close(): Promise<void>;

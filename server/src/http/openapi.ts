@@ -1,3 +1,4 @@
+import { type Auth, securityOf } from "./openapi/credentials.ts";
 import { forwardAuthPaths } from "./openapi/forward-auth.ts";
 import { headers } from "./openapi/headers.ts";
 import { operationsPaths } from "./openapi/operations.ts";
@@ -13,8 +14,8 @@ export interface OpenApiOptions {
   readonly version: string;
   /** Where the session operations are served besides the root, such as `/gks-server/v1`. */
   readonly basePaths: readonly string[];
-  /** `key`: the operations on sessions take a bearer key, and answer 401 and 403 without the right one. */
-  readonly auth: "local" | "key";
+  /** But for `local`, operations ask for a credential, and answer 401 and 403 without the right one. */
+  readonly auth: Auth;
 }
 
 const description = `Sessions begin anonymously and become recognized: create one, retrieve it, associate ids with it.
@@ -25,6 +26,7 @@ The two spellings of an identity header are one header: it is refused when it is
 
 /** The OpenAPI 3.1 document of everything that a server with these options serves. */
 export function openApiDocument({ version, basePaths, auth }: OpenApiOptions): Json {
+  const { security, securitySchemes } = securityOf(auth);
   return {
     openapi: "3.1.0",
     info: {
@@ -40,7 +42,7 @@ export function openApiDocument({ version, basePaths, auth }: OpenApiOptions): J
       { name: "proxies", description: "For reverse proxies in front of other services." },
       { name: "operations", description: "For operators and their tools." },
     ],
-    ...(auth === "key" ? { security: [{ key: [] }] } : {}),
+    ...(security === undefined ? {} : { security }),
     paths: {
       ...sessionPaths(auth),
       ...requestPaths(auth),
@@ -51,13 +53,7 @@ export function openApiDocument({ version, basePaths, auth }: OpenApiOptions): J
       schemas: { ...schemas, ...recordSchemas },
       parameters,
       headers,
-      ...(auth === "key" ? { securitySchemes: { key: keyScheme } } : {}),
+      ...(securitySchemes === undefined ? {} : { securitySchemes }),
     },
   };
 }
-
-const keyScheme: Json = {
-  type: "http",
-  scheme: "bearer",
-  description: "A key made by `antechamber keys create`.",
-};

@@ -116,9 +116,9 @@ function detailOf(reason: Reason): string {
     case "unsupported-media-type":
       return "Send the body as JSON, with Content-Type: application/json.";
     case "credential-required":
-      return "Send a key in the header Authorization: Bearer <key>.";
+      return "Send a key or a token in the header Authorization: Bearer <key>.";
     case "invalid-credential":
-      return "Send a key that is valid: this one is malformed, unknown, expired or revoked.";
+      return "Send a credential that is valid: this one is malformed, unknown, expired or revoked. Where a proxy vouches for its callers, come through it.";
     case "identity-mismatch":
       return `The credential may not assert this ${reason.field}. Leave it out, or use the credential that it belongs to.`;
     case "role-not-permitted":

@@ -5,6 +5,12 @@ import type { Identity } from "./session.ts";
 export const roles = ["customer", "agent", "reporter", "administrator"] as const;
 export type Role = (typeof roles)[number];
 
+/** The roles that may record requests: a reporter reads. */
+export const recorders = ["customer", "agent", "administrator"] as const satisfies readonly Role[];
+
+/** The roles that may look at the service itself. */
+export const watchers = ["reporter", "administrator"] as const satisfies readonly Role[];
+
 /** Whoever makes a request, as far as the service knows. */
 export interface Principal {
   readonly role: Role;
@@ -12,6 +18,11 @@ export interface Principal {
   readonly customerId: string | null;
   /** The one agent that an agent's credential stands for. */
   readonly agentId: string | null;
+}
+
+/** Whether a credential may say so: only a customer stands for a customer, and an agent for an agent. */
+export function isConsistent({ role, customerId, agentId }: Principal): boolean {
+  return (customerId === null || role === "customer") && (agentId === null || role === "agent");
 }
 
 /**

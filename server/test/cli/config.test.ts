@@ -62,6 +62,21 @@ test("config show tells each value and where it comes from", async () => {
   assert.match(table, /^SETTING +VALUE +FROM\nhost +127\.0\.0\.1 +default\nport +0 +ANTECHAMBER_P/);
 });
 
+test("config show and config check repeat no secret, wherever it stands", async () => {
+  const secret = "0123456789abcdef".repeat(2);
+  const file = join(cwd, "secret.json");
+  writeFileSync(file, JSON.stringify({ auth: "proxy", trustedProxies: [], proxySecret: secret }));
+  const args = ["--config", file, "--trusted-proxies", "127.0.0.1"];
+  const shown = await succeedJson<Record<string, { value: unknown }>>(["config", "show", ...args]);
+  assert.equal(shown["proxySecret"]?.value, "***");
+  writeFileSync(file, JSON.stringify({ auth: "key", proxySecret: `${secret} ` }));
+  for (const auth of ["key", "nothing"]) {
+    const { stdout, stderr } = await run(["config", "check", "--config", file, "--auth", auth]);
+    assert.match(stdout + stderr, /proxySecret|--auth/);
+    assert.ok(!(stdout + stderr).includes(secret));
+  }
+});
+
 test("what config show prints can be written into a file again", async () => {
   const shown = await succeedJson<Record<string, { value: unknown }>>(["config", "show"], { cwd });
   const entries = Object.entries(shown).map(([name, { value }]) => [name, value]);

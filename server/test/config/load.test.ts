@@ -45,9 +45,12 @@ test("without any settings the documented defaults apply", () => {
     port: 8080,
     dataDir: join(nowhere, "data"),
     basePaths: [],
+    socket: undefined,
     auth: "local",
-    corsOrigins: [],
+    tokens: undefined,
+    proxySecret: undefined,
     trustedProxies: [],
+    corsOrigins: [],
     perAddress: {
       creates: { count: 6000, period: 60_000 },
       misses: { count: 6000, period: 60_000 },
@@ -128,7 +131,7 @@ test("every fault is named at once, with its place and what is allowed", () => {
     "ANTECHAMBER_HOTS: there is no such setting (did you mean ANTECHAMBER_HOST?)",
     `prot in ${file}: there is no such setting (did you mean port?)`,
     '--port: "65536" is not allowed; allowed is a whole number of 0 to 65535',
-    'ANTECHAMBER_AUTH: "none" is not allowed; allowed is local or key',
+    'ANTECHAMBER_AUTH: "none" is not allowed; allowed is local, key, jwt or proxy',
     `cacheSessions in ${file}: "many" is not allowed; allowed is a whole number of 1 to 100000000`,
     'ANTECHAMBER_STORE_TIMEOUT: "10" is not allowed; allowed is a duration of 10ms to 10m',
   ]);
@@ -147,6 +150,127 @@ test("an address that others can reach is refused unless a key is asked for", ()
   for (const host of ["", "127.0.0.1:80", "a b", "300.1.1.1", "http://localhost"]) {
     assert.equal(faultsOf({ flags: { host } }).length, 1, host);
   }
+});
+
+const tokens = {
+  auth: "jwt",
+  jwtIssuer: "https://login.example/",
+  jwtAudience: ["antechamber"],
+  jwtAlgorithms: ["RS256", "ES256"],
+  jwtKeySetUrl: "https://login.example/keys",
+};
+const vouched = {
+  flags: { auth: "proxy", trustedProxies: ["127.0.0.1", "fd00::/8"] },
+  env: { ANTECHAMBER_PROXY_SECRET: "x".repeat(32) },
+};
+
+test("auth jwt is refused without whom to believe and how", () => {
+  const { config } = load({ flags: { ...tokens, host: "0.0.0.0" } });
+  assert.deepEqual(config.tokens, {
+    issuer: "https://login.example/",
+    audiences: ["antechamber"],
+    algorithms: ["RS256", "ES256"],
+    keySetUrl: "https://login.example/keys",
+    claims: { role: "role", customerId: "customerId", agentId: "agentId" },
+    defaultRole: undefined,
+  });
+  assert.deepEqual(
+    faultsOf({ flags: { auth: "jwt" } }).map((fault) => fault.replace(/:.*(\(\w+\))$/, " $1")),
+    [
+      "jwtIssuer (default) (ANTECHAMBER_JWT_ISSUER)",
+      "jwtAudience (default) (ANTECHAMBER_JWT_AUDIENCE)",
+      "jwtAlgorithms (default) (ANTECHAMBER_JWT_ALGORITHMS)",
+      "jwtKeySetUrl (default) (ANTECHAMBER_JWT_KEY_SET_URL)",
+    ],
+  );
+});
+
+test("no algorithm that a public key could forge is accepted", () => {
+  for (const name of ["none", "NONE", "HS256", "HS512", "rs256", "RSA1_5", "dir"]) {
+    const [fault, ...others] = faultsOf({ flags: { ...tokens, jwtAlgorithms: [name] } });
+    assert.match(String(fault), /^--jwt-algorithms: .* is none of RS256, /, name);
+    assert.deepEqual(others, []);
+  }
+});
+
+test("keys are fetched by https, or from this machine", () => {
+  const faults = (jwtKeySetUrl: string) => faultsOf({ flags: { ...tokens, jwtKeySetUrl } });
+  for (const url of [
+    "https://a.example/k",
+    "http://127.0.0.1:9/k",
+    "http://[::1]/",
+    "http://localhost/k",
+  ]) {
+    assert.deepEqual(faults(url), [], url);
+  }
+  for (const url of [
+    "http://login.example/keys",
+    "http://127.0.0.1.example/keys",
+    "http://10.0.0.1/keys",
+    "file:///etc/keys.json",
+    "login.example/keys",
+    "https://user:word@login.example/keys",
+  ]) {
+    const [fault, ...others] = faults(url);
+    assert.match(String(fault), /^--jwt-key-set-url: /, url);
+    assert.ok(!String(fault).includes("word@"), "a password is not repeated");
+    assert.deepEqual(others, [], url);
+  }
+});
+
+test("auth proxy is refused without a secret, without proxies, and with everybody as one", () => {
+  const { config } = load(vouched);
+  assert.equal(config.proxySecret, "x".repeat(32));
+  assert.equal(config.trustedProxies.length, 2);
+  const [secret, proxies, ...others] = faultsOf({ flags: { auth: "proxy" } });
+  assert.match(String(secret), /^proxySecret \(default\): .*ANTECHAMBER_PROXY_SECRET/);
+  assert.match(String(proxies), /^trustedProxies \(default\): .*10\.0\.3\.0\/24.*socket/);
+  assert.deepEqual(others, []);
+  const onSocket = { ...vouched, flags: { auth: "proxy", socket: "http.sock" } };
+  assert.deepEqual(load(onSocket).config.socket, { path: join(nowhere, "http.sock"), mode: 0o600 });
+  for (const range of ["0.0.0.0/0", "::/0", "128.0.0.0/1", "2000::/3", "::ffff:0.0.0.0/96"]) {
+    const wide = { ...vouched, flags: { auth: "proxy", trustedProxies: ["127.0.0.1", range] } };
+    const [fault, ...more] = faultsOf(wide);
+    assert.match(String(fault), /^trustedProxies \(--trusted-proxies\): .* is no list of proxies/);
+    assert.deepEqual(more, [], range);
+  }
+});
+
+test("a secret is long, is no flag, and is not repeated", () => {
+  for (const word of [
+    "short",
+    "x".repeat(31),
+    `${"x".repeat(32)}é`,
+    `${"x".repeat(20)} ${"y".repeat(20)}`,
+  ]) {
+    const faults = faultsOf({ ...vouched, env: { ANTECHAMBER_PROXY_SECRET: word } });
+    assert.deepEqual(faults, [
+      "ANTECHAMBER_PROXY_SECRET: what it says is not allowed; allowed is 32 to 512 visible ASCII characters",
+    ]);
+  }
+});
+
+test("a setting of another mode is refused: whoever wrote it thinks that it holds", () => {
+  const { auth: _, ...forgotten } = tokens;
+  const faults = faultsOf({ flags: forgotten });
+  assert.equal(faults.length, 4);
+  for (const fault of faults) assert.match(fault, /for auth jwt alone, and auth is local/);
+  const [secret] = faultsOf({ flags: { auth: "key" }, env: vouched.env });
+  assert.match(String(secret), /^proxySecret \(ANTECHAMBER_PROXY_SECRET\): it is for auth proxy/);
+});
+
+test("a server listens on an address or on a socket, and in mode local on either of its own", () => {
+  const { config } = load({ flags: { socket: "run/http.sock", socketMode: "0660" } });
+  assert.deepEqual(config.socket, { path: join(nowhere, "run/http.sock"), mode: 0o660 });
+  assert.equal(load({}).config.socket, undefined);
+  const both = faultsOf({
+    flags: { socket: "a.sock", port: "80" },
+    env: { ANTECHAMBER_HOST: "::1" },
+  });
+  assert.match(both.join("\n"), /^host \(ANTECHAMBER_HOST\): .*\nport \(--port\): .*leave out one/);
+  const [long] = faultsOf({ flags: { socket: `/${"x".repeat(100)}` } });
+  assert.match(String(long), /longer than the path of a socket/);
+  assert.match(String(faultsOf({ flags: { socketMode: "0660" } })[0]), /^socketMode .* not set/);
 });
 
 test("a recognized session may not live shorter than an anonymous one", () => {

@@ -32,8 +32,9 @@ export async function openApp(
   { unreadable = false }: { unreadable?: boolean } = {},
 ): Promise<OpenedApp> {
   const directory = temporaryDirectory();
-  const flags = { dataDir: directory.path, basePath: [basePath], auth: mode };
-  const { config } = loadConfig({ flags, env: {}, cwd: directory.path });
+  const flags = { dataDir: directory.path, basePath: [basePath] };
+  const loaded = loadConfig({ flags, env: {}, cwd: directory.path });
+  const config = { ...loaded.config, auth: mode };
   const opened = await open(config, machineTime, nobody);
   const store = unreadable ? withoutReading(opened.store) : opened.store;
   const app = createApp({
@@ -46,7 +47,7 @@ export async function openApp(
     log: pino({ level: "silent" }),
     logHash: (id) => id,
     limits: undefined,
-    authenticateKey: () => ({ role: "administrator", customerId: null, agentId: null }),
+    authenticate: () => ({ role: "administrator", customerId: null, agentId: null }),
   });
   return {
     app,

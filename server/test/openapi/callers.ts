@@ -1,11 +1,14 @@
-import { randomUUID } from "node:crypto";
-import { keyFor, serve, type TestServer, type TestServerOptions } from "../support/in-process.ts";
+import type { Principal } from "../../src/session/access.ts";
+import { serve, type TestServer, type TestServerOptions } from "../support/in-process.ts";
+import { introduce } from "../support/people.ts";
 import { exchange, type RawResponse, requestText } from "../support/raw-http.ts";
 import { basePath, type DocumentedOperation, type Mode } from "./description.ts";
 
-const administrator = keyFor({ role: "administrator" });
-const reporter = keyFor({ role: "reporter" });
-const customer = keyFor({ role: "customer", customerId: "customer-of-the-key" });
+const people = {
+  administrator: { role: "administrator", customerId: null, agentId: null },
+  reporter: { role: "reporter", customerId: null, agentId: null },
+  customer: { role: "customer", customerId: "customer-of-the-credential", agentId: null },
+} as const satisfies Record<string, Principal>;
 
 /** A request, by what it has besides that which its operation demands. */
 export interface Asked {
@@ -20,29 +23,34 @@ export interface Asked {
   readonly method?: string;
   /** Added to the path. */
   readonly after?: string;
-  /** Whose key goes with it; that of an administrator by default. */
+  /** Whose credential goes with it; that of an administrator by default. */
   readonly as?: "administrator" | "customer" | "reporter" | "nobody" | "stranger";
 }
 
 /** A server in one mode, and those who ask it. */
-export interface Host {
+export interface Host extends AsyncDisposable {
   readonly server: TestServer;
   ask(operation: DocumentedOperation, asked?: Asked): Promise<RawResponse>;
   /** The id of a new session. */
   session(): Promise<string>;
 }
 
-/** Starts a server, with the keys that it needs. */
+/** Starts a server, with what it needs to know its callers. */
 export async function startHost(mode: Mode, options: TestServerOptions = {}): Promise<Host> {
-  const server = await serve({
-    ...options,
-    config: { auth: mode, basePaths: [basePath], ...options.config },
-    keys: mode === "key" ? [administrator.key, customer.key, reporter.key] : [],
-  });
+  const known = await introduce(mode, people);
+  const { keys } = known;
+  const config = { basePaths: [basePath], ...known.config, ...options.config };
+  const server = await serve({ ...options, config, keys });
+
+  function credential(as: Asked["as"] = "administrator"): string[] {
+    if (as === "nobody") return [];
+    const headers = as === "stranger" ? known.stranger : known.headers[as];
+    return Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  }
 
   async function session(): Promise<string> {
     const line = "PUT /sessions/new";
-    const answer = await exchange(server.port, requestText(line, credential(mode)));
+    const answer = await exchange(server.port, requestText(line, credential()));
     return (JSON.parse(answer.body) as { sessionId: string }).sessionId;
   }
 
@@ -57,10 +65,14 @@ export async function startHost(mode: Mode, options: TestServerOptions = {}): Pr
       const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
       const text = requestText(
         `${method} ${asked.base ?? ""}${path}${asked.after ?? ""}${query}`,
-        [...credential(mode, asked.as), ...lines],
+        [...credential(asked.as), ...lines],
         asked.body,
       );
       return exchange(server.port, withOneHost(text, headers), { head: method === "HEAD" });
+    },
+    async [Symbol.asyncDispose]() {
+      await server[Symbol.asyncDispose]();
+      await known[Symbol.asyncDispose]();
     },
   };
 }
@@ -84,15 +96,4 @@ function bodyHeaders({ body }: Asked): Record<string, string> {
 
 function withOneHost(text: string, headers: Readonly<Record<string, string>>): string {
   return headers["Host"] === undefined ? text : text.replace("Host: localhost\r\n", "");
-}
-
-function credential(mode: Mode, as: Asked["as"] = "administrator"): string[] {
-  if (mode === "local" || as === "nobody") return [];
-  const bearers = {
-    administrator: administrator.bearer,
-    customer: customer.bearer,
-    reporter: reporter.bearer,
-    stranger: `Bearer ${randomUUID()}`,
-  };
-  return [`Authorization: ${bearers[as]}`];
 }

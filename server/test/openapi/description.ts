@@ -4,7 +4,7 @@ import { version } from "../../src/version.ts";
 /** Any piece of JSON Schema or of the document. */
 export type Json = Readonly<Record<string, unknown>>;
 
-export const modes = ["local", "key"] as const;
+export const modes = ["local", "key", "jwt", "proxy"] as const;
 export type Mode = (typeof modes)[number];
 
 export const basePath = "/gks-server/v1";
@@ -38,7 +38,7 @@ export interface DocumentedOperation {
   readonly path: string;
   /** Where it is served: "" is the root. */
   readonly bases: readonly string[];
-  /** Whether it asks for a key. */
+  /** Whether it asks for a credential. */
   readonly isSecured: boolean;
   readonly parameters: readonly DocumentedParameter[];
   /** The body's schema; `undefined` for an operation without one. */

@@ -4,7 +4,7 @@ import { problemStatus } from "@antechamber/client/protocol";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { startHost } from "./callers.ts";
 import { assertValid } from "./conformance.ts";
-import { documentOf, type Json, modes, operationsOf } from "./description.ts";
+import { documentOf, type Json, type Mode, modes, operationsOf } from "./description.ts";
 
 for (const mode of modes) {
   test(`${mode}: the document is valid OpenAPI 3.1`, async () => {
@@ -57,17 +57,20 @@ for (const mode of modes) {
   });
 }
 
-test("the key is part of the document where one is needed", () => {
-  const schemes = (mode: "local" | "key") =>
-    (documentOf(mode)["components"] as Json)["securitySchemes"];
-  assert.equal(schemes("local"), undefined);
-  assert.deepEqual(Object.keys(schemes("key") as Json), ["key"]);
-  const secured = operationsOf("key").filter(({ isSecured }) => isSecured);
-  assert.deepEqual(
-    secured.map(({ id }) => id),
-    [
-      ...["createSession", "retrieveSession", "headSession", "updateSession"],
-      ...["recordRequests", "readTimeline", "forwardAuth", "forwardAuthBelow", "metrics"],
-    ],
-  );
+test("the credential is part of the document where one is needed", () => {
+  const schemes = (mode: Mode) =>
+    Object.keys(((documentOf(mode)["components"] as Json)["securitySchemes"] ?? {}) as Json);
+  assert.deepEqual(modes.map(schemes), [[], ["key"], ["token"], ["proxySecret", "proxyRole"]]);
+  for (const mode of modes) {
+    const secured = operationsOf(mode).filter(({ isSecured }) => isSecured);
+    assert.deepEqual(
+      secured.map(({ id }) => id),
+      mode === "local"
+        ? []
+        : [
+            ...["createSession", "retrieveSession", "headSession", "updateSession"],
+            ...["recordRequests", "readTimeline", "forwardAuth", "forwardAuthBelow", "metrics"],
+          ],
+    );
+  }
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { randomBytes, randomUUID } from "node:crypto";
 import { type AddressRange, parseRange } from "../../src/addresses.ts";
 import type { Config } from "../../src/config/config.ts";
+import { startIssuer } from "../support/issuer.ts";
 import type { RawResponse } from "../support/raw-http.ts";
 import { MINUTE } from "../support/sessions.ts";
 import { openApp } from "./apps.ts";
@@ -93,7 +94,8 @@ export const provocations: Readonly<Record<string, Provoke>> = {
     return limited.ask(operation, { headers: client, inPath: "unknown" });
   },
   unavailable: async (operation, { overloaded }) => {
-    const { method, id } = operation;
+    const { method, id, mode } = operation;
+    if (id === "metrics" && mode === "jwt") return askWithoutKeySet(operation);
     if (method === "HEAD" || id.startsWith("forwardAuth")) return askUnreadable(operation);
     const headers = { gkc_customerId: "customer-4711" };
     // Retrieving stores nothing but what it has to create; recording waits if it is told to.
@@ -113,6 +115,14 @@ async function askUnreadable({ mode, method, path }: DocumentedOperation): Promi
   const answer = await opened.ask(method, asked, { "gkc-sessionid": sessionId });
   // The listeners leave the body out.
   return method === "HEAD" ? { ...answer, body: "" } : answer;
+}
+
+/** Who calls cannot be told without the keys of the issuer, of whom nothing is to be had. */
+async function askWithoutKeySet(operation: DocumentedOperation): Promise<RawResponse> {
+  await using issuer = await startIssuer();
+  await issuer.vanish();
+  await using host = await startHost(operation.mode, { config: { tokens: issuer.config } });
+  return await host.ask(operation);
 }
 
 /** Sends one request many times at the same moment, until one of them comes while another waits. */

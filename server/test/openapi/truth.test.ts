@@ -27,7 +27,7 @@ before(async () => {
 });
 after(async () => {
   for (const host of [...hosts.values()].flatMap((each) => Object.values(each) as Host[])) {
-    await host.server[Symbol.asyncDispose]();
+    await host[Symbol.asyncDispose]();
   }
 });
 
@@ -41,8 +41,7 @@ function ask(operation: DocumentedOperation, asked: Asked = {}): Promise<RawResp
 /** The visit of the example has one live session: each request that names it meets a new server. */
 async function askAfresh(operation: DocumentedOperation, asked: Asked): Promise<RawResponse> {
   if (!asked.body?.includes("visitId")) return ask(operation, asked);
-  const host = await startHost(operation.mode);
-  await using _ = host.server;
+  await using host = await startHost(operation.mode);
   return await host.ask(operation, asked);
 }
 

@@ -1,9 +1,8 @@
 import { FORWARD_AUTH_PATH, forwardAuthStatus } from "../forward-auth.ts";
+import { type Auth, credentialCodes } from "./credentials.ts";
 import { describeHeaders } from "./headers.ts";
 import { type Code, refusals } from "./refusals.ts";
 import { type Json, ref } from "./schemas.ts";
-
-type Auth = "local" | "key";
 
 /** The headers of a 200, by their names: what stands in them differs. */
 const admitted = describeHeaders({
@@ -30,7 +29,7 @@ function forwardAuth(auth: Auth, operationId: string, summary: string): Json {
     auth === "local"
       ? ["session-required", "invalid-request", "too-many-requests", "unavailable"]
       : [
-          ...(["session-required", "credential-required", "invalid-credential"] as const),
+          ...(["session-required", ...credentialCodes(auth)] as const),
           ...(["role-not-permitted", "too-many-requests", "unavailable"] as const),
         ];
   return {

@@ -1,10 +1,9 @@
 import { docsAsset, docsFiles } from "../docs-page.ts";
 import { apiFields } from "../messages.ts";
+import { type Auth, credentialCodes } from "./credentials.ts";
 import { describeHeaders } from "./headers.ts";
 import { type Code, refusals } from "./refusals.ts";
 import type { Json } from "./schemas.ts";
-
-type Auth = "local" | "key";
 
 /** Served at the root alone, whatever the base paths. */
 const atTheRoot = { servers: [{ url: "/" }] };
@@ -41,11 +40,20 @@ function open(
   };
 }
 
+/** Who calls cannot be told while the issuer of the tokens gave no keys. */
+function ofKeySet(auth: Auth): Code[] {
+  return auth === "jwt" ? ["unavailable"] : [];
+}
+
 function metrics(auth: Auth): Json {
   const codes: Code[] =
     auth === "local"
       ? ["invalid-request", "too-many-requests"]
-      : ["credential-required", "invalid-credential", "role-not-permitted", "too-many-requests"];
+      : [
+          ...credentialCodes(auth),
+          ...ofKeySet(auth),
+          ...(["role-not-permitted", "too-many-requests"] as const),
+        ];
   return {
     tags: ["operations"],
     operationId: "metrics",

@@ -19,10 +19,11 @@ const when: Readonly<Record<Code, string>> = {
   "session-required": "the request names no live session, and the mode is `required`",
   "request-under-way": "a request with the same `Idempotency-Key` is being carried out",
   "idempotency-key-reused": "the `Idempotency-Key` came with another request before",
-  "credential-required": "the request carries no key",
-  "invalid-credential": "the key is unknown, expired, revoked or malformed",
-  "identity-mismatch": "the key may not assert an id that the request gives",
-  "role-not-permitted": "the role of the key may not do this",
+  "credential-required": "the request carries no credential",
+  "invalid-credential":
+    "the credential is unknown, expired, revoked or malformed, or, in mode proxy, the request does not come from a trusted proxy",
+  "identity-mismatch": "the credential may not assert an id that the request gives",
+  "role-not-permitted": "the role of the credential may not do this",
   "session-not-found":
     "no live session has this id: it is unknown, malformed, forged, expired, ended, or out of the caller's reach",
   "not-found": "there is nothing at this path",

@@ -1,14 +1,11 @@
 import { apiFields } from "../messages.ts";
 import { MAX_RECORDS_BODY_BYTES } from "../record-body.ts";
+import { type Auth, credentialCodes } from "./credentials.ts";
 import { describeHeaders } from "./headers.ts";
 import { idempotencyKey, sessionHeaders } from "./parameters.ts";
 import { recordExamples, timelineExample } from "./record-schemas.ts";
 import { type Code, refusals } from "./refusals.ts";
 import { type Json, ref } from "./schemas.ts";
-
-type Auth = "local" | "key";
-
-const ofKeys: readonly Code[] = ["credential-required", "invalid-credential"];
 
 function success(description: string, schema: string, value: Json): Json {
   return {
@@ -39,7 +36,8 @@ function recordRequests(auth: Auth): Json {
     ...(["session-not-found", "request-under-way", "idempotency-key-reused"] as const),
     ...(["body-too-large", "unsupported-media-type", "invalid-request"] as const),
     ...(["too-many-requests", "unavailable"] as const),
-    ...(auth === "key" ? [...ofKeys, "role-not-permitted" as const] : []),
+    ...credentialCodes(auth),
+    ...(auth === "local" ? [] : (["role-not-permitted"] as const)),
   ];
   return {
     tags: ["requests"],
@@ -62,7 +60,8 @@ function recordRequests(auth: Auth): Json {
 function readTimeline(auth: Auth): Json {
   const codes: Code[] = [
     ...(["session-not-found", "invalid-request", "too-many-requests", "unavailable"] as const),
-    ...(auth === "key" ? [...ofKeys, "identity-mismatch" as const] : []),
+    ...credentialCodes(auth),
+    ...(auth === "local" ? [] : (["identity-mismatch"] as const)),
   ];
   return {
     tags: ["requests"],

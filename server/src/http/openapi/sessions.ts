@@ -1,15 +1,15 @@
 import { apiFields } from "../messages.ts";
+import { type Auth, credentialCodes } from "./credentials.ts";
 import { describeHeaders } from "./headers.ts";
 import { idempotencyKey, sessionHeaders } from "./parameters.ts";
 import { type Code, refusals } from "./refusals.ts";
 import { exampleIds, examples, type Json, ref } from "./schemas.ts";
 
-type Auth = "local" | "key";
-
 /** Any operation on sessions may be refused for these. */
 function everywhere(auth: Auth): Code[] {
-  const ofKeys: Code[] = ["credential-required", "invalid-credential", "identity-mismatch"];
-  return ["invalid-request", "too-many-requests", "unavailable", ...(auth === "key" ? ofKeys : [])];
+  const mismatch: Code[] = auth === "local" ? [] : ["identity-mismatch"];
+  const ofAll: Code[] = ["invalid-request", "too-many-requests", "unavailable"];
+  return [...ofAll, ...credentialCodes(auth), ...mismatch];
 }
 
 /** In each operation, not in its path: Swagger UI shows those of the path for some and not for others. */

@@ -1,0 +1,82 @@
+import type { Logger } from "pino";
+import type { Clock } from "../clock.ts";
+import type { Config } from "../config/config.ts";
+import { type Authenticate, authenticateLocal, type KeyRing } from "./authenticate.ts";
+import { createKeySet, type KeySetEvents } from "./key-set.ts";
+import { createTokenAuthentication } from "./tokens.ts";
+import { createVouchedAuthentication } from "./vouched.ts";
+
+/** How a server finds out who calls. */
+export interface Access {
+  readonly authenticate: Authenticate;
+  close(): void;
+}
+
+/** What the modes need, each a part of it. */
+export interface AccessParts {
+  readonly config: Pick<Config, "auth" | "socket" | "tokens" | "proxySecret" | "trustedProxies">;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly keyRing: KeyRing;
+}
+
+/**
+ * The mode that the configuration names, and no other. Throws `TypeError` when that lacks what the mode
+ * cannot be safe without.
+ */
+export function createAccess(parts: AccessParts): Access {
+  switch (parts.config.auth) {
+    case "local":
+      return { authenticate: authenticateLocal, close: nothing };
+    case "key":
+      return { authenticate: parts.keyRing.authenticate, close: nothing };
+    case "jwt":
+      return accessByToken(parts);
+    case "proxy":
+      return { authenticate: vouched(parts.config), close: nothing };
+  }
+}
+
+const nothing = () => undefined;
+
+function accessByToken({ config, clock, log }: AccessParts): Access {
+  const { tokens } = config;
+  if (tokens === undefined) throw new TypeError("auth mode jwt needs to know its issuer");
+  const events = keySetLog(log, tokens.keySetUrl);
+  const keySet = createKeySet({ url: tokens.keySetUrl, clock, events });
+  // The first caller need not wait; without an issuer the server starts all the same.
+  keySet.refresh();
+  return {
+    authenticate: createTokenAuthentication({ config: tokens, keySet, clock, log }),
+    close: keySet.close,
+  };
+}
+
+function vouched({ proxySecret, trustedProxies, socket }: AccessParts["config"]): Authenticate {
+  const isUnnamed = socket === undefined && trustedProxies.length === 0;
+  if (proxySecret === undefined || isUnnamed) {
+    throw new TypeError("auth mode proxy needs a secret, and proxies to trust");
+  }
+  const ranges = socket === undefined ? trustedProxies : undefined;
+  return createVouchedAuthentication({ secret: proxySecret, ranges });
+}
+
+/** A line for each time that things change; an issuer that is gone would else fill the log. */
+function keySetLog(log: Logger, url: string): KeySetEvents {
+  let last = "";
+  return {
+    fetched(keys) {
+      if (last !== "fetched") log.info({ url, keys }, "key set fetched");
+      last = "fetched";
+    },
+    failed(error) {
+      if (last !== "failed") {
+        log.warn(
+          { url, err: error },
+          "key set not fetched: tokens are checked with the keys at hand",
+        );
+      }
+      last = "failed";
+    },
+  };
+}

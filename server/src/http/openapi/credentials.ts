@@ -1,0 +1,60 @@
+import type { Config } from "../../config/config.ts";
+import { proxyHeaders } from "../vouched.ts";
+import type { Code } from "./refusals.ts";
+import type { Json } from "./schemas.ts";
+
+/** The mode of access that a document is about. */
+export type Auth = Config["auth"];
+
+/** What a request without the right credential is refused with. */
+export function credentialCodes(auth: Auth): Code[] {
+  if (auth === "local") return [];
+  // Whoever is not the trusted proxy is told one thing alone.
+  return auth === "proxy" ? ["invalid-credential"] : ["credential-required", "invalid-credential"];
+}
+
+/** The members of a document that tell which credential is asked for; none in mode `local`. */
+export function securityOf(auth: Auth): {
+  readonly security?: readonly Json[];
+  readonly securitySchemes?: Json;
+} {
+  if (auth === "local") return {};
+  const securitySchemes = schemesOf(auth);
+  const together = Object.fromEntries(Object.keys(securitySchemes).map((name) => [name, []]));
+  return { security: [together], securitySchemes };
+}
+
+function schemesOf(auth: Exclude<Auth, "local">): Readonly<Record<string, Json>> {
+  switch (auth) {
+    case "key":
+      return { key: bearer("A key made by `antechamber keys create`.") };
+    case "jwt":
+      return {
+        token: {
+          ...bearer(
+            "A token of the issuer that the server is configured for, signed and not expired.",
+          ),
+          bearerFormat: "JWT",
+        },
+      };
+    case "proxy":
+      return {
+        proxySecret: header(
+          proxyHeaders.secret,
+          `What the trusted proxy shows. It says who calls in \`${proxyHeaders.role}\` (\`customer\`, \`agent\`, \`reporter\` or \`administrator\`), and of a customer in \`${proxyHeaders.customerId}\`, of an agent in \`${proxyHeaders.agentId}\` whom they are.`,
+        ),
+        proxyRole: header(
+          proxyHeaders.role,
+          "The role of the caller, as the trusted proxy knows it.",
+        ),
+      };
+  }
+}
+
+function bearer(description: string): Json {
+  return { type: "http", scheme: "bearer", description };
+}
+
+function header(name: string, description: string): Json {
+  return { type: "apiKey", in: "header", name, description };
+}

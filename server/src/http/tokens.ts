@@ -1,0 +1,179 @@
+import {
+  errors,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  type JWTVerifyOptions,
+  jwtVerify,
+} from "jose";
+import type { Logger } from "pino";
+import type { Clock } from "../clock.ts";
+import type { TokenConfig } from "../config/config.ts";
+import { type Principal, type Role, roles } from "../session/access.ts";
+import { faultOfId } from "../session/caller-ids.ts";
+import { Refusal } from "../session/errors.ts";
+import type { Authenticate } from "./authenticate.ts";
+import type { KeySet, Keys } from "./key-set.ts";
+
+/** What the mode `jwt` works with. */
+export interface TokenParts {
+  readonly config: TokenConfig;
+  readonly keySet: KeySet;
+  readonly clock: Clock;
+  /** Hears why a token was refused, in words that contain nothing of it. */
+  readonly log: Pick<Logger, "debug">;
+}
+
+/** Clocks of different machines may be so far apart, in seconds. */
+const LEEWAY_SECONDS = 30;
+/** Verified tokens that are remembered: so many, of so many characters in all. */
+const MAX_TOKENS = 10_000;
+const MAX_CHARACTERS = 16 * 1024 * 1024;
+
+const BEARER = /^Bearer +([\w-]{1,4096}\.[\w-]{1,8192}\.[\w-]{1,2048})$/i;
+
+/** A token that was found good. */
+interface Known {
+  readonly principal: Principal;
+  /** When it expires, milliseconds since 1970. */
+  readonly until: number;
+}
+
+/**
+ * Mode `jwt` (contract, section 3): `Authorization: Bearer <token>`. A token that was verified is known
+ * until it expires, or until the issuer's keys change: the signature is not computed for each request.
+ */
+export function createTokenAuthentication(parts: TokenParts): Authenticate {
+  const { keySet, clock } = parts;
+  const known = new Map<string, Known>();
+  let characters = 0;
+  /** Those that verified what is known. */
+  let keysOfKnown: Keys | undefined;
+
+  function recall(header: string): Principal | undefined {
+    keySet.refresh();
+    if (keysOfKnown !== keySet.current) return undefined;
+    const entry = known.get(header);
+    return entry !== undefined && clock() < entry.until ? entry.principal : undefined;
+  }
+
+  function remember(header: string, entry: Known, keys: Keys): void {
+    // While this one was verified the issuer may have withdrawn its key.
+    if (keys !== keySet.current) return;
+    if (keysOfKnown !== keys) {
+      known.clear();
+      characters = 0;
+      keysOfKnown = keys;
+    }
+    if (!known.has(header)) characters += header.length;
+    known.set(header, entry);
+    for (const [oldest] of known) {
+      if (known.size <= MAX_TOKENS && characters <= MAX_CHARACTERS) return;
+      known.delete(oldest);
+      characters -= oldest.length;
+    }
+  }
+
+  async function verify(header: string): Promise<Principal> {
+    const token = BEARER.exec(header)?.[1];
+    if (token === undefined) throw new Refusal({ code: "invalid-credential" });
+    const keys = await keySet.keys();
+    try {
+      const { payload, provenBy } = await payloadOf(token, keys, parts);
+      const principal = principalOf(payload, parts.config);
+      remember(header, { principal, until: Number(payload.exp) * 1000 }, provenBy);
+      return principal;
+    } catch (error) {
+      if (error instanceof Refusal) throw error;
+      parts.log.debug({ reason: reasonOf(error) }, "token refused");
+      throw new Refusal({ code: "invalid-credential" }, error);
+    }
+  }
+
+  return (request) => {
+    const header = request.header("authorization");
+    if (header === null || header === "") throw new Refusal({ code: "credential-required" });
+    return recall(header) ?? verify(header);
+  };
+}
+
+/** The claims of a token that is good. Rejects with an error of jose's, or a `TypeError`. */
+async function payloadOf(
+  token: string,
+  keys: Keys,
+  { config, keySet, clock }: TokenParts,
+): Promise<{ readonly payload: JWTPayload; readonly provenBy: Keys }> {
+  const options: JWTVerifyOptions = {
+    issuer: config.issuer,
+    audience: [...config.audiences],
+    algorithms: [...config.algorithms],
+    requiredClaims: ["exp"],
+    clockTolerance: LEEWAY_SECONDS,
+    currentDate: new Date(clock()),
+  };
+  try {
+    return { payload: await verifyWith(token, keys.find, options), provenBy: keys };
+  } catch (error) {
+    if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
+    // The issuer may have a new key since.
+    const newer = await keySet.newerThan(keys);
+    if (newer === undefined) throw error;
+    return { payload: await verifyWith(token, newer.find, options), provenBy: newer };
+  }
+}
+
+/** A token need not name its key (RFC 7515, section 4.1.4): then each that fits is tried. */
+async function verifyWith(
+  token: string,
+  keys: JWTVerifyGetKey,
+  options: JWTVerifyOptions,
+): Promise<JWTPayload> {
+  try {
+    return (await jwtVerify(token, keys, options)).payload;
+  } catch (error) {
+    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+    for await (const key of error) {
+      try {
+        return (await jwtVerify(token, key, options)).payload;
+      } catch (mismatch) {
+        if (!(mismatch instanceof errors.JWSSignatureVerificationFailed)) throw mismatch;
+      }
+    }
+    throw new errors.JWSSignatureVerificationFailed();
+  }
+}
+
+/** Whoever the claims say that it is. Throws `TypeError` when they say it in no way that is known. */
+function principalOf(payload: JWTPayload, { claims, defaultRole }: TokenConfig): Principal {
+  const role = roleOf(memberOf(payload, claims.role), defaultRole);
+  return {
+    role,
+    customerId: role === "customer" ? idOf(memberOf(payload, claims.customerId)) : null,
+    agentId: role === "agent" ? idOf(memberOf(payload, claims.agentId)) : null,
+  };
+}
+
+function memberOf(payload: JWTPayload, name: string): unknown {
+  return Object.hasOwn(payload, name) ? payload[name] : undefined;
+}
+
+/** A role, or a list of names of which one is a role: issuers have others besides. */
+function roleOf(claim: unknown, defaultRole: Role | undefined): Role {
+  if (claim === undefined && defaultRole !== undefined) return defaultRole;
+  const names: unknown[] = Array.isArray(claim) ? claim : [claim];
+  const [role, ...others] = roles.filter((name) => names.includes(name));
+  if (role === undefined || others.length > 0) throw new TypeError("the claims name no one role");
+  return role;
+}
+
+function idOf(claim: unknown): string | null {
+  if (claim === undefined || claim === null || claim === "") return null;
+  if (typeof claim !== "string" || faultOfId(claim) !== undefined) {
+    throw new TypeError("the claims have an id that is none");
+  }
+  return claim;
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof errors.JWTClaimValidationFailed) return `${error.code} ${error.claim}`;
+  return error instanceof errors.JOSEError ? error.code : String(error);
+}

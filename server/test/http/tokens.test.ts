@@ -1,0 +1,306 @@
+import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { after, before, test } from "node:test";
+import type { JWTPayload } from "jose";
+import type { TokenConfig } from "../../src/config/config.ts";
+import { createKeySet } from "../../src/http/key-set.ts";
+import { Refusal } from "../../src/session/errors.ts";
+import { type Api, createApi, problemOf, sessionOf } from "../support/api.ts";
+import { serve, type TestServer } from "../support/in-process.ts";
+import {
+  type Answer,
+  type Crooked,
+  EXTENSION,
+  type Issuer,
+  startIssuer,
+} from "../support/issuer.ts";
+import { MINUTE, SECOND } from "../support/sessions.ts";
+
+let issuer: Issuer;
+let server: TestServer;
+before(async () => {
+  issuer = await startIssuer();
+  server = await serveFor(issuer);
+});
+after(async () => {
+  await server[Symbol.asyncDispose]();
+  await issuer[Symbol.asyncDispose]();
+});
+
+/** A server whose clock stands still, and that believes this issuer. */
+function serveFor({ config }: Issuer, more: Partial<TokenConfig> = {}): Promise<TestServer> {
+  return serve({ frozen: true, config: { auth: "jwt", tokens: { ...config, ...more } } });
+}
+
+function bearing(token: string, at: TestServer = server): Api {
+  return createApi(at.url, { authorization: `Bearer ${token}` });
+}
+
+async function apiOf(claims: JWTPayload, more: Crooked = {}): Promise<Api> {
+  return bearing(await issuer.token(claims, more));
+}
+
+const reporter = { role: "reporter" };
+
+test("a token's claims say who calls", async () => {
+  const alice = await apiOf({ role: "customer", customerId: "alice" });
+  const own = sessionOf(await alice.create({ headers: { gkc_customerId: "alice" } }));
+  problemOf(await alice.create({ headers: { gkc_customerId: "bob" } }), 403, "identity-mismatch");
+  problemOf(await alice.call("GET", "/metrics"), 403, "role-not-permitted");
+
+  const bob = await apiOf({ role: "customer", customerId: "bob" });
+  assert.notEqual(sessionOf(await bob.retrieve(own.sessionId)).sessionId, own.sessionId);
+  const agent = await apiOf({ role: "agent", agentId: "7", customerId: "not read" });
+  assert.equal(sessionOf(await agent.retrieve(own.sessionId)).customerId, "alice");
+  sessionOf(await agent.create({ headers: { gkc_agentId: "7" } }));
+  problemOf(await agent.create({ headers: { gkc_agentId: "8" } }), 403, "identity-mismatch");
+  assert.equal((await (await apiOf(reporter)).call("GET", "/metrics")).status, 200);
+  const administrator = await apiOf({ role: ["viewer", "administrator"] });
+  sessionOf(await administrator.create({ headers: { gkc_agentId: "8", gkc_customerId: "c" } }));
+  const page = await apiOf({ role: "customer", customerId: null });
+  problemOf(await page.create({ headers: { gkc_customerId: "c" } }), 403, "identity-mismatch");
+});
+
+test("claims have the names that are configured, and a default role where there is none", async () => {
+  const claims = { role: "https://shop.example/role", customerId: "sub", agentId: "agent" };
+  await using own = await serveFor(issuer, { claims, defaultRole: "customer" });
+  const alice = bearing(await issuer.token({ sub: "alice" }), own);
+  sessionOf(await alice.create({ headers: { gkc_customerId: "alice" } }));
+  const agent = bearing(await issuer.token({ [claims.role]: "agent", agent: "7", sub: "a" }), own);
+  sessionOf(await agent.create({ headers: { gkc_agentId: "7" } }));
+  const wrong = bearing(await issuer.token({ [claims.role]: "owner", sub: "alice" }), own);
+  problemOf(await wrong.create(), 401, "invalid-credential");
+});
+
+/** Tokens that are wrong in one way each. */
+const wrong: Record<string, (now: number) => Promise<string>> = {
+  "is no token": async () => "nothing",
+  "has two parts": async () => (await issuer.token(reporter)).split(".").slice(0, 2).join("."),
+  "has a changed payload": async () => {
+    const [head, , tail] = (await issuer.token(reporter)).split(".");
+    const [, payload] = (await issuer.token({ role: "administrator" })).split(".");
+    return [head, payload, tail].join(".");
+  },
+  "was signed by another key": () => issuer.token(reporter, { stranger: true }),
+  "names a key of nobody": () => issuer.token(reporter, { header: { kid: "unknown" } }),
+  "brings its own key": async () => {
+    const jwk = { kty: "EC", crv: "P-256", x: "AAAA", y: "AAAA" };
+    return issuer.token(reporter, { stranger: true, header: { jwk, kid: "unknown" } });
+  },
+  "says where its key is": () => {
+    const jku = `${issuer.config.issuer}other-keys`;
+    return issuer.token(reporter, { stranger: true, header: { jku, x5u: jku, kid: "unknown" } });
+  },
+  "has the algorithm none": async () => unsigned({ alg: "none" }),
+  "has the algorithm nOnE": async () => unsigned({ alg: "nOnE" }),
+  "is an HMAC with the public key": async () => hmac(await issuer.publicKey()),
+  "is an HMAC with nothing": async () => hmac(""),
+  "has an extension that must be understood": () =>
+    issuer.token(reporter, { header: { crit: [EXTENSION], [EXTENSION]: 1 } }),
+  "has expired": (now) => issuer.token(reporter, { now: now - 10 * MINUTE, lifetime: 569 }),
+  "is not valid yet": (now) => issuer.token({ ...reporter, nbf: Math.ceil(now / 1000) + 31 }),
+  "never expires": () => issuer.token(reporter, { lifetime: null }),
+  "is for another audience": () => issuer.token(reporter, { audience: ["a", "Antechamber"] }),
+  "is from another issuer": () => issuer.token(reporter, { issuer: `${issuer.config.issuer}x` }),
+  "has no role": () => issuer.token({}),
+  "has an unknown role": () => issuer.token({ role: "Administrator" }),
+  "has two roles": () => issuer.token({ role: ["reporter", "agent"] }),
+  "has a role that is no text": () => issuer.token({ role: { reporter: true } }),
+  "has a role by inheritance": () => issuer.token({ ["__proto__"]: reporter } as JWTPayload),
+  "has a customer that is a number": () => issuer.token({ role: "customer", customerId: 7 }),
+  "has a customer that is no id": () => issuer.token({ role: "customer", customerId: "a\nb" }),
+  "is too long": async () => `${await issuer.token({ ...reporter, pad: "x".repeat(9000) })}`,
+};
+
+function encode(value: unknown): string {
+  return Buffer.from(JSON.stringify(value)).toString("base64url");
+}
+
+function claimsNow(): object {
+  const { issuer: iss, audiences } = issuer.config;
+  return { ...reporter, iss, aud: audiences[0], exp: Math.floor(Date.now() / 1000) + 600 };
+}
+
+function unsigned(header: object): string {
+  return `${encode(header)}.${encode(claimsNow())}.`;
+}
+
+function hmac(secret: string): string {
+  const text = `${encode({ alg: "HS256", kid: "key-1" })}.${encode(claimsNow())}`;
+  return `${text}.${createHmac("sha256", secret).update(text).digest("base64url")}`;
+}
+
+test("every wrong token gets one and the same answer", async () => {
+  const bodies = new Set<string>();
+  for (const [what, make] of Object.entries(wrong)) {
+    const answer = await bearing(await make(server.now())).create();
+    // Node's own limit on headers answers before us.
+    if (answer.status === 431) continue;
+    assert.equal(answer.status, 401, `a token that ${what}: ${answer.text}`);
+    problemOf(answer, 401, "invalid-credential");
+    bodies.add(answer.text.replace(answer.headers.get("x-request-id") ?? "", ""));
+  }
+  assert.equal(bodies.size, 1, [...bodies].join("\n"));
+  problemOf(await createApi(server.url).create(), 401, "credential-required");
+});
+
+test("an algorithm that is not listed is refused, whatever key there is", async () => {
+  await using own = await serveFor(issuer, { algorithms: ["RS256", "EdDSA"] });
+  problemOf(await bearing(await issuer.token(reporter), own).create(), 401, "invalid-credential");
+});
+
+test("a token that names no key is tried with each that fits", async () => {
+  await using own = await startIssuer();
+  await own.rotate();
+  await using at = await serveFor(own);
+  sessionOf(await bearing(await own.token(reporter, { header: { kid: undefined } }), at).create());
+  const forged = await own.token(reporter, { header: { kid: undefined }, stranger: true });
+  problemOf(await bearing(forged, at).create(), 401, "invalid-credential");
+});
+
+test("a token is good for its time by the server's clock, with half a minute of leeway", async () => {
+  await using own = await serveFor(issuer);
+  const now = own.now();
+  const api = bearing(await issuer.token(reporter, { now, lifetime: 300 }), own);
+  const early = { ...reporter, nbf: Math.floor(now / 1000) + 29 };
+  sessionOf(await bearing(await issuer.token(early, { now }), own).create());
+  sessionOf(await api.create());
+  own.pass(5 * MINUTE + 28 * SECOND);
+  sessionOf(await api.create());
+  own.pass(3 * SECOND);
+  problemOf(await api.create(), 401, "invalid-credential");
+  own.step(-MINUTE);
+  problemOf(await api.create(), 401, "invalid-credential");
+});
+
+test("new keys of the issuer are found, and withdrawn ones refused in ten minutes", async () => {
+  await using own = await startIssuer();
+  await using at = await serveFor(own);
+  const old = bearing(await own.token(reporter, { lifetime: 7200 }), at);
+  sessionOf(await old.create());
+  assert.equal(own.fetches, 1);
+  await own.rotate();
+  const next = bearing(await own.token(reporter, { lifetime: 7200 }), at);
+  // Within 30 s of the last fetch nobody causes another.
+  problemOf(await next.create(), 401, "invalid-credential");
+  at.pass(30 * SECOND);
+  sessionOf(await next.create());
+  sessionOf(await old.create());
+  assert.equal(own.fetches, 2);
+
+  await own.rotate("new");
+  at.pass(10 * MINUTE);
+  await until(async () => (await old.create()).status === 401);
+  problemOf(await next.create(), 401, "invalid-credential");
+  assert.equal(own.fetches, 3);
+});
+
+test("a flood of 10,000 unknown keys causes one fetch in 30 s", async () => {
+  await using own = await startIssuer();
+  await using at = await serveFor(own);
+  const good = bearing(await own.token(reporter), at);
+  sessionOf(await good.create());
+  const [, payload, signature] = (await own.token(reporter)).split(".");
+  const flood = async (from: number, count: number) => {
+    const statuses = new Set<number>();
+    for (let i = from; i < from + count; i += 50) {
+      const answers = Array.from({ length: 50 }, (_, j) => {
+        const header = encode({ alg: "ES256", kid: `random-${i + j}` });
+        return bearing(`${header}.${payload}.${signature}`, at).create();
+      });
+      for (const { status } of await Promise.all(answers)) statuses.add(status);
+    }
+    return [...statuses];
+  };
+  assert.deepEqual(await flood(0, 5000), [401]);
+  assert.equal(own.fetches, 1);
+  at.pass(30 * SECOND);
+  assert.deepEqual(await flood(5000, 5000), [401]);
+  assert.equal(own.fetches, 2);
+  sessionOf(await good.create());
+});
+
+test("keys at hand stay good while the key-set server fails in any way", async () => {
+  await using own = await startIssuer();
+  await using at = await serveFor(own);
+  const good = bearing(await own.token(reporter, { lifetime: 36_000 }), at);
+  sessionOf(await good.create());
+  const bad: Record<string, Parameters<Issuer["answer"]>[0]> = {
+    "says no": (response) => response.writeHead(500).end("{}"),
+    redirects: (response) =>
+      response.writeHead(302, { location: `${own.config.issuer}elsewhere` }).end(),
+    "sends garbage": (response) => response.end("<html>"),
+    "sends a set that is none": (response) => response.end('{"keys":{}}'),
+    "sends an empty set": (response) => response.end('{"keys":[]}'),
+    "sends too much": (response, keySet) => response.end(`${" ".repeat(300 * 1024)}${keySet}`),
+    "hangs up": (response) => void response.socket?.destroy(),
+  };
+  for (const [what, how] of Object.entries(bad)) {
+    own.answer(how);
+    at.pass(10 * MINUTE);
+    const before = own.fetches;
+    sessionOf(await good.create());
+    await until(() => own.fetches > before);
+    sessionOf(await good.create());
+    assert.equal(own.fetches, before + 1, `a server that ${what}`);
+  }
+  await own.vanish();
+  at.pass(10 * MINUTE);
+  sessionOf(await good.create());
+  sessionOf(await bearing(await own.token(reporter, { now: at.now() }), at).create());
+});
+
+for (const [what, hang] of [
+  ["its answer", () => undefined],
+  ["the rest of its answer", (response) => response.writeHead(200).write('{"keys":[')],
+] as const satisfies [string, Answer][]) {
+  test(`a key-set server that hangs before ${what} is given up`, async () => {
+    await using own = await startIssuer();
+    const failures: unknown[] = [];
+    const keySet = createKeySet({
+      url: own.config.keySetUrl,
+      clock: () => 0,
+      events: { fetched: () => assert.fail(), failed: (error) => failures.push(error) },
+      timeout: 50,
+    });
+    own.answer(hang);
+    await assert.rejects(keySet.keys(), Refusal);
+    assert.equal(failures.length, 1);
+    assert.equal(own.fetches, 1);
+  });
+}
+
+test("without a key set so far requests are told to come again, and the server says why", async () => {
+  await using own = await startIssuer();
+  await own.vanish();
+  await using at = await serveFor(own);
+  const api = bearing(await own.token(reporter), at);
+  const refused = await api.create();
+  problemOf(refused, 503, "unavailable");
+  const retryAfter = Number(refused.headers.get("retry-after"));
+  assert.ok(retryAfter >= 1 && retryAfter <= 30, String(retryAfter));
+  assert.match(at.log(), /key set not fetched/);
+  assert.equal((await createApi(at.url).call("GET", "/readyz")).status, 200);
+  problemOf(await createApi(at.url).create(), 401, "credential-required");
+  await own.resume();
+  at.pass(30 * SECOND);
+  sessionOf(await api.create());
+  assert.match(at.log(), /key set fetched/);
+});
+
+test("no log line has anything of a token", async () => {
+  const token = await issuer.token({ role: "customer", customerId: "secret-customer" });
+  sessionOf(await bearing(token).create());
+  problemOf(await bearing(`${token}x`).create(), 401, "invalid-credential");
+  const log = server.log();
+  assert.match(log, /token refused/);
+  for (const part of [...token.split("."), "secret-customer"]) assert.ok(!log.includes(part));
+});
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 10_000;
+  while (!(await condition())) {
+    assert.ok(performance.now() < deadline, "it never came about");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

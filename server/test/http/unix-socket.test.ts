@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { existsSync, statSync, writeFileSync } from "node:fs";
+import { test } from "node:test";
+import { serve } from "../support/in-process.ts";
+import { spawnServer, startServer } from "../support/server-process.ts";
+import { askSocket } from "../support/socket-http.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+
+test("mode local serves a Unix socket, which is its user's alone and goes with the server", async () => {
+  await using folder = temporaryDirectory();
+  const path = `${folder.path}/http.sock`;
+  {
+    await using server = await serve({ config: { socket: { path, mode: 0o600 } } });
+    assert.equal(server.url, `unix:${path}`);
+    assert.equal(statSync(path).mode & 0o777, 0o600);
+    const created = await askSocket(path, "PUT", "/sessions/new");
+    assert.equal(created.status, 200, created.body);
+    const { sessionId } = JSON.parse(created.body) as { sessionId: string };
+    const found = await askSocket(path, "GET", `/sessions/${sessionId}`);
+    assert.equal((JSON.parse(found.body) as { sessionId: string }).sessionId, sessionId);
+    assert.match(server.log(), /"peer":""/);
+    // A page of elsewhere cannot reach a socket; a proxy in front of it could be made to.
+    const strange = await askSocket(path, "GET", "/healthz", { host: "elsewhere.example" });
+    assert.equal(strange.status, 400);
+  }
+  assert.equal(existsSync(path), false);
+});
+
+test("the socket of a killed server is taken over, that of a running one and a file are not", async () => {
+  await using folder = temporaryDirectory();
+  const path = `${folder.path}/http.sock`;
+  const args = ["--socket", path, "--socket-mode", "0660"];
+  const env = { ANTECHAMBER_PORT: "" };
+  {
+    await using killed = await startServer({ args, env });
+    assert.equal(killed.url, `unix:${path}`);
+    await killed.kill("SIGKILL");
+  }
+  assert.ok(existsSync(path), "a killed server leaves its socket");
+  {
+    await using next = await startServer({ args, env });
+    assert.equal((await askSocket(path, "GET", "/healthz")).status, 200);
+    assert.equal(statSync(path).mode & 0o777, 0o660);
+    await using second = spawnServer({ args, env });
+    await assert.rejects(second.ready, /another server listens on/);
+    assert.equal((await askSocket(path, "GET", "/healthz")).status, 200);
+    await next.kill();
+  }
+  assert.equal(existsSync(path), false);
+  writeFileSync(path, "mine");
+  await using third = spawnServer({ args, env });
+  await assert.rejects(third.ready, /is there and is no socket/);
+  assert.equal(statSync(path).size, 4);
+});
