@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import type { SessionService } from "../service.ts";
-import { type Principal, recorders, roles, watchers } from "../session/access.ts";
+import { type Principal, recordingRoles, roles, watchingRoles } from "../session/access.ts";
 import { type Reason, Refusal } from "../session/errors.ts";
 import type { SessionStore } from "../store/store.ts";
 import type { Authenticate } from "./authenticate.ts";
@@ -94,12 +94,12 @@ function routeTable(parts: AppParts, isStopping: () => boolean): Route[] {
 /** Who may, whether the base paths have it too, and what it counts as. */
 const api = { who: roles, isBased: true, counts: "requests" } as const;
 const creating = { ...api, counts: "creates" } as const;
-const recording = { ...api, who: recorders } as const;
+const recording = { ...api, who: recordingRoles } as const;
 const forward = { ...recording, isBased: false } as const;
 const open = { who: "everybody", isBased: false, counts: "requests" } as const;
 /** Whoever watches over the process must not take a busy one for a dead one. */
 const probe = { ...open, counts: undefined } as const;
-const monitor = { ...open, who: watchers } as const;
+const monitor = { ...open, who: watchingRoles } as const;
 
 function row(
   method: Route["method"],

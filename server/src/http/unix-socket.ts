@@ -3,7 +3,7 @@ import { connect } from "node:net";
 import type { SocketConfig } from "../config/config.ts";
 
 /** A socket that cannot be made where it is to be. */
-export class SocketError extends Error {
+class SocketError extends Error {
   override readonly name = "SocketError";
   /** What the system says of an address that is taken. */
   readonly code = "EADDRINUSE";

@@ -6,10 +6,14 @@ export const roles = ["customer", "agent", "reporter", "administrator"] as const
 export type Role = (typeof roles)[number];
 
 /** The roles that may record requests: a reporter reads. */
-export const recorders = ["customer", "agent", "administrator"] as const satisfies readonly Role[];
+export const recordingRoles = [
+  "customer",
+  "agent",
+  "administrator",
+] as const satisfies readonly Role[];
 
 /** The roles that may look at the service itself. */
-export const watchers = ["reporter", "administrator"] as const satisfies readonly Role[];
+export const watchingRoles = ["reporter", "administrator"] as const satisfies readonly Role[];
 
 /** Whoever makes a request, as far as the service knows. */
 export interface Principal {

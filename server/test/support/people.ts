@@ -55,7 +55,7 @@ export async function introduce<Name extends string>(
       const issuer = await startIssuer();
       const tokens = new Map<Principal, string>();
       for (const name of names) {
-        const token = await issuer.token({ ...(people[name] as Principal) } as JWTPayload, {
+        const token = await issuer.token(claimsOf(people[name]), {
           lifetime: 86_400,
         });
         tokens.set(people[name], token);
@@ -85,4 +85,8 @@ export async function introduce<Name extends string>(
       };
     }
   }
+}
+
+function claimsOf({ role, customerId, agentId }: Principal): JWTPayload {
+  return { role, customerId, agentId };
 }

@@ -1,0 +1,202 @@
+/*
+ * Who may do what, written out by hand from the contract, sections 1 (rules 4 and 5) and 3. Nothing here
+ * is computed by the code under test.
+ *
+ * A block a person: whoever sends the request. A row: which ids the request's headers assert, what it
+ * asks for, and what comes of it with each session in the path; one cell stands for all of them.
+ *
+ *   same     200, that session              new      200, another session, which is new
+ *   done     200 or 202, it was done        shown    200
+ *   absent   404 session-not-found          exists   400 already-exists
+ *   mismatch 403 identity-mismatch          role     403 role-not-permitted
+ *   none     401 credential-required        invalid  401 invalid-credential
+ *   204 and the like: the status alone, where there is no body to tell more
+ */
+
+/** Modes in which callers are told apart. In `local` everybody is the administrator of the table. */
+const table = `
+alice: a customer
+  asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
+  nothing, alice       | create                      | new
+  nothing, alice       | retrieve                    | same    | new     | same     | same      | new
+  nothing, alice       | head                        | 200     | 404     | 200      | 200       | 404
+  nothing, alice       | update                      | done    | absent  | done     | done      | absent
+  nothing, alice       | timeline                    | shown   | absent  | shown    | shown     | absent
+  bob, 7, 8, alice+7   | create, retrieve, update    | mismatch
+  bob, 7, 8, alice+7   | timeline                    | mismatch
+  bob, 7, 8, alice+7   | head                        | 403
+  anything             | record                      | done    | absent  | done     | done      | absent
+  anything             | forward-auth                | same    | new     | same     | same      | new
+  anything             | metrics                     | role
+
+page: a customer's credential for public pages, which stands for nobody
+  asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
+  nothing              | create                      | new
+  nothing              | retrieve                    | new     | new     | same     | same      | new
+  nothing              | head                        | 404     | 404     | 200      | 200       | 404
+  nothing              | update                      | absent  | absent  | done     | done      | absent
+  nothing              | timeline                    | absent  | absent  | shown    | shown     | absent
+  alice, bob           | create, retrieve, update    | mismatch
+  alice, bob           | timeline                    | mismatch
+  alice, bob           | head                        | 403
+  7, 8, alice+7        | create, retrieve, update    | mismatch
+  7, 8, alice+7        | timeline                    | mismatch
+  7, 8, alice+7        | head                        | 403
+  anything             | record                      | absent  | absent  | done     | done      | absent
+  anything             | forward-auth                | new     | new     | same     | same      | new
+  anything             | metrics                     | role
+
+seven: agent 7
+  asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
+  nothing, 7           | create                      | new
+  nothing, 7           | retrieve                    | same    | same    | same     | same      | new
+  nothing, 7           | head                        | 200     | 200     | 200      | 200       | 404
+  nothing, 7           | update                      | done    | done    | done     | done      | absent
+  nothing, 7           | timeline                    | shown   | shown   | shown    | shown     | absent
+  alice, alice+7       | create                      | new
+  alice, alice+7       | retrieve                    | same    | new     | same     | same      | new
+  alice, alice+7       | head                        | 200     | 404     | 200      | 200       | 404
+  alice, alice+7       | update                      | done    | exists  | done     | done      | absent
+  alice, alice+7       | timeline                    | shown   | absent  | shown    | shown     | absent
+  bob                  | create                      | new
+  bob                  | retrieve                    | new     | same    | same     | same      | new
+  bob                  | head                        | 404     | 200     | 200      | 200       | 404
+  bob                  | update                      | exists  | done    | done     | done      | absent
+  bob                  | timeline                    | absent  | shown   | shown    | shown     | absent
+  8                    | create, retrieve, update    | mismatch
+  8                    | timeline                    | mismatch
+  8                    | head                        | 403
+  anything             | record                      | done    | done    | done     | done      | absent
+  anything             | forward-auth                | same    | same    | same     | same      | new
+  anything             | metrics                     | role
+
+desk: an agent's credential that stands for no one agent
+  asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
+  nothing              | create                      | new
+  nothing              | retrieve                    | same    | same    | same     | same      | new
+  nothing              | head                        | 200     | 200     | 200      | 200       | 404
+  nothing              | update                      | done    | done    | done     | done      | absent
+  nothing              | timeline                    | shown   | shown   | shown    | shown     | absent
+  alice                | create                      | new
+  alice                | retrieve                    | same    | new     | same     | same      | new
+  alice                | head                        | 200     | 404     | 200      | 200       | 404
+  alice                | update                      | done    | exists  | done     | done      | absent
+  alice                | timeline                    | shown   | absent  | shown    | shown     | absent
+  bob                  | create                      | new
+  bob                  | retrieve                    | new     | same    | same     | same      | new
+  bob                  | head                        | 404     | 200     | 200      | 200       | 404
+  bob                  | update                      | exists  | done    | done     | done      | absent
+  bob                  | timeline                    | absent  | shown   | shown    | shown     | absent
+  7, 8, alice+7        | create, retrieve, update    | mismatch
+  7, 8, alice+7        | timeline                    | mismatch
+  7, 8, alice+7        | head                        | 403
+  anything             | record                      | done    | done    | done     | done      | absent
+  anything             | forward-auth                | same    | same    | same     | same      | new
+  anything             | metrics                     | role
+
+reporter
+  asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
+  nothing              | create                      | new
+  nothing              | retrieve                    | same    | same    | same     | same      | new
+  nothing              | head                        | 200     | 200     | 200      | 200       | 404
+  nothing              | update                      | absent  | absent  | done     | done      | absent
+  nothing              | timeline                    | shown   | shown   | shown    | shown     | absent
+  alice, bob           | create, retrieve, update    | mismatch
+  alice, bob           | timeline                    | mismatch
+  alice, bob           | head                        | 403
+  7, 8, alice+7        | create, retrieve, update    | mismatch
+  7, 8, alice+7        | timeline                    | mismatch
+  7, 8, alice+7        | head                        | 403
+  anything             | record, forward-auth        | role
+  anything             | metrics                     | shown
+
+administrator
+  asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
+  anything             | create                      | new
+  nothing, 7, 8        | retrieve                    | same    | same    | same     | same      | new
+  nothing, 7, 8        | head                        | 200     | 200     | 200      | 200       | 404
+  nothing, 7           | update                      | done    | done    | done     | done      | absent
+  8                    | update                      | done    | done    | done     | exists    | absent
+  nothing, 7, 8        | timeline                    | shown   | shown   | shown    | shown     | absent
+  alice, alice+7       | retrieve                    | same    | new     | same     | same      | new
+  alice, alice+7       | head                        | 200     | 404     | 200      | 200       | 404
+  alice, alice+7       | update                      | done    | exists  | done     | done      | absent
+  alice, alice+7       | timeline                    | shown   | absent  | shown    | shown     | absent
+  bob                  | retrieve                    | new     | same    | same     | same      | new
+  bob                  | head                        | 404     | 200     | 200      | 200       | 404
+  bob                  | update                      | exists  | done    | done     | done      | absent
+  bob                  | timeline                    | absent  | shown   | shown    | shown     | absent
+  anything             | record                      | done    | done    | done     | done      | absent
+  anything             | forward-auth                | same    | same    | same     | same      | new
+  anything             | metrics                     | shown
+
+nobody: no credential at all
+  asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
+  anything             | create, retrieve, update    | none
+  anything             | record, timeline            | none
+  anything             | forward-auth, metrics       | none
+  anything             | head                        | 401
+
+stranger: a credential of nobody's
+  asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
+  anything             | create, retrieve, update    | invalid
+  anything             | record, timeline            | invalid
+  anything             | forward-auth, metrics       | invalid
+  anything             | head                        | 401
+`;
+
+/** What requests can ask for. */
+export const operations = [
+  ...["create", "retrieve", "head", "update"],
+  ...["record", "timeline", "forward-auth", "metrics"],
+] as const;
+
+/** Whose the session in the path is. */
+export const sessions = ["alice's", "bob's", "nobody's", "agent 7's", "unknown"] as const;
+export type SessionOf = (typeof sessions)[number];
+
+/** What the headers assert. */
+export const assertions = {
+  nothing: {},
+  alice: { gkc_customerId: "alice" },
+  bob: { "gkc-customerId": "bob" },
+  "7": { gkc_agentId: "7" },
+  "8": { "gkc-agentId": "8" },
+  "alice+7": { "gkc-customerId": "alice", "gkc-agentId": "7" },
+} as const satisfies Record<string, Readonly<Record<string, string>>>;
+export type Asserted = keyof typeof assertions;
+
+/** One request, and what is to come of it. */
+export interface Case {
+  readonly person: string;
+  readonly asserts: Asserted;
+  readonly operation: string;
+  readonly session: SessionOf;
+  readonly outcome: string;
+}
+
+/** Every cell of the table. */
+export const cases: readonly Case[] = table
+  .trim()
+  .split("\n\n")
+  .flatMap((block) => {
+    const [head = "", , ...rows] = block.split("\n");
+    const person = head.split(":")[0] as string;
+    return rows.flatMap((row) => casesOf(person, row));
+  });
+
+function casesOf(person: string, row: string): Case[] {
+  const [who = "", what = "", ...cells] = row.split("|").map((cell) => cell.trim());
+  const asserted = who === "anything" ? Object.keys(assertions) : who.split(", ");
+  return asserted.flatMap((asserts) =>
+    what.split(", ").flatMap((operation) =>
+      sessions.map((session, column) => ({
+        person,
+        asserts: asserts as Asserted,
+        operation,
+        session,
+        outcome: (cells.length === 1 ? cells[0] : cells[column]) as string,
+      })),
+    ),
+  );
+}

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { createApi, problemOf, sessionOf } from "../support/api.ts";
+import { type Antechamber, startAntechamber } from "./antechamber.ts";
+import { nginx } from "./programs.ts";
+import { type RunningProxy, startProxy } from "./proxy-process.ts";
+
+/*
+ * Mode proxy behind the real nginx, as examples/nginx-vouching has it.
+ */
+
+const program = { ...nginx, example: "nginx-vouching" };
+/** As in the example. */
+const settings = {
+  ANTECHAMBER_AUTH: "proxy",
+  ANTECHAMBER_PROXY_SECRET: "put-a-secret-of-your-own-here-32+",
+  ANTECHAMBER_TRUSTED_PROXIES: "127.0.0.1",
+  ANTECHAMBER_BASE_PATH: "/agents",
+};
+const password = `Basic ${btoa("anna:change-me")}`;
+
+let antechamber: Antechamber;
+let proxy: RunningProxy;
+before(async () => {
+  antechamber = await startAntechamber(settings);
+  proxy = await startProxy(program, { antechamber: antechamber.port, application: 9 });
+});
+after(async () => {
+  await proxy[Symbol.asyncDispose]();
+  await antechamber[Symbol.asyncDispose]();
+});
+
+const everybody = (headers = {}, at = proxy) => createApi(`http://127.0.0.1:${at.port}`, headers);
+const agents = (headers = {}) => createApi(`http://127.0.0.1:${proxy.port}/agents`, headers);
+
+test("nginx vouches for its agents, each by the name they signed in with", async () => {
+  const anna = agents({ authorization: password });
+  const own = sessionOf(await anna.create({ headers: { "gkc-agentId": "anna" } }));
+  assert.equal(own.agentId, "anna");
+  const other = await anna.create({ headers: { "gkc-agentId": "bert" } });
+  problemOf(other, 403, "identity-mismatch");
+  assert.equal((await agents().create()).status, 401);
+  assert.equal(
+    (await agents({ authorization: `Basic ${btoa("anna:guessed")}` }).create()).status,
+    401,
+  );
+  const found = await anna.retrieve(own.sessionId);
+  const path = `/agents/sessions/${own.sessionId}`;
+  assert.equal(found.headers.get("content-location"), path);
+});
+
+test("nobody says through nginx that they are somebody else", async () => {
+  const pretence = {
+    "antechamber-role": "administrator",
+    "antechamber-customer": "alice",
+    "antechamber-agent": "7",
+    "antechamber-secret": "guessed",
+    antechamber_role: "administrator",
+    "antechamber.role": "administrator",
+  };
+  for (const api of [everybody(), everybody(pretence)]) {
+    sessionOf(await api.create());
+    const asserted = await api.create({ headers: { "gkc-customerId": "alice" } });
+    problemOf(asserted, 403, "identity-mismatch");
+  }
+  const anna = agents({ ...pretence, authorization: password });
+  problemOf(await anna.create({ headers: { "gkc-agentId": "7" } }), 403, "identity-mismatch");
+});
+
+test("where nginx lets underscores through, whoever pretends with them is refused", async () => {
+  await using lax = await startProxy(
+    program,
+    { antechamber: antechamber.port, application: 9 },
+    (text) => text.replace("underscores_in_headers off;", "underscores_in_headers on;"),
+  );
+  const pretence = { antechamber_role: "administrator" };
+  problemOf(await everybody(pretence, lax).create(), 401, "invalid-credential");
+  sessionOf(await everybody({}, lax).create());
+});
+
+test("past nginx there is no way in without the secret", async () => {
+  const direct = createApi(antechamber.server.url, { "antechamber-role": "administrator" });
+  problemOf(await direct.create(), 401, "invalid-credential");
+});
