@@ -48,8 +48,7 @@ for (const mode of modes) {
   });
 
   test(`${mode}: the server serves this document, as JSON`, async () => {
-    const host = await startHost(mode);
-    await using _ = host.server;
+    await using host = await startHost(mode);
     const [operation] = operationsOf(mode).filter(({ id }) => id === "openApiDocument");
     assert.ok(operation);
     const answer = await host.ask(operation);
