@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
+import { createCaller, sessionOf } from "../../faults/caller.ts";
+import { long } from "../../faults/patience.ts";
+
+/** What good callers had to wait for, in milliseconds. */
+export interface Waits {
+  readonly count: number;
+  readonly median: number;
+  readonly p99: number;
+}
+
+/** So many milliseconds between two requests of the good callers, whatever the answers take. */
+const EVERY = 5;
+
+/**
+ * Retrieves a session and creates one in turns, at an even pace for `milliseconds`; each must be
+ * answered as ever. A request that has to wait is counted from the moment at which it was due.
+ */
+export async function waitsBeside(url: string, milliseconds: number): Promise<Waits> {
+  using caller = createCaller(url, 64);
+  const { sessionId } = sessionOf(await caller.create({ customerId: "customer" }));
+  const waits: number[] = [];
+  const ask = async (i: number, due: number) => {
+    const answer = await (i % 2 === 0 ? caller.retrieve(sessionId) : caller.create());
+    assert.equal(answer.status, 200, answer.text);
+    waits.push(performance.now() - due);
+  };
+  const start = performance.now();
+  const asked: Promise<void>[] = [];
+  for (let i = 0; i * EVERY < milliseconds; i++) {
+    await delay(Math.max(0, start + i * EVERY - performance.now()));
+    asked.push(ask(i, performance.now()));
+  }
+  await Promise.all(asked);
+  const sorted = waits.toSorted((a, b) => a - b);
+  const at = (share: number) => sorted[Math.floor(sorted.length * share)] ?? Number.NaN;
+  return { count: sorted.length, median: at(0.5), p99: at(0.99) };
+}
+
+/**
+ * What counts as no harm, in milliseconds. On a machine with two cores the attackers take the processor
+ * too, and whoever is scheduled late waits for that alone: in the long form, which has the machine for
+ * itself, a little; beside other tests more.
+ */
+const HARMLESS = long ? 10 : 250;
+
+/** Fails where the attack has more than doubled the p99 of the others. */
+export function assertUnharmed(what: string, alone: Waits, beside: Waits): void {
+  const ms = ({ median, p99 }: Waits) => `${median.toFixed(2)} / ${p99.toFixed(2)}`;
+  console.log(`${what}: median / p99 of others ${ms(alone)} ms alone, ${ms(beside)} ms beside it`);
+  assert.ok(beside.p99 <= Math.max(2 * alone.p99, HARMLESS), what);
+}

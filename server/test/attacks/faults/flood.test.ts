@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { test } from "node:test";
+import { promisify } from "node:util";
+import { long } from "../../faults/patience.ts";
+import { startServer } from "../../support/server-process.ts";
+import { assertUnharmed, waitsBeside } from "./beside.ts";
+
+const SECONDS = long ? 60 : 2;
+const CONNECTIONS = 16;
+
+/** Sends as much as it can from one address; gives how many requests a second. */
+async function flood(url: string): Promise<number> {
+  const args = ["-t1", `-c${CONNECTIONS}`, `-d${SECONDS}s`, "-H", "X-Forwarded-For: 192.0.2.66"];
+  const { stdout } = await promisify(execFile)("wrk", [...args, `${url}/sessions/unknown`]);
+  return Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1]);
+}
+
+for (const runtime of ["bun", "node"] as const) {
+  test(`while one address floods the others are served as ever (${runtime})`, async () => {
+    const env = {
+      ANTECHAMBER_TRUSTED_PROXIES: "127.0.0.1",
+      ANTECHAMBER_REQUESTS_PER_ADDRESS: "10/1s",
+      ANTECHAMBER_MISSES_PER_ADDRESS: "10/1s",
+    };
+    await using server = await startServer({ runtime, env });
+    // The first requests are slow by themselves.
+    await waitsBeside(server.url, 500);
+    const alone = await waitsBeside(server.url, SECONDS * 1000);
+    const [rate, beside] = await Promise.all([
+      flood(server.url),
+      waitsBeside(server.url, SECONDS * 1000),
+    ]);
+    assert.ok(rate > 100, `a flood of ${rate} requests a second is none`);
+    assertUnharmed(`a flood of ${Math.round(rate)} requests a second`, alone, beside);
+  });
+}

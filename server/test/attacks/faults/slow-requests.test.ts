@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { test } from "node:test";
+import { promisify, stripVTControlCharacters } from "node:util";
+import { long } from "../../faults/patience.ts";
+import { startServer } from "../../support/server-process.ts";
+import { assertUnharmed, waitsBeside } from "./beside.ts";
+
+const SECONDS = long ? 120 : 3;
+const CONNECTIONS = long ? 1000 : 300;
+
+/** How slowhttptest is slow: in its headers, in its body, in reading the answer. */
+const ways = {
+  headers: ["-H", "-i", "1"],
+  bodies: ["-B", "-i", "1", "-s", "8192", "-t", "PUT", "-f", "application/json"],
+  readers: ["-X", "-w", "1", "-y", "2", "-n", "1", "-z", "1", "-k", "3"],
+} as const;
+
+async function attack(url: string, way: readonly string[]): Promise<string> {
+  const pace = ["-c", `${CONNECTIONS}`, "-r", `${CONNECTIONS}`, "-l", `${SECONDS}`, "-p", "2"];
+  const { stdout } = await promisify(execFile)("slowhttptest", [...way, ...pace, "-u", url]);
+  return stripVTControlCharacters(stdout);
+}
+
+// What each server does with such connections, that it cuts them off, test/faults/junk.test.ts shows.
+for (const runtime of long ? (["bun", "node"] as const) : (["bun"] as const)) {
+  test(`${CONNECTIONS} connections of each slow kind hold up nobody (${runtime})`, async () => {
+    await using server = await startServer({ runtime });
+    await waitsBeside(server.url, 500);
+    const alone = await waitsBeside(server.url, long ? 10_000 : 1500);
+    const attacks = Object.entries(ways).map(([what, way]) =>
+      attack(`${server.url}/${what === "readers" ? "openapi.json" : "sessions/new"}`, way),
+    );
+    const beside = await waitsBeside(server.url, SECONDS * 1000);
+    assertUnharmed(`${CONNECTIONS} slow headers, bodies and readers`, alone, beside);
+    for (const report of await Promise.all(attacks)) {
+      assert.match(report, /service available: +YES/);
+      assert.doesNotMatch(report, /service available: +NO/);
+    }
+  });
+}
