@@ -104,11 +104,13 @@ function urlOf({ host, socket }: Config, port: number): string {
 
 /**
  * On a loopback address every peer is this machine itself, which is not limited, unless one of them is
- * a proxy that tells for whom it asks. In mode `local` there are no credentials.
+ * a proxy that tells for whom it asks; on a socket, whoever connects may tell. In mode `local` there are
+ * no credentials.
  */
 function limitsOf(config: Config, time: TimeSource): Limits | undefined {
-  const { host, auth, trustedProxies: proxies } = config;
-  const hasClients = proxies.length > 0 || !isLoopback(host);
+  const { host, auth, trustedProxies, socket } = config;
+  const proxies = socket === undefined ? trustedProxies : undefined;
+  const hasClients = proxies === undefined || proxies.length > 0 || !isLoopback(host);
   return createLimits({
     perAddress: hasClients ? config.perAddress : undefined,
     perCredential: auth === "local" ? undefined : config.perCredential,

@@ -16,10 +16,13 @@ export type ClientAddress = (request: ApiRequest) => string | undefined;
 /**
  * Finds out for whom a request was made. `X-Forwarded-For` and `Forwarded` (RFC 7239) count only from
  * peers within `proxies`: from the right, the first address that is no such proxy. Where both are there
- * and differ, one of them is the client's invention: the request counts as the proxy's own.
+ * and differ, one of them is the client's invention: the request counts as the proxy's own. On a Unix
+ * socket (`undefined`), whose permissions say who connects, every peer is a proxy.
  */
-export function createClientAddress(proxies: readonly AddressRange[]): ClientAddress {
+export function createClientAddress(listed: readonly AddressRange[] | undefined): ClientAddress {
+  const proxies = listed ?? [];
   const peerOf = remembering((text) => {
+    if (listed === undefined) return { isProxy: true, subject: undefined, own: undefined };
     const address = parseAddress(text);
     if (address === undefined) return undefined;
     const subject = subjectOf(address);

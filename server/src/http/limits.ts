@@ -21,8 +21,8 @@ export interface LimitOptions {
   readonly perAddress: Rates | undefined;
   /** Of one credential; `undefined` where there are none. */
   readonly perCredential: Rates | undefined;
-  /** Whose word on the address of their clients counts. */
-  readonly proxies: readonly AddressRange[];
+  /** Whose word on the address of their clients counts; `undefined`: everybody's, on a Unix socket. */
+  readonly proxies: readonly AddressRange[] | undefined;
   /** Milliseconds since some moment. */
   readonly now: () => number;
 }

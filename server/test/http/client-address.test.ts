@@ -97,6 +97,13 @@ test("a proxy that names nobody counts itself", () => {
   assert.equal(behindProxies(from("10.9.9.9", forwardedFor("10.1.1.1, 10.2.2.2"))), "10.1.1.1");
 });
 
+test("on a Unix socket everybody who connects is a proxy, and counts for nobody else", () => {
+  const onSocket = createClientAddress(undefined);
+  assert.equal(onSocket(from("", forwardedFor("198.51.100.1, 192.0.2.1"))), "192.0.2.1");
+  assert.equal(onSocket(from("", forwarded("for=192.0.2.1"))), "192.0.2.1");
+  assert.equal(onSocket(from("")), undefined);
+});
+
 test("two headers that differ are the client's invention, one of them: the proxy counts itself", () => {
   const headers = { ...forwardedFor("192.0.2.1"), ...forwarded("for=198.51.100.1") };
   assert.equal(behindProxies(from("10.9.9.9", headers)), "10.9.9.9");
