@@ -12,6 +12,7 @@ import { listen } from "./http/listen.ts";
 import type { Listener } from "./http/listener.ts";
 import { createLogHash } from "./http/log-hash.ts";
 import { createMetrics, type Metrics } from "./http/metrics.ts";
+import { createMeter } from "./limits/meter.ts";
 import { startMaintenance } from "./maintenance.ts";
 import { type OpenEvents, type Opened, open } from "./open.ts";
 import { version } from "./version.ts";
@@ -115,6 +116,7 @@ function limitsOf(config: Config, time: TimeSource): Limits | undefined {
     perAddress: hasClients ? config.perAddress : undefined,
     perCredential: auth === "local" ? undefined : config.perCredential,
     proxies,
+    meterOf: (_name, rate) => createMeter(rate),
     now: time.monotonic,
   });
 }

@@ -14,6 +14,7 @@ const diagram: Record<string, Row> = {
   session: { holds: /^session\//, may: [], packages: ["node:crypto"] },
   clock: { holds: /^clock\.ts$/, may: [] },
   addresses: { holds: /^addresses\.ts$/, may: [], packages: ["node:net"] },
+  "limits-redis": { holds: /^limits\/redis\//, may: [], types: ["limits"] },
   limits: { holds: /^limits\//, may: [], packages: [] },
   version: { holds: /^version\.ts$/, may: [], packages: ["node:fs"] },
   store: { holds: /^store\/[^/]+\.ts$/, may: ["session"] },
@@ -37,7 +38,7 @@ const diagram: Record<string, Row> = {
   maintenance: { holds: /^maintenance\.ts$/, may: ["clock"], types: ["store"] },
   start: {
     holds: /^start\.ts$/,
-    may: ["open", "maintenance", "http", "control", "clock", "config", "version"],
+    may: ["open", "maintenance", "http", "control", "limits", "clock", "config", "version"],
   },
   cli: {
     holds: /^cli(\.ts$|\/)/,

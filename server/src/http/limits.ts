@@ -1,5 +1,5 @@
 import type { AddressRange } from "../addresses.ts";
-import { createMeter, type Meter } from "../limits/meter.ts";
+import type { Meter } from "../limits/meter.ts";
 import type { Rate } from "../limits/rate.ts";
 import type { Principal } from "../session/access.ts";
 import { type Quota, Refusal } from "../session/errors.ts";
@@ -23,6 +23,8 @@ export interface LimitOptions {
   readonly perCredential: Rates | undefined;
   /** Whose word on the address of their clients counts; `undefined`: everybody's, on a Unix socket. */
   readonly proxies: readonly AddressRange[] | undefined;
+  /** Makes a meter of this name: of this process, or one that several have in common. */
+  readonly meterOf: (name: string, rate: Rate) => Meter;
   /** Milliseconds since some moment. */
   readonly now: () => number;
 }
@@ -39,8 +41,8 @@ export interface Limits {
 /** The limits, or `undefined` where there are none: then requests are asked nothing. */
 export function createLimits(options: LimitOptions): Limits | undefined {
   const { perAddress, perCredential, now } = options;
-  const addresses = perAddress === undefined ? [] : metersOf(perAddress, "address");
-  const credentials = perCredential === undefined ? [] : metersOf(perCredential, "credential");
+  const addresses = metersOf(perAddress, "address", options);
+  const credentials = metersOf(perCredential, "credential", options);
   if (addresses.length === 0 && credentials.length === 0) return undefined;
   const clientAddress = createClientAddress(options.proxies);
 
@@ -61,14 +63,18 @@ interface NamedMeter {
   readonly quota: Quota;
 }
 
-function metersOf(rates: Rates, whose: "address" | "credential"): NamedMeter[] {
+function metersOf(
+  rates: Rates | undefined,
+  whose: "address" | "credential",
+  { meterOf }: LimitOptions,
+): NamedMeter[] {
   const actions: readonly Action[] = ["creates", "misses", "requests"];
   return actions.flatMap((action) => {
-    const rate = rates[action];
+    const rate = rates?.[action];
     if (rate === undefined) return [];
     const windowSeconds = rate.period / 1000;
-    const quota = { name: `${action}-per-${whose}`, count: rate.count, windowSeconds } as const;
-    return [{ action, meter: createMeter(rate), quota }];
+    const quota = { name: `${action}-per-${whose}`, count: rate.count, windowSeconds };
+    return [{ action, meter: meterOf(quota.name, rate), quota }];
   });
 }
 

@@ -5,6 +5,8 @@ export interface Meter {
   readonly rate: Rate;
   /** Takes one for `subject` and gives 0, or takes none and gives how long (ms) to wait for it. */
   take(subject: string, now: number): number;
+  /** Takes over, at `now`, when the subject's bucket is empty. */
+  learn(subject: string, emptyAt: number, now: number): void;
 }
 
 /**
@@ -38,6 +40,10 @@ export function createMeter(rate: Rate, maxSubjects: number = MAX_SUBJECTS): Met
       takeTurns(now);
       young.set(subject, afterOne(rate, emptyAt, now));
       return 0;
+    },
+    learn(subject, emptyAt, now) {
+      takeTurns(now);
+      young.set(subject, emptyAt);
     },
   };
 }

@@ -1,0 +1,10 @@
+-- Adds what was taken from a bucket.
+--
+-- KEYS[1]  when the bucket is empty, milliseconds since 1970 by this server's clock; none: it is
+-- ARGV[1]  what is added, milliseconds that it takes to flow out
+-- answer   milliseconds until the bucket is empty, as text, since numbers lose their fractions
+local time = redis.call('TIME')
+local now = time[1] * 1000 + time[2] / 1000
+local at = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now) + ARGV[1]
+redis.call('SET', KEYS[1], string.format('%.3f', at), 'PX', math.ceil(at - now) + 1)
+return string.format('%.3f', at - now)
