@@ -103,6 +103,84 @@ export interface Timeline {
   readonly dropped: number;
 }
 
+/** A session in a list, also one that is over. */
+export interface SessionSummary extends SessionInfo {
+  readonly status: "live" | "expired" | "ended";
+}
+
+/** A page of sessions, newest first. */
+export interface SessionList {
+  readonly sessions: readonly SessionSummary[];
+  /** What to pass as `cursor` for the page that follows, however few this one has; `null` on the last. */
+  readonly next: string | null;
+  /**
+   * On the first page, of a list by one id alone: how many sessions of it are kept, up to 10,000, which
+   * stands for so many or more; without any filter, how many there are. Else `null`.
+   */
+  readonly total: number | null;
+}
+
+/** Which sessions are to end: at least one of the conditions, or `all`. */
+export interface EndRequest {
+  readonly agentId?: string | null;
+  readonly customerId?: string | null;
+  readonly visitId?: string | null;
+  readonly globalVisitId?: string | null;
+  readonly state?: SessionState | null;
+  /** ISO 8601 with a time zone, or milliseconds since 1970: created then or later. */
+  readonly since?: string | number | null;
+  /** Created before. */
+  readonly until?: string | number | null;
+  /** Every session there is; for administrators. */
+  readonly all?: boolean;
+  /** Only counts them. */
+  readonly dryRun?: boolean;
+  /** `next` of the answer before. */
+  readonly cursor?: string | null;
+}
+
+/** What came of a part of ending sessions. */
+export interface EndReceipt {
+  /** How many were ended by this request, or counted. */
+  readonly sessions: number;
+  /** What to pass as `cursor` to go on; `null` when it is done. */
+  readonly next: string | null;
+}
+
+/** What came of a part of erasing a customer. */
+export interface ErasureReceipt {
+  readonly sessions: number;
+  readonly keys: number;
+  /** False: repeat the request to go on. */
+  readonly isComplete: boolean;
+}
+
+/** An entry of the audit trail; its hash holds the one of the entry before. */
+export interface AuditLine {
+  readonly sequence: number;
+  /** ISO 8601, UTC, milliseconds. */
+  readonly at: string;
+  readonly who: {
+    readonly role: string;
+    readonly credential: string | null;
+    readonly agentId: string | null;
+  };
+  readonly what: string;
+  readonly from: string;
+  readonly outcome: "begun" | "done" | "refused" | "failed";
+  /** Ids of sessions and customers are keyed hashes. */
+  readonly details: Readonly<Record<string, string | number | boolean | null>>;
+  readonly previous: string;
+  readonly hash: string;
+}
+
+/** A page of the audit trail, the latest first. */
+export interface AuditPage {
+  readonly entries: readonly AuditLine[];
+  /** What to pass as `cursor` for older ones; `null` on the last page. */
+  readonly next: string | null;
+}
+
 /** The most records that one request may carry, and the most bytes (UTF-8 JSON) of each. */
 export const MAX_RECORDS = 1000;
 export const MAX_RECORD_BYTES = 8192;

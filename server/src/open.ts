@@ -1,10 +1,15 @@
+import { type Administration, createAdministration } from "./administration.ts";
+import { type AuditTrail, createAuditTrail } from "./audit.ts";
+
 import { withCeiling } from "./ceiling.ts";
+
 import { type Clock, createClock, type TimeSource } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import { createBunMac } from "./mac-bun.ts";
 import { createService, type ServiceEvents, type SessionService } from "./service.ts";
 import { createIdIssuer, type IdIssuer } from "./session/id.ts";
 import type { Lifetimes } from "./session/lifetime.ts";
+import { createLogHash } from "./session/log-hash.ts";
 import { StoreOpenError } from "./store/sqlite/errors.ts";
 import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
 import type { SessionStore, StoreEvents } from "./store/store.ts";
@@ -15,6 +20,10 @@ export interface Opened {
   readonly clock: Clock;
   readonly ids: IdIssuer;
   readonly service: SessionService;
+  readonly administration: Administration;
+  readonly trail: AuditTrail;
+  /** How ids stand in the log and in the audit trail. */
+  readonly logHash: (id: string) => string;
   readonly lifetimes: Lifetimes;
 }
 
@@ -38,7 +47,10 @@ export async function open(config: Config, time: TimeSource, events: OpenEvents)
     const createMac = "Bun" in globalThis ? createBunMac : undefined;
     const ids = createIdIssuer(await store.secrets(), createMac);
     const service = createService({ store: limited(store, config), ids, clock, lifetimes, events });
-    return { store, clock, ids, service, lifetimes };
+    const administration = createAdministration({ store, clock, events });
+    const trail = createAuditTrail(store, clock);
+    const logHash = createLogHash(await store.secrets());
+    return { store, clock, ids, service, administration, trail, logHash, lifetimes };
   } catch (error) {
     await store.close();
     throw error;

@@ -102,8 +102,11 @@ export interface SessionService {
    */
   stretch(id: string, scope: Scope, bounds: StretchBounds): Promise<Stretch>;
 
-  /** Ends a session. False when there is no live one of this id. Refuses with `unavailable`. */
-  end(id: string): Promise<boolean>;
+  /**
+   * Ends a session. False when there is no live one of this id within the scope, by default everyone's.
+   * Refuses with `unavailable`.
+   */
+  end(id: string, scope?: Scope): Promise<boolean>;
 }
 
 /** What happened to sessions, for the metrics. */
@@ -342,9 +345,9 @@ export function createService(parts: ServiceParts): SessionService {
     }
   }
 
-  async function end(id: string): Promise<boolean> {
+  async function end(id: string, scope: Scope = "everyone"): Promise<boolean> {
     if (issuer.verify(id) === undefined) return false;
-    const wasLive = await store.end(id, clock());
+    const wasLive = await store.end(id, clock(), scope);
     if (wasLive) events.ended();
     return wasLive;
   }

@@ -10,7 +10,6 @@ import { createKeyRing } from "./http/authenticate.ts";
 import { createLimits, type Limits } from "./http/limits.ts";
 import { listen } from "./http/listen.ts";
 import type { Listener } from "./http/listener.ts";
-import { createLogHash } from "./http/log-hash.ts";
 import { createMetrics, type Metrics } from "./http/metrics.ts";
 import { createMeter } from "./limits/meter.ts";
 import { startMaintenance } from "./maintenance.ts";
@@ -59,7 +58,7 @@ async function serve(
   metrics: Metrics,
   log: pino.Logger,
 ): Promise<Running> {
-  const { store, clock, service, limits } = opened;
+  const { store, clock, service, limits, administration, trail, logHash } = opened;
   metrics.watch(() => store.status());
   const keyRing = createKeyRing(clock);
   const keysChanged = async () => keyRing.use(await store.keys());
@@ -79,7 +78,10 @@ async function serve(
     clock,
     metrics,
     log,
-    logHash: createLogHash(await store.secrets()),
+    logHash,
+    administration,
+    trail,
+    keysChanged,
     authenticate: access.authenticate,
     limits,
   });

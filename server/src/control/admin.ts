@@ -1,4 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
+import { type Administration, type Status, statusOf } from "../administration.ts";
+import { type AuditTrail, COMMAND_LINE, type Noted, operator } from "../audit.ts";
 import type { Clock } from "../clock.ts";
 import type { SessionService } from "../service.ts";
 import { type Role, roles } from "../session/access.ts";
@@ -7,6 +9,7 @@ import { type IdIssuer, SECRET_BYTES } from "../session/id.ts";
 import { isBlank, isLive, type Session } from "../session/session.ts";
 import type { Portion } from "../store/moving.ts";
 import type { Key, SessionStore } from "../store/store.ts";
+import { createOversight, type Oversight } from "./oversight.ts";
 
 /** A key without what verifies it. */
 export type KeyInfo = Omit<Key, "hash">;
@@ -37,14 +40,14 @@ export interface MadeKey {
 /** A session as an operator sees it: also one that its callers do not see any more. */
 export interface SessionView {
   readonly session: Session;
-  readonly status: "live" | "expired" | "ended";
+  readonly status: Status;
 }
 
 /**
  * What an operator does to a store, whether a server runs on it or not: the command line calls this
  * directly or through the server's control socket. Everything takes effect with the next request.
  */
-export interface Admin {
+export interface Admin extends Oversight {
   /** All keys, revoked and expired ones too, oldest first. */
   listKeys(): Promise<readonly KeyInfo[]>;
   /** `key` is shown this once: only its hash is stored. Throws `TypeError` for a request at fault. */
@@ -70,6 +73,9 @@ export interface Admin {
 export interface AdminParts {
   readonly store: SessionStore;
   readonly service: Pick<SessionService, "end">;
+  readonly administration: Administration;
+  readonly trail: AuditTrail;
+  readonly logHash: (id: string) => string;
   readonly ids: IdIssuer;
   readonly clock: Clock;
   /** Called after the keys in the store have changed, before the change is reported as done. */
@@ -105,20 +111,32 @@ export function faultOfKeyRequest(request: KeyRequest): string | undefined {
 
 /** Carries out an operator's requests on `parts`. */
 export function createAdmin(parts: AdminParts): Admin {
-  const { store, service, ids, clock } = parts;
+  const { store, service, ids, clock, trail, logHash } = parts;
+
+  /** A key as the trail tells it: without what may have to be forgotten. */
+  function toldOf({ id, role, customerId, agentId, expiresAt }: Key): Noted["details"] {
+    const customer = customerId === null ? null : logHash(customerId);
+    return { key: id, role, customer, agent: agentId, expiresAt };
+  }
 
   async function getSession(id: string): Promise<SessionView | undefined> {
     if (ids.verify(id) === undefined) return undefined;
     const now = clock();
     const session = await store.find(id);
-    if (isLive(session, now)) return { session, status: "live" };
     // Of one that has expired nothing certain can be told: it may have had ids and been swept.
-    return isBlank(session) && !session.ended
-      ? undefined
-      : { session, status: session.ended ? "ended" : "expired" };
+    const isCertain = isLive(session, now) || session.ended || !isBlank(session);
+    return isCertain ? { session, status: statusOf(session, now) } : undefined;
   }
 
+  const attest = <Result>(
+    what: string,
+    details: Noted["details"],
+    carryOut: () => Promise<Result>,
+    told?: (result: Result) => Noted["details"],
+  ) => trail.attest({ who: operator, from: COMMAND_LINE, what, details }, carryOut, told);
+
   return {
+    ...createOversight(parts),
     getSession,
 
     async listKeys() {
@@ -131,8 +149,10 @@ export function createAdmin(parts: AdminParts): Admin {
       const fault = faultOfKeyRequest(request);
       if (fault !== undefined) throw new TypeError(fault);
       const { key, stored } = newKey(request, clock());
-      await store.addKey(stored);
-      await parts.keysChanged?.();
+      await attest("key.create", toldOf(stored), async () => {
+        await store.addKey(stored);
+        await parts.keysChanged?.();
+      });
       return { key, info: withoutHash(stored) };
     },
 
@@ -144,23 +164,39 @@ export function createAdmin(parts: AdminParts): Admin {
       const { role, customerId, agentId, createdAt, expiresAt } = before;
       const validFor = expiresAt === null ? null : expiresAt - createdAt;
       const { key, stored } = newKey({ role, customerId, agentId, validFor }, now);
-      if (!(await store.replaceKey(id, stored, now + grace))) return undefined;
-      await parts.keysChanged?.();
+      const details = { ...toldOf(stored), successorOf: id, grace };
+      const isDone = await attest("key.rotate", details, async () => {
+        const isReplaced = await store.replaceKey(id, stored, now + grace);
+        await parts.keysChanged?.();
+        return isReplaced;
+      });
+      if (!isDone) return undefined;
       return { key, info: withoutHash(stored) };
     },
 
     async revokeKey(id) {
-      const revoked = await store.revokeKey(id, clock());
-      await parts.keysChanged?.();
-      return revoked;
+      const isFound = (revoked: boolean) => ({ isFound: revoked });
+      return attest("key.revoke", { key: callersKey(id) }, revoke, isFound);
+
+      async function revoke(): Promise<boolean> {
+        const revoked = await store.revokeKey(id, clock());
+        await parts.keysChanged?.();
+        return revoked;
+      }
     },
 
-    endSession: (id) => service.end(id),
+    endSession: (id) =>
+      attest(
+        "session.end",
+        { session: logHash(id) },
+        () => service.end(id),
+        (isFound) => ({ isFound }),
+      ),
     portion: (after) => store.portion(after, clock()),
 
     async rotateSecret() {
       const secret = { bytes: randomBytes(SECRET_BYTES), createdAt: clock() };
-      await store.addSecret(secret);
+      await attest("secret.rotate", {}, () => store.addSecret(secret));
       const secrets = await store.secrets();
       ids.use(secrets);
       return { createdAt: secret.createdAt, secrets: secrets.length };
@@ -183,6 +219,11 @@ function newKey(request: KeyRequest, now: number): { key: string; stored: Key } 
     lastUsedAt: null,
   };
   return { key, stored };
+}
+
+/** What an operator wrote in the place of a key's id may be anything, a key itself too. */
+function callersKey(id: string): string | null {
+  return /^k_[0-9a-f]{1,64}$/.test(id) ? id : null;
 }
 
 function isOver({ revokedAt, expiresAt }: Key, now: number): boolean {

@@ -28,6 +28,12 @@ export async function connectControl(dataDir: string): Promise<Admin | undefined
     rotateKey: (asked) => call("rotateKey", asked),
     getSession: (id) => call("getSession", id),
     endSession: (id) => call("endSession", id),
+    listSessions: (asked) => call("listSessions", asked),
+    endSessions: (asked) => call("endSessions", asked),
+    exportCustomer: (asked) => call("exportCustomer", asked),
+    eraseCustomer: (id) => call("eraseCustomer", id),
+    auditTrail: (asked) => call("auditTrail", asked),
+    hashOf: (id) => call("hashOf", id),
     rotateSecret: () => call("rotateSecret"),
     portion: (after) => call("portion", after),
   };

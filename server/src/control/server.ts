@@ -2,6 +2,7 @@ import { chmodSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { Refusal } from "../session/errors.ts";
 import type { Admin, KeyRequest, KeyRotation } from "./admin.ts";
+import type { AuditRequest, EndingRequest, ExportRequest, PageRequest } from "./oversight.ts";
 import { claimSocketPath, releaseSocketPath } from "./path.ts";
 
 /*
@@ -21,6 +22,12 @@ const operations: Readonly<
   rotateKey: (admin, request) => admin.rotateKey(request as KeyRotation),
   getSession: (admin, id) => admin.getSession(String(id)),
   endSession: (admin, id) => admin.endSession(String(id)),
+  listSessions: (admin, request) => admin.listSessions(request as PageRequest),
+  endSessions: (admin, request) => admin.endSessions(request as EndingRequest),
+  exportCustomer: (admin, request) => admin.exportCustomer(request as ExportRequest),
+  eraseCustomer: (admin, id) => admin.eraseCustomer(String(id)),
+  auditTrail: (admin, request) => admin.auditTrail(request as AuditRequest),
+  hashOf: (admin, id) => admin.hashOf(String(id)),
   rotateSecret: (admin) => admin.rotateSecret(),
   portion: (admin, after) => admin.portion(typeof after === "string" ? after : null),
 };

@@ -1,12 +1,17 @@
 import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
+import type { Administration } from "../administration.ts";
+import type { AuditTrail } from "../audit.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import type { SessionService } from "../service.ts";
 import { type Principal, recordingRoles, roles, watchingRoles } from "../session/access.ts";
 import { type Reason, Refusal } from "../session/errors.ts";
 import type { SessionStore } from "../store/store.ts";
+
+import { actedBy, createAdministrationHandlers } from "./administration.ts";
 import type { Authenticate } from "./authenticate.ts";
+
 import { createCors } from "./cors.ts";
 import { createDocsHandlers } from "./docs.ts";
 import { createForwardAuth, FORWARD_AUTH_PATH, forwardAuthStatus } from "./forward-auth.ts";
@@ -38,6 +43,10 @@ export interface AppParts {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly log: Logger;
+  readonly administration: Administration;
+  readonly trail: AuditTrail;
+  /** Called after keys were removed. */
+  readonly keysChanged: () => Promise<void>;
   /** A keyed hash: the same session, the same hash, and no way back (contract, section 3). */
   readonly logHash: (id: string) => string;
   /** Finds out who calls. */
@@ -73,7 +82,23 @@ function routeTable(parts: AppParts, isStopping: () => boolean): Route[] {
   const refusalStatus = forwardAuthStatus;
   const operational = createOperationalHandlers(store, clock, metrics, isStopping);
   const docs = createDocsHandlers({ version, basePaths: config.basePaths, auth: config.auth });
+  const admin = createAdministrationHandlers({ ...parts, hash: parts.logHash });
   return [
+    { ...row("GET", "/sessions", finding, "list", admin.list), act: "sessions.list" },
+    {
+      ...row("POST", "/sessions/end", ending, "end-by-filter", admin.endByFilter),
+      act: "sessions.end",
+    },
+    { ...row("DELETE", "/sessions/:sessionId", recording, "end", admin.end), act: "session.end" },
+    {
+      ...row("GET", "/customers/:customerId/export", ruling, "export", admin.tell),
+      act: "customer.export",
+    },
+    {
+      ...row("DELETE", "/customers/:customerId", ruling, "erase", admin.erase),
+      act: "customer.erase",
+    },
+    { ...row("GET", "/audit", ruling, "audit", admin.audit), act: "audit.read" },
     row("PUT", "/sessions/new", creating, "create", sessions.create),
     row("GET", "/sessions/:sessionId", api, "retrieve", sessions.retrieve),
     row("HEAD", "/sessions/:sessionId", api, "head", sessions.head),
@@ -95,6 +120,9 @@ function routeTable(parts: AppParts, isStopping: () => boolean): Route[] {
 const api = { who: roles, isBased: true, counts: "requests" } as const;
 const creating = { ...api, counts: "creates" } as const;
 const recording = { ...api, who: recordingRoles } as const;
+const finding = { ...api, who: ["agent", "reporter", "administrator"] } as const;
+const ending = { ...api, who: ["agent", "administrator"] } as const;
+const ruling = { ...api, who: ["administrator"], isBased: false } as const;
 const forward = { ...recording, isBased: false } as const;
 const open = { who: "everybody", isBased: false, counts: "requests" } as const;
 /** Whoever watches over the process must not take a busy one for a dead one. */
@@ -138,12 +166,16 @@ export function createApp(parts: AppParts): App {
   }
 
   function admitAs(principal: Principal, match: Match, request: ApiRequest): Answer {
-    const { route, sessionId, base } = match;
-    if (route.who !== "everybody") {
-      if (route.counts !== undefined) limits?.byCredential(route.counts, principal);
-      if (!route.who.includes(principal.role)) throw new Refusal({ code: "role-not-permitted" });
+    const { route, sessionId, customerId, base } = match;
+    const { who, counts, act } = route;
+    if (who !== "everybody") {
+      if (counts !== undefined) limits?.byCredential(counts, principal);
+      if (!who.includes(principal.role)) {
+        if (act !== undefined) parts.trail.refused({ ...actedBy(principal, request), what: act });
+        throw new Refusal({ code: "role-not-permitted" });
+      }
     }
-    return route.handle({ request, principal, sessionId, base });
+    return route.handle({ request, principal, sessionId, customerId, base });
   }
 
   function serve(match: Match, request: ApiRequest): Answer {

@@ -63,12 +63,13 @@ function routesOf(app: App): Record<string, Handler | Record<string, Handler>> {
 
 function handlerOf(app: App, route: Route, base: string): Handler {
   if (!route.path.includes("/:sessionId")) {
-    const match = { route, sessionId: "", base };
+    const match = { route, sessionId: "", customerId: "", base };
     return (raw, server) => respond(app.serve(match, new BunApiRequest(raw, server)));
   }
   return (raw, server) => {
     const { sessionId } = raw.params as { readonly sessionId: string };
-    return respond(app.serve({ route, sessionId, base }, new BunApiRequest(raw, server)));
+    const match = { route, sessionId, customerId: "", base };
+    return respond(app.serve(match, new BunApiRequest(raw, server)));
   };
 }
 

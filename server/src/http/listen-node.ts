@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { pipeline, Readable } from "node:stream";
 import type { App } from "./app.ts";
 import { drained, type Listener, type ListenOptions } from "./listener.ts";
 import type { ApiRequest, ApiResponse, HeaderFields } from "./messages.ts";
@@ -58,6 +59,11 @@ export async function listen(app: App, options: ListenOptions): Promise<Listener
 function send(raw: IncomingMessage, response: ServerResponse, answer: ApiResponse): void {
   const { status, body } = answer;
   const headers = fieldsOf(answer.headers);
+  if (body instanceof ReadableStream) {
+    response.writeHead(status, headers);
+    stream(body, raw, response);
+    return;
+  }
   const length = body === null ? undefined : Buffer.byteLength(body);
   response.writeHead(
     status,
@@ -75,6 +81,20 @@ function send(raw: IncomingMessage, response: ServerResponse, answer: ApiRespons
     .once("close", () => clearTimeout(timer))
     .once("end", end)
     .resume();
+}
+
+/** An error of the stream, or of the connection, ends both. */
+function stream(
+  body: ReadableStream<Uint8Array>,
+  raw: IncomingMessage,
+  response: ServerResponse,
+): void {
+  if (raw.method === "HEAD") {
+    void body.cancel();
+    response.end();
+    return;
+  }
+  pipeline(Readable.fromWeb(body as never), response, () => undefined);
 }
 
 /** Those that serve many answers are taken apart once. */

@@ -26,7 +26,8 @@ export interface ApiResponse {
   readonly status: number;
   /** A `Headers` where it serves many answers: making one takes as long as looking up a session. */
   readonly headers: HeaderFields | Headers;
-  readonly body: string | Uint8Array<ArrayBuffer> | null;
+  /** A stream is read as fast as the caller takes it; an error of it ends the connection. */
+  readonly body: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>> | null;
 }
 
 /** On every answer of the API: what is said to one caller is not kept for another, nor sniffed. */

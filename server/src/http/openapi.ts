@@ -1,3 +1,8 @@
+import { administrationPaths } from "./openapi/administration.ts";
+import {
+  administrationParameters,
+  administrationSchemas,
+} from "./openapi/administration-schemas.ts";
 import { type Auth, securityOf } from "./openapi/credentials.ts";
 import { forwardAuthPaths } from "./openapi/forward-auth.ts";
 import { headers } from "./openapi/headers.ts";
@@ -37,21 +42,23 @@ export function openApiDocument({ version, basePaths, auth }: OpenApiOptions): J
     },
     servers: ["/", ...basePaths].map((url) => ({ url })),
     tags: [
-      { name: "sessions", description: "The three operations of the API." },
+      { name: "sessions", description: "One session at a time." },
       { name: "requests", description: "What happens in a session is bundled in it." },
       { name: "proxies", description: "For reverse proxies in front of other services." },
+      { name: "administration", description: "For those who run the service, on many sessions." },
       { name: "operations", description: "For operators and their tools." },
     ],
     ...(security === undefined ? {} : { security }),
     paths: {
       ...sessionPaths(auth),
       ...requestPaths(auth),
+      ...administrationPaths(auth),
       ...forwardAuthPaths(auth),
       ...operationsPaths(auth),
     },
     components: {
-      schemas: { ...schemas, ...recordSchemas },
-      parameters,
+      schemas: { ...schemas, ...recordSchemas, ...administrationSchemas },
+      parameters: { ...parameters, ...administrationParameters },
       headers,
       ...(securitySchemes === undefined ? {} : { securitySchemes }),
     },

@@ -108,7 +108,7 @@ function detailOf(reason: Reason): string {
     case "idempotency-key-reused":
       return "This Idempotency-Key came with another request before. Use a new key for each request, and the same one only to repeat it.";
     case "not-found":
-      return "Nothing is served under this path. The operations are PUT /sessions/new, GET and POST /sessions/{sessionId}, and GET and POST /sessions/{sessionId}/requests.";
+      return "Nothing is served under this path. The operations are PUT /sessions/new, GET and POST /sessions/{sessionId}, and GET and POST /sessions/{sessionId}/requests; /openapi.json lists the others.";
     case "method-not-allowed":
       return `This path takes ${reason.allow}.`;
     case "body-too-large":

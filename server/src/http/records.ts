@@ -4,13 +4,13 @@ import type { SessionService } from "../service.ts";
 import { changeScope, readScope } from "../session/access.ts";
 import { type Fault, Refusal } from "../session/errors.ts";
 import { type Cursor, pageOf, parseCursor, timelineStart } from "../session/timeline.ts";
+import { timelineInfo } from "../wire/timeline-info.ts";
 import { readJsonBody, refuseFaults } from "./bodies.ts";
 import { requestKeyOf } from "./idempotency.ts";
 import { identityOfHeaders } from "./identity.ts";
 import { type ApiResponse, apiHeaders, json } from "./messages.ts";
 import { MAX_RECORDS_BODY_BYTES, recordsOf } from "./record-body.ts";
 import { type Call, permitted } from "./sessions.ts";
-import { timelineInfo } from "./timeline-info.ts";
 
 /** The handlers of request records (contract, section 2). */
 export interface RecordHandlers {

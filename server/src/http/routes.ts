@@ -9,8 +9,8 @@ export type Who = "everybody" | readonly Role[];
 /** A row of the route table. */
 export interface Route {
   /** `*` stands for every method, and yields to the others of its path. */
-  readonly method: "GET" | "HEAD" | "PUT" | "POST" | "*";
-  /** `:sessionId` stands for one segment, a final `*` for whatever follows. */
+  readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE" | "*";
+  /** `:sessionId` or `:customerId` stands for one segment, a final `*` for whatever follows. */
   readonly path: string;
   /** The name that metrics and the log know it by. */
   readonly operation: string;
@@ -20,6 +20,8 @@ export interface Route {
   /** Served below every base path too. */
   readonly isBased: boolean;
   readonly handle: (call: Call) => Answer;
+  /** What the audit trail calls it when it is refused for want of a right. */
+  readonly act?: string;
   /** The status of a refusal, where it is not its code's own. */
   readonly refusalStatus?: (reason: Reason) => number;
 }
@@ -28,6 +30,7 @@ export interface Route {
 export interface Match {
   readonly route: Route;
   readonly sessionId: string;
+  readonly customerId: string;
   readonly base: string;
 }
 
@@ -45,9 +48,14 @@ export function createRouter(routes: readonly Route[], basePaths: readonly strin
     const found = new Map<string, Match>();
     for (const route of routes) {
       if (base !== "" && !route.isBased) continue;
-      const sessionId = matchPath(route.path, path);
-      if (sessionId === undefined || found.has(route.method)) continue;
-      found.set(route.method, { route, sessionId, base });
+      const parameter = matchPath(route.path, path);
+      if (parameter === undefined || found.has(route.method)) continue;
+      const isCustomer = route.path.includes(":customerId");
+      const ids = {
+        sessionId: isCustomer ? "" : parameter,
+        customerId: isCustomer ? parameter : "",
+      };
+      found.set(route.method, { route, ...ids, base });
     }
     return [...found.values()];
   }
@@ -64,7 +72,7 @@ export function createRouter(routes: readonly Route[], basePaths: readonly strin
   };
 }
 
-const PARAMETER = ":sessionId";
+const PARAMETER = /:(?:sessionId|customerId)/;
 
 /** What stands for the parameter in `path` ("" without one); `undefined` when it does not match. */
 function matchPath(pattern: string, path: string): string | undefined {

@@ -2,11 +2,11 @@ import type { Retrieval, SessionService } from "../service.ts";
 import { changeScope, forbiddenAssertion, type Principal, readScope } from "../session/access.ts";
 import { Refusal } from "../session/errors.ts";
 import type { Identity, Session } from "../session/session.ts";
+import { sessionInfo } from "../wire/session-info.ts";
 import { requestKeyOf } from "./idempotency.ts";
 import { identityOfHeaders, identityOfRequest } from "./identity.ts";
 import type { Limits } from "./limits.ts";
 import { type ApiRequest, type ApiResponse, apiFields, apiHeaders } from "./messages.ts";
-import { sessionInfo } from "./session-info.ts";
 
 /** A request on its way through a route. */
 export interface Call {
@@ -14,6 +14,8 @@ export interface Call {
   readonly principal: Principal;
   /** The `sessionId` of the path, decoded; "" where the path has none. */
   readonly sessionId: string;
+  /** The `customerId` of the path, as `sessionId`. */
+  readonly customerId: string;
   /** The base path that the request came in under; "" at the root. */
   readonly base: string;
 }

@@ -25,7 +25,8 @@ export interface Act {
   readonly what: string;
   /** Where it came from: an address, or `command line`. */
   readonly from: string;
-  readonly outcome: "done" | "refused" | "failed";
+  /** `begun`: another entry tells how it went on, unless the service was stopped in the middle of it. */
+  readonly outcome: "begun" | "done" | "refused" | "failed";
   /** Ids of sessions and of customers are in here as keyed hashes alone: what is erased stays erased. */
   readonly details: Readonly<Record<string, string | number | boolean | null>>;
 }

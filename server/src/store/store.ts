@@ -111,6 +111,8 @@ export interface ListRequest {
   /** At most so many sessions. Fewer, none even, where few of many match: a page is a bounded work. */
   readonly limit: number;
   readonly now: number;
+  /** Also those whose retention is over, if they have not been let go of yet: to erase them. */
+  readonly withOutdated?: boolean;
 }
 
 /** A page of sessions. */
@@ -221,8 +223,11 @@ export interface SessionStore {
    */
   renew(session: Session, now: number): Session;
 
-  /** Ends a session for good and frees its visit. False when there is no live one of this id. */
-  end(id: string, now: number): Promise<boolean>;
+  /**
+   * Ends a session for good and frees its visit. False when there is no live one of this id within the
+   * scope, by default everyone's.
+   */
+  end(id: string, now: number, scope?: Scope): Promise<boolean>;
 
   /**
    * Accepts records of the session and returns at once: stored within 100 ms, or as soon as the store

@@ -46,6 +46,7 @@ export async function openApp(
     metrics: createMetrics(),
     log: pino({ level: "silent" }),
     logHash: (id) => id,
+    keysChanged: async () => undefined,
     limits: undefined,
     authenticate: () => ({ role: "administrator", customerId: null, agentId: null }),
   });
@@ -78,13 +79,10 @@ const nobody: OpenEvents = {
 };
 
 function withoutReading(store: SessionStore): SessionStore {
-  return {
-    ...store,
-    recall: nothing,
-    find() {
-      throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
-    },
+  const refuse = () => {
+    throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
   };
+  return { ...store, recall: nothing, find: refuse, lastAudit: refuse, audit: refuse };
 }
 
 function requestOf(

@@ -59,7 +59,7 @@ export function operationsOf(mode: Mode): DocumentedOperation[] {
   const whole = resolved(document, document) as Json;
   return Object.entries(whole["paths"] as Record<string, Json>).flatMap(([path, item]) =>
     Object.entries(item)
-      .filter(([method]) => ["get", "head", "put", "post"].includes(method))
+      .filter(([method]) => ["get", "head", "put", "post", "delete"].includes(method))
       .map(([method, operation]) =>
         operationOf(mode, whole, path, item, method, operation as Json),
       ),

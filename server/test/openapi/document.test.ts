@@ -67,8 +67,10 @@ test("the credential is part of the document where one is needed", () => {
       mode === "local"
         ? []
         : [
-            ...["createSession", "retrieveSession", "headSession", "updateSession"],
-            ...["recordRequests", "readTimeline", "forwardAuth", "forwardAuthBelow", "metrics"],
+            ...["createSession", "retrieveSession", "headSession", "updateSession", "endSession"],
+            ...["recordRequests", "readTimeline", "listSessions", "endSessions"],
+            ...["eraseCustomer", "exportCustomer", "readAudit"],
+            ...["forwardAuth", "forwardAuthBelow", "metrics"],
           ],
     );
   }

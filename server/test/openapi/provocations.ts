@@ -48,6 +48,10 @@ export const provocations: Readonly<Record<string, Provoke>> = {
   "invalid-request": (operation, { usual }) => {
     if (operation.id === "recordRequests")
       return usual.ask(operation, { body: '{"method":"GET"}' });
+    if (operation.id === "endSessions") return usual.ask(operation, { body: "{}" });
+    if (["listSessions", "readAudit"].includes(operation.id)) {
+      return usual.ask(operation, { query: "limit=0" });
+    }
     return usual.ask(operation, {
       headers: takes(operation, "gkc_customerId")
         ? { gkc_customerId: "one", "gkc-customerId": "another" }
@@ -78,7 +82,9 @@ export const provocations: Readonly<Record<string, Provoke>> = {
   "identity-mismatch": (operation, { usual }) =>
     usual.ask(operation, { as: "customer", headers: { gkc_customerId: "somebody-else" } }),
   "role-not-permitted": (operation, { usual }) =>
-    usual.ask(operation, { as: operation.id === "metrics" ? "customer" : "reporter" }),
+    usual.ask(operation, {
+      as: ["metrics", "listSessions"].includes(operation.id) ? "customer" : "reporter",
+    }),
   "session-required": (operation, { demanding }) => demanding.ask(operation),
   "request-under-way": askAtOnce,
   "idempotency-key-reused": async (operation, { usual }) => {
@@ -96,12 +102,15 @@ export const provocations: Readonly<Record<string, Provoke>> = {
   unavailable: async (operation, { overloaded }) => {
     const { method, id, mode } = operation;
     if (id === "metrics" && mode === "jwt") return askWithoutKeySet(operation);
-    if (method === "HEAD" || id.startsWith("forwardAuth")) return askUnreadable(operation);
+    const reads = method === "HEAD" || id === "readAudit" || id.startsWith("forwardAuth");
+    if (reads) return askUnreadable(operation);
     const headers = { gkc_customerId: "customer-4711" };
     // Retrieving stores nothing but what it has to create; recording waits if it is told to.
     const unknown = id === "retrieveSession" ? { inPath: "unknown" } : {};
     const records =
-      id === "recordRequests" ? { ...bodyOf(operation, 0), query: "durable=true" } : {};
+      id === "recordRequests"
+        ? { ...bodyOf(operation, 0), query: "durable=true" }
+        : bodyOf(operation, 0);
     const asked = { headers, ...unknown, ...records };
     return overloaded.ask(operation, asked);
   },

@@ -9,7 +9,8 @@ export function takes({ parameters }: DocumentedOperation, name: string): boolea
 
 /** The example of this number, for a request that must have a body. */
 export function bodyOf({ id, bodyExamples }: DocumentedOperation, i: number): Pick<Asked, "body"> {
-  const body = id === "recordRequests" ? bodyExamples[i] : undefined;
+  const isNeeded = id === "recordRequests" || id === "endSessions";
+  const body = isNeeded ? bodyExamples[i] : undefined;
   return body === undefined ? {} : { body };
 }
 

@@ -1,4 +1,5 @@
 import { apiFields } from "../messages.ts";
+import { endSession } from "./administration.ts";
 import { type Auth, credentialCodes } from "./credentials.ts";
 import { describeHeaders } from "./headers.ts";
 import { idempotencyKey, sessionHeaders } from "./parameters.ts";
@@ -122,6 +123,7 @@ export function sessionPaths(auth: Auth): Json {
       get: retrieveSession(auth),
       head: headSession(auth),
       post: updateSession(auth),
+      delete: endSession(auth),
     },
   };
 }

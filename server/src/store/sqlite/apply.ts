@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import { isWithin } from "../../session/access.ts";
+import { isWithin, type Scope } from "../../session/access.ts";
 import { associate } from "../../session/association.ts";
 import { type Lifetimes, renewed } from "../../session/lifetime.ts";
 import { idFields, isBlank, isLive, type Session } from "../../session/session.ts";
@@ -136,14 +136,14 @@ function applyAssociate(
 /** Puts `next` of a live session in its place; `null` when there is no live one. */
 function replaceLive(
   sessions: SessionTable,
-  { id, now }: { readonly id: string; readonly now: number },
+  { id, now, scope = "everyone" }: { id: string; now: number; scope?: Scope },
   lifetimes: Lifetimes,
   next: (session: Session) => Session,
   write: (before: Session, after: Session) => void,
 ): Session | null {
   const stored = sessions.find(id);
   const before = stored ?? describedById(id, lifetimes);
-  if (!isLive(before, now)) return null;
+  if (!isLive(before, now) || !isWithin(before.customerId, scope)) return null;
   const after = next(before);
   if (stored !== undefined) write(stored, after);
   else if (!sessions.insert(after)) return null;

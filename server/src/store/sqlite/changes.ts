@@ -1,3 +1,4 @@
+import type { Scope } from "../../session/access.ts";
 import type { Session } from "../../session/session.ts";
 import type { Life } from "../../session/timeline.ts";
 import type { AuditEntry } from "../audit-chain.ts";
@@ -53,7 +54,7 @@ export type Change =
   | ({ readonly kind: "adopt" } & Adoption)
   | ({ readonly kind: "associate" } & AssociationRequest)
   | { readonly kind: "renew"; readonly id: string; readonly now: number }
-  | { readonly kind: "end"; readonly id: string; readonly now: number }
+  | { readonly kind: "end"; readonly id: string; readonly now: number; readonly scope: Scope }
   | { readonly kind: "erase"; readonly ids: readonly string[]; readonly now: number }
   | { readonly kind: "eraseKeys"; readonly customerId: string; readonly now: number }
   | { readonly kind: "appendAudit"; readonly entry: AuditEntry; readonly now: number }

@@ -79,12 +79,12 @@ export function createFinder(
     "SELECT count(*) AS n FROM json_each(?) WHERE EXISTS (SELECT 1 FROM sessions WHERE id = value)",
   );
 
-  return ({ filter, after, limit, now }) => {
+  return ({ filter, after, limit, now, withOutdated = false }) => {
     const { rows, isLast, reached } = rowsOf(filter, rangeOf(filter, after));
     const total = after === null ? totalOf(filter) : null;
     const found: Session[] = [];
     for (const row of rows) {
-      if (!isTold(row, now) || !isMatch(row.session, filter, now)) continue;
+      if (!(withOutdated || isTold(row, now)) || !isMatch(row.session, filter, now)) continue;
       // One more than asked for: the page before it is not the last.
       if (found.length === limit) {
         return { sessions: found, next: placeOf(found.at(-1)?.id ?? ""), total };

@@ -56,7 +56,9 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
   const reader = openForReading(file);
   const snapshot = createSnapshot(reader);
   const readStored = createSessionReader(reader);
-  const readSession = readable((id) => {
+  const lastAudit = readable(() => readLastAudit(reader));
+  const audit = readable((after: number, limit: number) => readAudit(reader, after, limit));
+  const readSession = readable((id: string) => {
     if (!writer.isBusy) snapshot.hold();
     return readStored(id);
   });
@@ -131,7 +133,8 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
       return next;
     },
 
-    end: async (id, now) => (await writer.submit<"end">({ kind: "end", id, now })) !== null,
+    end: async (id, now, scope = "everyone") =>
+      (await writer.submit<"end">({ kind: "end", id, now, scope })) !== null,
 
     accept(id, records, now) {
       const isAccepted = backlog.accept(id, records, now);
@@ -158,7 +161,8 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
 
     async erase(ids, now) {
       // Whatever is accepted for them before they have ended comes to the writer before the erasure.
-      await Promise.all(ids.map((id) => writer.submit<"end">({ kind: "end", id, now })));
+      const scope = "everyone";
+      await Promise.all(ids.map((id) => writer.submit<"end">({ kind: "end", id, now, scope })));
       await writer.submit<"erase">({ kind: "erase", ids, now });
     },
     eraseKeys: (customerId, now) =>
@@ -166,8 +170,8 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
 
     appendAudit: (entry) =>
       writer.submit<"appendAudit">({ kind: "appendAudit", entry, now: entry.at }),
-    lastAudit: async () => readLastAudit(reader),
-    audit: async (after, limit) => readAudit(reader, after, limit),
+    lastAudit: async () => lastAudit(),
+    audit: async (after, limit) => audit(after, limit),
 
     keys: async () => readKeys(reader),
     async addKey(key) {
@@ -249,10 +253,10 @@ function createSnapshot(reader: DatabaseSync): Snapshot {
 }
 
 /** Tells callers of a file that cannot be read what they are told of one that cannot be written. */
-function readable<T>(read: (id: string) => T): (id: string) => T {
-  return (id) => {
+function readable<A extends unknown[], T>(read: (...given: A) => T): (...given: A) => T {
+  return (...given) => {
     try {
-      return read(id);
+      return read(...given);
     } catch (error) {
       throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, error);
     }

@@ -13,7 +13,8 @@ export function timelineInfo(sessionId: string, stretch: Stretch, page: Page): T
   };
 }
 
-function entryInfo(entry: Entry): TimelineEntry {
+/** An entry of a timeline as the wire has it. */
+export function entryInfo(entry: Entry): TimelineEntry {
   const { identity } = entry;
   const who = { state: isRecognized(identity) ? "recognized" : "anonymous", ...identity } as const;
   if (entry.type !== "request") {

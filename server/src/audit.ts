@@ -1,0 +1,85 @@
+import type { Clock } from "./clock.ts";
+import { Refusal } from "./session/errors.ts";
+import { type Act, type Actor, entryAfter } from "./store/audit-chain.ts";
+import type { SessionStore } from "./store/store.ts";
+
+/** What is noted of an act by whoever lets it through. */
+export type Noted = Pick<Act, "who" | "what" | "from" | "details">;
+
+/** Writes the audit trail. */
+export interface AuditTrail {
+  /** Fulfilled when the entry is stored. Refuses with `unavailable`. */
+  note(act: Noted, outcome: Act["outcome"]): Promise<void>;
+  /** Carries an act out and notes how that went, before it is reported. */
+  attest<Result>(
+    act: Noted,
+    carryOut: () => Promise<Result>,
+    told?: (result: Result) => Act["details"],
+  ): Promise<Result>;
+  /**
+   * Notes, some time soon, that an act was refused: once a minute for each actor and act, with how often
+   * it was before, or callers without a right could fill the disk.
+   */
+  refused(act: Noted): void;
+}
+
+const ATTEMPTS = 20;
+const REFUSED_EVERY = 60_000;
+/** Beyond so many actors the refusals of others are not counted apart. */
+const MAX_COUNTED = 1000;
+
+/** The trail in `store`. */
+export function createAuditTrail(store: SessionStore, clock: Clock): AuditTrail {
+  /** One at a time here; others that append to the same store are met by trying again. */
+  let line: Promise<unknown> = Promise.resolve();
+  const refusals = new Map<string, { since: number; more: number }>();
+
+  async function append(act: Act): Promise<void> {
+    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+      if (await store.appendAudit(entryAfter(await store.lastAudit(), act))) return;
+    }
+    throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
+  }
+
+  function note(act: Noted, outcome: Act["outcome"]): Promise<void> {
+    const appended = line.then(() => append({ ...act, outcome, at: clock() }));
+    line = appended.catch(() => undefined);
+    return appended;
+  }
+
+  return {
+    note,
+    async attest(act, carryOut, told = () => ({})) {
+      let result: Awaited<ReturnType<typeof carryOut>>;
+      try {
+        result = await carryOut();
+      } catch (error) {
+        // What went wrong is told; that it cannot be noted as well is no news.
+        await note(act, "failed").catch(() => undefined);
+        throw error;
+      }
+      await note({ ...act, details: { ...act.details, ...told(result) } }, "done");
+      return result;
+    },
+    refused(act) {
+      const now = clock();
+      const name = refusals.size < MAX_COUNTED ? JSON.stringify([act.what, act.who]) : "";
+      const known = refusals.get(name);
+      if (known !== undefined && now - known.since < REFUSED_EVERY) {
+        known.more++;
+        return;
+      }
+      if (known === undefined && refusals.size >= MAX_COUNTED) refusals.clear();
+      refusals.set(name, { since: now, more: 0 });
+      const before = known === undefined || known.more === 0 ? {} : { refusedBefore: known.more };
+      void note({ ...act, details: { ...act.details, ...before } }, "refused").catch(
+        () => undefined,
+      );
+    },
+  };
+}
+
+/** Whoever works on the machine itself. */
+export const operator: Actor = { role: "administrator", credential: null, agentId: null };
+/** Where they are, as the trail has it. */
+export const COMMAND_LINE = "command line";

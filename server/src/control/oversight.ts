@@ -1,0 +1,145 @@
+import { type Administration, type Part, statusOf } from "../administration.ts";
+import { type AuditTrail, COMMAND_LINE, operator } from "../audit.ts";
+import type { Clock } from "../clock.ts";
+import { isUnconditional, type SessionFilter } from "../session/filter.ts";
+import { idFields } from "../session/session.ts";
+import type { AuditEntry } from "../store/audit-chain.ts";
+import type { SessionStore } from "../store/store.ts";
+import { toldLine } from "../wire/told.ts";
+import type { SessionView } from "./admin.ts";
+
+/** Asks for a page of sessions. */
+export interface PageRequest {
+  readonly filter: SessionFilter;
+  readonly after: string | null;
+  readonly limit: number;
+}
+
+/** A page of sessions, each with how it stands. */
+export interface ListedSessions {
+  readonly sessions: readonly SessionView[];
+  readonly next: string | null;
+  readonly total: number | null;
+}
+
+/** Asks for sessions to be ended. */
+export interface EndingRequest {
+  readonly filter: SessionFilter;
+  readonly after: string | null;
+  readonly isDry: boolean;
+}
+
+/** Asks what is kept of a customer. */
+export interface ExportRequest {
+  readonly customerId: string;
+  readonly after: string | null;
+}
+
+/** A part of what is kept of a customer. */
+export interface ExportedPart extends Part {
+  readonly lines: readonly string[];
+}
+
+/** Asks for entries of the audit trail. */
+export interface AuditRequest {
+  readonly after: number;
+  readonly limit: number;
+}
+
+/** Entries of the audit trail. */
+export interface AuditStretch {
+  readonly entries: readonly AuditEntry[];
+  /** The sequence of the last entry that there is; 0: there is none. */
+  readonly last: number;
+}
+
+/** What an operator does with many sessions, and with the trail of what was done. */
+export interface Oversight {
+  /** A page of sessions, from the place `after` on (`SessionStore.list`). */
+  listSessions(request: PageRequest): Promise<ListedSessions>;
+  /** Ends a part of the sessions that the filter asks for, or counts them. */
+  endSessions(request: EndingRequest): Promise<Part>;
+  /** A part of everything that is kept of a customer, as lines of JSON. */
+  exportCustomer(request: ExportRequest): Promise<ExportedPart>;
+  /** Erases a part of what is kept of a customer; the last part when `next` is `null`. */
+  eraseCustomer(customerId: string): Promise<Part & { readonly keys: number }>;
+  /** Entries of the audit trail after the sequence `after`, at most `limit`, and the last of all. */
+  auditTrail(request: AuditRequest): Promise<AuditStretch>;
+  /** How an id of a session or of a customer stands in the audit trail and in the log. */
+  hashOf(id: string): Promise<string>;
+}
+
+/** What it works on. */
+export interface OversightParts {
+  readonly store: Pick<SessionStore, "audit" | "lastAudit">;
+  readonly administration: Administration;
+  readonly trail: AuditTrail;
+  readonly logHash: (id: string) => string;
+  readonly clock: Clock;
+  readonly keysChanged?: () => void | Promise<void>;
+}
+
+/** Carries an operator's requests out; every act is in the trail before it is reported. */
+export function createOversight(parts: OversightParts): Oversight {
+  const { store, administration, trail, logHash, clock } = parts;
+  const act = (what: string, details: AuditEntry["details"]) => ({
+    who: operator,
+    from: COMMAND_LINE,
+    what,
+    details,
+  });
+
+  function told(filter: SessionFilter): AuditEntry["details"] {
+    const ids: readonly string[] = idFields;
+    const given = Object.entries(filter).filter(([, value]) => value !== null);
+    return Object.fromEntries(
+      given.map(([name, value]) => [name, ids.includes(name) ? logHash(String(value)) : value]),
+    ) as AuditEntry["details"];
+  }
+
+  return {
+    async listSessions({ filter, after, limit }) {
+      const { sessions, next, total } = await administration.list(filter, after, limit);
+      const now = clock();
+      const views = sessions.map((session) => ({ session, status: statusOf(session, now) }));
+      return { sessions: views, next, total };
+    },
+
+    endSessions({ filter, after, isDry }) {
+      const all = isUnconditional(filter) ? { all: true } : {};
+      const details = { ...told(filter), ...all, dryRun: isDry, isContinued: after !== null };
+      return trail.attest(
+        act("sessions.end", details),
+        () => administration.end(filter, after, isDry),
+        ({ sessions, next }) => ({ sessions, isComplete: next === null }),
+      );
+    },
+
+    async exportCustomer({ customerId, after }) {
+      const details = { customer: logHash(customerId), isContinued: after !== null };
+      const { told: some, sessions, next } = await administration.tell(customerId, after);
+      if (after === null) await trail.note(act("customer.export", details), "begun");
+      if (next === null) await trail.note(act("customer.export", details), "done");
+      return { lines: some.map(toldLine), sessions, next };
+    },
+
+    async eraseCustomer(customerId) {
+      const details = { customer: logHash(customerId) };
+      await trail.note(act("customer.erase", details), "begun");
+      const part = await trail.attest(
+        act("customer.erase", details),
+        () => administration.erase(customerId),
+        ({ sessions, keys, next }) => ({ sessions, keys, isComplete: next === null }),
+      );
+      await parts.keysChanged?.();
+      return part;
+    },
+
+    async auditTrail({ after, limit }) {
+      const last = (await store.lastAudit())?.sequence ?? 0;
+      return { entries: await store.audit(after, limit), last };
+    },
+
+    hashOf: async (id) => logHash(id),
+  };
+}

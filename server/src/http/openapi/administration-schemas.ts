@@ -1,0 +1,199 @@
+import { MAX_ID_CHARACTERS } from "../../session/caller-ids.ts";
+import { idFields } from "../../session/session.ts";
+import {
+  EXAMPLE_SESSION_ID,
+  exampleIds,
+  examples,
+  type Json,
+  keptId,
+  ref,
+  schemas,
+  time,
+} from "./schemas.ts";
+
+const place: Json = {
+  type: ["string", "null"],
+  pattern: "^[A-Za-z0-9_-]{24}$",
+  description: "What to pass as `cursor` to go on; `null`: this is all.",
+};
+
+const sessionInfo = schemas["SessionInfo"] as { properties: Json; required: string[] };
+const status: Json = { enum: ["live", "expired", "ended"] };
+
+const given: Json = { type: ["string", "null"], maxLength: MAX_ID_CHARACTERS };
+const moment: Json = {
+  type: ["string", "number", "null"],
+  description: "ISO 8601 with a time zone, or milliseconds since 1970.",
+};
+const flag: Json = { type: ["boolean", "null"] };
+
+const hash: Json = { type: "string", pattern: "^[0-9a-f]{64}$" };
+
+const entry: Json = {
+  type: "object",
+  description: "What was done, by whom, and how it went.",
+  properties: {
+    sequence: { type: "integer", minimum: 1, description: "Without gaps." },
+    at: time,
+    who: {
+      type: "object",
+      properties: {
+        role: { type: "string" },
+        credential: { ...keptId, description: "The id of a key; `null` where none was asked for." },
+        agentId: keptId,
+      },
+      required: ["role", "credential", "agentId"],
+    },
+    what: { type: "string", description: "The act, such as `customer.erase`." },
+    from: { type: "string", description: "An address, or `command line`." },
+    outcome: { enum: ["begun", "done", "refused", "failed"] },
+    details: {
+      type: "object",
+      description: "Ids of sessions and customers are keyed hashes, those of the log.",
+      additionalProperties: { type: ["string", "number", "boolean", "null"] },
+    },
+    previous: { ...hash, description: "The hash of the entry before; zeros in the first." },
+    hash: { ...hash, description: "SHA-256 over everything in the entry, and `previous`." },
+  },
+  required: ["sequence", "at", "who", "what", "from", "outcome", "details", "previous", "hash"],
+};
+
+/** What administration sends and gets. */
+export const administrationSchemas: Json = {
+  SessionSummary: {
+    type: "object",
+    description: "A session, and how it stands.",
+    properties: { ...sessionInfo.properties, status },
+    required: [...sessionInfo.required, "status"],
+  },
+  SessionList: {
+    type: "object",
+    properties: {
+      sessions: { type: "array", items: ref("schemas", "SessionSummary") },
+      next: place,
+      total: {
+        type: ["integer", "null"],
+        minimum: 0,
+        description:
+          "On the first page of a list by one id alone: how many sessions of it are kept, up to 10,000, which stands for so many or more. Without any condition: how many there are. Else `null`.",
+      },
+    },
+    required: ["sessions", "next", "total"],
+  },
+  EndRequest: {
+    type: "object",
+    properties: {
+      ...Object.fromEntries(idFields.map((field) => [field, given])),
+      state: { enum: ["anonymous", "recognized", null] },
+      since: moment,
+      until: moment,
+      all: { ...flag, description: "Every session there is." },
+      dryRun: { ...flag, description: "Count them, and end none." },
+      cursor: { type: ["string", "null"], description: "`next` of the answer before." },
+    },
+  },
+  EndReceipt: {
+    type: "object",
+    properties: { sessions: { type: "integer", minimum: 0 }, next: place },
+    required: ["sessions", "next"],
+  },
+  ErasureReceipt: {
+    type: "object",
+    properties: {
+      sessions: { type: "integer", minimum: 0 },
+      keys: { type: "integer", minimum: 0 },
+      isComplete: { type: "boolean", description: "False: repeat the request to go on." },
+    },
+    required: ["sessions", "keys", "isComplete"],
+  },
+  AuditEntry: entry,
+  AuditPage: {
+    type: "object",
+    properties: {
+      entries: { type: "array", items: ref("schemas", "AuditEntry") },
+      next: { type: ["string", "null"], pattern: "^\\d+$" },
+    },
+    required: ["entries", "next"],
+  },
+};
+
+/** A page with one session. */
+export const sessionListExample: Json = {
+  sessions: [{ ...examples.recognized.value, status: "live" }],
+  next: null,
+  total: 1,
+};
+
+/** A page with one entry. */
+export const auditExample: Json = {
+  entries: [
+    {
+      sequence: 1,
+      at: "2026-11-23T10:00:00.000Z",
+      who: { role: "administrator", credential: "k_9f86d081884c", agentId: null },
+      what: "sessions.end",
+      from: "127.0.0.1",
+      outcome: "done",
+      details: { customerId: "0Lx1dVv8fQ2mYJ4c", dryRun: false, sessions: 3, isComplete: true },
+      previous: "0".repeat(64),
+      hash: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    },
+  ],
+  next: null,
+};
+
+function query(name: string, description: string, schema: Json, example: string | number): Json {
+  return { name, in: "query", required: false, description, schema, example };
+}
+
+const text: Json = { type: "string", maxLength: MAX_ID_CHARACTERS };
+
+/** What administration takes outside a body. */
+export const administrationParameters: Json = {
+  ...Object.fromEntries(
+    idFields.map((field) => [
+      `by-${field}`,
+      query(field, `Sessions with this ${field}.`, text, exampleIds[field]),
+    ]),
+  ),
+  "by-state": query(
+    "state",
+    "Sessions in this state.",
+    { enum: ["anonymous", "recognized"] },
+    "recognized",
+  ),
+  since: query(
+    "since",
+    "Created then or later: ISO 8601 with a time zone, or milliseconds since 1970.",
+    { type: "string" },
+    "2026-11-23T10:00:00Z",
+  ),
+  until: query("until", "Created before then.", { type: "string" }, "2126-11-23T10:00:00Z"),
+  live: query("live", "`true`: still to be used; `false`: over.", { type: "string" }, "true"),
+  cursor: query(
+    "cursor",
+    "`next` of the page before.",
+    { type: "string", pattern: "^(?:[A-Za-z0-9_-]{24})?$" },
+    EXAMPLE_SESSION_ID.slice(0, 24),
+  ),
+  auditCursor: query(
+    "cursor",
+    "`next` of the page before.",
+    { type: "string", pattern: "^(?:[1-9]\\d{0,14})?$" },
+    "500",
+  ),
+  sessionLimit: query(
+    "limit",
+    "The most of a page.",
+    { type: "integer", minimum: 1, maximum: 1000, default: 100 },
+    100,
+  ),
+  customerInPath: {
+    name: "customerId",
+    in: "path",
+    required: true,
+    description: "The customer's id, percent-encoded.",
+    schema: { type: "string", minLength: 1 },
+    example: exampleIds.customerId,
+  },
+};
