@@ -83,7 +83,7 @@ export function endSession(auth: Auth): Json {
     summary: "End a session",
     description:
       "From now on its id is as good as unknown, and its visit is free. Its timeline stays for those who may read it. With keys: for its customer, and for the roles `agent` and `administrator`.",
-    parameters: [requestId],
+    parameters: [ref("parameters", "sessionId"), requestId],
     responses: {
       204: { description: "It has ended.", headers: describeHeaders(noBody) },
       ...refusals(everywhere(auth, "session-not-found", ...ofTheHost(auth))),
@@ -103,7 +103,7 @@ function eraseCustomer(auth: Auth): Json {
     summary: "Erase everything that is kept of a customer",
     description:
       "Ends and erases sessions of the customer with everything in them, and the customer's keys at last: some thousand sessions at the most in a request. Repeat it until `isComplete`. With keys: for the role `administrator`.",
-    parameters: [requestId],
+    parameters: [ref("parameters", "customerInPath"), requestId],
     responses: {
       200: success("That much was erased.", "ErasureReceipt", {
         sessions: 3,
@@ -122,7 +122,7 @@ function exportCustomer(auth: Auth): Json {
     summary: "Everything that is kept of a customer",
     description:
       "Lines of JSON, each with a `type`: `key`, `session`, `entry` (a line of the timeline of the session before), `answer` (what a request with an `Idempotency-Key` was told), and `end` as the last one, without which the export is not whole. With keys: for the role `administrator`.",
-    parameters: [requestId],
+    parameters: [ref("parameters", "customerInPath"), requestId],
     responses: {
       200: {
         description: "The lines.",
@@ -154,12 +154,11 @@ function readAudit(auth: Auth): Json {
 
 /** What those who run the service do under `auth`, by path. */
 export function administrationPaths(auth: Auth): Json {
-  const customer = { ...atTheRoot, parameters: [ref("parameters", "customerInPath")] };
   return {
     "/sessions": { get: listSessions(auth) },
     "/sessions/end": { post: endSessions(auth) },
-    "/customers/{customerId}": { ...customer, delete: eraseCustomer(auth) },
-    "/customers/{customerId}/export": { ...customer, get: exportCustomer(auth) },
+    "/customers/{customerId}": { ...atTheRoot, delete: eraseCustomer(auth) },
+    "/customers/{customerId}/export": { ...atTheRoot, get: exportCustomer(auth) },
     "/audit": { ...atTheRoot, get: readAudit(auth) },
   };
 }
