@@ -109,7 +109,7 @@ export function createAdministration(parts: AdministrationParts): Administration
     const keys = await store.keys();
     return keys
       .filter((key) => key.customerId === customerId)
-      .map(({ hash: _, ...key }) => ({ type: "key", key }) as const);
+      .map((key) => ({ type: "key", key: withoutHash(key) }) as const);
   }
 
   return {
@@ -150,7 +150,7 @@ export function createAdministration(parts: AdministrationParts): Administration
         if (page.next === null) return { told, sessions, next: null };
         before = page.next;
       }
-      return { told, sessions, next: `${before ?? "-"}` };
+      return { told, sessions, next: before ?? "-" };
     },
 
     async erase(customerId) {
@@ -171,6 +171,11 @@ export function createAdministration(parts: AdministrationParts): Administration
       return { sessions, keys: 0, next: after };
     },
   };
+}
+
+function withoutHash(key: Key): Omit<Key, "hash"> {
+  const { id, role, customerId, agentId, createdAt, expiresAt, revokedAt, lastUsedAt } = key;
+  return { id, role, customerId, agentId, createdAt, expiresAt, revokedAt, lastUsedAt };
 }
 
 /** Where a part of what is told begins: after a place, and where in the session that follows it. */

@@ -1,5 +1,7 @@
 import type { Clock } from "./clock.ts";
 import { Refusal } from "./session/errors.ts";
+import type { SessionFilter } from "./session/filter.ts";
+import { idFields } from "./session/session.ts";
 import { type Act, type Actor, entryAfter } from "./store/audit-chain.ts";
 import type { SessionStore } from "./store/store.ts";
 
@@ -83,3 +85,12 @@ export function createAuditTrail(store: SessionStore, clock: Clock): AuditTrail 
 export const operator: Actor = { role: "administrator", credential: null, agentId: null };
 /** Where they are, as the trail has it. */
 export const COMMAND_LINE = "command line";
+
+/** A filter as the trail tells it: without ids, which may have to be forgotten. */
+export function toldFilter(filter: SessionFilter, hash: (id: string) => string): Act["details"] {
+  const ids: readonly string[] = idFields;
+  const given = Object.entries(filter).filter(([, value]) => value !== null);
+  return Object.fromEntries(
+    given.map(([name, value]) => [name, ids.includes(name) ? hash(String(value)) : value]),
+  );
+}

@@ -4,19 +4,21 @@ import { inspect } from "../store/sqlite/inspect.ts";
 import { requireData } from "./connect.ts";
 import { CliError, exitCodes } from "./exit.ts";
 import { addExamples } from "./help.ts";
-import { bytesText, type Output, table } from "./output.ts";
+import { bytesText, type Output, table, timeText } from "./output.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 
 /** `doctor`: whether the data is sound, how large it is and what it holds. */
 export function doctorCommand(output: Output): Command {
   const command = new Command("doctor")
-    .description("check the data without changing it, also while a server runs on it")
+    .description(
+      "check the data, its audit trail and the retention without changing anything, also while a server runs",
+    )
     .option("--json", "print the report as JSON")
     .action(async (options: { json?: true }, self: Command) => {
-      const { dataDir } = loadSettings(self).config;
+      const { dataDir, retention: keptFor } = loadSettings(self).config;
       requireData(dataDir);
       const serverRuns = (await connectControl(dataDir)) !== undefined;
-      const report = { ...inspect(dataDir, Date.now()), serverRuns };
+      const report = { ...inspect(dataDir, Date.now(), keptFor), keptFor, serverRuns };
       const isSound = report.faults.length === 0;
       if (options.json === true) output.printJson({ sound: isSound, ...report });
       else output.print(textOf(report));
@@ -25,24 +27,39 @@ export function doctorCommand(output: Output): Command {
         throw new CliError(exitCodes.failure, advice);
       }
     });
-  addExamples(addSettings(command, dataSettings), [
+  addExamples(addSettings(command, [...dataSettings, "retention"]), [
     ["doctor", "integrity, sizes and counts"],
     ["doctor --json | jq .counts.live", "how many sessions are live"],
   ]);
   return command;
 }
 
-type Report = ReturnType<typeof inspect> & { readonly serverRuns: boolean };
+type Report = ReturnType<typeof inspect> & {
+  readonly keptFor: number;
+  readonly serverRuns: boolean;
+};
 
-function textOf({ file, faults, sizes, counts, serverRuns, ...versions }: Report): string {
+/** What is overdue goes by itself while a server runs, within minutes. */
+function retentionText({ retention, keptFor }: Pick<Report, "retention" | "keptFor">): string {
+  const days = `${Math.round((keptFor / DAY) * 10) / 10} days after its end`;
+  if (retention === undefined) return days;
+  const { oldest, overdue } = retention;
+  const oldestText = oldest === null ? "none is over" : `the oldest ended ${timeText(oldest)}`;
+  return `${days}; ${oldestText}; ${overdue === 0 ? "none is" : `${overdue} are`} overdue`;
+}
+
+const DAY = 24 * 60 * 60 * 1000;
+
+function textOf({ file, faults, sizes, counts, serverRuns, ...others }: Report): string {
   const rows = [
     ["file", file],
     ["server", serverRuns ? "runs on this data" : "does not run on this data"],
     ["size", `${bytesText(sizes.database)}, of it free ${bytesText(sizes.free)}`],
     ["log", bytesText(sizes.log)],
-    ["schema", String(versions.schemaVersion ?? "unknown")],
-    ["SQLite", versions.sqliteVersion ?? "unknown"],
+    ["schema", String(others.schemaVersion ?? "unknown")],
+    ["SQLite", others.sqliteVersion ?? "unknown"],
     ...Object.entries(counts ?? {}).map(([name, count]) => [name, String(count)]),
+    ["retention", retentionText(others)],
     ["integrity", faults.length === 0 ? "ok" : "damaged"],
   ];
   return [table(rows), ...faults.map((fault) => `  ${fault}`)].join("\n");

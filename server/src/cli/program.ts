@@ -1,9 +1,11 @@
 import { styleText } from "node:util";
 import { Command } from "commander";
 import { version } from "../version.ts";
+import { auditCommand } from "./audit.ts";
 import { backupCommand } from "./backup.ts";
 import { completionCommand } from "./completion.ts";
 import { configCommand } from "./config.ts";
+import { customersCommand } from "./customers.ts";
 import { doctorCommand } from "./doctor.ts";
 import { exitCodes } from "./exit.ts";
 import { healthCommand } from "./health.ts";
@@ -33,6 +35,8 @@ export function createProgram(output: Output): Command {
     .addCommand(configCommand(output))
     .addCommand(keysCommand(output))
     .addCommand(sessionsCommand(output))
+    .addCommand(customersCommand(output))
+    .addCommand(auditCommand(output))
     .addCommand(secretsCommand(output))
     .addCommand(backupCommand(output))
     .addCommand(migrateCommand(output))

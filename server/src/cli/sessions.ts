@@ -1,17 +1,26 @@
-import { Command } from "commander";
-import type { SessionView } from "../control/admin.ts";
+import { Command, InvalidArgumentError } from "commander";
+import type { Config } from "../config/config.ts";
+import type { Admin, SessionView } from "../control/admin.ts";
+import { isUnconditional, type SessionFilter } from "../session/filter.ts";
 import { isRecognized } from "../session/session.ts";
+import { MAX_COUNTED } from "../store/store.ts";
 import { withAdmin } from "./connect.ts";
 import { CliError, exitCodes } from "./exit.ts";
 import { addExamples } from "./help.ts";
+import { interruptibly, withProgress } from "./long-work.ts";
 import { callerText, type Output, table, timeText } from "./output.ts";
+import { addFilter, type FilterOptions, filterOf } from "./session-filter.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 
-/** `sessions get`, `sessions end`: one session by its id. */
+/** How many sessions are asked for at a time. */
+const PAGE = 256;
+
+/** `sessions get`, `sessions list`, `sessions end`: one session by its id, or many by what they have. */
 export function sessionsCommand(output: Output): Command {
   return new Command("sessions")
-    .description("look at a session, or end it")
+    .description("find sessions, look at them, end them")
     .addCommand(getCommand(output))
+    .addCommand(listCommand(output))
     .addCommand(endCommand(output));
 }
 
@@ -42,21 +51,173 @@ function getCommand(output: Output): Command {
   return command;
 }
 
-function endCommand(output: Output): Command {
-  const command = new Command("end")
-    .description("end a session for good and free its visit")
-    .argument("<id>", "session id")
-    .action(async (id: string, _options: unknown, self: Command) => {
+interface ListOptions extends FilterOptions {
+  readonly live?: true;
+  readonly over?: true;
+  readonly limit: number;
+  readonly json?: true;
+}
+
+function listCommand(output: Output): Command {
+  const command = addFilter(new Command("list"))
+    .description("list sessions of which something is kept, newest first, also those that are over")
+    .option("--live", "only those that are live")
+    .option("--over", "only those that have ended or expired")
+    .option("--limit <count>", "so many at the most", countOf, 100)
+    .option("--json", "print them as JSON, a session a line")
+    .action(async (options: ListOptions, self: Command) => {
       const { config } = loadSettings(self);
-      if (!(await withAdmin(config, (admin) => admin.endSession(id)))) {
-        throw new CliError(exitCodes.notFound, "there is no live session of this id");
+      const live = options.live === true ? true : options.over === true ? false : null;
+      if (options.live === true && options.over === true) {
+        throw new CliError(exitCodes.usage, "a session is either live or over");
       }
-      output.remark("The session has ended.");
+      const filter = { ...filterOf(options), live };
+      const { views, total, isAll } = await withAdmin(config, (admin) =>
+        firstOf(admin, filter, options.limit),
+      );
+      if (options.json === true) {
+        for (const view of views) output.print(JSON.stringify(sessionJson(view)));
+        return;
+      }
+      output.print(views.length === 0 ? "There are no such sessions." : sessionTable(views));
+      if (!isAll) output.remark(`There are more${total === null ? "" : `, ${totalText(total)}`}.`);
+    });
+  addExamples(addSettings(command, dataSettings), [
+    ["sessions list --customer customer-4711", "a customer's sessions"],
+    ["sessions list --live --since 2026-11-23 --limit 1000 --json", "for a program"],
+  ]);
+  return command;
+}
+
+/** The first sessions, from as many pages as it takes. */
+async function firstOf(admin: Admin, filter: SessionFilter, limit: number) {
+  const views: SessionView[] = [];
+  let total: number | null = null;
+  let after: string | null | undefined;
+  while (after !== null && views.length < limit) {
+    const asked = Math.min(PAGE, limit - views.length);
+    const page = await admin.listSessions({ filter, after: after ?? null, limit: asked });
+    views.push(...page.sessions);
+    total ??= page.total;
+    after = page.next;
+  }
+  return { views, total, isAll: after === null };
+}
+
+function sessionTable(views: readonly SessionView[]): string {
+  const rows = views.map(({ session, status }) => [
+    session.id,
+    status,
+    callerText(session.customerId),
+    callerText(session.agentId),
+    callerText(session.visitId),
+    timeText(session.createdAt),
+    timeText(session.expiresAt),
+  ]);
+  return table([["ID", "STATUS", "CUSTOMER", "AGENT", "VISIT", "CREATED", "EXPIRES"], ...rows]);
+}
+
+function totalText(total: number): string {
+  return total === MAX_COUNTED ? `${total} or more in all` : `${total} in all`;
+}
+
+interface EndOptions extends FilterOptions {
+  readonly all?: true;
+  readonly dryRun?: true;
+  readonly json?: true;
+}
+
+function endCommand(output: Output): Command {
+  const command = addFilter(new Command("end").argument("[id]", "session id"))
+    .description("end a session for good and free its visit, or all that are asked for")
+    .option("--all", "every live session")
+    .option("--dry-run", "only count them")
+    .option("--json", "print how many as JSON")
+    .action(async (id: string | undefined, options: EndOptions, self: Command) => {
+      const filter = filterOf(options);
+      const isEmpty = isUnconditional(filter);
+      const { config } = loadSettings(self);
+      if (id !== undefined) {
+        if (!isEmpty || options.all === true || options.dryRun === true) {
+          throw new CliError(
+            exitCodes.usage,
+            "an id stands for itself: leave the other options out",
+          );
+        }
+        return endOne(config, id, output);
+      }
+      if (isEmpty !== (options.all === true)) {
+        const message = isEmpty
+          ? "say which sessions are to end: an id, --customer and the like, or --all"
+          : "--all is for every session: leave the others out, or --all";
+        throw new CliError(exitCodes.usage, message);
+      }
+      return endMany(config, filter, options, output);
     });
   addExamples(addSettings(command, dataSettings), [
     ["sessions end AZq0…", "its next request meets a running server as an unknown one"],
+    ["sessions end --customer customer-4711 --dry-run", "how many would it be?"],
+    ["sessions end --customer customer-4711", "sign a customer out everywhere"],
   ]);
   return command;
+}
+
+async function endOne(config: Config, id: string, output: Output): Promise<void> {
+  if (!(await withAdmin(config, (admin) => admin.endSession(id)))) {
+    throw new CliError(exitCodes.notFound, "there is no live session of this id");
+  }
+  output.remark("The session has ended.");
+}
+
+/** Counts first where people watch, for a bar that tells how far it is. */
+async function endMany(
+  config: Config,
+  filter: SessionFilter,
+  options: EndOptions,
+  output: Output,
+): Promise<void> {
+  const isDry = options.dryRun === true;
+  const sessions = await withAdmin(config, (admin) =>
+    interruptibly("stopped; those that have ended stay ended", async (signal) => {
+      if (isDry) return passThrough(admin, filter, true, signal, () => undefined);
+      const expected = process.stderr.isTTY
+        ? await passThrough(admin, filter, true, signal, () => undefined)
+        : 0;
+      return withProgress(texts, output, (show) =>
+        passThrough(admin, filter, false, signal, (done) =>
+          show(expected === 0 ? 0 : Math.min(1, done / expected), `Ending: ${done} sessions`),
+        ),
+      );
+    }),
+  );
+  if (options.json === true) output.printJson({ sessions, dryRun: isDry });
+  else output.print(isDry ? `${sessions} sessions would end.` : `${sessions} sessions have ended.`);
+}
+
+const texts = { begun: "Ending", done: "Ended", failed: "Not all ended" };
+
+async function passThrough(
+  admin: Admin,
+  filter: SessionFilter,
+  isDry: boolean,
+  signal: AbortSignal,
+  onProgress: (done: number) => void,
+): Promise<number> {
+  let sessions = 0;
+  for (let after: string | null | undefined; after !== null; ) {
+    signal.throwIfAborted();
+    const part = await admin.endSessions({ filter, after: after ?? null, isDry });
+    sessions += part.sessions;
+    after = part.next;
+    onProgress(sessions);
+  }
+  return sessions;
+}
+
+function countOf(text: string): number {
+  const count = /^\d{1,7}$/.test(text) ? Number(text) : 0;
+  if (count < 1) throw new InvalidArgumentError("A count is a whole number above 0.");
+  return count;
 }
 
 /** The members of SessionInfo, and what only an operator sees. */

@@ -1,8 +1,7 @@
 import { type Administration, type Part, statusOf } from "../administration.ts";
-import { type AuditTrail, COMMAND_LINE, operator } from "../audit.ts";
+import { type AuditTrail, COMMAND_LINE, operator, toldFilter } from "../audit.ts";
 import type { Clock } from "../clock.ts";
 import { isUnconditional, type SessionFilter } from "../session/filter.ts";
-import { idFields } from "../session/session.ts";
 import type { AuditEntry } from "../store/audit-chain.ts";
 import type { SessionStore } from "../store/store.ts";
 import { toldLine } from "../wire/told.ts";
@@ -89,14 +88,6 @@ export function createOversight(parts: OversightParts): Oversight {
     details,
   });
 
-  function told(filter: SessionFilter): AuditEntry["details"] {
-    const ids: readonly string[] = idFields;
-    const given = Object.entries(filter).filter(([, value]) => value !== null);
-    return Object.fromEntries(
-      given.map(([name, value]) => [name, ids.includes(name) ? logHash(String(value)) : value]),
-    ) as AuditEntry["details"];
-  }
-
   return {
     async listSessions({ filter, after, limit }) {
       const { sessions, next, total } = await administration.list(filter, after, limit);
@@ -107,7 +98,12 @@ export function createOversight(parts: OversightParts): Oversight {
 
     endSessions({ filter, after, isDry }) {
       const all = isUnconditional(filter) ? { all: true } : {};
-      const details = { ...told(filter), ...all, dryRun: isDry, isContinued: after !== null };
+      const details = {
+        ...toldFilter(filter, logHash),
+        ...all,
+        dryRun: isDry,
+        isContinued: after !== null,
+      };
       return trail.attest(
         act("sessions.end", details),
         () => administration.end(filter, after, isDry),

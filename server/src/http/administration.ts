@@ -5,13 +5,12 @@ import type {
   SessionList,
 } from "@antechamber/client/protocol";
 import { type Administration, statusOf, type ToldPart } from "../administration.ts";
-import type { AuditTrail, Noted } from "../audit.ts";
+import { type AuditTrail, type Noted, toldFilter } from "../audit.ts";
 import type { Clock } from "../clock.ts";
 import type { SessionService } from "../service.ts";
 import { changeScope, type Principal } from "../session/access.ts";
 import { type Fault, Refusal } from "../session/errors.ts";
-import { isUnconditional, type SessionFilter } from "../session/filter.ts";
-import { idFields } from "../session/session.ts";
+import { isUnconditional } from "../session/filter.ts";
 import type { AuditEntry } from "../store/audit-chain.ts";
 import type { SessionStore } from "../store/store.ts";
 import { sessionSummary, toldLine } from "../wire/told.ts";
@@ -55,8 +54,8 @@ export function createAdministrationHandlers(
       const { filter, cursor, limit } = soughtByQuery(request.query);
       const { sessions, next, total } = await administration.list(filter, cursor, limit);
       const now = clock();
-      const shown = sessions.map((session) => sessionSummary(session, statusOf(session, now)));
-      return json({ sessions: shown, next, total } satisfies SessionList);
+      const summaries = sessions.map((session) => sessionSummary(session, statusOf(session, now)));
+      return json({ sessions: summaries, next, total } satisfies SessionList);
     },
 
     async end({ request, principal, sessionId }) {
@@ -74,7 +73,7 @@ export function createAdministrationHandlers(
 
     async endByFilter({ request, principal }) {
       const { filter, cursor, all, dryRun } = await soughtInBody(request);
-      const details = { ...told(filter, hash), dryRun, isContinued: cursor !== null };
+      const details = { ...toldFilter(filter, hash), dryRun, isContinued: cursor !== null };
       const act = { ...actedBy(principal, request), what: "sessions.end", details };
       if (all && principal.role !== "administrator") {
         trail.refused(act);
@@ -145,17 +144,6 @@ export function actedBy(principal: Principal, { peer }: ApiRequest): Omit<Noted,
   // A key is a principal; others have no name of their own.
   const credential = "id" in principal && typeof principal.id === "string" ? principal.id : null;
   return { who: { role, credential, agentId }, from: peer, details: {} };
-}
-
-/** A filter as the trail tells it: without ids that may have to be forgotten. */
-function told(filter: SessionFilter, hash: (id: string) => string): Noted["details"] {
-  const given = Object.entries(filter).filter(([, value]) => value !== null);
-  return Object.fromEntries(
-    given.map(([name, value]) => [
-      name,
-      (idFields as readonly string[]).includes(name) ? hash(String(value)) : value,
-    ]),
-  ) as Noted["details"];
 }
 
 /** The filter in a body; one that asks for nothing has to say that it means all. */

@@ -56,7 +56,11 @@ export async function openApp(
     async ask(method, path, given = {}) {
       const answer = await app.handle(requestOf(method, path, given));
       const { status, headers, body } = answer;
-      return { status, headers: new Map(new Headers(headers)), body: String(body ?? "") };
+      return {
+        status,
+        headers: new Map(new Headers(headers)),
+        body: await new Response(body).text(),
+      };
     },
     async [Symbol.asyncDispose]() {
       await opened.store.close();

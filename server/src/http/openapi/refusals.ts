@@ -103,7 +103,7 @@ interface Refused {
 function problemContent(status: number, refused: readonly Refused[]): Json {
   const examples = refused.map(({ code, answer }) => [
     code,
-    { value: JSON.parse(String(answer.body)) as unknown },
+    { value: JSON.parse(answer.body as string) as unknown },
   ]);
   return {
     "application/problem+json": {

@@ -1,5 +1,7 @@
 import { statSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
+import { type AuditEntry, chainFaults } from "../audit-chain.ts";
+import { readAudit } from "./audit-table.ts";
 import { databaseFile, openForReading } from "./database.ts";
 import { EPOCH, KEYS_PER_MS } from "./rows.ts";
 
@@ -15,10 +17,20 @@ export interface Inspection {
     /** Bytes of the database file that are free for new sessions. */
     readonly free: number;
   };
+  /** What is kept for longer than the retention; `undefined` when the data is too damaged to tell. */
+  readonly retention: Retention | undefined;
   /** `undefined` when the data is too damaged to count. */
   readonly counts: Counts | undefined;
   readonly sqliteVersion: string | undefined;
   readonly schemaVersion: number | undefined;
+}
+
+/** How well the retention is kept. */
+export interface Retention {
+  /** When the session that has been over for longest ended or expired; `null` when none is over. */
+  readonly oldest: number | null;
+  /** Sessions that are over for longer than the retention and not let go of yet. */
+  readonly overdue: number;
 }
 
 /** How many there are of each. Every stored session is live, expired or ended. */
@@ -34,6 +46,8 @@ export interface Counts {
   readonly records: number;
   readonly keys: number;
   readonly secrets: number;
+  /** Entries of the audit trail. */
+  readonly auditEntries: number;
 }
 
 const MAX_FAULTS = 100;
@@ -42,12 +56,18 @@ const DAMAGED = [11, 26];
 
 /**
  * Looks at the data without changing it, also while a server runs on it. Reads all of it: a million
- * sessions take a few seconds. Throws `StoreOpenError` for a schema that it does not know.
+ * sessions take a few seconds. `retention` in milliseconds. Throws `StoreOpenError` for a schema that it
+ * does not know.
  */
-export function inspect(dataDir: string, now: number): Inspection {
+export function inspect(dataDir: string, now: number, retention: number): Inspection {
   const file = databaseFile(dataDir);
   const sizes = { database: sizeOf(file), log: sizeOf(`${file}-wal`), free: 0 };
-  const nothing = { counts: undefined, sqliteVersion: undefined, schemaVersion: undefined };
+  const nothing = {
+    retention: undefined,
+    counts: undefined,
+    sqliteVersion: undefined,
+    schemaVersion: undefined,
+  };
   let database: DatabaseSync | undefined;
   try {
     database = openForReading(file);
@@ -59,8 +79,12 @@ export function inspect(dataDir: string, now: number): Inspection {
       sqliteVersion: String(first(database, "SELECT sqlite_version()")),
       schemaVersion: pragma(database, "user_version"),
       ...(faults.length > 0
-        ? { faults, counts: undefined }
-        : { faults: contentFaults(database, now), counts: countsOf(database, now) }),
+        ? { faults, retention: undefined, counts: undefined }
+        : {
+            faults: [...contentFaults(database, now), ...trailFaults(database)],
+            retention: retentionOf(database, now, retention),
+            counts: countsOf(database, now),
+          }),
     };
   } catch (error) {
     if (!isDamage(error)) throw error;
@@ -121,6 +145,32 @@ function contentFaults(database: DatabaseSync, now: number): string[] {
   });
 }
 
+/** How many entries of the trail are read at a time. */
+const ENTRIES_READ = 1000;
+
+function trailFaults(database: DatabaseSync): string[] {
+  const faults: string[] = [];
+  for (let last: AuditEntry | undefined; ; ) {
+    const entries = readAudit(database, last?.sequence ?? 0, ENTRIES_READ);
+    if (entries.length === 0) return faults.slice(0, MAX_FAULTS);
+    for (const { sequence, fault } of chainFaults(entries, last)) {
+      faults.push(`entry ${sequence} of the audit trail is ${fault}`);
+    }
+    last = entries.at(-1);
+  }
+}
+
+/** When a row's session was over, in SQL. */
+const OVER_AT = `(${CREATED_AT} + expires_after)`;
+
+function retentionOf(database: DatabaseSync, now: number, retention: number): Retention {
+  const sql = `SELECT min(${OVER_AT}) AS oldest, ifnull(sum(${OVER_AT} + ?2 <= ?1), 0) AS overdue
+    FROM sessions WHERE ${OVER_AT} <= ?1 AND
+      coalesce(agent_id, customer_id, visit_id, global_visit_id) IS NOT NULL`;
+  const row = database.prepare(sql).get(now, retention);
+  return { oldest: row?.["oldest"] as number | null, overdue: row?.["overdue"] as number };
+}
+
 function countsOf(database: DatabaseSync, now: number): Counts {
   const row = database
     .prepare(
@@ -137,6 +187,7 @@ function countsOf(database: DatabaseSync, now: number): Counts {
     records: Number(first(database, "SELECT ifnull(sum(count), 0) FROM segments")),
     keys: Number(first(database, "SELECT count(*) FROM keys")),
     secrets: Number(first(database, "SELECT count(*) FROM secrets")),
+    auditEntries: Number(first(database, "SELECT count(*) FROM audit")),
   };
 }
 

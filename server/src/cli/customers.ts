@@ -1,0 +1,138 @@
+import { once } from "node:events";
+import { createWriteStream } from "node:fs";
+import { rm } from "node:fs/promises";
+import type { Writable } from "node:stream";
+import { finished } from "node:stream/promises";
+import { Command } from "commander";
+import type { Admin } from "../control/admin.ts";
+import { withAdmin } from "./connect.ts";
+import { CliError, exitCodes } from "./exit.ts";
+import { addExamples } from "./help.ts";
+import { interruptibly, withProgress } from "./long-work.ts";
+import { callerText, type Output } from "./output.ts";
+import { addSettings, dataSettings, loadSettings } from "./settings.ts";
+
+/** `customers export`, `customers erase`: everything that is kept of one. */
+export function customersCommand(output: Output): Command {
+  return new Command("customers")
+    .description("give out or erase everything that is kept of a customer")
+    .addCommand(exportCommand(output))
+    .addCommand(eraseCommand(output));
+}
+
+function exportCommand(output: Output): Command {
+  const command = new Command("export")
+    .description(
+      "print everything that is kept of a customer, as lines of JSON; the last one says that it is the last",
+    )
+    .argument("<customer>", "id of the customer")
+    .option("--out <file>", "write it to this new file")
+    .action(async (customerId: string, options: { out?: string }, self: Command) => {
+      const { config } = loadSettings(self);
+      const sessions = await withAdmin(config, (admin) =>
+        interruptibly("the export was stopped", (signal) =>
+          options.out === undefined
+            ? writeTo(process.stdout, admin, customerId, signal)
+            : writeFile(options.out, admin, customerId, signal),
+        ),
+      );
+      output.remark(`${sessions} sessions of ${callerText(customerId)}.`);
+    });
+  addExamples(addSettings(command, dataSettings), [
+    [
+      "customers export customer-4711 --out customer-4711.jsonl",
+      "what to give to a customer who asks",
+    ],
+  ]);
+  return command;
+}
+
+/** A new file, for its owner alone; what there is of it goes again when it does not become whole. */
+async function writeFile(
+  file: string,
+  admin: Admin,
+  customerId: string,
+  signal: AbortSignal,
+): Promise<number> {
+  const stream = createWriteStream(file, { flags: "wx", mode: 0o600 });
+  await once(stream, "open");
+  try {
+    const sessions = await writeTo(stream, admin, customerId, signal);
+    stream.end();
+    await finished(stream);
+    return sessions;
+  } catch (error) {
+    stream.destroy();
+    await rm(file, { force: true });
+    throw error;
+  }
+}
+
+/** A part at a time, as fast as whoever reads takes it; gives how many sessions there were. */
+async function writeTo(
+  stream: Writable,
+  admin: Admin,
+  customerId: string,
+  signal: AbortSignal,
+): Promise<number> {
+  let sessions = 0;
+  for (let after: string | null | undefined; after !== null; ) {
+    signal.throwIfAborted();
+    const part = await admin.exportCustomer({ customerId, after: after ?? null });
+    sessions += part.sessions;
+    after = part.next;
+    const text = part.lines.map((line) => `${line}\n`).join("");
+    if (text !== "" && !stream.write(text)) await once(stream, "drain");
+  }
+  stream.write(`${JSON.stringify({ type: "end", sessions })}\n`);
+  return sessions;
+}
+
+function eraseCommand(output: Output): Command {
+  const command = new Command("erase")
+    .description(
+      "end and erase all sessions of a customer with everything in them, and the customer's keys; backups keep what they have",
+    )
+    .argument("<customer>", "id of the customer")
+    .option("--yes", "do not ask")
+    .option("--json", "print what was erased as JSON")
+    .action(async (customerId: string, options: { yes?: true; json?: true }, self: Command) => {
+      const { config } = loadSettings(self);
+      if (options.yes !== true) await confirmErasure(customerId);
+      const erased = await withAdmin(config, (admin) =>
+        interruptibly("the erasure was stopped; the same command goes on with it", (signal) =>
+          withProgress(texts, output, async (show) => {
+            const sum = { sessions: 0, keys: 0 };
+            for (let isMore = true; isMore; ) {
+              signal.throwIfAborted();
+              const part = await admin.eraseCustomer(customerId);
+              sum.sessions += part.sessions;
+              sum.keys += part.keys;
+              isMore = part.next !== null;
+              show(isMore ? 0.5 : 1, `Erasing: ${sum.sessions} sessions`);
+            }
+            return sum;
+          }),
+        ),
+      );
+      if (options.json === true) output.printJson(erased);
+      else output.print(`${erased.sessions} sessions and ${erased.keys} keys are erased.`);
+    });
+  addExamples(addSettings(command, dataSettings), [
+    ["customers erase customer-4711", "after asking"],
+    ["customers erase customer-4711 --yes --json", "from a script"],
+  ]);
+  return command;
+}
+
+const texts = { begun: "Erasing", done: "Erased", failed: "Not erased" };
+
+async function confirmErasure(customerId: string): Promise<void> {
+  if (!process.stdin.isTTY || !process.stderr.isTTY) {
+    throw new CliError(exitCodes.usage, "nobody is there to be asked: --yes erases without asking");
+  }
+  const { confirm } = await import("@clack/prompts");
+  const message = `Erase everything that is kept of ${callerText(customerId)}? It cannot be undone.`;
+  const answer = await confirm({ message, initialValue: false, output: process.stderr });
+  if (answer !== true) throw new CliError(exitCodes.failure, "nothing was erased");
+}

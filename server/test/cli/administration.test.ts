@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import { createApi, sessionOf } from "../support/api.ts";
+import { startServer } from "../support/server-process.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { run, runHere, succeed, succeedJson } from "./run.ts";
+
+const linesIn = (text: string) =>
+  text
+    .trimEnd()
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+test("sessions are found and signed out everywhere, beside a server and without one", async () => {
+  await using server = await startServer();
+  const data = ["--data-dir", server.dataDir];
+  const api = createApi(server.url);
+  const ids: string[] = [];
+  for (let i = 0; i < 4; i++) {
+    const headers = { gkc_customerId: i === 3 ? "berta" : "anna" };
+    ids.unshift(sessionOf(await api.create({ headers, json: { visitId: `v${i}` } })).sessionId);
+  }
+  const list = async (...options: string[]) =>
+    linesIn(await succeed(["sessions", "list", ...options, "--json", ...data]));
+  assert.deepEqual(
+    (await list()).map(({ sessionId }) => sessionId),
+    ids,
+  );
+  assert.deepEqual(
+    (await list("--customer", "anna", "--live")).map(({ sessionId }) => sessionId),
+    ids.slice(1),
+  );
+  const table = await run(["sessions", "list", "--customer", "anna", "--limit", "2", ...data]);
+  assert.match(table.stdout, /^ID +STATUS +CUSTOMER/);
+  assert.equal(table.stdout.trimEnd().split("\n").length, 3);
+  assert.match(table.stderr, /There are more, 3 in all/);
+  assert.match(await succeed(["sessions", "list", "--agent", "x", ...data]), /no such sessions/);
+
+  const end = ["sessions", "end", "--customer", "anna"];
+  assert.match(await succeed([...end, "--dry-run", ...data]), /^3 sessions would end/);
+  assert.deepEqual(await succeedJson([...end, ...data]), { sessions: 3, dryRun: false });
+  assert.equal((await api.call("HEAD", `/sessions/${ids[1]}`)).status, 404);
+  assert.equal((await api.call("HEAD", `/sessions/${ids[0]}`)).status, 200);
+  await server.kill();
+  assert.deepEqual(
+    (await list("--live")).map(({ sessionId }) => sessionId),
+    [ids[0]],
+  );
+  assert.deepEqual(await succeedJson(["sessions", "end", "--all", ...data]), {
+    sessions: 1,
+    dryRun: false,
+  });
+});
+
+test("a filter that asks for nothing, or for too much, is a fault of usage", async () => {
+  for (const args of [
+    ["sessions", "end"],
+    ["sessions", "end", "--dry-run"],
+    ["sessions", "end", "--all", "--customer", "anna"],
+    ["sessions", "end", "AAAA", "--customer", "anna"],
+    ["sessions", "end", "--customer", ""],
+    ["sessions", "list", "--since", "yesterday"],
+    ["sessions", "list", "--live", "--over"],
+    ["audit", "list", "--last", "0"],
+  ]) {
+    const { code } = await runHere(args);
+    assert.equal(code, 2, args.join(" "));
+  }
+});
+
+test("a customer is given out, and erased, and the trail tells so", async () => {
+  await using folder = temporaryDirectory();
+  await using server = await startServer();
+  const data = ["--data-dir", server.dataDir];
+  const api = createApi(server.url);
+  const headers = { gkc_customerId: "anna-who-leaves" };
+  const { sessionId } = sessionOf(await api.create({ headers }));
+  await api.call("POST", `/sessions/${sessionId}/requests?durable=true`, {
+    json: { method: "GET", path: "/what-anna-read" },
+  });
+  const file = join(folder.path, "anna.jsonl");
+  await succeed(["customers", "export", "anna-who-leaves", "--out", file, ...data]);
+  const lines = linesIn(readFileSync(file, "utf8"));
+  assert.deepEqual(
+    lines.map(({ type }) => type),
+    ["session", "entry", "entry", "end"],
+  );
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  const printed = await succeed(["customers", "export", "anna-who-leaves", ...data]);
+  assert.deepEqual(linesIn(printed), lines);
+  const again = await run(["customers", "export", "anna-who-leaves", "--out", file, ...data]);
+  assert.equal(again.code, 1);
+  assert.ok(existsSync(file), "nothing is replaced, and nothing taken away");
+
+  const unasked = await run(["customers", "erase", "anna-who-leaves", ...data]);
+  assert.equal(unasked.code, 2);
+  assert.match(unasked.stderr, /--yes/);
+  const erase = ["customers", "erase", "anna-who-leaves", "--yes"];
+  assert.deepEqual(await succeedJson([...erase, ...data]), { sessions: 1, keys: 0 });
+  assert.equal((await api.call("HEAD", `/sessions/${sessionId}`)).status, 404);
+  const bytes = readFileSync(join(server.dataDir, "antechamber.db"));
+  assert.ok(!bytes.includes("anna-who-leaves") && !bytes.includes("/what-anna-read"));
+
+  const about = linesIn(
+    await succeed(["audit", "list", "--customer", "anna-who-leaves", "--json", ...data]),
+  );
+  assert.deepEqual(
+    about.map(({ what, outcome, from }) => [what, outcome, from].join(" ")),
+    [
+      "customer.export begun command line",
+      "customer.export done command line",
+      "customer.export begun command line",
+      "customer.export done command line",
+      "customer.erase begun command line",
+      "customer.erase done command line",
+    ],
+  );
+});
+
+test("what operators do to keys and secrets is in the trail, which can be verified", async () => {
+  await using folder = temporaryDirectory();
+  const data = ["--data-dir", folder.path];
+  await succeed(["keys", "create", "--role", "customer", "--customer", "änna", ...data]);
+  const [key] = await succeedJson<{ id: string }[]>(["keys", "list", ...data]);
+  await succeed(["keys", "revoke", key?.id ?? "", ...data]);
+  await succeed(["secrets", "rotate", ...data]);
+  const text = await succeed(["audit", "list", ...data]);
+  assert.match(text, /key\.create +done.*\n.*key\.revoke +done.*\n.*secret\.rotate +done/);
+  assert.ok(!text.includes("änna"));
+  const verified = await succeedJson<{ entries: number; hash: string; faults: unknown[] }>([
+    "audit",
+    "verify",
+    ...data,
+  ]);
+  assert.deepEqual([verified.entries, verified.faults], [3, []]);
+  await succeed(["audit", "verify", "--expect", verified.hash, ...data]);
+  assert.equal((await run(["audit", "verify", "--expect", "0".repeat(64), ...data])).code, 1);
+  assert.match(await succeed(["doctor", ...data]), /\nretention +14 days.*\n(.*\n)*integrity +ok/);
+
+  const database = new DatabaseSync(join(folder.path, "antechamber.db"));
+  database.exec("UPDATE audit SET entry = replace(entry, 'revoke', 'create') WHERE sequence = 2");
+  database.close();
+  const forged = await run(["audit", "verify", ...data]);
+  assert.equal(forged.code, 1);
+  assert.match(forged.stdout, /entry 2: changed/);
+  const doctor = await run(["doctor", ...data]);
+  assert.equal(doctor.code, 1);
+  assert.match(doctor.stdout, /entry 2 of the audit trail is changed/);
+});

@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import type { ErasureReceipt, SessionList } from "@antechamber/client/protocol";
+import { type Api, createApi } from "../support/api.ts";
+import { startServer } from "../support/server-process.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { long } from "./patience.ts";
+import { createRandom, runSeed } from "./random.ts";
+import { openStoredData } from "./stored-data.ts";
+
+const ROUNDS = long ? 60 : 6;
+const SESSIONS = 200;
+
+/** Creates sessions of both, with a request in each. */
+async function fill(api: Api, leaving: string): Promise<void> {
+  const create = async (customerId: string) => {
+    const answer = await api.create({ headers: { gkc_customerId: customerId } });
+    assert.equal(answer.status, 200, answer.text);
+    const { sessionId } = JSON.parse(answer.text) as { sessionId: string };
+    await api.call("POST", `/sessions/${sessionId}/requests`, {
+      json: { method: "GET", path: `/read-by-${customerId}` },
+    });
+  };
+  const made = Array.from({ length: SESSIONS }, () => create(leaving));
+  await Promise.all([...made, ...Array.from({ length: 20 }, () => create("stays"))]);
+}
+
+/** Erases until it is complete; gives whether that was told, or the server was gone before. */
+async function erase(api: Api, customerId: string): Promise<boolean> {
+  for (;;) {
+    const answer = await api.call("DELETE", `/customers/${customerId}`).catch(() => undefined);
+    if (answer === undefined) return false;
+    assert.equal(answer.status, 200, answer.text);
+    if ((JSON.parse(answer.text) as ErasureReceipt).isComplete) return true;
+  }
+}
+
+function filesWith(dataDir: string, text: string): string[] {
+  return readdirSync(dataDir)
+    .filter((name) => statSync(join(dataDir, name)).isFile())
+    .filter((name) => readFileSync(join(dataDir, name)).includes(text));
+}
+
+test(`${ROUNDS} erasures that are cut off by a kill are complete where they were acknowledged, and can be repeated`, async () => {
+  const random = createRandom(runSeed());
+  console.log(`FAULTS_SEED=${random.seed}`);
+  await using directory = temporaryDirectory();
+  let acknowledged = 0;
+  for (let round = 1; round <= ROUNDS; round++) {
+    const leaving = `customer-who-leaves-${round}`;
+    let isTold: boolean;
+    {
+      await using server = await startServer({ dataDir: directory.path });
+      const api = createApi(server.url);
+      await fill(api, leaving);
+      const erasing = erase(api, leaving);
+      await Promise.race([delay(random.between(0, 150)), erasing]);
+      await server.kill("SIGKILL");
+      isTold = await erasing;
+    }
+    if (isTold) {
+      acknowledged++;
+      assert.deepEqual(filesWith(directory.path, leaving), [], "it was told that nothing is left");
+    }
+    await using server = await startServer({ dataDir: directory.path });
+    const api = createApi(server.url);
+    assert.equal(await erase(api, leaving), true);
+    assert.deepEqual(filesWith(directory.path, leaving), []);
+    const kept = await api.call("GET", "/sessions?customerId=stays");
+    assert.equal((JSON.parse(kept.text) as SessionList).total, 20 * round);
+    using stored = openStoredData(directory.path);
+    assert.deepEqual(stored.integrity(), ["ok"]);
+  }
+  console.log(`${ROUNDS} kills, ${acknowledged} of them after the erasure was acknowledged`);
+});
