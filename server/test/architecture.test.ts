@@ -37,10 +37,10 @@ const diagram: Record<string, Row> = {
   http: {
     holds: /^http\//,
     may: [
-      ...["service", "administration", "session", "limits", "clock", "addresses"],
+      ...["service", "administration", "audit", "session", "limits", "clock", "addresses"],
       ...["wire", "client"],
     ],
-    types: ["config", "store", "audit"],
+    types: ["config", "store"],
   },
   open: {
     holds: /^open\.ts$/,

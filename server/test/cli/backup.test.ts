@@ -107,6 +107,7 @@ test("doctor tells sizes and counts, with and without a server, and changes noth
       records: 0,
       keys: 1,
       secrets: 1,
+      auditEntries: 2,
     });
     await server.kill();
   }

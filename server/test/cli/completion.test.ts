@@ -33,7 +33,7 @@ const cases: [words: string[], offered: string[]][] = [
   [["k"], ["keys"]],
   [
     ["keys", ""],
-    ["create", "list", "revoke"],
+    ["create", "list", "revoke", "rotate"],
   ],
   [["keys", "create", "--ro"], ["--role"]],
   [

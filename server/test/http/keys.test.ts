@@ -205,7 +205,7 @@ test("probes and documents ask for no key", async () => {
 
 test("what does not exist and what is not taken is said without a key", async () => {
   problemOf(await createApi(server.url).call("GET", "/nowhere"), 404, "not-found");
-  problemOf(await createApi(server.url).call("DELETE", "/sessions/x"), 405, "method-not-allowed");
+  problemOf(await createApi(server.url).call("PATCH", "/sessions/x"), 405, "method-not-allowed");
 });
 
 test("a key that expires while the server runs is refused from then on", async () => {

@@ -57,7 +57,7 @@ test("requests are counted by operation and status, with their durations", async
     await api.update(sessionId, { headers: { gkc_customerId: "c" } });
     await api.update("unknown", { headers: { gkc_customerId: "c" } });
     await api.call("GET", "/nowhere");
-    await api.call("DELETE", "/sessions/x");
+    await api.call("PATCH", "/sessions/x");
     await api.call("GET", "/healthz");
   });
   assert.deepEqual(requests(differences), {

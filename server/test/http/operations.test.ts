@@ -266,9 +266,11 @@ for (const path of [
 
 /** Each path, the methods that it takes, and some that it does not. */
 const methods: [string, string[], string[]][] = [
-  ["/sessions/new", ["GET", "HEAD", "OPTIONS", "POST", "PUT"], ["DELETE", "PATCH"]],
-  [`/sessions/${PLACEHOLDER}`, ["GET", "HEAD", "OPTIONS", "POST"], ["PUT", "DELETE", "PATCH"]],
-  ["/gks-server/v1/sessions/x/", ["GET", "HEAD", "OPTIONS", "POST"], ["PUT", "DELETE", "PATCH"]],
+  ["/sessions/new", ["DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"], ["PATCH"]],
+  [`/sessions/${PLACEHOLDER}`, ["DELETE", "GET", "HEAD", "OPTIONS", "POST"], ["PUT", "PATCH"]],
+  ["/gks-server/v1/sessions/x/", ["DELETE", "GET", "HEAD", "OPTIONS", "POST"], ["PUT", "PATCH"]],
+  ["/sessions", ["GET", "HEAD", "OPTIONS"], ["PUT", "POST", "DELETE"]],
+  ["/customers/x", ["DELETE", "OPTIONS"], ["GET", "HEAD", "PUT", "POST"]],
   ["/healthz", ["GET", "HEAD", "OPTIONS"], ["PUT", "POST", "DELETE"]],
   ["/metrics", ["GET", "HEAD", "OPTIONS"], ["PUT", "POST", "DELETE"]],
 ];
