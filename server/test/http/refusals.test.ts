@@ -37,7 +37,7 @@ const refusals: [string, () => Promise<Answer>, string[], Record<string, string>
   ["nothing-to-associate", async () => api().update(await held()), [], {}],
   ["session-not-found", () => api().update("x", { json: { visitId: "v" } }), [], {}],
   ["not-found", () => api().call("GET", "/nowhere"), [], {}],
-  ["method-not-allowed", () => api().call("DELETE", "/sessions/x"), [], { allow: "GET" }],
+  ["method-not-allowed", () => api().call("PATCH", "/sessions/x"), [], { allow: "GET" }],
   ["body-too-large", () => api().create({ json: "x".repeat(20_000) }), [], {}],
   ["unsupported-media-type", () => api().create({ body: "x" }), [], {}],
   [
