@@ -2,7 +2,7 @@ import { CommanderError } from "commander";
 import { ConfigError, masked } from "../config/faults.ts";
 import { ControlError } from "../control/client.ts";
 import { Refusal } from "../session/errors.ts";
-import { StoreOpenError } from "../store/sqlite/errors.ts";
+import { StoreOpenError } from "../store/open-error.ts";
 
 /** What the exit status of every command means. */
 export const exitCodes = {

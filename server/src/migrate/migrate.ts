@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import type { Item, Portion } from "../store/moving.ts";
 import type { SessionStore } from "../store/store.ts";
 import { type Comparison, compareStores } from "./compare.ts";
-import type { KeepingTimes } from "./kept.ts";
+import type { TallyTimes } from "./tally.ts";
 
 /*
  * Moves everything that one store keeps into another, of any engine.
@@ -34,7 +34,7 @@ export interface MigrateOptions {
   readonly from: string;
   readonly target: SessionStore;
   readonly clock: Clock;
-  readonly times: KeepingTimes;
+  readonly times: TallyTimes;
   /** The source is in use: copies what is there, and leaves the rest to another run. */
   readonly isAhead: boolean;
   onProgress(progress: Progress): void;

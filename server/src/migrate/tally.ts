@@ -1,9 +1,9 @@
 import { hash } from "node:crypto";
+import { type KeepingTimes, keptUntil } from "../session/kept.ts";
 import type { RequestRecord } from "../session/record.ts";
 import { idFields, type Session } from "../session/session.ts";
 import type { Item } from "../store/moving.ts";
 import type { Key } from "../store/store.ts";
-import { type KeepingTimes, keptUntil } from "./kept.ts";
 
 /** What is counted, each by itself. */
 export const talliedKinds = ["sessions", "records", "answers", "keys", "secrets", "audit"] as const;
@@ -13,6 +13,11 @@ export type TalliedKind = (typeof talliedKinds)[number];
 export interface Sum {
   readonly count: number;
   readonly checksum: string;
+}
+
+/** How long both stores keep what they hold, in milliseconds. */
+export interface TallyTimes extends KeepingTimes {
+  readonly answerLife: number;
 }
 
 /** Counts the content of a store. */
@@ -32,7 +37,7 @@ interface Bucket {
 }
 
 /** An empty tally; stores keep what is added as long as `times` says. */
-export function createTally(times: KeepingTimes): Tally {
+export function createTally(times: TallyTimes): Tally {
   const buckets = Object.fromEntries(
     talliedKinds.map((kind) => [kind, new Map<number, Bucket>()]),
   ) as Record<TalliedKind, Map<number, Bucket>>;

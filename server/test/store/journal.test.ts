@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createIdIssuer } from "../../src/session/id.ts";
+import { recordOf } from "../../src/store/record-line.ts";
 import { databaseFile, openForWriting, prepareDatabase } from "../../src/store/sqlite/database.ts";
 import { createIdIndex } from "../../src/store/sqlite/id-index.ts";
 import { createJournal, type Journal } from "../../src/store/sqlite/journal.ts";
-import { journalLine, recordOf } from "../../src/store/sqlite/record-lines.ts";
+import { journalLine } from "../../src/store/sqlite/journal-lines.ts";
 import { createSegmentTable, type SegmentTable } from "../../src/store/sqlite/segments.ts";
 import { createSessionTable } from "../../src/store/sqlite/session-table.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
@@ -167,7 +168,12 @@ function openStore(dataDir: string, maxRecords: number): SessionStore {
     cacheSessions: 10,
     maxPending: 100,
     timeout: 10_000,
-    events: { committed: () => undefined, failed: () => undefined, recordsLost: () => undefined },
+    events: {
+      committed: () => undefined,
+      failed: () => undefined,
+      recordsLost: () => undefined,
+      changedElsewhere: () => undefined,
+    },
     now: START,
   });
 }

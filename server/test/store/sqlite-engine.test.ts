@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { Refusal } from "../../src/session/errors.ts";
 import { createIdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
-import { StoreOpenError, type StoreOpenFault } from "../../src/store/sqlite/errors.ts";
+import { StoreOpenError, type StoreOpenFault } from "../../src/store/open-error.ts";
 import { openSqliteStore, type SqliteStoreOptions } from "../../src/store/sqlite/sqlite-store.ts";
 import type { SessionStore } from "../../src/store/store.ts";
 import { DAY, ids, lifetimes, START } from "../support/sessions.ts";
@@ -23,7 +23,12 @@ function open(dataDir: string, more: Partial<SqliteStoreOptions> = {}): SessionS
     cacheSessions: 1000,
     maxPending: 10_000,
     timeout: 30_000,
-    events: { committed: () => undefined, failed: () => undefined, recordsLost: () => undefined },
+    events: {
+      committed: () => undefined,
+      failed: () => undefined,
+      recordsLost: () => undefined,
+      changedElsewhere: () => undefined,
+    },
     now: START,
     ...more,
   });

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Adoption, Item } from "../moving.ts";
+import { lineOf } from "../record-line.ts";
 import type { Tables } from "./apply.ts";
-import { lineOf } from "./record-lines.ts";
 
 /** Keeps items of another store, inside the caller's transaction; gives the sessions left out. */
 export function createAdopt(

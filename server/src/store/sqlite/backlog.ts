@@ -1,6 +1,6 @@
 import type { RequestRecord } from "../../session/record.ts";
 import type { Backlog } from "./group-commit.ts";
-import { journalLine } from "./record-lines.ts";
+import { journalLine } from "./journal-lines.ts";
 
 /** Records that were accepted and are not stored yet, on the serving thread. */
 export interface RecordBacklog extends Backlog {

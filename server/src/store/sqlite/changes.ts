@@ -28,7 +28,7 @@ export type Change =
       readonly now: number;
       readonly once?: Once;
     }
-  /** `lines` are those of the journal (`record-lines.ts`). */
+  /** `lines` are those of the journal (`journal-lines.ts`). */
   | {
       readonly kind: "record";
       /** The session, where it is one and there is `once`. */

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { SECRET_BYTES } from "../../session/id.ts";
-import { StoreOpenError } from "./errors.ts";
+import { StoreOpenError } from "../open-error.ts";
 
 /** "Antechamber" in SQLite's application_id, so that `file` and we tell our databases from others. */
 const APPLICATION_ID = 0x416e7465;

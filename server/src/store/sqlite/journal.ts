@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import { forEachJournalLine } from "./record-lines.ts";
+import { forEachJournalLine } from "./journal-lines.ts";
 import { keyOf } from "./rows.ts";
 import type { SegmentTable } from "./segments.ts";
 

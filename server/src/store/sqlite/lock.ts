@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { StoreOpenError } from "./errors.ts";
+import { StoreOpenError } from "../open-error.ts";
 
 /**
  * Takes the data directory for this process and gives the function that lets it go. The lock is

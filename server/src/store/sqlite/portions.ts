@@ -1,10 +1,10 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Item, Portion, RecordsItem, SessionItem } from "../moving.ts";
+import { recordOf } from "../record-line.ts";
 import type { StretchRequest } from "../store.ts";
 import type { Tables } from "./apply.ts";
 import { readAudit } from "./audit-table.ts";
 import type { StretchLines } from "./changes.ts";
-import { recordOf } from "./record-lines.ts";
 import { idOf } from "./rows.ts";
 import { readFloor, readKeys, readSecrets } from "./small-tables.ts";
 

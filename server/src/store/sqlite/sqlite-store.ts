@@ -5,6 +5,7 @@ import { associate } from "../../session/association.ts";
 import { Refusal } from "../../session/errors.ts";
 import { type Lifetimes, renewed } from "../../session/lifetime.ts";
 import { isBlank, isLive, type Session } from "../../session/session.ts";
+import { recordOf } from "../record-line.ts";
 import type {
   AssociationRequest,
   AssociationResult,
@@ -18,8 +19,8 @@ import { createCache } from "./cache.ts";
 import type { Change, Outcome, Outcomes } from "./changes.ts";
 import { databaseFile, openForReading, prepareDatabase } from "./database.ts";
 import { createGroupCommit } from "./group-commit.ts";
+import { journalLine } from "./journal-lines.ts";
 import { lockDataDir } from "./lock.ts";
-import { journalLine, recordOf } from "./record-lines.ts";
 import { describedById } from "./rows.ts";
 import { createSessionReader } from "./session-table.ts";
 import { readFloor, readKeys, readMove, readSecrets } from "./small-tables.ts";

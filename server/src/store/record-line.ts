@@ -1,9 +1,8 @@
-import { SESSION_ID_CHARACTERS } from "../../session/id.ts";
-import type { RequestRecord } from "../../session/record.ts";
+import type { RequestRecord } from "../session/record.ts";
 
 /*
  * How records are written: a line of JSON each, an array without names, since most of a record's
- * length would be names. In the journal the session's id stands before it.
+ * length would be names. All engines write the same.
  */
 
 type Line = [
@@ -30,21 +29,4 @@ export function recordOf(line: string): RequestRecord {
     line,
   ) as Line;
   return { method, path, status, startedAt, durationMs, service, attributes };
-}
-
-/** A line of the journal, with its line break. */
-export function journalLine(id: string, record: RequestRecord): string {
-  return `${id}${lineOf(record)}\n`;
-}
-
-/** Calls `each` with the session's id and the record's line, for each line of a row of the journal. */
-export function forEachJournalLine(lines: string, each: (id: string, line: string) => void): void {
-  let start = 0;
-  for (;;) {
-    const end = lines.indexOf("\n", start);
-    if (end === -1) return;
-    const middle = start + SESSION_ID_CHARACTERS;
-    each(lines.slice(start, middle), lines.slice(middle, end));
-    start = end + 1;
-  }
 }

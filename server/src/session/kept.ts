@@ -1,12 +1,11 @@
-import type { Lifetimes } from "../session/lifetime.ts";
-import { isBlank, type Session } from "../session/session.ts";
+import type { Lifetimes } from "./lifetime.ts";
+import { isBlank, type Session } from "./session.ts";
 
 /** How long stores keep what they hold, in milliseconds. */
 export interface KeepingTimes {
   readonly lifetimes: Lifetimes;
   /** How long what is told of a session is kept after its end. */
   readonly retention: number;
-  readonly answerLife: number;
 }
 
 /**
