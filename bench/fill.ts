@@ -44,6 +44,7 @@ const opened = await open(config, machineTime, {
   failed: (error) => console.error(error),
   recorded: () => {},
   recordsLost: () => {},
+  changedElsewhere: () => {},
 });
 const ids = createWriteStream(file);
 const started: Promise<string>[] = [];

@@ -10,7 +10,8 @@ import { createService, type ServiceEvents, type SessionService } from "./servic
 import { createIdIssuer, type IdIssuer } from "./session/id.ts";
 import type { Lifetimes } from "./session/lifetime.ts";
 import { createLogHash } from "./session/log-hash.ts";
-import { StoreOpenError } from "./store/sqlite/errors.ts";
+import { StoreOpenError } from "./store/open-error.ts";
+import { openRedisStore } from "./store/redis/redis-store.ts";
 import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
 import type { SessionStore, StoreEvents } from "./store/store.ts";
 
@@ -69,15 +70,24 @@ export async function openStore(
   time: TimeSource,
   events: StoreEvents,
 ): Promise<SessionStore> {
-  return openSqliteStore({
-    dataDir: config.dataDir,
-    lifetimes: config.lifetimes,
-    maxRecords: config.maxRecords,
-    retention: config.retention,
-    cacheSessions: config.cacheSessions,
-    maxPending: config.maxPendingWrites,
-    timeout: config.storeTimeout,
-    events,
-    now: time.wall(),
+  const { lifetimes, maxRecords, retention, store: place } = config;
+  const common = { lifetimes, maxRecords, retention, events, now: time.wall() };
+  const maxPending = config.maxPendingWrites;
+  if (place.engine === "sqlite") {
+    return openSqliteStore({
+      ...common,
+      maxPending,
+      dataDir: config.dataDir,
+      cacheSessions: config.cacheSessions,
+      timeout: config.storeTimeout,
+    });
+  }
+  return openRedisStore({
+    ...common,
+    maxPending,
+    place: { ...place, caFile: config.redisCaFile ?? undefined },
+    prefix: config.redisPrefix,
+    timeout: config.redisTimeout,
+    minReplicasAck: config.minReplicasAck,
   });
 }

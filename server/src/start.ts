@@ -2,7 +2,7 @@ import { type DestinationStream, pino } from "pino";
 import { machineTime, type TimeSource } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import { isLoopback } from "./config/values.ts";
-import { createAdmin } from "./control/admin.ts";
+import { type Admin, createAdmin } from "./control/admin.ts";
 import { type Control, listenControl } from "./control/server.ts";
 import { createAccess } from "./http/access.ts";
 import { createApp } from "./http/app.ts";
@@ -41,10 +41,18 @@ export async function start(config: Config, options: StartOptions = {}): Promise
   }
   const log = pino({ level: config.logLevel, base: null }, options.logTo ?? pino.destination(2));
   const metrics = createMetrics();
+  let changed: () => void = () => undefined;
   const time = options.time ?? machineTime;
-  const opened = await open(config, time, eventsOf(metrics, log));
+  const opened = await open(
+    config,
+    time,
+    eventsOf(metrics, log, () => changed()),
+  );
+  const limits = limitsOf(config, time);
   try {
-    return await serve(config, { ...opened, limits: limitsOf(config, time) }, metrics, log);
+    return await serve(config, { ...opened, limits }, metrics, log, (listener) => {
+      changed = listener;
+    });
   } catch (error) {
     await opened.store.close();
     throw error;
@@ -57,8 +65,9 @@ async function serve(
   opened: Opened & { readonly limits: Limits | undefined },
   metrics: Metrics,
   log: pino.Logger,
+  whenChanged: (listener: () => void) => void,
 ): Promise<Running> {
-  const { store, clock, service, limits, administration, trail, logHash } = opened;
+  const { store, clock, service, ids, limits, administration, trail, logHash } = opened;
   metrics.watch(() => store.status());
   const keyRing = createKeyRing(clock);
   const keysChanged = async () => keyRing.use(await store.keys());
@@ -70,6 +79,12 @@ async function serve(
     await keysChanged();
   };
   const access = createAccess({ config, clock, log, keyRing });
+  whenChanged(() => {
+    // If it fails now, the store does not answer, and a later change or start reads it.
+    Promise.all([keysChanged(), store.secrets().then((secrets) => ids.use(secrets))]).catch(
+      (error: unknown) => log.error({ err: error }, "keys and secrets could not be read"),
+    );
+  });
   const app = createApp({
     config,
     version,
@@ -85,10 +100,8 @@ async function serve(
     authenticate: access.authenticate,
     limits,
   });
-  const control = await listenControl(
-    config.dataDir,
-    createAdmin({ ...opened, keysChanged, noteKeyUses }),
-  );
+  const admin = createAdmin({ ...opened, keysChanged, noteKeyUses });
+  const control = await controlOf(config, admin);
   const listener = await listen(app, config).catch(async (error: unknown) => {
     await control.close();
     throw error;
@@ -123,9 +136,18 @@ function limitsOf(config: Config, time: TimeSource): Limits | undefined {
   });
 }
 
+/** On Redis there is none: the command line opens the store itself, beside any number of servers. */
+async function controlOf(
+  { store, dataDir }: Config,
+  admin: Admin,
+): Promise<Pick<Control, "close">> {
+  if (store.engine === "sqlite") return listenControl(dataDir, admin);
+  return { close: async () => undefined };
+}
+
 /** Closes the parts in turn, the store last: what was admitted before is stored. */
 async function stop(
-  parts: readonly (Listener | Control | { close(): void | Promise<void> })[],
+  parts: readonly (Listener | { close(): void | Promise<void> })[],
   log: pino.Logger,
 ): Promise<void> {
   log.info("stopping");
@@ -136,7 +158,7 @@ async function stop(
 /** How often (ms) a loss of records is logged: each of many requests may lose one. */
 const LOSS_LOGGED_EVERY = 10_000;
 
-function eventsOf(metrics: Metrics, log: pino.Logger): OpenEvents {
+function eventsOf(metrics: Metrics, log: pino.Logger, changedElsewhere: () => void): OpenEvents {
   let isFailing = false;
   let lost = 0;
   let lossLoggedAt = Number.NEGATIVE_INFINITY;
@@ -145,6 +167,7 @@ function eventsOf(metrics: Metrics, log: pino.Logger): OpenEvents {
     associated: () => metrics.sessionsAssociated.inc(1),
     ended: () => metrics.sessionsEnded.inc(1),
     recorded: (records) => metrics.recordsAccepted.inc(records),
+    changedElsewhere,
     recordsLost(records) {
       metrics.recordsLost.inc(records);
       lost += records;

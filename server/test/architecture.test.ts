@@ -19,6 +19,7 @@ const diagram: Record<string, Row> = {
   version: { holds: /^version\.ts$/, may: [], packages: ["node:fs"] },
   store: { holds: /^store\/[^/]+\.ts$/, may: ["session"] },
   sqlite: { holds: /^store\/sqlite\//, may: ["store", "session", "clock"] },
+  redis: { holds: /^store\/redis\//, may: ["store", "session"] },
   service: { holds: /^service\.ts$/, may: ["session", "clock"], types: ["store"] },
   ceiling: { holds: /^ceiling\.ts$/, may: ["session"], types: ["store"] },
   audit: { holds: /^audit\.ts$/, may: ["store", "session"], types: ["clock"] },
@@ -46,7 +47,7 @@ const diagram: Record<string, Row> = {
     holds: /^open\.ts$/,
     may: [
       ...["service", "ceiling", "administration", "audit"],
-      ...["sqlite", "store", "session", "clock", "mac"],
+      ...["sqlite", "redis", "store", "session", "clock", "mac"],
     ],
     types: ["config"],
   },
@@ -80,6 +81,7 @@ const diagram: Record<string, Row> = {
 /** These packages belong to one part each. */
 const owners: Record<string, string[]> = {
   "node:sqlite": ["sqlite"],
+  ioredis: ["redis"],
   commander: ["cli"],
   "@clack/prompts": ["cli"],
   jose: ["http"],

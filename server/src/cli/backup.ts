@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { backup } from "../store/sqlite/backup.ts";
-import { requireData } from "./connect.ts";
+import { refuseRedis, requireData } from "./connect.ts";
 import { addExamples } from "./help.ts";
 import { interruptibly, withProgress } from "./long-work.ts";
 import { bytesText, type Output } from "./output.ts";
@@ -13,7 +13,11 @@ export function backupCommand(output: Output): Command {
     .argument("<file>", "the file to make; it must not exist")
     .option("--json", "print the file and its size as JSON")
     .action(async (file: string, options: { json?: true }, self: Command) => {
-      const { dataDir } = loadSettings(self).config;
+      const { dataDir, store } = loadSettings(self).config;
+      refuseRedis(
+        store,
+        "backup copies a SQLite file; Redis keeps copies by its own means, or: antechamber migrate --ahead --from <store> --to sqlite:<folder>",
+      );
       requireData(dataDir);
       const bytes = await interruptibly("the backup was stopped", (signal) =>
         withProgress(texts, output, (show) =>

@@ -5,8 +5,8 @@ import type { Config } from "../config/config.ts";
 import { type Admin, createAdmin } from "../control/admin.ts";
 import { connectControl } from "../control/client.ts";
 import { type OpenEvents, type Opened, open } from "../open.ts";
+import { StoreOpenError } from "../store/open-error.ts";
 import { databaseFile } from "../store/sqlite/database.ts";
-import { StoreOpenError } from "../store/sqlite/errors.ts";
 import { CliError, exitCodes } from "./exit.ts";
 
 /**
@@ -18,17 +18,25 @@ export async function withAdmin<Result>(
   use: (admin: Admin) => Promise<Result>,
   options: { readonly mustExist?: boolean } = {},
 ): Promise<Result> {
+  if (config.store.engine === "redis")
+    return useOpened(await open(config, machineTime, unheard), use);
   for (let attempt = 1; ; attempt++) {
     const running = await connectControl(config.dataDir);
     if (running !== undefined) return use(running);
     if (options.mustExist !== false) requireData(config.dataDir);
     const opened = await openUnlessBusy(config, attempt);
-    if (opened === undefined) continue;
-    try {
-      return await use(createAdmin(opened));
-    } finally {
-      await opened.store.close();
-    }
+    if (opened !== undefined) return useOpened(opened, use);
+  }
+}
+
+async function useOpened<Result>(
+  opened: Opened,
+  use: (admin: Admin) => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await use(createAdmin(opened));
+  } finally {
+    await opened.store.close();
   }
 }
 
@@ -38,6 +46,7 @@ export const unheard: OpenEvents = {
   committed: nothing,
   failed: nothing,
   recordsLost: nothing,
+  changedElsewhere: nothing,
   created: nothing,
   associated: nothing,
   ended: nothing,
@@ -60,6 +69,11 @@ async function openUnlessBusy(config: Config, attempt: number): Promise<Opened |
     await delay(PAUSE);
     return undefined;
   }
+}
+
+/** Refuses a command that has nothing to do on Redis; `message` tells what does it there. */
+export function refuseRedis({ engine }: Config["store"], message: string): void {
+  if (engine === "redis") throw new CliError(exitCodes.usage, message);
 }
 
 /** Refuses a data folder in which no server has ever run: it may be a slip of the pen. */

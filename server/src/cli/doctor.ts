@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { connectControl } from "../control/client.ts";
 import { inspect } from "../store/sqlite/inspect.ts";
-import { requireData } from "./connect.ts";
+import { refuseRedis, requireData } from "./connect.ts";
 import { CliError, exitCodes } from "./exit.ts";
 import { addExamples } from "./help.ts";
 import { bytesText, type Output, table, timeText } from "./output.ts";
@@ -15,7 +15,11 @@ export function doctorCommand(output: Output): Command {
     )
     .option("--json", "print the report as JSON")
     .action(async (options: { json?: true }, self: Command) => {
-      const { dataDir, retention: keptFor } = loadSettings(self).config;
+      const { dataDir, store, retention: keptFor } = loadSettings(self).config;
+      refuseRedis(
+        store,
+        "doctor looks at a SQLite file; Redis tells of itself with INFO and its logs",
+      );
       requireData(dataDir);
       const serverRuns = (await connectControl(dataDir)) !== undefined;
       const report = { ...inspect(dataDir, Date.now(), keptFor), keptFor, serverRuns };

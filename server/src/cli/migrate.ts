@@ -3,7 +3,9 @@ import { resolve } from "node:path";
 import { Command } from "commander";
 import { createClock, machineTime } from "../clock.ts";
 import type { Config } from "../config/config.ts";
+import { masked } from "../config/faults.ts";
 import type { SettingName } from "../config/settings.ts";
+import { parseStorePlace } from "../config/store-place.ts";
 import { connectControl } from "../control/client.ts";
 import {
   type Migration,
@@ -13,7 +15,7 @@ import {
   TargetTaken,
 } from "../migrate/migrate.ts";
 import { openStore } from "../open.ts";
-import { StoreOpenError } from "../store/sqlite/errors.ts";
+import { StoreOpenError } from "../store/open-error.ts";
 import { ANSWER_LIFE, type SessionStore } from "../store/store.ts";
 import { requireData, unheard } from "./connect.ts";
 import { CliError, exitCodes } from "./exit.ts";
@@ -30,7 +32,12 @@ const keepingSettings: readonly SettingName[] = [
   "recognizedLifetime",
   "maxRecords",
   "retention",
+  "redisPrefix",
+  "redisTimeout",
+  "redisCaFile",
 ];
+
+const allowedPlaces = "sqlite:<folder>, or Redis as in the setting store";
 
 interface Options {
   readonly from: string;
@@ -45,8 +52,8 @@ export function migrateCommand(output: Output): Command {
     .description(
       "move everything from one store into another, which is empty, and compare the two: stop the servers on the source before, and start them on the other store afterwards; a run that was stopped goes on where it was",
     )
-    .requiredOption("--from <store>", "the store to read: sqlite:<folder>")
-    .requiredOption("--to <store>", "the store to fill: sqlite:<folder>")
+    .requiredOption("--from <store>", `the store to read: ${allowedPlaces}`)
+    .requiredOption("--to <store>", "the store to fill, likewise")
     .option(
       "--ahead",
       "copy while servers run on the source, so that the run without this option, for which they are stopped, has only what changed to write",
@@ -62,6 +69,7 @@ export function migrateCommand(output: Output): Command {
   addExamples(addSettings(command, keepingSettings), [
     ["migrate --from sqlite:./data --to sqlite:/mnt/new", "with no server on either"],
     ["migrate --ahead --from sqlite:./data --to sqlite:/mnt/new", "before that, beside the server"],
+    ["migrate --from sqlite:./data --to redis+cluster://10.0.0.1,10.0.0.2", "onto a cluster"],
   ]);
   return command;
 }
@@ -75,11 +83,19 @@ interface Place {
 
 function placeOf(text: string, flag: string, config: Config): Place {
   const folder = /^sqlite:(.+)$/.exec(text)?.[1];
-  if (folder === undefined) {
-    throw new CliError(exitCodes.usage, `${flag} is sqlite:<folder>`);
+  if (folder !== undefined) {
+    const dataDir = resolve(folder);
+    return {
+      name: `sqlite:${dataDir}`,
+      config: { ...config, store: { engine: "sqlite" }, dataDir },
+    };
   }
-  const dataDir = resolve(folder);
-  return { name: `sqlite:${dataDir}`, config: { ...config, dataDir } };
+  const store = parseStorePlace(text);
+  if (typeof store === "string" || store.engine === "sqlite") {
+    const why = typeof store === "string" ? store : "the folder is missing";
+    throw new CliError(exitCodes.usage, `${flag} is ${allowedPlaces}: ${why}`);
+  }
+  return { name: `${store.label} ${config.redisPrefix}`, config: { ...config, store } };
 }
 
 async function moveBetween(
@@ -88,7 +104,8 @@ async function moveBetween(
   isAhead: boolean,
   output: Output,
 ): Promise<Migration> {
-  requireData(from.config.dataDir);
+  if (from.config.store.engine === "sqlite") requireData(from.config.dataDir);
+  else if (!isAhead) output.remark(openSourceRemark);
   refuseSame(from, to);
   await using closing = new AsyncDisposableStack();
   const source = await openSource(from, isAhead, closing);
@@ -118,6 +135,9 @@ async function moveBetween(
   }
 }
 
+const openSourceRemark =
+  "Nothing keeps servers from writing to Redis meanwhile: what they change after it was read shows as a difference at the end.";
+
 const texts = { begun: "Moving", done: "Moved", failed: "Not moved" };
 
 function progressOf({ sessions, records, done, phase }: Progress): Parameters<ShowProgress> {
@@ -126,8 +146,12 @@ function progressOf({ sessions, records, done, phase }: Progress): Parameters<Sh
 }
 
 function refuseSame(from: Place, to: Place): void {
-  mkdirSync(to.config.dataDir, { recursive: true, mode: 0o700 });
-  if (realpathSync(from.config.dataDir) !== realpathSync(to.config.dataDir)) return;
+  const places = [from, to].map(({ name, config: { store, dataDir } }) => {
+    if (store.engine === "redis") return name;
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    return realpathSync(dataDir);
+  });
+  if (places[0] !== places[1]) return;
   throw new CliError(exitCodes.usage, "--from and --to are the same store");
 }
 
@@ -137,7 +161,7 @@ async function openSource(
   isAhead: boolean,
   closing: AsyncDisposableStack,
 ): Promise<Source> {
-  if (isAhead) {
+  if (isAhead && config.store.engine === "sqlite") {
     const running = await connectControl(config.dataDir);
     if (running !== undefined) return running;
   }
@@ -166,7 +190,15 @@ async function openClosed(config: Config, name: string): Promise<SessionStore> {
 function report(migration: Migration, { from, to, json, ahead }: Options, output: Output): void {
   const { copied, comparison, leftOut, resumed } = migration;
   if (json === true) {
-    output.printJson({ from, to, ahead: ahead === true, resumed, copied, leftOut, comparison });
+    output.printJson({
+      from: masked(from),
+      to: masked(to),
+      ahead: ahead === true,
+      resumed,
+      copied,
+      leftOut,
+      comparison,
+    });
   } else if (comparison !== null) {
     output.print(textOf(comparison.kinds));
   }

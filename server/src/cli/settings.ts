@@ -9,7 +9,13 @@ import {
 } from "../config/settings.ts";
 
 /** The settings that matter to a command that works on the data of a server. */
-export const dataSettings: readonly SettingName[] = ["dataDir", "store"];
+export const dataSettings: readonly SettingName[] = [
+  "dataDir",
+  "store",
+  "redisPrefix",
+  "redisTimeout",
+  "redisCaFile",
+];
 
 /** Adds `--config` and a flag for each of `names` to `command`. */
 export function addSettings(command: Command, names: readonly SettingName[]): Command {

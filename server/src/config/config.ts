@@ -2,6 +2,7 @@ import type { AddressRange } from "../addresses.ts";
 import type { Rate } from "../limits/rate.ts";
 import type { Role } from "../session/access.ts";
 import type { Lifetimes } from "../session/lifetime.ts";
+import type { StorePlace } from "./store-place.ts";
 
 /**
  * Who may call: `local` asks for no credential and stays on this machine, `key` asks for a key, `jwt`
@@ -81,7 +82,15 @@ export interface Config {
   readonly maxRecords: number;
   /** How long timelines are kept after the end of their sessions. */
   readonly retention: number;
-  readonly store: "sqlite";
+  readonly store: StorePlace;
+  /** What the names of all keys in Redis begin with. */
+  readonly redisPrefix: string;
+  /** How long a request waits for Redis before it is refused. */
+  readonly redisTimeout: number;
+  /** Absolute; `null`: the system's certificates. */
+  readonly redisCaFile: string | null;
+  /** How many replicas must have a change before it counts. */
+  readonly minReplicasAck: number;
   /** Sessions kept in memory for retrieving. */
   readonly cacheSessions: number;
   /** Changes that may wait for the disk; one more is refused with `unavailable`. */

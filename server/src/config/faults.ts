@@ -19,9 +19,14 @@ export class ConfigError extends Error {
   }
 }
 
-/** `text` with the user and password of every URL in it replaced by `***`. */
+/**
+ * `text` with the user and password of every URL in it replaced by `***`; in one of a store also where
+ * they are not properly encoded, as one that is refused is shown.
+ */
 export function masked(text: string): string {
-  return text.replaceAll(/([a-z][a-z\d+.-]{0,30}:\/\/)[^/?#\s]*@/gi, "$1***@");
+  return text
+    .replaceAll(/([a-z][a-z\d+.-]{0,30}:\/\/)[^/?#\s]*@/gi, "$1***@")
+    .replaceAll(/(rediss?(?:\+\w{1,10})?:\/\/)[^"]{0,500}@/gi, "$1***@");
 }
 
 /** " (did you mean X?)" when one of `known` is close to `name`, else nothing. */

@@ -13,6 +13,7 @@ import {
   type Values,
   variableOf,
 } from "./settings.ts";
+import { parseStorePlace, type StorePlace } from "./store-place.ts";
 import { parseRate } from "./values.ts";
 
 /** Where a configuration is read from. */
@@ -166,7 +167,11 @@ function configOf(values: Values): Config {
     recordQueryKeys: values.recordQueryKeys,
     maxRecords: values.maxRecords,
     retention: values.retention,
-    store: values.store,
+    store: parseStorePlace(values.store) as StorePlace,
+    redisPrefix: values.redisPrefix,
+    redisTimeout: values.redisTimeout,
+    redisCaFile: values.redisCaFile === "" ? null : values.redisCaFile,
+    minReplicasAck: values.minReplicasAck,
     cacheSessions: values.cacheSessions,
     maxPendingWrites: values.maxPendingWrites,
     storeTimeout: values.storeTimeout,

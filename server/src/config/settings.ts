@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { AuthMode } from "./config.ts";
+import { allowedStores } from "./store-place.ts";
 import * as values from "./values.ts";
 
 /** One setting: what it is called everywhere follows from its key in `settings`. */
@@ -286,11 +287,43 @@ export const settings = {
     description: "Time for which the timeline of a session is kept after its end",
   },
   store: {
-    schema: values.word(["sqlite"]),
+    schema: values.store,
     default: "sqlite",
-    allowed: "sqlite",
-    placeholder: "engine",
-    description: "Engine that keeps the sessions",
+    allowed: allowedStores,
+    placeholder: "store",
+    description: "Where the sessions are kept: SQLite in dataDir, or Redis",
+  },
+  redisPrefix: {
+    schema: values.redisPrefix,
+    default: "ac:",
+    allowed: "1 to 32 characters, no braces and no control characters",
+    placeholder: "text",
+    description:
+      "What the names of all keys in Redis begin with; each service on one Redis has its own",
+  },
+  redisTimeout: {
+    schema: values.duration("50ms", "1m"),
+    default: "2s",
+    allowed: "a duration of 50ms to 1m",
+    placeholder: "duration",
+    duration: true,
+    description: "Time a request waits for Redis, in all, before it is answered with 503",
+  },
+  redisCaFile: {
+    schema: values.optionalText,
+    default: "",
+    allowed: "a file with certificates (PEM)",
+    placeholder: "file",
+    path: true,
+    description: "Certificates that Redis is trusted by over TLS, in the place of the system's",
+  },
+  minReplicasAck: {
+    schema: values.count(0, 100),
+    default: "0",
+    allowed: "a whole number of 0 to 100",
+    placeholder: "number",
+    description:
+      "Replicas of Redis that must have a change before it is answered with 200; where they do not have it in time, the answer is 503 and the outcome unknown",
   },
   cacheSessions: {
     schema: values.count(1, 100_000_000),
@@ -304,7 +337,7 @@ export const settings = {
     default: "10000",
     allowed: "a whole number of 1 to 10000000",
     placeholder: "number",
-    description: "Changes that may wait for the disk; one more is answered with 503",
+    description: "Changes that may wait for the store; one more is answered with 503",
   },
   storeTimeout: {
     schema: values.duration("10ms", "10m"),
@@ -312,7 +345,7 @@ export const settings = {
     allowed: "a duration of 10ms to 10m",
     placeholder: "duration",
     duration: true,
-    description: "Time a request waits for the store before it is answered with 503",
+    description: "Time a request waits for the disk (SQLite) before it is answered with 503",
   },
   shutdownTimeout: {
     schema: values.duration("10ms", "10m"),

@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { z } from "zod";
 import { isLoopbackAddress, parseAddress, parseRange } from "../addresses.ts";
 import type { Rate } from "../limits/rate.ts";
+import { parseStorePlace } from "./store-place.ts";
 
 /*
  * The kinds of values that settings have. Each is read from text (flags, environment) or from the
@@ -125,6 +126,21 @@ export const text: z.ZodType<string, string> = z
   .trim()
   .min(1)
   .regex(/^\P{Cc}*$/u);
+
+/** What names of keys begin with: braces would decide about the slots of a cluster. */
+export const redisPrefix: z.ZodType<string, string> = z
+  .string()
+  .trim()
+  .regex(/^[^{}\p{Cc}]{1,32}$/u);
+
+/** Where a store is (`store-place.ts`). */
+export const store: z.ZodType<string, string> = z
+  .string()
+  .trim()
+  .superRefine((value, context) => {
+    const place = parseStorePlace(value);
+    if (typeof place === "string") context.addIssue({ code: "custom", message: place });
+  });
 
 /** An IP address or a host name, without brackets and without a port. */
 export const host: z.ZodType<string> = z

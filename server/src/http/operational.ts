@@ -41,7 +41,9 @@ export function createOperationalHandlers(
   return {
     health: () => json({ status: "ok" }),
     async ready() {
-      if (!isStopping() && (await probeStore())) return json({ status: "ok" });
+      // The probe looks at one place; requests may have met another that takes nothing.
+      const isReady = !isStopping() && (await probeStore()) && store.status().writable;
+      if (isReady) return json({ status: "ok" });
       throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
     },
     async metrics() {

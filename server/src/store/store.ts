@@ -187,6 +187,8 @@ export interface StoreEvents {
   failed(error: unknown): void;
   /** Records that had been accepted are lost. */
   recordsLost(records: number): void;
+  /** Keys or secrets were changed, maybe by another process: what was read of them is out of date. */
+  changedElsewhere(): void;
 }
 
 /** What a slice of the sweep did. */

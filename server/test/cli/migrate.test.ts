@@ -140,7 +140,7 @@ async function fill(dataDir: string, sessions: number): Promise<void> {
   const store = openSqliteStore({
     dataDir,
     lifetimes,
-    events: { committed() {}, failed() {}, recordsLost() {} },
+    events: { committed() {}, failed() {}, recordsLost() {}, changedElsewhere() {} },
     maxRecords: 10_000,
     retention: 86_400_000,
     cacheSessions: 1000,

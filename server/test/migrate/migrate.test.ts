@@ -53,7 +53,7 @@ async function openStores(): Promise<Stores> {
 }
 
 function openStore(dataDir: string): SessionStore {
-  const events = { committed() {}, failed() {}, recordsLost() {} };
+  const events = { committed() {}, failed() {}, recordsLost() {}, changedElsewhere() {} };
   return openSqliteStore({
     dataDir,
     lifetimes,

@@ -76,6 +76,7 @@ const nobody: OpenEvents = {
   committed: nothing,
   failed: nothing,
   recordsLost: nothing,
+  changedElsewhere: nothing,
   created: nothing,
   associated: nothing,
   ended: nothing,

@@ -76,6 +76,7 @@ async function checkOver({ lifetimes, cacheSessions }: Setting): Promise<void> {
       committed: ignore,
       failed: (error) => assert.fail(String(error)),
       recordsLost: (records) => assert.fail(`${records} records are lost`),
+      changedElsewhere: () => undefined,
     },
     now: START,
   });

@@ -34,6 +34,7 @@ function open(dataDir: string, now: number): SessionStore {
     events: {
       committed: () => undefined,
       failed: assert.fail,
+      changedElsewhere: () => undefined,
       recordsLost: (records) => assert.fail(`${records} records`),
     },
   });

@@ -102,7 +102,11 @@ const usual: Config = {
   recordQueryKeys: [],
   maxRecords: 10_000,
   retention: 14 * DAY,
-  store: "sqlite",
+  store: { engine: "sqlite" },
+  redisPrefix: "ac:",
+  redisTimeout: 2000,
+  redisCaFile: null,
+  minReplicasAck: 0,
   cacheSessions: 1000,
   maxPendingWrites: 10_000,
   storeTimeout: 30 * SECOND,
@@ -166,7 +170,12 @@ async function addKeys(config: Config, keys: readonly Key[]): Promise<void> {
     cacheSessions: 1,
     maxPending: 1000,
     timeout: config.storeTimeout,
-    events: { committed: () => undefined, failed: () => undefined, recordsLost: () => undefined },
+    events: {
+      committed: () => undefined,
+      failed: () => undefined,
+      recordsLost: () => undefined,
+      changedElsewhere: () => undefined,
+    },
     now: Date.now(),
   });
   try {

@@ -8,6 +8,8 @@ import { DAY, ids, START, lifetimes as usual } from "../../support/sessions.ts";
 
 /** A place for data, empty at first, with the engine under test over it. */
 export interface Data extends AsyncDisposable {
+  /** The engine lets go by itself: a sweep has nothing to do, and tells of nothing. */
+  readonly forgetsByItself?: true;
   /** Opens the data; the one opened before has been closed. */
   open(options: { lifetimes: Lifetimes; events: StoreEvents; now: number }): Promise<SessionStore>;
 }
@@ -19,6 +21,8 @@ export type DataFactory = () => Promise<Data>;
 export interface World extends AsyncDisposable {
   readonly store: SessionStore;
   readonly lifetimes: Lifetimes;
+  /** How many of `sessions` that have expired a sweep tells of, in all. */
+  swept(sessions: number): number;
   /** What the engine reported so far. */
   readonly committed: number[];
   readonly failures: unknown[];
@@ -55,6 +59,7 @@ export async function openWorld(make: DataFactory, lifetimes = usual): Promise<W
     committed: (changes) => committed.push(changes),
     failed: (error) => failures.push(error),
     recordsLost: (records) => failures.push(`${records} records are lost`),
+    changedElsewhere: () => undefined,
   };
   let store = await data.open({ lifetimes, events, now: START }).catch(async (error: unknown) => {
     await data[Symbol.asyncDispose]();
@@ -66,6 +71,7 @@ export async function openWorld(make: DataFactory, lifetimes = usual): Promise<W
       return store;
     },
     lifetimes,
+    swept: (sessions) => (data.forgetsByItself === true ? 0 : sessions),
     committed,
     failures,
     now: START,

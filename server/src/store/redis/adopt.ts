@@ -1,0 +1,117 @@
+import { type KeepingTimes, keptUntil } from "../../session/kept.ts";
+import { isBlank, isLive } from "../../session/session.ts";
+import {
+  type Adoption,
+  type Item,
+  isLater,
+  type RecordsItem,
+  type SessionItem,
+} from "../moving.ts";
+import { lineOf } from "../record-line.ts";
+import type { Answers } from "./answers.ts";
+import type { Connection, Operation } from "./connection.ts";
+import type { Fixed } from "./fixed.ts";
+import type { Indices } from "./indices.ts";
+import type { Keys } from "./keys.ts";
+import { pack, unpack } from "./packed.ts";
+import { scripts } from "./scripts.ts";
+import { claimLife } from "./visit-claim.ts";
+
+/** The nonce of claims that were taken over with their sessions. */
+const ADOPTED = "adopted";
+
+export interface AdoptParts {
+  readonly connection: Connection;
+  readonly keys: Keys;
+  readonly fixed: Fixed;
+  readonly answers: Answers;
+  readonly indices: Indices;
+  readonly times: KeepingTimes;
+  readonly maxRecords: number;
+}
+
+/** Keeps items of another store. Nobody else writes meanwhile, so that steps need not be one. */
+export function createAdopt(parts: AdoptParts): (adoption: Adoption) => Promise<readonly string[]> {
+  const { connection, keys, fixed, answers, indices, times, maxRecords } = parts;
+  const { anonymous, recognized } = times.lifetimes;
+  const life = claimLife(Math.max(anonymous.total, recognized.total));
+
+  async function adoptSession(operation: Operation, item: SessionItem): Promise<void> {
+    const { session, associations, requests } = item;
+    const { id, visitId } = session;
+    const ttl = keptUntil(session, requests > 0, times) - operation.now;
+    // Of one without ids that was only recorded in, the records tell all.
+    if (ttl <= 0) return;
+    await indices.enter(operation, id, session, true);
+    if (isOnlyRecorded(item)) return;
+    const name = keys.session(id);
+    const known = (await connection.command(operation, "get", name)) as string | null;
+    const text = pack(session, associations);
+    if (known !== null && known !== text && isLater(unpack(id, known), session)) return;
+    await connection.write(operation, "set", name, text, "PX", ttl);
+    await connection.command(operation, "pexpire", keys.records(id), ttl);
+    if (visitId === null) return;
+    if (!isLive(session, operation.now)) {
+      await connection.run(operation, scripts.release, [keys.visit(visitId)], [`${id} `]);
+      return;
+    }
+    const claim = `${id} ${ADOPTED} ${operation.now}`;
+    await connection.write(operation, "set", keys.visit(visitId), claim, "PX", life);
+  }
+
+  async function adoptRecords(operation: Operation, item: RecordsItem): Promise<void> {
+    const { session, first, records } = item;
+    const ttl = keptUntil(session, true, times) - operation.now;
+    if (ttl <= 0) return;
+    const words = [first, maxRecords, ttl, ...records.map(lineOf)];
+    await connection.change(operation, scripts.adoptRecords, [keys.records(session.id)], words);
+  }
+
+  function adoptItem(item: Item, now: number): Promise<void> {
+    const operation = connection.begin(now);
+    switch (item.kind) {
+      case "session":
+        return adoptSession(operation, item);
+      case "records":
+        return adoptRecords(operation, item);
+      case "answer":
+        return answers.adopt(operation, item);
+      case "key":
+        return fixed.putKey(operation, item.key);
+      case "secrets":
+        return fixed.putSecrets(operation, item.secrets, true);
+      case "audit":
+        return fixed.appendAudit(operation, item.entry).then(() => undefined);
+      case "floor":
+        return fixed.beat(connection.begin(item.floor)).then(() => undefined);
+    }
+  }
+
+  return async ({ items, note, now }) => {
+    // Those of one session in their order, the others beside each other.
+    const others = items.filter(({ kind }) => kind !== "records" && kind !== "audit");
+    await Promise.all(others.map((item) => adoptItem(item, now)));
+    for (const item of items) if (item.kind === "audit") await adoptItem(item, now);
+    const bySession = Map.groupBy(
+      items.filter((item) => item.kind === "records"),
+      ({ session }) => session.id,
+    );
+    await Promise.all(
+      [...bySession.values()].map(async (some) => {
+        for (const item of some) await adoptItem(item, now);
+      }),
+    );
+    await fixed.noteMove(connection.begin(now), note);
+    return [];
+  };
+}
+
+function isOnlyRecorded({ session, associations, requests }: SessionItem): boolean {
+  return (
+    requests > 0 &&
+    isBlank(session) &&
+    !session.ended &&
+    associations.length === 0 &&
+    session.lastActiveAt === session.createdAt
+  );
+}

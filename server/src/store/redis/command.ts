@@ -1,0 +1,53 @@
+import { Command } from "ioredis";
+
+/** Where commands are written: a connection to one server. */
+export type CommandStream = Parameters<Command["toWritable"]>[0] & {
+  cork(): void;
+  uncork(): void;
+};
+
+/** What is written in the place of a command that comes too late: its answer goes to nobody. */
+const NOTHING = "*1\r\n$4\r\nPING\r\n";
+
+/** Streams that gather what is written until the event loop has come round. */
+const corked = new Set<CommandStream>();
+
+function uncorkAll(): void {
+  for (const stream of corked) stream.uncork();
+  corked.clear();
+}
+
+/** What comes in one turn of the event loop leaves in one write: half of the cost is the system's. */
+function gather(stream: CommandStream): void {
+  if (corked.has(stream)) return;
+  if (corked.size === 0) setImmediate(uncorkAll);
+  corked.add(stream);
+  stream.cork();
+}
+
+/**
+ * A command with a deadline. The client may hold commands back, while it connects or is sent from node
+ * to node; one that is written after its deadline was given up by whoever asked, and must not be
+ * carried out. A class, because it takes the place of the client's own.
+ */
+export class TimedCommand extends Command {
+  /** When it is too late, by `performance.now()`. */
+  readonly until: number;
+  /** How often it was written: whether it can have been carried out. */
+  writes = 0;
+  /** Where it was written last. */
+  stream: CommandStream | undefined;
+
+  constructor(name: string, args: (string | Buffer)[], until: number) {
+    super(name, args, { replyEncoding: "utf8" });
+    this.until = until;
+  }
+
+  override toWritable(stream: object): string | Buffer {
+    if (performance.now() >= this.until) return NOTHING;
+    this.writes++;
+    this.stream = stream as CommandStream;
+    gather(this.stream);
+    return super.toWritable(stream);
+  }
+}

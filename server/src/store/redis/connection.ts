@@ -1,0 +1,216 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { Cluster, type Redis, ReplyError } from "ioredis";
+import { Refusal } from "../../session/errors.ts";
+import { type Client, createClient, type RedisPlace } from "./client.ts";
+import { TimedCommand } from "./command.ts";
+import { createDeadlines } from "./deadlines.ts";
+import type { Script } from "./scripts.ts";
+
+/**
+ * What a caller waits for, with all of its steps. Each step may be sent several times until its answer
+ * comes, as the same again changes nothing; none is sent after the deadline.
+ */
+export interface Operation {
+  /** The time of all of it, milliseconds since 1970. */
+  readonly now: number;
+  /** When its caller gives up, by `performance.now()`. */
+  readonly until: number;
+  /** Whether what it is to change may have been changed without its knowing. */
+  isUncertain: boolean;
+}
+
+/** A word of a command. */
+export type Word = string | number;
+
+/** The servers, as one. What they cannot do in time is refused with `unavailable`. */
+export interface Connection {
+  begin(now: number): Operation;
+  /** Sends a command of which `key` is the key. */
+  command(operation: Operation, name: string, key: string, ...words: Word[]): Promise<unknown>;
+  run(operation: Operation, script: Script, keys: string[], words: Word[]): Promise<unknown>;
+  /** `run` of the step that makes the change: without an answer, its outcome is unknown. */
+  change(operation: Operation, script: Script, keys: string[], words: Word[]): Promise<unknown>;
+  /** `change` by a command. */
+  write(operation: Operation, name: string, key: string, ...words: Word[]): Promise<unknown>;
+  /** Each primary by its address. */
+  primaries(): ReadonlyMap<string, Redis>;
+  /** Sends a command to one of the primaries. */
+  ask(operation: Operation, primary: Redis, name: string, ...words: Word[]): Promise<unknown>;
+  /** Asks the nodes of a cluster who serves what: one that is silent does not tell. */
+  refresh(): void;
+  close(): void;
+}
+
+export interface ConnectionOptions {
+  readonly place: RedisPlace;
+  /** How long (ms) an operation may take. */
+  readonly timeout: number;
+  /** How many replicas must have a change before it counts. */
+  readonly minReplicasAck: number;
+  /** An attempt failed; it may be made again. */
+  failed(error: unknown): void;
+}
+
+/** Milliseconds between two attempts. */
+const RETRY_PAUSE = 50;
+/** Replies that say: not carried out, ask again. */
+const LATER = /^(LOADING|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|READONLY|BUSY) /;
+/** Replies that say: not carried out, for a reason that somebody must mend. */
+const NOT_NOW = /^(OOM|MISCONF|NOREPLICAS|NOAUTH|WRONGPASS|NOPERM) /;
+
+/** Connects; rejects with the last reason when that takes longer than `patience` ms. */
+export async function connect(options: ConnectionOptions, patience: number): Promise<Connection> {
+  const client = createClient(options.place);
+  let reason: unknown = new Error("no answer");
+  client.on("error", (error: unknown) => {
+    reason = lastReason(error);
+  });
+  const opening = client.connect();
+  const stop = new AbortController();
+  const late = delay(patience, "late" as const, { signal: stop.signal });
+  const outcome = await Promise.race([opening.then(() => "there" as const, ready), late]);
+  late.catch(() => undefined);
+  stop.abort();
+  if (outcome === "late") {
+    client.disconnect();
+    throw reason;
+  }
+  return createConnection(client, options);
+
+  /** The client goes on by itself after a first failure. */
+  async function ready(): Promise<"there"> {
+    await new Promise<void>((resolve) => client.once("ready", resolve));
+    return "there";
+  }
+}
+
+function lastReason(error: unknown): unknown {
+  return (error as { lastNodeError?: unknown }).lastNodeError ?? error;
+}
+
+function createConnection(client: Client, options: ConnectionOptions): Connection {
+  const { timeout, minReplicasAck } = options;
+  const deadlines = createDeadlines();
+
+  /** Sends one command; rejects with its error, or with `Late`. */
+  function issue(target: Pick<Redis, "sendCommand">, command: TimedCommand, slot?: number) {
+    // What cannot be sent now is not left with the client, which would keep it for a long outage.
+    if (client.status !== "ready")
+      return Promise.reject(new Error(`not connected: ${client.status}`));
+    return new Promise<unknown>((resolve, reject) => {
+      const entry = { until: command.until, expired: () => reject(new Late()) };
+      deadlines.add(entry);
+      command.promise.finally(() => deadlines.remove(entry)).then(resolve, reject);
+      if (slot === undefined) target.sendCommand(command);
+      else (client as Cluster).sendCommand(command, undefined, { slot });
+    });
+  }
+
+  /** Sends what `make` makes until there is an answer. */
+  async function insist(
+    operation: Operation,
+    isChange: boolean,
+    target: Pick<Redis, "sendCommand">,
+    make: () => TimedCommand,
+  ): Promise<unknown> {
+    for (;;) {
+      const command = make();
+      try {
+        const reply = await issue(target, command);
+        if (isChange && minReplicasAck > 0) await acknowledge(operation, command);
+        return reply;
+      } catch (error) {
+        const isReply = isReplyError(error);
+        if (isReply && error.message.startsWith("NOSCRIPT")) throw error;
+        if (isChange && command.writes > (isReply ? 1 : 0)) operation.isUncertain = true;
+        if (error instanceof Refusal) throw error;
+        if (isReply && !LATER.test(error.message) && !NOT_NOW.test(error.message)) throw error;
+        options.failed(error);
+        const isHopeless = isReply && NOT_NOW.test(error.message);
+        const isLate = performance.now() + RETRY_PAUSE >= operation.until;
+        if (isHopeless || isLate || client.status === "end") throw refusal(operation, error);
+        await delay(RETRY_PAUSE);
+      }
+    }
+  }
+
+  async function script(
+    operation: Operation,
+    isChange: boolean,
+    { sha, source, keys: count }: Script,
+    keys: string[],
+    words: Word[],
+  ): Promise<unknown> {
+    const rest = [String(count), ...keys, ...words.map(String)];
+    const command = (name: string, what: string) =>
+      insist(operation, isChange, client, () => timed(operation, name, [what, ...rest]));
+    try {
+      return await command("evalsha", sha);
+    } catch (error) {
+      if (!isReplyError(error) || !error.message.startsWith("NOSCRIPT")) throw error;
+      return command("eval", source);
+    }
+  }
+
+  /**
+   * Waits until enough replicas have what `command` changed. It must go the same way: another
+   * connection has nothing to wait for, and would be told so at once.
+   */
+  async function acknowledge(operation: Operation, command: TimedCommand): Promise<void> {
+    const left = Math.max(1, Math.floor(operation.until - performance.now()));
+    const wait = timed(operation, "wait", [String(minReplicasAck), String(left)]);
+    const slot = client instanceof Cluster ? slotOf(command) : undefined;
+    const reached = await issue(client as Redis, wait, slot).catch(() => 0);
+    if (wait.stream === command.stream && Number(reached) >= minReplicasAck) return;
+    operation.isUncertain = true;
+    throw refusal(operation, new Error(`${String(reached)} replicas have the change`));
+  }
+
+  return {
+    begin: (now) => ({ now, until: performance.now() + timeout, isUncertain: false }),
+    command: (operation, name, ...words) =>
+      insist(operation, false, client, () => timed(operation, name, words.map(String))),
+    write: (operation, name, ...words) =>
+      insist(operation, true, client, () => timed(operation, name, words.map(String))),
+    run: (operation, ...rest) => script(operation, false, ...rest),
+    change: (operation, ...rest) => script(operation, true, ...rest),
+    primaries() {
+      const nodes = client instanceof Cluster ? client.nodes("master") : [client];
+      return new Map(
+        nodes
+          .map((node) => [`${node.options.host}:${node.options.port}`, node] as const)
+          .toSorted(([a], [b]) => (a < b ? -1 : 1)),
+      );
+    },
+    ask: (operation, primary, name, ...words) =>
+      insist(operation, false, primary, () => timed(operation, name, words.map(String))),
+    refresh() {
+      if (client instanceof Cluster && client.status === "ready") client.refreshSlotsCache();
+    },
+    close: () => client.disconnect(),
+  };
+}
+
+function timed(operation: Operation, name: string, words: string[]): TimedCommand {
+  return new TimedCommand(name, words, operation.until);
+}
+
+function slotOf(command: TimedCommand): number {
+  return command.getSlot() ?? 0;
+}
+
+function isReplyError(error: unknown): error is Error {
+  return error instanceof ReplyError;
+}
+
+/** No answer came in time. */
+class Late extends Error {
+  constructor() {
+    super("no answer in time");
+  }
+}
+
+function refusal({ isUncertain }: Operation, cause: unknown): Refusal {
+  const reason = { code: "unavailable", retryAfterSeconds: 1 } as const;
+  return new Refusal(isUncertain ? { ...reason, outcome: "unknown" } : reason, cause);
+}

@@ -1,0 +1,148 @@
+import { randomBytes } from "node:crypto";
+import { SECRET_BYTES } from "../../session/id.ts";
+import type { AuditEntry } from "../audit-chain.ts";
+import { StoreOpenError } from "../open-error.ts";
+import type { Key, KeyUse, Secret } from "../store.ts";
+import type { Connection, Operation } from "./connection.ts";
+import type { Keys } from "./keys.ts";
+import { scripts } from "./scripts.ts";
+
+/** What all processes share and no session has: keys, secrets, the floor of time, the note of a move. */
+export interface Fixed {
+  /** Makes what a new store has; refuses one of another layout with `StoreOpenError`. */
+  born(operation: Operation): Promise<void>;
+  /** Raises the floor to the time of the operation; gives the revision of keys and secrets. */
+  beat(operation: Operation): Promise<string>;
+  floor(operation: Operation): Promise<number>;
+  keys(operation: Operation): Promise<readonly Key[]>;
+  /** Stores a key; one that is there is at most revoked by it. */
+  putKey(operation: Operation, key: Key): Promise<void>;
+  revokeKey(operation: Operation, id: string): Promise<boolean>;
+  replaceKey(operation: Operation, id: string, successor: Key, expiresAt: number): Promise<boolean>;
+  eraseKeys(operation: Operation, customerId: string): Promise<number>;
+  useKeys(operation: Operation, uses: readonly KeyUse[]): Promise<void>;
+  appendAudit(operation: Operation, entry: AuditEntry): Promise<boolean>;
+  /** Entries of the audit trail by their index, as `LRANGE` counts. */
+  audit(operation: Operation, from: number, to: number): Promise<readonly AuditEntry[]>;
+  secrets(operation: Operation): Promise<readonly Secret[]>;
+  /** Puts secrets, newest first, in front of those that are there, or in their place. */
+  putSecrets(
+    operation: Operation,
+    secrets: readonly SecretText[],
+    isReplacement: boolean,
+  ): Promise<void>;
+  move(operation: Operation): Promise<string | null>;
+  noteMove(operation: Operation, note: string | null): Promise<void>;
+}
+
+/** A secret as it moves. */
+export interface SecretText {
+  readonly base64: string;
+  readonly createdAt: number;
+}
+
+/** What this program writes. */
+const LAYOUT = "1";
+
+/** The fixed keys behind `connection`. */
+export function createFixed(connection: Connection, keys: Keys): Fixed {
+  async function useKeys(operation: Operation, uses: readonly KeyUse[]): Promise<void> {
+    if (uses.length === 0) return;
+    const words = uses.flatMap(({ id, at }) => [id, at]);
+    await connection.change(operation, scripts.useKeys, [keys.keys, keys.uses], words);
+  }
+
+  return {
+    async born(operation) {
+      const base64 = randomBytes(SECRET_BYTES).toString("base64");
+      const secret = lineOf({ base64, createdAt: operation.now });
+      const names = [keys.state, keys.secrets];
+      const words = [LAYOUT, secret, operation.now];
+      const layout = await connection.change(operation, scripts.born, names, words);
+      if (layout === LAYOUT) return;
+      const message = `The data in Redis has the layout ${String(layout)}, and this release knows ${LAYOUT}: run the release that wrote it.`;
+      throw new StoreOpenError("unknown-schema", message);
+    },
+    async beat(operation) {
+      const reply = await connection.change(operation, scripts.beat, [keys.state], [operation.now]);
+      return String((reply as string[])[0]);
+    },
+    async floor(operation) {
+      return Number(await connection.command(operation, "hget", keys.state, "floor"));
+    },
+    async keys(operation) {
+      const [texts, uses] = await Promise.all([
+        connection.command(operation, "hvals", keys.keys),
+        connection.command(operation, "hgetall", keys.uses),
+      ]);
+      const usedAt = uses as Readonly<Record<string, string>>;
+      return (texts as string[])
+        .map((text) => {
+          const key = JSON.parse(text) as Key;
+          const at = usedAt[key.id];
+          return inOrder(key, at === undefined ? null : Number(at));
+        })
+        .toSorted((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
+    },
+    async putKey(operation, key) {
+      const names = [keys.state, keys.keys];
+      await connection.change(operation, scripts.addKey, names, [key.id, JSON.stringify(key)]);
+      if (key.lastUsedAt !== null) await useKeys(operation, [{ id: key.id, at: key.lastUsedAt }]);
+    },
+    useKeys,
+    async replaceKey(operation, id, successor, expiresAt) {
+      const names = [keys.state, keys.keys];
+      const words = [id, expiresAt, successor.id, JSON.stringify(successor)];
+      return (await connection.change(operation, scripts.replaceKey, names, words)) === 1;
+    },
+    async eraseKeys(operation, customerId) {
+      const names = [keys.state, keys.keys, keys.uses];
+      return Number(await connection.change(operation, scripts.eraseKeys, names, [customerId]));
+    },
+    async appendAudit(operation, entry) {
+      const words = [entry.sequence, entry.previous, entry.hash, JSON.stringify(entry)];
+      return (await connection.change(operation, scripts.appendAudit, [keys.audit], words)) === 1;
+    },
+    async audit(operation, from, to) {
+      const texts = await connection.command(operation, "lrange", keys.audit, from, to);
+      return (texts as string[]).map((text) => JSON.parse(text) as AuditEntry);
+    },
+    async revokeKey(operation, id) {
+      const names = [keys.state, keys.keys];
+      const words = [id, operation.now];
+      return (await connection.change(operation, scripts.revokeKey, names, words)) === 1;
+    },
+    async secrets(operation) {
+      const lines = await connection.command(operation, "lrange", keys.secrets, 0, -1);
+      return (lines as string[]).map((line) => {
+        const [createdAt, base64 = ""] = line.split(" ");
+        return {
+          bytes: new Uint8Array(Buffer.from(base64, "base64")),
+          createdAt: Number(createdAt),
+        };
+      });
+    },
+    async putSecrets(operation, secrets, isReplacement) {
+      const names = [keys.state, keys.secrets];
+      const words = [isReplacement ? 1 : 0, ...secrets.map(lineOf)];
+      await connection.change(operation, scripts.putSecrets, names, words);
+    },
+    async move(operation) {
+      return (await connection.command(operation, "hget", keys.state, "move")) as string | null;
+    },
+    async noteMove(operation, note) {
+      if (note === null) await connection.write(operation, "hdel", keys.state, "move");
+      else await connection.write(operation, "hset", keys.state, "move", note);
+    },
+  };
+}
+
+/** A key that went through a script has its members in another order. */
+function inOrder(key: Key, lastUsedAt: number | null): Key {
+  const { id, hash, role, customerId, agentId, createdAt, expiresAt, revokedAt } = key;
+  return { id, hash, role, customerId, agentId, createdAt, expiresAt, revokedAt, lastUsedAt };
+}
+
+function lineOf({ base64, createdAt }: SecretText): string {
+  return `${createdAt} ${base64}`;
+}

@@ -1,0 +1,274 @@
+import type { KeepingTimes } from "../../session/kept.ts";
+import { type Lifetimes, renewed } from "../../session/lifetime.ts";
+import { isBlank, nobody, type Session } from "../../session/session.ts";
+import { StoreOpenError } from "../open-error.ts";
+import type { Creation, Once, Repetition, SessionStore, StoreEvents } from "../store.ts";
+import { createAdopt } from "./adopt.ts";
+import { batchOf, createAnswers } from "./answers.ts";
+import { createChanges } from "./changes.ts";
+import type { RedisPlace } from "./client.ts";
+import { type Connection, connect, type Operation } from "./connection.ts";
+import { createFixed } from "./fixed.ts";
+import { startHeartbeat } from "./heartbeat.ts";
+import { createIndices } from "./indices.ts";
+import { createKeys } from "./keys.ts";
+import { pack, unpack } from "./packed.ts";
+import { createPortionReader } from "./portions.ts";
+import { createRecords } from "./records.ts";
+import { createSessions } from "./sessions.ts";
+import { createStretchReader } from "./stretches.ts";
+
+/** How the engine over Redis is set up; times in milliseconds. */
+export interface RedisStoreOptions {
+  readonly place: RedisPlace;
+  /** What the names of all keys begin with. */
+  readonly prefix: string;
+  readonly lifetimes: Lifetimes;
+  /** How many records a session keeps; the oldest are let go. */
+  readonly maxRecords: number;
+  /** How long what is told of a session is kept after its end. */
+  readonly retention: number;
+  /** Changes that may be under way; one more is refused. */
+  readonly maxPending: number;
+  /** How long a request may wait for Redis, in all. */
+  readonly timeout: number;
+  /** How many replicas must have a change before it is reported as stored; 0: none. */
+  readonly minReplicasAck: number;
+  readonly events: StoreEvents;
+  readonly now: number;
+}
+
+/** How long (ms) a start waits for the servers. */
+const OPEN_PATIENCE = 10_000;
+
+/**
+ * The engine over Redis: stateless, so any number of processes may work on the same data. Nothing is
+ * kept at hand, as another process may change it. Throws `StoreOpenError`.
+ */
+export async function openRedisStore(options: RedisStoreOptions): Promise<SessionStore> {
+  const { events, maxPending } = options;
+  const changes = createChanges(maxPending, events);
+  const failed = (error: unknown) => changes.failed(error);
+  const connection = await connect({ ...options, failed }, OPEN_PATIENCE).catch(
+    (error: unknown) => {
+      throw inaccessible(error);
+    },
+  );
+  try {
+    return await createStore(connection, changes, options);
+  } catch (error) {
+    connection.close();
+    throw error instanceof StoreOpenError ? error : inaccessible(error);
+  }
+}
+
+function inaccessible(error: unknown): StoreOpenError {
+  const cause = (error as Error).cause ?? error;
+  const message = `Redis cannot be used: ${(cause as Error).message}. Look at store and storeCaFile, and whether it runs.`;
+  return new StoreOpenError("inaccessible", message, error);
+}
+
+async function createStore(
+  connection: Connection,
+  changes: ReturnType<typeof createChanges>,
+  options: RedisStoreOptions,
+): Promise<SessionStore> {
+  const { lifetimes, retention, maxRecords, events } = options;
+  const times: KeepingTimes = { lifetimes, retention };
+  const keys = createKeys(options.prefix);
+  const fixed = createFixed(connection, keys);
+  const answers = createAnswers(connection, keys);
+  /** The latest time that was seen here; the heartbeat tells the floor. */
+  let seen = options.now;
+
+  function begin(now: number): Operation {
+    if (now > seen) seen = now;
+    return connection.begin(now);
+  }
+  function change<T>(now: number, work: (operation: Operation) => Promise<T>): Promise<T> {
+    return changes.admit(() => work(begin(now)));
+  }
+
+  const indices = createIndices(connection, keys, times);
+  const sessions = createSessions(connection, keys, times, indices, change);
+  const records = createRecords({
+    connection,
+    maxRecords,
+    keysOf: sessions.keysOf,
+    factsOf: sessions.factsOf,
+    enter: (operation, id) => indices.enter(operation, id, nobody, true),
+    admit: changes.admit,
+    lost: events.recordsLost,
+  });
+  const readStretch = createStretchReader(connection, keys, times, maxRecords);
+  const readPortion = createPortionReader({ connection, keys, fixed, answers, readStretch });
+  const adopt = createAdopt({ connection, keys, fixed, answers, indices, times, maxRecords });
+
+  await fixed.born(begin(options.now));
+  seen = Math.max(seen, await fixed.floor(begin(seen)));
+  const heartbeat = await startHeartbeat({
+    connection,
+    fixed,
+    changes,
+    seen: () => seen,
+    changed: () => events.changedElsewhere(),
+  });
+
+  async function create(
+    operation: Operation,
+    session: Session,
+    once: Once | undefined,
+  ): Promise<Creation | Repetition> {
+    if (once === undefined) return createUnlessBlank(operation, session);
+    return answers.carryOut<Creation>(operation, {
+      once,
+      id: null,
+      created: session.id,
+      // Of one without ids only the answer is kept (contract rule 8).
+      need: isBlank(session) ? null : `${session.id}\n${pack(session)}`,
+      success: { outcome: "created" },
+      perform: (need) => sessions.create(operation, neededSession(need)),
+    });
+  }
+
+  async function createUnlessBlank(operation: Operation, session: Session): Promise<Creation> {
+    return isBlank(session) ? { outcome: "created" } : sessions.create(operation, session);
+  }
+
+  async function isDone(operation: Operation, id: string | null, need: string): Promise<boolean> {
+    if (id === null) {
+      const name = keys.session(neededSession(need).id);
+      return (await connection.command(operation, "exists", name)) === 1;
+    }
+    return records.isStored(operation, id, Number(need));
+  }
+
+  return {
+    recall: () => undefined,
+    find: (id) => sessions.find(connection.begin(seen), id),
+    create: (session, now, once) => change(now, (operation) => create(operation, session, once)),
+    associate: (request) =>
+      change(request.now, async (operation) => {
+        await records.flush(operation, request.id);
+        return sessions.associate(operation, request);
+      }),
+    renew(session, now) {
+      sessions.renew(session, now);
+      return renewed(session, now, lifetimes);
+    },
+    end: (id, now) => change(now, (operation) => sessions.end(operation, id)),
+
+    accept(id, some, now) {
+      if (now > seen) seen = now;
+      return records.accept(id, some, now);
+    },
+    record: ({ id, records: some, now, once }) =>
+      change(now, async (operation) => {
+        if (once === undefined) {
+          await records.store(operation, id, some);
+          return { outcome: "recorded" };
+        }
+        const recorded = { outcome: "recorded" } as const;
+        return answers.carryOut<typeof recorded>(operation, {
+          once,
+          id,
+          created: null,
+          need: String(batchOf(once.key, now)),
+          success: recorded,
+          async perform(need) {
+            await records.store(operation, id, some, Number(need));
+            return recorded;
+          },
+        });
+      }),
+    repetition(once, now) {
+      const operation = begin(now);
+      return answers.find(operation, once, (id, need) => isDone(operation, id, need));
+    },
+    async stretch(request) {
+      const operation = begin(request.now);
+      await records.flush(operation, request.id);
+      return readStretch(operation, request);
+    },
+
+    async list(request) {
+      const operation = begin(request.now);
+      await records.flushAll(operation);
+      return indices.list(operation, request);
+    },
+    answersAbout: (id, now) => answers.about(begin(now), id),
+    async erase(ids, now) {
+      // Whatever waits for them here goes with them.
+      for (const id of ids) records.forget(id);
+      await Promise.all(
+        ids.map((id) =>
+          change(now, async (operation) => {
+            await answers.erase(operation, id);
+            await sessions.erase(operation, id);
+          }),
+        ),
+      );
+    },
+    eraseKeys: (customerId, now) =>
+      change(now, (operation) => fixed.eraseKeys(operation, customerId)),
+
+    appendAudit: (entry) => change(entry.at, (operation) => fixed.appendAudit(operation, entry)),
+    async lastAudit() {
+      return (await fixed.audit(begin(seen), -1, -1))[0];
+    },
+    audit: (after, limit) => fixed.audit(begin(seen), after, after + limit - 1),
+
+    keys: () => fixed.keys(begin(seen)),
+    addKey: (key) => change(key.createdAt, (operation) => fixed.putKey(operation, key)),
+    revokeKey: (id, now) => change(now, (operation) => fixed.revokeKey(operation, id)),
+    replaceKey: (id, successor, expiresAt) =>
+      change(successor.createdAt, (operation) =>
+        fixed.replaceKey(operation, id, successor, expiresAt),
+      ),
+    keysUsed: (uses) => change(seen, (operation) => fixed.useKeys(operation, uses)),
+    secrets: () => fixed.secrets(begin(seen)),
+    addSecret: ({ bytes, createdAt }) =>
+      change(createdAt, (operation) => {
+        const base64 = Buffer.from(bytes).toString("base64");
+        return fixed.putSecrets(operation, [{ base64, createdAt }], false);
+      }),
+
+    floor: async () => Math.max(seen, await fixed.floor(begin(seen))),
+    touch: (now) =>
+      change(now, async (operation) => {
+        await fixed.beat(operation);
+      }),
+    // Redis lets go by itself.
+    sweep: async (now) => {
+      seen = Math.max(seen, now);
+      return { expired: 0, isFull: false };
+    },
+
+    async portion(after, now) {
+      await records.flushAll(begin(now));
+      return readPortion(after, now);
+    },
+    adopt: (adoption) => changes.admit(() => adopt(adoption)),
+    move: () => fixed.move(begin(seen)),
+
+    status: () => ({
+      writable: changes.isWritable,
+      pending: changes.pending,
+      bytes: heartbeat.bytes,
+    }),
+
+    async close() {
+      await records.close();
+      await changes.close();
+      await heartbeat.close();
+      await fixed.beat(connection.begin(seen)).catch(() => undefined);
+      connection.close();
+    },
+  };
+}
+
+/** What `create` noted as needed. */
+function neededSession(need: string): Session {
+  const end = need.indexOf("\n");
+  return unpack(need.slice(0, end), need.slice(end + 1));
+}

@@ -1,0 +1,21 @@
+-- Removes the keys of a customer.
+--
+-- KEYS[1] the state
+-- KEYS[2] the keys
+-- KEYS[3] when they were used
+-- ARGV[1] the customer
+--
+-- Answers how many.
+local removed = 0
+for _, text in ipairs(redis.call('HVALS', KEYS[2])) do
+  local key = cjson.decode(text)
+  if key.customerId == ARGV[1] then
+    redis.call('HDEL', KEYS[2], key.id)
+    redis.call('HDEL', KEYS[3], key.id)
+    removed = removed + 1
+  end
+end
+if removed > 0 then
+  redis.call('HINCRBY', KEYS[1], 'revision', 1)
+end
+return removed

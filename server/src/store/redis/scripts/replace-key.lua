@@ -1,0 +1,20 @@
+-- Stores the successor of a key, which then expires.
+--
+-- KEYS[1] the state
+-- KEYS[2] the keys
+-- ARGV[1] the key's id
+-- ARGV[2] when it expires at the latest, ms since 1970
+-- ARGV[3] the successor's id
+-- ARGV[4] the successor, JSON
+--
+-- Answers 1, also to the same call again; 0 when there is none or it was revoked.
+local text = redis.call('HGET', KEYS[2], ARGV[1])
+local key = text and cjson.decode(text)
+if not key or key.revokedAt ~= cjson.null then
+  return 0
+end
+local at = tonumber(ARGV[2])
+key.expiresAt = key.expiresAt == cjson.null and at or math.min(key.expiresAt, at)
+redis.call('HSET', KEYS[2], ARGV[1], cjson.encode(key), ARGV[3], ARGV[4])
+redis.call('HINCRBY', KEYS[1], 'revision', 1)
+return 1

@@ -1,0 +1,20 @@
+-- Revokes a key.
+--
+-- KEYS[1] the state
+-- KEYS[2] the keys
+-- ARGV[1] the key's id
+-- ARGV[2] now, ms since 1970
+--
+-- Answers 1, also to the same call again; 0 when there is none or it was revoked before.
+local text = redis.call('HGET', KEYS[2], ARGV[1])
+local key = text and cjson.decode(text)
+if not key then
+  return 0
+end
+if key.revokedAt ~= cjson.null then
+  return key.revokedAt == tonumber(ARGV[2]) and 1 or 0
+end
+key.revokedAt = tonumber(ARGV[2])
+redis.call('HSET', KEYS[2], ARGV[1], cjson.encode(key))
+redis.call('HINCRBY', KEYS[1], 'revision', 1)
+return 1

@@ -1,0 +1,19 @@
+-- Reads some records of a session.
+--
+-- KEYS[1] the session
+-- KEYS[2] its records
+-- ARGV[1] the first sequence to read
+-- ARGV[2] how many at the most
+--
+-- Answers { session or false, sequence of the last record, sequence of the oldest that is kept,
+-- { record, ... } }; the sequences are 0 when there are no records.
+local function sequence(entry)
+  return entry and tonumber(string.match(entry[1], '^%d+')) or 0
+end
+local last = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
+local oldest = redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', 1)[1]
+local records = {}
+for i, entry in ipairs(redis.call('XRANGE', KEYS[2], ARGV[1], '+', 'COUNT', ARGV[2])) do
+  records[i] = entry[2][2]
+end
+return { redis.call('GET', KEYS[1]), sequence(last), sequence(oldest), records }
