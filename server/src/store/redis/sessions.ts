@@ -128,7 +128,7 @@ export function createSessions(
         isPrepared ? 1 : 0,
       ],
     );
-    const [outcome, detail] = reply as [string, string | number | null];
+    const [outcome, detail, which] = reply as [string, string | number | null, number | undefined];
     switch (outcome) {
       case "associated": {
         // Nothing is stored of one that was asked for nothing.
@@ -136,12 +136,16 @@ export function createSessions(
           typeof detail === "string" ? unpack(id, detail) : describedById(id, times.lifetimes);
         return { outcome, session };
       }
-      case "conflict":
-        return { outcome, field: idFields[Number(detail)] ?? "visitId" };
+      case "conflict": {
+        const field = idFields[Number(which)] ?? "visitId";
+        return { outcome: "refused", hasVisit: detail === 1, result: { outcome, field } };
+      }
+      case "absent":
+        return { outcome: "refused", hasVisit: detail === 1, result: { outcome } };
       case "unprepared":
         return { outcome, stored: typeof detail === "string" ? unpack(id, detail) : null };
       default:
-        return { outcome: outcome as "absent" | "barred" };
+        return { outcome: "barred" };
     }
   }
 
@@ -154,7 +158,7 @@ export function createSessions(
     request: AssociationRequest,
   ): Promise<AssociationResult> {
     const tried = await attempt(operation, request, "", false);
-    if (tried.outcome !== "unprepared") return tried as AssociationResult;
+    if (tried.outcome !== "unprepared") return resultOf(tried);
     const { id, ids } = request;
     const { stored } = tried;
     const added = idFields.filter((field) => ids[field] !== null && stored?.[field] == null);
@@ -163,7 +167,7 @@ export function createSessions(
     const visitId = added.includes("visitId") ? ids.visitId : null;
     if (visitId === null) {
       await entered;
-      return (await attempt(operation, request, "", true)) as AssociationResult;
+      return resultOf(await attempt(operation, request, "", true));
     }
     const results: Attempt[] = [];
     const written = visits.obtain(operation, id, visitId, async (nonce) => {
@@ -173,7 +177,7 @@ export function createSessions(
       return writingOf(result);
     });
     const [isFree] = await Promise.all([written, entered]);
-    if (isFree) return results.at(-1) as AssociationResult;
+    if (isFree) return resultOf(results.at(-1) as Attempt);
     return { outcome: "conflict", field: "visitId" };
   }
 
@@ -238,13 +242,24 @@ export function createSessions(
 
 /** What one attempt to associate came to; it may have to be made again. */
 type Attempt =
-  | AssociationResult
+  | Extract<AssociationResult, { outcome: "associated" }>
+  /** `hasVisit`: the session has the visit all the same, by another attempt. */
+  | {
+      readonly outcome: "refused";
+      readonly hasVisit: boolean;
+      readonly result: AssociationResult;
+    }
   | { readonly outcome: "barred" }
   | { readonly outcome: "unprepared"; readonly stored: Session | null };
 
-function writingOf({ outcome }: Attempt): Writing {
-  if (outcome === "associated") return "done";
-  return outcome === "conflict" || outcome === "absent" ? "refused" : "barred";
+function resultOf(attempt: Attempt): AssociationResult {
+  return attempt.outcome === "refused" ? attempt.result : (attempt as AssociationResult);
+}
+
+function writingOf(attempt: Attempt): Writing {
+  if (attempt.outcome === "associated") return "done";
+  if (attempt.outcome !== "refused") return "barred";
+  return attempt.hasVisit ? "refused-holding" : "refused";
 }
 
 function textOfScope(scope: Scope): string {

@@ -23,8 +23,8 @@
  * - A claim goes only after its attempt can write no more: it was barred, or its session is over.
  * - Barring and writing are scripts in the slot of the session, so one of them comes first. If it is the
  *   write, the bar finds the visit held.
- * - An attempt that is refused bars itself in the script that refuses it, unless the session holds the
- *   visit by another attempt, and only then lets go of the claim.
+ * - An attempt that is refused bars itself in the script that refuses it, and then lets go of the claim;
+ *   unless the session has the visit by another attempt under the same claim, which stays then.
  * - A bar stays for `BAR_LIFE`, much longer than a write can be late: none is sent after the deadline of
  *   its request.
  * - A claim outlives every session that was written under it (`claimLife`).
@@ -33,7 +33,7 @@
  */
 
 /** For how long (ms) a contender leaves an attempt alone: less than the deadline of a request. */
-const GRACE = 1000;
+export const GRACE = 1000;
 /** After how long (ms) a contender looks again. */
 export const PAUSE = 10;
 /** How long (ms) a barred attempt is remembered. */
@@ -62,7 +62,13 @@ export type Claiming =
 export type Examination = "holds" | "over" | "barred" | "under-way";
 
 /** What writing into the session came to, as far as the claim is concerned. */
-export type Writing = "done" | "barred" | "refused";
+export type Writing =
+  | "done"
+  | "barred"
+  /** For another reason, and the attempt is barred. */
+  | "refused"
+  /** For another reason, but the session has the visit by another attempt: the claim stays. */
+  | "refused-holding";
 
 /** What an attempt does next. */
 export type Step =
@@ -104,5 +110,7 @@ export function afterWriting(claim: Claim, writing: Writing): Step {
       return { do: "claim", replacing: claim };
     case "refused":
       return { do: "release", claim };
+    case "refused-holding":
+      return { do: "finish", outcome: "refused" };
   }
 }

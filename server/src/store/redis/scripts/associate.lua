@@ -8,16 +8,17 @@
 -- ARGV[14] for how long (ms) an attempt is barred
 -- ARGV[15] 1 when everything is prepared: the indices have the ids, and the visit is claimed
 --
--- Answers { 'associated', session }; { 'conflict', which of the ids, from 0 }; { 'absent' };
+-- Answers { 'associated', session }; { 'conflict', has, which of the ids, from 0 }; { 'absent', has };
 -- { 'unprepared', session or false } where ids would be added; { 'barred' }. Where it refuses, the attempt is
--- barred, unless the session has the visit.
+-- barred, unless the session has the visit: then `has` is 1, else 0.
 local session, stored = find()
 
-local function refuse(...)
-  if ARGV[13] ~= '' and session[VISIT] ~= ARGV[11] then
+local function refuse(why, which)
+  local has = session[VISIT] == ARGV[11]
+  if ARGV[13] ~= '' and not has then
     redis.call('SET', KEYS[3], '', 'PX', ARGV[14])
   end
-  return { ... }
+  return { why, has and 1 or 0, which }
 end
 
 local owner = session[CUSTOMER]

@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createRandom, runSeed } from "../../faults/random.ts";
+import { exploreAll, exploreByChance } from "./explore.ts";
+import type { Guards } from "./slots.ts";
+import { contention, type Setting, type Wish } from "./world.ts";
+
+const long = process.env.ANTECHAMBER_LONG === "1";
+const RUNS = long ? 200_000 : 10_000;
+
+const guards: Guards = { bar: true, compare: true, nonce: true, refusal: true, holding: true };
+const patient = { guards, deaths: 2, repetitions: 1, time: 2 };
+
+const two: Wish[] = [{ id: "s" }, { id: "t" }];
+const ending: Wish[] = [...two, { id: "s", ends: true }];
+/** Two of them for the same session, which can have one customer alone. */
+const shared: Wish[] = [{ id: "s", customer: "c" }, { id: "s", customer: "d" }, { id: "t" }];
+
+/** Small enough for every order of everything; the long form goes further. */
+const settings: Readonly<Record<string, Setting>> = {
+  "two sessions": { ...patient, wishes: two, repetitions: long ? 2 : 1, time: long ? 3 : 2 },
+  "two sessions, one of which is ended": {
+    ...patient,
+    wishes: ending,
+    deaths: long ? 3 : 1,
+    repetitions: long ? 1 : 0,
+  },
+  "two requests for one session, one for another": {
+    ...patient,
+    wishes: shared,
+    deaths: long ? 2 : 1,
+    repetitions: long ? 1 : 0,
+  },
+  "two requests for one session, which refuses the first": {
+    ...patient,
+    wishes: shared,
+    customer: "d",
+    deaths: long ? 2 : 1,
+    repetitions: long ? 1 : 0,
+  },
+  "three sessions": {
+    ...patient,
+    wishes: [...two, { id: "u" }],
+    deaths: long ? 2 : 1,
+    repetitions: 0,
+    time: long ? 3 : 2,
+  },
+};
+
+for (const [name, setting] of Object.entries(settings)) {
+  test(`in no order of everything do two sessions get one visit: ${name}`, () => {
+    const { states, steps, fault } = exploreAll(contention(setting));
+    console.log(`${name}: ${states} states, ${steps} steps`);
+    assert.equal(fault, undefined);
+    assert.ok(states > 1000, "too little happened");
+  });
+}
+
+test(`in none of ${RUNS} orders of more than can be gone through do two get it`, () => {
+  const random = createRandom(runSeed());
+  console.log(`FAULTS_SEED=${random.seed}`);
+  const wishes = [...shared, { id: "t", customer: "c" }, { id: "u" }, { id: "s", ends: true }];
+  const setting = { ...patient, wishes, deaths: 3, repetitions: 3, time: 6 };
+  const { states, steps, fault } = exploreByChance(contention(setting), random, RUNS);
+  console.log(`${states} states, ${steps} steps`);
+  assert.equal(fault, undefined);
+});
+
+for (const guard of Object.keys(guards) as (keyof Guards)[]) {
+  test(`without a guard it is found out: ${guard}`, () => {
+    const without = { ...guards, [guard]: false };
+    const setting = { ...patient, wishes: shared, deaths: 1, repetitions: 0, guards: without };
+    const found = [{}, { customer: "d" }].map(
+      (more) => exploreAll(contention({ ...setting, ...more })).fault,
+    );
+    console.log(`without ${guard}: ${found.find((fault) => fault !== undefined)}`);
+    assert.match(found.join(""), /hold the visit|has to wait/);
+  });
+}

@@ -1,0 +1,216 @@
+import {
+  afterClaim,
+  afterExamination,
+  afterWriting,
+  type Claiming,
+  type Step as Decision,
+  type Examination,
+  firstStep,
+  type Writing,
+} from "../../../src/store/redis/visit-claim.ts";
+import type { Step, System } from "./explore.ts";
+import {
+  type Command,
+  execute,
+  type Guards,
+  type Reply,
+  type Slots,
+  sessionOf,
+  unstored,
+} from "./slots.ts";
+
+/*
+ * Contenders in different processes for one visit. Everything that can happen is a step: a command that
+ * is carried out, one that is carried out again later because it was sent twice, the death of a process
+ * between any two commands, the end of a session, and time. A process that is paused needs no step of its
+ * own: the others go on. What a contender does next, the engine's own decisions say.
+ */
+
+/** Who wants the visit: for which session, with which customer; or who ends a session. */
+export interface Wish {
+  readonly id: string;
+  readonly customer?: string;
+  readonly ends?: boolean;
+}
+
+export interface Setting {
+  readonly wishes: readonly Wish[];
+  /** The customer that the session `s` has from the beginning. */
+  readonly customer?: string;
+  readonly guards: Guards;
+  /** How many processes may die, each at any moment. */
+  readonly deaths: number;
+  /** How many commands may be carried out twice. */
+  readonly repetitions: number;
+  /** How many times of grace may pass. */
+  readonly time: number;
+}
+
+type Doing =
+  | Decision
+  | { readonly do: "end" | "free" | "die" }
+  | { readonly do: "finish"; readonly outcome: string };
+
+interface Contender {
+  readonly doing: Doing;
+  /** How many nonces of its own have been seen by a slot. */
+  readonly nonces: number;
+}
+
+/** A state of everything. */
+export interface World {
+  readonly now: number;
+  readonly slots: Slots;
+  readonly contenders: readonly Contender[];
+  /** Commands that will be carried out once more. */
+  readonly late: readonly Command[];
+  readonly deaths: number;
+  readonly repetitions: number;
+}
+
+/** All that can happen between contenders. */
+export function contention(setting: Setting): System<World> {
+  const { wishes } = setting;
+  return {
+    initial: {
+      now: 0,
+      slots: { claim: null, sessions: { s: { ...unstored, customer: setting.customer ?? "" } } },
+      contenders: wishes.map(({ ends = false }) => ({
+        doing: ends ? { do: "end" } : firstStep,
+        nonces: 0,
+      })),
+      late: [],
+      deaths: setting.deaths,
+      repetitions: setting.repetitions,
+    },
+    next: (world) => [
+      ...world.contenders.flatMap((contender, i) => stepsOf(setting, world, contender, i)),
+      ...world.late.map((command, i) => ({
+        name: `late: ${JSON.stringify(command)}`,
+        state: {
+          ...world,
+          slots: execute(world.slots, command, world.now, setting.guards)[0],
+          late: world.late.toSpliced(i, 1),
+        },
+      })),
+      ...(world.now < setting.time
+        ? [{ name: "time passes", state: { ...world, now: world.now + 1 } }]
+        : []),
+    ],
+    fault: (world) => faultOf(setting, world),
+    key: (world) => JSON.stringify(world),
+  };
+}
+
+function stepsOf(setting: Setting, world: World, contender: Contender, i: number): Step<World>[] {
+  const { doing } = contender;
+  if (doing.do === "finish" || doing.do === "die") return [];
+  const steps = [{ name: `${i} ${doing.do}`, state: advanced(setting, world, i, false) }];
+  const doesSend = doing.do !== "pause";
+  if (doesSend && world.repetitions > 0) {
+    steps.push({ name: `${i} ${doing.do}, twice`, state: advanced(setting, world, i, true) });
+  }
+  if (world.deaths > 0) {
+    const dead = { ...contender, doing: { do: "die" } } as const;
+    const contenders = world.contenders.with(i, dead);
+    steps.push({ name: `${i} dies`, state: { ...world, contenders, deaths: world.deaths - 1 } });
+  }
+  return steps;
+}
+
+/** The world after what a contender does next; `isTwice`: its command will come again. */
+function advanced(setting: Setting, world: World, i: number, isTwice: boolean): World {
+  const contender = world.contenders[i] as Contender;
+  const command = commandOf(setting, contender, i);
+  if (command === undefined) {
+    const waited = { ...contender, doing: firstStep };
+    return { ...world, contenders: world.contenders.with(i, waited) };
+  }
+  const [slots, reply] = execute(world.slots, command, world.now, setting.guards);
+  const isUsed = command.send === "claim" && (isTwice || slots !== world.slots);
+  const after = {
+    doing: decided(contender.doing, command, reply),
+    nonces: contender.nonces + (isUsed ? 1 : 0),
+  };
+  const contenders = world.contenders.with(i, after);
+  if (!isTwice) return { ...world, slots, contenders };
+  const late = [...world.late, command];
+  return { ...world, slots, contenders, late, repetitions: world.repetitions - 1 };
+}
+
+function commandOf(
+  { wishes, guards }: Setting,
+  { doing, nonces }: Contender,
+  i: number,
+): Command | undefined {
+  const { id, customer = "" } = wishes[i] as Wish;
+  switch (doing.do) {
+    case "claim": {
+      const nonce = guards.nonce ? `${i}.${nonces}` : "only";
+      return { send: "claim", own: { id, nonce }, replacing: doing.replacing };
+    }
+    case "write":
+      return { send: "write", own: { id, nonce: doing.nonce }, customer };
+    case "examine":
+      return { send: "examine", claim: doing.claim, mayBar: doing.mayBar };
+    case "release":
+      return { send: "release", ...doing.claim };
+    case "end":
+      return { send: "end", id };
+    case "free":
+      return { send: "release", id, nonce: null };
+    case "pause":
+    case "finish":
+    case "die":
+      return undefined;
+  }
+}
+
+function decided(doing: Doing, command: Command, reply: Reply): Doing {
+  switch (command.send) {
+    case "claim":
+      return afterClaim(reply as Claiming);
+    case "write":
+      return afterWriting(command.own, reply as Writing);
+    case "examine":
+      return afterExamination(command.claim, reply as Examination);
+    case "release":
+      return { do: "finish", outcome: doing.do === "free" ? "ended" : "refused" };
+    case "end":
+      return { do: "free" };
+  }
+}
+
+function faultOf(setting: Setting, world: World): string | undefined {
+  const holders = Object.entries(world.slots.sessions).filter(
+    ([, slot]) => slot.hasVisit && !slot.isOver,
+  );
+  if (holders.length > 1) return `${holders.map(([id]) => id).join(" and ")} hold the visit`;
+  for (const [i, { doing }] of world.contenders.entries()) {
+    const { id } = setting.wishes[i] as Wish;
+    const slot = sessionOf(world.slots, id);
+    const hasWon = doing.do === "finish" && doing.outcome === "won";
+    if (hasWon && !slot.hasVisit && !slot.isOver) return `${id} has lost what it had won`;
+    const waits = timeAlone(setting, world, i);
+    if (waits > 1) return `${i} has to wait ${waits} times of grace while nobody does anything`;
+  }
+  return undefined;
+}
+
+/** More steps than anybody needs who is not disturbed. */
+const MANY = 20;
+
+/** For how many times of grace a contender waits, if all others are dead or paused from now on. */
+function timeAlone(setting: Setting, world: World, i: number): number {
+  let [at, waits] = [world, 0];
+  for (let steps = 0; steps < MANY; steps++) {
+    const doing = at.contenders[i]?.doing.do;
+    if (doing === "finish" || doing === "die") return waits;
+    if (doing === "pause") {
+      waits++;
+      at = { ...at, now: at.now + 1 };
+    }
+    at = advanced(setting, at, i, false);
+  }
+  return Number.POSITIVE_INFINITY;
+}
