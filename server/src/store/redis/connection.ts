@@ -28,6 +28,8 @@ export interface Connection {
   /** Sends a command of which `key` is the key. */
   command(operation: Operation, name: string, key: string, ...words: Word[]): Promise<unknown>;
   run(operation: Operation, script: Script, keys: string[], words: Word[]): Promise<unknown>;
+  /** `run` of a step that the change relies on: it counts when enough replicas have it, too. */
+  prepare(operation: Operation, script: Script, keys: string[], words: Word[]): Promise<unknown>;
   /** `run` of the step that makes the change: without an answer, its outcome is unknown. */
   change(operation: Operation, script: Script, keys: string[], words: Word[]): Promise<unknown>;
   /** `change` by a command. */
@@ -50,6 +52,9 @@ export interface ConnectionOptions {
   /** An attempt failed; it may be made again. */
   failed(error: unknown): void;
 }
+
+/** What a step is for: the change itself, what it relies on, or neither. */
+type Kind = "look" | "preparation" | "change";
 
 /** Milliseconds between two attempts. */
 const RETRY_PAUSE = 50;
@@ -109,7 +114,7 @@ function createConnection(client: Client, options: ConnectionOptions): Connectio
   /** Sends what `make` makes until there is an answer. */
   async function insist(
     operation: Operation,
-    isChange: boolean,
+    kind: Kind,
     target: Pick<Redis, "sendCommand">,
     make: () => TimedCommand,
   ): Promise<unknown> {
@@ -117,12 +122,12 @@ function createConnection(client: Client, options: ConnectionOptions): Connectio
       const command = make();
       try {
         const reply = await issue(target, command);
-        if (isChange && minReplicasAck > 0) await acknowledge(operation, command);
+        if (kind !== "look" && minReplicasAck > 0) await acknowledge(operation, command, kind);
         return reply;
       } catch (error) {
         const isReply = isReplyError(error);
         if (isReply && error.message.startsWith("NOSCRIPT")) throw error;
-        if (isChange && command.writes > (isReply ? 1 : 0)) operation.isUncertain = true;
+        if (kind === "change" && command.writes > (isReply ? 1 : 0)) operation.isUncertain = true;
         if (error instanceof Refusal) throw error;
         if (isReply && !LATER.test(error.message) && !NOT_NOW.test(error.message)) throw error;
         options.failed(error);
@@ -136,14 +141,14 @@ function createConnection(client: Client, options: ConnectionOptions): Connectio
 
   async function script(
     operation: Operation,
-    isChange: boolean,
+    kind: Kind,
     { sha, source, keys: count }: Script,
     keys: string[],
     words: Word[],
   ): Promise<unknown> {
     const rest = [String(count), ...keys, ...words.map(String)];
     const command = (name: string, what: string) =>
-      insist(operation, isChange, client, () => timed(operation, name, [what, ...rest]));
+      insist(operation, kind, client, () => timed(operation, name, [what, ...rest]));
     try {
       return await command("evalsha", sha);
     } catch (error) {
@@ -156,24 +161,29 @@ function createConnection(client: Client, options: ConnectionOptions): Connectio
    * Waits until enough replicas have what `command` changed. It must go the same way: another
    * connection has nothing to wait for, and would be told so at once.
    */
-  async function acknowledge(operation: Operation, command: TimedCommand): Promise<void> {
+  async function acknowledge(
+    operation: Operation,
+    command: TimedCommand,
+    kind: Kind,
+  ): Promise<void> {
     const left = Math.max(1, Math.floor(operation.until - performance.now()));
     const wait = timed(operation, "wait", [String(minReplicasAck), String(left)]);
     const slot = client instanceof Cluster ? slotOf(command) : undefined;
     const reached = await issue(client as Redis, wait, slot).catch(() => 0);
     if (wait.stream === command.stream && Number(reached) >= minReplicasAck) return;
-    operation.isUncertain = true;
+    if (kind === "change") operation.isUncertain = true;
     throw refusal(operation, new Error(`${String(reached)} replicas have the change`));
   }
 
   return {
     begin: (now) => ({ now, until: performance.now() + timeout, isUncertain: false }),
     command: (operation, name, ...words) =>
-      insist(operation, false, client, () => timed(operation, name, words.map(String))),
+      insist(operation, "look", client, () => timed(operation, name, words.map(String))),
     write: (operation, name, ...words) =>
-      insist(operation, true, client, () => timed(operation, name, words.map(String))),
-    run: (operation, ...rest) => script(operation, false, ...rest),
-    change: (operation, ...rest) => script(operation, true, ...rest),
+      insist(operation, "change", client, () => timed(operation, name, words.map(String))),
+    run: (operation, ...rest) => script(operation, "look", ...rest),
+    prepare: (operation, ...rest) => script(operation, "preparation", ...rest),
+    change: (operation, ...rest) => script(operation, "change", ...rest),
     primaries() {
       const nodes = client instanceof Cluster ? client.nodes("master") : [client];
       return new Map(
@@ -183,7 +193,7 @@ function createConnection(client: Client, options: ConnectionOptions): Connectio
       );
     },
     ask: (operation, primary, name, ...words) =>
-      insist(operation, false, primary, () => timed(operation, name, words.map(String))),
+      insist(operation, "look", primary, () => timed(operation, name, words.map(String))),
     refresh() {
       if (client instanceof Cluster && client.status === "ready") client.refreshSlotsCache();
     },

@@ -59,7 +59,8 @@ export function createVisits(
     // A new one each time: an earlier one may be barred.
     const attempt = randomBytes(6).toString("base64url");
     const words = [own, attempt, replacing === null ? "" : textOf(replacing), life];
-    const reply = await connection.run(operation, scripts.claim, [keys.visit(visitId)], words);
+    // A claim that a failover undoes would leave the visit to two sessions; so would a bar.
+    const reply = await connection.prepare(operation, scripts.claim, [keys.visit(visitId)], words);
     const [nonce, id, age] = reply as [string, string | undefined, number];
     return id === undefined
       ? { outcome: "claimed", nonce }
@@ -75,7 +76,7 @@ export function createVisits(
     await settled(id);
     const names = [keys.session(id), keys.records(id), keys.bar(id, nonce)];
     const words = [...facts(operation, id), visitId, mayBar ? 1 : 0, BAR_LIFE];
-    return (await connection.run(operation, scripts.examine, names, words)) as Examination;
+    return (await connection.prepare(operation, scripts.examine, names, words)) as Examination;
   }
 
   async function letGo(operation: Operation, visitId: string, whose: string): Promise<void> {
