@@ -1,0 +1,94 @@
+import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
+import type { Random } from "./random.ts";
+import type { Services } from "./services.ts";
+import type { Witness, Witnessed } from "./witness.ts";
+
+/** Clients that use several services at once, each request through any of them, until stopped. */
+export interface Crowd {
+  /** Sends no more, and resolves once the requests under way have been answered. */
+  leave(): Promise<void>;
+}
+
+export interface CrowdOptions {
+  readonly clients: number;
+  readonly random: Random;
+  /** Ends a session through any service, where that is part of the test. */
+  readonly end?: (sessionId: string) => Promise<boolean>;
+}
+
+/** How long (ms) a client waits after a refusal. */
+const PATIENCE = 25;
+/** For how long (ms) the clients fight for the same few visits. */
+const FASHION = 150;
+
+/** Lets clients create sessions, fight for visits and use each other's sessions. */
+export function startCrowd(
+  services: Pick<Services, "running">,
+  witness: Witness,
+  { clients, random, end }: CrowdOptions,
+): Crowd {
+  const stop = new AbortController();
+  const recent: string[] = [];
+
+  function remember(seen: Witnessed): string | undefined {
+    if (seen.kind !== "session") return undefined;
+    recent.push(seen.sessionId);
+    if (recent.length > 40) recent.shift();
+    return seen.sessionId;
+  }
+  const anyone = () => random.pick(services.running());
+  const contested = () =>
+    `contested-${Math.floor(performance.now() / FASHION)}-${random.between(1, 3)}`;
+  const customer = () => `customer-${random.between(1, 3)}`;
+
+  const steps: readonly (() => Promise<Witnessed>)[] = [
+    () => witness.create(anyone(), { visitId: randomUUID(), customerId: customer() }),
+    () => witness.create(anyone(), { visitId: contested(), globalVisitId: randomUUID() }),
+    async () => {
+      const begun = await witness.create(anyone());
+      if (begun.kind !== "session") return begun;
+      const { sessionId } = begun;
+      const visited = await witness.associate(anyone(), sessionId, { visitId: contested() });
+      remember(begun);
+      if (visited.kind !== "session") return visited;
+      return await witness.associate(anyone(), sessionId, { customerId: customer() });
+    },
+  ];
+  const uses: readonly ((sessionId: string) => Promise<Witnessed>)[] = [
+    (sessionId) => witness.retrieve(anyone(), sessionId),
+    (sessionId) => witness.retrieve(anyone(), sessionId),
+    // Another client may be giving it another customer or agent just now.
+    (sessionId) => witness.associate(anyone(), sessionId, { customerId: customer() }),
+    (sessionId) =>
+      witness.associate(anyone(), sessionId, { agentId: `agent-${random.between(1, 2)}` }),
+  ];
+
+  async function act(): Promise<Witnessed> {
+    const used = recent.length > 0 && random.next() < 0.6 ? random.pick(recent) : undefined;
+    if (used === undefined) {
+      const seen = await random.pick(steps)();
+      remember(seen);
+      return seen;
+    }
+    if (end !== undefined && random.next() < 0.1) return witness.end(used, () => end(used));
+    return await random.pick(uses)(used);
+  }
+
+  async function stay(): Promise<void> {
+    while (!stop.signal.aborted) {
+      const { kind } = await act();
+      if (kind === "refused" || kind === "unknown") await delay(PATIENCE);
+    }
+  }
+
+  const over = Promise.all(Array.from({ length: clients }, stay));
+  // Whoever waits for it to leave hears of it.
+  over.catch(() => stop.abort());
+  return {
+    async leave() {
+      stop.abort();
+      await over;
+    },
+  };
+}

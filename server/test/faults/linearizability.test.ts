@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { connectControl } from "../../src/control/client.ts";
+import { checkHistory } from "../linearizability/check.ts";
+import { startServer } from "../support/server-process.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { createCaller } from "./caller.ts";
+import { startCrowd } from "./crowd.ts";
+import { long, until } from "./patience.ts";
+import { createRandom, runSeed } from "./random.ts";
+import { createWitness, lookAtAll } from "./witness.ts";
+
+const ENOUGH = long ? 50_000 : 2000;
+
+test("what all clients see of the embedded engine, through a kill, has one explanation", async () => {
+  const random = createRandom(runSeed());
+  console.log(`FAULTS_SEED=${random.seed}`);
+  await using directory = temporaryDirectory();
+  const witness = createWitness();
+  {
+    await using server = await startServer({ dataDir: directory.path });
+    using caller = createCaller(server.url);
+    const control = await connectControl(directory.path);
+    assert.ok(control, "the server has no control socket");
+    const end = (sessionId: string) => control.endSession(sessionId);
+    const crowd = startCrowd({ running: () => [caller] }, witness, { clients: 32, random, end });
+    await until("enough was seen", () => witness.count("session") > ENOUGH, 120_000);
+    const leaving = crowd.leave();
+    await server.kill("SIGKILL");
+    await leaving;
+  }
+  await using server = await startServer({ dataDir: directory.path });
+  using caller = createCaller(server.url);
+  await lookAtAll(witness, [caller]);
+  const report = checkHistory(witness.events());
+  console.log(JSON.stringify({ ...report, unknown: witness.count("unknown") }));
+  assert.deepEqual(report.violations, []);
+  assert.ok(witness.count("conflict") > 0 && witness.count("ended") > 0, "too little happened");
+});

@@ -1,0 +1,156 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { after, before, test } from "node:test";
+import { type RunOptions, succeed, succeedJson } from "../cli/run.ts";
+import { type Answer, createApi, problemOf, sessionOf } from "../support/api.ts";
+import { type RedisCluster, startRedisCluster } from "../support/redis/cluster.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { long, until } from "./patience.ts";
+import { type Services, startServices } from "./services.ts";
+
+/*
+ * Three services, on both runtimes, over one cluster: whichever is asked, they are one.
+ */
+
+const CLIENTS = 64;
+const ROUNDS = long ? 200 : 10;
+const clients = Array.from({ length: CLIENTS }, (_, i) => i);
+const runtimes = ["bun", "node", "bun"] as const;
+
+let cluster: RedisCluster;
+let services: Services;
+before(async () => {
+  cluster = await startRedisCluster();
+  services = await startServices(cluster.url, runtimes);
+});
+after(async () => {
+  await services?.[Symbol.asyncDispose]();
+  await cluster?.[Symbol.asyncDispose]();
+});
+
+/** The client of a service; they take turns. */
+function api(client: number, of: Services = services) {
+  return createApi(of.servers[client % of.servers.length]?.url ?? "");
+}
+
+/** The command line on the same store, on a machine of its own. */
+function commandLine(folder: string): RunOptions {
+  return { env: { ANTECHAMBER_STORE: cluster.url, ANTECHAMBER_DATA_DIR: folder } };
+}
+
+/** Exactly one answer is a session; all others are refused for `field`. Gives the winner's place. */
+function winnerOf(answers: readonly Answer[], field: string): number {
+  const winners = clients.filter((i) => answers[i]?.status === 200);
+  assert.equal(winners.length, 1, `${winners.length} winners`);
+  for (const answer of answers) {
+    if (answer.status !== 200) assert.equal(problemOf(answer, 400, "already-exists").field, field);
+  }
+  return winners[0] ?? -1;
+}
+
+test(`64 clients of three processes begin one visit, ${ROUNDS} rounds: one has it`, async () => {
+  for (let round = 0; round < ROUNDS; round++) {
+    const visitId = randomUUID();
+    const answers = await Promise.all(
+      clients.map((i) =>
+        api(i).create({ json: { visitId }, headers: { gkc_customerId: `c${i}` } }),
+      ),
+    );
+    const winner = winnerOf(answers, "visitId");
+    const session = sessionOf(answers[winner] as Answer);
+    for (const i of [0, 1, 2]) {
+      assert.deepEqual(sessionOf(await api(i).retrieve(session.sessionId)), session);
+    }
+  }
+});
+
+test(`64 customers sign in to one session by three processes, ${ROUNDS} rounds: one has it`, async () => {
+  for (let round = 0; round < ROUNDS; round++) {
+    const { sessionId } = sessionOf(await api(round).create());
+    const answers = await Promise.all(
+      clients.map((i) => api(i).update(sessionId, { headers: { gkc_customerId: `c${i}` } })),
+    );
+    const winner = winnerOf(answers, "customerId");
+    for (const i of [0, 1, 2]) {
+      assert.equal(sessionOf(await api(i).retrieve(sessionId)).customerId, `c${winner}`);
+    }
+  }
+});
+
+test(`64 sessions of three processes want one visit, ${ROUNDS} rounds: one gets it`, async () => {
+  for (let round = 0; round < ROUNDS; round++) {
+    const visitId = randomUUID();
+    const begun = await Promise.all(clients.map((i) => api(i).create()));
+    const answers = await Promise.all(
+      begun.map((one, i) => api(i + 1).update(sessionOf(one).sessionId, { json: { visitId } })),
+    );
+    const winner = winnerOf(answers, "visitId");
+    const shown = await Promise.all(
+      begun.map(async (one, i) => sessionOf(await api(i + 2).retrieve(sessionOf(one).sessionId))),
+    );
+    assert.deepEqual(
+      shown.flatMap((session, i) => (session.visitId === visitId ? [i] : [])),
+      [winner],
+    );
+  }
+});
+
+test("a session is begun in one process, used in another, and ended for all", async () => {
+  const visitId = randomUUID();
+  const { sessionId } = sessionOf(await api(0).create({ json: { visitId } }));
+  const signedIn = sessionOf(
+    await api(1).update(sessionId, { headers: { gkc_customerId: "anna" } }),
+  );
+  assert.deepEqual(sessionOf(await api(2).retrieve(sessionId)), signedIn);
+  assert.deepEqual(sessionOf(await api(0).retrieve(sessionId)), signedIn);
+  await using folder = temporaryDirectory();
+  await succeed(["sessions", "end", sessionId], commandLine(folder.path));
+  for (const i of [0, 1, 2]) {
+    assert.notEqual(sessionOf(await api(i).retrieve(sessionId)).sessionId, sessionId);
+    problemOf(await api(i).update(sessionId, { json: { visitId } }), 404, "session-not-found");
+  }
+  // Its visit is free, in whichever process.
+  sessionOf(await api(2).create({ json: { visitId } }));
+});
+
+test("a key that is revoked is refused by every process within a second or so", async () => {
+  await using folder = temporaryDirectory();
+  await using guarded = await startServices(cluster.url, runtimes, { ANTECHAMBER_AUTH: "key" });
+  const made = await succeedJson<{ id: string; key: string }>(
+    ["keys", "create", "--role", "administrator"],
+    commandLine(folder.path),
+  );
+  const statuses = async () => {
+    const answers = await Promise.all(
+      guarded.servers.map(({ url }) =>
+        createApi(url, { authorization: `Bearer ${made.key}` }).create(),
+      ),
+    );
+    return answers.map(({ status }) => status).join();
+  };
+  await until("the new key opens", async () => (await statuses()) === "200,200,200", 3000);
+  await succeed(["keys", "revoke", made.id], commandLine(folder.path));
+  await until("the key is refused", async () => (await statuses()) === "401,401,401", 2000);
+  assert.equal(await statuses(), "401,401,401");
+});
+
+test("a new secret signs ids that every process knows from the first moment", async () => {
+  await using folder = temporaryDirectory();
+  const earlier = sessionOf(await api(0).create({ json: { visitId: randomUUID() } }));
+  let rotated = false;
+  const rotating = succeed(["secrets", "rotate"], commandLine(folder.path)).finally(() => {
+    rotated = true;
+  });
+  for (let i = 0, afterwards = 0; afterwards < 200; i++) {
+    if (rotated) afterwards++;
+    const begun = sessionOf(await api(i).create({ json: { visitId: randomUUID() } }));
+    for (const other of [1, 2]) {
+      const seen = sessionOf(await api(i + other).retrieve(begun.sessionId));
+      assert.equal(seen.sessionId, begun.sessionId, "an id was taken for a forged one");
+    }
+  }
+  await rotating;
+  for (const i of [0, 1, 2]) {
+    assert.deepEqual(sessionOf(await api(i).retrieve(earlier.sessionId)), earlier);
+  }
+});

@@ -1,0 +1,46 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { startSentinelRedis } from "../support/redis/sentinel.ts";
+import { startSingleRedis } from "../support/redis/single.ts";
+import { type Outage, summed, witnessOutage } from "./outage.ts";
+import { long, until } from "./patience.ts";
+import { startServices } from "./services.ts";
+
+/** How often each fault happens. */
+const ROUNDS = long ? 10 : 1;
+
+test("the primary of a Sentinel set-up is killed and the services follow the new one", async () => {
+  await using redis = await startSentinelRedis();
+  await using services = await startServices(redis.url, ["bun", "node"]);
+  const outages: Outage[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const fault = async () => {
+      const old = await redis.primary();
+      await old.kill();
+      await until("another is the primary", async () => (await redis.primary()) !== old, 20_000);
+      await services.untilServing();
+      if (round + 1 === ROUNDS) return;
+      // It takes the sentinels ten seconds to tell one that comes back that it was replaced.
+      await old.restart();
+      await redis.untilOk();
+    };
+    outages.push(await witnessOutage(services, { mayLose: true, fault }));
+  }
+  const { refused, unknown } = summed(outages);
+  assert.ok(refused + unknown > 0, "nobody noticed");
+});
+
+test("a single Redis with a log on disk is killed, and nothing acknowledged is lost", async () => {
+  await using redis = await startSingleRedis("always");
+  await using services = await startServices(redis.url, ["bun", "node"]);
+  const outages: Outage[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const fault = async () => {
+      await redis.node.kill();
+      await services.untilNotReady();
+      await redis.node.restart();
+    };
+    outages.push(await witnessOutage(services, { mayLose: false, fault }));
+  }
+  assert.ok(summed(outages).refused > 0, "nobody noticed");
+});

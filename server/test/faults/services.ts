@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { type ServerProcess, startServer } from "../support/server-process.ts";
+import { type Caller, createCaller } from "./caller.ts";
+import { until } from "./patience.ts";
+
+/** Several service processes over one store, as behind a load balancer. */
+export interface Services extends AsyncDisposable {
+  readonly servers: readonly ServerProcess[];
+  /** A client of each. */
+  readonly callers: readonly Caller[];
+  /** The clients of those that have not ended. */
+  running(): readonly Caller[];
+  /** Waits until each of them says that it is ready and takes changes, wherever they are stored. */
+  untilServing(milliseconds?: number): Promise<void>;
+  /** Waits until each of them says by itself that it is not ready. */
+  untilNotReady(milliseconds?: number): Promise<void>;
+}
+
+/** Whether nothing expires while a test looks. */
+const LONG_LIVES = { ANTECHAMBER_ANONYMOUS_IDLE: "24h", ANTECHAMBER_RECOGNIZED_IDLE: "24h" };
+
+/** Changes with which a service is tried: enough to meet every node of a cluster. */
+const TRIALS = 24;
+
+/** Starts a service over the store at `url` for each of these runtimes. */
+export async function startServices(
+  url: string,
+  runtimes: readonly ("bun" | "node")[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Services> {
+  const settings = { ...LONG_LIVES, ANTECHAMBER_STORE: url, ...env };
+  const started = await Promise.allSettled(
+    runtimes.map((runtime) => startServer({ runtime, env: settings })),
+  );
+  const servers = started.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+  const end = () => Promise.all(servers.map((server) => server.end()));
+  for (const one of started) {
+    if (one.status === "rejected") {
+      await end();
+      throw one.reason;
+    }
+  }
+  const callers = servers.map((server) => createCaller(server.url, 64));
+  const ended = new Set<ServerProcess>();
+  for (const server of servers) void server.exited.finally(() => ended.add(server));
+  const running = () => callers.filter((_caller, i) => !ended.has(servers[i] as ServerProcess));
+  return {
+    servers,
+    callers,
+    running,
+    untilServing: (milliseconds = 20_000) =>
+      until("every service serves", async () => await all(running(), serves), milliseconds),
+    untilNotReady: (milliseconds = 10_000) =>
+      until("no service is ready", async () => await all(running(), isNotReady), milliseconds),
+    async [Symbol.asyncDispose]() {
+      for (const caller of callers) caller[Symbol.dispose]();
+      await end();
+    },
+  };
+}
+
+async function all(
+  callers: readonly Caller[],
+  condition: (caller: Caller) => Promise<boolean>,
+): Promise<boolean> {
+  assert.ok(callers.length > 0, "no service runs");
+  return (await Promise.all(callers.map(condition))).every(Boolean);
+}
+
+async function serves(caller: Caller): Promise<boolean> {
+  const trials = Array.from({ length: TRIALS }, () => caller.create({ visitId: randomUUID() }));
+  const answers = await Promise.all([caller.get("/readyz"), ...trials]);
+  return answers.every(({ status }) => status === 200);
+}
+
+async function isNotReady(caller: Caller): Promise<boolean> {
+  return (await caller.get("/readyz")).status === 503;
+}

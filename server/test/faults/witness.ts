@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import type { Problem, SessionInfo } from "@antechamber/client/protocol";
+import { type Identity, nobody } from "../../src/session/session.ts";
+import type { Event } from "../linearizability/check.ts";
+import type { SessionAnswer } from "../linearizability/session-model.ts";
+import {
+  type Answer,
+  type Caller,
+  type GivenIds,
+  NoAnswer,
+  sessionOf,
+  unavailable,
+} from "./caller.ts";
+
+/** What came of a request, in short. */
+export type Witnessed =
+  | { readonly kind: "session"; readonly sessionId: string; readonly ids: Identity }
+  | { readonly kind: "conflict" | "absent" | "ended" | "refused" | "unknown" };
+
+/**
+ * Sends requests through any caller and writes down what was asked and answered, and when, for
+ * `checkHistory`. A request that was refused as unavailable, its outcome not unknown, is left out:
+ * should it have had an effect all the same, nothing will explain that.
+ */
+export interface Witness {
+  create(caller: Caller, ids?: GivenIds): Promise<Witnessed>;
+  associate(caller: Caller, sessionId: string, ids: GivenIds): Promise<Witnessed>;
+  retrieve(caller: Caller, sessionId: string): Promise<Witnessed>;
+  /** Ends a session by `end`: true when that was confirmed; it rejects when nobody knows. */
+  end(sessionId: string, end: () => Promise<boolean>): Promise<Witnessed>;
+  events(): readonly Event[];
+  /** The sessions that were acknowledged so far, oldest first. */
+  sessionIds(): readonly string[];
+  /** How many requests came to what. */
+  count(kind: Witnessed["kind"]): number;
+  /** The longest that anybody waited for an answer since the last question, in milliseconds. */
+  slowest(): number;
+}
+
+export function createWitness(): Witness {
+  const events: Event[] = [];
+  const sessions = new Set<string>();
+  const counts = { session: 0, conflict: 0, absent: 0, ended: 0, refused: 0, unknown: 0 };
+  let slowest = 0;
+
+  async function watch(
+    asked: Event["asked"],
+    session: string | undefined,
+    ids: Identity,
+    send: () => Promise<{ readonly answer: SessionAnswer; readonly session?: string } | "refused">,
+  ): Promise<Witnessed> {
+    const call = performance.now();
+    const seen = await send();
+    const now = performance.now();
+    slowest = Math.max(slowest, now - call);
+    if (seen === "refused") {
+      counts.refused++;
+      return { kind: "refused" };
+    }
+    const { answer } = seen;
+    counts[answer.kind]++;
+    const known = session ?? seen.session;
+    const end = answer.kind === "unknown" ? Number.POSITIVE_INFINITY : now;
+    events.push({ asked, session: known, ids, answer, call, return: end });
+    if (answer.kind !== "session") return { kind: answer.kind };
+    sessions.add(known ?? "");
+    return { kind: "session", sessionId: known ?? "", ids: answer.ids };
+  }
+
+  return {
+    create: (caller, ids = {}) =>
+      watch("create", undefined, identityOf(ids), () => answered(caller.create(ids))),
+    associate: (caller, sessionId, ids) =>
+      watch("associate", sessionId, identityOf(ids), () =>
+        answered(caller.associate(sessionId, ids)),
+      ),
+    retrieve: (caller, sessionId) =>
+      watch("retrieve", sessionId, nobody, async () => {
+        const seen = await answered(caller.retrieve(sessionId));
+        // Another session was begun in its place.
+        const isOther =
+          seen !== "refused" && seen.session !== undefined && seen.session !== sessionId;
+        return isOther ? { answer: { kind: "absent" } } : seen;
+      }),
+    end: (sessionId, end) =>
+      watch("end", sessionId, nobody, async () => {
+        try {
+          return { answer: { kind: (await end()) ? "ended" : "absent" } };
+        } catch {
+          return { answer: { kind: "unknown" } };
+        }
+      }),
+    events: () => events,
+    sessionIds: () => [...sessions],
+    count: (kind) => counts[kind],
+    slowest() {
+      const longest = slowest;
+      slowest = 0;
+      return longest;
+    },
+  };
+}
+
+/** Retrieves every session that was acknowledged: what is gone by now shows. */
+export async function lookAtAll(witness: Witness, callers: readonly Caller[]): Promise<void> {
+  await spread(callers, witness.sessionIds(), (caller, id) => witness.retrieve(caller, id));
+}
+
+/** Asks for every visit that was given to a session since `from`: one that is held must be refused. */
+export async function contestAll(
+  witness: Witness,
+  callers: readonly Caller[],
+  from: number,
+): Promise<void> {
+  const recent = witness.events().filter(({ call, ids }) => call >= from && ids.visitId !== null);
+  const visits = new Set(recent.map(({ ids }) => ids.visitId as string));
+  await spread(callers, [...visits], (caller, visitId) => witness.create(caller, { visitId }));
+}
+
+async function spread<T>(
+  callers: readonly Caller[],
+  items: readonly T[],
+  work: (caller: Caller, item: T) => Promise<unknown>,
+): Promise<void> {
+  const queue = items.values();
+  await Promise.all(
+    Array.from({ length: 48 }, async (_, i) => {
+      const caller = callers[i % callers.length];
+      for (const item of queue) if (caller) await work(caller, item);
+    }),
+  );
+}
+
+async function answered(
+  sent: Promise<Answer>,
+): Promise<{ readonly answer: SessionAnswer; readonly session?: string } | "refused"> {
+  let answer: Answer;
+  try {
+    answer = await sent;
+  } catch (error) {
+    if (!(error instanceof NoAnswer)) throw error;
+    return { answer: { kind: "unknown" } };
+  }
+  if (answer.status === 503) {
+    return unavailable(answer).outcome === "unknown" ? { answer: { kind: "unknown" } } : "refused";
+  }
+  if (answer.status === 404) return { answer: { kind: "absent" } };
+  if (answer.status === 400) {
+    const { code, field } = JSON.parse(answer.text) as Problem;
+    assert.equal(code, "already-exists", answer.text);
+    return { answer: { kind: "conflict", field: field ?? "" } };
+  }
+  const session: SessionInfo = sessionOf(answer);
+  return { answer: { kind: "session", ids: identityOf(session) }, session: session.sessionId };
+}
+
+function identityOf(given: { readonly [Field in keyof Identity]?: string | null }): Identity {
+  const { agentId = null, customerId = null, visitId = null, globalVisitId = null } = given;
+  return { agentId, customerId, visitId, globalVisitId };
+}
