@@ -1,4 +1,5 @@
 import { DISTURBED } from "./measure.ts";
+import { overPeer } from "./redis/report.ts";
 import {
   best,
   type Figure,
@@ -44,6 +45,7 @@ export function bars(results: Results): Bar[] {
     ...slowDiskBars(results),
     ...recordBars(results),
     ...growthBars(results),
+    ...redisBars(results),
   ];
 }
 
@@ -99,6 +101,17 @@ function recordBars({ records }: Results): Bar[] {
     ),
     atLeast("records in batches of 100, on disk", 100_000, middleFigure(stored), " a second"),
   ];
+}
+
+function redisBars({ redis }: Results): Bar[] {
+  if (redis.length === 0) return [];
+  return (["retrieve", "create-with-ids"] as const).map((operation) =>
+    atLeast(
+      `over one Redis: ${operation}, of express-session on the same`,
+      1.5,
+      overPeer(redis, "single", operation),
+    ),
+  );
 }
 
 function growthBars({ growth }: Results): Bar[] {

@@ -28,10 +28,18 @@ const CROWDED = 0.85;
 export const DISTURBED = 0.05;
 
 /** Puts a load on a running service and reads the clocks of its processes and of both cores. */
-export async function measure(running: Running, options: Load): Promise<Measurement> {
-  const pids = tree(running.pids);
+export function measure(running: Running, options: Load): Promise<Measurement> {
+  return measureWhile(running.pids, () => load(options));
+}
+
+/** The same with a load of any kind; `roots` are the processes that it is put on. */
+export async function measureWhile(
+  roots: number[],
+  work: () => Promise<LoadResult>,
+): Promise<Measurement> {
+  const pids = tree(roots);
   const before = read(pids);
-  const result = await load(options);
+  const result = await work();
   const after = read(pids);
 
   const wall = after.at - before.at;

@@ -2,7 +2,10 @@ import { parseArgs } from "node:util";
 
 /** What one run measures and for how long. */
 export type Options = {
-  /** Names of subjects, their groups, `slow-disk`, `records`, `middleware`, `growth`; empty for all. */
+  /**
+   * Names of subjects, their groups, `slow-disk`, `records`, `middleware`, `growth`, `redis` and its
+   * parts; empty for all.
+   */
   only: string[];
   rounds: number;
   /** Seconds of one measurement, and of the warm-up before it. */
@@ -19,7 +22,8 @@ export type Options = {
 export const USAGE = `npm run bench -- [options]
 
   --only LIST      comma-separated: ours, peers, limit, a subject's name,
-                   slow-disk, records, middleware, growth
+                   slow-disk, records, middleware, growth, redis, or of redis:
+                   redis-single, redis-cluster, redis-limit, redis-memory
   --rounds N       fresh processes and a new order each time (default 3)
   --seconds N      length of a measurement (default 5)
   --growth LIST    numbers of stored sessions (default 1e4,1e6,1e7)

@@ -1,6 +1,9 @@
 import type { Machine } from "./machine.ts";
 import { DISTURBED, type Measurement, median } from "./measure.ts";
 import type { Options } from "./options.ts";
+import type { LimitResult } from "./redis/limit.ts";
+import type { RedisResult } from "./redis/measure.ts";
+import type { MemoryResult } from "./redis/memory.ts";
 import type { Operation } from "./subject.ts";
 import type { LoadResult } from "./wrk.ts";
 
@@ -91,6 +94,9 @@ export type Results = {
   recordSizes: RecordSizeResult[];
   middleware: MiddlewareResult[];
   growth: GrowthResult[];
+  redis: RedisResult[];
+  redisLimit: LimitResult[];
+  redisMemory: MemoryResult[];
 };
 
 /** The middle of the rounds of one figure; undefined where it was not measured. */

@@ -8,13 +8,18 @@ import { measureOperations } from "./operations.ts";
 import { type Options, readOptions, USAGE } from "./options.ts";
 import { measureRecordSizes } from "./record-sizes.ts";
 import { measureRecords } from "./records.ts";
+import { measureLimit } from "./redis/limit.ts";
+import { measureStore } from "./redis/measure.ts";
+import { measureMemory } from "./redis/memory.ts";
+import { startStore, type Topology } from "./redis/store.ts";
 import { report } from "./report.ts";
 import type { OperationResult, Results } from "./results.ts";
 import { measureSlowDisk } from "./slow-disk.ts";
 import type { Subject } from "./subject.ts";
 import { subjects } from "./subjects/all.ts";
 
-const SECTIONS = ["slow-disk", "records", "middleware", "growth"];
+const REDIS_SECTIONS = ["single", "cluster", "limit", "memory"].map((part) => `redis-${part}`);
+const SECTIONS = ["slow-disk", "records", "middleware", "growth", "redis", ...REDIS_SECTIONS];
 
 async function main(): Promise<void> {
   const options = readOptions(process.argv.slice(2));
@@ -35,6 +40,9 @@ async function main(): Promise<void> {
     recordSizes: [],
     middleware: [],
     growth: [],
+    redis: [],
+    redisLimit: [],
+    redisMemory: [],
   };
   const wanted = (section: string) => options.only.length === 0 || options.only.includes(section);
   for (let round = 1; round <= options.rounds; round++) {
@@ -43,6 +51,11 @@ async function main(): Promise<void> {
     if (wanted("slow-disk")) await measureSlowDisks(results, round);
     if (wanted("records")) await measureRecording(results, round);
     if (wanted("middleware")) await measureApplication(results, round);
+    for (const topology of ["single", "cluster"] as const) {
+      if (wanted("redis") || wanted(`redis-${topology}`)) {
+        await measureRedis(results, topology, round);
+      }
+    }
   }
   if (wanted("records")) {
     await measureRecordSizes(options, (result) => {
@@ -57,6 +70,8 @@ async function main(): Promise<void> {
       say(`${sessions} sessions: ${retrieve.perSecond}/s, ${result.bytesPerSession} bytes each`);
     });
   }
+  if (wanted("redis") || wanted("redis-limit")) await measureRedisLimit(results);
+  if (wanted("redis") || wanted("redis-memory")) await measureRedisMemory(results);
   results.finished = new Date().toISOString();
   save(results, options);
 }
@@ -110,7 +125,49 @@ async function measureApplication(results: Results, round: number): Promise<void
   });
 }
 
-function line({ round, subject, operation, measurement }: OperationResult): string {
+/** Every subject on one Redis, or on one cluster, each round on a new one. */
+async function measureRedis(results: Results, topology: Topology, round: number): Promise<void> {
+  const store = await startStore(topology);
+  try {
+    await measureStore(store, round, results.options, (result) => {
+      results.redis.push(result);
+      const { serverCpuPer100k: own, redisCpuPer100k: redis } = result;
+      say(`${topology}: ${line(result)} (servers ${own}, Redis ${redis})`);
+    });
+  } finally {
+    await store.close();
+  }
+}
+
+async function measureRedisLimit(results: Results): Promise<void> {
+  const store = await startStore("single");
+  try {
+    await measureLimit(store, results.options.seconds, (result) => {
+      results.redisLimit.push(result);
+      say(`redis-benchmark, ${result.operation}: ${JSON.stringify(result)}`);
+    });
+  } finally {
+    await store.close();
+  }
+}
+
+async function measureRedisMemory(results: Results): Promise<void> {
+  const store = await startStore("single");
+  try {
+    for (const subject of ["antechamber-1", "express-session", "nginx-lua"]) {
+      const sessions = results.options.quick ? 10_000 : 100_000;
+      const result = await measureMemory(store, subject, sessions);
+      results.redisMemory.push(result);
+      say(`${subject}: ${result.bytesPerSession} bytes a session in Redis`);
+    }
+  } finally {
+    await store.close();
+  }
+}
+
+type Line = Omit<OperationResult, "operation"> & { operation: string };
+
+function line({ round, subject, operation, measurement }: Line): string {
   const { perSecond, p50, p99, cpuPer100k, disturbed } = measurement;
   const note = disturbed > 0.05 ? `, disturbed ${Math.round(disturbed * 100)} %` : "";
   return `${round} ${subject} ${operation}: ${perSecond}/s, p50 ${p50} ms, p99 ${p99} ms, CPU ${cpuPer100k}${note}`;

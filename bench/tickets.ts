@@ -12,7 +12,7 @@ let files = 0;
 
 /** Creates `count` sessions and keeps how they are named, a line each. */
 export async function collectTickets(
-  subject: Subject,
+  subject: Pick<Subject, "name" | "ticket">,
   url: string,
   request: RequestTemplate,
   folder: string,

@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { RedisStore } from "connect-redis";
 import express, { type Request, type Response } from "express";
 import session from "express-session";
-import { createClient } from "redis";
+import { connectedClient } from "./redis-client.ts";
 import { associate, COOKIE_SECRET, given, IDLE_SECONDS, sessionInfo } from "./session-info.ts";
 
 declare module "express-session" {
@@ -16,8 +16,7 @@ declare module "express-session" {
   }
 }
 
-const client = createClient({ url: process.env.REDIS_URL ?? "" });
-await client.connect();
+const client = await connectedClient();
 
 const app = express();
 app.disable("x-powered-by");

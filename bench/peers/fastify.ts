@@ -4,7 +4,7 @@ import fastifyCookie, { Signer } from "@fastify/cookie";
 import fastifySession from "@fastify/session";
 import { RedisStore } from "connect-redis";
 import Fastify, { type FastifyReply, type FastifyRequest } from "fastify";
-import { createClient } from "redis";
+import { connectedClient } from "./redis-client.ts";
 import { associate, COOKIE_SECRET, given, IDLE_SECONDS, sessionInfo } from "./session-info.ts";
 
 declare module "fastify" {
@@ -17,8 +17,7 @@ declare module "fastify" {
   }
 }
 
-const client = createClient({ url: process.env.REDIS_URL ?? "" });
-await client.connect();
+const client = await connectedClient();
 
 const app = Fastify({ bodyLimit: 16 * 1024 });
 await app.register(fastifyCookie);

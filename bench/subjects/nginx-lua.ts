@@ -23,12 +23,22 @@ export function nginxLua(kept: Persistence): Subject {
 
 async function startNginxLua(kept: Persistence): Promise<Running> {
   const redis = await startRedis(kept);
-  const nginx = await startNginx({
+  const nginx = await startLuaOver(redis.port);
+  const close = async () => {
+    await nginx.close();
+    await redis.close();
+  };
+  return { ...nginx, pids: [...nginx.pids, redis.pid], close };
+}
+
+/** The same over a Redis that others use as well. */
+export function startLuaOver(port: number): Promise<Running> {
+  return startNginx({
     modules: ["ndk_http_module.so", "ngx_http_lua_module.so"],
     http: 'lua_package_path "{folder}/?.lua;/usr/share/lua/5.1/?.lua;;";',
     server: `
     underscores_in_headers on;
-    set $redis_port ${redis.port};
+    set $redis_port ${port};
     location = /sessions/new { content_by_lua_block { require("sessions").create() } }
     location ~ ^/sessions/(?<id>[^/]+)$ {
       content_by_lua_block {
@@ -39,9 +49,4 @@ async function startNginxLua(kept: Persistence): Promise<Running> {
     }`,
     files: { "sessions.lua": LUA },
   });
-  const close = async () => {
-    await nginx.close();
-    await redis.close();
-  };
-  return { ...nginx, pids: [...nginx.pids, redis.pid], close };
 }

@@ -1,0 +1,12 @@
+import { createClient, createCluster } from "redis";
+
+/** A connected client of what the environment names: one Redis (REDIS_URL) or a cluster (REDIS_NODES). */
+export async function connectedClient() {
+  const { REDIS_URL: url = "", REDIS_NODES: nodes } = process.env;
+  const client =
+    nodes === undefined
+      ? createClient({ url })
+      : createCluster({ rootNodes: nodes.split(",").map((node) => ({ url: node })) });
+  await client.connect();
+  return client;
+}

@@ -1,0 +1,130 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { run } from "../processes.ts";
+import { byPath, type RequestTemplate } from "../requests.ts";
+import { send } from "../send.ts";
+import { CONNECTIONS } from "../wrk.ts";
+import { type RedisOperation, record } from "./measure.ts";
+import { ask, type Store } from "./store.ts";
+import { redisSubjects } from "./subjects.ts";
+
+/** What Redis alone makes of the commands of one operation of the service. */
+export type LimitResult = {
+  operation: RedisOperation;
+  /** Commands that the service sends one after another, and how many of each Redis answers a second. */
+  commands: { name: string; perSecond: number }[];
+  /** So often a second could Redis carry out all of them. */
+  perSecond: number;
+};
+
+/** Between how many keys reads are spread. */
+const KEYS = 10_000;
+
+/**
+ * Looks at what the service sends for one request of each operation, and has `redis-benchmark` send the
+ * same, with as many connections as the load has, ids and visits replaced by random numbers.
+ */
+export async function measureLimit(
+  store: Store,
+  seconds: number,
+  report: (result: LimitResult) => void,
+): Promise<void> {
+  const [port = 0] = store.ports;
+  store.reset();
+  const servers = await redisSubjects[0]?.start(store);
+  if (!servers) return;
+  try {
+    const [url = ""] = servers.urls;
+    const { createAnonymous, createWithIds, retrieve, associate } = byPath;
+    const requests: [RedisOperation, request: RequestTemplate, of: RequestTemplate][] = [
+      ["retrieve", retrieve, createWithIds],
+      ["create-with-ids", createWithIds, createWithIds],
+      ["associate", associate, createAnonymous],
+      ["record", record, createWithIds],
+    ];
+    for (const [operation, request, of] of requests) {
+      // The first of a kind brings its scripts along.
+      await watch(port, async () => send(url, request, await idOf(url, of)));
+      const ticket = await idOf(url, of);
+      const sent = await watch(port, () => send(url, request, ticket));
+      const commands: LimitResult["commands"] = [];
+      for (const words of sent) {
+        const name = words[0] === "evalsha" ? `evalsha (${words[2]} keys)` : (words[0] ?? "");
+        commands.push({ name, perSecond: await rateOf(port, words, seconds) });
+      }
+      const time = commands.reduce((sum, { perSecond }) => sum + 1 / perSecond, 0);
+      report({ operation, commands, perSecond: Math.round(1 / time) });
+    }
+  } finally {
+    await servers.close();
+  }
+}
+
+async function idOf(url: string, request: RequestTemplate): Promise<string> {
+  const response = await send(url, request);
+  return ((await response.json()) as { sessionId: string }).sessionId;
+}
+
+/** What others than scripts and the service's own heartbeat send to Redis during `work`. */
+async function watch(port: number, work: () => Promise<unknown>): Promise<string[][]> {
+  const monitor = spawn("redis-cli", ["-p", String(port), "monitor"]);
+  const closed = once(monitor, "close");
+  let text = "";
+  monitor.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    text += chunk;
+  });
+  while (!text.includes("OK")) await new Promise((resolve) => setTimeout(resolve, 10));
+  await work();
+  // Records are sent a little later.
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  monitor.kill();
+  await closed;
+  return text
+    .split("\n")
+    .filter((line) => line.includes('] "') && !/ lua\] |\{fixed\}|\] "(info|ping)"/.test(line))
+    .map((line) => wordsOf(line.slice(line.indexOf('] "') + 2)));
+}
+
+/** The words of a line of MONITOR, each in quotes with escapes. */
+function wordsOf(line: string): string[] {
+  return [...line.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, word = ""]) =>
+    word.replaceAll(/\\(x[0-9a-f]{2}|.)/g, (_, code: string) =>
+      code.length === 3
+        ? String.fromCodePoint(Number.parseInt(code.slice(1), 16))
+        : ({ n: "\n", r: "\r", t: "\t" }[code] ?? code),
+    ),
+  );
+}
+
+/** How many of these a second `redis-benchmark` gets answered. */
+async function rateOf(port: number, words: string[], seconds: number): Promise<number> {
+  const [name = "", key = ""] = words;
+  const isRead = name.toLowerCase() === "get";
+  if (isRead)
+    await bench(port, KEYS, 10 * KEYS, ["SET", randomized(key), ask(port, "get", key).trimEnd()]);
+  const range = isRead ? KEYS : 1e9;
+  // The second word of a script's is its name, which is as long as an id.
+  const varied = words.map((word, at) => (at === 1 && !isRead ? word : randomized(word)));
+  const trial = await bench(port, range, 20_000, varied);
+  return Math.round(await bench(port, range, Math.ceil(trial * seconds), varied));
+}
+
+/** The ids of sessions and the hashes of visits give way to numbers. */
+function randomized(word: string): string {
+  return word.replaceAll(/[\w-]{40}/g, "__rand_int__").replace(/(?<=:v:)[\w-]{24}/, "__rand_int__");
+}
+
+async function bench(
+  port: number,
+  range: number,
+  requests: number,
+  words: string[],
+): Promise<number> {
+  const load = ["-p", port, "-c", CONNECTIONS, "-n", requests, "-r", range].map(String);
+  const output = await run("redis-benchmark", [...load, "--csv", ...words]);
+  // The command, which may hold quotes, then the rate and six latencies.
+  const fields = output.trim().split('","');
+  const perSecond = Number(fields.at(-7));
+  if (!(perSecond > 0)) throw new Error(`redis-benchmark printed:\n${output}`);
+  return perSecond;
+}

@@ -1,0 +1,104 @@
+import { DISTURBED, median } from "../measure.ts";
+import { type Figure, middleFigure, type Results, ratioOf } from "../results.ts";
+import { number, table } from "../table.ts";
+import type { RedisOperation, RedisResult } from "./measure.ts";
+import type { Topology } from "./store.ts";
+import { redisSubjects } from "./subjects.ts";
+
+const OURS = "antechamber-1";
+const PEER = "express-session";
+const OPERATIONS: RedisOperation[] = [
+  "retrieve",
+  "create-anonymous",
+  "create-with-ids",
+  "associate",
+  "record",
+];
+
+/** Requests a second over those of the peer, on the same Redis, round by round. */
+export function overPeer(
+  all: RedisResult[],
+  topology: Topology,
+  operation: RedisOperation,
+  subject = OURS,
+): Figure | undefined {
+  const of = (name: string) =>
+    all.filter(
+      (one) => one.topology === topology && one.operation === operation && one.subject === name,
+    );
+  const ratios = of(subject).flatMap(({ round, measurement }) => {
+    const peer = of(PEER).find((one) => one.round === round);
+    return peer ? [ratioOf(measurement, peer.measurement)] : [];
+  });
+  return middleFigure(ratios);
+}
+
+/** Each operation over one Redis and over the cluster, then what Redis alone can do, and memory. */
+export function redisSections({ redis, redisLimit, redisMemory }: Results): string[] {
+  if (redis.length === 0) return [];
+  const tables = (["single", "cluster"] as const).flatMap((topology) =>
+    OPERATIONS.map((operation) => operationTable(redis, topology, operation)),
+  );
+  const limit = redisLimit.map(({ operation, commands, perSecond }) => [
+    operation,
+    String(commands.length),
+    commands.map((one) => `${one.name} ${number(one.perSecond, 0)}`).join(", "),
+    number(perSecond, 0),
+  ]);
+  const memory = redisMemory.map(({ subject, sessions, bytesPerSession }) => [
+    titleOf(subject),
+    number(sessions, 0),
+    number(bytesPerSession, 0),
+  ]);
+  return [
+    ...tables,
+    limit.length === 0
+      ? ""
+      : `## Redis alone\n\nWhat the service sends for one request, by \`redis-benchmark\`, one after another.\n\n${table(
+          ["", "round trips", "a second", "all of them a second"],
+          limit,
+        )}`,
+    memory.length === 0
+      ? ""
+      : `## Memory in Redis\n\nSessions with a customer and two visit ids, 32 characters each.\n\n${table(
+          ["", "sessions", "bytes a session"],
+          memory,
+        )}`,
+  ];
+}
+
+function titleOf(name: string): string {
+  return redisSubjects.find((one) => one.name === name)?.title ?? name;
+}
+
+function operationTable(all: RedisResult[], topology: Topology, operation: RedisOperation): string {
+  const own = all.filter((one) => one.topology === topology && one.operation === operation);
+  const rows = redisSubjects.flatMap(({ name, title }) => {
+    const rounds = own.filter((one) => one.subject === name);
+    if (rounds.length === 0) return [];
+    const of = (pick: (result: RedisResult) => number, decimals: number) =>
+      number(median(rounds.map(pick)), decimals);
+    const commands = Object.entries(rounds[0]?.commands ?? {});
+    return [
+      [
+        title,
+        of(({ measurement }) => measurement.perSecond, 0),
+        number(overPeer(all, topology, operation, name)?.value, 2),
+        of(({ measurement }) => measurement.p50, 2),
+        of(({ measurement }) => measurement.p99, 2),
+        of((one) => one.serverCpuPer100k, 2),
+        of((one) => one.redisCpuPer100k, 2),
+        commands.map(([command, each]) => `${command} ${each}`).join(", ") || "none",
+      ],
+    ];
+  });
+  if (rows.length === 0) return "";
+  const disturbed = own.some(({ measurement }) => measurement.disturbed > DISTURBED);
+  const columns = [
+    ...["", "requests/s", `of ${PEER}`, "p50 ms", "p99 ms"],
+    ...["CPU s / 100k, servers", "Redis", "commands a request"],
+  ];
+  const where = topology === "single" ? "one Redis" : "a cluster of 3 + 3";
+  const note = disturbed ? "\n\nOthers used the machine during some of these." : "";
+  return `## Over ${where}: ${operation}\n\n${table(columns, rows)}${note}`;
+}
