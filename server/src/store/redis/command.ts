@@ -41,6 +41,8 @@ export class TimedCommand extends Command {
   constructor(name: string, args: (string | Buffer)[], until: number) {
     super(name, args, { replyEncoding: "utf8" });
     this.until = until;
+    // The client would else prepare each for whoever traces commands, though nobody here does.
+    this.isTraced = true;
   }
 
   override toWritable(stream: object): string | Buffer {
