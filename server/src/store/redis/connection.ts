@@ -34,6 +34,8 @@ export interface Connection {
   change(operation: Operation, script: Script, keys: string[], words: Word[]): Promise<unknown>;
   /** `change` by a command. */
   write(operation: Operation, name: string, key: string, ...words: Word[]): Promise<unknown>;
+  /** Whether one server has all keys, so that a script may use any of them. */
+  readonly isOneServer: boolean;
   /** Each primary by its address. */
   primaries(): ReadonlyMap<string, Redis>;
   /** Sends a command to one of the primaries. */
@@ -146,7 +148,7 @@ function createConnection(client: Client, options: ConnectionOptions): Connectio
     keys: string[],
     words: Word[],
   ): Promise<unknown> {
-    const rest = [String(count), ...keys, ...words.map(String)];
+    const rest = [String(count || keys.length), ...keys, ...words.map(String)];
     const command = (name: string, what: string) =>
       insist(operation, kind, client, () => timed(operation, name, [what, ...rest]));
     try {
@@ -184,6 +186,7 @@ function createConnection(client: Client, options: ConnectionOptions): Connectio
     run: (operation, ...rest) => script(operation, "look", ...rest),
     prepare: (operation, ...rest) => script(operation, "preparation", ...rest),
     change: (operation, ...rest) => script(operation, "change", ...rest),
+    isOneServer: !(client instanceof Cluster),
     primaries() {
       const nodes = client instanceof Cluster ? client.nodes("master") : [client];
       return new Map(

@@ -3,7 +3,7 @@ import { placeOf } from "../../session/id.ts";
 import { type KeepingTimes, keptUntil } from "../../session/kept.ts";
 import { type Identity, idFields, isBlank, isLive, type Session } from "../../session/session.ts";
 import { type ListRequest, MAX_COUNTED, type SessionPage } from "../store.ts";
-import type { Connection, Operation } from "./connection.ts";
+import type { Connection, Operation, Word } from "./connection.ts";
 import { INDEX_SHARDS, type Keys } from "./keys.ts";
 import { describedById, unpack } from "./packed.ts";
 import { scripts } from "./scripts.ts";
@@ -22,9 +22,17 @@ const LOOKED_AT = 1024;
 export interface Indices {
   /** Enters the session, before it is stored, under `ids`, and among all where `isNew`. */
   enter(operation: Operation, id: string, ids: Partial<Identity>, isNew: boolean): Promise<void>;
+  /** The keys of what `enter` does, and what their script is told; for a script that does more. */
+  entriesOf(operation: Operation, id: string, ids: Partial<Identity>, isNew: boolean): Entries;
   /** Takes the session out again. */
   leave(operation: Operation, id: string, ids: Identity): Promise<void>;
   list(operation: Operation, request: ListRequest): Promise<SessionPage>;
+}
+
+/** Keys of indices, and the words of `scripts/index.lua` that add one entry to any of them. */
+export interface Entries {
+  readonly names: string[];
+  readonly words: Word[];
 }
 
 /** Indices of sessions that are kept for `times`. */
@@ -41,9 +49,13 @@ export function createIndices(connection: Connection, keys: Keys, times: Keeping
     return isNew ? [keys.allSessions(shardOf(id)), ...names] : names;
   }
 
+  function wordsOf({ now }: Operation, entry: string): Word[] {
+    return [prefixAt(now - longest), longest, entry];
+  }
+
   /** Lets go of what is too old and adds `entry`, if any; gives how many are there. */
   async function keep(operation: Operation, name: string, entry: string): Promise<number> {
-    const words = [prefixAt(operation.now - longest), longest, entry];
+    const words = wordsOf(operation, entry);
     return (await connection.run(operation, scripts.index, [name], words)) as number;
   }
 
@@ -97,6 +109,10 @@ export function createIndices(connection: Connection, keys: Keys, times: Keeping
       const names = namesOf(id, ids, isNew);
       await Promise.all(names.map((name) => keep(operation, name, sortable(id))));
     },
+    entriesOf: (operation, id, ids, isNew) => ({
+      names: namesOf(id, ids, isNew),
+      words: wordsOf(operation, sortable(id)),
+    }),
     async leave(operation, id, ids) {
       const names = namesOf(id, ids, true);
       const entry = sortable(id);

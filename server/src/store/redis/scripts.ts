@@ -6,6 +6,7 @@ export interface Script {
   readonly source: string;
   /** SHA-1 of the source: what Redis calls it. */
   readonly sha: string;
+  /** How many keys it has; 0: as many as it is given. */
   readonly keys: number;
 }
 
@@ -25,6 +26,7 @@ export const scripts = {
   record: script(2, "session", "record"),
   stretch: script(2, "stretch"),
   create: script(2, "create"),
+  createAtOnce: script(0, "create-at-once"),
   claim: script(1, "claim"),
   release: script(1, "release"),
   reserve: script(1, "reserve"),

@@ -75,10 +75,31 @@ export function createSessions(
     return now < keptUntil(session, true, times) ? session : describedById(id, times.lifetimes);
   }
 
+  /** All of it in one round trip; `claimed` where somebody claims the visit: nothing is done then. */
+  async function createAtOnce(
+    operation: Operation,
+    session: Session,
+    text: string,
+    ttl: number,
+  ): Promise<"created" | "id-taken" | "claimed"> {
+    const { id, visitId } = session;
+    const own = keys.session(id);
+    const claim = visitId === null ? { name: own, words: ["", 0] } : visits.claimOf(id, visitId);
+    const entries = indices.entriesOf(operation, id, session, true);
+    const names = [own, claim.name, ...entries.names];
+    const words = [text, ttl, ...claim.words, ...entries.words];
+    const reply = await connection.change(operation, scripts.createAtOnce, names, words);
+    return reply as "created" | "id-taken" | "claimed";
+  }
+
   async function create(operation: Operation, session: Session): Promise<Creation> {
     const { id, visitId } = session;
     const text = pack(session);
     const ttl = Math.max(1, keptUntil(session, false, times) - operation.now);
+    if (connection.isOneServer) {
+      const outcome = await createAtOnce(operation, session, text, ttl);
+      if (outcome !== "claimed") return { outcome };
+    }
     const entered = indices.enter(operation, id, session, true);
     if (visitId === null) {
       await entered;

@@ -29,6 +29,9 @@
  *   its request.
  * - A claim outlives every session that was written under it (`claimLife`).
  *
+ * Where one server has all keys, a creation first tries to claim and write in one script
+ * (`scripts/create-at-once.lua`): both steps with nothing in between, and neither where there is a claim.
+ *
  * Where a process dies, its claim is left: replaced by the next who wants the visit, or forgotten.
  */
 

@@ -31,6 +31,8 @@ export interface Visits {
     visitId: string,
     write: (nonce: string) => Promise<Writing>,
   ): Promise<boolean>;
+  /** Key and words of a first claim, for a script that claims and writes at once: who claims, how long. */
+  claimOf(id: string, visitId: string): { readonly name: string; readonly words: Word[] };
   /** Lets go of the visit of a session that is over. */
   release(operation: Operation, id: string, visitId: string): Promise<void>;
   /** Keeps the claim of a session that goes on living. */
@@ -112,6 +114,10 @@ export function createVisits(
             return step.outcome !== "lost";
         }
       }
+    },
+    claimOf(id, visitId) {
+      const nonce = randomBytes(6).toString("base64url");
+      return { name: keys.visit(visitId), words: [`${textOf({ id, nonce })} `, life] };
     },
     release: (operation, id, visitId) => letGo(operation, visitId, `${id} `),
     async refresh(operation, visitId) {
