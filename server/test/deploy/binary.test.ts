@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { docsFiles } from "../../src/http/docs-page.ts";
 import { version } from "../../src/version.ts";
+import { startSingleRedis } from "../support/redis/single.ts";
 import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { type Binary, buildBinary, root } from "./build.ts";
@@ -69,6 +70,19 @@ test("the executable serves, keeps and backs up sessions without a file of the s
   assert.ok(opened.includes(binary.path), "the trace shows what was run");
   const ours = opened.split("\n").filter((line) => line.includes(root));
   assert.deepEqual(ours, []);
+});
+
+test("the executable keeps sessions in Redis, by the scripts that it has in it", async () => {
+  await using redis = await startSingleRedis();
+  const env = { ANTECHAMBER_STORE: redis.url };
+  await using first = await startServer({ program: binary.path, env });
+  await using second = await startServer({ program: binary.path, env });
+  const { sessionId } = await call(`${first.url}/sessions/new`, "PUT");
+  const path = `/sessions/${sessionId}`;
+  assert.equal((await call(second.url + path, "POST", "customer-1")).customerId, "customer-1");
+  assert.equal((await call(first.url + path, "GET")).sessionId, sessionId);
+  assert.equal((await fetch(`${first.url}/readyz`)).status, 200);
+  assert.deepEqual(await first.kill(), { code: 0, signal: null });
 });
 
 test("the executable has the page of the API in it", async () => {
