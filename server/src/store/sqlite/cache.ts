@@ -7,8 +7,9 @@ export interface Cache<V> {
   delete(key: string): void;
 }
 
-/** How many of the latest offers are told apart, by their marks; a power of two. */
-const MARKS = 2 ** 18;
+/** How many marks there are, a bit each, and how many are set before they are wiped out. */
+const MARKS = 2 ** 21;
+const MAX_MARKED = 2 ** 16;
 
 /**
  * Two generations of up to `capacity / 2` entries: what is used in the old one moves to the young
@@ -22,7 +23,7 @@ export function createCache<V>(capacity: number): Cache<V> {
   const generation = Math.max(1, Math.floor(capacity / 2));
   let young = new Map<string, V>();
   let old = new Map<string, V>();
-  const marks = new Uint8Array(MARKS);
+  const marks = new Uint8Array(MARKS / 8);
   let marked = 0;
 
   function set(key: string, value: V): void {
@@ -44,12 +45,13 @@ export function createCache<V>(capacity: number): Cache<V> {
     set,
     offer(key, value) {
       const mark = markOf(key);
-      if (marks[mark] === 1) return set(key, value);
-      if (marked++ > MARKS / 4) {
-        marks.fill(0);
-        marked = 0;
-      }
-      marks[mark] = 1;
+      const byte = marks[mark >> 3] as number;
+      const bit = 1 << (mark & 7);
+      if ((byte & bit) !== 0) return set(key, value);
+      marks[mark >> 3] = byte | bit;
+      if (++marked < MAX_MARKED) return;
+      marks.fill(0);
+      marked = 0;
     },
     delete(key) {
       young.delete(key);
@@ -58,12 +60,12 @@ export function createCache<V>(capacity: number): Cache<V> {
   };
 }
 
-/** Three characters from the random part of a session id. */
+/** 21 bits of four characters from the random part of a session id. */
 function markOf(key: string): number {
   const bits =
-    (key.charCodeAt(14) << 12) ^
-    (key.charCodeAt(15) << 6) ^
-    key.charCodeAt(16) ^
-    (key.charCodeAt(17) << 3);
+    (key.charCodeAt(14) << 15) ^
+    (key.charCodeAt(15) << 10) ^
+    (key.charCodeAt(16) << 5) ^
+    key.charCodeAt(17);
   return bits & (MARKS - 1);
 }
