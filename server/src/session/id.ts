@@ -108,10 +108,20 @@ export function createIdIssuer(
   };
 }
 
-/** Creation time (ms) and count of an id that was verified before; garbage for anything else. */
+const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+/** The six bits that each character stands for, by its code (RFC 4648, section 5). */
+const sextets = new Uint8Array(128);
+for (let bits = 0; bits < 64; bits++) sextets[ALPHABET.charCodeAt(bits)] = bits;
+
+/**
+ * Creation time (ms) and count of an id that was verified before; garbage for anything else. Written
+ * out, as every read and write of a session begins with it: a `Buffer` would take ten times as long.
+ */
 export function timeAndCount(id: string): { readonly createdAt: number; readonly count: number } {
-  const head = Buffer.from(id.slice(0, 12), "base64url");
-  return { createdAt: head.readUIntBE(0, 6), count: head.readUInt16BE(6) };
+  const sextet = (i: number) => sextets[id.charCodeAt(i)] as number;
+  let createdAt = 0;
+  for (let i = 0; i < 8; i++) createdAt = createdAt * 64 + sextet(i);
+  return { createdAt, count: (sextet(8) << 10) | (sextet(9) << 4) | (sextet(10) >> 2) };
 }
 
 /** The place of a session among all in the order of creation: its id without what opens it. */
