@@ -302,10 +302,10 @@ export function createService(parts: ServiceParts): SessionService {
         ? createInstead(ids, mayCreate)
         : { session, isNew: false, isAtHand: true };
     }
-    const found = peek(id, scope);
+    const found = issuer.verify(id) === undefined ? undefined : store.find(id);
     return found instanceof Promise
-      ? found.then((session) => orNew(session, ids, mayCreate))
-      : orNew(found, ids, mayCreate);
+      ? found.then((session) => orNew(used(session, scope), ids, mayCreate))
+      : orNew(used(found, scope), ids, mayCreate);
   }
 
   function orNew(

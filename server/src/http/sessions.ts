@@ -32,18 +32,18 @@ export interface SessionHandlers {
 
 /** Handlers over the use cases: what is asked, who may assert it, and the answer's form. */
 export function createSessionHandlers(service: SessionService, limits?: Limits): SessionHandlers {
-  /** Answers are kept with their sessions: a session never changes, a change makes a new one. */
-  const answers = new WeakMap<Session, ApiResponse>();
+  /** Bodies are kept with their sessions: a session never changes, a change makes a new one. */
+  const bodies = new WeakMap<Session, string>();
 
   function showLocated({ session, isAtHand }: Retrieval, base: string): ApiResponse {
-    // What is asked for once is not worth the room, and under base paths the answers differ.
-    if (!isAtHand || base !== "") return located(session, base);
-    const known = answers.get(session);
-    if (known !== undefined) return known;
-    const answer = located(session, base);
-    const kept = { ...answer, headers: new Headers(answer.headers) };
-    answers.set(session, kept);
-    return kept;
+    // What is asked for once is not worth the room.
+    if (!isAtHand) return located(session, base, sessionInfo(session));
+    let body = bodies.get(session);
+    if (body === undefined) {
+      body = sessionInfo(session);
+      bodies.set(session, body);
+    }
+    return located(session, base, body);
   }
 
   async function createOnce(
@@ -83,7 +83,7 @@ export function createSessionHandlers(service: SessionService, limits?: Limits):
       const ids = permitted(principal, identityOfHeaders(request));
       const session = await service.peek(sessionId, readScope(principal, ids.customerId));
       if (session === undefined) throw new Refusal({ code: "session-not-found" });
-      return located(session, base);
+      return located(session, base, sessionInfo(session));
     },
 
     async associate({ request, principal, sessionId }) {
@@ -99,11 +99,13 @@ function show(session: Session): ApiResponse {
 }
 
 /** The answer to a retrieval: `Content-Location` names the session that it describes (rule 3). */
-function located(session: Session, base: string): ApiResponse {
+function located(session: Session, base: string, body: string): ApiResponse {
   return {
     status: 200,
+    // A `Headers` kept with each session would be copied from somewhere in a large heap, which takes
+    // longer than making one of what is at hand.
     headers: { ...apiFields, "content-location": `${base}/sessions/${session.id}` },
-    body: sessionInfo(session),
+    body,
   };
 }
 
