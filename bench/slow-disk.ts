@@ -45,9 +45,10 @@ export async function measureSlowDisk(
       { ...writes, pauseMs: BOUNDED_PAUSE_MS },
       warmUp,
     );
-    const unbounded = await together(running, reads, writes, warmUp);
     const after = await measure(running, reads);
-    // The better one: a runtime that still warms up would flatter what was measured later.
+    const unbounded = await together(running, reads, writes, warmUp);
+    // Right before and right after: the machine's speed changes. The better one: a runtime that still
+    // warms up would flatter what was measured later.
     const alone = after.perSecond > before.perSecond ? after : before;
     return {
       ...{ round, subject: subject.name, fsyncMs: FSYNC_MS, alone },
