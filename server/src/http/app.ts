@@ -89,7 +89,6 @@ function routeTable(parts: AppParts, isStopping: () => boolean): Route[] {
       ...row("POST", "/sessions/end", ending, "end-by-filter", admin.endByFilter),
       act: "sessions.end",
     },
-    { ...row("DELETE", "/sessions/:sessionId", recording, "end", admin.end), act: "session.end" },
     {
       ...row("GET", "/customers/:customerId/export", ruling, "export", admin.tell),
       act: "customer.export",
@@ -103,6 +102,7 @@ function routeTable(parts: AppParts, isStopping: () => boolean): Route[] {
     row("GET", "/sessions/:sessionId", api, "retrieve", sessions.retrieve),
     row("HEAD", "/sessions/:sessionId", api, "head", sessions.head),
     row("POST", "/sessions/:sessionId", api, "associate", sessions.associate),
+    { ...row("DELETE", "/sessions/:sessionId", recording, "end", admin.end), act: "session.end" },
     row("POST", "/sessions/:sessionId/requests", recording, "record", records.record),
     row("GET", "/sessions/:sessionId/requests", api, "timeline", records.timeline),
     { ...row("*", FORWARD_AUTH_PATH, forward, "forward-auth", forwardAuth), refusalStatus },

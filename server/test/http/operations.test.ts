@@ -270,7 +270,7 @@ const methods: [string, string[], string[]][] = [
   [`/sessions/${PLACEHOLDER}`, ["DELETE", "GET", "HEAD", "OPTIONS", "POST"], ["PUT", "PATCH"]],
   ["/gks-server/v1/sessions/x/", ["DELETE", "GET", "HEAD", "OPTIONS", "POST"], ["PUT", "PATCH"]],
   ["/sessions", ["GET", "HEAD", "OPTIONS"], ["PUT", "POST", "DELETE"]],
-  ["/customers/x", ["DELETE", "OPTIONS"], ["GET", "PUT", "POST"]],
+  ["/customers/x", ["DELETE", "OPTIONS"], ["PUT", "POST"]],
   ["/healthz", ["GET", "HEAD", "OPTIONS"], ["PUT", "POST", "DELETE"]],
   ["/metrics", ["GET", "HEAD", "OPTIONS"], ["PUT", "POST", "DELETE"]],
 ];
