@@ -64,6 +64,9 @@ function limited(store: SessionStore, { maxSessionsPerCustomer, lifetimes }: Con
   return withCeiling(store, { sessions: maxSessionsPerCustomer, longestLife });
 }
 
+/** How long (ms) a start waits for Redis. */
+const OPEN_PATIENCE = 10_000;
+
 /** The store alone, also one into which another is being moved. */
 export async function openStore(
   config: Config,
@@ -88,6 +91,7 @@ export async function openStore(
     place: { ...place, caFile: config.redisCaFile ?? undefined },
     prefix: config.redisPrefix,
     timeout: config.redisTimeout,
+    patience: OPEN_PATIENCE,
     minReplicasAck: config.minReplicasAck,
   });
 }

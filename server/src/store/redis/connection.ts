@@ -58,6 +58,8 @@ export interface ConnectionOptions {
 /** What a step is for: the change itself, what it relies on, or neither. */
 type Kind = "look" | "preparation" | "change";
 
+/** Clients that are not to connect again. */
+const ended = new WeakSet<Client>();
 /** Milliseconds between two attempts. */
 const RETRY_PAUSE = 50;
 /** Replies that say: not carried out, ask again. */
@@ -72,6 +74,11 @@ export async function connect(options: ConnectionOptions, patience: number): Pro
   client.on("error", (error: unknown) => {
     reason = lastReason(error);
   });
+  client.on("end", () => {
+    // The client may give up, as when a failover is announced while it connects. It is we who end it.
+    if (!ended.has(client))
+      setTimeout(() => void client.connect().catch(() => undefined), RETRY_PAUSE);
+  });
   const opening = client.connect();
   const stop = new AbortController();
   const late = delay(patience, "late" as const, { signal: stop.signal });
@@ -79,6 +86,7 @@ export async function connect(options: ConnectionOptions, patience: number): Pro
   late.catch(() => undefined);
   stop.abort();
   if (outcome === "late") {
+    ended.add(client);
     client.disconnect();
     throw reason;
   }
@@ -135,7 +143,7 @@ function createConnection(client: Client, options: ConnectionOptions): Connectio
         options.failed(error);
         const isHopeless = isReply && NOT_NOW.test(error.message);
         const isLate = performance.now() + RETRY_PAUSE >= operation.until;
-        if (isHopeless || isLate || client.status === "end") throw refusal(operation, error);
+        if (isHopeless || isLate) throw refusal(operation, error);
         await delay(RETRY_PAUSE);
       }
     }
@@ -200,7 +208,10 @@ function createConnection(client: Client, options: ConnectionOptions): Connectio
     refresh() {
       if (client instanceof Cluster && client.status === "ready") client.refreshSlotsCache();
     },
-    close: () => client.disconnect(),
+    close() {
+      ended.add(client);
+      client.disconnect();
+    },
   };
 }
 

@@ -13,6 +13,8 @@ export interface Fixed {
   born(operation: Operation): Promise<void>;
   /** Raises the floor to the time of the operation; gives the revision of keys and secrets. */
   beat(operation: Operation): Promise<string>;
+  /** The same as a change like any other: rejects where none would be stored. */
+  prove(operation: Operation): Promise<string>;
   floor(operation: Operation): Promise<number>;
   keys(operation: Operation): Promise<readonly Key[]>;
   /** Stores a key; one that is there is at most revoked by it. */
@@ -58,15 +60,15 @@ export function createFixed(connection: Connection, keys: Keys): Fixed {
       const secret = lineOf({ base64, createdAt: operation.now });
       const names = [keys.state, keys.secrets];
       const words = [LAYOUT, secret, operation.now];
-      const layout = await connection.change(operation, scripts.born, names, words);
+      const layout = await connection.run(operation, scripts.born, names, words);
       if (layout === LAYOUT) return;
       const message = `The data in Redis has the layout ${String(layout)}, and this release knows ${LAYOUT}: run the release that wrote it.`;
       throw new StoreOpenError("unknown-schema", message);
     },
-    async beat(operation) {
-      const reply = await connection.change(operation, scripts.beat, [keys.state], [operation.now]);
-      return String((reply as string[])[0]);
-    },
+    beat: async (operation) =>
+      revisionIn(await connection.run(operation, scripts.beat, [keys.state], [operation.now])),
+    prove: async (operation) =>
+      revisionIn(await connection.change(operation, scripts.beat, [keys.state], [operation.now])),
     async floor(operation) {
       return Number(await connection.command(operation, "hget", keys.state, "floor"));
     },
@@ -135,6 +137,10 @@ export function createFixed(connection: Connection, keys: Keys): Fixed {
       else await connection.write(operation, "hset", keys.state, "move", note);
     },
   };
+}
+
+function revisionIn(reply: unknown): string {
+  return String((reply as string[])[0]);
 }
 
 /** A key that went through a script has its members in another order. */

@@ -44,7 +44,7 @@ export async function startHeartbeat(parts: HeartbeatParts): Promise<Heartbeat> 
     connection.refresh();
     const since = changes.since();
     try {
-      const latest = await fixed.beat(connection.begin(seen()));
+      const latest = await fixed.prove(connection.begin(seen()));
       changes.recovered(since);
       if (latest !== revision) changed();
       revision = latest;

@@ -34,12 +34,11 @@ export interface RedisStoreOptions {
   readonly timeout: number;
   /** How many replicas must have a change before it is reported as stored; 0: none. */
   readonly minReplicasAck: number;
+  /** How long opening waits for the servers. */
+  readonly patience: number;
   readonly events: StoreEvents;
   readonly now: number;
 }
-
-/** How long (ms) a start waits for the servers. */
-const OPEN_PATIENCE = 10_000;
 
 /**
  * The engine over Redis: stateless, so any number of processes may work on the same data. Nothing is
@@ -49,7 +48,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Sessio
   const { events, maxPending } = options;
   const changes = createChanges(maxPending, events);
   const failed = (error: unknown) => changes.failed(error);
-  const connection = await connect({ ...options, failed }, OPEN_PATIENCE).catch(
+  const connection = await connect({ ...options, failed }, options.patience).catch(
     (error: unknown) => {
       throw inaccessible(error);
     },
@@ -64,7 +63,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Sessio
 
 function inaccessible(error: unknown): StoreOpenError {
   const cause = (error as Error).cause ?? error;
-  const message = `Redis cannot be used: ${(cause as Error).message}. Look at store and storeCaFile, and whether it runs.`;
+  const message = `Redis cannot be used: ${(cause as Error).message}. Look at store and redisCaFile, and whether it runs.`;
   return new StoreOpenError("inaccessible", message, error);
 }
 
@@ -236,7 +235,7 @@ async function createStore(
     floor: async () => Math.max(seen, await fixed.floor(begin(seen))),
     touch: (now) =>
       change(now, async (operation) => {
-        await fixed.beat(operation);
+        await fixed.prove(operation);
       }),
     // Redis lets go by itself.
     sweep: async (now) => {

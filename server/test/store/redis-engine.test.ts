@@ -1,0 +1,245 @@
+import { strict as assert } from "node:assert";
+import { randomUUID } from "node:crypto";
+import { after, before, test } from "node:test";
+import { Refusal } from "../../src/session/errors.ts";
+import { createIdIssuer } from "../../src/session/id.ts";
+import { newSession } from "../../src/session/lifetime.ts";
+import type { Identity, Session } from "../../src/session/session.ts";
+import { StoreOpenError } from "../../src/store/open-error.ts";
+import { createKeys } from "../../src/store/redis/keys.ts";
+import { pack } from "../../src/store/redis/packed.ts";
+import { scripts } from "../../src/store/redis/scripts.ts";
+import type { SessionStore } from "../../src/store/store.ts";
+import { eventually } from "../support/redis/eventually.ts";
+import { type SingleRedis, startSecuredRedis, startSingleRedis } from "../support/redis/single.ts";
+import { openRedisAt, unheard } from "../support/redis/store.ts";
+import { ids, lifetimes } from "../support/sessions.ts";
+import { record } from "./contract/timeline.ts";
+
+const issuer = createIdIssuer([{ bytes: new Uint8Array(32).fill(7), createdAt: 0 }]);
+const keys = createKeys("ac:");
+const conflict = { outcome: "conflict", field: "visitId" };
+const created = { outcome: "created" };
+
+function draft(given: Partial<Identity>): Session {
+  const { id, createdAt } = issuer.issue(Date.now());
+  return newSession(id, createdAt, ids(given), lifetimes);
+}
+
+function create(store: SessionStore, given: Partial<Identity>) {
+  return store.create(draft(given), Date.now());
+}
+
+/** What a refused call is told; anything else fails the test. */
+async function refusalOf(call: Promise<unknown>): Promise<Refusal["reason"]> {
+  const error = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof Refusal, String(error));
+  return error.reason;
+}
+
+const unavailable = { code: "unavailable", retryAfterSeconds: 1 } as const;
+
+let redis: SingleRedis;
+before(async () => {
+  redis = await startSingleRedis("everysec");
+});
+
+const opened: SessionStore[] = [];
+async function open(...options: Parameters<typeof openRedisAt>): Promise<SessionStore> {
+  const store = await openRedisAt(...options);
+  opened.push(store);
+  return store;
+}
+after(async () => {
+  await Promise.all(opened.map((store) => store.close()));
+  await redis[Symbol.asyncDispose]();
+});
+
+/** Claims a visit for a session that is never written: its process died in between. */
+async function claimAndDie(visitId: string, session: Session, age: number): Promise<string> {
+  const nonce = "deadbeef";
+  const [seconds = "0"] = (await redis.node.command("TIME")) as string[];
+  const claim = `${session.id} ${nonce} ${Number(seconds) * 1000 - age}`;
+  await redis.node.command("SET", keys.visit(visitId), claim);
+  return nonce;
+}
+
+test("over TLS, with a user and a password, and by no other certificate", async () => {
+  await using secured = await startSecuredRedis();
+  const store = await open(secured.url, { caFile: secured.caFile });
+  assert.deepEqual(await create(store, { visitId: "v" }), created);
+  await assert.rejects(open(secured.url, { patience: 500 }), (error) => {
+    assert.ok(error instanceof StoreOpenError && error.fault === "inaccessible");
+    assert.ok(!error.message.includes(secured.password));
+    return true;
+  });
+});
+
+test("while Redis is away requests are refused in time, and afterwards all goes on", async () => {
+  const timeout = 400;
+  const store = await open(redis.url, { timeout });
+  const session = draft({ customerId: "c" });
+  await store.create(session, Date.now());
+  await redis.node.kill();
+  const start = performance.now();
+  assert.deepEqual(await refusalOf(create(store, { visitId: "away" })), unavailable);
+  assert.deepEqual(await refusalOf(Promise.resolve(store.find(session.id))), unavailable);
+  assert.ok(performance.now() - start < 2 * timeout + 500);
+  assert.equal(store.status().writable, false);
+  assert.equal(store.accept(session.id, [record("away")], Date.now()), true);
+  await redis.node.restart();
+  await eventually(async () => assert.equal(store.status().writable, true), 10_000);
+  assert.deepEqual(await create(store, { visitId: "away" }), created, "was not stored late");
+  const request = {
+    id: session.id,
+    scope: "everyone",
+    after: 0,
+    limit: 9,
+    now: Date.now(),
+  } as const;
+  assert.equal((await store.stretch(request))?.total, 1, "stored once");
+});
+
+test("a change whose answer does not come has an unknown outcome, and is made once at the most", async () => {
+  const store = await open(redis.url, { timeout: 400 });
+  const session = draft({});
+  // Redis must know the script, or it would ask for it.
+  await store.end(draft({}).id, Date.now());
+  redis.node.pause();
+  const reason = await refusalOf(store.end(session.id, Date.now())).finally(() =>
+    redis.node.resume(),
+  );
+  assert.deepEqual(reason, { ...unavailable, outcome: "unknown" });
+  await eventually(async () => assert.equal(store.status().writable, true), 10_000);
+  assert.equal((await store.find(session.id)).ended, true);
+});
+
+test("too few replicas: what was written has an unknown outcome", async () => {
+  const store = await open(redis.url, { timeout: 300, minReplicasAck: 1 });
+  const reason = await refusalOf(create(store, { customerId: "c" }));
+  assert.deepEqual(reason, { ...unavailable, outcome: "unknown" });
+});
+
+test("a visit whose claimant died is taken over, at once when that is a while ago", async () => {
+  const store = await open(redis.url);
+  for (const [age, least, most] of [
+    [60_000, 0, 800],
+    [0, 300, 3000],
+  ] as const) {
+    const visitId = `dead ${age}`;
+    const dead = draft({ visitId });
+    const nonce = await claimAndDie(visitId, dead, age);
+    const start = performance.now();
+    assert.deepEqual(await create(store, { visitId }), created);
+    const took = performance.now() - start;
+    assert.ok(took >= least && took < most, `${took} ms for one of ${age} ms`);
+    assert.deepEqual(await create(store, { visitId }), conflict);
+
+    // It was only held up, and writes now.
+    const names = [keys.session(dead.id), keys.bar(dead.id, nonce)];
+    const words = [pack(dead), 60_000, 60_000];
+    const late = await redis.node.command("EVAL", scripts.create.source, 2, ...names, ...words);
+    assert.equal(late, "barred");
+  }
+});
+
+test("a keyed request whose process died is finished by the next that comes with the key", async () => {
+  const store = await open(redis.url);
+  const first = draft({ customerId: "first" });
+  const need = `${first.id}\n${pack(first)}`;
+  const fields = [
+    "r",
+    "request",
+    "a",
+    "answer",
+    "t",
+    Date.now(),
+    "c",
+    first.id,
+    "n",
+    need,
+    "o",
+    "x",
+  ];
+  await redis.node.command("HSET", keys.answer("key"), ...fields);
+  const once = { key: "key", request: "request", answer: "second answer" };
+  const result = await store.create(draft({ customerId: "second" }), Date.now(), once);
+  assert.deepEqual(result, { outcome: "repeated", answer: "answer" });
+  assert.deepEqual(await store.find(first.id), first);
+});
+
+test("scripts that Redis has forgotten are sent again", async () => {
+  const store = await open(redis.url);
+  await create(store, { visitId: "before" });
+  await redis.node.command("SCRIPT", "FLUSH");
+  assert.deepEqual(await create(store, { visitId: "after" }), created);
+  assert.deepEqual(await create(store, { visitId: "before" }), conflict);
+});
+
+test("what is stored goes by itself, but for what is there for good", async () => {
+  const store = await open(redis.url);
+  const session = draft({ customerId: "c", visitId: "goes" });
+  const once = { key: "goes", request: "r", answer: "a" };
+  await store.create(session, Date.now(), once);
+  await store.record({ id: session.id, records: [record(1)], now: Date.now() });
+  await store.record({ id: issuer.issue(Date.now()).id, records: [record(1)], now: Date.now() });
+  await store.end(session.id, Date.now());
+  await store.close();
+  const names = (await redis.node.command("KEYS", "ac:*")) as string[];
+  const staying: string[] = [];
+  for (const name of names) {
+    // The claims that tests made themselves have no time.
+    if (name.startsWith("ac:v:") || name.startsWith("ac:a:key")) continue;
+    if (Number(await redis.node.command("PTTL", name)) < 0) staying.push(name);
+  }
+  assert.deepEqual(staying.toSorted(), ["ac:{fixed}secrets", "ac:{fixed}state"]);
+});
+
+test("a process hears of keys and secrets that another has changed, within a second", async () => {
+  let heard = 0;
+  const events = { ...unheard, changedElsewhere: () => heard++ };
+  await open(redis.url, { events });
+  const other = await open(redis.url);
+  await other.addSecret({ bytes: new Uint8Array(32).fill(1), createdAt: Date.now() });
+  await eventually(async () => assert.equal(heard, 1), 1500);
+});
+
+test("an operation takes as few commands as it is documented to", async () => {
+  const store = await open(redis.url, { prefix: `${randomUUID().slice(0, 8)}:` });
+  const session = draft({ customerId: "c", visitId: "v" });
+  const given = { id: session.id, scope: "everyone", now: Date.now() } as const;
+  const operations: [string, () => Promise<unknown>, number][] = [
+    // All sessions, the customer, the visit; the claim; the session.
+    ["create", () => store.create(session, Date.now()), 5],
+    ["retrieve", async () => store.find(session.id), 1],
+    ["repeat an association", () => store.associate({ ...given, ids: ids({ visitId: "v" }) }), 1],
+    ["add an id", () => store.associate({ ...given, ids: ids({ agentId: "a" }) }), 3],
+    ["record", () => store.record({ id: session.id, records: [record(1)], now: Date.now() }), 1],
+    ["read a timeline", () => store.stretch({ ...given, after: 0, limit: 9 }), 1],
+    // And the claim that it lets go of.
+    ["end", () => store.end(session.id, Date.now()), 2],
+  ];
+  // Once, so that Redis knows the scripts.
+  const warm = draft({ customerId: "w", visitId: "w" });
+  await store.create(warm, Date.now());
+  await store.associate({ ...given, id: warm.id, ids: ids({ agentId: "a" }) });
+  await store.record({ id: warm.id, records: [record(1)], now: Date.now() });
+  await store.stretch({ ...given, id: warm.id, after: 0, limit: 9 });
+  await store.end(warm.id, Date.now());
+  for (const [name, run, expected] of operations) {
+    const command = name === "retrieve" ? "get" : "evalsha";
+    const earlier = await callsOf(command);
+    await run();
+    const calls = (await callsOf(command)) - earlier;
+    // The heartbeat may fall between.
+    assert.ok(calls >= expected && calls <= expected + 1, `${name}: ${calls} commands`);
+  }
+});
+
+async function callsOf(command: string): Promise<number> {
+  const info = String(await redis.node.command("INFO", "commandstats"));
+  return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(info)?.[1] ?? 0);
+}

@@ -1,0 +1,36 @@
+import { parseStorePlace } from "../../../src/config/store-place.ts";
+import type { RedisPlace } from "../../../src/store/redis/client.ts";
+import { openRedisStore, type RedisStoreOptions } from "../../../src/store/redis/redis-store.ts";
+import type { SessionStore, StoreEvents } from "../../../src/store/store.ts";
+import { MAX_RECORDS, RETENTION } from "../../store/contract/world.ts";
+import { lifetimes } from "../sessions.ts";
+
+/** Hears nothing. */
+export const unheard: StoreEvents = {
+  committed: () => undefined,
+  failed: () => undefined,
+  recordsLost: () => undefined,
+  changedElsewhere: () => undefined,
+};
+
+/** Opens the store that the setting `store` would name so, as the suite of the port does. */
+export function openRedisAt(
+  url: string,
+  { caFile, ...more }: Partial<RedisStoreOptions> & { readonly caFile?: string } = {},
+): Promise<SessionStore> {
+  const place = parseStorePlace(url) as Omit<RedisPlace, "caFile">;
+  return openRedisStore({
+    place: { ...place, caFile },
+    prefix: "ac:",
+    lifetimes,
+    events: unheard,
+    now: Date.now(),
+    maxRecords: MAX_RECORDS,
+    retention: RETENTION,
+    maxPending: 10_000,
+    timeout: 5000,
+    minReplicasAck: 0,
+    patience: 10_000,
+    ...more,
+  });
+}
