@@ -42,6 +42,8 @@ export interface SigningSecret {
  * new one at once. What it signs later was not signed by us, and is no id: it may have leaked.
  */
 const ROTATION_GRACE = 60_000;
+/** A new secret signs after so long (ms): by then every server that shares it verifies under it. */
+const ROTATION_DELAY = 3000;
 
 /** The first 12 bytes of HMAC-SHA-256 of a claim, as 16 characters of base64url. */
 export type Mac = (claim: Buffer) => string;
@@ -54,7 +56,7 @@ export interface IdIssuer {
   issue(now: number): IssuedId;
   /** The creation time (ms) in an id that was issued under one of the secrets, else `undefined`. */
   verify(text: string): number | undefined;
-  /** Takes over the secrets: the first signs, older ones verify what was signed in their time. */
+  /** Takes over the secrets: the first signs soon, older ones verify what was signed in their time. */
   use(secrets: readonly SigningSecret[]): void;
 }
 
@@ -89,7 +91,7 @@ export function createIdIssuer(
       claim.writeUIntBE(lastTime, 0, 6);
       claim.writeUInt16BE(count, 6);
       random.copyTo(claim, RANDOM_OFFSET);
-      const id = claim.toString("base64url") + (signers[0] as Signer).mac(claim);
+      const id = claim.toString("base64url") + signerAt(signers, lastTime).mac(claim);
       return { id, createdAt: lastTime };
     },
     verify(text) {
@@ -136,18 +138,27 @@ export function isPlace(text: string): boolean {
 
 interface Signer {
   readonly mac: Mac;
+  /** When it begins to sign. */
+  readonly from: number;
   /** The latest creation time of an id that it may have signed. */
   readonly until: number;
 }
 
 function signersOf(secrets: readonly SigningSecret[], createMac: MacMaker): Signer[] {
   if (secrets.length === 0) throw new TypeError("an id issuer needs a secret");
-  return secrets.map(({ bytes }, i) => {
+  return secrets.map(({ bytes, createdAt }, i) => {
+    const from = i + 1 === secrets.length ? Number.NEGATIVE_INFINITY : createdAt + ROTATION_DELAY;
     const successor = secrets[i - 1];
     const until =
       successor === undefined ? Number.POSITIVE_INFINITY : successor.createdAt + ROTATION_GRACE;
-    return { mac: checkedMac(createMac, bytes), until };
+    return { mac: checkedMac(createMac, bytes), from, until };
   });
+}
+
+/** The newest that signs at `now`. */
+function signerAt(signers: readonly Signer[], now: number): Signer {
+  for (const signer of signers) if (signer.from <= now) return signer;
+  return signers.at(-1) as Signer;
 }
 
 /** `createMac`, checked once: ids signed wrongly would be worth nothing after the next start. */

@@ -154,15 +154,20 @@ test("the random part of two ids of one moment differs in about half of its bits
 
 test("after a rotation the new secret signs and the old one still verifies", () => {
   const fresh = randomBytes(32);
+  /** Until then servers that have not heard of the new one would take its ids for forged. */
+  const heard = START + 1 + 3000;
   const own = createIdIssuer([{ bytes: secret, createdAt: 0 }]);
   const before = own.issue(START).id;
   own.use([
     { bytes: fresh, createdAt: START + 1 },
     { bytes: secret, createdAt: 0 },
   ]);
-  const after = own.issue(START + 1).id;
+  const meanwhile = own.issue(heard - 1).id;
+  const after = own.issue(heard).id;
   assert.equal(own.verify(before), START);
-  assert.equal(own.verify(after), START + 1);
+  assert.equal(own.verify(after), heard);
+  assert.equal(own.verify(meanwhile), heard - 1);
+  assert.equal(issuer.verify(meanwhile), heard - 1, "signed under the old secret yet");
   assert.equal(issuer.verify(after), undefined, "signed under the new secret alone");
   own.use([{ bytes: fresh, createdAt: START + 1 }]);
   assert.equal(own.verify(before), undefined, "a withdrawn secret verifies nothing");
