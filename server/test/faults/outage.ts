@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import { checkHistory, type Report } from "../linearizability/check.ts";
 import { startCrowd } from "./crowd.ts";
 import { until } from "./patience.ts";
@@ -14,6 +15,8 @@ export interface Outage {
   readonly unknown: number;
   /** The longest wait for an answer, in milliseconds. */
   readonly slowest: number;
+  /** The longest that this process itself did nothing, and so took note of no answer, in milliseconds. */
+  readonly stalled: number;
   /** From the beginning of the fault until everything served again, in milliseconds. */
   readonly duration: number;
 }
@@ -48,6 +51,8 @@ export async function witnessOutage(services: Services, options: OutageOptions):
     until("changes are acknowledged", () => witness.count("session") > from + ENOUGH, 20_000);
   await grown(0);
 
+  const stalls = monitorEventLoopDelay({ resolution: 10 });
+  stalls.enable();
   const from = performance.now();
   await options.fault();
   await services.untilServing();
@@ -58,12 +63,16 @@ export async function witnessOutage(services: Services, options: OutageOptions):
   await lookAtAll(witness, services.running());
   await contestAll(witness, services.running(), from - SECOND);
 
+  // Before the check, which does nothing else for a while.
+  stalls.disable();
+  const stalled = stalls.max / 1e6;
   const failovers = options.mayLose ? [{ from: from - REPLICATION, to }] : [];
   const outage = {
     report: checkHistory(witness.events(), failovers),
     refused: witness.count("refused"),
     unknown: witness.count("unknown"),
     slowest: witness.slowest(),
+    stalled,
     duration: to - from,
   };
   console.log(`FAULTS_SEED=${random.seed} ${JSON.stringify(outage, rounded)}`);
@@ -86,6 +95,7 @@ export function summed(outages: readonly Outage[]): Outage {
       refused: one.refused + other.refused,
       unknown: one.unknown + other.unknown,
       slowest: Math.max(one.slowest, other.slowest),
+      stalled: Math.max(one.stalled, other.stalled),
       duration: one.duration + other.duration,
     }),
     first,

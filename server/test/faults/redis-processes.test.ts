@@ -141,7 +141,7 @@ test("a new secret signs ids that every process knows from the first moment", as
   await using folder = temporaryDirectory();
   const earlier = sessionOf(await api(0).create({ json: { visitId: randomUUID() } }));
   let rotatedAt = Number.POSITIVE_INFINITY;
-  const rotating = succeed(["secrets", "rotate"], commandLine(folder.path)).then(() => {
+  const rotating = succeed(["secrets", "rotate"], commandLine(folder.path)).finally(() => {
     rotatedAt = performance.now();
   });
   for (let i = 0; performance.now() < rotatedAt + ROTATION_DELAY + 500; i++) {
