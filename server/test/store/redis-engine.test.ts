@@ -61,17 +61,20 @@ after(async () => {
 /** Claims a visit for a session that is never written: its process died in between. */
 async function claimAndDie(visitId: string, session: Session, age: number): Promise<string> {
   const nonce = "deadbeef";
-  const [seconds = "0"] = (await redis.node.command("TIME")) as string[];
-  const claim = `${session.id} ${nonce} ${Number(seconds) * 1000 - age}`;
+  const [seconds, microseconds] = ((await redis.node.command("TIME")) as string[]).map(Number);
+  const since = (seconds ?? 0) * 1000 + Math.floor((microseconds ?? 0) / 1000) - age;
+  const claim = `${session.id} ${nonce} ${since}`;
   await redis.node.command("SET", keys.visit(visitId), claim);
   return nonce;
 }
 
 test("over TLS, with a user and a password, and by no other certificate", async () => {
   await using secured = await startSecuredRedis();
-  const store = await open(secured.url, { caFile: secured.caFile });
+  const store = await openRedisAt(secured.url, { caFile: secured.caFile });
   assert.deepEqual(await create(store, { visitId: "v" }), created);
-  await assert.rejects(open(secured.url, { patience: 500 }), (error) => {
+  // Before its server: a store that cannot reach it takes its time to close.
+  await store.close();
+  await assert.rejects(openRedisAt(secured.url, { patience: 500 }), (error) => {
     assert.ok(error instanceof StoreOpenError && error.fault === "inaccessible");
     assert.ok(!error.message.includes(secured.password));
     return true;
@@ -127,7 +130,7 @@ test("a visit whose claimant died is taken over, at once when that is a while ag
   const store = await open(redis.url);
   for (const [age, least, most] of [
     [60_000, 0, 800],
-    [0, 300, 3000],
+    [0, 900, 3000],
   ] as const) {
     const visitId = `dead ${age}`;
     const dead = draft({ visitId });
@@ -212,8 +215,7 @@ test("an operation takes as few commands as it is documented to", async () => {
   const session = draft({ customerId: "c", visitId: "v" });
   const given = { id: session.id, scope: "everyone", now: Date.now() } as const;
   const operations: [string, () => Promise<unknown>, number][] = [
-    // All sessions, the customer, the visit; the claim; the session.
-    ["create", () => store.create(session, Date.now()), 5],
+    ["create", () => store.create(session, Date.now()), 1],
     ["retrieve", async () => store.find(session.id), 1],
     ["repeat an association", () => store.associate({ ...given, ids: ids({ visitId: "v" }) }), 1],
     ["add an id", () => store.associate({ ...given, ids: ids({ agentId: "a" }) }), 3],
