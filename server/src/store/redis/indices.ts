@@ -79,8 +79,12 @@ export function createIndices(connection: Connection, keys: Keys, times: Keeping
       .slice(0, count);
   }
 
-  /** The session of an entry, unless nothing is told of it. */
-  async function toldOf(operation: Operation, id: string): Promise<Session | undefined> {
+  /** The session of an entry, unless nothing is told of it, or, `withOutdated`, nothing is left of it. */
+  async function toldOf(
+    operation: Operation,
+    id: string,
+    withOutdated: boolean,
+  ): Promise<Session | undefined> {
     const text = (await connection.command(operation, "get", keys.session(id))) as string | null;
     const session = text === null ? describedById(id, times.lifetimes) : unpack(id, text);
     const { now } = operation;
@@ -89,7 +93,8 @@ export function createIndices(connection: Connection, keys: Keys, times: Keeping
       const count = await connection.command(operation, "exists", keys.records(id));
       if (count !== 1) return undefined;
     }
-    return isLive(session, now) || now < keptUntil(session, true, times) ? session : undefined;
+    const isKept = isLive(session, now) || now < keptUntil(session, true, times);
+    return isKept || withOutdated ? session : undefined;
   }
 
   async function total(operation: Operation, names: readonly string[]): Promise<number> {
@@ -118,7 +123,7 @@ export function createIndices(connection: Connection, keys: Keys, times: Keeping
       const entry = sortable(id);
       await Promise.all(names.map((name) => connection.write(operation, "zrem", name, entry)));
     },
-    async list(operation, { filter, after, limit, now }) {
+    async list(operation, { filter, after, limit, now, withOutdated = false }) {
       const field = mostTelling.find((one) => filter[one] !== null);
       const shards = Array.from({ length: INDEX_SHARDS }, (_, i) => keys.allSessions(i));
       const names = field === undefined ? shards : [keys.index(field, filter[field] ?? "")];
@@ -128,7 +133,9 @@ export function createIndices(connection: Connection, keys: Keys, times: Keeping
       let { before, from } = rangeOf(filter, after);
       for (let looked = 0; looked < LOOKED_AT; looked += step) {
         const found = await newest(operation, names, { before, from }, step);
-        const told = await Promise.all(found.map((entry) => toldOf(operation, idOf(entry))));
+        const told = await Promise.all(
+          found.map((entry) => toldOf(operation, idOf(entry), withOutdated)),
+        );
         for (const session of told) {
           if (session === undefined || !isMatch(session, filter, now)) continue;
           if (sessions.length === limit) {

@@ -155,7 +155,8 @@ async function createStore(
       sessions.renew(session, now);
       return renewed(session, now, lifetimes);
     },
-    end: (id, now) => change(now, (operation) => sessions.end(operation, id)),
+    end: (id, now, scope = "everyone") =>
+      change(now, (operation) => sessions.end(operation, id, scope)),
 
     accept(id, some, now) {
       if (now > seen) seen = now;

@@ -19,7 +19,7 @@ export interface Sessions {
   associate(operation: Operation, request: AssociationRequest): Promise<AssociationResult>;
   /** Stores a renewal of the session at the time of the operation; what follows sees it. Never rejects. */
   renew(session: Session, now: number): void;
-  end(operation: Operation, id: string): Promise<boolean>;
+  end(operation: Operation, id: string, scope: Scope): Promise<boolean>;
   /** Lets go of everything that is kept of a session, but for its answers. May be repeated. */
   erase(operation: Operation, id: string): Promise<void>;
   /** What scripts know of every session: its key and that of its records, and the words before their own. */
@@ -226,11 +226,11 @@ export function createSessions(
         });
       renewals.set(id, renewal);
     },
-    async end(operation, id) {
+    async end(operation, id, scope) {
       await settled(id);
       const ender = randomBytes(6).toString("base64url");
-      const facts = factsOf(operation, id);
-      const reply = await connection.change(operation, scripts.end, keysOf(id), [...facts, ender]);
+      const words = [...factsOf(operation, id), ender, textOfScope(scope)];
+      const reply = await connection.change(operation, scripts.end, keysOf(id), words);
       const [wasLive, visitId] = reply as [number, string | undefined];
       if (wasLive === 1 && visitId !== undefined && visitId !== "") {
         await visits.release(operation, id, visitId).catch(() => {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { anySession, isMatch, type SessionFilter } from "../../../src/session/filter.ts";
 import { isPlace } from "../../../src/session/id.ts";
 import type { Session } from "../../../src/session/session.ts";
-import type { SessionPage } from "../../../src/store/store.ts";
+import type { ListRequest, SessionPage } from "../../../src/store/store.ts";
 import { HOUR, MINUTE } from "../../support/sessions.ts";
 import { accept, record, settle } from "./timeline.ts";
 import { type DataFactory, openWorld, RETENTION, sweepAll, type World } from "./world.ts";
@@ -11,10 +11,10 @@ import { type DataFactory, openWorld, RETENTION, sweepAll, type World } from "./
 function page(
   world: World,
   given: Partial<SessionFilter>,
-  more: { readonly after?: string | null; readonly limit?: number } = {},
+  more: Partial<Pick<ListRequest, "after" | "limit" | "withOutdated">> = {},
 ): Promise<SessionPage> {
-  const { after = null, limit = 100 } = more;
-  return world.store.list({ filter: { ...anySession, ...given }, after, limit, now: world.now });
+  const filter = { ...anySession, ...given };
+  return world.store.list({ filter, after: null, limit: 100, now: world.now, ...more });
 }
 
 /** All sessions that are asked for, page by page. */
@@ -137,6 +137,9 @@ export function findingContract(name: string, make: DataFactory): void {
     assert.deepEqual(await found(), [expired.id]);
     world.now = expired.expiresAt + RETENTION;
     assert.deepEqual(await found(), []);
+    const kept = await page(world, { customerId: "anna" }, { withOutdated: true });
+    // What an engine has let go of, and when, is its own business.
+    assert.ok(kept.sessions.some(({ id }) => id === expired.id));
   });
 
   test(`${name}: blank sessions are found while they live, or have records`, async () => {

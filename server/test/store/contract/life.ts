@@ -109,6 +109,23 @@ export function lifeContract(name: string, make: DataFactory): void {
     assert.equal(await world.store.end(id, world.now), false);
   });
 
+  test(`${name}: a session ends within the scope alone`, async () => {
+    await using world = await openWorld(make);
+    const theirs = await world.create({ customerId: "c", visitId: "v" });
+    const nobodys = await world.create({ visitId: "w" });
+    const unstored = world.newId();
+    const other = { customerId: "d" };
+    assert.equal(await world.store.end(theirs.id, world.now, other), false);
+    assert.equal(await world.store.end(theirs.id, world.now, { customerId: null }), false);
+    assert.equal(await world.isLive(theirs.id), true);
+    const rival = world.newSession({ visitId: "v" });
+    const conflict = { outcome: "conflict", field: "visitId" };
+    assert.deepEqual(await world.store.create(rival, world.now), conflict, "its visit is held");
+    assert.equal(await world.store.end(nobodys.id, world.now, other), true);
+    assert.equal(await world.store.end(unstored, world.now, other), true);
+    assert.equal(await world.store.end(theirs.id, world.now, { customerId: "c" }), true);
+  });
+
   test(`${name}: an anonymous session ends for good too`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();

@@ -2,7 +2,7 @@
 --
 -- KEYS, ARGV[1] to ARGV[7] as in session.lua
 -- KEYS[3] what is there when the attempt is barred
--- ARGV[8] scope: * for everyone's, = and the customer, - for nobody's
+-- ARGV[8] scope, as in session.lua
 -- ARGV[9] to ARGV[12] agent, customer, visit, global visit; empty where none is given
 -- ARGV[13] nonce of the claim of the visit; empty when none was made
 -- ARGV[14] for how long (ms) an attempt is barred
@@ -21,9 +21,7 @@ local function refuse(why, which)
   return { why, has and 1 or 0, which }
 end
 
-local owner = session[CUSTOMER]
-local isWithin = owner == '' or ARGV[8] == '*' or ARGV[8] == '=' .. owner
-if not isLive(session) or not isWithin then
+if not isLive(session) or not isWithin(session, ARGV[8]) then
   return refuse('absent')
 end
 local added = 0

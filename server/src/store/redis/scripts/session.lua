@@ -41,6 +41,12 @@ local function isLive(session)
   return session[STATE] == '' and age < session[EXPIRES]
 end
 
+-- Whether the session is in the scope: * is everyone's, = with a customer that one's, - nobody's.
+local function isWithin(session, scope)
+  local owner = session[CUSTOMER]
+  return owner == '' or scope == '*' or scope == '=' .. owner
+end
+
 local function isRenewalDue(session)
   return age - session[ACTIVE] >= idle[kind(session)] * (1 / 10)
     and session[EXPIRES] < total[kind(session)]
