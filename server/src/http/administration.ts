@@ -8,7 +8,7 @@ import { type Administration, statusOf, type ToldPart } from "../administration.
 import { type AuditTrail, type Noted, toldFilter } from "../audit.ts";
 import type { Clock } from "../clock.ts";
 import type { SessionService } from "../service.ts";
-import { changeScope, type Principal } from "../session/access.ts";
+import { changeScope, mayEndAll, type Principal } from "../session/access.ts";
 import { type Fault, Refusal } from "../session/errors.ts";
 import { isUnconditional } from "../session/filter.ts";
 import type { AuditEntry } from "../store/audit-chain.ts";
@@ -75,7 +75,7 @@ export function createAdministrationHandlers(
       const { filter, cursor, all, dryRun } = await soughtInBody(request);
       const details = { ...toldFilter(filter, hash), dryRun, isContinued: cursor !== null };
       const act = { ...actedBy(principal, request), what: "sessions.end", details };
-      if (all && principal.role !== "administrator") {
+      if (all && !mayEndAll(principal)) {
         trail.refused(act);
         throw new Refusal({ code: "role-not-permitted" });
       }

@@ -5,7 +5,15 @@ import type { AuditTrail } from "../audit.ts";
 import type { Clock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import type { SessionService } from "../service.ts";
-import { type Principal, recordingRoles, roles, watchingRoles } from "../session/access.ts";
+import {
+  endingRoles,
+  findingRoles,
+  type Principal,
+  recordingRoles,
+  roles,
+  rulingRoles,
+  watchingRoles,
+} from "../session/access.ts";
 import { type Reason, Refusal } from "../session/errors.ts";
 import type { SessionStore } from "../store/store.ts";
 
@@ -120,9 +128,9 @@ function routeTable(parts: AppParts, isStopping: () => boolean): Route[] {
 const api = { who: roles, isBased: true, counts: "requests" } as const;
 const creating = { ...api, counts: "creates" } as const;
 const recording = { ...api, who: recordingRoles } as const;
-const finding = { ...api, who: ["agent", "reporter", "administrator"] } as const;
-const ending = { ...api, who: ["agent", "administrator"] } as const;
-const ruling = { ...api, who: ["administrator"], isBased: false } as const;
+const finding = { ...api, who: findingRoles } as const;
+const ending = { ...api, who: endingRoles } as const;
+const ruling = { ...api, who: rulingRoles, isBased: false } as const;
 const forward = { ...recording, isBased: false } as const;
 const open = { who: "everybody", isBased: false, counts: "requests" } as const;
 /** Whoever watches over the process must not take a busy one for a dead one. */

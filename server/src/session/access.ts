@@ -15,6 +15,19 @@ export const recordingRoles = [
 /** The roles that may look at the service itself. */
 export const watchingRoles = ["reporter", "administrator"] as const satisfies readonly Role[];
 
+/** The roles that may find sessions of anybody: a customer knows its own. */
+export const findingRoles = [
+  "agent",
+  "reporter",
+  "administrator",
+] as const satisfies readonly Role[];
+
+/** The roles that may end many sessions at a time, whosever they are. */
+export const endingRoles = ["agent", "administrator"] as const satisfies readonly Role[];
+
+/** The roles to which everything about a customer and the audit trail are open. */
+export const rulingRoles = ["administrator"] as const satisfies readonly Role[];
+
 /** Whoever makes a request, as far as the service knows. */
 export interface Principal {
   readonly role: Role;
@@ -56,6 +69,11 @@ export function changeScope(principal: Principal): Scope {
     default:
       return "everyone";
   }
+}
+
+/** Whether `principal` may end every session there is, in one request. */
+export function mayEndAll({ role }: Principal): boolean {
+  return role === "administrator";
 }
 
 /**

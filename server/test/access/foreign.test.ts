@@ -41,6 +41,8 @@ const requests: [string, string, Parameters<Api["call"]>[2]][] = [
   ["GET", `/requests${page}`, {}],
   ["GET", "/requests?after=x", {}],
   ["DELETE", "", {}],
+  ["DELETE", "/", {}],
+  ["DELETE", "", { headers: { gkc_customerId: "alice" } }],
 ];
 
 function even(text: string): string {

@@ -4,9 +4,12 @@
  *
  * A block a person: whoever sends the request. A row: which ids the request's headers assert, what it
  * asks for, and what comes of it with each session in the path; one cell stands for all of them.
+ * Sessions are listed and ended by their visit. To export and erase name the customer whose the session
+ * is, or one who has none.
  *
  *   same     200, that session              new      200, another session, which is new
- *   done     200 or 202, it was done        shown    200
+ *   done     200, 202 or 204, it was done   shown    200
+ *   empty    200, and there was nothing
  *   absent   404 session-not-found          exists   400 already-exists
  *   mismatch 403 identity-mismatch          role     403 role-not-permitted
  *   none     401 credential-required        invalid  401 invalid-credential
@@ -28,6 +31,9 @@ alice: a customer
   anything             | record                      | done    | absent  | done     | done      | absent
   anything             | forward-auth                | same    | new     | same     | same      | new
   anything             | metrics                     | role
+  anything             | end                         | done    | absent  | done     | done      | absent
+  anything             | list, end-many, end-all     | role
+  anything             | export, erase, audit        | role
 
 page: a customer's credential for public pages, which stands for nobody
   asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
@@ -45,6 +51,9 @@ page: a customer's credential for public pages, which stands for nobody
   anything             | record                      | absent  | absent  | done     | done      | absent
   anything             | forward-auth                | new     | new     | same     | same      | new
   anything             | metrics                     | role
+  anything             | end                         | absent  | absent  | done     | done      | absent
+  anything             | list, end-many, end-all     | role
+  anything             | export, erase, audit        | role
 
 seven: agent 7
   asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
@@ -69,6 +78,11 @@ seven: agent 7
   anything             | record                      | done    | done    | done     | done      | absent
   anything             | forward-auth                | same    | same    | same     | same      | new
   anything             | metrics                     | role
+  anything             | list                        | shown   | shown   | shown    | shown     | empty
+  anything             | end                         | done    | done    | done     | done      | absent
+  anything             | end-many                    | done    | done    | done     | done      | empty
+  anything             | end-all                     | role
+  anything             | export, erase, audit        | role
 
 desk: an agent's credential that stands for no one agent
   asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
@@ -93,6 +107,11 @@ desk: an agent's credential that stands for no one agent
   anything             | record                      | done    | done    | done     | done      | absent
   anything             | forward-auth                | same    | same    | same     | same      | new
   anything             | metrics                     | role
+  anything             | list                        | shown   | shown   | shown    | shown     | empty
+  anything             | end                         | done    | done    | done     | done      | absent
+  anything             | end-many                    | done    | done    | done     | done      | empty
+  anything             | end-all                     | role
+  anything             | export, erase, audit        | role
 
 reporter
   asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
@@ -109,6 +128,9 @@ reporter
   7, 8, alice+7        | head                        | 403
   anything             | record, forward-auth        | role
   anything             | metrics                     | shown
+  anything             | list                        | shown   | shown   | shown    | shown     | empty
+  anything             | end, end-many, end-all      | role
+  anything             | export, erase, audit        | role
 
 administrator
   asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
@@ -129,6 +151,13 @@ administrator
   anything             | record                      | done    | done    | done     | done      | absent
   anything             | forward-auth                | same    | same    | same     | same      | new
   anything             | metrics                     | shown
+  anything             | list                        | shown   | shown   | shown    | shown     | empty
+  anything             | end                         | done    | done    | done     | done      | absent
+  anything             | end-many                    | done    | done    | done     | done      | empty
+  anything             | end-all                     | shown
+  anything             | export                      | shown   | shown   | empty    | empty     | empty
+  anything             | erase                       | done    | done    | empty    | empty     | empty
+  anything             | audit                       | shown
 
 nobody: no credential at all
   asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
@@ -136,6 +165,9 @@ nobody: no credential at all
   anything             | record, timeline            | none
   anything             | forward-auth, metrics       | none
   anything             | head                        | 401
+  anything             | end                         | none
+  anything             | list, end-many, end-all     | none
+  anything             | export, erase, audit        | none
 
 stranger: a credential of nobody's
   asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
@@ -143,12 +175,16 @@ stranger: a credential of nobody's
   anything             | record, timeline            | invalid
   anything             | forward-auth, metrics       | invalid
   anything             | head                        | 401
+  anything             | end                         | invalid
+  anything             | list, end-many, end-all     | invalid
+  anything             | export, erase, audit        | invalid
 `;
 
 /** What requests can ask for. */
 export const operations = [
   ...["create", "retrieve", "head", "update"],
   ...["record", "timeline", "forward-auth", "metrics"],
+  ...["list", "end", "end-many", "end-all", "export", "erase", "audit"],
 ] as const;
 
 /** Whose the session in the path is. */

@@ -1,0 +1,137 @@
+import type {
+  AuditPage,
+  EndReceipt,
+  ErasureReceipt,
+  SessionList,
+  Timeline,
+} from "@antechamber/client/protocol";
+import { type Answer, type Api, sessionOf } from "../support/api.ts";
+import { assertions, type Case } from "./table.ts";
+
+/** What a request is about. */
+export interface Target {
+  readonly id: string;
+  /** Of that session alone, or of none. */
+  readonly visitId: string;
+  readonly customerId: string;
+}
+
+/** Sends the request of a cell of the table. */
+export function ask({ asserts, operation }: Case, caller: Api, target: Target): Promise<Answer> {
+  const headers = assertions[asserts];
+  const { id, visitId } = target;
+  const path = `/sessions/${id}`;
+  const customer = `/customers/${target.customerId}`;
+  const record = { method: "GET", path: "/" };
+  switch (operation) {
+    case "create":
+      return caller.create({ headers });
+    case "retrieve":
+      return caller.retrieve(id, { headers });
+    case "head":
+      return caller.call("HEAD", path, { headers });
+    case "update":
+      return caller.update(id, { headers, json: { globalVisitId: "g" } });
+    case "record":
+      return caller.call("POST", `${path}/requests`, { headers, json: record });
+    case "timeline":
+      return caller.call("GET", `${path}/requests`, { headers });
+    case "forward-auth":
+      return caller.call("GET", "/forward-auth", { headers: { ...headers, "gkc-sessionid": id } });
+    case "list":
+      return caller.call("GET", `/sessions?visitId=${visitId}`, { headers });
+    case "end":
+      return caller.call("DELETE", path, { headers });
+    case "end-many":
+      return caller.call("POST", "/sessions/end", { headers, json: { visitId } });
+    case "end-all":
+      return caller.call("POST", "/sessions/end", { headers, json: { all: true, dryRun: true } });
+    case "export":
+      return caller.call("GET", `${customer}/export`, { headers });
+    case "erase":
+      return caller.call("DELETE", customer, { headers });
+    case "audit":
+      return caller.call("GET", "/audit?limit=10", { headers });
+    default:
+      return caller.call("GET", "/metrics", { headers });
+  }
+}
+
+const words: Readonly<Record<string, string>> = {
+  "400 already-exists": "exists",
+  "401 credential-required": "none",
+  "401 invalid-credential": "invalid",
+  "403 identity-mismatch": "mismatch",
+  "403 role-not-permitted": "role",
+  "404 session-not-found": "absent",
+};
+
+/** The answer in the words of the table; whatever these do not say is told as it is. */
+export function outcomeOf({ operation }: Case, answer: Answer, target: Target): string {
+  const { status, headers, text } = answer;
+  const { id } = target;
+  if (operation === "head") return String(status);
+  if (status >= 400) {
+    const { code } = JSON.parse(text) as { code: string };
+    return words[`${status} ${code}`] ?? `${status} ${code}`;
+  }
+  switch (operation) {
+    case "create":
+      return status === 200 ? "new" : String(status);
+    case "retrieve":
+      return sessionOf(answer).sessionId === id ? "same" : "new";
+    case "update":
+      return sessionOf(answer).sessionId === id ? "done" : "another session";
+    case "record":
+      return status === 202 ? "done" : String(status);
+    case "timeline":
+      return (JSON.parse(text) as Timeline).sessionId === id ? "shown" : "another timeline";
+    case "forward-auth":
+      return headers.get("gkc-sessionid") === id ? "same" : "new";
+    case "end":
+      return status === 204 ? "done" : String(status);
+    default:
+      return status === 200 ? outcomeForMany(operation, text, target) : String(status);
+  }
+}
+
+/** The same for what is not about one session. */
+function outcomeForMany(operation: string, text: string, { id, customerId }: Target): string {
+  switch (operation) {
+    case "list": {
+      const ids = (JSON.parse(text) as SessionList).sessions.map(({ sessionId }) => sessionId);
+      if (ids.length === 0) return "empty";
+      return ids.join() === id ? "shown" : "other sessions";
+    }
+    case "end-many": {
+      const { sessions } = JSON.parse(text) as EndReceipt;
+      if (sessions === 0) return "empty";
+      return sessions === 1 ? "done" : `${sessions} ended`;
+    }
+    case "end-all":
+      return (JSON.parse(text) as EndReceipt).sessions > 0 ? "shown" : "empty";
+    case "export":
+      return exported(text, id, customerId);
+    case "erase": {
+      const { sessions, isComplete } = JSON.parse(text) as ErasureReceipt;
+      if (!isComplete) return "incomplete";
+      return sessions === 0 ? "empty" : "done";
+    }
+    case "audit":
+      return (JSON.parse(text) as AuditPage).entries.length > 0 ? "shown" : "empty";
+    default:
+      return "shown";
+  }
+}
+
+function exported(text: string, id: string, customerId: string): string {
+  const lines = text
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Readonly<Record<string, unknown>>);
+  if (lines.at(-1)?.["type"] !== "end") return "cut off";
+  const sessions = lines.filter(({ type }) => type === "session");
+  if (sessions.some((session) => session["customerId"] !== customerId)) return "other sessions";
+  if (sessions.length === 0) return lines.at(-1)?.["sessions"] === 0 ? "empty" : "no sessions";
+  return sessions.some((session) => session["sessionId"] === id) ? "shown" : "other sessions";
+}
