@@ -4,6 +4,7 @@ import type { Config } from "./config/config.ts";
 import { isLoopback } from "./config/values.ts";
 import { type Admin, createAdmin } from "./control/admin.ts";
 import { type Control, listenControl } from "./control/server.ts";
+import { createCredentials } from "./credentials.ts";
 import { createAccess } from "./http/access.ts";
 import { createApp } from "./http/app.ts";
 import { createKeyRing } from "./http/authenticate.ts";
@@ -41,7 +42,8 @@ export async function start(config: Config, options: StartOptions = {}): Promise
   }
   const log = pino({ level: config.logLevel, base: null }, options.logTo ?? pino.destination(2));
   const metrics = createMetrics();
-  let changed: () => void = () => undefined;
+  // A change that nobody listens to yet is told again, as one that could not be read.
+  let changed = () => Promise.reject<void>(new Error("the server is not started yet"));
   const time = options.time ?? machineTime;
   const opened = await open(
     config,
@@ -65,12 +67,13 @@ async function serve(
   opened: Opened & { readonly limits: Limits | undefined },
   metrics: Metrics,
   log: pino.Logger,
-  whenChanged: (listener: () => void) => void,
+  whenChanged: (listener: () => Promise<void>) => void,
 ): Promise<Running> {
   const { store, clock, service, ids, limits, administration, trail, logHash } = opened;
   metrics.watch(() => store.status());
   const keyRing = createKeyRing(clock);
-  const keysChanged = async () => keyRing.use(await store.keys());
+  const { readKeys: keysChanged, readAll } = createCredentials({ store, keyRing, ids, log });
+  whenChanged(readAll);
   await keysChanged();
   const noteKeyUses = async () => {
     const uses = keyRing.uses();
@@ -79,12 +82,6 @@ async function serve(
     await keysChanged();
   };
   const access = createAccess({ config, clock, log, keyRing });
-  whenChanged(() => {
-    // If it fails now, the store does not answer, and a later change or start reads it.
-    Promise.all([keysChanged(), store.secrets().then((secrets) => ids.use(secrets))]).catch(
-      (error: unknown) => log.error({ err: error }, "keys and secrets could not be read"),
-    );
-  });
   const app = createApp({
     config,
     version,
@@ -158,7 +155,11 @@ async function stop(
 /** How often (ms) a loss of records is logged: each of many requests may lose one. */
 const LOSS_LOGGED_EVERY = 10_000;
 
-function eventsOf(metrics: Metrics, log: pino.Logger, changedElsewhere: () => void): OpenEvents {
+function eventsOf(
+  metrics: Metrics,
+  log: pino.Logger,
+  changedElsewhere: OpenEvents["changedElsewhere"],
+): OpenEvents {
   let isFailing = false;
   let lost = 0;
   let lossLoggedAt = Number.NEGATIVE_INFINITY;

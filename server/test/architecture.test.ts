@@ -53,10 +53,14 @@ const diagram: Record<string, Row> = {
   },
   mac: { holds: /^mac-bun\.ts$/, may: [], types: ["session"] },
   migrate: { holds: /^migrate\//, may: ["session"], types: ["store", "clock"] },
+  credentials: { holds: /^credentials\.ts$/, may: [], types: ["store"] },
   maintenance: { holds: /^maintenance\.ts$/, may: ["clock"], types: ["store"] },
   start: {
     holds: /^start\.ts$/,
-    may: ["open", "maintenance", "http", "control", "limits", "clock", "config", "version"],
+    may: [
+      ...["open", "maintenance", "credentials", "http", "control"],
+      ...["limits", "clock", "config", "version"],
+    ],
   },
   cli: {
     holds: /^cli(\.ts$|\/)/,

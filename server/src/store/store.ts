@@ -187,8 +187,11 @@ export interface StoreEvents {
   failed(error: unknown): void;
   /** Records that had been accepted are lost. */
   recordsLost(records: number): void;
-  /** Keys or secrets were changed, maybe by another process: what was read of them is out of date. */
-  changedElsewhere(): void;
+  /**
+   * Keys or secrets were changed, maybe by another process: what was read of them is out of date. Where
+   * the promise is rejected, it is told again within a second, until it is fulfilled.
+   */
+  changedElsewhere(): void | Promise<void>;
 }
 
 /** What a slice of the sweep did. */

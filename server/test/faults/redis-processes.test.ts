@@ -4,6 +4,7 @@ import { after, before, test } from "node:test";
 import { type RunOptions, succeed, succeedJson } from "../cli/run.ts";
 import { type Answer, createApi, problemOf, sessionOf } from "../support/api.ts";
 import { type RedisCluster, startRedisCluster } from "../support/redis/cluster.ts";
+import { openRedisAt } from "../support/redis/store.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { long, until } from "./patience.ts";
 import { type Services, startServices } from "./services.ts";
@@ -136,6 +137,36 @@ test("a key that is revoked is refused by every process within a second or so", 
 
 /** After so long (ms) a new secret signs. */
 const ROTATION_DELAY = 3000;
+
+test("a key is revoked while no process can read the keys: it is refused as soon as they can", async () => {
+  await using folder = temporaryDirectory();
+  await using guarded = await startServices(cluster.url, runtimes, { ANTECHAMBER_AUTH: "key" });
+  const made = await succeedJson<{ id: string; key: string }>(
+    ["keys", "create", "--role", "administrator"],
+    commandLine(folder.path),
+  );
+  const authorization = `Bearer ${made.key}`;
+  const statuses = async () => {
+    const creations = guarded.servers.map(({ url }) => createApi(url, { authorization }).create());
+    return (await Promise.all(creations)).map(({ status }) => status).join();
+  };
+  await until("the new key opens", async () => (await statuses()) === "200,200,200", 3000);
+  // Of another type, it fails whoever reads the keys, and nobody who changes them.
+  const uses = "ac:{fixed}uses";
+  const node = await cluster.primaryOf(await cluster.slotOf(uses));
+  await node.command("SET", uses, "unreadable");
+  const store = await openRedisAt(cluster.url);
+  try {
+    assert.ok(await store.revokeKey(made.id, Date.now()));
+  } finally {
+    await store.close();
+  }
+  const isTold = () =>
+    guarded.servers.every(({ stderr }) => stderr().includes("keys and secrets could not be read"));
+  await until("every process has tried", async () => isTold(), 3000);
+  await node.command("DEL", uses);
+  await until("the key is refused", async () => (await statuses()) === "401,401,401", 2000);
+});
 
 test("a new secret signs ids that every process knows from the first moment", async () => {
   await using folder = temporaryDirectory();

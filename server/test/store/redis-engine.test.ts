@@ -203,11 +203,24 @@ test("what is stored goes by itself, but for what is there for good", async () =
 
 test("a process hears of keys and secrets that another has changed, within a second", async () => {
   let heard = 0;
-  const events = { ...unheard, changedElsewhere: () => heard++ };
+  const events = { ...unheard, changedElsewhere: () => void heard++ };
   await open(redis.url, { events });
   const other = await open(redis.url);
   await other.addSecret({ bytes: new Uint8Array(32).fill(1), createdAt: Date.now() });
   await eventually(async () => assert.equal(heard, 1), 1500);
+});
+
+test("what a process could not read of a change is told to it again, until it could", async () => {
+  let told = 0;
+  const changedElsewhere = () =>
+    ++told < 4 ? Promise.reject(new Error("cannot read")) : Promise.resolve();
+  await open(redis.url, { events: { ...unheard, changedElsewhere } });
+  const other = await open(redis.url);
+  await other.addSecret({ bytes: new Uint8Array(32).fill(2), createdAt: Date.now() });
+  await eventually(async () => assert.equal(told, 4), 4000);
+  // And no more after that: the next change is a new one.
+  await other.addSecret({ bytes: new Uint8Array(32).fill(3), createdAt: Date.now() });
+  await eventually(async () => assert.equal(told, 5), 1500);
 });
 
 test("an operation takes as few commands as it is documented to", async () => {

@@ -15,8 +15,8 @@ export interface HeartbeatParts {
   readonly changes: Changes;
   /** The latest time that this process has seen, ms since 1970. */
   readonly seen: () => number;
-  /** Keys or secrets were changed, maybe by another process. */
-  readonly changed: () => void;
+  /** Keys or secrets were changed, maybe by another process. Where it rejects, the next beat tells it again. */
+  readonly changed: () => void | Promise<void>;
 }
 
 /** Milliseconds between two beats: others hear of a revoked key within that and a round trip. */
@@ -46,7 +46,7 @@ export async function startHeartbeat(parts: HeartbeatParts): Promise<Heartbeat> 
     try {
       const latest = await fixed.prove(connection.begin(seen()));
       changes.recovered(since);
-      if (latest !== revision) changed();
+      if (latest !== revision) await changed();
       revision = latest;
       if (++beats % BEATS_A_LOOK === 0) bytes = await memory();
     } catch {
