@@ -143,7 +143,7 @@ function createConnection(client: Client, options: ConnectionOptions): Connectio
         options.failed(error);
         const isHopeless = isReply && NOT_NOW.test(error.message);
         const isLate = performance.now() + RETRY_PAUSE >= operation.until;
-        if (isHopeless || isLate) throw refusal(operation, error);
+        if (isHopeless || isLate || ended.has(client)) throw refusal(operation, error);
         await delay(RETRY_PAUSE);
       }
     }

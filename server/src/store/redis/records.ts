@@ -220,7 +220,10 @@ export function createRecords(options: RecordsOptions): Records {
       fill(batch, records, operation.now);
       void run(id, queue);
       await inTime(operation, batch.stored.promise, () => {
-        if (queue.batches[0] !== batch || !queue.isRunning) remove(queue, batch);
+        const isOnItsWay = queue.batches[0] === batch && queue.isRunning;
+        if (isOnItsWay || !queue.batches.includes(batch)) return;
+        remove(queue, batch);
+        if (queue.batches.length === 0) queues.delete(id);
       });
     },
     flush,
