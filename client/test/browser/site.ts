@@ -2,7 +2,8 @@ import { execFileSync } from "node:child_process";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
-import { type BrowserContext, chromium, type Page } from "playwright-core";
+import type { BrowserContext, Page } from "playwright-core";
+import { startChromium } from "../../../server/test/support/chromium.ts";
 import { serve, type TestServer } from "../../../server/test/support/in-process.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -46,20 +47,8 @@ export async function openSite(host = "localhost"): Promise<Site> {
   const url = `http://${host}:${port}`;
   const antechamber = await serve({ config: { corsOrigins: [url] } });
   serviceUrl = antechamber.url;
-  const browser = await chromium.launch({
-    executablePath: "/usr/bin/chromium",
-    args: [
-      "--headless",
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-      `--host-resolver-rules=MAP site.test 127.0.0.1`,
-    ],
-  });
+  const chromium = await startChromium(["--host-resolver-rules=MAP site.test 127.0.0.1"]);
+  const { browser } = chromium;
   return {
     url,
     antechamber,
@@ -76,7 +65,7 @@ export async function openSite(host = "localhost"): Promise<Site> {
       return page;
     },
     async [Symbol.asyncDispose]() {
-      await browser.close();
+      await chromium[Symbol.asyncDispose]();
       web.closeAllConnections();
       await new Promise((resolve) => web.close(resolve));
       await antechamber[Symbol.asyncDispose]();

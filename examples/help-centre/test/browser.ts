@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { type BrowserContext, chromium, type Page } from "playwright-core";
+import type { BrowserContext, Page } from "playwright-core";
+import { startChromium } from "../../../server/test/support/chromium.ts";
 
 /** A visitor's browser, which complains of what no page of the site may do. */
 export interface Visitor extends AsyncDisposable {
@@ -15,19 +16,10 @@ export interface Visitor extends AsyncDisposable {
   readonly hosts: ReadonlySet<string>;
 }
 
-const flags = [
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
-
 /** Starts Chromium for a visitor of the site at `url`. */
 export async function startVisitor(url: string): Promise<Visitor> {
-  const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: flags });
+  const chromium = await startChromium();
+  const { browser } = chromium;
   const context = await browser.newContext({
     baseURL: url,
     viewport: { width: 880, height: 900 },
@@ -56,7 +48,7 @@ export async function startVisitor(url: string): Promise<Visitor> {
       const cookies = await context.cookies(url);
       return cookies.find(({ name }) => name === "sessionId")?.value;
     },
-    [Symbol.asyncDispose]: () => browser.close(),
+    [Symbol.asyncDispose]: () => chromium[Symbol.asyncDispose](),
   };
 }
 
