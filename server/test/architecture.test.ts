@@ -14,12 +14,11 @@ const diagram: Record<string, Row> = {
   session: { holds: /^session\//, may: [], packages: ["node:crypto"] },
   clock: { holds: /^clock\.ts$/, may: [] },
   addresses: { holds: /^addresses\.ts$/, may: [], packages: ["node:net"] },
-  "limits-redis": { holds: /^limits\/redis\//, may: [], types: ["limits"] },
   limits: { holds: /^limits\//, may: [], packages: [] },
   version: { holds: /^version\.ts$/, may: [], packages: ["node:fs"] },
   store: { holds: /^store\/[^/]+\.ts$/, may: ["session"] },
   sqlite: { holds: /^store\/sqlite\//, may: ["store", "session", "clock"] },
-  redis: { holds: /^store\/redis\//, may: ["store", "session"] },
+  redis: { holds: /^store\/redis\//, may: ["store", "session"], types: ["limits"] },
   service: { holds: /^service\.ts$/, may: ["session", "clock"], types: ["store"] },
   ceiling: { holds: /^ceiling\.ts$/, may: ["session"], types: ["store"] },
   audit: { holds: /^audit\.ts$/, may: ["store", "session"], types: ["clock"] },
@@ -56,10 +55,10 @@ const diagram: Record<string, Row> = {
   credentials: { holds: /^credentials\.ts$/, may: [], types: ["store"] },
   maintenance: { holds: /^maintenance\.ts$/, may: ["clock"], types: ["store"] },
   start: {
-    holds: /^start\.ts$/,
+    holds: /^start(-limits)?\.ts$/,
     may: [
-      ...["open", "maintenance", "credentials", "http", "control"],
-      ...["limits", "clock", "config", "version"],
+      ...["open", "maintenance", "credentials", "http", "control", "limits", "redis"],
+      ...["clock", "config", "version"],
     ],
   },
   cli: {

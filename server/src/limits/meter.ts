@@ -5,6 +5,8 @@ export interface Meter {
   readonly rate: Rate;
   /** Takes one for `subject` and gives 0, or takes none and gives how long (ms) to wait for it. */
   take(subject: string, now: number): number;
+  /** When (ms) the subject's bucket is empty; 0: nothing is known of it. */
+  emptyAt(subject: string): number;
   /** Takes over, at `now`, when the subject's bucket is empty. */
   learn(subject: string, emptyAt: number, now: number): void;
 }
@@ -31,19 +33,24 @@ export function createMeter(rate: Rate, maxSubjects: number = MAX_SUBJECTS): Met
     since = now;
   }
 
+  function emptyAt(subject: string): number {
+    return young.get(subject) ?? old.get(subject) ?? 0;
+  }
+
   return {
     rate,
+    emptyAt,
     take(subject, now) {
-      const emptyAt = young.get(subject) ?? old.get(subject) ?? 0;
-      const wait = waitFor(rate, emptyAt, now);
+      const before = emptyAt(subject);
+      const wait = waitFor(rate, before, now);
       if (wait > 0) return wait;
       takeTurns(now);
-      young.set(subject, afterOne(rate, emptyAt, now));
+      young.set(subject, afterOne(rate, before, now));
       return 0;
     },
-    learn(subject, emptyAt, now) {
+    learn(subject, at, now) {
       takeTurns(now);
-      young.set(subject, emptyAt);
+      young.set(subject, at);
     },
   };
 }

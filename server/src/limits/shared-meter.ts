@@ -8,13 +8,16 @@ export interface Taking {
   readonly amount: number;
 }
 
+/**
+ * How long (ms) it takes until a bucket is empty, with what all processes took; or why that is not
+ * known: what was taken was not told to anybody, or may have been.
+ */
+export type Rest = number | "untold" | "unknown";
+
 /** Where processes tell each other what callers took. */
 export interface Shares {
-  /**
-   * Adds to each bucket what was taken from it, and gives for each how long (ms) it takes until it is
-   * empty, with what all processes took. Rejects when nobody can be asked.
-   */
-  add(takings: readonly Taking[]): Promise<readonly number[]>;
+  /** Adds to each bucket what was taken from it, and gives for each what is in it. Never rejects. */
+  add(takings: readonly Taking[]): Promise<readonly Rest[]>;
 }
 
 /** A meter of several processes. */
@@ -32,34 +35,39 @@ const MAX_UNTOLD = 50_000;
  * A meter that decides at once, by what this process knows, and exchanges what was taken with the others
  * behind it: no caller waits for that. So within the time between two exchanges each process may let
  * through what it would by itself; what was too much is a debt that all wait for. While nobody can be
- * asked each holds to the rate by itself.
+ * asked each holds to the rate by itself, and what it let through flows out there. What may have been
+ * told is not told again: an outage that counts everything many times would lock callers out.
  */
 export function createSharedMeter(name: string, rate: Rate, shares: Shares): SharedMeter {
   const meter = createMeter(rate);
   const drop = rate.period / rate.count;
+  /** What each subject took, in milliseconds. */
   const untold = new Map<string, number>();
   let isTelling = false;
 
-  function note(subject: string, count: number): void {
+  function note(subject: string, amount: number): void {
     const before = untold.get(subject);
     if (before !== undefined || untold.size < MAX_UNTOLD)
-      untold.set(subject, (before ?? 0) + count);
+      untold.set(subject, (before ?? 0) + amount);
+  }
+
+  /** Nobody could be told. No more remains to be told than what has not flowed out here by now. */
+  function keep(subject: string, amount: number, at: number): void {
+    note(subject, amount);
+    const left = Math.min(untold.get(subject) ?? 0, meter.emptyAt(subject) - at);
+    if (left > 0) untold.set(subject, left);
+    else untold.delete(subject);
   }
 
   async function tell(told: readonly [string, number][], now: () => number): Promise<void> {
-    const takings = told.map(([subject, count]) => ({
-      bucket: `${name}:${subject}`,
-      amount: count * drop,
-    }));
-    try {
-      const rests = await shares.add(takings);
-      const at = now();
-      for (const [i, [subject]] of told.entries()) {
-        const since = (untold.get(subject) ?? 0) * drop;
-        meter.learn(subject, at + (rests[i] as number) + since, at);
-      }
-    } catch {
-      for (const [subject, count] of told) note(subject, count);
+    const rests = await shares.add(
+      told.map(([subject, amount]) => ({ bucket: `${name}:${subject}`, amount })),
+    );
+    const at = now();
+    for (const [i, [subject, amount]] of told.entries()) {
+      const rest = rests[i] ?? "unknown";
+      if (rest === "untold") keep(subject, amount, at);
+      else if (rest !== "unknown") meter.learn(subject, at + rest + (untold.get(subject) ?? 0), at);
     }
   }
 
@@ -67,13 +75,13 @@ export function createSharedMeter(name: string, rate: Rate, shares: Shares): Sha
     ...meter,
     take(subject, now) {
       const wait = meter.take(subject, now);
-      if (wait === 0) note(subject, 1);
+      if (wait === 0) note(subject, drop);
       return wait;
     },
     async exchange(now) {
       if (isTelling || untold.size === 0) return;
       isTelling = true;
-      const told = [...untold].slice(0, MAX_TOLD);
+      const told = untold.entries().take(MAX_TOLD).toArray();
       for (const [subject] of told) untold.delete(subject);
       await tell(told, now);
       isTelling = false;

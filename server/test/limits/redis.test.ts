@@ -1,31 +1,33 @@
 import assert from "node:assert/strict";
-import { once } from "node:events";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { Cluster, Redis } from "ioredis";
 import { startExchange } from "../../src/limits/exchange.ts";
-import { createRedisShares } from "../../src/limits/redis/redis-shares.ts";
-import { createSharedMeter, type SharedMeter } from "../../src/limits/shared-meter.ts";
+import { createSharedMeter, type SharedMeter, type Shares } from "../../src/limits/shared-meter.ts";
+import type { RedisPlace } from "../../src/store/redis/client.ts";
+import { openRedisShares, type RedisShares } from "../../src/store/redis/redis-shares.ts";
+import { until } from "../faults/patience.ts";
 import { startRedisCluster } from "../support/redis/cluster.ts";
 import { startSingleRedis } from "../support/redis/single.ts";
 
 const rate = { count: 100, period: 60_000 };
 const now = () => performance.now();
 
-function meterOver(client: Redis | Cluster, timeout = 5000): SharedMeter {
-  return createSharedMeter(
-    "creates",
-    rate,
-    createRedisShares(client, { prefix: "ac:l:", timeout }),
-  );
+/** What one process opens. */
+function sharesOf(kind: RedisPlace["kind"], hosts: RedisPlace["hosts"]): Promise<RedisShares> {
+  const place = {
+    kind,
+    hosts: hosts.map(({ host, port }) => ({ host, port })),
+    name: undefined,
+    username: undefined,
+    password: undefined,
+    database: 0,
+    isTls: false,
+    caFile: undefined,
+  };
+  return openRedisShares({ place, prefix: "ac:", patience: 10_000 });
 }
 
-function clientOf(url: string): Redis {
-  const client = new Redis(url, { maxRetriesPerRequest: 0, retryStrategy: () => 50 });
-  // What fails here is seen in what the meters do.
-  client.on("error", () => undefined);
-  return client;
-}
+const meterOver = (shares: Shares) => createSharedMeter("creates", rate, shares);
 
 /** How many of `attempts` get through. */
 function passed(meter: SharedMeter, subject: string, attempts: number): number {
@@ -35,8 +37,11 @@ function passed(meter: SharedMeter, subject: string, attempts: number): number {
 
 test("what one process lets through another one knows, once they have exchanged it", async () => {
   await using redis = await startSingleRedis();
-  const clients = [clientOf(redis.url), clientOf(redis.url)];
-  const [one, other] = clients.map((client) => meterOver(client)) as [SharedMeter, SharedMeter];
+  const processes = [
+    await sharesOf("single", [redis.node]),
+    await sharesOf("single", [redis.node]),
+  ] as const;
+  const [one, other] = [meterOver(processes[0]), meterOver(processes[1])];
   assert.equal(passed(one, "a", 60), 60);
   await one.exchange(now);
   // The other hears of it with its own first taking.
@@ -48,58 +53,81 @@ test("what one process lets through another one knows, once they have exchanged 
   await one.exchange(now);
   assert.equal(passed(one, "a", 10), 0);
   assert.equal(passed(one, "b", 10), 10);
-  for (const client of clients) client.disconnect();
+  for (const shares of processes) shares.close();
 });
 
 test("what was too much between two exchanges is a debt of all", async () => {
   await using redis = await startSingleRedis();
-  const client = clientOf(redis.url);
-  const meters = Array.from({ length: 3 }, () => meterOver(client));
+  const shares = await sharesOf("single", [redis.node]);
+  const meters = Array.from({ length: 3 }, () => meterOver(shares));
   for (const meter of meters) assert.equal(passed(meter, "a", 100), 100);
   for (const meter of meters) await meter.exchange(now);
   // Three periods' worth was taken: the last to ask waits for two of them.
   const wait = (meters.at(-1) as SharedMeter).take("a", now());
   assert.ok(wait > 110_000 && wait <= 121_000, `${wait} ms`);
-  client.disconnect();
+  shares.close();
 });
 
 test("keys tell nobody's address, and go by themselves", async () => {
   await using redis = await startSingleRedis();
-  const client = clientOf(redis.url);
-  const meter = meterOver(client);
+  const shares = await sharesOf("single", [redis.node]);
+  const meter = meterOver(shares);
   passed(meter, "192.0.2.66", 3);
   await meter.exchange(now);
-  const keys = await client.keys("*");
+  const keys = (await redis.node.command("KEYS", "*")) as string[];
   assert.equal(keys.length, 1);
   assert.match(keys[0] ?? "", /^ac:l:[\w-]{24}$/);
-  const left = await client.pttl(keys[0] ?? "");
+  const left = Number(await redis.node.command("PTTL", keys[0] ?? ""));
   assert.ok(left > 0 && left <= 1801, `${left} ms`);
-  client.disconnect();
+  shares.close();
 });
 
 test("while Redis is away each holds to the rate by itself, and tells it later", async () => {
   await using redis = await startSingleRedis("always");
-  const client = clientOf(redis.url);
-  await once(client, "ready");
-  const meter = meterOver(client, 500);
+  const shares = await sharesOf("single", [redis.node]);
+  const meter = meterOver(shares);
   await redis.node.kill();
   assert.equal(passed(meter, "a", 60), 60);
   await meter.exchange(now);
   assert.equal(passed(meter, "a", 60), 40);
   await redis.node.restart();
-  while (client.status !== "ready") await once(client, "ready");
+  const other = meterOver(shares);
+  await until(
+    "both know of both",
+    async () => {
+      await meter.exchange(now);
+      passed(other, "a", 1);
+      await other.exchange(now);
+      return passed(other, "a", 1) === 0;
+    },
+    5000,
+  );
+  assert.ok(other.take("a", now()) > 600, "what was taken in the outage is known");
+  shares.close();
+});
+
+test("a Redis that stands still for a while counts nothing twice when it goes on", async () => {
+  await using redis = await startSingleRedis();
+  const shares = await sharesOf("single", [redis.node]);
+  const meter = meterOver(shares);
+  // The script is there from now on.
+  passed(meter, "b", 1);
   await meter.exchange(now);
-  const other = meterOver(client);
-  assert.equal(passed(other, "a", 1), 1);
+  assert.equal(passed(meter, "a", 30), 30);
+  redis.node.pause();
+  for (let i = 0; i < 3; i++) await meter.exchange(now);
+  redis.node.resume();
+  const other = meterOver(shares);
+  passed(other, "a", 1);
   await other.exchange(now);
-  assert.equal(passed(other, "a", 10), 0);
-  client.disconnect();
+  const more = passed(other, "a", 100);
+  assert.ok(more >= 69 && more <= 72, `${more} were left of the 69 and what flowed out`);
+  shares.close();
 });
 
 test("processes exchange by themselves until they stop", async () => {
   await using redis = await startSingleRedis();
-  const client = clientOf(redis.url);
-  const shares = createRedisShares(client, { prefix: "ac:l:", timeout: 5000 });
+  const shares = await sharesOf("single", [redis.node]);
   const exchanges = [startExchange(shares, now), startExchange(shares, now)];
   const meters = exchanges.map((exchange) => exchange.meterOf("creates", rate));
   let admitted = 0;
@@ -113,18 +141,17 @@ test("processes exchange by themselves until they stop", async () => {
   // What flowed out meanwhile, and what both let through between two exchanges.
   assert.ok(admitted >= 100 && admitted <= 130, `${admitted} got through`);
   for (const exchange of exchanges) exchange.close();
-  client.disconnect();
+  shares.close();
 });
 
 test("a cluster keeps the buckets on all of its primaries", async () => {
   await using redis = await startRedisCluster();
-  const { hostname, port } = new URL(redis.url.split(",")[0] ?? "");
-  const client = new Cluster([{ host: hostname, port: Number(port) }]);
-  const [one, other] = [meterOver(client), meterOver(client)];
+  const shares = await sharesOf("cluster", redis.nodes);
+  const [one, other] = [meterOver(shares), meterOver(shares)];
   for (let i = 0; i < 50; i++) passed(one, `caller ${i}`, 100);
   await one.exchange(now);
   for (let i = 0; i < 50; i++) passed(other, `caller ${i}`, 1);
   await other.exchange(now);
   for (let i = 0; i < 50; i++) assert.equal(passed(other, `caller ${i}`, 10), 0);
-  client.disconnect();
+  shares.close();
 });

@@ -36,6 +36,8 @@ export interface Connection {
   write(operation: Operation, name: string, key: string, ...words: Word[]): Promise<unknown>;
   /** Whether one server has all keys, so that a script may use any of them. */
   readonly isOneServer: boolean;
+  /** Whether there is anybody to send to. */
+  readonly isReady: boolean;
   /** Each primary by its address. */
   primaries(): ReadonlyMap<string, Redis>;
   /** Sends a command to one of the primaries. */
@@ -51,6 +53,8 @@ export interface ConnectionOptions {
   readonly timeout: number;
   /** How many replicas must have a change before it counts. */
   readonly minReplicasAck: number;
+  /** Whether the same again changes nothing, so that what failed may be tried again in time. */
+  readonly isRepeatable: boolean;
   /** An attempt failed; it may be made again. */
   failed(error: unknown): void;
 }
@@ -104,7 +108,7 @@ function lastReason(error: unknown): unknown {
 }
 
 function createConnection(client: Client, options: ConnectionOptions): Connection {
-  const { timeout, minReplicasAck } = options;
+  const { timeout, minReplicasAck, isRepeatable } = options;
   const deadlines = createDeadlines();
 
   /** Sends one command; rejects with its error, or with `Late`. */
@@ -143,7 +147,8 @@ function createConnection(client: Client, options: ConnectionOptions): Connectio
         options.failed(error);
         const isHopeless = isReply && NOT_NOW.test(error.message);
         const isLate = performance.now() + RETRY_PAUSE >= operation.until;
-        if (isHopeless || isLate || ended.has(client)) throw refusal(operation, error);
+        const isOver = isLate || !isRepeatable || ended.has(client);
+        if (isHopeless || isOver) throw refusal(operation, error);
         await delay(RETRY_PAUSE);
       }
     }
@@ -195,6 +200,9 @@ function createConnection(client: Client, options: ConnectionOptions): Connectio
     prepare: (operation, ...rest) => script(operation, "preparation", ...rest),
     change: (operation, ...rest) => script(operation, "change", ...rest),
     isOneServer: !(client instanceof Cluster),
+    get isReady() {
+      return client.status === "ready";
+    },
     primaries() {
       const nodes = client instanceof Cluster ? client.nodes("master") : [client];
       return new Map(

@@ -13,6 +13,7 @@ import type { IdField } from "../../session/errors.ts";
  *   ac:o:{id}        keys of such requests about the session          a day
  *   ac:x:number      sessions, a part of all (`indices.ts`)           while entries come
  *   ac:x:c:hash      sessions of a customer; likewise a, v, g         while entries come
+ *   ac:l:hash        what a caller took of a limit (`redis-shares.ts`)  until it has flowed out
  *   ac:{fixed}state  layout, floor, revision, the note of a move      for good
  *   ac:{fixed}keys   the keys for the mode `key`                      for good
  *   ac:{fixed}uses   when keys were used                              for good
@@ -39,6 +40,8 @@ export interface Keys {
   index(field: IdField, value: string): string;
   /** A part of all sessions. */
   allSessions(shard: number): string;
+  /** What was taken from a bucket: buckets lie on all primaries, by their names. */
+  bucket(name: string): string;
   readonly state: string;
   readonly keys: string;
   readonly uses: string;
@@ -63,6 +66,7 @@ export function createKeys(prefix: string): Keys {
     answersAbout: (id) => `${prefix}o:{${id}}`,
     index: (field, value) => `${prefix}x:${field[0]}:${hashOf(value)}`,
     allSessions: (shard) => `${prefix}x:${shard}`,
+    bucket: (name) => `${prefix}l:${hashOf(name)}`,
     state: `${prefix}{fixed}state`,
     keys: `${prefix}{fixed}keys`,
     uses: `${prefix}{fixed}uses`,

@@ -7,11 +7,12 @@ import { createAdopt } from "./adopt.ts";
 import { batchOf, createAnswers } from "./answers.ts";
 import { createChanges } from "./changes.ts";
 import type { RedisPlace } from "./client.ts";
-import { type Connection, connect, type Operation } from "./connection.ts";
+import type { Connection, Operation } from "./connection.ts";
 import { createFixed } from "./fixed.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { createIndices } from "./indices.ts";
 import { createKeys } from "./keys.ts";
+import { inaccessible, openConnection } from "./opening.ts";
 import { pack, unpack } from "./packed.ts";
 import { createPortionReader } from "./portions.ts";
 import { createRecords } from "./records.ts";
@@ -47,24 +48,17 @@ export interface RedisStoreOptions {
 export async function openRedisStore(options: RedisStoreOptions): Promise<SessionStore> {
   const { events, maxPending } = options;
   const changes = createChanges(maxPending, events);
-  const failed = (error: unknown) => changes.failed(error);
-  const connection = await connect({ ...options, failed }, options.patience).catch(
-    (error: unknown) => {
-      throw inaccessible(error);
-    },
-  );
+  const connection = await openConnection({
+    ...options,
+    isRepeatable: true,
+    failed: changes.failed,
+  });
   try {
     return await createStore(connection, changes, options);
   } catch (error) {
     connection.close();
     throw error instanceof StoreOpenError ? error : inaccessible(error);
   }
-}
-
-function inaccessible(error: unknown): StoreOpenError {
-  const cause = (error as Error).cause ?? error;
-  const message = `Redis cannot be used: ${(cause as Error).message}. Look at store and redisCaFile, and whether it runs.`;
-  return new StoreOpenError("inaccessible", message, error);
 }
 
 async function createStore(

@@ -43,4 +43,5 @@ export const scripts = {
   index: script(1, "index"),
   erase: script(2, "session", "erase"),
   putSecrets: script(2, "put-secrets"),
+  addToBucket: script(1, "add-to-bucket"),
 } as const;
