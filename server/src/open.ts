@@ -65,7 +65,7 @@ function limited(store: SessionStore, { maxSessionsPerCustomer, lifetimes }: Con
 }
 
 /** How long (ms) a start waits for Redis. */
-const OPEN_PATIENCE = 10_000;
+export const OPEN_PATIENCE = 10_000;
 
 /** The store alone, also one into which another is being moved. */
 export async function openStore(

@@ -8,13 +8,12 @@ import { createCredentials } from "./credentials.ts";
 import { createAccess } from "./http/access.ts";
 import { createApp } from "./http/app.ts";
 import { createKeyRing } from "./http/authenticate.ts";
-import { createLimits, type Limits } from "./http/limits.ts";
 import { listen } from "./http/listen.ts";
 import type { Listener } from "./http/listener.ts";
 import { createMetrics, type Metrics } from "./http/metrics.ts";
-import { createMeter } from "./limits/meter.ts";
 import { startMaintenance } from "./maintenance.ts";
 import { type OpenEvents, type Opened, open } from "./open.ts";
+import { type RunningLimits, startLimits } from "./start-limits.ts";
 import { version } from "./version.ts";
 
 /** A server that runs. */
@@ -50,12 +49,14 @@ export async function start(config: Config, options: StartOptions = {}): Promise
     time,
     eventsOf(metrics, log, () => changed()),
   );
-  const limits = limitsOf(config, time);
+  let limits: RunningLimits | undefined;
   try {
+    limits = await startLimits(config, time);
     return await serve(config, { ...opened, limits }, metrics, log, (listener) => {
       changed = listener;
     });
   } catch (error) {
+    limits?.close();
     await opened.store.close();
     throw error;
   }
@@ -64,7 +65,7 @@ export async function start(config: Config, options: StartOptions = {}): Promise
 /** Puts the use cases on the network and on the control socket. */
 async function serve(
   config: Config,
-  opened: Opened & { readonly limits: Limits | undefined },
+  opened: Opened & { readonly limits: RunningLimits },
   metrics: Metrics,
   log: pino.Logger,
   whenChanged: (listener: () => Promise<void>) => void,
@@ -95,7 +96,7 @@ async function serve(
     trail,
     keysChanged,
     authenticate: access.authenticate,
-    limits,
+    limits: limits.limits,
   });
   const admin = createAdmin({ ...opened, keysChanged, noteKeyUses });
   const control = await controlOf(config, admin);
@@ -107,30 +108,12 @@ async function serve(
   const maintenance = startMaintenance({ store, clock, metrics, answered, noteKeyUses });
   const url = urlOf(config, listener.port);
   log.info({ url, version }, "listening");
-  return { url, close: () => stop([listener, access, control, maintenance, store], log) };
+  return { url, close: () => stop([listener, access, control, maintenance, limits, store], log) };
 }
 
 function urlOf({ host, socket }: Config, port: number): string {
   if (socket !== undefined) return `unix:${socket.path}`;
   return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
-}
-
-/**
- * On a loopback address every peer is this machine itself, which is not limited, unless one of them is
- * a proxy that tells for whom it asks; on a socket, whoever connects may tell. In mode `local` there are
- * no credentials.
- */
-function limitsOf(config: Config, time: TimeSource): Limits | undefined {
-  const { host, auth, trustedProxies, socket } = config;
-  const proxies = socket === undefined ? trustedProxies : undefined;
-  const hasClients = proxies === undefined || proxies.length > 0 || !isLoopback(host);
-  return createLimits({
-    perAddress: hasClients ? config.perAddress : undefined,
-    perCredential: auth === "local" ? undefined : config.perCredential,
-    proxies,
-    meterOf: (_name, rate) => createMeter(rate),
-    now: time.monotonic,
-  });
 }
 
 /** On Redis there is none: the command line opens the store itself, beside any number of servers. */

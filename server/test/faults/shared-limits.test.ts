@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Answer, createApi, problemOf, sessionOf } from "../support/api.ts";
+import { startSingleRedis } from "../support/redis/single.ts";
+import { until } from "./patience.ts";
+import { startServices } from "./services.ts";
+
+const COUNT = 100;
+/** So few come back while a test runs that they can be told from what is too much. */
+const RATE = `${COUNT}/1h`;
+const env = {
+  ANTECHAMBER_TRUSTED_PROXIES: "127.0.0.1",
+  ANTECHAMBER_CREATES_PER_ADDRESS: RATE,
+};
+
+/** A session for a client at `address`, by the service at `url`: whether the client gets one. */
+async function isAdmitted(url: string, address: string): Promise<boolean> {
+  const headers = { "x-forwarded-for": address };
+  const answer: Answer = await createApi(url).create({ headers });
+  if (answer.status === 200) sessionOf(answer);
+  else problemOf(answer, 429, "too-many-requests");
+  return answer.status === 200;
+}
+
+/** How many of `attempts` sessions the client gets. */
+async function admitted(url: string, address: string, attempts: number): Promise<number> {
+  const asked = Array.from({ length: attempts }, () => isAdmitted(url, address));
+  return (await Promise.all(asked)).filter(Boolean).length;
+}
+
+/** The client spends everything at one service; the other must hear of it long before it is spent there, too. */
+async function spendAtOneOf(urls: readonly string[], address: string): Promise<void> {
+  const [one = "", other = ""] = urls;
+  assert.equal(await admitted(one, address, COUNT + 5), COUNT);
+  let more = 0;
+  const isRefused = async () => {
+    const passes = await isAdmitted(other, address);
+    if (passes) more++;
+    return !passes;
+  };
+  await until("the other service refuses as well", isRefused, 2000);
+  assert.ok(more < COUNT / 2, `the other let ${more} through`);
+  assert.equal(await admitted(other, address, 5), 0);
+}
+
+test("two processes over one Redis hold a client to one rate, and each to it without Redis", async () => {
+  await using redis = await startSingleRedis("always");
+  await using services = await startServices(redis.url, ["bun", "node"], env);
+  const urls = services.servers.map(({ url }) => url);
+  await spendAtOneOf(urls, "192.0.2.1");
+  await spendAtOneOf(urls.toReversed(), "192.0.2.2");
+
+  await redis.node.kill();
+  for (const url of urls) assert.equal(await admitted(url, "192.0.2.3", COUNT + 5), COUNT);
+
+  await redis.node.restart();
+  await services.untilServing();
+  for (const url of urls) assert.equal(await admitted(url, "192.0.2.3", 5), 0);
+  await spendAtOneOf(urls, "192.0.2.4");
+  for (const server of services.servers) {
+    assert.deepEqual(await server.kill(), { code: 0, signal: null }, server.stderr());
+  }
+});
