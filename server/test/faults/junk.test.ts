@@ -98,8 +98,7 @@ for (const runtime of runtimes) {
       assert.deepEqual([...new Set(heard)], [413]);
       // One that never listens goes on until it cannot.
       const goOn = () => sendRaw(server.url, chunkedBody(GIGABYTE), { patience: 30_000 });
-      await reachWorkingSize(server.pid, goOn);
-      const before = residentMemory(server.pid);
+      const before = await workingSize(server.pid, goOn);
       for (let i = 0; i < HUGE_BODIES; i++) {
         await goOn();
         const grown = (residentMemory(server.pid) - before) / MEGABYTE;
@@ -111,16 +110,18 @@ for (const runtime of runtimes) {
 
 /**
  * Repeats what a server is to bear until its memory has stopped growing, as its runtime's heaps take
- * their size with the first traffic, whatever that is. What grew by each body would go on growing.
+ * their size with the first traffic, whatever that is; gives the most that it had, in bytes, as it has
+ * less after each collection. What grew by each body would go on growing.
  */
-async function reachWorkingSize(pid: number, attempt: () => Promise<unknown>): Promise<void> {
+async function workingSize(pid: number, attempt: () => Promise<unknown>): Promise<number> {
   let [size, steady] = [residentMemory(pid), 0];
-  for (let i = 0; i < 30 && steady < 3; i++) {
+  for (let i = 0; i < 30 && steady < 4; i++) {
     await attempt();
     const next = residentMemory(pid);
     steady = next - size < MEGABYTE ? steady + 1 : 0;
     size = Math.max(size, next);
   }
+  return size;
 }
 
 // Both at once: they mostly wait.
