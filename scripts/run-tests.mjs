@@ -52,11 +52,11 @@ const outside = files.filter((file) => /\/(browser|proxies|deploy|examples)\//.t
 const suites = files.filter((file) => !faults.includes(file) && !outside.includes(file));
 /**
  * The command line starts many processes, on a runtime of its own choice, the service's properties take
- * thousands of runs, and what the tests themselves and the shared limits stand on is slow to start: once is
- * enough.
+ * thousands of runs, the document is the same text everywhere, and what the tests themselves and the
+ * shared limits stand on is slow to start: once is enough.
  */
 const once = suites.filter((file) =>
-  /\/cli\/|\/properties\/service|\/support\/|\/limits\/redis/.test(file),
+  /\/cli\/|\/properties\/service|\/openapi\/document|\/support\/|\/limits\/redis/.test(file),
 );
 
 /** @type {Run[]} */

@@ -84,7 +84,7 @@ const diagram: Record<string, Row> = {
 /** These packages belong to one part each. */
 const owners: Record<string, string[]> = {
   "node:sqlite": ["sqlite"],
-  ioredis: ["redis", "limits-redis"],
+  ioredis: ["redis"],
   commander: ["cli"],
   "@clack/prompts": ["cli"],
   jose: ["http"],

@@ -7,7 +7,7 @@ import type { RawResponse } from "../support/raw-http.ts";
 import { MINUTE } from "../support/sessions.ts";
 import { openApp } from "./apps.ts";
 import { type Host, startHost } from "./callers.ts";
-import { type DocumentedOperation, type Mode, modes, operationsOf } from "./description.ts";
+import { type DocumentedOperation, type Mode, operationsOf } from "./description.ts";
 import { bodyOf, takes } from "./requests.ts";
 
 /** Servers of one mode. */
@@ -27,8 +27,8 @@ const once: Partial<Config> = {
   perAddress: { creates: anHour, misses: anHour, requests: anHour },
 };
 
-/** Starts the servers of every mode. */
-export async function startHosts(): Promise<ReadonlyMap<Mode, Hosts>> {
+/** Starts the servers of each of these modes. */
+export async function startHosts(modes: readonly Mode[]): Promise<ReadonlyMap<Mode, Hosts>> {
   const hosts = new Map<Mode, Hosts>();
   for (const mode of modes) {
     hosts.set(mode, {
