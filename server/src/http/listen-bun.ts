@@ -1,7 +1,7 @@
 import type { BunRequest, Server } from "bun";
 import type { App } from "./app.ts";
 import { drained, type Listener, type ListenOptions } from "./listener.ts";
-import type { ApiRequest, ApiResponse } from "./messages.ts";
+import { type ApiRequest, type ApiResponse, apiFields, apiHeaders } from "./messages.ts";
 import type { Route } from "./routes.ts";
 import { withSocketMode } from "./unix-socket.ts";
 
@@ -77,8 +77,18 @@ function respond(answer: ApiResponse | Promise<ApiResponse>): Response | Promise
   return answer instanceof Promise ? answer.then(toResponse) : toResponse(answer);
 }
 
+/**
+ * The headers of answers that differ in their `Content-Location` alone. A `Response` copies what it is
+ * made with: setting one header again takes a third of the time of making all of them.
+ */
+const located = new Headers(apiFields);
+
 function toResponse(answer: ApiResponse): Response {
-  return new Response(answer.body, answer);
+  const { contentLocation, body, status } = answer;
+  if (contentLocation === undefined) return new Response(body, answer);
+  const headers = answer.headers === apiHeaders ? located : new Headers(answer.headers);
+  headers.set("content-location", contentLocation);
+  return new Response(body, { status, headers });
 }
 
 class BunApiRequest implements ApiRequest {

@@ -57,8 +57,10 @@ export async function listen(app: App, options: ListenOptions): Promise<Listener
 }
 
 function send(raw: IncomingMessage, response: ServerResponse, answer: ApiResponse): void {
-  const { status, body } = answer;
-  const headers = fieldsOf(answer.headers);
+  const { status, body, contentLocation } = answer;
+  const shared = fieldsOf(answer.headers);
+  const headers =
+    contentLocation === undefined ? shared : { ...shared, "content-location": contentLocation };
   if (body instanceof ReadableStream) {
     response.writeHead(status, headers);
     stream(body, raw, response);

@@ -26,6 +26,8 @@ export interface ApiResponse {
   readonly status: number;
   /** A `Headers` where it serves many answers: making one takes as long as looking up a session. */
   readonly headers: HeaderFields | Headers;
+  /** `Content-Location`, where it is other than in the last answer, so that `headers` can serve many. */
+  readonly contentLocation?: string;
   /** A stream is read as fast as the caller takes it; an error of it ends the connection. */
   readonly body: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>> | null;
 }

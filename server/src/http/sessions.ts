@@ -6,7 +6,7 @@ import { sessionInfo } from "../wire/session-info.ts";
 import { requestKeyOf } from "./idempotency.ts";
 import { identityOfHeaders, identityOfRequest } from "./identity.ts";
 import type { Limits } from "./limits.ts";
-import { type ApiRequest, type ApiResponse, apiFields, apiHeaders } from "./messages.ts";
+import { type ApiRequest, type ApiResponse, apiHeaders } from "./messages.ts";
 
 /** A request on its way through a route. */
 export interface Call {
@@ -100,13 +100,8 @@ function show(session: Session): ApiResponse {
 
 /** The answer to a retrieval: `Content-Location` names the session that it describes (rule 3). */
 function located(session: Session, base: string, body: string): ApiResponse {
-  return {
-    status: 200,
-    // A `Headers` kept with each session would be copied from somewhere in a large heap, which takes
-    // longer than making one of what is at hand.
-    headers: { ...apiFields, "content-location": `${base}/sessions/${session.id}` },
-    body,
-  };
+  const contentLocation = `${base}/sessions/${session.id}`;
+  return { status: 200, headers: apiHeaders, contentLocation, body };
 }
 
 /** `ids` if the principal may assert them, else refuses with `identity-mismatch`. */
