@@ -149,6 +149,32 @@ test("a visit whose claimant died is taken over, at once when that is a while ag
   }
 });
 
+test("what was refused is not done by a copy of it that comes late, when the visit is free", async () => {
+  const store = await open(redis.url);
+  const holder = draft({ visitId: "late" });
+  assert.deepEqual(await store.create(holder, Date.now()), created);
+  const { id } = draft({});
+  const ask = ids({ visitId: "late" });
+  const request = { id, ids: ask, scope: "everyone", now: Date.now() } as const;
+  const associating = await sentBy(async () => {
+    assert.deepEqual(await store.associate(request), conflict);
+  });
+  const other = draft({ visitId: "late" });
+  const creating = await sentBy(async () => {
+    assert.deepEqual(await store.create(other, Date.now()), conflict);
+  });
+  await store.end(holder.id, Date.now());
+  for (const [name = "", ...words] of [associating, creating]) {
+    await redis.node.command(name, ...words);
+  }
+  for (const one of [id, other.id]) {
+    assert.equal((await store.find(one)).visitId, null);
+    assert.equal(await redis.node.command("EXISTS", keys.session(one)), 0);
+  }
+  // Asked again it is another attempt.
+  assert.equal((await store.associate(request)).outcome, "associated");
+});
+
 test("a keyed request whose process died is finished by the next that comes with the key", async () => {
   const store = await open(redis.url);
   const first = draft({ customerId: "first" });
@@ -231,7 +257,12 @@ test("an operation takes as few commands as it is documented to", async () => {
     ["create", () => store.create(session, Date.now()), 1],
     ["retrieve", async () => store.find(session.id), 1],
     ["repeat an association", () => store.associate({ ...given, ids: ids({ visitId: "v" }) }), 1],
-    ["add an id", () => store.associate({ ...given, ids: ids({ agentId: "a" }) }), 3],
+    ["add an id", () => store.associate({ ...given, ids: ids({ agentId: "a" }) }), 1],
+    [
+      "associate a visit with a new session",
+      () => store.associate({ ...given, id: draft({}).id, ids: ids({ visitId: "w2" }) }),
+      1,
+    ],
     ["record", () => store.record({ id: session.id, records: [record(1)], now: Date.now() }), 1],
     ["read a timeline", () => store.stretch({ ...given, after: 0, limit: 9 }), 1],
     // And the claim that it lets go of.
@@ -253,6 +284,24 @@ test("an operation takes as few commands as it is documented to", async () => {
     assert.ok(calls >= expected && calls <= expected + 1, `${name}: ${calls} commands`);
   }
 });
+
+/** The first script that is sent during `work`, as it was sent. */
+async function sentBy(work: () => Promise<void>): Promise<string[]> {
+  await redis.node.command("CONFIG", "SET", "slowlog-log-slower-than", 0, "slowlog-max-len", 256);
+  await redis.node.command("SLOWLOG", "RESET");
+  await work();
+  const log = (await redis.node.command("SLOWLOG", "GET", -1)) as [
+    number,
+    number,
+    number,
+    string[],
+  ][];
+  await redis.node.command("CONFIG", "SET", "slowlog-log-slower-than", 10_000);
+  const sent = log.map(([, , , words]) => words).toReversed();
+  const found = sent.find(([name = "", , count]) => /^eval/i.test(name) && Number(count) > 3);
+  assert.ok(found);
+  return found;
+}
 
 async function callsOf(command: string): Promise<number> {
   const info = String(await redis.node.command("INFO", "commandstats"));

@@ -17,17 +17,21 @@ function script(keys: number, ...files: readonly string[]): Script {
   return { source, sha: createHash("sha1").update(source).digest("hex"), keys };
 }
 
+/** What scripts begin with that do everything in one, where one server has all keys. */
+const atOnce = ["entering", "claiming", "claiming-at-once"] as const;
+
 /** Every script, one file each; those that change a session begin with the rules they share. */
 export const scripts = {
-  associate: script(3, "session", "associate"),
+  associate: script(3, "session", "association", "associate"),
+  associateAtOnce: script(0, "session", "association", ...atOnce, "associate-at-once"),
   renew: script(2, "session", "renew"),
   end: script(2, "session", "end"),
   examine: script(3, "session", "examine"),
   record: script(2, "session", "record"),
   stretch: script(2, "stretch"),
   create: script(2, "create"),
-  createAtOnce: script(0, "create-at-once"),
-  claim: script(1, "claim"),
+  createAtOnce: script(0, ...atOnce, "create-at-once"),
+  claim: script(1, "claiming", "claim"),
   release: script(1, "release"),
   reserve: script(1, "reserve"),
   settle: script(1, "settle"),
@@ -40,7 +44,7 @@ export const scripts = {
   eraseKeys: script(3, "erase-keys"),
   useKeys: script(2, "use-keys"),
   appendAudit: script(1, "append-audit"),
-  index: script(1, "index"),
+  index: script(1, "entering", "index"),
   erase: script(2, "session", "erase"),
   putSecrets: script(2, "put-secrets"),
   addToBucket: script(1, "add-to-bucket"),

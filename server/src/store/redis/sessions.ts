@@ -83,10 +83,9 @@ export function createSessions(
     ttl: number,
   ): Promise<"created" | "id-taken" | "claimed"> {
     const { id, visitId } = session;
-    const own = keys.session(id);
-    const claim = visitId === null ? { name: own, words: ["", 0] } : visits.claimOf(id, visitId);
+    const claim = visits.claimOf(id, visitId);
     const entries = indices.entriesOf(operation, id, session, true);
-    const names = [own, claim.name, ...entries.names];
+    const names = [keys.session(id), ...claim.names, ...entries.names];
     const words = [text, ttl, ...claim.words, ...entries.words];
     const reply = await connection.change(operation, scripts.createAtOnce, names, words);
     return reply as "created" | "id-taken" | "claimed";
@@ -128,27 +127,41 @@ export function createSessions(
     return { outcome: "conflict", field: "visitId" };
   }
 
+  /** What every script is told that associates, after its keys. */
+  function wordsOf(operation: Operation, { id, ids, scope }: AssociationRequest): Word[] {
+    const given = idFields.map((field) => ids[field] ?? "");
+    return [...factsOf(operation, id), textOfScope(scope), ...given];
+  }
+
   /** One attempt, under the claim of that nonce if any. */
   async function attempt(
     operation: Operation,
-    { id, ids, scope }: AssociationRequest,
+    request: AssociationRequest,
     nonce: string,
     isPrepared: boolean,
   ): Promise<Attempt> {
-    const given = idFields.map((field) => ids[field] ?? "");
-    const reply = await connection.change(
-      operation,
-      scripts.associate,
-      [...keysOf(id), keys.bar(id, nonce)],
-      [
-        ...factsOf(operation, id),
-        textOfScope(scope),
-        ...given,
-        nonce,
-        BAR_LIFE,
-        isPrepared ? 1 : 0,
-      ],
-    );
+    const { id } = request;
+    const names = [...keysOf(id), keys.bar(id, nonce)];
+    const words = [...wordsOf(operation, request), nonce, BAR_LIFE, isPrepared ? 1 : 0];
+    const reply = await connection.change(operation, scripts.associate, names, words);
+    return attemptIn(id, reply);
+  }
+
+  /** All of it in one round trip; `unprepared` where somebody else claims the visit: nothing is done then. */
+  async function associateAtOnce(
+    operation: Operation,
+    request: AssociationRequest,
+  ): Promise<Attempt> {
+    const { id, ids } = request;
+    const claim = visits.claimOf(id, ids.visitId);
+    const entries = indices.entriesOf(operation, id, ids, true);
+    const names = [...keysOf(id), ...claim.names, ...entries.names];
+    const words = [...wordsOf(operation, request), ...claim.words, ...entries.words];
+    const reply = await connection.change(operation, scripts.associateAtOnce, names, words);
+    return attemptIn(id, reply);
+  }
+
+  function attemptIn(id: string, reply: unknown): Attempt {
     const [outcome, detail, which] = reply as [string, string | number | null, number | undefined];
     switch (outcome) {
       case "associated": {
@@ -171,14 +184,17 @@ export function createSessions(
   }
 
   /**
-   * First as if everything were there: most associations are repeated with every page. Where something
-   * is new, it takes two more round trips: for the indices and the claim of the visit, and to write it.
+   * On a cluster first as if everything were there: most associations are repeated with every page. Where
+   * something is new, it takes two more round trips: for the indices and the claim of the visit, and to write
+   * it. One server does all in the first, unless the visit is claimed.
    */
   async function associate(
     operation: Operation,
     request: AssociationRequest,
   ): Promise<AssociationResult> {
-    const tried = await attempt(operation, request, "", false);
+    const tried = connection.isOneServer
+      ? await associateAtOnce(operation, request)
+      : await attempt(operation, request, "", false);
     if (tried.outcome !== "unprepared") return resultOf(tried);
     const { id, ids } = request;
     const { stored } = tried;

@@ -29,8 +29,11 @@
  *   its request.
  * - A claim outlives every session that was written under it (`claimLife`).
  *
- * Where one server has all keys, a creation first tries to claim and write in one script
- * (`scripts/create-at-once.lua`): both steps with nothing in between, and neither where there is a claim.
+ * Where one server has all keys, a creation or association first tries to claim and write in one script
+ * (`scripts/claiming-at-once.lua`): both steps with nothing in between, and neither where another session has
+ * a claim. The attempt is barred then, as the script may have been sent twice. A claim of the same session is
+ * replaced without a look at its attempt: that one, barred or not, can write this visit into this session
+ * alone, where it stands by now; and who is about to replace or release that claim does not find it any more.
  *
  * Where a process dies, its claim is left: replaced by the next who wants the visit, or forgotten.
  */

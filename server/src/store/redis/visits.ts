@@ -31,8 +31,14 @@ export interface Visits {
     visitId: string,
     write: (nonce: string) => Promise<Writing>,
   ): Promise<boolean>;
-  /** Key and words of a first claim, for a script that claims and writes at once: who claims, how long. */
-  claimOf(id: string, visitId: string): { readonly name: string; readonly words: Word[] };
+  /**
+   * A first claim, for a script that claims and writes at once: the keys of the visit and of the bar, and who
+   * claims, for how long, how long a bar stays. Without a visit, what such a script takes for none.
+   */
+  claimOf(
+    id: string,
+    visitId: string | null,
+  ): { readonly names: readonly string[]; readonly words: readonly Word[] };
   /** Lets go of the visit of a session that is over. */
   release(operation: Operation, id: string, visitId: string): Promise<void>;
   /** Keeps the claim of a session that goes on living. */
@@ -58,8 +64,7 @@ export function createVisits(
     visitId: string,
     replacing: Claim | null,
   ): Promise<Claiming> {
-    // A new one each time: an earlier one may be barred.
-    const attempt = randomBytes(6).toString("base64url");
+    const attempt = newNonce();
     const words = [own, attempt, replacing === null ? "" : textOf(replacing), life];
     // A claim that a failover undoes would leave the visit to two sessions; so would a bar.
     const reply = await connection.prepare(operation, scripts.claim, [keys.visit(visitId)], words);
@@ -116,14 +121,26 @@ export function createVisits(
       }
     },
     claimOf(id, visitId) {
-      const nonce = randomBytes(6).toString("base64url");
-      return { name: keys.visit(visitId), words: [`${textOf({ id, nonce })} `, life] };
+      if (visitId === null) {
+        const own = keys.session(id);
+        return { names: [own, own], words: ["", 0, 0] };
+      }
+      const nonce = newNonce();
+      return {
+        names: [keys.visit(visitId), keys.bar(id, nonce)],
+        words: [`${textOf({ id, nonce })} `, life, BAR_LIFE],
+      };
     },
     release: (operation, id, visitId) => letGo(operation, visitId, `${id} `),
     async refresh(operation, visitId) {
       await connection.command(operation, "pexpire", keys.visit(visitId), life);
     },
   };
+}
+
+/** A new one for each attempt: an earlier one may be barred. */
+function newNonce(): string {
+  return randomBytes(6).toString("base64url");
 }
 
 function textOf({ id, nonce }: Claim): string {

@@ -8,13 +8,25 @@ import { contention, type Setting, type Wish } from "./world.ts";
 const long = process.env.ANTECHAMBER_LONG === "1";
 const RUNS = long ? 200_000 : 10_000;
 
-const guards: Guards = { bar: true, compare: true, nonce: true, refusal: true, holding: true };
+const guards: Guards = {
+  bar: true,
+  compare: true,
+  nonce: true,
+  refusal: true,
+  holding: true,
+  once: true,
+  replacing: true,
+};
 const patient = { guards, deaths: 2, repetitions: 1, time: 2 };
 
 const two: Wish[] = [{ id: "s" }, { id: "t" }];
 const ending: Wish[] = [...two, { id: "s", ends: true }];
 /** Two of them for the same session, which can have one customer alone. */
 const shared: Wish[] = [{ id: "s", customer: "c" }, { id: "s", customer: "d" }, { id: "t" }];
+
+/** Where one server has all keys. Those who found a claim go on as on a cluster: some are there already. */
+const atOnce = (wishes: readonly Wish[]) => wishes.map((wish) => ({ ...wish, atOnce: true }));
+const mixed: Wish[] = [{ id: "s" }, { id: "s", atOnce: true }, { id: "t", atOnce: true }];
 
 /** Small enough for every order of everything; the long form goes further. */
 const settings: Readonly<Record<string, Setting>> = {
@@ -45,6 +57,24 @@ const settings: Readonly<Record<string, Setting>> = {
     repetitions: 0,
     time: long ? 3 : 2,
   },
+  "at once: two sessions, one of which is ended": {
+    ...patient,
+    wishes: atOnce(ending),
+    deaths: long ? 3 : 1,
+  },
+  "at once: two requests for one session, one for another": {
+    ...patient,
+    wishes: atOnce(shared),
+    deaths: 1,
+    repetitions: long ? 2 : 1,
+  },
+  "at once and step by step": { ...patient, wishes: mixed, deaths: 1 },
+  "at once and step by step, with customers": {
+    ...patient,
+    wishes: shared.map((wish, i) => ({ ...wish, atOnce: i > 0 })),
+    deaths: 1,
+    repetitions: long ? 1 : 0,
+  },
 };
 
 for (const [name, setting] of Object.entries(settings)) {
@@ -59,7 +89,8 @@ for (const [name, setting] of Object.entries(settings)) {
 test(`in none of ${RUNS} orders of more than can be gone through do two get it`, () => {
   const random = createRandom(runSeed());
   console.log(`FAULTS_SEED=${random.seed}`);
-  const wishes = [...shared, { id: "t", customer: "c" }, { id: "u" }, { id: "s", ends: true }];
+  const others = [{ id: "t", customer: "c" }, { id: "u" }, { id: "s", ends: true }];
+  const wishes = [...shared, ...others, ...atOnce(two)];
   const setting = { ...patient, wishes, deaths: 3, repetitions: 3, time: 6 };
   const { states, steps, fault } = exploreByChance(contention(setting), random, RUNS);
   console.log(`${states} states, ${steps} steps`);
@@ -70,10 +101,11 @@ for (const guard of Object.keys(guards) as (keyof Guards)[]) {
   test(`without a guard it is found out: ${guard}`, () => {
     const without = { ...guards, [guard]: false };
     const setting = { ...patient, wishes: shared, deaths: 1, repetitions: 0, guards: without };
-    const found = [{}, { customer: "d" }].map(
+    const withCopies = { wishes: atOnce(ending), repetitions: 1 };
+    const found = [{}, { customer: "d" }, { wishes: mixed }, withCopies].map(
       (more) => exploreAll(contention({ ...setting, ...more })).fault,
     );
     console.log(`without ${guard}: ${found.find((fault) => fault !== undefined)}`);
-    assert.match(found.join(""), /hold the visit|has to wait/);
+    assert.match(found.join(""), /hold the visit|has to wait|was told/);
   });
 }

@@ -31,11 +31,12 @@ export interface Slots {
 export type Command =
   | { readonly send: "claim"; readonly own: Claim; readonly replacing: Claim | null }
   | { readonly send: "write"; readonly own: Claim; readonly customer: string }
+  | { readonly send: "at-once"; readonly own: Claim; readonly customer: string }
   | { readonly send: "examine"; readonly claim: Claim; readonly mayBar: boolean }
   | { readonly send: "release"; readonly id: string; readonly nonce: string | null }
   | { readonly send: "end"; readonly id: string };
 
-export type Reply = Claiming | Writing | Examination | "nothing";
+export type Reply = Claiming | Writing | Examination | "unprepared" | "nothing";
 
 /** What the scripts check. A guard that is off stands for a bug, which must be found. */
 export interface Guards {
@@ -49,6 +50,10 @@ export interface Guards {
   readonly refusal: boolean;
   /** The claim stays where the session has the visit by another attempt. */
   readonly holding: boolean;
+  /** An attempt at once that leaves it to others bars itself, and looks whether it is barred. */
+  readonly once: boolean;
+  /** An attempt at once puts its own claim in the place of its session's. */
+  readonly replacing: boolean;
 }
 
 /** Carries a command out at `now`, counted in times of grace. */
@@ -63,6 +68,8 @@ export function execute(
       return claim(slots, command, now, guards);
     case "write":
       return write(slots, command, guards);
+    case "at-once":
+      return atOnce(slots, command, now, guards);
     case "examine":
       return examine(slots, command);
     case "release": {
@@ -117,6 +124,29 @@ function write(
   if (!slot.hasVisit && guards.bar && slot.barred.includes(nonce)) return [slots, "barred"];
   const written = { ...slot, hasVisit: true, customer: slot.customer || customer };
   return [withSession(slots, id, written), "done"];
+}
+
+/** associate-at-once.lua, and create-at-once.lua of a session that nobody has written to. */
+function atOnce(
+  slots: Slots,
+  { own, customer }: Extract<Command, { send: "at-once" }>,
+  now: number,
+  guards: Guards,
+): readonly [Slots, Reply] {
+  const { id, nonce } = own;
+  const slot = sessionOf(slots, id);
+  const clashes = customer !== "" && slot.customer !== "" && customer !== slot.customer;
+  if (slot.isOver || clashes) return [slots, "refused"];
+  const written = { ...slot, hasVisit: true, customer: slot.customer || customer };
+  if (slot.hasVisit) return [withSession(slots, id, written), "done"];
+  const isHeld = slots.claim !== null && slots.claim.id !== id;
+  if (isHeld || (guards.once && slot.barred.includes(nonce))) {
+    if (!guards.once) return [slots, "unprepared"];
+    return [withSession(slots, id, barring(slot, nonce)), "unprepared"];
+  }
+  const stays = slots.claim !== null && !guards.replacing;
+  const latest = stays ? slots.claim : { ...own, since: now };
+  return [withSession({ ...slots, claim: latest }, id, written), "done"];
 }
 
 /** examine.lua */

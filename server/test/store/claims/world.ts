@@ -26,9 +26,10 @@ import {
  * own: the others go on. What a contender does next, the engine's own decisions say.
  */
 
-/** Who wants the visit: for which session, with which customer; or who ends a session. */
+/** Who wants the visit: for which session, with which customer, first at once; or who ends a session. */
 export interface Wish {
   readonly id: string;
+  readonly atOnce?: boolean;
   readonly customer?: string;
   readonly ends?: boolean;
 }
@@ -48,7 +49,7 @@ export interface Setting {
 
 type Doing =
   | Decision
-  | { readonly do: "end" | "free" | "die" }
+  | { readonly do: "at-once" | "end" | "free" | "die" }
   | { readonly do: "finish"; readonly outcome: string };
 
 interface Contender {
@@ -75,8 +76,8 @@ export function contention(setting: Setting): System<World> {
     initial: {
       now: 0,
       slots: { claim: null, sessions: { s: { ...unstored, customer: setting.customer ?? "" } } },
-      contenders: wishes.map(({ ends = false }) => ({
-        doing: ends ? { do: "end" } : firstStep,
+      contenders: wishes.map(({ ends = false, atOnce = false }) => ({
+        doing: ends ? { do: "end" } : atOnce ? { do: "at-once" } : firstStep,
         nonces: 0,
       })),
       late: [],
@@ -127,7 +128,8 @@ function advanced(setting: Setting, world: World, i: number, isTwice: boolean): 
     return { ...world, contenders: world.contenders.with(i, waited) };
   }
   const [slots, reply] = execute(world.slots, command, world.now, setting.guards);
-  const isUsed = command.send === "claim" && (isTwice || slots !== world.slots);
+  const isUsed =
+    command.send === "at-once" || (command.send === "claim" && (isTwice || slots !== world.slots));
   const after = {
     doing: decided(contender.doing, command, reply),
     nonces: contender.nonces + (isUsed ? 1 : 0),
@@ -144,11 +146,12 @@ function commandOf(
   i: number,
 ): Command | undefined {
   const { id, customer = "" } = wishes[i] as Wish;
+  const nonce = guards.nonce ? `${i}.${nonces}` : "only";
   switch (doing.do) {
-    case "claim": {
-      const nonce = guards.nonce ? `${i}.${nonces}` : "only";
+    case "claim":
       return { send: "claim", own: { id, nonce }, replacing: doing.replacing };
-    }
+    case "at-once":
+      return { send: "at-once", own: { id, nonce }, customer };
     case "write":
       return { send: "write", own: { id, nonce: doing.nonce }, customer };
     case "examine":
@@ -170,6 +173,9 @@ function decided(doing: Doing, command: Command, reply: Reply): Doing {
   switch (command.send) {
     case "claim":
       return afterClaim(reply as Claiming);
+    case "at-once":
+      if (reply === "unprepared") return firstStep;
+      return { do: "finish", outcome: reply === "done" ? "won" : "refused" };
     case "write":
       return afterWriting(command.own, reply as Writing);
     case "examine":
@@ -186,6 +192,10 @@ function faultOf(setting: Setting, world: World): string | undefined {
     ([, slot]) => slot.hasVisit && !slot.isOver,
   );
   if (holders.length > 1) return `${holders.map(([id]) => id).join(" and ")} hold the visit`;
+  const [holder] = holders[0] ?? [];
+  if (holder !== undefined && isDenied(setting, world, holder)) {
+    return `${holder} has the visit, of which everybody was told that it has not`;
+  }
   for (const [i, { doing }] of world.contenders.entries()) {
     const { id } = setting.wishes[i] as Wish;
     const slot = sessionOf(world.slots, id);
@@ -195,6 +205,15 @@ function faultOf(setting: Setting, world: World): string | undefined {
     if (waits > 1) return `${i} has to wait ${waits} times of grace while nobody does anything`;
   }
   return undefined;
+}
+
+/** Whether all who asked for the session were answered, and each that it did not get the visit. */
+function isDenied({ wishes }: Setting, world: World, id: string): boolean {
+  return world.contenders.every(({ doing }, i) => {
+    const wish = wishes[i] as Wish;
+    if (wish.id !== id || wish.ends) return true;
+    return doing.do === "finish" && doing.outcome !== "won";
+  });
 }
 
 /** More steps than anybody needs who is not disturbed. */

@@ -8,17 +8,15 @@
 --
 -- Answers { nonce }: the session has the claim, by this attempt or an earlier one; or
 -- { nonce, id, age }: another session has had it for so many milliseconds.
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local claim = redis.call('GET', KEYS[1])
-if claim then
-  local id, nonce, since = string.match(claim, '^(%S+) (%S+) (%d+)$')
+local there = redis.call('GET', KEYS[1])
+if there then
+  local id, nonce, since = string.match(there, '^(%S+) (%S+) (%d+)$')
   if id .. ' ' .. nonce ~= ARGV[3] then
     if id == ARGV[1] then
       return { nonce }
     end
-    return { nonce, id, now - since }
+    return { nonce, id, milliseconds() - since }
   end
 end
-redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. ARGV[2] .. ' ' .. string.format('%.0f', now), 'PX', ARGV[4])
+claim(KEYS[1], ARGV[1] .. ' ' .. ARGV[2] .. ' ', ARGV[4])
 return { ARGV[2] }

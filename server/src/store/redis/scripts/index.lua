@@ -6,9 +6,9 @@
 -- ARGV[3] an entry to add; empty for none
 --
 -- Answers how many entries there are.
-redis.call('ZREMRANGEBYLEX', KEYS[1], '-', '(' .. ARGV[1])
 if ARGV[3] ~= '' then
-  redis.call('ZADD', KEYS[1], 0, ARGV[3])
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  enter(KEYS[1], ARGV[1], ARGV[2], ARGV[3])
+else
+  redis.call('ZREMRANGEBYLEX', KEYS[1], '-', '(' .. ARGV[1])
 end
 return redis.call('ZCARD', KEYS[1])

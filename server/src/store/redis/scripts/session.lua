@@ -68,10 +68,16 @@ local function text(session)
   return table.concat(session, '\n')
 end
 
-local function save(session)
-  local ttl = math.max(1, keeping(session, redis.call('EXISTS', KEYS[2]) == 1))
+-- `hasRecords` where that is known.
+local function save(session, hasRecords)
+  if hasRecords == nil then
+    hasRecords = redis.call('EXISTS', KEYS[2]) == 1
+  end
+  local ttl = math.max(1, keeping(session, hasRecords))
   redis.call('SET', KEYS[1], text(session), 'PX', ttl)
-  redis.call('PEXPIRE', KEYS[2], ttl)
+  if hasRecords then
+    redis.call('PEXPIRE', KEYS[2], ttl)
+  end
 end
 
 -- How many requests were recorded: the sequence of the last.
