@@ -111,7 +111,9 @@ async function rateOf(port: number, words: string[], seconds: number): Promise<n
 
 /** The ids of sessions and the hashes of visits give way to numbers. */
 function randomized(word: string): string {
-  return word.replaceAll(/[\w-]{40}/g, "__rand_int__").replace(/(?<=:v:)[\w-]{24}/, "__rand_int__");
+  return word
+    .replaceAll(/[\w-]{40}/g, "__rand_int__")
+    .replace(/(?<=:v:\{)[\w-]{24}/g, "__rand_int__");
 }
 
 async function bench(

@@ -1,14 +1,20 @@
-import { after, before } from "node:test";
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { anySession } from "../../src/session/filter.ts";
+import { createIdIssuer } from "../../src/session/id.ts";
+import { newSession } from "../../src/session/lifetime.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import { type RedisCluster, startRedisCluster } from "../support/redis/cluster.ts";
 import { type SentinelRedis, startSentinelRedis } from "../support/redis/sentinel.ts";
 import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";
 import { openRedisAt } from "../support/redis/store.ts";
+import { ids, lifetimes } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { movingContract } from "./contract/moving.ts";
 import { type Data, MAX_RECORDS, RETENTION } from "./contract/world.ts";
 import { storeContract } from "./store-contract.ts";
 
+const issuer = createIdIssuer([{ bytes: new Uint8Array(32).fill(7), createdAt: 0 }]);
 let worlds = 0;
 
 /** Data below a prefix of their own, so that nothing needs to be emptied. */
@@ -61,6 +67,46 @@ const onSingle = dataAt(() => single.url);
 const onCluster = dataAt(() => cluster.url);
 storeContract("Redis", onSingle);
 storeContract("Redis Cluster", onCluster);
+
+test("Redis Cluster: creations that come together share the command that enters them among all", async () => {
+  const store = await openRedisAt(cluster.url, { prefix: `w${worlds++}:` });
+  const now = Date.now();
+  const create = (customerId: string) => {
+    const { id, createdAt } = issuer.issue(now);
+    const given = ids({ customerId, visitId: `visit of ${customerId}` });
+    return store.create(newSession(id, createdAt, given, lifetimes), now);
+  };
+  // So that all nodes know the scripts.
+  await Promise.all(Array.from({ length: 50 }, (_, i) => create(`first ${i}`)));
+  const earlier = await scriptsRun();
+  await Promise.all(Array.from({ length: 50 }, (_, i) => create(`second ${i}`)));
+  const each = ((await scriptsRun()) - earlier) / 50;
+  // The customer's index, the claim with the visit's, the session itself; a heartbeat may fall between.
+  assert.ok(each >= 3 && each < 3.2, `${each} scripts each`);
+  const { sessions, total } = await store.list({
+    filter: anySession,
+    after: null,
+    limit: 100,
+    now,
+  });
+  assert.equal(total, 100);
+  const found = sessions.map(({ id }) => Buffer.from(id, "base64url").toString("hex"));
+  assert.deepEqual(found, found.toSorted().toReversed(), "newest first");
+  assert.equal(new Set(found).size, 100);
+  await store.close();
+});
+
+/** How many scripts the cluster has run. */
+async function scriptsRun(): Promise<number> {
+  const infos = await Promise.all(
+    cluster.nodes.map((node) => node.command("INFO", "commandstats")),
+  );
+  return infos.reduce<number>(
+    (sum, info) => sum + Number(/cmdstat_evalsha:calls=(\d+)/.exec(String(info))?.[1] ?? 0),
+    0,
+  );
+}
+
 if (hasSentinels) {
   storeContract(
     "Redis with Sentinel",

@@ -11,16 +11,36 @@ const NOTHING = "*1\r\n$4\r\nPING\r\n";
 
 /** Streams that gather what is written until the event loop has come round. */
 const corked = new Set<CommandStream>();
+/** What is to be done before they let it go. */
+let works: (() => void)[] = [];
+let isTurning = false;
 
-function uncorkAll(): void {
+function endTurn(): void {
+  const last = works;
+  works = [];
+  for (const work of last) work();
   for (const stream of corked) stream.uncork();
   corked.clear();
+  isTurning = false;
+  if (works.length > 0) beginTurn();
+}
+
+function beginTurn(): void {
+  if (isTurning) return;
+  isTurning = true;
+  setImmediate(endTurn);
+}
+
+/** Does `work`, which does not throw, once all that comes in this turn of the event loop is here; what it sends leaves with the rest. */
+export function atTurnsEnd(work: () => void): void {
+  works.push(work);
+  beginTurn();
 }
 
 /** What comes in one turn of the event loop leaves in one write: half of the cost is the system's. */
 function gather(stream: CommandStream): void {
   if (corked.has(stream)) return;
-  if (corked.size === 0) setImmediate(uncorkAll);
+  beginTurn();
   corked.add(stream);
   stream.cork();
 }

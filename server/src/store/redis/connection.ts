@@ -242,7 +242,8 @@ class Late extends Error {
   }
 }
 
-function refusal({ isUncertain }: Operation, cause: unknown): Refusal {
+/** What an operation is refused with that could not be carried out for the reason `cause`. */
+export function refusal({ isUncertain }: Operation, cause: unknown): Refusal {
   const reason = { code: "unavailable", retryAfterSeconds: 1 } as const;
   return new Refusal(isUncertain ? { ...reason, outcome: "unknown" } : reason, cause);
 }

@@ -1,10 +1,11 @@
 import { isMatch, isUnconditional, type SessionFilter } from "../../session/filter.ts";
-import { placeOf } from "../../session/id.ts";
+import { placeOf, timeAndCount } from "../../session/id.ts";
 import { type KeepingTimes, keptUntil } from "../../session/kept.ts";
 import { type Identity, idFields, isBlank, isLive, type Session } from "../../session/session.ts";
 import { type ListRequest, MAX_COUNTED, type SessionPage } from "../store.ts";
 import type { Connection, Operation, Word } from "./connection.ts";
-import { INDEX_SHARDS, type Keys } from "./keys.ts";
+import { createEntering } from "./gathering.ts";
+import { INDEX_SHARDS, type Keys, SHARD_TIME } from "./keys.ts";
 import { describedById, unpack } from "./packed.ts";
 import { scripts } from "./scripts.ts";
 
@@ -49,13 +50,12 @@ export function createIndices(connection: Connection, keys: Keys, times: Keeping
     return isNew ? [keys.allSessions(shardOf(id)), ...names] : names;
   }
 
-  function wordsOf({ now }: Operation, entry: string): Word[] {
-    return [prefixAt(now - longest), longest, entry];
-  }
+  const boundsAt = (now: number): Word[] => [prefixAt(now - longest), longest];
+  const enter = createEntering(connection, boundsAt);
 
-  /** Lets go of what is too old and adds `entry`, if any; gives how many are there. */
-  async function keep(operation: Operation, name: string, entry: string): Promise<number> {
-    const words = wordsOf(operation, entry);
+  /** Lets go of what is too old; gives how many entries are there. */
+  async function counted(operation: Operation, name: string): Promise<number> {
+    const words = boundsAt(operation.now);
     return (await connection.run(operation, scripts.index, [name], words)) as number;
   }
 
@@ -98,7 +98,7 @@ export function createIndices(connection: Connection, keys: Keys, times: Keeping
   }
 
   async function total(operation: Operation, names: readonly string[]): Promise<number> {
-    const counts = await Promise.all(names.map((name) => keep(operation, name, "")));
+    const counts = await Promise.all(names.map((name) => counted(operation, name)));
     return counts.reduce((sum, count) => sum + count, 0);
   }
 
@@ -112,11 +112,11 @@ export function createIndices(connection: Connection, keys: Keys, times: Keeping
   return {
     async enter(operation, id, ids, isNew) {
       const names = namesOf(id, ids, isNew);
-      await Promise.all(names.map((name) => keep(operation, name, sortable(id))));
+      await Promise.all(names.map((name) => enter(operation, name, sortable(id))));
     },
     entriesOf: (operation, id, ids, isNew) => ({
       names: namesOf(id, ids, isNew),
-      words: wordsOf(operation, sortable(id)),
+      words: [...boundsAt(operation.now), 0, sortable(id)],
     }),
     async leave(operation, id, ids) {
       const names = namesOf(id, ids, true);
@@ -198,7 +198,10 @@ function prefixAt(time: number): string {
   return sortable(head.toString("base64url"));
 }
 
-/** The random part of an id tells its shard. */
+/**
+ * The time of an id tells its shard: what is created in one turn of the event loop goes to the same one, and
+ * so in one command.
+ */
 function shardOf(id: string): number {
-  return ALPHABET.indexOf(id[20] ?? "A") % INDEX_SHARDS;
+  return Math.floor(timeAndCount(id).createdAt / SHARD_TIME) % INDEX_SHARDS;
 }

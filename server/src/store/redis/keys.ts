@@ -8,11 +8,12 @@ import type { IdField } from "../../session/errors.ts";
  *   ac:s:{id}        the session (`packed.ts`)                        until nothing is told of it
  *   ac:r:{id}        its records, a stream (`scripts/record.lua`)     as long
  *   ac:b:{id}nonce   an attempt to get a visit that was barred        an hour
- *   ac:v:hash        who claims a visit (`visit-claim.ts`)            the longest life and an hour
+ *   ac:v:{hash}      who claims a visit (`visit-claim.ts`)            the longest life and an hour
+ *   ac:x:v:{hash}    sessions of the visit, in the same slot          while entries come
  *   ac:a:key         the first answer to a request with a key         a day
  *   ac:o:{id}        keys of such requests about the session          a day
  *   ac:x:number      sessions, a part of all (`indices.ts`)           while entries come
- *   ac:x:c:hash      sessions of a customer; likewise a, v, g         while entries come
+ *   ac:x:c:hash      sessions of a customer; likewise a, g            while entries come
  *   ac:l:hash        what a caller took of a limit (`redis-shares.ts`)  until it has flowed out
  *   ac:{fixed}state  layout, floor, revision, the note of a move      for good
  *   ac:{fixed}keys   the keys for the mode `key`                      for good
@@ -25,6 +26,8 @@ import type { IdField } from "../../session/errors.ts";
 
 /** Into how many parts the index of all sessions is divided, so that it lies on all primaries. */
 export const INDEX_SHARDS = 16;
+/** For how long (ms) new sessions go to the same part, before they go to the next. */
+export const SHARD_TIME = 16;
 /** How many characters of an id's hash tell it from others: 144 bits. */
 const HASH_CHARACTERS = 24;
 
@@ -61,10 +64,13 @@ export function createKeys(prefix: string): Keys {
     session: (id) => `${session}${id}}`,
     records: (id) => `${records}${id}}`,
     bar: (id, nonce) => `${prefix}b:{${id}}${nonce}`,
-    visit: (visitId) => `${prefix}v:${hashOf(visitId)}`,
+    visit: (visitId) => `${prefix}v:{${hashOf(visitId)}}`,
     answer: (key) => `${prefix}a:${key}`,
     answersAbout: (id) => `${prefix}o:{${id}}`,
-    index: (field, value) => `${prefix}x:${field[0]}:${hashOf(value)}`,
+    index: (field, value) =>
+      field === "visitId"
+        ? `${prefix}x:v:{${hashOf(value)}}`
+        : `${prefix}x:${field[0]}:${hashOf(value)}`,
     allSessions: (shard) => `${prefix}x:${shard}`,
     bucket: (name) => `${prefix}l:${hashOf(name)}`,
     state: `${prefix}{fixed}state`,

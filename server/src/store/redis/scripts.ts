@@ -31,7 +31,7 @@ export const scripts = {
   stretch: script(2, "stretch"),
   create: script(2, "create"),
   createAtOnce: script(0, ...atOnce, "create-at-once"),
-  claim: script(1, "claiming", "claim"),
+  claim: script(2, "entering", "claiming", "claim"),
   release: script(1, "release"),
   reserve: script(1, "reserve"),
   settle: script(1, "settle"),

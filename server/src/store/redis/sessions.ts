@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Scope } from "../../session/access.ts";
 import { timeAndCount } from "../../session/id.ts";
 import { type KeepingTimes, keptUntil } from "../../session/kept.ts";
-import { idFields, isBlank, nobody, type Session } from "../../session/session.ts";
+import { type Identity, idFields, isBlank, nobody, type Session } from "../../session/session.ts";
 import type { AssociationRequest, AssociationResult, Creation } from "../store.ts";
 import type { Connection, Operation, Word } from "./connection.ts";
 import type { Indices } from "./indices.ts";
@@ -50,7 +50,7 @@ export function createSessions(
   /** Renewals that are on their way: they show at once, so what follows waits for them. */
   const renewals = new Map<string, Promise<void>>();
   const settled = (id: string) => (renewals.size === 0 ? undefined : renewals.get(id));
-  const visits = createVisits(connection, keys, times.lifetimes, factsOf, settled);
+  const visits = createVisits(connection, keys, times.lifetimes, indices, factsOf, settled);
 
   function store(session: Session, now: number): Promise<void> {
     const { id, visitId } = session;
@@ -99,7 +99,7 @@ export function createSessions(
       const outcome = await createAtOnce(operation, session, text, ttl);
       if (outcome !== "claimed") return { outcome };
     }
-    const entered = indices.enter(operation, id, session, true);
+    const entered = indices.enter(operation, id, besidesVisit(session), true);
     if (visitId === null) {
       await entered;
       const words = [text, "PX", ttl, "NX", "GET"];
@@ -200,7 +200,7 @@ export function createSessions(
     const { stored } = tried;
     const added = idFields.filter((field) => ids[field] !== null && stored?.[field] == null);
     const entries = Object.fromEntries(added.map((field) => [field, ids[field]]));
-    const entered = indices.enter(operation, id, entries, stored === null);
+    const entered = indices.enter(operation, id, besidesVisit(entries), stored === null);
     const visitId = added.includes("visitId") ? ids.visitId : null;
     if (visitId === null) {
       await entered;
@@ -297,6 +297,11 @@ function writingOf(attempt: Attempt): Writing {
   if (attempt.outcome === "associated") return "done";
   if (attempt.outcome !== "refused") return "barred";
   return attempt.hasVisit ? "refused-holding" : "refused";
+}
+
+/** The ids in whose indices a session is entered by itself: that of the visit comes with its claim. */
+function besidesVisit(ids: Partial<Identity>): Partial<Identity> {
+  return { ...ids, visitId: null };
 }
 
 function textOfScope(scope: Scope): string {

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Lifetimes } from "../../session/lifetime.ts";
 import type { Connection, Operation, Word } from "./connection.ts";
+import type { Indices } from "./indices.ts";
 import type { Keys } from "./keys.ts";
 import { scripts } from "./scripts.ts";
 import {
@@ -23,7 +24,8 @@ import {
 export interface Visits {
   /**
    * Has `write` write the visit into the session, unless another session holds it: false then. `write`
-   * gets the nonce of the claim, and may come again under another one.
+   * gets the nonce of the claim, and may come again under another one. What claims the visit enters the
+   * session in its index, too.
    */
   obtain(
     operation: Operation,
@@ -53,6 +55,7 @@ export function createVisits(
   connection: Connection,
   keys: Keys,
   lifetimes: Lifetimes,
+  indices: Indices,
   facts: (operation: Operation, id: string) => Word[],
   settled: (id: string) => Promise<void> | undefined,
 ): Visits {
@@ -65,9 +68,12 @@ export function createVisits(
     replacing: Claim | null,
   ): Promise<Claiming> {
     const attempt = newNonce();
-    const words = [own, attempt, replacing === null ? "" : textOf(replacing), life];
+    const index = indices.entriesOf(operation, own, { visitId }, false);
+    const names = [keys.visit(visitId), ...index.names];
+    const replaced = replacing === null ? "" : textOf(replacing);
+    const words = [own, attempt, replaced, life, ...index.words];
     // A claim that a failover undoes would leave the visit to two sessions; so would a bar.
-    const reply = await connection.prepare(operation, scripts.claim, [keys.visit(visitId)], words);
+    const reply = await connection.prepare(operation, scripts.claim, names, words);
     const [nonce, id, age] = reply as [string, string | undefined, number];
     return id === undefined
       ? { outcome: "claimed", nonce }

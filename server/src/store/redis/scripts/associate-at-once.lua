@@ -8,7 +8,7 @@
 -- KEYS[6] and following: the index of each id that is given, in the order of ARGV[9] to ARGV[12]
 -- ARGV[13] 'id nonce ' of the claim, empty where no visit is given
 -- ARGV[14] for how long (ms) the claim is kept, ARGV[15] the bar
--- ARGV[16] to ARGV[18] as ARGV[1] to ARGV[3] of index.lua
+-- ARGV[16] to ARGV[19] as ARGV[1] to ARGV[4] of index.lua
 --
 -- Answers as associate.lua does, with a `has` of 0; { 'unprepared', session or false } when somebody else has a
 -- claim of the visit, and nothing is changed then.
@@ -24,13 +24,13 @@ if isAmong(detail, VISIT - AGENT) and not claimAtOnce(KEYS[3], KEYS[4], ARGV[13]
   return { 'unprepared', stored }
 end
 if not stored then
-  enter(KEYS[5], ARGV[16], ARGV[17], ARGV[18])
+  enter(KEYS[5], ARGV[16], ARGV[17], ARGV[18], ARGV[19])
 end
 local index = 6
 for i = 0, 3 do
   if ARGV[9 + i] ~= '' then
     if isAmong(detail, i) then
-      enter(KEYS[index], ARGV[16], ARGV[17], ARGV[18])
+      enter(KEYS[index], ARGV[16], ARGV[17], ARGV[18], ARGV[19])
     end
     index = index + 1
   end

@@ -9,7 +9,7 @@
 -- ARGV[2] for how long (ms) it is kept
 -- ARGV[3] 'id nonce ' of the claim, empty where there is no visit
 -- ARGV[4] for how long (ms) the claim is kept, ARGV[5] the bar
--- ARGV[6] to ARGV[8] as ARGV[1] to ARGV[3] of index.lua
+-- ARGV[6] to ARGV[9] as ARGV[1] to ARGV[4] of index.lua
 --
 -- Answers 'created', also when it is there already; 'id-taken'; 'claimed' when somebody has a claim of the
 -- visit. Nothing is changed then.
@@ -21,7 +21,7 @@ if ARGV[3] ~= '' and not claimAtOnce(KEYS[2], KEYS[3], ARGV[3], ARGV[4], ARGV[5]
   return 'claimed'
 end
 for i = 4, #KEYS do
-  enter(KEYS[i], ARGV[6], ARGV[7], ARGV[8])
+  enter(KEYS[i], ARGV[6], ARGV[7], ARGV[8], ARGV[9])
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 'created'
