@@ -28,6 +28,7 @@ import { createLocalHostCheck } from "./local-host.ts";
 import type { ApiRequest, ApiResponse } from "./messages.ts";
 import type { Metrics, OperationMetrics } from "./metrics.ts";
 import { createOperationalHandlers } from "./operational.ts";
+import { createPace } from "./pace.ts";
 import { problemResponse } from "./problems.ts";
 import { createRecordHandlers } from "./records.ts";
 import { createRouter, type Match, type Route } from "./routes.ts";
@@ -160,6 +161,7 @@ export function createApp(parts: AppParts): App {
   );
   const otherRecorder = metrics.operation("other");
   const checkHost = config.auth === "local" ? createLocalHostCheck() : undefined;
+  const pace = createPace();
   const cors = config.corsOrigins.length > 0 ? createCors(config.corsOrigins) : undefined;
 
   function admit(match: Match, request: ApiRequest): Answer {
@@ -195,6 +197,15 @@ export function createApp(parts: AppParts): App {
     } catch (error) {
       answer = refuse(error, request, match);
     }
+    return conclude(answer, request, match, startedAt);
+  }
+
+  function conclude(
+    answer: Answer,
+    request: ApiRequest,
+    match: Match | undefined,
+    startedAt: number,
+  ): Answer {
     if (!(answer instanceof Promise)) return finish(answer, request, match, startedAt);
     return answer
       .catch((error: unknown) => refuse(error, request, match))
@@ -217,7 +228,7 @@ export function createApp(parts: AppParts): App {
     return stopping ? closing(readable) : readable;
   }
 
-  function refuse(error: unknown, request: ApiRequest, match: Match | undefined): ApiResponse {
+  function refuse(error: unknown, request: ApiRequest, match: Match | undefined): Answer {
     // A defect is told like an outage: the caller can do no more about it than repeat.
     const reason: Reason =
       error instanceof Refusal ? error.reason : { code: "unavailable", retryAfterSeconds: 1 };
@@ -228,7 +239,8 @@ export function createApp(parts: AppParts): App {
     else if (reason.code === "unavailable" && config.accessLog !== "off") {
       log.error({ ...refused, err: error.cause }, "refused");
     }
-    return problemResponse(reason, requestId, match?.route.refusalStatus?.(reason));
+    const answer = problemResponse(reason, requestId, match?.route.refusalStatus?.(reason));
+    return reason.code === "too-many-requests" ? pace.hold(answer) : answer;
   }
 
   function logAccess(
@@ -254,22 +266,22 @@ export function createApp(parts: AppParts): App {
   }
 
   /** A request that no route serves as it is: OPTIONS, an unknown path, a method that is not taken. */
-  function handleOther(matches: readonly Match[], request: ApiRequest): ApiResponse {
+  function handleOther(matches: readonly Match[], request: ApiRequest): Answer {
     const startedAt = performance.now();
     underWay++;
     const match = matches[0];
-    let response: ApiResponse;
+    let answer: Answer;
     try {
       checkHost?.(request);
       limits?.byAddress("requests", request);
       if (match === undefined) throw new Refusal({ code: "not-found" });
       const allow = allowOf(matches);
       if (request.method !== "OPTIONS") throw new Refusal({ code: "method-not-allowed", allow });
-      response = cors?.preflight(request, allow) ?? options(allow);
+      answer = cors?.preflight(request, allow) ?? options(allow);
     } catch (error) {
-      response = refuse(error, request, undefined);
+      answer = refuse(error, request, undefined);
     }
-    return finish(response, request, undefined, startedAt);
+    return conclude(answer, request, undefined, startedAt);
   }
 
   return {

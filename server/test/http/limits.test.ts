@@ -146,3 +146,24 @@ test("a clock that is set back holds nobody up", async () => {
   server.pass(MINUTE);
   assert.equal(admitted(await times(2, create)), 1);
 });
+
+test("whoever asks on without regard for refusals gets no more than some of them in a time", async () => {
+  await using server = await behindProxy({ requests: perMinute(1) });
+  const api = createApi(server.url);
+  const flooder = client("192.0.2.66");
+  const began = performance.now();
+  let refusals = 0;
+  const ask = async () => {
+    while (performance.now() - began < 500) {
+      const answer = await api.retrieve("unknown", flooder);
+      refusals += 1 - admitted([answer]);
+    }
+  };
+  const connections = 32;
+  await Promise.all(Array.from({ length: connections }, ask));
+  const stretches = (performance.now() - began) / 50 + 1;
+  assert.ok(refusals > 50, `${refusals} refusals are no flood`);
+  assert.ok(refusals <= stretches * (50 + connections), `${refusals} in ${stretches} stretches`);
+  const others = await times(5, () => api.create(client("192.0.2.1")));
+  assert.equal(admitted(others), 5);
+});
