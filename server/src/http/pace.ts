@@ -13,7 +13,7 @@ const STRETCH = 50;
 const MAX_HELD = 1000;
 
 /**
- * A refusal costs as much as any other answer, and whoever ignores it asks again as soon as he has it: at
+ * A refusal costs what every answer costs, and whoever ignores it asks again as soon as it is there: at
  * the full speed of his connections, which the others miss. So beyond a thousand a second refusals wait
  * until the next stretch begins, at most 50 ms, and a connection gets one in that time instead of many.
  * Whoever is refused now and then does not notice.
