@@ -166,6 +166,7 @@ export interface AuditLine {
     readonly agentId: string | null;
   };
   readonly what: string;
+  /** The client's address, `unix socket`, `unknown`, or `command line`. */
   readonly from: string;
   readonly outcome: "begun" | "done" | "refused" | "failed";
   /** Ids of sessions and customers are keyed hashes. */

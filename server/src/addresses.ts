@@ -43,6 +43,23 @@ function groupsOfIPv4(text: string): [number, number] {
   return [a * 256 + b, c * 256 + d];
 }
 
+/** Whether the address is one of IPv4. */
+export function isMappedAddress(address: Address): boolean {
+  return address[5] === 0xffff && address.slice(0, 5).every((group) => group === 0);
+}
+
+/** The address as it is usually written: `10.0.0.1`, and of IPv6 the short form (RFC 5952). */
+export function formatAddress(address: Address): string {
+  if (isMappedAddress(address)) {
+    return address
+      .slice(GROUPS - 2)
+      .flatMap((group) => [group >> 8, group & 0xff])
+      .join(".");
+  }
+  const groups = address.map((group) => group.toString(16)).join(":");
+  return new URL(`http://[${groups}]`).hostname.slice(1, -1);
+}
+
 /**
  * The range that `text` writes: `10.0.0.0/8`, `fd00::/8`, or one address. `undefined` when it writes
  * none, also where bits are set beyond its length: whoever wrote them meant something else.

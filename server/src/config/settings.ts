@@ -186,7 +186,7 @@ export const settings = {
     placeholder: "range",
     list: true,
     description:
-      "Proxies whose X-Forwarded-For and Forwarded headers count: limits by address are then for their clients; with auth proxy they also say who calls",
+      "Proxies whose X-Forwarded-For and Forwarded headers count: limits by address are then for their clients, and the audit trail names these; with auth proxy they also say who calls",
   },
   createsPerAddress: {
     ...rate,

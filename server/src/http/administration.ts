@@ -15,6 +15,7 @@ import type { AuditEntry } from "../store/audit-chain.ts";
 import type { SessionStore } from "../store/store.ts";
 import { sessionSummary, toldLine } from "../wire/told.ts";
 import { parseJson, readJsonBody, refuseFaults } from "./bodies.ts";
+import type { ClientAddress } from "./client-address.ts";
 import { soughtByBody, soughtByQuery } from "./filter.ts";
 import { MAX_BODY_BYTES } from "./identity.ts";
 import { type ApiRequest, type ApiResponse, apiFields, json } from "./messages.ts";
@@ -41,13 +42,16 @@ export interface AdministrationHandlerParts {
   /** How ids stand in the trail. */
   readonly hash: (id: string) => string;
   readonly keysChanged: () => Promise<void>;
+  /** Who acts, and from where. */
+  readonly actedBy: ActedBy;
 }
 
 /** Handlers over the use cases. Every act is in the audit trail before it is answered. */
 export function createAdministrationHandlers(
   parts: AdministrationHandlerParts,
 ): AdministrationHandlers {
-  const { administration, service, store, trail, clock, config, hash, keysChanged } = parts;
+  const { administration, service, store, trail, clock, config, hash, keysChanged, actedBy } =
+    parts;
 
   return {
     async list({ request }) {
@@ -138,12 +142,17 @@ const nothing: ApiResponse = {
   body: null,
 };
 
-/** Who acted, and from where, for the trail. */
-export function actedBy(principal: Principal, { peer }: ApiRequest): Omit<Noted, "what"> {
-  const { role, agentId } = principal;
-  // A key is a principal; others have no name of their own.
-  const credential = "id" in principal && typeof principal.id === "string" ? principal.id : null;
-  return { who: { role, credential, agentId }, from: peer, details: {} };
+/** Tells who made a request, and from where, for the trail. */
+export type ActedBy = (principal: Principal, request: ApiRequest) => Omit<Noted, "what">;
+
+/** From where is what the limits go by too, a client behind a listed proxy, but in full. */
+export function createActedBy(clientOf: ClientAddress): ActedBy {
+  return (principal, request) => {
+    const { role, agentId } = principal;
+    // A key is a principal; others have no name of their own.
+    const credential = "id" in principal && typeof principal.id === "string" ? principal.id : null;
+    return { who: { role, credential, agentId }, from: clientOf(request).address, details: {} };
+  };
 }
 
 /** The filter in a body; one that asks for nothing has to say that it means all. */

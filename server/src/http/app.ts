@@ -17,9 +17,9 @@ import {
 import { type Reason, Refusal } from "../session/errors.ts";
 import type { SessionStore } from "../store/store.ts";
 
-import { actedBy, createAdministrationHandlers } from "./administration.ts";
+import { type ActedBy, createActedBy, createAdministrationHandlers } from "./administration.ts";
 import type { Authenticate } from "./authenticate.ts";
-
+import { createClientAddress } from "./client-address.ts";
 import { createCors } from "./cors.ts";
 import { createDocsHandlers } from "./docs.ts";
 import { createForwardAuth, FORWARD_AUTH_PATH, forwardAuthStatus } from "./forward-auth.ts";
@@ -45,6 +45,8 @@ export interface AppParts {
     | "forwardAuth"
     | "cookieHttpOnly"
     | "recordQueryKeys"
+    | "socket"
+    | "trustedProxies"
   >;
   readonly version: string;
   readonly service: SessionService;
@@ -82,7 +84,7 @@ export interface App {
 }
 
 /** The route table: method, path, who may, the operation's name, its handler. */
-function routeTable(parts: AppParts, isStopping: () => boolean): Route[] {
+function routeTable(parts: AppParts, actedBy: ActedBy, isStopping: () => boolean): Route[] {
   const { config, service, store, clock, metrics, version, limits } = parts;
   const sessions = createSessionHandlers(service, limits);
   const keptKeys = new Set(config.recordQueryKeys);
@@ -91,7 +93,7 @@ function routeTable(parts: AppParts, isStopping: () => boolean): Route[] {
   const refusalStatus = forwardAuthStatus;
   const operational = createOperationalHandlers(store, clock, metrics, isStopping);
   const docs = createDocsHandlers({ version, basePaths: config.basePaths, auth: config.auth });
-  const admin = createAdministrationHandlers({ ...parts, hash: parts.logHash });
+  const admin = createAdministrationHandlers({ ...parts, actedBy, hash: parts.logHash });
   return [
     { ...row("GET", "/sessions", finding, "list", admin.list), act: "sessions.list" },
     {
@@ -154,7 +156,9 @@ export function createApp(parts: AppParts): App {
   let stopping = false;
   let underWay = 0;
   let answered = 0;
-  const routes = routeTable(parts, () => stopping);
+  const proxies = config.socket === undefined ? config.trustedProxies : undefined;
+  const actedBy = createActedBy(createClientAddress(proxies));
+  const routes = routeTable(parts, actedBy, () => stopping);
   const router = createRouter(routes, config.basePaths);
   const recorders = new Map<Route, OperationMetrics>(
     routes.map((route) => [route, metrics.operation(route.operation)]),

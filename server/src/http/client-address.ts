@@ -1,17 +1,27 @@
 import {
   type Address,
   type AddressRange,
+  formatAddress,
   isInRanges,
   isLoopbackAddress,
+  isMappedAddress,
   parseAddress,
 } from "../addresses.ts";
 import type { ApiRequest } from "./messages.ts";
 
-/**
- * Who asks, in a form that is the same for all addresses of one subscriber: an IPv4 address, or the
- * first 64 bits of an IPv6 address. `undefined`: this machine itself, or a peer without an address.
- */
-export type ClientAddress = (request: ApiRequest) => string | undefined;
+/** For whom a request was made. */
+export interface Client {
+  /** The address in full, for people; `unix socket` or `unknown` where there is none. */
+  readonly address: string;
+  /**
+   * What is the same for all addresses of one subscriber: an IPv4 address, or the first 64 bits of an
+   * IPv6 address. `undefined`: this machine itself, or a peer without an address.
+   */
+  readonly subscriber: string | undefined;
+}
+
+/** Finds out for whom a request was made. */
+export type ClientAddress = (request: ApiRequest) => Client;
 
 /**
  * Finds out for whom a request was made. `X-Forwarded-For` and `Forwarded` (RFC 7239) count only from
@@ -22,12 +32,13 @@ export type ClientAddress = (request: ApiRequest) => string | undefined;
 export function createClientAddress(listed: readonly AddressRange[] | undefined): ClientAddress {
   const proxies = listed ?? [];
   const peerOf = remembering((text) => {
-    if (listed === undefined) return { isProxy: true, subject: undefined, own: undefined };
+    if (listed === undefined) return { isProxy: true, named: onSocket, own: onSocket };
     const address = parseAddress(text);
-    if (address === undefined) return undefined;
-    const subject = subjectOf(address);
+    if (address === undefined) return { isProxy: false, named: unknown, own: unknown };
+    const named = clientOf(address);
     const isProxy = isInRanges(address, proxies);
-    return { isProxy, subject, own: isLoopbackAddress(address) ? undefined : subject };
+    const own = isLoopbackAddress(address) ? { ...named, subscriber: undefined } : named;
+    return { isProxy, named, own };
   });
   const ofEntries = remembering((list) => clientIn(list, addressOfEntry));
   const ofElements = remembering((list) => clientIn(list, addressOfElement));
@@ -41,20 +52,31 @@ export function createClientAddress(listed: readonly AddressRange[] | undefined)
       found = address;
       if (!isInRanges(address, proxies)) break;
     }
-    return found && subjectOf(found);
+    return found && clientOf(found);
   }
 
   return (request) => {
     const peer = peerOf(request.peer);
-    if (peer?.isProxy !== true) return peer?.own;
+    if (!peer.isProxy) return peer.own;
     const entries = request.header("x-forwarded-for");
     const elements = request.header("forwarded");
     if (entries === null && elements === null) return peer.own;
     const first = entries === null ? undefined : ofEntries(entries);
     const second = elements === null ? undefined : ofElements(elements);
-    const areOne = first === undefined || second === undefined || first === second;
-    return (areOne ? (first ?? second) : undefined) ?? peer.subject;
+    const areOne = !first || !second || first.subscriber === second.subscriber;
+    return (areOne ? (first ?? second) : undefined) ?? peer.named;
   };
+}
+
+const onSocket: Client = { address: "unix socket", subscriber: undefined };
+const unknown: Client = { address: "unknown", subscriber: undefined };
+
+/** Subscribers get 64 bits of IPv6 and more: whoever has one of these addresses has them all. */
+function clientOf(address: Address): Client {
+  const text = formatAddress(address);
+  if (isMappedAddress(address)) return { address: text, subscriber: text };
+  const network = address.slice(0, 4).map((group) => group.toString(16));
+  return { address: text, subscriber: network.join(":") };
 }
 
 /** So many answers are kept, to texts of so many characters: the same clients come again and again. */
@@ -86,18 +108,4 @@ function addressOfElement(element: string): Address | undefined {
   const pair = element.split(";").find((each) => /^\s*for=/i.test(each));
   const value = pair?.slice(pair.indexOf("=") + 1).trim() ?? "";
   return addressOfEntry(value.replace(/^"(.*)"$/, "$1"));
-}
-
-/** Subscribers get 64 bits of IPv6 and more: whoever has one of these addresses has them all. */
-function subjectOf(address: Address): string {
-  const isMapped = address[5] === 0xffff && address.slice(0, 5).every((group) => group === 0);
-  if (!isMapped)
-    return address
-      .slice(0, 4)
-      .map((group) => group.toString(16))
-      .join(":");
-  return address
-    .slice(6)
-    .flatMap((group) => [group >> 8, group & 0xff])
-    .join(".");
 }

@@ -44,10 +44,11 @@ export function createLimits(options: LimitOptions): Limits | undefined {
   const addresses = metersOf(perAddress, "address", options);
   const credentials = metersOf(perCredential, "credential", options);
   if (addresses.length === 0 && credentials.length === 0) return undefined;
-  const clientAddress = createClientAddress(options.proxies);
+  const clientOf = createClientAddress(options.proxies);
+  const subscriberOf = (request: ApiRequest) => clientOf(request).subscriber;
 
   const limits: Limits = {
-    byAddress: limiter(addresses, clientAddress, now),
+    byAddress: limiter(addresses, subscriberOf, now),
     byCredential: limiter(credentials, credentialOf, now),
     miss(request, principal) {
       limits.byAddress("misses", request);

@@ -23,7 +23,7 @@ export interface Act {
   readonly who: Actor;
   /** The operation, such as `customer.erase`. */
   readonly what: string;
-  /** Where it came from: an address, or `command line`. */
+  /** Where it came from: the client's address, `unix socket`, `unknown`, or `command line`. */
   readonly from: string;
   /** `begun`: another entry tells how it went on, unless the service was stopped in the middle of it. */
   readonly outcome: "begun" | "done" | "refused" | "failed";

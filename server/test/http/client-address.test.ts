@@ -2,10 +2,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type AddressRange, parseRange } from "../../src/addresses.ts";
 import { createClientAddress } from "../../src/http/client-address.ts";
+import type { ApiRequest } from "../../src/http/messages.ts";
 
 const proxies = ["127.0.0.1", "10.0.0.0/8", "fd00::/8"].map((text) => parseRange(text));
-const behindProxies = createClientAddress(proxies as AddressRange[]);
-const direct = createClientAddress([]);
+const subscriberTo = (listed: readonly AddressRange[] | undefined) => {
+  const clientOf = createClientAddress(listed);
+  return (request: ApiRequest) => clientOf(request).subscriber;
+};
+const behindProxies = subscriberTo(proxies as AddressRange[]);
+const direct = subscriberTo([]);
 
 function from(peer: string, headers: Readonly<Record<string, string>> = {}) {
   return {
@@ -98,7 +103,7 @@ test("a proxy that names nobody counts itself", () => {
 });
 
 test("on a Unix socket everybody who connects is a proxy, and counts for nobody else", () => {
-  const onSocket = createClientAddress(undefined);
+  const onSocket = subscriberTo(undefined);
   assert.equal(onSocket(from("", forwardedFor("198.51.100.1, 192.0.2.1"))), "192.0.2.1");
   assert.equal(onSocket(from("", forwarded("for=192.0.2.1"))), "192.0.2.1");
   assert.equal(onSocket(from("")), undefined);
@@ -107,6 +112,24 @@ test("on a Unix socket everybody who connects is a proxy, and counts for nobody 
 test("two headers that differ are the client's invention, one of them: the proxy counts itself", () => {
   const headers = { ...forwardedFor("192.0.2.1"), ...forwarded("for=198.51.100.1") };
   assert.equal(behindProxies(from("10.9.9.9", headers)), "10.9.9.9");
+});
+
+test("people are told the address in full, of this machine too", () => {
+  const told = createClientAddress(proxies as AddressRange[]);
+  const cases: [peer: string, headers: Readonly<Record<string, string>>, address: string][] = [
+    ["127.0.0.1", {}, "127.0.0.1"],
+    ["::ffff:127.0.0.1", {}, "127.0.0.1"],
+    ["::1", forwardedFor("192.0.2.1"), "::1"],
+    ["10.9.9.9", forwardedFor("2001:db8:0:0:0:0:2:1"), "2001:db8::2:1"],
+    ["10.9.9.9", forwarded('for="[2001:DB8::2:1]:4711"'), "2001:db8::2:1"],
+    ["10.9.9.9", forwardedFor("unknown"), "10.9.9.9"],
+    ["203.0.113.9", forwardedFor("192.0.2.1"), "203.0.113.9"],
+    ["", forwardedFor("192.0.2.1"), "unknown"],
+  ];
+  for (const [peer, headers, address] of cases) {
+    assert.equal(told(from(peer, headers)).address, address, `${peer} ${JSON.stringify(headers)}`);
+  }
+  assert.equal(createClientAddress(undefined)(from("")).address, "unix socket");
 });
 
 test("a header as long as there can be one is read in a moment", () => {

@@ -45,7 +45,11 @@ const entry: Json = {
       required: ["role", "credential", "agentId"],
     },
     what: { type: "string", description: "The act, such as `customer.erase`." },
-    from: { type: "string", description: "An address, or `command line`." },
+    from: {
+      type: "string",
+      description:
+        "The client's address, behind a trusted proxy the one that this names; `unix socket` or `unknown` without one; `command line`.",
+    },
     outcome: { enum: ["begun", "done", "refused", "failed"] },
     details: {
       type: "object",
