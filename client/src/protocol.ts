@@ -162,6 +162,7 @@ export interface AuditLine {
   readonly at: string;
   readonly who: {
     readonly role: string;
+    /** The id of a key, or on the command line the operating system's user. */
     readonly credential: string | null;
     readonly agentId: string | null;
   };

@@ -12,11 +12,14 @@ export type Noted = Pick<Act, "who" | "what" | "from" | "details">;
 export interface AuditTrail {
   /** Fulfilled when the entry is stored. Refuses with `unavailable`. */
   note(act: Noted, outcome: Act["outcome"]): Promise<void>;
-  /** Carries an act out and notes how that went, before it is reported. */
+  /**
+   * Carries an act out and notes how that went, before it is reported. Where `told` has nothing to tell
+   * (`undefined`) nothing was done, and nothing is noted.
+   */
   attest<Result>(
     act: Noted,
     carryOut: () => Promise<Result>,
-    told?: (result: Result) => Act["details"],
+    told?: (result: Result) => Act["details"] | undefined,
   ): Promise<Result>;
   /**
    * Notes, some time soon, that an act was refused: once a minute for each actor and act, with how often
@@ -60,7 +63,8 @@ export function createAuditTrail(store: SessionStore, clock: Clock): AuditTrail 
         await note(act, "failed").catch(() => undefined);
         throw error;
       }
-      await note({ ...act, details: { ...act.details, ...told(result) } }, "done");
+      const news = told(result);
+      if (news !== undefined) await note({ ...act, details: { ...act.details, ...news } }, "done");
       return result;
     },
     refused(act) {
@@ -81,8 +85,10 @@ export function createAuditTrail(store: SessionStore, clock: Clock): AuditTrail 
   };
 }
 
-/** Whoever works on the machine itself. */
-export const operator: Actor = { role: "administrator", credential: null, agentId: null };
+/** Whoever works on the machine itself, by what the operating system calls them; `null`: not told. */
+export function operator(user: string | null): Actor {
+  return { role: "administrator", credential: user, agentId: null };
+}
 /** Where they are, as the trail has it. */
 export const COMMAND_LINE = "command line";
 

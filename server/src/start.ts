@@ -1,9 +1,10 @@
 import { type DestinationStream, pino } from "pino";
+import { operator } from "./audit.ts";
 import { machineTime, type TimeSource } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import { isLoopback } from "./config/values.ts";
-import { type Admin, createAdmin } from "./control/admin.ts";
-import { type Control, listenControl } from "./control/server.ts";
+import { createAdmin } from "./control/admin.ts";
+import { type AdminFor, type Control, listenControl } from "./control/server.ts";
 import { createCredentials } from "./credentials.ts";
 import { createAccess } from "./http/access.ts";
 import { createApp } from "./http/app.ts";
@@ -98,8 +99,9 @@ async function serve(
     authenticate: access.authenticate,
     limits: limits.limits,
   });
-  const admin = createAdmin({ ...opened, keysChanged, noteKeyUses });
-  const control = await controlOf(config, admin);
+  const adminFor: AdminFor = (user) =>
+    createAdmin({ ...opened, who: operator(user), keysChanged, noteKeyUses });
+  const control = await controlOf(config, adminFor);
   const listener = await listen(app, config).catch(async (error: unknown) => {
     await control.close();
     throw error;
@@ -119,9 +121,9 @@ function urlOf({ host, socket }: Config, port: number): string {
 /** On Redis there is none: the command line opens the store itself, beside any number of servers. */
 async function controlOf(
   { store, dataDir }: Config,
-  admin: Admin,
+  adminFor: AdminFor,
 ): Promise<Pick<Control, "close">> {
-  if (store.engine === "sqlite") return listenControl(dataDir, admin);
+  if (store.engine === "sqlite") return listenControl(dataDir, adminFor);
   return { close: async () => undefined };
 }
 

@@ -1,6 +1,8 @@
+import { resolve } from "node:path";
 import { Command } from "commander";
-import { backup } from "../store/sqlite/backup.ts";
-import { refuseRedis, requireData } from "./connect.ts";
+import { backup, requireReadable } from "../store/sqlite/backup.ts";
+import { attested } from "./attested.ts";
+import { refuseRedis, requireData, withAdmin } from "./connect.ts";
 import { addExamples } from "./help.ts";
 import { interruptibly, withProgress } from "./long-work.ts";
 import { bytesText, type Output } from "./output.ts";
@@ -13,19 +15,29 @@ export function backupCommand(output: Output): Command {
     .argument("<file>", "the file to make; it must not exist")
     .option("--json", "print the file and its size as JSON")
     .action(async (file: string, options: { json?: true }, self: Command) => {
-      const { dataDir, store } = loadSettings(self).config;
+      const { config } = loadSettings(self);
+      const { dataDir, store } = config;
       refuseRedis(
         store,
         "backup copies a SQLite file; Redis keeps copies by its own means, or: antechamber migrate --ahead --from <store> --to sqlite:<folder>",
       );
       requireData(dataDir);
-      const bytes = await interruptibly("the backup was stopped", (signal) =>
-        withProgress(texts, output, (show) =>
-          backup(dataDir, file, {
-            onProgress: (...sizes) => show(...progressOf(...sizes)),
-            signal,
-          }),
-        ),
+      // Data of another release are refused before anything is written to them.
+      requireReadable(dataDir);
+      const copy = () =>
+        interruptibly("the backup was stopped", (signal) =>
+          withProgress(texts, output, (show) =>
+            backup(dataDir, file, {
+              onProgress: (...sizes) => show(...progressOf(...sizes)),
+              signal,
+            }),
+          ),
+        );
+      const bytes = await attested(
+        (entry) => withAdmin(config, (admin) => admin.noteAct(entry)),
+        { what: "store.backup", details: { file: resolve(file) } },
+        copy,
+        (size) => ({ outcome: "done", details: { bytes: size } }),
       );
       if (options.json === true) output.printJson({ file, bytes });
       else output.print(`${file}: ${bytesText(bytes)}`);

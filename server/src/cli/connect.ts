@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
+import { operator } from "../audit.ts";
 import { machineTime } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import { type Admin, createAdmin } from "../control/admin.ts";
@@ -8,6 +9,7 @@ import { type OpenEvents, type Opened, open } from "../open.ts";
 import { StoreOpenError } from "../store/open-error.ts";
 import { databaseFile } from "../store/sqlite/database.ts";
 import { CliError, exitCodes } from "./exit.ts";
+import { systemUser } from "./system-user.ts";
 
 /**
  * Runs `use` on the data of `config`: through the server that runs on it, else on the store itself.
@@ -21,7 +23,7 @@ export async function withAdmin<Result>(
   if (config.store.engine === "redis")
     return useOpened(await open(config, machineTime, unheard), use);
   for (let attempt = 1; ; attempt++) {
-    const running = await connectControl(config.dataDir);
+    const running = await connectControl(config.dataDir, systemUser());
     if (running !== undefined) return use(running);
     if (options.mustExist !== false) requireData(config.dataDir);
     const opened = await openUnlessBusy(config, attempt);
@@ -34,7 +36,7 @@ async function useOpened<Result>(
   use: (admin: Admin) => Promise<Result>,
 ): Promise<Result> {
   try {
-    return await use(createAdmin(opened));
+    return await use(createAdmin({ ...opened, who: operator(systemUser()) }));
   } finally {
     await opened.store.close();
   }

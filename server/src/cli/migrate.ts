@@ -1,7 +1,8 @@
 import { mkdirSync, realpathSync } from "node:fs";
 import { resolve } from "node:path";
 import { Command } from "commander";
-import { createClock, machineTime } from "../clock.ts";
+import { COMMAND_LINE, createAuditTrail, operator } from "../audit.ts";
+import { type Clock, createClock, machineTime } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import { masked } from "../config/faults.ts";
 import type { SettingName } from "../config/settings.ts";
@@ -17,12 +18,14 @@ import {
 import { openStore } from "../open.ts";
 import { StoreOpenError } from "../store/open-error.ts";
 import { ANSWER_LIFE, type SessionStore } from "../store/store.ts";
+import { attested, type Ending, type Note } from "./attested.ts";
 import { requireData, unheard } from "./connect.ts";
 import { CliError, exitCodes } from "./exit.ts";
 import { addExamples } from "./help.ts";
 import { interruptibly, type ShowProgress, withProgress } from "./long-work.ts";
 import { type Output, table } from "./output.ts";
 import { addSettings, loadSettings } from "./settings.ts";
+import { systemUser } from "./system-user.ts";
 
 /** Both stores are to keep what they hold as the servers on them do. */
 const keepingSettings: readonly SettingName[] = [
@@ -108,14 +111,13 @@ async function moveBetween(
   else if (!isAhead) output.remark(openSourceRemark);
   refuseSame(from, to);
   await using closing = new AsyncDisposableStack();
-  const source = await openSource(from, isAhead, closing);
+  const { source, note } = await openSource(from, isAhead, closing);
   const target = await openStore(to.config, machineTime, unheard);
   closing.defer(() => target.close());
   const clock = createClock(machineTime, await target.floor());
   const { lifetimes, retention } = to.config;
-  try {
-    // Awaited here: the stores are closed when this function is left.
-    return await interruptibly("stopped; the same command goes on from here", (signal) =>
+  const move = () =>
+    interruptibly("stopped; the same command goes on from here", (signal) =>
       withProgress(texts, output, (show) =>
         migrate({
           source,
@@ -129,10 +131,33 @@ async function moveBetween(
         }),
       ),
     );
+  // The target's own trail begins when the move is over: until then it is the source's, entry by entry.
+  const noteBoth: Note = async (entry) => {
+    if (entry.outcome === "done" && !isAhead) await noteIn(target, clock)(entry);
+    await note(entry);
+  };
+  const details = { from: from.name, to: to.name, ahead: isAhead };
+  try {
+    // Awaited here: the stores are closed when this function is left.
+    return await attested(noteBoth, { what: "store.migrate", details }, move, endingOf);
   } catch (error) {
     if (!(error instanceof TargetTaken)) throw error;
     throw new CliError(exitCodes.failure, `${to.name} is not filled: ${error.message}`);
   }
+}
+
+/** A copy that is not equal is told as a failure, in the trail too. */
+function endingOf({ copied, comparison, resumed }: Migration): Ending {
+  const isFailed = comparison?.isEqual === false;
+  return { outcome: isFailed ? "failed" : "done", details: { ...copied, resumed } };
+}
+
+/** Enters what this process does into the trail of a store that it has opened. */
+function noteIn(store: SessionStore, clock: Clock): Note {
+  const trail = createAuditTrail(store, clock);
+  const who = operator(systemUser());
+  return ({ what, outcome, details }) =>
+    trail.note({ who, from: COMMAND_LINE, what, details }, outcome);
 }
 
 const openSourceRemark =
@@ -155,15 +180,21 @@ function refuseSame(from: Place, to: Place): void {
   throw new CliError(exitCodes.usage, "--from and --to are the same store");
 }
 
+/** The source, and how its trail is written. */
+interface OpenedSource {
+  readonly source: Source;
+  readonly note: Note;
+}
+
 /** The source itself, or, for a copy ahead, through the server that runs on it. */
 async function openSource(
   { config, name }: Place,
   isAhead: boolean,
   closing: AsyncDisposableStack,
-): Promise<Source> {
+): Promise<OpenedSource> {
   if (isAhead && config.store.engine === "sqlite") {
-    const running = await connectControl(config.dataDir);
-    if (running !== undefined) return running;
+    const running = await connectControl(config.dataDir, systemUser());
+    if (running !== undefined) return { source: running, note: running.noteAct };
   }
   const source = await openClosed(config, name);
   closing.defer(() => source.close());
@@ -171,7 +202,7 @@ async function openSource(
     const message = `a move of another store into ${name} is not complete: finish it first`;
     throw new CliError(exitCodes.failure, message);
   }
-  return source;
+  return { source, note: noteIn(source, createClock(machineTime, await source.floor())) };
 }
 
 async function openClosed(config: Config, name: string): Promise<SessionStore> {

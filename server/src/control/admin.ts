@@ -1,12 +1,13 @@
 import { createHash, randomBytes } from "node:crypto";
 import { type Administration, type Status, statusOf } from "../administration.ts";
-import { type AuditTrail, COMMAND_LINE, type Noted, operator } from "../audit.ts";
+import { type AuditTrail, COMMAND_LINE, type Noted } from "../audit.ts";
 import type { Clock } from "../clock.ts";
 import type { SessionService } from "../service.ts";
 import { type Role, roles } from "../session/access.ts";
 import { faultOfId } from "../session/caller-ids.ts";
 import { type IdIssuer, SECRET_BYTES } from "../session/id.ts";
 import { isBlank, isLive, type Session } from "../session/session.ts";
+import type { Actor } from "../store/audit-chain.ts";
 import type { Portion } from "../store/moving.ts";
 import type { Key, SessionStore } from "../store/store.ts";
 import { createOversight, type Oversight } from "./oversight.ts";
@@ -75,6 +76,8 @@ export interface AdminParts {
   readonly service: Pick<SessionService, "end">;
   readonly administration: Administration;
   readonly trail: AuditTrail;
+  /** Who acts. */
+  readonly who: Actor;
   readonly logHash: (id: string) => string;
   readonly ids: IdIssuer;
   readonly clock: Clock;
@@ -111,7 +114,7 @@ export function faultOfKeyRequest(request: KeyRequest): string | undefined {
 
 /** Carries out an operator's requests on `parts`. */
 export function createAdmin(parts: AdminParts): Admin {
-  const { store, service, ids, clock, trail, logHash } = parts;
+  const { store, service, ids, clock, trail, who, logHash } = parts;
 
   /** A key as the trail tells it: without what may have to be forgotten. */
   function toldOf({ id, role, customerId, agentId, expiresAt }: Key): Noted["details"] {
@@ -133,7 +136,7 @@ export function createAdmin(parts: AdminParts): Admin {
     details: Noted["details"],
     carryOut: () => Promise<Result>,
     told?: (result: Result) => Noted["details"],
-  ) => trail.attest({ who: operator, from: COMMAND_LINE, what, details }, carryOut, told);
+  ) => trail.attest({ who, from: COMMAND_LINE, what, details }, carryOut, told);
 
   return {
     ...createOversight(parts),
@@ -160,18 +163,22 @@ export function createAdmin(parts: AdminParts): Admin {
       if (!Number.isSafeInteger(grace) || grace < 0) throw new TypeError("a grace is some time");
       const now = clock();
       const before = (await store.keys()).find((key) => key.id === id);
-      if (before === undefined || isOver(before, now)) return undefined;
+      if (before === undefined || isOver(before, now)) {
+        const details = { successorOf: callersKey(id), grace, isFound: false };
+        return attest("key.rotate", details, async () => undefined);
+      }
       const { role, customerId, agentId, createdAt, expiresAt } = before;
       const validFor = expiresAt === null ? null : expiresAt - createdAt;
       const { key, stored } = newKey({ role, customerId, agentId, validFor }, now);
       const details = { ...toldOf(stored), successorOf: id, grace };
-      const isDone = await attest("key.rotate", details, async () => {
+      const isDone = await attest("key.rotate", details, replace, (isFound) => ({ isFound }));
+      return isDone ? { key, info: withoutHash(stored) } : undefined;
+
+      async function replace(): Promise<boolean> {
         const isReplaced = await store.replaceKey(id, stored, now + grace);
         await parts.keysChanged?.();
         return isReplaced;
-      });
-      if (!isDone) return undefined;
-      return { key, info: withoutHash(stored) };
+      }
     },
 
     async revokeKey(id) {

@@ -11,16 +11,22 @@ export class ControlError extends Error {
   override readonly name = "ControlError";
 }
 
+/** The header that tells who asks, percent-encoded. */
+export const OPERATOR_HEADER = "operator";
+
 /**
  * The `Admin` of the server that runs on `dataDir`, or `undefined` when none runs there: no socket,
  * or one that a killed server left. Its methods reject with `Refusal` `unavailable` when the store
- * cannot take the change, and with `ControlError` for anything else.
+ * cannot take the change, and with `ControlError` for anything else. `user` is who acts, for the trail.
  */
-export async function connectControl(dataDir: string): Promise<Admin | undefined> {
+export async function connectControl(
+  dataDir: string,
+  user: string | null = null,
+): Promise<Admin | undefined> {
   const path = socketPath(dataDir);
   if (path === undefined) return undefined;
   const call = <Result>(operation: keyof Admin, argument?: unknown) =>
-    callControl(path, operation, argument) as Promise<Result>;
+    callControl({ path, user, operation, argument }) as Promise<Result>;
   const admin: Admin = {
     listKeys: () => call("listKeys"),
     createKey: (asked) => call("createKey", asked),
@@ -33,6 +39,7 @@ export async function connectControl(dataDir: string): Promise<Admin | undefined
     exportCustomer: (asked) => call("exportCustomer", asked),
     eraseCustomer: (id) => call("eraseCustomer", id),
     auditTrail: (asked) => call("auditTrail", asked),
+    noteAct: (asked) => call("noteAct", asked),
     hashOf: (id) => call("hashOf", id),
     rotateSecret: () => call("rotateSecret"),
     portion: (after) => call("portion", after),
@@ -40,15 +47,24 @@ export async function connectControl(dataDir: string): Promise<Admin | undefined
   return (await isListening(path)) ? admin : undefined;
 }
 
+/** What the server is asked, on the socket at `path`. */
+interface Asked {
+  readonly path: string;
+  readonly user: string | null;
+  readonly operation: string;
+  readonly argument: unknown;
+}
+
 interface Answer {
   readonly status: number;
   readonly text: string;
 }
 
-function post(path: string, operation: string, argument: unknown): Promise<Answer> {
+function post({ path, user, operation, argument }: Asked): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const options = { socketPath: path, path: `/${operation}`, method: "POST", agent: false };
-    const sent = request({ ...options, headers: { host: "control" } }, (response) => {
+    const who = user === null ? {} : { [OPERATOR_HEADER]: encodeURIComponent(user) };
+    const sent = request({ ...options, headers: { host: "control", ...who } }, (response) => {
       let text = "";
       response.setEncoding("utf8");
       response.on("data", (chunk: string) => {
@@ -65,8 +81,8 @@ function post(path: string, operation: string, argument: unknown): Promise<Answe
   });
 }
 
-async function callControl(path: string, operation: string, argument: unknown): Promise<unknown> {
-  const { status, text } = await post(path, operation, argument);
+async function callControl(asked: Asked): Promise<unknown> {
+  const { status, text } = await post(asked);
   const { result, error } = JSON.parse(text) as {
     readonly result?: unknown;
     readonly error?: { readonly message: string; readonly reason?: Reason };
@@ -79,7 +95,7 @@ async function callControl(path: string, operation: string, argument: unknown): 
 /** Whether somebody answers: a socket whose server was killed refuses every connection. */
 async function isListening(path: string): Promise<boolean> {
   try {
-    await post(path, "", null);
+    await post({ path, user: null, operation: "", argument: null });
     return true;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;

@@ -1,8 +1,8 @@
 import { type Administration, type Part, statusOf } from "../administration.ts";
-import { type AuditTrail, COMMAND_LINE, operator, toldFilter } from "../audit.ts";
+import { type AuditTrail, COMMAND_LINE, toldFilter } from "../audit.ts";
 import type { Clock } from "../clock.ts";
 import { isUnconditional, type SessionFilter } from "../session/filter.ts";
-import type { AuditEntry } from "../store/audit-chain.ts";
+import type { Actor, AuditEntry } from "../store/audit-chain.ts";
 import type { SessionStore } from "../store/store.ts";
 import { toldLine } from "../wire/told.ts";
 import type { SessionView } from "./admin.ts";
@@ -52,6 +52,16 @@ export interface AuditStretch {
   readonly last: number;
 }
 
+/** What the command line carries out by itself, beside the server. */
+const ownActs = ["store.backup", "store.migrate"] as const;
+
+/** Tells of such an act. */
+export interface NoteRequest {
+  readonly what: (typeof ownActs)[number];
+  readonly outcome: "begun" | "done" | "failed";
+  readonly details: AuditEntry["details"];
+}
+
 /** What an operator does with many sessions, and with the trail of what was done. */
 export interface Oversight {
   /** A page of sessions, from the place `after` on (`SessionStore.list`). */
@@ -64,6 +74,8 @@ export interface Oversight {
   eraseCustomer(customerId: string): Promise<Part & { readonly keys: number }>;
   /** Entries of the audit trail after the sequence `after`, at most `limit`, and the last of all. */
   auditTrail(request: AuditRequest): Promise<AuditStretch>;
+  /** Enters an act of the command line's own into the trail. Throws `TypeError` for any other. */
+  noteAct(request: NoteRequest): Promise<void>;
   /** How an id of a session or of a customer stands in the audit trail and in the log. */
   hashOf(id: string): Promise<string>;
 }
@@ -73,6 +85,8 @@ export interface OversightParts {
   readonly store: Pick<SessionStore, "audit" | "lastAudit">;
   readonly administration: Administration;
   readonly trail: AuditTrail;
+  /** Who acts. */
+  readonly who: Actor;
   readonly logHash: (id: string) => string;
   readonly clock: Clock;
   readonly keysChanged?: () => void | Promise<void>;
@@ -80,9 +94,9 @@ export interface OversightParts {
 
 /** Carries an operator's requests out; every act is in the trail before it is reported. */
 export function createOversight(parts: OversightParts): Oversight {
-  const { store, administration, trail, logHash, clock } = parts;
+  const { store, administration, trail, who, logHash, clock } = parts;
   const act = (what: string, details: AuditEntry["details"]) => ({
-    who: operator,
+    who,
     from: COMMAND_LINE,
     what,
     details,
@@ -113,10 +127,14 @@ export function createOversight(parts: OversightParts): Oversight {
 
     async exportCustomer({ customerId, after }) {
       const details = { customer: logHash(customerId), isContinued: after !== null };
-      const { told: some, sessions, next } = await administration.tell(customerId, after);
-      if (after === null) await trail.note(act("customer.export", details), "begun");
-      if (next === null) await trail.note(act("customer.export", details), "done");
-      return { lines: some.map(toldLine), sessions, next };
+      const exporting = act("customer.export", details);
+      if (after === null) await trail.note(exporting, "begun");
+      const part = await trail.attest(
+        exporting,
+        () => administration.tell(customerId, after),
+        ({ next }) => (next === null ? {} : undefined),
+      );
+      return { lines: part.told.map(toldLine), sessions: part.sessions, next: part.next };
     },
 
     async eraseCustomer(customerId) {
@@ -134,6 +152,12 @@ export function createOversight(parts: OversightParts): Oversight {
     async auditTrail({ after, limit }) {
       const last = (await store.lastAudit())?.sequence ?? 0;
       return { entries: await store.audit(after, limit), last };
+    },
+
+    async noteAct({ what, outcome, details }) {
+      const isOwn = ownActs.includes(what) && ["begun", "done", "failed"].includes(outcome);
+      if (!isOwn) throw new TypeError("the command line has no such act");
+      await trail.note(act(what, details), outcome);
     },
 
     hashOf: async (id) => logHash(id),

@@ -2,14 +2,22 @@ import { chmodSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { Refusal } from "../session/errors.ts";
 import type { Admin, KeyRequest, KeyRotation } from "./admin.ts";
-import type { AuditRequest, EndingRequest, ExportRequest, PageRequest } from "./oversight.ts";
+import { OPERATOR_HEADER } from "./client.ts";
+import type {
+  AuditRequest,
+  EndingRequest,
+  ExportRequest,
+  NoteRequest,
+  PageRequest,
+} from "./oversight.ts";
 import { claimSocketPath, releaseSocketPath } from "./path.ts";
 
 /*
  * The control socket: how the command line reaches a running server, whose caches must stay in step
  * with the store. `POST /<operation>` with the operation's argument as JSON is answered with
  * `{ "result": … }` or `{ "error": { "message", "reason" } }`. Whoever may open the socket may do
- * everything, as whoever may open the data may: both belong to the server's user alone.
+ * everything, as whoever may open the data may: both belong to the server's user alone. So who they are
+ * for the trail is what they say themselves.
  */
 
 /** The operations, by their names in `Admin`. */
@@ -27,6 +35,7 @@ const operations: Readonly<
   exportCustomer: (admin, request) => admin.exportCustomer(request as ExportRequest),
   eraseCustomer: (admin, id) => admin.eraseCustomer(String(id)),
   auditTrail: (admin, request) => admin.auditTrail(request as AuditRequest),
+  noteAct: (admin, request) => admin.noteAct(request as NoteRequest),
   hashOf: (admin, id) => admin.hashOf(String(id)),
   rotateSecret: (admin) => admin.rotateSecret(),
   portion: (admin, after) => admin.portion(typeof after === "string" ? after : null),
@@ -43,14 +52,17 @@ export interface Control {
   close(): Promise<void>;
 }
 
+/** What whoever asks may do; `user`: who they say that they are. */
+export type AdminFor = (user: string | null) => Admin;
+
 /**
- * Offers `admin` on the control socket of `dataDir`. Call it after the store is open: holding its
+ * Offers what `adminFor` gives on the control socket of `dataDir`. Call it after the store is open: holding its
  * lock is what gives the right to take the place of a socket that a killed server left.
  */
-export async function listenControl(dataDir: string, admin: Admin): Promise<Control> {
+export async function listenControl(dataDir: string, adminFor: AdminFor): Promise<Control> {
   const path = claimSocketPath(dataDir);
   const server = createServer((request, response) => {
-    void answer(admin, request, response);
+    void answer(adminFor, request, response);
   });
   server.requestTimeout = 10_000;
   await listen(server, path);
@@ -89,17 +101,17 @@ function close(server: Server): Promise<void> {
 }
 
 async function answer(
-  admin: Admin,
+  adminFor: AdminFor,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const { status, body } = await outcomeOf(admin, request);
+  const { status, body } = await outcomeOf(adminFor, request);
   response.writeHead(status, { "content-type": "application/json", connection: "close" });
   response.end(JSON.stringify(body));
 }
 
 async function outcomeOf(
-  admin: Admin,
+  adminFor: AdminFor,
   request: IncomingMessage,
 ): Promise<{ status: number; body: unknown }> {
   try {
@@ -107,6 +119,7 @@ async function outcomeOf(
     if (request.method !== "POST" || !Object.hasOwn(operations, name)) {
       throw new TypeError(`there is no operation ${request.method} ${request.url}`);
     }
+    const admin = adminFor(userOf(request));
     const argument = JSON.parse((await bodyOf(request)) || "null") as unknown;
     return {
       status: 200,
@@ -117,12 +130,20 @@ async function outcomeOf(
   }
 }
 
+const MAX_USER_LENGTH = 256;
+
+/** Throws `URIError` for what is no percent-encoding. */
+function userOf({ headers }: IncomingMessage): string | null {
+  const user = headers[OPERATOR_HEADER];
+  return typeof user === "string" ? decodeURIComponent(user.slice(0, MAX_USER_LENGTH)) : null;
+}
+
 function faultOf(error: unknown): { status: number; body: unknown } {
   const message = error instanceof Error ? error.message : String(error);
   if (error instanceof Refusal) {
     return { status: 503, body: { error: { message, reason: error.reason } } };
   }
-  const isInvalid = error instanceof TypeError || error instanceof SyntaxError;
+  const isInvalid = [TypeError, SyntaxError, URIError].some((kind) => error instanceof kind);
   return { status: isInvalid ? 400 : 500, body: { error: { message } } };
 }
 

@@ -65,13 +65,13 @@ export function createAdministrationHandlers(
     async end({ request, principal, sessionId }) {
       // Without credentials nobody knows whose hand it was: it is everybody's way to sign out.
       const isOthers = principal.role !== "customer" && config.auth !== "local";
-      if (!(await service.end(sessionId, changeScope(principal)))) {
-        throw new Refusal({ code: "session-not-found" });
-      }
+      const endIt = () => service.end(sessionId, changeScope(principal));
       const details = { session: hash(sessionId) };
-      if (isOthers) {
-        await trail.note({ ...actedBy(principal, request), what: "session.end", details }, "done");
-      }
+      const act = { ...actedBy(principal, request), what: "session.end", details };
+      // An id of no session could be sent for ever: that nothing was there to end is no entry.
+      const told = (isFound: boolean) => (isFound ? {} : undefined);
+      const isEnded = isOthers ? await trail.attest(act, endIt, told) : await endIt();
+      if (!isEnded) throw new Refusal({ code: "session-not-found" });
       return nothing;
     },
 
@@ -94,8 +94,9 @@ export function createAdministrationHandlers(
     async tell({ request, principal, customerId }) {
       const details = { customer: hash(customerId) };
       const act = { ...actedBy(principal, request), what: "customer.export", details };
-      const first = await administration.tell(customerId, null);
       await trail.note(act, "begun");
+      const begin = () => administration.tell(customerId, null);
+      const first = await trail.attest(act, begin, () => undefined);
       const body = streamOf(
         first,
         (after) => administration.tell(customerId, after),

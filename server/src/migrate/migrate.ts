@@ -14,6 +14,9 @@ import type { TallyTimes } from "./tally.ts";
  * Where a move has come to is kept in the target, in the same step as the items; it goes with the
  * comparison that finds no difference. Until then no server starts on the target. Items may be kept
  * twice, so nothing is lost where a run ends, however it ends.
+ *
+ * A run that goes on brings what comes before sessions over first, and is little: every run leaves
+ * entries in the source's audit trail, and for those alone a whole pass would be made again.
  */
 
 /** A store that is read: closed to writes, or, for a copy that another run completes, in use. */
@@ -64,6 +67,9 @@ const LEFT_OUT_NAMED = 10;
 /** After how many portions the target does its housekeeping. */
 const HOUSEKEEPING_EVERY = 64;
 
+/** What every engine tells first. */
+const headKinds: readonly Item["kind"][] = ["secrets", "floor", "key", "audit"];
+
 /** What is noted in the target. */
 interface Note {
   readonly from: string;
@@ -75,6 +81,7 @@ interface Note {
 export async function migrate(options: MigrateOptions): Promise<Migration> {
   const start = await startOf(options);
   const run = createRun(options);
+  if (start !== null) await run.head(start);
   await run.pass(start);
   const report = (comparison: Comparison | null): Migration => ({
     resumed: start !== null,
@@ -137,6 +144,17 @@ function createRun({ source, target, from, clock, onProgress, signal }: MigrateO
   return {
     copied,
     leftOut,
+    /** Copies what comes before answers and sessions; `place` stays where this run goes on. */
+    async head(place: string): Promise<void> {
+      const note = JSON.stringify({ from, next: place } satisfies Note);
+      for (let after: string | null = null; ; ) {
+        const { items, next }: Portion = await source.portion(after, clock());
+        const heads = items.filter(({ kind }) => headKinds.includes(kind));
+        await target.adopt({ items: heads, note, now: clock() });
+        if (heads.length < items.length || next === null) return;
+        after = next;
+      }
+    },
     /** Copies from `after` on to the end. */
     async pass(after: string | null): Promise<void> {
       let portion = await source.portion(after, clock());

@@ -10,7 +10,10 @@ import type { Role } from "../session/access.ts";
 /** Who acted, as far as a credential tells. */
 export interface Actor {
   readonly role: Role;
-  /** The name of the credential, such as the id of a key; `null` where none was asked for. */
+  /**
+   * The name of the credential: the id of a key, or on the command line the operating system's user, such
+   * as `anna (uid 1000)`. `null` where none was asked for.
+   */
   readonly credential: string | null;
   /** The agent for whom it was made. */
   readonly agentId: string | null;

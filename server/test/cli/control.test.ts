@@ -25,6 +25,7 @@ function adminWith(answers: Partial<Admin>): Admin {
     auditTrail: other,
     hashOf: other,
     rotateSecret: other,
+    noteAct: other,
     portion: other,
     ...answers,
   };
@@ -35,8 +36,7 @@ const keyRequest: KeyRequest = { role: "agent", customerId: null, agentId: "änn
 test("what one end asks and answers arrives at the other as it was", async () => {
   await using folder = temporaryDirectory();
   const asked: unknown[] = [];
-  const control = await listenControl(
-    folder.path,
+  const control = await listenControl(folder.path, () =>
     adminWith({
       createKey: async (given) => {
         asked.push(given);
@@ -63,8 +63,7 @@ test("what one end asks and answers arrives at the other as it was", async () =>
 test("a refusal of the store arrives as one, and a defect without its stack", async () => {
   await using folder = temporaryDirectory();
   const reason = { code: "unavailable", retryAfterSeconds: 3, outcome: "unknown" } as const;
-  const control = await listenControl(
-    folder.path,
+  const control = await listenControl(folder.path, () =>
     adminWith({ endSession: () => Promise.reject(new Refusal(reason)) }),
   );
   const admin = await connectControl(folder.path);
@@ -83,8 +82,7 @@ test("closing waits for what is being done", async () => {
   await using folder = temporaryDirectory();
   const begun = Promise.withResolvers<void>();
   const finish = Promise.withResolvers<boolean>();
-  const control = await listenControl(
-    folder.path,
+  const control = await listenControl(folder.path, () =>
     adminWith({
       endSession() {
         begun.resolve();
@@ -104,7 +102,7 @@ test("closing waits for what is being done", async () => {
 
 test("what is no operation is refused", async () => {
   await using folder = temporaryDirectory();
-  const control = await listenControl(folder.path, adminWith({}));
+  const control = await listenControl(folder.path, () => adminWith({}));
   const cases: [method: string, path: string, body: string][] = [
     ["GET", "/listKeys", ""],
     ["POST", "/constructor", "null"],

@@ -39,7 +39,11 @@ const entry: Json = {
       type: "object",
       properties: {
         role: { type: "string" },
-        credential: { ...keptId, description: "The id of a key; `null` where none was asked for." },
+        credential: {
+          ...keptId,
+          description:
+            "The id of a key, or on the command line the operating system's user; `null` where none was asked for.",
+        },
         agentId: keptId,
       },
       required: ["role", "credential", "agentId"],

@@ -15,6 +15,11 @@ export interface BackupOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Throws `StoreOpenError` for data of a schema that this release does not read. */
+export function requireReadable(dataDir: string): void {
+  openForReading(databaseFile(dataDir)).close();
+}
+
 /**
  * Copies the data of one moment into the new file `target`, also while a server runs on it, and
  * gives its size in bytes. The file appears once it is whole and on the disk. It holds the secrets

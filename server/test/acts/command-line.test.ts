@@ -1,0 +1,205 @@
+import assert from "node:assert/strict";
+import { existsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { systemUser } from "../../src/cli/system-user.ts";
+import { commandNames, runHere } from "../cli/run.ts";
+import { createApi, sessionOf } from "../support/api.ts";
+import { keyFor, serve, type TestServer } from "../support/in-process.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { assertComplete, inShort, leftBy, trailIn } from "./trail.ts";
+
+/** What there is to act on. */
+interface World {
+  readonly dataDir: string;
+  /** A folder beside it, for what is written. */
+  readonly folder: string;
+  readonly keys: readonly string[];
+  readonly sessions: readonly string[];
+  readonly isServed: boolean;
+}
+
+/** A command and the entries that it leaves. */
+interface Act {
+  readonly args: (world: World) => readonly string[];
+  readonly leaves: readonly string[];
+  /** The exit status; 0 where it is not given. */
+  readonly code?: number;
+}
+
+/** Without `--from` its data are those of the world. */
+const onData = ({ dataDir }: World) => ["--data-dir", dataDir];
+const looks = (...args: string[]): Act[] => [
+  { args: (world) => [...args, ...onData(world)], leaves: [] },
+];
+const act = (args: (world: World) => readonly string[], ...leaves: string[]): Act => ({
+  args: (world) => [...args(world), ...onData(world)],
+  leaves,
+});
+const failing = (code: number, one: Act): Act => ({ ...one, code });
+const move = ({ dataDir, isServed }: World, to: string) => [
+  ...["migrate", "--from", `sqlite:${dataDir}`, "--to", `sqlite:${to}`],
+  ...(isServed ? ["--ahead"] : []),
+];
+
+/** Every command: what it leaves in the trail, or that it is not about the data of a store. */
+const commands: Readonly<Record<string, readonly Act[] | "not about data">> = {
+  serve: "not about data",
+  "config show": "not about data",
+  "config check": "not about data",
+  health: "not about data",
+  completion: "not about data",
+  "keys create": [act(() => ["keys", "create", "--role", "reporter"], "key.create done")],
+  "keys list": looks("keys", "list"),
+  "keys rotate": [
+    act(({ keys }) => ["keys", "rotate", keys[0] ?? ""], "key.rotate done"),
+    failing(
+      3,
+      act(() => ["keys", "rotate", "k_0"], "key.rotate done"),
+    ),
+  ],
+  "keys revoke": [
+    act(({ keys }) => ["keys", "revoke", keys[1] ?? ""], "key.revoke done"),
+    failing(
+      3,
+      act(() => ["keys", "revoke", "k_0"], "key.revoke done"),
+    ),
+  ],
+  "sessions get": [act(({ sessions }) => ["sessions", "get", sessions[0] ?? ""])],
+  "sessions list": looks("sessions", "list"),
+  "sessions end": [
+    act(({ sessions }) => ["sessions", "end", sessions[0] ?? ""], "session.end done"),
+    act(() => ["sessions", "end", "--customer", "one", "--dry-run"], "sessions.end done"),
+    act(() => ["sessions", "end", "--customer", "one"], "sessions.end done"),
+  ],
+  "customers export": [
+    act(
+      ({ folder }) => ["customers", "export", "two", "--out", join(folder, "two.jsonl")],
+      "customer.export begun",
+      "customer.export done",
+    ),
+  ],
+  "customers erase": [
+    act(
+      () => ["customers", "erase", "two", "--yes"],
+      "customer.erase begun",
+      "customer.erase done",
+    ),
+  ],
+  "audit list": looks("audit", "list"),
+  "audit verify": looks("audit", "verify"),
+  "secrets rotate": [act(() => ["secrets", "rotate"], "secret.rotate done")],
+  backup: [
+    act(
+      ({ folder }) => ["backup", join(folder, "copy.db")],
+      "store.backup begun",
+      "store.backup done",
+    ),
+    failing(
+      1,
+      act(
+        ({ folder }) => ["backup", join(folder, "copy.db")],
+        "store.backup begun",
+        "store.backup failed",
+      ),
+    ),
+  ],
+  migrate: [
+    {
+      args: (world) => move(world, join(world.folder, "target")),
+      leaves: ["store.migrate begun", "store.migrate done"],
+    },
+    {
+      args: (world) => move(world, join(world.folder, "taken")),
+      leaves: ["store.migrate begun", "store.migrate failed"],
+      code: 1,
+    },
+  ],
+  doctor: looks("doctor"),
+};
+
+test("every command has its place in this table", () => {
+  const names = commandNames().map((words) => words.join(" "));
+  const leaves = names.filter(
+    (name) => name !== "" && !names.some((other) => other.startsWith(`${name} `)),
+  );
+  assertComplete(commands, leaves);
+});
+
+/** Runs `use` with a store and, if `isServed`, a server on it. */
+async function inWorld(isServed: boolean, use: (world: World) => Promise<void>): Promise<void> {
+  await using own = temporaryDirectory();
+  await using other = temporaryDirectory();
+  const keys = [keyFor({ role: "agent" }, { id: "k_a" }), keyFor({}, { id: "k_b" })];
+  const config = { dataDir: own.path };
+  const sessions: string[] = [];
+  const fill = async ({ url }: TestServer) => {
+    for (const customer of ["one", "one", "two"]) {
+      const headers = { gkc_customerId: customer };
+      sessions.push(sessionOf(await createApi(url).create({ headers })).sessionId);
+    }
+  };
+  {
+    await using taken = await serve({ config: { dataDir: join(other.path, "taken") } });
+    await fill(taken);
+  }
+  sessions.length = 0;
+  const ids = keys.map(({ key }) => key.id);
+  const world = { dataDir: own.path, folder: other.path, keys: ids, sessions, isServed };
+  {
+    await using server = await serve({ config, keys: keys.map(({ key }) => key) });
+    await fill(server);
+    if (isServed) return await use(world);
+  }
+  await use(world);
+}
+
+for (const isServed of [true, false]) {
+  test(`what commands do is in the trail, ${isServed ? "beside a server" : "without one"}`, async () => {
+    await inWorld(isServed, async (world) => {
+      for (const [name, acts] of Object.entries(commands)) {
+        if (acts === "not about data") continue;
+        for (const { args, leaves, code = 0 } of acts) {
+          const left = await leftBy(world.dataDir, async () => {
+            const result = await runHere(args(world));
+            assert.equal(result.code, code, `${name}: ${result.stderr}`);
+          });
+          assert.deepEqual(inShort(left), leaves, name);
+          for (const { who, from } of left) {
+            const { role, credential } = who;
+            assert.deepEqual([role, credential], ["administrator", systemUser()], name);
+            assert.equal(from, "command line");
+          }
+        }
+      }
+    });
+  });
+}
+
+test("a target has the source's trail, and that the move was made", async () => {
+  await inWorld(false, async (world) => {
+    const target = join(world.folder, "target");
+    await runHere(["secrets", "rotate", ...onData(world)]);
+    const ahead = [...move({ ...world, isServed: true }, target)];
+    assert.equal((await runHere(ahead)).code, 0);
+    assert.deepEqual(inShort(trailIn(target)), ["secret.rotate done", "store.migrate begun"]);
+    const { code, stderr } = await runHere(move(world, target));
+    assert.equal(code, 0, stderr);
+    const moved = ["store.migrate begun", "store.migrate done"];
+    assert.deepEqual(inShort(trailIn(target)), ["secret.rotate done", ...moved, ...moved]);
+    const [last, other] = [target, world.dataDir].map((dataDir) => trailIn(dataDir).at(-1));
+    assert.deepEqual(last?.details, other?.details);
+    assert.equal(last?.details["sessions"], 3);
+    assert.equal(last?.details["to"], `sqlite:${target}`);
+  });
+});
+
+test("what cannot be entered is not begun", async () => {
+  await inWorld(false, async (world) => {
+    const file = join(world.folder, "copy.db");
+    writeFileSync(join(world.dataDir, "lock"), "not a lock at all ".repeat(1000));
+    const { code } = await runHere(["backup", file, ...onData(world)]);
+    assert.notEqual(code, 0);
+    assert.ok(!existsSync(file));
+  });
+});

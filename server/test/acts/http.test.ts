@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { openApp } from "../openapi/apps.ts";
+import { createApi, type RequestOptions, sessionOf } from "../support/api.ts";
+import { keyFor, serve } from "../support/in-process.ts";
+import { assertComplete, inShort, leftBy, trailIn } from "./trail.ts";
+
+const keys = {
+  agent: keyFor({ role: "agent", agentId: "7" }),
+  administrator: keyFor({ role: "administrator" }),
+  reporter: keyFor({ role: "reporter" }),
+  customer: keyFor({ role: "customer", customerId: "two" }),
+};
+
+interface Act {
+  readonly leaves: readonly string[];
+  readonly json?: unknown;
+  /** What the trail calls it when somebody without the right tries, and who that is. */
+  readonly refused: readonly [what: string, by: "customer" | "reporter"];
+}
+
+/** Every route: what it leaves in the trail, or that it is nothing that whoever runs the service does. */
+const routes: Readonly<Record<string, Act | "a caller's">> = {
+  "GET /sessions": { leaves: [], refused: ["sessions.list", "customer"] },
+  "POST /sessions/end": {
+    leaves: ["sessions.end done"],
+    json: { customerId: "one" },
+    refused: ["sessions.end", "reporter"],
+  },
+  "DELETE /sessions/:sessionId": {
+    leaves: ["session.end done"],
+    refused: ["session.end", "reporter"],
+  },
+  "GET /customers/:customerId/export": {
+    leaves: ["customer.export begun", "customer.export done"],
+    refused: ["customer.export", "customer"],
+  },
+  "DELETE /customers/:customerId": {
+    leaves: ["customer.erase begun", "customer.erase done"],
+    refused: ["customer.erase", "customer"],
+  },
+  "GET /audit": { leaves: [], refused: ["audit.read", "reporter"] },
+  "PUT /sessions/new": "a caller's",
+  "GET /sessions/:sessionId": "a caller's",
+  "HEAD /sessions/:sessionId": "a caller's",
+  "POST /sessions/:sessionId": "a caller's",
+  "POST /sessions/:sessionId/requests": "a caller's",
+  "GET /sessions/:sessionId/requests": "a caller's",
+  "* /forward-auth": "a caller's",
+  "* /forward-auth/*": "a caller's",
+  "GET /healthz": "a caller's",
+  "GET /readyz": "a caller's",
+  "GET /metrics": "a caller's",
+  "GET /openapi.json": "a caller's",
+  "GET /docs": "a caller's",
+  "GET /docs/*": "a caller's",
+};
+
+test("every route has its place in this table", async () => {
+  await using opened = await openApp("key");
+  const all = opened.app.routes.map(({ method, path }) => `${method} ${path}`);
+  assertComplete(routes, all);
+  for (const { method, path, act } of opened.app.routes) {
+    const row = routes[`${method} ${path}`];
+    assert.equal(act, row === "a caller's" ? undefined : row?.refused[0], path);
+  }
+});
+
+test("what is done and what is refused over HTTP is in the trail, with who it was", async () => {
+  await using server = await serve({
+    config: { auth: "key" },
+    keys: Object.values(keys).map(({ key }) => key),
+  });
+  const as = (person: keyof typeof keys) =>
+    createApi(server.url, { authorization: keys[person].bearer });
+  for (const [line, row] of Object.entries(routes)) {
+    if (row === "a caller's") continue;
+    const headers = { gkc_customerId: "one" };
+    const { sessionId } = sessionOf(await as("agent").create({ headers }));
+    const [method = "", path = ""] = line.split(" ");
+    const asked = path.replace(":sessionId", sessionId).replace(":customerId", "one");
+    const options: RequestOptions = row.json === undefined ? {} : { json: row.json };
+    const [what, by] = row.refused;
+
+    const tried = await leftBy(server.dataDir, async () => {
+      const known = trailIn(server.dataDir).length;
+      const { status } = await as(by).call(method, asked, options);
+      assert.equal(status, 403, line);
+      // It is entered soon after it was answered.
+      while (trailIn(server.dataDir).length === known) await delay(5);
+    });
+    assert.deepEqual(inShort(tried), [`${what} refused`], line);
+    assert.equal(tried[0]?.who.credential, keys[by].key.id);
+
+    const left = await leftBy(server.dataDir, async () => {
+      const answer = await as("administrator").call(method, asked, options);
+      assert.ok(answer.status < 300, answer.text);
+    });
+    assert.deepEqual(inShort(left), row.leaves, line);
+    assert.ok(left.every(({ who }) => who.credential === keys.administrator.key.id));
+    assert.ok(left.every(({ from }) => from === "127.0.0.1"));
+  }
+});
+
+test("to end a session that is not there leaves no entry: it could be tried for ever", async () => {
+  await using server = await serve({
+    config: { auth: "key" },
+    keys: Object.values(keys).map(({ key }) => key),
+  });
+  const api = createApi(server.url, { authorization: keys.agent.bearer });
+  const unknown = "A".repeat(40);
+  const left = await leftBy(server.dataDir, async () => {
+    assert.equal((await api.call("DELETE", `/sessions/${unknown}`)).status, 404);
+  });
+  assert.deepEqual(left, []);
+});
