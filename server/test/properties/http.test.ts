@@ -1,13 +1,20 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Problem, SessionInfo } from "@antechamber/client/protocol";
+import type {
+  EndReceipt,
+  ErasureReceipt,
+  Problem,
+  SessionInfo,
+  SessionList,
+} from "@antechamber/client/protocol";
 import * as fc from "fast-check";
 import type { Lifetimes } from "../../src/session/lifetime.ts";
 import type { Identity } from "../../src/session/session.ts";
 import { type Api, createApi } from "../support/api.ts";
 import { serve, type TestServer } from "../support/in-process.ts";
 import { DAY, MINUTE } from "../support/sessions.ts";
-import { type Exchange, explainAll, type Model, type Reply, type Request } from "./model.ts";
+import type { Model } from "./known.ts";
+import { type Exchange, explainAll, type Reply, type Request } from "./model.ts";
 import { requestOf, type Step, sequences } from "./sequences.ts";
 
 const RUNS = process.env.ANTECHAMBER_LONG ? 4000 : 400;
@@ -19,10 +26,11 @@ const lifetimes: Lifetimes = {
 test(`over HTTP too the service does what the contract says: ${RUNS} runs`, async () => {
   await using server = await serve({ frozen: true, config: { lifetimes, accessLog: "off" } });
   const api = createApi(server.url);
-  const kinds = ["create", "retrieve", "head", "update", "update"] as const;
+  const kinds = ["create", "retrieve", "head", "update", "update", "end"] as const;
+  const alone = ["list", "list", "end-many", "erase"] as const;
   let runs = 0;
   await fc.assert(
-    fc.asyncProperty(sequences(kinds, 6), async (steps) => {
+    fc.asyncProperty(sequences(kinds, alone, 6), async (steps) => {
       await check(server, api, steps, ` of run ${++runs}`);
     }),
     { numRuns: RUNS },
@@ -41,7 +49,11 @@ async function check(
     if (wait > 0) await pass(server, api, wait);
     const requests = drafts.map((draft) => withCallersScope(requestOf(draft, known, suffix)));
     const exchanges = await Promise.all(requests.map((request) => ask(api, request)));
-    models = explainAll(models, exchanges, server.now(), lifetimes);
+    models = explainAll(models, exchanges, {
+      now: server.now(),
+      lifetimes,
+      retention: 14 * DAY,
+    });
     assert.ok(models.length > 0, `against the contract: ${JSON.stringify(exchanges)}`);
     for (const { reply } of exchanges) {
       if (reply.kind === "session" && !known.includes(reply.session.id)) {
@@ -59,7 +71,7 @@ async function pass(server: TestServer, api: Api, wait: number): Promise<void> {
 
 /** Mode `local`: a retrieval that names a customer is that customer's, all else is everyone's. */
 function withCallersScope(request: Request): Request {
-  if (request.kind === "create" || request.kind === "end") return request;
+  if (!("scope" in request)) return request;
   if (request.kind !== "retrieve" || request.ids.customerId === null) {
     return { ...request, scope: "everyone" };
   }
@@ -71,7 +83,13 @@ async function ask(api: Api, request: Request): Promise<Exchange> {
 }
 
 async function replyOf(api: Api, request: Request): Promise<Reply> {
+  if (request.kind === "list") return listed(api, request);
+  if (request.kind === "end-many" || request.kind === "erase") return counted(api, request);
   const answer = await send(api, request);
+  if (request.kind === "end") {
+    assert.ok([204, 404].includes(answer.status), answer.text);
+    return { kind: "done", value: answer.status === 204 };
+  }
   if (request.kind === "head") {
     assert.equal(answer.text, "");
     if (answer.status === 200) return { kind: "done", value: true };
@@ -84,7 +102,51 @@ async function replyOf(api: Api, request: Request): Promise<Reply> {
   return { kind: "session", session: seen(JSON.parse(answer.text) as SessionInfo) };
 }
 
-function send(api: Api, request: Request) {
+/** Every page of a list. */
+async function listed(
+  api: Api,
+  { filter, limit }: Extract<Request, { kind: "list" }>,
+): Promise<Reply> {
+  const given = Object.entries(filter).filter(([, value]) => value !== null);
+  const query = new URLSearchParams();
+  for (const [name, value] of given) query.set(name, String(value));
+  query.set("limit", String(limit));
+  const pages: SessionList[] = [];
+  for (let cursor: string | null | undefined; cursor !== null; ) {
+    query.set("cursor", cursor ?? "");
+    const answer = await api.call("GET", `/sessions?${query.toString()}`);
+    assert.equal(answer.status, 200, answer.text);
+    const page = JSON.parse(answer.text) as SessionList;
+    pages.push(page);
+    cursor = page.next;
+  }
+  const sessions = pages.flatMap((page) => page.sessions.map(seen));
+  return { kind: "list", sessions, total: pages[0]?.total ?? null };
+}
+
+/** So few are ended or erased by one request. */
+async function counted(
+  api: Api,
+  request: Extract<Request, { kind: "end-many" | "erase" }>,
+): Promise<Reply> {
+  if (request.kind === "erase") {
+    const answer = await api.call("DELETE", `/customers/${encodeURIComponent(request.customerId)}`);
+    assert.equal(answer.status, 200, answer.text);
+    const { sessions, isComplete } = JSON.parse(answer.text) as ErasureReceipt;
+    assert.ok(isComplete);
+    return { kind: "count", sessions };
+  }
+  const { live, ...filter } = request.filter;
+  assert.equal(live, null);
+  const json = { ...filter, dryRun: request.isDry };
+  const answer = await api.call("POST", "/sessions/end", { json });
+  assert.equal(answer.status, 200, answer.text);
+  const { sessions, next } = JSON.parse(answer.text) as EndReceipt;
+  assert.equal(next, null);
+  return { kind: "count", sessions };
+}
+
+function send(api: Api, request: Exclude<Request, { kind: "list" | "end-many" | "erase" }>) {
   switch (request.kind) {
     case "create":
       return api.create({ headers: headersOf(request.ids), json: bodyOf(request.ids) });
@@ -98,7 +160,7 @@ function send(api: Api, request: Request) {
         json: bodyOf(request.ids),
       });
     case "end":
-      throw new TypeError("a session is not ended over HTTP");
+      return api.call("DELETE", `/sessions/${request.id}`);
   }
 }
 

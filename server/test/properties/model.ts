@@ -1,9 +1,16 @@
 import type { Scope } from "../../src/session/access.ts";
-import type { Lifetimes } from "../../src/session/lifetime.ts";
 import { type Identity, idFields } from "../../src/session/session.ts";
+import { expiry, type Known, type Life, lifeOf, type Model, type World } from "./known.ts";
+import {
+  explainEndMany,
+  explainErase,
+  explainList,
+  type ManyReply,
+  type ManyRequest,
+} from "./many.ts";
 
 /*
- * The contract's section 1 as a model that a person can check by reading it. It does not compute
+ * The contract's section 1, and finding, ending and erasing many sessions, as a model that a person can check by reading it. It does not compute
  * answers: it is shown what a client asked and was answered, and says whether that was allowed, and
  * what is true afterwards. So it can follow several clients at once, whose order nobody knows.
  *
@@ -30,58 +37,18 @@ export type Request =
     }
   | { readonly kind: "head"; readonly id: string; readonly scope: Scope }
   | { readonly kind: "update"; readonly id: string; readonly ids: Identity; readonly scope: Scope }
-  | { readonly kind: "end"; readonly id: string };
+  | { readonly kind: "end"; readonly id: string; readonly scope: Scope }
+  | ManyRequest;
 
 /** What it was answered. */
 export type Reply =
   | { readonly kind: "session"; readonly session: Seen }
   | { readonly kind: "refused"; readonly code: string; readonly field?: string }
-  | { readonly kind: "done"; readonly value: boolean };
+  | { readonly kind: "done"; readonly value: boolean }
+  | ManyReply;
 
-/** What is known of a session. */
-interface Known {
-  readonly ids: Identity;
-  readonly createdAt: number;
-  /** The last use that counts for the idle time. */
-  readonly usedAt: number;
-  /** Ended, or seen to have expired. */
-  readonly over: boolean;
-}
-
-/** What is known of all sessions, by their ids. Never changed: an explanation makes a new one. */
-export type Model = ReadonlyMap<string, Known>;
-
-type Life = "live" | "over" | "either";
-
-function lifeOf(known: Known, now: number, lifetimes: Lifetimes): Life {
-  if (known.over) return "over";
-  const { earliest, latest } = expiry(known, lifetimes);
-  if (now >= latest) return "over";
-  return now < earliest ? "live" : "either";
-}
-
-function expiry(known: Known, lifetimes: Lifetimes): { earliest: number; latest: number } {
-  const recognized = known.ids.customerId !== null || known.ids.agentId !== null;
-  const { idle, total } = recognized ? lifetimes.recognized : lifetimes.anonymous;
-  const end = known.createdAt + total;
-  return {
-    earliest: Math.min(end, known.usedAt + idle - idle / 10),
-    latest: Math.min(end, known.usedAt + idle),
-  };
-}
-
-/**
- * The model after `reply`, or `undefined` when the contract does not allow that reply to `request`
- * at `now`.
- */
-function explain(
-  model: Model,
-  request: Request,
-  reply: Reply,
-  now: number,
-  lifetimes: Lifetimes,
-): Model | undefined {
-  const world = { model, now, lifetimes };
+/** The model after `reply`, or `undefined` when the contract does not allow that reply to `request`. */
+function explain(world: World, request: Request, reply: Reply): Model | undefined {
   switch (request.kind) {
     case "create":
       return reply.kind === "session"
@@ -94,18 +61,18 @@ function explain(
     case "update":
       return explainUpdate(world, request, reply);
     case "end":
-      return explainEnd(world, request.id, reply);
+      return explainEnd(world, request, reply);
+    case "list":
+      return reply.kind === "list" ? explainList(world, request, reply) : undefined;
+    case "end-many":
+      return reply.kind === "count" ? explainEndMany(world, request, reply) : undefined;
+    case "erase":
+      return reply.kind === "count" ? explainErase(world, request, reply) : undefined;
   }
 }
 
 /** How far (ms) a creation time may be from the time of the request, as the test sees it. */
 const MAX_DISTANCE = 5000;
-
-interface World {
-  readonly model: Model;
-  readonly now: number;
-  readonly lifetimes: Lifetimes;
-}
 
 /** A session began with exactly these ids: a new id, a free visit. */
 function begun(world: World, ids: Identity, seen: Seen): Model | undefined {
@@ -114,7 +81,14 @@ function begun(world: World, ids: Identity, seen: Seen): Model | undefined {
   // The ids of a crowded millisecond carry the time of one close by.
   if (Math.abs(seen.createdAt - now) > MAX_DISTANCE) return undefined;
   const next = withVisitTaken(world, ids.visitId, seen.id);
-  const known = { ids, createdAt: seen.createdAt, usedAt: now, over: false };
+  const known = {
+    ids,
+    createdAt: seen.createdAt,
+    usedAt: now,
+    over: false,
+    endedAt: null,
+    erased: false,
+  };
   return next && fits({ ...world, model: next }, seen, known);
 }
 
@@ -242,15 +216,19 @@ function updated(world: World, known: Known, ids: Identity, seen: Seen): Model |
   return model && fits({ ...world, model }, seen, { ...known, ids: merged, usedAt: world.now });
 }
 
-function explainEnd(world: World, id: string, reply: Reply): Model | undefined {
+function explainEnd(
+  world: World,
+  { id, scope }: Extract<Request, { kind: "end" }>,
+  reply: Reply,
+): Model | undefined {
   if (reply.kind !== "done") return undefined;
-  const life = presence(world, id, "everyone");
+  const life = presence(world, id, scope);
   const known = world.model.get(id);
   if (reply.value) {
     if (life === "over" || known === undefined) return undefined;
-    return new Map(world.model).set(id, { ...known, over: true });
+    return new Map(world.model).set(id, { ...known, over: true, endedAt: world.now });
   }
-  return life === "live" ? undefined : withOver(world, id, "everyone").model;
+  return life === "live" ? undefined : withOver(world, id, scope).model;
 }
 
 /** An exchange between a client and the service. */
@@ -266,16 +244,15 @@ export interface Exchange {
 export function explainAll(
   models: readonly Model[],
   exchanges: readonly Exchange[],
-  now: number,
-  lifetimes: Lifetimes,
+  setting: Omit<World, "model">,
 ): Model[] {
   if (exchanges.length === 0) return [...models];
   const results = exchanges.flatMap(({ request, reply }, i) => {
     const next = models
-      .map((model) => explain(model, request, reply, now, lifetimes))
+      .map((model) => explain({ ...setting, model }, request, reply))
       .filter((model) => model !== undefined);
     if (next.length === 0) return [];
-    return explainAll(next, exchanges.toSpliced(i, 1), now, lifetimes);
+    return explainAll(next, exchanges.toSpliced(i, 1), setting);
   });
   return distinct(results);
 }

@@ -1,6 +1,7 @@
 import * as fc from "fast-check";
 import type { Scope } from "../../src/session/access.ts";
-import type { Identity } from "../../src/session/session.ts";
+import { anySession, type SessionFilter } from "../../src/session/filter.ts";
+import { type Identity, idFields } from "../../src/session/session.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "../support/sessions.ts";
 import type { Request } from "./model.ts";
 
@@ -14,6 +15,19 @@ export interface Draft {
   readonly target: number;
   readonly ids: Identity;
   readonly scope: Scope;
+  readonly search: Search;
+}
+
+/** Which of many sessions are meant, and how. */
+interface Search {
+  /** By these of `ids`, as far as they are given; by a customer where none is. */
+  readonly by: readonly (keyof Identity)[];
+  readonly live: boolean | null;
+  readonly state: SessionFilter["state"];
+  /** Created from the time of the target on, or before it. */
+  readonly bound: "since" | "until" | null;
+  readonly limit: number;
+  readonly isDry: boolean;
 }
 
 /** What happens at one moment: some time passes, then several clients ask at once. */
@@ -54,20 +68,38 @@ const wait = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(23 * HOUR, DAY) },
 );
 
+const rarely = <T>(...values: readonly T[]) =>
+  fc.oneof(
+    { weight: 3, arbitrary: fc.constant(null) },
+    { weight: 1, arbitrary: fc.constantFrom(...values) },
+  );
+
+const search: fc.Arbitrary<Search> = fc.record({
+  by: fc.subarray([...idFields], { minLength: 1, maxLength: 2 }),
+  live: fc.constantFrom(null, null, true, false),
+  state: rarely("anonymous" as const, "recognized" as const),
+  bound: rarely("since" as const, "until" as const),
+  limit: fc.integer({ min: 1, max: 3 }),
+  isDry: fc.boolean(),
+});
+
 /**
  * Sequences of operations by up to three clients at once, of the kinds given (repeated for weight).
- * The first is a creation: on nothing at all most operations come to the same.
+ * Those of the kinds `alone` come one at a time, in their place. The first is a creation: on nothing at
+ * all most operations come to the same.
  */
 export function sequences(
   kinds: readonly Request["kind"][],
+  alone: readonly Request["kind"][],
   longest: number,
 ): fc.Arbitrary<Step[]> {
   const draftOf = (kind: fc.Arbitrary<Request["kind"]>): fc.Arbitrary<Draft> =>
-    fc.record({ kind, target: fc.nat(3), ids: identity, scope });
+    fc.record({ kind, target: fc.nat(3), ids: identity, scope, search });
   const draft = draftOf(fc.constantFrom(...kinds));
   const drafts = fc.oneof(
-    { weight: 3, arbitrary: fc.array(draft, { minLength: 1, maxLength: 1 }) },
-    { weight: 1, arbitrary: fc.array(draft, { minLength: 2, maxLength: 3 }) },
+    { weight: 12, arbitrary: fc.array(draft, { minLength: 1, maxLength: 1 }) },
+    { weight: 3, arbitrary: fc.tuple(draftOf(fc.constantFrom(...alone))) },
+    { weight: 4, arbitrary: fc.array(draft, { minLength: 2, maxLength: 3 }) },
   );
   const begin = draftOf(fc.constant("create")).map((first) => ({ wait: 0, drafts: [first] }));
   const steps = fc.array(fc.record({ wait, drafts }), { minLength: 1, maxLength: longest - 1 });
@@ -106,5 +138,32 @@ export function requestOf(draft: Draft, known: readonly string[], suffix: string
   if (kind === "retrieve") {
     return { kind, id, ids: { ...ids, visitId: null, globalVisitId: null }, scope: reach };
   }
+  if (kind === "list" || kind === "end-many" || kind === "erase")
+    return manyOf(draft, kind, id, own);
   return { kind, id, ids, scope: reach };
+}
+
+function manyOf(
+  { ids, search: { by, live, state, bound, limit, isDry } }: Draft,
+  kind: "list" | "end-many" | "erase",
+  target: string,
+  own: (value: string | null) => string | null,
+): Request {
+  const customerId = own(ids.customerId ?? "c0") as string;
+  if (kind === "erase") return { kind, customerId };
+  const given = by.filter((field) => ids[field] !== null);
+  const wanted = given.length === 0 ? { customerId } : pick(ids, given, own);
+  const at = Buffer.from(target, "base64url").readUIntBE(0, 6);
+  const time = bound === null ? {} : { [bound]: at };
+  const filter = { ...anySession, ...wanted, ...time, state };
+  if (kind === "end-many") return { kind, filter, isDry };
+  return { kind, filter: { ...filter, live }, limit };
+}
+
+function pick(
+  ids: Identity,
+  fields: readonly (keyof Identity)[],
+  own: (value: string | null) => string | null,
+): Partial<Identity> {
+  return Object.fromEntries(fields.map((field) => [field, own(ids[field])]));
 }

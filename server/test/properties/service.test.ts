@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
+import { type Administration, createAdministration, type Part } from "../../src/administration.ts";
 import { createService, type SessionService } from "../../src/service.ts";
 import { Refusal } from "../../src/session/errors.ts";
 import { createIdIssuer } from "../../src/session/id.ts";
@@ -10,10 +11,14 @@ import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import type { SessionStore } from "../../src/store/store.ts";
 import { DAY, HOUR, MINUTE, START } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { type Exchange, explainAll, type Model, type Reply, type Request } from "./model.ts";
+import type { Model } from "./known.ts";
+import { type Exchange, explainAll, type Reply, type Request } from "./model.ts";
 import { requestOf, type Step, sequences } from "./sequences.ts";
 
 const RUNS = process.env.ANTECHAMBER_LONG ? 50_000 : 5000;
+
+/** Long enough for a run to see what is over, and short enough for it to go. */
+const RETENTION = 5 * MINUTE;
 
 interface Setting {
   readonly lifetimes: Lifetimes;
@@ -71,7 +76,7 @@ async function checkOver({ lifetimes, cacheSessions }: Setting): Promise<void> {
     maxPending: 10_000,
     timeout: 30_000,
     maxRecords: 100,
-    retention: 60_000,
+    retention: RETENTION,
     events: {
       committed: ignore,
       failed: (error) => assert.fail(String(error)),
@@ -91,10 +96,12 @@ async function check(store: SessionStore, lifetimes: Lifetimes): Promise<void> {
   // One clock over all runs: it never runs backwards, as the port asks.
   let now = START;
   let runs = 0;
+  const clock = () => now;
+  const administration = createAdministration({ store, clock, events: { ended: ignore } });
   const service = createService({
     store,
     ids: createIdIssuer([{ bytes: new Uint8Array(32).fill(9), createdAt: 0 }]),
-    clock: () => now,
+    clock,
     lifetimes,
     events: {
       created: ignore,
@@ -106,8 +113,9 @@ async function check(store: SessionStore, lifetimes: Lifetimes): Promise<void> {
   });
   const kinds = ["create", "create", "retrieve", "retrieve", "head", "end"] as const;
   const updates = ["update", "update", "update", "update"] as const;
+  const alone = ["list", "list", "list", "list", "end-many", "end-many", "erase"] as const;
   await fc.assert(
-    fc.asyncProperty(sequences([...kinds, ...updates], 8), async (steps: Step[]) => {
+    fc.asyncProperty(sequences([...kinds, ...updates], alone, 8), async (steps: Step[]) => {
       const suffix = ` of run ${++runs}`;
       let models: readonly Model[] = [new Map()];
       const known: string[] = [];
@@ -115,8 +123,10 @@ async function check(store: SessionStore, lifetimes: Lifetimes): Promise<void> {
         now += wait;
         if (wait > 0) await store.sweep(now);
         const requests = drafts.map((draft) => requestOf(draft, known, suffix));
-        const exchanges = await Promise.all(requests.map((request) => ask(service, request)));
-        models = explainAll(models, exchanges, now, lifetimes);
+        const exchanges = await Promise.all(
+          requests.map((request) => ask(service, administration, request)),
+        );
+        models = explainAll(models, exchanges, { now, lifetimes, retention: RETENTION });
         assert.ok(models.length > 0, `against the contract: ${JSON.stringify(exchanges)}`);
         for (const { reply } of exchanges) {
           if (reply.kind === "session" && !known.includes(reply.session.id)) {
@@ -133,16 +143,24 @@ function ignore(): void {
   // What the metrics count is no part of the contract's section 1.
 }
 
-async function ask(service: SessionService, request: Request): Promise<Exchange> {
+async function ask(
+  service: SessionService,
+  administration: Administration,
+  request: Request,
+): Promise<Exchange> {
   try {
-    return { request, reply: await replyOf(service, request) };
+    return { request, reply: await replyOf(service, administration, request) };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     return { request, reply: { kind: "refused", ...error.reason } };
   }
 }
 
-async function replyOf(service: SessionService, request: Request): Promise<Reply> {
+async function replyOf(
+  service: SessionService,
+  administration: Administration,
+  request: Request,
+): Promise<Reply> {
   switch (request.kind) {
     case "create":
       return shown(await service.create(request.ids));
@@ -156,10 +174,44 @@ async function replyOf(service: SessionService, request: Request): Promise<Reply
     case "update":
       return shown(await service.associate(request.id, request.ids, request.scope));
     case "end":
-      return { kind: "done", value: await service.end(request.id) };
+      return { kind: "done", value: await service.end(request.id, request.scope) };
+    case "list":
+      return listed(administration, request);
+    case "end-many":
+      return counted((after) => administration.end(request.filter, after, request.isDry));
+    case "erase":
+      return counted(() => administration.erase(request.customerId));
   }
 }
 
 function shown(session: Session): Reply {
   return { kind: "session", session };
+}
+
+/** All pages together. */
+async function listed(
+  administration: Administration,
+  { filter, limit }: Extract<Request, { kind: "list" }>,
+): Promise<Reply> {
+  const sessions: Session[] = [];
+  let total: number | null = null;
+  for (let after: string | null | undefined; after !== null; ) {
+    const page = await administration.list(filter, after ?? null, limit);
+    if (after === undefined) total = page.total;
+    assert.ok(page.sessions.length <= limit);
+    sessions.push(...page.sessions);
+    after = page.next;
+  }
+  return { kind: "list", sessions, total };
+}
+
+/** All parts together. */
+async function counted(part: (after: string | null) => Promise<Part>): Promise<Reply> {
+  let sessions = 0;
+  for (let after: string | null | undefined; after !== null; ) {
+    const { sessions: some, next } = await part(after ?? null);
+    sessions += some;
+    after = next;
+  }
+  return { kind: "count", sessions };
 }

@@ -1,0 +1,141 @@
+import type { SessionFilter } from "../../src/session/filter.ts";
+import { idFields } from "../../src/session/session.ts";
+import { expiry, type Known, lifeOf, type Model, type World } from "./known.ts";
+import type { Seen } from "./model.ts";
+
+/*
+ * What those who run the service ask for: sessions by what they have, page by page; to end them, to erase
+ * a customer. These come alone, one at a time. Each filter names an id, so that only sessions of one run
+ * are meant, and of these only such as are stored.
+ */
+
+/** What is asked for many sessions. */
+export type ManyRequest =
+  | { readonly kind: "list"; readonly filter: SessionFilter; readonly limit: number }
+  | { readonly kind: "end-many"; readonly filter: SessionFilter; readonly isDry: boolean }
+  | { readonly kind: "erase"; readonly customerId: string };
+
+/** What it was answered: all pages together, or how many there were. */
+export type ManyReply =
+  | { readonly kind: "list"; readonly sessions: readonly Seen[]; readonly total: number | null }
+  | { readonly kind: "count"; readonly sessions: number };
+
+type ListRequest = Extract<ManyRequest, { kind: "list" }>;
+type ListReply = Extract<ManyReply, { kind: "list" }>;
+type CountReply = Extract<ManyReply, { kind: "count" }>;
+
+/** Whether something holds, as far as the contract says. */
+type Certainty = "yes" | "no" | "either";
+
+/** Whether something of the session is kept: until the retention is over. */
+function isKept(known: Known, { now, lifetimes, retention }: World): Certainty {
+  if (known.erased) return "no";
+  const { earliest, latest } = expiry(known, lifetimes);
+  if (now < (known.endedAt ?? earliest) + retention) return "yes";
+  return now > (known.endedAt ?? latest) + retention ? "no" : "either";
+}
+
+function isOfLife(known: Known, live: boolean | null, { now, lifetimes }: World): Certainty {
+  const life = lifeOf(known, now, lifetimes);
+  if (live === null) return "yes";
+  if (life === "either") return "either";
+  return (life === "live") === live ? "yes" : "no";
+}
+
+/** Whether the filter asks for it, apart from whether it lives. */
+function isMeant({ ids, createdAt }: Known, filter: SessionFilter): boolean {
+  const isRecognized = ids.customerId !== null || ids.agentId !== null;
+  return (
+    idFields.every((field) => filter[field] === null || filter[field] === ids[field]) &&
+    (filter.state === null || (filter.state === "recognized") === isRecognized) &&
+    (filter.since === null || createdAt >= filter.since) &&
+    (filter.until === null || createdAt < filter.until)
+  );
+}
+
+/** The sessions that an answer has to have, and those that it may have. */
+function soughtIn(world: World, filter: SessionFilter) {
+  const meant = [...world.model].filter(([, known]) => isMeant(known, filter));
+  const judged = meant.map(([id, known]) => {
+    const both = [isKept(known, world), isOfLife(known, filter.live, world)];
+    return {
+      id,
+      certainty: both.includes("no") ? "no" : both.includes("either") ? "either" : "yes",
+    };
+  });
+  const of = (...certainties: string[]) =>
+    judged.filter(({ certainty }) => certainties.includes(certainty)).map(({ id }) => id);
+  return { must: of("yes"), may: new Set(of("yes", "either")) };
+}
+
+/** Everything once, the newest first, as it is known to be. */
+export function explainList(
+  world: World,
+  { filter }: ListRequest,
+  { sessions, total }: ListReply,
+): Model | undefined {
+  const { must, may } = soughtIn(world, filter);
+  const ids = sessions.map(({ id }) => id);
+  if (must.some((id) => !ids.includes(id)) || ids.some((id) => !may.has(id))) return undefined;
+  const bytes = ids.map((id) => Buffer.from(id, "base64url"));
+  if (bytes.some((one, i) => i > 0 && one.compare(bytes[i - 1] as Buffer) >= 0)) return undefined;
+  if (!sessions.every((seen) => isTold(world, seen))) return undefined;
+  if (!isTotal(world, filter, total)) return undefined;
+  // Whoever is listed among those that are over is.
+  const next = new Map(world.model);
+  for (const id of filter.live === false ? ids : []) {
+    next.set(id, { ...(next.get(id) as Known), over: true });
+  }
+  return next;
+}
+
+function isTold({ model, lifetimes }: World, seen: Seen): boolean {
+  const known = model.get(seen.id);
+  if (known === undefined || seen.createdAt !== known.createdAt) return false;
+  if (idFields.some((field) => seen[field] !== known.ids[field])) return false;
+  const { earliest, latest } = expiry(known, lifetimes);
+  return known.over || (seen.expiresAt >= earliest && seen.expiresAt <= latest);
+}
+
+/** Counted is what a filter of one id alone asks for; what is about to go may be among it. */
+function isTotal(world: World, filter: SessionFilter, total: number | null): boolean {
+  const given = Object.values(filter).filter((value) => value !== null);
+  if (given.length !== 1) return total === null;
+  const { must } = soughtIn(world, filter);
+  const most = [...world.model.values()].filter((one) => !one.erased && isMeant(one, filter));
+  return total !== null && total >= must.length && total <= most.length;
+}
+
+/** Ends, or counts, those that live. */
+export function explainEndMany(
+  world: World,
+  { filter, isDry }: Extract<ManyRequest, { kind: "end-many" }>,
+  { sessions }: CountReply,
+): Model | undefined {
+  const { must, may } = soughtIn(world, { ...filter, live: true });
+  if (sessions < must.length || sessions > may.size) return undefined;
+  if (isDry) return world.model;
+  const next = new Map(world.model);
+  for (const id of may) {
+    const known = next.get(id) as Known;
+    // One that had expired by then is over since an earlier time, which nobody knows.
+    next.set(id, { ...known, over: true, endedAt: must.includes(id) ? world.now : null });
+  }
+  return next;
+}
+
+/** Nothing of the customer's sessions is left, nor of those whose retention was over. */
+export function explainErase(
+  world: World,
+  { customerId }: Extract<ManyRequest, { kind: "erase" }>,
+  { sessions }: CountReply,
+): Model | undefined {
+  const theirs = [...world.model].filter(
+    ([, known]) => known.ids.customerId === customerId && !known.erased,
+  );
+  const kept = theirs.filter(([, known]) => isKept(known, world) === "yes");
+  if (sessions < kept.length || sessions > theirs.length) return undefined;
+  const next = new Map(world.model);
+  for (const [id, known] of theirs) next.set(id, { ...known, over: true, erased: true });
+  return next;
+}
