@@ -147,6 +147,30 @@ export interface EndReceipt {
   readonly next: string | null;
 }
 
+/** A line of what is kept of a customer; the last one is of the type `end`. */
+export type ExportLine =
+  | ({ readonly type: "session" } & SessionSummary)
+  | { readonly type: "entry"; readonly sessionId: string; readonly entry: TimelineEntry }
+  /** What a request with an Idempotency-Key was answered, as its JSON text, and when. */
+  | {
+      readonly type: "answer";
+      readonly sessionId: string;
+      readonly at: string;
+      readonly answer: string;
+    }
+  /** A key that stands for the customer; times in milliseconds since 1970. */
+  | {
+      readonly type: "key";
+      readonly id: string;
+      readonly role: string;
+      readonly customerId: string;
+      readonly createdAt: number;
+      readonly expiresAt: number | null;
+      readonly revokedAt: number | null;
+      readonly lastUsedAt: number | null;
+    }
+  | { readonly type: "end"; readonly sessions: number };
+
 /** What came of a part of erasing a customer. */
 export interface ErasureReceipt {
   readonly sessions: number;

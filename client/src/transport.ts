@@ -1,37 +1,7 @@
-import { pause } from "./pause.ts";
-import { errorOfAnswer, isPassing, ProblemError } from "./problem-error.ts";
-import type {
-  Identity,
-  RecordReceipt,
-  RequestRecord,
-  SessionInfo,
-  Timeline,
-  VisitBody,
-} from "./protocol.ts";
+import { type CallOptions, createCaller, type Ids, type TransportOptions } from "./call.ts";
+import type { RecordReceipt, RequestRecord, SessionInfo, Timeline, VisitBody } from "./protocol.ts";
 
-/** Ids to associate; `null`, the empty string and what is left out mean "not given". */
-export type Ids = Partial<Identity>;
-
-/** `fetch` as this package calls it. */
-export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
-
-export interface TransportOptions {
-  /** Where Antechamber is, with its base path if it has one. */
-  readonly url: string | URL;
-  /** Sent as `Authorization: Bearer`. In a web page everybody can read it: a public page's key only. */
-  readonly key?: string | undefined;
-  /** What makes the requests; the global `fetch` by default. */
-  readonly fetch?: Fetch | undefined;
-  /** How long a call may take with all its attempts, in milliseconds; 10,000 by default. */
-  readonly timeout?: number | undefined;
-  /** How often a call is attempted at most; 3 by default. */
-  readonly attempts?: number | undefined;
-}
-
-export interface CallOptions {
-  /** Gives the call up; it then rejects with the signal's reason. */
-  readonly signal?: AbortSignal | undefined;
-}
+export type { CallOptions, Fetch, Ids, TransportOptions } from "./call.ts";
 
 export interface CreateOptions extends CallOptions {
   /** 1 to 255 visible ASCII characters; made up where ids are given and this is not. */
@@ -75,47 +45,9 @@ export interface Transport {
   timeline(sessionId: string, options?: TimelineOptions): Promise<Timeline>;
 }
 
-interface Call extends CallOptions {
-  readonly method: string;
-  readonly path: string;
-  readonly ids?: Ids | undefined;
-  readonly body?: unknown;
-  readonly idempotencyKey?: string | undefined;
-  readonly keepalive?: boolean | undefined;
-}
-
-function withoutSlash(url: string): string {
-  let end = url.length;
-  while (url[end - 1] === "/") end--;
-  return url.slice(0, end);
-}
-
 /** The calls to the service at one address. */
 export function createTransport(options: TransportOptions): Transport {
-  const base = withoutSlash(String(options.url));
-  const { key, timeout = 10_000, attempts = 3 } = options;
-  const doFetch: Fetch = options.fetch ?? ((input, init) => fetch(input, init));
-
-  async function call<T>(request: Call): Promise<T> {
-    const until = performance.now() + timeout;
-    const deadline = AbortSignal.timeout(timeout);
-    const signal = request.signal ? AbortSignal.any([deadline, request.signal]) : deadline;
-    const init = requestInit(request, signal, key);
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return (await once(base + request.path, init, doFetch)) as T;
-      } catch (error) {
-        request.signal?.throwIfAborted();
-        if (deadline.aborted) throw new ProblemError({ code: "timeout", cause: error });
-        const delay = delayBefore(attempt, error as ProblemError);
-        if (attempt >= attempts || delay === undefined || performance.now() + delay > until) {
-          throw error;
-        }
-        await pause(delay);
-      }
-    }
-  }
-
+  const call = createCaller(options);
   return {
     create: (ids, { idempotencyKey, signal } = {}) =>
       call({
@@ -153,7 +85,8 @@ export function createTransport(options: TransportOptions): Transport {
   };
 }
 
-const pathOf = (sessionId: string) => `/sessions/${encodeURIComponent(sessionId)}`;
+/** The path of a session. */
+export const pathOf = (sessionId: string) => `/sessions/${encodeURIComponent(sessionId)}`;
 
 /** A value for one Idempotency-Key. */
 export function randomKey(): string {
@@ -163,51 +96,4 @@ export function randomKey(): string {
 
 function visitBody({ visitId, globalVisitId }: Ids): VisitBody {
   return { visitId: visitId ?? null, globalVisitId: globalVisitId ?? null };
-}
-
-function requestInit(request: Call, signal: AbortSignal, key: string | undefined): RequestInit {
-  const { method, ids = {}, body, idempotencyKey, keepalive } = request;
-  const headers: Record<string, string> = {};
-  if (key) headers["authorization"] = `Bearer ${key}`;
-  if (ids.agentId) headers["gkc-agentId"] = headerBytes(ids.agentId);
-  if (ids.customerId) headers["gkc-customerId"] = headerBytes(ids.customerId);
-  if (idempotencyKey) headers["idempotency-key"] = `"${idempotencyKey}"`;
-  if (body !== undefined) headers["content-type"] = "application/json";
-  return {
-    method,
-    headers,
-    signal,
-    cache: "no-store",
-    body: body === undefined ? null : JSON.stringify(body),
-    ...(keepalive ? { keepalive } : {}),
-  };
-}
-
-/** Header values are bytes, one a character (Fetch standard, ByteString); ids travel as UTF-8. */
-function headerBytes(id: string): string {
-  return String.fromCharCode(...new TextEncoder().encode(id));
-}
-
-async function once(url: string, init: RequestInit, doFetch: Fetch): Promise<unknown> {
-  let response: Response;
-  let text: string;
-  try {
-    response = await doFetch(url, init);
-    text = await response.text();
-  } catch (cause) {
-    throw new ProblemError({ code: "network", cause });
-  }
-  if (!response.ok) throw errorOfAnswer(response, text);
-  try {
-    return JSON.parse(text) as unknown;
-  } catch (cause) {
-    throw new ProblemError({ code: "unexpected-answer", status: response.status, cause });
-  }
-}
-
-/** Milliseconds to wait after this attempt failed; `undefined` when another one is no use. */
-function delayBefore(attempt: number, error: ProblemError): number | undefined {
-  if (!isPassing(error)) return undefined;
-  // Spread out, so that callers that failed together do not come back together.
-  return (error.retryAfter ?? 0) * 1000 + 100 * 2 ** attempt * (0.5 + Math.random() / 2);
 }

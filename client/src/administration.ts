@@ -1,0 +1,143 @@
+import {
+  baseOf,
+  type CallOptions,
+  createCaller,
+  type Fetch,
+  type TransportOptions,
+} from "./call.ts";
+import { readLines } from "./lines.ts";
+import { ProblemError } from "./problem-error.ts";
+import type {
+  AuditLine,
+  AuditPage,
+  EndReceipt,
+  EndRequest,
+  ErasureReceipt,
+  ExportLine,
+  SessionList,
+  SessionSummary,
+} from "./protocol.ts";
+import { pathOf } from "./transport.ts";
+
+export { ProblemError } from "./problem-error.ts";
+
+/** Which sessions are to end: at least one of the conditions, or `all`. */
+export type EndFilter = Omit<EndRequest, "cursor">;
+
+/** Which sessions are asked for: all conditions hold; without any, every session. */
+export interface ListFilter extends Omit<EndFilter, "all" | "dryRun"> {
+  /** Those that live, or those that are over. */
+  readonly live?: boolean | null;
+}
+
+export interface PageOptions extends CallOptions {
+  /** The most that one request brings, 1 to 1,000; 100 by default. */
+  readonly limit?: number | undefined;
+}
+
+/**
+ * What those who run the service do, for their programs; a web page has no such key. Calls reject with a
+ * `ProblemError` and are repeated as those of the transport are: nothing of this is done twice.
+ */
+export interface AdministrationClient {
+  /** Sessions that live and that are over, newest first, page after page as they are taken. */
+  list(filter?: ListFilter, options?: PageOptions): AsyncGenerator<SessionSummary, void>;
+  /** Ends a session. False when there is none that lives, so also where the first answer got lost. */
+  end(sessionId: string, options?: CallOptions): Promise<boolean>;
+  /** Ends all sessions that the filter asks for, or with `dryRun` counts them; gives how many. */
+  endByFilter(filter: EndFilter, options?: CallOptions): Promise<number>;
+  /**
+   * Everything that is kept of a customer, line after line, without the last one that says so. Ends with
+   * `unexpected-answer` where it was cut off: what came until then is not all.
+   */
+  exportCustomer(
+    customerId: string,
+    options?: CallOptions,
+  ): AsyncGenerator<Exclude<ExportLine, { type: "end" }>, void>;
+  /** Erases a customer's sessions and keys, all of them; gives how many. */
+  eraseCustomer(
+    customerId: string,
+    options?: CallOptions,
+  ): Promise<Pick<ErasureReceipt, "sessions" | "keys">>;
+  /** The audit trail, the latest entry first, page after page as they are taken. */
+  audit(options?: PageOptions): AsyncGenerator<AuditLine, void>;
+}
+
+/** The calls of those who run the service. */
+export function createAdministration(options: TransportOptions): AdministrationClient {
+  const call = createCaller(options);
+  const doFetch: Fetch = options.fetch ?? ((input, init) => fetch(input, init));
+  const customerPath = (id: string) => `/customers/${encodeURIComponent(id)}`;
+
+  /** The pages of a list, in turn. */
+  async function* pages<Page extends { readonly next: string | null }>(
+    path: string,
+    conditions: ListFilter & Pick<PageOptions, "limit">,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<Page, void> {
+    const query = new URLSearchParams();
+    for (const [name, value] of Object.entries(conditions)) {
+      if (value !== undefined && value !== null) query.set(name, String(value));
+    }
+    for (let next: string | null | undefined; next !== null; ) {
+      if (next !== undefined) query.set("cursor", next);
+      const page: Page = await call({ method: "GET", path: `${path}?${query.toString()}`, signal });
+      yield page;
+      next = page.next;
+    }
+  }
+
+  return {
+    async *list(filter = {}, { limit, signal } = {}) {
+      const found = pages<SessionList>("/sessions", { ...filter, limit }, signal);
+      for await (const { sessions } of found) yield* sessions;
+    },
+    async end(sessionId, { signal } = {}) {
+      try {
+        await call({ method: "DELETE", path: pathOf(sessionId), signal });
+        return true;
+      } catch (error) {
+        if ((error as ProblemError).code === "session-not-found") return false;
+        throw error;
+      }
+    },
+    async endByFilter(filter, { signal } = {}) {
+      let sessions = 0;
+      for (let cursor: string | null | undefined; cursor !== null; ) {
+        const body: EndRequest = { ...filter, cursor: cursor ?? null };
+        const part: EndReceipt = await call({
+          method: "POST",
+          path: "/sessions/end",
+          body,
+          signal,
+        });
+        sessions += part.sessions;
+        cursor = part.next;
+      }
+      return sessions;
+    },
+    async *exportCustomer(customerId, { signal } = {}) {
+      const url = `${baseOf(options)}${customerPath(customerId)}/export`;
+      for await (const text of readLines({ ...options, url, signal, fetch: doFetch })) {
+        const line = JSON.parse(text) as ExportLine;
+        if (line.type === "end") return;
+        yield line;
+      }
+      throw new ProblemError({ code: "unexpected-answer", status: 200 });
+    },
+    async eraseCustomer(customerId, { signal } = {}) {
+      const sum = { sessions: 0, keys: 0 };
+      for (let isComplete = false; !isComplete; ) {
+        const path = customerPath(customerId);
+        const part: ErasureReceipt = await call({ method: "DELETE", path, signal });
+        sum.sessions += part.sessions;
+        sum.keys += part.keys;
+        isComplete = part.isComplete;
+      }
+      return sum;
+    },
+    async *audit({ limit, signal } = {}) {
+      for await (const { entries } of pages<AuditPage>("/audit", { limit }, signal)) yield* entries;
+    },
+  };
+}

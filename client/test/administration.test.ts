@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { test } from "node:test";
+import { keyFor, serve } from "../../server/test/support/in-process.ts";
+import { createAdministration } from "../src/administration.ts";
+import type { ProblemError } from "../src/problem-error.ts";
+import { createTransport } from "../src/transport.ts";
+
+const key = keyFor({ role: "administrator" });
+
+/** A server, and who runs it. */
+async function administered() {
+  const server = await serve({ config: { auth: "key" }, keys: [key.key] });
+  const options = { url: server.url, key: key.bearer.slice("Bearer ".length) };
+  return {
+    admin: createAdministration(options),
+    transport: createTransport(options),
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}
+
+test("sessions are found over all pages, ended one by one and by what they have", async () => {
+  await using given = await administered();
+  const { admin, transport } = given;
+  const ids: string[] = [];
+  for (let i = 0; i < 7; i++) {
+    ids.unshift((await transport.create({ customerId: i === 6 ? "ü" : "a b" })).sessionId);
+  }
+  const idsOf = async (...asked: Parameters<typeof admin.list>) =>
+    (await all(admin.list(...asked))).map(({ sessionId }) => sessionId);
+  assert.deepEqual(await idsOf({}, { limit: 3 }), ids);
+  assert.deepEqual(await idsOf({ customerId: "a b" }, { limit: 2 }), ids.slice(1));
+  assert.equal(await admin.end(ids[0] ?? ""), true);
+  assert.equal(await admin.end(ids[0] ?? ""), false);
+  assert.equal(await admin.endByFilter({ customerId: "a b", dryRun: true }), 6);
+  assert.equal(await admin.endByFilter({ customerId: "a b" }), 6);
+  assert.deepEqual(await idsOf({ live: true }), []);
+  assert.deepEqual(await idsOf({ live: false, customerId: "ü" }), ids.slice(0, 1));
+  const acts = await all(admin.audit({ limit: 1 }));
+  assert.deepEqual(
+    acts.map(({ what }) => what),
+    ["sessions.end", "sessions.end", "session.end", "session.end"].slice(0, acts.length),
+  );
+  assert.equal(acts.length, 3);
+});
+
+test("a customer is given out line by line, and erased", async () => {
+  await using given = await administered();
+  const { admin, transport } = given;
+  const { sessionId } = await transport.create({ customerId: "a/b é" });
+  const records = Array.from({ length: 900 }, (_, n) => ({ method: "GET", path: `/é/${n}` }));
+  for (let i = 0; i < 3; i++) await transport.record(sessionId, records, { durable: true });
+  const lines = await all(admin.exportCustomer("a/b é"));
+  const count = (type: string) => lines.filter((line) => line.type === type).length;
+  assert.deepEqual([count("session"), count("entry")], [1, 2701]);
+  const last = lines.findLast((line) => line.type === "entry")?.entry;
+  assert.equal(last?.type === "request" && last.path, "/é/899");
+  for await (const line of admin.exportCustomer("a/b é")) {
+    assert.equal(line.type, "session");
+    break;
+  }
+  assert.deepEqual(await admin.eraseCustomer("a/b é"), { sessions: 1, keys: 0 });
+  assert.deepEqual(await all(admin.exportCustomer("a/b é")), []);
+});
+
+test("what is refused, cut off or silent rejects with what it was", async () => {
+  await using given = await administered();
+  const codeOf = (call: Promise<unknown>) =>
+    call.then(
+      () => "done",
+      (error: ProblemError) => error.code,
+    );
+  assert.equal(await codeOf(given.admin.endByFilter({})), "invalid-request");
+  assert.equal(await codeOf(all(given.admin.list({}, { limit: 0 }))), "invalid-request");
+
+  const server = createServer((request, response) => {
+    response.writeHead(200, { "content-type": "application/x-ndjson" });
+    response.write('{"type":"session"}\n');
+    if (request.url?.includes("/cut/")) response.end();
+  }).listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const { port } = server.address() as AddressInfo;
+  const admin = createAdministration({ url: `http://127.0.0.1:${port}`, timeout: 100 });
+  assert.equal(await codeOf(all(admin.exportCustomer("cut"))), "unexpected-answer");
+  assert.equal(await codeOf(all(admin.exportCustomer("silent"))), "timeout");
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+  assert.equal(await codeOf(all(admin.exportCustomer("gone"))), "network");
+  assert.equal(await codeOf(admin.eraseCustomer("gone")), "network");
+});
