@@ -2,27 +2,20 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { openApp } from "../openapi/apps.ts";
-import { createApi, type RequestOptions, sessionOf } from "../support/api.ts";
-import { keyFor, serve } from "../support/in-process.ts";
+import { type RequestOptions, sessionOf } from "../support/api.ts";
+import { apiOf, type Holder, holders, serveKeys } from "../support/key-holders.ts";
 import { assertComplete, inShort, leftBy, trailIn } from "./trail.ts";
-
-const keys = {
-  agent: keyFor({ role: "agent", agentId: "7" }),
-  administrator: keyFor({ role: "administrator" }),
-  reporter: keyFor({ role: "reporter" }),
-  customer: keyFor({ role: "customer", customerId: "two" }),
-};
 
 interface Act {
   readonly leaves: readonly string[];
   readonly json?: unknown;
   /** What the trail calls it when somebody without the right tries, and who that is. */
-  readonly refused: readonly [what: string, by: "customer" | "reporter"];
+  readonly refused: readonly [what: string, by: "alice" | "reporter"];
 }
 
 /** Every route: what it leaves in the trail, or that it is nothing that whoever runs the service does. */
 const routes: Readonly<Record<string, Act | "a caller's">> = {
-  "GET /sessions": { leaves: [], refused: ["sessions.list", "customer"] },
+  "GET /sessions": { leaves: [], refused: ["sessions.list", "alice"] },
   "POST /sessions/end": {
     leaves: ["sessions.end done"],
     json: { customerId: "one" },
@@ -34,11 +27,11 @@ const routes: Readonly<Record<string, Act | "a caller's">> = {
   },
   "GET /customers/:customerId/export": {
     leaves: ["customer.export begun", "customer.export done"],
-    refused: ["customer.export", "customer"],
+    refused: ["customer.export", "alice"],
   },
   "DELETE /customers/:customerId": {
     leaves: ["customer.erase begun", "customer.erase done"],
-    refused: ["customer.erase", "customer"],
+    refused: ["customer.erase", "alice"],
   },
   "GET /audit": { leaves: [], refused: ["audit.read", "reporter"] },
   "PUT /sessions/new": "a caller's",
@@ -68,12 +61,8 @@ test("every route has its place in this table", async () => {
 });
 
 test("what is done and what is refused over HTTP is in the trail, with who it was", async () => {
-  await using server = await serve({
-    config: { auth: "key" },
-    keys: Object.values(keys).map(({ key }) => key),
-  });
-  const as = (person: keyof typeof keys) =>
-    createApi(server.url, { authorization: keys[person].bearer });
+  await using server = await serveKeys(holders);
+  const as = (person: Holder) => apiOf(server, holders[person]);
   for (const [line, row] of Object.entries(routes)) {
     if (row === "a caller's") continue;
     const headers = { gkc_customerId: "one" };
@@ -91,24 +80,21 @@ test("what is done and what is refused over HTTP is in the trail, with who it wa
       while (trailIn(server.dataDir).length === known) await delay(5);
     });
     assert.deepEqual(inShort(tried), [`${what} refused`], line);
-    assert.equal(tried[0]?.who.credential, keys[by].key.id);
+    assert.equal(tried[0]?.who.credential, holders[by].key.id);
 
     const left = await leftBy(server.dataDir, async () => {
       const answer = await as("administrator").call(method, asked, options);
       assert.ok(answer.status < 300, answer.text);
     });
     assert.deepEqual(inShort(left), row.leaves, line);
-    assert.ok(left.every(({ who }) => who.credential === keys.administrator.key.id));
+    assert.ok(left.every(({ who }) => who.credential === holders.administrator.key.id));
     assert.ok(left.every(({ from }) => from === "127.0.0.1"));
   }
 });
 
 test("to end a session that is not there leaves no entry: it could be tried for ever", async () => {
-  await using server = await serve({
-    config: { auth: "key" },
-    keys: Object.values(keys).map(({ key }) => key),
-  });
-  const api = createApi(server.url, { authorization: keys.agent.bearer });
+  await using server = await serveKeys(holders);
+  const api = apiOf(server, holders.agent);
   const unknown = "A".repeat(40);
   const left = await leftBy(server.dataDir, async () => {
     assert.equal((await api.call("DELETE", `/sessions/${unknown}`)).status, 404);

@@ -12,28 +12,16 @@ import type {
 } from "@antechamber/client/protocol";
 import { type Answer, type Api, createApi, problemOf, sessionOf } from "../support/api.ts";
 import { keyFor, serve, type TestServer } from "../support/in-process.ts";
+import { apiOf, type Holder, holders, serveKeys } from "../support/key-holders.ts";
 import { newSession, post, requestsOf, visits } from "../support/records.ts";
-
-const keys = {
-  anna: keyFor({ role: "customer", customerId: "anna" }),
-  berta: keyFor({ role: "customer", customerId: "berta" }),
-  page: keyFor({ role: "customer" }),
-  agent: keyFor({ role: "agent", agentId: "7" }),
-  reporter: keyFor({ role: "reporter" }),
-  administrator: keyFor({ role: "administrator" }),
-};
-type Person = keyof typeof keys;
 
 let server: TestServer;
 before(async () => {
-  server = await serve({
-    config: { auth: "key", basePaths: ["/v1"] },
-    keys: Object.values(keys).map(({ key }) => key),
-  });
+  server = await serveKeys(holders, { basePaths: ["/v1"] });
 });
 after(() => server[Symbol.asyncDispose]());
 
-const api = (person: Person): Api => createApi(server.url, { authorization: keys[person].bearer });
+const api = (person: Holder): Api => apiOf(server, holders[person]);
 /** Header values travel as bytes, UTF-8. */
 const of = (customerId: string) => ({
   headers: { gkc_customerId: Buffer.from(customerId).toString("latin1") },
@@ -45,9 +33,9 @@ function bodyOf(answer: Answer): unknown {
   return JSON.parse(answer.text);
 }
 
-const list = async (query: string, person: Person = "agent"): Promise<SessionList> =>
+const list = async (query: string, person: Holder = "agent"): Promise<SessionList> =>
   bodyOf(await api(person).call("GET", `/sessions${query}`)) as SessionList;
-const end = async (json: unknown, person: Person = "agent"): Promise<EndReceipt> =>
+const end = async (json: unknown, person: Holder = "agent"): Promise<EndReceipt> =>
   bodyOf(await api(person).call("POST", "/sessions/end", { json })) as EndReceipt;
 const audit = async (query = ""): Promise<AuditPage> =>
   bodyOf(await api("administrator").call("GET", `/audit${query}`)) as AuditPage;
@@ -122,23 +110,23 @@ test("a query at fault is told with the place of each fault", async () => {
 });
 
 test("a session is ended by its customer, an agent and an administrator, and is unknown then", async () => {
-  for (const person of ["anna", "agent", "administrator"] as const) {
-    const [id] = (await create("anna", 1)) as [string];
+  for (const person of ["alice", "agent", "administrator"] as const) {
+    const [id] = (await create("alice", 1)) as [string];
     const answer = await api(person).call("DELETE", `/sessions/${id}`);
     assert.deepEqual([answer.status, answer.text], [204, ""]);
-    assert.equal((await api("anna").call("HEAD", `/sessions/${id}`)).status, 404);
-    assert.notEqual(sessionOf(await api("anna").retrieve(id)).sessionId, id);
-    const timeline = await api("anna").call("GET", requestsOf(id));
+    assert.equal((await api("alice").call("HEAD", `/sessions/${id}`)).status, 404);
+    assert.notEqual(sessionOf(await api("alice").retrieve(id)).sessionId, id);
+    const timeline = await api("alice").call("GET", requestsOf(id));
     assert.match(timeline.text, /"ended"/);
     problemOf(await api(person).call("DELETE", `/sessions/${id}`), 404, "session-not-found");
   }
 });
 
 test("to end somebody else's session, or one that never was, comes to the same", async () => {
-  const [id] = (await create("anna", 1)) as [string];
+  const [id] = (await create("alice", 1)) as [string];
   const answers: string[] = [];
   for (const path of [id, "unknown", id.replace(/.$/, (last) => (last === "A" ? "B" : "A"))]) {
-    for (const person of ["berta", "page"] as const) {
+    for (const person of ["bob", "page"] as const) {
       const headers = { "x-request-id": "same" };
       const answer = await api(person).call("DELETE", `/sessions/${path}`, { headers });
       problemOf(answer, 404, "session-not-found");
@@ -148,7 +136,7 @@ test("to end somebody else's session, or one that never was, comes to the same",
   assert.equal(new Set(answers).size, 1);
   const refused = await api("reporter").call("DELETE", `/sessions/${id}`);
   problemOf(refused, 403, "role-not-permitted");
-  assert.equal((await api("anna").call("HEAD", `/sessions/${id}`)).status, 200);
+  assert.equal((await api("alice").call("HEAD", `/sessions/${id}`)).status, 200);
   const blank = await newSession(api("page"));
   assert.equal((await api("page").call("DELETE", `/sessions/${blank}`)).status, 204);
 });
@@ -268,12 +256,9 @@ test("everything about a customer comes out, line by line, and goes for good", a
 
 test("with a customer their keys go, at once", async () => {
   const key = keyFor({ role: "customer", customerId: "keyed" });
-  await using other = await serve({
-    config: { auth: "key" },
-    keys: [key.key, keys.administrator.key],
-  });
-  const theirs = createApi(other.url, { authorization: key.bearer });
-  const ours = createApi(other.url, { authorization: keys.administrator.bearer });
+  await using other = await serveKeys({ key, administrator: holders.administrator });
+  const theirs = apiOf(other, key);
+  const ours = apiOf(other, holders.administrator);
   assert.equal((await theirs.create()).status, 200);
   const told = linesOf(await ours.call("GET", "/customers/keyed/export"));
   assert.deepEqual(told[0]?.["type"], "key");
@@ -301,7 +286,7 @@ test("what is done and what is refused is in the trail, in order, without ids", 
   await api("administrator").call("GET", "/customers/trailed/export");
   await api("administrator").call("DELETE", "/customers/trailed");
   for (let i = 0; i < 3; i++) {
-    problemOf(await api("berta").call("DELETE", "/customers/trailed"), 403, "role-not-permitted");
+    problemOf(await api("bob").call("DELETE", "/customers/trailed"), 403, "role-not-permitted");
   }
   // It is entered soon after it was answered.
   while ((await audit("?limit=1")).entries[0]?.outcome !== "refused") await delay(5);
@@ -328,7 +313,7 @@ test("what is done and what is refused is in the trail, in order, without ids", 
       "customer customer.erase refused",
     ],
   );
-  assert.equal(news[0]?.who.credential, keys.agent.key.id);
+  assert.equal(news[0]?.who.credential, holders.agent.key.id);
   assert.equal(news[0]?.who.agentId, "7");
   assert.equal(news[0]?.from, "127.0.0.1");
   assert.deepEqual(news[0]?.details["sessions"], 1);
@@ -339,7 +324,7 @@ test("what is done and what is refused is in the trail, in order, without ids", 
 });
 
 test("who may not is refused", async () => {
-  const allowed: Readonly<Record<string, readonly Person[]>> = {
+  const allowed: Readonly<Record<string, readonly Holder[]>> = {
     "GET /sessions": ["agent", "reporter", "administrator"],
     "POST /sessions/end": ["agent", "administrator"],
     "GET /customers/x/export": ["administrator"],
@@ -348,7 +333,7 @@ test("who may not is refused", async () => {
   };
   for (const [line, people] of Object.entries(allowed)) {
     const [method, path] = line.split(" ") as [string, string];
-    for (const person of Object.keys(keys) as Person[]) {
+    for (const person of Object.keys(holders) as Holder[]) {
       const json = method === "POST" ? { json: { customerId: "x" } } : {};
       const { status } = await api(person).call(method, path, json);
       assert.equal(status, people.includes(person) ? 200 : 403, `${person} ${line}`);

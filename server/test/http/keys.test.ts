@@ -2,16 +2,12 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type Api, createApi, problemOf, sessionOf } from "../support/api.ts";
 import { keyFor, serve, type TestServer } from "../support/in-process.ts";
+import { apiOf, holders, serveKeys } from "../support/key-holders.ts";
 import { exchange, requestText } from "../support/raw-http.ts";
 import { DAY, HOUR } from "../support/sessions.ts";
 
 const keys = {
-  alice: keyFor({ role: "customer", customerId: "alice" }),
-  bob: keyFor({ role: "customer", customerId: "bob" }),
-  page: keyFor({ role: "customer" }),
-  agent: keyFor({ role: "agent", agentId: "7" }),
-  reporter: keyFor({ role: "reporter" }),
-  administrator: keyFor({ role: "administrator" }),
+  ...holders,
   expired: keyFor({}, { expiresAt: Date.now() - 1 }),
   revoked: keyFor({}, { revokedAt: Date.now() - 1 }),
   soon: keyFor({}, { expiresAt: Date.now() + DAY }),
@@ -20,14 +16,11 @@ type Person = keyof typeof keys;
 
 let server: TestServer;
 before(async () => {
-  server = await serve({
-    config: { auth: "key", basePaths: ["/v1"] },
-    keys: Object.values(keys).map(({ key }) => key),
-  });
+  server = await serveKeys(keys, { basePaths: ["/v1"] });
 });
 after(() => server[Symbol.asyncDispose]());
 
-const api = (person: Person): Api => createApi(server.url, { authorization: keys[person].bearer });
+const api = (person: Person): Api => apiOf(server, keys[person]);
 const customer = (id: string) => ({ headers: { gkc_customerId: id } });
 const agent = (id: string) => ({ headers: { gkc_agentId: id } });
 

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { LifeEntry, TimelineEntry } from "@antechamber/client/protocol";
 import { type Api, createApi, problemOf, sessionOf } from "../support/api.ts";
-import { keyFor, serve, type TestServer } from "../support/in-process.ts";
+import { serve, type TestServer } from "../support/in-process.ts";
+import { apiOf, type Holder, holders, serveKeys } from "../support/key-holders.ts";
 import { exchange, requestText, utf8 } from "../support/raw-http.ts";
 import {
   acceptedOf,
@@ -17,33 +18,20 @@ import {
 } from "../support/records.ts";
 import { DAY, HOUR, MINUTE } from "../support/sessions.ts";
 
-const keys = {
-  alice: keyFor({ role: "customer", customerId: "alice" }),
-  bob: keyFor({ role: "customer", customerId: "bob" }),
-  page: keyFor({ role: "customer" }),
-  agent: keyFor({ role: "agent", agentId: "7" }),
-  reporter: keyFor({ role: "reporter" }),
-  administrator: keyFor({ role: "administrator" }),
-};
-type Person = keyof typeof keys;
-
 let server: TestServer;
 let guarded: TestServer;
 let api: Api;
 before(async () => {
   server = await serve({ config: { maxRecords: 50 } });
   api = createApi(server.url);
-  guarded = await serve({
-    config: { auth: "key" },
-    keys: Object.values(keys).map(({ key }) => key),
-  });
+  guarded = await serveKeys(holders);
 });
 after(async () => {
   await server[Symbol.asyncDispose]();
   await guarded[Symbol.asyncDispose]();
 });
 
-const as = (person: Person) => createApi(guarded.url, { authorization: keys[person].bearer });
+const as = (person: Holder) => apiOf(guarded, holders[person]);
 const customer = (id: string) => ({ headers: { gkc_customerId: utf8(id) } });
 
 /** A timeline in short. */
@@ -206,7 +194,7 @@ test("reading a timeline is no use of the session", async () => {
 /** Who may record into which session, and who may read its timeline. */
 const access: readonly [
   owner: string,
-  expected: Readonly<Record<Person, readonly [record: number, read: number]>>,
+  expected: Readonly<Record<Holder, readonly [record: number, read: number]>>,
 ][] = [
   [
     "alice",
@@ -236,7 +224,7 @@ for (const [owner, expected] of access) {
     const whose = owner === "" ? "nobody's session" : `${owner}'s session`;
     test(`mode key: ${person} in ${whose}: recording ${record}, reading ${read}`, async () => {
       const id = await newSession(as("administrator"), owner === "" ? {} : customer(owner));
-      const calls = as(person as Person);
+      const calls = as(person as Holder);
       const written = await post(calls, id, visit("/"));
       if (record === 202) acceptedOf(written);
       else if (record === 403) problemOf(written, 403, "role-not-permitted");
