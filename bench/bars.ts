@@ -1,5 +1,5 @@
 import { DISTURBED } from "./measure.ts";
-import { overPeer } from "./redis/report.ts";
+import { coreOverPeer, overPeer } from "./redis/report.ts";
 import {
   best,
   type Figure,
@@ -105,12 +105,18 @@ function recordBars({ records }: Results): Bar[] {
 
 function redisBars({ redis }: Results): Bar[] {
   if (redis.length === 0) return [];
-  return (["retrieve", "create-with-ids"] as const).map((operation) =>
-    atLeast(
-      `over one Redis: ${operation}, of express-session on the same`,
-      1.5,
-      overPeer(redis, "single", operation),
-    ),
+  const places = [
+    ["single", "one Redis"],
+    ["cluster", "a cluster"],
+  ] as const;
+  return places.flatMap(([topology, name]) =>
+    (["retrieve", "create-with-ids"] as const).flatMap((operation) => {
+      const what = `over ${name}: ${operation}, of express-session on the same`;
+      return [
+        atLeast(what, 1.5, overPeer(redis, topology, operation)),
+        atLeast(`${what}, by the servers' CPU time`, 1.5, coreOverPeer(redis, topology, operation)),
+      ];
+    }),
   );
 }
 

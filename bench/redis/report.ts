@@ -22,13 +22,42 @@ export function overPeer(
   operation: RedisOperation,
   subject = OURS,
 ): Figure | undefined {
+  return besidePeer(all, { topology, operation, subject }, ratioOfRates);
+}
+
+/**
+ * What a core of the servers alone answers, by their CPU time, over what it answers with the peer: where
+ * Redis has machines of its own, as a cluster has.
+ */
+export function coreOverPeer(
+  all: RedisResult[],
+  topology: Topology,
+  operation: RedisOperation,
+  subject = OURS,
+): Figure | undefined {
+  return besidePeer(all, { topology, operation, subject }, (own, peer) => ({
+    value: peer.serverCpuPer100k / own.serverCpuPer100k,
+    disturbed: ratioOfRates(own, peer).disturbed,
+  }));
+}
+
+function ratioOfRates(own: RedisResult, peer: RedisResult): Figure {
+  return ratioOf(own.measurement, peer.measurement);
+}
+
+function besidePeer(
+  all: RedisResult[],
+  what: Pick<RedisResult, "topology" | "operation" | "subject">,
+  compare: (own: RedisResult, peer: RedisResult) => Figure,
+): Figure | undefined {
   const of = (name: string) =>
     all.filter(
-      (one) => one.topology === topology && one.operation === operation && one.subject === name,
+      (one) =>
+        one.topology === what.topology && one.operation === what.operation && one.subject === name,
     );
-  const ratios = of(subject).flatMap(({ round, measurement }) => {
-    const peer = of(PEER).find((one) => one.round === round);
-    return peer ? [ratioOf(measurement, peer.measurement)] : [];
+  const ratios = of(what.subject).flatMap((own) => {
+    const peer = of(PEER).find((one) => one.round === own.round);
+    return peer ? [compare(own, peer)] : [];
   });
   return middleFigure(ratios);
 }
@@ -84,6 +113,7 @@ function operationTable(all: RedisResult[], topology: Topology, operation: Redis
         title,
         of(({ measurement }) => measurement.perSecond, 0),
         number(overPeer(all, topology, operation, name)?.value, 2),
+        number(coreOverPeer(all, topology, operation, name)?.value, 2),
         of(({ measurement }) => measurement.p50, 2),
         of(({ measurement }) => measurement.p99, 2),
         of((one) => one.serverCpuPer100k, 2),
@@ -95,7 +125,7 @@ function operationTable(all: RedisResult[], topology: Topology, operation: Redis
   if (rows.length === 0) return "";
   const disturbed = own.some(({ measurement }) => measurement.disturbed > DISTURBED);
   const columns = [
-    ...["", "requests/s", `of ${PEER}`, "p50 ms", "p99 ms"],
+    ...["", "requests/s", `of ${PEER}`, "by the servers' CPU", "p50 ms", "p99 ms"],
     ...["CPU s / 100k, servers", "Redis", "commands a request"],
   ];
   const where = topology === "single" ? "one Redis" : "a cluster of 3 + 3";
