@@ -1,9 +1,10 @@
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { AnswerItem } from "../moving.ts";
 import { ANSWER_LIFE, type Once, type Repetition } from "../store.ts";
 import type { Connection, Operation } from "./connection.ts";
 import type { Keys } from "./keys.ts";
+import { newNonce } from "./nonce.ts";
 import { scripts } from "./scripts.ts";
 
 /*
@@ -130,7 +131,7 @@ export function createAnswers(connection: Connection, keys: Keys): Answers {
   return {
     async carryOut(operation, work) {
       const { request } = work.once;
-      const own = randomBytes(6).toString("base64url");
+      const own = newNonce();
       await enter(operation, work.id ?? work.created ?? "", work.once.key);
       const patience = performance.now() + GRACE;
       for (;;) {

@@ -1,4 +1,5 @@
 import { Command } from "ioredis";
+import type { Deadline } from "./deadlines.ts";
 
 /** Where commands are written: a connection to one server. */
 export type CommandStream = Parameters<Command["toWritable"]>[0] & {
@@ -50,7 +51,7 @@ function gather(stream: CommandStream): void {
  * to node; one that is written after its deadline was given up by whoever asked, and must not be
  * carried out. A class, because it takes the place of the client's own.
  */
-export class TimedCommand extends Command {
+export class TimedCommand extends Command implements Deadline {
   /** When it is too late, by `performance.now()`. */
   readonly until: number;
   /** How often it was written: whether it can have been carried out. */
@@ -63,6 +64,11 @@ export class TimedCommand extends Command {
     this.until = until;
     // The client would else prepare each for whoever traces commands, though nobody here does.
     this.isTraced = true;
+  }
+
+  /** Nobody waits for it any more; an answer that comes yet goes to nobody. */
+  expired(): void {
+    this.reject(new Error("no answer in time"));
   }
 
   override toWritable(stream: object): string | Buffer {

@@ -111,18 +111,22 @@ function createConnection(client: Client, options: ConnectionOptions): Connectio
   const { timeout, minReplicasAck, isRepeatable } = options;
   const deadlines = createDeadlines();
 
-  /** Sends one command; rejects with its error, or with `Late`. */
-  function issue(target: Pick<Redis, "sendCommand">, command: TimedCommand, slot?: number) {
+  /** Sends one command; rejects with its error, or when no answer comes in time. */
+  async function issue(
+    target: Pick<Redis, "sendCommand">,
+    command: TimedCommand,
+    slot?: number,
+  ): Promise<unknown> {
     // What cannot be sent now is not left with the client, which would keep it for a long outage.
-    if (client.status !== "ready")
-      return Promise.reject(new Error(`not connected: ${client.status}`));
-    return new Promise<unknown>((resolve, reject) => {
-      const entry = { until: command.until, expired: () => reject(new Late()) };
-      deadlines.add(entry);
-      command.promise.finally(() => deadlines.remove(entry)).then(resolve, reject);
+    if (client.status !== "ready") throw new Error(`not connected: ${client.status}`);
+    deadlines.add(command);
+    try {
       if (slot === undefined) target.sendCommand(command);
       else (client as Cluster).sendCommand(command, undefined, { slot });
-    });
+      return await command.promise;
+    } finally {
+      deadlines.remove(command);
+    }
   }
 
   /** Sends what `make` makes until there is an answer. */
@@ -233,13 +237,6 @@ function slotOf(command: TimedCommand): number {
 
 function isReplyError(error: unknown): error is Error {
   return error instanceof ReplyError;
-}
-
-/** No answer came in time. */
-class Late extends Error {
-  constructor() {
-    super("no answer in time");
-  }
 }
 
 /** What an operation is refused with that could not be carried out for the reason `cause`. */

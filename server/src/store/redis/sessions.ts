@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import type { Scope } from "../../session/access.ts";
 import { timeAndCount } from "../../session/id.ts";
 import { type KeepingTimes, keptUntil } from "../../session/kept.ts";
@@ -7,6 +6,7 @@ import type { AssociationRequest, AssociationResult, Creation } from "../store.t
 import type { Connection, Operation, Word } from "./connection.ts";
 import type { Indices } from "./indices.ts";
 import type { Keys } from "./keys.ts";
+import { newNonce } from "./nonce.ts";
 import { describedById, idsIn, pack, unpack } from "./packed.ts";
 import { scripts } from "./scripts.ts";
 import { BAR_LIFE, type Writing } from "./visit-claim.ts";
@@ -244,7 +244,7 @@ export function createSessions(
     },
     async end(operation, id, scope) {
       await settled(id);
-      const ender = randomBytes(6).toString("base64url");
+      const ender = newNonce();
       const words = [...factsOf(operation, id), ender, textOfScope(scope)];
       const reply = await connection.change(operation, scripts.end, keysOf(id), words);
       const [wasLive, visitId] = reply as [number, string | undefined];

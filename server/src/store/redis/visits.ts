@@ -1,9 +1,9 @@
-import { randomBytes } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Lifetimes } from "../../session/lifetime.ts";
 import type { Connection, Operation, Word } from "./connection.ts";
 import type { Indices } from "./indices.ts";
 import type { Keys } from "./keys.ts";
+import { newNonce } from "./nonce.ts";
 import { scripts } from "./scripts.ts";
 import {
   afterClaim,
@@ -67,6 +67,7 @@ export function createVisits(
     visitId: string,
     replacing: Claim | null,
   ): Promise<Claiming> {
+    // A new one for each attempt: an earlier one may be barred.
     const attempt = newNonce();
     const index = indices.entriesOf(operation, own, { visitId }, false);
     const names = [keys.visit(visitId), ...index.names];
@@ -142,11 +143,6 @@ export function createVisits(
       await connection.command(operation, "pexpire", keys.visit(visitId), life);
     },
   };
-}
-
-/** A new one for each attempt: an earlier one may be barred. */
-function newNonce(): string {
-  return randomBytes(6).toString("base64url");
 }
 
 function textOf({ id, nonce }: Claim): string {
