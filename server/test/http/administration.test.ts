@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, before } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import type {
   AuditPage,
@@ -11,333 +11,344 @@ import type {
   SessionSummary,
 } from "@antechamber/client/protocol";
 import { type Answer, type Api, createApi, problemOf, sessionOf } from "../support/api.ts";
-import { keyFor, serve, type TestServer } from "../support/in-process.ts";
+import { onEachEngine } from "../support/engines.ts";
+import { keyFor, type TestServer } from "../support/in-process.ts";
 import { apiOf, type Holder, holders, serveKeys } from "../support/key-holders.ts";
 import { newSession, post, requestsOf, visits } from "../support/records.ts";
 
-let server: TestServer;
-before(async () => {
-  server = await serveKeys(holders, { basePaths: ["/v1"] });
-});
-after(() => server[Symbol.asyncDispose]());
-
-const api = (person: Holder): Api => apiOf(server, holders[person]);
-/** Header values travel as bytes, UTF-8. */
-const of = (customerId: string) => ({
-  headers: { gkc_customerId: Buffer.from(customerId).toString("latin1") },
-});
-
-function bodyOf(answer: Answer): unknown {
-  assert.equal(answer.status, 200, answer.text);
-  assert.equal(answer.headers.get("cache-control"), "no-store");
-  return JSON.parse(answer.text);
-}
-
-const list = async (query: string, person: Holder = "agent"): Promise<SessionList> =>
-  bodyOf(await api(person).call("GET", `/sessions${query}`)) as SessionList;
-const end = async (json: unknown, person: Holder = "agent"): Promise<EndReceipt> =>
-  bodyOf(await api(person).call("POST", "/sessions/end", { json })) as EndReceipt;
-const audit = async (query = ""): Promise<AuditPage> =>
-  bodyOf(await api("administrator").call("GET", `/audit${query}`)) as AuditPage;
-const idsOf = ({ sessions }: SessionList) => sessions.map(({ sessionId }) => sessionId);
-
-/** Ids of new sessions of a customer, the newest first. */
-async function create(customerId: string, count: number): Promise<string[]> {
-  const made: string[] = [];
-  for (let i = 0; i < count; i++) {
-    made.unshift(sessionOf(await api("agent").create(of(customerId))).sessionId);
-  }
-  return made;
-}
-
-/** The lines of an export. */
-function linesOf(answer: Answer): Record<string, unknown>[] {
-  assert.equal(answer.status, 200, answer.text);
-  assert.equal(answer.headers.get("content-type"), "application/x-ndjson");
-  assert.ok(answer.text.endsWith("\n"));
-  return answer.text
-    .trimEnd()
-    .split("\n")
-    .map((line) => JSON.parse(line) as Record<string, unknown>);
-}
-
-test("sessions are listed by what is asked for, page by page, live and over", async () => {
-  const made = await create("listed é", 7);
-  await api("agent").call("DELETE", `/sessions/${made[2]}`);
-  const query = `?customerId=${encodeURIComponent("listed é")}`;
-  for (const person of ["agent", "reporter", "administrator"] as const) {
-    assert.deepEqual(idsOf(await list(query, person)), made);
-  }
-  const found: string[] = [];
-  for (let cursor: string | null = ""; cursor !== null; ) {
-    const page: SessionList = await list(`${query}&limit=3&cursor=${cursor}`);
-    assert.equal(page.total, cursor === "" ? 7 : null);
-    found.push(...idsOf(page));
-    cursor = page.next;
-  }
-  assert.deepEqual(found, made);
-  assert.deepEqual(idsOf(await list(`${query}&live=true`)), made.toSpliced(2, 1));
-  const [over] = (await list(`${query}&live=false`)).sessions as [SessionSummary];
-  assert.deepEqual([over.sessionId, over.status, over.state], [made[2], "ended", "recognized"]);
-  const { sessions } = await list(query);
-  const since = encodeURIComponent((sessions[3] as SessionSummary).createdAt);
-  assert.ok(idsOf(await list(`${query}&since=${since}`)).length >= 4);
-  assert.ok(!idsOf(await list(`${query}&until=${since}`)).includes(made[3] as string));
-  assert.deepEqual(idsOf(await list(`${query}&state=anonymous`)), []);
-  const based = await api("agent").call("GET", `/v1/sessions/${query}`);
-  assert.deepEqual(idsOf(bodyOf(based) as SessionList), made);
-});
-
-test("a query at fault is told with the place of each fault", async () => {
-  const faulty =
-    "?customerID=a&live=perhaps&limit=0&since=yesterday&cursor=1&state=x&visitId=a&visitId=b";
-  const answer = await api("agent").call("GET", `/sessions${faulty}`);
-  const { errors } = problemOf(answer, 400, "invalid-request");
-  assert.deepEqual(
-    new Set(errors?.map(({ in: place, name }) => `${place} ${name}`)),
-    new Set(
-      ["customerID", "live", "limit", "since", "cursor", "state", "visitId"].map(
-        (n) => `query ${n}`,
-      ),
-    ),
-  );
-  for (const query of ["?limit=1001", "?limit=x", "?customerId=%00"]) {
-    problemOf(await api("agent").call("GET", `/sessions${query}`), 400, "invalid-request");
-  }
-  for (const query of ["?limit=0", "?cursor=x", "?before=1"]) {
-    problemOf(await api("administrator").call("GET", `/audit${query}`), 400, "invalid-request");
-  }
-});
-
-test("a session is ended by its customer, an agent and an administrator, and is unknown then", async () => {
-  for (const person of ["alice", "agent", "administrator"] as const) {
-    const [id] = (await create("alice", 1)) as [string];
-    const answer = await api(person).call("DELETE", `/sessions/${id}`);
-    assert.deepEqual([answer.status, answer.text], [204, ""]);
-    assert.equal((await api("alice").call("HEAD", `/sessions/${id}`)).status, 404);
-    assert.notEqual(sessionOf(await api("alice").retrieve(id)).sessionId, id);
-    const timeline = await api("alice").call("GET", requestsOf(id));
-    assert.match(timeline.text, /"ended"/);
-    problemOf(await api(person).call("DELETE", `/sessions/${id}`), 404, "session-not-found");
-  }
-});
-
-test("to end somebody else's session, or one that never was, comes to the same", async () => {
-  const [id] = (await create("alice", 1)) as [string];
-  const answers: string[] = [];
-  for (const path of [id, "unknown", id.replace(/.$/, (last) => (last === "A" ? "B" : "A"))]) {
-    for (const person of ["bob", "page"] as const) {
-      const headers = { "x-request-id": "same" };
-      const answer = await api(person).call("DELETE", `/sessions/${path}`, { headers });
-      problemOf(answer, 404, "session-not-found");
-      answers.push(answer.text);
-    }
-  }
-  assert.equal(new Set(answers).size, 1);
-  const refused = await api("reporter").call("DELETE", `/sessions/${id}`);
-  problemOf(refused, 403, "role-not-permitted");
-  assert.equal((await api("alice").call("HEAD", `/sessions/${id}`)).status, 200);
-  const blank = await newSession(api("page"));
-  assert.equal((await api("page").call("DELETE", `/sessions/${blank}`)).status, 204);
-});
-
-test("everything of a customer is signed out, after it was counted", async () => {
-  const made = await create("everywhere", 30);
-  const others = await create("elsewhere", 2);
-  const filter = { customerId: "everywhere" };
-  assert.deepEqual(await end({ ...filter, dryRun: true }), { sessions: 30, next: null });
-  assert.equal((await list("?customerId=everywhere&live=true&limit=1")).sessions.length, 1);
-  assert.deepEqual(await end(filter), { sessions: 30, next: null });
-  assert.deepEqual(await end(filter), { sessions: 0, next: null });
-  assert.deepEqual(idsOf(await list("?customerId=everywhere&live=false")), made);
-  assert.deepEqual(idsOf(await list("?customerId=elsewhere&live=true")), others);
-});
-
-test("a filter that asks for nothing ends nothing, unless it says all", async () => {
-  const [id] = (await create("spared", 1)) as [string];
-  for (const json of [{}, { customerId: "" }, { customerId: null }, { dryRun: true }]) {
-    const answer = await api("administrator").call("POST", "/sessions/end", { json });
-    problemOf(answer, 400, "invalid-request");
-  }
-  for (const [json, place] of [
-    [{ customerID: "spared" }, "customerID"],
-    [{ customerId: "spared", all: true }, "all"],
-    [{ customerId: 7 }, "customerId"],
-    [[], ""],
-    [{ customerId: "spared", cursor: "1" }, "cursor"],
-  ] as const) {
-    const answer = await api("administrator").call("POST", "/sessions/end", { json });
-    const { errors } = problemOf(answer, 400, "invalid-request");
-    assert.ok(
-      errors?.some(({ in: where, name }) => where === "body" && name === place),
-      place,
-    );
-  }
-  const refused = await api("agent").call("POST", "/sessions/end", { json: { all: true } });
-  problemOf(refused, 403, "role-not-permitted");
-  problemOf(await api("agent").call("POST", "/sessions/end"), 400, "invalid-request");
-  assert.deepEqual(idsOf(await list("?customerId=spared&live=true")), [id]);
-  await using other = await serve();
-  const alone = createApi(other.url);
-  for (let i = 0; i < 3; i++) await alone.create(of("somebody"));
-  const all = await alone.call("POST", "/sessions/end", { json: { all: true } });
-  assert.deepEqual(bodyOf(all), { sessions: 3, next: null });
-});
-
-test("more sessions than a request ends are ended by several", async () => {
-  await using other = await serve({ config: { accessLog: "off" } });
-  const alone = createApi(other.url);
-  const headers = { gkc_customerId: "many" };
-  for (let i = 0; i < 25; i++) {
-    await Promise.all(Array.from({ length: 100 }, () => alone.create({ headers })));
-  }
-  const counts: number[] = [];
-  for (let cursor: string | null = null; ; ) {
-    const json = { customerId: "many", cursor };
-    const receipt = bodyOf(await alone.call("POST", "/sessions/end", { json })) as EndReceipt;
-    counts.push(receipt.sessions);
-    cursor = receipt.next;
-    if (cursor === null) break;
-  }
-  assert.ok(counts.length > 1 && counts.every((count) => count <= 2048), counts.join(" "));
-  assert.equal(
-    counts.reduce((sum, count) => sum + count),
-    2500,
-  );
-  const erased: ErasureReceipt[] = [];
-  while (erased.at(-1)?.isComplete !== true) {
-    erased.push(bodyOf(await alone.call("DELETE", "/customers/many")) as ErasureReceipt);
-  }
-  assert.equal(
-    erased.reduce((sum, { sessions }) => sum + sessions, 0),
-    2500,
-  );
-  assert.ok(erased.length > 1);
-});
-
-test("everything about a customer comes out, line by line, and goes for good", async () => {
-  const headers = { "gkc-customerId": "leaves", "idempotency-key": "kept" };
-  const id = sessionOf(await api("agent").create({ headers })).sessionId;
-  const long = sessionOf(await api("agent").create(of("leaves"))).sessionId;
-  for (let i = 0; i < 3; i++) await post(api("agent"), long, visits(900));
-  await post(api("agent"), id, [{ method: "GET", path: "/secret-path-of-theirs" }], {
-    "idempotency-key": "recorded",
+onEachEngine(({ test, serve, empty }) => {
+  let server: TestServer;
+  before(async () => {
+    server = await serveKeys(holders, { ...(await empty()), basePaths: ["/v1"] });
   });
-  const [kept] = (await create("stays", 1)) as [string];
-  const lines = linesOf(await api("administrator").call("GET", "/customers/leaves/export"));
-  const count = (type: string) => lines.filter((line) => line["type"] === type).length;
-  assert.deepEqual(lines.at(-1), { type: "end", sessions: 2 });
-  assert.deepEqual([count("session"), count("answer")], [2, 2]);
-  assert.equal(count("entry"), 2 + 2700 + 1);
-  assert.ok(
-    lines.some(({ entry }) => JSON.stringify(entry ?? "").includes("/secret-path-of-theirs")),
-  );
+  after(() => server[Symbol.asyncDispose]());
 
-  const erasure = bodyOf(
-    await api("administrator").call("DELETE", "/customers/leaves"),
-  ) as ErasureReceipt;
-  assert.deepEqual(erasure, { sessions: 2, keys: 0, isComplete: true });
-  for (const one of [id, long]) {
-    assert.equal((await api("agent").call("HEAD", `/sessions/${one}`)).status, 404);
-    problemOf(await api("agent").update(one, of("leaves")), 404, "session-not-found");
+  const api = (person: Holder): Api => apiOf(server, holders[person]);
+  /** Header values travel as bytes, UTF-8. */
+  const of = (customerId: string) => ({
+    headers: { gkc_customerId: Buffer.from(customerId).toString("latin1") },
+  });
+
+  function bodyOf(answer: Answer): unknown {
+    assert.equal(answer.status, 200, answer.text);
+    assert.equal(answer.headers.get("cache-control"), "no-store");
+    return JSON.parse(answer.text);
   }
-  assert.deepEqual(await list("?customerId=leaves"), { sessions: [], next: null, total: 0 });
-  const nothing = await api("administrator").call("GET", "/customers/leaves/export");
-  assert.deepEqual(linesOf(nothing), [{ type: "end", sessions: 0 }]);
-  assert.equal((await api("agent").call("HEAD", `/sessions/${kept}`)).status, 200);
-  for (const file of readdirSync(server.dataDir)) {
-    if (file.endsWith(".sock")) continue;
-    const bytes = readFileSync(join(server.dataDir, file));
-    assert.ok(!bytes.includes("leaves"), `${file} has the customer's id`);
-    assert.ok(!bytes.includes("/secret-path-of-theirs"), `${file} has what they did`);
-  }
-  assert.ok(!server.log().includes("leaves"));
-});
 
-test("with a customer their keys go, at once", async () => {
-  const key = keyFor({ role: "customer", customerId: "keyed" });
-  await using other = await serveKeys({ key, administrator: holders.administrator });
-  const theirs = apiOf(other, key);
-  const ours = apiOf(other, holders.administrator);
-  assert.equal((await theirs.create()).status, 200);
-  const told = linesOf(await ours.call("GET", "/customers/keyed/export"));
-  assert.deepEqual(told[0]?.["type"], "key");
-  assert.ok(!JSON.stringify(told).includes(key.key.hash));
-  const erasure = bodyOf(await ours.call("DELETE", "/customers/keyed")) as ErasureReceipt;
-  assert.equal(erasure.keys, 1);
-  problemOf(await theirs.create(), 401, "invalid-credential");
-});
+  const list = async (query: string, person: Holder = "agent"): Promise<SessionList> =>
+    bodyOf(await api(person).call("GET", `/sessions${query}`)) as SessionList;
+  const end = async (json: unknown, person: Holder = "agent"): Promise<EndReceipt> =>
+    bodyOf(await api(person).call("POST", "/sessions/end", { json })) as EndReceipt;
+  const audit = async (query = ""): Promise<AuditPage> =>
+    bodyOf(await api("administrator").call("GET", `/audit${query}`)) as AuditPage;
+  const idsOf = ({ sessions }: SessionList) => sessions.map(({ sessionId }) => sessionId);
 
-test("ids of customers may be of any characters", async () => {
-  const id = "a/b é%?#";
-  const path = `/customers/${encodeURIComponent(id)}`;
-  assert.equal((await api("agent").create(of(id))).status, 200);
-  const lines = linesOf(await api("administrator").call("GET", `${path}/export`));
-  assert.equal(lines[0]?.["customerId"], id);
-  const erasure = bodyOf(await api("administrator").call("DELETE", path)) as ErasureReceipt;
-  assert.equal(erasure.sessions, 1);
-});
-
-test("what is done and what is refused is in the trail, in order, without ids", async () => {
-  const known = (await audit("?limit=1")).entries[0]?.sequence ?? 0;
-  const [id] = (await create("trailed", 1)) as [string];
-  await end({ customerId: "trailed", dryRun: true });
-  await api("agent").call("DELETE", `/sessions/${id}`);
-  await api("administrator").call("GET", "/customers/trailed/export");
-  await api("administrator").call("DELETE", "/customers/trailed");
-  for (let i = 0; i < 3; i++) {
-    problemOf(await api("bob").call("DELETE", "/customers/trailed"), 403, "role-not-permitted");
-  }
-  // It is entered soon after it was answered.
-  while ((await audit("?limit=1")).entries[0]?.outcome !== "refused") await delay(5);
-  const all: AuditPage["entries"][number][] = [];
-  for (let cursor: string | null = ""; cursor !== null; ) {
-    const page: AuditPage = await audit(`?limit=4&cursor=${cursor}`);
-    all.push(...page.entries);
-    cursor = page.next;
-  }
-  assert.deepEqual(
-    all.map(({ sequence }) => sequence),
-    Array.from({ length: all.length }, (_, i) => all.length - i),
-  );
-  const news = all.filter(({ sequence }) => sequence > known).toReversed();
-  assert.deepEqual(
-    news.map(({ what, outcome, who }) => `${who.role} ${what} ${outcome}`),
-    [
-      "agent sessions.end done",
-      "agent session.end done",
-      "administrator customer.export begun",
-      "administrator customer.export done",
-      "administrator customer.erase begun",
-      "administrator customer.erase done",
-      "customer customer.erase refused",
-    ],
-  );
-  assert.equal(news[0]?.who.credential, holders.agent.key.id);
-  assert.equal(news[0]?.who.agentId, "7");
-  assert.equal(news[0]?.from, "127.0.0.1");
-  assert.deepEqual(news[0]?.details["sessions"], 1);
-  assert.equal(news[5]?.details["customer"], news[2]?.details["customer"]);
-  assert.equal(news[0]?.details["customerId"], news[2]?.details["customer"], "one hash everywhere");
-  assert.ok(!JSON.stringify(news).includes("trailed"));
-  assert.ok(!JSON.stringify(news).includes(id));
-});
-
-test("who may not is refused", async () => {
-  const allowed: Readonly<Record<string, readonly Holder[]>> = {
-    "GET /sessions": ["agent", "reporter", "administrator"],
-    "POST /sessions/end": ["agent", "administrator"],
-    "GET /customers/x/export": ["administrator"],
-    "DELETE /customers/x": ["administrator"],
-    "GET /audit": ["administrator"],
-  };
-  for (const [line, people] of Object.entries(allowed)) {
-    const [method, path] = line.split(" ") as [string, string];
-    for (const person of Object.keys(holders) as Holder[]) {
-      const json = method === "POST" ? { json: { customerId: "x" } } : {};
-      const { status } = await api(person).call(method, path, json);
-      assert.equal(status, people.includes(person) ? 200 : 403, `${person} ${line}`);
+  /** Ids of new sessions of a customer, the newest first. */
+  async function create(customerId: string, count: number): Promise<string[]> {
+    const made: string[] = [];
+    for (let i = 0; i < count; i++) {
+      made.unshift(sessionOf(await api("agent").create(of(customerId))).sessionId);
     }
-    assert.equal((await createApi(server.url).call(method, path)).status, 401, line);
+    return made;
   }
+
+  /** The lines of an export. */
+  function linesOf(answer: Answer): Record<string, unknown>[] {
+    assert.equal(answer.status, 200, answer.text);
+    assert.equal(answer.headers.get("content-type"), "application/x-ndjson");
+    assert.ok(answer.text.endsWith("\n"));
+    return answer.text
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+
+  test("sessions are listed by what is asked for, page by page, live and over", async () => {
+    const made = await create("listed é", 7);
+    await api("agent").call("DELETE", `/sessions/${made[2]}`);
+    const query = `?customerId=${encodeURIComponent("listed é")}`;
+    for (const person of ["agent", "reporter", "administrator"] as const) {
+      assert.deepEqual(idsOf(await list(query, person)), made);
+    }
+    const found: string[] = [];
+    for (let cursor: string | null = ""; cursor !== null; ) {
+      const page: SessionList = await list(`${query}&limit=3&cursor=${cursor}`);
+      assert.equal(page.total, cursor === "" ? 7 : null);
+      found.push(...idsOf(page));
+      cursor = page.next;
+    }
+    assert.deepEqual(found, made);
+    assert.deepEqual(idsOf(await list(`${query}&live=true`)), made.toSpliced(2, 1));
+    const [over] = (await list(`${query}&live=false`)).sessions as [SessionSummary];
+    assert.deepEqual([over.sessionId, over.status, over.state], [made[2], "ended", "recognized"]);
+    const { sessions } = await list(query);
+    const since = encodeURIComponent((sessions[3] as SessionSummary).createdAt);
+    assert.ok(idsOf(await list(`${query}&since=${since}`)).length >= 4);
+    assert.ok(!idsOf(await list(`${query}&until=${since}`)).includes(made[3] as string));
+    assert.deepEqual(idsOf(await list(`${query}&state=anonymous`)), []);
+    const based = await api("agent").call("GET", `/v1/sessions/${query}`);
+    assert.deepEqual(idsOf(bodyOf(based) as SessionList), made);
+  });
+
+  test("a query at fault is told with the place of each fault", async () => {
+    const faulty =
+      "?customerID=a&live=perhaps&limit=0&since=yesterday&cursor=1&state=x&visitId=a&visitId=b";
+    const answer = await api("agent").call("GET", `/sessions${faulty}`);
+    const { errors } = problemOf(answer, 400, "invalid-request");
+    assert.deepEqual(
+      new Set(errors?.map(({ in: place, name }) => `${place} ${name}`)),
+      new Set(
+        ["customerID", "live", "limit", "since", "cursor", "state", "visitId"].map(
+          (n) => `query ${n}`,
+        ),
+      ),
+    );
+    for (const query of ["?limit=1001", "?limit=x", "?customerId=%00"]) {
+      problemOf(await api("agent").call("GET", `/sessions${query}`), 400, "invalid-request");
+    }
+    for (const query of ["?limit=0", "?cursor=x", "?before=1"]) {
+      problemOf(await api("administrator").call("GET", `/audit${query}`), 400, "invalid-request");
+    }
+  });
+
+  test("a session is ended by its customer, an agent and an administrator, and is unknown then", async () => {
+    for (const person of ["alice", "agent", "administrator"] as const) {
+      const [id] = (await create("alice", 1)) as [string];
+      const answer = await api(person).call("DELETE", `/sessions/${id}`);
+      assert.deepEqual([answer.status, answer.text], [204, ""]);
+      assert.equal((await api("alice").call("HEAD", `/sessions/${id}`)).status, 404);
+      assert.notEqual(sessionOf(await api("alice").retrieve(id)).sessionId, id);
+      const timeline = await api("alice").call("GET", requestsOf(id));
+      assert.match(timeline.text, /"ended"/);
+      problemOf(await api(person).call("DELETE", `/sessions/${id}`), 404, "session-not-found");
+    }
+  });
+
+  test("to end somebody else's session, or one that never was, comes to the same", async () => {
+    const [id] = (await create("alice", 1)) as [string];
+    const answers: string[] = [];
+    for (const path of [id, "unknown", id.replace(/.$/, (last) => (last === "A" ? "B" : "A"))]) {
+      for (const person of ["bob", "page"] as const) {
+        const headers = { "x-request-id": "same" };
+        const answer = await api(person).call("DELETE", `/sessions/${path}`, { headers });
+        problemOf(answer, 404, "session-not-found");
+        answers.push(answer.text);
+      }
+    }
+    assert.equal(new Set(answers).size, 1);
+    const refused = await api("reporter").call("DELETE", `/sessions/${id}`);
+    problemOf(refused, 403, "role-not-permitted");
+    assert.equal((await api("alice").call("HEAD", `/sessions/${id}`)).status, 200);
+    const blank = await newSession(api("page"));
+    assert.equal((await api("page").call("DELETE", `/sessions/${blank}`)).status, 204);
+  });
+
+  test("everything of a customer is signed out, after it was counted", async () => {
+    const made = await create("everywhere", 30);
+    const others = await create("elsewhere", 2);
+    const filter = { customerId: "everywhere" };
+    assert.deepEqual(await end({ ...filter, dryRun: true }), { sessions: 30, next: null });
+    assert.equal((await list("?customerId=everywhere&live=true&limit=1")).sessions.length, 1);
+    assert.deepEqual(await end(filter), { sessions: 30, next: null });
+    assert.deepEqual(await end(filter), { sessions: 0, next: null });
+    assert.deepEqual(idsOf(await list("?customerId=everywhere&live=false")), made);
+    assert.deepEqual(idsOf(await list("?customerId=elsewhere&live=true")), others);
+  });
+
+  test("a filter that asks for nothing ends nothing, unless it says all", async () => {
+    const [id] = (await create("spared", 1)) as [string];
+    for (const json of [{}, { customerId: "" }, { customerId: null }, { dryRun: true }]) {
+      const answer = await api("administrator").call("POST", "/sessions/end", { json });
+      problemOf(answer, 400, "invalid-request");
+    }
+    for (const [json, place] of [
+      [{ customerID: "spared" }, "customerID"],
+      [{ customerId: "spared", all: true }, "all"],
+      [{ customerId: 7 }, "customerId"],
+      [[], ""],
+      [{ customerId: "spared", cursor: "1" }, "cursor"],
+    ] as const) {
+      const answer = await api("administrator").call("POST", "/sessions/end", { json });
+      const { errors } = problemOf(answer, 400, "invalid-request");
+      assert.ok(
+        errors?.some(({ in: where, name }) => where === "body" && name === place),
+        place,
+      );
+    }
+    const refused = await api("agent").call("POST", "/sessions/end", { json: { all: true } });
+    problemOf(refused, 403, "role-not-permitted");
+    problemOf(await api("agent").call("POST", "/sessions/end"), 400, "invalid-request");
+    assert.deepEqual(idsOf(await list("?customerId=spared&live=true")), [id]);
+    await using other = await serve();
+    const alone = createApi(other.url);
+    for (let i = 0; i < 3; i++) await alone.create(of("somebody"));
+    const all = await alone.call("POST", "/sessions/end", { json: { all: true } });
+    assert.deepEqual(bodyOf(all), { sessions: 3, next: null });
+  });
+
+  test("more sessions than a request ends are ended by several", async () => {
+    await using other = await serve({ config: { accessLog: "off" } });
+    const alone = createApi(other.url);
+    const headers = { gkc_customerId: "many" };
+    for (let i = 0; i < 25; i++) {
+      await Promise.all(Array.from({ length: 100 }, () => alone.create({ headers })));
+    }
+    const counts: number[] = [];
+    for (let cursor: string | null = null; ; ) {
+      const json = { customerId: "many", cursor };
+      const receipt = bodyOf(await alone.call("POST", "/sessions/end", { json })) as EndReceipt;
+      counts.push(receipt.sessions);
+      cursor = receipt.next;
+      if (cursor === null) break;
+    }
+    assert.ok(counts.length > 1 && counts.every((count) => count <= 2048), counts.join(" "));
+    assert.equal(
+      counts.reduce((sum, count) => sum + count),
+      2500,
+    );
+    const erased: ErasureReceipt[] = [];
+    while (erased.at(-1)?.isComplete !== true) {
+      erased.push(bodyOf(await alone.call("DELETE", "/customers/many")) as ErasureReceipt);
+    }
+    assert.equal(
+      erased.reduce((sum, { sessions }) => sum + sessions, 0),
+      2500,
+    );
+    assert.ok(erased.length > 1);
+  });
+
+  test("everything about a customer comes out, line by line, and goes for good", async () => {
+    const headers = { "gkc-customerId": "leaves", "idempotency-key": "kept" };
+    const id = sessionOf(await api("agent").create({ headers })).sessionId;
+    const long = sessionOf(await api("agent").create(of("leaves"))).sessionId;
+    for (let i = 0; i < 3; i++) await post(api("agent"), long, visits(900));
+    await post(api("agent"), id, [{ method: "GET", path: "/secret-path-of-theirs" }], {
+      "idempotency-key": "recorded",
+    });
+    const [kept] = (await create("stays", 1)) as [string];
+    const lines = linesOf(await api("administrator").call("GET", "/customers/leaves/export"));
+    const count = (type: string) => lines.filter((line) => line["type"] === type).length;
+    assert.deepEqual(lines.at(-1), { type: "end", sessions: 2 });
+    assert.deepEqual([count("session"), count("answer")], [2, 2]);
+    assert.equal(count("entry"), 2 + 2700 + 1);
+    assert.ok(
+      lines.some(({ entry }) => JSON.stringify(entry ?? "").includes("/secret-path-of-theirs")),
+    );
+
+    const erasure = bodyOf(
+      await api("administrator").call("DELETE", "/customers/leaves"),
+    ) as ErasureReceipt;
+    assert.deepEqual(erasure, { sessions: 2, keys: 0, isComplete: true });
+    for (const one of [id, long]) {
+      assert.equal((await api("agent").call("HEAD", `/sessions/${one}`)).status, 404);
+      problemOf(await api("agent").update(one, of("leaves")), 404, "session-not-found");
+    }
+    assert.deepEqual(await list("?customerId=leaves"), { sessions: [], next: null, total: 0 });
+    const nothing = await api("administrator").call("GET", "/customers/leaves/export");
+    assert.deepEqual(linesOf(nothing), [{ type: "end", sessions: 0 }]);
+    assert.equal((await api("agent").call("HEAD", `/sessions/${kept}`)).status, 200);
+    // Over Redis there is no file: that nothing is left there, the contract of the port tests.
+    for (const file of readdirSync(server.dataDir)) {
+      if (file.endsWith(".sock")) continue;
+      const bytes = readFileSync(join(server.dataDir, file));
+      assert.ok(!bytes.includes("leaves"), `${file} has the customer's id`);
+      assert.ok(!bytes.includes("/secret-path-of-theirs"), `${file} has what they did`);
+    }
+    assert.ok(!server.log().includes("leaves"));
+  });
+
+  test("with a customer their keys go, at once", async () => {
+    const key = keyFor({ role: "customer", customerId: "keyed" });
+    await using other = await serveKeys(
+      { key, administrator: holders.administrator },
+      await empty(),
+    );
+    const theirs = apiOf(other, key);
+    const ours = apiOf(other, holders.administrator);
+    assert.equal((await theirs.create()).status, 200);
+    const told = linesOf(await ours.call("GET", "/customers/keyed/export"));
+    assert.deepEqual(told[0]?.["type"], "key");
+    assert.ok(!JSON.stringify(told).includes(key.key.hash));
+    const erasure = bodyOf(await ours.call("DELETE", "/customers/keyed")) as ErasureReceipt;
+    assert.equal(erasure.keys, 1);
+    problemOf(await theirs.create(), 401, "invalid-credential");
+  });
+
+  test("ids of customers may be of any characters", async () => {
+    const id = "a/b é%?#";
+    const path = `/customers/${encodeURIComponent(id)}`;
+    assert.equal((await api("agent").create(of(id))).status, 200);
+    const lines = linesOf(await api("administrator").call("GET", `${path}/export`));
+    assert.equal(lines[0]?.["customerId"], id);
+    const erasure = bodyOf(await api("administrator").call("DELETE", path)) as ErasureReceipt;
+    assert.equal(erasure.sessions, 1);
+  });
+
+  test("what is done and what is refused is in the trail, in order, without ids", async () => {
+    const known = (await audit("?limit=1")).entries[0]?.sequence ?? 0;
+    const [id] = (await create("trailed", 1)) as [string];
+    await end({ customerId: "trailed", dryRun: true });
+    await api("agent").call("DELETE", `/sessions/${id}`);
+    await api("administrator").call("GET", "/customers/trailed/export");
+    await api("administrator").call("DELETE", "/customers/trailed");
+    for (let i = 0; i < 3; i++) {
+      problemOf(await api("bob").call("DELETE", "/customers/trailed"), 403, "role-not-permitted");
+    }
+    // It is entered soon after it was answered.
+    while ((await audit("?limit=1")).entries[0]?.outcome !== "refused") await delay(5);
+    const all: AuditPage["entries"][number][] = [];
+    for (let cursor: string | null = ""; cursor !== null; ) {
+      const page: AuditPage = await audit(`?limit=4&cursor=${cursor}`);
+      all.push(...page.entries);
+      cursor = page.next;
+    }
+    assert.deepEqual(
+      all.map(({ sequence }) => sequence),
+      Array.from({ length: all.length }, (_, i) => all.length - i),
+    );
+    const news = all.filter(({ sequence }) => sequence > known).toReversed();
+    assert.deepEqual(
+      news.map(({ what, outcome, who }) => `${who.role} ${what} ${outcome}`),
+      [
+        "agent sessions.end done",
+        "agent session.end done",
+        "administrator customer.export begun",
+        "administrator customer.export done",
+        "administrator customer.erase begun",
+        "administrator customer.erase done",
+        "customer customer.erase refused",
+      ],
+    );
+    assert.equal(news[0]?.who.credential, holders.agent.key.id);
+    assert.equal(news[0]?.who.agentId, "7");
+    assert.equal(news[0]?.from, "127.0.0.1");
+    assert.deepEqual(news[0]?.details["sessions"], 1);
+    assert.equal(news[5]?.details["customer"], news[2]?.details["customer"]);
+    assert.equal(
+      news[0]?.details["customerId"],
+      news[2]?.details["customer"],
+      "one hash everywhere",
+    );
+    assert.ok(!JSON.stringify(news).includes("trailed"));
+    assert.ok(!JSON.stringify(news).includes(id));
+  });
+
+  test("who may not is refused", async () => {
+    const allowed: Readonly<Record<string, readonly Holder[]>> = {
+      "GET /sessions": ["agent", "reporter", "administrator"],
+      "POST /sessions/end": ["agent", "administrator"],
+      "GET /customers/x/export": ["administrator"],
+      "DELETE /customers/x": ["administrator"],
+      "GET /audit": ["administrator"],
+    };
+    for (const [line, people] of Object.entries(allowed)) {
+      const [method, path] = line.split(" ") as [string, string];
+      for (const person of Object.keys(holders) as Holder[]) {
+        const json = method === "POST" ? { json: { customerId: "x" } } : {};
+        const { status } = await api(person).call(method, path, json);
+        assert.equal(status, people.includes(person) ? 200 : 403, `${person} ${line}`);
+      }
+      assert.equal((await createApi(server.url).call(method, path)).status, 401, line);
+    }
+  });
 });

@@ -1,133 +1,139 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before } from "node:test";
 import { type Answer, createApi, problemOf, sessionOf } from "../support/api.ts";
-import { serve, type TestServer } from "../support/in-process.ts";
+import { onEachEngine } from "../support/engines.ts";
+import type { TestServer } from "../support/in-process.ts";
 
 const CLIENTS = 64;
 const ROUNDS = process.env.ANTECHAMBER_LONG ? 200 : 20;
 const clients = Array.from({ length: CLIENTS }, (_, i) => i);
 
-let server: TestServer;
-before(async () => {
-  server = await serve();
-});
-after(() => server[Symbol.asyncDispose]());
+onEachEngine(({ test, serve }) => {
+  let server: TestServer;
+  before(async () => {
+    server = await serve();
+  });
+  after(() => server[Symbol.asyncDispose]());
 
-const api = () => createApi(server.url);
+  const api = () => createApi(server.url);
 
-/** Exactly one answer is a session; all others are refused for `field`. Gives the winner's place. */
-function winnerOf(answers: readonly Answer[], field: string): number {
-  const winners = clients.filter((i) => answers[i]?.status === 200);
-  assert.equal(winners.length, 1, `${winners.length} winners`);
-  for (const answer of answers) {
-    if (answer.status !== 200) assert.equal(problemOf(answer, 400, "already-exists").field, field);
-  }
-  return winners[0] ?? -1;
-}
-
-test(`64 clients begin one visit, ${ROUNDS} rounds: one session each`, async () => {
-  for (let round = 0; round < ROUNDS; round++) {
-    const visitId = `create ${round}`;
-    const answers = await Promise.all(
-      clients.map((i) => api().create({ json: { visitId }, headers: { gkc_customerId: `c${i}` } })),
-    );
-    const winner = winnerOf(answers, "visitId");
-    const session = sessionOf(answers[winner] as Answer);
-    assert.equal(session.customerId, `c${winner}`);
-    assert.deepEqual(sessionOf(await api().retrieve(session.sessionId)), session);
-  }
-});
-
-test(`64 customers sign in to one session, ${ROUNDS} rounds: one of them has it`, async () => {
-  for (let round = 0; round < ROUNDS; round++) {
-    const { sessionId } = sessionOf(await api().create());
-    const answers = await Promise.all(
-      clients.map((i) =>
-        api().update(sessionId, {
-          headers: { gkc_customerId: `c${i}` },
-          json: { globalVisitId: `g${i}` },
-        }),
-      ),
-    );
-    const winner = winnerOf(answers, "customerId");
-    const session = sessionOf(await api().retrieve(sessionId));
-    assert.equal(session.customerId, `c${winner}`);
-    assert.equal(session.globalVisitId, `g${winner}`, "nothing of a loser's request was applied");
-  }
-});
-
-test(`64 sessions want one visit, ${ROUNDS} rounds: one gets it`, async () => {
-  for (let round = 0; round < ROUNDS; round++) {
-    const visitId = `update ${round}`;
-    const made = await Promise.all(clients.map(() => api().create()));
-    const ids = made.map((answer) => sessionOf(answer).sessionId);
-    const answers = await Promise.all(
-      ids.map((id) => api().update(id, { json: { visitId }, headers: { gkc_agentId: "a" } })),
-    );
-    const winner = winnerOf(answers, "visitId");
-    const shown = await Promise.all(ids.map((id) => api().retrieve(id)));
-    for (const [i, answer] of shown.entries()) {
-      const { agentId, visitId: held } = sessionOf(answer);
-      assert.deepEqual([agentId, held], i === winner ? ["a", visitId] : [null, null]);
-    }
-  }
-});
-
-test(`creating and updating after one visit, ${ROUNDS} rounds: one wins over all`, async () => {
-  for (let round = 0; round < ROUNDS; round++) {
-    const visitId = `both ${round}`;
-    const stored = sessionOf(await api().create({ headers: { gkc_agentId: "a" } })).sessionId;
-    const made = await Promise.all(clients.map(() => api().create()));
-    const answers = await Promise.all(
-      clients.map((i) => {
-        if (i % 2 === 0) return api().create({ json: { visitId } });
-        const id = i % 4 === 1 ? sessionOf(made[i] as Answer).sessionId : stored;
-        return api().update(id, { json: { visitId } });
-      }),
-    );
-    // Those who all ask for `stored` repeat each other when it wins: then all of them succeed.
-    const winners = answers
-      .filter(({ status }) => status === 200)
-      .map((a) => sessionOf(a).sessionId);
-    assert.equal(new Set(winners).size, 1);
+  /** Exactly one answer is a session; all others are refused for `field`. Gives the winner's place. */
+  function winnerOf(answers: readonly Answer[], field: string): number {
+    const winners = clients.filter((i) => answers[i]?.status === 200);
+    assert.equal(winners.length, 1, `${winners.length} winners`);
     for (const answer of answers) {
-      if (answer.status !== 200) {
-        assert.equal(problemOf(answer, 400, "already-exists").field, "visitId");
+      if (answer.status !== 200)
+        assert.equal(problemOf(answer, 400, "already-exists").field, field);
+    }
+    return winners[0] ?? -1;
+  }
+
+  test(`64 clients begin one visit, ${ROUNDS} rounds: one session each`, async () => {
+    for (let round = 0; round < ROUNDS; round++) {
+      const visitId = `create ${round}`;
+      const answers = await Promise.all(
+        clients.map((i) =>
+          api().create({ json: { visitId }, headers: { gkc_customerId: `c${i}` } }),
+        ),
+      );
+      const winner = winnerOf(answers, "visitId");
+      const session = sessionOf(answers[winner] as Answer);
+      assert.equal(session.customerId, `c${winner}`);
+      assert.deepEqual(sessionOf(await api().retrieve(session.sessionId)), session);
+    }
+  });
+
+  test(`64 customers sign in to one session, ${ROUNDS} rounds: one of them has it`, async () => {
+    for (let round = 0; round < ROUNDS; round++) {
+      const { sessionId } = sessionOf(await api().create());
+      const answers = await Promise.all(
+        clients.map((i) =>
+          api().update(sessionId, {
+            headers: { gkc_customerId: `c${i}` },
+            json: { globalVisitId: `g${i}` },
+          }),
+        ),
+      );
+      const winner = winnerOf(answers, "customerId");
+      const session = sessionOf(await api().retrieve(sessionId));
+      assert.equal(session.customerId, `c${winner}`);
+      assert.equal(session.globalVisitId, `g${winner}`, "nothing of a loser's request was applied");
+    }
+  });
+
+  test(`64 sessions want one visit, ${ROUNDS} rounds: one gets it`, async () => {
+    for (let round = 0; round < ROUNDS; round++) {
+      const visitId = `update ${round}`;
+      const made = await Promise.all(clients.map(() => api().create()));
+      const ids = made.map((answer) => sessionOf(answer).sessionId);
+      const answers = await Promise.all(
+        ids.map((id) => api().update(id, { json: { visitId }, headers: { gkc_agentId: "a" } })),
+      );
+      const winner = winnerOf(answers, "visitId");
+      const shown = await Promise.all(ids.map((id) => api().retrieve(id)));
+      for (const [i, answer] of shown.entries()) {
+        const { agentId, visitId: held } = sessionOf(answer);
+        assert.deepEqual([agentId, held], i === winner ? ["a", visitId] : [null, null]);
       }
     }
-  }
-});
+  });
 
-test("the same sign-in from 64 tabs succeeds in all of them", async () => {
-  const { sessionId } = sessionOf(await api().create());
-  const request = { headers: { gkc_customerId: "c" }, json: { visitId: "tabs" } };
-  const answers = await Promise.all(clients.map(() => api().update(sessionId, request)));
-  for (const answer of answers) assert.equal(sessionOf(answer).customerId, "c");
-});
-
-test("64 retrievals of one unknown id begin 64 sessions", async () => {
-  const headers = { gkc_customerId: "c" };
-  const answers = await Promise.all(clients.map(() => api().retrieve("unknown", { headers })));
-  const ids = new Set(answers.map((answer) => sessionOf(answer).sessionId));
-  assert.equal(ids.size, CLIENTS);
-});
-
-test("what is retrieved while a sign-in is under way is wholly before or after it", async () => {
-  for (let round = 0; round < ROUNDS; round++) {
-    const { sessionId } = sessionOf(await api().create());
-    const update = api().update(sessionId, {
-      headers: { gkc_customerId: "c" },
-      json: { globalVisitId: "g" },
-    });
-    const seen = await Promise.all(clients.map(() => api().retrieve(sessionId)));
-    sessionOf(await update);
-    for (const answer of seen) {
-      const { customerId, globalVisitId, state } = sessionOf(answer);
-      assert.deepEqual(
-        [customerId, globalVisitId, state],
-        customerId === null ? [null, null, "anonymous"] : ["c", "g", "recognized"],
+  test(`creating and updating after one visit, ${ROUNDS} rounds: one wins over all`, async () => {
+    for (let round = 0; round < ROUNDS; round++) {
+      const visitId = `both ${round}`;
+      const stored = sessionOf(await api().create({ headers: { gkc_agentId: "a" } })).sessionId;
+      const made = await Promise.all(clients.map(() => api().create()));
+      const answers = await Promise.all(
+        clients.map((i) => {
+          if (i % 2 === 0) return api().create({ json: { visitId } });
+          const id = i % 4 === 1 ? sessionOf(made[i] as Answer).sessionId : stored;
+          return api().update(id, { json: { visitId } });
+        }),
       );
+      // Those who all ask for `stored` repeat each other when it wins: then all of them succeed.
+      const winners = answers
+        .filter(({ status }) => status === 200)
+        .map((a) => sessionOf(a).sessionId);
+      assert.equal(new Set(winners).size, 1);
+      for (const answer of answers) {
+        if (answer.status !== 200) {
+          assert.equal(problemOf(answer, 400, "already-exists").field, "visitId");
+        }
+      }
     }
-    assert.equal(sessionOf(await api().retrieve(sessionId)).customerId, "c");
-  }
+  });
+
+  test("the same sign-in from 64 tabs succeeds in all of them", async () => {
+    const { sessionId } = sessionOf(await api().create());
+    const request = { headers: { gkc_customerId: "c" }, json: { visitId: "tabs" } };
+    const answers = await Promise.all(clients.map(() => api().update(sessionId, request)));
+    for (const answer of answers) assert.equal(sessionOf(answer).customerId, "c");
+  });
+
+  test("64 retrievals of one unknown id begin 64 sessions", async () => {
+    const headers = { gkc_customerId: "c" };
+    const answers = await Promise.all(clients.map(() => api().retrieve("unknown", { headers })));
+    const ids = new Set(answers.map((answer) => sessionOf(answer).sessionId));
+    assert.equal(ids.size, CLIENTS);
+  });
+
+  test("what is retrieved while a sign-in is under way is wholly before or after it", async () => {
+    for (let round = 0; round < ROUNDS; round++) {
+      const { sessionId } = sessionOf(await api().create());
+      const update = api().update(sessionId, {
+        headers: { gkc_customerId: "c" },
+        json: { globalVisitId: "g" },
+      });
+      const seen = await Promise.all(clients.map(() => api().retrieve(sessionId)));
+      sessionOf(await update);
+      for (const answer of seen) {
+        const { customerId, globalVisitId, state } = sessionOf(answer);
+        assert.deepEqual(
+          [customerId, globalVisitId, state],
+          customerId === null ? [null, null, "anonymous"] : ["c", "g", "recognized"],
+        );
+      }
+      assert.equal(sessionOf(await api().retrieve(sessionId)).customerId, "c");
+    }
+  });
 });

@@ -1,10 +1,12 @@
 import { createHash, randomBytes } from "node:crypto";
+import { machineTime } from "../../src/clock.ts";
 import type { Config } from "../../src/config/config.ts";
+import { openStore } from "../../src/open.ts";
 import type { Principal } from "../../src/session/access.ts";
 import { start } from "../../src/start.ts";
-import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import type { Key } from "../../src/store/store.ts";
 import { assertDiscreet } from "./discreet.ts";
+import { unheard } from "./redis/store.ts";
 import { DAY, MINUTE, SECOND } from "./sessions.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
@@ -162,22 +164,7 @@ export function keyFor(principal: Partial<Principal>, more: Partial<Key> = {}): 
 
 async function addKeys(config: Config, keys: readonly Key[]): Promise<void> {
   if (keys.length === 0) return;
-  const store = openSqliteStore({
-    dataDir: config.dataDir,
-    lifetimes: config.lifetimes,
-    maxRecords: config.maxRecords,
-    retention: config.retention,
-    cacheSessions: 1,
-    maxPending: 1000,
-    timeout: config.storeTimeout,
-    events: {
-      committed: () => undefined,
-      failed: () => undefined,
-      recordsLost: () => undefined,
-      changedElsewhere: () => undefined,
-    },
-    now: Date.now(),
-  });
+  const store = await openStore(config, machineTime, unheard);
   try {
     for (const key of keys) await store.addKey(key);
   } finally {

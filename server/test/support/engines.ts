@@ -1,0 +1,46 @@
+import { after, test } from "node:test";
+import type { Config } from "../../src/config/config.ts";
+import { parseStorePlace, type StorePlace } from "../../src/config/store-place.ts";
+import { serve, type TestServer, type TestServerOptions } from "./in-process.ts";
+import { type SingleRedis, startSingleRedis } from "./redis/single.ts";
+
+/** What a server of a suite keeps its sessions in. */
+export interface Engine {
+  readonly name: "SQLite" | "Redis";
+  /** A test of which the name says the engine. */
+  test(name: string, run: () => Promise<void>): void;
+  /** The settings of a server over this engine, which holds nothing as yet. */
+  empty(): Promise<Partial<Config>>;
+  /** Starts a server over this engine, which holds nothing as yet. */
+  serve(options?: TestServerOptions): Promise<TestServer>;
+}
+
+/**
+ * Runs a file's suite over each engine: a caller is to notice no difference. One real Redis is started
+ * for all of it; call this once in a file.
+ */
+export function onEachEngine(suite: (engine: Engine) => void): void {
+  // With the first server that needs it: Node begins the hooks of a file all at once.
+  let redis: Promise<SingleRedis> | undefined;
+  let servers = 0;
+  suite(engine("SQLite", async () => ({ store: { engine: "sqlite" } })));
+  suite(
+    engine("Redis", async () => {
+      redis ??= startSingleRedis();
+      const store = parseStorePlace((await redis).url) as StorePlace;
+      return { store, redisPrefix: `s${servers++}:` };
+    }),
+  );
+  after(async () => (await redis)?.[Symbol.asyncDispose]());
+}
+
+function engine(name: Engine["name"], empty: Engine["empty"]): Engine {
+  return {
+    name,
+    empty,
+    test: (what, run) => void test(`${name}: ${what}`, run),
+    async serve({ config, ...more } = {}) {
+      return await serve({ ...more, config: { ...(await empty()), ...config } });
+    },
+  };
+}
