@@ -8,6 +8,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { createIdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import { startSingleRedis } from "../support/redis/single.ts";
 import { launcher, startServer } from "../support/server-process.ts";
 import { ids } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
@@ -90,6 +91,38 @@ test("a store moves ahead, then closed, and back again: all that it tells stays"
     assert.deepEqual(await toldOf(server.url, visitors), told);
     await server.kill();
   }
+});
+
+test("a store moves from SQLite into Redis, and back into SQLite: all that it tells stays", async () => {
+  await using here = temporaryDirectory();
+  await using back = temporaryDirectory();
+  await using redis = await startSingleRedis();
+  const env = { ANTECHAMBER_REDIS_PREFIX: "moved:" };
+  const visitors: Visitor[] = [];
+  const told: unknown[][] = [];
+  // The second server has what the first had by a move, and adds to it; so the way back has more to carry.
+  for (const [store, name] of [
+    ["sqlite", "at first"],
+    [redis.url, "moved"],
+  ] as const) {
+    await using server = await startServer({
+      dataDir: here.path,
+      env: { ...env, ANTECHAMBER_STORE: store },
+    });
+    if (told.length > 0) assert.deepEqual(await toldOf(server.url, visitors), told.at(-1));
+    for (let i = 0; i < 10; i++) visitors.push(await visit(server.url, `${name} ${i}`));
+    told.push(await toldOf(server.url, visitors));
+    await server.kill();
+    const [from, to] =
+      store === "sqlite" ? [`sqlite:${here.path}`, redis.url] : [store, `sqlite:${back.path}`];
+    const moved = await succeed(["migrate", "--from", from, "--to", to], { env });
+    const [sessions, records] = [visitors.length, 3 * visitors.length];
+    const lines = `^sessions +${sessions} +${sessions} +equal\\nrecords +${records} +${records} +equal$`;
+    assert.match(moved, new RegExp(lines, "m"));
+  }
+  await using server = await startServer({ dataDir: back.path });
+  assert.deepEqual(await toldOf(server.url, visitors), told.at(-1));
+  await server.kill();
 });
 
 test("a move that is killed goes on where it was", async () => {
