@@ -5,13 +5,14 @@ import { withCeiling } from "./ceiling.ts";
 
 import { type Clock, createClock, type TimeSource } from "./clock.ts";
 import type { Config } from "./config/config.ts";
+import type { StorePlace } from "./config/store-place.ts";
 import { createBunMac } from "./mac-bun.ts";
 import { createService, type ServiceEvents, type SessionService } from "./service.ts";
 import { createIdIssuer, type IdIssuer } from "./session/id.ts";
 import type { Lifetimes } from "./session/lifetime.ts";
 import { createLogHash } from "./session/log-hash.ts";
 import { StoreOpenError } from "./store/open-error.ts";
-import { openRedisStore } from "./store/redis/redis-store.ts";
+import { openRedisStore, type RedisStoreOptions } from "./store/redis/redis-store.ts";
 import { openSqliteStore } from "./store/sqlite/sqlite-store.ts";
 import type { SessionStore, StoreEvents } from "./store/store.ts";
 
@@ -67,6 +68,19 @@ function limited(store: SessionStore, { maxSessionsPerCustomer, lifetimes }: Con
 /** How long (ms) a start waits for Redis. */
 export const OPEN_PATIENCE = 10_000;
 
+/** Where Redis is and how to get in: what `store` says, and the settings beside it. */
+export function redisPlaceOf(
+  place: Extract<StorePlace, { engine: "redis" }>,
+  { redisCaFile, sentinelUsername, sentinelPassword }: Config,
+): RedisStoreOptions["place"] {
+  return {
+    ...place,
+    caFile: redisCaFile ?? undefined,
+    sentinelUsername: sentinelUsername ?? undefined,
+    sentinelPassword: sentinelPassword ?? undefined,
+  };
+}
+
 /** The store alone, also one into which another is being moved. */
 export async function openStore(
   config: Config,
@@ -88,7 +102,7 @@ export async function openStore(
   return openRedisStore({
     ...common,
     maxPending,
-    place: { ...place, caFile: config.redisCaFile ?? undefined },
+    place: redisPlaceOf(place, config),
     prefix: config.redisPrefix,
     timeout: config.redisTimeout,
     patience: OPEN_PATIENCE,

@@ -4,7 +4,7 @@ import { isLoopback } from "./config/values.ts";
 import { createLimits, type LimitOptions, type Limits } from "./http/limits.ts";
 import { startExchange } from "./limits/exchange.ts";
 import { createMeter } from "./limits/meter.ts";
-import { OPEN_PATIENCE } from "./open.ts";
+import { OPEN_PATIENCE, redisPlaceOf } from "./open.ts";
 import { openRedisShares } from "./store/redis/redis-shares.ts";
 
 /** Limits that are to be closed. */
@@ -19,12 +19,12 @@ export interface RunningLimits {
  * `StoreOpenError`.
  */
 export async function startLimits(config: Config, time: TimeSource): Promise<RunningLimits> {
-  const { store, redisCaFile, redisPrefix } = config;
+  const { store, redisPrefix } = config;
   const options = optionsOf(config, time);
   const own = createLimits({ ...options, meterOf: (_name, rate) => createMeter(rate) });
   if (own === undefined || store.engine === "sqlite")
     return { limits: own, close: () => undefined };
-  const place = { ...store, caFile: redisCaFile ?? undefined };
+  const place = redisPlaceOf(store, config);
   const shares = await openRedisShares({
     place,
     prefix: redisPrefix,

@@ -38,6 +38,7 @@ const keepingSettings: readonly SettingName[] = [
   "redisPrefix",
   "redisTimeout",
   "redisCaFile",
+  "sentinelUsername",
 ];
 
 const allowedPlaces = "sqlite:<folder>, or Redis as in the setting store";

@@ -15,6 +15,7 @@ export const dataSettings: readonly SettingName[] = [
   "redisPrefix",
   "redisTimeout",
   "redisCaFile",
+  "sentinelUsername",
 ];
 
 /** Adds `--config` and a flag for each of `names` to `command`. */

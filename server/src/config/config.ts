@@ -89,6 +89,9 @@ export interface Config {
   readonly redisTimeout: number;
   /** Absolute; `null`: the system's certificates. */
   readonly redisCaFile: string | null;
+  /** Who the sentinels are asked as; `null`: as nobody. */
+  readonly sentinelUsername: string | null;
+  readonly sentinelPassword: string | null;
   /** How many replicas must have a change before it counts. */
   readonly minReplicasAck: number;
   /** Sessions kept in memory for retrieving. */

@@ -171,6 +171,8 @@ function configOf(values: Values): Config {
     redisPrefix: values.redisPrefix,
     redisTimeout: values.redisTimeout,
     redisCaFile: values.redisCaFile === "" ? null : values.redisCaFile,
+    sentinelUsername: values.sentinelUsername === "" ? null : values.sentinelUsername,
+    sentinelPassword: values.sentinelPassword === "" ? null : values.sentinelPassword,
     minReplicasAck: values.minReplicasAck,
     cacheSessions: values.cacheSessions,
     maxPendingWrites: values.maxPendingWrites,

@@ -29,6 +29,7 @@ export function faultsTogether(
     ...ofAddress(given),
     ...ofTokens(given),
     ...ofProxy(given),
+    ...ofSentinels(given),
   ];
 }
 
@@ -126,6 +127,13 @@ function ofProxy(given: Given): ConfigFault[] {
     faults.push(fault(given, "trustedProxies", message));
   }
   return faults;
+}
+
+/** Without a password the client would not say who it is. */
+function ofSentinels(given: Given): ConfigFault[] {
+  if (!isSet(given, "sentinelUsername") || given.values.sentinelPassword !== "") return [];
+  const message = `it needs sentinelPassword, which is not set (${variableOf("sentinelPassword")})`;
+  return [fault(given, "sentinelUsername", message)];
 }
 
 /** The widest ranges that a network of one's own has: 10.0.0.0/8, and fc00::/7 (RFC 1918, RFC 4193). */

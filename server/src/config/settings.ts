@@ -317,6 +317,21 @@ export const settings = {
     path: true,
     description: "Certificates that Redis is trusted by over TLS, in the place of the system's",
   },
+  sentinelUsername: {
+    schema: values.optionalText,
+    default: "",
+    allowed: "text",
+    placeholder: "user",
+    description: "Who the sentinels are asked as, where they have users of their own (ACL)",
+  },
+  sentinelPassword: {
+    schema: values.secretText,
+    default: "",
+    allowed: "text without control characters",
+    placeholder: "password",
+    description: "Password of the sentinels, where they ask for one; that of Redis stands in store",
+    secret: true,
+  },
   minReplicasAck: {
     schema: values.count(0, 100),
     default: "0",

@@ -218,6 +218,9 @@ export const optionalText: z.ZodType<string> = z
   .trim()
   .regex(/^\P{Cc}*$/u);
 
+/** A secret exactly as it is written, blanks at its ends too; or nothing. */
+export const secretText: z.ZodType<string> = z.string().regex(/^\P{Cc}*$/u);
+
 /** The algorithms of RFC 7518 and RFC 8037 in which who verifies cannot sign. */
 const signatures = [
   ...["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],

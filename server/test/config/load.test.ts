@@ -75,6 +75,8 @@ test("without any settings the documented defaults apply", () => {
     redisPrefix: "ac:",
     redisTimeout: 2000,
     redisCaFile: null,
+    sentinelUsername: null,
+    sentinelPassword: null,
     minReplicasAck: 0,
     cacheSessions: 100_000,
     maxPendingWrites: 10_000,
@@ -282,6 +284,14 @@ test("a recognized session may not live shorter than an anonymous one", () => {
   assert.match(String(fault), /^recognizedLifetime \(ANTECHAMBER_RECOGNIZED_LIFETIME\): /);
   const both = { ANTECHAMBER_RECOGNIZED_LIFETIME: "1h", ANTECHAMBER_ANONYMOUS_LIFETIME: "1h" };
   assert.deepEqual(faultsOf({ env: both }), []);
+});
+
+test("a user of sentinels needs a password, which is shown to nobody", () => {
+  const [fault] = faultsOf({ flags: { sentinelUsername: "porter" } });
+  assert.match(String(fault), /^sentinelUsername .*ANTECHAMBER_SENTINEL_PASSWORD/);
+  const env = { ANTECHAMBER_SENTINEL_USERNAME: "porter", ANTECHAMBER_SENTINEL_PASSWORD: " p" };
+  const { config } = load({ env });
+  assert.deepEqual([config.sentinelUsername, config.sentinelPassword], ["porter", " p"]);
 });
 
 test("durations need a unit and stay within their bounds", () => {

@@ -23,6 +23,8 @@ function sharesOf(kind: RedisPlace["kind"], hosts: RedisPlace["hosts"]): Promise
     database: 0,
     isTls: false,
     caFile: undefined,
+    sentinelUsername: undefined,
+    sentinelPassword: undefined,
   };
   return openRedisShares({ place, prefix: "ac:", patience: 10_000 });
 }

@@ -108,6 +108,8 @@ const usual: Config = {
   redisPrefix: "ac:",
   redisTimeout: 2000,
   redisCaFile: null,
+  sentinelUsername: null,
+  sentinelPassword: null,
   minReplicasAck: 0,
   cacheSessions: 1000,
   maxPendingWrites: 10_000,

@@ -13,6 +13,9 @@ export interface RedisPlace {
   readonly password: string | undefined;
   /** The number of the database; 0 on a cluster. */
   readonly database: number;
+  /** What the sentinels themselves are asked with; `undefined`: nothing. */
+  readonly sentinelUsername: string | undefined;
+  readonly sentinelPassword: string | undefined;
   readonly isTls: boolean;
   /** A file with the certificates to trust; `undefined`: those of the system. */
   readonly caFile: string | undefined;
@@ -61,6 +64,8 @@ export function createClient(place: RedisPlace): Client {
           name: place.name ?? "",
           sentinelRetryStrategy: pause,
           failoverDetector: true,
+          ...(place.sentinelUsername !== undefined && { sentinelUsername: place.sentinelUsername }),
+          ...(place.sentinelPassword !== undefined && { sentinelPassword: place.sentinelPassword }),
           ...(tls && { enableTLSForSentinelMode: true, sentinelTLS: tls }),
         }),
   };

@@ -24,6 +24,8 @@ export interface SentinelOptions {
   /** After how many milliseconds without an answer a node counts as failed. */
   readonly downAfter?: number;
   readonly persistence?: Persistence;
+  /** What the sentinels ask for, of each other too; by default nothing. */
+  readonly password?: string;
 }
 
 /** The name under which the sentinels know the primary. */
@@ -54,10 +56,14 @@ export async function startSentinelRedis(options: SentinelOptions = {}): Promise
       );
     }
     const sentinelPorts = otherPorts.slice(replicas);
-    const files = sentinelFiles(directory.path, nodes, sentinelPorts, options.downAfter ?? 1000);
+    const { downAfter = 1000, password } = options;
+    const files = sentinelFiles(directory.path, nodes, sentinelPorts, downAfter, password);
+    const connection = password === undefined ? {} : { connection: { password } };
     for (const [i, port] of sentinelPorts.entries()) {
       const [dir, configFile = ""] = [join(directory.path, `sentinel-${i}`), files[i]];
-      sentinels.push(await startRedis({ host: HOST, port, dir, configFile, isSentinel: true }));
+      sentinels.push(
+        await startRedis({ host: HOST, port, dir, configFile, isSentinel: true, ...connection }),
+      );
     }
     const hosts = sentinelPorts.map((port) => `${HOST}:${port}`).join(",");
     const running: SentinelRedis = {
@@ -82,6 +88,7 @@ function sentinelFiles(
   nodes: readonly RedisNode[],
   ports: readonly number[],
   downAfter: number,
+  password: string | undefined,
 ): string[] {
   const ids = ports.map(() => randomBytes(20).toString("hex"));
   const [primary, ...replicas] = nodes.map(({ port }) => port);
@@ -91,6 +98,9 @@ function sentinelFiles(
       `sentinel monitor ${NAME} ${HOST} ${primary} 2`,
       `sentinel down-after-milliseconds ${NAME} ${downAfter}`,
       `sentinel failover-timeout ${NAME} 3000`,
+      ...(password === undefined
+        ? []
+        : [`requirepass "${password}"`, `sentinel sentinel-pass "${password}"`]),
       ...replicas.map((port) => `sentinel known-replica ${NAME} ${HOST} ${port}`),
       ...ports.flatMap((port, other) =>
         other === i ? [] : [`sentinel known-sentinel ${NAME} ${HOST} ${port} ${ids[other]}`],

@@ -1,5 +1,4 @@
-import { parseStorePlace } from "../../../src/config/store-place.ts";
-import type { RedisPlace } from "../../../src/store/redis/client.ts";
+import { parseStorePlace, type StorePlace } from "../../../src/config/store-place.ts";
 import { openRedisStore, type RedisStoreOptions } from "../../../src/store/redis/redis-store.ts";
 import type { SessionStore, StoreEvents } from "../../../src/store/store.ts";
 import { MAX_RECORDS, RETENTION } from "../../store/contract/world.ts";
@@ -18,9 +17,9 @@ export function openRedisAt(
   url: string,
   { caFile, ...more }: Partial<RedisStoreOptions> & { readonly caFile?: string } = {},
 ): Promise<SessionStore> {
-  const place = parseStorePlace(url) as Omit<RedisPlace, "caFile">;
+  const place = parseStorePlace(url) as Extract<StorePlace, { engine: "redis" }>;
   return openRedisStore({
-    place: { ...place, caFile },
+    place: { ...place, caFile, sentinelUsername: undefined, sentinelPassword: undefined },
     prefix: "ac:",
     lifetimes,
     events: unheard,

@@ -1,0 +1,24 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createApi, sessionOf } from "../support/api.ts";
+import { startSentinelRedis } from "../support/redis/sentinel.ts";
+import { startServer } from "../support/server-process.ts";
+import { succeed } from "./run.ts";
+
+test("sentinels that ask for a password are asked with it, by servers and commands", async () => {
+  const password = "s: e%c";
+  await using redis = await startSentinelRedis({ password });
+  const env = { ANTECHAMBER_STORE: redis.url, ANTECHAMBER_SENTINEL_PASSWORD: password };
+  await using server = await startServer({ env });
+  const api = createApi(server.url);
+  const headers = { gkc_customerId: "c" };
+  const { sessionId } = sessionOf(await api.create({ headers }));
+  assert.equal(sessionOf(await api.retrieve(sessionId, { headers })).sessionId, sessionId);
+  assert.match(
+    await succeed(["sessions", "list", "--customer", "c"], { env }),
+    new RegExp(sessionId),
+  );
+  const shown = await succeed(["config", "show"], { env });
+  assert.ok(!shown.includes(password), shown);
+  await server.kill();
+});
