@@ -57,7 +57,7 @@ const diagram: Record<string, Row> = {
   start: {
     holds: /^start(-limits)?\.ts$/,
     may: [
-      ...["open", "maintenance", "credentials", "http", "control", "limits", "redis"],
+      ...["open", "maintenance", "credentials", "http", "control", "limits", "redis", "audit"],
       ...["clock", "config", "version"],
     ],
   },
@@ -71,6 +71,7 @@ const diagram: Record<string, Row> = {
       "sqlite",
       "store",
       "administration",
+      "audit",
       "session",
       "clock",
       "config",
