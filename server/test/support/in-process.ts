@@ -166,7 +166,9 @@ export function keyFor(principal: Partial<Principal>, more: Partial<Key> = {}): 
 
 async function addKeys(config: Config, keys: readonly Key[]): Promise<void> {
   if (keys.length === 0) return;
-  const store = await openStore(config, machineTime, unheard);
+  // Also for a server that is to refuse every change.
+  const writable = { ...config, maxPendingWrites: keys.length };
+  const store = await openStore(writable, machineTime, unheard);
   try {
     for (const key of keys) await store.addKey(key);
   } finally {
