@@ -35,11 +35,8 @@ const DEADLINE = 2000 + 1000;
 /** Acknowledged changes before the fault, and again after it. */
 const ENOUGH = 300;
 const SECOND = 1000;
-/**
- * What was acknowledged so long (ms) before a fault has reached every replica; where all processes share
- * two cores with other tests they were seen to lag by a third of a second.
- */
-const REPLICATION = 1000;
+/** What was acknowledged so long (ms) before a fault has reached every replica. */
+const REPLICATION = 200;
 
 /**
  * Puts the services under load, lets `fault` happen, waits until all serve again without anybody's

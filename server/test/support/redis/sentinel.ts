@@ -144,10 +144,14 @@ async function checkAll(
     if (voted[1] !== String(primary.port)) throw new Error("the sentinels do not agree");
     await sentinel.command("SENTINEL", "ckquorum", NAME);
   }
-  for (const node of nodes.filter(({ isRunning }) => isRunning)) {
+  const running = nodes.filter(({ isRunning }) => isRunning);
+  for (const node of running) {
     const info = String(await node.command("INFO", "replication"));
     if (node === primary) {
       if (!info.includes("role:master")) throw new Error("the primary is a replica");
+      // After a copy without a file the primary holds changes back until it has heard of the replica.
+      const heard = info.match(/^slave\d+:.*,state=online,offset=[1-9]/gm) ?? [];
+      if (heard.length < running.length - 1) throw new Error("a replica gets no changes yet");
       continue;
     }
     const follows = `master_port:${primary.port}\r\nmaster_link_status:up`;
