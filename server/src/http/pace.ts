@@ -6,16 +6,19 @@ export interface Pace {
   hold(refusal: ApiResponse): ApiResponse | Promise<ApiResponse>;
 }
 
-/** How many are told at once in each stretch of so many milliseconds. */
-const AT_ONCE = 50;
-const STRETCH = 50;
+/** How many are told in each step of so many milliseconds: a thousand a second. */
+const A_STEP = 5;
+const STEP = 5;
+/** After so many steps whoever waits now has been told, however many wait. */
+const STEPS_AT_MOST = 10;
 /** How many wait at the most; what is more is told at once, since waiting takes memory. */
 const MAX_HELD = 1000;
 
 /**
  * A refusal costs what every answer costs, and whoever ignores it asks again as soon as it is there: at
  * the full speed of his connections, which the others miss. So beyond a thousand a second refusals wait
- * until the next stretch begins, at most 50 ms, and a connection gets one in that time instead of many.
+ * their turn, at most 50 ms, and a connection gets one in that time instead of many. They are told a few
+ * at a time: each is followed at once by the next request, and a crowd of these would hold up the others.
  * Whoever is refused now and then does not notice.
  */
 export function createPace(): Pace {
@@ -23,24 +26,29 @@ export function createPace(): Pace {
   let told = 0;
   let held: (() => void)[] = [];
 
-  function release(): void {
-    const released = held;
-    held = [];
+  /** Begins a step: the next ones in line are told, and the line goes on while it is one. */
+  function step(): void {
+    const turn = Math.max(A_STEP, Math.ceil(held.length / STEPS_AT_MOST));
+    const released = held.slice(0, turn);
+    held = held.slice(turn);
+    since = performance.now();
+    told = released.length;
+    if (held.length > 0) setTimeout(step, STEP);
     for (const tell of released) tell();
   }
 
   return {
     hold(refusal) {
       const now = performance.now();
-      if (now - since >= STRETCH) {
+      if (held.length === 0 && now - since >= STEP) {
         since = now;
         told = 0;
       }
-      if (told < AT_ONCE || held.length >= MAX_HELD) {
+      if (told < A_STEP || held.length >= MAX_HELD) {
         told++;
         return refusal;
       }
-      if (held.length === 0) setTimeout(release, STRETCH - (now - since));
+      if (held.length === 0) setTimeout(step, STEP - (now - since));
       return new Promise((resolve) => {
         held.push(() => resolve(refusal));
       });
