@@ -10,12 +10,22 @@ export async function readJsonBody(
   limit: number,
 ): Promise<Uint8Array | undefined> {
   const announced = Number(request.header("content-length"));
-  const body = announced > limit ? undefined : await request.body(limit);
+  const body = announced > limit ? undefined : await bodyOf(request, limit);
   if (body === undefined) throw new Refusal({ code: "body-too-large", limit });
   if (body.length === 0) return undefined;
   if (!isJson(request.header("content-type")))
     throw new Refusal({ code: "unsupported-media-type" });
   return body;
+}
+
+async function bodyOf(request: ApiRequest, limit: number): Promise<Uint8Array | undefined> {
+  try {
+    return await request.body(limit);
+  } catch (error) {
+    // The client has gone, or was cut off for being slow: that is no defect of ours.
+    const fault = { in: "body", name: "", detail: "The body broke off before its end." } as const;
+    throw new Refusal({ code: "invalid-request", errors: [fault] }, error);
+  }
 }
 
 /** `application/json` or one of its kin (RFC 6839), with whatever parameters. */
