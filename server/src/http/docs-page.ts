@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 export interface DocsAsset {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | Uint8Array<ArrayBuffer>;
+  readonly body: Uint8Array<ArrayBuffer>;
 }
 
 /*
@@ -55,13 +55,20 @@ const PAGE_SCRIPT = `SwaggerUIBundle({
 
 /** By path below /docs. Read once, when the module loads: a missing file ends the start. */
 const assets: ReadonlyMap<string, DocsAsset> = new Map([
-  ["", asset("text/html; charset=utf-8", INDEX)],
-  ["/page.js", asset("text/javascript; charset=utf-8", PAGE_SCRIPT)],
+  ["", asset("text/html; charset=utf-8", bytesOf(INDEX))],
+  ["/page.js", asset("text/javascript; charset=utf-8", bytesOf(PAGE_SCRIPT))],
   packaged("swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
   packaged("swagger-ui.css", "text/css; charset=utf-8"),
   packaged("favicon-32x32.png", "image/png"),
   // The addresses in the page are relative to /docs: one spelling only.
-  ["/", { status: 308, headers: { ...headersOf("text/plain"), Location: "../docs" }, body: "" }],
+  [
+    "/",
+    {
+      status: 308,
+      headers: { ...headersOf("text/plain"), Location: "../docs" },
+      body: bytesOf(""),
+    },
+  ],
 ]);
 
 /** The names of the files below /docs that the page is made of. */
@@ -76,6 +83,10 @@ export function docsAsset(path: string): DocsAsset | undefined {
 
 function asset(contentType: string, body: DocsAsset["body"]): DocsAsset {
   return { status: 200, headers: headersOf(contentType), body };
+}
+
+function bytesOf(text: string): DocsAsset["body"] {
+  return new TextEncoder().encode(text);
 }
 
 function packaged(file: string, contentType: string): [string, DocsAsset] {

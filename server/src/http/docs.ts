@@ -12,7 +12,7 @@ export interface DocsHandlers {
 
 /** Handlers for the description of a server with these options; made once, at start. */
 export function createDocsHandlers(options: OpenApiOptions): DocsHandlers {
-  const body = JSON.stringify(openApiDocument(options));
+  const body = new TextEncoder().encode(JSON.stringify(openApiDocument(options)));
   return {
     document: () => ({ status: 200, headers: apiHeaders, body }),
     page({ request }) {

@@ -2,6 +2,7 @@ import type { BunRequest, Server } from "bun";
 import type { App } from "./app.ts";
 import { drained, type Listener, type ListenOptions } from "./listener.ts";
 import { type ApiRequest, type ApiResponse, apiFields, apiHeaders } from "./messages.ts";
+import { isLong, piecesOf } from "./pieces.ts";
 import type { Route } from "./routes.ts";
 import { withSocketMode } from "./unix-socket.ts";
 
@@ -13,6 +14,11 @@ import { withSocketMode } from "./unix-socket.ts";
 
 /** Seconds after which Bun closes a connection on which nothing moves: also in the middle of a request. */
 const IDLE_TIMEOUT = 12;
+/**
+ * How long a client may keep an idle connection, as it is told: Bun looks every four seconds, so that it
+ * may be early by as many. A client that uses one which is just being closed loses its request.
+ */
+const KEEP_ALIVE = `timeout=${IDLE_TIMEOUT - 5}`;
 /** Bodies are cut by the handlers, which answer in words; Bun's own limit would answer without. */
 const NO_LIMIT = Number.MAX_SAFE_INTEGER;
 
@@ -77,18 +83,37 @@ function respond(answer: ApiResponse | Promise<ApiResponse>): Response | Promise
   return answer instanceof Promise ? answer.then(toResponse) : toResponse(answer);
 }
 
-/**
- * The headers of answers that differ in their `Content-Location` alone. A `Response` copies what it is
- * made with, and setting one header again takes less time than making all of them.
- */
-const located = new Headers(apiFields);
+/** The headers of most answers: a `Response` copies what it is made with. */
+const usual = new Headers({ ...apiFields, "keep-alive": KEEP_ALIVE });
+/** And of those with a `Content-Location`: setting it again takes less time than making all of them. */
+const located = new Headers(usual);
 
 function toResponse(answer: ApiResponse): Response {
   const { contentLocation, body, status } = answer;
-  if (contentLocation === undefined) return new Response(body, answer);
-  const headers = answer.headers === apiHeaders ? located : new Headers(answer.headers);
-  headers.set("content-location", contentLocation);
-  return new Response(body, { status, headers });
+  const headers = headersOf(answer);
+  if (contentLocation !== undefined) headers.set("content-location", contentLocation);
+  return new Response(isLong(body) ? inPieces(body) : body, { status, headers });
+}
+
+function headersOf({ headers, contentLocation }: ApiResponse): Headers {
+  if (headers === apiHeaders) return contentLocation === undefined ? usual : located;
+  const own = new Headers(headers);
+  if (!own.has("connection")) own.set("keep-alive", KEEP_ALIVE);
+  return own;
+}
+
+function inPieces(bytes: Uint8Array<ArrayBuffer>): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const pieces = piecesOf(bytes);
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        const { value } = await pieces.next();
+        if (value === undefined) controller.close();
+        else controller.enqueue(value);
+      },
+    },
+    { highWaterMark: 0 },
+  );
 }
 
 class BunApiRequest implements ApiRequest {

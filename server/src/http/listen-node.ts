@@ -4,6 +4,7 @@ import { pipeline, Readable } from "node:stream";
 import type { App } from "./app.ts";
 import { drained, type Listener, type ListenOptions } from "./listener.ts";
 import type { ApiRequest, ApiResponse, HeaderFields } from "./messages.ts";
+import { isLong, piecesOf } from "./pieces.ts";
 import { withSocketMode } from "./unix-socket.ts";
 
 /** Milliseconds that a client may take for its headers, and for a whole request. */
@@ -71,6 +72,10 @@ function send(raw: IncomingMessage, response: ServerResponse, answer: ApiRespons
     status,
     length === undefined ? headers : { ...headers, "content-length": length },
   );
+  if (isLong(body) && raw.method !== "HEAD") {
+    pipeline(piecesOf(body), response, () => undefined);
+    return;
+  }
   if (raw.complete || headers["connection"] !== "close") {
     response.end(raw.method === "HEAD" ? undefined : body);
     return;
