@@ -27,9 +27,13 @@ export interface Caller extends Disposable {
   get(path: string): Promise<Answer>;
 }
 
+/** Milliseconds until a request is given up. */
+const PATIENCE = 30_000;
+
 /** A client of the server at `url` with at most `connections` at once, kept alive between requests. */
 export function createCaller(url: string, connections = 32): Caller {
-  const agent = new Agent({ keepAlive: true, maxSockets: connections });
+  // With a time-out of its own an agent heeds how long the server keeps idle connections.
+  const agent = new Agent({ keepAlive: true, maxSockets: connections, timeout: PATIENCE });
   const send = (method: string, path: string, ids: GivenIds = {}) =>
     exchange(agent, url, method, path, ids);
   return {
@@ -78,7 +82,7 @@ function exchange(
   const start = performance.now();
   return new Promise((resolve, reject) => {
     const fail = (error: Error) => reject(new NoAnswer(`${method} ${path}: ${error.message}`));
-    const sent = request(url + path, { method, agent, headers, timeout: 30_000 }, (response) => {
+    const sent = request(url + path, { method, agent, headers, timeout: PATIENCE }, (response) => {
       read(response).then(
         (text) =>
           resolve({
@@ -90,7 +94,7 @@ function exchange(
         fail,
       );
     });
-    sent.on("timeout", () => sent.destroy(new Error("no answer within 30 s")));
+    sent.on("timeout", () => sent.destroy(new Error(`no answer within ${PATIENCE} ms`)));
     sent.on("error", fail);
     sent.end(body);
   });
