@@ -257,6 +257,28 @@ onEachEngine(({ test, serve, empty }) => {
     assert.ok(!server.log().includes("leaves"));
   });
 
+  test("an export that its reader breaks off is in the trail as failed", async () => {
+    const id = sessionOf(await api("agent").create(of("begun"))).sessionId;
+    const long = Array.from({ length: 1000 }, () => ({
+      method: "GET",
+      path: `/${"x".repeat(2000)}`,
+    }));
+    // More than the system takes for a reader who does not read.
+    for (let i = 0; i < 8; i++) assert.equal((await post(api("agent"), id, long)).status, 202);
+    const headers = { authorization: holders.administrator.bearer };
+    const { body } = await fetch(`${server.url}/customers/begun/export`, { headers });
+    const reader = body?.getReader();
+    assert.ok((await reader?.read())?.value, "nothing came");
+    const outcome = async () => {
+      const exported = (one: AuditPage["entries"][number]) => one.what === "customer.export";
+      return (await audit("?limit=10")).entries.find(exported)?.outcome;
+    };
+    assert.equal(await outcome(), "begun");
+    await reader?.cancel();
+    while ((await outcome()) === "begun") await delay(5);
+    assert.equal(await outcome(), "failed");
+  });
+
   test("with a customer their keys go, at once", async () => {
     const key = keyFor({ role: "customer", customerId: "keyed" });
     await using other = await serveKeys(
