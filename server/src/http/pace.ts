@@ -25,15 +25,18 @@ export function createPace(): Pace {
   let since = Number.NEGATIVE_INFINITY;
   let told = 0;
   let held: (() => void)[] = [];
+  let turn = A_STEP;
 
   /** Begins a step: the next ones in line are told, and the line goes on while it is one. */
   function step(): void {
-    const turn = Math.max(A_STEP, Math.ceil(held.length / STEPS_AT_MOST));
+    // No fewer than in the steps before, or who came last would wait longer than was promised.
+    turn = Math.max(turn, Math.ceil(held.length / STEPS_AT_MOST));
     const released = held.slice(0, turn);
     held = held.slice(turn);
     since = performance.now();
     told = released.length;
     if (held.length > 0) setTimeout(step, STEP);
+    else turn = A_STEP;
     for (const tell of released) tell();
   }
 
