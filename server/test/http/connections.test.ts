@@ -4,8 +4,8 @@ import { connect } from "node:net";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { createApi, sessionOf } from "../support/api.ts";
+import { eventually } from "../support/eventually.ts";
 import { serve } from "../support/in-process.ts";
-import { eventually } from "../support/redis/eventually.ts";
 
 const request = "PUT /sessions/new HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
 

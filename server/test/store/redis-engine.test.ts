@@ -10,7 +10,7 @@ import { createKeys } from "../../src/store/redis/keys.ts";
 import { pack } from "../../src/store/redis/packed.ts";
 import { scripts } from "../../src/store/redis/scripts.ts";
 import type { SessionStore } from "../../src/store/store.ts";
-import { eventually } from "../support/redis/eventually.ts";
+import { eventually } from "../support/eventually.ts";
 import { type SingleRedis, startSecuredRedis, startSingleRedis } from "../support/redis/single.ts";
 import { openRedisAt, unheard } from "../support/redis/store.ts";
 import { ids, lifetimes } from "../support/sessions.ts";

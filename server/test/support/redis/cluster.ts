@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { eventually } from "../eventually.ts";
 import { temporaryDirectory } from "../temporary-directory.ts";
 import { checkCluster, ownerOf, SLOTS, stateOf, statesOf } from "./cluster-state.ts";
-import { eventually } from "./eventually.ts";
 import { openNetwork, type PrivateNetwork } from "./network.ts";
 import { type RedisNode, startRedis } from "./node.ts";
 import { freePort } from "./ports.ts";

@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { eventually } from "../eventually.ts";
 import { temporaryDirectory } from "../temporary-directory.ts";
-import { eventually } from "./eventually.ts";
 import { type RedisNode, startRedis } from "./node.ts";
 import { freePort } from "./ports.ts";
 import { type Persistence, persistenceSettings } from "./single.ts";

@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { test } from "node:test";
+import { eventually } from "../eventually.ts";
 import { startRedisCluster } from "./cluster.ts";
-import { eventually } from "./eventually.ts";
 import { startSentinelRedis } from "./sentinel.ts";
 import { startSecuredRedis, startSingleRedis } from "./single.ts";
 
