@@ -9,8 +9,7 @@ import { createCredentials } from "./credentials.ts";
 import { createAccess } from "./http/access.ts";
 import { createApp } from "./http/app.ts";
 import { createKeyRing } from "./http/authenticate.ts";
-import { listen } from "./http/listen.ts";
-import type { Listener } from "./http/listener.ts";
+import { type Listener, listen } from "./http/listen.ts";
 import { createMetrics, type Metrics } from "./http/metrics.ts";
 import { startMaintenance } from "./maintenance.ts";
 import { type OpenEvents, type Opened, open } from "./open.ts";
@@ -102,7 +101,10 @@ async function serve(
   const adminFor: AdminFor = (user) =>
     createAdmin({ ...opened, who: operator(user), keysChanged, noteKeyUses });
   const control = await controlOf(config, adminFor);
-  const listener = await listen(app, config).catch(async (error: unknown) => {
+  const listener = await listen(app, {
+    ...config,
+    defect: (error) => log.error({ err: error }, "defect"),
+  }).catch(async (error: unknown) => {
     await control.close();
     throw error;
   });

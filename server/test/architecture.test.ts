@@ -34,9 +34,12 @@ const diagram: Record<string, Row> = {
     may: ["service", "session", "clock", "audit", "administration", "wire"],
     types: ["store"],
   },
+  messages: { holds: /^http\/(messages|pieces)\.ts$/, may: [], packages: [] },
+  http1: { holds: /^http\/http1\//, may: ["messages"], packages: ["node:http"] },
   http: {
     holds: /^http\//,
     may: [
+      ...["http1", "messages"],
       ...["service", "administration", "audit", "session", "limits", "clock", "addresses"],
       ...["wire", "client"],
     ],

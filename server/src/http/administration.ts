@@ -139,7 +139,7 @@ export function createAdministrationHandlers(
 
 const nothing: ApiResponse = {
   status: 204,
-  headers: new Headers({ "cache-control": "no-store", "x-content-type-options": "nosniff" }),
+  headers: { "cache-control": "no-store", "x-content-type-options": "nosniff" },
   body: null,
 };
 

@@ -69,12 +69,8 @@ export interface AppParts {
 /** The HTTP application, without a server: a listener of either runtime puts requests into it. */
 export interface App {
   readonly routes: readonly Route[];
-  /** Where routes that are `isBased` are served besides the root. */
-  readonly basePaths: readonly string[];
   /** Answers any request; never throws, never rejects. */
   handle(request: ApiRequest): Answer;
-  /** Answers a request whose route is known already: `sessionId` is decoded. */
-  serve(match: Match, request: ApiRequest): Answer;
   /** From now on connections are closed after their answer. */
   stop(): void;
   /** Requests that were admitted and not answered yet. */
@@ -257,7 +253,7 @@ export function createApp(parts: AppParts): App {
     log.info(
       {
         // A refusal has told the caller one already.
-        requestId: new Headers(headers).get("x-request-id") ?? requestIdOf(request),
+        requestId: headers["x-request-id"] ?? requestIdOf(request),
         operation: match?.route.operation ?? "other",
         method: request.method,
         status,
@@ -290,16 +286,15 @@ export function createApp(parts: AppParts): App {
 
   return {
     routes,
-    basePaths: config.basePaths,
-    serve,
     handle(request) {
-      const matches = router.match(request.path);
+      const { method, path } = request;
+      const usual = router.find(method, path);
+      if (usual !== undefined) return serve(usual, request);
+      const matches = router.match(path);
       const match =
-        matches.find(({ route }) => route.method === request.method) ??
+        matches.find(({ route }) => route.method === method) ??
         // HEAD is GET without a body, where a route does not say otherwise (RFC 9110, section 9.3.2).
-        (request.method === "HEAD"
-          ? matches.find(({ route }) => route.method === "GET")
-          : undefined) ??
+        (method === "HEAD" ? matches.find(({ route }) => route.method === "GET") : undefined) ??
         matches.find(({ route }) => route.method === "*");
       return match === undefined ? handleOther(matches, request) : serve(match, request);
     },
@@ -329,9 +324,7 @@ function options(allow: string): ApiResponse {
 }
 
 function closing(response: ApiResponse): ApiResponse {
-  const headers = new Headers(response.headers);
-  headers.set("connection", "close");
-  return { ...response, headers };
+  return { ...response, headers: { ...response.headers, connection: "close" } };
 }
 
 /** The caller's own request id if it is a harmless one, else a new one. */

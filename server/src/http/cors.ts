@@ -61,10 +61,9 @@ export function createCors(origins: readonly string[]): Cors {
       const forOrigin = originHeaders(request);
       // Caches must not give an answer for one origin, or for none, to another.
       const added = forOrigin ?? (any ? {} : { vary: "Origin" });
-      const headers = new Headers(response.headers);
-      for (const [name, value] of Object.entries(added)) headers.set(name, value);
-      if (forOrigin !== undefined) headers.set("access-control-expose-headers", exposedHeaders);
-      return { ...response, headers };
+      const exposed =
+        forOrigin === undefined ? {} : { "access-control-expose-headers": exposedHeaders };
+      return { ...response, headers: { ...response.headers, ...added, ...exposed } };
     },
   };
 }

@@ -65,7 +65,7 @@ const assets: ReadonlyMap<string, DocsAsset> = new Map([
     "/",
     {
       status: 308,
-      headers: { ...headersOf("text/plain"), Location: "../docs" },
+      headers: { ...headersOf("text/plain"), location: "../docs" },
       body: bytesOf(""),
     },
   ],
@@ -96,11 +96,11 @@ function packaged(file: string, contentType: string): [string, DocsAsset] {
 
 function headersOf(contentType: string): Record<string, string> {
   return {
-    "Content-Type": contentType,
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-cache",
+    "content-type": contentType,
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-cache",
   };
 }

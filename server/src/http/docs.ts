@@ -1,6 +1,6 @@
 import { Refusal } from "../session/errors.ts";
 import { docsAsset } from "./docs-page.ts";
-import { type ApiResponse, apiHeaders } from "./messages.ts";
+import { type ApiResponse, apiFields } from "./messages.ts";
 import { type OpenApiOptions, openApiDocument } from "./openapi.ts";
 import type { Call } from "./sessions.ts";
 
@@ -14,7 +14,7 @@ export interface DocsHandlers {
 export function createDocsHandlers(options: OpenApiOptions): DocsHandlers {
   const body = new TextEncoder().encode(JSON.stringify(openApiDocument(options)));
   return {
-    document: () => ({ status: 200, headers: apiHeaders, body }),
+    document: () => ({ status: 200, headers: apiFields, body }),
     page({ request }) {
       const asset = docsAsset(request.path);
       if (asset === undefined) throw new Refusal({ code: "not-found" });

@@ -1,6 +1,6 @@
 /**
- * A request as the handlers see it, whatever runtime serves it. Header values are as they arrived:
- * a character a byte, duplicates joined by ", " (both runtimes do that).
+ * A request as the handlers see it, until it is answered. Header values are as they arrived: a character
+ * a byte, duplicates joined by ", ".
  */
 export interface ApiRequest {
   readonly method: string;
@@ -21,28 +21,38 @@ export interface ApiRequest {
 /** Header names and values. */
 export type HeaderFields = Readonly<Record<string, string>>;
 
-/** An answer, in the form that `new Response(body, answer)` takes as well. */
+/** An answer. What belongs to the connection is not told, but for `connection: close`. */
 export interface ApiResponse {
   readonly status: number;
-  /** A `Headers` where it serves many answers: making one takes as long as looking up a session. */
-  readonly headers: HeaderFields | Headers;
+  /** Names in lower case; values a character a byte. */
+  readonly headers: HeaderFields;
   /** `Content-Location`, where it is other than in the last answer, so that `headers` can serve many. */
   readonly contentLocation?: string;
   /** A stream is read as fast as the caller takes it; an error of it ends the connection. */
   readonly body: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>> | null;
 }
 
+const serveMany = new WeakSet<HeaderFields>();
+
+/** Marks fields that serve many answers and never change: their text is made once, and kept with them. */
+export function shared(fields: HeaderFields): HeaderFields {
+  serveMany.add(fields);
+  return fields;
+}
+
+/** Whether the fields have been marked. */
+export function isShared(fields: HeaderFields): boolean {
+  return serveMany.has(fields);
+}
+
 /** On every answer of the API: what is said to one caller is not kept for another, nor sniffed. */
-export const apiFields: HeaderFields = {
+export const apiFields: HeaderFields = shared({
   "content-type": "application/json",
   "cache-control": "no-store",
   "x-content-type-options": "nosniff",
-};
-
-/** The same, to be used as it is. */
-export const apiHeaders: Headers = new Headers(apiFields);
+});
 
 /** A JSON answer of the API. */
 export function json(body: unknown, status = 200): ApiResponse {
-  return { status, headers: apiHeaders, body: JSON.stringify(body) };
+  return { status, headers: apiFields, body: JSON.stringify(body) };
 }

@@ -8,7 +8,7 @@ import { timelineInfo } from "../wire/timeline-info.ts";
 import { readJsonBody, refuseFaults } from "./bodies.ts";
 import { requestKeyOf } from "./idempotency.ts";
 import { identityOfHeaders } from "./identity.ts";
-import { type ApiResponse, apiHeaders, json } from "./messages.ts";
+import { type ApiResponse, apiFields, json } from "./messages.ts";
 import { MAX_RECORDS_BODY_BYTES, recordsOf } from "./record-body.ts";
 import { type Call, permitted } from "./sessions.ts";
 
@@ -80,7 +80,7 @@ export function createRecordHandlers(
 }
 
 function accepted(body: string): ApiResponse {
-  return { status: 202, headers: apiHeaders, body };
+  return { status: 202, headers: apiFields, body };
 }
 
 function isDurable(query: string): boolean {

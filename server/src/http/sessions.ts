@@ -6,7 +6,7 @@ import { sessionInfo } from "../wire/session-info.ts";
 import { requestKeyOf } from "./idempotency.ts";
 import { identityOfHeaders, identityOfRequest } from "./identity.ts";
 import type { Limits } from "./limits.ts";
-import { type ApiRequest, type ApiResponse, apiHeaders } from "./messages.ts";
+import { type ApiRequest, type ApiResponse, apiFields } from "./messages.ts";
 
 /** A request on its way through a route. */
 export interface Call {
@@ -55,7 +55,7 @@ export function createSessionHandlers(service: SessionService, limits?: Limits):
     const key = requestKeyOf(request, principal, "create", [JSON.stringify(ids)]);
     if (key === undefined) return show(await service.create(ids));
     const body = await service.createOnce(ids, { ...key, answer: sessionInfo });
-    return { status: 200, headers: apiHeaders, body };
+    return { status: 200, headers: apiFields, body };
   }
 
   return {
@@ -95,13 +95,13 @@ export function createSessionHandlers(service: SessionService, limits?: Limits):
 
 /** The answer to a change. */
 function show(session: Session): ApiResponse {
-  return { status: 200, headers: apiHeaders, body: sessionInfo(session) };
+  return { status: 200, headers: apiFields, body: sessionInfo(session) };
 }
 
 /** The answer to a retrieval: `Content-Location` names the session that it describes (rule 3). */
 function located(session: Session, base: string, body: string): ApiResponse {
   const contentLocation = `${base}/sessions/${session.id}`;
-  return { status: 200, headers: apiHeaders, contentLocation, body };
+  return { status: 200, headers: apiFields, contentLocation, body };
 }
 
 /** `ids` if the principal may assert them, else refuses with `identity-mismatch`. */

@@ -6,6 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { createApi, sessionOf } from "../support/api.ts";
 import { eventually } from "../support/eventually.ts";
 import { serve } from "../support/in-process.ts";
+import { exchange, openConnection, requestText } from "../support/raw-http.ts";
 
 const request = "PUT /sessions/new HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
 
@@ -61,4 +62,166 @@ test("a client that goes away in the middle of its body is no defect", async () 
     assert.ok(text.includes(refused), "the request is not over");
   }, 5000);
   assert.doesNotMatch(server.log(), /defect|AbortError|ECONNRESET/);
+});
+
+const json = "Content-Type: application/json";
+const visit = (n: number) => JSON.stringify({ visitId: `visit-${n}` });
+
+test("requests that come before the last is answered are answered in their order", async () => {
+  await using server = await serve();
+  await using connection = await openConnection(server.port);
+  // Those that wait for the disk, and those that do not.
+  const requests = Array.from({ length: 100 }, (_, i) =>
+    i % 2 === 0
+      ? requestText("PUT /sessions/new", [json], visit(i))
+      : requestText(`GET /sessions/x?${i}`, [`gkc-customerId: customer-${i}`]),
+  );
+  connection.send(requests.join(""));
+  for (let i = 0; i < requests.length; i++) {
+    const { status, body } = await connection.response();
+    assert.equal(status, 200, body);
+    const told = JSON.parse(body) as { visitId: string | null; customerId: string | null };
+    if (i % 2 === 0) assert.equal(told.visitId, `visit-${i}`);
+    else assert.equal(told.customerId, `customer-${i}`);
+  }
+});
+
+test("a request may come in any pieces", async () => {
+  await using server = await serve();
+  await using connection = await openConnection(server.port);
+  const text = requestText("PUT /sessions/new", [json, "gkc_customerId: c"], visit(1));
+  for (const size of [1, 7, 64]) {
+    for (let at = 0; at < text.length; at += size) {
+      connection.send(text.slice(at, at + size));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const { status } = await connection.response();
+    // The visit is another session's from the second time on.
+    assert.equal(status, size === 1 ? 200 : 400);
+  }
+});
+
+test("a body in chunks is read to its end", async () => {
+  await using server = await serve();
+  await using connection = await openConnection(server.port);
+  const chunks = `5\r\n{"vis\r\nC;x=y\r\nitId":"abc"}\r\n0\r\nX: y\r\n\r\n`;
+  const head = `PUT /sessions/new HTTP/1.1\r\nHost: localhost\r\n${json}\r\n`;
+  connection.send(`${head}Transfer-Encoding: chunked\r\n\r\n${chunks}${request}`);
+  assert.equal(
+    (JSON.parse((await connection.response()).body) as { visitId: string }).visitId,
+    "abc",
+  );
+  assert.equal((await connection.response()).status, 200);
+});
+
+test("who ends its side with the request is answered", async () => {
+  await using server = await serve();
+  await using connection = await openConnection(server.port);
+  connection.send(requestText("PUT /sessions/new", [json], visit(1)) + request);
+  connection.end();
+  assert.equal((await connection.response()).status, 200);
+  assert.equal((await connection.response()).status, 200);
+  assert.equal(await connection.closed(), "");
+});
+
+test("a client that waits for a go-ahead gets one where the body is wanted", async () => {
+  await using server = await serve();
+  await using connection = await openConnection(server.port);
+  const fields = [json, "Expect: 100-continue", `Content-Length: ${visit(1).length}`];
+  connection.send(requestText("PUT /sessions/new", fields));
+  assert.equal((await connection.response()).status, 100);
+  connection.send(visit(1));
+  assert.equal((await connection.response()).status, 200);
+  // And an answer, with the end of the connection, where it is not.
+  connection.send(requestText("GET /sessions/x", fields));
+  const { status, headers } = await connection.response();
+  assert.deepEqual([status, headers.get("connection")], [200, "close"]);
+  assert.equal(await connection.closed(), "");
+});
+
+test("a body that nobody asked for is passed over, or the connection ends", async () => {
+  await using server = await serve();
+  await using connection = await openConnection(server.port);
+  connection.send(requestText("GET /sessions/x", [], request) + request);
+  assert.equal((await connection.response()).status, 200);
+  assert.equal((await connection.response()).status, 200);
+  connection.send(requestText("GET /sessions/x", [], "x".repeat(1_000_000)));
+  const { status, headers } = await connection.response();
+  assert.deepEqual([status, headers.get("connection")], [200, "close"]);
+  assert.equal(await connection.closed(), "");
+});
+
+test("HTTP/1.0 is answered, and its connection kept where that is asked for", async () => {
+  await using server = await serve();
+  await using connection = await openConnection(server.port);
+  const old = "GET /sessions/x HTTP/1.0\r\nHost: localhost\r\n";
+  connection.send(`${old}Connection: keep-alive\r\n\r\n`);
+  const kept = await connection.response();
+  assert.deepEqual([kept.status, kept.headers.get("connection")], [200, "keep-alive"]);
+  connection.send(`${old}\r\n`);
+  const last = await connection.response();
+  assert.deepEqual([last.status, last.headers.get("connection")], [200, "close"]);
+  assert.equal(await connection.closed(), "");
+});
+
+test("the connection ends after the answer to whoever wants that", async () => {
+  await using server = await serve();
+  await using connection = await openConnection(server.port);
+  connection.send(requestText("GET /sessions/x", ["Connection: close"]) + request);
+  const { status, headers } = await connection.response();
+  assert.deepEqual([status, headers.get("connection")], [200, "close"]);
+  assert.equal(await connection.closed(), "");
+});
+
+test("what is no HTTP is told what is wrong with it", async () => {
+  await using server = await serve();
+  for (const [text, status, detail] of [
+    ["hello\r\n\r\n", 400, "request line"],
+    ["GET / HTTP/3.0\r\n\r\n", 505, "HTTP/1.1"],
+    [requestText("GET /", ["Host: b"]), 400, "Host"],
+    [requestText("GET /", [`X: ${"y".repeat(20_000)}`]), 431, "too long"],
+    [requestText("GET /", ["Transfer-Encoding: gzip, chunked"]), 501, "chunked"],
+  ] as const) {
+    const answer = await exchange(server.port, text);
+    assert.equal(answer.status, status);
+    assert.equal(answer.headers.get("content-type"), "application/problem+json");
+    assert.equal(answer.headers.get("connection"), "close");
+    const problem = JSON.parse(answer.body) as { status: number; detail: string };
+    assert.equal(problem.status, status);
+    assert.ok(problem.detail.includes(detail), problem.detail);
+  }
+});
+
+test("a head that does not come to its end is told so, and what came before it is answered", async () => {
+  await using server = await serve();
+  await using connection = await openConnection(server.port);
+  connection.send(`${request}GET / HTTP/1.1\r\nHost: loc`);
+  assert.equal((await connection.response()).status, 200);
+  assert.equal((await connection.response()).status, 408);
+  assert.equal(await connection.closed(), "");
+});
+
+test("many connections at once are each told their own", async () => {
+  await using server = await serve();
+  await Promise.all(
+    Array.from({ length: 200 }, async (_, i) => {
+      await using connection = await openConnection(server.port);
+      for (let n = 0; n < 5; n++) {
+        connection.send(requestText("PUT /sessions/new", [`gkc_customerId: c${i}-${n}`]));
+        const { body } = await connection.response();
+        assert.equal((JSON.parse(body) as { customerId: string }).customerId, `c${i}-${n}`);
+      }
+    }),
+  );
+});
+
+test("a long document comes whole, to HTTP/1.0 and to HEAD too", async () => {
+  await using server = await serve();
+  const path = "/docs/swagger-ui-bundle.js";
+  const whole = await exchange(server.port, requestText(`GET ${path}`));
+  assert.ok(whole.body.length > 1_000_000);
+  const old = await exchange(server.port, `GET ${path} HTTP/1.0\r\nHost: localhost\r\n\r\n`);
+  assert.ok(old.body === whole.body);
+  const head = await exchange(server.port, requestText(`HEAD ${path}`), { head: true });
+  assert.equal(head.headers.get("content-length"), whole.headers.get("content-length"));
 });

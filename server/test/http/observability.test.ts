@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createApi, problemOf, sessionOf } from "../support/api.ts";
+import { eventually } from "../support/eventually.ts";
 import { keyFor, serve, type TestServer } from "../support/in-process.ts";
 
 /** The samples of the metrics page, by name with labels as they are written. */
@@ -141,8 +142,10 @@ test("the store tells of its groups, its queue and its size", async () => {
   assert.ok((differences.get("antechamber_commit_group_size_sum") ?? 0) >= 64);
   const groups = differences.get("antechamber_commit_group_size_count") ?? 0;
   assert.ok(groups >= 1, `${groups} groups`);
+  await eventually(async () => {
+    assert.equal((await samples(server)).get("antechamber_store_queue_depth"), 0);
+  }, 5000);
   const now = await samples(server);
-  assert.equal(now.get("antechamber_store_queue_depth"), 0);
   assert.equal(now.get("antechamber_store_writable"), 1);
   assert.ok((now.get("antechamber_store_size_bytes") ?? 0) > 4096);
   assert.ok((now.get("antechamber_commit_duration_seconds_count") ?? 0) >= groups);

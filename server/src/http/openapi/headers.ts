@@ -68,8 +68,8 @@ export const headers: Readonly<Record<string, Json>> = {
 const ofTheTransfer = ["content-type", "connection"];
 
 /** Describes the header fields that an answer is served with. */
-export function describeHeaders(...served: readonly (HeaderFields | Headers)[]): Json {
-  const fields = served.flatMap((each) => [...new Headers(each)]);
+export function describeHeaders(...served: readonly HeaderFields[]): Json {
+  const fields = served.flatMap((each) => Object.entries(each));
   const described = fields
     .filter(([name]) => !ofTheTransfer.includes(name))
     .map(([name, value]) => describeHeader(name, value));

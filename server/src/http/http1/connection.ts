@@ -1,0 +1,492 @@
+import type { ApiRequest, ApiResponse } from "../messages.ts";
+import { isLong, piecesOf } from "../pieces.ts";
+import { HeadedRequest, type RequestSource } from "./request.ts";
+import { BrokenOff, MALFORMED, RequestBody } from "./request-body.ts";
+import { type HeadFault, INCOMPLETE, REFUSED, RequestHead } from "./request-head.ts";
+import type { Framing, ResponseHead, ResponseHeads } from "./response-head.ts";
+import type { Transport, TransportEvents } from "./transport.ts";
+
+/** How long a connection may take for what, in seconds. */
+export interface Patience {
+  /** Without a request. */
+  readonly idle: number;
+  /** From the first byte of a request to the end of its head, and to the end of its body. */
+  readonly head: number;
+  readonly request: number;
+  /** Without reading anything of an answer. */
+  readonly stalled: number;
+  /** From our end of the connection to the peer's. */
+  readonly lingering: number;
+}
+
+/** What the connections of a server have in common. */
+export interface ConnectionContext {
+  handle(request: ApiRequest): ApiResponse | Promise<ApiResponse>;
+  readonly heads: ResponseHeads;
+  /** Where answers are put together before they are sent. */
+  readonly out: Buffer;
+  readonly patience: Patience;
+  /** Seconds since the start. */
+  readonly now: number;
+  /** An answer could not be written for a reason that no client can have. */
+  defect(error: unknown): void;
+  closed(connection: Connection): void;
+}
+
+/** Requests of one connection that are answered in one turn of the event loop, when they come together. */
+const REQUESTS_A_TURN = 16;
+/** What is kept of bytes that nobody has asked for yet, before no more is received. */
+const MAX_HELD = 64 * 1024;
+/** How much of a body that nobody reads passes by before the connection is given up instead. */
+const MAX_SKIPPED = 64 * 1024;
+/** How much is let pass after our end, so that the last answer is not lost with what was unread. */
+const MAX_LINGERED = 4 * 1024 * 1024;
+/** A buffer that is kept with an idle connection has at most so many bytes. */
+const MAX_KEPT = 4 * 1024;
+
+/** Bytes that the head of an answer may have. */
+const MAX_RESPONSE_HEAD = 16 * 1024;
+
+const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
+const CR = 0x0d;
+const LF = 0x0a;
+const NOTHING = Buffer.alloc(0);
+
+type State =
+  /** Requests come, one after the other. */
+  | "open"
+  /** The last answer has been sent, and our end with it: what still comes is not looked at. */
+  | "lingering"
+  | "closed";
+
+/** A connection: takes requests apart, has them handled, and sends the answers in their order. */
+export class Connection implements TransportEvents, RequestSource {
+  readonly #transport: Transport;
+  readonly #context: ConnectionContext;
+  readonly #head = new RequestHead();
+  readonly #body = new RequestBody();
+  readonly #request: HeadedRequest;
+  #state: State = "open";
+  /** A request is being handled, or its answer being sent. */
+  #isBusy = false;
+  /** The loop over what was received is running, or will go on in the next turn. */
+  #isAdvancing = false;
+  #isResting = false;
+  #isPaused = false;
+  /** The peer has sent its end. */
+  #hasEnded = false;
+  /** No request follows the one that is being handled. */
+  #isLast = false;
+  /** Received, and not looked at yet; how much of it is known to be no whole head. */
+  #held: Buffer = NOTHING;
+  #tried = 0;
+  /** When the patience is over, in seconds of the context. */
+  #deadline: number;
+  #lingered = 0;
+  /** How much of what was written had not gone out when that was looked at last. */
+  #unsent = 0;
+  /** Called when there is room for more of an answer (true), or nobody to send it to (false). */
+  #whenDrained: ((isOpen: boolean) => void) | undefined;
+
+  constructor(transport: Transport, context: ConnectionContext) {
+    this.#transport = transport;
+    this.#context = context;
+    this.#request = new HeadedRequest(this.#head, this);
+    this.#deadline = context.now + context.patience.idle;
+  }
+
+  /** Whether a request is being handled, or its answer being sent. */
+  get isBusy(): boolean {
+    return this.#isBusy && this.#state === "open";
+  }
+
+  get peer(): string {
+    return this.#transport.peer;
+  }
+
+  readBody(limit: number): Promise<Uint8Array | undefined> {
+    const body = this.#body.read(limit);
+    if (!this.#body.isComplete) {
+      if (this.#head.expectsContinue && this.#body.received === 0) {
+        this.#transport.write(CONTINUE, 0, CONTINUE.length);
+      }
+      this.#resume();
+    }
+    return body;
+  }
+
+  received(bytes: Buffer): void {
+    if (this.#state === "lingering") {
+      this.#lingered += bytes.length;
+      if (this.#lingered > MAX_LINGERED) this.destroy();
+    } else if (this.#state === "open") this.#receive(bytes);
+  }
+
+  drained(): void {
+    if (this.#whenDrained === undefined) return;
+    const told = this.#whenDrained;
+    this.#whenDrained = undefined;
+    told(true);
+  }
+
+  ended(): void {
+    this.#hasEnded = true;
+    this.#isLast ||= !this.#body.isComplete;
+    this.#body.fail(new BrokenOff("The client has ended the connection."));
+    this.#closeIfOver();
+  }
+
+  closed(): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#body.fail(new BrokenOff("The client has gone."));
+    this.#whenDrained?.(false);
+    this.#whenDrained = undefined;
+    this.#held = NOTHING;
+    this.#context.closed(this);
+  }
+
+  /** Ends what takes longer than it may. Call it once a second. */
+  check(): void {
+    if (this.#context.now < this.#deadline) return;
+    if (this.#state !== "open") this.destroy();
+    else if (this.#whenDrained !== undefined) this.#checkProgress();
+    else if (this.#isBusy) {
+      if (this.#body.isComplete) return;
+      this.#isLast = true;
+      this.#body.fail(new BrokenOff("The body did not come in time."));
+    } else if (this.#held.length === 0) this.#close();
+    else this.#refuse({ status: 408, detail: "The head of the request did not come in time." });
+  }
+
+  /** A long answer takes its time; it may not stand still. */
+  #checkProgress(): void {
+    const { unsent } = this.#transport;
+    if (unsent >= this.#unsent) this.destroy();
+    this.#unsent = unsent;
+    this.#deadline = this.#context.now + this.#context.patience.stalled;
+  }
+
+  /** Ends the connection at once. */
+  destroy(): void {
+    this.#transport.destroy();
+    this.closed();
+  }
+
+  #receive(bytes: Buffer): void {
+    const held = this.#held;
+    const all = held.length === 0 ? bytes : Buffer.concat([held, bytes]);
+    if (held.length > 0 && !this.#isWorthTrying(all, held.length)) this.#hold(all, 0);
+    else this.#advance(all);
+  }
+
+  /** Whether more than `known` bytes may tell more than these did. */
+  #isWorthTrying(bytes: Buffer, known: number): boolean {
+    if (this.#isBusy || this.#isResting) return false;
+    // A head that comes byte by byte is not read anew with each: only when it may be whole, or twice as long.
+    return bytes.length >= 2 * this.#tried || bytes.includes("\r\n\r\n", Math.max(0, known - 3));
+  }
+
+  /** Goes on with what was held back. */
+  #goOn(): void {
+    if (this.#state !== "open" || this.#isAdvancing) return;
+    this.#resume();
+    this.#advance(this.#held);
+  }
+
+  /** Takes requests from `bytes`, and what belongs to their bodies, as far as they can be handled now. */
+  #advance(bytes: Buffer): void {
+    this.#isAdvancing = true;
+    this.#held = NOTHING;
+    try {
+      this.#takeRequests(bytes);
+    } catch (error) {
+      this.#context.defect(error);
+      this.destroy();
+    }
+    this.#isAdvancing = false;
+    this.#closeIfOver();
+  }
+
+  #takeRequests(bytes: Buffer): void {
+    let at = 0;
+    for (let begun = 0; this.#state === "open"; begun++) {
+      if (!this.#body.isComplete) {
+        at = this.#takeBody(bytes, at);
+        if (!this.#body.isComplete) return;
+      }
+      at = afterBlankLines(bytes, at);
+      if (at === bytes.length) return;
+      if (this.#isBusy || begun === REQUESTS_A_TURN) {
+        this.#hold(bytes, at);
+        if (!this.#isBusy) this.#rest();
+        return;
+      }
+      const next = this.#head.parse(bytes, at);
+      if (next === REFUSED) this.#refuse(this.#head.fault);
+      else if (next === INCOMPLETE) this.#await(bytes, at);
+      if (next <= INCOMPLETE) return;
+      at = next;
+      this.#begin();
+    }
+  }
+
+  /** Takes what belongs to the body of the request, and gives the place after it. */
+  #takeBody(bytes: Buffer, start: number): number {
+    const at = this.#body.feed(bytes, start);
+    if (at === MALFORMED) {
+      // Nobody knows where the next request would begin.
+      this.#isLast = true;
+      if (!this.#isBusy) this.#close();
+    } else this.#checkBody();
+    return at;
+  }
+
+  /** Closes if the peer has ended, and nothing is left to do for it. */
+  #closeIfOver(): void {
+    const isUnderWay = this.#isBusy || this.#isResting || this.#isAdvancing;
+    if (this.#hasEnded && this.#state === "open" && !isUnderWay) this.#close();
+  }
+
+  /** Keeps what follows `start`. */
+  #hold(bytes: Buffer, start: number): void {
+    const rest = bytes.subarray(start);
+    // A few bytes are not to keep the many alive that they came with.
+    this.#held = rest.length < start ? Buffer.from(rest) : rest;
+    if (rest.length > MAX_HELD) this.#pause();
+  }
+
+  /** Keeps the beginning of a head. */
+  #await(bytes: Buffer, start: number): void {
+    const { now, patience } = this.#context;
+    if (this.#tried === 0) this.#deadline = now + patience.head;
+    this.#tried = bytes.length - start;
+    this.#hold(bytes, start);
+  }
+
+  /** Goes on in the next turn, so that others have theirs. */
+  #rest(): void {
+    this.#isResting = true;
+    setImmediate(() => {
+      this.#isResting = false;
+      this.#goOn();
+    });
+  }
+
+  #begin(): void {
+    const { now, patience } = this.#context;
+    this.#tried = 0;
+    this.#isBusy = true;
+    this.#isLast = !this.#head.isKeptAlive;
+    this.#body.begin(this.#head);
+    this.#deadline = this.#body.isComplete ? Number.POSITIVE_INFINITY : now + patience.request;
+    const answer = this.#context.handle(this.#request);
+    if (answer instanceof Promise) void answer.then((response) => this.#answer(response));
+    else this.#answer(answer);
+  }
+
+  /** After some of a body has come. */
+  #checkBody(): void {
+    const body = this.#body;
+    if (body.isComplete) {
+      this.#deadline = this.#isBusy
+        ? Number.POSITIVE_INFINITY
+        : this.#context.now + this.#context.patience.idle;
+    } else if (this.#isBusy) {
+      if (!body.isAwaited && body.received > MAX_HELD) this.#pause();
+    } else if (body.received > MAX_SKIPPED) this.#close();
+  }
+
+  #answer(response: ApiResponse): void {
+    try {
+      this.#send(response);
+    } catch (error) {
+      this.#context.defect(error);
+      this.destroy();
+    }
+  }
+
+  #send(response: ApiResponse): void {
+    const { body } = response;
+    if (this.#state !== "open") {
+      if (body instanceof ReadableStream) void body.cancel();
+      return;
+    }
+    if (response.headers["connection"] === "close" || !this.#canSkipBody()) this.#isLast = true;
+    const isHead = this.#head.method === "HEAD";
+    if (body instanceof ReadableStream) {
+      if (isHead) void body.cancel();
+      this.#sendStream(response, isHead ? undefined : body);
+    } else if (isLong(body) && !isHead) {
+      this.#sendHead(response, body.length);
+      void this.#sendParts(piecesOf(body), false);
+    } else this.#sendWhole(response, body, isHead);
+  }
+
+  /** Whether the next request can be reached past what is left of the body of this one. */
+  #canSkipBody(): boolean {
+    const { expectsContinue, contentLength } = this.#head;
+    if (this.#body.isComplete) return true;
+    // Whether a body follows that was not asked for, only the client knows.
+    return contentLength <= MAX_SKIPPED && !(expectsContinue && this.#body.received === 0);
+  }
+
+  #sendWhole(response: ApiResponse, body: string | Uint8Array | null, isHead: boolean): void {
+    const { out } = this.#context;
+    // A character takes up to three bytes.
+    const isShort = body === null || isHead || body.length * 3 <= out.length - MAX_RESPONSE_HEAD;
+    const bytes = isShort ? out : Buffer.allocUnsafe(MAX_RESPONSE_HEAD + Buffer.byteLength(body));
+    const length = isHead ? lengthOf(body) : writeBody(body, bytes, MAX_RESPONSE_HEAD);
+    const isBodiless = response.status === 204 || response.status === 304;
+    const head = this.#headOf(response, isBodiless ? "none" : length);
+    const start = this.#context.heads.write(head, bytes, MAX_RESPONSE_HEAD);
+    const end = MAX_RESPONSE_HEAD + (isHead || isBodiless ? 0 : length);
+    if (this.#transport.write(bytes, start, end)) this.#finish();
+    else this.#wait((isOpen) => isOpen && this.#finish());
+  }
+
+  #sendStream(response: ApiResponse, body: ReadableStream<Uint8Array> | undefined): void {
+    const isOld = this.#head.minorVersion === 0;
+    if (isOld) this.#isLast = true;
+    this.#sendHead(response, isOld ? "none" : "chunks");
+    if (body === undefined) this.#finish();
+    else void this.#sendParts(body, !isOld);
+  }
+
+  #sendHead(response: ApiResponse, framing: Framing): void {
+    const { heads, out } = this.#context;
+    const start = heads.write(this.#headOf(response, framing), out, MAX_RESPONSE_HEAD);
+    this.#transport.write(out, start, MAX_RESPONSE_HEAD);
+  }
+
+  #headOf({ status, headers, contentLocation }: ApiResponse, framing: Framing): ResponseHead {
+    return {
+      status,
+      fields: headers,
+      contentLocation,
+      framing,
+      isKeptAlive: !this.#isLast,
+      isOld: this.#head.minorVersion === 0,
+    };
+  }
+
+  /** Sends a body as fast as the peer takes it. An error of it ends the connection: the peer must see. */
+  async #sendParts(parts: AsyncIterable<Uint8Array>, isChunked: boolean): Promise<void> {
+    try {
+      for await (const part of parts) {
+        if (this.#state !== "open") return;
+        if (part.length > 0 && !(await this.#sendPart(part, isChunked))) return;
+      }
+      if (this.#state !== "open") return;
+      if (isChunked) this.#transport.write(LAST_CHUNK, 0, LAST_CHUNK.length);
+    } catch {
+      // Whoever made the stream has heard of its error.
+      this.destroy();
+      return;
+    }
+    this.#finish();
+  }
+
+  /** False when nobody is there any more. */
+  #sendPart(part: Uint8Array, isChunked: boolean): boolean | Promise<boolean> {
+    const bytes = isChunked
+      ? chunkOf(part)
+      : Buffer.from(part.buffer, part.byteOffset, part.length);
+    if (this.#transport.write(bytes, 0, bytes.length)) return this.#state === "open";
+    return new Promise((resolve) => this.#wait(resolve));
+  }
+
+  /** Waits until what was written has gone out. */
+  #wait(told: (isOpen: boolean) => void): void {
+    const { now, patience } = this.#context;
+    this.#deadline = now + patience.stalled;
+    this.#unsent = this.#transport.unsent;
+    this.#whenDrained = (isOpen) => {
+      this.#deadline = Number.POSITIVE_INFINITY;
+      told(isOpen);
+    };
+  }
+
+  /** The answer has been sent. */
+  #finish(): void {
+    if (this.#state !== "open") return;
+    this.#isBusy = false;
+    if (this.#head.size > MAX_KEPT) this.#head.clear();
+    if (this.#isLast) {
+      this.#close();
+      return;
+    }
+    const { now, patience } = this.#context;
+    if (this.#body.isComplete) this.#deadline = now + patience.idle;
+    else {
+      this.#deadline = now + patience.request;
+      this.#body.skip();
+    }
+    if (!this.#isAdvancing) this.#goOn();
+  }
+
+  /** Refuses a request that could not be read, and everything after it. */
+  #refuse({ status, detail }: HeadFault): void {
+    this.#isBusy = true;
+    this.#isLast = true;
+    this.#held = NOTHING;
+    const title = "The request is not valid HTTP";
+    this.#answer({
+      status,
+      headers: { "content-type": "application/problem+json", "cache-control": "no-store" },
+      body: JSON.stringify({ type: "about:blank", title, status, detail }),
+    });
+  }
+
+  /** Sends our end. A connection that is closed with bytes unread takes the last answer with it: they pass. */
+  #close(): void {
+    this.#held = NOTHING;
+    this.#head.clear();
+    const { now, patience } = this.#context;
+    this.#state = "lingering";
+    this.#deadline = now + patience.lingering;
+    this.#resume();
+    this.#transport.end();
+  }
+
+  #pause(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    this.#transport.pause();
+  }
+
+  #resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#transport.resume();
+  }
+}
+
+const LAST_CHUNK = Buffer.from("0\r\n\r\n");
+
+function chunkOf(part: Uint8Array): Buffer {
+  return Buffer.concat([
+    Buffer.from(`${part.length.toString(16)}\r\n`, "latin1"),
+    part,
+    Buffer.from("\r\n", "latin1"),
+  ]);
+}
+
+function lengthOf(body: string | Uint8Array | null): number {
+  return body === null ? 0 : Buffer.byteLength(body);
+}
+
+/** Some clients end a body with a line that does not belong to it (RFC 9112, section 2.2). */
+function afterBlankLines(bytes: Buffer, start: number): number {
+  let at = start;
+  while (bytes[at] === CR && bytes[at + 1] === LF) at += 2;
+  return at;
+}
+
+/** Writes a body, and gives its length in bytes. */
+function writeBody(body: string | Uint8Array | null, out: Buffer, at: number): number {
+  if (body === null) return 0;
+  if (typeof body === "string") return out.write(body, at, "utf8");
+  out.set(body, at);
+  return body.length;
+}

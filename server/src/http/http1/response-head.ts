@@ -1,0 +1,133 @@
+import { STATUS_CODES } from "node:http";
+import { type HeaderFields, isShared } from "../messages.ts";
+
+/** How the end of a body is told (RFC 9112, section 6). */
+export type Framing =
+  /** By its length in bytes. */
+  | number
+  /** By the last of its chunks. */
+  | "chunks"
+  /** By the end of the connection, or there can be no body. */
+  | "none";
+
+/** How long a client may count on an idle connection, as it is told. */
+export interface ResponseHeadOptions {
+  readonly keepAliveSeconds: number;
+}
+
+/** A head that is to be written. */
+export interface ResponseHead {
+  readonly status: number;
+  readonly fields: HeaderFields;
+  readonly contentLocation: string | undefined;
+  readonly framing: Framing;
+  readonly isKeptAlive: boolean;
+  /** Whether the client speaks HTTP/1.0, to which keeping the connection has to be said. */
+  readonly isOld: boolean;
+}
+
+/** Writes the heads of answers. */
+export interface ResponseHeads {
+  /**
+   * Writes a head, up to and with the empty line, so that it ends at `end` in `out`. Gives the place where it
+   * starts. Throws `TypeError` for a field that would break out of its line, `RangeError` where there is no
+   * room.
+   */
+  write(head: ResponseHead, out: Buffer, end: number): number;
+  /** Sets the time that `Date` tells, milliseconds since 1970. */
+  tick(now: number): void;
+}
+
+/** Heads, without a time: call `tick` before the first. */
+export function createResponseHeads({ keepAliveSeconds }: ResponseHeadOptions): ResponseHeads {
+  let date = "";
+  /** The opening of nearly all answers, at hand for a second. */
+  let usualFields: HeaderFields | undefined;
+  let usualOpening = "";
+  const texts = new WeakMap<HeaderFields, string>();
+  const kept = `keep-alive: timeout=${keepAliveSeconds}\r\n`;
+
+  function textOf(fields: HeaderFields): string {
+    if (!isShared(fields)) return linesOf(fields);
+    let text = texts.get(fields);
+    if (text === undefined) {
+      text = linesOf(fields);
+      texts.set(fields, text);
+    }
+    return text;
+  }
+
+  function openingOf({ status, fields, isKeptAlive, isOld }: ResponseHead): string {
+    const isUsual = status === 200 && isKeptAlive && !isOld;
+    if (isUsual && usualFields === fields) return usualOpening;
+    const connection = isKeptAlive ? `${isOld ? KEEP : ""}${kept}` : CLOSE;
+    const line = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n`;
+    const opening = `${line}${textOf(fields)}${connection}${date}`;
+    if (isUsual) {
+      usualFields = fields;
+      usualOpening = opening;
+    }
+    return opening;
+  }
+
+  return {
+    // Piece by piece, as strings that are put together first would be copied twice.
+    write(head, out, end) {
+      const opening = openingOf(head);
+      const { contentLocation } = head;
+      const last = endOf(head.framing);
+      const lengthOfLocation =
+        contentLocation === undefined
+          ? 0
+          : LOCATION.length + contentLocation.length + LINE_END.length;
+      const start = end - opening.length - lengthOfLocation - last.length;
+      if (start < 0) throw new RangeError("the head of an answer is too long");
+      let at = start + out.write(opening, start, "latin1");
+      if (contentLocation !== undefined) {
+        at += out.write(LOCATION, at, "latin1");
+        at += out.write(contentLocation, at, "latin1");
+        at += out.write(LINE_END, at, "latin1");
+      }
+      out.write(last, at, "latin1");
+      return start;
+    },
+    tick(now) {
+      date = `date: ${new Date(now).toUTCString()}\r\n`;
+      usualFields = undefined;
+    },
+  };
+}
+
+const KEEP = "connection: keep-alive\r\n";
+const CLOSE = "connection: close\r\n";
+const LOCATION = "content-location: ";
+const LINE_END = "\r\n";
+
+/** The ends of heads of short answers, by their length. */
+const MAX_SHORT = 1024;
+const endsOfShort: (string | undefined)[] = Array.from({ length: MAX_SHORT });
+
+function endOf(framing: Framing): string {
+  if (framing === "none") return "\r\n";
+  if (framing === "chunks") return "transfer-encoding: chunked\r\n\r\n";
+  const known = endsOfShort[framing];
+  if (known !== undefined) return known;
+  const end = `content-length: ${framing}\r\n\r\n`;
+  if (framing < MAX_SHORT) endsOfShort[framing] = end;
+  return end;
+}
+
+/** What belongs to the connection is the server's own to say. */
+const ofConnection = ["connection", "content-length", "keep-alive", "transfer-encoding"];
+
+function linesOf(fields: HeaderFields): string {
+  let text = "";
+  for (const [name, value] of Object.entries(fields)) {
+    if (ofConnection.includes(name)) continue;
+    if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
+      throw new TypeError(`the value of ${name} cannot stand in a header`);
+    }
+    text += `${name}: ${value}\r\n`;
+  }
+  return text;
+}

@@ -1,0 +1,125 @@
+import type { Socket, TCPSocketListener, UnixSocketListener } from "bun";
+import type { Transport, TransportEvents } from "./http1/transport.ts";
+import type { Listening, SocketOptions } from "./sockets.ts";
+import { withSocketMode } from "./unix-socket.ts";
+
+/** Listens by `Bun.listen`. */
+export function listen({ host, port, socket, connect }: SocketOptions): Listening {
+  const shared = {
+    allowHalfOpen: true,
+    socket: handlers(connect),
+  };
+  const listener: TCPSocketListener<BunTransport> | UnixSocketListener<BunTransport> =
+    socket === undefined
+      ? named(`${host}:${port}`, () =>
+          Bun.listen<BunTransport>({ ...shared, hostname: host, port }),
+        )
+      : withSocketMode(socket, () => Bun.listen<BunTransport>({ ...shared, unix: socket.path }));
+  return {
+    port: "port" in listener ? listener.port : 0,
+    stop: () => listener.stop(false),
+    close: () => Promise.resolve(listener.stop(true)),
+  };
+}
+
+/** Bun's own words leave out the port. */
+function named<T>(address: string, listenOn: () => T): T {
+  try {
+    return listenOn();
+  } catch (error) {
+    const { code = "" } = error as { code?: string };
+    throw Object.assign(new Error(`cannot listen on ${address}: ${code}`, { cause: error }), {
+      code,
+    });
+  }
+}
+
+function handlers(connect: SocketOptions["connect"]) {
+  return {
+    open(socket: Socket<BunTransport>) {
+      const transport = new BunTransport(socket);
+      socket.data = transport;
+      // Answers are written whole: waiting for more would only keep the client waiting.
+      socket.setNoDelay(true);
+      transport.events = connect(transport);
+    },
+    data: (socket: Socket<BunTransport>, bytes: Buffer) => socket.data.events?.received(bytes),
+    drain: (socket: Socket<BunTransport>) => socket.data.drain(),
+    end: (socket: Socket<BunTransport>) => socket.data.ended(),
+    close: (socket: Socket<BunTransport>) => socket.data.closed(),
+    error: (socket: Socket<BunTransport>) => socket.data.destroy(),
+  };
+}
+
+class BunTransport implements Transport {
+  events: TransportEvents | undefined;
+  readonly #socket: Socket<BunTransport>;
+  #peer: string | undefined;
+  #pending: Buffer | undefined;
+  #hasPeerEnded = false;
+  #isOver = false;
+
+  constructor(socket: Socket<BunTransport>) {
+    this.#socket = socket;
+  }
+
+  get peer(): string {
+    this.#peer ??= this.#socket.remoteAddress ?? "";
+    return this.#peer;
+  }
+
+  get unsent(): number {
+    return this.#pending?.length ?? 0;
+  }
+
+  write(bytes: Buffer, start: number, end: number): boolean {
+    if (this.#isOver) return true;
+    if (this.#pending !== undefined) {
+      this.#pending = Buffer.concat([this.#pending, bytes.subarray(start, end)]);
+      return false;
+    }
+    const written = Math.max(0, this.#socket.write(bytes, start, end - start));
+    if (start + written === end) return true;
+    this.#pending = Buffer.from(bytes.subarray(start + written, end));
+    return false;
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  end(): void {
+    if (this.#hasPeerEnded) this.#socket.end();
+    else this.#socket.shutdown();
+  }
+
+  destroy(): void {
+    if (!this.#isOver) this.#socket.end();
+  }
+
+  drain(): void {
+    const pending = this.#pending;
+    if (pending === undefined) return;
+    const written = Math.max(0, this.#socket.write(pending));
+    if (written < pending.length) {
+      this.#pending = pending.subarray(written);
+      return;
+    }
+    this.#pending = undefined;
+    this.events?.drained();
+  }
+
+  ended(): void {
+    this.#hasPeerEnded = true;
+    this.events?.ended();
+  }
+
+  closed(): void {
+    this.#isOver = true;
+    this.events?.closed();
+  }
+}

@@ -1,0 +1,100 @@
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import type { Transport, TransportEvents } from "./http1/transport.ts";
+import type { Listening, SocketOptions } from "./sockets.ts";
+import { withSocketMode } from "./unix-socket.ts";
+
+/** Listens by `node:net`. */
+export async function listen({ host, port, socket, connect }: SocketOptions): Promise<Listening> {
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (raw) => {
+    const transport = new NodeTransport(raw);
+    listenTo(raw, transport, connect(transport));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.once("listening", () => {
+      server.off("error", reject);
+      resolve();
+    });
+    if (socket === undefined) server.listen(port, host);
+    else withSocketMode(socket, () => server.listen(socket.path));
+  });
+  const closed = new Promise<void>((resolve) => server.once("close", resolve));
+  return {
+    port: socket === undefined ? (server.address() as AddressInfo).port : 0,
+    stop: () => void server.close(),
+    close: () => closed,
+  };
+}
+
+function listenTo(raw: Socket, transport: NodeTransport, events: TransportEvents): void {
+  raw.on("data", (bytes: Buffer) => events.received(bytes));
+  raw.on("drain", () => {
+    if (transport.drain()) events.drained();
+  });
+  raw.on("end", () => events.ended());
+  raw.on("close", () => events.closed());
+  // The connection is closed with it.
+  raw.on("error", () => undefined);
+}
+
+/** How much is handed to the system at a time: how far it has come with that, nobody can tell. */
+const SLICE = 64 * 1024;
+
+class NodeTransport implements Transport {
+  readonly #socket: Socket;
+  #pending: Buffer | undefined;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+  }
+
+  get peer(): string {
+    return this.#socket.remoteAddress ?? "";
+  }
+
+  get unsent(): number {
+    return (this.#pending?.length ?? 0) + this.#socket.writableLength;
+  }
+
+  write(bytes: Buffer, start: number, end: number): boolean {
+    const copy = Buffer.from(bytes.subarray(start, end));
+    if (this.#pending !== undefined) {
+      this.#pending = Buffer.concat([this.#pending, copy]);
+      return false;
+    }
+    return this.#send(copy);
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  end(): void {
+    this.#socket.end();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  /** True when all has gone out. */
+  drain(): boolean {
+    const pending = this.#pending;
+    this.#pending = undefined;
+    return pending === undefined || this.#send(pending);
+  }
+
+  #send(bytes: Buffer): boolean {
+    for (let start = 0; start < bytes.length; start += SLICE) {
+      if (this.#socket.write(bytes.subarray(start, start + SLICE))) continue;
+      const rest = bytes.subarray(start + SLICE);
+      if (rest.length > 0) this.#pending = rest;
+      return false;
+    }
+    return true;
+  }
+}

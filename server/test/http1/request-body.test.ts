@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { BrokenOff, MALFORMED, RequestBody } from "../../src/http/http1/request-body.ts";
+import { RequestHead } from "../../src/http/http1/request-head.ts";
+
+function bodyAfter(field: string): RequestBody {
+  const head = new RequestHead();
+  const text = Buffer.from(`PUT / HTTP/1.1\r\nHost: h\r\n${field}\r\n\r\n`);
+  assert.equal(head.parse(text, 0), text.length, head.fault.detail);
+  const body = new RequestBody();
+  body.begin(head);
+  return body;
+}
+
+const chunked = () => bodyAfter("Transfer-Encoding: chunked");
+const bytes = (text: string) => Buffer.from(text, "latin1");
+
+/** What is read of `text`, fed in pieces of `size` bytes, and how many bytes of it were taken. */
+async function readOf(body: RequestBody, text: string, size: number) {
+  const read = body.read(1000);
+  let taken = 0;
+  for (let at = 0; at < text.length && !body.isComplete; at += size) {
+    const end = body.feed(bytes(text.slice(at, at + size)), 0);
+    assert.notEqual(end, MALFORMED, JSON.stringify(text));
+    taken += end;
+  }
+  return { text: Buffer.from((await read) ?? []).toString("latin1"), taken };
+}
+
+test("a body ends with its length, however it comes", async () => {
+  for (const size of [1, 2, 3, 100]) {
+    const read = await readOf(bodyAfter("Content-Length: 5"), "helloGET / ", size);
+    assert.equal(read.text, "hello");
+  }
+});
+
+const written =
+  '5\r\nhello\r\n00a;name=value;other="x"\r\n, chunked \r\n5 \r\nworld\r\n0\r\nTrailer: t\r\nX:\r\n\r\n';
+
+test("a body ends with its last chunk, however it comes", async () => {
+  for (let size = 1; size <= written.length; size++) {
+    const read = await readOf(chunked(), written, size);
+    assert.equal(read.text, "hello, chunked world", `in pieces of ${size}`);
+    assert.equal(read.taken, written.length);
+  }
+});
+
+test("what follows the last chunk is not taken", async () => {
+  const read = await readOf(chunked(), `${written}GET / HTTP/1.1`, 1000);
+  assert.equal(read.taken, written.length);
+});
+
+test("chunks of any sizes are one body", async () => {
+  const parts = fc.array(fc.string({ minLength: 1, maxLength: 40, unit: "binary-ascii" }), {
+    maxLength: 10,
+  });
+  await fc.assert(
+    fc.asyncProperty(parts, fc.integer({ min: 1, max: 60 }), async (chunks, size) => {
+      const text = chunks.map((chunk) => `${chunk.length.toString(16)}\r\n${chunk}\r\n`).join("");
+      const read = await readOf(chunked(), `${text}0\r\n\r\n`, size);
+      assert.equal(read.text, chunks.join(""));
+    }),
+    { numRuns: 300 },
+  );
+});
+
+const malformed: Readonly<Record<string, string>> = {
+  "no size": "\r\n",
+  "a size of junk": "zz\r\n",
+  "a size with a sign": "+1\r\nx\r\n",
+  "a negative size": "-1\r\nx\r\n",
+  "a size in two notations": "0x1\r\nx\r\n",
+  "a size beyond all numbers": "1000000000000\r\n",
+  "a size of zeros without end": "0000000000000\r\n",
+  "a size that ends with a line feed": "1\nx\r\n",
+  "an extension with a line feed": "1;a\nx\r\n",
+  "an extension without end": `1;${"x".repeat(20_000)}`,
+  "a chunk longer than its size": "1\r\nxy\r\n",
+  "a chunk that ends with a line feed": "1\r\nx\n",
+  "a trailer with a line feed": "0\r\nX: y\n\r\n",
+  "trailers without end": `0\r\n${"X: y\r\n".repeat(5000)}`,
+  "a last line with one end": "0\r\n\r\r",
+};
+for (const [what, text] of Object.entries(malformed)) {
+  test(`${what} is malformed`, async () => {
+    const body = chunked();
+    const read = body.read(1000);
+    assert.equal(body.feed(bytes(text), 0), MALFORMED);
+    await assert.rejects(read, BrokenOff);
+  });
+}
+
+test("a body that is too long is told of as soon as it is, and passes by", async () => {
+  const body = bodyAfter("Content-Length: 100000");
+  const read = body.read(10);
+  body.feed(Buffer.alloc(11), 0);
+  assert.equal(await read, undefined);
+  body.feed(Buffer.alloc(99_989), 0);
+  assert.equal(body.isComplete, true);
+});
+
+test("what came before anybody asked is kept", async () => {
+  const body = bodyAfter("Content-Length: 4");
+  body.feed(bytes("ab"), 0);
+  const read = body.read(10);
+  body.feed(bytes("cd"), 0);
+  assert.equal(Buffer.from((await read) ?? []).toString(), "abcd");
+});
+
+test("a body that breaks off is none, whoever asks when", async () => {
+  const body = bodyAfter("Content-Length: 4");
+  const early = body.read(10);
+  body.fail(new BrokenOff("gone"));
+  await assert.rejects(early, BrokenOff);
+  await assert.rejects(body.read(10), BrokenOff);
+});
+
+test("the next body has nothing of the one before", async () => {
+  const body = bodyAfter("Content-Length: 4");
+  body.skip();
+  body.feed(bytes("abcd"), 0);
+  const head = new RequestHead();
+  head.parse(bytes("PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n"), 0);
+  body.begin(head);
+  assert.equal((await readOf(body, "ef", 1)).text, "ef");
+});
