@@ -25,7 +25,7 @@ import { createDocsHandlers } from "./docs.ts";
 import { createForwardAuth, FORWARD_AUTH_PATH, forwardAuthStatus } from "./forward-auth.ts";
 import type { Limits } from "./limits.ts";
 import { createLocalHostCheck } from "./local-host.ts";
-import type { ApiRequest, ApiResponse } from "./messages.ts";
+import { type ApiRequest, type ApiResponse, withFields } from "./messages.ts";
 import type { Metrics, OperationMetrics } from "./metrics.ts";
 import { createOperationalHandlers } from "./operational.ts";
 import { createPace } from "./pace.ts";
@@ -324,7 +324,7 @@ function options(allow: string): ApiResponse {
 }
 
 function closing(response: ApiResponse): ApiResponse {
-  return { ...response, headers: { ...response.headers, connection: "close" } };
+  return withFields(response, { connection: "close" });
 }
 
 /** The caller's own request id if it is a harmless one, else a new one. */

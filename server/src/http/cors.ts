@@ -1,4 +1,4 @@
-import type { ApiRequest, ApiResponse, HeaderFields } from "./messages.ts";
+import { type ApiRequest, type ApiResponse, type HeaderFields, withFields } from "./messages.ts";
 
 /** Both spellings of every header that a browser may send us, and those that carry credentials. */
 const allowedHeaders = [
@@ -63,7 +63,7 @@ export function createCors(origins: readonly string[]): Cors {
       const added = forOrigin ?? (any ? {} : { vary: "Origin" });
       const exposed =
         forOrigin === undefined ? {} : { "access-control-expose-headers": exposedHeaders };
-      return { ...response, headers: { ...response.headers, ...added, ...exposed } };
+      return withFields(response, { ...added, ...exposed });
     },
   };
 }

@@ -7,7 +7,7 @@ import { type Reason, Refusal } from "../session/errors.ts";
 import { forwardedRecord } from "../session/record.ts";
 import { nobody, type Session } from "../session/session.ts";
 import type { Limits } from "./limits.ts";
-import { type ApiRequest, type ApiResponse, type HeaderFields, shared } from "./messages.ts";
+import { type ApiRequest, type ApiResponse, type HeaderFields, KeptResponse } from "./messages.ts";
 import { sessionIdsOf } from "./session-ids.ts";
 import type { Answer, Call } from "./sessions.ts";
 
@@ -53,7 +53,7 @@ export function createForwardAuth({
     }
     let answer = known.get(session);
     if (answer === undefined) {
-      answer = { status: 200, headers: shared(identityFields(session)), body: null };
+      answer = new KeptResponse(() => ({ headers: identityFields(session), body: null }));
       known.set(session, answer);
     }
     return answer;

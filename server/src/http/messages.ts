@@ -26,31 +26,59 @@ export interface ApiResponse {
   readonly status: number;
   /** Names in lower case; values a character a byte. */
   readonly headers: HeaderFields;
-  /** `Content-Location`, where it is other than in the last answer, so that `headers` can serve many. */
-  readonly contentLocation?: string;
+  /** `Content-Location`: apart from `headers`, which serve many answers. */
+  readonly contentLocation?: string | undefined;
   /** A stream is read as fast as the caller takes it; an error of it ends the connection. */
   readonly body: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>> | null;
 }
 
-const serveMany = new WeakSet<HeaderFields>();
-
-/** Marks fields that serve many answers and never change: their text is made once, and kept with them. */
-export function shared(fields: HeaderFields): HeaderFields {
-  serveMany.add(fields);
-  return fields;
+/** What there is to keep of an answer. */
+export interface KeptParts extends Omit<ApiResponse, "status"> {
+  readonly body: string | null;
 }
 
-/** Whether the fields have been marked. */
-export function isShared(fields: HeaderFields): boolean {
-  return serveMany.has(fields);
+/**
+ * An answer with 200 that serves many requests and never changes: kept as it is sent. `make` makes it anew
+ * where that does not fit, so that nothing of it is kept twice.
+ */
+export class KeptResponse implements ApiResponse {
+  readonly status = 200;
+  /** What whoever sends it has made of it, to be sent again. */
+  sent: Uint8Array | undefined = undefined;
+  readonly make: () => KeptParts;
+
+  constructor(make: () => KeptParts) {
+    this.make = make;
+  }
+
+  get headers(): HeaderFields {
+    return this.make().headers;
+  }
+  get contentLocation(): string | undefined {
+    return this.make().contentLocation;
+  }
+  get body(): string | null {
+    return this.make().body;
+  }
+}
+
+/** The answer with all its parts, each made once. */
+export function madeOf(response: ApiResponse): ApiResponse {
+  return response instanceof KeptResponse ? { status: 200, ...response.make() } : response;
+}
+
+/** The same answer with more fields, or others. */
+export function withFields(response: ApiResponse, fields: HeaderFields): ApiResponse {
+  const { status, headers, contentLocation, body } = madeOf(response);
+  return { status, headers: { ...headers, ...fields }, contentLocation, body };
 }
 
 /** On every answer of the API: what is said to one caller is not kept for another, nor sniffed. */
-export const apiFields: HeaderFields = shared({
+export const apiFields: HeaderFields = {
   "content-type": "application/json",
   "cache-control": "no-store",
   "x-content-type-options": "nosniff",
-});
+};
 
 /** A JSON answer of the API. */
 export function json(body: unknown, status = 200): ApiResponse {

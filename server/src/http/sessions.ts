@@ -6,7 +6,13 @@ import { sessionInfo } from "../wire/session-info.ts";
 import { requestKeyOf } from "./idempotency.ts";
 import { identityOfHeaders, identityOfRequest } from "./identity.ts";
 import type { Limits } from "./limits.ts";
-import { type ApiRequest, type ApiResponse, apiFields } from "./messages.ts";
+import {
+  type ApiRequest,
+  type ApiResponse,
+  apiFields,
+  type KeptParts,
+  KeptResponse,
+} from "./messages.ts";
 
 /** A request on its way through a route. */
 export interface Call {
@@ -32,18 +38,19 @@ export interface SessionHandlers {
 
 /** Handlers over the use cases: what is asked, who may assert it, and the answer's form. */
 export function createSessionHandlers(service: SessionService, limits?: Limits): SessionHandlers {
-  /** Bodies are kept with their sessions: a session never changes, a change makes a new one. */
-  const bodies = new WeakMap<Session, string>();
+  /** Answers are kept with their sessions, for each base path: a session never changes, a change makes a new one. */
+  const known = new Map<string, WeakMap<Session, KeptResponse>>();
 
   function showLocated({ session, isAtHand }: Retrieval, base: string): ApiResponse {
     // What is asked for once is not worth the room.
-    if (!isAtHand) return located(session, base, sessionInfo(session));
-    let body = bodies.get(session);
-    if (body === undefined) {
-      body = sessionInfo(session);
-      bodies.set(session, body);
+    if (!isAtHand) return located(session, base);
+    const ofBase = known.get(base) ?? new WeakMap<Session, KeptResponse>();
+    let answer = ofBase.get(session);
+    if (answer === undefined) {
+      answer = new KeptResponse(() => located(session, base));
+      known.set(base, ofBase.set(session, answer));
     }
-    return located(session, base, body);
+    return answer;
   }
 
   async function createOnce(
@@ -83,7 +90,7 @@ export function createSessionHandlers(service: SessionService, limits?: Limits):
       const ids = permitted(principal, identityOfHeaders(request));
       const session = await service.peek(sessionId, readScope(principal, ids.customerId));
       if (session === undefined) throw new Refusal({ code: "session-not-found" });
-      return located(session, base, sessionInfo(session));
+      return located(session, base);
     },
 
     async associate({ request, principal, sessionId }) {
@@ -99,9 +106,9 @@ function show(session: Session): ApiResponse {
 }
 
 /** The answer to a retrieval: `Content-Location` names the session that it describes (rule 3). */
-function located(session: Session, base: string, body: string): ApiResponse {
+function located(session: Session, base: string): ApiResponse & KeptParts {
   const contentLocation = `${base}/sessions/${session.id}`;
-  return { status: 200, headers: apiFields, contentLocation, body };
+  return { status: 200, headers: apiFields, contentLocation, body: sessionInfo(session) };
 }
 
 /** `ids` if the principal may assert them, else refuses with `identity-mismatch`. */

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createResponseHeads, type ResponseHead } from "../../src/http/http1/response-head.ts";
-import { shared } from "../../src/http/messages.ts";
+import { KeptResponse } from "../../src/http/messages.ts";
 
-const fields = shared({ "content-type": "text/plain" });
+const fields = { "content-type": "text/plain" };
 const usual: ResponseHead = {
   status: 200,
   fields,
@@ -28,11 +28,11 @@ function created() {
 }
 
 const date = "date: Thu, 01 Jan 1970 00:00:00 GMT";
-const first = ["HTTP/1.1 200 OK", "content-type: text/plain"];
+const kept = ["HTTP/1.1 200 OK", "keep-alive: timeout=7", date];
 
 test("a head has the fields, the connection's fate, the date and the length", () => {
   const heads = created();
-  const expected = [...first, "keep-alive: timeout=7", date];
+  const expected = [...kept, "content-type: text/plain"];
   assert.deepEqual(linesOf(heads, {}), [...expected, "content-length: 5"]);
   const located = linesOf(heads, { contentLocation: "/sessions/x", framing: 2000 });
   assert.deepEqual(located, [...expected, "content-location: /sessions/x", "content-length: 2000"]);
@@ -44,9 +44,10 @@ test("a connection that closes, and one to an old client that does not, are told
   const heads = created();
   linesOf(heads, {});
   assert.deepEqual(linesOf(heads, { isKeptAlive: false }), [
-    ...first,
+    "HTTP/1.1 200 OK",
     "connection: close",
     date,
+    "content-type: text/plain",
     "content-length: 5",
   ]);
   const old = linesOf(heads, { isOld: true });
@@ -64,13 +65,13 @@ test("other fields, and another status, are not taken for the usual", () => {
   const heads = created();
   linesOf(heads, {});
   const other = linesOf(heads, { fields: { "x-y": "z" }, status: 404 });
-  assert.deepEqual(other.slice(0, 2), ["HTTP/1.1 404 Not Found", "x-y: z"]);
+  assert.deepEqual([other[0], other[3]], ["HTTP/1.1 404 Not Found", "x-y: z"]);
 });
 
 test("what belongs to the connection is the server's own to say", () => {
   const given = { connection: "close", "content-length": "3", "keep-alive": "x", "x-y": "z" };
   const lines = linesOf(created(), { fields: given });
-  assert.deepEqual(lines.slice(1), ["x-y: z", "keep-alive: timeout=7", date, "content-length: 5"]);
+  assert.deepEqual(lines, [...kept, "x-y: z", "content-length: 5"]);
 });
 
 test("no field breaks out of its line", () => {
@@ -81,4 +82,25 @@ test("no field breaks out of its line", () => {
 
 test("a head that is longer than its room is an error", () => {
   assert.throws(() => linesOf(created(), { fields: { x: "y".repeat(900) } }), RangeError);
+});
+
+test("an answer that is kept is made once, and sent with the time of each time", () => {
+  const heads = created();
+  let made = 0;
+  const response = new KeptResponse(() => {
+    made++;
+    return { headers: fields, contentLocation: "/sessions/x", body: "Grüße" };
+  });
+  const text = () => heads.bytes.toString("utf8", 0, heads.writeKept(response));
+  const rest =
+    "content-type: text/plain\r\ncontent-location: /sessions/x\r\ncontent-length: 7\r\n\r\nGrüße";
+  assert.equal(text(), `${kept.join("\r\n")}\r\n${rest}`);
+  heads.tick(1000);
+  assert.equal(text(), `${kept.join("\r\n").replace("00 GMT", "01 GMT")}\r\n${rest}`);
+  assert.equal(made, 1);
+});
+
+test("an answer that is too long to be kept is not written", () => {
+  const response = new KeptResponse(() => ({ headers: fields, body: "x".repeat(20_000) }));
+  assert.equal(created().writeKept(response), 0);
 });

@@ -1,4 +1,4 @@
-import type { ApiRequest, ApiResponse } from "../messages.ts";
+import { type ApiRequest, type ApiResponse, KeptResponse, madeOf } from "../messages.ts";
 import { isLong, piecesOf } from "../pieces.ts";
 import { HeadedRequest, type RequestSource } from "./request.ts";
 import { BrokenOff, MALFORMED, RequestBody } from "./request-body.ts";
@@ -306,9 +306,12 @@ export class Connection implements TransportEvents, RequestSource {
     }
   }
 
-  #send(response: ApiResponse): void {
+  #send(answer: ApiResponse): void {
+    const isOpen = this.#state === "open";
+    if (isOpen && answer instanceof KeptResponse && this.#sendKept(answer)) return;
+    const response = madeOf(answer);
     const { body } = response;
-    if (this.#state !== "open") {
+    if (!isOpen) {
       if (body instanceof ReadableStream) void body.cancel();
       return;
     }
@@ -331,6 +334,18 @@ export class Connection implements TransportEvents, RequestSource {
     return contentLength <= MAX_SKIPPED && !(expectsContinue && this.#body.received === 0);
   }
 
+  /** Sends an answer as it was sent before, where it fits as it is. */
+  #sendKept(response: KeptResponse): boolean {
+    const { method, minorVersion } = this.#head;
+    const isUsual = method !== "HEAD" && minorVersion === 1 && !this.#isLast;
+    if (!isUsual || !this.#body.isComplete) return false;
+    const { heads } = this.#context;
+    const length = heads.writeKept(response);
+    if (length === 0) return false;
+    this.#write(heads.bytes, 0, length);
+    return true;
+  }
+
   #sendWhole(response: ApiResponse, body: string | Uint8Array | null, isHead: boolean): void {
     const { out } = this.#context;
     // A character takes up to three bytes.
@@ -341,6 +356,11 @@ export class Connection implements TransportEvents, RequestSource {
     const head = this.#headOf(response, isBodiless ? "none" : length);
     const start = this.#context.heads.write(head, bytes, MAX_RESPONSE_HEAD);
     const end = MAX_RESPONSE_HEAD + (isHead || isBodiless ? 0 : length);
+    this.#write(bytes, start, end);
+  }
+
+  /** Sends all there is of an answer. */
+  #write(bytes: Buffer, start: number, end: number): void {
     if (this.#transport.write(bytes, start, end)) this.#finish();
     else this.#wait((isOpen) => isOpen && this.#finish());
   }

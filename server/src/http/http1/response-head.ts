@@ -1,5 +1,5 @@
 import { STATUS_CODES } from "node:http";
-import { type HeaderFields, isShared } from "../messages.ts";
+import type { HeaderFields, KeptParts, KeptResponse } from "../messages.ts";
 
 /** How the end of a body is told (RFC 9112, section 6). */
 export type Framing =
@@ -34,55 +34,67 @@ export interface ResponseHeads {
    * room.
    */
   write(head: ResponseHead, out: Buffer, end: number): number;
+  /**
+   * Puts an answer together whose connection is kept, to a client of HTTP/1.1: `bytes` has it from its
+   * beginning, until the next answer. Gives its length; 0 when it is too long for this.
+   */
+  writeKept(response: KeptResponse): number;
+  readonly bytes: Buffer;
   /** Sets the time that `Date` tells, milliseconds since 1970. */
   tick(now: number): void;
 }
 
+const MAX_KEPT_RESPONSE = 16 * 1024;
+
 /** Heads, without a time: call `tick` before the first. */
 export function createResponseHeads({ keepAliveSeconds }: ResponseHeadOptions): ResponseHeads {
-  let date = "";
-  /** The opening of nearly all answers, at hand for a second. */
-  let usualFields: HeaderFields | undefined;
-  let usualOpening = "";
-  const texts = new WeakMap<HeaderFields, string>();
   const kept = `keep-alive: timeout=${keepAliveSeconds}\r\n`;
+  let date = "";
+  /** How nearly all answers begin, for a second: as text, and at the beginning of the bytes. */
+  let usual = "";
+  const bytes = Buffer.alloc(MAX_KEPT_RESPONSE);
+  /** The fields of the last answer are those of the next, mostly. */
+  let lastFields: HeaderFields | undefined;
+  let lastLines = "";
 
-  function textOf(fields: HeaderFields): string {
-    if (!isShared(fields)) return linesOf(fields);
-    let text = texts.get(fields);
-    if (text === undefined) {
-      text = linesOf(fields);
-      texts.set(fields, text);
+  function linesOf(fields: HeaderFields): string {
+    if (fields !== lastFields) {
+      lastLines = joined(fields);
+      lastFields = fields;
     }
-    return text;
+    return lastLines;
   }
 
-  function openingOf({ status, fields, isKeptAlive, isOld }: ResponseHead): string {
-    const isUsual = status === 200 && isKeptAlive && !isOld;
-    if (isUsual && usualFields === fields) return usualOpening;
+  function openingOf({ status, isKeptAlive, isOld }: ResponseHead): string {
+    if (status === 200 && isKeptAlive && !isOld) return usual;
     const connection = isKeptAlive ? `${isOld ? KEEP : ""}${kept}` : CLOSE;
-    const line = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n`;
-    const opening = `${line}${textOf(fields)}${connection}${date}`;
-    if (isUsual) {
-      usualFields = fields;
-      usualOpening = opening;
-    }
-    return opening;
+    return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n${connection}${date}`;
+  }
+
+  /** All that is the same whenever the answer is sent. */
+  function tailOf({ headers, contentLocation, body }: KeptParts): Uint8Array {
+    const location =
+      contentLocation === undefined ? "" : `${LOCATION}${contentLocation}${LINE_END}`;
+    const head = `${joined(headers)}${location}${endOf(Buffer.byteLength(body ?? ""))}`;
+    return Buffer.concat([Buffer.from(head, "latin1"), Buffer.from(body ?? "")]);
   }
 
   return {
+    bytes,
     // Piece by piece, as strings that are put together first would be copied twice.
     write(head, out, end) {
       const opening = openingOf(head);
+      const lines = linesOf(head.fields);
       const { contentLocation } = head;
       const last = endOf(head.framing);
       const lengthOfLocation =
         contentLocation === undefined
           ? 0
           : LOCATION.length + contentLocation.length + LINE_END.length;
-      const start = end - opening.length - lengthOfLocation - last.length;
+      const start = end - opening.length - lines.length - lengthOfLocation - last.length;
       if (start < 0) throw new RangeError("the head of an answer is too long");
       let at = start + out.write(opening, start, "latin1");
+      at += out.write(lines, at, "latin1");
       if (contentLocation !== undefined) {
         at += out.write(LOCATION, at, "latin1");
         at += out.write(contentLocation, at, "latin1");
@@ -91,9 +103,18 @@ export function createResponseHeads({ keepAliveSeconds }: ResponseHeadOptions): 
       out.write(last, at, "latin1");
       return start;
     },
+    writeKept(response) {
+      response.sent ??= tailOf(response.make());
+      const { sent } = response;
+      const length = usual.length + sent.length;
+      if (length > MAX_KEPT_RESPONSE) return 0;
+      bytes.set(sent, usual.length);
+      return length;
+    },
     tick(now) {
       date = `date: ${new Date(now).toUTCString()}\r\n`;
-      usualFields = undefined;
+      usual = `HTTP/1.1 200 OK\r\n${kept}${date}`;
+      bytes.write(usual, "latin1");
     },
   };
 }
@@ -120,7 +141,7 @@ function endOf(framing: Framing): string {
 /** What belongs to the connection is the server's own to say. */
 const ofConnection = ["connection", "content-length", "keep-alive", "transfer-encoding"];
 
-function linesOf(fields: HeaderFields): string {
+function joined(fields: HeaderFields): string {
   let text = "";
   for (const [name, value] of Object.entries(fields)) {
     if (ofConnection.includes(name)) continue;
