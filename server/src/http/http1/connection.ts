@@ -1,9 +1,8 @@
-import { type ApiRequest, type ApiResponse, KeptResponse, madeOf } from "../messages.ts";
-import { isLong, piecesOf } from "../pieces.ts";
+import { type ApiRequest, type ApiResponse, KeptResponse } from "../messages.ts";
 import { HeadedRequest, type RequestSource } from "./request.ts";
 import { BrokenOff, MALFORMED, RequestBody } from "./request-body.ts";
 import { type HeadFault, INCOMPLETE, REFUSED, RequestHead } from "./request-head.ts";
-import type { Framing, ResponseHead, ResponseHeads } from "./response-head.ts";
+import { ResponseSender, type SenderContext, type SenderEvents } from "./response-sender.ts";
 import type { Transport, TransportEvents } from "./transport.ts";
 
 /** How long a connection may take for what, in seconds. */
@@ -20,11 +19,8 @@ export interface Patience {
 }
 
 /** What the connections of a server have in common. */
-export interface ConnectionContext {
+export interface ConnectionContext extends SenderContext {
   handle(request: ApiRequest): ApiResponse | Promise<ApiResponse>;
-  readonly heads: ResponseHeads;
-  /** Where answers are put together before they are sent. */
-  readonly out: Buffer;
   readonly patience: Patience;
   /** Seconds since the start. */
   readonly now: number;
@@ -44,9 +40,6 @@ const MAX_LINGERED = 4 * 1024 * 1024;
 /** A buffer that is kept with an idle connection has at most so many bytes. */
 const MAX_KEPT = 4 * 1024;
 
-/** Bytes that the head of an answer may have. */
-const MAX_RESPONSE_HEAD = 16 * 1024;
-
 const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
 const CR = 0x0d;
 const LF = 0x0a;
@@ -60,12 +53,13 @@ type State =
   | "closed";
 
 /** A connection: takes requests apart, has them handled, and sends the answers in their order. */
-export class Connection implements TransportEvents, RequestSource {
+export class Connection implements TransportEvents, RequestSource, SenderEvents {
   readonly #transport: Transport;
   readonly #context: ConnectionContext;
   readonly #head = new RequestHead();
   readonly #body = new RequestBody();
   readonly #request: HeadedRequest;
+  readonly #sender: ResponseSender;
   #state: State = "open";
   /** A request is being handled, or its answer being sent. */
   #isBusy = false;
@@ -83,15 +77,12 @@ export class Connection implements TransportEvents, RequestSource {
   /** When the patience is over, in seconds of the context. */
   #deadline: number;
   #lingered = 0;
-  /** How much of what was written had not gone out when that was looked at last. */
-  #unsent = 0;
-  /** Called when there is room for more of an answer (true), or nobody to send it to (false). */
-  #whenDrained: ((isOpen: boolean) => void) | undefined;
 
   constructor(transport: Transport, context: ConnectionContext) {
     this.#transport = transport;
     this.#context = context;
     this.#request = new HeadedRequest(this.#head, this);
+    this.#sender = new ResponseSender(transport, context, this);
     this.#deadline = context.now + context.patience.idle;
   }
 
@@ -123,10 +114,7 @@ export class Connection implements TransportEvents, RequestSource {
   }
 
   drained(): void {
-    if (this.#whenDrained === undefined) return;
-    const told = this.#whenDrained;
-    this.#whenDrained = undefined;
-    told(true);
+    this.#sender.drained();
   }
 
   ended(): void {
@@ -140,8 +128,7 @@ export class Connection implements TransportEvents, RequestSource {
     if (this.#state === "closed") return;
     this.#state = "closed";
     this.#body.fail(new BrokenOff("The client has gone."));
-    this.#whenDrained?.(false);
-    this.#whenDrained = undefined;
+    this.#sender.close();
     this.#held = NOTHING;
     this.#context.closed(this);
   }
@@ -150,7 +137,7 @@ export class Connection implements TransportEvents, RequestSource {
   check(): void {
     if (this.#context.now < this.#deadline) return;
     if (this.#state !== "open") this.destroy();
-    else if (this.#whenDrained !== undefined) this.#checkProgress();
+    else if (this.#sender.isWaiting) this.#checkProgress();
     else if (this.#isBusy) {
       if (this.#body.isComplete) return;
       this.#isLast = true;
@@ -161,9 +148,7 @@ export class Connection implements TransportEvents, RequestSource {
 
   /** A long answer takes its time; it may not stand still. */
   #checkProgress(): void {
-    const { unsent } = this.#transport;
-    if (unsent >= this.#unsent) this.destroy();
-    this.#unsent = unsent;
+    if (!this.#sender.hasMoved()) this.destroy();
     this.#deadline = this.#context.now + this.#context.patience.stalled;
   }
 
@@ -298,32 +283,21 @@ export class Connection implements TransportEvents, RequestSource {
   }
 
   #answer(response: ApiResponse): void {
+    if (this.#state !== "open") {
+      const body = response instanceof KeptResponse ? null : response.body;
+      if (body instanceof ReadableStream) void body.cancel();
+      return;
+    }
+    const isHead = this.#head.method === "HEAD";
+    const isOld = this.#head.minorVersion === 0;
+    if (!this.#canSkipBody() || endsConnection(response, isOld)) this.#isLast = true;
+    this.#deadline = Number.POSITIVE_INFINITY;
     try {
-      this.#send(response);
+      this.#sender.send(response, { isHead, isOld, isKeptAlive: !this.#isLast });
     } catch (error) {
       this.#context.defect(error);
       this.destroy();
     }
-  }
-
-  #send(answer: ApiResponse): void {
-    const isOpen = this.#state === "open";
-    if (isOpen && answer instanceof KeptResponse && this.#sendKept(answer)) return;
-    const response = madeOf(answer);
-    const { body } = response;
-    if (!isOpen) {
-      if (body instanceof ReadableStream) void body.cancel();
-      return;
-    }
-    if (response.headers["connection"] === "close" || !this.#canSkipBody()) this.#isLast = true;
-    const isHead = this.#head.method === "HEAD";
-    if (body instanceof ReadableStream) {
-      if (isHead) void body.cancel();
-      this.#sendStream(response, isHead ? undefined : body);
-    } else if (isLong(body) && !isHead) {
-      this.#sendHead(response, body.length);
-      void this.#sendParts(piecesOf(body), false);
-    } else this.#sendWhole(response, body, isHead);
   }
 
   /** Whether the next request can be reached past what is left of the body of this one. */
@@ -334,101 +308,16 @@ export class Connection implements TransportEvents, RequestSource {
     return contentLength <= MAX_SKIPPED && !(expectsContinue && this.#body.received === 0);
   }
 
-  /** Sends an answer as it was sent before, where it fits as it is. */
-  #sendKept(response: KeptResponse): boolean {
-    const { method, minorVersion } = this.#head;
-    const isUsual = method !== "HEAD" && minorVersion === 1 && !this.#isLast;
-    if (!isUsual || !this.#body.isComplete) return false;
-    const { heads } = this.#context;
-    const length = heads.writeKept(response);
-    if (length === 0) return false;
-    this.#write(heads.bytes, 0, length);
-    return true;
+  waits(): void {
+    this.#deadline = this.#context.now + this.#context.patience.stalled;
   }
 
-  #sendWhole(response: ApiResponse, body: string | Uint8Array | null, isHead: boolean): void {
-    const { out } = this.#context;
-    // A character takes up to three bytes.
-    const isShort = body === null || isHead || body.length * 3 <= out.length - MAX_RESPONSE_HEAD;
-    const bytes = isShort ? out : Buffer.allocUnsafe(MAX_RESPONSE_HEAD + Buffer.byteLength(body));
-    const length = isHead ? lengthOf(body) : writeBody(body, bytes, MAX_RESPONSE_HEAD);
-    const isBodiless = response.status === 204 || response.status === 304;
-    const head = this.#headOf(response, isBodiless ? "none" : length);
-    const start = this.#context.heads.write(head, bytes, MAX_RESPONSE_HEAD);
-    const end = MAX_RESPONSE_HEAD + (isHead || isBodiless ? 0 : length);
-    this.#write(bytes, start, end);
-  }
-
-  /** Sends all there is of an answer. */
-  #write(bytes: Buffer, start: number, end: number): void {
-    if (this.#transport.write(bytes, start, end)) this.#finish();
-    else this.#wait((isOpen) => isOpen && this.#finish());
-  }
-
-  #sendStream(response: ApiResponse, body: ReadableStream<Uint8Array> | undefined): void {
-    const isOld = this.#head.minorVersion === 0;
-    if (isOld) this.#isLast = true;
-    this.#sendHead(response, isOld ? "none" : "chunks");
-    if (body === undefined) this.#finish();
-    else void this.#sendParts(body, !isOld);
-  }
-
-  #sendHead(response: ApiResponse, framing: Framing): void {
-    const { heads, out } = this.#context;
-    const start = heads.write(this.#headOf(response, framing), out, MAX_RESPONSE_HEAD);
-    this.#transport.write(out, start, MAX_RESPONSE_HEAD);
-  }
-
-  #headOf({ status, headers, contentLocation }: ApiResponse, framing: Framing): ResponseHead {
-    return {
-      status,
-      fields: headers,
-      contentLocation,
-      framing,
-      isKeptAlive: !this.#isLast,
-      isOld: this.#head.minorVersion === 0,
-    };
-  }
-
-  /** Sends a body as fast as the peer takes it. An error of it ends the connection: the peer must see. */
-  async #sendParts(parts: AsyncIterable<Uint8Array>, isChunked: boolean): Promise<void> {
-    try {
-      for await (const part of parts) {
-        if (this.#state !== "open") return;
-        if (part.length > 0 && !(await this.#sendPart(part, isChunked))) return;
-      }
-      if (this.#state !== "open") return;
-      if (isChunked) this.#transport.write(LAST_CHUNK, 0, LAST_CHUNK.length);
-    } catch {
-      // Whoever made the stream has heard of its error.
-      this.destroy();
-      return;
-    }
-    this.#finish();
-  }
-
-  /** False when nobody is there any more. */
-  #sendPart(part: Uint8Array, isChunked: boolean): boolean | Promise<boolean> {
-    const bytes = isChunked
-      ? chunkOf(part)
-      : Buffer.from(part.buffer, part.byteOffset, part.length);
-    if (this.#transport.write(bytes, 0, bytes.length)) return this.#state === "open";
-    return new Promise((resolve) => this.#wait(resolve));
-  }
-
-  /** Waits until what was written has gone out. */
-  #wait(told: (isOpen: boolean) => void): void {
-    const { now, patience } = this.#context;
-    this.#deadline = now + patience.stalled;
-    this.#unsent = this.#transport.unsent;
-    this.#whenDrained = (isOpen) => {
-      this.#deadline = Number.POSITIVE_INFINITY;
-      told(isOpen);
-    };
+  brokeOff(): void {
+    this.destroy();
   }
 
   /** The answer has been sent. */
-  #finish(): void {
+  sent(): void {
     if (this.#state !== "open") return;
     this.#isBusy = false;
     if (this.#head.size > MAX_KEPT) this.#head.clear();
@@ -482,18 +371,12 @@ export class Connection implements TransportEvents, RequestSource {
   }
 }
 
-const LAST_CHUNK = Buffer.from("0\r\n\r\n");
-
-function chunkOf(part: Uint8Array): Buffer {
-  return Buffer.concat([
-    Buffer.from(`${part.length.toString(16)}\r\n`, "latin1"),
-    part,
-    Buffer.from("\r\n", "latin1"),
-  ]);
-}
-
-function lengthOf(body: string | Uint8Array | null): number {
-  return body === null ? 0 : Buffer.byteLength(body);
+/** Whether nothing can follow an answer: it says so, or only the end of the connection tells its own. */
+function endsConnection(response: ApiResponse, isOld: boolean): boolean {
+  if (response instanceof KeptResponse) return false;
+  return (
+    response.headers["connection"] === "close" || (isOld && response.body instanceof ReadableStream)
+  );
 }
 
 /** Some clients end a body with a line that does not belong to it (RFC 9112, section 2.2). */
@@ -501,12 +384,4 @@ function afterBlankLines(bytes: Buffer, start: number): number {
   let at = start;
   while (bytes[at] === CR && bytes[at + 1] === LF) at += 2;
   return at;
-}
-
-/** Writes a body, and gives its length in bytes. */
-function writeBody(body: string | Uint8Array | null, out: Buffer, at: number): number {
-  if (body === null) return 0;
-  if (typeof body === "string") return out.write(body, at, "utf8");
-  out.set(body, at);
-  return body.length;
 }

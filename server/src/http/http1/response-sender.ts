@@ -1,0 +1,198 @@
+import { type ApiResponse, KeptResponse, madeOf } from "../messages.ts";
+import { isLong, piecesOf } from "../pieces.ts";
+import type { Framing, ResponseHeads } from "./response-head.ts";
+import type { Transport } from "./transport.ts";
+
+/** What an answer is to be like, besides what it says. */
+export interface Manner {
+  /** To a HEAD request: without its body. */
+  readonly isHead: boolean;
+  /** To a client of HTTP/1.0. */
+  readonly isOld: boolean;
+  /** Another request may follow on the connection. */
+  readonly isKeptAlive: boolean;
+}
+
+/** What the senders of a server have in common. */
+export interface SenderContext {
+  readonly heads: ResponseHeads;
+  /** Where answers are put together before they are sent. */
+  readonly out: Buffer;
+}
+
+/** Who hears how it went. */
+export interface SenderEvents {
+  /** The peer takes no more for now. */
+  waits(): void;
+  /** All of the answer has been handed to the system. */
+  sent(): void;
+  /** The rest of the answer will not come. */
+  brokeOff(): void;
+}
+
+/** Bytes that the head of an answer may have. */
+const MAX_HEAD = 16 * 1024;
+const LAST_CHUNK = Buffer.from("0\r\n\r\n");
+
+/** Sends the answers of a connection, one after the other, as fast as the peer takes them. */
+export class ResponseSender {
+  readonly #transport: Transport;
+  readonly #context: SenderContext;
+  readonly #events: SenderEvents;
+  #isClosed = false;
+  /** Called when there is room for more (true), or nobody to send it to (false). */
+  #whenDrained: ((isOpen: boolean) => void) | undefined;
+  /** How much had not gone out when that was looked at last. */
+  #unsent = 0;
+
+  constructor(transport: Transport, context: SenderContext, events: SenderEvents) {
+    this.#transport = transport;
+    this.#context = context;
+    this.#events = events;
+  }
+
+  /** Sends an answer. Throws, before anything is sent, when it cannot be written. */
+  send(answer: ApiResponse, manner: Manner): void {
+    if (answer instanceof KeptResponse && this.#sendKept(answer, manner)) return;
+    const response = madeOf(answer);
+    const { body } = response;
+    if (body instanceof ReadableStream) this.#sendStream(response, body, manner);
+    else if (isLong(body) && !manner.isHead) {
+      this.#sendHead(response, body.length, manner);
+      void this.#sendParts(piecesOf(body), false);
+    } else this.#sendWhole(response, body, manner);
+  }
+
+  /** Whether the peer takes no more now. */
+  get isWaiting(): boolean {
+    return this.#whenDrained !== undefined;
+  }
+
+  /** Whether the peer has taken anything since this was asked last, or since it took no more. */
+  hasMoved(): boolean {
+    const before = this.#unsent;
+    this.#unsent = this.#transport.unsent;
+    return this.#unsent < before;
+  }
+
+  /** What was written has gone out. */
+  drained(): void {
+    this.#tell(true);
+  }
+
+  /** Nothing can be sent any more. */
+  close(): void {
+    this.#isClosed = true;
+    this.#tell(false);
+  }
+
+  #tell(isOpen: boolean): void {
+    const told = this.#whenDrained;
+    this.#whenDrained = undefined;
+    told?.(isOpen);
+  }
+
+  /** Sends an answer as it was sent before, where it fits as it is. */
+  #sendKept(response: KeptResponse, { isHead, isOld, isKeptAlive }: Manner): boolean {
+    if (isHead || isOld || !isKeptAlive) return false;
+    const { heads } = this.#context;
+    const length = heads.writeKept(response);
+    if (length > 0) this.#write(heads.bytes, 0, length);
+    return length > 0;
+  }
+
+  #sendWhole(response: ApiResponse, body: string | Uint8Array | null, manner: Manner): void {
+    const { out, heads } = this.#context;
+    const isBodiless = response.status === 204 || response.status === 304;
+    // A character takes up to three bytes.
+    const isShort = body === null || manner.isHead || body.length * 3 <= out.length - MAX_HEAD;
+    const bytes = isShort ? out : Buffer.allocUnsafe(MAX_HEAD + Buffer.byteLength(body));
+    const length = manner.isHead ? lengthOf(body) : writeBody(body, bytes, MAX_HEAD);
+    const head = headOf(response, isBodiless ? "none" : length, manner);
+    const start = heads.write(head, bytes, MAX_HEAD);
+    this.#write(bytes, start, manner.isHead || isBodiless ? MAX_HEAD : MAX_HEAD + length);
+  }
+
+  /** Sends all there is of an answer. */
+  #write(bytes: Buffer, start: number, end: number): void {
+    if (this.#transport.write(bytes, start, end)) this.#events.sent();
+    else this.#wait((isOpen) => isOpen && this.#events.sent());
+  }
+
+  #sendStream(response: ApiResponse, body: ReadableStream<Uint8Array>, manner: Manner): void {
+    this.#sendHead(response, manner.isOld ? "none" : "chunks", manner);
+    if (!manner.isHead) {
+      void this.#sendParts(body, !manner.isOld);
+      return;
+    }
+    void body.cancel();
+    this.#events.sent();
+  }
+
+  #sendHead(response: ApiResponse, framing: Framing, manner: Manner): void {
+    const { heads, out } = this.#context;
+    const start = heads.write(headOf(response, framing, manner), out, MAX_HEAD);
+    this.#transport.write(out, start, MAX_HEAD);
+  }
+
+  /** Sends a body part by part. An error of it ends the connection: else nobody would see that it is not whole. */
+  async #sendParts(parts: AsyncIterable<Uint8Array>, isChunked: boolean): Promise<void> {
+    try {
+      for await (const part of parts) {
+        if (this.#isClosed) return;
+        if (part.length > 0 && !(await this.#sendPart(part, isChunked))) return;
+      }
+      if (this.#isClosed) return;
+      if (isChunked) this.#transport.write(LAST_CHUNK, 0, LAST_CHUNK.length);
+    } catch {
+      // Whoever made the stream has heard of its error.
+      this.#events.brokeOff();
+      return;
+    }
+    this.#events.sent();
+  }
+
+  /** False when nobody is there any more. */
+  #sendPart(part: Uint8Array, isChunked: boolean): boolean | Promise<boolean> {
+    const bytes = isChunked
+      ? chunkOf(part)
+      : Buffer.from(part.buffer, part.byteOffset, part.length);
+    if (this.#transport.write(bytes, 0, bytes.length)) return !this.#isClosed;
+    return new Promise((resolve) => this.#wait(resolve));
+  }
+
+  /** Waits until what was written has gone out. */
+  #wait(told: (isOpen: boolean) => void): void {
+    this.#unsent = this.#transport.unsent;
+    this.#whenDrained = told;
+    this.#events.waits();
+  }
+}
+
+function headOf(
+  { status, headers, contentLocation }: ApiResponse,
+  framing: Framing,
+  { isKeptAlive, isOld }: Manner,
+) {
+  return { status, fields: headers, contentLocation, framing, isKeptAlive, isOld };
+}
+
+function chunkOf(part: Uint8Array): Buffer {
+  return Buffer.concat([
+    Buffer.from(`${part.length.toString(16)}\r\n`, "latin1"),
+    part,
+    Buffer.from("\r\n", "latin1"),
+  ]);
+}
+
+function lengthOf(body: string | Uint8Array | null): number {
+  return body === null ? 0 : Buffer.byteLength(body);
+}
+
+/** Writes a body, and gives its length in bytes. */
+function writeBody(body: string | Uint8Array | null, out: Buffer, at: number): number {
+  if (body === null) return 0;
+  if (typeof body === "string") return out.write(body, at, "utf8");
+  out.set(body, at);
+  return body.length;
+}

@@ -1,0 +1,178 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Connection, type ConnectionContext } from "../../src/http/http1/connection.ts";
+import { createResponseHeads } from "../../src/http/http1/response-head.ts";
+import type { Transport } from "../../src/http/http1/transport.ts";
+import type { ApiRequest, ApiResponse } from "../../src/http/messages.ts";
+
+/** A peer that takes so many bytes, and then none until it is told to. */
+class Peer implements Transport {
+  readonly peer = "";
+  text = "";
+  room = Number.POSITIVE_INFINITY;
+  unsent = 0;
+  state: "open" | "ended" | "destroyed" = "open";
+  isPaused = false;
+
+  write(bytes: Buffer, start: number, end: number): boolean {
+    this.text += bytes.toString("latin1", start, end);
+    this.unsent = Math.max(0, end - start - this.room);
+    return this.unsent === 0;
+  }
+  pause() {
+    this.isPaused = true;
+  }
+  resume() {
+    this.isPaused = false;
+  }
+  end() {
+    this.state = "ended";
+  }
+  destroy() {
+    this.state = "destroyed";
+  }
+}
+
+const patience = { idle: 13, head: 10, request: 15, stalled: 30, lingering: 2 };
+const ok: ApiResponse = { status: 200, headers: {}, body: "x".repeat(1000) };
+
+/** A connection whose seconds pass when the test says so. */
+function open(handle: (request: ApiRequest) => ApiResponse | Promise<ApiResponse> = () => ok) {
+  const heads = createResponseHeads({ keepAliveSeconds: 10 });
+  heads.tick(0);
+  const context: ConnectionContext & { now: number } = {
+    handle,
+    heads,
+    out: Buffer.alloc(64 * 1024),
+    patience,
+    now: 0,
+    defect: assert.ifError,
+    closed: () => undefined,
+  };
+  const peer = new Peer();
+  const connection = new Connection(peer, context);
+  return {
+    peer,
+    connection,
+    receive: (text: string) => connection.received(Buffer.from(text, "latin1")),
+    pass(seconds: number) {
+      for (let i = 0; i < seconds; i++) {
+        context.now++;
+        connection.check();
+      }
+    },
+  };
+}
+
+const request = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+const withBody = "PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n";
+
+test("a connection without a request is ended, and what does not end then is cut off", () => {
+  const { peer, pass } = open();
+  pass(12);
+  assert.equal(peer.state, "open");
+  pass(1);
+  assert.equal(peer.state, "ended");
+  pass(2);
+  assert.equal(peer.state, "destroyed");
+});
+
+test("each answer begins the time without a request anew", () => {
+  const { peer, receive, pass } = open();
+  for (let i = 0; i < 3; i++) {
+    pass(12);
+    receive(request);
+  }
+  pass(12);
+  assert.equal(peer.state, "open");
+  pass(1);
+  assert.equal(peer.state, "ended");
+});
+
+test("a head has its time from its first byte, however it goes on", () => {
+  const { peer, receive, pass } = open();
+  pass(5);
+  for (const byte of "GET / HTTP") {
+    receive(byte);
+    pass(1);
+  }
+  assert.match(peer.text, /^HTTP\/1\.1 408 /);
+  assert.equal(peer.state, "ended");
+});
+
+test("a body has its time, and whoever waits for it hears that it broke off", async () => {
+  const { peer, receive, pass } = open(async (asked) => {
+    const status = await asked.body(100).then(
+      () => 200,
+      () => 400,
+    );
+    return { status, headers: {}, body: null };
+  });
+  receive(`${withBody}abc`);
+  pass(14);
+  assert.equal(peer.text, "");
+  pass(1);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.match(peer.text, /^HTTP\/1\.1 400 /);
+  assert.equal(peer.state, "ended");
+});
+
+test("a request that is being handled has all the time it takes", async () => {
+  const { promise, resolve } = Promise.withResolvers<ApiResponse>();
+  const { peer, receive, pass } = open(() => promise);
+  receive(request);
+  pass(1000);
+  assert.equal(peer.state, "open");
+  resolve(ok);
+  await new Promise((after) => setImmediate(after));
+  assert.match(peer.text, /^HTTP\/1\.1 200 /);
+});
+
+test("an answer of which nothing is read is given up, one that is read slowly is not", () => {
+  const { peer, receive, connection, pass } = open();
+  peer.room = 500;
+  receive(request + request);
+  for (let i = 0; i < 5; i++) {
+    pass(29);
+    peer.unsent -= 10;
+  }
+  assert.equal(peer.state, "open");
+  // The second request waits until the first has its answer.
+  assert.equal(peer.text.split("HTTP/1.1 200 ").length, 2);
+  peer.room = Number.POSITIVE_INFINITY;
+  peer.unsent = 0;
+  connection.drained();
+  assert.equal(peer.text.split("HTTP/1.1 200 ").length, 3);
+  peer.room = 0;
+  receive(request);
+  pass(60);
+  assert.equal(peer.state, "destroyed");
+});
+
+test("no more is received than somebody asks for", async () => {
+  const { promise, resolve } = Promise.withResolvers<ApiResponse>();
+  const { peer, receive } = open(() => promise);
+  receive(withBody.replace("5", "1000000"));
+  receive("x".repeat(60_000));
+  assert.equal(peer.isPaused, false);
+  receive("x".repeat(10_000));
+  assert.equal(peer.isPaused, true);
+  resolve(ok);
+  await new Promise((after) => setImmediate(after));
+  // Too much to be passed over: the answer is the last.
+  assert.equal(peer.isPaused, false);
+  assert.match(peer.text, /\r\nconnection: close\r\n/);
+});
+
+test("requests that come while one is handled are kept, up to a limit", async () => {
+  const { promise, resolve } = Promise.withResolvers<ApiResponse>();
+  let handled = 0;
+  const { peer, receive } = open(() => (handled++ === 0 ? promise : ok));
+  const many = 3000;
+  for (let i = 0; i < many; i++) receive(request);
+  assert.equal(peer.isPaused, true);
+  resolve(ok);
+  while (handled < many) await new Promise((after) => setImmediate(after));
+  assert.equal(peer.isPaused, false);
+  assert.equal(peer.text.split("HTTP/1.1 200 ").length, many + 1);
+});
