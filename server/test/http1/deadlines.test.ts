@@ -166,13 +166,19 @@ test("no more is received than somebody asks for", async () => {
 
 test("requests that come while one is handled are kept, up to a limit", async () => {
   const { promise, resolve } = Promise.withResolvers<ApiResponse>();
-  let handled = 0;
-  const { peer, receive } = open(() => (handled++ === 0 ? promise : ok));
+  const all = Promise.withResolvers<void>();
   const many = 3000;
+  let handled = 0;
+  const { peer, receive } = open(() => {
+    handled++;
+    if (handled === many) all.resolve();
+    return handled === 1 ? promise : ok;
+  });
   for (let i = 0; i < many; i++) receive(request);
   assert.equal(peer.isPaused, true);
   resolve(ok);
-  while (handled < many) await new Promise((after) => setImmediate(after));
+  await all.promise;
+  await new Promise((after) => setImmediate(after));
   assert.equal(peer.isPaused, false);
   assert.equal(peer.text.split("HTTP/1.1 200 ").length, many + 1);
 });
