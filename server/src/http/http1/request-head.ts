@@ -39,7 +39,7 @@ const classes = Uint8Array.from({ length: 256 }, (_, byte) => {
   return (isToken ? TOKEN : 0) | (isTarget ? TARGET : 0) | (isValue ? VALUE : 0);
 });
 
-/** One after "HTTP/", to be followed by "1" or "0". */
+/** How a version begins: "0" or "1" is to follow. */
 const VERSION = Buffer.from("HTTP/1.");
 
 /**
