@@ -31,7 +31,12 @@ export async function listen(app: App, options: ListenOptions): Promise<Listener
   const { socket, shutdownTimeout, defect } = options;
   if (socket !== undefined) await claimSocket(socket.path);
   const server = createHttp1Server({ handle: app.handle, defect });
-  const listening = await runtime.listen({ ...options, connect: server.connect });
+  const listening = await Promise.resolve()
+    .then(() => runtime.listen({ ...options, connect: server.connect }))
+    .catch((error: unknown) => {
+      server.close();
+      throw error;
+    });
   return {
     port: listening.port,
     async close() {

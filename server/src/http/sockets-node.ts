@@ -18,6 +18,8 @@ export async function listen({ host, port, socket, connect }: SocketOptions): Pr
     if (socket === undefined) server.listen(port, host);
     else withSocketMode(socket, () => server.listen(socket.path));
   });
+  // A connection that could not be taken, for want of file descriptors, is no end of the server.
+  server.on("error", () => undefined);
   const closed = new Promise<void>((resolve) => server.once("close", resolve));
   return {
     port: socket === undefined ? (server.address() as AddressInfo).port : 0,

@@ -101,6 +101,16 @@ test("a request may come in any pieces", async () => {
   }
 });
 
+test("blank lines before a request are no part of it", async () => {
+  await using server = await serve();
+  await using connection = await openConnection(server.port);
+  connection.send(`\r\n\r\n${request}\r\n${request}\r`);
+  assert.equal((await connection.response()).status, 200);
+  assert.equal((await connection.response()).status, 200);
+  connection.send(`\n${request}`);
+  assert.equal((await connection.response()).status, 200);
+});
+
 test("a body in chunks is read to its end", async () => {
   await using server = await serve();
   await using connection = await openConnection(server.port);
