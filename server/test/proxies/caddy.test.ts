@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { aliases } from "./aliases.ts";
+import { startApplication } from "./application.ts";
 import { caddy } from "./programs.ts";
 import { proxyContract } from "./proxy-contract.ts";
+import { startProxy } from "./proxy-process.ts";
 import { smuggledThrough } from "./smuggling.ts";
+import { visit } from "./visitor.ts";
 
 proxyContract(caddy);
 
@@ -19,4 +22,15 @@ test("caddy: it is the clearing line that keeps the other spellings back", async
 test("caddy: separators that follow each other do not get a header through", async () => {
   const names = aliases(["--", "__", "-_", "..", "-.-"]);
   assert.deepEqual(await smuggledThrough(caddy, names, (text) => text), []);
+});
+
+test("caddy: an answer that names no session is nobody's yes", async () => {
+  await using application = await startApplication();
+  await using stranger = await startApplication();
+  const ports = { antechamber: stranger.port, application: application.port };
+  await using proxy = await startProxy(caddy, ports);
+  const answer = await visit(proxy.port, "/");
+  assert.equal(answer.status, 502);
+  assert.equal(answer.body, "");
+  assert.deepEqual(application.take(), []);
 });

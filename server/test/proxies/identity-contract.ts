@@ -62,22 +62,28 @@ export function identityContract(proxyName: string, stage: () => Stage): void {
   test(`${proxyName}: visitors at the same time, on kept connections, get each their own identity`, async () => {
     const { antechamber, application, proxy } = stage();
     const visitors = 40;
-    const requests = 10;
+    const requests = 50;
+    const asked = new Set<string>();
     await Promise.all(
       Array.from({ length: visitors }, async (_, visitor) => {
         const session = await antechamber.createSession({ customerId: `customer ${visitor}` });
+        const path = `/${session.sessionId}`;
+        asked.add(path);
         await using connection = await openConnection(proxy.port);
         for (let at = 0; at < requests; at++) {
-          const path = `/${session.sessionId}`;
           connection.send(visitText(path, { headers: [cookieOf(session)] }));
           assert.equal((await connection.response()).status, 200);
         }
-        const mine = application.arrivals.filter(({ url }) => url === `/${session.sessionId}`);
+        const mine = application.arrivals.filter(({ url }) => url === path);
         assert.equal(mine.length, requests);
         for (const arrival of mine) assert.deepEqual(identityOf(arrival), asHeaders(session));
         assert.equal((await recorded(antechamber, session.sessionId, requests)).length, requests);
       }),
     );
-    application.take();
+    // Nobody else was asked whose they are.
+    assert.deepEqual(
+      application.take().filter(({ url }) => !asked.has(url)),
+      [],
+    );
   });
 }
