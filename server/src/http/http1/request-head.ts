@@ -12,6 +12,8 @@ export const REFUSED = -1;
 /** How long a head is at the most, in bytes, and how many fields it may have. */
 export const MAX_HEAD = 16 * 1024;
 const MAX_FIELDS = 128;
+/** The longest value that is kept for the next request. */
+const MAX_KEPT_VALUE = 64;
 
 /** Why a request is refused before anybody sees it. */
 export interface HeadFault {
@@ -68,6 +70,8 @@ export class RequestHead {
   #fields = 0;
   /** Which lengths of names there are, a bit each: most questions are about fields that are absent. */
   #lengths = 0;
+  /** Short values that were asked for, by field: the requests of one connection have them in common. */
+  readonly #asked: (string | undefined)[] = [];
 
   /**
    * Reads a head that starts at `start`. Gives the place after it, `INCOMPLETE`, or `REFUSED`; what is
@@ -109,6 +113,7 @@ export class RequestHead {
   clear(): void {
     this.#bytes = NOTHING;
     this.#targetStart = this.#targetEnd = this.#fields = this.#lengths = 0;
+    this.#asked.length = 0;
   }
 
   #read(bytes: Buffer, start: number, end: number): number {
@@ -274,7 +279,14 @@ export class RequestHead {
   }
 
   #valueAt(place: number): string {
-    return this.#bytes.toString("latin1", this.#places[place + 2], this.#places[place + 3]);
+    const start = this.#places[place + 2] as number;
+    const end = this.#places[place + 3] as number;
+    const before = this.#asked[place / 4];
+    // To compare takes less time than to make a text, and leaves nothing to be collected.
+    if (before !== undefined && isText(this.#bytes, start, end, before)) return before;
+    const value = this.#bytes.toString("latin1", start, end);
+    if (value.length <= MAX_KEPT_VALUE) this.#asked[place / 4] = value;
+    return value;
   }
 
   #noLine(): number {
