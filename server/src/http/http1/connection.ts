@@ -175,6 +175,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
   /** Goes on with what was held back. */
   #goOn(): void {
     if (this.#state !== "open" || this.#isAdvancing) return;
+    if (this.#held.length === 0 && !this.#isPaused && !this.#hasEnded) return;
     this.#resume();
     this.#advance(this.#held);
   }

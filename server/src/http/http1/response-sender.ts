@@ -1,5 +1,6 @@
 import { type ApiResponse, KeptResponse, madeOf } from "../messages.ts";
 import { isLong, piecesOf } from "../pieces.ts";
+import { type Gathered, MAX_GATHERED, type Outbox } from "./outbox.ts";
 import type { Framing, ResponseHeads } from "./response-head.ts";
 import type { Transport } from "./transport.ts";
 
@@ -18,6 +19,7 @@ export interface SenderContext {
   readonly heads: ResponseHeads;
   /** Where answers are put together before they are sent. */
   readonly out: Buffer;
+  readonly outbox: Outbox;
 }
 
 /** Who hears how it went. */
@@ -35,7 +37,7 @@ const MAX_HEAD = 16 * 1024;
 const LAST_CHUNK = Buffer.from("0\r\n\r\n");
 
 /** Sends the answers of a connection, one after the other, as fast as the peer takes them. */
-export class ResponseSender {
+export class ResponseSender implements Gathered {
   readonly #transport: Transport;
   readonly #context: SenderContext;
   readonly #events: SenderEvents;
@@ -115,6 +117,12 @@ export class ResponseSender {
 
   /** Sends all there is of an answer. */
   #write(bytes: Buffer, start: number, end: number): void {
+    if (end - start > MAX_GATHERED) this.flush(bytes, start, end);
+    else this.#context.outbox.put(this, bytes, start, end);
+  }
+
+  flush(bytes: Buffer, start: number, end: number): void {
+    if (this.#isClosed) return;
     if (this.#transport.write(bytes, start, end)) this.#events.sent();
     else this.#wait((isOpen) => isOpen && this.#events.sent());
   }

@@ -1,5 +1,6 @@
 import type { ApiRequest, ApiResponse } from "../messages.ts";
 import { Connection, type ConnectionContext, type Patience } from "./connection.ts";
+import { Outbox } from "./outbox.ts";
 import { createResponseHeads } from "./response-head.ts";
 import type { Transport, TransportEvents } from "./transport.ts";
 
@@ -35,6 +36,7 @@ export function createHttp1Server({ handle, defect }: Http1Options): Http1Server
     handle,
     heads,
     out: Buffer.allocUnsafeSlow(OUT_BYTES),
+    outbox: new Outbox(),
     patience,
     now: 0,
     defect,

@@ -1,0 +1,74 @@
+/** Whose answer has been gathered. */
+export interface Gathered {
+  /** Sends the bytes from `start` to `end`, which are the outbox's own again when this returns. */
+  flush(bytes: Buffer, start: number, end: number): void;
+}
+
+/** An answer that is longer goes out by itself. */
+export const MAX_GATHERED = 4 * 1024;
+/** No answer waits for more than so many others. */
+const ANSWERS_A_BATCH = 32;
+
+/** Answers that go out together: the n-th ends at the n-th of `ends`. */
+class Batch {
+  readonly bytes = Buffer.allocUnsafeSlow(ANSWERS_A_BATCH * MAX_GATHERED);
+  readonly senders: Gathered[] = [];
+  readonly ends: number[] = [];
+  length = 0;
+
+  add(sender: Gathered, bytes: Buffer, start: number, end: number): void {
+    bytes.copy(this.bytes, this.length, start, end);
+    this.length += end - start;
+    this.senders.push(sender);
+    this.ends.push(this.length);
+  }
+
+  flush(): void {
+    let start = 0;
+    for (const [i, sender] of this.senders.entries()) {
+      const end = this.ends[i] as number;
+      sender.flush(this.bytes, start, end);
+      start = end;
+    }
+    this.senders.length = 0;
+    this.ends.length = 0;
+    this.length = 0;
+  }
+}
+
+/**
+ * The short answers of many connections that are made in one turn of the event loop: they are handed to the
+ * system one right after the other, at the end of the turn. A client that takes them all is then mostly awake
+ * when the next one comes; to wake it for each costs more than to make the answer.
+ */
+export class Outbox {
+  #filling = new Batch();
+  /** Not needed while answers are being sent, when new ones may come. */
+  #spare: Batch | undefined = new Batch();
+  #isScheduled = false;
+  readonly #atEndOfTurn: (flush: () => void) => void;
+
+  constructor(atEndOfTurn: (flush: () => void) => void = setImmediate) {
+    this.#atEndOfTurn = atEndOfTurn;
+  }
+
+  /** Takes a copy of an answer of `MAX_GATHERED` bytes at most; its sender's `flush` is called later. */
+  put(sender: Gathered, bytes: Buffer, start: number, end: number): void {
+    if (this.#filling.senders.length === ANSWERS_A_BATCH) this.#flush();
+    this.#filling.add(sender, bytes, start, end);
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#atEndOfTurn(() => {
+      this.#isScheduled = false;
+      this.#flush();
+    });
+  }
+
+  #flush(): void {
+    const batch = this.#filling;
+    this.#filling = this.#spare ?? new Batch();
+    this.#spare = undefined;
+    batch.flush();
+    this.#spare = batch;
+  }
+}

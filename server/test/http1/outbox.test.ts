@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Gathered, MAX_GATHERED, Outbox } from "../../src/http/http1/outbox.ts";
+
+/** An outbox whose turns end when the test says so, and what went out of it. */
+function open() {
+  const turns: (() => void)[] = [];
+  const sent: string[] = [];
+  const outbox = new Outbox((flush) => void turns.push(flush));
+  const sender = (name: string, then = () => {}): Gathered => ({
+    flush(bytes, start, end) {
+      sent.push(`${name} ${bytes.toString("latin1", start, end)}`);
+      then();
+    },
+  });
+  const put = (to: Gathered, text: string) => {
+    const bytes = Buffer.from(`__${text}__`, "latin1");
+    outbox.put(to, bytes, 2, 2 + text.length);
+    bytes.fill("?");
+  };
+  const endTurn = () => {
+    for (const flush of turns.splice(0)) flush();
+  };
+  return { turns, sent, sender, put, endTurn };
+}
+
+test("answers go out at the end of the turn, each to its own, in their order", () => {
+  const { turns, sent, sender, put, endTurn } = open();
+  put(sender("a"), "one");
+  put(sender("b"), "");
+  put(sender("a"), "three");
+  assert.deepEqual(sent, []);
+  assert.equal(turns.length, 1);
+  endTurn();
+  assert.deepEqual(sent, ["a one", "b ", "a three"]);
+  put(sender("c"), "four");
+  endTurn();
+  assert.equal(sent[3], "c four");
+});
+
+test("no answer waits for more than 31 others, of the longest", () => {
+  const { sent, sender, put, endTurn } = open();
+  const text = "x".repeat(MAX_GATHERED);
+  for (let i = 0; i < 32; i++) put(sender(String(i)), text);
+  assert.equal(sent.length, 0);
+  put(sender("32"), text);
+  assert.equal(sent.length, 32);
+  endTurn();
+  assert.deepEqual(
+    sent,
+    Array.from({ length: 33 }, (_, i) => `${i} ${text}`),
+  );
+});
+
+test("whoever hears that an answer went out may have the next one already", () => {
+  const { sent, sender, put, endTurn } = open();
+  const second = sender("second");
+  for (let i = 0; i < 32; i++) {
+    put(
+      sender("first", () => put(second, String(i))),
+      String(i),
+    );
+  }
+  endTurn();
+  assert.equal(sent.length, 32);
+  assert.ok(sent.every((text, i) => text === `first ${i}`));
+  endTurn();
+  assert.deepEqual(
+    sent.slice(32),
+    Array.from({ length: 32 }, (_, i) => `second ${i}`),
+  );
+});
+
+test("an answer that follows from many, in the same turn, harms none of them", () => {
+  const { sent, sender, put, endTurn } = open();
+  const late = sender("late");
+  const many = () => {
+    for (let i = 0; i < 100; i++) put(late, String(i));
+  };
+  put(sender("first", many), "");
+  put(sender("last"), "whole");
+  endTurn();
+  endTurn();
+  assert.deepEqual(
+    sent.filter((text) => text.startsWith("late")),
+    Array.from({ length: 100 }, (_, i) => `late ${i}`),
+  );
+  assert.ok(sent.includes("last whole"));
+});
