@@ -33,8 +33,13 @@ export interface Journal {
   settle(isCommitted: boolean): void;
 }
 
-/** Merging begins with so many requests, so many characters, or when the first is so old (ms). */
-const MERGE_AT = { requests: 131_072, characters: 24 * 1024 * 1024, age: 5000 };
+/**
+ * Merging begins with so many requests, so many characters, or when the first is so old (ms). The more a
+ * session has meanwhile, the fewer rows are written for it.
+ */
+const MERGE_AT = { requests: 524_288, characters: 24 * 1024 * 1024, age: 5000 };
+/** For so many requests that have arrived meanwhile slices are larger by what they were at first. */
+const PACED_BY = 131_072;
 /** What a slice merges at the most, in sessions and in characters, when the journal is no longer. */
 const SLICE = { sessions: 128, characters: 256 * 1024 };
 /** In how many slices at the most the journal is trimmed: its rows may be few long or many short ones. */
@@ -86,7 +91,7 @@ export function createJournal(database: DatabaseSync, segments: SegmentTable): J
 
   function mergeSlice(batch: Batch): void {
     // What arrives meanwhile must not outrun it.
-    const pace = 1 + Math.floor(collecting.requests / MERGE_AT.requests);
+    const pace = 1 + Math.floor(collecting.requests / PACED_BY);
     let characters = SLICE.characters * pace;
     let end = done;
     while (end < queue.length && end < done + SLICE.sessions * pace && characters > 0) {

@@ -10,6 +10,12 @@ const ROWS_SWEPT = 512;
 /** How many rows of records a slice deletes. */
 const SEGMENTS_SWEPT = 256;
 
+/**
+ * While records move to their sessions, slices come one right after the other: so many of them do not look
+ * for what is over. Where there is none, or little, it is found as soon as between two pauses.
+ */
+const NOT_LOOKING = 15;
+
 /** The values of the column `ended`: how far a session has come. */
 const UNTIL_EXPIRY = 0;
 /** It has expired, and the sweep has seen to it. */
@@ -113,11 +119,20 @@ export function createSweep(
     return journal.unmerged(idOf(row.id, row.tail)).length > 0;
   }
 
+  let wasFull = false;
+  let notLooked = 0;
+
   return (now) => {
     const isMerging = ids.maintain() && ids.isPressed;
     const isMoving = journal.maintain(now);
     const hasMore = answers.sweep(now);
+    if (isMoving && !wasFull && notLooked < NOT_LOOKING) {
+      notLooked++;
+      return { expired: 0, isFull: true };
+    }
     const slice = sweepSessions(now);
+    wasFull = slice.isFull;
+    notLooked = 0;
     return { expired: slice.expired, isFull: slice.isFull || isMerging || isMoving || hasMore };
   };
 }
