@@ -1,6 +1,6 @@
-/** Whose answer has been gathered. */
+/** Whose answer is to be sent. */
 export interface Gathered {
-  /** Sends the bytes from `start` to `end`, which are the outbox's own again when this returns. */
+  /** Sends the bytes from `start` to `end`, which others use again when this returns. */
   flush(bytes: Buffer, start: number, end: number): void;
 }
 
@@ -8,6 +8,10 @@ export interface Gathered {
 export const MAX_GATHERED = 4 * 1024;
 /** No answer waits for more than so many others. */
 const ANSWERS_A_BATCH = 32;
+/** In how many answers a turn has to end for the gathering to be worth what the end of a turn costs. */
+const WORTH_GATHERING = 8;
+/** Where it is not, one turn in so many answers is gathered all the same, to see whether it would be. */
+const LOOK_AFTER = 64;
 
 /** Answers that go out together: the n-th ends at the n-th of `ends`. */
 class Batch {
@@ -39,27 +43,46 @@ class Batch {
 /**
  * The short answers of many connections that are made in one turn of the event loop: they are handed to the
  * system one right after the other, at the end of the turn. A client that takes them all is then mostly awake
- * when the next one comes; to wake it for each costs more than to make the answer.
+ * when the next one comes; to wake it for each costs more than to make the answer. Where a turn has few
+ * answers they go out at once, each by itself.
  */
 export class Outbox {
   #filling = new Batch();
   /** Not needed while answers are being sent, when new ones may come. */
   #spare: Batch | undefined = new Batch();
+  #isGathering = false;
+  /** Answers that went out at once since a turn was gathered last. */
+  #alone = 0;
+  /** Whether this turn is gathered, and how many answers it has so far. */
   #isScheduled = false;
+  #ofTurn = 0;
   readonly #atEndOfTurn: (flush: () => void) => void;
 
   constructor(atEndOfTurn: (flush: () => void) => void = setImmediate) {
     this.#atEndOfTurn = atEndOfTurn;
   }
 
-  /** Takes a copy of an answer of `MAX_GATHERED` bytes at most; its sender's `flush` is called later. */
+  /** Has an answer of `MAX_GATHERED` bytes at most sent by `flush` of its sender: at once, or a copy of it later. */
   put(sender: Gathered, bytes: Buffer, start: number, end: number): void {
+    if (!this.#isScheduled) {
+      if (!this.#isGathering && ++this.#alone < LOOK_AFTER) {
+        sender.flush(bytes, start, end);
+        return;
+      }
+      this.#schedule();
+    }
     if (this.#filling.senders.length === ANSWERS_A_BATCH) this.#flush();
     this.#filling.add(sender, bytes, start, end);
-    if (this.#isScheduled) return;
+    this.#ofTurn++;
+  }
+
+  #schedule(): void {
     this.#isScheduled = true;
+    this.#ofTurn = 0;
     this.#atEndOfTurn(() => {
       this.#isScheduled = false;
+      this.#isGathering = this.#ofTurn >= WORTH_GATHERING;
+      this.#alone = 0;
       this.#flush();
     });
   }
