@@ -225,6 +225,34 @@ test("many connections at once are each told their own", async () => {
   );
 });
 
+test("many connections that do not wait for their answers are each told their own", async () => {
+  await using server = await serve();
+  const api = createApi(server.url);
+  const sessions = await Promise.all(
+    Array.from({ length: 100 }, async (_, i) =>
+      sessionOf(await api.create({ headers: { gkc_customerId: `customer-${i}` } })),
+    ),
+  );
+  await Promise.all(
+    sessions.map(async ({ sessionId }) => {
+      await using connection = await openConnection(server.port);
+      // Sessions at hand, new ones, and refusals: answers that are made in different ways.
+      const lines = [`GET /sessions/${sessionId}`, "PUT /sessions/new", "POST /sessions/unknown"];
+      const rounds = 60;
+      for (let n = 0; n < rounds; n++)
+        connection.send(lines.map((line) => requestText(line)).join(""));
+      for (let n = 0; n < rounds; n++) {
+        const { status, body } = await connection.response();
+        assert.equal(status, 200);
+        assert.equal((JSON.parse(body) as { sessionId: string }).sessionId, sessionId);
+        const created = JSON.parse((await connection.response()).body) as { state: string };
+        assert.equal(created.state, "anonymous");
+        assert.equal((await connection.response()).status, 404);
+      }
+    }),
+  );
+});
+
 test("a long document comes whole, to HTTP/1.0 and to HEAD too", async () => {
   await using server = await serve();
   const path = "/docs/swagger-ui-bundle.js";

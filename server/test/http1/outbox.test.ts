@@ -26,7 +26,7 @@ function open({ isBusy = true } = {}) {
     endTurn();
     sent.length = 0;
   }
-  return { turns, sent, sender, put, endTurn };
+  return { turns, sent, sender, put, endTurn, outbox };
 }
 
 test("where there are few answers they go out at once", () => {
@@ -68,10 +68,11 @@ test("answers go out at the end of the turn, each to its own, in their order", (
 test("no answer waits for more than 31 others, of the longest", () => {
   const { sent, sender, put, endTurn } = open();
   const text = "x".repeat(MAX_GATHERED);
-  for (let i = 0; i < 32; i++) put(sender(String(i)), text);
+  for (let i = 0; i < 31; i++) put(sender(String(i)), text);
   assert.equal(sent.length, 0);
-  put(sender("32"), text);
+  put(sender("31"), text);
   assert.equal(sent.length, 32);
+  put(sender("32"), text);
   endTurn();
   assert.deepEqual(
     sent,
@@ -82,19 +83,19 @@ test("no answer waits for more than 31 others, of the longest", () => {
 test("whoever hears that an answer went out may have the next one already", () => {
   const { sent, sender, put, endTurn } = open();
   const second = sender("second");
-  for (let i = 0; i < 32; i++) {
+  for (let i = 0; i < 31; i++) {
     put(
       sender("first", () => put(second, String(i))),
       String(i),
     );
   }
   endTurn();
-  assert.equal(sent.length, 32);
+  assert.equal(sent.length, 31);
   assert.ok(sent.every((text, i) => text === `first ${i}`));
   endTurn();
   assert.deepEqual(
-    sent.slice(32),
-    Array.from({ length: 32 }, (_, i) => `second ${i}`),
+    sent.slice(31),
+    Array.from({ length: 31 }, (_, i) => `second ${i}`),
   );
 });
 
@@ -113,4 +114,27 @@ test("an answer that follows from many, in the same turn, harms none of them", (
     Array.from({ length: 100 }, (_, i) => `late ${i}`),
   );
   assert.ok(sent.includes("last whole"));
+});
+
+test("an answer is safe from those that are made while others are sent to make room for it", () => {
+  const { sent, sender, endTurn, outbox } = open();
+  // As answers are: put together in one place, each after the other.
+  const shared = Buffer.alloc(8);
+  const answer = (to: Gathered, text: string) => {
+    const length = shared.write(text, "latin1");
+    outbox.put(to, shared, 0, length);
+  };
+  for (let i = 0; i < 200; i++) {
+    const name = `${i}`.padStart(3, "0");
+    answer(
+      sender(name, () => answer(sender(`+${name}`), `+${name}`)),
+      name,
+    );
+  }
+  for (let i = 0; i < 10; i++) endTurn();
+  assert.equal(sent.length, 400);
+  for (const text of sent) {
+    const [name, got] = text.split(" ");
+    assert.equal(got, name);
+  }
 });

@@ -71,9 +71,10 @@ export class Outbox {
       }
       this.#schedule();
     }
-    if (this.#filling.senders.length === ANSWERS_A_BATCH) this.#flush();
-    this.#filling.add(sender, bytes, start, end);
     this.#ofTurn++;
+    this.#filling.add(sender, bytes, start, end);
+    // Not before: whoever hears that an answer went out may put the next one where this one was made.
+    if (this.#filling.senders.length === ANSWERS_A_BATCH) this.#flush();
   }
 
   #schedule(): void {
