@@ -94,6 +94,15 @@ for (const [name, text] of Object.entries(strange)) {
   test(`unknown: ${name}`, () => assert.equal(issuer.verify(text), undefined));
 }
 
+test("a character that only resembles one of the alphabet's makes an id unknown, at any place", () => {
+  for (const [at, character] of KNOWN.split("").entries()) {
+    for (const distance of [0x80, 0x100, 0x4100]) {
+      const other = String.fromCharCode(character.charCodeAt(0) + distance);
+      assert.equal(issuer.verify(KNOWN.slice(0, at) + other + KNOWN.slice(at + 1)), undefined);
+    }
+  }
+});
+
 test("10,000 random ids of the right shape: none is known", () => {
   for (let i = 0; i < 10_000; i++) {
     assert.equal(issuer.verify(randomBytes(30).toString("base64url")), undefined);
