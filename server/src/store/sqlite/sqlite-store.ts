@@ -25,6 +25,12 @@ import { describedById } from "./rows.ts";
 import { createSessionReader } from "./session-table.ts";
 import { readFloor, readKeys, readMove, readSecrets } from "./small-tables.ts";
 
+/**
+ * Pages that SQLite keeps for reading. What is read again is kept as a session, so a large page cache
+ * would hold pages that nobody asks for, and each would be read into memory that no processor cache has.
+ */
+const PAGE_CACHE_KIB = 256;
+
 /** How the embedded engine is set up; times in milliseconds. */
 export interface SqliteStoreOptions {
   readonly dataDir: string;
@@ -55,6 +61,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
   const file = databaseFile(options.dataDir);
   const unlock = prepareAndLock(options.dataDir, options.now);
   const reader = openForReading(file);
+  reader.exec(`PRAGMA cache_size = ${-PAGE_CACHE_KIB}`);
   const snapshot = createSnapshot(reader);
   const readStored = createSessionReader(reader);
   const lastAudit = readable(() => readLastAudit(reader));
