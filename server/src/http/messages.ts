@@ -29,12 +29,23 @@ export interface ApiResponse {
   /** `Content-Location`: apart from `headers`, which serve many answers. */
   readonly contentLocation?: string | undefined;
   /** A stream is read as fast as the caller takes it; an error of it ends the connection. */
-  readonly body: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>> | null;
+  readonly body: WholeBody | ReadableStream<Uint8Array<ArrayBuffer>>;
+}
+
+/** A body that is there as a whole; texts are sent in UTF-8. */
+export type WholeBody = string | Uint8Array<ArrayBuffer> | WritableText | null;
+
+/** A text that is written where it is sent from, in UTF-8, and is no string before. */
+export interface WritableText {
+  /** Bytes that it takes at the most. */
+  readonly maxLength: number;
+  /** Writes it to the bytes from `start` on, and gives where it ends. */
+  write(bytes: Buffer, start: number): number;
 }
 
 /** What there is to keep of an answer. */
 export interface KeptParts extends Omit<ApiResponse, "status"> {
-  readonly body: string | null;
+  readonly body: WritableText | null;
 }
 
 /**
@@ -57,7 +68,7 @@ export class KeptResponse implements ApiResponse {
   get contentLocation(): string | undefined {
     return this.make().contentLocation;
   }
-  get body(): string | null {
+  get body(): WritableText | null {
     return this.make().body;
   }
 }

@@ -2,7 +2,7 @@ import type { Retrieval, SessionService } from "../service.ts";
 import { changeScope, forbiddenAssertion, type Principal, readScope } from "../session/access.ts";
 import { Refusal } from "../session/errors.ts";
 import type { Identity, Session } from "../session/session.ts";
-import { sessionInfo } from "../wire/session-info.ts";
+import { maxLengthOf, sessionInfo, writeSessionInfo } from "../wire/session-info.ts";
 import { requestKeyOf } from "./idempotency.ts";
 import { identityOfHeaders, identityOfRequest } from "./identity.ts";
 import type { Limits } from "./limits.ts";
@@ -12,6 +12,7 @@ import {
   apiFields,
   type KeptParts,
   KeptResponse,
+  type WritableText,
 } from "./messages.ts";
 
 /** A request on its way through a route. */
@@ -102,13 +103,30 @@ export function createSessionHandlers(service: SessionService, limits?: Limits):
 
 /** The answer to a change. */
 function show(session: Session): ApiResponse {
-  return { status: 200, headers: apiFields, body: sessionInfo(session) };
+  return { status: 200, headers: apiFields, body: new SessionText(session) };
 }
 
 /** The answer to a retrieval: `Content-Location` names the session that it describes (rule 3). */
 function located(session: Session, base: string): ApiResponse & KeptParts {
   const contentLocation = `${base}/sessions/${session.id}`;
-  return { status: 200, headers: apiFields, contentLocation, body: sessionInfo(session) };
+  return { status: 200, headers: apiFields, contentLocation, body: new SessionText(session) };
+}
+
+/** A session in the body of an answer. */
+class SessionText implements WritableText {
+  readonly #session: Session;
+
+  constructor(session: Session) {
+    this.#session = session;
+  }
+
+  get maxLength(): number {
+    return maxLengthOf(this.#session);
+  }
+
+  write(bytes: Buffer, start: number): number {
+    return writeSessionInfo(this.#session, bytes, start);
+  }
 }
 
 /** `ids` if the principal may assert them, else refuses with `identity-mismatch`. */

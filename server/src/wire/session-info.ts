@@ -1,28 +1,142 @@
 import { isRecognized, type Session } from "../session/session.ts";
 
-/**
- * A session as it is shown to callers: the JSON text of a `SessionInfo` (contract, section 1). Put
- * together by hand, as it is most of the work of an answer: ids of ours and times need no escaping.
- */
+/** A session as it is shown to callers: the JSON text of a `SessionInfo` (contract, section 1). */
 export function sessionInfo(session: Session): string {
-  const state = isRecognized(session) ? "recognized" : "anonymous";
-  return `{"sessionId":"${session.id}","state":"${state}","agentId":${quoted(session.agentId)},"customerId":${quoted(session.customerId)},"visitId":${quoted(session.visitId)},"globalVisitId":${quoted(session.globalVisitId)},"createdAt":"${isoTime(session.createdAt)}","lastActiveAt":"${isoTime(session.lastActiveAt)}","expiresAt":"${isoTime(session.expiresAt)}"}`;
+  const bytes = Buffer.allocUnsafe(maxLengthOf(session));
+  return bytes.toString("utf8", 0, writeSessionInfo(session, bytes, 0));
 }
 
-function quoted(id: string | null): string {
-  return id === null ? "null" : JSON.stringify(id);
+/**
+ * Writes what `sessionInfo` gives, in UTF-8, to the bytes from `start` on, and gives where it ends. There
+ * must be room for `maxLengthOf` the session.
+ *
+ * Byte by byte: texts that are put together first would be copied twice, and each would be made in memory
+ * that is in no cache, and be collected; it is most of the work of an answer.
+ */
+export function writeSessionInfo(session: Session, bytes: Buffer, start: number): number {
+  let at = writePart(OPENING, bytes, start);
+  at = writeAscii(session.id, bytes, at);
+  at = writePart(isRecognized(session) ? RECOGNIZED : ANONYMOUS, bytes, at);
+  at = writeId(session.agentId, bytes, at);
+  at = writePart(CUSTOMER_ID, bytes, at);
+  at = writeId(session.customerId, bytes, at);
+  at = writePart(VISIT_ID, bytes, at);
+  at = writeId(session.visitId, bytes, at);
+  at = writePart(GLOBAL_VISIT_ID, bytes, at);
+  at = writeId(session.globalVisitId, bytes, at);
+  at = writePart(CREATED_AT, bytes, at);
+  at = writeTime(session.createdAt, bytes, at);
+  at = writePart(LAST_ACTIVE_AT, bytes, at);
+  at = writeTime(session.lastActiveAt, bytes, at);
+  at = writePart(EXPIRES_AT, bytes, at);
+  at = writeTime(session.expiresAt, bytes, at);
+  return writePart(END, bytes, at);
 }
 
-/** Sessions of one millisecond show the same times, and formatting is half of what an answer costs. */
-const formatted = new Map<number, string>();
-const MAX_FORMATTED = 64;
+/** Bytes that a `SessionInfo` takes at the most. */
+export function maxLengthOf(session: Session): number {
+  return MAX_REST + session.id.length + MAX_ESCAPED * lengthOfIds(session);
+}
 
-function isoTime(time: number): string {
-  let text = formatted.get(time);
-  if (text === undefined) {
-    if (formatted.size >= MAX_FORMATTED) formatted.clear();
-    text = new Date(time).toISOString();
-    formatted.set(time, text);
+const part = (text: string) => Buffer.from(text);
+const OPENING = part('{"sessionId":"');
+const ANONYMOUS = part('","state":"anonymous","agentId":');
+const RECOGNIZED = part('","state":"recognized","agentId":');
+const CUSTOMER_ID = part(',"customerId":');
+const VISIT_ID = part(',"visitId":');
+const GLOBAL_VISIT_ID = part(',"globalVisitId":');
+const CREATED_AT = part(',"createdAt":"');
+const LAST_ACTIVE_AT = part('","lastActiveAt":"');
+const EXPIRES_AT = part('","expiresAt":"');
+const END = part('"}');
+const NULL = part("null");
+
+/** More than all but the ids takes: names, quotes, and times with years of six digits. */
+const MAX_REST = 512;
+/** Bytes of a character in JSON: "\ud800" is the longest form. */
+const MAX_ESCAPED = 6;
+
+function lengthOfIds({ agentId, customerId, visitId, globalVisitId }: Session): number {
+  return (
+    (agentId?.length ?? 0) +
+    (customerId?.length ?? 0) +
+    (visitId?.length ?? 0) +
+    (globalVisitId?.length ?? 0)
+  );
+}
+
+function writePart(text: Uint8Array, bytes: Buffer, start: number): number {
+  for (let i = 0; i < text.length; i++) bytes[start + i] = text[i] as number;
+  return start + text.length;
+}
+
+function writeAscii(text: string, bytes: Buffer, start: number): number {
+  for (let i = 0; i < text.length; i++) bytes[start + i] = text.charCodeAt(i);
+  return start + text.length;
+}
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+function writeId(id: string | null, bytes: Buffer, start: number): number {
+  if (id === null) return writePart(NULL, bytes, start);
+  let at = start;
+  bytes[at++] = QUOTE;
+  for (let i = 0; i < id.length; i++) {
+    const code = id.charCodeAt(i);
+    const isPlain = code >= 0x20 && code <= 0x7e && code !== QUOTE && code !== BACKSLASH;
+    if (!isPlain) return start + bytes.write(JSON.stringify(id), start);
+    bytes[at++] = code;
   }
-  return text;
+  bytes[at++] = QUOTE;
+  return at;
+}
+
+const DAY = 86_400_000;
+/** Beginnings of times, up to the "T", by the day since 1970: the days of the sessions are few. */
+const dates = new Map<number, Uint8Array>();
+const MAX_DATES = 64;
+
+function dateOf(day: number): Uint8Array {
+  let date = dates.get(day);
+  if (date === undefined) {
+    if (dates.size >= MAX_DATES) dates.clear();
+    const text = new Date(day * DAY).toISOString();
+    date = part(text.slice(0, text.indexOf("T") + 1));
+    dates.set(day, date);
+  }
+  return date;
+}
+
+/** ISO 8601 with milliseconds, as `toISOString` has it. */
+function writeTime(time: number, bytes: Buffer, start: number): number {
+  const day = Math.floor(time / DAY);
+  const ofDay = time - day * DAY;
+  const seconds = Math.trunc(ofDay / 1000);
+  const minutes = Math.trunc(seconds / 60);
+  const hours = Math.trunc(minutes / 60);
+  const milliseconds = ofDay - seconds * 1000;
+  const hundreds = Math.trunc(milliseconds / 100);
+  const at = writePart(dateOf(day), bytes, start);
+  writeTwoDigits(hours, bytes, at);
+  bytes[at + 2] = COLON;
+  writeTwoDigits(minutes - hours * 60, bytes, at + 3);
+  bytes[at + 5] = COLON;
+  writeTwoDigits(seconds - minutes * 60, bytes, at + 6);
+  bytes[at + 8] = POINT;
+  bytes[at + 9] = ZERO + hundreds;
+  writeTwoDigits(milliseconds - hundreds * 100, bytes, at + 10);
+  bytes[at + 12] = Z;
+  return at + 13;
+}
+
+const COLON = 0x3a;
+const POINT = 0x2e;
+const ZERO = 0x30;
+const Z = 0x5a;
+
+function writeTwoDigits(value: number, bytes: Buffer, at: number): void {
+  const tens = Math.trunc(value / 10);
+  bytes[at] = ZERO + tens;
+  bytes[at + 1] = ZERO + value - tens * 10;
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createResponseHeads, type ResponseHead } from "../../src/http/http1/response-head.ts";
-import { KeptResponse } from "../../src/http/messages.ts";
+import { KeptResponse, type WritableText } from "../../src/http/messages.ts";
 
 const fields = { "content-type": "text/plain" };
 const usual: ResponseHead = {
@@ -19,6 +19,10 @@ function linesOf(heads: ReturnType<typeof createResponseHeads>, head: Partial<Re
   const text = out.toString("latin1", heads.write({ ...usual, ...head }, out, 900), 900);
   assert.ok(text.endsWith("\r\n\r\n"));
   return text.slice(0, -4).split("\r\n");
+}
+
+function writable(text: string): WritableText {
+  return { maxLength: 3 * text.length, write: (bytes, start) => start + bytes.write(text, start) };
 }
 
 function created() {
@@ -61,6 +65,32 @@ test("the date goes with the time", () => {
   assert.ok(linesOf(heads, {}).includes("date: Thu, 01 Jan 1970 00:00:01 GMT"));
 });
 
+test("each answer has its own fields and its own location, whatever the last one had", () => {
+  const heads = created();
+  const located = { contentLocation: "/sessions/x" };
+  const others = { "content-type": "text/html" };
+  const told = [
+    { ...located },
+    {},
+    { fields: others },
+    { ...located, fields: others },
+    { ...located, status: 404 },
+    { ...located },
+    { ...located, contentLocation: "/sessions/y" },
+    {},
+  ].map((head) => linesOf(heads, head).slice(3, -1));
+  assert.deepEqual(told, [
+    ["content-type: text/plain", "content-location: /sessions/x"],
+    ["content-type: text/plain"],
+    ["content-type: text/html"],
+    ["content-type: text/html", "content-location: /sessions/x"],
+    ["content-type: text/plain", "content-location: /sessions/x"],
+    ["content-type: text/plain", "content-location: /sessions/x"],
+    ["content-type: text/plain", "content-location: /sessions/y"],
+    ["content-type: text/plain"],
+  ]);
+});
+
 test("other fields, and another status, are not taken for the usual", () => {
   const heads = created();
   linesOf(heads, {});
@@ -89,7 +119,7 @@ test("an answer that is kept is made once, and sent with the time of each time",
   let made = 0;
   const response = new KeptResponse(() => {
     made++;
-    return { headers: fields, contentLocation: "/sessions/x", body: "Grüße" };
+    return { headers: fields, contentLocation: "/sessions/x", body: writable("Grüße") };
   });
   const text = () => heads.bytes.toString("utf8", 0, heads.writeKept(response));
   const rest =
@@ -101,6 +131,9 @@ test("an answer that is kept is made once, and sent with the time of each time",
 });
 
 test("an answer that is too long to be kept is not written", () => {
-  const response = new KeptResponse(() => ({ headers: fields, body: "x".repeat(20_000) }));
+  const response = new KeptResponse(() => ({
+    headers: fields,
+    body: writable("x".repeat(20_000)),
+  }));
   assert.equal(created().writeKept(response), 0);
 });

@@ -2,7 +2,7 @@ import { pino } from "pino";
 import { machineTime } from "../../src/clock.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { type App, createApp } from "../../src/http/app.ts";
-import type { ApiRequest } from "../../src/http/messages.ts";
+import type { ApiRequest, ApiResponse } from "../../src/http/messages.ts";
 import { createMetrics } from "../../src/http/metrics.ts";
 import { type OpenEvents, open } from "../../src/open.ts";
 import { createService } from "../../src/service.ts";
@@ -59,7 +59,7 @@ export async function openApp(
       return {
         status,
         headers: new Map(new Headers(headers)),
-        body: await new Response(body).text(),
+        body: await textOf(body),
       };
     },
     async [Symbol.asyncDispose]() {
@@ -67,6 +67,13 @@ export async function openApp(
       directory.remove();
     },
   };
+}
+
+function textOf(body: ApiResponse["body"]): Promise<string> {
+  const isWritable = body !== null && typeof body === "object" && "write" in body;
+  if (!isWritable) return new Response(body).text();
+  const bytes = Buffer.alloc(body.maxLength);
+  return Promise.resolve(bytes.toString("utf8", 0, body.write(bytes, 0)));
 }
 
 const nothing = () => undefined;

@@ -1,5 +1,5 @@
 import { STATUS_CODES } from "node:http";
-import type { HeaderFields, KeptParts, KeptResponse } from "../messages.ts";
+import type { HeaderFields, KeptParts, KeptResponse, WritableText } from "../messages.ts";
 
 /** How the end of a body is told (RFC 9112, section 6). */
 export type Framing =
@@ -53,54 +53,49 @@ export function createResponseHeads({ keepAliveSeconds }: ResponseHeadOptions): 
   /** How nearly all answers begin, for a second: as text, and at the beginning of the bytes. */
   let usual = "";
   const bytes = Buffer.alloc(MAX_KEPT_RESPONSE);
-  /** The fields of the last answer are those of the next, mostly. */
-  let lastFields: HeaderFields | undefined;
-  let lastLines = "";
-
-  function linesOf(fields: HeaderFields): string {
-    if (fields !== lastFields) {
-      lastLines = joined(fields);
-      lastFields = fields;
-    }
-    return lastLines;
-  }
+  /** What the last usual answers had before their `Content-Location`, or without one, and of which fields. */
+  const located = new UsualHead(LOCATION);
+  const plain = new UsualHead("");
 
   function openingOf({ status, isKeptAlive, isOld }: ResponseHead): string {
-    if (status === 200 && isKeptAlive && !isOld) return usual;
     const connection = isKeptAlive ? `${isOld ? KEEP : ""}${kept}` : CLOSE;
     return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n${connection}${date}`;
+  }
+
+  function beforeLocation(head: ResponseHead): Uint8Array {
+    const last = head.contentLocation === undefined ? plain : located;
+    const isUsual = head.status === 200 && head.isKeptAlive && !head.isOld;
+    return isUsual ? last.with(usual, head.fields) : last.make(openingOf(head), head.fields);
   }
 
   /** All that is the same whenever the answer is sent. */
   function tailOf({ headers, contentLocation, body }: KeptParts): Uint8Array {
     const location =
       contentLocation === undefined ? "" : `${LOCATION}${contentLocation}${LINE_END}`;
-    const head = `${joined(headers)}${location}${endOf(Buffer.byteLength(body ?? ""))}`;
-    return Buffer.concat([Buffer.from(head, "latin1"), Buffer.from(body ?? "")]);
+    const text = body === null ? NOTHING : written(body);
+    const head = `${joined(headers)}${location}${endOf(text.length)}`;
+    return Buffer.concat([Buffer.from(head, "latin1"), text]);
+  }
+
+  /** A text, until the next answer. */
+  function written(text: WritableText): Uint8Array {
+    const start = usual.length;
+    const room = start + text.maxLength;
+    const place = room <= bytes.length ? bytes : Buffer.allocUnsafe(room);
+    return place.subarray(start, text.write(place, start));
   }
 
   return {
     bytes,
-    // Piece by piece, as strings that are put together first would be copied twice.
     write(head, out, end) {
-      const opening = openingOf(head);
-      const lines = linesOf(head.fields);
-      const { contentLocation } = head;
-      const last = endOf(head.framing);
-      const lengthOfLocation =
-        contentLocation === undefined
-          ? 0
-          : LOCATION.length + contentLocation.length + LINE_END.length;
-      const start = end - opening.length - lines.length - lengthOfLocation - last.length;
+      const { contentLocation, framing } = head;
+      const before = beforeLocation(head);
+      const last = endOf(framing);
+      const after = contentLocation === undefined ? last : `${contentLocation}${LINE_END}${last}`;
+      const start = end - before.length - after.length;
       if (start < 0) throw new RangeError("the head of an answer is too long");
-      let at = start + out.write(opening, start, "latin1");
-      at += out.write(lines, at, "latin1");
-      if (contentLocation !== undefined) {
-        at += out.write(LOCATION, at, "latin1");
-        at += out.write(contentLocation, at, "latin1");
-        at += out.write(LINE_END, at, "latin1");
-      }
-      out.write(last, at, "latin1");
+      out.set(before, start);
+      out.write(after, start + before.length, "latin1");
       return start;
     },
     writeKept(response) {
@@ -119,6 +114,32 @@ export function createResponseHeads({ keepAliveSeconds }: ResponseHeadOptions): 
   };
 }
 
+/** The beginning of a head, as bytes: the fields of one answer are those of the next, mostly. */
+class UsualHead {
+  readonly #end: string;
+  #opening = "";
+  #fields: HeaderFields | undefined;
+  #bytes: Uint8Array = NOTHING;
+
+  constructor(end: string) {
+    this.#end = end;
+  }
+
+  with(opening: string, fields: HeaderFields): Uint8Array {
+    if (fields !== this.#fields || opening !== this.#opening) {
+      this.#bytes = this.make(opening, fields);
+      this.#opening = opening;
+      this.#fields = fields;
+    }
+    return this.#bytes;
+  }
+
+  make(opening: string, fields: HeaderFields): Uint8Array {
+    return Buffer.from(`${opening}${joined(fields)}${this.#end}`, "latin1");
+  }
+}
+
+const NOTHING = new Uint8Array();
 const KEEP = "connection: keep-alive\r\n";
 const CLOSE = "connection: close\r\n";
 const LOCATION = "content-location: ";

@@ -1,4 +1,4 @@
-import { type ApiResponse, KeptResponse, madeOf } from "../messages.ts";
+import { type ApiResponse, KeptResponse, madeOf, type WholeBody } from "../messages.ts";
 import { isLong, piecesOf } from "../pieces.ts";
 import { type Gathered, MAX_GATHERED, type Outbox } from "./outbox.ts";
 import type { Framing, ResponseHeads } from "./response-head.ts";
@@ -34,6 +34,8 @@ export interface SenderEvents {
 
 /** Bytes that the head of an answer may have. */
 const MAX_HEAD = 16 * 1024;
+/** Bytes that a UTF-16 unit of a text takes at the most. */
+const MAX_UTF8 = 3;
 const LAST_CHUNK = Buffer.from("0\r\n\r\n");
 
 /** Sends the answers of a connection, one after the other, as fast as the peer takes them. */
@@ -59,10 +61,8 @@ export class ResponseSender implements Gathered {
     const response = madeOf(answer);
     const { body } = response;
     if (body instanceof ReadableStream) this.#sendStream(response, body, manner);
-    else if (isLong(body) && !manner.isHead) {
-      this.#sendHead(response, body.length, manner);
-      void this.#sendParts(piecesOf(body), false);
-    } else this.#sendWhole(response, body, manner);
+    else if (isLong(body)) this.#sendLong(response, body, manner);
+    else this.#sendWhole(response, body, manner);
   }
 
   /** Whether the peer takes no more now. */
@@ -103,16 +103,15 @@ export class ResponseSender implements Gathered {
     return length > 0;
   }
 
-  #sendWhole(response: ApiResponse, body: string | Uint8Array | null, manner: Manner): void {
+  #sendWhole(response: ApiResponse, body: WholeBody, manner: Manner): void {
     const { out, heads } = this.#context;
     const isBodiless = response.status === 204 || response.status === 304;
-    // A character takes up to three bytes.
-    const isShort = body === null || manner.isHead || body.length * 3 <= out.length - MAX_HEAD;
-    const bytes = isShort ? out : Buffer.allocUnsafe(MAX_HEAD + Buffer.byteLength(body));
-    const length = manner.isHead ? lengthOf(body) : writeBody(body, bytes, MAX_HEAD);
-    const head = headOf(response, isBodiless ? "none" : length, manner);
+    const room = MAX_HEAD + maxLengthOf(body);
+    const bytes = room <= out.length ? out : Buffer.allocUnsafe(room);
+    const end = writeBody(body, bytes, MAX_HEAD);
+    const head = headOf(response, isBodiless ? "none" : end - MAX_HEAD, manner);
     const start = heads.write(head, bytes, MAX_HEAD);
-    this.#write(bytes, start, manner.isHead || isBodiless ? MAX_HEAD : MAX_HEAD + length);
+    this.#write(bytes, start, manner.isHead || isBodiless ? MAX_HEAD : end);
   }
 
   /** Sends all there is of an answer. */
@@ -125,6 +124,12 @@ export class ResponseSender implements Gathered {
     if (this.#isClosed) return;
     if (this.#transport.write(bytes, start, end)) this.#events.sent();
     else this.#wait((isOpen) => isOpen && this.#events.sent());
+  }
+
+  #sendLong(response: ApiResponse, body: Uint8Array<ArrayBuffer>, manner: Manner): void {
+    this.#sendHead(response, body.length, manner);
+    if (manner.isHead) this.#events.sent();
+    else void this.#sendParts(piecesOf(body), false);
   }
 
   #sendStream(response: ApiResponse, body: ReadableStream<Uint8Array>, manner: Manner): void {
@@ -193,14 +198,18 @@ function chunkOf(part: Uint8Array): Buffer {
   ]);
 }
 
-function lengthOf(body: string | Uint8Array | null): number {
-  return body === null ? 0 : Buffer.byteLength(body);
+/** Bytes that a body takes at the most. */
+function maxLengthOf(body: WholeBody): number {
+  if (body === null) return 0;
+  if (typeof body === "string") return body.length * MAX_UTF8;
+  return body instanceof Uint8Array ? body.length : body.maxLength;
 }
 
-/** Writes a body, and gives its length in bytes. */
-function writeBody(body: string | Uint8Array | null, out: Buffer, at: number): number {
-  if (body === null) return 0;
-  if (typeof body === "string") return out.write(body, at, "utf8");
+/** Writes a body, and gives where it ends. */
+function writeBody(body: WholeBody, out: Buffer, at: number): number {
+  if (body === null) return at;
+  if (typeof body === "string") return at + out.write(body, at, "utf8");
+  if (!(body instanceof Uint8Array)) return body.write(out, at);
   out.set(body, at);
-  return body.length;
+  return at + body.length;
 }

@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { idFields, nobody, type Session } from "../../src/session/session.ts";
+import { maxLengthOf, sessionInfo, writeSessionInfo } from "../../src/wire/session-info.ts";
+
+const session: Session = {
+  ...nobody,
+  id: "AZxK9ZQAAAECAwQFBgcICQoLDA0ODxAREhMUFRYX",
+  createdAt: Date.UTC(2026, 1, 28, 23, 59, 59, 9),
+  lastActiveAt: Date.UTC(2026, 2, 1, 0, 0, 0, 70),
+  expiresAt: Date.UTC(2026, 11, 31, 12, 34, 56, 789),
+  ended: false,
+};
+
+/** What is to be shown, by other means. */
+function expected({ id, createdAt, lastActiveAt, expiresAt, ...rest }: Session) {
+  const { customerId, agentId, visitId, globalVisitId } = rest;
+  return JSON.stringify({
+    sessionId: id,
+    state: customerId === null && agentId === null ? "anonymous" : "recognized",
+    agentId,
+    customerId,
+    visitId,
+    globalVisitId,
+    createdAt: new Date(createdAt).toISOString(),
+    lastActiveAt: new Date(lastActiveAt).toISOString(),
+    expiresAt: new Date(expiresAt).toISOString(),
+  });
+}
+
+test("a session is shown with its ids and its times", () => {
+  assert.equal(sessionInfo(session), expected(session));
+  for (const field of idFields) {
+    const other = { ...session, [field]: "c-7" };
+    assert.equal(sessionInfo(other), expected(other));
+  }
+});
+
+const ids = fc.option(fc.oneof(fc.string({ maxLength: 300 }), fc.string({ unit: "binary" })));
+/** Until the year 20000: how long a session lives is anybody's to choose. */
+const time = fc.integer({ min: 0, max: Date.UTC(20_000, 0) });
+
+test("whatever the ids are, and the times, it is the JSON of them, and in its place", () => {
+  const any = fc.record({ agentId: ids, customerId: ids, visitId: ids, globalVisitId: ids });
+  fc.assert(
+    fc.property(any, time, time, time, (given, createdAt, lastActiveAt, expiresAt) => {
+      const shown = { ...session, ...given, createdAt, lastActiveAt, expiresAt };
+      const room = maxLengthOf(shown);
+      const bytes = Buffer.alloc(room + 20, "#");
+      const end = writeSessionInfo(shown, bytes, 10);
+      assert.ok(end <= 10 + room);
+      const text = expected(shown);
+      assert.equal(
+        bytes.toString("utf8", 0, end + 10),
+        `${"#".repeat(10)}${text}${"#".repeat(10)}`,
+      );
+      assert.equal(sessionInfo(shown), text);
+    }),
+  );
+});
+
+test("ids that take the most room fit into it", () => {
+  for (const character of ["\u0001", '"', "\\", "\ud800", "€", "😀"]) {
+    const long = character.repeat(500);
+    const shown = { ...session, agentId: long, customerId: long, visitId: long };
+    assert.equal(sessionInfo(shown), expected(shown));
+  }
+});
+
+test("more days than are remembered are told right", () => {
+  for (let day = 0; day < 200; day++) {
+    const shown = { ...session, expiresAt: session.expiresAt + day * 86_400_000 };
+    assert.equal(sessionInfo(shown), expected(shown));
+  }
+});
