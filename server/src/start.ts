@@ -104,10 +104,12 @@ async function serve(
   const listener = await listen(app, {
     ...config,
     defect: (error) => log.error({ err: error }, "defect"),
+    unreadable: (status) => metrics.unreadable(status),
   }).catch(async (error: unknown) => {
     await control.close();
     throw error;
   });
+  metrics.watchConnections(() => listener.connections);
   const answered = () => app.answered;
   const maintenance = startMaintenance({ store, clock, metrics, answered, noteKeyUses });
   const url = urlOf(config, listener.port);

@@ -14,12 +14,16 @@ export interface ListenOptions {
   readonly shutdownTimeout: number;
   /** Called with what should never happen. */
   defect(error: unknown): void;
+  /** Called with the status by which a request was refused that could not be read. */
+  unreadable(status: number): void;
 }
 
 /** A server that listens. */
 export interface Listener {
   /** 0 on a socket. */
   readonly port: number;
+  /** How many connections there are. */
+  readonly connections: number;
   /** Takes no new connections, lets admitted requests finish, then closes what is left. */
   close(): Promise<void>;
 }
@@ -28,9 +32,9 @@ export interface Listener {
 export async function listen(app: App, options: ListenOptions): Promise<Listener> {
   const runtime =
     "Bun" in globalThis ? await import("./sockets-bun.ts") : await import("./sockets-node.ts");
-  const { socket, shutdownTimeout, defect } = options;
+  const { socket, shutdownTimeout, defect, unreadable } = options;
   if (socket !== undefined) await claimSocket(socket.path);
-  const server = createHttp1Server({ handle: app.handle, defect });
+  const server = createHttp1Server({ handle: app.handle, defect, unreadable });
   const listening = await Promise.resolve()
     .then(() => runtime.listen({ ...options, connect: server.connect }))
     .catch((error: unknown) => {
@@ -39,6 +43,9 @@ export async function listen(app: App, options: ListenOptions): Promise<Listener
     });
   return {
     port: listening.port,
+    get connections() {
+      return server.connections;
+    },
     async close() {
       app.stop();
       listening.stop();

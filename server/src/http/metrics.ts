@@ -17,10 +17,14 @@ export interface Metrics {
   /** Accepted and never stored, or not accepted while they were forwarded. */
   readonly recordsLost: { inc(by: number): void };
   refused(code: string): void;
+  /** A request could not be read, and was refused with `status`. */
+  unreadable(status: number): void;
   committed(changes: number, milliseconds: number): void;
   storeFailed(): void;
   /** Asks `status` how the store is whenever somebody looks. Call it once. */
   watch(status: () => StoreStatus): void;
+  /** Asks how many connections there are whenever somebody looks. Call it once. */
+  watchConnections(count: () => number): void;
   /** The page, and its content type. */
   page(): Promise<{ readonly contentType: string; readonly text: string }>;
 }
@@ -40,6 +44,12 @@ export function createMetrics(): Metrics {
     name: "antechamber_refusals_total",
     help: "Requests that were refused, by code.",
     labelNames: ["code"],
+    registers: [registry],
+  });
+  const unreadable = new Counter({
+    name: "antechamber_unreadable_requests_total",
+    help: "Requests that were no valid HTTP, or not there in time, by the status of the refusal.",
+    labelNames: ["status"],
     registers: [registry],
   });
   const groups = new Histogram({
@@ -76,12 +86,16 @@ export function createMetrics(): Metrics {
     recordsAccepted: counter("records_accepted_total", "Requests recorded in sessions."),
     recordsLost: counter("records_lost_total", "Requests that could not be recorded."),
     refused: (code) => refusals.inc({ code }),
+    unreadable: (status) => unreadable.inc({ status }),
     committed(changes, milliseconds) {
       groups.observe(changes);
       commits.observe(milliseconds / 1000);
     },
     storeFailed: () => failures.inc(1),
     watch: (status) => registerStore(registry, status),
+    watchConnections(count) {
+      registerGauge(registry, "connections", "Connections that clients have open.", count);
+    },
     async page() {
       return { contentType: registry.contentType, text: await registry.metrics() };
     },
@@ -188,15 +202,22 @@ function register(
 
 function registerStore(registry: Registry, status: () => StoreStatus): void {
   const gauge = (name: string, help: string, read: (status: StoreStatus) => number) =>
-    new Gauge({
-      name: `antechamber_${name}`,
-      help,
-      registers: [registry],
-      collect() {
-        this.set(read(status()));
-      },
-    });
+    registerGauge(registry, name, help, () => read(status()));
   gauge("store_queue_depth", "Changes that wait for the store.", ({ pending }) => pending);
   gauge("store_size_bytes", "What the store takes up.", ({ bytes }) => bytes);
   gauge("store_writable", "1 when the last write succeeded.", ({ writable }) => Number(writable));
+}
+
+/** A number that is asked for whenever somebody looks. */
+function registerGauge(registry: Registry, name: string, help: string, read: () => number): void {
+  registry.registerMetric(
+    new Gauge({
+      name: `antechamber_${name}`,
+      help,
+      registers: [],
+      collect() {
+        this.set(read());
+      },
+    }),
+  );
 }

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { createApi, problemOf, sessionOf } from "../support/api.ts";
 import { eventually } from "../support/eventually.ts";
 import { keyFor, serve, type TestServer } from "../support/in-process.ts";
+import { openConnection } from "../support/raw-http.ts";
 
 /** The samples of the metrics page, by name with labels as they are written. */
 async function samples(server: TestServer): Promise<Map<string, number>> {
@@ -104,6 +105,45 @@ test("sessions are counted as they are created, associated and expire", async ()
     assert.ok(performance.now() < deadline, "the stored sessions were not swept");
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
+});
+
+test("requests that cannot be read are counted by the status of their refusal", async () => {
+  await using server = await serve();
+  const ask = async (text: string) => {
+    await using connection = await openConnection(server.port);
+    connection.send(text);
+    return (await connection.response()).status;
+  };
+  const differences = await moved(server, async () => {
+    assert.equal(await ask("GET / HTTP/2.0\r\n\r\n"), 505);
+    assert.equal(await ask("what is this\r\n\r\n"), 400);
+    assert.equal(await ask("GET / HTTP/1.1\r\n\r\n"), 400);
+    assert.equal(await ask("GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n"), 400);
+    assert.equal(await ask(`GET /${"x".repeat(100_000)} HTTP/1.1\r\nHost: a\r\n\r\n`), 431);
+  });
+  const unreadable = [...differences].filter(([name]) => name.includes("unreadable"));
+  assert.deepEqual(Object.fromEntries(unreadable), {
+    'antechamber_unreadable_requests_total{status="400"}': 3,
+    'antechamber_unreadable_requests_total{status="431"}': 1,
+    'antechamber_unreadable_requests_total{status="505"}': 1,
+  });
+  assert.deepEqual(requests(differences), {});
+});
+
+test("connections are counted while they are there", async () => {
+  await using server = await serve();
+  const connections = async () => (await samples(server)).get("antechamber_connections") ?? 0;
+  const before = await connections();
+  {
+    await using first = await openConnection(server.port);
+    await using second = await openConnection(server.port);
+    for (const connection of [first, second]) {
+      connection.send("GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n");
+      assert.equal((await connection.response()).status, 200);
+    }
+    assert.equal(await connections(), before + 2);
+  }
+  await eventually(async () => assert.equal(await connections(), before), 10_000);
 });
 
 test("refusals are counted by code", async () => {

@@ -53,6 +53,7 @@ function open(handle: (request: ApiRequest) => ApiResponse | Promise<ApiResponse
     patience,
     now: 0,
     defect: assert.ifError,
+    unreadable: () => undefined,
     closed: () => undefined,
   };
   const peer = new Peer();

@@ -26,6 +26,8 @@ export interface ConnectionContext extends SenderContext {
   readonly now: number;
   /** An answer could not be written for a reason that no client can have. */
   defect(error: unknown): void;
+  /** A request could not be read, and was refused with `status`. */
+  unreadable(status: number): void;
   closed(connection: Connection): void;
 }
 
@@ -340,6 +342,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     this.#isBusy = true;
     this.#isLast = true;
     this.#held = NOTHING;
+    this.#context.unreadable(status);
     const title = "The request is not valid HTTP";
     this.#answer({
       status,

@@ -10,6 +10,8 @@ export interface Http1Options {
   handle(request: ApiRequest): ApiResponse | Promise<ApiResponse>;
   /** Called with what should never happen: an answer that cannot be written. */
   defect(error: unknown): void;
+  /** Called with the status by which a request was refused that could not be read. */
+  unreadable(status: number): void;
 }
 
 /** A server of HTTP/1.1 and HTTP/1.0 (RFC 9112) over whatever connections it is given. */
@@ -18,6 +20,8 @@ export interface Http1Server {
   connect(transport: Transport): TransportEvents;
   /** Whether a request is being handled, or its answer being sent. */
   readonly isBusy: boolean;
+  /** How many connections there are. */
+  readonly connections: number;
   /** Ends all connections at once. */
   close(): void;
 }
@@ -28,7 +32,7 @@ const KEEP_ALIVE_SECONDS = patience.idle - 3;
 const OUT_BYTES = 256 * 1024;
 
 /** A server without connections. */
-export function createHttp1Server({ handle, defect }: Http1Options): Http1Server {
+export function createHttp1Server({ handle, defect, unreadable }: Http1Options): Http1Server {
   const connections = new Set<Connection>();
   const heads = createResponseHeads({ keepAliveSeconds: KEEP_ALIVE_SECONDS });
   heads.tick(Date.now());
@@ -40,6 +44,7 @@ export function createHttp1Server({ handle, defect }: Http1Options): Http1Server
     patience,
     now: 0,
     defect,
+    unreadable,
     closed: (connection) => void connections.delete(connection),
   };
   const timer = setInterval(() => {
@@ -57,6 +62,9 @@ export function createHttp1Server({ handle, defect }: Http1Options): Http1Server
     },
     get isBusy() {
       return [...connections].some(({ isBusy }) => isBusy);
+    },
+    get connections() {
+      return connections.size;
     },
     close() {
       clearInterval(timer);
