@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { createApi, sessionOf } from "../support/api.ts";
+import { eventually } from "../support/eventually.ts";
 import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { run, runHere, succeed, succeedJson } from "./run.ts";
@@ -150,4 +151,18 @@ test("what operators do to keys and secrets is in the trail, which can be verifi
   const doctor = await run(["doctor", ...data]);
   assert.equal(doctor.code, 1);
   assert.match(doctor.stdout, /entry 2 of the audit trail is changed/);
+});
+
+test("doctor looks at the retention of sessions that have records alone", async () => {
+  await using server = await startServer();
+  const api = createApi(server.url);
+  const { sessionId } = sessionOf(await api.create());
+  const record = { method: "GET", path: "/", status: 200, startedAt: Date.now(), durationMs: 1 };
+  const recorded = await api.call("POST", `/sessions/${sessionId}/requests`, { json: [record] });
+  assert.equal(recorded.status, 202);
+  assert.equal((await api.call("DELETE", `/sessions/${sessionId}`)).status, 204);
+  await eventually(async () => {
+    const told = await succeed(["doctor", "--data-dir", server.dataDir]);
+    assert.match(told, /retention +14 days after its end; the oldest ended .*; none is overdue/);
+  }, 30_000);
 });

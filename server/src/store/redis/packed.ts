@@ -57,6 +57,11 @@ export function unpack(id: string, text: string): Session {
   };
 }
 
+/** Whether a text tells no more than that the session is being erased, or was. */
+export function isGone(text: string): boolean {
+  return text.split(SEPARATOR, 3)[2] === GONE;
+}
+
 /** The ids in a text, also of a session that is being erased. */
 export function idsIn(text: string): Identity {
   const parts = text.split(SEPARATOR);

@@ -6,7 +6,7 @@ import { recordOf } from "../record-line.ts";
 import type { StretchRequest } from "../store.ts";
 import type { Connection, Operation } from "./connection.ts";
 import type { Keys } from "./keys.ts";
-import { describedById, unpackWhole } from "./packed.ts";
+import { describedById, isGone, unpackWhole } from "./packed.ts";
 import { scripts } from "./scripts.ts";
 
 /** A page stops once it has so many characters. */
@@ -37,6 +37,7 @@ export function createStretchReader(
     const head = await read(operation, id, after + 1, Math.min(limit, RECORDS_A_READ));
     const { total } = head;
     const { session, associations } = lifeOf(id, head.text);
+    if (head.text !== null && isGone(head.text)) return undefined;
     const isStored = head.text !== null || total > 0;
     const isTold = isLive(session, now) || (isStored && now < keptUntil(session, total > 0, times));
     if (!isTold || !isWithin(session.customerId, scope)) return undefined;

@@ -3,6 +3,11 @@ import type { Tables } from "./apply.ts";
 import { describedById, keyOf } from "./rows.ts";
 import type { WriterOptions } from "./writer.ts";
 
+/** Whether this is what `erase` leaves: a session that ends in the future. Any other did so in the past. */
+export function isErased({ ended, expiresAt }: Session, now: number): boolean {
+  return ended && expiresAt > now;
+}
+
 /**
  * Lets go of everything that is kept of sessions, inside the caller's transaction. What they held is
  * overwritten where it lay (`secure_delete`); what the log has of it goes when that is cut, afterwards.

@@ -27,7 +27,10 @@ export interface Inspection {
 
 /** How well the retention is kept. */
 export interface Retention {
-  /** When the session that has been over for longest ended or expired; `null` when none is over. */
+  /**
+   * When the session that has been over for longest ended or expired, of those of which something is to be
+   * told: they have an id or records. `null` when none of them is over.
+   */
   readonly oldest: number | null;
   /** Sessions that are over for longer than the retention and not let go of yet. */
   readonly overdue: number;
@@ -166,7 +169,7 @@ const OVER_AT = `(${CREATED_AT} + expires_after)`;
 function retentionOf(database: DatabaseSync, now: number, retention: number): Retention {
   const sql = `SELECT min(${OVER_AT}) AS oldest, ifnull(sum(${OVER_AT} + ?2 <= ?1), 0) AS overdue
     FROM sessions WHERE ${OVER_AT} <= ?1 AND
-      coalesce(agent_id, customer_id, visit_id, global_visit_id) IS NOT NULL`;
+      (records > 0 OR coalesce(agent_id, customer_id, visit_id, global_visit_id) IS NOT NULL)`;
   const row = database.prepare(sql).get(now, retention);
   return { oldest: row?.["oldest"] as number | null, overdue: row?.["overdue"] as number };
 }

@@ -4,6 +4,7 @@ import type { EndEvent } from "../../session/timeline.ts";
 import type { StretchRequest } from "../store.ts";
 import type { Tables } from "./apply.ts";
 import type { StretchLines } from "./changes.ts";
+import { isErased } from "./erase.ts";
 import { describedById } from "./rows.ts";
 import type { WriterOptions } from "./writer.ts";
 
@@ -20,6 +21,7 @@ export function createStretchReader(
     const stored = sessions.find(id);
     const session = stored ?? describedById(id, lifetimes);
     if (isLive(session, now)) return session;
+    if (isErased(session, now)) return undefined;
     const isKept = stored !== undefined || hasRecords;
     return isKept && now < session.expiresAt + retention ? session : undefined;
   }
