@@ -1,3 +1,4 @@
+import { get, type RequestOptions } from "node:http";
 import { Command } from "commander";
 import type { Config } from "../config/config.ts";
 import { CliError, exitCodes } from "./exit.ts";
@@ -15,36 +16,42 @@ export function healthCommand(output: Output): Command {
     .option("--ready", "ask whether it can do its work: whether its store takes writes")
     .action(async (options: { ready?: true }, self: Command) => {
       const path = options.ready === true ? "/readyz" : "/healthz";
-      const url = `${addressOf(loadSettings(self).config)}${path}`;
-      const status = await statusOf(url);
+      const { name, ...place } = placeOf(loadSettings(self).config);
+      const url = `${name}${path}`;
+      const status = await statusOf({ ...place, path }).catch((error: Error) => {
+        throw new CliError(exitCodes.failure, `${url} does not answer: ${error.message}`);
+      });
       if (status !== 200) throw new CliError(exitCodes.failure, `${url} answers ${status}`);
       output.print(`${url} answers 200`);
     });
-  addExamples(addSettings(command, ["host", "port"]), [
+  addExamples(addSettings(command, ["host", "port", "socket"]), [
     ["health", "whether it answers"],
     ["health --ready --port 9000", "whether it takes writes, elsewhere"],
+    ["health --socket /run/antechamber/http.sock", "over a Unix socket"],
   ]);
   return command;
 }
 
-/** Where a server with these settings is reached from its own machine. */
-function addressOf({ host, port }: Pick<Config, "host" | "port">): string {
+/** Where a server with these settings is reached from its own machine, and what that is called. */
+function placeOf({ host, port, socket }: Pick<Config, "host" | "port" | "socket">) {
+  if (socket !== undefined) {
+    return { name: `unix:${socket.path}`, socketPath: socket.path, host: "localhost" };
+  }
   const everywhere: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "::1" };
   const address = everywhere[host] ?? host;
-  return `http://${address.includes(":") ? `[${address}]` : address}:${port}`;
+  const name = `http://${address.includes(":") ? `[${address}]` : address}:${port}`;
+  return { name, host: address, port };
 }
 
-async function statusOf(url: string): Promise<number> {
-  try {
-    const response = await fetch(url, {
-      redirect: "manual",
-      signal: AbortSignal.timeout(PATIENCE),
+function statusOf(place: RequestOptions): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const signal = AbortSignal.timeout(PATIENCE);
+    const request = get({ ...place, agent: false, signal }, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
     });
-    await response.body?.cancel();
-    return response.status;
-  } catch (error) {
-    const { cause, message } = error as Error;
-    const reason = cause instanceof Error ? cause.message : message;
-    throw new CliError(exitCodes.failure, `${url} does not answer: ${reason}`);
-  }
+    request.on("error", (error) => {
+      reject(signal.aborted ? new Error(`nothing came for ${PATIENCE / 1000} s`) : error);
+    });
+  });
 }

@@ -47,7 +47,7 @@ export function createProgram(output: Output): Command {
   addExamples(program, [
     ["serve", "serve on http://127.0.0.1:8080, data in ./data"],
     ["serve --port 9000 --base-path /gks-server/v1", "elsewhere"],
-    ["help keys create", "about one command"],
+    ["keys create --help", "about one command"],
   ]);
   everyCommand(program, (command) => {
     command.exitOverride();

@@ -14,7 +14,9 @@ export function listen({ host, port, socket, connect }: SocketOptions): Listenin
       ? named(`${host}:${port}`, () =>
           Bun.listen<BunTransport>({ ...shared, hostname: host, port }),
         )
-      : withSocketMode(socket, () => Bun.listen<BunTransport>({ ...shared, unix: socket.path }));
+      : named(socket.path, () =>
+          withSocketMode(socket, () => Bun.listen<BunTransport>({ ...shared, unix: socket.path })),
+        );
   return {
     port: "port" in listener ? listener.port : 0,
     stop: () => listener.stop(false),

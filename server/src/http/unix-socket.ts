@@ -1,23 +1,37 @@
-import { chmodSync, lstatSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, rmSync } from "node:fs";
 import { connect } from "node:net";
+import { dirname } from "node:path";
 import type { SocketConfig } from "../config/config.ts";
 
 /** A socket that cannot be made where it is to be. */
 class SocketError extends Error {
   override readonly name = "SocketError";
-  /** What the system says of an address that is taken. */
-  readonly code = "EADDRINUSE";
+  /** What the system says of it. */
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
 }
 
 /**
  * Makes room for a socket: takes away the one that a killed server left. Throws `SocketError` when
- * something else lies there, or a server that answers.
+ * something else lies there, or a server that answers, or when there is no folder for it.
  */
 export async function claimSocket(path: string): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false });
-  if (found === undefined) return;
-  if (!found.isSocket()) throw new SocketError(`${path} is there and is no socket: not touched`);
-  if (await isListening(path)) throw new SocketError(`another server listens on ${path}`);
+  if (found === undefined) {
+    const folder = dirname(path);
+    if (existsSync(folder)) return;
+    throw new SocketError("ENOENT", `cannot listen on ${path}: there is no folder ${folder}`);
+  }
+  if (!found.isSocket()) {
+    throw new SocketError("EADDRINUSE", `${path} is there and is no socket: not touched`);
+  }
+  if (await isListening(path)) {
+    throw new SocketError("EADDRINUSE", `another server listens on ${path}`);
+  }
   rmSync(path, { force: true });
 }
 
@@ -26,7 +40,8 @@ export function withSocketMode<T>({ path, mode }: SocketConfig, listen: () => T)
   const before = process.umask(0o777 & ~mode);
   try {
     const result = listen();
-    chmodSync(path, mode);
+    // Not there: Node tells of it later, by an event.
+    if (existsSync(path)) chmodSync(path, mode);
     return result;
   } finally {
     process.umask(before);

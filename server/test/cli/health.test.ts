@@ -3,6 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { startServer } from "../support/server-process.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { run, succeed } from "./run.ts";
 
 test("health tells a server that answers from one that does not", async () => {
@@ -28,6 +29,37 @@ test("health finds a server that listens on every address, and needs no key", as
   const { port } = new URL(server.url);
   const env = { ANTECHAMBER_HOST: "0.0.0.0", ANTECHAMBER_AUTH: "key", ANTECHAMBER_PORT: port };
   assert.match(await succeed(["health"], { env }), /127\.0\.0\.1:\d+\/healthz answers 200/);
+});
+
+test("health asks over a Unix socket where the server listens on one", async () => {
+  await using folder = temporaryDirectory();
+  const path = `${folder.path}/http.sock`;
+  const env = { ANTECHAMBER_SOCKET: path };
+  {
+    await using server = await startServer({ env: { ...env, ANTECHAMBER_PORT: "" } });
+    assert.equal(await succeed(["health"], { env }), `${server.url}/healthz answers 200\n`);
+    assert.equal(
+      await succeed(["health", "--ready", "--socket", path]),
+      `unix:${path}/readyz answers 200\n`,
+    );
+  }
+  const { code, stderr } = await run(["health"], { env });
+  assert.equal(code, 1);
+  assert.match(stderr, /^antechamber: unix:\S+\/healthz does not answer: .+\n$/);
+});
+
+test("health does not wait for a server that keeps silent", async () => {
+  const silent = createServer(() => {});
+  await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+  try {
+    const { port } = silent.address() as AddressInfo;
+    const { code, stderr } = await run(["health", "--port", String(port)]);
+    assert.equal(code, 1);
+    assert.match(stderr, /does not answer: nothing came for 3 s\n$/);
+  } finally {
+    silent.closeAllConnections();
+    silent.close();
+  }
 });
 
 test("health fails where the answer is another one than 200", async () => {

@@ -26,6 +26,16 @@ test("mode local serves a Unix socket, which is its user's alone and goes with t
   assert.equal(existsSync(path), false);
 });
 
+test("a socket that cannot be made where it is to be is told with the reason", async () => {
+  await using folder = temporaryDirectory();
+  const start = (path: string) =>
+    spawnServer({ args: ["--socket", path], env: { ANTECHAMBER_PORT: "" } });
+  await using homeless = start(`${folder.path}/none/http.sock`);
+  await assert.rejects(homeless.ready, /cannot listen on \S+none\/http\.sock: there is no folder/);
+  await using refused = start("/proc/http.sock");
+  await assert.rejects(refused.ready, /listen .*\/proc\/http\.sock/);
+});
+
 test("the socket of a killed server is taken over, that of a running one and a file are not", async () => {
   await using folder = temporaryDirectory();
   const path = `${folder.path}/http.sock`;
