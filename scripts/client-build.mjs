@@ -1,7 +1,7 @@
 // Makes the package @antechamber/client as it is published, in client/dist: JavaScript and types,
 // and a package.json whose exports name them. Inside the workspace everybody runs the sources.
 //
-//   node scripts/client-build.mjs && npm publish client/dist
+//   npm run build:client && npm publish client/dist
 import { execFileSync } from "node:child_process";
 import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
