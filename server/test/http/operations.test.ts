@@ -244,6 +244,18 @@ onEachEngine(({ test, serve }) => {
     problemOf(answer, 400, "nothing-to-associate");
   });
 
+  test("an absolute target has the path that it names, which may be none", async () => {
+    for (const target of ["http://localhost", "http://localhost?x=/healthz", "http://localhost?"]) {
+      const answer = await exchange(server.port, requestText(`GET ${target}`));
+      assert.equal(answer.status, 404, `${target}: ${answer.body}`);
+    }
+    const health = await exchange(
+      server.port,
+      requestText("GET http://localhost/healthz?a=://b/c"),
+    );
+    assert.equal(health.status, 200);
+  });
+
   test("an absolute request target is served as its path", async () => {
     const line = "PUT http://localhost/sessions/new";
     const answer = await exchange(server.port, requestText(line));

@@ -169,6 +169,60 @@ test("an answer of which nothing is read is given up, one that is read slowly is
   assert.equal(peer.state, "destroyed");
 });
 
+test("a client that reads no heads is sent no more of them", async () => {
+  const long = { status: 200, headers: {}, body: new Uint8Array(1_000_000) };
+  const stream = () => ({ ...long, body: new Response("x".repeat(1000)).body });
+  for (const answer of [() => long, stream]) {
+    const { peer, receive, settled, pass } = open(answer);
+    peer.room = 100;
+    receive("HEAD / HTTP/1.1\r\nHost: h\r\n\r\n".repeat(100));
+    await settled();
+    assert.equal(peer.text.split("HTTP/1.1 200 ").length, 2);
+    pass(60);
+    assert.equal(peer.state, "destroyed");
+  }
+});
+
+test("an answer has ended when the end of its stream has gone out", async () => {
+  const { peer, receive, connection, settled } = open(() => ({
+    status: 200,
+    headers: {},
+    body: new Response("x".repeat(1000)).body,
+  }));
+  const write = peer.write.bind(peer);
+  peer.write = (bytes, start, end) => {
+    if (end - start === 5) peer.room = 0;
+    return write(bytes, start, end);
+  };
+  receive("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+  while (!peer.text.endsWith("0\r\n\r\n")) await settled();
+  await settled();
+  assert.equal(peer.state, "open");
+  peer.unsent = 0;
+  connection.drained();
+  await settled();
+  assert.equal(peer.state, "ended");
+});
+
+test("what has not gone out yet when the connection is ended has its time", () => {
+  const { peer, receive, pass } = open();
+  // As Node has it: handed over, and not all of it gone out.
+  peer.write = (bytes, start, end) => {
+    peer.text += bytes.toString("latin1", start, end);
+    peer.unsent = 500;
+    return true;
+  };
+  receive("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+  assert.equal(peer.state, "ended");
+  pass(20);
+  assert.equal(peer.state, "ended");
+  peer.unsent = 0;
+  pass(1);
+  assert.equal(peer.state, "ended");
+  pass(2);
+  assert.equal(peer.state, "destroyed");
+});
+
 test("no more is received than somebody asks for", async () => {
   const { promise, resolve } = Promise.withResolvers<ApiResponse>();
   const { peer, receive, settled } = open(() => promise);

@@ -80,6 +80,25 @@ test("no answer waits for more than 31 others, of the longest", () => {
   );
 });
 
+test("what follows from making room goes out at once: it is not to keep others going", () => {
+  const { sent, sender, put, endTurn } = open();
+  const next = sender("next");
+  for (let i = 0; i < 31; i++) {
+    put(
+      sender("first", () => put(next, String(i))),
+      String(i),
+    );
+  }
+  assert.equal(sent.length, 0);
+  put(sender("last"), "");
+  assert.equal(sent.length, 63);
+  assert.deepEqual(sent.slice(0, 3), ["first 0", "next 0", "first 1"]);
+  endTurn();
+  assert.equal(sent.length, 63);
+  put(sender("later"), "waits");
+  assert.equal(sent.length, 63);
+});
+
 test("whoever hears that an answer went out may have the next one already", () => {
   const { sent, sender, put, endTurn } = open();
   const second = sender("second");

@@ -139,6 +139,24 @@ for (const [what, [text, status]] of Object.entries(lines)) {
 for (const [what, [text, status]] of Object.entries(fields)) {
   test(`${what} is refused with ${status}`, () => assert.equal(refusalOf(request(text)), status));
 }
+for (const host of ["a b", "a/b", "a?b", "a#b", "a\\b", '"a"', "<a>", "\u00e4", "a\tb"]) {
+  test(`the host ${JSON.stringify(host)} is refused`, () => {
+    assert.equal(refusalOf(`GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`), 400);
+  });
+}
+test("hosts with a port, of IPv6, and none are hosts", () => {
+  for (const host of ["a.example:8080", "[::1]:80", "xn--4ca.example", "a_b", ""]) {
+    const text = `GET / HTTP/1.1\r\nHost: ${host}\r\n\r\n`;
+    assert.equal(new RequestHead().parse(Buffer.from(text), 0), text.length);
+  }
+});
+test("of a request that gets no further, nothing is told of the one before", () => {
+  const head = new RequestHead();
+  assert.ok(head.parse(Buffer.from("HEAD / HTTP/1.0\r\n\r\n"), 0) > 0);
+  assert.deepEqual([head.method, head.minorVersion], ["HEAD", 0]);
+  assert.equal(head.parse(Buffer.from("BAD\0\r\n\r\n"), 0), REFUSED);
+  assert.deepEqual([head.method, head.minorVersion], ["", 1]);
+});
 test("HTTP/1.0 with chunks, and HTTP/1.1 without a host, are refused", () => {
   assert.equal(refusalOf("GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"), 400);
   assert.equal(refusalOf("GET / HTTP/1.1\r\n\r\n"), 400);

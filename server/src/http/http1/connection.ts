@@ -2,7 +2,12 @@ import { type ApiRequest, type ApiResponse, KeptResponse } from "../messages.ts"
 import { HeadedRequest, type RequestSource } from "./request.ts";
 import { BrokenOff, MALFORMED, RequestBody } from "./request-body.ts";
 import { type HeadFault, INCOMPLETE, REFUSED, RequestHead } from "./request-head.ts";
-import { ResponseSender, type SenderContext, type SenderEvents } from "./response-sender.ts";
+import {
+  cancel,
+  ResponseSender,
+  type SenderContext,
+  type SenderEvents,
+} from "./response-sender.ts";
 import type { Transport, TransportEvents } from "./transport.ts";
 
 /** How long a connection may take for what, in seconds. */
@@ -137,6 +142,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
 
   /** Ends what takes longer than it may. Call it once a second. */
   check(): void {
+    if (this.#state === "lingering" && this.#transport.unsent === 0) this.#linger();
     if (this.#context.now < this.#deadline) return;
     if (this.#state !== "open") this.destroy();
     else if (this.#sender.isWaiting) this.#checkProgress();
@@ -189,8 +195,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     try {
       this.#takeRequests(bytes);
     } catch (error) {
-      this.#context.defect(error);
-      this.destroy();
+      this.#giveUp(error);
     }
     this.#isAdvancing = false;
     this.#closeIfOver();
@@ -269,8 +274,13 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     this.#body.begin(this.#head);
     this.#deadline = this.#body.isComplete ? Number.POSITIVE_INFINITY : now + patience.request;
     const answer = this.#context.handle(this.#request);
-    if (answer instanceof Promise) void answer.then((response) => this.#answer(response));
-    else this.#answer(answer);
+    if (!(answer instanceof Promise)) this.#answer(answer);
+    else {
+      answer.then(
+        (response) => this.#answer(response),
+        (error: unknown) => this.#giveUp(error),
+      );
+    }
   }
 
   /** After some of a body has come. */
@@ -288,7 +298,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
   #answer(response: ApiResponse): void {
     if (this.#state !== "open") {
       const body = response instanceof KeptResponse ? null : response.body;
-      if (body instanceof ReadableStream) void body.cancel();
+      if (body instanceof ReadableStream) void cancel(body);
       return;
     }
     const isHead = this.#head.method === "HEAD";
@@ -298,9 +308,13 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     try {
       this.#sender.send(response, { isHead, isOld, isKeptAlive: !this.#isLast });
     } catch (error) {
-      this.#context.defect(error);
-      this.destroy();
+      this.#giveUp(error);
     }
+  }
+
+  #giveUp(error: unknown): void {
+    this.#context.defect(error);
+    this.destroy();
   }
 
   /** Whether the next request can be reached past what is left of the body of this one. */
@@ -355,11 +369,17 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
   #close(): void {
     this.#held = NOTHING;
     this.#head.clear();
-    const { now, patience } = this.#context;
     this.#state = "lingering";
-    this.#deadline = now + patience.lingering;
+    this.#deadline = this.#context.now + this.#context.patience.stalled;
+    if (this.#transport.unsent === 0) this.#linger();
     this.#resume();
     this.#transport.end();
+  }
+
+  /** From when on all has gone out. */
+  #linger(): void {
+    const { now, patience } = this.#context;
+    this.#deadline = Math.min(this.#deadline, now + patience.lingering);
   }
 
   #pause(): void {

@@ -51,6 +51,7 @@ export class Outbox {
   /** Not needed while answers are being sent, when new ones may come. */
   #spare: Batch | undefined = new Batch();
   #isGathering = false;
+  #isMakingRoom = false;
   /** Answers that went out at once since a turn was gathered last. */
   #alone = 0;
   /** Whether this turn is gathered, and how many answers it has so far. */
@@ -64,6 +65,11 @@ export class Outbox {
 
   /** Has an answer of `MAX_GATHERED` bytes at most sent by `flush` of its sender: at once, or a copy of it later. */
   put(sender: Gathered, bytes: Buffer, start: number, end: number): void {
+    // Else clients that do not wait for their answers would keep each other going, and nobody would rest.
+    if (this.#isMakingRoom) {
+      sender.flush(bytes, start, end);
+      return;
+    }
     if (!this.#isScheduled) {
       if (!this.#isGathering && ++this.#alone < LOOK_AFTER) {
         sender.flush(bytes, start, end);
@@ -74,7 +80,16 @@ export class Outbox {
     this.#ofTurn++;
     this.#filling.add(sender, bytes, start, end);
     // Not before: whoever hears that an answer went out may put the next one where this one was made.
-    if (this.#filling.senders.length === ANSWERS_A_BATCH) this.#flush();
+    if (this.#filling.senders.length === ANSWERS_A_BATCH) this.#makeRoom();
+  }
+
+  #makeRoom(): void {
+    this.#isMakingRoom = true;
+    try {
+      this.#flush();
+    } finally {
+      this.#isMakingRoom = false;
+    }
   }
 
   #schedule(): void {

@@ -19,10 +19,15 @@ const TRAILER = 6;
 const TRAILER_LINE = 7;
 const TRAILER_LF = 8;
 const LAST_LF = 9;
+/** What may stand between a size and its end, or its extensions. */
+const AFTER_SIZE = 10;
 
 const LF = 0x0a;
 const CR = 0x0d;
 const SEMICOLON = 0x3b;
+const COLON = 0x3a;
+const SPACE = 0x20;
+const TAB = 0x09;
 /** Hexadecimal digits of a chunk's size, and bytes of extensions and trailers in all, at the most. */
 const MAX_DIGITS = 12;
 const MAX_OVERHEAD = 16 * 1024;
@@ -49,6 +54,8 @@ export class RequestBody {
   #isChunked = false;
   #digits = 0;
   #overhead = 0;
+  /** Whether the trailer at hand has come past its name. */
+  #isNamed = false;
   #pieces: Uint8Array[] = [];
   #isSkipped = false;
   #broken: Error | undefined;
@@ -154,6 +161,9 @@ export class RequestBody {
     switch (this.#state) {
       case SIZE:
         return this.#stepInSize(byte);
+      case AFTER_SIZE:
+        if (isBlank(byte)) return this.#passOver(byte);
+        return this.#endSize(byte);
       case EXTENSION:
         return byte === CR ? this.#enter(SIZE_LF) : this.#passOver(byte);
       case SIZE_LF:
@@ -165,11 +175,16 @@ export class RequestBody {
         this.#digits = 0;
         return byte === LF && this.#enter(SIZE);
       case TRAILER:
-        return byte === CR
-          ? this.#enter(LAST_LF)
-          : this.#enter(TRAILER_LINE) && this.#passOver(byte);
+        if (byte === CR) return this.#enter(LAST_LF);
+        this.#isNamed = false;
+        // A trailer begins with its name.
+        return (
+          !isBlank(byte) && byte !== COLON && this.#enter(TRAILER_LINE) && this.#passOver(byte)
+        );
       case TRAILER_LINE:
-        return byte === CR ? this.#enter(TRAILER_LF) : this.#passOver(byte);
+        if (byte === CR) return this.#isNamed && this.#enter(TRAILER_LF);
+        this.#isNamed ||= byte === COLON;
+        return this.#passOver(byte);
       case TRAILER_LF:
         return byte === LF && this.#enter(TRAILER);
       default:
@@ -186,8 +201,12 @@ export class RequestBody {
       return ++this.#digits <= MAX_DIGITS;
     }
     if (this.#digits === 0) return false;
+    return isBlank(byte) ? this.#enter(AFTER_SIZE) : this.#endSize(byte);
+  }
+
+  #endSize(byte: number): boolean {
     if (byte === CR) return this.#enter(SIZE_LF);
-    return (byte === SEMICOLON || byte === 0x20 || byte === 0x09) && this.#enter(EXTENSION);
+    return byte === SEMICOLON && this.#enter(EXTENSION);
   }
 
   #enter(state: number): true {
@@ -197,9 +216,13 @@ export class RequestBody {
 
   /** Extensions and trailers mean nothing here; they may not hide the end of a line in themselves. */
   #passOver(byte: number): boolean {
-    const isText = (byte >= 0x20 && byte !== 0x7f) || byte === 0x09;
+    const isText = (byte >= SPACE && byte !== 0x7f) || byte === TAB;
     return isText && ++this.#overhead <= MAX_OVERHEAD;
   }
+}
+
+function isBlank(byte: number): boolean {
+  return byte === SPACE || byte === TAB;
 }
 
 /** The value of a hexadecimal digit, -1 of anything else. */

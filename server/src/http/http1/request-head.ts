@@ -32,13 +32,17 @@ const COLON = 0x3a;
 const TOKEN = 1;
 const TARGET = 2;
 const VALUE = 4;
+const HOST = 8;
 
 /** Bytes from 0x80 on are let through in targets too: clients send UTF-8 there, and it harms nobody. */
 const classes = Uint8Array.from({ length: 256 }, (_, byte) => {
   const isToken = /[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(String.fromCharCode(byte)) && byte < 0x80;
   const isTarget = byte > SPACE && byte !== 0x7f;
   const isValue = byte >= SPACE || byte === TAB;
-  return (isToken ? TOKEN : 0) | (isTarget ? TARGET : 0) | (isValue ? VALUE : 0);
+  const isHost = /[\w.~!$&'()*+,;=%:@[\]-]/.test(String.fromCharCode(byte)) && byte < 0x80;
+  return (
+    (isToken ? TOKEN : 0) | (isTarget ? TARGET : 0) | (isValue ? VALUE : 0) | (isHost ? HOST : 0)
+  );
 });
 
 /** How a version begins: "0" or "1" is to follow. */
@@ -117,6 +121,9 @@ export class RequestHead {
   }
 
   #read(bytes: Buffer, start: number, end: number): number {
+    // Of a request that gets no further, nobody is to think that it was like the one before.
+    this.method = "";
+    this.minorVersion = 1;
     let at = start;
     while (at < end && isOf(bytes[at] as number, TOKEN)) at++;
     if (at === end) return INCOMPLETE;
@@ -204,9 +211,22 @@ export class RequestHead {
   /** RFC 9112, section 3.2. */
   #hasOneHost(): boolean {
     const hosts = this.#count("host");
-    if (hosts === 1 || (hosts === 0 && this.minorVersion === 0)) return true;
+    if (hosts === 1) return this.#isHostSound();
+    if (hosts === 0 && this.minorVersion === 0) return true;
     this.#refuse(400, hosts === 0 ? "Host is missing." : "Host is there more than once.");
     return false;
+  }
+
+  /** Only whether it can be one: which hosts are good is for others to say, and "@" for them to refuse. */
+  #isHostSound(): boolean {
+    for (let place = 0; place < this.#fields * 4; place += 4) {
+      if (!this.#isNamed(place, "host")) continue;
+      const end = this.#places[place + 3] as number;
+      for (let at = this.#places[place + 2] as number; at < end; at++) {
+        if (!isOf(this.#bytes[at] as number, HOST)) return this.#unsound("Host is no host.");
+      }
+    }
+    return true;
   }
 
   /** Where the body ends (RFC 9112, section 6). */

@@ -26,7 +26,7 @@ export class HeadedRequest implements ApiRequest {
     const { target } = this.#head;
     const start = startOfPath(target);
     const query = target.indexOf("?", start);
-    return query === -1 ? target.slice(start) : target.slice(start, query);
+    return (query === -1 ? target.slice(start) : target.slice(start, query)) || "/";
   }
 
   get query(): string {
@@ -52,10 +52,12 @@ export class HeadedRequest implements ApiRequest {
   }
 }
 
-/** Proxies may be sent a target with scheme and host before the path (RFC 9112, section 3.2.2). */
+/**
+ * Proxies may be sent a target with scheme and host before the path (RFC 9112, section 3.2.2), and then
+ * without a path too.
+ */
 function startOfPath(target: string): number {
-  if (target.startsWith("/")) return 0;
-  const authority = target.indexOf("://");
-  const path = authority === -1 ? -1 : target.indexOf("/", authority + 3);
-  return Math.max(0, path);
+  return target.startsWith("/") ? 0 : (ORIGIN.exec(target)?.[0].length ?? 0);
 }
+
+const ORIGIN = /^[a-z][\w+.-]*:\/\/[^/?]*/i;

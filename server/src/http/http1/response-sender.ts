@@ -1,7 +1,7 @@
 import { type ApiResponse, KeptResponse, madeOf, type WholeBody } from "../messages.ts";
 import { isLong, piecesOf } from "../pieces.ts";
 import { type Gathered, MAX_GATHERED, type Outbox } from "./outbox.ts";
-import type { Framing, ResponseHeads } from "./response-head.ts";
+import type { Framing, ResponseHead, ResponseHeads } from "./response-head.ts";
 import type { Transport } from "./transport.ts";
 
 /** What an answer is to be like, besides what it says. */
@@ -127,25 +127,35 @@ export class ResponseSender implements Gathered {
   }
 
   #sendLong(response: ApiResponse, body: Uint8Array<ArrayBuffer>, manner: Manner): void {
-    this.#sendHead(response, body.length, manner);
-    if (manner.isHead) this.#events.sent();
-    else void this.#sendParts(piecesOf(body), false);
+    const head = headOf(response, body.length, manner);
+    if (manner.isHead) this.#sendHeadAlone(head);
+    else {
+      this.#sendHead(head);
+      void this.#sendParts(piecesOf(body), false);
+    }
   }
 
   #sendStream(response: ApiResponse, body: ReadableStream<Uint8Array>, manner: Manner): void {
-    this.#sendHead(response, manner.isOld ? "none" : "chunks", manner);
-    if (!manner.isHead) {
+    const head = headOf(response, manner.isOld ? "none" : "chunks", manner);
+    if (manner.isHead) {
+      this.#sendHeadAlone(head);
+      void cancel(body);
+    } else {
+      this.#sendHead(head);
       void this.#sendParts(body, !manner.isOld);
-      return;
     }
-    void body.cancel();
-    this.#events.sent();
   }
 
-  #sendHead(response: ApiResponse, framing: Framing, manner: Manner): void {
+  /** Sends a head of which nothing follows. */
+  #sendHeadAlone(head: ResponseHead): void {
     const { heads, out } = this.#context;
-    const start = heads.write(headOf(response, framing, manner), out, MAX_HEAD);
-    this.#transport.write(out, start, MAX_HEAD);
+    this.flush(out, heads.write(head, out, MAX_HEAD), MAX_HEAD);
+  }
+
+  /** Sends a head; what follows it will wait where this would have to. */
+  #sendHead(head: ResponseHead): void {
+    const { heads, out } = this.#context;
+    this.#transport.write(out, heads.write(head, out, MAX_HEAD), MAX_HEAD);
   }
 
   /** Sends a body part by part. An error of it ends the connection: else nobody would see that it is not whole. */
@@ -156,7 +166,7 @@ export class ResponseSender implements Gathered {
         if (part.length > 0 && !(await this.#sendPart(part, isChunked))) return;
       }
       if (this.#isClosed) return;
-      if (isChunked) this.#transport.write(LAST_CHUNK, 0, LAST_CHUNK.length);
+      if (isChunked && !(await this.#sendBytes(LAST_CHUNK))) return;
     } catch {
       // Whoever made the stream has heard of its error.
       this.#events.brokeOff();
@@ -167,9 +177,13 @@ export class ResponseSender implements Gathered {
 
   /** False when nobody is there any more. */
   #sendPart(part: Uint8Array, isChunked: boolean): boolean | Promise<boolean> {
-    const bytes = isChunked
-      ? chunkOf(part)
-      : Buffer.from(part.buffer, part.byteOffset, part.length);
+    return this.#sendBytes(
+      isChunked ? chunkOf(part) : Buffer.from(part.buffer, part.byteOffset, part.length),
+    );
+  }
+
+  /** As `#sendPart`. */
+  #sendBytes(bytes: Buffer): boolean | Promise<boolean> {
     if (this.#transport.write(bytes, 0, bytes.length)) return !this.#isClosed;
     return new Promise((resolve) => this.#wait(resolve));
   }
@@ -186,8 +200,13 @@ function headOf(
   { status, headers, contentLocation }: ApiResponse,
   framing: Framing,
   { isKeptAlive, isOld }: Manner,
-) {
+): ResponseHead {
   return { status, fields: headers, contentLocation, framing, isKeptAlive, isOld };
+}
+
+/** Lets go of a stream; whoever made it hears of it, and of what goes wrong with that. */
+export function cancel(body: ReadableStream<unknown>): Promise<void> {
+  return body.cancel().catch(() => undefined);
 }
 
 function chunkOf(part: Uint8Array): Buffer {

@@ -26,7 +26,7 @@ export interface Http1Server {
   close(): void;
 }
 
-const patience: Patience = { idle: 13, head: 10, request: 15, stalled: 30, lingering: 2 };
+const patience: Patience = { idle: 13, head: 10, request: 15, stalled: 60, lingering: 2 };
 /** A client may count on less than it gets: its next request may be a while on its way. */
 const KEEP_ALIVE_SECONDS = patience.idle - 3;
 const OUT_BYTES = 256 * 1024;
