@@ -1,4 +1,5 @@
 import { type ApiRequest, type ApiResponse, KeptResponse } from "../messages.ts";
+import { Intake, MAX_HELD } from "./intake.ts";
 import { HeadedRequest, type RequestSource } from "./request.ts";
 import { BrokenOff, MALFORMED, RequestBody } from "./request-body.ts";
 import { type HeadFault, INCOMPLETE, REFUSED, RequestHead } from "./request-head.ts";
@@ -38,8 +39,6 @@ export interface ConnectionContext extends SenderContext {
 
 /** Requests of one connection that are answered in one turn of the event loop, when they come together. */
 const REQUESTS_A_TURN = 16;
-/** What is kept of bytes that nobody has asked for yet, before no more is received. */
-const MAX_HELD = 64 * 1024;
 /** How much of a body that nobody reads passes by before the connection is given up instead. */
 const MAX_SKIPPED = 64 * 1024;
 /** How much is let pass after our end, so that the last answer is not lost with what was unread. */
@@ -50,7 +49,6 @@ const MAX_KEPT = 4 * 1024;
 const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
 const CR = 0x0d;
 const LF = 0x0a;
-const NOTHING = Buffer.alloc(0);
 
 type State =
   /** Requests come, one after the other. */
@@ -63,6 +61,7 @@ type State =
 export class Connection implements TransportEvents, RequestSource, SenderEvents {
   readonly #transport: Transport;
   readonly #context: ConnectionContext;
+  readonly #intake: Intake;
   readonly #head = new RequestHead();
   readonly #body = new RequestBody();
   readonly #request: HeadedRequest;
@@ -73,14 +72,10 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
   /** The loop over what was received is running, or will go on in the next turn. */
   #isAdvancing = false;
   #isResting = false;
-  #isPaused = false;
   /** The peer has sent its end. */
   #hasEnded = false;
   /** No request follows the one that is being handled. */
   #isLast = false;
-  /** Received, and not looked at yet; how much of it is known to be no whole head. */
-  #held: Buffer = NOTHING;
-  #tried = 0;
   /** When the patience is over, in seconds of the context. */
   #deadline: number;
   #lingered = 0;
@@ -88,6 +83,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
   constructor(transport: Transport, context: ConnectionContext) {
     this.#transport = transport;
     this.#context = context;
+    this.#intake = new Intake(transport);
     this.#request = new HeadedRequest(this.#head, this);
     this.#sender = new ResponseSender(transport, context, this);
     this.#deadline = context.now + context.patience.idle;
@@ -108,7 +104,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
       if (this.#head.expectsContinue && this.#body.received === 0) {
         this.#transport.write(CONTINUE, 0, CONTINUE.length);
       }
-      this.#resume();
+      this.#intake.resume();
     }
     return body;
   }
@@ -136,7 +132,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     this.#state = "closed";
     this.#body.fail(new BrokenOff("The client has gone."));
     this.#sender.close();
-    this.#held = NOTHING;
+    this.#intake.take();
     this.#context.closed(this);
   }
 
@@ -150,7 +146,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
       if (this.#body.isComplete) return;
       this.#isLast = true;
       this.#body.fail(new BrokenOff("The body did not come in time."));
-    } else if (this.#held.length === 0) this.#close();
+    } else if (this.#intake.isEmpty) this.#close();
     else this.#refuse({ status: 408, detail: "The head of the request did not come in time." });
   }
 
@@ -167,31 +163,26 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
   }
 
   #receive(bytes: Buffer): void {
-    const held = this.#held;
-    const all = held.length === 0 ? bytes : Buffer.concat([held, bytes]);
-    if (held.length > 0 && !this.#isWorthTrying(all, held.length)) this.#hold(all, 0);
-    else this.#advance(all);
-  }
-
-  /** Whether more than `known` bytes may tell more than these did. */
-  #isWorthTrying(bytes: Buffer, known: number): boolean {
-    if (this.#isBusy || this.#isResting) return false;
-    // A head that comes byte by byte is not read anew with each: only when it may be whole, or twice as long.
-    return bytes.length >= 2 * this.#tried || bytes.includes("\r\n\r\n", Math.max(0, known - 3));
+    const intake = this.#intake;
+    const all = intake.with(bytes);
+    const isDue = !this.#isBusy && !this.#isResting && intake.isWorthTrying(all);
+    if (intake.isEmpty || isDue) this.#advance(all);
+    else intake.hold(all, 0);
   }
 
   /** Goes on with what was held back. */
   #goOn(): void {
     if (this.#state !== "open" || this.#isAdvancing) return;
-    if (this.#held.length === 0 && !this.#isPaused && !this.#hasEnded) return;
-    this.#resume();
-    this.#advance(this.#held);
+    const intake = this.#intake;
+    if (intake.isEmpty && !intake.isPaused && !this.#hasEnded) return;
+    intake.resume();
+    this.#advance(intake.take());
   }
 
   /** Takes requests from `bytes`, and what belongs to their bodies, as far as they can be handled now. */
   #advance(bytes: Buffer): void {
     this.#isAdvancing = true;
-    this.#held = NOTHING;
+    this.#intake.take();
     try {
       this.#takeRequests(bytes);
     } catch (error) {
@@ -211,7 +202,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
       at = afterBlankLines(bytes, at);
       if (at === bytes.length) return;
       if (this.#isBusy || begun === REQUESTS_A_TURN) {
-        this.#hold(bytes, at);
+        this.#intake.hold(bytes, at);
         if (!this.#isBusy) this.#rest();
         return;
       }
@@ -241,20 +232,11 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     if (this.#hasEnded && this.#state === "open" && !isUnderWay) this.#close();
   }
 
-  /** Keeps what follows `start`. */
-  #hold(bytes: Buffer, start: number): void {
-    const rest = bytes.subarray(start);
-    // A few bytes are not to keep the many alive that they came with.
-    this.#held = rest.length < start ? Buffer.from(rest) : rest;
-    if (rest.length > MAX_HELD) this.#pause();
-  }
-
   /** Keeps the beginning of a head. */
   #await(bytes: Buffer, start: number): void {
     const { now, patience } = this.#context;
-    if (this.#tried === 0) this.#deadline = now + patience.head;
-    this.#tried = bytes.length - start;
-    this.#hold(bytes, start);
+    if (!this.#intake.hasBegun) this.#deadline = now + patience.head;
+    this.#intake.holdHead(bytes, start);
   }
 
   /** Goes on in the next turn, so that others have theirs. */
@@ -268,7 +250,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
 
   #begin(): void {
     const { now, patience } = this.#context;
-    this.#tried = 0;
+    this.#intake.headEnded();
     this.#isBusy = true;
     this.#isLast = !this.#head.isKeptAlive;
     this.#body.begin(this.#head);
@@ -291,7 +273,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
         ? Number.POSITIVE_INFINITY
         : this.#context.now + this.#context.patience.idle;
     } else if (this.#isBusy) {
-      if (!body.isAwaited && body.received > MAX_HELD) this.#pause();
+      if (!body.isAwaited && body.received > MAX_HELD) this.#intake.pause();
     } else if (body.received > MAX_SKIPPED) this.#close();
   }
 
@@ -355,7 +337,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
   #refuse({ status, detail }: HeadFault): void {
     this.#isBusy = true;
     this.#isLast = true;
-    this.#held = NOTHING;
+    this.#intake.take();
     this.#context.unreadable(status);
     const title = "The request is not valid HTTP";
     this.#answer({
@@ -367,12 +349,12 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
 
   /** Sends our end. A connection that is closed with bytes unread takes the last answer with it: they pass. */
   #close(): void {
-    this.#held = NOTHING;
+    this.#intake.take();
     this.#head.clear();
     this.#state = "lingering";
     this.#deadline = this.#context.now + this.#context.patience.stalled;
     if (this.#transport.unsent === 0) this.#linger();
-    this.#resume();
+    this.#intake.resume();
     this.#transport.end();
   }
 
@@ -380,18 +362,6 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
   #linger(): void {
     const { now, patience } = this.#context;
     this.#deadline = Math.min(this.#deadline, now + patience.lingering);
-  }
-
-  #pause(): void {
-    if (this.#isPaused) return;
-    this.#isPaused = true;
-    this.#transport.pause();
-  }
-
-  #resume(): void {
-    if (!this.#isPaused) return;
-    this.#isPaused = false;
-    this.#transport.resume();
   }
 }
 
