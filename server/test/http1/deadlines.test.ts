@@ -205,7 +205,7 @@ test("an answer has ended when the end of its stream has gone out", async () => 
 });
 
 test("what has not gone out yet when the connection is ended has its time", () => {
-  const { peer, receive, pass } = open();
+  const { peer, receive, connection, pass } = open();
   // As Node has it: handed over, and not all of it gone out.
   peer.write = (bytes, start, end) => {
     peer.text += bytes.toString("latin1", start, end);
@@ -216,7 +216,9 @@ test("what has not gone out yet when the connection is ended has its time", () =
   assert.equal(peer.state, "ended");
   pass(20);
   assert.equal(peer.state, "ended");
+  assert.equal(connection.isBusy, true);
   peer.unsent = 0;
+  assert.equal(connection.isBusy, false);
   pass(1);
   assert.equal(peer.state, "ended");
   pass(2);

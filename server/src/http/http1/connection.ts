@@ -89,9 +89,10 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     this.#deadline = context.now + context.patience.idle;
   }
 
-  /** Whether a request is being handled, or its answer being sent. */
+  /** Whether a request is being handled, or its answer has not gone out whole. */
   get isBusy(): boolean {
-    return this.#isBusy && this.#state === "open";
+    if (this.#state === "closed") return false;
+    return (this.#isBusy && this.#state === "open") || this.#transport.unsent > 0;
   }
 
   get peer(): string {

@@ -18,7 +18,7 @@ export interface Http1Options {
 export interface Http1Server {
   /** Takes over a connection, and gives who is to hear of it. */
   connect(transport: Transport): TransportEvents;
-  /** Whether a request is being handled, or its answer being sent. */
+  /** Whether a request is being handled, or its answer has not gone out whole. */
   readonly isBusy: boolean;
   /** How many connections there are. */
   readonly connections: number;
