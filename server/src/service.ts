@@ -58,6 +58,9 @@ export interface SessionService {
   /** The live session of this id within the scope, or `undefined`. Creates nothing; it is a use. */
   peek(id: string, scope: Scope): Session | undefined | Promise<Session | undefined>;
 
+  /** `peek`, but `null` for an id that this server did not make: then nothing was looked up. */
+  peekIfIssued(id: string, scope: Scope): Session | null | undefined | Promise<Session | undefined>;
+
   /**
    * Associates ids with a session (rules 1, 2 and 5). Refuses with `nothing-to-associate`,
    * `session-not-found`, `already-exists` and `unavailable`.
@@ -282,11 +285,19 @@ export function createService(parts: ServiceParts): SessionService {
     return isRenewalDue(session, now, lifetimes) ? store.renew(session, now) : session;
   }
 
-  function peek(id: string, scope: Scope): Session | undefined | Promise<Session | undefined> {
+  function peekIfIssued(
+    id: string,
+    scope: Scope,
+  ): Session | null | undefined | Promise<Session | undefined> {
     const found = look(id);
+    if (found === undefined) return null;
     return found instanceof Promise
       ? found.then((session) => used(session, scope))
       : used(found, scope);
+  }
+
+  function peek(id: string, scope: Scope): Session | undefined | Promise<Session | undefined> {
+    return peekIfIssued(id, scope) ?? undefined;
   }
 
   function retrieve(
@@ -357,6 +368,7 @@ export function createService(parts: ServiceParts): SessionService {
     createOnce,
     retrieve,
     peek,
+    peekIfIssued,
     associate,
     record,
     recordOnce,

@@ -74,8 +74,17 @@ export interface Config {
   readonly lifetimes: Lifetimes;
   /** What `/forward-auth` does without a live session. */
   readonly forwardAuth: "create" | "required";
+  /** Where `/forward-auth` looks for a session id, in this order. */
+  readonly forwardAuthSources: readonly ("header" | "cookie" | "query")[];
+  /** The name of the cookie that `/forward-auth` reads and sets. */
+  readonly cookieName: string;
+  /** `null`: the cookie is for the host that set it alone. */
+  readonly cookieDomain: string | null;
+  readonly cookieSameSite: "lax" | "strict" | "none";
   /** Whether scripts are kept from the cookie that `/forward-auth` sets. */
   readonly cookieHttpOnly: boolean;
+  /** Whole seconds, in milliseconds; `null`: until the browser is closed. */
+  readonly cookieMaxAge: number | null;
   /** Query parameters that stay in recorded paths. */
   readonly recordQueryKeys: readonly string[];
   /** Recorded requests that a session keeps. */

@@ -14,7 +14,7 @@ import {
   variableOf,
 } from "./settings.ts";
 import { parseStorePlace, type StorePlace } from "./store-place.ts";
-import { parseRate } from "./values.ts";
+import { parseDuration, parseRate } from "./values.ts";
 
 /** Where a configuration is read from. */
 export interface ConfigInput {
@@ -163,7 +163,13 @@ function configOf(values: Values): Config {
       recognized: { idle: values.recognizedIdle, total: values.recognizedLifetime },
     },
     forwardAuth: values.forwardAuth,
+    forwardAuthSources: values.forwardAuthSources,
+    cookieName: values.cookieName,
+    cookieDomain: values.cookieDomain === "" ? null : values.cookieDomain,
+    cookieSameSite: values.cookieSameSite,
     cookieHttpOnly: values.cookieHttpOnly,
+    cookieMaxAge:
+      values.cookieMaxAge === "none" ? null : (parseDuration(values.cookieMaxAge) ?? null),
     recordQueryKeys: values.recordQueryKeys,
     maxRecords: values.maxRecords,
     retention: values.retention,

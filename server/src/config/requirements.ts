@@ -9,7 +9,7 @@ import {
   type Values,
   variableOf,
 } from "./settings.ts";
-import { isLoopback, isSocketPath } from "./values.ts";
+import { formatDuration, isLoopback, isSocketPath, parseDuration } from "./values.ts";
 
 /** The values so far (one at fault is missing), and where each was written. */
 interface Given {
@@ -30,6 +30,7 @@ export function faultsTogether(
     ...ofTokens(given),
     ...ofProxy(given),
     ...ofSentinels(given),
+    ...ofCookie(given),
   ];
 }
 
@@ -125,6 +126,27 @@ function ofProxy(given: Given): ConfigFault[] {
   for (const range of trustedProxies?.filter(isTooWide) ?? []) {
     const message = `${range} is no list of proxies: whoever comes from there would be believed who they are. Name the proxies' own addresses`;
     faults.push(fault(given, "trustedProxies", message));
+  }
+  return faults;
+}
+
+/** What browsers would drop (RFC 6265bis, section 4.1.3), and what would outlive every session. */
+function ofCookie(given: Given): ConfigFault[] {
+  const { cookieName, cookieDomain, cookieHttpOnly, cookieMaxAge, recognizedLifetime } =
+    given.values;
+  const faults: ConfigFault[] = [];
+  if (cookieDomain && /^__Host-/i.test(cookieName ?? "")) {
+    const message = `browsers drop a cookie whose name begins with __Host- when it has a domain: leave cookieDomain out, or begin cookieName (${cookieName}) with __Secure- instead`;
+    faults.push(fault(given, "cookieDomain", message));
+  }
+  if (cookieHttpOnly === false && /^__(?:Host-)?Http-/i.test(cookieName ?? "")) {
+    const message = `browsers drop a cookie whose name begins with __Http- or __Host-Http- when scripts may read it: set cookieHttpOnly to true, or begin cookieName (${cookieName}) with __Host- or __Secure- instead`;
+    faults.push(fault(given, "cookieHttpOnly", message));
+  }
+  const maxAge = parseDuration(cookieMaxAge ?? "none") ?? 0;
+  if (recognizedLifetime !== undefined && maxAge > recognizedLifetime) {
+    const message = `${cookieMaxAge} is longer than any session lives (recognizedLifetime is ${formatDuration(recognizedLifetime)}): make it at most that, or set recognizedLifetime higher`;
+    faults.push(fault(given, "cookieMaxAge", message));
   }
   return faults;
 }

@@ -255,6 +255,47 @@ export const settings = {
     description:
       "What /forward-auth answers to a request without a live session: create gives it a new one, required refuses it with 401",
   },
+  forwardAuthSources: {
+    schema: values.wordList(["header", "cookie", "query"]),
+    default: "header,cookie",
+    allowed: "header, cookie and query, at least one of them, each once",
+    placeholder: "source",
+    list: true,
+    description:
+      "Where /forward-auth looks for a session id, in this order: the header gkc-sessionId, the cookie, the query parameter sessionId; anybody can put the id of their own session into a link, so name query only where clients have no other way",
+  },
+  cookieName: {
+    schema: values.cookieName,
+    default: "sessionId",
+    allowed: "1 to 100 letters, digits and ! # $ % & ' * + - . ^ _ ` | ~",
+    placeholder: "name",
+    description:
+      "Name of the cookie that /forward-auth reads and sets; with a prefix such as __Host- it is always Secure",
+  },
+  cookieDomain: {
+    schema: values.cookieDomain,
+    default: "",
+    allowed: "a domain name such as shop.example",
+    placeholder: "domain",
+    description:
+      "Domain of the cookie that /forward-auth sets: it and all its subdomains get the cookie; without it, the host that was asked alone",
+  },
+  cookieSameSite: {
+    schema: values.word(["lax", "strict", "none"]),
+    default: "lax",
+    allowed: "lax, strict or none",
+    placeholder: "which",
+    description:
+      "SameSite of the cookie that /forward-auth sets; with none it is always Secure, as browsers drop it otherwise",
+  },
+  cookieMaxAge: {
+    schema: values.cookieMaxAge,
+    default: "none",
+    allowed: "none, or a duration in whole seconds, 1s to 400d, up to recognizedLifetime",
+    placeholder: "duration",
+    description:
+      "Time for which browsers keep the cookie that /forward-auth sets, from the creation of its session; none: until the browser is closed",
+  },
   cookieHttpOnly: {
     schema: values.flag,
     default: "true",

@@ -93,6 +93,53 @@ export function word<const Words extends readonly [string, ...string[]]>(words: 
   return z.string().trim().pipe(z.enum(words));
 }
 
+/** Some of a few words, at least one, each once, in the order in which they are written. */
+export function wordList<const Allowed extends readonly [string, ...string[]]>(allowed: Allowed) {
+  return list(z.string())
+    .pipe(z.array(z.enum(allowed)))
+    .refine((all) => all.length > 0, "none is named");
+}
+
+/** The name of a cookie: a token (RFC 6265bis, section 4.1.1). */
+export const cookieName: z.ZodType<string> = z
+  .string()
+  .trim()
+  .regex(/^[!#$%&'*+\-.^_`|~\dA-Za-z]{1,100}$/);
+
+/** The domain of a cookie, or nothing. A leading dot means nothing to browsers and is removed. */
+export const cookieDomain: z.ZodType<string> = z
+  .string()
+  .trim()
+  .transform((name) => name.replace(/^\./, "").toLowerCase())
+  .superRefine((name, context) => {
+    const fault = name === "" ? undefined : faultOfCookieDomain(name);
+    if (fault !== undefined) context.addIssue({ code: "custom", message: fault });
+  });
+
+function faultOfCookieDomain(name: string): string | undefined {
+  if (isIP(name) !== 0 || /^[\d.]+$/.test(name)) {
+    return "a cookie's domain cannot be an address: leave it out";
+  }
+  if (!isHostName(name)) {
+    return "it is not a domain name without scheme and port (write names with other letters in their xn-- form)";
+  }
+  if (!name.includes(".")) return "browsers set no cookie for a whole top-level domain";
+  return undefined;
+}
+
+/** A time for which browsers keep a cookie: whole seconds, as text, or `none`. */
+export const cookieMaxAge: z.ZodType<string> = z
+  .string()
+  .trim()
+  .refine((text) => {
+    const milliseconds = parseDuration(text) ?? 0;
+    const isDuration = milliseconds >= SECOND && milliseconds <= MAX_COOKIE_AGE;
+    return text === "none" || (isDuration && milliseconds % SECOND === 0);
+  });
+
+/** Browsers keep no cookie for longer (RFC 6265bis, section 5.5). */
+const MAX_COOKIE_AGE = 400 * DAY;
+
 /** `true` or `false`. */
 export const flag: z.ZodType<boolean> = z.union([
   z.boolean(),

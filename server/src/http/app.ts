@@ -22,7 +22,12 @@ import type { Authenticate } from "./authenticate.ts";
 import { createClientAddress } from "./client-address.ts";
 import { createCors } from "./cors.ts";
 import { createDocsHandlers } from "./docs.ts";
-import { createForwardAuth, FORWARD_AUTH_PATH, forwardAuthStatus } from "./forward-auth.ts";
+import {
+  createForwardAuth,
+  FORWARD_AUTH_PATH,
+  type ForwardAuthConfig,
+  forwardAuthStatus,
+} from "./forward-auth.ts";
 import type { Limits } from "./limits.ts";
 import { createLocalHostCheck } from "./local-host.ts";
 import { type ApiRequest, type ApiResponse, withFields } from "./messages.ts";
@@ -42,12 +47,11 @@ export interface AppParts {
     | "basePaths"
     | "corsOrigins"
     | "accessLog"
-    | "forwardAuth"
-    | "cookieHttpOnly"
     | "recordQueryKeys"
     | "socket"
     | "trustedProxies"
-  >;
+  > &
+    ForwardAuthConfig;
   readonly version: string;
   readonly service: SessionService;
   readonly store: SessionStore;

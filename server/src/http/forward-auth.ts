@@ -5,10 +5,12 @@ import type { SessionService } from "../service.ts";
 import { changeScope, type Principal, type Scope } from "../session/access.ts";
 import { type Reason, Refusal } from "../session/errors.ts";
 import { forwardedRecord } from "../session/record.ts";
-import { nobody, type Session } from "../session/session.ts";
+import { type Identity, nobody, type Session } from "../session/session.ts";
+import { textOfBytes } from "./header-text.ts";
 import type { Limits } from "./limits.ts";
 import { type ApiRequest, type ApiResponse, type HeaderFields, KeptResponse } from "./messages.ts";
-import { sessionIdsOf } from "./session-ids.ts";
+import { type CookieSettings, createSessionCookies } from "./session-cookie.ts";
+import { createSessionIdFinder, type SessionIds } from "./session-ids.ts";
 import type { Answer, Call } from "./sessions.ts";
 
 /** The path that proxies ask at; what Envoy appends to it is the path of the original request. */
@@ -17,11 +19,14 @@ export const FORWARD_AUTH_PATH = "/forward-auth";
 /** Answers a reverse proxy's sub-request (contract, section 2: forward authentication). */
 export type ForwardAuth = (call: Call) => Answer;
 
+/** The settings of `/forward-auth`. */
+export type ForwardAuthConfig = Pick<Config, "forwardAuth" | "forwardAuthSources"> & CookieSettings;
+
 /** What the handler works with; `keptKeys` are the query parameters that are kept in paths. */
 export interface ForwardAuthParts {
   readonly service: SessionService;
   readonly clock: Clock;
-  readonly config: Pick<Config, "forwardAuth" | "cookieHttpOnly">;
+  readonly config: ForwardAuthConfig;
   readonly keptKeys: ReadonlySet<string>;
   readonly limits: Limits | undefined;
 }
@@ -39,12 +44,13 @@ export function createForwardAuth({
 }: ForwardAuthParts): ForwardAuth {
   /** Answers are kept with their sessions: a session never changes, a change makes a new one. */
   const known = new WeakMap<Session, ApiResponse>();
+  const findIds = createSessionIdFinder(config.forwardAuthSources, config.cookieName);
+  const cookieOf = createSessionCookies(config);
 
   function admitted(session: Session, original: Original, isNew: boolean): ApiResponse {
-    service.note(session, forwardedRecord(original, clock(), keptKeys));
+    service.note(session, forwardedRecord(inText(original), clock(), keptKeys));
     if (isNew) {
-      const isSecure = original.request.header("x-forwarded-proto") === "https";
-      const cookie = cookieOf(session, isSecure, config.cookieHttpOnly);
+      const cookie = cookieOf(session.id, original.request.header("x-forwarded-proto"));
       return {
         status: 200,
         headers: { ...identityFields(session), "set-cookie": cookie },
@@ -68,13 +74,15 @@ export function createForwardAuth({
       : admitted(created, original, true);
   }
 
-  function tryEach(ids: readonly string[], scope: Scope, original: Original): Answer {
-    for (const [i, id] of ids.entries()) {
-      const found = service.peek(id, scope);
+  function firstLive(ids: SessionIds, scope: Scope, original: Original): Answer {
+    for (let id = ids.next(); id !== undefined; id = ids.next()) {
+      const found = service.peekIfIssued(id, scope);
+      if (found === null) continue;
+      ids.countLookup(id);
       if (found instanceof Promise) {
         return found.then((session) =>
           session === undefined
-            ? tryEach(ids.slice(i + 1), scope, original)
+            ? firstLive(ids, scope, original)
             : admitted(session, original, false),
         );
       }
@@ -85,7 +93,8 @@ export function createForwardAuth({
 
   return ({ request, principal }) => {
     const original = originalOf(request, principal);
-    return tryEach(sessionIdsOf(request, original.uri), changeScope(principal), original);
+    if (isPreflight(original)) return preflightResponse;
+    return firstLive(findIds(request, original.uri), changeScope(principal), original);
   };
 }
 
@@ -99,7 +108,7 @@ export function forwardAuthStatus(reason: Reason): number {
   return status === 401 || status === 503 ? status : 403;
 }
 
-/** The request that the proxy asks about. */
+/** The request that the proxy asks about; `uri` and `service` have one character per byte. */
 interface Original {
   readonly method: string;
   readonly uri: string;
@@ -109,23 +118,47 @@ interface Original {
   readonly principal: Principal;
 }
 
-/** A proxy tells method and URI by the same family of headers. */
+function inText({ method, uri, service }: Original) {
+  return {
+    method,
+    uri: textOfBytes(uri),
+    service: service === null ? null : textOfBytes(service),
+  };
+}
+
+const methodHeaders = ["x-forwarded-method", "x-original-method"] as const;
+
+/** A proxy reports URI and method in the same family of headers; an empty one reports nothing. */
 const families = [
-  ["x-forwarded-uri", "x-forwarded-method"],
-  ["x-original-uri", "x-original-method"],
+  ["x-forwarded-uri", methodHeaders],
+  ["x-original-uri", methodHeaders.toReversed()],
 ] as const;
 
 function originalOf(request: ApiRequest, principal: Principal): Original {
   const service = request.header("x-forwarded-host");
-  for (const [uriHeader, methodHeader] of families) {
+  for (const [uriHeader, names] of families) {
     const uri = request.header(uriHeader);
-    if (uri === null) continue;
-    const method = request.header(methodHeader) ?? request.method;
-    return { method, uri, service, request, principal };
+    if (uri) return { method: methodOf(request, names), uri, service, request, principal };
   }
-  const method = families.map(([, header]) => request.header(header)).find((name) => name !== null);
   const uri = uriBelow(request);
-  return { method: method ?? request.method, uri, service, request, principal };
+  return { method: methodOf(request, methodHeaders), uri, service, request, principal };
+}
+
+function methodOf(request: ApiRequest, names: readonly string[]): string {
+  for (const name of names) {
+    const method = request.header(name);
+    if (method) return method;
+  }
+  return request.method;
+}
+
+/**
+ * Whether it is a CORS preflight, which never carries a cookie or a credential. A method header that
+ * contradicts may be a client's own: such a request is none.
+ */
+function isPreflight({ method, request }: Original): boolean {
+  if (method !== "OPTIONS") return false;
+  return methodHeaders.every((name) => (request.header(name) || method) === method);
 }
 
 /** What Envoy appends to the path; of a request that names nothing, the root. */
@@ -138,16 +171,24 @@ function uriBelow({ path, query }: ApiRequest): string {
  * Every identity header, empty where there is no value: what the authority omits, a proxy may let
  * through from the client (contract, section 2).
  */
-function identityFields(session: Session): HeaderFields {
+function identityFields({ id, customerId, agentId, visitId, globalVisitId }: Named): HeaderFields {
   return {
     "cache-control": "no-store",
-    "gkc-sessionid": session.id,
-    "gkc-customerid": headerValue(session.customerId),
-    "gkc-agentid": headerValue(session.agentId),
-    "gkc-visitid": headerValue(session.visitId),
-    "gkc-globalvisitid": headerValue(session.globalVisitId),
+    "gkc-sessionid": id,
+    "gkc-customerid": headerValue(customerId),
+    "gkc-agentid": headerValue(agentId),
+    "gkc-visitid": headerValue(visitId),
+    "gkc-globalvisitid": headerValue(globalVisitId),
   };
 }
+
+type Named = Identity & { readonly id: string };
+
+/** Lets a preflight through in both modes: there is no session to ask for, and none is created. */
+const preflightResponse = new KeptResponse(() => ({
+  headers: identityFields({ ...nobody, id: "" }),
+  body: null,
+}));
 
 const ASCII = /^[\x20-\x7e]*$/;
 
@@ -155,12 +196,4 @@ const ASCII = /^[\x20-\x7e]*$/;
 function headerValue(id: string | null): string {
   if (id === null) return "";
   return ASCII.test(id) ? id : Buffer.from(id).toString("latin1");
-}
-
-/** A cookie for the browser's own session (RFC 6265bis); how long it lives is the server's to say. */
-function cookieOf(session: Session, isSecure: boolean, isHttpOnly: boolean): string {
-  const attributes = ["Path=/", "SameSite=Lax"];
-  if (isHttpOnly) attributes.push("HttpOnly");
-  if (isSecure) attributes.push("Secure");
-  return [`sessionId=${session.id}`, ...attributes].join("; ");
 }

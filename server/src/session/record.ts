@@ -71,16 +71,29 @@ export function forwardedRecord(
   keptKeys: ReadonlySet<string>,
 ): RequestRecord {
   const { method, uri, service } = request;
-  const path = recordedPath(uri, keptKeys).slice(0, MAX_FORWARDED_PATH);
   return {
     method: isMethod(method) ? method : "UNKNOWN",
-    path: isPath(path) ? path : "/",
+    path: forwardedPath(recordedPath(uri, keptKeys)),
     status: null,
     startedAt,
     durationMs: null,
     service: service === null || service.length > 256 || !isPlainText(service) ? null : service,
     attributes: noAttributes,
   };
+}
+
+/** The path, cut to `MAX_FORWARDED_PATH`, with its control characters percent-encoded; "/" of what is no path. */
+function forwardedPath(text: string): string {
+  const path = cut(text);
+  if (isPath(path)) return path;
+  const encoded = cut(path.replaceAll(/\p{Cc}/gu, encodeURIComponent));
+  return isPath(encoded) ? encoded : "/";
+}
+
+/** Cuts between characters: half of a surrogate pair is none. */
+function cut(text: string): string {
+  if (text.length <= MAX_FORWARDED_PATH) return text;
+  return text.slice(0, MAX_FORWARDED_PATH).replace(/[\uD800-\uDBFF]$/, "");
 }
 
 const noAttributes: Readonly<Record<string, string>> = {};

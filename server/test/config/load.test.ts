@@ -67,7 +67,12 @@ test("without any settings the documented defaults apply", () => {
       recognized: { idle: 1_800_000, total: 86_400_000 },
     },
     forwardAuth: "create",
+    forwardAuthSources: ["header", "cookie"],
+    cookieName: "sessionId",
+    cookieDomain: null,
+    cookieSameSite: "lax",
     cookieHttpOnly: true,
+    cookieMaxAge: null,
     recordQueryKeys: [],
     maxRecords: 10_000,
     retention: 1_209_600_000,
@@ -415,5 +420,68 @@ test("what is recorded, and for how long, is set like everything else", () => {
     { retention: "3651d" },
   ]) {
     assert.equal(faultsOf({ flags }).length, 1, JSON.stringify(flags));
+  }
+});
+
+test("the cookie and the places where a session id is looked for are set like everything else", () => {
+  const { config } = load({
+    env: {
+      ANTECHAMBER_FORWARD_AUTH_SOURCES: "cookie, query",
+      ANTECHAMBER_COOKIE_NAME: "__Secure-sid",
+      ANTECHAMBER_COOKIE_DOMAIN: ".Shop.Example",
+      ANTECHAMBER_RECOGNIZED_LIFETIME: "30d",
+    },
+    flags: { cookieSameSite: "none", cookieMaxAge: "30d" },
+  });
+  assert.deepEqual(config.forwardAuthSources, ["cookie", "query"]);
+  assert.equal(config.cookieName, "__Secure-sid");
+  assert.equal(config.cookieDomain, "shop.example");
+  assert.equal(config.cookieSameSite, "none");
+  assert.equal(config.cookieMaxAge, 30 * 86_400_000);
+  const inFile = { cwd: folder("sources", { forwardAuthSources: ["query", "header"] }) };
+  assert.deepEqual(load(inFile).config.forwardAuthSources, ["query", "header"]);
+  for (const flags of [
+    { cookieName: "__Host-sid" },
+    { cookieName: "__Host-Http-a!#$%&'*+-.^_`|~" },
+  ]) {
+    assert.deepEqual(faultsOf({ flags }), []);
+  }
+});
+
+test("a cookie that browsers would drop, or whose sessions are over before it, is refused", () => {
+  for (const [flags, says] of [
+    [{ forwardAuthSources: "cookie,url" }, /forward-auth-sources: .*allowed is header, cookie/],
+    [{ forwardAuthSources: "cookie,cookie" }, /twice/],
+    [{ forwardAuthSources: "," }, /none is named/],
+    [{ cookieName: "session id" }, /cookie-name: .*allowed is 1 to 100 letters/],
+    [{ cookieName: "a=b" }, /allowed is/],
+    [{ cookieName: "a;b" }, /allowed is/],
+    [{ cookieName: "größe" }, /allowed is/],
+    [{ cookieName: '"a"' }, /allowed is/],
+    [{ cookieName: "a".repeat(101) }, /allowed is/],
+    [{ cookieDomain: "https://shop.example" }, /without scheme and port/],
+    [{ cookieDomain: "shop.example:8080" }, /without scheme and port/],
+    [{ cookieDomain: "shop.example." }, /not a domain name/],
+    [{ cookieDomain: "shop..example" }, /not a domain name/],
+    [{ cookieDomain: "*.shop.example" }, /not a domain name/],
+    [{ cookieDomain: "a.example; Secure" }, /not a domain name/],
+    [{ cookieDomain: "bücher.example" }, /xn--/],
+    [{ cookieDomain: "127.0.0.1" }, /an address: leave it out/],
+    [{ cookieDomain: "::1" }, /an address: leave it out/],
+    [{ cookieDomain: "example" }, /top-level/],
+    [{ cookieSameSite: "Off" }, /lax, strict or none/],
+    [{ cookieMaxAge: "0s" }, /none, or a duration/],
+    [{ cookieMaxAge: "1500ms" }, /whole seconds/],
+    [{ cookieMaxAge: "401d", recognizedLifetime: "500d" }, /400d/],
+    [{ cookieMaxAge: "25h" }, /cookieMaxAge .*recognizedLifetime is 24h.*set recognizedLifetime/],
+    [{ cookieName: "__Host-s", cookieDomain: "a.example" }, /leave cookieDomain out/],
+    [{ cookieName: "__hOST-s", cookieDomain: "a.example" }, /leave cookieDomain out/],
+    [{ cookieName: "__Host-Http-s", cookieDomain: "a.example" }, /leave cookieDomain out/],
+    [{ cookieName: "__Http-s", cookieHttpOnly: "false" }, /set cookieHttpOnly to true/],
+    [{ cookieName: "__Host-Http-s", cookieHttpOnly: "false" }, /set cookieHttpOnly to true/],
+  ] as const) {
+    const [fault = "", ...others] = faultsOf({ flags });
+    assert.match(fault, says);
+    assert.deepEqual(others, [], JSON.stringify(flags));
   }
 });

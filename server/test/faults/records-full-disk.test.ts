@@ -31,7 +31,8 @@ test("on a full disk records are accepted, and stored when there is room again",
   const kept: string[] = [];
   let sessionId = "";
   {
-    await using server = await startServer({ dataDir, wrapper: mount.wrapper });
+    const env = { ANTECHAMBER_FORWARD_AUTH_SOURCES: "query" };
+    await using server = await startServer({ dataDir, env, wrapper: mount.wrapper });
     using sender = createRecordSender(server.url);
     using caller = createCaller(server.url);
     sessionId = sessionOf(await caller.create()).sessionId;

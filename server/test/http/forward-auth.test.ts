@@ -2,11 +2,16 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { RequestEntry } from "@antechamber/client/protocol";
 import * as fc from "fast-check";
+import { type AddressRange, parseRange } from "../../src/addresses.ts";
 import { type Api, createApi, sessionOf } from "../support/api.ts";
+import { onEachEngine } from "../support/engines.ts";
 import { keyFor, serve, type TestServer } from "../support/in-process.ts";
 import { exchange, openConnection, type RawResponse, utf8 } from "../support/raw-http.ts";
 import { newSession, pageOf, wholeTimeline } from "../support/records.ts";
 import { MINUTE } from "../support/sessions.ts";
+
+/** This machine's own peers, who may say for whom they ask. */
+const thisMachine = [parseRange("127.0.0.1") as AddressRange];
 
 const keys = {
   proxy: keyFor({ role: "agent", agentId: "proxy" }),
@@ -20,7 +25,13 @@ let strict: TestServer;
 let guarded: TestServer;
 let api: Api;
 before(async () => {
-  server = await serve({ config: { recordQueryKeys: ["page"], accessLog: "off" } });
+  server = await serve({
+    config: {
+      recordQueryKeys: ["page"],
+      accessLog: "off",
+      forwardAuthSources: ["query", "header", "cookie"],
+    },
+  });
   api = createApi(server.url);
   strict = await serve({ config: { forwardAuth: "required" } });
   guarded = await serve({
@@ -79,6 +90,8 @@ const sources: Readonly<Record<string, (id: string) => readonly string[]>> = {
   "the header with hyphen": (id) => [`GKC-SessionID: ${id}`],
   "the cookie": (id) => [`Cookie: sessionId=${id}`],
   "one of many cookies": (id) => [`Cookie: a=b; xsessionId=no; sessionId=${id}; c=d`],
+  "a repeated header": (id) => ["gkc-sessionId: old", `gkc-sessionId: ${id}`],
+  "the header in quotes": (id) => [`gkc_sessionId: "${id}"`],
   "a cookie in quotes": (id) => [`Cookie: sessionId="${id}"`],
   "the second cookie of the name": (id) => [`Cookie: sessionId=old; sessionId=${id}`],
   "the cookie, after ids that lead nowhere": (id) => [
@@ -110,6 +123,99 @@ test("of several sessions the first that lives counts: query, header, cookie", a
   for (const [skip, id] of [a, b, c].entries()) {
     assert.equal(identityOf(await ask(all.slice(skip)))[0], id);
   }
+});
+
+test("the sources are tried in the order of the setting, and no others", async () => {
+  for (const forwardAuthSources of [
+    ["header", "cookie"],
+    ["cookie", "query", "header"],
+    ["query"],
+  ] as const) {
+    await using other = await serve({ config: { forwardAuthSources } });
+    const calls = createApi(other.url);
+    const ids = {
+      query: await newSession(calls),
+      header: await newSession(calls),
+      cookie: await newSession(calls),
+    };
+    const lines = [
+      `X-Forwarded-Uri: /?sessionId=${ids.query}`,
+      `gkc_sessionId: ${ids.header}`,
+      `Cookie: sessionId=${ids.cookie}`,
+    ];
+    const [found] = identityOf(await ask(lines, { to: other }));
+    assert.equal(found, ids[forwardAuthSources[0]]);
+  }
+  await using usual = await serve();
+  const id = await newSession(createApi(usual.url));
+  const answer = await ask([`X-Forwarded-Uri: /?sessionId=${id}`], { to: usual });
+  assert.notEqual(identityOf(answer)[0], id);
+});
+
+/** So many different ids that have the form of one and that no server made. */
+const junkIds = (count: number) =>
+  Array.from({ length: count }, (_, i) => `${i}`.padStart(40, "A"));
+const cookies = (ids: readonly string[]) => ids.map((id) => `sessionId=${id}`).join("; ");
+const query = (ids: readonly string[]) => ids.map((id) => `sessionId=${id}`).join("&");
+
+test("ids that the server did not make hide nothing, however many there are, in whatever place", async () => {
+  const id = await newSession(api);
+  const junk = junkIds(250);
+  for (const lines of [
+    [`Cookie: ${cookies([...junk, id])}`],
+    [`X-Forwarded-Uri: /?${query(junk)}`, `Cookie: sessionId=${id}`],
+    [`X-Forwarded-Uri: /?${query([...junk, id])}`],
+    [`gkc-sessionId: ${junk.join(", ")}`, `Cookie: sessionId=${id}`],
+    [`gkc-sessionId: ${junk[0]}`, `gkc_sessionId: ${id}`],
+    [`X-Forwarded-Uri: /?${"sessionId=a&".repeat(900)}`, `gkc-sessionId: ${id}`],
+  ]) {
+    const answer = await ask(lines);
+    assert.equal(identityOf(answer)[0], id, lines.join().slice(0, 80));
+    assert.equal(cookieOf(answer), undefined);
+  }
+});
+
+onEachEngine((engine) => {
+  engine.test("four different ids of a place are looked up, then the next place", async () => {
+    const config = { forwardAuthSources: ["query", "header", "cookie"] } as const;
+    await using to = await engine.serve({ config });
+    const calls = createApi(to.url);
+    const ended = [];
+    for (let i = 0; i < 12; i++) ended.push(await newSession(calls));
+    for (const id of ended) {
+      assert.equal((await calls.call("DELETE", `/sessions/${id}`)).status, 204);
+    }
+    const id = await newSession(calls);
+    const [first = "", second = "", third = "", ...others] = ended;
+    const repeated = [first, first, ...junkIds(5), first, second, third];
+    for (const [lines, isFound] of [
+      [[`Cookie: ${cookies([...repeated, id])}`], true],
+      [[`Cookie: ${cookies([...ended, id])}`], false],
+      [[`X-Forwarded-Uri: /?${query(ended)}`, `Cookie: ${cookies([...repeated, id])}`], true],
+      [[`gkc-sessionId: ${others.join(",")}`, `Cookie: sessionId=${id}`], true],
+    ] as const) {
+      const answer = await ask(lines, { to });
+      assert.equal(identityOf(answer)[0] === id, isFound, lines.join());
+    }
+  });
+});
+
+test("a head full of invented ids costs little more than an empty one", async () => {
+  const id = await newSession(api);
+  await using connection = await openConnection(server.port);
+  const fastest = async (lines: readonly string[]) => {
+    let least = Number.POSITIVE_INFINITY;
+    for (let i = 0; i < 40; i++) {
+      const startedAt = performance.now();
+      connection.send(text(lines));
+      assert.equal(identityOf(await connection.response())[0], id);
+      least = Math.min(least, performance.now() - startedAt);
+    }
+    return least;
+  };
+  const usual = await fastest([`Cookie: sessionId=${id}`]);
+  const full = await fastest([`Cookie: ${cookies([...junkIds(300), id])}`]);
+  assert.ok(full - usual < 10, `${full} ms, and ${usual} ms with one id`);
 });
 
 test("what the proxy tells of the request is recorded, in each proxy's words", async () => {
@@ -214,13 +320,135 @@ test("forwarding a request prolongs its session", async () => {
   assert.equal((await pageOf(calls, id)).total, 4);
 });
 
-test("the cookie is secure where the visitor's connection is, and as open as configured", async () => {
-  const secure = await ask(["X-Forwarded-Proto: https"]);
-  assert.match(cookieOf(secure) ?? "", /; Path=\/; SameSite=Lax; HttpOnly; Secure$/);
-  assert.doesNotMatch(cookieOf(await ask(["X-Forwarded-Proto: http"])) ?? "Secure", /Secure/);
-  await using open = await serve({ config: { cookieHttpOnly: false } });
-  const cookie = cookieOf(await ask(["X-Forwarded-Proto: https"], { to: open })) ?? "";
-  assert.match(cookie, /^sessionId=[\w-]{40}; Path=\/; SameSite=Lax; Secure$/);
+test("the cookie is secure where the visitor's connection is, by the first proxy's word", async () => {
+  for (const value of ["https", "HTTPS", "wss", "https, http", "Wss,http", "\thttps \t, ws"]) {
+    const cookie = cookieOf(await ask([`X-Forwarded-Proto: ${value}`])) ?? "";
+    assert.match(cookie, /^sessionId=[\w-]{40}; Path=\/; SameSite=Lax; HttpOnly; Secure$/, value);
+  }
+  const twice = await ask(["X-Forwarded-Proto: https", "X-Forwarded-Proto: http"]);
+  assert.match(cookieOf(twice) ?? "", /; Secure$/);
+  for (const value of ["http", "ws", "http, https", "httpsx", ", https", "x https", ""]) {
+    const cookie = cookieOf(await ask([`X-Forwarded-Proto: ${value}`])) ?? "";
+    assert.match(cookie, /; SameSite=Lax; HttpOnly$/, value);
+  }
+});
+
+test("the cookie is the one that is configured, and it is read under its name alone", async () => {
+  await using own = await serve({
+    config: {
+      cookieName: "__Secure-visit",
+      cookieDomain: "shop.example",
+      cookieSameSite: "strict",
+      cookieHttpOnly: false,
+      cookieMaxAge: 2 * 60 * MINUTE,
+    },
+  });
+  const answer = await ask([], { to: own });
+  const [id = ""] = identityOf(answer);
+  const attributes = "Path=/; Domain=shop.example; Max-Age=7200; SameSite=Strict; Secure";
+  assert.equal(cookieOf(answer), `__Secure-visit=${id}; ${attributes}`);
+  assert.equal(answer.headers.get("cache-control"), "no-store");
+  for (const [name, isFound] of [
+    ["__Secure-visit", true],
+    ["sessionId", false],
+    ["__secure-visit", false],
+    ["x__Secure-visit", false],
+  ] as const) {
+    const [found] = identityOf(await ask([`Cookie: a=b; ${name}=${id}`], { to: own }));
+    assert.equal(found === id, isFound, name);
+  }
+});
+
+test("a cookie that browsers take only when it is Secure is always Secure", async () => {
+  for (const config of [
+    { cookieSameSite: "none" },
+    { cookieName: "__Host-s" },
+    { cookieName: "__http-s" },
+    { cookieName: "__Host-Http-s" },
+  ] as const) {
+    await using own = await serve({ config });
+    const cookie = cookieOf(await ask(["X-Forwarded-Proto: http"], { to: own })) ?? "";
+    assert.match(cookie, /; Path=\/; SameSite=(Lax|None); HttpOnly; Secure$/);
+  }
+});
+
+test("a CORS preflight is let through without an identity and leaves nothing behind", async () => {
+  const own = await newSession(api);
+  await using few = await serve({
+    config: {
+      perAddress: { creates: undefined, misses: { count: 1, period: 60_000 }, requests: undefined },
+      trustedProxies: thisMachine,
+    },
+  });
+  for (const to of [server, strict, few]) {
+    for (const [lines, method] of [
+      [["X-Forwarded-Method: OPTIONS", "X-Forwarded-Uri: /kbs"], "GET"],
+      [["X-Original-Method: OPTIONS", "X-Original-URI: /kbs"], "GET"],
+      [["X-Original-URI: /kbs", "X-Forwarded-Method: OPTIONS"], "GET"],
+      [["X-Forwarded-Method: OPTIONS", "Access-Control-Request-Method: PUT"], "POST"],
+      [["Origin: https://shop.example", "X-Forwarded-Method: "], "OPTIONS"],
+      [[`Cookie: sessionId=${own}`, "X-Forwarded-For: 192.0.2.1"], "OPTIONS"],
+    ] as const) {
+      const answer = await ask(lines, { to, method });
+      assert.deepEqual(identityOf(answer), ["", "", "", "", ""], lines.join());
+      assert.equal(cookieOf(answer), undefined);
+    }
+  }
+  assert.deepEqual(await requestsIn(own), []);
+  const missed = await ask(["X-Forwarded-For: 192.0.2.1"], { to: few });
+  assert.match(identityOf(missed)[0] ?? "", /^[\w-]{40}$/);
+  const again = await ask(["X-Forwarded-For: 192.0.2.1"], { to: few });
+  assert.equal(again.status, 503);
+});
+
+test("what only looks like a preflight is a request like any other", async () => {
+  for (const [lines, method] of [
+    [["X-Forwarded-Method: GET", "X-Forwarded-Uri: /"], "OPTIONS"],
+    [["X-Original-Method: GET", "X-Original-URI: /", "X-Forwarded-Method: OPTIONS"], "GET"],
+    [["X-Forwarded-Method: OPTIONS", "X-Original-Method: GET"], "GET"],
+    [["X-Forwarded-Method: options"], "GET"],
+    [["Access-Control-Request-Method: GET"], "GET"],
+  ] as const) {
+    assert.equal((await ask(lines, { to: strict, method })).status, 401, lines.join());
+  }
+});
+
+test("paths and hosts are recorded as what their bytes mean", async () => {
+  const inUtf8 = (path: string) => [utf8(path), path] as const;
+  for (const [sent, expected] of [
+    ...["/caf\u00e9", "/stra\u00dfe", "/\u540d\u524d", "/cafe\u0301", "/\u{1f600}", "/\ufeffx"].map(
+      inUtf8,
+    ),
+    ["/caf%C3%A9", "/caf%C3%A9"],
+    ["/caf\xe9", "/caf\u00e9"],
+    ["/\xff\xfe", "/\u00ff\u00fe"],
+    ["/a\x80b", "/a%C2%80b"],
+    [utf8("/a\u0085b"), "/a%C2%85b"],
+    [utf8("/\u00fc?page=\u540d&mail=x"), "/\u00fc?page=\u540d"],
+  ] as const) {
+    for (const [lines, target] of [
+      [[`X-Forwarded-Uri: ${sent}`], "/forward-auth"],
+      [[`X-Original-URI: ${sent}`], "/forward-auth"],
+      [[], `/forward-auth${sent}`],
+    ] as const) {
+      const id = await newSession(api);
+      const host = `X-Forwarded-Host: ${utf8("b\u00fccher.example")}`;
+      identityOf(await ask([...lines, host, `gkc-sessionId: ${id}`], { target }));
+      const [entry] = await requestsIn(id);
+      assert.equal(entry?.path, expected);
+      assert.equal(entry?.service, "b\u00fccher.example");
+    }
+  }
+});
+
+test("a long path is cut between characters", async () => {
+  for (const start of ["/", "/a"]) {
+    const id = await newSession(api);
+    const path = `${start}${"\u{1f600}".repeat(1500)}`;
+    identityOf(await ask([`X-Original-URI: ${utf8(path)}`, `gkc-sessionId: ${id}`]));
+    const stored = (await requestsIn(id))[0]?.path ?? "";
+    assert.ok(path.startsWith(stored) && stored.length > 2000 && stored.isWellFormed());
+  }
 });
 
 test("where a session is required there is no other way in", async () => {
@@ -263,7 +491,7 @@ test("mode key: the proxy's own key decides, and what it may not see is as good 
 test("a body, any method and long URIs do no harm", async () => {
   const id = await newSession(api);
   const session = `gkc-sessionId: ${id}`;
-  for (const method of ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"]) {
+  for (const method of ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "PROPFIND"]) {
     for (const target of ["/forward-auth", "/forward-auth/", "/forward-auth/a/../b//c"]) {
       assert.equal(identityOf(await ask([session], { method, target }))[0], id, method);
     }

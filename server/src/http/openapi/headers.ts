@@ -42,9 +42,9 @@ export const headers: Readonly<Record<string, Json>> = {
     "What is left of it: `r` so many now, and more in `t` seconds.",
     '^"[a-z-]+";r=\\d+;t=\\d+$',
   ),
-  "gkc-sessionId": header("The session of the request.", {
+  "gkc-sessionId": header("The session of the request; empty for a CORS preflight.", {
     type: "string",
-    pattern: "^[A-Za-z0-9_-]{40}$",
+    pattern: "^(?:[A-Za-z0-9_-]{40})?$",
   }),
   "gkc-customerId": identity("customer"),
   "gkc-agentId": identity("agent"),
@@ -55,7 +55,8 @@ export const headers: Readonly<Record<string, Json>> = {
     required: false,
     schema: {
       type: "string",
-      pattern: "^sessionId=[A-Za-z0-9_-]{40}; Path=/; SameSite=Lax(?:; HttpOnly)?(?:; Secure)?$",
+      pattern:
+        "^[^\\s=;]+=[A-Za-z0-9_-]{40}; Path=/(?:; Domain=[^\\s;]+)?(?:; Max-Age=[0-9]+)?; SameSite=(?:Lax|Strict|None)(?:; HttpOnly)?(?:; Secure)?$",
     },
   },
   "WWW-Authenticate": header("How to authenticate (RFC 9110, section 11.6.1).", {

@@ -91,7 +91,8 @@ export const parameters: Json = {
     name: "sessionId",
     in: "cookie",
     required: false,
-    description: "The session, where the browser keeps it in a cookie.",
+    description:
+      "The session, where the browser keeps it in a cookie. The setting `cookieName` gives it another name.",
     ...sessionIdHeader,
   },
   "X-Forwarded-Method": original(
@@ -101,7 +102,7 @@ export const parameters: Json = {
   ),
   "X-Forwarded-Uri": original(
     "X-Forwarded-Uri",
-    "The path and the query of the original request (Caddy, Traefik). The query parameter `sessionId` may name the session.",
+    "The path and the query of the original request (Caddy, Traefik). The query parameter `sessionId` may name the session, where `forwardAuthSources` has `query`.",
     "/help/search?q=returns",
   ),
   "X-Original-Method": original("X-Original-Method", "The same, as nginx users call it.", "POST"),
@@ -117,7 +118,7 @@ export const parameters: Json = {
   ),
   "X-Forwarded-Proto": original(
     "X-Forwarded-Proto",
-    "`https` makes the cookie of a new session `Secure`.",
+    "`https` or `wss` as its first value makes the cookie of a new session `Secure`.",
     "https",
   ),
   "X-Request-Id": {
