@@ -1,6 +1,7 @@
 import { once } from "node:events";
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import { folded, identityHeaders } from "./aliases.ts";
 
 /** A request as it arrived behind the proxy. */
@@ -12,7 +13,10 @@ export interface Arrival {
   readonly body: string;
 }
 
-/** The application behind the proxy: it keeps what arrives and answers 200 with a cookie of its own. */
+/**
+ * The application behind the proxy: it keeps what arrives and answers 200 with a cookie of its own. It
+ * agrees to every upgrade, and sends back what comes after it.
+ */
 export interface Application extends AsyncDisposable {
   readonly port: number;
   readonly arrivals: readonly Arrival[];
@@ -22,7 +26,7 @@ export interface Application extends AsyncDisposable {
 
 /** Starts it on a free port. `answer`: what else to answer with, such as the headers of an identity. */
 export async function startApplication(
-  answer: Readonly<Record<string, string>> = { "set-cookie": "basket=7; Path=/" },
+  answer: Readonly<Record<string, string | string[]>> = { "set-cookie": "basket=7; Path=/" },
 ): Promise<Application> {
   const arrivals: Arrival[] = [];
   // Larger than what any proxy passes on, so that it is the proxy that is tested.
@@ -39,6 +43,15 @@ export async function startApplication(
       response.writeHead(200, { ...answer, "content-type": "text/plain" }).end("application");
     });
   });
+  const upgraded = new Set<Duplex>();
+  server.on("upgrade", (request: IncomingMessage, socket: Duplex) => {
+    const { method = "", url = "", headers } = request;
+    arrivals.push({ method, url, headers: pairs(request.rawHeaders), body: "" });
+    const fields = [`Upgrade: ${headers.upgrade}`, "Connection: Upgrade"];
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\n${fields.join("\r\n")}\r\n\r\n`);
+    upgraded.add(socket);
+    socket.on("error", () => socket.destroy()).pipe(socket);
+  });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
@@ -49,6 +62,7 @@ export async function startApplication(
       const closed = once(server, "close");
       server.close();
       server.closeAllConnections();
+      for (const socket of upgraded) socket.destroy();
       await closed;
     },
   };

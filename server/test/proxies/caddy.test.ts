@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { aliases } from "./aliases.ts";
-import { startApplication } from "./application.ts";
+import { identityOf, startApplication } from "./application.ts";
 import { caddy } from "./programs.ts";
 import { proxyContract } from "./proxy-contract.ts";
 import { startProxy } from "./proxy-process.ts";
 import { smuggledThrough } from "./smuggling.ts";
-import { visit } from "./visitor.ts";
+import { asHeaders, only, openStage } from "./stage.ts";
+import { sessionCookie, visit } from "./visitor.ts";
 
 proxyContract(caddy);
 
@@ -33,4 +34,18 @@ test("caddy: an answer that names no session is nobody's yes", async () => {
   assert.equal(answer.status, 502);
   assert.equal(answer.body, "");
   assert.deepEqual(application.take(), []);
+});
+
+test("caddy: more cookies than Antechamber reads are no obstacle", async () => {
+  await using stage = await openStage(caddy);
+  const session = await stage.antechamber.createSession({ customerId: "dave" });
+  const filling = Array.from({ length: 8 }, (_, at) => `filling${at}=${"x".repeat(4000)}`);
+  const headers = [`Cookie: ${filling.join("; ")}; sessionId=${session.sessionId}; a=b`];
+  const answer = await visit(stage.proxy.port, "/", { headers });
+  assert.equal(answer.status, 200, answer.body);
+  assert.equal(sessionCookie(answer), undefined);
+  const arrival = only(stage.application);
+  assert.deepEqual(identityOf(arrival), asHeaders(session));
+  const [cookies] = arrival.headers.filter(([name]) => name.toLowerCase() === "cookie");
+  assert.ok((cookies?.[1].length ?? 0) > 32_000, "the application gets them all");
 });

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { type AddressRange, parseRange } from "../../src/addresses.ts";
+import { unlimited } from "../support/in-process.ts";
 import { aliases, identityHeaders } from "./aliases.ts";
 import { allValues, exampleDocument, onlyValue } from "./documents.ts";
 import { type KeyedServer, requestsOf, serveKeyed } from "./key-mode.ts";
@@ -47,15 +49,35 @@ test("envoy: its sub-request, of any method below the prefix, is answered and re
   for (const { service } of requests) assert.equal(service, "shop.example");
 });
 
-test("envoy: the session id may be in the query and in the header", async () => {
-  const session = await server.createSession("bob");
-  for (const [path, own] of [
-    [`/?sessionId=${session.sessionId}`, []],
-    ["/", [`gkc-sessionid: ${session.sessionId}`]],
+test("envoy: the session id may be in the header, and in the query where that is a source", async () => {
+  await using reader = await serveKeyed({ forwardAuthSources: ["query", "header"] });
+  for (const [to, path, own] of [
+    [server, "/", (id: string) => [`gkc-sessionid: ${id}`]],
+    [reader, "/?sessionId=", () => []],
   ] as const) {
-    const answer = await server.ask(`GET /forward-auth${path}`, subRequest(server.bearer, own));
+    const { sessionId } = await to.createSession("bob");
+    const line = `GET /forward-auth${path.replace("=", `=${sessionId}`)}`;
+    const answer = await to.ask(line, subRequest(to.bearer, own(sessionId)));
     assert.equal(answer.headers.get("gkc-customerid"), "bob", answer.body);
   }
+});
+
+test("envoy: the client's address is the last one that Envoy itself has added", async () => {
+  await using limited = await serveKeyed({
+    trustedProxies: [parseRange("127.0.0.1") as AddressRange],
+    perAddress: { ...unlimited, misses: { count: 1, period: 60_000 } },
+  });
+  const status = async (addresses: string) => {
+    const lines = subRequest(limited.bearer).map((line) =>
+      line.replace("x-forwarded-for: 203.0.113.9", `x-forwarded-for: ${addresses}`),
+    );
+    return (await limited.ask("GET /forward-auth/", lines)).status;
+  };
+  assert.equal(await status("203.0.113.9"), 200);
+  // What stands before it is invented; before 1.29 Envoy's own address follows.
+  assert.equal(await status("192.0.2.1,203.0.113.9"), 503);
+  assert.equal(await status("192.0.2.2,203.0.113.9,127.0.0.1"), 503);
+  assert.equal(await status("203.0.113.10"), 200);
 });
 
 test("envoy: a new visitor behind https gets a secure cookie", async () => {
@@ -92,13 +114,18 @@ test("envoy: the example passes the whole identity on, and fails closed", () => 
     identityHeaders.map((name) => name.toLowerCase()),
   );
   assert.deepEqual(names("allowed_client_headers_on_success"), ["set-cookie"]);
-  assert.deepEqual(names("allowed_headers"), ["cookie", "gkc-sessionid", "x-forwarded-proto"]);
+  assert.deepEqual(names("allowed_headers"), [
+    "cookie",
+    "gkc-sessionid",
+    "x-forwarded-proto",
+    "x-forwarded-for",
+  ]);
   assert.equal(onlyValue(document, "failure_mode_allow"), false);
   assert.equal(onlyValue(document, "path_prefix"), "/forward-auth");
   const filters = onlyValue(document, "http_filters") as readonly { name: string }[];
   assert.deepEqual(
     filters.map(({ name }) => name.replace("envoy.filters.http.", "")),
-    ["header_mutation", "ext_authz", "router"],
+    ["lua", "header_mutation", "ext_authz", "router"],
   );
   const clusters = onlyValue(document, "clusters") as readonly { name: string }[];
   const known = clusters.map(({ name }) => name);
@@ -111,4 +138,14 @@ test("envoy: in the example no path leads out of the one that asks whose a reque
   assert.equal(onlyValue(document, "normalize_path"), true);
   assert.equal(onlyValue(document, "merge_slashes"), true);
   assert.equal(onlyValue(document, "path_with_escaped_slashes_action"), "REJECT_REQUEST");
+});
+
+test("envoy: in the example no response with a cookie may be kept, and no client says where it is", () => {
+  const document = exampleDocument("envoy/envoy.yaml");
+  const script = String(onlyValue(document, "inline_string"));
+  assert.match(
+    script,
+    /get\("set-cookie"\) ~= nil[\s\S]*replace\("cache-control", "private, no-store"\)/,
+  );
+  assert.deepEqual(allValues(document, "remove"), ["forwarded", "x-real-ip"]);
 });

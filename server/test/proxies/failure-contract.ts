@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { startAntechamber } from "./antechamber.ts";
 import { identityOf } from "./application.ts";
-import { startProxy } from "./proxy-process.ts";
+import { goOnWithoutAntechamber, startProxy } from "./proxy-process.ts";
 import { asHeaders, cookieOf, only, portsOf, type Stage, until } from "./stage.ts";
 import { sessionCookie, visit } from "./visitor.ts";
 
@@ -60,12 +61,58 @@ export function failureContract(proxyName: string, stage: () => Stage): void {
     await using _ = await listen(overloaded, fragile.port);
     await refused();
   });
+
+  test(`${proxyName}: with the lines for it, requests go on anonymously while Antechamber is away`, async () => {
+    const { program, application } = stage();
+    await using fragile = await startAntechamber();
+    const ports = portsOf(fragile, application);
+    await using lenient = await startProxy(program, ports, goOnWithoutAntechamber);
+    const session = await fragile.createSession({ customerId: "grace" });
+    const invented = ["gkc-customerId: mallory", "gkc_agentId: mallory", "Gkc-SessionId: x"];
+    const headers = [...invented, cookieOf(session)];
+    const anonymous = async () => {
+      for (const options of [{ headers }, { headers, method: "POST", body: "the order" }]) {
+        const answer = await visit(lenient.port, "/order?id=1", options);
+        assert.equal(answer.status, 200, lenient.log());
+        assert.equal(sessionCookie(answer), undefined);
+        const { method, url, body, headers: arrived } = only(application);
+        assert.deepEqual(
+          { method, url, body },
+          { method: options.method ?? "GET", url: "/order?id=1", body: options.body ?? "" },
+        );
+        assert.ok(!arrived.some(([name, value]) => /^gkc/i.test(name) && value !== ""));
+      }
+    };
+    assert.equal((await visit(lenient.port, "/", { headers })).status, 200);
+    assert.deepEqual(identityOf(only(application)), asHeaders(session));
+    await fragile.server.kill("SIGKILL");
+    await anonymous();
+    const overloaded = createServer((_, response) => response.writeHead(503).end("{}"));
+    await using _ = await listen(overloaded, fragile.port);
+    await anonymous();
+  });
+
+  test(`${proxyName}: with the lines for it, an application that is away is asked once`, async () => {
+    const { program, antechamber } = stage();
+    let asked = 0;
+    const broken = createServer((request) => {
+      asked++;
+      request.socket.destroy();
+    });
+    await using listening = await listen(broken, 0);
+    const ports = { antechamber: antechamber.port, application: listening.port };
+    await using lenient = await startProxy(program, ports, goOnWithoutAntechamber);
+    const answer = await visit(lenient.port, "/order", { method: "POST", body: "the order" });
+    assert.equal(answer.status, 502);
+    assert.equal(asked, 1);
+  });
 }
 
-async function listen(server: Server, port: number): Promise<AsyncDisposable> {
+async function listen(server: Server, port: number): Promise<AsyncDisposable & { port: number }> {
   server.listen(port, "127.0.0.1");
   await once(server, "listening");
   return {
+    port: (server.address() as AddressInfo).port,
     async [Symbol.asyncDispose]() {
       const closed = once(server, "close");
       server.close();

@@ -16,10 +16,12 @@ export function identityContract(proxyName: string, stage: () => Stage): void {
     const { antechamber, application, proxy } = stage();
     const ids = { customerId: "Jürgen {env.HOME} $host", agentId: "7", visitId: "v-1" };
     const session = await antechamber.createSession({ ...ids, globalVisitId: "g 日本" });
+    const other = await antechamber.createSession({ customerId: "mallory" });
     for (const [path, header] of [
       ["/", cookieOf(session)],
       ["/", `gkc-sessionId: ${session.sessionId}`],
-      [`/?a=b&sessionId=${session.sessionId}`, "Cookie: sessionId=unknown"],
+      // Another's id in a link means nothing.
+      [`/?a=b&sessionId=${other.sessionId}`, cookieOf(session)],
     ] as const) {
       const answer = await visit(proxy.port, path, { headers: [header] });
       assert.equal(answer.status, 200, proxy.log());

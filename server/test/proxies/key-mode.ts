@@ -1,4 +1,5 @@
 import type { SessionInfo, Timeline } from "@antechamber/client/protocol";
+import type { Config } from "../../src/config/config.ts";
 import { type Api, createApi, sessionOf } from "../support/api.ts";
 import { keyFor, serve, type TestServer } from "../support/in-process.ts";
 import { exchange, type RawResponse } from "../support/raw-http.ts";
@@ -14,7 +15,7 @@ export interface KeyedServer extends AsyncDisposable {
   ask(line: string, headers: readonly string[]): Promise<RawResponse>;
 }
 
-export async function serveKeyed(config: { forwardAuth?: "required" } = {}): Promise<KeyedServer> {
+export async function serveKeyed(config: Partial<Config> = {}): Promise<KeyedServer> {
   const proxy = keyFor({ role: "agent" });
   const administrator = keyFor({ role: "administrator" });
   const server: TestServer = await serve({

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import type { AuditPage } from "@antechamber/client/protocol";
 import { createApi, problemOf, sessionOf } from "../support/api.ts";
 import { type Antechamber, startAntechamber } from "./antechamber.ts";
 import { nginx } from "./programs.ts";
@@ -81,4 +82,47 @@ test("where nginx lets underscores through, whoever pretends with them is refuse
 test("past nginx there is no way in without the secret", async () => {
   const direct = createApi(antechamber.server.url, { "antechamber-role": "administrator" });
   problemOf(await direct.create(), 401, "invalid-credential");
+});
+
+/** What a client may say of where it is; `at` makes it another place. */
+const invented = (at: number) => ({
+  "X-Forwarded-For": `192.0.2.${at}`,
+  Forwarded: `for=198.51.100.${at}`,
+  "X-Real-IP": `192.0.2.${at}`,
+});
+
+test("nobody gets round the limits by address, or into the audit trail under a false one", async () => {
+  await using limited = await startAntechamber({
+    ...settings,
+    ANTECHAMBER_CREATES_PER_ADDRESS: "3/1h",
+  });
+  await using nearest = await startProxy(program, { antechamber: limited.port, application: 9 });
+  const statuses: number[] = [];
+  for (let at = 1; at <= 5; at++) {
+    statuses.push((await everybody(invented(at), nearest).create()).status);
+  }
+  assert.deepEqual(statuses, [200, 200, 200, 429, 429]);
+
+  const path = "/agents/sessions/end";
+  const headers = { authorization: password, ...invented(66) };
+  const json = { customerId: "zz", dryRun: true };
+  const ended = await everybody({}, nearest).call("POST", path, { headers, json });
+  assert.equal(ended.status, 200, ended.text);
+  const administrator = createApi(limited.server.url, {
+    "antechamber-secret": settings.ANTECHAMBER_PROXY_SECRET,
+    "antechamber-role": "administrator",
+  });
+  const { entries } = JSON.parse((await administrator.call("GET", "/audit")).text) as AuditPage;
+  assert.deepEqual([...new Set(entries.map(({ from }) => from))], ["127.0.0.1"]);
+});
+
+test("the list of sessions has its documented address", async () => {
+  const anna = everybody({ authorization: password });
+  const own = sessionOf(
+    await agents({ authorization: password }).create({ headers: { "gkc-customerId": "carl" } }),
+  );
+  const listed = await anna.call("GET", "/agents/sessions?customerId=carl");
+  assert.equal(listed.status, 200, listed.text);
+  assert.ok(listed.text.includes(own.sessionId.slice(0, 24)));
+  assert.notEqual((await everybody().call("GET", "/sessions?customerId=carl")).status, 301);
 });

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openConnection } from "../support/raw-http.ts";
+import { openConnection, utf8 } from "../support/raw-http.ts";
 import { identityHeaders } from "./aliases.ts";
+import { startAntechamber } from "./antechamber.ts";
 import { identityOf, startApplication } from "./application.ts";
 import { startProxy } from "./proxy-process.ts";
-import { asHeaders, cookieOf, only, recorded, type Stage } from "./stage.ts";
+import { asHeaders, cookieOf, only, portsOf, recorded, type Stage } from "./stage.ts";
 import { HOST, sessionCookie, visit, visitText } from "./visitor.ts";
 
 /** What passes between the three: the request, its body, its record, the cookie. */
@@ -29,6 +30,97 @@ export function passageContract(proxyName: string, stage: () => Stage): void {
     for (const { service, customerId } of requests) {
       assert.deepEqual([service, customerId], [HOST, "carol"]);
     }
+    application.take();
+  });
+
+  test(`${proxyName}: paths are recorded as they are, in UTF-8 and long ones too`, async () => {
+    const { antechamber, application, proxy } = stage();
+    const session = await antechamber.createSession({ visitId: "paths" });
+    const long = `/${"a".repeat(1000)}${"%C3%A9".repeat(1000)}`;
+    const paths = ["/caf\u00e9/stra\u00dfe", "/\u540d\u524d", "/cafe\u0301", "/a%2Fb", long];
+    // Whatever the application makes of them: Node takes no raw UTF-8 in a request line.
+    for (const path of paths) await visit(proxy.port, utf8(path), { headers: [cookieOf(session)] });
+    application.take();
+    const requests = await recorded(antechamber, session.sessionId, paths.length);
+    const found = requests.map(({ path }) => path);
+    assert.deepEqual(found.slice(0, -1).map(decodeURI), paths.slice(0, -1));
+    assert.ok(long.startsWith(found.at(-1) ?? "?") && (found.at(-1) ?? "").length >= 2000);
+  });
+
+  test(`${proxyName}: a CORS preflight reaches the application without a session`, async () => {
+    const { application, proxy } = stage();
+    const headers = ["Origin: https://other.example", "Access-Control-Request-Method: PUT"];
+    const options = { method: "OPTIONS", headers: [...headers, "gkc-customerId: mallory"] };
+    const answer = await visit(proxy.port, "/kbs", options);
+    assert.equal(answer.status, 200, proxy.log());
+    assert.equal(sessionCookie(answer), undefined);
+    const arrival = only(application);
+    assert.equal(arrival.method, "OPTIONS");
+    assert.deepEqual(identityOf(arrival), {});
+  });
+
+  test(`${proxyName}: no cache may keep an answer with a new cookie, and all others are left alone`, async () => {
+    const { program, antechamber } = stage();
+    const cacheControl = ["public, max-age=600", "stale-if-error=60"];
+    await using application = await startApplication({ "cache-control": cacheControl });
+    await using proxy = await startProxy(program, portsOf(antechamber, application));
+    const first = await visit(proxy.port, "/");
+    assert.match(sessionCookie(first) ?? "", /^sessionId=/);
+    const said = first.headers.get("cache-control") ?? "";
+    assert.match(said, /private, no-store/);
+    assert.doesNotMatch(said, /public|max-age|stale/);
+    const session = await antechamber.createSession({ visitId: "cached" });
+    const second = await visit(proxy.port, "/", { headers: [cookieOf(session)] });
+    assert.equal(second.headers.get("cache-control"), cacheControl.join("\n"));
+    assert.equal(second.headers.get("expires"), undefined);
+  });
+
+  test(`${proxyName}: a WebSocket passes with its identity, and no other upgrade does`, async () => {
+    const { antechamber, application, proxy } = stage();
+    const session = await antechamber.createSession({ customerId: "carol" });
+    await using connection = await openConnection(proxy.port);
+    const headers = [cookieOf(session), "Connection: keep-alive, Upgrade", "Upgrade: websocket"];
+    connection.send(visitText("/live", { headers }));
+    assert.equal((await connection.response()).status, 101, proxy.log());
+    assert.deepEqual(identityOf(only(application)), asHeaders(session));
+    connection.send("HTTP/1.1 200 it comes back\r\nContent-Length: 0\r\n\r\n");
+    assert.equal((await connection.response()).status, 200);
+
+    const settings = ["Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAMAAABkAAQAAP__"];
+    for (const other of ["h2c", "H2C, websocket", "websocket, h2c"]) {
+      const smuggled = [cookieOf(session), `Upgrade: ${other}`, ...settings];
+      const answer = await visit(proxy.port, "/", { headers: smuggled });
+      assert.equal(answer.status, 200, other);
+      const names = only(application).headers.map(([name]) => name.toLowerCase());
+      assert.ok(!names.includes("upgrade"), other);
+    }
+  });
+
+  test(`${proxyName}: what a client says of its address is believed by nobody`, async () => {
+    const { program, application, proxy } = stage();
+    const invented = (at: number) => [
+      `X-Forwarded-For: 192.0.2.${at}`,
+      `Forwarded: for=198.51.100.${at}`,
+      `X-Real-IP: 192.0.2.${at}`,
+    ];
+    await visit(proxy.port, "/", { headers: invented(1) });
+    const arrived = JSON.stringify(only(application).headers);
+    assert.doesNotMatch(arrived, /192\.0\.2|198\.51\.100/);
+
+    await using limited = await startAntechamber({
+      ANTECHAMBER_TRUSTED_PROXIES: "127.0.0.1",
+      ANTECHAMBER_MISSES_PER_ADDRESS: "3/1h",
+    });
+    await using strict = await startProxy(program, portsOf(limited, application));
+    const statuses: number[] = [];
+    for (let at = 1; at <= 6; at++) {
+      statuses.push((await visit(strict.port, "/", { headers: invented(at) })).status);
+    }
+    assert.deepEqual(statuses.slice(0, 3), [200, 200, 200]);
+    assert.ok(
+      statuses.slice(3).every((status) => status >= 500),
+      statuses.join(),
+    );
     application.take();
   });
 
@@ -77,10 +169,10 @@ export function passageContract(proxyName: string, stage: () => Stage): void {
     const { antechamber, application, proxy } = stage();
     const session = await antechamber.createSession({ customerId: "dave" });
     const headers = [
-      `${cookieOf(session)}; filling=${"x".repeat(6000)}`,
+      `${cookieOf(session)}; filling=${"x".repeat(8000)}`,
       `X-Y: ${"y".repeat(6000)}`,
     ];
-    const answer = await visit(proxy.port, `/${"z".repeat(3000)}`, { headers });
+    const answer = await visit(proxy.port, `/${"z".repeat(8000)}`, { headers });
     assert.equal(answer.status, 200, proxy.log());
     assert.deepEqual(identityOf(only(application)), asHeaders(session));
   });

@@ -94,6 +94,8 @@ test("traefik: every name in the example leads somewhere, and the key ends at An
   assert.equal(authorization.length, 2);
   assert.match(String(authorization[0]), /^Bearer /);
   assert.equal(authorization[1], "", "the last middleware removes it");
+  assert.equal(onlyValue(document, "Forwarded"), "", "as a client's word on its address");
+  assert.equal(onlyValue(document, "Cache-Control"), "private, no-store");
   const fixed = exampleDocument("traefik/traefik.yml");
   assert.deepEqual(router.entryPoints, Object.keys(onlyValue(fixed, "entryPoints") as object));
   assert.equal(onlyValue(fixed, "filename"), "dynamic.yml");
