@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { aliases } from "./aliases.ts";
 import { identityOf, startApplication } from "./application.ts";
+import { documentedBlock } from "./documents.ts";
 import { caddy } from "./programs.ts";
 import { proxyContract } from "./proxy-contract.ts";
 import { startProxy } from "./proxy-process.ts";
@@ -9,7 +10,9 @@ import { smuggledThrough } from "./smuggling.ts";
 import { asHeaders, only, openStage } from "./stage.ts";
 import { sessionCookie, visit } from "./visitor.ts";
 
-proxyContract(caddy);
+proxyContract(caddy, (text) =>
+  text.replace("\troute {", () => `${documentedBlock("caddyfile")}\troute {`),
+);
 
 test("caddy: it is the clearing line that keeps the other spellings back", async () => {
   const through = await smuggledThrough(caddy, aliases(), (text) =>

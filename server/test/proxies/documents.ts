@@ -21,3 +21,13 @@ export function onlyValue(node: unknown, key: string): unknown {
   if (value === undefined || others.length > 0) throw new Error(`${key}: one was expected`);
   return value;
 }
+
+/** The only block of code in `docs/proxies.md` in this language. */
+export function documentedBlock(language: string): string {
+  const text = readFileSync(new URL("../../../docs/proxies.md", import.meta.url), "utf8");
+  const [block, ...others] = text.matchAll(
+    new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\``, "gm"),
+  );
+  if (block === undefined || others.length > 0) throw new Error(`${language}: one was expected`);
+  return block[1] as string;
+}

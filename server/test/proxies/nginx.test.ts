@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { aliases } from "./aliases.ts";
+import { documentedBlock } from "./documents.ts";
 import { nginx } from "./programs.ts";
 import { proxyContract } from "./proxy-contract.ts";
 import { smuggledThrough } from "./smuggling.ts";
@@ -9,7 +10,9 @@ const CLEARING = /^proxy_set_header gkc\S+ "";\n/gm;
 const acceptUnderscores = (text: string) =>
   text.replace("underscores_in_headers off;", "underscores_in_headers on;");
 
-proxyContract(nginx);
+proxyContract(nginx, (text) =>
+  text.replace("    location / {", () => `${documentedBlock("nginx")}    location / {`),
+);
 
 test("nginx: with underscores_in_headers on, spellings with underscores do not arrive either", async () => {
   assert.deepEqual(await smuggledThrough(nginx, aliases(), acceptUnderscores), []);

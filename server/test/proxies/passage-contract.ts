@@ -4,12 +4,12 @@ import { openConnection, utf8 } from "../support/raw-http.ts";
 import { identityHeaders } from "./aliases.ts";
 import { startAntechamber } from "./antechamber.ts";
 import { identityOf, startApplication } from "./application.ts";
-import { startProxy } from "./proxy-process.ts";
+import { type Edit, startProxy } from "./proxy-process.ts";
 import { asHeaders, cookieOf, only, portsOf, recorded, type Stage } from "./stage.ts";
 import { HOST, sessionCookie, visit, visitText } from "./visitor.ts";
 
 /** What passes between the three: the request, its body, its record, the cookie. */
-export function passageContract(proxyName: string, stage: () => Stage): void {
+export function passageContract(proxyName: string, stage: () => Stage, leaveOut: Edit): void {
   test(`${proxyName}: a request is recorded as it was made, without its query`, async () => {
     const { antechamber, application, proxy } = stage();
     const session = await antechamber.createSession({ customerId: "carol" });
@@ -94,6 +94,25 @@ export function passageContract(proxyName: string, stage: () => Stage): void {
       const names = only(application).headers.map(([name]) => name.toLowerCase());
       assert.ok(!names.includes("upgrade"), other);
     }
+  });
+
+  test(`${proxyName}: what is left out as documented makes no session, and gets no identity`, async () => {
+    const { program, antechamber, application } = stage();
+    const ports = portsOf(antechamber, application);
+    await using proxy = await startProxy(program, ports, leaveOut);
+    const session = await antechamber.createSession({ customerId: "dora" });
+    const invented = ["gkc-customerId: mallory", "gkc_agentId: mallory", cookieOf(session)];
+    for (const path of ["/a/logo.svg?v=2", "/site.css"]) {
+      const answer = await visit(proxy.port, path, { headers: invented });
+      assert.equal(answer.status, 200, proxy.log());
+      assert.equal(sessionCookie(answer), undefined);
+      const arrival = only(application);
+      assert.equal(arrival.url, path);
+      assert.deepEqual(identityOf(arrival), {});
+    }
+    const page = await visit(proxy.port, "/page", { headers: invented });
+    assert.equal(page.status, 200, proxy.log());
+    assert.deepEqual(identityOf(only(application)), asHeaders(session));
   });
 
   test(`${proxyName}: what a client says of its address is believed by nobody`, async () => {

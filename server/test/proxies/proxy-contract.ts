@@ -2,14 +2,14 @@ import { after, before } from "node:test";
 import { failureContract } from "./failure-contract.ts";
 import { identityContract } from "./identity-contract.ts";
 import { passageContract } from "./passage-contract.ts";
-import type { ProxyProgram } from "./proxy-process.ts";
+import type { Edit, ProxyProgram } from "./proxy-process.ts";
 import { openStage, type Stage } from "./stage.ts";
 
 /**
  * What the examples promise, proved on the real program with the very file: the suite of every
- * proxy that is put before an application.
+ * proxy that is put before an application. `leaveOut` adds the documented lines for what needs no session.
  */
-export function proxyContract(program: ProxyProgram): void {
+export function proxyContract(program: ProxyProgram, leaveOut: Edit): void {
   let stage: Stage;
   before(async () => {
     stage = await openStage(program);
@@ -17,6 +17,6 @@ export function proxyContract(program: ProxyProgram): void {
   after(() => stage[Symbol.asyncDispose]());
   const current = () => stage;
   identityContract(program.example, current);
-  passageContract(program.example, current);
+  passageContract(program.example, current, leaveOut);
   failureContract(program.example, current);
 }
