@@ -153,8 +153,8 @@ function methodOf(request: ApiRequest, names: readonly string[]): string {
 }
 
 /**
- * Whether it is a CORS preflight, which never carries a cookie or a credential. A method header that
- * contradicts may be a client's own: such a request is none.
+ * Whether the request is a CORS preflight, which never carries a cookie or a credential. Where both method
+ * headers are there and differ, one may be the client's own: then it is not treated as a preflight.
  */
 function isPreflight({ method, request }: Original): boolean {
   if (method !== "OPTIONS") return false;

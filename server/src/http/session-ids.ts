@@ -8,9 +8,9 @@ export type SessionIdSource = "header" | "cookie" | "query";
 const MAX_LOOKUPS = 4;
 
 /**
- * The ids in a request that have the length of a session id, in the order in which they are tried. Whoever
- * tries them reports each that was looked up; after `MAX_LOOKUPS` of one source the next source follows.
- * Ids that this server did not make are not looked up, so any number of them hides nothing.
+ * The ids in a request that have the length of a session id, in the order in which they are tried. The
+ * caller reports each id that it looked up; after `MAX_LOOKUPS` of one source the next source follows.
+ * Ids that this server did not make are not looked up, so no number of them hides another id.
  */
 export class SessionIds {
   readonly #bySource: readonly (readonly string[])[];

@@ -82,7 +82,7 @@ export function forwardedRecord(
   };
 }
 
-/** The path, cut to `MAX_FORWARDED_PATH`, with its control characters percent-encoded; "/" of what is no path. */
+/** Returns the path, at most `MAX_FORWARDED_PATH` long, control characters percent-encoded; "/" if it is no path. */
 function forwardedPath(text: string): string {
   const path = cut(text);
   if (isPath(path)) return path;
@@ -90,7 +90,7 @@ function forwardedPath(text: string): string {
   return isPath(encoded) ? encoded : "/";
 }
 
-/** Cuts between characters: half of a surrogate pair is none. */
+/** Returns the start of the text, without half of a surrogate pair at its end. */
 function cut(text: string): string {
   if (text.length <= MAX_FORWARDED_PATH) return text;
   return text.slice(0, MAX_FORWARDED_PATH).replace(/[\uD800-\uDBFF]$/, "");
