@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { faultOfId } from "../session/caller-ids.ts";
+import { faultOfStoredId } from "../session/caller-ids.ts";
 import { anySession, type SessionFilter } from "../session/filter.ts";
 
 /** What the options of a command say about sessions. */
@@ -41,7 +41,7 @@ export function filterOf(options: FilterOptions): SessionFilter {
 
 /** An empty id is none, and a filter that is wider than was meant does harm. */
 function idOf(text: string): string {
-  const fault = text === "" ? "is empty" : faultOfId(text);
+  const fault = text === "" ? "is empty" : faultOfStoredId(text);
   if (fault !== undefined) throw new InvalidArgumentError(`The id ${fault}.`);
   return text;
 }

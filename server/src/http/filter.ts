@@ -1,4 +1,4 @@
-import { faultOfId } from "../session/caller-ids.ts";
+import { faultOfStoredId } from "../session/caller-ids.ts";
 import type { Fault } from "../session/errors.ts";
 import { anySession, type SessionFilter } from "../session/filter.ts";
 import { isPlace } from "../session/id.ts";
@@ -92,7 +92,7 @@ function named(name: string): string {
 }
 
 function idIn(found: unknown): string | undefined {
-  return typeof found === "string" && faultOfId(found) === undefined ? found : undefined;
+  return typeof found === "string" && faultOfStoredId(found) === undefined ? found : undefined;
 }
 
 function timeIn(found: unknown): number | undefined {

@@ -62,6 +62,8 @@ async function identityWithBody(request: ApiRequest): Promise<Identity> {
 function parseObject(body: Uint8Array, faults: Fault[]): object {
   const parsed = parseJson(body, faults);
   if (parsed === undefined) return {};
+  // PHP writes an object without members as an empty array.
+  if (Array.isArray(parsed) && parsed.length === 0) return {};
   if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)) return parsed;
   faults.push({ in: "body", name: "", detail: "The body is not a JSON object." });
   return {};
@@ -77,9 +79,16 @@ function readMember(
 ): string | null {
   const value = memberOf(members, name);
   if (value === null || value === "") return null;
-  const fault = typeof value === "string" ? faultOfId(value) : "is not a string";
+  const fault = typeof value === "string" ? faultOfId(value) : faultOfType(value);
   if (fault !== undefined) faults.push({ in: "body", name, detail: `${name} ${fault}.` });
   return fault === undefined ? (value as string) : null;
+}
+
+/** Numbers are not converted to strings: beyond 2^53 they lose digits, and two ids would become one. */
+function faultOfType(value: unknown): string {
+  return typeof value === "number"
+    ? 'is a number; ids are strings, so put it in double quotes, such as "4711"'
+    : "is not a string";
 }
 
 function readHeaders(request: ApiRequest, faults: Fault[]): Identity {
@@ -109,16 +118,21 @@ function readEither(
 
 function readHeader(raw: string | null, header: string, faults: Fault[]): string | null {
   if (raw === null || raw === "") return null;
-  const value = decodeUtf8(raw);
-  const fault = value === undefined ? "is not UTF-8" : faultOfHeader(value);
-  if (value !== undefined && fault === undefined) return value;
+  // Browsers and many HTTP libraries can send no other bytes: both forms of "müller" are one customer.
+  const value = decodeUtf8(raw) ?? raw;
+  const fault = faultOfHeader(value);
+  if (fault === undefined) return value;
   const name = properNames[header] as string;
   faults.push({ in: "header", name, detail: `${name} ${fault}.` });
   return null;
 }
 
-/** The id in a header's value; `null` without one, `undefined` when it is malformed or there twice. */
-export function readIdHeader(raw: string | null): string | null | undefined {
+/**
+ * Returns the id that a proxy vouches for; `null` without one, `undefined` when it is malformed or there
+ * twice. UTF-8 alone: a proxy that sends ISO-8859-1 would make the bytes of one person's name another's
+ * ("mÃ¼ller" is "müller" in UTF-8), and here they decide whose sessions the caller gets.
+ */
+export function readVouchedId(raw: string | null): string | null | undefined {
   if (raw === null || raw === "") return null;
   const value = decodeUtf8(raw);
   return value === undefined || faultOfHeader(value) !== undefined ? undefined : value;
@@ -132,7 +146,7 @@ function faultOfHeader(value: string): string | undefined {
 
 const ASCII = /^[\x20-\x7e]*$/;
 
-/** The text in bytes that came as a character each; `undefined` when they are no UTF-8. */
+/** Returns the text in bytes that came as a character each, or `undefined` when they are not UTF-8. */
 function decodeUtf8(bytes: string): string | undefined {
   if (ASCII.test(bytes)) return bytes;
   try {

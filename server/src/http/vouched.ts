@@ -3,7 +3,7 @@ import { type AddressRange, isInRanges, parseAddress } from "../addresses.ts";
 import { isConsistent, type Principal, roles } from "../session/access.ts";
 import { Refusal } from "../session/errors.ts";
 import type { Authenticate } from "./authenticate.ts";
-import { readIdHeader } from "./identity.ts";
+import { readVouchedId } from "./identity.ts";
 import type { ApiRequest } from "./messages.ts";
 
 /** What a proxy says of its callers, and what it shows to be believed. */
@@ -67,8 +67,8 @@ function principalOf(request: ApiRequest): Principal | undefined {
   if (aliases.some((name) => request.header(name) !== null)) return undefined;
   const named = request.header(proxyHeaders.role);
   const role = roles.find((one) => one === named);
-  const customerId = readIdHeader(request.header(proxyHeaders.customerId));
-  const agentId = readIdHeader(request.header(proxyHeaders.agentId));
+  const customerId = readVouchedId(request.header(proxyHeaders.customerId));
+  const agentId = readVouchedId(request.header(proxyHeaders.agentId));
   if (role === undefined || customerId === undefined || agentId === undefined) return undefined;
   const principal = { role, customerId, agentId };
   return isConsistent(principal) ? principal : undefined;

@@ -87,9 +87,31 @@ const wrong: Record<string, unknown> = {
   "257 foxes": "🦊".repeat(257),
   "a control character": "a\u0000b",
   "a line feed": "a\nb",
+  "a word with a space at its beginning": " a",
+  "a word with a space at its end": "a ",
+  "a space": " ",
   "a C1 control": "a\u0080b",
   "half a surrogate pair": "a\ud83e",
 };
+test("a number for an id is refused with what to send instead", async () => {
+  const problem = problemOf(
+    await api().create({ json: { visitId: 4711 } }),
+    400,
+    "invalid-request",
+  );
+  assert.match(problem.detail, /^visitId is a number; .* double quotes/);
+});
+
+test("an empty array is an object without members, as PHP writes it", async () => {
+  const created = sessionOf(await api().create({ json: [] }));
+  assert.equal(created.state, "anonymous");
+  const headers = { gkc_customerId: "c" };
+  const updated = sessionOf(await api().update(created.sessionId, { headers, json: [] }));
+  assert.equal(updated.customerId, "c");
+  const nothing = await api().update(created.sessionId, { json: [] });
+  problemOf(nothing, 400, "nothing-to-associate");
+});
+
 for (const [name, value] of Object.entries(wrong)) {
   test(`an id in the body is refused when it is ${name}`, async () => {
     const both = { visitId: value, globalVisitId: value };

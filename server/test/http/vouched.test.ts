@@ -97,6 +97,7 @@ const passedOn: Record<string, string[]> = {
     "Antechamber-Customer: bob",
   ],
   "a customer that is no UTF-8": ["antechamber-role: customer", "antechamber-customer: \u00e9"],
+  "a customer in ISO-8859-1": ["antechamber-role: customer", "antechamber-customer: m\u00fcller"],
   "a customer that is too long": [
     "antechamber-role: customer",
     `antechamber-customer: ${"x".repeat(257)}`,

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { faultOfId, MAX_ID_CHARACTERS } from "../../src/session/caller-ids.ts";
+import { faultOfId, faultOfStoredId, MAX_ID_CHARACTERS } from "../../src/session/caller-ids.ts";
 
 const right = {
   "one character": "x",
   "256 characters": "x".repeat(256),
   "256 characters of two UTF-16 units each": "🦊".repeat(256),
   "letters with combining marks": "e\u0301".repeat(128),
-  spaces: " a b ",
+  "spaces between words": "a  b c",
   "quotes, markup and a path": `"'<b>../%00;`,
   "a line separator, which is no control character": "a\u2028b",
   "a zero-width joiner": "👩\u200D🚀",
@@ -28,6 +28,9 @@ const wrong: Record<string, [string, RegExp]> = {
   "a line feed": ["a\n", /control character/],
   DEL: ["\x7F", /control character/],
   "a C1 control": ["a\u0085b", /control character/],
+  "a space at its beginning": [" a", /begins or ends with a space/],
+  "a space at its end": ["a ", /begins or ends with a space/],
+  "a space": [" ", /begins or ends with a space/],
   "half a surrogate pair": ["a\uD83Eb", /well-formed/],
   "a surrogate pair the wrong way round": ["\uDD8A\uD83E", /well-formed/],
 };
@@ -35,7 +38,14 @@ for (const [name, [value, fault]] of Object.entries(wrong)) {
   test(`an id may not be or contain ${name}`, () => assert.match(faultOfId(value) ?? "", fault));
 }
 
-test("an id is right exactly when it has 1 to 256 well-formed characters and no control", () => {
+test("an id that is stored may have spaces at its ends, and nothing else that is wrong", () => {
+  assert.equal(faultOfStoredId(" a "), undefined);
+  for (const [value, fault] of Object.values(wrong)) {
+    if (!/space/.test(fault.source)) assert.match(faultOfStoredId(value) ?? "", fault);
+  }
+});
+
+test("an id is right exactly when it has 1 to 256 well-formed characters, no control and no space at an end", () => {
   const unit = fc.oneof(
     fc.string({ unit: "binary", maxLength: 300 }),
     fc.string({ maxLength: 300 }),
@@ -48,7 +58,8 @@ test("an id is right exactly when it has 1 to 256 well-formed characters and no 
         return code < 0x20 || (code >= 0x7f && code < 0xa0);
       });
       const lone = characters.some((c) => c.length === 1 && /[\uD800-\uDFFF]/.test(c));
-      const good = characters.length <= MAX_ID_CHARACTERS && !control && !lone;
+      const space = value !== "" && (characters[0] === " " || characters.at(-1) === " ");
+      const good = characters.length <= MAX_ID_CHARACTERS && !control && !lone && !space;
       assert.equal(faultOfId(value) === undefined, good);
     }),
     { numRuns: 2000 },

@@ -14,16 +14,15 @@ export function ref(section: string, name: string): Json {
 export const EXAMPLE_SESSION_ID = "AaIH2SEAAACPHF0qsH5DyZFukT3vQx0c_9LmWb7R";
 
 const NO_CONTROL_CHARACTERS = "^\\P{Cc}*$";
+const NO_SPACE_AT_AN_END = "^(?! )\\P{Cc}*(?<! )$";
+
+const anId: Json = { type: ["string", "null"], maxLength: MAX_ID_CHARACTERS };
 
 /** What a caller may give for one of its own ids: the empty string and `null` mean "not given". */
-const givenId: Json = {
-  type: ["string", "null"],
-  maxLength: MAX_ID_CHARACTERS,
-  pattern: NO_CONTROL_CHARACTERS,
-};
+const givenId: Json = { ...anId, pattern: NO_SPACE_AT_AN_END };
 
 /** One of the caller's ids as a session has it; `null` where it has none. */
-export const keptId: Json = { ...givenId, minLength: 1 };
+export const keptId: Json = { ...anId, minLength: 1, pattern: NO_CONTROL_CHARACTERS };
 
 /** A time in an answer. */
 export const time: Json = {
