@@ -68,6 +68,12 @@ export interface SessionService {
   associate(id: string, ids: Identity, scope: Scope): Promise<Session>;
 
   /**
+   * `associate`, but resolves to `undefined` instead of refusing with `session-not-found`. At least one of
+   * `ids` is given.
+   */
+  associateIfLive(id: string, ids: Identity, scope: Scope): Promise<Session | undefined>;
+
+  /**
    * `create` once: gives the answer of the first time. Refuses besides with `request-under-way` and
    * `idempotency-key-reused`.
    */
@@ -338,12 +344,22 @@ export function createService(parts: ServiceParts): SessionService {
   }
 
   async function associate(id: string, ids: Identity, scope: Scope): Promise<Session> {
-    if (issuer.verify(id) === undefined) throw new Refusal({ code: "session-not-found" });
     if (isBlank(ids)) {
       const session = await look(id);
       const isKnown = session !== undefined && isThere(session, scope, clock());
       throw new Refusal({ code: isKnown ? "nothing-to-associate" : "session-not-found" });
     }
+    const session = await associateIfLive(id, ids, scope);
+    if (session === undefined) throw new Refusal({ code: "session-not-found" });
+    return session;
+  }
+
+  async function associateIfLive(
+    id: string,
+    ids: Identity,
+    scope: Scope,
+  ): Promise<Session | undefined> {
+    if (issuer.verify(id) === undefined) return undefined;
     const result = await store.associate({ id, ids, scope, now: clock() });
     switch (result.outcome) {
       case "associated":
@@ -352,7 +368,7 @@ export function createService(parts: ServiceParts): SessionService {
       case "conflict":
         throw new Refusal({ code: "already-exists", field: result.field });
       case "absent":
-        throw new Refusal({ code: "session-not-found" });
+        return undefined;
     }
   }
 
@@ -370,6 +386,7 @@ export function createService(parts: ServiceParts): SessionService {
     peek,
     peekIfIssued,
     associate,
+    associateIfLive,
     record,
     recordOnce,
     note,

@@ -2,6 +2,7 @@ import type { AddressRange } from "../addresses.ts";
 import type { Rate } from "../limits/rate.ts";
 import type { Role } from "../session/access.ts";
 import type { Lifetimes } from "../session/lifetime.ts";
+import type { BasePath } from "./base-path.ts";
 import type { StorePlace } from "./store-place.ts";
 
 /**
@@ -54,8 +55,8 @@ export interface Config {
   readonly port: number;
   /** Absolute. */
   readonly dataDir: string;
-  /** Beside the root, which is always served. Each begins with "/" and does not end with one. */
-  readonly basePaths: readonly string[];
+  /** Besides the root, which is always served and speaks 8.5.0. */
+  readonly basePaths: readonly BasePath[];
   /** In the place of host and port. */
   readonly socket: SocketConfig | undefined;
   readonly auth: AuthMode;

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { type AddressRange, parseRange } from "../addresses.ts";
+import { type BasePath, parseBasePath } from "./base-path.ts";
 import type { Config, SocketConfig, TokenConfig } from "./config.ts";
 import { ConfigError, type ConfigFault, masked, suggestion } from "./faults.ts";
 import { type ConfigFile, readConfigFile } from "./file.ts";
@@ -140,7 +141,7 @@ function configOf(values: Values): Config {
     host: values.host,
     port: values.port,
     dataDir: values.dataDir,
-    basePaths: values.basePath,
+    basePaths: values.basePath.map((text) => parseBasePath(text) as BasePath),
     socket: socketOf(values),
     auth: values.auth,
     tokens: values.auth === "jwt" ? tokensOf(values) : undefined,

@@ -83,12 +83,13 @@ export const settings = {
     description: "Folder of the data, made if it is not there; one server at a time uses it",
   },
   basePath: {
-    schema: values.list(values.basePath),
+    schema: values.basePaths,
     default: "",
-    allowed: "paths such as /gks-server/v1, each once",
+    allowed: "paths such as /gks-server/v1 or, with a dialect, /gks-server/v1=8.5.1, each once",
     placeholder: "path",
     list: true,
-    description: "Paths below which the API is served too, besides the root",
+    description:
+      "Paths below which the API is served too, besides the root; = and a dialect behind one, for its clients: 8.5.0 (if none is given), 8.5.1, current or v2",
   },
   auth: {
     schema: values.word(["local", "key", "jwt", "proxy"]),

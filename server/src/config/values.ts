@@ -2,6 +2,7 @@ import { isIP } from "node:net";
 import { z } from "zod";
 import { isLoopbackAddress, parseAddress, parseRange } from "../addresses.ts";
 import type { Rate } from "../limits/rate.ts";
+import { parseBasePath, repeatedPaths } from "./base-path.ts";
 import { parseStorePlace } from "./store-place.ts";
 
 /*
@@ -208,39 +209,18 @@ export function isLoopback(name: string): boolean {
   return isIP(name) === 4 && name.startsWith("127.");
 }
 
-/** What the server itself serves at the root; a base path below one of these would hide it. */
-const ownPaths = [
-  "sessions",
-  "forward-auth",
-  "healthz",
-  "readyz",
-  "metrics",
-  "openapi.json",
-  "docs",
-];
-
-/** A path to serve the API below, such as `/gks-server/v1`. */
-export const basePath: z.ZodType<string, string> = z.string().superRefine((path, context) => {
-  const fault = faultOfBasePath(path);
-  if (fault !== undefined) context.addIssue({ code: "custom", message: fault });
+/** A path to serve the API below, such as `/gks-server/v1`, with a dialect or without (`base-path.ts`). */
+const basePath: z.ZodType<string, string> = z.string().superRefine((value, context) => {
+  const found = parseBasePath(value);
+  if (typeof found === "string") context.addIssue({ code: "custom", message: found });
 });
 
-function faultOfBasePath(path: string): string | undefined {
-  if (path === "/") return "the root is served without being named";
-  if (!path.startsWith("/")) return `${path} does not begin with /`;
-  if (path.endsWith("/")) return `${path} ends with / (both forms are served without it)`;
-  const segments = path.slice(1).split("/");
-  if (!segments.every((segment) => /^[A-Za-z\d._~-]+$/.test(segment))) {
-    return `${path} has other characters than letters, digits and / . _ ~ -`;
+/** Base paths, each once, whatever its dialect. */
+export const basePaths: z.ZodType<string[]> = list(basePath).superRefine((texts, context) => {
+  for (const path of repeatedPaths(texts)) {
+    context.addIssue({ code: "custom", message: `${path} stands there twice; it has one dialect` });
   }
-  if (segments.some((segment) => segment === "." || segment === "..")) {
-    return `${path} has . or .. as a part`;
-  }
-  const [first = ""] = segments;
-  return ownPaths.includes(first)
-    ? `${path} hides what the server itself serves at /${first}`
-    : undefined;
-}
+});
 
 /** An origin exactly as browsers send it (RFC 6454, section 6.2), or `*`. */
 export const origin: z.ZodType<string, string> = z.string().superRefine((value, context) => {

@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import type { Administration } from "../administration.ts";
 import type { AuditTrail } from "../audit.ts";
 import type { Clock } from "../clock.ts";
+import type { DialectName } from "../config/base-path.ts";
 import type { Config } from "../config/config.ts";
 import type { SessionService } from "../service.ts";
 import {
@@ -21,6 +22,8 @@ import { type ActedBy, createActedBy, createAdministrationHandlers } from "./adm
 import type { Authenticate } from "./authenticate.ts";
 import { createClientAddress } from "./client-address.ts";
 import { createCors } from "./cors.ts";
+import { envelopeOfV1, envelopeOfV2 } from "./dialects/envelopes.ts";
+import { createHandlersOfV851 } from "./dialects/v8-5-1.ts";
 import { createDocsHandlers } from "./docs.ts";
 import {
   createForwardAuth,
@@ -83,14 +86,16 @@ export interface App {
   readonly answered: number;
 }
 
-/** The route table: method, path, who may, the operation's name, its handler. */
-function routeTable(parts: AppParts, actedBy: ActedBy, isStopping: () => boolean): Route[] {
+/**
+ * What every dialect has: method, path, who may, the operation's name, its handler. The operations on a
+ * session follow in `sessionTables`, whose rows yield to these.
+ */
+function commonTable(parts: AppParts, actedBy: ActedBy, isStopping: () => boolean): Route[] {
   const { config, service, store, clock, metrics, version, limits } = parts;
-  const sessions = createSessionHandlers(service, limits);
   const keptKeys = new Set(config.recordQueryKeys);
   const records = createRecordHandlers(service, clock, keptKeys);
   const forwardAuth = createForwardAuth({ service, clock, config, keptKeys, limits });
-  const refusalStatus = forwardAuthStatus;
+  const ofProxies = { refusalStatus: forwardAuthStatus, isSubRequest: true };
   const operational = createOperationalHandlers(store, clock, metrics, isStopping);
   const docs = createDocsHandlers({ version, basePaths: config.basePaths, auth: config.auth });
   const admin = createAdministrationHandlers({ ...parts, actedBy, hash: parts.logHash });
@@ -109,15 +114,11 @@ function routeTable(parts: AppParts, actedBy: ActedBy, isStopping: () => boolean
       act: "customer.erase",
     },
     { ...row("GET", "/audit", ruling, "audit", admin.audit), act: "audit.read" },
-    row("PUT", "/sessions/new", creating, "create", sessions.create),
-    row("GET", "/sessions/:sessionId", api, "retrieve", sessions.retrieve),
-    row("HEAD", "/sessions/:sessionId", api, "head", sessions.head),
-    row("POST", "/sessions/:sessionId", api, "associate", sessions.associate),
     { ...row("DELETE", "/sessions/:sessionId", recording, "end", admin.end), act: "session.end" },
     row("POST", "/sessions/:sessionId/requests", recording, "record", records.record),
     row("GET", "/sessions/:sessionId/requests", api, "timeline", records.timeline),
-    { ...row("*", FORWARD_AUTH_PATH, forward, "forward-auth", forwardAuth), refusalStatus },
-    { ...row("*", `${FORWARD_AUTH_PATH}/*`, forward, "forward-auth", forwardAuth), refusalStatus },
+    { ...row("*", FORWARD_AUTH_PATH, forward, "forward-auth", forwardAuth), ...ofProxies },
+    { ...row("*", `${FORWARD_AUTH_PATH}/*`, forward, "forward-auth", forwardAuth), ...ofProxies },
     row("GET", "/healthz", probe, "health", operational.health),
     row("GET", "/readyz", probe, "readiness", operational.ready),
     row("GET", "/metrics", monitor, "metrics", operational.metrics),
@@ -125,6 +126,38 @@ function routeTable(parts: AppParts, actedBy: ActedBy, isStopping: () => boolean
     row("GET", "/docs", open, "docs", docs.page),
     row("GET", "/docs/*", open, "docs", docs.page),
   ];
+}
+
+/** The operations on a session as each dialect has them: the contract, sections 1 and 10. */
+function sessionTables({ service, limits }: AppParts): Readonly<Record<DialectName, Route[]>> {
+  const plain = createSessionHandlers(service, limits);
+  const v851 = createHandlersOfV851(service, limits);
+  const current = createSessionHandlers(service, limits, envelopeOfV1);
+  const v2 = createSessionHandlers(service, limits, envelopeOfV2);
+  return {
+    "8.5.0": [
+      row("PUT", "/sessions/new", creating, "create", plain.create),
+      row("GET", "/sessions/:sessionId", api, "retrieve", plain.retrieve),
+      row("HEAD", "/sessions/:sessionId", api, "head", plain.head),
+      row("POST", "/sessions/:sessionId", api, "associate", plain.associate),
+    ],
+    "8.5.1": [
+      row("PUT", "/sessions/new", creating, "create", v851.create),
+      row("GET", "/sessions/:sessionId", api, "retrieve", v851.retrieve),
+      row("HEAD", "/sessions/:sessionId", api, "head", v851.head),
+      row("POST", "/sessions/:sessionId", api, "associate", v851.associate),
+    ],
+    current: [
+      row("PUT", "/sessions/new", creating, "create", current.create),
+      row("GET", "/sessions/:sessionId", api, "retrieve", current.retrieve),
+      row("HEAD", "/sessions/:sessionId", api, "head", current.head),
+      row("POST", "/sessions/:sessionId", api, "associate", current.associate),
+    ],
+    v2: [
+      row("POST", "/sessions", creating, "create", v2.create),
+      row("PATCH", "/sessions/:sessionId", api, "associate", v2.associate),
+    ],
+  };
 }
 
 /** Who may, whether the base paths have it too, and what it counts as. */
@@ -158,10 +191,23 @@ export function createApp(parts: AppParts): App {
   let answered = 0;
   const proxies = config.socket === undefined ? config.trustedProxies : undefined;
   const actedBy = createActedBy(createClientAddress(proxies));
-  const routes = routeTable(parts, actedBy, () => stopping);
-  const router = createRouter(routes, config.basePaths);
+  const common = commonTable(parts, actedBy, () => stopping);
+  const sessionsIn = sessionTables(parts);
+  const routes = [...common, ...sessionsIn["8.5.0"]];
+  const ofBases = common.filter(({ isBased }) => isBased);
+  const router = createRouter([
+    { path: "", routes },
+    ...config.basePaths.map(({ path, dialect }) => ({
+      path,
+      routes: [...ofBases, ...sessionsIn[dialect]],
+    })),
+  ]);
+  const dialects = new Map(config.basePaths.map(({ path, dialect }) => [path, dialect]));
   const recorders = new Map<Route, OperationMetrics>(
-    routes.map((route) => [route, metrics.operation(route.operation)]),
+    [...common, ...Object.values(sessionsIn).flat()].map((route) => [
+      route,
+      metrics.operation(route.operation),
+    ]),
   );
   const otherRecorder = metrics.operation("other");
   const checkHost = config.auth === "local" ? createLocalHostCheck() : undefined;
@@ -173,7 +219,7 @@ export function createApp(parts: AppParts): App {
     const { counts, who } = match.route;
     if (counts !== undefined) limits?.byAddress(counts, request);
     if (who === "everybody") return admitAs(nobody, match, request);
-    const principal = authenticate(request);
+    const principal = authenticate(request, match.route.isSubRequest);
     return principal instanceof Promise
       ? principal.then((known) => admitAs(known, match, request))
       : admitAs(principal, match, request);
@@ -243,7 +289,9 @@ export function createApp(parts: AppParts): App {
     else if (reason.code === "unavailable" && config.accessLog !== "off") {
       log.error({ ...refused, err: error.cause }, "refused");
     }
-    const answer = problemResponse(reason, requestId, match?.route.refusalStatus?.(reason));
+    const status = match?.route.refusalStatus?.(reason);
+    const dialect = dialects.get(match?.base ?? router.baseOf(request.path));
+    const answer = problemResponse(reason, requestId, status, dialect);
     return reason.code === "too-many-requests" ? pace.hold(answer) : answer;
   }
 
@@ -278,10 +326,12 @@ export function createApp(parts: AppParts): App {
     try {
       checkHost?.(request);
       limits?.byAddress("requests", request);
-      if (match === undefined) throw new Refusal({ code: "not-found" });
-      const allow = allowOf(matches);
+      const allow = match === undefined ? ANY_METHOD : allowOf(matches);
+      // Also where nothing is served: a browser shows its page what the request itself is answered with.
+      const preflight = request.method === "OPTIONS" ? cors?.preflight(request, allow) : undefined;
+      if (preflight === undefined && match === undefined) throw new Refusal({ code: "not-found" });
       if (request.method !== "OPTIONS") throw new Refusal({ code: "method-not-allowed", allow });
-      answer = cors?.preflight(request, allow) ?? options(allow);
+      answer = preflight ?? options(allow);
     } catch (error) {
       answer = refuse(error, request, undefined);
     }
@@ -316,6 +366,8 @@ export function createApp(parts: AppParts): App {
 
 /** The principal of a route that asks nobody who they are. */
 const nobody = { role: "reporter", customerId: null, agentId: null } as const;
+
+const ANY_METHOD = "GET, HEAD, PUT, POST, PATCH, DELETE, OPTIONS";
 
 function allowOf(matches: readonly Match[]): string {
   const methods = matches.map(({ route }) => route.method);

@@ -9,7 +9,11 @@ import type { ApiRequest } from "./messages.ts";
  * Finds out who makes a request; a promise only where somebody else has to be asked. Refuses with
  * `credential-required`, `invalid-credential` and, when it cannot tell now, `unavailable`.
  */
-export type Authenticate = (request: ApiRequest) => Principal | Promise<Principal>;
+export type Authenticate = (
+  request: ApiRequest,
+  /** A proxy asks about a request of its client's, whose own headers come with it. */
+  isSubRequest?: boolean,
+) => Principal | Promise<Principal>;
 
 /** Mode `local`: whoever reaches this machine's own addresses may do everything. */
 export const authenticateLocal: Authenticate = () => everything;
@@ -33,7 +37,10 @@ interface KeptKey {
   usedAt: number;
 }
 
-/** Mode `key`: `Authorization: Bearer <key>` (contract, section 3). */
+/**
+ * Mode `key`: `Authorization: Bearer <key>` (contract, section 3), or `x-api-key: <key>`, which the clients
+ * of dialect v2 send (section 10). Refuses with `invalid-request` where both are there.
+ */
 export function createKeyRing(clock: Clock): KeyRing {
   let byHash = new Map<string, KeptKey>();
 
@@ -45,10 +52,10 @@ export function createKeyRing(clock: Clock): KeyRing {
   }
 
   return {
-    authenticate(request) {
-      const header = request.header("authorization");
-      if (header === null || header === "") throw new Refusal({ code: "credential-required" });
-      const token = /^Bearer +([A-Za-z0-9._~+/=-]{1,512})$/i.exec(header)?.[1];
+    authenticate(request, isSubRequest = false) {
+      // Of a sub-request it is the client's, and meant for the application behind the proxy.
+      const apiKey = isSubRequest ? null : request.header("x-api-key");
+      const token = apiKey ? apiKeyOf(apiKey, request) : bearerOf(request);
       const found = token === undefined ? undefined : find(token);
       const now = clock();
       if (found === undefined || found.key.revokedAt !== null || isExpired(found.key, now)) {
@@ -71,6 +78,23 @@ export function createKeyRing(clock: Clock): KeyRing {
         .filter(({ key, usedAt }) => usedAt > (key.lastUsedAt ?? 0))
         .map(({ key, usedAt }) => ({ id: key.id, at: usedAt })),
   };
+}
+
+/** The key in `Authorization`; `undefined` when something else is there. */
+function bearerOf(request: ApiRequest): string | undefined {
+  const header = request.header("authorization");
+  if (header === null || header === "") throw new Refusal({ code: "credential-required" });
+  return /^Bearer +([A-Za-z0-9._~+/=-]{1,512})$/i.exec(header)?.[1];
+}
+
+/** The key in `x-api-key`; `undefined` when something else is there. */
+function apiKeyOf(apiKey: string, request: ApiRequest): string | undefined {
+  if (request.header("authorization")) {
+    const detail = "x-api-key and Authorization are both there: send the key in one of them.";
+    const fault = { in: "header", name: "x-api-key", detail } as const;
+    throw new Refusal({ code: "invalid-request", errors: [fault] });
+  }
+  return /^[A-Za-z0-9._~+/=-]{1,512}$/.exec(apiKey)?.[0];
 }
 
 function isExpired(key: Key, now: number): boolean {

@@ -1,6 +1,6 @@
 import { type ApiRequest, type ApiResponse, type HeaderFields, withFields } from "./messages.ts";
 
-/** Both spellings of every header that a browser may send us, and those that carry credentials. */
+/** Every header that a browser may send us: those of the API in both spellings, and credentials. */
 const allowedHeaders = [
   "gkc_agentId",
   "gkc-agentId",
@@ -8,13 +8,20 @@ const allowedHeaders = [
   "gkc-customerId",
   "gkc_sessionId",
   "gkc-sessionId",
+  // What the clients of the dialects send besides (contract, section 10).
+  "gkc_apiClientId",
+  "gkc-apiClientId",
+  "gkc_apiClientMediaType",
+  "gkc-apiClientMediaType",
+  "ContactCenterID",
+  "x-api-key",
   "Authorization",
   "Content-Type",
   "Idempotency-Key",
   "X-Request-Id",
 ].join(", ");
 const exposedHeaders =
-  "Content-Location, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id";
+  "Content-Location, gkc_sessionId, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id";
 /** Seconds that a browser may keep a preflight's answer. */
 const MAX_AGE = 600;
 

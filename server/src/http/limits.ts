@@ -8,7 +8,8 @@ import type { ApiRequest } from "./messages.ts";
 
 /**
  * What is counted: sessions created on request, sessions created where there was none to retrieve
- * (misses), and all other requests. A request whose session is a miss counts as both of the latter.
+ * (misses), and all other requests. A request whose session is a miss counts as both of the latter, and
+ * an update that creates a session (dialect 8.5.1) as a request and as a create.
  */
 export type Action = "creates" | "misses" | "requests";
 
@@ -36,6 +37,8 @@ export interface Limits {
   byCredential(action: Action, principal: Principal): void;
   /** A session is about to be created where there was none to retrieve. */
   miss(request: ApiRequest, principal: Principal): void;
+  /** A session is about to be created on a request that counted as another. */
+  create(request: ApiRequest, principal: Principal): void;
 }
 
 /** The limits, or `undefined` where there are none: then requests are asked nothing. */
@@ -53,6 +56,10 @@ export function createLimits(options: LimitOptions): Limits | undefined {
     miss(request, principal) {
       limits.byAddress("misses", request);
       limits.byCredential("misses", principal);
+    },
+    create(request, principal) {
+      limits.byAddress("creates", request);
+      limits.byCredential("creates", principal);
     },
   };
   return limits;

@@ -1,9 +1,11 @@
-import { administrationPaths } from "./openapi/administration.ts";
+import type { BasePath } from "../config/base-path.ts";
+import { administrationPaths, sessionListPaths } from "./openapi/administration.ts";
 import {
   administrationParameters,
   administrationSchemas,
 } from "./openapi/administration-schemas.ts";
 import { type Auth, securityOf } from "./openapi/credentials.ts";
+import { dialectPaths, dialectSchemas } from "./openapi/dialects.ts";
 import { forwardAuthPaths } from "./openapi/forward-auth.ts";
 import { headers } from "./openapi/headers.ts";
 import { operationsPaths } from "./openapi/operations.ts";
@@ -17,8 +19,8 @@ import { sessionPaths } from "./openapi/sessions.ts";
 export interface OpenApiOptions {
   /** The version of the service. */
   readonly version: string;
-  /** Where the session operations are served besides the root, such as `/gks-server/v1`. */
-  readonly basePaths: readonly string[];
+  /** Where the session operations are served besides the root. */
+  readonly basePaths: readonly BasePath[];
   /** But for `local`, operations ask for a credential, and answer 401 and 403 without the right one. */
   readonly auth: Auth;
 }
@@ -32,6 +34,10 @@ The two spellings of an identity header are one header: it is refused when it is
 /** The OpenAPI 3.1 document of everything that a server with these options serves. */
 export function openApiDocument({ version, basePaths, auth }: OpenApiOptions): Json {
   const { security, securitySchemes } = securityOf(auth);
+  const [plain, others] = [true, false].map((isPlain) =>
+    basePaths.filter(({ dialect }) => (dialect === "8.5.0") === isPlain),
+  ) as [BasePath[], BasePath[]];
+  const atBases = { ...sessionPaths(auth), ...requestPaths(auth), ...sessionListPaths(auth) };
   return {
     openapi: "3.1.0",
     info: {
@@ -40,7 +46,7 @@ export function openApiDocument({ version, basePaths, auth }: OpenApiOptions): J
       description,
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
-    servers: ["/", ...basePaths].map((url) => ({ url })),
+    servers: ["/", ...plain.map(({ path }) => path)].map((url) => ({ url })),
     tags: [
       { name: "sessions", description: "One session at a time." },
       { name: "requests", description: "What happens in a session is bundled in it." },
@@ -50,14 +56,19 @@ export function openApiDocument({ version, basePaths, auth }: OpenApiOptions): J
     ],
     ...(security === undefined ? {} : { security }),
     paths: {
-      ...sessionPaths(auth),
-      ...requestPaths(auth),
+      ...atBases,
       ...administrationPaths(auth),
       ...forwardAuthPaths(auth),
       ...operationsPaths(auth),
+      ...Object.assign({}, ...others.map((base) => dialectPaths(base, auth, atBases))),
     },
     components: {
-      schemas: { ...schemas, ...recordSchemas, ...administrationSchemas },
+      schemas: {
+        ...schemas,
+        ...recordSchemas,
+        ...administrationSchemas,
+        ...dialectSchemas(others),
+      },
       parameters: { ...parameters, ...administrationParameters },
       headers,
       ...(securitySchemes === undefined ? {} : { securitySchemes }),

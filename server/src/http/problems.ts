@@ -1,5 +1,7 @@
 import { type Problem, type ProblemCode, problemStatus } from "@antechamber/client/protocol";
+import type { DialectName } from "../config/base-path.ts";
 import type { Quota, Reason } from "../session/errors.ts";
+import { restate } from "./dialects/refusals.ts";
 import type { ApiResponse, HeaderFields } from "./messages.ts";
 
 /** What a refusal is called, whichever request it answers. */
@@ -23,11 +25,12 @@ const titles: Readonly<Record<ProblemCode, string>> = {
   unavailable: "The service cannot do this right now",
 };
 
-/** The answer to a refused request: RFC 9457 problem details with the contract's code. */
+/** The answer to a refused request: RFC 9457 problem details with the contract's code, as the dialect words them. */
 export function problemResponse(
   reason: Reason,
   requestId: string,
   status: number = problemStatus[reason.code],
+  dialect: DialectName = "8.5.0",
 ): ApiResponse {
   const { code } = reason;
   const problem: Problem = {
@@ -44,7 +47,7 @@ export function problemResponse(
   return {
     status: problem.status,
     headers: { ...problemHeaders, ...headersOf(reason), "x-request-id": requestId },
-    body: JSON.stringify(problem),
+    body: JSON.stringify(restate[dialect](problem)),
   };
 }
 

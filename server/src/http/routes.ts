@@ -9,7 +9,7 @@ export type Who = "everybody" | readonly Role[];
 /** A row of the route table. */
 export interface Route {
   /** `*` stands for every method, and yields to the others of its path. */
-  readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE" | "*";
+  readonly method: "GET" | "HEAD" | "PUT" | "POST" | "PATCH" | "DELETE" | "*";
   /** `:sessionId` or `:customerId` stands for one segment, a final `*` for whatever follows. */
   readonly path: string;
   /** The name that metrics and the log know it by. */
@@ -22,6 +22,8 @@ export interface Route {
   readonly handle: (call: Call) => Answer;
   /** What the audit trail calls it when it is refused for want of a right. */
   readonly act?: string;
+  /** A proxy asks there about a request of its client's, whose own headers come with it. */
+  readonly isSubRequest?: boolean;
   /** The status of a refusal, where it is not its code's own. */
   readonly refusalStatus?: (reason: Reason) => number;
 }
@@ -34,23 +36,40 @@ export interface Match {
   readonly base: string;
 }
 
+/** A base path and what is served below it. The root is the base path "". */
+export interface Base {
+  readonly path: string;
+  readonly routes: readonly Route[];
+}
+
 /** Finds routes. */
 export interface Router {
   /** The route of a request whose path is written the usual way; `undefined`: ask `match`. */
   find(method: string, path: string): Match | undefined;
   /** The routes of `path`, one a method; empty when there is no such path. */
   match(path: string): readonly Match[];
+  /** The longest base path that `path` lies below, whether anything is served there or not. */
+  baseOf(path: string): string;
 }
 
-/** A router over the table. A trailing slash makes no difference, a later row yields to an earlier. */
-export function createRouter(routes: readonly Route[], basePaths: readonly string[]): Router {
-  const bases = ["", ...basePaths];
+/**
+ * A router over the tables of the base paths. A trailing slash makes no difference, nor do repeated slashes
+ * in front of `sessions`: clients put their paths behind a base URL that may end with one. Path parameters
+ * (`;jsessionid=`) behind a session id are ignored. A later row yields to an earlier.
+ */
+export function createRouter(bases: readonly Base[]): Router {
+  /** By the longest path first. */
+  const prefixes = bases
+    .toSorted((one, other) => other.path.length - one.path.length)
+    .map((base) => ({ base, pattern: prefixOf(base.path) }));
 
-  function matchBelow(base: string, path: string): Match[] {
+  function matchBelow({ path: base, routes }: Base, path: string): Match[] {
     const found = new Map<string, Match>();
+    const bare = path.includes(";") ? path.replaceAll(PATH_PARAMETERS, "") : path;
     for (const route of routes) {
-      if (base !== "" && !route.isBased) continue;
-      const parameter = matchPath(route.path, path);
+      // Of other paths the text may be an id of the caller's, to the last character.
+      const isOfSession = route.path.startsWith("/sessions/");
+      const parameter = matchPath(route.path, isOfSession ? bare : path);
       if (parameter === undefined || found.has(route.method)) continue;
       const isCustomer = route.path.includes(":customerId");
       const ids = {
@@ -62,7 +81,19 @@ export function createRouter(routes: readonly Route[], basePaths: readonly strin
     return [...found.values()];
   }
 
-  const usual = usualPaths(routes, bases);
+  /** The routes of a path that has repeated slashes in front of `sessions`. */
+  function matchMerged(path: string): Match[] {
+    for (const { base, pattern } of prefixes) {
+      const prefix = pattern.exec(path)?.[0];
+      const rest = prefix === undefined ? undefined : path.slice(prefix.length);
+      if (rest === undefined || !SESSIONS.test(rest)) continue;
+      const matches = matchBelow(base, rest.replace(SESSIONS, "/sessions"));
+      if (matches.length > 0) return matches;
+    }
+    return [];
+  }
+
+  const usual = usualPaths(bases);
 
   return {
     find(method, path) {
@@ -74,19 +105,20 @@ export function createRouter(routes: readonly Route[], basePaths: readonly strin
         ({ prefix }) => prefix.length === start && path.startsWith(prefix),
       );
       const sessionId = path.slice(start);
-      if (found === undefined || sessionId === "" || sessionId.includes("%")) {
+      if (found === undefined || sessionId === "" || UNUSUAL.test(sessionId)) {
         return usual.get("*")?.whole.get(path);
       }
       return { route: found.route, sessionId, customerId: "", base: found.base };
     },
     match(path) {
       for (const base of bases) {
-        if (!path.startsWith(`${base}/`)) continue;
-        const matches = matchBelow(base, path.slice(base.length));
+        if (!path.startsWith(`${base.path}/`)) continue;
+        const matches = matchBelow(base, path.slice(base.path.length));
         if (matches.length > 0) return matches;
       }
-      return [];
+      return path.includes("//") ? matchMerged(path) : [];
     },
+    baseOf: (path) => prefixes.find(({ pattern }) => pattern.test(path))?.base.path ?? "",
   };
 }
 
@@ -96,17 +128,26 @@ interface UsualPaths {
   readonly before: { readonly prefix: string; readonly route: Route; readonly base: string }[];
 }
 
+/** What a session id of a usual path does not contain. */
+const UNUSUAL = /[%;]/;
+/** RFC 3986, section 3.3. */
+const PATH_PARAMETERS = /;[^/]*/g;
+/** The first segment below a base path, however many slashes are in front of it. */
+const SESSIONS = /^\/+sessions(?=\/|$)/;
+
+/** Matches a base path at the beginning of a path, with repeated slashes as one. */
+function prefixOf(base: string): RegExp {
+  // The dot is the one character of a base path that means something else in a pattern.
+  return new RegExp(`^${base.replaceAll(".", "\\.").replaceAll("/", "/+")}(?=/|$)`);
+}
+
 const AT_THE_END = "/:sessionId";
 
 /** The paths of nearly all requests: looking one up takes less time than comparing it with each row. */
-function usualPaths(
-  routes: readonly Route[],
-  bases: readonly string[],
-): ReadonlyMap<string, UsualPaths> {
+function usualPaths(bases: readonly Base[]): ReadonlyMap<string, UsualPaths> {
   const usual = new Map<string, UsualPaths>();
-  for (const base of bases) {
+  for (const { path: base, routes } of bases) {
     for (const route of routes) {
-      if (base !== "" && !route.isBased) continue;
       const ofMethod: UsualPaths = usual.get(route.method) ?? { whole: new Map(), before: [] };
       usual.set(route.method, ofMethod);
       const { whole, before } = ofMethod;

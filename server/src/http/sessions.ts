@@ -1,3 +1,4 @@
+import type { SessionInfo } from "@antechamber/client/protocol";
 import type { Retrieval, SessionService } from "../service.ts";
 import { changeScope, forbiddenAssertion, type Principal, readScope } from "../session/access.ts";
 import { Refusal } from "../session/errors.ts";
@@ -10,6 +11,7 @@ import {
   type ApiRequest,
   type ApiResponse,
   apiFields,
+  type HeaderFields,
   type KeptParts,
   KeptResponse,
   type WritableText,
@@ -37,8 +39,31 @@ export interface SessionHandlers {
   associate(call: Call): Answer;
 }
 
-/** Handlers over the use cases: what is asked, who may assert it, and the answer's form. */
-export function createSessionHandlers(service: SessionService, limits?: Limits): SessionHandlers {
+/** How a dialect writes a session into a response. */
+export interface SessionForm {
+  /** The header fields of a response that shows the session of this id. */
+  fields(sessionId: string): HeaderFields;
+  body(session: Session): WritableText;
+  /** The body for a session of which the text of its `SessionInfo` is stored. */
+  ofInfo(info: string): string;
+}
+
+/** `SessionInfo` as it is: dialect 8.5.0. */
+const bare: SessionForm = {
+  fields: () => apiFields,
+  body: (session) => new SessionText(session),
+  ofInfo: (info) => info,
+};
+
+/**
+ * Handlers over the use cases: what is asked, who may assert it, and the answer's form. A stored response
+ * is a `SessionInfo` whatever the form, so that a request can be repeated at another base path.
+ */
+export function createSessionHandlers(
+  service: SessionService,
+  limits?: Limits,
+  form: SessionForm = bare,
+): SessionHandlers {
   /** Answers are kept with their sessions, for each base path: a session never changes, a change makes a new one. */
   const known = new Map<string, WeakMap<Session, KeptResponse>>();
 
@@ -62,8 +87,16 @@ export function createSessionHandlers(service: SessionService, limits?: Limits):
     const ids = permitted(principal, await given);
     const key = requestKeyOf(request, principal, "create", [JSON.stringify(ids)]);
     if (key === undefined) return show(await service.create(ids));
-    const body = await service.createOnce(ids, { ...key, answer: sessionInfo });
-    return { status: 200, headers: apiFields, body };
+    return showStored(await service.createOnce(ids, { ...key, answer: sessionInfo }), form);
+  }
+
+  const show = (session: Session) => showSession(session, form);
+
+  /** The answer to a retrieval: `Content-Location` names the session that it describes (rule 3). */
+  function located(session: Session, base: string): ApiResponse & KeptParts {
+    const contentLocation = `${base}/sessions/${session.id}`;
+    const headers = form.fields(session.id);
+    return { status: 200, headers, contentLocation, body: form.body(session) };
   }
 
   return {
@@ -102,14 +135,14 @@ export function createSessionHandlers(service: SessionService, limits?: Limits):
 }
 
 /** The answer to a change. */
-function show(session: Session): ApiResponse {
-  return { status: 200, headers: apiFields, body: new SessionText(session) };
+export function showSession(session: Session, form: SessionForm): ApiResponse {
+  return { status: 200, headers: form.fields(session.id), body: form.body(session) };
 }
 
-/** The answer to a retrieval: `Content-Location` names the session that it describes (rule 3). */
-function located(session: Session, base: string): ApiResponse & KeptParts {
-  const contentLocation = `${base}/sessions/${session.id}`;
-  return { status: 200, headers: apiFields, contentLocation, body: new SessionText(session) };
+/** The answer to a repeated change, made of the stored text of a `SessionInfo`. */
+export function showStored(info: string, form: SessionForm): ApiResponse {
+  const { sessionId } = JSON.parse(info) as SessionInfo;
+  return { status: 200, headers: form.fields(sessionId), body: form.ofInfo(info) };
 }
 
 /** A session in the body of an answer. */

@@ -312,15 +312,45 @@ test("durations need a unit and stay within their bounds", () => {
 
 test("a list comes from repeated flags, commas, or an array in the file", () => {
   const paths = ["/gks-server/v1", "/b"];
-  assert.deepEqual(load({ flags: { basePath: paths } }).config.basePaths, paths);
+  const spoken = paths.map((path) => ({ path, dialect: "8.5.0" }));
+  assert.deepEqual(load({ flags: { basePath: paths } }).config.basePaths, spoken);
   assert.deepEqual(
     load({ env: { ANTECHAMBER_BASE_PATH: "/gks-server/v1, /b," } }).config.basePaths,
-    paths,
+    spoken,
   );
   const cwd = folder("list", { basePath: paths, corsOrigins: "https://a.example" });
-  assert.deepEqual(load({ cwd }).config.basePaths, paths);
+  assert.deepEqual(load({ cwd }).config.basePaths, spoken);
   assert.deepEqual(load({ cwd }).config.corsOrigins, ["https://a.example"]);
   assert.deepEqual(load({ cwd, flags: { basePath: [""] } }).config.basePaths, []);
+});
+
+test("a base path takes a dialect behind it", () => {
+  const env = {
+    ANTECHAMBER_BASE_PATH: "/gks-server/v1=8.5.1,/kc=current,/session/v2=v2,/a=8.5.0,/b",
+  };
+  assert.deepEqual(load({ env }).config.basePaths, [
+    { path: "/gks-server/v1", dialect: "8.5.1" },
+    { path: "/kc", dialect: "current" },
+    { path: "/session/v2", dialect: "v2" },
+    { path: "/a", dialect: "8.5.0" },
+    { path: "/b", dialect: "8.5.0" },
+  ]);
+});
+
+test("a dialect that is not known is refused, with the names of those that are", () => {
+  for (const dialect of ["8.5.2", "V2", "8.5", " v2", "v2=v2", "__proto__"]) {
+    const [fault] = faultsOf({ flags: { basePath: [`/a=${dialect}`] } });
+    assert.match(String(fault), /^--base-path: .*the dialects are 8\.5\.0, 8\.5\.1, current, v2/);
+    assert.ok(String(fault).includes(dialect), dialect);
+  }
+  assert.match(String(faultsOf({ flags: { basePath: ["/a="] } })), /no dialect after =/);
+  assert.match(String(faultsOf({ flags: { basePath: ["/=v2"] } })), /root .* speaks 8\.5\.0/);
+});
+
+test("a path has one dialect", () => {
+  for (const paths of ["/a=v2,/a=8.5.1", "/a,/b,/a=v2", "/a,/a=8.5.0"]) {
+    assert.match(String(faultsOf({ flags: { basePath: [paths] } })), /\/a stands there twice/);
+  }
 });
 
 test("base paths that could not be served are refused", () => {

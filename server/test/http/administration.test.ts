@@ -19,7 +19,10 @@ import { newSession, post, requestsOf, visits } from "../support/records.ts";
 onEachEngine(({ test, serve, empty }) => {
   let server: TestServer;
   before(async () => {
-    server = await serveKeys(holders, { ...(await empty()), basePaths: ["/v1"] });
+    server = await serveKeys(holders, {
+      ...(await empty()),
+      basePaths: [{ path: "/v1", dialect: "8.5.0" }],
+    });
   });
   after(() => server[Symbol.asyncDispose]());
 

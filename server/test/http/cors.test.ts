@@ -26,14 +26,28 @@ const operations = [
   ["POST", "/sessions/x"],
   ["POST", "/gks-server/v1/sessions/x"],
   ["PUT", "/gks-server/v1/sessions/new/"],
+  ["PUT", "/gks-server/v1//sessions/new"],
+  ["POST", "/session/v2/sessions/"],
+  ["PATCH", "/session/v2/sessions/x"],
 ] as const;
 
 for (const [method, path] of operations) {
   test(`a preflight allows a listed origin ${method} ${path} with every header of the API`, async () => {
-    const config = { corsOrigins: ["https://other.example", SHOP], basePaths: ["/gks-server/v1"] };
+    const basePaths = [
+      { path: "/gks-server/v1", dialect: "8.5.0" },
+      { path: "/session/v2", dialect: "v2" },
+    ] as const;
+    const config = { corsOrigins: ["https://other.example", SHOP], basePaths };
     await using server = await serve({ config });
-    const asked =
-      "content-type,authorization,gkc_agentid,gkc-agentid,gkc_customerid,gkc-customerid,gkc_sessionid,gkc-sessionid";
+    const asked = [
+      "content-type,authorization,x-api-key,contactcenterid",
+      ..."gkc_agentid gkc_customerid gkc_sessionid gkc_apiclientid gkc_apiclientmediatype".split(
+        " ",
+      ),
+      ..."gkc-agentid gkc-customerid gkc-sessionid gkc-apiclientid gkc-apiclientmediatype".split(
+        " ",
+      ),
+    ].join(",");
     const answer = await exchange(server.port, preflight(SHOP, method, path, asked));
     assert.equal(answer.status, 204);
     assert.equal(answer.headers.get("access-control-allow-origin"), SHOP);
@@ -67,6 +81,7 @@ test("a page of a listed origin may read every answer, refusals too", async () =
     assert.ok(list(headers.get("vary")).includes("origin"), String(status));
     const exposed = list(headers.get("access-control-expose-headers"));
     assert.ok(exposed.includes("content-location"), String(status));
+    assert.ok(exposed.includes("gkc_sessionid"), String(status));
   }
 });
 
@@ -121,8 +136,28 @@ test("a preflight needs no key, the request behind it does", async () => {
   assert.equal(refused.headers.get("access-control-allow-origin"), SHOP);
 });
 
-test("a preflight for a path that is not there is refused", async () => {
+for (const method of ["GET", "PUT", "PATCH"]) {
+  test(`a page sees that nothing is served where it asks with ${method}, and no failed preflight`, async () => {
+    await using server = await serve({ config: { corsOrigins: [SHOP] } });
+    const answer = await exchange(server.port, preflight(SHOP, method, "/kbs", "gkc_customerid"));
+    assert.equal(answer.status, 204);
+    assert.equal(answer.headers.get("access-control-allow-origin"), SHOP);
+    assert.ok(
+      list(answer.headers.get("access-control-allow-methods")).includes(method.toLowerCase()),
+    );
+    const refused = await createApi(server.url, { origin: SHOP }).call(method, "/kbs");
+    problemOf(refused, 404, "not-found");
+    assert.equal(refused.headers.get("access-control-allow-origin"), SHOP);
+    const strange = preflight("https://evil.example", method, "/kbs", "gkc_customerid");
+    assert.equal((await exchange(server.port, strange)).status, 404);
+  });
+}
+
+test("OPTIONS that is no preflight is refused where nothing is served", async () => {
   await using server = await serve({ config: { corsOrigins: [SHOP] } });
-  const answer = await exchange(server.port, preflight(SHOP, "PUT", "/nowhere", "x"));
-  assert.equal(answer.status, 404);
+  problemOf(
+    await createApi(server.url, { origin: SHOP }).call("OPTIONS", "/kbs"),
+    404,
+    "not-found",
+  );
 });

@@ -16,7 +16,7 @@ type Person = keyof typeof keys;
 
 let server: TestServer;
 before(async () => {
-  server = await serveKeys(keys, { basePaths: ["/v1"] });
+  server = await serveKeys(keys, { basePaths: [{ path: "/v1", dialect: "8.5.0" }] });
 });
 after(() => server[Symbol.asyncDispose]());
 
@@ -74,6 +74,52 @@ test("every wrong credential gets one and the same answer", async () => {
     }
   }
   assert.equal(bodies.size, 1, [...bodies].join("\n"));
+});
+
+test("a key may come in x-api-key", async () => {
+  const secret = keys.alice.bearer.slice("Bearer ".length);
+  const alice = createApi(server.url, { "x-api-key": secret });
+  const { sessionId } = sessionOf(await alice.create(customer("alice")));
+  assert.equal(sessionOf(await alice.retrieve(sessionId)).customerId, "alice");
+  problemOf(await alice.create(customer("bob")), 403, "identity-mismatch");
+  assert.equal(sessionOf(await api("alice").retrieve(sessionId)).sessionId, sessionId);
+});
+
+test("a wrong key in x-api-key is refused like one in Authorization", async () => {
+  const good = keys.alice.bearer.slice("Bearer ".length);
+  const old = [keys.expired.bearer, keys.revoked.bearer].map((bearer) => bearer.slice(7));
+  for (const key of [...old, "ak_unknown", `Bearer ${good}`, `${good}x`, `${good}, ${good}`]) {
+    const answer = await createApi(server.url, { "x-api-key": key }).create();
+    problemOf(answer, 401, "invalid-credential");
+  }
+  problemOf(await createApi(server.url, { "x-api-key": "" }).create(), 401, "credential-required");
+});
+
+test("a key in Authorization and one in x-api-key are refused, whatever they are", async () => {
+  const good = keys.alice.bearer.slice("Bearer ".length);
+  for (const [authorization, key] of [
+    [keys.alice.bearer, good],
+    [keys.alice.bearer, "another"],
+    ["Basic YTpi", good],
+  ] as const) {
+    const both = createApi(server.url, { authorization, "x-api-key": key });
+    const problem = problemOf(await both.create(), 400, "invalid-request");
+    assert.deepEqual(
+      problem.errors?.map(({ name }) => name),
+      ["x-api-key"],
+    );
+  }
+  const empty = { authorization: keys.alice.bearer, "x-api-key": "" };
+  sessionOf(await createApi(server.url, empty).create());
+});
+
+test("x-api-key of a request that a proxy asks about is that request's own", async () => {
+  const proxy = { authorization: keys.administrator.bearer };
+  const ofClient = { "x-api-key": keys.alice.bearer.slice("Bearer ".length) };
+  const asked = await createApi(server.url, { ...proxy, ...ofClient }).call("GET", "/forward-auth");
+  assert.equal(asked.status, 200, asked.text);
+  const alone = await createApi(server.url, ofClient).call("GET", "/forward-auth");
+  problemOf(alone, 401, "credential-required");
 });
 
 test("two credentials at once are refused", async () => {

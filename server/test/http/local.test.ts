@@ -12,7 +12,7 @@ import { spawnServer, startServer } from "../support/server-process.ts";
 
 let server: TestServer;
 before(async () => {
-  server = await serve({ config: { basePaths: ["/v1"] } });
+  server = await serve({ config: { basePaths: [{ path: "/v1", dialect: "8.5.0" }] } });
 });
 after(() => server[Symbol.asyncDispose]());
 

@@ -10,6 +10,8 @@ const PLACEHOLDER = "00000000-0000-0000-0000-0000000000";
 const ID = /^[A-Za-z0-9_-]{40}$/;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
+const spoken850 = (path: string) => ({ path, dialect: "8.5.0" }) as const;
+
 /** The session in an answer as it came over the wire. */
 function infoIn(answer: RawResponse): SessionInfo {
   assert.equal(answer.headers.get("content-type"), "application/json", answer.body);
@@ -19,7 +21,7 @@ function infoIn(answer: RawResponse): SessionInfo {
 onEachEngine(({ test, serve }) => {
   let server: TestServer;
   before(async () => {
-    server = await serve({ config: { basePaths: ["/gks-server/v1", "/a"] } });
+    server = await serve({ config: { basePaths: ["/gks-server/v1", "/a"].map(spoken850) } });
   });
   after(() => server[Symbol.asyncDispose]());
 
@@ -79,6 +81,35 @@ onEachEngine(({ test, serve }) => {
       const updated = await api.call("POST", `/sessions/${sessionId}/`, { headers });
       assert.equal(sessionOf(updated).agentId, "a");
       assert.equal((await api.call("HEAD", `/sessions/${sessionId}/`)).status, 200);
+    });
+
+    test(`${where}: repeated slashes in front of sessions are one`, async () => {
+      const { port } = server;
+      const below = base.split("/").slice(1);
+      for (const prefix of [`${base}/`, `/${base}`, ["", ...below, ""].join("//"), `${base}////`]) {
+        const created = await exchange(port, requestText(`PUT ${prefix}/sessions/new/`));
+        const { sessionId } = infoIn(created);
+        const found = await exchange(port, requestText(`GET ${prefix}/sessions/${sessionId}`));
+        assert.equal(infoIn(found).sessionId, sessionId, prefix);
+        assert.equal(found.headers.get("content-location"), `${base}/sessions/${sessionId}`);
+        const records = await exchange(
+          port,
+          requestText(`GET ${prefix}/sessions/${sessionId}/requests`),
+        );
+        assert.equal(records.status, 200, records.body);
+      }
+    });
+
+    test(`${where}: path parameters behind a session id are ignored`, async () => {
+      const { sessionId } = sessionOf(await at(base).create());
+      const rewritten = `${sessionId};jsessionid=6F1A;v=1`;
+      assert.equal(sessionOf(await at(base).retrieve(rewritten)).sessionId, sessionId);
+      const headers = { gkc_customerId: "rewritten" };
+      const updated = sessionOf(await at(base).update(`${rewritten}/`, { headers }));
+      assert.equal(updated.customerId, "rewritten");
+      assert.equal((await at(base).call("GET", `/sessions/${rewritten}/requests`)).status, 200);
+      assert.equal((await at(base).call("PUT", "/sessions/new;jsessionid=6F1A")).status, 200);
+      problemOf(await at(base).call("GET", "/sessions/;jsessionid=6F1A"), 404, "not-found");
     });
 
     test(`${where}: Content-Location names the session that the body describes`, async () => {
@@ -281,6 +312,22 @@ onEachEngine(({ test, serve }) => {
         problemOf(await at("").call(method, path), 404, "not-found");
       }
       assert.equal((await at("").call("HEAD", path)).status, 404);
+    });
+  }
+
+  // Bun's `fetch` makes one slash of several.
+  for (const path of [
+    "//healthz",
+    "//customers/x",
+    "//forward-auth",
+    "//sessionsx",
+    "/sessions//new",
+  ]) {
+    test(`repeated slashes count where they stand elsewhere: ${path}`, async () => {
+      for (const method of ["GET", "PUT", "DELETE"]) {
+        const answer = await exchange(server.port, requestText(`${method} ${path}`));
+        assert.equal(answer.status, 404, method);
+      }
     });
   }
 

@@ -21,7 +21,11 @@ let server: TestServer;
 let api: Api;
 before(async () => {
   server = await serve({
-    config: { basePaths: ["/gks-server/v1"], recordQueryKeys: ["page"], maxRecords: 2000 },
+    config: {
+      basePaths: [{ path: "/gks-server/v1", dialect: "8.5.0" }],
+      recordQueryKeys: ["page"],
+      maxRecords: 2000,
+    },
   });
   api = createApi(server.url);
 });

@@ -2,7 +2,7 @@ import type { Principal } from "../../src/session/access.ts";
 import { serve, type TestServer, type TestServerOptions } from "../support/in-process.ts";
 import { introduce } from "../support/people.ts";
 import { exchange, type RawResponse, requestText } from "../support/raw-http.ts";
-import { basePath, type DocumentedOperation, type Mode } from "./description.ts";
+import { basePaths, type DocumentedOperation, type Mode } from "./description.ts";
 
 const people = {
   administrator: { role: "administrator", customerId: null, agentId: null },
@@ -39,7 +39,11 @@ export interface Host extends AsyncDisposable {
 export async function startHost(mode: Mode, options: TestServerOptions = {}): Promise<Host> {
   const known = await introduce(mode, people);
   const { keys } = known;
-  const config = { basePaths: [basePath], ...known.config, ...options.config };
+  const config = {
+    basePaths,
+    ...known.config,
+    ...options.config,
+  };
   const server = await serve({ ...options, config, keys });
 
   function credential(as: Asked["as"] = "administrator"): string[] {

@@ -1,3 +1,4 @@
+import type { BasePath } from "../../src/config/base-path.ts";
 import { openApiDocument } from "../../src/http/openapi.ts";
 import { version } from "../../src/version.ts";
 
@@ -8,6 +9,8 @@ export const modes = ["local", "key", "jwt", "proxy"] as const;
 export type Mode = (typeof modes)[number];
 
 export const basePath = "/gks-server/v1";
+/** The base paths of the servers that the tests start. */
+export const basePaths: readonly BasePath[] = [{ path: basePath, dialect: "8.5.0" }];
 
 /** What a document says of one status of an operation. */
 export interface DocumentedAnswer {
@@ -50,7 +53,7 @@ export interface DocumentedOperation {
 
 /** The document of a server in this mode, which the tests start with the same base path. */
 export function documentOf(mode: Mode): Json {
-  return openApiDocument({ version, basePaths: [basePath], auth: mode });
+  return openApiDocument({ version, basePaths, auth: mode });
 }
 
 /** All operations of a document. */

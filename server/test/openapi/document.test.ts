@@ -59,7 +59,12 @@ for (const mode of modes) {
 test("the credential is part of the document where one is needed", () => {
   const schemes = (mode: Mode) =>
     Object.keys((documentOf(mode)["components"] as Json)["securitySchemes"] ?? {});
-  assert.deepEqual(modes.map(schemes), [[], ["key"], ["token"], ["proxySecret", "proxyRole"]]);
+  assert.deepEqual(modes.map(schemes), [
+    [],
+    ["key", "apiKey"],
+    ["token"],
+    ["proxySecret", "proxyRole"],
+  ]);
   for (const mode of modes) {
     const secured = operationsOf(mode).filter(({ isSecured }) => isSecured);
     assert.deepEqual(

@@ -52,6 +52,9 @@ export const provocations: Readonly<Record<string, Provoke>> = {
     if (["listSessions", "readAudit"].includes(operation.id)) {
       return usual.ask(operation, { query: "limit=0" });
     }
+    if (operation.mode === "key" && !takes(operation, "gkc_customerId")) {
+      return usual.ask(operation, { headers: { "x-api-key": "a second key" } });
+    }
     return usual.ask(operation, {
       headers: takes(operation, "gkc_customerId")
         ? { gkc_customerId: "one", "gkc-customerId": "another" }

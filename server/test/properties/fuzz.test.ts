@@ -16,7 +16,12 @@ const pristine = describePrototypes();
 
 let server: TestServer;
 before(async () => {
-  server = await serve({ config: { basePaths: ["/v1"], corsOrigins: ["https://shop.example"] } });
+  server = await serve({
+    config: {
+      basePaths: [{ path: "/v1", dialect: "8.5.0" }],
+      corsOrigins: ["https://shop.example"],
+    },
+  });
 });
 after(() => server[Symbol.asyncDispose]());
 

@@ -1,6 +1,6 @@
 import { apiFields } from "../messages.ts";
 import { auditExample, sessionListExample } from "./administration-schemas.ts";
-import { type Auth, credentialCodes } from "./credentials.ts";
+import { type Auth, credentialCodes, malformedHeadCodes } from "./credentials.ts";
 import { describeHeaders } from "./headers.ts";
 import { type Code, refusals } from "./refusals.ts";
 import { exampleIds, type Json, ref } from "./schemas.ts";
@@ -9,11 +9,6 @@ import { exampleIds, type Json, ref } from "./schemas.ts";
 function everywhere(auth: Auth, ...more: readonly Code[]): Code[] {
   const ofRoles: Code[] = auth === "local" ? [] : ["role-not-permitted"];
   return [...more, "too-many-requests", "unavailable", ...credentialCodes(auth), ...ofRoles];
-}
-
-/** In mode local alone a `Host` may be at fault. */
-function ofTheHost(auth: Auth): Code[] {
-  return auth === "local" ? ["invalid-request"] : [];
 }
 
 const requestId = ref("parameters", "X-Request-Id");
@@ -86,7 +81,7 @@ export function endSession(auth: Auth): Json {
     parameters: [ref("parameters", "sessionId"), requestId],
     responses: {
       204: { description: "It has ended.", headers: describeHeaders(noBody) },
-      ...refusals(everywhere(auth, "session-not-found", ...ofTheHost(auth))),
+      ...refusals(everywhere(auth, "session-not-found", ...malformedHeadCodes(auth))),
     },
   };
 }
@@ -110,7 +105,7 @@ function eraseCustomer(auth: Auth): Json {
         keys: 0,
         isComplete: true,
       }),
-      ...refusals(everywhere(auth, ...ofTheHost(auth))),
+      ...refusals(everywhere(auth, ...malformedHeadCodes(auth))),
     },
   };
 }
@@ -129,7 +124,7 @@ function exportCustomer(auth: Auth): Json {
         headers: describeHeaders(apiFields),
         content: { "application/x-ndjson": { schema: { type: "string" } } },
       },
-      ...refusals(everywhere(auth, ...ofTheHost(auth))),
+      ...refusals(everywhere(auth, ...malformedHeadCodes(auth))),
     },
   };
 }
@@ -152,11 +147,17 @@ function readAudit(auth: Auth): Json {
   };
 }
 
-/** What those who run the service do under `auth`, by path. */
-export function administrationPaths(auth: Auth): Json {
+/** The operations on many sessions under `auth`, by path. */
+export function sessionListPaths(auth: Auth): Json {
   return {
     "/sessions": { get: listSessions(auth) },
     "/sessions/end": { post: endSessions(auth) },
+  };
+}
+
+/** What those who run the service do besides under `auth`, by path: at the root alone. */
+export function administrationPaths(auth: Auth): Json {
+  return {
     "/customers/{customerId}": { ...atTheRoot, delete: eraseCustomer(auth) },
     "/customers/{customerId}/export": { ...atTheRoot, get: exportCustomer(auth) },
     "/audit": { ...atTheRoot, get: readAudit(auth) },

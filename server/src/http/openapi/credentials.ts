@@ -13,6 +13,11 @@ export function credentialCodes(auth: Auth): Code[] {
   return auth === "proxy" ? ["invalid-credential"] : ["credential-required", "invalid-credential"];
 }
 
+/** What a malformed head is refused with: in mode local for its `Host`, in mode key for a key in two headers. */
+export function malformedHeadCodes(auth: Auth): Code[] {
+  return auth === "local" || auth === "key" ? ["invalid-request"] : [];
+}
+
 /** The members of a document that tell which credential is asked for; none in mode `local`. */
 export function securityOf(auth: Auth): {
   readonly security?: readonly Json[];
@@ -20,14 +25,30 @@ export function securityOf(auth: Auth): {
 } {
   if (auth === "local") return {};
   const securitySchemes = schemesOf(auth);
-  const together = Object.fromEntries(Object.keys(securitySchemes).map((name) => [name, []]));
-  return { security: [together], securitySchemes };
+  const names = Object.keys(securitySchemes);
+  // A key is in one header or in another; a proxy sends all of its own.
+  const security =
+    auth === "key"
+      ? names.map((name) => ({ [name]: [] }))
+      : [Object.fromEntries(names.map((name) => [name, []]))];
+  return { security, securitySchemes };
+}
+
+/** What `/forward-auth` asks for: `x-api-key` is the client's there. */
+export function securityOfProxies(auth: Auth): { readonly security?: readonly Json[] } {
+  return auth === "key" ? { security: [{ key: [] }] } : {};
 }
 
 function schemesOf(auth: Exclude<Auth, "local">): Readonly<Record<string, Json>> {
   switch (auth) {
     case "key":
-      return { key: bearer("A key made by `antechamber keys create`.") };
+      return {
+        key: bearer("A key made by `antechamber keys create`."),
+        apiKey: header(
+          "x-api-key",
+          "The same key, for clients that have no other place for it. With `Authorization` beside it: 400.",
+        ),
+      };
     case "jwt":
       return {
         token: {

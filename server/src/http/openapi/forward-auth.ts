@@ -1,5 +1,5 @@
 import { FORWARD_AUTH_PATH, forwardAuthStatus } from "../forward-auth.ts";
-import { type Auth, credentialCodes } from "./credentials.ts";
+import { type Auth, credentialCodes, securityOfProxies } from "./credentials.ts";
 import { describeHeaders } from "./headers.ts";
 import { type Code, refusals } from "./refusals.ts";
 import { type Json, ref } from "./schemas.ts";
@@ -37,6 +37,7 @@ function forwardAuth(auth: Auth, operationId: string, summary: string): Json {
     operationId,
     summary,
     description,
+    ...securityOfProxies(auth),
     parameters,
     responses: {
       200: { description: "Pass the request on, with these headers.", headers: admitted },

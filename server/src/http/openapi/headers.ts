@@ -42,6 +42,10 @@ export const headers: Readonly<Record<string, Json>> = {
     "What is left of it: `r` so many now, and more in `t` seconds.",
     '^"[a-z-]+";r=\\d+;t=\\d+$',
   ),
+  gkc_sessionId: header("The id of the session that the body describes.", {
+    type: "string",
+    pattern: "^[A-Za-z0-9_-]{40}$",
+  }),
   "gkc-sessionId": header("The session of the request; empty for a CORS preflight.", {
     type: "string",
     pattern: "^(?:[A-Za-z0-9_-]{40})?$",

@@ -1,6 +1,6 @@
 import { docsAsset, docsFiles } from "../docs-page.ts";
 import { apiFields } from "../messages.ts";
-import { type Auth, credentialCodes } from "./credentials.ts";
+import { type Auth, credentialCodes, malformedHeadCodes } from "./credentials.ts";
 import { describeHeaders } from "./headers.ts";
 import { type Code, refusals } from "./refusals.ts";
 import type { Json } from "./schemas.ts";
@@ -51,6 +51,7 @@ function metrics(auth: Auth): Json {
       ? ["invalid-request", "too-many-requests"]
       : [
           ...credentialCodes(auth),
+          ...malformedHeadCodes(auth),
           ...ofKeySet(auth),
           ...(["role-not-permitted", "too-many-requests"] as const),
         ];

@@ -13,7 +13,7 @@ const when: Readonly<Record<Code, string>> = {
   "already-exists":
     "the session has another value of an id that the request gives, or the visit belongs to another live session; `field` names the id",
   "invalid-request":
-    "malformed JSON, a body that is no object, an id that is no string, too long or with control characters, headers that are repeated or contradict each other, in mode local a `Host` that is not this machine; `errors` lists each fault with its place",
+    "malformed JSON, a body that is no object, an id that is no string, too long, with control characters or with spaces at its ends, headers that are repeated or contradict each other, in mode key a key in two headers, in mode local a `Host` that is not this machine; `errors` lists each fault with its place",
   "nothing-to-associate":
     "no id was given, neither in headers nor in the body (a proxy may have dropped the headers)",
   "session-required": "the request names no live session, and the mode is `required`",

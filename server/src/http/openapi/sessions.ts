@@ -7,7 +7,7 @@ import { type Code, refusals } from "./refusals.ts";
 import { exampleIds, examples, type Json, ref } from "./schemas.ts";
 
 /** Any operation on sessions may be refused for these. */
-function everywhere(auth: Auth): Code[] {
+export function everywhere(auth: Auth): Code[] {
   const mismatch: Code[] = auth === "local" ? [] : ["identity-mismatch"];
   const ofAll: Code[] = ["invalid-request", "too-many-requests", "unavailable"];
   return [...ofAll, ...credentialCodes(auth), ...mismatch];
@@ -63,7 +63,7 @@ function createSession(auth: Auth): Json {
   };
 }
 
-function retrieveSession(auth: Auth): Json {
+export function retrieveSession(auth: Auth): Json {
   return {
     tags: ["sessions"],
     operationId: "retrieveSession",
@@ -92,7 +92,7 @@ function headSession(auth: Auth): Json {
   };
 }
 
-function updateSession(auth: Auth): Json {
+export function updateSession(auth: Auth): Json {
   return {
     tags: ["sessions"],
     operationId: "updateSession",

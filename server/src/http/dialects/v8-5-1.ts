@@ -1,0 +1,43 @@
+import type { SessionService } from "../../service.ts";
+import { changeScope } from "../../session/access.ts";
+import { Refusal } from "../../session/errors.ts";
+import { isBlank } from "../../session/session.ts";
+import { sessionInfo } from "../../wire/session-info.ts";
+import { requestKeyOf } from "../idempotency.ts";
+import { identityOfRequest } from "../identity.ts";
+import type { Limits } from "../limits.ts";
+import type { ApiResponse } from "../messages.ts";
+import {
+  type Call,
+  createSessionHandlers,
+  permitted,
+  type SessionHandlers,
+  showSession,
+  showStored,
+} from "../sessions.ts";
+import { envelopeOfV1 } from "./envelopes.ts";
+
+/**
+ * Dialect 8.5.1 (contract, section 10). Retrieving creates nothing: what is not there is refused. Updating
+ * creates a session, under a new id, where there is none of the id; its clients begin with a placeholder,
+ * and have no other way on after an expiry.
+ */
+export function createHandlersOfV851(service: SessionService, limits?: Limits): SessionHandlers {
+  const common = createSessionHandlers(service, limits, envelopeOfV1);
+
+  async function associate(call: Call): Promise<ApiResponse> {
+    const { request, principal, sessionId } = call;
+    const ids = permitted(principal, await identityOfRequest(request));
+    if (isBlank(ids)) throw new Refusal({ code: "nothing-to-associate" });
+    const parts = [sessionId, JSON.stringify(ids)];
+    const key = requestKeyOf(request, principal, "associate", parts);
+    const known = await service.associateIfLive(sessionId, ids, changeScope(principal));
+    if (known !== undefined) return showSession(known, envelopeOfV1);
+    limits?.create(request, principal);
+    return key === undefined
+      ? showSession(await service.create(ids), envelopeOfV1)
+      : showStored(await service.createOnce(ids, { ...key, answer: sessionInfo }), envelopeOfV1);
+  }
+
+  return { ...common, retrieve: common.head, associate };
+}
