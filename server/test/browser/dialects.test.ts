@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { BasePath } from "../../src/config/base-path.ts";
+import { keyFor, serve } from "../support/in-process.ts";
+import { MINUTE } from "../support/sessions.ts";
+import { type ClientSite, type Outcome, openClientSite } from "./existing-clients.ts";
+
+/*
+ * Existing clients in a real browser, on another origin than the service: from the first session to
+ * another person on the same computer.
+ */
+
+let site: ClientSite;
+before(async () => {
+  site = await openClientSite();
+});
+after(() => site[Symbol.asyncDispose]());
+
+const basePaths: readonly BasePath[] = [
+  { path: "/plain", dialect: "8.5.0" },
+  { path: "/gks-server/v1", dialect: "8.5.1" },
+  { path: "/current", dialect: "current" },
+  { path: "/session/v2", dialect: "v2" },
+];
+const short = { idle: 2 * MINUTE, total: 20 * MINUTE };
+const service = keyFor({ role: "agent" });
+const apiKey = service.bearer.slice("Bearer ".length);
+
+/** Who may call, the base that the page is told, and what differs from dialect to dialect. */
+const clients = {
+  "8.5.0": { auth: "local", base: "/plain", hasEnvelope: false, goesOn: false },
+  "8.5.1": { auth: "local", base: "/gks-server/v1", hasEnvelope: true, goesOn: true },
+  "8.5.1, base URL/": { auth: "local", base: "/gks-server/v1/", hasEnvelope: true, goesOn: true },
+  current: { auth: "local", base: "/current", hasEnvelope: true, goesOn: false },
+  v2: { auth: "key", base: "", hasEnvelope: true, goesOn: false },
+} as const;
+
+for (const [name, { auth, base, hasEnvelope, goesOn }] of Object.entries(clients)) {
+  const version = name === "v2" ? "v2" : "v1";
+
+  test(`a page on another origin creates, associates, expires and changes hands: ${name}`, async () => {
+    const config = {
+      auth,
+      basePaths,
+      corsOrigins: [site.origin],
+      lifetimes: { anonymous: short, recognized: short },
+    };
+    await using server = await serve({ config, keys: [service.key], frozen: true });
+    const context = await site.context();
+    await context.addInitScript({ content: `window.apiKey = ${JSON.stringify(apiKey)}` });
+    const page = await site.open(context, server.url + base, version);
+    const run = (call: string) => page.evaluate<Outcome>(call);
+    const customerOf = ({ session }: Outcome) => (hasEnvelope ? session?.customerId : undefined);
+    const refused = ({ status, error }: Outcome, expected: number, code: string) => {
+      assert.equal(status, expected);
+      assert.equal(error?.code, hasEnvelope ? code : undefined);
+      if (hasEnvelope) assert.notEqual(error?.message, "");
+    };
+
+    const created = await run("createSession()");
+    assert.match(created.kept, /^[\w-]{40}$/);
+    const zoe = await run("associate('zoë@shop.example')");
+    assert.deepEqual([zoe.status, zoe.kept], [200, created.kept]);
+    assert.equal(customerOf(zoe), hasEnvelope ? "zoë@shop.example" : undefined);
+
+    await page.reload();
+    const reloaded = await run("associate('zoë@shop.example')");
+    assert.deepEqual([reloaded.status, reloaded.kept], [200, created.kept]);
+
+    server.pass(3 * MINUTE);
+    const late = await run("associate('zoë@shop.example')");
+    if (goesOn) {
+      assert.equal(late.status, 200);
+      assert.notEqual(late.kept, created.kept);
+      assert.equal(customerOf(late), "zoë@shop.example");
+    } else {
+      refused(late, 404, "session-not-found");
+      const again = await run("createSession().then(() => associate('zoë@shop.example'))");
+      assert.equal(again.status, 200);
+      assert.notEqual(again.kept, created.kept);
+    }
+
+    const bob = await run("associate('bob')");
+    refused(bob, 400, "already-exists");
+    const ofBob = await run("createSession().then(() => associate('bob'))");
+    assert.equal(ofBob.status, 200);
+    assert.notEqual(ofBob.kept, bob.kept);
+
+    if (version === "v1") {
+      const found = await run("retrieve()");
+      assert.equal(found.kept, ofBob.kept);
+      server.pass(3 * MINUTE);
+      const over = await run("retrieve()");
+      if (goesOn) refused(over, 404, "session-not-found");
+      else assert.notEqual(over.kept, ofBob.kept);
+    }
+    const nowhere = await run("search()");
+    assert.equal(nowhere.status, 404, "the page sees what went wrong");
+    await context.close();
+  });
+}
+
+test("8.5.1: a client that has only a placeholder for an id links its customer to a session", async () => {
+  await using server = await serve({ config: { basePaths, corsOrigins: ["*"] } });
+  const context = await site.context();
+  const page = await site.open(context, `${server.url}/gks-server/v1`, "v1");
+  const linked = await page.evaluate<Outcome>("associate('ann')");
+  assert.match(linked.kept, /^[\w-]{40}$/);
+  assert.equal(linked.session?.customerId, "ann");
+  const again = await page.evaluate<Outcome>("associate('ann')");
+  assert.equal(again.kept, linked.kept);
+  await context.close();
+});

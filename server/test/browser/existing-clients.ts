@@ -1,0 +1,107 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { BrowserContext, Page } from "playwright-core";
+import { startChromium } from "../support/chromium.ts";
+
+/** What a call of a client on the page came to: what its callbacks are given. */
+export interface Outcome {
+  /** 0: the browser did not let the page see the response. */
+  readonly status: number;
+  /** What the success callback gets. */
+  readonly session?: { readonly sessionId: string; readonly customerId: string | null };
+  /** What the failure callback gets. */
+  readonly error?: { readonly code: string; readonly message: string };
+  /** The id that the client keeps from now on. */
+  readonly kept: string;
+}
+
+/** A site on an origin of its own, and a real browser that visits it. */
+export interface ClientSite extends AsyncDisposable {
+  readonly origin: string;
+  context(): Promise<BrowserContext>;
+  /** Opens the page whose client calls the API at `base`. `version` is that of the client's calls. */
+  open(context: BrowserContext, base: string, version: "v1" | "v2"): Promise<Page>;
+}
+
+/** Starts the site. The pages make real requests with real preflights: nothing is intercepted. */
+export async function openClientSite(): Promise<ClientSite> {
+  const web = createServer((_request, response) => {
+    response.setHeader("content-type", "text/html");
+    response.end(`<!doctype html><title>Shop</title><script>${script}</script>`);
+  });
+  await new Promise<void>((resolve) => web.listen(0, "127.0.0.1", resolve));
+  const { port } = web.address() as AddressInfo;
+  const origin = `http://localhost:${port}`;
+  const chromium = await startChromium();
+  return {
+    origin,
+    context: () => chromium.browser.newContext(),
+    async open(context, base, version) {
+      const page = await context.newPage();
+      await page.goto(`${origin}/?${new URLSearchParams({ base, version })}`);
+      return page;
+    },
+    async [Symbol.asyncDispose]() {
+      await chromium[Symbol.asyncDispose]();
+      web.closeAllConnections();
+      await new Promise((resolve) => web.close(resolve));
+    },
+  };
+}
+
+/*
+ * A client as existing ones are: XMLHttpRequest, the id in a cookie as JSON, replaced by whichever id an
+ * answer has, at the top of the body in v1 and in a response header in v2. No body is ever sent.
+ */
+const script = `
+  const query = new URLSearchParams(location.search);
+  const base = query.get("base");
+  const isV2 = query.get("version") === "v2";
+  const COOKIE = "widgets.state.keys=";
+
+  function kept() {
+    const cookie = document.cookie.split("; ").find((each) => each.startsWith(COOKIE));
+    const state = cookie && JSON.parse(decodeURIComponent(cookie.slice(COOKIE.length)));
+    return state ? state.sessionId : "00000000-0000-0000-0000-0000000000";
+  }
+
+  function keep(sessionId) {
+    document.cookie = COOKIE + encodeURIComponent(JSON.stringify({ sessionId })) + "; path=/";
+  }
+
+  function call(method, path, customerId) {
+    return new Promise((resolve) => {
+      const request = new XMLHttpRequest();
+      request.open(method, base + path);
+      request.setRequestHeader("gkc_apiClientId", "8dd2c1c6-0b7a-4b7e-8b5a-1f0e3f4a9c11");
+      if (isV2) {
+        request.setRequestHeader("x-api-key", window.apiKey);
+        request.setRequestHeader("ContactCenterID", "2c4f0e3a");
+        request.setRequestHeader("gkc_sessionId", kept());
+        if (method !== "PATCH") request.setRequestHeader("Content-Type", "application/json");
+      } else {
+        request.setRequestHeader("gkc_apiClientMediaType", "selfservice");
+        request.setRequestHeader("Content-Type", "application/json; charset=UTF-8");
+      }
+      if (customerId !== undefined) request.setRequestHeader("gkc_customerId", customerId);
+      request.onloadend = () => {
+        const { status, responseText } = request;
+        const body = responseText === "" ? {} : JSON.parse(responseText);
+        if (status !== 200 || body.error) return resolve({ status, error: body.error, kept: kept() });
+        const sessionId = isV2 ? request.getResponseHeader("gkc_sessionId") : body.sessionId;
+        if (sessionId) keep(sessionId);
+        resolve({ status, session: isV2 ? body.data : body.response, kept: kept() });
+      };
+      request.send();
+    });
+  }
+
+  const createSession = () =>
+    isV2 ? call("POST", "/session/v2/sessions/") : call("PUT", "/sessions/new");
+  const associate = (customerId) =>
+    isV2
+      ? call("PATCH", "/session/v2/sessions/" + kept(), customerId)
+      : call("POST", "/sessions/" + kept(), customerId);
+  const retrieve = () => call("GET", "/sessions/" + kept());
+  const search = () => call("GET", "/kbs");
+`;
