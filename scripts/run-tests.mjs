@@ -56,7 +56,9 @@ const suites = files.filter((file) => !faults.includes(file) && !outside.include
  * shared limits stand on is slow to start: once is enough.
  */
 const once = suites.filter((file) =>
-  /\/cli\/|\/properties\/service|\/openapi\/document|\/support\/|\/limits\/redis/.test(file),
+  /\/cli\/|\/properties\/service|\/openapi\/(?:document|dialects)|\/support\/|\/limits\/redis/.test(
+    file,
+  ),
 );
 
 /** @type {Run[]} */

@@ -34,9 +34,8 @@ The two spellings of an identity header are one header: it is refused when it is
 /** The OpenAPI 3.1 document of everything that a server with these options serves. */
 export function openApiDocument({ version, basePaths, auth }: OpenApiOptions): Json {
   const { security, securitySchemes } = securityOf(auth);
-  const [plain, others] = [true, false].map((isPlain) =>
-    basePaths.filter(({ dialect }) => (dialect === "8.5.0") === isPlain),
-  ) as [BasePath[], BasePath[]];
+  const plain = basePaths.filter(({ dialect }) => dialect === "8.5.0");
+  const others = basePaths.filter(({ dialect }) => dialect !== "8.5.0");
   const atBases = { ...sessionPaths(auth), ...requestPaths(auth), ...sessionListPaths(auth) };
   return {
     openapi: "3.1.0",

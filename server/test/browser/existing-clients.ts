@@ -38,7 +38,8 @@ export async function openClientSite(): Promise<ClientSite> {
     context: () => chromium.browser.newContext(),
     async open(context, base, version) {
       const page = await context.newPage();
-      await page.goto(`${origin}/?${new URLSearchParams({ base, version })}`);
+      const query = new URLSearchParams({ base, version }).toString();
+      await page.goto(`${origin}/?${query}`);
       return page;
     },
     async [Symbol.asyncDispose]() {

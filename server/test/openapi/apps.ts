@@ -11,7 +11,9 @@ import type { SessionStore } from "../../src/store/store.ts";
 import { version } from "../../src/version.ts";
 import type { RawResponse } from "../support/raw-http.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { basePath, type Mode } from "./description.ts";
+import { basePaths, dialectBasePaths, type Mode } from "./description.ts";
+
+const texts = [...basePaths, ...dialectBasePaths].map(({ path, dialect }) => `${path}=${dialect}`);
 
 /** The application over a store of its own, without a server in front of it. */
 export interface OpenedApp extends AsyncDisposable {
@@ -32,7 +34,7 @@ export async function openApp(
   { unreadable = false }: { unreadable?: boolean } = {},
 ): Promise<OpenedApp> {
   const directory = temporaryDirectory();
-  const flags = { dataDir: directory.path, basePath: [basePath] };
+  const flags = { dataDir: directory.path, basePath: texts };
   const loaded = loadConfig({ flags, env: {}, cwd: directory.path });
   const config = { ...loaded.config, auth: mode };
   const opened = await open(config, machineTime, nobody);

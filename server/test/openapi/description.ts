@@ -12,6 +12,13 @@ export const basePath = "/gks-server/v1";
 /** The base paths of the servers that the tests start. */
 export const basePaths: readonly BasePath[] = [{ path: basePath, dialect: "8.5.0" }];
 
+/** A base path of each newer dialect, for the tests of these. */
+export const dialectBasePaths: readonly BasePath[] = [
+  { path: "/kc-8.5.1/v1", dialect: "8.5.1" },
+  { path: "/current", dialect: "current" },
+  { path: "/session/v2", dialect: "v2" },
+];
+
 /** What a document says of one status of an operation. */
 export interface DocumentedAnswer {
   readonly status: number;
@@ -35,6 +42,7 @@ export interface DocumentedParameter {
 /** An operation as a document tells of it, without references. */
 export interface DocumentedOperation {
   readonly mode: Mode;
+  /** As at the root: what follows "_" tells the operations of base paths apart. */
   readonly id: string;
   /** In capitals. */
   readonly method: string;
@@ -52,17 +60,17 @@ export interface DocumentedOperation {
 }
 
 /** The document of a server in this mode, which the tests start with the same base path. */
-export function documentOf(mode: Mode): Json {
-  return openApiDocument({ version, basePaths, auth: mode });
+export function documentOf(mode: Mode, bases: readonly BasePath[] = basePaths): Json {
+  return openApiDocument({ version, basePaths: bases, auth: mode });
 }
 
 /** All operations of a document. */
-export function operationsOf(mode: Mode): DocumentedOperation[] {
-  const document = documentOf(mode);
+export function operationsOf(mode: Mode, bases?: readonly BasePath[]): DocumentedOperation[] {
+  const document = documentOf(mode, bases);
   const whole = resolved(document, document) as Json;
   return Object.entries(whole["paths"] as Record<string, Json>).flatMap(([path, item]) =>
     Object.entries(item)
-      .filter(([method]) => ["get", "head", "put", "post", "delete"].includes(method))
+      .filter(([method]) => ["get", "head", "put", "post", "patch", "delete"].includes(method))
       .map(([method, operation]) =>
         operationOf(mode, whole, path, item, method, operation as Json),
       ),
@@ -82,7 +90,7 @@ function operationOf(
   const body = bodyOf(operation);
   return {
     mode,
-    id: operation["operationId"] as string,
+    id: (operation["operationId"] as string).replace(/_.*/, ""),
     method: method.toUpperCase(),
     path,
     bases: servers.map(({ url }) => (url === "/" ? "" : url)),

@@ -28,14 +28,17 @@ const once: Partial<Config> = {
 };
 
 /** Starts the servers of each of these modes. */
-export async function startHosts(modes: readonly Mode[]): Promise<ReadonlyMap<Mode, Hosts>> {
+export async function startHosts(
+  modes: readonly Mode[],
+  common: Partial<Config> = {},
+): Promise<ReadonlyMap<Mode, Hosts>> {
   const hosts = new Map<Mode, Hosts>();
   for (const mode of modes) {
     hosts.set(mode, {
-      usual: await startHost(mode),
-      overloaded: await startHost(mode, { config: { maxPendingWrites: 0 } }),
-      demanding: await startHost(mode, { config: { forwardAuth: "required" } }),
-      limited: await startHost(mode, { config: once }),
+      usual: await startHost(mode, { config: common }),
+      overloaded: await startHost(mode, { config: { ...common, maxPendingWrites: 0 } }),
+      demanding: await startHost(mode, { config: { ...common, forwardAuth: "required" } }),
+      limited: await startHost(mode, { config: { ...common, ...once } }),
     });
   }
   return hosts;
@@ -92,6 +95,12 @@ export const provocations: Readonly<Record<string, Provoke>> = {
   "request-under-way": askAtOnce,
   "idempotency-key-reused": async (operation, { usual }) => {
     const headers = { "Idempotency-Key": randomUUID() };
+    if (operation.id === "updateSession") {
+      const asked = { headers: { ...headers, gkc_customerId: "one" }, inPath: "unknown" };
+      await usual.ask(operation, asked);
+      const other = { ...headers, gkc_customerId: "another" };
+      return usual.ask(operation, { headers: other, inPath: "unknown" });
+    }
     const inPath = await usual.session();
     await usual.ask(operation, { headers, inPath, ...bodyOf(operation, 0) });
     const other = { ...headers, gkc_customerId: "customer-4711" };
@@ -105,7 +114,12 @@ export const provocations: Readonly<Record<string, Provoke>> = {
   unavailable: async (operation, { overloaded }) => {
     const { method, id, mode } = operation;
     if (id === "metrics" && mode === "jwt") return askWithoutKeySet(operation);
-    const reads = method === "HEAD" || id === "readAudit" || id.startsWith("forwardAuth");
+    const createsNothing = codesOf(operation).includes("session-not-found");
+    const reads =
+      method === "HEAD" ||
+      id === "readAudit" ||
+      id.startsWith("forwardAuth") ||
+      (id === "retrieveSession" && createsNothing);
     if (reads) return askUnreadable(operation);
     const headers = { gkc_customerId: "customer-4711" };
     // Retrieving stores nothing but what it has to create; recording waits if it is told to.
@@ -139,15 +153,21 @@ async function askWithoutKeySet(operation: DocumentedOperation): Promise<RawResp
 
 /** Sends one request many times at the same moment, until one of them comes while another waits. */
 async function askAtOnce(operation: DocumentedOperation, { usual }: Hosts): Promise<RawResponse> {
-  const inPath = await usual.session();
+  const isUpdate = operation.id === "updateSession";
+  const inPath = isUpdate ? "unknown" : await usual.session();
+  const ids = isUpdate ? { gkc_customerId: "customer-4711" } : {};
   for (let round = 1; ; round++) {
-    const headers = { "Idempotency-Key": randomUUID() };
+    const headers = { "Idempotency-Key": randomUUID(), ...ids };
     const asked = { headers, inPath, ...bodyOf(operation, 0) };
     const answers = await Promise.all(Array.from({ length: 8 }, () => usual.ask(operation, asked)));
     const late = answers.find(({ status }) => status === 409);
     if (late !== undefined) return late;
     if (round === 20 || !takes(operation, "Idempotency-Key")) return usual.ask(operation, asked);
   }
+}
+
+function codesOf({ answers }: DocumentedOperation): readonly string[] {
+  return answers.flatMap(({ codes }) => codes);
 }
 
 function createOf({ mode }: DocumentedOperation): DocumentedOperation {

@@ -49,7 +49,7 @@ async function askAfresh(operation: DocumentedOperation, asked: Asked): Promise<
   return await host.ask(operation, asked);
 }
 
-for (const operation of tried.flatMap(operationsOf)) {
+for (const operation of tried.flatMap((mode) => operationsOf(mode))) {
   const name = `${operation.mode}: ${operation.id}`;
   for (const { status, codes } of operation.answers) {
     for (const code of codes) {

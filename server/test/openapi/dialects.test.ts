@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import type { Problem } from "@antechamber/client/protocol";
+import { type Host, startHost } from "./callers.ts";
+import { assertDocumented, assertValid } from "./conformance.ts";
+import {
+  basePaths,
+  type DocumentedOperation,
+  dialectBasePaths,
+  type Mode,
+  operationsOf,
+} from "./description.ts";
+import { type Hosts, provocations, startHosts } from "./provocations.ts";
+import { requestsOf } from "./requests.ts";
+
+/*
+ * What the document says of base paths of newer dialects, held against a server that has them, as
+ * `truth.test.ts` does it for the root.
+ */
+
+/** Beyond the credential the modes are alike. */
+const mode: Mode = "key";
+const bases = [...basePaths, ...dialectBasePaths];
+const ofDialects = (document: readonly DocumentedOperation[]) =>
+  document.filter(({ path }) => dialectBasePaths.some((base) => path.startsWith(`${base.path}/`)));
+const operations = ofDialects(operationsOf(mode, bases));
+
+let hosts: Hosts;
+before(async () => {
+  hosts = (await startHosts([mode], { basePaths: bases })).get(mode) as Hosts;
+});
+after(async () => {
+  for (const host of Object.values(hosts) as Host[]) await host[Symbol.asyncDispose]();
+});
+
+test("a document without newer dialects says nothing of them, and one with them lists each operation once", () => {
+  assert.deepEqual(ofDialects(operationsOf(mode)), []);
+  const names = operations.map(({ method, path }) => `${method} ${path}`);
+  assert.equal(new Set(names).size, names.length);
+  assert.deepEqual(
+    names.filter((name) => name.includes("/session/v2/")),
+    [
+      ...["GET /session/v2/sessions", "POST /session/v2/sessions"],
+      ...["DELETE /session/v2/sessions/{sessionId}", "PATCH /session/v2/sessions/{sessionId}"],
+      ...["POST /session/v2/sessions/{sessionId}/requests"],
+      ...["GET /session/v2/sessions/{sessionId}/requests"],
+      "POST /session/v2/sessions/end",
+    ],
+  );
+});
+
+/** Those that a dialect has in its own way, and one of those whose refusals alone are other ones. */
+const own = ["createSession", "retrieveSession", "headSession", "updateSession", "endSession"];
+
+for (const operation of operations.filter(({ id }) => own.includes(id))) {
+  const name = `${operation.method} ${operation.path}`;
+
+  test(`${name} is refused as documented, and as nothing else`, async () => {
+    for (const { status, codes } of operation.answers) {
+      for (const code of codes) {
+        const provoke = provocations[code];
+        assert.ok(provoke, code);
+        const answer = await provoke(operation, hosts);
+        assert.equal(answer.status, status, `${code}: ${answer.body}`);
+        assertDocumented(operation, answer);
+        if (answer.body !== "") assert.equal((JSON.parse(answer.body) as Problem).code, code);
+      }
+    }
+    for (const provoke of Object.values(provocations)) {
+      const answer = await provoke(operation, hosts);
+      const { codes } = assertDocumented(operation, answer);
+      if (answer.status < 400 || answer.body === "") continue;
+      assert.ok(codes.includes((JSON.parse(answer.body) as Problem).code), answer.body);
+    }
+  });
+
+  test(`${name} answers the document's examples as documented, and the examples are valid`, async () => {
+    const success = operation.answers[0];
+    assert.ok(success);
+    for (const asked of requestsOf(operation)) {
+      // The visit of the example has one live session.
+      const isVisit = asked.body?.includes("visitId") ?? false;
+      const host: Host = isVisit
+        ? await startHost(mode, { config: { basePaths: bases } })
+        : hosts.usual;
+      try {
+        const answer = await host.ask(operation, asked);
+        assert.equal(answer.status, success.status, answer.body);
+        assertDocumented(operation, answer);
+      } finally {
+        if (isVisit) await host[Symbol.asyncDispose]();
+      }
+    }
+    for (const { content = {} } of operation.answers) {
+      for (const { schema, examples = {} } of Object.values(content)) {
+        for (const [example, { value }] of Object.entries(examples)) {
+          assertValid(schema ?? {}, value, example);
+        }
+      }
+    }
+  });
+}
+
+test("below a base path of a dialect, Allow lists the methods of the document", async () => {
+  for (const operation of operations.filter(({ path }) => path.includes("{"))) {
+    const asked = { method: "OPTIONS", inPath: "some-session" };
+    const answer = await hosts.usual.ask(operation, asked);
+    const there = operations.filter(({ path }) => path === operation.path);
+    const allowed = new Set([...there.map(({ method }) => method), "OPTIONS"]);
+    if (allowed.has("GET")) allowed.add("HEAD");
+    const allow = answer.headers.get("allow")?.split(", ") ?? [];
+    assert.deepEqual(allow.toSorted(), [...allowed].toSorted(), operation.path);
+  }
+});
