@@ -87,8 +87,8 @@ export interface App {
 }
 
 /**
- * What every dialect has: method, path, who may, the operation's name, its handler. The operations on a
- * session follow in `sessionTables`, whose rows yield to these.
+ * What every dialect has: method, path, who may, the operation's name, its handler. The operations of the
+ * Session Management API are in `sessionTables`.
  */
 function commonTable(parts: AppParts, actedBy: ActedBy, isStopping: () => boolean): Route[] {
   const { config, service, store, clock, metrics, version, limits } = parts;
@@ -160,6 +160,12 @@ function sessionTables({ service, limits }: AppParts): Readonly<Record<DialectNa
   };
 }
 
+/** The whole table of a dialect: its operations on a session stand in front of what else a session has. */
+function withSessions(common: readonly Route[], sessions: readonly Route[]): Route[] {
+  const at = common.findIndex(({ path }) => path.startsWith("/sessions/:sessionId"));
+  return [...common.slice(0, at), ...sessions, ...common.slice(at)];
+}
+
 /** Who may, whether the base paths have it too, and what it counts as. */
 const api = { who: roles, isBased: true, counts: "requests" } as const;
 const creating = { ...api, counts: "creates" } as const;
@@ -193,13 +199,13 @@ export function createApp(parts: AppParts): App {
   const actedBy = createActedBy(createClientAddress(proxies));
   const common = commonTable(parts, actedBy, () => stopping);
   const sessionsIn = sessionTables(parts);
-  const routes = [...common, ...sessionsIn["8.5.0"]];
+  const routes = withSessions(common, sessionsIn["8.5.0"]);
   const ofBases = common.filter(({ isBased }) => isBased);
   const router = createRouter([
     { path: "", routes },
     ...config.basePaths.map(({ path, dialect }) => ({
       path,
-      routes: [...ofBases, ...sessionsIn[dialect]],
+      routes: withSessions(ofBases, sessionsIn[dialect]),
     })),
   ]);
   const dialects = new Map(config.basePaths.map(({ path, dialect }) => [path, dialect]));

@@ -57,6 +57,7 @@ test("a key has a customer or an agent only with the role for it, and valid ids"
     [["--role", "customer", "--customer", ""], /the customer's id is empty/],
     [["--role", "agent", "--agent", "x".repeat(257)], /is longer than 256 characters/],
     [["--role", "agent", "--agent", "a\tb"], /contains a control character/],
+    [["--role", "customer", "--customer", " c"], /the customer's id begins or ends with a space/],
     [["--role", "agent", "--expires", "soon"], /"soon" is not a duration such as 90d/],
     [["--role", "agent", "--expires", "0d"], /valid for some time/],
   ];

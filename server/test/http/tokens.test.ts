@@ -109,6 +109,8 @@ const wrong: Record<string, (now: number) => Promise<string>> = {
   "has a role by inheritance": () => issuer.token({ ["__proto__"]: reporter }),
   "has a customer that is a number": () => issuer.token({ role: "customer", customerId: 7 }),
   "has a customer that is no id": () => issuer.token({ role: "customer", customerId: "a\nb" }),
+  "has a customer with a space at its end": () =>
+    issuer.token({ role: "customer", customerId: "alice " }),
   "is too long": () => issuer.token({ ...reporter, pad: "x".repeat(9000) }),
 };
 
