@@ -332,12 +332,10 @@ export function createApp(parts: AppParts): App {
     try {
       checkHost?.(request);
       limits?.byAddress("requests", request);
-      const allow = match === undefined ? ANY_METHOD : allowOf(matches);
-      // Also where nothing is served: a browser shows its page what the request itself is answered with.
-      const preflight = request.method === "OPTIONS" ? cors?.preflight(request, allow) : undefined;
-      if (preflight === undefined && match === undefined) throw new Refusal({ code: "not-found" });
-      if (request.method !== "OPTIONS") throw new Refusal({ code: "method-not-allowed", allow });
-      answer = preflight ?? options(allow);
+      const allow = match === undefined ? undefined : allowOf(matches);
+      answer =
+        (request.method === "OPTIONS" ? cors?.preflight(request, allow) : undefined) ??
+        withoutRoute(request, allow);
     } catch (error) {
       answer = refuse(error, request, undefined);
     }
@@ -373,7 +371,12 @@ export function createApp(parts: AppParts): App {
 /** The principal of a route that asks nobody who they are. */
 const nobody = { role: "reporter", customerId: null, agentId: null } as const;
 
-const ANY_METHOD = "GET, HEAD, PUT, POST, PATCH, DELETE, OPTIONS";
+/** The answer to a request that no route serves: of a path with these methods, or of one that is not there. */
+function withoutRoute({ method }: ApiRequest, allow: string | undefined): ApiResponse {
+  if (allow === undefined) throw new Refusal({ code: "not-found" });
+  if (method !== "OPTIONS") throw new Refusal({ code: "method-not-allowed", allow });
+  return options(allow);
+}
 
 function allowOf(matches: readonly Match[]): string {
   const methods = matches.map(({ route }) => route.method);

@@ -20,6 +20,9 @@ const allowedHeaders = [
   "Idempotency-Key",
   "X-Request-Id",
 ].join(", ");
+/** A wildcard does not stand for `Authorization` (Fetch standard, CORS-preflight fetch). */
+const anyHeader = `${allowedHeaders}, *`;
+const anyMethod = "GET, HEAD, PUT, POST, PATCH, DELETE, *";
 const exposedHeaders =
   "Content-Location, gkc_sessionId, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id";
 /** Seconds that a browser may keep a preflight's answer. */
@@ -27,8 +30,12 @@ const MAX_AGE = 600;
 
 /** Cross-origin rules for browsers (Fetch standard, CORS protocol). */
 export interface Cors {
-  /** The answer to a preflight, or `undefined` when the request is none or its origin not allowed. */
-  preflight(request: ApiRequest, allow: string): ApiResponse | undefined;
+  /**
+   * The answer to a preflight, or `undefined` when the request is none or its origin not allowed. `allow` are
+   * the methods of its path; `undefined`: nothing is served there, and a browser may ask for it in any way, so
+   * that its page sees the 404 and not a failed preflight.
+   */
+  preflight(request: ApiRequest, allow: string | undefined): ApiResponse | undefined;
   /** `response` with what an allowed origin needs to read it. */
   apply(request: ApiRequest, response: ApiResponse): ApiResponse;
 }
@@ -56,8 +63,8 @@ export function createCors(origins: readonly string[]): Cors {
         status: 204,
         headers: {
           ...forOrigin,
-          "access-control-allow-methods": allow,
-          "access-control-allow-headers": allowedHeaders,
+          "access-control-allow-methods": allow ?? anyMethod,
+          "access-control-allow-headers": allow === undefined ? anyHeader : allowedHeaders,
           "access-control-max-age": String(MAX_AGE),
           "cache-control": "no-store",
         },

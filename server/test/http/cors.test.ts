@@ -56,6 +56,7 @@ for (const [method, path] of operations) {
     );
     const allowed = list(answer.headers.get("access-control-allow-headers"));
     for (const header of asked.split(",")) assert.ok(allowed.includes(header), header);
+    assert.ok(!allowed.includes("*"), "where something is served, only what it takes is allowed");
     assert.ok(list(answer.headers.get("vary")).includes("origin"));
     assert.equal(answer.headers.get("access-control-allow-credentials"), undefined);
   });
@@ -139,12 +140,15 @@ test("a preflight needs no key, the request behind it does", async () => {
 for (const method of ["GET", "PUT", "PATCH"]) {
   test(`a page sees that nothing is served where it asks with ${method}, and no failed preflight`, async () => {
     await using server = await serve({ config: { corsOrigins: [SHOP] } });
-    const answer = await exchange(server.port, preflight(SHOP, method, "/kbs", "gkc_customerid"));
+    const asked = preflight(SHOP, method, "/kbs", "gkc_customerid,x-requested-with");
+    const answer = await exchange(server.port, asked);
     assert.equal(answer.status, 204);
     assert.equal(answer.headers.get("access-control-allow-origin"), SHOP);
     assert.ok(
       list(answer.headers.get("access-control-allow-methods")).includes(method.toLowerCase()),
     );
+    const allowed = list(answer.headers.get("access-control-allow-headers"));
+    assert.ok(allowed.includes("*") && allowed.includes("authorization"));
     const refused = await createApi(server.url, { origin: SHOP }).call(method, "/kbs");
     problemOf(refused, 404, "not-found");
     assert.equal(refused.headers.get("access-control-allow-origin"), SHOP);
