@@ -2,6 +2,7 @@ import { faultOfId } from "../session/caller-ids.ts";
 import type { Fault } from "../session/errors.ts";
 import { type Identity, nobody } from "../session/session.ts";
 import { memberOf, parseJson, readJsonBody, refuseFaults } from "./bodies.ts";
+import { textOfBytes, utf8OfBytes } from "./header-text.ts";
 import type { ApiRequest } from "./messages.ts";
 
 /** The longest body that is read, in bytes (contract, Refusals). */
@@ -69,9 +70,6 @@ function parseObject(body: Uint8Array, faults: Fault[]): object {
   return {};
 }
 
-/** A byte order mark is a character like others in an id, which is opaque. */
-const headerText = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
 function readMember(
   members: object,
   name: "visitId" | "globalVisitId",
@@ -118,8 +116,8 @@ function readEither(
 
 function readHeader(raw: string | null, header: string, faults: Fault[]): string | null {
   if (raw === null || raw === "") return null;
-  // Browsers and many HTTP libraries can send no other bytes: both forms of "müller" are one customer.
-  const value = decodeUtf8(raw) ?? raw;
+  // Browsers and many HTTP libraries can send ISO-8859-1 only: both forms of "müller" are one customer.
+  const value = textOfBytes(raw);
   const fault = faultOfHeader(value);
   if (fault === undefined) return value;
   const name = properNames[header] as string;
@@ -134,7 +132,7 @@ function readHeader(raw: string | null, header: string, faults: Fault[]): string
  */
 export function readVouchedId(raw: string | null): string | null | undefined {
   if (raw === null || raw === "") return null;
-  const value = decodeUtf8(raw);
+  const value = utf8OfBytes(raw);
   return value === undefined || faultOfHeader(value) !== undefined ? undefined : value;
 }
 
@@ -142,16 +140,4 @@ function faultOfHeader(value: string): string | undefined {
   // Runtimes join the values of a repeated header with a comma and a space.
   if (value.includes(", ")) return "is there twice, or contains a comma followed by a space";
   return faultOfId(value);
-}
-
-const ASCII = /^[\x20-\x7e]*$/;
-
-/** Returns the text in bytes that came as a character each, or `undefined` when they are not UTF-8. */
-function decodeUtf8(bytes: string): string | undefined {
-  if (ASCII.test(bytes)) return bytes;
-  try {
-    return headerText.decode(Buffer.from(bytes, "latin1"));
-  } catch {
-    return undefined;
-  }
 }
