@@ -136,7 +136,8 @@ onEachEngine(({ test, serve }) => {
         assert.deepEqual([updated.state, updated.customerId], ["recognized", ann]);
       }
       const another = await onIt(update(created.sessionId, customer(fresh("bob"))));
-      assert.equal(refusalIn(another, 400, "already-exists").field, "customerId");
+      if (name === "8.5.1") assert.notEqual(session(another).sessionId, created.sessionId);
+      else assert.equal(refusalIn(another, 400, "already-exists").field, "customerId");
       const atRoot = await onIt(requestText(`GET /sessions/${created.sessionId}`));
       assert.equal((JSON.parse(atRoot.body) as SessionInfo).customerId, ann);
     });
@@ -270,6 +271,19 @@ onEachEngine(({ test, serve }) => {
     const next = session(await ask(update(ended.sessionId, "gkc_agentId: 7")));
     assert.notEqual(next.sessionId, ended.sessionId);
     assert.deepEqual([next.customerId, next.agentId], [null, "7"]);
+  });
+
+  test("8.5.1: an update that names another customer creates a session for that one", async () => {
+    const { session, create, update } = dialects["8.5.1"];
+    const [ann, bob] = [fresh("ann"), fresh("bob")];
+    const hers = session(await ask(create(customer(ann))));
+    const his = session(await ask(update(hers.sessionId, customer(bob), "gkc_agentId: 7")));
+    assert.notEqual(his.sessionId, hers.sessionId);
+    assert.deepEqual([his.customerId, his.agentId], [bob, "7"]);
+    const still = session(await ask(update(hers.sessionId, customer(ann))));
+    assert.deepEqual([still.sessionId, still.agentId], [hers.sessionId, null]);
+    const agent = await ask(update(his.sessionId, "gkc_agentId: 8"));
+    assert.equal(refusalIn(agent, 400, "already-exists").field, "agentId");
   });
 
   test("8.5.1: an update that would create keeps the rules of visits", async () => {

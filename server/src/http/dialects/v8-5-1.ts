@@ -1,7 +1,7 @@
 import type { SessionService } from "../../service.ts";
-import { changeScope } from "../../session/access.ts";
+import { changeScope, type Principal, type Scope } from "../../session/access.ts";
 import { Refusal } from "../../session/errors.ts";
-import { isBlank } from "../../session/session.ts";
+import { type Identity, isBlank } from "../../session/session.ts";
 import { sessionInfo } from "../../wire/session-info.ts";
 import { requestKeyOf } from "../idempotency.ts";
 import { identityOfRequest } from "../identity.ts";
@@ -19,8 +19,8 @@ import { envelopeOfV1 } from "./envelopes.ts";
 
 /**
  * Dialect 8.5.1 (contract, section 10). Retrieving creates nothing: what is not there is refused. Updating
- * creates a session, under a new id, where there is none of the id; its clients begin with a placeholder,
- * and have no other way on after an expiry.
+ * creates a session, under a new id, where there is none of the id, or another customer's; its clients begin
+ * with a placeholder, and have no other way on after an expiry or a change of hands.
  */
 export function createHandlersOfV851(service: SessionService, limits?: Limits): SessionHandlers {
   const common = createSessionHandlers(service, limits, envelopeOfV1);
@@ -31,7 +31,7 @@ export function createHandlersOfV851(service: SessionService, limits?: Limits): 
     if (isBlank(ids)) throw new Refusal({ code: "nothing-to-associate" });
     const parts = [sessionId, JSON.stringify(ids)];
     const key = requestKeyOf(request, principal, "associate", parts);
-    const known = await service.associateIfLive(sessionId, ids, changeScope(principal));
+    const known = await service.associateIfLive(sessionId, ids, updateScope(principal, ids));
     if (known !== undefined) return showSession(known, envelopeOfV1);
     limits?.create(request, principal);
     return key === undefined
@@ -40,4 +40,10 @@ export function createHandlersOfV851(service: SessionService, limits?: Limits): 
   }
 
   return { ...common, retrieve: common.head, associate };
+}
+
+/** Whose sessions an update reaches: another customer's than the one that it names is as unknown (rule 4). */
+function updateScope(principal: Principal, { customerId }: Identity): Scope {
+  const scope = changeScope(principal);
+  return scope === "everyone" && customerId !== null ? { customerId } : scope;
 }
