@@ -6,6 +6,7 @@ import { execFileSync } from "node:child_process";
 import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { oldestVersion } from "./oldest.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const source = join(root, "client");
@@ -45,14 +46,19 @@ function rewriteTypes() {
 }
 
 function publishedManifest() {
-  const { private: _, devDependencies: __, exports: sources, ...rest } = readManifest();
+  const { exports: sources, ...manifest } = readManifest();
+  // What the workspace alone needs: the tests' packages and the oldest Node.
+  const internal = ["private", "devDependencies", "optionalDependencies"];
+  const rest = Object.fromEntries(
+    Object.entries(manifest).filter(([name]) => !internal.includes(name)),
+  );
   /** @type {Record<string, { types: string, default: string }>} */
   const exports = {};
   for (const [subpath, file] of Object.entries(sources)) {
     const stem = file.replace("./src/", "./").replace(/\.ts$/, "");
     exports[subpath] = { types: `${stem}.d.ts`, default: `${stem}.js` };
   }
-  return { ...rest, engines: { node: ">=20.19" }, exports };
+  return { ...rest, engines: { node: `>=${oldestVersion()}` }, exports };
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) buildClient();

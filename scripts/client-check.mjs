@@ -1,5 +1,5 @@
 // npm run check:client: the package @antechamber/client as it would be published. Every export is
-// there and loads, the entry for browsers is small, publint finds nothing, and nothing is needed
+// there and loads in the oldest Node that is promised, the entry for browsers is small, publint finds nothing, and nothing is needed
 // beside it.
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
@@ -8,6 +8,7 @@ import { gzipSync } from "node:zlib";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
 import { buildClient, built, readManifest } from "./client-build.mjs";
+import { oldestNode } from "./oldest.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const MAX_BYTES = 4096;
@@ -21,13 +22,14 @@ function entrySize() {
 }
 
 /** What is wrong with the exports: those that do not load. */
-async function brokenExports() {
+function brokenExports() {
   const complaints = [];
   for (const [subpath, file] of Object.entries(readManifest().exports)) {
     const module = join(built, file.replace("./src/", "").replace(/\.ts$/, ".js"));
+    const code = `const loaded = await import(${JSON.stringify(pathToFileURL(module).href)});
+      if (Object.keys(loaded).length === 0) throw new Error("exports nothing");`;
     try {
-      const loaded = /** @type {object} */ (await import(pathToFileURL(module).href));
-      if (Object.keys(loaded).length === 0) complaints.push(`${subpath}: exports nothing`);
+      execFileSync(oldestNode(), ["--input-type=module", "--eval", code], { stdio: "pipe" });
     } catch (error) {
       complaints.push(`${subpath}: ${String(error)}`);
     }
@@ -40,7 +42,7 @@ const { messages, pkg } = await publint({ pkgDir: built, level: "suggestion", pa
 const size = entrySize();
 const complaints = [
   ...messages.map((message) => formatMessage(message, pkg) ?? message.code),
-  ...(await brokenExports()),
+  ...brokenExports(),
   ...(pkg?.dependencies ? ["the package has dependencies"] : []),
   ...(size > MAX_BYTES ? [`the entry for browsers has ${size} bytes, over ${MAX_BYTES}`] : []),
 ];

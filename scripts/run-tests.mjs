@@ -4,8 +4,8 @@
 //
 //   npm test                    everything
 //   npm test -- bun lifetime    only the runs and files that the words name: a
-//                               word is a run (bun, node, outside, faults, alone)
-//                               or a part of a file's path
+//                               word is a run (bun, node, oldest, outside, faults,
+//                               alone) or a part of a file's path
 //   npm run test:long           the same tests with larger numbers
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
@@ -14,6 +14,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { ensureEngines } from "./engines.mjs";
 import { closeScratch, openScratch } from "./leftovers.mjs";
+import { compileTests, oldestNode } from "./oldest.mjs";
 import { summarize } from "./summary.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -30,6 +31,7 @@ process.on("SIGINT", () => stop.abort()).on("SIGTERM", () => stop.abort());
  * @typedef {object} Run
  * @property {string} name
  * @property {"bun" | "node"} runner whose test command runs the files
+ * @property {boolean} [isOldest] on the oldest Node that the client promises, compiled
  * @property {string} runtime ANTECHAMBER_RUNTIME: what the servers they start run on
  * @property {string[]} files
  * @property {boolean} [isAlone] nothing may run beside it
@@ -70,6 +72,14 @@ const runs = [
     runtime: "node",
     files: suites.filter((file) => !once.includes(file)),
   },
+  // What runs in applications runs on the Node that they have; the service brings its own runtime.
+  {
+    name: "oldest",
+    runner: "node",
+    isOldest: true,
+    runtime: "node",
+    files: suites.filter((file) => file.startsWith("./client/")),
+  },
   // The servers under test die often here: what tests them runs on the other runtime.
   {
     name: "faults",
@@ -101,9 +111,18 @@ function choose(words) {
     .filter((run) => words.length === 0 || run.files.length > 0);
 }
 
-/** @param {Run} run */
-function command(run) {
-  const program = execFileSync(join(root, "scripts/runtime"), [run.runner], { encoding: "utf8" });
+/**
+ * @param {Run} run
+ * @param {string | undefined} compiled the folder with the compiled files, for the oldest Node
+ */
+function command(run, compiled) {
+  const program = run.isOldest
+    ? oldestNode()
+    : execFileSync(join(root, "scripts/runtime"), [run.runner], { encoding: "utf8" });
+  const names =
+    compiled === undefined
+      ? run.files
+      : run.files.map((file) => join(compiled, file.replace(/\.ts$/, ".js")));
   const flags = {
     bun: ["test", `--timeout=${testTimeout}`],
     // One file at a time: the suites start servers and would slow each other.
@@ -115,7 +134,7 @@ function command(run) {
       `--test-timeout=${testTimeout}`,
     ],
   };
-  return { program: program.trim(), args: [...flags[run.runner], ...run.files] };
+  return { program: program.trim(), args: [...flags[run.runner], ...names] };
 }
 
 /**
@@ -143,7 +162,8 @@ function environment({ runtime }, scratch) {
  * @returns {Promise<{ output: string, code: number | null, left: string[] }>}
  */
 function execute(run) {
-  const { program, args } = command(run);
+  const compiled = run.isOldest ? compileTests() : undefined;
+  const { program, args } = command(run, compiled?.folder);
   const scratch = openScratch();
   const child = spawn(program, args, {
     cwd: root,
@@ -172,6 +192,7 @@ function execute(run) {
     // At its exit, not at the close: a process left behind may hold the output open.
     child.on("exit", () => {
       left = closeScratch(scratch);
+      compiled?.remove();
       for (const timer of timers) clearTimeout(timer);
       stopped.removeEventListener("abort", interrupt);
     });

@@ -66,7 +66,8 @@ test("what one tab identifies, the others see", async () => {
   const other = createClient({ url: server.url, storage });
   const { sessionId } = await other.session();
   await one.identify({ customerId: "c" });
-  assert.partialDeepStrictEqual(await other.session(), { sessionId, customerId: "c" });
+  const seen = await other.session();
+  assert.deepEqual([seen.sessionId, seen.customerId], [sessionId, "c"]);
 });
 
 test("an expired session is replaced, in all tabs by the same one", async () => {
@@ -85,12 +86,11 @@ test("the next person on the same computer gets a new session, without the other
   await using server = await serve();
   const client = createClient({ url: server.url });
   const first = await client.identify({ customerId: "anna", visitId: "v" });
-  assert.partialDeepStrictEqual(await client.identify({ customerId: "anna" }), {
-    sessionId: first.sessionId,
-  });
+  const again = await client.identify({ customerId: "anna" });
+  assert.equal(again.sessionId, first.sessionId);
   const next = await client.identify({ customerId: "ben", visitId: "v" });
   assert.notEqual(next.sessionId, first.sessionId);
-  assert.partialDeepStrictEqual(next, { customerId: "ben", visitId: null });
+  assert.deepEqual([next.customerId, next.visitId], ["ben", null]);
   assert.equal((await client.session()).sessionId, next.sessionId);
 });
 

@@ -5,10 +5,12 @@ import { ProblemError } from "../problem-error.ts";
  * milliseconds: it is not waited for any more then, whatever it is doing.
  */
 export async function withDeadline<T>(milliseconds: number, work: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new ProblemError({ code: "timeout" })), milliseconds);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new ProblemError({ code: "timeout" })), milliseconds);
+  });
   try {
-    return await Promise.race([work, late.promise]);
+    return await Promise.race([work, late]);
   } finally {
     clearTimeout(timer);
   }

@@ -157,7 +157,7 @@ const NOT_PLAIN = /[^\x20-\x7e]+/g;
 
 /** The path of a request's target: without its query, and such that it can always be recorded. */
 function pathOf(target: string): string {
-  const path = target.startsWith("/") ? target : (URL.parse(target)?.pathname ?? target);
+  const path = target.startsWith("/") || !URL.canParse(target) ? target : new URL(target).pathname;
   const [bare = ""] = path.split(/[?#]/, 1);
   if (!bare.startsWith("/") && bare !== "*") return "/";
   // Raw bytes are not allowed there, but some servers let them through.

@@ -1,14 +1,14 @@
-import { createHash, randomBytes } from "node:crypto";
 import { machineTime } from "../../src/clock.ts";
 import type { Config } from "../../src/config/config.ts";
 import { openStore } from "../../src/open.ts";
-import type { Principal } from "../../src/session/access.ts";
 import { start } from "../../src/start.ts";
 import type { Key } from "../../src/store/store.ts";
 import { assertDiscreet } from "./discreet.ts";
 import { unheard } from "./redis/store.ts";
 import { DAY, MINUTE, SECOND } from "./sessions.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
+
+export { keyFor, type TestKey } from "./test-keys.ts";
 
 /** A real server in the test's own process, on the runtime that runs the test. */
 export interface TestServer extends AsyncDisposable {
@@ -138,33 +138,6 @@ function createTestTime(frozen: boolean) {
     },
     step: (milliseconds: number) => {
       stepped += milliseconds;
-    },
-  };
-}
-
-/** A key of the mode `key`, and what its owner sends. */
-export interface TestKey {
-  readonly key: Key;
-  readonly bearer: string;
-}
-
-/** A key for whoever `principal` is. */
-export function keyFor(principal: Partial<Principal>, more: Partial<Key> = {}): TestKey {
-  const secret = `ak_${randomBytes(32).toString("base64url")}`;
-  return {
-    bearer: `Bearer ${secret}`,
-    key: {
-      id: randomBytes(6).toString("hex"),
-      hash: createHash("sha256").update(secret).digest("hex"),
-      role: "administrator",
-      customerId: null,
-      agentId: null,
-      createdAt: Date.now(),
-      expiresAt: null,
-      revokedAt: null,
-      lastUsedAt: null,
-      ...principal,
-      ...more,
     },
   };
 }

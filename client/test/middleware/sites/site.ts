@@ -31,15 +31,18 @@ export interface Gate {
 }
 
 export function createGate(): Gate {
-  const opened = Promise.withResolvers<void>();
+  let open = (): void => undefined;
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
   let arrivals = 0;
   return {
     arrivals: () => arrivals,
     pass() {
       arrivals += 1;
-      return opened.promise;
+      return opened;
     },
-    open: () => opened.resolve(),
+    open: () => open(),
   };
 }
 

@@ -1,0 +1,119 @@
+import { type ChildProcess, execFileSync, fork } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import type { TestServer, TestServerOptions } from "./in-process.ts";
+import { temporaryDirectory } from "./temporary-directory.ts";
+
+export { keyFor, type TestKey } from "./test-keys.ts";
+
+/*
+ * The servers of `in-process.ts` for tests on a runtime that the service does not run on: they live
+ * in one other process, on the runtime that ANTECHAMBER_RUNTIME names, and end with the test's.
+ */
+
+/** A call to the other process. Its result is written to `file`. */
+export interface RemoteCall {
+  readonly server: number;
+  readonly name: "start" | "close" | "restart" | "pass" | "step" | "now" | "log";
+  readonly argument: unknown;
+  readonly file: string;
+}
+
+/** What a call came to. */
+export interface RemoteResult {
+  readonly value?: unknown;
+  readonly error?: string;
+}
+
+type Place = Pick<TestServer, "url" | "port" | "dataDir">;
+
+/** Milliseconds for a call that the test waits for without going on. */
+const CALL_TIMEOUT = 30_000;
+
+let host: ChildProcess | undefined;
+let servers = 0;
+let calls = 0;
+const results = temporaryDirectory();
+process.on("exit", () => {
+  host?.kill("SIGKILL");
+  results.remove();
+});
+
+/** The other process, started by the first call. */
+function hostProcess(): ChildProcess {
+  if (host !== undefined) return host;
+  // Tests are started in the folder of the repository, and may run from a compiled copy.
+  const runtime = execFileSync("scripts/runtime", [process.env["ANTECHAMBER_RUNTIME"] ?? "node"]);
+  host = fork(resolve("server/test/support/other-process-host.ts"), {
+    execPath: runtime.toString().trim(),
+    execArgv: [],
+  });
+  // It must not keep the test's process from ending.
+  host.unref();
+  host.channel?.unref();
+  return host;
+}
+
+function send(server: number, name: RemoteCall["name"], argument?: unknown): string {
+  calls += 1;
+  const file = join(results.path, String(calls));
+  const call: RemoteCall = { server, name, argument, file };
+  hostProcess().send(call);
+  return file;
+}
+
+function resultIn(file: string): unknown {
+  const { value, error } = JSON.parse(readFileSync(file, "utf8")) as RemoteResult;
+  if (error !== undefined) throw new Error(error);
+  return value;
+}
+
+/** Calls and stands still until the result is there, as a call in the same process would. */
+function callNow(server: number, name: RemoteCall["name"], argument?: unknown): unknown {
+  const file = send(server, name, argument);
+  const cell = new Int32Array(new SharedArrayBuffer(4));
+  for (let waited = 0; !existsSync(file); waited++) {
+    if (waited > CALL_TIMEOUT) throw new Error(`no answer to ${name}`);
+    Atomics.wait(cell, 0, 0, 1);
+  }
+  return resultIn(file);
+}
+
+async function call(server: number, name: RemoteCall["name"], argument?: unknown) {
+  const file = send(server, name, argument);
+  const process = hostProcess();
+  process.channel?.ref();
+  try {
+    while (!existsSync(file)) await once(process, "message");
+  } finally {
+    process.channel?.unref();
+  }
+  return resultIn(file);
+}
+
+/** Starts a server on a free port; `await using` stops it and removes its data. */
+export async function serve(options: TestServerOptions = {}): Promise<TestServer> {
+  servers += 1;
+  const server = servers;
+  let place = (await call(server, "start", options)) as Place;
+  return {
+    get url() {
+      return place.url;
+    },
+    get port() {
+      return place.port;
+    },
+    dataDir: place.dataDir,
+    log: () => callNow(server, "log") as string,
+    pass: (milliseconds) => void callNow(server, "pass", milliseconds),
+    step: (milliseconds) => void callNow(server, "step", milliseconds),
+    now: () => callNow(server, "now") as number,
+    async restart() {
+      place = (await call(server, "restart")) as Place;
+    },
+    async [Symbol.asyncDispose]() {
+      await call(server, "close");
+    },
+  };
+}

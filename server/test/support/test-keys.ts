@@ -1,0 +1,30 @@
+import { createHash, randomBytes } from "node:crypto";
+import type { Principal } from "../../src/session/access.ts";
+import type { Key } from "../../src/store/store.ts";
+
+/** A key of the mode `key`, and what its owner sends. */
+export interface TestKey {
+  readonly key: Key;
+  readonly bearer: string;
+}
+
+/** A key for whoever `principal` is. */
+export function keyFor(principal: Partial<Principal>, more: Partial<Key> = {}): TestKey {
+  const secret = `ak_${randomBytes(32).toString("base64url")}`;
+  return {
+    bearer: `Bearer ${secret}`,
+    key: {
+      id: randomBytes(6).toString("hex"),
+      hash: createHash("sha256").update(secret).digest("hex"),
+      role: "administrator",
+      customerId: null,
+      agentId: null,
+      createdAt: Date.now(),
+      expiresAt: null,
+      revokedAt: null,
+      lastUsedAt: null,
+      ...principal,
+      ...more,
+    },
+  };
+}
