@@ -1,22 +1,25 @@
+import { createCaller } from "../call.ts";
 import type { RequestRecord } from "../protocol.ts";
-import { createTransport, type Transport } from "../transport.ts";
+import { createTransport, pathOf as sessionPath, type Transport } from "../transport.ts";
 import { createBreaker } from "./breaker.ts";
 import { type SessionsOptions, type Settings, settingsOf } from "./options.ts";
 import { createRecorder, type Recorder } from "./recorder.ts";
 import {
+  createEndedIds,
   createRequestSession,
-  type Identification,
+  type News,
   type RequestSession,
+  type SessionCalls,
 } from "./request-session.ts";
 import { createResolver, type Located, type Resolver } from "./resolver.ts";
 import { type IncomingRequest, sessionIdsOf } from "./session-ids.ts";
-import { setCookie } from "./set-cookie.ts";
+import { clearCookie, setCookie } from "./set-cookie.ts";
 
 /** A request from its arrival to the end of its answer. */
 export interface Exchange {
   /** Resolves within the deadline and never rejects; `null` when there is no session to be had. */
   readonly session: Promise<RequestSession | null>;
-  /** What tells the caller of a new session; empty before there is one. */
+  /** What tells the visitor of a new session, or of its end; empty when there is nothing to tell. */
   headers(): readonly (readonly [name: string, value: string])[];
   /** The answer is over: the first call counts. `status` is `null` when none was sent. */
   over(status: number | null, isAborted: boolean): void;
@@ -34,15 +37,15 @@ export interface Delivery {
 
 /** What the middleware of every framework does. */
 export interface Exchanges extends Delivery {
-  /** `null` when the request is to be left alone. `replaced` is called when it changes its session. */
-  begin(request: IncomingRequest, replaced?: () => void): Exchange | null;
+  /** `null` when the request is to be left alone. */
+  begin(request: IncomingRequest): Exchange | null;
 }
 
 interface Parts {
   readonly settings: Settings;
   readonly resolver: Resolver;
   readonly recorder: Recorder;
-  readonly identification: Omit<Identification, "replaced">;
+  readonly calls: SessionCalls;
 }
 
 /** A sign-in is worth more waiting than a look-up: the server has to write to its disk. */
@@ -50,31 +53,41 @@ const IDENTIFY_DEADLINES = 4;
 /** Milliseconds for a batch of records, which nobody waits for. */
 const RECORD_TIMEOUT = 5000;
 
-/** Throws a `TypeError` for options that cannot be meant. */
-export function createExchanges(options: SessionsOptions): Exchanges {
-  const settings = settingsOf(options);
+/**
+ * Throws a `TypeError` for options that cannot be meant; `ownNames` are those that one framework's
+ * middleware takes beside the common ones.
+ */
+export function createExchanges(
+  given: SessionsOptions,
+  ownNames: readonly string[] = [],
+): Exchanges {
+  const settings = settingsOf(given, ownNames);
+  const { url, key, fetch } = given;
   const { failed } = settings;
   const identifyDeadline = settings.deadline * IDENTIFY_DEADLINES;
   const transport = (timeout: number): Transport =>
     // Whoever calls repeats the call, or nobody does: the transport's pauses would cost the deadline.
-    createTransport({ ...options, timeout, attempts: 1 });
+    createTransport({ url, key: key?.trim(), fetch, timeout, attempts: 1 });
+  const remove = createCaller({ url, key: key?.trim(), fetch, timeout: identifyDeadline });
   const recorder = createRecorder({ transport: transport(RECORD_TIMEOUT), failed });
   const parts: Parts = {
     settings,
     resolver: createResolver(transport(settings.deadline), settings, createBreaker()),
     recorder,
-    identification: {
+    calls: {
       transport: transport(identifyDeadline),
+      endSession: (sessionId) => remove({ method: "DELETE", path: sessionPath(sessionId) }),
       deadline: identifyDeadline,
       flush: (sessionId) => recorder.flush(sessionId),
       failed: (error) => failed(error, 0),
+      ended: createEndedIds(),
     },
   };
   return {
-    begin(request, replaced = () => undefined) {
+    begin(request) {
       const path = pathOf(request.target);
       if (isPreflight(request) || settings.isIgnored(path)) return null;
-      return beginExchange(parts, request, path, replaced);
+      return beginExchange(parts, request, path);
     },
     flush: () => recorder.flush(),
     close: recorder.close,
@@ -83,27 +96,33 @@ export function createExchanges(options: SessionsOptions): Exchanges {
 }
 
 function beginExchange(
-  { settings, resolver, recorder, identification }: Parts,
+  { settings, resolver, recorder, calls }: Parts,
   request: IncomingRequest,
   path: string,
-  replaced: () => void,
 ): Exchange {
   const { method } = request;
   const startedAt = Date.now();
   const started = performance.now();
   const ids = sessionIdsOf(request, settings.sources, settings.cookieName);
-  const isSecure =
-    request.isEncrypted || Boolean(request.header("x-forwarded-proto")?.startsWith("https"));
+  const isSecure = request.isEncrypted || isForwardedSecurely(request);
   let session: RequestSession | null = null;
+  let news: News = "nothing";
   let isOver = false;
 
   function found(located: Located): RequestSession | null {
     if (located.info === null) return null;
-    session = createRequestSession(located.info, located.isNew, { ...identification, replaced });
+    if (located.isNew) news = "new session";
+    session = createRequestSession(located.info, located.isNew, calls, (changed) => {
+      news = changed;
+    });
     return session;
   }
 
-  function keep(sessionId: string, record: RequestRecord): void {
+  function keep(record: RequestRecord, isKnown: boolean): void {
+    // While Antechamber is away an id is taken at its word: it will see, when it is back.
+    const sessionId = session?.sessionId ?? (isKnown ? undefined : ids[0]);
+    // An ended session takes no records, and nobody has done anything wrong.
+    if (sessionId === undefined || calls.ended.has(sessionId)) return;
     const chosen = choose(record, settings);
     if (chosen !== null) recorder.add(sessionId, chosen);
   }
@@ -111,27 +130,40 @@ function beginExchange(
   const located = resolver.resolve(ids);
   return {
     session: located.then(found),
-    headers: () => (session?.isNew ? headersOf(session.sessionId, settings, isSecure) : []),
-    over(status, isAborted) {
+    headers: () => headersOf(news, session?.sessionId ?? "", settings, isSecure),
+    over(given, isAborted) {
       if (isOver) return;
       isOver = true;
       const durationMs = Math.round((performance.now() - started) * 1000) / 1000;
       const { service } = settings;
+      const status = recordable(given);
       const attributes = isAborted ? { aborted: "true" } : null;
-      void located.then(({ isKnown }) => {
-        // While Antechamber is away an id is taken at its word: it will see, when it is back.
-        const sessionId = session?.sessionId ?? (isKnown ? undefined : ids[0]);
-        const record = { method, path, status, startedAt, durationMs, service, attributes };
-        return sessionId === undefined ? undefined : keep(sessionId, record);
-      });
+      const record = { method, path, status, startedAt, durationMs, service, attributes };
+      void located.then(({ isKnown }) => keep(record, isKnown));
     },
   };
 }
 
-function headersOf(sessionId: string, { cookie }: Settings, isSecure: boolean) {
-  const header = ["gkc-sessionId", sessionId] as const;
-  if (cookie === null) return [header];
-  return [header, ["set-cookie", setCookie(sessionId, cookie, isSecure)] as const];
+/** The API takes 100 to 599; Node sends others too, and `Response.error()` has 0. */
+function recordable(status: number | null): number | null {
+  return status !== null && status >= 100 && status <= 599 ? status : null;
+}
+
+function headersOf(news: News, sessionId: string, { cookie }: Settings, isSecure: boolean) {
+  const headers: (readonly [name: string, value: string])[] = [];
+  if (news === "nothing") return headers;
+  if (news === "new session") headers.push(["gkc-sessionId", sessionId]);
+  if (cookie === null) return headers;
+  const value =
+    news === "new session" ? setCookie(sessionId, cookie, isSecure) : clearCookie(cookie, isSecure);
+  headers.push(["set-cookie", value]);
+  return headers;
+}
+
+/** The first proxy says how the visitor's browser came. */
+function isForwardedSecurely({ header }: IncomingRequest): boolean {
+  const [scheme = ""] = (header("x-forwarded-proto") ?? "").split(",", 1);
+  return ["https", "wss"].includes(scheme.trim().toLowerCase());
 }
 
 /** The record to send, if any. A filter that fails records nothing: it may be there for privacy. */

@@ -1,8 +1,9 @@
-import type { Request, RequestHandler, Response } from "express";
-import { createExchanges, type Delivery, type Exchange } from "./exchange.ts";
-import { whenOver } from "./node-response.ts";
+import type { Request, RequestHandler } from "express";
+import { createExchanges, type Delivery } from "./exchange.ts";
+import { beforeHead, whenOver } from "./node-response.ts";
 import type { SessionsOptions } from "./options.ts";
 import { attachSession, hasSession, type RequestSession } from "./request-session.ts";
+import { tellHead } from "./tell-head.ts";
 
 export type { Delivery } from "./exchange.ts";
 export type { CookieOptions, SessionSource, SessionsOptions } from "./options.ts";
@@ -10,7 +11,7 @@ export { type RequestSession, sessionOf } from "./request-session.ts";
 
 export interface ExpressOptions extends SessionsOptions {
   /** The property of the request that has the session; `session` by default. */
-  readonly property?: string;
+  readonly property?: string | undefined;
 }
 
 /**
@@ -19,22 +20,22 @@ export interface ExpressOptions extends SessionsOptions {
  * goes on after the deadline, with `null` for its session. `close()` delivers the last records.
  */
 export function sessions(options: ExpressOptions): RequestHandler & Delivery {
-  const { property = "session", ...rest } = options;
-  const exchanges = createExchanges(rest);
+  const exchanges = createExchanges(options, ["property"]);
+  const { property = "session" } = options;
+  const isFree = createConflictCheck(property);
 
   const handle: RequestHandler = (request, response, next) => {
     if (hasSession(request)) return next();
-    if (Object.hasOwn(request, property)) return next(taken(property));
-    const exchange = exchanges.begin(incoming(request), () => tell(response, exchange));
+    if (property in request || !isFree(request)) return next(taken(property));
+    const exchange = exchanges.begin(incoming(request));
     if (exchange === null) {
       attach(request, property, null);
       return next();
     }
     whenOver(response, exchange.over);
+    beforeHead(response, (head) => tellHead(head, exchange));
     const goOn = async () => {
-      const session = await exchange.session;
-      attach(request, property, session);
-      tell(response, exchange);
+      attach(request, property, await exchange.session);
       next();
     };
     void goOn();
@@ -54,30 +55,53 @@ function incoming(request: Request) {
 
 function attach(request: Request, property: string, session: RequestSession | null): void {
   attachSession(request, session);
-  Object.assign(request, { [property]: session });
-}
-
-/** Before the handlers, so that they have the last word on the headers. */
-function tell(response: Response, exchange: Exchange | null): void {
-  const headers = exchange?.headers() ?? [];
-  if (response.headersSent || headers.length === 0) return;
-  // An answer that hands out a session is for one visitor, also in caches that keep cookies.
-  if (!response.hasHeader("cache-control")) response.setHeader("cache-control", "private");
-  for (const [name, value] of headers) {
-    if (name === "set-cookie") replaceCookie(response, value);
-    else response.setHeader(name, value);
-  }
-}
-
-/** A session that follows another in one answer takes the place of its cookie. */
-function replaceCookie(response: Response, cookie: string): void {
-  const prefix = cookie.slice(0, cookie.indexOf("=") + 1);
-  const others = [response.getHeader("set-cookie") ?? []].flat().map(String);
-  response.setHeader("set-cookie", [...others.filter((c) => !c.startsWith(prefix)), cookie]);
+  Object.defineProperty(request, property, {
+    enumerable: true,
+    get: () => session,
+    // A middleware after this one, such as express-session while there is no session.
+    set() {
+      throw taken(property);
+    },
+  });
 }
 
 function taken(property: string): TypeError {
   return new TypeError(
-    `req.${property} is another middleware's: give sessions() the option property, such as "visitor"`,
+    `req.${property} is needed by another middleware, such as express-session: give sessions() the option property, such as "visitor"`,
   );
+}
+
+/** What Express keeps of the middleware that an application, a router or a route has. */
+interface Layer {
+  readonly handle?: { readonly stack?: readonly Layer[] };
+  readonly route?: { readonly stack?: readonly Layer[] };
+}
+/** In Express 4 `_router`; `router` in Express 5. */
+interface Application {
+  readonly _router?: Layer["handle"];
+  readonly router?: Layer["handle"];
+}
+
+/** What express-session and cookie-session set on a request, beside `session`. */
+const FOREIGN = /\.session(?:Store|Options)\b/;
+
+/**
+ * Whether no middleware of a request's application wants `req.session` too. Wherever it is mounted,
+ * express-session does nothing when it finds the property in use, and says nothing.
+ */
+function createConflictCheck(property: string): (request: Request) => boolean {
+  const found = new WeakMap<object, boolean>();
+  return (request) => {
+    const app = request.app as Application | undefined;
+    if (property !== "session" || app === undefined) return true;
+    const isFree = found.get(app) ?? !(app["_router"] ?? app.router)?.stack?.some(wantsSession);
+    found.set(app, isFree);
+    return isFree;
+  };
+}
+
+function wantsSession({ handle, route }: Layer): boolean {
+  const inner = [...(handle?.stack ?? []), ...(route?.stack ?? [])];
+  if (inner.length > 0) return inner.some(wantsSession);
+  return typeof handle === "function" && FOREIGN.test(Function.prototype.toString.call(handle));
 }

@@ -1,8 +1,9 @@
-import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
-import { createExchanges, type Delivery, type Exchange } from "./exchange.ts";
-import { whenOver } from "./node-response.ts";
+import type { FastifyPluginAsync, FastifyRequest } from "fastify";
+import { createExchanges, type Delivery } from "./exchange.ts";
+import { beforeHead, whenOver } from "./node-response.ts";
 import type { SessionsOptions } from "./options.ts";
 import { attachSession } from "./request-session.ts";
+import { tellHead } from "./tell-head.ts";
 
 export type { Delivery } from "./exchange.ts";
 export type { CookieOptions, SessionSource, SessionsOptions } from "./options.ts";
@@ -17,7 +18,7 @@ declare module "fastify" {
 
 export interface FastifyOptions extends SessionsOptions {
   /** The property of the request that has the session; `session` by default. */
-  readonly property?: string;
+  readonly property?: string | undefined;
 }
 
 /**
@@ -27,9 +28,8 @@ export interface FastifyOptions extends SessionsOptions {
  * the instance delivers the last records.
  */
 export const sessions: FastifyPluginAsync<FastifyOptions> = async (instance, options) => {
-  const { property = "session", ...rest } = options;
-  const exchanges = createExchanges(rest);
-  const current = new WeakMap<FastifyRequest, Exchange>();
+  const exchanges = createExchanges(options, ["property", ...registerOptions]);
+  const { property = "session" } = options;
 
   instance.decorate("sessions", exchanges);
   instance.decorateRequest(property, null);
@@ -37,13 +37,12 @@ export const sessions: FastifyPluginAsync<FastifyOptions> = async (instance, opt
     const exchange = exchanges.begin(incoming(request));
     if (exchange === null) return;
     whenOver(reply.raw, exchange.over);
+    // Not in a hook of Fastify: answers that are written without Fastify have the session too.
+    beforeHead(reply.raw, (head) => tellHead(head, exchange));
     const session = await exchange.session;
     attachSession(request, session);
     Object.assign(request, { [property]: session });
-    current.set(request, exchange);
   });
-  // When the answer is sent and not before: a sign-in may have replaced the session.
-  instance.addHook("onSend", async (request, reply) => tell(reply, current.get(request)));
   instance.addHook("onClose", () => exchanges.close());
 };
 
@@ -54,6 +53,9 @@ Object.assign(sessions, {
   [Symbol.for("plugin-meta")]: { name: "@antechamber/client", fastify: "5.x" },
 });
 
+/** What `register` takes beside a plugin's own options, and hands on to it. */
+const registerOptions = ["prefix", "logLevel", "logSerializers"];
+
 function incoming(request: FastifyRequest) {
   return {
     method: request.method,
@@ -61,13 +63,4 @@ function incoming(request: FastifyRequest) {
     isEncrypted: request.protocol === "https",
     header: (name: string) => request.headers[name]?.toString(),
   };
-}
-
-function tell(reply: FastifyReply, exchange: Exchange | undefined): void {
-  const headers = exchange?.headers() ?? [];
-  if (headers.length === 0) return;
-  // An answer that hands out a session is for one visitor, also in caches that keep cookies.
-  if (!reply.hasHeader("cache-control")) reply.header("cache-control", "private");
-  // Fastify adds cookies to those that are there.
-  for (const [name, value] of headers) reply.header(name, value);
 }

@@ -2,7 +2,7 @@ import { watchAnswer } from "./answer-end.ts";
 import { createExchanges, type Delivery } from "./exchange.ts";
 import type { SessionsOptions } from "./options.ts";
 import type { RequestSession } from "./request-session.ts";
-import { tellResponse } from "./tell-response.ts";
+import { SWITCHING_PROTOCOLS, tellResponse } from "./tell-response.ts";
 
 export type { Delivery } from "./exchange.ts";
 export type { CookieOptions, SessionSource, SessionsOptions } from "./options.ts";
@@ -14,18 +14,21 @@ export interface SessionContext {
   readonly session: RequestSession | null;
 }
 
-/** A handler of fetch-style servers; `rest` is what the server passes, such as Bun's `Server`. */
-export type SessionHandler<Rest extends unknown[]> = (
+/**
+ * A handler of fetch-style servers; `rest` is what the server passes, such as Bun's `Server`. It
+ * answers with nothing where the server wants that, as Bun's does after `server.upgrade(request)`.
+ */
+export type SessionHandler<Rest extends unknown[], Answer = Response> = (
   request: Request,
   context: SessionContext,
   ...rest: Rest
-) => Response | Promise<Response>;
+) => Answer | Promise<Answer>;
 
 /** Wraps handlers. */
 export interface WithSession extends Delivery {
-  <Rest extends unknown[]>(
-    handler: SessionHandler<Rest>,
-  ): (request: Request, ...rest: Rest) => Promise<Response>;
+  <Rest extends unknown[], Answer extends Response | undefined = Response>(
+    handler: SessionHandler<Rest, Answer>,
+  ): (request: Request, ...rest: Rest) => Promise<Answer>;
 }
 
 /**
@@ -37,14 +40,19 @@ export interface WithSession extends Delivery {
 export function sessions(options: SessionsOptions): WithSession {
   const { begin, flush, close, dropped } = createExchanges(options);
   const wrap =
-    <Rest extends unknown[]>(handler: SessionHandler<Rest>) =>
-    async (request: Request, ...rest: Rest): Promise<Response> => {
+    <Rest extends unknown[], Answer extends Response | undefined>(
+      handler: SessionHandler<Rest, Answer>,
+    ) =>
+    async (request: Request, ...rest: Rest): Promise<Answer> => {
       const exchange = begin(incoming(request));
       if (exchange === null) return await handler(request, { session: null }, ...rest);
       const watch = watchAnswer(request, rest[0], exchange.over);
       try {
         const response = await handler(request, { session: await exchange.session }, ...rest);
-        return watch(tellResponse(response, exchange));
+        if (response) return watch(tellResponse(response, exchange)) as Answer;
+        // The connection speaks another protocol by now.
+        exchange.over(SWITCHING_PROTOCOLS, false);
+        return response;
       } catch (error) {
         exchange.over(500, request.signal.aborted);
         throw error;

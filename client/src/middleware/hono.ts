@@ -2,7 +2,7 @@ import type { Context, MiddlewareHandler } from "hono";
 import { watchAnswer } from "./answer-end.ts";
 import { createExchanges, type Delivery } from "./exchange.ts";
 import type { SessionsOptions } from "./options.ts";
-import type { RequestSession } from "./request-session.ts";
+import { attachSession, hasSession, type RequestSession } from "./request-session.ts";
 import { tellResponse } from "./tell-response.ts";
 
 export type { Delivery } from "./exchange.ts";
@@ -25,13 +25,16 @@ export function sessions(
 ): MiddlewareHandler<{ Variables: SessionVariables }> & Delivery {
   const { begin, flush, close, dropped } = createExchanges(options);
   const handle: MiddlewareHandler<{ Variables: SessionVariables }> = async (c, next) => {
+    if (hasSession(c.req.raw)) return next();
     const exchange = begin(incoming(c));
     if (exchange === null) {
       c.set("session", null);
       return next();
     }
     const watch = watchAnswer(c.req.raw, c.env, exchange.over);
-    c.set("session", await exchange.session);
+    const session = await exchange.session;
+    attachSession(c.req.raw, session);
+    c.set("session", session);
     await next();
     replaceResponse(c, watch(tellResponse(c.res, exchange)));
   };

@@ -1,3 +1,5 @@
+import type { ResponseHead } from "./tell-head.ts";
+
 /** What this package needs of Node's `ServerResponse`, of HTTP/1 and 2. */
 export interface NodeResponse {
   readonly statusCode: number;
@@ -16,4 +18,97 @@ export function whenOver(
   // HTTP/2 answers have no `writableFinished`: which event comes first tells.
   response.once("finish", () => over(response.statusCode, false));
   response.once("close", () => over(response.headersSent ? response.statusCode : null, true));
+}
+
+/** A `NodeResponse` whose head has not been written. */
+export interface WritableNodeResponse extends NodeResponse {
+  getHeader(name: string): unknown;
+  setHeader(name: string, value: string | readonly string[]): unknown;
+  // Both have several signatures; what they are given is passed on.
+  writeHead: unknown;
+  end: unknown;
+}
+
+type Method = (this: unknown, ...given: unknown[]) => unknown;
+
+/**
+ * Calls `complete` when the head of the answer is about to be written, whoever writes it and however:
+ * with `writeHead`, `end`, `write`, `flushHeaders`, a framework or without one. So it sees every
+ * header that there is, also those given to `writeHead`, and nothing replaces what it adds.
+ */
+export function beforeHead(
+  response: WritableNodeResponse,
+  complete: (head: ResponseHead) => void,
+): void {
+  const writeHead = response.writeHead as Method;
+  const end = response.end as Method;
+  response.writeHead = function (this: unknown, ...given: unknown[]) {
+    // Those below 200 are not the answer, but for 101, which is the other protocol's.
+    if (response.headersSent || Number(given[0]) < 200) return writeHead.apply(this, given);
+    const at = headersIn(given);
+    const headers = asEntries(given[at]);
+    complete(headOf(response, headers));
+    if (headers !== null) given[at] = asGiven(headers, given[at]);
+    return writeHead.apply(this, given);
+  };
+  // Without a body, HTTP/2 answers do not call `writeHead`.
+  if (!("stream" in response)) return;
+  response.end = function (this: unknown, ...given: unknown[]) {
+    if (!response.headersSent) complete(headOf(response, null));
+    return end.apply(this, given);
+  };
+}
+
+/** Where the headers are in `writeHead(status, reason?, headers?)`; -1 when there are none. */
+function headersIn(given: readonly unknown[]): number {
+  return [2, 1].find((at) => typeof given[at] === "object" && given[at] !== null) ?? -1;
+}
+
+type Entry = [name: string, value: unknown];
+
+/** The headers that `writeHead` is given, one by one; `null` for none and for unknown forms. */
+function asEntries(headers: unknown): Entry[] | null {
+  if (typeof headers !== "object" || headers === null) return null;
+  if (!Array.isArray(headers)) return Symbol.iterator in headers ? null : Object.entries(headers);
+  if (isPairs(headers)) return headers.map(([name, value]) => [String(name), value]);
+  const entries: Entry[] = [];
+  for (let at = 0; at < headers.length; at += 2) {
+    entries.push([String(headers[at]), headers[at + 1] as unknown]);
+  }
+  return entries;
+}
+
+/** A list of pairs, where a flat list of names and values is the documented form. */
+function isPairs(headers: unknown[]): headers is [unknown, unknown][] {
+  return Array.isArray(headers[0]);
+}
+
+/** The entries in the form that the headers were given in. */
+function asGiven(entries: readonly Entry[], given: unknown): unknown {
+  if (!Array.isArray(given)) return Object.fromEntries(entries);
+  return isPairs(given) ? entries : entries.flat(1);
+}
+
+/** `given` has precedence over the headers that were set before, as in Node. */
+function headOf(response: WritableNodeResponse, given: Entry[] | null): ResponseHead {
+  const isNamed =
+    (wanted: string) =>
+    ([name]: Entry) =>
+      name.toLowerCase() === wanted;
+  return {
+    values(name) {
+      const own = (given ?? []).filter(isNamed(name)).flatMap(([, value]) => value);
+      const values = own.length > 0 ? own : [response.getHeader(name)].flat();
+      return values.filter((value) => value !== undefined && value !== null).map(String);
+    },
+    set(name, values) {
+      const value = values.length === 1 ? (values[0] ?? "") : values;
+      if (given === null) {
+        response.setHeader(name, value);
+        return;
+      }
+      const others = given.filter((entry) => !isNamed(name)(entry));
+      given.splice(0, given.length, ...others, [name.toLowerCase(), value]);
+    },
+  };
 }

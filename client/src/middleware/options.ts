@@ -1,5 +1,7 @@
 import type { RequestRecord } from "../protocol.ts";
 import type { Fetch } from "../transport.ts";
+import { checkOptions } from "./check-options.ts";
+import { createWarnings } from "./warnings.ts";
 
 /** Where the id of a session may be in a request. */
 export type SessionSource = "query" | "header" | "cookie";
@@ -7,58 +9,63 @@ export type SessionSource = "query" | "header" | "cookie";
 /** What every middleware takes. Times are in milliseconds. */
 export interface SessionsOptions {
   /** Where Antechamber is, such as `http://127.0.0.1:8080`; a base path may follow. */
-  readonly url: string;
-  /** A key of the role `agent` or `administrator`, where Antechamber asks for keys. */
-  readonly key?: string;
+  readonly url: string | URL;
+  /**
+   * A key of the role `agent` or `administrator`, where Antechamber asks for keys. Undefined and empty
+   * mean none: a key that is missing is reported when Antechamber asks for one.
+   */
+  readonly key?: string | undefined;
   /** What the records name as the service that answered, 1 to 256 characters; nothing by default. */
-  readonly service?: string;
+  readonly service?: string | undefined;
   /**
-   * How long a request waits for its session at most; then it goes on without. 250 by default.
-   * `identify` waits up to four times as long.
+   * How long a request waits for its session at most; then it goes on without. 250 by default,
+   * 600,000 at most. `identify` waits up to four times as long.
    */
-  readonly deadline?: number;
+  readonly deadline?: number | undefined;
   /** Whether a visitor without a live session gets a new one; `true` by default. */
-  readonly create?: boolean;
+  readonly create?: boolean | undefined;
   /**
-   * Where to look for the id; all three by default. They are looked at in the order query, header,
-   * cookie whatever the order here, and the first that leads to a live session wins.
+   * Where to look for the id; header and cookie by default. They are looked at in the order query,
+   * header, cookie whatever the order here, and the first that leads to a live session wins. With
+   * `query` whoever writes a link chooses the session of whoever follows it.
    */
-  readonly sources?: readonly SessionSource[];
+  readonly sources?: readonly SessionSource[] | undefined;
   /** The cookie that tells a browser its new session; `false` sets none. */
-  readonly cookie?: false | CookieOptions;
+  readonly cookie?: false | CookieOptions | undefined;
   /**
    * Whether requests are recorded; `true` by default. A function is given each record before it is
    * sent and answers whether it is, or with the record to send instead.
    */
-  readonly record?: boolean | ((record: RequestRecord) => boolean | RequestRecord);
+  readonly record?: boolean | ((record: RequestRecord) => boolean | RequestRecord) | undefined;
   /**
    * Paths that the middleware leaves alone: no session, no record. A text is a path with all that
    * is below it (`/assets`), an expression is searched for in the path.
    */
-  readonly ignore?: readonly (string | RegExp)[];
+  readonly ignore?: readonly (string | RegExp)[] | undefined;
   /**
    * Is told of everything that went wrong with Antechamber, and how many records were lost by it,
-   * mostly none. What it throws is ignored.
+   * mostly none. What it throws is ignored. By default `console.warn` is called, at most once a minute
+   * for each kind of failure.
    */
-  readonly onError?: (error: unknown, lostRecords: number) => void;
+  readonly onError?: ((error: unknown, lostRecords: number) => void) | undefined;
   /** What makes the calls to Antechamber; the global `fetch` by default. */
-  readonly fetch?: Fetch;
+  readonly fetch?: Fetch | undefined;
 }
 
 /** The attributes of the cookie (RFC 6265, section 4.1.2). It ends with the browser's session. */
 export interface CookieOptions {
   /** `sessionId` by default: the name that forward authentication and the browser client know. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** `/` by default. */
-  readonly path?: string;
+  readonly path?: string | undefined;
   /** The host that set it, and no other, by default. */
-  readonly domain?: string;
+  readonly domain?: string | undefined;
   /** `Lax` by default. */
-  readonly sameSite?: "Strict" | "Lax" | "None";
+  readonly sameSite?: "Strict" | "Lax" | "None" | undefined;
   /** `true` by default: scripts do not see it. */
-  readonly httpOnly?: boolean;
+  readonly httpOnly?: boolean | undefined;
   /** By default when the request came over https, also to a proxy that says so. */
-  readonly secure?: boolean;
+  readonly secure?: boolean | undefined;
 }
 
 /** The options with their defaults, checked. */
@@ -75,13 +82,10 @@ export interface Settings {
 }
 
 const DEADLINE = 250;
-const MAX_SERVICE = 256;
-const COOKIE_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-/** What ends an attribute of a cookie, or the header. */
-const COOKIE_DELIMITER = /[;\p{Cc}]/u;
 
 /** The settings that `options` amount to. Throws a `TypeError` for what cannot be meant. */
-export function settingsOf(options: SessionsOptions): Settings {
+export function settingsOf(options: SessionsOptions, ownNames: readonly string[] = []): Settings {
+  checkOptions(options, ownNames);
   const {
     service = null,
     deadline = DEADLINE,
@@ -89,35 +93,26 @@ export function settingsOf(options: SessionsOptions): Settings {
     cookie = {},
     record = true,
   } = options;
-  if (!URL.canParse(options.url)) throw new TypeError("url is the address of Antechamber");
-  if (service !== null && (service === "" || service.length > MAX_SERVICE))
-    throw new TypeError(`service has 1 to ${MAX_SERVICE} characters`);
-  if (!(deadline > 0 && Number.isFinite(deadline)))
-    throw new TypeError("deadline is a time in milliseconds, more than 0");
-  if (cookie !== false) checkCookie(cookie);
+  const url = String(options.url);
+  const listener =
+    options.onError ?? createWarnings({ url, hasKey: Boolean(options.key), deadline });
   return {
     service,
     deadline,
     create,
-    sources: new Set(options.sources ?? ["query", "header", "cookie"]),
+    sources: new Set(options.sources ?? ["header", "cookie"]),
     cookie: cookie === false ? null : cookie,
     cookieName: (cookie === false ? undefined : cookie.name) ?? "sessionId",
     record: typeof record === "function" ? record : () => record,
     isIgnored: pathMatcher(options.ignore ?? []),
     failed(error, lostRecords) {
       try {
-        options.onError?.(error, lostRecords);
+        listener(error, lostRecords);
       } catch {
         // Whoever listens must not be able to break a request.
       }
     },
   };
-}
-
-function checkCookie({ name = "sessionId", path = "/", domain = "" }: CookieOptions): void {
-  if (!COOKIE_NAME.test(name)) throw new TypeError("cookie.name is not a name of a cookie");
-  if (COOKIE_DELIMITER.test(path + domain))
-    throw new TypeError("cookie.path and cookie.domain have no semicolons or control characters");
 }
 
 function pathMatcher(patterns: readonly (string | RegExp)[]): (path: string) => boolean {

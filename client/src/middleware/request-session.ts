@@ -1,4 +1,4 @@
-import { ProblemError } from "../problem-error.ts";
+import { isPassing, ProblemError } from "../problem-error.ts";
 import type { SessionInfo } from "../protocol.ts";
 import type { Ids, Transport } from "../transport.ts";
 import { withDeadline } from "./deadline.ts";
@@ -12,72 +12,180 @@ export interface RequestSession extends SessionInfo {
    * recorded so far stays the anonymous visitor's. When the session belongs to another customer or
    * agent already, the browser changed hands: it gets a new session with these ids.
    *
-   * Resolves with whether they are stored; `false` when Antechamber did not answer in time.
-   * Rejects with a `ProblemError` for ids that are refused: `already-exists`, `invalid-request`,
-   * `nothing-to-associate`.
+   * Resolves with whether they are stored; `false` when Antechamber did not answer in time or is out
+   * of order: the next request may try again. Rejects with a `ProblemError` for whatever is refused,
+   * such as `already-exists`, `invalid-request`, `nothing-to-associate` and `identity-mismatch`, and
+   * with `session-not-found` when another request has ended the session by `end`.
    */
   identify(ids: Ids): Promise<boolean>;
+  /**
+   * Ends the session, as a sign-out does: its id leads nowhere from then on, and the answer to this
+   * request makes the browser forget the cookie. The next request starts another session; `identify`
+   * on this one does so at once.
+   *
+   * Resolves with whether the session has ended, also when it had before; `false` when Antechamber did
+   * not answer in time. The cookie goes in any case. Rejects with a `ProblemError` for a refusal.
+   */
+  end(): Promise<boolean>;
 }
 
-/** What a session of a request needs for `identify`. */
-export interface Identification {
+/** What the answer to a request has to tell the visitor. */
+export type News = "nothing" | "new session" | "ended session";
+
+/** What a session of a request needs to change itself. */
+export interface SessionCalls {
   readonly transport: Pick<Transport, "create" | "update">;
-  /** Milliseconds for the whole of it. */
+  /** Ends a session; rejects with `session-not-found` when there is none. */
+  endSession(sessionId: string): Promise<unknown>;
+  /** Milliseconds for a change as a whole. */
   readonly deadline: number;
   /** Sends what was recorded in the session before it changes its identity. */
   flush(sessionId: string): Promise<void>;
   failed(error: unknown): void;
-  /** Called when the request has got another session: the caller of the request must hear of it. */
-  replaced(): void;
+  /** Ids of sessions that requests have ended a short time ago. */
+  readonly ended: EndedIds;
 }
 
-/** The session of a request from what the server said of it. */
+/** What there is to know of ids of ended sessions. */
+export interface EndedIds {
+  add(sessionId: string): void;
+  delete(sessionId: string): void;
+  has(sessionId: string): boolean;
+}
+
+/** More than there are requests under way at a time. */
+const MAX_ENDED = 1000;
+
+/** Remembers the latest ids that were added. */
+export function createEndedIds(): EndedIds {
+  const ids = new Set<string>();
+  return {
+    add(sessionId) {
+      ids.add(sessionId);
+      const [oldest] = ids;
+      if (ids.size > MAX_ENDED && oldest !== undefined) ids.delete(oldest);
+    },
+    delete: (sessionId) => void ids.delete(sessionId),
+    has: (sessionId) => ids.has(sessionId),
+  };
+}
+
+/**
+ * The session of a request from what the server said of it. `changed` is called when the visitor has
+ * to hear of another session, or of none.
+ */
 export function createRequestSession(
   info: SessionInfo,
   isNew: boolean,
-  context: Identification,
+  calls: SessionCalls,
+  changed: (news: News) => void,
 ): RequestSession {
-  const session = { ...info, isNew, identify };
-  // What is meant for another session middleware, such as `req.session.user = …`, must not vanish.
-  Object.preventExtensions(session);
+  const session = { ...info, isNew, identify, end };
+  let hasEnded = false;
 
   async function identify(ids: Ids): Promise<boolean> {
+    return await inTime(() => associate(ids));
+  }
+
+  async function end(): Promise<boolean> {
+    const { sessionId } = session;
+    changed("ended session");
+    hasEnded = true;
+    calls.ended.add(sessionId);
     try {
-      await withDeadline(context.deadline, associate(ids));
+      return await inTime(() => endNow(sessionId));
+    } catch (error) {
+      calls.ended.delete(sessionId);
+      throw error;
+    }
+  }
+
+  async function endNow(sessionId: string): Promise<void> {
+    await flushed(sessionId);
+    try {
+      await calls.endSession(sessionId);
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+    }
+  }
+
+  async function inTime(work: () => Promise<void>): Promise<boolean> {
+    try {
+      await withDeadline(calls.deadline, work());
       return true;
     } catch (error) {
-      if (isCallersFault(error)) throw error;
-      context.failed(error);
+      if (!(error instanceof ProblemError && isPassing(error))) throw error;
+      calls.failed(error);
       return false;
     }
   }
 
+  /** Half of the time at most: what comes after it matters more. */
+  async function flushed(sessionId: string): Promise<void> {
+    await withDeadline(calls.deadline / 2, calls.flush(sessionId)).catch(() => undefined);
+  }
+
   async function associate(ids: Ids): Promise<void> {
     const { sessionId } = session;
-    // Half of the time at most: that the ids are stored matters more.
-    await withDeadline(context.deadline / 2, context.flush(sessionId)).catch(() => undefined);
+    if (hasEnded) return await replace(ids);
+    await flushed(sessionId);
+    // A request that was under way at the sign-out must not sign in again.
+    if (calls.ended.has(sessionId))
+      throw new ProblemError({ code: "session-not-found", status: 404 });
     try {
-      Object.assign(session, await context.transport.update(sessionId, ids));
+      Object.assign(session, await calls.transport.update(sessionId, ids));
     } catch (error) {
-      if (!needsNewSession(error)) throw error;
-      Object.assign(session, await context.transport.create(ids), { isNew: true });
-      context.replaced();
+      if (!needsNewSession(error) || calls.ended.has(sessionId)) throw error;
+      await replace(ids);
     }
   }
 
-  return session;
+  async function replace(ids: Ids): Promise<void> {
+    Object.assign(session, await calls.transport.create(ids), { isNew: true });
+    hasEnded = false;
+    changed("new session");
+  }
+
+  return guarded(session);
+}
+
+/** What other session middleware has; reading it here would be a mistake for certain. */
+const foreign = new Set<string | symbol>([
+  "cookie",
+  "destroy",
+  "regenerate",
+  "reload",
+  "resetMaxAge",
+  "save",
+  "touch",
+]);
+
+/** The session as handlers get it: what is meant for another session middleware does not vanish. */
+function guarded(session: RequestSession): RequestSession {
+  const refuse = (name: string | symbol): never => {
+    throw new TypeError(
+      `session.${String(name)}: this session is Antechamber's and takes no data. Beside another session middleware give sessions() the option property, such as "visitor"`,
+    );
+  };
+  return new Proxy(session, {
+    get: (target, name): unknown => (foreign.has(name) ? refuse(name) : Reflect.get(target, name)),
+    // Also where code is not strict, which would not hear of a `false`.
+    set: (_target, name) => refuse(name),
+    defineProperty: (_target, name) => refuse(name),
+    deleteProperty: (_target, name) => refuse(name),
+  });
 }
 
 /** Another person's session (contract rule 1), or one that ended in the meantime. */
 function needsNewSession(error: unknown): boolean {
+  if (isNotFound(error)) return true;
   if (!(error instanceof ProblemError)) return false;
-  if (error.code === "session-not-found") return true;
   const field = error.code === "already-exists" ? error.problem?.field : undefined;
   return field === "customerId" || field === "agentId";
 }
 
-function isCallersFault(error: unknown): boolean {
-  return error instanceof ProblemError && error.status === 400 && error.problem !== undefined;
+function isNotFound(error: unknown): boolean {
+  return error instanceof ProblemError && error.code === "session-not-found";
 }
 
 const sessions = new WeakMap<object, RequestSession | null>();

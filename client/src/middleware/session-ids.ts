@@ -13,25 +13,32 @@ export interface IncomingRequest {
 
 /** What an id looks like (contract, "Ids"); nothing else is worth a question to Antechamber. */
 const SESSION_ID = /^[A-Za-z0-9_-]{40}$/;
-/** So that a request with a hundred cookies does not become a hundred questions. */
+/**
+ * Of each source, so that a request with a hundred cookies does not become a hundred questions, and
+ * so that ids in one source never keep those of another from being tried.
+ */
 const MAX_CANDIDATES = 4;
 
 /**
  * The ids that the request may mean, the one to try first at the head: of the query `sessionId`, the
- * header `gkc-sessionId` in either spelling, the cookie. Things that cannot be ids are left out.
+ * header `gkc-sessionId` in either spelling, the cookie. Things that cannot be ids are left out
+ * and count for nothing.
  */
 export function sessionIdsOf(
   request: IncomingRequest,
   sources: ReadonlySet<SessionSource>,
   cookieName: string,
 ): readonly string[] {
-  const found: (string | null | undefined)[] = [];
-  if (sources.has("query")) found.push(...queryIds(request.target));
-  if (sources.has("header"))
-    found.push(request.header("gkc-sessionid"), request.header("gkc_sessionid"));
-  if (sources.has("cookie")) found.push(...cookieValues(request.header("cookie"), cookieName));
-  const ids = found.filter((id) => typeof id === "string").filter((id) => SESSION_ID.test(id));
-  return [...new Set(ids)].slice(0, MAX_CANDIDATES);
+  const found: string[] = [];
+  if (sources.has("query")) found.push(...candidates(queryIds(request.target)));
+  if (sources.has("header")) found.push(...candidates(headerIds(request)));
+  if (sources.has("cookie"))
+    found.push(...candidates(cookieValues(request.header("cookie"), cookieName)));
+  return [...new Set(found)];
+}
+
+function candidates(ids: readonly string[]): readonly string[] {
+  return ids.filter((id) => SESSION_ID.test(id)).slice(0, MAX_CANDIDATES);
 }
 
 function queryIds(target: string): readonly string[] {
@@ -40,11 +47,20 @@ function queryIds(target: string): readonly string[] {
   return new URLSearchParams(target.slice(start)).getAll("sessionId");
 }
 
-/** Several cookies of one name are possible: of different paths and domains. */
+/** Servers join the values of a header that comes twice by commas. */
+function headerIds({ header }: IncomingRequest): readonly string[] {
+  const values = [header("gkc-sessionid"), header("gkc_sessionid")];
+  return values.flatMap((value) => (value ?? "").split(",")).map((id) => id.trim());
+}
+
+/**
+ * Several cookies of one name are possible: of different paths and domains. Fetch-style servers join
+ * several `Cookie` headers by commas, others by semicolons.
+ */
 function cookieValues(header: string | null | undefined, name: string): readonly string[] {
   if (header === null || header === undefined || !header.includes(name)) return [];
   return header
-    .split(";")
+    .split(/[;,]/)
     .map((pair) => pair.trim())
     .filter((pair) => pair.startsWith(`${name}=`))
     .map((pair) => pair.slice(name.length + 1).replace(/^"(.*)"$/, "$1"));

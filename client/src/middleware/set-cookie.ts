@@ -12,3 +12,25 @@ export function setCookie(sessionId: string, options: CookieOptions, isSecure: b
     ...((options.secure ?? isSecure) ? ["Secure"] : []),
   ].join("; ");
 }
+
+/** The value of a `Set-Cookie` header that makes the browser forget the cookie. */
+export function clearCookie(options: CookieOptions, isSecure: boolean): string {
+  const past = "Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
+  return `${setCookie("", options, isSecure)}; ${past}`;
+}
+
+/** Whether a browser keeps one of two cookies alone (RFC 6265, section 5.3, step 11). */
+export function isSameCookie(one: string, other: string): boolean {
+  return identityOf(one) === identityOf(other);
+}
+
+function identityOf(cookie: string): string {
+  const [pair = "", ...attributes] = cookie.split(";");
+  const [name = ""] = pair.split("=", 1);
+  const attributeOf = (attribute: string) => {
+    const found = attributes.findLast((each) => each.trim().toLowerCase().startsWith(attribute));
+    return found?.slice(found.indexOf("=") + 1).trim() ?? "";
+  };
+  const domain = attributeOf("domain=").toLowerCase().replace(/^\./, "");
+  return [name.trim(), attributeOf("path="), domain].join(";");
+}

@@ -1,17 +1,31 @@
 import type { Exchange } from "./exchange.ts";
+import { type ResponseHead, tellHead } from "./tell-head.ts";
 
-const SWITCHING_PROTOCOLS = 101;
+/** The status of an answer after which the connection speaks another protocol. */
+export const SWITCHING_PROTOCOLS = 101;
 
-/** The response with what tells the caller of a new session: the same one where it can be changed. */
+/** The response with what tells the visitor of a new session: the same one where it can be changed. */
 export function tellResponse(response: Response, exchange: Exchange): Response {
-  const added = exchange.headers();
-  // The answer to a WebSocket's request is the server's own.
-  if (added.length === 0 || response.status === SWITCHING_PROTOCOLS) return response;
-  const told = hasOpenHeaders(response) ? response : new Response(response.body, response);
-  // An answer that hands out a session is for one visitor, also in caches that keep cookies.
-  if (!told.headers.has("cache-control")) told.headers.set("cache-control", "private");
-  for (const [name, value] of added) told.headers.append(name, value);
-  return told;
+  if (exchange.headers().length === 0 || !isAnswer(response)) return response;
+  const told = changeable(response);
+  if (told !== null) tellHead(headOf(told.headers), exchange);
+  return told ?? response;
+}
+
+/** Not so the answer to a WebSocket's request, which is the server's own, and `Response.error()`. */
+function isAnswer({ status }: Response): boolean {
+  return status !== SWITCHING_PROTOCOLS && status !== 0;
+}
+
+/** The response, or a copy whose headers are open; `null` where there can be none. */
+function changeable(response: Response): Response | null {
+  if (hasOpenHeaders(response)) return response;
+  try {
+    return new Response(response.body, response);
+  } catch {
+    // Its body is being read already: it is for the server to say what is wrong.
+    return null;
+  }
 }
 
 /** Those of `fetch` and of redirects are closed (Fetch standard, "headers guard"). */
@@ -22,4 +36,18 @@ function hasOpenHeaders({ headers }: Response): boolean {
   } catch {
     return false;
   }
+}
+
+function headOf(headers: Headers): ResponseHead {
+  return {
+    values(name) {
+      if (name === "set-cookie") return headers.getSetCookie();
+      const value = headers.get(name);
+      return value === null ? [] : [value];
+    },
+    set(name, values) {
+      headers.delete(name);
+      for (const value of values) headers.append(name, value);
+    },
+  };
 }

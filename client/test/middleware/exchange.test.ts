@@ -1,10 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import createFastify from "fastify";
 import { keyFor, serve } from "../../../server/test/support/in-process.ts";
 import { createExchanges, type Exchange, type Exchanges } from "../../src/middleware/exchange.ts";
+import { sessions as express } from "../../src/middleware/express.ts";
+import { sessions as fastify } from "../../src/middleware/fastify.ts";
+import { sessions as withFetch } from "../../src/middleware/fetch.ts";
+import { sessions as hono } from "../../src/middleware/hono.ts";
 import type { SessionsOptions } from "../../src/middleware/options.ts";
 import { createRecorder } from "../../src/middleware/recorder.ts";
 import type { RequestSession } from "../../src/middleware/request-session.ts";
+import { createWarnings } from "../../src/middleware/warnings.ts";
 import { ProblemError } from "../../src/problem-error.ts";
 import { createTransport } from "../../src/transport.ts";
 import { eventually } from "./eventually.ts";
@@ -64,6 +70,142 @@ test("identify rejects ids that are refused, and the session stays as it was", a
   assert.equal(await session.identify({ visitId: "v1" }), true);
   await assert.rejects(session.identify({ visitId: "v2" }), refusal("already-exists"));
   assert.deepEqual([session.visitId, session.customerId], ["v1", null]);
+});
+
+test("identify rejects whatever is refused, and only silence is false", async () => {
+  const agent = keyFor({ role: "agent", agentId: "boss" });
+  const reporter = keyFor({ role: "reporter" });
+  const keys = [agent.key, reporter.key];
+  await using antechamber = await serve({ config: { auth: "key" }, keys });
+  const sessionFor = async (bearer: string) => {
+    const key = bearer.slice("Bearer ".length);
+    const exchanges = createExchanges({ url: antechamber.url, key, deadline: 5000 });
+    return await sessionIn(begin(exchanges));
+  };
+  const code = (expected: string) => (error: unknown) =>
+    error instanceof ProblemError && error.code === expected && error.status === 403;
+  const agents = await sessionFor(agent.bearer);
+  await assert.rejects(agents.identify({ agentId: "anna" }), code("identity-mismatch"));
+  const reporters = await sessionFor(reporter.bearer);
+  await assert.rejects(reporters.identify({ customerId: "jane" }), code("identity-mismatch"));
+  // A mistake of the handler is not Antechamber's silence.
+  await assert.rejects(agents.identify(null as never), TypeError);
+});
+
+test("ending a session ends it for requests that are under way too", async () => {
+  await using antechamber = await serve();
+  const lost: number[] = [];
+  const exchanges = createExchanges({
+    url: antechamber.url,
+    deadline: 5000,
+    onError: (_error, count) => lost.push(count),
+  });
+  const { sessionId } = await sessionIn(begin(exchanges));
+  const signOut = begin(exchanges, "/sign-out", sessionId);
+  const underWay = begin(exchanges, "/slow", sessionId);
+  const ending = await sessionIn(signOut);
+  const slow = await sessionIn(underWay);
+  assert.equal(await slow.identify({ customerId: "jane" }), true);
+  assert.equal(await ending.end(), true);
+  assert.deepEqual(signOut.headers(), [
+    [
+      "set-cookie",
+      "sessionId=; Path=/; SameSite=Lax; HttpOnly; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+    ],
+  ]);
+  assert.equal(await ending.end(), true, "it has ended");
+  for (const customerId of ["jane", "john"]) {
+    await assert.rejects(slow.identify({ customerId }), { code: "session-not-found" });
+  }
+  assert.deepEqual(underWay.headers(), []);
+  for (const exchange of [signOut, underWay]) exchange.over(200, false);
+  await exchanges.close();
+  assert.deepEqual([lost, exchanges.dropped()], [[], 0]);
+  const after = await createTransport({ url: antechamber.url }).retrieve(sessionId);
+  assert.notEqual(after.sessionId, sessionId);
+
+  // Who signs in in the same request begins anew.
+  assert.equal(await ending.identify({ customerId: "john" }), true);
+  assert.notEqual(ending.sessionId, sessionId);
+  assert.deepEqual(signOut.headers()[0], ["gkc-sessionId", ending.sessionId]);
+});
+
+test("the cookie goes when Antechamber does not end the session, and so does the word", async () => {
+  await using antechamber = await serve();
+  await using front = await openFront(antechamber.port);
+  const exchanges = createExchanges({ url: front.url, deadline: 500, onError: () => undefined });
+  const exchange = begin(exchanges);
+  const session = await sessionIn(exchange);
+  front.become("hang");
+  assert.equal(await session.end(), false);
+  assert.match(String(exchange.headers()[0]), /^set-cookie,sessionId=;/);
+  front.become("pass");
+  assert.equal(await session.end(), true);
+});
+
+test("ids that lead nowhere never hide the right one, wherever they are", async () => {
+  await using antechamber = await serve();
+  const { sessionId } = await createTransport({ url: antechamber.url }).create({ customerId: "a" });
+  const forged = Array.from({ length: 9 }, (_, index) => String(index).repeat(40));
+  const junk = Array.from({ length: 50 }, (_, index) => `junk${index}`);
+  const cookies = (ids: readonly string[]) => ids.map((id) => `sessionId=${id}`).join("; ");
+  const query = (ids: readonly string[]) => `/?${ids.map((id) => `sessionId=${id}`).join("&")}`;
+  const exchanges = createExchanges({
+    url: antechamber.url,
+    deadline: 5000,
+    sources: ["query", "header", "cookie"],
+  });
+  const requests: Record<string, { target?: string; headers: Record<string, string> }> = {
+    "forged ids in the query": { target: query(forged), headers: { cookie: cookies([sessionId]) } },
+    "junk in the query": { target: query([...junk, sessionId]), headers: {} },
+    "forged ids in the header": {
+      headers: { "gkc-sessionid": forged.join(", "), cookie: cookies([sessionId]) },
+    },
+    "a header twice": { headers: { "gkc-sessionid": `junk, ${sessionId}` } },
+    "either spelling": { headers: { "gkc-sessionid": "junk", gkc_sessionid: sessionId } },
+    "junk in cookies": { headers: { cookie: cookies([...junk, sessionId]) } },
+    "cookies of sister domains": {
+      headers: { cookie: cookies([...forged.slice(0, 3), sessionId]) },
+    },
+    "Cookie twice, as fetch-style servers join it": {
+      headers: { cookie: `a=1, sessionId=${sessionId}, b=2` },
+    },
+    "a cookie whose name ends alike": {
+      headers: { cookie: `xsessionId=${forged[0]}; sessionId="${sessionId}"` },
+    },
+  };
+  for (const [name, { target = "/", headers }] of Object.entries(requests)) {
+    const exchange = exchanges.begin({
+      method: "GET",
+      target,
+      isEncrypted: false,
+      header: (header) => headers[header],
+    });
+    assert.equal((await exchange?.session)?.sessionId, sessionId, name);
+    assert.deepEqual(exchange?.headers(), [], name);
+  }
+  await exchanges.close();
+});
+
+test("the cookie is Secure for whoever came by TLS to the first proxy", async () => {
+  await using antechamber = await serve();
+  const exchanges = createExchanges({ url: antechamber.url, deadline: 5000 });
+  const schemes = { https: true, HTTPS: true, wss: true, "https, http": true, " https ": true };
+  for (const [scheme, isSecure] of Object.entries({
+    ...schemes,
+    "http, https": false,
+    httpsx: false,
+  })) {
+    const exchange = exchanges.begin({
+      method: "GET",
+      target: "/",
+      isEncrypted: false,
+      header: (name) => (name === "x-forwarded-proto" ? scheme : undefined),
+    });
+    await exchange?.session;
+    assert.equal(String(exchange?.headers().at(-1)).endsWith("; Secure"), isSecure, scheme);
+  }
+  await exchanges.close();
 });
 
 test("a session that ended meanwhile is replaced at sign-in", async () => {
@@ -192,15 +334,126 @@ test("beyond ten thousand records are let go and counted, and closing does not w
   assert.deepEqual([recorder.dropped(), lost], [10_500, 10_500]);
 });
 
-test("options that cannot be meant are refused at once", () => {
+test("options that cannot be meant are refused at once, with what to write instead", () => {
   const url = "http://127.0.0.1:8080";
-  const wrong: readonly SessionsOptions[] = [
-    { url: "antechamber" },
-    { url, deadline: 0 },
-    { url, deadline: Number.NaN },
-    { url, service: "" },
-    { url, cookie: { name: "a b" } },
-    { url, cookie: { path: "/;x" } },
+  const wrong: readonly (readonly [options: unknown, message: RegExp])[] = [
+    [undefined, /takes an object of options: url, /],
+    ["http://127.0.0.1:8080", /takes an object of options/],
+    [{}, /url is the address of Antechamber .* not undefined/],
+    [{ url: "" }, /url is the address/],
+    [{ url: "antechamber" }, /url is the address/],
+    [{ url: "localhost:8080" }, /with http:\/\/ or https:\/\/.* not "localhost:8080"/],
+    [{ url: "ftp://host/" }, /url is the address/],
+    [{ url: "http://user:word@host/" }, /option key/],
+    [{ url: `${url}/?a=1` }, /no query/],
+    [{ url, servce: "x" }, /no option servce: did you mean service\?/],
+    [{ url, deadlnie: 3 }, /did you mean deadline\?/],
+    [{ url, onerror: () => undefined }, /did you mean onError\?/],
+    [{ url, somethingElse: 1 }, /no option somethingElse: choose from url, key/],
+    [{ url, key: "two words" }, /^TypeError: key is/],
+    [{ url, key: 7 }, /^TypeError: key is/],
+    [{ url, deadline: 0 }, /more than 0 and up to 600000, not 0/],
+    [{ url, deadline: Number.NaN }, /not NaN/],
+    [{ url, deadline: 2 ** 31 }, /up to 600000/],
+    [{ url, deadline: Infinity }, /up to 600000/],
+    [{ url, service: "" }, /service is a text of 1 to 256/],
+    [{ url, service: "s".repeat(257) }, /service is a text/],
+    [{ url, create: "no" }, /create is true or false, not "no"/],
+    [{ url, record: "all" }, /record is true, false or a function/],
+    [{ url, onError: console }, /onError is a function/],
+    [{ url, fetch: "fetch" }, /fetch is a function/],
+    [{ url, sources: ["cookies"] }, /sources cannot be "cookies": did you mean cookie\?/],
+    [{ url, sources: "cookie" }, /sources is a list/],
+    [{ url, sources: [] }, /sources is a list/],
+    [{ url, ignore: "/health" }, /ignore is a list/],
+    [{ url, ignore: ["health"] }, /begin with \//],
+    [{ url, ignore: ["/assets/*"] }, /regular expression/],
+    [{ url, cookie: true }, /cookie takes an object/],
+    [{ url, cookie: { maxAge: 1 } }, /cookie has no option maxAge/],
+    [{ url, cookie: { name: "a b" } }, /cookie.name/],
+    [{ url, cookie: { path: "/;x" } }, /cookie.path/],
+    [{ url, cookie: { path: "x" } }, /cookie.path begins with \//],
+    [{ url, cookie: { domain: "https://shop.example" } }, /cookie.domain/],
+    [{ url, cookie: { sameSite: "lax" } }, /did you mean Lax\?/],
+    [{ url, cookie: { secure: "yes" } }, /cookie.secure is true or false/],
+    [{ url, cookie: { sameSite: "None", secure: false } }, /needs cookie.secure/],
+    [{ url, cookie: { name: "__Host-id", path: "/shop" } }, /allows no cookie.domain/],
   ];
-  for (const options of wrong) assert.throws(() => createExchanges(options), TypeError);
+  for (const [options, message] of wrong) {
+    const refused = () => void createExchanges(options as SessionsOptions);
+    const isClear = (error: unknown) => error instanceof TypeError && message.test(String(error));
+    assert.throws(refused, isClear, `${JSON.stringify(options)}: ${String(message)}`);
+  }
+});
+
+test("options that are given as undefined are as good as left out", async () => {
+  const options: SessionsOptions = {
+    url: new URL("http://127.0.0.1:8080"),
+    key: process.env["NO_SUCH_KEY"],
+    service: undefined,
+    sources: undefined,
+    cookie: { name: undefined, secure: undefined },
+    onError: undefined,
+  };
+  await createExchanges(options).close();
+});
+
+test("every middleware refuses what it does not know, and takes what its framework adds", async () => {
+  const url = "http://127.0.0.1:8080";
+  const known = { url, property: "visitor" };
+  await express(known).close();
+  for (const sessions of [express, hono, withFetch]) {
+    assert.throws(() => sessions({ url, servce: "x" } as never), /did you mean service/);
+    assert.throws(() => sessions(undefined as never), /takes an object of options/);
+  }
+  assert.throws(() => hono(known), /no option property/);
+  assert.throws(() => express({ url, property: "" }), /property is the name/);
+  const app = createFastify();
+  await app.register(fastify, { ...known, prefix: "/shop", logLevel: "warn" });
+  await app.close();
+  const misspelt = { url, propert: "visitor" } as never;
+  await assert.rejects(async () => await createFastify().register(fastify, misspelt), /property/);
+});
+
+test("without onError a warning is written of each kind of failure, once a minute at most", () => {
+  const lines: string[] = [];
+  let time = 0;
+  const context = { url: "http://antechamber.example", hasKey: false, deadline: 250 };
+  const warnings = createWarnings(
+    context,
+    (line) => lines.push(line),
+    () => time,
+  );
+  const away = new ProblemError({
+    code: "network",
+    cause: new TypeError("fetch failed", { cause: new Error("connect ECONNREFUSED") }),
+  });
+  for (let failure = 0; failure < 500; failure++) warnings(away, failure === 7 ? 3 : 0);
+  warnings(new ProblemError({ code: "credential-required" }), 0);
+  warnings(new TypeError(`a defect with ${"x".repeat(40)}`), 0);
+  assert.equal(lines.length, 3);
+  assert.match(lines[0] ?? "", /antechamber.example cannot be reached \(connect ECONNREFUSED\)/);
+  assert.match(lines[1] ?? "", /asks for a key, and the option key is undefined or empty/);
+  assert.match(lines[2] ?? "", /TypeError: a defect with <session id>/);
+  time += 59_999;
+  warnings(away, 0);
+  assert.equal(lines.length, 3);
+  time += 1;
+  warnings(away, 0);
+  assert.match(lines[3] ?? "", /Records lost: 3\. This happened 501 times/);
+});
+
+test("a wrong key is said on standard error, where nobody listens", async (context) => {
+  await using antechamber = await serve({ config: { auth: "key" } });
+  const written = context.mock.method(console, "warn", () => undefined);
+  for (const key of ["ak_wrong", "", undefined]) {
+    const exchanges = createExchanges({ url: antechamber.url, key, deadline: 5000 });
+    for (let request = 0; request < 5; request++)
+      assert.equal(await begin(exchanges).session, null);
+    await exchanges.close();
+  }
+  const lines = written.mock.calls.map(({ arguments: [line] }) => String(line));
+  assert.equal(lines.length, 3, lines.join("\n"));
+  assert.match(lines[0] ?? "", /does not accept the key/);
+  for (const line of lines.slice(1)) assert.match(line, /asks for a key/);
 });

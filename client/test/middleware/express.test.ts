@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer, type RequestListener } from "node:http";
-import type { AddressInfo } from "node:net";
+import {
+  createServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type RequestListener,
+} from "node:http";
+import type { AddressInfo, Socket } from "node:net";
 import { test } from "node:test";
 import express, { type ErrorRequestHandler, type RequestHandler } from "express";
 import { serve, type TestServer } from "../../../server/test/support/in-process.ts";
@@ -102,5 +107,30 @@ test("cookies of the site stay beside the session's", async () => {
     ["theme=dark", `sessionId=${page.seen?.sessionId}`],
   );
   assert.equal(page.seen?.customerId, "john");
+  await middleware.close();
+});
+
+test("a server's upgrades beside the application are its own", async () => {
+  await using antechamber = await serve();
+  const middleware = sessions(options(antechamber));
+  const server = createServer(express().use(middleware).get("/", show("session")));
+  server.on("upgrade", (_request, socket) => {
+    socket.end("HTTP/1.1 101 Switching Protocols\r\nUpgrade: echo\r\nConnection: Upgrade\r\n\r\n");
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const upgrading = httpRequest({
+    port,
+    host: "127.0.0.1",
+    headers: { connection: "Upgrade", upgrade: "echo" },
+  }).end();
+  const [response, socket] = (await once(upgrading, "upgrade")) as [IncomingMessage, Socket];
+  assert.equal(response.statusCode, 101);
+  assert.equal(response.headers["set-cookie"], undefined);
+  socket.destroy();
+  assert.equal((await createVisitor(`http://127.0.0.1:${port}`).visit("/")).status, 200);
+  server.closeAllConnections();
+  server.close();
   await middleware.close();
 });

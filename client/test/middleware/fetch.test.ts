@@ -4,6 +4,7 @@ import { Hono } from "hono";
 import { serve } from "../../../server/test/support/in-process.ts";
 import { sessions as withFetch } from "../../src/middleware/fetch.ts";
 import { sessions as withHono } from "../../src/middleware/hono.ts";
+import { createTransport } from "../../src/transport.ts";
 
 const request = () => new Request("http://site/");
 
@@ -60,3 +61,47 @@ test("handlers get what the server passes beside the request", async () => {
   assert.deepEqual(await response.json(), { name: "jane", age: 42, hasSession: true });
   await withSession.close();
 });
+
+test("no answer, as after an upgrade, is passed on and recorded with 101", async () => {
+  await using antechamber = await serve();
+  const withSession = withFetch({ url: antechamber.url, deadline: 5000 });
+  let sessionId = "";
+  const handler = withSession((_request, { session }) => {
+    sessionId = session?.sessionId ?? "";
+    return undefined;
+  });
+  assert.equal(await handler(request()), undefined);
+  await withSession.close();
+  const { records } = await createTransport({ url: antechamber.url }).timeline(sessionId);
+  const statuses = records.flatMap((entry) => (entry.type === "request" ? [entry.status] : []));
+  assert.deepEqual(statuses, [101]);
+});
+
+if (process.versions.bun !== undefined) {
+  test("Bun's server upgrades connections from within a handler", async () => {
+    await using antechamber = await serve();
+    const withSession = withFetch({ url: antechamber.url, deadline: 5000 });
+    const server = Bun.serve<string>({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: withSession((incoming, { session }, bun: Bun.Server<string>) => {
+        if (bun.upgrade(incoming, { data: session?.sessionId ?? "none" })) return undefined;
+        return new Response("no upgrade");
+      }),
+      websocket: {
+        open: (socket) => void socket.send(socket.data),
+        message: () => undefined,
+      },
+    });
+    const socket = new WebSocket(`ws://127.0.0.1:${server.port}/`);
+    const greeting = await new Promise((resolve, reject) => {
+      socket.addEventListener("message", ({ data }) => resolve(data));
+      socket.addEventListener("error", reject);
+    });
+    assert.match(String(greeting), /^[\w-]{40}$/);
+    assert.equal(await (await fetch(server.url)).text(), "no upgrade");
+    socket.close();
+    await server.stop(true);
+    await withSession.close();
+  });
+}

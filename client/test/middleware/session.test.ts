@@ -39,7 +39,10 @@ for (const [framework, start] of frameworks) {
 
   test(`${framework}: the id is found in query, header and cookie, and the first live one wins`, async () => {
     await using antechamber = await serve();
-    await using site = await start({ url: antechamber.url });
+    await using site = await start({
+      url: antechamber.url,
+      sources: ["query", "header", "cookie"],
+    });
     const transport = createTransport({ url: antechamber.url });
     const [a, b, c] = await Promise.all([
       transport.create({ customerId: "a" }),
@@ -60,6 +63,37 @@ for (const [framework, start] of frameworks) {
     assert.equal(await look("", { gkc_sessionId: b.sessionId }, c.sessionId), "b");
     assert.equal(await look("", {}, c.sessionId), "c");
     assert.equal(await look(`&sessionId=${dead}`, { "gkc-sessionId": "no id" }, c.sessionId), "c");
+  });
+
+  test(`${framework}: a link does not choose its reader's session`, async () => {
+    await using antechamber = await serve();
+    await using site = await start({ url: antechamber.url });
+    const planted = await createTransport({ url: antechamber.url }).create();
+    const link = `/page?sessionId=${planted.sessionId}`;
+    const newcomer = await createVisitor(site.url).visit(link);
+    assert.notEqual(newcomer.seen?.sessionId, planted.sessionId);
+    const visitor = createVisitor(site.url);
+    const before = await visitor.visit("/page");
+    assert.equal((await visitor.visit(link)).seen?.sessionId, before.seen?.sessionId);
+  });
+
+  test(`${framework}: signing out ends the session, and the next request starts another`, async () => {
+    await using antechamber = await serve();
+    await using site = await start({ url: antechamber.url });
+    const visitor = createVisitor(site.url);
+    const signedIn = await visitor.visit("/sign-in?customer=jane", { method: "POST" });
+    const { sessionId = "" } = signedIn.seen ?? {};
+    const signedOut = await visitor.visit("/sign-out", { method: "POST" });
+    assert.match(signedOut.text, /"ended":true/);
+    assert.equal(signedOut.headers.get("gkc-sessionId"), null);
+    assert.match(signedOut.headers.getSetCookie().join(), /^sessionId=; Path=\/; .*Max-Age=0/);
+    assert.equal(visitor.cookies.get("sessionId"), "");
+
+    // Also for who kept the id.
+    visitor.cookies.set("sessionId", sessionId);
+    const next = await visitor.visit("/page");
+    assert.deepEqual([next.seen?.state, next.seen?.isNew], ["anonymous", true]);
+    assert.notEqual(next.seen?.sessionId, sessionId);
   });
 
   test(`${framework}: identity headers of the visitor are ignored`, async () => {

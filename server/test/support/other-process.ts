@@ -44,7 +44,8 @@ process.on("exit", () => {
 function hostProcess(): ChildProcess {
   if (host !== undefined) return host;
   // Tests are started in the folder of the repository, and may run from a compiled copy.
-  const runtime = execFileSync("scripts/runtime", [process.env["ANTECHAMBER_RUNTIME"] ?? "node"]);
+  const wanted = process.env["ANTECHAMBER_RUNTIME"] ?? "node";
+  const runtime = execFileSync(join(process.cwd(), "scripts", "runtime"), [wanted]);
   host = fork(resolve("server/test/support/other-process-host.ts"), {
     execPath: runtime.toString().trim(),
     execArgv: [],
@@ -58,8 +59,8 @@ function hostProcess(): ChildProcess {
 function send(server: number, name: RemoteCall["name"], argument?: unknown): string {
   calls += 1;
   const file = join(results.path, String(calls));
-  const call: RemoteCall = { server, name, argument, file };
-  hostProcess().send(call);
+  const message: RemoteCall = { server, name, argument, file };
+  hostProcess().send(message);
   return file;
 }
 

@@ -1,7 +1,7 @@
 import { PassThrough } from "node:stream";
 import fastify from "fastify";
 import { sessionOf, sessions } from "../../../src/middleware/fastify.ts";
-import { createGate, pageOf, type StartSite, signIn } from "./site.ts";
+import { createGate, pageOf, type StartSite, signIn, signOut } from "./site.ts";
 
 export const startFastify: StartSite = async (options) => {
   const gate = createGate();
@@ -14,6 +14,9 @@ export const startFastify: StartSite = async (options) => {
   }
   app.post("/sign-in", async (request, reply) =>
     reply.type("application/json").send(await signIn(sessionOf(request), request.url)),
+  );
+  app.post("/sign-out", async (request, reply) =>
+    reply.type("application/json").send(await signOut(sessionOf(request))),
   );
   app.get("/fail", () => {
     throw new Error("a broken page");

@@ -1,6 +1,6 @@
 import { type SessionContext, sessions } from "../../../src/middleware/fetch.ts";
 import { serveFetch } from "./fetch-server.ts";
-import { createGate, type Gate, pageOf, type StartSite, signIn } from "./site.ts";
+import { createGate, type Gate, pageOf, type StartSite, signIn, signOut } from "./site.ts";
 
 export const startFetch: StartSite = async (options) => {
   const gate = createGate();
@@ -39,6 +39,8 @@ async function answer(
       return new Response(pageOf(session), json);
     case "/sign-in":
       return new Response(await signIn(session, request.url), json);
+    case "/sign-out":
+      return new Response(await signOut(session), json);
     case "/stream":
       return new Response(streamed(gate));
     case "/slow":

@@ -8,6 +8,7 @@ import type { RequestSession } from "../../../src/middleware/request-session.ts"
  *     GET  /page      the session, as JSON
  *     GET  /health    the same; its path is ignored by the middleware where a test says so
  *     POST /sign-in   identifies the customer that the query `customer` names
+ *     POST /sign-out  ends the session
  *     GET  /fail      a handler that throws
  *     GET  /stream    "one", and "two" when the gate opens
  *     GET  /slow      an answer when the gate opens
@@ -56,4 +57,9 @@ export async function signIn(session: RequestSession | null, url: string): Promi
   const customerId = new URL(url, "http://site").searchParams.get("customer");
   const stored = await session?.identify({ customerId });
   return JSON.stringify({ stored: stored ?? null, session });
+}
+
+/** The body of the answer to a sign-out. */
+export async function signOut(session: RequestSession | null): Promise<string> {
+  return JSON.stringify({ ended: (await session?.end()) ?? null });
 }

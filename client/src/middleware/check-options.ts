@@ -1,0 +1,145 @@
+import { checkChoice, checkOptionNames, shown } from "../option-check.ts";
+import type { CookieOptions, SessionsOptions } from "./options.ts";
+
+/** The compiler finds a name that is missing here. */
+const optionNames: Record<keyof SessionsOptions, true> = {
+  url: true,
+  key: true,
+  service: true,
+  deadline: true,
+  create: true,
+  sources: true,
+  cookie: true,
+  record: true,
+  ignore: true,
+  onError: true,
+  fetch: true,
+};
+const cookieNames: Record<keyof CookieOptions, true> = {
+  name: true,
+  path: true,
+  domain: true,
+  sameSite: true,
+  httpOnly: true,
+  secure: true,
+};
+const sources = ["query", "header", "cookie"];
+const sameSites = ["Strict", "Lax", "None"];
+
+const MAX_SERVICE = 256;
+/** Milliseconds. Timers run out at once beyond 2^31, and `identify` waits four times as long. */
+const MAX_DEADLINE = 600_000;
+const COOKIE_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** What ends an attribute of a cookie, or the header. */
+const COOKIE_DELIMITER = /[;\p{Cc}]/u;
+/** What a header can carry as a credential (RFC 9110, section 11.2). */
+const KEY = /^[\x21-\x7e]*$/;
+
+/**
+ * Throws a `TypeError` that says what to write instead, for options that cannot be meant. `ownNames`
+ * are the options of one framework's middleware.
+ */
+export function checkOptions(options: SessionsOptions, ownNames: readonly string[]): void {
+  checkOptionNames("sessions()", options, [...Object.keys(optionNames), ...ownNames]);
+  const { key = "", service, deadline, cookie = {}, ignore = [] } = options;
+  checkUrl(options.url);
+  if (typeof key !== "string" || !KEY.test(key.trim()))
+    throw new TypeError("key is what antechamber keys create prints, a text without spaces");
+  if (service !== undefined) checkText("service", service, MAX_SERVICE);
+  if (deadline !== undefined && !(deadline > 0 && deadline <= MAX_DEADLINE))
+    throw new TypeError(
+      `deadline is a time in milliseconds, more than 0 and up to ${MAX_DEADLINE}, not ${shown(deadline)}`,
+    );
+  checkTypes(options);
+  checkSources(options.sources);
+  if (cookie !== false) checkCookie(cookie);
+  checkIgnored(ignore);
+  // Of the frameworks that put the session on the request.
+  const { property = "session" } = options as { readonly property?: unknown };
+  if (typeof property !== "string" || property === "")
+    throw new TypeError(
+      `property is the name of a property of the request, not ${shown(property)}`,
+    );
+}
+
+function checkUrl(given: unknown): void {
+  const text = typeof given === "string" || given instanceof URL ? String(given) : "";
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  const example = 'such as "http://127.0.0.1:8080"';
+  if (url?.protocol !== "http:" && url?.protocol !== "https:")
+    throw new TypeError(
+      `url is the address of Antechamber with http:// or https://, ${example}, not ${shown(given)}`,
+    );
+  if (url.username !== "" || url.password !== "")
+    throw new TypeError("url has no user or password: a key is given as the option key");
+  if (url.search !== "" || url.hash !== "")
+    throw new TypeError(`url has no query and no fragment: it is ${example}`);
+}
+
+function checkText(name: string, value: unknown, max: number): void {
+  if (typeof value !== "string" || value === "" || value.length > max)
+    throw new TypeError(`${name} is a text of 1 to ${max} characters, not ${shown(value)}`);
+}
+
+function checkTypes({ create, record, onError, fetch }: SessionsOptions): void {
+  if (create !== undefined && typeof create !== "boolean")
+    throw new TypeError(`create is true or false, not ${shown(create)}`);
+  if (record !== undefined && typeof record !== "boolean" && typeof record !== "function")
+    throw new TypeError(`record is true, false or a function, not ${shown(record)}`);
+  for (const [name, value] of Object.entries({ onError, fetch })) {
+    if (value !== undefined && typeof value !== "function")
+      throw new TypeError(`${name} is a function, not ${shown(value)}`);
+  }
+}
+
+function checkSources(given: unknown): void {
+  if (given === undefined) return;
+  if (!Array.isArray(given) || given.length === 0)
+    throw new TypeError('sources is a list of "header", "cookie" and "query"');
+  for (const source of given) checkChoice("sources", source, sources);
+}
+
+function checkCookie(cookie: CookieOptions): void {
+  checkOptionNames("cookie", cookie, Object.keys(cookieNames));
+  const { name = "sessionId", path = "/", domain = "", sameSite = "Lax" } = cookie;
+  if (!COOKIE_NAME.test(name))
+    throw new TypeError(`cookie.name is a cookie's name, not ${shown(name)}`);
+  if (!path.startsWith("/") || COOKIE_DELIMITER.test(path))
+    throw new TypeError(`cookie.path begins with / and has no semicolon, not ${shown(path)}`);
+  if (typeof domain !== "string" || /[/:\s]/.test(domain) || COOKIE_DELIMITER.test(domain))
+    throw new TypeError(
+      `cookie.domain is a host's name such as "shop.example", not ${shown(domain)}`,
+    );
+  checkChoice("cookie.sameSite", sameSite, sameSites);
+  for (const attribute of ["httpOnly", "secure"] as const) {
+    const value: unknown = cookie[attribute];
+    if (value !== undefined && typeof value !== "boolean")
+      throw new TypeError(`cookie.${attribute} is true or false, not ${shown(value)}`);
+  }
+  checkBrowserTakes({ ...cookie, name, path, domain, sameSite });
+}
+
+/** Browsers drop such cookies without a word (RFC 6265bis, sections 4.1.3 and 5.7). */
+function checkBrowserTakes({ name = "", path, domain, sameSite, secure }: CookieOptions): void {
+  if (sameSite === "None" && secure === false)
+    throw new TypeError('cookie.sameSite "None" needs cookie.secure: browsers refuse it without');
+  if (/^__(?:Secure|Host)-/i.test(name) && secure === false)
+    throw new TypeError(`cookie.name ${name} needs cookie.secure: browsers refuse it without`);
+  if (/^__Host-/i.test(name) && (path !== "/" || domain !== ""))
+    throw new TypeError(`cookie.name ${name} allows no cookie.domain, and no cookie.path but "/"`);
+}
+
+function checkIgnored(ignore: unknown): void {
+  if (!Array.isArray(ignore)) throw new TypeError('ignore is a list, such as ["/assets"]');
+  for (const pattern of ignore as unknown[]) {
+    if (pattern instanceof RegExp) continue;
+    if (typeof pattern !== "string" || !pattern.startsWith("/"))
+      throw new TypeError(
+        `ignore has paths that begin with / and regular expressions, not ${shown(pattern)}`,
+      );
+    if (pattern.includes("*"))
+      throw new TypeError(
+        `ignore: ${shown(pattern)} is no pattern. A path stands for all that is below it; for anything else write a regular expression`,
+      );
+  }
+}

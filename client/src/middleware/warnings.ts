@@ -1,0 +1,89 @@
+import { ProblemError } from "../problem-error.ts";
+
+/** What warnings say of the service that failed. */
+export interface WarningContext {
+  /** Its address. */
+  readonly url: string;
+  readonly hasKey: boolean;
+  /** Milliseconds. */
+  readonly deadline: number;
+}
+
+/** Milliseconds between two warnings of one kind. */
+const INTERVAL = 60_000;
+/** Errors of a site's own functions may have any name. */
+const MAX_KINDS = 50;
+/** No session id belongs in a log. */
+const SESSION_ID = /[A-Za-z0-9_-]{40}/g;
+
+interface Kind {
+  quietUntil: number;
+  failures: number;
+  lostRecords: number;
+}
+
+/**
+ * Returns a listener that warns about failures where the site has none of its own: of each kind the
+ * first at once, then at most one warning a minute with the number of failures since the last.
+ */
+export function createWarnings(
+  context: WarningContext,
+  warn: (text: string) => void = (text) => console.warn(text),
+  now: () => number = () => performance.now(),
+): (error: unknown, lostRecords: number) => void {
+  const kinds = new Map<string, Kind>();
+  return (error, lostRecords) => {
+    const name = kindOf(error);
+    const isKnown = kinds.has(name) || kinds.size < MAX_KINDS;
+    const kind = kinds.get(name) ?? { quietUntil: -Infinity, failures: 0, lostRecords: 0 };
+    if (isKnown) kinds.set(name, kind);
+    kind.failures += 1;
+    kind.lostRecords += lostRecords;
+    if (now() < kind.quietUntil) return;
+    warn(textOf(error, kind, context));
+    kinds.set(name, { quietUntil: now() + INTERVAL, failures: 0, lostRecords: 0 });
+  };
+}
+
+function kindOf(error: unknown): string {
+  if (error instanceof ProblemError) return error.code;
+  return error instanceof Error ? error.name : typeof error;
+}
+
+function textOf(error: unknown, kind: Kind, context: WarningContext): string {
+  const parts = [`antechamber: ${reasonOf(error, context)}`];
+  if (kind.lostRecords > 0) parts.push(`Records lost: ${kind.lostRecords}.`);
+  if (kind.failures > 1) parts.push(`This happened ${kind.failures} times since the last warning.`);
+  parts.push("Requests go on, without a session where it failed. To handle this, set onError.");
+  return parts.join(" ").replace(SESSION_ID, "<session id>");
+}
+
+function reasonOf(error: unknown, { url, hasKey, deadline }: WarningContext): string {
+  if (!(error instanceof ProblemError))
+    return error instanceof Error ? (error.stack ?? String(error)) : String(error);
+  const { code, status, cause } = error;
+  switch (code) {
+    case "credential-required":
+      return `${url} asks for a key, and the option key is ${hasKey ? "not sent" : "undefined or empty"}: make one with "antechamber keys create --role agent".`;
+    case "invalid-credential":
+      return hasKey
+        ? `${url} does not accept the key: it is wrong, expired or revoked. Check the option key.`
+        : `${url} does not accept a request without a key. Set the option key.`;
+    case "network":
+      return `${url} cannot be reached (${networkCause(cause)}). Check the option url, and that Antechamber runs.`;
+    case "timeout":
+      return `${url} did not answer in time (the deadline is ${deadline} ms).`;
+    case "unexpected-answer":
+      return `What answers at ${url} is not Antechamber (status ${status}). Check the option url.`;
+    default:
+      return `${url} refused a request: ${code}, ${error.message}`;
+  }
+}
+
+/** `fetch` of Node says no more than "fetch failed", and has the reason as its cause. */
+function networkCause(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = "code" in error ? String(error.code) : "";
+  if (error.cause instanceof Error) return networkCause(error.cause);
+  return error.message || code || error.name;
+}

@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { test } from "node:test";
+import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
+import expressSession from "express-session";
+import { serve } from "../../../server/test/support/in-process.ts";
+import { sessionOf, sessions } from "../../src/middleware/express.ts";
+import { createVisitor } from "./visitor.ts";
+
+/* express-session does nothing, silently, when it finds `req.session` in use. */
+
+const onError: ErrorRequestHandler = (error, _request, response, _next) => {
+  response.status(500).send(String(error));
+};
+
+/** What both sessions know after a request, or the error that a handler ran into. */
+const show: RequestHandler = (request, response) => {
+  const { session } = request as { session?: { visits?: number; save?: unknown } };
+  if (session) session.visits = (session.visits ?? 0) + 1;
+  const visits = session?.visits ?? null;
+  response.json({ session: sessionOf(request), visits, canSave: typeof session?.save });
+};
+
+async function visitTwice(app: Express) {
+  app.get("/", show).use(onError);
+  const server = createServer(app).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  try {
+    const visitor = createVisitor(`http://127.0.0.1:${port}`);
+    return { first: await visitor.visit("/"), second: await visitor.visit("/"), visitor };
+  } finally {
+    server.closeAllConnections();
+    server.close();
+    await once(server, "close");
+  }
+}
+
+const other = () => expressSession({ secret: "secret", resave: false, saveUninitialized: true });
+
+for (const order of ["before", "after"] as const) {
+  const inOrder = (one: RequestHandler, two: RequestHandler) =>
+    order === "before" ? [one, two] : [two, one];
+
+  test(`mounted ${order} express-session, both work with the option property`, async () => {
+    await using antechamber = await serve();
+    const middleware = sessions({ url: antechamber.url, deadline: 5000, property: "visitor" });
+    const { first, second, visitor } = await visitTwice(
+      express().use(...inOrder(middleware, other())),
+    );
+    assert.match(first.text, /"visits":1,"canSave":"function"/);
+    assert.match(second.text, /"visits":2,"canSave":"function"/);
+    assert.equal(second.seen?.sessionId, first.seen?.sessionId);
+    assert.deepEqual([...visitor.cookies.keys()].toSorted(), ["connect.sid", "sessionId"]);
+    await middleware.close();
+  });
+
+  for (const isAway of [false, true]) {
+    test(`mounted ${order} express-session without the option, requests say what to do${isAway ? ", also while Antechamber is away" : ""}`, async () => {
+      await using antechamber = await serve();
+      const url = isAway ? "http://127.0.0.1:9" : antechamber.url;
+      const middleware = sessions({ url, deadline: 5000, onError: () => undefined });
+      const apps = [
+        express().use(...inOrder(middleware, other())),
+        // Where its middleware is cannot be seen from outside.
+        express().use(...inOrder(middleware, (...all) => other()(...all))),
+        express().use("/", express.Router().use(...inOrder(middleware, other()))),
+      ];
+      for (const app of apps) {
+        const { first, second } = await visitTwice(app);
+        for (const page of [first, second]) {
+          assert.equal(page.status, 500, page.text);
+          assert.match(page.text, /give sessions\(\) the option property/);
+        }
+      }
+      await middleware.close();
+    });
+  }
+}
+
+test("the members of other sessions are errors that say what to do", async () => {
+  await using antechamber = await serve();
+  const middleware = sessions({ url: antechamber.url, deadline: 5000 });
+  const touches: readonly ((session: Record<string, unknown>) => unknown)[] = [
+    (session) => session["save"],
+    (session) => session["regenerate"],
+    (session) => Object.assign(session, { cart: [] }),
+    // Code that is not strict would not hear of a refused assignment, which this reports as `false`.
+    (session) => Reflect.set(session, "cart", []),
+    (session) => Reflect.deleteProperty(session, "customerId"),
+    (session) => Object.assign(session, { customerId: "somebody" }),
+  ];
+  for (const touch of touches) {
+    const app = express().use(middleware);
+    app.use((request, _response, next) => {
+      touch(sessionOf(request) as unknown as Record<string, unknown>);
+      next();
+    });
+    const { first } = await visitTwice(app);
+    assert.match(first.text, /give sessions\(\) the option property/, String(touch));
+  }
+  await middleware.close();
+});

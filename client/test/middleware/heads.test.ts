@@ -1,0 +1,271 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer, type RequestListener, type ServerResponse } from "node:http";
+import { connect as connectHttp2 } from "node:http2";
+import type { AddressInfo } from "node:net";
+import { test } from "node:test";
+import express, { type Response as ExpressResponse } from "express";
+import fastify from "fastify";
+import { Hono } from "hono";
+import { serve } from "../../../server/test/support/in-process.ts";
+import { sessionOf, sessions as withExpress } from "../../src/middleware/express.ts";
+import { sessions as withFastify } from "../../src/middleware/fastify.ts";
+import { sessions as withFetch } from "../../src/middleware/fetch.ts";
+import { sessions as withHono } from "../../src/middleware/hono.ts";
+import type { RequestSession } from "../../src/middleware/request-session.ts";
+import { serveFetch } from "./sites/fetch-server.ts";
+import { createVisitor } from "./visitor.ts";
+
+/*
+ * What a handler does with cookies and heads of its own never costs the session its cookie: else the
+ * second person at a browser works in the session of the first.
+ */
+
+/** The ways to answer with a cookie of one's own; the answer has ended then. */
+const nodeWays: Readonly<Record<string, (response: ServerResponse, auth: string) => void>> = {
+  "setHeader with a text": (response, auth) => response.setHeader("Set-Cookie", auth).end("done"),
+  "setHeader with a list": (response, auth) => response.setHeader("set-cookie", [auth]).end(),
+  appendHeader: (response, auth) => response.appendHeader("Set-Cookie", auth).end("done"),
+  "removeHeader before": (response, auth) => {
+    response.removeHeader("Set-Cookie");
+    response.setHeader("Set-Cookie", auth).end("done");
+  },
+  "writeHead with an object": (response, auth) =>
+    response.writeHead(200, { "Set-Cookie": auth, "X-Other": "1" }).end("done"),
+  "writeHead with a list in an object": (response, auth) =>
+    response.writeHead(200, "Fine", { "set-cookie": [auth, "b=2"] }).end("done"),
+  "writeHead with a flat list": (response, auth) =>
+    response.writeHead(200, ["X-Other", "1", "Set-Cookie", auth, "Set-Cookie", "b=2"]).end("done"),
+  "writeHead after setHeader": (response, auth) =>
+    response.setHeader("Set-Cookie", auth).writeHead(200, { "X-Other": "1" }).end("done"),
+  "writeHead alone": (response, auth) =>
+    response.setHeader("Set-Cookie", auth).writeHead(204).end(),
+  flushHeaders: (response, auth) => {
+    response.setHeader("Set-Cookie", auth).flushHeaders();
+    setImmediate(() => response.end("done"));
+  },
+  write: (response, auth) => {
+    response.setHeader("Set-Cookie", auth).write("do");
+    setImmediate(() => response.end("ne"));
+  },
+  "304": (response, auth) => {
+    response.statusCode = 304;
+    response.setHeader("Set-Cookie", auth).end();
+  },
+  "a head that fails first": (response, auth) => {
+    assert.throws(() => response.writeHead(200, { "Set-Cookie": auth, "no header": "\n" }));
+    response.writeHead(500, { "Set-Cookie": auth }).end();
+  },
+};
+
+const expressWays: Readonly<Record<string, (response: ExpressResponse, auth: string) => void>> = {
+  cookie: (response, auth) => {
+    const [name = "", value = ""] = auth.split("=");
+    response.cookie(name, value).json({});
+  },
+  append: (response, auth) => void response.append("Set-Cookie", auth).send("done"),
+  set: (response, auth) => void response.set("Set-Cookie", auth).send("done"),
+  "set with an object": (response, auth) =>
+    void response.set({ "Set-Cookie": [auth] }).send("done"),
+  redirect: (response, auth) => response.set("Set-Cookie", auth).redirect(303, "/page"),
+  sendStatus: (response, auth) => void response.set("Set-Cookie", auth).sendStatus(403),
+};
+
+const jsonOf = (session: RequestSession | null) => JSON.stringify({ session });
+const customerIn = (url: string | undefined) =>
+  new URL(url ?? "", "http://site").searchParams.get("customer");
+
+async function listen(app: RequestListener): Promise<AsyncDisposable & { readonly url: string }> {
+  const server = createServer(app).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+/** Something that closes with the block, also in a test that fails. */
+function closing<T>(opened: T, close: (opened: T) => unknown): AsyncDisposable & { opened: T } {
+  return {
+    opened,
+    async [Symbol.asyncDispose]() {
+      await close(opened);
+    },
+  };
+}
+
+/** One browser, two people after each other, each at `path`; then a page that shows the session. */
+async function twoPeople(site: string, path: string, method = "POST"): Promise<void> {
+  const visitor = createVisitor(site);
+  for (const customer of ["first", "second"]) {
+    const page = await visitor.visit(`${path}?customer=${customer}`, { method });
+    const names = page.headers.getSetCookie().map((cookie) => cookie.split("=", 1)[0]);
+    assert.equal(
+      names.filter((name) => name === "sessionId").length,
+      1,
+      `${path}: ${names.join()}`,
+    );
+    assert.equal(page.headers.get("cache-control"), "private", path);
+    assert.equal(visitor.cookies.get("auth"), customer, path);
+    assert.equal(visitor.cookies.get("sessionId"), page.headers.get("gkc-sessionId"), path);
+  }
+  const { seen } = await visitor.visit("/page");
+  assert.equal(seen?.customerId, "second", path);
+}
+
+test("express: cookies of handlers stay beside the session's, however they are set", async () => {
+  await using antechamber = await serve();
+  const middleware = withExpress({ url: antechamber.url, deadline: 5000 });
+  const app = express().use(middleware);
+  app.get("/page", (request, response) => {
+    response.send(jsonOf(sessionOf(request)));
+  });
+  const ways = Object.entries({ ...nodeWays, ...expressWays });
+  for (const [number, [, answer]] of ways.entries()) {
+    app.all(`/${number}`, async (request, response) => {
+      const customerId = customerIn(request.url);
+      await sessionOf(request)?.identify({ customerId });
+      answer(response, `auth=${customerId}`);
+    });
+  }
+  app.all("/broken", (request, response, next) => {
+    const customerId = customerIn(request.url);
+    response.cookie("auth", customerId);
+    const fail = () => next(new Error("broken"));
+    void sessionOf(request)?.identify({ customerId }).then(fail);
+  });
+  app.set("env", "test");
+  await using site = await listen(app);
+  for (const [number, [name]] of ways.entries()) {
+    await twoPeople(site.url, `/${number}`).catch((error: unknown) => {
+      throw new Error(`${name}: ${String(error)}`);
+    });
+  }
+  await twoPeople(site.url, "/0", "HEAD");
+  const visitor = createVisitor(site.url);
+  const broken = await visitor.visit("/broken?customer=a", { method: "POST" });
+  assert.equal(broken.status, 500);
+  assert.equal((await visitor.visit("/page")).seen?.customerId, "a");
+  await middleware.close();
+});
+
+test("fastify: replies that are written without it carry the session's cookie", async () => {
+  await using antechamber = await serve();
+  await using site = closing(fastify({ forceCloseConnections: true }), (app) => app.close());
+  const app = site.opened;
+  await app.register(withFastify, { url: antechamber.url, deadline: 5000 });
+  app.get("/page", (request, reply) =>
+    reply.type("application/json").send(jsonOf(sessionOf(request))),
+  );
+  const pairs = (response: ServerResponse, auth: string) =>
+    response.writeHead(200, [["Set-Cookie", auth]] as never).end("done");
+  const ways = Object.entries({ ...nodeWays, "writeHead with pairs": pairs });
+  for (const [number, [, answer]] of ways.entries()) {
+    app.all(`/${number}`, async (request, reply) => {
+      const customerId = customerIn(request.url);
+      await sessionOf(request)?.identify({ customerId });
+      reply.hijack();
+      answer(reply.raw, `auth=${customerId}`);
+    });
+  }
+  for (const [path, answer] of [
+    ["/header", (auth: string) => ({ name: "set-cookie", value: auth })],
+    ["/headers", (auth: string) => ({ name: "Set-Cookie", value: [auth, "b=2"] })],
+  ] as const) {
+    app.all(path, async (request, reply) => {
+      const customerId = customerIn(request.url);
+      await sessionOf(request)?.identify({ customerId });
+      const { name, value } = answer(`auth=${customerId}`);
+      return reply.header(name, value).redirect("/page", 303);
+    });
+  }
+  const url = await app.listen({ port: 0, host: "127.0.0.1" });
+  for (const [number, [name]] of ways.entries()) {
+    await twoPeople(url, `/${number}`).catch((error: unknown) => {
+      throw new Error(`${name}: ${String(error)}`);
+    });
+  }
+  await twoPeople(url, "/header");
+  await twoPeople(url, "/headers");
+});
+
+test("fastify: over HTTP/2 too, with a body and without", async () => {
+  await using antechamber = await serve();
+  const options = { http2: true, forceCloseConnections: true } as const;
+  await using site = closing(fastify(options), (app) => app.close());
+  const app = site.opened;
+  await app.register(withFastify, { url: antechamber.url, deadline: 5000 });
+  app.get("/reply", () => "done");
+  app.get("/empty", (_request, reply) => {
+    reply.hijack();
+    reply.raw.setHeader("set-cookie", "auth=1");
+    reply.raw.end();
+  });
+  app.get("/head", (_request, reply) => {
+    reply.hijack();
+    reply.raw.writeHead(200, { "set-cookie": "auth=1" }).end("done");
+  });
+  const connected = connectHttp2(await app.listen({ port: 0, host: "127.0.0.1" }));
+  await using connection = closing(connected, (client) => client.destroy());
+  for (const path of ["/reply", "/empty", "/head"]) {
+    const stream = connection.opened.request({ ":path": path });
+    const [headers] = (await once(stream, "response")) as [{ "set-cookie"?: string[] }];
+    stream.resume();
+    const cookies = headers["set-cookie"] ?? [];
+    const own = cookies.filter((cookie) => cookie.startsWith("sessionId="));
+    assert.equal(own.length, 1, `${path}: ${cookies.join()}`);
+    assert.equal(cookies.length, path === "/reply" ? 1 : 2);
+    await once(stream, "close");
+  }
+});
+
+/** The ways of a fetch-style handler. */
+const fetchWays: Readonly<Record<string, (auth: string) => Response>> = {
+  "a cookie": (auth) => new Response("done", { headers: { "Set-Cookie": auth } }),
+  several: (auth) =>
+    new Response(null, {
+      status: 204,
+      headers: [
+        ["set-cookie", auth],
+        ["set-cookie", "b=2"],
+      ],
+    }),
+};
+
+test("hono and fetch: cookies of handlers stay beside the session's", async () => {
+  await using antechamber = await serve();
+  const options = { url: antechamber.url, deadline: 5000 };
+  const withSession = withFetch(options);
+  const middleware = withHono(options);
+  const ways = Object.entries(fetchWays);
+
+  const answer = async (session: RequestSession | null, url: string): Promise<Response> => {
+    const { pathname } = new URL(url);
+    if (pathname === "/page") return new Response(jsonOf(session));
+    const customerId = customerIn(url);
+    await session?.identify({ customerId });
+    const [, way] = ways[Number(pathname.slice(1))] ?? [];
+    return way?.(`auth=${customerId}`) ?? new Response("none", { status: 404 });
+  };
+  const handler = withSession((request, { session }) => answer(session, request.url));
+  const app = new Hono().use(middleware).all("*", (c) => answer(c.get("session"), c.req.url));
+  for (const fetch of [handler, (request: Request) => app.fetch(request)]) {
+    const served = await serveFetch((request) => fetch(request));
+    await using server = closing(served, ({ close }) => close());
+    for (const number of ways.keys()) await twoPeople(server.opened.url, `/${number}`);
+  }
+  await withSession.close();
+  await middleware.close();
+});
+
+test("an answer that stands for a broken connection is passed on as it is", async () => {
+  await using antechamber = await serve();
+  const withSession = withFetch({ url: antechamber.url, deadline: 5000 });
+  const broken = Response.error();
+  assert.equal(await withSession(() => broken)(new Request("http://site/")), broken);
+  await withSession.close();
+});
