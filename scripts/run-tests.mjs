@@ -54,11 +54,11 @@ const outside = files.filter((file) => /\/(browser|proxies|deploy|examples)\//.t
 const suites = files.filter((file) => !faults.includes(file) && !outside.includes(file));
 /**
  * The command line starts many processes, on a runtime of its own choice, the service's properties take
- * thousands of runs, the document is the same text everywhere, and what the tests themselves and the
+ * thousands of runs, documents are the same text everywhere, and what the tests themselves and the
  * shared limits stand on is slow to start: once is enough.
  */
 const once = suites.filter((file) =>
-  /\/cli\/|\/properties\/service|\/openapi\/(?:document|dialects)|\/support\/|\/limits\/redis/.test(
+  /\/cli\/|\/properties\/service|\/openapi\/(?:document|dialects)|\/support\/|\/limits\/redis|\/samples/.test(
     file,
   ),
 );
@@ -78,7 +78,7 @@ const runs = [
     runner: "node",
     isOldest: true,
     runtime: "node",
-    files: suites.filter((file) => file.startsWith("./client/")),
+    files: suites.filter((file) => file.startsWith("./client/") && !once.includes(file)),
   },
   // The servers under test die often here: what tests them runs on the other runtime.
   {

@@ -1,0 +1,84 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { test } from "node:test";
+import { temporaryDirectory } from "../../server/test/support/temporary-directory.ts";
+
+const root = resolve(import.meta.dirname, "../..");
+
+/** What the samples import of the reader's own application. */
+const reader = {
+  "users.d.ts": `
+    import type { Request } from "express";
+    export function checkPassword(request: Request): Promise<{ id: string }>;`,
+  "site.d.ts": `
+    import type { Express, Request } from "express";
+    export const app: Express;
+    export function userOf(request: Request): Promise<{ id: string } | null>;
+    export function agentOf(request: Request): Promise<{ id: string; key: string }>;
+    export const carts: {
+      get(key: string): Promise<unknown[] | undefined>;
+      set(key: string, cart: unknown[], options: { until: string }): Promise<void>;
+      move(from: string, to: string): Promise<void>;
+    };`,
+  "next.d.ts": `
+    declare module "next/headers" {
+      export function cookies(): Promise<{ get(name: string): { value: string } | undefined }>;
+    }`,
+};
+
+const configuration = {
+  compilerOptions: {
+    target: "esnext",
+    module: "nodenext",
+    strict: true,
+    noImplicitAny: false,
+    exactOptionalPropertyTypes: true,
+    allowJs: true,
+    checkJs: true,
+    allowImportingTsExtensions: true,
+    noEmit: true,
+    skipLibCheck: true,
+    types: ["node", "bun"],
+  },
+  include: ["*.ts", "*.js"],
+};
+
+/** The samples of a document, each with the line that it begins in. */
+function samplesOf(document: string) {
+  const text = readFileSync(join(root, document), "utf8");
+  return [...text.matchAll(/^```(?<language>js|ts)\n(?<code>.*?)^```$/gms)].map(
+    ({ groups, index }) => {
+      const line = text.slice(0, index).split("\n").length;
+      return { name: `line-${line}.${groups?.["language"]}`, code: groups?.["code"] ?? "" };
+    },
+  );
+}
+
+/** What the compiler finds in samples that are files of one program. */
+async function complaints(samples: ReturnType<typeof samplesOf>): Promise<string> {
+  await using directory = temporaryDirectory();
+  const write = (name: string, text: string) => writeFileSync(join(directory.path, name), text);
+  symlinkSync(join(root, "node_modules"), join(directory.path, "node_modules"));
+  write("package.json", JSON.stringify({ type: "module" }));
+  write("tsconfig.json", JSON.stringify(configuration));
+  for (const [name, text] of Object.entries(reader)) write(name, text);
+  for (const { name, code } of samples) write(name, code);
+  const node = execFileSync(join(root, "scripts", "runtime"), ["node"], { encoding: "utf8" });
+  const tsc = join(root, "node_modules/typescript/bin/tsc");
+  try {
+    return execFileSync(node.trim(), [tsc, "-p", directory.path], { encoding: "utf8" });
+  } catch (error) {
+    return (error as { stdout: string }).stdout;
+  }
+}
+
+test("the samples of docs/servers.md compile as they stand", async () => {
+  const samples = samplesOf("docs/servers.md");
+  assert.ok(samples.length >= 10, `${samples.length} samples`);
+  // Two declarations of `req.session` cannot be in one program.
+  const isDeclaration = ({ code }: { code: string }) => code.includes("declare global");
+  assert.equal(await complaints(samples.filter((sample) => !isDeclaration(sample))), "");
+  assert.equal(await complaints(samples.filter(isDeclaration)), "");
+});
