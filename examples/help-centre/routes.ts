@@ -52,11 +52,7 @@ export function createVisitPages(parts: VisitParts): Router {
       show(request, response, signInPage(customerOf(sessionOf(request)?.customerId)));
     })
     .post("/sign-in", (request, response) => signIn(parts, request, response))
-    .post("/sign-out", (_request, response) => {
-      // The next request comes without a session and gets a new one. The old one expires by itself.
-      response.clearCookie("sessionId", { path: "/", sameSite: "lax" });
-      response.redirect(303, "/");
-    });
+    .post("/sign-out", (request, response) => signOut(request, response));
 }
 
 /** What the shop's agents see. */
@@ -85,6 +81,15 @@ async function signIn(parts: VisitParts, request: Request, response: Response): 
   if (session === null || !isDone) return parts.show(request, response, away, 503);
   parts.visits.saw(session);
   response.redirect(303, "/visit");
+}
+
+/** The next request comes without a session and gets a new one. */
+async function signOut(request: Request, response: Response): Promise<void> {
+  const session = sessionOf(request);
+  // Without Antechamber the browser forgets its session all the same, and that expires by itself.
+  if (session === null) response.clearCookie("sessionId", { path: "/", sameSite: "lax" });
+  else await session.end();
+  response.redirect(303, "/");
 }
 
 async function showAgent(

@@ -28,11 +28,8 @@ export function createSite(antechamberUrl: string): Site {
     deadline: 1000,
     // The script in the pages records in the same session.
     cookie: { httpOnly: false },
-    // Not the query: a link must not choose its reader's session.
-    sources: ["header", "cookie"],
     // What is no part of a visit: files, and the agents who look at it.
     ignore: ["/assets", "/scripts", "/agent"],
-    onError: createReporter(),
   });
   const transport = createTransport({ url: antechamberUrl, timeout: 2000 });
   const visits = createVisits();
@@ -82,16 +79,6 @@ function secured(antechamberUrl: string): RequestHandler {
       "referrer-policy": "same-origin",
     });
     next();
-  };
-}
-
-/** Says once that Antechamber is away, and not again for a minute. */
-function createReporter(): (error: unknown) => void {
-  let quietUntil = 0;
-  return (error) => {
-    if (Date.now() < quietUntil) return;
-    quietUntil = Date.now() + 60_000;
-    console.error(`Going on without Antechamber: ${String(error)}`);
   };
 }
 

@@ -114,8 +114,20 @@ function beginExchange(
     if (located.isNew) news = "new session";
     session = createRequestSession(located.info, located.isNew, calls, (changed) => {
       news = changed;
+      if (changed !== "ended session" || isOver) return;
+      // The session takes no records once it has ended: what is known by now is recorded before.
+      isOver = true;
+      keep(recordOf(null, false), true);
     });
     return session;
+  }
+
+  function recordOf(given: number | null, isAborted: boolean): RequestRecord {
+    const durationMs = Math.round((performance.now() - started) * 1000) / 1000;
+    const { service } = settings;
+    const status = recordable(given);
+    const attributes = isAborted ? { aborted: "true" } : null;
+    return { method, path, status, startedAt, durationMs, service, attributes };
   }
 
   function keep(record: RequestRecord, isKnown: boolean): void {
@@ -131,14 +143,10 @@ function beginExchange(
   return {
     session: located.then(found),
     headers: () => headersOf(news, session?.sessionId ?? "", settings, isSecure),
-    over(given, isAborted) {
+    over(status, isAborted) {
       if (isOver) return;
       isOver = true;
-      const durationMs = Math.round((performance.now() - started) * 1000) / 1000;
-      const { service } = settings;
-      const status = recordable(given);
-      const attributes = isAborted ? { aborted: "true" } : null;
-      const record = { method, path, status, startedAt, durationMs, service, attributes };
+      const record = recordOf(status, isAborted);
       void located.then(({ isKnown }) => keep(record, isKnown));
     },
   };

@@ -20,7 +20,8 @@ export interface RequestSession extends SessionInfo {
   identify(ids: Ids): Promise<boolean>;
   /**
    * Ends the session, as a sign-out does: its id leads nowhere from then on, and the answer to this
-   * request makes the browser forget the cookie. The next request starts another session; `identify`
+   * request makes the browser forget the cookie. The request is recorded before, without its status.
+   * The next request starts another session; `identify`
    * on this one does so at once.
    *
    * Resolves with whether the session has ended, also when it had before; `false` when Antechamber did
