@@ -21,6 +21,8 @@ export interface Exchange {
   readonly session: Promise<RequestSession | null>;
   /** What tells the visitor of a new session, or of its end; empty when there is nothing to tell. */
   headers(): readonly (readonly [name: string, value: string])[];
+  /** Reports a failure to whoever listens. */
+  failed(error: unknown): void;
   /** The answer is over: the first call counts. `status` is `null` when none was sent. */
   over(status: number | null, isAborted: boolean): void;
 }
@@ -142,6 +144,7 @@ function beginExchange(
   const located = resolver.resolve(ids);
   return {
     session: located.then(found),
+    failed: calls.failed,
     headers: () => headersOf(news, session?.sessionId ?? "", settings, isSecure),
     over(status, isAborted) {
       if (isOver) return;

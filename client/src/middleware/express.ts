@@ -83,7 +83,7 @@ interface Application {
 }
 
 /** What express-session and cookie-session set on a request, beside `session`. */
-const FOREIGN = /\.session(?:Store|Options)\b/;
+const FOREIGN = /\.session(?:Store|Options)\s*=[^=]/;
 
 /**
  * Whether no middleware of a request's application wants `req.session` too. Wherever it is mounted,

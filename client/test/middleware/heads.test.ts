@@ -153,6 +153,30 @@ test("express: cookies of handlers stay beside the session's, however they are s
   await middleware.close();
 });
 
+test("a handler that clears the session's cookie has its way, and one that sets it is reported", async () => {
+  await using antechamber = await serve();
+  const errors: unknown[] = [];
+  const onError = (error: unknown) => errors.push(error);
+  const middleware = withExpress({ url: antechamber.url, deadline: 5000, onError });
+  const app = express().use(middleware);
+  app.get("/clear", (_request, response) => void response.clearCookie("sessionId").send("done"));
+  app.get("/elsewhere", (_request, response) => {
+    response.cookie("sessionId", "own", { path: "/old" }).send("done");
+  });
+  app.get("/taken", (_request, response) => void response.cookie("sessionId", "own").send("done"));
+  await using site = await listen(app);
+  const cookies = async (path: string) =>
+    (await createVisitor(site.url).visit(path)).headers
+      .getSetCookie()
+      .map((cookie) => cookie.slice(0, 13));
+  assert.deepEqual(await cookies("/clear"), ["sessionId=; P"]);
+  assert.equal((await cookies("/elsewhere")).length, 2);
+  assert.deepEqual(errors, []);
+  assert.deepEqual(await cookies("/taken"), ["sessionId=own"]);
+  assert.match(String(errors), /cookie.name/);
+  await middleware.close();
+});
+
 test("fastify: replies that are written without it carry the session's cookie", async () => {
   await using antechamber = await serve();
   await using site = closing(fastify({ forceCloseConnections: true }), (app) => app.close());
