@@ -161,7 +161,8 @@ function environment({ runtime }, scratch) {
  * @param {Run} run
  * @returns {Promise<{ output: string, code: number | null, left: string[] }>}
  */
-function execute(run) {
+async function execute(run) {
+  if (run.isOldest) oldestNode();
   const compiled = run.isOldest ? compileTests() : undefined;
   const { program, args } = command(run, compiled?.folder);
   const scratch = openScratch();
@@ -186,7 +187,7 @@ function execute(run) {
       console.log(`${run.name.padEnd(7)} | ${line}`);
     });
   }
-  return new Promise((resolve, reject) => {
+  return await new Promise((resolve, reject) => {
     /** @type {string[]} */
     let left = [];
     // At its exit, not at the close: a process left behind may hold the output open.
@@ -211,7 +212,10 @@ async function judge(run) {
     return { name: run.name, passed: 0, failed: 1 };
   }
   console.log(`\n== ${run.name}: ${run.files.length} files, servers on ${run.runtime}`);
-  const { output, code, left } = await execute(run);
+  const { output, code, left } = await execute(run).catch((/** @type {unknown} */ error) => {
+    console.log(`${run.name}: ${error instanceof Error ? error.message : String(error)}`);
+    return { output: "", code: 1, left: [] };
+  });
   const { passed, failed, skipped } = summarize(run.runner, output);
 
   const complaints = left.map((line) => `left behind: ${line}`);

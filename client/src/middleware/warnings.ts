@@ -74,6 +74,7 @@ function reasonOf(error: unknown, { url, hasKey, deadline }: WarningContext): st
     case "timeout":
       return `${url} did not answer in time (the deadline is ${deadline} ms).`;
     case "unexpected-answer":
+      if (status >= 502) return `A proxy at ${url} cannot reach Antechamber (status ${status}).`;
       return `What answers at ${url} is not Antechamber (status ${status}). Check the option url.`;
     default:
       return `${url} refused a request: ${code}, ${error.message}`;
