@@ -1,4 +1,4 @@
-import { type NodeResponse, whenOver } from "./node-response.ts";
+import { type WritableNodeResponse, whenOver } from "./node-response.ts";
 
 /** Told once or more often that an answer is over; the first time counts. */
 type Over = (status: number | null, isAborted: boolean) => void;
@@ -14,12 +14,18 @@ export function watchAnswer(
   environment: unknown,
   over: Over,
 ): (response: Response) => Response {
-  const { outgoing } = (environment ?? {}) as { readonly outgoing?: NodeResponse };
-  if (typeof outgoing?.once === "function") {
+  const outgoing = nodeResponseOf(environment);
+  if (outgoing !== null) {
     whenOver(outgoing, over);
     return (response) => response;
   }
   return watchResponse(request, over);
+}
+
+/** Node's own response, where the server hands it down; handlers may write to it. */
+export function nodeResponseOf(environment: unknown): WritableNodeResponse | null {
+  const { outgoing } = (environment ?? {}) as { readonly outgoing?: WritableNodeResponse };
+  return typeof outgoing?.once === "function" ? outgoing : null;
 }
 
 /**

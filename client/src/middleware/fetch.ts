@@ -2,7 +2,7 @@ import { watchAnswer } from "./answer-end.ts";
 import { createExchanges, type Delivery } from "./exchange.ts";
 import type { SessionsOptions } from "./options.ts";
 import type { RequestSession } from "./request-session.ts";
-import { SWITCHING_PROTOCOLS, tellResponse } from "./tell-response.ts";
+import { SWITCHING_PROTOCOLS, tellingResponses } from "./tell-response.ts";
 
 export type { Delivery } from "./exchange.ts";
 export type { CookieOptions, SessionSource, SessionsOptions } from "./options.ts";
@@ -47,13 +47,16 @@ export function sessions(options: SessionsOptions): WithSession {
       const exchange = begin(incoming(request));
       if (exchange === null) return await handler(request, { session: null }, ...rest);
       const watch = watchAnswer(request, rest[0], exchange.over);
+      const tell = tellingResponses(exchange, rest[0]);
       try {
         const response = await handler(request, { session: await exchange.session }, ...rest);
-        if (response) return watch(tellResponse(response, exchange)) as Answer;
+        if (response) return watch(tell(response)) as Answer;
         // The connection speaks another protocol by now.
         exchange.over(SWITCHING_PROTOCOLS, false);
         return response;
       } catch (error) {
+        // Some frameworks let handlers throw their answer.
+        if (error instanceof Response) return await Promise.reject(watch(tell(error)));
         exchange.over(500, request.signal.aborted);
         throw error;
       }

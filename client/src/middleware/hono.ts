@@ -3,7 +3,7 @@ import { watchAnswer } from "./answer-end.ts";
 import { createExchanges, type Delivery } from "./exchange.ts";
 import type { SessionsOptions } from "./options.ts";
 import { attachSession, hasSession, type RequestSession } from "./request-session.ts";
-import { tellResponse } from "./tell-response.ts";
+import { tellingResponses } from "./tell-response.ts";
 
 export type { Delivery } from "./exchange.ts";
 export type { CookieOptions, SessionSource, SessionsOptions } from "./options.ts";
@@ -32,11 +32,12 @@ export function sessions(
       return next();
     }
     const watch = watchAnswer(c.req.raw, c.env, exchange.over);
+    const tell = tellingResponses(exchange, c.env);
     const session = await exchange.session;
     attachSession(c.req.raw, session);
     c.set("session", session);
     await next();
-    replaceResponse(c, watch(tellResponse(c.res, exchange)));
+    replaceResponse(c, watch(tell(c.res)));
   };
   return Object.assign(handle, { flush, close, dropped });
 }

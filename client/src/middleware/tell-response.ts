@@ -1,41 +1,45 @@
+import { nodeResponseOf } from "./answer-end.ts";
 import type { Exchange } from "./exchange.ts";
+import { beforeHead } from "./node-response.ts";
 import { type ResponseHead, tellHead } from "./tell-head.ts";
 
 /** The status of an answer after which the connection speaks another protocol. */
 export const SWITCHING_PROTOCOLS = 101;
 
-/** The response with what tells the visitor of a new session: the same one where it can be changed. */
-export function tellResponse(response: Response, exchange: Exchange): Response {
+/**
+ * Returns what makes of each response the one to send: with what tells the visitor of a new session.
+ * Where the server hands down Node's own response, that one tells it, also of a handler that writes to
+ * it.
+ */
+export function tellingResponses(
+  exchange: Exchange,
+  environment: unknown,
+): (response: Response) => Response {
+  const outgoing = nodeResponseOf(environment);
+  if (outgoing === null) return (response) => tellResponse(response, exchange);
+  beforeHead(outgoing, (head) => tellHead(head, exchange));
+  return (response) => response;
+}
+
+/**
+ * The response, or a copy with what tells the visitor of a new session. Never the same one changed: a
+ * handler may answer everybody with one response, and its next reader would get this one's session.
+ */
+function tellResponse(response: Response, exchange: Exchange): Response {
   if (exchange.headers().length === 0 || !isAnswer(response)) return response;
-  const told = changeable(response);
-  if (told !== null) tellHead(headOf(told.headers), exchange);
-  return told ?? response;
+  try {
+    const told = new Response(response.body, response);
+    tellHead(headOf(told.headers), exchange);
+    return told;
+  } catch {
+    // Its body has been read already: it is for the server to say what is wrong.
+    return response;
+  }
 }
 
 /** Not so the answer to a WebSocket's request, which is the server's own, and `Response.error()`. */
 function isAnswer({ status }: Response): boolean {
   return status !== SWITCHING_PROTOCOLS && status !== 0;
-}
-
-/** The response, or a copy whose headers are open; `null` where there can be none. */
-function changeable(response: Response): Response | null {
-  if (hasOpenHeaders(response)) return response;
-  try {
-    return new Response(response.body, response);
-  } catch {
-    // Its body is being read already: it is for the server to say what is wrong.
-    return null;
-  }
-}
-
-/** Those of `fetch` and of redirects are closed (Fetch standard, "headers guard"). */
-function hasOpenHeaders({ headers }: Response): boolean {
-  try {
-    headers.delete("gkc-sessionId");
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function headOf(headers: Headers): ResponseHead {

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { createServer, type RequestListener, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
+import { getRequestListener } from "@hono/node-server";
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import express, { type Response as ExpressResponse } from "express";
 import fastify from "fastify";
 import { Hono } from "hono";
@@ -75,8 +77,11 @@ const jsonOf = (session: RequestSession | null) => JSON.stringify({ session });
 const customerIn = (url: string | undefined) =>
   new URL(url ?? "", "http://site").searchParams.get("customer");
 
-async function listen(app: RequestListener): Promise<AsyncDisposable & { readonly url: string }> {
-  const server = createServer(app).listen(0, "127.0.0.1");
+type NodeHandler = (request: IncomingMessage, response: ServerResponse) => unknown;
+
+async function listen(app: NodeHandler): Promise<AsyncDisposable & { readonly url: string }> {
+  const server = createServer((request, response) => void app(request, response));
+  server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
@@ -282,6 +287,74 @@ test("hono and fetch: cookies of handlers stay beside the session's", async () =
     await using server = closing(served, ({ close }) => close());
     for (const number of ways.keys()) await twoPeople(server.opened.url, `/${number}`);
   }
+  await withSession.close();
+  await middleware.close();
+});
+
+test("fetch: an answer that a handler throws carries the session's cookie", async () => {
+  await using antechamber = await serve();
+  const withSession = withFetch({ url: antechamber.url, deadline: 5000 });
+  const redirect = Response.redirect("http://site/page", 303);
+  const handler = withSession(() => Promise.reject(redirect));
+  const thrown = await handler(new Request("http://site/")).catch((error: unknown) => error);
+  assert.ok(thrown instanceof Response);
+  assert.equal(thrown.status, 303);
+  assert.match(thrown.headers.getSetCookie().join(), /^sessionId=/);
+  await withSession.close();
+});
+
+test("hono and fetch: a handler that writes to Node's response does not lose the cookie", async () => {
+  await using antechamber = await serve();
+  const options = { url: antechamber.url, deadline: 5000 };
+  const withSession = withFetch(options);
+  const middleware = withHono(options);
+  const answer = async (session: RequestSession | null, url: string, response: ServerResponse) => {
+    if (url.includes("/page")) return new Response(jsonOf(session));
+    const customerId = customerIn(url);
+    await session?.identify({ customerId });
+    response.writeHead(200, { "Set-Cookie": `auth=${customerId}` }).end("done");
+    return RESPONSE_ALREADY_SENT;
+  };
+  type Bindings = { outgoing: ServerResponse };
+  const handler = withSession((request, { session }, { outgoing }: Bindings) =>
+    answer(session, request.url, outgoing),
+  );
+  const app = new Hono<{ Bindings: Bindings }>()
+    .use(middleware)
+    .all("*", (c) => answer(c.get("session"), c.req.url, c.env.outgoing));
+  for (const fetch of [handler, (request: Request, env: Bindings) => app.fetch(request, env)]) {
+    await using site = await listen(
+      getRequestListener(fetch as never, { overrideGlobalObjects: false }),
+    );
+    await twoPeople(site.url, "/raw");
+  }
+  await withSession.close();
+  await middleware.close();
+});
+
+test("hono and fetch: one answer for everybody does not hand on a session", async () => {
+  await using antechamber = await serve();
+  const options = { url: antechamber.url, deadline: 5000 };
+  const withSession = withFetch(options);
+  const middleware = withHono(options);
+  const shared = new Response(null, { status: 404 });
+  const handler = withSession(() => shared);
+  const app = new Hono().use(middleware).all("*", () => shared);
+  for (const fetch of [handler, (request: Request) => app.fetch(request)]) {
+    const served = await serveFetch((request) => fetch(request));
+    await using server = closing(served, ({ close }) => close());
+    const visitors = [createVisitor(server.opened.url), createVisitor(server.opened.url)];
+    const ids = new Set<string | undefined>();
+    for (const visitor of visitors) {
+      const page = await visitor.visit("/");
+      assert.equal(page.status, 404);
+      assert.equal(page.headers.getSetCookie().length, 1);
+      ids.add(visitor.cookies.get("sessionId"));
+    }
+    assert.equal(ids.size, 2);
+    assert.deepEqual((await visitors[0]?.visit("/"))?.headers.getSetCookie(), []);
+  }
+  assert.deepEqual(shared.headers.getSetCookie(), []);
   await withSession.close();
   await middleware.close();
 });
