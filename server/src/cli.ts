@@ -1,6 +1,7 @@
 import { endOf, exitCodes } from "./cli/exit.ts";
 import { processOutput } from "./cli/output.ts";
 import { createProgram } from "./cli/program.ts";
+import { onUncaught } from "./cli/uncaught.ts";
 
 /*
  * The command line `antechamber`; `bin/antechamber` runs this file. Results go to stdout, remarks
@@ -17,6 +18,8 @@ for (const stream of [process.stdout, process.stderr]) {
     throw error;
   });
 }
+
+onUncaught((error) => void process.stderr.write(`antechamber: ${endOf(error).message}\n`));
 
 try {
   await createProgram(processOutput).parseAsync();

@@ -1,4 +1,4 @@
-import { type DestinationStream, pino } from "pino";
+import { type DestinationStream, destination, type Logger } from "pino";
 import { operator } from "./audit.ts";
 import { machineTime, type TimeSource } from "./clock.ts";
 import type { Config } from "./config/config.ts";
@@ -11,6 +11,7 @@ import { createApp } from "./http/app.ts";
 import { createKeyRing } from "./http/authenticate.ts";
 import { type Listener, listen } from "./http/listen.ts";
 import { createMetrics, type Metrics } from "./http/metrics.ts";
+import { createLog } from "./log.ts";
 import { startMaintenance } from "./maintenance.ts";
 import { type OpenEvents, type Opened, open } from "./open.ts";
 import { type RunningLimits, startLimits } from "./start-limits.ts";
@@ -39,7 +40,7 @@ export async function start(config: Config, options: StartOptions = {}): Promise
   if (config.auth === "local" && config.socket === undefined && !isLoopback(config.host)) {
     throw new TypeError("auth mode local serves loopback addresses alone; choose another mode");
   }
-  const log = pino({ level: config.logLevel, base: null }, options.logTo ?? pino.destination(2));
+  const log = createLog(config.logLevel, options.logTo ?? destination(2));
   const metrics = createMetrics();
   // A change that nobody listens to yet is told again, as one that could not be read.
   let changed = () => Promise.reject<void>(new Error("the server is not started yet"));
@@ -67,7 +68,7 @@ async function serve(
   config: Config,
   opened: Opened & { readonly limits: RunningLimits },
   metrics: Metrics,
-  log: pino.Logger,
+  log: Logger,
   whenChanged: (listener: () => Promise<void>) => void,
 ): Promise<Running> {
   const { store, clock, service, ids, limits, administration, trail, logHash } = opened;
@@ -134,7 +135,7 @@ async function controlOf(
 /** Closes the parts in turn, the store last: what was admitted before is stored. */
 async function stop(
   parts: readonly (Listener | { close(): void | Promise<void> })[],
-  log: pino.Logger,
+  log: Logger,
 ): Promise<void> {
   log.info("stopping");
   for (const part of parts) await part.close();
@@ -146,7 +147,7 @@ const LOSS_LOGGED_EVERY = 10_000;
 
 function eventsOf(
   metrics: Metrics,
-  log: pino.Logger,
+  log: Logger,
   changedElsewhere: OpenEvents["changedElsewhere"],
 ): OpenEvents {
   let isFailing = false;

@@ -1,6 +1,7 @@
 import { CommanderError } from "commander";
 import { ConfigError, masked } from "../config/faults.ts";
 import { ControlError } from "../control/client.ts";
+import { describeError, safeMessage } from "../safe-error.ts";
 import { Refusal } from "../session/errors.ts";
 import { StoreOpenError } from "../store/open-error.ts";
 
@@ -45,19 +46,20 @@ export function endOf(error: unknown): { readonly exitCode: ExitCode; readonly m
   return { exitCode: exitCodes.failure, message: masked(ofOther(error)) };
 }
 
-function ofRefusal({ reason }: Refusal): string {
+function ofRefusal({ reason, cause }: Refusal): string {
   if (reason.code !== "unavailable") return `refused: ${reason.code}`;
   const end =
     reason.outcome === "unknown"
       ? "whether it was stored nobody knows: look before you repeat it"
       : "nothing was changed; repeat it later";
-  return `the store does not take changes now (is the disk full?); ${end}`;
+  const why = cause === undefined ? "is the disk full?" : safeMessage(cause);
+  return `the store does not take changes now (${why}); ${end}`;
 }
 
 function ofOther(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
+  const { type, message, stack = "" } = describeError(error);
   // What the system or the server refused is the user's to mend; anything else is a defect of ours,
   // and whoever reports it needs the stack.
-  const isExplained = error instanceof ControlError || "code" in error;
-  return isExplained ? error.message : (error.stack ?? error.message);
+  const isExplained = error instanceof ControlError || (error instanceof Error && "code" in error);
+  return isExplained ? message : `${type}: ${message}\n${stack}`.trimEnd();
 }

@@ -1,6 +1,7 @@
 import { get, type RequestOptions } from "node:http";
 import { Command } from "commander";
 import type { Config } from "../config/config.ts";
+import { safeMessage } from "../safe-error.ts";
 import { CliError, exitCodes } from "./exit.ts";
 import { addExamples } from "./help.ts";
 import type { Output } from "./output.ts";
@@ -19,7 +20,7 @@ export function healthCommand(output: Output): Command {
       const { name, ...place } = placeOf(loadSettings(self).config);
       const url = `${name}${path}`;
       const status = await statusOf({ ...place, path }).catch((error: Error) => {
-        throw new CliError(exitCodes.failure, `${url} does not answer: ${error.message}`);
+        throw new CliError(exitCodes.failure, `${url} does not answer: ${safeMessage(error)}`);
       });
       if (status !== 200) throw new CliError(exitCodes.failure, `${url} answers ${status}`);
       output.print(`${url} answers 200`);

@@ -1,10 +1,12 @@
 import { Command } from "commander";
-import { pino } from "pino";
+import { destination } from "pino";
 import { settingNames } from "../config/settings.ts";
+import { createLog } from "../log.ts";
 import { exitCodes } from "./exit.ts";
 import { addExamples } from "./help.ts";
 import type { Output } from "./output.ts";
 import { addSettings, loadSettings } from "./settings.ts";
+import { onUncaught } from "./uncaught.ts";
 
 /** `serve`: the service, until a signal ends it. */
 export function serveCommand(output: Output): Command {
@@ -12,7 +14,7 @@ export function serveCommand(output: Output): Command {
     .description("run the service until it is told to stop (SIGTERM, SIGINT)")
     .action(async (_options: unknown, self: Command) => {
       const { config } = loadSettings(self);
-      logUncaught();
+      onUncaught(logUncaught);
       const stopped = stopSignal();
       // What the other commands have no use for.
       const { start } = await import("../start.ts");
@@ -34,14 +36,9 @@ export function serveCommand(output: Output): Command {
   return command;
 }
 
-/** A defect that nobody caught is logged like everything else, and ends the process. */
-function logUncaught(): void {
-  const end = (error: unknown) => {
-    const log = pino({ base: null }, pino.destination({ dest: 2, sync: true }));
-    log.fatal({ err: error }, "uncaught error");
-    process.exit(exitCodes.failure);
-  };
-  process.on("uncaughtException", end).on("unhandledRejection", end);
+/** A defect that nobody caught is logged like everything else. */
+function logUncaught(error: unknown): void {
+  createLog("info", destination({ dest: 2, sync: true })).fatal({ err: error }, "uncaught error");
 }
 
 /** Resolves with the first signal to stop; the second ends the process at once. */

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { safeMessage } from "../safe-error.ts";
 import { type ConfigFault, suggestion } from "./faults.ts";
 import { settingNames } from "./settings.ts";
 
@@ -37,7 +38,7 @@ export function readConfigFile(
     faults.push(...unknownMembers(members, name));
     return { name, folder: dirname(path), members: { ...members } };
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = safeMessage(error);
     const what = error instanceof SyntaxError ? "is not JSON" : "cannot be read";
     faults.push({ from, message: `the file ${what}: ${reason}` });
     return undefined;

@@ -1,5 +1,6 @@
 import { chmodSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { safeMessage } from "../safe-error.ts";
 import { Refusal } from "../session/errors.ts";
 import type { Admin, KeyRequest, KeyRotation } from "./admin.ts";
 import { OPERATOR_HEADER } from "./client.ts";
@@ -139,7 +140,7 @@ function userOf({ headers }: IncomingMessage): string | null {
 }
 
 function faultOf(error: unknown): { status: number; body: unknown } {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = safeMessage(error);
   if (error instanceof Refusal) {
     return { status: 503, body: { error: { message, reason: error.reason } } };
   }

@@ -1,5 +1,6 @@
 import { statSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
+import { safeMessage } from "../../safe-error.ts";
 import { type AuditEntry, chainFaults } from "../audit-chain.ts";
 import { readAudit } from "./audit-table.ts";
 import { databaseFile, openForReading } from "./database.ts";
@@ -91,7 +92,7 @@ export function inspect(dataDir: string, now: number, retention: number): Inspec
     };
   } catch (error) {
     if (!isDamage(error)) throw error;
-    return { file, sizes, faults: [error.message], ...nothing };
+    return { file, sizes, faults: [safeMessage(error)], ...nothing };
   } finally {
     database?.close();
   }

@@ -1,6 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { safeMessage } from "../../safe-error.ts";
 import { StoreOpenError } from "../open-error.ts";
 
 /**
@@ -32,7 +33,7 @@ function openLock(dataDir: string): DatabaseSync {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     return new DatabaseSync(join(dataDir, "lock"));
   } catch (error) {
-    const detail = error instanceof Error ? error.message : String(error);
+    const detail = safeMessage(error);
     throw new StoreOpenError(
       "inaccessible",
       `The data directory ${dataDir} cannot be used (${detail}). It must exist or be creatable, and be writable.`,

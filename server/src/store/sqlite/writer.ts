@@ -1,4 +1,5 @@
 import { parentPort, workerData } from "node:worker_threads";
+import { safeMessage } from "../../safe-error.ts";
 import type { Lifetimes } from "../../session/lifetime.ts";
 import { createAnswerTable } from "./answers.ts";
 import { createApply, type Tables } from "./apply.ts";
@@ -218,7 +219,7 @@ function failed(error: unknown): GroupResult {
 }
 
 function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return safeMessage(error);
 }
 
 const IOERR = 10;

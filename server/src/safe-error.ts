@@ -1,0 +1,176 @@
+/*
+ * What is logged and printed of an error. Libraries put what they were given into their errors: a Redis
+ * client the arguments of the command (ids, secrets), a JSON parser the text that it could not read, a
+ * runtime the URL with its password. So nothing of an error is passed on but the members below, and of
+ * its message nothing that may have come from outside.
+ */
+
+/** What a log line has of an error. */
+export interface LoggedError {
+  readonly type: string;
+  readonly code?: string | number;
+  /** SQLite's result code. */
+  readonly errcode?: number;
+  readonly syscall?: string;
+  readonly message: string;
+  /** Where it was thrown: one line a frame, without the message. */
+  readonly stack?: string;
+  readonly cause?: LoggedError;
+  /** Errors that it stands for, `MAX_ERRORS` at the most. */
+  readonly errors?: readonly LoggedError[];
+}
+
+/** How deep causes are followed: they may be circular. */
+const MAX_DEPTH = 5;
+const MAX_ERRORS = 8;
+const MAX_FRAMES = 20;
+const MAX_MESSAGE_LENGTH = 500;
+
+/** Errors whose messages are ours from the first word to the last. */
+const ours = [
+  "StoreOpenError",
+  "CliError",
+  "ConfigError",
+  "ControlError",
+  "TargetTaken",
+  "RedisFault",
+];
+
+const NAME = /^[A-Za-z_$][\w$]{0,63}$/;
+const CODE = /^[A-Z][A-Z\d_-]{0,63}$/;
+/** A code of the operating system's. */
+const ERRNO = /^E(?!RR)[A-Z\d]+$/;
+const SYSCALL = /^[a-z]\w{0,31}$/;
+const FRAME = /^\s*at .*(?::\d+:\d+\)?|\(native\)|<anonymous>\)?|native code\)?)$/;
+
+/** An error, or whatever else was thrown, as a log line may have it. */
+export function describeError(error: unknown): LoggedError {
+  return described(error, 0);
+}
+
+/** The message of an error, fit for people and logs. */
+export function safeMessage(error: unknown): string {
+  return described(error, MAX_DEPTH).message;
+}
+
+function described(error: unknown, depth: number): LoggedError {
+  try {
+    if (isErrorLike(error)) return ofError(error, depth);
+  } catch {
+    // A member that throws when it is read.
+    return { type: "unknown", message: "an error that cannot be read" };
+  }
+  return { type: typeof error, message: "something was thrown that is no error" };
+}
+
+interface ErrorLike {
+  readonly [name: string]: unknown;
+  readonly message: string;
+}
+
+function isErrorLike(error: unknown): error is ErrorLike {
+  if (typeof error !== "object" || error === null) return false;
+  return error instanceof Error || typeof (error as { message?: unknown }).message === "string";
+}
+
+function ofError(error: ErrorLike, depth: number): LoggedError {
+  const { code, errcode, syscall } = error;
+  const stack = depth < MAX_DEPTH ? framesOf(error) : "";
+  const isDeep = depth + 1 >= MAX_DEPTH;
+  const cause = error["cause"] ?? error["lastNodeError"];
+  const several = error["errors"] ?? error["previousErrors"];
+  return {
+    type: typeOf(error),
+    ...(isCode(code) && { code }),
+    ...(typeof errcode === "number" && { errcode }),
+    ...(typeof syscall === "string" && SYSCALL.test(syscall) && { syscall }),
+    message: messageOf(error),
+    ...(stack !== "" && { stack }),
+    ...(!isDeep && cause !== undefined && cause !== null && { cause: described(cause, depth + 1) }),
+    ...(!isDeep &&
+      Array.isArray(several) &&
+      several.length > 0 && {
+        errors: several.slice(0, MAX_ERRORS).map((one) => described(one, depth + 1)),
+      }),
+  };
+}
+
+function typeOf(error: ErrorLike): string {
+  const names = [error.constructor?.name, error["name"]];
+  const found = names.find((name) => typeof name === "string" && NAME.test(name));
+  return String(found ?? "Error");
+}
+
+function isCode(code: unknown): code is string | number {
+  return typeof code === "number" || (typeof code === "string" && CODE.test(code));
+}
+
+function messageOf(error: ErrorLike): string {
+  const message = typeof error.message === "string" ? error.message : "";
+  // SQLite tells of statements and of what stands in the file; the text of its result code is fixed.
+  if (typeof error["errcode"] === "number" || error["code"] === "ERR_SQLITE_ERROR") {
+    const text = error["errstr"];
+    return typeof text === "string" && text !== "" ? text : cleaned(message);
+  }
+  if (error instanceof Error && ours.includes(String(error["name"]))) return message;
+  if (error instanceof Error && isOfSystem(error)) return ofSystem(message);
+  return cleaned(message);
+}
+
+function isOfSystem({ code, syscall }: ErrorLike): boolean {
+  return typeof syscall === "string" || (typeof code === "string" && ERRNO.test(code));
+}
+
+/** The operating system's own words, with the file or the address. */
+function ofSystem(message: string): string {
+  return withoutCredentials(message).slice(0, MAX_MESSAGE_LENGTH);
+}
+
+const GAP = "…";
+
+/**
+ * `text` without what stands in quotes, braces and brackets, without credentials in URLs and without
+ * anything as long as an id, a key or a secret.
+ */
+function cleaned(text: string): string {
+  return (
+    withoutCredentials(text.slice(0, 4 * MAX_MESSAGE_LENGTH))
+      // Up to the last quote of a kind: what is quoted may have quotes itself.
+      .replaceAll(/"[^\n]*"|`[^\n]*`|(?<![A-Za-z])'[^\n]*'(?![A-Za-z])/g, (quoted) =>
+        quoted.length > 2 ? `${quoted[0]}${GAP}${quoted[0]}` : quoted,
+      )
+      .replaceAll(/\{[\s\S]*\}|\{[\s\S]*$/g, `{${GAP}}`)
+      .replaceAll(/\[[\s\S]*\]/g, `[${GAP}]`)
+      .replaceAll(/(?<![\w-])(?:ak_|eyJ)[\w.-]+/g, GAP)
+      .replaceAll(/[\w+/=-]{20,}/g, (word) => (isPlainWord(word) ? word : GAP))
+      .replaceAll(/\s+/g, " ")
+      .slice(0, MAX_MESSAGE_LENGTH)
+  );
+}
+
+/** A long word of the language or of a program, such as a name of a setting: letters of one case, or a path of short ones. */
+function isPlainWord(word: string): boolean {
+  return word
+    .split(/[/_-]/)
+    .every((part) => part.length < 20 && /^[A-Z]?[a-z]*$|^[A-Z]*$/.test(part));
+}
+
+function withoutCredentials(text: string): string {
+  return text.replaceAll(/([a-z][a-z\d+.-]{0,30}:\/\/)[^\s]*@/gi, `$1${GAP}@`);
+}
+
+/** The frames of the stack, without the message before them. */
+function framesOf(error: ErrorLike): string {
+  const { stack } = error;
+  if (typeof stack !== "string") return "";
+  const start = error.message === "" ? -1 : stack.indexOf(error.message);
+  const lines = (start === -1 ? stack : stack.slice(start + error.message.length)).split("\n");
+  // The message may have been changed since: what follows its last line are the frames.
+  const firstAfterText = lines.findLastIndex((line) => line !== "" && !FRAME.test(line)) + 1;
+  return lines
+    .slice(firstAfterText)
+    .filter((line) => line !== "")
+    .slice(0, MAX_FRAMES)
+    .map((line) => line.trim())
+    .join("\n");
+}
