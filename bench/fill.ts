@@ -45,6 +45,8 @@ const opened = await open(config, machineTime, {
   recorded: () => {},
   recordsLost: () => {},
   changedElsewhere: () => {},
+  noticed: () => undefined,
+  suspended: () => undefined,
 });
 const ids = createWriteStream(file);
 const started: Promise<string>[] = [];

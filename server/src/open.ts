@@ -8,6 +8,7 @@ import type { Config } from "./config/config.ts";
 import type { StorePlace } from "./config/store-place.ts";
 import { createBunMac } from "./mac-bun.ts";
 import { createService, type ServiceEvents, type SessionService } from "./service.ts";
+import { Refusal } from "./session/errors.ts";
 import { createIdIssuer, type IdIssuer } from "./session/id.ts";
 import type { Lifetimes } from "./session/lifetime.ts";
 import { createLogHash } from "./session/log-hash.ts";
@@ -38,7 +39,14 @@ export type OpenEvents = StoreEvents & ServiceEvents;
  */
 export async function open(config: Config, time: TimeSource, events: OpenEvents): Promise<Opened> {
   const { lifetimes } = config;
-  const store = await openStore(config, time, events);
+  let isSuspended = false;
+  const store = await openStore(config, time, {
+    ...events,
+    suspended(now) {
+      isSuspended = now;
+      events.suspended(now);
+    },
+  });
   try {
     if ((await store.move()) !== null) {
       const message =
@@ -47,7 +55,8 @@ export async function open(config: Config, time: TimeSource, events: OpenEvents)
     }
     const clock = createClock(time, await store.floor());
     const createMac = "Bun" in globalThis ? createBunMac : undefined;
-    const ids = createIdIssuer(await store.secrets(), createMac);
+    const issuer = createIdIssuer(await store.secrets(), createMac);
+    const ids = issuingUnless(() => isSuspended, issuer);
     const service = createService({ store: limited(store, config), ids, clock, lifetimes, events });
     const administration = createAdministration({ store, clock, events });
     const trail = createAuditTrail(store, clock);
@@ -57,6 +66,17 @@ export async function open(config: Config, time: TimeSource, events: OpenEvents)
     await store.close();
     throw error;
   }
+}
+
+/** An issuer that makes no ids while the data is gone: other processes may work with other secrets by then. */
+function issuingUnless(isSuspended: () => boolean, issuer: IdIssuer): IdIssuer {
+  return {
+    ...issuer,
+    issue(now) {
+      if (isSuspended()) throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
+      return issuer.issue(now);
+    },
+  };
 }
 
 function limited(store: SessionStore, { maxSessionsPerCustomer, lifetimes }: Config): SessionStore {
@@ -102,6 +122,7 @@ export async function openStore(
   return openRedisStore({
     ...common,
     maxPending,
+    wall: time.wall,
     place: redisPlaceOf(place, config),
     prefix: config.redisPrefix,
     timeout: config.redisTimeout,

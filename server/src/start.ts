@@ -14,6 +14,7 @@ import { createMetrics, type Metrics } from "./http/metrics.ts";
 import { createLog } from "./log.ts";
 import { startMaintenance } from "./maintenance.ts";
 import { type OpenEvents, type Opened, open } from "./open.ts";
+import { safeMessage } from "./safe-error.ts";
 import { type RunningLimits, startLimits } from "./start-limits.ts";
 import { version } from "./version.ts";
 
@@ -145,12 +146,16 @@ async function stop(
 /** How often (ms) a loss of records is logged: each of many requests may lose one. */
 const LOSS_LOGGED_EVERY = 10_000;
 
+/** How many causes of one outage are logged. */
+const MAX_CAUSES_LOGGED = 10;
+
 function eventsOf(
   metrics: Metrics,
   log: Logger,
   changedElsewhere: OpenEvents["changedElsewhere"],
 ): OpenEvents {
   let isFailing = false;
+  const causes = new Set<string>();
   let lost = 0;
   let lossLoggedAt = Number.NEGATIVE_INFINITY;
   return {
@@ -159,6 +164,8 @@ function eventsOf(
     ended: () => metrics.sessionsEnded.inc(1),
     recorded: (records) => metrics.recordsAccepted.inc(records),
     changedElsewhere,
+    noticed: (level, message) => log[level](message),
+    suspended: () => undefined,
     recordsLost(records) {
       metrics.recordsLost.inc(records);
       lost += records;
@@ -171,11 +178,16 @@ function eventsOf(
       metrics.committed(changes, milliseconds);
       if (isFailing) log.info("the store takes writes again");
       isFailing = false;
+      causes.clear();
     },
     failed(error) {
       metrics.storeFailed();
-      // Once an outage: a full disk fails every write, and its log may lie on that disk.
-      if (!isFailing) log.error({ err: error }, "the store does not take writes");
+      // Each cause once an outage: a full disk fails every write, and its log may lie on that disk.
+      const cause = safeMessage(error);
+      if (causes.size < MAX_CAUSES_LOGGED && !causes.has(cause)) {
+        causes.add(cause);
+        log.error({ err: error }, "the store does not take writes");
+      }
       isFailing = true;
     },
   };

@@ -63,7 +63,7 @@ const diagram: Record<string, Row> = {
     holds: /^start(-limits)?\.ts$/,
     may: [
       ...["open", "maintenance", "credentials", "http", "control", "limits", "redis", "audit"],
-      ...["clock", "config", "version", "log"],
+      ...["clock", "config", "version", "log", "safe-error"],
     ],
   },
   cli: {

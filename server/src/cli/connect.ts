@@ -9,6 +9,7 @@ import { type OpenEvents, type Opened, open } from "../open.ts";
 import { StoreOpenError } from "../store/open-error.ts";
 import { databaseFile } from "../store/sqlite/database.ts";
 import { CliError, exitCodes } from "./exit.ts";
+import { processOutput } from "./output.ts";
 import { systemUser } from "./system-user.ts";
 
 /**
@@ -43,12 +44,16 @@ async function useOpened<Result>(
 }
 
 const nothing = () => undefined;
-/** What the server counts and logs, a command has nobody to tell. */
+/** What the server counts and logs, a command has nobody to tell; what its user should know is printed. */
 export const unheard: OpenEvents = {
   committed: nothing,
   failed: nothing,
   recordsLost: nothing,
   changedElsewhere: nothing,
+  noticed(level, message) {
+    if (level !== "info") processOutput.remark(`antechamber: ${message}`);
+  },
+  suspended: nothing,
   created: nothing,
   associated: nothing,
   ended: nothing,

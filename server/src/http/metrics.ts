@@ -201,22 +201,29 @@ function register(
 }
 
 function registerStore(registry: Registry, status: () => StoreStatus): void {
-  const gauge = (name: string, help: string, read: (status: StoreStatus) => number) =>
+  const gauge = (name: string, help: string, read: (status: StoreStatus) => number | undefined) =>
     registerGauge(registry, name, help, () => read(status()));
   gauge("store_queue_depth", "Changes that wait for the store.", ({ pending }) => pending);
   gauge("store_size_bytes", "What the store takes up.", ({ bytes }) => bytes);
   gauge("store_writable", "1 when the last write succeeded.", ({ writable }) => Number(writable));
 }
 
-/** A number that is asked for whenever somebody looks. */
-function registerGauge(registry: Registry, name: string, help: string, read: () => number): void {
+/** A number that is asked for whenever somebody looks; `undefined`: nobody knows, and it is left out. */
+function registerGauge(
+  registry: Registry,
+  name: string,
+  help: string,
+  read: () => number | undefined,
+): void {
   registry.registerMetric(
     new Gauge({
       name: `antechamber_${name}`,
       help,
       registers: [],
       collect() {
-        this.set(read());
+        const value = read();
+        if (value === undefined) this.remove();
+        else this.set(value);
       },
     }),
   );

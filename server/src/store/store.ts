@@ -175,8 +175,8 @@ export interface StoreStatus {
   readonly writable: boolean;
   /** Changes that wait for the engine now. */
   readonly pending: number;
-  /** Bytes on disk, or in the memory of a server. */
-  readonly bytes: number;
+  /** Bytes on disk, or in the memory of a server; `undefined` where the engine may not ask. */
+  readonly bytes: number | undefined;
 }
 
 /** What an engine reports while it works; each is called on the serving thread and must be quick. */
@@ -192,6 +192,13 @@ export interface StoreEvents {
    * the promise is rejected, it is told again within a second, until it is fulfilled.
    */
   changedElsewhere(): void | Promise<void>;
+  /** Something that whoever runs the service should know of; the message says what to do. */
+  noticed(level: "info" | "warn" | "error", message: string): void;
+  /**
+   * What is stored is not what this process works with (`true`): every call is refused, and nothing may be
+   * signed with the secrets that were read. `false`: it is again.
+   */
+  suspended(isSuspended: boolean): void;
 }
 
 /** What a slice of the sweep did. */

@@ -173,7 +173,14 @@ async function fill(dataDir: string, sessions: number): Promise<void> {
   const store = openSqliteStore({
     dataDir,
     lifetimes,
-    events: { committed() {}, failed() {}, recordsLost() {}, changedElsewhere() {} },
+    events: {
+      committed() {},
+      failed() {},
+      recordsLost() {},
+      changedElsewhere() {},
+      noticed() {},
+      suspended() {},
+    },
     maxRecords: 10_000,
     retention: 86_400_000,
     cacheSessions: 1000,

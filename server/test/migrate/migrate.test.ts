@@ -54,7 +54,14 @@ async function openStores(): Promise<Stores> {
 }
 
 function openStore(dataDir: string): SessionStore {
-  const events = { committed() {}, failed() {}, recordsLost() {}, changedElsewhere() {} };
+  const events = {
+    committed() {},
+    failed() {},
+    recordsLost() {},
+    changedElsewhere() {},
+    noticed() {},
+    suspended() {},
+  };
   return openSqliteStore({
     dataDir,
     lifetimes,

@@ -86,6 +86,8 @@ const nobody: OpenEvents = {
   failed: nothing,
   recordsLost: nothing,
   changedElsewhere: nothing,
+  noticed: () => undefined,
+  suspended: () => undefined,
   created: nothing,
   associated: nothing,
   ended: nothing,

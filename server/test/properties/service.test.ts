@@ -82,6 +82,8 @@ async function checkOver({ lifetimes, cacheSessions }: Setting): Promise<void> {
       failed: (error) => assert.fail(String(error)),
       recordsLost: (records) => assert.fail(`${records} records are lost`),
       changedElsewhere: () => undefined,
+      noticed: () => undefined,
+      suspended: () => undefined,
     },
     now: START,
   });

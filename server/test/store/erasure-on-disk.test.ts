@@ -35,6 +35,8 @@ function open(dataDir: string, now: number): SessionStore {
       committed: () => undefined,
       failed: assert.fail,
       changedElsewhere: () => undefined,
+      noticed: () => undefined,
+      suspended: () => undefined,
       recordsLost: (records) => assert.fail(`${records} records`),
     },
   });

@@ -173,6 +173,8 @@ function openStore(dataDir: string, maxRecords: number): SessionStore {
       failed: () => undefined,
       recordsLost: () => undefined,
       changedElsewhere: () => undefined,
+      noticed: () => undefined,
+      suspended: () => undefined,
     },
     now: START,
   });

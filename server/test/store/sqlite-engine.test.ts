@@ -28,6 +28,8 @@ function open(dataDir: string, more: Partial<SqliteStoreOptions> = {}): SessionS
       failed: () => undefined,
       recordsLost: () => undefined,
       changedElsewhere: () => undefined,
+      noticed: () => undefined,
+      suspended: () => undefined,
     },
     now: START,
     ...more,

@@ -83,7 +83,7 @@ export function createAdopt(parts: AdoptParts): (adoption: Adoption) => Promise<
       case "audit":
         return fixed.appendAudit(operation, item.entry).then(() => undefined);
       case "floor":
-        return fixed.beat(connection.begin(item.floor)).then(() => undefined);
+        return fixed.raiseFloor(operation, item.floor);
     }
   }
 

@@ -109,7 +109,10 @@ export function createAnswers(connection: Connection, keys: Keys): Answers {
     };
   }
 
-  /** Enters a key among those about a session, before the key is reserved. */
+  /**
+   * Enters a key among those about a session, for the request that reserved it alone: others with the same
+   * key are about sessions that the key has nothing to do with.
+   */
   async function enter(operation: Operation, id: string, key: string): Promise<void> {
     const name = keys.answersAbout(id);
     await connection.write(operation, "sadd", name, key);
@@ -132,15 +135,15 @@ export function createAnswers(connection: Connection, keys: Keys): Answers {
     async carryOut(operation, work) {
       const { request } = work.once;
       const own = newNonce();
-      await enter(operation, work.id ?? work.created ?? "", work.once.key);
       const patience = performance.now() + GRACE;
       for (;;) {
-        const [state, known, answer = "", , need = "", nonce = ""] = await reserve(
+        const [state, known, answer = "", owner = "", need = "", nonce = ""] = await reserve(
           operation,
           own,
           work,
         );
         if (state === "reserved") {
+          await enter(operation, work.id ?? work.created ?? "", work.once.key);
           return work.need === null ? work.success : finish(operation, work, own, work.need);
         }
         if (known !== request) return { outcome: "key-reused" };
@@ -149,6 +152,8 @@ export function createAnswers(connection: Connection, keys: Keys): Answers {
           await delay(PAUSE);
           continue;
         }
+        // Whoever reserved it may have died before this.
+        await enter(operation, owner, work.once.key);
         const result = await finish(operation, work, nonce, need);
         if (result.outcome === work.success.outcome) return { outcome: "repeated", answer };
       }
@@ -171,7 +176,11 @@ export function createAnswers(connection: Connection, keys: Keys): Answers {
     },
     async erase(operation, id) {
       const names = await keysAbout(operation, id);
-      await Promise.all(names.map((key) => connection.write(operation, "del", keys.answer(key))));
+      await Promise.all(
+        names.map((key) =>
+          connection.change(operation, scripts.eraseAnswer, [keys.answer(key)], [id]),
+        ),
+      );
       await connection.write(operation, "del", keys.answersAbout(id));
     },
     async adopt(operation, { once, id, created, storedAt }) {

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { ConnectionOptions } from "node:tls";
 import { Cluster, Redis, type RedisOptions } from "ioredis";
+import { checkEachConnection } from "./ready-check.ts";
 
 /** Where Redis is and how to get in. */
 export interface RedisPlace {
@@ -69,12 +70,14 @@ export function createClient(place: RedisPlace): Client {
           ...(tls && { enableTLSForSentinelMode: true, sentinelTLS: tls }),
         }),
   };
-  return new Redis(options);
+  const client = new Redis(options);
+  checkEachConnection(client, place);
+  return client;
 }
 
 function createCluster(place: RedisPlace, redisOptions: Options): Cluster {
   const seeds = place.hosts.map(({ host, port }) => ({ host, port }));
-  return new Cluster(seeds, {
+  const cluster = new Cluster(seeds, {
     lazyConnect: true,
     redisOptions,
     maxRedirections: 60,
@@ -88,6 +91,11 @@ function createCluster(place: RedisPlace, redisOptions: Options): Cluster {
     // Names in a certificate are those of the seeds, so the nodes must be told by the same.
     dnsLookup: (address, callback) => callback(null, address),
   });
+  // A node is there before it is connected to.
+  cluster.on("+node", (node: Redis) => checkEachConnection(node, place));
+  // Nobody subscribes to anything: the connection for it would be one more, and unchecked.
+  (cluster as unknown as { subscriber: { start(): void } }).subscriber.start = () => undefined;
+  return cluster;
 }
 
 function tlsOf({ isTls, caFile }: RedisPlace): ConnectionOptions | undefined {

@@ -1,9 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { Cluster, type Redis, ReplyError } from "ioredis";
+import { Cluster, type Redis } from "ioredis";
 import { Refusal } from "../../session/errors.ts";
 import { type Client, createClient, type RedisPlace } from "./client.ts";
 import { TimedCommand } from "./command.ts";
 import { createDeadlines } from "./deadlines.ts";
+import { faultOf, RedisFault } from "./faults.ts";
 import type { Script } from "./scripts.ts";
 
 /**
@@ -17,6 +18,8 @@ export interface Operation {
   readonly until: number;
   /** Whether what it is to change may have been changed without its knowing. */
   isUncertain: boolean;
+  /** It is carried out while the others are held back. */
+  readonly isExempt?: true;
 }
 
 /** A word of a command. */
@@ -25,6 +28,8 @@ export type Word = string | number;
 /** The servers, as one. What they cannot do in time is refused with `unavailable`. */
 export interface Connection {
   begin(now: number): Operation;
+  /** Begins an operation that looks whether the others may go on. */
+  beginCheck(now: number): Operation;
   /** Sends a command of which `key` is the key. */
   command(operation: Operation, name: string, key: string, ...words: Word[]): Promise<unknown>;
   run(operation: Operation, script: Script, keys: string[], words: Word[]): Promise<unknown>;
@@ -42,6 +47,15 @@ export interface Connection {
   primaries(): ReadonlyMap<string, Redis>;
   /** Sends a command to one of the primaries. */
   ask(operation: Operation, primary: Redis, name: string, ...words: Word[]): Promise<unknown>;
+  /** `ask` once, of what is good to know: a refusal is no failure, and rejects with its `RedisFault`. */
+  enquire(primary: Redis, name: string, ...words: Word[]): Promise<unknown>;
+  /** Refuses every operation for this reason, or `undefined`: no more. */
+  hold(reason: RedisFault | undefined): void;
+  /**
+   * From now on each time that the client has connected again, operations wait until `hold` was called,
+   * and `reconnected` is. There may be other data now.
+   */
+  checkAfterReconnecting(reconnected: () => void): void;
   /** Asks the nodes of a cluster who serves what: one that is silent does not tell. */
   refresh(): void;
   close(): void;
@@ -56,7 +70,7 @@ export interface ConnectionOptions {
   /** Whether the same again changes nothing, so that what failed may be tried again in time. */
   readonly isRepeatable: boolean;
   /** An attempt failed; it may be made again. */
-  failed(error: unknown): void;
+  failed(error: RedisFault): void;
 }
 
 /** What a step is for: the change itself, what it relies on, or neither. */
@@ -67,16 +81,41 @@ const ended = new WeakSet<Client>();
 /** Milliseconds between two attempts. */
 const RETRY_PAUSE = 50;
 /** Replies that say: not carried out, ask again. */
-const LATER = /^(LOADING|CLUSTERDOWN|MASTERDOWN|TRYAGAIN|READONLY|BUSY) /;
+const LATER = ["LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "READONLY", "BUSY"];
 /** Replies that say: not carried out, for a reason that somebody must mend. */
-const NOT_NOW = /^(OOM|MISCONF|NOREPLICAS|NOAUTH|WRONGPASS|NOPERM) /;
+const NOT_NOW = ["OOM", "MISCONF", "NOREPLICAS", "NOAUTH", "WRONGPASS", "NOPERM"];
+/** Faults of a connection that waiting does not mend. */
+const DEFINITE = ["NOAUTH", "WRONGPASS", "NOPERM", "DATABASE", "MISPLACED"];
 
-/** Connects; rejects with the last reason when that takes longer than `patience` ms. */
-export async function connect(options: ConnectionOptions, patience: number): Promise<Connection> {
+/** Why nobody is connected, as far as the client has told. */
+interface Trouble {
+  fault: RedisFault | undefined;
+}
+
+/**
+ * Connects; rejects with the last `RedisFault` when that takes longer than `patience` ms, and at once
+ * with one that waiting does not mend. `waiting` is called when it takes longer than one operation may.
+ */
+export async function connect(
+  options: ConnectionOptions,
+  patience: number,
+  waiting: (fault: RedisFault) => void,
+): Promise<Connection> {
   const client = createClient(options.place);
-  let reason: unknown = new Error("no answer");
+  const trouble: Trouble = { fault: undefined };
+  const refused = Promise.withResolvers<never>();
+  refused.promise.catch(() => undefined);
   client.on("error", (error: unknown) => {
-    reason = lastReason(error);
+    trouble.fault = faultOf(error);
+    if (DEFINITE.includes(trouble.fault.code)) refused.reject(trouble.fault);
+  });
+  for (const event of ["sentinelError", "node error"]) {
+    client.on(event, (error: unknown) => {
+      if (client.status !== "ready") trouble.fault = faultOf(error);
+    });
+  }
+  client.on("ready", () => {
+    trouble.fault = undefined;
   });
   client.on("end", () => {
     // The client may give up, as when a failover is announced while it connects. It is we who end it.
@@ -84,17 +123,21 @@ export async function connect(options: ConnectionOptions, patience: number): Pro
       setTimeout(() => void client.connect().catch(() => undefined), RETRY_PAUSE);
   });
   const opening = client.connect();
-  const stop = new AbortController();
-  const late = delay(patience, "late" as const, { signal: stop.signal });
-  const outcome = await Promise.race([opening.then(() => "there" as const, ready), late]);
-  late.catch(() => undefined);
-  stop.abort();
-  if (outcome === "late") {
+  const reason = () => trouble.fault ?? new RedisFault("", "no answer");
+  const timers = [
+    setTimeout(() => refused.reject(reason()), patience),
+    setTimeout(() => waiting(reason()), Math.min(options.timeout, patience / 2)),
+  ];
+  try {
+    await Promise.race([opening.then(() => "there" as const, ready), refused.promise]);
+  } catch (error) {
     ended.add(client);
     client.disconnect();
-    throw reason;
+    throw error;
+  } finally {
+    for (const timer of timers) clearTimeout(timer);
   }
-  return createConnection(client, options);
+  return createConnection(client, options, trouble);
 
   /** The client goes on by itself after a first failure. */
   async function ready(): Promise<"there"> {
@@ -103,27 +146,37 @@ export async function connect(options: ConnectionOptions, patience: number): Pro
   }
 }
 
-function lastReason(error: unknown): unknown {
-  return (error as { lastNodeError?: unknown }).lastNodeError ?? error;
-}
-
-function createConnection(client: Client, options: ConnectionOptions): Connection {
+function createConnection(
+  client: Client,
+  options: ConnectionOptions,
+  trouble: Trouble,
+): Connection {
   const { timeout, minReplicasAck, isRepeatable } = options;
   const deadlines = createDeadlines();
+  let held: RedisFault | undefined;
+  /** What is there now has not been looked at yet. */
+  let isUnchecked = false;
 
-  /** Sends one command; rejects with its error, or when no answer comes in time. */
+  function notConnected(): RedisFault {
+    const { code = "", message = client.status } = trouble.fault ?? {};
+    return new RedisFault(code, `not connected to Redis: ${message}`);
+  }
+
+  /** Sends one command; rejects with a `RedisFault`, also when no answer comes in time. */
   async function issue(
     target: Pick<Redis, "sendCommand">,
     command: TimedCommand,
     slot?: number,
   ): Promise<unknown> {
     // What cannot be sent now is not left with the client, which would keep it for a long outage.
-    if (client.status !== "ready") throw new Error(`not connected: ${client.status}`);
+    if (client.status !== "ready") throw notConnected();
     deadlines.add(command);
     try {
       if (slot === undefined) target.sendCommand(command);
       else (client as Cluster).sendCommand(command, undefined, { slot });
       return await command.promise;
+    } catch (error) {
+      throw faultOf(error);
     } finally {
       deadlines.remove(command);
     }
@@ -139,20 +192,25 @@ function createConnection(client: Client, options: ConnectionOptions): Connectio
     for (;;) {
       const command = make();
       try {
+        if (operation.isExempt === undefined) {
+          if (held !== undefined) throw refusal(operation, held);
+          if (isUnchecked) throw new RedisFault("", "the data in Redis is being looked at");
+        }
         const reply = await issue(target, command);
         if (kind !== "look" && minReplicasAck > 0) await acknowledge(operation, command, kind);
         return reply;
       } catch (error) {
-        const isReply = isReplyError(error);
-        if (isReply && error.message.startsWith("NOSCRIPT")) throw error;
+        const isReply = error instanceof RedisFault && error.isReply;
+        if (isReply && error.code === "NOSCRIPT") throw error;
         if (kind === "change" && command.writes > (isReply ? 1 : 0)) operation.isUncertain = true;
         if (error instanceof Refusal) throw error;
-        if (isReply && !LATER.test(error.message) && !NOT_NOW.test(error.message)) throw error;
-        options.failed(error);
-        const isHopeless = isReply && NOT_NOW.test(error.message);
+        const fault = faultOf(error);
+        const isHopeless = isReply && NOT_NOW.includes(fault.code);
+        if (isReply && !LATER.includes(fault.code) && !isHopeless) throw fault;
+        options.failed(fault);
         const isLate = performance.now() + RETRY_PAUSE >= operation.until;
         const isOver = isLate || !isRepeatable || ended.has(client);
-        if (isHopeless || isOver) throw refusal(operation, error);
+        if (isHopeless || isOver) throw refusal(operation, fault);
         await delay(RETRY_PAUSE);
       }
     }
@@ -171,7 +229,7 @@ function createConnection(client: Client, options: ConnectionOptions): Connectio
     try {
       return await command("evalsha", sha);
     } catch (error) {
-      if (!isReplyError(error) || !error.message.startsWith("NOSCRIPT")) throw error;
+      if (!(error instanceof RedisFault) || error.code !== "NOSCRIPT") throw error;
       return command("eval", source);
     }
   }
@@ -191,11 +249,17 @@ function createConnection(client: Client, options: ConnectionOptions): Connectio
     const reached = await issue(client as Redis, wait, slot).catch(() => 0);
     if (wait.stream === command.stream && Number(reached) >= minReplicasAck) return;
     if (kind === "change") operation.isUncertain = true;
-    throw refusal(operation, new Error(`${String(reached)} replicas have the change`));
+    throw refusal(operation, new RedisFault("", `${Number(reached)} replicas have the change`));
   }
 
   return {
     begin: (now) => ({ now, until: performance.now() + timeout, isUncertain: false }),
+    beginCheck: (now) => ({
+      now,
+      until: performance.now() + timeout,
+      isUncertain: false,
+      isExempt: true,
+    }),
     command: (operation, name, ...words) =>
       insist(operation, "look", client, () => timed(operation, name, words.map(String))),
     write: (operation, name, ...words) =>
@@ -217,6 +281,18 @@ function createConnection(client: Client, options: ConnectionOptions): Connectio
     },
     ask: (operation, primary, name, ...words) =>
       insist(operation, "look", primary, () => timed(operation, name, words.map(String))),
+    enquire: (primary, name, ...words) =>
+      issue(primary, new TimedCommand(name, words.map(String), performance.now() + timeout)),
+    hold(reason) {
+      held = reason;
+      isUnchecked = false;
+    },
+    checkAfterReconnecting(reconnected) {
+      client.on("ready", () => {
+        isUnchecked = true;
+        reconnected();
+      });
+    },
     refresh() {
       if (client instanceof Cluster && client.status === "ready") client.refreshSlotsCache();
     },
@@ -233,10 +309,6 @@ function timed(operation: Operation, name: string, words: string[]): TimedComman
 
 function slotOf(command: TimedCommand): number {
   return command.getSlot() ?? 0;
-}
-
-function isReplyError(error: unknown): error is Error {
-  return error instanceof ReplyError;
 }
 
 /** What an operation is refused with that could not be carried out for the reason `cause`. */

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { SECRET_BYTES } from "../../session/id.ts";
 import type { AuditEntry } from "../audit-chain.ts";
 import { StoreOpenError } from "../open-error.ts";
@@ -11,10 +11,19 @@ import { scripts } from "./scripts.ts";
 export interface Fixed {
   /** Makes what a new store has; refuses one of another layout with `StoreOpenError`. */
   born(operation: Operation): Promise<void>;
-  /** Raises the floor to the time of the operation; gives the revision of keys and secrets. */
-  beat(operation: Operation): Promise<string>;
-  /** The same as a change like any other: rejects where none would be stored. */
-  prove(operation: Operation): Promise<string>;
+  /** Raises the floor to the time of the operation, unless that or the wall clock is far from Redis' clock. */
+  beat(operation: Operation, wall: number): Promise<Pulse>;
+  /**
+   * The same as a change like any other (rejects where none would be stored), for whoever knows the store:
+   * writes nothing where it is not that one.
+   */
+  prove(operation: Operation, wall: number, known: Known): Promise<Pulse>;
+  /** Raises the floor to that of another store. */
+  raiseFloor(operation: Operation, floor: number): Promise<void>;
+  /** The secrets as they lie there, newest first. */
+  secretLines(operation: Operation): Promise<readonly string[]>;
+  /** Puts back the state or the secrets from memory, one of which is still there; false otherwise. */
+  putBack(operation: Operation, known: Known): Promise<boolean>;
   floor(operation: Operation): Promise<number>;
   keys(operation: Operation): Promise<readonly Key[]>;
   /** Stores a key; one that is there is at most revoked by it. */
@@ -37,6 +46,42 @@ export interface Fixed {
   noteMove(operation: Operation, note: string | null): Promise<void>;
 }
 
+/** What a process knows of the store that it works with. */
+export interface Known {
+  /** The secrets as they lie there, newest first. */
+  readonly lines: readonly string[];
+  readonly revision: number;
+  /** Milliseconds since 1970. */
+  readonly floor: number;
+}
+
+/** What a beat found. */
+export interface Pulse {
+  /** Goes up with each change of keys and secrets. */
+  readonly revision: number;
+  /** Milliseconds since 1970, before the beat. */
+  readonly floor: number;
+  /** The clock of Redis, milliseconds since 1970. */
+  readonly serverTime: number;
+  /** What tells a store from others: the oldest secret, which rotation leaves; `""`: there are no secrets. */
+  readonly oldestSecret: string;
+  readonly hasState: boolean;
+  /** It is the store that is known, and an older copy of it. */
+  readonly isOlder: boolean;
+}
+
+/** What tells the store of these secrets from others. */
+export function oldestSecretOf(lines: readonly string[]): string {
+  return createHash("sha1")
+    .update(lines.at(-1) ?? "")
+    .digest("hex");
+}
+
+/** By how many ms a clock may differ from that of Redis. */
+export const CLOCK_TOLERANCE = 60_000;
+/** By how many ms the floor may fall back: a crash of Redis may lose its last moments. */
+const FLOOR_TOLERANCE = 10_000;
+
 /** A secret as it moves. */
 export interface SecretText {
   readonly base64: string;
@@ -54,21 +99,61 @@ export function createFixed(connection: Connection, keys: Keys): Fixed {
     await connection.change(operation, scripts.useKeys, [keys.keys, keys.uses], words);
   }
 
+  function pulseWords(
+    now: number,
+    wall: number | "",
+    known: Known | undefined,
+  ): (string | number)[] {
+    const { lines, revision, floor } = known ?? { lines: [], revision: 0, floor: 0 };
+    const oldest = known === undefined ? "" : oldestSecretOf(lines);
+    return [now, wall, CLOCK_TOLERANCE, oldest, revision, floor, FLOOR_TOLERANCE];
+  }
+  const fixedNames = [keys.state, keys.secrets];
+
   return {
     async born(operation) {
       const base64 = randomBytes(SECRET_BYTES).toString("base64");
       const secret = lineOf({ base64, createdAt: operation.now });
-      const names = [keys.state, keys.secrets];
-      const words = [LAYOUT, secret, operation.now];
-      const layout = await connection.run(operation, scripts.born, names, words);
+      const words = [LAYOUT, secret, operation.now, CLOCK_TOLERANCE];
+      const layout = await connection.run(operation, scripts.born, fixedNames, words);
       if (layout === LAYOUT) return;
+      if (layout === "no secrets") throw new StoreOpenError("incomplete", noSecrets(keys));
       const message = `The data in Redis has the layout ${String(layout)}, and this release knows ${LAYOUT}: run the release that wrote it.`;
       throw new StoreOpenError("unknown-schema", message);
     },
-    beat: async (operation) =>
-      revisionIn(await connection.run(operation, scripts.beat, [keys.state], [operation.now])),
-    prove: async (operation) =>
-      revisionIn(await connection.change(operation, scripts.beat, [keys.state], [operation.now])),
+    beat: async (operation, wall) =>
+      pulseIn(
+        await connection.run(
+          operation,
+          scripts.beat,
+          fixedNames,
+          pulseWords(operation.now, wall, undefined),
+        ),
+      ),
+    prove: async (operation, wall, known) =>
+      pulseIn(
+        await connection.change(
+          operation,
+          scripts.beat,
+          fixedNames,
+          pulseWords(operation.now, wall, known),
+        ),
+      ),
+    async raiseFloor(operation, floor) {
+      await connection.change(
+        operation,
+        scripts.beat,
+        fixedNames,
+        pulseWords(floor, "", undefined),
+      );
+    },
+    async secretLines(operation) {
+      return (await connection.command(operation, "lrange", keys.secrets, 0, -1)) as string[];
+    },
+    async putBack(operation, { lines, revision, floor }) {
+      const words = [LAYOUT, revision, floor, ...lines];
+      return (await connection.change(operation, scripts.putBack, fixedNames, words)) === 1;
+    },
     async floor(operation) {
       return Number(await connection.command(operation, "hget", keys.state, "floor"));
     },
@@ -139,8 +224,20 @@ export function createFixed(connection: Connection, keys: Keys): Fixed {
   };
 }
 
-function revisionIn(reply: unknown): string {
-  return String((reply as string[])[0]);
+function pulseIn(reply: unknown): Pulse {
+  const [revision, floor, serverTime, oldestSecret = "", state, older] = reply as string[];
+  return {
+    revision: Number(revision),
+    floor: Number(floor),
+    serverTime: Number(serverTime),
+    oldestSecret,
+    hasState: state === "1",
+    isOlder: older === "1",
+  };
+}
+
+function noSecrets({ secrets, state }: Keys): string {
+  return `The key ${secrets} is missing in Redis and the rest of the data is there: it was evicted or deleted. A server that still runs puts it back; else restore a copy of Redis' data, or delete the key ${state} to begin anew, with no session id of before valid.`;
 }
 
 /** A key that went through a script has its members in another order. */

@@ -1,11 +1,35 @@
+import type { Redis } from "ioredis";
 import type { Changes } from "./changes.ts";
 import type { Connection } from "./connection.ts";
-import type { Fixed } from "./fixed.ts";
+import { RedisFault } from "./faults.ts";
+import { CLOCK_TOLERANCE, type Fixed, type Known, oldestSecretOf, type Pulse } from "./fixed.ts";
+import { createMemoryWatch } from "./memory-watch.ts";
 
-/** What a process asks the servers again and again, so that it hears of what others did. */
+/*
+ * What a process asks the servers again and again, so that it hears of what others did, and notices when
+ * what is stored is not what it works with any more:
+ *
+ *   intact     --state or secrets evicted--> put back from memory --> intact
+ *   intact     --an older copy--> reported, keys and secrets are read again --> intact
+ *   intact     --both gone, or another store's--> suspended: every operation is refused
+ *   suspended  --the data is back--> intact
+ *
+ * It never goes on with other secrets by itself: whoever runs the service decides, by restoring the data or
+ * by starting all processes anew (docs/decisions/0035-lost-redis-data.md).
+ */
+
+/** A heartbeat that runs. */
 export interface Heartbeat {
-  /** Bytes that the primaries hold in memory. */
-  readonly bytes: number;
+  /** Bytes that the primaries hold in memory; `undefined` where they may not be asked. */
+  readonly bytes: number | undefined;
+  /** Whether every operation is refused, as the data is gone. */
+  readonly isSuspended: boolean;
+  /** What is known of the store. */
+  readonly known: Known;
+  /** This process fills the store with what another one holds: its secrets take the place of those here. */
+  adopting(): void;
+  /** Whether these are the secrets of the store that is known. */
+  isKnown(lines: readonly string[]): boolean;
   close(): Promise<void>;
 }
 
@@ -15,8 +39,12 @@ export interface HeartbeatParts {
   readonly changes: Changes;
   /** The latest time that this process has seen, ms since 1970. */
   readonly seen: () => number;
+  /** The wall clock of this process, ms since 1970. */
+  readonly wall: () => number;
   /** Keys or secrets were changed, maybe by another process. Where it rejects, the next beat tells it again. */
   readonly changed: () => void | Promise<void>;
+  readonly noticed: (level: "info" | "warn" | "error", message: string) => void;
+  readonly suspended: (isSuspended: boolean) => void;
 }
 
 /** Milliseconds between two beats: others hear of a revoked key within that and a round trip. */
@@ -26,53 +54,169 @@ const BEATS_A_LOOK = 20;
 
 /** Beats until it is closed; the first beat has come when this is fulfilled. */
 export async function startHeartbeat(parts: HeartbeatParts): Promise<Heartbeat> {
-  const { connection, fixed, changes, seen, changed } = parts;
-  let revision = await fixed.beat(connection.begin(seen()));
-  let bytes = await memory();
+  const { connection, fixed, changes, seen, wall, changed, noticed, suspended } = parts;
+  const nodes = (): readonly Redis[] => [...connection.primaries().values()];
+  const memory = createMemoryWatch(connection, nodes, noticed);
+  const clocks = createClockWatch(wall, noticed);
+  let known = await firstLook();
+  await memory.look();
   let beats = 0;
+  let reconnects = 0;
   let current = Promise.resolve();
+  let isBeating = false;
+  let isSuspended = false;
+  let isAdopting = false;
   let isClosed = false;
   let timer = setTimeout(next, EVERY);
+  connection.checkAfterReconnecting(() => {
+    reconnects++;
+    if (!isBeating && !isClosed) {
+      clearTimeout(timer);
+      next();
+    }
+  });
+
+  async function firstLook(): Promise<Known> {
+    const started = wall();
+    const { revision, floor, serverTime } = await fixed.beat(connection.begin(seen()), wall());
+    clocks.compare(started, serverTime);
+    return { lines: await fixed.secretLines(connection.begin(seen())), revision, floor };
+  }
 
   function next(): void {
-    current = beat().finally(() => {
-      if (!isClosed) timer = setTimeout(next, EVERY);
+    isBeating = true;
+    const before = reconnects;
+    current = beat(before).finally(() => {
+      isBeating = false;
+      // A connection that was made meanwhile is to be checked at once.
+      if (!isClosed) timer = setTimeout(next, before === reconnects ? EVERY : 0);
     });
   }
 
-  async function beat(): Promise<void> {
+  async function beat(reconnectsBefore: number): Promise<void> {
     connection.refresh();
     const since = changes.since();
+    const started = wall();
     try {
-      const latest = await fixed.prove(connection.begin(seen()));
+      const pulse = await fixed.prove(connection.beginCheck(seen()), wall(), known);
       changes.recovered(since);
-      if (latest !== revision) await changed();
-      revision = latest;
-      if (++beats % BEATS_A_LOOK === 0) bytes = await memory();
+      clocks.compare(started, pulse.serverTime);
+      if (!(await isOurs(pulse))) return;
+      resume(reconnectsBefore);
+      await follow(pulse);
+      if (++beats % BEATS_A_LOOK === 0) await memory.look();
     } catch {
       // It was reported where it failed; the next beat comes.
     }
   }
 
-  async function memory(): Promise<number> {
-    const nodes = [...connection.primaries().values()];
-    const infos = nodes.map((node) =>
-      connection.ask(connection.begin(seen()), node, "info", "memory"),
-    );
-    return (await Promise.all(infos)).reduce<number>(
-      (sum, info) => sum + Number(/used_memory:(\d+)/.exec(String(info))?.[1] ?? 0),
-      0,
-    );
+  /** Whether the store is the one that this process knows, if need be after putting back what was evicted. */
+  async function isOurs(pulse: Pulse): Promise<boolean> {
+    const { oldestSecret, hasState } = pulse;
+    const isSame = isAdopting || oldestSecret === oldestSecretOf(known.lines);
+    if (isSame && hasState) return true;
+    const mayPutBack = isSame || (oldestSecret === "" && hasState);
+    if (mayPutBack && (await fixed.putBack(connection.beginCheck(seen()), known))) {
+      noticed("error", hasState ? messages.secretsPutBack : messages.statePutBack);
+    } else if (!mayPutBack) {
+      suspend(oldestSecret === "" ? messages.gone : messages.replaced);
+    }
+    // The next beat looks whether it is there.
+    return false;
+  }
+
+  function suspend(message: string): void {
+    connection.hold(new RedisFault("", message));
+    if (isSuspended) return;
+    isSuspended = true;
+    suspended(true);
+    noticed("error", message);
+  }
+
+  function resume(reconnectsBefore: number): void {
+    if (reconnects === reconnectsBefore) connection.hold(undefined);
+    if (!isSuspended) return;
+    isSuspended = false;
+    suspended(false);
+    known = { ...known, revision: -1 };
+    noticed("info", messages.back);
+  }
+
+  /** Takes over what others changed of keys and secrets. */
+  async function follow({ revision, floor, isOlder }: Pulse): Promise<void> {
+    if (isOlder) noticed("error", olderText(known.floor - floor));
+    if (isOlder || revision !== known.revision) {
+      const lines = await fixed.secretLines(connection.beginCheck(seen()));
+      await changed();
+      known = { lines, revision, floor };
+    } else {
+      known = { ...known, floor: Math.max(floor, known.floor) };
+    }
   }
 
   return {
     get bytes() {
-      return bytes;
+      return memory.bytes;
     },
+    get isSuspended() {
+      return isSuspended;
+    },
+    get known() {
+      return known;
+    },
+    adopting() {
+      isAdopting = true;
+    },
+    isKnown: (lines) => isAdopting || oldestSecretOf(lines) === oldestSecretOf(known.lines),
     async close() {
       isClosed = true;
       clearTimeout(timer);
       await current;
+    },
+  };
+}
+
+const lost =
+  "all requests are answered with 503. Restore the data of Redis and the service goes on, or restart every server to begin anew: sessions, API keys and the audit trail are lost then, and no session id of before is valid";
+
+const messages = {
+  gone: `the data in Redis is gone (flushed, restarted without persistence, evicted, or a failover to an empty replica): ${lost}`,
+  replaced: `the data in Redis is that of another store (begun anew after a loss, or restored from elsewhere): ${lost}`,
+  secretsPutBack:
+    "the secrets were missing in Redis and were put back from memory; set maxmemory-policy to noeviction, and look for what else is missing",
+  statePutBack:
+    "the state was missing in Redis and was put back from memory; set maxmemory-policy to noeviction, and look for what else is missing",
+  back: "the data in Redis is back: requests are served again",
+} as const;
+
+function olderText(behind: number): string {
+  const time = behind > 0 ? `, about ${Math.ceil(behind / 1000)} seconds behind` : "";
+  return `the data in Redis is an older copy (a restored dump, or a failover to a replica that was behind${time}): what was changed since is lost, and what was ended, revoked or erased may be back; repeat it`;
+}
+
+/** Tells when the clock of this machine and that of Redis begin to differ, and when they are in step again. */
+function createClockWatch(
+  wall: () => number,
+  noticed: HeartbeatParts["noticed"],
+): { compare(started: number, serverTime: number): void } {
+  let isApart = false;
+
+  return {
+    compare(started, serverTime) {
+      // Redis told its time at some moment in between.
+      const ahead = Math.min(started, wall()) - serverTime;
+      const behind = serverTime - Math.max(started, wall());
+      const difference = Math.max(ahead, behind);
+      const isApartNow = difference > CLOCK_TOLERANCE;
+      if (isApartNow === isApart) return;
+      isApart = isApartNow;
+      if (isApart) {
+        const way = ahead > behind ? "ahead of" : "behind";
+        noticed(
+          "error",
+          `the clock of this machine is ${Math.round(difference / 1000)} s ${way} that of Redis: sessions expire at the wrong time here. Set both by NTP, and restart this server`,
+        );
+      } else noticed("info", "the clock of this machine and that of Redis are in step again");
     },
   };
 }

@@ -1,24 +1,51 @@
 import { StoreOpenError } from "../open-error.ts";
 import { type Connection, type ConnectionOptions, connect } from "./connection.ts";
+import { faultOf, type RedisFault } from "./faults.ts";
 
 /** What a start connects with. */
 export interface OpeningOptions extends ConnectionOptions {
   /** How long (ms) it waits for the servers. */
   readonly patience: number;
+  /** Hears, once, that it is still waiting; `message` says what for. */
+  readonly waiting: (message: string) => void;
 }
 
 /** Connects at a start. Throws `StoreOpenError`. */
 export async function openConnection(options: OpeningOptions): Promise<Connection> {
+  const waiting = ({ message }: RedisFault) =>
+    options.waiting(`waiting for ${placeText(options)}: ${message}`);
   try {
-    return await connect(options, options.patience);
+    return await connect(options, options.patience, waiting);
   } catch (error) {
-    throw inaccessible(error);
+    throw inaccessible(options, error);
   }
 }
 
 /** What a start is refused with when the servers cannot be used, for the reason `error`. */
-export function inaccessible(error: unknown): StoreOpenError {
-  const cause = (error as Error).cause ?? error;
-  const message = `Redis cannot be used: ${(cause as Error).message}. Look at store and redisCaFile, and whether it runs.`;
-  return new StoreOpenError("inaccessible", message, error);
+export function inaccessible(
+  options: Pick<OpeningOptions, "place">,
+  error: unknown,
+): StoreOpenError {
+  const fault = faultOf((error as Error).cause ?? error);
+  const text = `${placeText(options)} cannot be used: ${fault.message}${adviceFor(options, fault)}`;
+  return new StoreOpenError("inaccessible", text, fault);
+}
+
+/** Replies and what was found out about the server say what to do by themselves. */
+function adviceFor({ place }: Pick<OpeningOptions, "place">, fault: RedisFault): string {
+  const isSelfEvident = fault.message.includes(";") || fault.message.includes("cannot be used");
+  if (isSelfEvident) return "";
+  return place.isTls
+    ? "; check that it runs at this address, speaks TLS, and that redisCaFile names who signed its certificate"
+    : "; check that it runs, and listens without TLS, at this address";
+}
+
+function placeText({ place: { kind, hosts, name } }: Pick<OpeningOptions, "place">): string {
+  const addresses = hosts
+    .map(({ host, port }) => (host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`))
+    .join(", ");
+  if (kind === "single") return `Redis at ${addresses}`;
+  return kind === "cluster"
+    ? `the Redis Cluster at ${addresses}`
+    : `Redis by the sentinels at ${addresses} (${name})`;
 }

@@ -33,6 +33,8 @@ export async function openRedisShares(options: {
     // What is added again counts twice; what was not added is told in the next exchange.
     isRepeatable: false,
     failed: () => connection.refresh(),
+    // The store, which is opened before, has told it.
+    waiting: () => undefined,
   });
 
   async function addOne({ bucket, amount }: Taking): Promise<Rest> {

@@ -1,3 +1,4 @@
+import { Refusal } from "../../session/errors.ts";
 import type { KeepingTimes } from "../../session/kept.ts";
 import { type Lifetimes, renewed } from "../../session/lifetime.ts";
 import { isBlank, nobody, type Session } from "../../session/session.ts";
@@ -8,6 +9,7 @@ import { batchOf, createAnswers } from "./answers.ts";
 import { createChanges } from "./changes.ts";
 import type { RedisPlace } from "./client.ts";
 import type { Connection, Operation } from "./connection.ts";
+import { RedisFault } from "./faults.ts";
 import { createFixed } from "./fixed.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { createIndices } from "./indices.ts";
@@ -39,6 +41,8 @@ export interface RedisStoreOptions {
   readonly patience: number;
   readonly events: StoreEvents;
   readonly now: number;
+  /** The wall clock, ms since 1970: it is compared with that of Redis. */
+  readonly wall: () => number;
 }
 
 /**
@@ -52,12 +56,13 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Sessio
     ...options,
     isRepeatable: true,
     failed: changes.failed,
+    waiting: (message) => events.noticed("warn", message),
   });
   try {
     return await createStore(connection, changes, options);
   } catch (error) {
     connection.close();
-    throw error instanceof StoreOpenError ? error : inaccessible(error);
+    throw error instanceof StoreOpenError ? error : inaccessible(options, error);
   }
 }
 
@@ -66,7 +71,7 @@ async function createStore(
   changes: ReturnType<typeof createChanges>,
   options: RedisStoreOptions,
 ): Promise<SessionStore> {
-  const { lifetimes, retention, maxRecords, events } = options;
+  const { lifetimes, retention, maxRecords, events, wall } = options;
   const times: KeepingTimes = { lifetimes, retention };
   const keys = createKeys(options.prefix);
   const fixed = createFixed(connection, keys);
@@ -104,8 +109,20 @@ async function createStore(
     fixed,
     changes,
     seen: () => seen,
+    wall,
     changed: () => events.changedElsewhere(),
+    noticed: events.noticed,
+    suspended: events.suspended,
   });
+
+  /** What was read of keys or secrets, unless it was read from another store or from none. */
+  async function ofThisStore<T>(read: Promise<T>): Promise<T> {
+    const result = await read;
+    const lines = await fixed.secretLines(connection.begin(seen));
+    if (heartbeat.isKnown(lines)) return result;
+    const cause = new RedisFault("", "the data in Redis is gone or that of another store");
+    throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, cause);
+  }
 
   async function create(
     operation: Operation,
@@ -212,7 +229,7 @@ async function createStore(
     },
     audit: (after, limit) => fixed.audit(begin(seen), after, after + limit - 1),
 
-    keys: () => fixed.keys(begin(seen)),
+    keys: () => ofThisStore(fixed.keys(begin(seen))),
     addKey: (key) => change(key.createdAt, (operation) => fixed.putKey(operation, key)),
     revokeKey: (id, now) => change(now, (operation) => fixed.revokeKey(operation, id)),
     replaceKey: (id, successor, expiresAt) =>
@@ -220,7 +237,7 @@ async function createStore(
         fixed.replaceKey(operation, id, successor, expiresAt),
       ),
     keysUsed: (uses) => change(seen, (operation) => fixed.useKeys(operation, uses)),
-    secrets: () => fixed.secrets(begin(seen)),
+    secrets: () => ofThisStore(fixed.secrets(begin(seen))),
     addSecret: ({ bytes, createdAt }) =>
       change(createdAt, (operation) => {
         const base64 = Buffer.from(bytes).toString("base64");
@@ -230,7 +247,7 @@ async function createStore(
     floor: async () => Math.max(seen, await fixed.floor(begin(seen))),
     touch: (now) =>
       change(now, async (operation) => {
-        await fixed.prove(operation);
+        await fixed.prove(operation, wall(), heartbeat.known);
       }),
     // Redis lets go by itself.
     sweep: async (now) => {
@@ -242,11 +259,14 @@ async function createStore(
       await records.flushAll(begin(now));
       return readPortion(after, now);
     },
-    adopt: (adoption) => changes.admit(() => adopt(adoption)),
+    adopt(adoption) {
+      heartbeat.adopting();
+      return changes.admit(() => adopt(adoption));
+    },
     move: () => fixed.move(begin(seen)),
 
     status: () => ({
-      writable: changes.isWritable,
+      writable: changes.isWritable && !heartbeat.isSuspended,
       pending: changes.pending,
       bytes: heartbeat.bytes,
     }),
@@ -255,7 +275,7 @@ async function createStore(
       await records.close();
       await changes.close();
       await heartbeat.close();
-      await fixed.beat(connection.begin(seen)).catch(() => undefined);
+      await fixed.prove(connection.begin(seen), wall(), heartbeat.known).catch(() => undefined);
       connection.close();
     },
   };

@@ -60,6 +60,8 @@ export async function openWorld(make: DataFactory, lifetimes = usual): Promise<W
     failed: (error) => failures.push(error),
     recordsLost: (records) => failures.push(`${records} records are lost`),
     changedElsewhere: () => undefined,
+    noticed: () => undefined,
+    suspended: () => undefined,
   };
   let store = await data.open({ lifetimes, events, now: START }).catch(async (error: unknown) => {
     await data[Symbol.asyncDispose]();

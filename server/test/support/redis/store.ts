@@ -10,6 +10,8 @@ export const unheard: StoreEvents = {
   failed: () => undefined,
   recordsLost: () => undefined,
   changedElsewhere: () => undefined,
+  noticed: () => undefined,
+  suspended: () => undefined,
 };
 
 /** Opens the store that the setting `store` would name so, as the suite of the port does. */
@@ -24,6 +26,7 @@ export function openRedisAt(
     lifetimes,
     events: unheard,
     now: Date.now(),
+    wall: Date.now,
     maxRecords: MAX_RECORDS,
     retention: RETENTION,
     maxPending: 10_000,

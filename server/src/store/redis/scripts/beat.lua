@@ -1,9 +1,37 @@
--- Notes the time, which also proves that the store takes writes.
+-- Notes the time, which also proves that the store takes writes, and tells whether the store is still what the
+-- caller knows. Where it is not, nothing is written.
 --
 -- KEYS[1] the state
--- ARGV[1] now, ms since 1970
+-- KEYS[2] the secrets
+-- ARGV[1] the time to note, ms since 1970
+-- ARGV[2] the caller's wall clock, ms since 1970; empty where the time is somebody else's
+-- ARGV[3] by how many ms a clock may differ from this server's for its time to be noted
+-- ARGV[4] SHA-1 of the oldest secret, as the caller knows it; empty: it knows none yet
+-- ARGV[5] the revision and ARGV[6] the floor as the caller last saw them: a store that is behind is an older copy
+-- ARGV[7] by how many ms the floor may be behind, as a crash of this server may lose its last moments
 --
--- Answers { revision of keys and secrets, floor }.
-local floor = math.max(tonumber(redis.call('HGET', KEYS[1], 'floor') or 0), tonumber(ARGV[1]))
-redis.call('HSET', KEYS[1], 'floor', floor)
-return { redis.call('HGET', KEYS[1], 'revision') or '0', tostring(floor) }
+-- Answers { revision of keys and secrets, floor before this call, this server's clock, SHA-1 of the oldest secret or
+-- empty, 1 when the state is there, 1 when the store is an older copy }, all as text.
+local time = redis.call('TIME')
+local server = time[1] * 1000 + math.floor(time[2] / 1000)
+local layout, revision, floor = unpack(redis.call('HMGET', KEYS[1], 'layout', 'revision', 'floor'))
+local last = redis.call('LINDEX', KEYS[2], -1)
+local oldest = last and redis.sha1hex(last) or ''
+revision, floor = tonumber(revision or 0), tonumber(floor or 0)
+local isOlder = false
+if layout and oldest ~= '' and (ARGV[4] == '' or ARGV[4] == oldest) then
+  isOlder = revision < tonumber(ARGV[5]) or floor + ARGV[7] < tonumber(ARGV[6])
+  if isOlder then
+    -- Other than all that anybody has seen: they read the keys and secrets again.
+    revision = math.max(revision, tonumber(ARGV[5])) + 1
+    redis.call('HSET', KEYS[1], 'revision', revision)
+  end
+  local isInStep = ARGV[2] == '' or math.abs(ARGV[2] - server) <= tonumber(ARGV[3])
+  local isPast = tonumber(ARGV[1]) <= server + ARGV[3]
+  local noted = isInStep and isPast and math.max(floor, tonumber(ARGV[1])) or floor
+  redis.call('HSET', KEYS[1], 'floor', string.format('%.0f', noted))
+end
+return {
+  string.format('%.0f', revision), string.format('%.0f', floor), string.format('%.0f', server), oldest,
+  layout and '1' or '0', isOlder and '1' or '0',
+}

@@ -5,11 +5,21 @@
 -- ARGV[1] the layout that this program writes
 -- ARGV[2] a secret
 -- ARGV[3] now, ms since 1970
+-- ARGV[4] by how many ms that may be ahead of this server's clock to be noted
 --
--- Answers the layout of what is stored.
-redis.call('HSETNX', KEYS[1], 'layout', ARGV[1])
-if redis.call('EXISTS', KEYS[2]) == 0 then
-  redis.call('RPUSH', KEYS[2], ARGV[2])
-  redis.call('HSETNX', KEYS[1], 'floor', ARGV[3])
+-- Answers the layout of what is stored; 'no secrets' where they are gone and the rest is there.
+local hasSecrets = redis.call('EXISTS', KEYS[2]) == 1
+if redis.call('HEXISTS', KEYS[1], 'layout') == 1 then
+  if not hasSecrets then
+    return 'no secrets'
+  end
+  return redis.call('HGET', KEYS[1], 'layout')
 end
-return redis.call('HGET', KEYS[1], 'layout')
+local time = redis.call('TIME')
+local server = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('HSET', KEYS[1], 'layout', ARGV[1])
+redis.call('HSETNX', KEYS[1], 'floor', string.format('%.0f', math.min(tonumber(ARGV[3]), server + ARGV[4])))
+if not hasSecrets then
+  redis.call('RPUSH', KEYS[2], ARGV[2])
+end
+return ARGV[1]

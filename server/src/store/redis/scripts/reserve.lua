@@ -11,9 +11,9 @@
 -- ARGV[8] what is needed to carry it out; '-' when nothing is left to do
 --
 -- Answers { 'reserved' }, also when the same one asks again; { 'done', request, answer }; or
--- { 'pending', request, answer, session, what is needed, nonce }.
-local request, answer, storedAt, id, need, nonce =
-  unpack(redis.call('HMGET', KEYS[1], 'r', 'a', 't', 'i', 'n', 'o'))
+-- { 'pending', request, answer, session that it is about, what is needed, nonce }.
+local request, answer, storedAt, id, created, need, nonce =
+  unpack(redis.call('HMGET', KEYS[1], 'r', 'a', 't', 'i', 'c', 'n', 'o'))
 if storedAt and storedAt + ARGV[2] > tonumber(ARGV[1]) then
   if nonce == ARGV[3] then
     return { 'reserved' }
@@ -21,7 +21,7 @@ if storedAt and storedAt + ARGV[2] > tonumber(ARGV[1]) then
   if not need then
     return { 'done', request, answer }
   end
-  return { 'pending', request, answer, id or '', need, nonce }
+  return { 'pending', request, answer, id or created or '', need, nonce }
 end
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'r', ARGV[4], 'a', ARGV[5], 't', ARGV[1], 'o', ARGV[3])

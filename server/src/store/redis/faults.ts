@@ -1,0 +1,119 @@
+import { ReplyError } from "ioredis";
+import { safeMessage } from "../../safe-error.ts";
+
+/**
+ * What went wrong with Redis. The message is ours and has nothing of what was sent: Redis repeats
+ * arguments in its error replies, and the client keeps them beside the error.
+ */
+export class RedisFault extends Error {
+  override readonly name = "RedisFault";
+  /** The first word of the error reply, such as `OOM`, or the code of the connection's error. */
+  readonly code: string;
+  /** Whether the server answered so: a command was not carried out, unless a script failed halfway. */
+  readonly isReply: boolean;
+
+  constructor(code: string, message: string, isReply = false) {
+    super(message);
+    this.code = code;
+    this.isReply = isReply;
+  }
+}
+
+/** What the first word of an error reply means, and what to do. */
+const replies: Readonly<Record<string, string>> = {
+  OOM: "OOM: Redis has reached its maxmemory and takes no writes; give it more memory",
+  READONLY:
+    "READONLY: this is a replica, which takes no writes; name the primary, the sentinels (redis+sentinel) or the cluster (redis+cluster)",
+  MISCONF: "MISCONF: Redis cannot save its data on its disk and takes no writes; see its own log",
+  NOREPLICAS: "NOREPLICAS: fewer replicas than min-replicas-to-write are connected",
+  NOAUTH: "NOAUTH: Redis asks for a password and none is configured",
+  WRONGPASS: "WRONGPASS: Redis refuses the user or the password",
+  LOADING: "LOADING: Redis is still loading its data",
+  MASTERDOWN: "MASTERDOWN: this is a replica whose primary is away",
+  CLUSTERDOWN: "CLUSTERDOWN: the cluster does not serve all slots",
+  TRYAGAIN: "TRYAGAIN: the cluster is moving a slot",
+  MOVED: "MOVED: this is a node of a cluster; name it as redis+cluster://",
+  ASK: "ASK: this is a node of a cluster; name it as redis+cluster://",
+  CROSSSLOT: "CROSSSLOT: this is a node of a cluster; name it as redis+cluster://",
+  BUSY: "BUSY: a script of somebody else runs for too long",
+  NOSCRIPT: "NOSCRIPT: Redis does not know the script",
+  WRONGTYPE: "WRONGTYPE: a key with our prefix holds something else; choose another redisPrefix",
+  UNKILLABLE: "UNKILLABLE: a script cannot be stopped",
+  NOPROTO: "NOPROTO: Redis does not speak this protocol",
+  DENIED: "DENIED: Redis runs in protected mode and refuses other machines",
+};
+
+/** What may be told of replies whose first word is `ERR`. */
+const errors: readonly (readonly [pattern: RegExp, message: string])[] = [
+  [/^ERR (?:DB index is out of range|invalid DB index)/, "Redis has no database of this number"],
+  [/^ERR SELECT is not allowed in cluster mode/, "a cluster has no numbered databases"],
+  [
+    /cluster support disabled/i,
+    "this Redis is no cluster; name it as redis:// or redis+sentinel://",
+  ],
+  [/^ERR max number of clients reached/, "Redis has reached its maxclients"],
+  [/^ERR unknown (?:command|subcommand)/, "Redis does not know the command"],
+  [/^ERR wrong number of arguments/, "Redis does not know the command with so many arguments"],
+  [/^ERR .*[Cc]ompiling script/, "Redis cannot compile a script"],
+  [/^ERR .*(?:user_script|running script|call to f_)/, "a script failed in Redis"],
+  [/^ERR value is not an integer/, "ERR: a value is no integer or out of range"],
+  [/^ERR Protocol error/, "ERR: protocol error"],
+];
+
+/** Anything that the client throws, rejects with or emits, as a fault. */
+export function faultOf(error: unknown): RedisFault {
+  if (error instanceof RedisFault) return error;
+  if (error instanceof ReplyError) return ofReply(error as Reply);
+  const { message = "", code, lastNodeError } = error as LibraryError;
+  if (lastNodeError != null) return ofNode(faultOf(lastNodeError));
+  if (/^All sentinels are unreachable|sentinel/.test(message)) return ofSentinels(message);
+  if (/max retries per request|^Connection is closed/i.test(message)) {
+    return new RedisFault("", "the connection to Redis was lost");
+  }
+  return new RedisFault(typeof code === "string" ? code : "", safeMessage(error));
+}
+
+interface LibraryError {
+  readonly message?: string;
+  readonly code?: unknown;
+  readonly lastNodeError?: unknown;
+}
+
+type Reply = Error & { readonly command?: { readonly name?: string } };
+
+function ofReply({ message, command }: Reply): RedisFault {
+  const code = /^[A-Z]{2,20}/.exec(message)?.[0] ?? "";
+  // A name of ours, never an argument.
+  const name = /^[a-z|]{1,30}$/i.exec(command?.name ?? "")?.[0].toUpperCase();
+  return new RedisFault(code, textOfReply(code, message, name), true);
+}
+
+function textOfReply(code: string, message: string, name: string | undefined): string {
+  if (code === "NOPERM") {
+    const what = name === undefined || /key/.test(message) ? "keys that are needed" : name;
+    return `NOPERM: the user of Redis has no right to ${what === name ? `run ${what}` : what}; see the least rights in docs/operating.md`;
+  }
+  const known = replies[code] ?? errors.find(([pattern]) => pattern.test(message))?.[1];
+  if (known === undefined) {
+    return `Redis refuses ${name ?? "a command"}${code === "" ? "" : ` with ${code}`}; see its own log`;
+  }
+  const line = /user_script:\s?(\d{1,4})/.exec(message)?.[1];
+  return code === "ERR" && line !== undefined ? `${known} (line ${line})` : known;
+}
+
+function ofNode(fault: RedisFault): RedisFault {
+  return new RedisFault(fault.code, `no node of the cluster can be used; ${fault.message}`);
+}
+
+function ofSentinels(message: string): RedisFault {
+  const reply = /(?:because|Last error:) ((WRONGPASS|NOAUTH|NOPERM)\b.*)$/.exec(message);
+  if (reply !== null) {
+    const text = `${reply[2]}: the sentinels refuse the user or the password; see sentinelUsername and sentinelPassword`;
+    return new RedisFault(String(reply[2]), text);
+  }
+  if (message.includes("invalid reply")) {
+    return new RedisFault("", "the sentinels know no primary of the name in the address");
+  }
+  const code = /\bE[A-Z]{4,}\b/.exec(message)?.[0] ?? "";
+  return new RedisFault(code, `no sentinel can be reached${code === "" ? "" : ` (${code})`}`);
+}

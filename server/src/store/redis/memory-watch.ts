@@ -1,0 +1,64 @@
+import type { Redis } from "ioredis";
+import type { Connection } from "./connection.ts";
+import { faultOf } from "./faults.ts";
+
+/** What the primaries say of their memory. */
+export interface MemoryWatch {
+  /** Bytes that they hold; `undefined` where they may not be asked. */
+  readonly bytes: number | undefined;
+  look(): Promise<void>;
+}
+
+/** Tells once what is wrong with their settings, and once that they may not be asked. */
+export function createMemoryWatch(
+  connection: Connection,
+  nodes: () => readonly Redis[],
+  noticed: (level: "info" | "warn" | "error", message: string) => void,
+): MemoryWatch {
+  let bytes: number | undefined;
+  let isForbidden = false;
+  let mayEvict = false;
+
+  function warn(infos: readonly string[]): void {
+    const policies = infos.filter((info) => numberIn(info, "maxmemory") > 0).map(policyIn);
+    const evicting = policies.find((policy) => policy !== "noeviction" && policy !== undefined);
+    if (evicting !== undefined && !mayEvict) {
+      noticed(
+        "warn",
+        `Redis removes live sessions when its memory is full (maxmemory-policy ${evicting}): set maxmemory-policy to noeviction`,
+      );
+    }
+    mayEvict = evicting !== undefined;
+  }
+
+  return {
+    get bytes() {
+      return bytes;
+    },
+    async look() {
+      if (isForbidden) return;
+      try {
+        const replies = nodes().map((node) => connection.enquire(node, "info", "memory"));
+        const infos = (await Promise.all(replies)).map(String);
+        bytes = infos.reduce((sum, info) => sum + numberIn(info, "used_memory"), 0);
+        warn(infos);
+      } catch (error) {
+        if (faultOf(error).code !== "NOPERM") return;
+        isForbidden = true;
+        bytes = undefined;
+        noticed(
+          "info",
+          "the user of Redis has no right to run INFO: there is no metric antechamber_store_size_bytes, and no warning where Redis may evict",
+        );
+      }
+    },
+  };
+}
+
+function numberIn(info: string, name: string): number {
+  return Number(new RegExp(`^${name}:(\\d+)`, "m").exec(info)?.[1] ?? 0);
+}
+
+function policyIn(info: string): string | undefined {
+  return /^maxmemory_policy:([\w-]+)/m.exec(info)?.[1];
+}

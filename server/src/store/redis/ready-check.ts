@@ -1,0 +1,101 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Redis } from "ioredis";
+import type { RedisPlace } from "./client.ts";
+import { faultOf, RedisFault } from "./faults.ts";
+
+/*
+ * What is asked of a server each time that a connection to it is made, before anything else is sent: what
+ * it is, that the database of the connection is the one that was asked for, and that it has loaded its
+ * data. The client by itself goes on in database 0 where another one is refused.
+ */
+
+/** Milliseconds between two questions to a server that loads its data. */
+const LOADING_PAUSE = 100;
+
+/** The part of the client that is replaced: called when a connection was made; `done` with an error ends it. */
+interface Checked {
+  _readyCheck(done: (error: Error | null, info?: Readonly<Record<string, string>>) => void): void;
+  readonly stream: unknown;
+}
+
+/** Has the client use no connection that was not checked. */
+export function checkEachConnection(client: Redis, place: RedisPlace): void {
+  const checked = client as unknown as Checked;
+  checked._readyCheck = (done) => {
+    const { stream } = checked;
+    check(client, place, () => checked.stream === stream).then(
+      (info) => done(null, info),
+      (error: unknown) => done(unusable(error)),
+    );
+  };
+}
+
+/** Gives what the client itself compares: with sentinels it wants a primary. */
+async function check(
+  client: Redis,
+  place: RedisPlace,
+  isCurrent: () => boolean,
+): Promise<Readonly<Record<string, string>>> {
+  const { mode, role } = await introduce(client);
+  const misplaced = misplacement(place.kind, mode);
+  if (misplaced !== undefined) throw new RedisFault("MISPLACED", misplaced);
+  if (place.database > 0) await select(client, place.database);
+  while (isCurrent() && (await isLoading(client))) await delay(LOADING_PAUSE);
+  return role === undefined ? {} : { role: role === "replica" ? "slave" : role };
+}
+
+/** What the server says of itself: every user may ask for that. */
+async function introduce(client: Redis): Promise<{ mode?: string; role?: string }> {
+  try {
+    const reply = (await client.call("hello")) as unknown[];
+    const texts = reply.map(String);
+    const of = (name: string) => texts[texts.indexOf(name) + 1] ?? "";
+    return { mode: of("mode"), role: of("role") };
+  } catch (error) {
+    const fault = faultOf(error);
+    // Something in between that knows fewer commands.
+    if (fault.code === "ERR") return {};
+    throw fault;
+  }
+}
+
+function misplacement(kind: RedisPlace["kind"], mode: string | undefined): string | undefined {
+  if (mode === "sentinel") {
+    return "this is a sentinel; name it as redis+sentinel://host/name, with what it calls the primary";
+  }
+  if (mode === "cluster" && kind !== "cluster") {
+    return "this is a node of a cluster; name it as redis+cluster://";
+  }
+  if (mode === "standalone" && kind === "cluster") {
+    return "this Redis is no cluster; name it as redis:// or redis+sentinel://";
+  }
+  return undefined;
+}
+
+async function select(client: Redis, database: number): Promise<void> {
+  try {
+    await client.select(database);
+  } catch (error) {
+    const fault = faultOf(error);
+    if (!fault.isReply) throw fault;
+    const why = fault.code === "ERR" ? "there is none of this number" : fault.message;
+    throw new RedisFault("DATABASE", `database ${database} cannot be used: ${why}`);
+  }
+}
+
+async function isLoading(client: Redis): Promise<boolean> {
+  try {
+    return /^loading:1/m.test(String(await client.info("persistence")));
+  } catch (error) {
+    const fault = faultOf(error);
+    // Without the right to ask, each command tells it by itself.
+    if (fault.code === "NOPERM" || fault.code === "ERR") return false;
+    throw fault;
+  }
+}
+
+/** A fault of the connection, not the reply to a command that waits for it. */
+function unusable(error: unknown): RedisFault {
+  const { code, message } = faultOf(error);
+  return new RedisFault(code, message);
+}

@@ -1,0 +1,25 @@
+-- Puts back what Redis has evicted of the state and the secrets, where one of the two shows that the rest is there.
+--
+-- KEYS[1] the state
+-- KEYS[2] the secrets
+-- ARGV[1] the layout
+-- ARGV[2] the revision and ARGV[3] the floor as they were last seen
+-- ARGV[4] and following: the secrets, newest first
+--
+-- Answers 1; 0 when both are gone, or these are the secrets of another store.
+local last = redis.call('LINDEX', KEYS[2], -1)
+local hasLayout = redis.call('HEXISTS', KEYS[1], 'layout') == 1
+if last and last ~= ARGV[#ARGV] or not last and not hasLayout then
+  return 0
+end
+if not last then
+  redis.call('RPUSH', KEYS[2], unpack(ARGV, 4))
+end
+if not hasLayout then
+  redis.call('HSET', KEYS[1], 'layout', ARGV[1])
+end
+local revision, floor = unpack(redis.call('HMGET', KEYS[1], 'revision', 'floor'))
+revision = math.max(tonumber(revision or 0), tonumber(ARGV[2])) + 1
+floor = math.max(tonumber(floor or 0), tonumber(ARGV[3]))
+redis.call('HSET', KEYS[1], 'revision', string.format('%.0f', revision), 'floor', string.format('%.0f', floor))
+return 1
