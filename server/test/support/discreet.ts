@@ -8,11 +8,17 @@ import assert from "node:assert/strict";
 /** 40 characters as ids have them, and none before or after. Hashes in the log are shorter. */
 const SESSION_ID = /(?<![\w-])[\w-]{40}(?![\w-])/;
 const CREDENTIALS = /\bak_[\w-]{20}|\bBearer [\w.~+/-]|\beyJ[\w-]{10,}\./;
+/** A secret that ids are signed with, and what libraries put into errors of a command's arguments. */
+const ARGUMENTS = /(?<![\w+/])[\w+/]{43}=|"args":|with args beginning with/;
+/** User and password in a URL. */
+const URL_CREDENTIALS = /\brediss?(?:\+\w+)?:\/\/[^\s"/@]*:(?!\*\*\*)[^\s"@]*@/;
 
 /** Fails when the log of a server tells a secret. */
 export function assertDiscreet(log: string): void {
   for (const line of log.split("\n")) {
     assert.doesNotMatch(line, SESSION_ID, "a log line has what looks like a session id");
     assert.doesNotMatch(line, CREDENTIALS, "a log line has what looks like a credential");
+    assert.doesNotMatch(line, ARGUMENTS, "a log line has what looks like a secret or an argument");
+    assert.doesNotMatch(line, URL_CREDENTIALS, "a log line has a password in a URL");
   }
 }

@@ -19,6 +19,9 @@ export class RedisFault extends Error {
   }
 }
 
+/** The code of a server that is not of the kind that was named. */
+export const MISPLACED = "MISPLACED";
+
 /** What the first word of an error reply means, and what to do. */
 const replies: Readonly<Record<string, string>> = {
   OOM: "OOM: Redis has reached its maxmemory and takes no writes; give it more memory",
@@ -82,10 +85,12 @@ interface LibraryError {
 type Reply = Error & { readonly command?: { readonly name?: string } };
 
 function ofReply({ message, command }: Reply): RedisFault {
-  const code = /^[A-Z]{2,20}/.exec(message)?.[0] ?? "";
+  const word = /^[A-Z]{2,20}/.exec(message)?.[0] ?? "";
+  // The one reply that says what the server is.
+  const code = /cluster support disabled/i.test(message) ? MISPLACED : word;
   // A name of ours, never an argument.
   const name = /^[a-z|]{1,30}$/i.exec(command?.name ?? "")?.[0].toUpperCase();
-  return new RedisFault(code, textOfReply(code, message, name), true);
+  return new RedisFault(code, textOfReply(word, message, name), true);
 }
 
 function textOfReply(code: string, message: string, name: string | undefined): string {
@@ -102,6 +107,7 @@ function textOfReply(code: string, message: string, name: string | undefined): s
 }
 
 function ofNode(fault: RedisFault): RedisFault {
+  if (fault.code === MISPLACED) return new RedisFault(fault.code, fault.message);
   return new RedisFault(fault.code, `no node of the cluster can be used; ${fault.message}`);
 }
 

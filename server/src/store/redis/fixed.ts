@@ -18,6 +18,8 @@ export interface Fixed {
    * writes nothing where it is not that one.
    */
   prove(operation: Operation, wall: number, known: Known): Promise<Pulse>;
+  /** What tells the store from others, without writing anything. */
+  look(operation: Operation): Promise<Pick<Pulse, "oldestSecret" | "hasState">>;
   /** Raises the floor to that of another store. */
   raiseFloor(operation: Operation, floor: number): Promise<void>;
   /** The secrets as they lie there, newest first. */
@@ -139,6 +141,15 @@ export function createFixed(connection: Connection, keys: Keys): Fixed {
           pulseWords(operation.now, wall, known),
         ),
       ),
+    async look(operation) {
+      const [layout, lines] = await Promise.all([
+        connection.command(operation, "hget", keys.state, "layout"),
+        connection.command(operation, "lrange", keys.secrets, -1, -1),
+      ]);
+      const oldest = lines as string[];
+      const oldestSecret = oldest.length === 0 ? "" : oldestSecretOf(oldest);
+      return { oldestSecret, hasState: layout !== null };
+    },
     async raiseFloor(operation, floor) {
       await connection.change(
         operation,

@@ -28,6 +28,8 @@ export interface Heartbeat {
   readonly known: Known;
   /** This process fills the store with what another one holds: its secrets take the place of those here. */
   adopting(): void;
+  /** Whether a beat found the store that is known. */
+  isIntact(pulse: Pulse): boolean;
   /** Whether these are the secrets of the store that is known. */
   isKnown(lines: readonly string[]): boolean;
   close(): Promise<void>;
@@ -49,6 +51,8 @@ export interface HeartbeatParts {
 
 /** Milliseconds between two beats: others hear of a revoked key within that and a round trip. */
 const EVERY = 500;
+/** Milliseconds until a connection that could not be checked is looked at again. */
+const RECHECK_PAUSE = 50;
 /** How many beats pass between two looks at the memory. */
 const BEATS_A_LOOK = 20;
 
@@ -62,6 +66,8 @@ export async function startHeartbeat(parts: HeartbeatParts): Promise<Heartbeat> 
   await memory.look();
   let beats = 0;
   let reconnects = 0;
+  /** After which of them it was seen that the data is ours. */
+  let checked = 0;
   let current = Promise.resolve();
   let isBeating = false;
   let isSuspended = false;
@@ -85,36 +91,49 @@ export async function startHeartbeat(parts: HeartbeatParts): Promise<Heartbeat> 
 
   function next(): void {
     isBeating = true;
-    const before = reconnects;
-    current = beat(before).finally(() => {
+    current = beat().finally(() => {
       isBeating = false;
       // A connection that was made meanwhile is to be checked at once.
-      if (!isClosed) timer = setTimeout(next, before === reconnects ? EVERY : 0);
+      const isSettled = reconnects === checked || isSuspended;
+      if (!isClosed) timer = setTimeout(next, isSettled ? EVERY : RECHECK_PAUSE);
     });
   }
 
-  async function beat(reconnectsBefore: number): Promise<void> {
+  async function beat(): Promise<void> {
     connection.refresh();
     const since = changes.since();
     const started = wall();
     try {
+      if (reconnects !== checked) await checkConnection(reconnects);
       const pulse = await fixed.prove(connection.beginCheck(seen()), wall(), known);
       changes.recovered(since);
       clocks.compare(started, pulse.serverTime);
       if (!(await isOurs(pulse))) return;
-      resume(reconnectsBefore);
+      resume();
       await follow(pulse);
       if (++beats % BEATS_A_LOOK === 0) await memory.look();
-    } catch {
-      // It was reported where it failed; the next beat comes.
+    } catch (error) {
+      // Anything else was reported where it failed; the next beat comes.
+      if (error instanceof RedisFault) changes.failed(error);
     }
+  }
+
+  /** Lets operations through a new connection, also where no writes are taken, once the data is seen to be ours. */
+  async function checkConnection(which: number): Promise<void> {
+    if (!isIntact(await fixed.look(connection.beginCheck(seen())))) return;
+    checked = which;
+    if (reconnects === which && !isSuspended) connection.hold(undefined);
+  }
+
+  function isIntact({ oldestSecret, hasState }: Pick<Pulse, "oldestSecret" | "hasState">): boolean {
+    return isAdopting || (hasState && oldestSecret === oldestSecretOf(known.lines));
   }
 
   /** Whether the store is the one that this process knows, if need be after putting back what was evicted. */
   async function isOurs(pulse: Pulse): Promise<boolean> {
     const { oldestSecret, hasState } = pulse;
-    const isSame = isAdopting || oldestSecret === oldestSecretOf(known.lines);
-    if (isSame && hasState) return true;
+    if (isIntact(pulse)) return true;
+    const isSame = oldestSecret === oldestSecretOf(known.lines);
     const mayPutBack = isSame || (oldestSecret === "" && hasState);
     if (mayPutBack && (await fixed.putBack(connection.beginCheck(seen()), known))) {
       noticed("error", hasState ? messages.secretsPutBack : messages.statePutBack);
@@ -133,10 +152,10 @@ export async function startHeartbeat(parts: HeartbeatParts): Promise<Heartbeat> 
     noticed("error", message);
   }
 
-  function resume(reconnectsBefore: number): void {
-    if (reconnects === reconnectsBefore) connection.hold(undefined);
+  function resume(): void {
     if (!isSuspended) return;
     isSuspended = false;
+    connection.hold(undefined);
     suspended(false);
     known = { ...known, revision: -1 };
     noticed("info", messages.back);
@@ -167,6 +186,7 @@ export async function startHeartbeat(parts: HeartbeatParts): Promise<Heartbeat> 
     adopting() {
       isAdopting = true;
     },
+    isIntact,
     isKnown: (lines) => isAdopting || oldestSecretOf(lines) === oldestSecretOf(known.lines),
     async close() {
       isClosed = true;

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import type { RedisPlace } from "./client.ts";
-import { faultOf, RedisFault } from "./faults.ts";
+import { faultOf, MISPLACED, RedisFault } from "./faults.ts";
 
 /*
  * What is asked of a server each time that a connection to it is made, before anything else is sent: what
@@ -38,7 +38,7 @@ async function check(
 ): Promise<Readonly<Record<string, string>>> {
   const { mode, role } = await introduce(client);
   const misplaced = misplacement(place.kind, mode);
-  if (misplaced !== undefined) throw new RedisFault("MISPLACED", misplaced);
+  if (misplaced !== undefined) throw new RedisFault(MISPLACED, misplaced);
   if (place.database > 0) await select(client, place.database);
   while (isCurrent() && (await isLoading(client))) await delay(LOADING_PAUSE);
   return role === undefined ? {} : { role: role === "replica" ? "slave" : role };

@@ -120,8 +120,7 @@ async function createStore(
     const result = await read;
     const lines = await fixed.secretLines(connection.begin(seen));
     if (heartbeat.isKnown(lines)) return result;
-    const cause = new RedisFault("", "the data in Redis is gone or that of another store");
-    throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, cause);
+    throw notThisStore();
   }
 
   async function create(
@@ -247,7 +246,8 @@ async function createStore(
     floor: async () => Math.max(seen, await fixed.floor(begin(seen))),
     touch: (now) =>
       change(now, async (operation) => {
-        await fixed.prove(operation, wall(), heartbeat.known);
+        const pulse = await fixed.prove(operation, wall(), heartbeat.known);
+        if (!heartbeat.isIntact(pulse)) throw notThisStore();
       }),
     // Redis lets go by itself.
     sweep: async (now) => {
@@ -279,6 +279,11 @@ async function createStore(
       connection.close();
     },
   };
+}
+
+function notThisStore(): Refusal {
+  const cause = new RedisFault("", "the data in Redis is gone or that of another store");
+  return new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, cause);
 }
 
 /** What `create` noted as needed. */

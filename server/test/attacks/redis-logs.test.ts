@@ -1,0 +1,163 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { parseStorePlace, type StorePlace } from "../../src/config/store-place.ts";
+import { createApi, sessionOf } from "../support/api.ts";
+import { assertDiscreet } from "../support/discreet.ts";
+import { eventually } from "../support/eventually.ts";
+import { keyFor, serve } from "../support/in-process.ts";
+import { type RefusingRedis, startRefusingRedis } from "../support/redis/refusing.ts";
+import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";
+import { spawnServer } from "../support/server-process.ts";
+
+/*
+ * What Redis answers and what its client keeps beside an error has the arguments of commands: ids of
+ * callers, session ids, the secrets.
+ */
+
+let redis: SingleRedis;
+let between: RefusingRedis;
+before(async () => {
+  redis = await startSingleRedis();
+  between = await startRefusingRedis(redis.node);
+});
+after(async () => {
+  await between[Symbol.asyncDispose]();
+  await redis[Symbol.asyncDispose]();
+});
+
+const mark = "SecretOfTheCaller";
+let prefixes = 0;
+
+/** Settings of a server of its own, whose Redis may be refused. */
+function config() {
+  const store = parseStorePlace(`redis://127.0.0.1:${between.port}`) as StorePlace;
+  return { store, redisPrefix: `p${prefixes++}:`, redisTimeout: 150 };
+}
+
+/** Whatever is told of an error, with what was sent in the words that Redis has for it. */
+const answers: readonly ((words: readonly string[]) => string)[] = [
+  ...[
+    ...["OOM command not allowed when used memory > 'maxmemory'.", "READONLY You can't write"],
+    ...["NOPERM No permissions to access a key", "MISCONF Redis is configured to save"],
+    ...["WRONGPASS invalid username-password pair", "NOAUTH Authentication required."],
+    ...["LOADING Redis is loading the dataset in memory", "CLUSTERDOWN Hash slot not served"],
+    ...["WRONGTYPE Operation against a key", "NOREPLICAS Not enough good replicas to write."],
+    ...[
+      "MOVED 1234 127.0.0.1:1",
+      "EXECABORT Transaction discarded",
+      "NOSCRIPT No matching script.",
+    ],
+    ...[
+      "ERR wrong number of arguments for",
+      "ERR Error running script (call to f_x): @user_script:3:",
+    ],
+    ...["MADEUP nobody knows this one", "no code at all"],
+  ].map((text) => (words: readonly string[]) => `${text} ${words.join(" ")}`),
+  (words) =>
+    `ERR unknown command '${words[0]}', with args beginning with: '${words.slice(1).join("' '")}'`,
+  (words) => `ERR user_script:7: bad argument #1 to 'insert' (${words.join(",")}) script: abc`,
+];
+
+/** Every operation that has an id, over a session that is there. */
+async function callEverything(server: { readonly url: string }, sessionId: string): Promise<void> {
+  const api = createApi(server.url);
+  const headers = { gkc_customerId: mark, gkc_agentId: mark };
+  const json = { visitId: mark, globalVisitId: mark };
+  const record = [
+    { method: "GET", path: `/${mark}`, status: 200, startedAt: new Date(), durationMs: 1 },
+  ];
+  const calls = [
+    api.create({ headers, json }),
+    api.create({ headers: { ...headers, "idempotency-key": mark }, json }),
+    api.retrieve(sessionId, { headers }),
+    api.update(sessionId, { headers, json }),
+    api.call("POST", `/sessions/${sessionId}/requests?durable=true`, { json: record }),
+    api.call("GET", `/sessions/${sessionId}/requests`),
+    api.call("DELETE", `/sessions/${sessionId}`),
+    api.call("GET", `/sessions?customerId=${mark}`),
+    api.call("DELETE", `/customers/${mark}`),
+    api.call("GET", `/customers/${mark}/export`),
+    api.call("GET", "/readyz"),
+  ];
+  const statuses = (await Promise.all(calls)).map(({ status }) => status);
+  assert.ok(statuses.includes(503), String(statuses));
+}
+
+test("whatever Redis answers with an error, no id and no argument comes into the log", async () => {
+  await using server = await serve({ config: { ...config(), logLevel: "trace" } });
+  const api = createApi(server.url);
+  const { sessionId } = sessionOf(await api.create({ headers: { gkc_customerId: mark } }));
+  for (const answer of answers) {
+    between.refuse(answer);
+    await callEverything(server, sessionId);
+  }
+  between.refuse(undefined);
+  await eventually(async () => assert.equal((await api.call("GET", "/readyz")).status, 200), 5000);
+  const log = server.log();
+  for (const code of ["OOM", "READONLY", "NOPERM", "MISCONF", "WRONGPASS", "WRONGTYPE", "MADEUP"]) {
+    assert.ok(log.includes(code), `${code} is told`);
+  }
+  const told = log.split("\n").find((line) => line.includes(mark));
+  assert.equal(told, undefined);
+  assertDiscreet(log);
+});
+
+test("a first start that is refused tells nothing of the secret that it would have used", async () => {
+  // The last one is taken for the answer of a node whose right the user has not.
+  for (const answer of answers) {
+    between.refuse(answer);
+    await assert.rejects(
+      async () => serve({ config: config() }),
+      (error: unknown) => {
+        assert.ok(error instanceof Error);
+        assert.match(error.message, /^Redis at 127\.0\.0\.1:\d+ cannot be used: /);
+        assertDiscreet(`${error.message}\n${JSON.stringify(error)}\n${error.stack}`);
+        assert.doesNotMatch(error.message, /evalsha|[.;]{2}/);
+        return true;
+      },
+    );
+  }
+  between.refuse(undefined);
+});
+
+test("a first start against a replica that is promoted meanwhile does not tell the secret", async () => {
+  await using primary = await startSingleRedis();
+  await using replica = await startSingleRedis();
+  await replica.node.command("REPLICAOF", "127.0.0.1", primary.node.port);
+  const link = () => replica.node.command("INFO", "replication");
+  await eventually(async () => assert.match(String(await link()), /master_link_status:up/), 5000);
+  const env = { ANTECHAMBER_STORE: replica.url, ANTECHAMBER_REDIS_TIMEOUT: "20s" };
+  await using server = spawnServer({ env: { ...env, ANTECHAMBER_LOG_LEVEL: "trace" } });
+  await eventually(async () => {
+    const stats = String(await replica.node.command("INFO", "commandstats"));
+    assert.match(stats, /cmdstat_eval:.*failed_calls=[1-9]/);
+  }, 10_000);
+  await replica.node.command("REPLICAOF", "NO", "ONE");
+  await server.ready;
+  const [line = ""] = (await replica.node.command(
+    "LRANGE",
+    "ac:{fixed}secrets",
+    0,
+    -1,
+  )) as string[];
+  const secret = line.split(" ")[1] ?? "";
+  assert.ok(secret.length > 40);
+  await eventually(async () => assert.match(server.stderr(), /READONLY/), 5000);
+  assert.ok(!server.stderr().includes(secret.slice(0, 8)));
+  await server.kill();
+});
+
+test("a password of Redis that was changed is told as the cause, without ids", async () => {
+  await using single = await startSingleRedis();
+  const store = parseStorePlace(single.url) as StorePlace;
+  await using server = await serve({ config: { store, redisTimeout: 300 } });
+  await single.node.command("CONFIG", "SET", "requirepass", "another one");
+  await single.node.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");
+  const api = createApi(server.url, { authorization: keyFor({}).bearer });
+  await eventually(async () => {
+    const { status } = await api.create({ headers: { gkc_customerId: mark } });
+    assert.equal(status, 503);
+    assert.match(server.log(), /NOAUTH/);
+  }, 5000);
+  assert.ok(!server.log().includes(mark));
+});

@@ -1,0 +1,188 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseStorePlace, type StorePlace } from "../../src/config/store-place.ts";
+import { StoreOpenError } from "../../src/store/open-error.ts";
+import { createApi, problemOf, sessionOf } from "../support/api.ts";
+import { eventually } from "../support/eventually.ts";
+import { keyFor, serve, type TestServer } from "../support/in-process.ts";
+import { startRedisCluster } from "../support/redis/cluster.ts";
+import { startSingleRedis } from "../support/redis/single.ts";
+import { openRedisAt, unheard } from "../support/redis/store.ts";
+
+/*
+ * A Redis that lost its data is noticed, and processes never work with different secrets.
+ */
+
+const [STATE, SECRETS] = ["ac:{fixed}state", "ac:{fixed}secrets"] as const;
+
+function over(url: string) {
+  return { store: parseStorePlace(url) as StorePlace, redisTimeout: 1000 };
+}
+
+async function isReady({ url }: TestServer): Promise<boolean> {
+  return (await createApi(url).call("GET", "/readyz")).status === 200;
+}
+
+async function create({ url }: TestServer, customerId = ""): Promise<string> {
+  const headers = { gkc_customerId: customerId };
+  return sessionOf(await createApi(url).create({ headers })).sessionId;
+}
+
+/** Whether the second server knows an id that the first has given out, and the other way round. */
+async function shareTheirSecret(one: TestServer, other: TestServer): Promise<void> {
+  for (const [from, to] of [[one, other] as const, [other, one] as const]) {
+    const id = await create(from);
+    assert.equal(sessionOf(await createApi(to.url).retrieve(id)).sessionId, id);
+  }
+}
+
+test("after a flush a server refuses everything, and is on one secret with the others when it is restarted", async () => {
+  await using redis = await startSingleRedis();
+  await using first = await serve({ config: over(redis.url) });
+  const [known, blank] = [await create(first, "c"), await create(first)];
+  await redis.node.command("FLUSHALL");
+  await eventually(async () => assert.equal(await isReady(first), false), 2000);
+  await eventually(async () => assert.match(first.log(), /data in Redis is gone/), 2000);
+
+  await using second = await serve({ config: over(redis.url) });
+  const api = createApi(first.url);
+  for (const response of [
+    await api.create(),
+    await api.create({ headers: { gkc_customerId: "c" } }),
+    await api.retrieve(known),
+    await api.retrieve(blank),
+    await api.retrieve(await create(second)),
+    await api.update(known, { json: { visitId: "v" } }),
+  ]) {
+    problemOf(response, 503, "unavailable");
+  }
+  assert.equal(await isReady(first), false);
+  assert.equal(await isReady(second), true);
+  // What was a recognized session is nobody's: its id is unknown.
+  const anew = sessionOf(await createApi(second.url).retrieve(known));
+  assert.notEqual(anew.sessionId, known);
+  await first.restart();
+  await shareTheirSecret(first, second);
+});
+
+test("after a flush callers with a key are told 503, not that their key is invalid", async () => {
+  await using redis = await startSingleRedis();
+  const { key, bearer } = keyFor({ role: "administrator" });
+  await using server = await serve({ config: { ...over(redis.url), auth: "key" }, keys: [key] });
+  const api = createApi(server.url, { authorization: bearer });
+  sessionOf(await api.create());
+  await redis.node.command("FLUSHALL");
+  await eventually(async () => assert.match(server.log(), /data in Redis is gone/), 2000);
+  assert.equal(await isReady(server), false);
+  const until = performance.now() + 1500;
+  while (performance.now() < until)
+    problemOf(await api.create({ headers: { gkc_customerId: "c" } }), 503, "unavailable");
+});
+
+test("data that comes back is used again, with what was known before", async () => {
+  await using redis = await startSingleRedis("always");
+  await using server = await serve({ config: over(redis.url) });
+  const id = await create(server, "c");
+  const api = createApi(server.url);
+  await redis.node.command("SWAPDB", 0, 1);
+  await eventually(async () => assert.match(server.log(), /data in Redis is gone/), 2000);
+  await redis.node.command("SWAPDB", 0, 1);
+  await eventually(async () => assert.equal(await isReady(server), true), 3000);
+  const headers = { gkc_customerId: "c" };
+  assert.equal(sessionOf(await api.retrieve(id, { headers })).sessionId, id);
+  assert.match(server.log(), /data in Redis is back/);
+});
+
+test("into a Redis that comes back empty nothing is written", async () => {
+  await using redis = await startSingleRedis("none");
+  await using server = await serve({ config: over(redis.url) });
+  const api = createApi(server.url);
+  const headers = { gkc_customerId: "c" };
+  sessionOf(await api.create({ headers }));
+  let isOver = false;
+  const asking = (async () => {
+    while (!isOver) await api.create({ headers });
+  })();
+  await redis.node.restart();
+  await eventually(async () => assert.match(server.log(), /data in Redis is gone/), 5000);
+  isOver = true;
+  await asking;
+  assert.equal(await redis.node.command("DBSIZE"), 0);
+});
+
+test("state or secrets that were evicted are put back, by whoever has them", async () => {
+  await using redis = await startSingleRedis();
+  await using first = await serve({ config: over(redis.url) });
+  await using second = await serve({ config: over(redis.url) });
+  const id = await create(first, "c");
+  const secrets = await redis.node.command("LRANGE", SECRETS, 0, -1);
+  for (const name of [SECRETS, STATE]) {
+    await redis.node.command("DEL", name);
+    await eventually(async () => assert.equal(await redis.node.command("EXISTS", name), 1), 2000);
+    await eventually(
+      async () => assert.ok((await isReady(first)) && (await isReady(second))),
+      2000,
+    );
+    assert.deepEqual(await redis.node.command("LRANGE", SECRETS, 0, -1), secrets);
+    await shareTheirSecret(first, second);
+  }
+  const headers = { gkc_customerId: "c" };
+  assert.equal(sessionOf(await createApi(second.url).retrieve(id, { headers })).sessionId, id);
+  const log = first.log() + second.log();
+  for (const what of ["secrets", "state"])
+    assert.match(log, new RegExp(`the ${what} (was|were) missing`));
+});
+
+test("a start does not make a new secret where sessions may be under the one that is missing", async () => {
+  await using redis = await startSingleRedis();
+  await (await openRedisAt(redis.url)).close();
+  await redis.node.command("DEL", SECRETS);
+  await assert.rejects(openRedisAt(redis.url), (error) => {
+    assert.ok(error instanceof StoreOpenError && error.fault === "incomplete");
+    assert.match(error.message, /\{fixed\}secrets is missing/);
+    return true;
+  });
+  assert.equal(await redis.node.command("EXISTS", SECRETS), 0);
+});
+
+test("an older copy of the data is reported, and its keys and secrets are those of every process", async () => {
+  await using redis = await startSingleRedis();
+  const notices: string[] = [];
+  let changes = 0;
+  const events = {
+    ...unheard,
+    noticed: (_level: string, text: string) => void notices.push(text),
+    changedElsewhere: () => void changes++,
+  };
+  const store = await openRedisAt(redis.url, { events });
+  const other = await openRedisAt(redis.url);
+  try {
+    const earlier = await store.secrets();
+    const state = (await redis.node.command("HGETALL", STATE)) as string[];
+    await store.addSecret({ bytes: new Uint8Array(32).fill(1), createdAt: Date.now() });
+    await eventually(async () => assert.equal(changes, 1), 2000);
+    await redis.node.command("LPOP", SECRETS);
+    await redis.node.command("DEL", STATE);
+    const fields = Array.isArray(state) ? state : Object.entries(state).flat();
+    await redis.node.command("HSET", STATE, "revision", 0, ...fields.map(String));
+    await eventually(async () => assert.match(String(notices), /is an older copy/), 2000);
+    await eventually(async () => assert.ok(changes > 1), 2000);
+    assert.deepEqual(await store.secrets(), earlier);
+    assert.deepEqual(await other.secrets(), earlier);
+    await store.touch(Date.now());
+  } finally {
+    await store.close();
+    await other.close();
+  }
+});
+
+test("a cluster whose node with the secrets has lost them is noticed", async () => {
+  await using cluster = await startRedisCluster();
+  await using server = await serve({ config: over(cluster.url) });
+  await create(server, "c");
+  const node = await cluster.primaryOf(await cluster.slotOf(STATE));
+  await node.command("FLUSHALL");
+  await eventually(async () => assert.match(server.log(), /data in Redis is gone/), 2000);
+  assert.equal(await isReady(server), false);
+  problemOf(await createApi(server.url).create(), 503, "unavailable");
+});

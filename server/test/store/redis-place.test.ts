@@ -1,0 +1,131 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { createIdIssuer } from "../../src/session/id.ts";
+import { newSession } from "../../src/session/lifetime.ts";
+import { StoreOpenError } from "../../src/store/open-error.ts";
+import { run } from "../cli/run.ts";
+import { eventually } from "../support/eventually.ts";
+import { startRedis } from "../support/redis/node.ts";
+import { freePort } from "../support/redis/ports.ts";
+import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";
+import { openRedisAt, unheard } from "../support/redis/store.ts";
+import { ids, lifetimes } from "../support/sessions.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+
+/*
+ * The server and the database that were asked for are those that are used, or nothing is; and why not is
+ * told at once.
+ */
+
+const issuer = createIdIssuer([{ bytes: new Uint8Array(32).fill(7), createdAt: 0 }]);
+
+function draft() {
+  const { id, createdAt } = issuer.issue(Date.now());
+  return newSession(id, createdAt, ids({ customerId: "c" }), lifetimes);
+}
+
+let redis: SingleRedis;
+before(async () => {
+  redis = await startSingleRedis();
+});
+after(async () => {
+  await redis[Symbol.asyncDispose]();
+});
+
+/** Fails unless the store cannot be opened for a reason that is told within a second. */
+async function refuses(url: string, reason: RegExp): Promise<void> {
+  const start = performance.now();
+  await assert.rejects(openRedisAt(url), (error) => {
+    assert.ok(error instanceof StoreOpenError && error.fault === "inaccessible");
+    assert.match(error.message, reason);
+    assert.doesNotMatch(error.message, /\.\.|[.;]\s*[.;]/);
+    return true;
+  });
+  assert.ok(performance.now() - start < 1000, "it need not wait");
+}
+
+test("a database that Redis does not have is refused, by servers and commands, and 0 stays as it is", async () => {
+  await refuses(`${redis.url}/16`, /127\.0\.0\.1:\d+ cannot be used: database 16 .*none of this/);
+  for (const args of [["keys", "create", "--role", "reporter"], ["sessions", "list"], ["serve"]]) {
+    const { code, stderr } = await run(args, {
+      env: { ANTECHAMBER_STORE: `${redis.url}/99`, ANTECHAMBER_PORT: "0" },
+    });
+    assert.equal(code, 4, stderr);
+    assert.match(stderr, /database 99 cannot be used/);
+  }
+  assert.equal(await redis.node.command("DBSIZE"), 0);
+});
+
+test("a user without the right to select a database is refused for every one but 0", async () => {
+  await redis.node.command("ACL", "SETUSER", "bound", "on", ">p", "~*", "+@all", "-select");
+  const place = redis.url.replace("//", "//bound:p@");
+  await refuses(`${place}/3`, /database 3 cannot be used: NOPERM.*SELECT/);
+  assert.equal(await redis.node.command("DBSIZE"), 0);
+  const store = await openRedisAt(`${place}/0`);
+  await store.close();
+  await redis.node.command("FLUSHALL");
+});
+
+test("a Redis that has lost the database at a restart is sent nothing, and tells why", async () => {
+  await using directory = temporaryDirectory();
+  const port = await freePort();
+  const start = (databases: number) =>
+    startRedis({
+      host: "127.0.0.1",
+      port,
+      dir: directory.path,
+      settings: [
+        ["databases", String(databases)],
+        ["appendonly", "yes"],
+      ],
+    });
+  let node = await start(16);
+  const failures: string[] = [];
+  const events = { ...unheard, failed: (error: unknown) => void failures.push(String(error)) };
+  const store = await openRedisAt(`redis://127.0.0.1:${port}/3`, { timeout: 200, events });
+  try {
+    const kept = draft();
+    await store.create(kept, Date.now());
+    await node.kill();
+    // Its own data of database 3 would not load.
+    await using other = temporaryDirectory();
+    const smaller = await startRedis({
+      host: "127.0.0.1",
+      port,
+      dir: other.path,
+      settings: [["databases", "1"]],
+    });
+    await eventually(async () => {
+      await assert.rejects(store.create(draft(), Date.now()));
+      assert.ok(failures.some((text) => /database 3 cannot be used/.test(text)));
+    }, 5000);
+    assert.equal(await smaller.command("DBSIZE"), 0);
+    await smaller.kill();
+    node = await start(16);
+    await eventually(async () => assert.deepEqual(await store.find(kept.id), kept), 5000);
+  } finally {
+    await store.close();
+    await node.kill();
+  }
+});
+
+test("what is no server of the kind that was named is refused, with how to name it", async () => {
+  const port = await freePort();
+  await using directory = temporaryDirectory();
+  const settings = [["cluster-enabled", "yes"]] as const;
+  await using node = await startRedis({ host: "127.0.0.1", port, dir: directory.path, settings });
+  assert.ok(node.isRunning);
+  await refuses(`redis://127.0.0.1:${port}`, /node of a cluster; name it as redis\+cluster:/);
+  await refuses(redis.url.replace("redis:", "redis+cluster:"), /no cluster; name it as redis:/);
+});
+
+test("a wrong password is told at once, a silent server while it is waited for", async () => {
+  await refuses(redis.url.replace("//", "//nobody:wrong@"), /WRONGPASS/);
+  const notices: string[] = [];
+  const events = { ...unheard, noticed: (_level: string, text: string) => void notices.push(text) };
+  const nowhere = `redis://127.0.0.1:${await freePort()}`;
+  const opening = openRedisAt(nowhere, { patience: 1500, timeout: 200, events });
+  const failed = assert.rejects(opening, /cannot be used: .*ECONNREFUSED.*; check that it runs/);
+  await eventually(async () => assert.match(String(notices), /waiting for .*ECONNREFUSED/), 1000);
+  await failed;
+});
