@@ -200,6 +200,35 @@ test("a keyed request whose process died is finished by the next that comes with
   assert.deepEqual(await store.find(first.id), first);
 });
 
+test("repetitions and keys that come with another request leave nothing behind", async () => {
+  const prefix = "repeated:";
+  const store = await open(redis.url, { prefix });
+  const names = async () => ((await redis.node.command("KEYS", `${prefix}*`)) as string[]).length;
+  const now = Date.now();
+  const session = draft({ customerId: "c" });
+  const create = (request: string) =>
+    store.create(draft({ customerId: "c" }), now, { key: "created", request, answer: "a" });
+  const recording = (id: string, request: string) =>
+    store.record({
+      id,
+      records: [record(1)],
+      now,
+      once: { key: "recorded", request, answer: "a" },
+    });
+  await store.create(session, now);
+  assert.equal((await create("r")).outcome, "created");
+  assert.equal((await recording(session.id, "r")).outcome, "recorded");
+  const before = await names();
+  const times = Array.from({ length: 50 });
+  for (const { outcome } of await Promise.all(times.map(() => create("r"))))
+    assert.equal(outcome, "repeated");
+  for (const { outcome } of await Promise.all(times.map(() => create("other"))))
+    assert.equal(outcome, "key-reused");
+  for (const { outcome } of await Promise.all(times.map(() => recording(draft({}).id, "other"))))
+    assert.equal(outcome, "key-reused");
+  assert.equal(await names(), before);
+});
+
 test("scripts that Redis has forgotten are sent again", async () => {
   const store = await open(redis.url);
   await create(store, { visitId: "before" });

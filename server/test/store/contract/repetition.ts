@@ -136,6 +136,20 @@ export function repetitionContract(name: string, make: DataFactory): void {
     assert.deepEqual(await ask("young"), repeated);
   });
 
+  test(`${name}: erasing a session leaves what others were answered under a key that it came with too`, async () => {
+    await using world = await openWorld(make);
+    const [first, second] = [world.newId(), world.newId()];
+    assert.deepEqual(await recordOnce(world, first, "a", once("k")), recorded);
+    assert.deepEqual(await recordOnce(world, second, "b", once("k", "other")), reused);
+    const own = await world.create({ customerId: "c" });
+    assert.deepEqual(await createOnce(world, own, once("k", "third")), reused);
+    await world.store.erase([second, own.id], world.now);
+    assert.deepEqual(await recordOnce(world, first, "a", once("k")), repeated);
+    assert.equal((await stretch(world, first))?.total, 1);
+    await world.store.erase([first], world.now);
+    assert.equal(await world.store.repetition({ key: "k", request: "r" }, world.now), undefined);
+  });
+
   test(`${name}: with a key or without, records are of one order`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();

@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { parseStorePlace, type StorePlace } from "../../src/config/store-place.ts";
+import { createApi, sessionOf } from "../support/api.ts";
+import { eventually } from "../support/eventually.ts";
+import { serve } from "../support/in-process.ts";
+import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";
+import { openRedisAt, unheard } from "../support/redis/store.ts";
+import { DAY, MINUTE, SECOND } from "../support/sessions.ts";
+
+/*
+ * One machine's wrong clock is its own: it is told, and nobody else has it.
+ */
+
+let redis: SingleRedis;
+before(async () => {
+  redis = await startSingleRedis();
+});
+after(async () => {
+  await redis[Symbol.asyncDispose]();
+});
+
+function over(redisPrefix: string) {
+  return { store: parseStorePlace(redis.url) as StorePlace, redisPrefix };
+}
+
+const floorOf = async (prefix: string) =>
+  Number(await redis.node.command("HGET", `${prefix}{fixed}state`, "floor"));
+
+test("a server whose clock jumps ahead says so, and others live on in their own time", async () => {
+  await using right = await serve({ config: over("jump:") });
+  await using wrong = await serve({ config: over("jump:") });
+  const { sessionId } = sessionOf(await createApi(right.url).create());
+  wrong.step(DAY);
+  sessionOf(await createApi(wrong.url).create({ headers: { gkc_customerId: "c" } }));
+  await eventually(
+    async () => assert.match(wrong.log(), /clock of this machine is 86400 s ahead/),
+    3000,
+  );
+  // Its own time does not go back, but nobody hears of it, now or at a start.
+  wrong.step(-DAY);
+  await eventually(async () => assert.match(wrong.log(), /are in step again/), 3000);
+  sessionOf(await createApi(wrong.url).create({ headers: { gkc_customerId: "d" } }));
+  await wrong.restart();
+  await right.restart();
+  assert.ok((await floorOf("jump:")) < Date.now() + MINUTE);
+  assert.doesNotMatch(right.log(), /clock of this machine/);
+  for (const { url } of [right, wrong]) {
+    const found = sessionOf(await createApi(url).retrieve(sessionId));
+    assert.equal(found.sessionId, sessionId, "still live");
+    const made = sessionOf(await createApi(url).create());
+    assert.ok(Math.abs(Date.parse(made.createdAt) - Date.now()) < 5 * SECOND);
+  }
+});
+
+test("a server that starts with a wrong clock says so, on either side, and a new store is not born ahead", async () => {
+  for (const [prefix, difference, way] of [
+    ["ahead:", 3 * MINUTE, "180 s ahead of"],
+    ["behind:", -3 * MINUTE, "180 s behind"],
+    ["near:", 50 * SECOND, ""],
+  ] as const) {
+    const notices: string[] = [];
+    const wall = () => Date.now() + difference;
+    const events = {
+      ...unheard,
+      noticed: (_level: string, text: string) => void notices.push(text),
+    };
+    const store = await openRedisAt(redis.url, { prefix, now: wall(), wall, events });
+    await store.touch(wall());
+    await store.close();
+    if (way === "") assert.deepEqual(notices, []);
+    else
+      assert.match(
+        String(notices),
+        new RegExp(`clock of this machine is (?:179|${way.slice(0, 3)}) s ${way.slice(6)}`),
+      );
+    assert.ok((await floorOf(prefix)) <= Date.now() + MINUTE);
+  }
+});
