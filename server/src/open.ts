@@ -30,6 +30,9 @@ export interface Opened {
   readonly lifetimes: Lifetimes;
 }
 
+/** What a store is opened for: over Redis, where nothing locks it. */
+type StorePurpose = RedisStoreOptions["purpose"];
+
 /** Hears what happens; a command that is over in a moment has nobody to tell. */
 export type OpenEvents = StoreEvents & ServiceEvents;
 
@@ -37,16 +40,19 @@ export type OpenEvents = StoreEvents & ServiceEvents;
  * Opens the store that `config` names. Whoever opens it closes it. Throws `StoreOpenError`, with the
  * code `in-use` when a server runs on it.
  */
-export async function open(config: Config, time: TimeSource, events: OpenEvents): Promise<Opened> {
+export async function open(
+  config: Config,
+  time: TimeSource,
+  events: OpenEvents,
+  purpose: StorePurpose = "command",
+): Promise<Opened> {
   const { lifetimes } = config;
   let isSuspended = false;
-  const store = await openStore(config, time, {
-    ...events,
-    suspended(now) {
-      isSuspended = now;
-      events.suspended(now);
-    },
-  });
+  const suspended = (isNow: boolean) => {
+    isSuspended = isNow;
+    events.suspended(isNow);
+  };
+  const store = await openStore(config, time, { ...events, suspended }, purpose);
   try {
     if ((await store.move()) !== null) {
       const message =
@@ -106,6 +112,7 @@ export async function openStore(
   config: Config,
   time: TimeSource,
   events: StoreEvents,
+  purpose: StorePurpose = "command",
 ): Promise<SessionStore> {
   const { lifetimes, maxRecords, retention, store: place } = config;
   const common = { lifetimes, maxRecords, retention, events, now: time.wall() };
@@ -123,6 +130,7 @@ export async function openStore(
     ...common,
     maxPending,
     wall: time.wall,
+    purpose,
     place: redisPlaceOf(place, config),
     prefix: config.redisPrefix,
     timeout: config.redisTimeout,

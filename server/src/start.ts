@@ -50,6 +50,7 @@ export async function start(config: Config, options: StartOptions = {}): Promise
     config,
     time,
     eventsOf(metrics, log, () => changed()),
+    "serve",
   );
   let limits: RunningLimits | undefined;
   try {

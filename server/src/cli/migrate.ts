@@ -16,11 +16,12 @@ import {
   TargetTaken,
 } from "../migrate/migrate.ts";
 import { openStore } from "../open.ts";
+import { Refusal } from "../session/errors.ts";
 import { StoreOpenError } from "../store/open-error.ts";
 import { ANSWER_LIFE, type SessionStore } from "../store/store.ts";
 import { attested, type Ending, type Note } from "./attested.ts";
 import { requireData, unheard } from "./connect.ts";
-import { CliError, exitCodes } from "./exit.ts";
+import { CliError, endOf, exitCodes } from "./exit.ts";
 import { addExamples } from "./help.ts";
 import { interruptibly, type ShowProgress, withProgress } from "./long-work.ts";
 import { type Output, table } from "./output.ts";
@@ -80,6 +81,8 @@ export function migrateCommand(output: Output): Command {
 
 /** Where a store is. */
 interface Place {
+  /** The option that names it. */
+  readonly flag: string;
   /** As it is told to people and noted in the target: without secrets. */
   readonly name: string;
   readonly config: Config;
@@ -90,6 +93,7 @@ function placeOf(text: string, flag: string, config: Config): Place {
   if (folder !== undefined) {
     const dataDir = resolve(folder);
     return {
+      flag,
       name: `sqlite:${dataDir}`,
       config: { ...config, store: { engine: "sqlite" }, dataDir },
     };
@@ -99,7 +103,7 @@ function placeOf(text: string, flag: string, config: Config): Place {
     const why = typeof store === "string" ? store : "the folder is missing";
     throw new CliError(exitCodes.usage, `${flag} is ${allowedPlaces}: ${why}`);
   }
-  return { name: `${store.label} ${config.redisPrefix}`, config: { ...config, store } };
+  return { flag, name: `${store.label} ${config.redisPrefix}`, config: { ...config, store } };
 }
 
 async function moveBetween(
@@ -113,7 +117,7 @@ async function moveBetween(
   refuseSame(from, to);
   await using closing = new AsyncDisposableStack();
   const { source, note } = await openSource(from, isAhead, closing);
-  const target = await openStore(to.config, machineTime, unheard);
+  const target = await openPlace(to, "move");
   closing.defer(() => target.close());
   const clock = createClock(machineTime, await target.floor());
   const { lifetimes, retention } = to.config;
@@ -189,15 +193,16 @@ interface OpenedSource {
 
 /** The source itself, or, for a copy ahead, through the server that runs on it. */
 async function openSource(
-  { config, name }: Place,
+  place: Place,
   isAhead: boolean,
   closing: AsyncDisposableStack,
 ): Promise<OpenedSource> {
+  const { config, name } = place;
   if (isAhead && config.store.engine === "sqlite") {
     const running = await connectControl(config.dataDir, systemUser());
     if (running !== undefined) return { source: running, note: running.noteAct };
   }
-  const source = await openClosed(config, name);
+  const source = await openClosed(place, isAhead);
   closing.defer(() => source.close());
   if ((await source.move()) !== null) {
     const message = `a move of another store into ${name} is not complete: finish it first`;
@@ -206,9 +211,37 @@ async function openSource(
   return { source, note: noteIn(source, createClock(machineTime, await source.floor())) };
 }
 
-async function openClosed(config: Config, name: string): Promise<SessionStore> {
+/** Opens a store; what is wrong with it is told with the option that names it. */
+async function openPlace(
+  { config, flag }: Place,
+  purpose: "move" | "command",
+): Promise<SessionStore> {
   try {
-    return await openStore(config, machineTime, unheard);
+    return named(await openStore(config, machineTime, unheard, purpose), flag);
+  } catch (error) {
+    if (!(error instanceof StoreOpenError)) throw error;
+    throw new StoreOpenError(error.fault, `${flag}: ${error.message}`, error.cause);
+  }
+}
+
+/** The store, whose refusals while it is read and filled are told with the option that names it. */
+function named(store: SessionStore, flag: string): SessionStore {
+  const rethrow = (error: unknown): never => {
+    if (!(error instanceof Refusal)) throw error;
+    throw new CliError(exitCodes.failure, `${flag}: ${endOf(error).message}`);
+  };
+  return {
+    ...store,
+    portion: (after, now) => store.portion(after, now).catch(rethrow),
+    adopt: (adoption) => store.adopt(adoption).catch(rethrow),
+    appendAudit: (entry) => store.appendAudit(entry).catch(rethrow),
+  };
+}
+
+async function openClosed(place: Place, isAhead: boolean): Promise<SessionStore> {
+  const { name } = place;
+  try {
+    return await openPlace(place, isAhead ? "command" : "move");
   } catch (error) {
     if (!(error instanceof StoreOpenError) || error.fault !== "in-use") throw error;
     throw new CliError(

@@ -1,12 +1,10 @@
 import { Command } from "commander";
-import { destination } from "pino";
 import { settingNames } from "../config/settings.ts";
-import { createLog } from "../log.ts";
 import { exitCodes } from "./exit.ts";
 import { addExamples } from "./help.ts";
 import type { Output } from "./output.ts";
 import { addSettings, loadSettings } from "./settings.ts";
-import { onUncaught } from "./uncaught.ts";
+import { logUncaught, onUncaught } from "./uncaught.ts";
 
 /** `serve`: the service, until a signal ends it. */
 export function serveCommand(output: Output): Command {
@@ -34,11 +32,6 @@ export function serveCommand(output: Output): Command {
     ],
   ]);
   return command;
-}
-
-/** A defect that nobody caught is logged like everything else. */
-function logUncaught(error: unknown): void {
-  createLog("info", destination({ dest: 2, sync: true })).fatal({ err: error }, "uncaught error");
 }
 
 /** Resolves with the first signal to stop; the second ends the process at once. */

@@ -1,3 +1,5 @@
+import { destination } from "pino";
+import { createLog } from "../log.ts";
 import { exitCodes } from "./exit.ts";
 
 type Report = (error: unknown) => void;
@@ -16,4 +18,9 @@ export function onUncaught(next: Report): void {
 function end(error: unknown): void {
   report?.(error);
   process.exit(exitCodes.failure);
+}
+
+/** A defect of a server is logged like everything else. */
+export function logUncaught(error: unknown): void {
+  createLog("info", destination({ dest: 2, sync: true })).fatal({ err: error }, "uncaught error");
 }

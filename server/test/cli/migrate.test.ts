@@ -125,6 +125,45 @@ test("a store moves from SQLite into Redis, and back into SQLite: all that it te
   await server.kill();
 });
 
+test("what keeps Redis from being read or filled is told with the option that names it", async () => {
+  await using here = temporaryDirectory();
+  await fill(here.path, 1);
+  await using redis = await startSingleRedis();
+  const set = (...words: string[]) => redis.node.command("CONFIG", "SET", ...words);
+  const acl = (...words: string[]) => redis.node.command("ACL", "SETUSER", ...words);
+  await acl("poor", "on", ">p", "~*", "+@all", "-eval", "-evalsha");
+  const filling = ["migrate", "--from", `sqlite:${here.path}`, "--to"];
+  const read = ["migrate", "--to", `sqlite:${here.path}/new`, "--from"];
+  await set("maxmemory", "1");
+  for (const [args, message] of [
+    [[...filling, redis.url], /--to: Redis at 127\.0\.0\.1:\d+ cannot be used: OOM: /],
+    [[...filling, redis.url.replace("//", "//poor:p@")], /--to: .*NOPERM.* EVAL/],
+    [[...filling, redis.url.replace("redis:", "redis+cluster:")], /--to: .*is no cluster; name it/],
+    [[...read, `${redis.url}/99`], /--from: .*database 99/],
+    [[...read, redis.url.replace("//", "//poor:wrong@")], /--from: .*WRONGPASS/],
+  ] as const) {
+    const { code, stderr } = await run(args);
+    assert.equal(code, 4, stderr);
+    assert.match(stderr, message);
+    assert.doesNotMatch(stderr, /\.\. |[.;] *[.;]|Look at store/);
+  }
+});
+
+test("a server that runs on Redis is noticed before anything is moved", async () => {
+  await using here = temporaryDirectory();
+  await using redis = await startSingleRedis();
+  const env = { ANTECHAMBER_STORE: redis.url };
+  await using server = await startServer({ env });
+  await visit(server.url, "one");
+  const move = ["migrate", "--from", redis.url, "--to", `sqlite:${here.path}`];
+  const { code, stderr } = await run(move);
+  assert.equal(code, 4, stderr);
+  assert.match(stderr, /a server runs on .*: stop it, or copy ahead of that \(--ahead\)/);
+  await succeed([...move, "--ahead"]);
+  await server.kill();
+  assert.match(await succeed(move), /^sessions +1 +1 +equal$/m);
+});
+
 test("a move that is killed goes on where it was", async () => {
   await using here = temporaryDirectory();
   await using there = temporaryDirectory();

@@ -1,16 +1,21 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { anySession } from "../../src/session/filter.ts";
 import { createIdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import { type RedisCluster, startRedisCluster } from "../support/redis/cluster.ts";
+import type { RedisNode } from "../support/redis/node.ts";
 import { type SentinelRedis, startSentinelRedis } from "../support/redis/sentinel.ts";
 import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";
 import { openRedisAt } from "../support/redis/store.ts";
 import { ids, lifetimes } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { associationContract } from "./contract/association.ts";
+import { creationContract } from "./contract/creation.ts";
 import { movingContract } from "./contract/moving.ts";
+import { recordsContract } from "./contract/records.ts";
 import { type Data, MAX_RECORDS, RETENTION } from "./contract/world.ts";
 import { storeContract } from "./store-contract.ts";
 
@@ -18,9 +23,9 @@ const issuer = createIdIssuer([{ bytes: new Uint8Array(32).fill(7), createdAt: 0
 let worlds = 0;
 
 /** Data below a prefix of their own, so that nothing needs to be emptied. */
-function dataAt(url: () => string): () => Promise<Data> {
+function dataAt(url: () => string, before = ""): () => Promise<Data> {
   return async () => {
-    const prefix = `w${worlds++}:`;
+    const prefix = `${before}w${worlds++}:`;
     return {
       forgetsByItself: true,
       open: (options) => openRedisAt(url(), { prefix, ...options }),
@@ -49,13 +54,42 @@ async function sqliteData(): Promise<Data> {
 /** To reach one by way of sentinels makes a difference only when it fails: one runtime is enough. */
 const hasSentinels = "Bun" in globalThis;
 
+const operating = readFileSync(new URL("../../../docs/operating.md", import.meta.url), "utf8");
+
+/** The rights of the user in the documentation, and those beside them that are needed for what is tested. */
+function leastRights(...more: string[]): string[] {
+  const [, rights] = /^user antechamber on >password (.*)$/m.exec(operating) ?? [];
+  assert.ok(rights);
+  for (const right of more) {
+    assert.ok(operating.replaceAll("\\|", "|").includes(right), `${right} is documented`);
+  }
+  return [...rights.split(" "), ...more];
+}
+
+/** Makes the user that is documented on a node; gives the address of its Redis for that user. */
+async function restrict(
+  { node, url }: { readonly node: RedisNode; readonly url: string },
+  rights: readonly string[],
+): Promise<string> {
+  await node.command("ACL", "SETUSER", "least", "on", ">p", ...rights);
+  return url.replace("//", "//least:p@");
+}
+
 let single: SingleRedis;
+let restricted = "";
+let restrictedCluster = "";
 let cluster: RedisCluster;
 let sentinels: SentinelRedis | undefined;
 before(async () => {
   single = await startSingleRedis();
   cluster = await startRedisCluster();
-  if (hasSentinels) sentinels = await startSentinelRedis();
+  if (!hasSentinels) return;
+  sentinels = await startSentinelRedis();
+  restricted = await restrict(single, leastRights("+scan"));
+  const clusterRights = ["+scan", "+cluster|slots", "+cluster|info", "+readonly", "+asking"];
+  for (const node of cluster.nodes) {
+    restrictedCluster = await restrict({ node, url: cluster.url }, leastRights(...clusterRights));
+  }
 });
 after(async () => {
   await single[Symbol.asyncDispose]();
@@ -112,6 +146,15 @@ if (hasSentinels) {
     "Redis with Sentinel",
     dataAt(() => sentinels?.url ?? ""),
   );
+  storeContract(
+    "Redis with the least rights",
+    dataAt(() => restricted, "ac:"),
+  );
+  const onRestrictedCluster = dataAt(() => restrictedCluster, "ac:");
+  creationContract("Redis Cluster with the least rights", onRestrictedCluster);
+  associationContract("Redis Cluster with the least rights", onRestrictedCluster);
+  recordsContract("Redis Cluster with the least rights", onRestrictedCluster);
+  movingContract("Redis Cluster with the least rights", onRestrictedCluster);
   movingContract("SQLite to Redis", sqliteData, onSingle);
   movingContract("Redis to SQLite", onSingle, sqliteData);
   movingContract("Redis to Redis Cluster", onSingle, onCluster);

@@ -125,7 +125,7 @@ export async function connect(
       setTimeout(() => void client.connect().catch(() => undefined), RETRY_PAUSE);
   });
   const opening = client.connect();
-  const reason = () => trouble.fault ?? new RedisFault("", "no answer");
+  const reason = () => trouble.fault ?? new RedisFault("", noAnswer(options.place));
   const timers = [
     setTimeout(() => refused.reject(reason()), patience),
     setTimeout(() => waiting(reason()), Math.min(options.timeout, patience / 2)),
@@ -146,6 +146,12 @@ export async function connect(
     await new Promise<void>((resolve) => client.once("ready", resolve));
     return "there";
   }
+}
+
+function noAnswer({ kind }: RedisPlace): string {
+  return kind === "cluster"
+    ? "no node answers, or the cluster does not serve all slots"
+    : "no answer";
 }
 
 function isOfSelect(error: unknown): boolean {

@@ -18,6 +18,8 @@ export interface Fixed {
    * writes nothing where it is not that one.
    */
   prove(operation: Operation, wall: number, known: Known): Promise<Pulse>;
+  /** When a process that serves requests last beat, as text; `null`: none ever did. */
+  served(operation: Operation): Promise<string | null>;
   /** What tells the store from others, without writing anything. */
   look(operation: Operation): Promise<Pick<Pulse, "oldestSecret" | "hasState">>;
   /** Raises the floor to that of another store. */
@@ -93,8 +95,8 @@ export interface SecretText {
 /** What this program writes. */
 const LAYOUT = "1";
 
-/** The fixed keys behind `connection`. */
-export function createFixed(connection: Connection, keys: Keys): Fixed {
+/** The fixed keys behind `connection`; `isServing`: its beats tell that requests are served here. */
+export function createFixed(connection: Connection, keys: Keys, isServing: boolean): Fixed {
   async function useKeys(operation: Operation, uses: readonly KeyUse[]): Promise<void> {
     if (uses.length === 0) return;
     const words = uses.flatMap(({ id, at }) => [id, at]);
@@ -108,7 +110,16 @@ export function createFixed(connection: Connection, keys: Keys): Fixed {
   ): (string | number)[] {
     const { lines, revision, floor } = known ?? { lines: [], revision: 0, floor: 0 };
     const oldest = known === undefined ? "" : oldestSecretOf(lines);
-    return [now, wall, CLOCK_TOLERANCE, oldest, revision, floor, FLOOR_TOLERANCE];
+    return [
+      now,
+      wall,
+      CLOCK_TOLERANCE,
+      oldest,
+      revision,
+      floor,
+      FLOOR_TOLERANCE,
+      isServing ? 1 : 0,
+    ];
   }
   const fixedNames = [keys.state, keys.secrets];
 
@@ -141,6 +152,9 @@ export function createFixed(connection: Connection, keys: Keys): Fixed {
           pulseWords(operation.now, wall, known),
         ),
       ),
+    async served(operation) {
+      return (await connection.command(operation, "hget", keys.state, "served")) as string | null;
+    },
     async look(operation) {
       const [layout, lines] = await Promise.all([
         connection.command(operation, "hget", keys.state, "layout"),

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { Refusal } from "../../session/errors.ts";
 import type { KeepingTimes } from "../../session/kept.ts";
 import { type Lifetimes, renewed } from "../../session/lifetime.ts";
@@ -43,6 +44,11 @@ export interface RedisStoreOptions {
   readonly now: number;
   /** The wall clock, ms since 1970: it is compared with that of Redis. */
   readonly wall: () => number;
+  /**
+   * To serve requests; to move everything into or out of it, which is refused with `in-use` while a
+   * server runs on it; or for anything else.
+   */
+  readonly purpose: "serve" | "move" | "command";
 }
 
 /**
@@ -74,7 +80,7 @@ async function createStore(
   const { lifetimes, retention, maxRecords, events, wall } = options;
   const times: KeepingTimes = { lifetimes, retention };
   const keys = createKeys(options.prefix);
-  const fixed = createFixed(connection, keys);
+  const fixed = createFixed(connection, keys, options.purpose === "serve");
   const answers = createAnswers(connection, keys);
   /** The latest time that was seen here; the heartbeat tells the floor. */
   let seen = options.now;
@@ -103,6 +109,9 @@ async function createStore(
   const adopt = createAdopt({ connection, keys, fixed, answers, indices, times, maxRecords });
 
   await fixed.born(begin(options.now));
+  if (options.purpose === "move" && (await isServed(() => fixed.served(begin(seen))))) {
+    throw new StoreOpenError("in-use", "A server runs on the data in Redis: stop it first.");
+  }
   seen = Math.max(seen, await fixed.floor(begin(seen)));
   const heartbeat = await startHeartbeat({
     connection,
@@ -279,6 +288,20 @@ async function createStore(
       connection.close();
     },
   };
+}
+
+/** For how long (ms) a server that runs may be silent: a few of its beats. */
+const SERVER_SILENCE = 1500;
+
+/** Whether a server runs on the store: `read` tells when one last beat. */
+async function isServed(read: () => Promise<string | null>): Promise<boolean> {
+  const first = await read();
+  const end = performance.now() + SERVER_SILENCE;
+  while (first !== null && performance.now() < end) {
+    if ((await read()) !== first) return true;
+    await delay(100);
+  }
+  return false;
 }
 
 function notThisStore(): Refusal {

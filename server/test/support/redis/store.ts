@@ -27,6 +27,7 @@ export function openRedisAt(
     events: unheard,
     now: Date.now(),
     wall: Date.now,
+    purpose: "command",
     maxRecords: MAX_RECORDS,
     retention: RETENTION,
     maxPending: 10_000,

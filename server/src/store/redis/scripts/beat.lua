@@ -9,6 +9,7 @@
 -- ARGV[4] SHA-1 of the oldest secret, as the caller knows it; empty: it knows none yet
 -- ARGV[5] the revision and ARGV[6] the floor as the caller last saw them: a store that is behind is an older copy
 -- ARGV[7] by how many ms the floor may be behind, as a crash of this server may lose its last moments
+-- ARGV[8] 1 when the caller serves requests
 --
 -- Answers { revision of keys and secrets, floor before this call, this server's clock, SHA-1 of the oldest secret or
 -- empty, 1 when the state is there, 1 when the store is an older copy }, all as text.
@@ -30,6 +31,9 @@ if layout and oldest ~= '' and (ARGV[4] == '' or ARGV[4] == oldest) then
   local isPast = tonumber(ARGV[1]) <= server + ARGV[3]
   local noted = isInStep and isPast and math.max(floor, tonumber(ARGV[1])) or floor
   redis.call('HSET', KEYS[1], 'floor', string.format('%.0f', noted))
+  if ARGV[8] == '1' then
+    redis.call('HSET', KEYS[1], 'served', string.format('%.0f', server))
+  end
 end
 return {
   string.format('%.0f', revision), string.format('%.0f', floor), string.format('%.0f', server), oldest,
