@@ -97,8 +97,9 @@ function ofError(error: ErrorLike, depth: number): LoggedError {
 
 function typeOf(error: ErrorLike): string {
   const names = [error.constructor?.name, error["name"]];
-  const found = names.find((name) => typeof name === "string" && NAME.test(name));
-  return String(found ?? "Error");
+  return (
+    names.find((name): name is string => typeof name === "string" && NAME.test(name)) ?? "Error"
+  );
 }
 
 function isCode(code: unknown): code is string | number {
@@ -112,7 +113,7 @@ function messageOf(error: ErrorLike): string {
     const text = error["errstr"];
     return typeof text === "string" && text !== "" ? text : cleaned(message);
   }
-  if (error instanceof Error && ours.includes(String(error["name"]))) return message;
+  if (error instanceof Error && ours.includes(error.name)) return message;
   if (error instanceof Error && isOfSystem(error)) return ofSystem(message);
   return cleaned(message);
 }

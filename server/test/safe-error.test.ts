@@ -36,7 +36,7 @@ const errors: Readonly<Record<string, unknown>> = {
   url: new Error(`cannot reach redis://${mark}:pass@word@10.0.0.1:6379/0`),
   key: new Error("refused ak_0123456789abcdefghijSecretOfTheCaller"),
   token: new Error("refused eyJhbGciOiJSUzI1NiJ9.SecretOfTheCaller.c2ln"),
-  session: new Error(`no session AaIpanHiAADPyQFcFwC_a5R1pxhbqRu_0xkDKaAi of ${"'"}${mark}'`),
+  session: new Error(`no session AaIpanHiAADPyQFcFwC_a5R1pxhbqRu_0xkDKaAi of '${mark}'`),
   json: thrownBy(() => JSON.parse(`{"customerId": ${mark}}`)),
   wholeJson: thrownBy(() => JSON.parse(mark)),
   invalidUrl: thrownBy(() => new URL(`http://${mark}:x@ h`)),

@@ -206,7 +206,7 @@ test("repetitions and keys that come with another request leave nothing behind",
   const names = async () => ((await redis.node.command("KEYS", `${prefix}*`)) as string[]).length;
   const now = Date.now();
   const session = draft({ customerId: "c" });
-  const create = (request: string) =>
+  const createOnce = (request: string) =>
     store.create(draft({ customerId: "c" }), now, { key: "created", request, answer: "a" });
   const recording = (id: string, request: string) =>
     store.record({
@@ -216,17 +216,17 @@ test("repetitions and keys that come with another request leave nothing behind",
       once: { key: "recorded", request, answer: "a" },
     });
   await store.create(session, now);
-  assert.equal((await create("r")).outcome, "created");
+  assert.equal((await createOnce("r")).outcome, "created");
   assert.equal((await recording(session.id, "r")).outcome, "recorded");
-  const before = await names();
+  const namesBefore = await names();
   const times = Array.from({ length: 50 });
-  for (const { outcome } of await Promise.all(times.map(() => create("r"))))
+  for (const { outcome } of await Promise.all(times.map(() => createOnce("r"))))
     assert.equal(outcome, "repeated");
-  for (const { outcome } of await Promise.all(times.map(() => create("other"))))
+  for (const { outcome } of await Promise.all(times.map(() => createOnce("other"))))
     assert.equal(outcome, "key-reused");
   for (const { outcome } of await Promise.all(times.map(() => recording(draft({}).id, "other"))))
     assert.equal(outcome, "key-reused");
-  assert.equal(await names(), before);
+  assert.equal(await names(), namesBefore);
 });
 
 test("scripts that Redis has forgotten are sent again", async () => {

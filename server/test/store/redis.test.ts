@@ -23,9 +23,9 @@ const issuer = createIdIssuer([{ bytes: new Uint8Array(32).fill(7), createdAt: 0
 let worlds = 0;
 
 /** Data below a prefix of their own, so that nothing needs to be emptied. */
-function dataAt(url: () => string, before = ""): () => Promise<Data> {
+function dataAt(url: () => string, common = ""): () => Promise<Data> {
   return async () => {
-    const prefix = `${before}w${worlds++}:`;
+    const prefix = `${common}w${worlds++}:`;
     return {
       forgetsByItself: true,
       open: (options) => openRedisAt(url(), { prefix, ...options }),

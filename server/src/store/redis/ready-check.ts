@@ -12,22 +12,27 @@ import { faultOf, MISPLACED, RedisFault } from "./faults.ts";
 /** Milliseconds between two questions to a server that loads its data. */
 const LOADING_PAUSE = 100;
 
+/** What the client calls its own check, which asks for INFO alone. */
+const CHECK = "_readyCheck";
+
 /** The part of the client that is replaced: called when a connection was made; `done` with an error ends it. */
 interface Checked {
-  _readyCheck(done: (error: Error | null, info?: Readonly<Record<string, string>>) => void): void;
+  [CHECK](done: (error: Error | null, info?: Readonly<Record<string, string>>) => void): void;
   readonly stream: unknown;
 }
 
 /** Has the client use no connection that was not checked. */
 export function checkEachConnection(client: Redis, place: RedisPlace): void {
   const checked = client as unknown as Checked;
-  checked._readyCheck = (done) => {
+  async function checkNow(...[done]: Parameters<Checked[typeof CHECK]>): Promise<void> {
     const { stream } = checked;
-    check(client, place, () => checked.stream === stream).then(
-      (info) => done(null, info),
-      (error: unknown) => done(unusable(error)),
-    );
-  };
+    try {
+      done(null, await check(client, place, () => checked.stream === stream));
+    } catch (error) {
+      done(unusable(error));
+    }
+  }
+  checked[CHECK] = (done) => void checkNow(done);
 }
 
 /** Gives what the client itself compares: with sentinels it wants a primary. */
@@ -85,7 +90,7 @@ async function select(client: Redis, database: number): Promise<void> {
 
 async function isLoading(client: Redis): Promise<boolean> {
   try {
-    return /^loading:1/m.test(String(await client.info("persistence")));
+    return /^loading:1/m.test(await client.info("persistence"));
   } catch (error) {
     const fault = faultOf(error);
     // Without the right to ask, each command tells it by itself.

@@ -297,7 +297,8 @@ const SERVER_SILENCE = 1500;
 async function isServed(read: () => Promise<string | null>): Promise<boolean> {
   const first = await read();
   const end = performance.now() + SERVER_SILENCE;
-  while (first !== null && performance.now() < end) {
+  if (first === null) return false;
+  while (performance.now() < end) {
     if ((await read()) !== first) return true;
     await delay(100);
   }

@@ -82,7 +82,8 @@ async function replyTo(
 function encoded(reply: unknown): string {
   if (reply === null) return "$-1\r\n";
   if (Array.isArray(reply)) return `*${reply.length}\r\n${reply.map(encoded).join("")}`;
-  return `$${String(reply).length}\r\n${String(reply)}\r\n`;
+  const text = reply as string;
+  return `$${text.length}\r\n${text}\r\n`;
 }
 
 /** The first command of the text, if all of it is there. */
