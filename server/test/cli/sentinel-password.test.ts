@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { createApi, sessionOf } from "../support/api.ts";
 import { startSentinelRedis } from "../support/redis/sentinel.ts";
 import { startServer } from "../support/server-process.ts";
-import { succeed } from "./run.ts";
+import { run, succeed } from "./run.ts";
 
 test("sentinels that ask for a password are asked with it, by servers and commands", async () => {
   const password = "s: e%c";
@@ -21,4 +21,19 @@ test("sentinels that ask for a password are asked with it, by servers and comman
   const shown = await succeed(["config", "show"], { env });
   assert.ok(!shown.includes(password), shown);
   await server.kill();
+
+  for (const [wrong, reason] of [
+    [
+      { ...env, ANTECHAMBER_SENTINEL_PASSWORD: "wrong" },
+      /WRONGPASS: the sentinels refuse the user/,
+    ],
+    [{ ...env, ANTECHAMBER_SENTINEL_PASSWORD: "" }, /NOAUTH: the sentinels refuse the user/],
+    [{ ...env, ANTECHAMBER_STORE: `${redis.url}x` }, /know no primary of the name/],
+  ] as const) {
+    const start = performance.now();
+    const { code, stderr } = await run(["serve", "--port", "0"], { env: wrong });
+    assert.equal(code, 4, stderr);
+    assert.match(stderr, reason);
+    assert.ok(performance.now() - start < 8000, stderr);
+  }
 });

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { createIdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
@@ -117,6 +119,12 @@ test("what is no server of the kind that was named is refused, with how to name 
   assert.ok(node.isRunning);
   await refuses(`redis://127.0.0.1:${port}`, /node of a cluster; name it as redis\+cluster:/);
   await refuses(redis.url.replace("redis:", "redis+cluster:"), /no cluster; name it as redis:/);
+  const sentinelPort = await freePort();
+  const configFile = join(directory.path, "sentinel.conf");
+  writeFileSync(configFile, `sentinel monitor primary 127.0.0.1 ${redis.node.port} 1\n`);
+  const options = { host: "127.0.0.1", port: sentinelPort, dir: directory.path, configFile };
+  await using sentinel = await startRedis({ ...options, isSentinel: true });
+  await refuses(`redis://127.0.0.1:${sentinel.port}`, /sentinel; name it as redis\+sentinel:/);
 });
 
 test("a wrong password is told at once, a silent server while it is waited for", async () => {

@@ -4,7 +4,7 @@ import { Refusal } from "../../session/errors.ts";
 import { type Client, createClient, type RedisPlace } from "./client.ts";
 import { TimedCommand } from "./command.ts";
 import { createDeadlines } from "./deadlines.ts";
-import { faultOf, MISPLACED, RedisFault } from "./faults.ts";
+import { faultOf, MISPLACED, NO_SUCH_PRIMARY, RedisFault } from "./faults.ts";
 import type { Script } from "./scripts.ts";
 
 /**
@@ -85,7 +85,14 @@ const LATER = ["LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "READONLY", "
 /** Replies that say: not carried out, for a reason that somebody must mend. */
 const NOT_NOW = ["OOM", "MISCONF", "NOREPLICAS", "NOAUTH", "WRONGPASS", "NOPERM"];
 /** Faults of a connection that waiting does not mend. */
-const DEFINITE = ["NOAUTH", "WRONGPASS", "NOPERM", "DATABASE", MISPLACED];
+const DEFINITE: readonly string[] = [
+  NO_SUCH_PRIMARY,
+  "NOAUTH",
+  "WRONGPASS",
+  "NOPERM",
+  "DATABASE",
+  MISPLACED,
+];
 
 /** Why nobody is connected, as far as the client has told. */
 interface Trouble {
@@ -108,8 +115,9 @@ export async function connect(
   client.on("error", (error: unknown) => {
     // The check of the connection does the same after it, and tells more.
     if (isOfSelect(error)) return;
-    trouble.fault = faultOf(error);
-    if (DEFINITE.includes(trouble.fault.code)) refused.reject(trouble.fault);
+    const fault = faultOf(error);
+    trouble.fault = fault;
+    if (DEFINITE.includes(fault.code)) refused.reject(fault);
   });
   for (const event of ["sentinelError", "node error"]) {
     client.on(event, (error: unknown) => {

@@ -22,6 +22,9 @@ export class RedisFault extends Error {
 /** The code of a server that is not of the kind that was named. */
 export const MISPLACED = "MISPLACED";
 
+/** The code of sentinels that do not know the primary. */
+export const NO_SUCH_PRIMARY = "NO_SUCH_PRIMARY";
+
 /** What the first word of an error reply means, and what to do. */
 const replies: Readonly<Record<string, string>> = {
   OOM: "OOM: Redis has reached its maxmemory and takes no writes; give it more memory",
@@ -117,8 +120,9 @@ function ofSentinels(message: string): RedisFault {
     const text = `${reply[2]}: the sentinels refuse the user or the password; see sentinelUsername and sentinelPassword`;
     return new RedisFault(String(reply[2]), text);
   }
-  if (message.includes("invalid reply")) {
-    return new RedisFault("", "the sentinels know no primary of the name in the address");
+  if (/No such master|invalid reply/.test(message)) {
+    const text = "the sentinels know no primary of the name in the address";
+    return new RedisFault(NO_SUCH_PRIMARY, text);
   }
   const code = /\bE[A-Z]{4,}\b/.exec(message)?.[0] ?? "";
   return new RedisFault(code, `no sentinel can be reached${code === "" ? "" : ` (${code})`}`);
