@@ -129,24 +129,40 @@ function ofSystem(message: string): string {
 
 const GAP = "…";
 
+/** What text of others stands between in messages. */
+const enclosing = ['""', "``", "''", "{}", "[]"] as const;
+
 /**
  * `text` without what stands in quotes, braces and brackets, without credentials in URLs and without
  * anything as long as an id, a key or a secret.
  */
 function cleaned(text: string): string {
-  return (
-    withoutCredentials(text.slice(0, 4 * MAX_MESSAGE_LENGTH))
-      // Up to the last quote of a kind: what is quoted may have quotes itself.
-      .replaceAll(/"[^\n]*"|`[^\n]*`|(?<![A-Za-z])'[^\n]*'(?![A-Za-z])/g, (quoted) =>
-        quoted.length > 2 ? `${quoted[0]}${GAP}${quoted[0]}` : quoted,
-      )
-      .replaceAll(/\{[\s\S]*\}|\{[\s\S]*$/g, `{${GAP}}`)
-      .replaceAll(/\[[\s\S]*\]/g, `[${GAP}]`)
-      .replaceAll(/(?<![\w-])(?:ak_|eyJ)[\w.-]+/g, GAP)
-      .replaceAll(/[\w+/=-]{20,}/g, (word) => (isPlainWord(word) ? word : GAP))
-      .replaceAll(/\s+/g, " ")
-      .slice(0, MAX_MESSAGE_LENGTH)
+  // An apostrophe begins no quotation.
+  const start = withoutCredentials(text.slice(0, 4 * MAX_MESSAGE_LENGTH)).replaceAll(
+    /(?<=[a-z])'(?=(?:t|s|re|ll|ve|d|m)\b)/gi,
+    "\u2019",
   );
+  const isWhole = text.length <= 4 * MAX_MESSAGE_LENGTH;
+  return enclosing
+    .reduce<string>((rest, signs) => withoutBetween(rest, signs, isWhole), start)
+    .replaceAll(/(?<![\w-])(?:ak_|eyJ)[\w.-]+/g, GAP)
+    .replaceAll(/[\w+/=-]{20,}/g, (word) => (isPlainWord(word) ? word : GAP))
+    .replaceAll(/\s+/g, " ")
+    .slice(0, MAX_MESSAGE_LENGTH);
+}
+
+/**
+ * The text without what lies between the first of the opening and the last of the closing sign, as what is quoted
+ * may have quotes itself; without all that follows where the end is not there, or may have been cut off.
+ */
+function withoutBetween(text: string, signs: string, isWhole: boolean): string {
+  const [open = "", close = ""] = signs;
+  const first = text.indexOf(open);
+  if (first === -1) return text;
+  const last = text.lastIndexOf(close);
+  const isPaired = isWhole && (open !== close || text.split(open).length % 2 === 1);
+  const rest = isPaired && last > first ? `${close}${text.slice(last + 1)}` : "";
+  return `${text.slice(0, first)}${open}${GAP}${rest}`;
 }
 
 /** A long word of the language or of a program, such as a name of a setting: letters of one case, or a path of short ones. */
