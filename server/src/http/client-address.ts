@@ -15,7 +15,7 @@ export interface Client {
   readonly address: string;
   /**
    * What is the same for all addresses of one subscriber: an IPv4 address, or the first 64 bits of an
-   * IPv6 address. `undefined`: this machine itself, or a peer without an address.
+   * IPv6 address; `unknown` for all peers without one. `undefined`: this machine itself, or a Unix socket.
    */
   readonly subscriber: string | undefined;
 }
@@ -69,7 +69,8 @@ export function createClientAddress(listed: readonly AddressRange[] | undefined)
 }
 
 const onSocket: Client = { address: "unix socket", subscriber: undefined };
-const unknown: Client = { address: "unknown", subscriber: undefined };
+/** Sockets give no connection without an address; should one come, it is nobody who goes unlimited. */
+const unknown: Client = { address: "unknown", subscriber: "unknown" };
 
 /** Subscribers get 64 bits of IPv6 and more: whoever has one of these addresses has them all. */
 function clientOf(address: Address): Client {

@@ -7,7 +7,7 @@ import { withSocketMode } from "./unix-socket.ts";
 export function listen({ host, port, socket, connect }: SocketOptions): Listening {
   const shared = {
     allowHalfOpen: true,
-    socket: handlers(connect),
+    socket: handlers(connect, socket === undefined),
   };
   const listener: TCPSocketListener<BunTransport> | UnixSocketListener<BunTransport> =
     socket === undefined
@@ -36,11 +36,16 @@ function named<T>(address: string, listenOn: () => T): T {
   }
 }
 
-function handlers(connect: SocketOptions["connect"]) {
+function handlers(connect: SocketOptions["connect"], hasAddresses: boolean) {
   return {
     open(socket: Socket<BunTransport>) {
-      const transport = new BunTransport(socket);
+      const transport = new BunTransport(socket, hasAddresses ? addressOf(socket) : "");
       socket.data = transport;
+      if (hasAddresses && transport.peer === "") {
+        // Gone already. What it has sent would be carried out for nobody, and for a peer without limits.
+        socket.terminate();
+        return;
+      }
       // Answers are written whole: waiting for more would only keep the client waiting.
       socket.setNoDelay(true);
       transport.events = connect(transport);
@@ -53,21 +58,22 @@ function handlers(connect: SocketOptions["connect"]) {
   };
 }
 
+function addressOf(socket: Socket<BunTransport>): string {
+  return socket.remoteAddress ?? "";
+}
+
 class BunTransport implements Transport {
   events: TransportEvents | undefined;
+  /** Asked for when the connection is opened: once it has been reset, nobody can tell any more. */
+  readonly peer: string;
   readonly #socket: Socket<BunTransport>;
-  #peer: string | undefined;
   #pending: Buffer | undefined;
   #hasPeerEnded = false;
   #isOver = false;
 
-  constructor(socket: Socket<BunTransport>) {
+  constructor(socket: Socket<BunTransport>, peer: string) {
     this.#socket = socket;
-  }
-
-  get peer(): string {
-    this.#peer ??= this.#socket.remoteAddress ?? "";
-    return this.#peer;
+    this.peer = peer;
   }
 
   get unsent(): number {

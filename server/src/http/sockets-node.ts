@@ -6,7 +6,13 @@ import { withSocketMode } from "./unix-socket.ts";
 /** Listens by `node:net`. */
 export async function listen({ host, port, socket, connect }: SocketOptions): Promise<Listening> {
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (raw) => {
-    const transport = new NodeTransport(raw);
+    const transport = new NodeTransport(raw, raw.remoteAddress ?? "");
+    if (socket === undefined && transport.peer === "") {
+      // Gone already. What it has sent would be carried out for nobody, and for a peer without limits.
+      raw.on("error", () => undefined);
+      raw.destroy();
+      return;
+    }
     listenTo(raw, transport, connect(transport));
   });
   await new Promise<void>((resolve, reject) => {
@@ -43,15 +49,14 @@ function listenTo(raw: Socket, transport: NodeTransport, events: TransportEvents
 const SLICE = 64 * 1024;
 
 class NodeTransport implements Transport {
+  /** Asked for when the connection is opened: once it has been reset, nobody can tell any more. */
+  readonly peer: string;
   readonly #socket: Socket;
   #pending: Buffer | undefined;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, peer: string) {
     this.#socket = socket;
-  }
-
-  get peer(): string {
-    return this.#socket.remoteAddress ?? "";
+    this.peer = peer;
   }
 
   get unsent(): number {

@@ -37,10 +37,16 @@ test("without proxies the peer is the client, whatever headers say", () => {
 });
 
 test("this machine itself is nobody's client", () => {
-  for (const peer of ["127.0.0.1", "127.3.2.1", "::1", "::ffff:127.0.0.1", ""]) {
+  for (const peer of ["127.0.0.1", "127.3.2.1", "::1", "::ffff:127.0.0.1"]) {
     assert.equal(direct(from(peer)), undefined);
     assert.equal(behindProxies(from(peer)), undefined);
   }
+});
+
+test("peers without an address are one client, on a Unix socket nobody is", () => {
+  assert.equal(direct(from("")), "unknown");
+  assert.equal(behindProxies(from("", forwardedFor("192.0.2.1"))), "unknown");
+  assert.equal(subscriberTo(undefined)(from("")), undefined);
 });
 
 test("of IPv6 the first 64 bits are the client", () => {

@@ -1,6 +1,6 @@
 /** A connection of the operating system's, as a runtime gives it. */
 export interface Transport {
-  /** The address of whoever is connected; "" on a Unix socket, or once they have gone. */
+  /** The address of whoever is or was connected; "" on a Unix socket. */
   readonly peer: string;
   /** How many bytes of what was written are still to go out. */
   readonly unsent: number;
