@@ -45,6 +45,14 @@ function listenTo(raw: Socket, transport: NodeTransport, events: TransportEvents
   raw.on("error", () => undefined);
 }
 
+/** The bytes, in memory of their own. */
+function joined(...parts: readonly Buffer[]): Buffer {
+  const whole = Buffer.allocUnsafeSlow(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) at += part.copy(whole, at);
+  return whole;
+}
+
 /** How much is handed to the system at a time: how far it has come with that, nobody can tell. */
 const SLICE = 64 * 1024;
 
@@ -64,12 +72,15 @@ class NodeTransport implements Transport {
   }
 
   write(bytes: Buffer, start: number, end: number): boolean {
-    const copy = Buffer.from(bytes.subarray(start, end));
+    const part = bytes.subarray(start, end);
     if (this.#pending !== undefined) {
-      this.#pending = Buffer.concat([this.#pending, copy]);
+      this.#pending = joined(this.#pending, part);
       return false;
     }
-    return this.#send(copy);
+    // What goes out at once is copied into the runtime's pool, which is faster. What has to wait must not be
+    // there: it would keep alive all that is around it as long as the peer does not read.
+    const hasToWait = this.#socket.writableLength > 0;
+    return this.#send(hasToWait ? joined(part) : Buffer.from(part));
   }
 
   pause(): void {

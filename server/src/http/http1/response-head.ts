@@ -71,10 +71,14 @@ export function createResponseHeads({ keepAliveSeconds }: ResponseHeadOptions): 
   /** All that is the same whenever the answer is sent. */
   function tailOf({ headers, contentLocation, body }: KeptParts): Uint8Array {
     const location =
-      contentLocation === undefined ? "" : `${LOCATION}${contentLocation}${LINE_END}`;
+      contentLocation === undefined ? "" : `${LOCATION}${checked(contentLocation)}${LINE_END}`;
     const text = body === null ? NOTHING : written(body);
     const head = `${joined(headers)}${location}${endOf(text.length)}`;
-    return Buffer.concat([Buffer.from(head, "latin1"), text]);
+    // It is kept as long as its session: in the runtime's pool it would keep alive all that is around it.
+    const bytes = Buffer.allocUnsafeSlow(head.length + text.length);
+    bytes.write(head, "latin1");
+    bytes.set(text, head.length);
+    return bytes;
   }
 
   /** A text, until the next answer. */
@@ -91,7 +95,8 @@ export function createResponseHeads({ keepAliveSeconds }: ResponseHeadOptions): 
       const { contentLocation, framing } = head;
       const before = beforeLocation(head);
       const last = endOf(framing);
-      const after = contentLocation === undefined ? last : `${contentLocation}${LINE_END}${last}`;
+      const after =
+        contentLocation === undefined ? last : `${checked(contentLocation)}${LINE_END}${last}`;
       const start = end - before.length - after.length;
       if (start < 0) throw new RangeError("the head of an answer is too long");
       out.set(before, start);
@@ -145,6 +150,14 @@ const CLOSE = "connection: close\r\n";
 const LOCATION = "content-location: ";
 const LINE_END = "\r\n";
 
+/** No line may break out of its field (RFC 9110, section 5.5). */
+const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+function checked(contentLocation: string): string {
+  if (FIELD_VALUE.test(contentLocation)) return contentLocation;
+  throw new TypeError("the value of content-location cannot stand in a header");
+}
+
 /** The ends of heads of short answers, by their length. */
 const MAX_SHORT = 1024;
 const endsOfShort: (string | undefined)[] = Array.from({ length: MAX_SHORT });
@@ -166,7 +179,7 @@ function joined(fields: HeaderFields): string {
   let text = "";
   for (const [name, value] of Object.entries(fields)) {
     if (ofConnection.includes(name)) continue;
-    if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
+    if (!FIELD_VALUE.test(value)) {
       throw new TypeError(`the value of ${name} cannot stand in a header`);
     }
     text += `${name}: ${value}\r\n`;

@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { createApi, sessionOf } from "../support/api.ts";
+import { serve } from "../support/in-process.ts";
+import { openConnection, requestText } from "../support/raw-http.ts";
+
+/** Frees whatever nobody holds. */
+function collect(): void {
+  if ("Bun" in globalThis) {
+    (globalThis as unknown as { Bun: { gc(wait: boolean): void } }).Bun.gc(true);
+    return;
+  }
+  setFlagsFromString("--expose-gc");
+  (runInNewContext("gc") as () => void)();
+}
+
+/** Bytes that buffers take. */
+function buffered(): number {
+  collect();
+  return process.memoryUsage().arrayBuffers;
+}
+
+test("an answer that is kept takes its own memory, and not that of those around it", async () => {
+  await using server = await serve();
+  const api = createApi(server.url);
+  const newcomers = 80;
+  const ids: string[] = [];
+  for (let i = 0; i <= newcomers; i++) {
+    const created = await api.create({ headers: { gkc_customerId: `customer-${i}` } });
+    ids.push(sessionOf(created).sessionId);
+  }
+  const [hot = "", ...cold] = ids;
+  await using connection = await openConnection(server.port);
+  // So many answers are between two that are kept that these have no piece of a runtime's pool in common.
+  const retrieve = (id: string) => requestText(`GET /sessions/${id}`);
+  const round = 160;
+  let length = 0;
+  const ask = async (id: string) => {
+    connection.send(retrieve(hot).repeat(round) + retrieve(id));
+    for (let i = 0; i <= round; i++) {
+      const { status, body, headers } = await connection.response();
+      assert.equal(status, 200);
+      length = Math.max(length, body.length + [...headers].join().length);
+    }
+  };
+  await ask(hot);
+  const before = buffered();
+  for (const id of cold) await ask(id);
+  const ofEach = (buffered() - before) / newcomers;
+  assert.ok(ofEach < 10 * length, `${ofEach} bytes are kept of an answer of ${length}`);
+});
