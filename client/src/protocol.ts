@@ -224,6 +224,7 @@ export const problemStatus = {
   "session-not-found": 404,
   "not-found": 404,
   "method-not-allowed": 405,
+  "request-timeout": 408,
   "request-under-way": 409,
   "body-too-large": 413,
   "unsupported-media-type": 415,

@@ -107,7 +107,6 @@ async function serve(
   const listener = await listen(app, {
     ...config,
     defect: (error) => log.error({ err: error }, "defect"),
-    unreadable: (status) => metrics.unreadable(status),
   }).catch(async (error: unknown) => {
     await control.close();
     throw error;

@@ -30,10 +30,11 @@ import {
   FORWARD_AUTH_PATH,
   type ForwardAuthConfig,
   forwardAuthStatus,
+  isForwardAuthTarget,
 } from "./forward-auth.ts";
 import type { Limits } from "./limits.ts";
 import { createLocalHostCheck } from "./local-host.ts";
-import { type ApiRequest, type ApiResponse, withFields } from "./messages.ts";
+import { type ApiRequest, type ApiResponse, type UnreadRequest, withFields } from "./messages.ts";
 import type { Metrics, OperationMetrics } from "./metrics.ts";
 import { createOperationalHandlers } from "./operational.ts";
 import { createPace } from "./pace.ts";
@@ -78,6 +79,8 @@ export interface App {
   readonly routes: readonly Route[];
   /** Answers any request; never throws, never rejects. */
   handle(request: ApiRequest): Answer;
+  /** Answers a request that could not be read; never throws. */
+  refuseUnread(request: UnreadRequest): ApiResponse;
   /** From now on connections are closed after their answer. */
   stop(): void;
   /** Requests that were admitted and not answered yet. */
@@ -215,7 +218,11 @@ export function createApp(parts: AppParts): App {
       metrics.operation(route.operation),
     ]),
   );
+  const forwardAuthRoute = routes.find(({ path }) => path === FORWARD_AUTH_PATH) as Route;
   const otherRecorder = metrics.operation("other");
+  const allowed = allowOf(
+    routes.filter(({ method }) => method !== "*").map((route) => ({ route })),
+  );
   const checkHost = config.auth === "local" ? createLocalHostCheck() : undefined;
   const pace = createPace();
   const cors = config.corsOrigins.length > 0 ? createCors(config.corsOrigins) : undefined;
@@ -302,9 +309,9 @@ export function createApp(parts: AppParts): App {
   }
 
   function logAccess(
-    { status, headers }: ApiResponse,
-    request: ApiRequest,
-    match: Match | undefined,
+    { status, headers }: Pick<ApiResponse, "status" | "headers">,
+    request: Pick<ApiRequest, "method" | "peer" | "header">,
+    match: Pick<Match, "route" | "sessionId"> | undefined,
     duration: number,
   ): void {
     const session = match === undefined || match.sessionId === "" ? undefined : match.sessionId;
@@ -323,6 +330,27 @@ export function createApp(parts: AppParts): App {
     );
   }
 
+  /** A proxy's sub-request is answered, counted and logged like those that could be read. */
+  function refuseUnread(unread: UnreadRequest): ApiResponse {
+    if (!isForwardAuthTarget(unread.target)) {
+      metrics.unreadable(unread.status);
+      return unreadProblem(unread);
+    }
+    answered++;
+    const reason: Reason =
+      unread.status === 408
+        ? { code: "request-timeout" }
+        : { code: "invalid-request", errors: [{ in: "header", name: "", detail: unread.detail }] };
+    metrics.refused(reason.code);
+    const answer = problemResponse(reason, randomUUID(), forwardAuthStatus(reason));
+    recorders.get(forwardAuthRoute)?.record(answer.status, 0);
+    const request = { ...unread, header: () => null };
+    if (config.accessLog === "all") {
+      logAccess(answer, request, { route: forwardAuthRoute, sessionId: "" }, 0);
+    }
+    return answer;
+  }
+
   /** A request that no route serves as it is: OPTIONS, an unknown path, a method that is not taken. */
   function handleOther(matches: readonly Match[], request: ApiRequest): Answer {
     const startedAt = performance.now();
@@ -331,8 +359,10 @@ export function createApp(parts: AppParts): App {
     let answer: Answer;
     try {
       checkHost?.(request);
-      limits?.byAddress("requests", request);
-      const allow = match === undefined ? undefined : allowOf(matches);
+      const isServer = isForServer(request);
+      // Health checks of proxies ask so: like the probes, they are never one too many.
+      if (!isServer || request.method === "CONNECT") limits?.byAddress("requests", request);
+      const allow = isServer ? allowed : match === undefined ? undefined : allowOf(matches);
       answer =
         (request.method === "OPTIONS" ? cors?.preflight(request, allow) : undefined) ??
         withoutRoute(request, allow);
@@ -344,6 +374,7 @@ export function createApp(parts: AppParts): App {
 
   return {
     routes,
+    refuseUnread,
     handle(request) {
       const { method, path } = request;
       const usual = router.find(method, path);
@@ -378,10 +409,29 @@ function withoutRoute({ method }: ApiRequest, allow: string | undefined): ApiRes
   return options(allow);
 }
 
-function allowOf(matches: readonly Match[]): string {
-  const methods = matches.map(({ route }) => route.method);
-  if (methods.includes("GET") && !methods.includes("HEAD")) methods.push("HEAD");
+function allowOf(matches: readonly Pick<Match, "route">[]): string {
+  const methods = new Set<string>(matches.map(({ route }) => route.method));
+  if (methods.has("GET")) methods.add("HEAD");
   return [...methods, "OPTIONS"].join(", ");
+}
+
+/**
+ * Whether a request is about the server and not about one of its paths: `OPTIONS *`, `OPTIONS /`, as HAProxy asks
+ * whether a server is up, and `CONNECT`, which names no path.
+ */
+function isForServer({ method, path }: ApiRequest): boolean {
+  return method === "OPTIONS" ? path === "*" || path === "/" : method === "CONNECT";
+}
+
+/** The answer to what is no HTTP/1.1, or more than is taken. */
+function unreadProblem({ status, detail }: UnreadRequest): ApiResponse {
+  const title =
+    status === 408 ? "The request did not come in time" : "The request is not valid HTTP";
+  return {
+    status,
+    headers: { "content-type": "application/problem+json", "cache-control": "no-store" },
+    body: JSON.stringify({ type: "about:blank", title, status, detail }),
+  };
 }
 
 function options(allow: string): ApiResponse {
@@ -393,7 +443,7 @@ function closing(response: ApiResponse): ApiResponse {
 }
 
 /** The caller's own request id if it is a harmless one, else a new one. */
-function requestIdOf(request: ApiRequest): string {
+function requestIdOf(request: Pick<ApiRequest, "header">): string {
   const given = request.header("x-request-id");
   return given !== null && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
 }

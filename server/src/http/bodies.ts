@@ -1,9 +1,10 @@
 import { type Fault, Refusal } from "../session/errors.ts";
-import type { ApiRequest } from "./messages.ts";
+import { type ApiRequest, BodyError } from "./messages.ts";
 
 /**
  * The body of a request that must be JSON, or `undefined` when it is empty, which needs no content
- * type. Refuses with `body-too-large` beyond `limit` bytes, and `unsupported-media-type`.
+ * type. Refuses with `body-too-large` beyond `limit` bytes, `unsupported-media-type` for what is not JSON in
+ * UTF-8 without a content coding, and `request-timeout`.
  */
 export async function readJsonBody(
   request: ApiRequest,
@@ -13,8 +14,8 @@ export async function readJsonBody(
   const body = announced > limit ? undefined : await bodyOf(request, limit);
   if (body === undefined) throw new Refusal({ code: "body-too-large", limit });
   if (body.length === 0) return undefined;
-  if (!isJson(request.header("content-type")))
-    throw new Refusal({ code: "unsupported-media-type" });
+  const refused = mediaFault(request);
+  if (refused !== undefined) throw new Refusal({ code: "unsupported-media-type", refused });
   return body;
 }
 
@@ -23,14 +24,40 @@ async function bodyOf(request: ApiRequest, limit: number): Promise<Uint8Array | 
     return await request.body(limit);
   } catch (error) {
     // The client has gone, or was cut off for being slow: that is no defect of ours.
-    const fault = { in: "body", name: "", detail: "The body broke off before its end." } as const;
-    throw new Refusal({ code: "invalid-request", errors: [fault] }, error);
+    const fault = error instanceof BodyError ? error.fault : "gone";
+    if (fault === "late") throw new Refusal({ code: "request-timeout" }, error);
+    const detail =
+      fault === "gone"
+        ? "The body broke off before its end."
+        : "The chunks of the body are malformed (RFC 9112, section 7.1).";
+    throw new Refusal(
+      { code: "invalid-request", errors: [{ in: "body", name: "", detail }] },
+      error,
+    );
   }
 }
 
+/** What it is about a body that nobody here can read; `undefined` when it is JSON in UTF-8 as it came. */
+function mediaFault(request: ApiRequest): "type" | "charset" | "encoding" | undefined {
+  const contentType = request.header("content-type") ?? "";
+  if (!JSON_TYPE.test(contentType)) return "type";
+  if (!isUtf8(contentType)) return "charset";
+  return isPlain(request.header("content-encoding") ?? "") ? undefined : "encoding";
+}
+
 /** `application/json` or one of its kin (RFC 6839), with whatever parameters. */
-function isJson(contentType: string | null): boolean {
-  return /^\s*application\/(?:[\w.-]{1,64}\+)?json\s*(?:;|$)/i.test(contentType ?? "");
+const JSON_TYPE = /^\s*application\/(?:[\w.-]{1,64}\+)?json\s*(?:;|$)/i;
+
+/** Whether no other charset is declared than UTF-8, which is what JSON is written in (RFC 8259, section 8.1). */
+function isUtf8(contentType: string): boolean {
+  if (!/charset/i.test(contentType)) return true;
+  const declared = contentType.matchAll(/;\s*charset\s*=\s*(["']?)([^;"']*)\1/gi);
+  return [...declared].every(([, , charset = ""]) => /^(?:utf-?8)?$/i.test(charset.trim()));
+}
+
+/** Whether a body was sent as it is (RFC 9110, section 8.4); "identity" says so. */
+function isPlain(encodings: string): boolean {
+  return encodings.split(",").every((coding) => /^(?:identity)?$/i.test(coding.trim()));
 }
 
 const bodyText = new TextDecoder("utf-8", { fatal: true });

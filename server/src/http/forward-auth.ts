@@ -16,6 +16,16 @@ import type { Answer, Call } from "./sessions.ts";
 /** The path that proxies ask at; what Envoy appends to it is the path of the original request. */
 export const FORWARD_AUTH_PATH = "/forward-auth";
 
+/**
+ * Whether a request's target, or its beginning, names the path of a proxy's sub-request, which is answered
+ * with a few statuses alone, whatever is wrong with it. The target may name the host too.
+ */
+export function isForwardAuthTarget(target: string): boolean {
+  const path = target.replace(/^https?:\/\/[^/?]*/i, "");
+  const after = path[FORWARD_AUTH_PATH.length];
+  return path.startsWith(FORWARD_AUTH_PATH) && (after === undefined || "/?".includes(after));
+}
+
 /** Answers a reverse proxy's sub-request (contract, section 2: forward authentication). */
 export type ForwardAuth = (call: Call) => Answer;
 
@@ -92,6 +102,9 @@ export function createForwardAuth({
   }
 
   return ({ request, principal }) => {
+    // Nothing is to be said back of what a TRACE asks about (RFC 9110, section 9.3.8).
+    if (request.method === "TRACE")
+      throw new Refusal({ code: "method-not-allowed", allow: METHODS });
     const original = originalOf(request, principal);
     if (isPreflight(original)) return preflightResponse;
     return firstLive(findIds(request, original.uri), changeScope(principal), original);
@@ -104,9 +117,12 @@ export function createForwardAuth({
  */
 export function forwardAuthStatus(reason: Reason): number {
   const status = problemStatus[reason.code];
-  if (status === 429) return 503;
+  if (status === 429 || status === 408) return 503;
   return status === 401 || status === 503 ? status : 403;
 }
+
+/** What proxies ask with: the method of the original request, mostly, or GET. */
+const METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /** The request that the proxy asks about; `uri` and `service` have one character per byte. */
 interface Original {

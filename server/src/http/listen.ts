@@ -1,5 +1,6 @@
 import type { SocketConfig } from "../config/config.ts";
 import type { App } from "./app.ts";
+import { isForwardAuthTarget } from "./forward-auth.ts";
 import { createHttp1Server, type Http1Server } from "./http1/server.ts";
 import { claimSocket, releaseSocket } from "./unix-socket.ts";
 
@@ -14,8 +15,6 @@ export interface ListenOptions {
   readonly shutdownTimeout: number;
   /** Called with what should never happen. */
   defect(error: unknown): void;
-  /** Called with the status by which a request was refused that could not be read. */
-  unreadable(status: number): void;
 }
 
 /** A server that listens. */
@@ -32,9 +31,14 @@ export interface Listener {
 export async function listen(app: App, options: ListenOptions): Promise<Listener> {
   const runtime =
     "Bun" in globalThis ? await import("./sockets-bun.ts") : await import("./sockets-node.ts");
-  const { socket, shutdownTimeout, defect, unreadable } = options;
+  const { socket, shutdownTimeout, defect } = options;
   if (socket !== undefined) await claimSocket(socket.path);
-  const server = createHttp1Server({ handle: app.handle, defect, unreadable });
+  const server = createHttp1Server({
+    handle: app.handle,
+    refuse: app.refuseUnread,
+    hasLongHead: isForwardAuthTarget,
+    defect,
+  });
   const listening = await Promise.resolve()
     .then(() => runtime.listen({ ...options, connect: server.connect }))
     .catch((error: unknown) => {

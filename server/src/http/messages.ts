@@ -14,8 +14,37 @@ export interface ApiRequest {
   header(name: string): string | null;
   /** False when there is certainly no body. */
   readonly hasBody: boolean;
-  /** The body, or `undefined` as soon as it turns out to be longer than `limit` bytes. */
+  /**
+   * The body, or `undefined` as soon as it turns out to be longer than `limit` bytes. Rejects `BodyError`
+   * when the rest of it will not come.
+   */
   body(limit: number): Promise<Uint8Array | undefined>;
+}
+
+/** Why the rest of a body will not come: its sender has gone, took too long, or sent what is no body. */
+export type BodyFault = "gone" | "late" | "malformed";
+
+/** A body that cannot be read to its end. */
+export class BodyError extends Error {
+  override readonly name = "BodyError";
+  readonly fault: BodyFault;
+
+  constructor(fault: BodyFault) {
+    super(`the rest of the body does not come: ${fault}`);
+    this.fault = fault;
+  }
+}
+
+/** A request that was refused before a handler could see it. */
+export interface UnreadRequest {
+  readonly status: 400 | 408 | 414 | 417 | 431 | 501 | 505;
+  /** A sentence for whoever sent it. */
+  readonly detail: string;
+  /** "" when that could not be read either. */
+  readonly method: string;
+  /** The target as it was sent, or its beginning; "" when that could not be read either. */
+  readonly target: string;
+  readonly peer: string;
 }
 
 /** Header names and values. */

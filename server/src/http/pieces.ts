@@ -1,4 +1,4 @@
-/** Bytes of a piece, and how many are sent in one turn of the event loop, to all callers together. */
+/** Bytes of a piece, and how many are sent or received in one turn of the event loop, for all callers together. */
 const PIECE = 64 * 1024;
 const A_TURN = 4;
 
@@ -23,11 +23,14 @@ export async function* piecesOf(
 
 let waiting: (() => void)[] = [];
 
-function turn(): Promise<void> {
+/** Calls `go` in a later turn of the event loop, in which few others are called. It must not throw. */
+export function inTurn(go: () => void): void {
   if (waiting.length === 0) setImmediate(next);
-  return new Promise((resolve) => {
-    waiting.push(resolve);
-  });
+  waiting.push(go);
+}
+
+function turn(): Promise<void> {
+  return new Promise(inTurn);
 }
 
 function next(): void {

@@ -20,7 +20,8 @@ const titles: Readonly<Record<ProblemCode, string>> = {
   "request-under-way": "The same request is under way",
   "idempotency-key-reused": "The idempotency key belongs to another request",
   "body-too-large": "The body is too large",
-  "unsupported-media-type": "The body is not JSON",
+  "unsupported-media-type": "The body is not JSON in UTF-8",
+  "request-timeout": "The request did not come in time",
   "too-many-requests": "Too many requests",
   unavailable: "The service cannot do this right now",
 };
@@ -73,6 +74,9 @@ function headersOf(reason: Reason): HeaderFields {
     case "request-under-way":
     case "unavailable":
       return { "retry-after": String(reason.retryAfterSeconds) };
+    case "unsupported-media-type":
+      // RFC 9110, section 15.5.16.
+      return reason.refused === "encoding" ? { "accept-encoding": "identity" } : {};
     case "body-too-large":
       // The rest of the body is still on its way: nothing sensible can follow it.
       return { connection: "close" };
@@ -90,6 +94,12 @@ function quotaFields({ name, count, windowSeconds }: Quota, retryAfter: number):
     ratelimit: `"${name}";r=0;t=${retryAfter}`,
   };
 }
+
+const mediaDetails = {
+  type: "Send the body as JSON, with Content-Type: application/json.",
+  charset: "Send the body in UTF-8, the only charset that is read here.",
+  encoding: "Send the body as it is, without Content-Encoding.",
+} as const;
 
 /** A sentence that tells the caller what to change. */
 function detailOf(reason: Reason): string {
@@ -117,7 +127,9 @@ function detailOf(reason: Reason): string {
     case "body-too-large":
       return `Send at most ${reason.limit} bytes.`;
     case "unsupported-media-type":
-      return "Send the body as JSON, with Content-Type: application/json.";
+      return mediaDetails[reason.refused];
+    case "request-timeout":
+      return "The rest of the request did not come in time: it has 10 seconds for its head, and 15 in all. Nothing was changed. Send it again, all of it at once.";
     case "credential-required":
       return "Send a key or a token in the header Authorization: Bearer <key>.";
     case "invalid-credential":

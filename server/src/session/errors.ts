@@ -27,7 +27,12 @@ export type Reason =
   | { readonly code: "not-found" }
   | { readonly code: "method-not-allowed"; readonly allow: string }
   | { readonly code: "body-too-large"; readonly limit: number }
-  | { readonly code: "unsupported-media-type" }
+  | {
+      readonly code: "unsupported-media-type";
+      /** What about the body: its type, its charset, or its content coding. */
+      readonly refused: "type" | "charset" | "encoding";
+    }
+  | { readonly code: "request-timeout" }
   | { readonly code: "credential-required" }
   | { readonly code: "invalid-credential" }
   | { readonly code: "identity-mismatch"; readonly field: IdField }

@@ -245,6 +245,62 @@ const filled = (length: number) => {
   return frame.replace('r":""', `r":"${"x".repeat(length - frame.length)}"`);
 };
 
+test("a body with a content coding is refused, and the answer says which is taken", async () => {
+  const { sessionId } = sessionOf(await api().create());
+  const record = JSON.stringify({ method: "GET", path: "/" });
+  for (const coding of ["gzip", "br", "GZIP", "x-unknown", "identity, gzip", "deflate, identity"]) {
+    const headers = { ...JSON_TYPE, "content-encoding": coding };
+    for (const answer of [
+      await api().create({ body: JSON.stringify({ visitId: fresh() }), headers }),
+      await api().update(sessionId, { body: JSON.stringify({ visitId: fresh() }), headers }),
+      await api().call("POST", `/sessions/${sessionId}/requests`, { body: record, headers }),
+    ]) {
+      assert.match(problemOf(answer, 415, "unsupported-media-type").detail, /Content-Encoding/);
+      assert.equal(answer.headers.get("accept-encoding"), "identity");
+    }
+  }
+  for (const coding of ["identity", "Identity", "identity, identity"]) {
+    const headers = { ...JSON_TYPE, "content-encoding": coding };
+    sessionOf(await api().create({ body: JSON.stringify({ visitId: fresh() }), headers }));
+  }
+  // What is not there is not encoded.
+  sessionOf(await api().create({ headers: { "content-encoding": "gzip" } }));
+  const typeless = await api().create({ body: "{}", headers: { "content-type": "text/plain" } });
+  assert.equal(
+    problemOf(typeless, 415, "unsupported-media-type").title,
+    "The body is not JSON in UTF-8",
+  );
+  assert.equal(typeless.headers.get("accept-encoding"), null);
+});
+
+test("a body in another charset than UTF-8 is refused", async () => {
+  const create = (type: string) =>
+    api().create({
+      body: JSON.stringify({ visitId: fresh() }),
+      headers: { "content-type": type },
+    });
+  for (const charset of ["ISO-8859-1", '"latin1"', "utf-16", "us-ascii", "utf-8; charset=utf-7"]) {
+    const problem = problemOf(
+      await create(`application/json; charset=${charset}`),
+      415,
+      "unsupported-media-type",
+    );
+    assert.match(problem.detail, /UTF-8/);
+  }
+  for (const parameters of [
+    "; charset=utf-8",
+    ";charset=UTF-8",
+    '; Charset="Utf-8"',
+    "; version=1; charset=utf8 ; x=y",
+    "; charset='utf-8'",
+    "; charset=",
+    "; x-charset=latin1",
+    '; profile="a charset of ours"',
+  ]) {
+    sessionOf(await create(`application/json${parameters}`));
+  }
+});
+
 test("16 KiB are read, a byte more is not", async () => {
   assert.equal(filled(LIMIT).length, LIMIT);
   const fits = await api().create({ body: filled(LIMIT), headers: JSON_TYPE });

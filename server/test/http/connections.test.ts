@@ -134,19 +134,40 @@ test("who ends its side with the request is answered", async () => {
   assert.equal(await connection.closed(), "");
 });
 
-test("a client that waits for a go-ahead gets one where the body is wanted", async () => {
+test("a client that waits for a go-ahead gets one, whatever the answer will be", async () => {
   await using server = await serve();
   await using connection = await openConnection(server.port);
-  const fields = [json, "Expect: 100-continue", `Content-Length: ${visit(1).length}`];
-  connection.send(requestText("PUT /sessions/new", fields));
-  assert.equal((await connection.response()).status, 100);
-  connection.send(visit(1));
-  assert.equal((await connection.response()).status, 200);
-  // And an answer, with the end of the connection, where it is not.
-  connection.send(requestText("GET /sessions/x", fields));
-  const { status, headers } = await connection.response();
-  assert.deepEqual([status, headers.get("connection")], [200, "close"]);
+  const expecting = [json, "Expect: 100-continue"];
+  const length = `Content-Length: ${visit(1).length}`;
+  for (const [line, fields, body, status] of [
+    ["PUT /sessions/new", [length], visit(1), 200],
+    // Some clients wait for it without a body too, and never look at an answer that comes before it.
+    ["PUT /sessions/new", ["Content-Length: 0"], "", 200],
+    ["PUT /sessions/new", [], "", 200],
+    ["GET /sessions/x", [], "", 200],
+    ["GET /sessions/x", [length], visit(1), 200],
+    ["GET /nowhere", [], "", 404],
+    ["PUT /sessions/new", ["Transfer-Encoding: chunked"], "2\r\n{}\r\n0\r\n\r\n", 200],
+    ["PUT /sessions/new", ["Content-Length: 20000000"], "", 413],
+  ] as const) {
+    connection.send(requestText(line, [...expecting, ...fields]));
+    assert.equal((await connection.response()).status, 100, line);
+    connection.send(body);
+    assert.equal((await connection.response()).status, status, line);
+  }
   assert.equal(await connection.closed(), "");
+});
+
+test("who cannot wait for a go-ahead, or whose head is refused, gets none", async () => {
+  await using server = await serve();
+  const expecting = "Host: localhost\r\nExpect: 100-continue\r\n";
+  for (const [head, status] of [
+    [`PUT /sessions/new HTTP/1.0\r\n${expecting}`, 200],
+    [`PUT /sessions/new HTTP/1.1\r\n${expecting}Content-Length: x\r\n`, 400],
+    [`PUT /sessions/new HTTP/1.1\r\nHost: localhost\r\nExpect: 200-ok\r\n`, 417],
+  ] as const) {
+    assert.equal((await exchange(server.port, `${head}\r\n`)).status, status);
+  }
 });
 
 test("a body that nobody asked for is passed over, or the connection ends", async () => {
@@ -172,6 +193,63 @@ test("HTTP/1.0 is answered, and its connection kept where that is asked for", as
   const last = await connection.response();
   assert.deepEqual([last.status, last.headers.get("connection")], [200, "close"]);
   assert.equal(await connection.closed(), "");
+});
+
+test("close is obeyed, whatever else the connection is asked for", async () => {
+  await using server = await serve();
+  for (const version of ["1.0", "1.1"]) {
+    for (const fields of [
+      "Connection: close\r\nConnection: keep-alive\r\n",
+      "Connection: keep-alive\r\nConnection: close\r\n",
+      "Connection: Keep-Alive, Close\r\n",
+    ]) {
+      await using connection = await openConnection(server.port);
+      connection.send(`GET /sessions/x HTTP/${version}\r\nHost: localhost\r\n${fields}\r\n`);
+      const { status, headers } = await connection.response();
+      assert.deepEqual([status, headers.get("connection")], [200, "close"]);
+      assert.equal(await connection.closed(), "");
+    }
+  }
+});
+
+test("what is no head is refused at once, also when its fault comes late and alone", async () => {
+  await using server = await serve();
+  for (const fault of ["\x01bad\r\n", "A: b\n", " folded\r\n", "no field\r\n"]) {
+    await using connection = await openConnection(server.port);
+    connection.send(`GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nA: ${"b".repeat(100)}\r\n`);
+    await delay(5);
+    connection.send(fault);
+    const asked = performance.now();
+    assert.equal((await connection.response()).status, 400);
+    // Where it waits for more, it does so until the time for heads is over.
+    assert.ok(performance.now() - asked < 5000);
+  }
+});
+
+test("a body in tiny chunks leaves the others their turns, and arrives whole", async () => {
+  await using server = await serve();
+  const { sessionId } = sessionOf(await createApi(server.url).create());
+  await using connection = await openConnection(server.port);
+  const record = JSON.stringify({ method: "GET", path: "/" });
+  const body = `[${Array.from({ length: 1000 }, () => record).join(`,${" ".repeat(1000)}`)}]`;
+  const chunks = body.replaceAll(/./g, "1\r\n$&\r\n");
+  const fields = [json, "Transfer-Encoding: chunked"];
+  connection.send(requestText(`POST /sessions/${sessionId}/requests`, fields));
+  connection.send(`${chunks}0\r\n\r\n`);
+  let others = 0;
+  let isOver = false;
+  const response = connection.response().finally(() => {
+    isOver = true;
+  });
+  await using other = await openConnection(server.port);
+  while (!isOver) {
+    other.send(request);
+    await other.response();
+    others++;
+  }
+  const { status, body: receipt } = await response;
+  assert.deepEqual([status, receipt], [202, '{"accepted":1000}']);
+  assert.ok(others > 20, `${others} answers to others meanwhile`);
 });
 
 test("the connection ends after the answer to whoever wants that", async () => {

@@ -3,7 +3,7 @@ import { after, before, test } from "node:test";
 import type { RequestEntry } from "@antechamber/client/protocol";
 import * as fc from "fast-check";
 import { type AddressRange, parseRange } from "../../src/addresses.ts";
-import { type Api, createApi, sessionOf } from "../support/api.ts";
+import { type Api, createApi, problemOf, sessionOf } from "../support/api.ts";
 import { onEachEngine } from "../support/engines.ts";
 import { keyFor, serve, type TestServer } from "../support/in-process.ts";
 import { exchange, openConnection, type RawResponse, utf8 } from "../support/raw-http.ts";
@@ -62,6 +62,88 @@ const identityHeaders = [
   "gkc-visitid",
   "gkc-globalvisitid",
 ];
+
+/** Text of so many bytes, as a field. */
+const bulk = (bytes: number) => `X-Bulk: ${"x".repeat(bytes)}`;
+
+test("a visitor with many cookies is let in", async () => {
+  const id = await newSession(api);
+  const lines = [bulk(50_000), `Cookie: ${"a=b; ".repeat(1000)}sessionId=${id}`];
+  const many = [...Array.from({ length: 400 }, () => "X: y"), `Cookie: sessionId=${id}`];
+  for (const [fields, target] of [
+    [lines, "/forward-auth"],
+    [many, "/forward-auth"],
+    [lines, "/forward-auth/a/b?c"],
+    [many, "http://localhost/forward-auth"],
+  ] as const) {
+    const answer = await ask(fields, { target });
+    assert.deepEqual([answer.status, answer.headers.get("gkc-sessionid")], [200, id], answer.body);
+  }
+  // Elsewhere nobody needs as much.
+  assert.equal((await ask([bulk(17_000)], { target: "/sessions/x" })).status, 431);
+  assert.equal((await ask([bulk(17_000)], { target: "/forward-authority" })).status, 431);
+});
+
+test("cookies in several fields are looked at like those in one", async () => {
+  const id = await newSession(api);
+  for (const lines of [
+    [`Cookie: sessionId=${id}`, "Cookie: a=1"],
+    ["Cookie: a=1", `Cookie: sessionId=${id}`, "Cookie: b=2"],
+  ]) {
+    assert.equal((await ask(lines)).headers.get("gkc-sessionid"), id);
+  }
+});
+
+test("what cannot be read is 403, what may go better the next time 503", async () => {
+  await using own = await serve();
+  const raw = (line: string, ...lines: string[]) =>
+    exchange(own.port, `${[line, ...lines].join("\r\n")}\r\n\r\n`);
+  const host = "Host: localhost";
+  const long = "x".repeat(70_000);
+  const answers = await Promise.all([
+    raw("GET /forward-auth HTTP/1.1", host, bulk(70_000)),
+    raw("GET /forward-auth/a HTTP/1.1", host, bulk(70_000)),
+    raw("GET /forward-auth?a HTTP/1.1", host, ...Array.from({ length: 600 }, () => "X: y")),
+    raw(`GET /forward-auth/${long} HTTP/1.1`, host),
+    raw("GET /forward-auth HTTP/1.1"),
+    raw("GET /forward-auth HTTP/1.1", host, host),
+    raw("GET /forward-auth HTTP/1.1", host, "no field"),
+    raw("GET /forward-auth HTTP/1.1", host, "X: \x01"),
+    raw("GET /forward-auth HTTP/1.1", host, "Transfer-Encoding: gzip, chunked"),
+    raw("GET /forward-auth HTTP/1.1", host, "Content-Length: 1", "Content-Length: 2"),
+    raw("GET /forward-auth HTTP/1.1", host, "Expect: nothing"),
+    raw("GET /forward-auth HTTP/2.0", host),
+    raw("GET /forward-auth http", host),
+    raw("GET http://localhost/forward-auth?a HTTP/1.1", host, bulk(70_000)),
+  ]);
+  for (const { status, headers, body } of answers) {
+    const problem = problemOf({ status, headers, text: body }, 403, "invalid-request");
+    assert.notEqual(problem.detail, "");
+    assert.equal(headers.get("cache-control"), "no-store");
+    assert.equal(headers.get("connection"), "close");
+  }
+  assert.match(answers[0]?.body ?? "", /64 KiB/);
+  const { text: metrics } = await createApi(own.url).call("GET", "/metrics");
+  const count = answers.length;
+  assert.ok(
+    metrics.includes(`antechamber_requests_total{operation="forward-auth",status="403"} ${count}`),
+  );
+  assert.ok(metrics.includes(`antechamber_refusals_total{code="invalid-request"} ${count}`));
+  assert.ok(!metrics.includes("antechamber_unreadable_requests_total{"));
+  const lines = own
+    .log()
+    .split("\n")
+    .filter((line) => line.includes('"forward-auth"'));
+  assert.equal(lines.length, count);
+  assert.match(lines[0] ?? "", /"status":403.*"peer":"127\.0\.0\.1"/);
+});
+
+test("a head that does not come to its end is 503", async () => {
+  await using connection = await openConnection(server.port);
+  connection.send("GET /forward-auth HTTP/1.1\r\nHost: localhost\r\nX: ");
+  const { status, headers, body } = await connection.response();
+  problemOf({ status, headers, text: body }, 503, "request-timeout");
+});
 
 /** The identity in an answer, which must have every header of it; anything but a 200 fails. */
 function identityOf(answer: RawResponse): string[] {

@@ -82,8 +82,19 @@ test("a good host is no pass for the next request", async () => {
   }
 });
 
-test("a request without a host is refused", async () => {
+test("a request without a host is refused, but for one of HTTP/1.0, as no browser sends it", async () => {
   assert.equal((await ask("PUT /sessions/new")).status, 400);
+  const old = (line: string, field = "") =>
+    exchange(server.port, `${line} HTTP/1.0\r\n${field}\r\n`);
+  for (const line of ["GET /readyz", "GET /healthz", "PUT /sessions/new", "GET /metrics"]) {
+    assert.equal((await old(line)).status, 200, line);
+  }
+  // The default health check of HAProxy.
+  for (const line of ["OPTIONS /", "OPTIONS *"]) assert.equal((await old(line)).status, 204, line);
+  for (const host of ["evil.example", ""]) {
+    assert.equal((await old("GET /readyz", `Host: ${host}\r\n`)).status, 400);
+    assert.equal((await old("OPTIONS /", `Host: ${host}\r\n`)).status, 400);
+  }
 });
 
 test("a request with two hosts is refused", async () => {
@@ -97,9 +108,22 @@ test("a request with two hosts is refused", async () => {
   );
 });
 
-test("an absolute target of another host is refused, whatever Host says", async () => {
-  const answer = await ask("PUT http://evil.example/sessions/new", "Host: evil.example");
-  assert.equal(answer.status, 400);
+test("of an absolute target the host counts, whatever Host says", async () => {
+  for (const host of ["evil.example", "localhost", "127.0.0.1"]) {
+    for (const target of [
+      "http://evil.example/sessions/new",
+      "https://evil.example:80/sessions/new",
+    ]) {
+      const { status, headers, body } = await ask(`PUT ${target}`, `Host: ${host}`);
+      const problem = problemOf({ status, headers, text: body }, 400, "invalid-request");
+      assert.equal(problem.errors?.[0]?.name, "Host");
+    }
+    for (const target of ["http://localhost/sessions/new", "http://127.0.0.1:80/sessions/new"]) {
+      assert.equal((await ask(`PUT ${target}`, `Host: ${host}`)).status, 200);
+    }
+  }
+  // It has to be there all the same (RFC 9112, section 3.2).
+  assert.equal((await ask("PUT http://localhost/sessions/new")).status, 400);
 });
 
 test("mode key serves whatever name it is called by", async () => {

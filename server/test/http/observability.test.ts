@@ -119,11 +119,13 @@ test("requests that cannot be read are counted by the status of their refusal", 
     assert.equal(await ask("what is this\r\n\r\n"), 400);
     assert.equal(await ask("GET / HTTP/1.1\r\n\r\n"), 400);
     assert.equal(await ask("GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n"), 400);
-    assert.equal(await ask(`GET /${"x".repeat(100_000)} HTTP/1.1\r\nHost: a\r\n\r\n`), 431);
+    assert.equal(await ask(`GET /${"x".repeat(100_000)} HTTP/1.1\r\nHost: a\r\n\r\n`), 414);
+    assert.equal(await ask(`GET / HTTP/1.1\r\nHost: a\r\nX: ${"x".repeat(100_000)}\r\n\r\n`), 431);
   });
   const unreadable = [...differences].filter(([name]) => name.includes("unreadable"));
   assert.deepEqual(Object.fromEntries(unreadable), {
     'antechamber_unreadable_requests_total{status="400"}': 3,
+    'antechamber_unreadable_requests_total{status="414"}': 1,
     'antechamber_unreadable_requests_total{status="431"}': 1,
     'antechamber_unreadable_requests_total{status="505"}': 1,
   });

@@ -309,6 +309,8 @@ onEachEngine(({ test, serve }) => {
   ]) {
     test(`nothing is served at ${path}`, async () => {
       for (const method of ["GET", "PUT", "POST", "DELETE", "OPTIONS"]) {
+        // That asks about the server, not about the path.
+        if (method === "OPTIONS" && path === "/") continue;
         problemOf(await at("").call(method, path), 404, "not-found");
       }
       assert.equal((await at("").call("HEAD", path)).status, 404);
@@ -330,6 +332,33 @@ onEachEngine(({ test, serve }) => {
       }
     });
   }
+
+  test("OPTIONS of the server tells what it takes", async () => {
+    for (const target of ["*", "/", "http://localhost", "http://localhost/"]) {
+      const answer = await exchange(server.port, requestText(`OPTIONS ${target}`));
+      assert.equal(answer.status, 204, target);
+      assert.equal(answer.headers.get("allow"), "GET, POST, DELETE, PUT, HEAD, OPTIONS");
+    }
+    assert.equal((await exchange(server.port, requestText("OPTIONS /?a"))).status, 204);
+    problemOf(await at("").call("OPTIONS", "/*"), 404, "not-found");
+  });
+
+  test("CONNECT and TRACE are never let through", async () => {
+    for (const [line, status] of [
+      ["CONNECT a.example:443", 405],
+      ["CONNECT /sessions/new", 400],
+      ["CONNECT /forward-auth", 403],
+      ["TRACE /sessions/new", 405],
+      ["TRACE /forward-auth", 403],
+      ["TRACE /forward-auth/a/b", 403],
+      ["TRACE /", 404],
+      ["TRACE *", 400],
+    ] as const) {
+      const answer = await exchange(server.port, requestText(line));
+      assert.equal(answer.status, status, line);
+      if (status === 405) assert.match(answer.headers.get("allow") ?? "", /PUT/);
+    }
+  });
 
   /** Each path, the methods that it takes, and some that it does not. */
   const methods: [string, string[], string[]][] = [

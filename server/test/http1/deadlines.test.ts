@@ -4,7 +4,7 @@ import { Connection, type ConnectionContext } from "../../src/http/http1/connect
 import { Outbox } from "../../src/http/http1/outbox.ts";
 import { createResponseHeads } from "../../src/http/http1/response-head.ts";
 import type { Transport } from "../../src/http/http1/transport.ts";
-import type { ApiRequest, ApiResponse } from "../../src/http/messages.ts";
+import type { ApiRequest, ApiResponse, BodyError } from "../../src/http/messages.ts";
 
 /** A peer that takes so many bytes, and then none until it is told to. */
 class Peer implements Transport {
@@ -53,7 +53,8 @@ function open(handle: (request: ApiRequest) => ApiResponse | Promise<ApiResponse
     patience,
     now: 0,
     defect: assert.ifError,
-    unreadable: () => undefined,
+    refuse: ({ status }) => ({ status, headers: {}, body: null }),
+    hasLongHead: () => false,
     closed: () => undefined,
   };
   const peer = new Peer();
@@ -123,7 +124,7 @@ test("a body has its time, and whoever waits for it hears that it broke off", as
   const { peer, receive, pass, settled } = open(async (asked) => {
     const status = await asked.body(100).then(
       () => 200,
-      () => 400,
+      (error: BodyError) => (error.fault === "late" ? 408 : 400),
     );
     return { status, headers: {}, body: null };
   });
@@ -132,8 +133,56 @@ test("a body has its time, and whoever waits for it hears that it broke off", as
   assert.equal(peer.text, "");
   pass(1);
   await settled();
-  assert.match(peer.text, /^HTTP\/1\.1 400 /);
+  assert.match(peer.text, /^HTTP\/1\.1 408 /);
   assert.equal(peer.state, "ended");
+});
+
+/** Answers with what was sent, or with why it did not come. */
+async function echo(asked: ApiRequest): Promise<ApiResponse> {
+  const body = await asked.body(10_000_000).then(
+    (bytes) => Buffer.from(bytes ?? []).toString("latin1"),
+    (error: BodyError) => error.fault,
+  );
+  return { status: 200, headers: {}, body };
+}
+
+test("who ends its side in the middle of a body that had to wait is told at once", async () => {
+  const { promise, resolve } = Promise.withResolvers<ApiResponse>();
+  const { peer, receive, connection, settled } = open((asked) =>
+    asked.path === "/first" ? promise : echo(asked),
+  );
+  receive(`GET /first HTTP/1.1\r\nHost: h\r\n\r\n${withBody}abc`);
+  connection.ended();
+  assert.equal(peer.text, "");
+  resolve(ok);
+  await settled();
+  assert.equal(peer.text.split("HTTP/1.1 200 ").length, 3);
+  assert.match(peer.text, /\r\nconnection: close\r\n.*\r\n\r\ngone$/s);
+  assert.equal(peer.state, "ended");
+});
+
+test("who ends its side has what it sent before looked at", async () => {
+  const { peer, receive, connection, settled } = open(echo);
+  // More than is looked at in one turn.
+  const chunks = "1\r\nx\r\n".repeat(50_000);
+  receive(`PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}0\r\n\r\n`);
+  connection.ended();
+  while (peer.state === "open") await settled();
+  assert.ok(peer.text.endsWith(`\r\n\r\n${"x".repeat(50_000)}`));
+});
+
+test("a body in tiny chunks is taken in many turns, and no more is received meanwhile", async () => {
+  const { peer, receive, settled } = open(echo);
+  const chunks = "1\r\nx\r\n".repeat(100_000);
+  receive("PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+  receive(chunks);
+  let turns = 0;
+  for (; peer.isPaused; turns++) await settled();
+  assert.ok(turns > 10, `${turns} turns`);
+  receive(`0\r\n\r\n${request}`);
+  await settled();
+  assert.ok(peer.text.includes("x".repeat(100_000)));
+  assert.equal(peer.text.split("HTTP/1.1 200 ").length, 3);
 });
 
 test("a request that is being handled has all the time it takes", async () => {

@@ -12,6 +12,7 @@ function open({ isBusy = true } = {}) {
       sent.push(`${name} ${bytes.toString("latin1", start, end)}`);
       then();
     },
+    failed: (error) => void sent.push(`${name} ${String(error)}`),
   });
   const put = (to: Gathered, text: string) => {
     const bytes = Buffer.from(`__${text}__`, "latin1");
@@ -133,6 +134,23 @@ test("an answer that follows from many, in the same turn, harms none of them", (
     Array.from({ length: 100 }, (_, i) => `late ${i}`),
   );
   assert.ok(sent.includes("last whole"));
+});
+
+test("an answer that cannot be sent takes no other with it", () => {
+  const { sent, sender, put, endTurn } = open();
+  put(sender("a"), "one");
+  put(
+    sender("b", () => {
+      throw new Error("broken");
+    }),
+    "two",
+  );
+  put(sender("c"), "three");
+  endTurn();
+  assert.deepEqual(sent, ["a one", "b two", "b Error: broken", "c three"]);
+  put(sender("d"), "four");
+  endTurn();
+  assert.equal(sent.at(-1), "d four");
 });
 
 test("an answer is safe from those that are made while others are sent to make room for it", () => {

@@ -2,7 +2,7 @@ import { pino } from "pino";
 import { machineTime } from "../../src/clock.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { type App, createApp } from "../../src/http/app.ts";
-import type { ApiRequest, ApiResponse } from "../../src/http/messages.ts";
+import { type ApiRequest, type ApiResponse, BodyError } from "../../src/http/messages.ts";
 import { createMetrics } from "../../src/http/metrics.ts";
 import { type OpenEvents, open } from "../../src/open.ts";
 import { createService } from "../../src/service.ts";
@@ -28,10 +28,13 @@ export interface OpenedApp extends AsyncDisposable {
   ): Promise<RawResponse>;
 }
 
-/** `unreadable`: as if the disk gave nothing back any more. Whoever asks is an administrator. */
+/**
+ * `unreadable`: as if the disk gave nothing back any more; `late`: as if each request had a body that does not
+ * come. Whoever asks is an administrator.
+ */
 export async function openApp(
   mode: Mode,
-  { unreadable = false }: { unreadable?: boolean } = {},
+  { unreadable = false, late = false }: { unreadable?: boolean; late?: boolean } = {},
 ): Promise<OpenedApp> {
   const directory = temporaryDirectory();
   const flags = { dataDir: directory.path, basePath: texts };
@@ -56,11 +59,13 @@ export async function openApp(
     app,
     newId: () => opened.ids.issue(opened.clock()).id,
     async ask(method, path, given = {}) {
-      const answer = await app.handle(requestOf(method, path, given));
-      const { status, headers, body } = answer;
+      const request = requestOf(method, path, given);
+      const answer = await app.handle(late ? withoutEnd(request) : request);
+      const { status, headers, contentLocation, body } = answer;
+      const located = contentLocation === undefined ? {} : { "content-location": contentLocation };
       return {
         status,
-        headers: new Map(new Headers(headers)),
+        headers: new Map(new Headers({ ...headers, ...located })),
         body: await textOf(body),
       };
     },
@@ -69,6 +74,10 @@ export async function openApp(
       directory.remove();
     },
   };
+}
+
+function withoutEnd(request: ApiRequest): ApiRequest {
+  return { ...request, hasBody: true, body: () => Promise.reject(new BodyError("late")) };
 }
 
 function textOf(body: ApiResponse["body"]): Promise<string> {

@@ -83,6 +83,11 @@ export const provocations: Readonly<Record<string, Provoke>> = {
       : usual.ask(operation, { body: JSON.stringify({ visitId: "v".repeat(17_000) }) }),
   "unsupported-media-type": (operation, { usual }) =>
     usual.ask(operation, { body: "visitId=1", headers: { "Content-Type": "text/plain" } }),
+  "request-timeout": async ({ mode, method, path }) => {
+    await using opened = await openApp(mode, { late: true });
+    const answer = await opened.ask(method, path.replace("{sessionId}", opened.newId()));
+    return method === "HEAD" ? { ...answer, body: "" } : answer;
+  },
   "credential-required": (operation, { usual }) => usual.ask(operation, { as: "nobody" }),
   "invalid-credential": (operation, { usual }) => usual.ask(operation, { as: "stranger" }),
   "identity-mismatch": (operation, { usual }) =>

@@ -1,8 +1,21 @@
-import { type ApiRequest, type ApiResponse, KeptResponse } from "../messages.ts";
+import {
+  type ApiRequest,
+  type ApiResponse,
+  BodyError,
+  KeptResponse,
+  type UnreadRequest,
+} from "../messages.ts";
+import { inTurn } from "../pieces.ts";
 import { Intake, MAX_HELD } from "./intake.ts";
 import { HeadedRequest, type RequestSource } from "./request.ts";
-import { BrokenOff, MALFORMED, RequestBody } from "./request-body.ts";
-import { type HeadFault, INCOMPLETE, REFUSED, RequestHead } from "./request-head.ts";
+import { MALFORMED, RequestBody } from "./request-body.ts";
+import {
+  type HasLongHead,
+  type HeadFault,
+  INCOMPLETE,
+  REFUSED,
+  RequestHead,
+} from "./request-head.ts";
 import {
   cancel,
   ResponseSender,
@@ -32,8 +45,9 @@ export interface ConnectionContext extends SenderContext {
   readonly now: number;
   /** An answer could not be written for a reason that no client can have. */
   defect(error: unknown): void;
-  /** A request could not be read, and was refused with `status`. */
-  unreadable(status: number): void;
+  /** Makes the answer to a request that could not be read. */
+  refuse(request: UnreadRequest): ApiResponse;
+  readonly hasLongHead: HasLongHead;
   closed(connection: Connection): void;
 }
 
@@ -62,7 +76,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
   readonly #transport: Transport;
   readonly #context: ConnectionContext;
   readonly #intake: Intake;
-  readonly #head = new RequestHead();
+  readonly #head: RequestHead;
   readonly #body = new RequestBody();
   readonly #request: HeadedRequest;
   readonly #sender: ResponseSender;
@@ -72,6 +86,8 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
   /** The loop over what was received is running, or will go on in the next turn. */
   #isAdvancing = false;
   #isResting = false;
+  /** The beginning of a head is there, and the rest is waited for. */
+  #awaitsHead = false;
   /** The peer has sent its end. */
   #hasEnded = false;
   /** No request follows the one that is being handled. */
@@ -84,6 +100,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     this.#transport = transport;
     this.#context = context;
     this.#intake = new Intake(transport);
+    this.#head = new RequestHead(context.hasLongHead);
     this.#request = new HeadedRequest(this.#head, this);
     this.#sender = new ResponseSender(transport, context, this);
     this.#deadline = context.now + context.patience.idle;
@@ -101,12 +118,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
 
   readBody(limit: number): Promise<Uint8Array | undefined> {
     const body = this.#body.read(limit);
-    if (!this.#body.isComplete) {
-      if (this.#head.expectsContinue && this.#body.received === 0) {
-        this.#transport.write(CONTINUE, 0, CONTINUE.length);
-      }
-      this.#intake.resume();
-    }
+    if (!this.#body.isComplete && !this.#isResting) this.#intake.resume();
     return body;
   }
 
@@ -123,15 +135,13 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
 
   ended(): void {
     this.#hasEnded = true;
-    this.#isLast ||= !this.#body.isComplete;
-    this.#body.fail(new BrokenOff("The client has ended the connection."));
     this.#closeIfOver();
   }
 
   closed(): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
-    this.#body.fail(new BrokenOff("The client has gone."));
+    this.#body.fail(new BodyError("gone"));
     this.#sender.close();
     this.#intake.take();
     this.#context.closed(this);
@@ -146,9 +156,12 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     else if (this.#isBusy) {
       if (this.#body.isComplete) return;
       this.#isLast = true;
-      this.#body.fail(new BrokenOff("The body did not come in time."));
-    } else if (this.#intake.isEmpty) this.#close();
-    else this.#refuse({ status: 408, detail: "The head of the request did not come in time." });
+      this.#body.fail(new BodyError("late"));
+    } else if (this.#intake.isEmpty || !this.#body.isComplete) this.#close();
+    else {
+      this.#head.giveUp(this.#intake.take());
+      this.#refuse({ status: 408, detail: "The head of the request did not come in time." });
+    }
   }
 
   /** A long answer takes its time; it may not stand still. */
@@ -164,16 +177,15 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
   }
 
   #receive(bytes: Buffer): void {
-    const intake = this.#intake;
-    const all = intake.with(bytes);
-    const isDue = !this.#isBusy && !this.#isResting && intake.isWorthTrying(all);
-    if (intake.isEmpty || isDue) this.#advance(all);
-    else intake.hold(all, 0);
+    const all = this.#intake.with(bytes);
+    const isWanted = !this.#isBusy || !this.#body.isComplete;
+    if (isWanted && !this.#isResting) this.#advance(all);
+    else this.#intake.hold(all, 0);
   }
 
   /** Goes on with what was held back. */
   #goOn(): void {
-    if (this.#state !== "open" || this.#isAdvancing) return;
+    if (this.#state !== "open" || this.#isAdvancing || this.#isResting) return;
     const intake = this.#intake;
     if (intake.isEmpty && !intake.isPaused && !this.#hasEnded) return;
     intake.resume();
@@ -190,6 +202,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
       this.#giveUp(error);
     }
     this.#isAdvancing = false;
+    this.#intake.settle();
     this.#closeIfOver();
   }
 
@@ -198,7 +211,10 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     for (let begun = 0; this.#state === "open"; begun++) {
       if (!this.#body.isComplete) {
         at = this.#takeBody(bytes, at);
-        if (!this.#body.isComplete) return;
+        if (!this.#body.isComplete) {
+          if (this.#body.isTired && at !== MALFORMED) this.#restWithBody(bytes, at);
+          return;
+        }
       }
       at = afterBlankLines(bytes, at);
       if (at === bytes.length) return;
@@ -229,32 +245,52 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
 
   /** Closes if the peer has ended, and nothing is left to do for it. */
   #closeIfOver(): void {
-    const isUnderWay = this.#isBusy || this.#isResting || this.#isAdvancing;
-    if (this.#hasEnded && this.#state === "open" && !isUnderWay) this.#close();
+    if (!this.#hasEnded || this.#state !== "open" || this.#isResting || this.#isAdvancing) return;
+    if (!this.#body.isComplete) {
+      this.#isLast = true;
+      this.#body.fail(new BodyError("gone"));
+    }
+    if (!this.#isBusy) this.#close();
   }
 
   /** Keeps the beginning of a head. */
   #await(bytes: Buffer, start: number): void {
     const { now, patience } = this.#context;
-    if (!this.#intake.hasBegun) this.#deadline = now + patience.head;
-    this.#intake.holdHead(bytes, start);
+    if (!this.#awaitsHead) this.#deadline = now + patience.head;
+    this.#awaitsHead = true;
+    this.#intake.hold(bytes, start);
   }
 
   /** Goes on in the next turn, so that others have theirs. */
   #rest(): void {
     this.#isResting = true;
-    setImmediate(() => {
-      this.#isResting = false;
-      this.#goOn();
+    setImmediate(() => this.#endRest());
+  }
+
+  /** The same in the middle of a body; meanwhile nothing is received, and few bodies go on in a turn. */
+  #restWithBody(bytes: Buffer, start: number): void {
+    this.#intake.hold(bytes, start);
+    this.#intake.pause();
+    this.#isResting = true;
+    inTurn(() => {
+      this.#body.beginTurn();
+      this.#endRest();
     });
+  }
+
+  #endRest(): void {
+    this.#isResting = false;
+    this.#goOn();
   }
 
   #begin(): void {
     const { now, patience } = this.#context;
-    this.#intake.headEnded();
+    this.#awaitsHead = false;
     this.#isBusy = true;
     this.#isLast = !this.#head.isKeptAlive;
     this.#body.begin(this.#head);
+    // Also without a body, and where the answer could do without it: some clients wait for it in any case.
+    if (this.#head.expectsContinue) this.#transport.write(CONTINUE, 0, CONTINUE.length);
     this.#deadline = this.#body.isComplete ? Number.POSITIVE_INFINITY : now + patience.request;
     const answer = this.#context.handle(this.#request);
     if (!(answer instanceof Promise)) this.#answer(answer);
@@ -302,10 +338,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
 
   /** Whether the next request can be reached past what is left of the body of this one. */
   #canSkipBody(): boolean {
-    const { expectsContinue, contentLength } = this.#head;
-    if (this.#body.isComplete) return true;
-    // Whether a body follows that was not asked for, only the client knows.
-    return contentLength <= MAX_SKIPPED && !(expectsContinue && this.#body.received === 0);
+    return this.#body.isComplete || this.#head.contentLength <= MAX_SKIPPED;
   }
 
   waits(): void {
@@ -316,21 +349,23 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     this.destroy();
   }
 
+  failed(error: unknown): void {
+    this.#giveUp(error);
+  }
+
   /** The answer has been sent. */
   sent(): void {
     if (this.#state !== "open") return;
     this.#isBusy = false;
     if (this.#head.size > MAX_KEPT) this.#head.clear();
+    if (!this.#body.isComplete || this.#body.received > 0) this.#body.skip();
     if (this.#isLast) {
       this.#close();
       return;
     }
     const { now, patience } = this.#context;
     if (this.#body.isComplete) this.#deadline = now + patience.idle;
-    else {
-      this.#deadline = now + patience.request;
-      this.#body.skip();
-    }
+    else this.#deadline = now + patience.request;
     if (!this.#isAdvancing) this.#goOn();
   }
 
@@ -339,13 +374,8 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     this.#isBusy = true;
     this.#isLast = true;
     this.#intake.take();
-    this.#context.unreadable(status);
-    const title = "The request is not valid HTTP";
-    this.#answer({
-      status,
-      headers: { "content-type": "application/problem+json", "cache-control": "no-store" },
-      body: JSON.stringify({ type: "about:blank", title, status, detail }),
-    });
+    const { method, target } = this.#head;
+    this.#answer(this.#context.refuse({ status, detail, method, target, peer: this.peer }));
   }
 
   /** Sends our end. A connection that is closed with bytes unread takes the last answer with it: they pass. */

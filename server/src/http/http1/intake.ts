@@ -4,12 +4,16 @@ import type { Transport } from "./transport.ts";
 export const MAX_HELD = 64 * 1024;
 const NOTHING = Buffer.alloc(0);
 
-/** What was received on a connection and is not looked at yet. When that is much, no more is received. */
+/**
+ * What was received on a connection and is not looked at yet. When that is much, no more is received. What
+ * is kept lies in memory of its own, never in the runtime's pool: a few bytes there would keep alive what
+ * others put beside them.
+ */
 export class Intake {
   readonly #transport: Transport;
   #held: Buffer = NOTHING;
-  /** How much of it is known to be no whole head. */
-  #tried = 0;
+  /** The allocation at whose beginning `#held` lies, when there is room behind it. */
+  #room: Buffer = NOTHING;
   #isPaused = false;
 
   constructor(transport: Transport) {
@@ -24,40 +28,28 @@ export class Intake {
     return this.#isPaused;
   }
 
-  /** Whether the beginning of a head is there, and was looked at. */
-  get hasBegun(): boolean {
-    return this.#tried > 0;
-  }
-
   /** What is held, and `bytes` after it. */
   with(bytes: Buffer): Buffer {
-    return this.isEmpty ? bytes : Buffer.concat([this.#held, bytes]);
-  }
-
-  /** Whether `all`, which begins with what is held, may tell more than that did. */
-  isWorthTrying(all: Buffer): boolean {
-    const known = this.#held.length;
-    // A head that comes byte by byte is not read anew with each: only when it may be whole, or twice as long.
-    return all.length >= 2 * this.#tried || all.includes("\r\n\r\n", Math.max(0, known - 3));
+    if (this.isEmpty) return bytes;
+    const held = this.#held;
+    const length = held.length + bytes.length;
+    if (length > this.#room.length) {
+      // What comes byte by byte is not copied anew with each byte.
+      this.#room = Buffer.allocUnsafeSlow(length < MAX_HELD ? 2 * length : length);
+      held.copy(this.#room);
+    }
+    bytes.copy(this.#room, held.length);
+    return this.#room.subarray(0, length);
   }
 
   /** Keeps what follows `start`. */
   hold(bytes: Buffer, start: number): void {
     const rest = bytes.subarray(start);
+    const hasRoom = start === 0 && bytes.buffer === this.#room.buffer;
+    if (!hasRoom) this.#room = NOTHING;
     // A few bytes are not to keep the many alive that they came with.
-    this.#held = rest.length < start ? Buffer.from(rest) : rest;
+    this.#held = rest.length < start ? copyOf(rest) : rest;
     if (rest.length > MAX_HELD) this.pause();
-  }
-
-  /** Keeps what follows `start`, which is the beginning of a head. */
-  holdHead(bytes: Buffer, start: number): void {
-    this.#tried = bytes.length - start;
-    this.hold(bytes, start);
-  }
-
-  /** The head is whole. */
-  headEnded(): void {
-    this.#tried = 0;
   }
 
   /** Gives what is held, and lets go of it. */
@@ -65,6 +57,11 @@ export class Intake {
     const held = this.#held;
     this.#held = NOTHING;
     return held;
+  }
+
+  /** Frees the room for more when nothing is held. */
+  settle(): void {
+    if (this.isEmpty) this.#room = NOTHING;
   }
 
   pause(): void {
@@ -78,4 +75,10 @@ export class Intake {
     this.#isPaused = false;
     this.#transport.resume();
   }
+}
+
+function copyOf(bytes: Buffer): Buffer {
+  const copy = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(copy);
+  return copy;
 }

@@ -2,6 +2,8 @@
 export interface Gathered {
   /** Sends the bytes from `start` to `end`, which others use again when this returns. */
   flush(bytes: Buffer, start: number, end: number): void;
+  /** Hears what `flush` has thrown, which is a defect. */
+  failed(error: unknown): void;
 }
 
 /** An answer that is longer goes out by itself. */
@@ -31,7 +33,12 @@ class Batch {
     let start = 0;
     for (const [i, sender] of this.senders.entries()) {
       const end = this.ends[i] as number;
-      sender.flush(this.bytes, start, end);
+      // What goes wrong with one answer must not take the others with it.
+      try {
+        sender.flush(this.bytes, start, end);
+      } catch (error) {
+        sender.failed(error);
+      }
       start = end;
     }
     this.senders.length = 0;

@@ -4,29 +4,39 @@
  * before somebody asks for it, as most of it nobody asks for.
  */
 
+import type { UnreadRequest } from "../messages.ts";
+import { isTokenByte } from "./chunk-lines.ts";
+
 /** `parse` has found no end yet: more bytes are needed. */
 export const INCOMPLETE = 0;
 /** What `parse` gives for a request that is refused; why is in `fault`. */
 export const REFUSED = -1;
 
-/** How long a head is at the most, in bytes, and how many fields it may have. */
+/** How long a head may be, in bytes, and how many fields it may have. */
 export const MAX_HEAD = 16 * 1024;
 const MAX_FIELDS = 128;
+/** The same for requests that get more room: those of proxies, with all that a browser sent them. */
+export const MAX_LONG_HEAD = 64 * 1024;
+const MAX_MANY_FIELDS = 512;
+/** No method is longer. */
+const MAX_METHOD = 32;
 /** The longest value that is kept for the next request. */
 const MAX_KEPT_VALUE = 64;
 
 /** Why a request is refused before anybody sees it. */
-export interface HeadFault {
-  readonly status: 400 | 408 | 417 | 431 | 501 | 505;
-  /** A sentence for whoever sent it. */
-  readonly detail: string;
-}
+export type HeadFault = Pick<UnreadRequest, "status" | "detail">;
+
+/** Which targets get more room: whole ones, or the beginnings of ones that are too long already. */
+export type HasLongHead = (target: string) => boolean;
 
 const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
 const TAB = 0x09;
 const COLON = 0x3a;
+const SLASH = 0x2f;
+const HASH = 0x23;
+const DEL = 0x7f;
 
 /** What a byte may be part of. */
 const TOKEN = 1;
@@ -36,9 +46,9 @@ const HOST = 8;
 
 /** Bytes from 0x80 on are let through in targets too: clients send UTF-8 there, and it harms nobody. */
 const classes = Uint8Array.from({ length: 256 }, (_, byte) => {
-  const isToken = /[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(String.fromCharCode(byte)) && byte < 0x80;
-  const isTarget = byte > SPACE && byte !== 0x7f;
-  const isValue = byte >= SPACE || byte === TAB;
+  const isToken = isTokenByte(byte);
+  const isTarget = byte > SPACE && byte !== DEL && byte !== HASH;
+  const isValue = (byte >= SPACE && byte !== DEL) || byte === TAB;
   const isHost = /[\w.~!$&'()*+,;=%:@[\]-]/.test(String.fromCharCode(byte)) && byte < 0x80;
   return (
     (isToken ? TOKEN : 0) | (isTarget ? TARGET : 0) | (isValue ? VALUE : 0) | (isHost ? HOST : 0)
@@ -48,9 +58,24 @@ const classes = Uint8Array.from({ length: 256 }, (_, byte) => {
 /** How a version begins: "0" or "1" is to follow. */
 const VERSION = Buffer.from("HTTP/1.");
 
+/** Where an incomplete head has come to: its first line, or the name or the value of a field. */
+const LINE = 0;
+const LINE_START = 1;
+const NAME = 2;
+const VALUE_START = 3;
+const IN_VALUE = 4;
+
+/** The authority of a URI, without user information, which is nothing but a trap (RFC 9110, section 4.2.4). */
+const AUTHORITY = String.raw`(?:[\w.~!$&'()*+,;=%-]+|\[[\da-f:.]+\])`;
+const ABSOLUTE_FORM = new RegExp(`^https?://(${AUTHORITY}(?::\\d{0,5})?)(?:[/?]|$)`, "i");
+const AUTHORITY_FORM = new RegExp(`^${AUTHORITY}:\\d{1,5}$`, "i");
+
 /**
  * The head of the request that a connection is about; the same object serves one after the other. It
  * holds on to the bytes that were parsed last, which nobody may change meanwhile.
+ *
+ * A head that comes in pieces is read on where the last `parse` came to, so that it is looked at once, and
+ * what is no head is refused with the piece that shows it.
  */
 export class RequestHead {
   method = "";
@@ -61,14 +86,24 @@ export class RequestHead {
   isChunked = false;
   /** Bytes of the body; 0 without one, and while it `isChunked`. */
   contentLength = 0;
-  /** Whether the client waits for `100 Continue` before it sends its body. */
+  /** Whether the client waits for `100 Continue`; some do also without a body. */
   expectsContinue = false;
   /** Why the last request was `REFUSED`. */
   fault: HeadFault = { status: 400, detail: "" };
 
+  readonly #hasLongHead: HasLongHead;
   #bytes: Buffer = NOTHING;
+  /** How far an incomplete head was read, and to which place after its beginning. */
+  #stage = LINE;
+  #progress = 0;
+  #maxHead = MAX_HEAD;
+  #maxFields = MAX_FIELDS;
   #targetStart = 0;
   #targetEnd = 0;
+  /** The target as text, once somebody has asked. */
+  #target: string | undefined;
+  /** The host and port of a target that names them. */
+  #authority: string | undefined;
   /** Where names and values start and end, four places a field. */
   readonly #places: number[] = [];
   #fields = 0;
@@ -77,33 +112,107 @@ export class RequestHead {
   /** Short values that were asked for, by field: the requests of one connection have them in common. */
   readonly #asked: (string | undefined)[] = [];
 
+  constructor(hasLongHead: HasLongHead = () => false) {
+    this.#hasLongHead = hasLongHead;
+  }
+
   /**
    * Reads a head that starts at `start`. Gives the place after it, `INCOMPLETE`, or `REFUSED`; what is
-   * no request is refused as soon as that is certain.
+   * no request is refused as soon as that is certain. After `INCOMPLETE` it is to be called with the same
+   * bytes and more, or not at all.
    */
   parse(bytes: Buffer, start: number): number {
-    const end = Math.min(bytes.length, start + MAX_HEAD);
-    const next = this.#read(bytes, start, end);
-    if (next !== INCOMPLETE) return next;
-    return end - start < MAX_HEAD ? INCOMPLETE : this.#refuse(431, "The head is too long.");
+    if (this.#stage === LINE && this.#progress === 0) this.#forget();
+    else this.#move(start);
+    const next = this.#read(bytes, start, Math.min(bytes.length, start + this.#maxHead));
+    if (next === INCOMPLETE) return this.#interrupt(bytes, start);
+    this.#stage = LINE;
+    this.#progress = 0;
+    this.#bytes = bytes;
+    return next;
   }
 
-  /** The target of the request, a character a byte. */
+  /** Keeps how far the head was read, unless it is too long. */
+  #interrupt(bytes: Buffer, start: number): number {
+    if (bytes.length - start < this.#maxHead) {
+      this.#move(-start);
+      return INCOMPLETE;
+    }
+    this.#see(bytes, start);
+    if (this.#widen()) {
+      this.#target = undefined;
+      this.#move(-start);
+      return this.parse(bytes, start);
+    }
+    if (this.#stage !== LINE) return this.#refuse(431, `The head is ${this.#tooLong()}.`);
+    return this.#refuse(414, `The target is ${this.#tooLong()}.`);
+  }
+
+  #tooLong(): string {
+    return `too long: a head may have ${this.#maxHead / 1024} KiB`;
+  }
+
+  /** Whether the head may be longer than others. */
+  #widen(): boolean {
+    if (this.#maxHead === MAX_LONG_HEAD || !this.#hasLongHead(this.target)) return false;
+    this.#maxHead = MAX_LONG_HEAD;
+    this.#maxFields = MAX_MANY_FIELDS;
+    return true;
+  }
+
+  /** Forgets the request before. */
+  #forget(): void {
+    // Of a request that gets no further, nobody is to think that it was like the one before.
+    this.method = "";
+    this.minorVersion = 1;
+    this.#target = undefined;
+    this.#authority = undefined;
+    this.#maxHead = MAX_HEAD;
+    this.#maxFields = MAX_FIELDS;
+    this.#targetStart = this.#targetEnd = this.#fields = this.#lengths = 0;
+  }
+
+  /** The bytes of an incomplete head are elsewhere now. */
+  #move(distance: number): void {
+    if (distance === 0) return;
+    this.#targetStart += distance;
+    this.#targetEnd += distance;
+    const places = this.#places;
+    for (let at = 0; at < (this.#fields + 1) * 4; at++) {
+      places[at] = (places[at] ?? 0) + distance;
+    }
+  }
+
+  /** No more of an incomplete head will come than `bytes`: `target` is what there is of it. */
+  giveUp(bytes: Buffer): void {
+    this.#see(bytes, 0);
+  }
+
+  /** Takes an incomplete head for what is there of it. */
+  #see(bytes: Buffer, start: number): void {
+    this.#bytes = bytes;
+    if (this.#stage === LINE) this.#targetEnd = start + this.#progress;
+  }
+
+  /** The target of the request, a character a byte; where it was refused, as far as it was read. */
   get target(): string {
-    return this.#bytes.toString("latin1", this.#targetStart, this.#targetEnd);
+    this.#target ??= this.#bytes.toString("latin1", this.#targetStart, this.#targetEnd);
+    return this.#target;
   }
 
   /**
-   * The value of a field, a character a byte; those of several fields are joined by ", ". `null` when
-   * there is none. `name` is in lower case.
+   * The value of a field, a character a byte; those of several fields are joined by ", ", or by "; " for
+   * cookies (RFC 6265bis, section 5.8.3 and RFC 9113, section 8.2.3). `null` when there is none. `name` is in
+   * lower case. The host is that of the target, where it names one (RFC 9112, section 3.2.2).
    */
   header(name: string): string | null {
+    if (this.#authority !== undefined && name === "host") return this.#authority;
     if ((this.#lengths & (1 << (name.length & 31))) === 0) return null;
     let value: string | null = null;
     for (let at = 0; at < this.#fields * 4; at += 4) {
       if (!this.#isNamed(at, name)) continue;
       const one = this.#valueAt(at);
-      value = value === null ? one : `${value}, ${one}`;
+      value = value === null ? one : `${value}${name === "cookie" ? "; " : ", "}${one}`;
     }
     return value;
   }
@@ -116,33 +225,59 @@ export class RequestHead {
   /** Lets go of the bytes. */
   clear(): void {
     this.#bytes = NOTHING;
-    this.#targetStart = this.#targetEnd = this.#fields = this.#lengths = 0;
+    this.#stage = LINE;
+    this.#progress = 0;
+    this.#forget();
     this.#asked.length = 0;
   }
 
   #read(bytes: Buffer, start: number, end: number): number {
-    // Of a request that gets no further, nobody is to think that it was like the one before.
-    this.method = "";
-    this.minorVersion = 1;
+    let at = start + this.#progress;
+    if (this.#stage === LINE) {
+      at = this.#readLine(bytes, start, end);
+      if (at <= INCOMPLETE) return at;
+      this.#stage = LINE_START;
+    }
+    const next = this.#readFields(bytes, start, at, end);
+    if (next <= INCOMPLETE) return next;
+    this.#bytes = bytes;
+    return this.#isSound() ? next : REFUSED;
+  }
+
+  /** The first line. Where it is incomplete, its target is known to be good as far as `#progress` tells. */
+  #readLine(bytes: Buffer, start: number, end: number): number {
     let at = start;
     while (at < end && isOf(bytes[at] as number, TOKEN)) at++;
+    if (at - start > MAX_METHOD) return this.#refuse(501, "The method is none that is known here.");
     if (at === end) return INCOMPLETE;
     // The first half of a blank line.
     if (at === start && end - start === 1 && bytes[at] === CR) return INCOMPLETE;
     if (bytes[at] !== SPACE || at === start) return this.#noLine();
     this.method = methodIn(bytes, start, at);
-    const targetStart = ++at;
-    while (at < end && isOf(bytes[at] as number, TARGET)) at++;
-    if (at === end) return INCOMPLETE;
-    if (bytes[at] !== SPACE || at === targetStart) return this.#noLine();
+    const targetStart = at + 1;
     this.#targetStart = targetStart;
+    at = Math.max(targetStart, start + this.#progress);
+    while (at < end && isOf(bytes[at] as number, TARGET)) at++;
+    if (at === end) {
+      this.#progress = at - start;
+      return INCOMPLETE;
+    }
     this.#targetEnd = at;
-    const afterLine = this.#readVersion(bytes, at + 1, end);
-    if (afterLine <= INCOMPLETE) return afterLine;
-    const next = this.#readFields(bytes, afterLine, end);
-    if (next <= INCOMPLETE) return next;
-    this.#bytes = bytes;
-    return this.#isSound() ? next : REFUSED;
+    this.#progress = at - start;
+    if (bytes[at] !== SPACE || at === targetStart) return this.#noLine();
+    const next = this.#readVersion(bytes, at + 1, end);
+    const isUsual = bytes[targetStart] === SLASH && this.method !== CONNECT;
+    return isUsual || next <= INCOMPLETE || this.#isTargetSound(bytes) ? next : REFUSED;
+  }
+
+  /** The forms of targets that do not begin with a path (RFC 9112, section 3.2), each for its methods. */
+  #isTargetSound(bytes: Buffer): boolean {
+    const target = bytes.toString("latin1", this.#targetStart, this.#targetEnd);
+    if (this.method === CONNECT) return AUTHORITY_FORM.test(target) || this.#noTarget();
+    if (target === "*") return this.method === "OPTIONS" || this.#noTarget();
+    const [, authority] = ABSOLUTE_FORM.exec(target) ?? [];
+    this.#authority = authority;
+    return authority !== undefined || this.#noTarget();
   }
 
   /** The rest of the first line: a version, and its end. */
@@ -153,52 +288,84 @@ export class RequestHead {
       return i >= VERSION.length - 2 ? this.#otherVersion() : this.#noLine();
     }
     const at = start + VERSION.length;
-    if (at + 2 >= end) return INCOMPLETE;
+    if (at >= end) return INCOMPLETE;
     const minor = (bytes[at] as number) - 0x30;
     if (minor !== 0 && minor !== 1) return this.#otherVersion();
-    if (bytes[at + 1] !== CR || bytes[at + 2] !== LF) return this.#noLine();
+    if (at + 1 >= end) return INCOMPLETE;
+    if (bytes[at + 1] !== CR) return this.#noLine();
+    if (at + 2 >= end) return INCOMPLETE;
+    if (bytes[at + 2] !== LF) return this.#noLine();
     this.minorVersion = minor;
     return at + 3;
   }
 
-  #readFields(bytes: Buffer, start: number, end: number): number {
+  /** The fields, from the place `from` on, where the last `parse` came to. */
+  #readFields(bytes: Buffer, start: number, from: number, end: number): number {
     const places = this.#places;
-    let count = 0;
-    let lengths = 0;
-    let at = start;
+    let stage = this.#stage;
+    let place = this.#fields * 4;
+    let at = from;
     for (;;) {
-      if (at === end) return INCOMPLETE;
-      if (bytes[at] === CR) {
-        if (at + 1 === end) return INCOMPLETE;
-        if (bytes[at + 1] !== LF) return this.#refuse(400, "A line does not end as lines do.");
-        this.#fields = count;
-        this.#lengths = lengths;
-        return at + 2;
+      if (stage === LINE_START) {
+        if (at === end) return this.#stopAt(LINE_START, at - start);
+        if (bytes[at] === CR) {
+          if (at + 1 === end) return this.#stopAt(LINE_START, at - start);
+          if (bytes[at + 1] !== LF) return this.#refuse(400, "A line does not end as lines do.");
+          return at + 2;
+        }
+        places[place] = at;
+        stage = NAME;
       }
-      const nameStart = at;
-      while (at < end && isOf(bytes[at] as number, TOKEN)) at++;
-      if (at === end) return INCOMPLETE;
-      const nameEnd = at;
-      // Also a line that continues the one before, and a space before the colon.
-      if (bytes[at] !== COLON || nameEnd === nameStart) return this.#refuse(400, NO_FIELD);
-      at++;
-      while (at < end && isBlank(bytes[at] as number)) at++;
-      const valueStart = at;
+      if (stage === NAME) {
+        while (at < end && isOf(bytes[at] as number, TOKEN)) at++;
+        if (at === end) return this.#stopAt(NAME, at - start);
+        // Also a line that continues the one before, and a space before the colon.
+        if (bytes[at] !== COLON || at === places[place]) return this.#refuse(400, NO_FIELD);
+        places[place + 1] = at++;
+        stage = VALUE_START;
+      }
+      if (stage === VALUE_START) {
+        while (at < end && isBlank(bytes[at] as number)) at++;
+        if (at === end) return this.#stopAt(VALUE_START, at - start);
+        places[place + 2] = at;
+        stage = IN_VALUE;
+      }
       while (at < end && isOf(bytes[at] as number, VALUE)) at++;
-      if (at + 1 >= end) return at < end && bytes[at] !== CR ? this.#noValue() : INCOMPLETE;
-      if (bytes[at] !== CR || bytes[at + 1] !== LF) return this.#noValue();
-      let valueEnd = at;
-      while (valueEnd > valueStart && isBlank(bytes[valueEnd - 1] as number)) valueEnd--;
-      if (count === MAX_FIELDS) return this.#refuse(431, "The head has too many fields.");
-      const place = count * 4;
-      places[place] = nameStart;
-      places[place + 1] = nameEnd;
-      places[place + 2] = valueStart;
-      places[place + 3] = valueEnd;
-      count++;
-      lengths |= 1 << ((nameEnd - nameStart) & 31);
+      if (at < end && bytes[at] !== CR) return this.#noValue();
+      if (at + 1 >= end) return this.#stopAt(IN_VALUE, at - start);
+      if (bytes[at + 1] !== LF) return this.#noValue();
+      this.#endField(bytes, place, at);
+      if (this.#fields > this.#maxFields && !this.#widenFor(bytes)) return this.#tooMany();
+      place += 4;
       at += 2;
+      stage = LINE_START;
     }
+  }
+
+  #endField(bytes: Buffer, place: number, end: number): void {
+    const places = this.#places;
+    const start = places[place + 2] as number;
+    let at = end;
+    while (at > start && isBlank(bytes[at - 1] as number)) at--;
+    places[place + 3] = at;
+    this.#fields++;
+    const length = (places[place + 1] as number) - (places[place] as number);
+    this.#lengths |= 1 << (length & 31);
+  }
+
+  #stopAt(stage: number, progress: number): typeof INCOMPLETE {
+    this.#stage = stage;
+    this.#progress = progress;
+    return INCOMPLETE;
+  }
+
+  #widenFor(bytes: Buffer): boolean {
+    this.#bytes = bytes;
+    return this.#widen();
+  }
+
+  #tooMany(): number {
+    return this.#refuse(431, `The head has too many fields: it may have ${this.#maxFields}.`);
   }
 
   /** What the fields say of the request itself, if they say it in one way. */
@@ -266,16 +433,17 @@ export class RequestHead {
       this.#refuse(417, "Nothing can be expected but 100-continue.");
       return false;
     }
-    this.expectsContinue = this.isChunked || this.contentLength > 0;
+    this.expectsContinue = true;
     return true;
   }
 
   #readConnection(): boolean {
     const options = this.header("connection");
     this.isKeptAlive =
-      this.minorVersion === 1
-        ? options === null || !/(?:^|[\s,])close(?:$|[\s,])/i.test(options)
-        : options !== null && /(?:^|[\s,])keep-alive(?:$|[\s,])/i.test(options);
+      options === null
+        ? this.minorVersion === 1
+        : !/(?:^|[\s,])close(?:$|[\s,])/i.test(options) &&
+          (this.minorVersion === 1 || /(?:^|[\s,])keep-alive(?:$|[\s,])/i.test(options));
     return true;
   }
 
@@ -309,6 +477,12 @@ export class RequestHead {
     return value;
   }
 
+  #noTarget(): false {
+    const detail =
+      "The target is none for this method: send a path, an http URI with a host, * with OPTIONS, or host:port with CONNECT.";
+    return this.#unsound(detail);
+  }
+
   #noLine(): number {
     return this.#refuse(400, "This is no request line of HTTP/1.1.");
   }
@@ -332,6 +506,7 @@ export class RequestHead {
   }
 }
 
+const CONNECT = "CONNECT";
 const NO_FIELD = "A line of the head is no field: a name, a colon, a value.";
 const NOTHING = Buffer.alloc(0);
 

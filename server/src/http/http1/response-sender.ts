@@ -30,6 +30,8 @@ export interface SenderEvents {
   sent(): void;
   /** The rest of the answer will not come. */
   brokeOff(): void;
+  /** The answer could not be sent for a reason that no client can have. */
+  failed(error: unknown): void;
 }
 
 /** Bytes that the head of an answer may have. */
@@ -124,6 +126,10 @@ export class ResponseSender implements Gathered {
     if (this.#isClosed) return;
     if (this.#transport.write(bytes, start, end)) this.#events.sent();
     else this.#wait((isOpen) => isOpen && this.#events.sent());
+  }
+
+  failed(error: unknown): void {
+    this.#events.failed(error);
   }
 
   #sendLong(response: ApiResponse, body: Uint8Array<ArrayBuffer>, manner: Manner): void {

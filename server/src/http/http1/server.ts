@@ -1,6 +1,7 @@
-import type { ApiRequest, ApiResponse } from "../messages.ts";
+import type { ApiRequest, ApiResponse, UnreadRequest } from "../messages.ts";
 import { Connection, type ConnectionContext, type Patience } from "./connection.ts";
 import { Outbox } from "./outbox.ts";
+import type { HasLongHead } from "./request-head.ts";
 import { createResponseHeads } from "./response-head.ts";
 import type { Transport, TransportEvents } from "./transport.ts";
 
@@ -10,8 +11,10 @@ export interface Http1Options {
   handle(request: ApiRequest): ApiResponse | Promise<ApiResponse>;
   /** Called with what should never happen: an answer that cannot be written. */
   defect(error: unknown): void;
-  /** Called with the status by which a request was refused that could not be read. */
-  unreadable(status: number): void;
+  /** Makes the answer to a request that could not be read; the connection ends with it. Never throws. */
+  refuse(request: UnreadRequest): ApiResponse;
+  /** Which requests may have a longer head than others. */
+  readonly hasLongHead: HasLongHead;
 }
 
 /** A server of HTTP/1.1 and HTTP/1.0 (RFC 9112) over whatever connections it is given. */
@@ -32,7 +35,8 @@ const KEEP_ALIVE_SECONDS = patience.idle - 3;
 const OUT_BYTES = 256 * 1024;
 
 /** A server without connections. */
-export function createHttp1Server({ handle, defect, unreadable }: Http1Options): Http1Server {
+export function createHttp1Server(options: Http1Options): Http1Server {
+  const { handle, refuse, hasLongHead, defect } = options;
   const connections = new Set<Connection>();
   const heads = createResponseHeads({ keepAliveSeconds: KEEP_ALIVE_SECONDS });
   heads.tick(Date.now());
@@ -44,7 +48,8 @@ export function createHttp1Server({ handle, defect, unreadable }: Http1Options):
     patience,
     now: 0,
     defect,
-    unreadable,
+    refuse,
+    hasLongHead,
     closed: (connection) => void connections.delete(connection),
   };
   const timer = setInterval(() => {

@@ -65,7 +65,13 @@ function endSessions(auth: Auth): Json {
     requestBody: endBody,
     responses: {
       200: success("That many were ended, or counted.", "EndReceipt", { sessions: 3, next: null }),
-      ...refusals(everywhere(auth, "invalid-request", "body-too-large", "unsupported-media-type")),
+      ...refusals(
+        everywhere(
+          auth,
+          ...(["invalid-request", "body-too-large", "unsupported-media-type"] as const),
+          "request-timeout",
+        ),
+      ),
     },
   };
 }

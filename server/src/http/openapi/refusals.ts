@@ -29,7 +29,9 @@ const when: Readonly<Record<Code, string>> = {
   "not-found": "there is nothing at this path",
   "method-not-allowed": "the path does not take this method; `Allow` lists those that it takes",
   "body-too-large": "the body is longer than this operation takes",
-  "unsupported-media-type": "there is a body and it is not declared as JSON",
+  "unsupported-media-type":
+    "there is a body and it is not declared as JSON in UTF-8, or it has a `Content-Encoding`; then `Accept-Encoding` says which is taken",
+  "request-timeout": "the body did not come in time",
   "too-many-requests":
     "the client address, the credential or the customer has had as much as the server is configured to give; `Retry-After` tells how long to wait",
   unavailable:
@@ -55,7 +57,8 @@ const samples: { readonly [C in Code]: Extract<Reason, { code: C }> } = {
   "not-found": { code: "not-found" },
   "method-not-allowed": { code: "method-not-allowed", allow: "GET, HEAD, POST, OPTIONS" },
   "body-too-large": { code: "body-too-large", limit: MAX_BODY_BYTES },
-  "unsupported-media-type": { code: "unsupported-media-type" },
+  "unsupported-media-type": { code: "unsupported-media-type", refused: "type" },
+  "request-timeout": { code: "request-timeout" },
   "too-many-requests": {
     code: "too-many-requests",
     retryAfterSeconds: 2,

@@ -34,8 +34,8 @@ const records: Json = {
 function recordRequests(auth: Auth): Json {
   const codes: Code[] = [
     ...(["session-not-found", "request-under-way", "idempotency-key-reused"] as const),
-    ...(["body-too-large", "unsupported-media-type", "invalid-request"] as const),
-    ...(["too-many-requests", "unavailable"] as const),
+    ...(["body-too-large", "unsupported-media-type", "request-timeout"] as const),
+    ...(["invalid-request", "too-many-requests", "unavailable"] as const),
     ...credentialCodes(auth),
     ...(auth === "local" ? [] : (["role-not-permitted"] as const)),
   ];

@@ -1,0 +1,202 @@
+/** What comes next in the lines around the data of a body in chunks (RFC 9112, section 7.1). */
+const SIZE = 0;
+/** White space after a size, a name or a value of an extension: another extension has to follow it. */
+const BEFORE_EXTENSION = 1;
+const EXTENSION = 2;
+const EXTENSION_NAME = 3;
+/** White space after the name of an extension: "=" or another extension has to follow it. */
+const AFTER_EXTENSION_NAME = 4;
+const VALUE = 5;
+const TOKEN_VALUE = 6;
+const QUOTED_VALUE = 7;
+const ESCAPED = 8;
+const AFTER_QUOTED_VALUE = 9;
+const SIZE_LF = 10;
+const DATA_CR = 11;
+const DATA_LF = 12;
+const TRAILER = 13;
+const TRAILER_NAME = 14;
+const TRAILER_VALUE = 15;
+const TRAILER_LF = 16;
+const LAST_LF = 17;
+
+const LF = 0x0a;
+const CR = 0x0d;
+const TAB = 0x09;
+const SPACE = 0x20;
+const QUOTE = 0x22;
+const COLON = 0x3a;
+const SEMICOLON = 0x3b;
+const EQUALS = 0x3d;
+const BACKSLASH = 0x5c;
+const DEL = 0x7f;
+
+/** Hexadecimal digits of a size, and bytes of extensions and trailers in all, at the most. */
+const MAX_DIGITS = 12;
+const MAX_OVERHEAD = 16 * 1024;
+
+/**
+ * Fields that may not be trailers (RFC 9110, section 6.5.1), since somebody on the way could take them for
+ * fields of the head: what frames, routes or changes the request, says who sends it, or how its body is read.
+ * Those whose names begin with "if-" besides.
+ */
+const forbiddenTrailers = new Set([
+  ...["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding"],
+  ...["content-encoding", "content-length", "content-range", "content-type", "upgrade", "host"],
+  ...["cache-control", "expect", "max-forwards", "pragma", "range"],
+  ...["authorization", "proxy-authorization", "cookie", "set-cookie"],
+  ...["forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"],
+]);
+const LONGEST_FORBIDDEN = Math.max(...[...forbiddenTrailers].map(({ length }) => length));
+
+/**
+ * The lines around the data of one body in chunks, read byte by byte, to the letter of RFC 9112, section 7.1.
+ * Extensions and trailers mean nothing here and are passed over.
+ */
+export class ChunkLines {
+  /** Bytes of data that follow what was read. `read` is to be called again after them. */
+  dataLength = 0;
+  /** The body has ended. */
+  isOver = false;
+
+  #state = SIZE;
+  #size = 0;
+  #digits = 0;
+  #overhead = 0;
+  /** The name of the trailer that is being read, in lower case, as far as it may be a forbidden one. */
+  #trailer = "";
+
+  /** Reads the next byte. False when it cannot stand there. */
+  read(byte: number): boolean {
+    switch (this.#state) {
+      case SIZE:
+        return this.#readSize(byte);
+      case SIZE_LF:
+        if (byte !== LF) return false;
+        this.dataLength = this.#size;
+        return this.#enter(this.#size === 0 ? TRAILER : DATA_CR);
+      case DATA_CR:
+        this.dataLength = 0;
+        return byte === CR && this.#enter(DATA_LF);
+      case DATA_LF:
+        this.#digits = 0;
+        return byte === LF && this.#enter(SIZE);
+      case TRAILER:
+        if (byte === CR) return this.#enter(LAST_LF);
+        this.#trailer = "";
+        return this.#readTrailerName(byte);
+      case TRAILER_NAME:
+        if (byte === COLON) return this.#endTrailerName();
+        return this.#readTrailerName(byte);
+      case TRAILER_VALUE:
+        if (byte === CR) return this.#enter(TRAILER_LF);
+        return isText(byte) && this.#pass(TRAILER_VALUE);
+      case TRAILER_LF:
+        return byte === LF && this.#enter(TRAILER);
+      case LAST_LF:
+        this.isOver = byte === LF;
+        return this.isOver;
+      default:
+        return this.#readExtension(byte);
+    }
+  }
+
+  #readSize(byte: number): boolean {
+    const digit = digitOf(byte);
+    if (digit >= 0) {
+      this.#size = this.#digits === 0 ? digit : this.#size * 16 + digit;
+      return ++this.#digits <= MAX_DIGITS;
+    }
+    return this.#digits > 0 && this.#endPart(byte);
+  }
+
+  /** What may follow a size or an extension: the end of the line, or an extension. */
+  #endPart(byte: number): boolean {
+    if (byte === CR) return this.#enter(SIZE_LF);
+    if (byte === SEMICOLON) return this.#pass(EXTENSION);
+    return isBlank(byte) && this.#pass(BEFORE_EXTENSION);
+  }
+
+  #readExtension(byte: number): boolean {
+    switch (this.#state) {
+      case BEFORE_EXTENSION:
+        if (byte === SEMICOLON) return this.#pass(EXTENSION);
+        return isBlank(byte) && this.#pass(BEFORE_EXTENSION);
+      case EXTENSION:
+        if (isBlank(byte)) return this.#pass(EXTENSION);
+        return isTokenByte(byte) && this.#pass(EXTENSION_NAME);
+      case EXTENSION_NAME:
+        if (isTokenByte(byte)) return this.#pass(EXTENSION_NAME);
+        if (byte === EQUALS) return this.#pass(VALUE);
+        if (isBlank(byte)) return this.#pass(AFTER_EXTENSION_NAME);
+        return this.#endPart(byte);
+      case AFTER_EXTENSION_NAME:
+        if (byte === EQUALS) return this.#pass(VALUE);
+        if (byte === SEMICOLON) return this.#pass(EXTENSION);
+        return isBlank(byte) && this.#pass(AFTER_EXTENSION_NAME);
+      case VALUE:
+        if (isBlank(byte)) return this.#pass(VALUE);
+        if (byte === QUOTE) return this.#pass(QUOTED_VALUE);
+        return isTokenByte(byte) && this.#pass(TOKEN_VALUE);
+      case TOKEN_VALUE:
+        return isTokenByte(byte) ? this.#pass(TOKEN_VALUE) : this.#endPart(byte);
+      case QUOTED_VALUE:
+        if (byte === QUOTE) return this.#pass(AFTER_QUOTED_VALUE);
+        if (byte === BACKSLASH) return this.#pass(ESCAPED);
+        return isText(byte) && this.#pass(QUOTED_VALUE);
+      case ESCAPED:
+        return isText(byte) && this.#pass(QUOTED_VALUE);
+      default:
+        return this.#endPart(byte);
+    }
+  }
+
+  #readTrailerName(byte: number): boolean {
+    if (!isTokenByte(byte)) return false;
+    if (this.#trailer.length <= LONGEST_FORBIDDEN) {
+      this.#trailer += String.fromCharCode(byte).toLowerCase();
+    }
+    return this.#pass(TRAILER_NAME);
+  }
+
+  #endTrailerName(): boolean {
+    const isForbidden = forbiddenTrailers.has(this.#trailer) || this.#trailer.startsWith("if-");
+    return !isForbidden && this.#pass(TRAILER_VALUE);
+  }
+
+  #enter(state: number): true {
+    this.#state = state;
+    return true;
+  }
+
+  /** Goes on after a byte of an extension or a trailer, of which there may not be too many. */
+  #pass(state: number): boolean {
+    this.#state = state;
+    return ++this.#overhead <= MAX_OVERHEAD;
+  }
+}
+
+/** Which bytes a token may have (RFC 9110, section 5.6.2). */
+const tokenBytes = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte < 0x80 && /[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(String.fromCharCode(byte)) ? 1 : 0,
+);
+
+export function isTokenByte(byte: number): boolean {
+  return tokenBytes[byte] === 1;
+}
+
+function isBlank(byte: number): boolean {
+  return byte === SPACE || byte === TAB;
+}
+
+/** What a field's value or a quoted string may have (RFC 9110, section 5.5): no control characters but tabs. */
+function isText(byte: number): boolean {
+  return (byte >= SPACE && byte !== DEL) || byte === TAB;
+}
+
+/** The value of a hexadecimal digit, -1 of anything else. */
+function digitOf(byte: number): number {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
+  const lower = byte | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
+}

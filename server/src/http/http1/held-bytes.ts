@@ -1,0 +1,83 @@
+/** The smallest and the largest block that is allocated for small pieces, in bytes. */
+const MIN_BLOCK = 1024;
+const MAX_BLOCK = 64 * 1024;
+/** Fewer bytes than this are copied one by one: that is faster than a call of `copy`. */
+const FEW = 16;
+
+/**
+ * Collects bytes that arrive in pieces of any size. Copies them, so that the memory in use depends on how
+ * many bytes there are and not on how many pieces they came in, nor on what else came with them.
+ */
+export class HeldBytes {
+  /** How many bytes there are. */
+  length = 0;
+  readonly #blocks: Buffer[] = [];
+  #last: Buffer = NOTHING;
+  /** How much of the last block is filled. */
+  #filled = 0;
+
+  /** How many bytes are allocated: at most `length` and 64 KiB, and at most twice `length` and 1 KiB. */
+  get allocated(): number {
+    let bytes = 0;
+    for (const block of this.#blocks) bytes += block.length;
+    return bytes;
+  }
+
+  /** Adds the bytes from `start` to `end`. */
+  add(bytes: Uint8Array, start: number, end: number): void {
+    this.length += end - start;
+    let at = start;
+    while (at < end) {
+      if (this.#filled === this.#last.length) this.#addBlock(end - at);
+      const count = Math.min(end - at, this.#last.length - this.#filled);
+      this.#fill(bytes, at, count);
+      at += count;
+    }
+  }
+
+  /** Returns all bytes, and keeps none. */
+  take(): Uint8Array {
+    const { length } = this;
+    const whole =
+      this.#blocks.length <= 1 ? this.#last.subarray(0, length) : joined(this.#blocks, length);
+    this.clear();
+    return whole;
+  }
+
+  clear(): void {
+    this.length = 0;
+    this.#blocks.length = 0;
+    this.#last = NOTHING;
+    this.#filled = 0;
+  }
+
+  #fill(bytes: Uint8Array, start: number, count: number): void {
+    const to = this.#last;
+    const at = this.#filled;
+    if (count < FEW) for (let i = 0; i < count; i++) to[at + i] = bytes[start + i] as number;
+    else to.set(bytes.subarray(start, start + count), at);
+    this.#filled += count;
+  }
+
+  #addBlock(needed: number): void {
+    const held = this.length - needed;
+    const usual = Math.min(Math.max(held, MIN_BLOCK), MAX_BLOCK);
+    this.#last = Buffer.allocUnsafeSlow(Math.max(usual, needed));
+    this.#blocks.push(this.#last);
+    this.#filled = 0;
+  }
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/** Not by `Buffer.concat`, which may put a short result into the runtime's pool. */
+function joined(blocks: readonly Buffer[], length: number): Buffer {
+  const whole = Buffer.allocUnsafeSlow(length);
+  let at = 0;
+  for (const block of blocks) {
+    const count = Math.min(block.length, length - at);
+    block.copy(whole, at, 0, count);
+    at += count;
+  }
+  return whole;
+}
