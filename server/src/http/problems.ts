@@ -129,7 +129,7 @@ function detailOf(reason: Reason): string {
     case "unsupported-media-type":
       return mediaDetails[reason.refused];
     case "request-timeout":
-      return "The rest of the request did not come in time: it has 10 seconds for its head, and 15 in all. Nothing was changed. Send it again, all of it at once.";
+      return "The rest of the request did not come in time: it has 10 seconds for its head, and then 15 for its body. Nothing was changed. Send it again, all of it at once.";
     case "credential-required":
       return "Send a key or a token in the header Authorization: Bearer <key>.";
     case "invalid-credential":

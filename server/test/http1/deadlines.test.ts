@@ -274,6 +274,18 @@ test("what has not gone out yet when the connection is ended has its time", () =
   assert.equal(peer.state, "destroyed");
 });
 
+test("who goes on sending after the last answer is given time to read it, and no more is received", () => {
+  const { peer, receive, pass } = open();
+  receive("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+  assert.equal(peer.state, "ended");
+  for (let i = 0; i < 4; i++) receive("x".repeat(1024 * 1024));
+  assert.equal(peer.isPaused, false);
+  receive("x");
+  assert.deepEqual([peer.isPaused, peer.state], [true, "ended"]);
+  pass(3);
+  assert.equal(peer.state, "destroyed");
+});
+
 test("no more is received than somebody asks for", async () => {
   const { promise, resolve } = Promise.withResolvers<ApiResponse>();
   const { peer, receive, settled } = open(() => promise);

@@ -125,7 +125,8 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
   received(bytes: Buffer): void {
     if (this.#state === "lingering") {
       this.#lingered += bytes.length;
-      if (this.#lingered > MAX_LINGERED) this.destroy();
+      // A client that is reset may miss the answer; one that cannot send any more has time to read it.
+      if (this.#lingered > MAX_LINGERED) this.#intake.pause();
     } else if (this.#state === "open") this.#receive(bytes);
   }
 

@@ -334,23 +334,17 @@ export class RequestHead {
       if (at < end && bytes[at] !== CR) return this.#noValue();
       if (at + 1 >= end) return this.#stopAt(IN_VALUE, at - start);
       if (bytes[at + 1] !== LF) return this.#noValue();
-      this.#endField(bytes, place, at);
-      if (this.#fields > this.#maxFields && !this.#widenFor(bytes)) return this.#tooMany();
+      let valueEnd = at;
+      const valueStart = places[place + 2] as number;
+      while (valueEnd > valueStart && isBlank(bytes[valueEnd - 1] as number)) valueEnd--;
+      places[place + 3] = valueEnd;
+      const nameLength = (places[place + 1] as number) - (places[place] as number);
+      this.#lengths |= 1 << (nameLength & 31);
+      if (++this.#fields > this.#maxFields && !this.#widenFor(bytes)) return this.#tooMany();
       place += 4;
       at += 2;
       stage = LINE_START;
     }
-  }
-
-  #endField(bytes: Buffer, place: number, end: number): void {
-    const places = this.#places;
-    const start = places[place + 2] as number;
-    let at = end;
-    while (at > start && isBlank(bytes[at - 1] as number)) at--;
-    places[place + 3] = at;
-    this.#fields++;
-    const length = (places[place + 1] as number) - (places[place] as number);
-    this.#lengths |= 1 << (length & 31);
   }
 
   #stopAt(stage: number, progress: number): typeof INCOMPLETE {
