@@ -16,7 +16,7 @@ export const REFUSED = -1;
 export const MAX_HEAD = 16 * 1024;
 const MAX_FIELDS = 128;
 /** The same for requests that get more room: those of proxies, with all that a browser sent them. */
-export const MAX_LONG_HEAD = 64 * 1024;
+const MAX_LONG_HEAD = 64 * 1024;
 const MAX_MANY_FIELDS = 512;
 /** No method is longer. */
 const MAX_METHOD = 32;

@@ -75,10 +75,10 @@ export function createResponseHeads({ keepAliveSeconds }: ResponseHeadOptions): 
     const text = body === null ? NOTHING : written(body);
     const head = `${joined(headers)}${location}${endOf(text.length)}`;
     // It is kept as long as its session: in the runtime's pool it would keep alive all that is around it.
-    const bytes = Buffer.allocUnsafeSlow(head.length + text.length);
-    bytes.write(head, "latin1");
-    bytes.set(text, head.length);
-    return bytes;
+    const tail = Buffer.allocUnsafeSlow(head.length + text.length);
+    tail.write(head, "latin1");
+    tail.set(text, head.length);
+    return tail;
   }
 
   /** A text, until the next answer. */
