@@ -43,6 +43,7 @@ const passing: readonly FailureCode[] = [
   "unavailable",
   "too-many-requests",
   "request-under-way",
+  "request-timeout",
 ];
 
 /** Whether the failure may pass: the same request can be sent again, later. */
