@@ -107,7 +107,7 @@ function updateOrCreate(auth: Auth): Operation {
       ...(refusals([
         ...(["already-exists", "nothing-to-associate"] as const),
         ...(["request-under-way", "idempotency-key-reused"] as const),
-        ...(["body-too-large", "unsupported-media-type"] as const),
+        ...(["body-too-large", "unsupported-media-type", "request-timeout"] as const),
         ...everywhere(auth),
       ]) as Operation["responses"]),
     },
