@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { TransportEvents } from "../../src/http/http1/transport.ts";
+import type { ApiRequest } from "../../src/http/messages.ts";
+import { createRandom, runSeed } from "../faults/random.ts";
+import { type DeliberateFault, fuzzRound } from "./fuzz/fuzz.ts";
+
+const isLong = Boolean(process.env.ANTECHAMBER_LONG);
+/** Rounds of a run, connections that are open at once in each, and how long new rounds are begun, in ms. */
+const ROUNDS = isLong ? 1_000_000 : 120;
+const CONNECTIONS = 25;
+const TIME_MS = isLong ? 5 * 60_000 : 5_000;
+
+/** Plays rounds until one finds something; returns what it found, with the seed that plays it again. */
+async function fuzz(seed: number, fault?: DeliberateFault): Promise<string | undefined> {
+  const seeds = createRandom(seed);
+  const until = performance.now() + TIME_MS;
+  for (let round = 0; round < ROUNDS && performance.now() < until; round++) {
+    const ofRound = seeds.between(0, 2 ** 31);
+    const [problem] = await fuzzRound(ofRound, CONNECTIONS, fault);
+    if (problem !== undefined) return `seed ${ofRound}: ${problem}`;
+  }
+  return undefined;
+}
+
+test("whatever clients send, in whatever pieces and order: each request is read and answered as RFC 9112 says", async () => {
+  const seed = runSeed();
+  console.log(`FAULTS_SEED=${seed}`);
+  const problem = await fuzz(seed);
+  if (problem !== undefined) assert.fail(`FAULTS_SEED=${seed}: ${problem}`);
+});
+
+/** Faults as they could be in the server: of each, what the fuzzer has to find it by. */
+const deliberateFaults: readonly [name: string, fault: DeliberateFault][] = [
+  [
+    "a byte of a piece is lost",
+    {
+      events: (events, random) =>
+        withReceived(events, (bytes) =>
+          random.next() < 0.01 && bytes.length > 1 ? bytes.subarray(1) : bytes,
+        ),
+    },
+  ],
+  [
+    "a piece is taken twice",
+    {
+      events: (events, random) =>
+        withReceived(events, (bytes) =>
+          random.next() < 0.01 ? Buffer.concat([bytes, bytes]) : bytes,
+        ),
+    },
+  ],
+  ["a field has the value that it had in the request before", { request: withStaleField() }],
+  [
+    "a body is cut off",
+    {
+      request: (request) =>
+        changed(request, {
+          body: async (limit: number) => (await request.body(limit))?.subarray(0, 500),
+        }),
+    },
+  ],
+];
+
+for (const [name, fault] of deliberateFaults) {
+  test(`the fuzzer finds it when ${name}`, async () => {
+    const seed = runSeed();
+    assert.notEqual(await fuzz(seed, fault), undefined, `FAULTS_SEED=${seed}`);
+  });
+}
+
+function withReceived(events: TransportEvents, change: (bytes: Buffer) => Buffer): TransportEvents {
+  return {
+    received: (bytes) => events.received(change(bytes)),
+    drained: () => events.drained(),
+    ended: () => events.ended(),
+    closed: () => events.closed(),
+  };
+}
+
+function withStaleField(): (request: ApiRequest) => ApiRequest {
+  let before: string | null = null;
+  return (request) => {
+    const value = before;
+    before = request.header("accept");
+    return changed(request, {
+      header: (name: string) => (name === "accept" ? value : request.header(name)),
+    });
+  };
+}
+
+/** The same request with other members. */
+function changed(request: ApiRequest, members: Partial<ApiRequest>): ApiRequest {
+  return new Proxy(request, {
+    get: (target, name) => {
+      if (name in members) return members[name as keyof ApiRequest];
+      const member = Reflect.get(target, name, target) as unknown;
+      return typeof member === "function" ? (member.bind(target) as unknown) : member;
+    },
+  });
+}

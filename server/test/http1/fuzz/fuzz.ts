@@ -1,0 +1,94 @@
+import { createHttp1Server } from "../../../src/http/http1/server.ts";
+import type { TransportEvents } from "../../../src/http/http1/transport.ts";
+import type { ApiRequest } from "../../../src/http/messages.ts";
+import { createRandom, type Random } from "../../faults/random.ts";
+import { createHandler } from "./handler.ts";
+import { judge } from "./judge.ts";
+import { Peer, randomManners } from "./peer.ts";
+import { randomStream } from "./streams.ts";
+
+/** Faults that are put into the server's edges on purpose: to see that they are found. */
+export interface DeliberateFault {
+  request?(request: ApiRequest): ApiRequest;
+  events?(events: TransportEvents, random: Random): TransportEvents;
+}
+
+/** How many turns of the event loop nothing may happen in before all is done. */
+const QUIET_TURNS = 12;
+const MAX_REQUESTS = 5;
+
+/**
+ * Opens `connections` connections to a server in this process at once, and lets their clients do what they do
+ * in a random order. Returns what was found to be wrong; nothing else is left of the round.
+ */
+export async function fuzzRound(
+  seed: number,
+  connections: number,
+  fault: DeliberateFault = {},
+): Promise<string[]> {
+  const random = createRandom(seed);
+  const problems: string[] = [];
+  const handler = createHandler(random, (problem) => void problems.push(problem));
+  const server = createHttp1Server({
+    handle: (request) => handler.handle(fault.request?.(request) ?? request),
+    defect: (error) => void problems.push(`a defect: ${String(error)}`),
+    refuse: ({ status, detail }) => ({ status, headers: {}, body: detail }),
+    hasLongHead: () => false,
+  });
+  const peers = Array.from({ length: connections }, () => {
+    const stream = randomStream(random, random.between(1, MAX_REQUESTS));
+    return new Peer(stream, randomManners(random, stream.length), random);
+  });
+  for (const peer of peers) {
+    peer.connect((transport) => {
+      const events = server.connect(transport);
+      return fault.events?.(events, random) ?? events;
+    });
+  }
+  await play(peers, random);
+  for (const peer of peers) {
+    const problem = judge(peer);
+    if (problem === undefined) continue;
+    problems.push(`${problem}\n  sent: ${shown(peer.stream)}\n  got: ${shown(peer.text)}`);
+  }
+  for (const peer of peers) peer.leave();
+  await quiet(() => handler.underWay === 0);
+  if (handler.underWay > 0) problems.push(`${handler.underWay} requests are never answered`);
+  if (server.connections > 0) problems.push(`${server.connections} connections are left`);
+  server.close();
+  return problems;
+}
+
+/** Has the clients do all that they do, in a random order, until nothing changes any more. */
+async function play(peers: readonly Peer[], random: Random): Promise<void> {
+  let active = [...peers];
+  while (active.length > 0) {
+    for (let i = random.between(1, 10); i > 0 && active.length > 0; i--) random.pick(active).step();
+    if (random.next() < 0.2) await turn();
+    if (random.next() < 0.1) active = active.filter((peer) => peer.step());
+    if (active.length > 0) continue;
+    let text = -1;
+    await quiet(() => {
+      const before = text;
+      text = peers.reduce((sum, peer) => sum + peer.text.length, 0);
+      return text === before;
+    });
+    // Who was paused may go on by now.
+    active = peers.filter((peer) => peer.step());
+  }
+}
+
+/** Resolves when `isDone` was true for some turns of the event loop on end, or false for very many. */
+async function quiet(isDone: () => boolean): Promise<void> {
+  let turns = 0;
+  for (let i = 0; i < 100 * QUIET_TURNS && turns < QUIET_TURNS; i++) {
+    await turn();
+    turns = isDone() ? turns + 1 : 0;
+  }
+}
+
+const turn = () => new Promise<void>((resolve) => void setImmediate(resolve));
+
+function shown(text: string): string {
+  return JSON.stringify(text.length <= 4_000 ? text : `${text.slice(0, 4_000)}…`);
+}
