@@ -168,6 +168,8 @@ export type ExportLine =
       readonly expiresAt: number | null;
       readonly revokedAt: number | null;
       readonly lastUsedAt: number | null;
+      /** The key that replaces it, if it was rotated. */
+      readonly successorId: string | null;
     }
   | { readonly type: "end"; readonly sessions: number };
 

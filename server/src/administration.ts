@@ -174,8 +174,8 @@ export function createAdministration(parts: AdministrationParts): Administration
 }
 
 function withoutHash(key: Key): Omit<Key, "hash"> {
-  const { id, role, customerId, agentId, createdAt, expiresAt, revokedAt, lastUsedAt } = key;
-  return { id, role, customerId, agentId, createdAt, expiresAt, revokedAt, lastUsedAt };
+  const { hash: _hash, ...rest } = key;
+  return rest;
 }
 
 /** Where a part of what is told begins: after a place, and where in the session that follows it. */

@@ -92,11 +92,15 @@ export function operator(user: string | null): Actor {
 /** Where they are, as the trail has it. */
 export const COMMAND_LINE = "command line";
 
-/** A filter as the trail tells it: without ids, which may have to be forgotten. */
+/** A filter as the trail has it: times as ISO 8601, and no ids, which may have to be forgotten. */
 export function toldFilter(filter: SessionFilter, hash: (id: string) => string): Act["details"] {
   const ids: readonly string[] = idFields;
   const given = Object.entries(filter).filter(([, value]) => value !== null);
   return Object.fromEntries(
-    given.map(([name, value]) => [name, ids.includes(name) ? hash(String(value)) : value]),
+    given.map(([name, value]) => {
+      if (ids.includes(name)) return [name, hash(String(value))];
+      const isTime = name === "since" || name === "until";
+      return [name, isTime ? new Date(Number(value)).toISOString() : value];
+    }),
   );
 }

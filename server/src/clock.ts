@@ -1,6 +1,12 @@
 /** Milliseconds since 1970. Never runs backwards, not over a restart either (see `createClock`). */
 export type Clock = () => number;
 
+/**
+ * Milliseconds since 1970 as the machine tells them now: may jump either way. What credentials expire by,
+ * so that a jump by mistake is over when it is put right.
+ */
+export type WallClock = () => number;
+
 /** Where a clock gets its time from; passed in, so that tests hold it. */
 export interface TimeSource {
   /** The wall clock, milliseconds since 1970: may jump either way. */

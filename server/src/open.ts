@@ -3,7 +3,7 @@ import { type AuditTrail, createAuditTrail } from "./audit.ts";
 
 import { withCeiling } from "./ceiling.ts";
 
-import { type Clock, createClock, type TimeSource } from "./clock.ts";
+import { type Clock, createClock, type TimeSource, type WallClock } from "./clock.ts";
 import type { Config } from "./config/config.ts";
 import type { StorePlace } from "./config/store-place.ts";
 import { createBunMac } from "./mac-bun.ts";
@@ -21,6 +21,7 @@ import type { SessionStore, StoreEvents } from "./store/store.ts";
 export interface Opened {
   readonly store: SessionStore;
   readonly clock: Clock;
+  readonly wallClock: WallClock;
   readonly ids: IdIssuer;
   readonly service: SessionService;
   readonly administration: Administration;
@@ -67,7 +68,17 @@ export async function open(
     const administration = createAdministration({ store, clock, events });
     const trail = createAuditTrail(store, clock);
     const logHash = createLogHash(await store.secrets());
-    return { store, clock, ids, service, administration, trail, logHash, lifetimes };
+    return {
+      store,
+      clock,
+      wallClock: time.wall,
+      ids,
+      service,
+      administration,
+      trail,
+      logHash,
+      lifetimes,
+    };
   } catch (error) {
     await store.close();
     throw error;

@@ -73,9 +73,9 @@ async function serve(
   log: Logger,
   whenChanged: (listener: () => Promise<void>) => void,
 ): Promise<Running> {
-  const { store, clock, service, ids, limits, administration, trail, logHash } = opened;
+  const { store, clock, wallClock, service, ids, limits, administration, trail, logHash } = opened;
   metrics.watch(() => store.status());
-  const keyRing = createKeyRing(clock);
+  const keyRing = createKeyRing(wallClock);
   const { readKeys: keysChanged, readAll } = createCredentials({ store, keyRing, ids, log });
   whenChanged(readAll);
   await keysChanged();
@@ -85,7 +85,7 @@ async function serve(
     await store.keysUsed(uses);
     await keysChanged();
   };
-  const access = createAccess({ config, clock, log, keyRing });
+  const access = createAccess({ config, clock, wallClock, log, keyRing });
   const app = createApp({
     config,
     version,

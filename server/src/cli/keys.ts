@@ -66,6 +66,11 @@ function printMade({ key, info }: MadeKey, options: { json?: true }, output: Out
   // The key alone on stdout: KEY=$(antechamber keys create …) works.
   output.print(key);
   output.remark(`This is the only time that the key ${info.id} is shown.`);
+  output.remark(
+    info.expiresAt === null
+      ? "It is valid until it is revoked."
+      : `It is valid until ${timeText(info.expiresAt)}.`,
+  );
 }
 
 /** What the options ask for; a fault in them is a fault of usage. */
@@ -117,18 +122,27 @@ function rotateCommand(output: Output): Command {
     .action(async (id: string, options: { grace: string; json?: true }, self: Command) => {
       const grace = durationOf("--grace", options.grace);
       const { config } = loadSettings(self);
-      const made = await withAdmin(config, (admin) => admin.rotateKey({ id, grace }));
-      if (made === undefined) {
+      const result = await withAdmin(config, (admin) => admin.rotateKey({ id, grace }));
+      if (result.outcome === "not-found") {
         throw new CliError(exitCodes.notFound, `there is no valid key ${callerText(id)}`);
       }
-      printMade(made, options, output);
-      if (options.json !== true) output.remark(`The key ${id} is valid for ${options.grace} more.`);
+      if (result.outcome === "rotated-before") throw rotatedBefore(id, result.successor);
+      printMade(result.made, options, output);
+      if (options.json === true) return;
+      output.remark(`The key ${id} is valid until ${timeText(result.replaced.expiresAt)}.`);
     });
   addExamples(addSettings(command, dataSettings), [
     ["keys rotate k_9f86d081884c", "a successor; callers have a day to change to it"],
     ["keys rotate k_9f86d081884c --grace 0s", "the old one may be in wrong hands"],
   ]);
   return command;
+}
+
+function rotatedBefore(id: string, successor: string): CliError {
+  return new CliError(
+    exitCodes.failure,
+    `the key ${id} was rotated already, and nothing was changed: its successor is ${successor}. If nobody has the successor, replace that: antechamber keys rotate ${successor} --grace 0s`,
+  );
 }
 
 function revokeCommand(output: Output): Command {
@@ -167,6 +181,7 @@ function keyJson(key: KeyInfo) {
     expiresAt: timeJson(key.expiresAt),
     revokedAt: timeJson(key.revokedAt),
     lastUsedAt: timeJson(key.lastUsedAt),
+    successorId: key.successorId,
   };
 }
 

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { type Administration, type Status, statusOf } from "../administration.ts";
 import { type AuditTrail, COMMAND_LINE, type Noted } from "../audit.ts";
-import type { Clock } from "../clock.ts";
+import type { Clock, WallClock } from "../clock.ts";
 import type { SessionService } from "../service.ts";
 import { type Role, roles } from "../session/access.ts";
 import { faultOfId } from "../session/caller-ids.ts";
@@ -38,6 +38,14 @@ export interface MadeKey {
   readonly info: KeyInfo;
 }
 
+/** Result of rotating a key. Each is data: it goes over the control socket. */
+export type RotationResult =
+  | { readonly outcome: "rotated"; readonly made: MadeKey; readonly replaced: KeyInfo }
+  /** The key has a successor already, which is what is to be rotated. Nothing was changed. */
+  | { readonly outcome: "rotated-before"; readonly successor: string }
+  /** There is no such key, or it is valid no more. */
+  | { readonly outcome: "not-found" };
+
 /** A session as an operator sees it: also one that its callers do not see any more. */
 export interface SessionView {
   readonly session: Session;
@@ -57,9 +65,9 @@ export interface Admin extends Oversight {
   revokeKey(id: string): Promise<boolean>;
   /**
    * Makes a key that allows what the key `id` does, and for as long as that was made for; `id` itself
-   * is valid for `grace` (ms) more. `undefined` when there is no such key or it is valid no more.
+   * is valid for `grace` (ms) more. A key is rotated once: after that its successor is.
    */
-  rotateKey(request: KeyRotation): Promise<MadeKey | undefined>;
+  rotateKey(request: KeyRotation): Promise<RotationResult>;
   /** `undefined` for an id that this service did not make, or of which nothing is left. */
   getSession(id: string): Promise<SessionView | undefined>;
   /** False when there is no live session of this id. */
@@ -81,6 +89,8 @@ export interface AdminParts {
   readonly logHash: (id: string) => string;
   readonly ids: IdIssuer;
   readonly clock: Clock;
+  /** What keys are made, expire and are revoked by. */
+  readonly wallClock: WallClock;
   /** Called after the keys in the store have changed, before the change is reported as done. */
   readonly keysChanged?: () => void | Promise<void>;
   /** Has the store learn which keys were used. */
@@ -114,13 +124,15 @@ export function faultOfKeyRequest(request: KeyRequest): string | undefined {
 
 /** Carries out an operator's requests on `parts`. */
 export function createAdmin(parts: AdminParts): Admin {
-  const { store, service, ids, clock, trail, who, logHash } = parts;
+  const { store, service, ids, clock, wallClock, trail, who, logHash } = parts;
 
   /** A key as the trail tells it: without what may have to be forgotten. */
   function toldOf({ id, role, customerId, agentId, expiresAt }: Key): Noted["details"] {
     const customer = customerId === null ? null : logHash(customerId);
-    return { key: id, role, customer, agent: agentId, expiresAt };
+    return { key: id, role, customer, agent: agentId, expiresAt: timeOf(expiresAt) };
   }
+
+  const keyOf = async (id: string) => (await store.keys()).find((key) => key.id === id);
 
   async function getSession(id: string): Promise<SessionView | undefined> {
     if (ids.verify(id) === undefined) return undefined;
@@ -151,7 +163,7 @@ export function createAdmin(parts: AdminParts): Admin {
     async createKey(request) {
       const fault = faultOfKeyRequest(request);
       if (fault !== undefined) throw new TypeError(fault);
-      const { key, stored } = newKey(request, clock());
+      const { key, stored } = newKey(request, wallClock());
       await attest("key.create", toldOf(stored), async () => {
         await store.addKey(stored);
         await parts.keysChanged?.();
@@ -161,32 +173,44 @@ export function createAdmin(parts: AdminParts): Admin {
 
     async rotateKey({ id, grace }) {
       if (!Number.isSafeInteger(grace) || grace < 0) throw new TypeError("a grace is some time");
-      const now = clock();
-      const before = (await store.keys()).find((key) => key.id === id);
-      if (before === undefined || isOver(before, now)) {
-        const details = { successorOf: callersKey(id), grace, isFound: false };
-        return attest("key.rotate", details, async () => undefined);
+      const now = wallClock();
+      const before = await keyOf(id);
+      const validUntil = timeOf(now + grace);
+      const end = endOf(before, now);
+      if (before === undefined || end !== undefined) {
+        const details = { successorOf: triedKey(id), validUntil, isFound: before !== undefined };
+        return attest(
+          "key.rotate",
+          details,
+          async () => end ?? notFound,
+          () => ({ isDone: false }),
+        );
       }
       const { role, customerId, agentId, createdAt, expiresAt } = before;
       const validFor = expiresAt === null ? null : expiresAt - createdAt;
       const { key, stored } = newKey({ role, customerId, agentId, validFor }, now);
-      const details = { ...toldOf(stored), successorOf: id, grace };
-      const isDone = await attest("key.rotate", details, replace, (isFound) => ({ isFound }));
-      return isDone ? { key, info: withoutHash(stored) } : undefined;
+      const details = { ...toldOf(stored), successorOf: id, validUntil, isFound: true };
+      return attest("key.rotate", details, replace, ({ outcome }) => ({
+        isDone: outcome === "rotated",
+      }));
 
-      async function replace(): Promise<boolean> {
+      async function replace(): Promise<RotationResult> {
         const isReplaced = await store.replaceKey(id, stored, now + grace);
         await parts.keysChanged?.();
-        return isReplaced;
+        const after = await keyOf(id);
+        // Somebody else rotated, revoked or erased it in between.
+        if (!isReplaced || after === undefined) return endOf(after, now) ?? notFound;
+        const made = { key, info: withoutHash(stored) };
+        return { outcome: "rotated", made, replaced: withoutHash(after) };
       }
     },
 
     async revokeKey(id) {
       const isFound = (revoked: boolean) => ({ isFound: revoked });
-      return attest("key.revoke", { key: callersKey(id) }, revoke, isFound);
+      return attest("key.revoke", { key: triedKey(id) }, revoke, isFound);
 
       async function revoke(): Promise<boolean> {
-        const revoked = await store.revokeKey(id, clock());
+        const revoked = await store.revokeKey(id, wallClock());
         await parts.keysChanged?.();
         return revoked;
       }
@@ -224,20 +248,34 @@ function newKey(request: KeyRequest, now: number): { key: string; stored: Key } 
     expiresAt: validFor === null ? null : now + validFor,
     revokedAt: null,
     lastUsedAt: null,
+    successorId: null,
   };
   return { key, stored };
 }
 
-/** What an operator wrote in the place of a key's id may be anything, a key itself too. */
-function callersKey(id: string): string | null {
-  return /^k_[0-9a-f]{1,64}$/.test(id) ? id : null;
+/**
+ * The id that an operator tried, for the trail. What is no id of a key may be anything, also a key itself
+ * or a part of one, and is not repeated.
+ */
+function triedKey(id: string): string {
+  return /^k_[\w-]{1,18}$/.test(id) ? id : "(not the id of a key)";
 }
 
-function isOver({ revokedAt, expiresAt }: Key, now: number): boolean {
-  return revokedAt !== null || (expiresAt !== null && expiresAt <= now);
+const notFound = { outcome: "not-found" } as const;
+
+/** Why a key cannot be rotated at `now` (ms); `undefined` when it can. */
+function endOf(key: Key | undefined, now: number): RotationResult | undefined {
+  if (key === undefined || key.revokedAt !== null) return notFound;
+  if (key.successorId !== null) return { outcome: "rotated-before", successor: key.successorId };
+  return key.expiresAt !== null && key.expiresAt <= now ? notFound : undefined;
+}
+
+/** A time as the trail has it: ISO 8601. */
+function timeOf(milliseconds: number | null): string | null {
+  return milliseconds === null ? null : new Date(milliseconds).toISOString();
 }
 
 function withoutHash(key: Key): KeyInfo {
-  const { id, role, customerId, agentId, createdAt, expiresAt, revokedAt, lastUsedAt } = key;
-  return { id, role, customerId, agentId, createdAt, expiresAt, revokedAt, lastUsedAt };
+  const { hash: _hash, ...rest } = key;
+  return rest;
 }

@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import type { Clock } from "../clock.ts";
+import type { Clock, WallClock } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import { type Authenticate, authenticateLocal, type KeyRing } from "./authenticate.ts";
 import { createKeySet, type KeySetEvents } from "./key-set.ts";
@@ -16,6 +16,7 @@ export interface Access {
 export interface AccessParts {
   readonly config: Pick<Config, "auth" | "socket" | "tokens" | "proxySecret" | "trustedProxies">;
   readonly clock: Clock;
+  readonly wallClock: WallClock;
   readonly log: Logger;
   readonly keyRing: KeyRing;
 }
@@ -39,7 +40,7 @@ export function createAccess(parts: AccessParts): Access {
 
 const nothing = () => undefined;
 
-function accessByToken({ config, clock, log }: AccessParts): Access {
+function accessByToken({ config, clock, wallClock, log }: AccessParts): Access {
   const { tokens } = config;
   if (tokens === undefined) throw new TypeError("auth mode jwt needs to know its issuer");
   const events = keySetLog(log, tokens.keySetUrl);
@@ -47,7 +48,7 @@ function accessByToken({ config, clock, log }: AccessParts): Access {
   // The first caller need not wait; without an issuer the server starts all the same.
   keySet.refresh();
   return {
-    authenticate: createTokenAuthentication({ config: tokens, keySet, clock, log }),
+    authenticate: createTokenAuthentication({ config: tokens, keySet, wallClock, log }),
     close: keySet.close,
   };
 }

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { Clock } from "../clock.ts";
+import type { WallClock } from "../clock.ts";
 import type { Principal } from "../session/access.ts";
 import { Refusal } from "../session/errors.ts";
 import type { Key, KeyUse } from "../store/store.ts";
@@ -41,7 +41,7 @@ interface KeptKey {
  * Mode `key`: `Authorization: Bearer <key>` (contract, section 3), or `x-api-key: <key>`, which the clients
  * of dialect v2 send (section 10). Refuses with `invalid-request` where both are there.
  */
-export function createKeyRing(clock: Clock): KeyRing {
+export function createKeyRing(wallClock: WallClock): KeyRing {
   let byHash = new Map<string, KeptKey>();
 
   function find(token: string): KeptKey | undefined {
@@ -57,7 +57,7 @@ export function createKeyRing(clock: Clock): KeyRing {
       const apiKey = isSubRequest ? null : request.header("x-api-key");
       const token = apiKey ? apiKeyOf(apiKey, request) : bearerOf(request);
       const found = token === undefined ? undefined : find(token);
-      const now = clock();
+      const now = wallClock();
       if (found === undefined || found.key.revokedAt !== null || isExpired(found.key, now)) {
         throw new Refusal({ code: "invalid-credential" });
       }

@@ -6,7 +6,7 @@ import {
   jwtVerify,
 } from "jose";
 import type { Logger } from "pino";
-import type { Clock } from "../clock.ts";
+import type { WallClock } from "../clock.ts";
 import type { TokenConfig } from "../config/config.ts";
 import { type Principal, type Role, roles } from "../session/access.ts";
 import { faultOfId } from "../session/caller-ids.ts";
@@ -18,7 +18,7 @@ import type { KeySet, Keys } from "./key-set.ts";
 export interface TokenParts {
   readonly config: TokenConfig;
   readonly keySet: KeySet;
-  readonly clock: Clock;
+  readonly wallClock: WallClock;
   /** Hears why a token was refused, in words that contain nothing of it. */
   readonly log: Pick<Logger, "debug">;
 }
@@ -34,7 +34,8 @@ const BEARER = /^Bearer +([\w-]{1,4096}\.[\w-]{1,8192}\.[\w-]{1,2048})$/i;
 /** A token that was found good. */
 interface Known {
   readonly principal: Principal;
-  /** When it expires, milliseconds since 1970. */
+  /** From when on it is valid, and until when, milliseconds since 1970 (the wall clock may step back). */
+  readonly from: number;
   readonly until: number;
 }
 
@@ -43,7 +44,7 @@ interface Known {
  * until it expires, or until the issuer's keys change: the signature is not computed for each request.
  */
 export function createTokenAuthentication(parts: TokenParts): Authenticate {
-  const { keySet, clock } = parts;
+  const { keySet, wallClock } = parts;
   const known = new Map<string, Known>();
   let characters = 0;
   /** Those that verified what is known. */
@@ -53,7 +54,9 @@ export function createTokenAuthentication(parts: TokenParts): Authenticate {
     keySet.refresh();
     if (keysOfKnown !== keySet.current) return undefined;
     const entry = known.get(header);
-    return entry !== undefined && clock() < entry.until ? entry.principal : undefined;
+    if (entry === undefined) return undefined;
+    const now = wallClock();
+    return entry.from <= now && now < entry.until ? entry.principal : undefined;
   }
 
   function remember(header: string, entry: Known, keys: Keys): void {
@@ -80,7 +83,8 @@ export function createTokenAuthentication(parts: TokenParts): Authenticate {
     try {
       const { payload, provenBy } = await payloadOf(token, keys, parts);
       const principal = principalOf(payload, parts.config);
-      remember(header, { principal, until: Number(payload.exp) * 1000 }, provenBy);
+      const { nbf = 0, exp = 0 } = payload;
+      remember(header, { principal, from: nbf * 1000, until: exp * 1000 }, provenBy);
       return principal;
     } catch (error) {
       if (error instanceof Refusal) throw error;
@@ -100,7 +104,7 @@ export function createTokenAuthentication(parts: TokenParts): Authenticate {
 async function payloadOf(
   token: string,
   keys: Keys,
-  { config, keySet, clock }: TokenParts,
+  { config, keySet, wallClock }: TokenParts,
 ): Promise<{ readonly payload: JWTPayload; readonly provenBy: Keys }> {
   const options: JWTVerifyOptions = {
     issuer: config.issuer,
@@ -108,7 +112,7 @@ async function payloadOf(
     algorithms: [...config.algorithms],
     requiredClaims: ["exp"],
     clockTolerance: LEEWAY_SECONDS,
-    currentDate: new Date(clock()),
+    currentDate: new Date(wallClock()),
   };
   try {
     return { payload: await verifyWith(token, keys.find, options), provenBy: keys };

@@ -156,6 +156,8 @@ export interface Key {
   readonly revokedAt: number | null;
   /** About when a caller last showed it (`keysUsed`); `null`: nobody did yet. */
   readonly lastUsedAt: number | null;
+  /** Id of the key that replaces this one (`replaceKey`); `null`: it was not rotated. */
+  readonly successorId: string | null;
 }
 
 /** That a caller showed a key. */
@@ -296,8 +298,9 @@ export interface SessionStore {
   /** Revokes a key. False when there is none of this id or it was revoked before. */
   revokeKey(id: string, now: number): Promise<boolean>;
   /**
-   * Stores `successor`, a new key, and has the key `id` expire at `expiresAt` unless it does so
-   * earlier anyway: both or neither. False when there is none of this id or it was revoked before.
+   * Stores `successor`, a new key, and has the key `id` name it and expire at `expiresAt` unless it
+   * does so earlier anyway: all or nothing. False when there is none of this id, or it was revoked or
+   * replaced before.
    */
   replaceKey(id: string, successor: Key, expiresAt: number): Promise<boolean>;
   /**

@@ -15,6 +15,7 @@ interface KeyJson {
   readonly createdAt: string;
   readonly expiresAt: string | null;
   readonly lastUsedAt: string | null;
+  readonly successorId: string | null;
 }
 
 function bearer(key: string): RequestInit {
@@ -32,7 +33,10 @@ test("a key is made, listed and revoked without a server", async () => {
   assert.ok(listed);
   assert.deepEqual(others, []);
   assert.match(listed.id, /^k_[\da-f]{12}$/);
-  assert.equal(made.stderr, `This is the only time that the key ${listed.id} is shown.\n`);
+  assert.equal(
+    made.stderr.split("\n").slice(-3).join("\n"),
+    `This is the only time that the key ${listed.id} is shown.\nIt is valid until it is revoked.\n`,
+  );
   assert.deepEqual([listed.role, listed.agentId, listed.customerId], ["agent", "anna", null]);
   assert.deepEqual([listed.status, listed.expiresAt], ["valid", null]);
   const key = made.stdout.trim();
@@ -138,10 +142,10 @@ test("a key is rotated without an hour in which neither is valid", async () => {
   assert.equal(life(next), life(old));
   const [ending] = await succeedJson<KeyJson[]>(["keys", "list", ...data]);
   assert.equal(ending?.id, old.id);
+  assert.equal(ending.successorId, next.id);
   assert.equal(Date.parse(ending.expiresAt ?? "") - Date.parse(next.createdAt), 3_600_000);
-  // The grace is over at once, and what is over has no successor.
-  const last = await succeedJson<KeyJson>([...rotate, "--grace", "0s"]);
-  assert.deepEqual([await call(old.key), await call(last.key)], [401, 200]);
+  await succeed(["keys", "revoke", old.id, ...data]);
+  assert.deepEqual([await call(old.key), await call(next.key)], [401, 200]);
   const again = await run(rotate);
   assert.equal(again.code, 3, again.stderr);
   assert.match(again.stderr, /there is no valid key k_/);
@@ -163,4 +167,67 @@ test("a folder in which no server ever ran is not filled by looking into it", as
   }
   assert.equal((await run(["doctor", "--data-dir", missing])).code, 4);
   assert.equal((await run(["backup", `${missing}.db`, "--data-dir", missing])).code, 4);
+});
+
+for (const running of [true, false]) {
+  const where = running ? "while a server runs" : "without a server";
+  test(`a key is rotated once, and then its successor is, ${where}`, async () => {
+    await using folder = temporaryDirectory();
+    await using server = running ? await startServer({ dataDir: folder.path }) : undefined;
+    const data = ["--data-dir", server?.dataDir ?? folder.path];
+    const make = ["keys", "create", "--role", "agent", ...data];
+    for (const lifetime of [[], ["--expires", "90d"]]) {
+      const old = await succeedJson<KeyJson>([...make, ...lifetime]);
+      const rotated = await run(["keys", "rotate", old.id, ...data]);
+      assert.equal(rotated.code, 0, rotated.stderr);
+      const list = await succeedJson<KeyJson[]>(["keys", "list", ...data]);
+      const ending = list.find(({ id }) => id === old.id);
+      const next = list.find(({ id }) => id === ending?.successorId);
+      assert.ok(ending && next);
+      // What is printed says how long both are valid.
+      assert.ok(rotated.stderr.includes(`It is valid until ${next.expiresAt ?? "it is revoked"}.`));
+      assert.ok(rotated.stderr.includes(`${old.id} is valid until ${ending.expiresAt}.`));
+      const again = await run(["keys", "rotate", old.id, "--grace", "1h", ...data]);
+      assert.deepEqual([again.code, again.stdout], [1, ""]);
+      assert.match(again.stderr, new RegExp(`rotated already.*successor is ${next.id}`));
+      assert.deepEqual(await succeedJson<KeyJson[]>(["keys", "list", ...data]), list);
+      // The successor has the whole lifetime of the first key, and so has the successor's.
+      const third = await succeedJson<KeyJson>(["keys", "rotate", next.id, ...data]);
+      const life = ({ createdAt, expiresAt }: KeyJson) =>
+        expiresAt === null ? null : Date.parse(expiresAt) - Date.parse(createdAt);
+      assert.deepEqual([life(next), life(third)], [life(old), life(old)]);
+    }
+  });
+}
+
+test("the trail names the key that was tried, and times as people read them", async () => {
+  await using folder = temporaryDirectory();
+  const data = ["--data-dir", folder.path];
+  const { id } = await succeedJson<KeyJson>([
+    "keys",
+    "create",
+    "--role",
+    "agent",
+    "--expires",
+    "90d",
+    ...data,
+  ]);
+  const secret = `ak_${"s".repeat(43)}`;
+  for (const args of [
+    ["rotate", id],
+    ["rotate", id],
+    ["rotate", "k_typo"],
+    ["revoke", "k_typo"],
+    ["revoke", secret],
+    ["revoke", secret.slice(1)],
+  ]) {
+    await run(["keys", ...args, ...data]);
+  }
+  const trail = await succeed(["audit", "list", ...data]);
+  assert.match(trail, /key\.rotate +done .*successorOf=k_typo .*isFound=false/);
+  assert.match(trail, /key\.revoke +done +key=k_typo isFound=false/);
+  assert.match(trail, new RegExp(`key\\.rotate +done +successorOf=${id} .*isDone=false`));
+  assert.match(trail, /expiresAt=\d{4}-\d\d-\d\dT/);
+  assert.match(trail, /validUntil=\d{4}-\d\d-\d\dT/);
+  assert.doesNotMatch(trail, /\d{12}|sss/);
 });

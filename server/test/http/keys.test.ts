@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { connectControl } from "../../src/control/client.ts";
 import { type Api, createApi, problemOf, sessionOf } from "../support/api.ts";
 import { keyFor, serve, type TestServer } from "../support/in-process.ts";
 import { apiOf, holders, serveKeys } from "../support/key-holders.ts";
@@ -256,6 +257,27 @@ test("a key that expires while the server runs is refused from then on", async (
   sessionOf(await mine.create());
   own.pass(60_000);
   problemOf(await mine.create(), 401, "invalid-credential");
-  own.step(-HOUR);
-  problemOf(await mine.create(), 401, "invalid-credential");
+});
+
+test("after a jump of the wall clock that is put right, over a restart too, keys are good again", async () => {
+  const day = keyFor({}, { expiresAt: Date.now() + DAY });
+  await using own = await serve({ frozen: true, config: { auth: "key" }, keys: [day.key] });
+  const mine = () => createApi(own.url, { authorization: day.bearer });
+  const { sessionId } = sessionOf(await mine().create({ headers: { gkc_customerId: "c" } }));
+  own.step(2 * DAY);
+  problemOf(await mine().create(), 401, "invalid-credential");
+  // The command line goes by the same clock.
+  const admin = await connectControl(own.dataDir);
+  const request = { role: "reporter", customerId: null, agentId: null, validFor: HOUR } as const;
+  const made = await admin?.createKey(request);
+  assert.equal(made?.info.expiresAt, own.now() + HOUR);
+  await own.restart();
+  problemOf(await mine().create(), 401, "invalid-credential");
+  own.step(-2 * DAY);
+  for (const when of ["at once", "after a restart"]) {
+    sessionOf(await mine().create());
+    // The session expired when the clock jumped, and stays so.
+    assert.notEqual(sessionOf(await mine().retrieve(sessionId)).sessionId, sessionId, when);
+    await own.restart();
+  }
 });

@@ -14,7 +14,7 @@ import {
   type Issuer,
   startIssuer,
 } from "../support/issuer.ts";
-import { MINUTE, SECOND } from "../support/sessions.ts";
+import { DAY, MINUTE, SECOND } from "../support/sessions.ts";
 
 let issuer: Issuer;
 let server: TestServer;
@@ -171,8 +171,23 @@ test("a token is good for its time by the server's clock, with half a minute of 
   sessionOf(await api.create());
   own.pass(3 * SECOND);
   problemOf(await api.create(), 401, "invalid-credential");
-  own.step(-MINUTE);
+});
+
+test("after a jump of the wall clock that is put right, tokens are good again", async () => {
+  await using own = await serveFor(issuer);
+  const now = own.now();
+  const api = bearing(await issuer.token({ role: "administrator" }, { now, lifetime: 300 }), own);
+  const { sessionId } = sessionOf(await api.create({ headers: { gkc_customerId: "c" } }));
+  own.step(DAY);
   problemOf(await api.create(), 401, "invalid-credential");
+  const nbf = Math.floor(own.now() / 1000);
+  const ahead = bearing(await issuer.token({ ...reporter, nbf }, { now: own.now() }), own);
+  sessionOf(await ahead.create());
+  own.step(-DAY);
+  // What was found valid while the clock was wrong is not remembered as valid.
+  problemOf(await ahead.create(), 401, "invalid-credential");
+  // The session expired when the clock jumped, and stays so.
+  assert.notEqual(sessionOf(await api.retrieve(sessionId)).sessionId, sessionId);
 });
 
 test("new keys of the issuer are found, and withdrawn ones refused in ten minutes", async () => {

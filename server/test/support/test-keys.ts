@@ -23,6 +23,7 @@ export function keyFor(principal: Partial<Principal>, more: Partial<Key> = {}): 
       expiresAt: null,
       revokedAt: null,
       lastUsedAt: null,
+      successorId: null,
       ...principal,
       ...more,
     },

@@ -265,10 +265,25 @@ function noSecrets({ secrets, state }: Keys): string {
   return `The key ${secrets} is missing in Redis and the rest of the data is there: it was evicted or deleted. A server that still runs puts it back; else restore a copy of Redis' data, or delete the key ${state} to begin anew, with no session id of before valid.`;
 }
 
-/** A key that went through a script has its members in another order. */
-function inOrder(key: Key, lastUsedAt: number | null): Key {
+/**
+ * A key that went through a script has its members in another order, and one that an earlier release
+ * stored has no successor.
+ */
+function inOrder(key: Omit<Key, "successorId"> & Partial<Key>, lastUsedAt: number | null): Key {
   const { id, hash, role, customerId, agentId, createdAt, expiresAt, revokedAt } = key;
-  return { id, hash, role, customerId, agentId, createdAt, expiresAt, revokedAt, lastUsedAt };
+  const { successorId = null } = key;
+  return {
+    id,
+    hash,
+    role,
+    customerId,
+    agentId,
+    createdAt,
+    expiresAt,
+    revokedAt,
+    lastUsedAt,
+    successorId,
+  };
 }
 
 function lineOf({ base64, createdAt }: SecretText): string {

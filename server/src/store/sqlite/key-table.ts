@@ -8,7 +8,10 @@ export interface KeyTable {
   adopt(key: Key): void;
   /** False when there is none of this id or it was revoked before. */
   revoke(id: string, now: number): boolean;
-  /** Stores `successor` and has the key `id` expire. False, and nothing done, as in `revoke`. */
+  /**
+   * Stores `successor` and has the key `id` name it and expire. False, and nothing done, when there is
+   * none of this id, or it was revoked or replaced before.
+   */
   replace(id: string, successor: Key, expiresAt: number): boolean;
   noteUses(uses: readonly KeyUse[]): void;
   /** Removes those that stand for a customer, and gives how many. */
@@ -16,27 +19,28 @@ export interface KeyTable {
 }
 
 const COLUMNS =
-  "id, hash, role, customer_id, agent_id, created_at, expires_at, revoked_at, last_used_at";
+  "id, hash, role, customer_id, agent_id, created_at, expires_at, revoked_at, last_used_at, successor_id";
 /** The lesser and the greater of two times, where NULL stands for none at all. */
 const earlier = (a: string, b: string) => `min(ifnull(${a}, ${b}), ifnull(${b}, ${a}))`;
 const later = (a: string, b: string) => `max(ifnull(${a}, ${b}), ifnull(${b}, ${a}))`;
 
 /** The table over an open database. */
 export function createKeyTable(database: DatabaseSync): KeyTable {
-  const insert = `INSERT INTO keys (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+  const insert = `INSERT INTO keys (${COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
   const addKey = database.prepare(insert);
   const adoptKey = database.prepare(
     `${insert} ON CONFLICT (id) DO UPDATE SET
        revoked_at = ifnull(revoked_at, excluded.revoked_at),
        expires_at = ${earlier("expires_at", "excluded.expires_at")},
-       last_used_at = ${later("last_used_at", "excluded.last_used_at")}`,
+       last_used_at = ${later("last_used_at", "excluded.last_used_at")},
+       successor_id = ifnull(successor_id, excluded.successor_id)`,
   );
   const revokeKey = database.prepare(
     "UPDATE keys SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL",
   );
   const expireKey = database.prepare(
-    `UPDATE keys SET expires_at = ${earlier("expires_at", "?1")}
-     WHERE id = ?2 AND revoked_at IS NULL`,
+    `UPDATE keys SET expires_at = ${earlier("expires_at", "?1")}, successor_id = ?2
+     WHERE id = ?3 AND revoked_at IS NULL AND successor_id IS NULL`,
   );
   const useKey = database.prepare(
     `UPDATE keys SET last_used_at = ${later("last_used_at", "?1")} WHERE id = ?2`,
@@ -49,7 +53,7 @@ export function createKeyTable(database: DatabaseSync): KeyTable {
     adopt: (key) => void adoptKey.run(...valuesOf(key)),
     revoke: (id, now) => Number(revokeKey.run(now, id).changes) === 1,
     replace(id, successor, expiresAt) {
-      if (Number(expireKey.run(expiresAt, id).changes) === 0) return false;
+      if (Number(expireKey.run(expiresAt, successor.id, id).changes) === 0) return false;
       addKey.run(...valuesOf(successor));
       return true;
     },
@@ -62,6 +66,8 @@ export function createKeyTable(database: DatabaseSync): KeyTable {
 
 /** In the order of `COLUMNS`. */
 function valuesOf(key: Key): (string | number | null)[] {
-  const { id, hash, role, customerId, agentId, createdAt, expiresAt, revokedAt, lastUsedAt } = key;
-  return [id, hash, role, customerId, agentId, createdAt, expiresAt, revokedAt, lastUsedAt];
+  const { id, hash, role, customerId, agentId } = key;
+  const { createdAt, expiresAt, revokedAt, lastUsedAt, successorId } = key;
+  const times = [createdAt, expiresAt, revokedAt, lastUsedAt];
+  return [id, hash, role, customerId, agentId, ...times, successorId];
 }

@@ -15,6 +15,7 @@ export function readKeys(database: DatabaseSync): Key[] {
     expiresAt: row["expires_at"] as number | null,
     revokedAt: row["revoked_at"] as number | null,
     lastUsedAt: row["last_used_at"] as number | null,
+    successorId: row["successor_id"] as string | null,
   }));
 }
 

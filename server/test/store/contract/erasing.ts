@@ -57,6 +57,7 @@ function key(id: string, customerId: string | null): Key {
     expiresAt: null,
     revokedAt: null,
     lastUsedAt: null,
+    successorId: null,
   };
 }
 

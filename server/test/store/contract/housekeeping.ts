@@ -16,6 +16,7 @@ function key(id: string, more: Partial<Key>): Key {
     expiresAt: null,
     revokedAt: null,
     lastUsedAt: null,
+    successorId: null,
     ...more,
   };
 }
@@ -70,10 +71,29 @@ export function housekeepingContract(name: string, make: DataFactory): void {
       replaced.push(await world.store.replaceKey(id, next[i] as Key, START + HOUR));
     }
     assert.deepEqual(replaced, [true, true, false, false]);
-    const expected = [{ ...old, expiresAt: START + HOUR }, soon, revoked, next[0], next[1]];
+    const expected = [
+      { ...old, expiresAt: START + HOUR, successorId: "n1" },
+      { ...soon, successorId: "n2" },
+      revoked,
+      next[0],
+      next[1],
+    ];
     assert.deepEqual(await world.store.keys(), expected);
     await world.reopen();
     assert.deepEqual(await world.store.keys(), expected);
+  });
+
+  test(`${name}: of two replacements of one key at once exactly one is made`, async () => {
+    await using world = await openWorld(make);
+    await world.store.addKey(key("k1", {}));
+    const replace = (id: string) => world.store.replaceKey("k1", key(id, {}), START + HOUR);
+    const replaced = await Promise.all([replace("n1"), replace("n2")]);
+    const winner = replaced[0] ? "n1" : "n2";
+    assert.deepEqual(replaced.toSorted(), [false, true]);
+    assert.equal(await replace("n3"), false);
+    const keys = await world.store.keys();
+    assert.deepEqual(keys.map(({ id }) => id).toSorted(), ["k1", winner]);
+    assert.equal(keys.find(({ id }) => id === "k1")?.successorId, winner);
   });
 
   test(`${name}: a new store has a secret of its own, which stays`, async () => {

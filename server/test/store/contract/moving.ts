@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { anySession } from "../../../src/session/filter.ts";
 import { entryAfter } from "../../../src/store/audit-chain.ts";
 import type { Item, Portion } from "../../../src/store/moving.ts";
-import type { SessionStore } from "../../../src/store/store.ts";
+import type { Key, SessionStore } from "../../../src/store/store.ts";
 import { DAY, HOUR, MINUTE } from "../../support/sessions.ts";
 import { act } from "./audit.ts";
 import { accept, record, records, told } from "./timeline.ts";
@@ -127,17 +127,8 @@ async function fill(world: World): Promise<string[]> {
   assert.ok(await store.end(over, world.now));
   const once = { key: "k", request: "r", answer: "first" };
   await store.record({ id: held.id, records: [record("once")], now: world.now, once });
-  await store.addKey({
-    id: "k_1",
-    hash: "aa",
-    role: "agent",
-    customerId: null,
-    agentId: "a",
-    createdAt: world.now,
-    expiresAt: world.now + HOUR,
-    revokedAt: null,
-    lastUsedAt: world.now,
-  });
+  await store.addKey(key("k_1", world.now));
+  await store.addKey(key("k_2", world.now));
   await store.addSecret({ bytes: new Uint8Array(32).fill(9), createdAt: world.now });
   for (let n = 0; n < 3; n++) {
     await store.appendAudit(entryAfter(await store.lastAudit(), act(n)));
@@ -153,6 +144,21 @@ async function fill(world: World): Promise<string[]> {
   ];
 }
 
+function key(id: string, now: number): Key {
+  return {
+    id,
+    hash: id.replace("_", "").padEnd(64, "a"),
+    role: "agent",
+    customerId: null,
+    agentId: "a",
+    createdAt: now,
+    expiresAt: now + HOUR,
+    revokedAt: null,
+    lastUsedAt: now,
+    successorId: null,
+  };
+}
+
 /** Goes on with what `fill` made; gives the ids of what is new. */
 async function change(world: World, filled: readonly string[]): Promise<string[]> {
   const [held, , recorded, grown] = filled as [string, string, string, string];
@@ -161,6 +167,7 @@ async function change(world: World, filled: readonly string[]): Promise<string[]
   await world.associate(grown, { visitId: "grown" });
   accept(world, grown, [record(4)]);
   await world.store.revokeKey("k_1", world.now);
+  assert.ok(await world.store.replaceKey("k_2", key("k_3", world.now), world.now + MINUTE));
   await world.store.appendAudit(entryAfter(await world.store.lastAudit(), act(4)));
   await world.store.addSecret({ bytes: new Uint8Array(32).fill(11), createdAt: world.now });
   return [(await world.create({ visitId: "held" })).id];

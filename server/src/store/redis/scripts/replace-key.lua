@@ -1,4 +1,4 @@
--- Stores the successor of a key, which then expires.
+-- Stores the successor of a key, which names it and then expires.
 --
 -- KEYS[1] the state
 -- KEYS[2] the keys
@@ -7,12 +7,18 @@
 -- ARGV[3] the successor's id
 -- ARGV[4] the successor, JSON
 --
--- Answers 1, also to the same call again; 0 when there is none or it was revoked.
+-- Answers 1, also to the same call again; 0 when there is none or it was revoked or replaced before.
 local text = redis.call('HGET', KEYS[2], ARGV[1])
 local key = text and cjson.decode(text)
 if not key or key.revokedAt ~= cjson.null then
   return 0
 end
+-- A key of an earlier release has no such member.
+local successor = key.successorId
+if successor and successor ~= cjson.null and successor ~= ARGV[3] then
+  return 0
+end
+key.successorId = ARGV[3]
 local at = tonumber(ARGV[2])
 key.expiresAt = key.expiresAt == cjson.null and at or math.min(key.expiresAt, at)
 redis.call('HSET', KEYS[2], ARGV[1], cjson.encode(key), ARGV[3], ARGV[4])
