@@ -24,10 +24,13 @@ export { ProblemError } from "./problem-error.ts";
 /** Which sessions are to end: at least one of the conditions, or `all`. */
 export type EndFilter = Omit<EndRequest, "cursor">;
 
-/** Which sessions are asked for: all conditions hold; without any, every session. */
+/**
+ * Which sessions are asked for: all conditions hold; without any, every session. `undefined` means that a
+ * condition is not given; an empty one (`""`, `null`) is a `TypeError`.
+ */
 export interface ListFilter extends Omit<EndFilter, "all" | "dryRun"> {
   /** Those that live, or those that are over. */
-  readonly live?: boolean | null;
+  readonly live?: boolean | undefined;
 }
 
 export interface PageOptions extends CallOptions {
@@ -37,7 +40,9 @@ export interface PageOptions extends CallOptions {
 
 /**
  * What those who run the service do, for their programs; a web page has no such key. Calls reject with a
- * `ProblemError` and are repeated as those of the transport are: nothing of this is done twice.
+ * `ProblemError` and are repeated as those of the transport are: nothing of this is done twice. What cannot
+ * be asked for at all (an empty condition, an id that no URL can carry) is a `TypeError`, before anything
+ * is sent.
  */
 export interface AdministrationClient {
   /** Sessions that live and that are over, newest first, page after page as they are taken. */
@@ -67,7 +72,6 @@ export interface AdministrationClient {
 export function createAdministration(options: TransportOptions): AdministrationClient {
   const call = createCaller(options);
   const doFetch: Fetch = options.fetch ?? ((input, init) => fetch(input, init));
-  const customerPath = (id: string) => `/customers/${encodeURIComponent(id)}`;
 
   /** The pages of a list, in turn. */
   async function* pages<Page extends { readonly next: string | null }>(
@@ -77,7 +81,7 @@ export function createAdministration(options: TransportOptions): AdministrationC
   ): AsyncGenerator<Page, void> {
     const query = new URLSearchParams();
     for (const [name, value] of Object.entries(conditions)) {
-      if (value !== undefined && value !== null) query.set(name, String(value));
+      if (value !== undefined) query.set(name, String(value));
     }
     for (let next: string | null | undefined; next !== null; ) {
       if (next !== undefined) query.set("cursor", next);
@@ -89,10 +93,13 @@ export function createAdministration(options: TransportOptions): AdministrationC
 
   return {
     async *list(filter = {}, { limit, signal } = {}) {
+      refuseEmpty(filter);
       const found = pages<SessionList>("/sessions", { ...filter, limit }, signal);
       for await (const { sessions } of found) yield* sessions;
     },
     async end(sessionId, { signal } = {}) {
+      // Anything else is no session's, and in a URL it could name something else.
+      if (!MADE_BY_SERVICE.test(sessionId)) return false;
       try {
         await call({ method: "DELETE", path: pathOf(sessionId), signal });
         return true;
@@ -102,6 +109,7 @@ export function createAdministration(options: TransportOptions): AdministrationC
       }
     },
     async endByFilter(filter, { signal } = {}) {
+      refuseEmpty(filter);
       let sessions = 0;
       for (let cursor: string | null | undefined; cursor !== null; ) {
         const body: EndRequest = { ...filter, cursor: cursor ?? null };
@@ -117,7 +125,7 @@ export function createAdministration(options: TransportOptions): AdministrationC
       return sessions;
     },
     async *exportCustomer(customerId, { signal } = {}) {
-      const url = `${baseOf(options)}${customerPath(customerId)}/export`;
+      const url = `${baseOf(options)}${customerPath(customerId, "export")}/export`;
       for await (const text of readLines({ ...options, url, signal, fetch: doFetch })) {
         const line = JSON.parse(text) as ExportLine;
         if (line.type === "end") return;
@@ -128,7 +136,7 @@ export function createAdministration(options: TransportOptions): AdministrationC
     async eraseCustomer(customerId, { signal } = {}) {
       const sum = { sessions: 0, keys: 0 };
       for (let isComplete = false; !isComplete; ) {
-        const path = customerPath(customerId);
+        const path = customerPath(customerId, "erase");
         const part: ErasureReceipt = await call({ method: "DELETE", path, signal });
         sum.sessions += part.sessions;
         sum.keys += part.keys;
@@ -140,4 +148,33 @@ export function createAdministration(options: TransportOptions): AdministrationC
       for await (const { entries } of pages<AuditPage>("/audit", { limit }, signal)) yield* entries;
     },
   };
+}
+
+/** What a session id or a handle of one looks like. */
+const MADE_BY_SERVICE = /^[\w-]{24,64}$/;
+
+/** Throws `TypeError` for a condition that is empty: `user.id ?? ""` is not to mean everybody. */
+function refuseEmpty(filter: object): void {
+  for (const [name, value] of Object.entries(filter)) {
+    if (value === "" || value === null) {
+      throw new TypeError(`${name} is empty: give it a value, or leave it out for every session`);
+    }
+    if (typeof value === "string") refuseMalformed(name, value);
+  }
+}
+
+/** Half of a surrogate pair would be sent as another character, which is another id. */
+function refuseMalformed(name: string, text: string): void {
+  if (!text.isWellFormed()) throw new TypeError(`${name} is not well-formed Unicode`);
+}
+
+/** Throws `TypeError` for an id that cannot stand in a URL; `command` is what the command line has. */
+function customerPath(id: string, command: "erase" | "export"): string {
+  if (typeof id !== "string" || id === "") throw new TypeError("the customer's id is empty");
+  refuseMalformed("the customer's id", id);
+  if (id === "." || id === "..") {
+    const how = `antechamber customers ${command} ${id}`;
+    throw new TypeError(`no URL can name the customer "${id}": use the command line (${how})`);
+  }
+  return `/customers/${encodeURIComponent(id)}`;
 }

@@ -120,21 +120,24 @@ export interface SessionList {
   readonly total: number | null;
 }
 
-/** Which sessions are to end: at least one of the conditions, or `all`. */
+/**
+ * Which sessions are to end: at least one of the conditions, or `all`. A condition that is left out or
+ * `undefined` is not given; an empty one (`""`, `null`) is refused, and never means "every session".
+ */
 export interface EndRequest {
-  readonly agentId?: string | null;
-  readonly customerId?: string | null;
-  readonly visitId?: string | null;
-  readonly globalVisitId?: string | null;
-  readonly state?: SessionState | null;
+  readonly agentId?: string | undefined;
+  readonly customerId?: string | undefined;
+  readonly visitId?: string | undefined;
+  readonly globalVisitId?: string | undefined;
+  readonly state?: SessionState | undefined;
   /** ISO 8601 with a time zone, or milliseconds since 1970: created then or later. */
-  readonly since?: string | number | null;
+  readonly since?: string | number | undefined;
   /** Created before. */
-  readonly until?: string | number | null;
+  readonly until?: string | number | undefined;
   /** Every session there is; for administrators. */
-  readonly all?: boolean;
+  readonly all?: boolean | undefined;
   /** Only counts them. */
-  readonly dryRun?: boolean;
+  readonly dryRun?: boolean | undefined;
   /** `next` of the answer before. */
   readonly cursor?: string | null;
 }

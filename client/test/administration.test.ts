@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { keyFor, serve } from "../../server/test/support/in-process.ts";
-import { createAdministration } from "../src/administration.ts";
+import { createAdministration, type EndFilter, type ListFilter } from "../src/administration.ts";
 import type { ProblemError } from "../src/problem-error.ts";
 import { createTransport } from "../src/transport.ts";
 
@@ -49,6 +49,75 @@ test("sessions are found over all pages, ended one by one and by what they have"
     ["sessions.end", "sessions.end", "session.end", "session.end"].slice(0, acts.length),
   );
   assert.equal(acts.length, 3);
+});
+
+test("what is empty or what no URL can carry is a TypeError, and nothing is sent", async () => {
+  const sent: string[] = [];
+  const admin = createAdministration({
+    url: "http://127.0.0.1:9",
+    fetch: async (input) => {
+      sent.push(String(input));
+      return Response.json({ sessions: [], next: null });
+    },
+  });
+  const nothing = null as unknown as string;
+  for (const name of [
+    "customerId",
+    "agentId",
+    "visitId",
+    "globalVisitId",
+    "state",
+    "since",
+    "live",
+  ]) {
+    for (const value of ["", nothing, "\ud800"]) {
+      const filter = { state: "recognized", [name]: value } as ListFilter;
+      await assert.rejects(all(admin.list(filter)), TypeError, name);
+      await assert.rejects(admin.endByFilter(filter as EndFilter), TypeError, name);
+    }
+  }
+  for (const id of ["", ".", "..", "a\udfff", nothing, undefined as unknown as string]) {
+    await assert.rejects(all(admin.exportCustomer(id)), TypeError);
+    await assert.rejects(admin.eraseCustomer(id), TypeError);
+  }
+  await assert.rejects(admin.eraseCustomer(".."), /antechamber customers erase \.\./);
+  for (const id of ["", ".", "..", "new", "end", "a/b"]) assert.equal(await admin.end(id), false);
+  assert.deepEqual(sent, []);
+  await all(admin.list({ customerId: undefined, live: undefined }));
+  assert.deepEqual(sent, ["http://127.0.0.1:9/sessions?"]);
+});
+
+test("customers of any id are given out and erased, and nobody else", async () => {
+  await using given = await administered();
+  const { admin, transport } = given;
+  const ids = [
+    "/",
+    "a/../b",
+    "%",
+    "%2e%2e",
+    "%2F",
+    "?",
+    "#",
+    "a?b#c",
+    "...",
+    "+",
+    "\\",
+    "é/😀",
+    ";",
+  ];
+  for (const customerId of [...ids, "other"]) await transport.create({ customerId });
+  for (const id of ids) {
+    const lines = await all(admin.exportCustomer(id));
+    const found = lines.flatMap((line) => (line.type === "session" ? [line.customerId] : []));
+    assert.deepEqual(found, [id]);
+    const listed = await all(admin.list({ customerId: id }));
+    assert.deepEqual(
+      listed.map(({ customerId }) => customerId),
+      [id],
+    );
+    assert.deepEqual(await admin.eraseCustomer(id), { sessions: 1, keys: 0 }, id);
+  }
+  assert.equal((await all(admin.list())).length, 1);
 });
 
 test("a customer is given out line by line, and erased", async () => {

@@ -5,6 +5,7 @@ import { withAdmin } from "./connect.ts";
 import { CliError, exitCodes } from "./exit.ts";
 import { addExamples } from "./help.ts";
 import { callerText, type Output, table, timeText } from "./output.ts";
+import { idOf } from "./session-filter.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 
 /** How many entries are asked for at a time. */
@@ -31,8 +32,12 @@ function listCommand(output: Output): Command {
   const command = new Command("list")
     .description("list the last entries, the oldest of them first")
     .option("--last <count>", "so many at the most", countOf, 50)
-    .option("--customer <id>", "those about this customer, whose id stands there as a keyed hash")
-    .option("--session <id>", "those about this session")
+    .option(
+      "--customer <id>",
+      "those about this customer, whose id stands there as a keyed hash",
+      idOf,
+    )
+    .option("--session <id>", "those about this session", idOf)
     .option("--json", "print them as JSON, an entry a line")
     .action(async (options: ListOptions, self: Command) => {
       const { config } = loadSettings(self);

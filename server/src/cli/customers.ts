@@ -10,6 +10,7 @@ import { CliError, exitCodes } from "./exit.ts";
 import { addExamples } from "./help.ts";
 import { interruptibly, withProgress } from "./long-work.ts";
 import { callerText, type Output } from "./output.ts";
+import { idOf } from "./session-filter.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 
 /** `customers export`, `customers erase`: everything that is kept of one. */
@@ -25,7 +26,7 @@ function exportCommand(output: Output): Command {
     .description(
       "print everything that is kept of a customer, as lines of JSON; the last one says that it is the last",
     )
-    .argument("<customer>", "id of the customer")
+    .argument("<customer>", "id of the customer", idOf)
     .option("--out <file>", "write it to this new file")
     .action(async (customerId: string, options: { out?: string }, self: Command) => {
       const { config } = loadSettings(self);
@@ -93,7 +94,7 @@ function eraseCommand(output: Output): Command {
     .description(
       "end and erase all sessions of a customer with everything in them, and the customer's keys; backups keep what they have",
     )
-    .argument("<customer>", "id of the customer")
+    .argument("<customer>", "id of the customer", idOf)
     .option("--yes", "do not ask")
     .option("--json", "print what was erased as JSON")
     .action(async (customerId: string, options: { yes?: true; json?: true }, self: Command) => {

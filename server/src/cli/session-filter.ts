@@ -39,8 +39,8 @@ export function filterOf(options: FilterOptions): SessionFilter {
   };
 }
 
-/** An empty id is none, and a filter that is wider than was meant does harm. */
-function idOf(text: string): string {
+/** Reads an id; an empty one is none, and a filter that is wider than was meant does harm. */
+export function idOf(text: string): string {
   const fault = text === "" ? "is empty" : faultOfStoredId(text);
   if (fault !== undefined) throw new InvalidArgumentError(`The id ${fault}.`);
   return text;

@@ -16,7 +16,7 @@ import type { SessionStore } from "../store/store.ts";
 import { sessionSummary, toldLine } from "../wire/told.ts";
 import { parseJson, readJsonBody, refuseFaults } from "./bodies.ts";
 import type { ClientAddress } from "./client-address.ts";
-import { soughtByBody, soughtByQuery } from "./filter.ts";
+import { type Cursors, createCursors, soughtByBody, soughtByQuery } from "./filter.ts";
 import { MAX_BODY_BYTES } from "./identity.ts";
 import { type ApiRequest, type ApiResponse, apiFields, json } from "./messages.ts";
 import type { Call } from "./sessions.ts";
@@ -52,14 +52,16 @@ export function createAdministrationHandlers(
 ): AdministrationHandlers {
   const { administration, service, store, trail, clock, config, hash, keysChanged, actedBy } =
     parts;
+  const cursors = createCursors(hash);
+  const cursorTo = (place: string | null) => (place === null ? null : cursors.write(place));
 
   return {
     async list({ request }) {
-      const { filter, cursor, limit } = soughtByQuery(request.query);
+      const { filter, cursor, limit } = soughtByQuery(request.query, cursors);
       const { sessions, next, total } = await administration.list(filter, cursor, limit);
       const now = clock();
       const summaries = sessions.map((session) => sessionSummary(session, statusOf(session, now)));
-      return json({ sessions: summaries, next, total } satisfies SessionList);
+      return json({ sessions: summaries, next: cursorTo(next), total } satisfies SessionList);
     },
 
     async end({ request, principal, sessionId }) {
@@ -76,7 +78,7 @@ export function createAdministrationHandlers(
     },
 
     async endByFilter({ request, principal }) {
-      const { filter, cursor, all, dryRun } = await soughtInBody(request);
+      const { filter, cursor, all, dryRun } = await soughtInBody(request, cursors);
       const details = { ...toldFilter(filter, hash), dryRun, isContinued: cursor !== null };
       const act = { ...actedBy(principal, request), what: "sessions.end", details };
       if (all && !mayEndAll(principal)) {
@@ -88,7 +90,7 @@ export function createAdministrationHandlers(
         () => administration.end(filter, cursor, dryRun),
         (part) => ({ sessions: part.sessions, isComplete: part.next === null }),
       );
-      return json({ sessions, next } satisfies EndReceipt);
+      return json({ sessions, next: cursorTo(next) } satisfies EndReceipt);
     },
 
     async tell({ request, principal, customerId }) {
@@ -126,8 +128,8 @@ export function createAdministrationHandlers(
     },
 
     async audit({ request }) {
-      const { before, limit } = boundsOf(request.query);
       const last = (await store.lastAudit())?.sequence ?? 0;
+      const { before, limit } = boundsOf(request.query, last);
       const end = before === undefined ? last : Math.min(last, before - 1);
       const start = Math.max(0, end - limit);
       const entries = await store.audit(start, end - start);
@@ -157,7 +159,7 @@ export function createActedBy(clientOf: ClientAddress): ActedBy {
 }
 
 /** The filter in a body; one that asks for nothing has to say that it means all. */
-async function soughtInBody(request: ApiRequest) {
+async function soughtInBody(request: ApiRequest, cursors: Cursors) {
   const faults: Fault[] = [];
   const body = request.hasBody ? await readJsonBody(request, MAX_BODY_BYTES) : undefined;
   const value = body === undefined ? {} : parseJson(body, faults);
@@ -165,7 +167,7 @@ async function soughtInBody(request: ApiRequest) {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     refuseFaults([{ in: "body", name: "", detail: "The body is not a JSON object." }]);
   }
-  const sought = soughtByBody(value as object, faults);
+  const sought = soughtByBody(value as object, cursors, faults);
   if (isUnconditional(sought.filter) !== sought.all) {
     const detail = sought.all
       ? "all is for ending every session: leave the rest of the filter out, or all."
@@ -178,16 +180,24 @@ async function soughtInBody(request: ApiRequest) {
 const DEFAULT_ENTRIES = 100;
 const MAX_ENTRIES = 1000;
 
-function boundsOf(query: string): { readonly before: number | undefined; readonly limit: number } {
+function boundsOf(
+  query: string,
+  last: number,
+): { readonly before: number | undefined; readonly limit: number } {
   const parameters = new URLSearchParams(query);
   const faults: Fault[] = [];
   for (const name of new Set(parameters.keys())) {
-    if (name === "cursor" || name === "limit") continue;
+    if (name === "cursor" || name === "limit") {
+      const isTwice = parameters.getAll(name).length > 1;
+      if (isTwice) faults.push({ in: "query", name, detail: `${name} is there twice.` });
+      continue;
+    }
     const detail = "There is a parameter that is not known here; there are cursor and limit.";
     faults.push({ in: "query", name: name.slice(0, 64), detail });
   }
   const cursor = parameters.get("cursor") ?? "";
-  if (cursor !== "" && !/^[1-9]\d{0,14}$/.test(cursor)) {
+  // A page ends before an entry that there is.
+  if (cursor !== "" && !(/^[1-9]\d{0,14}$/.test(cursor) && Number(cursor) <= last)) {
     const detail = "cursor is not the next of another page.";
     faults.push({ in: "query", name: "cursor", detail });
   }

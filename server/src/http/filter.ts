@@ -26,32 +26,59 @@ const ofFilter = [...idFields, "state", "since", "until"] as const;
 const ofQuery: readonly string[] = [...ofFilter, "live", "cursor", "limit"];
 const ofBody: readonly string[] = [...ofFilter, "all", "dryRun", "cursor"];
 
+/**
+ * Cursors of lists of sessions: the place of a session, with a keyed hash, so that a made-up one is refused
+ * instead of silently beginning somewhere.
+ */
+export interface Cursors {
+  write(place: string): string;
+  /** The place in a cursor; `undefined` for a text that `write` did not make. */
+  read(text: string): string | undefined;
+}
+
+/** Cursors under a keyed hash, which is the same in all processes of a service. */
+export function createCursors(hash: (text: string) => string): Cursors {
+  const write = (place: string) => `${place}.${hash(`cursor ${place}`)}`;
+  return {
+    write,
+    read(text) {
+      const place = text.slice(0, text.indexOf("."));
+      return isPlace(place) && write(place) === text ? place : undefined;
+    },
+  };
+}
+
 /** Reads a query. Refuses with `invalid-request`, which lists every fault. */
-export function soughtByQuery(query: string): Sought {
+export function soughtByQuery(query: string, cursors: Cursors): Sought {
   const parameters = new URLSearchParams(query);
   const faults: Fault[] = [];
   for (const name of new Set(parameters.keys())) {
     const isTwice = parameters.getAll(name).length > 1;
     if (isTwice) faults.push({ in: "query", name, detail: `${named(name)} is there twice.` });
   }
-  return sought(new Map(parameters), "query", ofQuery, faults);
+  return sought({ given: new Map(parameters), place: "query", known: ofQuery, cursors, faults });
 }
 
 /** Reads the object in a body. Refuses as `soughtByQuery` does. */
-export function soughtByBody(body: object, faults: Fault[]): Sought {
-  return sought(new Map(Object.entries(body)), "body", ofBody, faults);
+export function soughtByBody(body: object, cursors: Cursors, faults: Fault[]): Sought {
+  const given = new Map(Object.entries(body));
+  return sought({ given, place: "body", known: ofBody, cursors, faults });
+}
+
+/** Where a filter is read from. */
+interface Source {
+  readonly given: ReadonlyMap<string, unknown>;
+  readonly place: Fault["in"];
+  readonly known: readonly string[];
+  readonly cursors: Cursors;
+  readonly faults: Fault[];
 }
 
 /**
- * A name that nobody knows is refused: a filter that was to be narrower must not hit more sessions than
- * its author thinks.
+ * An unknown name and an empty value (`null` too) are refused: a filter that was to be narrower must not
+ * hit more sessions than its author thinks. Only a cursor may be empty, which begins at the first page.
  */
-function sought(
-  given: ReadonlyMap<string, unknown>,
-  place: Fault["in"],
-  known: readonly string[],
-  faults: Fault[],
-): Sought {
+function sought({ given, place, known, cursors, faults }: Source): Sought {
   const fault = (name: string, detail: string) => {
     faults.push({ in: place, name: name.slice(0, 64), detail: `${named(name)} ${detail}.` });
     return null;
@@ -59,13 +86,11 @@ function sought(
   for (const name of given.keys()) {
     if (!known.includes(name)) fault(name, `is not known here; there are ${known.join(", ")}`);
   }
-  const value = (name: string) => {
-    const found = known.includes(name) ? given.get(name) : undefined;
-    return found === undefined || found === "" ? null : found;
-  };
   const read = <T>(name: string, of: (found: unknown) => T | undefined, wanted: string) => {
-    const found = value(name);
-    return found === null ? null : (of(found) ?? fault(name, wanted));
+    const found = known.includes(name) ? given.get(name) : undefined;
+    if (found === undefined) return null;
+    if (found !== "" && found !== null) return of(found) ?? fault(name, wanted);
+    return name === "cursor" ? null : fault(name, "is empty: give it a value or leave it out");
   };
   const id = (name: string) => read(name, idIn, "is no id: up to 256 characters, without controls");
   const time = (name: string) => read(name, timeIn, "is no ISO 8601 time with a zone");
@@ -79,7 +104,11 @@ function sought(
     until: time("until"),
     live: flag("live"),
   };
-  const cursor = read("cursor", placeIn, "is not the next of another page");
+  const cursor = read(
+    "cursor",
+    (found) => placeIn(found, cursors),
+    "is not the next of another page",
+  );
   const limit = read("limit", limitIn, `is not a whole number of 1 to ${MAX_LIMIT}`);
   const [all, dryRun] = [flag("all") ?? false, flag("dryRun") ?? false];
   refuseFaults(faults);
@@ -114,8 +143,8 @@ function stateIn(found: unknown): SessionFilter["state"] | undefined {
   return found === "anonymous" || found === "recognized" ? found : undefined;
 }
 
-function placeIn(found: unknown): string | undefined {
-  return typeof found === "string" && isPlace(found) ? found : undefined;
+function placeIn(found: unknown, cursors: Cursors): string | undefined {
+  return typeof found === "string" ? cursors.read(found) : undefined;
 }
 
 function limitIn(found: unknown): number | undefined {

@@ -67,6 +67,23 @@ test("a filter that asks for nothing, or for too much, is a fault of usage", asy
     ["sessions", "list", "--since", "yesterday"],
     ["sessions", "list", "--live", "--over"],
     ["audit", "list", "--last", "0"],
+    ["audit", "list", "--customer", ""],
+    ["audit", "list", "--session="],
+    ["customers", "erase", "", "--yes"],
+    ["customers", "export", ""],
+    ...[
+      "--customer",
+      "--agent",
+      "--visit",
+      "--global-visit",
+      "--state",
+      "--since",
+      "--until",
+    ].flatMap((flag) => [
+      ["sessions", "list", flag, ""],
+      ["sessions", "end", `${flag}=`, "--dry-run", "--agent=a"],
+    ]),
+    ["sessions", "list", "--limit="],
   ]) {
     const { code } = await runHere(args);
     assert.equal(code, 2, args.join(" "));

@@ -114,6 +114,71 @@ onEachEngine(({ test, serve, empty }) => {
     }
   });
 
+  test("an empty condition is refused and never means every session", async () => {
+    const conditions = [
+      "agentId",
+      "customerId",
+      "visitId",
+      "globalVisitId",
+      "state",
+      "since",
+      "until",
+    ];
+    for (const name of [...conditions, "live", "limit"]) {
+      for (const query of [`?${name}=`, `?${name}`, `?customerId=c&${name}=`]) {
+        if (query === "?customerId=c&customerId=") continue;
+        const answer = await api("agent").call("GET", `/sessions${query}`);
+        const { errors } = problemOf(answer, 400, "invalid-request");
+        assert.deepEqual(
+          errors?.map((fault) => fault.name),
+          [name],
+          query,
+        );
+        assert.match(errors?.[0]?.detail ?? "", /is empty/);
+      }
+    }
+    for (const name of [...conditions, "all", "dryRun"]) {
+      for (const value of ["", null]) {
+        const json = { customerId: "c", state: "recognized", dryRun: true, [name]: value };
+        const answer = await api("administrator").call("POST", "/sessions/end", { json });
+        const { errors } = problemOf(answer, 400, "invalid-request");
+        assert.deepEqual(
+          errors?.map((fault) => fault.name),
+          [name],
+        );
+      }
+    }
+  });
+
+  test("a cursor that no page gave is refused", async () => {
+    await create("turned", 3);
+    const query = "?customerId=turned&limit=1";
+    const { next } = await list(query);
+    assert.ok(next);
+    assert.equal((await list(`${query}&cursor=${next}`)).sessions.length, 1);
+    const place = next.slice(0, next.indexOf("."));
+    const turned = `${next.slice(0, -1)}${next.endsWith("A") ? "B" : "A"}`;
+    const made = [
+      "A".repeat(24),
+      "A".repeat(40),
+      place,
+      `${place}.`,
+      turned,
+      `${next}A`,
+      `x${next}`,
+    ];
+    for (const cursor of [...made, next.toLowerCase(), "0", "null", "."]) {
+      const listed = await api("agent").call("GET", `/sessions${query}&cursor=${cursor}`);
+      problemOf(listed, 400, "invalid-request");
+      const json = { customerId: "turned", dryRun: true, cursor };
+      problemOf(await api("agent").call("POST", "/sessions/end", { json }), 400, "invalid-request");
+    }
+    for (const audited of ["999999999", "0", "-1", "1.5", "x", "2&cursor=2"]) {
+      const answer = await api("administrator").call("GET", `/audit?cursor=${audited}`);
+      problemOf(answer, 400, "invalid-request");
+    }
+  });
+
   test("a session is ended by its customer, an agent and an administrator, and is unknown then", async () => {
     for (const person of ["alice", "agent", "administrator"] as const) {
       const [id] = (await create("alice", 1)) as [string];

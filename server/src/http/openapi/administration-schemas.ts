@@ -1,31 +1,24 @@
 import { MAX_ID_CHARACTERS } from "../../session/caller-ids.ts";
 import { idFields } from "../../session/session.ts";
-import {
-  EXAMPLE_SESSION_ID,
-  exampleIds,
-  examples,
-  type Json,
-  keptId,
-  ref,
-  schemas,
-  time,
-} from "./schemas.ts";
+import { exampleIds, examples, type Json, keptId, ref, schemas, time } from "./schemas.ts";
+
+const CURSOR = "[A-Za-z0-9_-]{24}\\.[A-Za-z0-9_-]{16}";
 
 const place: Json = {
   type: ["string", "null"],
-  pattern: "^[A-Za-z0-9_-]{24}$",
+  pattern: `^${CURSOR}$`,
   description: "What to pass as `cursor` to go on; `null`: this is all.",
 };
 
 const sessionInfo = schemas["SessionInfo"] as { properties: Json; required: string[] };
 const status: Json = { enum: ["live", "expired", "ended"] };
 
-const given: Json = { type: ["string", "null"], maxLength: MAX_ID_CHARACTERS };
+const given: Json = { type: "string", minLength: 1, maxLength: MAX_ID_CHARACTERS };
 const moment: Json = {
-  type: ["string", "number", "null"],
+  type: ["string", "number"],
   description: "ISO 8601 with a time zone, or milliseconds since 1970.",
 };
-const flag: Json = { type: ["boolean", "null"] };
+const flag: Json = { type: "boolean" };
 
 const hash: Json = { type: "string", pattern: "^[0-9a-f]{64}$" };
 
@@ -92,7 +85,7 @@ export const administrationSchemas: Json = {
     type: "object",
     properties: {
       ...Object.fromEntries(idFields.map((field) => [field, given])),
-      state: { enum: ["anonymous", "recognized", null] },
+      state: { enum: ["anonymous", "recognized"] },
       since: moment,
       until: moment,
       all: { ...flag, description: "Every session there is." },
@@ -150,11 +143,12 @@ export const auditExample: Json = {
   next: null,
 };
 
-function query(name: string, description: string, schema: Json, example: string | number): Json {
-  return { name, in: "query", required: false, description, schema, example };
+function query(name: string, description: string, schema: Json, example?: string | number): Json {
+  const examples = example === undefined ? {} : { example };
+  return { name, in: "query", required: false, description, schema, ...examples };
 }
 
-const text: Json = { type: "string", maxLength: MAX_ID_CHARACTERS };
+const text: Json = { type: "string", minLength: 1, maxLength: MAX_ID_CHARACTERS };
 
 /** What administration takes outside a body. */
 export const administrationParameters: Json = {
@@ -178,18 +172,14 @@ export const administrationParameters: Json = {
   ),
   until: query("until", "Created before then.", { type: "string" }, "2126-11-23T10:00:00Z"),
   live: query("live", "`true`: still to be used; `false`: over.", { type: "string" }, "true"),
-  cursor: query(
-    "cursor",
-    "`next` of the page before.",
-    { type: "string", pattern: "^(?:[A-Za-z0-9_-]{24})?$" },
-    EXAMPLE_SESSION_ID.slice(0, 24),
-  ),
-  auditCursor: query(
-    "cursor",
-    "`next` of the page before.",
-    { type: "string", pattern: "^(?:[1-9]\\d{0,14})?$" },
-    "500",
-  ),
+  cursor: query("cursor", "`next` of the page before. Empty: the first page.", {
+    type: "string",
+    pattern: `^(?:${CURSOR})?$`,
+  }),
+  auditCursor: query("cursor", "`next` of the page before. Empty: the first page.", {
+    type: "string",
+    pattern: "^(?:[1-9]\\d{0,14})?$",
+  }),
   sessionLimit: query(
     "limit",
     "The most of a page.",
