@@ -34,14 +34,20 @@ export function serveCommand(output: Output): Command {
   return command;
 }
 
-/** Resolves with the first signal to stop; the second ends the process at once. */
+/**
+ * Signals within this time (ms) after the first are taken for the same one. A terminal sends Ctrl-C to every
+ * process of the group, and npm passes on what it got: `npm start` sees it twice.
+ */
+const ONE_SIGNAL = 1000;
+
+/** Resolves with the first signal to stop; a later one ends the process at once. */
 function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
+    let stoppedAt: number | undefined;
     const stop = () => {
+      stoppedAt ??= performance.now();
+      if (performance.now() - stoppedAt > ONE_SIGNAL) process.exit(exitCodes.failure);
       resolve();
-      for (const signal of ["SIGTERM", "SIGINT"] as const) {
-        process.off(signal, stop).on(signal, () => process.exit(exitCodes.failure));
-      }
     };
     process.on("SIGTERM", stop).on("SIGINT", stop);
   });

@@ -1,11 +1,17 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { spawnServer, startServer } from "../support/server-process.ts";
+import { fileURLToPath } from "node:url";
+import { eventually } from "../support/eventually.ts";
+import { type ServerProcess, spawnServer, startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { run, succeed } from "./run.ts";
+
+const root = fileURLToPath(new URL("../../..", import.meta.url));
 
 test("serve prints its one line on stdout and logs JSON on stderr", async () => {
   await using server = await startServer();
@@ -18,8 +24,10 @@ test("serve prints its one line on stdout and logs JSON on stderr", async () => 
     assert.equal(typeof (JSON.parse(line) as { time: unknown }).time, "number");
 });
 
-test("the second signal ends a server that waits for its requests", async () => {
-  await using server = await startServer({ env: { ANTECHAMBER_SHUTDOWN_TIMEOUT: "1m" } });
+const until = (condition: () => boolean) => eventually(async () => assert.ok(condition()), 30_000);
+
+/** A server that waits for a request which does not end. */
+async function waiting(server: ServerProcess): Promise<AsyncDisposable> {
   const { hostname, port } = new URL(server.url);
   const slow = connect(Number(port), hostname);
   slow.on("error", () => {});
@@ -27,11 +35,73 @@ test("the second signal ends a server that waits for its requests", async () => 
   slow.write([...head, "Content-Type: application/json", "", "{"].join("\r\n"));
   // The request is admitted once another one on the same server is answered.
   await fetch(`${server.url}/healthz`);
-  void server.kill("SIGTERM");
-  while (!server.stderr().includes('"stopping"')) await new Promise(setImmediate);
-  const { code } = await server.kill("SIGTERM");
-  slow.destroy();
-  assert.equal(code, 1);
+  return {
+    async [Symbol.asyncDispose]() {
+      slow.destroy();
+    },
+  };
+}
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  test(`${signal} twice at once is one signal, and a later one ends a server that waits`, async () => {
+    await using server = await startServer({ env: { ANTECHAMBER_SHUTDOWN_TIMEOUT: "1m" } });
+    await using _request = await waiting(server);
+    const began = performance.now();
+    void server.kill(signal);
+    await until(() => server.stderr().includes('"stopping"'));
+    // The same once more, and what npm makes of it.
+    void server.kill(signal);
+    void server.kill("SIGINT");
+    let isOver = false;
+    const over = server.exited.finally(() => {
+      isOver = true;
+    });
+    await until(() => {
+      void server.kill(signal);
+      return isOver;
+    });
+    assert.deepEqual(await over, { code: 1, signal: null });
+    assert.ok(performance.now() - began > 1000);
+  });
+}
+
+test("two signals at once stop a server cleanly", async () => {
+  await using server = await startServer();
+  void server.kill("SIGINT");
+  const exit = await server.kill("SIGINT");
+  assert.deepEqual(exit, { code: 0, signal: null });
+  assert.match(server.stderr(), /"stopped"/);
+});
+
+test("Ctrl-C of npm start in a terminal is a clean stop", async () => {
+  await using folder = temporaryDirectory();
+  const kept = Object.entries(process.env).filter(([name]) => !/^(ANTECHAMBER_|npm_)/i.test(name));
+  const env = {
+    ...Object.fromEntries(kept),
+    ANTECHAMBER_RUNTIME: process.env.ANTECHAMBER_RUNTIME ?? "bun",
+    ANTECHAMBER_PORT: "0",
+    ANTECHAMBER_DATA_DIR: folder.path,
+    npm_config_cache: folder.path,
+    npm_config_update_notifier: "false",
+    npm_config_logs_max: "0",
+    NODE_DISABLE_COMPILE_CACHE: "1",
+  };
+  // `script` gives the command a terminal; what it reads on its standard input is typed there.
+  const args = ["--quiet", "--return", "--log-out", "/dev/null", "--command", "npm start"];
+  const child = spawn("script", args, { cwd: root, env, stdio: ["pipe", "pipe", "inherit"] });
+  let shown = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+    shown += chunk;
+  });
+  try {
+    await until(() => shown.includes("antechamber listening on"));
+    child.stdin.write("\u0003");
+    const [code] = (await once(child, "close")) as [number | null];
+    assert.match(shown, /"stopped"/);
+    assert.equal(code, 0, shown);
+  } finally {
+    child.kill("SIGKILL");
+  }
 });
 
 test("a second server on the same data is refused with 4 and says why", async () => {
