@@ -126,6 +126,7 @@ function commonTable(parts: AppParts, actedBy: ActedBy, isStopping: () => boolea
     row("GET", "/readyz", probe, "readiness", operational.ready),
     row("GET", "/metrics", monitor, "metrics", operational.metrics),
     row("GET", "/openapi.json", open, "docs", docs.document),
+    row("GET", "/", open, "docs", docs.root),
     row("GET", "/docs", open, "docs", docs.page),
     row("GET", "/docs/*", open, "docs", docs.page),
   ];

@@ -33,6 +33,7 @@ const INDEX = `<!doctype html>
     <title>Antechamber API</title>
     <link rel="icon" href="docs/favicon-32x32.png">
     <link rel="stylesheet" href="docs/swagger-ui.css">
+    <link rel="stylesheet" href="docs/page.css">
   </head>
   <body>
     <noscript>This page needs JavaScript. The same in JSON: <a href="openapi.json">openapi.json</a></noscript>
@@ -43,20 +44,50 @@ const INDEX = `<!doctype html>
 </html>
 `;
 
-// Without `validatorUrl: null` the page would send the document's address to a public validator.
+// Without `validatorUrl: null` the page would send the document's address to a public validator. Lines of
+// JSON are shown as the text that they are: Swagger UI would take the whole for one JSON value, and complain.
 const PAGE_SCRIPT = `SwaggerUIBundle({
   dom_id: "#swagger-ui",
   url: "openapi.json",
   validatorUrl: null,
   deepLinking: true,
   displayRequestDuration: true,
+  responseInterceptor(response) {
+    const type = response.headers["content-type"] ?? "";
+    if (type.startsWith("application/x-ndjson")) response.headers["content-type"] = "text/plain";
+    return response;
+  },
 });
+`;
+
+// There are no links; the place for a body need not be half a screen; on a phone there is no room for two
+// columns.
+const PAGE_STYLE = `.swagger-ui .response-col_links.response-col_links { display: none !important; }
+.swagger-ui textarea.body-param__text { min-height: 7em; }
+@media (max-width: 640px) {
+  .swagger-ui .wrapper { padding: 0 10px; }
+  .swagger-ui .opblock .opblock-summary-path { max-width: none; }
+  .swagger-ui table.parameters > thead, .swagger-ui table.responses-table > thead { display: none; }
+  .swagger-ui table.parameters > tbody, .swagger-ui table.responses-table > tbody,
+  .swagger-ui table.parameters > tbody > tr, .swagger-ui table.responses-table > tbody > tr,
+  .swagger-ui table.parameters > tbody > tr > td, .swagger-ui table.responses-table > tbody > tr > td {
+    display: block;
+    width: 100%;
+    max-width: none;
+    padding: 4px 0;
+  }
+  .swagger-ui .parameters-col_description input, .swagger-ui .parameters-col_description select {
+    width: 100%;
+    max-width: none;
+  }
+}
 `;
 
 /** By path below /docs. Read once, when the module loads: a missing file ends the start. */
 const assets: ReadonlyMap<string, DocsAsset> = new Map([
   ["", asset("text/html; charset=utf-8", bytesOf(INDEX))],
   ["/page.js", asset("text/javascript; charset=utf-8", bytesOf(PAGE_SCRIPT))],
+  ["/page.css", asset("text/css; charset=utf-8", bytesOf(PAGE_STYLE))],
   packaged("swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
   packaged("swagger-ui.css", "text/css; charset=utf-8"),
   packaged("favicon-32x32.png", "image/png"),

@@ -7,14 +7,33 @@ import type { Call } from "./sessions.ts";
 /** The API's description, for programs and for people. */
 export interface DocsHandlers {
   document(): ApiResponse;
+  /** Leads a browser that asks for `/` to the page, and tells programs where both are. */
+  root(call: Call): ApiResponse;
   page(call: Call): ApiResponse;
 }
+
+const byAccept = { vary: "Accept" };
+
+/** The address is relative, so that it also leads there below a proxy's prefix. */
+const toPage: ApiResponse = {
+  status: 302,
+  headers: { ...apiFields, ...byAccept, location: "docs" },
+  body: null,
+};
+
+const whereabouts: ApiResponse = {
+  status: 200,
+  headers: { ...apiFields, ...byAccept },
+  body: JSON.stringify({ service: "antechamber", docs: "docs", openapi: "openapi.json" }),
+};
 
 /** Handlers for the description of a server with these options; made once, at start. */
 export function createDocsHandlers(options: OpenApiOptions): DocsHandlers {
   const body = new TextEncoder().encode(JSON.stringify(openApiDocument(options)));
   return {
     document: () => ({ status: 200, headers: apiFields, body }),
+    root: ({ request }) =>
+      request.header("accept")?.includes("text/html") === true ? toPage : whereabouts,
     page({ request }) {
       const asset = docsAsset(request.path);
       if (asset === undefined) throw new Refusal({ code: "not-found" });

@@ -29,7 +29,7 @@ const description = `Sessions begin anonymously and become recognized: create on
 
 An id, once set, stays for the life of the session. A visit has one live session. Retrieving creates a session where there is none of the id. A refusal changes nothing. Requests that are made in a session can be recorded in it and read as its timeline.
 
-The two spellings of an identity header are one header: it is refused when it is repeated, or when they differ. A trailing slash makes no difference to a path. HEAD is answered wherever GET is, OPTIONS everywhere. Paths that are not listed answer 404 \`not-found\`, methods that are not listed 405 \`method-not-allowed\` with \`Allow\`. Browsers on other origins may call where the server's configuration lists their origin.`;
+An identity header has two spellings, \`gkc_customerId\` and \`gkc-customerId\`, which are one header: it is refused when it is repeated, or when they differ. Every refusal has the headers \`Cache-Control: no-store\`, \`X-Content-Type-Options: nosniff\` and \`X-Request-Id\`, the name of the request in the server's log: the caller's own, or one that the server made. A trailing slash makes no difference to a path. HEAD is answered wherever GET is, OPTIONS everywhere. Paths that are not listed answer 404 \`not-found\`, methods that are not listed 405 \`method-not-allowed\` with \`Allow\`. Browsers on other origins may call where the server's configuration lists their origin.`;
 
 /** The OpenAPI 3.1 document of everything that a server with these options serves. */
 export function openApiDocument({ version, basePaths, auth }: OpenApiOptions): Json {
@@ -43,6 +43,7 @@ export function openApiDocument({ version, basePaths, auth }: OpenApiOptions): J
       title: "Antechamber: Session Management API",
       version,
       description,
+      contact: { name: "Those who run this server" },
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
     servers: ["/", ...plain.map(({ path }) => path)].map((url) => ({ url })),
@@ -53,7 +54,7 @@ export function openApiDocument({ version, basePaths, auth }: OpenApiOptions): J
       { name: "administration", description: "For those who run the service, on many sessions." },
       { name: "operations", description: "For operators and their tools." },
     ],
-    ...(security === undefined ? {} : { security }),
+    security,
     paths: {
       ...atBases,
       ...administrationPaths(auth),

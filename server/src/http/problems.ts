@@ -113,6 +113,9 @@ function detailOf(reason: Reason): string {
     case "nothing-to-associate":
       return "Give at least one of gkc_agentId and gkc_customerId as a header, or visitId and globalVisitId in a JSON body. If you did send a header: a proxy may have dropped it because of the underscore; send gkc-agentId or gkc-customerId.";
     case "session-not-found":
+      if (reason.isNew) {
+        return "POST changes a session that exists. To create one use PUT /sessions/new.";
+      }
       return "No live session has this id. Create one with PUT /sessions/new and use the sessionId of the answer.";
     case "session-required":
       return "No live session was named, neither in the query parameter sessionId nor in the header gkc-sessionId nor in the cookie sessionId. Create one with PUT /sessions/new.";

@@ -128,6 +128,8 @@ export function createSessionHandlers(
     },
 
     async associate({ request, principal, sessionId }) {
+      // The path of creating one with the wrong method.
+      if (sessionId === "new") throw new Refusal({ code: "session-not-found", isNew: true });
       const ids = permitted(principal, await identityOfRequest(request));
       return show(await service.associate(sessionId, ids, changeScope(principal)));
     },

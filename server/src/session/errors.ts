@@ -20,7 +20,8 @@ export type Reason =
   | { readonly code: "already-exists"; readonly field: IdField }
   | { readonly code: "invalid-request"; readonly errors: readonly Fault[] }
   | { readonly code: "nothing-to-associate" }
-  | { readonly code: "session-not-found" }
+  /** `isNew`: the word `new` stood where an id was expected. */
+  | { readonly code: "session-not-found"; readonly isNew?: true }
   | { readonly code: "session-required" }
   | { readonly code: "request-under-way"; readonly retryAfterSeconds: number }
   | { readonly code: "idempotency-key-reused" }

@@ -114,3 +114,28 @@ test("a refusal repeats nothing that the caller sent as an id", async () => {
     assert.ok(!text.includes(marker), text);
   }
 });
+
+test("the address of the server leads browsers to the page, and tells programs where it is", async () => {
+  for (const { url } of [local, keyed]) {
+    const accept = "text/html,application/xhtml+xml,*/*;q=0.8";
+    const browser = await fetch(`${url}/`, { headers: { accept }, redirect: "manual" });
+    assert.equal(browser.status, 302);
+    assert.equal(new URL(browser.headers.get("location") ?? "", `${url}/`).pathname, "/docs");
+    const program = await fetch(`${url}/`);
+    assert.equal(program.status, 200);
+    const { docs, openapi } = (await program.json()) as { docs: string; openapi: string };
+    for (const address of [docs, openapi]) {
+      assert.equal((await fetch(new URL(address, `${url}/`))).status, 200, address);
+    }
+    for (const answer of [browser, program]) assert.equal(answer.headers.get("vary"), "Accept");
+    assert.equal((await fetch(`${url}/`, { method: "HEAD" })).status, 200);
+    problemOf(await createApi(url).call("POST", "/"), 405, "method-not-allowed");
+  }
+});
+
+test("whoever creates a session with the wrong method is told the right one", async () => {
+  for (const options of [{}, { json: { visitId: "v" } }, { headers: { gkc_customerId: "c" } }]) {
+    const answer = await api().call("POST", "/sessions/new", options);
+    assert.match(problemOf(answer, 404, "session-not-found").detail, /use PUT \/sessions\/new/);
+  }
+});

@@ -36,7 +36,8 @@ export interface DocumentedParameter {
   readonly name: string;
   readonly in: "path" | "header" | "query" | "cookie";
   readonly schema: Json;
-  readonly example?: string | number;
+  /** The first example of the schema. */
+  readonly example?: string | number | boolean;
 }
 
 /** An operation as a document tells of it, without references. */
@@ -98,7 +99,10 @@ function operationOf(
     parameters: [
       ...((item["parameters"] ?? []) as DocumentedParameter[]),
       ...((operation["parameters"] ?? []) as DocumentedParameter[]),
-    ],
+    ].map((parameter) => {
+      const [example] = (parameter.schema["examples"] ?? []) as (string | number | boolean)[];
+      return example === undefined ? parameter : { ...parameter, example };
+    }),
     bodySchema: body?.schema,
     bodyExamples: Object.values(body?.examples ?? {}).map(({ value }) => JSON.stringify(value)),
     answers: Object.entries(operation["responses"] as Record<string, Json>).map(answerOf),

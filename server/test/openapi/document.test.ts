@@ -56,6 +56,36 @@ for (const mode of modes) {
   });
 }
 
+test("pages that try the API have nothing to fill in by themselves", () => {
+  for (const mode of modes) {
+    const components = documentOf(mode)["components"] as Json;
+    for (const [name, parameter] of Object.entries(components["parameters"] as Json)) {
+      const { schema, ...rest } = parameter as { schema: Json };
+      for (const filledIn of ["example", "examples"]) assert.ok(!(filledIn in rest), name);
+      for (const filledIn of ["example", "default"]) assert.ok(!(filledIn in schema), name);
+    }
+    const create = operationsOf(mode).find(({ id }) => id === "createSession");
+    assert.equal(create?.bodyExamples[0], "{}");
+  }
+});
+
+test("what the document says of headers and ids is what validators and generators can use", () => {
+  const text = JSON.stringify(documentOf("local"));
+  // Validators that do not read patterns as Unicode do not know classes of characters.
+  assert.doesNotMatch(text, /\\\\[pP]\{/);
+  const described = (documentOf("local")["info"] as Json)["description"] as string;
+  for (const name of ["Cache-Control", "X-Content-Type-Options", "X-Request-Id"]) {
+    assert.ok(described.includes(`\`${name}`), name);
+  }
+  for (const { id, parameters, mode } of modes.flatMap(operationsOf)) {
+    for (const { name, schema } of parameters) {
+      if (["live", "durable"].includes(name)) assert.equal(schema["type"], "boolean", id);
+      if (["since", "until"].includes(name)) assert.equal(schema["format"], "date-time", id);
+    }
+    assert.ok(Array.isArray(documentOf(mode)["security"]));
+  }
+});
+
 test("the credential is part of the document where one is needed", () => {
   const schemes = (mode: Mode) =>
     Object.keys((documentOf(mode)["components"] as Json)["securitySchemes"] ?? {});

@@ -1,6 +1,16 @@
 import { MAX_ID_CHARACTERS } from "../../session/caller-ids.ts";
 import { idFields } from "../../session/session.ts";
-import { exampleIds, examples, type Json, keptId, ref, schemas, time } from "./schemas.ts";
+import { optional } from "./parameters.ts";
+import {
+  exampleIds,
+  examples,
+  type Json,
+  keptId,
+  NO_CONTROL_CHARACTERS,
+  ref,
+  schemas,
+  time,
+} from "./schemas.ts";
 
 const CURSOR = "[A-Za-z0-9_-]{24}\\.[A-Za-z0-9_-]{16}";
 
@@ -13,9 +23,15 @@ const place: Json = {
 const sessionInfo = schemas["SessionInfo"] as { properties: Json; required: string[] };
 const status: Json = { enum: ["live", "expired", "ended"] };
 
-const given: Json = { type: "string", minLength: 1, maxLength: MAX_ID_CHARACTERS };
+/** An id in a filter: an empty one is refused. */
+const given: Json = {
+  type: "string",
+  minLength: 1,
+  maxLength: MAX_ID_CHARACTERS,
+  pattern: NO_CONTROL_CHARACTERS,
+};
 const moment: Json = {
-  type: ["string", "number"],
+  anyOf: [{ type: "string", format: "date-time" }, { type: "number" }],
   description: "ISO 8601 with a time zone, or milliseconds since 1970.",
 };
 const flag: Json = { type: "boolean" };
@@ -143,47 +159,52 @@ export const auditExample: Json = {
   next: null,
 };
 
-function query(name: string, description: string, schema: Json, example?: string | number): Json {
-  const examples = example === undefined ? {} : { example };
-  return { name, in: "query", required: false, description, schema, ...examples };
-}
-
-const text: Json = { type: "string", minLength: 1, maxLength: MAX_ID_CHARACTERS };
+/** A time in a query; a number of milliseconds is taken too, but a schema of both is hard on generators. */
+const queryTime: Json = { type: "string", format: "date-time" };
 
 /** What administration takes outside a body. */
 export const administrationParameters: Json = {
   ...Object.fromEntries(
     idFields.map((field) => [
       `by-${field}`,
-      query(field, `Sessions with this ${field}.`, text, exampleIds[field]),
+      optional("query", field, `Sessions with this ${field}.`, given, exampleIds[field]),
     ]),
   ),
-  "by-state": query(
+  "by-state": optional(
+    "query",
     "state",
     "Sessions in this state.",
     { enum: ["anonymous", "recognized"] },
     "recognized",
   ),
-  since: query(
+  since: optional(
+    "query",
     "since",
-    "Created then or later: ISO 8601 with a time zone, or milliseconds since 1970.",
-    { type: "string" },
+    "Created then or later: ISO 8601 with a time zone. Milliseconds since 1970 are taken too.",
+    queryTime,
     "2026-11-23T10:00:00Z",
   ),
-  until: query("until", "Created before then.", { type: "string" }, "2126-11-23T10:00:00Z"),
-  live: query("live", "`true`: still to be used; `false`: over.", { type: "string" }, "true"),
-  cursor: query("cursor", "`next` of the page before. Empty: the first page.", {
+  until: optional("query", "until", "Created before then.", queryTime, "2126-11-23T10:00:00Z"),
+  live: optional(
+    "query",
+    "live",
+    "`true`: still to be used; `false`: over.",
+    { type: "boolean" },
+    true,
+  ),
+  cursor: optional("query", "cursor", "`next` of the page before. Empty: the first page.", {
     type: "string",
     pattern: `^(?:${CURSOR})?$`,
   }),
-  auditCursor: query("cursor", "`next` of the page before. Empty: the first page.", {
+  auditCursor: optional("query", "cursor", "`next` of the page before. Empty: the first page.", {
     type: "string",
     pattern: "^(?:[1-9]\\d{0,14})?$",
   }),
-  sessionLimit: query(
+  sessionLimit: optional(
+    "query",
     "limit",
-    "The most of a page.",
-    { type: "integer", minimum: 1, maximum: 1000, default: 100 },
+    "The most of a page, 100 by default.",
+    { type: "integer", minimum: 1, maximum: 1000 },
     100,
   ),
   customerInPath: {
@@ -191,7 +212,6 @@ export const administrationParameters: Json = {
     in: "path",
     required: true,
     description: "The customer's id, percent-encoded.",
-    schema: { type: "string", minLength: 1 },
-    example: exampleIds.customerId,
+    schema: { type: "string", minLength: 1, examples: [exampleIds.customerId] },
   },
 };

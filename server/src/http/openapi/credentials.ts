@@ -18,12 +18,12 @@ export function malformedHeadCodes(auth: Auth): Code[] {
   return auth === "local" || auth === "key" ? ["invalid-request"] : [];
 }
 
-/** The members of a document that tell which credential is asked for; none in mode `local`. */
+/** The members of a document that tell which credential is asked for; in mode `local` it says none. */
 export function securityOf(auth: Auth): {
-  readonly security?: readonly Json[];
+  readonly security: readonly Json[];
   readonly securitySchemes?: Json;
 } {
-  if (auth === "local") return {};
+  if (auth === "local") return { security: [] };
   const securitySchemes = schemesOf(auth);
   const names = Object.keys(securitySchemes);
   // A key is in one header or in another; a proxy sends all of its own.

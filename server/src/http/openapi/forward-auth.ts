@@ -18,7 +18,7 @@ const admitted = describeHeaders({
 const parameters = [
   ...["X-Forwarded-Method", "X-Forwarded-Uri", "X-Original-Method", "X-Original-URI"],
   ...["X-Forwarded-Host", "X-Forwarded-Proto"],
-  ...["gkc_sessionId", "gkc-sessionId", "sessionCookie", "X-Request-Id"],
+  ...["gkc_sessionId", "sessionCookie", "X-Request-Id"],
 ].map((name) => ref("parameters", name));
 
 const description =
@@ -55,8 +55,7 @@ export function forwardAuthPaths(auth: Auth): Json {
     required: true,
     description:
       "The path of the original request, with all its slashes, where no header tells of another.",
-    schema: { type: "string" },
-    example: "help",
+    schema: { type: "string", examples: ["help"] },
   };
   return {
     [FORWARD_AUTH_PATH]: {

@@ -69,6 +69,9 @@ export const headers: Readonly<Record<string, Json>> = {
   }),
 };
 
+/** What every refusal has: the document's description tells of it once, and no refusal again. */
+export const ofEveryRefusal = ["cache-control", "x-content-type-options", "x-request-id"];
+
 /** Told by the content's own name, or about the connection alone. */
 const ofTheTransfer = ["content-type", "connection"];
 

@@ -22,11 +22,45 @@ const well = answer("Yes.", "application/json", {
   required: ["status"],
 });
 
+/** What an operation is called. */
+interface Named {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly description: string;
+}
+
+const health: Named = {
+  operationId: "health",
+  summary: "Whether the process is alive",
+  description:
+    "For whatever restarts a process that has stopped answering. It says nothing of the store, which is not mended by a restart.",
+};
+const readiness: Named = {
+  operationId: "readiness",
+  summary: "Whether the store can write",
+  description:
+    "For whatever sends traffic: 503 while changes would be refused, and while it stops.",
+};
+const openApi: Named = {
+  operationId: "openApiDocument",
+  summary: "This document",
+  description: "It fits this server: its base paths, and the credential that it asks for.",
+};
+const docsPage: Named = {
+  operationId: "docsPage",
+  summary: "A page to read and try the API",
+  description: "It loads nothing from other servers.",
+};
+const docsFile: Named = {
+  operationId: "docsFile",
+  summary: "What the page is made of",
+  description: "Scripts, style sheets and images.",
+};
+
 /** An operation that asks for no credential; any may be refused for its `Host` in mode local. */
 function open(
   auth: Auth,
-  operationId: string,
-  summary: string,
+  { operationId, summary, description }: Named,
   responses: Json,
   codes: readonly Code[] = [],
 ): Json {
@@ -35,6 +69,7 @@ function open(
     tags: ["operations"],
     operationId,
     summary,
+    description,
     security: [],
     responses: { ...responses, ...refusals(all) },
   };
@@ -87,31 +122,65 @@ const limited: readonly Code[] = ["too-many-requests"];
 export function operationsPaths(auth: Auth): Json {
   const document = answer("OpenAPI 3.1.", "application/json", { type: "object" });
   return {
+    "/": { ...atTheRoot, get: root(auth) },
     "/healthz": {
       ...atTheRoot,
-      get: open(auth, "health", "Whether the process is alive", { 200: well }),
+      get: open(auth, health, { 200: well }),
     },
     "/readyz": {
       ...atTheRoot,
-      get: open(auth, "readiness", "Whether the store can write", { 200: well }, ["unavailable"]),
+      get: open(auth, readiness, { 200: well }, ["unavailable"]),
     },
     "/metrics": { ...atTheRoot, get: metrics(auth) },
     "/openapi.json": {
       ...atTheRoot,
-      get: open(auth, "openApiDocument", "This document", { 200: document }, limited),
+      get: open(auth, openApi, { 200: document }, limited),
     },
     "/docs": {
       ...atTheRoot,
       get: open(
         auth,
-        "docsPage",
-        "A page to read and try the API",
+        docsPage,
         { 200: page("The page.", ["text/html"], "/docs"), 308: redirect },
         limited,
       ),
     },
     "/docs/{file}": docsFilePath(auth),
   };
+}
+
+const fields = { ...apiFields, vary: "Accept" };
+
+function root(auth: Auth): Json {
+  const string = { type: "string" };
+  return open(
+    auth,
+    {
+      operationId: "root",
+      summary: "Where the API is described",
+      description: "Leads browsers to the page, and tells programs where the description is.",
+    },
+    {
+      200: {
+        description: "Addresses, relative to this one.",
+        headers: describeHeaders(fields),
+        content: {
+          "application/json": {
+            schema: {
+              type: "object",
+              properties: { service: { const: "antechamber" }, docs: string, openapi: string },
+              required: ["service", "docs", "openapi"],
+            },
+          },
+        },
+      },
+      302: {
+        description: "For whoever accepts `text/html`.",
+        headers: describeHeaders(fields, { location: "docs" }),
+      },
+    },
+    limited,
+  );
 }
 
 function docsFilePath(auth: Auth): Json {
@@ -121,8 +190,7 @@ function docsFilePath(auth: Auth): Json {
     parameters: [{ name: "file", in: "path", required: true, schema: { enum: docsFiles } }],
     get: open(
       auth,
-      "docsFile",
-      "What the page is made of",
+      docsFile,
       { 200: page("A part of the page.", types, `/docs/${docsFiles[0]}`) },
       ["not-found", ...limited],
     ),

@@ -1,24 +1,45 @@
 import { MAX_ID_CHARACTERS } from "../../session/caller-ids.ts";
-import { EXAMPLE_SESSION_ID, exampleIds, type Json, ref } from "./schemas.ts";
+import {
+  EXAMPLE_SESSION_ID,
+  exampleIds,
+  type Json,
+  NO_CONTROL_CHARACTERS,
+  ref,
+} from "./schemas.ts";
 
-const headerId: Json = { type: "string", maxLength: MAX_ID_CHARACTERS };
+/** What clients can do wrong with a value that is not ASCII; nothing but bytes travels in a header. */
+const OF_BYTES =
+  "In UTF-8; bytes that are not valid UTF-8 are read as ISO-8859-1, which is what `fetch` sends for `ü`. Characters beyond ISO-8859-1 cannot be given to `fetch` as they are: encode the value to UTF-8 first, one character a byte.";
 
-function idHeader(name: string, description: string, example: string): Json {
-  return { name, in: "header", required: false, description, schema: headerId, example };
+/**
+ * A parameter that may be left out. Its example is one of the schema's `examples`: pages such as Swagger UI
+ * fill in an `example` or a `default` and then send it with every request.
+ */
+export function optional(
+  place: "header" | "query" | "cookie",
+  name: string,
+  description: string,
+  schema: Json,
+  example?: string | number | boolean,
+): Json {
+  const examples = example === undefined ? {} : { examples: [example] };
+  return { name, in: place, required: false, description, schema: { ...schema, ...examples } };
 }
 
-/** For proxies that drop header names with underscores, as nginx does unless told otherwise. */
-function dashed(underscored: string): string {
-  return `The same as \`${underscored}\`, for proxies that drop names with underscores.`;
+const text: Json = { type: "string" };
+
+function idHeader(name: string, whose: string, example: string): Json {
+  const dashed = name.replace("_", "-");
+  const description = `The ${whose}. Empty: not given. For proxies that drop names with underscores it may be called \`${dashed}\` instead. ${OF_BYTES}`;
+  const schema = { type: "string", maxLength: MAX_ID_CHARACTERS, pattern: NO_CONTROL_CHARACTERS };
+  return optional("header", name, description, schema, example);
 }
 
 const { agentId, customerId } = exampleIds;
 
-const sessionIdHeader = { schema: { type: "string" }, example: EXAMPLE_SESSION_ID };
-
 /** What a proxy tells of the request that it asks about. */
 function original(name: string, description: string, example: string): Json {
-  return { name, in: "header", required: false, description, schema: { type: "string" }, example };
+  return optional("header", name, description, text, example);
 }
 
 /** Everything that an operation takes outside its body. */
@@ -31,70 +52,50 @@ export const parameters: Json = {
       "The session's id. Whatever else stands here is an unknown session, never a malformed request.",
     schema: { type: "string", minLength: 1 },
   },
-  gkc_customerId: idHeader("gkc_customerId", "The customer. Empty: not given.", customerId),
-  gkc_agentId: idHeader("gkc_agentId", "The agent. Empty: not given.", agentId),
-  "gkc-customerId": idHeader("gkc-customerId", dashed("gkc_customerId"), customerId),
-  "gkc-agentId": idHeader("gkc-agentId", dashed("gkc_agentId"), agentId),
-  "Idempotency-Key": {
-    name: "Idempotency-Key",
-    in: "header",
-    required: false,
-    description:
-      "A value of the caller's own, new for each request: 1 to 255 visible ASCII characters, with or without double quotes around them. The same request under the same key is carried out once, and each repetition within 24 hours gets the first answer (draft-ietf-httpapi-idempotency-key-header).",
-    schema: {
-      type: "string",
-      pattern: '^(?:"[ !#-\\[\\]-~]{1,255}"|[!#-\\[\\]-~]{1,255})$',
-    },
-    example: '"7c5b0f0e-6b1d-4f6e-9f0e-2d8a6b1c3e55"',
-  },
-  durable: {
-    name: "durable",
-    in: "query",
-    required: false,
-    description:
-      "Answer when the records are on the disk, not when they are accepted. Given, and neither `false` nor `0`: yes.",
-    schema: { type: "string" },
-    example: "true",
-  },
-  after: {
-    name: "after",
-    in: "query",
-    required: false,
-    description:
-      "Where to go on: `next` of the page before, or the sequence of a request. The beginning by default.",
-    schema: { type: "string", pattern: "^(?:\\d{1,15}(?:\\.\\d{1,2})?)?$" },
-    example: "0",
-  },
-  limit: {
-    name: "limit",
-    in: "query",
-    required: false,
-    description: "The most lines of a page. It may have fewer where the records are long.",
-    schema: { type: "integer", minimum: 1, maximum: 1000, default: 100 },
-    example: 100,
-  },
-  gkc_sessionId: {
-    name: "gkc_sessionId",
-    in: "header",
-    required: false,
-    description: "The session, where the original request has it in a header.",
-    ...sessionIdHeader,
-  },
-  "gkc-sessionId": {
-    name: "gkc-sessionId",
-    in: "header",
-    required: false,
-    description: dashed("gkc_sessionId"),
-    ...sessionIdHeader,
-  },
-  sessionCookie: {
-    name: "sessionId",
-    in: "cookie",
-    required: false,
-    description:
-      "The session, where the browser keeps it in a cookie. The setting `cookieName` gives it another name.",
-    ...sessionIdHeader,
-  },
+  gkc_customerId: idHeader("gkc_customerId", "customer", customerId),
+  gkc_agentId: idHeader("gkc_agentId", "agent", agentId),
+  "Idempotency-Key": optional(
+    "header",
+    "Idempotency-Key",
+    "A value of the caller's own, new for each request: 1 to 255 visible ASCII characters, with or without double quotes around them. The same request under the same key is carried out once, and each repetition within 24 hours gets the first answer (draft-ietf-httpapi-idempotency-key-header).",
+    { type: "string", pattern: '^(?:"[ !#-\\[\\]-~]{1,255}"|[!#-\\[\\]-~]{1,255})$' },
+    '"7c5b0f0e-6b1d-4f6e-9f0e-2d8a6b1c3e55"',
+  ),
+  durable: optional(
+    "query",
+    "durable",
+    "Answer when the records are on the disk, not when they are accepted. Given, and neither `false` nor `0`: yes.",
+    { type: "boolean" },
+    true,
+  ),
+  after: optional(
+    "query",
+    "after",
+    "Where to go on: `next` of the page before, or the sequence of a request. The beginning by default.",
+    { type: "string", pattern: "^(?:\\d{1,15}(?:\\.\\d{1,2})?)?$" },
+    "0",
+  ),
+  limit: optional(
+    "query",
+    "limit",
+    "The most lines of a page, 100 by default. It may have fewer where the records are long.",
+    { type: "integer", minimum: 1, maximum: 1000 },
+    100,
+  ),
+  gkc_sessionId: optional(
+    "header",
+    "gkc_sessionId",
+    "The session, where the original request has it in a header; `gkc-sessionId` is the same.",
+    text,
+    EXAMPLE_SESSION_ID,
+  ),
+  sessionCookie: optional(
+    "cookie",
+    "sessionId",
+    "The session, where the browser keeps it in a cookie. The setting `cookieName` gives it another name.",
+    text,
+    EXAMPLE_SESSION_ID,
+  ),
   "X-Forwarded-Method": original(
     "X-Forwarded-Method",
     "The method of the original request (Caddy, Traefik).",
@@ -121,25 +122,21 @@ export const parameters: Json = {
     "`https` or `wss` as its first value makes the cookie of a new session `Secure`.",
     "https",
   ),
-  "X-Request-Id": {
-    name: "X-Request-Id",
-    in: "header",
-    required: false,
-    description:
-      "The caller's name for the request, for the log and for a refusal. Up to 64 letters, digits, `_`, `.` and `-`; the server makes its own in the place of another.",
-    schema: { type: "string" },
-    example: "checkout-81",
-  },
+  "X-Request-Id": optional(
+    "header",
+    "X-Request-Id",
+    "The caller's name for the request, for the log and for a refusal. Up to 64 letters, digits, `_`, `.` and `-`; the server makes its own instead of another.",
+    text,
+    "checkout-81",
+  ),
 };
 
 /** The parameter of operations that may be repeated under a key. */
 export const idempotencyKey: Json = ref("parameters", "Idempotency-Key");
 
-/** What every operation on sessions takes: both identity headers, in both spellings. */
+/** What every operation on sessions takes: both identity headers, in one of their two spellings. */
 export const sessionHeaders: readonly Json[] = [
   "gkc_customerId",
   "gkc_agentId",
-  "gkc-customerId",
-  "gkc-agentId",
   "X-Request-Id",
 ].map((name) => ref("parameters", name));

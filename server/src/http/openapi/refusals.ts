@@ -2,7 +2,7 @@ import type { Reason } from "../../session/errors.ts";
 import { MAX_BODY_BYTES } from "../identity.ts";
 import type { ApiResponse } from "../messages.ts";
 import { problemResponse } from "../problems.ts";
-import { describeHeaders } from "./headers.ts";
+import { describeHeaders, ofEveryRefusal } from "./headers.ts";
 import { type Json, ref } from "./schemas.ts";
 
 /** The codes that this service answers with: those of the protocol for which it has a reason. */
@@ -91,11 +91,22 @@ export function refusals(codes: readonly Code[], peculiar: Peculiarities = {}): 
       String(status),
       {
         description: group.map(({ code }) => `\`${code}\`: ${when[code]}.`).join("\n\n"),
-        headers: describeHeaders(...group.map(({ answer }) => answer.headers)),
+        ...headersOf(group),
         ...(peculiar.isHead === true ? {} : { content: problemContent(status, group) }),
       },
     ]),
   );
+}
+
+/** The headers that this refusal has and others have not. */
+function headersOf(refused: readonly Refused[]): Json {
+  const own = refused.map(({ answer }) =>
+    Object.fromEntries(
+      Object.entries(answer.headers).filter(([name]) => !ofEveryRefusal.includes(name)),
+    ),
+  );
+  const headers = describeHeaders(...own);
+  return Object.keys(headers).length === 0 ? {} : { headers };
 }
 
 interface Refused {

@@ -13,8 +13,10 @@ export function ref(section: string, name: string): Json {
 /** A session id as the examples have it: made by no server, so unknown to each. */
 export const EXAMPLE_SESSION_ID = "AaIH2SEAAACPHF0qsH5DyZFukT3vQx0c_9LmWb7R";
 
-const NO_CONTROL_CHARACTERS = "^\\P{Cc}*$";
-const NO_SPACE_AT_AN_END = "^(?! )\\P{Cc}*(?<! )$";
+const CONTROLS = "\\u0000-\\u001f\\u007f-\\u009f";
+/** As `faultOfId` has it (Unicode's class Cc), in the syntax that every validator of patterns knows. */
+export const NO_CONTROL_CHARACTERS = `^[^${CONTROLS}]*$`;
+const NO_SPACE_AT_AN_END = `^(?:[^${CONTROLS} ](?:[^${CONTROLS}]*[^${CONTROLS} ])?)?$`;
 
 const anId: Json = { type: ["string", "null"], maxLength: MAX_ID_CHARACTERS };
 

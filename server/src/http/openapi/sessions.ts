@@ -21,16 +21,19 @@ const locatedHeaders = describeHeaders(apiFields, { "content-location": "" });
 
 const { visitId, globalVisitId } = exampleIds;
 
-const visitBody: Json = {
-  required: false,
-  description: "The ids of the visit. An empty body needs no content type.",
-  content: {
-    "application/json": {
-      schema: ref("schemas", "VisitBody"),
-      examples: { visit: { value: { visitId, globalVisitId } } },
+/** The first of the examples is what pages such as Swagger UI send unless they are told otherwise. */
+function visitBody(examplesOf: Json): Json {
+  return {
+    required: false,
+    description: "The ids of the visit. An empty body needs no content type.",
+    content: {
+      "application/json": { schema: ref("schemas", "VisitBody"), examples: examplesOf },
     },
-  },
-};
+  };
+}
+
+const visit = { summary: "The ids of a visit", value: { visitId, globalVisitId } };
+const withoutIds = { summary: "Without any id", value: {} };
 
 function success(description: string, headers: Json): Json {
   return {
@@ -48,7 +51,7 @@ function createSession(auth: Auth): Json {
     description:
       "Begins a session with the ids that are given; all of them are optional. Without any it is anonymous, and costs the server nothing to keep.",
     parameters: [...sessionHeaders, idempotencyKey],
-    requestBody: visitBody,
+    requestBody: visitBody({ withoutIds, visit }),
     responses: {
       200: success("The new session.", answerHeaders),
       ...refusals([
@@ -101,7 +104,7 @@ export function updateSession(auth: Auth): Json {
     description:
       "Associates ids with a session that exists; at least one must be given. An id, once set, stays: the same value again changes nothing and is fine, another one is refused, and then nothing of the request is applied.",
     parameters: oneSession,
-    requestBody: visitBody,
+    requestBody: visitBody({ visit }),
     responses: {
       200: success("The session after the change.", answerHeaders),
       ...refusals([
