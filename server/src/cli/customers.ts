@@ -5,6 +5,8 @@ import type { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { Command } from "commander";
 import type { Admin } from "../control/admin.ts";
+import { anySession } from "../session/filter.ts";
+import { MAX_COUNTED } from "../store/store.ts";
 import { withAdmin } from "./connect.ts";
 import { CliError, exitCodes } from "./exit.ts";
 import { addExamples } from "./help.ts";
@@ -30,14 +32,15 @@ function exportCommand(output: Output): Command {
     .option("--out <file>", "write it to this new file")
     .action(async (customerId: string, options: { out?: string }, self: Command) => {
       const { config } = loadSettings(self);
-      const sessions = await withAdmin(config, (admin) =>
+      const { sessions, lines } = await withAdmin(config, (admin) =>
         interruptibly("the export was stopped", (signal) =>
           options.out === undefined
             ? writeTo(process.stdout, admin, customerId, signal)
             : writeFile(options.out, admin, customerId, signal),
         ),
       );
-      output.remark(`${sessions} sessions of ${callerText(customerId)}.`);
+      if (lines === 0) throw nothingKept(customerId);
+      output.remark(`${count(sessions, "session")} of ${callerText(customerId)}.`);
     });
   addExamples(addSettings(command, dataSettings), [
     [
@@ -48,20 +51,41 @@ function exportCommand(output: Output): Command {
   return command;
 }
 
-/** A new file, for its owner alone; what there is of it goes again when it does not become whole. */
+/** A slip in an id must not look like a customer who was given out, or erased. */
+function nothingKept(customerId: string): CliError {
+  const message = `nothing is kept of a customer ${callerText(customerId)}: ids are case-sensitive (antechamber sessions list --customer finds them)`;
+  return new CliError(exitCodes.notFound, message);
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/** What was written of a customer. */
+interface Written {
+  readonly sessions: number;
+  /** Without the last one, which says that it is the last. */
+  readonly lines: number;
+}
+
+/**
+ * A new file, for its owner alone; what there is of it goes again when it does not become whole, or when
+ * there is nothing to write.
+ */
 async function writeFile(
   file: string,
   admin: Admin,
   customerId: string,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<Written> {
   const stream = createWriteStream(file, { flags: "wx", mode: 0o600 });
   await once(stream, "open");
   try {
-    const sessions = await writeTo(stream, admin, customerId, signal);
+    const written = await writeTo(stream, admin, customerId, signal);
     stream.end();
     await finished(stream);
-    return sessions;
+    if (written.lines === 0) await rm(file, { force: true });
+    return written;
   } catch (error) {
     stream.destroy();
     await rm(file, { force: true });
@@ -69,24 +93,26 @@ async function writeFile(
   }
 }
 
-/** A part at a time, as fast as whoever reads takes it; gives how many sessions there were. */
+/** A part at a time, as fast as whoever reads takes it; gives how much there was. */
 async function writeTo(
   stream: Writable,
   admin: Admin,
   customerId: string,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<Written> {
   let sessions = 0;
+  let lines = 0;
   for (let after: string | null | undefined; after !== null; ) {
     signal.throwIfAborted();
     const part = await admin.exportCustomer({ customerId, after: after ?? null });
     sessions += part.sessions;
+    lines += part.lines.length;
     after = part.next;
     const text = part.lines.map((line) => `${line}\n`).join("");
     if (text !== "" && !stream.write(text)) await once(stream, "drain");
   }
   stream.write(`${JSON.stringify({ type: "end", sessions })}\n`);
-  return sessions;
+  return { sessions, lines };
 }
 
 function eraseCommand(output: Output): Command {
@@ -99,25 +125,35 @@ function eraseCommand(output: Output): Command {
     .option("--json", "print what was erased as JSON")
     .action(async (customerId: string, options: { yes?: true; json?: true }, self: Command) => {
       const { config } = loadSettings(self);
-      if (options.yes !== true) await confirmErasure(customerId);
-      const erased = await withAdmin(config, (admin) =>
-        interruptibly("the erasure was stopped; the same command goes on with it", (signal) =>
-          withProgress(texts, output, async (show) => {
-            const sum = { sessions: 0, keys: 0 };
-            for (let isMore = true; isMore; ) {
-              signal.throwIfAborted();
-              const part = await admin.eraseCustomer(customerId);
-              sum.sessions += part.sessions;
-              sum.keys += part.keys;
-              isMore = part.next !== null;
-              show(isMore ? 0.5 : 1, `Erasing: ${sum.sessions} sessions`);
-            }
-            return sum;
-          }),
-        ),
-      );
+      const mayAsk = process.stdin.isTTY && process.stderr.isTTY;
+      if (options.yes !== true && !mayAsk) {
+        const message = "nobody is there to be asked: --yes erases without asking";
+        throw new CliError(exitCodes.usage, message);
+      }
+      const erased = await withAdmin(config, async (admin) => {
+        if (options.yes !== true) await confirmErasure(admin, customerId);
+        return interruptibly(
+          "the erasure was stopped; the same command goes on with it",
+          (signal) =>
+            withProgress(texts, output, async (show) => {
+              const sum = { sessions: 0, keys: 0 };
+              for (let isMore = true; isMore; ) {
+                signal.throwIfAborted();
+                const part = await admin.eraseCustomer(customerId);
+                sum.sessions += part.sessions;
+                sum.keys += part.keys;
+                isMore = part.next !== null;
+                show(isMore ? 0.5 : 1, `Erasing: ${sum.sessions} sessions`);
+              }
+              return sum;
+            }),
+        );
+      });
       if (options.json === true) output.printJson(erased);
-      else output.print(`${erased.sessions} sessions and ${erased.keys} keys are erased.`);
+      if (erased.sessions + erased.keys === 0) throw nothingKept(customerId);
+      if (options.json === true) return;
+      const { sessions, keys } = erased;
+      output.print(`Erased ${count(sessions, "session")} and ${count(keys, "key")}.`);
     });
   addExamples(addSettings(command, dataSettings), [
     ["customers erase customer-4711", "after asking"],
@@ -128,12 +164,15 @@ function eraseCommand(output: Output): Command {
 
 const texts = { begun: "Erasing", done: "Erased", failed: "Not erased" };
 
-async function confirmErasure(customerId: string): Promise<void> {
-  if (!process.stdin.isTTY || !process.stderr.isTTY) {
-    throw new CliError(exitCodes.usage, "nobody is there to be asked: --yes erases without asking");
-  }
+/** Says how much would go; where nothing is found that can be listed there is nothing to ask. */
+async function confirmErasure(admin: Admin, customerId: string): Promise<void> {
+  const filter = { ...anySession, customerId };
+  const { total } = await admin.listSessions({ filter, after: null, limit: 1 });
+  const keys = (await admin.listKeys()).filter((key) => key.customerId === customerId).length;
+  if (total === 0 && keys === 0) return;
+  const many = total === MAX_COUNTED ? `${total} sessions or more` : count(total ?? 0, "session");
   const { confirm } = await import("@clack/prompts");
-  const message = `Erase everything that is kept of ${callerText(customerId)}? It cannot be undone.`;
+  const message = `Erase everything that is kept of ${callerText(customerId)}: ${many} and ${count(keys, "key")}? It cannot be undone.`;
   const answer = await confirm({ message, initialValue: false, output: process.stderr });
   if (answer !== true) throw new CliError(exitCodes.failure, "nothing was erased");
 }

@@ -1,13 +1,19 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import { Command, Option } from "commander";
+import { masked } from "../config/faults.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { parseDuration } from "../config/values.ts";
 import {
+  type Admin,
   faultOfKeyRequest,
   type KeyInfo,
   type KeyRequest,
   type MadeKey,
 } from "../control/admin.ts";
 import { type Role, roles } from "../session/access.ts";
+import { anySession } from "../session/filter.ts";
+import { databaseFile } from "../store/sqlite/database.ts";
 import { withAdmin } from "./connect.ts";
 import { CliError, exitCodes } from "./exit.ts";
 import { addExamples } from "./help.ts";
@@ -44,11 +50,16 @@ function createCommand(output: Output): Command {
     .option("--json", "print the key and what is known of it as JSON")
     .action(async (options: CreateOptions, self: Command) => {
       const request = requestOf(options);
-      const { config } = loadSettings(self);
-      const made = await withAdmin(config, (admin) => admin.createKey(request), {
-        mustExist: false,
-      });
+      const loaded = loadSettings(self);
+      const { config } = loaded;
+      let isNew = config.store.engine === "sqlite" && !existsSync(databaseFile(config.dataDir));
+      const create = async (admin: Admin) => {
+        if (config.store.engine === "redis") isNew = await isEmpty(admin);
+        return admin.createKey(request);
+      };
+      const made = await withAdmin(config, create, { mustExist: false });
       printMade(made, options, output);
+      if (isNew) output.remark(newStoreRemark(loaded));
     });
   addExamples(addSettings(command, dataSettings), [
     ["keys create --role administrator", "a key that may do everything"],
@@ -56,6 +67,24 @@ function createCommand(output: Output): Command {
     ["keys create --role customer", "one for public pages: it may assert no customer"],
   ]);
   return command;
+}
+
+/** Whether nothing was ever done with a store, as far as it shows. */
+async function isEmpty(admin: Admin): Promise<boolean> {
+  const [keys, trail, page] = await Promise.all([
+    admin.listKeys(),
+    admin.auditTrail({ after: 0, limit: 0 }),
+    admin.listSessions({ filter: anySession, after: null, limit: 1 }),
+  ]);
+  return keys.length === 0 && trail.last === 0 && page.sessions.length === 0;
+}
+
+/** A key is often made before the first start, and as often in the wrong place: then it never opens anything. */
+function newStoreRemark({ config, values }: LoadedConfig): string {
+  if (config.store.engine === "redis") {
+    return `Note: the store ${masked(values.store)} with the prefix ${JSON.stringify(config.redisPrefix)} was empty: no server has used it. A server that uses another one does not know the key: --store (ANTECHAMBER_STORE) and --redis-prefix (ANTECHAMBER_REDIS_PREFIX) name it.`;
+  }
+  return `Note: made the data folder ${resolve(config.dataDir)}: no server has run there. A server on another folder does not know the key: --data-dir or ANTECHAMBER_DATA_DIR names it.`;
 }
 
 function printMade({ key, info }: MadeKey, options: { json?: true }, output: Output): void {

@@ -1,5 +1,6 @@
 import { styleText } from "node:util";
 import { Command } from "commander";
+import { suggestion } from "../config/faults.ts";
 import { version } from "../version.ts";
 import { auditCommand } from "./audit.ts";
 import { backupCommand } from "./backup.ts";
@@ -50,11 +51,31 @@ export function createProgram(output: Output): Command {
     ["keys create --help", "about one command"],
   ]);
   everyCommand(program, (command) => {
+    suggestInHelp(command);
+    // All messages begin alike.
+    command.configureOutput({
+      outputError: (text, write) => write(text.replace(/^error: /, "antechamber: ")),
+    });
     command.exitOverride();
     command.showHelpAfterError("(--help tells more)");
     command.configureHelp({ styleTitle: (title) => styleText("bold", title), sortOptions: false });
   });
   return program;
+}
+
+/** `help kyes` is refused as `kyes` is: commander would print the general help. */
+function suggestInHelp(command: Command): void {
+  const help = command.help.bind(command);
+  command.help = (context) => {
+    const [word, name] = command.args;
+    const names = command.commands.map((each) => each.name());
+    const isUnknown = word === "help" && name !== undefined && name !== "help";
+    if (isUnknown && !names.includes(name)) {
+      const message = `unknown command '${name}'${suggestion(name, names)}`;
+      command.error(`error: ${message}`, { code: "commander.unknownCommand" });
+    }
+    return help(context as { error: boolean });
+  };
 }
 
 function exitLines(): string[] {

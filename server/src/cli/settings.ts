@@ -38,8 +38,9 @@ function optionOf(name: SettingName): Option {
     `${flagOf(name)} <${placeholder}>`,
     `${description.charAt(0).toLowerCase()}${description.slice(1)} (env: ${variableOf(name)}${end})`,
   );
-  // Shells complete these; loadConfig() checks them, so that every fault is named at once.
-  if (/^\w+((, \w+)* or \w+)?$/.test(allowed)) option.argChoices = allowed.split(/, | or /);
+  // Shells complete these; loadConfig() checks them, so that every fault is named at once. One word alone,
+  // such as "text", is no choice.
+  if (/^\w+(, \w+)* or \w+$/.test(allowed)) option.argChoices = allowed.split(/, | or /);
   if (list === true) {
     option.argParser((text: string, before: string[] | undefined) => [...(before ?? []), text]);
   }

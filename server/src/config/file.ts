@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { safeMessage } from "../safe-error.ts";
 import { type ConfigFault, suggestion } from "./faults.ts";
+import { placeOfJsonFault } from "./json-fault.ts";
 import { settingNames } from "./settings.ts";
 
 /** The file that is read when none is named, if it is there. */
@@ -29,8 +30,11 @@ export function readConfigFile(
   const path = resolve(cwd, name);
   if (named === undefined && !existsSync(path)) return undefined;
   const from = named === undefined ? name : `${named.from} ${name}`;
+  let text = "";
   try {
-    const members: unknown = JSON.parse(readFileSync(path, "utf8"));
+    // Some editors put a byte order mark in front, which is no part of JSON.
+    text = readFileSync(path, "utf8").replace(/^\u{FEFF}/u, "");
+    const members: unknown = JSON.parse(text);
     if (typeof members !== "object" || members === null || Array.isArray(members)) {
       faults.push({ from, message: "the file is to hold one JSON object" });
       return undefined;
@@ -38,11 +42,20 @@ export function readConfigFile(
     faults.push(...unknownMembers(members, name));
     return { name, folder: dirname(path), members: { ...members } };
   } catch (error) {
-    const reason = safeMessage(error);
-    const what = error instanceof SyntaxError ? "is not JSON" : "cannot be read";
-    faults.push({ from, message: `the file ${what}: ${reason}` });
+    const message =
+      error instanceof SyntaxError
+        ? notJson(text)
+        : `the file cannot be read: ${safeMessage(error)}`;
+    faults.push({ from, message });
     return undefined;
   }
+}
+
+function notJson(text: string): string {
+  if (text.trim() === "")
+    return "the file is empty: it is to hold one JSON object, {} at the least";
+  const { line, column } = placeOfJsonFault(text) ?? { line: 1, column: 1 };
+  return `the file is not JSON: look at line ${line}, column ${column}, or just before (no comments, no comma after the last member, double quotes)`;
 }
 
 function unknownMembers(members: object, file: string): ConfigFault[] {

@@ -224,6 +224,9 @@ export function createApp(parts: AppParts): App {
   const allowed = allowOf(
     routes.filter(({ method }) => method !== "*").map((route) => ({ route })),
   );
+  const knownWords = new Set(
+    [...routes, ...config.basePaths].flatMap(({ path }) => path.split("/")),
+  );
   const checkHost = config.auth === "local" ? createLocalHostCheck() : undefined;
   const pace = createPace();
   const cors = config.corsOrigins.length > 0 ? createCors(config.corsOrigins) : undefined;
@@ -310,8 +313,8 @@ export function createApp(parts: AppParts): App {
   }
 
   function logAccess(
-    { status, headers }: Pick<ApiResponse, "status" | "headers">,
-    request: Pick<ApiRequest, "method" | "peer" | "header">,
+    { status, headers, refusal }: Pick<ApiResponse, "status" | "headers" | "refusal">,
+    request: Pick<ApiRequest, "method" | "peer" | "header"> & Partial<Pick<ApiRequest, "path">>,
     match: Pick<Match, "route" | "sessionId"> | undefined,
     duration: number,
   ): void {
@@ -322,7 +325,10 @@ export function createApp(parts: AppParts): App {
         requestId: headers["x-request-id"] ?? requestIdOf(request),
         operation: match?.route.operation ?? "other",
         method: request.method,
+        // An operation's name tells the path.
+        path: match === undefined ? pathHint(request.path ?? "") : undefined,
         status,
+        code: refusal,
         durationMs: Math.round(duration * 1000) / 1000,
         peer: request.peer,
         session: session === undefined ? undefined : parts.logHash(session),
@@ -350,6 +356,12 @@ export function createApp(parts: AppParts): App {
       logAccess(answer, request, { route: forwardAuthRoute, sessionId: "" }, 0);
     }
     return answer;
+  }
+
+  /** The words of the API in a path that no operation has; anything else may be an id or a secret. */
+  function pathHint(path: string): string {
+    const segments = path.split("/").slice(1, 1 + MAX_HINTED);
+    return segments.map((segment) => `/${knownWords.has(segment) ? segment : "*"}`).join("");
   }
 
   /** A request that no route serves as it is: OPTIONS, an unknown path, a method that is not taken. */
@@ -399,6 +411,9 @@ export function createApp(parts: AppParts): App {
     },
   };
 }
+
+/** How many segments of an unknown path are hinted at in the log. */
+const MAX_HINTED = 8;
 
 /** The principal of a route that asks nobody who they are. */
 const nobody = { role: "reporter", customerId: null, agentId: null } as const;

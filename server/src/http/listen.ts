@@ -2,6 +2,7 @@ import type { SocketConfig } from "../config/config.ts";
 import type { App } from "./app.ts";
 import { isForwardAuthTarget } from "./forward-auth.ts";
 import { createHttp1Server, type Http1Server } from "./http1/server.ts";
+import { listenError } from "./listen-error.ts";
 import { claimSocket, releaseSocket } from "./unix-socket.ts";
 
 /** Where to listen. */
@@ -41,9 +42,9 @@ export async function listen(app: App, options: ListenOptions): Promise<Listener
   });
   const listening = await Promise.resolve()
     .then(() => runtime.listen({ ...options, connect: server.connect }))
-    .catch((error: unknown) => {
+    .catch(async (error: unknown) => {
       server.close();
-      throw error;
+      throw await listenError(error, options);
     });
   return {
     port: listening.port,

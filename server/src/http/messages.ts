@@ -57,6 +57,8 @@ export interface ApiResponse {
   readonly headers: HeaderFields;
   /** `Content-Location`: apart from `headers`, which serve many answers. */
   readonly contentLocation?: string | undefined;
+  /** The code of a refusal, for the log. */
+  readonly refusal?: string;
   /** A stream is read as fast as the caller takes it; an error of it ends the connection. */
   readonly body: WholeBody | ReadableStream<Uint8Array<ArrayBuffer>>;
 }

@@ -49,6 +49,7 @@ export function problemResponse(
     status: problem.status,
     headers: { ...problemHeaders, ...headersOf(reason), "x-request-id": requestId },
     body: JSON.stringify(restate[dialect](problem)),
+    refusal: code,
   };
 }
 

@@ -11,29 +11,13 @@ export function listen({ host, port, socket, connect }: SocketOptions): Listenin
   };
   const listener: TCPSocketListener<BunTransport> | UnixSocketListener<BunTransport> =
     socket === undefined
-      ? named(`${host}:${port}`, () =>
-          Bun.listen<BunTransport>({ ...shared, hostname: host, port }),
-        )
-      : named(socket.path, () =>
-          withSocketMode(socket, () => Bun.listen<BunTransport>({ ...shared, unix: socket.path })),
-        );
+      ? Bun.listen<BunTransport>({ ...shared, hostname: host, port })
+      : withSocketMode(socket, () => Bun.listen<BunTransport>({ ...shared, unix: socket.path }));
   return {
     port: "port" in listener ? listener.port : 0,
     stop: () => listener.stop(false),
     close: () => Promise.resolve(listener.stop(true)),
   };
-}
-
-/** Bun's own words leave out the port. */
-function named<T>(address: string, listenOn: () => T): T {
-  try {
-    return listenOn();
-  } catch (error) {
-    const { code = "" } = error as { code?: string };
-    throw Object.assign(new Error(`cannot listen on ${address}: ${code}`, { cause: error }), {
-      code,
-    });
-  }
 }
 
 function handlers(connect: SocketOptions["connect"], hasAddresses: boolean) {

@@ -139,6 +139,29 @@ test("a customer is given out, and erased, and the trail tells so", async () => 
   );
 });
 
+test("of a customer whom nobody knows nothing is given out or erased, and the command says so", async () => {
+  await using folder = temporaryDirectory();
+  await using server = await startServer();
+  const data = ["--data-dir", server.dataDir];
+  const headers = { gkc_customerId: "anna" };
+  sessionOf(await createApi(server.url).create({ headers }));
+  const file = join(folder.path, "anna.jsonl");
+  for (const args of [
+    ["export", "Anna"],
+    ["export", "anna ", "--out", file],
+    ["erase", "ann", "--yes"],
+    ["erase", "annna", "--yes", "--json"],
+  ]) {
+    const { code, stderr } = await run(["customers", ...args, ...data]);
+    assert.equal(code, 3, args.join(" "));
+    assert.match(stderr, /^antechamber: nothing is kept of a customer /);
+  }
+  assert.ok(!existsSync(file));
+  await succeed(["customers", "export", "anna", "--out", file, ...data]);
+  assert.match(await succeed(["customers", "erase", "anna", "--yes", ...data]), /1 session and 0/);
+  assert.equal((await run(["customers", "erase", "anna", "--yes", ...data])).code, 3);
+});
+
 test("what operators do to keys and secrets is in the trail, which can be verified", async () => {
   await using folder = temporaryDirectory();
   const data = ["--data-dir", folder.path];

@@ -25,8 +25,11 @@ test("the version is the release's", async () => {
 
 test("a fault of usage is told in two lines and ends with 2", async () => {
   const cases: [args: string[], message: RegExp][] = [
-    [["keyss"], /unknown command 'keyss'\n\(Did you mean keys\?\)/],
-    [["serve", "--prot", "1"], /unknown option '--prot'/],
+    [["keyss"], /^antechamber: unknown command 'keyss'\n\(Did you mean keys\?\)/],
+    [["help", "kyes"], /^antechamber: unknown command 'kyes' \(did you mean keys\?\)/],
+    [["help", "nonsense"], /^antechamber: unknown command 'nonsense'\n/],
+    [["keys", "help", "craete"], /unknown command 'craete' \(did you mean create\?\)/],
+    [["serve", "--prot", "1"], /^antechamber: unknown option '--prot'/],
     [["keys", "create"], /required option '--role <role>' not specified/],
     [["keys", "create", "--role", "boss"], /Allowed choices are customer, agent/],
     [["keys", "revoke"], /missing required argument 'id'/],
@@ -43,6 +46,27 @@ test("a fault of usage is told in two lines and ends with 2", async () => {
     assert.doesNotMatch(stderr, /\n\s+at /);
   }
   assert.equal((await run(["serve", "--prot", "1"])).code, 2);
+});
+
+test("help of a command is that command's", async () => {
+  for (const [args, usage] of [
+    [["help", "keys"], "Usage: antechamber keys "],
+    [["keys", "help", "create"], "Usage: antechamber keys create "],
+    [["help"], "Usage: antechamber "],
+  ] as const) {
+    const { code, stdout } = await runHere(args);
+    assert.deepEqual([code, stdout.slice(0, usage.length)], [0, usage]);
+  }
+});
+
+test("only settings with a choice are completed with one", async () => {
+  const { stdout } = await runHere(["serve", "--help"]);
+  const lines = stdout.replaceAll(/\n {20,}/g, " ").split("\n");
+  const choicesOf = (flag: string) =>
+    /choices: ([^)]*)/.exec(lines.find((line) => line.includes(`${flag} <`)) ?? "none")?.[1];
+  assert.equal(choicesOf("--auth"), '"local", "key", "jwt", "proxy"');
+  assert.equal(choicesOf("--cookie-http-only"), '"true", "false"');
+  assert.equal(choicesOf("--sentinel-username"), undefined);
 });
 
 test("what is piped holds no colours", async () => {

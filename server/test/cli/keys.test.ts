@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { join } from "node:path";
 import { test } from "node:test";
+import { startSingleRedis } from "../support/redis/single.ts";
 import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { run, runHere, succeed, succeedJson } from "./run.ts";
@@ -33,10 +35,8 @@ test("a key is made, listed and revoked without a server", async () => {
   assert.ok(listed);
   assert.deepEqual(others, []);
   assert.match(listed.id, /^k_[\da-f]{12}$/);
-  assert.equal(
-    made.stderr.split("\n").slice(-3).join("\n"),
-    `This is the only time that the key ${listed.id} is shown.\nIt is valid until it is revoked.\n`,
-  );
+  const shown = `This is the only time that the key ${listed.id} is shown.\nIt is valid until it is revoked.\n`;
+  assert.ok(made.stderr.startsWith(shown), made.stderr);
   assert.deepEqual([listed.role, listed.agentId, listed.customerId], ["agent", "anna", null]);
   assert.deepEqual([listed.status, listed.expiresAt], ["valid", null]);
   const key = made.stdout.trim();
@@ -230,4 +230,32 @@ test("the trail names the key that was tried, and times as people read them", as
   assert.match(trail, /expiresAt=\d{4}-\d\d-\d\dT/);
   assert.match(trail, /validUntil=\d{4}-\d\d-\d\dT/);
   assert.doesNotMatch(trail, /\d{12}|sss/);
+});
+
+test("a key that is made where no server has run comes with a remark that names the place", async () => {
+  await using folder = temporaryDirectory();
+  const create = ["keys", "create", "--role", "agent"];
+  const mistyped = join(folder.path, "mistyped");
+  const made = await run([...create, "--json", "--data-dir", "./mistyped"], { cwd: folder.path });
+  assert.equal(made.code, 0);
+  assert.match(JSON.parse(made.stdout).key, /^ak_/);
+  assert.ok(made.stderr.includes(`made the data folder ${mistyped}: no server has run there`));
+  assert.match(made.stderr, /--data-dir or ANTECHAMBER_DATA_DIR/);
+  // The folder is in use now, by whoever made the first key.
+  const again = await run([...create, "--data-dir", mistyped]);
+  assert.deepEqual([again.code, again.stderr.includes("no server has run")], [0, false]);
+  await using server = await startServer();
+  const known = await run([...create, "--data-dir", server.dataDir]);
+  assert.deepEqual([known.code, known.stderr.includes("no server has run")], [0, false]);
+});
+
+test("a key that is made in an empty Redis comes with a remark that names it", async () => {
+  await using redis = await startSingleRedis();
+  const env = { ANTECHAMBER_STORE: redis.url, ANTECHAMBER_REDIS_PREFIX: "other:" };
+  const create = ["keys", "create", "--role", "agent"];
+  const made = await run(create, { env });
+  assert.equal(made.code, 0, made.stderr);
+  assert.match(made.stderr, /"other:" was empty: no server has used it/);
+  const again = await run(create, { env });
+  assert.deepEqual([again.code, again.stderr.includes("was empty")], [0, false]);
 });

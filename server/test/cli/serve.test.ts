@@ -31,10 +31,12 @@ async function waiting(server: ServerProcess): Promise<AsyncDisposable> {
   const { hostname, port } = new URL(server.url);
   const slow = connect(Number(port), hostname);
   slow.on("error", () => {});
+  await once(slow, "connect");
   const head = ["POST /sessions/undefined HTTP/1.1", `Host: ${hostname}`, "Content-Length: 9"];
-  slow.write([...head, "Content-Type: application/json", "", "{"].join("\r\n"));
-  // The request is admitted once another one on the same server is answered.
-  await fetch(`${server.url}/healthz`);
+  const request = [...head, "Content-Type: application/json", "", "{"].join("\r\n");
+  await new Promise((resolve) => slow.write(request, resolve));
+  // The request is admitted once others that came later are answered.
+  for (let i = 0; i < 3; i++) await fetch(`${server.url}/healthz`);
   return {
     async [Symbol.asyncDispose]() {
       slow.destroy();
@@ -114,16 +116,30 @@ test("a second server on the same data is refused with 4 and says why", async ()
   assert.equal((await fetch(`${first.url}/healthz`)).status, 200);
 });
 
-test("a port in use is told without a stack, and the data is let go", async () => {
-  await using first = await startServer();
-  await using folder = temporaryDirectory();
-  const { port } = new URL(first.url);
-  const second = await run(["serve", "--port", port, "--data-dir", folder.path]);
-  assert.equal(second.code, 1);
-  assert.match(second.stderr, new RegExp(port));
-  assert.doesNotMatch(second.stderr, /\n\s+at /);
-  await succeed(["keys", "list", "--data-dir", folder.path]);
-});
+for (const runtime of ["bun", "node"] as const) {
+  test(`where it cannot be listened is told with what to do (${runtime})`, async () => {
+    await using first = await startServer();
+    await using folder = temporaryDirectory();
+    const { port } = new URL(first.url);
+    for (const [args, message] of [
+      [
+        ["--port", port],
+        `127.0.0.1:${port}: something else listens there.*--port.* 0 takes a free`,
+      ],
+      [["--host", "192.0.2.1"], "192.0.2.1:0: this machine has no such address.*--host"],
+      [["--host", "nosuchhost.invalid"], "nosuchhost.invalid:0: no address is known.*--host"],
+    ] as const) {
+      const place = ["--auth", "key", "--port", "0", "--data-dir", folder.path];
+      const env = { ANTECHAMBER_RUNTIME: runtime };
+      const second = await run(["serve", ...place, ...args], { env });
+      assert.equal(second.code, 1);
+      assert.match(second.stderr, new RegExp(`^antechamber: cannot listen on ${message}`, "m"));
+      assert.doesNotMatch(second.stderr, /\n\s+at /);
+    }
+    // The data is let go.
+    await succeed(["keys", "list", "--data-dir", folder.path]);
+  });
+}
 
 test("the control socket is its owner's alone and goes with its server", async () => {
   await using folder = temporaryDirectory();

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { parseRange } from "../../src/addresses.ts";
 import { ConfigError } from "../../src/config/faults.ts";
+import { placeOfJsonFault } from "../../src/config/json-fault.ts";
 import { type ConfigInput, loadConfig } from "../../src/config/load.ts";
 
 const root = mkdtempSync(join(tmpdir(), "antechamber-config-"));
@@ -394,6 +395,35 @@ test("a named file must be there; a file that is not an object of settings is re
     /antechamber\.json: the file is not JSON: /,
   );
   assert.match(String(faultsOf({ cwd: folder("array", []) })[0]), /hold one JSON object/);
+});
+
+test("what is not JSON is told with its place, and what is, is read", () => {
+  const faulty: [text: string, line: number, column: number][] = [
+    ['{"port": 1,\n  "host": "a"', 2, 14],
+    ['{"port": 1\n"host": "a"}', 2, 1],
+    ['{\r\n\t"port": 08 }', 2, 10],
+    ['{"port": 1,}', 1, 12],
+    ["{'port': 1}", 1, 2],
+    ['// a comment\n{"port": 1}', 1, 1],
+    ['{"port": 1} x', 1, 13],
+    ['{"host": "a\nb"}', 1, 10],
+    ['{"corsOrigins": ["a", ]}', 1, 23],
+    ['{"port": tru}', 1, 10],
+    ['{"port": 1.}', 1, 10],
+    ['{"port" 1}', 1, 9],
+  ];
+  for (const [i, [text, line, column]] of faulty.entries()) {
+    const name = `place-${i}`;
+    const [fault] = faultsOf({ cwd: folder(name, text) });
+    assert.ok(fault?.includes(`line ${line}, column ${column},`), `${text}: ${fault}`);
+    assert.throws(() => JSON.parse(text));
+  }
+  const odd =
+    '\n[ 1e5, -0, -1.5E-3, "\\u00e9\\"", "\u007f", {}, [], [[]], {"a":{"b":null}}, true ]\n';
+  assert.equal(placeOfJsonFault(odd), undefined);
+  assert.doesNotThrow(() => JSON.parse(odd) as unknown);
+  assert.match(String(faultsOf({ cwd: folder("blank", " \n") })[0]), /the file is empty/);
+  assert.equal(load({ cwd: folder("marked", '\u{FEFF}{"port":1}') }).config.port, 1);
 });
 
 test("a data folder named in a file lies beside that file", () => {

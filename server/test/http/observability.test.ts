@@ -299,6 +299,35 @@ test("by default only what failed here is logged", async () => {
   assert.equal(server.log(), before);
 });
 
+test("the line of a refusal tells its code, and the words of the API in an unknown path", async () => {
+  await using server = await serve({ config: { accessLog: "all", basePaths: ["/gks-server/v1"] } });
+  const api = createApi(server.url);
+  const lineOf = async (method: string, path: string, options = {}) => {
+    await api.call(method, path, options);
+    const line = server.log().trimEnd().split("\n").at(-1) ?? "";
+    return JSON.parse(line) as Record<string, unknown>;
+  };
+  const held = sessionOf(await api.create({ headers: { gkc_customerId: "c" } })).sessionId;
+  const refused = await lineOf("POST", `/sessions/${held}`, { headers: { gkc_customerId: "d" } });
+  assert.deepEqual(
+    [refused["operation"], refused["status"], refused["code"], refused["path"]],
+    ["associate", 400, "already-exists", undefined],
+  );
+  const done = await lineOf("GET", `/sessions/${held}`);
+  assert.deepEqual([done["status"], done["code"]], [200, undefined]);
+  for (const [method, path, code, hint] of [
+    ["GET", "/gks-server/v2/sessions/secret-id", "not-found", "/gks-server/*/sessions/*"],
+    ["GET", "/customers/anna/exports", "not-found", "/customers/*/*"],
+    ["PATCH", `/sessions/${held}`, "method-not-allowed", "/sessions/*"],
+    ["GET", `/x${"/a".repeat(50)}`, "not-found", "/*".repeat(8)],
+    ["GET", "/anna@example.org", "not-found", "/*"],
+    ["GET", "/sessions//audit/", "not-found", "/sessions//audit/"],
+  ] as const) {
+    const line = await lineOf(method, path);
+    assert.deepEqual([line["operation"], line["code"], line["path"]], ["other", code, hint]);
+  }
+});
+
 test("a server that stops answers what it admitted and stores it", async () => {
   await using server = await serve();
   const api = createApi(server.url);
