@@ -62,7 +62,7 @@ function vouched({ proxySecret, trustedProxies, socket }: AccessParts["config"])
   return createVouchedAuthentication({ secret: proxySecret, ranges });
 }
 
-/** A line for each time that things change; an issuer that is gone would else fill the log. */
+/** A line for each time that things or their reason change; an issuer that is gone would else fill the log. */
 function keySetLog(log: Logger, url: string): KeySetEvents {
   let last = "";
   return {
@@ -70,14 +70,20 @@ function keySetLog(log: Logger, url: string): KeySetEvents {
       if (last !== "fetched") log.info({ url, keys }, "key set fetched");
       last = "fetched";
     },
-    failed(error) {
-      if (last !== "failed") {
+    failed(error, hasKeys) {
+      const reason = String(error);
+      if (last === reason) return;
+      last = reason;
+      if (hasKeys) {
         log.warn(
           { url, err: error },
-          "key set not fetched: tokens are checked with the keys at hand",
+          "key set not fetched: tokens are checked with the cached keys",
         );
+        return;
       }
-      last = "failed";
+      const message =
+        "key set not fetched, and there are no keys yet: every token is refused with 503 until it can be fetched (tried again every 30 s while there are requests)";
+      log.error({ url, err: error }, message);
     },
   };
 }

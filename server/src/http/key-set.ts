@@ -38,7 +38,8 @@ export interface KeySet {
 /** What a key set tells of its fetches. */
 export interface KeySetEvents {
   fetched(keys: number): void;
-  failed(error: unknown): void;
+  /** `hasKeys`: those of an earlier fetch are used meanwhile. */
+  failed(error: unknown, hasKeys: boolean): void;
 }
 
 /** What a key set is fetched with. */
@@ -80,7 +81,7 @@ export function createKeySet({ url, clock, events, timeout = FETCH_TIMEOUT }: Ke
       }
       events.fetched(set.keys.length);
     } catch (error) {
-      if (!closing.signal.aborted) events.failed(error);
+      if (!closing.signal.aborted) events.failed(error, current !== undefined);
     }
   }
 
@@ -129,7 +130,9 @@ async function fetchText(url: string, signal: AbortSignal): Promise<string> {
   });
   if (response.status !== 200 || response.body === null) {
     await response.body?.cancel();
-    throw new TypeError(`the key set was answered with status ${response.status}`);
+    throw new TypeError(
+      `the address of the key set (jwtKeySetUrl) was answered with status ${response.status}`,
+    );
   }
   const chunks: Uint8Array[] = [];
   let bytes = 0;
@@ -143,7 +146,18 @@ async function fetchText(url: string, signal: AbortSignal): Promise<string> {
 
 /** A set without keys is taken for a slip of the issuer: it would lock everybody out. */
 function parseKeySet(text: string): JSONWebKeySet {
-  const set = JSON.parse(text) as Partial<JSONWebKeySet> | null;
+  let set: (Partial<JSONWebKeySet> & { readonly jwks_uri?: unknown }) | null;
+  try {
+    set = JSON.parse(text) as typeof set;
+  } catch (cause) {
+    throw new TypeError("the answer is no key set: it is not JSON", { cause });
+  }
+  if (typeof set?.jwks_uri === "string") {
+    const address = JSON.stringify(set.jwks_uri.slice(0, 512));
+    throw new TypeError(
+      `the answer is the provider's discovery document and no key set: set jwtKeySetUrl to its jwks_uri, ${address}`,
+    );
+  }
   if (!Array.isArray(set?.keys) || set.keys.length === 0) {
     throw new TypeError("the answer is no key set with keys");
   }

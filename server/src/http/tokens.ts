@@ -9,10 +9,11 @@ import type { Logger } from "pino";
 import type { WallClock } from "../clock.ts";
 import type { TokenConfig } from "../config/config.ts";
 import { type Principal, type Role, roles } from "../session/access.ts";
-import { faultOfId } from "../session/caller-ids.ts";
+import { faultOfId, MAX_ID_CHARACTERS } from "../session/caller-ids.ts";
 import { Refusal } from "../session/errors.ts";
 import type { Authenticate } from "./authenticate.ts";
 import type { KeySet, Keys } from "./key-set.ts";
+import { ClaimError, kindOf, reasonOf, reasonOfNoToken } from "./token-reasons.ts";
 
 /** What the mode `jwt` works with. */
 export interface TokenParts {
@@ -78,7 +79,10 @@ export function createTokenAuthentication(parts: TokenParts): Authenticate {
 
   async function verify(header: string): Promise<Principal> {
     const token = BEARER.exec(header)?.[1];
-    if (token === undefined) throw new Refusal({ code: "invalid-credential" });
+    if (token === undefined) {
+      parts.log.debug({ reason: reasonOfNoToken(header, parts.config) }, "token refused");
+      throw new Refusal({ code: "invalid-credential" });
+    }
     const keys = await keySet.keys();
     try {
       const { payload, provenBy } = await payloadOf(token, keys, parts);
@@ -88,7 +92,7 @@ export function createTokenAuthentication(parts: TokenParts): Authenticate {
       return principal;
     } catch (error) {
       if (error instanceof Refusal) throw error;
-      parts.log.debug({ reason: reasonOf(error) }, "token refused");
+      parts.log.debug({ reason: reasonOf(error, parts.config) }, "token refused");
       throw new Refusal({ code: "invalid-credential" }, error);
     }
   }
@@ -146,13 +150,14 @@ async function verifyWith(
   }
 }
 
-/** Whoever the claims say that it is. Throws `TypeError` when they say it in no way that is known. */
+/** Whoever the claims say that it is. Throws `ClaimError` when they say it in no way that is known. */
 function principalOf(payload: JWTPayload, { claims, defaultRole }: TokenConfig): Principal {
-  const role = roleOf(memberOf(payload, claims.role), defaultRole);
+  const role = roleOf(claims.role, memberOf(payload, claims.role), defaultRole);
+  const id = (name: string) => idOf(name, memberOf(payload, name));
   return {
     role,
-    customerId: role === "customer" ? idOf(memberOf(payload, claims.customerId)) : null,
-    agentId: role === "agent" ? idOf(memberOf(payload, claims.agentId)) : null,
+    customerId: role === "customer" ? id(claims.customerId) : null,
+    agentId: role === "agent" ? id(claims.agentId) : null,
   };
 }
 
@@ -161,23 +166,23 @@ function memberOf(payload: JWTPayload, name: string): unknown {
 }
 
 /** A role, or a list of names of which one is a role: issuers have others besides. */
-function roleOf(claim: unknown, defaultRole: Role | undefined): Role {
+function roleOf(name: string, claim: unknown, defaultRole: Role | undefined): Role {
   if (claim === undefined && defaultRole !== undefined) return defaultRole;
   const names: unknown[] = Array.isArray(claim) ? claim : [claim];
-  const [role, ...others] = roles.filter((name) => names.includes(name));
-  if (role === undefined || others.length > 0) throw new TypeError("the claims name no one role");
-  return role;
+  const [role, ...others] = roles.filter((each) => names.includes(each));
+  if (role !== undefined && others.length === 0) return role;
+  const what = others.length > 0 ? "names several roles" : `is ${kindOf(claim)} and names no role`;
+  const none = claim === undefined ? " (jwtDefaultRole is for tokens without one)" : "";
+  throw new ClaimError(
+    `the claim ${name} (jwtRoleClaim) ${what}${none}: it must name one of ${roles.join(", ")}`,
+  );
 }
 
-function idOf(claim: unknown): string | null {
+function idOf(name: string, claim: unknown): string | null {
   if (claim === undefined || claim === null || claim === "") return null;
-  if (typeof claim !== "string" || faultOfId(claim) !== undefined) {
-    throw new TypeError("the claims have an id that is none");
-  }
-  return claim;
-}
-
-function reasonOf(error: unknown): string {
-  if (error instanceof errors.JWTClaimValidationFailed) return `${error.code} ${error.claim}`;
-  return error instanceof errors.JOSEError ? error.code : String(error);
+  const fault = typeof claim === "string" ? faultOfId(claim) : `is ${kindOf(claim)}`;
+  if (typeof claim === "string" && fault === undefined) return claim;
+  throw new ClaimError(
+    `the claim ${name} ${fault}: it must be a text of 1 to ${MAX_ID_CHARACTERS} characters without control characters`,
+  );
 }

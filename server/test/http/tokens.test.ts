@@ -305,6 +305,92 @@ test("without a key set so far requests are told to come again, and the server s
   assert.match(at.log(), /key set fetched/);
 });
 
+test("the log says why a token was refused, and what is allowed", async () => {
+  const { issuer: iss, audiences } = issuer.config;
+  const reasons: [token: string, reason: RegExp][] = [
+    ["opaque-token", /no signed token \(JWT\).* ask for "antechamber"/],
+    ["ak_abc", /API key of this service, which only auth key takes/],
+    ["a.b.c.d.e", /encrypted/],
+    ["e30.e30.e30", /malformed/],
+    [
+      await issuer.token(reporter, { issuer: iss.slice(0, -1) }),
+      new RegExp(`iss is "${iss.slice(0, -1)}", and jwtIssuer is "${iss}"`),
+    ],
+    [await issuer.token(reporter, { audience: ["a", "b"] }), /aud is a list, .* "antechamber"/],
+    [await issuer.token({}), /claim role .*is missing.*jwtDefaultRole.*customer, agent, reporter/],
+    [await issuer.token({ role: "boss-secret" }), /claim role .*is a text and names no role/],
+    [await issuer.token({ role: ["agent", "reporter"] }), /claim role .*names several roles/],
+    [await issuer.token({ role: { agent: true } }), /claim role .*is an object/],
+    [
+      await issuer.token({ role: "customer", customerId: 4711 }),
+      /customerId is a number: .* text of 1/,
+    ],
+    [
+      await issuer.token({ role: "agent", agentId: "a\nb" }),
+      /agentId contains a control character/,
+    ],
+    [await issuer.token({ role: "agent", agentId: ["a"] }), /agentId is a list/],
+    [await issuer.token(reporter, { lifetime: null }), /exp is missing/],
+    [await issuer.token(reporter, { lifetime: -60 }), /exp is over: .* expired at 20\d\d-/],
+    [await issuer.token({ ...reporter, nbf: 4e9 }), /nbf is to come: .* from 2096-/],
+    [await issuer.token(reporter, { stranger: true }), /the signature is not/],
+    [await issuer.token(reporter, { header: { kid: "x" } }), /no key of the set fits/],
+    [unsigned({ alg: "none" }), /not signed/],
+    [hmac("x"), /not one of jwtAlgorithms: "ES256"/],
+  ];
+  assert.equal(audiences[0], "antechamber");
+  for (const [token, reason] of reasons) {
+    problemOf(await bearing(token).create(), 401, "invalid-credential");
+    const line = server
+      .log()
+      .trimEnd()
+      .split("\n")
+      .findLast((each) => each.includes("token refused"));
+    const told = (JSON.parse(line ?? "{}") as { reason?: string }).reason ?? "";
+    assert.match(told, reason);
+    assert.doesNotMatch(told, /boss-secret|4711/);
+    if (token.length > 20) assert.ok(!told.includes(token));
+  }
+});
+
+test("a key set that cannot be fetched is told by its reason, once for each reason", async () => {
+  await using own = await startIssuer();
+  const discovery = JSON.stringify({ issuer: own.config.issuer, jwks_uri: own.config.keySetUrl });
+  own.answer((response) => response.writeHead(404).end());
+  await using at = await serveFor(own);
+  const api = bearing(await own.token(reporter), at);
+  const linesOf = () =>
+    at
+      .log()
+      .split("\n")
+      .filter((line) => line.includes("key set not fetched"))
+      .map((line) => JSON.parse(line) as { level: number; msg: string; err: { message: string } });
+  for (const [how, reason] of [
+    [undefined, /status 404/],
+    [undefined, /status 404/],
+    [(response) => response.end(discovery), /discovery document .* jwks_uri, "http:/],
+    [(response) => response.end("<html>"), /it is not JSON/],
+  ] as const satisfies [Answer | undefined, RegExp][]) {
+    if (how !== undefined) own.answer(how);
+    problemOf(await api.create(), 503, "unavailable");
+    assert.match(linesOf().at(-1)?.err.message ?? "", reason);
+    at.pass(30 * SECOND);
+  }
+  assert.equal(linesOf().length, 3);
+  for (const { level, msg } of linesOf()) {
+    assert.equal(level, 50);
+    assert.match(msg, /no keys yet: every token is refused with 503/);
+  }
+  own.answer();
+  sessionOf(await api.create());
+  own.answer((response) => response.writeHead(500).end());
+  at.pass(10 * MINUTE);
+  const later = bearing(await own.token(reporter, { now: at.now() }), at);
+  sessionOf(await later.create());
+  await until(() => linesOf().length === 4);
+  assert.deepEqual([linesOf()[3]?.level, /cached keys/.test(linesOf()[3]?.msg ?? "")], [40, true]);
+});
+
 test("no log line has anything of a token", async () => {
   const token = await issuer.token({ role: "customer", customerId: "secret-customer" });
   sessionOf(await bearing(token).create());

@@ -1,0 +1,98 @@
+import { errors } from "jose";
+import type { TokenConfig } from "../config/config.ts";
+
+/*
+ * Why a token was refused, for the log of whoever runs the service: which claim, what kind of value it has,
+ * and what is allowed. Nothing of the token, except the issuer that it names, which is no secret and mostly
+ * differs by a slash.
+ */
+
+/** A claim that says nothing that the service can use. The message is for the log. */
+export class ClaimError extends TypeError {
+  override readonly name = "ClaimError";
+}
+
+/** What a value is, as far as the log may say it. */
+export function kindOf(value: unknown): string {
+  if (value === undefined) return "missing";
+  if (value === null) return "null";
+  if (value === "") return "an empty text";
+  if (Array.isArray(value)) return "a list";
+  return (
+    { string: "a text", number: "a number", boolean: "a boolean" }[String(typeof value)] ??
+    "an object"
+  );
+}
+
+/** Why what stands in `Authorization` is no token at all. */
+export function reasonOfNoToken(header: string, { audiences }: TokenConfig): string {
+  const credential = /^Bearer +(.*)$/i.exec(header)?.[1];
+  if (credential === undefined) return "Authorization does not begin with Bearer";
+  if (/^ak_/.test(credential)) {
+    return "the credential is an API key of this service, which only auth key takes; auth jwt takes tokens of the issuer";
+  }
+  if (/^[\w-]+\.[\w-]*\.$/.test(credential))
+    return "the token is not signed: its last part is empty";
+  if (credential.split(".").length === 3) {
+    return "the token is longer than any that is taken, or has characters that no token has";
+  }
+  if (credential.split(".").length === 5) {
+    return "the token is encrypted (JWE); only signed ones are taken (JWS)";
+  }
+  return `the credential is no signed token (JWT): it has no three parts. Many providers give such an opaque token when the client does not ask for an audience or resource; ask for ${listed(audiences)}`;
+}
+
+/** Why a token is refused. */
+export function reasonOf(error: unknown, config: TokenConfig): string {
+  if (error instanceof ClaimError) return error.message;
+  const isOfClaim =
+    error instanceof errors.JWTClaimValidationFailed || error instanceof errors.JWTExpired;
+  if (isOfClaim) return reasonOfClaim(error, config);
+  if (error instanceof errors.JOSEAlgNotAllowed) {
+    return `the token's algorithm is not one of jwtAlgorithms: ${listed(config.algorithms)}`;
+  }
+  if (error instanceof errors.JWKSNoMatchingKey) {
+    return `no key of the set fits the token: its kid is not there, or its algorithm is another (${config.keySetUrl})`;
+  }
+  if (error instanceof errors.JWSSignatureVerificationFailed) {
+    return "the signature is not one of the key that the token names";
+  }
+  if (error instanceof errors.JOSEError) return `the token is malformed: ${error.code}`;
+  return String(error);
+}
+
+function reasonOfClaim(
+  { claim, payload }: errors.JWTClaimValidationFailed | errors.JWTExpired,
+  { issuer, audiences }: TokenConfig,
+): string {
+  const value = Object.hasOwn(payload, claim) ? payload[claim] : undefined;
+  const kind = kindOf(value);
+  switch (claim) {
+    case "iss": {
+      const received = typeof value === "string" ? JSON.stringify(value.slice(0, 256)) : kind;
+      return `iss is ${received}, and jwtIssuer is ${JSON.stringify(issuer)}: they must be the same, to the last slash`;
+    }
+    case "aud":
+      return `aud is ${kind}, and has none of jwtAudience: ${listed(audiences)}`;
+    case "exp":
+      return typeof value === "number"
+        ? `exp is over: the token expired at ${timeText(value)}`
+        : `exp is ${kind}, and must be a number: a token has to expire`;
+    case "nbf":
+      return typeof value === "number"
+        ? `nbf is to come: the token is valid from ${timeText(value)} (look at the clocks)`
+        : `nbf is ${kind}, and must be a number`;
+    default:
+      return `${claim} is ${kind}, which is not allowed`;
+  }
+}
+
+function listed(names: readonly string[]): string {
+  return names.map((name) => JSON.stringify(name)).join(", ");
+}
+
+/** Seconds since 1970 as ISO 8601; a number that is no time stays what it is. */
+function timeText(seconds: number): string {
+  const date = new Date(seconds * 1000);
+  return Number.isNaN(date.getTime()) ? String(seconds) : date.toISOString();
+}
