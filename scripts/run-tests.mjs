@@ -112,6 +112,19 @@ function choose(words) {
 }
 
 /**
+ * The words that are neither a run nor in the path of a file of those that were named.
+ * @param {string[]} words
+ */
+function unmatched(words) {
+  const named = runs.filter(({ name }) => words.includes(name));
+  const paths = (named.length === 0 ? runs : named).flatMap((run) => run.files);
+  return words.filter(
+    (word) =>
+      !named.some(({ name }) => name === word) && !paths.some((path) => path.includes(word)),
+  );
+}
+
+/**
  * @param {Run} run
  * @param {string | undefined} compiled the folder with the compiled files, for the oldest Node
  */
@@ -226,9 +239,17 @@ async function judge(run) {
   return { name: run.name, passed, failed: failed + complaints.length };
 }
 
+const words = process.argv.slice(2);
+const lost = unmatched(words);
+if (lost.length > 0) {
+  const names = runs.map(({ name }) => name).join(", ");
+  console.error(
+    `no test file of these runs has ${lost.map((word) => `"${word}"`).join(" or ")} in its path; the runs are ${names}`,
+  );
+  process.exit(1);
+}
 if (!ensureEngines("test")) process.exit(1);
-
-const chosen = choose(process.argv.slice(2));
+const chosen = choose(words);
 /** @type {Map<Run, Awaited<ReturnType<typeof judge>>>} */
 const judged = new Map();
 

@@ -16,8 +16,10 @@ import type {
   ExportLine,
   SessionList,
   SessionSummary,
+  Timeline,
+  TimelineEntry,
 } from "./protocol.ts";
-import { pathOf } from "./transport.ts";
+import { createTransport, pathOf } from "./transport.ts";
 
 export { ProblemError } from "./problem-error.ts";
 
@@ -47,6 +49,8 @@ export interface PageOptions extends CallOptions {
 export interface AdministrationClient {
   /** Sessions that live and that are over, newest first, page after page as they are taken. */
   list(filter?: ListFilter, options?: PageOptions): AsyncGenerator<SessionSummary, void>;
+  /** What happened in a session, in order, page after page as they are taken. */
+  timeline(sessionId: string, options?: PageOptions): AsyncGenerator<TimelineEntry, void>;
   /** Ends a session. False when there is none that lives, so also where the first answer got lost. */
   end(sessionId: string, options?: CallOptions): Promise<boolean>;
   /** Ends all sessions that the filter asks for, or with `dryRun` counts them; gives how many. */
@@ -71,6 +75,7 @@ export interface AdministrationClient {
 /** The calls of those who run the service. */
 export function createAdministration(options: TransportOptions): AdministrationClient {
   const call = createCaller(options);
+  const transport = createTransport(options);
   const doFetch: Fetch = options.fetch ?? ((input, init) => fetch(input, init));
 
   /** The pages of a list, in turn. */
@@ -96,6 +101,16 @@ export function createAdministration(options: TransportOptions): AdministrationC
       refuseEmpty(filter);
       const found = pages<SessionList>("/sessions", { ...filter, limit }, signal);
       for await (const { sessions } of found) yield* sessions;
+    },
+    async *timeline(sessionId, { limit, signal } = {}) {
+      if (!MADE_BY_SERVICE.test(sessionId)) {
+        throw new ProblemError({ code: "session-not-found", status: 404 });
+      }
+      for (let after: string | null | undefined; after !== null; ) {
+        const page: Timeline = await transport.timeline(sessionId, { after, limit, signal });
+        yield* page.records;
+        after = page.next;
+      }
     },
     async end(sessionId, { signal } = {}) {
       // Anything else is no session's, and in a URL it could name something else.

@@ -126,6 +126,12 @@ test("a customer is given out line by line, and erased", async () => {
   const { sessionId } = await transport.create({ customerId: "a/b é" });
   const records = Array.from({ length: 900 }, (_, n) => ({ method: "GET", path: `/é/${n}` }));
   for (let i = 0; i < 3; i++) await transport.record(sessionId, records, { durable: true });
+  const entries = await all(admin.timeline(sessionId, { limit: 1000 }));
+  assert.deepEqual(
+    entries.flatMap((entry) => (entry.type === "request" ? [entry.sequence] : [])),
+    Array.from({ length: 2700 }, (_, i) => i + 1),
+  );
+  await assert.rejects(all(admin.timeline("..")), { code: "session-not-found" });
   const lines = await all(admin.exportCustomer("a/b é"));
   const count = (type: string) => lines.filter((line) => line.type === type).length;
   assert.deepEqual([count("session"), count("entry")], [1, 2701]);

@@ -154,7 +154,9 @@ async function moveBetween(
 /** A copy that is not equal is told as a failure, in the trail too. */
 function endingOf({ copied, comparison, resumed }: Migration): Ending {
   const isFailed = comparison?.isEqual === false;
-  return { outcome: isFailed ? "failed" : "done", details: { ...copied, resumed } };
+  const { sessions: sessionsRead, records: recordsRead } = copied;
+  const details = { sessionsRead, recordsRead, resumed };
+  return { outcome: isFailed ? "failed" : "done", details };
 }
 
 /** Enters what this process does into the trail of a store that it has opened. */
@@ -269,7 +271,9 @@ function report(migration: Migration, { from, to, json, ahead }: Options, output
   }
   if (comparison === null) {
     if (json !== true)
-      output.print(`${copied.sessions} sessions and ${copied.records} records copied`);
+      output.print(
+        `Read ${copied.sessions} sessions and ${copied.records} records; what the target did not have was written.`,
+      );
     output.remark("The copy is not complete: stop the servers, and run it again without --ahead.");
   } else if (!comparison.isEqual) {
     throw new CliError(exitCodes.failure, differenceOf(migration));

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { problemStatus } from "@antechamber/client/protocol";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { startHost } from "./callers.ts";
 import { assertValid } from "./conformance.ts";
 import { documentOf, type Json, type Mode, modes, operationsOf } from "./description.ts";
+import { provocations } from "./provocations.ts";
 
 for (const mode of modes) {
   test(`${mode}: the document is valid OpenAPI 3.1`, async () => {
@@ -84,6 +86,22 @@ test("what the document says of headers and ids is what validators and generator
     }
     assert.ok(Array.isArray(documentOf(mode)["security"]));
   }
+});
+
+test("every code of a refusal is provoked, and is in the document and in docs/api.md", () => {
+  const page = readFileSync(new URL("../../../docs/api.md", import.meta.url), "utf8");
+  const described = (documentOf("key")["info"] as Json)["description"] as string;
+  const documented = modes.flatMap(operationsOf).flatMap(({ answers }) => answers);
+  const codes = new Set(documented.flatMap((answer) => answer.codes));
+  // truth.test.ts sends each operation a method that it does not take.
+  const provoked = [...Object.keys(provocations), "method-not-allowed"];
+  for (const [code, status] of Object.entries(problemStatus)) {
+    assert.ok(provoked.includes(code), `provocations.ts does not provoke ${code}`);
+    const isDescribed = codes.has(code) || described.includes(`${status} \`${code}\``);
+    assert.ok(isDescribed, `the document does not have ${code}`);
+    assert.ok(page.includes(`| ${status} | \`${code}\` |`), `docs/api.md has no row for ${code}`);
+  }
+  for (const code of provoked) assert.ok(code in problemStatus, `${code} is no code`);
 });
 
 test("the credential is part of the document where one is needed", () => {
