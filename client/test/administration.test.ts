@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { keyFor, serve } from "../../server/test/support/in-process.ts";
-import { createAdministration, type EndFilter, type ListFilter } from "../src/administration.ts";
+import { createAdministration, type ListFilter } from "../src/administration.ts";
 import type { ProblemError } from "../src/problem-error.ts";
 import { createTransport } from "../src/transport.ts";
 
@@ -56,7 +56,7 @@ test("what is empty or what no URL can carry is a TypeError, and nothing is sent
   const admin = createAdministration({
     url: "http://127.0.0.1:9",
     fetch: async (input) => {
-      sent.push(String(input));
+      sent.push(input instanceof Request ? input.url : String(input));
       return Response.json({ sessions: [], next: null });
     },
   });
@@ -73,7 +73,7 @@ test("what is empty or what no URL can carry is a TypeError, and nothing is sent
     for (const value of ["", nothing, "\ud800"]) {
       const filter = { state: "recognized", [name]: value } as ListFilter;
       await assert.rejects(all(admin.list(filter)), TypeError, name);
-      await assert.rejects(admin.endByFilter(filter as EndFilter), TypeError, name);
+      await assert.rejects(admin.endByFilter(filter), TypeError, name);
     }
   }
   for (const id of ["", ".", "..", "a\udfff", nothing, undefined as unknown as string]) {

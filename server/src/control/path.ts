@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
@@ -34,8 +34,13 @@ export function socketPath(dataDir: string): string | undefined {
  * lock on `dataDir`.
  */
 export function claimSocketPath(dataDir: string): string {
-  releaseSocketPath(dataDir);
   const path = ownPath(dataDir);
+  const found = path === undefined ? undefined : lstatSync(path, { throwIfNoEntry: false });
+  if (found !== undefined && !found.isSocket()) {
+    const message = `${path} is there and is no socket: not touched. Move it away, the server needs the name`;
+    throw Object.assign(new Error(message), { code: "EEXIST" });
+  }
+  releaseSocketPath(dataDir);
   if (path !== undefined) return path;
   // mkdtemp makes folders that only their owner can enter.
   const distant = join(mkdtempSync(join(tmpdir(), "antechamber-")), "control.sock");

@@ -18,17 +18,19 @@ export function kindOf(value: unknown): string {
   if (value === null) return "null";
   if (value === "") return "an empty text";
   if (Array.isArray(value)) return "a list";
-  return (
-    { string: "a text", number: "a number", boolean: "a boolean" }[String(typeof value)] ??
-    "an object"
-  );
+  const kinds: Readonly<Record<string, string>> = {
+    string: "a text",
+    number: "a number",
+    boolean: "a boolean",
+  };
+  return kinds[typeof value] ?? "an object";
 }
 
 /** Why what stands in `Authorization` is no token at all. */
 export function reasonOfNoToken(header: string, { audiences }: TokenConfig): string {
   const credential = /^Bearer +(.*)$/i.exec(header)?.[1];
   if (credential === undefined) return "Authorization does not begin with Bearer";
-  if (/^ak_/.test(credential)) {
+  if (credential.startsWith("ak_")) {
     return "the credential is an API key of this service, which only auth key takes; auth jwt takes tokens of the issuer";
   }
   if (/^[\w-]+\.[\w-]*\.$/.test(credential))

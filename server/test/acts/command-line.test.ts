@@ -189,7 +189,7 @@ test("a target has the source's trail, and that the move was made", async () => 
     assert.deepEqual(inShort(trailIn(target)), ["secret.rotate done", ...moved, ...moved]);
     const [last, other] = [target, world.dataDir].map((dataDir) => trailIn(dataDir).at(-1));
     assert.deepEqual(last?.details, other?.details);
-    assert.equal(last?.details["sessions"], 3);
+    assert.equal(last?.details["sessionsRead"], 3);
     assert.equal(last?.details["to"], `sqlite:${target}`);
   });
 });

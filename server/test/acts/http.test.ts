@@ -46,6 +46,7 @@ const routes: Readonly<Record<string, Act | "a caller's">> = {
   "GET /readyz": "a caller's",
   "GET /metrics": "a caller's",
   "GET /openapi.json": "a caller's",
+  "GET /": "a caller's",
   "GET /docs": "a caller's",
   "GET /docs/*": "a caller's",
 };

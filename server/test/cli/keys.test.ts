@@ -238,7 +238,7 @@ test("a key that is made where no server has run comes with a remark that names 
   const mistyped = join(folder.path, "mistyped");
   const made = await run([...create, "--json", "--data-dir", "./mistyped"], { cwd: folder.path });
   assert.equal(made.code, 0);
-  assert.match(JSON.parse(made.stdout).key, /^ak_/);
+  assert.match((JSON.parse(made.stdout) as KeyJson).key ?? "", /^ak_/);
   assert.ok(made.stderr.includes(`made the data folder ${mistyped}: no server has run there`));
   assert.match(made.stderr, /--data-dir or ANTECHAMBER_DATA_DIR/);
   // The folder is in use now, by whoever made the first key.

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
-import { connect } from "node:net";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -27,7 +27,7 @@ test("serve prints its one line on stdout and logs JSON on stderr", async () => 
 const until = (condition: () => boolean) => eventually(async () => assert.ok(condition()), 30_000);
 
 /** A server that waits for a request which does not end. */
-async function waiting(server: ServerProcess): Promise<AsyncDisposable> {
+async function waiting(server: ServerProcess): Promise<Disposable & { readonly socket: Socket }> {
   const { hostname, port } = new URL(server.url);
   const slow = connect(Number(port), hostname);
   slow.on("error", () => {});
@@ -37,17 +37,14 @@ async function waiting(server: ServerProcess): Promise<AsyncDisposable> {
   await new Promise((resolve) => slow.write(request, resolve));
   // The request is admitted once others that came later are answered.
   for (let i = 0; i < 3; i++) await fetch(`${server.url}/healthz`);
-  return {
-    async [Symbol.asyncDispose]() {
-      slow.destroy();
-    },
-  };
+  return { socket: slow, [Symbol.dispose]: () => slow.destroy() };
 }
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
   test(`${signal} twice at once is one signal, and a later one ends a server that waits`, async () => {
     await using server = await startServer({ env: { ANTECHAMBER_SHUTDOWN_TIMEOUT: "1m" } });
-    await using _request = await waiting(server);
+    using slow = await waiting(server);
+    assert.ok(!slow.socket.destroyed);
     const began = performance.now();
     void server.kill(signal);
     await until(() => server.stderr().includes('"stopping"'));
@@ -148,6 +145,18 @@ test("the control socket is its owner's alone and goes with its server", async (
   assert.equal(statSync(socket).mode & 0o777, 0o600);
   await server.kill();
   assert.ok(!existsSync(socket));
+});
+
+test("what is no socket in the place of the control socket is not touched", async () => {
+  for (const make of [mkdirSync, (path: string) => writeFileSync(path, "mine")]) {
+    await using folder = temporaryDirectory();
+    const path = join(folder.path, "control.sock");
+    make(path);
+    const { code, stderr } = await run(["serve", "--port", "0", "--data-dir", folder.path]);
+    assert.equal(code, 1);
+    assert.match(stderr, /^antechamber: \S+control\.sock is there and is no socket: not touched/m);
+    assert.ok(existsSync(path));
+  }
 });
 
 test("the socket that a killed server left is in nobody's way", async () => {

@@ -138,7 +138,8 @@ async function counted(
   }
   const { live, ...filter } = request.filter;
   assert.equal(live, null);
-  const json = { ...filter, dryRun: request.isDry };
+  const given = Object.entries(filter).filter(([, value]) => value !== null);
+  const json = { ...Object.fromEntries(given), dryRun: request.isDry };
   const answer = await api.call("POST", "/sessions/end", { json });
   assert.equal(answer.status, 200, answer.text);
   const { sessions, next } = JSON.parse(answer.text) as EndReceipt;
