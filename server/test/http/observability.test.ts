@@ -300,7 +300,9 @@ test("by default only what failed here is logged", async () => {
 });
 
 test("the line of a refusal tells its code, and the words of the API in an unknown path", async () => {
-  await using server = await serve({ config: { accessLog: "all", basePaths: ["/gks-server/v1"] } });
+  await using server = await serve({
+    config: { accessLog: "all", basePaths: [{ path: "/gks-server/v1", dialect: "8.5.0" }] },
+  });
   const api = createApi(server.url);
   const lineOf = async (method: string, path: string, options = {}) => {
     await api.call(method, path, options);
