@@ -153,9 +153,8 @@ function parseKeySet(text: string): JSONWebKeySet {
     throw new TypeError("the answer is no key set: it is not JSON", { cause });
   }
   if (typeof set?.jwks_uri === "string") {
-    const address = JSON.stringify(set.jwks_uri.slice(0, 512));
     throw new TypeError(
-      `the answer is the provider's discovery document and no key set: set jwtKeySetUrl to its jwks_uri, ${address}`,
+      "the answer is the discovery document of the provider and no key set: set jwtKeySetUrl to the jwks_uri in it",
     );
   }
   if (!Array.isArray(set?.keys) || set.keys.length === 0) {

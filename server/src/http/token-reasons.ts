@@ -60,7 +60,7 @@ export function reasonOf(error: unknown, config: TokenConfig): string {
     return "the signature is not one of the key that the token names";
   }
   if (error instanceof errors.JOSEError) return `the token is malformed: ${error.code}`;
-  return String(error);
+  return `the token could not be read: ${error instanceof Error ? error.name : typeof error}`;
 }
 
 function reasonOfClaim(
