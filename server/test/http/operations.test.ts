@@ -351,7 +351,7 @@ onEachEngine(({ test, serve }) => {
       ["TRACE /sessions/new", 405],
       ["TRACE /forward-auth", 403],
       ["TRACE /forward-auth/a/b", 403],
-      ["TRACE /", 404],
+      ["TRACE /nowhere", 404],
       ["TRACE *", 400],
     ] as const) {
       const answer = await exchange(server.port, requestText(line));
