@@ -85,8 +85,12 @@ export function createTransport(options: TransportOptions): Transport {
   };
 }
 
-/** The path of a session. */
-export const pathOf = (sessionId: string) => `/sessions/${encodeURIComponent(sessionId)}`;
+/**
+ * The path of a session. What cannot be an id is sent as one that leads nowhere: "..", "end" and their kin
+ * would be other paths.
+ */
+export const pathOf = (sessionId: string) =>
+  `/sessions/${/^[\w-]{40}$/.test(sessionId) ? sessionId : "unknown"}`;
 
 /** A value for one Idempotency-Key. */
 export function randomKey(): string {

@@ -43,6 +43,20 @@ test("retrieving what is unknown or another customer's gives a new session", asy
   }
 });
 
+test("a text that is no id reaches no other path of the service", async () => {
+  await using server = await serve();
+  const transport = createTransport({ url: server.url });
+  const { sessionId } = await transport.create({ visitId: "v", globalVisitId: "g" });
+  for (const id of ["", ".", "..", "new", "end", "../customers/a", "a/requests?b#c", "\ud800"]) {
+    assert.match((await transport.retrieve(id)).sessionId, /^[\w-]{40}$/, id);
+    const ids = { visitId: "v", globalVisitId: "g" };
+    await refusal(transport.update(id, ids), "session-not-found");
+    await refusal(transport.record(id, { method: "GET", path: "/" }), "session-not-found");
+    await refusal(transport.timeline(id), "session-not-found");
+  }
+  assert.equal((await transport.retrieve(sessionId)).sessionId, sessionId);
+});
+
 test("every refusal is a ProblemError with its code, status and problem", async () => {
   await using server = await serve();
   const transport = createTransport({ url: server.url });

@@ -12,6 +12,8 @@ export interface BasePath {
 /** What the server itself serves at the root; a base path below one of these would hide it. */
 const ownPaths = [
   "sessions",
+  "customers",
+  "audit",
   "forward-auth",
   "healthz",
   "readyz",

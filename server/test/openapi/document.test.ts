@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { problemStatus } from "@antechamber/client/protocol";
 import { Validator } from "@seriousme/openapi-schema-validator";
+import { parseBasePath } from "../../src/config/base-path.ts";
 import { startHost } from "./callers.ts";
 import { assertValid } from "./conformance.ts";
 import { documentOf, type Json, type Mode, modes, operationsOf } from "./description.ts";
@@ -126,5 +127,14 @@ test("the credential is part of the document where one is needed", () => {
             ...["forwardAuth", "forwardAuthBelow", "metrics"],
           ],
     );
+  }
+});
+
+test("no base path may hide what is served at the root", () => {
+  const paths = Object.keys(documentOf("local")["paths"] as Json);
+  assert.ok(paths.includes("/audit"));
+  for (const path of [...paths.filter((one) => one !== "/"), "/docs"]) {
+    const first = `/${path.split("/")[1] ?? ""}`;
+    assert.match(String(parseBasePath(`${first}/v1`)), /hides what the server itself serves/, path);
   }
 });
