@@ -1,17 +1,8 @@
-import { createCurrentSession } from "./current-session.ts";
-import { createExclusive } from "./exclusive.ts";
 import { currentPage, type SessionStorage } from "./page.ts";
 import type { RequestRecord, SessionInfo, Timeline } from "./protocol.ts";
-import { createRecorder, type OnError } from "./recorder.ts";
-import { isSessionId, openJar } from "./session-jar.ts";
-import { createSiteFetch } from "./site-fetch.ts";
-import {
-  createTransport,
-  type Fetch,
-  type Ids,
-  type TimelineOptions,
-  type TransportOptions,
-} from "./transport.ts";
+import type { OnError } from "./recorder.ts";
+import type { Fetch, Ids, TimelineOptions, TransportOptions } from "./transport.ts";
+import { createVisitorClient } from "./visitor-client.ts";
 
 export { ProblemError } from "./problem-error.ts";
 
@@ -47,36 +38,19 @@ export interface Client {
   flush(): Promise<void>;
   /** A page of the current session's timeline, with everything recorded here before. */
   timeline(options?: TimelineOptions): Promise<Timeline>;
-  /** Forgets the session here, as after signing out: whoever comes next gets a new one. */
+  /**
+   * Forgets the session here and in all tabs, as after signing out: whoever comes next gets a new one,
+   * whatever is under way. A `session()` under way resolves with the new one, an `identify` under
+   * way rejects with the code `reset`.
+   */
   reset(): void;
   /** Sends what is recorded and stops listening to the page. */
   close(): Promise<void>;
 }
 
-/** A client for one visitor: a web page, a worker, or a program. Servers use the middleware. */
+/**
+ * A client for one visitor: a web page, a worker, or a program. Servers use the middleware.
+ */
 export function createClient(options: ClientOptions): Client {
-  const { timeout = 10_000, cookie = true, origins = [] } = options;
-  const page = currentPage();
-  const doFetch: Fetch = options.fetch ?? ((input, init) => fetch(input, init));
-  const transport = createTransport({ ...options, fetch: doFetch });
-  const jar = openJar({ page, storage: options.storage, cookie });
-  const exclusive = createExclusive(page, jar.shared, timeout);
-  const current = createCurrentSession(transport, jar, exclusive);
-  const recorder = createRecorder(transport, current, page, options.onError ?? (() => undefined));
-  const own = page ? [page.location.origin] : [];
-  if (isSessionId(options.sessionId)) current.adopt(options.sessionId, current.id());
-
-  return {
-    session: () => current.get(),
-    identify: (ids) => current.identify(ids),
-    fetch: createSiteFetch(current, doFetch, [...own, ...origins]),
-    record: (records) => recorder.record(records),
-    flush: () => recorder.flush(),
-    async timeline(part) {
-      await recorder.flush();
-      return await transport.timeline((await current.get()).sessionId, part);
-    },
-    reset: () => current.reset(),
-    close: () => recorder.close(),
-  };
+  return createVisitorClient(currentPage(), options);
 }

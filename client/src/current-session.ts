@@ -1,5 +1,5 @@
 import type { Exclusive } from "./exclusive.ts";
-import type { ProblemError } from "./problem-error.ts";
+import { ProblemError } from "./problem-error.ts";
 import type { SessionInfo } from "./protocol.ts";
 import { idOf, type SessionJar } from "./session-jar.ts";
 import type { Ids, Transport } from "./transport.ts";
@@ -8,14 +8,24 @@ import type { Ids, Transport } from "./transport.ts";
 export interface CurrentSession {
   /** Its id, as far as it is known here and now. */
   id(): string | undefined;
-  /** The session, created or replaced where needed, once for all who ask at the same moment. */
+  /** Changes with every reset, in whichever tab. */
+  generation(): number;
+  /**
+   * The session, created or replaced where needed, once for all who ask at the same moment. Whoever
+   * asked before a reset gets the session from after it.
+   */
   get(): Promise<SessionInfo>;
   /** The session that the same visitor has instead of this one, which is over; if there is one. */
   successorOf(sessionId: string): Promise<string | undefined>;
-  /** Associates ids, in a new session where this one is another person's. */
+  /** Associates ids, in a new session where this one is another person's. Rejects after a reset. */
   identify(ids: Ids): Promise<SessionInfo>;
-  /** Takes over an id that the site's server gave, unless `instead` has been replaced already. */
+  /**
+   * Takes over an id that the site's server gave, unless `instead` has been replaced already or the
+   * id is of a session that was forgotten.
+   */
   adopt(sessionId: string, instead: string | undefined): void;
+  /** Forgets an id that the site's server gave to whoever was here before a reset. */
+  refuse(sessionId: string): void;
   /** Forgets the session: the next to ask gets a new one. */
   reset(): void;
 }
@@ -33,6 +43,7 @@ export function createCurrentSession(
   let asking: Promise<SessionInfo> | undefined;
   let replaced: { before: string | undefined; by: string } | undefined;
 
+  const { generation } = jar;
   const id = () => {
     const entry = jar.read();
     return entry && idOf(entry);
@@ -44,69 +55,112 @@ export function createCurrentSession(
   }
 
   async function load(): Promise<SessionInfo> {
-    const entry = jar.read();
-    const info = entry ? await transport.retrieve(idOf(entry)) : await transport.create();
-    // Without Web Locks a tab that was held up may get here beside another: the first one's counts.
-    if (!entry && jar.read()) return await load();
-    const isTheSame = entry?.startsWith(`${info.sessionId} `);
-    if (!isTheSame) replaced = { before: entry && idOf(entry), by: info.sessionId };
-    return keep(info, jar.write(info.sessionId, isTheSame ? entry : undefined));
+    for (;;) {
+      const begun = generation();
+      const entry = jar.read();
+      const before = entry && idOf(entry);
+      const info = before ? await transport.retrieve(before) : await transport.create();
+      // Meanwhile there was a reset, or another session came: this one is nobody's any more.
+      if (generation() !== begun || jar.read() !== entry) continue;
+      if (info.sessionId !== before) replaced = { before, by: info.sessionId };
+      const isTheSame = entry?.startsWith(`${info.sessionId}.`);
+      return keep(info, jar.write(info.sessionId, isTheSame ? entry : undefined));
+    }
   }
 
   function refresh(): Promise<SessionInfo> {
-    asking ??= exclusive(load).finally(() => {
-      asking = undefined;
+    if (asking) return asking;
+    const turn = exclusive(load).finally(() => {
+      if (asking === turn) asking = undefined;
     });
-    return asking;
+    asking = turn;
+    return turn;
   }
 
   return {
     id,
+    generation,
     async successorOf(sessionId) {
       if (sessionId === id()) await refresh();
       return replaced?.before === sessionId ? replaced.by : undefined;
     },
     async get() {
-      // Either way: a clock that was set must not keep old news fresh.
-      const isFresh = known && Math.abs(Date.now() - known.at) < FRESH;
-      return known && isFresh && known.entry === jar.read() ? known.info : await refresh();
+      for (;;) {
+        // Either way: a clock that was set must not keep old news fresh.
+        const isFresh = known && Math.abs(Date.now() - known.at) < FRESH;
+        if (known && isFresh && known.entry === jar.read()) return known.info;
+        const begun = generation();
+        const info = await refresh();
+        if (generation() === begun) return info;
+      }
     },
-    identify: (ids) =>
-      exclusive(async () => {
-        const info = await associate(transport, id(), ids);
-        return keep(info, jar.write(info.sessionId));
-      }),
+    identify(ids) {
+      const begun = generation();
+      const check = () => {
+        if (generation() !== begun) throw overtaken();
+      };
+      return exclusive(async () => {
+        for (;;) {
+          check();
+          const before = id();
+          const info = await associate(transport, before, ids, check);
+          check();
+          // Where the site's server has given another session meanwhile, the ids belong there.
+          if (info.sessionId !== before || id() === before) {
+            return keep(info, jar.write(info.sessionId));
+          }
+        }
+      });
+    },
     adopt(sessionId, instead) {
-      if (id() !== instead) return;
+      if (id() !== instead || jar.isForgotten(sessionId)) return;
       replaced = { before: instead, by: sessionId };
       jar.write(sessionId);
     },
-    reset: () => jar.clear(),
+    refuse: (sessionId) => jar.refuse(sessionId),
+    reset() {
+      jar.reset();
+      known = asking = replaced = undefined;
+    },
   };
 }
 
+/** The error for what was asked before a reset and may not be done after it. */
+export function overtaken(): ProblemError {
+  const detail = "reset() was called before this was done";
+  return new ProblemError({ code: "reset", detail });
+}
+
+/** `check` throws when nothing more is to be done. */
 async function associate(
   transport: Transport,
   sessionId: string | undefined,
   ids: Ids,
+  check: () => void,
 ): Promise<SessionInfo> {
   if (!sessionId) return await transport.create(ids);
   try {
     return await transport.update(sessionId, ids);
   } catch (error) {
+    check();
     const { code, problem } = error as ProblemError;
     if (code === "session-not-found") return await transport.create(ids);
     const isAnothers = problem?.field === "customerId" || problem?.field === "agentId";
     if (!isAnothers) throw error;
-    return await createForNext(transport, ids);
+    return await createForNext(transport, ids, check);
   }
 }
 
 /** A session for whoever uses the computer after another person. */
-async function createForNext(transport: Transport, ids: Ids): Promise<SessionInfo> {
+async function createForNext(
+  transport: Transport,
+  ids: Ids,
+  check: () => void,
+): Promise<SessionInfo> {
   try {
     return await transport.create(ids);
   } catch (error) {
+    check();
     // The visit is the other person's (rule 2). Nobody is to be kept in that session for its sake.
     if ((error as ProblemError).code !== "already-exists") throw error;
     return await transport.create({ ...ids, visitId: null });

@@ -1,4 +1,4 @@
-import type { Locks, Page, SessionStorage } from "./page.ts";
+import { type Locks, type Page, quietly, type SessionStorage } from "./page.ts";
 import { pause } from "./pause.ts";
 import { ProblemError } from "./problem-error.ts";
 import { randomKey } from "./transport.ts";
@@ -55,19 +55,23 @@ async function withStoredLock<T>(
 ): Promise<T> {
   const name = randomKey();
   const giveUp = Date.now() + timeout;
-  const holder = () => (storage.getItem(NAME) ?? "").split(" ");
+  const holder = () => (quietly(() => storage.getItem(NAME)) ?? "").split(" ");
   for (;;) {
     const now = Date.now();
     if (now > giveUp) throw new ProblemError({ code: "timeout" });
     // A clock that was set back must not make the lock last.
     const since = now - Number(holder()[1] ?? 0);
-    if (since < 0 || since > ABANDONED) storage.setItem(NAME, `${name} ${now}`);
+    if (since < 0 || since > ABANDONED) {
+      quietly(() => storage.setItem(NAME, `${name} ${now}`));
+      // A storage that is full or blocked has no locks either: this tab is alone then.
+      if (holder()[0] !== name) break;
+    }
     await pause(SPREAD * (1 + Math.random()));
     if (holder()[0] === name) break;
   }
   try {
     return await task();
   } finally {
-    if (holder()[0] === name) storage.removeItem(NAME);
+    if (holder()[0] === name) quietly(() => storage.removeItem(NAME));
   }
 }

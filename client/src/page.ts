@@ -14,9 +14,16 @@ export interface SessionStorage {
   removeItem(name: string): void;
 }
 
+/** What is used of the events of a page (of `storage` events, HTML standard, section 12.2.4). */
+export interface PageEvent {
+  readonly key?: string | null;
+  readonly newValue?: string | null;
+  readonly storageArea?: unknown;
+}
+
 interface Listening {
-  addEventListener(type: string, listener: () => void): void;
-  removeEventListener(type: string, listener: () => void): void;
+  addEventListener(type: string, listener: (event: PageEvent) => void): void;
+  removeEventListener(type: string, listener: (event: PageEvent) => void): void;
 }
 
 /** What is used of a web page. */
@@ -24,12 +31,21 @@ export interface Page extends Listening {
   readonly document: Listening & { cookie: string; readonly visibilityState: string };
   readonly location: { readonly origin: string; readonly protocol: string };
   readonly navigator: { readonly locks?: Locks };
-  /** Throws where the user has blocked it. */
-  readonly localStorage: SessionStorage;
+  /** Throws where the user has blocked it; `null` in some embedded browsers. */
+  readonly localStorage: SessionStorage | null;
 }
 
 /** The page that this runs in; `undefined` in workers and on servers, some of which have parts of it. */
 export function currentPage(): Page | undefined {
   const scope = globalThis as unknown as Partial<Page>;
   return scope.document && scope.location ? (scope as Page) : undefined;
+}
+
+/** The result of `task`; `undefined` when it throws, as a storage does that is blocked or full. */
+export function quietly<T>(task: () => T): T | undefined {
+  try {
+    return task();
+  } catch {
+    return undefined;
+  }
 }

@@ -2,15 +2,18 @@ import type { Problem, ProblemCode } from "./protocol.ts";
 
 /**
  * Why a call failed. Beside the refusals of the contract: `network`, no answer came; `timeout`, none
- * came in time; `unexpected-answer`, what came is not the service's, such as a proxy's error page.
+ * came in time; `unexpected-answer`, what came is not the service's, such as a proxy's error page;
+ * `reset`, the client's `reset()` was called before the call was done.
  */
-export type FailureCode = ProblemCode | "network" | "timeout" | "unexpected-answer";
+export type FailureCode = ProblemCode | "network" | "timeout" | "unexpected-answer" | "reset";
 
 /** What is known about a failure. */
 export interface Failure {
   readonly code: FailureCode;
   readonly status?: number;
   readonly problem?: Problem;
+  /** The message where there is no `problem`; the code by default. */
+  readonly detail?: string;
   readonly retryAfter?: number | null;
   readonly cause?: unknown;
 }
@@ -27,8 +30,8 @@ export class ProblemError extends Error {
   /** Seconds that the answer asks to wait before the next attempt; `null` when it does not say. */
   readonly retryAfter: number | null;
 
-  constructor({ code, status = 0, problem, retryAfter = null, cause }: Failure) {
-    super(problem?.detail ?? code, { cause });
+  constructor({ code, status = 0, problem, detail, retryAfter = null, cause }: Failure) {
+    super(problem?.detail ?? detail ?? code, { cause });
     this.code = code;
     this.status = status;
     this.problem = problem;

@@ -1,4 +1,4 @@
-import type { CurrentSession } from "./current-session.ts";
+import { type CurrentSession, overtaken } from "./current-session.ts";
 import type { Page } from "./page.ts";
 import { isPassing, type ProblemError } from "./problem-error.ts";
 import type { RequestRecord } from "./protocol.ts";
@@ -21,6 +21,14 @@ export interface Recorder {
 
 /** Hears of records that were not delivered: `lost` of them for good, 0 when all are tried again. */
 export type OnError = (error: unknown, lost: number) => void;
+
+interface Queued {
+  readonly record: RequestRecord;
+  /** `undefined` before there is a session. */
+  sessionId: string | undefined;
+  readonly generation: number;
+  readonly bytes: number;
+}
 
 interface Batch {
   readonly sessionId: string;
@@ -46,20 +54,33 @@ export function createRecorder(
   page: Page | undefined,
   onError: OnError,
 ): Recorder {
-  let queue: { record: RequestRecord; sessionId: string | undefined; bytes: number }[] = [];
+  let queue: Queued[] = [];
   let again: Batch[] = [];
   let batches = 0;
   let isFailing = false;
   let sending: Promise<void> | undefined;
   let timer: ReturnType<typeof setTimeout> | undefined;
 
+  /**
+   * Gives what was recorded before there was a session to the one that has come; gives up what was
+   * recorded by a visitor who was forgotten before they had one.
+   */
+  function assign(sessionId: string): void {
+    const generation = current.generation();
+    const isAssigned = (queued: Queued) =>
+      queued.sessionId !== undefined || queued.generation === generation;
+    const lost = queue.filter((queued) => !isAssigned(queued)).length;
+    queue = queue.filter(isAssigned);
+    for (const queued of queue) queued.sessionId ??= sessionId;
+    if (lost > 0) onError(overtaken(), lost);
+  }
+
   /** The records at the head of the queue that belong to one session. */
   function cut(sessionId: string): Batch {
     let bytes = 0;
     const end = queue.findIndex((queued, index) => {
       bytes += queued.bytes;
-      const isOthers = (queued.sessionId ?? sessionId) !== sessionId;
-      return index > 0 && (isOthers || bytes > BATCH_BYTES);
+      return index > 0 && (queued.sessionId !== sessionId || bytes > BATCH_BYTES);
     });
     const taken = queue.splice(0, end < 0 ? queue.length : end);
     return batchOf(
@@ -110,8 +131,13 @@ export function createRecorder(
     for (;;) {
       const batch = again.shift();
       if (batch) await deliver(batch);
-      else if (queue[0]) await deliver(cut(queue[0].sessionId ?? (await current.get()).sessionId));
-      else return;
+      else if (!queue[0]) return;
+      else if (queue[0].sessionId) await deliver(cut(queue[0].sessionId));
+      else {
+        const { sessionId } = await current.get();
+        // It may have been forgotten again since.
+        if (sessionId === current.id()) assign(sessionId);
+      }
     }
   }
 
@@ -145,9 +171,11 @@ export function createRecorder(
 
   /** The page may be gone in a moment: what waits leaves now. */
   function leave(): void {
+    const now = current.id();
+    if (now) assign(now);
     for (let room = sending ? 1 : 2; room > 0; room--) {
-      const sessionId = queue[0]?.sessionId ?? current.id();
-      if (!queue[0] || !sessionId) return;
+      const sessionId = queue[0]?.sessionId;
+      if (!sessionId) return;
       deliver(cut(sessionId)).catch(failed);
     }
   }
@@ -161,7 +189,8 @@ export function createRecorder(
     record(records) {
       for (const given of [records].flat()) {
         const record = { startedAt: Date.now(), ...given };
-        queue.push({ record, sessionId: current.id(), bytes: bytesOf(record) });
+        const [sessionId, generation] = [current.id(), current.generation()];
+        queue.push({ record, sessionId, generation, bytes: bytesOf(record) });
       }
       if (queue.length < ENOUGH || sending || isFailing) flushLater(WAIT);
       else flush().catch(failed);

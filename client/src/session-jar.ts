@@ -1,15 +1,29 @@
-import type { Page, SessionStorage } from "./page.ts";
+import { type Page, type PageEvent, quietly, type SessionStorage } from "./page.ts";
 
 /**
- * Where a visitor's session is kept. It is read anew for every use, so what another tab writes holds
- * here too. An entry is the session's id and a mark that changes with the session's identity.
+ * Stores a visitor's session for all tabs: in the storage, in the page's cookie, and in memory for
+ * what neither of them takes. It is read again for every use, so what another tab writes counts here
+ * too.
+ *
+ * A reset leaves a generation behind, which only rises, and the handles of the sessions that were
+ * forgotten. Whoever wants to write after an `await` compares the generation from before it. What a
+ * tab writes that had not heard of a reset yet is recognized by its lower generation and undone.
  */
 export interface SessionJar {
-  /** The entry; `undefined` when there is none. */
+  /** The entry: the session's id and a mark that changes with its identity; `undefined` without one. */
   read(): string | undefined;
-  /** Keeps this entry for a session, by default a new one; gives what was kept. */
+  /** The time of the last reset in any tab, Unix ms, always higher than the one before; 0: never. */
+  generation(): number;
+  /** Stores this entry for a session, by default one with a new mark; returns the entry. */
   write(sessionId: string, entry?: string): string;
-  clear(): void;
+  /** Forgets the session and raises the generation. */
+  reset(): void;
+  /** Whether the session was forgotten by one of the last resets. */
+  isForgotten(sessionId: string): boolean;
+  /** Forgets a session that came in by itself, such as by the cookie of a late response. */
+  refuse(sessionId: string): void;
+  /** Stops listening to the page. */
+  close(): void;
   /** What all tabs see; `undefined` where each is alone. */
   readonly shared: SessionStorage | undefined;
 }
@@ -22,13 +36,32 @@ export interface JarOptions {
   readonly cookie: boolean;
 }
 
+interface Kept {
+  /** Empty when there is no session. */
+  readonly entry: string;
+  readonly generation: number;
+  /** Handles of forgotten sessions. */
+  readonly forgotten: readonly string[];
+}
+
 const ENTRY = "antechamber.session";
-const COOKIE = /(?:^|; )sessionId=([\w-]{40})(?:;|$)/;
+/** The cookie for a generation that the storage did not take. */
+const RESET_COOKIE = "antechamber.reset";
 const SESSION_ID = /^[\w-]{40}$/;
+/** An entry, the generation, and handles. */
+const KEPT = /^([\w-]{40}\.\d+|)~(\d{1,15})((?:~[\w-]{24})*)$/;
+/** How many forgotten sessions are remembered. */
+const MAX_FORGOTTEN = 8;
+const NO_COOKIE = "; Max-Age=0";
 
 /** The session's id in an entry. */
 export function idOf(entry: string): string {
   return entry.slice(0, 40);
+}
+
+/** What names a session and opens nothing: the part of its id that a rotation leaves (contract, "Ids"). */
+export function handleOf(sessionId: string): string {
+  return sessionId.slice(0, 24);
 }
 
 /** Whether this can be an id of the service (contract, section 1). */
@@ -36,60 +69,139 @@ export function isSessionId(text: string | null | undefined): text is string {
   return SESSION_ID.test(text ?? "");
 }
 
-/** Opens the jar; works, for this tab alone, where storage and cookies are blocked. */
+/** Opens the jar; works, for this tab alone, where storage and cookies are blocked or full. */
 export function openJar({ page, storage, cookie }: JarOptions): SessionJar {
-  const shared = storage === false ? undefined : working(storage, page);
+  const shared =
+    storage === false ? undefined : (storage ?? quietly(() => page?.localStorage) ?? undefined);
   const document = cookie ? page?.document : undefined;
-  let own: string | undefined;
-  const kept = () => (shared ? (quietly(() => shared.getItem(ENTRY)) ?? undefined) : own);
+  let kept: Kept = { entry: "", generation: 0, forgotten: [] };
+  /** What the storage held when it was looked at last: as long as it does, `kept` counts. */
+  let seen: string | null | undefined;
+  /** Cookies that stayed beside the one written last, as of another path or domain: not followed. */
+  let stuck: readonly string[] = [];
 
-  function setCookie(value: string): void {
+  /** `undefined` where there is no storage that can be read. */
+  const stored = () => quietly(() => shared?.getItem(ENTRY));
+  const cookies = (name: string) =>
+    (quietly(() => document?.cookie) ?? "")
+      .split("; ")
+      .filter((pair) => pair.startsWith(`${name}=`))
+      .map((pair) => pair.slice(name.length + 1));
+
+  function setCookie(name: string, value: string): void {
     const secure = page?.location.protocol === "https:" ? "; Secure" : "";
     quietly(() => {
-      if (document) document.cookie = `sessionId=${value}; Path=/; SameSite=Lax${secure}`;
+      if (document) document.cookie = `${name}=${value}; Path=/; SameSite=Lax${secure}`;
     });
   }
 
+  function put(next: Kept): void {
+    kept = next;
+    const text = textOf(kept);
+    quietly(() => shared?.setItem(ENTRY, text));
+    seen = stored();
+    if (seen !== text && !kept.entry) putReset();
+  }
+
+  /** A reset has to reach the other tabs, however little room there is. */
+  function putReset(): void {
+    const short = textOf({ ...kept, forgotten: [] });
+    quietly(() => shared?.removeItem(ENTRY));
+    quietly(() => shared?.setItem(ENTRY, short));
+    seen = stored();
+    if (seen !== short) setCookie(RESET_COOKIE, textOf(kept));
+  }
+
+  /** What is kept now, with what other tabs have written since. */
+  function look(): Kept {
+    const text = stored();
+    if (text !== undefined && text !== seen) {
+      seen = text;
+      const theirs = keptIn(text);
+      if (theirs.generation >= kept.generation) kept = forgetting(kept.forgotten, theirs);
+      // A tab that had not heard of the reset yet wrote this.
+      else if (theirs.entry) put(without(theirs.entry, kept));
+      else kept = { ...kept, entry: "" };
+    }
+    const reset = keptIn(cookies(RESET_COOKIE)[0]);
+    const isLater = reset.generation > kept.generation;
+    kept = isLater ? forgetting(kept.forgotten, reset) : forgetting(reset.forgotten, kept);
+    return kept;
+  }
+
+  function read(): string | undefined {
+    const { entry, forgotten } = look();
+    // The site's server sees the cookie and may have set it: it goes first.
+    const ids = cookies("sessionId").filter((id) => isSessionId(id) && !stuck.includes(id));
+    if (ids.length > 0 && !ids.includes(idOf(entry))) {
+      const given = ids.find((id) => !forgotten.includes(handleOf(id)));
+      if (given) return given;
+      // A late response has put a forgotten session back.
+      setCookie("sessionId", idOf(entry) || NO_COOKIE);
+    }
+    return entry || undefined;
+  }
+
+  /** What another tab wrote is reported although this tab has written something else since. */
+  function hear({ key, newValue, storageArea }: PageEvent): void {
+    if (key !== ENTRY || storageArea !== shared) return;
+    const theirs = keptIn(newValue);
+    const now = look();
+    if (theirs.generation > now.generation) put(without(now.entry, theirs));
+    else kept = forgetting(theirs.forgotten, now);
+    read();
+  }
+  if (shared) page?.addEventListener("storage", hear);
+
   return {
     shared,
-    read() {
-      const entry = kept();
-      // The site's server sees the cookie and may have set it: it goes first.
-      const fromCookie = quietly(() => COOKIE.exec(document?.cookie ?? "")?.[1]);
-      if (fromCookie && !entry?.startsWith(fromCookie)) return fromCookie;
-      return entry && isSessionId(idOf(entry)) ? entry : undefined;
-    },
-    write(sessionId, entry = `${sessionId} ${Math.random()}`) {
-      own = entry;
-      quietly(() => shared?.setItem(ENTRY, entry));
-      setCookie(sessionId);
+    read,
+    generation: () => look().generation,
+    write(sessionId, entry = `${sessionId}.${String(Math.random()).slice(2)}`) {
+      put({ ...look(), entry });
+      setCookie("sessionId", sessionId);
+      stuck = cookies("sessionId").filter((id) => id !== sessionId);
       return entry;
     },
-    clear() {
-      own = undefined;
-      quietly(() => shared?.removeItem(ENTRY));
-      setCookie("; Max-Age=0");
+    reset() {
+      const current = read() ?? "";
+      const generation = Math.max(Date.now(), kept.generation + 1);
+      put(without(current, without(kept.entry, { ...kept, entry: "", generation })));
+      setCookie("sessionId", NO_COOKIE);
     },
+    isForgotten: (sessionId) => look().forgotten.includes(handleOf(sessionId)),
+    refuse(sessionId) {
+      put(forgetting([handleOf(sessionId)], look()));
+      if (seen !== textOf(kept)) setCookie(RESET_COOKIE, textOf({ ...kept, entry: "" }));
+      // Which puts the cookie right.
+      read();
+    },
+    close: () => page?.removeEventListener("storage", hear),
   };
 }
 
-/** The storage, if it takes and gives: one that is blocked or full throws. */
-function working(
-  storage: SessionStorage | undefined,
-  page: Page | undefined,
-): SessionStorage | undefined {
-  return quietly(() => {
-    const candidate = storage ?? page?.localStorage;
-    candidate?.setItem(`${ENTRY}.test`, "");
-    candidate?.removeItem(`${ENTRY}.test`);
-    return candidate;
-  });
+function textOf({ entry, generation, forgotten }: Kept): string {
+  return [entry, generation, ...forgotten].join("~");
 }
 
-function quietly<T>(task: () => T): T | undefined {
-  try {
-    return task();
-  } catch {
-    return undefined;
-  }
+function keptIn(text: string | null | undefined): Kept {
+  const [, entry = "", generation = "0", forgotten = ""] = KEPT.exec(text ?? "") ?? [];
+  return {
+    entry,
+    generation: Number(generation),
+    forgotten: forgotten.split("~").slice(1),
+  };
+}
+
+/** The same with this session among the forgotten ones, unless it is the one that is kept. */
+function without(sessionId: string, kept: Kept): Kept {
+  if (!sessionId || idOf(sessionId) === idOf(kept.entry)) return kept;
+  return forgetting([handleOf(sessionId)], kept);
+}
+
+/** The same with these handles among the forgotten ones. */
+function forgetting(handles: readonly string[], { entry, generation, forgotten }: Kept): Kept {
+  const all = [...new Set([...handles, ...forgotten])];
+  const isForgotten = handles.includes(handleOf(entry));
+  return { entry: isForgotten ? "" : entry, generation, forgotten: all.slice(-MAX_FORGOTTEN) };
 }

@@ -1,9 +1,11 @@
-import type { CurrentSession } from "./current-session.ts";
+import { type CurrentSession, overtaken } from "./current-session.ts";
 import { pause } from "./pause.ts";
-import { isSessionId } from "./session-jar.ts";
+import { handleOf, isSessionId } from "./session-jar.ts";
 import type { Fetch } from "./transport.ts";
 
 const HEADER = "gkc-sessionId";
+/** In responses: the handle of the session that `gkc-sessionId` replaces, `none` if none was sent. */
+const REPLACES = "gkc-replaces";
 /** Milliseconds that a request of the site waits for its session, and goes without it then. */
 const PATIENCE = 1000;
 /** Milliseconds for which no request waits again after one went without. */
@@ -16,7 +18,9 @@ const idempotent: readonly string[] = ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"
 
 /**
  * `fetch` with the session in the header `gkc-sessionId`, to these origins alone. An id that the
- * answer carries in that header is taken over. What may be repeated is, when no answer came or a 503
+ * answer carries in that header is taken over if the answer is to this very request, and not an
+ * older one from a cache: if its `gkc-replaces` names the session that was sent. Where none was
+ * sent, all answers of that kind look alike: then only before the first reset. What may be repeated is, when no answer came or a 503
  * with `Retry-After`. The service being down neither stops nor delays requests for long.
  */
 export function createSiteFetch(
@@ -39,11 +43,25 @@ export function createSiteFetch(
   return async (input, init) => {
     const request = new Request(input as string, init);
     if (!origins.includes(new URL(request.url).origin)) return await doFetch(request);
-    const sent = await sessionId();
+    const generation = current.generation();
+    const own = current.id();
+    let sent = await sessionId();
+    if (generation !== current.generation()) {
+      // Without an id of its own it would go out with the cookie of whoever came after the reset.
+      if (!own && sent) throw overtaken();
+      sent = own;
+    }
     if (sent) request.headers.set(HEADER, sent);
     const response = await repeatedly(request, doFetch);
-    const answered = response.headers.get(HEADER);
-    if (answered !== sent && isSessionId(answered)) current.adopt(answered, sent);
+    const given = response.headers.get(HEADER);
+    // Where a redirect has led elsewhere, the answer is a stranger's.
+    const isOurs = origins.includes(new URL(response.url || request.url).origin);
+    if (isOurs && given !== sent && isSessionId(given)) {
+      const replaces = response.headers.get(REPLACES);
+      const isFresh = sent ? replaces === handleOf(sent) : replaces === "none" && generation === 0;
+      if (generation !== current.generation()) current.refuse(given);
+      else if (isFresh) current.adopt(given, sent);
+    }
     return response;
   };
 }

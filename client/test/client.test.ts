@@ -39,7 +39,7 @@ const page = (path: string) => ({ method: "GET", path });
 test("however many ask, one session is made", async () => {
   await using server = await serve();
   const { fetch: counting, count } = watched();
-  const client = createClient({ url: server.url, fetch: counting });
+  const client = createClient({ url: server.url, storage: false, fetch: counting });
   const sessions = await Promise.all(Array.from({ length: 20 }, () => client.session()));
   assert.equal(new Set(sessions.map(({ sessionId }) => sessionId)).size, 1);
   assert.equal(count("PUT /sessions/new"), 1);
@@ -84,7 +84,7 @@ test("an expired session is replaced, in all tabs by the same one", async () => 
 
 test("the next person on the same computer gets a new session, without the other's visit", async () => {
   await using server = await serve();
-  const client = createClient({ url: server.url });
+  const client = createClient({ url: server.url, storage: false });
   const first = await client.identify({ customerId: "anna", visitId: "v" });
   const again = await client.identify({ customerId: "anna" });
   assert.equal(again.sessionId, first.sessionId);
@@ -96,7 +96,7 @@ test("the next person on the same computer gets a new session, without the other
 
 test("records stay with the person who was there", async () => {
   await using server = await serve();
-  const client = createClient({ url: server.url });
+  const client = createClient({ url: server.url, storage: false });
   const first = await client.identify({ customerId: "anna" });
   client.record(page("/annas"));
   await client.identify({ customerId: "ben" });
@@ -112,7 +112,7 @@ test("records stay with the person who was there", async () => {
 
 test("a different visit is refused with its field", async () => {
   await using server = await serve();
-  const client = createClient({ url: server.url });
+  const client = createClient({ url: server.url, storage: false });
   await client.identify({ visitId: "v1" });
   await assert.rejects(client.identify({ visitId: "v2" }), (error) => {
     assert.ok(error instanceof ProblemError);
@@ -123,7 +123,7 @@ test("a different visit is refused with its field", async () => {
 
 test("after a reset comes a new session", async () => {
   await using server = await serve();
-  const client = createClient({ url: server.url });
+  const client = createClient({ url: server.url, storage: false });
   const { sessionId } = await client.identify({ customerId: "c" });
   client.reset();
   const next = await client.session();
@@ -133,7 +133,7 @@ test("after a reset comes a new session", async () => {
 
 test("signing in after the session has expired works", async () => {
   await using server = await serve({ frozen: true });
-  const client = createClient({ url: server.url });
+  const client = createClient({ url: server.url, storage: false });
   await client.session();
   server.pass(25 * 60 * 60 * 1000);
   assert.equal((await client.identify({ customerId: "c" })).customerId, "c");
@@ -142,7 +142,7 @@ test("signing in after the session has expired works", async () => {
 test("records go out in batches, in order", async () => {
   await using server = await serve();
   const { fetch: counting, requests } = watched();
-  const client = createClient({ url: server.url, fetch: counting });
+  const client = createClient({ url: server.url, storage: false, fetch: counting });
   const { sessionId } = await client.session();
   const all = Array.from({ length: 120 }, (_, n) => page(`/${n}`));
   for (const record of all) client.record(record);
@@ -158,7 +158,7 @@ test("a refused record does not take the others with it", async () => {
   await using server = await serve();
   const lost: number[] = [];
   const onError = (_: unknown, count: number) => void lost.push(count);
-  const client = createClient({ url: server.url, onError });
+  const client = createClient({ url: server.url, storage: false, onError });
   client.record([page("/1"), page("no path"), page("/2")]);
   assert.deepEqual(await paths(client), ["/1", "/2"]);
   assert.deepEqual(lost, [1]);
@@ -166,7 +166,7 @@ test("a refused record does not take the others with it", async () => {
 
 test("records of an expired session go to the one that follows it", async () => {
   await using server = await serve({ frozen: true });
-  const client = createClient({ url: server.url });
+  const client = createClient({ url: server.url, storage: false });
   await client.session();
   server.pass(25 * 60 * 60 * 1000);
   client.record([page("/1"), page("/2")]);
@@ -178,7 +178,7 @@ test("while the service is away records are kept, and sent once when it is back"
   let isAway = false;
   const away: Fetch = (input, init) =>
     isAway ? Promise.reject(new TypeError("away")) : fetch(input, init);
-  const client = createClient({ url: server.url, fetch: away });
+  const client = createClient({ url: server.url, storage: false, fetch: away });
   await client.session();
   isAway = true;
   client.record(page("/1"));
@@ -212,7 +212,7 @@ test("fetch tells the session to allowed origins and to nobody else", async () =
   await using server = await serve();
   await using site = await openSite((_, response) => response.end());
   await using stranger = await openSite((_, response) => response.end());
-  const client = createClient({ url: server.url, origins: [site.url] });
+  const client = createClient({ url: server.url, storage: false, origins: [site.url] });
   await (await client.fetch(site.url)).text();
   await (await client.fetch(stranger.url)).text();
   assert.deepEqual(site.seen, [(await client.session()).sessionId]);
@@ -222,11 +222,12 @@ test("fetch tells the session to allowed origins and to nobody else", async () =
 test("fetch takes over the session that an answer names", async () => {
   await using server = await serve();
   const given = await createTransport({ url: server.url }).create();
-  await using site = await openSite((_, response) => {
+  await using site = await openSite((request, response) => {
     response.setHeader("gkc-sessionId", given.sessionId);
+    response.setHeader("gkc-replaces", String(request.headers["gkc-sessionid"]).slice(0, 24));
     response.end();
   });
-  const client = createClient({ url: server.url, origins: [site.url] });
+  const client = createClient({ url: server.url, storage: false, origins: [site.url] });
   await (await client.fetch(site.url)).text();
   assert.equal((await client.session()).sessionId, given.sessionId);
 });
@@ -245,7 +246,7 @@ test("fetch repeats what may be repeated, with its body, and nothing else", asyn
       else response.end("done");
     });
   });
-  const client = createClient({ url: server.url, origins: [site.url] });
+  const client = createClient({ url: server.url, storage: false, origins: [site.url] });
   const put = await client.fetch(site.url, { method: "PUT", body: "b" });
   assert.equal(await put.text(), "done");
   assert.deepEqual(bodies, ["PUT b", "PUT b"]);
@@ -261,7 +262,12 @@ test("the service being down does not stop the site's requests", async () => {
       : new Promise((_, reject) => {
           init?.signal?.addEventListener("abort", () => reject(new Error("gave up")));
         });
-  const options = { url: "http://127.0.0.1:9", origins: [site.url], timeout: 2000 };
+  const options = {
+    url: "http://127.0.0.1:9",
+    storage: false,
+    origins: [site.url],
+    timeout: 2000,
+  } as const;
   const client = createClient({ ...options, fetch: hanging });
   const start = performance.now();
   for (let n = 0; n < 3; n++) assert.equal(await (await client.fetch(site.url)).text(), "fine");

@@ -1,0 +1,123 @@
+import type { Locks, Page, PageEvent, SessionStorage } from "../src/page.ts";
+
+/** What the pages of a browser can store, and with what they take turns. */
+export interface BrowserOptions {
+  /**
+   * `slow`: what one tab writes reaches another only with `deliver`, as between processes. `full`:
+   * there is no room. `mute`: nothing is kept, and nothing said. `blocked`: the getter throws.
+   */
+  readonly storage: "works" | "slow" | "full" | "mute" | "blocked";
+  readonly locks: boolean;
+}
+
+/** The tabs of one browser at one site, without a screen and a network. */
+export interface FakeBrowser {
+  readonly cookies: Map<string, string>;
+  openTab(): Page;
+  /** Lets a tab see the next write of the others to the storage; false when there is none. */
+  deliver(tab: number): boolean;
+}
+
+interface Write {
+  readonly by: number;
+  readonly key: string;
+  readonly value: string | null;
+}
+
+export function openBrowser({ storage, locks }: BrowserOptions): FakeBrowser {
+  const cookies = new Map<string, string>();
+  const writes: Write[] = [];
+  const tabs: { heard: number; hear(event: PageEvent): void; localStorage: SessionStorage }[] = [];
+  const manager = createLocks();
+
+  /** Chromium: the last write in the order of the browser, of those that a tab has heard or made. */
+  function valueIn(tab: number, key: string): string | null {
+    const heard = tabs[tab]?.heard ?? 0;
+    const last = writes.findLast(
+      (write, index) => write.key === key && (write.by === tab || index < heard),
+    );
+    return last?.value ?? null;
+  }
+
+  function write(by: number, key: string, value: string | null): void {
+    if (storage === "mute") return;
+    if (storage === "full" && value !== null) throw new DOMException("full", "QuotaExceededError");
+    writes.push({ by, key, value });
+    if (storage !== "slow") for (const tab of tabs.keys()) while (deliver(tab));
+  }
+
+  function deliver(index: number): boolean {
+    const tab = tabs[index];
+    const next = tab && writes[tab.heard];
+    if (!next) return false;
+    tab.heard += 1;
+    if (next.by !== index) {
+      tab.hear({ key: next.key, newValue: next.value, storageArea: tab.localStorage });
+    }
+    return true;
+  }
+
+  return {
+    cookies,
+    deliver,
+    openTab() {
+      const tab = tabs.length;
+      const listeners = new Map<string, Set<(event: PageEvent) => void>>();
+      const listening = {
+        addEventListener: (type: string, listener: (event: PageEvent) => void) => {
+          listeners.set(type, (listeners.get(type) ?? new Set()).add(listener));
+        },
+        removeEventListener: (type: string, listener: (event: PageEvent) => void) => {
+          listeners.get(type)?.delete(listener);
+        },
+      };
+      const localStorage: SessionStorage = {
+        getItem: (key) => valueIn(tab, key),
+        setItem: (key, value) => write(tab, key, value),
+        removeItem: (key) => write(tab, key, null),
+      };
+      const hear = (event: PageEvent) => {
+        for (const listener of listeners.get("storage") ?? []) listener(event);
+      };
+      tabs.push({ heard: writes.length, hear, localStorage });
+      return {
+        ...listening,
+        document: {
+          ...listening,
+          visibilityState: "visible",
+          get cookie() {
+            return [...cookies].map(([name, value]) => `${name}=${value}`).join("; ");
+          },
+          set cookie(line) {
+            setCookie(cookies, line);
+          },
+        },
+        location: { origin: "http://site.test", protocol: "http:" },
+        navigator: locks ? { locks: manager } : {},
+        get localStorage() {
+          if (storage === "blocked") throw new DOMException("blocked", "SecurityError");
+          return localStorage;
+        },
+      };
+    },
+  };
+}
+
+/** Takes a `Set-Cookie` as browsers do, as far as it is used here. */
+export function setCookie(cookies: Map<string, string>, line: string): void {
+  const [pair = ""] = line.split(";", 1);
+  const [name = "", value = ""] = pair.split("=");
+  if (line.includes("Max-Age=0")) cookies.delete(name);
+  else cookies.set(name, value);
+}
+
+function createLocks(): Locks {
+  let last: Promise<void> = Promise.resolve();
+  return {
+    request(_name, _options, task) {
+      const turn = last.then(task);
+      last = turn.catch(() => undefined);
+      return turn;
+    },
+  };
+}

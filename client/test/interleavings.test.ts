@@ -1,0 +1,271 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Client } from "../src/client.ts";
+import type { SessionInfo } from "../src/protocol.ts";
+import type { Fetch } from "../src/transport.ts";
+import { createVisitorClient } from "../src/visitor-client.ts";
+import { type BrowserOptions, openBrowser, setCookie } from "./fake-browser.ts";
+
+const SITE = "http://site.test";
+const SERVICE = "http://service.test";
+const LONG = Boolean(process.env["ANTECHAMBER_LONG"]);
+
+/** Whole numbers below a bound, the same ones for the same seed (xorshift). */
+function numbers(seed: number): (bound: number) => number {
+  let state = seed * 2654435761 + 1;
+  return (bound) => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) % bound;
+  };
+}
+
+/** The service and the site in front of it, which answer when the test says so. */
+function openWorld(cookies: Map<string, string>, history: string[]) {
+  const sessions = new Map<string, SessionInfo>();
+  const waiting: (() => void)[] = [];
+
+  function create(customerId: string | null): SessionInfo {
+    const sessionId = `s${sessions.size}`.padEnd(40, "_");
+    const times = { createdAt: "", lastActiveAt: "", expiresAt: "" };
+    const ids = { agentId: null, customerId, visitId: null, globalVisitId: null };
+    const state = customerId === null ? "anonymous" : "recognized";
+    const info: SessionInfo = { sessionId, state, ...ids, ...times };
+    sessions.set(sessionId, info);
+    return info;
+  }
+
+  function update(sessionId: string, customerId: string): SessionInfo | undefined {
+    const info = sessions.get(sessionId);
+    if (info?.customerId !== null && info?.customerId !== customerId) return undefined;
+    const next: SessionInfo = { ...info, customerId, state: "recognized" };
+    sessions.set(sessionId, next);
+    return next;
+  }
+
+  function serve(method: string, path: string, customerId: string | null): Response {
+    const id = path.split("/")[2] ?? "";
+    if (method === "PUT") return Response.json(create(customerId));
+    if (path.endsWith("/requests")) return Response.json({ accepted: 1 }, { status: 202 });
+    if (method === "GET") return Response.json(sessions.get(id) ?? create(null));
+    const info = update(id, customerId ?? "");
+    if (info) return Response.json(info);
+    const code = sessions.has(id) ? "already-exists" : "session-not-found";
+    const problem = { type: `urn:antechamber:problem:${code}`, code, field: "customerId" };
+    return Response.json(problem, { status: sessions.has(id) ? 400 : 404 });
+  }
+
+  /** A site with our middleware; its pages at `/sign-in?customer` sign in. */
+  function site(request: Request, cookie: string | undefined): Response {
+    const sent = request.headers.get("gkc-sessionId");
+    const customer = new URL(request.url).search.slice(1);
+    const known = sessions.get(sent ?? cookie ?? "");
+    let info = known ?? create(null);
+    if (customer) info = update(info.sessionId, customer) ?? create(customer);
+    if (info.sessionId === known?.sessionId) return new Response("page");
+    return new Response("page", {
+      headers: {
+        "gkc-sessionId": info.sessionId,
+        "gkc-replaces": sent?.slice(0, 24) ?? "none",
+        "x-set-cookie": `sessionId=${info.sessionId}`,
+      },
+    });
+  }
+
+  const doFetch: Fetch = (input, init) =>
+    new Promise((resolve) => {
+      const sentCookie = cookies.get("sessionId");
+      // What the server does, it does when the request is let through; the answer may come later.
+      const what =
+        input instanceof Request
+          ? `${input.url} for ${input.headers.get("gkc-sessionId")?.slice(0, 4)}`
+          : `${init?.method} ${String(input).replaceAll("_", "")}`;
+      waiting.push(() => {
+        const response =
+          input instanceof Request
+            ? site(input, sentCookie)
+            : serve(
+                init?.method ?? "GET",
+                new URL(String(input)).pathname,
+                new Headers(init?.headers).get("gkc-customerId"),
+              );
+        waiting.push(() => {
+          const cookie = response.headers.get("x-set-cookie");
+          history.push(`answered ${what}`);
+          if (cookie) setCookie(cookies, cookie);
+          resolve(response);
+        });
+      });
+    });
+
+  return {
+    fetch: doFetch,
+    sessions,
+    /** Lets one request arrive, or one answer. */
+    goOn(choose: (bound: number) => number): boolean {
+      const [next] = waiting.splice(waiting.length > 0 ? choose(waiting.length) : 0, 1);
+      next?.();
+      return next !== undefined;
+    },
+  };
+}
+
+/** Lets everything go on that waits for nothing but its turn. */
+async function turn(): Promise<void> {
+  for (let n = 0; n < 3; n++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Pauses of the client last no time here. */
+function withoutPauses(): Disposable {
+  const real = globalThis.setTimeout;
+  const immediate = (task: () => void) => real(task, 0);
+  globalThis.setTimeout = immediate as typeof setTimeout;
+  return {
+    [Symbol.dispose]() {
+      globalThis.setTimeout = real;
+    },
+  };
+}
+
+interface Setup extends BrowserOptions {
+  readonly cookie: boolean;
+  readonly memoryOnly?: boolean;
+  readonly tabs: number;
+}
+
+const setups: readonly Setup[] = [
+  { storage: "works", locks: true, cookie: true, tabs: 2 },
+  { storage: "works", locks: true, cookie: false, tabs: 3 },
+  { storage: "works", locks: false, cookie: true, tabs: 2 },
+  { storage: "slow", locks: true, cookie: true, tabs: 2 },
+  { storage: "slow", locks: true, cookie: false, tabs: 2 },
+  { storage: "slow", locks: false, cookie: false, tabs: 2 },
+  { storage: "full", locks: false, cookie: true, tabs: 2 },
+  { storage: "full", locks: true, cookie: false, tabs: 1 },
+  { storage: "mute", locks: false, cookie: true, tabs: 2 },
+  { storage: "mute", locks: false, cookie: false, tabs: 1 },
+  { storage: "blocked", locks: false, cookie: true, tabs: 2 },
+  { storage: "blocked", locks: true, cookie: false, tabs: 1 },
+  { storage: "works", locks: true, cookie: true, memoryOnly: true, tabs: 2 },
+];
+
+/**
+ * One history: visitors come one after another, a reset between them, whatever is under way. Every
+ * customer is named after the visitor who signs in, so that a session tells whose it is.
+ */
+async function play(setup: Setup, seed: number): Promise<void> {
+  const choose = numbers(seed);
+  const browser = openBrowser(setup);
+  const history: string[] = [];
+  const world = openWorld(browser.cookies, history);
+  const options = {
+    url: SERVICE,
+    fetch: world.fetch,
+    cookie: setup.cookie,
+    timeout: 60_000,
+    ...(setup.memoryOnly ? { storage: false as const } : {}),
+  };
+  const tabs = Array.from({ length: setup.tabs }, () =>
+    createVisitorClient(browser.openTab(), options),
+  );
+  const faults: string[] = [];
+  const before = new Set<string>();
+  let visitor = 0;
+  const name = () => `visitor-${visitor}`;
+  const what = () => `${JSON.stringify(setup)}, seed ${seed}:\n${history.join("\n")}`;
+
+  /** Nobody who asks now may hear of somebody who was here before. */
+  function hear(info: SessionInfo, asked: number): void {
+    history.push(`heard ${info.sessionId.slice(0, 4)} ${info.customerId}`);
+    const isLater = setup.storage === "slow" && asked < visitor;
+    if (isLater) return;
+    const isOwn = info.customerId === null || info.customerId === name();
+    if (!isOwn && setup.storage !== "slow") faults.push(`${name()} heard ${info.customerId}`);
+  }
+
+  async function act(tab: Client): Promise<void> {
+    const asked = visitor;
+    switch (choose(4)) {
+      case 0:
+        history.push(`session in tab ${tabs.indexOf(tab)}`);
+        return hear(await tab.session(), asked);
+      case 1:
+        history.push(`identify ${name()} in tab ${tabs.indexOf(tab)}`);
+        return hear(await tab.identify({ customerId: name() }), asked);
+      case 2:
+        history.push(`sign-in ${name()} in tab ${tabs.indexOf(tab)}`);
+        return void (await tab.fetch(`${SITE}/sign-in?${name()}`));
+      default:
+        history.push(`page in tab ${tabs.indexOf(tab)}`);
+        return void (await tab.fetch(`${SITE}/`));
+    }
+  }
+
+  const pending: Promise<void>[] = [];
+  for (let step = 0; step < 14; step++) {
+    const tab = tabs[choose(tabs.length)];
+    if (!tab) continue;
+    const kind = choose(10);
+    if (kind < 3)
+      pending.push(act(tab).catch((error: unknown) => void history.push(String(error))));
+    else if (kind < 4) {
+      for (const id of world.sessions.keys()) before.add(id);
+      history.push(`reset in tab ${tabs.indexOf(tab)}`);
+      // Nobody resets twice in a millisecond.
+      const { now } = Date;
+      for (const start = now(); now() === start; );
+      tab.reset();
+      visitor += 1;
+    } else if (kind < 6) browser.deliver(choose(tabs.length));
+    else {
+      history.push("go on");
+      world.goOn(choose);
+    }
+    await turn();
+  }
+  let isOver = false;
+  const end = Promise.all(pending).then(() => (isOver = true));
+  for (let rounds = 0; !isOver; rounds++) {
+    assert.ok(rounds < 1000, `it does not come to an end: ${what()}`);
+    if (!world.goOn(choose)) await new Promise((resolve) => setTimeout(resolve));
+    for (const index of tabs.keys()) browser.deliver(index);
+    await turn();
+  }
+  await end;
+  for (const index of tabs.keys()) while (browser.deliver(index));
+
+  const last: string[] = [];
+  for (const tab of tabs) {
+    const asking = tab.session();
+    let info: SessionInfo | undefined;
+    void asking.then((found) => (info = found));
+    for (let rounds = 0; !info; rounds++) {
+      assert.ok(rounds < 1000, `no session in the end: ${what()}`);
+      if (!world.goOn(choose)) await new Promise((resolve) => setTimeout(resolve));
+      for (const index of tabs.keys()) browser.deliver(index);
+      await turn();
+    }
+    for (const index of tabs.keys()) while (browser.deliver(index));
+    const { sessionId, customerId } = info;
+    history.push(`in the end ${sessionId.slice(0, 4)} ${customerId}`);
+    const isOwn = customerId === null || customerId === name();
+    assert.ok(isOwn, `${name()} is in the session of ${customerId}: ${what()}`);
+    assert.ok(!before.has(sessionId), `${sessionId} is from before the reset: ${what()}`);
+    last.push(sessionId);
+  }
+  const isShared = setup.storage === "works" && !setup.memoryOnly;
+  if (isShared) assert.equal(new Set(last).size, 1, `the tabs differ: ${what()}`);
+  assert.deepEqual(faults, [], what());
+  await Promise.all(tabs.map((tab) => tab.close()));
+}
+
+for (const setup of setups) {
+  const { storage, locks, cookie, memoryOnly } = setup;
+  const name = `storage ${memoryOnly ? "off" : storage}, ${locks ? "" : "no "}locks, ${cookie ? "" : "no "}cookie`;
+  test(`whatever is under way at a reset, the next visitor gets a new session: ${name}`, async () => {
+    using _ = withoutPauses();
+    const histories = LONG ? 3000 : 20;
+    for (let seed = 1; seed <= histories; seed++) await play(setup, seed);
+  });
+}

@@ -1,0 +1,190 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { serve } from "../../server/test/support/in-process.ts";
+import { type Client, createClient } from "../src/client.ts";
+import type { SessionStorage } from "../src/page.ts";
+import { handleOf, openJar } from "../src/session-jar.ts";
+import { createTransport, type Fetch } from "../src/transport.ts";
+import { openBrowser } from "./fake-browser.ts";
+
+/** A storage as several tabs share it. */
+function sharedStorage(): SessionStorage {
+  const entries = new Map<string, string>();
+  return {
+    getItem: (name) => entries.get(name) ?? null,
+    setItem: (name, value) => void entries.set(name, value),
+    removeItem: (name) => void entries.delete(name),
+  };
+}
+
+/** `fetch` whose answers wait while it is closed. */
+function gated() {
+  let isOpen = Promise.resolve();
+  let open = () => {};
+  let arrived = () => {};
+  let waiting = new Promise<void>((resolve) => (arrived = resolve));
+  const gatedFetch: Fetch = async (input, init) => {
+    const response = await fetch(input, init);
+    arrived();
+    await isOpen;
+    return response;
+  };
+  return {
+    fetch: gatedFetch,
+    close() {
+      waiting = new Promise((resolve) => (arrived = resolve));
+      isOpen = new Promise((resolve) => (open = resolve));
+    },
+    /** Resolves when an answer waits. */
+    answered: () => waiting,
+    open: () => open(),
+  };
+}
+
+const customerIn = async (client: Client) => (await client.session()).customerId;
+
+for (const where of ["this tab", "another tab"]) {
+  test(`a session that is asked about does not outlive a reset in ${where}`, async () => {
+    await using server = await serve();
+    const gate = gated();
+    const storage = sharedStorage();
+    const tab = createClient({ url: server.url, storage, fetch: gate.fetch });
+    const other = createClient({ url: server.url, storage });
+    const alices = await other.identify({ customerId: "alice" });
+    gate.close();
+    const asking = tab.session();
+    await gate.answered();
+    (where === "this tab" ? tab : other).reset();
+    gate.open();
+    const next = await asking;
+    assert.equal(next.customerId, null, "whoever asked before the reset gets the new session");
+    assert.notEqual(next.sessionId, alices.sessionId);
+    assert.equal((await tab.session()).sessionId, next.sessionId);
+    assert.equal((await other.session()).sessionId, next.sessionId);
+  });
+
+  test(`a sign-in that is under way signs nobody in after a reset in ${where}`, async () => {
+    await using server = await serve();
+    const gate = gated();
+    const storage = sharedStorage();
+    const tab = createClient({ url: server.url, storage, fetch: gate.fetch });
+    const other = createClient({ url: server.url, storage });
+    for (const isFirst of [true, false]) {
+      gate.close();
+      const signIn = assert.rejects(tab.identify({ customerId: "alice" }), { code: "reset" });
+      await gate.answered();
+      (where === "this tab" ? tab : other).reset();
+      gate.open();
+      await signIn;
+      assert.equal(await customerIn(other), null, isFirst ? "without a session" : "with one");
+      assert.equal(await customerIn(tab), null);
+    }
+  });
+}
+
+test("records of a visitor who was forgotten before they had a session go to nobody", async () => {
+  await using server = await serve();
+  const lost: [string, number][] = [];
+  const client = createClient({
+    url: server.url,
+    storage: false,
+    onError: (error, count) => void lost.push([(error as { code: string }).code, count]),
+  });
+  client.record([
+    { method: "VIEW", path: "/alices/1" },
+    { method: "VIEW", path: "/alices/2" },
+  ]);
+  client.reset();
+  client.record({ method: "VIEW", path: "/bobs" });
+  const { records } = await client.timeline();
+  assert.deepEqual(
+    records.flatMap((entry) => (entry.type === "request" ? [entry.path] : [])),
+    ["/bobs"],
+  );
+  assert.deepEqual(lost, [["reset", 2]]);
+});
+
+test("a forgotten session does not come back as the option sessionId of an old page", async () => {
+  await using server = await serve();
+  const storage = sharedStorage();
+  const client = createClient({ url: server.url, storage });
+  const { sessionId } = await client.session();
+  client.reset();
+  const next = createClient({ url: server.url, storage, sessionId });
+  assert.notEqual((await next.session()).sessionId, sessionId);
+  const given = await createTransport({ url: server.url }).create();
+  const fresh = createClient({ url: server.url, storage, sessionId: given.sessionId });
+  assert.equal((await fresh.session()).sessionId, given.sessionId);
+});
+
+const sessionId = (letter: string) => letter.repeat(40);
+const options = { storage: undefined, cookie: true };
+
+for (const closed of [0, 1]) {
+  const who = closed === 0 ? "the tab that was reset" : "the tab that wrote it";
+  test(`what a tab writes before it hears of a reset is undone by ${who}`, () => {
+    const browser = openBrowser({ storage: "slow", locks: true });
+    const [late, reset] = [browser.openTab(), browser.openTab()].map((page) =>
+      openJar({ page, ...options }),
+    );
+    assert.ok(late && reset);
+    const deliver = (tab: number) => {
+      while (browser.deliver(tab));
+    };
+    late.write(sessionId("a"));
+    deliver(1);
+    assert.ok(reset.read()?.startsWith(sessionId("a")));
+    reset.reset();
+    late.write(sessionId("b"));
+    // One of them is not there any more when the news comes.
+    deliver(1 - closed);
+    const rest = [late, reset][1 - closed];
+    assert.equal(rest?.read(), undefined);
+    assert.equal(openJar({ page: browser.openTab(), ...options }).read(), undefined);
+  });
+}
+
+test("a cookie that a late response sets does not bring a forgotten session back", () => {
+  const browser = openBrowser({ storage: "works", locks: true });
+  const jar = openJar({ page: browser.openTab(), ...options });
+  jar.write(sessionId("a"));
+  jar.reset();
+  browser.cookies.set("sessionId", sessionId("a"));
+  assert.equal(jar.read(), undefined);
+  assert.equal(browser.cookies.has("sessionId"), false);
+  const next = jar.write(sessionId("b"));
+  // The same session after its id was rotated.
+  browser.cookies.set("sessionId", handleOf(sessionId("a")).padEnd(40, "r"));
+  assert.equal(jar.read(), next);
+  assert.equal(browser.cookies.get("sessionId"), sessionId("b"));
+  browser.cookies.set("sessionId", sessionId("c"));
+  assert.equal(jar.read(), sessionId("c"), "what the site's server gives anew counts");
+});
+
+test("a reset reaches the other tabs where there are cookies alone", () => {
+  const browser = openBrowser({ storage: "blocked", locks: false });
+  const jars = [1, 2].map(() => openJar({ page: browser.openTab(), ...options }));
+  const [one, other] = jars;
+  assert.ok(one && other);
+  one.write(sessionId("a"));
+  assert.equal(other.read(), sessionId("a"));
+  const before = other.generation();
+  other.write(sessionId("a"));
+  one.reset();
+  assert.notEqual(other.generation(), before);
+  assert.equal(other.read(), undefined);
+});
+
+test("a cookie of another path or domain that stays is not asked about for ever", () => {
+  const browser = openBrowser({ storage: "works", locks: true });
+  const page = browser.openTab();
+  // As with a cookie of the same name that script may not replace.
+  Object.defineProperty(page.document, "cookie", {
+    get: () => `sessionId=${sessionId("d")}`,
+    set: () => undefined,
+  });
+  const jar = openJar({ page, ...options });
+  assert.equal(jar.read(), sessionId("d"));
+  const entry = jar.write(sessionId("a"));
+  assert.equal(jar.read(), entry);
+});

@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { serve } from "../../server/test/support/in-process.ts";
+import { createVisitorClient } from "../src/visitor-client.ts";
+import { type BrowserOptions, openBrowser } from "./fake-browser.ts";
+
+const storages: readonly BrowserOptions["storage"][] = ["full", "mute", "blocked"];
+
+for (const storage of storages) {
+  for (const locks of [true, false]) {
+    for (const cookie of [true, false]) {
+      const name = `${storage}, ${locks ? "with" : "without"} Web Locks, ${cookie ? "with" : "without"} a cookie`;
+      test(`a page has one session although the storage is ${name}`, async () => {
+        await using server = await serve();
+        const page = openBrowser({ storage, locks }).openTab();
+        const client = createVisitorClient(page, { url: server.url, cookie });
+        const sessions = [await client.session(), await client.session(), await client.session()];
+        assert.equal(new Set(sessions.map(({ sessionId }) => sessionId)).size, 1);
+        const signedIn = await client.identify({ customerId: "c" });
+        assert.equal(signedIn.sessionId, sessions[0]?.sessionId);
+        assert.equal((await client.session()).customerId, "c");
+        client.reset();
+        const next = await client.session();
+        assert.notEqual(next.sessionId, signedIn.sessionId);
+        assert.equal((await client.session()).sessionId, next.sessionId);
+        await client.close();
+      });
+    }
+  }
+}
+
+test("a storage that fails later takes no session away", async () => {
+  await using server = await serve();
+  const page = openBrowser({ storage: "works", locks: false }).openTab();
+  const client = createVisitorClient(page, { url: server.url, cookie: false });
+  const { sessionId } = await client.session();
+  const fail = () => {
+    throw new DOMException("no", "SecurityError");
+  };
+  Object.assign(page.localStorage ?? {}, { getItem: fail, setItem: fail, removeItem: fail });
+  assert.equal((await client.session()).sessionId, sessionId);
+  await client.identify({ customerId: "c" });
+  assert.equal((await client.session()).customerId, "c");
+  client.reset();
+  assert.notEqual((await client.session()).sessionId, sessionId);
+  await client.close();
+});
