@@ -5,6 +5,7 @@ import {
   type Fetch,
   type TransportOptions,
 } from "./call.ts";
+import { checkTransportOptions } from "./client-options.ts";
 import { readLines } from "./lines.ts";
 import { ProblemError } from "./problem-error.ts";
 import type {
@@ -72,8 +73,9 @@ export interface AdministrationClient {
   audit(options?: PageOptions): AsyncGenerator<AuditLine, void>;
 }
 
-/** The calls of those who run the service. */
+/** The calls of those who run the service. Throws a `TypeError` for options that cannot be meant. */
 export function createAdministration(options: TransportOptions): AdministrationClient {
+  checkTransportOptions("createAdministration()", options);
   const call = createCaller(options);
   const transport = createTransport(options);
   const doFetch: Fetch = options.fetch ?? ((input, init) => fetch(input, init));

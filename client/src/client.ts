@@ -1,4 +1,5 @@
-import { currentPage, type SessionStorage } from "./page.ts";
+import { checkClientOptions } from "./client-options.ts";
+import { currentPage, isServer, type SessionStorage } from "./page.ts";
 import type { RequestRecord, SessionInfo, Timeline } from "./protocol.ts";
 import type { OnError } from "./recorder.ts";
 import type { Fetch, Ids, TimelineOptions, TransportOptions } from "./transport.ts";
@@ -49,8 +50,24 @@ export interface Client {
 }
 
 /**
- * A client for one visitor: a web page, a worker, or a program. Servers use the middleware.
+ * A client for one visitor: a web page, a worker, or a program. Servers use the middleware. Throws a
+ * `TypeError` for options that cannot be meant.
  */
 export function createClient(options: ClientOptions): Client {
+  checkClientOptions(options);
+  if (options.storage === undefined && isServer()) warnServer();
   return createVisitorClient(currentPage(), options);
+}
+
+let hasWarned = false;
+
+/** On a server every visitor would be in the one session of the client. */
+function warnServer(): void {
+  if (hasWarned) return;
+  hasWarned = true;
+  console.warn(
+    "createClient() is one session for all visitors of this server: use the middleware, such as " +
+      "@antechamber/client/express, or @antechamber/client/transport. " +
+      "A program with one visitor gives the option storage: false.",
+  );
 }

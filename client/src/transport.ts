@@ -1,4 +1,5 @@
 import { type CallOptions, createCaller, type Ids, type TransportOptions } from "./call.ts";
+import { checkTransportOptions } from "./client-options.ts";
 import type { RecordReceipt, RequestRecord, SessionInfo, Timeline, VisitBody } from "./protocol.ts";
 
 export type { CallOptions, Fetch, Ids, TransportOptions } from "./call.ts";
@@ -45,8 +46,9 @@ export interface Transport {
   timeline(sessionId: string, options?: TimelineOptions): Promise<Timeline>;
 }
 
-/** The calls to the service at one address. */
+/** The calls to the service at one address. Throws a `TypeError` for options that cannot be meant. */
 export function createTransport(options: TransportOptions): Transport {
+  checkTransportOptions("createTransport()", options);
   const call = createCaller(options);
   return {
     create: (ids, { idempotencyKey, signal } = {}) =>

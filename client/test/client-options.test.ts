@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { test } from "node:test";
+import { createAdministration } from "../src/administration.ts";
+import { type ClientOptions, createClient } from "../src/client.ts";
+import { createTransport } from "../src/transport.ts";
+
+const url = "http://127.0.0.1:8080";
+
+/** Options that cannot be meant, and what the error has to say. */
+const misuse: readonly (readonly [options: unknown, message: RegExp])[] = [
+  [undefined, /url is an address such as "http:\/\/127/],
+  [url, /url is an address/],
+  [{}, /url .* not undefined/],
+  [{ url: "" }, /url .* not ""/],
+  [{ url: "localhost:8080" }, /"http:\/\/localhost:8080"/],
+  [{ url: "sessions.example/base" }, /"http:\/\/sessions.example\/base"/],
+  [{ url: "/antechamber" }, /url is an address/],
+  [{ url: "antechamber" }, /url is an address/],
+  [{ url: "ftp://sessions.example" }, /url is an address/],
+  [{ url: "http://" }, /url is an address/],
+  [{ url: "http://a b" }, /url is an address/],
+  [{ url: "http://sessions.example/?a=b" }, /without user, query/],
+  [{ url: "http://sessions.example/#a" }, /without user, query/],
+  [{ url: 8080 }, /url is an address/],
+  [{ url, servce: "shop" }, /no option servce, only url, key/],
+  [{ url, toString: 1 }, /no option toString/],
+  [{ url, key: "ak_a\n" }, /key is a text without spaces/],
+  [{ url, key: 1 }, /key/],
+  [{ url, timeout: "1000" }, /timeout is a number of milliseconds/],
+  [{ url, timeout: 0 }, /timeout/],
+  [{ url, timeout: null }, /timeout/],
+  [{ url, timeout: Number.NaN }, /timeout/],
+  [{ url, timeout: 2 ** 31 }, /timeout/],
+  [{ url, fetch: "fetch" }, /fetch is a function/],
+];
+const clientMisuse: typeof misuse = [
+  [{ url, attempts: 2 }, /no option attempts/],
+  [{ url, storage: true }, /storage is false/],
+  [{ url, storage: null }, /storage is false/],
+  [{ url, storage: new Map() }, /storage is false/],
+  [{ url, cookie: "sessionId" }, /cookie is a boolean/],
+  [{ url, origins: "https://api.example" }, /\["https:\/\/api.example"\]/],
+  [{ url, origins: ["https://api.example/"] }, /such as \["https:\/\/api.example"\]/],
+  [{ url, origins: [url, "api.example"] }, /origins is a list/],
+  [{ url, origins: ["*"] }, /origins is a list/],
+  [{ url, sessionId: 7 }, /sessionId is a string/],
+  [{ url, onError: true }, /onError is a function/],
+];
+
+const calls: readonly (readonly [string, (options: never) => unknown, typeof misuse])[] = [
+  ["createClient()", createClient, [...misuse, ...clientMisuse]],
+  ["createTransport()", createTransport, misuse],
+  ["createAdministration()", createAdministration, misuse],
+];
+for (const [name, call, cases] of calls) {
+  test(`${name} says what is wrong with its options`, () => {
+    for (const [options, message] of cases) {
+      assert.throws(
+        () => call(options as never),
+        (error) => {
+          assert.ok(error instanceof TypeError);
+          assert.match(error.message, message);
+          return error.message.startsWith(name);
+        },
+        `${JSON.stringify(options)} was taken`,
+      );
+    }
+  });
+}
+
+test("the message about a wrong option has no secret in it", () => {
+  const secrets = [{ url, key: "ak_secret key" }, { url: "http://user:secret@sessions.example" }];
+  for (const options of secrets) {
+    assert.throws(
+      () => createClient(options),
+      (error) => !(error as Error).message.includes("secret"),
+    );
+  }
+});
+
+test("what can be meant is taken", () => {
+  const all: ClientOptions = {
+    url: new URL("https://sessions.example/base/"),
+    key: "ak_a-b_c",
+    timeout: 0.5,
+    fetch,
+    storage: false,
+    cookie: false,
+    origins: ["https://api.example", "http://127.0.0.1:3000"],
+    sessionId: "",
+    onError: () => undefined,
+  };
+  for (const options of [all, { ...all, key: "" }, { ...all, key: undefined, origins: [] }]) {
+    assert.equal(typeof createClient(options).session, "function");
+  }
+});
+
+/** What a program that creates clients writes, after these globals are there. */
+function written(globals: string, options: string): string {
+  const client = new URL("../src/client.ts", import.meta.url).href;
+  const program = `
+    Object.assign(globalThis, ${globals});
+    const { createClient } = await import(${JSON.stringify(client)});
+    for (let n = 0; n < 2; n++) createClient({ url: "${url}"${options} });`;
+  const { stdout, stderr, status } = spawnSync(process.execPath, ["-e", program], {
+    encoding: "utf8",
+  });
+  assert.equal(status, 0, stderr);
+  return stdout + stderr;
+}
+
+test("createClient on a server warns once that it is one session for all", () => {
+  const warning = written("{}", "");
+  assert.equal(warning.match(/one session for all visitors/g)?.length, 1);
+  assert.match(warning, /@antechamber\/client\/express/);
+  assert.match(warning, /storage: false/);
+});
+
+test("createClient does not warn where the storage is chosen or there is a page", () => {
+  assert.doesNotMatch(written("{}", ", storage: false"), /one session/);
+  const storage = "{ getItem: () => null, setItem() {}, removeItem() {} }";
+  assert.doesNotMatch(written("{}", `, storage: ${storage}`), /one session/);
+  const document = "addEventListener() {}, cookie: '', visibilityState: 'visible'";
+  const page = `{ document: { ${document} }, location: new URL('http://site.test'), addEventListener() {} }`;
+  assert.doesNotMatch(written(page, ""), /one session/);
+});
