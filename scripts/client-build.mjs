@@ -1,7 +1,7 @@
 // Makes the package @antechamber/client as it is published, in client/dist: JavaScript and types,
 // and a package.json whose exports name them. Inside the workspace everybody runs the sources.
 //
-//   npm run build:client && npm publish client/dist
+//   npm run build:client && npm pack ./client/dist     a tarball to install, or: npm publish client/dist
 import { execFileSync } from "node:child_process";
 import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -22,24 +22,26 @@ export function readManifest() {
   return /** @type {Manifest} */ (JSON.parse(text));
 }
 
-/** Builds the package anew. */
-export function buildClient() {
-  rmSync(built, { recursive: true, force: true });
+/** Builds the package anew, in `folder`, which is emptied first. */
+export function buildClient(folder = built) {
+  rmSync(folder, { recursive: true, force: true });
   const tsc = join(root, "node_modules/typescript/bin/tsc");
-  execFileSync(process.execPath, [tsc, "-p", join(source, "tsconfig.build.json")], {
-    stdio: "inherit",
-  });
-  rewriteTypes();
-  writeFileSync(join(built, "package.json"), `${JSON.stringify(publishedManifest(), null, 2)}\n`);
-  copyFileSync(join(source, "README.md"), join(built, "README.md"));
-  copyFileSync(join(root, "LICENSE"), join(built, "LICENSE"));
+  const project = join(source, "tsconfig.build.json");
+  execFileSync(process.execPath, [tsc, "-p", project, "--outDir", folder], { stdio: "inherit" });
+  rewriteTypes(folder);
+  writeFileSync(join(folder, "package.json"), `${JSON.stringify(publishedManifest(), null, 2)}\n`);
+  copyFileSync(join(source, "README.md"), join(folder, "README.md"));
+  copyFileSync(join(root, "LICENSE"), join(folder, "LICENSE"));
 }
 
-/** tsc rewrites the import paths of what runs, and leaves those of the types at `.ts`. */
-function rewriteTypes() {
-  for (const name of readdirSync(built, { recursive: true, encoding: "utf8" })) {
+/**
+ * tsc rewrites the import paths of what runs, and leaves those of the types at `.ts`.
+ * @param {string} folder
+ */
+function rewriteTypes(folder) {
+  for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
     if (!name.endsWith(".d.ts")) continue;
-    const file = join(built, name);
+    const file = join(folder, name);
     const text = readFileSync(file, "utf8");
     writeFileSync(file, text.replaceAll(/((?:from|import\() ?"\.{1,2}\/[^"]+)\.ts"/g, '$1.js"'));
   }
