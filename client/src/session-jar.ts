@@ -1,4 +1,5 @@
 import { type Page, type PageEvent, quietly, type SessionStorage } from "./page.ts";
+import { handleOf, isSessionId } from "./session-id.ts";
 
 /**
  * Stores a visitor's session for all tabs: in the storage, in the page's cookie, and in memory for
@@ -47,7 +48,6 @@ interface Kept {
 const ENTRY = "antechamber.session";
 /** The cookie for a generation that the storage did not take. */
 const RESET_COOKIE = "antechamber.reset";
-const SESSION_ID = /^[\w-]{40}$/;
 /** An entry, the generation, and handles. */
 const KEPT = /^([\w-]{40}\.\d+|)~(\d{1,15})((?:~[\w-]{24})*)$/;
 /** How many forgotten sessions are remembered. */
@@ -57,16 +57,6 @@ const NO_COOKIE = "; Max-Age=0";
 /** The session's id in an entry. */
 export function idOf(entry: string): string {
   return entry.slice(0, 40);
-}
-
-/** What names a session and opens nothing: the part of its id that a rotation leaves (contract, "Ids"). */
-export function handleOf(sessionId: string): string {
-  return sessionId.slice(0, 24);
-}
-
-/** Whether this can be an id of the service (contract, section 1). */
-export function isSessionId(text: string | null | undefined): text is string {
-  return SESSION_ID.test(text ?? "");
 }
 
 /** Opens the jar; works, for this tab alone, where storage and cookies are blocked or full. */

@@ -1,6 +1,6 @@
 import { type CurrentSession, overtaken } from "./current-session.ts";
 import { pause } from "./pause.ts";
-import { handleOf, isSessionId } from "./session-jar.ts";
+import { handleOf, isSessionId } from "./session-id.ts";
 import type { Fetch } from "./transport.ts";
 
 const HEADER = "gkc-sessionId";

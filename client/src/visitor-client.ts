@@ -3,7 +3,8 @@ import { createCurrentSession } from "./current-session.ts";
 import { createExclusive } from "./exclusive.ts";
 import type { Page } from "./page.ts";
 import { createRecorder } from "./recorder.ts";
-import { isSessionId, openJar } from "./session-jar.ts";
+import { isSessionId } from "./session-id.ts";
+import { openJar } from "./session-jar.ts";
 import { createSiteFetch } from "./site-fetch.ts";
 import { createTransport, type Fetch } from "./transport.ts";
 

@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { serve } from "../../server/test/support/in-process.ts";
 import { type Client, createClient } from "../src/client.ts";
 import type { SessionStorage } from "../src/page.ts";
-import { handleOf, openJar } from "../src/session-jar.ts";
+import { handleOf } from "../src/session-id.ts";
+import { openJar } from "../src/session-jar.ts";
 import { createTransport, type Fetch } from "../src/transport.ts";
 import { openBrowser } from "./fake-browser.ts";
 

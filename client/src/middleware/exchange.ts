@@ -1,5 +1,6 @@
 import { createCaller } from "../call.ts";
 import type { RequestRecord } from "../protocol.ts";
+import { handleOf, isSessionId } from "../session-id.ts";
 import { createTransport, pathOf as sessionPath, type Transport } from "../transport.ts";
 import { createBreaker } from "./breaker.ts";
 import { type SessionsOptions, type Settings, settingsOf } from "./options.ts";
@@ -107,6 +108,8 @@ function beginExchange(
   const started = performance.now();
   const ids = sessionIdsOf(request, settings.sources, settings.cookieName);
   const isSecure = request.isEncrypted || isForwardedSecurely(request);
+  const sent = request.header("gkc-sessionid");
+  const replaced = isSessionId(sent) ? handleOf(sent) : "none";
   let session: RequestSession | null = null;
   let news: News = "nothing";
   let isOver = false;
@@ -145,7 +148,7 @@ function beginExchange(
   return {
     session: located.then(found),
     failed: calls.failed,
-    headers: () => headersOf(news, session?.sessionId ?? "", settings, isSecure),
+    headers: () => headersOf(news, session?.sessionId ?? "", settings, isSecure, replaced),
     over(status, isAborted) {
       if (isOver) return;
       isOver = true;
@@ -160,10 +163,21 @@ function recordable(status: number | null): number | null {
   return status !== null && status >= 100 && status <= 599 ? status : null;
 }
 
-function headersOf(news: News, sessionId: string, { cookie }: Settings, isSecure: boolean) {
+/**
+ * `replaced` is the handle of the session that the request named in its header: so the client in a page
+ * knows that this answers its request, and was not stored by a cache when somebody else was there.
+ */
+function headersOf(
+  news: News,
+  sessionId: string,
+  { cookie }: Settings,
+  isSecure: boolean,
+  replaced: string,
+) {
   const headers: (readonly [name: string, value: string])[] = [];
   if (news === "nothing") return headers;
-  if (news === "new session") headers.push(["gkc-sessionId", sessionId]);
+  if (news === "new session")
+    headers.push(["gkc-sessionId", sessionId], ["gkc-replaces", replaced]);
   if (cookie === null) return headers;
   const value =
     news === "new session" ? setCookie(sessionId, cookie, isSecure) : clearCookie(cookie, isSecure);

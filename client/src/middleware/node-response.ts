@@ -23,6 +23,8 @@ export function whenOver(
 /** A `NodeResponse` whose head has not been written. */
 export interface WritableNodeResponse extends NodeResponse {
   getHeader(name: string): unknown;
+  getHeaderNames(): readonly string[];
+  removeHeader(name: string): void;
   setHeader(name: string, value: string | readonly string[]): unknown;
   // Both have several signatures; what they are given is passed on.
   writeHead: unknown;
@@ -47,14 +49,14 @@ export function beforeHead(
     if (response.headersSent || Number(given[0]) < 200) return writeHead.apply(this, given);
     const at = headersIn(given);
     const headers = asEntries(given[at]);
-    complete(headOf(response, headers));
+    complete(headOf(response, Number(given[0]), headers));
     if (headers !== null) given[at] = asGiven(headers, given[at]);
     return writeHead.apply(this, given);
   };
   // Without a body, HTTP/2 answers do not call `writeHead`.
   if (!("stream" in response)) return;
   response.end = function (this: unknown, ...given: unknown[]) {
-    if (!response.headersSent) complete(headOf(response, null));
+    if (!response.headersSent) complete(headOf(response, response.statusCode, null));
     return end.apply(this, given);
   };
 }
@@ -90,12 +92,21 @@ function asGiven(entries: readonly Entry[], given: unknown): unknown {
 }
 
 /** `given` has precedence over the headers that were set before, as in Node. */
-function headOf(response: WritableNodeResponse, given: Entry[] | null): ResponseHead {
+function headOf(
+  response: WritableNodeResponse,
+  status: number,
+  given: Entry[] | null,
+): ResponseHead {
   const isNamed =
     (wanted: string) =>
     ([name]: Entry) =>
       name.toLowerCase() === wanted;
   return {
+    status,
+    names() {
+      const own = (given ?? []).map(([name]) => name.toLowerCase());
+      return [...new Set([...response.getHeaderNames(), ...own])];
+    },
     values(name) {
       const own = (given ?? []).filter(isNamed(name)).flatMap(([, value]) => value);
       const values = own.length > 0 ? own : [response.getHeader(name)].flat();
@@ -103,12 +114,12 @@ function headOf(response: WritableNodeResponse, given: Entry[] | null): Response
     },
     set(name, values) {
       const value = values.length === 1 ? (values[0] ?? "") : values;
-      if (given === null) {
-        response.setHeader(name, value);
-        return;
-      }
-      const others = given.filter((entry) => !isNamed(name)(entry));
-      given.splice(0, given.length, ...others, [name.toLowerCase(), value]);
+      const others = (given ?? []).filter((entry) => !isNamed(name)(entry));
+      if (values.length === 0) {
+        response.removeHeader(name);
+        given?.splice(0, given.length, ...others);
+      } else if (given === null) response.setHeader(name, value);
+      else given.splice(0, given.length, ...others, [name.toLowerCase(), value]);
     },
   };
 }

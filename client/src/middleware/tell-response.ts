@@ -29,7 +29,7 @@ function tellResponse(response: Response, exchange: Exchange): Response {
   if (exchange.headers().length === 0 || !isAnswer(response)) return response;
   try {
     const told = new Response(response.body, response);
-    tellHead(headOf(told.headers), exchange);
+    tellHead(headOf(told), exchange);
     return told;
   } catch {
     // Its body has been read already: it is for the server to say what is wrong.
@@ -42,8 +42,10 @@ function isAnswer({ status }: Response): boolean {
   return status !== SWITCHING_PROTOCOLS && status !== 0;
 }
 
-function headOf(headers: Headers): ResponseHead {
+function headOf({ status, headers }: Response): ResponseHead {
   return {
+    status,
+    names: () => [...headers.keys()],
     values(name) {
       if (name === "set-cookie") return headers.getSetCookie();
       const value = headers.get(name);

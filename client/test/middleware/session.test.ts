@@ -20,7 +20,8 @@ for (const [framework, start] of frameworks) {
     assert.deepEqual(first.headers.getSetCookie(), [
       `sessionId=${sessionId}; Path=/; SameSite=Lax; HttpOnly`,
     ]);
-    assert.equal(first.headers.get("cache-control"), "private");
+    assert.equal(first.headers.get("gkc-replaces"), "none");
+    assert.equal(first.headers.get("cache-control"), "no-store");
 
     const second = await visitor.visit("/page");
     assert.deepEqual([second.seen?.sessionId, second.seen?.isNew], [sessionId, false]);
