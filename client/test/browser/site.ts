@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { createServer } from "node:http";
+import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import type { BrowserContext, Page } from "playwright-core";
@@ -26,13 +26,25 @@ export interface Site extends AsyncDisposable {
   open(context: BrowserContext, path?: string): Promise<Page>;
 }
 
-/** Starts all three; `host` is how the browser names the site. */
-export async function openSite(host = "localhost"): Promise<Site> {
+export interface SiteOptions {
+  /** Answers the paths below `/api/`, given the address of the service. */
+  readonly api?: (service: string) => RequestListener;
+  /** Flags that Chromium is started without. */
+  readonly without?: readonly string[];
+}
+
+/**
+ * Starts all three; `host` is how the browser names the site. Its pages ask for their session as they
+ * load, but for those below `/quiet`, which only have `createClient`.
+ */
+export async function openSite(host = "localhost", options: SiteOptions = {}): Promise<Site> {
   const script = bundle();
   const seen: string[] = [];
   let serviceUrl = "";
+  let api: RequestListener | undefined;
   const web = createServer((request, response) => {
     const { url = "/", headers } = request;
+    if (url.startsWith("/api/")) return api?.(request, response);
     const isScript = url === "/client.js";
     if (!isScript) {
       const id = String(headers["gkc-sessionid"] ?? "-");
@@ -40,14 +52,16 @@ export async function openSite(host = "localhost"): Promise<Site> {
       seen.push(`${url} ${id} ${cookie}`);
     }
     response.setHeader("content-type", isScript ? "text/javascript" : "text/html");
-    response.end(isScript ? script : html(serviceUrl));
+    response.end(isScript ? script : html(serviceUrl, url.startsWith("/quiet")));
   });
   await new Promise<void>((resolve) => web.listen(0, "127.0.0.1", resolve));
   const { port } = web.address() as AddressInfo;
   const url = `http://${host}:${port}`;
   const antechamber = await serve({ config: { corsOrigins: [url] } });
   serviceUrl = antechamber.url;
-  const chromium = await startChromium(["--host-resolver-rules=MAP site.test 127.0.0.1"]);
+  api = options.api?.(serviceUrl);
+  const rules = "--host-resolver-rules=MAP site.test 127.0.0.1";
+  const chromium = await startChromium([rules], options.without);
   const { browser } = chromium;
   return {
     url,
@@ -61,7 +75,7 @@ export async function openSite(host = "localhost"): Promise<Site> {
     async open(context, path = "/") {
       const page = await context.newPage();
       await page.goto(url + path);
-      await page.waitForFunction("window.client !== undefined");
+      await page.waitForFunction("window.createClient !== undefined");
       return page;
     },
     async [Symbol.asyncDispose]() {
@@ -74,12 +88,14 @@ export async function openSite(host = "localhost"): Promise<Site> {
 }
 
 /** A page that asks for its session several times as it loads, as the parts of a site do. */
-function html(service: string): string {
+function html(service: string, isQuiet: boolean): string {
+  const ask =
+    "window.first = Promise.all([client.session(), client.session(), client.fetch('/load')])";
   return `<!doctype html><title>Site</title><script type="module">
     import { createClient } from "/client.js";
+    window.url = ${JSON.stringify(service)};
+    ${isQuiet ? "" : `window.client = createClient({ url }); ${ask};`}
     window.createClient = createClient;
-    window.client = createClient({ url: ${JSON.stringify(service)} });
-    window.first = Promise.all([client.session(), client.session(), client.fetch("/load")]);
   </script>`;
 }
 

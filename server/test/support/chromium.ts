@@ -18,13 +18,17 @@ export interface TestBrowser extends AsyncDisposable {
   readonly browser: Browser;
 }
 
-/** Starts Chromium with `more` flags. */
-export async function startChromium(more: readonly string[] = []): Promise<TestBrowser> {
+/** Starts Chromium with `more` flags, and `without` some that Playwright gives it. */
+export async function startChromium(
+  more: readonly string[] = [],
+  without: readonly string[] = [],
+): Promise<TestBrowser> {
   const folder = temporaryDirectory();
   try {
     const browser = await chromium.launch({
       executablePath: "/usr/bin/chromium",
       args: [...flags, ...more],
+      ignoreDefaultArgs: [...without],
       env: { ...process.env, TMPDIR: folder.path },
     });
     return {

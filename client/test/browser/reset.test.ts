@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Page, Route } from "playwright-core";
+import { eventually } from "../../../server/test/support/eventually.ts";
+import type { SessionInfo } from "../../src/protocol.ts";
+import { openSite, type Site } from "./site.ts";
+
+const session = (page: Page) => page.evaluate<SessionInfo>("client.session()");
+
+/** Holds back the answers that the service gives to a page. */
+async function holdAnswers(page: Page, site: Site) {
+  let count = 0;
+  let release = () => {};
+  const isReleased = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  await page.route(`${site.antechamber.url}/**`, async (route: Route) => {
+    const response = await route.fetch();
+    count += 1;
+    await isReleased;
+    await route.fulfill({ response });
+  });
+  return {
+    /** Resolves when an answer is held. */
+    arrived: () => eventually(async () => assert.ok(count > 0), 10_000),
+    release,
+  };
+}
+
+for (const host of ["localhost", "site.test"]) {
+  const kind = host === "localhost" ? "with Web Locks" : "without Web Locks";
+
+  test(`a reset in one tab ends what another tab has under way, ${kind}`, async () => {
+    await using site = await openSite(host);
+    const context = await site.context();
+    const [one, other] = [await site.open(context), await site.open(context)];
+    await Promise.all([one, other].map((tab) => tab.evaluate("first.then(() => true)")));
+
+    const signIn = await holdAnswers(other, site);
+    const outcome = other.evaluate(
+      "client.identify({ customerId: 'alice' }).then(() => 'signed in', (e) => e.code)",
+    );
+    await signIn.arrived();
+    await one.evaluate("client.reset()");
+    signIn.release();
+    assert.equal(await outcome, "reset");
+    for (const tab of [one, other]) assert.equal((await session(tab)).customerId, null);
+
+    const alices = await one.evaluate<SessionInfo>("client.identify({ customerId: 'alice' })");
+    await other.evaluate("client = createClient({ url })");
+    await other.unroute(`${site.antechamber.url}/**`);
+    const look = await holdAnswers(other, site);
+    const asking = session(other);
+    await look.arrived();
+    await one.evaluate("client.reset()");
+    look.release();
+    const next = await asking;
+    assert.equal(next.customerId, null, "whoever asked before the reset gets the new session");
+    assert.notEqual(next.sessionId, alices.sessionId);
+    const ids = await Promise.all([one, other].map(session));
+    assert.deepEqual(
+      ids.map(({ sessionId }) => sessionId),
+      [next.sessionId, next.sessionId],
+    );
+  });
+}
+
+test("a page that comes back from the back/forward cache has forgotten the session too", async () => {
+  await using site = await openSite("localhost", { without: ["--disable-back-forward-cache"] });
+  const page = await site.open(await site.context(), "/quiet/1");
+  await page.evaluate(`
+    window.client = createClient({ url });
+    addEventListener("pageshow", (event) => (window.wasPersisted = event.persisted));`);
+  await page.evaluate("client.identify({ customerId: 'alice' }).then(() => true)");
+  await page.goto(`${site.url}/quiet/2`);
+  await page.waitForFunction("window.createClient !== undefined");
+  await page.evaluate("createClient({ url }).reset()");
+  await page.goBack({ waitUntil: "commit" });
+  await page.waitForFunction("window.wasPersisted !== undefined");
+  assert.equal(await page.evaluate("wasPersisted"), true);
+  assert.equal((await session(page)).customerId, null);
+});
+
+/** Leaves room for so many characters in the page's `localStorage`. */
+const fill = (room: number) => `
+  localStorage.clear();
+  let text = "x".repeat(2 ** 22), key = "filler";
+  for (let at = 0; text.length > 0; ) {
+    try { localStorage.setItem(key + at, text); at++; } catch { text = text.slice(text.length / 2 + 0.5); }
+  }
+  for (let n = 0; n < ${room}; ) {
+    const last = Object.keys(localStorage).find((key) => localStorage[key].length > 0);
+    const cut = Math.min(${room} - n, localStorage[last].length);
+    localStorage[last] = localStorage[last].slice(cut);
+    n += cut;
+  }`;
+
+for (const host of ["localhost", "site.test"]) {
+  test(`a page whose localStorage is full has one session, on ${host}`, async () => {
+    await using site = await openSite(host);
+    for (const [cookie, room] of [
+      ["none", 0],
+      ["none", 40],
+      ["script", 40],
+      ["server", 40],
+    ] as const) {
+      const context = await site.context();
+      const httpOnly = {
+        name: "sessionId",
+        value: "x".repeat(40),
+        url: site.url,
+        httpOnly: true,
+      };
+      if (cookie === "server") await context.addCookies([httpOnly]);
+      const page = await site.open(context, "/quiet");
+      await page.evaluate(fill(room));
+      await page.evaluate(`window.client = createClient({ url, cookie: ${cookie !== "none"} })`);
+      const ids = new Set<string>();
+      for (let n = 0; n < 3; n++) ids.add((await session(page)).sessionId);
+      assert.equal(ids.size, 1, `cookie of ${cookie}, room for ${room} characters`);
+      const customer = "client.identify({ customerId: 'c' }).then((s) => s.sessionId)";
+      assert.ok(ids.has(await page.evaluate<string>(customer)));
+      await page.evaluate("client.reset()");
+      const next = await session(page);
+      assert.equal(next.customerId, null);
+      assert.equal((await session(page)).sessionId, next.sessionId);
+      await context.close();
+    }
+  });
+}
