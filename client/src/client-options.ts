@@ -72,7 +72,7 @@ function shown(value: unknown): string {
 
 /** In a page a path of its own origin is an address too. */
 function faultOfUrl(given: unknown): string | undefined {
-  const text = String(given ?? "");
+  const text = given instanceof URL ? given.href : typeof given === "string" ? given : "";
   const scope = globalThis as { document?: { baseURI?: string }; location?: { href?: string } };
   const page = scope.document?.baseURI ?? scope.location?.href;
   const isPath = page !== undefined && text.startsWith("/");

@@ -43,10 +43,15 @@ export function currentPage(): Page | undefined {
 
 /** Whether this runs on a server: not in a page, a worker of one, or an app that has a `window`. */
 export function isServer(): boolean {
-  const scope = globalThis as Partial<Record<string, { versions?: { node?: string } }>>;
-  const isRuntime = scope["process"]?.versions?.node ?? scope["Deno"];
+  const scope = globalThis as unknown as Partial<
+    Record<
+      "process" | "Deno" | "document" | "window" | "location",
+      { versions?: { node?: string } }
+    >
+  >;
+  const isRuntime = scope.process?.versions?.node ?? scope.Deno;
   // Edge runtimes are none of these, and have neither a window nor an address.
-  return !scope["document"] && Boolean(isRuntime ?? !(scope["window"] ?? scope["location"]));
+  return !scope.document && Boolean(isRuntime ?? !(scope.window ?? scope.location));
 }
 
 /** The result of `task`; `undefined` when it throws, as a storage does that is blocked or full. */

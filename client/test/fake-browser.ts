@@ -34,7 +34,7 @@ export function openBrowser({ storage, locks }: BrowserOptions): FakeBrowser {
   function valueIn(tab: number, key: string): string | null {
     const heard = tabs[tab]?.heard ?? 0;
     const last = writes.findLast(
-      (write, index) => write.key === key && (write.by === tab || index < heard),
+      (each, index) => each.key === key && (each.by === tab || index < heard),
     );
     return last?.value ?? null;
   }

@@ -224,28 +224,26 @@ async function play(setup: Setup, seed: number): Promise<void> {
     }
     await turn();
   }
-  let isOver = false;
-  const end = Promise.all(pending).then(() => (isOver = true));
-  for (let rounds = 0; !isOver; rounds++) {
-    assert.ok(rounds < 1000, `it does not come to an end: ${what()}`);
-    if (!world.goOn(choose)) await new Promise((resolve) => setTimeout(resolve));
-    for (const index of tabs.keys()) browser.deliver(index);
-    await turn();
-  }
-  await end;
-  for (const index of tabs.keys()) while (browser.deliver(index));
-
-  const last: string[] = [];
-  for (const tab of tabs) {
-    const asking = tab.session();
-    let info: SessionInfo | undefined;
-    void asking.then((found) => (info = found));
-    for (let rounds = 0; !info; rounds++) {
-      assert.ok(rounds < 1000, `no session in the end: ${what()}`);
+  /** The result, once so many answers have come that it is there. */
+  async function outcome<T>(result: Promise<T>): Promise<T> {
+    const state = { isOver: false };
+    const end = result.finally(() => {
+      state.isOver = true;
+    });
+    for (let rounds = 0; !state.isOver; rounds++) {
+      assert.ok(rounds < 1000, `it does not come to an end: ${what()}`);
       if (!world.goOn(choose)) await new Promise((resolve) => setTimeout(resolve));
       for (const index of tabs.keys()) browser.deliver(index);
       await turn();
     }
+    return await end;
+  }
+  await outcome(Promise.all(pending));
+  for (const index of tabs.keys()) while (browser.deliver(index));
+
+  const last: string[] = [];
+  for (const tab of tabs) {
+    const info = await outcome(tab.session());
     for (const index of tabs.keys()) while (browser.deliver(index));
     const { sessionId, customerId } = info;
     history.push(`in the end ${sessionId.slice(0, 4)} ${customerId}`);

@@ -182,7 +182,7 @@ test("a cookie of another path or domain that stays is not asked about for ever"
   // As with a cookie of the same name that script may not replace.
   Object.defineProperty(page.document, "cookie", {
     get: () => `sessionId=${sessionId("d")}`,
-    set: () => undefined,
+    set: (_line: string) => {},
   });
   const jar = openJar({ page, ...options });
   assert.equal(jar.read(), sessionId("d"));

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { buildClient, readManifest } from "../../../scripts/client-build.mjs";
+import { oldestNode } from "../../../scripts/oldest.mjs";
 import { temporaryDirectory } from "../../../server/test/support/temporary-directory.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
@@ -60,13 +61,12 @@ test("the packed client is installed without a network, stays, and loads", async
     "module.mts": program,
     "common.cts": program,
   });
-  // The machine's own Node, which may be older than the one that the tests run on.
   for (const file of ["esm.mjs", "cjs.cjs"]) {
-    assert.equal(run(app, "node", "--no-warnings", file).trim(), `${names.length} true`);
+    assert.equal(run(app, oldestNode(), "--no-warnings", file).trim(), `${names.length} true`);
   }
   const tsc = join(root, "node_modules/typescript/bin/tsc");
   const strict = ["--noEmit", "--strict", "--exactOptionalPropertyTypes", "--types", ""];
   for (const options of [["nodenext"], ["preserve", "--moduleResolution", "bundler"]]) {
-    run(app, "node", tsc, ...strict, "--module", ...options, "module.mts", "common.cts");
+    run(app, process.execPath, tsc, ...strict, "--module", ...options, "module.mts", "common.cts");
   }
 });
