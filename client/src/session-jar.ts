@@ -111,7 +111,8 @@ export function openJar({ page, storage, cookie }: JarOptions): SessionJar {
       if (theirs.generation >= kept.generation) kept = forgetting(kept.forgotten, theirs);
       // A tab that had not heard of the reset yet wrote this.
       else if (theirs.entry) put(without(theirs.entry, kept));
-      else kept = { ...kept, entry: "" };
+      // The site has cleared its storage, and with it the generation that other tabs need.
+      else put({ ...kept, entry: "" });
     }
     const reset = keptIn(cookies(RESET_COOKIE)[0]);
     const isLater = reset.generation > kept.generation;
@@ -134,7 +135,8 @@ export function openJar({ page, storage, cookie }: JarOptions): SessionJar {
 
   /** What another tab wrote is reported although this tab has written something else since. */
   function hear({ key, newValue, storageArea }: PageEvent): void {
-    if (key !== ENTRY || storageArea !== shared) return;
+    // Without a key, all was cleared.
+    if ((key !== ENTRY && key !== null) || storageArea !== shared) return;
     const theirs = keptIn(newValue);
     const now = look();
     if (theirs.generation > now.generation) put(without(now.entry, theirs));

@@ -162,6 +162,21 @@ test("a cookie that a late response sets does not bring a forgotten session back
   assert.equal(jar.read(), sessionId("c"), "what the site's server gives anew counts");
 });
 
+test("a site that clears its storage after a reset does not undo it", () => {
+  const browser = openBrowser({ storage: "works", locks: true });
+  const pages = [browser.openTab(), browser.openTab()];
+  const [one, other] = pages.map((page) => openJar({ page, ...options }));
+  assert.ok(one && other);
+  one.write(sessionId("a"));
+  const before = other.generation();
+  one.reset();
+  pages[0]?.localStorage?.removeItem("antechamber.session");
+  for (const jar of [one, other, openJar({ page: browser.openTab(), ...options })]) {
+    assert.ok(jar.generation() > before);
+    assert.equal(jar.read(), undefined);
+  }
+});
+
 test("a reset reaches the other tabs where there are cookies alone", () => {
   const browser = openBrowser({ storage: "blocked", locks: false });
   const jars = [1, 2].map(() => openJar({ page: browser.openTab(), ...options }));
