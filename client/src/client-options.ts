@@ -76,9 +76,9 @@ function faultOfUrl(given: unknown): string | undefined {
   const scope = globalThis as { document?: { baseURI?: string }; location?: { href?: string } };
   const page = scope.document?.baseURI ?? scope.location?.href;
   const isPath = page !== undefined && text.startsWith("/");
-  if (isPath || /^https?:\/\/\S+$/i.test(text)) {
-    const url = quietly(() => new URL(text, page));
-    if (url && !url.username && !url.password && !url.search && !url.hash) return undefined;
+  // A user, a query or a fragment would be lost or in the way.
+  if ((isPath || /^https?:\/\//i.test(text)) && !/[\s?#@]/.test(text)) {
+    if (quietly(() => new URL(text, page))) return undefined;
   }
   const example = /^[\w.-]+(:\d+)?(\/[^?#]*)?$/.test(text) ? text : "127.0.0.1:8080";
   const path = page ? 'or "/path", ' : "";
@@ -87,9 +87,9 @@ function faultOfUrl(given: unknown): string | undefined {
 
 function faultOfOrigins(given: unknown): string | undefined {
   const list: unknown[] = Array.isArray(given) ? given : [given];
-  const wrong = list.findIndex((each) => originOf(each) !== each);
-  if (list === given && wrong < 0) return undefined;
-  return `is a list of origins such as ["${originOf(list[Math.max(wrong, 0)]) ?? "https://api.example"}"]`;
+  const wrong = list === given ? list.find((each) => originOf(each) !== each) : given;
+  if (wrong === undefined) return undefined;
+  return `is a list of origins such as ["${originOf(wrong) ?? "https://api.example"}"]`;
 }
 
 /** The origin of an address; `undefined` for what has none. */

@@ -68,6 +68,6 @@ function warnServer(): void {
   console.warn(
     "createClient() is one session for all visitors of this server: use the middleware, such as " +
       "@antechamber/client/express, or @antechamber/client/transport. " +
-      "A program with one visitor gives the option storage: false.",
+      "A program with one visitor says storage: false.",
   );
 }

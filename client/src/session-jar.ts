@@ -41,7 +41,7 @@ interface Kept {
   /** Empty when there is no session. */
   readonly entry: string;
   readonly generation: number;
-  /** Handles of forgotten sessions. */
+  /** Handles of forgotten sessions, the latest at the end. */
   readonly forgotten: readonly string[];
 }
 
@@ -67,6 +67,9 @@ export function openJar({ page, storage, cookie }: JarOptions): SessionJar {
   let kept: Kept = { entry: "", generation: 0, forgotten: [] };
   /** What the storage held when it was looked at last: as long as it does, `kept` counts. */
   let seen: string | null | undefined;
+  let seenReset: string | undefined;
+  /** What was read last. */
+  let last = "";
   /** Cookies that stayed beside the one written last, as of another path or domain: not followed. */
   let stuck: readonly string[] = [];
 
@@ -88,18 +91,36 @@ export function openJar({ page, storage, cookie }: JarOptions): SessionJar {
   function put(next: Kept): void {
     kept = next;
     const text = textOf(kept);
-    quietly(() => shared?.setItem(ENTRY, text));
-    seen = stored();
-    if (seen !== text && !kept.entry) putReset();
+    const store = () => {
+      quietly(() => shared?.setItem(ENTRY, text));
+      seen = stored();
+      return seen === text;
+    };
+    if (store() || kept.entry) return;
+    // A reset has to reach the other tabs, however little room there is.
+    quietly(() => shared?.removeItem(ENTRY));
+    if (!store()) setCookie(RESET_COOKIE, text);
   }
 
-  /** A reset has to reach the other tabs, however little room there is. */
-  function putReset(): void {
-    const short = textOf({ ...kept, forgotten: [] });
-    quietly(() => shared?.removeItem(ENTRY));
-    quietly(() => shared?.setItem(ENTRY, short));
-    seen = stored();
-    if (seen !== short) setCookie(RESET_COOKIE, textOf(kept));
+  /** Takes over what another tab has written; `isStored`: it is what the storage holds now. */
+  function take(theirs: Kept, isStored: boolean): void {
+    const isLater = theirs.generation > kept.generation;
+    const isOlder = theirs.generation < kept.generation;
+    // What this tab took for the session before it heard of a reset is forgotten, and so is what
+    // another tab wrote before it heard of one.
+    const late = isLater ? [kept.entry, last] : isOlder ? [theirs.entry] : [];
+    const isTheirs = isLater || (isStored && !(isOlder && theirs.entry));
+    const isNews = late.some((entry) => entry && !theirs.forgotten.includes(handleOf(entry)));
+    kept = forgetting(
+      {
+        entry: isTheirs ? theirs.entry : kept.entry,
+        generation: Math.max(theirs.generation, kept.generation),
+        forgotten: kept.forgotten,
+      },
+      [...theirs.forgotten, ...late.map(handleOf)],
+    );
+    // Also where the site has cleared its storage: the other tabs need the generation.
+    if (isLater ? isNews || !isStored : isOlder && isStored) put(kept);
   }
 
   /** What is kept now, with what other tabs have written since. */
@@ -107,16 +128,13 @@ export function openJar({ page, storage, cookie }: JarOptions): SessionJar {
     const text = stored();
     if (text !== undefined && text !== seen) {
       seen = text;
-      const theirs = keptIn(text);
-      if (theirs.generation >= kept.generation) kept = forgetting(kept.forgotten, theirs);
-      // A tab that had not heard of the reset yet wrote this.
-      else if (theirs.entry) put(without(theirs.entry, kept));
-      // The site has cleared its storage, and with it the generation that other tabs need.
-      else put({ ...kept, entry: "" });
+      take(keptIn(text), true);
     }
-    const reset = keptIn(cookies(RESET_COOKIE)[0]);
-    const isLater = reset.generation > kept.generation;
-    kept = isLater ? forgetting(kept.forgotten, reset) : forgetting(reset.forgotten, kept);
+    const reset = cookies(RESET_COOKIE)[0];
+    if (reset !== seenReset) {
+      seenReset = reset;
+      take(keptIn(reset), false);
+    }
     return kept;
   }
 
@@ -124,23 +142,22 @@ export function openJar({ page, storage, cookie }: JarOptions): SessionJar {
     const { entry, forgotten } = look();
     // The site's server sees the cookie and may have set it: it goes first.
     const ids = cookies("sessionId").filter((id) => isSessionId(id) && !stuck.includes(id));
+    last = entry;
     if (ids.length > 0 && !ids.includes(idOf(entry))) {
       const given = ids.find((id) => !forgotten.includes(handleOf(id)));
-      if (given) return given;
       // A late response has put a forgotten session back.
-      setCookie("sessionId", idOf(entry) || NO_COOKIE);
+      if (!given) setCookie("sessionId", idOf(entry) || NO_COOKIE);
+      else last = given;
     }
-    return entry || undefined;
+    return last || undefined;
   }
 
-  /** What another tab wrote is reported although this tab has written something else since. */
+  /** Hears of what another tab wrote although this tab has written something else since. */
   function hear({ key, newValue, storageArea }: PageEvent): void {
     // Without a key, all was cleared.
     if ((key !== ENTRY && key !== null) || storageArea !== shared) return;
-    const theirs = keptIn(newValue);
-    const now = look();
-    if (theirs.generation > now.generation) put(without(now.entry, theirs));
-    else kept = forgetting(theirs.forgotten, now);
+    look();
+    take(keptIn(newValue), false);
     read();
   }
   if (shared) page?.addEventListener("storage", hear);
@@ -156,14 +173,14 @@ export function openJar({ page, storage, cookie }: JarOptions): SessionJar {
       return entry;
     },
     reset() {
-      const current = read() ?? "";
+      const handles = [handleOf(kept.entry), handleOf(read() ?? "")];
       const generation = Math.max(Date.now(), kept.generation + 1);
-      put(without(current, without(kept.entry, { ...kept, entry: "", generation })));
+      put(forgetting({ ...kept, entry: "", generation }, handles));
       setCookie("sessionId", NO_COOKIE);
     },
     isForgotten: (sessionId) => look().forgotten.includes(handleOf(sessionId)),
     refuse(sessionId) {
-      put(forgetting([handleOf(sessionId)], look()));
+      put(forgetting(look(), [handleOf(sessionId)]));
       if (seen !== textOf(kept)) setCookie(RESET_COOKIE, textOf({ ...kept, entry: "" }));
       // Which puts the cookie right.
       read();
@@ -185,15 +202,9 @@ function keptIn(text: string | null | undefined): Kept {
   };
 }
 
-/** The same with this session among the forgotten ones, unless it is the one that is kept. */
-function without(sessionId: string, kept: Kept): Kept {
-  if (!sessionId || idOf(sessionId) === idOf(kept.entry)) return kept;
-  return forgetting([handleOf(sessionId)], kept);
-}
-
-/** The same with these handles among the forgotten ones. */
-function forgetting(handles: readonly string[], { entry, generation, forgotten }: Kept): Kept {
-  const all = [...new Set([...handles, ...forgotten])];
-  const isForgotten = handles.includes(handleOf(entry));
-  return { entry: isForgotten ? "" : entry, generation, forgotten: all.slice(-MAX_FORGOTTEN) };
+/** The same with these handles among the forgotten ones, of which the latest are remembered. */
+function forgetting(kept: Kept, handles: readonly string[]): Kept {
+  const forgotten = [...new Set([...kept.forgotten, ...handles])].filter(Boolean);
+  const entry = forgotten.includes(handleOf(kept.entry)) ? "" : kept.entry;
+  return { ...kept, entry, forgotten: forgotten.slice(-MAX_FORGOTTEN) };
 }

@@ -23,6 +23,7 @@ const misuse: readonly (readonly [options: unknown, message: RegExp])[] = [
   [{ url: "http://sessions.example/?a=b" }, /without user, query/],
   [{ url: "http://sessions.example/#a" }, /without user, query/],
   [{ url: 8080 }, /url is an address/],
+  [{ url: "http://u@sessions.example" }, /without user/],
   [{ url, servce: "shop" }, /no option servce, only url, key/],
   [{ url, toString: 1 }, /no option toString/],
   [{ url, key: "ak_a\n" }, /key is a text without spaces/],
