@@ -66,8 +66,7 @@ function warnServer(): void {
   if (hasWarned) return;
   hasWarned = true;
   console.warn(
-    "createClient() is one session for all visitors of this server: use the middleware, such as " +
-      "@antechamber/client/express, or @antechamber/client/transport. " +
-      "A program with one visitor says storage: false.",
+    "createClient() is one session for all visitors of this server: use a middleware, such as " +
+      "@antechamber/client/express. A program with one visitor says storage: false.",
   );
 }

@@ -67,12 +67,10 @@ export function createRecorder(
    */
   function assign(sessionId: string): void {
     const generation = current.generation();
-    const isAssigned = (queued: Queued) =>
-      queued.sessionId !== undefined || queued.generation === generation;
-    const lost = queue.filter((queued) => !isAssigned(queued)).length;
-    queue = queue.filter(isAssigned);
+    const before = queue.length;
+    queue = queue.filter((queued) => queued.sessionId ?? queued.generation === generation);
     for (const queued of queue) queued.sessionId ??= sessionId;
-    if (lost > 0) onError(overtaken(), lost);
+    if (queue.length < before) onError(overtaken(), before - queue.length);
   }
 
   /** The records at the head of the queue that belong to one session. */

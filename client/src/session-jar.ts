@@ -110,17 +110,17 @@ export function openJar({ page, storage, cookie }: JarOptions): SessionJar {
     // another tab wrote before it heard of one.
     const late = isLater ? [kept.entry, last] : isOlder ? [theirs.entry] : [];
     const isTheirs = isLater || (isStored && !(isOlder && theirs.entry));
-    const isNews = late.some((entry) => entry && !theirs.forgotten.includes(handleOf(entry)));
+    const handles = late.map(handleOf).filter((handle) => !theirs.forgotten.includes(handle));
     kept = forgetting(
       {
         entry: isTheirs ? theirs.entry : kept.entry,
         generation: Math.max(theirs.generation, kept.generation),
         forgotten: kept.forgotten,
       },
-      [...theirs.forgotten, ...late.map(handleOf)],
+      [...theirs.forgotten, ...handles],
     );
     // Also where the site has cleared its storage: the other tabs need the generation.
-    if (isLater ? isNews || !isStored : isOlder && isStored) put(kept);
+    if (isLater ? handles.join("") || !isStored : isOlder && isStored) put(kept);
   }
 
   /** What is kept now, with what other tabs have written since. */
