@@ -4,10 +4,11 @@ import type { Client } from "../src/client.ts";
 import type { SessionInfo } from "../src/protocol.ts";
 import type { Fetch } from "../src/transport.ts";
 import { createVisitorClient } from "../src/visitor-client.ts";
-import { type BrowserOptions, openBrowser, setCookie } from "./fake-browser.ts";
+import { type BrowserOptions, type FakeBrowser, openBrowser, setCookie } from "./fake-browser.ts";
 
 const SITE = "http://site.test";
 const SERVICE = "http://service.test";
+const MAX_TABS = 3;
 const LONG = Boolean(process.env["ANTECHAMBER_LONG"]);
 
 /** Whole numbers below a bound, the same ones for the same seed (xorshift). */
@@ -22,7 +23,7 @@ function numbers(seed: number): (bound: number) => number {
 }
 
 /** The service and the site in front of it, which answer when the test says so. */
-function openWorld(cookies: Map<string, string>, history: string[]) {
+function openWorld({ cookies, deliver }: FakeBrowser, history: string[]) {
   const sessions = new Map<string, SessionInfo>();
   const waiting: (() => void)[] = [];
 
@@ -93,7 +94,11 @@ function openWorld(cookies: Map<string, string>, history: string[]) {
         waiting.push(() => {
           const cookie = response.headers.get("x-set-cookie");
           history.push(`answered ${what}`);
-          if (cookie) setCookie(cookies, cookie);
+          if (cookie) {
+            // News between tabs takes milliseconds, less than a response that the site had to make.
+            for (let tab = 0; tab < MAX_TABS; tab++) while (deliver(tab));
+            setCookie(cookies, cookie);
+          }
           resolve(response);
         });
       });
@@ -158,7 +163,7 @@ async function play(setup: Setup, seed: number): Promise<void> {
   const choose = numbers(seed);
   const browser = openBrowser(setup);
   const history: string[] = [];
-  const world = openWorld(browser.cookies, history);
+  const world = openWorld(browser, history);
   const options = {
     url: SERVICE,
     fetch: world.fetch,
