@@ -135,6 +135,7 @@ test("no base path may hide what is served at the root", () => {
   assert.ok(paths.includes("/audit"));
   for (const path of [...paths.filter((one) => one !== "/"), "/docs"]) {
     const first = `/${path.split("/")[1] ?? ""}`;
-    assert.match(String(parseBasePath(`${first}/v1`)), /hides what the server itself serves/, path);
+    const fault = parseBasePath(`${first}/v1`);
+    assert.ok(typeof fault === "string" && fault.includes("hides what the server itself"), path);
   }
 });
