@@ -22,13 +22,7 @@ export const identityHeaders = [
 
 /** Every name with every mixture of no separator, `-`, `_` and `.` between its words, in four cases. */
 export function aliases(separators: readonly string[] = ["", "-", "_", "."]): string[] {
-  const names = words.flatMap(([first, ...others]) =>
-    others.reduce(
-      (starts: string[], word) =>
-        starts.flatMap((start) => separators.map((separator) => start + separator + word)),
-      [first],
-    ),
-  );
+  const names = words.flatMap((name) => spellings(name, separators));
   const cased = names.flatMap((name) => [
     name,
     name.toLowerCase(),
@@ -36,6 +30,22 @@ export function aliases(separators: readonly string[] = ["", "-", "_", "."]): st
     name.replace(/^g|(?<=[-_.])\w/g, (letter) => letter.toUpperCase()),
   ]);
   return [...new Set([...cased, ...identityHeaders])];
+}
+
+/** The headers in which a client may say where it is, as CGI and its kin may take them for each other. */
+export function addressAliases(): string[] {
+  return [["X", "Forwarded", "For"], ["X", "Real", "IP"], ["Forwarded"]].flatMap((name) =>
+    spellings(name, ["-", "_", "."]),
+  );
+}
+
+/** The words of a name, with every mixture of separators between them. */
+function spellings([first = "", ...others]: readonly string[], separators: readonly string[]) {
+  return others.reduce(
+    (starts: string[], word) =>
+      starts.flatMap((start) => separators.map((separator) => start + separator + word)),
+    [first],
+  );
 }
 
 /** The one name that all spellings of an identity header come to; others fold to something else. */

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type AddressRange, parseRange } from "../../src/addresses.ts";
 import { unlimited } from "../support/in-process.ts";
-import { aliases, identityHeaders } from "./aliases.ts";
+import { addressAliases, aliases, identityHeaders } from "./aliases.ts";
 import { allValues, exampleDocument, onlyValue } from "./documents.ts";
 import { type KeyedServer, requestsOf, serveKeyed } from "./key-mode.ts";
 import { sessionCookie } from "./visitor.ts";
@@ -148,4 +148,10 @@ test("envoy: in the example no response with a cookie may be kept, and no client
     /get\("set-cookie"\) ~= nil[\s\S]*replace\("cache-control", "private, no-store"\)/,
   );
   assert.deepEqual(allValues(document, "remove"), ["forwarded", "x-real-ip"]);
+  const patterns = allValues(document, "regex").map((text) => new RegExp(`^(?:${String(text)})$`));
+  const left = addressAliases()
+    .map((name) => name.toLowerCase())
+    .filter((name) => !patterns.some((pattern) => pattern.test(name)));
+  // The last two are removed by name, the first is Envoy's own.
+  assert.deepEqual(left, ["x-forwarded-for", "x-real-ip", "forwarded"]);
 });

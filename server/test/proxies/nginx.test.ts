@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { aliases } from "./aliases.ts";
+import { addressAliases, aliases } from "./aliases.ts";
 import { documentedBlock } from "./documents.ts";
 import { nginx } from "./programs.ts";
 import { proxyContract } from "./proxy-contract.ts";
@@ -15,7 +15,8 @@ proxyContract(nginx, (text) =>
 );
 
 test("nginx: with underscores_in_headers on, spellings with underscores do not arrive either", async () => {
-  assert.deepEqual(await smuggledThrough(nginx, aliases(), acceptUnderscores), []);
+  const names = [...aliases(), ...addressAliases()];
+  assert.deepEqual(await smuggledThrough(nginx, names, acceptUnderscores), []);
 });
 
 test("nginx: it is the clearing lines that keep the other spellings back", async () => {
