@@ -4,6 +4,7 @@ import { anySession, type SessionFilter } from "../session/filter.ts";
 import { isPlace } from "../session/id.ts";
 import { idFields } from "../session/session.ts";
 import { refuseFaults } from "./bodies.ts";
+import { parametersOf } from "./header-text.ts";
 
 /** What a request for many sessions says; what it does not say is `null`. */
 export interface Sought {
@@ -50,7 +51,7 @@ export function createCursors(hash: (text: string) => string): Cursors {
 
 /** Reads a query. Refuses with `invalid-request`, which lists every fault. */
 export function soughtByQuery(query: string, cursors: Cursors): Sought {
-  const parameters = new URLSearchParams(query);
+  const parameters = parametersOf(query);
   const faults: Fault[] = [];
   for (const name of new Set(parameters.keys())) {
     const isTwice = parameters.getAll(name).length > 1;

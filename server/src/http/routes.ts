@@ -1,5 +1,6 @@
 import type { Role } from "../session/access.ts";
 import type { Reason } from "../session/errors.ts";
+import { textOfTarget } from "./header-text.ts";
 import type { Action } from "./limits.ts";
 import type { Answer, Call } from "./sessions.ts";
 
@@ -172,14 +173,5 @@ function matchPath(pattern: string, path: string): string | undefined {
   if (after === undefined) return trimmed === pattern ? "" : undefined;
   if (!trimmed.startsWith(before) || !trimmed.endsWith(after)) return undefined;
   const segment = trimmed.slice(before.length, trimmed.length - after.length);
-  return segment === "" || segment.includes("/") ? undefined : decoded(segment);
-}
-
-/** A segment that is no proper percent-encoding stands for itself: it is no id of ours either way. */
-function decoded(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    return segment;
-  }
+  return segment === "" || segment.includes("/") ? undefined : textOfTarget(segment);
 }

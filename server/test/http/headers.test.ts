@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import type { Problem, SessionInfo } from "@antechamber/client/protocol";
+import type {
+  ErasureReceipt,
+  Problem,
+  SessionInfo,
+  SessionList,
+} from "@antechamber/client/protocol";
 import { serve, type TestServer } from "../support/in-process.ts";
 import { exchange, type RawResponse, requestText, utf8 } from "../support/raw-http.ts";
 
@@ -158,6 +163,25 @@ for (const name of ["gkc_customerId", "gkc-customerId", "gkc_agentId", "gkc-agen
     }
   });
 }
+
+test("an id in a path or a query is read as one in a header is, however its bytes are written", async () => {
+  const customerId = "müll%er+ & 100%";
+  const latin1 = (text: string) => text.replaceAll("ü", "%FC");
+  const escaped = encodeURIComponent(customerId);
+  const raw = escaped.replace("%C3%BC", "ü");
+  for (const written of [escaped, raw, utf8(raw), latin1(raw), escaped.toLowerCase()]) {
+    const { sessionId } = session(await create(utf8(`gkc-customerId: ${customerId}`)));
+    const list = await exchange(server.port, requestText(`GET /sessions?customerId=${written}`));
+    const { sessions } = JSON.parse(list.body) as SessionList;
+    assert.deepEqual(
+      sessions.map((found) => found.sessionId),
+      [sessionId],
+      written,
+    );
+    const erasure = await exchange(server.port, requestText(`DELETE /customers/${written}`));
+    assert.equal((JSON.parse(erasure.body) as ErasureReceipt).sessions, 1, written);
+  }
+});
 
 test("both spellings may agree, each in bytes of its own", async () => {
   const answer = await create("gkc_customerId: müller", utf8("gkc-customerId: müller"));
