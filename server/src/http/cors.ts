@@ -32,8 +32,8 @@ const MAX_AGE = 600;
 export interface Cors {
   /**
    * The answer to a preflight, or `undefined` when the request is none or its origin not allowed. `allow` are
-   * the methods of its path; `undefined`: nothing is served there, and a browser may ask for it in any way, so
-   * that its page sees the 404 and not a failed preflight.
+   * the methods of its path; `undefined`: nothing is served there. A browser may ask for what is not served, so
+   * that its page sees the 404 or 405 and not a failed preflight.
    */
   preflight(request: ApiRequest, allow: string | undefined): ApiResponse | undefined;
   /** `response` with what an allowed origin needs to read it. */
@@ -56,14 +56,16 @@ export function createCors(origins: readonly string[]): Cors {
 
   return {
     preflight(request, allow) {
-      if (request.header("access-control-request-method") === null) return undefined;
+      const method = request.header("access-control-request-method");
+      if (method === null) return undefined;
       const forOrigin = originHeaders(request);
       if (forOrigin === undefined) return undefined;
+      const methods = allow?.split(", ").includes(method) ? allow : anyMethod;
       return {
         status: 204,
         headers: {
           ...forOrigin,
-          "access-control-allow-methods": allow ?? anyMethod,
+          "access-control-allow-methods": methods,
           "access-control-allow-headers": allow === undefined ? anyHeader : allowedHeaders,
           "access-control-max-age": String(MAX_AGE),
           "cache-control": "no-store",

@@ -157,6 +157,31 @@ for (const method of ["GET", "PUT", "PATCH"]) {
   });
 }
 
+for (const [method, path] of [
+  ["PUT", "/session/v2/sessions/new"],
+  ["PATCH", "/sessions/x"],
+  ["PURGE", "/sessions"],
+] as const) {
+  test(`a page sees that ${path} does not take ${method}, and no failed preflight`, async () => {
+    const config = {
+      corsOrigins: [SHOP],
+      basePaths: [{ path: "/session/v2", dialect: "v2" }],
+    } as const;
+    await using server = await serve({ config });
+    const answer = await exchange(server.port, preflight(SHOP, method, path, "gkc_customerid"));
+    assert.equal(answer.status, 204);
+    const allowed = list(answer.headers.get("access-control-allow-methods"));
+    assert.ok(allowed.includes(method.toLowerCase()) || allowed.includes("*"));
+    const headers = list(answer.headers.get("access-control-allow-headers"));
+    assert.ok(headers.includes("gkc_customerid") && !headers.includes("*"));
+    const refused = await createApi(server.url, { origin: SHOP }).call(method, path);
+    problemOf(refused, 405, "method-not-allowed");
+    const strange = preflight("https://evil.example", method, path, "gkc_customerid");
+    const other = await exchange(server.port, strange);
+    assert.equal(other.headers.get("access-control-allow-methods"), undefined);
+  });
+}
+
 test("OPTIONS that is no preflight is refused where nothing is served", async () => {
   await using server = await serve({ config: { corsOrigins: [SHOP] } });
   problemOf(
