@@ -118,7 +118,8 @@ export const cookieDomain: z.ZodType<string> = z
   });
 
 function faultOfCookieDomain(name: string): string | undefined {
-  if (isIP(name) !== 0 || /^[\d.]+$/.test(name)) {
+  // Browsers take a host whose last part is a number for an address (URL standard, "ends in a number").
+  if (isIP(name) !== 0 || /(?:^|\.)(?:\d+|0x[\da-f]*)$/.test(name)) {
     return "a cookie's domain cannot be an address: leave it out";
   }
   if (!isHostName(name)) {

@@ -527,6 +527,8 @@ test("a cookie that browsers would drop, or whose sessions are over before it, i
     [{ cookieDomain: "a.example; Secure" }, /not a domain name/],
     [{ cookieDomain: "bücher.example" }, /xn--/],
     [{ cookieDomain: "127.0.0.1" }, /an address: leave it out/],
+    [{ cookieDomain: "0x7f.1" }, /an address: leave it out/],
+    [{ cookieDomain: "shop.0x1F" }, /an address: leave it out/],
     [{ cookieDomain: "::1" }, /an address: leave it out/],
     [{ cookieDomain: "example" }, /top-level/],
     [{ cookieSameSite: "Off" }, /lax, strict or none/],
