@@ -73,7 +73,7 @@ export function forwardedRecord(
   const { method, uri, service } = request;
   return {
     method: isMethod(method) ? method : "UNKNOWN",
-    path: forwardedPath(recordedPath(uri, keptKeys)),
+    path: forwardedPath(recordedPath(uri.replace(ORIGIN, ""), keptKeys)),
     status: null,
     startedAt,
     durationMs: null,
@@ -81,6 +81,9 @@ export function forwardedRecord(
     attributes: noAttributes,
   };
 }
+
+/** What clients may put in front of a path (RFC 9112, section 3.2.2); Caddy reports it as it came. */
+const ORIGIN = /^[a-z][\w+.-]*:\/\/[^/?#]*/i;
 
 /** Returns the path, at most `MAX_FORWARDED_PATH` long, control characters percent-encoded; "/" if it is no path. */
 function forwardedPath(text: string): string {

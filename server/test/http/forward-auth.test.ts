@@ -523,6 +523,22 @@ test("paths and hosts are recorded as what their bytes mean", async () => {
   }
 });
 
+test("a target with a scheme and a host is recorded by its path", async () => {
+  for (const [sent, expected] of [
+    ["http://shop.example/a%20b?page=2&q=x", "/a%20b?page=2"],
+    ["HTTPS://shop.example:8443/a//b", "/a//b"],
+    ["http://shop.example", "/"],
+    ["http://shop.example?page=2", "/"],
+    ["/http://shop.example/a", "/http://shop.example/a"],
+    ["//shop.example/a", "//shop.example/a"],
+  ]) {
+    const id = await newSession(api);
+    identityOf(await ask([`X-Forwarded-Uri: ${sent}`, `gkc-sessionId: ${id}`]));
+    const [entry] = await requestsIn(id);
+    assert.equal(entry?.path, expected);
+  }
+});
+
 test("a long path is cut between characters", async () => {
   for (const start of ["/", "/a"]) {
     const id = await newSession(api);

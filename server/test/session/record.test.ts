@@ -93,7 +93,8 @@ test("what a proxy reports is recorded as far as it can be", () => {
   assert.equal(of("", "/").method, "UNKNOWN");
   assert.equal(of("GET, POST", "/").method, "UNKNOWN");
   assert.equal(of("GET", "").path, "/");
-  assert.equal(of("GET", "https://shop.example/a").path, "/");
+  assert.equal(of("GET", "https://shop.example/a").path, "/a");
+  assert.equal(of("GET", "https://shop.example?a").path, "/");
   assert.equal(of("GET", "/a\u0000\u0085").path, "/a%00%C2%85");
   assert.equal(of("GET", "/", "x".repeat(257)).service, null);
   assert.equal(of("GET", "/", "a\tb").service, null);
