@@ -66,7 +66,7 @@ export function createRouter(bases: readonly Base[]): Router {
 
   function matchBelow({ path: base, routes }: Base, path: string): Match[] {
     const found = new Map<string, Match>();
-    const bare = path.includes(";") ? path.replaceAll(PATH_PARAMETERS, "") : path;
+    const bare = path.startsWith("/sessions/") ? path.replaceAll(PATH_PARAMETERS, "") : path;
     for (const route of routes) {
       // Of other paths the text may be an id of the caller's, to the last character.
       const isOfSession = route.path.startsWith("/sessions/");

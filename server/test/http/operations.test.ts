@@ -110,6 +110,7 @@ onEachEngine(({ test, serve }) => {
       assert.equal((await at(base).call("GET", `/sessions/${rewritten}/requests`)).status, 200);
       assert.equal((await at(base).call("PUT", "/sessions/new;jsessionid=6F1A")).status, 200);
       problemOf(await at(base).call("GET", "/sessions/;jsessionid=6F1A"), 404, "not-found");
+      problemOf(await at(base).call("PUT", "/sessions;jsessionid=6F1A/new"), 404, "not-found");
     });
 
     test(`${where}: Content-Location names the session that the body describes`, async () => {
