@@ -145,11 +145,15 @@ function detailOf(reason: Reason): string {
     case "too-many-requests":
       return tooManyDetail(reason.quota);
     case "unavailable":
+      if (reason.why === "data-displaced") return displacedDetail;
       return reason.outcome === "unknown"
         ? "The change may or may not have been stored. Retrieve the session to find out, or repeat the request: it is safe to."
         : "Nothing was changed. Repeat the request after the time in Retry-After.";
   }
 }
+
+const displacedDetail =
+  "The data of the service was moved or replaced while it ran, and nothing is stored. Whoever runs it finds in its log what to do.";
 
 function tooManyDetail({ count, windowSeconds }: Quota): string {
   return windowSeconds === null

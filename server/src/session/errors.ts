@@ -47,6 +47,8 @@ export type Reason =
       readonly code: "unavailable";
       readonly retryAfterSeconds: number;
       readonly outcome?: "unknown";
+      /** The files of the data were moved or replaced while the service ran: it has to be restarted. */
+      readonly why?: "data-displaced";
     };
 
 /**

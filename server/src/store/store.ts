@@ -281,7 +281,10 @@ export interface SessionStore {
    */
   erase(ids: readonly string[], now: number): Promise<void>;
 
-  /** Removes the keys that stand for this customer, revoked ones too, as `erase` does; gives how many. */
+  /**
+   * Completes the erasure of a customer, after their sessions: removes the keys that stand for them, revoked
+   * ones too, as `erase` does, and what indices have left of sessions that went before. Gives how many keys.
+   */
   eraseKeys(customerId: string, now: number): Promise<number>;
 
   /** Puts an entry at the end of the audit trail. False when another one has come to stand there. */

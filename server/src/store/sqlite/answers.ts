@@ -28,12 +28,12 @@ export interface AnswerTable {
   about(id: string, now: number): AnswerItem[];
   /** Deletes those that tell of a session, and gives how many. */
   remove(id: string): number;
-  /** Deletes some of those that are too old at `now` (ms); true while there may be more. */
-  sweep(now: number): boolean;
+  /** Deletes some of those that are too old at `now` (ms), `ANSWERS_SWEPT` at the most, and returns how many. */
+  sweep(now: number): number;
 }
 
 /** How many rows a slice of the sweep deletes. */
-const ROWS_SWEPT = 256;
+export const ANSWERS_SWEPT = 256;
 /** What an outcome must be for its answer to be kept; a refusal may turn into a success. */
 const successes = ["created", "recorded"];
 
@@ -54,7 +54,7 @@ export function createAnswerTable(database: DatabaseSync): AnswerTable {
   // They lie in the order in which they were stored.
   const sweep = database.prepare(
     `DELETE FROM answers WHERE stored_at <= ? AND sequence IN
-     (SELECT sequence FROM answers ORDER BY sequence LIMIT ${ROWS_SWEPT})`,
+     (SELECT sequence FROM answers ORDER BY sequence LIMIT ${ANSWERS_SWEPT})`,
   );
 
   function earlier(key: string, request: string, now: number): Repetition | null {
@@ -92,7 +92,7 @@ export function createAnswerTable(database: DatabaseSync): AnswerTable {
     find: ({ key, request, now }) => earlier(key, request, now),
     about: (id, now) => about.all(id, now - ANSWER_LIFE).map(itemOf),
     remove: (id) => Number(remove.run(id).changes),
-    sweep: (now) => Number(sweep.run(now - ANSWER_LIFE).changes) === ROWS_SWEPT,
+    sweep: (now) => Number(sweep.run(now - ANSWER_LIFE).changes),
   };
 }
 

@@ -7,7 +7,7 @@ import type { AssociationRequest, AssociationResult, Creation } from "../store.t
 import { createAdopt } from "./adopt.ts";
 import type { AnswerTable } from "./answers.ts";
 import type { AuditTable } from "./audit-table.ts";
-import { type Change, isRead, type Outcome } from "./changes.ts";
+import { type Change, isRead, type Outcome, type Outcomes } from "./changes.ts";
 import { createErase } from "./erase.ts";
 import type { IdIndex } from "./id-index.ts";
 import type { Journal } from "./journal.ts";
@@ -38,7 +38,7 @@ export function createApply(
   tables: Tables,
   options: WriterOptions,
 ): (change: Change) => Outcome {
-  const { sessions, journal, answers, keys, audit } = tables;
+  const { ids, sessions, journal, answers, keys, audit } = tables;
   const { lifetimes } = options;
   const adopt = createAdopt(database, tables);
   const sweep = createSweep(database, tables, options);
@@ -80,6 +80,8 @@ export function createApply(
         return null;
       case "sweep":
         return sweep(change.now);
+      case "purge":
+        return applyPurge(ids, change.upTo ?? ids.forgotten);
       case "addKey":
         keys.add(change.key);
         return null;
@@ -95,6 +97,13 @@ export function createApply(
         return null;
     }
   };
+}
+
+function applyPurge(ids: IdIndex, upTo: number): Outcomes["purge"] {
+  // A writer that was started anew counts anew.
+  const isDone = ids.purged >= Math.min(upTo, ids.forgotten);
+  if (!isDone) ids.purge();
+  return { upTo, isDone };
 }
 
 function applyCreate(sessions: SessionTable, session: Session, now: number): Creation {

@@ -60,6 +60,11 @@ export type Change =
   | { readonly kind: "appendAudit"; readonly entry: AuditEntry; readonly now: number }
   | { readonly kind: "touch"; readonly now: number }
   | { readonly kind: "sweep"; readonly now: number }
+  /**
+   * A slice of removing what the index has of sessions that are gone. `upTo` is the last of them that
+   * matters; `null` in a first call, which returns it.
+   */
+  | { readonly kind: "purge"; readonly upTo: number | null; readonly now: number }
   | { readonly kind: "addKey"; readonly key: Key }
   | { readonly kind: "revokeKey"; readonly id: string; readonly now: number }
   | {
@@ -125,7 +130,8 @@ export interface Outcomes {
   /** False when it does not follow the last entry. */
   appendAudit: boolean;
   touch: null;
-  sweep: Slice;
+  sweep: SweepSlice;
+  purge: { readonly upTo: number; readonly isDone: boolean };
   addKey: null;
   revokeKey: boolean;
   replaceKey: boolean;
@@ -134,6 +140,11 @@ export interface Outcomes {
 }
 
 export type Outcome = Outcomes[Change["kind"]];
+
+/** A slice of the sweep, and whether it found that the index of ids has been cleared. */
+export interface SweepSlice extends Slice {
+  readonly isCleared?: boolean;
+}
 
 /** A stretch of records as they are written; `null` where there is none. */
 export interface StretchLines {
@@ -150,10 +161,15 @@ export type GroupResult =
   /** Nothing of the group was stored (`failed`), or it may be found stored after a restart. */
   | {
       readonly kind: "failed" | "unknown";
+      /** What somebody did to the files of the data, if that is why. */
+      readonly displaced: Displacement | null;
       readonly message: string;
       /** Of what only reads; `null` for the changes. */
       readonly outcomes: readonly (GroupOutcome | null)[];
     };
+
+/** What may be done to files under a server: the path has another file or none, or another content. */
+export type Displacement = "moved" | "overwritten";
 
 /** A change that failed by itself, in a group of which the rest was committed. */
 export interface Failure {

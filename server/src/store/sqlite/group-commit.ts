@@ -3,6 +3,7 @@ import { Refusal } from "../../session/errors.ts";
 import type { StoreEvents } from "../store.ts";
 import {
   type Change,
+  type Displacement,
   type Failure,
   type Group,
   type GroupOutcome,
@@ -63,6 +64,8 @@ export interface GroupCommit {
   /** Whether a group is under way: what is read now may change at any moment. */
   readonly isBusy: boolean;
   readonly writable: boolean;
+  /** What somebody did to the files of the data, if the last group failed for that. */
+  readonly displaced: Displacement | null;
   /** Commits what waits and ends the thread. Later changes are refused. */
   close(): Promise<void>;
 }
@@ -97,6 +100,7 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
   /** The thread has died, and the next is not there yet: what was posted now would never be answered. */
   let isDown = false;
   let writable = true;
+  let displaced: Displacement | null = null;
   let closed: (() => void) | undefined;
   let startedAt = 0;
   let worker = startWorker();
@@ -107,9 +111,11 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
     const started = new Worker(new URL("./writer.ts", import.meta.url), {
       workerData: {
         file: options.file,
+        files: options.files,
         lifetimes: options.lifetimes,
         maxRecords: options.maxRecords,
         retention: options.retention,
+        mergeIdsAt: options.mergeIdsAt,
       } satisfies WriterOptions,
     });
     started.on("message", (text: string) => onResult(JSON.parse(text) as GroupResult));
@@ -165,7 +171,8 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
   function onResult(result: GroupResult): void {
     const group = underWay;
     const isWrite = hasBacklog || group.some(({ change }) => !isRead(change));
-    const error = result.kind === "committed" ? undefined : new Error(result.message);
+    const error = result.kind === "committed" ? undefined : storeError(result.message);
+    if (isWrite) displaced = result.kind === "committed" ? null : result.displaced;
     underWay = [];
     if (isWrite) report(error, group.length + Number(hasBacklog));
     const outcomes = [...result.outcomes];
@@ -199,7 +206,7 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
 
   function settle(entry: Waiting, outcome: GroupOutcome): void {
     if (isFailure(outcome)) {
-      const error = new Error(outcome.failure);
+      const error = storeError(outcome.failure);
       options.events.failed(error);
       refuse(entry, unavailable(error));
       return;
@@ -216,6 +223,18 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
     entry.reject(refusal);
   }
 
+  function unavailable(cause: Error, outcome?: "unknown"): Refusal {
+    return new Refusal(
+      {
+        code: "unavailable",
+        retryAfterSeconds: RETRY_AFTER_SECONDS,
+        ...(outcome && { outcome }),
+        ...(displaced && { why: "data-displaced" }),
+      },
+      cause,
+    );
+  }
+
   function lose(entry: Waiting, error: Error): void {
     options.lost(entry.change);
     refuse(entry, unavailable(error, "unknown"));
@@ -223,7 +242,7 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
 
   function rejectOverdue(): void {
     const latest = performance.now() - options.timeout;
-    const error = new Error(`the disk did not answer within ${options.timeout} ms`);
+    const error = storeError(`the disk did not answer within ${options.timeout} ms`);
     let overdue = 0;
     for (const entry of underWay) {
       if (entry.isSettled || entry.since > latest) continue;
@@ -247,7 +266,7 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
       closed();
       return;
     }
-    const error = new Error("the writer thread ended unexpectedly");
+    const error = storeError("the writer thread ended unexpectedly");
     writable = false;
     options.events.failed(error);
     const group = underWay;
@@ -284,6 +303,9 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
     get writable() {
       return writable;
     },
+    get displaced() {
+      return displaced;
+    },
     async close() {
       clearInterval(deadlines);
       clearTimeout(backlogTimer);
@@ -300,7 +322,9 @@ function isFailure(outcome: GroupOutcome): outcome is Failure {
   return typeof outcome === "object" && outcome !== null && "failure" in outcome;
 }
 
-function unavailable(cause: Error, outcome?: "unknown"): Refusal {
-  const reason = { code: "unavailable", retryAfterSeconds: RETRY_AFTER_SECONDS } as const;
-  return new Refusal(outcome === undefined ? reason : { ...reason, outcome }, cause);
+/** What the disk or the files are the reason for is no defect: whoever reads of it needs no stack. */
+function storeError(message: string): Error {
+  const error = new Error(message);
+  error.stack = `${error.name}: ${message}`;
+  return error;
 }

@@ -2,7 +2,13 @@ import type { DatabaseSync } from "node:sqlite";
 import type { IdField } from "../../session/errors.ts";
 import { type Identity, idFields } from "../../session/session.ts";
 import { createIdHash, type IdHash } from "./id-hash.ts";
-import { createIdRuns, type IdEntry } from "./id-runs.ts";
+import {
+  createIdRuns,
+  type GoneSessions,
+  type IdEntry,
+  RUNS_START,
+  type RunPlace,
+} from "./id-runs.ts";
 
 /*
  * Which sessions have an id of a caller, and which of them may hold their visit.
@@ -20,6 +26,15 @@ import { createIdRuns, type IdEntry } from "./id-runs.ts";
  *
  * What look-ups give is a hint: whoever asks reads the sessions themselves. So entries too many do no
  * harm; entries that are missing would.
+ *
+ * But they are personal data: which session, of what moment, had which id. Where the sweep deletes a
+ * session, it is noted as gone (`id_gone`), and a purge removes what the log, the index and the runs have
+ * of many such sessions at a time:
+ *
+ *   collecting --purge--> log --> entries in memory --> old runs --> runs --> note --> collecting
+ *
+ * Merging and purging never go on at once. A crash costs nothing here either: the note is there until
+ * all that belongs to it is gone, and purging repeats.
  */
 
 /** Row keys by id. Used by the writer alone, inside its transactions but for `settle`. */
@@ -34,6 +49,19 @@ export interface IdIndex {
   release(visitId: string, session: number): void;
   /** Takes everything out that tells of these sessions, by their row keys with the ids that they have. */
   remove(sessions: ReadonlyMap<number, Identity>): void;
+  /** Notes that the row of a session is gone: its entries go with the next purge. */
+  forget(session: number): void;
+  /**
+   * A slice of removing what belongs to sessions that are gone; true while there is more to do. Finishes
+   * a merge first. At most a slice of this or of `maintain` is done in a transaction.
+   */
+  purge(): boolean;
+  /** Whether a purge has begun, or waits for a merge. */
+  readonly isPurging: boolean;
+  /** The number of the session that was last noted as gone, in the order of `forget`. */
+  readonly forgotten: number;
+  /** The number of the last one of which nothing is left, and nothing of all before it. */
+  readonly purged: number;
   /** A slice of merging; true while there is more to do. */
   maintain(): boolean;
   /** Whether merging falls behind the changes: else it has time, and leaves it to the requests. */
@@ -50,6 +78,10 @@ const BUCKET_SIZE = 2 ** 40;
 /** How many log rows a slice of trimming deletes, and how many entries one of merging writes. */
 const TRIM_ROWS = 8192;
 const ENTRIES_MERGED = 4096;
+/** How many sessions that are gone a purge is about, at the most. */
+const SESSIONS_PURGED = 65_536;
+/** How many buckets of entries in memory a slice of a purge looks through. */
+const BUCKETS_PURGED = 64;
 
 const VISIT = idFields.indexOf("visitId");
 /** In `fields` of the log, besides those of the ids: the session holds its visit. */
@@ -71,6 +103,19 @@ interface Batch {
   lastSequence: number;
 }
 
+/** A purge at work. */
+interface Purge {
+  readonly gone: GoneSessions;
+  /** The last row of `id_gone`, and of the log, that it is about. */
+  readonly lastGone: number;
+  readonly lastLogged: number;
+  step: "log" | "memory" | "old runs" | "runs" | "note";
+  /** How far it has come: a row of the log, a bucket, a place in the runs. */
+  logged: number;
+  bucket: number;
+  place: RunPlace;
+}
+
 /** The index in `database`; reads what the log has. `mergeAt` is for tests. */
 export function createIdIndex(database: DatabaseSync, mergeAt = MERGE_AT): IdIndex {
   const held = database.prepare("SELECT session FROM visits WHERE hash = ?");
@@ -83,7 +128,21 @@ export function createIdIndex(database: DatabaseSync, mergeAt = MERGE_AT): IdInd
   );
   const firstLogged = database.prepare("SELECT min(sequence) AS first FROM id_log");
   const oldestSession = database.prepare("SELECT min(id) AS oldest FROM sessions");
+  const noteGone = database.prepare("INSERT INTO id_gone VALUES (?, ?)");
+  const someGone = database.prepare(
+    `SELECT sequence, session FROM id_gone ORDER BY sequence LIMIT ${SESSIONS_PURGED}`,
+  );
+  const removeGone = database.prepare(
+    `DELETE FROM id_gone WHERE sequence IN
+     (SELECT sequence FROM id_gone WHERE sequence <= ? ORDER BY sequence LIMIT ${TRIM_ROWS})`,
+  );
+  const loggedAfter = database.prepare(
+    `SELECT sequence, session, hash FROM id_log WHERE sequence > ? AND sequence <= ?
+     ORDER BY sequence LIMIT ${TRIM_ROWS}`,
+  );
+  const removeLoggedRow = database.prepare("DELETE FROM id_log WHERE sequence = ?");
   held.setReturnArrays(true);
+  loggedAfter.setReturnArrays(true);
 
   const hashOf = createIdHash(readSeed(database));
   const runs = createIdRuns(database);
@@ -98,6 +157,11 @@ export function createIdIndex(database: DatabaseSync, mergeAt = MERGE_AT): IdInd
   let unsettled: { readonly session: number; readonly add: (batch: Batch) => void }[] = [];
   let removed: IdEntry[] = [];
   let onCommit: (() => void) | undefined;
+  let purging: Purge | undefined;
+  /** A purge waits for the merge at hand: no other begins before it. */
+  let isPurgeDue = false;
+  let { forgotten, purged } = readGone(database);
+  let settledForgotten = forgotten;
 
   function append(session: number, fields: number, hash: number | null, add: (b: Batch) => void) {
     sequence++;
@@ -149,14 +213,98 @@ export function createIdIndex(database: DatabaseSync, mergeAt = MERGE_AT): IdInd
     return true;
   }
 
+  function startPurging(): boolean {
+    const rows = someGone.all();
+    const keys = rows.map((row) => row["session"] as number);
+    if (keys.length === 0) {
+      isPurgeDue = false;
+      return false;
+    }
+    const gone = { keys: new Set(keys), oldest: least(keys), newest: -least(keys.map((k) => -k)) };
+    const lastGone = rows.at(-1)?.["sequence"] as number;
+    const next: Purge = {
+      ...{ gone, lastGone, lastLogged: sequence },
+      ...{ step: "log", logged: 0, bucket: 0, place: RUNS_START },
+    };
+    // What this transaction itself has noted counts once it is committed.
+    onCommit = () => {
+      purging = next;
+    };
+    return true;
+  }
+
+  function purgeLog(purge: Purge): void {
+    const rows = loggedAfter.all(purge.logged, purge.lastLogged) as unknown as [
+      sequence: number,
+      session: number,
+      hash: number | null,
+    ][];
+    for (const [row, session, hash] of rows) {
+      if (!purge.gone.keys.has(session)) continue;
+      // It will not be merged: what it would have done there is done here.
+      if (hash !== null) release.run(hash, session);
+      removeLoggedRow.run(row);
+    }
+    const last = rows.at(-1)?.[0];
+    onCommit = () => {
+      if (last === undefined) purge.step = "memory";
+      else purge.logged = last;
+    };
+  }
+
+  /** What is in memory counts once the sessions are gone for certain, which they are. */
+  function purgeMemory(purge: Purge): void {
+    const stays = ({ session }: IdEntry) => !purge.gone.keys.has(session);
+    const end = Math.min(BUCKETS, purge.bucket + BUCKETS_PURGED);
+    for (let i = purge.bucket; i < end; i++) {
+      collecting.entries[i] = (collecting.entries[i] ?? []).filter(stays);
+      collecting.holdings[i] = (collecting.holdings[i] ?? []).filter(stays);
+    }
+    purge.bucket = end;
+    if (end === BUCKETS) purge.step = "old runs";
+  }
+
+  function purgeRuns(purge: Purge): void {
+    const next = runs.purge(purge.gone, purge.place);
+    onCommit = () => {
+      if (next === undefined) purge.step = "note";
+      else purge.place = next;
+    };
+  }
+
+  function removeNote(purge: Purge): void {
+    if (Number(removeGone.run(purge.lastGone).changes) > 0) return;
+    onCommit = () => {
+      purged = purge.lastGone;
+      purging = undefined;
+      isPurgeDue = false;
+    };
+  }
+
+  function purge(): boolean {
+    if (onCommit !== undefined) return true;
+    if (purging === undefined) {
+      isPurgeDue = true;
+      if (merging === undefined) return startPurging();
+      maintain();
+    } else if (purging.step === "log") purgeLog(purging);
+    else if (purging.step === "memory") purgeMemory(purging);
+    else if (purging.step === "old runs") {
+      if (!runs.letGo(oldestKept())) purging.step = "runs";
+    } else if (purging.step === "runs") purgeRuns(purging);
+    else removeNote(purging);
+    return true;
+  }
+
+  function oldestKept(): number {
+    return (oldestSession.get()?.["oldest"] ?? Number.MAX_SAFE_INTEGER) as number;
+  }
+
   function maintain(): boolean {
-    if (merging === undefined) return false;
+    if (merging === undefined || onCommit !== undefined) return merging !== undefined;
     if (step === "buckets") mergeBucket(merging);
     else if (step === "trimming" && !trimLog(merging.lastSequence)) step = "old runs";
-    else if (step === "old runs") {
-      const oldest = (oldestSession.get()?.["oldest"] ?? Number.MAX_SAFE_INTEGER) as number;
-      if (!runs.letGo(oldest)) merging = undefined;
-    }
+    else if (step === "old runs" && !runs.letGo(oldestKept())) merging = undefined;
     return merging !== undefined;
   }
 
@@ -168,16 +316,18 @@ export function createIdIndex(database: DatabaseSync, mergeAt = MERGE_AT): IdInd
         collecting.length++;
       }
       onCommit?.();
-      for (const entry of removed) forget(entry);
-      if (merging === undefined && collecting.length >= mergeAt) startMerging();
-    }
+      for (const entry of removed) takeOut(entry);
+      settledForgotten = forgotten;
+      const isFree = merging === undefined && purging === undefined && !isPurgeDue;
+      if (isFree && collecting.length >= mergeAt) startMerging();
+    } else forgotten = settledForgotten;
     unsettled = [];
     removed = [];
     onCommit = undefined;
   }
 
   /** Takes an entry out of the batches; the map of holders may name too many. */
-  function forget(gone: IdEntry): void {
+  function takeOut(gone: IdEntry): void {
     const i = bucketOf(gone.hash);
     const stays = ({ hash, session }: IdEntry) => hash !== gone.hash || session !== gone.session;
     for (const { holdings, entries } of merging === undefined
@@ -253,12 +403,35 @@ export function createIdIndex(database: DatabaseSync, mergeAt = MERGE_AT): IdInd
         if (ids.visitId !== null) release.run(hashOf(2 ** VISIT, ids.visitId), session);
       }
     },
+    forget(session) {
+      noteGone.run(++forgotten, session);
+    },
+    purge,
+    get isPurging() {
+      return isPurgeDue;
+    },
+    get forgotten() {
+      return forgotten;
+    },
+    get purged() {
+      return purged;
+    },
     maintain,
     get isPressed() {
       return collecting.length * 2 >= mergeAt;
     },
     settle,
   };
+}
+
+function readGone(database: DatabaseSync): { forgotten: number; purged: number } {
+  const row = database.prepare("SELECT min(sequence) AS first, max(sequence) AS last FROM id_gone");
+  const { first, last } = row.get() as Record<"first" | "last", number | null>;
+  return { forgotten: last ?? 0, purged: (first ?? 1) - 1 };
+}
+
+function least(keys: readonly number[]): number {
+  return keys.reduce((one, other) => Math.min(one, other));
 }
 
 function emptyBatch(): Batch {

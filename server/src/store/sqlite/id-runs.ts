@@ -5,7 +5,7 @@ import type { DatabaseSync } from "node:sqlite";
  * session, packed into blocks of a page each. A run is written once, from one end to the other, which
  * costs a fraction of what putting each entry into its place in one great index would; a look-up reads
  * a block or two of each run. Whoever looks up reads the sessions themselves, so entries of sessions
- * that have gone since do no harm, and go with their run.
+ * that have gone since do no harm to a look-up. They go with their run, or some minutes later by a purge.
  */
 
 /** An entry: the hash of an id and the row key of a session that has it. */
@@ -26,13 +26,35 @@ export interface IdRuns {
   remove(entry: IdEntry): void;
   /** Deletes some of what belongs to runs without a session of the row key `oldest` or later. */
   letGo(oldest: number): boolean;
+  /**
+   * Removes the entries of `gone` sessions from the next blocks after `place`, and returns the place where
+   * the next call begins; `undefined` when that was all.
+   */
+  purge(gone: GoneSessions, place: RunPlace): RunPlace | undefined;
   settle(isCommitted: boolean): void;
 }
+
+/** Sessions that are gone, by their row keys. */
+export interface GoneSessions {
+  readonly keys: ReadonlySet<number>;
+  readonly oldest: number;
+  readonly newest: number;
+}
+
+/** A block of a run, by its first entry. */
+export interface RunPlace extends IdEntry {
+  readonly run: number;
+}
+
+/** The place before all runs. */
+export const RUNS_START: RunPlace = { run: 0, hash: -1, session: 0 };
 
 /** With its row, a block of so many entries fills a page of 4,096 bytes. */
 export const BLOCK_ENTRIES = 250;
 /** How many blocks a slice of letting go deletes. */
 const BLOCKS_DELETED = 64;
+/** How many blocks a slice of a purge reads. */
+const BLOCKS_PURGED = 64;
 
 interface Block {
   readonly id: number;
@@ -55,33 +77,47 @@ export function createIdRuns(database: DatabaseSync): IdRuns {
   const removeSome = database.prepare(
     `DELETE FROM id_blocks WHERE id IN (SELECT id FROM id_blocks WHERE run = ? LIMIT ${BLOCKS_DELETED})`,
   );
-  const addRun = database.prepare("INSERT INTO id_runs VALUES (?, ?)");
+  const blocksAfter = database.prepare(
+    `SELECT id, hash, session, entries FROM id_blocks WHERE run = ? AND (hash, session) > (?, ?)
+     ORDER BY hash, session LIMIT ${BLOCKS_PURGED}`,
+  );
+  const anyBlock = database.prepare("SELECT 1 FROM id_blocks WHERE run = ? LIMIT 1");
+  const addRun = database.prepare("INSERT INTO id_runs VALUES (?, ?, ?)");
   const removeRun = database.prepare("DELETE FROM id_runs WHERE run = ?");
 
   database.exec("DELETE FROM id_blocks WHERE run NOT IN (SELECT run FROM id_runs)");
   const runs = new Map(
     database
-      .prepare("SELECT run, newest FROM id_runs ORDER BY run")
+      .prepare("SELECT run, oldest, newest FROM id_runs ORDER BY run")
       .all()
-      .map((row) => [row["run"] as number, row["newest"] as number]),
+      .map((row) => [
+        row["run"] as number,
+        { oldest: row["oldest"] as number, newest: row["newest"] as number },
+      ]),
   );
   let run = Math.max(0, ...runs.keys()) + 1;
-  /** The newest session of the run at hand, as far as it is written, and without the transaction at hand. */
-  let newest = Number.MIN_SAFE_INTEGER;
-  let settledNewest = newest;
+  /** The sessions of the run at hand, as far as it is written, and without the transaction at hand. */
+  let range = noSessions;
+  let settledRange = range;
   let onCommit: (() => void) | undefined;
 
   function read(id: number, hash: number, session: number): Block | undefined {
     const row = blockBefore.get(id, hash, session);
-    if (row === undefined) return undefined;
-    // A copy: what SQLite gives need not lie where numbers may.
-    const bytes = (row["entries"] as Uint8Array).slice();
-    return { id: row["id"] as number, values: new Float64Array(bytes.buffer) };
+    return row === undefined ? undefined : blockOf(row);
   }
 
   function write(id: number, values: Float64Array): void {
     if (values.length === 0) removeBlock.run(id);
     else replace.run(values[0] as number, values[1] as number, bytesOf(values), id);
+  }
+
+  function purgeBlock({ id, values }: Block, { keys }: GoneSessions): void {
+    const left: number[] = [];
+    for (let i = 0; i < values.length; i += 2) {
+      const session = values[i + 1] as number;
+      if (!keys.has(session)) left.push(values[i] as number, session);
+    }
+    if (left.length < values.length) write(id, Float64Array.from(left));
   }
 
   function collect(of: number, hash: number, before: number, limit: number, into: number[]): void {
@@ -113,17 +149,22 @@ export function createIdRuns(database: DatabaseSync): IdRuns {
         const part = entries.slice(i, i + BLOCK_ENTRIES);
         const values = Float64Array.from(part.flatMap(({ hash, session }) => [hash, session]));
         insert.run(run, values[0] as number, values[1] as number, bytesOf(values));
-        for (const { session } of part) newest = Math.max(newest, session);
+        for (const { session } of part) {
+          range = {
+            oldest: Math.min(range.oldest, session),
+            newest: Math.max(range.newest, session),
+          };
+        }
       }
     },
     complete() {
-      const [whole, last] = [run, newest];
-      if (last === Number.MIN_SAFE_INTEGER) return;
-      addRun.run(whole, last);
+      const [whole, sessions] = [run, range];
+      if (sessions === noSessions) return;
+      addRun.run(whole, sessions.oldest, sessions.newest);
       onCommit = () => {
-        runs.set(whole, last);
+        runs.set(whole, sessions);
         run = whole + 1;
-        newest = Number.MIN_SAFE_INTEGER;
+        range = noSessions;
       };
     },
     remove({ hash, session }) {
@@ -139,8 +180,8 @@ export function createIdRuns(database: DatabaseSync): IdRuns {
       }
     },
     letGo(oldest) {
-      for (const [old, last] of runs) {
-        if (last >= oldest) continue;
+      for (const [old, { newest }] of runs) {
+        if (newest >= oldest) continue;
         if (Number(removeSome.run(old).changes) < BLOCKS_DELETED) {
           removeRun.run(old);
           onCommit = () => runs.delete(old);
@@ -149,14 +190,43 @@ export function createIdRuns(database: DatabaseSync): IdRuns {
       }
       return false;
     },
+    purge(gone, place) {
+      for (const [one, { oldest, newest }] of runs) {
+        if (one < place.run || newest < gone.oldest || oldest > gone.newest) continue;
+        const { hash, session } = one === place.run ? place : RUNS_START;
+        const rows = blocksAfter.all(one, hash, session);
+        for (const row of rows) purgeBlock(blockOf(row), gone);
+        const last = rows.at(-1);
+        if (last !== undefined) {
+          return { run: one, hash: last["hash"] as number, session: last["session"] as number };
+        }
+        if (anyBlock.get(one) !== undefined) continue;
+        removeRun.run(one);
+        onCommit = () => runs.delete(one);
+        return { ...RUNS_START, run: one + 1 };
+      }
+      return undefined;
+    },
     settle(isCommitted) {
       if (isCommitted) {
         onCommit?.();
-        settledNewest = newest;
-      } else newest = settledNewest;
+        settledRange = range;
+      } else range = settledRange;
       onCommit = undefined;
     },
   };
+}
+
+/** The range of a run without entries. */
+const noSessions = {
+  oldest: Number.MAX_SAFE_INTEGER,
+  newest: Number.MIN_SAFE_INTEGER,
+};
+
+function blockOf(row: Readonly<Record<string, unknown>>): Block {
+  // A copy: what SQLite gives need not lie where numbers may.
+  const bytes = (row["entries"] as Uint8Array).slice();
+  return { id: row["id"] as number, values: new Float64Array(bytes.buffer) };
 }
 
 function indexOf(values: Float64Array, hash: number, session: number): number {

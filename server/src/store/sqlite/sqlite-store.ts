@@ -19,6 +19,7 @@ import { createCache } from "./cache.ts";
 import type { Change, Outcome, Outcomes } from "./changes.ts";
 import { databaseFile, openForReading, prepareDatabase } from "./database.ts";
 import { createGroupCommit } from "./group-commit.ts";
+import { holdFiles, release } from "./held-files.ts";
 import { journalLine } from "./journal-lines.ts";
 import { lockDataDir } from "./lock.ts";
 import { describedById } from "./rows.ts";
@@ -39,6 +40,8 @@ export interface SqliteStoreOptions {
   readonly maxRecords: number;
   /** How long what is told of a session is kept after its end. */
   readonly retention: number;
+  /** After how many changes the index of ids is merged; for tests. */
+  readonly mergeIdsAt?: number;
   /** Sessions kept at hand on the serving thread. */
   readonly cacheSessions: number;
   /** Changes that may wait for the disk; one more is refused. */
@@ -62,11 +65,13 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
   const unlock = prepareAndLock(options.dataDir, options.now);
   const reader = openForReading(file);
   reader.exec(`PRAGMA cache_size = ${-PAGE_CACHE_KIB}`);
+  const files = holdFiles(options.dataDir, file);
   const snapshot = createSnapshot(reader);
   const readStored = createSessionReader(reader);
   const lastAudit = readable(() => readLastAudit(reader));
   const audit = readable((after: number, limit: number) => readAudit(reader, after, limit));
   const readSession = readable((id: string) => {
+    if (writer.displaced === "overwritten") throw new Error("the data was overwritten");
     if (!writer.isBusy) snapshot.hold();
     return readStored(id);
   });
@@ -76,6 +81,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
   const writer = createGroupCommit({
     ...options,
     file,
+    files,
     backlog,
     starting: () => snapshot.release(),
     stored(change, outcome) {
@@ -119,6 +125,20 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
     const result = associate(session, request.ids, request.now, lifetimes);
     if (result.outcome === "conflict") return result;
     return result.outcome === "unchanged" ? { outcome: "associated", session } : undefined;
+  }
+
+  /**
+   * Removes what the index has of sessions whose row is gone, whoever they belonged to: their ids are not
+   * known any more, so nothing less would do for one customer. `atLeast`: up to which of them; `null`: all.
+   * It also has the pages cleared that were written before, but for a few, so that an erasure, which clears
+   * the rest, is a short work.
+   */
+  async function purge(atLeast: number | null, now: number): Promise<void> {
+    for (let upTo = atLeast; ; ) {
+      const slice: Outcomes["purge"] = await writer.submit<"purge">({ kind: "purge", upTo, now });
+      if (slice.isDone) return;
+      upTo = slice.upTo;
+    }
   }
 
   return {
@@ -168,13 +188,16 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
     answersAbout: (id, now) => writer.submit<"answersAbout">({ kind: "answersAbout", id, now }),
 
     async erase(ids, now) {
+      await purge(0, now);
       // Whatever is accepted for them before they have ended comes to the writer before the erasure.
       const scope = "everyone";
       await Promise.all(ids.map((id) => writer.submit<"end">({ kind: "end", id, now, scope })));
       await writer.submit<"erase">({ kind: "erase", ids, now });
     },
-    eraseKeys: (customerId, now) =>
-      writer.submit<"eraseKeys">({ kind: "eraseKeys", customerId, now }),
+    async eraseKeys(customerId, now) {
+      await purge(null, now);
+      return writer.submit<"eraseKeys">({ kind: "eraseKeys", customerId, now });
+    },
 
     appendAudit: (entry) =>
       writer.submit<"appendAudit">({ kind: "appendAudit", entry, now: entry.at }),
@@ -226,6 +249,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
       snapshot.release();
       reader.close();
       await writer.close();
+      release(files);
       unlock();
     },
   };

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { Slice } from "../store.ts";
+import { ANSWERS_SWEPT } from "./answers.ts";
 import type { Tables } from "./apply.ts";
+import type { SweepSlice } from "./changes.ts";
 import { EPOCH, idOf, KEYS_PER_MS } from "./rows.ts";
 import type { WriterOptions } from "./writer.ts";
 
@@ -21,10 +22,18 @@ const UNTIL_EXPIRY = 0;
 /** It has expired, and the sweep has seen to it. */
 const SEEN_EXPIRED = 2;
 
+/**
+ * How long (ms) after the first deletion what is left of it in the index of ids and in the write-ahead log
+ * is removed as well; earlier where the retention is shorter.
+ */
+const CLEAR_AFTER = { most: 10 * 60_000, least: 1000 };
+
 interface Row {
   readonly id: number;
   readonly tail: string;
   readonly visit_id: string | null;
+  /** 1: it has an id of a caller, and so entries in the index. */
+  readonly indexed: number;
   readonly ended: number;
   /** 1: nothing is told of it, so nothing is to be kept. */
   readonly idle: number;
@@ -41,6 +50,10 @@ interface Row {
  *     `--end--> ended -----------------------------------retention--> gone, and its records
  *   one that never had an id or a record goes when it is over
  *
+ * What is deleted here leaves entries in the index of ids, and older pages in the write-ahead log. Both are
+ * cleared for many sessions at a time, ten minutes after the first deletion at the latest, also when nothing
+ * else changes any more. Where nothing was deleted there is nothing to do.
+ *
  * A row is kept until its id has expired as an anonymous session too. Else a session that ended, or
  * that expired early because recognized ones live shorter, would rise again as a blank one.
  */
@@ -48,7 +61,8 @@ export function createSweep(
   database: DatabaseSync,
   { ids, sessions, segments, journal, answers }: Tables,
   { lifetimes, retention }: WriterOptions,
-): (now: number) => Slice {
+): (now: number) => SweepSlice {
+  const clearAfter = Math.min(CLEAR_AFTER.most, Math.max(CLEAR_AFTER.least, retention));
   const idLife = Math.min(lifetimes.anonymous.idle, lifetimes.anonymous.total);
   const windowEnd = database.prepare(
     `SELECT max(id) AS id FROM
@@ -58,6 +72,7 @@ export function createSweep(
   const over = database.prepare(
     `SELECT * FROM (
        SELECT id, tail, visit_id, ended,
+         coalesce(agent_id, customer_id, visit_id, global_visit_id) IS NOT NULL AS indexed,
          records = 0 AND agent_id IS NULL AND customer_id IS NULL AND visit_id IS NULL
            AND global_visit_id IS NULL AS idle,
          expires_after + ?5 <= ?4 - ${EPOCH} - id / ${KEYS_PER_MS} AS outdated
@@ -70,7 +85,14 @@ export function createSweep(
   let cursor = 0;
   let passEnd = 0;
 
-  function sweepSessions(now: number): Slice {
+  /** When the first of what is to be cleared was deleted; what an earlier process left is due at once. */
+  let deletedAt = ids.purged < ids.forgotten ? Number.NEGATIVE_INFINITY : undefined;
+
+  function isClearingDue(now: number): boolean {
+    return ids.isPurging || (deletedAt !== undefined && now - deletedAt >= clearAfter);
+  }
+
+  function sweepSessions(now: number): SweepSlice {
     if (cursor >= passEnd) {
       cursor = Number.MIN_SAFE_INTEGER;
       // Younger rows are kept whatever they hold.
@@ -83,11 +105,12 @@ export function createSweep(
     }
     const rows = over.all(cursor, end, idLife, now, retention) as unknown as Row[];
     const isFull = rows.length === ROWS_SWEPT;
+    if (rows.some((row) => row.outdated === 1 || row.idle === 1)) deletedAt ??= now;
     cursor = isFull ? (rows[ROWS_SWEPT - 1] as Row).id : end;
     return sweepRows(rows, isFull);
   }
 
-  function sweepRows(rows: readonly Row[], isFull: boolean): Slice {
+  function sweepRows(rows: readonly Row[], isFull: boolean): SweepSlice {
     let expired = 0;
     let room = SEGMENTS_SWEPT;
     for (const row of rows) {
@@ -102,6 +125,7 @@ export function createSweep(
       room -= segments.remove(row.id, room);
       if (room > 0) {
         sessions.remove(row.id);
+        if (row.indexed === 1) ids.forget(row.id);
         if (row.idle === 0) answers.remove(idOf(row.id, row.tail));
         continue;
       }
@@ -123,16 +147,24 @@ export function createSweep(
   let notLooked = 0;
 
   return (now) => {
-    const isMerging = ids.maintain() && ids.isPressed;
+    let isCleared = false;
+    let isIndexing = false;
+    if (isClearingDue(now)) {
+      isIndexing = ids.purge();
+      isCleared = !isIndexing;
+      if (isCleared) deletedAt = undefined;
+    } else isIndexing = ids.maintain() && ids.isPressed;
     const isMoving = journal.maintain(now);
-    const hasMore = answers.sweep(now);
+    const answersSwept = answers.sweep(now);
+    if (answersSwept > 0) deletedAt ??= now;
     if (isMoving && !wasFull && notLooked < NOT_LOOKING) {
       notLooked++;
-      return { expired: 0, isFull: true };
+      return { expired: 0, isFull: true, isCleared };
     }
     const slice = sweepSessions(now);
     wasFull = slice.isFull;
     notLooked = 0;
-    return { expired: slice.expired, isFull: slice.isFull || isMerging || isMoving || hasMore };
+    const isFull = slice.isFull || isIndexing || isMoving || answersSwept === ANSWERS_SWEPT;
+    return { expired: slice.expired, isFull, isCleared };
   };
 }

@@ -14,10 +14,13 @@ import {
   type Read,
 } from "./changes.ts";
 import { openForWriting } from "./database.ts";
+import { createFileGuard, DisplacedError, movedText } from "./file-guard.ts";
 import { createFinder } from "./finder.ts";
+import { type HeldFiles, isInPlace } from "./held-files.ts";
 import { createIdIndex } from "./id-index.ts";
 import { createJournal } from "./journal.ts";
 import { createKeyTable } from "./key-table.ts";
+import { createPageGaps } from "./page-gaps.ts";
 import { createPortionReader } from "./portions.ts";
 import { createSegmentTable } from "./segments.ts";
 import { createSessionTable } from "./session-table.ts";
@@ -36,18 +39,33 @@ import { createStretchReader } from "./stretches.ts";
 /** What the serving thread passes in. */
 export interface WriterOptions {
   readonly file: string;
+  /** What the server has open, for as long as it runs. */
+  readonly files: HeldFiles;
   readonly lifetimes: Lifetimes;
   /** How many records a session keeps. */
   readonly maxRecords: number;
   /** How long (ms) what is told of a session is kept after its end. */
   readonly retention: number;
+  /** After how many changes the index of ids is merged; for tests. */
+  readonly mergeIdsAt?: number | undefined;
 }
 
 const options = workerData as WriterOptions;
 const port = parentPort;
 if (port === null) throw new TypeError("writer.ts runs as a worker thread");
 
+// A thread that is started anew opens no other file than the one before it.
+if (!isInPlace(options.files.database)) {
+  throw new DisplacedError("moved", movedText(options.file));
+}
 const database = openForWriting(options.file);
+// Checkpoints are made here, when the files were looked at and the pages were noted.
+database.exec("PRAGMA wal_autocheckpoint = 0");
+const guard = createFileGuard(database, options.files);
+const gaps = createPageGaps(
+  options.files.descriptors,
+  Number(database.prepare("PRAGMA page_size").get()?.["page_size"]),
+);
 const tables = openTables();
 const apply = createApply(database, tables, options);
 const readStretch = createStretchReader(tables, options);
@@ -58,6 +76,9 @@ const note = database.prepare(
 );
 const begin = database.prepare("BEGIN IMMEDIATE");
 const commit = database.prepare("COMMIT");
+const frames = database.prepare("PRAGMA wal_checkpoint(NOOP)");
+const carryOver = database.prepare("PRAGMA wal_checkpoint(PASSIVE)");
+const truncateLog = database.prepare("PRAGMA wal_checkpoint(TRUNCATE)");
 
 port.on("message", (message: Group | "close") => {
   if (message === "close") {
@@ -76,7 +97,7 @@ function changesOf({ changes, backlog, backlogAt }: Group): Change[] {
 
 function openTables(): Tables {
   const { lifetimes, maxRecords } = options;
-  const ids = createIdIndex(database);
+  const ids = createIdIndex(database, options.mergeIdsAt);
   const sessions = createSessionTable(database, ids);
   const segments = createSegmentTable(database, sessions, lifetimes, maxRecords);
   const journal = createJournal(database, segments);
@@ -89,27 +110,87 @@ function openTables(): Tables {
 function carryOut(changes: readonly Change[]): GroupResult {
   const writes = changes.filter((change) => !isRead(change));
   const result = writes.length === 0 ? nothingToCommit : commitGroup(writes);
-  if (writes.some(({ kind }) => kind === "erase" || kind === "eraseKeys")) isLogDue = true;
-  if (isLogDue && writes.length > 0) cutLog();
-  if (writes.length === changes.length) return result;
+  if (writes.some(isErasure)) isLogDue = true;
+  if (result.outcomes.some(isCleared)) isLogDue = true;
+  if (writes.length > 0 && result.kind === "committed") keepFiles(writes);
+  if (writes.length === changes.length && !writes.some(({ kind }) => kind === "purge"))
+    return result;
   let next = 0;
   const outcomes = changes.map((change) =>
-    isRead(change) ? readAlone(change) : (result.outcomes[next++] ?? null),
+    isRead(change) ? readAlone(change) : withGaps(result.outcomes[next++] ?? null),
   );
   return { ...result, outcomes };
 }
 
-/** Whether the log has something that was erased. */
-let isLogDue = false;
+/** Whether the log has something that was erased or swept; that of an earlier process may. */
+let isLogDue = true;
 
-/** Carries the log over and cuts it to nothing; later, while somebody reads an older state of the data. */
+function isErasure({ kind }: Change): boolean {
+  return kind === "erase" || kind === "eraseKeys";
+}
+
+/** A purge is done when no more than the last is left to be cleared, which the erasure itself does. */
+function withGaps(outcome: GroupOutcome): GroupOutcome {
+  const isPurge = typeof outcome === "object" && outcome !== null && "isDone" in outcome;
+  return isPurge && gaps.left > GAPS.last ? { ...outcome, isDone: false } : outcome;
+}
+
+/** Whether this is the outcome of a sweep that has cleared what it deleted. */
+function isCleared(outcome: GroupOutcome | null): boolean {
+  return typeof outcome === "object" && outcome !== null && "isCleared" in outcome
+    ? outcome.isCleared === true
+    : false;
+}
+
+/** With so many frames the log is carried over into the database. */
+const CHECKPOINT_AT = 1000;
+/** How many pages are looked through for old copies at a time: by the way, and where somebody waits. */
+const GAPS = { aside: 256, pressed: 1024, last: 4096 };
+
+/** What is done to the files after a commit: a checkpoint, and the removal of what was erased or swept. */
+function keepFiles(writes: readonly Change[]): void {
+  try {
+    const pressed = writes.some(({ kind }) => kind === "purge");
+    const isAside = pressed || writes.some(({ kind }) => kind === "sweep");
+    if (framesInLog() >= CHECKPOINT_AT) checkpoint(carryOver);
+    if (writes.some(isErasure)) cutLog();
+    else if (isAside && gaps.left > (isLogDue ? GAPS.last : 0)) {
+      gaps.clean(pressed ? GAPS.pressed : GAPS.aside);
+      guard.noteWrite();
+    } else if (isLogDue) cutLog();
+  } catch {
+    // What failed will fail a change as well, and is told there.
+  }
+}
+
+function framesInLog(): number {
+  return frames.get()?.["log"] as number;
+}
+
+/** True unless somebody reads an older state of the data. */
+function checkpoint(kind: typeof carryOver): boolean {
+  gaps.note(framesInLog());
+  try {
+    return kind.get()?.["busy"] === 0;
+  } finally {
+    // One that fails, on a full disk, has written a part.
+    guard.noteWrite();
+  }
+}
+
+/**
+ * Carries the log over, cuts it to nothing, and clears what pages have left of deleted rows beside their
+ * rows; later, while somebody reads an older state of the data.
+ */
 function cutLog(): void {
   try {
     database.exec("PRAGMA busy_timeout = 100");
-    const outcome = database.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get();
-    isLogDue = outcome?.["busy"] !== 0;
-  } catch {
-    // What failed will fail a change as well, and is told there.
+    if (!checkpoint(truncateLog)) return;
+    // Pages that are kept in memory have what is cleared now, and would be written with it again.
+    database.exec("PRAGMA shrink_memory");
+    gaps.clean(Number.MAX_SAFE_INTEGER);
+    guard.noteWrite();
+    isLogDue = false;
   } finally {
     database.exec("PRAGMA busy_timeout = 5000");
   }
@@ -165,12 +246,14 @@ function commitAlone(change: Change): GroupOutcome {
 }
 
 function inTransaction(changes: readonly Change[]): GroupOutcome[] {
+  guard.check();
   begin.run();
   try {
     const outcomes = changes.map(apply);
     note.run(Math.max(...changes.map(timeOf)), tables.sessions.count);
     commitDurably();
     settle(true);
+    confirmPlace();
     return outcomes;
   } catch (error) {
     settle(false);
@@ -184,6 +267,15 @@ function settle(isCommitted: boolean): void {
   tables.ids.settle(isCommitted);
   tables.sessions.settle(isCommitted);
   tables.journal.settle(isCommitted);
+}
+
+/** What was committed into a file that is gone from its place since is not told as stored. */
+function confirmPlace(): void {
+  try {
+    guard.check();
+  } catch (error) {
+    throw new UnknownOutcome(describe(error), { cause: error });
+  }
 }
 
 /** A commit of which SQLite does not know whether it is on disk. */
@@ -215,7 +307,9 @@ function rollBack(): void {
 
 function failed(error: unknown): GroupResult {
   const kind = error instanceof UnknownOutcome ? "unknown" : "failed";
-  return { kind, message: describe(error), outcomes: [] };
+  const cause = error instanceof UnknownOutcome ? error.cause : error;
+  const displaced = cause instanceof DisplacedError ? cause.kind : null;
+  return { kind, displaced, message: describe(error), outcomes: [] };
 }
 
 function describe(error: unknown): string {
@@ -228,7 +322,8 @@ const diskTroubles = [IOERR, 5, 7, 8, 11, 13, 14];
 
 /** Whether an error tells of the disk or the file, not of the change at hand. */
 function isDiskTrouble(error: unknown): boolean {
-  return error instanceof UnknownOutcome || diskTroubles.includes(resultCode(error));
+  const isKnown = error instanceof UnknownOutcome || error instanceof DisplacedError;
+  return isKnown || diskTroubles.includes(resultCode(error));
 }
 
 /** SQLite's primary result code; 0 when it is another error. */

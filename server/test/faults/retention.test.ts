@@ -1,0 +1,53 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { createApi } from "../support/api.ts";
+import { eventually } from "../support/eventually.ts";
+import { startServer } from "../support/server-process.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { type Guess, indexRows, tracesOf } from "../support/traces.ts";
+
+const SESSIONS = 150;
+const SHORT = {
+  ANTECHAMBER_ANONYMOUS_IDLE: "1s",
+  ANTECHAMBER_RECOGNIZED_IDLE: "1s",
+  ANTECHAMBER_RETENTION: "1s",
+};
+
+/** Creates sessions with ids that anybody can guess, and a request in each. */
+async function fill(url: string, name: string): Promise<Guess[]> {
+  const api = createApi(url);
+  const guesses: Guess[] = [];
+  const create = async (i: number) => {
+    const [customerId, visitId] = [`customer-${name}-${i % 30}`, `visit-${name}-${i}`];
+    guesses.push({ field: "customerId", id: customerId }, { field: "visitId", id: visitId });
+    const headers = { gkc_customerId: customerId };
+    const created = await api.create({ headers, json: { visitId } });
+    assert.equal(created.status, 200, created.text);
+    const { sessionId } = JSON.parse(created.text) as { sessionId: string };
+    const path = `/read-by-${customerId}`;
+    await api.call("POST", `/sessions/${sessionId}/requests`, { json: { method: "GET", path } });
+  };
+  await Promise.all(Array.from({ length: SESSIONS }, (_, i) => create(i)));
+  return guesses;
+}
+
+test("in a quiet server nothing can be guessed from the files soon after the retention, also after kills in between", async () => {
+  await using directory = temporaryDirectory();
+  const guesses: Guess[] = [];
+  for (let round = 0; round < 3; round++) {
+    await using server = await startServer({ dataDir: directory.path, env: SHORT });
+    guesses.push(...(await fill(server.url, `of-round-${round}`)));
+    // At any moment: while sessions live, while they are swept, while the index is cleared.
+    await delay(round * 1500);
+    await server.kill("SIGKILL");
+  }
+  assert.ok(tracesOf(directory.path, guesses).length > 0, "it was there");
+  await using server = await startServer({ dataDir: directory.path, env: SHORT });
+  await eventually(async () => {
+    assert.equal((await fetch(`${server.url}/healthz`)).status, 200);
+    assert.deepEqual(tracesOf(directory.path, guesses), []);
+    const rows = Object.values(indexRows(directory.path));
+    assert.deepEqual(new Set(rows), new Set([0]));
+  }, 20_000);
+});

@@ -1,0 +1,81 @@
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { IdField } from "../../src/session/errors.ts";
+import { idFields } from "../../src/session/session.ts";
+import { databaseFile, openForReading } from "../../src/store/sqlite/database.ts";
+import { createIdHash } from "../../src/store/sqlite/id-hash.ts";
+
+/** An id that somebody who has the file guesses. */
+export interface Guess {
+  readonly field: IdField;
+  readonly id: string;
+}
+
+/**
+ * Where guessed ids are found in the files of a data folder: as text, or as the keyed hashes that the index
+ * of ids has, with the key that lies in the same file. Reads tables and raw bytes, so what is in free pages
+ * and in the write-ahead log is found too.
+ */
+export function tracesOf(dataDir: string, guesses: readonly Guess[]): string[] {
+  const hashes = hashesOf(dataDir, guesses);
+  const files = readdirSync(dataDir).filter((name) => statSync(join(dataDir, name)).isFile());
+  const found = files.flatMap((name) => {
+    const bytes = readFileSync(join(dataDir, name));
+    return guesses
+      .filter(({ id }, i) => formsOf(id, hashes[i] as number).some((form) => bytes.includes(form)))
+      .map(({ field, id }) => `${name}: ${field} ${id}`);
+  });
+  return [...found, ...inRuns(dataDir, guesses, hashes)];
+}
+
+function hashesOf(dataDir: string, guesses: readonly Guess[]): number[] {
+  const database = openForReading(databaseFile(dataDir));
+  try {
+    const seed = database.prepare("SELECT visit_seed FROM facts").get()?.["visit_seed"];
+    const hashOf = createIdHash(seed as Uint8Array);
+    return guesses.map(({ field, id }) => hashOf(2 ** idFields.indexOf(field), id));
+  } finally {
+    database.close();
+  }
+}
+
+/** An id as it may stand in a file: as text, as an integer of 48 bits, as a number of 64 bits. */
+function formsOf(id: string, hash: number): Buffer[] {
+  const integer = Buffer.alloc(6);
+  integer.writeUIntBE(hash, 0, 6);
+  const float = Buffer.from(Float64Array.of(hash).buffer);
+  return [Buffer.from(id), integer, float];
+}
+
+function inRuns(dataDir: string, guesses: readonly Guess[], hashes: readonly number[]): string[] {
+  const database = openForReading(databaseFile(dataDir));
+  try {
+    const rows = database.prepare("SELECT entries FROM id_blocks").all();
+    const kept = new Set(
+      rows.flatMap((row) => [
+        ...new Float64Array((row["entries"] as Uint8Array).slice().buffer).filter(
+          (_, i) => i % 2 === 0,
+        ),
+      ]),
+    );
+    return guesses.flatMap(({ id }, i) => (kept.has(hashes[i] as number) ? [`runs: ${id}`] : []));
+  } finally {
+    database.close();
+  }
+}
+
+/** How many rows each table of the index of ids has, and the list of sessions that are gone from it. */
+export function indexRows(dataDir: string): Record<string, number> {
+  const database = openForReading(databaseFile(dataDir));
+  try {
+    const tables = ["sessions", "visits", "id_log", "id_blocks", "id_runs", "id_gone"];
+    return Object.fromEntries(
+      tables.map((name) => [
+        name,
+        Number(database.prepare(`SELECT count(*) AS n FROM ${name}`).get()?.["n"]),
+      ]),
+    );
+  } finally {
+    database.close();
+  }
+}
