@@ -1,4 +1,4 @@
-import { chmodSync } from "node:fs";
+import { chmodSync, statSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { safeMessage } from "../safe-error.ts";
 import { Refusal } from "../session/errors.ts";
@@ -67,13 +67,24 @@ export async function listenControl(dataDir: string, adminFor: AdminFor): Promis
   });
   server.requestTimeout = 10_000;
   await listen(server, path);
+  const inode = inodeOf(path);
   return {
     path,
     async close() {
+      if (inodeOf(path) !== inode) {
+        // The folder was moved away and another server may listen there now: closing would remove its socket.
+        server.closeAllConnections();
+        server.unref();
+        return;
+      }
       await close(server);
       releaseSocketPath(dataDir);
     },
   };
+}
+
+function inodeOf(path: string): bigint | undefined {
+  return statSync(path, { bigint: true, throwIfNoEntry: false })?.ino;
 }
 
 function listen(server: Server, path: string): Promise<void> {

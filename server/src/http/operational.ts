@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { Refusal } from "../session/errors.ts";
+import { type Reason, Refusal } from "../session/errors.ts";
 import type { SessionStore } from "../store/store.ts";
 import { type ApiResponse, apiFields, json } from "./messages.ts";
 import type { Metrics } from "./metrics.ts";
@@ -13,6 +13,8 @@ export interface OperationalHandlers {
   metrics(): Promise<ApiResponse>;
 }
 
+const notReady: Reason = { code: "unavailable", retryAfterSeconds: 1 };
+
 /** A probe's answer holds for so long (ms): asking often must not keep the disk busy. */
 const PROBE_LIFE = 1000;
 
@@ -24,15 +26,16 @@ export function createOperationalHandlers(
   isStopping: () => boolean,
 ): OperationalHandlers {
   let probedAt = Number.NEGATIVE_INFINITY;
-  let probe: Promise<boolean> = Promise.resolve(false);
+  let probe: Promise<Reason | undefined> = Promise.resolve(notReady);
 
-  function probeStore(): Promise<boolean> {
+  /** Why the store takes no write; `undefined` when it does. */
+  function probeStore(): Promise<Reason | undefined> {
     const now = performance.now();
     if (now - probedAt >= PROBE_LIFE) {
       probedAt = now;
       probe = store.touch(clock()).then(
-        () => true,
-        () => false,
+        () => undefined,
+        (error: unknown) => (error instanceof Refusal ? error.reason : notReady),
       );
     }
     return probe;
@@ -42,9 +45,9 @@ export function createOperationalHandlers(
     health: () => json({ status: "ok" }),
     async ready() {
       // The probe looks at one place; requests may have met another that takes nothing.
-      const isReady = !isStopping() && (await probeStore()) && store.status().writable;
-      if (isReady) return json({ status: "ok" });
-      throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
+      const reason = isStopping() ? notReady : await probeStore();
+      if (reason === undefined && store.status().writable) return json({ status: "ok" });
+      throw new Refusal(reason ?? notReady);
     },
     async metrics() {
       const { contentType, text } = await metrics.page();

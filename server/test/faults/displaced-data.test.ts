@@ -1,0 +1,144 @@
+import assert from "node:assert/strict";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { run } from "../cli/run.ts";
+import { createApi } from "../support/api.ts";
+import { eventually } from "../support/eventually.ts";
+import { type ServerProcess, startServer } from "../support/server-process.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+
+/*
+ * Somebody restores, moves or removes the data while a server runs on it. From the next moment on nothing is
+ * told as stored that nobody will ever read, and what was put there is not harmed.
+ */
+
+async function create(server: ServerProcess, customerId: string): Promise<number> {
+  return (await createApi(server.url).create({ headers: { gkc_customerId: customerId } })).status;
+}
+
+/** Refused within a second, with a reason in the probe and in the log, and not just once. */
+async function assertRefuses(server: ServerProcess): Promise<void> {
+  const api = createApi(server.url);
+  const ready = () => api.call("GET", "/readyz");
+  await eventually(async () => assert.equal((await ready()).status, 503), 1000);
+  await eventually(async () => assert.match((await ready()).text, /moved or replaced/), 2000);
+  for (let i = 0; i < 3; i++) assert.equal(await create(server, "too-late"), 503);
+  assert.match(server.stderr(), /while the server ran/);
+  assert.match(server.stderr(), /[Ss]top the server/);
+}
+
+/** A server with a customer in its data, a backup of that, and another customer who came after it. */
+async function prepare(dataDir: string, backup: string): Promise<ServerProcess> {
+  mkdirSync(dataDir, { mode: 0o700 });
+  const server = await startServer({ dataDir });
+  assert.equal(await create(server, "before"), 200);
+  const copied = await run(["backup", backup, "--data-dir", dataDir]);
+  assert.equal(copied.code, 0, copied.stderr);
+  for (let i = 0; i < 50; i++) assert.equal(await create(server, "after"), 200);
+  return server;
+}
+
+async function customers(server: ServerProcess): Promise<string[]> {
+  const list = await createApi(server.url).call("GET", "/sessions");
+  const { sessions } = JSON.parse(list.text) as { sessions: { customerId: string }[] };
+  return [...new Set(sessions.map(({ customerId }) => customerId))].toSorted();
+}
+
+for (const way of ["by its name", "over its content"] as const) {
+  test(`a backup that is put in the place of the data ${way} while a server runs is refused and survives`, async () => {
+    await using directory = temporaryDirectory();
+    const dataDir = join(directory.path, "data");
+    const backup = join(directory.path, "backup.db");
+    const file = join(dataDir, "antechamber.db");
+    await using server = await prepare(dataDir, backup);
+    if (way === "by its name") {
+      copyFileSync(backup, join(directory.path, "copy.db"));
+      renameSync(join(directory.path, "copy.db"), file);
+    } else copyFileSync(backup, file);
+    await assertRefuses(server);
+    assert.deepEqual(await server.kill("SIGTERM"), { code: 0, signal: null });
+    assert.ok(readFileSync(file).equals(readFileSync(backup)), "not a byte of it was touched");
+    const doctor = await run(["doctor", "--data-dir", dataDir]);
+    assert.equal(doctor.code, 0, doctor.stdout + doctor.stderr);
+    await using next = await startServer({ dataDir });
+    assert.deepEqual(await customers(next), ["before"]);
+    assert.equal(await create(next, "later"), 200);
+  });
+
+  test(`a backup that was put there ${way} survives a kill of the server as well`, async () => {
+    await using directory = temporaryDirectory();
+    const dataDir = join(directory.path, "data");
+    const backup = join(directory.path, "backup.db");
+    const file = join(dataDir, "antechamber.db");
+    await using server = await prepare(dataDir, backup);
+    if (way === "by its name") {
+      copyFileSync(backup, join(directory.path, "copy.db"));
+      renameSync(join(directory.path, "copy.db"), file);
+    } else copyFileSync(backup, file);
+    await assertRefuses(server);
+    await server.kill("SIGKILL");
+    await using next = await startServer({ dataDir });
+    assert.deepEqual(await customers(next), ["before"]);
+  });
+}
+
+test("a server whose folder was removed refuses, and leaves another one that starts there alone", async () => {
+  await using directory = temporaryDirectory();
+  const dataDir = join(directory.path, "data");
+  await using server = await startServer({ dataDir: directory.path, args: ["--data-dir", dataDir] });
+  assert.equal(await create(server, "before"), 200);
+  rmSync(dataDir, { recursive: true });
+  await assertRefuses(server);
+  await using second = await startServer({ dataDir: directory.path, args: ["--data-dir", dataDir] });
+  assert.equal(await create(second, "second"), 200);
+  assert.deepEqual(await server.kill("SIGTERM"), { code: 0, signal: null });
+  const listed = await run(["sessions", "list", "--json", "--data-dir", dataDir]);
+  assert.equal(listed.code, 0, listed.stderr);
+  assert.match(listed.stdout, /"customerId":"second"/);
+  assert.equal(await create(second, "second"), 200);
+  await second.kill("SIGTERM");
+  await using third = await startServer({ dataDir: directory.path, args: ["--data-dir", dataDir] });
+  assert.deepEqual(await customers(third), ["second"]);
+});
+
+test("a folder that was moved away and comes back is written again, and nothing is lost", async () => {
+  await using directory = temporaryDirectory();
+  const dataDir = join(directory.path, "data");
+  await using server = await startServer({ dataDir: directory.path, args: ["--data-dir", dataDir] });
+  assert.equal(await create(server, "before"), 200);
+  renameSync(dataDir, `${dataDir}-away`);
+  await assertRefuses(server);
+  renameSync(`${dataDir}-away`, dataDir);
+  await eventually(async () => assert.equal(await create(server, "after"), 200), 2000);
+  await server.kill("SIGKILL");
+  await using next = await startServer({ dataDir: directory.path, args: ["--data-dir", dataDir] });
+  assert.deepEqual(await customers(next), ["after", "before"]);
+});
+
+test("a server that was stopped while its folder was away leaves whole data there", async () => {
+  await using directory = temporaryDirectory();
+  const dataDir = join(directory.path, "data");
+  const away = join(directory.path, "away");
+  await using server = await startServer({ dataDir: directory.path, args: ["--data-dir", dataDir] });
+  for (let i = 0; i < 50; i++) assert.equal(await create(server, "before"), 200);
+  renameSync(dataDir, away);
+  await assertRefuses(server);
+  await server.kill("SIGTERM");
+  assert.ok(!existsSync(dataDir), "nothing was made in its place");
+  await using next = await startServer({ dataDir: directory.path, args: ["--data-dir", away] });
+  assert.deepEqual(await customers(next), ["before"]);
+});
+
+for (const name of ["lock", "antechamber.db-wal", "antechamber.db-shm"]) {
+  test(`without ${name} nothing is written any more, and nothing that was stored is lost`, async () => {
+    await using directory = temporaryDirectory();
+    await using server = await startServer({ dataDir: directory.path });
+    assert.equal(await create(server, "before"), 200);
+    rmSync(join(directory.path, name));
+    await assertRefuses(server);
+    await server.kill("SIGKILL");
+    await using next = await startServer({ dataDir: directory.path });
+    assert.deepEqual(await customers(next), ["before"]);
+  });
+}
