@@ -20,9 +20,11 @@ interface Step {
   readonly changes: readonly {
     readonly visit: number;
     readonly customer: number;
-    readonly kind: "add" | "end" | "erase";
+    readonly kind: "add" | "end" | "erase" | "sweep";
   }[];
   readonly slices: number;
+  /** Whether the slices are of a purge, as while sessions that are gone are cleared. */
+  readonly purges: boolean;
   readonly isCommitted: boolean;
   /** The process dies afterwards, and a new one starts. */
   readonly restarts: boolean;
@@ -39,11 +41,13 @@ const step: fc.Arbitrary<Step> = fc.record({
         "add" as const,
         "end" as const,
         "erase" as const,
+        "sweep" as const,
       ),
     }),
     { maxLength: 12 },
   ),
   slices: fc.constantFrom(0, 0, 1, 40, 300),
+  purges: fc.boolean(),
   isCommitted: fc.boolean(),
   restarts: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
 });
@@ -63,11 +67,13 @@ test("no session of an id is ever missed, through merges, failed transactions an
       let index = createIdIndex(database, MERGE_AT);
       let known: ReadonlyMap<number, Known> = new Map();
       const erased = new Set<number>();
+      const swept = new Set<number>();
       let nextSession = 1;
       try {
-        for (const { changes, slices, isCommitted, restarts } of steps) {
+        for (const { changes, slices, purges, isCommitted, restarts } of steps) {
           const next = new Map(known);
           const gone: number[] = [];
+          const overdue: number[] = [];
           inTransaction(database, index, isCommitted, () => {
             for (const change of changes) {
               const visit = `visit ${change.visit}`;
@@ -78,6 +84,12 @@ test("no session of an id is ever missed, through merges, failed transactions an
                 addRow(database, nextSession, visit, customer);
                 index.add(nextSession, given, false);
                 next.set(nextSession++, { visit, customer, holds: true });
+              } else if (change.kind === "sweep") {
+                index.release(visit, oldest);
+                database.prepare("DELETE FROM sessions WHERE id = ?").run(oldest);
+                index.forget(oldest);
+                next.delete(oldest);
+                overdue.push(oldest);
               } else if (change.kind === "end") {
                 index.release(visit, oldest);
                 next.set(oldest, { ...(next.get(oldest) as Known), holds: false });
@@ -94,9 +106,11 @@ test("no session of an id is ever missed, through merges, failed transactions an
           if (isCommitted) {
             known = next;
             for (const session of gone) erased.add(session);
+            for (const session of overdue) swept.add(session);
           }
           for (let i = 0; i < slices; i++) {
-            inTransaction(database, index, i % 3 !== 2, () => index.maintain());
+            const slice = () => (purges ? index.purge() : index.maintain());
+            inTransaction(database, index, i % 3 !== 2, slice);
           }
           if (restarts) {
             database.close();
@@ -104,8 +118,13 @@ test("no session of an id is ever missed, through merges, failed transactions an
             index = createIdIndex(database, MERGE_AT);
           }
           assertHolders(index, known);
-          assertFound(index, known, erased);
+          assertFound(index, known, { erased, swept });
         }
+        while (inTransaction(database, index, true, () => index.purge())) {
+          // Until nothing is left of those that are gone.
+        }
+        assertFound(index, known, { erased: new Set([...erased, ...swept]), swept: new Set() });
+        assertGone(database, swept);
       } finally {
         database.close();
       }
@@ -238,10 +257,29 @@ function assertHolders(index: IdIndex, known: ReadonlyMap<number, Known>): void 
   }
 }
 
+/** No table tells of these sessions any more. */
+function assertGone(database: DatabaseSync, gone: ReadonlySet<number>): void {
+  const rows = database
+    .prepare(
+      "SELECT session FROM visits UNION SELECT session FROM id_log UNION SELECT session FROM id_gone",
+    )
+    .all();
+  const blocks = database.prepare("SELECT entries FROM id_blocks").all();
+  const entries = blocks.flatMap((row) => [
+    ...new Float64Array((row["entries"] as Uint8Array).slice().buffer).filter(
+      (_, i) => i % 2 === 1,
+    ),
+  ]);
+  for (const session of [...rows.map((row) => row["session"] as number), ...entries]) {
+    assert.ok(!gone.has(session), `session ${session} is gone`);
+  }
+}
+
+/** Entries of swept sessions may be found until they are purged; those of erased ones may not. */
 function assertFound(
   index: IdIndex,
   known: ReadonlyMap<number, Known>,
-  erased: ReadonlySet<number>,
+  { erased, swept }: { erased: ReadonlySet<number>; swept: ReadonlySet<number> },
 ): void {
   for (const [field, count] of [
     ["visitId", VISITS],
@@ -254,7 +292,11 @@ function assertFound(
         .map(([session]) => session)
         .toSorted((a, b) => b - a);
       const found = index.sessions(field, id, ALL, 10_000);
-      assert.deepEqual(found, expected, id);
+      assert.deepEqual(
+        found.filter((session) => !swept.has(session)),
+        expected,
+        id,
+      );
       assert.ok(
         found.every((session) => !erased.has(session)),
         "an erased one is found",

@@ -183,24 +183,31 @@ export function createIdIndex(database: DatabaseSync, mergeAt = MERGE_AT): IdInd
     return removed.some(({ hash, session }) => hash === entry.hash && session === entry.session);
   }
 
-  /** Of long buckets a part: one id may belong to every session there is. */
-  function mergeBucket({ holdings, entries }: Batch): void {
-    const changes = holdings[bucket] ?? [];
-    const sorted = entries[bucket] ?? [];
-    if (written === 0) {
+  /** Of long buckets a part: one id may belong to every session there is. Of short ones many. */
+  function mergeSlice({ holdings, entries }: Batch): void {
+    let [at, from] = [bucket, written];
+    const merged: IdEntry[] = [];
+    for (let room = ENTRIES_MERGED; room > 0 && at < BUCKETS; ) {
+      const changes = from === 0 ? (holdings[at] ?? []) : [];
+      const sorted = entries[at] ?? [];
       for (const change of changes.toSorted((a, b) => a.hash - b.hash)) {
         const { hash, session, isRelease } = change;
         if (!isRemoved(change)) (isRelease ? release : hold).run(hash, session);
       }
-      sorted.sort((a, b) => a.hash - b.hash || a.session - b.session);
+      if (from === 0) sorted.sort((a, b) => a.hash - b.hash || a.session - b.session);
+      const part = sorted.slice(from, from + room);
+      merged.push(...part.filter((entry) => !isRemoved(entry)));
+      room -= part.length + changes.length;
+      from += part.length;
+      if (from < sorted.length) continue;
+      at++;
+      from = 0;
     }
-    const part = sorted.slice(written, written + ENTRIES_MERGED);
-    runs.append(part.filter((entry) => !isRemoved(entry)));
-    const isWhole = written + ENTRIES_MERGED >= sorted.length;
-    if (isWhole && bucket === BUCKETS - 1) runs.complete();
+    runs.append(merged);
+    if (at === BUCKETS) runs.complete();
     onCommit = () => {
-      written = isWhole ? 0 : written + ENTRIES_MERGED;
-      if (isWhole) bucket++;
+      written = from;
+      bucket = at;
       if (bucket === BUCKETS) step = "trimming";
     };
   }
@@ -302,7 +309,7 @@ export function createIdIndex(database: DatabaseSync, mergeAt = MERGE_AT): IdInd
 
   function maintain(): boolean {
     if (merging === undefined || onCommit !== undefined) return merging !== undefined;
-    if (step === "buckets") mergeBucket(merging);
+    if (step === "buckets") mergeSlice(merging);
     else if (step === "trimming" && !trimLog(merging.lastSequence)) step = "old runs";
     else if (step === "old runs" && !runs.letGo(oldestKept())) merging = undefined;
     return merging !== undefined;
