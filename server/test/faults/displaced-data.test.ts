@@ -86,11 +86,17 @@ for (const way of ["by its name", "over its content"] as const) {
 test("a server whose folder was removed refuses, and leaves another one that starts there alone", async () => {
   await using directory = temporaryDirectory();
   const dataDir = join(directory.path, "data");
-  await using server = await startServer({ dataDir: directory.path, args: ["--data-dir", dataDir] });
+  await using server = await startServer({
+    dataDir: directory.path,
+    args: ["--data-dir", dataDir],
+  });
   assert.equal(await create(server, "before"), 200);
   rmSync(dataDir, { recursive: true });
   await assertRefuses(server);
-  await using second = await startServer({ dataDir: directory.path, args: ["--data-dir", dataDir] });
+  await using second = await startServer({
+    dataDir: directory.path,
+    args: ["--data-dir", dataDir],
+  });
   assert.equal(await create(second, "second"), 200);
   assert.deepEqual(await server.kill("SIGTERM"), { code: 0, signal: null });
   const listed = await run(["sessions", "list", "--json", "--data-dir", dataDir]);
@@ -105,7 +111,10 @@ test("a server whose folder was removed refuses, and leaves another one that sta
 test("a folder that was moved away and comes back is written again, and nothing is lost", async () => {
   await using directory = temporaryDirectory();
   const dataDir = join(directory.path, "data");
-  await using server = await startServer({ dataDir: directory.path, args: ["--data-dir", dataDir] });
+  await using server = await startServer({
+    dataDir: directory.path,
+    args: ["--data-dir", dataDir],
+  });
   assert.equal(await create(server, "before"), 200);
   renameSync(dataDir, `${dataDir}-away`);
   await assertRefuses(server);
@@ -120,7 +129,10 @@ test("a server that was stopped while its folder was away leaves whole data ther
   await using directory = temporaryDirectory();
   const dataDir = join(directory.path, "data");
   const away = join(directory.path, "away");
-  await using server = await startServer({ dataDir: directory.path, args: ["--data-dir", dataDir] });
+  await using server = await startServer({
+    dataDir: directory.path,
+    args: ["--data-dir", dataDir],
+  });
   for (let i = 0; i < 50; i++) assert.equal(await create(server, "before"), 200);
   renameSync(dataDir, away);
   await assertRefuses(server);
