@@ -5,6 +5,8 @@ import type { SessionStore } from "./store/store.ts";
 export interface MaintenanceParts {
   readonly store: SessionStore;
   readonly clock: Clock;
+  /** The time (ms) by which sessions are swept where it is behind `clock`, as after that was ahead by mistake. */
+  readonly sweepTime: () => number;
   readonly metrics: { readonly sessionsExpired: { inc(by: number): void } };
   /** Requests answered so far: whoever was told that a session is over was answered. */
   readonly answered: () => number;
@@ -25,7 +27,7 @@ const NOTE_KEY_USES_EVERY = 60_000;
  * last request has been answered, before the store.
  */
 export function startMaintenance(parts: MaintenanceParts): { close(): Promise<void> } {
-  const { store, clock, metrics, answered, noteKeyUses } = parts;
+  const { store, clock, sweepTime, metrics, answered, noteKeyUses } = parts;
   let isClosed = false;
   let answeredBefore = 0;
   let sweepTimer = sweepAfter(SWEEP_PAUSE.other);
@@ -35,7 +37,7 @@ export function startMaintenance(parts: MaintenanceParts): { close(): Promise<vo
   async function sweep(): Promise<void> {
     let pause = SWEEP_PAUSE.other;
     try {
-      const { expired, isFull } = await store.sweep(clock());
+      const { expired, isFull } = await store.sweep(clock(), sweepTime());
       if (expired > 0) metrics.sessionsExpired.inc(expired);
       if (isFull) pause = SWEEP_PAUSE.full;
     } catch {

@@ -22,6 +22,8 @@ export interface Opened {
   readonly store: SessionStore;
   readonly clock: Clock;
   readonly wallClock: WallClock;
+  /** The latest time that the store had seen when it was opened (ms). */
+  readonly lastSeen: number;
   readonly ids: IdIssuer;
   readonly service: SessionService;
   readonly administration: Administration;
@@ -60,7 +62,8 @@ export async function open(
         "A move of another store into this one is not complete: finish it (antechamber migrate).";
       throw new StoreOpenError("incomplete", message);
     }
-    const clock = createClock(time, await store.floor());
+    const lastSeen = await store.floor();
+    const clock = createClock(time, lastSeen);
     const createMac = "Bun" in globalThis ? createBunMac : undefined;
     const issuer = createIdIssuer(await store.secrets(), createMac);
     const ids = issuingUnless(() => isSuspended, issuer);
@@ -71,6 +74,7 @@ export async function open(
     return {
       store,
       clock,
+      lastSeen,
       wallClock: time.wall,
       ids,
       service,

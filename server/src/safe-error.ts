@@ -29,6 +29,8 @@ const MAX_MESSAGE_LENGTH = 500;
 /** Errors whose messages are ours from the first word to the last. */
 const ours = [
   "StoreOpenError",
+  "StoreFault",
+  "DisplacedError",
   "CliError",
   "ConfigError",
   "ControlError",

@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { createServer } from "node:net";
 import { type DestinationStream, destination, type Logger } from "pino";
 import { operator } from "./audit.ts";
 import { machineTime, type TimeSource } from "./clock.ts";
@@ -12,10 +14,13 @@ import { createKeyRing } from "./http/authenticate.ts";
 import { type Listener, listen } from "./http/listen.ts";
 import { createMetrics, type Metrics } from "./http/metrics.ts";
 import { createLog } from "./log.ts";
-import { startMaintenance } from "./maintenance.ts";
+import { type MaintenanceParts, startMaintenance } from "./maintenance.ts";
 import { type OpenEvents, type Opened, open } from "./open.ts";
 import { safeMessage } from "./safe-error.ts";
+import { Refusal } from "./session/errors.ts";
 import { type RunningLimits, startLimits } from "./start-limits.ts";
+import { type ClockCheck, checkClock, checkFolder } from "./start-warnings.ts";
+import { StoreOpenError } from "./store/open-error.ts";
 import { version } from "./version.ts";
 
 /** A server that runs. */
@@ -41,6 +46,7 @@ export async function start(config: Config, options: StartOptions = {}): Promise
   if (config.auth === "local" && config.socket === undefined && !isLoopback(config.host)) {
     throw new TypeError("auth mode local serves loopback addresses alone; choose another mode");
   }
+  await requireFreePort(config);
   const log = createLog(config.logLevel, options.logTo ?? destination(2));
   const metrics = createMetrics();
   // A change that nobody listens to yet is told again, as one that could not be read.
@@ -54,8 +60,20 @@ export async function start(config: Config, options: StartOptions = {}): Promise
   );
   let limits: RunningLimits | undefined;
   try {
+    const { warning, holdSweepFor } = clockOf(config, time.wall(), opened.lastSeen);
+    for (const { message, details } of [warning, checkFolder(config)].filter(
+      (one) => one !== undefined,
+    )) {
+      log.warn(details, message);
+    }
+    await requireWriter(config, opened);
     limits = await startLimits(config, time);
-    return await serve(config, { ...opened, limits }, metrics, log, (listener) => {
+    const parts = {
+      ...opened,
+      limits,
+      sweepTime: sweepTimeOf(time, opened.lastSeen, holdSweepFor),
+    };
+    return await serve(config, parts, metrics, log, (listener) => {
       changed = listener;
     });
   } catch (error) {
@@ -65,10 +83,53 @@ export async function start(config: Config, options: StartOptions = {}): Promise
   }
 }
 
+/**
+ * Refuses a port that is taken before a new data folder is made for a server that will not run. Where the
+ * folder is there, listening itself finds out.
+ */
+async function requireFreePort({ store, dataDir, socket, host, port }: Config): Promise<void> {
+  if (store.engine !== "sqlite" || existsSync(dataDir) || socket !== undefined || port === 0)
+    return;
+  const probe = createServer();
+  await new Promise<void>((resolve, reject) => {
+    probe.once("listening", resolve);
+    probe.once("error", ({ code }: NodeJS.ErrnoException) => {
+      reject(Object.assign(new Error(`cannot listen on ${host}:${port}: ${code}`), { code }));
+    });
+    probe.listen({ host, port });
+  });
+  await new Promise((resolve) => probe.close(resolve));
+}
+
+/** Redis has a clock of its own, and lets go of what has expired by itself. */
+function clockOf({ store }: Config, wall: number, lastSeen: number): ClockCheck {
+  if (store.engine === "redis") return { warning: undefined, holdSweepFor: 0 };
+  return checkClock(wall, lastSeen);
+}
+
+/** The machine's clock, and for the first `heldFor` ms the time that the data had before. */
+function sweepTimeOf(time: TimeSource, lastSeen: number, heldFor: number): () => number {
+  const startedAt = time.monotonic();
+  return () => (time.monotonic() - startedAt < heldFor ? lastSeen : time.wall());
+}
+
+/** Throws what the writer of the embedded store cannot open, which else only the first change would find. */
+async function requireWriter(
+  { store: { engine } }: Config,
+  { store, clock }: Opened,
+): Promise<void> {
+  if (engine === "redis") return;
+  try {
+    await store.answersAbout("", clock());
+  } catch (error) {
+    throw error instanceof Refusal && error.cause instanceof StoreOpenError ? error.cause : error;
+  }
+}
+
 /** Puts the use cases on the network and on the control socket. */
 async function serve(
   config: Config,
-  opened: Opened & { readonly limits: RunningLimits },
+  opened: Opened & Pick<MaintenanceParts, "sweepTime"> & { readonly limits: RunningLimits },
   metrics: Metrics,
   log: Logger,
   whenChanged: (listener: () => Promise<void>) => void,
@@ -113,7 +174,10 @@ async function serve(
   });
   metrics.watchConnections(() => listener.connections);
   const answered = () => app.answered;
-  const maintenance = startMaintenance({ store, clock, metrics, answered, noteKeyUses });
+  const maintenance = startMaintenance({
+    ...{ store, clock, metrics, answered, noteKeyUses },
+    sweepTime: opened.sweepTime,
+  });
   const url = urlOf(config, listener.port);
   log.info({ url, version }, "listening");
   return { url, close: () => stop([listener, access, control, maintenance, limits, store], log) };
@@ -148,6 +212,11 @@ const LOSS_LOGGED_EVERY = 10_000;
 
 /** How many causes of one outage are logged. */
 const MAX_CAUSES_LOGGED = 10;
+/**
+ * How long (ms) no write may fail before it is logged that writes are taken again: on a disk that is nearly
+ * full small ones go on while large ones fail.
+ */
+const CALM = 5000;
 
 function eventsOf(
   metrics: Metrics,
@@ -156,6 +225,7 @@ function eventsOf(
 ): OpenEvents {
   let isFailing = false;
   const causes = new Set<string>();
+  let failedAt = Number.NEGATIVE_INFINITY;
   let lost = 0;
   let lossLoggedAt = Number.NEGATIVE_INFINITY;
   return {
@@ -176,7 +246,8 @@ function eventsOf(
     },
     committed(changes, milliseconds) {
       metrics.committed(changes, milliseconds);
-      if (isFailing) log.info("the store takes writes again");
+      if (!isFailing || performance.now() - failedAt < CALM) return;
+      log.info("the store takes writes again");
       isFailing = false;
       causes.clear();
     },
@@ -189,6 +260,7 @@ function eventsOf(
         log.error({ err: error }, "the store does not take writes");
       }
       isFailing = true;
+      failedAt = performance.now();
     },
   };
 }

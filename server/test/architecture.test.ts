@@ -60,10 +60,10 @@ const diagram: Record<string, Row> = {
   credentials: { holds: /^credentials\.ts$/, may: [], types: ["store"] },
   maintenance: { holds: /^maintenance\.ts$/, may: ["clock"], types: ["store"] },
   start: {
-    holds: /^start(-limits)?\.ts$/,
+    holds: /^start(-limits|-warnings)?\.ts$/,
     may: [
       ...["open", "maintenance", "credentials", "http", "control", "limits", "redis", "audit"],
-      ...["clock", "config", "version", "log", "safe-error"],
+      ...["clock", "config", "version", "log", "safe-error", "session", "store"],
     ],
   },
   cli: {

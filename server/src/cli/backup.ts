@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
 import { Command } from "commander";
 import { backup, requireReadable } from "../store/sqlite/backup.ts";
-import { attested } from "./attested.ts";
+import { databaseFile, isOnReadOnlySystem } from "../store/sqlite/database.ts";
+import { attested, type Note } from "./attested.ts";
 import { refuseRedis, requireData, withAdmin } from "./connect.ts";
 import { addExamples } from "./help.ts";
 import { interruptibly, withProgress } from "./long-work.ts";
@@ -33,8 +34,11 @@ export function backupCommand(output: Output): Command {
             }),
           ),
         );
+      const note: Note = (entry) => withAdmin(config, (admin) => admin.noteAct(entry));
+      const isFixed = isOnReadOnlySystem(databaseFile(dataDir));
+      if (isFixed) output.remark(`${dataDir} is mounted read-only: its audit trail gets no entry.`);
       const bytes = await attested(
-        (entry) => withAdmin(config, (admin) => admin.noteAct(entry)),
+        isFixed ? async () => undefined : note,
         { what: "store.backup", details: { file: resolve(file) } },
         copy,
         (size) => ({ outcome: "done", details: { bytes: size } }),

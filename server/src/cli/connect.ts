@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { statSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { operator } from "../audit.ts";
 import { machineTime } from "../clock.ts";
@@ -8,6 +8,7 @@ import { connectControl } from "../control/client.ts";
 import { type OpenEvents, type Opened, open } from "../open.ts";
 import { StoreOpenError } from "../store/open-error.ts";
 import { databaseFile } from "../store/sqlite/database.ts";
+import { explained } from "../store/sqlite/file-errors.ts";
 import { CliError, exitCodes } from "./exit.ts";
 import { processOutput } from "./output.ts";
 import { systemUser } from "./system-user.ts";
@@ -24,11 +25,21 @@ export async function withAdmin<Result>(
   if (config.store.engine === "redis")
     return useOpened(await open(config, machineTime, unheard), use);
   for (let attempt = 1; ; attempt++) {
-    const running = await connectControl(config.dataDir, systemUser());
+    const running = await connectTo(config.dataDir);
     if (running !== undefined) return use(running);
     if (options.mustExist !== false) requireData(config.dataDir);
     const opened = await openUnlessBusy(config, attempt);
     if (opened !== undefined) return useOpened(opened, use);
+  }
+}
+
+/** The server that runs on `dataDir`, or `undefined`; throws `StoreOpenError` where that may not be known. */
+export async function connectTo(dataDir: string): Promise<Admin | undefined> {
+  try {
+    return await connectControl(dataDir, systemUser());
+  } catch (error) {
+    const { path } = error as { readonly path?: unknown };
+    throw typeof path === "string" ? explained(error, path) : error;
   }
 }
 
@@ -83,9 +94,18 @@ export function refuseRedis({ engine }: Config["store"], message: string): void 
   if (engine === "redis") throw new CliError(exitCodes.usage, message);
 }
 
+/** False only where that is certain; throws `StoreOpenError` where it may not be known. */
+function isThere(file: string): boolean {
+  try {
+    return statSync(file, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    throw explained(error, file);
+  }
+}
+
 /** Refuses a data folder in which no server has ever run: it may be a slip of the pen. */
 export function requireData(dataDir: string): void {
-  if (existsSync(databaseFile(dataDir))) return;
+  if (isThere(databaseFile(dataDir))) return;
   throw new CliError(
     exitCodes.dataUnavailable,
     `there is no data in ${dataDir}: no server has run there (--data-dir or ANTECHAMBER_DATA_DIR names another folder)`,

@@ -1,7 +1,6 @@
 import { Command } from "commander";
-import { connectControl } from "../control/client.ts";
 import { inspect } from "../store/sqlite/inspect.ts";
-import { refuseRedis, requireData } from "./connect.ts";
+import { connectTo, refuseRedis, requireData } from "./connect.ts";
 import { CliError, exitCodes } from "./exit.ts";
 import { addExamples } from "./help.ts";
 import { bytesText, type Output, table, timeText } from "./output.ts";
@@ -21,7 +20,7 @@ export function doctorCommand(output: Output): Command {
         "doctor looks at a SQLite file; Redis tells of itself with INFO and its logs",
       );
       requireData(dataDir);
-      const serverRuns = (await connectControl(dataDir)) !== undefined;
+      const serverRuns = (await connectTo(dataDir)) !== undefined;
       const report = { ...inspect(dataDir, Date.now(), keptFor), keptFor, serverRuns };
       const isSound = report.faults.length === 0;
       if (options.json === true) output.printJson({ sound: isSound, ...report });
@@ -52,6 +51,13 @@ function retentionText({ retention, keptFor }: Pick<Report, "retention" | "keptF
   return `${days}; ${oldestText}; ${overdue === 0 ? "none is" : `${overdue} are`} overdue`;
 }
 
+/** A move that is not complete is no damage, but no server starts on it. */
+function moveText(from: string): string {
+  return `not complete: from ${from}; no server starts here until the same "antechamber migrate" is through`;
+}
+
+const labels: Readonly<Record<string, string>> = { recordsInJournal: "of them in the journal" };
+
 const DAY = 24 * 60 * 60 * 1000;
 
 function textOf({ file, faults, sizes, counts, serverRuns, ...others }: Report): string {
@@ -62,8 +68,9 @@ function textOf({ file, faults, sizes, counts, serverRuns, ...others }: Report):
     ["log", bytesText(sizes.log)],
     ["schema", String(others.schemaVersion ?? "unknown")],
     ["SQLite", others.sqliteVersion ?? "unknown"],
-    ...Object.entries(counts ?? {}).map(([name, count]) => [name, String(count)]),
+    ...Object.entries(counts ?? {}).map(([name, count]) => [labels[name] ?? name, String(count)]),
     ["retention", retentionText(others)],
+    ...(others.unfinishedMove === null ? [] : [["move", moveText(others.unfinishedMove)]]),
     ["integrity", faults.length === 0 ? "ok" : "damaged"],
   ];
   return [table(rows), ...faults.map((fault) => `  ${fault}`)].join("\n");

@@ -4,6 +4,7 @@ import { ControlError } from "../control/client.ts";
 import { describeError, safeMessage } from "../safe-error.ts";
 import { Refusal } from "../session/errors.ts";
 import { StoreOpenError } from "../store/open-error.ts";
+import { resultCode } from "../store/sqlite/file-errors.ts";
 
 /** What the exit status of every command means. */
 export const exitCodes = {
@@ -42,7 +43,13 @@ export function endOf(error: unknown): { readonly exitCode: ExitCode; readonly m
   if (error instanceof StoreOpenError) {
     return { exitCode: exitCodes.dataUnavailable, message: error.message };
   }
-  if (error instanceof Refusal) return { exitCode: exitCodes.failure, message: ofRefusal(error) };
+  if (error instanceof Refusal) {
+    const { cause } = error;
+    if (cause instanceof StoreOpenError) return endOf(cause);
+    return { exitCode: exitCodes.failure, message: ofRefusal(error) };
+  }
+  if (resultCode(error) !== 0)
+    return { exitCode: exitCodes.dataUnavailable, message: ofSqlite(error) };
   return { exitCode: exitCodes.failure, message: masked(ofOther(error)) };
 }
 
@@ -54,6 +61,11 @@ function ofRefusal({ reason, cause }: Refusal): string {
       : "nothing was changed; repeat it later";
   const why = cause === undefined ? "is the disk full?" : safeMessage(cause);
   return `the store does not take changes now (${why}); ${end}`;
+}
+
+/** What SQLite itself says may quote the data. */
+function ofSqlite(error: unknown): string {
+  return `the data cannot be read or written (SQLite reports ${resultCode(error)}): look at it with "antechamber doctor"`;
 }
 
 function ofOther(error: unknown): string {

@@ -1,5 +1,6 @@
-import { mkdirSync, realpathSync } from "node:fs";
-import { resolve } from "node:path";
+import { mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, dirname, join, resolve } from "node:path";
 import { Command } from "commander";
 import { COMMAND_LINE, createAuditTrail, operator } from "../audit.ts";
 import { type Clock, createClock, machineTime } from "../clock.ts";
@@ -7,7 +8,6 @@ import type { Config } from "../config/config.ts";
 import { masked } from "../config/faults.ts";
 import type { SettingName } from "../config/settings.ts";
 import { parseStorePlace } from "../config/store-place.ts";
-import { connectControl } from "../control/client.ts";
 import {
   type Migration,
   migrate,
@@ -18,9 +18,12 @@ import {
 import { openStore } from "../open.ts";
 import { Refusal } from "../session/errors.ts";
 import { StoreOpenError } from "../store/open-error.ts";
+import { backup } from "../store/sqlite/backup.ts";
+import { databaseFile, isOnReadOnlySystem } from "../store/sqlite/database.ts";
+import { explained } from "../store/sqlite/file-errors.ts";
 import { ANSWER_LIFE, type SessionStore } from "../store/store.ts";
 import { attested, type Ending, type Note } from "./attested.ts";
-import { requireData, unheard } from "./connect.ts";
+import { connectTo, requireData, unheard } from "./connect.ts";
 import { CliError, endOf, exitCodes } from "./exit.ts";
 import { addExamples } from "./help.ts";
 import { interruptibly, type ShowProgress, withProgress } from "./long-work.ts";
@@ -180,11 +183,22 @@ function progressOf({ sessions, records, done, phase }: Progress): Parameters<Sh
 function refuseSame(from: Place, to: Place): void {
   const places = [from, to].map(({ name, config: { store, dataDir } }) => {
     if (store.engine === "redis") return name;
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    return realpathSync(dataDir);
+    return realPathOf(dataDir);
   });
   if (places[0] !== places[1]) return;
   throw new CliError(exitCodes.usage, "--from and --to are the same store");
+}
+
+/** The real path of a folder that may not be there yet: none is made for a move that is refused. */
+function realPathOf(folder: string): string {
+  try {
+    return realpathSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT" || dirname(folder) === folder) {
+      throw explained(error, folder);
+    }
+    return join(realPathOf(dirname(folder)), basename(folder));
+  }
 }
 
 /** The source, and how its trail is written. */
@@ -201,16 +215,30 @@ async function openSource(
 ): Promise<OpenedSource> {
   const { config, name } = place;
   if (isAhead && config.store.engine === "sqlite") {
-    const running = await connectControl(config.dataDir, systemUser());
+    const running = await connectTo(config.dataDir);
     if (running !== undefined) return { source: running, note: running.noteAct };
   }
-  const source = await openClosed(place, isAhead);
+  const readable = { ...place, config: await writableOf(config, closing) };
+  const source = await openClosed(readable, isAhead);
   closing.defer(() => source.close());
   if ((await source.move()) !== null) {
     const message = `a move of another store into ${name} is not complete: finish it first`;
     throw new CliError(exitCodes.failure, message);
   }
   return { source, note: noteIn(source, createClock(machineTime, await source.floor())) };
+}
+
+/**
+ * A store is opened for writing, if only for its audit trail. One that is mounted read-only is copied first,
+ * among the temporary files, and the copy is moved.
+ */
+async function writableOf(config: Config, closing: AsyncDisposableStack): Promise<Config> {
+  const { dataDir, store } = config;
+  if (store.engine !== "sqlite" || !isOnReadOnlySystem(databaseFile(dataDir))) return config;
+  const copied = mkdtempSync(join(tmpdir(), "antechamber-"));
+  closing.defer(() => rmSync(copied, { recursive: true }));
+  await backup(dataDir, databaseFile(copied));
+  return { ...config, dataDir: copied };
 }
 
 /** Opens a store; what is wrong with it is told with the option that names it. */

@@ -100,6 +100,6 @@ async function isListening(path: string): Promise<boolean> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT" || code === "ECONNREFUSED" || code === "ENOTSOCK") return false;
-    throw error;
+    throw Object.assign(error as Error, { path });
   }
 }

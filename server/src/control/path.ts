@@ -24,9 +24,16 @@ export function socketPath(dataDir: string): string | undefined {
   if (path !== undefined) return path;
   try {
     return readFileSync(pointer(dataDir), "utf8");
-  } catch {
+  } catch (error) {
+    // What may not be read may be there all the same.
+    if (!isAbsence(error)) throw error;
     return undefined;
   }
+}
+
+function isAbsence(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ENOENT" || code === "ENOTDIR";
 }
 
 /**

@@ -8,6 +8,8 @@ export type StoreOpenFault =
   | "unsafe-library"
   /** Another store is being moved into it, and not all of it is there yet. */
   | "incomplete"
+  /** A file in it is not what was written. */
+  | "damaged"
   /** The directory or a file in it cannot be read or written. */
   | "inaccessible";
 

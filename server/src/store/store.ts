@@ -325,9 +325,10 @@ export interface SessionStore {
   /**
    * Does a small slice of the housekeeping: lets go of what has expired, and of what was kept for the
    * retention. Called again and again while the service runs; an engine that forgets by itself has
-   * nothing to do. Visits of expired sessions are free without it.
+   * nothing to do. Visits of expired sessions are free without it. Where `sweepTime` is
+   * earlier than `now`, as while it is not certain that the clock is right, sessions are swept by that.
    */
-  sweep(now: number): Promise<Slice>;
+  sweep(now: number, sweepTime?: number): Promise<Slice>;
 
   /**
    * A small part of everything that is kept at `now`, for another store to adopt: from `after` on,

@@ -105,6 +105,7 @@ test("doctor tells sizes and counts, with and without a server, and changes noth
       expired: 0,
       recognized: 1,
       records: 0,
+      recordsInJournal: 0,
       keys: 1,
       secrets: 1,
       auditEntries: 2,

@@ -138,6 +138,17 @@ for (const runtime of ["bun", "node"] as const) {
   });
 }
 
+test("a port in use leaves no new data folder behind", async () => {
+  await using directory = temporaryDirectory();
+  await using server = await startServer();
+  const { port } = new URL(server.url);
+  const dataDir = join(directory.path, "made");
+  const { code, stderr } = await run(["serve", "--port", port, "--data-dir", dataDir]);
+  assert.equal(code, 1);
+  assert.match(stderr, new RegExp(`cannot listen on 127.0.0.1:${port}: EADDRINUSE`));
+  assert.ok(!existsSync(dataDir));
+});
+
 test("the control socket is its owner's alone and goes with its server", async () => {
   await using folder = temporaryDirectory();
   const socket = join(folder.path, "control.sock");

@@ -47,6 +47,14 @@ async function checkWhatGoesOn(caller: Caller, ledger: Ledger): Promise<void> {
   await until("not ready", async () => (await caller.get("/readyz")).status === 503, 5000);
 }
 
+/** One line tells of the outage, which disk it is, and no place in a bundle; small writes in between do not. */
+function assertLogIsCalm(log: string): void {
+  const outages = log.split("\n").filter((line) => line.includes("does not take writes"));
+  assert.equal(outages.length, 1, log);
+  assert.match(outages[0] ?? "", /The disk of \S+ is full/);
+  assert.doesNotMatch(outages[0] ?? "", /\\n +at |bunfs/);
+}
+
 test("a full disk refuses changes, keeps reading, and recovers by itself", async () => {
   await using directory = temporaryDirectory();
   const dataDir = directory.path;
@@ -67,6 +75,7 @@ test("a full disk refuses changes, keeps reading, and recovers by itself", async
     await until("changes are taken again", works, 5000);
     await until("ready", async () => (await caller.get("/readyz")).status === 200, 5000);
     await ledger.verify(caller, ledger.sessionIds());
+    assertLogIsCalm(server.stderr());
   }
   {
     await using server = await startServer(options);

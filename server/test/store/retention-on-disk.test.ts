@@ -26,6 +26,8 @@ function open(dataDir: string, now: number): SessionStore {
     events: {
       committed: () => undefined,
       failed: assert.fail,
+      noticed: () => undefined,
+      suspended: () => undefined,
       changedElsewhere: () => undefined,
       recordsLost: (records) => assert.fail(`${records} records`),
     },

@@ -23,8 +23,8 @@ export interface TestServer extends AsyncDisposable {
   step(milliseconds: number): void;
   /** The server's wall clock, milliseconds since 1970. */
   now(): number;
-  /** Stops the server and starts it over the same data; the URL is a new one. */
-  restart(): Promise<void>;
+  /** Stops the server and starts it over the same data; the URL is a new one. `meanwhile` runs in between. */
+  restart(meanwhile?: () => void): Promise<void>;
 }
 
 export interface TestServerOptions {
@@ -66,8 +66,9 @@ export async function serve(options: TestServerOptions = {}): Promise<TestServer
     pass: time.pass,
     step: time.step,
     now: time.wall,
-    async restart() {
+    async restart(meanwhile) {
       await running.close();
+      meanwhile?.();
       running = await run();
     },
     async [Symbol.asyncDispose]() {

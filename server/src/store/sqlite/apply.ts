@@ -79,7 +79,7 @@ export function createApply(
         // Every group notes its time.
         return null;
       case "sweep":
-        return sweep(change.now);
+        return sweep(change.now, change.sweepTime);
       case "purge":
         return applyPurge(ids, change.upTo ?? ids.forgotten);
       case "addKey":

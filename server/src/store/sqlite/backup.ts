@@ -4,6 +4,7 @@ import { dirname, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { databaseFile, openForReading } from "./database.ts";
+import { explained } from "./file-errors.ts";
 
 /** How often progress is reported, in milliseconds. */
 const PROGRESS_INTERVAL = 200;
@@ -36,13 +37,19 @@ export async function backup(
   const expected = expectedSize(source);
   const partial = `${file}.partial-${process.pid}`;
   // SQLite takes over an empty file, and with it the rights that we give it.
-  await (await open(partial, "wx", 0o600)).close();
+  try {
+    await (await open(partial, "wx", 0o600)).close();
+  } catch (error) {
+    throw targetError(error, file);
+  }
   try {
     await copy(source, partial, expected, options);
     await sync(partial);
     publish(partial, file);
     await sync(dirname(file));
     return statSync(file).size;
+  } catch (error) {
+    throw targetError(error, file);
   } finally {
     rmSync(partial, { force: true });
     rmSync(`${partial}-journal`, { force: true });
@@ -61,7 +68,7 @@ async function copy(
   });
   const finished = new AbortController();
   const copied = new Promise<void>((done, fail) => {
-    worker.once("message", () => done());
+    worker.once("message", (code: number) => (code === 0 ? done() : fail(copyError(code, source))));
     worker.once("error", fail);
     worker.once("exit", () => fail(new Error("the copying thread ended before it was done")));
     signal?.addEventListener("abort", () => fail(signal.reason as Error), { once: true });
@@ -75,6 +82,43 @@ async function copy(
     await worker.terminate();
   }
   onProgress?.(expected, expected);
+}
+
+/** SQLite's result code for a full disk. */
+const FULL = 13;
+
+/** The data is read and the target written: what is full is the target's disk. */
+function copyError(code: number, source: string): unknown {
+  if (code === FULL) return Object.assign(new Error("no room"), { code: "ENOSPC" });
+  return explained(Object.assign(new Error(`SQLite reports ${code}`), { errcode: code }), source);
+}
+
+/** What is wrong with the place of the copy; any other error unchanged. */
+function targetError(error: unknown, file: string): unknown {
+  const folder = dirname(file);
+  const { code } = error as NodeJS.ErrnoException;
+  const say = (message: string) => Object.assign(new Error(message, { cause: error }), { code });
+  switch (code) {
+    case "ENOENT":
+    case "ENOTDIR":
+      return say(`there is no folder ${folder}: make it, or choose another for the backup`);
+    case "EACCES":
+    case "EPERM":
+      return say(
+        `nothing may be made in ${folder}, where the backup is to lie: choose another folder`,
+      );
+    case "EROFS":
+      return say(
+        `${folder}, where the backup is to lie, is mounted read-only: choose another folder`,
+      );
+    case "ENOSPC":
+    case "EDQUOT":
+      return say(
+        `the disk of ${folder}, where the backup is to lie, is full: make room, or choose another`,
+      );
+    default:
+      return error;
+  }
 }
 
 /** Reports the size of the growing file until `signal`. */

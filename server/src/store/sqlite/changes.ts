@@ -3,6 +3,7 @@ import type { Session } from "../../session/session.ts";
 import type { Life } from "../../session/timeline.ts";
 import type { AuditEntry } from "../audit-chain.ts";
 import type { Adoption, AnswerItem, Portion } from "../moving.ts";
+import type { StoreOpenFault } from "../open-error.ts";
 import type {
   AssociationRequest,
   AssociationResult,
@@ -59,7 +60,8 @@ export type Change =
   | { readonly kind: "eraseKeys"; readonly customerId: string; readonly now: number }
   | { readonly kind: "appendAudit"; readonly entry: AuditEntry; readonly now: number }
   | { readonly kind: "touch"; readonly now: number }
-  | { readonly kind: "sweep"; readonly now: number }
+  /** `sweepTime`: the time by which sessions are swept, `now` at the latest. */
+  | { readonly kind: "sweep"; readonly now: number; readonly sweepTime: number }
   /**
    * A slice of removing what the index has of sessions that are gone. `upTo` is the last of them that
    * matters; `null` in a first call, which returns it.
@@ -160,7 +162,10 @@ export type GroupResult =
   | { readonly kind: "committed"; readonly outcomes: readonly GroupOutcome[] }
   /** Nothing of the group was stored (`failed`), or it may be found stored after a restart. */
   | {
-      readonly kind: "failed" | "unknown";
+      /** `dead`: the thread cannot open the data, and ends. */
+      readonly kind: "failed" | "unknown" | "dead";
+      /** What is wrong with the files, where that is why. */
+      readonly fault: StoreOpenFault | null;
       /** What somebody did to the files of the data, if that is why. */
       readonly displaced: Displacement | null;
       readonly message: string;

@@ -1,9 +1,20 @@
 import { randomBytes } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import {
+  accessSync,
+  chmodSync,
+  closeSync,
+  constants,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+} from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { pathToFileURL } from "node:url";
 import { SECRET_BYTES } from "../../session/id.ts";
 import { StoreOpenError } from "../open-error.ts";
+import { explaining, requireAccess, resultCode } from "./file-errors.ts";
 
 /** "Antechamber" in SQLite's application_id, so that `file` and we tell our databases from others. */
 const APPLICATION_ID = 0x416e7465;
@@ -20,11 +31,35 @@ export function databaseFile(dataDir: string): string {
 
 /** Creates the database as needed, and brings its schema up to date. */
 export function prepareDatabase(dataDir: string, now: number): void {
-  const database = openForWriting(databaseFile(dataDir));
-  try {
-    migrate(database, now);
-  } finally {
-    database.close();
+  const file = databaseFile(dataDir);
+  requireAccess(file, true);
+  restoreRights(file);
+  // SQLite takes over an empty file, and gives its rights to the files beside it.
+  if (statSync(file, { throwIfNoEntry: false }) === undefined) {
+    explaining(file, () => closeSync(openSync(file, "wx", 0o600)));
+  }
+  explaining(file, () => {
+    const database = openForWriting(file);
+    try {
+      migrate(database, now);
+    } finally {
+      database.close();
+    }
+  });
+}
+
+/**
+ * The files beside the database have the rights that it had when they were made: those of one that could not
+ * be written then stay behind a process that was killed, and would keep everybody out.
+ */
+function restoreRights(file: string): void {
+  for (const beside of [`${file}-wal`, `${file}-shm`]) {
+    try {
+      requireAccess(beside, true);
+    } catch {
+      explaining(beside, () => chmodSync(beside, 0o600));
+      requireAccess(beside, true);
+    }
   }
 }
 
@@ -49,15 +84,63 @@ export function openForWriting(file: string): DatabaseSync {
 
 /** A connection that reads, beside a server that writes. Refuses a schema that it does not know. */
 export function openForReading(file: string): DatabaseSync {
-  const database = new DatabaseSync(file, { readOnly: true });
-  database.exec("PRAGMA busy_timeout = 5000");
-  refuseUnsafeLibrary(database);
-  const version = schemaVersion(database);
-  if (version !== SCHEMA_VERSION) {
-    database.close();
-    throw unknownSchema(version);
+  return explaining(file, () => {
+    requireAccess(file, false);
+    const database = openReadOnly(file);
+    const version = schemaVersion(database);
+    if (version !== SCHEMA_VERSION) {
+      database.close();
+      throw unknownSchema(version);
+    }
+    return database;
+  });
+}
+
+function openReadOnly(file: string): DatabaseSync {
+  try {
+    return opened(file);
+  } catch (error) {
+    // Where nothing can be made beside the database, SQLite needs to know that nobody writes it.
+    if (![CANTOPEN, READONLY].includes(resultCode(error)) || !isAtRest(file)) throw error;
+    return opened(`${pathToFileURL(file).href}?immutable=1`);
   }
-  return database;
+}
+
+function opened(place: string): DatabaseSync {
+  const database = new DatabaseSync(place, { readOnly: true });
+  try {
+    database.exec("PRAGMA busy_timeout = 5000");
+    refuseUnsafeLibrary(database);
+    // The first read opens the files beside it.
+    schemaVersion(database);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+const READONLY = 8;
+const CANTOPEN = 14;
+
+/**
+ * Whether the database file has everything by itself and nobody writes it: its log is empty or missing, and
+ * there is no index of the log, as with every server that was stopped, or the file system takes no writes.
+ */
+function isAtRest(file: string): boolean {
+  const size = (path: string) => statSync(path, { throwIfNoEntry: false })?.size;
+  if ((size(`${file}-wal`) ?? 0) > 0) return false;
+  return size(`${file}-shm`) === undefined || isOnReadOnlySystem(file);
+}
+
+/** Whether the file is on a file system that is mounted read-only. */
+export function isOnReadOnlySystem(file: string): boolean {
+  try {
+    accessSync(file, constants.W_OK);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EROFS";
+  }
 }
 
 /** The number of the newest migration that was applied; 0 for an empty database. */

@@ -1,5 +1,6 @@
 import { Worker } from "node:worker_threads";
 import { Refusal } from "../../session/errors.ts";
+import { StoreOpenError, type StoreOpenFault } from "../open-error.ts";
 import type { StoreEvents } from "../store.ts";
 import {
   type Change,
@@ -101,6 +102,8 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
   let isDown = false;
   let writable = true;
   let displaced: Displacement | null = null;
+  /** Why the thread ended, if it has said so. */
+  let deathCause: Error | undefined;
   let closed: (() => void) | undefined;
   let startedAt = 0;
   let worker = startWorker();
@@ -118,7 +121,11 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
         mergeIdsAt: options.mergeIdsAt,
       } satisfies WriterOptions,
     });
-    started.on("message", (text: string) => onResult(JSON.parse(text) as GroupResult));
+    started.on("message", (text: string) => {
+      const result = JSON.parse(text) as GroupResult;
+      if (result.kind === "dead") deathCause = storeError(result);
+      else onResult(result);
+    });
     started.on("error", (error) => options.events.failed(error));
     started.on("exit", onExit);
     return started;
@@ -171,7 +178,7 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
   function onResult(result: GroupResult): void {
     const group = underWay;
     const isWrite = hasBacklog || group.some(({ change }) => !isRead(change));
-    const error = result.kind === "committed" ? undefined : storeError(result.message);
+    const error = result.kind === "committed" ? undefined : storeError(result);
     if (isWrite) displaced = result.kind === "committed" ? null : result.displaced;
     underWay = [];
     if (isWrite) report(error, group.length + Number(hasBacklog));
@@ -206,7 +213,7 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
 
   function settle(entry: Waiting, outcome: GroupOutcome): void {
     if (isFailure(outcome)) {
-      const error = storeError(outcome.failure);
+      const error = storeError({ message: outcome.failure });
       options.events.failed(error);
       refuse(entry, unavailable(error));
       return;
@@ -242,7 +249,9 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
 
   function rejectOverdue(): void {
     const latest = performance.now() - options.timeout;
-    const error = storeError(`the disk did not answer within ${options.timeout} ms`);
+    const error = storeError({
+      message: `the disk did not answer within ${options.timeout} ms`,
+    });
     let overdue = 0;
     for (const entry of underWay) {
       if (entry.isSettled || entry.since > latest) continue;
@@ -266,7 +275,8 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
       closed();
       return;
     }
-    const error = storeError("the writer thread ended unexpectedly");
+    const error = deathCause ?? storeError({ message: "the writer thread ended unexpectedly" });
+    deathCause = undefined;
     writable = false;
     options.events.failed(error);
     const group = underWay;
@@ -322,9 +332,17 @@ function isFailure(outcome: GroupOutcome): outcome is Failure {
   return typeof outcome === "object" && outcome !== null && "failure" in outcome;
 }
 
+/** What the writer thread says of a group that was not stored. */
+interface StoreTrouble {
+  readonly message: string;
+  readonly fault?: StoreOpenFault | null;
+}
+
 /** What the disk or the files are the reason for is no defect: whoever reads of it needs no stack. */
-function storeError(message: string): Error {
-  const error = new Error(message);
+function storeError({ message, fault }: StoreTrouble): Error {
+  const error = fault
+    ? new StoreOpenError(fault, message)
+    : Object.assign(new Error(message), { name: "StoreFault" });
   error.stack = `${error.name}: ${message}`;
   return error;
 }

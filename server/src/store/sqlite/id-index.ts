@@ -240,49 +240,49 @@ export function createIdIndex(database: DatabaseSync, mergeAt = MERGE_AT): IdInd
     return true;
   }
 
-  function purgeLog(purge: Purge): void {
-    const rows = loggedAfter.all(purge.logged, purge.lastLogged) as unknown as [
+  function purgeLog(work: Purge): void {
+    const rows = loggedAfter.all(work.logged, work.lastLogged) as unknown as [
       sequence: number,
       session: number,
       hash: number | null,
     ][];
     for (const [row, session, hash] of rows) {
-      if (!purge.gone.keys.has(session)) continue;
+      if (!work.gone.keys.has(session)) continue;
       // It will not be merged: what it would have done there is done here.
       if (hash !== null) release.run(hash, session);
       removeLoggedRow.run(row);
     }
     const last = rows.at(-1)?.[0];
     onCommit = () => {
-      if (last === undefined) purge.step = "memory";
-      else purge.logged = last;
+      if (last === undefined) work.step = "memory";
+      else work.logged = last;
     };
   }
 
   /** What is in memory counts once the sessions are gone for certain, which they are. */
-  function purgeMemory(purge: Purge): void {
-    const stays = ({ session }: IdEntry) => !purge.gone.keys.has(session);
-    const end = Math.min(BUCKETS, purge.bucket + BUCKETS_PURGED);
-    for (let i = purge.bucket; i < end; i++) {
+  function purgeMemory(work: Purge): void {
+    const stays = ({ session }: IdEntry) => !work.gone.keys.has(session);
+    const end = Math.min(BUCKETS, work.bucket + BUCKETS_PURGED);
+    for (let i = work.bucket; i < end; i++) {
       collecting.entries[i] = (collecting.entries[i] ?? []).filter(stays);
       collecting.holdings[i] = (collecting.holdings[i] ?? []).filter(stays);
     }
-    purge.bucket = end;
-    if (end === BUCKETS) purge.step = "old runs";
+    work.bucket = end;
+    if (end === BUCKETS) work.step = "old runs";
   }
 
-  function purgeRuns(purge: Purge): void {
-    const next = runs.purge(purge.gone, purge.place);
+  function purgeRuns(work: Purge): void {
+    const next = runs.purge(work.gone, work.place);
     onCommit = () => {
-      if (next === undefined) purge.step = "note";
-      else purge.place = next;
+      if (next === undefined) work.step = "note";
+      else work.place = next;
     };
   }
 
-  function removeNote(purge: Purge): void {
-    if (Number(removeGone.run(purge.lastGone).changes) > 0) return;
+  function removeNote(work: Purge): void {
+    if (Number(removeGone.run(work.lastGone).changes) > 0) return;
     onCommit = () => {
-      purged = purge.lastGone;
+      purged = work.lastGone;
       purging = undefined;
       isPurgeDue = false;
     };

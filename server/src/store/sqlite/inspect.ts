@@ -1,10 +1,13 @@
 import { statSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
-import { safeMessage } from "../../safe-error.ts";
 import { type AuditEntry, chainFaults } from "../audit-chain.ts";
+import { StoreOpenError } from "../open-error.ts";
 import { readAudit } from "./audit-table.ts";
 import { databaseFile, openForReading } from "./database.ts";
-import { EPOCH, KEYS_PER_MS } from "./rows.ts";
+import { damageOf, explained } from "./file-errors.ts";
+import { forEachJournalLine } from "./journal-lines.ts";
+import { EPOCH, KEYS_PER_MS, keyOf, tailOf } from "./rows.ts";
+import { readMove } from "./small-tables.ts";
 
 /** What a data directory holds; sizes in bytes. */
 export interface Inspection {
@@ -18,6 +21,8 @@ export interface Inspection {
     /** Bytes of the database file that are free for new sessions. */
     readonly free: number;
   };
+  /** Where from a move into this data has begun that is not complete; `null` when there is none. */
+  readonly unfinishedMove: string | null;
   /** What is kept for longer than the retention; `undefined` when the data is too damaged to tell. */
   readonly retention: Retention | undefined;
   /** `undefined` when the data is too damaged to count. */
@@ -46,8 +51,10 @@ export interface Counts {
   readonly ended: number;
   /** Of the live ones. */
   readonly recognized: number;
-  /** Recorded requests that are kept, but for those of the last seconds, which wait in the journal. */
+  /** Recorded requests that are kept, those that still lie in the journal included. */
   readonly records: number;
+  /** Of these: they were recorded a moment ago, or by a server that was killed, and lie in the journal. */
+  readonly recordsInJournal: number;
   readonly keys: number;
   readonly secrets: number;
   /** Entries of the audit trail. */
@@ -55,8 +62,6 @@ export interface Counts {
 }
 
 const MAX_FAULTS = 100;
-/** SQLite's result codes for a damaged file and for one that is no database. */
-const DAMAGED = [11, 26];
 
 /**
  * Looks at the data without changing it, also while a server runs on it. Reads all of it: a million
@@ -67,6 +72,7 @@ export function inspect(dataDir: string, now: number, retention: number): Inspec
   const file = databaseFile(dataDir);
   const sizes = { database: sizeOf(file), log: sizeOf(`${file}-wal`), free: 0 };
   const nothing = {
+    unfinishedMove: null,
     retention: undefined,
     counts: undefined,
     sqliteVersion: undefined,
@@ -83,23 +89,22 @@ export function inspect(dataDir: string, now: number, retention: number): Inspec
       sqliteVersion: String(first(database, "SELECT sqlite_version()")),
       schemaVersion: pragma(database, "user_version"),
       ...(faults.length > 0
-        ? { faults, retention: undefined, counts: undefined }
+        ? { faults, unfinishedMove: null, retention: undefined, counts: undefined }
         : {
+            unfinishedMove: moveInto(database),
             faults: [...contentFaults(database, now), ...trailFaults(database)],
             retention: retentionOf(database, now, retention),
             counts: countsOf(database, now),
           }),
     };
   } catch (error) {
-    if (!isDamage(error)) throw error;
-    return { file, sizes, faults: [safeMessage(error)], ...nothing };
+    const cause = error instanceof StoreOpenError ? error.cause : error;
+    const damage = damageOf(cause, file);
+    if (damage === undefined) throw explained(error, file);
+    return { file, sizes, faults: [damage], ...nothing };
   } finally {
     database?.close();
   }
-}
-
-function isDamage(error: unknown): error is Error {
-  return error instanceof Error && "errcode" in error && DAMAGED.includes(Number(error.errcode));
 }
 
 function integrityFaults(database: DatabaseSync): string[] {
@@ -185,14 +190,42 @@ function countsOf(database: DatabaseSync, now: number): Counts {
        FROM sessions`,
     )
     .get(now, now) as Record<"sessions" | "live" | "ended" | "recognized", number>;
+  const recordsInJournal = countJournal(database);
   return {
     ...row,
     expired: row.sessions - row.live - row.ended,
-    records: Number(first(database, "SELECT ifnull(sum(count), 0) FROM segments")),
+    records:
+      Number(first(database, "SELECT ifnull(sum(count), 0) FROM segments")) + recordsInJournal,
+    recordsInJournal,
     keys: Number(first(database, "SELECT count(*) FROM keys")),
     secrets: Number(first(database, "SELECT count(*) FROM secrets")),
     auditEntries: Number(first(database, "SELECT count(*) FROM audit")),
   };
+}
+
+/** Lines of the journal that no segment has yet. */
+function countJournal(database: DatabaseSync): number {
+  const facts = database.prepare("SELECT tail, journaled FROM sessions WHERE id = ?");
+  const merged = new Map<string, number>();
+  let count = 0;
+  for (const row of database.prepare("SELECT sequence, lines FROM journal").iterate()) {
+    forEachJournalLine(row["lines"] as string, (id) => {
+      let upTo = merged.get(id);
+      if (upTo === undefined) {
+        const session = facts.get(keyOf(id));
+        upTo = session?.["tail"] === tailOf(id) ? (session["journaled"] as number) : 0;
+        merged.set(id, upTo);
+      }
+      if ((row["sequence"] as number) > upTo) count++;
+    });
+  }
+  return count;
+}
+
+/** What the note of a move names as its source (`migrate/migrate.ts`). */
+function moveInto(database: DatabaseSync): string | null {
+  const note = readMove(database);
+  return note === null ? null : (JSON.parse(note) as { readonly from: string }).from;
 }
 
 function first(database: DatabaseSync, sql: string, ...parameters: number[]): unknown {

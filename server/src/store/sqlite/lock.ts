@@ -1,8 +1,8 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { safeMessage } from "../../safe-error.ts";
 import { StoreOpenError } from "../open-error.ts";
+import { explained, explaining, requireAccess } from "./file-errors.ts";
 
 /**
  * Takes the data directory for this process and gives the function that lets it go. The lock is
@@ -17,7 +17,7 @@ export function lockDataDir(dataDir: string): () => void {
     lock.exec("BEGIN EXCLUSIVE");
   } catch (error) {
     lock.close();
-    if (!isBusy(error)) throw error;
+    if (!isBusy(error)) throw explained(error, join(dataDir, "lock"));
     throw new StoreOpenError(
       "in-use",
       `Another server runs on the data directory ${dataDir}. Stop it, or choose another directory.`,
@@ -29,17 +29,10 @@ export function lockDataDir(dataDir: string): () => void {
 
 /** Creates the data directory as needed, for this user alone: it holds the secrets. */
 function openLock(dataDir: string): DatabaseSync {
-  try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    return new DatabaseSync(join(dataDir, "lock"));
-  } catch (error) {
-    const detail = safeMessage(error);
-    throw new StoreOpenError(
-      "inaccessible",
-      `The data directory ${dataDir} cannot be used (${detail}). It must exist or be creatable, and be writable.`,
-      error,
-    );
-  }
+  const file = join(dataDir, "lock");
+  explaining(dataDir, () => mkdirSync(dataDir, { recursive: true, mode: 0o700 }));
+  requireAccess(file, true);
+  return explaining(file, () => new DatabaseSync(file));
 }
 
 /** Whether an error is SQLite's "somebody else has the lock" (SQLITE_BUSY, result code 5). */

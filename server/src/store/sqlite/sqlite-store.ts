@@ -18,6 +18,7 @@ import { createRecordBacklog } from "./backlog.ts";
 import { createCache } from "./cache.ts";
 import type { Change, Outcome, Outcomes } from "./changes.ts";
 import { databaseFile, openForReading, prepareDatabase } from "./database.ts";
+import { explained, explaining } from "./file-errors.ts";
 import { createGroupCommit } from "./group-commit.ts";
 import { holdFiles, release } from "./held-files.ts";
 import { journalLine } from "./journal-lines.ts";
@@ -63,11 +64,14 @@ export interface SqliteStoreOptions {
 export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
   const file = databaseFile(options.dataDir);
   const unlock = prepareAndLock(options.dataDir, options.now);
-  const reader = openForReading(file);
-  reader.exec(`PRAGMA cache_size = ${-PAGE_CACHE_KIB}`);
-  const files = holdFiles(options.dataDir, file);
+  const { reader, files } = openHeld(options.dataDir, unlock);
   const snapshot = createSnapshot(reader);
   const readStored = createSessionReader(reader);
+  const readable = readableFrom(file);
+  const keys = readable(() => readKeys(reader));
+  const secrets = readable(() => readSecrets(reader));
+  const floor = readable(() => readFloor(reader));
+  const move = readable(() => readMove(reader));
   const lastAudit = readable(() => readLastAudit(reader));
   const audit = readable((after: number, limit: number) => readAudit(reader, after, limit));
   const readSession = readable((id: string) => {
@@ -204,7 +208,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
     lastAudit: async () => lastAudit(),
     audit: async (after, limit) => audit(after, limit),
 
-    keys: async () => readKeys(reader),
+    keys: async () => keys(),
     async addKey(key) {
       await writer.submit<"addKey">({ kind: "addKey", key });
     },
@@ -218,17 +222,18 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
       if (uses.length > 0) await writer.submit<"keysUsed">({ kind: "keysUsed", uses, now });
     },
 
-    secrets: async () => readSecrets(reader),
+    secrets: async () => secrets(),
     async addSecret({ bytes, createdAt }) {
       const base64 = Buffer.from(bytes).toString("base64");
       await writer.submit<"addSecret">({ kind: "addSecret", base64, now: createdAt });
     },
 
-    floor: async () => readFloor(reader),
+    floor: async () => floor(),
     async touch(now) {
       await writer.submit<"touch">({ kind: "touch", now });
     },
-    sweep: (now) => writer.submit<"sweep">({ kind: "sweep", now }),
+    sweep: (now, sweepTime = now) =>
+      writer.submit<"sweep">({ kind: "sweep", now, sweepTime: Math.min(now, sweepTime) }),
 
     portion: (after, now) => writer.submit<"portion">({ kind: "portion", after, now }),
     async adopt(adoption) {
@@ -236,7 +241,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
       for (const item of adoption.items) if (item.kind === "session") cache.delete(item.session.id);
       return leftOut;
     },
-    move: async () => readMove(reader),
+    move: async () => move(),
 
     status: () => ({
       writable: writer.writable,
@@ -285,14 +290,34 @@ function createSnapshot(reader: DatabaseSync): Snapshot {
 }
 
 /** Tells callers of a file that cannot be read what they are told of one that cannot be written. */
-function readable<A extends unknown[], T>(read: (...given: A) => T): (...given: A) => T {
-  return (...given) => {
+function readableFrom(file: string) {
+  return <A extends unknown[], T>(read: (...given: A) => T): ((...given: A) => T) =>
+    (...given) => {
+      try {
+        return read(...given);
+      } catch (error) {
+        const cause = explained(error, file);
+        throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, cause);
+      }
+    };
+}
+
+/** The connection that reads, and the files that are held open beside it; frees the lock when it fails. */
+function openHeld(dataDir: string, unlock: () => void) {
+  const file = databaseFile(dataDir);
+  try {
+    const reader = openForReading(file);
     try {
-      return read(...given);
+      reader.exec(`PRAGMA cache_size = ${-PAGE_CACHE_KIB}`);
+      return { reader, files: explaining(file, () => holdFiles(dataDir, file)) };
     } catch (error) {
-      throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, error);
+      reader.close();
+      throw error;
     }
-  };
+  } catch (error) {
+    unlock();
+    throw error;
+  }
 }
 
 /** The session as a stored change left it, where the change was one of a session. */

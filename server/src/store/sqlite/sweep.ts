@@ -61,7 +61,7 @@ export function createSweep(
   database: DatabaseSync,
   { ids, sessions, segments, journal, answers }: Tables,
   { lifetimes, retention }: WriterOptions,
-): (now: number) => SweepSlice {
+): (now: number, sweepTime: number) => SweepSlice {
   const clearAfter = Math.min(CLEAR_AFTER.most, Math.max(CLEAR_AFTER.least, retention));
   const idLife = Math.min(lifetimes.anonymous.idle, lifetimes.anonymous.total);
   const windowEnd = database.prepare(
@@ -146,7 +146,7 @@ export function createSweep(
   let wasFull = false;
   let notLooked = 0;
 
-  return (now) => {
+  return (now, sweepTime) => {
     let isCleared = false;
     let isIndexing = false;
     if (isClearingDue(now)) {
@@ -155,13 +155,13 @@ export function createSweep(
       if (isCleared) deletedAt = undefined;
     } else isIndexing = ids.maintain() && ids.isPressed;
     const isMoving = journal.maintain(now);
-    const answersSwept = answers.sweep(now);
+    const answersSwept = answers.sweep(sweepTime);
     if (answersSwept > 0) deletedAt ??= now;
     if (isMoving && !wasFull && notLooked < NOT_LOOKING) {
       notLooked++;
       return { expired: 0, isFull: true, isCleared };
     }
-    const slice = sweepSessions(now);
+    const slice = sweepSessions(sweepTime);
     wasFull = slice.isFull;
     notLooked = 0;
     const isFull = slice.isFull || isIndexing || isMoving || answersSwept === ANSWERS_SWEPT;

@@ -1,6 +1,8 @@
+import type { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
 import { safeMessage } from "../../safe-error.ts";
 import type { Lifetimes } from "../../session/lifetime.ts";
+import { StoreOpenError } from "../open-error.ts";
 import { createAnswerTable } from "./answers.ts";
 import { createApply, type Tables } from "./apply.ts";
 import { createAuditTable } from "./audit-table.ts";
@@ -14,6 +16,7 @@ import {
   type Read,
 } from "./changes.ts";
 import { openForWriting } from "./database.ts";
+import { explained, resultCode } from "./file-errors.ts";
 import { createFileGuard, DisplacedError, movedText } from "./file-guard.ts";
 import { createFinder } from "./finder.ts";
 import { type HeldFiles, isInPlace } from "./held-files.ts";
@@ -54,19 +57,13 @@ const options = workerData as WriterOptions;
 const port = parentPort;
 if (port === null) throw new TypeError("writer.ts runs as a worker thread");
 
-// A thread that is started anew opens no other file than the one before it.
-if (!isInPlace(options.files.database)) {
-  throw new DisplacedError("moved", movedText(options.file));
-}
-const database = openForWriting(options.file);
-// Checkpoints are made here, when the files were looked at and the pages were noted.
-database.exec("PRAGMA wal_autocheckpoint = 0");
-const guard = createFileGuard(database, options.files);
+const database = opening(openDatabase);
+const guard = opening(() => createFileGuard(database, options.files));
 const gaps = createPageGaps(
   options.files.descriptors,
   Number(database.prepare("PRAGMA page_size").get()?.["page_size"]),
 );
-const tables = openTables();
+const tables = opening(openTables);
 const apply = createApply(database, tables, options);
 const readStretch = createStretchReader(tables, options);
 const readPortion = createPortionReader(database, tables, readStretch);
@@ -88,6 +85,27 @@ port.on("message", (message: Group | "close") => {
     port.postMessage(JSON.stringify(carryOut(changesOf(message))));
   }
 });
+
+/** Tells the serving thread why the data cannot be opened, and ends this one. */
+function opening<T>(open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    port?.postMessage(JSON.stringify({ ...failed(error), kind: "dead" }));
+    process.exit(1);
+  }
+}
+
+function openDatabase(): DatabaseSync {
+  // A thread that is started anew opens no other file than the one before it.
+  if (!isInPlace(options.files.database)) {
+    throw new DisplacedError("moved", movedText(options.file));
+  }
+  const opened = openForWriting(options.file);
+  // Checkpoints are made here, when the files were looked at and the pages were noted.
+  opened.exec("PRAGMA wal_autocheckpoint = 0");
+  return opened;
+}
 
 function changesOf({ changes, backlog, backlogAt }: Group): Change[] {
   const group = JSON.parse(changes) as Change[];
@@ -137,9 +155,8 @@ function withGaps(outcome: GroupOutcome): GroupOutcome {
 
 /** Whether this is the outcome of a sweep that has cleared what it deleted. */
 function isCleared(outcome: GroupOutcome | null): boolean {
-  return typeof outcome === "object" && outcome !== null && "isCleared" in outcome
-    ? outcome.isCleared === true
-    : false;
+  if (typeof outcome !== "object" || outcome === null || !("isCleared" in outcome)) return false;
+  return outcome.isCleared ?? false;
 }
 
 /** With so many frames the log is carried over into the database. */
@@ -309,11 +326,13 @@ function failed(error: unknown): GroupResult {
   const kind = error instanceof UnknownOutcome ? "unknown" : "failed";
   const cause = error instanceof UnknownOutcome ? error.cause : error;
   const displaced = cause instanceof DisplacedError ? cause.kind : null;
-  return { kind, displaced, message: describe(error), outcomes: [] };
+  const told = explained(cause, options.file);
+  const fault = told instanceof StoreOpenError ? told.fault : null;
+  return { kind, displaced, fault, message: describe(error), outcomes: [] };
 }
 
 function describe(error: unknown): string {
-  return safeMessage(error);
+  return safeMessage(explained(error, options.file));
 }
 
 const IOERR = 10;
@@ -324,9 +343,4 @@ const diskTroubles = [IOERR, 5, 7, 8, 11, 13, 14];
 function isDiskTrouble(error: unknown): boolean {
   const isKnown = error instanceof UnknownOutcome || error instanceof DisplacedError;
   return isKnown || diskTroubles.includes(resultCode(error));
-}
-
-/** SQLite's primary result code; 0 when it is another error. */
-function resultCode(error: unknown): number {
-  return error instanceof Error && "errcode" in error ? Number(error.errcode) & 0xff : 0;
 }

@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { chmodSync, statSync } from "node:fs";
+import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { checkClock, checkFolder } from "../../src/start-warnings.ts";
+import { createApi, sessionOf } from "../support/api.ts";
+import { eventually } from "../support/eventually.ts";
+import { serve } from "../support/in-process.ts";
+import { DAY, HOUR, MINUTE } from "../support/sessions.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { indexRows } from "../support/traces.ts";
+
+const NOW = Date.parse("2026-11-23T10:00:00Z");
+/** Longer than several slices of the sweep take. */
+const SLICES = 1200;
+
+test("a start after which the clock has gone far ahead sweeps nothing for ten minutes, and warns", async () => {
+  await using server = await serve({ frozen: true });
+  const api = createApi(server.url);
+  for (let i = 0; i < 5; i++) {
+    sessionOf(await api.create({ headers: { gkc_customerId: `c${i}` } }));
+  }
+  assert.doesNotMatch(server.log(), /clock/);
+  await server.restart(() => server.step(20 * DAY));
+  assert.match(
+    server.log(),
+    /"level":40,.*20 days ahead of when the data was last used.*stop the server/,
+  );
+  await delay(SLICES);
+  assert.equal(indexRows(server.dataDir)["sessions"], 5);
+  server.pass(10 * MINUTE);
+  await eventually(async () => assert.equal(indexRows(server.dataDir)["sessions"], 0), 5000);
+});
+
+test("after a clock that was ahead is put right nothing is swept before its time by that", async () => {
+  await using server = await serve({ frozen: true });
+  sessionOf(await createApi(server.url).create({ headers: { gkc_customerId: "c" } }));
+  await server.restart(() => server.step(20 * DAY));
+  // Somebody is served by the wrong time, so the store has seen it.
+  sessionOf(await createApi(server.url).create({ headers: { gkc_customerId: "d" } }));
+  await server.restart(() => server.step(-20 * DAY));
+  assert.match(server.log(), /"level":40,.*20 days ahead of this machine's clock/);
+  await delay(SLICES);
+  assert.equal(indexRows(server.dataDir)["sessions"], 2);
+});
+
+test("a start that is a day or less after the data was used is an ordinary one", () => {
+  assert.deepEqual(checkClock(NOW, NOW - DAY), { warning: undefined, holdSweepFor: 0 });
+  assert.equal(checkClock(NOW, NOW + 9000).warning, undefined);
+  assert.match(checkClock(NOW, NOW + HOUR).warning?.message ?? "", /is 60 minutes ahead of this/);
+  assert.match(
+    checkClock(NOW, NOW - 30 * HOUR).warning?.message ?? "",
+    /is 30 hours ahead of when/,
+  );
+  assert.equal(checkClock(NOW, NOW - 30 * HOUR).holdSweepFor, 10 * MINUTE);
+});
+
+test("a data folder that others can read or write is warned about, and one of its own is made for nobody else", async () => {
+  await using directory = temporaryDirectory();
+  const place = { store: { engine: "sqlite" }, dataDir: directory.path } as const;
+  chmodSync(directory.path, 0o700);
+  assert.equal(checkFolder(place), undefined);
+  for (const [mode, word] of [
+    [0o755, "read"],
+    [0o750, "read"],
+    [0o777, "written"],
+    [0o770, "written"],
+  ] as const) {
+    chmodSync(directory.path, mode);
+    const message = checkFolder(place)?.message ?? "";
+    assert.match(message, new RegExp(`can be ${word} by other users`));
+    assert.ok(message.includes(`chmod 700 ${directory.path}`), message);
+  }
+  const dataDir = `${directory.path}/made`;
+  await using server = await serve({ config: { dataDir } });
+  assert.equal(statSync(dataDir).mode & 0o777, 0o700);
+  assert.equal(statSync(`${dataDir}/antechamber.db`).mode & 0o777, 0o600);
+  assert.doesNotMatch(server.log(), /chmod/);
+});

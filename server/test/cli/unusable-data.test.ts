@@ -1,0 +1,239 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { test } from "node:test";
+import { createApi } from "../support/api.ts";
+import { launcher, startServer } from "../support/server-process.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { type Result, run, runHere } from "./run.ts";
+
+/*
+ * Data that is damaged, or that may not be read: each command ends with status 4 and says which file, why,
+ * and what to do. What may not be looked at is never called absent, and nothing that SQLite says by itself
+ * is printed: it names no file, and quotes the content of damaged ones.
+ */
+
+/** What SQLite says. */
+const RAW =
+  /disk image|malformed|not an error|unable to open|readonly database|SQL logic|customer-x/;
+/** A user who owns nothing here. */
+const NOBODY = 65_534;
+
+/** Every command that reads the data, with the folder last. */
+const commands: readonly (readonly string[])[] = [
+  ["serve", "--port", "0", "--data-dir"],
+  ["keys", "list", "--data-dir"],
+  ["sessions", "list", "--data-dir"],
+  ["audit", "verify", "--data-dir"],
+  ["doctor", "--data-dir"],
+];
+
+async function assertRefused(
+  dataDir: string,
+  file: string,
+  options: { readonly nobody?: boolean; readonly doctor?: number } = {},
+): Promise<void> {
+  const backup = ["backup", join(dataDir, "..", "copy.db"), "--data-dir"];
+  await Promise.all(
+    [...commands, backup].map(async (command) => {
+      const args = [...command, dataDir];
+      const isHere = options.nobody !== true && command[0] !== "serve";
+      const { code, stdout, stderr } = isHere
+        ? await runHere(args)
+        : await runAs(options.nobody === true, args);
+      const told = `${command.join(" ")}: ${stdout}${stderr}`;
+      const isDoctor = command[0] === "doctor";
+      assert.equal(code, isDoctor ? (options.doctor ?? 4) : 4, told);
+      assert.ok(told.includes(file), told);
+      assert.doesNotMatch(told, RAW);
+      assert.doesNotMatch(told, /no server has run/);
+    }),
+  );
+}
+
+/** Runs a command as somebody else, where the tests run as root: root may do everything. */
+async function runAs(isNobody: boolean, args: readonly string[]): Promise<Result> {
+  if (!isNobody || process.getuid?.() !== 0) return run(args);
+  const ids = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"];
+  try {
+    const env = { PATH: process.env.PATH, ANTECHAMBER_RUNTIME: process.env.ANTECHAMBER_RUNTIME };
+    const options = { env: { ...env, HOME: "/tmp" }, stdio: "pipe", encoding: "utf8" } as const;
+    const stdout = execFileSync("setpriv", [...ids, launcher, ...args], options);
+    return { code: 0, stdout, stderr: "" };
+  } catch (error) {
+    const { status, stdout, stderr } = error as { status: number; stdout: string; stderr: string };
+    return { code: status, stdout, stderr };
+  }
+}
+
+/** Lets everybody pass through the temporary folders. */
+function openTo(path: string): void {
+  chmodSync(path, 0o755);
+  chmodSync(dirname(path), 0o711);
+}
+
+/** A folder with sound data of a server that was stopped. */
+async function makeData(path: string): Promise<string> {
+  const dataDir = join(path, "data");
+  mkdirSync(dataDir, { mode: 0o700 });
+  await using server = await startServer({ dataDir });
+  for (let i = 0; i < 40; i++) {
+    const headers = { gkc_customerId: `customer-${i}` };
+    assert.equal((await createApi(server.url).create({ headers })).status, 200);
+  }
+  await server.kill();
+  return dataDir;
+}
+
+/** A file in which every page but the first is damaged, and what else may be wrong with one. */
+const damages: Readonly<Record<string, (file: string) => void>> = {
+  "a beginning that is no database's": (file) => {
+    writeSync(openSync(file, "r+"), "not a database at all", 0);
+  },
+  "pages that are damaged": (file) => {
+    const handle = openSync(file, "r+");
+    const pages = statSync(file).size / 4096;
+    for (let i = 1; i < pages; i++) writeSync(handle, Buffer.alloc(2000, 0xa5), 0, 2000, i * 4096);
+  },
+  "a schema that is damaged": (file) => {
+    const at = readFileSync(file).indexOf("CREATE TABLE audit");
+    writeSync(openSync(file, "r+"), '{"who":"customer-x"', at);
+  },
+  "an end that is missing": (file) => {
+    truncateSync(file, 9000);
+  },
+};
+
+for (const [name, damage] of Object.entries(damages)) {
+  test(`${name}: every command ends with 4 and says what to do`, async () => {
+    await using directory = temporaryDirectory();
+    const dataDir = await makeData(directory.path);
+    const file = join(dataDir, "antechamber.db");
+    damage(file);
+    // What it finds is what it is for: 1.
+    await assertRefused(dataDir, file, { doctor: 1 });
+    const { stderr } = await runHere(["keys", "list", "--data-dir", dataDir]);
+    assert.match(stderr, /damaged.*antechamber doctor.*restore the latest backup/);
+    const args = ["--from", `sqlite:${dataDir}`, "--to", `sqlite:${join(directory.path, "to")}`];
+    const moved = await runHere(["migrate", ...args]);
+    assert.equal(moved.code, 4, moved.stderr);
+    assert.ok(!existsSync(join(directory.path, "to")), "a move that is refused leaves nothing");
+  });
+}
+
+test("a folder that may not be entered, and a file that may not be read, are not called absent", async () => {
+  await using directory = temporaryDirectory();
+  const dataDir = await makeData(directory.path);
+  openTo(directory.path);
+  const isRoot = process.getuid?.() === 0;
+  if (!isRoot) chmodSync(dataDir, 0);
+  await assertRefused(dataDir, dataDir, { nobody: true });
+  chmodSync(dataDir, 0o755);
+  if (!isRoot) chmodSync(join(dataDir, "antechamber.db"), 0);
+  const doctor = await runAs(true, ["doctor", "--data-dir", dataDir]);
+  assert.equal(doctor.code, 4);
+  assert.match(doctor.stderr, /antechamber\.db may not be read by the user with the id \d+\. Run/);
+  chmodSync(join(dataDir, "antechamber.db"), 0o600);
+});
+
+test("a control socket that may not be opened is no server that is missing", async () => {
+  await using directory = temporaryDirectory();
+  await using server = await startServer({ dataDir: directory.path });
+  openTo(directory.path);
+  const socket = join(directory.path, "control.sock");
+  if (process.getuid?.() !== 0) chmodSync(socket, 0);
+  const { code, stderr } = await runAs(true, ["sessions", "list", "--data-dir", server.dataDir]);
+  assert.equal(code, 4, stderr);
+  assert.match(stderr, /control\.sock may not be read by the user with the id/);
+  chmodSync(socket, 0o600);
+});
+
+test("a database of mode 0444 is named, and keeps nobody out once it is writable again", async () => {
+  await using directory = temporaryDirectory();
+  const dataDir = await makeData(directory.path);
+  const file = join(dataDir, "antechamber.db");
+  chmodSync(file, 0o444);
+  openTo(directory.path);
+  if (process.getuid?.() === 0) {
+    chownSync(dataDir, NOBODY, NOBODY);
+    for (const name of readdirSync(dataDir)) chownSync(join(dataDir, name), NOBODY, NOBODY);
+  }
+  const before = readdirSync(dataDir);
+  const { code, stderr } = await runAs(true, ["serve", "--port", "0", "--data-dir", dataDir]);
+  assert.equal(code, 4, stderr);
+  assert.ok(stderr.includes(`${file} may not be written`), stderr);
+  assert.match(stderr, /chmod u\+rwX/);
+  assert.deepEqual(readdirSync(dataDir), before, "it leaves nothing beside it");
+  // What an earlier release left.
+  writeFileSync(`${file}-shm`, "", { mode: 0o444 });
+  if (process.getuid?.() === 0) chownSync(`${file}-shm`, NOBODY, NOBODY);
+  chmodSync(file, 0o600);
+  const listed = await runAs(true, ["keys", "list", "--data-dir", dataDir]);
+  assert.equal(listed.code, 0, listed.stderr);
+});
+
+test("a backup says what is wrong with its place, without names of its own", async () => {
+  await using directory = temporaryDirectory();
+  const dataDir = await makeData(directory.path);
+  const target = join(directory.path, "nosuch", "copy.db");
+  const { code, stderr } = await run(["backup", target, "--data-dir", dataDir]);
+  assert.equal(code, 1);
+  assert.match(stderr, /there is no folder .*nosuch: make it/);
+  assert.doesNotMatch(stderr, /partial|ENOENT/);
+});
+
+test("a move into a folder that may not be made ends with 4", async () => {
+  await using directory = temporaryDirectory();
+  const dataDir = await makeData(directory.path);
+  const target = join(directory.path, "file", "to");
+  writeFileSync(join(directory.path, "file"), "");
+  const args = ["migrate", "--from", `sqlite:${dataDir}`, "--to", `sqlite:${target}`];
+  const { code, stderr } = await run(args);
+  assert.equal(code, 4, stderr);
+  assert.doesNotMatch(stderr, /ENOTDIR|EACCES/);
+});
+
+test("doctor counts records that are still in the journal, and tells of a move that is not complete", async () => {
+  await using directory = temporaryDirectory();
+  await using server = await startServer({ dataDir: directory.path });
+  const api = createApi(server.url);
+  const { sessionId } = JSON.parse((await api.create()).text) as { sessionId: string };
+  const json = [1, 2, 3].map((i) => ({ method: "GET", path: `/${i}` }));
+  const recorded = await api.call("POST", `/sessions/${sessionId}/requests?durable=true`, { json });
+  assert.equal(recorded.status, 202, recorded.text);
+  await server.kill("SIGKILL");
+  // The copy of a folder after a kill is looked at without a server.
+  const copy = join(directory.path, "copy");
+  mkdirSync(copy);
+  for (const name of ["antechamber.db", "antechamber.db-wal"]) {
+    copyFileSync(join(directory.path, name), join(copy, name));
+  }
+  const first = await run(["doctor", "--data-dir", copy]);
+  assert.equal(first.code, 0, first.stderr);
+  assert.match(first.stdout, /\nrecords +3\nof them in the journal +3\n/);
+  assert.doesNotMatch(first.stdout, /\nmove /);
+  const database = new DatabaseSync(join(copy, "antechamber.db"));
+  database.exec(`UPDATE facts SET move = '{"from":"sqlite:/srv/old","next":null}'`);
+  database.close();
+  const second = await run(["doctor", "--data-dir", copy]);
+  assert.equal(second.code, 0, second.stderr);
+  assert.match(
+    second.stdout,
+    /\nmove +not complete: from sqlite:\/srv\/old; .*antechamber migrate/,
+  );
+});
