@@ -102,6 +102,8 @@ function systemText(code: string, file: string): string | undefined {
     case "EPERM":
     case "EROFS":
       return accessText(file);
+    case "EEXIST":
+      return `${file} is a file where a folder belongs. Choose another place.`;
     case "ENOENT":
     case "ENOTDIR":
       return `${file} cannot be used: a part of the path is missing or is no folder.`;
