@@ -122,7 +122,8 @@ async function requireWriter(
   try {
     await store.answersAbout("", clock());
   } catch (error) {
-    throw error instanceof Refusal && error.cause instanceof StoreOpenError ? error.cause : error;
+    // What may pass by itself is told to those who ask for changes.
+    if (error instanceof Refusal && error.cause instanceof StoreOpenError) throw error.cause;
   }
 }
 
