@@ -136,6 +136,25 @@ for (const [name, damage] of Object.entries(damages)) {
   });
 }
 
+test("damage that the writer alone comes upon ends a start with 4 as well", async () => {
+  await using directory = temporaryDirectory();
+  const dataDir = await makeData(directory.path);
+  const file = join(dataDir, "antechamber.db");
+  const database = new DatabaseSync(file);
+  const row = database.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'id_log'").get();
+  database.close();
+  const at = (Number(row?.["rootpage"]) - 1) * 4096;
+  writeSync(openSync(file, "r+"), Buffer.alloc(3000, 0xa5), 0, 3000, at);
+  for (const command of [
+    ["serve", "--port", "0"],
+    ["sessions", "list"],
+  ]) {
+    const { code, stderr } = await run([...command, "--data-dir", dataDir]);
+    assert.equal(code, 4, stderr);
+    assert.ok(stderr.includes(`${file} is damaged`), stderr);
+  }
+});
+
 test("a folder that may not be entered, and a file that may not be read, are not called absent", async () => {
   await using directory = temporaryDirectory();
   const dataDir = await makeData(directory.path);

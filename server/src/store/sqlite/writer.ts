@@ -57,6 +57,9 @@ const options = workerData as WriterOptions;
 const port = parentPort;
 if (port === null) throw new TypeError("writer.ts runs as a worker thread");
 
+/** A commit of which SQLite does not know whether it is on disk. */
+class UnknownOutcome extends Error {}
+
 const database = opening(openDatabase);
 const guard = opening(() => createFileGuard(database, options.files));
 const gaps = createPageGaps(
@@ -294,9 +297,6 @@ function confirmPlace(): void {
     throw new UnknownOutcome(describe(error), { cause: error });
   }
 }
-
-/** A commit of which SQLite does not know whether it is on disk. */
-class UnknownOutcome extends Error {}
 
 function commitDurably(): void {
   try {
