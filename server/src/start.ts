@@ -12,6 +12,7 @@ import { createAccess } from "./http/access.ts";
 import { createApp } from "./http/app.ts";
 import { createKeyRing } from "./http/authenticate.ts";
 import { type Listener, listen } from "./http/listen.ts";
+import { listenError } from "./http/listen-error.ts";
 import { createMetrics, type Metrics } from "./http/metrics.ts";
 import { createLog } from "./log.ts";
 import { type MaintenanceParts, startMaintenance } from "./maintenance.ts";
@@ -87,17 +88,18 @@ export async function start(config: Config, options: StartOptions = {}): Promise
  * Refuses a port that is taken before a new data folder is made for a server that will not run. Where the
  * folder is there, listening itself finds out.
  */
-async function requireFreePort({ store, dataDir, socket, host, port }: Config): Promise<void> {
+async function requireFreePort({ store, dataDir, ...place }: Config): Promise<void> {
+  const { host, port, socket } = place;
   if (store.engine !== "sqlite" || existsSync(dataDir) || socket !== undefined || port === 0)
     return;
   const probe = createServer();
-  await new Promise<void>((resolve, reject) => {
-    probe.once("listening", resolve);
-    probe.once("error", ({ code }: NodeJS.ErrnoException) => {
-      reject(Object.assign(new Error(`cannot listen on ${host}:${port}: ${code}`), { code }));
+  try {
+    await new Promise<void>((resolve, reject) => {
+      probe.once("listening", resolve).once("error", reject).listen({ host, port });
     });
-    probe.listen({ host, port });
-  });
+  } catch (error) {
+    throw await listenError(error, place);
+  }
   await new Promise((resolve) => probe.close(resolve));
 }
 
