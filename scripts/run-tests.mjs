@@ -46,9 +46,12 @@ const files = ["client/test", "server/test", "bench/test", "examples/help-centre
   )
   .filter((file) => file.endsWith(".test.ts"))
   .toSorted();
-const faults = files.filter((file) => file.includes("/faults/"));
-/** They compare speeds, or wait for what must come soon: the machine is to be theirs. */
-const alone = faults.filter((file) => /\/(overload|records|slow-disk|sweep)\.test/.test(file));
+const faults = files.filter((file) => /\/(faults|soak)\//.test(file));
+/** They compare speeds, fit slopes, or wait for what must come soon: the machine is to be theirs. */
+const alone = faults.filter(
+  (file) =>
+    /\/(overload|records|slow-disk|sweep)\.test/.test(file) || (long && file.includes("/soak/")),
+);
 /** Browsers, proxies and what is deployed: what runs the test makes no difference to them. */
 const outside = files.filter((file) => /\/(browser|proxies|deploy|examples)\//.test(file));
 const suites = files.filter((file) => !faults.includes(file) && !outside.includes(file));

@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { appendFileSync } from "node:fs";
+import { test } from "node:test";
+import { long, until } from "../faults/patience.ts";
+import { examinedKeys, keysByKind, leftInFiles, leftInTables } from "./leftovers.ts";
+import { reportOf, warmUpOf } from "./report.ts";
+import { slopeOf } from "./samples.ts";
+import { type SoakPlan, type SoakRun, soak } from "./soak.ts";
+
+/*
+ * A day's expiry in minutes: sessions live and are kept for seconds, while every operation is asked for.
+ * Nothing may grow without an end, and afterwards nothing may be left that should be gone. The long form takes
+ * SOAK_SECONDS (600) for each engine and runtime, and adds a page of its figures to the file that SOAK_REPORT
+ * names.
+ */
+
+const times: Pick<SoakPlan, "seconds" | "interval" | "idle" | "lifetime" | "retention"> = long
+  ? {
+      seconds: Number(process.env["SOAK_SECONDS"] ?? 600),
+      interval: 5,
+      idle: 20,
+      lifetime: 60,
+      retention: 60,
+    }
+  : { seconds: 5, interval: 1, idle: 1, lifetime: 2, retention: 1 };
+
+/** What may grow by so much an hour at the most, beyond what the slope is uncertain by. */
+const MOST_AN_HOUR: readonly [figure: string, most: number][] = [
+  ["heap MB", 60],
+  ["external MB", 60],
+  ["resident MB", 200],
+  ["descriptors", 30],
+  ["threads", 30],
+  ["log MB", 1],
+];
+
+/** How long after the load something may be left, in ms. */
+const LEFT_MS = (times.lifetime + times.retention) * 1000 + 90_000;
+
+const plans: Pick<SoakPlan, "engine" | "runtime" | "rate">[] = [
+  { engine: "sqlite", runtime: "bun", rate: long ? 1000 : 400 },
+  { engine: "redis", runtime: "node", rate: long ? 300 : 200 },
+];
+if (long) {
+  plans.push(
+    { engine: "sqlite", runtime: "node", rate: 800 },
+    { engine: "redis", runtime: "bun", rate: 350 },
+  );
+}
+
+for (const { engine, runtime, rate } of plans) {
+  test(`a soak of ${engine} on ${runtime} finds nothing that grows, and leaves nothing behind`, async () => {
+    await using run = await soak({ ...times, engine, runtime, rate });
+    assert.deepEqual(run.tally.unexpected, []);
+    if (engine === "sqlite") await checkFiles(run);
+    else await checkKeys(run);
+    const after = await run.sample().catch(() => new Map<string, number>());
+    const report = reportOf(run, after);
+    console.log(report);
+    const file = process.env["SOAK_REPORT"];
+    if (file !== undefined) appendFileSync(file, `${report}\n`);
+    if (long) checkSlopes(run);
+    for (const server of run.servers) assert.doesNotMatch(server.stderr(), /"level":[56]0/);
+  });
+}
+
+/** Rows go, and some time later every byte that they were stored in. */
+async function checkFiles({ servers: [server] }: SoakRun): Promise<void> {
+  assert.ok(server !== undefined);
+  let left: string[] = [];
+  await until(
+    "nothing is left in tables and files that should be gone",
+    () => {
+      left = [...leftInTables(server.dataDir), ...leftInFiles(server.dataDir)];
+      return left.length === 0;
+    },
+    LEFT_MS,
+  ).catch((error: unknown) => assert.fail(`${String(error)}: ${left.join(", ")}`));
+}
+
+/** What is told of sessions goes with them; marks that something is over go later, by themselves. */
+async function checkKeys({ redis }: SoakRun): Promise<void> {
+  assert.ok(redis !== undefined);
+  await until(
+    "no records and no entries of indices are left",
+    async () => {
+      const kinds = await keysByKind(redis);
+      return !kinds.has("r") && !kinds.has("x");
+    },
+    LEFT_MS,
+  );
+  for (const [kind, { withoutTtl, marked, keys }] of await examinedKeys(redis)) {
+    // Stored responses are kept for a day, and are what they were.
+    if (kind !== "a") assert.equal(marked, 0, `${kind}: some have what the load sent`);
+    if (kind === "{fixed}") assert.ok(keys <= 5, "more than is kept for good");
+    else assert.equal(withoutTtl, 0, `${kind}: some never expire`);
+  }
+}
+
+function checkSlopes(run: SoakRun): void {
+  for (const [figure, most] of MOST_AN_HOUR) {
+    const { perHour, error } = slopeOf(run.samples, figure, warmUpOf(run));
+    assert.ok(perHour - error <= most, `${figure}: ${perHour} ± ${error} an hour`);
+  }
+}
