@@ -47,10 +47,30 @@ function watchResponse(request: Request, over: Over): (response: Response) => Re
   };
 }
 
-function isStreamed({ headers }: Response): boolean {
+function isStreamed(response: Response): boolean {
+  const { headers } = response;
   if (headers.has("content-length")) return false;
   const type = headers.get("content-type");
-  return type === null || type.startsWith("text/event-stream") || headers.has("transfer-encoding");
+  if (type === null) return !isWholeOnBun(response);
+  return type.startsWith("text/event-stream") || headers.has("transfer-encoding");
+}
+
+/**
+ * Whether a body without a type is a text or bytes on Bun, which adds the type when it sends that very
+ * body. Their first bytes are there at once, and those of a stream are not.
+ */
+function isWholeOnBun(response: Response): boolean {
+  const { Bun: bun } = globalThis as {
+    Bun?: { readonly peek: { status(promise: Promise<unknown>): string } };
+  };
+  if (bun === undefined || response.bodyUsed) return false;
+  const reader = response.clone().body?.getReader();
+  if (reader === undefined) return true;
+  const first = reader.read();
+  const isWhole = bun.peek.status(first) === "fulfilled";
+  // A stream that fails is for whoever reads the response.
+  Promise.all([first, reader.cancel()]).catch(() => undefined);
+  return isWhole;
 }
 
 function watched(

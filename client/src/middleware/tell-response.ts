@@ -28,13 +28,25 @@ export function tellingResponses(
 function tellResponse(response: Response, exchange: Exchange): Response {
   if (exchange.headers().length === 0 || !isAnswer(response)) return response;
   try {
-    const told = new Response(response.body, response);
+    const told = copyOf(response);
     tellHead(headOf(told), exchange);
     return told;
   } catch {
     // Its body has been read already: it is for the server to say what is wrong.
     return response;
   }
+}
+
+/**
+ * A copy whose headers can be changed. Bun adds the type of a text, blob or file, and the range that was
+ * asked for, only when it sends a response with that very body, which a clone has.
+ */
+function copyOf(response: Response): Response {
+  if (!("Bun" in globalThis)) return new Response(response.body, response);
+  const copy = response.clone() as Response;
+  // Nobody reads the first one: what a stream gives is not to be buffered for it.
+  response.body?.cancel().catch(() => undefined);
+  return copy;
 }
 
 /** Not so the answer to a WebSocket's request, which is the server's own, and `Response.error()`. */
