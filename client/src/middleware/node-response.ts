@@ -47,6 +47,8 @@ export function beforeHead(
   response.writeHead = function (this: unknown, ...given: unknown[]) {
     // Those below 200 are not the answer, but for 101, which is the other protocol's.
     if (response.headersSent || Number(given[0]) < 200) return writeHead.apply(this, given);
+    // As Node does; `on-headers`, which compression and express-session use, would lose the headers.
+    if (given.length > 2 && typeof given[1] !== "string") given.splice(1, 1);
     const at = headersIn(given);
     const headers = asEntries(given[at]);
     complete(headOf(response, Number(given[0]), headers));

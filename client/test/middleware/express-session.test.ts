@@ -103,3 +103,22 @@ test("the members of other sessions are errors that say what to do", async () =>
   }
   await middleware.close();
 });
+
+test("express-session loses no headers of a head that is written without a reason", async () => {
+  await using antechamber = await serve();
+  const middleware = sessions({ url: antechamber.url, property: "visitor", deadline: 5000 });
+  const app = express().use(other()).use(middleware);
+  app.get("/head", (_request, response) => {
+    response.writeHead(200, undefined, { "X-Other": "1" }).end();
+  });
+  const server = createServer(app).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const { headers } = await fetch(`http://127.0.0.1:${port}/head`);
+  server.closeAllConnections();
+  server.close();
+  await once(server, "close");
+  await middleware.close();
+  assert.match(headers.getSetCookie().join(), /sessionId=/);
+  assert.equal(headers.get("x-other"), "1");
+});

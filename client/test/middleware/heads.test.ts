@@ -40,6 +40,8 @@ const nodeWays: Readonly<Record<string, (response: ServerResponse, auth: string)
     response.writeHead(200, ["X-Other", "1", "Set-Cookie", auth, "Set-Cookie", "b=2"]).end("done"),
   "writeHead after setHeader": (response, auth) =>
     response.setHeader("Set-Cookie", auth).writeHead(200, { "X-Other": "1" }).end("done"),
+  "writeHead without a reason": (response, auth) =>
+    response.writeHead(200, undefined, { "Set-Cookie": auth }).end("done"),
   "writeHead alone": (response, auth) =>
     response.setHeader("Set-Cookie", auth).writeHead(204).end(),
   flushHeaders: (response, auth) => {
