@@ -68,7 +68,7 @@ function checkUrl(given: unknown): void {
   const example = 'such as "http://127.0.0.1:8080"';
   if (url?.protocol !== "http:" && url?.protocol !== "https:")
     throw new TypeError(
-      `url is the address of Antechamber with http:// or https://, ${example}, not ${shown(given)}`,
+      `url is the address of Antechamber with http:// or https://, ${example}, not ${shown(text === "" ? given : text.replace(/^.*@/s, ""))}`,
     );
   if (url.username !== "" || url.password !== "")
     throw new TypeError("url has no user or password: a key is given as the option key");

@@ -86,5 +86,6 @@ function networkCause(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = "code" in error ? String(error.code) : "";
   if (error.cause instanceof Error) return networkCause(error.cause);
-  return error.message || code || error.name;
+  // OpenSSL's reasons end with a line break.
+  return error.message.trim() || code || error.name;
 }

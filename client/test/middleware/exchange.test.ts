@@ -344,6 +344,8 @@ test("options that cannot be meant are refused at once, with what to write inste
     [{ url: "antechamber" }, /url is the address/],
     [{ url: "localhost:8080" }, /with http:\/\/ or https:\/\/.* not "localhost:8080"/],
     [{ url: "ftp://host/" }, /url is the address/],
+    [{ url: "ftp://user:word@host/" }, /not "host\/"$/],
+    [{ url: "user:word@host:8080" }, /not "host:8080"$/],
     [{ url: "http://user:word@host/" }, /option key/],
     [{ url: `${url}/?a=1` }, /no query/],
     [{ url, servce: "x" }, /no option servce: did you mean service\?/],
