@@ -166,7 +166,8 @@ export function openJar({ page, storage, cookie }: JarOptions): SessionJar {
     shared,
     read,
     generation: () => look().generation,
-    write(sessionId, entry = `${sessionId}.${String(Math.random()).slice(2)}`) {
+    // All entries have one length: where a storage is full, another one fits instead of it.
+    write(sessionId, entry = sessionId + Math.random().toFixed(16).slice(1)) {
       put({ ...look(), entry });
       setCookie("sessionId", sessionId);
       stuck = cookies("sessionId").filter((id) => id !== sessionId);

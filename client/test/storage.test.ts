@@ -45,3 +45,26 @@ test("a storage that fails later takes no session away", async () => {
   assert.notEqual((await client.session()).sessionId, sessionId);
   await client.close();
 });
+
+test("in a storage that is full the session of the next person takes the room of the one before", async () => {
+  await using server = await serve();
+  const page = openBrowser({ storage: "works", locks: true }).openTab();
+  const options = { url: server.url, cookie: false };
+  const client = createVisitorClient(page, options);
+  await client.identify({ customerId: "first" });
+  const storage = page.localStorage;
+  assert.ok(storage);
+  const setItem = storage.setItem.bind(storage);
+  storage.setItem = (name, value) => {
+    if (value.length > (storage.getItem(name)?.length ?? 0))
+      throw new DOMException("full", "QuotaExceededError");
+    setItem(name, value);
+  };
+  for (const customerId of ["second", "third", "fourth", "fifth", "sixth", "seventh"]) {
+    await client.identify({ customerId });
+    const reloaded = createVisitorClient(page, options);
+    assert.equal((await reloaded.session()).customerId, customerId);
+    await reloaded.close();
+  }
+  await client.close();
+});
