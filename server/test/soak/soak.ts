@@ -55,6 +55,8 @@ async function soakWith(plan: SoakPlan, stack: AsyncDisposableStack): Promise<So
     ANTECHAMBER_ANONYMOUS_LIFETIME: `${plan.lifetime}s`,
     ANTECHAMBER_RECOGNIZED_LIFETIME: `${plan.lifetime}s`,
     ANTECHAMBER_RETENTION: `${plan.retention}s`,
+    // The cache keeps sessions that are over: it has to be full long before the slopes begin.
+    ANTECHAMBER_CACHE_SESSIONS: "5000",
     ...(redis === undefined ? {} : { ANTECHAMBER_STORE: redis.url }),
   };
   const servers: ServerProcess[] = [];
