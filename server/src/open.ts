@@ -94,7 +94,13 @@ function issuingUnless(isSuspended: () => boolean, issuer: IdIssuer): IdIssuer {
   return {
     ...issuer,
     issue(now) {
-      if (isSuspended()) throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
+      if (isSuspended()) {
+        const cause = new StoreOpenError(
+          "inaccessible",
+          "the data in Redis is gone; no ids are made",
+        );
+        throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, cause);
+      }
       return issuer.issue(now);
     },
   };

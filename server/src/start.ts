@@ -217,7 +217,7 @@ const LOSS_LOGGED_EVERY = 10_000;
 const MAX_CAUSES_LOGGED = 10;
 /**
  * How long (ms) no write may fail before it is logged that writes are taken again: on a disk that is nearly
- * full small ones go on while large ones fail.
+ * full small ones go on while large ones fail, and in a cluster those of other primaries.
  */
 const CALM = 5000;
 

@@ -31,7 +31,7 @@ test("a user without the right to run INFO works, without the metric, and one li
   const { text } = await api.call("GET", "/metrics");
   assert.match(text, /^antechamber_store_writable 1$/m);
   assert.doesNotMatch(text, /^antechamber_store_size_bytes \S/m);
-  assert.equal(times(server.log(), /no right to run INFO/), 1);
+  assert.equal(times(server.log(), /may not run INFO/), 1);
 });
 
 test("a start warns where Redis may evict sessions, and nowhere else", async () => {

@@ -4,7 +4,7 @@ import { Refusal } from "../../session/errors.ts";
 import { type Client, createClient, type RedisPlace } from "./client.ts";
 import { TimedCommand } from "./command.ts";
 import { createDeadlines } from "./deadlines.ts";
-import { faultOf, MISPLACED, NO_SUCH_PRIMARY, RedisFault } from "./faults.ts";
+import { faultOf, MISPLACED, NO_SUCH_COMMAND, NO_SUCH_PRIMARY, RedisFault } from "./faults.ts";
 import type { Script } from "./scripts.ts";
 
 /**
@@ -83,7 +83,10 @@ const RETRY_PAUSE = 50;
 /** Replies that say: not carried out, ask again. */
 const LATER = ["LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "READONLY", "BUSY"];
 /** Replies that say: not carried out, for a reason that somebody must mend. */
-const NOT_NOW = ["OOM", "MISCONF", "NOREPLICAS", "NOAUTH", "WRONGPASS", "NOPERM"];
+const NOT_NOW = [
+  ...["OOM", "MISCONF", "NOREPLICAS", "NOAUTH", "WRONGPASS", "NOPERM"],
+  NO_SUCH_COMMAND,
+];
 /** Faults of a connection that waiting does not mend. */
 const DEFINITE: readonly string[] = [
   NO_SUCH_PRIMARY,
@@ -114,7 +117,7 @@ export async function connect(
   refused.promise.catch(() => undefined);
   client.on("error", (error: unknown) => {
     // The check of the connection does the same after it, and tells more.
-    if (isOfSelect(error)) return;
+    if (isOfSelect(error) || isRoundOfSentinels(error)) return;
     const fault = faultOf(error);
     trouble.fault = fault;
     if (DEFINITE.includes(fault.code)) refused.reject(fault);
@@ -166,6 +169,12 @@ function isOfSelect(error: unknown): boolean {
   return (error as { command?: { name?: string } }).command?.name === "select";
 }
 
+/** All sentinels were asked, and why that was in vain was told before: each may have been reached. */
+function isRoundOfSentinels(error: unknown): boolean {
+  const { message = "" } = error as { message?: string };
+  return message.startsWith("All sentinels are unreachable") && !message.includes("Last error");
+}
+
 function createConnection(
   client: Client,
   options: ConnectionOptions,
@@ -178,7 +187,7 @@ function createConnection(
   let isUnchecked = false;
 
   function notConnected(): RedisFault {
-    const { code = "", message = client.status } = trouble.fault ?? {};
+    const { code = "", message = "the connection is being made" } = trouble.fault ?? {};
     return new RedisFault(code, `not connected to Redis: ${message}`);
   }
 
@@ -222,11 +231,16 @@ function createConnection(
       } catch (error) {
         const isReply = error instanceof RedisFault && error.isReply;
         if (isReply && error.code === "NOSCRIPT") throw error;
-        if (kind === "change" && command.writes > (isReply ? 1 : 0)) operation.isUncertain = true;
+        const isHalfway = isReply && error.mayHaveWritten;
+        if (kind === "change" && (command.writes > (isReply ? 1 : 0) || isHalfway)) {
+          operation.isUncertain = true;
+        }
         if (error instanceof Refusal) throw error;
         const fault = faultOf(error);
         const isHopeless = isReply && NOT_NOW.includes(fault.code);
-        if (isReply && !LATER.includes(fault.code) && !isHopeless) throw fault;
+        if (isReply && !LATER.includes(fault.code) && !isHopeless) {
+          throw kind === "change" && isHalfway ? refusal(operation, fault) : fault;
+        }
         options.failed(fault);
         const isLate = performance.now() + RETRY_PAUSE >= operation.until;
         const isOver = isLate || !isRepeatable || ended.has(client);

@@ -1,5 +1,6 @@
 import { ReplyError } from "ioredis";
 import { safeMessage } from "../../safe-error.ts";
+import { scripts } from "./scripts.ts";
 
 /**
  * What went wrong with Redis. The message is ours and has nothing of what was sent: Redis repeats
@@ -11,11 +12,14 @@ export class RedisFault extends Error {
   readonly code: string;
   /** Whether the server answered so: a command was not carried out, unless a script failed halfway. */
   readonly isReply: boolean;
+  /** Whether a script may have written before it failed. */
+  readonly mayHaveWritten: boolean;
 
-  constructor(code: string, message: string, isReply = false) {
+  constructor(code: string, message: string, isReply = false, mayHaveWritten = false) {
     super(message);
     this.code = code;
     this.isReply = isReply;
+    this.mayHaveWritten = mayHaveWritten;
   }
 }
 
@@ -24,6 +28,9 @@ export const MISPLACED = "MISPLACED";
 
 /** The code of sentinels that do not know the primary. */
 export const NO_SUCH_PRIMARY = "NO_SUCH_PRIMARY";
+
+/** The code of a command that the server does not have: renamed, disabled, or newer than the server. */
+export const NO_SUCH_COMMAND = "NO_SUCH_COMMAND";
 
 /** What the first word of an error reply means, and what to do. */
 const replies: Readonly<Record<string, string>> = {
@@ -58,13 +65,19 @@ const errors: readonly (readonly [pattern: RegExp, message: string])[] = [
     "this Redis is no cluster; name it as redis:// or redis+sentinel://",
   ],
   [/^ERR max number of clients reached/, "Redis has reached its maxclients"],
-  [/^ERR unknown (?:command|subcommand)/, "Redis does not know the command"],
   [/^ERR wrong number of arguments/, "Redis does not know the command with so many arguments"],
   [/^ERR .*[Cc]ompiling script/, "Redis cannot compile a script"],
   [/^ERR .*(?:user_script|running script|call to f_)/, "a script failed in Redis"],
   [/^ERR value is not an integer/, "ERR: a value is no integer or out of range"],
   [/^ERR Protocol error/, "ERR: protocol error"],
 ];
+
+/** Whether it tells that a server was reached: its address is right. */
+export function isOfServer({ code }: RedisFault): boolean {
+  return (
+    code in replies || ["NOPERM", "ERR", "DATABASE", MISPLACED, NO_SUCH_COMMAND].includes(code)
+  );
+}
 
 /** Anything that the client throws, rejects with or emits, as a fault. */
 export function faultOf(error: unknown): RedisFault {
@@ -90,16 +103,39 @@ type Reply = Error & { readonly command?: { readonly name?: string } };
 function ofReply({ message, command }: Reply): RedisFault {
   const word = /^[A-Z]{2,20}/.exec(message)?.[0] ?? "";
   // The one reply that says what the server is.
-  const code = /cluster support disabled/i.test(message) ? MISPLACED : word;
+  const code = /cluster support disabled/i.test(message) ? MISPLACED : (special(message) ?? word);
   // A name of ours, never an argument.
-  const name = /^[a-z|]{1,30}$/i.exec(command?.name ?? "")?.[0].toUpperCase();
-  return new RedisFault(code, textOfReply(word, message, name), true);
+  const sent = /^[a-z|]{1,30}$/i.exec(command?.name ?? "")?.[0].toUpperCase();
+  const place = /(\w{40}), on @user_script:(\d{1,4})/.exec(message);
+  const name = place === null ? sent : commandAt(place[1], Number(place[2]));
+  // These are told before a script has written anything.
+  const isEarly = ["OOM", "READONLY", "MISCONF", "NOREPLICAS", "NOSCRIPT"].includes(code);
+  const mayHaveWritten = !isEarly && /user_script/.test(message);
+  return new RedisFault(code, textOfReply(code, message, name), true, mayHaveWritten);
+}
+
+/** The code of a reply whose first word is `ERR`, as from within scripts, and whose text tells more. */
+function special(message: string): string | undefined {
+  if (message.startsWith("ERR The user executing the script can't")) return "NOPERM";
+  return /^ERR (?:unknown (?:sub)?command|Unknown Redis command)/.test(message)
+    ? NO_SUCH_COMMAND
+    : undefined;
+}
+
+/** The command that a script of ours runs in a line of it, counted from 1. */
+function commandAt(sha: string | undefined, line: number): string | undefined {
+  const source = Object.values(scripts).find((script) => script.sha === sha)?.source ?? "";
+  return /redis\.p?call\('([A-Z]+)'/.exec(source.split("\n")[line - 1] ?? "")?.[1];
 }
 
 function textOfReply(code: string, message: string, name: string | undefined): string {
   if (code === "NOPERM") {
-    const what = name === undefined || /key/.test(message) ? "keys that are needed" : name;
-    return `NOPERM: the user of Redis has no right to ${what === name ? `run ${what}` : what}; see the least rights in docs/operating.md`;
+    const isOfKeys = name === undefined || /\bkeys?\b/.test(message);
+    const what = isOfKeys ? "use keys that are needed" : `run ${name}`;
+    return `NOPERM: the user of Redis has no right to ${what}; see the least rights in docs/operating.md`;
+  }
+  if (code === NO_SUCH_COMMAND) {
+    return `Redis does not know the command${name === undefined ? "" : ` ${name}`}; it is renamed or disabled there, or this is no Redis 7 or Valkey`;
   }
   const known = replies[code] ?? errors.find(([pattern]) => pattern.test(message))?.[1];
   if (known === undefined) {

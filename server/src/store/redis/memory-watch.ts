@@ -1,6 +1,6 @@
 import type { Redis } from "ioredis";
 import type { Connection } from "./connection.ts";
-import { faultOf } from "./faults.ts";
+import { faultOf, NO_SUCH_COMMAND } from "./faults.ts";
 
 /** What the primaries say of their memory. */
 export interface MemoryWatch {
@@ -43,12 +43,12 @@ export function createMemoryWatch(
         bytes = infos.reduce((sum, info) => sum + numberIn(info, "used_memory"), 0);
         warn(infos);
       } catch (error) {
-        if (faultOf(error).code !== "NOPERM") return;
+        if (!["NOPERM", NO_SUCH_COMMAND].includes(faultOf(error).code)) return;
         isForbidden = true;
         bytes = undefined;
         noticed(
           "info",
-          "the user of Redis has no right to run INFO: there is no metric antechamber_store_size_bytes, and no warning where Redis may evict",
+          "the user of Redis may not run INFO: there is no metric antechamber_store_size_bytes, and no warning where Redis may evict",
         );
       }
     },

@@ -1,6 +1,6 @@
 import { StoreOpenError } from "../open-error.ts";
 import { type Connection, type ConnectionOptions, connect } from "./connection.ts";
-import { faultOf, type RedisFault } from "./faults.ts";
+import { faultOf, isOfServer, type RedisFault } from "./faults.ts";
 
 /** What a start connects with. */
 export interface OpeningOptions extends ConnectionOptions {
@@ -31,9 +31,9 @@ export function inaccessible(
   return new StoreOpenError("inaccessible", text, fault);
 }
 
-/** Replies and what was found out about the server say what to do by themselves. */
+/** Replies, and what was found out about the server say what to do by themselves. */
 function adviceFor({ place }: Pick<OpeningOptions, "place">, fault: RedisFault): string {
-  const isSelfEvident = fault.message.includes(";") || fault.message.includes("cannot be used");
+  const isSelfEvident = fault.isReply || fault.message.includes(";") || isOfServer(fault);
   if (isSelfEvident) return "";
   return place.isTls
     ? "; check that it runs at this address, speaks TLS, and that redisCaFile names who signed its certificate"

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Redis } from "ioredis";
 import type { RedisPlace } from "./client.ts";
-import { faultOf, MISPLACED, RedisFault } from "./faults.ts";
+import { faultOf, MISPLACED, NO_SUCH_COMMAND, RedisFault } from "./faults.ts";
 
 /*
  * What is asked of a server each time that a connection to it is made, before anything else is sent: what
@@ -58,8 +58,8 @@ async function introduce(client: Redis): Promise<{ mode?: string; role?: string 
     return { mode: of("mode"), role: of("role") };
   } catch (error) {
     const fault = faultOf(error);
-    // Something in between that knows fewer commands.
-    if (fault.code === "ERR") return {};
+    // Renamed, or something in between that knows fewer commands.
+    if (["ERR", NO_SUCH_COMMAND].includes(fault.code)) return {};
     throw fault;
   }
 }
@@ -94,7 +94,7 @@ async function isLoading(client: Redis): Promise<boolean> {
   } catch (error) {
     const fault = faultOf(error);
     // Without the right to ask, each command tells it by itself.
-    if (fault.code === "NOPERM" || fault.code === "ERR") return false;
+    if (["NOPERM", "ERR", NO_SUCH_COMMAND].includes(fault.code)) return false;
     throw fault;
   }
 }

@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { parseStorePlace, type StorePlace } from "../../src/config/store-place.ts";
+import { StoreOpenError } from "../../src/store/open-error.ts";
+import { createApi, problemOf, sessionOf } from "../support/api.ts";
+import { serve } from "../support/in-process.ts";
+import { startRedis } from "../support/redis/node.ts";
+import { freePort } from "../support/redis/ports.ts";
+import { startSingleRedis } from "../support/redis/single.ts";
+import { openRedisAt } from "../support/redis/store.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+
+/*
+ * Commands that the user of Redis may not run, or that Redis does not have, are named, also where a script
+ * runs them.
+ */
+
+test("a right that is taken away under a server is named, no change is half made in secret, and it goes on when it is back", async () => {
+  await using redis = await startSingleRedis();
+  const store = parseStorePlace(redis.url) as StorePlace;
+  await using server = await serve({ config: { store, redisTimeout: 500 } });
+  const api = createApi(server.url);
+  const headers = { gkc_customerId: "c" };
+  sessionOf(await api.create({ headers }));
+  await redis.node.command("ACL", "SETUSER", "default", "-set");
+  // The script has entered the session in the lists already: whether anything was changed it cannot tell.
+  const refused = problemOf(await api.create({ headers }), 503, "unavailable");
+  assert.equal((refused as { outcome?: string }).outcome, "unknown");
+  assert.match(server.log(), /"the store does not take writes"/);
+  assert.match(
+    server.log(),
+    /NOPERM: the user of Redis has no right to run SET; see the least rights/,
+  );
+  assert.doesNotMatch(server.log(), /"defect"/);
+  await redis.node.command("ACL", "SETUSER", "default", "+set");
+  sessionOf(await api.create({ headers }));
+});
+
+test("while some changes fail and others do not, the log has one line and not two for each", async () => {
+  await using redis = await startSingleRedis();
+  const store = parseStorePlace(redis.url) as StorePlace;
+  await using server = await serve({ config: { store, redisTimeout: 500 } });
+  const api = createApi(server.url);
+  const headers = { gkc_customerId: "c" };
+  const { sessionId } = sessionOf(await api.create({ headers }));
+  await redis.node.command("ACL", "SETUSER", "default", "-xadd");
+  const json = [{ method: "GET", path: "/", status: 200, startedAt: new Date(), durationMs: 1 }];
+  const path = `/sessions/${sessionId}/requests?durable=true`;
+  for (let i = 0; i < 10; i++) {
+    problemOf(await api.call("POST", path, { json }), 503, "unavailable");
+    sessionOf(await api.create({ headers }));
+  }
+  const count = (text: string) => server.log().split(`"${text}"`).length - 1;
+  assert.equal(count("the store does not take writes"), 1);
+  assert.equal(count("the store takes writes again"), 0);
+});
+
+test("a command that Redis does not have is named at a start, without advice on addresses", async () => {
+  for (const name of ["EVALSHA", "TIME", "LRANGE", "SELECT"]) {
+    await using directory = temporaryDirectory();
+    await using node = await startRedis({
+      host: "127.0.0.1",
+      port: await freePort(),
+      dir: directory.path,
+      settings: [["rename-command", name, ""]],
+    });
+    await assert.rejects(openRedisAt(`redis://127.0.0.1:${node.port}/1`), (error) => {
+      assert.ok(error instanceof StoreOpenError && error.fault === "inaccessible");
+      const { message } = error;
+      assert.match(message, new RegExp(`does not know the command ${name}; it is renamed`));
+      assert.doesNotMatch(message, /check that it runs/);
+      return true;
+    });
+  }
+});
+
+test("a password that is refused is reported without advice on addresses", async () => {
+  await using redis = await startSingleRedis();
+  const url = redis.url.replace("//", "//nobody:wrong@");
+  await assert.rejects(openRedisAt(url), /cannot be used: WRONGPASS: Redis refuses [a-z ]*$/);
+});
