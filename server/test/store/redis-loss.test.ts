@@ -6,14 +6,14 @@ import { createApi, problemOf, sessionOf } from "../support/api.ts";
 import { eventually } from "../support/eventually.ts";
 import { keyFor, serve, type TestServer } from "../support/in-process.ts";
 import { startRedisCluster } from "../support/redis/cluster.ts";
-import { startSingleRedis } from "../support/redis/single.ts";
+import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";
 import { openRedisAt, unheard } from "../support/redis/store.ts";
 
 /*
  * A Redis that lost its data is noticed, and processes never work with different secrets.
  */
 
-const [STATE, SECRETS] = ["ac:{fixed}state", "ac:{fixed}secrets"] as const;
+const [STATE, SECRETS, KEYS] = ["ac:{fixed}state", "ac:{fixed}secrets", "ac:{fixed}keys"] as const;
 
 function over(url: string) {
   return { store: parseStorePlace(url) as StorePlace, redisTimeout: 1000 };
@@ -26,6 +26,13 @@ async function isReady({ url }: TestServer): Promise<boolean> {
 async function create({ url }: TestServer, customerId = ""): Promise<string> {
   const headers = { gkc_customerId: customerId };
   return sessionOf(await createApi(url).create({ headers })).sessionId;
+}
+
+/** Waits until the server that works on the store has seen what is stored now. */
+async function twoBeats({ node }: SingleRedis): Promise<void> {
+  const beat = async () => Number(await node.command("HGET", STATE, "served"));
+  const then = await beat();
+  await eventually(async () => assert.ok((await beat()) > then + 1000), 5000);
 }
 
 /** Whether the second server knows an id that the first has given out, and the other way round. */
@@ -131,6 +138,69 @@ test("state or secrets that were evicted are put back, by whoever has them", asy
   const log = first.log() + second.log();
   for (const what of ["secrets", "state"])
     assert.match(log, new RegExp(`the ${what} (was|were) missing`));
+});
+
+test("API keys that were evicted are put back before anybody's key is unknown", async () => {
+  await using redis = await startSingleRedis();
+  const { key, bearer } = keyFor({ role: "administrator" });
+  const config = { ...over(redis.url), auth: "key" as const };
+  await using first = await serve({ config, keys: [key] });
+  await using second = await serve({ config });
+  const servers = [first, second];
+  const before = await redis.node.command("HGETALL", KEYS);
+  await redis.node.command("DEL", KEYS);
+  await eventually(async () => {
+    assert.deepEqual(await redis.node.command("HGETALL", KEYS), before);
+    assert.match(servers.map((server) => server.log()).join(), /API keys were missing in Redis/);
+  }, 2000);
+  // A key that is made afterwards has every process read all of them again.
+  const later = keyFor({ role: "administrator" });
+  const store = await openRedisAt(redis.url);
+  await store.addKey(later.key);
+  await store.close();
+  await eventually(async () => {
+    for (const { url } of servers)
+      sessionOf(await createApi(url, { authorization: later.bearer }).create());
+  }, 3000);
+  for (const { url } of servers)
+    sessionOf(await createApi(url, { authorization: bearer }).create());
+});
+
+test("API keys that were erased or revoked meanwhile are not put back", async () => {
+  await using redis = await startSingleRedis();
+  const store = await openRedisAt(redis.url, { purpose: "serve" });
+  try {
+    const [gone, kept] = [keyFor({ role: "customer", customerId: "c" }), keyFor({})];
+    await store.addKey(gone.key);
+    await store.addKey(kept.key);
+    assert.equal(await store.eraseKeys("c", Date.now()), 1);
+    assert.equal(await store.revokeKey(kept.key.id, Date.now()), true);
+    await twoBeats(redis);
+    await redis.node.command("HDEL", KEYS, kept.key.id);
+    await eventually(async () => assert.equal(await redis.node.command("HLEN", KEYS), 1), 2000);
+    const [only] = await store.keys();
+    assert.equal(only?.id, kept.key.id);
+    assert.notEqual(only?.revokedAt, null);
+  } finally {
+    await store.close();
+  }
+});
+
+test("entries of the audit trail that are gone are reported", async () => {
+  await using redis = await startSingleRedis();
+  await using server = await serve({ config: over(redis.url) });
+  const api = createApi(server.url);
+  assert.equal((await api.call("GET", "/sessions?customerId=c")).status, 200);
+  const end = { json: { customerId: "c" } };
+  assert.equal((await api.call("POST", "/sessions/end", end)).status, 200);
+  assert.equal(await redis.node.command("EXISTS", "ac:{fixed}audit"), 1);
+  await twoBeats(redis);
+  await redis.node.command("DEL", "ac:{fixed}audit");
+  await eventually(
+    async () => assert.match(server.log(), /entries of the audit trail are miss/),
+    2000,
+  );
+  assert.equal(await isReady(server), true);
 });
 
 test("a start does not make a new secret where sessions may be under the one that is missing", async () => {

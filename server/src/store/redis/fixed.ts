@@ -28,6 +28,10 @@ export interface Fixed {
   secretLines(operation: Operation): Promise<readonly string[]>;
   /** Puts back the state or the secrets from memory, one of which is still there; false otherwise. */
   putBack(operation: Operation, known: Known): Promise<boolean>;
+  /** The API keys as they lie there. */
+  keyTexts(operation: Operation): Promise<readonly string[]>;
+  /** Puts back API keys that are missing, unless any was changed since `known`; returns how many. */
+  putBackKeys(operation: Operation, known: Known): Promise<number>;
   floor(operation: Operation): Promise<number>;
   keys(operation: Operation): Promise<readonly Key[]>;
   /** Stores a key; one that is there is at most revoked by it. */
@@ -54,6 +58,10 @@ export interface Fixed {
 export interface Known {
   /** The secrets as they lie there, newest first. */
   readonly lines: readonly string[];
+  /** The API keys as they lie there. */
+  readonly keyTexts: readonly string[];
+  /** How many entries the audit trail has at least. */
+  readonly auditEntries: number;
   readonly revision: number;
   /** Milliseconds since 1970. */
   readonly floor: number;
@@ -72,6 +80,9 @@ export interface Pulse {
   readonly hasState: boolean;
   /** It is the store that is known, and an older copy of it. */
   readonly isOlder: boolean;
+  /** How many API keys there are, and entries of the audit trail. */
+  readonly apiKeys: number;
+  readonly auditEntries: number;
 }
 
 /** What tells the store of these secrets from others. */
@@ -108,7 +119,7 @@ export function createFixed(connection: Connection, keys: Keys, isServing: boole
     wall: number | "",
     known: Known | undefined,
   ): (string | number)[] {
-    const { lines, revision, floor } = known ?? { lines: [], revision: 0, floor: 0 };
+    const { lines = [], revision = 0, floor = 0 } = known ?? {};
     const oldest = known === undefined ? "" : oldestSecretOf(lines);
     return [
       now,
@@ -122,6 +133,7 @@ export function createFixed(connection: Connection, keys: Keys, isServing: boole
     ];
   }
   const fixedNames = [keys.state, keys.secrets];
+  const beatNames = [...fixedNames, keys.keys, keys.audit];
 
   return {
     async born(operation) {
@@ -139,7 +151,7 @@ export function createFixed(connection: Connection, keys: Keys, isServing: boole
         await connection.run(
           operation,
           scripts.beat,
-          fixedNames,
+          beatNames,
           pulseWords(operation.now, wall, undefined),
         ),
       ),
@@ -148,7 +160,7 @@ export function createFixed(connection: Connection, keys: Keys, isServing: boole
         await connection.change(
           operation,
           scripts.beat,
-          fixedNames,
+          beatNames,
           pulseWords(operation.now, wall, known),
         ),
       ),
@@ -165,12 +177,7 @@ export function createFixed(connection: Connection, keys: Keys, isServing: boole
       return { oldestSecret, hasState: layout !== null };
     },
     async raiseFloor(operation, floor) {
-      await connection.change(
-        operation,
-        scripts.beat,
-        fixedNames,
-        pulseWords(floor, "", undefined),
-      );
+      await connection.change(operation, scripts.beat, beatNames, pulseWords(floor, "", undefined));
     },
     async secretLines(operation) {
       return (await connection.command(operation, "lrange", keys.secrets, 0, -1)) as string[];
@@ -178,6 +185,14 @@ export function createFixed(connection: Connection, keys: Keys, isServing: boole
     async putBack(operation, { lines, revision, floor }) {
       const words = [LAYOUT, revision, floor, ...lines];
       return (await connection.change(operation, scripts.putBack, fixedNames, words)) === 1;
+    },
+    async keyTexts(operation) {
+      return (await connection.command(operation, "hvals", keys.keys)) as string[];
+    },
+    async putBackKeys(operation, { revision, keyTexts }) {
+      const names = [keys.state, keys.keys];
+      const words = [revision, ...keyTexts];
+      return Number(await connection.change(operation, scripts.putBackKeys, names, words));
     },
     async floor(operation) {
       return Number(await connection.command(operation, "hget", keys.state, "floor"));
@@ -250,7 +265,8 @@ export function createFixed(connection: Connection, keys: Keys, isServing: boole
 }
 
 function pulseIn(reply: unknown): Pulse {
-  const [revision, floor, serverTime, oldestSecret = "", state, older] = reply as string[];
+  const [revision, floor, serverTime, oldestSecret = "", state, older, apiKeys, auditEntries] =
+    reply as string[];
   return {
     revision: Number(revision),
     floor: Number(floor),
@@ -258,6 +274,8 @@ function pulseIn(reply: unknown): Pulse {
     oldestSecret,
     hasState: state === "1",
     isOlder: older === "1",
+    apiKeys: Number(apiKeys),
+    auditEntries: Number(auditEntries),
   };
 }
 

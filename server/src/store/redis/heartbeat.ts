@@ -1,6 +1,6 @@
 import type { Redis } from "ioredis";
 import type { Changes } from "./changes.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection, Operation } from "./connection.ts";
 import { RedisFault } from "./faults.ts";
 import { CLOCK_TOLERANCE, type Fixed, type Known, oldestSecretOf, type Pulse } from "./fixed.ts";
 import { createMemoryWatch } from "./memory-watch.ts";
@@ -10,6 +10,7 @@ import { createMemoryWatch } from "./memory-watch.ts";
  * what is stored is not what it works with any more:
  *
  *   intact     --state or secrets evicted--> put back from memory --> intact
+ *   intact     --API keys evicted--> put back from memory --> intact
  *   intact     --an older copy--> reported, keys and secrets are read again --> intact
  *   intact     --both gone, or another store's--> suspended: every operation is refused
  *   suspended  --the data is back--> intact
@@ -84,9 +85,19 @@ export async function startHeartbeat(parts: HeartbeatParts): Promise<Heartbeat> 
 
   async function firstLook(): Promise<Known> {
     const started = wall();
-    const { revision, floor, serverTime } = await fixed.beat(connection.begin(seen()), wall());
-    clocks.compare(started, serverTime);
-    return { lines: await fixed.secretLines(connection.begin(seen())), revision, floor };
+    const pulse = await fixed.beat(connection.begin(seen()), wall());
+    clocks.compare(started, pulse.serverTime);
+    return read(pulse, connection.begin(seen()));
+  }
+
+  /** Keys and secrets as they lie there, at the revision of `pulse` or a later one. */
+  async function read(pulse: Pulse, operation: Operation): Promise<Known> {
+    const { revision, floor, auditEntries } = pulse;
+    const [lines, keyTexts] = await Promise.all([
+      fixed.secretLines(operation),
+      fixed.keyTexts(operation),
+    ]);
+    return { lines, keyTexts, auditEntries, revision, floor };
   }
 
   function next(): void {
@@ -161,16 +172,26 @@ export async function startHeartbeat(parts: HeartbeatParts): Promise<Heartbeat> 
     noticed("info", messages.back);
   }
 
-  /** Takes over what others changed of keys and secrets. */
-  async function follow({ revision, floor, isOlder }: Pulse): Promise<void> {
+  /** Takes over what others changed of keys and secrets, and notices what else is missing. */
+  async function follow(pulse: Pulse): Promise<void> {
+    const { revision, floor, isOlder, apiKeys, auditEntries } = pulse;
     if (isOlder) noticed("error", olderText(known.floor - floor));
+    else if (auditEntries < known.auditEntries) noticed("error", messages.auditMissing);
     if (isOlder || revision !== known.revision) {
-      const lines = await fixed.secretLines(connection.beginCheck(seen()));
+      const found = await read(pulse, connection.beginCheck(seen()));
       await changed();
-      known = { lines, revision, floor };
-    } else {
-      known = { ...known, floor: Math.max(floor, known.floor) };
+      known = found;
+      return;
     }
+    if (apiKeys < known.keyTexts.length) await putBackKeys();
+    known = { ...known, auditEntries, floor: Math.max(floor, known.floor) };
+  }
+
+  /** Nobody changed an API key, and some are missing. */
+  async function putBackKeys(): Promise<void> {
+    const missing = await fixed.putBackKeys(connection.beginCheck(seen()), known);
+    // Another process may have been first.
+    if (missing > 0) noticed("error", messages.keysPutBack);
   }
 
   return {
@@ -206,6 +227,10 @@ const messages = {
     "the secrets were missing in Redis and were put back from memory; set maxmemory-policy to noeviction, and look for what else is missing",
   statePutBack:
     "the state was missing in Redis and was put back from memory; set maxmemory-policy to noeviction, and look for what else is missing",
+  keysPutBack:
+    "API keys were missing in Redis and were put back from memory; set maxmemory-policy to noeviction, and look for what else is missing",
+  auditMissing:
+    "entries of the audit trail are missing in Redis (evicted or deleted): it has no longer what was done before. Set maxmemory-policy to noeviction, and take the entries from a copy of the data",
   back: "the data in Redis is back: requests are served again",
 } as const;
 

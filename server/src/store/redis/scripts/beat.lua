@@ -3,6 +3,8 @@
 --
 -- KEYS[1] the state
 -- KEYS[2] the secrets
+-- KEYS[3] the API keys
+-- KEYS[4] the audit trail
 -- ARGV[1] the time to note, ms since 1970
 -- ARGV[2] the caller's wall clock, ms since 1970; empty where the time is somebody else's
 -- ARGV[3] by how many ms a clock may differ from this server's for its time to be noted
@@ -12,7 +14,8 @@
 -- ARGV[8] 1 when the caller serves requests
 --
 -- Answers { revision of keys and secrets, floor before this call, this server's clock, SHA-1 of the oldest secret or
--- empty, 1 when the state is there, 1 when the store is an older copy }, all as text.
+-- empty, 1 when the state is there, 1 when the store is an older copy, number of API keys, number of entries of the
+-- audit trail }, all as text.
 local time = redis.call('TIME')
 local server = time[1] * 1000 + math.floor(time[2] / 1000)
 local layout, revision, floor = unpack(redis.call('HMGET', KEYS[1], 'layout', 'revision', 'floor'))
@@ -38,4 +41,5 @@ end
 return {
   string.format('%.0f', revision), string.format('%.0f', floor), string.format('%.0f', server), oldest,
   layout and '1' or '0', isOlder and '1' or '0',
+  string.format('%.0f', redis.call('HLEN', KEYS[3])), string.format('%.0f', redis.call('LLEN', KEYS[4])),
 }
