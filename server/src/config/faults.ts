@@ -24,9 +24,17 @@ export class ConfigError extends Error {
  * they are not properly encoded, as one that is refused is shown.
  */
 export function masked(text: string): string {
-  return text
-    .replaceAll(/([a-z][a-z\d+.-]{0,30}:\/\/)[^/?#\s]*@/gi, "$1***@")
-    .replaceAll(/(rediss?(?:\+\w{1,10})?:\/\/)[^"]{0,500}@/gi, "$1***@");
+  return (
+    text
+      .replaceAll(/([a-z][a-z\d+.-]{0,30}:\/\/)[^/?#\s]*@/gi, "$1***@")
+      .replaceAll(/(rediss?(?:\+\w{1,10})?:\/\/)[^"]{0,500}@/gi, "$1***@")
+      // Without the slashes, or without the @.
+      .replaceAll(/(?<=^|["\s])[^\s"@/]{0,100}:[^\s"@/]{0,500}@/g, "***@")
+      .replaceAll(
+        /(rediss?(?:\+\w{1,10})?:\/\/)[^\s"@,/:[]{1,100}:[^\s"@,/:]{0,500}:[^\s"]*/gi,
+        "$1***",
+      )
+  );
 }
 
 /** " (did you mean X?)" when one of `known` is close to `name`, else nothing. */

@@ -72,4 +72,10 @@ test("what is no place is refused with a reason, which tells no password", () =>
     assert.ok(typeof why === "string" && !why.includes("pa/ss"), text);
   }
   assert.equal(masked('"redis://u:pa/s#s?@host/0"'), '"redis://***@host/0"');
+  // A slip in the form must not show what stands in it.
+  assert.equal(masked('"redis:u:pass@host/0"'), '"***@host/0"');
+  assert.equal(masked('"u:pass@host:1"'), '"***@host:1"');
+  assert.equal(masked('"redis://u:pass:host:1"'), '"redis://***"');
+  for (const whole of ["redis://host:1", "redis+cluster://a:1,b:2", "redis://[::1]:6379", "a: b@c"])
+    assert.equal(masked(whole), whole);
 });
