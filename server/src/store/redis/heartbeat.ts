@@ -62,7 +62,7 @@ export async function startHeartbeat(parts: HeartbeatParts): Promise<Heartbeat> 
   const { connection, fixed, changes, seen, wall, changed, noticed, suspended } = parts;
   const nodes = (): readonly Redis[] => [...connection.primaries().values()];
   const memory = createMemoryWatch(connection, nodes, noticed);
-  const clocks = createClockWatch(wall, noticed);
+  const clocks = createClockWatch(wall, seen, noticed);
   let known = await firstLook();
   await memory.look();
   let beats = 0;
@@ -231,6 +231,7 @@ const messages = {
     "API keys were missing in Redis and were put back from memory; set maxmemory-policy to noeviction, and look for what else is missing",
   auditMissing:
     "entries of the audit trail are missing in Redis (evicted or deleted): it has no longer what was done before. Set maxmemory-policy to noeviction, and take the entries from a copy of the data",
+  inStep: "the clock of this machine and that of Redis are in step again",
   back: "the data in Redis is back: requests are served again",
 } as const;
 
@@ -242,6 +243,7 @@ function olderText(behind: number): string {
 /** Tells when the clock of this machine and that of Redis begin to differ, and when they are in step again. */
 function createClockWatch(
   wall: () => number,
+  seen: () => number,
   noticed: HeartbeatParts["noticed"],
 ): { compare(started: number, serverTime: number): void } {
   let isApart = false;
@@ -261,7 +263,16 @@ function createClockWatch(
           "error",
           `the clock of this machine is ${Math.round(difference / 1000)} s ${way} that of Redis: sessions expire at the wrong time here. Set both by NTP, and restart this server`,
         );
-      } else noticed("info", "the clock of this machine and that of Redis are in step again");
+        return;
+      }
+      // The time of sessions never runs backwards in a process.
+      const left = Math.round((seen() - wall()) / 1000);
+      if (left * 1000 <= CLOCK_TOLERANCE) noticed("info", messages.inStep);
+      else
+        noticed(
+          "error",
+          `${messages.inStep}, but this server is still ${left} s ahead: restart it`,
+        );
     },
   };
 }
