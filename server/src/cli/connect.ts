@@ -15,19 +15,22 @@ import { systemUser } from "./system-user.ts";
 
 /**
  * Runs `use` on the data of `config`: through the server that runs on it, else on the store itself.
- * With `mustExist` (the default) a folder without data is refused instead of filled.
+ * With `mustExist` (the default) a folder or a Redis without data is refused instead of filled.
  */
 export async function withAdmin<Result>(
   config: Config,
   use: (admin: Admin) => Promise<Result>,
   options: { readonly mustExist?: boolean } = {},
 ): Promise<Result> {
-  if (config.store.engine === "redis")
-    return useOpened(await open(config, machineTime, unheard), use);
+  const mustExist = options.mustExist !== false;
+  if (config.store.engine === "redis") {
+    const purpose = mustExist ? "look" : "command";
+    return useOpened(await open(config, machineTime, unheard, purpose), use);
+  }
   for (let attempt = 1; ; attempt++) {
     const running = await connectTo(config.dataDir);
     if (running !== undefined) return use(running);
-    if (options.mustExist !== false) requireData(config.dataDir);
+    if (mustExist) requireData(config.dataDir);
     const opened = await openUnlessBusy(config, attempt);
     if (opened !== undefined) return useOpened(opened, use);
   }

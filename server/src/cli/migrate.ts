@@ -116,7 +116,10 @@ async function moveBetween(
   output: Output,
 ): Promise<Migration> {
   if (from.config.store.engine === "sqlite") requireData(from.config.dataDir);
-  else if (!isAhead) output.remark(openSourceRemark);
+  else {
+    await (await openPlace(from, "look")).close();
+    if (!isAhead) output.remark(openSourceRemark);
+  }
   refuseSame(from, to);
   await using closing = new AsyncDisposableStack();
   const { source, note } = await openSource(from, isAhead, closing);
@@ -244,7 +247,7 @@ async function writableOf(config: Config, closing: AsyncDisposableStack): Promis
 /** Opens a store; what is wrong with it is told with the option that names it. */
 async function openPlace(
   { config, flag }: Place,
-  purpose: "move" | "command",
+  purpose: "move" | "look" | "command",
 ): Promise<SessionStore> {
   try {
     return named(await openStore(config, machineTime, unheard, purpose), flag);

@@ -10,6 +10,8 @@ export type StoreOpenFault =
   | "incomplete"
   /** A file in it is not what was written. */
   | "damaged"
+  /** Nothing is stored there, and the command needs what is. */
+  | "missing"
   /** The directory or a file in it cannot be read or written. */
   | "inaccessible";
 

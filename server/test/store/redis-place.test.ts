@@ -58,6 +58,27 @@ test("a database that Redis does not have is refused, by servers and commands, a
   assert.equal(await redis.node.command("DBSIZE"), 0);
 });
 
+test("a command that needs data writes nothing into a database that has none", async () => {
+  await using directory = temporaryDirectory();
+  const env = { ANTECHAMBER_STORE: `${redis.url}/7` };
+  const copying = ["migrate", "--from", `${redis.url}/7`, "--to", `sqlite:${directory.path}`];
+  for (const args of [["keys", "list"], ["sessions", "list"], ["secrets", "rotate"], copying]) {
+    const { code, stderr } = await run(args, { env });
+    assert.equal(code, 4, stderr);
+    assert.match(stderr, /There is no data in Redis under the name ac:\{fixed\}state/);
+  }
+  const size = await redis.node.command(
+    "EVAL",
+    "redis.call('SELECT', 7) return redis.call('DBSIZE')",
+    0,
+  );
+  assert.equal(size, 0);
+  // The first key is made before the first server runs.
+  const { code } = await run(["keys", "create", "--role", "reporter"], { env });
+  assert.equal(code, 0);
+  await redis.node.command("FLUSHALL");
+});
+
 test("a user without the right to select a database is refused for every one but 0", async () => {
   await redis.node.command("ACL", "SETUSER", "bound", "on", ">p", "~*", "+@all", "-select");
   const place = redis.url.replace("//", "//bound:p@");

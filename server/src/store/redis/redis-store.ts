@@ -46,9 +46,10 @@ export interface RedisStoreOptions {
   readonly wall: () => number;
   /**
    * To serve requests; to move everything into or out of it, which is refused with `in-use` while a
-   * server runs on it; or for anything else.
+   * server runs on it; for a command that needs data that is there, and is refused with `missing`
+   * otherwise; or for anything else, such as the first API key.
    */
-  readonly purpose: "serve" | "move" | "command";
+  readonly purpose: "serve" | "move" | "look" | "command";
 }
 
 /**
@@ -108,6 +109,9 @@ async function createStore(
   const readPortion = createPortionReader({ connection, keys, fixed, answers, readStretch });
   const adopt = createAdopt({ connection, keys, fixed, answers, indices, times, maxRecords });
 
+  if (options.purpose === "look" && !(await fixed.look(begin(options.now))).hasState) {
+    throw new StoreOpenError("missing", missingText(keys.state));
+  }
   await fixed.born(begin(options.now));
   if (options.purpose === "move" && (await isServed(() => fixed.served(begin(seen))))) {
     throw new StoreOpenError("in-use", "A server runs on the data in Redis: stop it first.");
@@ -303,6 +307,10 @@ async function isServed(read: () => Promise<string | null>): Promise<boolean> {
     await delay(100);
   }
   return false;
+}
+
+function missingText(state: string): string {
+  return `There is no data in Redis under the name ${state}: no server has run on it, or its data is gone. Nothing was written. Look at the address, the number of the database and redisPrefix.`;
 }
 
 function notThisStore(): Refusal {
