@@ -6,6 +6,9 @@
 -- ARGV[2] the revision and ARGV[3] the floor as they were last seen
 -- ARGV[4] and following: the secrets, newest first
 --
+-- The revision stays where these are the secrets of it: nobody has to read anything anew, and API keys that were
+-- evicted as well can be told from those that were changed.
+--
 -- Answers 1; 0 when both are gone, or these are the secrets of another store.
 local last = redis.call('LINDEX', KEYS[2], -1)
 local hasLayout = redis.call('HEXISTS', KEYS[1], 'layout') == 1
@@ -19,7 +22,11 @@ if not hasLayout then
   redis.call('HSET', KEYS[1], 'layout', ARGV[1])
 end
 local revision, floor = unpack(redis.call('HMGET', KEYS[1], 'revision', 'floor'))
-revision = math.max(tonumber(revision or 0), tonumber(ARGV[2])) + 1
+local known = tonumber(ARGV[2])
+revision = tonumber(revision or known)
+if revision ~= known then
+  revision = math.max(revision, known) + 1
+end
 floor = math.max(tonumber(floor or 0), tonumber(ARGV[3]))
 redis.call('HSET', KEYS[1], 'revision', string.format('%.0f', revision), 'floor', string.format('%.0f', floor))
 return 1
