@@ -1,17 +1,18 @@
 import { type Fault, Refusal } from "../session/errors.ts";
-import { type ApiRequest, BodyError } from "./messages.ts";
+import { type ApiRequest, BodyError, type MayHold } from "./messages.ts";
 
 /**
  * The body of a request that must be JSON, or `undefined` when it is empty, which needs no content
  * type. Refuses with `body-too-large` beyond `limit` bytes, `unsupported-media-type` for what is not JSON in
- * UTF-8 without a content coding, and `request-timeout`.
+ * UTF-8 without a content coding, `request-timeout`, and `unavailable` where it is more than `mayHold` allows.
  */
 export async function readJsonBody(
   request: ApiRequest,
   limit: number,
+  mayHold?: MayHold,
 ): Promise<Uint8Array | undefined> {
   const announced = Number(request.header("content-length"));
-  const body = announced > limit ? undefined : await bodyOf(request, limit);
+  const body = announced > limit ? undefined : await bodyOf(request, limit, mayHold);
   if (body === undefined) throw new Refusal({ code: "body-too-large", limit });
   if (body.length === 0) return undefined;
   const refused = mediaFault(request);
@@ -19,13 +20,19 @@ export async function readJsonBody(
   return body;
 }
 
-async function bodyOf(request: ApiRequest, limit: number): Promise<Uint8Array | undefined> {
+async function bodyOf(
+  request: ApiRequest,
+  limit: number,
+  mayHold: MayHold | undefined,
+): Promise<Uint8Array | undefined> {
   try {
-    return await request.body(limit);
+    return await request.body(limit, mayHold);
   } catch (error) {
     // The client has gone, or was cut off for being slow: that is no defect of ours.
     const fault = error instanceof BodyError ? error.fault : "gone";
     if (fault === "late") throw new Refusal({ code: "request-timeout" }, error);
+    if (fault === "crowded")
+      throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, error);
     const detail =
       fault === "gone"
         ? "The body broke off before its end."

@@ -16,13 +16,22 @@ export interface ApiRequest {
   readonly hasBody: boolean;
   /**
    * The body, or `undefined` as soon as it turns out to be longer than `limit` bytes. Rejects `BodyError`
-   * when the rest of it will not come.
+   * when the rest of it will not come, or `mayHold` does not let it.
    */
-  body(limit: number): Promise<Uint8Array | undefined>;
+  body(limit: number, mayHold?: MayHold): Promise<Uint8Array | undefined>;
 }
 
-/** Why the rest of a body will not come: its sender has gone, took too long, or sent what is no body. */
-export type BodyFault = "gone" | "late" | "malformed";
+/**
+ * Whether a body of which `bytes` have arrived may be held until it is complete. Called as it grows; never again
+ * after it has returned false.
+ */
+export type MayHold = (bytes: number) => boolean;
+
+/**
+ * Why the rest of a body will not come: its sender has gone, took too long, or sent what is no body, or it was
+ * not allowed to be held.
+ */
+export type BodyFault = "gone" | "late" | "malformed" | "crowded";
 
 /** A body that cannot be read to its end. */
 export class BodyError extends Error {

@@ -2,7 +2,7 @@ import type { RecordReceipt } from "@antechamber/client/protocol";
 import type { Clock } from "../clock.ts";
 import type { SessionService } from "../service.ts";
 import { changeScope, readScope } from "../session/access.ts";
-import { type Fault, Refusal } from "../session/errors.ts";
+import type { Fault } from "../session/errors.ts";
 import { type Cursor, pageOf, parseCursor, timelineStart } from "../session/timeline.ts";
 import { timelineInfo } from "../wire/timeline-info.ts";
 import { readJsonBody, refuseFaults } from "./bodies.ts";
@@ -18,10 +18,10 @@ export interface RecordHandlers {
   timeline(call: Call): Promise<ApiResponse>;
 }
 
-/** A body is parsed as a whole: bodies of so many bytes at a time, or memory would grow. */
-const MAX_BYTES_UNDER_WAY = 64 * 1024 * 1024;
-/** So short ones, which most are, go in any case: long ones that trickle in must not keep them out. */
-const SMALL_BODY_BYTES = 64 * 1024;
+/** A body is held until it is complete: at most so many bytes of all bodies together, or memory would grow. */
+const MAX_HELD_BYTES = 64 * 1024 * 1024;
+/** The first bytes of each do not count: most bodies are that short, and long ones must not keep them out. */
+const FREE_BYTES = 64 * 1024;
 
 const DEFAULT_LIMIT = 100;
 const MAX_LIMIT = 1000;
@@ -32,21 +32,22 @@ export function createRecordHandlers(
   clock: Clock,
   keptKeys: ReadonlySet<string>,
 ): RecordHandlers {
-  let bytesUnderWay = 0;
+  let heldBytes = 0;
 
-  /** Reads the body, if there is room for it: nobody knows the length of one that does not tell. */
+  /** Reads the body while there is room for it. What counts has arrived: a length that is announced costs nothing. */
   async function bodyOf({ request }: Call): Promise<Uint8Array> {
-    const length = Number(request.header("content-length") ?? MAX_RECORDS_BODY_BYTES);
-    const bytes = length <= MAX_RECORDS_BODY_BYTES ? length : MAX_RECORDS_BODY_BYTES;
-    const isSmall = bytes <= SMALL_BODY_BYTES;
-    if (!isSmall && bytesUnderWay + bytes > MAX_BYTES_UNDER_WAY) {
-      throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
-    }
-    bytesUnderWay += bytes;
+    let own = 0;
+    const mayHold = (bytes: number) => {
+      const more = Math.max(0, bytes - FREE_BYTES) - own;
+      if (heldBytes + more > MAX_HELD_BYTES) return false;
+      own += more;
+      heldBytes += more;
+      return true;
+    };
     try {
-      return (await readJsonBody(request, MAX_RECORDS_BODY_BYTES)) ?? new Uint8Array();
+      return (await readJsonBody(request, MAX_RECORDS_BODY_BYTES, mayHold)) ?? new Uint8Array();
     } finally {
-      bytesUnderWay -= bytes;
+      heldBytes -= own;
     }
   }
 

@@ -3,6 +3,7 @@ import {
   type ApiResponse,
   BodyError,
   KeptResponse,
+  type MayHold,
   type UnreadRequest,
 } from "../messages.ts";
 import { inTurn } from "../pieces.ts";
@@ -116,8 +117,8 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     return this.#transport.peer;
   }
 
-  readBody(limit: number): Promise<Uint8Array | undefined> {
-    const body = this.#body.read(limit);
+  readBody(limit: number, mayHold?: MayHold): Promise<Uint8Array | undefined> {
+    const body = this.#body.read(limit, mayHold);
     if (!this.#body.isComplete && !this.#isResting) this.#intake.resume();
     return body;
   }

@@ -1,4 +1,4 @@
-import { BodyError } from "../messages.ts";
+import { BodyError, type MayHold } from "../messages.ts";
 import { ChunkLines } from "./chunk-lines.ts";
 import { HeldBytes } from "./held-bytes.ts";
 import type { RequestHead } from "./request-head.ts";
@@ -17,6 +17,7 @@ const BYTES_A_UNIT = 16;
 
 interface Reader {
   readonly limit: number;
+  readonly mayHold: MayHold | undefined;
   readonly resolve: (body: Uint8Array | undefined) => void;
   readonly reject: (error: Error) => void;
 }
@@ -95,9 +96,9 @@ export class RequestBody {
   }
 
   /** The whole body, or `undefined` as soon as it is longer than `limit` bytes. Rejects `BodyError`. */
-  read(limit: number): Promise<Uint8Array | undefined> {
+  read(limit: number, mayHold?: MayHold): Promise<Uint8Array | undefined> {
     return new Promise((resolve, reject) => {
-      this.#reader = { limit, resolve, reject };
+      this.#reader = { limit, mayHold, resolve, reject };
       if (this.#error !== undefined) reject(this.#error);
       else this.#tell();
     });
@@ -115,7 +116,7 @@ export class RequestBody {
     this.#held.clear();
   }
 
-  /** Nothing comes any more. */
+  /** Whoever reads it gets no more of it. */
   fail(error: BodyError): void {
     if (this.isComplete) return;
     this.#error = error;
@@ -133,7 +134,7 @@ export class RequestBody {
       else this.#held.add(bytes, start, end);
     }
     if (isLast) this.#complete();
-    else if (this.#reader !== undefined && this.received > this.#reader.limit) this.#tell();
+    else if (this.#reader !== undefined) this.#tell();
   }
 
   /** One byte of the lines around the data; false when it cannot stand there. */
@@ -155,10 +156,11 @@ export class RequestBody {
     const reader = this.#reader;
     if (reader === undefined) return;
     const isTooLong = this.received > reader.limit;
-    if (!isTooLong && !this.isComplete) return;
-    this.#reader = undefined;
-    const body = isTooLong ? undefined : (this.#whole ?? this.#held.take());
-    this.skip();
-    reader.resolve(body);
+    if (isTooLong || this.isComplete) {
+      this.#reader = undefined;
+      const body = isTooLong ? undefined : (this.#whole ?? this.#held.take());
+      this.skip();
+      reader.resolve(body);
+    } else if (reader.mayHold?.(this.received) === false) this.fail(new BodyError("crowded"));
   }
 }

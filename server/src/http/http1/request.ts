@@ -1,11 +1,11 @@
-import type { ApiRequest } from "../messages.ts";
+import type { ApiRequest, MayHold } from "../messages.ts";
 import type { RequestHead } from "./request-head.ts";
 
 /** What a request needs of the connection that it came in on. */
 export interface RequestSource {
   readonly peer: string;
   /** The body, as `ApiRequest.body`. */
-  readBody(limit: number): Promise<Uint8Array | undefined>;
+  readBody(limit: number, mayHold?: MayHold): Promise<Uint8Array | undefined>;
 }
 
 /** The request that a connection is about, as handlers see it: until it is answered. */
@@ -47,8 +47,8 @@ export class HeadedRequest implements ApiRequest {
     return this.#head.isChunked || this.#head.contentLength > 0;
   }
 
-  body(limit: number): Promise<Uint8Array | undefined> {
-    return this.#source.readBody(limit);
+  body(limit: number, mayHold?: MayHold): Promise<Uint8Array | undefined> {
+    return this.#source.readBody(limit, mayHold);
   }
 }
 

@@ -1,0 +1,69 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createApi, problemOf } from "../support/api.ts";
+import { eventually } from "../support/eventually.ts";
+import { serve } from "../support/in-process.ts";
+import { openConnection, type RawConnection, requestText } from "../support/raw-http.ts";
+import { acceptedOf, newSession, post, visit } from "../support/records.ts";
+
+/** Bytes of the longest body of records. */
+const LONGEST = 8_193_002;
+/** How many of the longest bodies are held at a time. */
+const HELD = 8;
+
+test("bodies of records that are only announced keep nobody out", async () => {
+  await using server = await serve();
+  const api = createApi(server.url);
+  const id = await newSession(api);
+  await using open = new AsyncDisposableStack();
+  for (let i = 0; i < 2 * HELD; i++) {
+    const connection = open.use(await openConnection(server.port));
+    connection.send(beginning(id, i % 2 === 0 ? "chunks" : LONGEST));
+  }
+  assert.equal(acceptedOf(await post(api, id, visit("/short"))), 1);
+  const many = Array.from({ length: 1000 }, (_, i) => visit(`/${i}/${"x".repeat(2000)}`));
+  assert.equal(acceptedOf(await post(api, id, many)), 1000);
+  const inChunks = open.use(await openConnection(server.port));
+  const record = JSON.stringify(visit("/in-chunks"));
+  const text = `${record.length.toString(16)}\r\n${record}\r\n0\r\n\r\n`;
+  inChunks.send(`${beginning(id, "chunks")}${text}`);
+  assert.equal((await inChunks.response()).status, 202);
+});
+
+test("bodies of records that have come are held up to a limit, and short ones beyond it", async () => {
+  await using server = await serve();
+  const api = createApi(server.url);
+  const id = await newSession(api);
+  const connections: RawConnection[] = [];
+  await using open = new AsyncDisposableStack();
+  const spaces = Buffer.alloc(LONGEST - 1, " ");
+  const refused: number[] = [];
+  const ends: Promise<void>[] = [];
+  for (let i = 0; i <= HELD; i++) {
+    const connection = open.use(await openConnection(server.port));
+    connection.send(beginning(id, LONGEST));
+    connection.send(spaces);
+    connections.push(connection);
+    ends.push(
+      connection.response().then(
+        ({ status }) => void refused.push(status),
+        () => undefined,
+      ),
+    );
+  }
+  await Promise.race(ends);
+  assert.deepEqual(refused, [503]);
+  const many = Array.from({ length: 1000 }, (_, i) => visit(`/${i}/${"x".repeat(3000)}`));
+  // What was sent may be on its way yet.
+  await eventually(async () => problemOf(await post(api, id, many), 503, "unavailable"), 10_000);
+  assert.equal(acceptedOf(await post(api, id, visit("/short"))), 1);
+  for (const connection of connections) connection.end();
+  await Promise.all(ends);
+  assert.equal(acceptedOf(await post(api, id, many)), 1000);
+});
+
+/** The head of a request that records: with a body of this length, or in chunks. */
+function beginning(id: string, length: number | "chunks"): string {
+  const framing = length === "chunks" ? "Transfer-Encoding: chunked" : `Content-Length: ${length}`;
+  return requestText(`POST /sessions/${id}/requests`, ["Content-Type: application/json", framing]);
+}
