@@ -54,6 +54,8 @@ export interface ConnectionContext extends SenderContext {
 
 /** Requests of one connection that are answered in one turn of the event loop, when they come together. */
 const REQUESTS_A_TURN = 16;
+/** Bytes of their heads. Whoever sends more waits in a queue: what a head has may take long to look at. */
+const HEAD_BYTES_A_TURN = 8 * 1024;
 /** How much of a body that nobody reads passes by before the connection is given up instead. */
 const MAX_SKIPPED = 64 * 1024;
 /** How much is let pass after our end, so that the last answer is not lost with what was unread. */
@@ -210,6 +212,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
 
   #takeRequests(bytes: Buffer): void {
     let at = 0;
+    let headBytes = 0;
     for (let begun = 0; this.#state === "open"; begun++) {
       if (!this.#body.isComplete) {
         at = this.#takeBody(bytes, at);
@@ -229,7 +232,13 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
       if (next === REFUSED) this.#refuse(this.#head.fault);
       else if (next === INCOMPLETE) this.#await(bytes, at);
       if (next <= INCOMPLETE) return;
+      headBytes += next - at;
       at = next;
+      if (headBytes > HEAD_BYTES_A_TURN) {
+        this.#intake.hold(bytes, at);
+        this.#beginInTurn();
+        return;
+      }
       this.#begin();
     }
   }
@@ -283,6 +292,24 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
   #endRest(): void {
     this.#isResting = false;
     this.#goOn();
+  }
+
+  /** Handles the request whose head was read in a later turn, in which few others of this kind are handled. */
+  #beginInTurn(): void {
+    this.#isBusy = true;
+    this.#deadline = Number.POSITIVE_INFINITY;
+    // What is held may begin with its body, which nobody knows before it is begun.
+    this.#isResting = true;
+    inTurn(() => {
+      this.#isResting = false;
+      if (this.#state !== "open") return;
+      try {
+        this.#begin();
+      } catch (error) {
+        this.#giveUp(error);
+      }
+      this.#goOn();
+    });
   }
 
   #begin(): void {

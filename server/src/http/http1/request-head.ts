@@ -228,6 +228,7 @@ export class RequestHead {
     this.#stage = LINE;
     this.#progress = 0;
     this.#forget();
+    this.#places.length = 0;
     this.#asked.length = 0;
   }
 
