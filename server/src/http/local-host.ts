@@ -7,14 +7,16 @@ const LOCAL_HOST = /^(?:(?:[\w-]{1,63}\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\])
  * Refuses a request that names another host than this machine (contract, section 3, mode `local`).
  * A page from elsewhere can make its own name point to 127.0.0.1, and a browser then lets it read
  * our answers; but it cannot make the browser send another `Host`, or none. Without a host come requests of
- * HTTP/1.0 alone, such as the health checks of HAProxy.
+ * HTTP/1.0 alone, such as the health checks of HAProxy; one with an `Origin` is a page's, whatever brought it
+ * here, and is refused.
  */
 export function createLocalHostCheck(): (request: ApiRequest) => void {
-  let lastGood = "";
+  let lastGood: string | undefined;
   return (request) => {
     const host = request.header("host");
-    if (host === lastGood || host === null) return;
-    if (!LOCAL_HOST.test(host)) {
+    if (host === lastGood) return;
+    if (host === null && request.header("origin") === null) return;
+    if (host === null || !LOCAL_HOST.test(host)) {
       const detail =
         "Host must name this machine: localhost, 127.0.0.1 or [::1]. To serve other names, configure another auth mode.";
       throw new Refusal({

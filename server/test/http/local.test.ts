@@ -35,6 +35,26 @@ for (const host of [
   });
 }
 
+test("an empty Host names nothing, also as the first that comes", async () => {
+  await using fresh = await serve();
+  const empty = "GET /sessions/x HTTP/1.1\r\nHost:\r\n\r\n";
+  for (let i = 0; i < 2; i++) {
+    assert.equal((await exchange(fresh.port, empty)).status, 400);
+    const good = await exchange(fresh.port, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert.equal(good.status, 200);
+  }
+});
+
+test("a request without a Host is taken, but from no page", async () => {
+  const old = (field: string) =>
+    exchange(server.port, `PUT /sessions/new HTTP/1.0\r\n${field}\r\n`);
+  assert.equal((await old("")).status, 200);
+  for (const origin of ["http://evil.example", "null", ""]) {
+    assert.equal((await old(`Origin: ${origin}\r\n`)).status, 400, origin);
+  }
+  assert.equal((await old("Host: localhost\r\nOrigin: http://evil.example\r\n")).status, 200);
+});
+
 for (const host of [
   "evil.example",
   "evil.example:8080",
