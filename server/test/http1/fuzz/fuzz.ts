@@ -5,6 +5,7 @@ import { createRandom, type Random } from "../../faults/random.ts";
 import { createHandler } from "./handler.ts";
 import { judge } from "./judge.ts";
 import { Peer, randomManners } from "./peer.ts";
+import { LONG_HEADS } from "./reference.ts";
 import { randomStream } from "./streams.ts";
 
 /** Faults that are put into the server's edges on purpose: to see that they are found. */
@@ -16,6 +17,8 @@ export interface DeliberateFault {
 /** How many turns of the event loop nothing may happen in before all is done. */
 const QUIET_TURNS = 12;
 const MAX_REQUESTS = 5;
+/** Of the connections that have more than are handled in a turn of the event loop. */
+const MANY_REQUESTS = 40;
 
 /**
  * Opens `connections` connections to a server in this process at once, and lets their clients do what they do
@@ -33,10 +36,11 @@ export async function fuzzRound(
     handle: (request) => handler.handle(fault.request?.(request) ?? request),
     defect: (error) => void problems.push(`a defect: ${String(error)}`),
     refuse: ({ status, detail }) => ({ status, headers: {}, body: detail }),
-    hasLongHead: () => false,
+    hasLongHead: (target) => target.startsWith(LONG_HEADS),
   });
   const peers = Array.from({ length: connections }, () => {
-    const stream = randomStream(random, random.between(1, MAX_REQUESTS));
+    const most = random.next() < 0.05 ? MANY_REQUESTS : MAX_REQUESTS;
+    const stream = randomStream(random, random.between(1, most));
     return new Peer(stream, randomManners(random, stream.length), random);
   });
   for (const peer of peers) {

@@ -29,12 +29,25 @@ export interface ReferenceReading {
   readonly end: "complete" | "incomplete" | "refused";
 }
 
+/** How long a head may be, and how many fields it may have: the limits of the server under test, not of HTTP. */
+const MAX_HEAD = 16 * 1024;
+const MAX_FIELDS = 128;
+/** The same of a request whose target begins with `LONG_HEADS`. */
+export const LONG_HEADS = "/long";
+const MAX_LONG_HEAD = 64 * 1024;
+const MAX_MANY_FIELDS = 512;
+/** Characters of a method, and bytes of the extensions and trailers of a body in chunks, at the most. */
+const MAX_METHOD = 32;
+const MAX_OVERHEAD = 16 * 1024;
+
 const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+";
 const REQUEST_LINE = new RegExp(`^(${TOKEN}) ([\\x21-\\x7e\\x80-\\xff]+) HTTP/1\\.([01])$`);
 const FIELD = new RegExp(`^(${TOKEN}):[ \\t]*([\\t\\x20-\\x7e\\x80-\\xff]*?)[ \\t]*$`);
 /** RFC 9112, section 3.2: the forms of a target that a server without CONNECT serves. */
 const ORIGIN_FORM = /^\//;
-const ABSOLUTE_FORM = /^https?:\/\/[^/?#]+/i;
+const ABSOLUTE_FORM = /^https?:\/\/(?:\[[\da-f:.]+\]|[\w.~!$&'()*+,;=%-]+)(?::\d{0,5})?(?=[/?]|$)/i;
+/** RFC 9112, section 3.2.3. */
+const AUTHORITY_FORM = /^(?:\[[\da-f:.]+\]|[\w.~!$&'()*+,;=%-]+):\d{1,5}$/i;
 /** RFC 9112, section 7.1.1: a size, and extensions with a value that is a token or a quoted string. */
 const QUOTED =
   '"(?:[\\t \\x21\\x23-\\x5b\\x5d-\\x7e\\x80-\\xff]|\\\\[\\t \\x21-\\x7e\\x80-\\xff])*"';
@@ -65,6 +78,7 @@ interface Head {
 
 function readHead(text: string, start: number): Head | "incomplete" | "refused" {
   const end = text.indexOf("\r\n\r\n", start);
+  if (isTooLong(text, start, end)) return "refused";
   const lines = text.slice(start, end === -1 ? undefined : end).split("\r\n");
   // Of a head that has no end yet, only lines that have theirs can be judged.
   const whole = end === -1 ? lines.slice(0, -1) : lines;
@@ -110,12 +124,30 @@ function readHead(text: string, start: number): Head | "incomplete" | "refused" 
   return { request, contentLength: framing === "chunked" ? 0 : framing, end: end + 4 };
 }
 
+/** Whether a head, which ends at `end` or has no end yet (-1), has or will have more than there may be. */
+function isTooLong(text: string, start: number, end: number): boolean {
+  const [line = "", ...fieldLines] = text.slice(start, end === -1 ? undefined : end).split("\r\n");
+  const [method = "", target = ""] = line.split(" ");
+  const mayBeLong = target.startsWith(LONG_HEADS);
+  const length = end === -1 ? text.length + 1 - start : end + 4 - start;
+  const fields = end === -1 ? fieldLines.length - 1 : fieldLines.length;
+  return (
+    method.length > MAX_METHOD ||
+    length > (mayBeLong ? MAX_LONG_HEAD : MAX_HEAD) ||
+    fields > (mayBeLong ? MAX_MANY_FIELDS : MAX_FIELDS)
+  );
+}
+
 /** Where a request goes; `undefined` for what is no target. */
 function placeOf(
   method: string,
   target: string,
 ): { path: string; query: string; authority: string | undefined } | undefined {
-  if (method === "CONNECT") return undefined;
+  if (method === "CONNECT") {
+    return AUTHORITY_FORM.test(target)
+      ? { path: target, query: "", authority: undefined }
+      : undefined;
+  }
   let rest = target;
   let authority: string | undefined;
   if (target === "*") {
@@ -169,14 +201,16 @@ function readBody(text: string, start: number, { request, contentLength }: Head)
 function readChunks(text: string, start: number): Body {
   let data = "";
   let at = start;
+  let overhead = 0;
   for (;;) {
     const lineEnd = text.indexOf("\r\n", at);
     if (lineEnd === -1) return { data, state: unfinishedLine(text.slice(at)), end: text.length };
     const size = CHUNK_LINE.exec(text.slice(at, lineEnd))?.[1];
-    if (size === undefined) return { data, state: "malformed", end: at };
+    overhead += lineEnd - at - (size?.length ?? 0);
+    if (size === undefined || overhead > MAX_OVERHEAD) return { data, state: "malformed", end: at };
     at = lineEnd + 2;
     const length = Number.parseInt(size, 16);
-    if (length === 0) return readTrailers(text, at, data);
+    if (length === 0) return readTrailers(text, at, data, overhead);
     data += text.slice(at, at + length);
     const after = text.slice(at + length, at + length + 2);
     if (!"\r\n".startsWith(after)) return { data, state: "malformed", end: at };
@@ -190,17 +224,28 @@ function unfinishedLine(line: string): "incomplete" | "malformed" {
   return /[\r\n](?!$)|\n/.test(line) ? "malformed" : "incomplete";
 }
 
-/** Fields that would change what was read already, or whom it is for (RFC 9110, section 6.5.1). */
-const NO_TRAILERS = ["content-length", "transfer-encoding", "host"];
+/**
+ * Fields that would change what was read already, or whom it is for (RFC 9110, section 6.5.1): framing, routing,
+ * modifiers of the request, authentication, the format of the content.
+ */
+const NO_TRAILER = new RegExp(
+  [
+    "^(?:content-(?:length|encoding|type|range)|transfer-encoding|te|trailer|host|connection|keep-alive",
+    "proxy-connection|upgrade|cache-control|expect|max-forwards|pragma|range|if-.*",
+    "(?:proxy-)?authorization|(?:set-)?cookie|forwarded|x-forwarded-(?:for|host|proto))$",
+  ].join("|"),
+);
 
-function readTrailers(text: string, start: number, data: string): Body {
+function readTrailers(text: string, start: number, data: string, before: number): Body {
   let at = start;
+  let overhead = before;
   for (;;) {
     const lineEnd = text.indexOf("\r\n", at);
     if (lineEnd === -1) return { data, state: unfinishedLine(text.slice(at)), end: text.length };
     if (lineEnd === at) return { data, state: "complete", end: at + 2 };
     const name = FIELD.exec(text.slice(at, lineEnd))?.[1]?.toLowerCase();
-    if (name === undefined || NO_TRAILERS.includes(name)) {
+    overhead += lineEnd - at;
+    if (name === undefined || NO_TRAILER.test(name) || overhead > MAX_OVERHEAD) {
       return { data, state: "malformed", end: at };
     }
     at = lineEnd + 2;

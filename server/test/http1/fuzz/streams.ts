@@ -34,7 +34,16 @@ const targets = [
   "/\xc3\xbc",
   "http://h.example/a?b",
 ];
-const otherTargets = ["HTTP://h.example", "https://h:1?x", "/a%20b;c=d", `/${"long".repeat(40)}`];
+const otherTargets = [
+  "HTTP://h.example",
+  "https://h:1?x",
+  "http://[::1]:/a",
+  "http://h%20/a?/b",
+  "/a%20b;c=d",
+  "/a?http://other/",
+  `/${"long".repeat(40)}`,
+  `/long?${"q".repeat(20_000)}`,
+];
 
 /** The whole text of one connection: `count` requests, the last of them perhaps cut off. */
 export function randomStream(random: Random, count: number): string {
@@ -53,7 +62,7 @@ function randomMessage(random: Random, id: string): string {
   const minorVersion = random.next() < 0.9 ? 1 : 0;
   const method = random.pick(methods);
   const isOfServer = method === "OPTIONS" && random.next() < 0.3;
-  const target = isOfServer ? "*" : random.pick(random.next() < 0.8 ? targets : otherTargets);
+  const target = isOfServer ? "*" : random.pick(random.next() < 0.9 ? targets : otherTargets);
   const body = randomBody(random, minorVersion);
   const sound: Message = {
     line: `${method} ${target} HTTP/1.${minorVersion}`,
@@ -62,6 +71,7 @@ function randomMessage(random: Random, id: string): string {
       `X-Id: ${id}`,
       `X-Do: ${random.pick(actions)}`,
       ...Array.from({ length: random.between(0, 4) }, () => random.pick(fields)),
+      ...(random.next() < 0.03 ? random.pick(longFields) : []),
       ...body.fields,
     ],
     body: body.text,
@@ -86,6 +96,19 @@ const fields = [
   "Connection: Keep-Alive, TE",
   "Connection: TE, Close",
   "Connection: closed",
+];
+
+const many = (count: number) => Array.from({ length: count }, (_, i) => `X-${i}:`);
+
+/** Fields that make a head long, some of them too long for all targets but those that may have longer ones. */
+const longFields = [
+  [`X-Much: ${"m".repeat(5_000)}`],
+  [`X-Long: ${"l".repeat(15_000)}`],
+  [`X-Long: ${"l".repeat(17_000)}`],
+  [`X-Long: ${"l".repeat(66_000)}`],
+  many(110),
+  many(140),
+  many(520),
 ];
 
 /** A body, with the fields that announce it. */
@@ -118,7 +141,10 @@ function randomData(random: Random, length: number): string {
 }
 
 const extensions = ["", "", "", ";a", ";a=b", " ; a = b", ';q="x;\\"y"', ";a;b=c"];
-const trailers = ["", "", "", "X-Trailer: t\r\n", "A:\r\nB: c\r\n"];
+const trailers = [
+  ...["", "", "", "X-Trailer: t\r\n", "A:\r\nB: c\r\n", "ETag: t\r\nIfs: \r\n"],
+  "T: t\r\n".repeat(500),
+];
 
 function inChunks(random: Random, data: string): string {
   let text = "";
@@ -169,6 +195,13 @@ const faults: readonly Fault[] = [
   withFields("Transfer-Encoding: gzip"),
   withFields("Transfer-Encoding: xchunked"),
   withFields("Expect: the-unexpected"),
+  (message) => ({ ...message, line: message.line.replace(/^\w+/, "CONNECT") }),
+  (message) => ({ ...message, line: message.line.replace(/^\w+ \S+/, "CONNECT h:1") }),
+  (message) => ({ ...message, line: message.line.replace(/^\w+/, "M".repeat(33)) }),
+  (message) => ({ ...message, line: message.line.replace(/ \S+/, " http://u@h.example/") }),
+  (message) => ({ ...message, line: message.line.replace(/ \S+/, " http:///a") }),
+  (message) => ({ ...message, line: message.line.replace(/ \S+/, " http://[::1/a") }),
+  (message) => ({ ...message, line: message.line.replace(/ \S+/, " h:1") }),
   inLine(" ", "  "),
   inLine("HTTP", "http"),
   inLine("/1.", "/2."),
@@ -182,6 +215,10 @@ const faults: readonly Fault[] = [
   inBody("\r\n", ';a="b\r\n'),
   inBody("0\r\n", "0\r\nNo trailer: x\r\n"),
   inBody("0\r\n", "0\r\nContent-Length: 1\r\n"),
+  inBody("0\r\n", "0\r\nCookie: a=1\r\n"),
+  inBody("0\r\n", "0\r\nIF-Match: a\r\n"),
+  inBody("0\r\n", `0\r\nX-Long: ${"l".repeat(17_000)}\r\n`),
+  inBody("\r\n", `;long=${"l".repeat(17_000)}\r\n`),
 ];
 
 /** Changes one character, adds one, or takes one away. */
