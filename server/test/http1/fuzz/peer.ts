@@ -13,15 +13,30 @@ export interface Manners {
   readonly ends: boolean;
   /** After how many bytes of the stream it is gone; `undefined`: it stays. */
   readonly goneAfter: number | undefined;
+  /** Whether it sends a body that it announced with Expect only when it is told to continue. */
+  readonly awaitsContinue: boolean;
 }
 
+/**
+ * The heads of HTTP/1.1 after which a client may wait. A body may have the beginning of a head at its end, but no
+ * line of one has a version in it.
+ */
+const LINES = String.raw`(?:(?![^\r\n]*HTTP/)[^\r\n]+\r\n)*`;
+const EXPECTING = new RegExp(
+  String.raw`HTTP/1\.1\r\n${LINES}Expect: 100-continue\r\n${LINES}\r\n`,
+  "gi",
+);
+
 export function randomManners(random: Random, length: number): Manners {
+  // In small pieces it would take longer than a connection may be idle.
+  const isLong = length > 30_000;
   return {
-    byteByByte: random.pick([0, 0, 0.1, 0.9]),
-    maxPiece: random.pick([3, 40, 1_000, 70_000]),
+    byteByByte: isLong ? 0 : random.pick([0, 0, 0.1, 0.9]),
+    maxPiece: random.pick(isLong ? [1_000, 70_000] : [3, 40, 1_000, 70_000]),
     backPressure: random.pick([0, 0, 0.3, 1]),
     ends: random.next() < 0.5,
     goneAfter: random.next() < 0.05 ? random.between(0, length) : undefined,
+    awaitsContinue: random.next() < 0.5,
   };
 }
 
@@ -40,6 +55,9 @@ export class Peer implements Transport {
   readonly stream: string;
   readonly manners: Manners;
   readonly #random: Random;
+  /** Where in the stream it waits, each time for one more leave to continue. */
+  readonly #stops: readonly number[];
+  #leaves = 0;
   #sent = 0;
   #isPaused = false;
   #events: TransportEvents | undefined;
@@ -48,6 +66,8 @@ export class Peer implements Transport {
     this.stream = stream;
     this.manners = manners;
     this.#random = random;
+    const heads = manners.awaitsContinue ? [...stream.matchAll(EXPECTING)] : [];
+    this.#stops = heads.map((head) => head.index + head[0].length);
   }
 
   connect(to: (transport: Transport) => TransportEvents): void {
@@ -72,7 +92,7 @@ export class Peer implements Transport {
     }
     // What is on its way arrives although no more is to come.
     const mayArrive = !this.#isPaused || this.#random.next() < 0.02;
-    if (!this.hasSentAll && mayArrive && !this.hasEnded) {
+    if (!this.hasSentAll && mayArrive && !this.hasEnded && this.#sent < this.#mayGoTo()) {
       events.received(this.#nextPiece());
       return true;
     }
@@ -92,10 +112,15 @@ export class Peer implements Transport {
     return true;
   }
 
+  /** As far as it may send without another leave. */
+  #mayGoTo(): number {
+    return this.#stops[this.#leaves] ?? this.stream.length;
+  }
+
   #nextPiece(): Buffer {
     const { byteByByte, maxPiece } = this.manners;
     const length = this.#random.next() < byteByByte ? 1 : this.#random.between(1, maxPiece);
-    const end = Math.min(this.stream.length, this.#sent + length);
+    const end = Math.min(this.#mayGoTo(), this.#sent + length);
     const piece = Buffer.from(this.stream.slice(this.#sent, end), "latin1");
     this.#sent = end;
     return piece;
@@ -103,7 +128,9 @@ export class Peer implements Transport {
 
   write(bytes: Buffer, start: number, end: number): boolean {
     if (this.isOver) throw new Error("written after the end");
-    this.text += bytes.toString("latin1", start, end);
+    const written = bytes.toString("latin1", start, end);
+    if (written.startsWith("HTTP/1.1 100 ")) this.#leaves++;
+    this.text += written;
     if (this.unsent > 0 || this.#random.next() < this.manners.backPressure) {
       this.unsent += end - start;
     }
