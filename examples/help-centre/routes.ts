@@ -83,10 +83,10 @@ async function signIn(parts: VisitParts, request: Request, response: Response): 
   response.redirect(303, "/visit");
 }
 
-/** The next request comes without a session and gets a new one. */
+/** Ends the session; the next request comes without one and gets a new one. */
 async function signOut(request: Request, response: Response): Promise<void> {
   const session = sessionOf(request);
-  // Without Antechamber the browser forgets its session all the same, and that expires by itself.
+  // If Antechamber is unavailable, the browser still forgets its session, which expires by itself.
   if (session === null) response.clearCookie("sessionId", { path: "/", sameSite: "lax" });
   else await session.end();
   response.redirect(303, "/");
