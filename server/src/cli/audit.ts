@@ -34,10 +34,10 @@ function listCommand(output: Output): Command {
     .option("--last <count>", "so many at the most", countOf, 50)
     .option(
       "--customer <id>",
-      "those about this customer, whose id stands there as a keyed hash",
+      "only entries about this customer (the trail has a keyed hash of the id)",
       idOf,
     )
-    .option("--session <id>", "those about this session", idOf)
+    .option("--session <id>", "only entries about this session", idOf)
     .option("--json", "print them as JSON, an entry a line")
     .action(async (options: ListOptions, self: Command) => {
       const { config } = loadSettings(self);

@@ -36,7 +36,7 @@ export async function withAdmin<Result>(
   }
 }
 
-/** The server that runs on `dataDir`, or `undefined`; throws `StoreOpenError` where that may not be known. */
+/** Connects to the server that runs on `dataDir`, if any; throws `StoreOpenError` if access rights hide whether one runs. */
 export async function connectTo(dataDir: string): Promise<Admin | undefined> {
   try {
     return await connectControl(dataDir, systemUser());
@@ -58,7 +58,7 @@ async function useOpened<Result>(
 }
 
 const nothing = () => undefined;
-/** What the server counts and logs, a command has nobody to tell; what its user should know is printed. */
+/** Handlers for a command, which has no metrics and no log: warnings and errors are printed, other events ignored. */
 export const unheard: OpenEvents = {
   committed: nothing,
   failed: nothing,
@@ -97,7 +97,7 @@ export function refuseRedis({ engine }: Config["store"], message: string): void 
   if (engine === "redis") throw new CliError(exitCodes.usage, message);
 }
 
-/** False only where that is certain; throws `StoreOpenError` where it may not be known. */
+/** Returns false only if the file certainly does not exist; throws `StoreOpenError` if access rights hide it. */
 function isThere(file: string): boolean {
   try {
     return statSync(file, { throwIfNoEntry: false }) !== undefined;

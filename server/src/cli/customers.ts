@@ -51,9 +51,9 @@ function exportCommand(output: Output): Command {
   return command;
 }
 
-/** A slip in an id must not look like a customer who was given out, or erased. */
+/** The error for a customer without data: a mistyped id must not look like a successful export or erasure. */
 function nothingKept(customerId: string): CliError {
-  const message = `nothing is kept of a customer ${callerText(customerId)}: ids are case-sensitive (antechamber sessions list --customer finds them)`;
+  const message = `nothing is stored about a customer ${callerText(customerId)}: ids are case-sensitive (find them with antechamber sessions list --customer)`;
   return new CliError(exitCodes.notFound, message);
 }
 
@@ -61,16 +61,16 @@ function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }
 
-/** What was written of a customer. */
+/** The size of an export. */
 interface Written {
   readonly sessions: number;
-  /** Without the last one, which says that it is the last. */
+  /** Number of lines, without the final line that marks the end. */
   readonly lines: number;
 }
 
 /**
- * A new file, for its owner alone; what there is of it goes again when it does not become whole, or when
- * there is nothing to write.
+ * Writes a new file that only its owner can read. Removes the file if it is not completed, or if there is
+ * nothing to write.
  */
 async function writeFile(
   file: string,
@@ -93,7 +93,7 @@ async function writeFile(
   }
 }
 
-/** A part at a time, as fast as whoever reads takes it; gives how much there was. */
+/** Writes one part after the other, at the speed of the reader; returns the size of the export. */
 async function writeTo(
   stream: Writable,
   admin: Admin,
@@ -127,13 +127,13 @@ function eraseCommand(output: Output): Command {
       const { config } = loadSettings(self);
       const mayAsk = process.stdin.isTTY && process.stderr.isTTY;
       if (options.yes !== true && !mayAsk) {
-        const message = "nobody is there to be asked: --yes erases without asking";
+        const message = "there is no terminal to ask for confirmation: --yes erases without asking";
         throw new CliError(exitCodes.usage, message);
       }
       const erased = await withAdmin(config, async (admin) => {
         if (options.yes !== true) await confirmErasure(admin, customerId);
         return interruptibly(
-          "the erasure was stopped; the same command goes on with it",
+          "the erasure was stopped; run the same command again to continue it",
           (signal) =>
             withProgress(texts, output, async (show) => {
               const sum = { sessions: 0, keys: 0 };
@@ -164,7 +164,7 @@ function eraseCommand(output: Output): Command {
 
 const texts = { begun: "Erasing", done: "Erased", failed: "Not erased" };
 
-/** Says how much would go; where nothing is found that can be listed there is nothing to ask. */
+/** Asks, with the number of sessions and keys that would be erased; does not ask if none are found. */
 async function confirmErasure(admin: Admin, customerId: string): Promise<void> {
   const filter = { ...anySession, customerId };
   const { total } = await admin.listSessions({ filter, after: null, limit: 1 });
@@ -172,7 +172,7 @@ async function confirmErasure(admin: Admin, customerId: string): Promise<void> {
   if (total === 0 && keys === 0) return;
   const many = total === MAX_COUNTED ? `${total} sessions or more` : count(total ?? 0, "session");
   const { confirm } = await import("@clack/prompts");
-  const message = `Erase everything that is kept of ${callerText(customerId)}: ${many} and ${count(keys, "key")}? It cannot be undone.`;
+  const message = `Erase everything that is stored about ${callerText(customerId)}: ${many} and ${count(keys, "key")}? It cannot be undone.`;
   const answer = await confirm({ message, initialValue: false, output: process.stderr });
   if (answer !== true) throw new CliError(exitCodes.failure, "nothing was erased");
 }

@@ -51,9 +51,9 @@ function retentionText({ retention, keptFor }: Pick<Report, "retention" | "keptF
   return `${days}; ${oldestText}; ${overdue === 0 ? "none is" : `${overdue} are`} overdue`;
 }
 
-/** A move that is not complete is no damage, but no server starts on it. */
+/** Describes an incomplete move: it is not damage, but no server starts on it. */
 function moveText(from: string): string {
-  return `not complete: from ${from}; no server starts here until the same "antechamber migrate" is through`;
+  return `not complete: from ${from}; no server starts here until the same "antechamber migrate" has finished`;
 }
 
 const labels: Readonly<Record<string, string>> = { recordsInJournal: "of them in the journal" };

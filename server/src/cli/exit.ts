@@ -63,9 +63,9 @@ function ofRefusal({ reason, cause }: Refusal): string {
   return `the store does not take changes now (${why}); ${end}`;
 }
 
-/** What SQLite itself says may quote the data. */
+/** The message for an error of SQLite, without its own text, which may quote the data. */
 function ofSqlite(error: unknown): string {
-  return `the data cannot be read or written (SQLite reports ${resultCode(error)}): look at it with "antechamber doctor"`;
+  return `the data cannot be read or written (SQLite reports ${resultCode(error)}): check it with "antechamber doctor"`;
 }
 
 function ofOther(error: unknown): string {

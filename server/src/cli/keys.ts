@@ -69,7 +69,7 @@ function createCommand(output: Output): Command {
   return command;
 }
 
-/** Whether nothing was ever done with a store, as far as it shows. */
+/** Whether a store looks unused: it has no keys, no audit trail and no sessions. */
 async function isEmpty(admin: Admin): Promise<boolean> {
   const [keys, trail, page] = await Promise.all([
     admin.listKeys(),
@@ -79,12 +79,12 @@ async function isEmpty(admin: Admin): Promise<boolean> {
   return keys.length === 0 && trail.last === 0 && page.sessions.length === 0;
 }
 
-/** A key is often made before the first start, and as often in the wrong place: then it never opens anything. */
+/** The note on a new store: a key is often made before the first start, but in a wrong store it never works. */
 function newStoreRemark({ config, values }: LoadedConfig): string {
   if (config.store.engine === "redis") {
-    return `Note: the store ${masked(values.store)} with the prefix ${JSON.stringify(config.redisPrefix)} was empty: no server has used it. A server that uses another one does not know the key: --store (ANTECHAMBER_STORE) and --redis-prefix (ANTECHAMBER_REDIS_PREFIX) name it.`;
+    return `Note: the store ${masked(values.store)} with the prefix ${JSON.stringify(config.redisPrefix)} was empty: no server has used it. A server with another store does not know the key: choose the store with --store (ANTECHAMBER_STORE) and --redis-prefix (ANTECHAMBER_REDIS_PREFIX).`;
   }
-  return `Note: made the data folder ${resolve(config.dataDir)}: no server has run there. A server on another folder does not know the key: --data-dir or ANTECHAMBER_DATA_DIR names it.`;
+  return `Note: made the data folder ${resolve(config.dataDir)}: no server has run there. A server with another folder does not know the key: choose the folder with --data-dir or ANTECHAMBER_DATA_DIR.`;
 }
 
 function printMade({ key, info }: MadeKey, options: { json?: true }, output: Output): void {
@@ -170,7 +170,7 @@ function rotateCommand(output: Output): Command {
 function rotatedBefore(id: string, successor: string): CliError {
   return new CliError(
     exitCodes.failure,
-    `the key ${id} was rotated already, and nothing was changed: its successor is ${successor}. If nobody has the successor, replace that: antechamber keys rotate ${successor} --grace 0s`,
+    `the key ${id} was rotated already, and nothing was changed: its successor is ${successor}. If the successor was lost, replace it: antechamber keys rotate ${successor} --grace 0s`,
   );
 }
 

@@ -84,7 +84,7 @@ export function migrateCommand(output: Output): Command {
 
 /** Where a store is. */
 interface Place {
-  /** The option that names it. */
+  /** The option that names this store. */
   readonly flag: string;
   /** As it is told to people and noted in the target: without secrets. */
   readonly name: string;
@@ -192,7 +192,7 @@ function refuseSame(from: Place, to: Place): void {
   throw new CliError(exitCodes.usage, "--from and --to are the same store");
 }
 
-/** The real path of a folder that may not be there yet: none is made for a move that is refused. */
+/** Returns the real path of a folder that may not exist yet, and does not create it: the move may be refused. */
 function realPathOf(folder: string): string {
   try {
     return realpathSync(folder);
@@ -232,8 +232,8 @@ async function openSource(
 }
 
 /**
- * A store is opened for writing, if only for its audit trail. One that is mounted read-only is copied first,
- * among the temporary files, and the copy is moved.
+ * Copies a store on a read-only file system to the temporary folder, so that the copy is moved: every store is
+ * opened for writing, if only for its audit trail.
  */
 async function writableOf(config: Config, closing: AsyncDisposableStack): Promise<Config> {
   const { dataDir, store } = config;
@@ -244,7 +244,7 @@ async function writableOf(config: Config, closing: AsyncDisposableStack): Promis
   return { ...config, dataDir: copied };
 }
 
-/** Opens a store; what is wrong with it is told with the option that names it. */
+/** Opens a store; its errors name the option that chose it. */
 async function openPlace(
   { config, flag }: Place,
   purpose: "move" | "look" | "command",
@@ -257,7 +257,7 @@ async function openPlace(
   }
 }
 
-/** The store, whose refusals while it is read and filled are told with the option that names it. */
+/** Wraps the store, so that refusals while it is read or filled name the option that chose it. */
 function named(store: SessionStore, flag: string): SessionStore {
   const rethrow = (error: unknown): never => {
     if (!(error instanceof Refusal)) throw error;
@@ -303,7 +303,7 @@ function report(migration: Migration, { from, to, json, ahead }: Options, output
   if (comparison === null) {
     if (json !== true)
       output.print(
-        `Read ${copied.sessions} sessions and ${copied.records} records; what the target did not have was written.`,
+        `Read ${copied.sessions} sessions and ${copied.records} records; those that the target did not have were written.`,
       );
     output.remark("The copy is not complete: stop the servers, and run it again without --ahead.");
   } else if (!comparison.isEqual) {

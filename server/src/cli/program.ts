@@ -52,7 +52,7 @@ export function createProgram(output: Output): Command {
   ]);
   everyCommand(program, (command) => {
     suggestInHelp(command);
-    // All messages begin alike.
+    // All messages begin with the same prefix.
     command.configureOutput({
       outputError: (text, write) => write(text.replace(/^error: /, "antechamber: ")),
     });
@@ -63,7 +63,7 @@ export function createProgram(output: Output): Command {
   return program;
 }
 
-/** `help kyes` is refused as `kyes` is: commander would print the general help. */
+/** Refuses `help kyes` as it refuses `kyes`: commander would print the general help. */
 function suggestInHelp(command: Command): void {
   const help = command.help.bind(command);
   command.help = (context) => {

@@ -35,8 +35,8 @@ export function serveCommand(output: Output): Command {
 }
 
 /**
- * Signals within this time (ms) after the first are taken for the same one. A terminal sends Ctrl-C to every
- * process of the group, and npm passes on what it got: `npm start` sees it twice.
+ * Signals within this time (ms) after the first count as one. A terminal sends Ctrl-C to every process of the
+ * group, and npm forwards its own: a server under `npm start` gets it twice.
  */
 const ONE_SIGNAL = 1000;
 

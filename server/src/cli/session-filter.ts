@@ -39,7 +39,7 @@ export function filterOf(options: FilterOptions): SessionFilter {
   };
 }
 
-/** Reads an id; an empty one is none, and a filter that is wider than was meant does harm. */
+/** Parses an id; refuses an empty one, since a filter wider than intended does harm. */
 export function idOf(text: string): string {
   const fault = text === "" ? "is empty" : faultOfStoredId(text);
   if (fault !== undefined) throw new InvalidArgumentError(`The id ${fault}.`);

@@ -38,8 +38,8 @@ function optionOf(name: SettingName): Option {
     `${flagOf(name)} <${placeholder}>`,
     `${description.charAt(0).toLowerCase()}${description.slice(1)} (env: ${variableOf(name)}${end})`,
   );
-  // Shells complete these; loadConfig() checks them, so that every fault is named at once. One word alone,
-  // such as "text", is no choice.
+  // Shells complete these; loadConfig() checks them, so that all faults are reported together. A single word,
+  // such as "text", is not a choice.
   if (/^\w+(, \w+)* or \w+$/.test(allowed)) option.argChoices = allowed.split(/, | or /);
   if (list === true) {
     option.argParser((text: string, before: string[] | undefined) => [...(before ?? []), text]);

@@ -7,8 +7,8 @@ type Report = (error: unknown) => void;
 let report: Report | undefined;
 
 /**
- * From now on an error that nobody caught is reported by `next`, and ends the process with the status
- * `failure`. The runtime itself would print every member of it.
+ * Sets `next` as the report of uncaught errors, which end the process with the status `failure`. The runtime
+ * itself would print every member of the error.
  */
 export function onUncaught(next: Report): void {
   if (report === undefined) process.on("uncaughtException", end).on("unhandledRejection", end);
@@ -20,7 +20,7 @@ function end(error: unknown): void {
   process.exit(exitCodes.failure);
 }
 
-/** A defect of a server is logged like everything else. */
+/** Logs an uncaught error of a server. */
 export function logUncaught(error: unknown): void {
   createLog("info", destination({ dest: 2, sync: true })).fatal({ err: error }, "uncaught error");
 }

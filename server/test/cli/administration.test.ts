@@ -154,7 +154,7 @@ test("of a customer whom nobody knows nothing is given out or erased, and the co
   ]) {
     const { code, stderr } = await run(["customers", ...args, ...data]);
     assert.equal(code, 3, args.join(" "));
-    assert.match(stderr, /^antechamber: nothing is kept of a customer /);
+    assert.match(stderr, /^antechamber: nothing is stored about a customer /);
   }
   assert.ok(!existsSync(file));
   await succeed(["customers", "export", "anna", "--out", file, ...data]);

@@ -9,13 +9,13 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { mountPrivately, type PrivateMount } from "./private-mount.ts";
 
 /** Runs a command where the mount is seen. */
-function runInside(mount: PrivateMount, ...args: string[]): { code: number; told: string } {
+function runInside(mount: PrivateMount, ...args: string[]): { code: number; output: string } {
   const [program = "", ...rest] = [...mount.wrapper, launcher, ...args];
   try {
-    return { code: 0, told: execFileSync(program, rest, { stdio: "pipe", encoding: "utf8" }) };
+    return { code: 0, output: execFileSync(program, rest, { stdio: "pipe", encoding: "utf8" }) };
   } catch (error) {
     const { status, stdout, stderr } = error as { status: number; stdout: string; stderr: string };
-    return { code: status, told: stdout + stderr };
+    return { code: status, output: stdout + stderr };
   }
 }
 
@@ -32,25 +32,25 @@ test("data on a file system that takes no writes is looked at, copied and moved,
   }
   mount.run("mount", "-o", "remount,ro", dataDir);
   const doctor = runInside(mount, "doctor", "--data-dir", dataDir);
-  assert.equal(doctor.code, 0, doctor.told);
-  assert.match(doctor.told, /\nsessions +1\n/);
+  assert.equal(doctor.code, 0, doctor.output);
+  assert.match(doctor.output, /\nsessions +1\n/);
 
   const copy = join(target.path, "antechamber.db");
   const backup = runInside(mount, "backup", copy, "--data-dir", dataDir);
-  assert.equal(backup.code, 0, backup.told);
+  assert.equal(backup.code, 0, backup.output);
 
   const to = join(target.path, "moved");
   const moved = runInside(mount, "migrate", "--from", `sqlite:${dataDir}`, "--to", `sqlite:${to}`);
-  assert.equal(moved.code, 0, moved.told);
-  assert.match(moved.told, /sessions +1 +1 +equal/);
+  assert.equal(moved.code, 0, moved.output);
+  assert.match(moved.output, /sessions +1 +1 +equal/);
 
   for (const command of [
     ["serve", "--port", "0"],
     ["keys", "list"],
   ]) {
     const refused = runInside(mount, ...command, "--data-dir", dataDir);
-    assert.equal(refused.code, 4, refused.told);
-    assert.match(refused.told, /mounted read-only/);
+    assert.equal(refused.code, 4, refused.output);
+    assert.match(refused.output, /mounted read-only/);
   }
 });
 
@@ -66,8 +66,11 @@ test("a backup says that it is the disk of its own place which is full", async (
   }
   writeFileSync(join(mount.outside(place.path), "ballast"), Buffer.alloc(30_000));
   const file = join(place.path, "copy.db");
-  const { code, told } = runInside(mount, "backup", file, "--data-dir", dataDir);
-  assert.equal(code, 1, told);
-  assert.ok(told.includes(`the disk of ${place.path}, where the backup is to lie, is full`), told);
-  assert.doesNotMatch(told, /partial|database or disk/);
+  const { code, output } = runInside(mount, "backup", file, "--data-dir", dataDir);
+  assert.equal(code, 1, output);
+  assert.ok(
+    output.includes(`the disk of ${place.path}, the folder of the backup, is full`),
+    output,
+  );
+  assert.doesNotMatch(output, /partial|database or disk/);
 });

@@ -28,7 +28,7 @@ export interface AnswerTable {
   about(id: string, now: number): AnswerItem[];
   /** Deletes those that tell of a session, and gives how many. */
   remove(id: string): number;
-  /** Deletes some of those that are too old at `now` (ms), `ANSWERS_SWEPT` at the most, and returns how many. */
+  /** Deletes responses that are too old at `now` (Unix ms), at most `ANSWERS_SWEPT`, and returns how many. */
   sweep(now: number): number;
 }
 

@@ -100,7 +100,7 @@ export function createApply(
 }
 
 function applyPurge(ids: IdIndex, upTo: number): Outcomes["purge"] {
-  // A writer that was started anew counts anew.
+  // A restarted writer counts from the beginning.
   const isDone = ids.purged >= Math.min(upTo, ids.forgotten);
   if (!isDone) ids.purge();
   return { upTo, isDone };

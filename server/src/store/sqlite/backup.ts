@@ -87,13 +87,13 @@ async function copy(
 /** SQLite's result code for a full disk. */
 const FULL = 13;
 
-/** The data is read and the target written: what is full is the target's disk. */
+/** The error of a copy: the source is only read, so a full disk is the target's. */
 function copyError(code: number, source: string): unknown {
   if (code === FULL) return Object.assign(new Error("no room"), { code: "ENOSPC" });
   return explained(Object.assign(new Error(`SQLite reports ${code}`), { errcode: code }), source);
 }
 
-/** What is wrong with the place of the copy; any other error unchanged. */
+/** Explains an error with the target folder; returns any other error unchanged. */
 function targetError(error: unknown, file: string): unknown {
   const folder = dirname(file);
   const { code } = error as NodeJS.ErrnoException;
@@ -101,20 +101,22 @@ function targetError(error: unknown, file: string): unknown {
   switch (code) {
     case "ENOENT":
     case "ENOTDIR":
-      return say(`there is no folder ${folder}: make it, or choose another for the backup`);
+      return say(
+        `there is no folder ${folder}: create it, or choose another folder for the backup`,
+      );
     case "EACCES":
     case "EPERM":
       return say(
-        `nothing may be made in ${folder}, where the backup is to lie: choose another folder`,
+        `no file can be created in ${folder}, the folder of the backup: choose another folder`,
       );
     case "EROFS":
       return say(
-        `${folder}, where the backup is to lie, is mounted read-only: choose another folder`,
+        `${folder}, the folder of the backup, is mounted read-only: choose another folder`,
       );
     case "ENOSPC":
     case "EDQUOT":
       return say(
-        `the disk of ${folder}, where the backup is to lie, is full: make room, or choose another`,
+        `the disk of ${folder}, the folder of the backup, is full: free some space, or choose another folder`,
       );
     default:
       return error;

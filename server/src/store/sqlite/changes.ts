@@ -60,11 +60,11 @@ export type Change =
   | { readonly kind: "eraseKeys"; readonly customerId: string; readonly now: number }
   | { readonly kind: "appendAudit"; readonly entry: AuditEntry; readonly now: number }
   | { readonly kind: "touch"; readonly now: number }
-  /** `sweepTime`: the time by which sessions are swept, `now` at the latest. */
+  /** `sweepTime`: the time by which sessions are swept, not after `now`. */
   | { readonly kind: "sweep"; readonly now: number; readonly sweepTime: number }
   /**
-   * A slice of removing what the index has of sessions that are gone. `upTo` is the last of them that
-   * matters; `null` in a first call, which returns it.
+   * Removes a slice of the index entries of deleted sessions. `upTo` is the last session to include;
+   * `null` in a first call, which returns it.
    */
   | { readonly kind: "purge"; readonly upTo: number | null; readonly now: number }
   | { readonly kind: "addKey"; readonly key: Key }
@@ -143,7 +143,7 @@ export interface Outcomes {
 
 export type Outcome = Outcomes[Change["kind"]];
 
-/** A slice of the sweep, and whether it found that the index of ids has been cleared. */
+/** The result of a slice of the sweep, and whether the index of ids is cleared. */
 export interface SweepSlice extends Slice {
   readonly isCleared?: boolean;
 }
@@ -164,16 +164,16 @@ export type GroupResult =
   | {
       /** `dead`: the thread cannot open the data, and ends. */
       readonly kind: "failed" | "unknown" | "dead";
-      /** What is wrong with the files, where that is why. */
+      /** What is wrong with the files, if that is the cause. */
       readonly fault: StoreOpenFault | null;
-      /** What somebody did to the files of the data, if that is why. */
+      /** What happened to the files of the data, if that is the cause. */
       readonly displaced: Displacement | null;
       readonly message: string;
       /** Of what only reads; `null` for the changes. */
       readonly outcomes: readonly (GroupOutcome | null)[];
     };
 
-/** What may be done to files under a server: the path has another file or none, or another content. */
+/** What can happen to the files of a running server: the path leads to another file or none, or the content was replaced. */
 export type Displacement = "moved" | "overwritten";
 
 /** A change that failed by itself, in a group of which the rest was committed. */

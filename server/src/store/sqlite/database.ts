@@ -34,7 +34,7 @@ export function prepareDatabase(dataDir: string, now: number): void {
   const file = databaseFile(dataDir);
   requireAccess(file, true);
   restoreRights(file);
-  // SQLite takes over an empty file, and gives its rights to the files beside it.
+  // SQLite uses an existing empty file, and gives its permissions to the log and the index.
   if (statSync(file, { throwIfNoEntry: false }) === undefined) {
     explaining(file, () => closeSync(openSync(file, "wx", 0o600)));
   }
@@ -49,8 +49,8 @@ export function prepareDatabase(dataDir: string, now: number): void {
 }
 
 /**
- * The files beside the database have the rights that it had when they were made: those of one that could not
- * be written then stay behind a process that was killed, and would keep everybody out.
+ * Corrects the permissions of the log and the shared index. They get the database's permissions when they are
+ * created: if it was not writable then, the files of a killed process stay unwritable and block every start.
  */
 function restoreRights(file: string): void {
   for (const beside of [`${file}-wal`, `${file}-shm`]) {
@@ -100,7 +100,7 @@ function openReadOnly(file: string): DatabaseSync {
   try {
     return opened(file);
   } catch (error) {
-    // Where nothing can be made beside the database, SQLite needs to know that nobody writes it.
+    // If SQLite cannot create files beside the database, it needs to know that nobody writes to it.
     if (![CANTOPEN, READONLY].includes(resultCode(error)) || !isAtRest(file)) throw error;
     return opened(`${pathToFileURL(file).href}?immutable=1`);
   }
@@ -111,7 +111,7 @@ function opened(place: string): DatabaseSync {
   try {
     database.exec("PRAGMA busy_timeout = 5000");
     refuseUnsafeLibrary(database);
-    // The first read opens the files beside it.
+    // The first read opens the log and the shared index.
     schemaVersion(database);
     return database;
   } catch (error) {
@@ -124,8 +124,8 @@ const READONLY = 8;
 const CANTOPEN = 14;
 
 /**
- * Whether the database file has everything by itself and nobody writes it: its log is empty or missing, and
- * there is no index of the log, as with every server that was stopped, or the file system takes no writes.
+ * Whether the database file is complete by itself and nobody writes to it: its log is empty or missing, and
+ * there is no index of the log, as after every clean stop, or the file system is read-only.
  */
 function isAtRest(file: string): boolean {
   const size = (path: string) => statSync(path, { throwIfNoEntry: false })?.size;

@@ -3,12 +3,12 @@ import { dirname } from "node:path";
 import { StoreOpenError } from "../open-error.ts";
 
 /*
- * What is wrong with a file, in words that tell what to do. SQLite's own texts name no file, call every
- * trouble with a folder "unable to open database file", and quote the content of a damaged one: none of them
- * is passed on.
+ * Error texts that say what is wrong with a file and what to do. SQLite's own texts do not name the file, call
+ * every problem with a folder "unable to open database file", and quote the content of a damaged file, so they
+ * are never shown.
  */
 
-/** SQLite's primary result codes that stand for something an operator can mend. */
+/** SQLite's primary result codes for problems that an operator can solve. */
 const ERROR = 1;
 const BUSY = 5;
 const READONLY = 8;
@@ -18,12 +18,12 @@ const FULL = 13;
 const CANTOPEN = 14;
 const NOTADB = 26;
 
-/** SQLite's primary result code; 0 when it is another error. */
+/** Returns SQLite's primary result code; 0 for any other error. */
 export function resultCode(error: unknown): number {
   return error instanceof Error && "errcode" in error ? Number(error.errcode) & 0xff : 0;
 }
 
-/** The error of an attempt to use `file`, as one that an operator understands; any other error unchanged. */
+/** Explains an error with `file` to an operator; returns any other error unchanged. */
 export function explained(error: unknown, file: string): unknown {
   if (error instanceof StoreOpenError || !(error instanceof Error)) return error;
   const code = resultCode(error);
@@ -33,7 +33,7 @@ export function explained(error: unknown, file: string): unknown {
   return text === undefined ? error : new StoreOpenError("inaccessible", text, error);
 }
 
-/** Runs `work` on `file`, and explains what it throws. */
+/** Runs `work` on `file`, and explains its errors. */
 export function explaining<T>(file: string, work: () => T): T {
   try {
     return work();
@@ -43,8 +43,8 @@ export function explaining<T>(file: string, work: () => T): T {
 }
 
 /**
- * Refuses a file that cannot be read, or, with `forWriting`, not written. SQLite would open it all the same
- * and leave files beside it that the next start cannot use either. One that is not there is no fault.
+ * Refuses a file that cannot be read or, with `forWriting`, written. SQLite would open it anyway and leave files
+ * beside it that the next start cannot use either. A missing file is accepted.
  */
 export function requireAccess(file: string, forWriting: boolean): void {
   const wanted = forWriting ? constants.R_OK | constants.W_OK : constants.R_OK;
@@ -69,7 +69,7 @@ function textOf(code: number, file: string): string {
     case BUSY:
       return `${file} is in use by another program. Stop it, and try again.`;
     case IOERR:
-      return `The disk reports errors for ${file}. Look into the system's log, and keep a copy of the folder.`;
+      return `The disk reports errors for ${file}. Check the system's log, and keep a copy of the folder.`;
     case FULL:
       return `The disk of ${dirname(file)} is full. Make room on it.`;
     case READONLY:
@@ -80,7 +80,7 @@ function textOf(code: number, file: string): string {
   }
 }
 
-/** What is told of a damaged file, without what to do about it; `undefined` for another error. */
+/** Describes the damage of a file, without advice; returns `undefined` for any other error. */
 export function damageOf(error: unknown, file: string): string | undefined {
   const code = resultCode(error);
   return code !== 0 && faultOf(code) === "damaged" ? damageText(code, file) : undefined;
@@ -93,7 +93,7 @@ function damageText(code: number, file: string): string {
 }
 
 function afterDamage(file: string): string {
-  return `Keep a copy of the folder, look at it with "antechamber doctor --data-dir ${dirname(file)}", and restore the latest backup.`;
+  return `Keep a copy of the folder, check it with "antechamber doctor --data-dir ${dirname(file)}", and restore the latest backup.`;
 }
 
 function systemText(code: string, file: string): string | undefined {
@@ -103,12 +103,12 @@ function systemText(code: string, file: string): string | undefined {
     case "EROFS":
       return accessText(file);
     case "EEXIST":
-      return `${file} is a file where a folder belongs. Choose another place.`;
+      return `${file} is a file, but must be a folder. Choose another path.`;
     case "ENOENT":
     case "ENOTDIR":
-      return `${file} cannot be used: a part of the path is missing or is no folder.`;
+      return `${file} cannot be used: a part of the path is missing or is not a folder.`;
     case "EISDIR":
-      return `${file} is a folder where a file belongs. Remove it.`;
+      return `${file} is a folder, but must be a file. Remove it.`;
     case "ENOSPC":
     case "EDQUOT":
       return `The disk of ${dirname(file)} is full. Make room on it.`;
@@ -119,21 +119,21 @@ function systemText(code: string, file: string): string | undefined {
   }
 }
 
-/** Which right is missing, on the file itself or on the folders above it. */
+/** Says which permission is missing, on the file itself or on the folders above it. */
 function accessText(file: string): string {
   for (const folder of foldersOf(file)) {
     const code = failureOf(folder, constants.X_OK);
     if (code === "ENOENT") return systemText("ENOENT", file) as string;
-    if (code !== undefined) return `${folder} may not be entered by ${user()}. ${runAs(folder)}`;
+    if (code !== undefined) return `${user()} may not enter the folder ${folder}. ${runAs(folder)}`;
   }
   const reading = failureOf(file, constants.R_OK);
   if (reading === "ENOENT") return folderText(dirname(file));
-  if (reading !== undefined) return `${file} may not be read by ${user()}. ${runAs(file)}`;
+  if (reading !== undefined) return `${user()} may not read ${file}. ${runAs(file)}`;
   if (statSync(file).isDirectory()) return systemText("EISDIR", file) as string;
   const writing = failureOf(file, constants.W_OK);
   if (writing === "EROFS") return readOnlyText(file);
   if (writing !== undefined) {
-    return `${file} may not be written by ${user()}. ${runAs(file)}`;
+    return `${user()} may not write to ${file}. ${runAs(file)}`;
   }
   return folderText(dirname(file));
 }
@@ -142,14 +142,14 @@ function folderText(folder: string): string {
   const code = failureOf(folder, constants.W_OK);
   if (code === "EROFS") return readOnlyText(folder);
   if (code === undefined) return `The files in ${folder} cannot be opened.`;
-  return `Nothing may be made in ${folder} by ${user()}. ${runAs(folder)}`;
+  return `${user()} may not create files in ${folder}. ${runAs(folder)}`;
 }
 
 function readOnlyText(path: string): string {
   return `${path} is on a file system that is mounted read-only. Mount it for writing, or copy the folder to another place.`;
 }
 
-/** From the root down to the folder of the file. */
+/** Returns the folders from the root down to the folder of the file. */
 function foldersOf(file: string): string[] {
   const folders: string[] = [];
   for (let at = dirname(file); folders[0] !== at; at = dirname(at)) folders.unshift(at);
@@ -166,7 +166,7 @@ function failureOf(path: string, mode: number): string | undefined {
 }
 
 function user(): string {
-  return process.getuid === undefined ? "this user" : `the user with the id ${process.getuid()}`;
+  return process.getuid === undefined ? "This user" : `The user with the id ${process.getuid()}`;
 }
 
 function runAs(path: string): string {

@@ -5,16 +5,16 @@ import type { Displacement } from "./changes.ts";
 import { type HeldFile, type HeldFiles, isInPlace } from "./held-files.ts";
 
 /*
- * Whether the data folder still has the files that the server has open. Somebody may restore a backup over
- * them, move the folder or remove it: SQLite would go on writing to what nobody will ever read again, and
- * the write-ahead log of the old file would destroy the new one.
+ * Checks whether the data folder still has the files that the server has open. Somebody may restore a backup
+ * over them, move the folder or remove it: SQLite would go on writing to files that nobody will ever read again,
+ * and the write-ahead log of the old file would destroy the new one.
  *
  *   in place --path has another file, or none--> moved --the files are back--> in place
  *   in place --file has another content--> overwritten, until the process ends
  *
- * In both cases nothing is written any more. When the database is found moved, its log is carried over into
- * it, wherever it is now, so that the log at the old path is empty and does no harm to the file that was put
- * there. The log of a database that was overwritten belongs to nothing any more, and is emptied.
+ * In both cases nothing is written any more. If the database was moved, its log is checkpointed into it,
+ * wherever it is now, so that the log at the old path is empty and does no harm to the new file there. If the
+ * database was overwritten, its log no longer belongs to any file, and is emptied.
  */
 
 /** The data was moved, removed or replaced under the server. */
@@ -30,16 +30,16 @@ export class DisplacedError extends Error {
 
 /** The guard of the writer thread. */
 export interface FileGuard {
-  /** Throws `DisplacedError` unless the files are in place. Costs some microseconds. */
+  /** Throws `DisplacedError` unless the files are in place. Takes a few microseconds. */
   check(): void;
-  /** Takes note that this thread itself has written the database file. */
+  /** Notes that this thread itself has written the database file. */
   noteWrite(): void;
 }
 
-/** How often (ms) the files besides the database are looked at. */
+/** How often (ms) the files other than the database are checked. */
 const OTHERS_EVERY = 200;
 
-/** The guard of `files`, which `database` has open. */
+/** Creates the guard of `files`, which `database` has open. */
 export function createFileGuard(database: DatabaseSync, files: HeldFiles): FileGuard {
   const { descriptors } = files;
   const pages = [1, ...factsPages(database)];
@@ -56,7 +56,7 @@ export function createFileGuard(database: DatabaseSync, files: HeldFiles): FileG
     return `${mtimeNs} ${size}`;
   }
 
-  /** Differs between two databases, and with every state of one that was in use meanwhile. */
+  /** Differs between two databases, and between two states of one database that was in use in between. */
   function printOf(): string {
     const hash = createHash("sha256");
     for (const number of pages) {
@@ -70,7 +70,7 @@ export function createFileGuard(database: DatabaseSync, files: HeldFiles): FileG
     const stamp = stampOf();
     if (isOverwritten || stamp === known.stamp) return;
     const print = printOf();
-    // A time that was set, or that a file system set late, is no other content.
+    // A changed modification time, or one that the file system set late, does not mean other content.
     isOverwritten = print !== known.print;
     if (isOverwritten) ftruncateSync(descriptors.log, 0);
     else known = { stamp, print };
@@ -81,7 +81,7 @@ export function createFileGuard(database: DatabaseSync, files: HeldFiles): FileG
     const now = performance.now();
     if (now - othersAt < OTHERS_EVERY) return undefined;
     const other = [files.log, ...files.others].find((file) => !isInPlace(file));
-    // Until they are back they are looked at each time.
+    // Until the files are back they are checked each time.
     if (other === undefined) othersAt = now;
     return other;
   }
@@ -120,13 +120,13 @@ function factsPages(database: DatabaseSync): number[] {
 }
 
 const STOP =
-  "Nothing is stored until then. A server has to be stopped before its data is restored or moved.";
+  "Nothing is stored until then. Always stop a server before you restore or move its data.";
 
 function overwrittenText(path: string): string {
-  return `${path} was overwritten while the server ran, and what it had is lost. Stop the server, look at the data with "antechamber doctor", and start the server again. ${STOP}`;
+  return `${path} was overwritten while the server ran, and its previous content is lost. Stop the server, check the data with "antechamber doctor", and start the server again. ${STOP}`;
 }
 
-/** What to do about a file that is not in its place. */
+/** Says what to do about a file that is not in its place. */
 export function movedText(path: string): string {
-  return `${path} was moved, removed or replaced while the server ran. Put the original file back, or stop the server and start it again on what is there now. ${STOP}`;
+  return `${path} was moved, removed or replaced while the server ran. Put the original file back, or stop the server and start it again on the files that are there now. ${STOP}`;
 }

@@ -65,7 +65,7 @@ export interface GroupCommit {
   /** Whether a group is under way: what is read now may change at any moment. */
   readonly isBusy: boolean;
   readonly writable: boolean;
-  /** What somebody did to the files of the data, if the last group failed for that. */
+  /** What happened to the files of the data, if the last group failed because of it. */
   readonly displaced: Displacement | null;
   /** Commits what waits and ends the thread. Later changes are refused. */
   close(): Promise<void>;
@@ -102,7 +102,7 @@ export function createGroupCommit(options: GroupCommitOptions): GroupCommit {
   let isDown = false;
   let writable = true;
   let displaced: Displacement | null = null;
-  /** Why the thread ended, if it has said so. */
+  /** Why the thread ended, if it has reported it. */
   let deathCause: Error | undefined;
   let closed: (() => void) | undefined;
   let startedAt = 0;
@@ -332,13 +332,13 @@ function isFailure(outcome: GroupOutcome): outcome is Failure {
   return typeof outcome === "object" && outcome !== null && "failure" in outcome;
 }
 
-/** What the writer thread says of a group that was not stored. */
+/** The writer thread's report on a group that was not stored. */
 interface StoreTrouble {
   readonly message: string;
   readonly fault?: StoreOpenFault | null;
 }
 
-/** What the disk or the files are the reason for is no defect: whoever reads of it needs no stack. */
+/** Creates the error. A fault of the disk or the files is not a defect, so it has no stack. */
 function storeError({ message, fault }: StoreTrouble): Error {
   const error = fault
     ? new StoreOpenError(fault, message)

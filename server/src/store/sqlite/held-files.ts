@@ -1,7 +1,7 @@
 import { closeSync, openSync, statSync } from "node:fs";
 import { join } from "node:path";
 
-/** A file as it was opened: its path, and what tells it from another file of that path. */
+/** A file as it was opened: its path, and what distinguishes it from another file with that path. */
 export interface HeldFile {
   readonly path: string;
   readonly device: bigint;
@@ -12,7 +12,7 @@ export interface HeldFile {
 export interface HeldFiles {
   readonly database: HeldFile;
   readonly log: HeldFile;
-  /** The other files without which nobody may write: the lock, and what the readers share. */
+  /** The other files that are required for writing: the lock, and the index shared with readers. */
   readonly others: readonly HeldFile[];
   /**
    * Descriptors of the database and of its log. Closing one drops all locks that this process has on the
@@ -21,7 +21,7 @@ export interface HeldFiles {
   readonly descriptors: { readonly database: number; readonly log: number };
 }
 
-/** Holds the files of `dataDir`; call it while a connection is open that has read, so that all are there. */
+/** Opens the files of `dataDir`. Call it while a connection is open that has read, so that all of them exist. */
 export function holdFiles(dataDir: string, database: string): HeldFiles {
   const log = `${database}-wal`;
   return {

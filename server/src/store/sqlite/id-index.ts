@@ -27,14 +27,14 @@ import {
  * What look-ups give is a hint: whoever asks reads the sessions themselves. So entries too many do no
  * harm; entries that are missing would.
  *
- * But they are personal data: which session, of what moment, had which id. Where the sweep deletes a
- * session, it is noted as gone (`id_gone`), and a purge removes what the log, the index and the runs have
- * of many such sessions at a time:
+ * But they are personal data: they say which session, at which time, had which id. When the sweep deletes a
+ * session, it is noted in `id_gone`, and a purge removes the entries of many such sessions at a time from the
+ * log, the index and the runs:
  *
  *   collecting --purge--> log --> entries in memory --> old runs --> runs --> note --> collecting
  *
- * Merging and purging never go on at once. A crash costs nothing here either: the note is there until
- * all that belongs to it is gone, and purging repeats.
+ * Merging and purging never run at the same time. A crash loses nothing here either: the note stays until all
+ * its entries are removed, and purging repeats.
  */
 
 /** Row keys by id. Used by the writer alone, inside its transactions but for `settle`. */
@@ -49,18 +49,18 @@ export interface IdIndex {
   release(visitId: string, session: number): void;
   /** Takes everything out that tells of these sessions, by their row keys with the ids that they have. */
   remove(sessions: ReadonlyMap<number, Identity>): void;
-  /** Notes that the row of a session is gone: its entries go with the next purge. */
+  /** Notes that the row of a session is deleted: the next purge removes its entries. */
   forget(session: number): void;
   /**
-   * A slice of removing what belongs to sessions that are gone; true while there is more to do. Finishes
-   * a merge first. At most a slice of this or of `maintain` is done in a transaction.
+   * Removes a slice of the entries of deleted sessions; returns true while there is more to do. Finishes
+   * a merge first. A transaction does at most one slice of this or of `maintain`.
    */
   purge(): boolean;
   /** Whether a purge has begun, or waits for a merge. */
   readonly isPurging: boolean;
-  /** The number of the session that was last noted as gone, in the order of `forget`. */
+  /** The sequence number of the session that was last noted as deleted, in the order of `forget`. */
   readonly forgotten: number;
-  /** The number of the last one of which nothing is left, and nothing of all before it. */
+  /** The sequence number up to which nothing is left of any deleted session. */
   readonly purged: number;
   /** A slice of merging; true while there is more to do. */
   maintain(): boolean;
@@ -78,9 +78,9 @@ const BUCKET_SIZE = 2 ** 40;
 /** How many log rows a slice of trimming deletes, and how many entries one of merging writes. */
 const TRIM_ROWS = 8192;
 const ENTRIES_MERGED = 4096;
-/** How many sessions that are gone a purge is about, at the most. */
+/** The maximum number of deleted sessions in one purge. */
 const SESSIONS_PURGED = 65_536;
-/** How many buckets of entries in memory a slice of a purge looks through. */
+/** How many buckets of entries in memory a slice of a purge scans. */
 const BUCKETS_PURGED = 64;
 
 const VISIT = idFields.indexOf("visitId");
@@ -103,14 +103,14 @@ interface Batch {
   lastSequence: number;
 }
 
-/** A purge at work. */
+/** A purge in progress. */
 interface Purge {
   readonly gone: GoneSessions;
-  /** The last row of `id_gone`, and of the log, that it is about. */
+  /** The last rows of `id_gone` and of the log that it includes. */
   readonly lastGone: number;
   readonly lastLogged: number;
   step: "log" | "memory" | "old runs" | "runs" | "note";
-  /** How far it has come: a row of the log, a bucket, a place in the runs. */
+  /** Its progress: a row of the log, a bucket, a place in the runs. */
   logged: number;
   bucket: number;
   place: RunPlace;
@@ -158,7 +158,7 @@ export function createIdIndex(database: DatabaseSync, mergeAt = MERGE_AT): IdInd
   let removed: IdEntry[] = [];
   let onCommit: (() => void) | undefined;
   let purging: Purge | undefined;
-  /** A purge waits for the merge at hand: no other begins before it. */
+  /** A purge waits for the current merge; no other merge begins before it. */
   let isPurgeDue = false;
   let { forgotten, purged } = readGone(database);
   let settledForgotten = forgotten;
@@ -183,7 +183,7 @@ export function createIdIndex(database: DatabaseSync, mergeAt = MERGE_AT): IdInd
     return removed.some(({ hash, session }) => hash === entry.hash && session === entry.session);
   }
 
-  /** Of long buckets a part: one id may belong to every session there is. Of short ones many. */
+  /** Reads a part of a long bucket, since one id may belong to every session, or many short buckets. */
   function mergeSlice({ holdings, entries }: Batch): void {
     let [at, from] = [bucket, written];
     const merged: IdEntry[] = [];
@@ -233,7 +233,7 @@ export function createIdIndex(database: DatabaseSync, mergeAt = MERGE_AT): IdInd
       ...{ gone, lastGone, lastLogged: sequence },
       ...{ step: "log", logged: 0, bucket: 0, place: RUNS_START },
     };
-    // What this transaction itself has noted counts once it is committed.
+    // Notes made by this transaction itself count once it is committed.
     onCommit = () => {
       purging = next;
     };
@@ -248,7 +248,7 @@ export function createIdIndex(database: DatabaseSync, mergeAt = MERGE_AT): IdInd
     ][];
     for (const [row, session, hash] of rows) {
       if (!work.gone.keys.has(session)) continue;
-      // It will not be merged: what it would have done there is done here.
+      // These rows will not be merged, so do here what the merge would have done.
       if (hash !== null) release.run(hash, session);
       removeLoggedRow.run(row);
     }
@@ -259,7 +259,7 @@ export function createIdIndex(database: DatabaseSync, mergeAt = MERGE_AT): IdInd
     };
   }
 
-  /** What is in memory counts once the sessions are gone for certain, which they are. */
+  /** Entries in memory may be removed, since the deletion of these sessions is committed. */
   function purgeMemory(work: Purge): void {
     const stays = ({ session }: IdEntry) => !work.gone.keys.has(session);
     const end = Math.min(BUCKETS, work.bucket + BUCKETS_PURGED);

@@ -5,7 +5,7 @@ import type { DatabaseSync } from "node:sqlite";
  * session, packed into blocks of a page each. A run is written once, from one end to the other, which
  * costs a fraction of what putting each entry into its place in one great index would; a look-up reads
  * a block or two of each run. Whoever looks up reads the sessions themselves, so entries of sessions
- * that have gone since do no harm to a look-up. They go with their run, or some minutes later by a purge.
+ * that were deleted since do no harm to a look-up. They are removed with their run, or by a purge some minutes later.
  */
 
 /** An entry: the hash of an id and the row key of a session that has it. */
@@ -27,14 +27,14 @@ export interface IdRuns {
   /** Deletes some of what belongs to runs without a session of the row key `oldest` or later. */
   letGo(oldest: number): boolean;
   /**
-   * Removes the entries of `gone` sessions from the next blocks after `place`, and returns the place where
-   * the next call begins; `undefined` when that was all.
+   * Removes the entries of the sessions in `gone` from the next blocks after `place`, and returns the place where
+   * the next call begins; `undefined` at the end.
    */
   purge(gone: GoneSessions, place: RunPlace): RunPlace | undefined;
   settle(isCommitted: boolean): void;
 }
 
-/** Sessions that are gone, by their row keys. */
+/** Deleted sessions, by their row keys. */
 export interface GoneSessions {
   readonly keys: ReadonlySet<number>;
   readonly oldest: number;
@@ -96,7 +96,7 @@ export function createIdRuns(database: DatabaseSync): IdRuns {
       ]),
   );
   let run = Math.max(0, ...runs.keys()) + 1;
-  /** The sessions of the run at hand, as far as it is written, and without the transaction at hand. */
+  /** The sessions of the run being written, without those of the current transaction. */
   let range = noSessions;
   let settledRange = range;
   let onCommit: (() => void) | undefined;
@@ -224,7 +224,7 @@ const noSessions = {
 };
 
 function blockOf(row: Readonly<Record<string, unknown>>): Block {
-  // A copy: what SQLite gives need not lie where numbers may.
+  // A copy, because SQLite's bytes may not be aligned for numbers.
   const bytes = (row["entries"] as Uint8Array).slice();
   return { id: row["id"] as number, values: new Float64Array(bytes.buffer) };
 }

@@ -21,7 +21,7 @@ export interface Inspection {
     /** Bytes of the database file that are free for new sessions. */
     readonly free: number;
   };
-  /** Where from a move into this data has begun that is not complete; `null` when there is none. */
+  /** The source of an incomplete move into this data; `null` if there is none. */
   readonly unfinishedMove: string | null;
   /** What is kept for longer than the retention; `undefined` when the data is too damaged to tell. */
   readonly retention: Retention | undefined;
@@ -51,9 +51,9 @@ export interface Counts {
   readonly ended: number;
   /** Of the live ones. */
   readonly recognized: number;
-  /** Recorded requests that are kept, those that still lie in the journal included. */
+  /** The number of stored request records, including those still in the journal. */
   readonly records: number;
-  /** Of these: they were recorded a moment ago, or by a server that was killed, and lie in the journal. */
+  /** The number of these that are still in the journal: recorded just now, or by a server that was killed. */
   readonly recordsInJournal: number;
   readonly keys: number;
   readonly secrets: number;
@@ -203,7 +203,7 @@ function countsOf(database: DatabaseSync, now: number): Counts {
   };
 }
 
-/** Lines of the journal that no segment has yet. */
+/** Counts lines of the journal that are not in a segment yet. */
 function countJournal(database: DatabaseSync): number {
   const facts = database.prepare("SELECT tail, journaled FROM sessions WHERE id = ?");
   const merged = new Map<string, number>();
@@ -222,7 +222,7 @@ function countJournal(database: DatabaseSync): number {
   return count;
 }
 
-/** What the note of a move names as its source (`migrate/migrate.ts`). */
+/** Returns the source named in the note of a move (`migrate/migrate.ts`). */
 function moveInto(database: DatabaseSync): string | null {
   const note = readMove(database);
   return note === null ? null : (JSON.parse(note) as { readonly from: string }).from;

@@ -9,8 +9,8 @@ export interface KeyTable {
   /** False when there is none of this id or it was revoked before. */
   revoke(id: string, now: number): boolean;
   /**
-   * Stores `successor` and has the key `id` name it and expire. False, and nothing done, when there is
-   * none of this id, or it was revoked or replaced before.
+   * Stores `successor`, and sets it as the successor of the key `id`, which then expires. Returns false and does
+   * nothing if there is no key with this id, or if it was already revoked or replaced.
    */
   replace(id: string, successor: Key, expiresAt: number): boolean;
   noteUses(uses: readonly KeyUse[]): void;

@@ -1,29 +1,29 @@
 import { fdatasyncSync, fstatSync, readSync, writeSync } from "node:fs";
 
 /*
- * What is deleted is overwritten (`secure_delete`), except in one place: where SQLite moves rows between the
- * pages of a table to balance it, a page that has fewer of them afterwards keeps old copies of their bytes in
- * its gap, the unused room between the list of its cells and the first cell. Nothing ever looks there, but
- * whoever has the file can. So the gaps of all pages that were written are filled with zeros, some time after
- * a checkpoint has brought the pages into the database file:
+ * SQLite overwrites deleted rows (`secure_delete`), except in one place: when it moves rows between the pages
+ * of a table to balance it, a page that has fewer rows afterwards keeps old copies of their bytes in its gap,
+ * the unused space between the list of its cells and the first cell. SQLite never reads that space, but anybody
+ * with the file can. So the gaps of all written pages are filled with zeros, some time after a checkpoint has
+ * copied the pages into the database file:
  *
  *   page written to the log --checkpoint--> marked --clean--> clean
  *
- * Only the gap itself is written, and only by the one thread that writes the database. A crash at any moment
- * leaves a page that is read as before. After a start all pages are marked.
+ * Only the gap itself is written, and only by the one thread that writes the database. After a crash at any time
+ * the page reads as before. After a start all pages are marked.
  */
 
-/** The pages whose gaps may hold something. */
+/** The pages whose gaps may contain old data. */
 export interface PageGaps {
-  /** Marks the pages in the log, which has `frames` now; call it before each checkpoint. */
+  /** Marks the pages in the log, which has `frames` frames now; call it before each checkpoint. */
   note(frames: number): void;
-  /** Fills the gaps of at most `limit` marked pages. The log must have been carried over for this to last. */
+  /** Fills the gaps of at most `limit` marked pages. Call it after a checkpoint, which would undo it otherwise. */
   clean(limit: number): void;
-  /** How many pages are marked. */
+  /** The number of marked pages. */
   readonly left: number;
 }
 
-/** The files by their descriptors, both open for reading, the database for writing too. */
+/** The descriptors of the files: both open for reading, the database also for writing. */
 export interface GapFiles {
   readonly database: number;
   readonly log: number;
@@ -33,14 +33,14 @@ const LOG_HEADER_BYTES = 32;
 const FRAME_HEADER_BYTES = 24;
 /** How many frames of the log are read at a time. */
 const FRAMES_READ = 64;
-/** Kinds of pages of a B-tree, by their first byte, and how long their headers are. */
+/** The header lengths of the kinds of B-tree pages, by their first byte. */
 const HEADER_BYTES: Readonly<Record<number, number>> = { 2: 12, 5: 12, 10: 8, 13: 8 };
-/** From so many pages on the first byte of other pages may be that of a B-tree's: they are left alone. */
+/** From this page number on, other pages may begin with the same byte as a B-tree page, so they are not touched. */
 const MAX_PAGES = 0x2000000;
-/** The header of the database, in front of that of its first page. */
+/** The length of the database header, which precedes the header of the first page. */
 const DATABASE_HEADER_BYTES = 100;
 
-/** All pages of the database are marked. `pageSize` in bytes. */
+/** Creates the set with all pages of the database marked. `pageSize` is in bytes. */
 export function createPageGaps({ database, log }: GapFiles, pageSize: number): PageGaps {
   const marked = new Set<number>();
   const page = Buffer.alloc(pageSize);
@@ -48,10 +48,10 @@ export function createPageGaps({ database, log }: GapFiles, pageSize: number): P
   const frameBytes = FRAME_HEADER_BYTES + pageSize;
   const frames = Buffer.alloc(FRAMES_READ * frameBytes);
   const salts = Buffer.alloc(8);
-  /** The log was read up to this frame; it begins anew with other salts. */
+  /** The log was read up to this frame. New salts mean that the log has restarted. */
   let noted = 0;
   let notedSalts = "";
-  /** Pages from this one on were there at the start and have not been looked at yet: none is above `lastOld`. */
+  /** The first page that existed at the start and has not been checked yet; the last one is `lastOld`. */
   let nextOld = 1;
   const lastOld = Math.floor(fstatSync(database).size / pageSize);
 

@@ -132,10 +132,9 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
   }
 
   /**
-   * Removes what the index has of sessions whose row is gone, whoever they belonged to: their ids are not
-   * known any more, so nothing less would do for one customer. `atLeast`: up to which of them; `null`: all.
-   * It also has the pages cleared that were written before, but for a few, so that an erasure, which clears
-   * the rest, is a short work.
+   * Removes the index entries of deleted sessions of all customers: their ids are no longer known, so the
+   * entries of one customer cannot be selected. `atLeast`: up to which session; `null`: all of them. It also
+   * clears the gaps of most pages written before, so that an erasure, which clears the rest, is quick.
    */
   async function purge(atLeast: number | null, now: number): Promise<void> {
     for (let upTo = atLeast; ; ) {
@@ -302,7 +301,7 @@ function readableFrom(file: string) {
     };
 }
 
-/** The connection that reads, and the files that are held open beside it; frees the lock when it fails. */
+/** Opens the reading connection and the other files that are held open; frees the lock if that fails. */
 function openHeld(dataDir: string, unlock: () => void) {
   const file = databaseFile(dataDir);
   try {

@@ -23,8 +23,8 @@ const UNTIL_EXPIRY = 0;
 const SEEN_EXPIRED = 2;
 
 /**
- * How long (ms) after the first deletion what is left of it in the index of ids and in the write-ahead log
- * is removed as well; earlier where the retention is shorter.
+ * How long (ms) after the first deletion its remains in the index of ids and in the write-ahead log are
+ * removed as well; earlier if the retention is shorter.
  */
 const CLEAR_AFTER = { most: 10 * 60_000, least: 1000 };
 
@@ -50,9 +50,9 @@ interface Row {
  *     `--end--> ended -----------------------------------retention--> gone, and its records
  *   one that never had an id or a record goes when it is over
  *
- * What is deleted here leaves entries in the index of ids, and older pages in the write-ahead log. Both are
- * cleared for many sessions at a time, ten minutes after the first deletion at the latest, also when nothing
- * else changes any more. Where nothing was deleted there is nothing to do.
+ * Deleted sessions leave entries in the index of ids, and older pages in the write-ahead log. Both are
+ * cleared for many sessions at a time, at the latest ten minutes after the first deletion, even if nothing
+ * else changes any more. If nothing was deleted there is nothing to do.
  *
  * A row is kept until its id has expired as an anonymous session too. Else a session that ended, or
  * that expired early because recognized ones live shorter, would rise again as a blank one.
@@ -85,7 +85,7 @@ export function createSweep(
   let cursor = 0;
   let passEnd = 0;
 
-  /** When the first of what is to be cleared was deleted; what an earlier process left is due at once. */
+  /** When the first session to be cleared was deleted; sessions left by an earlier process are due at once. */
   let deletedAt = ids.purged < ids.forgotten ? Number.NEGATIVE_INFINITY : undefined;
 
   function isClearingDue(now: number): boolean {

@@ -42,7 +42,7 @@ import { createStretchReader } from "./stretches.ts";
 /** What the serving thread passes in. */
 export interface WriterOptions {
   readonly file: string;
-  /** What the server has open, for as long as it runs. */
+  /** The files that the server holds open while it runs. */
   readonly files: HeldFiles;
   readonly lifetimes: Lifetimes;
   /** How many records a session keeps. */
@@ -57,7 +57,7 @@ const options = workerData as WriterOptions;
 const port = parentPort;
 if (port === null) throw new TypeError("writer.ts runs as a worker thread");
 
-/** A commit of which SQLite does not know whether it is on disk. */
+/** A commit for which SQLite does not know whether it is on disk. */
 class UnknownOutcome extends Error {}
 
 const database = opening(openDatabase);
@@ -89,7 +89,7 @@ port.on("message", (message: Group | "close") => {
   }
 });
 
-/** Tells the serving thread why the data cannot be opened, and ends this one. */
+/** Reports to the serving thread why the data cannot be opened, and ends this thread. */
 function opening<T>(open: () => T): T {
   try {
     return open();
@@ -100,12 +100,12 @@ function opening<T>(open: () => T): T {
 }
 
 function openDatabase(): DatabaseSync {
-  // A thread that is started anew opens no other file than the one before it.
+  // A restarted thread must not open another file than the one before it.
   if (!isInPlace(options.files.database)) {
     throw new DisplacedError("moved", movedText(options.file));
   }
   const opened = openForWriting(options.file);
-  // Checkpoints are made here, when the files were looked at and the pages were noted.
+  // This thread makes the checkpoints itself, after it has checked the files and noted the pages.
   opened.exec("PRAGMA wal_autocheckpoint = 0");
   return opened;
 }
@@ -143,31 +143,31 @@ function carryOut(changes: readonly Change[]): GroupResult {
   return { ...result, outcomes };
 }
 
-/** Whether the log has something that was erased or swept; that of an earlier process may. */
+/** Whether the log may contain erased or swept data; the log of an earlier process may. */
 let isLogDue = true;
 
 function isErasure({ kind }: Change): boolean {
   return kind === "erase" || kind === "eraseKeys";
 }
 
-/** A purge is done when no more than the last is left to be cleared, which the erasure itself does. */
+/** Whether a purge is done: at most the last pages are left to be cleared, which the erasure itself does. */
 function withGaps(outcome: GroupOutcome): GroupOutcome {
   const isPurge = typeof outcome === "object" && outcome !== null && "isDone" in outcome;
   return isPurge && gaps.left > GAPS.last ? { ...outcome, isDone: false } : outcome;
 }
 
-/** Whether this is the outcome of a sweep that has cleared what it deleted. */
+/** Whether this is the outcome of a sweep that has cleared all remains of its deletions. */
 function isCleared(outcome: GroupOutcome | null): boolean {
   if (typeof outcome !== "object" || outcome === null || !("isCleared" in outcome)) return false;
   return outcome.isCleared ?? false;
 }
 
-/** With so many frames the log is carried over into the database. */
+/** The number of frames at which the log is checkpointed into the database. */
 const CHECKPOINT_AT = 1000;
-/** How many pages are looked through for old copies at a time: by the way, and where somebody waits. */
+/** How many pages are searched for old copies at a time: in the background, and while a caller waits. */
 const GAPS = { aside: 256, pressed: 1024, last: 4096 };
 
-/** What is done to the files after a commit: a checkpoint, and the removal of what was erased or swept. */
+/** The work on the files after a commit: a checkpoint, and the removal of erased or swept data. */
 function keepFiles(writes: readonly Change[]): void {
   try {
     const pressed = writes.some(({ kind }) => kind === "purge");
@@ -193,20 +193,20 @@ function checkpoint(kind: typeof carryOver): boolean {
   try {
     return kind.get()?.["busy"] === 0;
   } finally {
-    // One that fails, on a full disk, has written a part.
+    // A checkpoint that fails, on a full disk, has written a part.
     guard.noteWrite();
   }
 }
 
 /**
- * Carries the log over, cuts it to nothing, and clears what pages have left of deleted rows beside their
- * rows; later, while somebody reads an older state of the data.
+ * Checkpoints and truncates the log, and clears the remains of deleted rows in the gaps of pages. Postponed
+ * while somebody reads an older state of the data.
  */
 function cutLog(): void {
   try {
     database.exec("PRAGMA busy_timeout = 100");
     if (!checkpoint(truncateLog)) return;
-    // Pages that are kept in memory have what is cleared now, and would be written with it again.
+    // Cached pages still contain what is cleared now, and would be written again with it.
     database.exec("PRAGMA shrink_memory");
     gaps.clean(Number.MAX_SAFE_INTEGER);
     guard.noteWrite();
@@ -289,7 +289,7 @@ function settle(isCommitted: boolean): void {
   tables.journal.settle(isCommitted);
 }
 
-/** What was committed into a file that is gone from its place since is not told as stored. */
+/** Does not report changes as stored if their file has been moved or replaced since the commit. */
 function confirmPlace(): void {
   try {
     guard.check();

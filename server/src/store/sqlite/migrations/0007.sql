@@ -1,12 +1,12 @@
--- Sessions whose row is gone and of which the index of ids may still have entries: a purge removes these
--- some minutes later, many sessions at a time, and then their rows here.
+-- Deleted sessions of which the index of ids may still have entries: a purge removes the entries some minutes
+-- later, for many sessions at a time, and then the rows here.
 CREATE TABLE id_gone (
-  -- Ascending while a process runs; the order in which sessions went.
+  -- Ascending while a process runs; the order in which sessions were deleted.
   sequence INTEGER PRIMARY KEY,
   session  INTEGER NOT NULL
 ) STRICT;
 
--- A purge reads the runs alone that can have sessions which are gone.
+-- A purge reads only the runs that can contain deleted sessions.
 DROP TABLE id_runs;
 CREATE TABLE id_runs (
   run    INTEGER PRIMARY KEY,
@@ -15,7 +15,7 @@ CREATE TABLE id_runs (
   newest INTEGER NOT NULL
 ) STRICT;
 
--- Until now entries of sessions that are gone were left for long: everything is indexed anew, by the next start.
+-- Until now entries of deleted sessions stayed for long: the next start builds the whole index again.
 DELETE FROM id_blocks;
 DELETE FROM visits;
 DELETE FROM id_log;
