@@ -22,7 +22,7 @@ export function readManifest() {
   return /** @type {Manifest} */ (JSON.parse(text));
 }
 
-/** Builds the package anew, in `folder`, which is emptied first. */
+/** Builds the package in `folder`, which is emptied first. */
 export function buildClient(folder = built) {
   rmSync(folder, { recursive: true, force: true });
   const tsc = join(root, "node_modules/typescript/bin/tsc");
@@ -35,7 +35,7 @@ export function buildClient(folder = built) {
 }
 
 /**
- * tsc rewrites the import paths of what runs, and leaves those of the types at `.ts`.
+ * Rewrites the import paths in the types, which tsc leaves at `.ts`.
  * @param {string} folder
  */
 function rewriteTypes(folder) {
@@ -49,7 +49,7 @@ function rewriteTypes(folder) {
 
 function publishedManifest() {
   const { exports: sources, ...manifest } = readManifest();
-  // What the workspace alone needs: the tests' packages and the oldest Node.
+  // Needed only in the workspace: the tests' packages and the oldest Node.
   const internal = ["private", "devDependencies", "optionalDependencies"];
   const rest = Object.fromEntries(
     Object.entries(manifest).filter(([name]) => !internal.includes(name)),

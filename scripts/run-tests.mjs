@@ -47,7 +47,7 @@ const files = ["client/test", "server/test", "bench/test", "examples/help-centre
   .filter((file) => file.endsWith(".test.ts"))
   .toSorted();
 const faults = files.filter((file) => /\/(faults|soak)\//.test(file));
-/** They compare speeds, fit slopes, or wait for what must come soon: the machine is to be theirs. */
+/** They compare speeds, fit slopes or have tight timeouts, so nothing else may run at the same time. */
 const alone = faults.filter(
   (file) =>
     /\/(overload|records|slow-disk|sweep)\.test/.test(file) || (long && file.includes("/soak/")),
@@ -75,7 +75,7 @@ const runs = [
     runtime: "node",
     files: suites.filter((file) => !once.includes(file)),
   },
-  // What runs in applications runs on the Node that they have; the service brings its own runtime.
+  // The client runs on the Node of its application; the service brings its own runtime.
   {
     name: "oldest",
     runner: "node",
@@ -115,7 +115,7 @@ function choose(words) {
 }
 
 /**
- * The words that are neither a run nor in the path of a file of those that were named.
+ * Returns the words that are neither a run nor part of the path of a selected file.
  * @param {string[]} words
  */
 function unmatched(words) {

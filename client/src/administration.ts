@@ -28,8 +28,8 @@ export { ProblemError } from "./problem-error.ts";
 export type EndFilter = Omit<EndRequest, "cursor">;
 
 /**
- * Which sessions are asked for: all conditions hold; without any, every session. `undefined` means that a
- * condition is not given; an empty one (`""`, `null`) is a `TypeError`.
+ * Selects sessions: all conditions must hold; without any, every session. `undefined` counts as absent; an empty
+ * condition (`""`, `null`) is a `TypeError`.
  */
 export interface ListFilter extends Omit<EndFilter, "all" | "dryRun"> {
   /** Those that live, or those that are over. */
@@ -73,7 +73,7 @@ export interface AdministrationClient {
   audit(options?: PageOptions): AsyncGenerator<AuditLine, void>;
 }
 
-/** The calls of those who run the service. Throws a `TypeError` for options that cannot be meant. */
+/** Creates the operations for operators. Throws a `TypeError` for invalid options. */
 export function createAdministration(options: TransportOptions): AdministrationClient {
   checkTransportOptions("createAdministration()", options);
   const call = createCaller(options);
@@ -115,7 +115,7 @@ export function createAdministration(options: TransportOptions): AdministrationC
       }
     },
     async end(sessionId, { signal } = {}) {
-      // Anything else is no session's, and in a URL it could name something else.
+      // No session has any other id, and in a URL it could name another path.
       if (!MADE_BY_SERVICE.test(sessionId)) return false;
       try {
         await call({ method: "DELETE", path: pathOf(sessionId), signal });
@@ -167,10 +167,10 @@ export function createAdministration(options: TransportOptions): AdministrationC
   };
 }
 
-/** What a session id or a handle of one looks like. */
+/** The form of a session id or a handle. */
 const MADE_BY_SERVICE = /^[\w-]{24,64}$/;
 
-/** Throws `TypeError` for a condition that is empty: `user.id ?? ""` is not to mean everybody. */
+/** Throws a `TypeError` for an empty condition: `user.id ?? ""` must not mean everybody. */
 function refuseEmpty(filter: object): void {
   for (const [name, value] of Object.entries(filter)) {
     if (value === "" || value === null) {
@@ -185,7 +185,7 @@ function refuseMalformed(name: string, text: string): void {
   if (!text.isWellFormed()) throw new TypeError(`${name} is not well-formed Unicode`);
 }
 
-/** Throws `TypeError` for an id that cannot stand in a URL; `command` is what the command line has. */
+/** Throws a `TypeError` for an id that no URL can carry; `command` is the command line's command for it. */
 function customerPath(id: string, command: "erase" | "export"): string {
   if (typeof id !== "string" || id === "") throw new TypeError("the customer's id is empty");
   refuseMalformed("the customer's id", id);

@@ -5,9 +5,9 @@ import { quietly, type SessionStorage } from "./page.ts";
 /** Returns what a value should have been, as in "cookie is true or false"; nothing if it is right. */
 type Check = (value: unknown) => string | undefined;
 
-/** What a header can carry as a credential (RFC 9110, section 11.2); empty: none. */
+/** The credentials that a header can carry (RFC 9110, section 11.2); empty means none. */
 const KEY = /^[\x21-\x7e]*$/;
-/** Milliseconds: timers run out at once beyond. */
+/** The longest timeout in milliseconds: timers with more fire at once. */
 const MAX_TIMEOUT = 2 ** 31 - 1;
 
 const isType =
@@ -42,7 +42,7 @@ const clientChecks: Record<keyof ClientOptions, Check> = {
   onError: isType("function"),
 };
 
-/** Throws a `TypeError` that says what to write instead, for options that cannot be meant. */
+/** Throws a `TypeError` for invalid options, which says what to write instead. */
 export function checkTransportOptions(call: string, options: TransportOptions): void {
   checkOptions(call, options, transportChecks);
 }
@@ -54,7 +54,7 @@ export function checkClientOptions(options: ClientOptions): void {
 
 function checkOptions(call: string, options: unknown, checks: Readonly<Record<string, Check>>) {
   const given = typeof options === "object" ? options : {};
-  // `url` first: whoever gives something else than options hears of it.
+  // `url` first: it also catches arguments that are not options at all.
   for (const [name, value] of Object.entries({ url: undefined, ...given })) {
     const check = Object.hasOwn(checks, name) && checks[name];
     if (!check)
@@ -65,18 +65,18 @@ function checkOptions(call: string, options: unknown, checks: Readonly<Record<st
   }
 }
 
-/** A value at the end of a message, without a password in it. */
+/** Formats a value for the end of a message, without a password. */
 function shown(value: unknown): string {
   return `, not ${(JSON.stringify(value) ?? "undefined").slice(0, 99).replace(/\/\/.*@/, "//")}`;
 }
 
-/** In a page a path of its own origin is an address too. */
+/** Describes the form of an address; in a page a path of its own origin is one too. */
 function faultOfUrl(given: unknown): string | undefined {
   const text = given instanceof URL ? given.href : typeof given === "string" ? given : "";
   const scope = globalThis as { document?: { baseURI?: string }; location?: { href?: string } };
   const page = scope.document?.baseURI ?? scope.location?.href;
   const isPath = page !== undefined && text.startsWith("/");
-  // A user, a query or a fragment would be lost or in the way.
+  // A user, a query or a fragment would be lost or would interfere.
   if ((isPath || /^https?:\/\//i.test(text)) && !/[\s?#@]/.test(text)) {
     if (quietly(() => new URL(text, page))) return undefined;
   }
@@ -92,7 +92,7 @@ function faultOfOrigins(given: unknown): string | undefined {
   return `is a list of origins such as ["${originOf(wrong) ?? "https://api.example"}"]`;
 }
 
-/** The origin of an address; `undefined` for what has none. */
+/** Returns the origin of an address; `undefined` if it has none. */
 function originOf(address: unknown): string | undefined {
   const url = quietly(() => new URL(String(address)));
   return url?.host ? url.origin : undefined;

@@ -40,9 +40,9 @@ export interface Client {
   /** A page of the current session's timeline, with everything recorded here before. */
   timeline(options?: TimelineOptions): Promise<Timeline>;
   /**
-   * Forgets the session here and in all tabs, as after signing out: whoever comes next gets a new one,
-   * whatever is under way. A `session()` under way resolves with the new one, an `identify` under
-   * way rejects with the code `reset`.
+   * Forgets the session here and in all tabs, as after signing out: the next visitor gets a new one,
+   * whatever calls are in progress. A `session()` in progress resolves with the new one, an `identify` in
+   * progress rejects with the code `reset`.
    */
   reset(): void;
   /** Sends what is recorded and stops listening to the page. */
@@ -51,7 +51,7 @@ export interface Client {
 
 /**
  * A client for one visitor: a web page, a worker, or a program. Servers use the middleware. Throws a
- * `TypeError` for options that cannot be meant.
+ * `TypeError` for invalid options.
  */
 export function createClient(options: ClientOptions): Client {
   checkClientOptions(options);
@@ -61,7 +61,7 @@ export function createClient(options: ClientOptions): Client {
 
 let hasWarned = false;
 
-/** On a server every visitor would be in the one session of the client. */
+/** Warns on a server, where all visitors would share the one session of the client. */
 function warnServer(): void {
   if (hasWarned) return;
   hasWarned = true;

@@ -8,23 +8,23 @@ import type { Ids, Transport } from "./transport.ts";
 export interface CurrentSession {
   /** Its id, as far as it is known here and now. */
   id(): string | undefined;
-  /** Changes with every reset, in whichever tab. */
+  /** Changes with every reset in any tab. */
   generation(): number;
   /**
-   * The session, created or replaced where needed, once for all who ask at the same moment. Whoever
-   * asked before a reset gets the session from after it.
+   * Returns the session, created or replaced if needed, once for all simultaneous calls. A call made
+   * before a reset gets the session created after it.
    */
   get(): Promise<SessionInfo>;
   /** The session that the same visitor has instead of this one, which is over; if there is one. */
   successorOf(sessionId: string): Promise<string | undefined>;
-  /** Associates ids, in a new session where this one is another person's. Rejects after a reset. */
+  /** Associates ids, in a new session if this one is another person's. Rejects after a reset. */
   identify(ids: Ids): Promise<SessionInfo>;
   /**
-   * Takes over an id that the site's server gave, unless `instead` has been replaced already or the
-   * id is of a session that was forgotten.
+   * Takes over an id from the site's server, unless `instead` has been replaced already or the
+   * id belongs to a forgotten session.
    */
   adopt(sessionId: string, instead: string | undefined): void;
-  /** Forgets an id that the site's server gave to whoever was here before a reset. */
+  /** Forgets an id that the site's server issued to the visitor before a reset. */
   refuse(sessionId: string): void;
   /** Forgets the session: the next to ask gets a new one. */
   reset(): void;
@@ -60,7 +60,7 @@ export function createCurrentSession(
       const entry = jar.read();
       const before = entry && idOf(entry);
       const info = before ? await transport.retrieve(before) : await transport.create();
-      // Meanwhile there was a reset, or another session came: this one is nobody's any more.
+      // There was a reset meanwhile, or another session came: this one is not used any more.
       if (generation() !== begun || jar.read() !== entry) continue;
       if (info.sessionId !== before) replaced = { before, by: info.sessionId };
       const isTheSame = entry?.startsWith(`${info.sessionId}.`);
@@ -86,7 +86,7 @@ export function createCurrentSession(
     },
     async get() {
       for (;;) {
-        // Either way: a clock that was set must not keep old news fresh.
+        // In both directions: a changed clock must not make old data look fresh.
         const isFresh = known && Math.abs(Date.now() - known.at) < FRESH;
         if (known && isFresh && known.entry === jar.read()) return known.info;
         const begun = generation();
@@ -105,7 +105,7 @@ export function createCurrentSession(
           const before = id();
           const info = await associate(transport, before, ids, check);
           check();
-          // Where the site's server has given another session meanwhile, the ids belong there.
+          // If the site's server has issued another session meanwhile, the ids belong to that one.
           if (info.sessionId !== before || id() === before) {
             return keep(info, jar.write(info.sessionId));
           }
@@ -125,13 +125,13 @@ export function createCurrentSession(
   };
 }
 
-/** The error for what was asked before a reset and may not be done after it. */
+/** The error for a call made before a reset that must not be carried out after it. */
 export function overtaken(): ProblemError {
   const detail = "reset() was called before this was done";
   return new ProblemError({ code: "reset", detail });
 }
 
-/** `check` throws when nothing more is to be done. */
+/** `check` throws if the call must not continue. */
 async function associate(
   transport: Transport,
   sessionId: string | undefined,

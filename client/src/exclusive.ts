@@ -63,7 +63,7 @@ async function withStoredLock<T>(
     const since = now - Number(holder()[1] ?? 0);
     if (since < 0 || since > ABANDONED) {
       quietly(() => storage.setItem(NAME, `${name} ${now}`));
-      // A storage that is full or blocked has no locks either: this tab is alone then.
+      // A full or blocked storage has no locks either: then this tab works alone.
       if (holder()[0] !== name) break;
     }
     await pause(SPREAD * (1 + Math.random()));

@@ -1,6 +1,6 @@
 /**
  * Throws a `TypeError` unless `options` is an object whose names are all among `known`. It names the
- * call (`sessions()`), the name that is wrong and the known one that is nearest to it.
+ * call (`sessions()`), the wrong name and the most similar known one.
  */
 export function checkOptionNames(call: string, options: unknown, known: readonly string[]): void {
   if (typeof options !== "object" || options === null || Array.isArray(options))
@@ -17,7 +17,7 @@ export function checkChoice(name: string, value: unknown, allowed: readonly stri
   throw new TypeError(`${name} cannot be ${shown(value)}: ${suggestion(String(value), allowed)}`);
 }
 
-/** A value as an error shows it, not longer than a line. */
+/** Formats a value for an error, not longer than a line. */
 export function shown(value: unknown): string {
   return (typeof value === "string" ? JSON.stringify(value) : String(value)).slice(0, 100);
 }
@@ -32,7 +32,7 @@ function suggestion(name: string, known: readonly string[]): string {
     : `did you mean ${nearest.each}?`;
 }
 
-/** How many characters have to be inserted, deleted or replaced (Levenshtein). */
+/** Returns how many characters have to be inserted, deleted or replaced (Levenshtein). */
 function distanceOf(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, index) => index);
   for (let i = 1; i <= one.length; i++) {

@@ -14,7 +14,7 @@ export interface SessionStorage {
   removeItem(name: string): void;
 }
 
-/** What is used of the events of a page (of `storage` events, HTML standard, section 12.2.4). */
+/** The members of a page's events that are used (for `storage` events see HTML standard, section 12.2.4). */
 export interface PageEvent {
   readonly key?: string | null;
   readonly newValue?: string | null;
@@ -31,7 +31,7 @@ export interface Page extends Listening {
   readonly document: Listening & { cookie: string; readonly visibilityState: string };
   readonly location: { readonly origin: string; readonly protocol: string };
   readonly navigator: { readonly locks?: Locks };
-  /** Throws where the user has blocked it; `null` in some embedded browsers. */
+  /** Throws if the user has blocked it; `null` in some embedded browsers. */
   readonly localStorage: SessionStorage | null;
 }
 
@@ -50,11 +50,11 @@ export function isServer(): boolean {
     >
   >;
   const isRuntime = scope.process?.versions?.node ?? scope.Deno;
-  // Edge runtimes are none of these, and have neither a window nor an address.
+  // Edge runtimes have none of these, and neither a window nor an address.
   return !scope.document && Boolean(isRuntime ?? !(scope.window ?? scope.location));
 }
 
-/** The result of `task`; `undefined` when it throws, as a storage does that is blocked or full. */
+/** Returns the result of `task`; `undefined` if it throws, as a blocked or full storage does. */
 export function quietly<T>(task: () => T): T | undefined {
   try {
     return task();

@@ -121,7 +121,7 @@ export interface SessionList {
 }
 
 /**
- * Which sessions are to end: at least one of the conditions, or `all`. A condition that is left out or
+ * Selects the sessions to end: at least one of the conditions, or `all`. A condition that is left out or
  * `undefined` is not given; an empty one (`""`, `null`) is refused, and never means "every session".
  */
 export interface EndRequest {

@@ -62,8 +62,8 @@ export function createRecorder(
   let timer: ReturnType<typeof setTimeout> | undefined;
 
   /**
-   * Gives what was recorded before there was a session to the one that has come; gives up what was
-   * recorded by a visitor who was forgotten before they had one.
+   * Assigns records made before there was a session to the new session; discards records of a visitor
+   * who was forgotten before they had one.
    */
   function assign(sessionId: string): void {
     const generation = current.generation();
@@ -133,7 +133,7 @@ export function createRecorder(
       else if (queue[0].sessionId) await deliver(cut(queue[0].sessionId));
       else {
         const { sessionId } = await current.get();
-        // It may have been forgotten again since.
+        // The session may have been forgotten again since.
         if (sessionId === current.id()) assign(sessionId);
       }
     }

@@ -5,7 +5,7 @@ export function isSessionId(text: string | null | undefined): text is string {
   return SESSION_ID.test(text ?? "");
 }
 
-/** What names a session and opens nothing: the part of its id that a rotation leaves (contract, "Ids"). */
+/** Returns the handle, which names a session and opens nothing: the part of its id that a rotation keeps (contract, "Ids"). */
 export function handleOf(sessionId: string): string {
   return sessionId.slice(0, 24);
 }

@@ -2,13 +2,13 @@ import { type Page, type PageEvent, quietly, type SessionStorage } from "./page.
 import { handleOf, isSessionId } from "./session-id.ts";
 
 /**
- * Stores a visitor's session for all tabs: in the storage, in the page's cookie, and in memory for
- * what neither of them takes. It is read again for every use, so what another tab writes counts here
+ * Stores a visitor's session for all tabs: in the storage, in the page's cookie, and in memory if
+ * neither of them can store it. It is read again for every use, so that writes of other tabs count here
  * too.
  *
- * A reset leaves a generation behind, which only rises, and the handles of the sessions that were
- * forgotten. Whoever wants to write after an `await` compares the generation from before it. What a
- * tab writes that had not heard of a reset yet is recognized by its lower generation and undone.
+ * A reset stores a generation, which only rises, and the handles of the forgotten sessions. Code that
+ * writes after an `await` compares the generation from before it. A write by a tab that had not yet
+ * seen a reset is recognized by its lower generation and undone.
  */
 export interface SessionJar {
   /** The entry: the session's id and a mark that changes with its identity; `undefined` without one. */
@@ -21,7 +21,7 @@ export interface SessionJar {
   reset(): void;
   /** Whether the session was forgotten by one of the last resets. */
   isForgotten(sessionId: string): boolean;
-  /** Forgets a session that came in by itself, such as by the cookie of a late response. */
+  /** Forgets a session that arrived unrequested, such as by the cookie of a late response. */
   refuse(sessionId: string): void;
   /** Stops listening to the page. */
   close(): void;
@@ -38,7 +38,7 @@ export interface JarOptions {
 }
 
 interface Kept {
-  /** Empty when there is no session. */
+  /** Empty if there is no session. */
   readonly entry: string;
   readonly generation: number;
   /** Handles of forgotten sessions, the latest at the end. */
@@ -46,7 +46,7 @@ interface Kept {
 }
 
 const ENTRY = "antechamber.session";
-/** The cookie for a generation that the storage did not take. */
+/** The cookie for a generation that the storage could not store. */
 const RESET_COOKIE = "antechamber.reset";
 /** An entry, the generation, and handles. */
 const KEPT = /^([\w-]{40}\.\d+|)~(\d{1,15})((?:~[\w-]{24})*)$/;
@@ -59,21 +59,21 @@ export function idOf(entry: string): string {
   return entry.slice(0, 40);
 }
 
-/** Opens the jar; works, for this tab alone, where storage and cookies are blocked or full. */
+/** Opens the jar; if storage and cookies are blocked or full, it works only for this tab. */
 export function openJar({ page, storage, cookie }: JarOptions): SessionJar {
   const shared =
     storage === false ? undefined : (storage ?? quietly(() => page?.localStorage) ?? undefined);
   const document = cookie ? page?.document : undefined;
   let kept: Kept = { entry: "", generation: 0, forgotten: [] };
-  /** What the storage held when it was looked at last: as long as it does, `kept` counts. */
+  /** The content of the storage when it was last read: as long as it is unchanged, `kept` counts. */
   let seen: string | null | undefined;
   let seenReset: string | undefined;
-  /** What was read last. */
+  /** The content that was read last. */
   let last = "";
-  /** Cookies that stayed beside the one written last, as of another path or domain: not followed. */
+  /** Cookies that remained beside the one written last, such as those of another path or domain: ignored. */
   let stuck: readonly string[] = [];
 
-  /** `undefined` where there is no storage that can be read. */
+  /** `undefined` without a readable storage. */
   const stored = () => quietly(() => shared?.getItem(ENTRY));
   const cookies = (name: string) =>
     (quietly(() => document?.cookie) ?? "")
@@ -97,17 +97,17 @@ export function openJar({ page, storage, cookie }: JarOptions): SessionJar {
       return seen === text;
     };
     if (store() || kept.entry) return;
-    // A reset has to reach the other tabs, however little room there is.
+    // A reset has to reach the other tabs, even if the storage is full.
     quietly(() => shared?.removeItem(ENTRY));
     if (!store()) setCookie(RESET_COOKIE, text);
   }
 
-  /** Takes over what another tab has written; `isStored`: it is what the storage holds now. */
+  /** Takes over an entry written by another tab; `isStored`: it is the current content of the storage. */
   function take(theirs: Kept, isStored: boolean): void {
     const isLater = theirs.generation > kept.generation;
     const isOlder = theirs.generation < kept.generation;
-    // What this tab took for the session before it heard of a reset is forgotten, and so is what
-    // another tab wrote before it heard of one.
+    // Forgets the session that this tab used before it saw a reset, and a session that another tab
+    // wrote before it saw one.
     const late = isLater ? [kept.entry, last] : isOlder ? [theirs.entry] : [];
     const isTheirs = isLater || (isStored && !(isOlder && theirs.entry));
     const handles = late.map(handleOf).filter((handle) => !theirs.forgotten.includes(handle));
@@ -119,11 +119,11 @@ export function openJar({ page, storage, cookie }: JarOptions): SessionJar {
       },
       [...theirs.forgotten, ...handles],
     );
-    // Also where the site has cleared its storage: the other tabs need the generation.
+    // Also if the site has cleared its storage: the other tabs need the generation.
     if (isLater ? handles.join("") || !isStored : isOlder && isStored) put(kept);
   }
 
-  /** What is kept now, with what other tabs have written since. */
+  /** Returns the current state, including writes of other tabs. */
   function look(): Kept {
     const text = stored();
     if (text !== undefined && text !== seen) {
@@ -140,21 +140,21 @@ export function openJar({ page, storage, cookie }: JarOptions): SessionJar {
 
   function read(): string | undefined {
     const { entry, forgotten } = look();
-    // The site's server sees the cookie and may have set it: it goes first.
+    // The site's server reads the cookie and may have set it, so it takes precedence.
     const ids = cookies("sessionId").filter((id) => isSessionId(id) && !stuck.includes(id));
     last = entry;
     if (ids.length > 0 && !ids.includes(idOf(entry))) {
       const given = ids.find((id) => !forgotten.includes(handleOf(id)));
-      // A late response has put a forgotten session back.
+      // A late response has restored a forgotten session.
       if (!given) setCookie("sessionId", idOf(entry) || NO_COOKIE);
       else last = given;
     }
     return last || undefined;
   }
 
-  /** Hears of what another tab wrote although this tab has written something else since. */
+  /** Handles a write by another tab, even if this tab has written something else since. */
   function hear({ key, newValue, storageArea }: PageEvent): void {
-    // Without a key, all was cleared.
+    // An event without a key means that everything was cleared.
     if ((key !== ENTRY && key !== null) || storageArea !== shared) return;
     look();
     take(keptIn(newValue), false);
@@ -166,7 +166,7 @@ export function openJar({ page, storage, cookie }: JarOptions): SessionJar {
     shared,
     read,
     generation: () => look().generation,
-    // All entries have one length: where a storage is full, another one fits instead of it.
+    // All entries have the same length, so one entry can replace another in a full storage.
     write(sessionId, entry = sessionId + Math.random().toFixed(16).slice(1)) {
       put({ ...look(), entry });
       setCookie("sessionId", sessionId);
@@ -183,7 +183,7 @@ export function openJar({ page, storage, cookie }: JarOptions): SessionJar {
     refuse(sessionId) {
       put(forgetting(look(), [handleOf(sessionId)]));
       if (seen !== textOf(kept)) setCookie(RESET_COOKIE, textOf({ ...kept, entry: "" }));
-      // Which puts the cookie right.
+      // This also corrects the cookie.
       read();
     },
     close: () => page?.removeEventListener("storage", hear),
@@ -203,7 +203,7 @@ function keptIn(text: string | null | undefined): Kept {
   };
 }
 
-/** The same with these handles among the forgotten ones, of which the latest are remembered. */
+/** Returns the state with these handles added to the forgotten ones, of which only the latest are kept. */
 function forgetting(kept: Kept, handles: readonly string[]): Kept {
   const forgotten = [...new Set([...kept.forgotten, ...handles])].filter(Boolean);
   const entry = forgotten.includes(handleOf(kept.entry)) ? "" : kept.entry;

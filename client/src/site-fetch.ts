@@ -47,14 +47,14 @@ export function createSiteFetch(
     const own = current.id();
     let sent = await sessionId();
     if (generation !== current.generation()) {
-      // Without an id of its own it would go out with the cookie of whoever came after the reset.
+      // Without its own id it would be sent with the cookie of the next visitor.
       if (!own && sent) throw overtaken();
       sent = own;
     }
     if (sent) request.headers.set(HEADER, sent);
     const response = await repeatedly(request, doFetch);
     const given = response.headers.get(HEADER);
-    // Where a redirect has led elsewhere, the answer is a stranger's.
+    // After a redirect to another origin, the response is not the site's.
     const isOurs = origins.includes(new URL(response.url || request.url).origin);
     if (isOurs && given !== sent && isSessionId(given)) {
       const replaces = response.headers.get(REPLACES);

@@ -92,7 +92,7 @@ export function operator(user: string | null): Actor {
 /** Where they are, as the trail has it. */
 export const COMMAND_LINE = "command line";
 
-/** A filter as the trail has it: times as ISO 8601, and no ids, which may have to be forgotten. */
+/** Formats a filter for the trail: times as ISO 8601, and without ids, which may have to be erased later. */
 export function toldFilter(filter: SessionFilter, hash: (id: string) => string): Act["details"] {
   const ids: readonly string[] = idFields;
   const given = Object.entries(filter).filter(([, value]) => value !== null);

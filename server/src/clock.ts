@@ -2,8 +2,8 @@
 export type Clock = () => number;
 
 /**
- * Milliseconds since 1970 as the machine tells them now: may jump either way. What credentials expire by,
- * so that a jump by mistake is over when it is put right.
+ * Returns the machine's time in Unix ms, which may jump either way. Credentials expire by it, so that a
+ * mistaken jump has no effect once it is corrected.
  */
 export type WallClock = () => number;
 

@@ -5,7 +5,7 @@ import type { SessionStore } from "./store/store.ts";
 export interface MaintenanceParts {
   readonly store: SessionStore;
   readonly clock: Clock;
-  /** The time (ms) by which sessions are swept where it is behind `clock`, as after that was ahead by mistake. */
+  /** The time (Unix ms) by which sessions are swept if it is behind `clock`, which may have been ahead by mistake. */
   readonly sweepTime: () => number;
   readonly metrics: { readonly sessionsExpired: { inc(by: number): void } };
   /** Requests answered so far: whoever was told that a session is over was answered. */

@@ -22,7 +22,7 @@ export interface Opened {
   readonly store: SessionStore;
   readonly clock: Clock;
   readonly wallClock: WallClock;
-  /** The latest time that the store had seen when it was opened (ms). */
+  /** The latest time in the store when it was opened (Unix ms). */
   readonly lastSeen: number;
   readonly ids: IdIssuer;
   readonly service: SessionService;
@@ -33,7 +33,7 @@ export interface Opened {
   readonly lifetimes: Lifetimes;
 }
 
-/** What a store is opened for: over Redis, where nothing locks it. */
+/** Why a store is opened. Redis needs it, since nothing locks the store there. */
 type StorePurpose = RedisStoreOptions["purpose"];
 
 /** Hears what happens; a command that is over in a moment has nobody to tell. */
@@ -89,7 +89,7 @@ export async function open(
   }
 }
 
-/** An issuer that makes no ids while the data is gone: other processes may work with other secrets by then. */
+/** An issuer that makes no ids while the data are gone: other processes may already use other secrets. */
 function issuingUnless(isSuspended: () => boolean, issuer: IdIssuer): IdIssuer {
   return {
     ...issuer,

@@ -58,7 +58,7 @@ export interface SessionService {
   /** The live session of this id within the scope, or `undefined`. Creates nothing; it is a use. */
   peek(id: string, scope: Scope): Session | undefined | Promise<Session | undefined>;
 
-  /** `peek`, but `null` for an id that this server did not make: then nothing was looked up. */
+  /** Like `peek`, but returns `null` for an id that this server did not make, without looking it up. */
   peekIfIssued(id: string, scope: Scope): Session | null | undefined | Promise<Session | undefined>;
 
   /**
@@ -68,8 +68,8 @@ export interface SessionService {
   associate(id: string, ids: Identity, scope: Scope): Promise<Session>;
 
   /**
-   * `associate`, but resolves to `undefined` instead of refusing with `session-not-found`. At least one of
-   * `ids` is given.
+   * Like `associate`, but resolves to `undefined` instead of refusing with `session-not-found`. At least one of
+   * `ids` must be given.
    */
   associateIfLive(id: string, ids: Identity, scope: Scope): Promise<Session | undefined>;
 

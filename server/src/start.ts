@@ -85,8 +85,8 @@ export async function start(config: Config, options: StartOptions = {}): Promise
 }
 
 /**
- * Refuses a port that is taken before a new data folder is made for a server that will not run. Where the
- * folder is there, listening itself finds out.
+ * Refuses a port that is in use before a new data folder is created for a server that cannot run. If the
+ * folder exists, listening itself reports it.
  */
 async function requireFreePort({ store, dataDir, ...place }: Config): Promise<void> {
   const { host, port, socket } = place;
@@ -103,19 +103,19 @@ async function requireFreePort({ store, dataDir, ...place }: Config): Promise<vo
   await new Promise((resolve) => probe.close(resolve));
 }
 
-/** Redis has a clock of its own, and lets go of what has expired by itself. */
+/** Checks the clock; not with Redis, which has its own clock and removes expired keys itself. */
 function clockOf({ store }: Config, wall: number, lastSeen: number): ClockCheck {
   if (store.engine === "redis") return { warning: undefined, holdSweepFor: 0 };
   return checkClock(wall, lastSeen);
 }
 
-/** The machine's clock, and for the first `heldFor` ms the time that the data had before. */
+/** Returns the machine's clock, but the previous time of the data for the first `heldFor` ms. */
 function sweepTimeOf(time: TimeSource, lastSeen: number, heldFor: number): () => number {
   const startedAt = time.monotonic();
   return () => (time.monotonic() - startedAt < heldFor ? lastSeen : time.wall());
 }
 
-/** Throws what the writer of the embedded store cannot open, which else only the first change would find. */
+/** Throws if the writer of the embedded store cannot open the data, which otherwise only the first change would notice. */
 async function requireWriter(
   { store: { engine } }: Config,
   { store, clock }: Opened,
@@ -124,7 +124,7 @@ async function requireWriter(
   try {
     await store.answersAbout("", clock());
   } catch (error) {
-    // What may pass by itself is told to those who ask for changes.
+    // Callers get temporary faults as refusals of their changes.
     if (error instanceof Refusal && error.cause instanceof StoreOpenError) throw error.cause;
   }
 }
@@ -213,11 +213,11 @@ async function stop(
 /** How often (ms) a loss of records is logged: each of many requests may lose one. */
 const LOSS_LOGGED_EVERY = 10_000;
 
-/** How many causes of one outage are logged. */
+/** The maximum number of causes logged for one outage. */
 const MAX_CAUSES_LOGGED = 10;
 /**
- * How long (ms) no write may fail before it is logged that writes are taken again: on a disk that is nearly
- * full small ones go on while large ones fail, and in a cluster those of other primaries.
+ * How long (ms) no write may fail before the log says that writes work again: on a nearly full disk small
+ * writes succeed while large ones fail, and in a cluster those of other primaries succeed.
  */
 const CALM = 5000;
 
@@ -256,7 +256,7 @@ function eventsOf(
     },
     failed(error) {
       metrics.storeFailed();
-      // Each cause once an outage: a full disk fails every write, and its log may lie on that disk.
+      // Each cause is logged once per outage: a full disk fails every write, and the log may be on that disk.
       const cause = safeMessage(error);
       if (causes.size < MAX_CAUSES_LOGGED && !causes.has(cause)) {
         causes.add(cause);

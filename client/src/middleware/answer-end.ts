@@ -22,7 +22,7 @@ export function watchAnswer(
   return watchResponse(request, over);
 }
 
-/** Node's own response, where the server hands it down; handlers may write to it. */
+/** Node's own response, if the server passes it on; handlers may write to it. */
 export function nodeResponseOf(environment: unknown): WritableNodeResponse | null {
   const { outgoing } = (environment ?? {}) as { readonly outgoing?: WritableNodeResponse };
   return typeof outgoing?.once === "function" ? outgoing : null;
@@ -56,8 +56,8 @@ function isStreamed(response: Response): boolean {
 }
 
 /**
- * Whether a body without a type is a text or bytes on Bun, which adds the type when it sends that very
- * body. Their first bytes are there at once, and those of a stream are not.
+ * Whether a body without a type is a text or bytes on Bun, which adds the type only when it sends exactly that
+ * body. Their first bytes are available at once, unlike those of a stream.
  */
 function isWholeOnBun(response: Response): boolean {
   const { Bun: bun } = globalThis as {
@@ -68,7 +68,7 @@ function isWholeOnBun(response: Response): boolean {
   if (reader === undefined) return true;
   const first = reader.read();
   const isWhole = bun.peek.status(first) === "fulfilled";
-  // A stream that fails is for whoever reads the response.
+  // A failing stream is reported to the reader of the response.
   Promise.all([first, reader.cancel()]).catch(() => undefined);
   return isWhole;
 }

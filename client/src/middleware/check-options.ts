@@ -27,17 +27,17 @@ const sources = ["query", "header", "cookie"];
 const sameSites = ["Strict", "Lax", "None"];
 
 const MAX_SERVICE = 256;
-/** Milliseconds. Timers run out at once beyond 2^31, and `identify` waits four times as long. */
+/** The longest deadline in milliseconds. Timers beyond 2^31 fire at once, and `identify` waits four times as long. */
 const MAX_DEADLINE = 600_000;
 const COOKIE_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-/** What ends an attribute of a cookie, or the header. */
+/** Characters that end an attribute of a cookie, or the header. */
 const COOKIE_DELIMITER = /[;\p{Cc}]/u;
-/** What a header can carry as a credential (RFC 9110, section 11.2). */
+/** The credentials that a header can carry (RFC 9110, section 11.2). */
 const KEY = /^[\x21-\x7e]*$/;
 
 /**
- * Throws a `TypeError` that says what to write instead, for options that cannot be meant. `ownNames`
- * are the options of one framework's middleware.
+ * Throws a `TypeError` for invalid options, which says what to write instead. `ownNames` are the additional
+ * options of one framework's middleware.
  */
 export function checkOptions(options: SessionsOptions, ownNames: readonly string[]): void {
   checkOptionNames("sessions()", options, [...Object.keys(optionNames), ...ownNames]);
@@ -54,7 +54,7 @@ export function checkOptions(options: SessionsOptions, ownNames: readonly string
   checkSources(options.sources);
   if (cookie !== false) checkCookie(cookie);
   checkIgnored(ignore);
-  // Of the frameworks that put the session on the request.
+  // An option of the frameworks that put the session on the request.
   const { property = "session" } = options as { readonly property?: unknown };
   if (typeof property !== "string" || property === "")
     throw new TypeError(
@@ -119,7 +119,7 @@ function checkCookie(cookie: CookieOptions): void {
   checkBrowserTakes({ ...cookie, name, path, domain, sameSite });
 }
 
-/** Browsers drop such cookies without a word (RFC 6265bis, sections 4.1.3 and 5.7). */
+/** Refuses cookies that browsers drop silently (RFC 6265bis, sections 4.1.3 and 5.7). */
 function checkBrowserTakes({ name = "", path, domain, sameSite, secure }: CookieOptions): void {
   if (sameSite === "None" && secure === false)
     throw new TypeError('cookie.sameSite "None" needs cookie.secure: browsers refuse it without');

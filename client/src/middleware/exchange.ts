@@ -20,9 +20,9 @@ import { clearCookie, setCookie } from "./set-cookie.ts";
 export interface Exchange {
   /** Resolves within the deadline and never rejects; `null` when there is no session to be had. */
   readonly session: Promise<RequestSession | null>;
-  /** What tells the visitor of a new session, or of its end; empty when there is nothing to tell. */
+  /** The headers that announce a new session, or the end of one; empty if there is nothing to announce. */
   headers(): readonly (readonly [name: string, value: string])[];
-  /** Reports a failure to whoever listens. */
+  /** Reports a failure to `onError`. */
   failed(error: unknown): void;
   /** The answer is over: the first call counts. `status` is `null` when none was sent. */
   over(status: number | null, isAborted: boolean): void;
@@ -40,7 +40,7 @@ export interface Delivery {
 
 /** What the middleware of every framework does. */
 export interface Exchanges extends Delivery {
-  /** `null` when the request is to be left alone. */
+  /** Returns `null` if the request is ignored. */
   begin(request: IncomingRequest): Exchange | null;
 }
 
@@ -57,8 +57,8 @@ const IDENTIFY_DEADLINES = 4;
 const RECORD_TIMEOUT = 5000;
 
 /**
- * Throws a `TypeError` for options that cannot be meant; `ownNames` are those that one framework's
- * middleware takes beside the common ones.
+ * Throws a `TypeError` for invalid options; `ownNames` are the additional options of one framework's
+ * middleware.
  */
 export function createExchanges(
   given: SessionsOptions,
@@ -120,7 +120,7 @@ function beginExchange(
     session = createRequestSession(located.info, located.isNew, calls, (changed) => {
       news = changed;
       if (changed !== "ended session" || isOver) return;
-      // The session takes no records once it has ended: what is known by now is recorded before.
+      // An ended session accepts no records, so the request is recorded before, as far as it is known.
       isOver = true;
       keep(recordOf(null, false), true);
     });
@@ -136,9 +136,9 @@ function beginExchange(
   }
 
   function keep(record: RequestRecord, isKnown: boolean): void {
-    // While Antechamber is away an id is taken at its word: it will see, when it is back.
+    // While Antechamber is unavailable, an id is used unchecked; Antechamber checks it when it is back.
     const sessionId = session?.sessionId ?? (isKnown ? undefined : ids[0]);
-    // An ended session takes no records, and nobody has done anything wrong.
+    // An ended session accepts no records; that is not an error.
     if (sessionId === undefined || calls.ended.has(sessionId)) return;
     const chosen = choose(record, settings);
     if (chosen !== null) recorder.add(sessionId, chosen);
@@ -158,14 +158,14 @@ function beginExchange(
   };
 }
 
-/** The API takes 100 to 599; Node sends others too, and `Response.error()` has 0. */
+/** The API accepts 100 to 599; Node sends others too, and `Response.error()` has 0. */
 function recordable(status: number | null): number | null {
   return status !== null && status >= 100 && status <= 599 ? status : null;
 }
 
 /**
- * `replaced` is the handle of the session that the request named in its header: so the client in a page
- * knows that this answers its request, and was not stored by a cache when somebody else was there.
+ * `replaced` is the handle of the session that the request named in its header. With it the client in a page
+ * knows that this is the response to its request, and not one that a cache stored for an earlier visitor.
  */
 function headersOf(
   news: News,
@@ -185,7 +185,7 @@ function headersOf(
   return headers;
 }
 
-/** The first proxy says how the visitor's browser came. */
+/** The first value, from the first proxy, is the scheme of the visitor's own connection. */
 function isForwardedSecurely({ header }: IncomingRequest): boolean {
   const [scheme = ""] = (header("x-forwarded-proto") ?? "").split(",", 1);
   return ["https", "wss"].includes(scheme.trim().toLowerCase());

@@ -71,7 +71,7 @@ function taken(property: string): TypeError {
   );
 }
 
-/** What Express keeps of the middleware that an application, a router or a route has. */
+/** Express's record of the middleware of an application, a router or a route. */
 interface Layer {
   readonly handle?: { readonly stack?: readonly Layer[] };
   readonly route?: { readonly stack?: readonly Layer[] };
@@ -82,12 +82,12 @@ interface Application {
   readonly router?: Layer["handle"];
 }
 
-/** What express-session and cookie-session set on a request, beside `session`. */
+/** The properties that express-session and cookie-session set on a request, in addition to `session`. */
 const FOREIGN = /\.session(?:Store|Options)\s*=[^=]/;
 
 /**
- * Whether no middleware of a request's application wants `req.session` too. Wherever it is mounted,
- * express-session does nothing when it finds the property in use, and says nothing.
+ * Whether no other middleware of a request's application uses `req.session`. Wherever it is mounted,
+ * express-session silently does nothing when the property is already in use.
  */
 function createConflictCheck(property: string): (request: Request) => boolean {
   const found = new WeakMap<object, boolean>();

@@ -37,7 +37,7 @@ export const sessions: FastifyPluginAsync<FastifyOptions> = async (instance, opt
     const exchange = exchanges.begin(incoming(request));
     if (exchange === null) return;
     whenOver(reply.raw, exchange.over);
-    // Not in a hook of Fastify: answers that are written without Fastify have the session too.
+    // Not in a hook of Fastify, so that responses written without Fastify have the session too.
     beforeHead(reply.raw, (head) => tellHead(head, exchange));
     const session = await exchange.session;
     attachSession(request, session);
@@ -53,7 +53,7 @@ Object.assign(sessions, {
   [Symbol.for("plugin-meta")]: { name: "@antechamber/client", fastify: "5.x" },
 });
 
-/** What `register` takes beside a plugin's own options, and hands on to it. */
+/** Options of `register` itself, which it also passes to the plugin. */
 const registerOptions = ["prefix", "logLevel", "logSerializers"];
 
 function incoming(request: FastifyRequest) {

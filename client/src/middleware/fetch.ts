@@ -15,8 +15,8 @@ export interface SessionContext {
 }
 
 /**
- * A handler of fetch-style servers; `rest` is what the server passes, such as Bun's `Server`. It
- * answers with nothing where the server wants that, as Bun's does after `server.upgrade(request)`.
+ * A handler of fetch-style servers; `rest` are the server's further arguments, such as Bun's `Server`. It
+ * may return `undefined` if the server requires that, as Bun's does after `server.upgrade(request)`.
  */
 export type SessionHandler<Rest extends unknown[], Answer = Response> = (
   request: Request,
@@ -51,11 +51,11 @@ export function sessions(options: SessionsOptions): WithSession {
       try {
         const response = await handler(request, { session: await exchange.session }, ...rest);
         if (response) return watch(tell(response)) as Answer;
-        // The connection speaks another protocol by now.
+        // The connection now speaks another protocol.
         exchange.over(SWITCHING_PROTOCOLS, false);
         return response;
       } catch (error) {
-        // Some frameworks let handlers throw their answer.
+        // Some frameworks let handlers throw their response.
         if (error instanceof Response) return await Promise.reject(watch(tell(error)));
         exchange.over(500, request.signal.aborted);
         throw error;

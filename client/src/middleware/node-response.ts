@@ -26,7 +26,7 @@ export interface WritableNodeResponse extends NodeResponse {
   getHeaderNames(): readonly string[];
   removeHeader(name: string): void;
   setHeader(name: string, value: string | readonly string[]): unknown;
-  // Both have several signatures; what they are given is passed on.
+  // Both have several signatures; their arguments are passed on.
   writeHead: unknown;
   end: unknown;
 }
@@ -34,9 +34,9 @@ export interface WritableNodeResponse extends NodeResponse {
 type Method = (this: unknown, ...given: unknown[]) => unknown;
 
 /**
- * Calls `complete` when the head of the answer is about to be written, whoever writes it and however:
- * with `writeHead`, `end`, `write`, `flushHeaders`, a framework or without one. So it sees every
- * header that there is, also those given to `writeHead`, and nothing replaces what it adds.
+ * Calls `complete` when the head of the response is about to be written in any way: with `writeHead`, `end`,
+ * `write`, `flushHeaders`, with or without a framework. So it sees all headers, also those passed to
+ * `writeHead`, and nothing replaces the headers that it adds.
  */
 export function beforeHead(
   response: WritableNodeResponse,
@@ -45,9 +45,9 @@ export function beforeHead(
   const writeHead = response.writeHead as Method;
   const end = response.end as Method;
   response.writeHead = function (this: unknown, ...given: unknown[]) {
-    // Those below 200 are not the answer, but for 101, which is the other protocol's.
+    // Statuses below 200 are interim responses, except 101, which begins another protocol.
     if (response.headersSent || Number(given[0]) < 200) return writeHead.apply(this, given);
-    // As Node does; `on-headers`, which compression and express-session use, would lose the headers.
+    // As Node does. Otherwise `on-headers`, which compression and express-session use, would lose the headers.
     if (given.length > 2 && typeof given[1] !== "string") given.splice(1, 1);
     const at = headersIn(given);
     const headers = asEntries(given[at]);
@@ -55,7 +55,7 @@ export function beforeHead(
     if (headers !== null) given[at] = asGiven(headers, given[at]);
     return writeHead.apply(this, given);
   };
-  // Without a body, HTTP/2 answers do not call `writeHead`.
+  // HTTP/2 responses without a body do not call `writeHead`.
   if (!("stream" in response)) return;
   response.end = function (this: unknown, ...given: unknown[]) {
     if (!response.headersSent) complete(headOf(response, response.statusCode, null));
@@ -63,14 +63,14 @@ export function beforeHead(
   };
 }
 
-/** Where the headers are in `writeHead(status, reason?, headers?)`; -1 when there are none. */
+/** The position of the headers in `writeHead(status, reason?, headers?)`; -1 if there are none. */
 function headersIn(given: readonly unknown[]): number {
   return [2, 1].find((at) => typeof given[at] === "object" && given[at] !== null) ?? -1;
 }
 
 type Entry = [name: string, value: unknown];
 
-/** The headers that `writeHead` is given, one by one; `null` for none and for unknown forms. */
+/** The headers passed to `writeHead`, one by one; `null` for none and for unknown forms. */
 function asEntries(headers: unknown): Entry[] | null {
   if (typeof headers !== "object" || headers === null) return null;
   if (!Array.isArray(headers)) return Symbol.iterator in headers ? null : Object.entries(headers);
@@ -82,12 +82,12 @@ function asEntries(headers: unknown): Entry[] | null {
   return entries;
 }
 
-/** A list of pairs, where a flat list of names and values is the documented form. */
+/** Whether it is a list of pairs; the documented form is a flat list of names and values. */
 function isPairs(headers: unknown[]): headers is [unknown, unknown][] {
   return Array.isArray(headers[0]);
 }
 
-/** The entries in the form that the headers were given in. */
+/** Returns the entries in the form in which the headers were given. */
 function asGiven(entries: readonly Entry[], given: unknown): unknown {
   if (!Array.isArray(given)) return Object.fromEntries(entries);
   return isPairs(given) ? entries : entries.flat(1);

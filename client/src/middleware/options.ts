@@ -11,23 +11,23 @@ export interface SessionsOptions {
   /** Where Antechamber is, such as `http://127.0.0.1:8080`; a base path may follow. */
   readonly url: string | URL;
   /**
-   * A key of the role `agent` or `administrator`, where Antechamber asks for keys. Undefined and empty
-   * mean none: a key that is missing is reported when Antechamber asks for one.
+   * A key of the role `agent` or `administrator`, if Antechamber requires keys. Undefined and empty
+   * mean none: a missing key is reported when Antechamber requires one.
    */
   readonly key?: string | undefined;
   /** What the records name as the service that answered, 1 to 256 characters; nothing by default. */
   readonly service?: string | undefined;
   /**
-   * How long a request waits for its session at most; then it goes on without. 250 by default,
+   * The longest time in ms that a request waits for its session; then it goes on without one. 250 by default,
    * 600,000 at most. `identify` waits up to four times as long.
    */
   readonly deadline?: number | undefined;
   /** Whether a visitor without a live session gets a new one; `true` by default. */
   readonly create?: boolean | undefined;
   /**
-   * Where to look for the id; header and cookie by default. They are looked at in the order query,
-   * header, cookie whatever the order here, and the first that leads to a live session wins. With
-   * `query` whoever writes a link chooses the session of whoever follows it.
+   * Where to look for the id; header and cookie by default. They are always read in the order query,
+   * header, cookie, and the first id that opens a live session wins. With `query` the author of a
+   * link chooses the session of everybody who follows it.
    */
   readonly sources?: readonly SessionSource[] | undefined;
   /** The cookie that tells a browser its new session; `false` sets none. */
@@ -44,7 +44,7 @@ export interface SessionsOptions {
   readonly ignore?: readonly (string | RegExp)[] | undefined;
   /**
    * Is told of everything that went wrong with Antechamber, and how many records were lost by it,
-   * mostly none. What it throws is ignored. By default `console.warn` is called, at most once a minute
+   * mostly none. Errors that it throws are ignored. By default `console.warn` is called, at most once a minute
    * for each kind of failure.
    */
   readonly onError?: ((error: unknown, lostRecords: number) => void) | undefined;

@@ -12,49 +12,49 @@ export interface RequestSession extends SessionInfo {
    * recorded so far stays the anonymous visitor's. When the session belongs to another customer or
    * agent already, the browser changed hands: it gets a new session with these ids.
    *
-   * Resolves with whether they are stored; `false` when Antechamber did not answer in time or is out
-   * of order: the next request may try again. Rejects with a `ProblemError` for whatever is refused,
+   * Resolves with whether they are stored; `false` if Antechamber did not respond in time or is
+   * unavailable: the next request may try again. Rejects with a `ProblemError` for every refusal,
    * such as `already-exists`, `invalid-request`, `nothing-to-associate` and `identity-mismatch`, and
-   * with `session-not-found` when another request has ended the session by `end`.
+   * with `session-not-found` if another request has ended the session with `end`.
    */
   identify(ids: Ids): Promise<boolean>;
   /**
-   * Ends the session, as a sign-out does: its id leads nowhere from then on, and the answer to this
+   * Ends the session, as a sign-out does: its id opens nothing from then on, and the response to this
    * request makes the browser forget the cookie. The request is recorded before, without its status.
    * The next request starts another session; `identify`
    * on this one does so at once.
    *
-   * Resolves with whether the session has ended, also when it had before; `false` when Antechamber did
-   * not answer in time. The cookie goes in any case. Rejects with a `ProblemError` for a refusal.
+   * Resolves with `true` if the session has ended, now or before; `false` if Antechamber did
+   * not respond in time. The cookie is removed in any case. Rejects with a `ProblemError` for a refusal.
    */
   end(): Promise<boolean>;
 }
 
-/** What the answer to a request has to tell the visitor. */
+/** What the response to a request has to announce to the visitor. */
 export type News = "nothing" | "new session" | "ended session";
 
-/** What a session of a request needs to change itself. */
+/** The functions with which the session of a request changes itself. */
 export interface SessionCalls {
   readonly transport: Pick<Transport, "create" | "update">;
-  /** Ends a session; rejects with `session-not-found` when there is none. */
+  /** Ends a session; rejects with `session-not-found` if there is none. */
   endSession(sessionId: string): Promise<unknown>;
-  /** Milliseconds for a change as a whole. */
+  /** The timeout of a whole change in milliseconds. */
   readonly deadline: number;
   /** Sends what was recorded in the session before it changes its identity. */
   flush(sessionId: string): Promise<void>;
   failed(error: unknown): void;
-  /** Ids of sessions that requests have ended a short time ago. */
+  /** Ids of recently ended sessions. */
   readonly ended: EndedIds;
 }
 
-/** What there is to know of ids of ended sessions. */
+/** The ids of recently ended sessions. */
 export interface EndedIds {
   add(sessionId: string): void;
   delete(sessionId: string): void;
   has(sessionId: string): boolean;
 }
 
-/** More than there are requests under way at a time. */
+/** More than the number of simultaneous requests. */
 const MAX_ENDED = 1000;
 
 /** Remembers the latest ids that were added. */
@@ -72,8 +72,8 @@ export function createEndedIds(): EndedIds {
 }
 
 /**
- * The session of a request from what the server said of it. `changed` is called when the visitor has
- * to hear of another session, or of none.
+ * Creates the session of a request from the server's response. Calls `changed` if another session, or the end
+ * of this one, must be announced to the visitor.
  */
 export function createRequestSession(
   info: SessionInfo,
@@ -121,7 +121,7 @@ export function createRequestSession(
     }
   }
 
-  /** Half of the time at most: what comes after it matters more. */
+  /** At most half of the time, since the calls after it matter more. */
   async function flushed(sessionId: string): Promise<void> {
     await withDeadline(calls.deadline / 2, calls.flush(sessionId)).catch(() => undefined);
   }
@@ -130,7 +130,7 @@ export function createRequestSession(
     const { sessionId } = session;
     if (hasEnded) return await replace(ids);
     await flushed(sessionId);
-    // A request that was under way at the sign-out must not sign in again.
+    // A request that was in progress at the sign-out must not sign in again.
     if (calls.ended.has(sessionId))
       throw new ProblemError({ code: "session-not-found", status: 404 });
     try {
@@ -150,7 +150,7 @@ export function createRequestSession(
   return guarded(session);
 }
 
-/** What other session middleware has; reading it here would be a mistake for certain. */
+/** Members of sessions of other middleware; reading them here is certainly a mistake. */
 const foreign = new Set<string | symbol>([
   "cookie",
   "destroy",
@@ -161,7 +161,7 @@ const foreign = new Set<string | symbol>([
   "touch",
 ]);
 
-/** The session as handlers get it: what is meant for another session middleware does not vanish. */
+/** The session as handlers get it: uses meant for another session middleware fail instead of being lost. */
 function guarded(session: RequestSession): RequestSession {
   const refuse = (name: string | symbol): never => {
     throw new TypeError(
@@ -170,7 +170,7 @@ function guarded(session: RequestSession): RequestSession {
   };
   return new Proxy(session, {
     get: (target, name): unknown => (foreign.has(name) ? refuse(name) : Reflect.get(target, name)),
-    // Also where code is not strict, which would not hear of a `false`.
+    // A thrown error also reaches code that is not strict, where returning `false` would be ignored.
     set: (_target, name) => refuse(name),
     defineProperty: (_target, name) => refuse(name),
     deleteProperty: (_target, name) => refuse(name),

@@ -14,15 +14,15 @@ export interface IncomingRequest {
 /** What an id looks like (contract, "Ids"); nothing else is worth a question to Antechamber. */
 const SESSION_ID = /^[A-Za-z0-9_-]{40}$/;
 /**
- * Of each source, so that a request with a hundred cookies does not become a hundred questions, and
- * so that ids in one source never keep those of another from being tried.
+ * The limit for each source, so that a request with a hundred cookies does not cause a hundred look-ups, and
+ * so that ids in one source never prevent those of another from being tried.
  */
 const MAX_CANDIDATES = 4;
 
 /**
  * The ids that the request may mean, the one to try first at the head: of the query `sessionId`, the
- * header `gkc-sessionId` in either spelling, the cookie. Things that cannot be ids are left out
- * and count for nothing.
+ * header `gkc-sessionId` in either spelling, the cookie. Values that cannot be ids are skipped
+ * and not counted.
  */
 export function sessionIdsOf(
   request: IncomingRequest,
@@ -47,15 +47,15 @@ function queryIds(target: string): readonly string[] {
   return new URLSearchParams(target.slice(start)).getAll("sessionId");
 }
 
-/** Servers join the values of a header that comes twice by commas. */
+/** Servers join the values of a repeated header with commas. */
 function headerIds({ header }: IncomingRequest): readonly string[] {
   const values = [header("gkc-sessionid"), header("gkc_sessionid")];
   return values.flatMap((value) => (value ?? "").split(",")).map((id) => id.trim());
 }
 
 /**
- * Several cookies of one name are possible: of different paths and domains. Fetch-style servers join
- * several `Cookie` headers by commas, others by semicolons.
+ * Several cookies may have one name, with different paths and domains. Fetch-style servers join
+ * several `Cookie` headers with commas, others with semicolons.
  */
 function cookieValues(header: string | null | undefined, name: string): readonly string[] {
   if (header === null || header === undefined || !header.includes(name)) return [];

@@ -13,13 +13,13 @@ export function setCookie(sessionId: string, options: CookieOptions, isSecure: b
   ].join("; ");
 }
 
-/** The value of a `Set-Cookie` header that makes the browser forget the cookie. */
+/** Returns the value of a `Set-Cookie` header that makes the browser forget the cookie. */
 export function clearCookie(options: CookieOptions, isSecure: boolean): string {
   const past = "Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
   return `${setCookie("", options, isSecure)}; ${past}`;
 }
 
-/** Whether a browser keeps one of two cookies alone (RFC 6265, section 5.3, step 11). */
+/** Returns what identifies a cookie: a browser stores only one with these values (RFC 6265, section 5.3, step 11). */
 export function isSameCookie(one: string, other: string): boolean {
   return identityOf(one) === identityOf(other);
 }

@@ -1,42 +1,42 @@
 import type { Exchange } from "./exchange.ts";
 import { isSameCookie } from "./set-cookie.ts";
 
-/** The head of an answer that has not gone out. Names are in lower case. */
+/** The head of a response that has not been sent. Names are in lower case. */
 export interface ResponseHead {
   readonly status: number;
-  /** The names of the headers that are there. */
+  /** The names of the existing headers. */
   names(): readonly string[];
-  /** The values of a header; none when it is not there. */
+  /** The values of a header; none if it does not exist. */
   values(name: string): readonly string[];
-  /** Puts these values in the place of the header's; none remove it. */
+  /** Replaces the values of the header; an empty list removes it. */
   set(name: string, values: readonly string[]): void;
 }
 
 /**
- * What caches between here and the visitor obey instead of `Cache-Control`: targeted fields, whose names
- * end with it (RFC 9213, section 2.1), and those that are older.
+ * Fields that caches between here and the visitor obey instead of `Cache-Control`: targeted fields, whose names
+ * end with it (RFC 9213, section 2.1), and older ones.
  */
 const FOR_CACHES = /-cache-control$|^(?:expires|surrogate-control|x-accel-expires|edge-control)$/;
 const NOT_MODIFIED = 304;
 
 /**
- * Puts into a head what tells the visitor of a new session, beside what the handler has put there.
- * A handler that sets or clears the very same cookie has the last word; setting it is reported.
+ * Adds the headers that announce a new session to the handler's own headers in a head.
+ * If a handler itself sets or clears the same cookie, the handler's is sent; setting it is reported.
  */
 export function tellHead(head: ResponseHead, exchange: Exchange): void {
   const told = exchange.headers().filter(([name]) => isMeantFor(head.status, name));
   if (told.length === 0) return;
   const cookies = head.values("set-cookie");
   const [, own] = told.find(([name]) => name === "set-cookie") ?? [];
-  // Its own may be there from an attempt to send the head that failed.
+  // The middleware's own headers may remain from a failed attempt to send the head.
   const others = cookies.filter((cookie) => cookie !== own);
   const rival = others.find((cookie) => own !== undefined && isSameCookie(cookie, own));
   if (rival !== undefined) {
     if (!isCleared(rival)) exchange.failed(takenCookie(rival));
     return;
   }
-  // Whatever the handler says: a cache that gave this answer again, the visitor's own included, would
-  // give the session to whoever comes next.
+  // Whatever the handler says: a cache that reused this response, including the visitor's own browser, would
+  // give the session to the next visitor.
   for (const name of head.names().filter((each) => FOR_CACHES.test(each))) head.set(name, []);
   head.set("cache-control", ["no-store"]);
   for (const [name, value] of told) {
@@ -56,8 +56,8 @@ function takenCookie(cookie: string): TypeError {
 }
 
 /**
- * The headers of a 304 become those of the response that a cache has stored, which would then have the
- * session. A cookie is not stored by browsers, and a visitor must get theirs.
+ * A 304 gets only the cookie: a cache merges its headers into the stored response, which would then have the
+ * session. Browsers do not store the cookie there, and the visitor must get it.
  */
 function isMeantFor(status: number, name: string): boolean {
   return status !== NOT_MODIFIED || name === "set-cookie";

@@ -3,13 +3,12 @@ import type { Exchange } from "./exchange.ts";
 import { beforeHead } from "./node-response.ts";
 import { type ResponseHead, tellHead } from "./tell-head.ts";
 
-/** The status of an answer after which the connection speaks another protocol. */
+/** The status of a response after which the connection speaks another protocol. */
 export const SWITCHING_PROTOCOLS = 101;
 
 /**
- * Returns what makes of each response the one to send: with what tells the visitor of a new session.
- * Where the server hands down Node's own response, that one tells it, also of a handler that writes to
- * it.
+ * Returns a function that adds the headers of a new session to each response. If the server passes on Node's
+ * own response, the headers are added to that one, which also works for a handler that writes to it.
  */
 export function tellingResponses(
   exchange: Exchange,
@@ -22,8 +21,8 @@ export function tellingResponses(
 }
 
 /**
- * The response, or a copy with what tells the visitor of a new session. Never the same one changed: a
- * handler may answer everybody with one response, and its next reader would get this one's session.
+ * Returns the response, or a copy with the headers of a new session. Never changes the response itself: a
+ * handler may return one response to all visitors, and the next one would get this visitor's session.
  */
 function tellResponse(response: Response, exchange: Exchange): Response {
   if (exchange.headers().length === 0 || !isAnswer(response)) return response;
@@ -32,24 +31,24 @@ function tellResponse(response: Response, exchange: Exchange): Response {
     tellHead(headOf(told), exchange);
     return told;
   } catch {
-    // Its body has been read already: it is for the server to say what is wrong.
+    // Its body has already been read: the server reports that error.
     return response;
   }
 }
 
 /**
- * A copy whose headers can be changed. Bun adds the type of a text, blob or file, and the range that was
- * asked for, only when it sends a response with that very body, which a clone has.
+ * Returns a copy whose headers can be changed. Bun adds the type of a text, blob or file, and the requested
+ * range, only when it sends a response with exactly that body, which a clone has.
  */
 function copyOf(response: Response): Response {
   if (!("Bun" in globalThis)) return new Response(response.body, response);
   const copy = response.clone() as Response;
-  // Nobody reads the first one: what a stream gives is not to be buffered for it.
+  // Nobody reads the original, so a stream must not be buffered for it.
   response.body?.cancel().catch(() => undefined);
   return copy;
 }
 
-/** Not so the answer to a WebSocket's request, which is the server's own, and `Response.error()`. */
+/** False for the response to a WebSocket's request, which is the server's own, and for `Response.error()`. */
 function isAnswer({ status }: Response): boolean {
   return status !== SWITCHING_PROTOCOLS && status !== 0;
 }

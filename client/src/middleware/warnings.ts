@@ -1,6 +1,6 @@
 import { ProblemError } from "../problem-error.ts";
 
-/** What warnings say of the service that failed. */
+/** The facts about the service that warnings contain. */
 export interface WarningContext {
   /** Its address. */
   readonly url: string;
@@ -23,8 +23,8 @@ interface Kind {
 }
 
 /**
- * Returns a listener that warns about failures where the site has none of its own: of each kind the
- * first at once, then at most one warning a minute with the number of failures since the last.
+ * Returns the default listener for failures, which warns about the first of each kind at once, and then at most
+ * once a minute with the number of failures since the last warning.
  */
 export function createWarnings(
   context: WarningContext,
@@ -81,7 +81,7 @@ function reasonOf(error: unknown, { url, hasKey, deadline }: WarningContext): st
   }
 }
 
-/** `fetch` of Node says no more than "fetch failed", and has the reason as its cause. */
+/** Node's `fetch` only says "fetch failed", and has the reason as its cause. */
 function networkCause(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = "code" in error ? String(error.code) : "";

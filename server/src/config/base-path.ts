@@ -2,14 +2,14 @@
 export const dialectNames = ["8.5.0", "8.5.1", "current", "v2"] as const;
 export type DialectName = (typeof dialectNames)[number];
 
-/** A path below which the API is served besides the root, and how it is spoken there. */
+/** A path below which the API is served in addition to the root, and its dialect there. */
 export interface BasePath {
   /** Begins with "/" and does not end with one. */
   readonly path: string;
   readonly dialect: DialectName;
 }
 
-/** What the server itself serves at the root; a base path below one of these would hide it. */
+/** First segments of the server's own paths at the root; a base path below one of these would hide it. */
 const ownPaths = [
   "sessions",
   "customers",
@@ -31,18 +31,18 @@ export function parseBasePath(text: string): BasePath | string {
   if (fault !== undefined) return fault;
   const dialect = dialectNames.find((known) => known === name);
   if (dialect !== undefined) return { path, dialect };
-  const given = name === "" ? "no dialect after =" : `the dialect ${name}, which is not known`;
+  const given = name === "" ? "no dialect after =" : `the unknown dialect ${name}`;
   return `${path} has ${given}; the dialects are ${dialectNames.join(", ")}`;
 }
 
-/** The paths that stand in a list of base paths more than once, whatever their dialects. */
+/** Returns the paths that occur more than once in a list of base paths, regardless of their dialects. */
 export function repeatedPaths(texts: readonly string[]): string[] {
   const paths = texts.map((text) => text.split("=", 1)[0] as string);
   return [...new Set(paths.filter((path, i) => paths.indexOf(path) !== i))];
 }
 
 function faultOfPath(path: string): string | undefined {
-  if (path === "/") return "the root is served without being named, and speaks 8.5.0";
+  if (path === "/") return "the root is always served, in the dialect 8.5.0: leave it out";
   if (!path.startsWith("/")) return `${path} does not begin with /`;
   if (path.endsWith("/")) return `${path} ends with / (both forms are served without it)`;
   const segments = path.slice(1).split("/");
@@ -50,7 +50,7 @@ function faultOfPath(path: string): string | undefined {
     return `${path} has other characters than letters, digits and / . _ ~ -`;
   }
   if (segments.some((segment) => segment === "." || segment === "..")) {
-    return `${path} has . or .. as a part`;
+    return `${path} has . or .. as a segment`;
   }
   const [first = ""] = segments;
   return ownPaths.includes(first)

@@ -55,7 +55,7 @@ export interface Config {
   readonly port: number;
   /** Absolute. */
   readonly dataDir: string;
-  /** Besides the root, which is always served and speaks 8.5.0. */
+  /** In addition to the root, which is always served and speaks 8.5.0. */
   readonly basePaths: readonly BasePath[];
   /** In the place of host and port. */
   readonly socket: SocketConfig | undefined;
@@ -79,7 +79,7 @@ export interface Config {
   readonly forwardAuthSources: readonly ("header" | "cookie" | "query")[];
   /** The name of the cookie that `/forward-auth` reads and sets. */
   readonly cookieName: string;
-  /** `null`: the cookie is for the host that set it alone. */
+  /** `null`: only the host that set the cookie gets it. */
   readonly cookieDomain: string | null;
   readonly cookieSameSite: "lax" | "strict" | "none";
   /** Whether scripts are kept from the cookie that `/forward-auth` sets. */

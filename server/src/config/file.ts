@@ -32,7 +32,7 @@ export function readConfigFile(
   const from = named === undefined ? name : `${named.from} ${name}`;
   let text = "";
   try {
-    // Some editors put a byte order mark in front, which is no part of JSON.
+    // Some editors begin a file with a byte order mark, which is not part of JSON.
     text = readFileSync(path, "utf8").replace(/^\u{FEFF}/u, "");
     const members: unknown = JSON.parse(text);
     if (typeof members !== "object" || members === null || Array.isArray(members)) {
@@ -52,8 +52,7 @@ export function readConfigFile(
 }
 
 function notJson(text: string): string {
-  if (text.trim() === "")
-    return "the file is empty: it is to hold one JSON object, {} at the least";
+  if (text.trim() === "") return "the file is empty: it must contain one JSON object, at least {}";
   const { line, column } = placeOfJsonFault(text) ?? { line: 1, column: 1 };
   return `the file is not JSON: look at line ${line}, column ${column}, or just before (no comments, no comma after the last member, double quotes)`;
 }

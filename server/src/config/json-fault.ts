@@ -1,17 +1,17 @@
-/** A place in a text as editors count: both from 1. */
+/** A position in a text as editors count it: both members from 1. */
 export interface Place {
   readonly line: number;
   readonly column: number;
 }
 
-// Whatever is no control character, no quote and no backslash, or an escape.
+// Any character except control characters, quotes and backslashes, or an escape.
 const STRING = /"(?:[ !#-[\]-\u{10ffff}]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*"/uy;
 const LITERAL = /(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)(?![\w.+-])/y;
 const SPACE = /[ \t\n\r]*/y;
 
 /**
- * Where a text stops being JSON (RFC 8259), which is the end where it is cut off; `undefined` for a text
- * that is JSON. The runtimes' own messages have no place, or each another one.
+ * Returns the position where a text stops being JSON (RFC 8259), which is the end of a truncated text;
+ * `undefined` for valid JSON. The runtimes' own messages give no position, or different ones.
  */
 export function placeOfJsonFault(text: string): Place | undefined {
   let at = 0;

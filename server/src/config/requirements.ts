@@ -130,7 +130,7 @@ function ofProxy(given: Given): ConfigFault[] {
   return faults;
 }
 
-/** What browsers would drop (RFC 6265bis, section 4.1.3), and what would outlive every session. */
+/** Refuses cookies that browsers would drop (RFC 6265bis, section 4.1.3), and one that outlives every session. */
 function ofCookie(given: Given): ConfigFault[] {
   const { cookieName, cookieDomain, cookieHttpOnly, cookieMaxAge, recognizedLifetime } =
     given.values;

@@ -89,7 +89,7 @@ export const settings = {
     placeholder: "path",
     list: true,
     description:
-      "Paths below which the API is served too, besides the root; = and a dialect behind one, for its clients: 8.5.0 (if none is given), 8.5.1, current or v2",
+      "Paths below which the API is served in addition to the root; append = and a dialect for clients of another version: 8.5.0 (the default), 8.5.1, current or v2",
   },
   auth: {
     schema: values.word(["local", "key", "jwt", "proxy"]),
@@ -263,7 +263,7 @@ export const settings = {
     placeholder: "source",
     list: true,
     description:
-      "Where /forward-auth looks for a session id, in this order: the header gkc-sessionId, the cookie, the query parameter sessionId; anybody can put the id of their own session into a link, so name query only where clients have no other way",
+      "Where /forward-auth looks for a session id, in this order: the header gkc-sessionId, the cookie, the query parameter sessionId; anybody can put the id of their own session into a link, so name query only if clients have no other way",
   },
   cookieName: {
     schema: values.cookieName,
@@ -279,7 +279,7 @@ export const settings = {
     allowed: "a domain name such as shop.example",
     placeholder: "domain",
     description:
-      "Domain of the cookie that /forward-auth sets: it and all its subdomains get the cookie; without it, the host that was asked alone",
+      "Domain of the cookie that /forward-auth sets: it and all its subdomains get the cookie; without it, only the requested host does",
   },
   cookieSameSite: {
     schema: values.word(["lax", "strict", "none"]),

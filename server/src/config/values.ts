@@ -94,7 +94,7 @@ export function word<const Words extends readonly [string, ...string[]]>(words: 
   return z.string().trim().pipe(z.enum(words));
 }
 
-/** Some of a few words, at least one, each once, in the order in which they are written. */
+/** One or more of a few words, each once, in the given order. */
 export function wordList<const Allowed extends readonly [string, ...string[]]>(allowed: Allowed) {
   return list(z.string())
     .pipe(z.array(z.enum(allowed)))
@@ -107,7 +107,7 @@ export const cookieName: z.ZodType<string> = z
   .trim()
   .regex(/^[!#$%&'*+\-.^_`|~\dA-Za-z]{1,100}$/);
 
-/** The domain of a cookie, or nothing. A leading dot means nothing to browsers and is removed. */
+/** The domain of a cookie, or "". Browsers ignore a leading dot, so it is removed. */
 export const cookieDomain: z.ZodType<string> = z
   .string()
   .trim()
@@ -118,7 +118,7 @@ export const cookieDomain: z.ZodType<string> = z
   });
 
 function faultOfCookieDomain(name: string): string | undefined {
-  // Browsers take a host whose last part is a number for an address (URL standard, "ends in a number").
+  // Browsers treat a host whose last part is a number as an address (URL standard, "ends in a number").
   if (isIP(name) !== 0 || /(?:^|\.)(?:\d+|0x[\da-f]*)$/.test(name)) {
     return "a cookie's domain cannot be an address: leave it out";
   }
@@ -129,7 +129,7 @@ function faultOfCookieDomain(name: string): string | undefined {
   return undefined;
 }
 
-/** A time for which browsers keep a cookie: whole seconds, as text, or `none`. */
+/** The time for which browsers keep a cookie: a duration in whole seconds, as text, or `none`. */
 export const cookieMaxAge: z.ZodType<string> = z
   .string()
   .trim()
@@ -139,7 +139,7 @@ export const cookieMaxAge: z.ZodType<string> = z
     return text === "none" || (isDuration && milliseconds % SECOND === 0);
   });
 
-/** Browsers keep no cookie for longer (RFC 6265bis, section 5.5). */
+/** The longest time for which browsers keep a cookie (RFC 6265bis, section 5.5). */
 const MAX_COOKIE_AGE = 400 * DAY;
 
 /** `true` or `false`. */
@@ -216,10 +216,10 @@ const basePath: z.ZodType<string, string> = z.string().superRefine((value, conte
   if (typeof found === "string") context.addIssue({ code: "custom", message: found });
 });
 
-/** Base paths, each once, whatever its dialect. */
+/** Base paths, each once, regardless of its dialect. */
 export const basePaths: z.ZodType<string[]> = list(basePath).superRefine((texts, context) => {
   for (const path of repeatedPaths(texts)) {
-    context.addIssue({ code: "custom", message: `${path} stands there twice; it has one dialect` });
+    context.addIssue({ code: "custom", message: `${path} is given twice; a path has one dialect` });
   }
 });
 

@@ -38,12 +38,12 @@ export interface MadeKey {
   readonly info: KeyInfo;
 }
 
-/** Result of rotating a key. Each is data: it goes over the control socket. */
+/** Result of rotating a key. All members are plain data, since it is sent over the control socket. */
 export type RotationResult =
   | { readonly outcome: "rotated"; readonly made: MadeKey; readonly replaced: KeyInfo }
-  /** The key has a successor already, which is what is to be rotated. Nothing was changed. */
+  /** The key already has a successor, which must be rotated instead. Nothing was changed. */
   | { readonly outcome: "rotated-before"; readonly successor: string }
-  /** There is no such key, or it is valid no more. */
+  /** There is no such key, or it is no longer valid. */
   | { readonly outcome: "not-found" };
 
 /** A session as an operator sees it: also one that its callers do not see any more. */
@@ -65,7 +65,7 @@ export interface Admin extends Oversight {
   revokeKey(id: string): Promise<boolean>;
   /**
    * Makes a key that allows what the key `id` does, and for as long as that was made for; `id` itself
-   * is valid for `grace` (ms) more. A key is rotated once: after that its successor is.
+   * is valid for another `grace` ms. A key can be rotated once; after that its successor can.
    */
   rotateKey(request: KeyRotation): Promise<RotationResult>;
   /** `undefined` for an id that this service did not make, or of which nothing is left. */
@@ -89,7 +89,7 @@ export interface AdminParts {
   readonly logHash: (id: string) => string;
   readonly ids: IdIssuer;
   readonly clock: Clock;
-  /** What keys are made, expire and are revoked by. */
+  /** The clock by which keys are created, expire and are revoked. */
   readonly wallClock: WallClock;
   /** Called after the keys in the store have changed, before the change is reported as done. */
   readonly keysChanged?: () => void | Promise<void>;
@@ -198,7 +198,7 @@ export function createAdmin(parts: AdminParts): Admin {
         const isReplaced = await store.replaceKey(id, stored, now + grace);
         await parts.keysChanged?.();
         const after = await keyOf(id);
-        // Somebody else rotated, revoked or erased it in between.
+        // Another caller rotated, revoked or erased it in between.
         if (!isReplaced || after === undefined) return endOf(after, now) ?? notFound;
         const made = { key, info: withoutHash(stored) };
         return { outcome: "rotated", made, replaced: withoutHash(after) };
@@ -254,8 +254,8 @@ function newKey(request: KeyRequest, now: number): { key: string; stored: Key } 
 }
 
 /**
- * The id that an operator tried, for the trail. What is no id of a key may be anything, also a key itself
- * or a part of one, and is not repeated.
+ * Returns the id that an operator tried, for the trail. A text that is not the id of a key may be anything,
+ * even a key or a part of one, and is not repeated.
  */
 function triedKey(id: string): string {
   return /^k_[\w-]{1,18}$/.test(id) ? id : "(not the id of a key)";
@@ -263,14 +263,14 @@ function triedKey(id: string): string {
 
 const notFound = { outcome: "not-found" } as const;
 
-/** Why a key cannot be rotated at `now` (ms); `undefined` when it can. */
+/** Returns why a key cannot be rotated at `now` (Unix ms), or `undefined` if it can. */
 function endOf(key: Key | undefined, now: number): RotationResult | undefined {
   if (key === undefined || key.revokedAt !== null) return notFound;
   if (key.successorId !== null) return { outcome: "rotated-before", successor: key.successorId };
   return key.expiresAt !== null && key.expiresAt <= now ? notFound : undefined;
 }
 
-/** A time as the trail has it: ISO 8601. */
+/** Formats a time for the trail: ISO 8601. */
 function timeOf(milliseconds: number | null): string | null {
   return milliseconds === null ? null : new Date(milliseconds).toISOString();
 }

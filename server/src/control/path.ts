@@ -25,7 +25,7 @@ export function socketPath(dataDir: string): string | undefined {
   try {
     return readFileSync(pointer(dataDir), "utf8");
   } catch (error) {
-    // What may not be read may be there all the same.
+    // A socket without access rights may still exist.
     if (!isAbsence(error)) throw error;
     return undefined;
   }
@@ -44,7 +44,7 @@ export function claimSocketPath(dataDir: string): string {
   const path = ownPath(dataDir);
   const found = path === undefined ? undefined : lstatSync(path, { throwIfNoEntry: false });
   if (found !== undefined && !found.isSocket()) {
-    const message = `${path} is there and is no socket: not touched. Move it away, the server needs the name`;
+    const message = `${path} exists and is not a socket, so it was not touched. Move it away: the server needs the name`;
     throw Object.assign(new Error(message), { code: "EEXIST" });
   }
   releaseSocketPath(dataDir);

@@ -72,7 +72,7 @@ export async function listenControl(dataDir: string, adminFor: AdminFor): Promis
     path,
     async close() {
       if (inodeOf(path) !== inode) {
-        // The folder was moved away and another server may listen there now: closing would remove its socket.
+        // The folder was moved away, and another server may listen there now: closing would remove its socket.
         server.closeAllConnections();
         server.unref();
         return;

@@ -62,7 +62,7 @@ function vouched({ proxySecret, trustedProxies, socket }: AccessParts["config"])
   return createVouchedAuthentication({ secret: proxySecret, ranges });
 }
 
-/** A line for each time that things or their reason change; an issuer that is gone would else fill the log. */
+/** Logs a line only when the state or its reason changes; otherwise an unavailable issuer would fill the log. */
 function keySetLog(log: Logger, url: string): KeySetEvents {
   let last = "";
   return {

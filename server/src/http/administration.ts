@@ -189,14 +189,14 @@ function boundsOf(
   for (const name of new Set(parameters.keys())) {
     if (name === "cursor" || name === "limit") {
       const isTwice = parameters.getAll(name).length > 1;
-      if (isTwice) faults.push({ in: "query", name, detail: `${name} is there twice.` });
+      if (isTwice) faults.push({ in: "query", name, detail: `${name} is given twice.` });
       continue;
     }
     const detail = "There is a parameter that is not known here; there are cursor and limit.";
     faults.push({ in: "query", name: name.slice(0, 64), detail });
   }
   const cursor = parameters.get("cursor") ?? "";
-  // A page ends before an entry that there is.
+  // A cursor is the number of an existing entry.
   if (cursor !== "" && !(/^[1-9]\d{0,14}$/.test(cursor) && Number(cursor) <= last)) {
     const detail = "cursor is not the next of another page.";
     faults.push({ in: "query", name: "cursor", detail });

@@ -79,7 +79,7 @@ export interface App {
   readonly routes: readonly Route[];
   /** Answers any request; never throws, never rejects. */
   handle(request: ApiRequest): Answer;
-  /** Answers a request that could not be read; never throws. */
+  /** Responds to a request that could not be read; never throws. */
   refuseUnread(request: UnreadRequest): ApiResponse;
   /** From now on connections are closed after their answer. */
   stop(): void;
@@ -90,8 +90,8 @@ export interface App {
 }
 
 /**
- * What every dialect has: method, path, who may, the operation's name, its handler. The operations of the
- * Session Management API are in `sessionTables`.
+ * The routes of every dialect: method, path, permitted callers, the operation's name, its handler. The operations
+ * of the Session Management API are in `sessionTables`.
  */
 function commonTable(parts: AppParts, actedBy: ActedBy, isStopping: () => boolean): Route[] {
   const { config, service, store, clock, metrics, version, limits } = parts;
@@ -132,7 +132,7 @@ function commonTable(parts: AppParts, actedBy: ActedBy, isStopping: () => boolea
   ];
 }
 
-/** The operations on a session as each dialect has them: the contract, sections 1 and 10. */
+/** The operations on a session in each dialect: the contract, sections 1 and 10. */
 function sessionTables({ service, limits }: AppParts): Readonly<Record<DialectName, Route[]>> {
   const plain = createSessionHandlers(service, limits);
   const v851 = createHandlersOfV851(service, limits);
@@ -164,7 +164,7 @@ function sessionTables({ service, limits }: AppParts): Readonly<Record<DialectNa
   };
 }
 
-/** The whole table of a dialect: its operations on a session stand in front of what else a session has. */
+/** Returns the whole table of a dialect: its operations on a session come before the other operations on one. */
 function withSessions(common: readonly Route[], sessions: readonly Route[]): Route[] {
   const at = common.findIndex(({ path }) => path.startsWith("/sessions/:sessionId"));
   return [...common.slice(0, at), ...sessions, ...common.slice(at)];
@@ -325,7 +325,7 @@ export function createApp(parts: AppParts): App {
         requestId: headers["x-request-id"] ?? requestIdOf(request),
         operation: match?.route.operation ?? "other",
         method: request.method,
-        // An operation's name tells the path.
+        // For a known operation, its name implies the path.
         path: match === undefined ? pathHint(request.path ?? "") : undefined,
         status,
         code: refusal,
@@ -337,7 +337,7 @@ export function createApp(parts: AppParts): App {
     );
   }
 
-  /** A proxy's sub-request is answered, counted and logged like those that could be read. */
+  /** An unreadable sub-request of a proxy is answered, counted and logged like a readable one. */
   function refuseUnread(unread: UnreadRequest): ApiResponse {
     if (!isForwardAuthTarget(unread.target)) {
       metrics.unreadable(unread.status);
@@ -358,7 +358,7 @@ export function createApp(parts: AppParts): App {
     return answer;
   }
 
-  /** The words of the API in a path that no operation has; anything else may be an id or a secret. */
+  /** Returns the words of the API in an unknown path; any other segment may be an id or a secret. */
   function pathHint(path: string): string {
     const segments = path.split("/").slice(1, 1 + MAX_HINTED);
     return segments.map((segment) => `/${knownWords.has(segment) ? segment : "*"}`).join("");
@@ -373,7 +373,7 @@ export function createApp(parts: AppParts): App {
     try {
       checkHost?.(request);
       const isServer = isForServer(request);
-      // Health checks of proxies ask so: like the probes, they are never one too many.
+      // Health checks of proxies send such requests: like the probes, they have no rate limit.
       if (!isServer || request.method === "CONNECT") limits?.byAddress("requests", request);
       const allow = isServer ? allowed : match === undefined ? undefined : allowOf(matches);
       answer =
@@ -412,13 +412,13 @@ export function createApp(parts: AppParts): App {
   };
 }
 
-/** How many segments of an unknown path are hinted at in the log. */
+/** How many segments of an unknown path are shown in the log. */
 const MAX_HINTED = 8;
 
 /** The principal of a route that asks nobody who they are. */
 const nobody = { role: "reporter", customerId: null, agentId: null } as const;
 
-/** The answer to a request that no route serves: of a path with these methods, or of one that is not there. */
+/** Responds to a request that no route serves: `allow` are the methods of its path; without them the path is unknown. */
 function withoutRoute({ method }: ApiRequest, allow: string | undefined): ApiResponse {
   if (allow === undefined) throw new Refusal({ code: "not-found" });
   if (method !== "OPTIONS") throw new Refusal({ code: "method-not-allowed", allow });
@@ -432,17 +432,17 @@ function allowOf(matches: readonly Pick<Match, "route">[]): string {
 }
 
 /**
- * Whether a request is about the server and not about one of its paths: `OPTIONS *`, `OPTIONS /`, as HAProxy asks
- * whether a server is up, and `CONNECT`, which names no path.
+ * Whether a request is about the server and not about one of its paths: `OPTIONS *` and `OPTIONS /`, which
+ * HAProxy sends as health checks, and `CONNECT`, which names no path.
  */
 function isForServer({ method, path }: ApiRequest): boolean {
   return method === "OPTIONS" ? path === "*" || path === "/" : method === "CONNECT";
 }
 
-/** The answer to what is no HTTP/1.1, or more than is taken. */
+/** Responds to a request that is not valid HTTP/1.1, or exceeds a limit. */
 function unreadProblem({ status, detail }: UnreadRequest): ApiResponse {
   const title =
-    status === 408 ? "The request did not come in time" : "The request is not valid HTTP";
+    status === 408 ? "The request did not arrive in time" : "The request is not valid HTTP";
   return {
     status,
     headers: { "content-type": "application/problem+json", "cache-control": "no-store" },

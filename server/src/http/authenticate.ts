@@ -11,7 +11,7 @@ import type { ApiRequest } from "./messages.ts";
  */
 export type Authenticate = (
   request: ApiRequest,
-  /** A proxy asks about a request of its client's, whose own headers come with it. */
+  /** Whether this is a proxy's sub-request, which carries the headers of the client's own request. */
   isSubRequest?: boolean,
 ) => Principal | Promise<Principal>;
 
@@ -39,7 +39,7 @@ interface KeptKey {
 
 /**
  * Mode `key`: `Authorization: Bearer <key>` (contract, section 3), or `x-api-key: <key>`, which the clients
- * of dialect v2 send (section 10). Refuses with `invalid-request` where both are there.
+ * of dialect v2 send (section 10). Refuses with `invalid-request` if both are present.
  */
 export function createKeyRing(wallClock: WallClock): KeyRing {
   let byHash = new Map<string, KeptKey>();
@@ -53,7 +53,7 @@ export function createKeyRing(wallClock: WallClock): KeyRing {
 
   return {
     authenticate(request, isSubRequest = false) {
-      // Of a sub-request it is the client's, and meant for the application behind the proxy.
+      // In a sub-request this header is the client's, meant for the application behind the proxy.
       const apiKey = isSubRequest ? null : request.header("x-api-key");
       const token = apiKey ? apiKeyOf(apiKey, request) : bearerOf(request);
       const found = token === undefined ? undefined : find(token);
@@ -80,17 +80,17 @@ export function createKeyRing(wallClock: WallClock): KeyRing {
   };
 }
 
-/** The key in `Authorization`; `undefined` when something else is there. */
+/** Returns the key in `Authorization`; `undefined` if the header has something else. */
 function bearerOf(request: ApiRequest): string | undefined {
   const header = request.header("authorization");
   if (header === null || header === "") throw new Refusal({ code: "credential-required" });
   return /^Bearer +([A-Za-z0-9._~+/=-]{1,512})$/i.exec(header)?.[1];
 }
 
-/** The key in `x-api-key`; `undefined` when something else is there. */
+/** Returns the key in `x-api-key`; `undefined` if the header has something else. */
 function apiKeyOf(apiKey: string, request: ApiRequest): string | undefined {
   if (request.header("authorization")) {
-    const detail = "x-api-key and Authorization are both there: send the key in one of them.";
+    const detail = "x-api-key and Authorization are both present: send the key in one of them.";
     const fault = { in: "header", name: "x-api-key", detail } as const;
     throw new Refusal({ code: "invalid-request", errors: [fault] });
   }

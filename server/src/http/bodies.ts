@@ -3,8 +3,8 @@ import { type ApiRequest, BodyError, type MayHold } from "./messages.ts";
 
 /**
  * The body of a request that must be JSON, or `undefined` when it is empty, which needs no content
- * type. Refuses with `body-too-large` beyond `limit` bytes, `unsupported-media-type` for what is not JSON in
- * UTF-8 without a content coding, `request-timeout`, and `unavailable` where it is more than `mayHold` allows.
+ * type. Refuses with `body-too-large` beyond `limit` bytes, `unsupported-media-type` for a body that is not JSON in
+ * UTF-8 without a content coding, `request-timeout`, and `unavailable` for a body that `mayHold` does not allow.
  */
 export async function readJsonBody(
   request: ApiRequest,
@@ -44,7 +44,7 @@ async function bodyOf(
   }
 }
 
-/** What it is about a body that nobody here can read; `undefined` when it is JSON in UTF-8 as it came. */
+/** Returns why the service cannot read a body; `undefined` if it is plain JSON in UTF-8. */
 function mediaFault(request: ApiRequest): "type" | "charset" | "encoding" | undefined {
   const contentType = request.header("content-type") ?? "";
   if (!JSON_TYPE.test(contentType)) return "type";
@@ -55,14 +55,14 @@ function mediaFault(request: ApiRequest): "type" | "charset" | "encoding" | unde
 /** `application/json` or one of its kin (RFC 6839), with whatever parameters. */
 const JSON_TYPE = /^\s*application\/(?:[\w.-]{1,64}\+)?json\s*(?:;|$)/i;
 
-/** Whether no other charset is declared than UTF-8, which is what JSON is written in (RFC 8259, section 8.1). */
+/** Whether no charset other than UTF-8, the encoding of JSON (RFC 8259, section 8.1), is declared. */
 function isUtf8(contentType: string): boolean {
   if (!/charset/i.test(contentType)) return true;
   const declared = contentType.matchAll(/;\s*charset\s*=\s*(["']?)([^;"']*)\1/gi);
   return [...declared].every(([, , charset = ""]) => /^(?:utf-?8)?$/i.test(charset.trim()));
 }
 
-/** Whether a body was sent as it is (RFC 9110, section 8.4); "identity" says so. */
+/** Whether a body has no content coding (RFC 9110, section 8.4); "identity" means none. */
 function isPlain(encodings: string): boolean {
   return encodings.split(",").every((coding) => /^(?:identity)?$/i.test(coding.trim()));
 }

@@ -69,7 +69,7 @@ export function createClientAddress(listed: readonly AddressRange[] | undefined)
 }
 
 const onSocket: Client = { address: "unix socket", subscriber: undefined };
-/** Sockets give no connection without an address; should one come, it is nobody who goes unlimited. */
+/** The client without an address. Sockets do not deliver such connections; if one came, limits would still apply. */
 const unknown: Client = { address: "unknown", subscriber: "unknown" };
 
 /** Subscribers get 64 bits of IPv6 and more: whoever has one of these addresses has them all. */

@@ -1,6 +1,6 @@
 import { type ApiRequest, type ApiResponse, type HeaderFields, withFields } from "./messages.ts";
 
-/** Every header that a browser may send us: those of the API in both spellings, and credentials. */
+/** Every header that a browser may send: those of the API in both spellings, and credentials. */
 const allowedHeaders = [
   "gkc_agentId",
   "gkc-agentId",
@@ -8,7 +8,7 @@ const allowedHeaders = [
   "gkc-customerId",
   "gkc_sessionId",
   "gkc-sessionId",
-  // What the clients of the dialects send besides (contract, section 10).
+  // Headers that only the clients of the dialects send (contract, section 10).
   "gkc_apiClientId",
   "gkc-apiClientId",
   "gkc_apiClientMediaType",
@@ -20,7 +20,7 @@ const allowedHeaders = [
   "Idempotency-Key",
   "X-Request-Id",
 ].join(", ");
-/** A wildcard does not stand for `Authorization` (Fetch standard, CORS-preflight fetch). */
+/** A wildcard does not include `Authorization` (Fetch standard, CORS-preflight fetch). */
 const anyHeader = `${allowedHeaders}, *`;
 const anyMethod = "GET, HEAD, PUT, POST, PATCH, DELETE, *";
 const exposedHeaders =
@@ -31,9 +31,9 @@ const MAX_AGE = 600;
 /** Cross-origin rules for browsers (Fetch standard, CORS protocol). */
 export interface Cors {
   /**
-   * The answer to a preflight, or `undefined` when the request is none or its origin not allowed. `allow` are
-   * the methods of its path; `undefined`: nothing is served there. A browser may ask for what is not served, so
-   * that its page sees the 404 or 405 and not a failed preflight.
+   * Responds to a preflight; returns `undefined` if the request is not one or its origin is not allowed. `allow`
+   * are the methods of its path; `undefined` if the path does not exist. A preflight for an unknown path or method
+   * succeeds, so that the page sees the 404 or 405 and not a failed preflight.
    */
   preflight(request: ApiRequest, allow: string | undefined): ApiResponse | undefined;
   /** `response` with what an allowed origin needs to read it. */

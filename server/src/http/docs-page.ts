@@ -45,7 +45,7 @@ const INDEX = `<!doctype html>
 `;
 
 // Without `validatorUrl: null` the page would send the document's address to a public validator. Lines of
-// JSON are shown as the text that they are: Swagger UI would take the whole for one JSON value, and complain.
+// JSON are shown as text: Swagger UI would read them as one JSON value, and report an error.
 const PAGE_SCRIPT = `SwaggerUIBundle({
   dom_id: "#swagger-ui",
   url: "openapi.json",
@@ -60,8 +60,8 @@ const PAGE_SCRIPT = `SwaggerUIBundle({
 });
 `;
 
-// There are no links; the place for a body need not be half a screen; on a phone there is no room for two
-// columns.
+// Hides links, of which there are none; makes the field for a body smaller than half a screen; uses one column
+// on a phone.
 const PAGE_STYLE = `.swagger-ui .response-col_links.response-col_links { display: none !important; }
 .swagger-ui textarea.body-param__text { min-height: 7em; }
 @media (max-width: 640px) {

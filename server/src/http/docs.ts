@@ -7,14 +7,14 @@ import type { Call } from "./sessions.ts";
 /** The API's description, for programs and for people. */
 export interface DocsHandlers {
   document(): ApiResponse;
-  /** Leads a browser that asks for `/` to the page, and tells programs where both are. */
+  /** Redirects a browser that requests `/` to the page, and gives programs the addresses of page and document. */
   root(call: Call): ApiResponse;
   page(call: Call): ApiResponse;
 }
 
 const byAccept = { vary: "Accept" };
 
-/** The address is relative, so that it also leads there below a proxy's prefix. */
+/** The address is relative, so that it also works below a proxy's prefix. */
 const toPage: ApiResponse = {
   status: 302,
   headers: { ...apiFields, ...byAccept, location: "docs" },

@@ -28,16 +28,16 @@ const ofQuery: readonly string[] = [...ofFilter, "live", "cursor", "limit"];
 const ofBody: readonly string[] = [...ofFilter, "all", "dryRun", "cursor"];
 
 /**
- * Cursors of lists of sessions: the place of a session, with a keyed hash, so that a made-up one is refused
- * instead of silently beginning somewhere.
+ * Cursors of lists of sessions: the position of a session with a keyed hash, so that an invented cursor is refused
+ * instead of silently starting somewhere.
  */
 export interface Cursors {
   write(place: string): string;
-  /** The place in a cursor; `undefined` for a text that `write` did not make. */
+  /** Returns the position in a cursor; `undefined` for a text that `write` did not make. */
   read(text: string): string | undefined;
 }
 
-/** Cursors under a keyed hash, which is the same in all processes of a service. */
+/** Creates cursors with a keyed hash, which is the same in all processes of a service. */
 export function createCursors(hash: (text: string) => string): Cursors {
   const write = (place: string) => `${place}.${hash(`cursor ${place}`)}`;
   return {
@@ -66,7 +66,7 @@ export function soughtByBody(body: object, cursors: Cursors, faults: Fault[]): S
   return sought({ given, place: "body", known: ofBody, cursors, faults });
 }
 
-/** Where a filter is read from. */
+/** The input of a filter. */
 interface Source {
   readonly given: ReadonlyMap<string, unknown>;
   readonly place: Fault["in"];
@@ -76,8 +76,8 @@ interface Source {
 }
 
 /**
- * An unknown name and an empty value (`null` too) are refused: a filter that was to be narrower must not
- * hit more sessions than its author thinks. Only a cursor may be empty, which begins at the first page.
+ * Refuses an unknown name and an empty value (also `null`): a filter must not match more sessions than its
+ * author intends. Only a cursor may be empty, which means the first page.
  */
 function sought({ given, place, known, cursors, faults }: Source): Sought {
   const fault = (name: string, detail: string) => {
@@ -108,7 +108,7 @@ function sought({ given, place, known, cursors, faults }: Source): Sought {
   const cursor = read(
     "cursor",
     (found) => placeIn(found, cursors),
-    "is not the next of another page",
+    "is not the `next` of another page",
   );
   const limit = read("limit", limitIn, `is not a whole number of 1 to ${MAX_LIMIT}`);
   const [all, dryRun] = [flag("all") ?? false, flag("dryRun") ?? false];

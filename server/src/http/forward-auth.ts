@@ -17,8 +17,8 @@ import type { Answer, Call } from "./sessions.ts";
 export const FORWARD_AUTH_PATH = "/forward-auth";
 
 /**
- * Whether a request's target, or its beginning, names the path of a proxy's sub-request, which is answered
- * with a few statuses alone, whatever is wrong with it. The target may name the host too.
+ * Whether a request's target, or its beginning, names the path of a proxy's sub-request. Every response to that
+ * has one of a few statuses, even to a malformed request. The target may name the host too.
  */
 export function isForwardAuthTarget(target: string): boolean {
   const path = target.replace(/^https?:\/\/[^/?]*/i, "");
@@ -102,7 +102,7 @@ export function createForwardAuth({
   }
 
   return ({ request, principal }) => {
-    // Nothing is to be said back of what a TRACE asks about (RFC 9110, section 9.3.8).
+    // A response to TRACE must not repeat the request's fields (RFC 9110, section 9.3.8).
     if (request.method === "TRACE")
       throw new Refusal({ code: "method-not-allowed", allow: METHODS });
     const original = originalOf(request, principal);
@@ -121,10 +121,10 @@ export function forwardAuthStatus(reason: Reason): number {
   return status === 401 || status === 503 ? status : 403;
 }
 
-/** What proxies ask with: the method of the original request, mostly, or GET. */
+/** The methods of sub-requests: mostly that of the original request, or GET. */
 const METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
-/** The request that the proxy asks about; `uri` and `service` have one character per byte. */
+/** The original request, reported by the proxy; `uri` and `service` have one character per byte. */
 interface Original {
   readonly method: string;
   readonly uri: string;
@@ -169,8 +169,8 @@ function methodOf(request: ApiRequest, names: readonly string[]): string {
 }
 
 /**
- * Whether the request is a CORS preflight, which never carries a cookie or a credential. Where both method
- * headers are there and differ, one may be the client's own: then it is not treated as a preflight.
+ * Whether the request is a CORS preflight, which never carries a cookie or a credential. If both method
+ * headers are present and differ, one may be the client's own, so the request is not treated as a preflight.
  */
 function isPreflight({ method, request }: Original): boolean {
   if (method !== "OPTIONS") return false;
@@ -200,7 +200,7 @@ function identityFields({ id, customerId, agentId, visitId, globalVisitId }: Nam
 
 type Named = Identity & { readonly id: string };
 
-/** Lets a preflight through in both modes: there is no session to ask for, and none is created. */
+/** Lets a preflight through in both modes: it needs no session, and none is created. */
 const preflightResponse = new KeptResponse(() => ({
   headers: identityFields({ ...nobody, id: "" }),
   body: null,

@@ -1,19 +1,19 @@
 const ASCII = /^[\x20-\x7e]*$/;
 
-/** A byte order mark is a character like others: nothing is taken from what a caller sent. */
+/** Treats a byte order mark like any character, so that no character of a caller's text is removed. */
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
  * Returns the text of a header value or path that arrived as one character per byte: decoded as UTF-8,
- * or as ISO-8859-1 where the bytes are not valid UTF-8 (contract, Ids).
+ * or as ISO-8859-1 if the bytes are not valid UTF-8 (contract, Ids).
  */
 export function textOfBytes(value: string): string {
   return utf8OfBytes(value) ?? value;
 }
 
 /**
- * Returns the text of a part of a request's target: what is percent-encoded in it are bytes like the others.
- * A `%` without two hexadecimal digits behind it stands for itself.
+ * Returns the text of a part of a request's target, in which percent-encoded bytes count like raw bytes.
+ * A `%` that is not followed by two hexadecimal digits is kept as a character.
  */
 export function textOfTarget(part: string): string {
   return textOfBytes(
@@ -34,7 +34,7 @@ export function parametersOf(query: string): URLSearchParams {
 
 const ENCODED = /%[\da-f]{2}/gi;
 
-/** Returns the text like `textOfBytes`, or `undefined` where the bytes are not valid UTF-8. */
+/** Returns the text like `textOfBytes`, or `undefined` if the bytes are not valid UTF-8. */
 export function utf8OfBytes(value: string): string | undefined {
   if (ASCII.test(value)) return value;
   try {

@@ -126,8 +126,8 @@ function readHeader(raw: string | null, header: string, faults: Fault[]): string
 }
 
 /**
- * Returns the id that a proxy vouches for; `null` without one, `undefined` when it is malformed or there
- * twice. UTF-8 alone: a proxy that sends ISO-8859-1 would make the bytes of one person's name another's
+ * Returns the id that a trusted proxy asserts; `null` without one, `undefined` if it is malformed or given
+ * twice. Accepts only UTF-8: with a proxy that sends ISO-8859-1, the bytes of one person's name would be another's
  * ("mÃ¼ller" is "müller" in UTF-8), and here they decide whose sessions the caller gets.
  */
 export function readVouchedId(raw: string | null): string | null | undefined {

@@ -38,7 +38,7 @@ export interface KeySet {
 /** What a key set tells of its fetches. */
 export interface KeySetEvents {
   fetched(keys: number): void;
-  /** `hasKeys`: those of an earlier fetch are used meanwhile. */
+  /** `hasKeys`: whether keys of an earlier fetch are used meanwhile. */
   failed(error: unknown, hasKeys: boolean): void;
 }
 
@@ -150,11 +150,11 @@ function parseKeySet(text: string): JSONWebKeySet {
   try {
     set = JSON.parse(text) as typeof set;
   } catch (cause) {
-    throw new TypeError("the answer is no key set: it is not JSON", { cause });
+    throw new TypeError("the response is not a key set: it is not JSON", { cause });
   }
   if (typeof set?.jwks_uri === "string") {
     throw new TypeError(
-      "the answer is the discovery document of the provider and no key set: set jwtKeySetUrl to the jwks_uri in it",
+      "the response is the discovery document of the provider and not a key set: set jwtKeySetUrl to its jwks_uri",
     );
   }
   if (!Array.isArray(set?.keys) || set.keys.length === 0) {

@@ -37,7 +37,7 @@ export interface Limits {
   byCredential(action: Action, principal: Principal): void;
   /** A session is about to be created where there was none to retrieve. */
   miss(request: ApiRequest, principal: Principal): void;
-  /** A session is about to be created on a request that counted as another. */
+  /** Also counts a create: a session is about to be created by a request that counted as another kind. */
   create(request: ApiRequest, principal: Principal): void;
 }
 

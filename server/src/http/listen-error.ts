@@ -2,32 +2,32 @@ import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import type { SocketConfig } from "../config/config.ts";
 
-/** Where it was to be listened. */
+/** The address or socket to listen on. */
 interface Place {
   readonly host: string;
   readonly port: number;
   readonly socket: SocketConfig | undefined;
 }
 
-/** What to do about an error of the system. */
+/** The reason and advice for each error code of the system. */
 const advice: Readonly<Record<string, string>> = {
   EADDRINUSE:
-    "something else listens there. Stop it, or choose another port (--port, ANTECHAMBER_PORT); 0 takes a free one",
+    "another process uses it. Stop that process, or choose another port (--port, ANTECHAMBER_PORT); 0 chooses a free one",
   EADDRNOTAVAIL:
     "this machine has no such address. Give --host (ANTECHAMBER_HOST) one that it has, or 0.0.0.0 for all of them",
   EINVAL:
-    "that is no address to listen on. Give --host (ANTECHAMBER_HOST) one of this machine, or 0.0.0.0 for all of them",
+    "the server cannot listen on this address. Give --host (ANTECHAMBER_HOST) one of this machine, or 0.0.0.0 for all of them",
   ENOTFOUND:
-    "no address is known for that name. Give --host (ANTECHAMBER_HOST) an address of this machine, or a name that leads to one",
-  EACCES: "the system does not allow it to this user (ports below 1024 need a right of their own)",
+    "no address is known for that name. Give --host (ANTECHAMBER_HOST) an address of this machine, or a name that resolves to one",
+  EACCES: "the system does not permit this user to do so (ports below 1024 need a special right)",
 };
 const socketAdvice: Readonly<Record<string, string>> = {
-  EADDRINUSE: "another server listens there",
+  EADDRINUSE: "another server listens on it",
   EACCES:
-    "this user may not make a socket there. Choose another place (--socket, ANTECHAMBER_SOCKET)",
+    "this user may not create a socket there. Choose another path (--socket, ANTECHAMBER_SOCKET)",
 };
 
-/** What a runtime throws where it cannot listen, as a message with the place, the reason and what to do. */
+/** Turns a runtime's error about listening into a message with the address, the reason and what to do. */
 export async function listenError(error: unknown, { host, port, socket }: Place): Promise<Error> {
   const { code: given = "", message = "" } = error as { code?: string; message?: string };
   const isOfName = (given === "" || given === "EAI_AGAIN") && socket === undefined;
@@ -40,7 +40,7 @@ export async function listenError(error: unknown, { host, port, socket }: Place)
   return Object.assign(explained, { code });
 }
 
-/** Bun does not say that it found no address for a name. */
+/** Looks up whether a name has an address, since Bun does not report that it found none. */
 async function codeOfName(host: string): Promise<string> {
   if (isIP(host) !== 0) return "";
   return lookup(host).then(

@@ -6,9 +6,8 @@ const LOCAL_HOST = /^(?:(?:[\w-]{1,63}\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\])
 /**
  * Refuses a request that names another host than this machine (contract, section 3, mode `local`).
  * A page from elsewhere can make its own name point to 127.0.0.1, and a browser then lets it read
- * our answers; but it cannot make the browser send another `Host`, or none. Without a host come requests of
- * HTTP/1.0 alone, such as the health checks of HAProxy; one with an `Origin` is a page's, whatever brought it
- * here, and is refused.
+ * our answers; but it cannot make the browser send another `Host`, or none. Only HTTP/1.0 requests come without a
+ * host, such as the health checks of HAProxy; one with an `Origin` comes from a page and is refused.
  */
 export function createLocalHostCheck(): (request: ApiRequest) => void {
   let lastGood: string | undefined;

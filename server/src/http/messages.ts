@@ -15,21 +15,21 @@ export interface ApiRequest {
   /** False when there is certainly no body. */
   readonly hasBody: boolean;
   /**
-   * The body, or `undefined` as soon as it turns out to be longer than `limit` bytes. Rejects `BodyError`
-   * when the rest of it will not come, or `mayHold` does not let it.
+   * Reads the body; resolves to `undefined` as soon as it turns out to be longer than `limit` bytes. Rejects with
+   * `BodyError` if the rest of the body will not arrive, or if `mayHold` does not allow it.
    */
   body(limit: number, mayHold?: MayHold): Promise<Uint8Array | undefined>;
 }
 
 /**
- * Whether a body of which `bytes` have arrived may be held until it is complete. Called as it grows; never again
- * after it has returned false.
+ * Returns whether a body of which `bytes` have arrived may be held until it is complete. Called as the body grows;
+ * never called again after it has returned false.
  */
 export type MayHold = (bytes: number) => boolean;
 
 /**
- * Why the rest of a body will not come: its sender has gone, took too long, or sent what is no body, or it was
- * not allowed to be held.
+ * Why the rest of a body will not arrive: its sender has disconnected, took too long, or sent malformed chunks, or
+ * the body may not be held.
  */
 export type BodyFault = "gone" | "late" | "malformed" | "crowded";
 
@@ -39,7 +39,7 @@ export class BodyError extends Error {
   readonly fault: BodyFault;
 
   constructor(fault: BodyFault) {
-    super(`the rest of the body does not come: ${fault}`);
+    super(`the rest of the body does not arrive: ${fault}`);
     this.fault = fault;
   }
 }
@@ -47,11 +47,11 @@ export class BodyError extends Error {
 /** A request that was refused before a handler could see it. */
 export interface UnreadRequest {
   readonly status: 400 | 408 | 414 | 417 | 431 | 501 | 505;
-  /** A sentence for whoever sent it. */
+  /** A sentence for the sender. */
   readonly detail: string;
-  /** "" when that could not be read either. */
+  /** "" if it could not be read either. */
   readonly method: string;
-  /** The target as it was sent, or its beginning; "" when that could not be read either. */
+  /** The target as sent, or its beginning; "" if it could not be read either. */
   readonly target: string;
   readonly peer: string;
 }

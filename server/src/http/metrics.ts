@@ -208,7 +208,7 @@ function registerStore(registry: Registry, status: () => StoreStatus): void {
   gauge("store_writable", "1 when the last write succeeded.", ({ writable }) => Number(writable));
 }
 
-/** A number that is asked for whenever somebody looks; `undefined`: nobody knows, and it is left out. */
+/** A gauge that is read at every scrape; `undefined` if the value is unknown, and the gauge is left out. */
 function registerGauge(
   registry: Registry,
   name: string,

@@ -19,7 +19,7 @@ import { sessionPaths } from "./openapi/sessions.ts";
 export interface OpenApiOptions {
   /** The version of the service. */
   readonly version: string;
-  /** Where the session operations are served besides the root. */
+  /** Where the session operations are served in addition to the root. */
   readonly basePaths: readonly BasePath[];
   /** But for `local`, operations ask for a credential, and answer 401 and 403 without the right one. */
   readonly auth: Auth;
@@ -29,7 +29,7 @@ const description = `Sessions begin anonymously and become recognized: create on
 
 An id, once set, stays for the life of the session. A visit has one live session. Retrieving creates a session where there is none of the id. A refusal changes nothing. Requests that are made in a session can be recorded in it and read as its timeline.
 
-An identity header has two spellings, \`gkc_customerId\` and \`gkc-customerId\`, which are one header: it is refused when it is repeated, or when they differ. Every refusal has the headers \`Cache-Control: no-store\`, \`X-Content-Type-Options: nosniff\` and \`X-Request-Id\`, the name of the request in the server's log: the caller's own, or one that the server made. A trailing slash makes no difference to a path. HEAD is answered wherever GET is, OPTIONS everywhere. Paths that are not listed answer 404 \`not-found\`, methods that are not listed 405 \`method-not-allowed\` with \`Allow\`. Browsers on other origins may call where the server's configuration lists their origin.`;
+An identity header has two spellings, \`gkc_customerId\` and \`gkc-customerId\`, which are one header: it is refused if it is repeated, or if the two differ. Every refusal has the headers \`Cache-Control: no-store\`, \`X-Content-Type-Options: nosniff\` and \`X-Request-Id\`, the name of the request in the server's log, chosen by the caller or else by the server. A trailing slash makes no difference to a path. HEAD is answered wherever GET is, OPTIONS everywhere. Paths that are not listed answer 404 \`not-found\`, methods that are not listed 405 \`method-not-allowed\` with \`Allow\`. Browsers on other origins may call if the server's configuration lists their origin.`;
 
 /** The OpenAPI 3.1 document of everything that a server with these options serves. */
 export function openApiDocument({ version, basePaths, auth }: OpenApiOptions): Json {

@@ -28,7 +28,7 @@ export function createOperationalHandlers(
   let probedAt = Number.NEGATIVE_INFINITY;
   let probe: Promise<Reason | undefined> = Promise.resolve(notReady);
 
-  /** Why the store takes no write; `undefined` when it does. */
+  /** Why the store accepts no writes; `undefined` if it accepts them. */
   function probeStore(): Promise<Reason | undefined> {
     const now = performance.now();
     if (now - probedAt >= PROBE_LIFE) {

@@ -1,4 +1,4 @@
-/** Bytes of a piece, and how many are sent or received in one turn of the event loop, for all callers together. */
+/** The bytes of a piece, and how many pieces are sent or received in one turn of the event loop, for all callers together. */
 const PIECE = 64 * 1024;
 const A_TURN = 4;
 
@@ -23,7 +23,7 @@ export async function* piecesOf(
 
 let waiting: (() => void)[] = [];
 
-/** Calls `go` in a later turn of the event loop, in which few others are called. It must not throw. */
+/** Calls `go` in a later turn of the event loop; each turn calls only a few. `go` must not throw. */
 export function inTurn(go: () => void): void {
   if (waiting.length === 0) setImmediate(next);
   waiting.push(go);

@@ -21,12 +21,12 @@ const titles: Readonly<Record<ProblemCode, string>> = {
   "idempotency-key-reused": "The idempotency key belongs to another request",
   "body-too-large": "The body is too large",
   "unsupported-media-type": "The body is not JSON in UTF-8",
-  "request-timeout": "The request did not come in time",
+  "request-timeout": "The request did not arrive in time",
   "too-many-requests": "Too many requests",
   unavailable: "The service cannot do this right now",
 };
 
-/** The answer to a refused request: RFC 9457 problem details with the contract's code, as the dialect words them. */
+/** Responds to a refused request: RFC 9457 problem details with the contract's code, in the form of the dialect. */
 export function problemResponse(
   reason: Reason,
   requestId: string,
@@ -98,8 +98,8 @@ function quotaFields({ name, count, windowSeconds }: Quota, retryAfter: number):
 
 const mediaDetails = {
   type: "Send the body as JSON, with Content-Type: application/json.",
-  charset: "Send the body in UTF-8, the only charset that is read here.",
-  encoding: "Send the body as it is, without Content-Encoding.",
+  charset: "Send the body in UTF-8, the only charset that is accepted.",
+  encoding: "Send the body without Content-Encoding.",
 } as const;
 
 /** A sentence that tells the caller what to change. */
@@ -115,7 +115,7 @@ function detailOf(reason: Reason): string {
       return "Give at least one of gkc_agentId and gkc_customerId as a header, or visitId and globalVisitId in a JSON body. If you did send a header: a proxy may have dropped it because of the underscore; send gkc-agentId or gkc-customerId.";
     case "session-not-found":
       if (reason.isNew) {
-        return "POST changes a session that exists. To create one use PUT /sessions/new.";
+        return "POST changes an existing session. To create one use PUT /sessions/new.";
       }
       return "No live session has this id. Create one with PUT /sessions/new and use the sessionId of the answer.";
     case "session-required":
@@ -133,7 +133,7 @@ function detailOf(reason: Reason): string {
     case "unsupported-media-type":
       return mediaDetails[reason.refused];
     case "request-timeout":
-      return "The rest of the request did not come in time: it has 10 seconds for its head, and then 15 for its body. Nothing was changed. Send it again, all of it at once.";
+      return "The rest of the request did not arrive in time: the limit is 10 seconds for the head, and then 15 for the body. Nothing was changed. Send the whole request again at once.";
     case "credential-required":
       return "Send a key or a token in the header Authorization: Bearer <key>.";
     case "invalid-credential":
@@ -153,7 +153,7 @@ function detailOf(reason: Reason): string {
 }
 
 const displacedDetail =
-  "The data of the service was moved or replaced while it ran, and nothing is stored. Whoever runs it finds in its log what to do.";
+  "The data of the service was moved or replaced while it ran, and nothing is stored. The operator finds in the log what to do.";
 
 function tooManyDetail({ count, windowSeconds }: Quota): string {
   return windowSeconds === null

@@ -23,7 +23,7 @@ export interface Route {
   readonly handle: (call: Call) => Answer;
   /** What the audit trail calls it when it is refused for want of a right. */
   readonly act?: string;
-  /** A proxy asks there about a request of its client's, whose own headers come with it. */
+  /** Whether proxies send sub-requests to this route, which carry the headers of the client's own request. */
   readonly isSubRequest?: boolean;
   /** The status of a refusal, where it is not its code's own. */
   readonly refusalStatus?: (reason: Reason) => number;
@@ -37,7 +37,7 @@ export interface Match {
   readonly base: string;
 }
 
-/** A base path and what is served below it. The root is the base path "". */
+/** A base path and the routes below it. The root is the base path "". */
 export interface Base {
   readonly path: string;
   readonly routes: readonly Route[];
@@ -49,17 +49,17 @@ export interface Router {
   find(method: string, path: string): Match | undefined;
   /** The routes of `path`, one a method; empty when there is no such path. */
   match(path: string): readonly Match[];
-  /** The longest base path that `path` lies below, whether anything is served there or not. */
+  /** Returns the longest base path above `path`, even if no route serves `path`. */
   baseOf(path: string): string;
 }
 
 /**
- * A router over the tables of the base paths. A trailing slash makes no difference, nor do repeated slashes
- * in front of `sessions`: clients put their paths behind a base URL that may end with one. Path parameters
- * (`;jsessionid=`) behind a session id are ignored. A later row yields to an earlier.
+ * Creates a router over the tables of the base paths. A trailing slash makes no difference, and neither do repeated
+ * slashes before `sessions`: clients append paths to a base URL that may end with a slash. Path parameters
+ * (`;jsessionid=`) after a session id are ignored. An earlier row takes precedence over a later one.
  */
 export function createRouter(bases: readonly Base[]): Router {
-  /** By the longest path first. */
+  /** Base paths, the longest first. */
   const prefixes = bases
     .toSorted((one, other) => other.path.length - one.path.length)
     .map((base) => ({ base, pattern: prefixOf(base.path) }));
@@ -68,7 +68,7 @@ export function createRouter(bases: readonly Base[]): Router {
     const found = new Map<string, Match>();
     const bare = path.startsWith("/sessions/") ? path.replaceAll(PATH_PARAMETERS, "") : path;
     for (const route of routes) {
-      // Of other paths the text may be an id of the caller's, to the last character.
+      // In other paths the whole text may be an id of the caller.
       const isOfSession = route.path.startsWith("/sessions/");
       const parameter = matchPath(route.path, isOfSession ? bare : path);
       if (parameter === undefined || found.has(route.method)) continue;
@@ -82,7 +82,7 @@ export function createRouter(bases: readonly Base[]): Router {
     return [...found.values()];
   }
 
-  /** The routes of a path that has repeated slashes in front of `sessions`. */
+  /** Returns the routes of a path that has repeated slashes before `sessions`. */
   function matchMerged(path: string): Match[] {
     for (const { base, pattern } of prefixes) {
       const prefix = pattern.exec(path)?.[0];
@@ -129,16 +129,16 @@ interface UsualPaths {
   readonly before: { readonly prefix: string; readonly route: Route; readonly base: string }[];
 }
 
-/** What a session id of a usual path does not contain. */
+/** Characters that the session id in a usual path does not contain. */
 const UNUSUAL = /[%;]/;
 /** RFC 3986, section 3.3. */
 const PATH_PARAMETERS = /;[^/]*/g;
-/** The first segment below a base path, however many slashes are in front of it. */
+/** The first segment below a base path, after any number of slashes. */
 const SESSIONS = /^\/+sessions(?=\/|$)/;
 
-/** Matches a base path at the beginning of a path, with repeated slashes as one. */
+/** Matches a base path at the beginning of a path; repeated slashes count as one. */
 function prefixOf(base: string): RegExp {
-  // The dot is the one character of a base path that means something else in a pattern.
+  // The dot is the only character of a base path with a special meaning in a pattern.
   return new RegExp(`^${base.replaceAll(".", "\\.").replaceAll("/", "/+")}(?=/|$)`);
 }
 

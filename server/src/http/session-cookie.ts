@@ -1,6 +1,6 @@
 import type { Config } from "../config/config.ts";
 
-/** How the cookie is written; `settings.ts` says what each means. */
+/** The settings of the cookie; `settings.ts` explains each. */
 export type CookieSettings = Pick<
   Config,
   "cookieName" | "cookieDomain" | "cookieSameSite" | "cookieHttpOnly" | "cookieMaxAge"
@@ -27,7 +27,7 @@ function needsSecure({ cookieName, cookieSameSite }: CookieSettings): boolean {
   return cookieSameSite === "none" || /^__(?:Secure|Host|Http|Host-Http)-/i.test(cookieName);
 }
 
-/** Of several proxies the first one in the list is the one that the visitor is connected to. */
+/** With several proxies, the first value is from the proxy that the visitor is connected to. */
 const ENCRYPTED = /^\s*(?:https|wss)\s*(?:,|$)/i;
 
 const sameSiteNames = { lax: "Lax", strict: "Strict", none: "None" } as const;

@@ -8,9 +8,9 @@ export type SessionIdSource = "header" | "cookie" | "query";
 const MAX_LOOKUPS = 4;
 
 /**
- * The ids in a request that have the length of a session id, in the order in which they are tried. The
+ * The texts in a request that have the length of a session id, in the order in which they are tried. The
  * caller reports each id that it looked up; after `MAX_LOOKUPS` of one source the next source follows.
- * Ids that this server did not make are not looked up, so no number of them hides another id.
+ * Ids that this server did not make are not looked up, so they never hide another id.
  */
 export class SessionIds {
   readonly #bySource: readonly (readonly string[])[];
@@ -47,7 +47,7 @@ export class SessionIds {
 /** Finds the session ids in a request; `uri` is the path and query of the original request. */
 export type FindSessionIds = (request: ApiRequest, uri: string) => SessionIds;
 
-/** Looks in these sources, in this order; `cookieName` is the name of the cookie that has an id. */
+/** Reads these sources in this order; `cookieName` is the name of the session cookie. */
 export function createSessionIdFinder(
   sources: readonly SessionIdSource[],
   cookieName: string,
@@ -85,7 +85,7 @@ function queryValues(uri: string): readonly string[] {
   return ids;
 }
 
-/** Several cookies may have one name: of different paths and domains. */
+/** Adds the values of all cookies with the name: several may have it, with different paths and domains. */
 function cookieValues(header: string | null, name: string): readonly string[] {
   if (header === null) return none;
   const start = `${name}=`;
@@ -102,7 +102,7 @@ function cookieValues(header: string | null, name: string): readonly string[] {
   return ids;
 }
 
-/** What may stand before a cookie's name: some proxies join several `Cookie` fields by a comma. */
+/** Characters that may precede a cookie's name: some proxies join several `Cookie` fields with a comma. */
 const COOKIE_BOUNDARIES = ";, \t";
 
 function add(ids: string[], raw: string): void {

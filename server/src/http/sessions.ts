@@ -41,10 +41,10 @@ export interface SessionHandlers {
 
 /** How a dialect writes a session into a response. */
 export interface SessionForm {
-  /** The header fields of a response that shows the session of this id. */
+  /** Returns the header fields of a response that shows the session with this id. */
   fields(sessionId: string): HeaderFields;
   body(session: Session): WritableText;
-  /** The body for a session of which the text of its `SessionInfo` is stored. */
+  /** Returns the body for a session from the stored text of its `SessionInfo`. */
   ofInfo(info: string): string;
 }
 
@@ -56,8 +56,8 @@ const bare: SessionForm = {
 };
 
 /**
- * Handlers over the use cases: what is asked, who may assert it, and the answer's form. A stored response
- * is a `SessionInfo` whatever the form, so that a request can be repeated at another base path.
+ * Creates the handlers: they read the request, check what the caller may assert, and write the response. A stored
+ * response is a `SessionInfo` in every dialect, so that a request can be repeated at another base path.
  */
 export function createSessionHandlers(
   service: SessionService,
@@ -92,7 +92,7 @@ export function createSessionHandlers(
 
   const show = (session: Session) => showSession(session, form);
 
-  /** The answer to a retrieval: `Content-Location` names the session that it describes (rule 3). */
+  /** Responds to a retrieval: `Content-Location` names the session in the body (rule 3). */
   function located(session: Session, base: string): ApiResponse & KeptParts {
     const contentLocation = `${base}/sessions/${session.id}`;
     const headers = form.fields(session.id);
@@ -128,7 +128,7 @@ export function createSessionHandlers(
     },
 
     async associate({ request, principal, sessionId }) {
-      // The path of creating one with the wrong method.
+      // A create with the wrong method.
       if (sessionId === "new") throw new Refusal({ code: "session-not-found", isNew: true });
       const ids = permitted(principal, await identityOfRequest(request));
       return show(await service.associate(sessionId, ids, changeScope(principal)));
@@ -141,7 +141,7 @@ export function showSession(session: Session, form: SessionForm): ApiResponse {
   return { status: 200, headers: form.fields(session.id), body: form.body(session) };
 }
 
-/** The answer to a repeated change, made of the stored text of a `SessionInfo`. */
+/** Responds to a repeated change with the stored text of a `SessionInfo`. */
 export function showStored(info: string, form: SessionForm): ApiResponse {
   const { sessionId } = JSON.parse(info) as SessionInfo;
   return { status: 200, headers: form.fields(sessionId), body: form.ofInfo(info) };

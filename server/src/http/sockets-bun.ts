@@ -26,7 +26,7 @@ function handlers(connect: SocketOptions["connect"], hasAddresses: boolean) {
       const transport = new BunTransport(socket, hasAddresses ? addressOf(socket) : "");
       socket.data = transport;
       if (hasAddresses && transport.peer === "") {
-        // Gone already. What it has sent would be carried out for nobody, and for a peer without limits.
+        // Already disconnected. Its request would be carried out without a recipient and without limits by address.
         socket.terminate();
         return;
       }
@@ -48,7 +48,7 @@ function addressOf(socket: Socket<BunTransport>): string {
 
 class BunTransport implements Transport {
   events: TransportEvents | undefined;
-  /** Asked for when the connection is opened: once it has been reset, nobody can tell any more. */
+  /** Read when the connection opens: the address of a connection that was reset is no longer known. */
   readonly peer: string;
   readonly #socket: Socket<BunTransport>;
   #pending: Buffer | undefined;

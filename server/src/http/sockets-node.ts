@@ -8,7 +8,7 @@ export async function listen({ host, port, socket, connect }: SocketOptions): Pr
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (raw) => {
     const transport = new NodeTransport(raw, raw.remoteAddress ?? "");
     if (socket === undefined && transport.peer === "") {
-      // Gone already. What it has sent would be carried out for nobody, and for a peer without limits.
+      // Already disconnected. Its request would be carried out without a recipient and without limits by address.
       raw.on("error", () => undefined);
       raw.destroy();
       return;
@@ -45,7 +45,7 @@ function listenTo(raw: Socket, transport: NodeTransport, events: TransportEvents
   raw.on("error", () => undefined);
 }
 
-/** The bytes, in memory of their own. */
+/** Copies the bytes into separate memory. */
 function joined(...parts: readonly Buffer[]): Buffer {
   const whole = Buffer.allocUnsafeSlow(parts.reduce((length, part) => length + part.length, 0));
   let at = 0;
@@ -57,7 +57,7 @@ function joined(...parts: readonly Buffer[]): Buffer {
 const SLICE = 64 * 1024;
 
 class NodeTransport implements Transport {
-  /** Asked for when the connection is opened: once it has been reset, nobody can tell any more. */
+  /** Read when the connection opens: the address of a connection that was reset is no longer known. */
   readonly peer: string;
   readonly #socket: Socket;
   #pending: Buffer | undefined;
@@ -77,8 +77,8 @@ class NodeTransport implements Transport {
       this.#pending = joined(this.#pending, part);
       return false;
     }
-    // What goes out at once is copied into the runtime's pool, which is faster. What has to wait must not be
-    // there: it would keep alive all that is around it as long as the peer does not read.
+    // Bytes that are sent at once are copied into the runtime's pool, which is faster. Bytes that have to wait
+    // must not be in the pool: they would pin the whole block until the peer reads them.
     const hasToWait = this.#socket.writableLength > 0;
     return this.#send(hasToWait ? joined(part) : Buffer.from(part));
   }

@@ -2,17 +2,16 @@ import { errors } from "jose";
 import type { TokenConfig } from "../config/config.ts";
 
 /*
- * Why a token was refused, for the log of whoever runs the service: which claim, what kind of value it has,
- * and what is allowed. Nothing of the token, except the issuer that it names, which is no secret and mostly
- * differs by a slash.
+ * Reasons for refusing a token, for the operator's log: the claim, the type of its value, and what is allowed.
+ * They contain nothing of the token except its issuer, which is not secret and often differs only by a slash.
  */
 
-/** A claim that says nothing that the service can use. The message is for the log. */
+/** A claim with a value that the service cannot use. The message is for the log. */
 export class ClaimError extends TypeError {
   override readonly name = "ClaimError";
 }
 
-/** What a value is, as far as the log may say it. */
+/** Describes the type of a value for the log. */
 export function kindOf(value: unknown): string {
   if (value === undefined) return "missing";
   if (value === null) return "null";
@@ -26,25 +25,25 @@ export function kindOf(value: unknown): string {
   return kinds[typeof value] ?? "an object";
 }
 
-/** Why what stands in `Authorization` is no token at all. */
+/** Returns why the value of `Authorization` is not a token at all. */
 export function reasonOfNoToken(header: string, { audiences }: TokenConfig): string {
   const credential = /^Bearer +(.*)$/i.exec(header)?.[1];
   if (credential === undefined) return "Authorization does not begin with Bearer";
   if (credential.startsWith("ak_")) {
-    return "the credential is an API key of this service, which only auth key takes; auth jwt takes tokens of the issuer";
+    return "the credential is an API key of this service, which only mode key accepts; mode jwt accepts tokens of the issuer";
   }
   if (/^[\w-]+\.[\w-]*\.$/.test(credential))
     return "the token is not signed: its last part is empty";
   if (credential.split(".").length === 3) {
-    return "the token is longer than any that is taken, or has characters that no token has";
+    return "the token is too long, or has characters that no token has";
   }
   if (credential.split(".").length === 5) {
-    return "the token is encrypted (JWE); only signed ones are taken (JWS)";
+    return "the token is encrypted (JWE); only signed tokens (JWS) are accepted";
   }
-  return `the credential is no signed token (JWT): it has no three parts. Many providers give such an opaque token when the client does not ask for an audience or resource; ask for ${listed(audiences)}`;
+  return `the credential is no signed token (JWT): it does not have three parts. Many providers issue such an opaque token if the client does not ask for an audience or resource; ask for ${listed(audiences)}`;
 }
 
-/** Why a token is refused. */
+/** Returns why a token is refused. */
 export function reasonOf(error: unknown, config: TokenConfig): string {
   if (error instanceof ClaimError) return error.message;
   const isOfClaim =
@@ -54,10 +53,10 @@ export function reasonOf(error: unknown, config: TokenConfig): string {
     return `the token's algorithm is not one of jwtAlgorithms: ${listed(config.algorithms)}`;
   }
   if (error instanceof errors.JWKSNoMatchingKey) {
-    return `no key of the set fits the token: its kid is not there, or its algorithm is another (${config.keySetUrl})`;
+    return `no key of the key set fits the token: the set has no key with its kid, or only one for another algorithm (${config.keySetUrl})`;
   }
   if (error instanceof errors.JWSSignatureVerificationFailed) {
-    return "the signature is not one of the key that the token names";
+    return "the signature was not made with the key that the token names";
   }
   if (error instanceof errors.JOSEError) return `the token is malformed: ${error.code}`;
   return `the token could not be read: ${error instanceof Error ? error.name : typeof error}`;
@@ -75,14 +74,14 @@ function reasonOfClaim(
       return `iss is ${received}, and jwtIssuer is ${JSON.stringify(issuer)}: they must be the same, to the last slash`;
     }
     case "aud":
-      return `aud is ${kind}, and has none of jwtAudience: ${listed(audiences)}`;
+      return `aud is ${kind}, and contains none of jwtAudience: ${listed(audiences)}`;
     case "exp":
       return typeof value === "number"
-        ? `exp is over: the token expired at ${timeText(value)}`
+        ? `exp is in the past: the token expired at ${timeText(value)}`
         : `exp is ${kind}, and must be a number: a token has to expire`;
     case "nbf":
       return typeof value === "number"
-        ? `nbf is to come: the token is valid from ${timeText(value)} (look at the clocks)`
+        ? `nbf is in the future: the token is valid from ${timeText(value)} (check the clocks)`
         : `nbf is ${kind}, and must be a number`;
     default:
       return `${claim} is ${kind}, which is not allowed`;
@@ -93,7 +92,7 @@ function listed(names: readonly string[]): string {
   return names.map((name) => JSON.stringify(name)).join(", ");
 }
 
-/** Seconds since 1970 as ISO 8601; a number that is no time stays what it is. */
+/** Formats Unix seconds as ISO 8601; returns a number that is not a time unchanged. */
 function timeText(seconds: number): string {
   const date = new Date(seconds * 1000);
   return Number.isNaN(date.getTime()) ? String(seconds) : date.toISOString();

@@ -35,7 +35,7 @@ const BEARER = /^Bearer +([\w-]{1,4096}\.[\w-]{1,8192}\.[\w-]{1,2048})$/i;
 /** A token that was found good. */
 interface Known {
   readonly principal: Principal;
-  /** From when on it is valid, and until when, milliseconds since 1970 (the wall clock may step back). */
+  /** Start and end of its validity, Unix ms. The start matters too, since the wall clock may step back. */
   readonly from: number;
   readonly until: number;
 }
@@ -150,7 +150,7 @@ async function verifyWith(
   }
 }
 
-/** Whoever the claims say that it is. Throws `ClaimError` when they say it in no way that is known. */
+/** Returns the caller that the claims describe. Throws `ClaimError` if they do not describe one. */
 function principalOf(payload: JWTPayload, { claims, defaultRole }: TokenConfig): Principal {
   const role = roleOf(claims.role, memberOf(payload, claims.role), defaultRole);
   const id = (name: string) => idOf(name, memberOf(payload, name));

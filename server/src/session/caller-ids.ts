@@ -5,10 +5,10 @@ export const MAX_ID_CHARACTERS = 256;
 const CONTROL_CHARACTER = /\p{Cc}/u;
 
 /**
- * Returns what is wrong with an id that a caller gives, as the end of a sentence, or `undefined` when it
- * is right: opaque, case-sensitive, 1 to 256 characters of Unicode, no control characters, no space at
- * either end. An HTTP header cannot carry such a space (RFC 9110, section 5.5): whoever reads the id from
- * the headers of `/forward-auth` would take two visits or customers for one.
+ * Returns what is wrong with an id that a caller gives, as the end of a sentence, or `undefined` if it
+ * is valid: opaque, case-sensitive, 1 to 256 characters of Unicode, no control characters, no space at
+ * either end. An HTTP header cannot carry such a space (RFC 9110, section 5.5): an application that reads
+ * the id from the headers of `/forward-auth` would confuse two visits or customers.
  */
 export function faultOfId(value: string): string | undefined {
   if (value.startsWith(" ") || value.endsWith(" ")) return "begins or ends with a space";
@@ -16,8 +16,8 @@ export function faultOfId(value: string): string | undefined {
 }
 
 /**
- * Like `faultOfId`, for ids that are only looked for: those with spaces at their ends were accepted once,
- * and what is stored under them can still be found and erased.
+ * Like `faultOfId`, for ids that are only looked up: ids with spaces at their ends were accepted earlier,
+ * and data stored under them can still be found and erased.
  */
 export function faultOfStoredId(value: string): string | undefined {
   // A character takes one or two UTF-16 units: short values need not be counted.

@@ -20,7 +20,7 @@ export type Reason =
   | { readonly code: "already-exists"; readonly field: IdField }
   | { readonly code: "invalid-request"; readonly errors: readonly Fault[] }
   | { readonly code: "nothing-to-associate" }
-  /** `isNew`: the word `new` stood where an id was expected. */
+  /** `isNew`: the path had the word `new` instead of an id. */
   | { readonly code: "session-not-found"; readonly isNew?: true }
   | { readonly code: "session-required" }
   | { readonly code: "request-under-way"; readonly retryAfterSeconds: number }
@@ -30,7 +30,7 @@ export type Reason =
   | { readonly code: "body-too-large"; readonly limit: number }
   | {
       readonly code: "unsupported-media-type";
-      /** What about the body: its type, its charset, or its content coding. */
+      /** What is wrong with the body: its type, its charset, or its content coding. */
       readonly refused: "type" | "charset" | "encoding";
     }
   | { readonly code: "request-timeout" }

@@ -82,7 +82,7 @@ export function forwardedRecord(
   };
 }
 
-/** What clients may put in front of a path (RFC 9112, section 3.2.2); Caddy reports it as it came. */
+/** The scheme and host that clients may put before a path (RFC 9112, section 3.2.2); Caddy reports them unchanged. */
 const ORIGIN = /^[a-z][\w+.-]*:\/\/[^/?#]*/i;
 
 /** Returns the path, at most `MAX_FORWARDED_PATH` long, control characters percent-encoded; "/" if it is no path. */

@@ -8,7 +8,7 @@ export type StoreOpenFault =
   | "unsafe-library"
   /** Another store is being moved into it, and not all of it is there yet. */
   | "incomplete"
-  /** A file in it is not what was written. */
+  /** The content of a file is damaged. */
   | "damaged"
   /** Nothing is stored there, and the command needs what is. */
   | "missing"

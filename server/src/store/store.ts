@@ -156,7 +156,7 @@ export interface Key {
   readonly revokedAt: number | null;
   /** About when a caller last showed it (`keysUsed`); `null`: nobody did yet. */
   readonly lastUsedAt: number | null;
-  /** Id of the key that replaces this one (`replaceKey`); `null`: it was not rotated. */
+  /** Id of the key that replaces this one (`replaceKey`); `null` if it was not rotated. */
   readonly successorId: string | null;
 }
 
@@ -177,7 +177,7 @@ export interface StoreStatus {
   readonly writable: boolean;
   /** Changes that wait for the engine now. */
   readonly pending: number;
-  /** Bytes on disk, or in the memory of a server; `undefined` where the engine may not ask. */
+  /** Bytes on disk, or in the memory of a server; `undefined` if the engine may not query it. */
   readonly bytes: number | undefined;
 }
 
@@ -194,11 +194,11 @@ export interface StoreEvents {
    * the promise is rejected, it is told again within a second, until it is fulfilled.
    */
   changedElsewhere(): void | Promise<void>;
-  /** Something that whoever runs the service should know of; the message says what to do. */
+  /** Reports something that the operator should know; the message says what to do. */
   noticed(level: "info" | "warn" | "error", message: string): void;
   /**
-   * What is stored is not what this process works with (`true`): every call is refused, and nothing may be
-   * signed with the secrets that were read. `false`: it is again.
+   * Reports that the stored data are not those that this process works with (`true`): every call is refused,
+   * and nothing may be signed with the secrets that were read. `false`: they are the same again.
    */
   suspended(isSuspended: boolean): void;
 }
@@ -282,8 +282,8 @@ export interface SessionStore {
   erase(ids: readonly string[], now: number): Promise<void>;
 
   /**
-   * Completes the erasure of a customer, after their sessions: removes the keys that stand for them, revoked
-   * ones too, as `erase` does, and what indices have left of sessions that went before. Gives how many keys.
+   * Completes the erasure of a customer, after their sessions: removes the customer's API keys, including revoked
+   * ones, as `erase` does, and index entries left by sessions deleted before. Returns the number of keys.
    */
   eraseKeys(customerId: string, now: number): Promise<number>;
 
@@ -301,9 +301,9 @@ export interface SessionStore {
   /** Revokes a key. False when there is none of this id or it was revoked before. */
   revokeKey(id: string, now: number): Promise<boolean>;
   /**
-   * Stores `successor`, a new key, and has the key `id` name it and expire at `expiresAt` unless it
-   * does so earlier anyway: all or nothing. False when there is none of this id, or it was revoked or
-   * replaced before.
+   * Stores `successor`, a new key, and sets it as the successor of the key `id`, which expires at `expiresAt` or
+   * earlier: all or nothing. Returns false if there is no key with this id, or if it was already revoked or
+   * replaced.
    */
   replaceKey(id: string, successor: Key, expiresAt: number): Promise<boolean>;
   /**
@@ -325,8 +325,8 @@ export interface SessionStore {
   /**
    * Does a small slice of the housekeeping: lets go of what has expired, and of what was kept for the
    * retention. Called again and again while the service runs; an engine that forgets by itself has
-   * nothing to do. Visits of expired sessions are free without it. Where `sweepTime` is
-   * earlier than `now`, as while it is not certain that the clock is right, sessions are swept by that.
+   * nothing to do. Visits of expired sessions are free without it. Sessions are swept by `sweepTime` if it is
+   * earlier than `now`, as it is while the clock may be wrong.
    */
   sweep(now: number, sweepTime?: number): Promise<Slice>;
 

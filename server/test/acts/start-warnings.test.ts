@@ -11,7 +11,7 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { indexRows } from "../support/traces.ts";
 
 const NOW = Date.parse("2026-11-23T10:00:00Z");
-/** Longer than several slices of the sweep take. */
+/** More time than several slices of the sweep take. */
 const SLICES = 1200;
 
 test("a start after which the clock has gone far ahead sweeps nothing for ten minutes, and warns", async () => {
@@ -32,11 +32,11 @@ test("a start after which the clock has gone far ahead sweeps nothing for ten mi
   await eventually(async () => assert.equal(indexRows(server.dataDir)["sessions"], 0), 5000);
 });
 
-test("after a clock that was ahead is put right nothing is swept before its time by that", async () => {
+test("after a clock that was ahead is corrected nothing is swept too early", async () => {
   await using server = await serve({ frozen: true });
   sessionOf(await createApi(server.url).create({ headers: { gkc_customerId: "c" } }));
   await server.restart(() => server.step(20 * DAY));
-  // Somebody is served by the wrong time, so the store has seen it.
+  // A request is served at the wrong time, so the time is in the store.
   sessionOf(await createApi(server.url).create({ headers: { gkc_customerId: "d" } }));
   await server.restart(() => server.step(-20 * DAY));
   assert.match(server.log(), /"level":40,.*20 days ahead of this machine's clock/);
@@ -44,7 +44,7 @@ test("after a clock that was ahead is put right nothing is swept before its time
   assert.equal(indexRows(server.dataDir)["sessions"], 2);
 });
 
-test("a start that is a day or less after the data was used is an ordinary one", () => {
+test("a start within a day after the last use of the data is a normal start", () => {
   assert.deepEqual(checkClock(NOW, NOW - DAY), { warning: undefined, holdSweepFor: 0 });
   assert.equal(checkClock(NOW, NOW + 9000).warning, undefined);
   assert.match(checkClock(NOW, NOW + HOUR).warning?.message ?? "", /is 60 minutes ahead of this/);
@@ -55,7 +55,7 @@ test("a start that is a day or less after the data was used is an ordinary one",
   assert.equal(checkClock(NOW, NOW - 30 * HOUR).holdSweepFor, 10 * MINUTE);
 });
 
-test("a data folder that others can read or write is warned about, and one of its own is made for nobody else", async () => {
+test("a start warns of a data folder that others can read or write, and creates a private one", async () => {
   await using directory = temporaryDirectory();
   const place = { store: { engine: "sqlite" }, dataDir: directory.path } as const;
   chmodSync(directory.path, 0o700);

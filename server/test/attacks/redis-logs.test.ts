@@ -10,7 +10,7 @@ import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";
 import { spawnServer } from "../support/server-process.ts";
 
 /*
- * What Redis answers and what its client keeps beside an error has the arguments of commands: ids of
+ * Error replies of Redis, and the errors of its client library, contain the arguments of commands: ids of
  * callers, session ids, the secrets.
  */
 
@@ -28,13 +28,13 @@ after(async () => {
 const mark = "SecretOfTheCaller";
 let prefixes = 0;
 
-/** Settings of a server of its own, whose Redis may be refused. */
+/** Settings of a separate server, whose Redis may respond with errors. */
 function config() {
   const store = parseStorePlace(`redis://127.0.0.1:${between.port}`) as StorePlace;
   return { store, redisPrefix: `p${prefixes++}:`, redisTimeout: 150 };
 }
 
-/** Whatever is told of an error, with what was sent in the words that Redis has for it. */
+/** Error replies of Redis in its own words, with the arguments that were sent. */
 const answers: readonly ((words: readonly string[]) => string)[] = [
   ...[
     ...["OOM command not allowed when used memory > 'maxmemory'.", "READONLY You can't write"],
@@ -58,10 +58,10 @@ const answers: readonly ((words: readonly string[]) => string)[] = [
   (words) => `ERR user_script:7: bad argument #1 to 'insert' (${words.join(",")}) script: abc`,
 ];
 
-/** Codes of which the log is to tell, whatever else it leaves out. */
-const told = ["OOM", "READONLY", "NOPERM", "MISCONF", "WRONGPASS", "WRONGTYPE", "MADEUP"];
+/** Error codes that the log must show, whatever else it omits. */
+const shownCodes = ["OOM", "READONLY", "NOPERM", "MISCONF", "WRONGPASS", "WRONGTYPE", "MADEUP"];
 
-/** Every operation that has an id, over a session that is there. */
+/** Calls every operation with an id on an existing session. */
 async function callEverything(server: { readonly url: string }, sessionId: string): Promise<void> {
   const api = createApi(server.url);
   const headers = { gkc_customerId: mark, gkc_agentId: mark };
@@ -86,7 +86,7 @@ async function callEverything(server: { readonly url: string }, sessionId: strin
   assert.ok(statuses.includes(503), String(statuses));
 }
 
-test("whatever Redis answers with an error, no id and no argument comes into the log", async () => {
+test("whichever error Redis replies with, no id and no argument appears in the log", async () => {
   await using server = await serve({ config: { ...config(), logLevel: "trace" } });
   const api = createApi(server.url);
   const { sessionId } = sessionOf(await api.create({ headers: { gkc_customerId: mark } }));
@@ -95,7 +95,7 @@ test("whatever Redis answers with an error, no id and no argument comes into the
     const [code = ""] = answer([]).split(" ");
     await eventually(async () => {
       await callEverything(server, sessionId);
-      if (told.includes(code)) assert.ok(server.log().includes(code), `${code} is told`);
+      if (shownCodes.includes(code)) assert.ok(server.log().includes(code), `${code} is shown`);
     }, 5000);
   }
   between.refuse(undefined);
@@ -106,8 +106,8 @@ test("whatever Redis answers with an error, no id and no argument comes into the
   assertDiscreet(log);
 });
 
-test("a first start that is refused tells nothing of the secret that it would have used", async () => {
-  // The last one is taken for the answer of a node whose right the user has not.
+test("a refused first start does not show the secret that it would have used", async () => {
+  // The last reply looks like that of a node on which the user lacks a right.
   for (const answer of answers) {
     between.refuse(answer);
     await assert.rejects(
@@ -124,7 +124,7 @@ test("a first start that is refused tells nothing of the secret that it would ha
   between.refuse(undefined);
 });
 
-test("a first start against a replica that is promoted meanwhile does not tell the secret", async () => {
+test("a first start against a replica that is promoted meanwhile does not show the secret", async () => {
   await using primary = await startSingleRedis();
   await using replica = await startSingleRedis();
   await replica.node.command("REPLICAOF", "127.0.0.1", primary.node.port);
@@ -151,7 +151,7 @@ test("a first start against a replica that is promoted meanwhile does not tell t
   await server.kill();
 });
 
-test("a password of Redis that was changed is told as the cause, without ids", async () => {
+test("the log shows a changed password of Redis as the cause, without ids", async () => {
   await using single = await startSingleRedis();
   const store = parseStorePlace(single.url) as StorePlace;
   await using server = await serve({ config: { store, redisTimeout: 300 } });

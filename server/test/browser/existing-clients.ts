@@ -3,19 +3,19 @@ import type { AddressInfo } from "node:net";
 import type { BrowserContext, Page } from "playwright-core";
 import { startChromium } from "../support/chromium.ts";
 
-/** What a call of a client on the page came to: what its callbacks are given. */
+/** The result of a client's call on the page: the arguments of its callbacks. */
 export interface Outcome {
   /** 0: the browser did not let the page see the response. */
   readonly status: number;
-  /** What the success callback gets. */
+  /** The argument of the success callback. */
   readonly session?: { readonly sessionId: string; readonly customerId: string | null };
-  /** What the failure callback gets. */
+  /** The argument of the failure callback. */
   readonly error?: { readonly code: string; readonly message: string };
-  /** The id that the client keeps from now on. */
+  /** The id that the client uses from now on. */
   readonly kept: string;
 }
 
-/** A site on an origin of its own, and a real browser that visits it. */
+/** A site on a separate origin, and a real browser that visits it. */
 export interface ClientSite extends AsyncDisposable {
   readonly origin: string;
   context(): Promise<BrowserContext>;
@@ -51,8 +51,8 @@ export async function openClientSite(): Promise<ClientSite> {
 }
 
 /*
- * A client as existing ones are: XMLHttpRequest, the id in a cookie as JSON, replaced by whichever id an
- * answer has, at the top of the body in v1 and in a response header in v2. No body is ever sent.
+ * A client like the existing ones: it uses XMLHttpRequest, keeps the id in a cookie as JSON, and replaces it with
+ * the id in a response, at the top of the body in v1 and in a response header in v2. It never sends a body.
  */
 const script = `
   const query = new URLSearchParams(location.search);

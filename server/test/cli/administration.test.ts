@@ -139,7 +139,7 @@ test("a customer is given out, and erased, and the trail tells so", async () => 
   );
 });
 
-test("of a customer whom nobody knows nothing is given out or erased, and the command says so", async () => {
+test("export and erase of an unknown customer do nothing and say so", async () => {
   await using folder = temporaryDirectory();
   await using server = await startServer();
   const data = ["--data-dir", server.dataDir];

@@ -48,7 +48,7 @@ test("a fault of usage is told in two lines and ends with 2", async () => {
   assert.equal((await run(["serve", "--prot", "1"])).code, 2);
 });
 
-test("help of a command is that command's", async () => {
+test("help with a command's name shows that command's help", async () => {
   for (const [args, usage] of [
     [["help", "keys"], "Usage: antechamber keys "],
     [["keys", "help", "create"], "Usage: antechamber keys create "],
@@ -59,7 +59,7 @@ test("help of a command is that command's", async () => {
   }
 });
 
-test("only settings with a choice are completed with one", async () => {
+test("shells complete values only for settings with choices", async () => {
   const { stdout } = await runHere(["serve", "--help"]);
   const lines = stdout.replaceAll(/\n {20,}/g, " ").split("\n");
   const choicesOf = (flag: string) =>

@@ -171,7 +171,7 @@ test("a folder in which no server ever ran is not filled by looking into it", as
 
 for (const running of [true, false]) {
   const where = running ? "while a server runs" : "without a server";
-  test(`a key is rotated once, and then its successor is, ${where}`, async () => {
+  test(`a key can be rotated once, and then its successor, ${where}`, async () => {
     await using folder = temporaryDirectory();
     await using server = running ? await startServer({ dataDir: folder.path }) : undefined;
     const data = ["--data-dir", server?.dataDir ?? folder.path];
@@ -184,14 +184,14 @@ for (const running of [true, false]) {
       const ending = list.find(({ id }) => id === old.id);
       const next = list.find(({ id }) => id === ending?.successorId);
       assert.ok(ending && next);
-      // What is printed says how long both are valid.
+      // The output says how long both are valid.
       assert.ok(rotated.stderr.includes(`It is valid until ${next.expiresAt ?? "it is revoked"}.`));
       assert.ok(rotated.stderr.includes(`${old.id} is valid until ${ending.expiresAt}.`));
       const again = await run(["keys", "rotate", old.id, "--grace", "1h", ...data]);
       assert.deepEqual([again.code, again.stdout], [1, ""]);
       assert.match(again.stderr, new RegExp(`rotated already.*successor is ${next.id}`));
       assert.deepEqual(await succeedJson<KeyJson[]>(["keys", "list", ...data]), list);
-      // The successor has the whole lifetime of the first key, and so has the successor's.
+      // The successor has the whole lifetime of the first key, and so has its own successor.
       const third = await succeedJson<KeyJson>(["keys", "rotate", next.id, ...data]);
       const life = ({ createdAt, expiresAt }: KeyJson) =>
         expiresAt === null ? null : Date.parse(expiresAt) - Date.parse(createdAt);
@@ -200,7 +200,7 @@ for (const running of [true, false]) {
   });
 }
 
-test("the trail names the key that was tried, and times as people read them", async () => {
+test("the trail has the id of the key that was tried, and readable times", async () => {
   await using folder = temporaryDirectory();
   const data = ["--data-dir", folder.path];
   const { id } = await succeedJson<KeyJson>([
@@ -232,7 +232,7 @@ test("the trail names the key that was tried, and times as people read them", as
   assert.doesNotMatch(trail, /=\d{12}|sss/);
 });
 
-test("a key that is made where no server has run comes with a remark that names the place", async () => {
+test("creating a key where no server has run prints a note with the folder", async () => {
   await using folder = temporaryDirectory();
   const create = ["keys", "create", "--role", "agent"];
   const mistyped = join(folder.path, "mistyped");
@@ -241,7 +241,7 @@ test("a key that is made where no server has run comes with a remark that names 
   assert.match((JSON.parse(made.stdout) as KeyJson).key ?? "", /^ak_/);
   assert.ok(made.stderr.includes(`made the data folder ${mistyped}: no server has run there`));
   assert.match(made.stderr, /--data-dir or ANTECHAMBER_DATA_DIR/);
-  // The folder is in use now, by whoever made the first key.
+  // The folder is in use now, since the first key was made there.
   const again = await run([...create, "--data-dir", mistyped]);
   assert.deepEqual([again.code, again.stderr.includes("no server has run")], [0, false]);
   await using server = await startServer();
@@ -249,7 +249,7 @@ test("a key that is made where no server has run comes with a remark that names 
   assert.deepEqual([known.code, known.stderr.includes("no server has run")], [0, false]);
 });
 
-test("a key that is made in an empty Redis comes with a remark that names it", async () => {
+test("creating a key in an empty Redis prints a note with its address", async () => {
   await using redis = await startSingleRedis();
   const env = { ANTECHAMBER_STORE: redis.url, ANTECHAMBER_REDIS_PREFIX: "other:" };
   const create = ["keys", "create", "--role", "agent"];

@@ -125,7 +125,7 @@ test("a store moves from SQLite into Redis, and back into SQLite: all that it te
   await server.kill();
 });
 
-test("what keeps Redis from being read or filled is told with the option that names it", async () => {
+test("errors of a Redis that cannot be read or filled name its option", async () => {
   await using here = temporaryDirectory();
   await fill(here.path, 1);
   await using redis = await startSingleRedis();

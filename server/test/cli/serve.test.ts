@@ -26,7 +26,7 @@ test("serve prints its one line on stdout and logs JSON on stderr", async () => 
 
 const until = (condition: () => boolean) => eventually(async () => assert.ok(condition()), 30_000);
 
-/** A server that waits for a request which does not end. */
+/** Starts a server that waits for a request which does not end. */
 async function waiting(server: ServerProcess): Promise<Disposable & { readonly socket: Socket }> {
   const { hostname, port } = new URL(server.url);
   const slow = connect(Number(port), hostname);
@@ -35,20 +35,20 @@ async function waiting(server: ServerProcess): Promise<Disposable & { readonly s
   const head = ["POST /sessions/undefined HTTP/1.1", `Host: ${hostname}`, "Content-Length: 9"];
   const request = [...head, "Content-Type: application/json", "", "{"].join("\r\n");
   await new Promise((resolve) => slow.write(request, resolve));
-  // The request is admitted once others that came later are answered.
+  // The request has been admitted once later ones are answered.
   for (let i = 0; i < 3; i++) await fetch(`${server.url}/healthz`);
   return { socket: slow, [Symbol.dispose]: () => slow.destroy() };
 }
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
-  test(`${signal} twice at once is one signal, and a later one ends a server that waits`, async () => {
+  test(`${signal} twice at once counts as one signal, and a later one ends a server that waits`, async () => {
     await using server = await startServer({ env: { ANTECHAMBER_SHUTDOWN_TIMEOUT: "1m" } });
     using slow = await waiting(server);
     assert.ok(!slow.socket.destroyed);
     const began = performance.now();
     void server.kill(signal);
     await until(() => server.stderr().includes('"stopping"'));
-    // The same once more, and what npm makes of it.
+    // The same signal again, and the one that npm turns it into.
     void server.kill(signal);
     void server.kill("SIGINT");
     let isOver = false;
@@ -114,15 +114,12 @@ test("a second server on the same data is refused with 4 and says why", async ()
 });
 
 for (const runtime of ["bun", "node"] as const) {
-  test(`where it cannot be listened is told with what to do (${runtime})`, async () => {
+  test(`an error about listening names the address and what to do (${runtime})`, async () => {
     await using first = await startServer();
     await using folder = temporaryDirectory();
     const { port } = new URL(first.url);
     for (const [args, message] of [
-      [
-        ["--port", port],
-        `127.0.0.1:${port}: something else listens there.*--port.* 0 takes a free`,
-      ],
+      [["--port", port], `127.0.0.1:${port}: another process uses it.*--port.* 0 chooses a free`],
       [["--host", "192.0.2.1"], "192.0.2.1:0: this machine has no such address.*--host"],
       [["--host", "nosuchhost.invalid"], "nosuchhost.invalid:0: no address is known.*--host"],
     ] as const) {
@@ -133,7 +130,7 @@ for (const runtime of ["bun", "node"] as const) {
       assert.match(second.stderr, new RegExp(`^antechamber: cannot listen on ${message}`, "m"));
       assert.doesNotMatch(second.stderr, /\n\s+at /);
     }
-    // The data is let go.
+    // The data are not locked any more.
     await succeed(["keys", "list", "--data-dir", folder.path]);
   });
 }
@@ -145,7 +142,7 @@ test("a port in use leaves no new data folder behind", async () => {
   const dataDir = join(directory.path, "made");
   const { code, stderr } = await run(["serve", "--port", port, "--data-dir", dataDir]);
   assert.equal(code, 1);
-  assert.match(stderr, new RegExp(`cannot listen on 127.0.0.1:${port}: something else listens`));
+  assert.match(stderr, new RegExp(`cannot listen on 127.0.0.1:${port}: another process uses it`));
   assert.ok(!existsSync(dataDir));
 });
 
@@ -158,14 +155,17 @@ test("the control socket is its owner's alone and goes with its server", async (
   assert.ok(!existsSync(socket));
 });
 
-test("what is no socket in the place of the control socket is not touched", async () => {
+test("a file or folder with the control socket's name is not touched", async () => {
   for (const make of [mkdirSync, (path: string) => writeFileSync(path, "mine")]) {
     await using folder = temporaryDirectory();
     const path = join(folder.path, "control.sock");
     make(path);
     const { code, stderr } = await run(["serve", "--port", "0", "--data-dir", folder.path]);
     assert.equal(code, 1);
-    assert.match(stderr, /^antechamber: \S+control\.sock is there and is no socket: not touched/m);
+    assert.match(
+      stderr,
+      /^antechamber: \S+control\.sock exists and is not a socket, so it was not touched/m,
+    );
     assert.ok(existsSync(path));
   }
 });

@@ -15,7 +15,7 @@ const events = {
   ...{ created: nothing, associated: nothing, ended: nothing, recorded: nothing },
 };
 
-test("what was stored under ids with spaces at their ends is found, exported and erased", async () => {
+test("data stored under ids with spaces at their ends can be found, exported and erased", async () => {
   await using directory = temporaryDirectory();
   const dataDir = directory.path;
   const { config } = loadConfig({ flags: { dataDir }, env: {}, cwd: dataDir });

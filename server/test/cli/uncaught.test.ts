@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 const mark = "SecretOfTheCaller";
 
-/** What a process prints that fails so, after it has set itself up as the command line does. */
+/** Returns the output of a process that sets itself up like the command line and then fails in this way. */
 function printedBy(failing: string, prepare: string): { text: string; status: number | null } {
   const source = (name: string) =>
     JSON.stringify(new URL(`../../src/cli/${name}`, import.meta.url).href);
@@ -25,7 +25,7 @@ function printedBy(failing: string, prepare: string): { text: string; status: nu
   return { text: stdout + stderr, status };
 }
 
-test("an error that nobody caught ends a command or a server without its members", () => {
+test("an uncaught error ends a command or a server, and its members are not printed", () => {
   for (const failing of ["throw error;", "void Promise.reject(error);"]) {
     for (const prepare of ["", "onUncaught(logUncaught);"]) {
       const { text, status } = printedBy(failing, prepare);

@@ -23,12 +23,12 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { type Result, run, runHere } from "./run.ts";
 
 /*
- * Data that is damaged, or that may not be read: each command ends with status 4 and says which file, why,
- * and what to do. What may not be looked at is never called absent, and nothing that SQLite says by itself
- * is printed: it names no file, and quotes the content of damaged ones.
+ * Damaged data, or data without access rights: each command ends with status 4 and says which file, why,
+ * and what to do. A file without access rights is never reported as absent. SQLite's own messages are never
+ * printed, since they do not name the file, and quote the content of damaged ones.
  */
 
-/** What SQLite says. */
+/** SQLite's own messages. */
 const RAW =
   /disk image|malformed|not an error|unable to open|readonly database|SQL logic|customer-x/;
 /** A user who owns nothing here. */
@@ -56,17 +56,17 @@ async function assertRefused(
       const { code, stdout, stderr } = isHere
         ? await runHere(args)
         : await runAs(options.nobody === true, args);
-      const told = `${command.join(" ")}: ${stdout}${stderr}`;
+      const output = `${command.join(" ")}: ${stdout}${stderr}`;
       const isDoctor = command[0] === "doctor";
-      assert.equal(code, isDoctor ? (options.doctor ?? 4) : 4, told);
-      assert.ok(told.includes(file), told);
-      assert.doesNotMatch(told, RAW);
-      assert.doesNotMatch(told, /no server has run/);
+      assert.equal(code, isDoctor ? (options.doctor ?? 4) : 4, output);
+      assert.ok(output.includes(file), output);
+      assert.doesNotMatch(output, RAW);
+      assert.doesNotMatch(output, /no server has run/);
     }),
   );
 }
 
-/** Runs a command as somebody else, where the tests run as root: root may do everything. */
+/** Runs a command as another user if the tests run as root, who may do everything. */
 async function runAs(isNobody: boolean, args: readonly string[]): Promise<Result> {
   if (!isNobody || process.getuid?.() !== 0) return run(args);
   const ids = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"];
@@ -87,7 +87,7 @@ function openTo(path: string): void {
   chmodSync(dirname(path), 0o711);
 }
 
-/** A folder with sound data of a server that was stopped. */
+/** Creates a folder with undamaged data of a stopped server. */
 async function makeData(path: string): Promise<string> {
   const dataDir = join(path, "data");
   mkdirSync(dataDir, { mode: 0o700 });
@@ -100,7 +100,7 @@ async function makeData(path: string): Promise<string> {
   return dataDir;
 }
 
-/** A file in which every page but the first is damaged, and what else may be wrong with one. */
+/** A file in which every page except the first is damaged, and other kinds of damage. */
 const damages: Readonly<Record<string, (file: string) => void>> = {
   "a beginning that is no database's": (file) => {
     writeSync(openSync(file, "r+"), "not a database at all", 0);
@@ -125,7 +125,7 @@ for (const [name, damage] of Object.entries(damages)) {
     const dataDir = await makeData(directory.path);
     const file = join(dataDir, "antechamber.db");
     damage(file);
-    // What it finds is what it is for: 1.
+    // Finding damage is its purpose: 1.
     await assertRefused(dataDir, file, { doctor: 1 });
     const { stderr } = await runHere(["keys", "list", "--data-dir", dataDir]);
     assert.match(stderr, /damaged.*antechamber doctor.*restore the latest backup/);
@@ -136,7 +136,7 @@ for (const [name, damage] of Object.entries(damages)) {
   });
 }
 
-test("damage that the writer alone comes upon ends a start with 4 as well", async () => {
+test("damage that only the writer finds ends a start with 4 as well", async () => {
   await using directory = temporaryDirectory();
   const dataDir = await makeData(directory.path);
   const file = join(dataDir, "antechamber.db");
@@ -170,7 +170,7 @@ test("a folder or file without access rights is not reported as absent", async (
   chmodSync(join(dataDir, "antechamber.db"), 0o600);
 });
 
-test("a control socket that may not be opened is no server that is missing", async () => {
+test("a control socket without access rights does not count as a missing server", async () => {
   await using directory = temporaryDirectory();
   await using server = await startServer({ dataDir: directory.path });
   openTo(directory.path);
@@ -182,7 +182,7 @@ test("a control socket that may not be opened is no server that is missing", asy
   chmodSync(socket, 0o600);
 });
 
-test("a database of mode 0444 is named, and keeps nobody out once it is writable again", async () => {
+test("a database of mode 0444 is named, and works once it is writable again", async () => {
   await using directory = temporaryDirectory();
   const dataDir = await makeData(directory.path);
   const file = join(dataDir, "antechamber.db");
@@ -198,7 +198,7 @@ test("a database of mode 0444 is named, and keeps nobody out once it is writable
   assert.ok(stderr.includes(`may not write to ${file}`), stderr);
   assert.match(stderr, /chmod u\+rwX/);
   assert.deepEqual(readdirSync(dataDir), before, "it leaves nothing beside it");
-  // What an earlier release left.
+  // Files that an earlier release left.
   writeFileSync(`${file}-shm`, "", { mode: 0o444 });
   if (process.getuid?.() === 0) chownSync(`${file}-shm`, NOBODY, NOBODY);
   chmodSync(file, 0o600);
@@ -206,7 +206,7 @@ test("a database of mode 0444 is named, and keeps nobody out once it is writable
   assert.equal(listed.code, 0, listed.stderr);
 });
 
-test("a backup says what is wrong with its place, without names of its own", async () => {
+test("a backup says what is wrong with its folder, without internal file names", async () => {
   await using directory = temporaryDirectory();
   const dataDir = await makeData(directory.path);
   const target = join(directory.path, "nosuch", "copy.db");
@@ -216,7 +216,7 @@ test("a backup says what is wrong with its place, without names of its own", asy
   assert.doesNotMatch(stderr, /partial|ENOENT/);
 });
 
-test("a move into a folder that may not be made ends with 4", async () => {
+test("a move into a folder that cannot be created ends with 4", async () => {
   await using directory = temporaryDirectory();
   const dataDir = await makeData(directory.path);
   const target = join(directory.path, "file", "to");
@@ -227,7 +227,7 @@ test("a move into a folder that may not be made ends with 4", async () => {
   assert.doesNotMatch(stderr, /ENOTDIR|EACCES/);
 });
 
-test("doctor counts records that are still in the journal, and tells of a move that is not complete", async () => {
+test("doctor counts records that are still in the journal, and reports an incomplete move", async () => {
   await using directory = temporaryDirectory();
   await using server = await startServer({ dataDir: directory.path });
   const api = createApi(server.url);
@@ -236,7 +236,7 @@ test("doctor counts records that are still in the journal, and tells of a move t
   const recorded = await api.call("POST", `/sessions/${sessionId}/requests?durable=true`, { json });
   assert.equal(recorded.status, 202, recorded.text);
   await server.kill("SIGKILL");
-  // The copy of a folder after a kill is looked at without a server.
+  // The copy of a folder after a kill is checked without a server.
   const copy = join(directory.path, "copy");
   mkdirSync(copy);
   for (const name of ["antechamber.db", "antechamber.db-wal"]) {

@@ -325,7 +325,7 @@ test("a list comes from repeated flags, commas, or an array in the file", () => 
   assert.deepEqual(load({ cwd, flags: { basePath: [""] } }).config.basePaths, []);
 });
 
-test("a base path takes a dialect behind it", () => {
+test("a base path may be followed by a dialect", () => {
   const env = {
     ANTECHAMBER_BASE_PATH: "/gks-server/v1=8.5.1,/kc=current,/session/v2=v2,/a=8.5.0,/b",
   };
@@ -338,7 +338,7 @@ test("a base path takes a dialect behind it", () => {
   ]);
 });
 
-test("a dialect that is not known is refused, with the names of those that are", () => {
+test("an unknown dialect is refused, with the names of the known ones", () => {
   for (const dialect of ["8.5.2", "V2", "8.5", " v2", "v2=v2", "__proto__"]) {
     const [fault] = faultsOf({ flags: { basePath: [`/a=${dialect}`] } });
     assert.match(String(fault), /^--base-path: .*the dialects are 8\.5\.0, 8\.5\.1, current, v2/);
@@ -350,7 +350,7 @@ test("a dialect that is not known is refused, with the names of those that are",
 
 test("a path has one dialect", () => {
   for (const paths of ["/a=v2,/a=8.5.1", "/a,/b,/a=v2", "/a,/a=8.5.0"]) {
-    assert.match(String(faultsOf({ flags: { basePath: [paths] } })), /\/a stands there twice/);
+    assert.match(String(faultsOf({ flags: { basePath: [paths] } })), /\/a is given twice/);
   }
 });
 
@@ -397,7 +397,7 @@ test("a named file must be there; a file that is not an object of settings is re
   assert.match(String(faultsOf({ cwd: folder("array", []) })[0]), /hold one JSON object/);
 });
 
-test("what is not JSON is told with its place, and what is, is read", () => {
+test("invalid JSON is refused with its position, and valid JSON is read", () => {
   const faulty: [text: string, line: number, column: number][] = [
     ['{"port": 1,\n  "host": "a"', 2, 14],
     ['{"port": 1\n"host": "a"}', 2, 1],
@@ -483,7 +483,7 @@ test("what is recorded, and for how long, is set like everything else", () => {
   }
 });
 
-test("the cookie and the places where a session id is looked for are set like everything else", () => {
+test("the cookie and the sources of session ids are set like all other settings", () => {
   const { config } = load({
     env: {
       ANTECHAMBER_FORWARD_AUTH_SOURCES: "cookie, query",
@@ -508,7 +508,7 @@ test("the cookie and the places where a session id is looked for are set like ev
   }
 });
 
-test("a cookie that browsers would drop, or whose sessions are over before it, is refused", () => {
+test("a cookie that browsers would drop, or that outlives its sessions, is refused", () => {
   for (const [flags, says] of [
     [{ forwardAuthSources: "cookie,url" }, /forward-auth-sources: .*allowed is header, cookie/],
     [{ forwardAuthSources: "cookie,cookie" }, /twice/],

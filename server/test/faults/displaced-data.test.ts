@@ -9,15 +9,15 @@ import { type ServerProcess, startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 /*
- * Somebody restores, moves or removes the data while a server runs on it. From the next moment on nothing is
- * told as stored that nobody will ever read, and what was put there is not harmed.
+ * Somebody restores, moves or removes the data while a server runs on it. From then on no change is reported as
+ * stored that nobody will ever read, and the new files are not harmed.
  */
 
 async function create(server: ServerProcess, customerId: string): Promise<number> {
   return (await createApi(server.url).create({ headers: { gkc_customerId: customerId } })).status;
 }
 
-/** Refused within a second, with a reason in the probe and in the log, and not just once. */
+/** Asserts that changes are refused within a second, repeatedly, with a reason in the probe and in the log. */
 async function assertRefuses(server: ServerProcess): Promise<void> {
   const api = createApi(server.url);
   const ready = () => api.call("GET", "/readyz");
@@ -28,7 +28,7 @@ async function assertRefuses(server: ServerProcess): Promise<void> {
   assert.match(server.stderr(), /[Ss]top the server/);
 }
 
-/** A server with a customer in its data, a backup of that, and another customer who came after it. */
+/** Starts a server with a customer in its data, makes a backup, and adds another customer after it. */
 async function prepare(dataDir: string, backup: string): Promise<ServerProcess> {
   mkdirSync(dataDir, { mode: 0o700 });
   const server = await startServer({ dataDir });
@@ -46,7 +46,7 @@ async function customers(server: ServerProcess): Promise<string[]> {
 }
 
 for (const way of ["by its name", "over its content"] as const) {
-  test(`a backup that is put in the place of the data ${way} while a server runs is refused and survives`, async () => {
+  test(`a backup that replaces the data ${way} while a server runs stops changes and survives`, async () => {
     await using directory = temporaryDirectory();
     const dataDir = join(directory.path, "data");
     const backup = join(directory.path, "backup.db");
@@ -66,7 +66,7 @@ for (const way of ["by its name", "over its content"] as const) {
     assert.equal(await create(next, "later"), 200);
   });
 
-  test(`a backup that was put there ${way} survives a kill of the server as well`, async () => {
+  test(`a backup that replaced the data ${way} survives a kill of the server as well`, async () => {
     await using directory = temporaryDirectory();
     const dataDir = join(directory.path, "data");
     const backup = join(directory.path, "backup.db");
@@ -83,7 +83,7 @@ for (const way of ["by its name", "over its content"] as const) {
   });
 }
 
-test("a server whose folder was removed refuses, and leaves another one that starts there alone", async () => {
+test("a server whose folder was removed refuses changes, and does not disturb another server that starts there", async () => {
   await using directory = temporaryDirectory();
   const dataDir = join(directory.path, "data");
   await using server = await startServer({
@@ -108,7 +108,7 @@ test("a server whose folder was removed refuses, and leaves another one that sta
   assert.deepEqual(await customers(third), ["second"]);
 });
 
-test("a folder that was moved away and comes back is written again, and nothing is lost", async () => {
+test("after a folder was moved away and back, writing resumes and nothing is lost", async () => {
   await using directory = temporaryDirectory();
   const dataDir = join(directory.path, "data");
   await using server = await startServer({
@@ -125,7 +125,7 @@ test("a folder that was moved away and comes back is written again, and nothing 
   assert.deepEqual(await customers(next), ["after", "before"]);
 });
 
-test("a server that was stopped while its folder was away leaves whole data there", async () => {
+test("a server that is stopped while its folder is elsewhere leaves complete data there", async () => {
   await using directory = temporaryDirectory();
   const dataDir = join(directory.path, "data");
   const away = join(directory.path, "away");
@@ -143,7 +143,7 @@ test("a server that was stopped while its folder was away leaves whole data ther
 });
 
 for (const name of ["lock", "antechamber.db-wal", "antechamber.db-shm"]) {
-  test(`without ${name} nothing is written any more, and nothing that was stored is lost`, async () => {
+  test(`without ${name} nothing is written any more, and no stored data are lost`, async () => {
     await using directory = temporaryDirectory();
     await using server = await startServer({ dataDir: directory.path });
     assert.equal(await create(server, "before"), 200);

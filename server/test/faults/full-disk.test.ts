@@ -47,7 +47,7 @@ async function checkWhatGoesOn(caller: Caller, ledger: Ledger): Promise<void> {
   await until("not ready", async () => (await caller.get("/readyz")).status === 503, 5000);
 }
 
-/** One line tells of the outage, which disk it is, and no place in a bundle; small writes in between do not. */
+/** Asserts that one line reports the outage and the disk, without a position in a bundle, in spite of small writes in between. */
 function assertLogIsCalm(log: string): void {
   const outages = log.split("\n").filter((line) => line.includes("does not take writes"));
   assert.equal(outages.length, 1, log);

@@ -8,7 +8,7 @@ import { launcher, startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { mountPrivately, type PrivateMount } from "./private-mount.ts";
 
-/** Runs a command where the mount is seen. */
+/** Runs a command in the namespace that has the mount. */
 function runInside(mount: PrivateMount, ...args: string[]): { code: number; output: string } {
   const [program = "", ...rest] = [...mount.wrapper, launcher, ...args];
   try {
@@ -19,7 +19,7 @@ function runInside(mount: PrivateMount, ...args: string[]): { code: number; outp
   }
 }
 
-test("data on a file system that takes no writes is looked at, copied and moved, and not served", async () => {
+test("data on a read-only file system can be checked, copied and moved, but not served", async () => {
   await using directory = temporaryDirectory();
   await using target = temporaryDirectory();
   const dataDir = directory.path;
@@ -54,7 +54,7 @@ test("data on a file system that takes no writes is looked at, copied and moved,
   }
 });
 
-test("a backup says that it is the disk of its own place which is full", async () => {
+test("a backup says that the disk of its own folder is full", async () => {
   await using directory = temporaryDirectory();
   await using place = temporaryDirectory();
   const dataDir = directory.path;

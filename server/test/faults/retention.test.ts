@@ -14,7 +14,7 @@ const SHORT = {
   ANTECHAMBER_RETENTION: "1s",
 };
 
-/** Creates sessions with ids that anybody can guess, and a request in each. */
+/** Creates sessions with ids that anybody can guess, each with one request. */
 async function fill(url: string, name: string): Promise<Guess[]> {
   const api = createApi(url);
   const guesses: Guess[] = [];
@@ -32,13 +32,13 @@ async function fill(url: string, name: string): Promise<Guess[]> {
   return guesses;
 }
 
-test("in a quiet server nothing can be guessed from the files soon after the retention, also after kills in between", async () => {
+test("in an idle server no id can be guessed from the files soon after the retention, even after kills in between", async () => {
   await using directory = temporaryDirectory();
   const guesses: Guess[] = [];
   for (let round = 0; round < 3; round++) {
     await using server = await startServer({ dataDir: directory.path, env: SHORT });
     guesses.push(...(await fill(server.url, `of-round-${round}`)));
-    // At any moment: while sessions live, while they are swept, while the index is cleared.
+    // At any time: while sessions live, while they are swept, while the index is cleared.
     await delay(round * 1500);
     await server.kill("SIGKILL");
   }

@@ -150,7 +150,7 @@ onEachEngine(({ test, serve, empty }) => {
     }
   });
 
-  test("a cursor that no page gave is refused", async () => {
+  test("a cursor that no page returned is refused", async () => {
     await create("turned", 3);
     const query = "?customerId=turned&limit=1";
     const { next } = await list(query);

@@ -93,7 +93,7 @@ const wrong: Record<string, unknown> = {
   "a C1 control": "a\u0080b",
   "half a surrogate pair": "a\ud83e",
 };
-test("a number for an id is refused with what to send instead", async () => {
+test("a number as an id is refused, and the response says what to send instead", async () => {
   const problem = problemOf(
     await api().create({ json: { visitId: 4711 } }),
     400,
@@ -102,7 +102,7 @@ test("a number for an id is refused with what to send instead", async () => {
   assert.match(problem.detail, /^visitId is a number; .* double quotes/);
 });
 
-test("an empty array is an object without members, as PHP writes it", async () => {
+test("an empty array, as PHP writes it, counts as an object without members", async () => {
   const created = sessionOf(await api().create({ json: [] }));
   assert.equal(created.state, "anonymous");
   const headers = { gkc_customerId: "c" };
@@ -245,7 +245,7 @@ const filled = (length: number) => {
   return frame.replace('r":""', `r":"${"x".repeat(length - frame.length)}"`);
 };
 
-test("a body with a content coding is refused, and the answer says which is taken", async () => {
+test("a body with a content coding is refused, and the response says which one is accepted", async () => {
   const { sessionId } = sessionOf(await api().create());
   const record = JSON.stringify({ method: "GET", path: "/" });
   for (const coding of ["gzip", "br", "GZIP", "x-unknown", "identity, gzip", "deflate, identity"]) {
@@ -263,7 +263,7 @@ test("a body with a content coding is refused, and the answer says which is take
     const headers = { ...JSON_TYPE, "content-encoding": coding };
     sessionOf(await api().create({ body: JSON.stringify({ visitId: fresh() }), headers }));
   }
-  // What is not there is not encoded.
+  // An empty body has no coding.
   sessionOf(await api().create({ headers: { "content-encoding": "gzip" } }));
   const typeless = await api().create({ body: "{}", headers: { "content-type": "text/plain" } });
   assert.equal(

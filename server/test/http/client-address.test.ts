@@ -43,7 +43,7 @@ test("this machine itself is nobody's client", () => {
   }
 });
 
-test("peers without an address are one client, on a Unix socket nobody is", () => {
+test("peers without an address count as one client, except on a Unix socket", () => {
   assert.equal(direct(from("")), "unknown");
   assert.equal(behindProxies(from("", forwardedFor("192.0.2.1"))), "unknown");
   assert.equal(subscriberTo(undefined)(from("")), undefined);

@@ -134,14 +134,14 @@ test("who ends its side with the request is answered", async () => {
   assert.equal(await connection.closed(), "");
 });
 
-test("a client that waits for a go-ahead gets one, whatever the answer will be", async () => {
+test("a client that expects 100 Continue gets it, whatever the response will be", async () => {
   await using server = await serve();
   await using connection = await openConnection(server.port);
   const expecting = [json, "Expect: 100-continue"];
   const length = `Content-Length: ${visit(1).length}`;
   for (const [line, fields, body, status] of [
     ["PUT /sessions/new", [length], visit(1), 200],
-    // Some clients wait for it without a body too, and never look at an answer that comes before it.
+    // Some clients wait for it even without a body, and never read a response that comes before it.
     ["PUT /sessions/new", ["Content-Length: 0"], "", 200],
     ["PUT /sessions/new", [], "", 200],
     ["GET /sessions/x", [], "", 200],
@@ -158,7 +158,7 @@ test("a client that waits for a go-ahead gets one, whatever the answer will be",
   assert.equal(await connection.closed(), "");
 });
 
-test("who cannot wait for a go-ahead, or whose head is refused, gets none", async () => {
+test("an HTTP/1.0 client, or one whose head is refused, gets no 100 Continue", async () => {
   await using server = await serve();
   const expecting = "Host: localhost\r\nExpect: 100-continue\r\n";
   for (const [head, status] of [
@@ -195,7 +195,7 @@ test("HTTP/1.0 is answered, and its connection kept where that is asked for", as
   assert.equal(await connection.closed(), "");
 });
 
-test("close is obeyed, whatever else the connection is asked for", async () => {
+test("Connection: close is obeyed, whatever other options it has", async () => {
   await using server = await serve();
   for (const version of ["1.0", "1.1"]) {
     for (const fields of [
@@ -212,7 +212,7 @@ test("close is obeyed, whatever else the connection is asked for", async () => {
   }
 });
 
-test("what is no head is refused at once, also when its fault comes late and alone", async () => {
+test("an invalid head is refused at once, even if the fault arrives late and by itself", async () => {
   await using server = await serve();
   for (const fault of ["\x01bad\r\n", "A: b\n", " folded\r\n", "no field\r\n"]) {
     await using connection = await openConnection(server.port);
@@ -221,12 +221,12 @@ test("what is no head is refused at once, also when its fault comes late and alo
     connection.send(fault);
     const asked = performance.now();
     assert.equal((await connection.response()).status, 400);
-    // Where it waits for more, it does so until the time for heads is over.
+    // A server that waits for more would wait until the timeout of heads.
     assert.ok(performance.now() - asked < 5000);
   }
 });
 
-test("a body in tiny chunks leaves the others their turns, and arrives whole", async () => {
+test("a body in tiny chunks does not delay other requests, and arrives complete", async () => {
   await using server = await serve();
   const { sessionId } = sessionOf(await createApi(server.url).create());
   await using connection = await openConnection(server.port);

@@ -138,7 +138,7 @@ test("a preflight needs no key, the request behind it does", async () => {
 });
 
 for (const method of ["GET", "PUT", "PATCH"]) {
-  test(`a page sees that nothing is served where it asks with ${method}, and no failed preflight`, async () => {
+  test(`a page that sends ${method} to an unknown path sees the 404, and no failed preflight`, async () => {
     await using server = await serve({ config: { corsOrigins: [SHOP] } });
     const asked = preflight(SHOP, method, "/kbs", "gkc_customerid,x-requested-with");
     const answer = await exchange(server.port, asked);
@@ -162,7 +162,7 @@ for (const [method, path] of [
   ["PATCH", "/sessions/x"],
   ["PURGE", "/sessions"],
 ] as const) {
-  test(`a page sees that ${path} does not take ${method}, and no failed preflight`, async () => {
+  test(`a page that sends ${method} to ${path} sees the 405, and no failed preflight`, async () => {
     const config = {
       corsOrigins: [SHOP],
       basePaths: [{ path: "/session/v2", dialect: "v2" }],
@@ -182,7 +182,7 @@ for (const [method, path] of [
   });
 }
 
-test("OPTIONS that is no preflight is refused where nothing is served", async () => {
+test("OPTIONS that is not a preflight is refused for an unknown path", async () => {
   await using server = await serve({ config: { corsOrigins: [SHOP] } });
   problemOf(
     await createApi(server.url, { origin: SHOP }).call("OPTIONS", "/kbs"),

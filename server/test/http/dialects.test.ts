@@ -10,12 +10,12 @@ import { exchange, openConnection, type RawResponse, requestText } from "../supp
 import { MINUTE } from "../support/sessions.ts";
 
 /*
- * What clients of later versions of the API send, to the byte, and what each dialect answers
+ * The exact requests of clients of later versions of the API, and the responses of each dialect
  * (contract, section 10).
  */
 
 const ID = /^[A-Za-z0-9_-]{40}$/;
-/** The id that the demonstration client begins with. */
+/** The placeholder id with which the demonstration client begins. */
 const PLACEHOLDER = "00000000-0000-0000-0000-0000000000";
 const ISSUED_ELSEWHERE = "AaIH2SEAAACPHF0qsH5DyZFukT3vQx0c_9LmWb7R";
 
@@ -26,7 +26,7 @@ const basePaths: readonly BasePath[] = [
   { path: "/session/v2", dialect: "v2" },
 ];
 
-/** What the widgets put on every call of v1 besides, and jQuery of its own accord. */
+/** Headers that the widgets add to every call of v1, and those that jQuery adds itself. */
 const ofWidget = [
   "Accept: application/json, text/javascript, */*; q=0.01",
   "Content-Type: application/json; charset=UTF-8",
@@ -40,10 +40,10 @@ const ofWidgetV2 = [
   "ContactCenterID: 2c4f0e3a-77d4-4b43-9f2e-7d0c8a6b1c3e",
 ];
 
-/** A dialect as its clients use it. */
+/** A dialect from the point of view of its clients. */
 interface Spoken {
   readonly base: string;
-  /** The session in a success; anything else fails the test. */
+  /** Returns the session in a success; any other response fails the test. */
   session(answer: RawResponse): SessionInfo;
   create(...headers: string[]): string;
   update(id: string, ...headers: string[]): string;
@@ -91,7 +91,7 @@ function successIn(answer: RawResponse): Record<string, unknown> {
   return JSON.parse(answer.body) as Record<string, unknown>;
 }
 
-/** The problem in a refusal as the newer dialects write it; anything else fails the test. */
+/** Returns the problem in a refusal of the newer dialects; any other response fails the test. */
 function refusalIn(answer: RawResponse, status: number, code: string): Problem {
   assert.equal(answer.status, status, answer.body);
   assert.equal(answer.headers.get("content-type"), "application/problem+json");
@@ -113,7 +113,7 @@ onEachEngine(({ test, serve }) => {
   const customer = (id: string) => `gkc_customerId: ${id}`;
   let used = 0;
   const fresh = (name: string) => `${name}-${++used}`;
-  /** How many sessions there are with this customer. */
+  /** Returns how many sessions this customer has. */
   const countOf = async (customerId: string) => {
     const answer = await ask(requestText(`GET /sessions?customerId=${customerId}`));
     return (JSON.parse(answer.body) as { total: number }).total;
@@ -142,7 +142,7 @@ onEachEngine(({ test, serve }) => {
       assert.equal((JSON.parse(atRoot.body) as SessionInfo).customerId, ann);
     });
 
-    test(`${name}: the ids in headers and body are those of the session, whatever is in them`, async () => {
+    test(`${name}: the session gets the ids in headers and body, whatever characters they have`, async () => {
       const json = (body: string) => ["Content-Type: application/json", body] as const;
       const visitId = fresh(`"visit" \\ü🦊`);
       const [type, body] = json(JSON.stringify({ visitId, globalVisitId: "g", tenantId: "t" }));
@@ -157,7 +157,7 @@ onEachEngine(({ test, serve }) => {
       assert.equal(refusalIn(taken, 400, "already-exists").field, "visitId");
     });
 
-    test(`${name}: a create is repeated under its idempotency key, at the root too`, async () => {
+    test(`${name}: a create can be repeated with its idempotency key, at the root too`, async () => {
       const key = `Idempotency-Key: ${fresh(name)}`;
       const erin = customer(fresh("erin"));
       const first = session(await ask(create(key, erin)));
@@ -168,7 +168,7 @@ onEachEngine(({ test, serve }) => {
       refusalIn(reused, 422, "idempotency-key-reused");
     });
 
-    test(`${name}: slashes of a base URL, and a path parameter, change nothing`, async () => {
+    test(`${name}: slashes of a base URL, and a path parameter, make no difference`, async () => {
       const { sessionId } = session(await ask(create().replace(base, `${base}//`)));
       const rewritten = update(`${sessionId};jsessionid=1`, customer("c")).replace(
         base,
@@ -199,7 +199,7 @@ onEachEngine(({ test, serve }) => {
       refusalIn(await ask(elsewhere), 400, "invalid-request");
     });
 
-    test(`${name}: a refusal at the root, or below a path that only begins alike, has no error`, async () => {
+    test(`${name}: a refusal at the root, or below a path with only the same beginning, has no error`, async () => {
       for (const path of ["/sessions/x/y", `${base}x/sessions/new`, "/plain/kbs"]) {
         const answer = await ask(requestText(`GET ${path}`));
         assert.equal(answer.status, 404);
@@ -207,7 +207,7 @@ onEachEngine(({ test, serve }) => {
       }
     });
 
-    test(`${name}: records, timeline and end are as at the root`, async () => {
+    test(`${name}: records, timeline and end work as at the root`, async () => {
       const { sessionId } = session(await ask(create()));
       const at = `${base}/sessions/${sessionId}`;
       const json = ["Content-Type: application/json"];
@@ -221,7 +221,7 @@ onEachEngine(({ test, serve }) => {
     });
   }
 
-  test("8.5.1: retrieving gives the session, and creates none", async () => {
+  test("8.5.1: retrieving returns the session, and creates none", async () => {
     const { base, session, create, update } = dialects["8.5.1"];
     const created = session(await ask(create()));
     await ask(update(created.sessionId, customer("retrieved")));
@@ -248,7 +248,7 @@ onEachEngine(({ test, serve }) => {
     assert.equal(await countOf(nobody), 0);
   });
 
-  test("8.5.1: updating creates a session, under a new id, where there is none", async () => {
+  test("8.5.1: updating creates a session with a new id if there is none", async () => {
     const { session, update } = dialects["8.5.1"];
     for (const id of [PLACEHOLDER, "undefined", ISSUED_ELSEWHERE, "new", "%2F"]) {
       const ann = fresh("ann");
@@ -264,7 +264,7 @@ onEachEngine(({ test, serve }) => {
     }
   });
 
-  test("8.5.1: updating an ended session creates another, which knows nothing of it", async () => {
+  test("8.5.1: updating an ended session creates another one, without its ids", async () => {
     const { session, create, update } = dialects["8.5.1"];
     const ended = session(await ask(create(customer("c"))));
     assert.equal((await ask(requestText(`DELETE /sessions/${ended.sessionId}`))).status, 204);
@@ -286,7 +286,7 @@ onEachEngine(({ test, serve }) => {
     assert.equal(refusalIn(agent, 400, "already-exists").field, "agentId");
   });
 
-  test("8.5.1: an update that would create keeps the rules of visits", async () => {
+  test("8.5.1: an update that would create follows the rules of visits", async () => {
     const { base, session } = dialects["8.5.1"];
     const body = JSON.stringify({ visitId: fresh("visit") });
     const json = ["Content-Type: application/json"];
@@ -297,7 +297,7 @@ onEachEngine(({ test, serve }) => {
     assert.ok(!second.body.includes(first.sessionId));
   });
 
-  test("8.5.1: an update that creates is carried out once under an idempotency key", async () => {
+  test("8.5.1: an update that creates is carried out once per idempotency key", async () => {
     const { session, update } = dialects["8.5.1"];
     const key = `Idempotency-Key: ${fresh("update")}`;
     const ann = fresh("ann");
@@ -387,7 +387,7 @@ onEachEngine(({ test, serve }) => {
     }
   });
 
-  test("expiry: 8.5.1 goes on under a new id, the others say that the session is over", async () => {
+  test("expiry: 8.5.1 continues with a new id, the others say that the session is over", async () => {
     const short = { idle: 2 * MINUTE, total: 10 * MINUTE };
     const config = { basePaths, lifetimes: { anonymous: short, recognized: short } };
     await using frozen = await serve({ config, frozen: true });
@@ -470,12 +470,12 @@ onEachEngine(({ test, serve }) => {
       refusalIn(third, 429, "too-many-requests");
       assert.match(third.headers.get("ratelimit-policy") ?? "", /^"creates-per-/);
       refusalIn(await ask(create(...asked)), 429, "too-many-requests");
-      // What creates nothing is no create.
+      // A request that creates nothing does not count as a create.
       assert.equal(session(await ask(update(first.sessionId, ...asked))).customerId, "alice");
     }
   });
 
-  test("8.5.1: an update that creates keeps to the ceiling of a customer's sessions", async () => {
+  test("8.5.1: an update that creates respects the maximum of a customer's sessions", async () => {
     const { session, update } = dialects["8.5.1"];
     await using server = await serve({ config: { basePaths, maxSessionsPerCustomer: 2 } });
     const ask = () => exchange(server.port, update(PLACEHOLDER, "gkc_customerId: ann"));
@@ -486,7 +486,7 @@ onEachEngine(({ test, serve }) => {
     assert.match(third.headers.get("ratelimit-policy") ?? "", /^"sessions-per-customer"/);
   });
 
-  test("a store that takes no writes is told with error, and a forged id costs it nothing", async () => {
+  test("a refusal by a store without writes has error, and a forged id does not reach the store", async () => {
     await using server = await serve({ config: { basePaths, maxPendingWrites: 0 } });
     const ask = (request: string) => exchange(server.port, request);
     for (const { session, create } of Object.values(dialects)) {

@@ -10,7 +10,7 @@ import { exchange, openConnection, type RawResponse, utf8 } from "../support/raw
 import { newSession, pageOf, wholeTimeline } from "../support/records.ts";
 import { MINUTE } from "../support/sessions.ts";
 
-/** This machine's own peers, who may say for whom they ask. */
+/** Local peers, which may report the client's address. */
 const thisMachine = [parseRange("127.0.0.1") as AddressRange];
 
 const keys = {
@@ -63,7 +63,7 @@ const identityHeaders = [
   "gkc-globalvisitid",
 ];
 
-/** Text of so many bytes, as a field. */
+/** Makes a field with a text of this many bytes. */
 const bulk = (bytes: number) => `X-Bulk: ${"x".repeat(bytes)}`;
 
 test("a visitor with many cookies is let in", async () => {
@@ -79,12 +79,12 @@ test("a visitor with many cookies is let in", async () => {
     const answer = await ask(fields, { target });
     assert.deepEqual([answer.status, answer.headers.get("gkc-sessionid")], [200, id], answer.body);
   }
-  // Elsewhere nobody needs as much.
+  // Other paths have a lower limit.
   assert.equal((await ask([bulk(17_000)], { target: "/sessions/x" })).status, 431);
   assert.equal((await ask([bulk(17_000)], { target: "/forward-authority" })).status, 431);
 });
 
-test("cookies in several fields are looked at like those in one", async () => {
+test("cookies in several fields are read like those in one", async () => {
   const id = await newSession(api);
   for (const lines of [
     [`Cookie: sessionId=${id}`, "Cookie: a=1"],
@@ -94,7 +94,7 @@ test("cookies in several fields are looked at like those in one", async () => {
   }
 });
 
-test("what cannot be read is 403, what may go better the next time 503", async () => {
+test("a request that cannot be read is 403, a temporary fault is 503", async () => {
   await using own = await serve();
   const raw = (line: string, ...lines: string[]) =>
     exchange(own.port, `${[line, ...lines].join("\r\n")}\r\n\r\n`);
@@ -138,7 +138,7 @@ test("what cannot be read is 403, what may go better the next time 503", async (
   assert.match(lines[0] ?? "", /"status":403.*"peer":"127\.0\.0\.1"/);
 });
 
-test("a head that does not come to its end is 503", async () => {
+test("an incomplete head is 503", async () => {
   await using connection = await openConnection(server.port);
   connection.send("GET /forward-auth HTTP/1.1\r\nHost: localhost\r\nX: ");
   const { status, headers, body } = await connection.response();
@@ -234,13 +234,13 @@ test("the sources are tried in the order of the setting, and no others", async (
   assert.notEqual(identityOf(answer)[0], id);
 });
 
-/** So many different ids that have the form of one and that no server made. */
+/** Makes this many different texts with the form of a session id that no server made. */
 const junkIds = (count: number) =>
   Array.from({ length: count }, (_, i) => `${i}`.padStart(40, "A"));
 const cookies = (ids: readonly string[]) => ids.map((id) => `sessionId=${id}`).join("; ");
 const query = (ids: readonly string[]) => ids.map((id) => `sessionId=${id}`).join("&");
 
-test("ids that the server did not make hide nothing, however many there are, in whatever place", async () => {
+test("ids that the server did not make hide nothing, in any number and any source", async () => {
   const id = await newSession(api);
   const junk = junkIds(250);
   for (const lines of [
@@ -258,7 +258,7 @@ test("ids that the server did not make hide nothing, however many there are, in 
 });
 
 onEachEngine((engine) => {
-  engine.test("four different ids of a place are looked up, then the next place", async () => {
+  engine.test("four different ids of a source are looked up, then the next source", async () => {
     const config = { forwardAuthSources: ["query", "header", "cookie"] } as const;
     await using to = await engine.serve({ config });
     const calls = createApi(to.url);
@@ -402,7 +402,7 @@ test("forwarding a request prolongs its session", async () => {
   assert.equal((await pageOf(calls, id)).total, 4);
 });
 
-test("the cookie is secure where the visitor's connection is, by the first proxy's word", async () => {
+test("the cookie is Secure if the first proxy reports a secure connection", async () => {
   for (const value of ["https", "HTTPS", "wss", "https, http", "Wss,http", "\thttps \t, ws"]) {
     const cookie = cookieOf(await ask([`X-Forwarded-Proto: ${value}`])) ?? "";
     assert.match(cookie, /^sessionId=[\w-]{40}; Path=\/; SameSite=Lax; HttpOnly; Secure$/, value);
@@ -415,7 +415,7 @@ test("the cookie is secure where the visitor's connection is, by the first proxy
   }
 });
 
-test("the cookie is the one that is configured, and it is read under its name alone", async () => {
+test("the cookie is set as configured, and only its name is read", async () => {
   await using own = await serve({
     config: {
       cookieName: "__Secure-visit",
@@ -441,7 +441,7 @@ test("the cookie is the one that is configured, and it is read under its name al
   }
 });
 
-test("a cookie that browsers take only when it is Secure is always Secure", async () => {
+test("a cookie that browsers accept only with Secure is always Secure", async () => {
   for (const config of [
     { cookieSameSite: "none" },
     { cookieName: "__Host-s" },
@@ -483,7 +483,7 @@ test("a CORS preflight is let through without an identity and leaves nothing beh
   assert.equal(again.status, 503);
 });
 
-test("what only looks like a preflight is a request like any other", async () => {
+test("a request that only looks like a preflight is treated like any other", async () => {
   for (const [lines, method] of [
     [["X-Forwarded-Method: GET", "X-Forwarded-Uri: /"], "OPTIONS"],
     [["X-Original-Method: GET", "X-Original-URI: /", "X-Forwarded-Method: OPTIONS"], "GET"],
@@ -495,7 +495,7 @@ test("what only looks like a preflight is a request like any other", async () =>
   }
 });
 
-test("paths and hosts are recorded as what their bytes mean", async () => {
+test("paths and hosts are recorded as decoded text", async () => {
   const inUtf8 = (path: string) => [utf8(path), path] as const;
   for (const [sent, expected] of [
     ...["/caf\u00e9", "/stra\u00dfe", "/\u540d\u524d", "/cafe\u0301", "/\u{1f600}", "/\ufeffx"].map(
@@ -523,7 +523,7 @@ test("paths and hosts are recorded as what their bytes mean", async () => {
   }
 });
 
-test("a target with a scheme and a host is recorded by its path", async () => {
+test("a target with a scheme and a host is recorded with its path only", async () => {
   for (const [sent, expected] of [
     ["http://shop.example/a%20b?page=2&q=x", "/a%20b?page=2"],
     ["HTTPS://shop.example:8443/a//b", "/a//b"],

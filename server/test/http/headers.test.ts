@@ -164,7 +164,7 @@ for (const name of ["gkc_customerId", "gkc-customerId", "gkc_agentId", "gkc-agen
   });
 }
 
-test("an id in a path or a query is read as one in a header is, however its bytes are written", async () => {
+test("an id in a path or a query is read like one in a header, percent-encoded or not", async () => {
   const customerId = "müll%er+ & 100%";
   const latin1 = (text: string) => text.replaceAll("ü", "%FC");
   const escaped = encodeURIComponent(customerId);
@@ -183,7 +183,7 @@ test("an id in a path or a query is read as one in a header is, however its byte
   }
 });
 
-test("both spellings may agree, each in bytes of its own", async () => {
+test("both spellings of a header may agree in different encodings", async () => {
   const answer = await create("gkc_customerId: müller", utf8("gkc-customerId: müller"));
   assert.equal(session(answer).customerId, "müller");
 });
@@ -208,7 +208,7 @@ for (const [name, value] of Object.entries({
   test(`a header with ${name} is refused`, async () => {
     const answer = await create(`gkc_customerId: ${value}`);
     assert.equal(answer.status, 400);
-    // What no field may contain is refused before the service sees it, and has no code then.
+    // Bytes that no field may contain are refused before the service sees them, without a code.
     const { code } = JSON.parse(answer.body) as { code?: string };
     if (code !== undefined) assert.deepEqual(faults(answer), ["gkc_customerId"]);
   });

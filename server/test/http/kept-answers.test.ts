@@ -6,7 +6,7 @@ import { createApi, sessionOf } from "../support/api.ts";
 import { serve } from "../support/in-process.ts";
 import { openConnection, requestText } from "../support/raw-http.ts";
 
-/** Frees whatever nobody holds. */
+/** Collects garbage. */
 function collect(): void {
   if ("Bun" in globalThis) {
     (globalThis as unknown as { Bun: { gc(wait: boolean): void } }).Bun.gc(true);
@@ -16,13 +16,13 @@ function collect(): void {
   (runInNewContext("gc") as () => void)();
 }
 
-/** Bytes that buffers take. */
+/** Returns the bytes that buffers take. */
 function buffered(): number {
   collect();
   return process.memoryUsage().arrayBuffers;
 }
 
-test("an answer that is kept takes its own memory, and not that of those around it", async () => {
+test("a stored response takes only its own memory, and does not pin its neighbours", async () => {
   await using server = await serve();
   const api = createApi(server.url);
   const newcomers = 80;
@@ -33,7 +33,7 @@ test("an answer that is kept takes its own memory, and not that of those around 
   }
   const [hot = "", ...cold] = ids;
   await using connection = await openConnection(server.port);
-  // So many answers are between two that are kept that these have no piece of a runtime's pool in common.
+  // Enough responses are between two stored ones that these never share a block of the runtime's pool.
   const retrieve = (id: string) => requestText(`GET /sessions/${id}`);
   const round = 160;
   let length = 0;
@@ -49,5 +49,5 @@ test("an answer that is kept takes its own memory, and not that of those around 
   const before = buffered();
   for (const id of cold) await ask(id);
   const ofEach = (buffered() - before) / newcomers;
-  assert.ok(ofEach < 10 * length, `${ofEach} bytes are kept of an answer of ${length}`);
+  assert.ok(ofEach < 10 * length, `${ofEach} bytes are held for a response of ${length}`);
 });

@@ -77,7 +77,7 @@ test("every wrong credential gets one and the same answer", async () => {
   assert.equal(bodies.size, 1, [...bodies].join("\n"));
 });
 
-test("a key may come in x-api-key", async () => {
+test("a key may be sent in x-api-key", async () => {
   const secret = keys.alice.bearer.slice("Bearer ".length);
   const alice = createApi(server.url, { "x-api-key": secret });
   const { sessionId } = sessionOf(await alice.create(customer("alice")));
@@ -96,7 +96,7 @@ test("a wrong key in x-api-key is refused like one in Authorization", async () =
   problemOf(await createApi(server.url, { "x-api-key": "" }).create(), 401, "credential-required");
 });
 
-test("a key in Authorization and one in x-api-key are refused, whatever they are", async () => {
+test("keys in both Authorization and x-api-key are refused, whatever they are", async () => {
   const good = keys.alice.bearer.slice("Bearer ".length);
   for (const [authorization, key] of [
     [keys.alice.bearer, good],
@@ -114,7 +114,7 @@ test("a key in Authorization and one in x-api-key are refused, whatever they are
   sessionOf(await createApi(server.url, empty).create());
 });
 
-test("x-api-key of a request that a proxy asks about is that request's own", async () => {
+test("x-api-key in a proxy's sub-request belongs to the client's request and is ignored", async () => {
   const proxy = { authorization: keys.administrator.bearer };
   const ofClient = { "x-api-key": keys.alice.bearer.slice("Bearer ".length) };
   const asked = await createApi(server.url, { ...proxy, ...ofClient }).call("GET", "/forward-auth");
@@ -259,14 +259,14 @@ test("a key that expires while the server runs is refused from then on", async (
   problemOf(await mine.create(), 401, "invalid-credential");
 });
 
-test("after a jump of the wall clock that is put right, over a restart too, keys are good again", async () => {
+test("after a jump of the wall clock is corrected, even across a restart, keys are valid again", async () => {
   const day = keyFor({}, { expiresAt: Date.now() + DAY });
   await using own = await serve({ frozen: true, config: { auth: "key" }, keys: [day.key] });
   const mine = () => createApi(own.url, { authorization: day.bearer });
   const { sessionId } = sessionOf(await mine().create({ headers: { gkc_customerId: "c" } }));
   own.step(2 * DAY);
   problemOf(await mine().create(), 401, "invalid-credential");
-  // The command line goes by the same clock.
+  // The command line uses the same clock.
   const admin = await connectControl(own.dataDir);
   const request = { role: "reporter", customerId: null, agentId: null, validFor: HOUR } as const;
   const made = await admin?.createKey(request);
@@ -276,7 +276,7 @@ test("after a jump of the wall clock that is put right, over a restart too, keys
   own.step(-2 * DAY);
   for (const when of ["at once", "after a restart"]) {
     sessionOf(await mine().create());
-    // The session expired when the clock jumped, and stays so.
+    // The session expired when the clock jumped, and stays expired.
     assert.notEqual(sessionOf(await mine().retrieve(sessionId)).sessionId, sessionId, when);
     await own.restart();
   }

@@ -102,7 +102,7 @@ test("a good host is no pass for the next request", async () => {
   }
 });
 
-test("a request without a host is refused, but for one of HTTP/1.0, as no browser sends it", async () => {
+test("a request without a host is refused, except over HTTP/1.0, which no browser speaks", async () => {
   assert.equal((await ask("PUT /sessions/new")).status, 400);
   const old = (line: string, field = "") =>
     exchange(server.port, `${line} HTTP/1.0\r\n${field}\r\n`);
@@ -128,7 +128,7 @@ test("a request with two hosts is refused", async () => {
   );
 });
 
-test("of an absolute target the host counts, whatever Host says", async () => {
+test("the host of an absolute target counts, whatever Host says", async () => {
   for (const host of ["evil.example", "localhost", "127.0.0.1"]) {
     for (const target of [
       "http://evil.example/sessions/new",
@@ -142,7 +142,7 @@ test("of an absolute target the host counts, whatever Host says", async () => {
       assert.equal((await ask(`PUT ${target}`, `Host: ${host}`)).status, 200);
     }
   }
-  // It has to be there all the same (RFC 9112, section 3.2).
+  // Host is required anyway (RFC 9112, section 3.2).
   assert.equal((await ask("PUT http://localhost/sessions/new")).status, 400);
 });
 

@@ -299,7 +299,7 @@ test("by default only what failed here is logged", async () => {
   assert.equal(server.log(), before);
 });
 
-test("the line of a refusal tells its code, and the words of the API in an unknown path", async () => {
+test("the log line of a refusal has its code, and the words of the API in an unknown path", async () => {
   await using server = await serve({
     config: { accessLog: "all", basePaths: [{ path: "/gks-server/v1", dialect: "8.5.0" }] },
   });

@@ -83,7 +83,7 @@ onEachEngine(({ test, serve }) => {
       assert.equal((await api.call("HEAD", `/sessions/${sessionId}/`)).status, 200);
     });
 
-    test(`${where}: repeated slashes in front of sessions are one`, async () => {
+    test(`${where}: repeated slashes before sessions count as one`, async () => {
       const { port } = server;
       const below = base.split("/").slice(1);
       for (const prefix of [`${base}/`, `/${base}`, ["", ...below, ""].join("//"), `${base}////`]) {
@@ -100,7 +100,7 @@ onEachEngine(({ test, serve }) => {
       }
     });
 
-    test(`${where}: path parameters behind a session id are ignored`, async () => {
+    test(`${where}: path parameters after a session id are ignored`, async () => {
       const { sessionId } = sessionOf(await at(base).create());
       const rewritten = `${sessionId};jsessionid=6F1A;v=1`;
       assert.equal(sessionOf(await at(base).retrieve(rewritten)).sessionId, sessionId);
@@ -310,7 +310,7 @@ onEachEngine(({ test, serve }) => {
   ]) {
     test(`nothing is served at ${path}`, async () => {
       for (const method of ["GET", "PUT", "POST", "DELETE", "OPTIONS"]) {
-        // That asks about the server, not about the path.
+        // That request is about the server, not about the path.
         if (method === "OPTIONS" && path === "/") continue;
         problemOf(await at("").call(method, path), 404, "not-found");
       }
@@ -318,7 +318,7 @@ onEachEngine(({ test, serve }) => {
     });
   }
 
-  // Bun's `fetch` makes one slash of several.
+  // Bun's `fetch` merges several slashes into one.
   for (const path of [
     "//healthz",
     "//customers/x",
@@ -326,7 +326,7 @@ onEachEngine(({ test, serve }) => {
     "//sessionsx",
     "/sessions//new",
   ]) {
-    test(`repeated slashes count where they stand elsewhere: ${path}`, async () => {
+    test(`repeated slashes elsewhere are not merged: ${path}`, async () => {
       for (const method of ["GET", "PUT", "DELETE"]) {
         const answer = await exchange(server.port, requestText(`${method} ${path}`));
         assert.equal(answer.status, 404, method);
@@ -334,7 +334,7 @@ onEachEngine(({ test, serve }) => {
     });
   }
 
-  test("OPTIONS of the server tells what it takes", async () => {
+  test("OPTIONS of the server lists its methods", async () => {
     for (const target of ["*", "/", "http://localhost", "http://localhost/"]) {
       const answer = await exchange(server.port, requestText(`OPTIONS ${target}`));
       assert.equal(answer.status, 204, target);
@@ -344,7 +344,7 @@ onEachEngine(({ test, serve }) => {
     problemOf(await at("").call("OPTIONS", "/*"), 404, "not-found");
   });
 
-  test("CONNECT and TRACE are never let through", async () => {
+  test("CONNECT and TRACE are always refused", async () => {
     for (const [line, status] of [
       ["CONNECT a.example:443", 405],
       ["CONNECT /sessions/new", 400],

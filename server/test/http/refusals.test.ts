@@ -115,7 +115,7 @@ test("a refusal repeats nothing that the caller sent as an id", async () => {
   }
 });
 
-test("the address of the server leads browsers to the page, and tells programs where it is", async () => {
+test("the root redirects browsers to the page, and gives programs its address", async () => {
   for (const { url } of [local, keyed]) {
     const accept = "text/html,application/xhtml+xml,*/*;q=0.8";
     const browser = await fetch(`${url}/`, { headers: { accept }, redirect: "manual" });
@@ -133,7 +133,7 @@ test("the address of the server leads browsers to the page, and tells programs w
   }
 });
 
-test("whoever creates a session with the wrong method is told the right one", async () => {
+test("a create with the wrong method is refused with the right one", async () => {
   for (const options of [{}, { json: { visitId: "v" } }, { headers: { gkc_customerId: "c" } }]) {
     const answer = await api().call("POST", "/sessions/new", options);
     assert.match(problemOf(answer, 404, "session-not-found").detail, /use PUT \/sessions\/new/);

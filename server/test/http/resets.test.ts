@@ -9,14 +9,14 @@ import { keyFor, serve, unlimited } from "../support/in-process.ts";
 import { requestText } from "../support/raw-http.ts";
 
 /*
- * Whoever connects is known by the address of the connection: as a client, or as a proxy that may name one.
- * A client that resets its connection right after its request leaves none behind.
+ * A peer is identified by the address of its connection: as a client, or as a proxy that may report one. When a
+ * client resets its connection right after its request, the address is no longer known.
  */
 
 const trustedProxies = [parseRange("127.0.0.1") as AddressRange];
 const client = "192.0.2.1";
 
-/** Sends a request and resets the connection at once: no answer is waited for, and none comes. */
+/** Sends a request and resets the connection at once, without waiting for a response. */
 async function sendAndReset(port: number, request: string): Promise<void> {
   const socket = connect({ host: "127.0.0.1", port });
   socket.on("error", () => undefined);
@@ -30,12 +30,12 @@ async function allGone(port: number, headers: Record<string, string>): Promise<v
   const api = createApi(`http://127.0.0.1:${port}`);
   await eventually(async () => {
     const { text } = await api.call("GET", "/metrics", { headers });
-    // Our own stay, of which there may be a few.
+    // A few connections of the test itself stay open.
     assert.ok(/^antechamber_connections [1-4]$/m.test(text), "some connections are still there");
   }, 5000);
 }
 
-test("who resets its connection at once is held to the limits of its address", async () => {
+test("a client that resets its connection at once is subject to the limits of its address", async () => {
   const { key, bearer } = keyFor({ role: "administrator" });
   const perAddress = { ...unlimited, creates: { count: 3, period: 60_000 } };
   const config = { auth: "key", perAddress, trustedProxies } as const;
@@ -54,7 +54,7 @@ test("who resets its connection at once is held to the limits of its address", a
   assert.equal((JSON.parse(text) as { sessions: unknown[] }).sessions.length, 3);
 });
 
-test("an act of who resets its connection at once has its address in the trail, or is not done", async () => {
+test("an act of a client that resets its connection has the address in the trail, or is not done", async () => {
   const { key, bearer } = keyFor({ role: "administrator" });
   await using server = await serve({ config: { auth: "key", trustedProxies }, keys: [key] });
   const api = createApi(server.url);

@@ -173,7 +173,7 @@ test("a token is good for its time by the server's clock, with half a minute of 
   problemOf(await api.create(), 401, "invalid-credential");
 });
 
-test("after a jump of the wall clock that is put right, tokens are good again", async () => {
+test("after a jump of the wall clock is corrected, tokens are valid again", async () => {
   await using own = await serveFor(issuer);
   const now = own.now();
   const api = bearing(await issuer.token({ role: "administrator" }, { now, lifetime: 300 }), own);
@@ -184,9 +184,9 @@ test("after a jump of the wall clock that is put right, tokens are good again", 
   const ahead = bearing(await issuer.token({ ...reporter, nbf }, { now: own.now() }), own);
   sessionOf(await ahead.create());
   own.step(-DAY);
-  // What was found valid while the clock was wrong is not remembered as valid.
+  // A token that was valid only while the clock was wrong is not cached as valid.
   problemOf(await ahead.create(), 401, "invalid-credential");
-  // The session expired when the clock jumped, and stays so.
+  // The session expired when the clock jumped, and stays expired.
   assert.notEqual(sessionOf(await api.retrieve(sessionId)).sessionId, sessionId);
 });
 
@@ -309,7 +309,7 @@ test("the log says why a token was refused, and what is allowed", async () => {
   const { issuer: iss, audiences } = issuer.config;
   const reasons: [token: string, reason: RegExp][] = [
     ["opaque-token", /no signed token \(JWT\).* ask for "antechamber"/],
-    ["ak_abc", /API key of this service, which only auth key takes/],
+    ["ak_abc", /API key of this service, which only mode key accepts/],
     ["a.b.c.d.e", /encrypted/],
     ["e30.e30.e30", /malformed/],
     [
@@ -331,8 +331,8 @@ test("the log says why a token was refused, and what is allowed", async () => {
     ],
     [await issuer.token({ role: "agent", agentId: ["a"] }), /agentId is a list/],
     [await issuer.token(reporter, { lifetime: null }), /exp is missing/],
-    [await issuer.token(reporter, { lifetime: -60 }), /exp is over: .* expired at 20\d\d-/],
-    [await issuer.token({ ...reporter, nbf: 4e9 }), /nbf is to come: .* from 2096-/],
+    [await issuer.token(reporter, { lifetime: -60 }), /exp is in the past: .* expired at 20\d\d-/],
+    [await issuer.token({ ...reporter, nbf: 4e9 }), /nbf is in the future: .* from 2096-/],
     [await issuer.token(reporter, { stranger: true }), /the signature is not/],
     [await issuer.token(reporter, { header: { kid: "x" } }), /no key of the set fits/],
     [unsigned({ alg: "none" }), /not signed/],
@@ -346,14 +346,14 @@ test("the log says why a token was refused, and what is allowed", async () => {
       .trimEnd()
       .split("\n")
       .findLast((each) => each.includes("token refused"));
-    const told = (JSON.parse(line ?? "{}") as { reason?: string }).reason ?? "";
-    assert.match(told, reason);
-    assert.doesNotMatch(told, /boss-secret|4711/);
-    if (token.length > 20) assert.ok(!told.includes(token));
+    const logged = (JSON.parse(line ?? "{}") as { reason?: string }).reason ?? "";
+    assert.match(logged, reason);
+    assert.doesNotMatch(logged, /boss-secret|4711/);
+    if (token.length > 20) assert.ok(!logged.includes(token));
   }
 });
 
-test("a key set that cannot be fetched is told by its reason, once for each reason", async () => {
+test("the log says why a key set cannot be fetched, once for each reason", async () => {
   await using own = await startIssuer();
   const discovery = JSON.stringify({ issuer: own.config.issuer, jwks_uri: own.config.keySetUrl });
   own.answer((response) => response.writeHead(404).end());

@@ -29,8 +29,8 @@ export interface OpenedApp extends AsyncDisposable {
 }
 
 /**
- * `unreadable`: as if the disk gave nothing back any more; `late`: as if each request had a body that does not
- * come. Whoever asks is an administrator.
+ * `unreadable`: the disk returns nothing any more; `late`: the body of each request does not arrive. Every caller
+ * is an administrator.
  */
 export async function openApp(
   mode: Mode,

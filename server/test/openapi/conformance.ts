@@ -57,7 +57,7 @@ const notDescribed = [
   "transfer-encoding",
 ];
 
-/** What the description of the whole document says of every refusal, and none of them again. */
+/** Headers of every refusal, which only the description of the whole document mentions. */
 const { headers: shared } = documentOf("local")["components"] as {
   headers: DocumentedAnswer["headers"];
 };

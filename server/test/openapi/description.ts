@@ -12,7 +12,7 @@ export const basePath = "/gks-server/v1";
 /** The base paths of the servers that the tests start. */
 export const basePaths: readonly BasePath[] = [{ path: basePath, dialect: "8.5.0" }];
 
-/** A base path of each newer dialect, for the tests of these. */
+/** A base path for each newer dialect, for their tests. */
 export const dialectBasePaths: readonly BasePath[] = [
   { path: "/kc-8.5.1/v1", dialect: "8.5.1" },
   { path: "/current", dialect: "current" },
@@ -43,7 +43,7 @@ export interface DocumentedParameter {
 /** An operation as a document tells of it, without references. */
 export interface DocumentedOperation {
   readonly mode: Mode;
-  /** As at the root: what follows "_" tells the operations of base paths apart. */
+  /** The name of the operation at the root: a suffix after "_" distinguishes the operations of base paths. */
   readonly id: string;
   /** In capitals. */
   readonly method: string;

@@ -14,11 +14,11 @@ import { type Hosts, provocations, startHosts } from "./provocations.ts";
 import { requestsOf } from "./requests.ts";
 
 /*
- * What the document says of base paths of newer dialects, held against a server that has them, as
- * `truth.test.ts` does it for the root.
+ * Compares the document's description of base paths with newer dialects to a server that has them, as
+ * `truth.test.ts` does for the root.
  */
 
-/** Beyond the credential the modes are alike. */
+/** Except for the credential, the modes are the same. */
 const mode: Mode = "key";
 const bases = [...basePaths, ...dialectBasePaths];
 const ofDialects = (document: readonly DocumentedOperation[]) =>
@@ -33,7 +33,7 @@ after(async () => {
   for (const host of Object.values(hosts) as Host[]) await host[Symbol.asyncDispose]();
 });
 
-test("a document without newer dialects says nothing of them, and one with them lists each operation once", () => {
+test("a document without newer dialects does not mention them, and one with them lists each operation once", () => {
   assert.deepEqual(ofDialects(operationsOf(mode)), []);
   const names = operations.map(({ method, path }) => `${method} ${path}`);
   assert.equal(new Set(names).size, names.length);
@@ -49,13 +49,13 @@ test("a document without newer dialects says nothing of them, and one with them 
   );
 });
 
-/** Those that a dialect has in its own way, and one of those whose refusals alone are other ones. */
+/** The operations that differ in a dialect, and one of those that differ only in their refusals. */
 const own = ["createSession", "retrieveSession", "headSession", "updateSession", "endSession"];
 
 for (const operation of operations.filter(({ id }) => own.includes(id))) {
   const name = `${operation.method} ${operation.path}`;
 
-  test(`${name} is refused as documented, and as nothing else`, async () => {
+  test(`${name} is refused only as documented`, async () => {
     for (const { status, codes } of operation.answers) {
       for (const code of codes) {
         const provoke = provocations[code];
@@ -74,7 +74,7 @@ for (const operation of operations.filter(({ id }) => own.includes(id))) {
     }
   });
 
-  test(`${name} answers the document's examples as documented, and the examples are valid`, async () => {
+  test(`${name} responds to the document's examples as documented, and the examples are valid`, async () => {
     const success = operation.answers[0];
     assert.ok(success);
     for (const asked of requestsOf(operation)) {

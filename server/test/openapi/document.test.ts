@@ -59,7 +59,7 @@ for (const mode of modes) {
   });
 }
 
-test("pages that try the API have nothing to fill in by themselves", () => {
+test("the document has no values that pages such as Swagger UI would fill in themselves", () => {
   for (const mode of modes) {
     const components = documentOf(mode)["components"] as Json;
     for (const [name, parameter] of Object.entries(components["parameters"] as Json)) {
@@ -72,9 +72,9 @@ test("pages that try the API have nothing to fill in by themselves", () => {
   }
 });
 
-test("what the document says of headers and ids is what validators and generators can use", () => {
+test("validators and generators can use the document's descriptions of headers and ids", () => {
   const text = JSON.stringify(documentOf("local"));
-  // Validators that do not read patterns as Unicode do not know classes of characters.
+  // Validators that do not read patterns as Unicode do not support classes of characters.
   assert.doesNotMatch(text, /\\\\[pP]\{/);
   const described = (documentOf("local")["info"] as Json)["description"] as string;
   for (const name of ["Cache-Control", "X-Content-Type-Options", "X-Request-Id"]) {
@@ -89,12 +89,12 @@ test("what the document says of headers and ids is what validators and generator
   }
 });
 
-test("every code of a refusal is provoked, and is in the document and in docs/api.md", () => {
+test("every code of a refusal has a test that provokes it, and is in the document and in docs/api.md", () => {
   const page = readFileSync(new URL("../../../docs/api.md", import.meta.url), "utf8");
   const described = (documentOf("key")["info"] as Json)["description"] as string;
   const documented = modes.flatMap((mode) => operationsOf(mode)).flatMap(({ answers }) => answers);
   const codes = new Set(documented.flatMap((answer) => answer.codes));
-  // truth.test.ts sends each operation a method that it does not take.
+  // truth.test.ts sends each operation a method that it does not accept.
   const provoked = [...Object.keys(provocations), "method-not-allowed"];
   for (const [code, status] of Object.entries(problemStatus)) {
     assert.ok(provoked.includes(code), `provocations.ts does not provoke ${code}`);
@@ -130,7 +130,7 @@ test("the credential is part of the document where one is needed", () => {
   }
 });
 
-test("no base path may hide what is served at the root", () => {
+test("no base path may hide a path of the root", () => {
   const paths = Object.keys(documentOf("local")["paths"] as Json);
   assert.ok(paths.includes("/audit"));
   for (const path of [...paths.filter((one) => one !== "/"), "/docs"]) {

@@ -32,7 +32,7 @@ export function aliases(separators: readonly string[] = ["", "-", "_", "."]): st
   return [...new Set([...cased, ...identityHeaders])];
 }
 
-/** The headers in which a client may say where it is, as CGI and its kin may take them for each other. */
+/** The headers in which a client may claim an address, with spellings that CGI and similar interfaces confuse. */
 export function addressAliases(): string[] {
   return [["X", "Forwarded", "For"], ["X", "Real", "IP"], ["Forwarded"]].flatMap((name) =>
     spellings(name, ["-", "_", "."]),

@@ -14,8 +14,8 @@ export interface Arrival {
 }
 
 /**
- * The application behind the proxy: it keeps what arrives and answers 200 with a cookie of its own. It
- * agrees to every upgrade, and sends back what comes after it.
+ * The application behind the proxy: it stores each request and responds with 200 and its own cookie. It
+ * accepts every upgrade, and then echoes what it receives.
  */
 export interface Application extends AsyncDisposable {
   readonly port: number;

@@ -40,7 +40,7 @@ test("caddy: an answer that names no session is nobody's yes", async () => {
   assert.deepEqual(application.take(), []);
 });
 
-test("caddy: more cookies than Antechamber reads are no obstacle, nor is a false one among them", async () => {
+test("caddy: more cookies than Antechamber reads, or a false one among them, do not hide the session", async () => {
   await using stage = await openStage(caddy);
   await passManyCookies(stage, "dave", 12);
 });

@@ -49,7 +49,7 @@ test("envoy: its sub-request, of any method below the prefix, is answered and re
   for (const { service } of requests) assert.equal(service, "shop.example");
 });
 
-test("envoy: the session id may be in the header, and in the query where that is a source", async () => {
+test("envoy: the session id may be in the header, and in the query if that is a source", async () => {
   await using reader = await serveKeyed({ forwardAuthSources: ["query", "header"] });
   for (const [to, path, own] of [
     [server, "/", (id: string) => [`gkc-sessionid: ${id}`]],
@@ -74,7 +74,7 @@ test("envoy: the client's address is the last one that Envoy itself has added", 
     return (await limited.ask("GET /forward-auth/", lines)).status;
   };
   assert.equal(await status("203.0.113.9"), 200);
-  // What stands before it is invented; before 1.29 Envoy's own address follows.
+  // The addresses before it are invented; before Envoy 1.29 Envoy's own address follows.
   assert.equal(await status("192.0.2.1,203.0.113.9"), 503);
   assert.equal(await status("192.0.2.2,203.0.113.9,127.0.0.1"), 503);
   assert.equal(await status("203.0.113.10"), 200);
@@ -140,7 +140,7 @@ test("envoy: in the example no path leads out of the one that asks whose a reque
   assert.equal(onlyValue(document, "path_with_escaped_slashes_action"), "REJECT_REQUEST");
 });
 
-test("envoy: in the example no response with a cookie may be kept, and no client says where it is", () => {
+test("envoy: in the example no response with a cookie may be cached, and no client can forge its address", () => {
   const document = exampleDocument("envoy/envoy.yaml");
   const script = String(onlyValue(document, "inline_string"));
   assert.match(

@@ -62,7 +62,7 @@ export function failureContract(proxyName: string, stage: () => Stage): void {
     await refused();
   });
 
-  test(`${proxyName}: with the lines for it, requests go on anonymously while Antechamber is away`, async () => {
+  test(`${proxyName}: with the optional lines, requests go on anonymously while Antechamber is unavailable`, async () => {
     const { program, application } = stage();
     await using fragile = await startAntechamber();
     const ports = portsOf(fragile, application);
@@ -92,7 +92,7 @@ export function failureContract(proxyName: string, stage: () => Stage): void {
     await anonymous();
   });
 
-  test(`${proxyName}: with the lines for it, an application that is away is asked once`, async () => {
+  test(`${proxyName}: with the optional lines, an unavailable application gets one request`, async () => {
     const { program, antechamber } = stage();
     let asked = 0;
     const broken = createServer((request) => {

@@ -20,7 +20,7 @@ export function identityContract(proxyName: string, stage: () => Stage): void {
     for (const [path, header] of [
       ["/", cookieOf(session)],
       ["/", `gkc-sessionId: ${session.sessionId}`],
-      // Another's id in a link means nothing.
+      // Another visitor's id in a link is ignored.
       [`/?a=b&sessionId=${other.sessionId}`, cookieOf(session)],
     ] as const) {
       const answer = await visit(proxy.port, path, { headers: [header] });

@@ -84,14 +84,14 @@ test("past nginx there is no way in without the secret", async () => {
   problemOf(await direct.create(), 401, "invalid-credential");
 });
 
-/** What a client may say of where it is; `at` makes it another place. */
+/** Headers with which a client may claim an address; `at` varies the address. */
 const invented = (at: number) => ({
   "X-Forwarded-For": `192.0.2.${at}`,
   Forwarded: `for=198.51.100.${at}`,
   "X-Real-IP": `192.0.2.${at}`,
 });
 
-test("nobody gets round the limits by address, or into the audit trail under a false one", async () => {
+test("no client can avoid the limits by address, or put a false address into the audit trail", async () => {
   await using limited = await startAntechamber({
     ...settings,
     ANTECHAMBER_CREATES_PER_ADDRESS: "3/1h",

@@ -33,12 +33,12 @@ export function passageContract(proxyName: string, stage: () => Stage, leaveOut:
     application.take();
   });
 
-  test(`${proxyName}: paths are recorded as they are, in UTF-8 and long ones too`, async () => {
+  test(`${proxyName}: paths are recorded unchanged, also long ones and those with UTF-8`, async () => {
     const { antechamber, application, proxy } = stage();
     const session = await antechamber.createSession({ visitId: "paths" });
     const long = `/${"a".repeat(1000)}${"%C3%A9".repeat(1000)}`;
     const paths = ["/caf\u00e9/stra\u00dfe", "/\u540d\u524d", "/cafe\u0301", "/a%2Fb", long];
-    // Whatever the application makes of them: Node takes no raw UTF-8 in a request line.
+    // The application's response does not matter: Node refuses raw UTF-8 in a request line.
     for (const path of paths) await visit(proxy.port, utf8(path), { headers: [cookieOf(session)] });
     application.take();
     const requests = await recorded(antechamber, session.sessionId, paths.length);
@@ -59,7 +59,7 @@ export function passageContract(proxyName: string, stage: () => Stage, leaveOut:
     assert.deepEqual(identityOf(arrival), {});
   });
 
-  test(`${proxyName}: no cache may keep an answer with a new cookie, and all others are left alone`, async () => {
+  test(`${proxyName}: no cache may store a response with a new cookie; other responses do not change`, async () => {
     const { program, antechamber } = stage();
     const cacheControl = ["public, max-age=600", "stale-if-error=60"];
     await using application = await startApplication({ "cache-control": cacheControl });
@@ -96,7 +96,7 @@ export function passageContract(proxyName: string, stage: () => Stage, leaveOut:
     }
   });
 
-  test(`${proxyName}: what is left out as documented makes no session, and gets no identity`, async () => {
+  test(`${proxyName}: a path without the sub-request, as documented, gets no session and no identity`, async () => {
     const { program, antechamber, application } = stage();
     const ports = portsOf(antechamber, application);
     await using proxy = await startProxy(program, ports, leaveOut);
@@ -115,7 +115,7 @@ export function passageContract(proxyName: string, stage: () => Stage, leaveOut:
     assert.deepEqual(identityOf(only(application)), asHeaders(session));
   });
 
-  test(`${proxyName}: what a client says of its address is believed by nobody`, async () => {
+  test(`${proxyName}: a client's claims about its address are removed`, async () => {
     const { program, application, proxy } = stage();
     const invented = (at: number) => addressAliases().map((name) => `${name}: for=192.0.2.${at}`);
     await visit(proxy.port, "/", { headers: invented(1) });
@@ -139,7 +139,7 @@ export function passageContract(proxyName: string, stage: () => Stage, leaveOut:
     application.take();
   });
 
-  test(`${proxyName}: the application hears from nobody but the proxy which host was asked`, async () => {
+  test(`${proxyName}: the application gets the requested host only from the proxy`, async () => {
     const { application, proxy } = stage();
     const lies = ["X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix"];
     await visit(proxy.port, "/", { headers: lies.map((name) => `${name}: evil.example`) });
@@ -153,7 +153,7 @@ export function passageContract(proxyName: string, stage: () => Stage, leaveOut:
     );
   });
 
-  test(`${proxyName}: many cookies are no obstacle, nor is a false one among them`, async () => {
+  test(`${proxyName}: many cookies, or a false one among them, do not hide the session`, async () => {
     await passManyCookies(stage(), proxyName, 4);
   });
 
@@ -238,8 +238,8 @@ export function passageContract(proxyName: string, stage: () => Stage, leaveOut:
 }
 
 /**
- * Makes visits with so many `fields` of 6,000 characters of cookies beside the session's own, and checks that
- * the session is found and all cookies reach the application.
+ * Sends requests with this many `fields` of 6,000 characters of cookies in addition to the session's own, and
+ * checks that the session is found and all cookies reach the application.
  */
 export async function passManyCookies(stage: Stage, customerId: string, fields: number) {
   const { antechamber, application, proxy } = stage;

@@ -7,7 +7,7 @@ import { openStage, type Stage } from "./stage.ts";
 
 /**
  * What the examples promise, proved on the real program with the very file: the suite of every
- * proxy that is put before an application. `leaveOut` adds the documented lines for what needs no session.
+ * proxy that is put before an application. `leaveOut` adds the documented lines for requests that need no session.
  */
 export function proxyContract(program: ProxyProgram, leaveOut: Edit): void {
   let stage: Stage;

@@ -34,7 +34,7 @@ export type Edit = (text: string) => string;
 
 const examples = fileURLToPath(new URL("../../../examples/", import.meta.url));
 
-/** Lets requests through without Antechamber: its lines are comments in the examples. */
+/** Enables the lines that let requests through without Antechamber, which are commented out in the examples. */
 export const goOnWithoutAntechamber: Edit = (text) => text.replaceAll("# away: ", "");
 
 /** The ports in the examples. */

@@ -10,12 +10,12 @@ import { startProxy } from "./proxy-process.ts";
 import { visit } from "./visitor.ts";
 
 /*
- * docs/proxies.md, "Sign-in and sign-out": an application behind nginx that does what is written there.
+ * docs/proxies.md, "Sign-in and sign-out": an application behind nginx that follows this section.
  */
 
 const COOKIE = "Path=/; HttpOnly; SameSite=Lax";
 
-/** Signs `customerId` in; gives the cookie that the browser needs, if it needs another one. */
+/** Signs `customerId` in; returns the cookie that the browser needs, if it needs another one. */
 async function signIn(api: Api, session: string, customerId: string): Promise<string | undefined> {
   const headers = { "gkc-customerId": customerId };
   const updated = await api.update(session, { headers });
@@ -37,7 +37,7 @@ async function startShop(api: Api): Promise<AsyncDisposable & { port: number }> 
     const { pathname, searchParams } = new URL(request.url ?? "", "http://shop.example");
     if (pathname === "/sign-out") return signOut(api, session);
     if (pathname !== "/sign-in") return undefined;
-    // Its session is over before it is updated: between nginx's question and ours.
+    // Its session ends between the sub-request and the update.
     if (searchParams.has("late")) await api.call("DELETE", `/sessions/${session}`);
     return signIn(api, session, searchParams.get("user") ?? "");
   };

@@ -94,7 +94,7 @@ test("traefik: every name in the example leads somewhere, and the key ends at An
   assert.equal(authorization.length, 2);
   assert.match(String(authorization[0]), /^Bearer /);
   assert.equal(authorization[1], "", "the last middleware removes it");
-  // What a client says of its address; Traefik sets the two names with hyphens itself.
+  // Headers in which a client claims an address; Traefik sets the two names with hyphens itself.
   const own = ["X-Forwarded-For", "X-Real-IP"];
   for (const name of addressAliases()) {
     if (own.includes(name) || name.includes(".")) continue;

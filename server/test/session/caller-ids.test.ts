@@ -38,14 +38,14 @@ for (const [name, [value, fault]] of Object.entries(wrong)) {
   test(`an id may not be or contain ${name}`, () => assert.match(faultOfId(value) ?? "", fault));
 }
 
-test("an id that is stored may have spaces at its ends, and nothing else that is wrong", () => {
+test("a stored id may have spaces at its ends, but no other fault", () => {
   assert.equal(faultOfStoredId(" a "), undefined);
   for (const [value, fault] of Object.values(wrong)) {
     if (!/space/.test(fault.source)) assert.match(faultOfStoredId(value) ?? "", fault);
   }
 });
 
-test("an id is right exactly when it has 1 to 256 well-formed characters, no control and no space at an end", () => {
+test("an id is valid exactly if it has 1 to 256 well-formed characters, no control and no space at an end", () => {
   const unit = fc.oneof(
     fc.string({ unit: "binary", maxLength: 300 }),
     fc.string({ maxLength: 300 }),

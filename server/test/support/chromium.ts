@@ -18,7 +18,7 @@ export interface TestBrowser extends AsyncDisposable {
   readonly browser: Browser;
 }
 
-/** Starts Chromium with `more` flags, and `without` some that Playwright gives it. */
+/** Starts Chromium with the flags `more`, and `without` some of Playwright's flags. */
 export async function startChromium(
   more: readonly string[] = [],
   without: readonly string[] = [],

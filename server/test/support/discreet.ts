@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 /** 40 characters as ids have them, and none before or after. Hashes in the log are shorter. */
 const SESSION_ID = /(?<![\w-])[\w-]{40}(?![\w-])/;
 const CREDENTIALS = /\bak_[\w-]{20}|\bBearer [\w.~+/-]|\beyJ[\w-]{10,}\./;
-/** A secret that ids are signed with, and what libraries put into errors of a command's arguments. */
+/** A secret with which ids are signed, and arguments of a command that libraries put into errors. */
 const ARGUMENTS = /(?<![\w+/])[\w+/]{43}=|"args":|with args beginning with/;
 /** User and password in a URL. */
 const URL_CREDENTIALS = /\brediss?(?:\+\w+)?:\/\/[^\s"/@]*:(?!\*\*\*)[^\s"@]*@/;

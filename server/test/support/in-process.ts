@@ -23,7 +23,7 @@ export interface TestServer extends AsyncDisposable {
   step(milliseconds: number): void;
   /** The server's wall clock, milliseconds since 1970. */
   now(): number;
-  /** Stops the server and starts it over the same data; the URL is a new one. `meanwhile` runs in between. */
+  /** Stops the server and starts it on the same data with a new URL. `meanwhile` runs in between. */
   restart(meanwhile?: () => void): Promise<void>;
 }
 

@@ -8,8 +8,8 @@ import { temporaryDirectory } from "./temporary-directory.ts";
 export { keyFor, type TestKey } from "./test-keys.ts";
 
 /*
- * The servers of `in-process.ts` for tests on a runtime that the service does not run on: they live
- * in one other process, on the runtime that ANTECHAMBER_RUNTIME names, and end with the test's.
+ * The servers of `in-process.ts` for tests on a runtime that the service does not support: they run
+ * in one other process, on the runtime that ANTECHAMBER_RUNTIME names, and end with the test's process.
  */
 
 /** A call to the other process. Its result is written to `file`. */
@@ -20,7 +20,7 @@ export interface RemoteCall {
   readonly file: string;
 }
 
-/** What a call came to. */
+/** The result of a call. */
 export interface RemoteResult {
   readonly value?: unknown;
   readonly error?: string;
@@ -28,7 +28,7 @@ export interface RemoteResult {
 
 type Place = Pick<TestServer, "url" | "port" | "dataDir">;
 
-/** Milliseconds for a call that the test waits for without going on. */
+/** The timeout, in milliseconds, of a call that blocks the test. */
 const CALL_TIMEOUT = 30_000;
 
 let host: ChildProcess | undefined;
@@ -70,7 +70,7 @@ function resultIn(file: string): unknown {
   return value;
 }
 
-/** Calls and stands still until the result is there, as a call in the same process would. */
+/** Calls and blocks until the result is there, as a call in the same process would. */
 function callNow(server: number, name: RemoteCall["name"], argument?: unknown): unknown {
   const file = send(server, name, argument);
   const cell = new Int32Array(new SharedArrayBuffer(4));

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 
 const script = fileURLToPath(new URL("../../../scripts/run-tests.mjs", import.meta.url));
 
-test("a word that fits no test file ends the run with a failure that says so", () => {
+test("a word that matches no test file ends the run with a failure that says so", () => {
   for (const words of [["nosuchthing"], ["bun", "nosuchthing"], ["outside", "http/rules"]]) {
     const { status, stdout, stderr } = spawnSync("node", [script, ...words], { encoding: "utf8" });
     assert.deepEqual([status, stdout], [1, ""]);

@@ -2,13 +2,13 @@ import { createHash, randomBytes } from "node:crypto";
 import type { Principal } from "../../src/session/access.ts";
 import type { Key } from "../../src/store/store.ts";
 
-/** A key of the mode `key`, and what its owner sends. */
+/** A key for the mode `key`, and the header that its owner sends. */
 export interface TestKey {
   readonly key: Key;
   readonly bearer: string;
 }
 
-/** A key for whoever `principal` is. */
+/** Makes a key for `principal`. */
 export function keyFor(principal: Partial<Principal>, more: Partial<Key> = {}): TestKey {
   const secret = `ak_${randomBytes(32).toString("base64url")}`;
   return {

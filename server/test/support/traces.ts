@@ -5,16 +5,16 @@ import { idFields } from "../../src/session/session.ts";
 import { databaseFile, openForReading } from "../../src/store/sqlite/database.ts";
 import { createIdHash } from "../../src/store/sqlite/id-hash.ts";
 
-/** An id that somebody who has the file guesses. */
+/** An id that a person with the file guesses. */
 export interface Guess {
   readonly field: IdField;
   readonly id: string;
 }
 
 /**
- * Where guessed ids are found in the files of a data folder: as text, or as the keyed hashes that the index
- * of ids has, with the key that lies in the same file. Reads tables and raw bytes, so what is in free pages
- * and in the write-ahead log is found too.
+ * Searches the files of a data folder for guessed ids: as text, or as the keyed hashes of the index of ids, whose
+ * key is in the same file. Reads tables and raw bytes, so that it also finds ids in free pages and in the
+ * write-ahead log.
  */
 export function tracesOf(dataDir: string, guesses: readonly Guess[]): string[] {
   const hashes = hashesOf(dataDir, guesses);
@@ -39,7 +39,7 @@ function hashesOf(dataDir: string, guesses: readonly Guess[]): number[] {
   }
 }
 
-/** An id as it may stand in a file: as text, as an integer of 48 bits, as a number of 64 bits. */
+/** The forms of an id in a file: text, an integer of 48 bits, a number of 64 bits. */
 function formsOf(id: string, hash: number): Buffer[] {
   const integer = Buffer.alloc(6);
   integer.writeUIntBE(hash, 0, 6);
@@ -64,7 +64,7 @@ function inRuns(dataDir: string, guesses: readonly Guess[], hashes: readonly num
   }
 }
 
-/** How many rows each table of the index of ids has, and the list of sessions that are gone from it. */
+/** Returns how many rows each table of the index of ids has, and the list of deleted sessions. */
 export function indexRows(dataDir: string): Record<string, number> {
   const database = openForReading(databaseFile(dataDir));
   try {

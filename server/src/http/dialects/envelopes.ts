@@ -6,29 +6,29 @@ import type { SessionForm } from "../sessions.ts";
 const SUCCESS = '"status":{"code":0}';
 
 /**
- * 8.5.1 and `current`: `SessionInfo`, and beside its members `response`, which is the `SessionInfo` again,
- * and `status`. Their clients read `sessionId` at the top, and the rest in `response`.
+ * 8.5.1 and `current`: `SessionInfo` with the additional members `response`, which is the `SessionInfo` again,
+ * and `status`. Their clients read `sessionId` at the top level, and the rest in `response`.
  */
 export const envelopeOfV1: SessionForm = formOf(
   () => apiFields,
   (info) => `${info.slice(0, -1)},"response":${info},${SUCCESS}}`,
 );
 
-/** The header from which clients of v2 take the session's id: they do not look for it in the body. */
+/** The header from which clients of v2 read the session's id: they do not read it from the body. */
 export const SESSION_ID_FIELD = "gkc_sessionid";
 
-/** v2: `data`, which is the `SessionInfo`, and `status`; the id is in a header of its own. */
+/** v2: `data`, which is the `SessionInfo`, and `status`; the id is also in a header. */
 export const envelopeOfV2: SessionForm = formOf(
   (sessionId) => ({ ...apiFields, [SESSION_ID_FIELD]: sessionId }),
   (info) => `{"data":${info},${SUCCESS}}`,
 );
 
-/** The form that puts a session's `SessionInfo`, as text, into an envelope. */
+/** Creates the form that puts a session's `SessionInfo`, as text, into an envelope. */
 function formOf(fields: SessionForm["fields"], wrap: (info: string) => string): SessionForm {
   return { fields, ofInfo: wrap, body: (session) => new EnvelopeText(session, wrap) };
 }
 
-/** More than an envelope adds to what is in it. */
+/** More characters than any envelope adds to its content. */
 const MAX_ENVELOPE = 128;
 
 class EnvelopeText implements WritableText {

@@ -18,9 +18,9 @@ import {
 import { envelopeOfV1 } from "./envelopes.ts";
 
 /**
- * Dialect 8.5.1 (contract, section 10). Retrieving creates nothing: what is not there is refused. Updating
- * creates a session, under a new id, where there is none of the id, or another customer's; its clients begin
- * with a placeholder, and have no other way on after an expiry or a change of hands.
+ * Dialect 8.5.1 (contract, section 10). Retrieving an unknown session is refused and creates nothing. Updating
+ * creates a session with a new id if none has the given id, or if it is another customer's: its clients begin
+ * with a placeholder, and cannot continue otherwise after an expiry or when another person uses the browser.
  */
 export function createHandlersOfV851(service: SessionService, limits?: Limits): SessionHandlers {
   const common = createSessionHandlers(service, limits, envelopeOfV1);
@@ -42,7 +42,7 @@ export function createHandlersOfV851(service: SessionService, limits?: Limits): 
   return { ...common, retrieve: common.head, associate };
 }
 
-/** Whose sessions an update reaches: another customer's than the one that it names is as unknown (rule 4). */
+/** Returns whose sessions an update reaches: those of other customers than the named one count as unknown (rule 4). */
 function updateScope(principal: Principal, { customerId }: Identity): Scope {
   const scope = changeScope(principal);
   return scope === "everyone" && customerId !== null ? { customerId } : scope;

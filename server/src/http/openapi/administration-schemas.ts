@@ -23,7 +23,7 @@ const place: Json = {
 const sessionInfo = schemas["SessionInfo"] as { properties: Json; required: string[] };
 const status: Json = { enum: ["live", "expired", "ended"] };
 
-/** An id in a filter: an empty one is refused. */
+/** An id in a filter; an empty one is refused. */
 const given: Json = {
   type: "string",
   minLength: 1,
@@ -159,7 +159,7 @@ export const auditExample: Json = {
   next: null,
 };
 
-/** A time in a query; a number of milliseconds is taken too, but a schema of both is hard on generators. */
+/** A time in a query. A number of milliseconds is accepted too, but generators handle a schema of both badly. */
 const queryTime: Json = { type: "string", format: "date-time" };
 
 /** What administration takes outside a body. */
@@ -180,15 +180,15 @@ export const administrationParameters: Json = {
   since: optional(
     "query",
     "since",
-    "Created then or later: ISO 8601 with a time zone. Milliseconds since 1970 are taken too.",
+    "Created at this time or later: ISO 8601 with a time zone. Milliseconds since 1970 are accepted too.",
     queryTime,
     "2026-11-23T10:00:00Z",
   ),
-  until: optional("query", "until", "Created before then.", queryTime, "2126-11-23T10:00:00Z"),
+  until: optional("query", "until", "Created before this time.", queryTime, "2126-11-23T10:00:00Z"),
   live: optional(
     "query",
     "live",
-    "`true`: still to be used; `false`: over.",
+    "`true`: can still be used; `false`: expired or ended.",
     { type: "boolean" },
     true,
   ),
@@ -203,7 +203,7 @@ export const administrationParameters: Json = {
   sessionLimit: optional(
     "query",
     "limit",
-    "The most of a page, 100 by default.",
+    "The maximum number in a page, 100 by default.",
     { type: "integer", minimum: 1, maximum: 1000 },
     100,
   ),

@@ -161,7 +161,7 @@ export function sessionListPaths(auth: Auth): Json {
   };
 }
 
-/** What those who run the service do besides under `auth`, by path: at the root alone. */
+/** The other operations of operators under `auth`, by path: served only at the root. */
 export function administrationPaths(auth: Auth): Json {
   return {
     "/customers/{customerId}": { ...atTheRoot, delete: eraseCustomer(auth) },

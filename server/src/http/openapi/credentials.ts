@@ -13,12 +13,12 @@ export function credentialCodes(auth: Auth): Code[] {
   return auth === "proxy" ? ["invalid-credential"] : ["credential-required", "invalid-credential"];
 }
 
-/** What a malformed head is refused with: in mode local for its `Host`, in mode key for a key in two headers. */
+/** Returns the codes of refusals of a malformed head: in mode local for its `Host`, in mode key for a key in two headers. */
 export function malformedHeadCodes(auth: Auth): Code[] {
   return auth === "local" || auth === "key" ? ["invalid-request"] : [];
 }
 
-/** The members of a document that tell which credential is asked for; in mode `local` it says none. */
+/** Returns the members of a document that say which credential is required; none in mode `local`. */
 export function securityOf(auth: Auth): {
   readonly security: readonly Json[];
   readonly securitySchemes?: Json;
@@ -26,7 +26,7 @@ export function securityOf(auth: Auth): {
   if (auth === "local") return { security: [] };
   const securitySchemes = schemesOf(auth);
   const names = Object.keys(securitySchemes);
-  // A key is in one header or in another; a proxy sends all of its own.
+  // A key is in one of two headers; a proxy sends all of its headers.
   const security =
     auth === "key"
       ? names.map((name) => ({ [name]: [] }))
@@ -34,7 +34,7 @@ export function securityOf(auth: Auth): {
   return { security, securitySchemes };
 }
 
-/** What `/forward-auth` asks for: `x-api-key` is the client's there. */
+/** Returns the credentials for `/forward-auth`, where `x-api-key` belongs to the client. */
 export function securityOfProxies(auth: Auth): { readonly security?: readonly Json[] } {
   return auth === "key" ? { security: [{ key: [] }] } : {};
 }
@@ -46,7 +46,7 @@ function schemesOf(auth: Exclude<Auth, "local">): Readonly<Record<string, Json>>
         key: bearer("A key made by `antechamber keys create`."),
         apiKey: header(
           "x-api-key",
-          "The same key, for clients that have no other place for it. With `Authorization` beside it: 400.",
+          "The same key, for clients that cannot send it otherwise. Together with `Authorization`: 400.",
         ),
       };
     case "jwt":

@@ -10,7 +10,7 @@ import { refusals } from "./refusals.ts";
 import { type Json, ref } from "./schemas.ts";
 import { everywhere, retrieveSession, updateSession } from "./sessions.ts";
 
-/** An operation of the document, as far as it is looked into here. */
+/** The members of an operation of the document that are used here. */
 interface Operation extends Json {
   readonly operationId: string;
   readonly description: string;
@@ -31,8 +31,8 @@ const ONE = "/sessions/{sessionId}";
 const LIST = "/sessions";
 
 /**
- * What is served below a base path of a newer dialect, by whole path. `atBases` are the paths that every
- * base path has, as 8.5.0 has them.
+ * Returns the operations below a base path of a newer dialect, by full path. `atBases` are the paths that every
+ * base path has, in the form of 8.5.0.
  */
 export function dialectPaths({ path: base, dialect }: BasePath, auth: Auth, atBases: Json): Json {
   const items = Object.entries(pathsOf(dialect, auth, atBases as Paths));
@@ -100,7 +100,7 @@ function updateOrCreate(auth: Auth): Operation {
   const { 200: success } = operation.responses;
   return {
     ...operation,
-    description: `${operation.description} Where the caller has no session of this id, one is created with the ids that are given: keep the \`sessionId\` that comes back.`,
+    description: `${operation.description} If the caller has no session with this id, one is created with the given ids: use the \`sessionId\` in the response from then on.`,
     parameters: [...operation.parameters, idempotencyKey],
     responses: {
       200: success as Response,
@@ -123,7 +123,7 @@ function inV2(operation: Operation): Operation {
   };
 }
 
-/** The operation with its session in an envelope. */
+/** Returns the operation with its session in an envelope. */
 function enveloped(
   operation: Operation,
   { ofInfo }: SessionForm,
@@ -151,7 +151,7 @@ function enveloped(
 
 const PROBLEM = "application/problem+json";
 
-/** A refusal as the dialect words it; other responses as they are. */
+/** Returns a refusal in the form of the dialect; other responses unchanged. */
 function restated(response: Response, dialect: DialectName): Response {
   const problem = response.content?.[PROBLEM];
   if (problem === undefined) return response;
@@ -179,13 +179,13 @@ const succeeded: Json = {
   required: ["code"],
 };
 
-/** What the newer dialects among these base paths send; nothing without any. */
+/** Returns the schemas for the newer dialects among these base paths; none without such a dialect. */
 export function dialectSchemas(basePaths: readonly BasePath[]): Json {
   if (basePaths.length === 0) return {};
   return {
     SessionResponse: {
       type: "object",
-      description: "A session, and the same once more in `response`.",
+      description: "A session, and the same session again in `response`.",
       allOf: [ref("schemas", "SessionInfo")],
       properties: { response: ref("schemas", "SessionInfo"), status: succeeded },
       required: ["response", "status"],
@@ -198,7 +198,7 @@ export function dialectSchemas(basePaths: readonly BasePath[]): Json {
     },
     RefusalOfDialect: {
       type: "object",
-      description: "What refusals have beside the members of problem details.",
+      description: "The member of refusals in addition to problem details.",
       properties: {
         error: {
           type: "object",

@@ -69,7 +69,7 @@ export const headers: Readonly<Record<string, Json>> = {
   }),
 };
 
-/** What every refusal has: the document's description tells of it once, and no refusal again. */
+/** Headers of every refusal: the document describes them once, and not for each refusal. */
 export const ofEveryRefusal = ["cache-control", "x-content-type-options", "x-request-id"];
 
 /** Told by the content's own name, or about the connection alone. */

@@ -22,7 +22,7 @@ const well = answer("Yes.", "application/json", {
   required: ["status"],
 });
 
-/** What an operation is called. */
+/** The names and texts of an operation. */
 interface Named {
   readonly operationId: string;
   readonly summary: string;
@@ -33,18 +33,18 @@ const health: Named = {
   operationId: "health",
   summary: "Whether the process is alive",
   description:
-    "For whatever restarts a process that has stopped answering. It says nothing of the store, which is not mended by a restart.",
+    "For supervisors that restart a process which has stopped responding. It does not check the store, which a restart does not repair.",
 };
 const readiness: Named = {
   operationId: "readiness",
   summary: "Whether the store can write",
   description:
-    "For whatever sends traffic: 503 while changes would be refused, and while it stops.",
+    "For load balancers: 503 while changes would be refused, and while the server stops.",
 };
 const openApi: Named = {
   operationId: "openApiDocument",
   summary: "This document",
-  description: "It fits this server: its base paths, and the credential that it asks for.",
+  description: "It describes this server, with its base paths and the credential that it requires.",
 };
 const docsPage: Named = {
   operationId: "docsPage",
@@ -53,7 +53,7 @@ const docsPage: Named = {
 };
 const docsFile: Named = {
   operationId: "docsFile",
-  summary: "What the page is made of",
+  summary: "A file of the page",
   description: "Scripts, style sheets and images.",
 };
 
@@ -157,8 +157,9 @@ function root(auth: Auth): Json {
     auth,
     {
       operationId: "root",
-      summary: "Where the API is described",
-      description: "Leads browsers to the page, and tells programs where the description is.",
+      summary: "Links to the documentation of the API",
+      description:
+        "Redirects browsers to the page, and gives programs the address of the OpenAPI document.",
     },
     {
       200: {
@@ -175,7 +176,7 @@ function root(auth: Auth): Json {
         },
       },
       302: {
-        description: "For whoever accepts `text/html`.",
+        description: "For clients that accept `text/html`.",
         headers: describeHeaders(fields, { location: "docs" }),
       },
     },

@@ -7,13 +7,13 @@ import {
   ref,
 } from "./schemas.ts";
 
-/** What clients can do wrong with a value that is not ASCII; nothing but bytes travels in a header. */
+/** How to send a value that is not ASCII: a header carries only bytes. */
 const OF_BYTES =
-  "In UTF-8; bytes that are not valid UTF-8 are read as ISO-8859-1, which is what `fetch` sends for `ü`. Characters beyond ISO-8859-1 cannot be given to `fetch` as they are: encode the value to UTF-8 first, one character a byte.";
+  "In UTF-8; bytes that are not valid UTF-8 are read as ISO-8859-1, which is what `fetch` sends for `ü`. `fetch` refuses characters beyond ISO-8859-1: encode the value to UTF-8 first, with one character for each byte.";
 
 /**
- * A parameter that may be left out. Its example is one of the schema's `examples`: pages such as Swagger UI
- * fill in an `example` or a `default` and then send it with every request.
+ * Describes an optional parameter. Its example is one of the schema's `examples`, because pages such as Swagger
+ * UI fill in an `example` or a `default` and then send it with every request.
  */
 export function optional(
   place: "header" | "query" | "cookie",
@@ -30,7 +30,7 @@ const text: Json = { type: "string" };
 
 function idHeader(name: string, whose: string, example: string): Json {
   const dashed = name.replace("_", "-");
-  const description = `The ${whose}. Empty: not given. For proxies that drop names with underscores it may be called \`${dashed}\` instead. ${OF_BYTES}`;
+  const description = `The ${whose}. Empty counts as absent. Behind proxies that drop names with underscores, use \`${dashed}\` instead. ${OF_BYTES}`;
   const schema = { type: "string", maxLength: MAX_ID_CHARACTERS, pattern: NO_CONTROL_CHARACTERS };
   return optional("header", name, description, schema, example);
 }
@@ -57,42 +57,42 @@ export const parameters: Json = {
   "Idempotency-Key": optional(
     "header",
     "Idempotency-Key",
-    "A value of the caller's own, new for each request: 1 to 255 visible ASCII characters, with or without double quotes around them. The same request under the same key is carried out once, and each repetition within 24 hours gets the first answer (draft-ietf-httpapi-idempotency-key-header).",
+    "A value chosen by the caller, new for each request: 1 to 255 visible ASCII characters, with or without double quotes around them. The same request with the same key is carried out once, and each repetition within 24 hours gets the first response (draft-ietf-httpapi-idempotency-key-header).",
     { type: "string", pattern: '^(?:"[ !#-\\[\\]-~]{1,255}"|[!#-\\[\\]-~]{1,255})$' },
     '"7c5b0f0e-6b1d-4f6e-9f0e-2d8a6b1c3e55"',
   ),
   durable: optional(
     "query",
     "durable",
-    "Answer when the records are on the disk, not when they are accepted. Given, and neither `false` nor `0`: yes.",
+    "Respond when the records are on the disk, not when they are accepted. Any value except `false` and `0` means yes.",
     { type: "boolean" },
     true,
   ),
   after: optional(
     "query",
     "after",
-    "Where to go on: `next` of the page before, or the sequence of a request. The beginning by default.",
+    "Where to continue: `next` of the previous page, or the sequence of a request. The beginning by default.",
     { type: "string", pattern: "^(?:\\d{1,15}(?:\\.\\d{1,2})?)?$" },
     "0",
   ),
   limit: optional(
     "query",
     "limit",
-    "The most lines of a page, 100 by default. It may have fewer where the records are long.",
+    "The maximum number of lines in a page, 100 by default. A page of long records may have fewer.",
     { type: "integer", minimum: 1, maximum: 1000 },
     100,
   ),
   gkc_sessionId: optional(
     "header",
     "gkc_sessionId",
-    "The session, where the original request has it in a header; `gkc-sessionId` is the same.",
+    "The session id, if the original request has it in a header; `gkc-sessionId` is the same header.",
     text,
     EXAMPLE_SESSION_ID,
   ),
   sessionCookie: optional(
     "cookie",
     "sessionId",
-    "The session, where the browser keeps it in a cookie. The setting `cookieName` gives it another name.",
+    "The session id, if the browser has it in a cookie. The setting `cookieName` changes the name.",
     text,
     EXAMPLE_SESSION_ID,
   ),
@@ -103,7 +103,7 @@ export const parameters: Json = {
   ),
   "X-Forwarded-Uri": original(
     "X-Forwarded-Uri",
-    "The path and the query of the original request (Caddy, Traefik). The query parameter `sessionId` may name the session, where `forwardAuthSources` has `query`.",
+    "The path and the query of the original request (Caddy, Traefik). The query parameter `sessionId` may name the session if `forwardAuthSources` has `query`.",
     "/help/search?q=returns",
   ),
   "X-Original-Method": original("X-Original-Method", "The same, as nginx users call it.", "POST"),
@@ -125,7 +125,7 @@ export const parameters: Json = {
   "X-Request-Id": optional(
     "header",
     "X-Request-Id",
-    "The caller's name for the request, for the log and for a refusal. Up to 64 letters, digits, `_`, `.` and `-`; the server makes its own instead of another.",
+    "The caller's name for the request, for the log and for a refusal. Up to 64 letters, digits, `_`, `.` and `-`; the server replaces any other value with its own.",
     text,
     "checkout-81",
   ),
@@ -134,7 +134,7 @@ export const parameters: Json = {
 /** The parameter of operations that may be repeated under a key. */
 export const idempotencyKey: Json = ref("parameters", "Idempotency-Key");
 
-/** What every operation on sessions takes: both identity headers, in one of their two spellings. */
+/** The parameters of every operation on sessions: both identity headers, in one of their two spellings. */
 export const sessionHeaders: readonly Json[] = [
   "gkc_customerId",
   "gkc_agentId",

@@ -13,7 +13,7 @@ const when: Readonly<Record<Code, string>> = {
   "already-exists":
     "the session has another value of an id that the request gives, or the visit belongs to another live session; `field` names the id",
   "invalid-request":
-    "malformed JSON, a body that is no object, an id that is no string, too long, with control characters or with spaces at its ends, headers that are repeated or contradict each other, in mode key a key in two headers, in mode local a `Host` that is not this machine; `errors` lists each fault with its place",
+    "malformed JSON, a body that is not an object, an id that is not a string, is too long, has control characters or has spaces at its ends, headers that are repeated or contradict each other, in mode key a key in two headers, in mode local a `Host` that is not this machine; `errors` lists each fault and where it is",
   "nothing-to-associate":
     "no id was given, neither in headers nor in the body (a proxy may have dropped the headers)",
   "session-required": "the request names no live session, and the mode is `required`",
@@ -30,8 +30,8 @@ const when: Readonly<Record<Code, string>> = {
   "method-not-allowed": "the path does not take this method; `Allow` lists those that it takes",
   "body-too-large": "the body is longer than this operation takes",
   "unsupported-media-type":
-    "there is a body and it is not declared as JSON in UTF-8, or it has a `Content-Encoding`; then `Accept-Encoding` says which is taken",
-  "request-timeout": "the body did not come in time",
+    "the body is not declared as JSON in UTF-8, or it has a `Content-Encoding`; then `Accept-Encoding` says which one is accepted",
+  "request-timeout": "the body did not arrive in time",
   "too-many-requests":
     "the client address, the credential or the customer has had as much as the server is configured to give; `Retry-After` tells how long to wait",
   unavailable:
@@ -98,7 +98,7 @@ export function refusals(codes: readonly Code[], peculiar: Peculiarities = {}): 
   );
 }
 
-/** The headers that this refusal has and others have not. */
+/** The headers that only this refusal has. */
 function headersOf(refused: readonly Refused[]): Json {
   const own = refused.map(({ answer }) =>
     Object.fromEntries(

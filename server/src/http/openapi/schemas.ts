@@ -14,7 +14,7 @@ export function ref(section: string, name: string): Json {
 export const EXAMPLE_SESSION_ID = "AaIH2SEAAACPHF0qsH5DyZFukT3vQx0c_9LmWb7R";
 
 const CONTROLS = "\\u0000-\\u001f\\u007f-\\u009f";
-/** As `faultOfId` has it (Unicode's class Cc), in the syntax that every validator of patterns knows. */
+/** The rule of `faultOfId` (Unicode's class Cc), in the pattern syntax that every validator supports. */
 export const NO_CONTROL_CHARACTERS = `^[^${CONTROLS}]*$`;
 const NO_SPACE_AT_AN_END = `^(?:[^${CONTROLS} ](?:[^${CONTROLS}]*[^${CONTROLS} ])?)?$`;
 

@@ -21,7 +21,7 @@ const locatedHeaders = describeHeaders(apiFields, { "content-location": "" });
 
 const { visitId, globalVisitId } = exampleIds;
 
-/** The first of the examples is what pages such as Swagger UI send unless they are told otherwise. */
+/** Pages such as Swagger UI send the first of the examples by default. */
 function visitBody(examplesOf: Json): Json {
   return {
     required: false,

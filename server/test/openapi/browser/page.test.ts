@@ -6,7 +6,7 @@ import { createApi } from "../../support/api.ts";
 import { startChromium } from "../../support/chromium.ts";
 import { serve } from "../../support/in-process.ts";
 
-/** An operation on the page, opened and ready to be filled in. */
+/** Opens an operation on the page, ready to be filled in. */
 async function tryOut(page: Page, tag: string, operation: string) {
   const block = page.locator(`#operations-${tag}-${operation}`);
   await block.locator(".opblock-summary-control").click();
@@ -23,7 +23,7 @@ async function tryOut(page: Page, tag: string, operation: string) {
   };
 }
 
-test("on the page nothing is sent that was not filled in, and it fits desks and phones", async () => {
+test("the page sends only fields that were filled in, and fits desktops and phones", async () => {
   await using server = await serve();
   await using chromium = await startChromium();
   await createApi(server.url).create({ headers: { gkc_customerId: "customer-4711" } });

@@ -2,12 +2,12 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import type { RedisNode } from "./node.ts";
 
-/** What stands between a service and its Redis, and may answer in its place. */
+/** A proxy between a service and its Redis, which may reply instead of Redis. */
 export interface RefusingRedis extends AsyncDisposable {
   readonly port: number;
   /**
-   * From now on answers every command with the error that `answer` makes of its words, except those by which
-   * a process checks a new connection; `undefined`: Redis answers again. Connections that are open are cut.
+   * From now on replies to every command with the error that `answer` makes from its words, except the commands
+   * that check a new connection; `undefined`: Redis replies again. Open connections are cut.
    */
   refuse(answer: ((words: readonly string[]) => string) | undefined): void;
 }
@@ -86,7 +86,7 @@ function encoded(reply: unknown): string {
   return `$${text.length}\r\n${text}\r\n`;
 }
 
-/** The first command of the text, if all of it is there. */
+/** Returns the first command of the text, if it is complete. */
 function commandIn(text: string): { words: string[]; length: number } | undefined {
   const head = /^\*(\d+)\r\n/.exec(text);
   if (head === null) return undefined;
