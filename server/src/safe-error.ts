@@ -1,11 +1,11 @@
 /*
- * What is logged and printed of an error. Libraries put what they were given into their errors: a Redis
+ * Decides what is logged and printed of an error. Libraries put their input into their errors: a Redis
  * client the arguments of the command (ids, secrets), a JSON parser the text that it could not read, a
- * runtime the URL with its password. So nothing of an error is passed on but the members below, and of
- * its message nothing that may have come from outside.
+ * runtime the URL with its password. So only the members below are passed on, and nothing of the message
+ * that may have come from outside.
  */
 
-/** What a log line has of an error. */
+/** The members of an error in a log line. */
 export interface LoggedError {
   readonly type: string;
   readonly code?: string | number;
@@ -13,10 +13,10 @@ export interface LoggedError {
   readonly errcode?: number;
   readonly syscall?: string;
   readonly message: string;
-  /** Where it was thrown: one line a frame, without the message. */
+  /** Where it was thrown: one line per frame, without the message. */
   readonly stack?: string;
   readonly cause?: LoggedError;
-  /** Errors that it stands for, `MAX_ERRORS` at the most. */
+  /** The errors that it combines, at most `MAX_ERRORS`. */
   readonly errors?: readonly LoggedError[];
 }
 
@@ -26,7 +26,7 @@ const MAX_ERRORS = 8;
 const MAX_FRAMES = 20;
 const MAX_MESSAGE_LENGTH = 500;
 
-/** Errors whose messages are ours from the first word to the last. */
+/** Errors whose messages are written entirely by this program. */
 const ours = [
   "StoreOpenError",
   "StoreFault",
@@ -40,17 +40,17 @@ const ours = [
 
 const NAME = /^[A-Za-z_$][\w$]{0,63}$/;
 const CODE = /^[A-Z][A-Z\d_-]{0,63}$/;
-/** A code of the operating system's. */
+/** A code of the operating system. */
 const ERRNO = /^E(?!RR)[A-Z\d]+$/;
 const SYSCALL = /^[a-z]\w{0,31}$/;
 const FRAME = /^\s*at .*(?::\d+:\d+\)?|\(native\)|<anonymous>\)?|native code\)?)$/;
 
-/** An error, or whatever else was thrown, as a log line may have it. */
+/** Describes an error, or any other thrown value, for a log line. */
 export function describeError(error: unknown): LoggedError {
   return described(error, 0);
 }
 
-/** The message of an error, fit for people and logs. */
+/** Returns the message of an error, safe to print and log. */
 export function safeMessage(error: unknown): string {
   return described(error, MAX_DEPTH).message;
 }
@@ -59,10 +59,10 @@ function described(error: unknown, depth: number): LoggedError {
   try {
     if (isErrorLike(error)) return ofError(error, depth);
   } catch {
-    // A member that throws when it is read.
+    // Reading a member threw.
     return { type: "unknown", message: "an error that cannot be read" };
   }
-  return { type: typeof error, message: "something was thrown that is no error" };
+  return { type: typeof error, message: "a value was thrown that is not an error" };
 }
 
 interface ErrorLike {
@@ -110,7 +110,7 @@ function isCode(code: unknown): code is string | number {
 
 function messageOf(error: ErrorLike): string {
   const message = typeof error.message === "string" ? error.message : "";
-  // SQLite tells of statements and of what stands in the file; the text of its result code is fixed.
+  // SQLite's messages quote statements and the file's content; the text of its result code is fixed.
   if (typeof error["errcode"] === "number" || error["code"] === "ERR_SQLITE_ERROR") {
     const text = error["errstr"];
     return typeof text === "string" && text !== "" ? text : cleaned(message);
@@ -124,22 +124,22 @@ function isOfSystem({ code, syscall }: ErrorLike): boolean {
   return typeof syscall === "string" || (typeof code === "string" && ERRNO.test(code));
 }
 
-/** The operating system's own words, with the file or the address. */
+/** The operating system's message, with the file or the address. */
 function ofSystem(message: string): string {
   return withoutCredentials(message).slice(0, MAX_MESSAGE_LENGTH);
 }
 
 const GAP = "…";
 
-/** What text of others stands between in messages. */
+/** The pairs of signs around foreign text in messages. */
 const enclosing = ['""', "``", "''", "{}", "[]"] as const;
 
 /**
- * `text` without what stands in quotes, braces and brackets, without credentials in URLs and without
+ * Returns `text` without the content of quotes, braces and brackets, without credentials in URLs and without
  * anything as long as an id, a key or a secret.
  */
 function cleaned(text: string): string {
-  // An apostrophe begins no quotation.
+  // An apostrophe does not begin a quotation.
   const start = withoutCredentials(text.slice(0, 4 * MAX_MESSAGE_LENGTH)).replaceAll(
     /(?<=[a-z])'(?=(?:t|s|re|ll|ve|d|m)\b)/gi,
     "\u2019",
@@ -154,8 +154,8 @@ function cleaned(text: string): string {
 }
 
 /**
- * The text without what lies between the first of the opening and the last of the closing sign, as what is quoted
- * may have quotes itself; without all that follows where the end is not there, or may have been cut off.
+ * Removes the text between the first opening and the last closing sign, since a quoted text may contain quotes.
+ * Removes everything after the opening sign if there is no closing sign, or if it may have been cut off.
  */
 function withoutBetween(text: string, signs: string, isWhole: boolean): string {
   const [open = "", close = ""] = signs;
@@ -178,13 +178,13 @@ function withoutCredentials(text: string): string {
   return text.replaceAll(/([a-z][a-z\d+.-]{0,30}:\/\/)[^\s]*@/gi, `$1${GAP}@`);
 }
 
-/** The frames of the stack, without the message before them. */
+/** Returns the frames of the stack, without the message before them. */
 function framesOf(error: ErrorLike): string {
   const { stack } = error;
   if (typeof stack !== "string") return "";
   const start = error.message === "" ? -1 : stack.indexOf(error.message);
   const lines = (start === -1 ? stack : stack.slice(start + error.message.length)).split("\n");
-  // The message may have been changed since: what follows its last line are the frames.
+  // The message may have been changed since, so the frames are the lines after its last line.
   const firstAfterText = lines.findLastIndex((line) => line !== "" && !FRAME.test(line)) + 1;
   return lines
     .slice(firstAfterText)

@@ -6,7 +6,7 @@ import { describeError, safeMessage } from "../src/safe-error.ts";
 
 const mark = "SecretOfTheCaller";
 
-/** What was thrown. */
+/** Returns the thrown error. */
 function thrownBy(work: () => unknown): unknown {
   try {
     work();
@@ -25,7 +25,7 @@ function sqlite(): never {
 const withMembers = (message: string, members: object) =>
   Object.assign(new Error(message), members);
 
-/** Errors as libraries and runtimes make them, each with something of a caller in it. */
+/** Errors of libraries and runtimes, each with data of a caller in it. */
 const errors: Readonly<Record<string, unknown>> = {
   arguments: withMembers("OOM command not allowed", { command: { name: "set", args: [mark] } }),
   quoted: new Error(`ERR unknown command 'x', with args beginning with: '${mark}' 'it''s'`),
@@ -62,7 +62,7 @@ const errors: Readonly<Record<string, unknown>> = {
   frames: withMembers("short", { stack: `Error: short\n    at once (${mark})\n    at x (y:1:2)` }),
 };
 
-test("nothing of a caller in an error is logged or printed, wherever a library put it", () => {
+test("data of a caller in an error is never logged or printed, wherever a library put it", () => {
   let log = "";
   const logger = createLog("trace", {
     write(line: string) {
@@ -81,23 +81,23 @@ test("nothing of a caller in an error is logged or printed, wherever a library p
   assert.doesNotMatch(log, /AaIpanHiAADPyQFcFwC/);
 });
 
-test("what mends an error is there: type, code, message, frames and causes", () => {
+test("the description of an error has type, code, message, frames and causes", () => {
   const cause = withMembers("connect ECONNREFUSED 127.0.0.1:6379", {
     code: "ECONNREFUSED",
     syscall: "connect",
   });
-  const told = describeError(new TypeError("not connected", { cause }));
-  assert.equal(told.type, "TypeError");
-  assert.equal(told.message, "not connected");
-  assert.match(told.stack ?? "", /^at .*safe-error\.test\.ts:\d+:\d+/);
-  assert.equal(told.cause?.code, "ECONNREFUSED");
-  assert.equal(told.cause?.message, "connect ECONNREFUSED 127.0.0.1:6379");
+  const described = describeError(new TypeError("not connected", { cause }));
+  assert.equal(described.type, "TypeError");
+  assert.equal(described.message, "not connected");
+  assert.match(described.stack ?? "", /^at .*safe-error\.test\.ts:\d+:\d+/);
+  assert.equal(described.cause?.code, "ECONNREFUSED");
+  assert.equal(described.cause?.message, "connect ECONNREFUSED 127.0.0.1:6379");
   const { code, errcode, message } = describeError(errors["statement"]);
   assert.deepEqual([code, errcode], ["ERR_SQLITE_ERROR", 1]);
   assert.equal(message, "SQL logic error");
 });
 
-test("errors that cannot be read, and causes in a circle, are described all the same", () => {
+test("errors that cannot be read, and circular causes, can be described too", () => {
   const circular = new Error("round");
   circular.cause = circular;
   assert.equal(describeError(circular).message, "round");

@@ -137,7 +137,7 @@ test("a body has its time, and whoever waits for it hears that it broke off", as
   assert.equal(peer.state, "ended");
 });
 
-/** Answers with what was sent, or with why it did not come. */
+/** Responds with the received body, or with the reason why it did not arrive. */
 async function echo(asked: ApiRequest): Promise<ApiResponse> {
   const body = await asked.body(10_000_000).then(
     (bytes) => Buffer.from(bytes ?? []).toString("latin1"),
@@ -146,7 +146,7 @@ async function echo(asked: ApiRequest): Promise<ApiResponse> {
   return { status: 200, headers: {}, body };
 }
 
-test("who ends its side in the middle of a body that had to wait is told at once", async () => {
+test("a client that half-closes in the middle of a waiting body gets the refusal at once", async () => {
   const { promise, resolve } = Promise.withResolvers<ApiResponse>();
   const { peer, receive, connection, settled } = open((asked) =>
     asked.path === "/first" ? promise : echo(asked),
@@ -161,9 +161,9 @@ test("who ends its side in the middle of a body that had to wait is told at once
   assert.equal(peer.state, "ended");
 });
 
-test("who ends its side has what it sent before looked at", async () => {
+test("requests that were sent before a half-close are still answered", async () => {
   const { peer, receive, connection, settled } = open(echo);
-  // More than is looked at in one turn.
+  // More than is read in one turn.
   const chunks = "1\r\nx\r\n".repeat(50_000);
   receive(`PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}0\r\n\r\n`);
   connection.ended();
@@ -171,7 +171,7 @@ test("who ends its side has what it sent before looked at", async () => {
   assert.ok(peer.text.endsWith(`\r\n\r\n${"x".repeat(50_000)}`));
 });
 
-test("a body in tiny chunks is taken in many turns, and no more is received meanwhile", async () => {
+test("a body in tiny chunks is read in many turns, and no more is received meanwhile", async () => {
   const { peer, receive, settled } = open(echo);
   const chunks = "1\r\nx\r\n".repeat(100_000);
   receive("PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -274,7 +274,7 @@ test("what has not gone out yet when the connection is ended has its time", () =
   assert.equal(peer.state, "destroyed");
 });
 
-test("who goes on sending after the last answer is given time to read it, and no more is received", () => {
+test("a client that goes on sending after the last response has time to read it, and no more is received", () => {
   const { peer, receive, pass } = open();
   receive("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
   assert.equal(peer.state, "ended");

@@ -6,12 +6,12 @@ import { createRandom, runSeed } from "../faults/random.ts";
 import { type DeliberateFault, fuzzRound } from "./fuzz/fuzz.ts";
 
 const isLong = Boolean(process.env.ANTECHAMBER_LONG);
-/** Rounds of a run, connections that are open at once in each, and how long new rounds are begun, in ms. */
+/** Rounds of a run, simultaneous connections in each round, and how long (ms) new rounds are started. */
 const ROUNDS = isLong ? 1_000_000 : 120;
 const CONNECTIONS = 25;
 const TIME_MS = isLong ? 5 * 60_000 : 5_000;
 
-/** Plays rounds until one finds something; returns what it found, with the seed that plays it again. */
+/** Runs rounds until one finds a fault; returns the fault with the seed that repeats it. */
 async function fuzz(seed: number, fault?: DeliberateFault): Promise<string | undefined> {
   const seeds = createRandom(seed);
   const until = performance.now() + TIME_MS;
@@ -23,14 +23,14 @@ async function fuzz(seed: number, fault?: DeliberateFault): Promise<string | und
   return undefined;
 }
 
-test("whatever clients send, in whatever pieces and order: each request is read and answered as RFC 9112 says", async () => {
+test("requests in any pieces and order are read and answered as RFC 9112 requires", async () => {
   const seed = runSeed();
   console.log(`FAULTS_SEED=${seed}`);
   const problem = await fuzz(seed);
   if (problem !== undefined) assert.fail(`FAULTS_SEED=${seed}: ${problem}`);
 });
 
-/** Faults as they could be in the server: of each, what the fuzzer has to find it by. */
+/** Possible faults of the server, which the fuzzer has to find. */
 const deliberateFaults: readonly [name: string, fault: DeliberateFault][] = [
   [
     "a byte of a piece is lost",

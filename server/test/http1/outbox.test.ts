@@ -136,7 +136,7 @@ test("an answer that follows from many, in the same turn, harms none of them", (
   assert.ok(sent.includes("last whole"));
 });
 
-test("an answer that cannot be sent takes no other with it", () => {
+test("a response that cannot be sent does not affect others", () => {
   const { sent, sender, put, endTurn } = open();
   put(sender("a"), "one");
   put(

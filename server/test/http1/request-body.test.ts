@@ -133,14 +133,14 @@ for (const [what, text] of Object.entries(malformed)) {
   });
 }
 
-test("a trailer whose name only begins like a forbidden one is passed over", async () => {
+test("a trailer whose name only begins like a forbidden one is ignored", async () => {
   for (const name of ["Host-Name", "Content-Length-Before", "X-Host", "I", "Hos"]) {
     const read = await readOf(chunked(), `1\r\nx\r\n0\r\n${name}: 1\r\n\r\n`, 1);
     assert.equal(read.text, "x");
   }
 });
 
-test("a body in tiny chunks takes as much memory as there is of it, and little time in a turn", async () => {
+test("a body in tiny chunks takes only the memory of its bytes, and little time per turn", async () => {
   const count = 300_000;
   const text = bytes("1\r\nx\r\n".repeat(count));
   const body = chunked();
@@ -149,7 +149,7 @@ test("a body in tiny chunks takes as much memory as there is of it, and little t
   for (let at = 0; at < text.length; turns++) {
     body.beginTurn();
     const next = body.feed(text, at);
-    // No more than 32 KiB of the lines in a turn, of which there are five bytes for one of the data.
+    // At most 32 KiB of lines per turn, with five bytes of lines for each byte of data.
     assert.ok(next - at < 40 * 1024);
     at = next;
     assert.ok(body.allocated <= body.received + 64 * 1024);
@@ -177,7 +177,7 @@ test("large pieces of a body take few turns", async () => {
   assert.equal((await read)?.length, 8_000_000);
 });
 
-test("a body keeps nothing of what it came with", async () => {
+test("a body does not pin the buffers in which it arrived", async () => {
   const body = bodyAfter("Content-Length: 4");
   const received = bytes("ab");
   body.feed(received, 0);

@@ -49,7 +49,7 @@ test("values and targets keep their bytes", () => {
   assert.equal(head.header("x"), "\x80\xff\ty");
 });
 
-test("the host of a target counts, and not the field", () => {
+test("the host of a target counts instead of the field", () => {
   for (const [target, host] of [
     ["http://a.example/x?y", "a.example"],
     ["HTTPS://a.example:8443?y", "a.example:8443"],
@@ -65,7 +65,7 @@ test("the host of a target counts, and not the field", () => {
   assert.equal(head.header("host"), "h");
 });
 
-test("a target has the form that its method takes", () => {
+test("a target must have a form that fits its method", () => {
   const line = (text: string) => `${text} HTTP/1.1\r\nHost: h\r\n\r\n`;
   for (const text of ["OPTIONS *", "CONNECT a.example:443", "CONNECT [::1]:443", "TRACE /"]) {
     accepted(line(text));
@@ -84,7 +84,7 @@ test("a target has the form that its method takes", () => {
   }
 });
 
-test("a head that comes byte by byte is the same as one that comes whole", () => {
+test("a head that arrives byte by byte is read like one that arrives at once", () => {
   const fields = ["Content-Length: 3", "X:  a b \t", "Empty:", "Cookie: a=b", "Cookie: c=d"];
   const texts = [
     request(...fields),
@@ -92,7 +92,7 @@ test("a head that comes byte by byte is the same as one that comes whole", () =>
   ];
   const head = new RequestHead();
   for (const text of [...texts, ...texts]) {
-    // What comes before it lies in front of its first piece only.
+    // Only the first piece has other bytes before it.
     assert.equal(head.parse(bytes(`before${text.slice(0, 10)}`), 6), INCOMPLETE);
     for (let length = 11; length < text.length; length++) {
       assert.equal(head.parse(bytes(text.slice(0, length)), 0), INCOMPLETE, text.slice(0, length));
@@ -109,7 +109,7 @@ test("a head that comes byte by byte is the same as one that comes whole", () =>
   }
 });
 
-test("what is no head is refused with the byte that shows it, in whatever pieces", () => {
+test("an invalid head is refused at the byte that shows the fault, in any pieces", () => {
   for (const [text, status] of [
     ["GET / HTTP/1.1\r\nHost: h\r\nA: b\r\n\x01", 400],
     ["GET / HTTP/1.1\r\nHost: h\r\nA: b\n", 400],
@@ -138,7 +138,7 @@ test("what is no head is refused with the byte that shows it, in whatever pieces
   }
 });
 
-test("a longer head is taken for some targets, and no more than 64 KiB", () => {
+test("some targets may have a longer head, up to 64 KiB", () => {
   const isLong = (target: string) => target.startsWith("/long");
   const parse = (line: string, fields: string, size = Number.POSITIVE_INFINITY) => {
     const head = new RequestHead(isLong);

@@ -12,15 +12,15 @@ export interface SoakRequest {
   readonly json?: unknown;
 }
 
-/** A client with connections that it keeps; it never repeats a request. */
+/** A client with keep-alive connections; it never repeats a request. */
 export interface SoakClient extends Disposable {
   send(method: string, path: string, options?: SoakRequest): Promise<SoakResponse>;
 }
 
-/** Milliseconds until a request is given up. */
+/** The timeout of a request in milliseconds. */
 const TIMEOUT_MS = 30_000;
 
-/** A client of the server at `url` with at most `connections` at once. */
+/** Creates a client of the server at `url` with at most `connections` simultaneous connections. */
 export function createSoakClient(url: string, connections: number): SoakClient {
   const agent = new Agent({ keepAlive: true, maxSockets: connections, timeout: TIMEOUT_MS });
   return {

@@ -4,12 +4,12 @@ import { DatabaseSync } from "node:sqlite";
 import type { RedisNode } from "../support/redis/node.ts";
 import { MARK } from "./load.ts";
 
-/** Tables whose rows stay: what belongs to the server itself, and what operators did. */
+/** Tables whose rows stay: data of the server itself, and the audit trail. */
 const LASTING = ["facts", "secrets", "keys", "audit"];
 /** Stored responses to creates of sessions that were never stored stay for a day. */
 const OF_A_DAY = ["answers"];
 
-/** Rows by table of the data in a folder, read beside a running server or after it. */
+/** Counts rows by table in a data folder, while a server runs or afterwards. */
 export function rowsByTable(dataDir: string): Map<string, number> {
   const database = new DatabaseSync(join(dataDir, "antechamber.db"), { readOnly: true });
   try {
@@ -28,7 +28,7 @@ export function rowsByTable(dataDir: string): Map<string, number> {
   }
 }
 
-/** What is left in tables that should be empty by now, such as `sessions: 3 rows`. */
+/** Lists the rest in tables that should be empty by now, such as `sessions: 3 rows`. */
 export function leftInTables(dataDir: string): string[] {
   const mayStay = [...LASTING, ...OF_A_DAY];
   return [...rowsByTable(dataDir)]
@@ -36,7 +36,7 @@ export function leftInTables(dataDir: string): string[] {
     .map(([table, rows]) => `${table}: ${rows} rows`);
 }
 
-/** Files of a folder, with how often the mark of the load stands in their bytes, where it does. */
+/** Lists the files of a folder that contain the mark of the load, with the number of occurrences. */
 export function leftInFiles(dataDir: string): string[] {
   return readdirSync(dataDir, { withFileTypes: true }).flatMap((entry) => {
     const count = entry.isFile() ? occurrences(readFileSync(join(dataDir, entry.name))) : 0;
@@ -50,19 +50,19 @@ function occurrences(bytes: Buffer): number {
   return count;
 }
 
-/** What is there of one kind of key, such as `s` for sessions. */
+/** The keys of one kind, such as `s` for sessions. */
 export interface KindOfKey {
   keys: number;
-  /** How many never expire. */
+  /** The number of keys that never expire. */
   withoutTtl: number;
-  /** In how many the mark of the load stands, in the name or the value. */
+  /** The number of keys with the mark of the load in the name or the value. */
   marked: number;
 }
 
-/** What Redis keeps for good. */
+/** The kinds of keys that Redis keeps for good. */
 const FOR_GOOD = "{fixed}";
 
-/** All keys of a Redis, by kind. */
+/** Counts all keys of a Redis by kind. */
 export async function keysByKind(node: RedisNode): Promise<Map<string, KindOfKey>> {
   const kinds = new Map<string, KindOfKey>();
   let cursor = "0";
@@ -79,9 +79,9 @@ export async function keysByKind(node: RedisNode): Promise<Map<string, KindOfKey
   return kinds;
 }
 
-/** As `keysByKind`, with everything that there is to say of each key: it looks at the values, and takes long. */
+/** Like `keysByKind`, with all figures of each key: it reads the values, and takes long. */
 export async function examinedKeys(node: RedisNode): Promise<Map<string, KindOfKey>> {
-  // So that a dump has what was stored as it is.
+  // So that a dump contains the stored bytes unchanged.
   await node.command("CONFIG", "SET", "rdbcompression", "no");
   const kinds = await keysByKind(node);
   for (const name of (await node.command("KEYS", "*")) as string[]) {

@@ -4,37 +4,37 @@ import type { SessionInfo } from "@antechamber/client/protocol";
 import type { Random } from "../faults/random.ts";
 import type { SoakClient, SoakResponse } from "./client.ts";
 
-/** What stands in everything that the load sends, so that what is left of it can be searched for. */
+/** A mark in everything that the load sends, so that leftovers can be found. */
 export const MARK = "soak-mark";
-/** How many customers there are: each has many sessions. */
+/** The number of customers; each has many sessions. */
 const CUSTOMERS = 500;
 const customerId = (number: number) => `${MARK}-customer-${number}`;
 
-/** What a load has sent so far, and what came of it. */
+/** The requests of a load so far, and their results. */
 export interface SoakTally {
   /** Responses by operation and status, such as `create 200`. */
   readonly responses: ReadonlyMap<string, number>;
-  /** Requests that were due and not sent, as too many were waiting for their responses. */
+  /** Requests that were due but not sent, because too many were waiting for their responses. */
   readonly notSent: number;
-  /** The first responses that a client could not expect. */
+  /** The first unexpected responses. */
   readonly unexpected: readonly string[];
 }
 
 export interface SoakLoad {
   readonly tally: SoakTally;
-  /** Sends no more, and resolves when all responses are there. */
+  /** Stops sending, and resolves when all responses have arrived. */
   stop(): Promise<SoakTally>;
 }
 
-/** How many requests wait for their responses at the most. */
+/** The maximum number of requests that wait for their responses. */
 const MAX_WAITING = 200;
 const TICK_MS = 20;
-/** How many of the last sessions requests are about. */
+/** How many of the latest sessions are used for requests. */
 const REMEMBERED = 2_000;
 
 type Step = (client: SoakClient) => Promise<SoakResponse>;
 
-/** Sends a mix of every operation to servers of one store, `rate` requests a second in all. */
+/** Sends a mix of all operations to servers of one store, `rate` requests per second in all. */
 export function startSoakLoad(
   clients: readonly SoakClient[],
   rate: number,
@@ -197,7 +197,7 @@ export function startSoakLoad(
   };
 }
 
-/** Whether this status is no fault: the session may be over by now, its ids another's, its visit taken. */
+/** Whether this status is acceptable: the session may have ended, another session may have its ids or its visit. */
 function isExpected(operation: string, status: number): boolean {
   if (status === 200 || status === 202 || status === 204) return true;
   if (
@@ -207,6 +207,6 @@ function isExpected(operation: string, status: number): boolean {
   ) {
     return status === 404 || (operation === "associate" && status === 400);
   }
-  // The first request with the key may be under way.
+  // The first request with the key may be in progress.
   return operation === "create-keyed" && status === 409;
 }

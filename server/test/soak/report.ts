@@ -2,7 +2,7 @@ import { cpus } from "node:os";
 import { type Sample, slopeOf } from "./samples.ts";
 import type { SoakRun } from "./soak.ts";
 
-/** A page of what a soak found: a table with a row for each figure, and one of the responses. */
+/** Writes the report of a soak: a table with a row for each figure, and one of the responses. */
 export function reportOf(run: SoakRun, after: ReadonlyMap<string, number>): string {
   const { plan, samples, tally } = run;
   const warmUp = warmUpOf(run);
@@ -41,7 +41,7 @@ export function reportOf(run: SoakRun, after: ReadonlyMap<string, number>): stri
   ].join("\n");
 }
 
-/** Where the samples that count begin, in seconds: lives have ended by then, and caches are warm. */
+/** Returns the end of the warm-up in seconds: by then first sessions have expired, and caches are warm. */
 export function warmUpOf({ plan }: SoakRun): number {
   return plan.seconds / 3;
 }

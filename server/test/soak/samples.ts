@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { ServerProcess } from "../support/server-process.ts";
 import type { SoakClient } from "./client.ts";
 
-/** What a server, and its data, took at one moment: figures by name; sizes in MB (10^6 bytes). */
+/** The resources of a server and its data at one time: figures by name; sizes in MB (10^6 bytes). */
 export interface Sample {
   /** Seconds since the first sample. */
   readonly at: number;
@@ -42,7 +42,7 @@ function sizeOf(file: string): number | undefined {
   return statSync(file, { throwIfNoEntry: false })?.size;
 }
 
-/** The straight line that fits best: its slope an hour, and twice its standard error. */
+/** A fitted straight line: its slope per hour, and twice its standard error. */
 export interface Slope {
   readonly perHour: number;
   readonly error: number;

@@ -8,8 +8,8 @@ import { slopeOf } from "./samples.ts";
 import { type SoakPlan, type SoakRun, soak } from "./soak.ts";
 
 /*
- * A day's expiry in minutes: sessions live and are kept for seconds, while every operation is asked for.
- * Nothing may grow without an end, and afterwards nothing may be left that should be gone. The long form takes
+ * A day's expiry in minutes: sessions live, and are retained, for seconds, while all operations are requested.
+ * Nothing may grow without limit, and afterwards no expired data may be left. The long form takes
  * SOAK_SECONDS (600) for each engine and runtime, and adds a page of its figures to the file that SOAK_REPORT
  * names.
  */
@@ -24,7 +24,7 @@ const times: Pick<SoakPlan, "seconds" | "interval" | "idle" | "lifetime" | "rete
     }
   : { seconds: 5, interval: 1, idle: 1, lifetime: 2, retention: 1 };
 
-/** What may grow by so much an hour at the most, beyond what the slope is uncertain by. */
+/** The maximum growth of each figure per hour, in addition to the uncertainty of the slope. */
 const MOST_AN_HOUR: readonly [figure: string, most: number][] = [
   ["heap MB", 60],
   ["external MB", 60],
@@ -34,7 +34,7 @@ const MOST_AN_HOUR: readonly [figure: string, most: number][] = [
   ["log MB", 1],
 ];
 
-/** How long after the load something may be left, in ms. */
+/** How long after the load data may be left, in ms. */
 const LEFT_MS = (times.lifetime + times.retention) * 1000 + 90_000;
 
 const plans: Pick<SoakPlan, "engine" | "runtime" | "rate">[] = [
@@ -64,7 +64,7 @@ for (const { engine, runtime, rate } of plans) {
   });
 }
 
-/** Rows go, and some time later every byte that they were stored in. */
+/** Waits until the rows are removed, and later all their bytes. */
 async function checkFiles({ servers: [server] }: SoakRun): Promise<void> {
   assert.ok(server !== undefined);
   let left: string[] = [];
@@ -78,7 +78,7 @@ async function checkFiles({ servers: [server] }: SoakRun): Promise<void> {
   ).catch((error: unknown) => assert.fail(`${String(error)}: ${left.join(", ")}`));
 }
 
-/** What is told of sessions goes with them; marks that something is over go later, by themselves. */
+/** Waits until the data of sessions are removed with them; markers of ended sessions expire later by themselves. */
 async function checkKeys({ redis }: SoakRun): Promise<void> {
   assert.ok(redis !== undefined);
   await until(
@@ -90,7 +90,7 @@ async function checkKeys({ redis }: SoakRun): Promise<void> {
     LEFT_MS,
   );
   for (const [kind, { withoutTtl, marked, keys }] of await examinedKeys(redis)) {
-    // Stored responses are kept for a day, and are what they were.
+    // Stored responses are kept for a day, unchanged.
     if (kind !== "a") assert.equal(marked, 0, `${kind}: some have what the load sent`);
     if (kind === "{fixed}") assert.ok(keys <= 5, "more than is kept for good");
     else assert.equal(withoutTtl, 0, `${kind}: some never expire`);

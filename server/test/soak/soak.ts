@@ -8,21 +8,21 @@ import { keysByKind, rowsByTable } from "./leftovers.ts";
 import { type SoakTally, startSoakLoad } from "./load.ts";
 import { type Sample, sampleServer } from "./samples.ts";
 
-/** How a soak is done. Times are in seconds. */
+/** The options of a soak. Times are in seconds. */
 export interface SoakPlan {
   readonly runtime: "bun" | "node";
   readonly engine: "sqlite" | "redis";
-  /** Requests a second, to all servers together. */
+  /** Requests per second, to all servers together. */
   readonly rate: number;
   readonly seconds: number;
-  /** From one sample to the next. */
+  /** The time between two samples. */
   readonly interval: number;
   readonly idle: number;
   readonly lifetime: number;
   readonly retention: number;
 }
 
-/** What a soak found while the load ran; the servers still run. */
+/** The results of a soak while the load ran; the servers still run. */
 export interface SoakRun extends AsyncDisposable {
   readonly plan: SoakPlan;
   readonly servers: readonly ServerProcess[];
@@ -30,9 +30,9 @@ export interface SoakRun extends AsyncDisposable {
   /** Figures of the first server, and of the store. */
   readonly samples: readonly Sample[];
   readonly tally: SoakTally;
-  /** The figures as they are now. */
+  /** Measures the current figures. */
   sample(): Promise<ReadonlyMap<string, number>>;
-  /** What the store is; `undefined` over SQLite. */
+  /** The Redis of the store; `undefined` with SQLite. */
   readonly redis: RedisNode | undefined;
 }
 

@@ -23,7 +23,7 @@ interface Step {
     readonly kind: "add" | "end" | "erase" | "sweep";
   }[];
   readonly slices: number;
-  /** Whether the slices are of a purge, as while sessions that are gone are cleared. */
+  /** Whether the slices belong to a purge, which removes entries of deleted sessions. */
   readonly purges: boolean;
   readonly isCommitted: boolean;
   /** The process dies afterwards, and a new one starts. */
@@ -121,7 +121,7 @@ test("no session of an id is ever missed, through merges, failed transactions an
           assertFound(index, known, { erased, swept });
         }
         while (inTransaction(database, index, true, () => index.purge())) {
-          // Until nothing is left of those that are gone.
+          // Until nothing is left of the deleted sessions.
         }
         assertFound(index, known, { erased: new Set([...erased, ...swept]), swept: new Set() });
         assertGone(database, swept);
@@ -257,7 +257,7 @@ function assertHolders(index: IdIndex, known: ReadonlyMap<number, Known>): void 
   }
 }
 
-/** No table tells of these sessions any more. */
+/** Asserts that no table has entries of these sessions any more. */
 function assertGone(database: DatabaseSync, gone: ReadonlySet<number>): void {
   const rows = database
     .prepare(

@@ -10,7 +10,7 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const ROUNDS = 40;
 
-/** Rows of all sizes come, grow and go at random, so that pages are balanced again and again. */
+/** Inserts, enlarges and deletes rows of all sizes at random, so that pages are balanced repeatedly. */
 function churn(database: DatabaseSync): { kept: Set<string>; gone: string[] } {
   const insert = database.prepare("INSERT INTO rows (name, text) VALUES (?, ?)");
   const remove = database.prepare("DELETE FROM rows WHERE name = ?");
@@ -37,7 +37,7 @@ function churn(database: DatabaseSync): { kept: Set<string>; gone: string[] } {
   return { kept: new Set(names), gone };
 }
 
-test("what was deleted is in no page, however its table was balanced, and what was not is whole", async () => {
+test("deleted rows are in no page, however their table was balanced, and other rows are complete", async () => {
   await using directory = temporaryDirectory();
   const file = join(directory.path, "rows.db");
   const database = openForWriting(file);
@@ -58,7 +58,7 @@ test("what was deleted is in no page, however its table was balanced, and what w
       [],
     );
     assert.deepEqual(database.prepare("PRAGMA integrity_check").all().map(Object.values), [["ok"]]);
-    // Read from the file, not from what is in memory.
+    // Read from the file, not from the cache.
     database.exec("PRAGMA shrink_memory");
     const names = database.prepare("SELECT name FROM rows").all();
     assert.deepEqual(new Set(names.map((row) => row["name"])), kept);

@@ -9,7 +9,7 @@ import { openRedisAt, unheard } from "../support/redis/store.ts";
 import { DAY, MINUTE, SECOND } from "../support/sessions.ts";
 
 /*
- * One machine's wrong clock is its own: it is told, and nobody else has it.
+ * One machine's wrong clock affects only that machine: it logs an error, and no other process takes the time over.
  */
 
 let redis: SingleRedis;
@@ -27,7 +27,7 @@ function over(redisPrefix: string) {
 const floorOf = async (prefix: string) =>
   Number(await redis.node.command("HGET", `${prefix}{fixed}state`, "floor"));
 
-test("a server whose clock jumps ahead says so, and others live on in their own time", async () => {
+test("a server whose clock jumps ahead logs an error, and others keep their own time", async () => {
   await using right = await serve({ config: over("jump:") });
   await using wrong = await serve({ config: over("jump:") });
   const { sessionId } = sessionOf(await createApi(right.url).create());
@@ -37,7 +37,7 @@ test("a server whose clock jumps ahead says so, and others live on in their own 
     async () => assert.match(wrong.log(), /clock of this machine is 86400 s ahead/),
     3000,
   );
-  // Its own time does not go back, but nobody hears of it, now or at a start.
+  // Its own time does not go back, but no other process gets it, now or at a start.
   wrong.step(-DAY);
   const stillAhead = /are in step again, but this server is still \d+ s ahead: restart it/;
   await eventually(async () => assert.match(wrong.log(), stillAhead), 3000);
@@ -54,7 +54,7 @@ test("a server whose clock jumps ahead says so, and others live on in their own 
   }
 });
 
-test("a server that starts with a wrong clock says so, on either side, and a new store is not born ahead", async () => {
+test("a server that starts with a wrong clock logs an error, and a new store does not start ahead", async () => {
   for (const [prefix, difference, way] of [
     ["ahead:", 3 * MINUTE, "180 s ahead of"],
     ["behind:", -3 * MINUTE, "180 s behind"],

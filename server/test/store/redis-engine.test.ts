@@ -200,7 +200,7 @@ test("a keyed request whose process died is finished by the next that comes with
   assert.deepEqual(await store.find(first.id), first);
 });
 
-test("repetitions and keys that come with another request leave nothing behind", async () => {
+test("repetitions, and idempotency keys with another request, leave nothing behind", async () => {
   const prefix = "repeated:";
   const store = await open(redis.url, { prefix });
   const names = async () => ((await redis.node.command("KEYS", `${prefix}*`)) as string[]).length;

@@ -10,7 +10,7 @@ import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";
 import { openRedisAt, unheard } from "../support/redis/store.ts";
 
 /*
- * A Redis that lost its data is noticed, and processes never work with different secrets.
+ * Servers notice that Redis has lost its data, and processes never work with different secrets.
  */
 
 const [STATE, SECRETS, KEYS] = ["ac:{fixed}state", "ac:{fixed}secrets", "ac:{fixed}keys"] as const;
@@ -35,7 +35,7 @@ async function twoBeats({ node }: SingleRedis): Promise<void> {
   await eventually(async () => assert.ok((await beat()) > then + 1000), 5000);
 }
 
-/** Whether the second server knows an id that the first has given out, and the other way round. */
+/** Whether each of two servers knows the ids that the other one makes. */
 async function shareTheirSecret(one: TestServer, other: TestServer): Promise<void> {
   for (const [from, to] of [[one, other] as const, [other, one] as const]) {
     const id = await create(from);
@@ -43,7 +43,7 @@ async function shareTheirSecret(one: TestServer, other: TestServer): Promise<voi
   }
 }
 
-test("after a flush a server refuses everything, and is on one secret with the others when it is restarted", async () => {
+test("after a flush a server refuses everything, and shares one secret with the others after a restart", async () => {
   await using redis = await startSingleRedis();
   await using first = await serve({ config: over(redis.url) });
   const [known, blank] = [await create(first, "c"), await create(first)];
@@ -65,14 +65,14 @@ test("after a flush a server refuses everything, and is on one secret with the o
   }
   assert.equal(await isReady(first), false);
   assert.equal(await isReady(second), true);
-  // What was a recognized session is nobody's: its id is unknown.
+  // The id of the recognized session is unknown now.
   const anew = sessionOf(await createApi(second.url).retrieve(known));
   assert.notEqual(anew.sessionId, known);
   await first.restart();
   await shareTheirSecret(first, second);
 });
 
-test("after a flush callers with a key are told 503, not that their key is invalid", async () => {
+test("after a flush callers with a key get 503, not that their key is invalid", async () => {
   await using redis = await startSingleRedis();
   const { key, bearer } = keyFor({ role: "administrator" });
   await using server = await serve({ config: { ...over(redis.url), auth: "key" }, keys: [key] });
@@ -86,7 +86,7 @@ test("after a flush callers with a key are told 503, not that their key is inval
     problemOf(await api.create({ headers: { gkc_customerId: "c" } }), 503, "unavailable");
 });
 
-test("data that comes back is used again, with what was known before", async () => {
+test("data that come back are used again, with the same keys and secrets", async () => {
   await using redis = await startSingleRedis("always");
   await using server = await serve({ config: over(redis.url) });
   const id = await create(server, "c");
@@ -100,7 +100,7 @@ test("data that comes back is used again, with what was known before", async () 
   assert.match(server.log(), /data in Redis is back/);
 });
 
-test("into a Redis that comes back empty nothing is written", async () => {
+test("nothing is written into a Redis that comes back empty", async () => {
   await using redis = await startSingleRedis("none");
   await using server = await serve({ config: over(redis.url) });
   const api = createApi(server.url);
@@ -117,7 +117,7 @@ test("into a Redis that comes back empty nothing is written", async () => {
   assert.equal(await redis.node.command("DBSIZE"), 0);
 });
 
-test("state or secrets that were evicted are put back, by whoever has them", async () => {
+test("evicted state or secrets are restored by a process that has them", async () => {
   await using redis = await startSingleRedis();
   await using first = await serve({ config: over(redis.url) });
   await using second = await serve({ config: over(redis.url) });
@@ -206,7 +206,7 @@ test("entries of the audit trail that are gone are reported", async () => {
   assert.equal(await isReady(server), true);
 });
 
-test("a start does not make a new secret where sessions may be under the one that is missing", async () => {
+test("a start does not make a new secret if sessions may use the missing one", async () => {
   await using redis = await startSingleRedis();
   await (await openRedisAt(redis.url)).close();
   await redis.node.command("DEL", SECRETS);
@@ -218,7 +218,7 @@ test("a start does not make a new secret where sessions may be under the one tha
   assert.equal(await redis.node.command("EXISTS", SECRETS), 0);
 });
 
-test("an older copy of the data is reported, and its keys and secrets are those of every process", async () => {
+test("an older copy of the data is reported, and every process takes over its keys and secrets", async () => {
   await using redis = await startSingleRedis();
   const notices: string[] = [];
   let changes = 0;
@@ -228,7 +228,7 @@ test("an older copy of the data is reported, and its keys and secrets are those 
     changedElsewhere: () => void changes++,
   };
   const store = await openRedisAt(redis.url, { events });
-  // Whichever looks first reports it, and has the other one read everything again.
+  // The first process to notice reports it, and makes the other one read everything again.
   const other = await openRedisAt(redis.url, { events: { ...unheard, noticed: events.noticed } });
   try {
     const earlier = await store.secrets();
@@ -250,7 +250,7 @@ test("an older copy of the data is reported, and its keys and secrets are those 
   }
 });
 
-test("a cluster whose node with the secrets has lost them is noticed", async () => {
+test("on a cluster the loss of the secrets on their node is noticed", async () => {
   await using cluster = await startRedisCluster();
   await using server = await serve({ config: over(cluster.url) });
   await create(server, "c");

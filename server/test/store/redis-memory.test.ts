@@ -17,7 +17,7 @@ function over(url: string, redisPrefix: string) {
   return { store: parseStorePlace(url) as StorePlace, redisPrefix };
 }
 
-/** How often the log has the text. */
+/** Counts the log lines with the text. */
 function times(log: string, text: RegExp): number {
   return log.split("\n").filter((line) => text.test(line)).length;
 }
@@ -34,7 +34,7 @@ test("a user without the right to run INFO works, without the metric, and one li
   assert.equal(times(server.log(), /may not run INFO/), 1);
 });
 
-test("a start warns where Redis may evict sessions, and nowhere else", async () => {
+test("a start warns if Redis may evict sessions, and otherwise does not", async () => {
   const settings = [
     ["0", "allkeys-lru", 0],
     ["200mb", "volatile-ttl", 1],

@@ -15,8 +15,8 @@ import { ids, lifetimes } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 /*
- * The server and the database that were asked for are those that are used, or nothing is; and why not is
- * told at once.
+ * Only the configured server and database are used; if they cannot be used, the start fails at once with the
+ * reason.
  */
 
 const issuer = createIdIssuer([{ bytes: new Uint8Array(32).fill(7), createdAt: 0 }]);
@@ -34,7 +34,7 @@ after(async () => {
   await redis[Symbol.asyncDispose]();
 });
 
-/** Fails unless the store cannot be opened for a reason that is told within a second. */
+/** Asserts that opening the store fails within a second, with the reason. */
 async function refuses(url: string, reason: RegExp): Promise<void> {
   const start = performance.now();
   await assert.rejects(openRedisAt(url), (error) => {
@@ -46,7 +46,7 @@ async function refuses(url: string, reason: RegExp): Promise<void> {
   assert.ok(performance.now() - start < 1000, "it need not wait");
 }
 
-test("a database that Redis does not have is refused, by servers and commands, and 0 stays as it is", async () => {
+test("a database that Redis does not have is refused, by servers and commands, and 0 does not change", async () => {
   await refuses(`${redis.url}/16`, /127\.0\.0\.1:\d+ cannot be used: database 16 .*none of this/);
   for (const args of [["keys", "create", "--role", "reporter"], ["sessions", "list"], ["serve"]]) {
     const { code, stderr } = await run(args, {
@@ -79,7 +79,7 @@ test("a command that needs data writes nothing into a database that has none", a
   await redis.node.command("FLUSHALL");
 });
 
-test("a user without the right to select a database is refused for every one but 0", async () => {
+test("a user without the right to select a database is refused for every database except 0", async () => {
   await redis.node.command("ACL", "SETUSER", "bound", "on", ">p", "~*", "+@all", "-select");
   const place = redis.url.replace("//", "//bound:p@");
   await refuses(`${place}/3`, /database 3 cannot be used: NOPERM.*SELECT/);
@@ -89,7 +89,7 @@ test("a user without the right to select a database is refused for every one but
   await redis.node.command("FLUSHALL");
 });
 
-test("a Redis that has lost the database at a restart is sent nothing, and tells why", async () => {
+test("nothing is sent to a Redis without the database after a restart, and the error says why", async () => {
   await using directory = temporaryDirectory();
   const port = await freePort();
   const start = (databases: number) =>
@@ -110,7 +110,7 @@ test("a Redis that has lost the database at a restart is sent nothing, and tells
     const kept = draft();
     await store.create(kept, Date.now());
     await node.kill();
-    // Its own data of database 3 would not load.
+    // Otherwise Redis could not load its data of database 3.
     await using other = temporaryDirectory();
     const smaller = await startRedis({
       host: "127.0.0.1",
@@ -132,7 +132,7 @@ test("a Redis that has lost the database at a restart is sent nothing, and tells
   }
 });
 
-test("what is no server of the kind that was named is refused, with how to name it", async () => {
+test("a server of another kind than configured is refused, with the right form of its address", async () => {
   const port = await freePort();
   await using directory = temporaryDirectory();
   const settings = [["cluster-enabled", "yes"]] as const;
@@ -148,7 +148,7 @@ test("what is no server of the kind that was named is refused, with how to name 
   await refuses(`redis://127.0.0.1:${sentinel.port}`, /sentinel; name it as redis\+sentinel:/);
 });
 
-test("a wrong password is told at once, a silent server while it is waited for", async () => {
+test("a wrong password is reported at once, an unresponsive server while waiting", async () => {
   await refuses(redis.url.replace("//", "//nobody:wrong@"), /WRONGPASS/);
   const notices: string[] = [];
   const events = { ...unheard, noticed: (_level: string, text: string) => void notices.push(text) };

@@ -56,7 +56,7 @@ const hasSentinels = "Bun" in globalThis;
 
 const operating = readFileSync(new URL("../../../docs/operating.md", import.meta.url), "utf8");
 
-/** The rights of the user in the documentation, and those beside them that are needed for what is tested. */
+/** The rights of the user in the documentation, and additional ones that the tests need. */
 function leastRights(...more: string[]): string[] {
   const [, rights] = /^user antechamber on >password (.*)$/m.exec(operating) ?? [];
   assert.ok(rights);
@@ -66,7 +66,7 @@ function leastRights(...more: string[]): string[] {
   return [...rights.split(" "), ...more];
 }
 
-/** Makes the user that is documented on a node; gives the address of its Redis for that user. */
+/** Creates the documented user on a node; returns the address of its Redis for that user. */
 async function restrict(
   { node, url }: { readonly node: RedisNode; readonly url: string },
   rights: readonly string[],

@@ -9,11 +9,11 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { type Guess, indexRows, tracesOf } from "../support/traces.ts";
 
 /*
- * Whoever has the data folder has the key of the hashes in the index of ids as well, and can try ids. What
- * was erased, or is past its retention, is not to be found in this way either.
+ * A person who has the data folder also has the key of the hashes in the index of ids, and can test ids. Erased
+ * data, and data past their retention, must not be found in this way either.
  */
 
-/** The index is merged after so few changes here that most of it lies in runs, the rest in its log. */
+/** The number of changes before a merge: so few that most of the index is in runs, and the rest in its log. */
 const MERGE_AT = 150;
 const SESSIONS = 400;
 const EMPTY = { sessions: 0, visits: 0, id_log: 0, id_blocks: 0, id_runs: 0, id_gone: 0 };
@@ -34,7 +34,7 @@ function open(dataDir: string, now: number): SessionStore {
   });
 }
 
-/** Sessions of people who come and go, each with ids of its own; all of them are guessed afterwards. */
+/** Creates sessions with different ids, all of which are guessed afterwards. */
 async function fill(store: SessionStore, now: number, name: string): Promise<Guess[]> {
   const issuer = createIdIssuer([{ bytes: new Uint8Array(32), createdAt: 0 }]);
   const guesses: Guess[] = [];
@@ -57,12 +57,12 @@ async function fill(store: SessionStore, now: number, name: string): Promise<Gue
   return guesses;
 }
 
-/** Sweeps at `now` until that finds nothing to do any more, as a server does that has no requests. */
+/** Sweeps at `now` until there is nothing more to do, like a server without requests. */
 async function sweep(store: SessionStore, now: number): Promise<void> {
   for (let quiet = 0; quiet < 300; ) quiet = (await store.sweep(now)).isFull ? 0 : quiet + 1;
 }
 
-test("what is past its retention leaves the index of ids ten minutes later, though nothing else changes", async () => {
+test("data past their retention are removed from the index of ids ten minutes later, though nothing else changes", async () => {
   await using directory = temporaryDirectory();
   const store = open(directory.path, START);
   try {
@@ -90,7 +90,7 @@ test("what is past its retention leaves the index of ids ten minutes later, thou
   }
 });
 
-test("an erasure removes what the index has of sessions that were swept before, before it is answered", async () => {
+test("an erasure removes the index entries of previously swept sessions before it is answered", async () => {
   await using directory = temporaryDirectory();
   const store = open(directory.path, START);
   try {
@@ -107,7 +107,7 @@ test("an erasure removes what the index has of sessions that were swept before, 
   }
 });
 
-test("what a process that died had begun to clear, the next one clears at once", async () => {
+test("the next process at once finishes the clearing of a process that died", async () => {
   await using directory = temporaryDirectory();
   const over = START + 2 * DAY;
   let guesses: Guess[];

@@ -1,10 +1,10 @@
-/** What comes next in the lines around the data of a body in chunks (RFC 9112, section 7.1). */
+/** What is expected next in the lines around the data of a chunked body (RFC 9112, section 7.1). */
 const SIZE = 0;
-/** White space after a size, a name or a value of an extension: another extension has to follow it. */
+/** White space after a size, a name or a value of an extension; another extension must follow. */
 const BEFORE_EXTENSION = 1;
 const EXTENSION = 2;
 const EXTENSION_NAME = 3;
-/** White space after the name of an extension: "=" or another extension has to follow it. */
+/** White space after the name of an extension; "=" or another extension must follow. */
 const AFTER_EXTENSION_NAME = 4;
 const VALUE = 5;
 const TOKEN_VALUE = 6;
@@ -31,14 +31,14 @@ const EQUALS = 0x3d;
 const BACKSLASH = 0x5c;
 const DEL = 0x7f;
 
-/** Hexadecimal digits of a size, and bytes of extensions and trailers in all, at the most. */
+/** The maximum of hexadecimal digits of a size, and of bytes of extensions and trailers in all. */
 const MAX_DIGITS = 12;
 const MAX_OVERHEAD = 16 * 1024;
 
 /**
- * Fields that may not be trailers (RFC 9110, section 6.5.1), since somebody on the way could take them for
- * fields of the head: what frames, routes or changes the request, says who sends it, or how its body is read.
- * Those whose names begin with "if-" besides.
+ * Fields that may not be trailers (RFC 9110, section 6.5.1), since a proxy could merge them into the head: fields
+ * that frame, route or modify the request, identify its sender, or say how its body is read. Fields whose names
+ * begin with "if-" are forbidden too.
  */
 const forbiddenTrailers = new Set([
   ...["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding"],
@@ -50,23 +50,23 @@ const forbiddenTrailers = new Set([
 const LONGEST_FORBIDDEN = Math.max(...[...forbiddenTrailers].map(({ length }) => length));
 
 /**
- * The lines around the data of one body in chunks, read byte by byte, to the letter of RFC 9112, section 7.1.
- * Extensions and trailers mean nothing here and are passed over.
+ * Reads the lines around the data of one chunked body byte by byte, strictly by RFC 9112, section 7.1.
+ * Extensions and trailers are ignored.
  */
 export class ChunkLines {
-  /** Bytes of data that follow what was read. `read` is to be called again after them. */
+  /** The number of data bytes that follow now. Call `read` again after them. */
   dataLength = 0;
-  /** The body has ended. */
+  /** Whether the body has ended. */
   isOver = false;
 
   #state = SIZE;
   #size = 0;
   #digits = 0;
   #overhead = 0;
-  /** The name of the trailer that is being read, in lower case, as far as it may be a forbidden one. */
+  /** The name of the current trailer in lower case, as long as it may be a forbidden one. */
   #trailer = "";
 
-  /** Reads the next byte. False when it cannot stand there. */
+  /** Reads the next byte. Returns false if it is not allowed there. */
   read(byte: number): boolean {
     switch (this.#state) {
       case SIZE:
@@ -110,7 +110,7 @@ export class ChunkLines {
     return this.#digits > 0 && this.#endPart(byte);
   }
 
-  /** What may follow a size or an extension: the end of the line, or an extension. */
+  /** Reads the byte after a size or an extension: the end of the line, or another extension. */
   #endPart(byte: number): boolean {
     if (byte === CR) return this.#enter(SIZE_LF);
     if (byte === SEMICOLON) return this.#pass(EXTENSION);
@@ -169,14 +169,14 @@ export class ChunkLines {
     return true;
   }
 
-  /** Goes on after a byte of an extension or a trailer, of which there may not be too many. */
+  /** Continues after a byte of an extension or a trailer, whose total length is limited. */
   #pass(state: number): boolean {
     this.#state = state;
     return ++this.#overhead <= MAX_OVERHEAD;
   }
 }
 
-/** Which bytes a token may have (RFC 9110, section 5.6.2). */
+/** The bytes that a token may contain (RFC 9110, section 5.6.2). */
 const tokenBytes = Uint8Array.from({ length: 256 }, (_, byte) =>
   byte < 0x80 && /[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(String.fromCharCode(byte)) ? 1 : 0,
 );
@@ -189,12 +189,12 @@ function isBlank(byte: number): boolean {
   return byte === SPACE || byte === TAB;
 }
 
-/** What a field's value or a quoted string may have (RFC 9110, section 5.5): no control characters but tabs. */
+/** The bytes that a field's value or a quoted string may contain (RFC 9110, section 5.5): no control characters except tabs. */
 function isText(byte: number): boolean {
   return (byte >= SPACE && byte !== DEL) || byte === TAB;
 }
 
-/** The value of a hexadecimal digit, -1 of anything else. */
+/** The value of a hexadecimal digit; -1 for any other byte. */
 function digitOf(byte: number): number {
   if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
   const lower = byte | 0x20;

@@ -46,7 +46,7 @@ export interface ConnectionContext extends SenderContext {
   readonly now: number;
   /** An answer could not be written for a reason that no client can have. */
   defect(error: unknown): void;
-  /** Makes the answer to a request that could not be read. */
+  /** Makes the response to a request that could not be read. */
   refuse(request: UnreadRequest): ApiResponse;
   readonly hasLongHead: HasLongHead;
   closed(connection: Connection): void;
@@ -89,7 +89,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
   /** The loop over what was received is running, or will go on in the next turn. */
   #isAdvancing = false;
   #isResting = false;
-  /** The beginning of a head is there, and the rest is waited for. */
+  /** Waits for the rest of a head whose beginning has arrived. */
   #awaitsHead = false;
   /** The peer has sent its end. */
   #hasEnded = false;
@@ -128,7 +128,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
   received(bytes: Buffer): void {
     if (this.#state === "lingering") {
       this.#lingered += bytes.length;
-      // A client that is reset may miss the answer; one that cannot send any more has time to read it.
+      // A reset could destroy the response; a client that only cannot send any more has time to read it.
       if (this.#lingered > MAX_LINGERED) this.#intake.pause();
     } else if (this.#state === "open") this.#receive(bytes);
   }
@@ -164,7 +164,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     } else if (this.#intake.isEmpty || !this.#body.isComplete) this.#close();
     else {
       this.#head.giveUp(this.#intake.take());
-      this.#refuse({ status: 408, detail: "The head of the request did not come in time." });
+      this.#refuse({ status: 408, detail: "The head of the request did not arrive in time." });
     }
   }
 
@@ -278,7 +278,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     setImmediate(() => this.#endRest());
   }
 
-  /** The same in the middle of a body; meanwhile nothing is received, and few bodies go on in a turn. */
+  /** The same in the middle of a body; meanwhile nothing is received, and only a few bodies continue per turn. */
   #restWithBody(bytes: Buffer, start: number): void {
     this.#intake.hold(bytes, start);
     this.#intake.pause();
@@ -318,7 +318,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     this.#isBusy = true;
     this.#isLast = !this.#head.isKeptAlive;
     this.#body.begin(this.#head);
-    // Also without a body, and where the answer could do without it: some clients wait for it in any case.
+    // Sent even without a body or before a refusal: some clients wait for it in any case.
     if (this.#head.expectsContinue) this.#transport.write(CONTINUE, 0, CONTINUE.length);
     this.#deadline = this.#body.isComplete ? Number.POSITIVE_INFINITY : now + patience.request;
     const answer = this.#context.handle(this.#request);

@@ -1,22 +1,22 @@
 /** The smallest and the largest block that is allocated for small pieces, in bytes. */
 const MIN_BLOCK = 1024;
 const MAX_BLOCK = 64 * 1024;
-/** Fewer bytes than this are copied one by one: that is faster than a call of `copy`. */
+/** Fewer bytes than this are copied one by one, which is faster than calling `copy`. */
 const FEW = 16;
 
 /**
- * Collects bytes that arrive in pieces of any size. Copies them, so that the memory in use depends on how
- * many bytes there are and not on how many pieces they came in, nor on what else came with them.
+ * Collects bytes that arrive in pieces of any size. Copies them, so that the memory in use depends only on the
+ * number of bytes, not on the number of pieces or on other bytes that arrived with them.
  */
 export class HeldBytes {
-  /** How many bytes there are. */
+  /** The number of bytes. */
   length = 0;
   readonly #blocks: Buffer[] = [];
   #last: Buffer = NOTHING;
-  /** How much of the last block is filled. */
+  /** The number of bytes used in the last block. */
   #filled = 0;
 
-  /** How many bytes are allocated: at most `length` and 64 KiB, and at most twice `length` and 1 KiB. */
+  /** The number of allocated bytes: at most `length` + 64 KiB, and at most twice `length` + 1 KiB. */
   get allocated(): number {
     let bytes = 0;
     for (const block of this.#blocks) bytes += block.length;
@@ -35,7 +35,7 @@ export class HeldBytes {
     }
   }
 
-  /** Returns all bytes, and keeps none. */
+  /** Returns all bytes and clears the collection. */
   take(): Uint8Array {
     const { length } = this;
     const whole =
@@ -70,7 +70,7 @@ export class HeldBytes {
 
 const NOTHING = Buffer.alloc(0);
 
-/** Not by `Buffer.concat`, which may put a short result into the runtime's pool. */
+/** Joins blocks without `Buffer.concat`, which may put a short result into the runtime's pool. */
 function joined(blocks: readonly Buffer[], length: number): Buffer {
   const whole = Buffer.allocUnsafeSlow(length);
   let at = 0;

@@ -5,14 +5,13 @@ export const MAX_HELD = 64 * 1024;
 const NOTHING = Buffer.alloc(0);
 
 /**
- * What was received on a connection and is not looked at yet. When that is much, no more is received. What
- * is kept lies in memory of its own, never in the runtime's pool: a few bytes there would keep alive what
- * others put beside them.
+ * Bytes received on a connection and not yet read. If there are many, no more are received. They are kept in
+ * separate memory, never in the runtime's pool, where a few bytes would pin the whole block.
  */
 export class Intake {
   readonly #transport: Transport;
   #held: Buffer = NOTHING;
-  /** The allocation at whose beginning `#held` lies, when there is room behind it. */
+  /** The allocation that begins with `#held`, if there is room after it. */
   #room: Buffer = NOTHING;
   #isPaused = false;
 
@@ -34,7 +33,7 @@ export class Intake {
     const held = this.#held;
     const length = held.length + bytes.length;
     if (length > this.#room.length) {
-      // What comes byte by byte is not copied anew with each byte.
+      // Bytes that arrive one by one must not cause a new copy each time.
       this.#room = Buffer.allocUnsafeSlow(length < MAX_HELD ? 2 * length : length);
       held.copy(this.#room);
     }

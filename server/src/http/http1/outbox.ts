@@ -2,7 +2,7 @@
 export interface Gathered {
   /** Sends the bytes from `start` to `end`, which others use again when this returns. */
   flush(bytes: Buffer, start: number, end: number): void;
-  /** Hears what `flush` has thrown, which is a defect. */
+  /** Called with an error thrown by `flush`, which is a defect. */
   failed(error: unknown): void;
 }
 
@@ -33,7 +33,7 @@ class Batch {
     let start = 0;
     for (const [i, sender] of this.senders.entries()) {
       const end = this.ends[i] as number;
-      // What goes wrong with one answer must not take the others with it.
+      // An error in one response must not affect the others.
       try {
         sender.flush(this.bytes, start, end);
       } catch (error) {

@@ -7,9 +7,9 @@ import type { RequestHead } from "./request-head.ts";
 export const MALFORMED = -1;
 
 /**
- * How much work a body may be in one turn of the event loop. A byte of the lines around the data counts as 1:
- * each is looked at. A piece of data counts as 8, and a sixteenth for each of its bytes: they are only copied.
- * So a turn takes 32 KiB of lines, or 512 KiB of data, both in some tenths of a millisecond.
+ * The maximum work for a body in one turn of the event loop. A byte of the lines around the data counts as 1, since
+ * each is parsed. A piece of data counts as 8, plus a sixteenth for each of its bytes, since they are only copied.
+ * So a turn reads 32 KiB of lines, or 512 KiB of data, both in some tenths of a millisecond.
  */
 const WORK_A_TURN = 32 * 1024;
 const WORK_A_PIECE = 8;
@@ -23,8 +23,8 @@ interface Reader {
 }
 
 /**
- * The body of the request that a connection is about; the same object serves one after the other. It
- * is fed with what arrives, and keeps it for whoever asks, until it is to be skipped.
+ * The body of a connection's current request; the same object is used for one request after the other. It
+ * collects the arriving bytes until the handler reads them, or until the body is to be skipped.
  */
 export class RequestBody {
   /** Whether all of it has arrived, or there is none. */
@@ -36,7 +36,7 @@ export class RequestBody {
   #left = 0;
   /** The lines around the data; `undefined` for a body that has a length. */
   #lines: ChunkLines | undefined;
-  /** A body that arrived whole, where it arrived. */
+  /** A body that arrived complete, in the buffer in which it arrived. */
   #whole: Uint8Array | undefined;
   readonly #held = new HeldBytes();
   #isSkipped = false;
@@ -57,7 +57,7 @@ export class RequestBody {
     this.#error = undefined;
   }
 
-  /** Whether the turn's work is done: `feed` takes nothing before `beginTurn`. */
+  /** Whether the turn's work is used up: `feed` takes nothing before the next `beginTurn`. */
   get isTired(): boolean {
     return this.#work >= WORK_A_TURN;
   }
@@ -66,14 +66,14 @@ export class RequestBody {
     this.#work = 0;
   }
 
-  /** Bytes of memory that are allocated for it, besides what is fed to it. */
+  /** The bytes of memory that are allocated for it, without the bytes passed to `feed`. */
   get allocated(): number {
     return this.#held.allocated;
   }
 
   /**
-   * Takes what belongs to the body from `bytes`, from `start` on, or as much as there may be in one turn. Gives
-   * the place after it, or `MALFORMED`: then nothing more is to be fed to it.
+   * Takes the part of `bytes` from `start` on that belongs to the body, at most the work of one turn. Returns
+   * the position after it, or `MALFORMED`, after which `feed` must not be called again.
    */
   feed(bytes: Buffer, start: number): number {
     let at = start;
@@ -95,7 +95,7 @@ export class RequestBody {
     return at;
   }
 
-  /** The whole body, or `undefined` as soon as it is longer than `limit` bytes. Rejects `BodyError`. */
+  /** Resolves to the whole body, or to `undefined` as soon as it is longer than `limit` bytes. Rejects with `BodyError`. */
   read(limit: number, mayHold?: MayHold): Promise<Uint8Array | undefined> {
     return new Promise((resolve, reject) => {
       this.#reader = { limit, mayHold, resolve, reject };
@@ -116,7 +116,7 @@ export class RequestBody {
     this.#held.clear();
   }
 
-  /** Whoever reads it gets no more of it. */
+  /** Rejects the reader; the rest of the body is not kept. */
   fail(error: BodyError): void {
     if (this.isComplete) return;
     this.#error = error;
@@ -137,7 +137,7 @@ export class RequestBody {
     else if (this.#reader !== undefined) this.#tell();
   }
 
-  /** One byte of the lines around the data; false when it cannot stand there. */
+  /** Reads one byte of the lines around the data; returns false if it is not allowed there. */
   #readLines(byte: number): boolean {
     const lines = this.#lines;
     if (!lines?.read(byte)) return false;

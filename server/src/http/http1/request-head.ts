@@ -12,13 +12,13 @@ export const INCOMPLETE = 0;
 /** What `parse` gives for a request that is refused; why is in `fault`. */
 export const REFUSED = -1;
 
-/** How long a head may be, in bytes, and how many fields it may have. */
+/** The maximum length of a head in bytes, and the maximum number of its fields. */
 export const MAX_HEAD = 16 * 1024;
 const MAX_FIELDS = 128;
-/** The same for requests that get more room: those of proxies, with all that a browser sent them. */
+/** The same for requests with a higher limit: those of proxies, which forward everything that a browser sent. */
 const MAX_LONG_HEAD = 64 * 1024;
 const MAX_MANY_FIELDS = 512;
-/** No method is longer. */
+/** The length of the longest method. */
 const MAX_METHOD = 32;
 /** The longest value that is kept for the next request. */
 const MAX_KEPT_VALUE = 64;
@@ -26,7 +26,7 @@ const MAX_KEPT_VALUE = 64;
 /** Why a request is refused before anybody sees it. */
 export type HeadFault = Pick<UnreadRequest, "status" | "detail">;
 
-/** Which targets get more room: whole ones, or the beginnings of ones that are too long already. */
+/** Says which targets have the higher limit; called with a whole target, or the beginning of one that is too long. */
 export type HasLongHead = (target: string) => boolean;
 
 const LF = 0x0a;
@@ -58,14 +58,14 @@ const classes = Uint8Array.from({ length: 256 }, (_, byte) => {
 /** How a version begins: "0" or "1" is to follow. */
 const VERSION = Buffer.from("HTTP/1.");
 
-/** Where an incomplete head has come to: its first line, or the name or the value of a field. */
+/** The part of an incomplete head that is being read: its first line, or the name or the value of a field. */
 const LINE = 0;
 const LINE_START = 1;
 const NAME = 2;
 const VALUE_START = 3;
 const IN_VALUE = 4;
 
-/** The authority of a URI, without user information, which is nothing but a trap (RFC 9110, section 4.2.4). */
+/** The authority of a URI, without user information, which is only used for attacks (RFC 9110, section 4.2.4). */
 const AUTHORITY = String.raw`(?:[\w.~!$&'()*+,;=%-]+|\[[\da-f:.]+\])`;
 const ABSOLUTE_FORM = new RegExp(`^https?://(${AUTHORITY}(?::\\d{0,5})?)(?:[/?]|$)`, "i");
 const AUTHORITY_FORM = new RegExp(`^${AUTHORITY}:\\d{1,5}$`, "i");
@@ -74,8 +74,8 @@ const AUTHORITY_FORM = new RegExp(`^${AUTHORITY}:\\d{1,5}$`, "i");
  * The head of the request that a connection is about; the same object serves one after the other. It
  * holds on to the bytes that were parsed last, which nobody may change meanwhile.
  *
- * A head that comes in pieces is read on where the last `parse` came to, so that it is looked at once, and
- * what is no head is refused with the piece that shows it.
+ * For a head that arrives in pieces, each `parse` continues where the last one stopped, so that each byte is read
+ * once, and an invalid head is refused with the piece that shows the fault.
  */
 export class RequestHead {
   method = "";
@@ -86,23 +86,23 @@ export class RequestHead {
   isChunked = false;
   /** Bytes of the body; 0 without one, and while it `isChunked`. */
   contentLength = 0;
-  /** Whether the client waits for `100 Continue`; some do also without a body. */
+  /** Whether the client waits for `100 Continue`; some do so even without a body. */
   expectsContinue = false;
   /** Why the last request was `REFUSED`. */
   fault: HeadFault = { status: 400, detail: "" };
 
   readonly #hasLongHead: HasLongHead;
   #bytes: Buffer = NOTHING;
-  /** How far an incomplete head was read, and to which place after its beginning. */
+  /** The part of an incomplete head that was being read, and the position after its beginning. */
   #stage = LINE;
   #progress = 0;
   #maxHead = MAX_HEAD;
   #maxFields = MAX_FIELDS;
   #targetStart = 0;
   #targetEnd = 0;
-  /** The target as text, once somebody has asked. */
+  /** The target as text, decoded when it is first needed. */
   #target: string | undefined;
-  /** The host and port of a target that names them. */
+  /** The host and port, if the target names them. */
   #authority: string | undefined;
   /** Where names and values start and end, four places a field. */
   readonly #places: number[] = [];
@@ -118,7 +118,7 @@ export class RequestHead {
 
   /**
    * Reads a head that starts at `start`. Gives the place after it, `INCOMPLETE`, or `REFUSED`; what is
-   * no request is refused as soon as that is certain. After `INCOMPLETE` it is to be called with the same
+   * no request is refused as soon as that is certain. After `INCOMPLETE` it must be called with the same
    * bytes and more, or not at all.
    */
   parse(bytes: Buffer, start: number): number {
@@ -132,7 +132,7 @@ export class RequestHead {
     return next;
   }
 
-  /** Keeps how far the head was read, unless it is too long. */
+  /** Remembers how far the head was read, unless it is too long. */
   #interrupt(bytes: Buffer, start: number): number {
     if (bytes.length - start < this.#maxHead) {
       this.#move(-start);
@@ -160,9 +160,9 @@ export class RequestHead {
     return true;
   }
 
-  /** Forgets the request before. */
+  /** Clears the previous request. */
   #forget(): void {
-    // Of a request that gets no further, nobody is to think that it was like the one before.
+    // So that an incomplete request does not look like the previous one.
     this.method = "";
     this.minorVersion = 1;
     this.#target = undefined;
@@ -172,7 +172,7 @@ export class RequestHead {
     this.#targetStart = this.#targetEnd = this.#fields = this.#lengths = 0;
   }
 
-  /** The bytes of an incomplete head are elsewhere now. */
+  /** Adjusts positions after the bytes of an incomplete head have moved. */
   #move(distance: number): void {
     if (distance === 0) return;
     this.#targetStart += distance;
@@ -183,27 +183,27 @@ export class RequestHead {
     }
   }
 
-  /** No more of an incomplete head will come than `bytes`: `target` is what there is of it. */
+  /** Accepts that only `bytes` of an incomplete head will arrive: `target` is the part that exists. */
   giveUp(bytes: Buffer): void {
     this.#see(bytes, 0);
   }
 
-  /** Takes an incomplete head for what is there of it. */
+  /** Uses the existing part of an incomplete head. */
   #see(bytes: Buffer, start: number): void {
     this.#bytes = bytes;
     if (this.#stage === LINE) this.#targetEnd = start + this.#progress;
   }
 
-  /** The target of the request, a character a byte; where it was refused, as far as it was read. */
+  /** The target of the request, one character per byte; of a refused request, the part that was read. */
   get target(): string {
     this.#target ??= this.#bytes.toString("latin1", this.#targetStart, this.#targetEnd);
     return this.#target;
   }
 
   /**
-   * The value of a field, a character a byte; those of several fields are joined by ", ", or by "; " for
-   * cookies (RFC 6265bis, section 5.8.3 and RFC 9113, section 8.2.3). `null` when there is none. `name` is in
-   * lower case. The host is that of the target, where it names one (RFC 9112, section 3.2.2).
+   * Returns the value of a field, one character per byte; the values of several fields are joined by ", ", or by
+   * "; " for cookies (RFC 6265bis, section 5.8.3 and RFC 9113, section 8.2.3). `null` if there is none. `name` is
+   * in lower case. The host is that of the target if it names one (RFC 9112, section 3.2.2).
    */
   header(name: string): string | null {
     if (this.#authority !== undefined && name === "host") return this.#authority;
@@ -245,11 +245,11 @@ export class RequestHead {
     return this.#isSound() ? next : REFUSED;
   }
 
-  /** The first line. Where it is incomplete, its target is known to be good as far as `#progress` tells. */
+  /** Reads the first line. If it is incomplete, its target is valid up to `#progress`. */
   #readLine(bytes: Buffer, start: number, end: number): number {
     let at = start;
     while (at < end && isOf(bytes[at] as number, TOKEN)) at++;
-    if (at - start > MAX_METHOD) return this.#refuse(501, "The method is none that is known here.");
+    if (at - start > MAX_METHOD) return this.#refuse(501, "The method is unknown.");
     if (at === end) return INCOMPLETE;
     // The first half of a blank line.
     if (at === start && end - start === 1 && bytes[at] === CR) return INCOMPLETE;
@@ -271,7 +271,7 @@ export class RequestHead {
     return isUsual || next <= INCOMPLETE || this.#isTargetSound(bytes) ? next : REFUSED;
   }
 
-  /** The forms of targets that do not begin with a path (RFC 9112, section 3.2), each for its methods. */
+  /** Checks targets that do not begin with a path (RFC 9112, section 3.2), each form for its methods. */
   #isTargetSound(bytes: Buffer): boolean {
     const target = bytes.toString("latin1", this.#targetStart, this.#targetEnd);
     if (this.method === CONNECT) return AUTHORITY_FORM.test(target) || this.#noTarget();
@@ -300,7 +300,7 @@ export class RequestHead {
     return at + 3;
   }
 
-  /** The fields, from the place `from` on, where the last `parse` came to. */
+  /** Reads the fields from the position `from` on, where the last `parse` stopped. */
   #readFields(bytes: Buffer, start: number, from: number, end: number): number {
     const places = this.#places;
     let stage = this.#stage;
@@ -311,7 +311,7 @@ export class RequestHead {
         if (at === end) return this.#stopAt(LINE_START, at - start);
         if (bytes[at] === CR) {
           if (at + 1 === end) return this.#stopAt(LINE_START, at - start);
-          if (bytes[at + 1] !== LF) return this.#refuse(400, "A line does not end as lines do.");
+          if (bytes[at + 1] !== LF) return this.#refuse(400, "A line does not end with CR LF.");
           return at + 2;
         }
         places[place] = at;
@@ -320,7 +320,7 @@ export class RequestHead {
       if (stage === NAME) {
         while (at < end && isOf(bytes[at] as number, TOKEN)) at++;
         if (at === end) return this.#stopAt(NAME, at - start);
-        // Also a line that continues the one before, and a space before the colon.
+        // This also refuses a line that continues the previous one, and a space before the colon.
         if (bytes[at] !== COLON || at === places[place]) return this.#refuse(400, NO_FIELD);
         places[place + 1] = at++;
         stage = VALUE_START;
@@ -474,7 +474,7 @@ export class RequestHead {
 
   #noTarget(): false {
     const detail =
-      "The target is none for this method: send a path, an http URI with a host, * with OPTIONS, or host:port with CONNECT.";
+      "The target does not fit this method: send a path, an http URI with a host, * with OPTIONS, or host:port with CONNECT.";
     return this.#unsound(detail);
   }
 

@@ -74,7 +74,7 @@ export function createResponseHeads({ keepAliveSeconds }: ResponseHeadOptions): 
       contentLocation === undefined ? "" : `${LOCATION}${checked(contentLocation)}${LINE_END}`;
     const text = body === null ? NOTHING : written(body);
     const head = `${joined(headers)}${location}${endOf(text.length)}`;
-    // It is kept as long as its session: in the runtime's pool it would keep alive all that is around it.
+    // It is cached as long as its session: in the runtime's pool it would pin the whole block.
     const tail = Buffer.allocUnsafeSlow(head.length + text.length);
     tail.write(head, "latin1");
     tail.set(text, head.length);
@@ -150,7 +150,7 @@ const CLOSE = "connection: close\r\n";
 const LOCATION = "content-location: ";
 const LINE_END = "\r\n";
 
-/** No line may break out of its field (RFC 9110, section 5.5). */
+/** A field value without line breaks or other control characters (RFC 9110, section 5.5). */
 const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 function checked(contentLocation: string): string {

@@ -30,7 +30,7 @@ export interface SenderEvents {
   sent(): void;
   /** The rest of the answer will not come. */
   brokeOff(): void;
-  /** The answer could not be sent for a reason that no client can have. */
+  /** Called if the response could not be sent for a reason that is not the client's fault. */
   failed(error: unknown): void;
 }
 

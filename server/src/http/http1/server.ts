@@ -11,9 +11,9 @@ export interface Http1Options {
   handle(request: ApiRequest): ApiResponse | Promise<ApiResponse>;
   /** Called with what should never happen: an answer that cannot be written. */
   defect(error: unknown): void;
-  /** Makes the answer to a request that could not be read; the connection ends with it. Never throws. */
+  /** Makes the response to a request that could not be read, after which the connection is closed. Never throws. */
   refuse(request: UnreadRequest): ApiResponse;
-  /** Which requests may have a longer head than others. */
+  /** Says which requests may have a longer head than others. */
   readonly hasLongHead: HasLongHead;
 }
 

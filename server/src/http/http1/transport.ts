@@ -1,6 +1,6 @@
 /** A connection of the operating system's, as a runtime gives it. */
 export interface Transport {
-  /** The address of whoever is or was connected; "" on a Unix socket. */
+  /** The address of the peer, even after it has disconnected; "" on a Unix socket. */
   readonly peer: string;
   /** How many bytes of what was written are still to go out. */
   readonly unsent: number;

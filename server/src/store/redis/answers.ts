@@ -110,8 +110,8 @@ export function createAnswers(connection: Connection, keys: Keys): Answers {
   }
 
   /**
-   * Enters a key among those about a session, for the request that reserved it alone: others with the same
-   * key are about sessions that the key has nothing to do with.
+   * Adds an idempotency key to those of a session, only for the request that reserved it: other requests with the
+   * same key are about other sessions.
    */
   async function enter(operation: Operation, id: string, key: string): Promise<void> {
     const name = keys.answersAbout(id);
@@ -152,7 +152,7 @@ export function createAnswers(connection: Connection, keys: Keys): Answers {
           await delay(PAUSE);
           continue;
         }
-        // Whoever reserved it may have died before this.
+        // The process that reserved it may have died before this.
         await enter(operation, owner, work.once.key);
         const result = await finish(operation, work, nonce, need);
         if (result.outcome === work.success.outcome) return { outcome: "repeated", answer };

@@ -91,9 +91,9 @@ function createCluster(place: RedisPlace, redisOptions: Options): Cluster {
     // Names in a certificate are those of the seeds, so the nodes must be told by the same.
     dnsLookup: (address, callback) => callback(null, address),
   });
-  // A node is there before it is connected to.
+  // A node is announced before its connection is made.
   cluster.on("+node", (node: Redis) => checkEachConnection(node, place));
-  // Nobody subscribes to anything: the connection for it would be one more, and unchecked.
+  // The service subscribes to nothing: a subscriber would be one more connection, and unchecked.
   (cluster as unknown as { subscriber: { start(): void } }).subscriber.start = () => undefined;
   return cluster;
 }

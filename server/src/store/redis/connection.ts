@@ -18,7 +18,7 @@ export interface Operation {
   readonly until: number;
   /** Whether what it is to change may have been changed without its knowing. */
   isUncertain: boolean;
-  /** It is carried out while the others are held back. */
+  /** Whether it is carried out while the others are held back. */
   readonly isExempt?: true;
 }
 
@@ -28,7 +28,7 @@ export type Word = string | number;
 /** The servers, as one. What they cannot do in time is refused with `unavailable`. */
 export interface Connection {
   begin(now: number): Operation;
-  /** Begins an operation that looks whether the others may go on. */
+  /** Begins an operation that checks whether the others may continue. */
   beginCheck(now: number): Operation;
   /** Sends a command of which `key` is the key. */
   command(operation: Operation, name: string, key: string, ...words: Word[]): Promise<unknown>;
@@ -47,13 +47,13 @@ export interface Connection {
   primaries(): ReadonlyMap<string, Redis>;
   /** Sends a command to one of the primaries. */
   ask(operation: Operation, primary: Redis, name: string, ...words: Word[]): Promise<unknown>;
-  /** `ask` once, of what is good to know: a refusal is no failure, and rejects with its `RedisFault`. */
+  /** Like `ask`, but once, for optional information: a refusal is not a failure, and rejects with its `RedisFault`. */
   enquire(primary: Redis, name: string, ...words: Word[]): Promise<unknown>;
-  /** Refuses every operation for this reason, or `undefined`: no more. */
+  /** Refuses every operation for this reason; `undefined` ends that. */
   hold(reason: RedisFault | undefined): void;
   /**
-   * From now on each time that the client has connected again, operations wait until `hold` was called,
-   * and `reconnected` is. There may be other data now.
+   * From now on, after each reconnection, calls `reconnected` and holds operations back until `hold` is called,
+   * since the data may be other data now.
    */
   checkAfterReconnecting(reconnected: () => void): void;
   /** Asks the nodes of a cluster who serves what: one that is silent does not tell. */
@@ -87,7 +87,7 @@ const NOT_NOW = [
   ...["OOM", "MISCONF", "NOREPLICAS", "NOAUTH", "WRONGPASS", "NOPERM"],
   NO_SUCH_COMMAND,
 ];
-/** Faults of a connection that waiting does not mend. */
+/** Faults of a connection that do not go away by waiting. */
 const DEFINITE: readonly string[] = [
   NO_SUCH_PRIMARY,
   "NOAUTH",
@@ -97,14 +97,14 @@ const DEFINITE: readonly string[] = [
   MISPLACED,
 ];
 
-/** Why nobody is connected, as far as the client has told. */
+/** Why there is no connection, as far as the client has reported it. */
 interface Trouble {
   fault: RedisFault | undefined;
 }
 
 /**
- * Connects; rejects with the last `RedisFault` when that takes longer than `patience` ms, and at once
- * with one that waiting does not mend. `waiting` is called when it takes longer than one operation may.
+ * Connects; rejects with the last `RedisFault` if that takes longer than `patience` ms, and at once
+ * with a fault that does not go away by waiting. Calls `waiting` if it takes longer than one operation may.
  */
 export async function connect(
   options: ConnectionOptions,
@@ -116,7 +116,7 @@ export async function connect(
   const refused = Promise.withResolvers<never>();
   refused.promise.catch(() => undefined);
   client.on("error", (error: unknown) => {
-    // The check of the connection does the same after it, and tells more.
+    // The check of the connection does the same later, and reports more.
     if (isOfSelect(error) || isRoundOfSentinels(error)) return;
     const fault = faultOf(error);
     trouble.fault = fault;
@@ -183,7 +183,7 @@ function createConnection(
   const { timeout, minReplicasAck, isRepeatable } = options;
   const deadlines = createDeadlines();
   let held: RedisFault | undefined;
-  /** What is there now has not been looked at yet. */
+  /** Whether the data have not been checked yet since the last connection. */
   let isUnchecked = false;
 
   function notConnected(): RedisFault {
@@ -191,7 +191,7 @@ function createConnection(
     return new RedisFault(code, `not connected to Redis: ${message}`);
   }
 
-  /** Sends one command; rejects with a `RedisFault`, also when no answer comes in time. */
+  /** Sends one command; rejects with a `RedisFault`, also if no reply comes in time. */
   async function issue(
     target: Pick<Redis, "sendCommand">,
     command: TimedCommand,
@@ -223,7 +223,7 @@ function createConnection(
       try {
         if (operation.isExempt === undefined) {
           if (held !== undefined) throw refusal(operation, held);
-          if (isUnchecked) throw new RedisFault("", "the data in Redis is being looked at");
+          if (isUnchecked) throw new RedisFault("", "the data in Redis is being checked");
         }
         const reply = await issue(target, command);
         if (kind !== "look" && minReplicasAck > 0) await acknowledge(operation, command, kind);

@@ -3,14 +3,14 @@ import { safeMessage } from "../../safe-error.ts";
 import { scripts } from "./scripts.ts";
 
 /**
- * What went wrong with Redis. The message is ours and has nothing of what was sent: Redis repeats
- * arguments in its error replies, and the client keeps them beside the error.
+ * A fault of Redis. Its message is written by this program and contains no arguments: Redis repeats arguments
+ * in its error replies, and the client library attaches them to the error.
  */
 export class RedisFault extends Error {
   override readonly name = "RedisFault";
   /** The first word of the error reply, such as `OOM`, or the code of the connection's error. */
   readonly code: string;
-  /** Whether the server answered so: a command was not carried out, unless a script failed halfway. */
+  /** Whether it is a reply of the server: the command was not carried out, unless a script failed halfway. */
   readonly isReply: boolean;
   /** Whether a script may have written before it failed. */
   readonly mayHaveWritten: boolean;
@@ -23,16 +23,16 @@ export class RedisFault extends Error {
   }
 }
 
-/** The code of a server that is not of the kind that was named. */
+/** The code for a server of another kind than the configured one. */
 export const MISPLACED = "MISPLACED";
 
-/** The code of sentinels that do not know the primary. */
+/** The code for sentinels that do not know the primary. */
 export const NO_SUCH_PRIMARY = "NO_SUCH_PRIMARY";
 
 /** The code of a command that the server does not have: renamed, disabled, or newer than the server. */
 export const NO_SUCH_COMMAND = "NO_SUCH_COMMAND";
 
-/** What the first word of an error reply means, and what to do. */
+/** Explains the first word of an error reply, and says what to do. */
 const replies: Readonly<Record<string, string>> = {
   OOM: "OOM: Redis has reached its maxmemory and takes no writes; give it more memory",
   READONLY:
@@ -42,13 +42,13 @@ const replies: Readonly<Record<string, string>> = {
   NOAUTH: "NOAUTH: Redis asks for a password and none is configured",
   WRONGPASS: "WRONGPASS: Redis refuses the user or the password",
   LOADING: "LOADING: Redis is still loading its data",
-  MASTERDOWN: "MASTERDOWN: this is a replica whose primary is away",
+  MASTERDOWN: "MASTERDOWN: this is a replica whose primary is unavailable",
   CLUSTERDOWN: "CLUSTERDOWN: the cluster does not serve all slots",
   TRYAGAIN: "TRYAGAIN: the cluster is moving a slot",
   MOVED: "MOVED: this is a node of a cluster; name it as redis+cluster://",
   ASK: "ASK: this is a node of a cluster; name it as redis+cluster://",
   CROSSSLOT: "CROSSSLOT: this is a node of a cluster; name it as redis+cluster://",
-  BUSY: "BUSY: a script of somebody else runs for too long",
+  BUSY: "BUSY: a script of another client runs for too long",
   NOSCRIPT: "NOSCRIPT: Redis does not know the script",
   WRONGTYPE: "WRONGTYPE: a key with our prefix holds something else; choose another redisPrefix",
   UNKILLABLE: "UNKILLABLE: a script cannot be stopped",
@@ -56,7 +56,7 @@ const replies: Readonly<Record<string, string>> = {
   DENIED: "DENIED: Redis runs in protected mode and refuses other machines",
 };
 
-/** What may be told of replies whose first word is `ERR`. */
+/** The texts for replies whose first word is `ERR`. */
 const errors: readonly (readonly [pattern: RegExp, message: string])[] = [
   [/^ERR (?:DB index is out of range|invalid DB index)/, "Redis has no database of this number"],
   [/^ERR SELECT is not allowed in cluster mode/, "a cluster has no numbered databases"],
@@ -79,7 +79,7 @@ export function isOfServer({ code }: RedisFault): boolean {
   );
 }
 
-/** Anything that the client throws, rejects with or emits, as a fault. */
+/** Converts anything that the client throws, rejects with or emits into a fault. */
 export function faultOf(error: unknown): RedisFault {
   if (error instanceof RedisFault) return error;
   if (error instanceof ReplyError) return ofReply(error as Reply);
@@ -102,9 +102,9 @@ type Reply = Error & { readonly command?: { readonly name?: string } };
 
 function ofReply({ message, command }: Reply): RedisFault {
   const word = /^[A-Z]{2,20}/.exec(message)?.[0] ?? "";
-  // The one reply that says what the server is.
+  // The only reply that shows the kind of server.
   const code = /cluster support disabled/i.test(message) ? MISPLACED : (special(message) ?? word);
-  // A name of ours, never an argument.
+  // The name of a command, never an argument.
   const sent = /^[a-z|]{1,30}$/i.exec(command?.name ?? "")?.[0].toUpperCase();
   const place = /(\w{40}), on @user_script:(\d{1,4})/.exec(message);
   const name = place === null ? sent : commandAt(place[1], Number(place[2]));

@@ -14,19 +14,19 @@ export interface Fixed {
   /** Raises the floor to the time of the operation, unless that or the wall clock is far from Redis' clock. */
   beat(operation: Operation, wall: number): Promise<Pulse>;
   /**
-   * The same as a change like any other (rejects where none would be stored), for whoever knows the store:
-   * writes nothing where it is not that one.
+   * Does the same like any other change (rejects if no change could be stored), for a process that knows the
+   * store: writes nothing to another store.
    */
   prove(operation: Operation, wall: number, known: Known): Promise<Pulse>;
-  /** When a process that serves requests last beat, as text; `null`: none ever did. */
+  /** When a serving process last sent a heartbeat, as text; `null` if none ever did. */
   served(operation: Operation): Promise<string | null>;
-  /** What tells the store from others, without writing anything. */
+  /** Reads what identifies the store, without writing anything. */
   look(operation: Operation): Promise<Pick<Pulse, "oldestSecret" | "hasState">>;
   /** Raises the floor to that of another store. */
   raiseFloor(operation: Operation, floor: number): Promise<void>;
-  /** The secrets as they lie there, newest first. */
+  /** The secrets as stored, newest first. */
   secretLines(operation: Operation): Promise<readonly string[]>;
-  /** Puts back the state or the secrets from memory, one of which is still there; false otherwise. */
+  /** Restores the state or the secrets from memory if the other one still exists; returns false otherwise. */
   putBack(operation: Operation, known: Known): Promise<boolean>;
   /** The API keys as they lie there. */
   keyTexts(operation: Operation): Promise<readonly string[]>;
@@ -54,9 +54,9 @@ export interface Fixed {
   noteMove(operation: Operation, note: string | null): Promise<void>;
 }
 
-/** What a process knows of the store that it works with. */
+/** What a process knows about its store. */
 export interface Known {
-  /** The secrets as they lie there, newest first. */
+  /** The secrets as stored, newest first. */
   readonly lines: readonly string[];
   /** The API keys as they lie there. */
   readonly keyTexts: readonly string[];
@@ -67,34 +67,34 @@ export interface Known {
   readonly floor: number;
 }
 
-/** What a beat found. */
+/** The result of a heartbeat. */
 export interface Pulse {
-  /** Goes up with each change of keys and secrets. */
+  /** Increases with each change of keys and secrets. */
   readonly revision: number;
-  /** Milliseconds since 1970, before the beat. */
+  /** Unix ms, before the heartbeat. */
   readonly floor: number;
-  /** The clock of Redis, milliseconds since 1970. */
+  /** The clock of Redis, Unix ms. */
   readonly serverTime: number;
-  /** What tells a store from others: the oldest secret, which rotation leaves; `""`: there are no secrets. */
+  /** Identifies a store: a hash of the oldest secret, which rotation keeps; `""` without secrets. */
   readonly oldestSecret: string;
   readonly hasState: boolean;
-  /** It is the store that is known, and an older copy of it. */
+  /** Whether it is an older copy of the known store. */
   readonly isOlder: boolean;
   /** How many API keys there are, and entries of the audit trail. */
   readonly apiKeys: number;
   readonly auditEntries: number;
 }
 
-/** What tells the store of these secrets from others. */
+/** Returns what identifies the store with these secrets. */
 export function oldestSecretOf(lines: readonly string[]): string {
   return createHash("sha1")
     .update(lines.at(-1) ?? "")
     .digest("hex");
 }
 
-/** By how many ms a clock may differ from that of Redis. */
+/** How many ms a clock may differ from that of Redis. */
 export const CLOCK_TOLERANCE = 60_000;
-/** By how many ms the floor may fall back: a crash of Redis may lose its last moments. */
+/** How many ms the floor may fall back: a crash of Redis may lose the last seconds. */
 const FLOOR_TOLERANCE = 10_000;
 
 /** A secret as it moves. */
@@ -106,7 +106,7 @@ export interface SecretText {
 /** What this program writes. */
 const LAYOUT = "1";
 
-/** The fixed keys behind `connection`; `isServing`: its beats tell that requests are served here. */
+/** Creates access to the fixed keys over `connection`; `isServing`: its heartbeats report that this process serves requests. */
 export function createFixed(connection: Connection, keys: Keys, isServing: boolean): Fixed {
   async function useKeys(operation: Operation, uses: readonly KeyUse[]): Promise<void> {
     if (uses.length === 0) return;
@@ -280,12 +280,12 @@ function pulseIn(reply: unknown): Pulse {
 }
 
 function noSecrets({ secrets, state }: Keys): string {
-  return `The key ${secrets} is missing in Redis and the rest of the data is there: it was evicted or deleted. A server that still runs puts it back; else restore a copy of Redis' data, or delete the key ${state} to begin anew, with no session id of before valid.`;
+  return `The key ${secrets} is missing in Redis and the rest of the data is there: it was evicted or deleted. A server that still runs restores it. Otherwise restore a copy of Redis' data, or delete the key ${state} to start over, which makes all earlier session ids invalid.`;
 }
 
 /**
- * A key that went through a script has its members in another order, and one that an earlier release
- * stored has no successor.
+ * Puts the members of a key in order: a script changes their order, and a key from an earlier release has no
+ * successor.
  */
 function inOrder(key: Omit<Key, "successorId"> & Partial<Key>, lastUsedAt: number | null): Key {
   const { id, hash, role, customerId, agentId, createdAt, expiresAt, revokedAt } = key;

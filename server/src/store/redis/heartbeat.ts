@@ -6,32 +6,32 @@ import { CLOCK_TOLERANCE, type Fixed, type Known, oldestSecretOf, type Pulse } f
 import { createMemoryWatch } from "./memory-watch.ts";
 
 /*
- * What a process asks the servers again and again, so that it hears of what others did, and notices when
- * what is stored is not what it works with any more:
+ * Regular queries of a process to the servers. With them it learns of changes by other processes, and notices
+ * when the stored data are no longer the data that it works with:
  *
- *   intact     --state or secrets evicted--> put back from memory --> intact
+ *   intact     --state or secrets evicted--> restored from memory --> intact
  *   intact     --API keys evicted--> put back from memory --> intact
  *   intact     --an older copy--> reported, keys and secrets are read again --> intact
  *   intact     --both gone, or another store's--> suspended: every operation is refused
  *   suspended  --the data is back--> intact
  *
- * It never goes on with other secrets by itself: whoever runs the service decides, by restoring the data or
- * by starting all processes anew (docs/decisions/0035-lost-redis-data.md).
+ * It never continues with other secrets by itself: the operator decides, by restoring the data or by restarting
+ * all processes (docs/decisions/0035-lost-redis-data.md).
  */
 
 /** A heartbeat that runs. */
 export interface Heartbeat {
-  /** Bytes that the primaries hold in memory; `undefined` where they may not be asked. */
+  /** Bytes that the primaries hold in memory; `undefined` without the right to query them. */
   readonly bytes: number | undefined;
-  /** Whether every operation is refused, as the data is gone. */
+  /** Whether every operation is refused because the data are gone. */
   readonly isSuspended: boolean;
-  /** What is known of the store. */
+  /** What is known about the store. */
   readonly known: Known;
-  /** This process fills the store with what another one holds: its secrets take the place of those here. */
+  /** Accepts another store's secrets: this process fills the store with a copy of that one. */
   adopting(): void;
-  /** Whether a beat found the store that is known. */
+  /** Whether a heartbeat found the known store. */
   isIntact(pulse: Pulse): boolean;
-  /** Whether these are the secrets of the store that is known. */
+  /** Whether these are the secrets of the known store. */
   isKnown(lines: readonly string[]): boolean;
   close(): Promise<void>;
 }
@@ -42,7 +42,7 @@ export interface HeartbeatParts {
   readonly changes: Changes;
   /** The latest time that this process has seen, ms since 1970. */
   readonly seen: () => number;
-  /** The wall clock of this process, ms since 1970. */
+  /** The wall clock of this process, Unix ms. */
   readonly wall: () => number;
   /** Keys or secrets were changed, maybe by another process. Where it rejects, the next beat tells it again. */
   readonly changed: () => void | Promise<void>;
@@ -52,7 +52,7 @@ export interface HeartbeatParts {
 
 /** Milliseconds between two beats: others hear of a revoked key within that and a round trip. */
 const EVERY = 500;
-/** Milliseconds until a connection that could not be checked is looked at again. */
+/** Milliseconds until a connection that could not be checked is checked again. */
 const RECHECK_PAUSE = 50;
 /** How many beats pass between two looks at the memory. */
 const BEATS_A_LOOK = 20;
@@ -67,7 +67,7 @@ export async function startHeartbeat(parts: HeartbeatParts): Promise<Heartbeat> 
   await memory.look();
   let beats = 0;
   let reconnects = 0;
-  /** After which of them it was seen that the data is ours. */
+  /** The last connection after which the data were found to be the known ones. */
   let checked = 0;
   let current = Promise.resolve();
   let isBeating = false;
@@ -104,7 +104,7 @@ export async function startHeartbeat(parts: HeartbeatParts): Promise<Heartbeat> 
     isBeating = true;
     current = beat().finally(() => {
       isBeating = false;
-      // A connection that was made meanwhile is to be checked at once.
+      // A connection that was made meanwhile must be checked at once.
       const isSettled = reconnects === checked || isSuspended;
       if (!isClosed) timer = setTimeout(next, isSettled ? EVERY : RECHECK_PAUSE);
     });
@@ -124,12 +124,12 @@ export async function startHeartbeat(parts: HeartbeatParts): Promise<Heartbeat> 
       await follow(pulse);
       if (++beats % BEATS_A_LOOK === 0) await memory.look();
     } catch (error) {
-      // Anything else was reported where it failed; the next beat comes.
+      // Other errors were reported where they occurred; the next heartbeat will come.
       if (error instanceof RedisFault) changes.failed(error);
     }
   }
 
-  /** Lets operations through a new connection, also where no writes are taken, once the data is seen to be ours. */
+  /** Permits operations on a new connection, even without writes, once the data are found to be the known ones. */
   async function checkConnection(which: number): Promise<void> {
     if (!isIntact(await fixed.look(connection.beginCheck(seen())))) return;
     checked = which;
@@ -140,7 +140,7 @@ export async function startHeartbeat(parts: HeartbeatParts): Promise<Heartbeat> 
     return isAdopting || (hasState && oldestSecret === oldestSecretOf(known.lines));
   }
 
-  /** Whether the store is the one that this process knows, if need be after putting back what was evicted. */
+  /** Whether the store is the known one, if necessary after restoring evicted keys. */
   async function isOurs(pulse: Pulse): Promise<boolean> {
     const { oldestSecret, hasState } = pulse;
     if (isIntact(pulse)) return true;
@@ -151,7 +151,7 @@ export async function startHeartbeat(parts: HeartbeatParts): Promise<Heartbeat> 
     } else if (!mayPutBack) {
       suspend(oldestSecret === "" ? messages.gone : messages.replaced);
     }
-    // The next beat looks whether it is there.
+    // The next heartbeat checks whether it exists.
     return false;
   }
 
@@ -218,15 +218,15 @@ export async function startHeartbeat(parts: HeartbeatParts): Promise<Heartbeat> 
 }
 
 const lost =
-  "all requests are answered with 503. Restore the data of Redis and the service goes on, or restart every server to begin anew: sessions, API keys and the audit trail are lost then, and no session id of before is valid";
+  "all requests are answered with 503. Restore the data of Redis and the service continues, or restart every server to start over: then sessions, API keys and the audit trail are lost, and no earlier session id is valid";
 
 const messages = {
   gone: `the data in Redis is gone (flushed, restarted without persistence, evicted, or a failover to an empty replica): ${lost}`,
-  replaced: `the data in Redis is that of another store (begun anew after a loss, or restored from elsewhere): ${lost}`,
+  replaced: `the data in Redis is that of another store (newly created after a loss, or restored from elsewhere): ${lost}`,
   secretsPutBack:
-    "the secrets were missing in Redis and were put back from memory; set maxmemory-policy to noeviction, and look for what else is missing",
+    "the secrets were missing in Redis and were restored from memory; set maxmemory-policy to noeviction, and check what else is missing",
   statePutBack:
-    "the state was missing in Redis and was put back from memory; set maxmemory-policy to noeviction, and look for what else is missing",
+    "the state was missing in Redis and was restored from memory; set maxmemory-policy to noeviction, and check what else is missing",
   keysPutBack:
     "API keys were missing in Redis and were put back from memory; set maxmemory-policy to noeviction, and look for what else is missing",
   auditMissing:
@@ -237,10 +237,10 @@ const messages = {
 
 function olderText(behind: number): string {
   const time = behind > 0 ? `, about ${Math.ceil(behind / 1000)} seconds behind` : "";
-  return `the data in Redis is an older copy (a restored dump, or a failover to a replica that was behind${time}): what was changed since is lost, and what was ended, revoked or erased may be back; repeat it`;
+  return `the data in Redis is an older copy (a restored dump, or a failover to a replica that was behind${time}): changes since then are lost, and ended sessions, revoked keys and erased customers may be back; end, revoke and erase them again`;
 }
 
-/** Tells when the clock of this machine and that of Redis begin to differ, and when they are in step again. */
+/** Reports when the clock of this machine and that of Redis begin to differ, and when they agree again. */
 function createClockWatch(
   wall: () => number,
   seen: () => number,
@@ -250,7 +250,7 @@ function createClockWatch(
 
   return {
     compare(started, serverTime) {
-      // Redis told its time at some moment in between.
+      // Redis reported its time at some moment in between.
       const ahead = Math.min(started, wall()) - serverTime;
       const behind = serverTime - Math.max(started, wall());
       const difference = Math.max(ahead, behind);

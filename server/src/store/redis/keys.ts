@@ -16,7 +16,7 @@ import type { IdField } from "../../session/errors.ts";
  *   ac:x:c:hash      sessions of a customer; likewise a, g            while entries come
  *   ac:l:hash        what a caller took of a limit (`redis-shares.ts`)  until it has flowed out
  *   ac:{fixed}state  layout, floor, revision, the note of a move, when
- *                    a server last beat                               for good
+ *                    a server last sent a heartbeat                   for good
  *   ac:{fixed}keys   the keys for the mode `key`                      for good
  *   ac:{fixed}uses   when keys were used                              for good
  *   ac:{fixed}secrets  the secrets, newest first                      for good

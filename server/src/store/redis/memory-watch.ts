@@ -2,14 +2,14 @@ import type { Redis } from "ioredis";
 import type { Connection } from "./connection.ts";
 import { faultOf, NO_SUCH_COMMAND } from "./faults.ts";
 
-/** What the primaries say of their memory. */
+/** The memory use that the primaries report. */
 export interface MemoryWatch {
-  /** Bytes that they hold; `undefined` where they may not be asked. */
+  /** Bytes that they hold; `undefined` without the right to query them. */
   readonly bytes: number | undefined;
   look(): Promise<void>;
 }
 
-/** Tells once what is wrong with their settings, and once that they may not be asked. */
+/** Reports once that their settings are wrong, and once that the right to query them is missing. */
 export function createMemoryWatch(
   connection: Connection,
   nodes: () => readonly Redis[],
@@ -48,7 +48,7 @@ export function createMemoryWatch(
         bytes = undefined;
         noticed(
           "info",
-          "the user of Redis may not run INFO: there is no metric antechamber_store_size_bytes, and no warning where Redis may evict",
+          "the user of Redis may not run INFO: there is no metric antechamber_store_size_bytes, and no warning if Redis may evict sessions",
         );
       }
     },

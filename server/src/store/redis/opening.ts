@@ -6,7 +6,7 @@ import { faultOf, isOfServer, type RedisFault } from "./faults.ts";
 export interface OpeningOptions extends ConnectionOptions {
   /** How long (ms) it waits for the servers. */
   readonly patience: number;
-  /** Hears, once, that it is still waiting; `message` says what for. */
+  /** Called once if the store is still waiting; `message` says what for. */
   readonly waiting: (message: string) => void;
 }
 
@@ -36,7 +36,7 @@ function adviceFor({ place }: Pick<OpeningOptions, "place">, fault: RedisFault):
   const isSelfEvident = fault.isReply || fault.message.includes(";") || isOfServer(fault);
   if (isSelfEvident) return "";
   return place.isTls
-    ? "; check that it runs at this address, speaks TLS, and that redisCaFile names who signed its certificate"
+    ? "; check that it runs at this address, speaks TLS, and that redisCaFile has the CA that signed its certificate"
     : "; check that it runs, and listens without TLS, at this address";
 }
 

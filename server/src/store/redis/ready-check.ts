@@ -4,24 +4,24 @@ import type { RedisPlace } from "./client.ts";
 import { faultOf, MISPLACED, NO_SUCH_COMMAND, RedisFault } from "./faults.ts";
 
 /*
- * What is asked of a server each time that a connection to it is made, before anything else is sent: what
- * it is, that the database of the connection is the one that was asked for, and that it has loaded its
- * data. The client by itself goes on in database 0 where another one is refused.
+ * The check of every new connection to a server, before anything else is sent: the kind of server, that the
+ * database of the connection is the configured one, and that the server has loaded its data. The client library
+ * would continue in database 0 if another database is refused.
  */
 
-/** Milliseconds between two questions to a server that loads its data. */
+/** Milliseconds between two queries to a server that is loading its data. */
 const LOADING_PAUSE = 100;
 
-/** What the client calls its own check, which asks for INFO alone. */
+/** The name of the library's own check, which only requests INFO. */
 const CHECK = "_readyCheck";
 
-/** The part of the client that is replaced: called when a connection was made; `done` with an error ends it. */
+/** The replaced part of the library: called for each new connection; `done` with an error ends the connection. */
 interface Checked {
   [CHECK](done: (error: Error | null, info?: Readonly<Record<string, string>>) => void): void;
   readonly stream: unknown;
 }
 
-/** Has the client use no connection that was not checked. */
+/** Makes the client use only checked connections. */
 export function checkEachConnection(client: Redis, place: RedisPlace): void {
   const checked = client as unknown as Checked;
   async function checkNow(...[done]: Parameters<Checked[typeof CHECK]>): Promise<void> {
@@ -35,7 +35,7 @@ export function checkEachConnection(client: Redis, place: RedisPlace): void {
   checked[CHECK] = (done) => void checkNow(done);
 }
 
-/** Gives what the client itself compares: with sentinels it wants a primary. */
+/** Returns what the client itself compares: with sentinels it requires a primary. */
 async function check(
   client: Redis,
   place: RedisPlace,
@@ -49,7 +49,7 @@ async function check(
   return role === undefined ? {} : { role: role === "replica" ? "slave" : role };
 }
 
-/** What the server says of itself: every user may ask for that. */
+/** Returns the kind and role that the server reports, which every user may query. */
 async function introduce(client: Redis): Promise<{ mode?: string; role?: string }> {
   try {
     const reply = (await client.call("hello")) as unknown[];
@@ -66,7 +66,7 @@ async function introduce(client: Redis): Promise<{ mode?: string; role?: string 
 
 function misplacement(kind: RedisPlace["kind"], mode: string | undefined): string | undefined {
   if (mode === "sentinel") {
-    return "this is a sentinel; name it as redis+sentinel://host/name, with what it calls the primary";
+    return "this is a sentinel; name it as redis+sentinel://host/name, with its name for the primary";
   }
   if (mode === "cluster" && kind !== "cluster") {
     return "this is a node of a cluster; name it as redis+cluster://";
@@ -93,7 +93,7 @@ async function isLoading(client: Redis): Promise<boolean> {
     return /^loading:1/m.test(await client.info("persistence"));
   } catch (error) {
     const fault = faultOf(error);
-    // Without the right to ask, each command tells it by itself.
+    // Without this right, each command reports the loading itself.
     if (["NOPERM", "ERR", NO_SUCH_COMMAND].includes(fault.code)) return false;
     throw fault;
   }

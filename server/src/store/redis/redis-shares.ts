@@ -33,7 +33,7 @@ export async function openRedisShares(options: {
     // What is added again counts twice; what was not added is told in the next exchange.
     isRepeatable: false,
     failed: () => connection.refresh(),
-    // The store, which is opened before, has told it.
+    // The store, which was opened before, has reported it.
     waiting: () => undefined,
   });
 

@@ -42,7 +42,7 @@ export interface RedisStoreOptions {
   readonly patience: number;
   readonly events: StoreEvents;
   readonly now: number;
-  /** The wall clock, ms since 1970: it is compared with that of Redis. */
+  /** The wall clock, Unix ms; compared with that of Redis. */
   readonly wall: () => number;
   /**
    * To serve requests; to move everything into or out of it, which is refused with `in-use` while a
@@ -128,7 +128,7 @@ async function createStore(
     suspended: events.suspended,
   });
 
-  /** What was read of keys or secrets, unless it was read from another store or from none. */
+  /** Returns keys or secrets that were read, unless they were read from another store or from none. */
   async function ofThisStore<T>(read: Promise<T>): Promise<T> {
     const result = await read;
     const lines = await fixed.secretLines(connection.begin(seen));
@@ -294,10 +294,10 @@ async function createStore(
   };
 }
 
-/** For how long (ms) a server that runs may be silent: a few of its beats. */
+/** How long (ms) a running server may be silent: a few heartbeats. */
 const SERVER_SILENCE = 1500;
 
-/** Whether a server runs on the store: `read` tells when one last beat. */
+/** Whether a server runs on the store: `read` returns the time of the last heartbeat. */
 async function isServed(read: () => Promise<string | null>): Promise<boolean> {
   const first = await read();
   const end = performance.now() + SERVER_SILENCE;

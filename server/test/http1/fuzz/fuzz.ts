@@ -8,21 +8,21 @@ import { Peer, randomManners } from "./peer.ts";
 import { LONG_HEADS } from "./reference.ts";
 import { randomStream } from "./streams.ts";
 
-/** Faults that are put into the server's edges on purpose: to see that they are found. */
+/** Faults that are injected at the server's edges, to check that they are found. */
 export interface DeliberateFault {
   request?(request: ApiRequest): ApiRequest;
   events?(events: TransportEvents, random: Random): TransportEvents;
 }
 
-/** How many turns of the event loop nothing may happen in before all is done. */
+/** How many turns of the event loop without any event mean that the round is over. */
 const QUIET_TURNS = 12;
 const MAX_REQUESTS = 5;
 /** Of the connections that have more than are handled in a turn of the event loop. */
 const MANY_REQUESTS = 40;
 
 /**
- * Opens `connections` connections to a server in this process at once, and lets their clients do what they do
- * in a random order. Returns what was found to be wrong; nothing else is left of the round.
+ * Opens `connections` simultaneous connections to a server in this process, and runs their clients in a random
+ * order. Returns the fault that was found, if any, and leaves nothing behind.
  */
 export async function fuzzRound(
   seed: number,
@@ -63,7 +63,7 @@ export async function fuzzRound(
   return problems;
 }
 
-/** Has the clients do all that they do, in a random order, until nothing changes any more. */
+/** Runs all actions of the clients in a random order, until nothing changes any more. */
 async function play(peers: readonly Peer[], random: Random): Promise<void> {
   let active = [...peers];
   while (active.length > 0) {
@@ -77,12 +77,12 @@ async function play(peers: readonly Peer[], random: Random): Promise<void> {
       text = peers.reduce((sum, peer) => sum + peer.text.length, 0);
       return text === before;
     });
-    // Who was paused may go on by now.
+    // A paused client may continue by now.
     active = peers.filter((peer) => peer.step());
   }
 }
 
-/** Resolves when `isDone` was true for some turns of the event loop on end, or false for very many. */
+/** Resolves when `isDone` was true for some consecutive turns of the event loop, or false for very many. */
 async function quiet(isDone: () => boolean): Promise<void> {
   let turns = 0;
   for (let i = 0; i < 100 * QUIET_TURNS && turns < QUIET_TURNS; i++) {

@@ -7,17 +7,17 @@ import {
 import type { Random } from "../../faults/random.ts";
 import { type Action, actions, LITTLE } from "./streams.ts";
 
-/** What a request had to say, as a response returns it: a line of JSON. */
+/** The content of a request, as a response returns it: a line of JSON. */
 export interface Echo {
   readonly method: string;
   readonly path: string;
   readonly query: string;
   readonly fields: Readonly<Record<string, string>>;
-  /** A character a byte; `null`: not read, or longer than was read; "broken off": it did not come. */
+  /** One character per byte; `null`: not read, or longer than the limit; "broken off": it did not arrive. */
   readonly body: string | null | { readonly problem: "broken off" };
 }
 
-/** The fields that an echo tells of. */
+/** The fields that an echo returns. */
 export const echoedFields = [
   "x-id",
   "x-empty",
@@ -37,7 +37,7 @@ export const echoedFields = [
 export const LONG_BODY = 200 * 1024;
 const MAX_BODY = 1024 * 1024;
 
-/** Bodies of the responses that are kept and sent again and again. */
+/** Bodies of prepared responses that are sent repeatedly. */
 export const keptBodies = ["kept\n", "kept long\n".repeat(2_000), ""];
 const keptResponses = keptBodies.map(
   (text) =>
@@ -51,7 +51,7 @@ const keptResponses = keptBodies.map(
     })),
 );
 
-/** Answers requests as their field `X-Do` says, and reports what cannot be. */
+/** Responds to requests as their field `X-Do` says, and reports impossible states. */
 export function createHandler(random: Random, report: (problem: string) => void) {
   let underWay = 0;
 
@@ -61,7 +61,7 @@ export function createHandler(random: Random, report: (problem: string) => void)
     }
   }
 
-  /** Waits, and sees whether the request is still what it was: other connections have their turns meanwhile. */
+  /** Waits while other connections have their turns, and then checks that the request has not changed. */
   async function wait(request: ApiRequest): Promise<void> {
     const before = JSON.stringify(echoOf(request, null));
     await turns();
@@ -123,7 +123,7 @@ export function createHandler(random: Random, report: (problem: string) => void)
   }
 
   return {
-    /** Requests that were not answered yet. */
+    /** The number of requests without a response yet. */
     get underWay() {
       return underWay;
     },

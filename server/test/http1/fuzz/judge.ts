@@ -8,10 +8,10 @@ import {
 } from "./reference.ts";
 import { type Action, actions, LITTLE } from "./streams.ts";
 
-/** How much of a body that nobody reads the server lets pass before it ends the connection instead. */
+/** How many bytes of an unread body the server skips before it closes the connection instead. */
 const MAX_SKIPPED = 64 * 1024;
 
-/** What is wrong with what a client was sent, once nothing goes on by itself any more; `undefined`: nothing. */
+/** Returns what is wrong with the output to a client at the end of a round; `undefined` if nothing is. */
 export function judge(peer: Peer): string | undefined {
   const { requests, end } = readRequests(peer.stream);
   const methods = requests.map(({ method }) => method);
@@ -19,7 +19,7 @@ export function judge(peer: Peer): string | undefined {
   try {
     read = readResponses(peer.text, methods, peer.isOver);
   } catch (error) {
-    // Whoever leaves may have been sent the beginning of something.
+    // A client that disconnects may have received an incomplete response.
     return peer.isGone && peer.manners.goneAfter !== undefined ? undefined : String(error);
   }
   const { responses, interim } = read;
@@ -46,13 +46,13 @@ function problemOfRefusal(
   isInPlace: boolean,
 ): string | undefined {
   if (!isInPlace) return "nobody asked for it";
-  // That a line is none can be certain before it has its end.
+  // A line may be recognized as invalid before its end.
   if (end === "complete") return `${status} to what is no request`;
   if (status < 400 || fields.get("connection") !== "close") return `${status} is no refusal`;
   return undefined;
 }
 
-/** `peer`: of the last response, after which the connection may be over. */
+/** `peer`: the client of the last response, after which the connection may be closed. */
 function problemOfResponse(
   request: ReferenceRequest,
   response: ReferenceResponse,
@@ -77,7 +77,7 @@ function mayClose(request: ReferenceRequest, peer: Peer | undefined): boolean {
   if (!request.persists || action === "close" || request.bodyEnd !== "complete") return true;
   if (request.minorVersion === 0 && action === "stream") return true;
   if (action.startsWith("read") && action !== "read-little") return false;
-  // What is left of a body that nobody read has to pass by, or is never sent.
+  // The rest of an unread body has to be skipped, or is never sent.
   return request.body.length > MAX_SKIPPED || request.expectsContinue || peer?.hasEnded === true;
 }
 
@@ -101,7 +101,7 @@ function problemOfContent(
 
 const utf8 = (text: string) => Buffer.from(text, "latin1").toString();
 
-/** What the response may say of the request. */
+/** Returns what the response may contain about the request. */
 function expectedEcho(request: ReferenceRequest, action: Action): Echo[] {
   const { method, path, query } = request;
   const fields: Record<string, string> = {};
@@ -117,7 +117,7 @@ function expectedEcho(request: ReferenceRequest, action: Action): Echo[] {
   return [...whole, ...broken];
 }
 
-/** Whether what should have come has come. */
+/** Whether everything that was expected has arrived. */
 function problemOfEnd(
   peer: Peer,
   requests: readonly ReferenceRequest[],
@@ -140,7 +140,7 @@ function problemOfEnd(
   return `${responses.length} responses to ${requests.length} requests`;
 }
 
-/** Whether the connection may be over although no response said so. */
+/** Whether the connection may be closed although no response announced it. */
 function mayJustEnd(
   peer: Peer,
   requests: readonly ReferenceRequest[],

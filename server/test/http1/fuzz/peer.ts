@@ -3,15 +3,15 @@ import type { Random } from "../../faults/random.ts";
 
 /** How the client of one connection behaves. */
 export interface Manners {
-  /** Chance of a piece of the stream being a single byte. */
+  /** The probability that a piece of the stream is a single byte. */
   readonly byteByByte: number;
-  /** Bytes of a piece, at the most. */
+  /** The maximum number of bytes in a piece. */
   readonly maxPiece: number;
-  /** Chance of the client not taking what was written at once. */
+  /** The probability that the client does not accept written bytes at once. */
   readonly backPressure: number;
-  /** Whether it ends its side after the stream. */
+  /** Whether it half-closes after the stream. */
   readonly ends: boolean;
-  /** After how many bytes of the stream it is gone; `undefined`: it stays. */
+  /** The number of bytes of the stream after which it disconnects; `undefined` if it stays. */
   readonly goneAfter: number | undefined;
   /** Whether it sends a body that it announced with Expect only when it is told to continue. */
   readonly awaitsContinue: boolean;
@@ -40,11 +40,11 @@ export function randomManners(random: Random, length: number): Manners {
   };
 }
 
-/** A client on a connection that exists in this process alone: it sends a text in pieces, and keeps what it gets. */
+/** A client on a connection inside this process: it sends a text in pieces, and stores what it receives. */
 export class Peer implements Transport {
   readonly peer = "192.0.2.1";
   unsent = 0;
-  /** All that the server wrote, a character a byte. */
+  /** Everything that the server wrote, one character per byte. */
   text = "";
   /** Whether the server has ended its side, or the connection. */
   isOver = false;
@@ -79,7 +79,7 @@ export class Peer implements Transport {
     return this.#sent === this.stream.length;
   }
 
-  /** Does the next thing that the client does; false when there is none. */
+  /** Performs the client's next action; returns false if there is none. */
   step(): boolean {
     const events = this.#events;
     if (events === undefined || this.isGone) return false;
@@ -90,7 +90,7 @@ export class Peer implements Transport {
       events.drained();
       return true;
     }
-    // What is on its way arrives although no more is to come.
+    // Bytes that were already sent still arrive.
     const mayArrive = !this.#isPaused || this.#random.next() < 0.02;
     if (!this.hasSentAll && mayArrive && !this.hasEnded && this.#sent < this.#mayGoTo()) {
       events.received(this.#nextPiece());

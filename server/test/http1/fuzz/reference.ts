@@ -1,29 +1,29 @@
 /*
- * A second reader of HTTP/1.1, written from RFC 9112 and RFC 9110 alone. It is slow and plain on purpose:
- * it reads a whole text with regular expressions, so that it can share no mistake with the server's own
- * parser, which reads bytes as they come. Texts have one character a byte.
+ * A second parser of HTTP/1.1, written only from RFC 9112 and RFC 9110. It is slow and simple on purpose:
+ * it reads a whole text with regular expressions, so that it shares no mistake with the server's own
+ * parser, which reads bytes as they arrive. Texts have one character per byte.
  */
 
-/** A request as the reference reads it. */
+/** A request as the reference parser reads it. */
 export interface ReferenceRequest {
   readonly method: string;
   readonly path: string;
   /** What follows the first "?" of the target; "" without one. */
   readonly query: string;
   readonly minorVersion: number;
-  /** Values by name in lower case; several of one name are joined as RFC 9110, section 5.3 has it. */
+  /** Values by name in lower case; several values of one name are joined as in RFC 9110, section 5.3. */
   readonly fields: ReadonlyMap<string, string>;
   readonly expectsContinue: boolean;
   /** Whether the client allows another request after this one (RFC 9112, section 9.3). */
   readonly persists: boolean;
   readonly isChunked: boolean;
-  /** The body without its framing, as far as it is there. */
+  /** The body without its framing, as far as it has arrived. */
   readonly body: string;
-  /** Whether the text has the whole body, only its beginning, or something that is no body. */
+  /** Whether the text has the whole body, only its beginning, or a malformed body. */
   readonly bodyEnd: "complete" | "incomplete" | "malformed";
 }
 
-/** All requests of a text, and how the text ends: at the end of a request, within a head, or in no request. */
+/** All requests of a text, and how the text ends: after a request, within a head, or with an invalid request. */
 export interface ReferenceReading {
   readonly requests: readonly ReferenceRequest[];
   readonly end: "complete" | "incomplete" | "refused";
@@ -80,7 +80,7 @@ function readHead(text: string, start: number): Head | "incomplete" | "refused" 
   const end = text.indexOf("\r\n\r\n", start);
   if (isTooLong(text, start, end)) return "refused";
   const lines = text.slice(start, end === -1 ? undefined : end).split("\r\n");
-  // Of a head that has no end yet, only lines that have theirs can be judged.
+  // In an incomplete head, only complete lines can be checked.
   const whole = end === -1 ? lines.slice(0, -1) : lines;
   const [requestLine, ...fieldLines] = whole;
   if (requestLine !== undefined && !REQUEST_LINE.test(requestLine)) return "refused";
@@ -104,7 +104,7 @@ function readHead(text: string, start: number): Head | "incomplete" | "refused" 
     const separator = name === "cookie" ? "; " : ", ";
     fields.set(name, before === undefined ? value : `${before}${separator}${value}`);
   }
-  // RFC 9112, section 3.2.2: of a target with an authority, that counts instead of Host.
+  // RFC 9112, section 3.2.2: if the target has an authority, it counts instead of Host.
   const { authority, path, query } = place;
   if (authority !== undefined) fields.set("host", authority);
   const expected = fields.get("expect");
@@ -138,7 +138,7 @@ function isTooLong(text: string, start: number, end: number): boolean {
   );
 }
 
-/** Where a request goes; `undefined` for what is no target. */
+/** Parses the target of a request; returns `undefined` for an invalid one. */
 function placeOf(
   method: string,
   target: string,
@@ -162,7 +162,7 @@ function placeOf(
   return { path: path || "/", query: query.join("?"), authority };
 }
 
-/** The length of the body, or that it comes in chunks; `undefined` where the head says it in no one way. */
+/** Returns the length of the body, or that it is chunked; `undefined` if the head is ambiguous. */
 function readFraming(
   fields: readonly (readonly [string, string])[],
   minorVersion: number,
@@ -219,7 +219,7 @@ function readChunks(text: string, start: number): Body {
   }
 }
 
-/** Of a line without its end nobody can say yet that it is none, but where it has an end of another kind. */
+/** A line without its end is only incomplete, unless it has an invalid line end. */
 function unfinishedLine(line: string): "incomplete" | "malformed" {
   return /[\r\n](?!$)|\n/.test(line) ? "malformed" : "incomplete";
 }
@@ -259,14 +259,14 @@ export interface ReferenceResponse {
   readonly body: string;
   /** How many interim responses (1xx) came before it. */
   readonly interim: number;
-  /** Whether all of it is there. */
+  /** Whether it is complete. */
   readonly isWhole: boolean;
 }
 
 /**
- * Reads what a server sent as the responses to requests with these methods; `isOver`: nothing follows, which
+ * Reads a server's output as the responses to requests with these methods; `isOver`: nothing follows, which
  * ends a body without a length. Also returns how many interim responses follow the last one. Throws an `Error`
- * that says where the text is no response.
+ * that says where the text is not a valid response.
  */
 export function readResponses(
   text: string,

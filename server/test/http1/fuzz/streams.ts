@@ -1,11 +1,11 @@
 import type { Random } from "../../faults/random.ts";
 
 /*
- * What clients send: requests of every kind, now and then with a fault in one place. A text has one
- * character a byte.
+ * Generates what clients send: requests of every kind, sometimes with a fault in one place. A text has one
+ * character per byte.
  */
 
-/** What the handler of the fuzzed server does with a request: the value of its field `X-Do`. */
+/** The action of the fuzzed server's handler: the value of the request's field `X-Do`. */
 export const actions = [
   "now",
   "later",
@@ -20,7 +20,7 @@ export const actions = [
 ] as const;
 export type Action = (typeof actions)[number];
 
-/** How many bytes of a body the action "read-little" reads at the most. */
+/** The maximum number of bytes that the action "read-little" reads of a body. */
 export const LITTLE = 8;
 
 const methods = ["GET", "PUT", "POST", "HEAD", "DELETE", "OPTIONS", "PATCH", "BREW"];
@@ -125,7 +125,7 @@ function randomBody(random: Random, minorVersion: number): { fields: string[]; t
   return { fields: [`Transfer-Encoding: ${coding}`, ...expectation], text: inChunks(random, data) };
 }
 
-/** Data that looks like the end of a chunk, or like another request: nobody may take it for one. */
+/** Data that looks like the end of a chunk, or like another request, and must not be read as one. */
 function randomData(random: Random, length: number): string {
   const seeds = [
     "x",
@@ -177,7 +177,7 @@ const withSpoiledBody: Fault = (message, random) => ({
   body: spoil(random, message.body),
 });
 
-/** One fault each: what no strict server may take for a request, or for the body of one. */
+/** Texts with one fault each, which no strict server may accept as a request, or as the body of one. */
 const faults: readonly Fault[] = [
   withFields("Host: other.example"),
   (message) => ({ ...message, fields: message.fields.slice(1) }),
@@ -221,7 +221,7 @@ const faults: readonly Fault[] = [
   inBody("\r\n", `;long=${"l".repeat(17_000)}\r\n`),
 ];
 
-/** Changes one character, adds one, or takes one away. */
+/** Changes, adds or removes one character. */
 function spoil(random: Random, text: string): string {
   if (text.length === 0) return "x";
   const at = random.between(0, text.length - 1);

@@ -83,7 +83,7 @@ export function housekeepingContract(name: string, make: DataFactory): void {
     assert.deepEqual(await world.store.keys(), expected);
   });
 
-  test(`${name}: of two replacements of one key at once exactly one is made`, async () => {
+  test(`${name}: of two simultaneous replacements of one key exactly one succeeds`, async () => {
     await using world = await openWorld(make);
     await world.store.addKey(key("k1", {}));
     const replace = (id: string) => world.store.replaceKey("k1", key(id, {}), START + HOUR);

@@ -136,7 +136,7 @@ export function repetitionContract(name: string, make: DataFactory): void {
     assert.deepEqual(await ask("young"), repeated);
   });
 
-  test(`${name}: erasing a session leaves what others were answered under a key that it came with too`, async () => {
+  test(`${name}: erasing a session keeps stored responses of other sessions with the same idempotency key`, async () => {
     await using world = await openWorld(make);
     const [first, second] = [world.newId(), world.newId()];
     assert.deepEqual(await recordOnce(world, first, "a", once("k")), recorded);

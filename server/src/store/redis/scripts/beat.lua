@@ -1,19 +1,19 @@
--- Notes the time, which also proves that the store takes writes, and tells whether the store is still what the
--- caller knows. Where it is not, nothing is written.
+-- Stores the time, which also proves that the store accepts writes, and reports whether the store is still the one
+-- that the caller knows. If it is not, nothing is written.
 --
 -- KEYS[1] the state
 -- KEYS[2] the secrets
 -- KEYS[3] the API keys
 -- KEYS[4] the audit trail
--- ARGV[1] the time to note, ms since 1970
--- ARGV[2] the caller's wall clock, ms since 1970; empty where the time is somebody else's
--- ARGV[3] by how many ms a clock may differ from this server's for its time to be noted
--- ARGV[4] SHA-1 of the oldest secret, as the caller knows it; empty: it knows none yet
+-- ARGV[1] the time to store, Unix ms
+-- ARGV[2] the caller's wall clock, Unix ms; empty if the time is from another store
+-- ARGV[3] how many ms a clock may differ from this server's for its time to be stored
+-- ARGV[4] SHA-1 of the oldest secret that the caller knows; empty if it knows none yet
 -- ARGV[5] the revision and ARGV[6] the floor as the caller last saw them: a store that is behind is an older copy
--- ARGV[7] by how many ms the floor may be behind, as a crash of this server may lose its last moments
+-- ARGV[7] how many ms the floor may be behind, as a crash of this server may lose the last seconds
 -- ARGV[8] 1 when the caller serves requests
 --
--- Answers { revision of keys and secrets, floor before this call, this server's clock, SHA-1 of the oldest secret or
+-- Returns { revision of keys and secrets, floor before this call, this server's clock, SHA-1 of the oldest secret or
 -- empty, 1 when the state is there, 1 when the store is an older copy, number of API keys, number of entries of the
 -- audit trail }, all as text.
 local time = redis.call('TIME')
@@ -26,7 +26,7 @@ local isOlder = false
 if layout and oldest ~= '' and (ARGV[4] == '' or ARGV[4] == oldest) then
   isOlder = revision < tonumber(ARGV[5]) or floor + ARGV[7] < tonumber(ARGV[6])
   if isOlder then
-    -- Other than all that anybody has seen: they read the keys and secrets again.
+    -- A revision that no process has seen, so that all of them read keys and secrets again.
     revision = math.max(revision, tonumber(ARGV[5])) + 1
     redis.call('HSET', KEYS[1], 'revision', revision)
   end

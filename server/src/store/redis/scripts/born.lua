@@ -5,9 +5,9 @@
 -- ARGV[1] the layout that this program writes
 -- ARGV[2] a secret
 -- ARGV[3] now, ms since 1970
--- ARGV[4] by how many ms that may be ahead of this server's clock to be noted
+-- ARGV[4] how many ms that may be ahead of this server's clock to be stored
 --
--- Answers the layout of what is stored; 'no secrets' where they are gone and the rest is there.
+-- Returns the layout of the stored data; 'no secrets' if only the secrets are missing.
 local hasSecrets = redis.call('EXISTS', KEYS[2]) == 1
 if redis.call('HEXISTS', KEYS[1], 'layout') == 1 then
   if not hasSecrets then

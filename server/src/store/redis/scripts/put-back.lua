@@ -1,15 +1,15 @@
--- Puts back what Redis has evicted of the state and the secrets, where one of the two shows that the rest is there.
+-- Restores the state or the secrets after Redis has evicted them, if the other one shows that the data still exist.
 --
 -- KEYS[1] the state
 -- KEYS[2] the secrets
 -- ARGV[1] the layout
--- ARGV[2] the revision and ARGV[3] the floor as they were last seen
+-- ARGV[2] the revision and ARGV[3] the floor, as last seen
 -- ARGV[4] and following: the secrets, newest first
 --
 -- The revision stays where these are the secrets of it: nobody has to read anything anew, and API keys that were
 -- evicted as well can be told from those that were changed.
 --
--- Answers 1; 0 when both are gone, or these are the secrets of another store.
+-- Returns 1; 0 if both are gone, or if these are the secrets of another store.
 local last = redis.call('LINDEX', KEYS[2], -1)
 local hasLayout = redis.call('HEXISTS', KEYS[1], 'layout') == 1
 if last and last ~= ARGV[#ARGV] or not last and not hasLayout then

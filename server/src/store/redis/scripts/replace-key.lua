@@ -1,4 +1,4 @@
--- Stores the successor of a key, which names it and then expires.
+-- Stores the successor of a key; the key then has the successor's id and expires.
 --
 -- KEYS[1] the state
 -- KEYS[2] the keys
@@ -7,13 +7,13 @@
 -- ARGV[3] the successor's id
 -- ARGV[4] the successor, JSON
 --
--- Answers 1, also to the same call again; 0 when there is none or it was revoked or replaced before.
+-- Returns 1, also to the same call again; 0 if there is no such key or it was already revoked or replaced.
 local text = redis.call('HGET', KEYS[2], ARGV[1])
 local key = text and cjson.decode(text)
 if not key or key.revokedAt ~= cjson.null then
   return 0
 end
--- A key of an earlier release has no such member.
+-- A key from an earlier release has no such member.
 local successor = key.successorId
 if successor and successor ~= cjson.null and successor ~= ARGV[3] then
   return 0
