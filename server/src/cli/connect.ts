@@ -15,7 +15,7 @@ import { systemUser } from "./system-user.ts";
 
 /**
  * Runs `use` on the data of `config`: through the server that runs on it, else on the store itself.
- * With `mustExist` (the default) a folder or a Redis without data is refused instead of filled.
+ * With `mustExist` (the default) a folder or a Redis without data is refused, and nothing is created.
  */
 export async function withAdmin<Result>(
   config: Config,

@@ -10,7 +10,7 @@ export type StoreOpenFault =
   | "incomplete"
   /** The content of a file is damaged. */
   | "damaged"
-  /** Nothing is stored there, and the command needs what is. */
+  /** The store is empty, and the command needs existing data. */
   | "missing"
   /** The directory or a file in it cannot be read or written. */
   | "inaccessible";

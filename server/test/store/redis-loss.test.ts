@@ -28,7 +28,7 @@ async function create({ url }: TestServer, customerId = ""): Promise<string> {
   return sessionOf(await createApi(url).create({ headers })).sessionId;
 }
 
-/** Waits until the server that works on the store has seen what is stored now. */
+/** Waits until the server has seen the current data of the store. */
 async function twoBeats({ node }: SingleRedis): Promise<void> {
   const beat = async () => Number(await node.command("HGET", STATE, "served"));
   const then = await beat();
@@ -140,7 +140,7 @@ test("evicted state or secrets are restored by a process that has them", async (
     assert.match(log, new RegExp(`the ${what} (was|were) missing`));
 });
 
-test("API keys that were evicted are put back before anybody's key is unknown", async () => {
+test("evicted API keys are restored before any key is unknown", async () => {
   await using redis = await startSingleRedis();
   const { key, bearer } = keyFor({ role: "administrator" });
   const config = { ...over(redis.url), auth: "key" as const };
@@ -156,7 +156,7 @@ test("API keys that were evicted are put back before anybody's key is unknown", 
     );
   }
   assert.match(servers.map((server) => server.log()).join(), /API keys were missing in Redis/);
-  // A key that is made afterwards has every process read all of them again.
+  // A new key afterwards makes every process read all of them again.
   const later = keyFor({ role: "administrator" });
   const store = await openRedisAt(redis.url);
   await store.addKey(later.key);
@@ -169,7 +169,7 @@ test("API keys that were evicted are put back before anybody's key is unknown", 
     sessionOf(await createApi(url, { authorization: bearer }).create());
 });
 
-test("API keys that were erased or revoked meanwhile are not put back", async () => {
+test("API keys that were erased or revoked meanwhile are not restored", async () => {
   await using redis = await startSingleRedis();
   const store = await openRedisAt(redis.url, { purpose: "serve" });
   try {
@@ -189,7 +189,7 @@ test("API keys that were erased or revoked meanwhile are not put back", async ()
   }
 });
 
-test("entries of the audit trail that are gone are reported", async () => {
+test("missing entries of the audit trail are reported", async () => {
   await using redis = await startSingleRedis();
   await using server = await serve({ config: over(redis.url) });
   const api = createApi(server.url);

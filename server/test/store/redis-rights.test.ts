@@ -11,11 +11,11 @@ import { openRedisAt } from "../support/redis/store.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 /*
- * Commands that the user of Redis may not run, or that Redis does not have, are named, also where a script
+ * Errors name commands that the user of Redis may not run, or that Redis does not have, even if a script
  * runs them.
  */
 
-test("a right that is taken away under a server is named, no change is half made in secret, and it goes on when it is back", async () => {
+test("a right that a running server loses is named, a half-made change is reported, and the server continues when the right is back", async () => {
   await using redis = await startSingleRedis();
   const store = parseStorePlace(redis.url) as StorePlace;
   await using server = await serve({ config: { store, redisTimeout: 500 } });
@@ -23,7 +23,7 @@ test("a right that is taken away under a server is named, no change is half made
   const headers = { gkc_customerId: "c" };
   sessionOf(await api.create({ headers }));
   await redis.node.command("ACL", "SETUSER", "default", "-set");
-  // The script has entered the session in the lists already: whether anything was changed it cannot tell.
+  // The script has already entered the session in the lists, so the outcome of the change is unknown.
   const refused = problemOf(await api.create({ headers }), 503, "unavailable");
   assert.equal((refused as { outcome?: string }).outcome, "unknown");
   assert.match(server.log(), /"the store does not take writes"/);
@@ -55,7 +55,7 @@ test("while some changes fail and others do not, the log has one line and not tw
   assert.equal(count("the store takes writes again"), 0);
 });
 
-test("a command that Redis does not have is named at a start, without advice on addresses", async () => {
+test("a command that Redis does not have is named at the start, without advice on addresses", async () => {
   for (const name of ["EVALSHA", "TIME", "LRANGE", "SELECT"]) {
     await using directory = temporaryDirectory();
     await using node = await startRedis({
@@ -74,7 +74,7 @@ test("a command that Redis does not have is named at a start, without advice on 
   }
 });
 
-test("a password that is refused is reported without advice on addresses", async () => {
+test("a refused password is reported without advice on addresses", async () => {
   await using redis = await startSingleRedis();
   const url = redis.url.replace("//", "//nobody:wrong@");
   await assert.rejects(openRedisAt(url), /cannot be used: WRONGPASS: Redis refuses [a-z ]*$/);

@@ -169,7 +169,7 @@ function isOfSelect(error: unknown): boolean {
   return (error as { command?: { name?: string } }).command?.name === "select";
 }
 
-/** All sentinels were asked, and why that was in vain was told before: each may have been reached. */
+/** Whether it only says that all sentinels failed, which earlier errors explain: each may have been reached. */
 function isRoundOfSentinels(error: unknown): boolean {
   const { message = "" } = error as { message?: string };
   return message.startsWith("All sentinels are unreachable") && !message.includes("Last error");

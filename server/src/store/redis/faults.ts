@@ -72,7 +72,7 @@ const errors: readonly (readonly [pattern: RegExp, message: string])[] = [
   [/^ERR Protocol error/, "ERR: protocol error"],
 ];
 
-/** Whether it tells that a server was reached: its address is right. */
+/** Whether the fault shows that a server was reached, so that its address is right. */
 export function isOfServer({ code }: RedisFault): boolean {
   return (
     code in replies || ["NOPERM", "ERR", "DATABASE", MISPLACED, NO_SUCH_COMMAND].includes(code)
@@ -108,13 +108,13 @@ function ofReply({ message, command }: Reply): RedisFault {
   const sent = /^[a-z|]{1,30}$/i.exec(command?.name ?? "")?.[0].toUpperCase();
   const place = /(\w{40}), on @user_script:(\d{1,4})/.exec(message);
   const name = place === null ? sent : commandAt(place[1], Number(place[2]));
-  // These are told before a script has written anything.
+  // These replies come before a script has written anything.
   const isEarly = ["OOM", "READONLY", "MISCONF", "NOREPLICAS", "NOSCRIPT"].includes(code);
   const mayHaveWritten = !isEarly && /user_script/.test(message);
   return new RedisFault(code, textOfReply(code, message, name), true, mayHaveWritten);
 }
 
-/** The code of a reply whose first word is `ERR`, as from within scripts, and whose text tells more. */
+/** Returns a more specific code from the text of a reply whose first word is `ERR`, as replies from scripts have it. */
 function special(message: string): string | undefined {
   if (message.startsWith("ERR The user executing the script can't")) return "NOPERM";
   return /^ERR (?:unknown (?:sub)?command|Unknown Redis command)/.test(message)
@@ -122,7 +122,7 @@ function special(message: string): string | undefined {
     : undefined;
 }
 
-/** The command that a script of ours runs in a line of it, counted from 1. */
+/** Returns the command in a line (from 1) of one of the service's scripts. */
 function commandAt(sha: string | undefined, line: number): string | undefined {
   const source = Object.values(scripts).find((script) => script.sha === sha)?.source ?? "";
   return /redis\.p?call\('([A-Z]+)'/.exec(source.split("\n")[line - 1] ?? "")?.[1];
@@ -135,7 +135,7 @@ function textOfReply(code: string, message: string, name: string | undefined): s
     return `NOPERM: the user of Redis has no right to ${what}; see the least rights in docs/operating.md`;
   }
   if (code === NO_SUCH_COMMAND) {
-    return `Redis does not know the command${name === undefined ? "" : ` ${name}`}; it is renamed or disabled there, or this is no Redis 7 or Valkey`;
+    return `Redis does not know the command${name === undefined ? "" : ` ${name}`}; it is renamed or disabled there, or this is not Redis 7 or Valkey`;
   }
   const known = replies[code] ?? errors.find(([pattern]) => pattern.test(message))?.[1];
   if (known === undefined) {

@@ -28,9 +28,9 @@ export interface Fixed {
   secretLines(operation: Operation): Promise<readonly string[]>;
   /** Restores the state or the secrets from memory if the other one still exists; returns false otherwise. */
   putBack(operation: Operation, known: Known): Promise<boolean>;
-  /** The API keys as they lie there. */
+  /** The API keys as stored. */
   keyTexts(operation: Operation): Promise<readonly string[]>;
-  /** Puts back API keys that are missing, unless any was changed since `known`; returns how many. */
+  /** Restores missing API keys, unless any was changed since `known`; returns how many. */
   putBackKeys(operation: Operation, known: Known): Promise<number>;
   floor(operation: Operation): Promise<number>;
   keys(operation: Operation): Promise<readonly Key[]>;
@@ -58,9 +58,9 @@ export interface Fixed {
 export interface Known {
   /** The secrets as stored, newest first. */
   readonly lines: readonly string[];
-  /** The API keys as they lie there. */
+  /** The API keys as stored. */
   readonly keyTexts: readonly string[];
-  /** How many entries the audit trail has at least. */
+  /** The minimum number of entries in the audit trail. */
   readonly auditEntries: number;
   readonly revision: number;
   /** Milliseconds since 1970. */
@@ -80,7 +80,7 @@ export interface Pulse {
   readonly hasState: boolean;
   /** Whether it is an older copy of the known store. */
   readonly isOlder: boolean;
-  /** How many API keys there are, and entries of the audit trail. */
+  /** The numbers of API keys and of entries in the audit trail. */
   readonly apiKeys: number;
   readonly auditEntries: number;
 }

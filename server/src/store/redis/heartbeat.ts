@@ -10,7 +10,7 @@ import { createMemoryWatch } from "./memory-watch.ts";
  * when the stored data are no longer the data that it works with:
  *
  *   intact     --state or secrets evicted--> restored from memory --> intact
- *   intact     --API keys evicted--> put back from memory --> intact
+ *   intact     --API keys evicted--> restored from memory --> intact
  *   intact     --an older copy--> reported, keys and secrets are read again --> intact
  *   intact     --both gone, or another store's--> suspended: every operation is refused
  *   suspended  --the data is back--> intact
@@ -90,7 +90,7 @@ export async function startHeartbeat(parts: HeartbeatParts): Promise<Heartbeat> 
     return read(pulse, connection.begin(seen()));
   }
 
-  /** Keys and secrets as they lie there, at the revision of `pulse` or a later one. */
+  /** Reads the stored keys and secrets, at the revision of `pulse` or a later one. */
   async function read(pulse: Pulse, operation: Operation): Promise<Known> {
     const { revision, floor, auditEntries } = pulse;
     const [lines, keyTexts] = await Promise.all([
@@ -172,7 +172,7 @@ export async function startHeartbeat(parts: HeartbeatParts): Promise<Heartbeat> 
     noticed("info", messages.back);
   }
 
-  /** Takes over what others changed of keys and secrets, and notices what else is missing. */
+  /** Takes over changes of keys and secrets by other processes, and notices missing data. */
   async function follow(pulse: Pulse): Promise<void> {
     const { revision, floor, isOlder, apiKeys, auditEntries } = pulse;
     if (isOlder) noticed("error", olderText(known.floor - floor));
@@ -187,7 +187,7 @@ export async function startHeartbeat(parts: HeartbeatParts): Promise<Heartbeat> 
     known = { ...known, auditEntries, floor: Math.max(floor, known.floor) };
   }
 
-  /** Nobody changed an API key, and some are missing. */
+  /** Restores API keys that are missing although none was changed. */
   async function putBackKeys(): Promise<void> {
     const missing = await fixed.putBackKeys(connection.beginCheck(seen()), known);
     // Another process may have been first.
@@ -228,9 +228,9 @@ const messages = {
   statePutBack:
     "the state was missing in Redis and was restored from memory; set maxmemory-policy to noeviction, and check what else is missing",
   keysPutBack:
-    "API keys were missing in Redis and were put back from memory; set maxmemory-policy to noeviction, and look for what else is missing",
+    "API keys were missing in Redis and were restored from memory; set maxmemory-policy to noeviction, and check what else is missing",
   auditMissing:
-    "entries of the audit trail are missing in Redis (evicted or deleted): it has no longer what was done before. Set maxmemory-policy to noeviction, and take the entries from a copy of the data",
+    "entries of the audit trail are missing in Redis (evicted or deleted): it no longer shows earlier operations. Set maxmemory-policy to noeviction, and take the entries from a copy of the data",
   inStep: "the clock of this machine and that of Redis are in step again",
   back: "the data in Redis is back: requests are served again",
 } as const;

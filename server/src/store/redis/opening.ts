@@ -31,7 +31,7 @@ export function inaccessible(
   return new StoreOpenError("inaccessible", text, fault);
 }
 
-/** Replies, and what was found out about the server say what to do by themselves. */
+/** Returns advice, unless the fault's message already contains it. */
 function adviceFor({ place }: Pick<OpeningOptions, "place">, fault: RedisFault): string {
   const isSelfEvident = fault.isReply || fault.message.includes(";") || isOfServer(fault);
   if (isSelfEvident) return "";

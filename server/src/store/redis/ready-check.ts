@@ -58,7 +58,7 @@ async function introduce(client: Redis): Promise<{ mode?: string; role?: string 
     return { mode: of("mode"), role: of("role") };
   } catch (error) {
     const fault = faultOf(error);
-    // Renamed, or something in between that knows fewer commands.
+    // Renamed, or a proxy that supports fewer commands.
     if (["ERR", NO_SUCH_COMMAND].includes(fault.code)) return {};
     throw fault;
   }

@@ -45,9 +45,9 @@ export interface RedisStoreOptions {
   /** The wall clock, Unix ms; compared with that of Redis. */
   readonly wall: () => number;
   /**
-   * To serve requests; to move everything into or out of it, which is refused with `in-use` while a
-   * server runs on it; for a command that needs data that is there, and is refused with `missing`
-   * otherwise; or for anything else, such as the first API key.
+   * `serve`: to serve requests; `move`: to move everything into or out of the store, refused with `in-use` while a
+   * server runs on it; `look`: for a command that needs existing data, refused with `missing` without them;
+   * `command`: for anything else, such as the first API key.
    */
   readonly purpose: "serve" | "move" | "look" | "command";
 }
@@ -310,7 +310,7 @@ async function isServed(read: () => Promise<string | null>): Promise<boolean> {
 }
 
 function missingText(state: string): string {
-  return `There is no data in Redis under the name ${state}: no server has run on it, or its data is gone. Nothing was written. Look at the address, the number of the database and redisPrefix.`;
+  return `There is no data in Redis under the name ${state}: no server has run on it, or its data is gone. Nothing was written. Check the address, the number of the database and redisPrefix.`;
 }
 
 function notThisStore(): Refusal {

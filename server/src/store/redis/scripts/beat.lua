@@ -14,7 +14,7 @@
 -- ARGV[8] 1 when the caller serves requests
 --
 -- Returns { revision of keys and secrets, floor before this call, this server's clock, SHA-1 of the oldest secret or
--- empty, 1 when the state is there, 1 when the store is an older copy, number of API keys, number of entries of the
+-- empty, 1 if the state exists, 1 if the store is an older copy, number of API keys, number of entries of the
 -- audit trail }, all as text.
 local time = redis.call('TIME')
 local server = time[1] * 1000 + math.floor(time[2] / 1000)

@@ -1,11 +1,11 @@
--- Puts back API keys that Redis has evicted, where they have not been changed since they were read.
+-- Restores API keys that Redis has evicted, if none has been changed since they were read.
 --
 -- KEYS[1] the state
 -- KEYS[2] the API keys
 -- ARGV[1] the revision at which they were read
 -- ARGV[2] and following: the keys, JSON
 --
--- Answers how many were missing.
+-- Returns how many were missing.
 if redis.call('HGET', KEYS[1], 'revision') ~= ARGV[1] then
   return 0
 end

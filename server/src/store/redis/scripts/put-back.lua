@@ -6,8 +6,8 @@
 -- ARGV[2] the revision and ARGV[3] the floor, as last seen
 -- ARGV[4] and following: the secrets, newest first
 --
--- The revision stays where these are the secrets of it: nobody has to read anything anew, and API keys that were
--- evicted as well can be told from those that were changed.
+-- The revision does not change if these are its secrets: no process has to read anything again, and API keys that
+-- were evicted as well can be distinguished from changed ones.
 --
 -- Returns 1; 0 if both are gone, or if these are the secrets of another store.
 local last = redis.call('LINDEX', KEYS[2], -1)
