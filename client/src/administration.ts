@@ -43,9 +43,8 @@ export interface PageOptions extends CallOptions {
 
 /**
  * What those who run the service do, for their programs; a web page has no such key. Calls reject with a
- * `ProblemError` and are repeated as those of the transport are: nothing of this is done twice. What cannot
- * be asked for at all (an empty condition, an id that no URL can carry) is a `TypeError`, before anything
- * is sent.
+ * `ProblemError` and are repeated like those of the transport: nothing of this is done twice. An invalid call
+ * (an empty condition, an id that no URL can carry) is a `TypeError`, before anything is sent.
  */
 export interface AdministrationClient {
   /** Sessions that live and that are over, newest first, page after page as they are taken. */

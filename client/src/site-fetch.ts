@@ -18,9 +18,10 @@ const idempotent: readonly string[] = ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"
 
 /**
  * `fetch` with the session in the header `gkc-sessionId`, to these origins alone. An id that the
- * answer carries in that header is taken over if the answer is to this very request, and not an
- * older one from a cache: if its `gkc-replaces` names the session that was sent. Where none was
- * sent, all answers of that kind look alike: then only before the first reset. What may be repeated is, when no answer came or a 503
+ * response carries in that header is taken over if the response is to this very request, and not an
+ * older one from a cache: if its `gkc-replaces` names the session that was sent. If none was
+ * sent, all such responses look alike: then it is taken over only before the first reset. Requests that may be
+ * repeated are repeated after no response or a 503
  * with `Retry-After`. The service being down neither stops nor delays requests for long.
  */
 export function createSiteFetch(

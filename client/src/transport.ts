@@ -46,7 +46,7 @@ export interface Transport {
   timeline(sessionId: string, options?: TimelineOptions): Promise<Timeline>;
 }
 
-/** The calls to the service at one address. Throws a `TypeError` for options that cannot be meant. */
+/** The calls to the service at one address. Throws a `TypeError` for invalid options. */
 export function createTransport(options: TransportOptions): Transport {
   checkTransportOptions("createTransport()", options);
   const call = createCaller(options);

@@ -51,7 +51,7 @@ test("sessions are found over all pages, ended one by one and by what they have"
   assert.equal(acts.length, 3);
 });
 
-test("what is empty or what no URL can carry is a TypeError, and nothing is sent", async () => {
+test("an empty value, or one that no URL can carry, is a TypeError, and nothing is sent", async () => {
   const sent: string[] = [];
   const admin = createAdministration({
     url: "http://127.0.0.1:9",
@@ -87,7 +87,7 @@ test("what is empty or what no URL can carry is a TypeError, and nothing is sent
   assert.deepEqual(sent, ["http://127.0.0.1:9/sessions?"]);
 });
 
-test("customers of any id are given out and erased, and nobody else", async () => {
+test("customers with any id are exported and erased, and no other customer", async () => {
   await using given = await administered();
   const { admin, transport } = given;
   const ids = [

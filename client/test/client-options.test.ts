@@ -7,7 +7,7 @@ import { createTransport } from "../src/transport.ts";
 
 const url = "http://127.0.0.1:8080";
 
-/** Options that cannot be meant, and what the error has to say. */
+/** Invalid options, and the expected errors. */
 const misuse: readonly (readonly [options: unknown, message: RegExp])[] = [
   [undefined, /url is an address such as "http:\/\/127/],
   [url, /url is an address/],
@@ -80,7 +80,7 @@ test("the message about a wrong option has no secret in it", () => {
   }
 });
 
-test("what can be meant is taken", () => {
+test("valid options are accepted", () => {
   const all: ClientOptions = {
     url: new URL("https://sessions.example/base/"),
     key: "ak_a-b_c",
@@ -97,9 +97,9 @@ test("what can be meant is taken", () => {
   }
 });
 
-/** What a program that creates clients writes, after these globals are there. */
+/** Returns the output of a program that sets these globals and creates clients. */
 function written(globals: string, options: string): string {
-  // Compiled where the oldest Node runs it.
+  // Compiled if the oldest Node runs it.
   const type = import.meta.url.endsWith(".ts") ? "ts" : "js";
   const client = new URL(`../src/client.${type}`, import.meta.url).href;
   const program = `
@@ -121,7 +121,7 @@ test("createClient on a server warns once that it is one session for all", () =>
   assert.match(warning, /storage: false/);
 });
 
-test("createClient does not warn where the storage is chosen or there is a page", () => {
+test("createClient does not warn if the storage is chosen or there is a page", () => {
   assert.doesNotMatch(written("{}", ", storage: false"), /one session/);
   const storage = "{ getItem: () => null, setItem() {}, removeItem() {} }";
   assert.doesNotMatch(written("{}", `, storage: ${storage}`), /one session/);

@@ -1,10 +1,10 @@
 import type { Locks, Page, PageEvent, SessionStorage } from "../src/page.ts";
 
-/** What the pages of a browser can store, and with what they take turns. */
+/** The storage and locks of the pages of a browser. */
 export interface BrowserOptions {
   /**
-   * `slow`: what one tab writes reaches another only with `deliver`, as between processes. `full`:
-   * there is no room. `mute`: nothing is kept, and nothing said. `blocked`: the getter throws.
+   * `slow`: a write in one tab reaches another only with `deliver`, as between processes. `full`:
+   * there is no space. `mute`: writes are lost silently. `blocked`: the getter throws.
    */
   readonly storage: "works" | "slow" | "full" | "mute" | "blocked";
   readonly locks: boolean;
@@ -14,7 +14,7 @@ export interface BrowserOptions {
 export interface FakeBrowser {
   readonly cookies: Map<string, string>;
   openTab(): Page;
-  /** Lets a tab see the next write of the others to the storage; false when there is none. */
+  /** Lets a tab see the next write of the others to the storage; returns false if there is none. */
   deliver(tab: number): boolean;
 }
 
@@ -30,7 +30,7 @@ export function openBrowser({ storage, locks }: BrowserOptions): FakeBrowser {
   const tabs: { heard: number; hear(event: PageEvent): void; localStorage: SessionStorage }[] = [];
   const manager = createLocks();
 
-  /** Chromium: the last write in the order of the browser, of those that a tab has heard or made. */
+  /** Chromium: the last write, in the order of the browser, of those that a tab has seen or made. */
   function valueIn(tab: number, key: string): string | null {
     const heard = tabs[tab]?.heard ?? 0;
     const last = writes.findLast(
@@ -103,7 +103,7 @@ export function openBrowser({ storage, locks }: BrowserOptions): FakeBrowser {
   };
 }
 
-/** Takes a `Set-Cookie` as browsers do, as far as it is used here. */
+/** Applies a `Set-Cookie` as browsers do, as far as it is used here. */
 export function setCookie(cookies: Map<string, string>, line: string): void {
   const [pair = ""] = line.split(";", 1);
   const [name = "", value = ""] = pair.split("=");

@@ -11,7 +11,7 @@ const SERVICE = "http://service.test";
 const MAX_TABS = 3;
 const LONG = Boolean(process.env["ANTECHAMBER_LONG"]);
 
-/** Whole numbers below a bound, the same ones for the same seed (xorshift). */
+/** Returns integers below a bound, the same ones for the same seed (xorshift). */
 function numbers(seed: number): (bound: number) => number {
   let state = seed * 2654435761 + 1;
   return (bound) => {
@@ -22,7 +22,7 @@ function numbers(seed: number): (bound: number) => number {
   };
 }
 
-/** The service and the site in front of it, which answer when the test says so. */
+/** The service and the site in front of it, which respond when the test permits it. */
 function openWorld({ cookies, deliver }: FakeBrowser, history: string[]) {
   const sessions = new Map<string, SessionInfo>();
   const waiting: (() => void)[] = [];
@@ -77,7 +77,7 @@ function openWorld({ cookies, deliver }: FakeBrowser, history: string[]) {
   const doFetch: Fetch = (input, init) =>
     new Promise((resolve) => {
       const sentCookie = cookies.get("sessionId");
-      // What the server does, it does when the request is let through; the answer may come later.
+      // The server acts when the request is let through; the response may come later.
       const what =
         input instanceof Request
           ? `${input.url} for ${input.headers.get("gkc-sessionId")?.slice(0, 4)}`
@@ -95,7 +95,7 @@ function openWorld({ cookies, deliver }: FakeBrowser, history: string[]) {
           const cookie = response.headers.get("x-set-cookie");
           history.push(`answered ${what}`);
           if (cookie) {
-            // News between tabs takes milliseconds, less than a response that the site had to make.
+            // Events between tabs take milliseconds, less than a response of the site.
             for (let tab = 0; tab < MAX_TABS; tab++) while (deliver(tab));
             setCookie(cookies, cookie);
           }
@@ -107,7 +107,7 @@ function openWorld({ cookies, deliver }: FakeBrowser, history: string[]) {
   return {
     fetch: doFetch,
     sessions,
-    /** Lets one request arrive, or one answer. */
+    /** Lets one request, or one response, arrive. */
     goOn(choose: (bound: number) => number): boolean {
       const [next] = waiting.splice(waiting.length > 0 ? choose(waiting.length) : 0, 1);
       next?.();
@@ -116,12 +116,12 @@ function openWorld({ cookies, deliver }: FakeBrowser, history: string[]) {
   };
 }
 
-/** Lets everything go on that waits for nothing but its turn. */
+/** Lets everything continue that only waits for its turn. */
 async function turn(): Promise<void> {
   for (let n = 0; n < 3; n++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Pauses of the client last no time here. */
+/** Pauses of the client take no time here. */
 function withoutPauses(): Disposable {
   const real = globalThis.setTimeout;
   const immediate = (task: () => void) => real(task, 0);
@@ -156,8 +156,8 @@ const setups: readonly Setup[] = [
 ];
 
 /**
- * One history: visitors come one after another, a reset between them, whatever is under way. Every
- * customer is named after the visitor who signs in, so that a session tells whose it is.
+ * One history: visitors come one after another, with a reset between them, whatever calls are in progress. Every
+ * customer is named after the visitor who signs in, so that each session shows whose it is.
  */
 async function play(setup: Setup, seed: number): Promise<void> {
   const choose = numbers(seed);
@@ -180,7 +180,7 @@ async function play(setup: Setup, seed: number): Promise<void> {
   const name = () => `visitor-${visitor}`;
   const what = () => `${JSON.stringify(setup)}, seed ${seed}:\n${history.join("\n")}`;
 
-  /** Nobody who asks now may hear of somebody who was here before. */
+  /** A call made now must not return an earlier visitor's session. */
   function hear(info: SessionInfo, asked: number): void {
     history.push(`heard ${info.sessionId.slice(0, 4)} ${info.customerId}`);
     const isLater = setup.storage === "slow" && asked < visitor;
@@ -217,7 +217,7 @@ async function play(setup: Setup, seed: number): Promise<void> {
     else if (kind < 4) {
       for (const id of world.sessions.keys()) before.add(id);
       history.push(`reset in tab ${tabs.indexOf(tab)}`);
-      // Nobody resets twice in a millisecond.
+      // There are never two resets in a millisecond.
       const { now } = Date;
       for (const start = now(); now() === start; );
       tab.reset();
@@ -229,7 +229,7 @@ async function play(setup: Setup, seed: number): Promise<void> {
     }
     await turn();
   }
-  /** The result, once so many answers have come that it is there. */
+  /** Lets responses arrive until the result is there, and returns it. */
   async function outcome<T>(result: Promise<T>): Promise<T> {
     const state = { isOver: false };
     const end = result.finally(() => {
@@ -266,7 +266,7 @@ async function play(setup: Setup, seed: number): Promise<void> {
 for (const setup of setups) {
   const { storage, locks, cookie, memoryOnly } = setup;
   const name = `storage ${memoryOnly ? "off" : storage}, ${locks ? "" : "no "}locks, ${cookie ? "" : "no "}cookie`;
-  test(`whatever is under way at a reset, the next visitor gets a new session: ${name}`, async () => {
+  test(`whatever calls are in progress at a reset, the next visitor gets a new session: ${name}`, async () => {
     using _ = withoutPauses();
     const histories = LONG ? 3000 : 20;
     for (let seed = 1; seed <= histories; seed++) await play(setup, seed);

@@ -18,7 +18,7 @@ function sharedStorage(): SessionStorage {
   };
 }
 
-/** `fetch` whose answers wait while it is closed. */
+/** A `fetch` whose responses wait while it is closed. */
 function gated() {
   let isOpen = Promise.resolve();
   let open = () => {};
@@ -36,7 +36,7 @@ function gated() {
       waiting = new Promise((resolve) => (arrived = resolve));
       isOpen = new Promise((resolve) => (open = resolve));
     },
-    /** Resolves when an answer waits. */
+    /** Resolves when a response waits. */
     answered: () => waiting,
     open: () => open(),
   };
@@ -45,7 +45,7 @@ function gated() {
 const customerIn = async (client: Client) => (await client.session()).customerId;
 
 for (const where of ["this tab", "another tab"]) {
-  test(`a session that is asked about does not outlive a reset in ${where}`, async () => {
+  test(`a session that is being requested does not survive a reset in ${where}`, async () => {
     await using server = await serve();
     const gate = gated();
     const storage = sharedStorage();
@@ -64,7 +64,7 @@ for (const where of ["this tab", "another tab"]) {
     assert.equal((await other.session()).sessionId, next.sessionId);
   });
 
-  test(`a sign-in that is under way signs nobody in after a reset in ${where}`, async () => {
+  test(`a sign-in in progress signs nobody in after a reset in ${where}`, async () => {
     await using server = await serve();
     const gate = gated();
     const storage = sharedStorage();
@@ -83,7 +83,7 @@ for (const where of ["this tab", "another tab"]) {
   });
 }
 
-test("records of a visitor who was forgotten before they had a session go to nobody", async () => {
+test("records of a visitor who was forgotten before they had a session are discarded", async () => {
   await using server = await serve();
   const lost: [string, number][] = [];
   const client = createClient({
@@ -123,7 +123,7 @@ const options = { storage: undefined, cookie: true };
 
 for (const closed of [0, 1]) {
   const who = closed === 0 ? "the tab that was reset" : "the tab that wrote it";
-  test(`what a tab writes before it hears of a reset is undone by ${who}`, () => {
+  test(`a write by a tab that has not seen a reset is undone by ${who}`, () => {
     const browser = openBrowser({ storage: "slow", locks: true });
     const [late, reset] = [browser.openTab(), browser.openTab()].map((page) =>
       openJar({ page, ...options }),
@@ -137,7 +137,7 @@ for (const closed of [0, 1]) {
     assert.ok(reset.read()?.startsWith(sessionId("a")));
     reset.reset();
     late.write(sessionId("b"));
-    // One of them is not there any more when the news comes.
+    // One of them is already closed when the event comes.
     deliver(1 - closed);
     const rest = [late, reset][1 - closed];
     assert.equal(rest?.read(), undefined);
@@ -177,7 +177,7 @@ test("a site that clears its storage after a reset does not undo it", () => {
   }
 });
 
-test("a reset reaches the other tabs where there are cookies alone", () => {
+test("a reset reaches the other tabs if there are only cookies", () => {
   const browser = openBrowser({ storage: "blocked", locks: false });
   const jars = [1, 2].map(() => openJar({ page: browser.openTab(), ...options }));
   const [one, other] = jars;
@@ -191,10 +191,10 @@ test("a reset reaches the other tabs where there are cookies alone", () => {
   assert.equal(other.read(), undefined);
 });
 
-test("a cookie of another path or domain that stays is not asked about for ever", () => {
+test("a remaining cookie of another path or domain is not checked forever", () => {
   const browser = openBrowser({ storage: "works", locks: true });
   const page = browser.openTab();
-  // As with a cookie of the same name that script may not replace.
+  // For example a cookie of the same name that script may not replace.
   Object.defineProperty(page.document, "cookie", {
     get: () => `sessionId=${sessionId("d")}`,
     set: (_line: string) => {},

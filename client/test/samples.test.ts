@@ -7,7 +7,7 @@ import { temporaryDirectory } from "../../server/test/support/temporary-director
 
 const root = resolve(import.meta.dirname, "../..");
 
-/** What the samples import of the reader's own application. */
+/** The modules of the reader's own application that the samples import. */
 const reader = {
   "users.d.ts": `
     import type { Request } from "express";
@@ -45,7 +45,7 @@ const configuration = {
   include: ["*.ts", "*.js"],
 };
 
-/** The samples of a document, each with the line that it begins in. */
+/** Returns the samples of a document, each with the line in which it begins. */
 function samplesOf(document: string) {
   const text = readFileSync(join(root, document), "utf8");
   return [...text.matchAll(/^```(?<language>js|ts)\n(?<code>.*?)^```$/gms)].map(
@@ -56,7 +56,7 @@ function samplesOf(document: string) {
   );
 }
 
-/** What the compiler finds in samples that are files of one program. */
+/** Returns the compiler's errors in samples that are files of one program. */
 async function complaints(samples: ReturnType<typeof samplesOf>): Promise<string> {
   await using directory = temporaryDirectory();
   const write = (name: string, text: string) => writeFileSync(join(directory.path, name), text);

@@ -29,7 +29,7 @@ for (const storage of storages) {
   }
 }
 
-test("a storage that fails later takes no session away", async () => {
+test("a storage that fails later does not remove the session", async () => {
   await using server = await serve();
   const page = openBrowser({ storage: "works", locks: false }).openTab();
   const client = createVisitorClient(page, { url: server.url, cookie: false });
@@ -46,7 +46,7 @@ test("a storage that fails later takes no session away", async () => {
   await client.close();
 });
 
-test("in a storage that is full the session of the next person takes the room of the one before", async () => {
+test("in a full storage the next person's session replaces the previous one", async () => {
   await using server = await serve();
   const page = openBrowser({ storage: "works", locks: true }).openTab();
   const options = { url: server.url, cookie: false };

@@ -43,7 +43,7 @@ test("retrieving what is unknown or another customer's gives a new session", asy
   }
 });
 
-test("a text that is no id reaches no other path of the service", async () => {
+test("a text that is not an id reaches no other path of the service", async () => {
   await using server = await serve();
   const transport = createTransport({ url: server.url });
   const { sessionId } = await transport.create({ visitId: "v", globalVisitId: "g" });

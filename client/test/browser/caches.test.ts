@@ -11,7 +11,7 @@ import { openSite, type Site } from "./site.ts";
 const session = (page: Page) => page.evaluate<SessionInfo>("client.session()");
 const lastYear = "Wed, 01 Jan 2025 00:00:00 GMT";
 
-/** What the site's handlers say to caches, by the last part of the path. */
+/** The cache headers of the site's handlers, by the last part of the path. */
 const said: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   "last-modified": { "last-modified": lastYear },
   public: { "cache-control": "public, max-age=600" },
@@ -31,7 +31,7 @@ function withMiddleware(asked: string[]): (service: string) => RequestListener {
   };
 }
 
-/** A site that hands out a new session with every response, and lets it be stored. */
+/** A site that issues a new session with every response, and allows caches to store it. */
 function withoutCare(asked: string[]): (service: string) => RequestListener {
   return (url) => async (request, response) => {
     const [, , kind = "", replaces = ""] = request.url?.split("/") ?? [];
@@ -70,19 +70,19 @@ async function aliceThenBen(site: Site, kind: string): Promise<Page> {
   return page;
 }
 
-test("the browser's cache has no session of the middleware to give back", async () => {
+test("the browser's cache never returns a session of the middleware", async () => {
   const asked: string[] = [];
   await using site = await openSite("localhost", { api: withMiddleware(asked) });
   for (const kind of Object.keys(said)) {
     asked.splice(0);
     const page = await aliceThenBen(site, kind);
     assert.deepEqual(asked, [`${kind} -`, `${kind} -`], "the first response was not stored");
-    // From Ben's on they are, as he has a session: and they carry none.
+    // Ben's responses are cached, as he has a session: and they carry none.
     const read = `fetch("/api/${kind}").then((r) => r.headers.get("gkc-sessionId"))`;
     assert.equal(await page.evaluate(read), null);
     const isStored = kind !== "etag";
     assert.equal(asked.length, isStored ? 2 : 3, kind);
-    // Whoever comes without a session gets one by the cookie; the stored response stays as it is.
+    // A visitor without a session gets one by the cookie; the stored response does not change.
     await page.context().clearCookies();
     assert.equal(await page.evaluate(read), null, "a 304 does not bring one either");
     if (!isStored) assert.equal(asked.at(-1), 'etag "one"');
@@ -90,7 +90,7 @@ test("the browser's cache has no session of the middleware to give back", async 
   }
 });
 
-test("a response that was stored although it should not does not bring a session back", async () => {
+test("a wrongly stored response does not bring a session back", async () => {
   const asked: string[] = [];
   await using site = await openSite("localhost", { api: withoutCare(asked) });
   for (const path of ["last-modified/", "public/none", `public/${"x".repeat(24)}`]) {
@@ -100,7 +100,7 @@ test("a response that was stored although it should not does not bring a session
     await page.context().close();
   }
 
-  // One that no client here has ever had, such as from a cache that many people share.
+  // A session that no client here has ever had, such as from a shared cache.
   const page = await site.open(await site.context(), "/quiet");
   const read = "fetch('/api/private/none').then((r) => r.headers.get('gkc-sessionId'))";
   const alices = await page.evaluate<string>(read);
@@ -113,7 +113,7 @@ test("a response that was stored although it should not does not bring a session
   assert.equal((await session(page)).sessionId, bens.sessionId);
 });
 
-test("going back to a page of somebody else's does not bring their session back", async () => {
+test("going back to another person's page does not bring their session back", async () => {
   const asked: string[] = [];
   await using site = await openSite("localhost", { api: withoutCare(asked) });
   const page = await site.open(await site.context(), "/quiet/1");
@@ -134,7 +134,7 @@ test("going back to a page of somebody else's does not bring their session back"
   assert.equal((await session(page)).sessionId, bens.sessionId);
 });
 
-test("a session that the site starts while the page is there is taken over", async () => {
+test("a session that the site starts while the page is open is taken over", async () => {
   const asked: string[] = [];
   await using site = await openSite("localhost", { api: withMiddleware(asked) });
   const page = await site.open(await site.context(), "/quiet");

@@ -7,7 +7,7 @@ import { openSite, type Site } from "./site.ts";
 
 const session = (page: Page) => page.evaluate<SessionInfo>("client.session()");
 
-/** Holds back the answers that the service gives to a page. */
+/** Holds back the service's responses to a page. */
 async function holdAnswers(page: Page, site: Site) {
   let count = 0;
   let release = () => {};
@@ -21,7 +21,7 @@ async function holdAnswers(page: Page, site: Site) {
     await route.fulfill({ response });
   });
   return {
-    /** Resolves when an answer is held. */
+    /** Resolves when a response is held. */
     arrived: () => eventually(async () => assert.ok(count > 0), 10_000),
     release,
   };
@@ -30,7 +30,7 @@ async function holdAnswers(page: Page, site: Site) {
 for (const host of ["localhost", "site.test"]) {
   const kind = host === "localhost" ? "with Web Locks" : "without Web Locks";
 
-  test(`a reset in one tab ends what another tab has under way, ${kind}`, async () => {
+  test(`a reset in one tab ends calls in progress in another tab, ${kind}`, async () => {
     await using site = await openSite(host);
     const context = await site.context();
     const [one, other] = [await site.open(context), await site.open(context)];
@@ -81,7 +81,7 @@ test("a page that comes back from the back/forward cache has forgotten the sessi
   assert.equal((await session(page)).customerId, null);
 });
 
-/** Leaves room for so many characters in the page's `localStorage`. */
+/** Leaves space for this many characters in the page's `localStorage`. */
 const fill = (room: number) => `
   localStorage.clear();
   let text = "x".repeat(2 ** 22), key = "filler";

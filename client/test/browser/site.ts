@@ -34,8 +34,8 @@ export interface SiteOptions {
 }
 
 /**
- * Starts all three; `host` is how the browser names the site. Its pages ask for their session as they
- * load, but for those below `/quiet`, which only have `createClient`.
+ * Starts all three; `host` is the site's name in the browser. Its pages request their session when they
+ * load, except those below `/quiet`, which only have `createClient`.
  */
 export async function openSite(host = "localhost", options: SiteOptions = {}): Promise<Site> {
   const script = bundle();

@@ -10,7 +10,7 @@ import { temporaryDirectory } from "../../../server/test/support/temporary-direc
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 
-/** Runs a program to its end, as an application's developer does; what it printed. */
+/** Runs a program to its end, as an application's developer does; returns its output. */
 function run(folder: string, program: string, ...args: readonly string[]): string {
   const env = { ...process.env, npm_config_cache: join(folder, "..", "cache") };
   return execFileSync(program, args, { cwd: folder, encoding: "utf8", env, stdio: "pipe" });

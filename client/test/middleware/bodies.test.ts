@@ -10,7 +10,7 @@ const form = new FormData();
 form.set("name", "value");
 const file = new URL("../../package.json", import.meta.url).pathname;
 
-/** The bodies that a response can have: the runtime gives most of them a type of its own. */
+/** The kinds of bodies of a response; the runtime sets a type for most of them. */
 const bodies: Readonly<Record<string, () => Response>> = {
   text: () => new Response("<b>text</b>"),
   "text with headers": () => new Response("text", { headers: { "x-other": "1" } }),
@@ -50,9 +50,9 @@ test("hono and fetch: the type, length and range of a body are as without the mi
     for (const name of Object.keys(bodies)) {
       for (const range of ["bytes=0-1", "none"]) {
         const expected = await seen(`${without.url}/${name}`, { range });
-        const told = await seen(`${site.url}/${name}`, { range });
-        assert.match(told.cookies, /^sessionId=/, name);
-        assert.deepEqual({ ...told, cookies: "" }, expected, `${name} to a new visitor`);
+        const response = await seen(`${site.url}/${name}`, { range });
+        assert.match(response.cookies, /^sessionId=/, name);
+        assert.deepEqual({ ...response, cookies: "" }, expected, `${name} to a new visitor`);
         const known = await seen(`${site.url}/${name}`, { range, cookie });
         assert.deepEqual(known, expected, `${name} to a known visitor`);
       }
@@ -63,7 +63,7 @@ test("hono and fetch: the type, length and range of a body are as without the mi
   await middleware.close();
 });
 
-/** What the visitor gets; the boundary of a form differs each time. */
+/** Returns the visitor's response; the boundary of a form differs each time. */
 async function seen(url: string, headers: Record<string, string>) {
   const response = await fetch(url, { headers });
   const body = await response.text();

@@ -14,7 +14,7 @@ import { sessions as withHono } from "../../src/middleware/hono.ts";
 import { createTransport } from "../../src/transport.ts";
 import { serveFetch } from "./sites/fetch-server.ts";
 
-/** What a handler says to caches, and what is left of it in the response that starts a session. */
+/** A handler's cache headers, and the remaining ones in the response that starts a session. */
 const said = {
   "cache-control": "public, max-age=600",
   "cdn-cache-control": "max-age=600",
@@ -31,7 +31,7 @@ interface Site extends AsyncDisposable {
 }
 type StartSite = (url: string) => Promise<Site>;
 
-/** Sites that answer 200 with `said`, and 304 where the browser has it already. */
+/** Sites that respond with 200 and the headers `said`, or with 304 if the browser has the page already. */
 const sites: Readonly<Record<string, StartSite>> = {
   async express(url) {
     const middleware = withExpress({ url, deadline: 5000 });
@@ -104,7 +104,7 @@ const sites: Readonly<Record<string, StartSite>> = {
 };
 
 for (const [framework, start] of Object.entries(sites)) {
-  test(`${framework}: no cache stores a response that hands out a session`, async () => {
+  test(`${framework}: no cache stores a response that issues a session`, async () => {
     await using antechamber = await serve();
     await using site = await start(antechamber.url);
     const { sessionId: known } = await createTransport({ url: antechamber.url }).create();

@@ -72,7 +72,7 @@ test("identify rejects ids that are refused, and the session stays as it was", a
   assert.deepEqual([session.visitId, session.customerId], ["v1", null]);
 });
 
-test("identify rejects whatever is refused, and only silence is false", async () => {
+test("identify rejects for every refusal, and resolves with false only without a response", async () => {
   const agent = keyFor({ role: "agent", agentId: "boss" });
   const reporter = keyFor({ role: "reporter" });
   const keys = [agent.key, reporter.key];
@@ -88,11 +88,11 @@ test("identify rejects whatever is refused, and only silence is false", async ()
   await assert.rejects(agents.identify({ agentId: "anna" }), code("identity-mismatch"));
   const reporters = await sessionFor(reporter.bearer);
   await assert.rejects(reporters.identify({ customerId: "jane" }), code("identity-mismatch"));
-  // A mistake of the handler is not Antechamber's silence.
+  // A mistake of the handler is not a missing response.
   await assert.rejects(agents.identify(null as never), TypeError);
 });
 
-test("ending a session ends it for requests that are under way too", async () => {
+test("ending a session also ends it for requests in progress", async () => {
   await using antechamber = await serve();
   const lost: number[] = [];
   const exchanges = createExchanges({
@@ -124,13 +124,13 @@ test("ending a session ends it for requests that are under way too", async () =>
   const after = await createTransport({ url: antechamber.url }).retrieve(sessionId);
   assert.notEqual(after.sessionId, sessionId);
 
-  // Who signs in in the same request begins anew.
+  // A sign-in in the same request creates a new session.
   assert.equal(await ending.identify({ customerId: "john" }), true);
   assert.notEqual(ending.sessionId, sessionId);
   assert.deepEqual(signOut.headers()[0], ["gkc-sessionId", ending.sessionId]);
 });
 
-test("the cookie goes when Antechamber does not end the session, and so does the word", async () => {
+test("if Antechamber does not end the session, the cookie is removed anyway and the failure is reported", async () => {
   await using antechamber = await serve();
   await using front = await openFront(antechamber.port);
   const exchanges = createExchanges({ url: front.url, deadline: 500, onError: () => undefined });
@@ -143,7 +143,7 @@ test("the cookie goes when Antechamber does not end the session, and so does the
   assert.equal(await session.end(), true);
 });
 
-test("ids that lead nowhere never hide the right one, wherever they are", async () => {
+test("ids that open no session never hide the right one, in any source", async () => {
   await using antechamber = await serve();
   const { sessionId } = await createTransport({ url: antechamber.url }).create({ customerId: "a" });
   const forged = Array.from({ length: 9 }, (_, index) => String(index).repeat(40));
@@ -187,7 +187,7 @@ test("ids that lead nowhere never hide the right one, wherever they are", async 
   await exchanges.close();
 });
 
-test("the cookie is Secure for whoever came by TLS to the first proxy", async () => {
+test("the cookie is Secure for visitors with a TLS connection to the first proxy", async () => {
   await using antechamber = await serve();
   const exchanges = createExchanges({ url: antechamber.url, deadline: 5000 });
   const schemes = { https: true, HTTPS: true, wss: true, "https, http": true, " https ": true };
@@ -334,7 +334,7 @@ test("beyond ten thousand records are let go and counted, and closing does not w
   assert.deepEqual([recorder.dropped(), lost], [10_500, 10_500]);
 });
 
-test("options that cannot be meant are refused at once, with what to write instead", () => {
+test("invalid options are refused at once, and the error says what to write instead", () => {
   const url = "http://127.0.0.1:8080";
   const wrong: readonly (readonly [options: unknown, message: RegExp])[] = [
     [undefined, /takes an object of options: url, /],
@@ -388,7 +388,7 @@ test("options that cannot be meant are refused at once, with what to write inste
   }
 });
 
-test("options that are given as undefined are as good as left out", async () => {
+test("options that are given as undefined count as absent", async () => {
   const options: SessionsOptions = {
     url: new URL("http://127.0.0.1:8080"),
     key: process.env["NO_SUCH_KEY"],
@@ -400,7 +400,7 @@ test("options that are given as undefined are as good as left out", async () => 
   await createExchanges(options).close();
 });
 
-test("every middleware refuses what it does not know, and takes what its framework adds", async () => {
+test("every middleware refuses unknown options, and accepts those of its framework", async () => {
   const url = "http://127.0.0.1:8080";
   const known = { url, property: "visitor" };
   await express(known).close();
@@ -417,7 +417,7 @@ test("every middleware refuses what it does not know, and takes what its framewo
   await assert.rejects(async () => await createFastify().register(fastify, misspelt), /property/);
 });
 
-test("without onError a warning is written of each kind of failure, once a minute at most", () => {
+test("without onError each kind of failure causes a warning, at most once a minute", () => {
   const lines: string[] = [];
   let time = 0;
   const context = { url: "http://antechamber.example", hasKey: false, deadline: 250 };
@@ -445,7 +445,7 @@ test("without onError a warning is written of each kind of failure, once a minut
   assert.match(lines[3] ?? "", /Records lost: 3\. This happened 501 times/);
 });
 
-test("a wrong key is said on standard error, where nobody listens", async (context) => {
+test("without onError a wrong key is reported on standard error", async (context) => {
   await using antechamber = await serve({ config: { auth: "key" } });
   const written = context.mock.method(console, "warn", () => undefined);
   for (const key of ["ak_wrong", "", undefined]) {

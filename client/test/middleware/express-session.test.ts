@@ -15,7 +15,7 @@ const onError: ErrorRequestHandler = (error, _request, response, _next) => {
   response.status(500).send(String(error));
 };
 
-/** What both sessions know after a request, or the error that a handler ran into. */
+/** Both sessions after a request, or the error in a handler. */
 const show: RequestHandler = (request, response) => {
   const { session } = request as { session?: { visits?: number; save?: unknown } };
   if (session) session.visits = (session.visits ?? 0) + 1;
@@ -64,7 +64,7 @@ for (const order of ["before", "after"] as const) {
       const middleware = sessions({ url, deadline: 5000, onError: () => undefined });
       const apps = [
         express().use(...inOrder(middleware, other())),
-        // Where its middleware is cannot be seen from outside.
+        // The position of its middleware cannot be seen from outside.
         express().use(...inOrder(middleware, (...all) => other()(...all))),
         express().use("/", express.Router().use(...inOrder(middleware, other()))),
       ];
@@ -87,7 +87,7 @@ test("the members of other sessions are errors that say what to do", async () =>
     (session) => session["save"],
     (session) => session["regenerate"],
     (session) => Object.assign(session, { cart: [] }),
-    // Code that is not strict would not hear of a refused assignment, which this reports as `false`.
+    // Code that is not strict would not notice a refused assignment, which this reports as `false`.
     (session) => Reflect.set(session, "cart", []),
     (session) => Reflect.deleteProperty(session, "customerId"),
     (session) => Object.assign(session, { customerId: "somebody" }),

@@ -110,7 +110,7 @@ test("cookies of the site stay beside the session's", async () => {
   await middleware.close();
 });
 
-test("a server's upgrades beside the application are its own", async () => {
+test("the middleware does not touch a server's upgrades outside the application", async () => {
   await using antechamber = await serve();
   const middleware = sessions(options(antechamber));
   const server = createServer(express().use(middleware).get("/", show("session")));

@@ -62,7 +62,7 @@ test("handlers get what the server passes beside the request", async () => {
   await withSession.close();
 });
 
-test("no answer, as after an upgrade, is passed on and recorded with 101", async () => {
+test("a handler's undefined, as after an upgrade, is passed on and recorded with 101", async () => {
   await using antechamber = await serve();
   const withSession = withFetch({ url: antechamber.url, deadline: 5000 });
   let sessionId = "";

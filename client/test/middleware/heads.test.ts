@@ -19,11 +19,11 @@ import { serveFetch } from "./sites/fetch-server.ts";
 import { createVisitor } from "./visitor.ts";
 
 /*
- * What a handler does with cookies and heads of its own never costs the session its cookie: else the
- * second person at a browser works in the session of the first.
+ * Cookies and heads of a handler never remove the session's cookie: otherwise the second person at a
+ * browser would work in the session of the first.
  */
 
-/** The ways to answer with a cookie of one's own; the answer has ended then. */
+/** The ways to respond with an additional cookie; each ends the response. */
 const nodeWays: Readonly<Record<string, (response: ServerResponse, auth: string) => void>> = {
   "setHeader with a text": (response, auth) => response.setHeader("Set-Cookie", auth).end("done"),
   "setHeader with a list": (response, auth) => response.setHeader("set-cookie", [auth]).end(),
@@ -95,7 +95,7 @@ async function listen(app: NodeHandler): Promise<AsyncDisposable & { readonly ur
   };
 }
 
-/** Something that closes with the block, also in a test that fails. */
+/** A resource that is closed with the block, even if the test fails. */
 function closing<T>(opened: T, close: (opened: T) => unknown): AsyncDisposable & { opened: T } {
   return {
     opened,
@@ -118,7 +118,7 @@ async function twoPeople(site: string, path: string, method = "POST"): Promise<v
     );
     assert.equal(page.headers.get("cache-control"), "no-store", path);
     assert.equal(visitor.cookies.get("auth"), customer, path);
-    // The headers of a 304 go to what a cache has stored.
+    // A cache merges the headers of a 304 into the stored response.
     const given = page.status === 304 ? undefined : visitor.cookies.get("sessionId");
     assert.equal(page.headers.get("gkc-sessionId") ?? undefined, given, path);
   }
@@ -162,7 +162,7 @@ test("express: cookies of handlers stay beside the session's, however they are s
   await middleware.close();
 });
 
-test("a handler that clears the session's cookie has its way, and one that sets it is reported", async () => {
+test("a handler may clear the session's cookie, and one that sets it is reported", async () => {
   await using antechamber = await serve();
   const errors: unknown[] = [];
   const onError = (error: unknown) => errors.push(error);
@@ -256,7 +256,7 @@ test("fastify: over HTTP/2 too, with a body and without", async () => {
   }
 });
 
-/** The ways of a fetch-style handler. */
+/** The ways to respond in a fetch-style handler. */
 const fetchWays: Readonly<Record<string, (auth: string) => Response>> = {
   "a cookie": (auth) => new Response("done", { headers: { "Set-Cookie": auth } }),
   several: (auth) =>
@@ -336,7 +336,7 @@ test("hono and fetch: a handler that writes to Node's response does not lose the
   await middleware.close();
 });
 
-test("hono and fetch: one answer for everybody does not hand on a session", async () => {
+test("hono and fetch: one response object for all visitors does not pass on a session", async () => {
   await using antechamber = await serve();
   const options = { url: antechamber.url, deadline: 5000 };
   const withSession = withFetch(options);
@@ -363,7 +363,7 @@ test("hono and fetch: one answer for everybody does not hand on a session", asyn
   await middleware.close();
 });
 
-test("an answer that stands for a broken connection is passed on as it is", async () => {
+test("a response for a broken connection is passed on unchanged", async () => {
   await using antechamber = await serve();
   const withSession = withFetch({ url: antechamber.url, deadline: 5000 });
   const broken = Response.error();

@@ -90,14 +90,14 @@ for (const [framework, start] of frameworks) {
     assert.match(signedOut.headers.getSetCookie().join(), /^sessionId=; Path=\/; .*Max-Age=0/);
     assert.equal(visitor.cookies.get("sessionId"), "");
 
-    // Its last record is the sign-out's.
+    // Its last record is that of the sign-out.
     const { records } = await createTransport({ url: antechamber.url }).timeline(sessionId);
     assert.deepEqual(
       records.map((entry) => (entry.type === "request" ? [entry.path, entry.status] : entry.type)),
       ["created", "associated", ["/sign-in", 200], ["/sign-out", null], "ended"],
     );
 
-    // Also for who kept the id.
+    // Also for a client that has kept the id.
     visitor.cookies.set("sessionId", sessionId);
     const next = await visitor.visit("/page");
     assert.deepEqual([next.seen?.state, next.seen?.isNew], ["anonymous", true]);
