@@ -88,7 +88,7 @@ export function createTransport(options: TransportOptions): Transport {
 }
 
 /**
- * The path of a session. What cannot be an id is sent as one that leads nowhere: "..", "end" and their kin
+ * The path of a session. A text that cannot be an id is sent as one that opens no session: "..", "end" and the like
  * would be other paths.
  */
 export const pathOf = (sessionId: string) =>

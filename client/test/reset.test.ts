@@ -58,7 +58,7 @@ for (const where of ["this tab", "another tab"]) {
     (where === "this tab" ? tab : other).reset();
     gate.open();
     const next = await asking;
-    assert.equal(next.customerId, null, "whoever asked before the reset gets the new session");
+    assert.equal(next.customerId, null, "a call made before the reset gets the new session");
     assert.notEqual(next.sessionId, alices.sessionId);
     assert.equal((await tab.session()).sessionId, next.sessionId);
     assert.equal((await other.session()).sessionId, next.sessionId);

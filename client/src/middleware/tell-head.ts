@@ -24,10 +24,10 @@ const NOT_MODIFIED = 304;
  * If a handler itself sets or clears the same cookie, the handler's is sent; setting it is reported.
  */
 export function tellHead(head: ResponseHead, exchange: Exchange): void {
-  const told = exchange.headers().filter(([name]) => isMeantFor(head.status, name));
-  if (told.length === 0) return;
+  const headers = exchange.headers().filter(([name]) => isMeantFor(head.status, name));
+  if (headers.length === 0) return;
   const cookies = head.values("set-cookie");
-  const [, own] = told.find(([name]) => name === "set-cookie") ?? [];
+  const [, own] = headers.find(([name]) => name === "set-cookie") ?? [];
   // The middleware's own headers may remain from a failed attempt to send the head.
   const others = cookies.filter((cookie) => cookie !== own);
   const rival = others.find((cookie) => own !== undefined && isSameCookie(cookie, own));
@@ -39,7 +39,7 @@ export function tellHead(head: ResponseHead, exchange: Exchange): void {
   // give the session to the next visitor.
   for (const name of head.names().filter((each) => FOR_CACHES.test(each))) head.set(name, []);
   head.set("cache-control", ["no-store"]);
-  for (const [name, value] of told) {
+  for (const [name, value] of headers) {
     head.set(name, name === "set-cookie" ? [...others, value] : [value]);
   }
 }

@@ -27,9 +27,9 @@ export function tellingResponses(
 function tellResponse(response: Response, exchange: Exchange): Response {
   if (exchange.headers().length === 0 || !isAnswer(response)) return response;
   try {
-    const told = copyOf(response);
-    tellHead(headOf(told), exchange);
-    return told;
+    const copy = copyOf(response);
+    tellHead(headOf(copy), exchange);
+    return copy;
   } catch {
     // Its body has already been read: the server reports that error.
     return response;

@@ -326,8 +326,8 @@ function failed(error: unknown): GroupResult {
   const kind = error instanceof UnknownOutcome ? "unknown" : "failed";
   const cause = error instanceof UnknownOutcome ? error.cause : error;
   const displaced = cause instanceof DisplacedError ? cause.kind : null;
-  const told = explained(cause, options.file);
-  const fault = told instanceof StoreOpenError ? told.fault : null;
+  const shown = explained(cause, options.file);
+  const fault = shown instanceof StoreOpenError ? shown.fault : null;
   return { kind, displaced, fault, message: describe(error), outcomes: [] };
 }
 

@@ -13,7 +13,7 @@ export interface Manners {
   readonly ends: boolean;
   /** The number of bytes of the stream after which it disconnects; `undefined` if it stays. */
   readonly goneAfter: number | undefined;
-  /** Whether it sends a body that it announced with Expect only when it is told to continue. */
+  /** Whether it sends a body that it announced with Expect only after 100 Continue. */
   readonly awaitsContinue: boolean;
 }
 
