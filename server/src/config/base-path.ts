@@ -42,7 +42,7 @@ export function repeatedPaths(texts: readonly string[]): string[] {
 }
 
 function faultOfPath(path: string): string | undefined {
-  if (path === "/") return "the root is always served, in the dialect 8.5.0: leave it out";
+  if (path === "/") return "the root is always served, in the dialect 8.5.0, so leave it out";
   if (!path.startsWith("/")) return `${path} does not begin with /`;
   if (path.endsWith("/")) return `${path} ends with / (both forms are served without it)`;
   const segments = path.slice(1).split("/");

@@ -345,7 +345,7 @@ test("an unknown dialect is refused, with the names of the known ones", () => {
     assert.ok(String(fault).includes(dialect), dialect);
   }
   assert.match(String(faultsOf({ flags: { basePath: ["/a="] } })), /no dialect after =/);
-  assert.match(String(faultsOf({ flags: { basePath: ["/=v2"] } })), /root .* speaks 8\.5\.0/);
+  assert.match(String(faultsOf({ flags: { basePath: ["/=v2"] } })), /root .* dialect 8\.5\.0/);
 });
 
 test("a path has one dialect", () => {
