@@ -67,7 +67,7 @@ function checkOptions(call: string, options: unknown, checks: Readonly<Record<st
 
 /** Formats a value for the end of a message, without a password. */
 function shown(value: unknown): string {
-  return `, not ${(JSON.stringify(value) ?? "undefined").slice(0, 99).replace(/\/\/.*@/, "//")}`;
+  return `, not ${(JSON.stringify(value) ?? "undefined").slice(0, 99).replace(/^.*@/, '"@')}`;
 }
 
 /** Describes the form of an address; in a page a path of its own origin is one too. */
