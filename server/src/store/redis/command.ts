@@ -72,7 +72,11 @@ export class TimedCommand extends Command implements Deadline {
   }
 
   override toWritable(stream: object): string | Buffer {
-    if (performance.now() >= this.until) return NOTHING;
+    if (performance.now() >= this.until) {
+      // Now: the answer to what is written instead must not be taken for that of the command.
+      this.expired();
+      return NOTHING;
+    }
     this.writes++;
     this.stream = stream as CommandStream;
     gather(this.stream);

@@ -178,8 +178,10 @@ export function createSessions(
         return { outcome: "refused", hasVisit: detail === 1, result: { outcome } };
       case "unprepared":
         return { outcome, stored: typeof detail === "string" ? unpack(id, detail) : null };
+      case "barred":
+        return { outcome };
       default:
-        return { outcome: "barred" };
+        throw new Error("a script answered with an outcome that is none");
     }
   }
 
