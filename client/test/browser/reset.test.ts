@@ -55,7 +55,7 @@ for (const host of ["localhost", "site.test"]) {
     await one.evaluate("client.reset()");
     look.release();
     const next = await asking;
-    assert.equal(next.customerId, null, "whoever asked before the reset gets the new session");
+    assert.equal(next.customerId, null, "a call from before the reset gets the new session");
     assert.notEqual(next.sessionId, alices.sessionId);
     const ids = await Promise.all([one, other].map(session));
     assert.deepEqual(

@@ -135,7 +135,11 @@ test("nothing is sent to a Redis without the database after a restart, and the e
 test("a server of another kind than configured is refused, with the right form of its address", async () => {
   const port = await freePort();
   await using directory = temporaryDirectory();
-  const settings = [["cluster-enabled", "yes"]] as const;
+  const busPort = String(await freePort());
+  const settings = [
+    ["cluster-enabled", "yes"],
+    ["cluster-port", busPort],
+  ] as const;
   await using node = await startRedis({ host: "127.0.0.1", port, dir: directory.path, settings });
   assert.ok(node.isRunning);
   await refuses(`redis://127.0.0.1:${port}`, /node of a cluster; name it as redis\+cluster:/);
