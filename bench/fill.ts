@@ -2,9 +2,9 @@
 //   bun fill.ts COUNT FILE     creates COUNT recognized sessions, writes their ids, a line each
 import { randomBytes } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { machineTime } from "../server/src/clock.ts";
 import { loadConfig } from "../server/src/config/load.ts";
-import { type Opened, open } from "../server/src/open.ts";
+import { machineTime } from "../server/src/runtime/clock.ts";
+import { type Opened, open } from "../server/src/runtime/open-store.ts";
 import { UNIQUE_LENGTH } from "./requests.ts";
 
 /** Changes handed over at once; two such groups are on their way. */
@@ -29,7 +29,7 @@ async function createGroup({ service }: Opened, count: number): Promise<string> 
 
 /** A server does so all the time; without it the log of visits would be read and merged after the start. */
 async function keepHouse(): Promise<void> {
-  while ((await opened.store.sweep(opened.clock())).isFull);
+  while ((await opened.store.purgeExpired(opened.clock())).hasMore);
 }
 
 const count = Number(process.argv[2]);
@@ -44,7 +44,7 @@ const opened = await open(config, machineTime, {
   failed: (error) => console.error(error),
   recorded: () => {},
   recordsLost: () => {},
-  changedElsewhere: () => {},
+  credentialsChanged: () => {},
   noticed: () => undefined,
   suspended: () => undefined,
 });

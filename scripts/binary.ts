@@ -8,7 +8,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { BunPlugin } from "bun";
-import { docsFiles } from "../server/src/http/docs-page.ts";
+import { docsFiles } from "../server/src/http/handlers/docs-page.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const source = join(root, "server/src");

@@ -6,83 +6,52 @@ import { fileURLToPath } from "node:url";
 
 /**
  * What each part of server/src may import besides itself. Data flows one way:
- * http -> service -> session rules + store. A part in `types` may be named in
- * `import type` only. A file that no part holds is a failure: give it a row.
- * `packages` lists every package and node: module where a part is kept to a few.
+ * http -> services -> session rules + ports. Of a part in `types` only types may be imported.
+ * A file that belongs to no part fails the test: give it a row.
+ * `packages`, where it is given, lists all packages and node: modules that the part may import.
  */
 const diagram: Record<string, Row> = {
   session: { holds: /^session\//, may: [], packages: ["node:crypto"] },
-  clock: { holds: /^clock\.ts$/, may: [] },
+  clock: { holds: /^runtime\/clock\.ts$/, may: [] },
+  version: { holds: /^runtime\/version\.ts$/, may: [], packages: ["node:fs"] },
   addresses: { holds: /^addresses\.ts$/, may: [], packages: ["node:net"] },
   limits: { holds: /^limits\//, may: [], packages: [] },
-  "safe-error": { holds: /^safe-error\.ts$/, may: [], packages: [] },
-  log: { holds: /^log\.ts$/, may: ["safe-error"], packages: ["pino"] },
-  version: { holds: /^version\.ts$/, may: [], packages: ["node:fs"] },
-  store: { holds: /^store\/[^/]+\.ts$/, may: ["session"] },
-  sqlite: { holds: /^store\/sqlite\//, may: ["store", "session", "clock", "safe-error"] },
-  redis: { holds: /^store\/redis\//, may: ["store", "session", "safe-error"], types: ["limits"] },
-  service: { holds: /^service\.ts$/, may: ["session", "clock"], types: ["store"] },
-  ceiling: { holds: /^ceiling\.ts$/, may: ["session"], types: ["store"] },
-  audit: { holds: /^audit\.ts$/, may: ["store", "session"], types: ["clock"] },
-  administration: {
-    holds: /^administration\.ts$/,
-    may: ["store", "session"],
-    types: ["clock"],
-  },
-  wire: { holds: /^wire\//, may: ["session", "client"], types: ["administration"] },
+  "safe-error": { holds: /^logging\/safe-error\.ts$/, may: [], packages: [] },
+  log: { holds: /^logging\/log\.ts$/, may: ["safe-error"], packages: ["pino"] },
+  ports: { holds: /^store\/(ports\/)?[^/]+\.ts$/, may: ["session"] },
+  sqlite: { holds: /^store\/sqlite\//, may: ["ports", "session", "clock", "safe-error"] },
+  redis: { holds: /^store\/redis\//, may: ["ports", "session", "safe-error"], types: ["limits"] },
+  services: { holds: /^services\//, may: ["ports", "session", "clock"] },
+  wire: { holds: /^wire\//, may: ["session", "client"], types: ["services"] },
   config: { holds: /^config\//, may: ["addresses", "safe-error"], types: ["session", "limits"] },
   control: {
     holds: /^control\//,
-    may: ["service", "session", "clock", "audit", "administration", "wire", "safe-error"],
-    types: ["store"],
+    may: ["services", "session", "clock", "wire", "safe-error"],
+    types: ["ports"],
   },
-  messages: { holds: /^http\/(messages|pieces)\.ts$/, may: [], packages: [] },
-  http1: { holds: /^http\/http1\//, may: ["messages"], packages: ["node:http"] },
+  "http-types": { holds: /^http\/(messages|pieces)\.ts$/, may: [], packages: [] },
+  http1: { holds: /^http\/http1\//, may: ["http-types"], packages: ["node:http"] },
   http: {
     holds: /^http\//,
     may: [
-      ...["http1", "messages"],
-      ...["service", "administration", "audit", "session", "limits", "clock", "addresses"],
-      ...["wire", "client"],
+      ...["http1", "http-types"],
+      ...["services", "session", "limits", "clock", "addresses", "wire", "client"],
     ],
-    types: ["config", "store"],
+    types: ["config", "ports"],
   },
-  open: {
-    holds: /^open\.ts$/,
+  migrate: { holds: /^migrate\//, may: ["session"], types: ["ports", "clock"] },
+  runtime: {
+    holds: /^runtime\//,
     may: [
-      ...["service", "ceiling", "administration", "audit"],
-      ...["sqlite", "redis", "store", "session", "clock", "mac"],
-    ],
-    types: ["config"],
-  },
-  mac: { holds: /^mac-bun\.ts$/, may: [], types: ["session"] },
-  migrate: { holds: /^migrate\//, may: ["session"], types: ["store", "clock"] },
-  credentials: { holds: /^credentials\.ts$/, may: [], types: ["store"] },
-  maintenance: { holds: /^maintenance\.ts$/, may: ["clock"], types: ["store"] },
-  start: {
-    holds: /^start(-limits|-warnings)?\.ts$/,
-    may: [
-      ...["open", "maintenance", "credentials", "http", "control", "limits", "redis", "audit"],
-      ...["clock", "config", "version", "log", "safe-error", "session", "store"],
+      ...["services", "http", "control", "limits", "sqlite", "redis", "ports", "session"],
+      ...["clock", "config", "version", "log", "safe-error"],
     ],
   },
   cli: {
     holds: /^cli(\.ts$|\/)/,
     may: [
-      "start",
-      "open",
-      "control",
-      "migrate",
-      "sqlite",
-      "store",
-      "administration",
-      "audit",
-      "session",
-      "clock",
-      "config",
-      "version",
-      "log",
-      "safe-error",
+      ...["runtime", "control", "migrate", "sqlite", "ports", "services", "session"],
+      ...["clock", "config", "version", "log", "safe-error"],
     ],
   },
   /** Another workspace: it imports nothing of the server. */
@@ -158,6 +127,17 @@ function complaint({ from, to, typeOnly }: Import): string | undefined {
     target === part || row.may.includes(target) || (typeOnly && row.types?.includes(target));
   return allowed ? undefined : `${from} imports ${typeOnly ? "the types of " : ""}${to}`;
 }
+
+/** Only the composition root knows the whole engine; every other part is given the ports that it uses. */
+const knowEngine = new Set(["ports", "sqlite", "redis", "runtime"]);
+
+test("only runtime/ and the engines import the type of the whole store engine", () => {
+  const others = imports
+    .filter(({ to }) => to === "store/ports/engine.ts")
+    .filter(({ from }) => !knowEngine.has(partOf(from) ?? ""))
+    .map(({ from }) => from);
+  assert.deepEqual(others, []);
+});
 
 test("every import of the server follows the diagram", () => {
   assert.ok(imports.length > 0, "no import was read");

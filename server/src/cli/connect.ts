@@ -1,11 +1,11 @@
 import { statSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
-import { operator } from "../audit.ts";
-import { machineTime } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import { type Admin, createAdmin } from "../control/admin.ts";
 import { connectControl } from "../control/client.ts";
-import { type OpenEvents, type Opened, open } from "../open.ts";
+import { machineTime } from "../runtime/clock.ts";
+import { type OpenEvents, type Opened, open } from "../runtime/open-store.ts";
+import { operator } from "../services/audit.ts";
 import { StoreOpenError } from "../store/open-error.ts";
 import { databaseFile } from "../store/sqlite/database.ts";
 import { explained } from "../store/sqlite/file-errors.ts";
@@ -63,7 +63,7 @@ export const unheard: OpenEvents = {
   committed: nothing,
   failed: nothing,
   recordsLost: nothing,
-  changedElsewhere: nothing,
+  credentialsChanged: nothing,
   noticed(level, message) {
     if (level !== "info") processOutput.remark(`antechamber: ${message}`);
   },

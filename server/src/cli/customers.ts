@@ -6,7 +6,7 @@ import { finished } from "node:stream/promises";
 import { Command } from "commander";
 import type { Admin } from "../control/admin.ts";
 import { anySession } from "../session/filter.ts";
-import { MAX_COUNTED } from "../store/store.ts";
+import { MAX_COUNTED } from "../store/ports/search.ts";
 import { withAdmin } from "./connect.ts";
 import { CliError, exitCodes } from "./exit.ts";
 import { addExamples } from "./help.ts";

@@ -1,7 +1,7 @@
 import { CommanderError } from "commander";
 import { ConfigError, masked } from "../config/faults.ts";
 import { ControlError } from "../control/client.ts";
-import { describeError, safeMessage } from "../safe-error.ts";
+import { describeError, safeMessage } from "../logging/safe-error.ts";
 import { Refusal } from "../session/errors.ts";
 import { StoreOpenError } from "../store/open-error.ts";
 import { resultCode } from "../store/sqlite/file-errors.ts";

@@ -1,7 +1,7 @@
 import { get, type RequestOptions } from "node:http";
 import { Command } from "commander";
 import type { Config } from "../config/config.ts";
-import { safeMessage } from "../safe-error.ts";
+import { safeMessage } from "../logging/safe-error.ts";
 import { CliError, exitCodes } from "./exit.ts";
 import { addExamples } from "./help.ts";
 import type { Output } from "./output.ts";

@@ -11,8 +11,8 @@ import {
   type KeyRequest,
   type MadeKey,
 } from "../control/admin.ts";
-import { type Role, roles } from "../session/access.ts";
 import { anySession } from "../session/filter.ts";
+import { type Role, roles } from "../session/permissions.ts";
 import { databaseFile } from "../store/sqlite/database.ts";
 import { withAdmin } from "./connect.ts";
 import { CliError, exitCodes } from "./exit.ts";

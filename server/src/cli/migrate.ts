@@ -2,8 +2,6 @@ import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { Command } from "commander";
-import { COMMAND_LINE, createAuditTrail, operator } from "../audit.ts";
-import { type Clock, createClock, machineTime } from "../clock.ts";
 import type { Config } from "../config/config.ts";
 import { masked } from "../config/faults.ts";
 import type { SettingName } from "../config/settings.ts";
@@ -15,13 +13,18 @@ import {
   type Source,
   TargetTaken,
 } from "../migrate/migrate.ts";
-import { openStore } from "../open.ts";
+import { type Clock, createClock, machineTime } from "../runtime/clock.ts";
+import { openStore } from "../runtime/open-store.ts";
+import { COMMAND_LINE, createAuditTrail, operator } from "../services/audit.ts";
 import { Refusal } from "../session/errors.ts";
 import { StoreOpenError } from "../store/open-error.ts";
+import type { AuditStore } from "../store/ports/audit.ts";
+import { STORED_RESPONSE_LIFE_MS } from "../store/ports/idempotency.ts";
+import type { LifecycleStore } from "../store/ports/lifecycle.ts";
+import type { TransferStore } from "../store/ports/transfer.ts";
 import { backup } from "../store/sqlite/backup.ts";
 import { databaseFile, isOnReadOnlySystem } from "../store/sqlite/database.ts";
 import { explained } from "../store/sqlite/file-errors.ts";
-import { ANSWER_LIFE, type SessionStore } from "../store/store.ts";
 import { attested, type Ending, type Note } from "./attested.ts";
 import { connectTo, requireData, unheard } from "./connect.ts";
 import { CliError, endOf, exitCodes } from "./exit.ts";
@@ -125,7 +128,7 @@ async function moveBetween(
   const { source, note } = await openSource(from, isAhead, closing);
   const target = await openPlace(to, "move");
   closing.defer(() => target.close());
-  const clock = createClock(machineTime, await target.floor());
+  const clock = createClock(machineTime, await target.clockHighWaterMark());
   const { lifetimes, retention } = to.config;
   const move = () =>
     interruptibly("stopped; the same command goes on from here", (signal) =>
@@ -135,7 +138,7 @@ async function moveBetween(
           target,
           from: from.name,
           clock,
-          times: { lifetimes, retention, answerLife: ANSWER_LIFE },
+          times: { lifetimes, retention, answerLife: STORED_RESPONSE_LIFE_MS },
           isAhead,
           signal,
           onProgress: (progress) => show(...progressOf(progress)),
@@ -166,7 +169,7 @@ function endingOf({ copied, comparison, resumed }: Migration): Ending {
 }
 
 /** Enters what this process does into the trail of a store that it has opened. */
-function noteIn(store: SessionStore, clock: Clock): Note {
+function noteIn(store: AuditStore, clock: Clock): Note {
   const trail = createAuditTrail(store, clock);
   const who = operator(systemUser());
   return ({ what, outcome, details }) =>
@@ -224,11 +227,14 @@ async function openSource(
   const readable = { ...place, config: await writableOf(config, closing) };
   const source = await openClosed(readable, isAhead);
   closing.defer(() => source.close());
-  if ((await source.move()) !== null) {
+  if ((await source.importCursor()) !== null) {
     const message = `a move of another store into ${name} is not complete: finish it first`;
     throw new CliError(exitCodes.failure, message);
   }
-  return { source, note: noteIn(source, createClock(machineTime, await source.floor())) };
+  return {
+    source,
+    note: noteIn(source, createClock(machineTime, await source.clockHighWaterMark())),
+  };
 }
 
 /**
@@ -244,11 +250,14 @@ async function writableOf(config: Config, closing: AsyncDisposableStack): Promis
   return { ...config, dataDir: copied };
 }
 
+/** The ports that a migration uses. */
+type OpenedStore = TransferStore & AuditStore & LifecycleStore;
+
 /** Opens a store; its errors name the option that chose it. */
 async function openPlace(
   { config, flag }: Place,
   purpose: "move" | "look" | "command",
-): Promise<SessionStore> {
+): Promise<OpenedStore> {
   try {
     return named(await openStore(config, machineTime, unheard, purpose), flag);
   } catch (error) {
@@ -258,20 +267,20 @@ async function openPlace(
 }
 
 /** Wraps the store, so that refusals while it is read or filled name the option that chose it. */
-function named(store: SessionStore, flag: string): SessionStore {
+function named(store: OpenedStore, flag: string): OpenedStore {
   const rethrow = (error: unknown): never => {
     if (!(error instanceof Refusal)) throw error;
     throw new CliError(exitCodes.failure, `${flag}: ${endOf(error).message}`);
   };
   return {
     ...store,
-    portion: (after, now) => store.portion(after, now).catch(rethrow),
-    adopt: (adoption) => store.adopt(adoption).catch(rethrow),
-    appendAudit: (entry) => store.appendAudit(entry).catch(rethrow),
+    exportPage: (after, now) => store.exportPage(after, now).catch(rethrow),
+    importItems: (adoption) => store.importItems(adoption).catch(rethrow),
+    appendAuditEntry: (entry) => store.appendAuditEntry(entry).catch(rethrow),
   };
 }
 
-async function openClosed(place: Place, isAhead: boolean): Promise<SessionStore> {
+async function openClosed(place: Place, isAhead: boolean): Promise<OpenedStore> {
   const { name } = place;
   try {
     return await openPlace(place, isAhead ? "command" : "move");

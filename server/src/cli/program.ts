@@ -1,7 +1,7 @@
 import { styleText } from "node:util";
 import { Command } from "commander";
 import { suggestion } from "../config/faults.ts";
-import { version } from "../version.ts";
+import { version } from "../runtime/version.ts";
 import { auditCommand } from "./audit.ts";
 import { backupCommand } from "./backup.ts";
 import { completionCommand } from "./completion.ts";

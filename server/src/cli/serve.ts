@@ -15,7 +15,7 @@ export function serveCommand(output: Output): Command {
       onUncaught(logUncaught);
       const stopped = stopSignal();
       // What the other commands have no use for.
-      const { start } = await import("../start.ts");
+      const { start } = await import("../runtime/start.ts");
       const server = await start(config);
       output.print(`antechamber listening on ${server.url}`);
       await stopped;

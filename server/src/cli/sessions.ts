@@ -3,7 +3,7 @@ import type { Config } from "../config/config.ts";
 import type { Admin, SessionView } from "../control/admin.ts";
 import { isUnconditional, type SessionFilter } from "../session/filter.ts";
 import { isRecognized } from "../session/session.ts";
-import { MAX_COUNTED } from "../store/store.ts";
+import { MAX_COUNTED } from "../store/ports/search.ts";
 import { withAdmin } from "./connect.ts";
 import { CliError, exitCodes } from "./exit.ts";
 import { addExamples } from "./help.ts";

@@ -1,5 +1,5 @@
 import { destination } from "pino";
-import { createLog } from "../log.ts";
+import { createLog } from "../logging/log.ts";
 import { exitCodes } from "./exit.ts";
 
 type Report = (error: unknown) => void;

@@ -1,7 +1,7 @@
 import type { AddressRange } from "../addresses.ts";
 import type { Rate } from "../limits/rate.ts";
-import type { Role } from "../session/access.ts";
 import type { Lifetimes } from "../session/lifetime.ts";
+import type { Role } from "../session/permissions.ts";
 import type { BasePath } from "./base-path.ts";
 import type { StorePlace } from "./store-place.ts";
 
@@ -38,7 +38,7 @@ export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal" |
 /** Which requests get a line of their own in the log: those that failed here (5xx), all, or none. */
 export type AccessLog = "errors" | "all" | "off";
 
-/** Rates of what callers do, by what is counted (`http/limits.ts`); `undefined`: no limit. */
+/** Rates of what callers do, by what is counted (`http/app/rate-limits.ts`); `undefined`: no limit. */
 export interface ConfiguredRates {
   readonly creates: Rate | undefined;
   readonly misses: Rate | undefined;

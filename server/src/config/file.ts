@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { safeMessage } from "../safe-error.ts";
+import { safeMessage } from "../logging/safe-error.ts";
 import { type ConfigFault, suggestion } from "./faults.ts";
 import { placeOfJsonFault } from "./json-fault.ts";
 import { settingNames } from "./settings.ts";

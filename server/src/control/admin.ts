@@ -1,19 +1,21 @@
 import { createHash, randomBytes } from "node:crypto";
-import { type Administration, type Status, statusOf } from "../administration.ts";
-import { type AuditTrail, COMMAND_LINE, type Noted } from "../audit.ts";
-import type { Clock, WallClock } from "../clock.ts";
-import type { SessionService } from "../service.ts";
-import { type Role, roles } from "../session/access.ts";
+import type { Clock, WallClock } from "../runtime/clock.ts";
+import { type AuditEvent, type AuditTrail, COMMAND_LINE } from "../services/audit.ts";
+import { type Administration, type Status, statusOf } from "../services/customers.ts";
+import type { SessionService } from "../services/sessions.ts";
 import { faultOfId } from "../session/caller-ids.ts";
 import { type IdIssuer, SECRET_BYTES } from "../session/id.ts";
-import { isBlank, isLive, type Session } from "../session/session.ts";
+import { type Role, roles } from "../session/permissions.ts";
+import { hasNoIds, isLive, type Session } from "../session/session.ts";
 import type { Actor } from "../store/audit-chain.ts";
-import type { Portion } from "../store/moving.ts";
-import type { Key, SessionStore } from "../store/store.ts";
+import type { AuditStore } from "../store/ports/audit.ts";
+import type { ApiKey, CredentialStore } from "../store/ports/credentials.ts";
+import type { SessionStore } from "../store/ports/sessions.ts";
+import type { ExportPage, TransferStore } from "../store/ports/transfer.ts";
 import { createOversight, type Oversight } from "./oversight.ts";
 
 /** A key without what verifies it. */
-export type KeyInfo = Omit<Key, "hash">;
+export type KeyInfo = Omit<ApiKey, "hash">;
 
 /** What a new key is to allow. */
 export interface KeyRequest {
@@ -74,13 +76,16 @@ export interface Admin extends Oversight {
   endSession(id: string): Promise<boolean>;
   /** Signs new session ids under a new secret; ids under the older ones stay valid. */
   rotateSecret(): Promise<{ readonly createdAt: number; readonly secrets: number }>;
-  /** A part of everything in the store, from `after` on, which an earlier one named (`SessionStore`). */
-  portion(after: string | null): Promise<Portion>;
+  /** A part of everything in the store, from `after` on, which an earlier one named (`TransferStore`). */
+  exportPage(after: string | null): Promise<ExportPage>;
 }
 
 /** What `createAdmin` works on; with a running server, that server's own. */
 export interface AdminParts {
-  readonly store: SessionStore;
+  readonly store: Pick<SessionStore, "find"> &
+    CredentialStore &
+    AuditStore &
+    Pick<TransferStore, "exportPage">;
   readonly service: Pick<SessionService, "end">;
   readonly administration: Administration;
   readonly trail: AuditTrail;
@@ -127,28 +132,28 @@ export function createAdmin(parts: AdminParts): Admin {
   const { store, service, ids, clock, wallClock, trail, who, logHash } = parts;
 
   /** A key as the trail tells it: without what may have to be forgotten. */
-  function toldOf({ id, role, customerId, agentId, expiresAt }: Key): Noted["details"] {
+  function toldOf({ id, role, customerId, agentId, expiresAt }: ApiKey): AuditEvent["details"] {
     const customer = customerId === null ? null : logHash(customerId);
     return { key: id, role, customer, agent: agentId, expiresAt: timeOf(expiresAt) };
   }
 
-  const keyOf = async (id: string) => (await store.keys()).find((key) => key.id === id);
+  const keyOf = async (id: string) => (await store.listApiKeys()).find((key) => key.id === id);
 
   async function getSession(id: string): Promise<SessionView | undefined> {
     if (ids.verify(id) === undefined) return undefined;
     const now = clock();
     const session = await store.find(id);
     // Of one that has expired nothing certain can be told: it may have had ids and been swept.
-    const isCertain = isLive(session, now) || session.ended || !isBlank(session);
+    const isCertain = isLive(session, now) || session.ended || !hasNoIds(session);
     return isCertain ? { session, status: statusOf(session, now) } : undefined;
   }
 
   const attest = <Result>(
     what: string,
-    details: Noted["details"],
+    details: AuditEvent["details"],
     carryOut: () => Promise<Result>,
-    told?: (result: Result) => Noted["details"],
-  ) => trail.attest({ who, from: COMMAND_LINE, what, details }, carryOut, told);
+    told?: (result: Result) => AuditEvent["details"],
+  ) => trail.audited({ who, from: COMMAND_LINE, what, details }, carryOut, told);
 
   return {
     ...createOversight(parts),
@@ -157,7 +162,7 @@ export function createAdmin(parts: AdminParts): Admin {
     async listKeys() {
       // A disk that is full is no reason not to show the keys.
       await parts.noteKeyUses?.().catch(() => undefined);
-      return (await store.keys()).map(withoutHash);
+      return (await store.listApiKeys()).map(withoutHash);
     },
 
     async createKey(request) {
@@ -165,7 +170,7 @@ export function createAdmin(parts: AdminParts): Admin {
       if (fault !== undefined) throw new TypeError(fault);
       const { key, stored } = newKey(request, wallClock());
       await attest("key.create", toldOf(stored), async () => {
-        await store.addKey(stored);
+        await store.addApiKey(stored);
         await parts.keysChanged?.();
       });
       return { key, info: withoutHash(stored) };
@@ -195,7 +200,7 @@ export function createAdmin(parts: AdminParts): Admin {
       }));
 
       async function replace(): Promise<RotationResult> {
-        const isReplaced = await store.replaceKey(id, stored, now + grace);
+        const isReplaced = await store.replaceApiKey(id, stored, now + grace);
         await parts.keysChanged?.();
         const after = await keyOf(id);
         // Another caller rotated, revoked or erased it in between.
@@ -210,7 +215,7 @@ export function createAdmin(parts: AdminParts): Admin {
       return attest("key.revoke", { key: triedKey(id) }, revoke, isFound);
 
       async function revoke(): Promise<boolean> {
-        const revoked = await store.revokeKey(id, wallClock());
+        const revoked = await store.revokeApiKey(id, wallClock());
         await parts.keysChanged?.();
         return revoked;
       }
@@ -223,19 +228,19 @@ export function createAdmin(parts: AdminParts): Admin {
         () => service.end(id),
         (isFound) => ({ isFound }),
       ),
-    portion: (after) => store.portion(after, clock()),
+    exportPage: (after) => store.exportPage(after, clock()),
 
     async rotateSecret() {
       const secret = { bytes: randomBytes(SECRET_BYTES), createdAt: clock() };
       await attest("secret.rotate", {}, () => store.addSecret(secret));
-      const secrets = await store.secrets();
+      const secrets = await store.listSecrets();
       ids.use(secrets);
       return { createdAt: secret.createdAt, secrets: secrets.length };
     },
   };
 }
 
-function newKey(request: KeyRequest, now: number): { key: string; stored: Key } {
+function newKey(request: KeyRequest, now: number): { key: string; stored: ApiKey } {
   const { role, customerId, agentId, validFor } = request;
   const key = `ak_${randomBytes(32).toString("base64url")}`;
   const stored = {
@@ -264,7 +269,7 @@ function triedKey(id: string): string {
 const notFound = { outcome: "not-found" } as const;
 
 /** Returns why a key cannot be rotated at `now` (Unix ms), or `undefined` if it can. */
-function endOf(key: Key | undefined, now: number): RotationResult | undefined {
+function endOf(key: ApiKey | undefined, now: number): RotationResult | undefined {
   if (key === undefined || key.revokedAt !== null) return notFound;
   if (key.successorId !== null) return { outcome: "rotated-before", successor: key.successorId };
   return key.expiresAt !== null && key.expiresAt <= now ? notFound : undefined;
@@ -275,7 +280,7 @@ function timeOf(milliseconds: number | null): string | null {
   return milliseconds === null ? null : new Date(milliseconds).toISOString();
 }
 
-function withoutHash(key: Key): KeyInfo {
+function withoutHash(key: ApiKey): KeyInfo {
   const { hash: _hash, ...rest } = key;
   return rest;
 }

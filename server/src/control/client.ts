@@ -42,7 +42,7 @@ export async function connectControl(
     noteAct: (asked) => call("noteAct", asked),
     hashOf: (id) => call("hashOf", id),
     rotateSecret: () => call("rotateSecret"),
-    portion: (after) => call("portion", after),
+    exportPage: (after) => call("exportPage", after),
   };
   return (await isListening(path)) ? admin : undefined;
 }

@@ -1,10 +1,10 @@
-import { type Administration, type Part, statusOf } from "../administration.ts";
-import { type AuditTrail, COMMAND_LINE, toldFilter } from "../audit.ts";
-import type { Clock } from "../clock.ts";
+import type { Clock } from "../runtime/clock.ts";
+import { type AuditTrail, COMMAND_LINE, redactedFilter } from "../services/audit.ts";
+import { type Administration, type Part, statusOf } from "../services/customers.ts";
 import { isUnconditional, type SessionFilter } from "../session/filter.ts";
 import type { Actor, AuditEntry } from "../store/audit-chain.ts";
-import type { SessionStore } from "../store/store.ts";
-import { toldLine } from "../wire/told.ts";
+import type { AuditStore } from "../store/ports/audit.ts";
+import { exportLine } from "../wire/customer-export.ts";
 import type { SessionView } from "./admin.ts";
 
 /** Asks for a page of sessions. */
@@ -64,7 +64,7 @@ export interface NoteRequest {
 
 /** What an operator does with many sessions, and with the trail of what was done. */
 export interface Oversight {
-  /** A page of sessions, from the place `after` on (`SessionStore.list`). */
+  /** A page of sessions, from the place `after` on (`SessionSearch.listSessions`). */
   listSessions(request: PageRequest): Promise<ListedSessions>;
   /** Ends a part of the sessions that the filter asks for, or counts them. */
   endSessions(request: EndingRequest): Promise<Part>;
@@ -82,7 +82,7 @@ export interface Oversight {
 
 /** What it works on. */
 export interface OversightParts {
-  readonly store: Pick<SessionStore, "audit" | "lastAudit">;
+  readonly store: AuditStore;
   readonly administration: Administration;
   readonly trail: AuditTrail;
   /** Who acts. */
@@ -113,12 +113,12 @@ export function createOversight(parts: OversightParts): Oversight {
     endSessions({ filter, after, isDry }) {
       const all = isUnconditional(filter) ? { all: true } : {};
       const details = {
-        ...toldFilter(filter, logHash),
+        ...redactedFilter(filter, logHash),
         ...all,
         dryRun: isDry,
         isContinued: after !== null,
       };
-      return trail.attest(
+      return trail.audited(
         act("sessions.end", details),
         () => administration.end(filter, after, isDry),
         ({ sessions, next }) => ({ sessions, isComplete: next === null }),
@@ -129,18 +129,18 @@ export function createOversight(parts: OversightParts): Oversight {
       const details = { customer: logHash(customerId), isContinued: after !== null };
       const exporting = act("customer.export", details);
       if (after === null) await trail.note(exporting, "begun");
-      const part = await trail.attest(
+      const part = await trail.audited(
         exporting,
-        () => administration.tell(customerId, after),
+        () => administration.exportCustomer(customerId, after),
         ({ next }) => (next === null ? {} : undefined),
       );
-      return { lines: part.told.map(toldLine), sessions: part.sessions, next: part.next };
+      return { lines: part.told.map(exportLine), sessions: part.sessions, next: part.next };
     },
 
     async eraseCustomer(customerId) {
       const details = { customer: logHash(customerId) };
       await trail.note(act("customer.erase", details), "begun");
-      const part = await trail.attest(
+      const part = await trail.audited(
         act("customer.erase", details),
         () => administration.erase(customerId),
         ({ sessions, keys, next }) => ({ sessions, keys, isComplete: next === null }),
@@ -150,8 +150,8 @@ export function createOversight(parts: OversightParts): Oversight {
     },
 
     async auditTrail({ after, limit }) {
-      const last = (await store.lastAudit())?.sequence ?? 0;
-      return { entries: await store.audit(after, limit), last };
+      const last = (await store.lastAuditEntry())?.sequence ?? 0;
+      return { entries: await store.readAuditEntries(after, limit), last };
     },
 
     async noteAct({ what, outcome, details }) {

@@ -1,6 +1,6 @@
 import { chmodSync, statSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { safeMessage } from "../safe-error.ts";
+import { safeMessage } from "../logging/safe-error.ts";
 import { Refusal } from "../session/errors.ts";
 import type { Admin, KeyRequest, KeyRotation } from "./admin.ts";
 import { OPERATOR_HEADER } from "./client.ts";
@@ -39,7 +39,7 @@ const operations: Readonly<
   noteAct: (admin, request) => admin.noteAct(request as NoteRequest),
   hashOf: (admin, id) => admin.hashOf(String(id)),
   rotateSecret: (admin) => admin.rotateSecret(),
-  portion: (admin, after) => admin.portion(typeof after === "string" ? after : null),
+  exportPage: (admin, after) => admin.exportPage(typeof after === "string" ? after : null),
 };
 
 const MAX_REQUEST_BYTES = 64 * 1024;

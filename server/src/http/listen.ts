@@ -1,6 +1,6 @@
 import type { SocketConfig } from "../config/config.ts";
-import type { App } from "./app.ts";
-import { isForwardAuthTarget } from "./forward-auth.ts";
+import type { App } from "./app/app.ts";
+import { isForwardAuthTarget } from "./handlers/forward-auth.ts";
 import { createHttp1Server, type Http1Server } from "./http1/server.ts";
 import { listenError } from "./listen-error.ts";
 import { claimSocket, releaseSocket } from "./unix-socket.ts";

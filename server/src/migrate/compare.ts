@@ -34,13 +34,13 @@ async function tallyOf(store: Source, before: number, options: MigrateOptions): 
   let [sessions, records] = [0, 0];
   for (let after: string | null | undefined; after !== null; ) {
     signal.throwIfAborted();
-    const portion = await store.portion(after ?? null, clock());
+    const portion = await store.exportPage(after ?? null, clock());
     for (const item of portion.items) {
       tally.add(item);
       if (item.kind === "session") sessions++;
       if (item.kind === "records") records += item.records.length;
     }
-    onProgress({ sessions, records, done: before + portion.done / 2, phase: "comparing" });
+    onProgress({ sessions, records, done: before + portion.progress / 2, phase: "comparing" });
     after = portion.next;
   }
   return tally;

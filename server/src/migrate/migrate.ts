@@ -1,6 +1,6 @@
-import type { Clock } from "../clock.ts";
-import type { Item, Portion } from "../store/moving.ts";
-import type { SessionStore } from "../store/store.ts";
+import type { Clock } from "../runtime/clock.ts";
+import type { LifecycleStore } from "../store/ports/lifecycle.ts";
+import type { ExportPage, TransferItem, TransferStore } from "../store/ports/transfer.ts";
 import { type Comparison, compareStores } from "./compare.ts";
 import type { TallyTimes } from "./tally.ts";
 
@@ -20,7 +20,7 @@ import type { TallyTimes } from "./tally.ts";
  */
 
 /** A store that is read: closed to writes, or, for a copy that another run completes, in use. */
-export type Source = Pick<SessionStore, "portion">;
+export type Source = Pick<TransferStore, "exportPage">;
 
 /** What was done so far. */
 export interface Progress {
@@ -35,7 +35,7 @@ export interface MigrateOptions {
   readonly source: Source;
   /** What tells the source from other stores. */
   readonly from: string;
-  readonly target: SessionStore;
+  readonly target: TransferStore & Pick<LifecycleStore, "purgeExpired">;
   readonly clock: Clock;
   readonly times: TallyTimes;
   /** The source is in use: copies what is there, and leaves the rest to another run. */
@@ -68,7 +68,7 @@ const LEFT_OUT_NAMED = 10;
 const HOUSEKEEPING_EVERY = 64;
 
 /** What every engine tells first. */
-const headKinds: readonly Item["kind"][] = ["secrets", "floor", "key", "audit"];
+const headKinds: readonly TransferItem["kind"][] = ["secrets", "floor", "key", "audit"];
 
 /** What is noted in the target. */
 interface Note {
@@ -97,13 +97,13 @@ export async function migrate(options: MigrateOptions): Promise<Migration> {
     comparison = await compareStores(options);
   }
   if (comparison.isEqual)
-    await options.target.adopt({ items: [], note: null, now: options.clock() });
+    await options.target.importItems({ items: [], cursor: null, now: options.clock() });
   return report(comparison);
 }
 
 /** Where to begin: a target that holds anything is refused, but for one that this move has begun. */
 async function startOf({ target, from, clock }: MigrateOptions): Promise<string | null> {
-  const text = await target.move();
+  const text = await target.importCursor();
   if (text !== null) {
     const note = JSON.parse(text) as Note;
     if (note.from === from) return note.next;
@@ -112,7 +112,7 @@ async function startOf({ target, from, clock }: MigrateOptions): Promise<string 
     );
   }
   for (let after: string | null = null; ; ) {
-    const { items, next }: Portion = await target.portion(after, clock());
+    const { items, next }: ExportPage = await target.exportPage(after, clock());
     if (items.some(({ kind }) => kind !== "secrets" && kind !== "floor")) {
       throw new TargetTaken(
         "it holds sessions, answers, keys or an audit trail already: take an empty store",
@@ -128,9 +128,9 @@ function createRun({ source, target, from, clock, onProgress, signal }: MigrateO
   const leftOut: string[] = [];
   let portions = 0;
 
-  async function keep({ items, next, done }: Portion): Promise<void> {
+  async function keep({ items, next, progress: done }: ExportPage): Promise<void> {
     const note = JSON.stringify({ from, next } satisfies Note);
-    const misplaced = await target.adopt({ items, note, now: clock() });
+    const misplaced = await target.importItems({ items, cursor: note, now: clock() });
     leftOut.push(...misplaced.slice(0, LEFT_OUT_NAMED - leftOut.length));
     for (const item of items) count(copied, item);
     onProgress({ ...copied, done, phase: "copying" });
@@ -138,7 +138,7 @@ function createRun({ source, target, from, clock, onProgress, signal }: MigrateO
   }
 
   async function houseKeep(): Promise<void> {
-    for (let isFull = true; isFull; ) ({ isFull } = await target.sweep(clock()));
+    for (let isFull = true; isFull; ) ({ hasMore: isFull } = await target.purgeExpired(clock()));
   }
 
   return {
@@ -148,21 +148,21 @@ function createRun({ source, target, from, clock, onProgress, signal }: MigrateO
     async head(place: string): Promise<void> {
       const note = JSON.stringify({ from, next: place } satisfies Note);
       for (let after: string | null = null; ; ) {
-        const { items, next }: Portion = await source.portion(after, clock());
+        const { items, next }: ExportPage = await source.exportPage(after, clock());
         const heads = items.filter(({ kind }) => headKinds.includes(kind));
-        await target.adopt({ items: heads, note, now: clock() });
+        await target.importItems({ items: heads, cursor: note, now: clock() });
         if (heads.length < items.length || next === null) return;
         after = next;
       }
     },
     /** Copies from `after` on to the end. */
     async pass(after: string | null): Promise<void> {
-      let portion = await source.portion(after, clock());
+      let portion = await source.exportPage(after, clock());
       for (;;) {
         signal.throwIfAborted();
         const { next } = portion;
         // One is read while the other is written.
-        const upcoming = next === null ? undefined : source.portion(next, clock());
+        const upcoming = next === null ? undefined : source.exportPage(next, clock());
         const [following] = await Promise.all([upcoming, keep(portion)]);
         if (following === undefined) return;
         portion = following;
@@ -171,7 +171,7 @@ function createRun({ source, target, from, clock, onProgress, signal }: MigrateO
   };
 }
 
-function count(copied: { sessions: number; records: number }, item: Item): void {
+function count(copied: { sessions: number; records: number }, item: TransferItem): void {
   if (item.kind === "session") copied.sessions++;
   if (item.kind === "records") copied.records += item.records.length;
 }

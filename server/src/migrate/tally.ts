@@ -1,9 +1,9 @@
 import { hash } from "node:crypto";
-import { type KeepingTimes, keptUntil } from "../session/kept.ts";
 import type { RequestRecord } from "../session/record.ts";
+import { purgeAfter, type RetentionPolicy } from "../session/retention.ts";
 import { idFields, type Session } from "../session/session.ts";
-import type { Item } from "../store/moving.ts";
-import type { Key } from "../store/store.ts";
+import type { ApiKey } from "../store/ports/credentials.ts";
+import type { TransferItem } from "../store/ports/transfer.ts";
 
 /** What is counted, each by itself. */
 export const talliedKinds = ["sessions", "records", "answers", "keys", "secrets", "audit"] as const;
@@ -16,13 +16,13 @@ export interface Sum {
 }
 
 /** How long both stores keep what they hold, in milliseconds. */
-export interface TallyTimes extends KeepingTimes {
+export interface TallyTimes extends RetentionPolicy {
   readonly answerLife: number;
 }
 
 /** Counts the content of a store. */
 export interface Tally {
-  add(item: Item): void;
+  add(item: TransferItem): void;
   /** What was added of this kind and is kept beyond `now` in any case. */
   sum(kind: TalliedKind, now: number): Sum;
 }
@@ -55,11 +55,11 @@ export function createTally(times: TallyTimes): Tally {
       switch (item.kind) {
         case "session": {
           const past = item.associations.map(({ at, after, fields }) => [at, after, ...fields]);
-          const until = keptUntil(item.session, item.requests > 0, times);
+          const until = purgeAfter(item.session, item.requests > 0, times);
           return count("sessions", [...factsOf(item.session), past, item.requests], until);
         }
         case "records": {
-          const until = keptUntil(item.session, true, times);
+          const until = purgeAfter(item.session, true, times);
           for (const [i, record] of item.records.entries()) {
             count("records", [item.session.id, item.first + i, ...partsOf(record)], until);
           }
@@ -67,7 +67,7 @@ export function createTally(times: TallyTimes): Tally {
         }
         case "answer": {
           // The session is left out: engines that have no use for it may not know it.
-          const { key, request, answer } = item.once;
+          const { key, fingerprint: request, response: answer } = item.idempotent;
           const until = item.storedAt + times.answerLife;
           return count("answers", [key, request, answer, item.storedAt], until);
         }
@@ -105,7 +105,7 @@ function partsOf(record: RequestRecord): unknown[] {
   return [method, path, status, startedAt, durationMs, service, sorted];
 }
 
-function partsOfKey(key: Key): unknown[] {
+function partsOfKey(key: ApiKey): unknown[] {
   const { id, hash: hashed, role, customerId, agentId, createdAt, expiresAt, revokedAt } = key;
   return [id, hashed, role, customerId, agentId, createdAt, expiresAt, revokedAt];
 }

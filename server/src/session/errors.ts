@@ -53,7 +53,7 @@ export type Reason =
 
 /**
  * The one error class: a request that is refused. Absence is a value and misuse a `TypeError`;
- * anything else that is thrown is a defect. `http/problems.ts` alone turns reasons into responses.
+ * anything else that is thrown is a defect. `http/app/problems.ts` alone turns reasons into responses.
  */
 export class Refusal extends Error {
   override readonly name = "Refusal";

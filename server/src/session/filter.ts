@@ -1,4 +1,11 @@
-import { type Identity, idFields, isLive, isRecognized, nobody, type Session } from "./session.ts";
+import {
+  type Identity,
+  idFields,
+  isLive,
+  isRecognized,
+  noIdentity,
+  type Session,
+} from "./session.ts";
 
 /** Which sessions are asked for: whatever is not `null` must hold, all of it. */
 export interface SessionFilter extends Identity {
@@ -13,7 +20,7 @@ export interface SessionFilter extends Identity {
 
 /** Asks for any session. */
 export const anySession: SessionFilter = {
-  ...nobody,
+  ...noIdentity,
   state: null,
   since: null,
   until: null,

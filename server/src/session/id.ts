@@ -157,12 +157,12 @@ export function timeAndCount(id: string): { readonly createdAt: number; readonly
 }
 
 /** The place of a session among all in the order of creation: its id without what opens it. */
-export function placeOf(id: string): string {
+export function sortKeyOf(id: string): string {
   return id.slice(0, CLAIM_CHARACTERS);
 }
 
 /** Whether a text can be what `placeOf` gives. */
-export function isPlace(text: string): boolean {
+export function isSortKey(text: string): boolean {
   return PLACE.test(text);
 }
 

@@ -1,4 +1,4 @@
-import { type Identity, isRecognized, nobody, type Session } from "./session.ts";
+import { type Identity, isRecognized, noIdentity, type Session } from "./session.ts";
 
 /** How long a session lives, in milliseconds (contract rule 6). */
 export interface Lifetime {
@@ -53,8 +53,8 @@ export function newSession(
 }
 
 /** The session that an id alone describes: anonymous, never used since, never stored (rule 8). */
-export function unstoredSession(id: string, createdAt: number, lifetimes: Lifetimes): Session {
-  return newSession(id, createdAt, nobody, lifetimes);
+export function implicitSession(id: string, createdAt: number, lifetimes: Lifetimes): Session {
+  return newSession(id, createdAt, noIdentity, lifetimes);
 }
 
 /** Whether using a live session at `now` is worth a stored renewal. */

@@ -7,7 +7,7 @@ export type Identity = Readonly<Record<IdField, string | null>>;
 export const idFields: readonly IdField[] = ["agentId", "customerId", "visitId", "globalVisitId"];
 
 /** No ids at all. */
-export const nobody: Identity = {
+export const noIdentity: Identity = {
   agentId: null,
   customerId: null,
   visitId: null,
@@ -37,7 +37,7 @@ export function isRecognized(ids: Pick<Identity, "agentId" | "customerId">): boo
 }
 
 /** Whether no id is attached: such a session is fully described by its own id (contract rule 8). */
-export function isBlank(ids: Identity): boolean {
+export function hasNoIds(ids: Identity): boolean {
   return (
     ids.agentId === null &&
     ids.customerId === null &&

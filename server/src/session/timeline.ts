@@ -1,6 +1,6 @@
 import type { IdField } from "./errors.ts";
 import type { RequestRecord } from "./record.ts";
-import { type Identity, idFields, nobody, type Session } from "./session.ts";
+import { type Identity, idFields, noIdentity, type Session } from "./session.ts";
 
 /** Ids that were associated with a session after its creation. */
 export interface AssociationEvent {
@@ -28,7 +28,7 @@ export interface Life {
 }
 
 /** A stretch of a session's records, and what is known of all of them. */
-export interface Stretch {
+export interface RecordPage {
   readonly life: Life;
   /** Requests that were recorded in all, also those that were let go. */
   readonly total: number;
@@ -101,7 +101,7 @@ export function formatCursor({ sequence, moments }: Cursor): string {
  * there, and the moments of the session's life between them. Where the stretch stops short of the
  * last request, so does the page.
  */
-export function pageOf(stretch: Stretch, cursor: Cursor, limit: number): Page {
+export function pageOf(stretch: RecordPage, cursor: Cursor, limit: number): Page {
   const { records, first, total, life } = stretch;
   const moments = momentsOf(life, total);
   const entries: Entry[] = [];
@@ -140,5 +140,5 @@ function momentsOf({ session, associations, end }: Life, total: number): Moment[
 /** Who the session was after `moments`. */
 function identityAfter({ session }: Life, moments: readonly Moment[]): Identity {
   const known = moments.flatMap(({ fields }) => fields);
-  return { ...nobody, ...Object.fromEntries(known.map((field) => [field, session[field]])) };
+  return { ...noIdentity, ...Object.fromEntries(known.map((field) => [field, session[field]])) };
 }

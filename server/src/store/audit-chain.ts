@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import type { Role } from "../session/access.ts";
+import type { Role } from "../session/permissions.ts";
 
 /*
  * The audit trail: what was done to the service by those who run it, entry after entry. Each entry has

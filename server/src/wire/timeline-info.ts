@@ -1,9 +1,9 @@
 import type { Timeline, TimelineEntry } from "@antechamber/client/protocol";
 import { isRecognized } from "../session/session.ts";
-import { type Entry, formatCursor, type Page, type Stretch } from "../session/timeline.ts";
+import { type Entry, formatCursor, type Page, type RecordPage } from "../session/timeline.ts";
 
 /** A page of a timeline as the wire has it. */
-export function timelineInfo(sessionId: string, stretch: Stretch, page: Page): Timeline {
+export function timelineInfo(sessionId: string, stretch: RecordPage, page: Page): Timeline {
   return {
     sessionId,
     records: page.entries.map(entryInfo),

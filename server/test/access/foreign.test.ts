@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Principal } from "../../src/session/access.ts";
+import type { Principal } from "../../src/session/permissions.ts";
 import { long, median } from "../faults/patience.ts";
 import { type Api, createApi, sessionOf } from "../support/api.ts";
 import { serve } from "../support/in-process.ts";

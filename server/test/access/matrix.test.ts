@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import type { SessionInfo } from "@antechamber/client/protocol";
 import type { AuthMode } from "../../src/config/config.ts";
-import type { Principal } from "../../src/session/access.ts";
+import type { Principal } from "../../src/session/permissions.ts";
 import { type Answer, type Api, createApi, sessionOf } from "../support/api.ts";
 import { serve } from "../support/in-process.ts";
 import { introduce } from "../support/people.ts";

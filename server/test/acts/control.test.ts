@@ -35,7 +35,7 @@ const operations: Readonly<Record<keyof Admin, readonly [argument: unknown, ...l
     hashOf: ["one"],
     rotateSecret: [undefined, "secret.rotate done"],
     // A part of a move, about which the command that makes it has entered itself (noteAct).
-    portion: [null],
+    exportPage: [null],
   };
 
 test("what is asked on the control socket is in the trail, with who asked", async () => {

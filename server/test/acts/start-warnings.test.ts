@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { chmodSync, statSync } from "node:fs";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { checkClock, checkFolder } from "../../src/start-warnings.ts";
+import { checkClock, checkFolder } from "../../src/runtime/start-warnings.ts";
 import { createApi, sessionOf } from "../support/api.ts";
 import { eventually } from "../support/eventually.ts";
 import { serve } from "../support/in-process.ts";

@@ -26,7 +26,7 @@ function adminWith(answers: Partial<Admin>): Admin {
     hashOf: other,
     rotateSecret: other,
     noteAct: other,
-    portion: other,
+    exportPage: other,
     ...answers,
   };
 }

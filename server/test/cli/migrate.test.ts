@@ -216,7 +216,7 @@ async function fill(dataDir: string, sessions: number): Promise<void> {
       committed() {},
       failed() {},
       recordsLost() {},
-      changedElsewhere() {},
+      credentialsChanged() {},
       noticed() {},
       suspended() {},
     },
@@ -227,7 +227,7 @@ async function fill(dataDir: string, sessions: number): Promise<void> {
     timeout: 60_000,
     now,
   });
-  const issuer = createIdIssuer(await store.secrets());
+  const issuer = createIdIssuer(await store.listSecrets());
   const created = Array.from({ length: sessions }, (_, i) => {
     const { id, createdAt } = issuer.issue(now);
     return store.create(newSession(id, createdAt, ids({ customerId: `c${i}` }), lifetimes), now);

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { machineTime } from "../../src/clock.ts";
 import { loadConfig } from "../../src/config/load.ts";
-import { open } from "../../src/open.ts";
+import { machineTime } from "../../src/runtime/clock.ts";
+import { open } from "../../src/runtime/open-store.ts";
 import { createApi, problemOf } from "../support/api.ts";
 import { serve } from "../support/in-process.ts";
 import { unheard } from "../support/redis/store.ts";

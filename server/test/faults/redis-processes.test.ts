@@ -157,7 +157,7 @@ test("a key is revoked while no process can read the keys: it is refused as soon
   await node.command("SET", uses, "unreadable");
   const store = await openRedisAt(cluster.url);
   try {
-    assert.ok(await store.revokeKey(made.id, Date.now()));
+    assert.ok(await store.revokeApiKey(made.id, Date.now()));
   } finally {
     await store.close();
   }

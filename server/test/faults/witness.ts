@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Problem, SessionInfo } from "@antechamber/client/protocol";
-import { type Identity, nobody } from "../../src/session/session.ts";
+import { type Identity, noIdentity } from "../../src/session/session.ts";
 import type { Event } from "../linearizability/check.ts";
 import type { SessionAnswer } from "../linearizability/session-model.ts";
 import {
@@ -75,7 +75,7 @@ export function createWitness(): Witness {
         answered(caller.associate(sessionId, ids)),
       ),
     retrieve: (caller, sessionId) =>
-      watch("retrieve", sessionId, nobody, async () => {
+      watch("retrieve", sessionId, noIdentity, async () => {
         const seen = await answered(caller.retrieve(sessionId));
         // Another session was begun in its place.
         const isOther =
@@ -83,7 +83,7 @@ export function createWitness(): Witness {
         return isOther ? { answer: { kind: "absent" } } : seen;
       }),
     end: (sessionId, end) =>
-      watch("end", sessionId, nobody, async () => {
+      watch("end", sessionId, noIdentity, async () => {
         try {
           return { answer: { kind: (await end()) ? "ended" : "absent" } };
         } catch {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type AddressRange, parseRange } from "../../src/addresses.ts";
-import { createClientAddress } from "../../src/http/client-address.ts";
+import { createClientAddress } from "../../src/http/auth/client-address.ts";
 import type { ApiRequest } from "../../src/http/messages.ts";
 
 const proxies = ["127.0.0.1", "10.0.0.0/8", "fd00::/8"].map((text) => parseRange(text));

@@ -3,7 +3,7 @@ import { createHmac } from "node:crypto";
 import { after, before, test } from "node:test";
 import type { JWTPayload } from "jose";
 import type { TokenConfig } from "../../src/config/config.ts";
-import { createKeySet } from "../../src/http/key-set.ts";
+import { createJwks } from "../../src/http/auth/jwks.ts";
 import { Refusal } from "../../src/session/errors.ts";
 import { type Api, createApi, problemOf, sessionOf } from "../support/api.ts";
 import { serve, type TestServer } from "../support/in-process.ts";
@@ -274,7 +274,7 @@ for (const [what, hang] of [
   test(`a key-set server that hangs before ${what} is given up`, async () => {
     await using own = await startIssuer();
     const failures: unknown[] = [];
-    const keySet = createKeySet({
+    const keySet = createJwks({
       url: own.config.keySetUrl,
       clock: () => 0,
       events: { fetched: () => assert.fail(), failed: (error) => failures.push(error) },

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { createMeter } from "../../src/limits/meter.ts";
 import type { Rate } from "../../src/limits/rate.ts";
+import { createRateLimiter } from "../../src/limits/rate-limiter.ts";
 
 /** How many of `attempts` at one moment are let pass. */
 function passed(take: () => number, attempts: number): number {
@@ -11,7 +11,7 @@ function passed(take: () => number, attempts: number): number {
 
 test("as many as the rate says may come at once, and no more", () => {
   for (const count of [1, 2, 3, 7, 60, 1000]) {
-    const meter = createMeter({ count, period: 60_000 });
+    const meter = createRateLimiter({ count, period: 60_000 });
     assert.equal(
       passed(() => meter.take("a", 5), 2 * count),
       count,
@@ -20,7 +20,7 @@ test("as many as the rate says may come at once, and no more", () => {
 });
 
 test("one more may come whenever as long as one takes has passed", () => {
-  const meter = createMeter({ count: 4, period: 60_000 });
+  const meter = createRateLimiter({ count: 4, period: 60_000 });
   const take = (now: number) => meter.take("a", now);
   assert.equal(
     passed(() => take(0), 10),
@@ -40,7 +40,7 @@ test("one more may come whenever as long as one takes has passed", () => {
 });
 
 test("who waits as long as is said gets through, and a millisecond earlier not", () => {
-  const meter = createMeter({ count: 3, period: 10_000 });
+  const meter = createRateLimiter({ count: 3, period: 10_000 });
   const take = (now: number) => meter.take("a", now);
   for (let now = 0; now < 1_000_000; ) {
     const wait = take(now);
@@ -52,7 +52,7 @@ test("who waits as long as is said gets through, and a millisecond earlier not",
 });
 
 test("nobody is held to what others took", () => {
-  const meter = createMeter({ count: 1, period: 1000 });
+  const meter = createRateLimiter({ count: 1, period: 1000 });
   assert.equal(meter.take("a", 0), 0);
   assert.equal(meter.take("b", 0), 0);
   assert.ok(meter.take("a", 0) > 0);
@@ -63,7 +63,7 @@ test("in no stretch of time do more get through than the rate allows", () => {
   const gaps = fc.array(fc.integer({ min: 0, max: 400 }), { minLength: 1, maxLength: 300 });
   fc.assert(
     fc.property(gaps, (steps) => {
-      const meter = createMeter(rate);
+      const meter = createRateLimiter(rate);
       const times: number[] = [];
       let now = 0;
       for (const step of steps) {
@@ -84,7 +84,7 @@ test("in no stretch of time do more get through than the rate allows", () => {
 });
 
 test("a flood of different names is forgotten in time, and takes no more memory than is set", () => {
-  const meter = createMeter({ count: 1, period: 60_000 }, 100);
+  const meter = createRateLimiter({ count: 1, period: 60_000 }, 100);
   meter.take("victim", 0);
   for (let i = 0; i < 99; i++) meter.take(`flood ${i}`, 1);
   assert.ok(meter.take("victim", 2) > 0, "within the bound everybody is remembered");
@@ -93,7 +93,7 @@ test("a flood of different names is forgotten in time, and takes no more memory 
 });
 
 test("whoever was silent for less than a period is remembered", () => {
-  const meter = createMeter({ count: 1, period: 1000 });
+  const meter = createRateLimiter({ count: 1, period: 1000 });
   for (let now = 0; now < 20_000; now += 100) meter.take(`other ${now}`, now);
   for (let start = 20_000; start < 25_000; start += 130) {
     const name = `at ${start}`;

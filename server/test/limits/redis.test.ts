@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { startExchange } from "../../src/limits/exchange.ts";
-import { createSharedMeter, type SharedMeter, type Shares } from "../../src/limits/shared-meter.ts";
+import {
+  createSharedRateLimiter,
+  type SharedCounters,
+  type SharedRateLimiter,
+} from "../../src/limits/shared-rate-limiter.ts";
+import { startUsageSync } from "../../src/limits/usage-sync.ts";
 import type { RedisPlace } from "../../src/store/redis/client.ts";
 import { openRedisShares, type RedisShares } from "../../src/store/redis/redis-shares.ts";
 import { until } from "../faults/patience.ts";
@@ -29,10 +33,10 @@ function sharesOf(kind: RedisPlace["kind"], hosts: RedisPlace["hosts"]): Promise
   return openRedisShares({ place, prefix: "ac:", patience: 10_000 });
 }
 
-const meterOver = (shares: Shares) => createSharedMeter("creates", rate, shares);
+const meterOver = (shares: SharedCounters) => createSharedRateLimiter("creates", rate, shares);
 
 /** How many of `attempts` get through. */
-function passed(meter: SharedMeter, subject: string, attempts: number): number {
+function passed(meter: SharedRateLimiter, subject: string, attempts: number): number {
   const waits = Array.from({ length: attempts }, () => meter.take(subject, now()));
   return waits.filter((wait) => wait === 0).length;
 }
@@ -65,7 +69,7 @@ test("what was too much between two exchanges is a debt of all", async () => {
   for (const meter of meters) assert.equal(passed(meter, "a", 100), 100);
   for (const meter of meters) await meter.exchange(now);
   // Three periods' worth was taken: the last to ask waits for two of them.
-  const wait = (meters.at(-1) as SharedMeter).take("a", now());
+  const wait = (meters.at(-1) as SharedRateLimiter).take("a", now());
   assert.ok(wait > 110_000 && wait <= 121_000, `${wait} ms`);
   shares.close();
 });
@@ -130,7 +134,7 @@ test("a Redis that stands still for a while counts nothing twice when it goes on
 test("processes exchange by themselves until they stop", async () => {
   await using redis = await startSingleRedis();
   const shares = await sharesOf("single", [redis.node]);
-  const exchanges = [startExchange(shares, now), startExchange(shares, now)];
+  const exchanges = [startUsageSync(shares, now), startUsageSync(shares, now)];
   const meters = exchanges.map((exchange) => exchange.meterOf("creates", rate));
   let admitted = 0;
   for (let refused = 0; refused < 20; ) {

@@ -1,25 +1,29 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createSharedMeter, type Rest, type Taking } from "../../src/limits/shared-meter.ts";
+import {
+  createSharedRateLimiter,
+  type Remaining,
+  type Usage,
+} from "../../src/limits/shared-rate-limiter.ts";
 
 /** One a second, sixty at once. */
 const rate = { count: 60, period: 60_000 };
 
 /** A meter whose exchanges end in `rest`, what they told, and the time. */
-function alone(rest: { is: Rest }) {
-  const told: Taking[][] = [];
+function alone(rest: { is: Remaining }) {
+  const told: Usage[][] = [];
   const time = { now: 1_000_000 };
-  const add = (takings: readonly Taking[]) => {
+  const add = (takings: readonly Usage[]) => {
     told.push([...takings]);
     return Promise.resolve(takings.map(() => rest.is));
   };
-  const meter = createSharedMeter("m", rate, { add });
+  const meter = createSharedRateLimiter("m", rate, { add });
   const exchange = () => meter.exchange(() => time.now);
   return { meter, told, time, exchange };
 }
 
 test("what could not be told is told later, with what came since", async () => {
-  const rest = { is: "untold" as Rest };
+  const rest = { is: "untold" as Remaining };
   const { meter, told, time, exchange } = alone(rest);
   for (let i = 0; i < 10; i++) meter.take("a", time.now);
   await exchange();
@@ -34,7 +38,7 @@ test("what could not be told is told later, with what came since", async () => {
 });
 
 test("after an outage nobody owes what has long flowed out", async () => {
-  const rest = { is: "untold" as Rest };
+  const rest = { is: "untold" as Remaining };
   const { meter, told, time, exchange } = alone(rest);
   // An hour at just the rate that is allowed, with forty at once before.
   for (let i = 0; i < 40; i++) meter.take("a", time.now);
@@ -59,7 +63,7 @@ test("after an outage nobody owes what has long flowed out", async () => {
 });
 
 test("what may have been told is not told again", async () => {
-  const rest = { is: "unknown" as Rest };
+  const rest = { is: "unknown" as Remaining };
   const { meter, told, time, exchange } = alone(rest);
   meter.take("a", time.now);
   await exchange();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { type Identity, nobody } from "../../src/session/session.ts";
+import { type Identity, noIdentity } from "../../src/session/session.ts";
 import { ids } from "../support/sessions.ts";
 import { checkHistory, type Event } from "./check.ts";
 import { drafts, faults, simulate } from "./simulation.ts";
@@ -22,7 +22,7 @@ function write(session: string, given: Partial<Identity>, at: Times, has = given
 
 function read(session: string, shown: Partial<Identity>, at: Times): Event {
   const answer = { kind: "session", ids: ids(shown) } as const;
-  return { asked: "retrieve", session, ids: nobody, answer, call: at[0], return: at[1] };
+  return { asked: "retrieve", session, ids: noIdentity, answer, call: at[0], return: at[1] };
 }
 
 function refused(session: string, given: Partial<Identity>, field: string, at: Times): Event {
@@ -31,7 +31,7 @@ function refused(session: string, given: Partial<Identity>, field: string, at: T
 
 function end(session: string, [call, until]: Times): Event {
   const answer = { kind: "ended" } as const;
-  return { asked: "end", session, ids: nobody, answer, call, return: until };
+  return { asked: "end", session, ids: noIdentity, answer, call, return: until };
 }
 
 function unanswered(event: Event): Event {

@@ -1,4 +1,4 @@
-import { type Identity, idFields, nobody } from "../../src/session/session.ts";
+import { type Identity, idFields, noIdentity } from "../../src/session/session.ts";
 import type { Operation, SequentialModel } from "./search.ts";
 
 /** What a client asked of a session, and was answered. A session is created by its first write. */
@@ -29,7 +29,7 @@ interface SessionState {
  * first write it is what its id alone describes (rule 8). It does not expire while it is watched.
  */
 export const sessionModel: SequentialModel<SessionState, SessionOperation> = {
-  initial: { ids: nobody, over: false },
+  initial: { ids: noIdentity, over: false },
   step: (state, op) =>
     op.answer.kind === "unknown" ? carriedOut(state, op) : explained(state, op, op.answer),
   key: ({ ids, over }) => JSON.stringify([idFields.map((field) => ids[field]), over]),

@@ -1,5 +1,5 @@
 import * as fc from "fast-check";
-import { type Identity, idFields, nobody } from "../../src/session/session.ts";
+import { type Identity, idFields, noIdentity } from "../../src/session/session.ts";
 import type { Event } from "./check.ts";
 import type { SessionAnswer } from "./session-model.ts";
 
@@ -73,7 +73,7 @@ export function simulate(requests: readonly Draft[], fault?: string): Event[] {
     events.push({
       asked: draft.asked,
       session: isCreated ? session : undefined,
-      ids: draft.asked === "create" || draft.asked === "associate" ? draft.ids : nobody,
+      ids: draft.asked === "create" || draft.asked === "associate" ? draft.ids : noIdentity,
       answer: isKnown ? answer : { kind: "unknown" },
       call,
       return: isKnown ? effect + draft.untilAnswer : Number.POSITIVE_INFINITY,
@@ -88,14 +88,14 @@ function carryOut(
   { asked, ids }: Draft,
   fault?: string,
 ): SessionAnswer {
-  const session = sessions.get(id) ?? { ids: nobody, over: false };
+  const session = sessions.get(id) ?? { ids: noIdentity, over: false };
   if (session.over && fault !== "resurrection") return { kind: "absent" };
   if (asked === "end") {
     sessions.set(id, { ...session, over: true });
     return { kind: "ended" };
   }
   if (asked === "retrieve")
-    return { kind: "session", ids: fault === "stale read" ? nobody : session.ids };
+    return { kind: "session", ids: fault === "stale read" ? noIdentity : session.ids };
   const clash = idFields.find(
     (field) =>
       ids[field] !== null && session.ids[field] !== null && ids[field] !== session.ids[field],

@@ -9,8 +9,9 @@ import {
 import { createIdIssuer, type IdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
 import { type Act, entryAfter } from "../../src/store/audit-chain.ts";
+import type { StoreEngine } from "../../src/store/ports/engine.ts";
+import { STORED_RESPONSE_LIFE_MS } from "../../src/store/ports/idempotency.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
-import { ANSWER_LIFE, type SessionStore } from "../../src/store/store.ts";
 import { record } from "../store/contract/timeline.ts";
 import { DAY, ids, lifetimes, MINUTE, START } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
@@ -20,8 +21,8 @@ const RETENTION = 14 * DAY;
 const now = START + MINUTE;
 
 interface Stores extends AsyncDisposable {
-  readonly source: SessionStore;
-  readonly target: SessionStore;
+  readonly source: StoreEngine;
+  readonly target: StoreEngine;
   readonly issuer: IdIssuer;
   run(more?: Partial<MigrateOptions>): ReturnType<typeof migrate>;
 }
@@ -32,14 +33,14 @@ async function openStores(): Promise<Stores> {
   return {
     source,
     target,
-    issuer: createIdIssuer(await source.secrets()),
+    issuer: createIdIssuer(await source.listSecrets()),
     run: (more = {}) =>
       migrate({
         source,
         from: "here",
         target,
         clock: () => now,
-        times: { lifetimes, retention: RETENTION, answerLife: ANSWER_LIFE },
+        times: { lifetimes, retention: RETENTION, answerLife: STORED_RESPONSE_LIFE_MS },
         isAhead: false,
         onProgress() {},
         signal: new AbortController().signal,
@@ -53,12 +54,12 @@ async function openStores(): Promise<Stores> {
   };
 }
 
-function openStore(dataDir: string): SessionStore {
+function openStore(dataDir: string): StoreEngine {
   const events = {
     committed() {},
     failed() {},
     recordsLost() {},
-    changedElsewhere() {},
+    credentialsChanged() {},
     noticed() {},
     suspended() {},
   };
@@ -81,7 +82,7 @@ async function fill({ source, issuer }: Stores, count: number): Promise<void> {
     const { id, createdAt } = issuer.issue(START);
     const session = newSession(id, createdAt, ids({ visitId: `v${i}` }), lifetimes);
     assert.deepEqual(await source.create(session, now), { outcome: "created" });
-    assert.ok(source.accept(id, [record(i)], now));
+    assert.ok(source.enqueueRecords(id, [record(i)], now));
   };
   await Promise.all(Array.from({ length: count }, (_, i) => create(i)));
 }
@@ -106,7 +107,7 @@ test("everything is moved and compared, and the move is over", async () => {
     audit: 0,
   });
   assert.deepEqual([result.resumed, result.leftOut], [false, []]);
-  assert.equal(await stores.target.move(), null);
+  assert.equal(await stores.target.importCursor(), null);
   assert.ok(seen.every(({ done }) => done >= 0 && done <= 1));
   assert.deepEqual(new Set(seen.map(({ phase }) => phase)), new Set(["copying", "comparing"]));
 });
@@ -122,7 +123,7 @@ test("a move that was stopped goes on where it was", async () => {
   // What comes before sessions in a store, such as an entry about this very run, costs no second pass.
   const who = { role: "administrator", credential: null, agentId: null } as const;
   const act = { at: now, who, what: "store.migrate", from: "here", outcome: "begun", details: {} };
-  assert.ok(await stores.source.appendAudit(entryAfter(undefined, act as Act)));
+  assert.ok(await stores.source.appendAuditEntry(entryAfter(undefined, act as Act)));
   const result = await stores.run();
   assert.equal(result.resumed, true);
   assert.equal(countsOf(result)["audit"], 1);
@@ -136,7 +137,7 @@ test("a copy ahead is completed by the next run, with what changed meanwhile", a
   await fill(stores, 300);
   const ahead = await stores.run({ isAhead: true });
   assert.equal(ahead.comparison, null);
-  assert.notEqual(await stores.target.move(), null);
+  assert.notEqual(await stores.target.importCursor(), null);
   const { id, createdAt } = stores.issuer.issue(START);
   await stores.source.create(
     newSession(id, createdAt, ids({ customerId: "late" }), lifetimes),
@@ -151,7 +152,7 @@ test("a copy ahead is completed by the next run, with what changed meanwhile", a
 test("what changed before the place where a run goes on is found and copied", async () => {
   await using stores = await openStores();
   await fill(stores, 1500);
-  const first = (await stores.source.portion("sessions 0 0", now)).items[0];
+  const first = (await stores.source.exportPage("sessions 0 0", now)).items[0];
   assert.equal(first?.kind, "session");
   const stopped = new AbortController();
   const onProgress = ({ sessions }: Progress) => {
@@ -169,7 +170,7 @@ test("a difference that stays is told, and the move is not over", async () => {
   await using stores = await openStores();
   await fill(stores, 10);
   await stores.run({ isAhead: true });
-  const { id, createdAt } = createIdIssuer(await stores.source.secrets()).issue(START + 1);
+  const { id, createdAt } = createIdIssuer(await stores.source.listSecrets()).issue(START + 1);
   const stray = newSession(id, createdAt, ids({ customerId: "stray" }), lifetimes);
   await stores.target.create(stray, now);
   const { comparison } = await stores.run();
@@ -178,14 +179,14 @@ test("a difference that stays is told, and the move is not over", async () => {
   assert.deepEqual([sessions?.source.count, sessions?.target.count], [10, 11]);
   const others = comparison?.kinds.filter(({ kind }) => kind !== "sessions") ?? [];
   assert.ok(others.every(({ isEqual }) => isEqual));
-  assert.notEqual(await stores.target.move(), null);
+  assert.notEqual(await stores.target.importCursor(), null);
 });
 
 test("content that differs is found where the counts are the same", async () => {
   await using stores = await openStores();
   await fill(stores, 10);
   await stores.run({ isAhead: true });
-  const { items } = await stores.target.portion("sessions 0 0", now);
+  const { items } = await stores.target.exportPage("sessions 0 0", now);
   const [item] = items.filter((one) => one.kind === "session");
   assert.ok(item !== undefined && (await stores.target.end(item.session.id, now)));
   const { comparison } = await stores.run();

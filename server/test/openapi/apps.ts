@@ -1,14 +1,14 @@
 import { pino } from "pino";
-import { machineTime } from "../../src/clock.ts";
 import { loadConfig } from "../../src/config/load.ts";
-import { type App, createApp } from "../../src/http/app.ts";
+import { type App, createApp } from "../../src/http/app/app.ts";
+import { createMetrics } from "../../src/http/app/metrics.ts";
 import { type ApiRequest, type ApiResponse, BodyError } from "../../src/http/messages.ts";
-import { createMetrics } from "../../src/http/metrics.ts";
-import { type OpenEvents, open } from "../../src/open.ts";
-import { createService } from "../../src/service.ts";
+import { machineTime } from "../../src/runtime/clock.ts";
+import { type OpenEvents, open } from "../../src/runtime/open-store.ts";
+import { version } from "../../src/runtime/version.ts";
+import { createService } from "../../src/services/sessions.ts";
 import { Refusal } from "../../src/session/errors.ts";
-import type { SessionStore } from "../../src/store/store.ts";
-import { version } from "../../src/version.ts";
+import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import type { RawResponse } from "../support/raw-http.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { basePaths, dialectBasePaths, type Mode } from "./description.ts";
@@ -94,7 +94,7 @@ const nobody: OpenEvents = {
   committed: nothing,
   failed: nothing,
   recordsLost: nothing,
-  changedElsewhere: nothing,
+  credentialsChanged: nothing,
   noticed: () => undefined,
   suspended: () => undefined,
   created: nothing,
@@ -103,11 +103,17 @@ const nobody: OpenEvents = {
   recorded: nothing,
 };
 
-function withoutReading(store: SessionStore): SessionStore {
+function withoutReading(store: StoreEngine): StoreEngine {
   const refuse = () => {
     throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
   };
-  return { ...store, recall: nothing, find: refuse, lastAudit: refuse, audit: refuse };
+  return {
+    ...store,
+    getCached: nothing,
+    find: refuse,
+    lastAuditEntry: refuse,
+    readAuditEntries: refuse,
+  };
 }
 
 function requestOf(

@@ -1,4 +1,4 @@
-import type { Principal } from "../../src/session/access.ts";
+import type { Principal } from "../../src/session/permissions.ts";
 import { serve, type TestServer, type TestServerOptions } from "../support/in-process.ts";
 import { introduce } from "../support/people.ts";
 import { exchange, type RawResponse, requestText } from "../support/raw-http.ts";

@@ -1,6 +1,6 @@
 import type { BasePath } from "../../src/config/base-path.ts";
 import { openApiDocument } from "../../src/http/openapi.ts";
-import { version } from "../../src/version.ts";
+import { version } from "../../src/runtime/version.ts";
 
 /** Any piece of JSON Schema or of the document. */
 export type Json = Readonly<Record<string, unknown>>;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import type { App } from "../../src/http/app.ts";
+import type { App } from "../../src/http/app/app.ts";
 import { type OpenedApp, openApp } from "./apps.ts";
 import { basePath, operationsOf } from "./description.ts";
 
@@ -49,6 +49,6 @@ test("the document asks for a key where the server does", () => {
 test("the document lists the base paths where the server has them", () => {
   assert.deepEqual(
     documented(({ bases }) => bases.includes(basePath)),
-    served(({ isBased }) => isBased),
+    served(({ isUnderBasePath: isBased }) => isBased),
   );
 });

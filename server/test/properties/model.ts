@@ -1,4 +1,4 @@
-import type { Scope } from "../../src/session/access.ts";
+import type { Scope } from "../../src/session/permissions.ts";
 import { type Identity, idFields } from "../../src/session/session.ts";
 import { expiry, type Known, type Life, lifeOf, type Model, type World } from "./known.ts";
 import {

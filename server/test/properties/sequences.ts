@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
-import type { Scope } from "../../src/session/access.ts";
 import { anySession, type SessionFilter } from "../../src/session/filter.ts";
+import type { Scope } from "../../src/session/permissions.ts";
 import { type Identity, idFields } from "../../src/session/session.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "../support/sessions.ts";
 import type { Request } from "./model.ts";

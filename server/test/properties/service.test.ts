@@ -1,14 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { type Administration, createAdministration, type Part } from "../../src/administration.ts";
-import { createService, type SessionService } from "../../src/service.ts";
+import {
+  type Administration,
+  createAdministration,
+  type Part,
+} from "../../src/services/customers.ts";
+import { createService, type SessionService } from "../../src/services/sessions.ts";
 import { Refusal } from "../../src/session/errors.ts";
 import { createIdIssuer } from "../../src/session/id.ts";
 import type { Lifetimes } from "../../src/session/lifetime.ts";
 import type { Session } from "../../src/session/session.ts";
+import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
-import type { SessionStore } from "../../src/store/store.ts";
 import { DAY, HOUR, MINUTE, START } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import type { Model } from "./known.ts";
@@ -81,7 +85,7 @@ async function checkOver({ lifetimes, cacheSessions }: Setting): Promise<void> {
       committed: ignore,
       failed: (error) => assert.fail(String(error)),
       recordsLost: (records) => assert.fail(`${records} records are lost`),
-      changedElsewhere: () => undefined,
+      credentialsChanged: () => undefined,
       noticed: () => undefined,
       suspended: () => undefined,
     },
@@ -94,7 +98,7 @@ async function checkOver({ lifetimes, cacheSessions }: Setting): Promise<void> {
   }
 }
 
-async function check(store: SessionStore, lifetimes: Lifetimes): Promise<void> {
+async function check(store: StoreEngine, lifetimes: Lifetimes): Promise<void> {
   // One clock over all runs: it never runs backwards, as the port asks.
   let now = START;
   let runs = 0;
@@ -123,7 +127,7 @@ async function check(store: SessionStore, lifetimes: Lifetimes): Promise<void> {
       const known: string[] = [];
       for (const { wait, drafts } of steps) {
         now += wait;
-        if (wait > 0) await store.sweep(now);
+        if (wait > 0) await store.purgeExpired(now);
         const requests = drafts.map((draft) => requestOf(draft, known, suffix));
         const exchanges = await Promise.all(
           requests.map((request) => ask(service, administration, request)),
@@ -169,7 +173,7 @@ async function replyOf(
     case "retrieve":
       return shown((await service.retrieve(request.id, request.ids, request.scope)).session);
     case "head": {
-      const found = await service.peek(request.id, request.scope);
+      const found = await service.use(request.id, request.scope);
       if (found === undefined) return { kind: "refused", code: "session-not-found" };
       return { kind: "done", value: true };
     }

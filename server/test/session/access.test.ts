@@ -6,7 +6,7 @@ import {
   isWithin,
   type Principal,
   readScope,
-} from "../../src/session/access.ts";
+} from "../../src/session/permissions.ts";
 import { ids } from "../support/sessions.ts";
 
 const none = { customerId: null, agentId: null };

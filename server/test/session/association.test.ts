@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { associate } from "../../src/session/association.ts";
-import { newSession, unstoredSession } from "../../src/session/lifetime.ts";
+import { implicitSession, newSession } from "../../src/session/lifetime.ts";
 import { type Identity, idFields, type Session } from "../../src/session/session.ts";
 import { HOUR, ids, lifetimes, MINUTE, START } from "../support/sessions.ts";
 
@@ -17,7 +17,7 @@ function changed(session: Session, given: Identity, now: number): Session {
 
 for (const field of idFields) {
   test(`${field} becomes associated where there was none, and stays`, () => {
-    const blank = unstoredSession(ID, START, lifetimes);
+    const blank = implicitSession(ID, START, lifetimes);
     const first = changed(blank, ids({ [field]: "one" }), START + MINUTE);
     assert.equal(first[field], "one");
     for (const other of idFields) if (other !== field) assert.equal(first[other], null);
@@ -54,7 +54,7 @@ test("a conflict in the last field is seen behind three that agree", () => {
 });
 
 test("an association counts as use and moves the expiry by the recognized lifetime", () => {
-  const blank = unstoredSession(ID, START, lifetimes);
+  const blank = implicitSession(ID, START, lifetimes);
   const session = changed(blank, ids({ customerId: "c" }), START + 20 * MINUTE);
   assert.equal(session.createdAt, START);
   assert.equal(session.lastActiveAt, START + 20 * MINUTE);
@@ -62,7 +62,7 @@ test("an association counts as use and moves the expiry by the recognized lifeti
 });
 
 test("a visit alone leaves a session anonymous, with the anonymous lifetime", () => {
-  const blank = unstoredSession(ID, START, lifetimes);
+  const blank = implicitSession(ID, START, lifetimes);
   const session = changed(blank, ids({ visitId: "v", globalVisitId: "g" }), START + 20 * MINUTE);
   assert.equal(session.expiresAt, START + 50 * MINUTE);
 });

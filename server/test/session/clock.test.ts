@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import { createClock, machineTime } from "../../src/clock.ts";
+import { createClock, machineTime } from "../../src/runtime/clock.ts";
 import { DAY, HOUR, MINUTE, SECOND, START } from "../support/sessions.ts";
 
 /** A machine whose clocks stand still until a test moves them. */

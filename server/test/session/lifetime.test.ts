@@ -3,12 +3,12 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import {
   expiryOf,
+  implicitSession,
   isRenewalDue,
   newSession,
   renewed,
-  unstoredSession,
 } from "../../src/session/lifetime.ts";
-import { isBlank, isLive, isRecognized, type Session } from "../../src/session/session.ts";
+import { hasNoIds, isLive, isRecognized, type Session } from "../../src/session/session.ts";
 import { HOUR, ids, lifetimes, MINUTE, START } from "../support/sessions.ts";
 
 const ID = "A".repeat(40);
@@ -26,7 +26,7 @@ test("a customer or an agent makes the recognized times count", () => {
 });
 
 test("the id alone describes a session that was never stored", () => {
-  assert.deepEqual(unstoredSession(ID, START, lifetimes), {
+  assert.deepEqual(implicitSession(ID, START, lifetimes), {
     id: ID,
     createdAt: START,
     lastActiveAt: START,
@@ -81,7 +81,7 @@ test("with renewal on use, an expiry comes up to a tenth early and never late", 
   const gap = fc.integer({ min: 0, max: 40 * MINUTE });
   fc.assert(
     fc.property(fc.array(gap, { minLength: 1, maxLength: 80 }), (gaps) => {
-      let session = unstoredSession(ID, START, lifetimes);
+      let session = implicitSession(ID, START, lifetimes);
       let now = START;
       let used = START;
       for (const step of gaps) {
@@ -103,8 +103,8 @@ test("recognized and blank are told by the ids alone", () => {
   assert.equal(isRecognized(ids({ visitId: "v", globalVisitId: "g" })), false);
   assert.equal(isRecognized(ids({ customerId: "c" })), true);
   assert.equal(isRecognized(ids({ agentId: "a" })), true);
-  assert.equal(isBlank(ids({})), true);
+  assert.equal(hasNoIds(ids({})), true);
   for (const field of ["agentId", "customerId", "visitId", "globalVisitId"]) {
-    assert.equal(isBlank(ids({ [field]: "x" })), false, field);
+    assert.equal(hasNoIds(ids({ [field]: "x" })), false, field);
   }
 });

@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 import type { IdField } from "../../src/session/errors.ts";
 import { newSession } from "../../src/session/lifetime.ts";
 import type { RequestRecord } from "../../src/session/record.ts";
-import { nobody } from "../../src/session/session.ts";
+import { noIdentity } from "../../src/session/session.ts";
 import {
   type AssociationEvent,
   type Cursor,
@@ -13,7 +13,7 @@ import {
   formatCursor,
   pageOf,
   parseCursor,
-  type Stretch,
+  type RecordPage,
   timelineStart,
 } from "../../src/session/timeline.ts";
 import { ids, lifetimes, START } from "../support/sessions.ts";
@@ -71,9 +71,9 @@ function requestOf(sequence: number): RequestRecord {
 }
 
 /** The stretch that a store would give. */
-function stretchOf(story: Story, after: number, limit: number): Stretch {
+function stretchOf(story: Story, after: number, limit: number): RecordPage {
   const known = [story.born, ...story.associations.map(({ fields }) => fields)].flat();
-  const identity = { ...nobody, ...Object.fromEntries(known.map((f) => [f, values[f]])) };
+  const identity = { ...noIdentity, ...Object.fromEntries(known.map((f) => [f, values[f]])) };
   const session = newSession("id", START, identity, lifetimes);
   const first = Math.max(after, story.dropped) + 1;
   const length = Math.max(0, Math.min(limit, story.total - first + 1));

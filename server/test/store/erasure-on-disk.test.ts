@@ -5,9 +5,9 @@ import { test } from "node:test";
 import { anySession } from "../../src/session/filter.ts";
 import { createIdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
+import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import { openForReading } from "../../src/store/sqlite/database.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
-import type { SessionStore } from "../../src/store/store.ts";
 import { DAY, ids, lifetimes, START } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { record } from "./contract/timeline.ts";
@@ -21,7 +21,7 @@ const issuer = createIdIssuer([{ bytes: new Uint8Array(32), createdAt: 0 }]);
 const CUSTOMER = "customer-who-leaves";
 const SECRET = "/secret-path-of-the-customer";
 
-function open(dataDir: string, now: number): SessionStore {
+function open(dataDir: string, now: number): StoreEngine {
   return openSqliteStore({
     dataDir,
     lifetimes,
@@ -34,7 +34,7 @@ function open(dataDir: string, now: number): SessionStore {
     events: {
       committed: () => undefined,
       failed: assert.fail,
-      changedElsewhere: () => undefined,
+      credentialsChanged: () => undefined,
       noticed: () => undefined,
       suspended: () => undefined,
       recordsLost: (records) => assert.fail(`${records} records`),
@@ -51,7 +51,7 @@ function search(dataDir: string, texts: readonly string[]): string[] {
 }
 
 /** A crowd of sessions, in which every tenth is the customer's, with records that are in each place. */
-async function fill(store: SessionStore, at: { now: number }): Promise<string[]> {
+async function fill(store: StoreEngine, at: { now: number }): Promise<string[]> {
   const theirs: string[] = [];
   const everybody: string[] = [];
   for (let i = 0; i < 400; i++) {
@@ -60,7 +60,7 @@ async function fill(store: SessionStore, at: { now: number }): Promise<string[]>
     const customerId = isTheirs ? CUSTOMER : `customer-who-stays-${i}`;
     const given = ids({ customerId, visitId: `visit ${i}` });
     const session = newSession(id, createdAt, given, lifetimes);
-    const once = { key: `k${i}`, request: "r", answer: JSON.stringify(given) };
+    const once = { key: `k${i}`, fingerprint: "r", response: JSON.stringify(given) };
     await store.create(session, at.now, once);
     everybody.push(id);
     if (isTheirs) theirs.push(id);
@@ -69,13 +69,14 @@ async function fill(store: SessionStore, at: { now: number }): Promise<string[]>
     for (const id of everybody) {
       const path = theirs.includes(id) ? `${SECRET}/${round}` : `/${round}`;
       const attributes = { text: "x".repeat(round * 700) };
-      assert.ok(store.accept(id, [record(path.slice(1), { attributes })], at.now));
+      assert.ok(store.enqueueRecords(id, [record(path.slice(1), { attributes })], at.now));
     }
-    await store.touch(at.now);
+    await store.advanceClock(at.now);
     if (round === 5) break;
     // They come into order; those of the last round stay in the journal.
     at.now += 10_000;
-    for (let quiet = 0; quiet < 3; ) quiet = (await store.sweep(at.now)).isFull ? 0 : quiet + 1;
+    for (let quiet = 0; quiet < 3; )
+      quiet = (await store.purgeExpired(at.now)).hasMore ? 0 : quiet + 1;
   }
   return theirs;
 }
@@ -87,10 +88,15 @@ test("after an erasure no file has the customer's id or what they did", async ()
   try {
     const theirs = await fill(store, at);
     assert.ok(search(directory.path, [CUSTOMER, SECRET]).length > 0, "it was there");
-    await store.erase(theirs, at.now);
+    await store.eraseSessions(theirs, at.now);
     assert.deepEqual(search(directory.path, [CUSTOMER, SECRET]), []);
     assert.ok(search(directory.path, ["customer-who-stays-1"]).length > 0);
-    const kept = await store.list({ filter: anySession, after: null, limit: 1000, now: at.now });
+    const kept = await store.listSessions({
+      filter: anySession,
+      after: null,
+      limit: 1000,
+      now: at.now,
+    });
     assert.equal(kept.sessions.length, 360);
   } finally {
     await store.close();
@@ -107,10 +113,10 @@ test("while somebody copies the data an erasure is done, and the log is cut as s
     const theirs = await fill(store, at);
     reader.exec("BEGIN");
     reader.prepare("SELECT count(*) FROM sessions").get();
-    await store.erase(theirs, at.now);
+    await store.eraseSessions(theirs, at.now);
     assert.ok(search(directory.path, [CUSTOMER]).length > 0, "the copy has what was there");
     reader.exec("COMMIT");
-    await store.touch(at.now);
+    await store.advanceClock(at.now);
     assert.deepEqual(search(directory.path, [CUSTOMER, SECRET]), []);
   } finally {
     reader.close();

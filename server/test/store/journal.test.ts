@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createIdIssuer } from "../../src/session/id.ts";
+import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import { recordOf } from "../../src/store/record-line.ts";
 import { databaseFile, openForWriting, prepareDatabase } from "../../src/store/sqlite/database.ts";
 import { createIdIndex } from "../../src/store/sqlite/id-index.ts";
@@ -9,7 +10,6 @@ import { journalLine } from "../../src/store/sqlite/journal-lines.ts";
 import { createSegmentTable, type SegmentTable } from "../../src/store/sqlite/segments.ts";
 import { createSessionTable } from "../../src/store/sqlite/session-table.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
-import type { SessionStore } from "../../src/store/store.ts";
 import { DAY, lifetimes, SECOND, START } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { record, records } from "./contract/timeline.ts";
@@ -159,7 +159,7 @@ test("the journal: merging many small rows keeps up with those that come", async
   assert.equal(bench.segments.count(id), 20_000);
 });
 
-function openStore(dataDir: string, maxRecords: number): SessionStore {
+function openStore(dataDir: string, maxRecords: number): StoreEngine {
   return openSqliteStore({
     dataDir,
     lifetimes,
@@ -172,7 +172,7 @@ function openStore(dataDir: string, maxRecords: number): SessionStore {
       committed: () => undefined,
       failed: () => undefined,
       recordsLost: () => undefined,
-      changedElsewhere: () => undefined,
+      credentialsChanged: () => undefined,
       noticed: () => undefined,
       suspended: () => undefined,
     },
@@ -187,18 +187,18 @@ test("records that were let go shift no others when more may be kept from now on
   for (const maxRecords of [20, 1000, 5, 50, 10_000, 1]) {
     const store = openStore(directory.path, maxRecords);
     for (const portion of [30, 1]) {
-      store.accept(id, records(total + 1, total + portion), START);
+      store.enqueueRecords(id, records(total + 1, total + portion), START);
       total += portion;
-      await store.touch(START);
-      for (let i = 0; i < 10; i++) await store.sweep(START + 6 * SECOND);
+      await store.advanceClock(START);
+      for (let i = 0; i < 10; i++) await store.purgeExpired(START + 6 * SECOND);
       const request = { id, scope: "everyone", limit: 1000, now: START } as const;
-      const found = await store.stretch({ ...request, after: 0 });
+      const found = await store.readRecordPage({ ...request, after: 0 });
       assert.ok(found !== undefined);
       assert.equal(found.total, total);
       assert.ok(found.dropped >= total - maxRecords);
       assert.equal(found.first, found.dropped + 1);
       assert.deepEqual(found.records, records(found.first, total), `keeping ${maxRecords}`);
-      const last = await store.stretch({ ...request, after: total - 1 });
+      const last = await store.readRecordPage({ ...request, after: total - 1 });
       assert.deepEqual(last?.records, [record(total)]);
     }
     await store.close();
@@ -211,11 +211,11 @@ test("more than the store can take is not accepted, and what was accepted is kep
   const id = newId();
   const long = Array.from({ length: 500 }, (_, i) => record(i, { service: "x".repeat(8000) }));
   let accepted = 0;
-  while (store.accept(id, long, START)) accepted += long.length;
+  while (store.enqueueRecords(id, long, START)) accepted += long.length;
   assert.ok(accepted > 0 && accepted < 20_000, `${accepted} were accepted`);
-  await store.touch(START);
-  assert.equal(store.accept(id, [record("later")], START), true);
-  const found = await store.stretch({
+  await store.advanceClock(START);
+  assert.equal(store.enqueueRecords(id, [record("later")], START), true);
+  const found = await store.readRecordPage({
     id,
     scope: "everyone",
     after: accepted,

@@ -67,7 +67,7 @@ test("a server that starts with a wrong clock logs an error, and a new store doe
       noticed: (_level: string, text: string) => void notices.push(text),
     };
     const store = await openRedisAt(redis.url, { prefix, now: wall(), wall, events });
-    await store.touch(wall());
+    await store.advanceClock(wall());
     await store.close();
     if (way === "") assert.deepEqual(notices, []);
     else

@@ -6,10 +6,10 @@ import { createIdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
 import type { Identity, Session } from "../../src/session/session.ts";
 import { StoreOpenError } from "../../src/store/open-error.ts";
+import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import { createKeys } from "../../src/store/redis/keys.ts";
 import { pack } from "../../src/store/redis/packed.ts";
 import { scripts } from "../../src/store/redis/scripts.ts";
-import type { SessionStore } from "../../src/store/store.ts";
 import { eventually } from "../support/eventually.ts";
 import { type SingleRedis, startSecuredRedis, startSingleRedis } from "../support/redis/single.ts";
 import { openRedisAt, unheard } from "../support/redis/store.ts";
@@ -26,7 +26,7 @@ function draft(given: Partial<Identity>): Session {
   return newSession(id, createdAt, ids(given), lifetimes);
 }
 
-function create(store: SessionStore, given: Partial<Identity>) {
+function create(store: StoreEngine, given: Partial<Identity>) {
   return store.create(draft(given), Date.now());
 }
 
@@ -47,8 +47,8 @@ before(async () => {
   redis = await startSingleRedis("everysec");
 });
 
-const opened: SessionStore[] = [];
-async function open(...options: Parameters<typeof openRedisAt>): Promise<SessionStore> {
+const opened: StoreEngine[] = [];
+async function open(...options: Parameters<typeof openRedisAt>): Promise<StoreEngine> {
   const store = await openRedisAt(...options);
   opened.push(store);
   return store;
@@ -92,7 +92,7 @@ test("while Redis is away requests are refused in time, and afterwards all goes 
   assert.deepEqual(await refusalOf(Promise.resolve(store.find(session.id))), unavailable);
   assert.ok(performance.now() - start < 2 * timeout + 500);
   assert.equal(store.status().writable, false);
-  assert.equal(store.accept(session.id, [record("away")], Date.now()), true);
+  assert.equal(store.enqueueRecords(session.id, [record("away")], Date.now()), true);
   await redis.node.restart();
   await eventually(async () => assert.equal(store.status().writable, true), 10_000);
   assert.deepEqual(await create(store, { visitId: "away" }), created, "was not stored late");
@@ -103,7 +103,7 @@ test("while Redis is away requests are refused in time, and afterwards all goes 
     limit: 9,
     now: Date.now(),
   } as const;
-  assert.equal((await store.stretch(request))?.total, 1, "stored once");
+  assert.equal((await store.readRecordPage(request))?.total, 1, "stored once");
 });
 
 test("a change whose answer does not come has an unknown outcome, and is made once at the most", async () => {
@@ -194,9 +194,9 @@ test("a keyed request whose process died is finished by the next that comes with
     "x",
   ];
   await redis.node.command("HSET", keys.answer("key"), ...fields);
-  const once = { key: "key", request: "request", answer: "second answer" };
+  const once = { key: "key", fingerprint: "request", response: "second answer" };
   const result = await store.create(draft({ customerId: "second" }), Date.now(), once);
-  assert.deepEqual(result, { outcome: "repeated", answer: "answer" });
+  assert.deepEqual(result, { outcome: "repeated", response: "answer" });
   assert.deepEqual(await store.find(first.id), first);
 });
 
@@ -207,13 +207,17 @@ test("repetitions, and idempotency keys with another request, leave nothing behi
   const now = Date.now();
   const session = draft({ customerId: "c" });
   const createOnce = (request: string) =>
-    store.create(draft({ customerId: "c" }), now, { key: "created", request, answer: "a" });
+    store.create(draft({ customerId: "c" }), now, {
+      key: "created",
+      fingerprint: request,
+      response: "a",
+    });
   const recording = (id: string, request: string) =>
-    store.record({
+    store.storeRecords({
       id,
       records: [record(1)],
       now,
-      once: { key: "recorded", request, answer: "a" },
+      idempotent: { key: "recorded", fingerprint: request, response: "a" },
     });
   await store.create(session, now);
   assert.equal((await createOnce("r")).outcome, "created");
@@ -240,10 +244,14 @@ test("scripts that Redis has forgotten are sent again", async () => {
 test("what is stored goes by itself, but for what is there for good", async () => {
   const store = await open(redis.url);
   const session = draft({ customerId: "c", visitId: "goes" });
-  const once = { key: "goes", request: "r", answer: "a" };
+  const once = { key: "goes", fingerprint: "r", response: "a" };
   await store.create(session, Date.now(), once);
-  await store.record({ id: session.id, records: [record(1)], now: Date.now() });
-  await store.record({ id: issuer.issue(Date.now()).id, records: [record(1)], now: Date.now() });
+  await store.storeRecords({ id: session.id, records: [record(1)], now: Date.now() });
+  await store.storeRecords({
+    id: issuer.issue(Date.now()).id,
+    records: [record(1)],
+    now: Date.now(),
+  });
   await store.end(session.id, Date.now());
   await store.close();
   const names = (await redis.node.command("KEYS", "ac:*")) as string[];
@@ -258,7 +266,7 @@ test("what is stored goes by itself, but for what is there for good", async () =
 
 test("a process hears of keys and secrets that another has changed, within a second", async () => {
   let heard = 0;
-  const events = { ...unheard, changedElsewhere: () => void heard++ };
+  const events = { ...unheard, credentialsChanged: () => void heard++ };
   await open(redis.url, { events });
   const other = await open(redis.url);
   await other.addSecret({ bytes: new Uint8Array(32).fill(1), createdAt: Date.now() });
@@ -267,9 +275,9 @@ test("a process hears of keys and secrets that another has changed, within a sec
 
 test("what a process could not read of a change is told to it again, until it could", async () => {
   let told = 0;
-  const changedElsewhere = () =>
+  const credentialsChanged = () =>
     ++told < 4 ? Promise.reject(new Error("cannot read")) : Promise.resolve();
-  await open(redis.url, { events: { ...unheard, changedElsewhere } });
+  await open(redis.url, { events: { ...unheard, credentialsChanged } });
   const other = await open(redis.url);
   await other.addSecret({ bytes: new Uint8Array(32).fill(2), createdAt: Date.now() });
   await eventually(async () => assert.equal(told, 4), 4000);
@@ -293,8 +301,12 @@ test("an operation takes as few commands as it is documented to", async () => {
       () => store.associate({ ...given, id: draft({}).id, ids: ids({ visitId: "w2" }) }),
       1,
     ],
-    ["record", () => store.record({ id: session.id, records: [record(1)], now: Date.now() }), 1],
-    ["read a timeline", () => store.stretch({ ...given, after: 0, limit: 9 }), 1],
+    [
+      "record",
+      () => store.storeRecords({ id: session.id, records: [record(1)], now: Date.now() }),
+      1,
+    ],
+    ["read a timeline", () => store.readRecordPage({ ...given, after: 0, limit: 9 }), 1],
     // And the claim that it lets go of.
     ["end", () => store.end(session.id, Date.now()), 2],
   ];
@@ -302,8 +314,8 @@ test("an operation takes as few commands as it is documented to", async () => {
   const warm = draft({ customerId: "w", visitId: "w" });
   await store.create(warm, Date.now());
   await store.associate({ ...given, id: warm.id, ids: ids({ agentId: "a" }) });
-  await store.record({ id: warm.id, records: [record(1)], now: Date.now() });
-  await store.stretch({ ...given, id: warm.id, after: 0, limit: 9 });
+  await store.storeRecords({ id: warm.id, records: [record(1)], now: Date.now() });
+  await store.readRecordPage({ ...given, id: warm.id, after: 0, limit: 9 });
   await store.end(warm.id, Date.now());
   for (const [name, run, expected] of operations) {
     const sent = await allSentBy(async () => void (await run()));

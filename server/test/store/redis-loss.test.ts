@@ -159,7 +159,7 @@ test("evicted API keys are restored before any key is unknown", async () => {
   // A new key afterwards makes every process read all of them again.
   const later = keyFor({ role: "administrator" });
   const store = await openRedisAt(redis.url);
-  await store.addKey(later.key);
+  await store.addApiKey(later.key);
   await store.close();
   await eventually(async () => {
     for (const { url } of servers)
@@ -174,14 +174,14 @@ test("API keys that were erased or revoked meanwhile are not restored", async ()
   const store = await openRedisAt(redis.url, { purpose: "serve" });
   try {
     const [gone, kept] = [keyFor({ role: "customer", customerId: "c" }), keyFor({})];
-    await store.addKey(gone.key);
-    await store.addKey(kept.key);
-    assert.equal(await store.eraseKeys("c", Date.now()), 1);
-    assert.equal(await store.revokeKey(kept.key.id, Date.now()), true);
+    await store.addApiKey(gone.key);
+    await store.addApiKey(kept.key);
+    assert.equal(await store.eraseCustomerApiKeys("c", Date.now()), 1);
+    assert.equal(await store.revokeApiKey(kept.key.id, Date.now()), true);
     await twoBeats(redis);
     await redis.node.command("HDEL", KEYS, kept.key.id);
     await eventually(async () => assert.equal(await redis.node.command("HLEN", KEYS), 1), 2000);
-    const [only] = await store.keys();
+    const [only] = await store.listApiKeys();
     assert.equal(only?.id, kept.key.id);
     assert.notEqual(only?.revokedAt, null);
   } finally {
@@ -225,13 +225,13 @@ test("an older copy of the data is reported, and every process takes over its ke
   const events = {
     ...unheard,
     noticed: (_level: string, text: string) => void notices.push(text),
-    changedElsewhere: () => void changes++,
+    credentialsChanged: () => void changes++,
   };
   const store = await openRedisAt(redis.url, { events });
   // The first process to notice reports it, and makes the other one read everything again.
   const other = await openRedisAt(redis.url, { events: { ...unheard, noticed: events.noticed } });
   try {
-    const earlier = await store.secrets();
+    const earlier = await store.listSecrets();
     const state = (await redis.node.command("HGETALL", STATE)) as string[];
     await store.addSecret({ bytes: new Uint8Array(32).fill(1), createdAt: Date.now() });
     await eventually(async () => assert.equal(changes, 1), 2000);
@@ -241,9 +241,9 @@ test("an older copy of the data is reported, and every process takes over its ke
     await redis.node.command("EVAL", restore, 2, STATE, SECRETS, ...fields.map(String));
     await eventually(async () => assert.match(String(notices), /is an older copy/), 2000);
     await eventually(async () => assert.ok(changes > 1), 2000);
-    assert.deepEqual(await store.secrets(), earlier);
-    assert.deepEqual(await other.secrets(), earlier);
-    await store.touch(Date.now());
+    assert.deepEqual(await store.listSecrets(), earlier);
+    assert.deepEqual(await other.listSecrets(), earlier);
+    await store.advanceClock(Date.now());
   } finally {
     await store.close();
     await other.close();

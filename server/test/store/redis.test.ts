@@ -117,7 +117,7 @@ test("Redis Cluster: creations that come together share the command that enters 
   const each = ((await scriptsRun()) - earlier) / 50;
   // The customer's index, the claim with the visit's, the session itself; a heartbeat may fall between.
   assert.ok(each >= 3 && each < 3.2, `${each} scripts each`);
-  const { sessions, total } = await store.list({
+  const { sessions, total } = await store.listSessions({
     filter: anySession,
     after: null,
     limit: 100,

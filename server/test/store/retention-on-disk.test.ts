@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createIdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
+import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
-import type { SessionStore } from "../../src/store/store.ts";
 import { DAY, ids, lifetimes, MINUTE, START } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { type Guess, indexRows, tracesOf } from "../support/traces.ts";
@@ -18,7 +18,7 @@ const MERGE_AT = 150;
 const SESSIONS = 400;
 const EMPTY = { sessions: 0, visits: 0, id_log: 0, id_blocks: 0, id_runs: 0, id_gone: 0 };
 
-function open(dataDir: string, now: number): SessionStore {
+function open(dataDir: string, now: number): StoreEngine {
   return openSqliteStore({
     ...{ dataDir, lifetimes, now, mergeIdsAt: MERGE_AT },
     ...{ maxRecords: 10_000, retention: DAY, cacheSessions: 1000 },
@@ -28,14 +28,14 @@ function open(dataDir: string, now: number): SessionStore {
       failed: assert.fail,
       noticed: () => undefined,
       suspended: () => undefined,
-      changedElsewhere: () => undefined,
+      credentialsChanged: () => undefined,
       recordsLost: (records) => assert.fail(`${records} records`),
     },
   });
 }
 
 /** Creates sessions with different ids, all of which are guessed afterwards. */
-async function fill(store: SessionStore, now: number, name: string): Promise<Guess[]> {
+async function fill(store: StoreEngine, now: number, name: string): Promise<Guess[]> {
   const issuer = createIdIssuer([{ bytes: new Uint8Array(32), createdAt: 0 }]);
   const guesses: Guess[] = [];
   const create = async (i: number) => {
@@ -58,8 +58,9 @@ async function fill(store: SessionStore, now: number, name: string): Promise<Gue
 }
 
 /** Sweeps at `now` until there is nothing more to do, like a server without requests. */
-async function sweep(store: SessionStore, now: number): Promise<void> {
-  for (let quiet = 0; quiet < 300; ) quiet = (await store.sweep(now)).isFull ? 0 : quiet + 1;
+async function sweep(store: StoreEngine, now: number): Promise<void> {
+  for (let quiet = 0; quiet < 300; )
+    quiet = (await store.purgeExpired(now)).hasMore ? 0 : quiet + 1;
 }
 
 test("data past their retention are removed from the index of ids ten minutes later, though nothing else changes", async () => {
@@ -100,7 +101,7 @@ test("an erasure removes the index entries of previously swept sessions before i
     const rows = indexRows(directory.path);
     assert.deepEqual([rows["sessions"], rows["id_gone"]], [0, SESSIONS]);
     assert.ok(tracesOf(directory.path, guesses).length > 0, "guessing finds them");
-    assert.equal(await store.eraseKeys("customer-erased-1", over), 0);
+    assert.equal(await store.eraseCustomerApiKeys("customer-erased-1", over), 0);
     assert.deepEqual(tracesOf(directory.path, guesses), []);
   } finally {
     await store.close();
@@ -115,7 +116,7 @@ test("the next process at once finishes the clearing of a process that died", as
   try {
     guesses = await fill(first, START, "late");
     await sweep(first, over);
-    for (let slice = 0; slice < 4; slice++) await first.sweep(over + 10 * MINUTE);
+    for (let slice = 0; slice < 4; slice++) await first.purgeExpired(over + 10 * MINUTE);
     assert.ok((indexRows(directory.path)["id_gone"] ?? 0) > 0, "it is not done");
   } finally {
     await first.close();

@@ -7,14 +7,14 @@ import { Refusal } from "../../src/session/errors.ts";
 import { createIdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
 import { StoreOpenError, type StoreOpenFault } from "../../src/store/open-error.ts";
+import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import { openSqliteStore, type SqliteStoreOptions } from "../../src/store/sqlite/sqlite-store.ts";
-import type { SessionStore } from "../../src/store/store.ts";
 import { DAY, ids, lifetimes, START } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const issuer = createIdIssuer([{ bytes: new Uint8Array(32), createdAt: 0 }]);
 
-function open(dataDir: string, more: Partial<SqliteStoreOptions> = {}): SessionStore {
+function open(dataDir: string, more: Partial<SqliteStoreOptions> = {}): StoreEngine {
   return openSqliteStore({
     dataDir,
     lifetimes,
@@ -27,7 +27,7 @@ function open(dataDir: string, more: Partial<SqliteStoreOptions> = {}): SessionS
       committed: () => undefined,
       failed: () => undefined,
       recordsLost: () => undefined,
-      changedElsewhere: () => undefined,
+      credentialsChanged: () => undefined,
       noticed: () => undefined,
       suspended: () => undefined,
     },

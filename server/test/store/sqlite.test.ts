@@ -1,5 +1,5 @@
+import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import { openSqliteStore, type SqliteStoreOptions } from "../../src/store/sqlite/sqlite-store.ts";
-import type { SessionStore } from "../../src/store/store.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { type Data, MAX_RECORDS, RETENTION } from "./contract/world.ts";
 import { storeContract } from "./store-contract.ts";
@@ -8,7 +8,7 @@ function dataWith(options: Pick<SqliteStoreOptions, "cacheSessions">): () => Pro
   return async () => {
     const directory = temporaryDirectory();
     return {
-      open: async ({ lifetimes, events, now }): Promise<SessionStore> =>
+      open: async ({ lifetimes, events, now }): Promise<StoreEngine> =>
         openSqliteStore({
           dataDir: directory.path,
           lifetimes,

@@ -13,7 +13,7 @@ import { retentionContract } from "./contract/retention.ts";
 import type { DataFactory } from "./contract/world.ts";
 
 /**
- * The promises of `src/store/store.ts` as tests. Every engine registers all of them over the real
+ * The promises of `src/store/ports/engine.ts` as tests. Every engine registers all of them over the real
  * thing, with `make` giving an empty place for data each time; time is in the hand of the tests.
  */
 export function storeContract(name: string, make: DataFactory): void {

@@ -1,8 +1,8 @@
-import { machineTime } from "../../src/clock.ts";
 import type { Config } from "../../src/config/config.ts";
-import { openStore } from "../../src/open.ts";
-import { start } from "../../src/start.ts";
-import type { Key } from "../../src/store/store.ts";
+import { machineTime } from "../../src/runtime/clock.ts";
+import { openStore } from "../../src/runtime/open-store.ts";
+import { start } from "../../src/runtime/start.ts";
+import type { ApiKey } from "../../src/store/ports/credentials.ts";
 import { assertDiscreet } from "./discreet.ts";
 import { unheard } from "./redis/store.ts";
 import { DAY, MINUTE, SECOND } from "./sessions.ts";
@@ -32,7 +32,7 @@ export interface TestServerOptions {
   /** Whether time passes by itself (the default) or by `pass` alone. */
   readonly frozen?: boolean;
   /** Keys that are there when the server starts. */
-  readonly keys?: readonly Key[];
+  readonly keys?: readonly ApiKey[];
 }
 
 /** Starts a server on a free port; `await using` stops it and removes its data. */
@@ -143,13 +143,13 @@ function createTestTime(frozen: boolean) {
   };
 }
 
-async function addKeys(config: Config, keys: readonly Key[]): Promise<void> {
+async function addKeys(config: Config, keys: readonly ApiKey[]): Promise<void> {
   if (keys.length === 0) return;
   // Also for a server that is to refuse every change.
   const writable = { ...config, maxPendingWrites: keys.length };
   const store = await openStore(writable, machineTime, unheard);
   try {
-    for (const key of keys) await store.addKey(key);
+    for (const key of keys) await store.addApiKey(key);
   } finally {
     await store.close();
   }

@@ -1,8 +1,8 @@
 import type { JWTPayload } from "jose";
 import { parseRange } from "../../src/addresses.ts";
 import type { AuthMode, Config } from "../../src/config/config.ts";
-import type { Principal } from "../../src/session/access.ts";
-import type { Key } from "../../src/store/store.ts";
+import type { Principal } from "../../src/session/permissions.ts";
+import type { ApiKey } from "../../src/store/ports/credentials.ts";
 import { keyFor } from "./in-process.ts";
 import { startIssuer } from "./issuer.ts";
 
@@ -10,7 +10,7 @@ import { startIssuer } from "./issuer.ts";
 export interface People<Name extends string> extends AsyncDisposable {
   /** What the server is to be started with. */
   readonly config: Partial<Config>;
-  readonly keys: readonly Key[];
+  readonly keys: readonly ApiKey[];
   /** The headers of each request of theirs. */
   readonly headers: Readonly<Record<Name, Readonly<Record<string, string>>>>;
   /** What somebody sends who pretends. */
@@ -43,7 +43,7 @@ export async function introduce<Name extends string>(
         stranger: {},
       };
     case "key": {
-      const keys: Key[] = [];
+      const keys: ApiKey[] = [];
       const headers = forEach((principal) => {
         const { key, bearer } = keyFor(principal);
         keys.push(key);

@@ -1,5 +1,5 @@
 import type { Lifetimes } from "../../src/session/lifetime.ts";
-import { type Identity, nobody } from "../../src/session/session.ts";
+import { type Identity, noIdentity } from "../../src/session/session.ts";
 
 export const SECOND = 1000;
 export const MINUTE = 60 * SECOND;
@@ -17,5 +17,5 @@ export const lifetimes: Lifetimes = {
 
 /** The ids given, and `null` for the others. */
 export function ids(given: Partial<Identity>): Identity {
-  return { ...nobody, ...given };
+  return { ...noIdentity, ...given };
 }

@@ -1,15 +1,15 @@
 import { createHash, randomBytes } from "node:crypto";
-import type { Principal } from "../../src/session/access.ts";
-import type { Key } from "../../src/store/store.ts";
+import type { Principal } from "../../src/session/permissions.ts";
+import type { ApiKey } from "../../src/store/ports/credentials.ts";
 
 /** A key for the mode `key`, and the header that its owner sends. */
 export interface TestKey {
-  readonly key: Key;
+  readonly key: ApiKey;
   readonly bearer: string;
 }
 
 /** Makes a key for `principal`. */
-export function keyFor(principal: Partial<Principal>, more: Partial<Key> = {}): TestKey {
+export function keyFor(principal: Partial<Principal>, more: Partial<ApiKey> = {}): TestKey {
   const secret = `ak_${randomBytes(32).toString("base64url")}`;
   return {
     bearer: `Bearer ${secret}`,

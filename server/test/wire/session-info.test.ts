@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { idFields, nobody, type Session } from "../../src/session/session.ts";
+import { idFields, noIdentity, type Session } from "../../src/session/session.ts";
 import { maxLengthOf, sessionInfo, writeSessionInfo } from "../../src/wire/session-info.ts";
 
 const session: Session = {
-  ...nobody,
+  ...noIdentity,
   id: "AZxK9ZQAAAECAwQFBgcICQoLDA0ODxAREhMUFRYX",
   createdAt: Date.UTC(2026, 1, 28, 23, 59, 59, 9),
   lastActiveAt: Date.UTC(2026, 2, 1, 0, 0, 0, 70),

@@ -1,5 +1,5 @@
 import type { Config } from "../../config/config.ts";
-import { proxyHeaders } from "../vouched.ts";
+import { proxyHeaders } from "../auth/trusted-proxy-auth.ts";
 import type { Code } from "./refusals.ts";
 import type { Json } from "./schemas.ts";
 

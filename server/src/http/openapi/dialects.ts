@@ -1,8 +1,8 @@
 import type { Problem } from "@antechamber/client/protocol";
 import type { BasePath, DialectName } from "../../config/base-path.ts";
-import { envelopeOfV1, envelopeOfV2, SESSION_ID_FIELD } from "../dialects/envelopes.ts";
-import { restate } from "../dialects/refusals.ts";
-import type { SessionForm } from "../sessions.ts";
+import { envelopeOfV1, envelopeOfV2, SESSION_ID_FIELD } from "../handlers/dialects/envelopes.ts";
+import { restate } from "../handlers/dialects/refusals.ts";
+import type { SessionForm } from "../handlers/sessions.ts";
 import type { Auth } from "./credentials.ts";
 import { describeHeaders } from "./headers.ts";
 import { idempotencyKey } from "./parameters.ts";

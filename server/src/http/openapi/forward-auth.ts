@@ -1,4 +1,4 @@
-import { FORWARD_AUTH_PATH, forwardAuthStatus } from "../forward-auth.ts";
+import { FORWARD_AUTH_PATH, forwardAuthStatus } from "../handlers/forward-auth.ts";
 import { type Auth, credentialCodes, securityOfProxies } from "./credentials.ts";
 import { describeHeaders } from "./headers.ts";
 import { type Code, refusals } from "./refusals.ts";

@@ -1,4 +1,4 @@
-import { docsAsset, docsFiles } from "../docs-page.ts";
+import { docsAsset, docsFiles } from "../handlers/docs-page.ts";
 import { apiFields } from "../messages.ts";
 import { type Auth, credentialCodes, malformedHeadCodes } from "./credentials.ts";
 import { describeHeaders } from "./headers.ts";

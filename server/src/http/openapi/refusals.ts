@@ -1,7 +1,7 @@
 import type { Reason } from "../../session/errors.ts";
-import { MAX_BODY_BYTES } from "../identity.ts";
+import { problemResponse } from "../app/problems.ts";
 import type { ApiResponse } from "../messages.ts";
-import { problemResponse } from "../problems.ts";
+import { MAX_BODY_BYTES } from "../parse/identity.ts";
 import { describeHeaders, ofEveryRefusal } from "./headers.ts";
 import { type Json, ref } from "./schemas.ts";
 

@@ -1,5 +1,5 @@
 import { apiFields } from "../messages.ts";
-import { MAX_RECORDS_BODY_BYTES } from "../record-body.ts";
+import { MAX_RECORDS_BODY_BYTES } from "../parse/record-body.ts";
 import { type Auth, credentialCodes } from "./credentials.ts";
 import { describeHeaders } from "./headers.ts";
 import { idempotencyKey, sessionHeaders } from "./parameters.ts";

@@ -1,12 +1,12 @@
-import { type KeepingTimes, keptUntil } from "../../session/kept.ts";
-import { isBlank, isLive } from "../../session/session.ts";
+import { purgeAfter, type RetentionPolicy } from "../../session/retention.ts";
+import { hasNoIds, isLive } from "../../session/session.ts";
 import {
-  type Adoption,
-  type Item,
-  isLater,
+  type ImportRequest,
+  isNewerState,
   type RecordsItem,
   type SessionItem,
-} from "../moving.ts";
+  type TransferItem,
+} from "../ports/transfer.ts";
 import { lineOf } from "../record-line.ts";
 import type { Answers } from "./answers.ts";
 import type { Connection, Operation } from "./connection.ts";
@@ -26,12 +26,14 @@ export interface AdoptParts {
   readonly fixed: Fixed;
   readonly answers: Answers;
   readonly indices: Indices;
-  readonly times: KeepingTimes;
+  readonly times: RetentionPolicy;
   readonly maxRecords: number;
 }
 
 /** Keeps items of another store. Nobody else writes meanwhile, so that steps need not be one. */
-export function createAdopt(parts: AdoptParts): (adoption: Adoption) => Promise<readonly string[]> {
+export function createAdopt(
+  parts: AdoptParts,
+): (adoption: ImportRequest) => Promise<readonly string[]> {
   const { connection, keys, fixed, answers, indices, times, maxRecords } = parts;
   const { anonymous, recognized } = times.lifetimes;
   const life = claimLife(Math.max(anonymous.total, recognized.total));
@@ -39,7 +41,7 @@ export function createAdopt(parts: AdoptParts): (adoption: Adoption) => Promise<
   async function adoptSession(operation: Operation, item: SessionItem): Promise<void> {
     const { session, associations, requests } = item;
     const { id, visitId } = session;
-    const ttl = keptUntil(session, requests > 0, times) - operation.now;
+    const ttl = purgeAfter(session, requests > 0, times) - operation.now;
     // Of one without ids that was only recorded in, the records tell all.
     if (ttl <= 0) return;
     await indices.enter(operation, id, session, true);
@@ -47,7 +49,7 @@ export function createAdopt(parts: AdoptParts): (adoption: Adoption) => Promise<
     const name = keys.session(id);
     const known = (await connection.command(operation, "get", name)) as string | null;
     const text = pack(session, associations);
-    if (known !== null && known !== text && isLater(unpack(id, known), session)) return;
+    if (known !== null && known !== text && isNewerState(unpack(id, known), session)) return;
     await connection.write(operation, "set", name, text, "PX", ttl);
     await connection.command(operation, "pexpire", keys.records(id), ttl);
     if (visitId === null) return;
@@ -61,13 +63,13 @@ export function createAdopt(parts: AdoptParts): (adoption: Adoption) => Promise<
 
   async function adoptRecords(operation: Operation, item: RecordsItem): Promise<void> {
     const { session, first, records } = item;
-    const ttl = keptUntil(session, true, times) - operation.now;
+    const ttl = purgeAfter(session, true, times) - operation.now;
     if (ttl <= 0) return;
     const words = [first, maxRecords, ttl, ...records.map(lineOf)];
     await connection.change(operation, scripts.adoptRecords, [keys.records(session.id)], words);
   }
 
-  function adoptItem(item: Item, now: number): Promise<void> {
+  function adoptItem(item: TransferItem, now: number): Promise<void> {
     const operation = connection.begin(now);
     switch (item.kind) {
       case "session":
@@ -87,7 +89,7 @@ export function createAdopt(parts: AdoptParts): (adoption: Adoption) => Promise<
     }
   }
 
-  return async ({ items, note, now }) => {
+  return async ({ items, cursor: note, now }) => {
     // Those of one session in their order, the others beside each other.
     const others = items.filter(({ kind }) => kind !== "records" && kind !== "audit");
     await Promise.all(others.map((item) => adoptItem(item, now)));
@@ -109,7 +111,7 @@ export function createAdopt(parts: AdoptParts): (adoption: Adoption) => Promise<
 function isOnlyRecorded({ session, associations, requests }: SessionItem): boolean {
   return (
     requests > 0 &&
-    isBlank(session) &&
+    hasNoIds(session) &&
     !session.ended &&
     associations.length === 0 &&
     session.lastActiveAt === session.createdAt

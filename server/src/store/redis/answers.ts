@@ -1,7 +1,11 @@
 import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import type { AnswerItem } from "../moving.ts";
-import { ANSWER_LIFE, type Once, type Repetition } from "../store.ts";
+import type { StoredResponseItem } from "../ports/idempotency.ts";
+import {
+  type IdempotentRequest,
+  type Replay,
+  STORED_RESPONSE_LIFE_MS,
+} from "../ports/idempotency.ts";
 import type { Connection, Operation } from "./connection.ts";
 import type { Keys } from "./keys.ts";
 import { newNonce } from "./nonce.ts";
@@ -23,7 +27,7 @@ const PAUSE = 10;
 
 /** What carries out a change, so that the same again changes nothing. */
 export interface Work<O> {
-  readonly once: Once;
+  readonly once: IdempotentRequest;
   /** The session in which is recorded; `null` when one is created. */
   readonly id: string | null;
   /** The session that is created; `null` when is recorded. */
@@ -41,21 +45,21 @@ export interface Answers {
   carryOut<O extends { readonly outcome: string }>(
     operation: Operation,
     work: Work<O>,
-  ): Promise<O | Repetition>;
+  ): Promise<O | Replay>;
   /** What became of an earlier request; `isDone` tells of one that is pending. */
   find(
     operation: Operation,
-    asked: Omit<Once, "answer">,
+    asked: Omit<IdempotentRequest, "response">,
     isDone: (id: string | null, need: string) => Promise<boolean>,
-  ): Promise<Repetition | undefined>;
+  ): Promise<Replay | undefined>;
   /** The answer under a key of the pattern `moving`, if it is kept at the operation's time. */
-  read(operation: Operation, key: string): Promise<AnswerItem | undefined>;
+  read(operation: Operation, key: string): Promise<StoredResponseItem | undefined>;
   /** The answers that tell of a session, oldest first. */
-  about(operation: Operation, id: string): Promise<readonly AnswerItem[]>;
+  about(operation: Operation, id: string): Promise<readonly StoredResponseItem[]>;
   /** Lets go of them. */
   erase(operation: Operation, id: string): Promise<void>;
   /** Keeps an answer of another store, unless there is a later one. */
-  adopt(operation: Operation, item: AnswerItem): Promise<void>;
+  adopt(operation: Operation, item: StoredResponseItem): Promise<void>;
 }
 
 /**
@@ -70,9 +74,17 @@ export function batchOf(key: string, now: number): number {
 export function createAnswers(connection: Connection, keys: Keys): Answers {
   async function reserve<O>(operation: Operation, nonce: string, work: Work<O>) {
     const { once, id, created, need } = work;
-    const { key, request, answer } = once;
+    const { key, fingerprint: request, response: answer } = once;
     const about = [id ?? "", created ?? ""];
-    const words = [operation.now, ANSWER_LIFE, nonce, request, answer, ...about, need ?? "-"];
+    const words = [
+      operation.now,
+      STORED_RESPONSE_LIFE_MS,
+      nonce,
+      request,
+      answer,
+      ...about,
+      need ?? "-",
+    ];
     const names = [keys.answer(key)];
     return (await connection.run(operation, scripts.reserve, names, words)) as string[];
   }
@@ -98,7 +110,7 @@ export function createAnswers(connection: Connection, keys: Keys): Answers {
     const reply = await connection.command(operation, "hmget", keys.answer(key), ...names);
     const [request, answer, storedAt, id, created, need] = reply as (string | null)[];
     if (request == null || answer == null) return undefined;
-    if (Number(storedAt) + ANSWER_LIFE <= operation.now) return undefined;
+    if (Number(storedAt) + STORED_RESPONSE_LIFE_MS <= operation.now) return undefined;
     return {
       request,
       answer,
@@ -116,24 +128,30 @@ export function createAnswers(connection: Connection, keys: Keys): Answers {
   async function enter(operation: Operation, id: string, key: string): Promise<void> {
     const name = keys.answersAbout(id);
     await connection.write(operation, "sadd", name, key);
-    await connection.command(operation, "pexpire", name, ANSWER_LIFE);
+    await connection.command(operation, "pexpire", name, STORED_RESPONSE_LIFE_MS);
   }
 
   async function keysAbout(operation: Operation, id: string): Promise<string[]> {
     return (await connection.command(operation, "smembers", keys.answersAbout(id))) as string[];
   }
 
-  async function read(operation: Operation, key: string): Promise<AnswerItem | undefined> {
+  async function read(operation: Operation, key: string): Promise<StoredResponseItem | undefined> {
     const known = await fields(operation, key);
     // One that is pending has not been answered.
     if (known === undefined || known.need !== null) return undefined;
     const { request, answer, id, created, storedAt } = known;
-    return { kind: "answer", once: { key, request, answer }, id, created, storedAt };
+    return {
+      kind: "answer",
+      idempotent: { key, fingerprint: request, response: answer },
+      id,
+      created,
+      storedAt,
+    };
   }
 
   return {
     async carryOut(operation, work) {
-      const { request } = work.once;
+      const { fingerprint: request } = work.once;
       const own = newNonce();
       const patience = performance.now() + GRACE;
       for (;;) {
@@ -147,7 +165,7 @@ export function createAnswers(connection: Connection, keys: Keys): Answers {
           return work.need === null ? work.success : finish(operation, work, own, work.need);
         }
         if (known !== request) return { outcome: "key-reused" };
-        if (state === "done") return { outcome: "repeated", answer };
+        if (state === "done") return { outcome: "repeated", response: answer };
         if (performance.now() < patience) {
           await delay(PAUSE);
           continue;
@@ -155,15 +173,16 @@ export function createAnswers(connection: Connection, keys: Keys): Answers {
         // The process that reserved it may have died before this.
         await enter(operation, owner, work.once.key);
         const result = await finish(operation, work, nonce, need);
-        if (result.outcome === work.success.outcome) return { outcome: "repeated", answer };
+        if (result.outcome === work.success.outcome)
+          return { outcome: "repeated", response: answer };
       }
     },
-    async find(operation, { key, request }, isDone) {
+    async find(operation, { key, fingerprint: request }, isDone) {
       const known = await fields(operation, key);
       if (known === undefined) return undefined;
       if (known.request !== request) return { outcome: "key-reused" };
       if (known.need !== null && !(await isDone(known.id, known.need))) return undefined;
-      return { outcome: "repeated", answer: known.answer };
+      return { outcome: "repeated", response: known.answer };
     },
     read,
     async about(operation, id) {
@@ -183,10 +202,10 @@ export function createAnswers(connection: Connection, keys: Keys): Answers {
       );
       await connection.write(operation, "del", keys.answersAbout(id));
     },
-    async adopt(operation, { once, id, created, storedAt }) {
-      const { key, request, answer } = once;
+    async adopt(operation, { idempotent: once, id, created, storedAt }) {
+      const { key, fingerprint: request, response: answer } = once;
       const known = await fields(operation, key);
-      const life = storedAt + ANSWER_LIFE - operation.now;
+      const life = storedAt + STORED_RESPONSE_LIFE_MS - operation.now;
       if (life <= 0 || (known !== undefined && known.storedAt > storedAt)) return;
       const name = keys.answer(key);
       const session = [

@@ -1,5 +1,5 @@
 import { ReplyError } from "ioredis";
-import { safeMessage } from "../../safe-error.ts";
+import { safeMessage } from "../../logging/safe-error.ts";
 import { scripts } from "./scripts.ts";
 
 /**

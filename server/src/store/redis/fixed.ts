@@ -1,8 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
+import type { SigningSecret } from "../../session/id.ts";
 import { SECRET_BYTES } from "../../session/id.ts";
 import type { AuditEntry } from "../audit-chain.ts";
 import { StoreOpenError } from "../open-error.ts";
-import type { Key, KeyUse, Secret } from "../store.ts";
+import type { ApiKey, ApiKeyUse } from "../ports/credentials.ts";
 import type { Connection, Operation } from "./connection.ts";
 import type { Keys } from "./keys.ts";
 import { scripts } from "./scripts.ts";
@@ -33,17 +34,22 @@ export interface Fixed {
   /** Restores missing API keys, unless any was changed since `known`; returns how many. */
   putBackKeys(operation: Operation, known: Known): Promise<number>;
   floor(operation: Operation): Promise<number>;
-  keys(operation: Operation): Promise<readonly Key[]>;
+  keys(operation: Operation): Promise<readonly ApiKey[]>;
   /** Stores a key; one that is there is at most revoked by it. */
-  putKey(operation: Operation, key: Key): Promise<void>;
+  putKey(operation: Operation, key: ApiKey): Promise<void>;
   revokeKey(operation: Operation, id: string): Promise<boolean>;
-  replaceKey(operation: Operation, id: string, successor: Key, expiresAt: number): Promise<boolean>;
+  replaceKey(
+    operation: Operation,
+    id: string,
+    successor: ApiKey,
+    expiresAt: number,
+  ): Promise<boolean>;
   eraseKeys(operation: Operation, customerId: string): Promise<number>;
-  useKeys(operation: Operation, uses: readonly KeyUse[]): Promise<void>;
+  useKeys(operation: Operation, uses: readonly ApiKeyUse[]): Promise<void>;
   appendAudit(operation: Operation, entry: AuditEntry): Promise<boolean>;
   /** Entries of the audit trail by their index, as `LRANGE` counts. */
   audit(operation: Operation, from: number, to: number): Promise<readonly AuditEntry[]>;
-  secrets(operation: Operation): Promise<readonly Secret[]>;
+  secrets(operation: Operation): Promise<readonly SigningSecret[]>;
   /** Puts secrets, newest first, in front of those that are there, or in their place. */
   putSecrets(
     operation: Operation,
@@ -108,7 +114,7 @@ const LAYOUT = "1";
 
 /** Creates access to the fixed keys over `connection`; `isServing`: its heartbeats report that this process serves requests. */
 export function createFixed(connection: Connection, keys: Keys, isServing: boolean): Fixed {
-  async function useKeys(operation: Operation, uses: readonly KeyUse[]): Promise<void> {
+  async function useKeys(operation: Operation, uses: readonly ApiKeyUse[]): Promise<void> {
     if (uses.length === 0) return;
     const words = uses.flatMap(({ id, at }) => [id, at]);
     await connection.change(operation, scripts.useKeys, [keys.keys, keys.uses], words);
@@ -205,7 +211,7 @@ export function createFixed(connection: Connection, keys: Keys, isServing: boole
       const usedAt = uses as Readonly<Record<string, string>>;
       return (texts as string[])
         .map((text) => {
-          const key = JSON.parse(text) as Key;
+          const key = JSON.parse(text) as ApiKey;
           const at = usedAt[key.id];
           return inOrder(key, at === undefined ? null : Number(at));
         })
@@ -287,7 +293,10 @@ function noSecrets({ secrets, state }: Keys): string {
  * Puts the members of a key in order: a script changes their order, and a key from an earlier release has no
  * successor.
  */
-function inOrder(key: Omit<Key, "successorId"> & Partial<Key>, lastUsedAt: number | null): Key {
+function inOrder(
+  key: Omit<ApiKey, "successorId"> & Partial<ApiKey>,
+  lastUsedAt: number | null,
+): ApiKey {
   const { id, hash, role, customerId, agentId, createdAt, expiresAt, revokedAt } = key;
   const { successorId = null } = key;
   return {

@@ -1,8 +1,8 @@
 import { isMatch, isUnconditional, type SessionFilter } from "../../session/filter.ts";
-import { placeOf, SESSION_ID_CHARACTERS, timeAndCount } from "../../session/id.ts";
-import { type KeepingTimes, keptUntil } from "../../session/kept.ts";
-import { type Identity, idFields, isBlank, isLive, type Session } from "../../session/session.ts";
-import { type ListRequest, MAX_COUNTED, type SessionPage } from "../store.ts";
+import { SESSION_ID_CHARACTERS, sortKeyOf, timeAndCount } from "../../session/id.ts";
+import { purgeAfter, type RetentionPolicy } from "../../session/retention.ts";
+import { hasNoIds, type Identity, idFields, isLive, type Session } from "../../session/session.ts";
+import { type ListRequest, MAX_COUNTED, type SessionPage } from "../ports/search.ts";
 import type { Connection, Operation, Word } from "./connection.ts";
 import { createEntering } from "./gathering.ts";
 import { INDEX_SHARDS, type Keys, SHARD_TIME } from "./keys.ts";
@@ -37,7 +37,7 @@ export interface Entries {
 }
 
 /** Indices of sessions that are kept for `times`. */
-export function createIndices(connection: Connection, keys: Keys, times: KeepingTimes): Indices {
+export function createIndices(connection: Connection, keys: Keys, times: RetentionPolicy): Indices {
   const { anonymous, recognized } = times.lifetimes;
   /** How long after its creation anything is told of a session, at the most. */
   const longest = Math.max(anonymous.total, recognized.total) + times.retention;
@@ -93,12 +93,12 @@ export function createIndices(connection: Connection, keys: Keys, times: Keeping
     const text = (await connection.command(operation, "get", keys.session(id))) as string | null;
     const session = text === null ? describedById(id, times.lifetimes) : unpack(id, text);
     const { now } = operation;
-    const hasIds = !isBlank(session);
+    const hasIds = !hasNoIds(session);
     if (!hasIds && (text === null || !isLive(session, now))) {
       const count = await connection.command(operation, "exists", keys.records(id));
       if (count !== 1) return undefined;
     }
-    const isKept = isLive(session, now) || now < keptUntil(session, true, times);
+    const isKept = isLive(session, now) || now < purgeAfter(session, true, times);
     return isKept || withOutdated ? session : undefined;
   }
 
@@ -129,7 +129,7 @@ export function createIndices(connection: Connection, keys: Keys, times: Keeping
       const entry = sortable(id);
       await Promise.all(names.map((name) => connection.write(operation, "zrem", name, entry)));
     },
-    async list(operation, { filter, after, limit, now, withOutdated = false }) {
+    async list(operation, { filter, after, limit, now, includePurgeable: withOutdated = false }) {
       const field = mostTelling.find((one) => filter[one] !== null);
       const shards = Array.from({ length: INDEX_SHARDS }, (_, i) => keys.allSessions(i));
       const names = field === undefined ? shards : [keys.index(field, filter[field] ?? "")];
@@ -145,7 +145,7 @@ export function createIndices(connection: Connection, keys: Keys, times: Keeping
         for (const session of told) {
           if (session === undefined || !isMatch(session, filter, now)) continue;
           if (sessions.length === limit) {
-            return { sessions, next: placeOf(sessions.at(-1)?.id ?? ""), total: count };
+            return { sessions, next: sortKeyOf(sessions.at(-1)?.id ?? ""), total: count };
           }
           sessions.push(session);
         }
@@ -154,7 +154,7 @@ export function createIndices(connection: Connection, keys: Keys, times: Keeping
           return { sessions, next: null, total: count };
         before = `(${last}`;
       }
-      return { sessions, next: placeOf(idOf(before.slice(1))), total: count };
+      return { sessions, next: sortKeyOf(idOf(before.slice(1))), total: count };
     },
   };
 }

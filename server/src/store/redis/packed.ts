@@ -1,6 +1,6 @@
 import { timeAndCount } from "../../session/id.ts";
-import { type Lifetimes, unstoredSession } from "../../session/lifetime.ts";
-import { type Identity, idFields, isBlank, type Session } from "../../session/session.ts";
+import { implicitSession, type Lifetimes } from "../../session/lifetime.ts";
+import { hasNoIds, type Identity, idFields, type Session } from "../../session/session.ts";
 import type { AssociationEvent } from "../../session/timeline.ts";
 
 /*
@@ -76,7 +76,7 @@ export function idsIn(text: string): Identity {
 /** The session with its past. */
 export function unpackWhole(id: string, text: string): Unpacked {
   const session = unpack(id, text);
-  if (session.ended && isBlank(session)) return { session, associations: [] };
+  if (session.ended && hasNoIds(session)) return { session, associations: [] };
   const past = text.slice(text.lastIndexOf(SEPARATOR) + 1);
   const lines = past.split(";").slice(0, -1);
   return { session, associations: lines.map((line) => eventOf(line, session.createdAt)) };
@@ -84,7 +84,7 @@ export function unpackWhole(id: string, text: string): Unpacked {
 
 /** The session of an id of which nothing is stored (contract rule 8). */
 export function describedById(id: string, lifetimes: Lifetimes): Session {
-  return unstoredSession(id, timeAndCount(id).createdAt, lifetimes);
+  return implicitSession(id, timeAndCount(id).createdAt, lifetimes);
 }
 
 function lineOf({ at, after, fields }: AssociationEvent, createdAt: number): string {

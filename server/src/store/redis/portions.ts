@@ -1,7 +1,7 @@
 import type { Redis } from "ioredis";
-import type { Stretch } from "../../session/timeline.ts";
-import type { Item, Portion } from "../moving.ts";
-import type { StretchRequest } from "../store.ts";
+import type { RecordPage } from "../../session/timeline.ts";
+import type { RecordPageRequest } from "../ports/records.ts";
+import type { ExportPage, TransferItem } from "../ports/transfer.ts";
 import type { Answers } from "./answers.ts";
 import type { Connection, Operation } from "./connection.ts";
 import type { Fixed } from "./fixed.ts";
@@ -43,14 +43,14 @@ export interface PortionParts {
   readonly answers: Answers;
   readonly readStretch: (
     operation: Operation,
-    request: StretchRequest,
-  ) => Promise<Stretch | undefined>;
+    request: RecordPageRequest,
+  ) => Promise<RecordPage | undefined>;
 }
 
 /** Reads portions. What is told of each place takes several round trips, so each has its own deadline. */
 export function createPortionReader(
   parts: PortionParts,
-): (after: string | null, now: number) => Promise<Portion> {
+): (after: string | null, now: number) => Promise<ExportPage> {
   const { connection, keys, fixed, answers, readStretch } = parts;
 
   async function topology(now: number): Promise<{ nodes: Redis[]; text: string }> {
@@ -65,34 +65,34 @@ export function createPortionReader(
     return connection.ask(connection.begin(now), node, name, ...words);
   }
 
-  async function fixedItems(now: number): Promise<Portion> {
+  async function fixedItems(now: number): Promise<ExportPage> {
     const operation = connection.begin(now);
     const secrets = (await fixed.secrets(operation)).map(({ bytes, createdAt }) => ({
       base64: Buffer.from(bytes).toString("base64"),
       createdAt,
     }));
-    const items: Item[] = [
+    const items: TransferItem[] = [
       { kind: "secrets", secrets },
       { kind: "floor", floor: await fixed.floor(operation) },
       ...(await fixed.keys(operation)).map((key) => ({ kind: "key", key }) as const),
     ];
     const { text } = await topology(now);
     const start: Place = { topology: text, audited: 0, node: 0, cursor: "0", found: [], after: 0 };
-    return { items, next: JSON.stringify(start), done: 0 };
+    return { items, next: JSON.stringify(start), progress: 0 };
   }
 
   /** The audit trail, then the rest. */
-  async function auditItems(place: Place, audited: number, now: number): Promise<Portion> {
+  async function auditItems(place: Place, audited: number, now: number): Promise<ExportPage> {
     const entries = await fixed.audit(connection.begin(now), audited, audited + ENTRIES - 1);
     const items = entries.map((entry) => ({ kind: "audit", entry }) as const);
     const isAll = entries.length < ENTRIES;
     const next: Place = { ...place, audited: isAll ? null : audited + entries.length };
-    return { items, next: JSON.stringify(next), done: 0 };
+    return { items, next: JSON.stringify(next), progress: 0 };
   }
 
-  async function scan(nodes: readonly Redis[], place: Place, now: number): Promise<Portion> {
+  async function scan(nodes: readonly Redis[], place: Place, now: number): Promise<ExportPage> {
     const node = nodes[place.node];
-    if (node === undefined) return { items: [], next: null, done: 1 };
+    if (node === undefined) return { items: [], next: null, progress: 1 };
     let { cursor, found, after } = place;
     let isNodeDone = false;
     if (found.length === 0) {
@@ -116,13 +116,13 @@ export function createPortionReader(
     return {
       items: told.items,
       next: isLast ? null : JSON.stringify(next),
-      done: (place.node + (isNodeDone ? 1 : shareOf(cursor))) / nodes.length,
+      progress: (place.node + (isNodeDone ? 1 : shareOf(cursor))) / nodes.length,
     };
   }
 
   /** Items of the keys, as many as a portion holds, and what is left of them. */
   async function tell(found: readonly string[], from: number, now: number) {
-    const items: Item[] = [];
+    const items: TransferItem[] = [];
     let room = MAX_CHARACTERS;
     let after = from;
     for (const [i, name] of found.entries()) {
@@ -139,7 +139,7 @@ export function createPortionReader(
   }
 
   async function tellKey(name: string, after: number, now: number) {
-    const nothing = { items: [] as Item[], characters: 0, next: undefined };
+    const nothing = { items: [] as TransferItem[], characters: 0, next: undefined };
     const { kind, text } = keys.parse(name);
     const operation = connection.begin(now);
     if (kind === "answer") {
@@ -161,7 +161,7 @@ export function createPortionReader(
     if (found === undefined) return { items: [], characters: 0, next: undefined };
     const { life, total, first, records } = found;
     const { session, associations } = life;
-    const items: Item[] =
+    const items: TransferItem[] =
       after === 0 ? [{ kind: "session", session, associations, requests: total }] : [];
     if (records.length > 0) items.push({ kind: "records", session, first, records });
     const last = first + records.length - 1;

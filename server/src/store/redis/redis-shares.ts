@@ -1,11 +1,11 @@
-import type { Rest, Shares, Taking } from "../../limits/shared-meter.ts";
+import type { Remaining, SharedCounters, Usage } from "../../limits/shared-rate-limiter.ts";
 import type { RedisPlace } from "./client.ts";
 import { createKeys } from "./keys.ts";
 import { openConnection } from "./opening.ts";
 import { scripts } from "./scripts.ts";
 
 /** Shares that are to be closed. */
-export interface RedisShares extends Shares {
+export interface RedisShares extends SharedCounters {
   close(): void;
 }
 
@@ -37,7 +37,7 @@ export async function openRedisShares(options: {
     waiting: () => undefined,
   });
 
-  async function addOne({ bucket, amount }: Taking): Promise<Rest> {
+  async function addOne({ bucket, amount }: Usage): Promise<Remaining> {
     // The time is that of the server (`add-to-bucket.lua`).
     const operation = connection.begin(0);
     try {

@@ -1,10 +1,13 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Refusal } from "../../session/errors.ts";
-import type { KeepingTimes } from "../../session/kept.ts";
 import { type Lifetimes, renewed } from "../../session/lifetime.ts";
-import { isBlank, nobody, type Session } from "../../session/session.ts";
+import type { RetentionPolicy } from "../../session/retention.ts";
+import { hasNoIds, noIdentity, type Session } from "../../session/session.ts";
 import { StoreOpenError } from "../open-error.ts";
-import type { Creation, Once, Repetition, SessionStore, StoreEvents } from "../store.ts";
+import type { StoreEngine } from "../ports/engine.ts";
+import type { IdempotentRequest, Replay } from "../ports/idempotency.ts";
+import type { StoreEvents } from "../ports/lifecycle.ts";
+import type { CreateResult } from "../ports/sessions.ts";
 import { createAdopt } from "./adopt.ts";
 import { batchOf, createAnswers } from "./answers.ts";
 import { createChanges } from "./changes.ts";
@@ -56,7 +59,7 @@ export interface RedisStoreOptions {
  * The engine over Redis: stateless, so any number of processes may work on the same data. Nothing is
  * kept at hand, as another process may change it. Throws `StoreOpenError`.
  */
-export async function openRedisStore(options: RedisStoreOptions): Promise<SessionStore> {
+export async function openRedisStore(options: RedisStoreOptions): Promise<StoreEngine> {
   const { events, maxPending } = options;
   const changes = createChanges(maxPending, events);
   const connection = await openConnection({
@@ -77,9 +80,9 @@ async function createStore(
   connection: Connection,
   changes: ReturnType<typeof createChanges>,
   options: RedisStoreOptions,
-): Promise<SessionStore> {
+): Promise<StoreEngine> {
   const { lifetimes, retention, maxRecords, events, wall } = options;
-  const times: KeepingTimes = { lifetimes, retention };
+  const times: RetentionPolicy = { lifetimes, retention };
   const keys = createKeys(options.prefix);
   const fixed = createFixed(connection, keys, options.purpose === "serve");
   const answers = createAnswers(connection, keys);
@@ -101,7 +104,7 @@ async function createStore(
     maxRecords,
     keysOf: sessions.keysOf,
     factsOf: sessions.factsOf,
-    enter: (operation, id) => indices.enter(operation, id, nobody, true),
+    enter: (operation, id) => indices.enter(operation, id, noIdentity, true),
     admit: changes.admit,
     lost: events.recordsLost,
   });
@@ -123,7 +126,7 @@ async function createStore(
     changes,
     seen: () => seen,
     wall,
-    changed: () => events.changedElsewhere(),
+    changed: () => events.credentialsChanged(),
     noticed: events.noticed,
     suspended: events.suspended,
   });
@@ -139,22 +142,22 @@ async function createStore(
   async function create(
     operation: Operation,
     session: Session,
-    once: Once | undefined,
-  ): Promise<Creation | Repetition> {
+    once: IdempotentRequest | undefined,
+  ): Promise<CreateResult | Replay> {
     if (once === undefined) return createUnlessBlank(operation, session);
-    return answers.carryOut<Creation>(operation, {
+    return answers.carryOut<CreateResult>(operation, {
       once,
       id: null,
       created: session.id,
       // Of one without ids only the answer is kept (contract rule 8).
-      need: isBlank(session) ? null : `${session.id}\n${pack(session)}`,
+      need: hasNoIds(session) ? null : `${session.id}\n${pack(session)}`,
       success: { outcome: "created" },
       perform: (need) => sessions.create(operation, neededSession(need)),
     });
   }
 
-  async function createUnlessBlank(operation: Operation, session: Session): Promise<Creation> {
-    return isBlank(session) ? { outcome: "created" } : sessions.create(operation, session);
+  async function createUnlessBlank(operation: Operation, session: Session): Promise<CreateResult> {
+    return hasNoIds(session) ? { outcome: "created" } : sessions.create(operation, session);
   }
 
   async function isDone(operation: Operation, id: string | null, need: string): Promise<boolean> {
@@ -166,7 +169,7 @@ async function createStore(
   }
 
   return {
-    recall: () => undefined,
+    getCached: () => undefined,
     find: (id) => sessions.find(connection.begin(seen), id),
     create: (session, now, once) => change(now, (operation) => create(operation, session, once)),
     associate: (request) =>
@@ -181,11 +184,11 @@ async function createStore(
     end: (id, now, scope = "everyone") =>
       change(now, (operation) => sessions.end(operation, id, scope)),
 
-    accept(id, some, now) {
+    enqueueRecords(id, some, now) {
       if (now > seen) seen = now;
       return records.accept(id, some, now);
     },
-    record: ({ id, records: some, now, once }) =>
+    storeRecords: ({ id, records: some, now, idempotent: once }) =>
       change(now, async (operation) => {
         if (once === undefined) {
           await records.store(operation, id, some);
@@ -204,23 +207,23 @@ async function createStore(
           },
         });
       }),
-    repetition(once, now) {
+    findReplay(once, now) {
       const operation = begin(now);
       return answers.find(operation, once, (id, need) => isDone(operation, id, need));
     },
-    async stretch(request) {
+    async readRecordPage(request) {
       const operation = begin(request.now);
       await records.flush(operation, request.id);
       return readStretch(operation, request);
     },
 
-    async list(request) {
+    async listSessions(request) {
       const operation = begin(request.now);
       await records.flushAll(operation);
       return indices.list(operation, request);
     },
-    answersAbout: (id, now) => answers.about(begin(now), id),
-    async erase(ids, now) {
+    listStoredResponses: (id, now) => answers.about(begin(now), id),
+    async eraseSessions(ids, now) {
       // Whatever waits for them here goes with them.
       for (const id of ids) records.forget(id);
       await Promise.all(
@@ -232,51 +235,52 @@ async function createStore(
         ),
       );
     },
-    eraseKeys: (customerId, now) =>
+    eraseCustomerApiKeys: (customerId, now) =>
       change(now, (operation) => fixed.eraseKeys(operation, customerId)),
 
-    appendAudit: (entry) => change(entry.at, (operation) => fixed.appendAudit(operation, entry)),
-    async lastAudit() {
+    appendAuditEntry: (entry) =>
+      change(entry.at, (operation) => fixed.appendAudit(operation, entry)),
+    async lastAuditEntry() {
       return (await fixed.audit(begin(seen), -1, -1))[0];
     },
-    audit: (after, limit) => fixed.audit(begin(seen), after, after + limit - 1),
+    readAuditEntries: (after, limit) => fixed.audit(begin(seen), after, after + limit - 1),
 
-    keys: () => ofThisStore(fixed.keys(begin(seen))),
-    addKey: (key) => change(key.createdAt, (operation) => fixed.putKey(operation, key)),
-    revokeKey: (id, now) => change(now, (operation) => fixed.revokeKey(operation, id)),
-    replaceKey: (id, successor, expiresAt) =>
+    listApiKeys: () => ofThisStore(fixed.keys(begin(seen))),
+    addApiKey: (key) => change(key.createdAt, (operation) => fixed.putKey(operation, key)),
+    revokeApiKey: (id, now) => change(now, (operation) => fixed.revokeKey(operation, id)),
+    replaceApiKey: (id, successor, expiresAt) =>
       change(successor.createdAt, (operation) =>
         fixed.replaceKey(operation, id, successor, expiresAt),
       ),
-    keysUsed: (uses) => change(seen, (operation) => fixed.useKeys(operation, uses)),
-    secrets: () => ofThisStore(fixed.secrets(begin(seen))),
+    recordApiKeyUse: (uses) => change(seen, (operation) => fixed.useKeys(operation, uses)),
+    listSecrets: () => ofThisStore(fixed.secrets(begin(seen))),
     addSecret: ({ bytes, createdAt }) =>
       change(createdAt, (operation) => {
         const base64 = Buffer.from(bytes).toString("base64");
         return fixed.putSecrets(operation, [{ base64, createdAt }], false);
       }),
 
-    floor: async () => Math.max(seen, await fixed.floor(begin(seen))),
-    touch: (now) =>
+    clockHighWaterMark: async () => Math.max(seen, await fixed.floor(begin(seen))),
+    advanceClock: (now) =>
       change(now, async (operation) => {
         const pulse = await fixed.prove(operation, wall(), heartbeat.known);
         if (!heartbeat.isIntact(pulse)) throw notThisStore();
       }),
     // Redis lets go by itself.
-    sweep: async (now) => {
+    purgeExpired: async (now) => {
       seen = Math.max(seen, now);
-      return { expired: 0, isFull: false };
+      return { expired: 0, hasMore: false };
     },
 
-    async portion(after, now) {
+    async exportPage(after, now) {
       await records.flushAll(begin(now));
       return readPortion(after, now);
     },
-    adopt(adoption) {
+    importItems(adoption) {
       heartbeat.adopting();
       return changes.admit(() => adopt(adoption));
     },
-    move: () => fixed.move(begin(seen)),
+    importCursor: () => fixed.move(begin(seen)),
 
     status: () => ({
       writable: changes.isWritable && !heartbeat.isSuspended,

@@ -1,8 +1,14 @@
-import type { Scope } from "../../session/access.ts";
 import { timeAndCount } from "../../session/id.ts";
-import { type KeepingTimes, keptUntil } from "../../session/kept.ts";
-import { type Identity, idFields, isBlank, nobody, type Session } from "../../session/session.ts";
-import type { AssociationRequest, AssociationResult, Creation } from "../store.ts";
+import type { Scope } from "../../session/permissions.ts";
+import { purgeAfter, type RetentionPolicy } from "../../session/retention.ts";
+import {
+  hasNoIds,
+  type Identity,
+  idFields,
+  noIdentity,
+  type Session,
+} from "../../session/session.ts";
+import type { AssociationRequest, AssociationResult, CreateResult } from "../ports/sessions.ts";
 import type { Connection, Operation, Word } from "./connection.ts";
 import type { Indices } from "./indices.ts";
 import type { Keys } from "./keys.ts";
@@ -15,7 +21,7 @@ import { createVisits } from "./visits.ts";
 /** The sessions in Redis. */
 export interface Sessions {
   find(operation: Operation, id: string): Promise<Session>;
-  create(operation: Operation, session: Session): Promise<Creation>;
+  create(operation: Operation, session: Session): Promise<CreateResult>;
   associate(operation: Operation, request: AssociationRequest): Promise<AssociationResult>;
   /** Stores a renewal of the session at the time of the operation; what follows sees it. Never rejects. */
   renew(session: Session, now: number): void;
@@ -34,7 +40,7 @@ const GONE_LIFE = 60 * 60 * 1000;
 export function createSessions(
   connection: Connection,
   keys: Keys,
-  times: KeepingTimes,
+  times: RetentionPolicy,
   indices: Indices,
   change: (now: number, work: (operation: Operation) => Promise<unknown>) => Promise<unknown>,
 ): Sessions {
@@ -57,7 +63,7 @@ export function createSessions(
     const stored = change(now, async (operation) => {
       const refreshed = visitId === null ? undefined : visits.refresh(operation, visitId);
       // It may not be stored yet.
-      if (isBlank(session)) await indices.enter(operation, id, nobody, true);
+      if (hasNoIds(session)) await indices.enter(operation, id, noIdentity, true);
       await connection.change(operation, scripts.renew, keysOf(id), factsOf(operation, id));
       await refreshed;
     });
@@ -72,7 +78,7 @@ export function createSessions(
   function told(id: string, text: string | null, now: number): Session {
     if (text === null) return describedById(id, times.lifetimes);
     const session = unpack(id, text);
-    return now < keptUntil(session, true, times) ? session : describedById(id, times.lifetimes);
+    return now < purgeAfter(session, true, times) ? session : describedById(id, times.lifetimes);
   }
 
   /** All of it in one round trip; `claimed` where somebody claims the visit: nothing is done then. */
@@ -91,10 +97,10 @@ export function createSessions(
     return reply as "created" | "id-taken" | "claimed";
   }
 
-  async function create(operation: Operation, session: Session): Promise<Creation> {
+  async function create(operation: Operation, session: Session): Promise<CreateResult> {
     const { id, visitId } = session;
     const text = pack(session);
-    const ttl = Math.max(1, keptUntil(session, false, times) - operation.now);
+    const ttl = Math.max(1, purgeAfter(session, false, times) - operation.now);
     if (connection.isOneServer) {
       const outcome = await createAtOnce(operation, session, text, ttl);
       if (outcome !== "claimed") return { outcome };
@@ -107,7 +113,7 @@ export function createSessions(
       // Its own text is there when it was sent twice.
       return { outcome: known === null || known === text ? "created" : "id-taken" };
     }
-    let outcome: Creation["outcome"] = "created";
+    let outcome: CreateResult["outcome"] = "created";
     const written = visits.obtain(operation, id, visitId, async (nonce) => {
       await entered;
       const names = [keys.session(id), keys.bar(id, nonce)];
@@ -267,7 +273,7 @@ export function createSessions(
         0,
         GONE_LIFE,
       ]);
-      const ids = text === "" ? nobody : idsIn(String(text));
+      const ids = text === "" ? noIdentity : idsIn(String(text));
       await Promise.all([
         indices.leave(operation, id, ids),
         ids.visitId === null ? undefined : visits.release(operation, id, ids.visitId),

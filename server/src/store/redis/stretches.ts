@@ -1,9 +1,9 @@
-import { isWithin } from "../../session/access.ts";
-import { type KeepingTimes, keptUntil } from "../../session/kept.ts";
+import { isWithin } from "../../session/permissions.ts";
+import { purgeAfter, type RetentionPolicy } from "../../session/retention.ts";
 import { isLive, type Session } from "../../session/session.ts";
-import type { AssociationEvent, EndEvent, Stretch } from "../../session/timeline.ts";
+import type { AssociationEvent, EndEvent, RecordPage } from "../../session/timeline.ts";
+import type { RecordPageRequest } from "../ports/records.ts";
 import { recordOf } from "../record-line.ts";
-import type { StretchRequest } from "../store.ts";
 import type { Connection, Operation } from "./connection.ts";
 import type { Keys } from "./keys.ts";
 import { describedById, isGone, unpackWhole } from "./packed.ts";
@@ -18,9 +18,9 @@ const RECORDS_A_READ = 64;
 export function createStretchReader(
   connection: Connection,
   keys: Keys,
-  times: KeepingTimes,
+  times: RetentionPolicy,
   maxRecords: number,
-): (operation: Operation, request: StretchRequest) => Promise<Stretch | undefined> {
+): (operation: Operation, request: RecordPageRequest) => Promise<RecordPage | undefined> {
   async function read(operation: Operation, id: string, from: number, limit: number) {
     const names = [keys.session(id), keys.records(id)];
     const reply = await connection.run(operation, scripts.stretch, names, [from, limit]);
@@ -39,7 +39,8 @@ export function createStretchReader(
     const { session, associations } = lifeOf(id, head.text);
     if (head.text !== null && isGone(head.text)) return undefined;
     const isStored = head.text !== null || total > 0;
-    const isTold = isLive(session, now) || (isStored && now < keptUntil(session, total > 0, times));
+    const isTold =
+      isLive(session, now) || (isStored && now < purgeAfter(session, total > 0, times));
     if (!isTold || !isWithin(session.customerId, scope)) return undefined;
     const dropped = Math.max(total - maxRecords, total === 0 ? 0 : head.oldest - 1);
     const first = Math.max(after, dropped) + 1;

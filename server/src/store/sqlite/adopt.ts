@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { Adoption, Item } from "../moving.ts";
+import type { ImportRequest, TransferItem } from "../ports/transfer.ts";
 import { lineOf } from "../record-line.ts";
 import type { Tables } from "./apply.ts";
 
@@ -7,13 +7,13 @@ import type { Tables } from "./apply.ts";
 export function createAdopt(
   database: DatabaseSync,
   { sessions, segments, answers, keys, audit }: Tables,
-): (adoption: Pick<Adoption, "items" | "note">) => string[] {
+): (adoption: Pick<ImportRequest, "items" | "cursor">) => string[] {
   const floor = database.prepare("UPDATE facts SET floor = max(floor, ?)");
   const note = database.prepare("UPDATE facts SET move = ?");
   const clearSecrets = database.prepare("DELETE FROM secrets");
   const addSecret = database.prepare("INSERT INTO secrets (created_at, bytes) VALUES (?, ?)");
   /** False when there is no place for it. */
-  function adoptItem(item: Item): boolean {
+  function adoptItem(item: TransferItem): boolean {
     switch (item.kind) {
       case "session":
         return sessions.adopt(item);
@@ -47,7 +47,7 @@ export function createAdopt(
     for (const item of adoption.items) {
       if (!adoptItem(item) && item.kind === "session") leftOut.push(item.session.id);
     }
-    note.run(adoption.note);
+    note.run(adoption.cursor);
     return leftOut;
   };
 }

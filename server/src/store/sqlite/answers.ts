@@ -1,6 +1,10 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { AnswerItem } from "../moving.ts";
-import { ANSWER_LIFE, type Once, type Repetition } from "../store.ts";
+import type { StoredResponseItem } from "../ports/idempotency.ts";
+import {
+  type IdempotentRequest,
+  type Replay,
+  STORED_RESPONSE_LIFE_MS,
+} from "../ports/idempotency.ts";
 
 /** First answers to requests with a key, on the writer's connection. */
 export interface AnswerTable {
@@ -11,21 +15,24 @@ export interface AnswerTable {
    */
   once<O extends { readonly outcome: string }>(
     change: {
-      readonly once?: Once;
+      readonly once?: IdempotentRequest;
       readonly now: number;
       readonly id?: string;
       readonly session?: { readonly id: string };
     },
     apply: () => O,
-  ): O | Repetition;
+  ): O | Replay;
   /** What became of an earlier request under this key; `null` when there was none. */
-  find(request: Omit<Once, "answer"> & { readonly now: number }): Repetition | null;
+  find(request: Omit<IdempotentRequest, "response"> & { readonly now: number }): Replay | null;
   /** Keeps an answer of another store, unless there is a later one under its key. */
-  adopt(item: AnswerItem): void;
+  adopt(item: StoredResponseItem): void;
   /** At most `limit` answers, too old or not, that were stored after the row `sequence`. */
-  from(sequence: number, limit: number): { readonly sequence: number; readonly item: AnswerItem }[];
+  from(
+    sequence: number,
+    limit: number,
+  ): { readonly sequence: number; readonly item: StoredResponseItem }[];
   /** Those that tell of a session and are not too old at `now` (ms). */
-  about(id: string, now: number): AnswerItem[];
+  about(id: string, now: number): StoredResponseItem[];
   /** Deletes those that tell of a session, and gives how many. */
   remove(id: string): number;
   /** Deletes responses that are too old at `now` (Unix ms), at most `ANSWERS_SWEPT`, and returns how many. */
@@ -57,31 +64,37 @@ export function createAnswerTable(database: DatabaseSync): AnswerTable {
      (SELECT sequence FROM answers ORDER BY sequence LIMIT ${ANSWERS_SWEPT})`,
   );
 
-  function earlier(key: string, request: string, now: number): Repetition | null {
+  function earlier(key: string, request: string, now: number): Replay | null {
     const row = find.get(key);
-    if (row === undefined || (row["stored_at"] as number) + ANSWER_LIFE <= now) return null;
+    if (row === undefined || (row["stored_at"] as number) + STORED_RESPONSE_LIFE_MS <= now)
+      return null;
     return row["request"] === request
-      ? { outcome: "repeated", answer: row["answer"] as string }
+      ? { outcome: "repeated", response: row["answer"] as string }
       : { outcome: "key-reused" };
   }
 
-  function keep({ once, storedAt, id, created }: Omit<AnswerItem, "kind">): void {
-    insert.run(once.key, once.request, storedAt, once.answer, id, created);
+  function keep({
+    idempotent: once,
+    storedAt,
+    id,
+    created,
+  }: Omit<StoredResponseItem, "kind">): void {
+    insert.run(once.key, once.fingerprint, storedAt, once.response, id, created);
   }
 
   return {
     once({ once, now, id = null, session }, apply) {
       if (once === undefined) return apply();
-      const repetition = earlier(once.key, once.request, now);
+      const repetition = earlier(once.key, once.fingerprint, now);
       if (repetition !== null) return repetition;
       const result = apply();
       if (successes.includes(result.outcome)) {
-        keep({ once, storedAt: now, id, created: session?.id ?? null });
+        keep({ idempotent: once, storedAt: now, id, created: session?.id ?? null });
       }
       return result;
     },
     adopt(item) {
-      const known = find.get(item.once.key);
+      const known = find.get(item.idempotent.key);
       if (known === undefined || (known["stored_at"] as number) <= item.storedAt) keep(item);
     },
     from: (sequence, limit) =>
@@ -89,20 +102,20 @@ export function createAnswerTable(database: DatabaseSync): AnswerTable {
         sequence: row["sequence"] as number,
         item: itemOf(row),
       })),
-    find: ({ key, request, now }) => earlier(key, request, now),
-    about: (id, now) => about.all(id, now - ANSWER_LIFE).map(itemOf),
+    find: ({ key, fingerprint: request, now }) => earlier(key, request, now),
+    about: (id, now) => about.all(id, now - STORED_RESPONSE_LIFE_MS).map(itemOf),
     remove: (id) => Number(remove.run(id).changes),
-    sweep: (now) => Number(sweep.run(now - ANSWER_LIFE).changes),
+    sweep: (now) => Number(sweep.run(now - STORED_RESPONSE_LIFE_MS).changes),
   };
 }
 
-function itemOf(row: Readonly<Record<string, unknown>>): AnswerItem {
+function itemOf(row: Readonly<Record<string, unknown>>): StoredResponseItem {
   return {
     kind: "answer",
-    once: {
+    idempotent: {
       key: row["key"] as string,
-      request: row["request"] as string,
-      answer: row["answer"] as string,
+      fingerprint: row["request"] as string,
+      response: row["answer"] as string,
     },
     id: row["session"] as string | null,
     created: row["created"] as string | null,

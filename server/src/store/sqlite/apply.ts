@@ -1,9 +1,9 @@
 import type { DatabaseSync } from "node:sqlite";
-import { isWithin, type Scope } from "../../session/access.ts";
 import { associate } from "../../session/association.ts";
 import { type Lifetimes, renewed } from "../../session/lifetime.ts";
-import { idFields, isBlank, isLive, type Session } from "../../session/session.ts";
-import type { AssociationRequest, AssociationResult, Creation } from "../store.ts";
+import { isWithin, type Scope } from "../../session/permissions.ts";
+import { hasNoIds, idFields, isLive, type Session } from "../../session/session.ts";
+import type { AssociationRequest, AssociationResult, CreateResult } from "../ports/sessions.ts";
 import { createAdopt } from "./adopt.ts";
 import type { AnswerTable } from "./answers.ts";
 import type { AuditTable } from "./audit-table.ts";
@@ -106,9 +106,9 @@ function applyPurge(ids: IdIndex, upTo: number): Outcomes["purge"] {
   return { upTo, isDone };
 }
 
-function applyCreate(sessions: SessionTable, session: Session, now: number): Creation {
+function applyCreate(sessions: SessionTable, session: Session, now: number): CreateResult {
   // Of one without ids only the answer is kept (contract rule 8).
-  if (isBlank(session)) return { outcome: "created" };
+  if (hasNoIds(session)) return { outcome: "created" };
   if (sessions.isVisitHeld(session.visitId, session.id, now)) {
     return { outcome: "conflict", field: "visitId" };
   }

@@ -1,22 +1,15 @@
-import type { Scope } from "../../session/access.ts";
+import type { Scope } from "../../session/permissions.ts";
 import type { Session } from "../../session/session.ts";
 import type { Life } from "../../session/timeline.ts";
 import type { AuditEntry } from "../audit-chain.ts";
-import type { Adoption, AnswerItem, Portion } from "../moving.ts";
 import type { StoreOpenFault } from "../open-error.ts";
-import type {
-  AssociationRequest,
-  AssociationResult,
-  Creation,
-  Key,
-  KeyUse,
-  ListRequest,
-  Once,
-  Repetition,
-  SessionPage,
-  Slice,
-  StretchRequest,
-} from "../store.ts";
+import type { ApiKey, ApiKeyUse } from "../ports/credentials.ts";
+import type { IdempotentRequest, Replay, StoredResponseItem } from "../ports/idempotency.ts";
+import type { PurgeResult } from "../ports/lifecycle.ts";
+import type { RecordPageRequest } from "../ports/records.ts";
+import type { ListRequest, SessionPage } from "../ports/search.ts";
+import type { AssociationRequest, AssociationResult, CreateResult } from "../ports/sessions.ts";
+import type { ExportPage, ImportRequest } from "../ports/transfer.ts";
 
 /**
  * What the serving thread asks of the writer thread. Changes travel in groups as JSON text, which
@@ -27,7 +20,7 @@ export type Change =
       readonly kind: "create";
       readonly session: Session;
       readonly now: number;
-      readonly once?: Once;
+      readonly once?: IdempotentRequest;
     }
   /** `lines` are those of the journal (`journal-lines.ts`). */
   | {
@@ -36,15 +29,15 @@ export type Change =
       readonly id?: string;
       readonly lines: string;
       readonly now: number;
-      readonly once?: Once;
+      readonly once?: IdempotentRequest;
     }
   /** Changes nothing: it is asked here because the writer alone knows what it has not merged yet. */
-  | ({ readonly kind: "stretch" } & StretchRequest)
+  | ({ readonly kind: "stretch" } & RecordPageRequest)
   /** Changes nothing either. */
   | {
       readonly kind: "repetition";
       readonly key: string;
-      readonly request: string;
+      readonly fingerprint: string;
       readonly now: number;
     }
   /** Changes nothing either. */
@@ -52,7 +45,7 @@ export type Change =
   /** These neither. */
   | ({ readonly kind: "list" } & ListRequest)
   | { readonly kind: "answersAbout"; readonly id: string; readonly now: number }
-  | ({ readonly kind: "adopt" } & Adoption)
+  | ({ readonly kind: "adopt" } & ImportRequest)
   | ({ readonly kind: "associate" } & AssociationRequest)
   | { readonly kind: "renew"; readonly id: string; readonly now: number }
   | { readonly kind: "end"; readonly id: string; readonly now: number; readonly scope: Scope }
@@ -67,16 +60,16 @@ export type Change =
    * `null` in a first call, which returns it.
    */
   | { readonly kind: "purge"; readonly upTo: number | null; readonly now: number }
-  | { readonly kind: "addKey"; readonly key: Key }
+  | { readonly kind: "addKey"; readonly key: ApiKey }
   | { readonly kind: "revokeKey"; readonly id: string; readonly now: number }
   | {
       readonly kind: "replaceKey";
       readonly id: string;
-      readonly successor: Key;
+      readonly successor: ApiKey;
       readonly expiresAt: number;
       readonly now: number;
     }
-  | { readonly kind: "keysUsed"; readonly uses: readonly KeyUse[]; readonly now: number }
+  | { readonly kind: "keysUsed"; readonly uses: readonly ApiKeyUse[]; readonly now: number }
   | { readonly kind: "addSecret"; readonly base64: string; readonly now: number };
 
 /** Those that only read: they go without a transaction. */
@@ -113,13 +106,13 @@ export interface Group {
 
 /** What came of a change, by its kind. */
 export interface Outcomes {
-  create: Creation | Repetition;
-  record: { readonly outcome: "recorded" } | Repetition;
+  create: CreateResult | Replay;
+  record: { readonly outcome: "recorded" } | Replay;
   stretch: StretchLines | null;
-  repetition: Repetition | null;
-  portion: Portion;
+  repetition: Replay | null;
+  portion: ExportPage;
   list: SessionPage;
-  answersAbout: readonly AnswerItem[];
+  answersAbout: readonly StoredResponseItem[];
   adopt: readonly string[];
   associate: AssociationResult;
   /** The session as it is stored now; `null` when it was over before. */
@@ -144,7 +137,7 @@ export interface Outcomes {
 export type Outcome = Outcomes[Change["kind"]];
 
 /** The result of a slice of the sweep, and whether the index of ids is cleared. */
-export interface SweepSlice extends Slice {
+export interface SweepSlice extends PurgeResult {
   readonly isCleared?: boolean;
 }
 

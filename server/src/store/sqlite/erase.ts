@@ -1,4 +1,4 @@
-import { type Identity, nobody, type Session } from "../../session/session.ts";
+import { type Identity, noIdentity, type Session } from "../../session/session.ts";
 import type { Tables } from "./apply.ts";
 import { describedById, keyOf } from "./rows.ts";
 import type { WriterOptions } from "./writer.ts";
@@ -21,7 +21,7 @@ export function createErase(
   function ended(id: string, now: number): Session | undefined {
     const described = describedById(id, lifetimes);
     if (described.expiresAt <= now) return undefined;
-    return { ...described, ...nobody, ended: true };
+    return { ...described, ...noIdentity, ended: true };
   }
 
   return (ids, now) => {

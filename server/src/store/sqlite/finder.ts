@@ -1,8 +1,8 @@
 import type { DatabaseSync } from "node:sqlite";
 import { isMatch, isUnconditional, type SessionFilter } from "../../session/filter.ts";
-import { placeOf } from "../../session/id.ts";
-import { idFields, isBlank, isLive, type Session } from "../../session/session.ts";
-import { type ListRequest, MAX_COUNTED, type SessionPage } from "../store.ts";
+import { sortKeyOf } from "../../session/id.ts";
+import { hasNoIds, idFields, isLive, type Session } from "../../session/session.ts";
+import { type ListRequest, MAX_COUNTED, type SessionPage } from "../ports/search.ts";
 import type { Tables } from "./apply.ts";
 import {
   EPOCH,
@@ -64,7 +64,7 @@ export function createFinder(
 
   function isTold({ session, hasRecords }: Row, now: number): boolean {
     if (isLive(session, now)) return true;
-    return (hasRecords || !isBlank(session)) && now < session.expiresAt + retention;
+    return (hasRecords || !hasNoIds(session)) && now < session.expiresAt + retention;
   }
 
   /** Entries of the index may be of sessions that have gone since. */
@@ -79,7 +79,7 @@ export function createFinder(
     "SELECT count(*) AS n FROM json_each(?) WHERE EXISTS (SELECT 1 FROM sessions WHERE id = value)",
   );
 
-  return ({ filter, after, limit, now, withOutdated = false }) => {
+  return ({ filter, after, limit, now, includePurgeable: withOutdated = false }) => {
     const { rows, isLast, reached } = rowsOf(filter, rangeOf(filter, after));
     const total = after === null ? totalOf(filter) : null;
     const found: Session[] = [];
@@ -87,7 +87,7 @@ export function createFinder(
       if (!(withOutdated || isTold(row, now)) || !isMatch(row.session, filter, now)) continue;
       // One more than asked for: the page before it is not the last.
       if (found.length === limit) {
-        return { sessions: found, next: placeOf(found.at(-1)?.id ?? ""), total };
+        return { sessions: found, next: sortKeyOf(found.at(-1)?.id ?? ""), total };
       }
       found.push(row.session);
     }

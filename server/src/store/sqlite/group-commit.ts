@@ -1,7 +1,7 @@
 import { Worker } from "node:worker_threads";
 import { Refusal } from "../../session/errors.ts";
 import { StoreOpenError, type StoreOpenFault } from "../open-error.ts";
-import type { StoreEvents } from "../store.ts";
+import type { StoreEvents } from "../ports/lifecycle.ts";
 import {
   type Change,
   type Displacement,

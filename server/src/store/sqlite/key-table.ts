@@ -1,19 +1,19 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { Key, KeyUse } from "../store.ts";
+import type { ApiKey, ApiKeyUse } from "../ports/credentials.ts";
 
 /** The keys, on the writer's connection. */
 export interface KeyTable {
-  add(key: Key): void;
+  add(key: ApiKey): void;
   /** Keeps a key of another store; of two states of one the later. */
-  adopt(key: Key): void;
+  adopt(key: ApiKey): void;
   /** False when there is none of this id or it was revoked before. */
   revoke(id: string, now: number): boolean;
   /**
    * Stores `successor`, and sets it as the successor of the key `id`, which then expires. Returns false and does
    * nothing if there is no key with this id, or if it was already revoked or replaced.
    */
-  replace(id: string, successor: Key, expiresAt: number): boolean;
-  noteUses(uses: readonly KeyUse[]): void;
+  replace(id: string, successor: ApiKey, expiresAt: number): boolean;
+  noteUses(uses: readonly ApiKeyUse[]): void;
   /** Removes those that stand for a customer, and gives how many. */
   removeOf(customerId: string): number;
 }
@@ -65,7 +65,7 @@ export function createKeyTable(database: DatabaseSync): KeyTable {
 }
 
 /** In the order of `COLUMNS`. */
-function valuesOf(key: Key): (string | number | null)[] {
+function valuesOf(key: ApiKey): (string | number | null)[] {
   const { id, hash, role, customerId, agentId } = key;
   const { createdAt, expiresAt, revokedAt, lastUsedAt, successorId } = key;
   const times = [createdAt, expiresAt, revokedAt, lastUsedAt];

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { Item, Portion, RecordsItem, SessionItem } from "../moving.ts";
+import type { RecordPageRequest } from "../ports/records.ts";
+import type { ExportPage, RecordsItem, SessionItem, TransferItem } from "../ports/transfer.ts";
 import { recordOf } from "../record-line.ts";
-import type { StretchRequest } from "../store.ts";
 import type { Tables } from "./apply.ts";
 import { readAudit } from "./audit-table.ts";
 import type { StretchLines } from "./changes.ts";
@@ -41,42 +41,46 @@ interface Standing {
 export function createPortionReader(
   database: DatabaseSync,
   { sessions, answers, journal }: Tables,
-  readStretch: (request: StretchRequest) => StretchLines | null,
-): (after: string | null, now: number) => Portion {
+  readStretch: (request: RecordPageRequest) => StretchLines | null,
+): (after: string | null, now: number) => ExportPage {
   const rows = database.prepare("SELECT id, tail FROM sessions WHERE id > ? ORDER BY id LIMIT ?");
   const bounds = database.prepare("SELECT min(id) AS least, max(id) AS most FROM sessions");
 
   const begin = database.prepare("BEGIN");
   const commit = database.prepare("COMMIT");
 
-  function smallTables(): Portion {
+  function smallTables(): ExportPage {
     const secrets = readSecrets(database).map(({ bytes, createdAt }) => ({
       base64: Buffer.from(bytes).toString("base64"),
       createdAt,
     }));
-    const items: Item[] = [
+    const items: TransferItem[] = [
       { kind: "secrets", secrets },
       { kind: "floor", floor: readFloor(database) },
       ...readKeys(database).map((key) => ({ kind: "key", key }) as const),
     ];
-    return { items, next: "audit 0 0", done: 0 };
+    return { items, next: "audit 0 0", progress: 0 };
   }
 
-  function auditFrom({ at }: Place): Portion {
+  function auditFrom({ at }: Place): ExportPage {
     const entries = readAudit(database, at, MAX_ITEMS);
     const next = entries.length < MAX_ITEMS ? "answers 0 0" : `audit ${entries.at(-1)?.sequence} 0`;
-    return { items: entries.map((entry) => ({ kind: "audit", entry }) as const), next, done: 0 };
+    return {
+      items: entries.map((entry) => ({ kind: "audit", entry }) as const),
+      next,
+      progress: 0,
+    };
   }
 
-  function answersFrom({ at }: Place): Portion {
+  function answersFrom({ at }: Place): ExportPage {
     const found = answers.from(at, MAX_ITEMS);
     const last = found.at(-1)?.sequence ?? at;
     const next =
       found.length < MAX_ITEMS ? `sessions ${Number.MIN_SAFE_INTEGER} 0` : `answers ${last} 0`;
-    return { items: found.map(({ item }) => item), next, done: 0 };
+    return { items: found.map(({ item }) => item), next, progress: 0 };
   }
 
-  function sessionsByRow(place: Place, now: number): Portion {
+  function sessionsByRow(place: Place, now: number): ExportPage {
     // One that is told in part comes again.
     const found = rows.all(place.from > 0 ? place.at - 1 : place.at, MAX_ITEMS).map((row) => {
       const at = row["id"] as number;
@@ -84,27 +88,27 @@ export function createPortionReader(
     });
     const { items, rest } = tell(found, place, now);
     const last = found.at(-1);
-    if (last === undefined) return { items, next: "unmerged 0 0", done: 1 };
+    if (last === undefined) return { items, next: "unmerged 0 0", progress: 1 };
     const reached = rest ?? { at: last.at, from: 0 };
     const { least, most } = bounds.get() as Record<"least" | "most", number>;
     const done = most === least ? 1 : (reached.at - least) / (most - least);
-    return { items, next: `sessions ${reached.at} ${reached.from}`, done };
+    return { items, next: `sessions ${reached.at} ${reached.from}`, progress: done };
   }
 
-  function sessionsWithoutRow(place: Place, now: number): Portion {
+  function sessionsWithoutRow(place: Place, now: number): ExportPage {
     const start = place.from > 0 ? place.at - 1 : place.at;
     const end = start + MAX_ITEMS;
     const all = journal.unmergedSessions();
     const found = all.slice(start, end).map((id, i) => ({ id, at: start + i + 1 }));
     const unknown = found.filter(({ id }) => sessions.find(id) === undefined);
     const { items, rest } = tell(unknown, place, now);
-    if (rest !== undefined) return { items, next: `unmerged ${rest.at} ${rest.from}`, done: 1 };
-    return { items, next: end < all.length ? `unmerged ${end} 0` : null, done: 1 };
+    if (rest !== undefined) return { items, next: `unmerged ${rest.at} ${rest.from}`, progress: 1 };
+    return { items, next: end < all.length ? `unmerged ${end} 0` : null, progress: 1 };
   }
 
   /** Sessions and their records; `rest`: where to go on when they are too long for one portion. */
   function tell(standing: readonly Standing[], place: Place, now: number) {
-    const items: Item[] = [];
+    const items: TransferItem[] = [];
     let room = MAX_CHARACTERS;
     for (const { id, at } of standing) {
       let from = place.from > 0 && at === place.at ? place.from : 0;
@@ -137,7 +141,7 @@ export function createPortionReader(
     return { items, characters, next: lines.length > 0 && next <= total ? next : undefined };
   }
 
-  function read(after: string | null, now: number): Portion {
+  function read(after: string | null, now: number): ExportPage {
     if (after === null) return smallTables();
     const place = placeOf(after);
     if (place.phase === "audit") return auditFrom(place);

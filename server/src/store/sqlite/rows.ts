@@ -1,5 +1,5 @@
 import { timeAndCount } from "../../session/id.ts";
-import { type Lifetimes, unstoredSession } from "../../session/lifetime.ts";
+import { implicitSession, type Lifetimes } from "../../session/lifetime.ts";
 import type { Session } from "../../session/session.ts";
 
 /** 2020-01-01: keys that count from here fit JavaScript's integers until 2089. */
@@ -73,5 +73,5 @@ export function sessionOf(id: string, key: number, row: SessionRow): Session {
 
 /** The session of an id of which nothing is stored (contract rule 8). */
 export function describedById(id: string, lifetimes: Lifetimes): Session {
-  return unstoredSession(id, timeAndCount(id).createdAt, lifetimes);
+  return implicitSession(id, timeAndCount(id).createdAt, lifetimes);
 }

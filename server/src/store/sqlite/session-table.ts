@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
-import { type Identity, isLive, nobody, type Session } from "../../session/session.ts";
+import { type Identity, isLive, noIdentity, type Session } from "../../session/session.ts";
 import type { AssociationEvent } from "../../session/timeline.ts";
-import { isLater, type SessionItem } from "../moving.ts";
+import { isNewerState, type SessionItem } from "../ports/transfer.ts";
 import { eventsOf, type HistoryLine, historyLine, linesOfEvents } from "./history.ts";
 import type { IdIndex } from "./id-index.ts";
 import { idOf, keyOf, type SessionRow, sessionColumns, sessionOf, tailOf } from "./rows.ts";
@@ -136,7 +136,7 @@ export function createSessionTable(database: DatabaseSync, index: IdIndex): Sess
       index.add(key, newIds(before.session, session), false);
     },
     insertAssociated(session, requests, now) {
-      const line = historyLine(nobody, session, requests, now);
+      const line = historyLine(noIdentity, session, requests, now);
       return insertNew(session, JSON.stringify([line]));
     },
     update: replace,
@@ -146,7 +146,7 @@ export function createSessionTable(database: DatabaseSync, index: IdIndex): Sess
       const before = findWithPast(session.id);
       if (before === undefined) return insertNew(session, history);
       const isKnown = isSame(before.session, session) && before.history.length === lines.length;
-      if (isKnown || isLater(before.session, session)) return true;
+      if (isKnown || isNewerState(before.session, session)) return true;
       replace(before.session, session);
       past.run(history, keyOf(session.id));
       return true;

@@ -1,9 +1,10 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { Role } from "../../session/access.ts";
-import type { Key, Secret } from "../store.ts";
+import type { SigningSecret } from "../../session/id.ts";
+import type { Role } from "../../session/permissions.ts";
+import type { ApiKey } from "../ports/credentials.ts";
 
 /** All keys, oldest first. */
-export function readKeys(database: DatabaseSync): Key[] {
+export function readKeys(database: DatabaseSync): ApiKey[] {
   const rows = database.prepare("SELECT * FROM keys ORDER BY created_at, id").all();
   return rows.map((row) => ({
     id: row["id"] as string,
@@ -20,7 +21,7 @@ export function readKeys(database: DatabaseSync): Key[] {
 }
 
 /** The secrets under which ids are signed, newest first. */
-export function readSecrets(database: DatabaseSync): Secret[] {
+export function readSecrets(database: DatabaseSync): SigningSecret[] {
   const rows = database
     .prepare("SELECT created_at, bytes FROM secrets ORDER BY created_at DESC, rowid DESC")
     .all();

@@ -1,18 +1,14 @@
 import { statSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
-import { isWithin } from "../../session/access.ts";
 import { associate } from "../../session/association.ts";
 import { Refusal } from "../../session/errors.ts";
 import { type Lifetimes, renewed } from "../../session/lifetime.ts";
-import { isBlank, isLive, type Session } from "../../session/session.ts";
+import { isWithin } from "../../session/permissions.ts";
+import { hasNoIds, isLive, type Session } from "../../session/session.ts";
+import type { StoreEngine } from "../ports/engine.ts";
+import type { StoreEvents } from "../ports/lifecycle.ts";
+import type { AssociationRequest, AssociationResult, CreateResult } from "../ports/sessions.ts";
 import { recordOf } from "../record-line.ts";
-import type {
-  AssociationRequest,
-  AssociationResult,
-  Creation,
-  SessionStore,
-  StoreEvents,
-} from "../store.ts";
 import { readAudit, readLastAudit } from "./audit-table.ts";
 import { createRecordBacklog } from "./backlog.ts";
 import { createCache } from "./cache.ts";
@@ -61,7 +57,7 @@ export interface SqliteStoreOptions {
  * The cache is coherent because every change passes through here: the writer's answers update it
  * before the callers hear of them.
  */
-export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
+export function openSqliteStore(options: SqliteStoreOptions): StoreEngine {
   const file = databaseFile(options.dataDir);
   const unlock = prepareAndLock(options.dataDir, options.now);
   const { reader, files } = openHeld(options.dataDir, unlock);
@@ -145,7 +141,7 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
   }
 
   return {
-    recall: (text) => cache.get(text),
+    getCached: (text) => cache.get(text),
     find,
 
     create: (session, now, once) =>
@@ -167,80 +163,81 @@ export function openSqliteStore(options: SqliteStoreOptions): SessionStore {
     end: async (id, now, scope = "everyone") =>
       (await writer.submit<"end">({ kind: "end", id, now, scope })) !== null,
 
-    accept(id, records, now) {
+    enqueueRecords(id, records, now) {
       const isAccepted = backlog.accept(id, records, now);
       writer.wake();
       return isAccepted;
     },
-    record({ id, records, now, once }) {
+    storeRecords({ id, records, now, idempotent: once }) {
       const lines = records.map((record) => journalLine(id, record)).join("");
       return writer.submit<"record">({ kind: "record", lines, now, ...(once && { once, id }) });
     },
-    async repetition({ key, request }, now) {
-      const change = { kind: "repetition", key, request, now } as const;
+    async findReplay({ key, fingerprint }, now) {
+      const change = { kind: "repetition", key, fingerprint, now } as const;
       return (await writer.submit<"repetition">(change)) ?? undefined;
     },
-    async stretch(request) {
+    async readRecordPage(request) {
       const found = await writer.submit<"stretch">({ kind: "stretch", ...request });
       if (found === null) return undefined;
       const { lines, ...rest } = found;
       return { ...rest, records: lines.map(recordOf) };
     },
 
-    list: (request) => writer.submit<"list">({ kind: "list", ...request }),
-    answersAbout: (id, now) => writer.submit<"answersAbout">({ kind: "answersAbout", id, now }),
+    listSessions: (request) => writer.submit<"list">({ kind: "list", ...request }),
+    listStoredResponses: (id, now) =>
+      writer.submit<"answersAbout">({ kind: "answersAbout", id, now }),
 
-    async erase(ids, now) {
+    async eraseSessions(ids, now) {
       await purge(0, now);
       // Whatever is accepted for them before they have ended comes to the writer before the erasure.
       const scope = "everyone";
       await Promise.all(ids.map((id) => writer.submit<"end">({ kind: "end", id, now, scope })));
       await writer.submit<"erase">({ kind: "erase", ids, now });
     },
-    async eraseKeys(customerId, now) {
+    async eraseCustomerApiKeys(customerId, now) {
       await purge(null, now);
       return writer.submit<"eraseKeys">({ kind: "eraseKeys", customerId, now });
     },
 
-    appendAudit: (entry) =>
+    appendAuditEntry: (entry) =>
       writer.submit<"appendAudit">({ kind: "appendAudit", entry, now: entry.at }),
-    lastAudit: async () => lastAudit(),
-    audit: async (after, limit) => audit(after, limit),
+    lastAuditEntry: async () => lastAudit(),
+    readAuditEntries: async (after, limit) => audit(after, limit),
 
-    keys: async () => keys(),
-    async addKey(key) {
+    listApiKeys: async () => keys(),
+    async addApiKey(key) {
       await writer.submit<"addKey">({ kind: "addKey", key });
     },
-    revokeKey: (id, now) => writer.submit<"revokeKey">({ kind: "revokeKey", id, now }),
-    replaceKey(id, successor, expiresAt) {
+    revokeApiKey: (id, now) => writer.submit<"revokeKey">({ kind: "revokeKey", id, now }),
+    replaceApiKey(id, successor, expiresAt) {
       const now = successor.createdAt;
       return writer.submit<"replaceKey">({ kind: "replaceKey", id, successor, expiresAt, now });
     },
-    async keysUsed(uses) {
+    async recordApiKeyUse(uses) {
       const now = Math.max(0, ...uses.map(({ at }) => at));
       if (uses.length > 0) await writer.submit<"keysUsed">({ kind: "keysUsed", uses, now });
     },
 
-    secrets: async () => secrets(),
+    listSecrets: async () => secrets(),
     async addSecret({ bytes, createdAt }) {
       const base64 = Buffer.from(bytes).toString("base64");
       await writer.submit<"addSecret">({ kind: "addSecret", base64, now: createdAt });
     },
 
-    floor: async () => floor(),
-    async touch(now) {
+    clockHighWaterMark: async () => floor(),
+    async advanceClock(now) {
       await writer.submit<"touch">({ kind: "touch", now });
     },
-    sweep: (now, sweepTime = now) =>
+    purgeExpired: (now, sweepTime = now) =>
       writer.submit<"sweep">({ kind: "sweep", now, sweepTime: Math.min(now, sweepTime) }),
 
-    portion: (after, now) => writer.submit<"portion">({ kind: "portion", after, now }),
-    async adopt(adoption) {
+    exportPage: (after, now) => writer.submit<"portion">({ kind: "portion", after, now }),
+    async importItems(adoption) {
       const leftOut = await writer.submit<"adopt">({ kind: "adopt", ...adoption });
       for (const item of adoption.items) if (item.kind === "session") cache.delete(item.session.id);
       return leftOut;
     },
-    move: async () => move(),
+    importCursor: async () => move(),
 
     status: () => ({
       writable: writer.writable,
@@ -324,7 +321,7 @@ function sessionAfter(change: Change, outcome: Outcome): Session | undefined {
   switch (change.kind) {
     case "create":
       // One without ids is not stored, and so not known here either (contract rule 8).
-      return (outcome as Creation).outcome === "created" && !isBlank(change.session)
+      return (outcome as CreateResult).outcome === "created" && !hasNoIds(change.session)
         ? change.session
         : undefined;
     case "associate": {

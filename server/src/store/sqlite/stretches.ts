@@ -1,7 +1,7 @@
-import { isWithin } from "../../session/access.ts";
+import { isWithin } from "../../session/permissions.ts";
 import { isLive, type Session } from "../../session/session.ts";
 import type { EndEvent } from "../../session/timeline.ts";
-import type { StretchRequest } from "../store.ts";
+import type { RecordPageRequest } from "../ports/records.ts";
 import type { Tables } from "./apply.ts";
 import type { StretchLines } from "./changes.ts";
 import { isErased } from "./erase.ts";
@@ -15,7 +15,7 @@ const MAX_CHARACTERS = 512 * 1024;
 export function createStretchReader(
   { sessions, segments, journal }: Tables,
   { lifetimes, maxRecords, retention }: WriterOptions,
-): (request: StretchRequest) => StretchLines | null {
+): (request: RecordPageRequest) => StretchLines | null {
   /** The session, unless nothing of it is left, or nothing was ever kept. */
   function toldOf(id: string, hasRecords: boolean, now: number): Session | undefined {
     const stored = sessions.find(id);

@@ -101,7 +101,7 @@ export function createSweep(
     const end = windowEnd.get(cursor, passEnd, ROWS_LOOKED_AT)?.["id"] as number | null;
     if (end === null) {
       cursor = passEnd;
-      return { expired: 0, isFull: false };
+      return { expired: 0, hasMore: false };
     }
     const rows = over.all(cursor, end, idLife, now, retention) as unknown as Row[];
     const isFull = rows.length === ROWS_SWEPT;
@@ -132,9 +132,9 @@ export function createSweep(
       // There may be more of them: the next slice begins with this session again.
       if (row.ended === UNTIL_EXPIRY) mark.run(row.id);
       cursor = row.id - 1;
-      return { expired, isFull: true };
+      return { expired, hasMore: true };
     }
-    return { expired, isFull };
+    return { expired, hasMore: isFull };
   }
 
   function isKept(row: Row): boolean {
@@ -159,12 +159,12 @@ export function createSweep(
     if (answersSwept > 0) deletedAt ??= now;
     if (isMoving && !wasFull && notLooked < NOT_LOOKING) {
       notLooked++;
-      return { expired: 0, isFull: true, isCleared };
+      return { expired: 0, hasMore: true, isCleared };
     }
     const slice = sweepSessions(sweepTime);
-    wasFull = slice.isFull;
+    wasFull = slice.hasMore;
     notLooked = 0;
-    const isFull = slice.isFull || isIndexing || isMoving || answersSwept === ANSWERS_SWEPT;
-    return { expired: slice.expired, isFull, isCleared };
+    const isFull = slice.hasMore || isIndexing || isMoving || answersSwept === ANSWERS_SWEPT;
+    return { expired: slice.expired, hasMore: isFull, isCleared };
   };
 }

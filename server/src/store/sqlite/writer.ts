@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { parentPort, workerData } from "node:worker_threads";
-import { safeMessage } from "../../safe-error.ts";
+import { safeMessage } from "../../logging/safe-error.ts";
 import type { Lifetimes } from "../../session/lifetime.ts";
 import { StoreOpenError } from "../open-error.ts";
 import { createAnswerTable } from "./answers.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { nobody } from "../../../src/session/session.ts";
+import { noIdentity } from "../../../src/session/session.ts";
 import { HOUR, MINUTE } from "../../support/sessions.ts";
 import { associated, type DataFactory, openWorld } from "./world.ts";
 
@@ -29,7 +29,7 @@ export function associationContract(name: string, make: DataFactory): void {
     world.now += 29 * MINUTE;
     const session = associated(await world.associate(id, { visitId: "v" }));
     assert.deepEqual(session, {
-      ...nobody,
+      ...noIdentity,
       id,
       createdAt,
       lastActiveAt: world.now,

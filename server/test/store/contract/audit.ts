@@ -25,36 +25,36 @@ export function act(n: number): Act {
 export function auditContract(name: string, make: DataFactory): void {
   test(`${name}: acts are kept in their order, each after the one before`, async () => {
     await using world = await openWorld(make);
-    assert.equal(await world.store.lastAudit(), undefined);
+    assert.equal(await world.store.lastAuditEntry(), undefined);
     const entries: AuditEntry[] = [];
     for (let n = 1; n <= 25; n++) {
       const entry = entryAfter(entries.at(-1), act(n));
-      assert.equal(await world.store.appendAudit(entry), true);
+      assert.equal(await world.store.appendAuditEntry(entry), true);
       entries.push(entry);
     }
     for (const when of ["at once", "after a restart"]) {
-      assert.deepEqual(await world.store.audit(0, 100), entries, when);
-      assert.deepEqual(await world.store.audit(20, 3), entries.slice(20, 23));
-      assert.deepEqual(await world.store.audit(25, 3), []);
-      assert.deepEqual(await world.store.lastAudit(), entries.at(-1));
+      assert.deepEqual(await world.store.readAuditEntries(0, 100), entries, when);
+      assert.deepEqual(await world.store.readAuditEntries(20, 3), entries.slice(20, 23));
+      assert.deepEqual(await world.store.readAuditEntries(25, 3), []);
+      assert.deepEqual(await world.store.lastAuditEntry(), entries.at(-1));
       await world.reopen();
     }
-    assert.deepEqual(chainFaults(await world.store.audit(0, 100), undefined), []);
+    assert.deepEqual(chainFaults(await world.store.readAuditEntries(0, 100), undefined), []);
   });
 
   test(`${name}: of entries that would stand in one place, one does`, async () => {
     await using world = await openWorld(make);
     const rivals = Array.from({ length: 8 }, (_, n) => entryAfter(undefined, act(n)));
-    const stood = await Promise.all(rivals.map((entry) => world.store.appendAudit(entry)));
+    const stood = await Promise.all(rivals.map((entry) => world.store.appendAuditEntry(entry)));
     assert.equal(stood.filter(Boolean).length, 1);
     const winner = rivals[stood.indexOf(true)] as AuditEntry;
-    assert.deepEqual(await world.store.audit(0, 10), [winner]);
+    assert.deepEqual(await world.store.readAuditEntries(0, 10), [winner]);
     const [forged, skipped] = [
       { ...entryAfter(winner, act(1)), previous: "f".repeat(64) },
       { ...entryAfter(winner, act(1)), sequence: 3 },
     ];
-    assert.equal(await world.store.appendAudit(forged), false);
-    assert.equal(await world.store.appendAudit(skipped), false);
-    assert.equal(await world.store.appendAudit(entryAfter(winner, act(1))), true);
+    assert.equal(await world.store.appendAuditEntry(forged), false);
+    assert.equal(await world.store.appendAuditEntry(skipped), false);
+    assert.equal(await world.store.appendAuditEntry(entryAfter(winner, act(1))), true);
   });
 }

@@ -1,16 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { anySession } from "../../../src/session/filter.ts";
-import { isBlank } from "../../../src/session/session.ts";
-import { type Key, MAX_ERASED, type Once } from "../../../src/store/store.ts";
+import { hasNoIds } from "../../../src/session/session.ts";
+import type { ApiKey } from "../../../src/store/ports/credentials.ts";
+import { MAX_ERASED } from "../../../src/store/ports/erasure.ts";
+import type { IdempotentRequest } from "../../../src/store/ports/idempotency.ts";
 import { HOUR, MINUTE, START } from "../../support/sessions.ts";
 import { accept, records, settle, stretch, told } from "./timeline.ts";
 import { type DataFactory, openWorld, sweepAll, type World } from "./world.ts";
 
-const once = (name: string): Once => ({
+const once = (name: string): IdempotentRequest => ({
   key: name,
-  request: "r",
-  answer: `answer to ${name}`,
+  fingerprint: "r",
+  response: `answer to ${name}`,
 });
 
 /** A session with everything that a session can have. */
@@ -22,7 +24,7 @@ async function fill(world: World, customerId: string): Promise<string> {
   await world.associate(session.id, { agentId: "agent", globalVisitId: "global" });
   const { id } = session;
   const kept = once(`record ${customerId}`);
-  await world.store.record({ id, records: records(6, 7), now: world.now, once: kept });
+  await world.store.storeRecords({ id, records: records(6, 7), now: world.now, idempotent: kept });
   accept(world, id, records(8, 9));
   return id;
 }
@@ -30,23 +32,33 @@ async function fill(world: World, customerId: string): Promise<string> {
 async function assertGone(world: World, id: string, customerId: string): Promise<void> {
   const { store } = world;
   const found = await store.find(id);
-  assert.ok(isBlank(found) && !(await world.isLive(id)));
-  assert.deepEqual(await store.answersAbout(id, world.now), []);
+  assert.ok(hasNoIds(found) && !(await world.isLive(id)));
+  assert.deepEqual(await store.listStoredResponses(id, world.now), []);
   for (const name of [`create ${customerId}`, `record ${customerId}`]) {
-    assert.equal(await store.repetition({ key: name, request: "r" }, world.now), undefined);
+    assert.equal(await store.findReplay({ key: name, fingerprint: "r" }, world.now), undefined);
   }
-  const all = await store.list({ filter: anySession, after: null, limit: 100, now: world.now });
+  const all = await store.listSessions({
+    filter: anySession,
+    after: null,
+    limit: 100,
+    now: world.now,
+  });
   assert.ok(all.sessions.every((session) => session.id !== id));
   for (const ids of [{ customerId }, { visitId: `visit of ${customerId}` }]) {
     const filter = { ...anySession, ...ids };
-    const { sessions, total } = await store.list({ filter, after: null, limit: 9, now: world.now });
+    const { sessions, total } = await store.listSessions({
+      filter,
+      after: null,
+      limit: 9,
+      now: world.now,
+    });
     assert.deepEqual([sessions, total], [[], 0]);
   }
   assert.equal(await stretch(world, id), undefined);
   assert.deepEqual(await world.associate(id, { customerId }), { outcome: "absent" });
 }
 
-function key(id: string, customerId: string | null): Key {
+function key(id: string, customerId: string | null): ApiKey {
   return {
     id,
     hash: id.padEnd(64, "0"),
@@ -69,20 +81,20 @@ export function erasingContract(name: string, make: DataFactory): void {
     const kept = await fill(world, "berta");
     const before = await told(world, kept);
     const session = await world.store.find(kept);
-    const answers = await world.store.answersAbout(kept, world.now);
+    const answers = await world.store.listStoredResponses(kept, world.now);
     assert.deepEqual(
-      answers.map(({ once: { answer }, id, created }) => [answer, id, created]),
+      answers.map(({ idempotent: { response: answer }, id, created }) => [answer, id, created]),
       [
         ["answer to create berta", null, kept],
         ["answer to record berta", kept, null],
       ],
     );
-    await world.store.erase([gone], world.now);
+    await world.store.eraseSessions([gone], world.now);
     for (const when of ["at once", "after a restart", "in order", "after another"]) {
       await assertGone(world, gone, "anna");
       assert.deepEqual(await told(world, kept), before, when);
       assert.deepEqual(await world.store.find(kept), session);
-      assert.deepEqual(await world.store.answersAbout(kept, world.now), answers);
+      assert.deepEqual(await world.store.listStoredResponses(kept, world.now), answers);
       if (when === "in order") await settle(world);
       else await world.reopen();
     }
@@ -93,14 +105,14 @@ export function erasingContract(name: string, make: DataFactory): void {
     await using world = await openWorld(make);
     const { id } = await world.create({ visitId: "v", customerId: "anna" });
     const blank = world.newId();
-    await world.store.erase([id, blank], world.now);
+    await world.store.eraseSessions([id, blank], world.now);
     for (const late of [0, 5 * MINUTE, HOUR, 72 * HOUR]) {
       world.now += late;
       await sweepAll(world);
       for (const one of [id, blank]) assert.equal(await world.isLive(one), false, `${late}`);
     }
     await world.create({ visitId: "v" });
-    await world.store.erase([id, blank], world.now);
+    await world.store.eraseSessions([id, blank], world.now);
   });
 
   test(`${name}: a session that is over can be erased, and nothing comes to it later`, async () => {
@@ -110,11 +122,11 @@ export function erasingContract(name: string, make: DataFactory): void {
     const expired = await world.create({ customerId: "anna" });
     accept(world, expired.id, records(1, 2));
     world.now = expired.expiresAt;
-    await world.store.erase([ended.id, expired.id], world.now);
+    await world.store.eraseSessions([ended.id, expired.id], world.now);
     await settle(world);
     await world.reopen();
     for (const { id } of [ended, expired]) assert.equal(await stretch(world, id), undefined);
-    const { total } = await world.store.list({
+    const { total } = await world.store.listSessions({
       filter: { ...anySession, customerId: "anna" },
       after: null,
       limit: 1,
@@ -128,12 +140,17 @@ export function erasingContract(name: string, make: DataFactory): void {
     const made = [];
     for (let i = 0; i < MAX_ERASED; i++) made.push(await world.create({ customerId: "anna" }));
     for (const { id } of made) accept(world, id, records(1, 3));
-    await world.store.erase(
+    await world.store.eraseSessions(
       made.map(({ id }) => id),
       world.now,
     );
     const filter = { ...anySession, customerId: "anna" };
-    const { total } = await world.store.list({ filter, after: null, limit: 1, now: world.now });
+    const { total } = await world.store.listSessions({
+      filter,
+      after: null,
+      limit: 1,
+      now: world.now,
+    });
     assert.equal(total, 0);
     for (const { id } of made) assert.equal((await stretch(world, id))?.total ?? 0, 0);
   });
@@ -142,12 +159,15 @@ export function erasingContract(name: string, make: DataFactory): void {
     await using world = await openWorld(make);
     const { store } = world;
     for (const one of [key("k1", "anna"), key("k2", "berta"), key("k3", null), key("k4", "anna")]) {
-      await store.addKey(one);
+      await store.addApiKey(one);
     }
-    await store.revokeKey("k4", world.now);
-    assert.equal(await store.eraseKeys("anna", world.now), 2);
-    assert.equal(await store.eraseKeys("anna", world.now), 0);
+    await store.revokeApiKey("k4", world.now);
+    assert.equal(await store.eraseCustomerApiKeys("anna", world.now), 2);
+    assert.equal(await store.eraseCustomerApiKeys("anna", world.now), 0);
     await world.reopen();
-    assert.deepEqual((await world.store.keys()).map(({ id }) => id).toSorted(), ["k2", "k3"]);
+    assert.deepEqual((await world.store.listApiKeys()).map(({ id }) => id).toSorted(), [
+      "k2",
+      "k3",
+    ]);
   });
 }

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { anySession, isMatch, type SessionFilter } from "../../../src/session/filter.ts";
-import { isPlace } from "../../../src/session/id.ts";
+import { isSortKey } from "../../../src/session/id.ts";
 import type { Session } from "../../../src/session/session.ts";
-import type { ListRequest, SessionPage } from "../../../src/store/store.ts";
+import type { ListRequest, SessionPage } from "../../../src/store/ports/search.ts";
 import { HOUR, MINUTE } from "../../support/sessions.ts";
 import { accept, record, settle } from "./timeline.ts";
 import { type DataFactory, openWorld, RETENTION, sweepAll, type World } from "./world.ts";
@@ -11,10 +11,10 @@ import { type DataFactory, openWorld, RETENTION, sweepAll, type World } from "./
 function page(
   world: World,
   given: Partial<SessionFilter>,
-  more: Partial<Pick<ListRequest, "after" | "limit" | "withOutdated">> = {},
+  more: Partial<Pick<ListRequest, "after" | "limit" | "includePurgeable">> = {},
 ): Promise<SessionPage> {
   const filter = { ...anySession, ...given };
-  return world.store.list({ filter, after: null, limit: 100, now: world.now, ...more });
+  return world.store.listSessions({ filter, after: null, limit: 100, now: world.now, ...more });
 }
 
 /** All sessions that are asked for, page by page. */
@@ -27,7 +27,7 @@ async function list(
   for (let after: string | null | undefined; after !== null; ) {
     const { sessions, next } = await page(world, given, { after: after ?? null, limit });
     assert.ok(sessions.length <= limit);
-    assert.ok(next === null || isPlace(next), "a place is no id");
+    assert.ok(next === null || isSortKey(next), "a place is no id");
     found.push(...sessions);
     after = next;
   }
@@ -92,7 +92,7 @@ export function findingContract(name: string, make: DataFactory): void {
     world.now += 1000;
     for (let i = 0; i < 5; i++) await world.create({ customerId: "late" });
     const [shown, hidden] = [all[5] as Session, all[25] as Session];
-    await world.store.erase([shown.id, hidden.id], world.now);
+    await world.store.eraseSessions([shown.id, hidden.id], world.now);
     const second = await page(world, {}, { after: first.next, limit: 20 });
     const ids = [...first.sessions, ...second.sessions].map(({ id }) => id);
     const expected = all.slice(0, 41).map(({ id }) => id);
@@ -116,7 +116,7 @@ export function findingContract(name: string, make: DataFactory): void {
       assert.equal(await total({ customerId: "anna", live: true }), null);
       await world.reopen();
     }
-    await world.store.erase([(all[0] as Session).id], world.now);
+    await world.store.eraseSessions([(all[0] as Session).id], world.now);
     world.now += 72 * HOUR + RETENTION;
     await sweepAll(world);
     assert.deepEqual([await total({}), await total({ customerId: "anna" })], [0, 0]);
@@ -137,7 +137,7 @@ export function findingContract(name: string, make: DataFactory): void {
     assert.deepEqual(await found(), [expired.id]);
     world.now = expired.expiresAt + RETENTION;
     assert.deepEqual(await found(), []);
-    const kept = await page(world, { customerId: "anna" }, { withOutdated: true });
+    const kept = await page(world, { customerId: "anna" }, { includePurgeable: true });
     // What an engine has let go of, and when, is its own business.
     assert.ok(kept.sessions.some(({ id }) => id === expired.id));
   });

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Refusal } from "../../../src/session/errors.ts";
-import type { Key } from "../../../src/store/store.ts";
+import type { ApiKey } from "../../../src/store/ports/credentials.ts";
 import { DAY, HOUR, MINUTE, START } from "../../support/sessions.ts";
 import { type DataFactory, openWorld } from "./world.ts";
 
-function key(id: string, more: Partial<Key>): Key {
+function key(id: string, more: Partial<ApiKey>): ApiKey {
   return {
     id,
     hash: id.padEnd(64, "0"),
@@ -25,38 +25,38 @@ function key(id: string, more: Partial<Key>): Key {
 export function housekeepingContract(name: string, make: DataFactory): void {
   test(`${name}: keys are kept, listed oldest first, and revoked once`, async () => {
     await using world = await openWorld(make);
-    assert.deepEqual(await world.store.keys(), []);
+    assert.deepEqual(await world.store.listApiKeys(), []);
     const second = key("k1", { createdAt: START + 1, role: "customer", customerId: "é" });
     const first = key("k2", { role: "agent", agentId: "7", expiresAt: START + DAY });
-    await world.store.addKey(second);
-    await world.store.addKey(first);
-    assert.deepEqual(await world.store.keys(), [first, second]);
+    await world.store.addApiKey(second);
+    await world.store.addApiKey(first);
+    assert.deepEqual(await world.store.listApiKeys(), [first, second]);
 
-    assert.equal(await world.store.revokeKey("k1", START + HOUR), true);
-    assert.equal(await world.store.revokeKey("k1", START + 2 * HOUR), false);
-    assert.equal(await world.store.revokeKey("unknown", START), false);
+    assert.equal(await world.store.revokeApiKey("k1", START + HOUR), true);
+    assert.equal(await world.store.revokeApiKey("k1", START + 2 * HOUR), false);
+    assert.equal(await world.store.revokeApiKey("unknown", START), false);
     const revoked = { ...second, revokedAt: START + HOUR };
-    assert.deepEqual(await world.store.keys(), [first, revoked]);
+    assert.deepEqual(await world.store.listApiKeys(), [first, revoked]);
     await world.reopen();
-    assert.deepEqual(await world.store.keys(), [first, revoked]);
+    assert.deepEqual(await world.store.listApiKeys(), [first, revoked]);
   });
 
   test(`${name}: the latest use of a key is kept, and uses of no key are passed over`, async () => {
     await using world = await openWorld(make);
-    await world.store.addKey(key("k1", {}));
-    await world.store.addKey(key("k2", {}));
-    await world.store.keysUsed([]);
-    await world.store.keysUsed([
+    await world.store.addApiKey(key("k1", {}));
+    await world.store.addApiKey(key("k2", {}));
+    await world.store.recordApiKeyUse([]);
+    await world.store.recordApiKeyUse([
       { id: "k1", at: START + HOUR },
       { id: "unknown", at: START + HOUR },
     ]);
-    await world.store.keysUsed([{ id: "k1", at: START + MINUTE }]);
+    await world.store.recordApiKeyUse([{ id: "k1", at: START + MINUTE }]);
     const expected = [key("k1", { lastUsedAt: START + HOUR }), key("k2", {})];
-    assert.deepEqual(await world.store.keys(), expected);
+    assert.deepEqual(await world.store.listApiKeys(), expected);
     await world.reopen();
-    assert.deepEqual(await world.store.keys(), expected);
-    await world.store.keysUsed([{ id: "k1", at: START + DAY }]);
-    assert.equal((await world.store.keys())[0]?.lastUsedAt, START + DAY);
+    assert.deepEqual(await world.store.listApiKeys(), expected);
+    await world.store.recordApiKeyUse([{ id: "k1", at: START + DAY }]);
+    assert.equal((await world.store.listApiKeys())[0]?.lastUsedAt, START + DAY);
   });
 
   test(`${name}: a key is replaced by another and expires then, never later than it did`, async () => {
@@ -64,11 +64,11 @@ export function housekeepingContract(name: string, make: DataFactory): void {
     const old = key("k1", { role: "agent", agentId: "7" });
     const soon = key("k2", { expiresAt: START + MINUTE });
     const revoked = key("k3", { revokedAt: START });
-    for (const one of [old, soon, revoked]) await world.store.addKey(one);
+    for (const one of [old, soon, revoked]) await world.store.addApiKey(one);
     const next = ["n1", "n2", "n3", "n4"].map((id) => key(id, { createdAt: START + 1 }));
     const replaced: boolean[] = [];
     for (const [i, id] of ["k1", "k2", "k3", "unknown"].entries()) {
-      replaced.push(await world.store.replaceKey(id, next[i] as Key, START + HOUR));
+      replaced.push(await world.store.replaceApiKey(id, next[i] as ApiKey, START + HOUR));
     }
     assert.deepEqual(replaced, [true, true, false, false]);
     const expected = [
@@ -78,20 +78,20 @@ export function housekeepingContract(name: string, make: DataFactory): void {
       next[0],
       next[1],
     ];
-    assert.deepEqual(await world.store.keys(), expected);
+    assert.deepEqual(await world.store.listApiKeys(), expected);
     await world.reopen();
-    assert.deepEqual(await world.store.keys(), expected);
+    assert.deepEqual(await world.store.listApiKeys(), expected);
   });
 
   test(`${name}: of two simultaneous replacements of one key exactly one succeeds`, async () => {
     await using world = await openWorld(make);
-    await world.store.addKey(key("k1", {}));
-    const replace = (id: string) => world.store.replaceKey("k1", key(id, {}), START + HOUR);
+    await world.store.addApiKey(key("k1", {}));
+    const replace = (id: string) => world.store.replaceApiKey("k1", key(id, {}), START + HOUR);
     const replaced = await Promise.all([replace("n1"), replace("n2")]);
     const winner = replaced[0] ? "n1" : "n2";
     assert.deepEqual(replaced.toSorted(), [false, true]);
     assert.equal(await replace("n3"), false);
-    const keys = await world.store.keys();
+    const keys = await world.store.listApiKeys();
     assert.deepEqual(keys.map(({ id }) => id).toSorted(), ["k1", winner]);
     assert.equal(keys.find(({ id }) => id === "k1")?.successorId, winner);
   });
@@ -99,22 +99,22 @@ export function housekeepingContract(name: string, make: DataFactory): void {
   test(`${name}: a new store has a secret of its own, which stays`, async () => {
     await using world = await openWorld(make);
     await using other = await openWorld(make);
-    const secrets = await world.store.secrets();
+    const secrets = await world.store.listSecrets();
     assert.equal(secrets.length, 1);
     assert.ok((secrets[0]?.bytes.length ?? 0) >= 32);
-    assert.notDeepEqual(secrets, await other.store.secrets());
+    assert.notDeepEqual(secrets, await other.store.listSecrets());
     await world.reopen();
-    assert.deepEqual(await world.store.secrets(), secrets);
+    assert.deepEqual(await world.store.listSecrets(), secrets);
   });
 
   test(`${name}: a new secret goes in front of the older ones`, async () => {
     await using world = await openWorld(make);
-    const [born] = await world.store.secrets();
+    const [born] = await world.store.listSecrets();
     const added = [1, 2, 3].map((n) => new Uint8Array(32).fill(n));
     // All at one moment: the order in which they came decides.
     for (const bytes of added) await world.store.addSecret({ bytes, createdAt: START });
     for (const when of ["at once", "after a restart"]) {
-      const secrets = (await world.store.secrets()).map(({ bytes }) => Buffer.from(bytes));
+      const secrets = (await world.store.listSecrets()).map(({ bytes }) => Buffer.from(bytes));
       const expected = [...added.toReversed(), born?.bytes ?? new Uint8Array()];
       assert.deepEqual(
         secrets,
@@ -127,13 +127,13 @@ export function housekeepingContract(name: string, make: DataFactory): void {
 
   test(`${name}: the floor is the latest time noted, and never sinks`, async () => {
     await using world = await openWorld(make);
-    assert.ok((await world.store.floor()) <= START);
-    await world.store.touch(START + HOUR);
-    assert.equal(await world.store.floor(), START + HOUR);
-    await world.store.touch(START + MINUTE);
-    assert.equal(await world.store.floor(), START + HOUR);
+    assert.ok((await world.store.clockHighWaterMark()) <= START);
+    await world.store.advanceClock(START + HOUR);
+    assert.equal(await world.store.clockHighWaterMark(), START + HOUR);
+    await world.store.advanceClock(START + MINUTE);
+    assert.equal(await world.store.clockHighWaterMark(), START + HOUR);
     await world.reopen();
-    assert.equal(await world.store.floor(), START + HOUR);
+    assert.equal(await world.store.clockHighWaterMark(), START + HOUR);
   });
 
   test(`${name}: every change that was stored has been seen by the floor`, async () => {
@@ -148,10 +148,10 @@ export function housekeepingContract(name: string, make: DataFactory): void {
     for (const change of changes) {
       world.now += MINUTE;
       await change();
-      assert.ok((await world.store.floor()) >= world.now);
+      assert.ok((await world.store.clockHighWaterMark()) >= world.now);
     }
     await world.reopen();
-    assert.ok((await world.store.floor()) >= world.now);
+    assert.ok((await world.store.clockHighWaterMark()) >= world.now);
   });
 
   test(`${name}: the status tells of an engine at rest`, async () => {

@@ -20,10 +20,10 @@ export function lifeContract(name: string, make: DataFactory): void {
     await using world = await openWorld(make);
     const { id } = await world.create({ visitId: "v" });
     const atHand = async () => {
-      const known = world.store.recall(id);
+      const known = world.store.getCached(id);
       assert.deepEqual(known ?? (await world.store.find(id)), await world.store.find(id));
       for (const text of ["", "x", "undefined", id.slice(1), `${id}=`, ` ${id}`, "__proto__"]) {
-        assert.equal(world.store.recall(text), undefined, text);
+        assert.equal(world.store.getCached(text), undefined, text);
       }
     };
     await atHand();
@@ -168,7 +168,7 @@ export function lifeContract(name: string, make: DataFactory): void {
     world.now += 40 * MINUTE;
     const young = await world.create({ visitId: "young" });
 
-    const first = await world.store.sweep(world.now);
+    const first = await world.store.purgeExpired(world.now);
     assert.ok(first.expired < 700, "one slice must not do all the work");
     const swept = first.expired + (await sweepAll(world));
     assert.equal(swept, world.swept(700), "each once, and not the ended one");

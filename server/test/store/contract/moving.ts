@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { anySession } from "../../../src/session/filter.ts";
 import { entryAfter } from "../../../src/store/audit-chain.ts";
-import type { Item, Portion } from "../../../src/store/moving.ts";
-import type { Key, SessionStore } from "../../../src/store/store.ts";
+import type { ApiKey } from "../../../src/store/ports/credentials.ts";
+import type { StoreEngine } from "../../../src/store/ports/engine.ts";
+import type { ExportPage, TransferItem } from "../../../src/store/ports/transfer.ts";
 import { DAY, HOUR, MINUTE } from "../../support/sessions.ts";
 import { act } from "./audit.ts";
 import { accept, record, records, told } from "./timeline.ts";
@@ -35,9 +36,9 @@ export function movingContract(name: string, make: DataFactory, other = make): v
     assert.deepEqual(await target.store.create(rival, target.now), conflict);
     const free = target.newSession({ visitId: "ended" });
     assert.deepEqual(await target.store.create(free, target.now), { outcome: "created" });
-    assert.deepEqual(await target.store.repetition({ key: "k", request: "r" }, target.now), {
+    assert.deepEqual(await target.store.findReplay({ key: "k", fingerprint: "r" }, target.now), {
       outcome: "repeated",
-      answer: "first",
+      response: "first",
     });
     assert.ok(held !== undefined && (await target.store.end(held, target.now)));
     assert.deepEqual(await target.store.create(rival, target.now), { outcome: "created" });
@@ -72,7 +73,7 @@ export function movingContract(name: string, make: DataFactory, other = make): v
         records(1, MAX_RECORDS).map((one) => ({ ...one, attributes: { text } })),
       );
     }
-    const portions: Portion[] = [];
+    const portions: ExportPage[] = [];
     for await (const portion of portionsOf(source.store, source.now)) portions.push(portion);
     assert.ok(portions.every((portion) => JSON.stringify(portion).length < 1.5 * 1024 * 1024));
     assert.ok(portions.filter(({ items }) => items.some(isRecords)).length > 1);
@@ -94,16 +95,16 @@ export function movingContract(name: string, make: DataFactory, other = make): v
 
   test(`${name}: how far a move has come is kept with the items`, async () => {
     await using world = await openWorld(make);
-    assert.equal(await world.store.move(), null);
-    await world.store.adopt({ items: [], note: "half way", now: world.now });
+    assert.equal(await world.store.importCursor(), null);
+    await world.store.importItems({ items: [], cursor: "half way", now: world.now });
     await world.reopen();
-    assert.equal(await world.store.move(), "half way");
-    await world.store.adopt({ items: [], note: null, now: world.now });
-    assert.equal(await world.store.move(), null);
+    assert.equal(await world.store.importCursor(), "half way");
+    await world.store.importItems({ items: [], cursor: null, now: world.now });
+    assert.equal(await world.store.importCursor(), null);
   });
 }
 
-function isRecords({ kind }: Item): boolean {
+function isRecords({ kind }: TransferItem): boolean {
   return kind === "records";
 }
 
@@ -125,13 +126,18 @@ async function fill(world: World): Promise<string[]> {
   const over = world.newId();
   assert.ok(await store.end(ended.id, world.now));
   assert.ok(await store.end(over, world.now));
-  const once = { key: "k", request: "r", answer: "first" };
-  await store.record({ id: held.id, records: [record("once")], now: world.now, once });
-  await store.addKey(key("k_1", world.now));
-  await store.addKey(key("k_2", world.now));
+  const once = { key: "k", fingerprint: "r", response: "first" };
+  await store.storeRecords({
+    id: held.id,
+    records: [record("once")],
+    now: world.now,
+    idempotent: once,
+  });
+  await store.addApiKey(key("k_1", world.now));
+  await store.addApiKey(key("k_2", world.now));
   await store.addSecret({ bytes: new Uint8Array(32).fill(9), createdAt: world.now });
   for (let n = 0; n < 3; n++) {
-    await store.appendAudit(entryAfter(await store.lastAudit(), act(n)));
+    await store.appendAuditEntry(entryAfter(await store.lastAuditEntry(), act(n)));
   }
   const many = Array.from({ length: 600 }, (_, i) => world.create({ customerId: `many ${i}` }));
   return [
@@ -144,7 +150,7 @@ async function fill(world: World): Promise<string[]> {
   ];
 }
 
-function key(id: string, now: number): Key {
+function key(id: string, now: number): ApiKey {
   return {
     id,
     hash: id.replace("_", "").padEnd(64, "a"),
@@ -166,38 +172,42 @@ async function change(world: World, filled: readonly string[]): Promise<string[]
   accept(world, recorded, records(MAX_RECORDS + 31, MAX_RECORDS + 200));
   await world.associate(grown, { visitId: "grown" });
   accept(world, grown, [record(4)]);
-  await world.store.revokeKey("k_1", world.now);
-  assert.ok(await world.store.replaceKey("k_2", key("k_3", world.now), world.now + MINUTE));
-  await world.store.appendAudit(entryAfter(await world.store.lastAudit(), act(4)));
+  await world.store.revokeApiKey("k_1", world.now);
+  assert.ok(await world.store.replaceApiKey("k_2", key("k_3", world.now), world.now + MINUTE));
+  await world.store.appendAuditEntry(entryAfter(await world.store.lastAuditEntry(), act(4)));
   await world.store.addSecret({ bytes: new Uint8Array(32).fill(11), createdAt: world.now });
   return [(await world.create({ visitId: "held" })).id];
 }
 
-async function* portionsOf(store: SessionStore, now: number): AsyncGenerator<Portion> {
+async function* portionsOf(store: StoreEngine, now: number): AsyncGenerator<ExportPage> {
   for (let after: string | null | undefined; after !== null; ) {
-    const portion = await store.portion(after ?? null, now);
+    const portion = await store.exportPage(after ?? null, now);
     // They may come from another process.
-    yield JSON.parse(JSON.stringify(portion)) as Portion;
+    yield JSON.parse(JSON.stringify(portion)) as ExportPage;
     after = portion.next;
   }
 }
 
-async function everything(store: SessionStore, now: number): Promise<Item[]> {
-  const items: Item[] = [];
+async function everything(store: StoreEngine, now: number): Promise<TransferItem[]> {
+  const items: TransferItem[] = [];
   for await (const portion of portionsOf(store, now)) items.push(...portion.items);
   return items;
 }
 
-async function adoptAll(store: SessionStore, items: readonly Item[], now: number): Promise<void> {
+async function adoptAll(
+  store: StoreEngine,
+  items: readonly TransferItem[],
+  now: number,
+): Promise<void> {
   for (let i = 0; i < items.length; i += 100) {
     const part = items.slice(i, i + 100);
-    assert.deepEqual(await store.adopt({ items: part, note: "moving", now }), []);
+    assert.deepEqual(await store.importItems({ items: part, cursor: "moving", now }), []);
   }
 }
 
 async function moveAll(source: World, target: World): Promise<void> {
   await adoptAll(target.store, await everything(source.store, source.now), source.now);
-  await target.store.adopt({ items: [], note: null, now: source.now });
+  await target.store.importItems({ items: [], cursor: null, now: source.now });
 }
 
 /** Both stores tell the same of these sessions, and of everything besides. */
@@ -208,15 +218,21 @@ async function assertSame(source: World, target: World, ids: readonly string[]):
   }
   for (const id of ids.slice(0, 5))
     assert.deepEqual(await told(target, id), await told(source, id));
-  assert.deepEqual(await target.store.keys(), await source.store.keys());
-  assert.deepEqual(await target.store.secrets(), await source.store.secrets());
-  assert.deepEqual(await target.store.audit(0, 100), await source.store.audit(0, 100));
+  assert.deepEqual(await target.store.listApiKeys(), await source.store.listApiKeys());
+  assert.deepEqual(await target.store.listSecrets(), await source.store.listSecrets());
+  assert.deepEqual(
+    await target.store.readAuditEntries(0, 100),
+    await source.store.readAuditEntries(0, 100),
+  );
   for (const given of [{ customerId: "c" }, { agentId: "a" }, { visitId: "ended" }]) {
     const filter = { ...anySession, ...given };
     const request = { filter, after: null, limit: 1000, now: source.now };
-    assert.deepEqual(await target.store.list(request), await source.store.list(request));
+    assert.deepEqual(
+      await target.store.listSessions(request),
+      await source.store.listSessions(request),
+    );
   }
-  assert.ok((await target.store.floor()) >= (await source.store.floor()));
+  assert.ok((await target.store.clockHighWaterMark()) >= (await source.store.clockHighWaterMark()));
   const [expected, found] = [
     await everything(source.store, source.now),
     await everything(target.store, source.now),
@@ -225,7 +241,7 @@ async function assertSame(source: World, target: World, ids: readonly string[]):
 }
 
 /** Engines may tell items in any order, and divide records as they like. */
-function canonical(items: readonly Item[]): string[] {
+function canonical(items: readonly TransferItem[]): string[] {
   const lines = items.flatMap((item) => {
     if (item.kind === "floor") return [];
     if (item.kind !== "records") return [JSON.stringify(item)];

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { nobody } from "../../../src/session/session.ts";
+import { noIdentity } from "../../../src/session/session.ts";
 import { type DataFactory, openWorld } from "./world.ts";
 
 const CLIENTS = 64;
@@ -85,7 +85,7 @@ export function racesContract(name: string, make: DataFactory): void {
     assert.deepEqual(count(results), { associated: CLIENTS });
     assert.deepEqual(await world.store.find(id), {
       ...(await world.store.find(id)),
-      ...nobody,
+      ...noIdentity,
       ...given,
     });
   });

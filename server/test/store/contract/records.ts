@@ -58,7 +58,11 @@ export function recordsContract(name: string, make: DataFactory): void {
     const id = world.newId();
     for (let i = 1; i <= 30; i += 3) {
       accept(world, id, [record(i)]);
-      const stored = await world.store.record({ id, records: [record(i + 1)], now: world.now });
+      const stored = await world.store.storeRecords({
+        id,
+        records: [record(i + 1)],
+        now: world.now,
+      });
       assert.deepEqual(stored, { outcome: "recorded" });
       accept(world, id, [record(i + 2)]);
     }
@@ -73,11 +77,11 @@ export function recordsContract(name: string, make: DataFactory): void {
     for (let i = 1; i <= 40; i++) {
       for (const [n, id] of made.entries()) {
         if ((i + n) % 3 > 0) accept(world, id, [record(`${n}/${i}`)]);
-        else await world.store.record({ id, records: [record(`${n}/${i}`)], now: world.now });
+        else await world.store.storeRecords({ id, records: [record(`${n}/${i}`)], now: world.now });
       }
       world.now += SECOND;
       // While some of it is put in order, more arrives.
-      await world.store.sweep(world.now);
+      await world.store.purgeExpired(world.now);
       if (i % 15 === 0) await world.reopen();
     }
     await throughout(world, async (when) => {

@@ -1,21 +1,28 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Session } from "../../../src/session/session.ts";
-import { ANSWER_LIFE, type Once } from "../../../src/store/store.ts";
+import {
+  type IdempotentRequest,
+  STORED_RESPONSE_LIFE_MS,
+} from "../../../src/store/ports/idempotency.ts";
 import { pathsOf, record, records, settle, stretch } from "./timeline.ts";
 import { type DataFactory, openWorld, sweepAll, type World } from "./world.ts";
 
-const once = (key: string, request = "r", answer = "first"): Once => ({ key, request, answer });
+const once = (key: string, request = "r", answer = "first"): IdempotentRequest => ({
+  key,
+  fingerprint: request,
+  response: answer,
+});
 const recorded = { outcome: "recorded" } as const;
-const repeated = { outcome: "repeated", answer: "first" } as const;
+const repeated = { outcome: "repeated", response: "first" } as const;
 const reused = { outcome: "key-reused" } as const;
 
 /** What a request under the key comes to: one record in a session. */
-function recordOnce(world: World, id: string, path: string | number, key: Once) {
-  return world.store.record({ id, records: [record(path)], now: world.now, once: key });
+function recordOnce(world: World, id: string, path: string | number, key: IdempotentRequest) {
+  return world.store.storeRecords({ id, records: [record(path)], now: world.now, idempotent: key });
 }
 
-function createOnce(world: World, session: Session, key: Once) {
+function createOnce(world: World, session: Session, key: IdempotentRequest) {
   return world.store.create(session, world.now, key);
 }
 
@@ -68,7 +75,10 @@ export function repetitionContract(name: string, make: DataFactory): void {
     const session = world.newSession({ visitId: "v" });
     const conflict = { outcome: "conflict", field: "visitId" } as const;
     assert.deepEqual(await createOnce(world, session, once("k")), conflict);
-    assert.equal(await world.store.repetition({ key: "k", request: "r" }, world.now), undefined);
+    assert.equal(
+      await world.store.findReplay({ key: "k", fingerprint: "r" }, world.now),
+      undefined,
+    );
     await world.store.end(holder.id, world.now);
     assert.deepEqual(await createOnce(world, session, once("k")), { outcome: "created" });
   });
@@ -90,7 +100,7 @@ export function repetitionContract(name: string, make: DataFactory): void {
   test(`${name}: a key can be asked after`, async () => {
     await using world = await openWorld(make);
     const ask = (key: string, request: string) =>
-      world.store.repetition({ key, request }, world.now);
+      world.store.findReplay({ key, fingerprint: request }, world.now);
     assert.equal(await ask("k", "r"), undefined);
     await recordOnce(world, world.newId(), "a", once("k"));
     for (const when of ["at once", "after a restart"]) {
@@ -107,18 +117,18 @@ export function repetitionContract(name: string, make: DataFactory): void {
     await recordOnce(world, id, "a", once("swept"));
     await recordOnce(world, id, "b", once("not swept"));
     const start = world.now;
-    world.now = start + ANSWER_LIFE - 1;
+    world.now = start + STORED_RESPONSE_LIFE_MS - 1;
     await sweepAll(world);
     assert.deepEqual(await recordOnce(world, id, "c", once("swept")), repeated);
     assert.deepEqual(await recordOnce(world, id, "c", once("not swept", "other")), reused);
-    world.now = start + ANSWER_LIFE;
+    world.now = start + STORED_RESPONSE_LIFE_MS;
     const again = once("not swept", "other", "again");
     assert.deepEqual(await recordOnce(world, world.newId(), "d", again), recorded);
     await sweepAll(world);
     assert.deepEqual(await recordOnce(world, world.newId(), "e", once("swept")), recorded);
     assert.deepEqual(await recordOnce(world, world.newId(), "f", again), {
       outcome: "repeated",
-      answer: "again",
+      response: "again",
     });
   });
 
@@ -127,11 +137,11 @@ export function repetitionContract(name: string, make: DataFactory): void {
     const id = world.newId();
     const keys = Array.from({ length: 600 }, (_, i) => `k${i}`);
     await Promise.all(keys.map((key) => recordOnce(world, id, key, once(key))));
-    world.now += ANSWER_LIFE / 2;
+    world.now += STORED_RESPONSE_LIFE_MS / 2;
     await recordOnce(world, world.newId(), "young", once("young"));
-    world.now += ANSWER_LIFE / 2;
+    world.now += STORED_RESPONSE_LIFE_MS / 2;
     await sweepAll(world);
-    const ask = (key: string) => world.store.repetition({ key, request: "r" }, world.now);
+    const ask = (key: string) => world.store.findReplay({ key, fingerprint: "r" }, world.now);
     for (const key of keys) assert.equal(await ask(key), undefined);
     assert.deepEqual(await ask("young"), repeated);
   });
@@ -143,11 +153,14 @@ export function repetitionContract(name: string, make: DataFactory): void {
     assert.deepEqual(await recordOnce(world, second, "b", once("k", "other")), reused);
     const own = await world.create({ customerId: "c" });
     assert.deepEqual(await createOnce(world, own, once("k", "third")), reused);
-    await world.store.erase([second, own.id], world.now);
+    await world.store.eraseSessions([second, own.id], world.now);
     assert.deepEqual(await recordOnce(world, first, "a", once("k")), repeated);
     assert.equal((await stretch(world, first))?.total, 1);
-    await world.store.erase([first], world.now);
-    assert.equal(await world.store.repetition({ key: "k", request: "r" }, world.now), undefined);
+    await world.store.eraseSessions([first], world.now);
+    assert.equal(
+      await world.store.findReplay({ key: "k", fingerprint: "r" }, world.now),
+      undefined,
+    );
   });
 
   test(`${name}: with a key or without, records are of one order`, async () => {
@@ -155,7 +168,7 @@ export function repetitionContract(name: string, make: DataFactory): void {
     const id = world.newId();
     for (let i = 1; i <= 20; i++) {
       if (i % 2 === 0) await recordOnce(world, id, i, once(`k${i}`));
-      else await world.store.record({ id, records: [record(i)], now: world.now });
+      else await world.store.storeRecords({ id, records: [record(i)], now: world.now });
     }
     assert.deepEqual((await stretch(world, id))?.records, records(1, 20));
   });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import type { Scope } from "../../../src/session/access.ts";
+import type { Scope } from "../../../src/session/permissions.ts";
 import type { RequestRecord } from "../../../src/session/record.ts";
-import type { Stretch } from "../../../src/session/timeline.ts";
+import type { RecordPage } from "../../../src/session/timeline.ts";
 import { type Cursor, type Entry, pageOf, timelineStart } from "../../../src/session/timeline.ts";
 import { sweepAll, type World } from "./world.ts";
 
@@ -26,7 +26,7 @@ export function records(from: number, to: number): RequestRecord[] {
 
 /** Accepts records, which must not be too many. */
 export function accept(world: World, id: string, some: readonly RequestRecord[]): void {
-  assert.equal(world.store.accept(id, some, world.now), true);
+  assert.equal(world.store.enqueueRecords(id, some, world.now), true);
 }
 
 /** A stretch of a session's records; by default as long a one as there is. */
@@ -34,9 +34,9 @@ export function stretch(
   world: World,
   id: string,
   more: { readonly after?: number; readonly limit?: number; readonly scope?: Scope } = {},
-): Promise<Stretch | undefined> {
+): Promise<RecordPage | undefined> {
   const { after = 0, limit = 1000, scope = "everyone" } = more;
-  return world.store.stretch({ id, scope, after, limit, now: world.now });
+  return world.store.readRecordPage({ id, scope, after, limit, now: world.now });
 }
 
 /** All lines of a session's timeline, read in pages of `limit` lines at the most. */
@@ -73,7 +73,7 @@ export async function pathsOf(world: World, id: string): Promise<string[]> {
 
 /** Lets the engine put in order what was recorded up to now, which it does when that is older. */
 export async function settle(world: World): Promise<void> {
-  await world.store.touch(world.now);
+  await world.store.advanceClock(world.now);
   world.now += 10_000;
   await sweepAll(world);
 }

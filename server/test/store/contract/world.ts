@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
-import type { Scope } from "../../../src/session/access.ts";
 import { createIdIssuer } from "../../../src/session/id.ts";
-import { type Lifetimes, newSession, unstoredSession } from "../../../src/session/lifetime.ts";
+import { implicitSession, type Lifetimes, newSession } from "../../../src/session/lifetime.ts";
+import type { Scope } from "../../../src/session/permissions.ts";
 import { type Identity, isLive, type Session } from "../../../src/session/session.ts";
-import type { AssociationResult, SessionStore, StoreEvents } from "../../../src/store/store.ts";
+import type { StoreEngine } from "../../../src/store/ports/engine.ts";
+import type { StoreEvents } from "../../../src/store/ports/lifecycle.ts";
+import type { AssociationResult } from "../../../src/store/ports/sessions.ts";
 import { DAY, ids, START, lifetimes as usual } from "../../support/sessions.ts";
 
 /** A place for data, empty at first, with the engine under test over it. */
@@ -11,7 +13,7 @@ export interface Data extends AsyncDisposable {
   /** The engine lets go by itself: a sweep has nothing to do, and tells of nothing. */
   readonly forgetsByItself?: true;
   /** Opens the data; the one opened before has been closed. */
-  open(options: { lifetimes: Lifetimes; events: StoreEvents; now: number }): Promise<SessionStore>;
+  open(options: { lifetimes: Lifetimes; events: StoreEvents; now: number }): Promise<StoreEngine>;
 }
 
 /** Makes an empty place for data. */
@@ -19,7 +21,7 @@ export type DataFactory = () => Promise<Data>;
 
 /** What a test of the port works with: an engine over its own data, and time in the test's hand. */
 export interface World extends AsyncDisposable {
-  readonly store: SessionStore;
+  readonly store: StoreEngine;
   readonly lifetimes: Lifetimes;
   /** How many of `sessions` that have expired a sweep tells of, in all. */
   swept(sessions: number): number;
@@ -59,7 +61,7 @@ export async function openWorld(make: DataFactory, lifetimes = usual): Promise<W
     committed: (changes) => committed.push(changes),
     failed: (error) => failures.push(error),
     recordsLost: (records) => failures.push(`${records} records are lost`),
-    changedElsewhere: () => undefined,
+    credentialsChanged: () => undefined,
     noticed: () => undefined,
     suspended: () => undefined,
   };
@@ -89,7 +91,7 @@ export async function openWorld(make: DataFactory, lifetimes = usual): Promise<W
     },
     associate: (id, given, scope = "everyone") =>
       store.associate({ id, ids: ids(given), scope, now: world.now }),
-    described: (id) => unstoredSession(id, issuer.verify(id) ?? 0, lifetimes),
+    described: (id) => implicitSession(id, issuer.verify(id) ?? 0, lifetimes),
     isLive: async (id) => isLive(await store.find(id), world.now),
     async reopen() {
       await store.close();
@@ -113,9 +115,9 @@ export function associated(result: AssociationResult): Session {
 export async function sweepAll(world: World): Promise<number> {
   let expired = 0;
   for (let quiet = 0; quiet < 4; ) {
-    const slice = await world.store.sweep(world.now);
+    const slice = await world.store.purgeExpired(world.now);
     expired += slice.expired;
-    quiet = slice.expired > 0 || slice.isFull ? 0 : quiet + 1;
+    quiet = slice.expired > 0 || slice.hasMore ? 0 : quiet + 1;
   }
   return expired;
 }

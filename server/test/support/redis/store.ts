@@ -1,6 +1,7 @@
 import { parseStorePlace, type StorePlace } from "../../../src/config/store-place.ts";
+import type { StoreEngine } from "../../../src/store/ports/engine.ts";
+import type { StoreEvents } from "../../../src/store/ports/lifecycle.ts";
 import { openRedisStore, type RedisStoreOptions } from "../../../src/store/redis/redis-store.ts";
-import type { SessionStore, StoreEvents } from "../../../src/store/store.ts";
 import { MAX_RECORDS, RETENTION } from "../../store/contract/world.ts";
 import { lifetimes } from "../sessions.ts";
 
@@ -9,7 +10,7 @@ export const unheard: StoreEvents = {
   committed: () => undefined,
   failed: () => undefined,
   recordsLost: () => undefined,
-  changedElsewhere: () => undefined,
+  credentialsChanged: () => undefined,
   noticed: () => undefined,
   suspended: () => undefined,
 };
@@ -18,7 +19,7 @@ export const unheard: StoreEvents = {
 export function openRedisAt(
   url: string,
   { caFile, ...more }: Partial<RedisStoreOptions> & { readonly caFile?: string } = {},
-): Promise<SessionStore> {
+): Promise<StoreEngine> {
   const place = parseStorePlace(url) as Extract<StorePlace, { engine: "redis" }>;
   return openRedisStore({
     place: { ...place, caFile, sentinelUsername: undefined, sentinelPassword: undefined },

@@ -1,4 +1,4 @@
--- What the scripts know of sessions: the rules of session/lifetime.ts, and session/kept.ts for how long
+-- What the scripts know of sessions: the rules of session/lifetime.ts, and session/retention.ts for how long
 -- something is told. Put before each script that changes a session.
 --
 -- KEYS[1] the session

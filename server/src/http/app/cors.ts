@@ -1,0 +1,85 @@
+import { type ApiRequest, type ApiResponse, type HeaderFields, withFields } from "../messages.ts";
+
+/** Every header that a browser may send: those of the API in both spellings, and credentials. */
+const allowedHeaders = [
+  "gkc_agentId",
+  "gkc-agentId",
+  "gkc_customerId",
+  "gkc-customerId",
+  "gkc_sessionId",
+  "gkc-sessionId",
+  // Headers that only the clients of the dialects send (contract, section 10).
+  "gkc_apiClientId",
+  "gkc-apiClientId",
+  "gkc_apiClientMediaType",
+  "gkc-apiClientMediaType",
+  "ContactCenterID",
+  "x-api-key",
+  "Authorization",
+  "Content-Type",
+  "Idempotency-Key",
+  "X-Request-Id",
+].join(", ");
+/** A wildcard does not include `Authorization` (Fetch standard, CORS-preflight fetch). */
+const anyHeader = `${allowedHeaders}, *`;
+const anyMethod = "GET, HEAD, PUT, POST, PATCH, DELETE, *";
+const exposedHeaders =
+  "Content-Location, gkc_sessionId, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id";
+/** Seconds that a browser may keep a preflight's answer. */
+const MAX_AGE = 600;
+
+/** Cross-origin rules for browsers (Fetch standard, CORS protocol). */
+export interface Cors {
+  /**
+   * Responds to a preflight; returns `undefined` if the request is not one or its origin is not allowed. `allow`
+   * are the methods of its path; `undefined` if the path does not exist. A preflight for an unknown path or method
+   * succeeds, so that the page sees the 404 or 405 and not a failed preflight.
+   */
+  preflight(request: ApiRequest, allow: string | undefined): ApiResponse | undefined;
+  /** `response` with what an allowed origin needs to read it. */
+  apply(request: ApiRequest, response: ApiResponse): ApiResponse;
+}
+
+/** Rules that allow `origins`; "*" allows any. Credentials in cookies are not used, so never allowed. */
+export function createCors(origins: readonly string[]): Cors {
+  const any = origins.includes("*");
+  const listed = new Set(origins);
+
+  function originHeaders(request: ApiRequest): HeaderFields | undefined {
+    const origin = request.header("origin");
+    if (origin === null) return undefined;
+    if (any) return { "access-control-allow-origin": "*" };
+    return listed.has(origin)
+      ? { "access-control-allow-origin": origin, vary: "Origin" }
+      : undefined;
+  }
+
+  return {
+    preflight(request, allow) {
+      const method = request.header("access-control-request-method");
+      if (method === null) return undefined;
+      const forOrigin = originHeaders(request);
+      if (forOrigin === undefined) return undefined;
+      const methods = allow?.split(", ").includes(method) ? allow : anyMethod;
+      return {
+        status: 204,
+        headers: {
+          ...forOrigin,
+          "access-control-allow-methods": methods,
+          "access-control-allow-headers": allow === undefined ? anyHeader : allowedHeaders,
+          "access-control-max-age": String(MAX_AGE),
+          "cache-control": "no-store",
+        },
+        body: null,
+      };
+    },
+    apply(request, response) {
+      const forOrigin = originHeaders(request);
+      // Caches must not give an answer for one origin, or for none, to another.
+      const added = forOrigin ?? (any ? {} : { vary: "Origin" });
+      const exposed =
+        forOrigin === undefined ? {} : { "access-control-expose-headers": exposedHeaders };
+      return withFields(response, { ...added, ...exposed });
+    },
+  };
+}

@@ -1,0 +1,28 @@
+import { Refusal } from "../../session/errors.ts";
+import type { ApiRequest } from "../messages.ts";
+
+const LOCAL_HOST = /^(?:(?:[\w-]{1,63}\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i;
+
+/**
+ * Refuses a request that names another host than this machine (contract, section 3, mode `local`).
+ * A page from elsewhere can make its own name point to 127.0.0.1, and a browser then lets it read
+ * our answers; but it cannot make the browser send another `Host`, or none. Only HTTP/1.0 requests come without a
+ * host, such as the health checks of HAProxy; one with an `Origin` comes from a page and is refused.
+ */
+export function createHostCheck(): (request: ApiRequest) => void {
+  let lastGood: string | undefined;
+  return (request) => {
+    const host = request.header("host");
+    if (host === lastGood) return;
+    if (host === null && request.header("origin") === null) return;
+    if (host === null || !LOCAL_HOST.test(host)) {
+      const detail =
+        "Host must name this machine: localhost, 127.0.0.1 or [::1]. To serve other names, configure another auth mode.";
+      throw new Refusal({
+        code: "invalid-request",
+        errors: [{ in: "header", name: "Host", detail }],
+      });
+    }
+    lastGood = host;
+  };
+}

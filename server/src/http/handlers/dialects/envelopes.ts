@@ -1,0 +1,51 @@
+import type { Session } from "../../../session/session.ts";
+import { maxLengthOf, sessionInfo } from "../../../wire/session-info.ts";
+import { apiFields, type WritableText } from "../../messages.ts";
+import type { SessionForm } from "../sessions.ts";
+
+const SUCCESS = '"status":{"code":0}';
+
+/**
+ * 8.5.1 and `current`: `SessionInfo` with the additional members `response`, which is the `SessionInfo` again,
+ * and `status`. Their clients read `sessionId` at the top level, and the rest in `response`.
+ */
+export const envelopeOfV1: SessionForm = formOf(
+  () => apiFields,
+  (info) => `${info.slice(0, -1)},"response":${info},${SUCCESS}}`,
+);
+
+/** The header from which clients of v2 read the session's id: they do not read it from the body. */
+export const SESSION_ID_FIELD = "gkc_sessionid";
+
+/** v2: `data`, which is the `SessionInfo`, and `status`; the id is also in a header. */
+export const envelopeOfV2: SessionForm = formOf(
+  (sessionId) => ({ ...apiFields, [SESSION_ID_FIELD]: sessionId }),
+  (info) => `{"data":${info},${SUCCESS}}`,
+);
+
+/** Creates the form that puts a session's `SessionInfo`, as text, into an envelope. */
+function formOf(fields: SessionForm["fields"], wrap: (info: string) => string): SessionForm {
+  return { fields, ofInfo: wrap, body: (session) => new EnvelopeText(session, wrap) };
+}
+
+/** More characters than any envelope adds to its content. */
+const MAX_ENVELOPE = 128;
+
+class EnvelopeText implements WritableText {
+  readonly #session: Session;
+  readonly #wrap: (info: string) => string;
+
+  constructor(session: Session, wrap: (info: string) => string) {
+    this.#session = session;
+    this.#wrap = wrap;
+  }
+
+  /** No envelope contains the `SessionInfo` more than twice. */
+  get maxLength(): number {
+    return 2 * maxLengthOf(this.#session) + MAX_ENVELOPE;
+  }
+
+  write(bytes: Buffer, start: number): number {
+    return start + bytes.write(this.#wrap(sessionInfo(this.#session)), start);
+  }
+}

@@ -1,0 +1,90 @@
+import { type Fault, Refusal } from "../../session/errors.ts";
+import { type ApiRequest, BodyError, type MayHold } from "../messages.ts";
+
+/**
+ * The body of a request that must be JSON, or `undefined` when it is empty, which needs no content
+ * type. Refuses with `body-too-large` beyond `limit` bytes, `unsupported-media-type` for a body that is not JSON in
+ * UTF-8 without a content coding, `request-timeout`, and `unavailable` for a body that `mayHold` does not allow.
+ */
+export async function readJsonBody(
+  request: ApiRequest,
+  limit: number,
+  mayHold?: MayHold,
+): Promise<Uint8Array | undefined> {
+  const announced = Number(request.header("content-length"));
+  const body = announced > limit ? undefined : await bodyOf(request, limit, mayHold);
+  if (body === undefined) throw new Refusal({ code: "body-too-large", limit });
+  if (body.length === 0) return undefined;
+  const refused = mediaFault(request);
+  if (refused !== undefined) throw new Refusal({ code: "unsupported-media-type", refused });
+  return body;
+}
+
+async function bodyOf(
+  request: ApiRequest,
+  limit: number,
+  mayHold: MayHold | undefined,
+): Promise<Uint8Array | undefined> {
+  try {
+    return await request.body(limit, mayHold);
+  } catch (error) {
+    // The client has gone, or was cut off for being slow: that is no defect of ours.
+    const fault = error instanceof BodyError ? error.fault : "gone";
+    if (fault === "late") throw new Refusal({ code: "request-timeout" }, error);
+    if (fault === "crowded")
+      throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, error);
+    const detail =
+      fault === "gone"
+        ? "The body broke off before its end."
+        : "The chunks of the body are malformed (RFC 9112, section 7.1).";
+    throw new Refusal(
+      { code: "invalid-request", errors: [{ in: "body", name: "", detail }] },
+      error,
+    );
+  }
+}
+
+/** Returns why the service cannot read a body; `undefined` if it is plain JSON in UTF-8. */
+function mediaFault(request: ApiRequest): "type" | "charset" | "encoding" | undefined {
+  const contentType = request.header("content-type") ?? "";
+  if (!JSON_TYPE.test(contentType)) return "type";
+  if (!isUtf8(contentType)) return "charset";
+  return isPlain(request.header("content-encoding") ?? "") ? undefined : "encoding";
+}
+
+/** `application/json` or one of its kin (RFC 6839), with whatever parameters. */
+const JSON_TYPE = /^\s*application\/(?:[\w.-]{1,64}\+)?json\s*(?:;|$)/i;
+
+/** Whether no charset other than UTF-8, the encoding of JSON (RFC 8259, section 8.1), is declared. */
+function isUtf8(contentType: string): boolean {
+  if (!/charset/i.test(contentType)) return true;
+  const declared = contentType.matchAll(/;\s*charset\s*=\s*(["']?)([^;"']*)\1/gi);
+  return [...declared].every(([, , charset = ""]) => /^(?:utf-?8)?$/i.test(charset.trim()));
+}
+
+/** Whether a body has no content coding (RFC 9110, section 8.4); "identity" means none. */
+function isPlain(encodings: string): boolean {
+  return encodings.split(",").every((coding) => /^(?:identity)?$/i.test(coding.trim()));
+}
+
+const bodyText = new TextDecoder("utf-8", { fatal: true });
+
+/** The value in a body, or `undefined`, which no JSON text stands for, with its fault in `faults`. */
+export function parseJson(body: Uint8Array, faults: Fault[]): unknown {
+  try {
+    return JSON.parse(bodyText.decode(body));
+  } catch {
+    faults.push({ in: "body", name: "", detail: "The body is not well-formed JSON in UTF-8." });
+    return undefined;
+  }
+}
+
+/** A member of an object from JSON: own members alone, nothing that a prototype may have. */
+export function memberOf(object: object, name: string): unknown {
+  return Object.hasOwn(object, name) ? Reflect.get(object, name) : null;
+}
+
+/** Refuses with `invalid-request` if there are any. */
+export function refuseFaults(faults: readonly Fault[]): void {
+  if (faults.length > 0) throw new Refusal({ code: "invalid-request", errors: faults });
+}

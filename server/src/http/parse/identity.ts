@@ -1,0 +1,143 @@
+import { faultOfId } from "../../session/caller-ids.ts";
+import type { Fault } from "../../session/errors.ts";
+import { type Identity, noIdentity } from "../../session/session.ts";
+import type { ApiRequest } from "../messages.ts";
+import { memberOf, parseJson, readJsonBody, refuseFaults } from "./bodies.ts";
+import { textOfBytes, utf8OfBytes } from "./header-text.ts";
+
+/** The longest body that is read, in bytes (contract, Refusals). */
+export const MAX_BODY_BYTES = 16 * 1024;
+
+/** The identity headers, in both spellings: proxies drop names with underscores by default. */
+const agentHeaders = ["gkc_agentid", "gkc-agentid"] as const;
+const customerHeaders = ["gkc_customerid", "gkc-customerid"] as const;
+const properNames: Readonly<Record<string, string>> = {
+  gkc_agentid: "gkc_agentId",
+  "gkc-agentid": "gkc-agentId",
+  gkc_customerid: "gkc_customerId",
+  "gkc-customerid": "gkc-customerId",
+};
+
+/** The ids in a request's headers. Refuses with `invalid-request`, which lists every fault. */
+export function identityOfHeaders(request: ApiRequest): Identity {
+  if (!hasIdentityHeaders(request)) return noIdentity;
+  const faults: Fault[] = [];
+  const ids = readHeaders(request, faults);
+  refuseFaults(faults);
+  return ids;
+}
+
+/**
+ * The ids in a request's headers and body. Refuses with `invalid-request`, `body-too-large` and
+ * `unsupported-media-type`.
+ */
+export function identityOfRequest(request: ApiRequest): Identity | Promise<Identity> {
+  if (!request.hasBody) return identityOfHeaders(request);
+  return identityWithBody(request);
+}
+
+/** Most requests have none, and are answered without a thought about what is in them. */
+function hasIdentityHeaders(request: ApiRequest): boolean {
+  return (
+    request.header("gkc_customerid") !== null ||
+    request.header("gkc-customerid") !== null ||
+    request.header("gkc_agentid") !== null ||
+    request.header("gkc-agentid") !== null
+  );
+}
+
+async function identityWithBody(request: ApiRequest): Promise<Identity> {
+  const body = await readJsonBody(request, MAX_BODY_BYTES);
+  if (body === undefined) return identityOfHeaders(request);
+  const faults: Fault[] = [];
+  const members = parseObject(body, faults);
+  const ids: Identity = {
+    ...readHeaders(request, faults),
+    visitId: readMember(members, "visitId", faults),
+    globalVisitId: readMember(members, "globalVisitId", faults),
+  };
+  refuseFaults(faults);
+  return ids;
+}
+
+function parseObject(body: Uint8Array, faults: Fault[]): object {
+  const parsed = parseJson(body, faults);
+  if (parsed === undefined) return {};
+  // PHP writes an object without members as an empty array.
+  if (Array.isArray(parsed) && parsed.length === 0) return {};
+  if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed)) return parsed;
+  faults.push({ in: "body", name: "", detail: "The body is not a JSON object." });
+  return {};
+}
+
+function readMember(
+  members: object,
+  name: "visitId" | "globalVisitId",
+  faults: Fault[],
+): string | null {
+  const value = memberOf(members, name);
+  if (value === null || value === "") return null;
+  const fault = typeof value === "string" ? faultOfId(value) : faultOfType(value);
+  if (fault !== undefined) faults.push({ in: "body", name, detail: `${name} ${fault}.` });
+  return fault === undefined ? (value as string) : null;
+}
+
+/** Numbers are not converted to strings: beyond 2^53 they lose digits, and two ids would become one. */
+function faultOfType(value: unknown): string {
+  return typeof value === "number"
+    ? 'is a number; ids are strings, so put it in double quotes, such as "4711"'
+    : "is not a string";
+}
+
+function readHeaders(request: ApiRequest, faults: Fault[]): Identity {
+  const agentId = readEither(request, agentHeaders, faults);
+  const customerId = readEither(request, customerHeaders, faults);
+  if (agentId === null && customerId === null) return noIdentity;
+  return { agentId, customerId, visitId: null, globalVisitId: null };
+}
+
+function readEither(
+  request: ApiRequest,
+  names: readonly [string, string],
+  faults: Fault[],
+): string | null {
+  const first = request.header(names[0]);
+  const second = request.header(names[1]);
+  if (first === null && second === null) return null;
+  const one = readHeader(first, names[0], faults);
+  const other = readHeader(second, names[1], faults);
+  if (one !== null && other !== null && one !== other) {
+    const name = properNames[names[0]] as string;
+    const detail = `${name} and ${properNames[names[1]]} have different values.`;
+    faults.push({ in: "header", name, detail });
+  }
+  return one ?? other;
+}
+
+function readHeader(raw: string | null, header: string, faults: Fault[]): string | null {
+  if (raw === null || raw === "") return null;
+  // Browsers and many HTTP libraries can send ISO-8859-1 only: both forms of "müller" are one customer.
+  const value = textOfBytes(raw);
+  const fault = faultOfHeader(value);
+  if (fault === undefined) return value;
+  const name = properNames[header] as string;
+  faults.push({ in: "header", name, detail: `${name} ${fault}.` });
+  return null;
+}
+
+/**
+ * Returns the id that a trusted proxy asserts; `null` without one, `undefined` if it is malformed or given
+ * twice. Accepts only UTF-8: with a proxy that sends ISO-8859-1, the bytes of one person's name would be another's
+ * ("mÃ¼ller" is "müller" in UTF-8), and here they decide whose sessions the caller gets.
+ */
+export function readProxyId(raw: string | null): string | null | undefined {
+  if (raw === null || raw === "") return null;
+  const value = utf8OfBytes(raw);
+  return value === undefined || faultOfHeader(value) !== undefined ? undefined : value;
+}
+
+function faultOfHeader(value: string): string | undefined {
+  // Runtimes join the values of a repeated header with a comma and a space.
+  if (value.includes(", ")) return "is there twice, or contains a comma followed by a space";
+  return faultOfId(value);
+}

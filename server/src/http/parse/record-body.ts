@@ -1,0 +1,181 @@
+import { MAX_RECORD_BYTES, MAX_RECORDS } from "@antechamber/client/protocol";
+import type { Fault } from "../../session/errors.ts";
+import {
+  isMethod,
+  isPath,
+  isPlainText,
+  type RequestRecord,
+  recordedPath,
+} from "../../session/record.ts";
+import { memberOf, parseJson, refuseFaults } from "./bodies.ts";
+
+/** The longest body of records, in bytes: as many as may be, as long as may be. */
+export const MAX_RECORDS_BODY_BYTES = MAX_RECORDS * (MAX_RECORD_BYTES + 1) + 2;
+
+const MAX_SERVICE = 256;
+const MAX_ATTRIBUTES = 16;
+const MAX_ATTRIBUTE_NAME = 128;
+/** The latest moment that a date of JavaScript can tell (ms). */
+const MAX_TIME = 8.64e15;
+const MAX_DURATION = 1e12;
+/** ISO 8601 with date, time and zone: without one it would be anybody's time. */
+const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)$/;
+/** Told of a body that is wrong throughout: the first few faults say as much as all. */
+const MAX_FAULTS = 20;
+
+/**
+ * The records in a body, which is one or an array of up to 1,000. What a record does not tell is
+ * `null`, its start `now`. Refuses with `invalid-request`, which lists the faults with their places.
+ */
+export function recordsOf(
+  body: Uint8Array,
+  now: number,
+  keptKeys: ReadonlySet<string>,
+): RequestRecord[] {
+  const faults: Fault[] = [];
+  const parsed = parseJson(body, faults);
+  const isList = Array.isArray(parsed);
+  const values: unknown[] = isList ? parsed : [parsed];
+  if (values.length > MAX_RECORDS) {
+    const detail = `There are ${values.length} records; at most ${MAX_RECORDS} go in one request.`;
+    faults.push({ in: "body", name: "", detail });
+  }
+  const records: RequestRecord[] = [];
+  for (const [i, value] of values.entries()) {
+    if (faults.length > 0 && (parsed === undefined || faults.length >= MAX_FAULTS)) break;
+    const reader = new MemberReader(value, isList ? `[${i}]` : "", faults);
+    if (!reader.isObject) continue;
+    const record = readRecord(reader, now, keptKeys);
+    if (isTooLong(record)) reader.fault("", `is longer than ${MAX_RECORD_BYTES} bytes`);
+    records.push(record);
+  }
+  refuseFaults(faults);
+  return records;
+}
+
+function readRecord(
+  reader: MemberReader,
+  now: number,
+  keptKeys: ReadonlySet<string>,
+): RequestRecord {
+  return {
+    method: reader.method(),
+    path: recordedPath(reader.path(), keptKeys),
+    status: reader.status(),
+    startedAt: reader.time() ?? now,
+    durationMs: reader.duration(),
+    service: reader.service(),
+    attributes: reader.attributes(),
+  };
+}
+
+/** Reads the members of one record and collects their faults. */
+class MemberReader {
+  /** Without it there are no members to find fault with. */
+  readonly isObject: boolean;
+  readonly #record: object;
+  readonly #place: string;
+  readonly #faults: Fault[];
+
+  constructor(value: unknown, place: string, faults: Fault[]) {
+    this.#place = place;
+    this.#faults = faults;
+    const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+    this.isObject = isObject;
+    this.#record = isObject ? value : {};
+    if (!isObject) this.fault("", "is not a JSON object");
+  }
+
+  method(): string {
+    const value = memberOf(this.#record, "method");
+    if (typeof value === "string" && isMethod(value)) return value;
+    this.fault("method", "is not an HTTP method");
+    return "";
+  }
+
+  path(): string {
+    const value = memberOf(this.#record, "path");
+    if (typeof value === "string" && isPath(value)) return value;
+    this.fault("path", "is not a path that begins with /");
+    return "";
+  }
+
+  status(): number | null {
+    const value = memberOf(this.#record, "status");
+    if (value === null) return null;
+    if (Number.isInteger(value) && isBetween(value, 100, 599)) return value;
+    this.fault("status", "is not a whole number of 100 to 599");
+    return null;
+  }
+
+  time(): number | null {
+    const value = memberOf(this.#record, "startedAt");
+    if (value === null) return null;
+    const time = typeof value === "string" && ISO_TIME.test(value) ? Date.parse(value) : value;
+    if (isBetween(time, 0, MAX_TIME)) return Math.trunc(time);
+    this.fault("startedAt", "is neither an ISO 8601 time with a zone nor milliseconds since 1970");
+    return null;
+  }
+
+  duration(): number | null {
+    const value = memberOf(this.#record, "durationMs");
+    if (value === null) return null;
+    // Microseconds are as exact as anybody measures.
+    if (isBetween(value, 0, MAX_DURATION)) return Math.round(value * 1000) / 1000;
+    this.fault("durationMs", "is not a number of milliseconds");
+    return null;
+  }
+
+  service(): string | null {
+    const value = memberOf(this.#record, "service");
+    if (value === null || value === "") return null;
+    if (typeof value === "string" && value.length <= MAX_SERVICE && isPlainText(value)) {
+      return value;
+    }
+    this.fault("service", `is not a text of up to ${MAX_SERVICE} characters, without controls`);
+    return null;
+  }
+
+  attributes(): Readonly<Record<string, string>> {
+    const value = memberOf(this.#record, "attributes");
+    if (value === null) return {};
+    const entries = typeof value === "object" && !Array.isArray(value) ? Object.entries(value) : [];
+    if (typeof value !== "object" || Array.isArray(value) || entries.length > MAX_ATTRIBUTES) {
+      this.fault("attributes", `is not a map of up to ${MAX_ATTRIBUTES} strings`);
+      return {};
+    }
+    for (const [name, text] of entries) {
+      if (typeof text !== "string" || !text.isWellFormed()) {
+        this.fault(`attributes.${name.slice(0, 64)}`, "is not a string");
+      } else if (name.length > MAX_ATTRIBUTE_NAME || !isPlainText(name)) {
+        this.fault(
+          "attributes",
+          `has a name of over ${MAX_ATTRIBUTE_NAME} characters, or controls`,
+        );
+      }
+    }
+    return value as Readonly<Record<string, string>>;
+  }
+
+  fault(member: string, detail: string): void {
+    const name = [this.#place, member].filter((part) => part !== "").join(".");
+    const subject = name === "" ? "The record" : name;
+    this.#faults.push({ in: "body", name, detail: `${subject} ${detail}.` });
+  }
+}
+
+function isBetween(value: unknown, least: number, most: number): value is number {
+  return typeof value === "number" && value >= least && value <= most;
+}
+
+/** What a record has besides its texts: names, numbers, punctuation. */
+const FRAME_BYTES = 512;
+
+/** Short ones, which nearly all are, need not be counted: a character takes six bytes at the most. */
+function isTooLong(record: RequestRecord): boolean {
+  const { path, service, attributes } = record;
+  let characters = path.length + (service?.length ?? 0);
+  for (const name in attributes) characters += name.length + (attributes[name]?.length ?? 0);
+  if (characters * 6 + FRAME_BYTES <= MAX_RECORD_BYTES) return false;
+  return Buffer.byteLength(JSON.stringify(record)) > MAX_RECORD_BYTES;
+}

@@ -1,0 +1,114 @@
+import { SESSION_ID_CHARACTERS } from "../../session/id.ts";
+import type { ApiRequest } from "../messages.ts";
+
+/** A place in a browser's request where a session id may be. */
+export type SessionIdSource = "header" | "cookie" | "query";
+
+/** How many different ids of one source are looked up. */
+const MAX_LOOKUPS = 4;
+
+/**
+ * The texts in a request that have the length of a session id, in the order in which they are tried. The
+ * caller reports each id that it looked up; after `MAX_LOOKUPS` of one source the next source follows.
+ * Ids that this server did not make are not looked up, so they never hide another id.
+ */
+export class SessionIds {
+  readonly #bySource: readonly (readonly string[])[];
+  #source = 0;
+  #index = 0;
+  #lookups = 0;
+  readonly #lookedUp: string[] = [];
+
+  constructor(bySource: readonly (readonly string[])[]) {
+    this.#bySource = bySource;
+  }
+
+  /** Returns the next id, or `undefined` when there is none left. */
+  next(): string | undefined {
+    while (this.#source < this.#bySource.length) {
+      const ids = this.#bySource[this.#source] as readonly string[];
+      while (this.#index < ids.length && this.#lookups < MAX_LOOKUPS) {
+        const id = ids[this.#index++] as string;
+        if (!this.#lookedUp.includes(id)) return id;
+      }
+      this.#source++;
+      this.#index = this.#lookups = 0;
+    }
+    return undefined;
+  }
+
+  /** Counts an id that `next` has just returned against the limit of its source. */
+  countLookup(id: string): void {
+    this.#lookups++;
+    this.#lookedUp.push(id);
+  }
+}
+
+/** Finds the session ids in a request; `uri` is the path and query of the original request. */
+export type FindSessionIds = (request: ApiRequest, uri: string) => SessionIds;
+
+/** Reads these sources in this order; `cookieName` is the name of the session cookie. */
+export function createSessionIdFinder(
+  sources: readonly SessionIdSource[],
+  cookieName: string,
+): FindSessionIds {
+  const read: Readonly<Record<SessionIdSource, FindIn>> = {
+    header: headerValues,
+    cookie: (request) => cookieValues(request.header("cookie"), cookieName),
+    query: (_, uri) => queryValues(uri),
+  };
+  const readers = sources.map((source) => read[source]);
+  return (request, uri) => new SessionIds(readers.map((readSource) => readSource(request, uri)));
+}
+
+type FindIn = (request: ApiRequest, uri: string) => readonly string[];
+
+function headerValues(request: ApiRequest): readonly string[] {
+  const hyphen = request.header("gkc-sessionid");
+  const underscore = request.header("gkc_sessionid");
+  if (hyphen === null && underscore === null) return none;
+  const ids: string[] = [];
+  // A repeated header is one value with commas.
+  for (const value of [hyphen, underscore]) {
+    for (const each of value?.split(",") ?? none) add(ids, each);
+  }
+  return ids;
+}
+
+function queryValues(uri: string): readonly string[] {
+  const start = uri.indexOf("?");
+  // The name may be percent-encoded.
+  if (start === -1 || !/sessionId|%/.test(uri.slice(start))) return none;
+  const ids: string[] = [];
+  for (const value of new URLSearchParams(uri.slice(start + 1)).getAll("sessionId"))
+    add(ids, value);
+  return ids;
+}
+
+/** Adds the values of all cookies with the name: several may have it, with different paths and domains. */
+function cookieValues(header: string | null, name: string): readonly string[] {
+  if (header === null) return none;
+  const start = `${name}=`;
+  const ids: string[] = [];
+  for (let at = header.indexOf(start); at !== -1; at = header.indexOf(start, at + 1)) {
+    // The end of another cookie's name is no cookie of ours.
+    if (at > 0 && !COOKIE_BOUNDARIES.includes(header[at - 1] as string)) continue;
+    const from = at + start.length;
+    const end = header.indexOf(";", from);
+    const value = header.slice(from, end === -1 ? undefined : end);
+    const comma = value.indexOf(",");
+    add(ids, comma === -1 ? value : value.slice(0, comma));
+  }
+  return ids;
+}
+
+/** Characters that may precede a cookie's name: some proxies join several `Cookie` fields with a comma. */
+const COOKIE_BOUNDARIES = ";, \t";
+
+function add(ids: string[], raw: string): void {
+  const value = raw.trim();
+  const id = value.startsWith('"') && value.endsWith('"') ? value.slice(1, -1) : value;
+  if (id.length === SESSION_ID_CHARACTERS) ids.push(id);
+}
+
+const none: readonly string[] = [];
