@@ -8,8 +8,8 @@ import { introduce } from "../support/people.ts";
 import { openConnection, requestText } from "../support/raw-http.ts";
 
 /*
- * Somebody else's session is as good as unknown (contract rule 4 and section 3): the same answer, byte
- * for byte but for ids and times, and after the same time.
+ * Somebody else's session is treated as unknown (contract.md#rule-4 and contract.md#reach): the responses are the
+ * same, byte for byte except ids and times, and take the same time.
  */
 
 const people = {

@@ -1,11 +1,10 @@
 /*
- * Who may do what, written out by hand from the contract, sections 1 (rules 4 and 5) and 3. Nothing here
- * is computed by the code under test.
+ * Who may do what, written by hand from contract.md#roles, contract.md#rule-4 and contract.md#rule-5. Nothing here is
+ * computed by the code under test.
  *
- * A block a person: whoever sends the request. A row: which ids the request's headers assert, what it
- * asks for, and what comes of it with each session in the path; one cell stands for all of them.
- * Sessions are listed and ended by their visit. To export and erase name the customer whose the session
- * is, or one who has none.
+ * Each block is a person who sends requests. Each row has the ids that the request's headers assert, the operation,
+ * and the outcome for each session in the path; a single cell stands for all sessions. Sessions are listed and ended
+ * by their visit. Exports and erasures name the customer of the session, or a customer without sessions.
  *
  *   same     200, that session              new      200, another session, which is new
  *   done     200, 202 or 204, it was done   shown    200

@@ -16,7 +16,7 @@ before(async () => {
 });
 after(() => server[Symbol.asyncDispose]());
 
-/** Those that the contract gives a meaning, in lower case. */
+/** The spellings that are read (contract.md#caller-ids), in lower case. */
 const meant = ["gkc_customerid", "gkc-customerid", "gkc_agentid", "gkc-agentid"];
 
 test("of every spelling of the identity headers the server takes its own two, in any case", async () => {

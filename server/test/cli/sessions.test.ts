@@ -43,7 +43,7 @@ test("an operator sees a session as its server does, and ends it at once", async
   const after = await call(server, "GET", info.sessionId, { customer: "bob" });
   assert.notEqual(after.info.sessionId, info.sessionId);
   assert.equal((await call(server, "POST", info.sessionId, { customer: "bob" })).status, 404);
-  // Its visit is free again (contract rule 2).
+  // Its visit is free again (contract.md#rule-2).
   assert.equal((await call(server, "PUT", "new", { visit: "v1" })).status, 200);
   const ended = await succeedJson<Info>(["sessions", "get", info.sessionId, ...data]);
   assert.equal(ended.status, "ended");

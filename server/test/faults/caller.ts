@@ -58,7 +58,7 @@ export function problemOf(answer: Answer, status: number): Problem {
   return JSON.parse(answer.text) as Problem;
 }
 
-/** Checks that an answer is a 503 as the contract has it, and gives its problem. */
+/** Checks that a response is a 503 (contract.md#refusals), and returns its problem. */
 export function unavailable(answer: Answer): Problem {
   const problem = problemOf(answer, 503);
   assert.equal(problem.code, "unavailable");

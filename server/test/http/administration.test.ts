@@ -315,7 +315,7 @@ onEachEngine(({ test, serve, empty }) => {
     const nothing = await api("administrator").call("GET", "/customers/leaves/export");
     assert.deepEqual(linesOf(nothing), [{ type: "end", sessions: 0 }]);
     assert.equal((await api("agent").call("HEAD", `/sessions/${kept}`)).status, 200);
-    // Over Redis there is no file: that nothing is left there, the contract of the port tests.
+    // Over Redis there is no file: the suite of the port tests that nothing is left there.
     for (const file of readdirSync(server.dataDir)) {
       if (file.endsWith(".sock")) continue;
       const bytes = readFileSync(join(server.dataDir, file));

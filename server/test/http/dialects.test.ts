@@ -9,10 +9,7 @@ import { keyFor, type TestServer, unlimited } from "../support/in-process.ts";
 import { exchange, openConnection, type RawResponse, requestText } from "../support/raw-http.ts";
 import { MINUTE } from "../support/sessions.ts";
 
-/*
- * The exact requests of clients of later versions of the API, and the responses of each dialect
- * (contract, section 10).
- */
+/* The exact requests of clients of later versions of the API, and the responses of each dialect (contract.md#dialects). */
 
 const ID = /^[A-Za-z0-9_-]{40}$/;
 /** The placeholder id with which the demonstration client begins. */

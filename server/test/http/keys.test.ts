@@ -136,7 +136,7 @@ test("the name of the scheme may be written in any case", async () => {
   }
 });
 
-/** Who may assert what (contract, section 3). */
+/** Who may assert what (contract.md#assertions). */
 const assertions: [Person, Record<string, string>, boolean][] = [
   ["alice", {}, true],
   ["alice", { gkc_customerId: "alice" }, true],
@@ -208,7 +208,7 @@ test("a session of nobody may be taken over by the customer who signs in", async
   problemOf(await api("bob").update(sessionId, customer("bob")), 404, "session-not-found");
 });
 
-test("an agent who names a customer gets that customer's sessions alone (rule 4)", async () => {
+test("an agent who names a customer gets that customer's sessions alone (contract.md#rule-4)", async () => {
   const { sessionId } = sessionOf(await api("alice").create(customer("alice")));
   assert.equal(
     sessionOf(await api("agent").retrieve(sessionId, customer("alice"))).sessionId,

@@ -35,7 +35,7 @@ const uses: [string, (api: Api, id: string) => Promise<unknown>, boolean][] = [
   ["doing nothing", async () => undefined, false],
 ];
 for (const [name, use, prolongs] of uses) {
-  test(`rule 6: ${name} ${prolongs ? "prolongs" : "does not prolong"} a session`, async () => {
+  test(`contract.md#rule-6: ${name} ${prolongs ? "prolongs" : "does not prolong"} a session`, async () => {
     await using server = await still();
     const api = createApi(server.url);
     const { sessionId } = await create(api, { visitId: "v" });
@@ -47,7 +47,7 @@ for (const [name, use, prolongs] of uses) {
   });
 }
 
-test("rule 6: an anonymous session is prolonged by use too, and over a restart", async () => {
+test("contract.md#rule-6: an anonymous session is prolonged by use too, and over a restart", async () => {
   await using server = await still();
   const { sessionId } = await create(createApi(server.url));
   for (let i = 0; i < 5; i++) {
@@ -59,7 +59,7 @@ test("rule 6: an anonymous session is prolonged by use too, and over a restart",
   }
 });
 
-test("rule 6: no use prolongs a session beyond its total life", async () => {
+test("contract.md#rule-6: no use prolongs a session beyond its total life", async () => {
   await using server = await still();
   const api = createApi(server.url);
   const { sessionId, createdAt } = await create(api, {}, { gkc_customerId: "c" });
@@ -73,7 +73,7 @@ test("rule 6: no use prolongs a session beyond its total life", async () => {
   assert.notEqual(sessionOf(await api.retrieve(sessionId)).sessionId, sessionId);
 });
 
-test("rule 6: the two kinds of sessions live by times of their own", async () => {
+test("contract.md#rule-6: the two kinds of sessions live by times of their own", async () => {
   const anonymous = { idle: 10 * MINUTE, total: DAY };
   const recognized = { idle: 2 * HOUR, total: 3 * DAY };
   await using server = await serve({
@@ -91,7 +91,7 @@ test("rule 6: the two kinds of sessions live by times of their own", async () =>
   assert.equal(sessionOf(await api.retrieve(session.sessionId)).sessionId, session.sessionId);
 });
 
-test("rule 6: a clock set back brings nothing back, not over a restart either", async () => {
+test("contract.md#rule-6: a clock set back brings nothing back, not over a restart either", async () => {
   await using server = await still();
   const stored = await create(createApi(server.url), { visitId: "v" });
   const anonymous = await create(createApi(server.url));
@@ -114,7 +114,7 @@ test("rule 6: a clock set back brings nothing back, not over a restart either", 
   assert.equal(sessionOf(await createApi(server.url).retrieve(fresh.sessionId)).visitId, "v");
 });
 
-test("rule 6: a session that was used while the clock stood back expires in its time", async () => {
+test("contract.md#rule-6: a session that was used while the clock stood back expires in its time", async () => {
   await using server = await still();
   const api = createApi(server.url);
   const { sessionId } = await create(api, { visitId: "v" });
@@ -125,7 +125,7 @@ test("rule 6: a session that was used while the clock stood back expires in its 
   assert.notEqual(sessionOf(await api.retrieve(sessionId)).sessionId, sessionId);
 });
 
-test("rule 7: what was answered is there after a restart, with every id", async () => {
+test("contract.md#rule-7: what was answered is there after a restart, with every id", async () => {
   await using server = await still();
   const made = await Promise.all(
     Array.from({ length: 50 }, (_, i) =>
@@ -140,7 +140,7 @@ test("rule 7: what was answered is there after a restart, with every id", async 
   problemOf(await api.create({ json: { visitId: "v7" } }), 400, "already-exists");
 });
 
-test("rule 8: creating and retrieving without ids leaves no row", async () => {
+test("contract.md#rule-8: creating and retrieving without ids leaves no row", async () => {
   await using server = await still();
   const api = createApi(server.url);
   const { sessionId } = await create(api);
@@ -158,7 +158,7 @@ test("rule 8: creating and retrieving without ids leaves no row", async () => {
   assert.equal(sessionOf(await createApi(server.url).retrieve(sessionId)).sessionId, sessionId);
 });
 
-test("rule 8: refusals leave no row either", async () => {
+test("contract.md#rule-8: refusals leave no row either", async () => {
   await using server = await still();
   const api = createApi(server.url);
   const { sessionId } = await create(api);
@@ -170,7 +170,7 @@ test("rule 8: refusals leave no row either", async () => {
   assert.equal(rows(server), 0);
 });
 
-test("rule 8: a session is stored when it means something or must live longer", async () => {
+test("contract.md#rule-8: a session is stored when it means something or must live longer", async () => {
   await using server = await still();
   const api = createApi(server.url);
   const [first, second] = [await create(api), await create(api)];

@@ -12,7 +12,7 @@ onEachEngine(({ test, serve }) => {
   const create = async (api: Api, json: unknown = {}, headers = {}) =>
     sessionOf(await api.create({ json, headers }));
 
-  test("rule 1: another value of an id that is set is refused, and nothing is applied", async () => {
+  test("contract.md#rule-1: another value of an id that is set is refused, and nothing is applied", async () => {
     await using server = await still();
     const api = createApi(server.url);
     const given = { visitId: "v", globalVisitId: "g" };
@@ -34,7 +34,7 @@ onEachEngine(({ test, serve }) => {
     assert.deepEqual(sessionOf(again), before);
   });
 
-  test("rule 1: of a request with one conflict the other ids are not applied either", async () => {
+  test("contract.md#rule-1: of a request with one conflict the other ids are not applied either", async () => {
     await using server = await still();
     const api = createApi(server.url);
     const { sessionId } = await create(api, {}, { gkc_customerId: "c" });
@@ -48,7 +48,7 @@ onEachEngine(({ test, serve }) => {
     assert.equal((await create(api, { visitId: "v" })).visitId, "v", "the visit is free");
   });
 
-  test("rule 2: a visit that another live session holds is refused on create and on update", async () => {
+  test("contract.md#rule-2: a visit that another live session holds is refused on create and on update", async () => {
     await using server = await still();
     const api = createApi(server.url);
     const holder = await create(api, { visitId: "v" });
@@ -68,7 +68,7 @@ onEachEngine(({ test, serve }) => {
     assert.deepEqual(sessionOf(same), holder);
   });
 
-  test("rule 2: a visit is free when its holder has expired", async () => {
+  test("contract.md#rule-2: a visit is free when its holder has expired", async () => {
     await using server = await still();
     const api = createApi(server.url);
     await create(api, { visitId: "v" });
@@ -78,7 +78,7 @@ onEachEngine(({ test, serve }) => {
     await create(api, { visitId: "v" });
   });
 
-  test("rule 2: many sessions may have the same global visit, customer and agent", async () => {
+  test("contract.md#rule-2: many sessions may have the same global visit, customer and agent", async () => {
     await using server = await still();
     const api = createApi(server.url);
     const headers = { gkc_customerId: "c", gkc_agentId: "a" };
@@ -88,7 +88,7 @@ onEachEngine(({ test, serve }) => {
     assert.equal(new Set(made.map(({ sessionId }) => sessionId)).size, 3);
   });
 
-  test("rule 3: what cannot be retrieved is created, with the ids of the headers", async () => {
+  test("contract.md#rule-3: what cannot be retrieved is created, with the ids of the headers", async () => {
     await using server = await still();
     const api = createApi(server.url);
     const expired = await create(api, {}, { gkc_customerId: "c" });
@@ -107,7 +107,7 @@ onEachEngine(({ test, serve }) => {
     }
   });
 
-  test("rule 3: 10,000 chosen ids, none adopted", async () => {
+  test("contract.md#rule-3: 10,000 chosen ids, none adopted", async () => {
     await using server = await still();
     const api = createApi(server.url);
     const issuer = createIdIssuer([{ bytes: new Uint8Array(32), createdAt: 0 }]);
@@ -120,7 +120,7 @@ onEachEngine(({ test, serve }) => {
     }
   });
 
-  test("rule 4: another customer's session answers like an unknown id", async () => {
+  test("contract.md#rule-4: another customer's session answers like an unknown id", async () => {
     await using server = await still();
     const api = createApi(server.url);
     const alices = await create(api, { visitId: "v" }, { gkc_customerId: "alice" });
@@ -140,7 +140,7 @@ onEachEngine(({ test, serve }) => {
     assert.deepEqual(sessionOf(await api.retrieve(alices.sessionId, as("alice"))), alices);
   });
 
-  test("rule 4: retrieving never changes the ids of an existing session", async () => {
+  test("contract.md#rule-4: retrieving never changes the ids of an existing session", async () => {
     await using server = await still();
     const api = createApi(server.url);
     const { sessionId } = await create(api, { visitId: "v" });
@@ -150,7 +150,7 @@ onEachEngine(({ test, serve }) => {
     assert.deepEqual([session.customerId, session.agentId], [null, null]);
   });
 
-  test("rule 5: updating needs a session", async () => {
+  test("contract.md#rule-5: updating needs a session", async () => {
     await using server = await still();
     const api = createApi(server.url);
     const { sessionId } = await create(api, { visitId: "v" });
@@ -161,7 +161,7 @@ onEachEngine(({ test, serve }) => {
     }
   });
 
-  test("rule 5: updating needs an id, and the refusal names the proxies that drop headers", async () => {
+  test("contract.md#rule-5: updating needs an id, and the refusal names the proxies that drop headers", async () => {
     await using server = await still();
     const api = createApi(server.url);
     const { sessionId } = await create(api);

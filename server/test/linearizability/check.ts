@@ -36,7 +36,7 @@ export interface Report {
 /** How many losses and stale answers for one session or visit are looked for. */
 const MOST_LOSSES = 12;
 
-/** Looks for an order of each session's and each visit's operations that the contract allows. */
+/** Looks for an order of each session's and each visit's operations that contract.md#rules allows. */
 export function checkHistory(
   events: readonly Event[],
   failovers: readonly Failover[] = [],

@@ -25,8 +25,8 @@ interface SessionState {
 }
 
 /**
- * One session: ids, once set, stay (contract rule 1), an ended session never comes back. Before its
- * first write it is what its id alone describes (rule 8). It does not expire while it is watched.
+ * One session: ids, once set, stay (contract.md#rule-1), an ended session never comes back. Before its
+ * first write it is what its id alone describes (contract.md#rule-8). It does not expire while it is watched.
  */
 export const sessionModel: SequentialModel<SessionState, SessionOperation> = {
   initial: { ids: noIdentity, over: false },

@@ -19,7 +19,7 @@ export interface VisitOperation extends Operation {
 /** Who has the visit: a session, or nobody. */
 type Holder = string | null;
 
-/** One visit: it has one live session (contract rule 2), and is free when that ends. */
+/** One visit: it has one live session (contract.md#rule-2), and is free when that ends. */
 export const visitModel: SequentialModel<Holder, VisitOperation> = {
   initial: null,
   step(holder, { tells, session }) {

@@ -32,7 +32,7 @@ function describePrototypes(): string {
     .join("\n");
 }
 
-/** A request is answered in the form of the contract, and never with a 5xx. */
+/** A request is answered in the form of contract.md, and never with a 5xx. */
 function expectGoodForm(answer: RawResponse): void {
   assert.ok(answer.status >= 200 && answer.status < 500, `${answer.status} ${answer.body}`);
   if (answer.status === 200) {

@@ -23,7 +23,7 @@ const lifetimes: Lifetimes = {
   recognized: { idle: 30 * MINUTE, total: 2 * DAY },
 };
 
-test(`over HTTP too the service does what the contract says: ${RUNS} runs`, async () => {
+test(`over HTTP too the service does what contract.md#rules says: ${RUNS} runs`, async () => {
   await using server = await serve({ frozen: true, config: { lifetimes, accessLog: "off" } });
   const api = createApi(server.url);
   const kinds = ["create", "retrieve", "head", "update", "update", "end"] as const;

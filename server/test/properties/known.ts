@@ -18,7 +18,7 @@ export interface Known {
 /** What is known of all sessions, by their ids. Never changed: an explanation makes a new one. */
 export type Model = ReadonlyMap<string, Known>;
 
-/** Whether a session lives, as far as the contract says. */
+/** Whether a session lives, as far as contract.md#rules says. */
 export type Life = "live" | "over" | "either";
 
 /** Whether the session can still be used at `now`. */

@@ -24,7 +24,7 @@ type ListRequest = Extract<ManyRequest, { kind: "list" }>;
 type ListReply = Extract<ManyReply, { kind: "list" }>;
 type CountReply = Extract<ManyReply, { kind: "count" }>;
 
-/** Whether something holds, as far as the contract says. */
+/** Whether something holds, as far as contract.md#finding-and-ending-many says. */
 type Certainty = "yes" | "no" | "either";
 
 /** Whether something of the session is kept: until the retention is over. */

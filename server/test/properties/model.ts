@@ -10,12 +10,12 @@ import {
 } from "./many.ts";
 
 /*
- * The contract's section 1, and finding, ending and erasing many sessions, as a model that a person can check by reading it. It does not compute
- * answers: it is shown what a client asked and was answered, and says whether that was allowed, and
- * what is true afterwards. So it can follow several clients at once, whose order nobody knows.
+ * A model of contract.md#rules, and of finding, ending and erasing many sessions, that a person can check by
+ * reading it. It does not compute responses: given a request and its response, it says whether that response was
+ * allowed, and what is true afterwards. So it can follow several clients at once, in an unknown order.
  *
- * Expiry is uncertain by design (rule 6: up to a tenth of the idle time early, never late). Between
- * `earliest` and `latest` the model allows both answers, and learns from the one that came.
+ * Expiry is uncertain by design (contract.md#rule-6): up to a tenth of the idle time early, never late. Between
+ * `earliest` and `latest` the model allows both responses, and learns from the actual one.
  */
 
 /** A session as an answer describes it; times in milliseconds since 1970. */
@@ -47,7 +47,7 @@ export type Reply =
   | { readonly kind: "done"; readonly value: boolean }
   | ManyReply;
 
-/** The model after `reply`, or `undefined` when the contract does not allow that reply to `request`. */
+/** The model after `reply`, or `undefined` if contract.md does not allow that reply to `request`. */
 function explain(world: World, request: Request, reply: Reply): Model | undefined {
   switch (request.kind) {
     case "create":
@@ -153,7 +153,7 @@ function explainRetrieve(
   const life = presence(world, id, scope);
   const known = world.model.get(id);
   if (reply.session.id === id) {
-    // Rule 3: an id that the server did not make, or that is over, is never adopted.
+    // An id that the server did not make, or that is over, is never adopted (contract.md#rule-3).
     if (life === "over" || known === undefined) return undefined;
     return fits(world, reply.session, { ...known, usedAt: world.now });
   }
@@ -239,7 +239,7 @@ export interface Exchange {
 
 /**
  * All models that explain exchanges which happened at the same time, in whatever order, starting
- * from one of `models`. None: the service broke the contract.
+ * from one of `models`. None: the service broke the contract (contract.md#rules).
  */
 export function explainAll(
   models: readonly Model[],

@@ -61,7 +61,7 @@ const settings: Record<string, Setting> = {
   },
 };
 
-test(`the service does what the contract says: ${4 * RUNS} runs`, async () => {
+test(`the service does what contract.md#rules says: ${4 * RUNS} runs`, async () => {
   // Side by side: each waits for its disk most of the time.
   const outcomes = await Promise.allSettled(Object.values(settings).map(checkOver));
   const names = Object.keys(settings);
@@ -146,7 +146,7 @@ async function check(store: StoreEngine, lifetimes: Lifetimes): Promise<void> {
 }
 
 function ignore(): void {
-  // What the metrics count is no part of the contract's section 1.
+  // contract.md does not say what the metrics count.
 }
 
 async function ask(

@@ -11,7 +11,7 @@ const words = [
   ["gkc", "global", "Visit", "Id"],
 ] as const;
 
-/** The five headers in the spelling of the contract. */
+/** The five headers as contract.md#forward-authentication spells them. */
 export const identityHeaders = [
   "gkc-sessionId",
   "gkc-customerId",

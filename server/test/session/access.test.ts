@@ -20,7 +20,7 @@ const people = {
 } satisfies Record<string, Principal>;
 type Person = keyof typeof people;
 
-/** Who may assert what: the first id refused, or nothing (contract, section 3). */
+/** Who may assert what: the first id refused, or nothing (contract.md#assertions). */
 const assertions: [Person, Parameters<typeof ids>[0], string | undefined][] = [
   ["alice", { customerId: "alice" }, undefined],
   ["alice", { customerId: "bob" }, "customerId"],
@@ -77,7 +77,7 @@ for (const [person, reads, changes] of reach) {
   });
 }
 
-test("a request that names a customer retrieves nobody else's session (rule 4)", () => {
+test("a request that names a customer retrieves nobody else's session (contract.md#rule-4)", () => {
   for (const person of ["agent 7", "an administrator"] as const) {
     const scope = readScope(people[person], "alice");
     assert.equal(isWithin("alice", scope), true);

@@ -13,7 +13,7 @@ const KNOWN = "AaIH2SF7AQLw8fLz9PX29_j5ZLrPIbQ2bYa2CORw";
 // The same claim under a secret of 100 bytes, byte i being 7i modulo 256.
 const KNOWN_LONG = "AaIH2SF7AQLw8fLz9PX29_j5jFb2DVrUfsscR7Dr";
 
-/** An id with this claim, signed as the contract says, by the runtime's own HMAC. */
+/** An id with this claim, signed as contract.md#session-ids says, by the runtime's own HMAC. */
 function sign(claim: Buffer, key: Uint8Array): string {
   const mac = createHmac("sha256", key).update(claim).digest().subarray(0, 12);
   return Buffer.concat([claim, mac]).toString("base64url");

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 
 /*
- * No log line has a session id, a key or a token (contract, section 3). Every server that a test starts
- * is held to it when it ends: so the whole suite is searched, whatever it asks.
+ * No log line has a session id, a key or a token (contract.md#secrets-in-logs). The log of every server that a test
+ * starts is searched when the server ends, so the whole suite checks it.
  */
 
 /** 40 characters as ids have them, and none before or after. Hashes in the log are shorter. */

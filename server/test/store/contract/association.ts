@@ -6,7 +6,7 @@ import { associated, type DataFactory, openWorld } from "./world.ts";
 
 const absent = { outcome: "absent" };
 
-/** Associating ids: rule 1 all or nothing, rule 2, rule 4's scopes, and what is not there. */
+/** Associating ids: all or nothing (contract.md#rule-1), visits (contract.md#rule-2), scopes (contract.md#rule-4), and absent sessions. */
 export function associationContract(name: string, make: DataFactory): void {
   test(`${name}: ids are added to a stored session and stay`, async () => {
     await using world = await openWorld(make);

@@ -6,7 +6,7 @@ import { type DataFactory, openWorld } from "./world.ts";
 
 const conflict = { outcome: "conflict", field: "visitId" };
 
-/** Storing new sessions: what is kept, and who gets a visit (contract rule 2). */
+/** Storing new sessions: what is kept, and who gets a visit (contract.md#rule-2). */
 export function creationContract(name: string, make: DataFactory): void {
   test(`${name}: a created session is found as it was given, also after a restart`, async () => {
     await using world = await openWorld(make);

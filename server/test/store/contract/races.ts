@@ -13,7 +13,7 @@ function count(results: readonly { outcome: string }[]): Record<string, number> 
   return counts;
 }
 
-/** Of requests that cannot all win exactly one does (contract rules 1 and 2). */
+/** Of requests that cannot all win exactly one does (contract.md#rule-1 and contract.md#rule-2). */
 export function racesContract(name: string, make: DataFactory): void {
   test(`${name}: 64 creations of one visit: one wins, the others leave nothing`, async () => {
     await using world = await openWorld(make);
