@@ -26,7 +26,7 @@ export interface Client {
   session(): Promise<SessionInfo>;
   /**
    * Says who the visitor is, or which visit this is. What is associated stays for the session's life
-   * (contract rule 1); where the session is another customer's or agent's, the visitor gets a new
+   * (contract.md#rule-1); where the session is another customer's or agent's, the visitor gets a new
    * one, without the visit that is the other's. Rejects with `already-exists` for a visit that is
    * taken or differs from the session's.
    */

@@ -161,7 +161,7 @@ async function createForNext(
     return await transport.create(ids);
   } catch (error) {
     check();
-    // The visit is the other person's (rule 2). Nobody is to be kept in that session for its sake.
+    // The visit belongs to the other person (contract.md#rule-2): create the session without it.
     if ((error as ProblemError).code !== "already-exists") throw error;
     return await transport.create({ ...ids, visitId: null });
   }

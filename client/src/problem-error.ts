@@ -1,8 +1,8 @@
 import type { Problem, ProblemCode } from "./protocol.ts";
 
 /**
- * Why a call failed. Beside the refusals of the contract: `network`, no answer came; `timeout`, none
- * came in time; `unexpected-answer`, the response is not from the service, such as a proxy's error page;
+ * Why a call failed. Besides the codes of contract.md#refusals: `network`, no response; `timeout`, none in
+ * time; `unexpected-answer`, the response is not from the service, such as a proxy's error page;
  * `reset`, the client's `reset()` was called before the call was done.
  */
 export type FailureCode = ProblemCode | "network" | "timeout" | "unexpected-answer" | "reset";

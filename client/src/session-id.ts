@@ -1,11 +1,11 @@
 const SESSION_ID = /^[\w-]{40}$/;
 
-/** Whether this can be an id of the service (contract, section 1). */
+/** Whether a text has the form of a session id (contract.md#session-ids). */
 export function isSessionId(text: string | null | undefined): text is string {
   return SESSION_ID.test(text ?? "");
 }
 
-/** Returns the handle, which names a session and opens nothing: the part of its id that a rotation keeps (contract, "Ids"). */
+/** Returns the part of a session id that names the session and opens nothing (contract.md#session-ids). */
 export function handleOf(sessionId: string): string {
   return sessionId.slice(0, 24);
 }

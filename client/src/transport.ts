@@ -25,16 +25,15 @@ export interface TimelineOptions extends CallOptions {
 
 /**
  * The operations of the service, one call each. Every call rejects with a `ProblemError`, and
- * attempts are repeated within the time limit where no answer came or the service asks for it:
- * that is safe, as retrieving and updating are by contract, and creating and recording carry an
- * Idempotency-Key.
+ * is repeated within the time limit if there is no response or the service asks for it. That is safe: retrieving and
+ * updating can be repeated (contract.md#rule-1), creating and recording carry an Idempotency-Key.
  */
 export interface Transport {
   /** Creates a session with these ids. */
   create(ids?: Ids, options?: CreateOptions): Promise<SessionInfo>;
-  /** The session of this id, or a new one, which takes its customer and agent from `ids` (rule 3). */
+  /** The session of this id, or a new one, which takes its customer and agent from `ids` (contract.md#rule-3). */
   retrieve(sessionId: string, ids?: Ids, options?: CallOptions): Promise<SessionInfo>;
-  /** Associates ids with a session (contract rules 1, 2 and 5). */
+  /** Associates ids with a session (contract.md#rule-1, contract.md#rule-2 and contract.md#rule-5). */
   update(sessionId: string, ids: Ids, options?: CallOptions): Promise<SessionInfo>;
   /** Records requests in a session, 1 to 1,000. */
   record(
@@ -57,7 +56,7 @@ export function createTransport(options: TransportOptions): Transport {
         path: "/sessions/new",
         ids,
         body: visitBody(ids ?? {}),
-        // A session without ids is stored nowhere: a second one by mistake costs nothing (rule 8).
+        // A session without ids is stored nowhere: a second one by mistake costs nothing (contract.md#rule-8).
         idempotencyKey: idempotencyKey ?? (ids && randomKey()),
         signal,
       }),

@@ -144,7 +144,7 @@ test("what got lost on its way back is not done twice", async () => {
   assert.equal((await transport.timeline(session.sessionId)).total, 1);
 });
 
-test("credentials are sent, and refused as the contract says", async () => {
+test("credentials are sent, and refused as contract.md#refusals says", async () => {
   const agent = keyFor({ role: "agent", agentId: "a1" });
   const reporter = keyFor({ role: "reporter" });
   const config = { auth: "key" } as const;

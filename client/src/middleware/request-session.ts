@@ -177,7 +177,7 @@ function guarded(session: RequestSession): RequestSession {
   });
 }
 
-/** Another person's session (contract rule 1), or one that ended in the meantime. */
+/** Another person's session (contract.md#rule-1), or one that ended in the meantime. */
 function needsNewSession(error: unknown): boolean {
   if (isNotFound(error)) return true;
   if (!(error instanceof ProblemError)) return false;

@@ -35,7 +35,7 @@ export function createResolver(
     for (const id of ids) {
       const info = await onceMore(() => calls.retrieve(id));
       if (info.sessionId === id) return { info, isNew: false, isKnown: true };
-      // For an id that leads nowhere a new session comes back, which costs nothing (rules 3 and 8).
+      // An unknown id is answered with a new session (contract.md#rule-3), which costs nothing (contract.md#rule-8).
       fresh = info;
     }
     if (!create) return none;

@@ -11,7 +11,7 @@ export interface IncomingRequest {
   header(name: string): string | null | undefined;
 }
 
-/** What an id looks like (contract, "Ids"); nothing else is worth a question to Antechamber. */
+/** The form of a session id (contract.md#session-ids); Antechamber is asked about nothing else. */
 const SESSION_ID = /^[A-Za-z0-9_-]{40}$/;
 /**
  * The limit for each source, so that a request with a hundred cookies does not cause a hundred look-ups, and
