@@ -1,4 +1,4 @@
-/** The versions of the Session Management API that can be spoken below a base path (contract, section 10). */
+/** The versions of the Session Management API that can be spoken below a base path (contract.md#dialects). */
 export const dialectNames = ["8.5.0", "8.5.1", "current", "v2"] as const;
 export type DialectName = (typeof dialectNames)[number];
 

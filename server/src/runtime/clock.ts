@@ -22,10 +22,9 @@ export const machineTime: TimeSource = {
 };
 
 /**
- * A clock that is as late as the wall clock at least, and goes on at the machine's own pace at least:
- * where the wall clock jumps forward it follows, where that steps back it does not. It starts at
- * `floor` (ms) at the earliest: the latest time of which the store knows that it has been. So an
- * expired session never comes back, whatever the wall clock does (contract rule 6).
+ * Creates a clock that never runs backwards: it follows the wall clock forward, and the monotonic clock while the wall
+ * clock steps back. It starts no earlier than `floor` (ms), the latest time in the store. So an expired session never
+ * comes back, whatever the wall clock does (contract.md#rule-6).
  */
 export function createClock(source: TimeSource, floor = 0): Clock {
   let last = source.monotonic();

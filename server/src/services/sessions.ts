@@ -14,7 +14,7 @@ import type { CreateResult, SessionStore } from "../store/ports/sessions.ts";
 /** What retrieving came to. */
 export interface Retrieval {
   readonly session: Session;
-  /** There was nothing to retrieve: the session is new (contract rule 3). */
+  /** There was nothing to retrieve: the session is new (contract.md#rule-3). */
   readonly isNew: boolean;
   /** It was in memory: likely to be asked for again. */
   readonly fromCache: boolean;
@@ -40,15 +40,15 @@ export interface PageBounds {
 /** The use cases of the service. Ids given to it have been validated. */
 export interface SessionService {
   /**
-   * Creates a session. One without ids is not stored; with ids the promise is fulfilled when they
-   * are (rules 7 and 8). Refuses with `already-exists` (rule 2) and `unavailable`.
+   * Creates a session. One without ids is not stored (contract.md#rule-8); with ids the promise is fulfilled when they
+   * are durable (contract.md#rule-7). Refuses with `already-exists` (contract.md#rule-2) and `unavailable`.
    */
   create(ids: Identity): Session | Promise<Session>;
 
   /**
-   * The live session of this id within the scope, prolonged by this use, or else a new one with
-   * `ids` (rules 3 and 4). `mayCreate` is asked before that, and refuses by throwing; else nothing is
-   * refused but what `create` refuses.
+   * Returns the live session of this id within the scope, renewed by this use, or else creates one with `ids`
+   * (contract.md#rule-3 and contract.md#rule-4). Calls `beforeCreate` first, which refuses by throwing. Refuses
+   * otherwise only what `create` refuses.
    */
   retrieve(
     id: string,
@@ -64,8 +64,8 @@ export interface SessionService {
   useIfIssued(id: string, scope: Scope): Session | null | undefined | Promise<Session | undefined>;
 
   /**
-   * Associates ids with a session (rules 1, 2 and 5). Refuses with `nothing-to-associate`,
-   * `session-not-found`, `already-exists` and `unavailable`.
+   * Associates ids with a session (contract.md#rule-1, contract.md#rule-2 and contract.md#rule-5). Refuses with
+   * `nothing-to-associate`, `session-not-found`, `already-exists` and `unavailable`.
    */
   associate(id: string, ids: Identity, scope: Scope): Promise<Session>;
 

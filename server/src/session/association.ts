@@ -12,9 +12,9 @@ export type Association =
   | { readonly outcome: "conflict"; readonly field: IdField };
 
 /**
- * Contract rule 1: an id, once set, stays for the life of the session. A value that is not set yet
- * becomes associated, the value that is there changes nothing, a different one refuses the whole.
- * `session` must be live at `now`. Whether the visit is free (rule 2) is the store's to tell.
+ * Associates ids with a session that is live at `now` (contract.md#rule-1): sets those that are not set, accepts those
+ * that are the same, and refuses all of them if one differs. The store checks whether the visit is free
+ * (contract.md#rule-2).
  */
 export function associate(
   session: Session,

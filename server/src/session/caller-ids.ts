@@ -1,4 +1,4 @@
-/** The longest id a caller may give, in Unicode characters (contract, Ids). */
+/** The longest id a caller may give, in Unicode characters (contract.md#caller-ids). */
 export const MAX_ID_CHARACTERS = 256;
 
 // The one class of characters that an id may not contain: Unicode's Cc (C0, DEL, C1).

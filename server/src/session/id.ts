@@ -1,7 +1,7 @@
 import { createHmac, hash, randomFillSync } from "node:crypto";
 
 /*
- * A session id is 40 characters, the base64url form of 30 bytes (contract, Ids):
+ * A session id is 40 characters, the base64url form of 30 bytes (contract.md#session-ids):
  *
  *   bytes  0 to 5   creation time, milliseconds since 1970, big-endian
  *   bytes  6 and 7  a count of the ids of that millisecond, big-endian

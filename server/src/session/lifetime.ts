@@ -1,6 +1,6 @@
 import { type Identity, isRecognized, noIdentity, type Session } from "./session.ts";
 
-/** How long a session lives, in milliseconds (contract rule 6). */
+/** How long a session lives, in milliseconds (contract.md#rule-6). */
 export interface Lifetime {
   /** Without use. */
   readonly idle: number;
@@ -14,7 +14,7 @@ export interface Lifetimes {
   readonly recognized: Lifetime;
 }
 
-/** A renewal is stored only once this part of the idle time has passed (contract rule 6). */
+/** A renewal is stored only once this part of the idle time has passed (contract.md#rule-6). */
 const RENEWAL_PART = 1 / 10;
 
 function lifetimeOf(ids: Identity, lifetimes: Lifetimes): Lifetime {
@@ -52,7 +52,7 @@ export function newSession(
   };
 }
 
-/** The session that an id alone describes: anonymous, never used since, never stored (rule 8). */
+/** Returns the session that exists only in its id: anonymous, never used, not stored (contract.md#rule-8). */
 export function implicitSession(id: string, createdAt: number, lifetimes: Lifetimes): Session {
   return newSession(id, createdAt, noIdentity, lifetimes);
 }

@@ -1,9 +1,9 @@
 import { createHmac } from "node:crypto";
 
 /**
- * How ids stand in the log: a keyed hash, so that lines of one session can be told to belong together
- * and nobody gets from a line to the session (contract, section 3). `secrets` are the store's, newest
- * first: the oldest is the key, which a rotation does not change.
+ * Creates the keyed hash of ids in logs: lines of one session have the same hash, which does not lead back to the
+ * session (contract.md#secrets-in-logs). `secrets` are the store's, newest first. The oldest is the key, so that a
+ * rotation does not change the hash.
  */
 export function createLogHash(
   secrets: readonly { readonly bytes: Uint8Array }[],

@@ -1,7 +1,7 @@
 import type { IdField } from "./errors.ts";
 import type { Identity } from "./session.ts";
 
-/** The four roles of the contract, section 3. */
+/** The four roles (contract.md#roles). */
 export const roles = ["customer", "agent", "reporter", "administrator"] as const;
 export type Role = (typeof roles)[number];
 
@@ -43,8 +43,8 @@ export function isConsistent({ role, customerId, agentId }: Principal): boolean 
 }
 
 /**
- * Whose sessions a request reaches: `everyone`'s, or those of one customer beside all that belong to
- * no customer. To a request outside its scope a session is as good as unknown (contract rule 4).
+ * The sessions that a request reaches (contract.md#reach): those of `everyone`, or of one customer and those without a
+ * customer. Outside the scope a session is treated as unknown (contract.md#rule-4).
  */
 export type Scope = "everyone" | { readonly customerId: string | null };
 
@@ -77,9 +77,8 @@ export function mayEndAll({ role }: Principal): boolean {
 }
 
 /**
- * The first id that `principal` asserts without the right to (contract, section 3): a customer its
- * own, an agent its own agent id and any customer, a reporter none, an administrator any.
- * The ids of a visit say nothing about who somebody is: everybody may give them.
+ * Returns the first id that `principal` may not assert, or `undefined` (contract.md#assertions). Everybody may give the
+ * ids of a visit, which say nothing about who somebody is.
  */
 export function forbiddenAssertion(principal: Principal, ids: Identity): IdField | undefined {
   if (ids.agentId !== null && !mayAssertAgent(principal, ids.agentId)) return "agentId";

@@ -17,26 +17,26 @@ export const noIdentity: Identity = {
 /**
  * A session at one moment; immutable, a change makes a new one. Times are milliseconds since 1970.
  *
- * An id, once set, stays (contract rule 1). `expiresAt` is fixed by the last renewal or association,
+ * An id, once set, stays (contract.md#rule-1). `expiresAt` is fixed by the last renewal or association,
  * so a change of the configured lifetimes reaches a session with its next renewal.
  */
 export interface Session extends Identity {
   /** 40 characters, made by the server (see `id.ts`). */
   readonly id: string;
   readonly createdAt: number;
-  /** The last renewal: a use may be up to a tenth of the idle time later (contract rule 6). */
+  /** The last renewal: a use may be up to a tenth of the idle time later (contract.md#rule-6). */
   readonly lastActiveAt: number;
   readonly expiresAt: number;
-  /** Ended before its time. An ended session is as good as unknown to its callers. */
+  /** Ended before its time. Callers see an ended session as unknown. */
   readonly ended: boolean;
 }
 
-/** Recognized once it has a customer or an agent (contract, SessionInfo). */
+/** Whether there is a customer or an agent (contract.md#sessioninfo). */
 export function isRecognized(ids: Pick<Identity, "agentId" | "customerId">): boolean {
   return ids.customerId !== null || ids.agentId !== null;
 }
 
-/** Whether no id is attached: such a session is fully described by its own id (contract rule 8). */
+/** Whether no id is associated: such a session can exist in its own id only (contract.md#rule-8). */
 export function hasNoIds(ids: Identity): boolean {
   return (
     ids.agentId === null &&

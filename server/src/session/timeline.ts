@@ -8,7 +8,7 @@ export interface AssociationEvent {
   readonly at: number;
   /** How many requests had been recorded by then. */
   readonly after: number;
-  /** The ids that it set; what they were set to is the session's, as ids stay (contract rule 1). */
+  /** The ids that it set. Their values are the session's, since an id stays (contract.md#rule-1). */
   readonly fields: readonly IdField[];
 }
 

@@ -1,6 +1,6 @@
 import { isRecognized, type Session } from "../session/session.ts";
 
-/** A session as it is shown to callers: the JSON text of a `SessionInfo` (contract, section 1). */
+/** Returns the JSON text of a session's `SessionInfo` (contract.md#sessioninfo). */
 export function sessionInfo(session: Session): string {
   const bytes = Buffer.allocUnsafe(maxLengthOf(session));
   return bytes.toString("utf8", 0, writeSessionInfo(session, bytes, 0));

@@ -20,7 +20,10 @@ const TERMINATIONS = long ? 40 : 3;
 /** Enough to be put in order in several slices, so that a kill falls between them. */
 const SESSIONS = 1000;
 const RECORDS = 100_000;
-/** Records accepted this long (ms) before a kill are durable: 100 (contract.md#request-records), and more for a slow machine. */
+/**
+ * Records accepted this long (ms) before a kill are durable: 100 (contract.md#request-records), and more for a slow
+ * machine.
+ */
 const STORED_WITHIN = 250;
 
 /** No session may expire before it is looked at, however long the rounds take. */

@@ -70,7 +70,7 @@ export interface AppParts {
   readonly trail: AuditTrail;
   /** Called after keys were removed. */
   readonly keysChanged: () => Promise<void>;
-  /** A keyed hash: the same session, the same hash, and no way back (contract, section 3). */
+  /** Returns the keyed hash of an id, for logs and the audit trail (contract.md#secrets-in-logs). */
   readonly logHash: (id: string) => string;
   /** Finds out who calls. */
   readonly authenticate: Authenticate;
@@ -136,7 +136,7 @@ function commonTable(parts: AppParts, actedBy: AuditActor, isStopping: () => boo
   ];
 }
 
-/** The operations on a session in each dialect: the contract, sections 1 and 10. */
+/** The operations on a session in each dialect (contract.md#dialects). */
 function sessionTables({ service, limits }: AppParts): Readonly<Record<DialectName, Route[]>> {
   const plain = createSessionHandlers(service, limits);
   const v851 = createHandlersOfV851(service, limits);

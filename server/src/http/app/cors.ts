@@ -8,7 +8,7 @@ const allowedHeaders = [
   "gkc-customerId",
   "gkc_sessionId",
   "gkc-sessionId",
-  // Headers that only the clients of the dialects send (contract, section 10).
+  // Headers that only the clients of the dialects send (contract.md#dialects).
   "gkc_apiClientId",
   "gkc-apiClientId",
   "gkc_apiClientMediaType",

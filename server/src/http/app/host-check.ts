@@ -4,10 +4,10 @@ import type { ApiRequest } from "../messages.ts";
 const LOCAL_HOST = /^(?:(?:[\w-]{1,63}\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i;
 
 /**
- * Refuses a request that names another host than this machine (contract, section 3, mode `local`).
- * A page from elsewhere can make its own name point to 127.0.0.1, and a browser then lets it read
- * our answers; but it cannot make the browser send another `Host`, or none. Only HTTP/1.0 requests come without a
- * host, such as the health checks of HAProxy; one with an `Origin` comes from a page and is refused.
+ * Refuses a request that names another host than this machine (contract.md#mode-local). A web page can make its own
+ * name point to 127.0.0.1 (DNS rebinding), and a browser then lets it read the responses; but it cannot make the
+ * browser send another `Host`, or none. Only HTTP/1.0 requests have no host, such as health checks of HAProxy; one
+ * with an `Origin` comes from a page and is refused.
  */
 export function createHostCheck(): (request: ApiRequest) => void {
   let lastGood: string | undefined;

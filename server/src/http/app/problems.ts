@@ -26,7 +26,7 @@ const titles: Readonly<Record<ProblemCode, string>> = {
   unavailable: "The service cannot do this right now",
 };
 
-/** Responds to a refused request: RFC 9457 problem details with the contract's code, in the form of the dialect. */
+/** Returns RFC 9457 problem details with a code of contract.md#refusals, in the form of the dialect. */
 export function problemResponse(
   reason: Reason,
   requestId: string,

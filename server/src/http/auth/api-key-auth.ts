@@ -38,8 +38,8 @@ interface CachedKey {
 }
 
 /**
- * Mode `key`: `Authorization: Bearer <key>` (contract, section 3), or `x-api-key: <key>`, which the clients
- * of dialect v2 send (section 10). Refuses with `invalid-request` if both are present.
+ * Mode `key`: `Authorization: Bearer <key>` (contract.md#mode-key), or `x-api-key: <key>`, which the clients
+ * of dialect v2 send (contract.md#dialects). Refuses with `invalid-request` if both are present.
  */
 export function createKeyRing(wallClock: WallClock): KeyRing {
   let byHash = new Map<string, CachedKey>();

@@ -52,7 +52,7 @@ export interface JwksParts {
   readonly timeout?: number;
 }
 
-/** At most one fetch in so many milliseconds, whatever callers send (contract, section 3). */
+/** Least time (ms) between two fetches, whatever callers send (contract.md#mode-jwt). */
 const REFRESH_PAUSE = 30_000;
 /** Keys of this age (ms) are fetched again: one that the issuer withdrew is refused from then on. */
 const MAX_AGE = 10 * 60_000;

@@ -41,8 +41,8 @@ interface Known {
 }
 
 /**
- * Mode `jwt` (contract, section 3): `Authorization: Bearer <token>`. A token that was verified is known
- * until it expires, or until the issuer's keys change: the signature is not computed for each request.
+ * Mode `jwt` (contract.md#mode-jwt): `Authorization: Bearer <token>`. Caches a verified token until it expires or
+ * the issuer's keys change, so that its signature is not checked at each request.
  */
 export function createJwtAuth(parts: JwtAuthParts): Authenticate {
   const { keySet, wallClock } = parts;

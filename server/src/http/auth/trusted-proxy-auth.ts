@@ -34,8 +34,8 @@ export interface TrustedProxies {
 const MAX_PEERS = 1000;
 
 /**
- * Mode `proxy` (contract, section 3): a proxy that comes from a listed address and has the secret says
- * who calls. Whatever is wrong with a request, it gets one and the same refusal.
+ * Mode `proxy` (contract.md#mode-proxy): a proxy with a listed address and the secret says who the caller is. Every
+ * fault gets the same refusal.
  */
 export function createTrustedProxyAuth({ secret, ranges }: TrustedProxies): Authenticate {
   const expected = Buffer.from(secret, "latin1");

@@ -26,7 +26,7 @@ export function isForwardAuthTarget(target: string): boolean {
   return path.startsWith(FORWARD_AUTH_PATH) && (after === undefined || "/?".includes(after));
 }
 
-/** Answers a reverse proxy's sub-request (contract, section 2: forward authentication). */
+/** Answers a reverse proxy's sub-request (contract.md#forward-authentication). */
 export type ForwardAuth = (call: Call) => Answer;
 
 /** The settings of `/forward-auth`. */
@@ -184,8 +184,8 @@ function uriBelow({ path, query }: ApiRequest): string {
 }
 
 /**
- * Every identity header, empty where there is no value: what the authority omits, a proxy may let
- * through from the client (contract, section 2).
+ * Returns every identity header, empty where there is no value (contract.md#forward-authentication): a proxy may pass
+ * on the client's own header if this response does not have it.
  */
 function identityFields({ id, customerId, agentId, visitId, globalVisitId }: Named): HeaderFields {
   return {
@@ -208,7 +208,7 @@ const preflightResponse = new KeptResponse(() => ({
 
 const ASCII = /^[\x20-\x7e]*$/;
 
-/** Header bytes are UTF-8 (contract, Ids); runtimes take a character a byte. */
+/** Returns the UTF-8 bytes of an id as one character each, as runtimes write headers (contract.md#header-bytes). */
 function headerValue(id: string | null): string {
   if (id === null) return "";
   return ASCII.test(id) ? id : Buffer.from(id).toString("latin1");

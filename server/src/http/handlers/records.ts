@@ -12,7 +12,7 @@ import { identityOfHeaders } from "../parse/identity.ts";
 import { MAX_RECORDS_BODY_BYTES, recordsOf } from "../parse/record-body.ts";
 import { type Call, permitted } from "./sessions.ts";
 
-/** The handlers of request records (contract, section 2). */
+/** The handlers of request records (contract.md#request-records). */
 export interface RecordHandlers {
   record(call: Call): Promise<ApiResponse>;
   timeline(call: Call): Promise<ApiResponse>;
@@ -69,7 +69,7 @@ export function createRecordHandlers(
 
     async timeline({ request, principal, sessionId }) {
       const { after, limit } = boundsOf(request.query);
-      // Naming a customer asks for that customer's sessions, as in retrieving (contract rule 4).
+      // A request that names a customer reaches only that customer's sessions (contract.md#rule-4).
       const scope = readScope(
         principal,
         permitted(principal, identityOfHeaders(request)).customerId,

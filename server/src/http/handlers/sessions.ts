@@ -97,7 +97,7 @@ export function createSessionHandlers(
 
   const show = (session: Session) => showSession(session, form);
 
-  /** Responds to a retrieval: `Content-Location` names the session in the body (rule 3). */
+  /** Responds to a retrieval: `Content-Location` names the session in the body (contract.md#rule-3). */
   function located(session: Session, base: string): ApiResponse & KeptParts {
     const contentLocation = `${base}/sessions/${session.id}`;
     const headers = form.fields(session.id);

@@ -5,7 +5,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
  * Returns the text of a header value or path that arrived as one character per byte: decoded as UTF-8,
- * or as ISO-8859-1 if the bytes are not valid UTF-8 (contract, Ids).
+ * or as ISO-8859-1 if the bytes are not valid UTF-8 (contract.md#header-bytes).
  */
 export function textOfBytes(value: string): string {
   return utf8OfBytes(value) ?? value;

@@ -5,7 +5,7 @@ import type { ApiRequest } from "../messages.ts";
 import { memberOf, parseJson, readJsonBody, refuseFaults } from "./bodies.ts";
 import { textOfBytes, utf8OfBytes } from "./header-text.ts";
 
-/** The longest body that is read, in bytes (contract, Refusals). */
+/** The longest body that is read, in bytes (contract.md#refusals). */
 export const MAX_BODY_BYTES = 16 * 1024;
 
 /** The identity headers, in both spellings: proxies drop names with underscores by default. */

@@ -15,15 +15,15 @@ import type { TransferStore } from "./transfer.ts";
  *
  * What an engine may assume:
  * - Session ids are authentic, because callers verify them first (`session/id.ts`), except for
- *   `getCached`. So an id of which nothing is stored is an implicit session (contract rule 8).
+ *   `getCached`. So an id of which nothing is stored is an implicit session (contract.md#rule-8).
  * - Ids of callers are valid (`session/caller-ids.ts`), and `now` never runs backwards.
  * - Times are Unix ms.
  *
  * What every engine promises:
  * - A change is atomic, per session and per visit, also between processes: of two requests that
- *   cannot both win exactly one does (contract rules 1 and 2).
+ *   cannot both win exactly one does (contract.md#rule-1 and contract.md#rule-2).
  * - When a promise that stores a change is fulfilled, the change survives the death of the process, and a
- *   power cut as far as the engine documents (contract rule 7). A change that is not durable yet is
+ *   power cut as far as the engine documents (contract.md#rule-7). A change that is not durable yet is
  *   never visible to a reader.
  * - A call that cannot be carried out rejects with `Refusal` `unavailable` and has changed nothing,
  *   unless its `outcome` is `unknown`. Later calls succeed by themselves as soon as the store can.

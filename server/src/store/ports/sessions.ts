@@ -27,7 +27,10 @@ export interface SessionStore {
     idempotent?: IdempotentRequest,
   ): Promise<CreateResult | Replay>;
 
-  /** Associates ids with the session, which may be implicit (contract rules 1, 2 and 8). */
+  /**
+   * Associates ids with the session, which may be implicit (contract.md#rule-1, contract.md#rule-2 and
+   * contract.md#rule-8).
+   */
   associate(request: AssociationRequest): Promise<AssociationResult>;
 
   /**
@@ -46,7 +49,7 @@ export interface SessionStore {
 /** Result of storing a new session. */
 export type CreateResult =
   | { readonly outcome: "created" }
-  /** Another live session holds the visit (contract rule 2). Nothing was stored. */
+  /** Another live session holds the visit (contract.md#rule-2). Nothing was stored. */
   | { readonly outcome: "conflict"; readonly field: IdField }
   /** Another session is stored under this id. Nothing was stored: retry with another id. */
   | { readonly outcome: "id-taken" };

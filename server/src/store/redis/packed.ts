@@ -82,7 +82,7 @@ export function unpackWhole(id: string, text: string): Unpacked {
   return { session, associations: lines.map((line) => eventOf(line, session.createdAt)) };
 }
 
-/** The session of an id of which nothing is stored (contract rule 8). */
+/** Returns the implicit session of an id (contract.md#rule-8). */
 export function describedById(id: string, lifetimes: Lifetimes): Session {
   return implicitSession(id, timeAndCount(id).createdAt, lifetimes);
 }

@@ -149,7 +149,7 @@ async function createStore(
       once,
       id: null,
       created: session.id,
-      // Of one without ids only the answer is kept (contract rule 8).
+      // Of a session without ids only the stored response is kept (contract.md#rule-8).
       need: hasNoIds(session) ? null : `${session.id}\n${pack(session)}`,
       success: { outcome: "created" },
       perform: (need) => sessions.create(operation, neededSession(need)),

@@ -107,7 +107,7 @@ function applyPurge(ids: IdIndex, upTo: number): Outcomes["purge"] {
 }
 
 function applyCreate(sessions: SessionTable, session: Session, now: number): CreateResult {
-  // Of one without ids only the answer is kept (contract rule 8).
+  // Of a session without ids only the stored response is kept (contract.md#rule-8).
   if (hasNoIds(session)) return { outcome: "created" };
   if (sessions.isVisitHeld(session.visitId, session.id, now)) {
     return { outcome: "conflict", field: "visitId" };

@@ -64,8 +64,8 @@ function restoreRights(file: string): void {
 }
 
 /**
- * A connection that may write. Every commit waits for the disk (`synchronous=FULL`), which is what
- * contract rule 7 rests on.
+ * Opens a connection that may write. Every commit waits for the disk (`synchronous=FULL`), as contract.md#rule-7
+ * requires.
  */
 export function openForWriting(file: string): DatabaseSync {
   const database = new DatabaseSync(file);

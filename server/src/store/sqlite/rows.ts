@@ -71,7 +71,7 @@ export function sessionOf(id: string, key: number, row: SessionRow): Session {
   };
 }
 
-/** The session of an id of which nothing is stored (contract rule 8). */
+/** Returns the implicit session of an id (contract.md#rule-8). */
 export function describedById(id: string, lifetimes: Lifetimes): Session {
   return implicitSession(id, timeAndCount(id).createdAt, lifetimes);
 }

@@ -10,7 +10,7 @@ import { idOf, keyOf, type SessionRow, sessionColumns, sessionOf, tailOf } from 
 export interface SessionTable {
   /** The stored session of this id, live or not. */
   find(id: string): Session | undefined;
-  /** Whether a live session other than `id` holds the visit (contract rule 2). */
+  /** Whether a live session other than `id` holds the visit (contract.md#rule-2). */
   isVisitHeld(visitId: string | null, id: string, now: number): boolean;
   /** False when another session is stored under the same key: nothing is stored then. */
   insert(session: Session): boolean;

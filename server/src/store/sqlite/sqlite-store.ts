@@ -320,7 +320,7 @@ function openHeld(dataDir: string, unlock: () => void) {
 function sessionAfter(change: Change, outcome: Outcome): Session | undefined {
   switch (change.kind) {
     case "create":
-      // One without ids is not stored, and so not known here either (contract rule 8).
+      // A session without ids is not stored (contract.md#rule-8).
       return (outcome as CreateResult).outcome === "created" && !hasNoIds(change.session)
         ? change.session
         : undefined;

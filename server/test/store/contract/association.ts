@@ -6,7 +6,10 @@ import { associated, type DataFactory, openWorld } from "./world.ts";
 
 const absent = { outcome: "absent" };
 
-/** Associating ids: all or nothing (contract.md#rule-1), visits (contract.md#rule-2), scopes (contract.md#rule-4), and absent sessions. */
+/**
+ * Associating ids: all or nothing (contract.md#rule-1), visits (contract.md#rule-2), scopes (contract.md#rule-4),
+ * and absent sessions.
+ */
 export function associationContract(name: string, make: DataFactory): void {
   test(`${name}: ids are added to a stored session and stay`, async () => {
     await using world = await openWorld(make);

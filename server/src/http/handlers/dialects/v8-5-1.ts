@@ -18,7 +18,7 @@ import {
 import { envelopeOfV1 } from "./envelopes.ts";
 
 /**
- * Dialect 8.5.1 (contract, section 10). Retrieving an unknown session is refused and creates nothing. Updating
+ * Dialect 8.5.1 (contract.md#dialects). Retrieving an unknown session is refused and creates nothing. Updating
  * creates a session with a new id if none has the given id, or if it is another customer's: its clients begin
  * with a placeholder, and cannot continue otherwise after an expiry or when another person uses the browser.
  */
@@ -45,7 +45,7 @@ export function createHandlersOfV851(
   return { ...common, retrieve: common.head, associate };
 }
 
-/** Returns whose sessions an update reaches: those of other customers than the named one count as unknown (rule 4). */
+/** Returns the scope of an update: sessions of other customers than the named one are unknown (contract.md#rule-4). */
 function updateScope(principal: Principal, { customerId }: Identity): Scope {
   const scope = changeScope(principal);
   return scope === "everyone" && customerId !== null ? { customerId } : scope;
