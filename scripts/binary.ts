@@ -46,8 +46,8 @@ function threadsOf(file: string): string[] {
 
 /** What the sources read at their own address. */
 function dataFiles(): string[] {
-  const read = files.filter((file) => /\.(sql|lua)$/.test(file));
-  return [join(root, "server/package.json"), ...read];
+  const own = ["package.json", "openapi.json"].map((name) => join(root, "server", name));
+  return [...own, ...files.filter((file) => /\.(sql|lua)$/.test(file))];
 }
 
 /** The files of the API page in the packages that `file` reads from. */

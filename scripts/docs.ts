@@ -1,33 +1,54 @@
-// Puts what is known in the source into the documents: the settings into
-// docs/operating.md, the help of every command into docs/cli.md, each between a
-// pair of marks. Run by Bun or by Node 24 or later:
+// Writes the documents that are made from the sources: the settings into
+// docs/operating.md and the help of every command into docs/cli.md, each between a
+// pair of marks, and server/openapi.yaml as server/openapi.json. Run by Bun or by
+// Node 24 or later:
 //
-//   docs.ts --check   fails when a document is behind the source
+//   docs.ts --check   fails when a document differs from its source
 //   docs.ts --write   brings the documents up to date
 import { readFileSync, writeFileSync } from "node:fs";
+import { parse } from "yaml";
 import { processOutput } from "../server/src/cli/output.ts";
 import { createProgram } from "../server/src/cli/program.ts";
 import { commandReference } from "../server/src/cli/reference.ts";
 import { settingsTable } from "../server/src/config/docs.ts";
 
-const parts = [
-  { file: "docs/operating.md", name: "settings", text: settingsTable() },
-  { file: "docs/cli.md", name: "commands", text: commandReference(createProgram(processOutput)) },
-];
 const isCheck = process.argv[2] !== "--write";
 
-for (const { file, name, text } of parts) {
-  const url = new URL(`../${file}`, import.meta.url);
-  const before = readFileSync(url, "utf8");
-  const after = withPart(before, name, text);
-  if (after === before) continue;
+update("docs/operating.md", (before) => withPart(before, "settings", settingsTable()));
+update("docs/cli.md", (before) =>
+  withPart(before, "commands", commandReference(createProgram(processOutput))),
+);
+update("server/openapi.json", () => `${lines(parse(read("server/openapi.yaml")), 3)}\n`);
+
+function update(file: string, change: (before: string) => string): void {
+  const before = read(file);
+  const after = change(before);
+  if (after === before) return;
   if (isCheck) {
-    console.log(`${file} is behind the source: npm run docs:write brings it up to date`);
+    console.log(`${file} differs from its source: npm run docs:write brings it up to date`);
     process.exitCode = 1;
   } else {
-    writeFileSync(url, after);
+    writeFileSync(addressOf(file), after);
     console.log(`${file} was written`);
   }
+}
+
+function read(file: string): string {
+  return readFileSync(addressOf(file), "utf8");
+}
+
+function addressOf(file: string): URL {
+  return new URL(`../${file}`, import.meta.url);
+}
+
+/** Returns JSON with a line for each member down to `depth`, so that changes are merged line by line. */
+function lines(value: unknown, depth: number): string {
+  const isOpen = depth > 0 && typeof value === "object" && value !== null && !Array.isArray(value);
+  if (!isOpen) return JSON.stringify(value);
+  const members = Object.entries(value).map(
+    ([name, member]) => `${JSON.stringify(name)}:${lines(member, depth - 1)}`,
+  );
+  return `{\n${members.join(",\n")}\n}`;
 }
 
 function withPart(document: string, name: string, text: string): string {

@@ -1,19 +1,9 @@
-import type { BasePath } from "../config/base-path.ts";
-import { administrationPaths, sessionListPaths } from "./openapi/administration.ts";
-import {
-  administrationParameters,
-  administrationSchemas,
-} from "./openapi/administration-schemas.ts";
-import { type Auth, securityOf } from "./openapi/credentials.ts";
-import { dialectPaths, dialectSchemas } from "./openapi/dialects.ts";
-import { forwardAuthPaths } from "./openapi/forward-auth.ts";
-import { headers } from "./openapi/headers.ts";
-import { operationsPaths } from "./openapi/operations.ts";
-import { parameters } from "./openapi/parameters.ts";
-import { recordSchemas } from "./openapi/record-schemas.ts";
-import { requestPaths } from "./openapi/requests.ts";
-import { type Json, schemas } from "./openapi/schemas.ts";
-import { sessionPaths } from "./openapi/sessions.ts";
+import { readFileSync } from "node:fs";
+import type { Problem } from "@antechamber/client/protocol";
+import type { BasePath, DialectName } from "../config/base-path.ts";
+import type { Config } from "../config/config.ts";
+import { envelopeOfV1, envelopeOfV2 } from "./handlers/dialects/envelopes.ts";
+import { restate } from "./handlers/dialects/refusals.ts";
 
 /** What the document depends on. */
 export interface OpenApiOptions {
@@ -21,57 +11,183 @@ export interface OpenApiOptions {
   readonly version: string;
   /** Where the session operations are served in addition to the root. */
   readonly basePaths: readonly BasePath[];
-  /** But for `local`, operations ask for a credential, and answer 401 and 403 without the right one. */
+  /** The mode of access, on which credentials and some refusals depend. */
   readonly auth: Auth;
 }
 
-const description = `Sessions begin anonymously and become recognized: create one, retrieve it, associate ids with it.
+type Auth = Config["auth"];
+type Json = Readonly<Record<string, unknown>>;
+type JsonMap = Readonly<Record<string, Json>>;
 
-An id, once set, stays for the life of the session. A visit has one live session. Retrieving creates a session where there is none of the id. A refusal changes nothing. Requests that are made in a session can be recorded in it and read as its timeline.
+interface Document extends Json {
+  readonly info: Json;
+  readonly paths: JsonMap;
+  readonly components: Readonly<Record<string, JsonMap>>;
+  readonly "x-dialects": {
+    readonly paths: Readonly<Record<DialectName, JsonMap>>;
+    readonly schemas: Json;
+  };
+}
 
-An identity header has two spellings, \`gkc_customerId\` and \`gkc-customerId\`, which are one header: it is refused if it is repeated, or if the two differ. Every refusal has the headers \`Cache-Control: no-store\`, \`X-Content-Type-Options: nosniff\` and \`X-Request-Id\`, the name of the request in the server's log, chosen by the caller or else by the server. A trailing slash makes no difference to a path. HEAD is answered wherever GET is, OPTIONS everywhere. Paths that are not listed answer 404 \`not-found\`, methods that are not listed 405 \`method-not-allowed\` with \`Allow\`. Browsers on other origins may call if the server's configuration lists their origin.`;
+interface Operation extends Json {
+  readonly operationId: string;
+  readonly responses: Readonly<Record<string, Response>>;
+}
 
-/** The OpenAPI 3.1 document of everything that a server with these options serves. */
+interface Response extends Json {
+  readonly headers?: Json;
+  readonly content?: Readonly<Record<string, Content>>;
+}
+
+interface Content {
+  readonly schema: Json;
+  readonly examples: Readonly<Record<string, { readonly value: unknown }>>;
+}
+
+/** `server/openapi.yaml` as JSON. The head of that file explains the extensions which are read here. */
+const file = JSON.parse(
+  readFileSync(new URL("../../openapi.json", import.meta.url), "utf8"),
+) as Document;
+
+/** Returns the OpenAPI 3.1 document of everything that a server with these options serves. */
 export function openApiDocument({ version, basePaths, auth }: OpenApiOptions): Json {
-  const { security, securitySchemes } = securityOf(auth);
+  const { "x-dialects": dialects, ...document } = inMode(file, auth) as Document;
+  const { info, paths, components } = document;
   const plain = basePaths.filter(({ dialect }) => dialect === "8.5.0");
   const others = basePaths.filter(({ dialect }) => dialect !== "8.5.0");
-  const atBases = { ...sessionPaths(auth), ...requestPaths(auth), ...sessionListPaths(auth) };
+  const atBases = Object.fromEntries(Object.entries(paths).filter(([, item]) => !item["servers"]));
+  const ofDialects = others.map((base) =>
+    pathsBelow(base, patched(atBases, dialects.paths[base.dialect]) as JsonMap, document),
+  );
+  const schemas = others.length === 0 ? {} : dialects.schemas;
   return {
-    openapi: "3.1.0",
-    info: {
-      title: "Antechamber: Session Management API",
-      version,
-      description,
-      contact: { name: "Those who run this server" },
-      license: { name: "Apache-2.0", identifier: "Apache-2.0" },
-    },
+    ...document,
+    info: { ...info, version },
     servers: ["/", ...plain.map(({ path }) => path)].map((url) => ({ url })),
-    tags: [
-      { name: "sessions", description: "One session at a time." },
-      { name: "requests", description: "What happens in a session is bundled in it." },
-      { name: "proxies", description: "For reverse proxies in front of other services." },
-      { name: "administration", description: "For those who run the service, on many sessions." },
-      { name: "operations", description: "For operators and their tools." },
-    ],
-    security,
-    paths: {
-      ...atBases,
-      ...administrationPaths(auth),
-      ...forwardAuthPaths(auth),
-      ...operationsPaths(auth),
-      ...Object.assign({}, ...others.map((base) => dialectPaths(base, auth, atBases))),
-    },
-    components: {
-      schemas: {
-        ...schemas,
-        ...recordSchemas,
-        ...administrationSchemas,
-        ...dialectSchemas(others),
-      },
-      parameters: { ...parameters, ...administrationParameters },
-      headers,
-      ...(securitySchemes === undefined ? {} : { securitySchemes }),
-    },
+    paths: Object.assign({}, paths, ...ofDialects),
+    components: { ...components, schemas: { ...components["schemas"], ...schemas } },
   };
+}
+
+/** Returns the paths of a dialect with the base path, ids of their own, and responses in the dialect's form. */
+function pathsBelow({ path: base, dialect }: BasePath, paths: JsonMap, document: Json): Json {
+  const suffix = base.replaceAll(/[^A-Za-z\d]+/g, "_");
+  const ofDialect = (given: unknown) => {
+    const operation = resolved(given, document) as Operation;
+    const responses = mapValues(operation.responses, (response) =>
+      responseOf(dialect, resolved(response, document) as Response, document),
+    );
+    return { ...operation, operationId: operation.operationId + suffix, responses };
+  };
+  const below = Object.entries(paths).map(([path, operations]) => [
+    base + path,
+    { servers: [{ url: "/" }], ...mapValues(operations, ofDialect) },
+  ]);
+  return Object.fromEntries(below) as Json;
+}
+
+/** Returns what of `part` exists in a mode of access, without our extensions; `undefined` if nothing is left. */
+function inMode(part: unknown, mode: Auth): unknown {
+  if (Array.isArray(part)) {
+    return part.map((item) => inMode(item, mode)).filter((item) => item !== undefined);
+  }
+  if (!isObject(part)) return part;
+  if (isAbsent(part, mode)) return undefined;
+  const replacements = part["x-in-mode"] as JsonMap | undefined;
+  const entries = Object.entries(replacements?.[mode] ?? part)
+    .filter(([name]) => name !== "x-modes" && name !== "x-in-mode")
+    .map(([name, value]) => [
+      name,
+      name === "security" ? securityIn(mode, value as JsonMap[]) : inMode(value, mode),
+    ])
+    .filter(([, value]) => value !== undefined);
+  const isGone = entries.length === 0 && Object.keys(part).length > 0;
+  return isGone ? undefined : Object.fromEntries(entries);
+}
+
+function isAbsent({ "x-modes": modes, $ref }: Json, mode: Auth): boolean {
+  if (typeof $ref === "string") return isAbsent(target($ref, file), mode);
+  return Array.isArray(modes) && !modes.includes(mode);
+}
+
+/** Returns the alternatives of a security requirement whose schemes all exist in this mode. */
+function securityIn(mode: Auth, alternatives: readonly Json[]): readonly Json[] {
+  const schemes = file.components["securitySchemes"] ?? {};
+  return alternatives.filter((names) =>
+    Object.keys(names).every((name) => !isAbsent(schemes[name] ?? {}, mode)),
+  );
+}
+
+/** Applies a merge patch (RFC 7396). */
+function patched(part: unknown, patch: unknown): unknown {
+  if (!isObject(patch)) return patch;
+  const result: Record<string, unknown> = isObject(part) ? { ...part } : {};
+  for (const [name, value] of Object.entries(patch)) {
+    if (value === null) delete result[name];
+    else result[name] = patched(result[name], value);
+  }
+  return result;
+}
+
+/** Returns what a reference points to, with the members beside the reference; anything else unchanged. */
+function resolved(part: unknown, document: Json): unknown {
+  if (!isObject(part) || typeof part["$ref"] !== "string") return part;
+  const { $ref, ...more } = part;
+  return { ...target($ref, document), ...more };
+}
+
+/** Returns what a JSON pointer in a fragment points to (RFC 6901). */
+function target(reference: string, document: Json): Json {
+  let part: unknown = document;
+  for (const name of reference.slice("#/".length).split("/")) {
+    part = (part as Json)[name.replaceAll("~1", "/").replaceAll("~0", "~")];
+  }
+  return part as Json;
+}
+
+/** The schema, the form and the additional headers of a response that shows a session. */
+const sessionIn = {
+  v1: { schema: "SessionResponse", form: envelopeOfV1, headers: {} },
+  v2: {
+    schema: "SessionData",
+    form: envelopeOfV2,
+    headers: { gkc_sessionId: { $ref: "#/components/headers/gkc_sessionId" } },
+  },
+};
+
+/** Returns a response in the form of a newer dialect: the session in an envelope, a refusal with `error`. */
+function responseOf(dialect: DialectName, response: Response, document: Json): Response {
+  const { "application/json": shown, "application/problem+json": problem } = response.content ?? {};
+  const examplesOf = ({ examples }: Content, change: (value: unknown) => unknown) =>
+    mapValues(examples, (given) => {
+      const example = resolved(given, document) as { readonly value: unknown };
+      return { ...example, value: change(example.value) };
+    });
+  if (problem !== undefined) {
+    const parts = problem.schema["allOf"] as readonly Json[];
+    const allOf = [...parts, { $ref: "#/components/schemas/RefusalOfDialect" }];
+    const examples = examplesOf(problem, (value) => restate[dialect](value as Problem));
+    const content = { schema: { ...problem.schema, allOf }, examples };
+    return { ...response, content: { "application/problem+json": content } };
+  }
+  if (shown?.schema["$ref"] !== "#/components/schemas/SessionInfo") return response;
+  const { schema, form, headers } = sessionIn[dialect === "v2" ? "v2" : "v1"];
+  const examples = examplesOf(shown, (value) => JSON.parse(form.ofInfo(JSON.stringify(value))));
+  const content = { schema: { $ref: `#/components/schemas/${schema}` }, examples };
+  return {
+    ...response,
+    headers: { ...response.headers, ...headers },
+    content: { "application/json": content },
+  };
+}
+
+function isObject(part: unknown): part is Json {
+  return typeof part === "object" && part !== null && !Array.isArray(part);
+}
+
+function mapValues<From, To>(
+  record: Readonly<Record<string, From>>,
+  change: (value: From) => To,
+): Record<string, To> {
+  return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value)]));
 }

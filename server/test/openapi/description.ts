@@ -126,20 +126,20 @@ function answerOf([status, answer]: [string, Json]): DocumentedAnswer {
   };
 }
 
-/** A copy in which what is referred to stands in the place of the references. */
+/** Returns a copy in which each reference is replaced by what it points to, and by the members beside it. */
 function resolved(part: unknown, document: Json): unknown {
   if (Array.isArray(part)) return part.map((item) => resolved(item, document));
   if (typeof part !== "object" || part === null) return part;
-  const reference = "$ref" in part ? part.$ref : undefined;
-  if (typeof reference === "string") return resolved(target(reference, document), document);
+  const { $ref, ...own } = part as Json;
+  const whole = typeof $ref === "string" ? { ...target($ref, document), ...own } : own;
   return Object.fromEntries(
-    Object.entries(part).map(([name, value]) => [name, resolved(value, document)]),
+    Object.entries(whole).map(([name, value]) => [name, resolved(value, document)]),
   );
 }
 
-function target(reference: string, document: Json): unknown {
+function target(reference: string, document: Json): Json {
   let part: unknown = document;
   for (const name of reference.replace(/^#\//, "").split("/")) part = (part as Json)[name];
   if (part === undefined) throw new Error(`${reference} leads nowhere`);
-  return part;
+  return part as Json;
 }

@@ -38,14 +38,14 @@ test("a document without newer dialects does not mention them, and one with them
   const names = operations.map(({ method, path }) => `${method} ${path}`);
   assert.equal(new Set(names).size, names.length);
   assert.deepEqual(
-    names.filter((name) => name.includes("/session/v2/")),
+    names.filter((name) => name.includes("/session/v2/")).toSorted(),
     [
       ...["GET /session/v2/sessions", "POST /session/v2/sessions"],
       ...["DELETE /session/v2/sessions/{sessionId}", "PATCH /session/v2/sessions/{sessionId}"],
       ...["POST /session/v2/sessions/{sessionId}/requests"],
       ...["GET /session/v2/sessions/{sessionId}/requests"],
       "POST /session/v2/sessions/end",
-    ],
+    ].toSorted(),
   );
 });
 

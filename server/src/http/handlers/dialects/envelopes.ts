@@ -15,7 +15,7 @@ export const envelopeOfV1: SessionForm = formOf(
 );
 
 /** The header from which clients of v2 read the session's id: they do not read it from the body. */
-export const SESSION_ID_FIELD = "gkc_sessionid";
+const SESSION_ID_FIELD = "gkc_sessionid";
 
 /** v2: `data`, which is the `SessionInfo`, and `status`; the id is also in a header. */
 export const envelopeOfV2: SessionForm = formOf(
