@@ -15,13 +15,13 @@ import { basePaths, dialectBasePaths, type Mode } from "./description.ts";
 
 const texts = [...basePaths, ...dialectBasePaths].map(({ path, dialect }) => `${path}=${dialect}`);
 
-/** The application over a store of its own, without a server in front of it. */
+/** An application with a store of its own, without a server in front of it. */
 export interface OpenedApp extends AsyncDisposable {
   readonly app: App;
-  /** An id as the service issues them. */
+  /** Returns an id as the service issues them. */
   newId(): string;
-  /** Puts a request with nothing but its host and `headers` into the application. */
-  ask(
+  /** Sends a request with nothing except its host and `headers` to the application. */
+  send(
     method: string,
     path: string,
     headers?: Readonly<Record<string, string>>,
@@ -29,8 +29,8 @@ export interface OpenedApp extends AsyncDisposable {
 }
 
 /**
- * `unreadable`: the disk returns nothing any more; `late`: the body of each request does not arrive. Every caller
- * is an administrator.
+ * Opens an application whose callers are all administrators. `unreadable`: the store cannot read; `late`: the
+ * body of each request does not arrive in time.
  */
 export async function openApp(
   mode: Mode,
@@ -40,12 +40,12 @@ export async function openApp(
   const flags = { dataDir: directory.path, basePath: texts };
   const loaded = loadConfig({ flags, env: {}, cwd: directory.path });
   const config = { ...loaded.config, auth: mode };
-  const opened = await open(config, machineTime, nobody);
+  const opened = await open(config, machineTime, noEvents);
   const store = unreadable ? withoutReading(opened.store) : opened.store;
   const app = createApp({
     ...opened,
     store,
-    service: createService({ ...opened, store, events: nobody }),
+    service: createService({ ...opened, store, events: noEvents }),
     config,
     version,
     metrics: createMetrics(),
@@ -58,10 +58,10 @@ export async function openApp(
   return {
     app,
     newId: () => opened.ids.issue(opened.clock()).id,
-    async ask(method, path, given = {}) {
+    async send(method, path, given = {}) {
       const request = requestOf(method, path, given);
-      const answer = await app.handle(late ? withoutEnd(request) : request);
-      const { status, headers, contentLocation, body } = answer;
+      const response = await app.handle(late ? withoutEnd(request) : request);
+      const { status, headers, contentLocation, body } = response;
       const located = contentLocation === undefined ? {} : { "content-location": contentLocation };
       return {
         status,
@@ -89,8 +89,8 @@ function textOf(body: ApiResponse["body"]): Promise<string> {
 
 const nothing = () => undefined;
 
-/** Hears what happens and tells nobody. */
-const nobody: OpenEvents = {
+/** Ignores all events. */
+const noEvents: OpenEvents = {
   committed: nothing,
   failed: nothing,
   recordsLost: nothing,

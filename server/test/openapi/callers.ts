@@ -4,40 +4,40 @@ import { introduce } from "../support/people.ts";
 import { exchange, type RawResponse, requestText } from "../support/raw-http.ts";
 import { basePaths, type DocumentedOperation, type Mode } from "./description.ts";
 
-const people = {
+const principals = {
   administrator: { role: "administrator", customerId: null, agentId: null },
   reporter: { role: "reporter", customerId: null, agentId: null },
   customer: { role: "customer", customerId: "customer-of-the-credential", agentId: null },
 } as const satisfies Record<string, Principal>;
 
-/** A request, by what it has besides that which its operation demands. */
-export interface Asked {
+/** What a request has in addition to what its operation requires. */
+export interface RequestParts {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   /** Without "?". */
   readonly query?: string;
-  /** In the place of what stands in the path; what the document has as an example, the first file, or a new session by default. */
+  /** The value of the path parameter. By default the first one of the document, or the id of a new session. */
   readonly inPath?: string;
-  /** Below which base path; the root by default. */
+  /** The base path; the root by default. */
   readonly base?: string;
   readonly method?: string;
-  /** Added to the path. */
+  /** Appended to the path. */
   readonly after?: string;
-  /** Whose credential goes with it; that of an administrator by default. */
+  /** Whose credential is sent; by default that of an administrator. */
   readonly as?: "administrator" | "customer" | "reporter" | "nobody" | "stranger";
 }
 
-/** A server in one mode, and those who ask it. */
+/** A server in one mode of access, with credentials for requests to it. */
 export interface Host extends AsyncDisposable {
   readonly server: TestServer;
-  ask(operation: DocumentedOperation, asked?: Asked): Promise<RawResponse>;
-  /** The id of a new session. */
+  send(operation: DocumentedOperation, parts?: RequestParts): Promise<RawResponse>;
+  /** Creates a session and returns its id. */
   session(): Promise<string>;
 }
 
-/** Starts a server, with what it needs to know its callers. */
+/** Starts a server that knows the credentials of `RequestParts.as`. */
 export async function startHost(mode: Mode, options: TestServerOptions = {}): Promise<Host> {
-  const known = await introduce(mode, people);
+  const known = await introduce(mode, principals);
   const { keys } = known;
   const config = {
     basePaths,
@@ -46,7 +46,7 @@ export async function startHost(mode: Mode, options: TestServerOptions = {}): Pr
   };
   const server = await serve({ ...options, config, keys });
 
-  function credential(as: Asked["as"] = "administrator"): string[] {
+  function credential(as: RequestParts["as"] = "administrator"): string[] {
     if (as === "nobody") return [];
     const headers = as === "stranger" ? known.stranger : known.headers[as];
     return Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
@@ -54,23 +54,23 @@ export async function startHost(mode: Mode, options: TestServerOptions = {}): Pr
 
   async function session(): Promise<string> {
     const line = "PUT /sessions/new";
-    const answer = await exchange(server.port, requestText(line, credential()));
-    return (JSON.parse(answer.body) as { sessionId: string }).sessionId;
+    const response = await exchange(server.port, requestText(line, credential()));
+    return (JSON.parse(response.body) as { sessionId: string }).sessionId;
   }
 
   return {
     server,
     session,
-    async ask(operation, asked = {}) {
-      const method = asked.method ?? operation.method;
-      const path = await pathFor(operation, asked, session);
-      const headers = { ...bodyHeaders(asked), ...asked.headers };
-      const query = asked.query === undefined ? "" : `?${asked.query}`;
+    async send(operation, parts = {}) {
+      const method = parts.method ?? operation.method;
+      const path = await pathFor(operation, parts, session);
+      const headers = { ...bodyHeaders(parts), ...parts.headers };
+      const query = parts.query === undefined ? "" : `?${parts.query}`;
       const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
       const text = requestText(
-        `${method} ${asked.base ?? ""}${path}${asked.after ?? ""}${query}`,
-        [...credential(asked.as), ...lines],
-        asked.body,
+        `${method} ${parts.base ?? ""}${path}${parts.after ?? ""}${query}`,
+        [...credential(parts.as), ...lines],
+        parts.body,
       );
       return exchange(server.port, withOneHost(text, headers), { head: method === "HEAD" });
     },
@@ -83,7 +83,7 @@ export async function startHost(mode: Mode, options: TestServerOptions = {}): Pr
 
 async function pathFor(
   operation: DocumentedOperation,
-  { inPath }: Asked,
+  { inPath }: RequestParts,
   session: () => Promise<string>,
 ): Promise<string> {
   const parameter = operation.parameters.find((each) => each.in === "path");
@@ -94,7 +94,7 @@ async function pathFor(
   return operation.path.replace(`{${parameter.name}}`, value);
 }
 
-function bodyHeaders({ body }: Asked): Record<string, string> {
+function bodyHeaders({ body }: RequestParts): Record<string, string> {
   return body === undefined ? {} : { "Content-Type": "application/json" };
 }
 

@@ -3,8 +3,8 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import formats from "ajv-formats";
 import type { RawResponse } from "../support/raw-http.ts";
 import {
-  type DocumentedAnswer,
   type DocumentedOperation,
+  type DocumentedResponse,
   documentOf,
   type Json,
 } from "./description.ts";
@@ -12,15 +12,15 @@ import {
 const ajv = new Ajv2020({ strict: true, allowUnionTypes: true, allErrors: true });
 formats.default(ajv);
 
-/** Fails unless `value` is what `schema` describes, with no member that it does not name. */
+/** Asserts that `value` is valid, and has no member which `schema` does not name. */
 export function assertValid(schema: Json, value: unknown, what: string): void {
   const validate = ajv.compile(closed(schema));
   assert.ok(validate(value), `${what}: ${ajv.errorsText(validate.errors)}`);
 }
 
 /**
- * Callers may meet members that are new; a test that meets one has found the document lacking. What
- * `allOf` puts together is closed as a whole.
+ * Returns a schema that refuses members which it does not name: callers ignore them, but the document must name
+ * them all. The parts of `allOf` are closed as a whole.
  */
 function closed(schema: Json): Json {
   const parts: Record<string, unknown> = { ...schema };
@@ -35,19 +35,19 @@ function closed(schema: Json): Json {
   return isOpen ? parts : { ...parts, unevaluatedProperties: false };
 }
 
-/** Fails unless an answer is the one that the document describes for its status; gives that. */
+/** Asserts that a response is as documented for its status, and returns that part of the document. */
 export function assertDocumented(
   operation: DocumentedOperation,
-  answer: RawResponse,
-): DocumentedAnswer {
-  const documented = operation.answers.find(({ status }) => status === answer.status);
-  assert.ok(documented, `${operation.id} answers ${answer.status}: ${answer.body}`);
-  assertHeaders(documented, answer);
-  assertBody(operation, documented, answer);
+  response: RawResponse,
+): DocumentedResponse {
+  const documented = operation.responses.find(({ status }) => status === response.status);
+  assert.ok(documented, `${operation.id} responds with ${response.status}: ${response.body}`);
+  assertHeaders(documented, response);
+  assertBody(operation, documented, response);
   return documented;
 }
 
-/** These belong to the connection, or are told by the content. */
+/** Headers of the connection and of the content. */
 const notDescribed = [
   "connection",
   "content-length",
@@ -57,47 +57,47 @@ const notDescribed = [
   "transfer-encoding",
 ];
 
-/** Headers of every refusal, which only the description of the whole document mentions. */
+/** The headers of every refusal, which the document describes only once. */
 const { headers: shared } = documentOf("local")["components"] as {
-  headers: DocumentedAnswer["headers"];
+  headers: DocumentedResponse["headers"];
 };
 const onRefusals = ["Cache-Control", "X-Content-Type-Options", "X-Request-Id"] as const;
 const ofRefusals = Object.fromEntries(
   onRefusals.map((name) => [name, shared[name] ?? { schema: {} }]),
 );
 
-function assertHeaders({ codes, headers }: DocumentedAnswer, answer: RawResponse): void {
+function assertHeaders({ codes, headers }: DocumentedResponse, response: RawResponse): void {
   const names = new Set<string>();
   const described = codes.length > 0 ? { ...ofRefusals, ...headers } : headers;
   for (const [name, { required, schema }] of Object.entries(described)) {
     names.add(name.toLowerCase());
-    const text = answer.headers.get(name.toLowerCase());
+    const text = response.headers.get(name.toLowerCase());
     assert.ok(text !== undefined || required !== true, `${name} is missing`);
     const isNumber = schema["type"] === "integer" && /^\d+$/.test(text ?? "");
     if (text !== undefined) assertValid(schema, isNumber ? Number(text) : text, name);
   }
-  const others = [...answer.headers.keys()].filter((name) => !names.has(name));
+  const others = [...response.headers.keys()].filter((name) => !names.has(name));
   assert.deepEqual(
     others.filter((name) => !notDescribed.includes(name)),
     [],
-    "headers that are served and not described",
+    "these headers are not described",
   );
 }
 
 function assertBody(
   operation: DocumentedOperation,
-  { content }: DocumentedAnswer,
-  answer: RawResponse,
+  { content }: DocumentedResponse,
+  response: RawResponse,
 ): void {
   if (content === undefined) {
-    assert.equal(answer.body, "", `${operation.id} has a body that is not described`);
+    assert.equal(response.body, "", `${operation.id} has a body that is not described`);
     return;
   }
-  const type = (answer.headers.get("content-type") ?? "").split(";")[0] ?? "";
+  const type = (response.headers.get("content-type") ?? "").split(";")[0] ?? "";
   const described = content[type];
-  assert.ok(described, `${operation.id} answers with ${type}`);
+  assert.ok(described, `${operation.id} responds with ${type}`);
   const isJson = /[/+]json$/.test(type);
-  const body: unknown = isJson ? JSON.parse(answer.body) : answer.body;
+  const body: unknown = isJson ? JSON.parse(response.body) : response.body;
   assert.notEqual(body, "");
   if (described.schema !== undefined) assertValid(described.schema, body, operation.id);
 }

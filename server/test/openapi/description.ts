@@ -19,8 +19,8 @@ export const dialectBasePaths: readonly BasePath[] = [
   { path: "/session/v2", dialect: "v2" },
 ];
 
-/** What a document says of one status of an operation. */
-export interface DocumentedAnswer {
+/** A response of an operation. */
+export interface DocumentedResponse {
   readonly status: number;
   /** The codes of the refusals under this status; empty for successes. */
   readonly codes: readonly string[];
@@ -40,32 +40,32 @@ export interface DocumentedParameter {
   readonly example?: string | number | boolean;
 }
 
-/** An operation as a document tells of it, without references. */
+/** An operation of a document, with references replaced. */
 export interface DocumentedOperation {
   readonly mode: Mode;
-  /** The name of the operation at the root: a suffix after "_" distinguishes the operations of base paths. */
+  /** The operation id, without the suffix after "_" that it has below a base path. */
   readonly id: string;
   /** In capitals. */
   readonly method: string;
   readonly path: string;
-  /** Where it is served: "" is the root. */
+  /** The base paths at which it is served; "" is the root. */
   readonly bases: readonly string[];
-  /** Whether it asks for a credential. */
+  /** Whether it requires a credential. */
   readonly isSecured: boolean;
   readonly parameters: readonly DocumentedParameter[];
   /** The body's schema; `undefined` for an operation without one. */
   readonly bodySchema: Json | undefined;
   /** The examples of the body, as text. */
   readonly bodyExamples: readonly string[];
-  readonly answers: readonly DocumentedAnswer[];
+  readonly responses: readonly DocumentedResponse[];
 }
 
-/** The document of a server in this mode, which the tests start with the same base path. */
+/** Returns the document of a server in this mode, by default with the base paths of the tests' servers. */
 export function documentOf(mode: Mode, bases: readonly BasePath[] = basePaths): Json {
   return openApiDocument({ version, basePaths: bases, auth: mode });
 }
 
-/** All operations of a document. */
+/** Returns all operations of a document. */
 export function operationsOf(mode: Mode, bases?: readonly BasePath[]): DocumentedOperation[] {
   const document = documentOf(mode, bases);
   const whole = resolved(document, document) as Json;
@@ -105,7 +105,7 @@ function operationOf(
     }),
     bodySchema: body?.schema,
     bodyExamples: Object.values(body?.examples ?? {}).map(({ value }) => JSON.stringify(value)),
-    answers: Object.entries(operation["responses"] as Record<string, Json>).map(answerOf),
+    responses: Object.entries(operation["responses"] as Record<string, Json>).map(responseOf),
   };
 }
 
@@ -116,13 +116,13 @@ function bodyOf(operation: Json): { schema: Json; examples: Examples } | undefin
   return body?.content["application/json"];
 }
 
-function answerOf([status, answer]: [string, Json]): DocumentedAnswer {
-  const paragraphs = (answer["description"] as string).matchAll(/^`([\w-]+)`: /gm);
+function responseOf([status, response]: [string, Json]): DocumentedResponse {
+  const paragraphs = (response["description"] as string).matchAll(/^`([\w-]+)`: /gm);
   return {
     status: Number(status),
     codes: [...paragraphs].map(([, code = ""]) => code),
-    headers: (answer["headers"] ?? {}) as DocumentedAnswer["headers"],
-    content: answer["content"] as DocumentedAnswer["content"],
+    headers: (response["headers"] ?? {}) as DocumentedResponse["headers"],
+    content: response["content"] as DocumentedResponse["content"],
   };
 }
 

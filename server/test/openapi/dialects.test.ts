@@ -56,42 +56,42 @@ for (const operation of operations.filter(({ id }) => own.includes(id))) {
   const name = `${operation.method} ${operation.path}`;
 
   test(`${name} is refused only as documented`, async () => {
-    for (const { status, codes } of operation.answers) {
+    for (const { status, codes } of operation.responses) {
       for (const code of codes) {
         const provoke = provocations[code];
         assert.ok(provoke, code);
-        const answer = await provoke(operation, hosts);
-        assert.equal(answer.status, status, `${code}: ${answer.body}`);
-        assertDocumented(operation, answer);
-        if (answer.body !== "") assert.equal((JSON.parse(answer.body) as Problem).code, code);
+        const response = await provoke(operation, hosts);
+        assert.equal(response.status, status, `${code}: ${response.body}`);
+        assertDocumented(operation, response);
+        if (response.body !== "") assert.equal((JSON.parse(response.body) as Problem).code, code);
       }
     }
     for (const provoke of Object.values(provocations)) {
-      const answer = await provoke(operation, hosts);
-      const { codes } = assertDocumented(operation, answer);
-      if (answer.status < 400 || answer.body === "") continue;
-      assert.ok(codes.includes((JSON.parse(answer.body) as Problem).code), answer.body);
+      const response = await provoke(operation, hosts);
+      const { codes } = assertDocumented(operation, response);
+      if (response.status < 400 || response.body === "") continue;
+      assert.ok(codes.includes((JSON.parse(response.body) as Problem).code), response.body);
     }
   });
 
   test(`${name} responds to the document's examples as documented, and the examples are valid`, async () => {
-    const success = operation.answers[0];
+    const success = operation.responses[0];
     assert.ok(success);
-    for (const asked of requestsOf(operation)) {
+    for (const parts of requestsOf(operation)) {
       // The visit of the example has one live session.
-      const isVisit = asked.body?.includes("visitId") ?? false;
+      const isVisit = parts.body?.includes("visitId") ?? false;
       const host: Host = isVisit
         ? await startHost(mode, { config: { basePaths: bases } })
         : hosts.usual;
       try {
-        const answer = await host.ask(operation, asked);
-        assert.equal(answer.status, success.status, answer.body);
-        assertDocumented(operation, answer);
+        const response = await host.send(operation, parts);
+        assert.equal(response.status, success.status, response.body);
+        assertDocumented(operation, response);
       } finally {
         if (isVisit) await host[Symbol.asyncDispose]();
       }
     }
-    for (const { content = {} } of operation.answers) {
+    for (const { content = {} } of operation.responses) {
       for (const { schema, examples = {} } of Object.values(content)) {
         for (const [example, { value }] of Object.entries(examples)) {
           assertValid(schema ?? {}, value, example);
@@ -103,12 +103,12 @@ for (const operation of operations.filter(({ id }) => own.includes(id))) {
 
 test("below a base path of a dialect, Allow lists the methods of the document", async () => {
   for (const operation of operations.filter(({ path }) => path.includes("{"))) {
-    const asked = { method: "OPTIONS", inPath: "some-session" };
-    const answer = await hosts.usual.ask(operation, asked);
+    const parts = { method: "OPTIONS", inPath: "some-session" };
+    const response = await hosts.usual.send(operation, parts);
     const there = operations.filter(({ path }) => path === operation.path);
     const allowed = new Set([...there.map(({ method }) => method), "OPTIONS"]);
     if (allowed.has("GET")) allowed.add("HEAD");
-    const allow = answer.headers.get("allow")?.split(", ") ?? [];
+    const allow = response.headers.get("allow")?.split(", ") ?? [];
     assert.deepEqual(allow.toSorted(), [...allowed].toSorted(), operation.path);
   }
 });

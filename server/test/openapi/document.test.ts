@@ -17,13 +17,13 @@ for (const mode of modes) {
     assert.equal(validator.version, "3.1");
   });
 
-  test(`${mode}: every example is what its schema describes`, () => {
-    for (const { id, parameters, bodySchema = {}, bodyExamples, answers } of operationsOf(mode)) {
+  test(`${mode}: every example is valid by its schema`, () => {
+    for (const { id, parameters, bodySchema = {}, bodyExamples, responses } of operationsOf(mode)) {
       for (const example of bodyExamples) assertValid(bodySchema, JSON.parse(example), id);
       for (const { name, schema, example } of parameters) {
         if (example !== undefined) assertValid(schema, example, `${id}, ${name}`);
       }
-      for (const { content = {} } of answers) {
+      for (const { content = {} } of responses) {
         for (const { schema = {}, examples = {} } of Object.values(content)) {
           for (const { value } of Object.values(examples)) assertValid(schema, value, id);
         }
@@ -31,9 +31,9 @@ for (const mode of modes) {
     }
   });
 
-  test(`${mode}: refusals stand under the statuses of the protocol, but for those that proxies take for others`, () => {
-    for (const { id, answers } of operationsOf(mode)) {
-      for (const { status, codes, content } of answers) {
+  test(`${mode}: refusals have the statuses of the protocol, except for proxies`, () => {
+    for (const { id, responses } of operationsOf(mode)) {
+      for (const { status, codes, content } of responses) {
         for (const code of codes) {
           const proper: number = problemStatus[code as keyof typeof problemStatus];
           const forProxies = id.startsWith("forwardAuth")
@@ -43,8 +43,8 @@ for (const mode of modes) {
         }
         const refusal = content?.["application/problem+json"];
         if (refusal === undefined) continue;
-        const told = refusal.schema?.["properties"] as { code: { enum: string[] } };
-        assert.deepEqual(told.code.enum, codes, id);
+        const properties = refusal.schema?.["properties"] as { code: { enum: string[] } };
+        assert.deepEqual(properties.code.enum, codes, id);
         assert.deepEqual(Object.keys(refusal.examples ?? {}), codes, id);
       }
     }
@@ -54,8 +54,11 @@ for (const mode of modes) {
     await using host = await startHost(mode);
     const [operation] = operationsOf(mode).filter(({ id }) => id === "openApiDocument");
     assert.ok(operation);
-    const answer = await host.ask(operation);
-    assert.deepEqual(JSON.parse(answer.body) as Json, JSON.parse(JSON.stringify(documentOf(mode))));
+    const response = await host.send(operation);
+    assert.deepEqual(
+      JSON.parse(response.body) as Json,
+      JSON.parse(JSON.stringify(documentOf(mode))),
+    );
   });
 }
 
@@ -92,8 +95,10 @@ test("validators and generators can use the document's descriptions of headers a
 test("every code of a refusal has a test that provokes it, and is in the document and in docs/api.md", () => {
   const page = readFileSync(new URL("../../../docs/api.md", import.meta.url), "utf8");
   const described = (documentOf("key")["info"] as Json)["description"] as string;
-  const documented = modes.flatMap((mode) => operationsOf(mode)).flatMap(({ answers }) => answers);
-  const codes = new Set(documented.flatMap((answer) => answer.codes));
+  const documented = modes
+    .flatMap((mode) => operationsOf(mode))
+    .flatMap(({ responses }) => responses);
+  const codes = new Set(documented.flatMap((response) => response.codes));
   // truth.test.ts sends each operation a method that it does not accept.
   const provoked = [...Object.keys(provocations), "method-not-allowed"];
   for (const [code, status] of Object.entries(problemStatus)) {

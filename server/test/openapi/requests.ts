@@ -1,21 +1,24 @@
 import { randomUUID } from "node:crypto";
-import type { Asked } from "./callers.ts";
+import type { RequestParts } from "./callers.ts";
 import type { DocumentedOperation, DocumentedParameter } from "./description.ts";
 
-/** Whether the operation has a parameter of this name. */
+/** Returns whether the operation has a parameter with this name. */
 export function takes({ parameters }: DocumentedOperation, name: string): boolean {
   return parameters.some((each) => each.name === name);
 }
 
-/** The example of this number, for a request that must have a body. */
-export function bodyOf({ id, bodyExamples }: DocumentedOperation, i: number): Pick<Asked, "body"> {
+/** Returns the example with index `i` as the body, if the operation requires a body. */
+export function bodyOf(
+  { id, bodyExamples }: DocumentedOperation,
+  i: number,
+): Pick<RequestParts, "body"> {
   const isNeeded = id === "recordRequests" || id === "endSessions";
   const body = isNeeded ? bodyExamples[i] : undefined;
   return body === undefined ? {} : { body };
 }
 
-/** Requests made from the examples: none of them where it may be none, each alone, all together. */
-export function requestsOf(operation: DocumentedOperation): Asked[] {
+/** Returns requests made from the examples: without any where that is valid, with each alone, and with all. */
+export function requestsOf(operation: DocumentedOperation): RequestParts[] {
   const { parameters, bodyExamples, id } = operation;
   const inPath = parameters.find((each) => each.in === "path")?.schema["enum"] as string[];
   if (inPath !== undefined) return inPath.map((file) => ({ inPath: file }));
@@ -31,7 +34,7 @@ export function requestsOf(operation: DocumentedOperation): Asked[] {
   ];
 }
 
-function withParameters(parameters: readonly DocumentedParameter[]): Asked {
+function withParameters(parameters: readonly DocumentedParameter[]): RequestParts {
   const headers: Record<string, string> = {};
   const query = new URLSearchParams();
   for (const { in: place, name, example } of parameters) {
@@ -42,7 +45,7 @@ function withParameters(parameters: readonly DocumentedParameter[]): Asked {
   return { headers: withFreshKey(headers), ...(query.size > 0 ? { query: String(query) } : {}) };
 }
 
-/** A key is for one request. */
+/** Replaces an idempotency key by a new one, since a key is for one request. */
 export function withFreshKey(
   headers: Readonly<Record<string, string>> = {},
 ): Record<string, string> {

@@ -13,7 +13,7 @@ before(async () => {
 });
 after(() => opened[Symbol.asyncDispose]());
 
-/** The routes as the document would list them: of those that take every method, as GET. */
+/** Returns the routes in the form of the document, which lists those for every method as GET. */
 function served(pick: (route: App["routes"][number]) => boolean = () => true): string[] {
   return app.routes
     .filter(pick)
@@ -39,7 +39,7 @@ test("what is served is in the document, and nothing else is", () => {
   assert.deepEqual(documented(), served());
 });
 
-test("the document asks for a key where the server does", () => {
+test("the document requires a credential where the server does", () => {
   assert.deepEqual(
     documented(({ isSecured }) => isSecured),
     served(({ who }) => who !== "everybody"),

@@ -3,7 +3,7 @@ import { after, before, test } from "node:test";
 import type { Problem, SessionInfo, Timeline } from "@antechamber/client/protocol";
 import { long } from "../faults/patience.ts";
 import type { RawResponse } from "../support/raw-http.ts";
-import { type Asked, type Host, startHost } from "./callers.ts";
+import { type Host, type RequestParts, startHost } from "./callers.ts";
 import { assertDocumented } from "./conformance.ts";
 import {
   basePath,
@@ -16,12 +16,12 @@ import { type Hosts, provocations, startHosts } from "./provocations.ts";
 import { bodyOf, requestsOf, takes, withFreshKey } from "./requests.ts";
 
 /*
- * Sends what the document says and compares what comes back with what it promises: status, headers,
- * content type and body. The tests are made from the document, so an operation, a status or a code
- * that is written down and not served fails here, and so does one that nobody can provoke.
+ * Sends the requests that the document describes, and compares status, headers, content type and body of each
+ * response with it. The tests are made from the document: a documented operation, status or code that is not
+ * served, or that `provocations.ts` cannot provoke, fails here.
  */
 
-/** Beyond the credential the modes are alike: one runtime is enough for all of them. */
+/** The modes differ only in credentials: one runtime is enough for all of them. */
 const tried = "Bun" in globalThis || long ? modes : (["local", "key"] as const);
 
 let hosts: ReadonlyMap<Mode, Hosts>;
@@ -38,84 +38,87 @@ after(async () => {
 const hostsOf = (mode: Mode): Hosts => hosts.get(mode) as Hosts;
 const hostOf = (mode: Mode): Host => hostsOf(mode).usual;
 
-function ask(operation: DocumentedOperation, asked: Asked = {}): Promise<RawResponse> {
-  return hostOf(operation.mode).ask(operation, asked);
+function send(operation: DocumentedOperation, parts: RequestParts = {}): Promise<RawResponse> {
+  return hostOf(operation.mode).send(operation, parts);
 }
 
-/** The visit of the example has one live session: each request that names it meets a new server. */
-async function askAfresh(operation: DocumentedOperation, asked: Asked): Promise<RawResponse> {
-  if (!asked.body?.includes("visitId")) return ask(operation, asked);
+/** Sends a request that names the visit of the example to a new server, because a visit has one live session. */
+async function sendToNewServer(
+  operation: DocumentedOperation,
+  parts: RequestParts,
+): Promise<RawResponse> {
+  if (!parts.body?.includes("visitId")) return send(operation, parts);
   await using host = await startHost(operation.mode);
-  return await host.ask(operation, asked);
+  return await host.send(operation, parts);
 }
 
 for (const operation of tried.flatMap((mode) => operationsOf(mode))) {
   const name = `${operation.mode}: ${operation.id}`;
-  for (const { status, codes } of operation.answers) {
+  for (const { status, codes } of operation.responses) {
     for (const code of codes) {
-      test(`${name} answers ${status} ${code} as documented`, async () => {
+      test(`${name} responds with ${status} ${code} as documented`, async () => {
         const provoke = provocations[code];
-        assert.ok(provoke, "nothing here provokes this code");
-        const answer = await provoke(operation, hostsOf(operation.mode));
-        assert.equal(answer.status, status, answer.body);
-        const { content } = assertDocumented(operation, answer);
-        if (content !== undefined) assert.equal((JSON.parse(answer.body) as Problem).code, code);
+        assert.ok(provoke, `provocations.ts does not provoke ${code}`);
+        const response = await provoke(operation, hostsOf(operation.mode));
+        assert.equal(response.status, status, response.body);
+        const { content } = assertDocumented(operation, response);
+        if (content !== undefined) assert.equal((JSON.parse(response.body) as Problem).code, code);
       });
     }
   }
 
-  // Beyond the credential the modes are alike.
+  // The modes differ only in credentials.
   if (!long && !["local", "key"].includes(operation.mode)) continue;
 
-  test(`${name} refuses nothing that the document does not tell of`, async () => {
+  test(`${name} is refused only as documented`, async () => {
     for (const provoke of Object.values(provocations)) {
-      const answer = await provoke(operation, hostsOf(operation.mode));
-      const { codes } = assertDocumented(operation, answer);
-      const isProblem = answer.headers.get("content-type") === "application/problem+json";
-      if (!isProblem || answer.body === "") continue;
-      const { code } = JSON.parse(answer.body) as Problem;
-      assert.ok(codes.includes(code), `${operation.id} answers ${answer.status} ${code}`);
+      const response = await provoke(operation, hostsOf(operation.mode));
+      const { codes } = assertDocumented(operation, response);
+      const isProblem = response.headers.get("content-type") === "application/problem+json";
+      if (!isProblem || response.body === "") continue;
+      const { code } = JSON.parse(response.body) as Problem;
+      assert.ok(codes.includes(code), `${operation.id} responds with ${response.status} ${code}`);
     }
   });
 
-  test(`${name} answers what the document's examples ask, as documented`, async () => {
-    for (const asked of requestsOf(operation)) {
-      const answer = await askAfresh(operation, asked);
-      assert.equal(answer.status, successOf(operation), answer.body);
-      assertDocumented(operation, answer);
-      if (showsSession(operation)) assertExample(answer, asked);
+  test(`${name} responds to the document's examples as documented`, async () => {
+    for (const parts of requestsOf(operation)) {
+      const response = await sendToNewServer(operation, parts);
+      assert.equal(response.status, successOf(operation), response.body);
+      assertDocumented(operation, response);
+      if (showsSession(operation)) assertExample(response, parts);
     }
   });
 
-  test(`${name} is served at ${operation.bases.map((base) => base || "the root").join(" and ")} alone`, async () => {
-    const asked = requestsOf(operation).at(-1) as Asked;
+  test(`${name} is served only at ${operation.bases.map((base) => base || "the root").join(" and ")}`, async () => {
+    const parts = requestsOf(operation).at(-1) as RequestParts;
     for (const base of ["", basePath]) {
       const isThere = operation.bases.includes(base);
-      const { body: _, ...withoutVisit } = asked;
+      const { body: _, ...withoutVisit } = parts;
       const again = { ...withoutVisit, ...bodyOf(operation, 0), base };
-      const answer = await ask(operation, { ...again, headers: withFreshKey(asked.headers) });
-      assert.equal(answer.status, isThere ? successOf(operation) : 404, answer.body);
-      const location = answer.headers.get("content-location");
+      const response = await send(operation, { ...again, headers: withFreshKey(parts.headers) });
+      assert.equal(response.status, isThere ? successOf(operation) : 404, response.body);
+      const location = response.headers.get("content-location");
       if (location !== undefined) assert.ok(location.startsWith(`${base}/sessions/`), location);
     }
   });
 }
 
-function successOf({ answers }: DocumentedOperation): number {
-  return answers[0]?.status ?? 0;
+function successOf({ responses }: DocumentedOperation): number {
+  return responses[0]?.status ?? 0;
 }
 
 function showsSession({ id }: DocumentedOperation): boolean {
   return ["createSession", "retrieveSession", "updateSession"].includes(id);
 }
 
-/** The ids of the example come out when they go in, and the times are as far apart. */
-function assertExample(answer: RawResponse, asked: Asked): void {
-  const session = JSON.parse(answer.body) as SessionInfo;
-  const isRetrieved = answer.headers.has("content-location");
-  const sent = JSON.parse(asked.body ?? "{}") as Partial<SessionInfo>;
+/** Asserts that the session has the ids of the request, and the times that the document's example has. */
+function assertExample(response: RawResponse, parts: RequestParts): void {
+  const session = JSON.parse(response.body) as SessionInfo;
+  const isRetrieved = response.headers.has("content-location");
+  const sent = JSON.parse(parts.body ?? "{}") as Partial<SessionInfo>;
   const header = (name: string) =>
-    isRetrieved ? null : (asked.headers?.[`gkc_${name}`] ?? asked.headers?.[`gkc-${name}`] ?? null);
+    isRetrieved ? null : (parts.headers?.[`gkc_${name}`] ?? parts.headers?.[`gkc-${name}`] ?? null);
   const expected = {
     agentId: header("agentId"),
     customerId: header("customerId"),
@@ -132,25 +135,25 @@ for (const mode of long ? modes : (["local", "key"] as const)) {
   test(`${mode}: other methods are refused, and Allow lists those of the document`, async () => {
     const operations = operationsOf(mode);
     for (const operation of operations.filter(({ id }) => !id.startsWith("forwardAuth"))) {
-      const answer = await ask(operation, { method: "PATCH" });
-      assert.equal(answer.status, 405, operation.path);
+      const response = await send(operation, { method: "PATCH" });
+      assert.equal(response.status, 405, operation.path);
       const allowed = new Set(["OPTIONS"]);
       for (const { path, method } of operations) {
         if (!pattern(path).test(operation.path)) continue;
         allowed.add(method);
         if (method === "GET") allowed.add("HEAD");
       }
-      const allow = answer.headers.get("allow")?.split(", ") ?? [];
+      const allow = response.headers.get("allow")?.split(", ") ?? [];
       assert.deepEqual(allow.toSorted(), [...allowed].toSorted(), operation.path);
     }
   });
 
-  test(`${mode}: proxies may ask with every method`, async () => {
+  test(`${mode}: proxies may use every method`, async () => {
     for (const operation of operationsOf(mode).filter(({ id }) => id.startsWith("forwardAuth"))) {
       for (const method of ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"]) {
-        const answer = await ask(operation, { method });
-        assert.equal(answer.status, 200, method);
-        assertDocumented(operation, answer);
+        const response = await send(operation, { method });
+        assert.equal(response.status, 200, method);
+        assertDocumented(operation, response);
       }
     }
   });
@@ -158,32 +161,28 @@ for (const mode of long ? modes : (["local", "key"] as const)) {
   test(`${mode}: the timeline of what was recorded is as documented`, async () => {
     const host = hostOf(mode);
     const inPath = await host.session();
-    const operation = (id: string) => {
-      const found = operationsOf(mode).find((each) => each.id === id);
-      assert.ok(found, id);
-      return found;
-    };
-    const record = operation("recordRequests");
+    const record = operationNamed(mode, "recordRequests");
+    const timeline = operationNamed(mode, "readTimeline");
     for (const body of record.bodyExamples) {
-      const answer = await host.ask(record, { inPath, body });
-      assert.equal(answer.status, 202);
+      const response = await host.send(record, { inPath, body });
+      assert.equal(response.status, 202);
     }
     const headers = { gkc_customerId: "customer-4711" };
-    await host.ask(operation("updateSession"), { inPath, headers });
-    const answer = await host.ask(operation("readTimeline"), { inPath });
-    assertDocumented(operation("readTimeline"), answer);
-    const { records } = JSON.parse(answer.body) as Timeline;
+    await host.send(operationNamed(mode, "updateSession"), { inPath, headers });
+    const response = await host.send(timeline, { inPath });
+    assertDocumented(timeline, response);
+    const { records } = JSON.parse(response.body) as Timeline;
     const types = records.map(({ type }) => type);
     assert.deepEqual(types, ["created", "request", "request", "request", "associated"]);
   });
 
-  test(`${mode}: HEAD answers as GET does, without the body`, async () => {
+  test(`${mode}: HEAD responds as GET does, without the body`, async () => {
     for (const operation of operationsOf(mode).filter(({ method }) => method === "GET")) {
-      const asked = takes(operation, "gkc_customerId")
+      const parts = takes(operation, "gkc_customerId")
         ? { inPath: await hostOf(mode).session() }
         : {};
-      const whole = await ask(operation, asked);
-      const head = await ask(operation, { ...asked, method: "HEAD" });
+      const whole = await send(operation, parts);
+      const head = await send(operation, { ...parts, method: "HEAD" });
       assert.equal(head.status, whole.status);
       assert.equal(head.body, "");
       for (const name of ["content-type", "cache-control", "content-location"]) {
@@ -192,24 +191,34 @@ for (const mode of long ? modes : (["local", "key"] as const)) {
     }
   });
 
-  test(`${mode}: a slash at the end of the page's address leads to the page`, async () => {
-    const [page] = operationsOf(mode).filter(({ id }) => id === "docsPage");
-    assert.ok(page);
-    const answer = await ask(page, { after: "/" });
-    assert.equal(answer.status, 308);
-    assertDocumented(page, answer);
+  test(`${mode}: browsers are redirected to the page as documented`, async () => {
+    const redirects = [
+      ["docsPage", 308, { after: "/" }],
+      ["root", 302, { headers: { Accept: "text/html" } }],
+    ] as const;
+    for (const [id, status, parts] of redirects) {
+      const operation = operationNamed(mode, id);
+      const response = await send(operation, parts);
+      assert.equal(response.status, status);
+      assertDocumented(operation, response);
+    }
   });
 
   test(`${mode}: what the document does not list is not found`, async () => {
-    const [health] = operationsOf(mode).filter(({ id }) => id === "health");
-    assert.ok(health);
+    const health = operationNamed(mode, "health");
     for (const more of ["/more", "x"]) {
-      assert.equal((await ask(health, { after: more })).status, 404);
+      assert.equal((await send(health, { after: more })).status, 404);
     }
   });
 }
 
-/** Matches the templates of a path, and the path itself, as `/sessions/new` is `/sessions/{sessionId}`. */
+function operationNamed(mode: Mode, id: string): DocumentedOperation {
+  const found = operationsOf(mode).find((each) => each.id === id);
+  assert.ok(found, id);
+  return found;
+}
+
+/** Returns a pattern that matches every path of a template: `/sessions/{sessionId}` also matches `/sessions/new`. */
 function pattern(path: string): RegExp {
   return new RegExp(`^${path.replaceAll(/\{\w+\}/g, "[^/]+").replaceAll(".", "\\.")}$`);
 }
