@@ -14,7 +14,7 @@ const diagram: Record<string, Row> = {
   session: { holds: /^session\//, may: [], packages: ["node:crypto"] },
   clock: { holds: /^runtime\/clock\.ts$/, may: [] },
   version: { holds: /^runtime\/version\.ts$/, may: [], packages: ["node:fs"] },
-  addresses: { holds: /^addresses\.ts$/, may: [], packages: ["node:net"] },
+  addresses: { holds: /^addresses\.ts$/, may: [], packages: ["node:net", "ipaddr.js"] },
   limits: { holds: /^limits\//, may: [], packages: [] },
   "safe-error": { holds: /^logging\/safe-error\.ts$/, may: [], packages: [] },
   log: { holds: /^logging\/log\.ts$/, may: ["safe-error"], packages: ["pino"] },
@@ -64,6 +64,8 @@ const owners: Record<string, string[]> = {
   ioredis: ["redis"],
   commander: ["cli"],
   "@clack/prompts": ["cli"],
+  "ipaddr.js": ["addresses"],
+  leven: ["config"],
   jose: ["http"],
 };
 

@@ -1,3 +1,5 @@
+import leven from "leven";
+
 /** One thing that is wrong with a configuration. */
 export interface ConfigFault {
   /** Where it was written: `--port`, `ANTECHAMBER_PORT`, `port in /etc/antechamber.json`. */
@@ -37,26 +39,14 @@ export function masked(text: string): string {
   );
 }
 
-/** " (did you mean X?)" when one of `known` is close to `name`, else nothing. */
+/** Returns " (did you mean X?)" with the nearest of `known`, or "" if none is near. Ignores case. */
 export function suggestion(name: string, known: readonly string[]): string {
   const [nearest] = known
-    .map((candidate) => ({ candidate, distance: editDistance(name, candidate) }))
+    .map((candidate) => ({
+      candidate,
+      distance: leven(name.toLowerCase(), candidate.toLowerCase()),
+    }))
     .filter(({ candidate, distance }) => distance <= Math.max(2, candidate.length / 4))
     .toSorted((a, b) => a.distance - b.distance);
   return nearest === undefined ? "" : ` (did you mean ${nearest.candidate}?)`;
-}
-
-/** How many letters must be put in, left out or replaced (Levenshtein), upper or lower case alike. */
-function editDistance(a: string, b: string): number {
-  const [from, to] = [a.toLowerCase(), b.toLowerCase()];
-  let row = Array.from({ length: to.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= from.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= to.length; j++) {
-      const replaced = (row[j - 1] as number) + (from[i - 1] === to[j - 1] ? 0 : 1);
-      next.push(Math.min(replaced, (row[j] as number) + 1, (next[j - 1] as number) + 1));
-    }
-    row = next;
-  }
-  return row[to.length] as number;
 }
