@@ -75,8 +75,8 @@ function showCommand(output: Output): Command {
 
 /** A value as the configuration file would hold it. */
 function shownValue(name: SettingName, value: Values[SettingName]): unknown {
-  if (settingOf(name).secret === true) return value === "" ? "" : "***";
-  if (typeof value === "number" && settingOf(name).duration !== true) return value;
+  if (settingOf(name).isSecret === true) return value === "" ? "" : "***";
+  if (typeof value === "number" && settingOf(name).isDuration !== true) return value;
   return typeof value === "object" ? value.map(masked) : masked(textOf(name, value));
 }
 

@@ -26,22 +26,21 @@ export function addSettings(command: Command, names: readonly SettingName[]): Co
     ),
   );
   for (const name of names) {
-    if (settingOf(name).secret !== true) command.addOption(optionOf(name).helpGroup("Settings:"));
+    if (settingOf(name).isSecret !== true) command.addOption(optionOf(name).helpGroup("Settings:"));
   }
   return command;
 }
 
 function optionOf(name: SettingName): Option {
-  const { list, allowed, description, placeholder, default: value } = settingOf(name);
-  const end = list === true ? "; repeatable" : `, default: ${value}`;
+  const { isList, choices, description, placeholder, default: value } = settingOf(name);
+  const end = isList === true ? "; repeatable" : `, default: ${value}`;
   const option = new Option(
     `${flagOf(name)} <${placeholder}>`,
     `${description.charAt(0).toLowerCase()}${description.slice(1)} (env: ${variableOf(name)}${end})`,
   );
-  // Shells complete these; loadConfig() checks them, so that all faults are reported together. A single word,
-  // such as "text", is not a choice.
-  if (/^\w+(, \w+)* or \w+$/.test(allowed)) option.argChoices = allowed.split(/, | or /);
-  if (list === true) {
+  // Only shown: loadConfig() checks values, so that all faults are reported together.
+  if (choices !== undefined) option.argChoices = [...choices];
+  if (isList === true) {
     option.argParser((text: string, before: string[] | undefined) => [...(before ?? []), text]);
   }
   return option;

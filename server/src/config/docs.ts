@@ -5,10 +5,10 @@ export function settingsTable(): string {
   const rows = settingNames.map((name) => {
     const setting = settingOf(name);
     const value = setting.default === "" ? "none" : code(setting.default);
-    const flags = setting.secret === true ? [] : [code(flagOf(name))];
+    const flags = setting.isSecret === true ? [] : [code(flagOf(name))];
     const names = [code(variableOf(name)), ...flags, code(name)].join("<br>");
     const allowed =
-      setting.list === true ? `${setting.allowed}; several with commas` : setting.allowed;
+      setting.isList === true ? `${setting.allowed}; several with commas` : setting.allowed;
     return `| ${names} | ${value} | ${setting.description}. | ${allowed} |`;
   });
   return [

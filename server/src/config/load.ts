@@ -1,21 +1,17 @@
 import { resolve } from "node:path";
-import { type AddressRange, parseRange } from "../addresses.ts";
-import { type BasePath, parseBasePath } from "./base-path.ts";
-import type { Config, SocketConfig, TokenConfig } from "./config.ts";
+import { type Config, configOf } from "./config.ts";
 import { ConfigError, type ConfigFault, masked, suggestion } from "./faults.ts";
 import { type ConfigFile, readConfigFile } from "./file.ts";
 import { faultsTogether } from "./requirements.ts";
 import {
   flagOf,
-  type Setting,
   type SettingName,
   settingNames,
   settingOf,
   type Values,
   variableOf,
 } from "./settings.ts";
-import { parseStorePlace, type StorePlace } from "./store-place.ts";
-import { parseDuration, parseRate } from "./values.ts";
+import type { Source, Sources } from "./source.ts";
 
 /** Where a configuration is read from. */
 export interface ConfigInput {
@@ -26,18 +22,11 @@ export interface ConfigInput {
   readonly cwd: string;
 }
 
-/** Where a value was found. */
-export interface Source {
-  readonly kind: "flag" | "environment" | "file" | "default";
-  /** `--port`, `ANTECHAMBER_PORT`, `port in antechamber.json`, `default`. */
-  readonly from: string;
-}
-
 /** A valid configuration and where each value of it comes from. */
 export interface LoadedConfig {
   readonly config: Config;
   readonly values: Values;
-  readonly sources: Readonly<Record<SettingName, Source>>;
+  readonly sources: Sources;
 }
 
 /** Variables that begin like settings and are something else. */
@@ -113,10 +102,10 @@ function find(name: SettingName, input: ConfigInput, file: ConfigFile | undefine
 
 /** The value, or `undefined` with its fault added to `faults`. */
 function read(name: SettingName, found: Found, faults: ConfigFault[]): unknown {
-  const setting: Setting = settingOf(name);
+  const setting = settingOf(name);
   const result = setting.schema.safeParse(found.raw);
   if (result.success) {
-    if (setting.path !== true || result.data === "") return result.data;
+    if (setting.isPath !== true || result.data === "") return result.data;
     return resolve(found.folder, String(result.data));
   }
   const reasons = result.error.issues
@@ -124,7 +113,7 @@ function read(name: SettingName, found: Found, faults: ConfigFault[]): unknown {
     .map((issue) => masked(issue.message));
   const hint = hintOfLinks("", found.raw);
   const why = reasons.length === 0 ? "" : `: ${[...new Set(reasons)].join(", ")}`;
-  const value = setting.secret === true ? "what it says" : shown(found.raw);
+  const value = setting.isSecret === true ? "what it says" : shown(found.raw);
   const what = `${value} is not allowed${why}`;
   faults.push({ from: found.from, message: `${what}; allowed is ${setting.allowed}${hint}` });
   return undefined;
@@ -134,78 +123,4 @@ function read(name: SettingName, found: Found, faults: ConfigFault[]): unknown {
 function shown(raw: unknown): string {
   const text = masked(JSON.stringify(raw) ?? String(raw));
   return text.length > 100 ? `${text.slice(0, 100)}…` : text;
-}
-
-function configOf(values: Values): Config {
-  return {
-    host: values.host,
-    port: values.port,
-    dataDir: values.dataDir,
-    basePaths: values.basePath.map((text) => parseBasePath(text) as BasePath),
-    socket: socketOf(values),
-    auth: values.auth,
-    tokens: values.auth === "jwt" ? tokensOf(values) : undefined,
-    proxySecret: values.proxySecret === "" ? undefined : values.proxySecret,
-    trustedProxies: values.trustedProxies.map((text) => parseRange(text) as AddressRange),
-    corsOrigins: values.corsOrigins,
-    perAddress: {
-      creates: parseRate(values.createsPerAddress),
-      misses: parseRate(values.missesPerAddress),
-      requests: parseRate(values.requestsPerAddress),
-    },
-    perCredential: {
-      creates: parseRate(values.createsPerCredential),
-      misses: parseRate(values.missesPerCredential),
-      requests: parseRate(values.requestsPerCredential),
-    },
-    maxSessionsPerCustomer: values.maxSessionsPerCustomer,
-    lifetimes: {
-      anonymous: { idle: values.anonymousIdle, total: values.anonymousLifetime },
-      recognized: { idle: values.recognizedIdle, total: values.recognizedLifetime },
-    },
-    forwardAuth: values.forwardAuth,
-    forwardAuthSources: values.forwardAuthSources,
-    cookieName: values.cookieName,
-    cookieDomain: values.cookieDomain === "" ? null : values.cookieDomain,
-    cookieSameSite: values.cookieSameSite,
-    cookieHttpOnly: values.cookieHttpOnly,
-    cookieMaxAge:
-      values.cookieMaxAge === "none" ? null : (parseDuration(values.cookieMaxAge) ?? null),
-    recordQueryKeys: values.recordQueryKeys,
-    maxRecords: values.maxRecords,
-    retention: values.retention,
-    store: parseStorePlace(values.store) as StorePlace,
-    redisPrefix: values.redisPrefix,
-    redisTimeout: values.redisTimeout,
-    redisCaFile: values.redisCaFile === "" ? null : values.redisCaFile,
-    sentinelUsername: values.sentinelUsername === "" ? null : values.sentinelUsername,
-    sentinelPassword: values.sentinelPassword === "" ? null : values.sentinelPassword,
-    minReplicasAck: values.minReplicasAck,
-    cacheSessions: values.cacheSessions,
-    maxPendingWrites: values.maxPendingWrites,
-    storeTimeout: values.storeTimeout,
-    shutdownTimeout: values.shutdownTimeout,
-    logLevel: values.logLevel,
-    accessLog: values.accessLog,
-  };
-}
-
-function socketOf({ socket, socketMode }: Values): SocketConfig | undefined {
-  return socket === "" ? undefined : { path: socket, mode: Number.parseInt(socketMode, 8) };
-}
-
-function tokensOf(values: Values): TokenConfig {
-  const { jwtDefaultRole } = values;
-  return {
-    issuer: values.jwtIssuer,
-    audiences: values.jwtAudience,
-    algorithms: values.jwtAlgorithms,
-    keySetUrl: values.jwtKeySetUrl,
-    claims: {
-      role: values.jwtRoleClaim,
-      customerId: values.jwtCustomerClaim,
-      agentId: values.jwtAgentClaim,
-    },
-    defaultRole: jwtDefaultRole === "none" ? undefined : jwtDefaultRole,
-  };
 }

@@ -1,191 +1,200 @@
-import type { z } from "zod";
-import type { AuthMode } from "./config.ts";
-import { allowedStores } from "./store-place.ts";
-import * as values from "./values.ts";
+import { isIP } from "node:net";
+import { z } from "zod";
+import { type AddressRange, parseRange } from "../addresses.ts";
+import { type BasePath, parseBasePath, repeatedPaths } from "./base-path.ts";
+import {
+  count,
+  duration,
+  type Kind,
+  listOf,
+  orNull,
+  printable,
+  rate,
+  refusing,
+  text,
+  trimmed,
+  word,
+} from "./kinds.ts";
+import { allowedStores, parseStorePlace, type StorePlace } from "./store-place.ts";
+import {
+  faultOfAlgorithm,
+  faultOfCookieDomain,
+  faultOfKeySetUrl,
+  faultOfOrigin,
+  formatDuration,
+  isHostName,
+  parseDuration,
+} from "./values.ts";
 
-/** One setting: what it is called everywhere follows from its key in `settings`. */
-export interface Setting<T = unknown> {
-  /** Reads a value, from text or from the file's JSON. */
-  readonly schema: z.ZodType<T>;
-  /** As it would be written in the environment. */
+/** A setting. Its flag, variable, file key and row in the documentation follow from its name. */
+export interface Setting extends Kind {
+  /** The default, as it would be written in the environment. */
   readonly default: string;
-  /** What may be written, as it ends the sentence "allowed is …". */
-  readonly allowed: string;
   /** One sentence for the documentation and `--help`, without a full stop. */
   readonly description: string;
-  /** What stands for the value in `--help`. */
-  readonly placeholder: string;
-  /** A flag that may be repeated, a variable with commas, an array in the file. */
-  readonly list?: true;
-  /** A path: relative ones in the file start at the file's folder. */
-  readonly path?: true;
-  /** Milliseconds, written as text with a unit. */
-  readonly duration?: true;
-  /** Shown to nobody, and no flag: all users of a machine can read those of a process. */
-  readonly secret?: true;
-  /** The one mode of access in which it has an effect. */
-  readonly auth?: AuthMode;
+  /** Never shown, and without a flag, because all users of a machine can read the flags of a process. */
+  readonly isSecret?: true;
+  /** The only value of `auth` with which the setting has an effect. */
+  readonly auth?: "jwt" | "proxy";
 }
 
-const lifetime = {
-  schema: values.duration("1s", "3650d"),
-  allowed: "a duration of 1s to 3650d, such as 30m",
-  placeholder: "duration",
-  duration: true,
-} as const;
-
-const rate = {
-  schema: values.rate,
-  allowed: "a number and a time of 1s to 1d, such as 600/1m, or off",
-  placeholder: "rate",
-} as const;
-
+const lifetime = duration("1s", "3650d", ", such as 30m");
+const DAY = 24 * 60 * 60 * 1000;
 const token = { default: "", auth: "jwt" } as const;
 
-/** Every setting there is, once. Flags, variables, file keys and documents are made from this. */
+/** All settings, in the order of the documentation. Each is declared here and nowhere else. */
 export const settings = {
   host: {
-    schema: values.host,
-    default: "127.0.0.1",
+    schema: trimmed
+      .transform((name) => name.replace(/^\[(.*)\]$/, "$1"))
+      .refine((name) => isIP(name) !== 0 || isHostName(name)),
     allowed: "an IP address or a host name",
     placeholder: "address",
+    default: "127.0.0.1",
     description:
       "Address to listen on; anything but a loopback address needs another auth than local",
   },
   port: {
-    schema: values.count(0, 65_535),
+    ...count(0, 65_535),
     default: "8080",
-    allowed: "a whole number of 0 to 65535",
-    placeholder: "number",
     description: "Port to listen on; 0 takes a free one and the ready line names it",
   },
   socket: {
-    schema: values.optionalText,
-    default: "",
+    schema: printable,
     allowed: "the path of a file, at most 100 bytes",
     placeholder: "file",
-    path: true,
+    isPath: true,
+    default: "",
     description: "Unix socket to listen on, in the place of host and port",
   },
   socketMode: {
-    schema: values.word(["0600", "0660"]),
+    ...word("mode", ["0600", "0660"]),
     default: "0600",
-    allowed: "0600 or 0660",
-    placeholder: "mode",
     description: "Who may connect to the socket: the server's user alone, or its group too",
   },
   dataDir: {
-    schema: values.text,
-    default: "./data",
+    schema: text,
     allowed: "a folder",
     placeholder: "folder",
-    path: true,
+    isPath: true,
+    default: "./data",
     description: "Folder of the data, made if it is not there; one server at a time uses it",
   },
   basePath: {
-    schema: values.basePaths,
-    default: "",
+    schema: listOf(refusing(z.string(), parseBasePath)).superRefine((paths, context) => {
+      for (const path of repeatedPaths(paths)) {
+        const message = `${path} is given twice; a path has one dialect`;
+        context.addIssue({ code: "custom", message });
+      }
+    }),
     allowed: "paths such as /gks-server/v1 or, with a dialect, /gks-server/v1=8.5.1, each once",
     placeholder: "path",
-    list: true,
+    parse: (paths: string[]) => paths.map((path) => parseBasePath(path) as BasePath),
+    isList: true,
+    default: "",
     description:
       "Paths below which the API is served in addition to the root; append = and a dialect for clients of another version: 8.5.0 (the default), 8.5.1, current or v2",
   },
   auth: {
-    schema: values.word(["local", "key", "jwt", "proxy"]),
+    ...word("mode", ["local", "key", "jwt", "proxy"]),
     default: "local",
-    allowed: "local, key, jwt or proxy",
-    placeholder: "mode",
     description:
       "Who may call: local asks for no credential and listens on loopback or a socket only, key asks for a key (antechamber keys create), jwt for a token of an issuer, proxy believes a trusted proxy",
   },
   jwtIssuer: {
-    ...token,
-    schema: values.optionalText,
+    schema: printable,
     allowed: "text, usually a URL",
     placeholder: "issuer",
+    ...token,
     description: "The iss that tokens must have",
   },
   jwtAudience: {
-    ...token,
-    schema: values.list(values.text),
+    schema: listOf(text),
     allowed: "texts, each once",
     placeholder: "audience",
-    list: true,
+    isList: true,
+    ...token,
     description: "The aud that tokens must have, one of these at least",
   },
   jwtAlgorithms: {
-    ...token,
-    schema: values.list(values.signatureAlgorithm),
+    schema: listOf(refusing(z.string(), faultOfAlgorithm)),
     allowed: "names such as RS256, ES256 or EdDSA, each once",
     placeholder: "algorithm",
-    list: true,
+    isList: true,
+    ...token,
     description: "The signature algorithms that are accepted",
   },
   jwtKeySetUrl: {
-    ...token,
-    schema: values.keySetUrl,
+    schema: refusing(printable, faultOfKeySetUrl),
     allowed: "an https URL, or http on this machine",
     placeholder: "url",
+    ...token,
     description: "Where the issuer's public keys are fetched (a JSON Web Key Set)",
   },
   jwtRoleClaim: {
-    ...token,
-    schema: values.text,
-    default: "role",
+    schema: text,
     allowed: "the name of a claim",
     placeholder: "claim",
+    ...token,
+    default: "role",
     description: "The claim with the role: customer, agent, reporter or administrator",
   },
   jwtCustomerClaim: {
-    ...token,
-    schema: values.text,
-    default: "customerId",
+    schema: text,
     allowed: "the name of a claim, such as sub",
     placeholder: "claim",
+    ...token,
+    default: "customerId",
     description: "The claim with the customer that a token of the role customer stands for",
   },
   jwtAgentClaim: {
-    ...token,
-    schema: values.text,
-    default: "agentId",
+    schema: text,
     allowed: "the name of a claim, such as sub",
     placeholder: "claim",
+    ...token,
+    default: "agentId",
     description: "The claim with the agent that a token of the role agent stands for",
   },
   jwtDefaultRole: {
+    ...word("role", ["none", "customer", "agent", "reporter", "administrator"]),
     ...token,
-    schema: values.word(["none", "customer", "agent", "reporter", "administrator"]),
     default: "none",
-    allowed: "none, customer, agent, reporter or administrator",
-    placeholder: "role",
     description: "The role of a token without the claim; none refuses it",
   },
   proxySecret: {
-    schema: values.headerSecret,
-    default: "",
+    schema: trimmed.regex(/^(?:[\x21-\x7e]{32,512})?$/),
     allowed: "32 to 512 visible ASCII characters",
     placeholder: "secret",
-    description: "What the trusted proxy sends in the header antechamber-secret",
-    secret: true,
+    parse: (secret: string) => (secret === "" ? undefined : secret),
+    isSecret: true,
     auth: "proxy",
+    default: "",
+    description: "What the trusted proxy sends in the header antechamber-secret",
   },
   corsOrigins: {
-    schema: values.list(values.origin).refine((all) => !all.includes("*") || all.length === 1, {
-      message: "* stands for every origin, so nothing may stand beside it",
-    }),
-    default: "",
+    schema: listOf(refusing(z.string(), faultOfOrigin)).refine(
+      (all) => !all.includes("*") || all.length === 1,
+      "* stands for every origin, so nothing may stand beside it",
+    ),
     allowed: "origins such as https://shop.example, each once, or * alone for any",
     placeholder: "origin",
-    list: true,
+    isList: true,
+    default: "",
     description: "Origins whose pages may call from a browser (CORS)",
   },
   trustedProxies: {
-    schema: values.list(values.addressRange),
-    default: "",
+    schema: listOf(
+      refusing(z.string(), (range) =>
+        parseRange(range) === undefined
+          ? `${range} is none, or its address is longer than it says`
+          : undefined,
+      ),
+    ),
     allowed: "addresses and ranges such as 10.0.0.0/8, each once",
     placeholder: "range",
-    list: true,
+    parse: (ranges: string[]) => ranges.map((range) => parseRange(range) as AddressRange),
+    isList: true,
+    default: "",
     description:
       "Proxies whose X-Forwarded-For and Forwarded headers count: limits by address are then for their clients, and the audit trail names these; with auth proxy they also say who calls",
   },
@@ -222,10 +231,9 @@ export const settings = {
     description: "Other requests with one credential",
   },
   maxSessionsPerCustomer: {
-    schema: values.count(0, 10_000),
-    default: "0",
+    ...count(0, 10_000),
     allowed: "a whole number of 1 to 10000, or 0 for any number",
-    placeholder: "number",
+    default: "0",
     description: "Live sessions that a customer may have at a time; one more is answered with 429",
   },
   anonymousIdle: {
@@ -249,181 +257,170 @@ export const settings = {
     description: "Total life of a recognized session, at least that of an anonymous one",
   },
   forwardAuth: {
-    schema: values.word(["create", "required"]),
+    ...word("mode", ["create", "required"]),
     default: "create",
-    allowed: "create or required",
-    placeholder: "mode",
     description:
       "What /forward-auth answers to a request without a live session: create gives it a new one, required refuses it with 401",
   },
   forwardAuthSources: {
-    schema: values.wordList(["header", "cookie", "query"]),
-    default: "header,cookie",
+    schema: listOf(z.string())
+      .pipe(z.array(z.enum(["header", "cookie", "query"])))
+      .refine((all) => all.length > 0, "none is named"),
     allowed: "header, cookie and query, at least one of them, each once",
     placeholder: "source",
-    list: true,
+    isList: true,
+    default: "header,cookie",
     description:
       "Where /forward-auth looks for a session id, in this order: the header gkc-sessionId, the cookie, the query parameter sessionId; anybody can put the id of their own session into a link, so name query only if clients have no other way",
   },
   cookieName: {
-    schema: values.cookieName,
-    default: "sessionId",
+    schema: trimmed.regex(/^[!#$%&'*+\-.^_`|~\dA-Za-z]{1,100}$/),
     allowed: "1 to 100 letters, digits and ! # $ % & ' * + - . ^ _ ` | ~",
     placeholder: "name",
+    default: "sessionId",
     description:
       "Name of the cookie that /forward-auth reads and sets; with a prefix such as __Host- it is always Secure",
   },
   cookieDomain: {
-    schema: values.cookieDomain,
-    default: "",
+    schema: trimmed
+      .transform((name) => name.replace(/^\./, "").toLowerCase())
+      .pipe(refusing(z.string(), faultOfCookieDomain)),
     allowed: "a domain name such as shop.example",
     placeholder: "domain",
+    parse: orNull,
+    default: "",
     description:
       "Domain of the cookie that /forward-auth sets: it and all its subdomains get the cookie; without it, only the requested host does",
   },
   cookieSameSite: {
-    schema: values.word(["lax", "strict", "none"]),
+    ...word("which", ["lax", "strict", "none"]),
     default: "lax",
-    allowed: "lax, strict or none",
-    placeholder: "which",
     description:
       "SameSite of the cookie that /forward-auth sets; with none it is always Secure, as browsers drop it otherwise",
   },
   cookieMaxAge: {
-    schema: values.cookieMaxAge,
-    default: "none",
+    schema: trimmed.refine((raw) => {
+      const milliseconds = parseDuration(raw) ?? 0;
+      const isWhole = milliseconds > 0 && milliseconds % 1000 === 0;
+      // Browsers keep no cookie for longer than 400 days (RFC 6265bis, section 5.5).
+      return raw === "none" || (isWhole && milliseconds <= 400 * DAY);
+    }),
     allowed: "none, or a duration in whole seconds, 1s to 400d, up to recognizedLifetime",
     placeholder: "duration",
+    parse: (raw: string) => parseDuration(raw) ?? null,
+    default: "none",
     description:
       "Time for which browsers keep the cookie that /forward-auth sets, from the creation of its session; none: until the browser is closed",
   },
   cookieHttpOnly: {
-    schema: values.flag,
+    ...word("boolean", ["true", "false"]),
+    schema: z.union([
+      z.boolean(),
+      trimmed.pipe(z.enum(["true", "false"])).transform((given) => given === "true"),
+    ]),
     default: "true",
-    allowed: "true or false",
-    placeholder: "boolean",
     description:
       "Whether scripts are kept from reading the cookie that /forward-auth sets; false lets the browser client use the same session",
   },
   recordQueryKeys: {
-    schema: values.list(values.text),
-    default: "",
+    schema: listOf(text),
     allowed: "names of query parameters, each once",
     placeholder: "name",
-    list: true,
+    isList: true,
+    default: "",
     description: "Query parameters that are kept in the paths of recorded requests; all others go",
   },
   maxRecords: {
-    schema: values.count(1, 1_000_000),
+    ...count(1, 1_000_000),
     default: "10000",
-    allowed: "a whole number of 1 to 1000000",
-    placeholder: "number",
     description: "Recorded requests that a session keeps; the oldest are let go and counted",
   },
   retention: {
-    schema: values.duration("1s", "3650d"),
-    allowed: "a duration of 1s to 3650d, such as 14d",
-    placeholder: "duration",
-    duration: true,
+    ...duration("1s", "3650d", ", such as 14d"),
     default: "14d",
     description: "Time for which the timeline of a session is kept after its end",
   },
   store: {
-    schema: values.store,
-    default: "sqlite",
+    schema: refusing(trimmed, parseStorePlace),
     allowed: allowedStores,
     placeholder: "store",
+    parse: (url: string): StorePlace => parseStorePlace(url) as StorePlace,
+    default: "sqlite",
     description: "Where the sessions are kept: SQLite in dataDir, or Redis",
   },
   redisPrefix: {
-    schema: values.redisPrefix,
-    default: "ac:",
+    schema: trimmed.regex(/^[^{}\p{Cc}]{1,32}$/u),
     allowed: "1 to 32 characters, no braces and no control characters",
     placeholder: "text",
+    default: "ac:",
     description:
       "What the names of all keys in Redis begin with; each service on one Redis has its own",
   },
   redisTimeout: {
-    schema: values.duration("50ms", "1m"),
+    ...duration("50ms", "1m"),
     default: "2s",
-    allowed: "a duration of 50ms to 1m",
-    placeholder: "duration",
-    duration: true,
     description: "Time a request waits for Redis, in all, before it is answered with 503",
   },
   redisCaFile: {
-    schema: values.optionalText,
-    default: "",
+    schema: printable,
     allowed: "a file with certificates (PEM)",
     placeholder: "file",
-    path: true,
+    parse: orNull,
+    isPath: true,
+    default: "",
     description: "Certificates that Redis is trusted by over TLS, in the place of the system's",
   },
   sentinelUsername: {
-    schema: values.optionalText,
-    default: "",
+    schema: printable,
     allowed: "text",
     placeholder: "user",
+    parse: orNull,
+    default: "",
     description: "Who the sentinels are asked as, where they have users of their own (ACL)",
   },
   sentinelPassword: {
-    schema: values.secretText,
-    default: "",
+    schema: z.string().regex(/^\P{Cc}*$/u),
     allowed: "text without control characters",
     placeholder: "password",
+    parse: orNull,
+    isSecret: true,
+    default: "",
     description: "Password of the sentinels, where they ask for one; that of Redis stands in store",
-    secret: true,
   },
   minReplicasAck: {
-    schema: values.count(0, 100),
+    ...count(0, 100),
     default: "0",
-    allowed: "a whole number of 0 to 100",
-    placeholder: "number",
     description:
       "Replicas of Redis that must have a change before it is answered with 200; where they do not have it in time, the answer is 503 and the outcome unknown",
   },
   cacheSessions: {
-    schema: values.count(1, 100_000_000),
+    ...count(1, 100_000_000),
     default: "100000",
-    allowed: "a whole number of 1 to 100000000",
-    placeholder: "number",
     description: "Sessions kept in memory for retrieving",
   },
   maxPendingWrites: {
-    schema: values.count(1, 10_000_000),
+    ...count(1, 10_000_000),
     default: "10000",
-    allowed: "a whole number of 1 to 10000000",
-    placeholder: "number",
     description: "Changes that may wait for the store; one more is answered with 503",
   },
   storeTimeout: {
-    schema: values.duration("10ms", "10m"),
+    ...duration("10ms", "10m"),
     default: "10s",
-    allowed: "a duration of 10ms to 10m",
-    placeholder: "duration",
-    duration: true,
     description: "Time a request waits for the disk (SQLite) before it is answered with 503",
   },
   shutdownTimeout: {
-    schema: values.duration("10ms", "10m"),
+    ...duration("10ms", "10m"),
     default: "10s",
-    allowed: "a duration of 10ms to 10m",
-    placeholder: "duration",
-    duration: true,
     description: "Time that admitted requests have left once the server is told to stop",
   },
   logLevel: {
-    schema: values.word(["trace", "debug", "info", "warn", "error", "fatal", "silent"]),
+    ...word("level", ["trace", "debug", "info", "warn", "error", "fatal", "silent"]),
     default: "info",
-    allowed: "trace, debug, info, warn, error, fatal or silent",
-    placeholder: "level",
     description: "Least severe lines that are logged",
   },
   accessLog: {
-    schema: values.word(["errors", "all", "off"]),
+    ...word("which", ["errors", "all", "off"]),
     default: "errors",
-    allowed: "errors, all or off",
-    placeholder: "which",
     description: "Requests that get a line in the log: those answered with 5xx, all, or none",
   },
 } as const satisfies Record<string, Setting>;
@@ -431,29 +428,47 @@ export const settings = {
 /** The name of a setting: its key in the file. */
 export type SettingName = keyof typeof settings;
 
-/** The value of each setting. */
+/** The value of each setting as it was written: "" where it has none. */
 export type Values = { [Name in SettingName]: z.output<(typeof settings)[Name]["schema"]> };
 
-/** All names, in the order of the documentation. */
+/** The value of each setting in the form that the code uses. */
+export type ParsedValues = {
+  readonly [Name in SettingName]: (typeof settings)[Name] extends {
+    readonly parse: (value: never) => infer Parsed;
+  }
+    ? Readonly<Parsed>
+    : Readonly<Values[Name]>;
+};
+
+/** The names of all settings. */
 export const settingNames = Object.keys(settings) as SettingName[];
 
-/** The definition of a setting, without its value's type. */
+/** Returns a setting with the general type, which has all optional members. */
 export function settingOf(name: SettingName): Setting {
   return settings[name];
 }
 
-/** A value as it could be written in the environment. */
+/** Converts the values into the form that the code uses. */
+export function parseValues(values: Values): ParsedValues {
+  const entries = settingNames.map((name) => {
+    const parse = settingOf(name).parse as ((value: unknown) => unknown) | undefined;
+    return [name, parse === undefined ? values[name] : parse(values[name])];
+  });
+  return Object.fromEntries(entries) as ParsedValues;
+}
+
+/** Returns a value as it could be written in the environment. */
 export function textOf(name: SettingName, value: Values[SettingName]): string {
-  if (settingOf(name).duration === true) return values.formatDuration(value as number);
+  if (settingOf(name).isDuration === true) return formatDuration(value as number);
   return typeof value === "object" ? value.join(",") : String(value);
 }
 
-/** `dataDir` -> `--data-dir`. */
+/** Returns the flag of a setting: `dataDir` -> `--data-dir`. */
 export function flagOf(name: string): string {
   return `--${name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
 
-/** `dataDir` -> `ANTECHAMBER_DATA_DIR`. */
+/** Returns the variable of a setting: `dataDir` -> `ANTECHAMBER_DATA_DIR`. */
 export function variableOf(name: string): string {
   return `ANTECHAMBER_${name.replaceAll(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
 }

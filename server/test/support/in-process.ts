@@ -1,11 +1,12 @@
 import type { Config } from "../../src/config/config.ts";
+import { loadConfig } from "../../src/config/load.ts";
 import { machineTime } from "../../src/runtime/clock.ts";
 import { openStore } from "../../src/runtime/open-store.ts";
 import { start } from "../../src/runtime/start.ts";
 import type { ApiKey } from "../../src/store/ports/credentials.ts";
 import { assertDiscreet } from "./discreet.ts";
 import { unheard } from "./redis/store.ts";
-import { DAY, MINUTE, SECOND } from "./sessions.ts";
+import { SECOND } from "./sessions.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
 export { keyFor, type TestKey } from "./test-keys.ts";
@@ -82,45 +83,14 @@ export async function serve(options: TestServerOptions = {}): Promise<TestServer
 /** Rates of which nobody is held to any. */
 export const unlimited = { creates: undefined, misses: undefined, requests: undefined };
 
+/** The defaults, except where a test would wait, be limited or miss a log line. */
 const usual: Config = {
-  host: "127.0.0.1",
+  ...loadConfig({ flags: {}, env: {}, cwd: "" }).config,
   port: 0,
-  dataDir: "",
-  basePaths: [],
-  socket: undefined,
-  auth: "local",
-  tokens: undefined,
-  proxySecret: undefined,
-  trustedProxies: [],
-  corsOrigins: [],
   perAddress: unlimited,
   perCredential: unlimited,
-  maxSessionsPerCustomer: 0,
-  lifetimes: {
-    anonymous: { idle: 30 * MINUTE, total: DAY },
-    recognized: { idle: 30 * MINUTE, total: DAY },
-  },
-  forwardAuth: "create",
-  forwardAuthSources: ["header", "cookie"],
-  cookieName: "sessionId",
-  cookieDomain: null,
-  cookieSameSite: "lax",
-  cookieHttpOnly: true,
-  cookieMaxAge: null,
-  recordQueryKeys: [],
-  maxRecords: 10_000,
-  retention: 14 * DAY,
-  store: { engine: "sqlite" },
-  redisPrefix: "ac:",
-  redisTimeout: 2000,
-  redisCaFile: null,
-  sentinelUsername: null,
-  sentinelPassword: null,
-  minReplicasAck: 0,
   cacheSessions: 1000,
-  maxPendingWrites: 10_000,
   storeTimeout: 30 * SECOND,
-  shutdownTimeout: 10 * SECOND,
   logLevel: "trace",
   accessLog: "all",
 };
