@@ -1,11 +1,11 @@
-import { endOf, exitCodes } from "./cli/exit.ts";
+import { exitCodes, exitOf } from "./cli/exit-codes.ts";
 import { processOutput } from "./cli/output.ts";
 import { createProgram } from "./cli/program.ts";
 import { onUncaught } from "./cli/uncaught.ts";
 
 /*
  * The command line `antechamber`; `bin/antechamber` runs this file. Results go to stdout, remarks
- * and logs to stderr. What each exit status means stands in `cli/exit.ts`.
+ * and logs to stderr. What each exit status means stands in `cli/exit-codes.ts`.
  */
 
 // What is made here, data, backups and sockets, is for its owner alone.
@@ -19,12 +19,12 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
-onUncaught((error) => void process.stderr.write(`antechamber: ${endOf(error).message}\n`));
+onUncaught((error) => void process.stderr.write(`antechamber: ${exitOf(error).message}\n`));
 
 try {
   await createProgram(processOutput).parseAsync();
 } catch (error) {
-  const { exitCode, message } = endOf(error);
+  const { exitCode, message } = exitOf(error);
   if (message !== "") process.stderr.write(`antechamber: ${message}\n`);
   process.exitCode = exitCode;
 }

@@ -2,9 +2,9 @@ import { Command, InvalidArgumentError } from "commander";
 import type { Admin } from "../control/admin.ts";
 import { type AuditEntry, type ChainFault, chainFaults } from "../store/audit-chain.ts";
 import { withAdmin } from "./connect.ts";
-import { CliError, exitCodes } from "./exit.ts";
+import { CliError, exitCodes } from "./exit-codes.ts";
 import { addExamples } from "./help.ts";
-import { callerText, type Output, table, timeText } from "./output.ts";
+import { type Output, table, terminalSafe, timeText } from "./output.ts";
 import { idOf } from "./session-filter.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 
@@ -74,11 +74,11 @@ function tableOf(entries: readonly AuditEntry[]): string {
   const rows = entries.map(({ sequence, at, who, what, from, outcome, details }) => [
     String(sequence),
     timeText(at),
-    callerText(who.agentId ?? who.credential ?? who.role),
-    callerText(from),
+    terminalSafe(who.agentId ?? who.credential ?? who.role),
+    terminalSafe(from),
     what,
     outcome,
-    callerText(textOf(details)),
+    terminalSafe(textOf(details)),
   ]);
   return table([["#", "TIME", "WHO", "FROM", "WHAT", "OUTCOME", "DETAILS"], ...rows]);
 }

@@ -2,12 +2,12 @@ import { resolve } from "node:path";
 import { Command } from "commander";
 import { backup, requireReadable } from "../store/sqlite/backup.ts";
 import { databaseFile, isOnReadOnlySystem } from "../store/sqlite/database.ts";
-import { attested, type Note } from "./attested.ts";
 import { refuseRedis, requireData, withAdmin } from "./connect.ts";
 import { addExamples } from "./help.ts";
-import { interruptibly, withProgress } from "./long-work.ts";
 import { bytesText, type Output } from "./output.ts";
+import { interruptibly, withProgress } from "./progress.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
+import { type AuditWriter, withAudit } from "./with-audit.ts";
 
 /** `backup FILE`: a copy of the data, while the server runs. */
 export function backupCommand(output: Output): Command {
@@ -34,10 +34,10 @@ export function backupCommand(output: Output): Command {
             }),
           ),
         );
-      const note: Note = (entry) => withAdmin(config, (admin) => admin.noteAct(entry));
+      const note: AuditWriter = (entry) => withAdmin(config, (admin) => admin.noteAct(entry));
       const isFixed = isOnReadOnlySystem(databaseFile(dataDir));
       if (isFixed) output.remark(`${dataDir} is mounted read-only: its audit trail gets no entry.`);
-      const bytes = await attested(
+      const bytes = await withAudit(
         isFixed ? async () => undefined : note,
         { what: "store.backup", details: { file: resolve(file) } },
         copy,

@@ -8,7 +8,7 @@ import {
   textOf,
   type Values,
 } from "../config/settings.ts";
-import { CliError, exitCodes } from "./exit.ts";
+import { CliError, exitCodes } from "./exit-codes.ts";
 import { addExamples } from "./help.ts";
 import { type Output, table } from "./output.ts";
 import { addSettings, loadSettings } from "./settings.ts";

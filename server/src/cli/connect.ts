@@ -9,7 +9,7 @@ import { operator } from "../services/audit.ts";
 import { StoreOpenError } from "../store/open-error.ts";
 import { databaseFile } from "../store/sqlite/database.ts";
 import { explained } from "../store/sqlite/file-errors.ts";
-import { CliError, exitCodes } from "./exit.ts";
+import { CliError, exitCodes } from "./exit-codes.ts";
 import { processOutput } from "./output.ts";
 import { systemUser } from "./system-user.ts";
 
@@ -25,7 +25,7 @@ export async function withAdmin<Result>(
   const mustExist = options.mustExist !== false;
   if (config.store.engine === "redis") {
     const purpose = mustExist ? "look" : "command";
-    return useOpened(await open(config, machineTime, unheard, purpose), use);
+    return useOpened(await open(config, machineTime, commandEvents, purpose), use);
   }
   for (let attempt = 1; ; attempt++) {
     const running = await connectTo(config.dataDir);
@@ -59,7 +59,7 @@ async function useOpened<Result>(
 
 const nothing = () => undefined;
 /** Handlers for a command, which has no metrics and no log: warnings and errors are printed, other events ignored. */
-export const unheard: OpenEvents = {
+export const commandEvents: OpenEvents = {
   committed: nothing,
   failed: nothing,
   recordsLost: nothing,
@@ -83,7 +83,7 @@ const PAUSE = 100;
  */
 async function openUnlessBusy(config: Config, attempt: number): Promise<Opened | undefined> {
   try {
-    return await open(config, machineTime, unheard);
+    return await open(config, machineTime, commandEvents);
   } catch (error) {
     const isBusy = error instanceof StoreOpenError && error.fault === "in-use";
     if (!isBusy || attempt >= ATTEMPTS) throw error;
@@ -98,7 +98,7 @@ export function refuseRedis({ engine }: Config["store"], message: string): void 
 }
 
 /** Returns false only if the file certainly does not exist; throws `StoreOpenError` if access rights hide it. */
-function isThere(file: string): boolean {
+function exists(file: string): boolean {
   try {
     return statSync(file, { throwIfNoEntry: false }) !== undefined;
   } catch (error) {
@@ -108,7 +108,7 @@ function isThere(file: string): boolean {
 
 /** Refuses a data folder in which no server has ever run: it may be a slip of the pen. */
 export function requireData(dataDir: string): void {
-  if (isThere(databaseFile(dataDir))) return;
+  if (exists(databaseFile(dataDir))) return;
   throw new CliError(
     exitCodes.dataUnavailable,
     `there is no data in ${dataDir}: no server has run there (--data-dir or ANTECHAMBER_DATA_DIR names another folder)`,

@@ -8,10 +8,10 @@ import type { Admin } from "../control/admin.ts";
 import { anySession } from "../session/filter.ts";
 import { MAX_COUNTED } from "../store/ports/search.ts";
 import { withAdmin } from "./connect.ts";
-import { CliError, exitCodes } from "./exit.ts";
+import { CliError, exitCodes } from "./exit-codes.ts";
 import { addExamples } from "./help.ts";
-import { interruptibly, withProgress } from "./long-work.ts";
-import { callerText, type Output } from "./output.ts";
+import { type Output, terminalSafe } from "./output.ts";
+import { interruptibly, withProgress } from "./progress.ts";
 import { idOf } from "./session-filter.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 
@@ -40,7 +40,7 @@ function exportCommand(output: Output): Command {
         ),
       );
       if (lines === 0) throw nothingKept(customerId);
-      output.remark(`${count(sessions, "session")} of ${callerText(customerId)}.`);
+      output.remark(`${count(sessions, "session")} of ${terminalSafe(customerId)}.`);
     });
   addExamples(addSettings(command, dataSettings), [
     [
@@ -53,7 +53,7 @@ function exportCommand(output: Output): Command {
 
 /** The error for a customer without data: a mistyped id must not look like a successful export or erasure. */
 function nothingKept(customerId: string): CliError {
-  const message = `nothing is stored about a customer ${callerText(customerId)}: ids are case-sensitive (find them with antechamber sessions list --customer)`;
+  const message = `nothing is stored about a customer ${terminalSafe(customerId)}: ids are case-sensitive (find them with antechamber sessions list --customer)`;
   return new CliError(exitCodes.notFound, message);
 }
 
@@ -172,7 +172,7 @@ async function confirmErasure(admin: Admin, customerId: string): Promise<void> {
   if (total === 0 && keys === 0) return;
   const many = total === MAX_COUNTED ? `${total} sessions or more` : count(total ?? 0, "session");
   const { confirm } = await import("@clack/prompts");
-  const message = `Erase everything that is stored about ${callerText(customerId)}: ${many} and ${count(keys, "key")}? It cannot be undone.`;
+  const message = `Erase everything that is stored about ${terminalSafe(customerId)}: ${many} and ${count(keys, "key")}? It cannot be undone.`;
   const answer = await confirm({ message, initialValue: false, output: process.stderr });
   if (answer !== true) throw new CliError(exitCodes.failure, "nothing was erased");
 }

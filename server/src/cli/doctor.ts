@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { inspect } from "../store/sqlite/inspect.ts";
 import { connectTo, refuseRedis, requireData } from "./connect.ts";
-import { CliError, exitCodes } from "./exit.ts";
+import { CliError, exitCodes } from "./exit-codes.ts";
 import { addExamples } from "./help.ts";
 import { bytesText, type Output, table, timeText } from "./output.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";

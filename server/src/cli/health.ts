@@ -2,13 +2,13 @@ import { get, type RequestOptions } from "node:http";
 import { Command } from "commander";
 import type { Config } from "../config/config.ts";
 import { safeMessage } from "../logging/safe-error.ts";
-import { CliError, exitCodes } from "./exit.ts";
+import { CliError, exitCodes } from "./exit-codes.ts";
 import { addExamples } from "./help.ts";
 import type { Output } from "./output.ts";
 import { addSettings, loadSettings } from "./settings.ts";
 
 /** How long (ms) the server may take to answer: less than what asks for its health waits itself. */
-const PATIENCE = 3000;
+const TIMEOUT_MS = 3000;
 
 /** `health`: asks the server with these settings how it is, where there is no curl to do it. */
 export function healthCommand(output: Output): Command {
@@ -17,7 +17,7 @@ export function healthCommand(output: Output): Command {
     .option("--ready", "ask whether it can do its work: whether its store takes writes")
     .action(async (options: { ready?: true }, self: Command) => {
       const path = options.ready === true ? "/readyz" : "/healthz";
-      const { name, ...place } = placeOf(loadSettings(self).config);
+      const { name, ...place } = addressOf(loadSettings(self).config);
       const url = `${name}${path}`;
       const status = await statusOf({ ...place, path }).catch((error: Error) => {
         throw new CliError(exitCodes.failure, `${url} does not answer: ${safeMessage(error)}`);
@@ -34,7 +34,7 @@ export function healthCommand(output: Output): Command {
 }
 
 /** Where a server with these settings is reached from its own machine, and what that is called. */
-function placeOf({ host, port, socket }: Pick<Config, "host" | "port" | "socket">) {
+function addressOf({ host, port, socket }: Pick<Config, "host" | "port" | "socket">) {
   if (socket !== undefined) {
     return { name: `unix:${socket.path}`, socketPath: socket.path, host: "localhost" };
   }
@@ -46,13 +46,13 @@ function placeOf({ host, port, socket }: Pick<Config, "host" | "port" | "socket"
 
 function statusOf(place: RequestOptions): Promise<number> {
   return new Promise((resolve, reject) => {
-    const signal = AbortSignal.timeout(PATIENCE);
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
     const request = get({ ...place, agent: false, signal }, (response) => {
       response.resume();
       resolve(response.statusCode ?? 0);
     });
     request.on("error", (error) => {
-      reject(signal.aborted ? new Error(`nothing came for ${PATIENCE / 1000} s`) : error);
+      reject(signal.aborted ? new Error(`nothing came for ${TIMEOUT_MS / 1000} s`) : error);
     });
   });
 }

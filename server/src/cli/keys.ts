@@ -15,9 +15,9 @@ import { anySession } from "../session/filter.ts";
 import { type Role, roles } from "../session/permissions.ts";
 import { databaseFile } from "../store/sqlite/database.ts";
 import { withAdmin } from "./connect.ts";
-import { CliError, exitCodes } from "./exit.ts";
+import { CliError, exitCodes } from "./exit-codes.ts";
 import { addExamples } from "./help.ts";
-import { callerText, type Output, table, timeJson, timeText } from "./output.ts";
+import { type Output, table, terminalSafe, timeJson, timeText } from "./output.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 
 interface CreateOptions {
@@ -153,7 +153,7 @@ function rotateCommand(output: Output): Command {
       const { config } = loadSettings(self);
       const result = await withAdmin(config, (admin) => admin.rotateKey({ id, grace }));
       if (result.outcome === "not-found") {
-        throw new CliError(exitCodes.notFound, `there is no valid key ${callerText(id)}`);
+        throw new CliError(exitCodes.notFound, `there is no valid key ${terminalSafe(id)}`);
       }
       if (result.outcome === "rotated-before") throw rotatedBefore(id, result.successor);
       printMade(result.made, options, output);
@@ -183,7 +183,7 @@ function revokeCommand(output: Output): Command {
       if (!(await withAdmin(config, (admin) => admin.revokeKey(id)))) {
         throw new CliError(
           exitCodes.notFound,
-          `there is no key ${callerText(id)}, or it was revoked before`,
+          `there is no key ${terminalSafe(id)}, or it was revoked before`,
         );
       }
       output.remark(`The key ${id} is revoked.`);
@@ -218,7 +218,7 @@ function keyTable(keys: readonly KeyInfo[]): string {
   const rows = keys.map((key) => [
     key.id,
     key.role,
-    callerText(key.customerId ?? key.agentId),
+    terminalSafe(key.customerId ?? key.agentId),
     statusOf(key),
     timeText(key.createdAt),
     timeText(key.expiresAt),

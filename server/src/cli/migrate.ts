@@ -5,7 +5,7 @@ import { Command } from "commander";
 import type { Config } from "../config/config.ts";
 import { masked } from "../config/faults.ts";
 import type { SettingName } from "../config/settings.ts";
-import { parseStorePlace } from "../config/store-place.ts";
+import { parseStoreUrl } from "../config/store-url.ts";
 import {
   type Migration,
   migrate,
@@ -25,17 +25,17 @@ import type { TransferStore } from "../store/ports/transfer.ts";
 import { backup } from "../store/sqlite/backup.ts";
 import { databaseFile, isOnReadOnlySystem } from "../store/sqlite/database.ts";
 import { explained } from "../store/sqlite/file-errors.ts";
-import { attested, type Ending, type Note } from "./attested.ts";
-import { connectTo, requireData, unheard } from "./connect.ts";
-import { CliError, endOf, exitCodes } from "./exit.ts";
+import { commandEvents, connectTo, requireData } from "./connect.ts";
+import { CliError, exitCodes, exitOf } from "./exit-codes.ts";
 import { addExamples } from "./help.ts";
-import { interruptibly, type ShowProgress, withProgress } from "./long-work.ts";
 import { type Output, table } from "./output.ts";
+import { interruptibly, type ShowProgress, withProgress } from "./progress.ts";
 import { addSettings, loadSettings } from "./settings.ts";
 import { systemUser } from "./system-user.ts";
+import { type AuditResult, type AuditWriter, withAudit } from "./with-audit.ts";
 
 /** Both stores are to keep what they hold as the servers on them do. */
-const keepingSettings: readonly SettingName[] = [
+const retentionSettings: readonly SettingName[] = [
   "anonymousIdle",
   "anonymousLifetime",
   "recognizedIdle",
@@ -48,7 +48,7 @@ const keepingSettings: readonly SettingName[] = [
   "sentinelUsername",
 ];
 
-const allowedPlaces = "sqlite:<folder>, or Redis as in the setting store";
+const allowedStores = "sqlite:<folder>, or Redis as in the setting store";
 
 interface Options {
   readonly from: string;
@@ -63,7 +63,7 @@ export function migrateCommand(output: Output): Command {
     .description(
       "move everything from one store into another, which is empty, and compare the two: stop the servers on the source before, and start them on the other store afterwards; a run that was stopped goes on where it was",
     )
-    .requiredOption("--from <store>", `the store to read: ${allowedPlaces}`)
+    .requiredOption("--from <store>", `the store to read: ${allowedStores}`)
     .requiredOption("--to <store>", "the store to fill, likewise")
     .option(
       "--ahead",
@@ -72,12 +72,12 @@ export function migrateCommand(output: Output): Command {
     .option("--json", "print what was moved as JSON")
     .action(async (options: Options, self: Command) => {
       const { config } = loadSettings(self);
-      const from = placeOf(options.from, "--from", config);
-      const to = placeOf(options.to, "--to", config);
+      const from = sideOf(options.from, "--from", config);
+      const to = sideOf(options.to, "--to", config);
       const migration = await moveBetween(from, to, options.ahead === true, output);
       report(migration, options, output);
     });
-  addExamples(addSettings(command, keepingSettings), [
+  addExamples(addSettings(command, retentionSettings), [
     ["migrate --from sqlite:./data --to sqlite:/mnt/new", "with no server on either"],
     ["migrate --ahead --from sqlite:./data --to sqlite:/mnt/new", "before that, beside the server"],
     ["migrate --from sqlite:./data --to redis+cluster://10.0.0.1,10.0.0.2", "onto a cluster"],
@@ -86,7 +86,7 @@ export function migrateCommand(output: Output): Command {
 }
 
 /** Where a store is. */
-interface Place {
+interface Side {
   /** The option that names this store. */
   readonly flag: string;
   /** As it is told to people and noted in the target: without secrets. */
@@ -94,7 +94,7 @@ interface Place {
   readonly config: Config;
 }
 
-function placeOf(text: string, flag: string, config: Config): Place {
+function sideOf(text: string, flag: string, config: Config): Side {
   const folder = /^sqlite:(.+)$/.exec(text)?.[1];
   if (folder !== undefined) {
     const dataDir = resolve(folder);
@@ -104,29 +104,29 @@ function placeOf(text: string, flag: string, config: Config): Place {
       config: { ...config, store: { engine: "sqlite" }, dataDir },
     };
   }
-  const store = parseStorePlace(text);
+  const store = parseStoreUrl(text);
   if (typeof store === "string" || store.engine === "sqlite") {
     const why = typeof store === "string" ? store : "the folder is missing";
-    throw new CliError(exitCodes.usage, `${flag} is ${allowedPlaces}: ${why}`);
+    throw new CliError(exitCodes.usage, `${flag} is ${allowedStores}: ${why}`);
   }
   return { flag, name: `${store.label} ${config.redisPrefix}`, config: { ...config, store } };
 }
 
 async function moveBetween(
-  from: Place,
-  to: Place,
+  from: Side,
+  to: Side,
   isAhead: boolean,
   output: Output,
 ): Promise<Migration> {
   if (from.config.store.engine === "sqlite") requireData(from.config.dataDir);
   else {
-    await (await openPlace(from, "look")).close();
+    await (await openSide(from, "look")).close();
     if (!isAhead) output.remark(openSourceRemark);
   }
   refuseSame(from, to);
   await using closing = new AsyncDisposableStack();
   const { source, note } = await openSource(from, isAhead, closing);
-  const target = await openPlace(to, "move");
+  const target = await openSide(to, "move");
   closing.defer(() => target.close());
   const clock = createClock(machineTime, await target.clockHighWaterMark());
   const { lifetimes, retention } = to.config;
@@ -146,14 +146,14 @@ async function moveBetween(
       ),
     );
   // The target's own trail begins when the move is over: until then it is the source's, entry by entry.
-  const noteBoth: Note = async (entry) => {
-    if (entry.outcome === "done" && !isAhead) await noteIn(target, clock)(entry);
+  const noteBoth: AuditWriter = async (entry) => {
+    if (entry.outcome === "done" && !isAhead) await auditWriterOf(target, clock)(entry);
     await note(entry);
   };
   const details = { from: from.name, to: to.name, ahead: isAhead };
   try {
     // Awaited here: the stores are closed when this function is left.
-    return await attested(noteBoth, { what: "store.migrate", details }, move, endingOf);
+    return await withAudit(noteBoth, { what: "store.migrate", details }, move, auditResultOf);
   } catch (error) {
     if (!(error instanceof TargetTaken)) throw error;
     throw new CliError(exitCodes.failure, `${to.name} is not filled: ${error.message}`);
@@ -161,7 +161,7 @@ async function moveBetween(
 }
 
 /** A copy that is not equal is told as a failure, in the trail too. */
-function endingOf({ copied, comparison, resumed }: Migration): Ending {
+function auditResultOf({ copied, comparison, resumed }: Migration): AuditResult {
   const isFailed = comparison?.isEqual === false;
   const { sessions: sessionsRead, records: recordsRead } = copied;
   const details = { sessionsRead, recordsRead, resumed };
@@ -169,7 +169,7 @@ function endingOf({ copied, comparison, resumed }: Migration): Ending {
 }
 
 /** Enters what this process does into the trail of a store that it has opened. */
-function noteIn(store: AuditStore, clock: Clock): Note {
+function auditWriterOf(store: AuditStore, clock: Clock): AuditWriter {
   const trail = createAuditTrail(store, clock);
   const who = operator(systemUser());
   return ({ what, outcome, details }) =>
@@ -186,7 +186,7 @@ function progressOf({ sessions, records, done, phase }: Progress): Parameters<Sh
   return [done, `${verb}: ${sessions} sessions, ${records} records`];
 }
 
-function refuseSame(from: Place, to: Place): void {
+function refuseSame(from: Side, to: Side): void {
   const places = [from, to].map(({ name, config: { store, dataDir } }) => {
     if (store.engine === "redis") return name;
     return realPathOf(dataDir);
@@ -210,12 +210,12 @@ function realPathOf(folder: string): string {
 /** The source, and how its trail is written. */
 interface OpenedSource {
   readonly source: Source;
-  readonly note: Note;
+  readonly note: AuditWriter;
 }
 
 /** The source itself, or, for a copy ahead, through the server that runs on it. */
 async function openSource(
-  place: Place,
+  place: Side,
   isAhead: boolean,
   closing: AsyncDisposableStack,
 ): Promise<OpenedSource> {
@@ -233,7 +233,7 @@ async function openSource(
   }
   return {
     source,
-    note: noteIn(source, createClock(machineTime, await source.clockHighWaterMark())),
+    note: auditWriterOf(source, createClock(machineTime, await source.clockHighWaterMark())),
   };
 }
 
@@ -254,12 +254,12 @@ async function writableOf(config: Config, closing: AsyncDisposableStack): Promis
 type OpenedStore = TransferStore & AuditStore & LifecycleStore;
 
 /** Opens a store; its errors name the option that chose it. */
-async function openPlace(
-  { config, flag }: Place,
+async function openSide(
+  { config, flag }: Side,
   purpose: "move" | "look" | "command",
 ): Promise<OpenedStore> {
   try {
-    return named(await openStore(config, machineTime, unheard, purpose), flag);
+    return named(await openStore(config, machineTime, commandEvents, purpose), flag);
   } catch (error) {
     if (!(error instanceof StoreOpenError)) throw error;
     throw new StoreOpenError(error.fault, `${flag}: ${error.message}`, error.cause);
@@ -270,7 +270,7 @@ async function openPlace(
 function named(store: OpenedStore, flag: string): OpenedStore {
   const rethrow = (error: unknown): never => {
     if (!(error instanceof Refusal)) throw error;
-    throw new CliError(exitCodes.failure, `${flag}: ${endOf(error).message}`);
+    throw new CliError(exitCodes.failure, `${flag}: ${exitOf(error).message}`);
   };
   return {
     ...store,
@@ -280,10 +280,10 @@ function named(store: OpenedStore, flag: string): OpenedStore {
   };
 }
 
-async function openClosed(place: Place, isAhead: boolean): Promise<OpenedStore> {
+async function openClosed(place: Side, isAhead: boolean): Promise<OpenedStore> {
   const { name } = place;
   try {
-    return await openPlace(place, isAhead ? "command" : "move");
+    return await openSide(place, isAhead ? "command" : "move");
   } catch (error) {
     if (!(error instanceof StoreOpenError) || error.fault !== "in-use") throw error;
     throw new CliError(

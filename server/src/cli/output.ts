@@ -59,6 +59,6 @@ export function bytesText(bytes: number): string {
  * Text of a caller, safe for a terminal: customers choose their ids, and an escape sequence in one
  * is not to reach the operator's screen.
  */
-export function callerText(text: string | null): string {
+export function terminalSafe(text: string | null): string {
   return text === null ? "-" : text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "\u{FFFD}");
 }

@@ -8,7 +8,7 @@ import { completionCommand } from "./completion.ts";
 import { configCommand } from "./config.ts";
 import { customersCommand } from "./customers.ts";
 import { doctorCommand } from "./doctor.ts";
-import { exitCodes } from "./exit.ts";
+import { exitCodes } from "./exit-codes.ts";
 import { healthCommand } from "./health.ts";
 import { addExamples } from "./help.ts";
 import { keysCommand } from "./keys.ts";

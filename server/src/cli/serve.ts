@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { settingNames } from "../config/settings.ts";
-import { exitCodes } from "./exit.ts";
+import { exitCodes } from "./exit-codes.ts";
 import { addExamples } from "./help.ts";
 import type { Output } from "./output.ts";
 import { addSettings, loadSettings } from "./settings.ts";

@@ -5,10 +5,10 @@ import { isUnconditional, type SessionFilter } from "../session/filter.ts";
 import { isRecognized } from "../session/session.ts";
 import { MAX_COUNTED } from "../store/ports/search.ts";
 import { withAdmin } from "./connect.ts";
-import { CliError, exitCodes } from "./exit.ts";
+import { CliError, exitCodes } from "./exit-codes.ts";
 import { addExamples } from "./help.ts";
-import { interruptibly, withProgress } from "./long-work.ts";
-import { callerText, type Output, table, timeText } from "./output.ts";
+import { type Output, table, terminalSafe, timeText } from "./output.ts";
+import { interruptibly, withProgress } from "./progress.ts";
 import { addFilter, type FilterOptions, filterOf } from "./session-filter.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 
@@ -43,7 +43,9 @@ function getCommand(output: Output): Command {
         output.printJson(shown);
         return;
       }
-      output.print(table(Object.entries(shown).map(([name, value]) => [name, callerText(value)])));
+      output.print(
+        table(Object.entries(shown).map(([name, value]) => [name, terminalSafe(value)])),
+      );
     });
   addExamples(addSettings(command, dataSettings), [
     ["sessions get AZq0…", "whose session it is and how long it lives"],
@@ -73,7 +75,7 @@ function listCommand(output: Output): Command {
       }
       const filter = { ...filterOf(options), live };
       const { views, total, isAll } = await withAdmin(config, (admin) =>
-        firstOf(admin, filter, options.limit),
+        firstSessions(admin, filter, options.limit),
       );
       if (options.json === true) {
         for (const view of views) output.print(JSON.stringify(sessionJson(view)));
@@ -90,7 +92,7 @@ function listCommand(output: Output): Command {
 }
 
 /** The first sessions, from as many pages as it takes. */
-async function firstOf(admin: Admin, filter: SessionFilter, limit: number) {
+async function firstSessions(admin: Admin, filter: SessionFilter, limit: number) {
   const views: SessionView[] = [];
   let total: number | null = null;
   let after: string | null | undefined;
@@ -108,9 +110,9 @@ function sessionTable(views: readonly SessionView[]): string {
   const rows = views.map(({ session, status }) => [
     session.id,
     status,
-    callerText(session.customerId),
-    callerText(session.agentId),
-    callerText(session.visitId),
+    terminalSafe(session.customerId),
+    terminalSafe(session.agentId),
+    terminalSafe(session.visitId),
     timeText(session.createdAt),
     timeText(session.expiresAt),
   ]);
@@ -179,12 +181,12 @@ async function endMany(
   const isDry = options.dryRun === true;
   const sessions = await withAdmin(config, (admin) =>
     interruptibly("stopped; those that have ended stay ended", async (signal) => {
-      if (isDry) return passThrough(admin, filter, true, signal, () => undefined);
+      if (isDry) return endMatching(admin, filter, true, signal, () => undefined);
       const expected = process.stderr.isTTY
-        ? await passThrough(admin, filter, true, signal, () => undefined)
+        ? await endMatching(admin, filter, true, signal, () => undefined)
         : 0;
       return withProgress(texts, output, (show) =>
-        passThrough(admin, filter, false, signal, (done) =>
+        endMatching(admin, filter, false, signal, (done) =>
           show(expected === 0 ? 0 : Math.min(1, done / expected), `Ending: ${done} sessions`),
         ),
       );
@@ -196,7 +198,7 @@ async function endMany(
 
 const texts = { begun: "Ending", done: "Ended", failed: "Not all ended" };
 
-async function passThrough(
+async function endMatching(
   admin: Admin,
   filter: SessionFilter,
   isDry: boolean,

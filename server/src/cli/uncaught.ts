@@ -1,6 +1,6 @@
 import { destination } from "pino";
 import { createLog } from "../logging/log.ts";
-import { exitCodes } from "./exit.ts";
+import { exitCodes } from "./exit-codes.ts";
 
 type Report = (error: unknown) => void;
 

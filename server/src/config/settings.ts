@@ -15,7 +15,7 @@ import {
   trimmed,
   word,
 } from "./kinds.ts";
-import { allowedStores, parseStorePlace, type StorePlace } from "./store-place.ts";
+import { allowedStoreUrls, parseStoreUrl, type StoreUrl } from "./store-url.ts";
 import {
   faultOfAlgorithm,
   faultOfCookieDomain,
@@ -341,10 +341,10 @@ export const settings = {
     description: "Time for which the timeline of a session is kept after its end",
   },
   store: {
-    schema: refusing(trimmed, parseStorePlace),
-    allowed: allowedStores,
+    schema: refusing(trimmed, parseStoreUrl),
+    allowed: allowedStoreUrls,
     placeholder: "store",
-    parse: (url: string): StorePlace => parseStorePlace(url) as StorePlace,
+    parse: (url: string): StoreUrl => parseStoreUrl(url) as StoreUrl,
     default: "sqlite",
     description: "Where the sessions are kept: SQLite in dataDir, or Redis",
   },

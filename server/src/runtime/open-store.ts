@@ -1,5 +1,5 @@
 import type { Config } from "../config/config.ts";
-import type { StorePlace } from "../config/store-place.ts";
+import type { StoreUrl } from "../config/store-url.ts";
 import { type AuditTrail, createAuditTrail } from "../services/audit.ts";
 import { type Administration, createAdministration } from "../services/customers.ts";
 import { withQuota } from "../services/quota.ts";
@@ -116,7 +116,7 @@ export const OPEN_TIMEOUT_MS = 10_000;
 
 /** Where Redis is and how to get in: what `store` says, and the settings beside it. */
 export function redisPlaceOf(
-  place: Extract<StorePlace, { engine: "redis" }>,
+  place: Extract<StoreUrl, { engine: "redis" }>,
   { redisCaFile, sentinelUsername, sentinelPassword }: Config,
 ): RedisStoreOptions["place"] {
   return {

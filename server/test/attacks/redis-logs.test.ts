@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { parseStorePlace, type StorePlace } from "../../src/config/store-place.ts";
+import { parseStoreUrl, type StoreUrl } from "../../src/config/store-url.ts";
 import { createApi, sessionOf } from "../support/api.ts";
 import { assertDiscreet } from "../support/discreet.ts";
 import { eventually } from "../support/eventually.ts";
@@ -30,7 +30,7 @@ let prefixes = 0;
 
 /** Settings of a separate server, whose Redis may respond with errors. */
 function config() {
-  const store = parseStorePlace(`redis://127.0.0.1:${between.port}`) as StorePlace;
+  const store = parseStoreUrl(`redis://127.0.0.1:${between.port}`) as StoreUrl;
   return { store, redisPrefix: `p${prefixes++}:`, redisTimeout: 150 };
 }
 
@@ -153,7 +153,7 @@ test("a first start against a replica that is promoted meanwhile does not show t
 
 test("the log shows a changed password of Redis as the cause, without ids", async () => {
   await using single = await startSingleRedis();
-  const store = parseStorePlace(single.url) as StorePlace;
+  const store = parseStoreUrl(single.url) as StoreUrl;
   await using server = await serve({ config: { store, redisTimeout: 300 } });
   await single.node.command("CONFIG", "SET", "requirepass", "another one");
   await single.node.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes");

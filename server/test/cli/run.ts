@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { endOf } from "../../src/cli/exit.ts";
+import { exitOf } from "../../src/cli/exit-codes.ts";
 import { createProgram, everyCommand } from "../../src/cli/program.ts";
 import { launcher } from "../support/server-process.ts";
 
@@ -73,7 +73,7 @@ export async function runHere(args: readonly string[]): Promise<Result> {
     await program.parseAsync(args, { from: "user" });
     return { code: 0, stdout, stderr };
   } catch (error) {
-    const { exitCode, message } = endOf(error);
+    const { exitCode, message } = exitOf(error);
     return { code: exitCode, stdout, stderr: stderr + message };
   }
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { exitCodes } from "../../src/cli/exit.ts";
+import { exitCodes } from "../../src/cli/exit-codes.ts";
 import { settings } from "../../src/config/settings.ts";
 import { parseDuration } from "../../src/config/values.ts";
 import { commandNames, run } from "../cli/run.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { parseStorePlace, type StorePlace } from "../../src/config/store-place.ts";
+import { parseStoreUrl, type StoreUrl } from "../../src/config/store-url.ts";
 import { createApi, sessionOf } from "../support/api.ts";
 import { eventually } from "../support/eventually.ts";
 import { serve } from "../support/in-process.ts";
@@ -21,7 +21,7 @@ after(async () => {
 });
 
 function over(redisPrefix: string) {
-  return { store: parseStorePlace(redis.url) as StorePlace, redisPrefix };
+  return { store: parseStoreUrl(redis.url) as StoreUrl, redisPrefix };
 }
 
 const floorOf = async (prefix: string) =>

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseStorePlace, type StorePlace } from "../../src/config/store-place.ts";
+import { parseStoreUrl, type StoreUrl } from "../../src/config/store-url.ts";
 import { StoreOpenError } from "../../src/store/open-error.ts";
 import { createApi, problemOf, sessionOf } from "../support/api.ts";
 import { eventually } from "../support/eventually.ts";
@@ -16,7 +16,7 @@ import { openRedisAt, unheard } from "../support/redis/store.ts";
 const [STATE, SECRETS, KEYS] = ["ac:{fixed}state", "ac:{fixed}secrets", "ac:{fixed}keys"] as const;
 
 function over(url: string) {
-  return { store: parseStorePlace(url) as StorePlace, redisTimeout: 1000 };
+  return { store: parseStoreUrl(url) as StoreUrl, redisTimeout: 1000 };
 }
 
 async function isReady({ url }: TestServer): Promise<boolean> {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { parseStorePlace, type StorePlace } from "../../src/config/store-place.ts";
+import { parseStoreUrl, type StoreUrl } from "../../src/config/store-url.ts";
 import { createApi, sessionOf } from "../support/api.ts";
 import { serve } from "../support/in-process.ts";
 import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";
@@ -14,7 +14,7 @@ after(async () => {
 });
 
 function over(url: string, redisPrefix: string) {
-  return { store: parseStorePlace(url) as StorePlace, redisPrefix };
+  return { store: parseStoreUrl(url) as StoreUrl, redisPrefix };
 }
 
 /** Counts the log lines with the text. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseStorePlace, type StorePlace } from "../../src/config/store-place.ts";
+import { parseStoreUrl, type StoreUrl } from "../../src/config/store-url.ts";
 import { StoreOpenError } from "../../src/store/open-error.ts";
 import { createApi, problemOf, sessionOf } from "../support/api.ts";
 import { serve } from "../support/in-process.ts";
@@ -17,7 +17,7 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 test("a right that a running server loses is named, a half-made change is reported, and the server continues when the right is back", async () => {
   await using redis = await startSingleRedis();
-  const store = parseStorePlace(redis.url) as StorePlace;
+  const store = parseStoreUrl(redis.url) as StoreUrl;
   await using server = await serve({ config: { store, redisTimeout: 500 } });
   const api = createApi(server.url);
   const headers = { gkc_customerId: "c" };
@@ -38,7 +38,7 @@ test("a right that a running server loses is named, a half-made change is report
 
 test("while some changes fail and others do not, the log has one line and not two for each", async () => {
   await using redis = await startSingleRedis();
-  const store = parseStorePlace(redis.url) as StorePlace;
+  const store = parseStoreUrl(redis.url) as StoreUrl;
   await using server = await serve({ config: { store, redisTimeout: 500 } });
   const api = createApi(server.url);
   const headers = { gkc_customerId: "c" };

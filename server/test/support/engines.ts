@@ -1,6 +1,6 @@
 import { after, test } from "node:test";
 import type { Config } from "../../src/config/config.ts";
-import { parseStorePlace, type StorePlace } from "../../src/config/store-place.ts";
+import { parseStoreUrl, type StoreUrl } from "../../src/config/store-url.ts";
 import { serve, type TestServer, type TestServerOptions } from "./in-process.ts";
 import { type SingleRedis, startSingleRedis } from "./redis/single.ts";
 
@@ -27,7 +27,7 @@ export function onEachEngine(suite: (engine: Engine) => void): void {
   suite(
     engine("Redis", async () => {
       redis ??= startSingleRedis();
-      const store = parseStorePlace((await redis).url) as StorePlace;
+      const store = parseStoreUrl((await redis).url) as StoreUrl;
       return { store, redisPrefix: `s${servers++}:` };
     }),
   );

@@ -1,4 +1,4 @@
-import { parseStorePlace, type StorePlace } from "../../../src/config/store-place.ts";
+import { parseStoreUrl, type StoreUrl } from "../../../src/config/store-url.ts";
 import type { StoreEngine } from "../../../src/store/ports/engine.ts";
 import type { StoreEvents } from "../../../src/store/ports/lifecycle.ts";
 import { openRedisStore, type RedisStoreOptions } from "../../../src/store/redis/redis-store.ts";
@@ -20,7 +20,7 @@ export function openRedisAt(
   url: string,
   { caFile, ...more }: Partial<RedisStoreOptions> & { readonly caFile?: string } = {},
 ): Promise<StoreEngine> {
-  const place = parseStorePlace(url) as Extract<StorePlace, { engine: "redis" }>;
+  const place = parseStoreUrl(url) as Extract<StoreUrl, { engine: "redis" }>;
   return openRedisStore({
     place: { ...place, caFile, sentinelUsername: undefined, sentinelPassword: undefined },
     prefix: "ac:",

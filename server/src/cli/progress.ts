@@ -1,4 +1,4 @@
-import { CliError, exitCodes } from "./exit.ts";
+import { CliError, exitCodes } from "./exit-codes.ts";
 import type { Output } from "./output.ts";
 
 /** Shows how far work has come: `done` is 0 to 1. */

@@ -1,7 +1,7 @@
 import { masked } from "./faults.ts";
 
 /** Where a store is: the setting `store`, taken apart. */
-export type StorePlace =
+export type StoreUrl =
   | { readonly engine: "sqlite" }
   | {
       readonly engine: "redis";
@@ -18,14 +18,14 @@ export type StorePlace =
     };
 
 /** What a fault of such a text is told with. */
-export const allowedStores =
+export const allowedStoreUrls =
   "sqlite, redis://host:6379/0, redis+cluster://host:6379,host:6379 or redis+sentinel://host:26379,host:26379/name; rediss for TLS; user:password@ before the hosts";
 
 const FORM = /^(rediss?)(?:\+(cluster|sentinel))?:\/\/(?:([^/@]*)@)?([^/@?#]+)(?:\/([^/?#]*))?$/;
 const HOST = /^(?:\[([\da-f:.]+)\]|([\w.-]+))(?::(\d{1,5}))?$/i;
 
 /** The place that the text names, or a sentence that tells why it names none. */
-export function parseStorePlace(text: string): StorePlace | string {
+export function parseStoreUrl(text: string): StoreUrl | string {
   if (text === "sqlite") return { engine: "sqlite" };
   const [, scheme, kind = "single", credentials, authority = "", path = ""] = FORM.exec(text) ?? [];
   if (scheme === undefined)

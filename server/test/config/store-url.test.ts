@@ -1,7 +1,7 @@
 import { strict as assert } from "node:assert";
 import { test } from "node:test";
 import { masked } from "../../src/config/faults.ts";
-import { parseStorePlace } from "../../src/config/store-place.ts";
+import { parseStoreUrl } from "../../src/config/store-url.ts";
 
 const redis = {
   engine: "redis",
@@ -14,13 +14,13 @@ const redis = {
 };
 
 test("places of stores are read", () => {
-  assert.deepEqual(parseStorePlace("sqlite"), { engine: "sqlite" });
-  assert.deepEqual(parseStorePlace("redis://localhost"), {
+  assert.deepEqual(parseStoreUrl("sqlite"), { engine: "sqlite" });
+  assert.deepEqual(parseStoreUrl("redis://localhost"), {
     ...redis,
     hosts: [{ host: "localhost", port: 6379 }],
     label: "redis://localhost",
   });
-  assert.deepEqual(parseStorePlace("rediss://us%40er:p%2F%3A%25@[::1]:7000/3"), {
+  assert.deepEqual(parseStoreUrl("rediss://us%40er:p%2F%3A%25@[::1]:7000/3"), {
     ...redis,
     isTls: true,
     username: "us@er",
@@ -29,7 +29,7 @@ test("places of stores are read", () => {
     hosts: [{ host: "::1", port: 7000 }],
     label: "rediss://***@[::1]:7000/3",
   });
-  assert.deepEqual(parseStorePlace("redis+cluster://:secret@a:1,10.0.0.2"), {
+  assert.deepEqual(parseStoreUrl("redis+cluster://:secret@a:1,10.0.0.2"), {
     ...redis,
     kind: "cluster",
     password: "secret",
@@ -39,7 +39,7 @@ test("places of stores are read", () => {
     ],
     label: "redis+cluster://***@a:1,10.0.0.2",
   });
-  assert.deepEqual(parseStorePlace("rediss+sentinel://s1,s2:1/main"), {
+  assert.deepEqual(parseStoreUrl("rediss+sentinel://s1,s2:1/main"), {
     ...redis,
     kind: "sentinel",
     isTls: true,
@@ -68,7 +68,7 @@ test("what is no place is refused with a reason, which tells no password", () =>
     "redis://u:pa/ss@a",
     "redis://a?x=1",
   ]) {
-    const why = parseStorePlace(text);
+    const why = parseStoreUrl(text);
     assert.ok(typeof why === "string" && !why.includes("pa/ss"), text);
   }
   assert.equal(masked('"redis://u:pa/s#s?@host/0"'), '"redis://***@host/0"');

@@ -33,7 +33,7 @@ export class CliError extends Error {
 }
 
 /** How a command that threw `error` ends; `message` is empty when everything has been said. */
-export function endOf(error: unknown): { readonly exitCode: ExitCode; readonly message: string } {
+export function exitOf(error: unknown): { readonly exitCode: ExitCode; readonly message: string } {
   if (error instanceof CommanderError) {
     // Commander has printed it; --help and --version end this way too.
     return { exitCode: error.exitCode === 0 ? exitCodes.ok : exitCodes.usage, message: "" };
@@ -45,7 +45,7 @@ export function endOf(error: unknown): { readonly exitCode: ExitCode; readonly m
   }
   if (error instanceof Refusal) {
     const { cause } = error;
-    if (cause instanceof StoreOpenError) return endOf(cause);
+    if (cause instanceof StoreOpenError) return exitOf(cause);
     return { exitCode: exitCodes.failure, message: ofRefusal(error) };
   }
   if (resultCode(error) !== 0)
