@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
 import { Command } from "commander";
 import { backup, requireReadable } from "../store/sqlite/backup.ts";
-import { databaseFile, isOnReadOnlySystem } from "../store/sqlite/database.ts";
-import { refuseRedis, requireData, withAdmin } from "./connect.ts";
+import { withAdmin } from "./connect.ts";
+import { engineOf, requireSqlite } from "./engines.ts";
 import { addExamples } from "./help.ts";
 import { bytesText, type Output } from "./output.ts";
 import { interruptibly, withProgress } from "./progress.ts";
@@ -17,12 +17,13 @@ export function backupCommand(output: Output): Command {
     .option("--json", "print the file and its size as JSON")
     .action(async (file: string, options: { json?: true }, self: Command) => {
       const { config } = loadSettings(self);
-      const { dataDir, store } = config;
-      refuseRedis(
-        store,
-        "backup copies a SQLite file; Redis keeps copies by its own means, or: antechamber migrate --ahead --from <store> --to sqlite:<folder>",
+      const { dataDir } = config;
+      requireSqlite(
+        config,
+        "backup copies a SQLite file; on Redis use its own snapshots, or: antechamber migrate --ahead --from <store> --to sqlite:<folder>",
       );
-      requireData(dataDir);
+      const engine = engineOf(config);
+      engine.requireData();
       // Data of another release are refused before anything is written to them.
       requireReadable(dataDir);
       const copy = () =>
@@ -35,10 +36,11 @@ export function backupCommand(output: Output): Command {
           ),
         );
       const note: AuditWriter = (entry) => withAdmin(config, (admin) => admin.noteAct(entry));
-      const isFixed = isOnReadOnlySystem(databaseFile(dataDir));
-      if (isFixed) output.remark(`${dataDir} is mounted read-only: its audit trail gets no entry.`);
+      const { isReadOnly } = engine;
+      if (isReadOnly)
+        output.remark(`${dataDir} is mounted read-only: its audit trail gets no entry.`);
       const bytes = await withAudit(
-        isFixed ? async () => undefined : note,
+        isReadOnly ? async () => undefined : note,
         { what: "store.backup", details: { file: resolve(file) } },
         copy,
         (size) => ({ outcome: "done", details: { bytes: size } }),

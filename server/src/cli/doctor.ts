@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { inspect } from "../store/sqlite/inspect.ts";
-import { connectTo, refuseRedis, requireData } from "./connect.ts";
+import { engineOf, requireSqlite } from "./engines.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
 import { addExamples } from "./help.ts";
 import { bytesText, type Output, table, timeText } from "./output.ts";
@@ -14,13 +14,15 @@ export function doctorCommand(output: Output): Command {
     )
     .option("--json", "print the report as JSON")
     .action(async (options: { json?: true }, self: Command) => {
-      const { dataDir, store, retention: keptFor } = loadSettings(self).config;
-      refuseRedis(
-        store,
-        "doctor looks at a SQLite file; Redis tells of itself with INFO and its logs",
+      const { config } = loadSettings(self);
+      requireSqlite(
+        config,
+        "doctor checks a SQLite file; Redis reports on itself with INFO and in its logs",
       );
-      requireData(dataDir);
-      const serverRuns = (await connectTo(dataDir)) !== undefined;
+      const engine = engineOf(config);
+      engine.requireData();
+      const serverRuns = (await engine.connect()) !== undefined;
+      const { dataDir, retention: keptFor } = config;
       const report = { ...inspect(dataDir, Date.now(), keptFor), keptFor, serverRuns };
       const isSound = report.faults.length === 0;
       if (options.json === true) output.printJson({ sound: isSound, ...report });

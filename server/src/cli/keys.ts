@@ -1,7 +1,4 @@
-import { existsSync } from "node:fs";
-import { resolve } from "node:path";
 import { Command, Option } from "commander";
-import { masked } from "../config/faults.ts";
 import type { LoadedConfig } from "../config/load.ts";
 import { parseDuration } from "../config/values.ts";
 import {
@@ -11,10 +8,9 @@ import {
   type KeyRequest,
   type MadeKey,
 } from "../control/admin.ts";
-import { anySession } from "../session/filter.ts";
 import { type Role, roles } from "../session/permissions.ts";
-import { databaseFile } from "../store/sqlite/database.ts";
 import { withAdmin } from "./connect.ts";
+import { engineOf } from "./engines.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
 import { addExamples } from "./help.ts";
 import { type Output, table, terminalSafe, timeJson, timeText } from "./output.ts";
@@ -50,16 +46,16 @@ function createCommand(output: Output): Command {
     .option("--json", "print the key and what is known of it as JSON")
     .action(async (options: CreateOptions, self: Command) => {
       const request = requestOf(options);
-      const loaded = loadSettings(self);
-      const { config } = loaded;
-      let isNew = config.store.engine === "sqlite" && !existsSync(databaseFile(config.dataDir));
+      const { config } = loadSettings(self);
+      const remarkIfUnused = engineOf(config).remarkIfUnused();
+      let remark: string | undefined;
       const create = async (admin: Admin) => {
-        if (config.store.engine === "redis") isNew = await isEmpty(admin);
+        remark = await remarkIfUnused(admin);
         return admin.createKey(request);
       };
       const made = await withAdmin(config, create, { mustExist: false });
       printMade(made, options, output);
-      if (isNew) output.remark(newStoreRemark(loaded));
+      if (remark !== undefined) output.remark(remark);
     });
   addExamples(addSettings(command, dataSettings), [
     ["keys create --role administrator", "a key that may do everything"],
@@ -67,24 +63,6 @@ function createCommand(output: Output): Command {
     ["keys create --role customer", "one for public pages: it may assert no customer"],
   ]);
   return command;
-}
-
-/** Whether a store looks unused: it has no keys, no audit trail and no sessions. */
-async function isEmpty(admin: Admin): Promise<boolean> {
-  const [keys, trail, page] = await Promise.all([
-    admin.listKeys(),
-    admin.auditTrail({ after: 0, limit: 0 }),
-    admin.listSessions({ filter: anySession, after: null, limit: 1 }),
-  ]);
-  return keys.length === 0 && trail.last === 0 && page.sessions.length === 0;
-}
-
-/** The note on a new store: a key is often made before the first start, but in a wrong store it never works. */
-function newStoreRemark({ config, values }: LoadedConfig): string {
-  if (config.store.engine === "redis") {
-    return `Note: the store ${masked(values.store)} with the prefix ${JSON.stringify(config.redisPrefix)} was empty: no server has used it. A server with another store does not know the key: choose the store with --store (ANTECHAMBER_STORE) and --redis-prefix (ANTECHAMBER_REDIS_PREFIX).`;
-  }
-  return `Note: made the data folder ${resolve(config.dataDir)}: no server has run there. A server with another folder does not know the key: choose the folder with --data-dir or ANTECHAMBER_DATA_DIR.`;
 }
 
 function printMade({ key, info }: MadeKey, options: { json?: true }, output: Output): void {

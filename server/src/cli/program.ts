@@ -27,7 +27,7 @@ const exitTexts: Readonly<Record<keyof typeof exitCodes, string>> = {
   dataUnavailable: "the data cannot be used: in use by another server, missing or unreadable",
 };
 
-/** The whole command line. Its faults are thrown (`endOf` tells their exit status). */
+/** The whole command line. Its faults are thrown (`exitOf` returns their exit status). */
 export function createProgram(output: Output): Command {
   const program = new Command("antechamber")
     .description("A self-hosted session management service.")

@@ -11,8 +11,8 @@ function printedBy(failing: string, prepare: string): { text: string; status: nu
   const code = `
     (async () => {
       const { onUncaught, logUncaught } = await import(${source("uncaught.ts")});
-      const { endOf } = await import(${source("exit.ts")});
-      onUncaught((error) => process.stderr.write(endOf(error).message));
+      const { exitOf } = await import(${source("exit-codes.ts")});
+      onUncaught((error) => process.stderr.write(exitOf(error).message));
       ${prepare}
       const error = Object.assign(new Error("refused '${mark}'"), { command: { args: ["${mark}"] } });
       setTimeout(() => { ${failing} }, 1);

@@ -1,0 +1,121 @@
+import { existsSync, realpathSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import type { Config } from "../config/config.ts";
+import type { StoreUrl } from "../config/store-url.ts";
+import type { Admin } from "../control/admin.ts";
+import { connectControl } from "../control/client.ts";
+import { anySession } from "../session/filter.ts";
+import { databaseFile, isOnReadOnlySystem } from "../store/sqlite/database.ts";
+import { explained } from "../store/sqlite/file-errors.ts";
+import { CliError, exitCodes } from "./exit-codes.ts";
+import { systemUser } from "./system-user.ts";
+
+/** What commands do differently for each engine. No other file of `cli/` asks which engine it is. */
+interface Engine {
+  /** Describes the store for people, without secrets. */
+  readonly name: string;
+  /** Whether several processes write to the store at the same time. */
+  readonly isShared: boolean;
+  /** Whether the data cannot be written where they are. */
+  readonly isReadOnly: boolean;
+  /** Returns a text that is the same however the store is named. */
+  identity(): string;
+  /**
+   * Connects to the server on the data, through which commands must go if there is one. Throws `StoreOpenError`
+   * if access rights hide whether one runs.
+   */
+  connect(): Promise<Admin | undefined>;
+  /** Refuses a store that no server has used; does nothing if opening the store with `look` refuses it. */
+  requireData(): void;
+  /** Prepares the answer, before the store is opened, to whether it was unused; the answer is a remark. */
+  remarkIfUnused(): (admin: Admin) => Promise<string | undefined>;
+}
+
+export function engineOf(config: Config): Engine {
+  const { store } = config;
+  return store.engine === "sqlite" ? sqlite(config) : redis(config, store);
+}
+
+function sqlite({ dataDir }: Config): Engine {
+  const file = databaseFile(dataDir);
+  return {
+    name: `sqlite:${dataDir}`,
+    isShared: false,
+    get isReadOnly() {
+      return isOnReadOnlySystem(file);
+    },
+    identity: () => realPathOf(dataDir),
+    async connect() {
+      try {
+        return await connectControl(dataDir, systemUser());
+      } catch (error) {
+        const { path } = error as { readonly path?: unknown };
+        throw typeof path === "string" ? explained(error, path) : error;
+      }
+    },
+    requireData() {
+      if (exists(file)) return;
+      throw new CliError(
+        exitCodes.dataUnavailable,
+        `there is no data in ${dataDir}: no server has run there (--data-dir or ANTECHAMBER_DATA_DIR names another folder)`,
+      );
+    },
+    remarkIfUnused() {
+      const remark = `Note: made the data folder ${dataDir}: no server has run there. A server with another folder does not know the key: choose the folder with --data-dir or ANTECHAMBER_DATA_DIR.`;
+      const isUnused = !existsSync(file);
+      return async () => (isUnused ? remark : undefined);
+    },
+  };
+}
+
+function redis({ redisPrefix }: Config, { label }: Extract<StoreUrl, { engine: "redis" }>): Engine {
+  const name = `${label} ${redisPrefix}`;
+  return {
+    name,
+    isShared: true,
+    isReadOnly: false,
+    identity: () => name,
+    connect: async () => undefined,
+    requireData: () => undefined,
+    remarkIfUnused: () => async (admin) => {
+      const remark = `Note: the store ${label} with the prefix ${JSON.stringify(redisPrefix)} was empty: no server has used it. A server with another store does not know the key: choose the store with --store (ANTECHAMBER_STORE) and --redis-prefix (ANTECHAMBER_REDIS_PREFIX).`;
+      return (await isUnused(admin)) ? remark : undefined;
+    },
+  };
+}
+
+/** Returns whether a store has no keys, no audit trail and no sessions. */
+async function isUnused(admin: Admin): Promise<boolean> {
+  const [keys, trail, page] = await Promise.all([
+    admin.listKeys(),
+    admin.auditTrail({ after: 0, limit: 0 }),
+    admin.listSessions({ filter: anySession, after: null, limit: 1 }),
+  ]);
+  return keys.length === 0 && trail.last === 0 && page.sessions.length === 0;
+}
+
+/** Returns false only if the file certainly does not exist; throws `StoreOpenError` if access rights hide it. */
+function exists(file: string): boolean {
+  try {
+    return statSync(file, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    throw explained(error, file);
+  }
+}
+
+/** Returns the real path of a folder that may not exist yet. */
+function realPathOf(folder: string): string {
+  try {
+    return realpathSync(folder);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT" || dirname(folder) === folder) {
+      throw explained(error, folder);
+    }
+    return join(realPathOf(dirname(folder)), basename(folder));
+  }
+}
+
+/** Refuses a command that only works on SQLite; `message` says what to do on Redis. */
+export function requireSqlite({ store }: Config, message: string): void {
+  if (store.engine !== "sqlite") throw new CliError(exitCodes.usage, message);
+}

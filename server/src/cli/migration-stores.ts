@@ -1,0 +1,143 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import type { Config } from "../config/config.ts";
+import { parseStoreUrl } from "../config/store-url.ts";
+import type { Source } from "../migrate/migrate.ts";
+import { type Clock, createClock, machineTime } from "../runtime/clock.ts";
+import { openStore } from "../runtime/open-store.ts";
+import { COMMAND_LINE, createAuditTrail, operator } from "../services/audit.ts";
+import { Refusal } from "../session/errors.ts";
+import { StoreOpenError } from "../store/open-error.ts";
+import type { AuditStore } from "../store/ports/audit.ts";
+import type { LifecycleStore } from "../store/ports/lifecycle.ts";
+import type { TransferStore } from "../store/ports/transfer.ts";
+import { backup } from "../store/sqlite/backup.ts";
+import { databaseFile } from "../store/sqlite/database.ts";
+import { commandEvents } from "./connect.ts";
+import { engineOf } from "./engines.ts";
+import { CliError, exitCodes, exitOf } from "./exit-codes.ts";
+import { systemUser } from "./system-user.ts";
+import type { AuditWriter } from "./with-audit.ts";
+
+/** What `--from` and `--to` accept. */
+export const allowedStores = "sqlite:<folder>, or Redis as in the setting store";
+
+/** One of the two stores of a migration. */
+export interface Side {
+  /** The option that names this store. */
+  readonly flag: string;
+  /** Describes the store, without secrets; also stored in the target. */
+  readonly name: string;
+  readonly config: Config;
+}
+
+/** Reads the value of an option that names a store. */
+export function sideOf(text: string, flag: string, config: Config): Side {
+  const folder = /^sqlite:(.+)$/.exec(text)?.[1];
+  const store = folder === undefined ? parseStoreUrl(text) : ({ engine: "sqlite" } as const);
+  if (typeof store === "string" || text === "sqlite") {
+    const why = typeof store === "string" ? store : "the folder is missing";
+    throw new CliError(exitCodes.usage, `${flag} is ${allowedStores}: ${why}`);
+  }
+  const chosen = { ...config, store, dataDir: resolve(folder ?? config.dataDir) };
+  return { flag, name: engineOf(chosen).name, config: chosen };
+}
+
+/** The ports that a migration uses. */
+type OpenedStore = TransferStore & AuditStore & LifecycleStore;
+
+/** Refuses a source without data, and the same store on both sides. */
+export async function requireDifferentStores(from: Side, to: Side): Promise<void> {
+  const source = engineOf(from.config);
+  if (source.isShared) await (await openSide(from, "look")).close();
+  else source.requireData();
+  if (source.identity() !== engineOf(to.config).identity()) return;
+  throw new CliError(exitCodes.usage, "--from and --to are the same store");
+}
+
+/** A source, and the writer of its audit trail. */
+export interface OpenedSource {
+  readonly source: Source;
+  readonly writeAudit: AuditWriter;
+}
+
+/**
+ * Opens the source; with `isAhead` a server that runs on it gives out its data. `closing` closes what was opened.
+ */
+export async function openSource(
+  side: Side,
+  isAhead: boolean,
+  closing: AsyncDisposableStack,
+): Promise<OpenedSource> {
+  const running = isAhead ? await engineOf(side.config).connect() : undefined;
+  if (running !== undefined) return { source: running, writeAudit: running.noteAct };
+  const source = await openStopped(
+    { ...side, config: await writableOf(side.config, closing) },
+    isAhead,
+  );
+  closing.defer(() => source.close());
+  if ((await source.importCursor()) !== null) {
+    const message = `a move of another store into ${side.name} is not complete: finish it first`;
+    throw new CliError(exitCodes.failure, message);
+  }
+  const clock = createClock(machineTime, await source.clockHighWaterMark());
+  return { source, writeAudit: auditWriterOf(source, clock) };
+}
+
+/** Copies a read-only store to the temporary folder, since every store is opened for writing. */
+async function writableOf(config: Config, closing: AsyncDisposableStack): Promise<Config> {
+  if (!engineOf(config).isReadOnly) return config;
+  const copied = mkdtempSync(join(tmpdir(), "antechamber-"));
+  closing.defer(() => rmSync(copied, { recursive: true }));
+  await backup(config.dataDir, databaseFile(copied));
+  return { ...config, dataDir: copied };
+}
+
+/** Returns what writes entries of this process into the audit trail of an open store. */
+export function auditWriterOf(store: AuditStore, clock: Clock): AuditWriter {
+  const trail = createAuditTrail(store, clock);
+  const who = operator(systemUser());
+  return ({ what, outcome, details }) =>
+    trail.note({ who, from: COMMAND_LINE, what, details }, outcome);
+}
+
+/** Opens a store. Errors name the option that chose it. */
+export async function openSide(
+  { config, flag }: Side,
+  purpose: "move" | "look" | "command",
+): Promise<OpenedStore> {
+  try {
+    return named(await openStore(config, machineTime, commandEvents, purpose), flag);
+  } catch (error) {
+    if (!(error instanceof StoreOpenError)) throw error;
+    throw new StoreOpenError(error.fault, `${flag}: ${error.message}`, error.cause);
+  }
+}
+
+/** Wraps the store, so that refusals while it is read or filled name the option that chose it. */
+function named(store: OpenedStore, flag: string): OpenedStore {
+  const rethrow = (error: unknown): never => {
+    if (!(error instanceof Refusal)) throw error;
+    throw new CliError(exitCodes.failure, `${flag}: ${exitOf(error).message}`);
+  };
+  return {
+    ...store,
+    exportPage: (after, now) => store.exportPage(after, now).catch(rethrow),
+    importItems: (adoption) => store.importItems(adoption).catch(rethrow),
+    appendAuditEntry: (entry) => store.appendAuditEntry(entry).catch(rethrow),
+  };
+}
+
+/** Opens a source on which no server may run, unless the copy is made ahead. */
+async function openStopped(side: Side, isAhead: boolean): Promise<OpenedStore> {
+  try {
+    return await openSide(side, isAhead ? "command" : "move");
+  } catch (error) {
+    if (!(error instanceof StoreOpenError) || error.fault !== "in-use") throw error;
+    throw new CliError(
+      exitCodes.dataUnavailable,
+      `a server runs on ${side.name}: stop it, or copy ahead of that (--ahead)`,
+    );
+  }
+}
