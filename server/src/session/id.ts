@@ -1,4 +1,4 @@
-import { createHmac, hash, randomFillSync } from "node:crypto";
+import { createHmac, hash, randomFillSync, timingSafeEqual } from "node:crypto";
 
 /*
  * A session id is 40 characters, the base64url form of 30 bytes (contract.md#session-ids):
@@ -71,6 +71,8 @@ export function createIdIssuer(
   const issuedClaim = issued.subarray(0, CLAIM_BYTES);
   const received = Buffer.alloc(ID_BYTES);
   const receivedClaim = received.subarray(0, CLAIM_BYTES);
+  const receivedMac = received.subarray(CLAIM_BYTES);
+  const expectedMac = Buffer.alloc(MAC_BYTES);
   const random = createRandomPool();
   let lastTime = 0;
   let count = 0;
@@ -102,7 +104,10 @@ export function createIdIssuer(
       if (!readId(text, received)) return undefined;
       const { createdAt } = timeAndCount(text);
       for (const { mac, until } of signers) {
-        if (isSameMac(mac(receivedClaim), received)) {
+        // Copied byte by byte, because a subarray for each id takes longer than the comparison.
+        const whole = mac(receivedClaim);
+        for (let i = 0; i < MAC_BYTES; i++) expectedMac[i] = whole[i] as number;
+        if (timingSafeEqual(expectedMac, receivedMac)) {
           return createdAt <= until ? createdAt : undefined;
         }
       }
@@ -225,15 +230,6 @@ const createHashMac: MacMaker = (secret) => {
     return result;
   };
 };
-
-/** Compares in constant time: how far a guess is right does not show. */
-function isSameMac(mac: Uint8Array, id: Uint8Array): boolean {
-  let difference = 0;
-  for (let i = 0; i < MAC_BYTES; i++) {
-    difference |= (mac[i] as number) ^ (id[CLAIM_BYTES + i] as number);
-  }
-  return difference === 0;
-}
 
 /** Random bytes drawn from the CSPRNG 409 ids at a time: a call for each costs more than its id. */
 function createRandomPool(): { copyTo(target: Buffer, offset: number): void } {
