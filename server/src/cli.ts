@@ -4,16 +4,16 @@ import { createProgram } from "./cli/program.ts";
 import { onUncaught } from "./cli/uncaught.ts";
 
 /*
- * The command line `antechamber`; `bin/antechamber` runs this file. Results go to stdout, remarks
- * and logs to stderr. What each exit status means stands in `cli/exit-codes.ts`.
+ * The command line `antechamber`, which `bin/antechamber` runs. Results go to stdout, remarks and logs to stderr.
+ * Exit statuses: `cli/exit-codes.ts`.
  */
 
-// What is made here, data, backups and sockets, is for its owner alone.
+// Data, backups and sockets are for their owner alone.
 process.umask(0o077);
 
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    // Whoever read it has gone, as `head` does: nobody is left to tell anything.
+    // The reader has gone, as `head` does.
     if (error.code === "EPIPE") process.exit(exitCodes.ok);
     throw error;
   });

@@ -1,22 +1,22 @@
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import type { Admin } from "../control/admin.ts";
 import { type AuditEntry, type ChainFault, chainFaults } from "../store/audit-chain.ts";
 import { withAdmin } from "./connect.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
 import { addExamples } from "./help.ts";
+import { countOf, idOf } from "./option-values.ts";
 import { type Output, table, terminalSafe, timeText } from "./output.ts";
-import { idOf } from "./session-filter.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 
-/** How many entries are asked for at a time. */
+/** Entries in a request. */
 const PAGE = 500;
-/** How many faults are shown. */
+/** Faults that are shown. */
 const FAULTS_SHOWN = 20;
 
-/** `audit list`, `audit verify`: what was done to the service by those who run it. */
+/** `audit list`, `audit verify`: the trail of what operators did. */
 export function auditCommand(output: Output): Command {
   return new Command("audit")
-    .description("read the trail of what was done to the service, and verify it")
+    .description("show or verify the trail of what operators did")
     .addCommand(listCommand(output))
     .addCommand(verifyCommand(output));
 }
@@ -30,15 +30,15 @@ interface ListOptions {
 
 function listCommand(output: Output): Command {
   const command = new Command("list")
-    .description("list the last entries, the oldest of them first")
-    .option("--last <count>", "so many at the most", countOf, 50)
+    .description("list the last entries, oldest first")
+    .option("--last <count>", "at most this number", countOf, 50)
     .option(
       "--customer <id>",
       "only entries about this customer (the trail has a keyed hash of the id)",
       idOf,
     )
     .option("--session <id>", "only entries about this session", idOf)
-    .option("--json", "print them as JSON, an entry a line")
+    .option("--json", "print JSON, one entry a line")
     .action(async (options: ListOptions, self: Command) => {
       const { config } = loadSettings(self);
       const entries = await withAdmin(config, (admin) => lastEntries(admin, options));
@@ -48,8 +48,8 @@ function listCommand(output: Output): Command {
       } else output.print(entries.length === 0 ? "There are no entries." : tableOf(entries));
     });
   addExamples(addSettings(command, dataSettings), [
-    ["audit list", "what was done of late"],
-    ["audit list --customer customer-4711 --json", "what was done with what is kept of a customer"],
+    ["audit list", "what was done recently"],
+    ["audit list --customer customer-4711 --json", "what was done with the data of a customer"],
   ]);
   return command;
 }
@@ -91,9 +91,9 @@ function textOf(details: AuditEntry["details"]): string {
 function verifyCommand(output: Output): Command {
   const command = new Command("verify")
     .description(
-      "look whether entries were changed, taken out or put elsewhere; prints the last hash: note it elsewhere, and what is cut off at the end will show as well",
+      "check that no entry was changed, removed or moved; prints the last hash: keep it elsewhere, to find out later whether entries at the end were removed",
     )
-    .option("--expect <hash>", "a hash that was noted before: fails when it is not in the trail")
+    .option("--expect <hash>", "a hash that was kept before: fails if it is not in the trail")
     .option("--json", "print the result as JSON")
     .action(async (options: { expect?: string; json?: true }, self: Command) => {
       const { config } = loadSettings(self);
@@ -116,17 +116,20 @@ function verifyCommand(output: Output): Command {
         }
       }
       if (faults.length > 0)
-        throw new CliError(exitCodes.failure, `${faults.length} entries do not fit`);
+        throw new CliError(
+          exitCodes.failure,
+          `${faults.length} entries were changed, removed or moved`,
+        );
       if (!isExpected) {
         throw new CliError(
           exitCodes.failure,
-          "the expected hash is not in the trail: it was cut or replaced",
+          "the expected hash is not in the trail: entries were removed or replaced",
         );
       }
     });
   addExamples(addSettings(command, dataSettings), [
-    ["audit verify", "is the trail what was written?"],
-    ["audit verify --expect 9f86d0…", "and does it still have what it had then?"],
+    ["audit verify", "whether the trail is intact"],
+    ["audit verify --expect 9f86d0…", "and still has all entries up to this hash"],
   ]);
   return command;
 }
@@ -142,10 +145,4 @@ async function verify(admin: Admin, expected: string | undefined) {
     isExpected ||= entries.some(({ hash }) => hash === expected);
     last = entries.at(-1);
   }
-}
-
-function countOf(text: string): number {
-  const count = /^\d{1,7}$/.test(text) ? Number(text) : 0;
-  if (count < 1) throw new InvalidArgumentError("A count is a whole number above 0.");
-  return count;
 }

@@ -9,11 +9,11 @@ import { interruptibly, withProgress } from "./progress.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 import { type AuditWriter, withAudit } from "./with-audit.ts";
 
-/** `backup FILE`: a copy of the data, while the server runs. */
+/** `backup FILE`: copies the data, also while the server runs. */
 export function backupCommand(output: Output): Command {
   const command = new Command("backup")
-    .description("copy the data of this moment into a new file, also while a server runs on it")
-    .argument("<file>", "the file to make; it must not exist")
+    .description("copy the data into a new file, also while a server runs on it")
+    .argument("<file>", "the new file; it must not exist")
     .option("--json", "print the file and its size as JSON")
     .action(async (file: string, options: { json?: true }, self: Command) => {
       const { config } = loadSettings(self);

@@ -13,17 +13,17 @@ import { addExamples } from "./help.ts";
 import { type Output, table } from "./output.ts";
 import { addSettings, loadSettings } from "./settings.ts";
 
-/** `config check`, `config show`: what `serve` with the same flags would run with. */
+/** `config check`, `config show`: the configuration that `serve` with the same flags would use. */
 export function configCommand(output: Output): Command {
   return new Command("config")
-    .description("check the configuration, or show where each value comes from")
+    .description("check or show the configuration")
     .addCommand(checkCommand(output))
     .addCommand(showCommand(output));
 }
 
 function checkCommand(output: Output): Command {
   const command = new Command("check")
-    .description("name every fault of the configuration at once; starts nothing")
+    .description("check the configuration and list all its faults, without starting the server")
     .option("--json", "print { valid, faults } as JSON")
     .action((options: { json?: true }, self: Command) => {
       if (options.json !== true) {
@@ -37,7 +37,7 @@ function checkCommand(output: Output): Command {
     });
   addExamples(addSettings(command, settingNames), [
     ["config check", "before a restart"],
-    ["config check --config /etc/antechamber.json", "a file that is not in use yet"],
+    ["config check --config /etc/antechamber.json", "a file before it is used"],
   ]);
   return command;
 }
@@ -54,7 +54,7 @@ function faultsOf(command: Command): ConfigError["faults"] {
 
 function showCommand(output: Output): Command {
   const command = new Command("show")
-    .description("show every setting, its value and where it comes from; secrets are masked")
+    .description("show the value of every setting and where it comes from; secrets are masked")
     .option("--json", "print them as JSON")
     .action((options: { json?: true }, self: Command) => {
       const rows = rowsOf(loadSettings(self));
@@ -67,13 +67,13 @@ function showCommand(output: Output): Command {
       output.print(table([["SETTING", "VALUE", "FROM"], ...cells]));
     });
   addExamples(addSettings(command, settingNames), [
-    ["config show", "what the server would run with"],
-    ["config show --json | jq -r .dataDir.value", "one value, for a script"],
+    ["config show", "the configuration that the server would use"],
+    ["config show --json | jq -r .dataDir.value", "one value, in a script"],
   ]);
   return command;
 }
 
-/** A value as the configuration file would hold it. */
+/** Returns a value as it would stand in the configuration file. */
 function shownValue(name: SettingName, value: Values[SettingName]): unknown {
   if (settingOf(name).isSecret === true) return value === "" ? "" : "***";
   if (typeof value === "number" && settingOf(name).isDuration !== true) return value;

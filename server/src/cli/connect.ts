@@ -40,7 +40,7 @@ async function useOpened<Result>(
 }
 
 const nothing = () => undefined;
-/** Handlers for a command, which has no metrics and no log: warnings and errors are printed, other events ignored. */
+/** Event handlers of commands, which have no metrics and no log: warnings and errors are printed. */
 export const commandEvents: OpenEvents = {
   committed: nothing,
   failed: nothing,

@@ -10,24 +10,22 @@ import { MAX_COUNTED } from "../store/ports/search.ts";
 import { withAdmin } from "./connect.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
 import { addExamples } from "./help.ts";
+import { idOf } from "./option-values.ts";
 import { type Output, terminalSafe } from "./output.ts";
 import { interruptibly, withProgress } from "./progress.ts";
-import { idOf } from "./session-filter.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 
-/** `customers export`, `customers erase`: everything that is kept of one. */
+/** `customers export`, `customers erase`: all data of a customer. */
 export function customersCommand(output: Output): Command {
   return new Command("customers")
-    .description("give out or erase everything that is kept of a customer")
+    .description("export or erase all data of a customer")
     .addCommand(exportCommand(output))
     .addCommand(eraseCommand(output));
 }
 
 function exportCommand(output: Output): Command {
   const command = new Command("export")
-    .description(
-      "print everything that is kept of a customer, as lines of JSON; the last one says that it is the last",
-    )
+    .description("print all data of a customer as lines of JSON; the last line marks the end")
     .argument("<customer>", "id of the customer", idOf)
     .option("--out <file>", "write it to this new file")
     .action(async (customerId: string, options: { out?: string }, self: Command) => {
@@ -45,7 +43,7 @@ function exportCommand(output: Output): Command {
   addExamples(addSettings(command, dataSettings), [
     [
       "customers export customer-4711 --out customer-4711.jsonl",
-      "what to give to a customer who asks",
+      "for a customer who asks for their data",
     ],
   ]);
   return command;
@@ -93,7 +91,7 @@ async function writeFile(
   }
 }
 
-/** Writes one part after the other, at the speed of the reader; returns the size of the export. */
+/** Writes one part after the other, as fast as they are read; returns the size of the export. */
 async function writeTo(
   stream: Writable,
   admin: Admin,
@@ -117,12 +115,10 @@ async function writeTo(
 
 function eraseCommand(output: Output): Command {
   const command = new Command("erase")
-    .description(
-      "end and erase all sessions of a customer with everything in them, and the customer's keys; backups keep what they have",
-    )
+    .description("end and erase all sessions and keys of a customer; backups are not changed")
     .argument("<customer>", "id of the customer", idOf)
     .option("--yes", "do not ask")
-    .option("--json", "print what was erased as JSON")
+    .option("--json", "print the numbers of erased sessions and keys as JSON")
     .action(async (customerId: string, options: { yes?: true; json?: true }, self: Command) => {
       const { config } = loadSettings(self);
       const mayAsk = process.stdin.isTTY && process.stderr.isTTY;
@@ -156,7 +152,7 @@ function eraseCommand(output: Output): Command {
       output.print(`Erased ${count(sessions, "session")} and ${count(keys, "key")}.`);
     });
   addExamples(addSettings(command, dataSettings), [
-    ["customers erase customer-4711", "after asking"],
+    ["customers erase customer-4711", "asks for confirmation"],
     ["customers erase customer-4711 --yes --json", "from a script"],
   ]);
   return command;

@@ -6,11 +6,11 @@ import { addExamples } from "./help.ts";
 import { bytesText, type Output, table, timeText } from "./output.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 
-/** `doctor`: whether the data is sound, how large it is and what it holds. */
+/** `doctor`: checks the data, and shows sizes and counts. */
 export function doctorCommand(output: Output): Command {
   const command = new Command("doctor")
     .description(
-      "check the data, its audit trail and the retention without changing anything, also while a server runs",
+      "check the data, the audit trail and the retention; changes nothing, and may be used while a server runs",
     )
     .option("--json", "print the report as JSON")
     .action(async (options: { json?: true }, self: Command) => {
@@ -44,16 +44,17 @@ type Report = ReturnType<typeof inspect> & {
   readonly serverRuns: boolean;
 };
 
-/** What is overdue goes by itself while a server runs, within minutes. */
+/** Describes the retention. A running server removes overdue sessions within minutes. */
 function retentionText({ retention, keptFor }: Pick<Report, "retention" | "keptFor">): string {
   const days = `${Math.round((keptFor / DAY) * 10) / 10} days after its end`;
   if (retention === undefined) return days;
   const { oldest, overdue } = retention;
-  const oldestText = oldest === null ? "none is over" : `the oldest ended ${timeText(oldest)}`;
+  const oldestText =
+    oldest === null ? "no session has ended" : `the oldest ended ${timeText(oldest)}`;
   return `${days}; ${oldestText}; ${overdue === 0 ? "none is" : `${overdue} are`} overdue`;
 }
 
-/** Describes an incomplete move: it is not damage, but no server starts on it. */
+/** Describes an incomplete migration: the data are not damaged, but no server starts on them. */
 function moveText(from: string): string {
   return `not complete: from ${from}; no server starts here until the same "antechamber migrate" has finished`;
 }

@@ -6,14 +6,14 @@ import { Refusal } from "../session/errors.ts";
 import { StoreOpenError } from "../store/open-error.ts";
 import { resultCode } from "../store/sqlite/file-errors.ts";
 
-/** What the exit status of every command means. */
+/** The exit statuses of all commands. */
 export const exitCodes = {
   ok: 0,
-  /** It could not be done; the message says why. */
+  /** The command failed; the message says why. */
   failure: 1,
   /** The command line or the configuration has a fault. */
   usage: 2,
-  /** There is nothing of that name or id. */
+  /** There is nothing with that name or id. */
   notFound: 3,
   /** The data cannot be used: locked by another process, missing, unreadable, of a newer release. */
   dataUnavailable: 4,
@@ -21,7 +21,7 @@ export const exitCodes = {
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
-/** An end that the user is to read about: `message` whole, without a stack. */
+/** An error for the user, printed without a stack. */
 export class CliError extends Error {
   override readonly name = "CliError";
   readonly exitCode: ExitCode;
@@ -32,10 +32,10 @@ export class CliError extends Error {
   }
 }
 
-/** How a command that threw `error` ends; `message` is empty when everything has been said. */
+/** Returns how a command ends that threw `error`; `message` is empty if it was printed already. */
 export function exitOf(error: unknown): { readonly exitCode: ExitCode; readonly message: string } {
   if (error instanceof CommanderError) {
-    // Commander has printed it; --help and --version end this way too.
+    // Commander has printed it. --help and --version end in this way too.
     return { exitCode: error.exitCode === 0 ? exitCodes.ok : exitCodes.usage, message: "" };
   }
   if (error instanceof CliError) return { exitCode: error.exitCode, message: error.message };
@@ -57,21 +57,21 @@ function ofRefusal({ reason, cause }: Refusal): string {
   if (reason.code !== "unavailable") return `refused: ${reason.code}`;
   const end =
     reason.outcome === "unknown"
-      ? "whether it was stored nobody knows: look before you repeat it"
-      : "nothing was changed; repeat it later";
+      ? "the outcome is unknown: check before you repeat the command"
+      : "nothing was changed: repeat the command later";
   const why = cause === undefined ? "is the disk full?" : safeMessage(cause);
-  return `the store does not take changes now (${why}); ${end}`;
+  return `the store does not accept changes now (${why}); ${end}`;
 }
 
-/** The message for an error of SQLite, without its own text, which may quote the data. */
+/** Returns the message for an error of SQLite, without its own text, which may quote the data. */
 function ofSqlite(error: unknown): string {
   return `the data cannot be read or written (SQLite reports ${resultCode(error)}): check it with "antechamber doctor"`;
 }
 
 function ofOther(error: unknown): string {
   const { type, message, stack = "" } = describeError(error);
-  // What the system or the server refused is the user's to mend; anything else is a defect of ours,
-  // and whoever reports it needs the stack.
+  // What the system or the server refuses, the user can correct. Anything else is a defect, whose report needs
+  // the stack.
   const isExplained = error instanceof ControlError || (error instanceof Error && "code" in error);
   return isExplained ? message : `${type}: ${message}\n${stack}`.trimEnd();
 }

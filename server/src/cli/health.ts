@@ -7,14 +7,16 @@ import { addExamples } from "./help.ts";
 import type { Output } from "./output.ts";
 import { addSettings, loadSettings } from "./settings.ts";
 
-/** How long (ms) the server may take to answer: less than what asks for its health waits itself. */
+/** The time for a response. Container runtimes usually wait longer. */
 const TIMEOUT_MS = 3000;
 
-/** `health`: asks the server with these settings how it is, where there is no curl to do it. */
+/** `health`: asks the running server for its health, in containers without curl. */
 export function healthCommand(output: Output): Command {
   const command = new Command("health")
-    .description("ask the server that runs with these settings whether it lives, for containers")
-    .option("--ready", "ask whether it can do its work: whether its store takes writes")
+    .description(
+      "check that the server with these settings responds, for health checks of containers",
+    )
+    .option("--ready", "check that the server is ready: that its store accepts writes")
     .action(async (options: { ready?: true }, self: Command) => {
       const path = options.ready === true ? "/readyz" : "/healthz";
       const { name, ...place } = addressOf(loadSettings(self).config);
@@ -26,14 +28,14 @@ export function healthCommand(output: Output): Command {
       output.print(`${url} answers 200`);
     });
   addExamples(addSettings(command, ["host", "port", "socket"]), [
-    ["health", "whether it answers"],
-    ["health --ready --port 9000", "whether it takes writes, elsewhere"],
+    ["health", "whether it responds"],
+    ["health --ready --port 9000", "whether it accepts writes, on another port"],
     ["health --socket /run/antechamber/http.sock", "over a Unix socket"],
   ]);
   return command;
 }
 
-/** Where a server with these settings is reached from its own machine, and what that is called. */
+/** Returns the address of the server for its own machine, and the URL for messages. */
 function addressOf({ host, port, socket }: Pick<Config, "host" | "port" | "socket">) {
   if (socket !== undefined) {
     return { name: `unix:${socket.path}`, socketPath: socket.path, host: "localhost" };
@@ -52,7 +54,7 @@ function statusOf(place: RequestOptions): Promise<number> {
       resolve(response.statusCode ?? 0);
     });
     request.on("error", (error) => {
-      reject(signal.aborted ? new Error(`nothing came for ${TIMEOUT_MS / 1000} s`) : error);
+      reject(signal.aborted ? new Error(`no response within ${TIMEOUT_MS / 1000} s`) : error);
     });
   });
 }

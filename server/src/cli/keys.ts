@@ -24,10 +24,10 @@ interface CreateOptions {
   readonly json?: true;
 }
 
-/** `keys create`, `keys list`, `keys rotate`, `keys revoke`: who may call, with auth key. */
+/** `keys create`, `keys list`, `keys rotate`, `keys revoke`: the API keys of auth key. */
 export function keysCommand(output: Output): Command {
   return new Command("keys")
-    .description("make, list, rotate and revoke the keys that callers show with auth key")
+    .description("create, list, rotate and revoke API keys, which callers need with auth key")
     .addCommand(createCommand(output))
     .addCommand(listCommand(output))
     .addCommand(rotateCommand(output))
@@ -36,14 +36,19 @@ export function keysCommand(output: Output): Command {
 
 function createCommand(output: Output): Command {
   const command = new Command("create")
-    .description("make a key; it is printed this once, and only its hash is stored")
+    .description("create a key and print it; only its hash is stored, so it cannot be shown again")
     .addOption(
-      new Option("--role <role>", "what the key may do").choices(roles).makeOptionMandatory(),
+      new Option("--role <role>", "the role of the key's callers")
+        .choices(roles)
+        .makeOptionMandatory(),
     )
-    .option("--customer <id>", "the one customer it stands for (role customer)")
-    .option("--agent <id>", "the one agent it stands for (role agent)")
-    .option("--expires <duration>", "how long it is valid, such as 90d; without it, until revoked")
-    .option("--json", "print the key and what is known of it as JSON")
+    .option("--customer <id>", "the only customer it may act for (role customer)")
+    .option("--agent <id>", "the only agent it may act for (role agent)")
+    .option(
+      "--expires <duration>",
+      "time until it expires, such as 90d; without it, the key never expires",
+    )
+    .option("--json", "print the key and its properties as JSON")
     .action(async (options: CreateOptions, self: Command) => {
       const request = requestOf(options);
       const { config } = loadSettings(self);
@@ -58,9 +63,12 @@ function createCommand(output: Output): Command {
       if (remark !== undefined) output.remark(remark);
     });
   addExamples(addSettings(command, dataSettings), [
-    ["keys create --role administrator", "a key that may do everything"],
-    ["keys create --role agent --agent anna --expires 90d", "one for an agent, for 90 days"],
-    ["keys create --role customer", "one for public pages: it may assert no customer"],
+    ["keys create --role administrator", "a key for all operations"],
+    [
+      "keys create --role agent --agent anna --expires 90d",
+      "a key for one agent, valid for 90 days",
+    ],
+    ["keys create --role customer", "a key for public pages, which cannot act for a customer"],
   ]);
   return command;
 }
@@ -80,7 +88,7 @@ function printMade({ key, info }: MadeKey, options: { json?: true }, output: Out
   );
 }
 
-/** What the options ask for; a fault in them is a fault of usage. */
+/** Returns the request for the options; throws a usage error for invalid ones. */
 function requestOf(options: CreateOptions): KeyRequest {
   const { expires } = options;
   const validFor = expires === undefined ? null : durationOf("--expires", expires);
@@ -97,7 +105,7 @@ function requestOf(options: CreateOptions): KeyRequest {
 
 function listCommand(output: Output): Command {
   const command = new Command("list")
-    .description("list all keys, revoked and expired ones too, oldest first")
+    .description("list all keys, oldest first, also revoked and expired ones")
     .option("--json", "print them as JSON")
     .action(async (options: { json?: true }, self: Command) => {
       const loaded: LoadedConfig = loadSettings(self);
@@ -106,13 +114,13 @@ function listCommand(output: Output): Command {
       else output.print(keys.length === 0 ? "There are no keys." : keyTable(keys));
     });
   addExamples(addSettings(command, dataSettings), [
-    ["keys list", "what keys there are"],
+    ["keys list", "all keys"],
     ["keys list --json | jq -r '.[] | select(.status == \"valid\").id'", "the valid ones"],
   ]);
   return command;
 }
 
-/** Milliseconds; a text that is no duration is a fault of usage. */
+/** Parses a duration into milliseconds; throws a usage error for any other text. */
 function durationOf(flag: string, text: string): number {
   const milliseconds = parseDuration(text);
   if (milliseconds !== undefined) return milliseconds;
@@ -122,10 +130,14 @@ function durationOf(flag: string, text: string): number {
 
 function rotateCommand(output: Output): Command {
   const command = new Command("rotate")
-    .description("make a key that takes the place of another; for a while both are valid")
-    .argument("<id>", "id of the key to be replaced, as keys list shows it")
-    .option("--grace <duration>", "how long the old key stays valid; 0s ends it at once", "24h")
-    .option("--json", "print the new key and what is known of it as JSON")
+    .description("create a key that replaces another; for a while both are valid")
+    .argument("<id>", "id of the key to replace, as keys list shows it")
+    .option(
+      "--grace <duration>",
+      "time for which the old key stays valid; 0s revokes it at once",
+      "24h",
+    )
+    .option("--json", "print the new key and its properties as JSON")
     .action(async (id: string, options: { grace: string; json?: true }, self: Command) => {
       const grace = durationOf("--grace", options.grace);
       const { config } = loadSettings(self);
@@ -139,8 +151,8 @@ function rotateCommand(output: Output): Command {
       output.remark(`The key ${id} is valid until ${timeText(result.replaced.expiresAt)}.`);
     });
   addExamples(addSettings(command, dataSettings), [
-    ["keys rotate k_9f86d081884c", "a successor; callers have a day to change to it"],
-    ["keys rotate k_9f86d081884c --grace 0s", "the old one may be in wrong hands"],
+    ["keys rotate k_9f86d081884c", "callers have a day to change to the new key"],
+    ["keys rotate k_9f86d081884c --grace 0s", "the old key may have leaked"],
   ]);
   return command;
 }
@@ -154,20 +166,20 @@ function rotatedBefore(id: string, successor: string): CliError {
 
 function revokeCommand(output: Output): Command {
   const command = new Command("revoke")
-    .description("revoke a key: from now on it opens nothing")
+    .description("revoke a key: it is refused from now on")
     .argument("<id>", "id of the key, as keys list shows it")
     .action(async (id: string, _options: unknown, self: Command) => {
       const { config } = loadSettings(self);
       if (!(await withAdmin(config, (admin) => admin.revokeKey(id)))) {
         throw new CliError(
           exitCodes.notFound,
-          `there is no key ${terminalSafe(id)}, or it was revoked before`,
+          `there is no key ${terminalSafe(id)}, or it was already revoked`,
         );
       }
       output.remark(`The key ${id} is revoked.`);
     });
   addExamples(addSettings(command, dataSettings), [
-    ["keys revoke k_9f86d081884c", "take a key back; a running server refuses it at once"],
+    ["keys revoke k_9f86d081884c", "a running server refuses the key at once"],
   ]);
   return command;
 }

@@ -42,19 +42,19 @@ interface Options {
   readonly json?: true;
 }
 
-/** `migrate --from STORE --to STORE`: everything that one store keeps, into an empty one. */
+/** `migrate --from STORE --to STORE`: copies all data of a store into an empty one. */
 export function migrateCommand(output: Output): Command {
   const command = new Command("migrate")
     .description(
-      "move everything from one store into another, which is empty, and compare the two: stop the servers on the source before, and start them on the other store afterwards; a run that was stopped goes on where it was",
+      "copy all data of a store into an empty one and compare the two; stop the servers on the source first, and start them on the target afterwards; an interrupted run can be resumed",
     )
     .requiredOption("--from <store>", `the store to read: ${allowedStores}`)
-    .requiredOption("--to <store>", "the store to fill, likewise")
+    .requiredOption("--to <store>", "the empty store to fill, in the same form")
     .option(
       "--ahead",
-      "copy while servers run on the source, so that the run without this option, for which they are stopped, has only what changed to write",
+      "copy while servers run on the source; the run without this option, for which they are stopped, then copies only what changed",
     )
-    .option("--json", "print what was moved as JSON")
+    .option("--json", "print the numbers of copied items as JSON")
     .action(async (options: Options, self: Command) => {
       const { config } = loadSettings(self);
       const from = sideOf(options.from, "--from", config);
@@ -63,9 +63,12 @@ export function migrateCommand(output: Output): Command {
       report(migration, options, output);
     });
   addExamples(addSettings(command, retentionSettings), [
-    ["migrate --from sqlite:./data --to sqlite:/mnt/new", "with no server on either"],
-    ["migrate --ahead --from sqlite:./data --to sqlite:/mnt/new", "before that, beside the server"],
-    ["migrate --from sqlite:./data --to redis+cluster://10.0.0.1,10.0.0.2", "onto a cluster"],
+    ["migrate --from sqlite:./data --to sqlite:/mnt/new", "while no server runs on either"],
+    [
+      "migrate --ahead --from sqlite:./data --to sqlite:/mnt/new",
+      "before that, while the server runs",
+    ],
+    ["migrate --from sqlite:./data --to redis+cluster://10.0.0.1,10.0.0.2", "into a Redis Cluster"],
   ]);
   return command;
 }
@@ -86,7 +89,7 @@ async function moveBetween(
   const { lifetimes, retention } = to.config;
   const times = { lifetimes, retention, answerLife: STORED_RESPONSE_LIFE_MS };
   const move = () =>
-    interruptibly("stopped; the same command goes on from here", (signal) =>
+    interruptibly("stopped; run the same command again to continue", (signal) =>
       withProgress(texts, output, (show) => {
         const onProgress = (progress: Progress) => show(...progressOf(progress));
         return migrate({
@@ -134,7 +137,7 @@ function progressOf({ sessions, records, done, phase }: Progress): Parameters<Sh
   return [done, `${verb}: ${sessions} sessions, ${records} records`];
 }
 
-/** Prints what was done; a copy that is not equal ends the command with a failure. */
+/** Prints the result; throws if the copy differs from the source. */
 function report(migration: Migration, { from, to, json, ahead }: Options, output: Output): void {
   const { copied, comparison, leftOut, resumed } = migration;
   if (json === true) {
@@ -179,6 +182,8 @@ function differenceOf({ comparison, leftOut }: Migration): string {
       : `${source.count} ${kind} in the source and ${target.count} in the target`,
   );
   const places =
-    leftOut.length === 0 ? "" : `; no place for sessions such as ${leftOut.join(", ")}`;
+    leftOut.length === 0
+      ? ""
+      : `; the target does not accept sessions such as ${leftOut.join(", ")}`;
   return `the stores differ: ${parts.join("; ")}${places}. If a server still writes to one of them, stop it and run this again`;
 }

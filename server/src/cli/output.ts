@@ -1,10 +1,10 @@
-/** Where commands print: results to stdout, everything else to stderr. */
+/** Output of commands: results go to stdout, everything else to stderr. */
 export interface Output {
-  /** A result, with a line end. */
+  /** Prints a result and a line end. */
   print(text: string): void;
-  /** A result for a program: one JSON value, indented. */
+  /** Prints a result for programs: one JSON value, indented. */
   printJson(value: unknown): void;
-  /** A remark for whoever sits there; never part of the result. */
+  /** Prints a remark for people, which is not part of the result. */
   remark(text: string): void;
 }
 
@@ -15,7 +15,7 @@ export const processOutput: Output = {
   remark: (text) => void process.stderr.write(`${text}\n`),
 };
 
-/** Rows with their cells in columns, two blanks apart; the first row holds the headings. */
+/** Formats rows as columns, two spaces apart. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) {
@@ -33,17 +33,17 @@ export function table(rows: readonly (readonly string[])[]): string {
     .join("\n");
 }
 
-/** A time for people and programs alike: ISO 8601, UTC; "-" for none. */
+/** Formats a time (Unix ms) as ISO 8601 in UTC; "-" for `null`. */
 export function timeText(milliseconds: number | null): string {
   return milliseconds === null ? "-" : new Date(milliseconds).toISOString();
 }
 
-/** The same for JSON: `null` for none. */
+/** Formats a time (Unix ms) for JSON. */
 export function timeJson(milliseconds: number | null): string | null {
   return milliseconds === null ? null : new Date(milliseconds).toISOString();
 }
 
-/** Bytes with a unit of powers of 1024, such as `1.5 MiB`. */
+/** Formats a number of bytes, such as `1.5 MiB`. */
 export function bytesText(bytes: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let value = bytes;
@@ -56,8 +56,8 @@ export function bytesText(bytes: number): string {
 }
 
 /**
- * Text of a caller, safe for a terminal: customers choose their ids, and an escape sequence in one
- * is not to reach the operator's screen.
+ * Replaces the control characters of a caller's text. Customers choose their ids, and an escape sequence in one
+ * must not reach the operator's terminal.
  */
 export function terminalSafe(text: string | null): string {
   return text === null ? "-" : text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "\u{FFFD}");

@@ -18,16 +18,16 @@ import { secretsCommand } from "./secrets.ts";
 import { serveCommand } from "./serve.ts";
 import { sessionsCommand } from "./sessions.ts";
 
-/** What each exit status means, as `--help` and the documents tell it. */
+/** Meanings of the exit statuses, for `--help` and the documentation. */
 const exitTexts: Readonly<Record<keyof typeof exitCodes, string>> = {
   ok: "done",
-  failure: "could not be done; the message says why",
+  failure: "the command failed; the message says why",
   usage: "the command line or the configuration has a fault",
-  notFound: "there is nothing of that name or id",
-  dataUnavailable: "the data cannot be used: in use by another server, missing or unreadable",
+  notFound: "there is nothing with that name or id",
+  dataUnavailable: "the data cannot be used: in use by another process, missing or unreadable",
 };
 
-/** The whole command line. Its faults are thrown (`exitOf` returns their exit status). */
+/** Creates the command line. Throws errors, of which `exitOf` returns the exit status. */
 export function createProgram(output: Output): Command {
   const program = new Command("antechamber")
     .description("A self-hosted session management service.")
@@ -47,8 +47,8 @@ export function createProgram(output: Output): Command {
   program.addHelpText("after", `\nExit status:\n${exitLines().join("\n")}`);
   addExamples(program, [
     ["serve", "serve on http://127.0.0.1:8080, data in ./data"],
-    ["serve --port 9000 --base-path /gks-server/v1", "elsewhere"],
-    ["keys create --help", "about one command"],
+    ["serve --port 9000 --base-path /gks-server/v1", "on another port and path"],
+    ["keys create --help", "the help of one command"],
   ]);
   everyCommand(program, (command) => {
     suggestInHelp(command);
@@ -57,13 +57,13 @@ export function createProgram(output: Output): Command {
       outputError: (text, write) => write(text.replace(/^error: /, "antechamber: ")),
     });
     command.exitOverride();
-    command.showHelpAfterError("(--help tells more)");
+    command.showHelpAfterError("(see --help)");
     command.configureHelp({ styleTitle: (title) => styleText("bold", title), sortOptions: false });
   });
   return program;
 }
 
-/** Refuses `help kyes` as it refuses `kyes`: commander would print the general help. */
+/** Refuses `help kyes` as it refuses `kyes`; commander would print the general help. */
 function suggestInHelp(command: Command): void {
   const help = command.help.bind(command);
   command.help = (context) => {

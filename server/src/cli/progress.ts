@@ -1,10 +1,10 @@
 import { CliError, exitCodes } from "./exit-codes.ts";
 import type { Output } from "./output.ts";
 
-/** Shows how far work has come: `done` is 0 to 1. */
+/** Shows progress; `done` is 0 to 1. */
 export type ShowProgress = (done: number, text: string) => void;
 
-/** Lets a signal end `work` in good order; the command then ends with the sentence `stopped`. */
+/** Runs `work` with a signal that SIGINT and SIGTERM abort; the command then fails with the message `stopped`. */
 export async function interruptibly<Result>(
   stopped: string,
   work: (signal: AbortSignal) => Promise<Result>,
@@ -19,10 +19,10 @@ export async function interruptibly<Result>(
   }
 }
 
-/** How often (ms) work whose end is far is told of where there is no terminal. */
-const REMARK_EVERY = 10_000;
+/** The interval between remarks without a terminal. */
+const REMARK_INTERVAL_MS = 10_000;
 
-/** Work of minutes: a bar for whoever watches a terminal, and a line now and then for everybody else. */
+/** Runs `work` with a progress bar on a terminal, or otherwise with a remark now and then. */
 export function withProgress<Result>(
   texts: { readonly begun: string; readonly done: string; readonly failed: string },
   output: Output,
@@ -31,7 +31,7 @@ export function withProgress<Result>(
   if (process.stderr.isTTY) return withBar(texts, work);
   let remarkedAt = performance.now();
   return work((done, text) => {
-    if (performance.now() - remarkedAt < REMARK_EVERY) return;
+    if (performance.now() - remarkedAt < REMARK_INTERVAL_MS) return;
     remarkedAt = performance.now();
     output.remark(`${text} (${Math.floor(done * 100)} %)`);
   });

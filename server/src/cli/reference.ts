@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { everyCommand } from "./program.ts";
 
-/** The help of every command, in Markdown, for `docs/cli.md`. */
+/** Returns the help of every command in Markdown, for `docs/cli.md`. */
 export function commandReference(program: Command): string {
   const sections: string[] = [];
   everyCommand(program, (command) => {
@@ -17,7 +17,7 @@ function fullName(command: Command): string {
   return parent === null ? command.name() : `${fullName(parent)} ${command.name()}`;
 }
 
-/** The help as it is printed, examples too, for a page of 100 columns and without colours. */
+/** Returns the help as it is printed, with examples, in 100 columns and without colours. */
 function helpOf(command: Command): string {
   let text = "";
   command.configureOutput({

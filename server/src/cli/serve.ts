@@ -6,15 +6,15 @@ import type { Output } from "./output.ts";
 import { addSettings, loadSettings } from "./settings.ts";
 import { logUncaught, onUncaught } from "./uncaught.ts";
 
-/** `serve`: the service, until a signal ends it. */
+/** `serve`: runs the service until a signal stops it. */
 export function serveCommand(output: Output): Command {
   const command = new Command("serve")
-    .description("run the service until it is told to stop (SIGTERM, SIGINT)")
+    .description("run the service until SIGTERM or SIGINT")
     .action(async (_options: unknown, self: Command) => {
       const { config } = loadSettings(self);
       onUncaught(logUncaught);
       const stopped = stopSignal();
-      // What the other commands have no use for.
+      // Imported here, since no other command needs the server.
       const { start } = await import("../runtime/start.ts");
       const server = await start(config);
       output.print(`antechamber listening on ${server.url}`);
@@ -25,7 +25,7 @@ export function serveCommand(output: Output): Command {
   addExamples(command, [
     ["serve", "http://127.0.0.1:8080, data in ./data"],
     ["serve --port 0 --data-dir /var/lib/antechamber", "a free port; the ready line names it"],
-    ["serve --host 0.0.0.0 --auth key", "for other machines, which then need keys"],
+    ["serve --host 0.0.0.0 --auth key", "for other machines, whose callers need keys"],
     [
       "serve --base-path /gks-server/v1 --cors-origins https://shop.example",
       "for existing clients",
@@ -35,10 +35,10 @@ export function serveCommand(output: Output): Command {
 }
 
 /**
- * Signals within this time (ms) after the first count as one. A terminal sends Ctrl-C to every process of the
- * group, and npm forwards its own: a server under `npm start` gets it twice.
+ * Signals within this time after the first are ignored. A terminal sends Ctrl-C to every process of the group,
+ * and npm forwards its own, so a server under `npm start` gets it twice.
  */
-const ONE_SIGNAL = 1000;
+const REPEATED_SIGNAL_MS = 1000;
 
 /** Resolves with the first signal to stop; a later one ends the process at once. */
 function stopSignal(): Promise<void> {
@@ -46,7 +46,7 @@ function stopSignal(): Promise<void> {
     let stoppedAt: number | undefined;
     const stop = () => {
       stoppedAt ??= performance.now();
-      if (performance.now() - stoppedAt > ONE_SIGNAL) process.exit(exitCodes.failure);
+      if (performance.now() - stoppedAt > REPEATED_SIGNAL_MS) process.exit(exitCodes.failure);
       resolve();
     };
     process.on("SIGTERM", stop).on("SIGINT", stop);

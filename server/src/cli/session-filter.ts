@@ -1,8 +1,8 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
-import { faultOfStoredId } from "../session/caller-ids.ts";
+import { type Command, Option } from "commander";
 import { anySession, type SessionFilter } from "../session/filter.ts";
+import { idOf, timeOf } from "./option-values.ts";
 
-/** What the options of a command say about sessions. */
+/** The values of the options that `addFilter` adds. */
 export interface FilterOptions {
   readonly customer?: string;
   readonly agent?: string;
@@ -13,7 +13,7 @@ export interface FilterOptions {
   readonly until?: number;
 }
 
-/** Adds the options that tell sessions apart. */
+/** Adds the options that select sessions. */
 export function addFilter(command: Command): Command {
   return command
     .option("--customer <id>", "of this customer", idOf)
@@ -25,7 +25,7 @@ export function addFilter(command: Command): Command {
     .option("--until <time>", "created before then", timeOf);
 }
 
-/** The filter that the options make. */
+/** Returns the filter for the options. */
 export function filterOf(options: FilterOptions): SessionFilter {
   return {
     ...anySession,
@@ -37,23 +37,4 @@ export function filterOf(options: FilterOptions): SessionFilter {
     since: options.since ?? null,
     until: options.until ?? null,
   };
-}
-
-/** Parses an id; refuses an empty one, since a filter wider than intended does harm. */
-export function idOf(text: string): string {
-  const fault = text === "" ? "is empty" : faultOfStoredId(text);
-  if (fault !== undefined) throw new InvalidArgumentError(`The id ${fault}.`);
-  return text;
-}
-
-function timeOf(text: string): number {
-  const time = /^\d{4}-\d\d-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d))?$/.test(text)
-    ? Date.parse(text)
-    : Number.NaN;
-  if (Number.isNaN(time)) {
-    throw new InvalidArgumentError(
-      "A time is a date, or a date with a time and a zone (ISO 8601).",
-    );
-  }
-  return time;
 }

@@ -1,4 +1,4 @@
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import type { Config } from "../config/config.ts";
 import type { Admin, SessionView } from "../control/admin.ts";
 import { isUnconditional, type SessionFilter } from "../session/filter.ts";
@@ -7,15 +7,16 @@ import { MAX_COUNTED } from "../store/ports/search.ts";
 import { withAdmin } from "./connect.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
 import { addExamples } from "./help.ts";
+import { countOf } from "./option-values.ts";
 import { type Output, table, terminalSafe, timeText } from "./output.ts";
 import { interruptibly, withProgress } from "./progress.ts";
 import { addFilter, type FilterOptions, filterOf } from "./session-filter.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 
-/** How many sessions are asked for at a time. */
+/** Sessions in a request. */
 const PAGE = 256;
 
-/** `sessions get`, `sessions list`, `sessions end`: one session by its id, or many by what they have. */
+/** `sessions get`, `sessions list`, `sessions end`: one session by its id, or many by a filter. */
 export function sessionsCommand(output: Output): Command {
   return new Command("sessions")
     .description("find sessions, look at them, end them")
@@ -26,7 +27,7 @@ export function sessionsCommand(output: Output): Command {
 
 function getCommand(output: Output): Command {
   const command = new Command("get")
-    .description("show a session; looking at it does not prolong it")
+    .description("show a session, without renewing it")
     .argument("<id>", "session id")
     .option("--json", "print it as JSON")
     .action(async (id: string, options: { json?: true }, self: Command) => {
@@ -35,7 +36,7 @@ function getCommand(output: Output): Command {
       if (view === undefined) {
         throw new CliError(
           exitCodes.notFound,
-          "there is no such session: this service did not make the id, or nothing is left of it",
+          "there is no such session: another service issued the id, or the session was removed",
         );
       }
       const shown = sessionJson(view);
@@ -48,7 +49,7 @@ function getCommand(output: Output): Command {
       );
     });
   addExamples(addSettings(command, dataSettings), [
-    ["sessions get AZq0…", "whose session it is and how long it lives"],
+    ["sessions get AZq0…", "who the session belongs to, and when it expires"],
   ]);
   return command;
 }
@@ -62,16 +63,16 @@ interface ListOptions extends FilterOptions {
 
 function listCommand(output: Output): Command {
   const command = addFilter(new Command("list"))
-    .description("list sessions of which something is kept, newest first, also those that are over")
-    .option("--live", "only those that are live")
-    .option("--over", "only those that have ended or expired")
-    .option("--limit <count>", "so many at the most", countOf, 100)
-    .option("--json", "print them as JSON, a session a line")
+    .description("list stored sessions, newest first, also ended and expired ones")
+    .option("--live", "only live ones")
+    .option("--over", "only ended and expired ones")
+    .option("--limit <count>", "at most this number", countOf, 100)
+    .option("--json", "print JSON, one session a line")
     .action(async (options: ListOptions, self: Command) => {
       const { config } = loadSettings(self);
       const live = options.live === true ? true : options.over === true ? false : null;
       if (options.live === true && options.over === true) {
-        throw new CliError(exitCodes.usage, "a session is either live or over");
+        throw new CliError(exitCodes.usage, "--live and --over exclude each other");
       }
       const filter = { ...filterOf(options), live };
       const { views, total, isAll } = await withAdmin(config, (admin) =>
@@ -86,12 +87,12 @@ function listCommand(output: Output): Command {
     });
   addExamples(addSettings(command, dataSettings), [
     ["sessions list --customer customer-4711", "a customer's sessions"],
-    ["sessions list --live --since 2026-11-23 --limit 1000 --json", "for a program"],
+    ["sessions list --live --since 2026-11-23 --limit 1000 --json", "for a script"],
   ]);
   return command;
 }
 
-/** The first sessions, from as many pages as it takes. */
+/** Returns the first sessions, from several pages if necessary. */
 async function firstSessions(admin: Admin, filter: SessionFilter, limit: number) {
   const views: SessionView[] = [];
   let total: number | null = null;
@@ -131,10 +132,10 @@ interface EndOptions extends FilterOptions {
 
 function endCommand(output: Output): Command {
   const command = addFilter(new Command("end").argument("[id]", "session id"))
-    .description("end a session for good and free its visit, or all that are asked for")
+    .description("end a session and free its visit, or end all that match")
     .option("--all", "every live session")
-    .option("--dry-run", "only count them")
-    .option("--json", "print how many as JSON")
+    .option("--dry-run", "only count them, end nothing")
+    .option("--json", "print the number as JSON")
     .action(async (id: string | undefined, options: EndOptions, self: Command) => {
       const filter = filterOf(options);
       const isEmpty = isUnconditional(filter);
@@ -143,22 +144,22 @@ function endCommand(output: Output): Command {
         if (!isEmpty || options.all === true || options.dryRun === true) {
           throw new CliError(
             exitCodes.usage,
-            "an id stands for itself: leave the other options out",
+            "an id names one session: leave the other options out",
           );
         }
         return endOne(config, id, output);
       }
       if (isEmpty !== (options.all === true)) {
         const message = isEmpty
-          ? "say which sessions are to end: an id, --customer and the like, or --all"
-          : "--all is for every session: leave the others out, or --all";
+          ? "name the sessions to end: by an id, by options such as --customer, or by --all"
+          : "--all ends every session: leave out either --all or the other options";
         throw new CliError(exitCodes.usage, message);
       }
       return endMany(config, filter, options, output);
     });
   addExamples(addSettings(command, dataSettings), [
-    ["sessions end AZq0…", "its next request meets a running server as an unknown one"],
-    ["sessions end --customer customer-4711 --dry-run", "how many would it be?"],
+    ["sessions end AZq0…", "its id is unknown from now on, also to a running server"],
+    ["sessions end --customer customer-4711 --dry-run", "count them first"],
     ["sessions end --customer customer-4711", "sign a customer out everywhere"],
   ]);
   return command;
@@ -171,7 +172,7 @@ async function endOne(config: Config, id: string, output: Output): Promise<void>
   output.remark("The session has ended.");
 }
 
-/** Counts first where people watch, for a bar that tells how far it is. */
+/** Ends all that match. On a terminal it counts them first, for the progress bar. */
 async function endMany(
   config: Config,
   filter: SessionFilter,
@@ -180,7 +181,7 @@ async function endMany(
 ): Promise<void> {
   const isDry = options.dryRun === true;
   const sessions = await withAdmin(config, (admin) =>
-    interruptibly("stopped; those that have ended stay ended", async (signal) => {
+    interruptibly("stopped; what has ended stays ended", async (signal) => {
       if (isDry) return endMatching(admin, filter, true, signal, () => undefined);
       const expected = process.stderr.isTTY
         ? await endMatching(admin, filter, true, signal, () => undefined)
@@ -216,13 +217,7 @@ async function endMatching(
   return sessions;
 }
 
-function countOf(text: string): number {
-  const count = /^\d{1,7}$/.test(text) ? Number(text) : 0;
-  if (count < 1) throw new InvalidArgumentError("A count is a whole number above 0.");
-  return count;
-}
-
-/** The members of SessionInfo, and what only an operator sees. */
+/** Returns the members of SessionInfo, and those that only an operator sees. */
 function sessionJson({ session, status }: SessionView) {
   return {
     sessionId: session.id,

@@ -8,7 +8,7 @@ import {
   variableOf,
 } from "../config/settings.ts";
 
-/** The settings that matter to a command that works on the data of a server. */
+/** The settings of commands that work on the data of a server. */
 export const dataSettings: readonly SettingName[] = [
   "dataDir",
   "store",
@@ -33,7 +33,7 @@ export function addSettings(command: Command, names: readonly SettingName[]): Co
 
 function optionOf(name: SettingName): Option {
   const { isList, choices, description, placeholder, default: value } = settingOf(name);
-  const end = isList === true ? "; repeatable" : `, default: ${value}`;
+  const end = isList ? "; repeatable" : value && `, default: ${value}`;
   const option = new Option(
     `${flagOf(name)} <${placeholder}>`,
     `${description.charAt(0).toLowerCase()}${description.slice(1)} (env: ${variableOf(name)}${end})`,
@@ -46,7 +46,7 @@ function optionOf(name: SettingName): Option {
   return option;
 }
 
-/** The configuration of `command`, from its flags, the environment and the file. */
+/** Loads the configuration from the flags of `command`, the environment and the file. */
 export function loadSettings(command: Command): LoadedConfig {
   return loadConfig({ flags: flagsOf(command), env: process.env, cwd: process.cwd() });
 }

@@ -1,8 +1,8 @@
 import { userInfo } from "node:os";
 
 /**
- * Whoever runs this command, as the operating system has it, such as `anna (uid 1000)`. The number is
- * what counts: the name may be no more than what the environment says.
+ * Returns the operating system's user of this process, such as `anna (uid 1000)`. Only the number is certain: the
+ * name may come from the environment.
  */
 export function systemUser(): string {
   const uid = process.getuid?.();
@@ -11,7 +11,7 @@ export function systemUser(): string {
   return name === undefined ? `uid ${uid}` : `${name} (uid ${uid})`;
 }
 
-/** `undefined` where the user has no name, as in containers. */
+/** Returns `undefined` for a user without a name, which containers have. */
 function userName(): string | undefined {
   try {
     const { username } = userInfo();

@@ -7,8 +7,8 @@ type Report = (error: unknown) => void;
 let report: Report | undefined;
 
 /**
- * Sets `next` as the report of uncaught errors, which end the process with the status `failure`. The runtime
- * itself would print every member of the error.
+ * Reports uncaught errors with `next`; they end the process with the status `failure`. The runtime would print
+ * every member of the error.
  */
 export function onUncaught(next: Report): void {
   if (report === undefined) process.on("uncaughtException", end).on("unhandledRejection", end);

@@ -1,17 +1,17 @@
 import type { NoteRequest } from "../control/oversight.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
 
-/** Enters something into the audit trail of a store. */
+/** Writes an entry into the audit trail of a store. */
 export type AuditWriter = (request: NoteRequest) => Promise<void>;
 
-/** How work went that came to an end. */
+/** The result of an operation, for the audit trail. */
 export interface AuditResult extends Pick<NoteRequest, "details"> {
   readonly outcome: "done" | "failed";
 }
 
 /**
- * Carries out what this process does by itself, with an entry in the trail before and one that tells how
- * it went. Where the first cannot be made nothing is begun.
+ * Runs an operation of this process, with an entry in the audit trail before it and one with its result. If the
+ * first entry cannot be written, the operation is not started.
  */
 export async function withAudit<Result>(
   note: AuditWriter,
@@ -24,7 +24,7 @@ export async function withAudit<Result>(
   try {
     result = await operation();
   } catch (error) {
-    // What went wrong is told; that it cannot be noted as well is no news.
+    // The error of the operation matters more than one of the entry.
     await note({ ...act, outcome: "failed" }).catch(() => undefined);
     throw error;
   }
@@ -32,7 +32,7 @@ export async function withAudit<Result>(
   try {
     await note({ ...act, outcome, details: { ...act.details, ...details } });
   } catch {
-    const message = `it is ${outcome}, but the audit trail does not take the entry that says so`;
+    const message = `it is ${outcome}, but the entry about it could not be written into the audit trail`;
     throw new CliError(exitCodes.failure, message);
   }
   return result;

@@ -1,6 +1,6 @@
 import { flagOf, settingNames, settingOf, variableOf } from "./settings.ts";
 
-/** The settings as a table in Markdown, for `docs/operating.md`. */
+/** Returns the table of the settings in Markdown, for `docs/operating.md`. */
 export function settingsTable(): string {
   const rows = settingNames.map((name) => {
     const setting = settingOf(name);
@@ -9,7 +9,7 @@ export function settingsTable(): string {
     const names = [code(variableOf(name)), ...flags, code(name)].join("<br>");
     const allowed =
       setting.isList === true ? `${setting.allowed}; several with commas` : setting.allowed;
-    return `| ${names} | ${value} | ${setting.description}. | ${allowed} |`;
+    return `| ${names} | ${value} | ${setting.description}. | ${allowed.replaceAll("|", "\\|")} |`;
   });
   return [
     "| variable, flag, file key | default | meaning | allowed |",

@@ -1,14 +1,14 @@
 import leven from "leven";
 
-/** One thing that is wrong with a configuration. */
+/** A fault of a configuration. */
 export interface ConfigFault {
-  /** Where it was written: `--port`, `ANTECHAMBER_PORT`, `port in /etc/antechamber.json`. */
+  /** The place of the value: `--port`, `ANTECHAMBER_PORT`, `port in /etc/antechamber.json`. */
   readonly from: string;
-  /** What is wrong and what is allowed; a whole sentence without a full stop. */
+  /** A sentence about what is wrong and what is allowed, without a full stop. */
   readonly message: string;
 }
 
-/** A configuration with faults: all of them, so that one look mends them at once. */
+/** All faults of a configuration, so that they can be corrected at once. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
   readonly faults: readonly ConfigFault[];
@@ -22,15 +22,15 @@ export class ConfigError extends Error {
 }
 
 /**
- * `text` with the user and password of every URL in it replaced by `***`; in one of a store also where
- * they are not properly encoded, as one that is refused is shown.
+ * Replaces user and password in every URL in `text` by `***`; in a store's URL also if they are not properly
+ * encoded, because messages show URLs that are refused.
  */
 export function masked(text: string): string {
   return (
     text
       .replaceAll(/([a-z][a-z\d+.-]{0,30}:\/\/)[^/?#\s]*@/gi, "$1***@")
       .replaceAll(/(rediss?(?:\+\w{1,10})?:\/\/)[^"]{0,500}@/gi, "$1***@")
-      // Without the slashes, or without the @.
+      // URLs without the slashes, or without the @.
       .replaceAll(/(?<=^|["\s])[^\s"@/]{0,100}:[^\s"@/]{0,500}@/g, "***@")
       .replaceAll(
         /(rediss?(?:\+\w{1,10})?:\/\/)[^\s"@,/:[]{1,100}:[^\s"@,/:]{0,500}:[^\s"]*/gi,

@@ -5,21 +5,21 @@ import { type ConfigFault, suggestion } from "./faults.ts";
 import { placeOfJsonFault } from "./json-fault.ts";
 import { settingNames } from "./settings.ts";
 
-/** The file that is read when none is named, if it is there. */
+/** The file that is read if none is named and it exists. */
 const DEFAULT_FILE = "antechamber.json";
 
-/** What a configuration file says. */
+/** A configuration file. */
 export interface ConfigFile {
-  /** As it was named, for messages; absolute when nobody named it. */
+  /** The name for messages: as given, or absolute if none was given. */
   readonly name: string;
-  /** Relative paths in the file start here. */
+  /** The folder at which relative paths in the file start. */
   readonly folder: string;
   readonly members: Readonly<Record<string, unknown>>;
 }
 
 /**
- * Reads the file `named`, or the one in `cwd` when none is. `undefined` when there is none or it
- * cannot be used: what is wrong is then added to `faults`.
+ * Reads the file `named`, or else the default file in `cwd` if it exists. Returns `undefined` and adds to `faults`
+ * if the file cannot be used.
  */
 export function readConfigFile(
   named: { readonly file: string; readonly from: string } | undefined,
@@ -36,7 +36,7 @@ export function readConfigFile(
     text = readFileSync(path, "utf8").replace(/^\u{FEFF}/u, "");
     const members: unknown = JSON.parse(text);
     if (typeof members !== "object" || members === null || Array.isArray(members)) {
-      faults.push({ from, message: "the file is to hold one JSON object" });
+      faults.push({ from, message: "the file must contain one JSON object" });
       return undefined;
     }
     faults.push(...unknownMembers(members, name));

@@ -91,7 +91,7 @@ export function listOf(item: z.ZodType<string, string>) {
     .pipe(
       z
         .array(item)
-        .refine((all) => new Set(all).size === all.length, "the same entry stands there twice"),
+        .refine((all) => new Set(all).size === all.length, "the same entry is in it twice"),
     );
 }
 

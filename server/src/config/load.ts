@@ -13,9 +13,9 @@ import {
 } from "./settings.ts";
 import type { Source, Sources } from "./source.ts";
 
-/** Where a configuration is read from. */
+/** The sources of a configuration. */
 export interface ConfigInput {
-  /** Flags by the names of their settings, and `config`; repeatable ones as arrays. */
+  /** Flags by the names of their settings, and `config`; repeated flags as arrays. */
   readonly flags: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Relative paths start here; the default file is looked for here. */
@@ -29,7 +29,7 @@ export interface LoadedConfig {
   readonly sources: Sources;
 }
 
-/** Variables that begin like settings and are something else. */
+/** Variables with the prefix of settings that are none. */
 const otherVariables = ["ANTECHAMBER_CONFIG", "ANTECHAMBER_RUNTIME", "ANTECHAMBER_LONG"];
 
 interface Found extends Source {
@@ -39,8 +39,8 @@ interface Found extends Source {
 }
 
 /**
- * Reads the configuration: flags before environment before file before default. Throws a
- * `ConfigError` that names every fault at once. An empty variable counts as not set.
+ * Loads the configuration. A flag wins over the environment, that over the file, and that over the default. An
+ * empty variable counts as not set. Throws a `ConfigError` with all faults.
  */
 export function loadConfig({ flags, env, cwd }: ConfigInput): LoadedConfig {
   const faults: ConfigFault[] = unknownVariables(env);
@@ -77,7 +77,7 @@ function unknownVariables(env: ConfigInput["env"]): ConfigFault[] {
     }));
 }
 
-/** Kubernetes sets variables of its own for a Service that is called antechamber. */
+/** Explains the variables that Kubernetes sets for a Service named antechamber. */
 function hintOfLinks(name: string, value: unknown): string {
   const isLink =
     /^ANTECHAMBER_(SERVICE_|PORT_\d)/.test(name) || /^tcp:\/\/[\d.:]+$/.test(String(value));
@@ -100,7 +100,7 @@ function find(name: SettingName, input: ConfigInput, file: ConfigFile | undefine
   return { kind: "default", from: "default", raw: settingOf(name).default, folder: cwd };
 }
 
-/** The value, or `undefined` with its fault added to `faults`. */
+/** Returns the value; returns `undefined` and adds to `faults` if it is invalid. */
 function read(name: SettingName, found: Found, faults: ConfigFault[]): unknown {
   const setting = settingOf(name);
   const result = setting.schema.safeParse(found.raw);
@@ -113,13 +113,13 @@ function read(name: SettingName, found: Found, faults: ConfigFault[]): unknown {
     .map((issue) => masked(issue.message));
   const hint = hintOfLinks("", found.raw);
   const why = reasons.length === 0 ? "" : `: ${[...new Set(reasons)].join(", ")}`;
-  const value = setting.isSecret === true ? "what it says" : shown(found.raw);
+  const value = setting.isSecret === true ? "the value" : shown(found.raw);
   const what = `${value} is not allowed${why}`;
   faults.push({ from: found.from, message: `${what}; allowed is ${setting.allowed}${hint}` });
   return undefined;
 }
 
-/** A value as a message repeats it: on one line, not too long, without passwords. */
+/** Formats a value for a message: on one line, not too long, without passwords. */
 function shown(raw: unknown): string {
   const text = masked(JSON.stringify(raw) ?? String(raw));
   return text.length > 100 ? `${text.slice(0, 100)}…` : text;

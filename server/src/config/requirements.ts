@@ -75,7 +75,7 @@ function* ofAddress({ values: { host, auth, socket }, isSet }: Given): Found {
   } else if (auth === "local" && host !== undefined && !isLoopback(host)) {
     yield [
       "host",
-      `${host} can be reached from other machines, and auth is local: everybody there would be allowed everything. ` +
+      `${host} can be reached from other machines, and auth is local: everybody there could do everything. ` +
         "Set auth to key (--auth key or ANTECHAMBER_AUTH=key) and make keys with antechamber keys create, " +
         "set it to jwt or proxy, or listen on 127.0.0.1 or a Unix socket",
     ];
@@ -85,7 +85,7 @@ function* ofAddress({ values: { host, auth, socket }, isSet }: Given): Found {
 /** The settings without which `auth` `jwt` is not safe, and an example of each. */
 const neededByTokens = [
   ["jwtIssuer", "who issues the tokens, such as https://login.example"],
-  ["jwtAudience", "whom the tokens are for, such as antechamber"],
+  ["jwtAudience", "the service that the tokens are for, such as antechamber"],
   ["jwtAlgorithms", "the algorithms that are accepted, such as RS256"],
   [
     "jwtKeySetUrl",
@@ -106,19 +106,19 @@ function* ofProxy({ values: { auth, proxySecret, trustedProxies, socket } }: Giv
   if (proxySecret === "") {
     yield [
       "proxySecret",
-      "auth proxy needs it: a secret that the proxy sends, such as openssl rand -base64 32 makes, in ANTECHAMBER_PROXY_SECRET or the file",
+      "auth proxy needs it: a secret that the proxy sends, such as the output of openssl rand -base64 32, in ANTECHAMBER_PROXY_SECRET or the file",
     ];
   }
   if (trustedProxies?.length === 0 && socket === "") {
     yield [
       "trustedProxies",
-      "auth proxy needs it: the addresses of the proxy, such as 127.0.0.1 or 10.0.3.0/24; or let the proxy come over a Unix socket (socket)",
+      "auth proxy needs it: the addresses of the proxy, such as 127.0.0.1 or 10.0.3.0/24; or let the proxy connect to a Unix socket (socket)",
     ];
   }
   for (const range of trustedProxies?.filter(isTooWide) ?? []) {
     yield [
       "trustedProxies",
-      `${range} is no list of proxies: whoever comes from there would be believed who they are. Name the proxies' own addresses`,
+      `${range} is no list of proxies: every client in it could claim any identity. Name the proxies' own addresses`,
     ];
   }
 }

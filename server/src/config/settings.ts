@@ -52,7 +52,7 @@ export const settings = {
     placeholder: "address",
     default: "127.0.0.1",
     description:
-      "Address to listen on; anything but a loopback address needs another auth than local",
+      "Address to listen on; any other than a loopback address needs an auth other than local",
   },
   port: {
     ...count(0, 65_535),
@@ -65,12 +65,12 @@ export const settings = {
     placeholder: "file",
     isPath: true,
     default: "",
-    description: "Unix socket to listen on, in the place of host and port",
+    description: "Unix socket to listen on, instead of host and port",
   },
   socketMode: {
     ...word("mode", ["0600", "0660"]),
     default: "0600",
-    description: "Who may connect to the socket: the server's user alone, or its group too",
+    description: "Permissions of the socket: only the server's user may connect, or its group too",
   },
   dataDir: {
     schema: text,
@@ -78,7 +78,8 @@ export const settings = {
     placeholder: "folder",
     isPath: true,
     default: "./data",
-    description: "Folder of the data, made if it is not there; one server at a time uses it",
+    description:
+      "Folder of the data, created if it is missing; only one server at a time may use it",
   },
   basePath: {
     schema: listOf(refusing(z.string(), parseBasePath)).superRefine((paths, context) => {
@@ -99,14 +100,14 @@ export const settings = {
     ...word("mode", ["local", "key", "jwt", "proxy"]),
     default: "local",
     description:
-      "Who may call: local asks for no credential and listens on loopback or a socket only, key asks for a key (antechamber keys create), jwt for a token of an issuer, proxy believes a trusted proxy",
+      "Authentication of callers: local needs no credential and listens on loopback or a socket only, key needs an API key (antechamber keys create), jwt a token of an issuer, and proxy trusts the identity that a proxy sends",
   },
   jwtIssuer: {
     schema: printable,
     allowed: "text, usually a URL",
     placeholder: "issuer",
     ...token,
-    description: "The iss that tokens must have",
+    description: "The value of iss that tokens must have",
   },
   jwtAudience: {
     schema: listOf(text),
@@ -114,7 +115,7 @@ export const settings = {
     placeholder: "audience",
     isList: true,
     ...token,
-    description: "The aud that tokens must have, one of these at least",
+    description: "Accepted values of aud; a token must have at least one of them",
   },
   jwtAlgorithms: {
     schema: listOf(refusing(z.string(), faultOfAlgorithm)),
@@ -129,7 +130,7 @@ export const settings = {
     allowed: "an https URL, or http on this machine",
     placeholder: "url",
     ...token,
-    description: "Where the issuer's public keys are fetched (a JSON Web Key Set)",
+    description: "The URL of the issuer's public keys (a JSON Web Key Set)",
   },
   jwtRoleClaim: {
     schema: text,
@@ -145,7 +146,7 @@ export const settings = {
     placeholder: "claim",
     ...token,
     default: "customerId",
-    description: "The claim with the customer that a token of the role customer stands for",
+    description: "The claim with the customer for whom a token of the role customer acts",
   },
   jwtAgentClaim: {
     schema: text,
@@ -153,13 +154,13 @@ export const settings = {
     placeholder: "claim",
     ...token,
     default: "agentId",
-    description: "The claim with the agent that a token of the role agent stands for",
+    description: "The claim with the agent for whom a token of the role agent acts",
   },
   jwtDefaultRole: {
     ...word("role", ["none", "customer", "agent", "reporter", "administrator"]),
     ...token,
     default: "none",
-    description: "The role of a token without the claim; none refuses it",
+    description: "The role of a token without the claim; with none it is refused",
   },
   proxySecret: {
     schema: trimmed.regex(/^(?:[\x21-\x7e]{32,512})?$/),
@@ -169,12 +170,12 @@ export const settings = {
     isSecret: true,
     auth: "proxy",
     default: "",
-    description: "What the trusted proxy sends in the header antechamber-secret",
+    description: "Secret that the trusted proxy sends in the header antechamber-secret",
   },
   corsOrigins: {
     schema: listOf(refusing(z.string(), faultOfOrigin)).refine(
       (all) => !all.includes("*") || all.length === 1,
-      "* stands for every origin, so nothing may stand beside it",
+      "* allows every origin, so it must be the only entry",
     ),
     allowed: "origins such as https://shop.example, each once, or * alone for any",
     placeholder: "origin",
@@ -186,7 +187,7 @@ export const settings = {
     schema: listOf(
       refusing(z.string(), (range) =>
         parseRange(range) === undefined
-          ? `${range} is none, or its address is longer than it says`
+          ? `${range} is no range, or has bits set after its prefix`
           : undefined,
       ),
     ),
@@ -196,7 +197,7 @@ export const settings = {
     isList: true,
     default: "",
     description:
-      "Proxies whose X-Forwarded-For and Forwarded headers count: limits by address are then for their clients, and the audit trail names these; with auth proxy they also say who calls",
+      "Proxies whose X-Forwarded-For and Forwarded headers are believed: limits by address and the audit trail then use the client's address; with auth proxy they also identify the caller",
   },
   createsPerAddress: {
     ...rate,
@@ -207,7 +208,7 @@ export const settings = {
     ...rate,
     default: "6000/1m",
     description:
-      "Sessions that one client address may be given by retrieving, or by /forward-auth, where there was none",
+      "New sessions that one client address may get by retrieving one that does not exist, or from /forward-auth",
   },
   requestsPerAddress: {
     ...rate,
@@ -223,7 +224,7 @@ export const settings = {
     ...rate,
     default: "60000/1m",
     description:
-      "Sessions that may be given with one credential by retrieving, or by /forward-auth, where there was none",
+      "New sessions that one credential may get by retrieving one that does not exist, or from /forward-auth",
   },
   requestsPerCredential: {
     ...rate,
@@ -244,7 +245,7 @@ export const settings = {
   anonymousLifetime: {
     ...lifetime,
     default: "24h",
-    description: "Total life of an anonymous session, however much it is used",
+    description: "Longest life of an anonymous session, however often it is used",
   },
   recognizedIdle: {
     ...lifetime,
@@ -254,13 +255,13 @@ export const settings = {
   recognizedLifetime: {
     ...lifetime,
     default: "24h",
-    description: "Total life of a recognized session, at least that of an anonymous one",
+    description: "Longest life of a recognized session, at least that of an anonymous one",
   },
   forwardAuth: {
     ...word("mode", ["create", "required"]),
     default: "create",
     description:
-      "What /forward-auth answers to a request without a live session: create gives it a new one, required refuses it with 401",
+      "Response of /forward-auth to a request without a live session: create creates one, required refuses the request with 401",
   },
   forwardAuthSources: {
     schema: listOf(z.string())
@@ -296,7 +297,7 @@ export const settings = {
     ...word("which", ["lax", "strict", "none"]),
     default: "lax",
     description:
-      "SameSite of the cookie that /forward-auth sets; with none it is always Secure, as browsers drop it otherwise",
+      "The SameSite attribute of the cookie that /forward-auth sets; with none the cookie is always Secure, since browsers drop it otherwise",
   },
   cookieMaxAge: {
     schema: trimmed.refine((raw) => {
@@ -320,7 +321,7 @@ export const settings = {
     ]),
     default: "true",
     description:
-      "Whether scripts are kept from reading the cookie that /forward-auth sets; false lets the browser client use the same session",
+      "Whether the cookie that /forward-auth sets is hidden from scripts; false lets the browser client use the same session",
   },
   recordQueryKeys: {
     schema: listOf(text),
@@ -328,12 +329,13 @@ export const settings = {
     placeholder: "name",
     isList: true,
     default: "",
-    description: "Query parameters that are kept in the paths of recorded requests; all others go",
+    description:
+      "Query parameters that are kept in the paths of recorded requests; all others are removed",
   },
   maxRecords: {
     ...count(1, 1_000_000),
     default: "10000",
-    description: "Recorded requests that a session keeps; the oldest are let go and counted",
+    description: "Recorded requests that a session keeps; the oldest are removed and counted",
   },
   retention: {
     ...duration("1s", "3650d", ", such as 14d"),
@@ -353,13 +355,12 @@ export const settings = {
     allowed: "1 to 32 characters, no braces and no control characters",
     placeholder: "text",
     default: "ac:",
-    description:
-      "What the names of all keys in Redis begin with; each service on one Redis has its own",
+    description: "Prefix of all key names in Redis; each service on one Redis needs its own",
   },
   redisTimeout: {
     ...duration("50ms", "1m"),
     default: "2s",
-    description: "Time a request waits for Redis, in all, before it is answered with 503",
+    description: "Total time that a request waits for Redis before it is answered with 503",
   },
   redisCaFile: {
     schema: printable,
@@ -368,7 +369,7 @@ export const settings = {
     parse: orNull,
     isPath: true,
     default: "",
-    description: "Certificates that Redis is trusted by over TLS, in the place of the system's",
+    description: "Certificates to verify Redis with over TLS, instead of the system's",
   },
   sentinelUsername: {
     schema: printable,
@@ -376,7 +377,7 @@ export const settings = {
     placeholder: "user",
     parse: orNull,
     default: "",
-    description: "Who the sentinels are asked as, where they have users of their own (ACL)",
+    description: "User name for the sentinels, if they have users of their own (ACL)",
   },
   sentinelPassword: {
     schema: z.string().regex(/^\P{Cc}*$/u),
@@ -385,18 +386,18 @@ export const settings = {
     parse: orNull,
     isSecret: true,
     default: "",
-    description: "Password of the sentinels, where they ask for one; that of Redis stands in store",
+    description: "Password for the sentinels, if they require one; that of Redis is part of store",
   },
   minReplicasAck: {
     ...count(0, 100),
     default: "0",
     description:
-      "Replicas of Redis that must have a change before it is answered with 200; where they do not have it in time, the answer is 503 and the outcome unknown",
+      "Replicas of Redis that must confirm a change before it is answered with 200; if they do not in time, the answer is 503 and the outcome unknown",
   },
   cacheSessions: {
     ...count(1, 100_000_000),
     default: "100000",
-    description: "Sessions kept in memory for retrieving",
+    description: "Sessions kept in memory for retrieval",
   },
   maxPendingWrites: {
     ...count(1, 10_000_000),
@@ -406,22 +407,22 @@ export const settings = {
   storeTimeout: {
     ...duration("10ms", "10m"),
     default: "10s",
-    description: "Time a request waits for the disk (SQLite) before it is answered with 503",
+    description: "Time that a request waits for the disk (SQLite) before it is answered with 503",
   },
   shutdownTimeout: {
     ...duration("10ms", "10m"),
     default: "10s",
-    description: "Time that admitted requests have left once the server is told to stop",
+    description: "Time for running requests to finish after the server is told to stop",
   },
   logLevel: {
     ...word("level", ["trace", "debug", "info", "warn", "error", "fatal", "silent"]),
     default: "info",
-    description: "Least severe lines that are logged",
+    description: "Lowest severity that is logged",
   },
   accessLog: {
     ...word("which", ["errors", "all", "off"]),
     default: "errors",
-    description: "Requests that get a line in the log: those answered with 5xx, all, or none",
+    description: "Requests that are logged: those answered with 5xx, all, or none",
   },
 } as const satisfies Record<string, Setting>;
 

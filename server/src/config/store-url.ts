@@ -1,6 +1,6 @@
 import { masked } from "./faults.ts";
 
-/** Where a store is: the setting `store`, taken apart. */
+/** The setting `store`, parsed. */
 export type StoreUrl =
   | { readonly engine: "sqlite" }
   | {
@@ -8,28 +8,28 @@ export type StoreUrl =
       readonly kind: "single" | "cluster" | "sentinel";
       readonly isTls: boolean;
       readonly hosts: readonly { readonly host: string; readonly port: number }[];
-      /** What the sentinels call the primary. */
+      /** The name of the primary, as the sentinels know it. */
       readonly name: string | undefined;
       readonly username: string | undefined;
       readonly password: string | undefined;
       readonly database: number;
-      /** For people: without user and password. */
+      /** The URL for people, without user and password. */
       readonly label: string;
     };
 
-/** What a fault of such a text is told with. */
+/** Completes the sentence "allowed is …". */
 export const allowedStoreUrls =
   "sqlite, redis://host:6379/0, redis+cluster://host:6379,host:6379 or redis+sentinel://host:26379,host:26379/name; rediss for TLS; user:password@ before the hosts";
 
 const FORM = /^(rediss?)(?:\+(cluster|sentinel))?:\/\/(?:([^/@]*)@)?([^/@?#]+)(?:\/([^/?#]*))?$/;
 const HOST = /^(?:\[([\da-f:.]+)\]|([\w.-]+))(?::(\d{1,5}))?$/i;
 
-/** The place that the text names, or a sentence that tells why it names none. */
+/** Parses a store's URL; returns a sentence about what is wrong with any other text. */
 export function parseStoreUrl(text: string): StoreUrl | string {
   if (text === "sqlite") return { engine: "sqlite" };
   const [, scheme, kind = "single", credentials, authority = "", path = ""] = FORM.exec(text) ?? [];
   if (scheme === undefined)
-    return "it is none of these forms (special characters in a password are written as %XX)";
+    return "it has none of these forms (special characters in a password are written as %XX)";
   const user = parseCredentials(credentials);
   if (user === undefined) return "user and password are not properly encoded";
   const hosts = authority
@@ -43,7 +43,7 @@ export function parseStoreUrl(text: string): StoreUrl | string {
     return "the name of the primary is missing, as in redis+sentinel://host/name";
   if (kind === "cluster" && path !== "") return "a cluster has no numbered databases";
   if (kind === "single" && !/^\d{0,6}$/.test(path))
-    return "after the slash stands the number of a database";
+    return "after the slash the number of a database is expected";
   return {
     engine: "redis",
     kind: kind as "single" | "cluster" | "sentinel",

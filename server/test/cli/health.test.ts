@@ -55,7 +55,7 @@ test("health does not wait for a server that keeps silent", async () => {
     const { port } = silent.address() as AddressInfo;
     const { code, stderr } = await run(["health", "--port", String(port)]);
     assert.equal(code, 1);
-    assert.match(stderr, /does not answer: nothing came for 3 s\n$/);
+    assert.match(stderr, /does not answer: no response within 3 s\n$/);
   } finally {
     silent.closeAllConnections();
     silent.close();

@@ -128,7 +128,7 @@ test("a proxy is trusted by its address or its range", () => {
     ["10.0.0.0/8", "::1"].map((text) => parseRange(text)),
   );
   const [fault = ""] = faultsOf({ env: env("10.0.0.1/8") });
-  assert.match(fault, /: 10\.0\.0\.1\/8 is none, or its address is longer than it says;/);
+  assert.match(fault, /: 10\.0\.0\.1\/8 is no range, or has bits set after its prefix;/);
 });
 
 test("every fault is named at once, with its place and what is allowed", () => {
@@ -257,7 +257,7 @@ test("a secret is long, is no flag, and is not repeated", () => {
   ]) {
     const faults = faultsOf({ ...vouched, env: { ANTECHAMBER_PROXY_SECRET: word } });
     assert.deepEqual(faults, [
-      "ANTECHAMBER_PROXY_SECRET: what it says is not allowed; allowed is 32 to 512 visible ASCII characters",
+      "ANTECHAMBER_PROXY_SECRET: the value is not allowed; allowed is 32 to 512 visible ASCII characters",
     ]);
   }
 });
@@ -394,7 +394,7 @@ test("a named file must be there; a file that is not an object of settings is re
     String(faultsOf({ cwd: folder("broken", "{") })[0]),
     /antechamber\.json: the file is not JSON: /,
   );
-  assert.match(String(faultsOf({ cwd: folder("array", []) })[0]), /hold one JSON object/);
+  assert.match(String(faultsOf({ cwd: folder("array", []) })[0]), /contain one JSON object/);
 });
 
 test("invalid JSON is refused with its position, and valid JSON is read", () => {

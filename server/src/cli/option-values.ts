@@ -1,0 +1,24 @@
+import { InvalidArgumentError } from "commander";
+import { faultOfStoredId } from "../session/caller-ids.ts";
+
+/** Parses an id; refuses an empty one, because a filter wider than intended does harm. */
+export function idOf(text: string): string {
+  const fault = text === "" ? "is empty" : faultOfStoredId(text);
+  if (fault !== undefined) throw new InvalidArgumentError(`The id ${fault}.`);
+  return text;
+}
+
+/** Parses a number of things to print. */
+export function countOf(text: string): number {
+  const count = /^\d{1,7}$/.test(text) ? Number(text) : 0;
+  if (count < 1) throw new InvalidArgumentError("A count is a whole number above 0.");
+  return count;
+}
+
+/** Parses a date, or a date with a time and a zone, into Unix ms. */
+export function timeOf(text: string): number {
+  const isTime = /^\d{4}-\d\d-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d))?$/.test(text);
+  const time = isTime ? Date.parse(text) : Number.NaN;
+  if (!Number.isNaN(time)) return time;
+  throw new InvalidArgumentError("A time is a date, or a date with a time and a zone (ISO 8601).");
+}
