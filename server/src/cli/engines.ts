@@ -62,8 +62,8 @@ function sqlite({ dataDir }: Config): Engine {
     },
     remarkIfUnused() {
       const remark = `Note: made the data folder ${dataDir}: no server has run there. A server with another folder does not know the key: choose the folder with --data-dir or ANTECHAMBER_DATA_DIR.`;
-      const isUnused = !existsSync(file);
-      return async () => (isUnused ? remark : undefined);
+      const isNew = !existsSync(file);
+      return async () => (isNew ? remark : undefined);
     },
   };
 }
