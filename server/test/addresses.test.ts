@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isInRanges, isLoopbackAddress, parseAddress, parseRange } from "../src/addresses.ts";
 
-test("an address is the same however it is written", () => {
+test("all notations of an address are equal", () => {
   const forms = [
     ["10.1.2.3", "::ffff:10.1.2.3", "::ffff:a01:203", "0:0:0:0:0:FFFF:10.1.2.3"],
     ["2001:db8::1", "2001:DB8:0:0:0:0:0:1", "2001:0db8::0001"],
@@ -18,14 +18,14 @@ test("an address is the same however it is written", () => {
   }
 });
 
-test("what is no address is none", () => {
+test("other texts are not parsed as addresses", () => {
   const texts = ["", " ", "10.0.0", "10.0.0.256", "010.0.0.1", "1::2::3", "12345::", "[::1]"];
   for (const text of [...texts, "::1 ", "10.0.0.1:80", "localhost", "unknown", "10.0.0.1/8"]) {
     assert.equal(parseAddress(text), undefined, text);
   }
 });
 
-test("a range holds the addresses that begin like it, and no others", () => {
+test("a range contains exactly the addresses with its prefix", () => {
   const cases: [range: string, within: string[], outside: string[]][] = [
     [
       "10.0.0.0/8",
@@ -49,18 +49,18 @@ test("a range holds the addresses that begin like it, and no others", () => {
   }
 });
 
-test("what is no range is none, nor one whose address is longer than it says", () => {
+test("other texts are not parsed as ranges, nor ranges with bits after the prefix", () => {
   const texts = ["", "/8", "10.0.0.0/", "10.0.0.0/33", "::/129", "10.0.0.0/-1", "10.0.0.0/8/8"];
   for (const text of [...texts, "10.0.0.1/8", "2001:db8::1/64", "fe80::1%eth0/64", "10.0.0.0/x"]) {
     assert.equal(parseRange(text), undefined, text);
   }
 });
 
-test("no address lies in no range", () => {
+test("an empty list of ranges contains no address", () => {
   assert.equal(isInRanges(parseAddress("10.0.0.1") ?? [], []), false);
 });
 
-test("this machine's own addresses are known in every form", () => {
+test("loopback addresses are recognized in every notation", () => {
   for (const own of ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"]) {
     assert.ok(isLoopbackAddress(parseAddress(own) ?? []), own);
   }

@@ -16,7 +16,7 @@ const linesIn = (text: string) =>
     .filter((line) => line !== "")
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 
-test("sessions are found and signed out everywhere, beside a server and without one", async () => {
+test("sessions are found and ended, with and without a running server", async () => {
   await using server = await startServer();
   const data = ["--data-dir", server.dataDir];
   const api = createApi(server.url);
@@ -57,7 +57,7 @@ test("sessions are found and signed out everywhere, beside a server and without 
   });
 });
 
-test("a filter that asks for nothing, or for too much, is a fault of usage", async () => {
+test("a missing or contradictory filter is a usage error", async () => {
   for (const args of [
     ["sessions", "end"],
     ["sessions", "end", "--dry-run"],
@@ -90,7 +90,7 @@ test("a filter that asks for nothing, or for too much, is a fault of usage", asy
   }
 });
 
-test("a customer is given out, and erased, and the trail tells so", async () => {
+test("a customer is exported and erased, with entries in the audit trail", async () => {
   await using folder = temporaryDirectory();
   await using server = await startServer();
   const data = ["--data-dir", server.dataDir];
@@ -139,7 +139,7 @@ test("a customer is given out, and erased, and the trail tells so", async () => 
   );
 });
 
-test("export and erase of an unknown customer do nothing and say so", async () => {
+test("export and erase of an unknown customer change nothing and end with 3", async () => {
   await using folder = temporaryDirectory();
   await using server = await startServer();
   const data = ["--data-dir", server.dataDir];
@@ -162,7 +162,7 @@ test("export and erase of an unknown customer do nothing and say so", async () =
   assert.equal((await run(["customers", "erase", "anna", "--yes", ...data])).code, 3);
 });
 
-test("what operators do to keys and secrets is in the trail, which can be verified", async () => {
+test("changes of keys and secrets are in the audit trail, which can be verified", async () => {
   await using folder = temporaryDirectory();
   const data = ["--data-dir", folder.path];
   await succeed(["keys", "create", "--role", "customer", "--customer", "änna", ...data]);
@@ -193,7 +193,7 @@ test("what operators do to keys and secrets is in the trail, which can be verifi
   assert.match(doctor.stdout, /entry 2 of the audit trail is changed/);
 });
 
-test("doctor looks at the retention of sessions that have records alone", async () => {
+test("doctor checks the retention of sessions that have only records", async () => {
   await using server = await startServer();
   const api = createApi(server.url);
   const { sessionId } = sessionOf(await api.create());

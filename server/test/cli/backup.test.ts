@@ -22,14 +22,14 @@ async function create(url: string, customer: string): Promise<string> {
   return ((await response.json()) as { sessionId: string }).sessionId;
 }
 
-/** Creates session after session, and tells how many. */
+/** Creates sessions one after the other, and counts them. */
 async function writeUntil(signal: AbortSignal, url: string): Promise<number> {
   let written = 0;
   for (; !signal.aborted; written++) await create(url, "later");
   return written;
 }
 
-test("a backup beside a writing server serves what was there when it began", async () => {
+test("a backup during writes has all data from before it began", async () => {
   await using server = await startServer();
   await using folder = temporaryDirectory();
   const file = join(folder.path, "copy.db");
@@ -58,7 +58,7 @@ test("a backup beside a writing server serves what was there when it began", asy
   }
 });
 
-test("a backup replaces nothing and leaves nothing half done", async () => {
+test("a backup overwrites no file and leaves no incomplete one", async () => {
   await using server = await startServer();
   await using folder = temporaryDirectory();
   const data = ["--data-dir", server.dataDir];
@@ -75,7 +75,7 @@ test("a backup replaces nothing and leaves nothing half done", async () => {
   assert.deepEqual(readdirSync(folder.path), ["copy.db"]);
 });
 
-test("a backup that is stopped takes away what there is of it", async () => {
+test("an interrupted backup removes its incomplete file", async () => {
   await using server = await startServer();
   await using folder = temporaryDirectory();
   await create(server.url, "a");
@@ -87,7 +87,7 @@ test("a backup that is stopped takes away what there is of it", async () => {
   assert.deepEqual(readdirSync(folder.path), []);
 });
 
-test("doctor tells sizes and counts, with and without a server, and changes nothing", async () => {
+test("doctor shows sizes and counts, with and without a server, and changes nothing", async () => {
   await using folder = temporaryDirectory();
   const args = ["doctor", "--data-dir", folder.path];
   {
@@ -128,7 +128,7 @@ test("doctor finds damage and ends with 1", async () => {
     await Promise.all(Array.from({ length: 300 }, (_, i) => create(server.url, `c${i}`)));
     await server.kill();
   }
-  // A copy is whole in one file, which makes it easy to damage.
+  // A copy is a single file, which makes it easy to damage.
   const sound = join(folder.path, "sound.db");
   await succeed(["backup", sound, "--data-dir", folder.path]);
   const pages = statSync(sound).size / 4096;

@@ -9,7 +9,7 @@ const folder = temporaryDirectory();
 after(() => folder.remove());
 const cwd = folder.path;
 
-test("config check passes what serve would run with", async () => {
+test("config check accepts a configuration that serve would use", async () => {
   assert.equal(await succeed(["config", "check"], { cwd }), "The configuration is valid.\n");
   assert.deepEqual(await succeedJson(["config", "check", "--port", "0"], { cwd }), {
     valid: true,
@@ -17,7 +17,7 @@ test("config check passes what serve would run with", async () => {
   });
 });
 
-test("config check names every fault, for people and for programs, and ends with 2", async () => {
+test("config check lists every fault, as text and as JSON, and ends with 2", async () => {
   const args = ["config", "check", "--port", "x"];
   const env = { ANTECHAMBER_HOST: "0.0.0.0", ANTECHAMBER_COLOR: "red" };
   const { code, stdout, stderr } = await run(args, { cwd, env });
@@ -35,14 +35,14 @@ test("config check names every fault, for people and for programs, and ends with
   );
 });
 
-test("serve does not start with a fault", async () => {
+test("serve does not start with a fault in the configuration", async () => {
   const { code, stdout, stderr } = await run(["serve", "--host", "0.0.0.0"], { cwd });
   assert.equal(code, 2);
   assert.equal(stdout, "");
   assert.match(stderr, /Set auth to key .* and make keys with antechamber keys create/);
 });
 
-test("config show tells each value and where it comes from", async () => {
+test("config show prints each value and its source", async () => {
   const file = join(cwd, "settings.json");
   writeFileSync(file, JSON.stringify({ logLevel: "warn", basePath: ["/a", "/b"] }));
   const args = ["config", "show", "--config", file, "--anonymous-idle", "90m"];
@@ -62,7 +62,7 @@ test("config show tells each value and where it comes from", async () => {
   assert.match(table, /^SETTING +VALUE +FROM\nhost +127\.0\.0\.1 +default\nport +0 +ANTECHAMBER_P/);
 });
 
-test("config show and config check repeat no secret, wherever it stands", async () => {
+test("config show and config check print no secret from any source", async () => {
   const secret = "0123456789abcdef".repeat(2);
   const file = join(cwd, "secret.json");
   writeFileSync(file, JSON.stringify({ auth: "proxy", trustedProxies: [], proxySecret: secret }));
@@ -77,7 +77,7 @@ test("config show and config check repeat no secret, wherever it stands", async 
   }
 });
 
-test("what config show prints can be written into a file again", async () => {
+test("the output of config show can be used as a configuration file", async () => {
   const shown = await succeedJson<Record<string, { value: unknown }>>(["config", "show"], { cwd });
   const entries = Object.entries(shown).map(([name, { value }]) => [name, value]);
   const file = join(cwd, "again.json");

@@ -8,7 +8,7 @@ import { listenControl } from "../../src/control/server.ts";
 import { Refusal } from "../../src/session/errors.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-/** An operator's requests, answered by whatever a test needs; anything else is a defect. */
+/** Answers an operator's requests with what a test needs; any other request is a defect. */
 function adminWith(answers: Partial<Admin>): Admin {
   const other = () => Promise.reject(new Error("not of this test"));
   return {
@@ -33,7 +33,7 @@ function adminWith(answers: Partial<Admin>): Admin {
 
 const keyRequest: KeyRequest = { role: "agent", customerId: null, agentId: "änna", validFor: 5 };
 
-test("what one end asks and answers arrives at the other as it was", async () => {
+test("requests and responses arrive unchanged at the other end", async () => {
   await using folder = temporaryDirectory();
   const asked: unknown[] = [];
   const control = await listenControl(folder.path, () =>
@@ -60,7 +60,7 @@ test("what one end asks and answers arrives at the other as it was", async () =>
   assert.equal(await connectControl(folder.path), undefined);
 });
 
-test("a refusal of the store arrives as one, and a defect without its stack", async () => {
+test("a refusal of the store arrives as a refusal, and any other error without its stack", async () => {
   await using folder = temporaryDirectory();
   const reason = { code: "unavailable", retryAfterSeconds: 3, outcome: "unknown" } as const;
   const control = await listenControl(folder.path, () =>
@@ -78,7 +78,7 @@ test("a refusal of the store arrives as one, and a defect without its stack", as
   await control.close();
 });
 
-test("closing waits for what is being done", async () => {
+test("closing waits for operations in progress", async () => {
   await using folder = temporaryDirectory();
   const begun = Promise.withResolvers<void>();
   const finish = Promise.withResolvers<boolean>();
@@ -100,7 +100,7 @@ test("closing waits for what is being done", async () => {
   assert.ok(!existsSync(control.path));
 });
 
-test("what is no operation is refused", async () => {
+test("an unknown operation is refused", async () => {
   await using folder = temporaryDirectory();
   const control = await listenControl(folder.path, () => adminWith({}));
   const cases: [method: string, path: string, body: string][] = [

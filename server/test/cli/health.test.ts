@@ -6,7 +6,7 @@ import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { run, succeed } from "./run.ts";
 
-test("health tells a server that answers from one that does not", async () => {
+test("health succeeds with a running server and fails without one", async () => {
   await using server = await startServer();
   const { port } = new URL(server.url);
   const address = ["--port", port];
@@ -22,7 +22,7 @@ test("health tells a server that answers from one that does not", async () => {
   assert.match(stderr, /^antechamber: http:\S+\/healthz does not answer: .+\n$/);
 });
 
-test("health finds a server that listens on every address, and needs no key", async () => {
+test("health reaches a server that listens on every address, without a key", async () => {
   await using server = await startServer({
     env: { ANTECHAMBER_HOST: "0.0.0.0", ANTECHAMBER_AUTH: "key" },
   });
@@ -31,7 +31,7 @@ test("health finds a server that listens on every address, and needs no key", as
   assert.match(await succeed(["health"], { env }), /127\.0\.0\.1:\d+\/healthz answers 200/);
 });
 
-test("health asks over a Unix socket where the server listens on one", async () => {
+test("health uses the Unix socket if the server listens on one", async () => {
   await using folder = temporaryDirectory();
   const path = `${folder.path}/http.sock`;
   const env = { ANTECHAMBER_SOCKET: path };
@@ -48,7 +48,7 @@ test("health asks over a Unix socket where the server listens on one", async () 
   assert.match(stderr, /^antechamber: unix:\S+\/healthz does not answer: .+\n$/);
 });
 
-test("health does not wait for a server that keeps silent", async () => {
+test("health does not wait long for a server that does not respond", async () => {
   const silent = createServer(() => {});
   await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
   try {
@@ -62,7 +62,7 @@ test("health does not wait for a server that keeps silent", async () => {
   }
 });
 
-test("health fails where the answer is another one than 200", async () => {
+test("health fails if the status is not 200", async () => {
   const stopping = createServer((_request, response) => response.writeHead(503).end());
   await new Promise<void>((resolve) => stopping.listen(0, "127.0.0.1", resolve));
   try {

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { launcher } from "../support/server-process.ts";
 import { commandNames, run, runHere, succeed } from "./run.ts";
 
-test("every command tells its usage, with examples where it can be run", async () => {
+test("every command prints its usage, with examples unless it is a group", async () => {
   const names = commandNames();
   assert.ok(names.length > 12, String(names.length));
   for (const words of names) {
@@ -23,7 +23,7 @@ test("the version is the release's", async () => {
   assert.match(await succeed(["--version"]), /^\d+\.\d+\.\d+\n$/);
 });
 
-test("a fault of usage is told in two lines and ends with 2", async () => {
+test("a usage error is printed in two lines and ends with 2", async () => {
   const cases: [args: string[], message: RegExp][] = [
     [["keyss"], /^antechamber: unknown command 'keyss'\n\(Did you mean keys\?\)/],
     [["help", "kyes"], /^antechamber: unknown command 'kyes' \(did you mean keys\?\)/],
@@ -69,13 +69,13 @@ test("shells complete values only for settings with choices", async () => {
   assert.equal(choicesOf("--sentinel-username"), undefined);
 });
 
-test("what is piped holds no colours", async () => {
+test("piped output has no colours", async () => {
   const { stdout } = await run(["--help"], { env: { NO_COLOR: "1" } });
   assert.ok(!stdout.includes("\u001B"));
   assert.ok(!(await succeed(["serve", "--help"])).includes("\u001B"));
 });
 
-test("a reader that goes away is no fault", async () => {
+test("a closed pipe is not an error", async () => {
   const child = spawn(launcher, ["serve", "--help"], { stdio: ["ignore", "pipe", "pipe"] });
   child.stdout.destroy();
   let stderr = "";

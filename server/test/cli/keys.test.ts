@@ -24,12 +24,12 @@ function bearer(key: string): RequestInit {
   return { method: "PUT", headers: { authorization: `Bearer ${key}` } };
 }
 
-test("a key is made, listed and revoked without a server", async () => {
+test("a key is created, listed and revoked without a server", async () => {
   await using folder = temporaryDirectory();
   const data = ["--data-dir", folder.path];
   const made = await run(["keys", "create", "--role", "agent", "--agent", "anna", ...data]);
   assert.equal(made.code, 0, made.stderr);
-  // The key alone on stdout, so that a script can take it.
+  // Only the key is on stdout, so that a script can read it.
   assert.match(made.stdout, /^ak_[\w-]{43}\n$/);
   const [listed, ...others] = await succeedJson<KeyJson[]>(["keys", "list", ...data]);
   assert.ok(listed);
@@ -52,7 +52,7 @@ test("a key is made, listed and revoked without a server", async () => {
   assert.match(again.stderr, /there is no key k_/);
 });
 
-test("a key has a customer or an agent only with the role for it, and valid ids", async () => {
+test("a key has a customer or an agent only with the matching role and a valid id", async () => {
   const cases: [args: string[], message: RegExp][] = [
     [["--role", "agent", "--customer", "c"], /the role agent has no customer/],
     [["--role", "customer", "--agent", "a"], /the role customer has no agent/],
@@ -87,7 +87,7 @@ test("a key expires after the time it was given", async () => {
   );
 });
 
-test("a running server takes a new key at once, and refuses it at once when it is revoked", async () => {
+test("a running server accepts a new key at once, and refuses a revoked key at once", async () => {
   await using server = await startServer({ env: { ANTECHAMBER_AUTH: "key" } });
   const data = ["--data-dir", server.dataDir];
   const url = `${server.url}/sessions/new`;
@@ -100,7 +100,7 @@ test("a running server takes a new key at once, and refuses it at once when it i
   assert.equal((await run(["keys", "revoke", id, ...data])).code, 3);
 });
 
-test("the list tells when a key was last used, with a server and after it", async () => {
+test("the list shows when a key was last used, with a running server and afterwards", async () => {
   await using folder = temporaryDirectory();
   const data = ["--data-dir", folder.path];
   const create = ["keys", "create", "--role", "reporter", ...data];
@@ -128,7 +128,7 @@ test("the list tells when a key was last used, with a server and after it", asyn
   assert.ok(Number.isNaN(useOf(keys, unused)), "a key that was never shown was never used");
 });
 
-test("a key is rotated without an hour in which neither is valid", async () => {
+test("during a rotation the old or the new key is always valid", async () => {
   await using server = await startServer({ env: { ANTECHAMBER_AUTH: "key" } });
   const data = ["--data-dir", server.dataDir];
   const call = async (key = "") => (await fetch(`${server.url}/sessions/new`, bearer(key))).status;
@@ -153,7 +153,7 @@ test("a key is rotated without an hour in which neither is valid", async () => {
   assert.equal(fault.code, 2);
 });
 
-test("a folder in which no server ever ran is not filled by looking into it", async () => {
+test("commands that read create nothing in a folder without data", async () => {
   await using folder = temporaryDirectory();
   const missing = `${folder.path}/missing`;
   for (const args of [
@@ -200,7 +200,7 @@ for (const running of [true, false]) {
   });
 }
 
-test("the trail has the id of the key that was tried, and readable times", async () => {
+test("the audit trail has the id of the key that was given, and readable times", async () => {
   await using folder = temporaryDirectory();
   const data = ["--data-dir", folder.path];
   const { id } = await succeedJson<KeyJson>([

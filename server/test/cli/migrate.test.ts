@@ -45,7 +45,7 @@ async function visit(url: string, customer: string): Promise<Visitor> {
   return { id: sessionId, customer };
 }
 
-/** What a server tells of its visitors' sessions. */
+/** Returns what a server shows of its visitors' sessions. */
 async function toldOf(url: string, visitors: readonly Visitor[]): Promise<unknown[]> {
   return Promise.all(
     visitors.map(async ({ id, customer }) => {
@@ -60,7 +60,7 @@ async function toldOf(url: string, visitors: readonly Visitor[]): Promise<unknow
   );
 }
 
-test("a store moves ahead, then closed, and back again: all that it tells stays", async () => {
+test("a store is migrated ahead, then with the server stopped, and back again without loss", async () => {
   await using here = temporaryDirectory();
   await using folder = temporaryDirectory();
   const [there, back] = [join(folder.path, "there"), join(folder.path, "back")];
@@ -93,14 +93,14 @@ test("a store moves ahead, then closed, and back again: all that it tells stays"
   }
 });
 
-test("a store moves from SQLite into Redis, and back into SQLite: all that it tells stays", async () => {
+test("a store is migrated from SQLite to Redis and back without loss", async () => {
   await using here = temporaryDirectory();
   await using back = temporaryDirectory();
   await using redis = await startSingleRedis();
   const env = { ANTECHAMBER_REDIS_PREFIX: "moved:" };
   const visitors: Visitor[] = [];
   const told: unknown[][] = [];
-  // The second server has what the first had by a move, and adds to it; so the way back has more to carry.
+  // The second server adds to the migrated data, so that the way back has more to copy.
   for (const [store, name] of [
     ["sqlite", "at first"],
     [redis.url, "moved"],
@@ -149,7 +149,7 @@ test("errors of a Redis that cannot be read or filled name its option", async ()
   }
 });
 
-test("a server that runs on Redis is noticed before anything is moved", async () => {
+test("a migration is refused while a server runs on Redis", async () => {
   await using here = temporaryDirectory();
   await using redis = await startSingleRedis();
   const env = { ANTECHAMBER_STORE: redis.url };
@@ -164,7 +164,7 @@ test("a server that runs on Redis is noticed before anything is moved", async ()
   assert.match(await succeed(move), /^sessions +1 +1 +equal$/m);
 });
 
-test("a move that is killed goes on where it was", async () => {
+test("a killed migration is resumed", async () => {
   await using here = temporaryDirectory();
   await using there = temporaryDirectory();
   const sessions = 20_000;
@@ -188,7 +188,7 @@ test("a move that is killed goes on where it was", async () => {
   assert.match(again.stderr, /it holds sessions, answers, keys or an audit trail already/);
 });
 
-test("a move between places that make no sense is refused", async () => {
+test("a migration between invalid or equal stores is refused", async () => {
   await using here = temporaryDirectory();
   await fill(here.path, 1);
   const from = ["migrate", "--from", `sqlite:${here.path}`];
@@ -206,7 +206,7 @@ test("a move between places that make no sense is refused", async () => {
 const lifetime = { idle: 1_800_000, total: 86_400_000 };
 const lifetimes = { anonymous: lifetime, recognized: lifetime };
 
-/** Stores so many sessions without a server. */
+/** Stores a number of sessions without a server. */
 async function fill(dataDir: string, sessions: number): Promise<void> {
   const now = Date.now();
   const store = openSqliteStore({
@@ -236,7 +236,7 @@ async function fill(dataDir: string, sessions: number): Promise<void> {
   await store.close();
 }
 
-/** How far the move into a folder has come, in the words of its note; "" before it has begun. */
+/** Returns the stored progress of the migration into a folder; "" before it has begun. */
 function noteIn(dataDir: string): string {
   try {
     using database = new DatabaseSync(join(dataDir, "antechamber.db"), { readOnly: true });

@@ -4,9 +4,9 @@ import { exitOf } from "../../src/cli/exit-codes.ts";
 import { createProgram, everyCommand } from "../../src/cli/program.ts";
 import { launcher } from "../support/server-process.ts";
 
-/** What a command came to. */
+/** The result of a command. */
 export interface Result {
-  /** `null` when a signal ended it. */
+  /** `null` if a signal ended it. */
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
@@ -17,7 +17,7 @@ export interface RunOptions {
   readonly cwd?: string;
 }
 
-/** Runs the command line as users do, by its launcher, without any setting of who runs the tests. */
+/** Runs the command line by its launcher, as users do, without the settings in the environment of the tests. */
 export async function run(args: readonly string[], options: RunOptions = {}): Promise<Result> {
   const kept = Object.entries(process.env).filter(([name]) => !name.startsWith("ANTECHAMBER_"));
   const child = spawn(launcher, args, {
@@ -40,19 +40,19 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
   return { code, stdout, stderr };
 }
 
-/** Runs a command that must succeed, and gives what it printed. */
+/** Runs a command that must succeed, and returns what it printed. */
 export async function succeed(args: readonly string[], options: RunOptions = {}): Promise<string> {
   const { code, stdout, stderr } = await run(args, options);
   if (code !== 0) throw new Error(`antechamber ${args.join(" ")} ended with ${code}: ${stderr}`);
   return stdout;
 }
 
-/** The same with `--json`, read. */
+/** Runs a command with `--json` that must succeed, and returns the parsed result. */
 export async function succeedJson<T>(args: readonly string[], options?: RunOptions): Promise<T> {
   return JSON.parse(await succeed([...args, "--json"], options)) as T;
 }
 
-/** Runs a command in this process, which takes no time to start: for what ends before it begins. */
+/** Runs a command in this process, which is faster: for commands that end at once. */
 export async function runHere(args: readonly string[]): Promise<Result> {
   let [stdout, stderr] = ["", ""];
   const out = (text: string) => {
@@ -78,7 +78,7 @@ export async function runHere(args: readonly string[]): Promise<Result> {
   }
 }
 
-/** The words of every command there is, without the program's own. */
+/** Returns the words of every command, without the program's name. */
 export function commandNames(): string[][] {
   const names: string[][] = [];
   everyCommand(createProgram({ print() {}, printJson() {}, remark() {} }), (command) => {

@@ -5,7 +5,7 @@ import { startSentinelRedis } from "../support/redis/sentinel.ts";
 import { startServer } from "../support/server-process.ts";
 import { run, succeed } from "./run.ts";
 
-test("sentinels that ask for a password are asked with it, by servers and commands", async () => {
+test("servers and commands use the password of the sentinels", async () => {
   const password = "s: e%c";
   await using redis = await startSentinelRedis({ password });
   const env = { ANTECHAMBER_STORE: redis.url, ANTECHAMBER_SENTINEL_PASSWORD: password };

@@ -26,7 +26,7 @@ test("serve prints its one line on stdout and logs JSON on stderr", async () => 
 
 const until = (condition: () => boolean) => eventually(async () => assert.ok(condition()), 30_000);
 
-/** Starts a server that waits for a request which does not end. */
+/** Starts a server and a request that does not end. */
 async function waiting(server: ServerProcess): Promise<Disposable & { readonly socket: Socket }> {
   const { hostname, port } = new URL(server.url);
   const slow = connect(Number(port), hostname);
@@ -103,7 +103,7 @@ test("Ctrl-C of npm start in a terminal is a clean stop", async () => {
   }
 });
 
-test("a second server on the same data is refused with 4 and says why", async () => {
+test("a second server on the same data ends with 4 and a reason", async () => {
   await using first = await startServer();
   const second = await run(["serve", "--port", "0", "--data-dir", first.dataDir]);
   assert.equal(second.code, 4);
@@ -130,7 +130,7 @@ for (const runtime of ["bun", "node"] as const) {
       assert.match(second.stderr, new RegExp(`^antechamber: cannot listen on ${message}`, "m"));
       assert.doesNotMatch(second.stderr, /\n\s+at /);
     }
-    // The data are not locked any more.
+    // The data are no longer locked.
     await succeed(["keys", "list", "--data-dir", folder.path]);
   });
 }
@@ -170,7 +170,7 @@ test("a file or folder with the control socket's name is not touched", async () 
   }
 });
 
-test("the socket that a killed server left is in nobody's way", async () => {
+test("the socket that a killed server left does not prevent a start", async () => {
   await using folder = temporaryDirectory();
   const data = ["--data-dir", folder.path];
   {
@@ -197,7 +197,7 @@ test("commands reach a server whose data folder has a path too long for a socket
     await succeed(["keys", "create", "--role", "reporter", "--data-dir", dataDir]);
     await server.kill("SIGKILL");
   }
-  // The next server takes away what the killed one left.
+  // The next server removes what the killed one left.
   await using server = await startServer({ dataDir });
   assert.ok(!existsSync(dirname(socket)));
   assert.match(await succeed(["keys", "list", "--data-dir", dataDir]), /reporter/);
@@ -206,7 +206,7 @@ test("commands reach a server whose data folder has a path too long for a socket
   assert.ok(!existsSync(dirname(socket)));
 });
 
-test("a signal before the server is ready ends it in good order", async () => {
+test("a signal before the server is ready stops it cleanly", async () => {
   const server = spawnServer();
   try {
     while (!existsSync(join(server.dataDir, "lock"))) await new Promise(setImmediate);

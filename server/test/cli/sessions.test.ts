@@ -30,7 +30,7 @@ async function call(
   return { status: response.status, info: (await response.json()) as Info };
 }
 
-test("an operator sees a session as its server does, and ends it at once", async () => {
+test("the commands show a session as the server does, and end it at once", async () => {
   await using server = await startServer();
   const data = ["--data-dir", server.dataDir];
   const { info } = await call(server, "PUT", "new", { customer: "bob", visit: "v1" });
@@ -52,7 +52,7 @@ test("an operator sees a session as its server does, and ends it at once", async
   assert.match(again.stderr, /no live session of this id/);
 });
 
-test("an anonymous session that is stored nowhere can be seen and ended", async () => {
+test("an anonymous session that is not stored can be shown and ended", async () => {
   await using server = await startServer();
   const data = ["--data-dir", server.dataDir];
   const { info } = await call(server, "PUT", "new");
@@ -62,7 +62,7 @@ test("an anonymous session that is stored nowhere can be seen and ended", async 
   assert.notEqual((await call(server, "GET", info.sessionId)).info.sessionId, info.sessionId);
 });
 
-test("ids that this service did not make are found nowhere", async () => {
+test("ids of other services are not found", async () => {
   await using server = await startServer();
   for (const id of ["undefined", "A".repeat(40), "00000000-0000-0000-0000-0000000000"]) {
     for (const action of ["get", "end"]) {
@@ -106,7 +106,7 @@ test("a rotated secret signs new ids, and the old ones stay valid, also after a 
   for (const id of ids) assert.equal((await call(server, "GET", id)).info.sessionId, id);
 });
 
-test("what a caller put into an id cannot reach the operator's terminal", async () => {
+test("control characters in an id do not reach the operator's terminal", async () => {
   await using server = await startServer();
   const { info } = await call(server, "PUT", "new", { visit: "v\u202Etxt" });
   const text = await succeed(["sessions", "get", info.sessionId, "--data-dir", server.dataDir]);

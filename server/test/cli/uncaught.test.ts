@@ -25,7 +25,7 @@ function printedBy(failing: string, prepare: string): { text: string; status: nu
   return { text: stdout + stderr, status };
 }
 
-test("an uncaught error ends a command or a server, and its members are not printed", () => {
+test("an uncaught error ends a command or a server without printing its members", () => {
   for (const failing of ["throw error;", "void Promise.reject(error);"]) {
     for (const prepare of ["", "onUncaught(logUncaught);"]) {
       const { text, status } = printedBy(failing, prepare);

@@ -31,7 +31,7 @@ import { type Result, run, runHere } from "./run.ts";
 /** SQLite's own messages. */
 const RAW =
   /disk image|malformed|not an error|unable to open|readonly database|SQL logic|customer-x/;
-/** A user who owns nothing here. */
+/** A user who owns none of the files. */
 const NOBODY = 65_534;
 
 /** Every command that reads the data, with the folder last. */

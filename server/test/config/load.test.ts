@@ -11,7 +11,7 @@ import { type ConfigInput, loadConfig } from "../../src/config/load.ts";
 const root = mkdtempSync(join(tmpdir(), "antechamber-config-"));
 after(() => rmSync(root, { recursive: true, force: true }));
 
-/** An empty folder, or one with a configuration file. */
+/** Creates a folder, with a configuration file if `members` are given. */
 function folder(name: string, members?: unknown): string {
   const path = join(root, name);
   mkdirSync(path);
@@ -28,7 +28,7 @@ function load(input: Partial<ConfigInput>) {
   return loadConfig({ flags: {}, env: {}, cwd: nowhere, ...input });
 }
 
-/** The faults as lines `from: message`. */
+/** Returns the faults as lines `from: message`. */
 function faultsOf(input: Partial<ConfigInput>): string[] {
   try {
     load(input);
@@ -149,7 +149,7 @@ test("every fault is named at once, with its place and what is allowed", () => {
   ]);
 });
 
-test("an address that others can reach is refused unless a key is asked for", () => {
+test("an address that other machines can reach is refused with auth local", () => {
   for (const host of ["0.0.0.0", "::", "192.0.2.7", "sessions.example", "::ffff:127.0.0.1"]) {
     const [fault, ...others] = faultsOf({ flags: { host } });
     assert.match(String(fault), /^host \(--host\): .*Set auth to key/, host);
@@ -176,7 +176,7 @@ const vouched = {
   env: { ANTECHAMBER_PROXY_SECRET: "x".repeat(32) },
 };
 
-test("auth jwt is refused without whom to believe and how", () => {
+test("auth jwt is refused without issuer, audience, algorithms and key set", () => {
   const { config } = load({ flags: { ...tokens, host: "0.0.0.0" } });
   assert.deepEqual(config.tokens, {
     issuer: "https://login.example/",
@@ -230,7 +230,7 @@ test("keys are fetched by https, or from this machine", () => {
   }
 });
 
-test("auth proxy is refused without a secret, without proxies, and with everybody as one", () => {
+test("auth proxy is refused without a secret, without proxies, and with ranges that are too wide", () => {
   const { config } = load(vouched);
   assert.equal(config.proxySecret, "x".repeat(32));
   assert.equal(config.trustedProxies.length, 2);
@@ -248,7 +248,7 @@ test("auth proxy is refused without a secret, without proxies, and with everybod
   }
 });
 
-test("a secret is long, is no flag, and is not repeated", () => {
+test("a secret that is too short is refused, and its value is not shown", () => {
   for (const word of [
     "short",
     "x".repeat(31),
@@ -262,7 +262,7 @@ test("a secret is long, is no flag, and is not repeated", () => {
   }
 });
 
-test("a setting of another mode is refused: whoever wrote it thinks that it holds", () => {
+test("a setting of another auth mode is refused", () => {
   const { auth: _, ...forgotten } = tokens;
   const faults = faultsOf({ flags: forgotten });
   assert.equal(faults.length, 4);
@@ -271,7 +271,7 @@ test("a setting of another mode is refused: whoever wrote it thinks that it hold
   assert.match(String(secret), /^proxySecret \(ANTECHAMBER_PROXY_SECRET\): it is for auth proxy/);
 });
 
-test("a server listens on an address or on a socket, and in mode local on either of its own", () => {
+test("a server listens on an address or on a socket", () => {
   const { config } = load({ flags: { socket: "run/http.sock", socketMode: "0660" } });
   assert.deepEqual(config.socket, { path: join(nowhere, "run/http.sock"), mode: 0o660 });
   assert.equal(load({}).config.socket, undefined);
@@ -292,7 +292,7 @@ test("a recognized session may not live shorter than an anonymous one", () => {
   assert.deepEqual(faultsOf({ env: both }), []);
 });
 
-test("a user of sentinels needs a password, which is shown to nobody", () => {
+test("a user name for sentinels needs a password", () => {
   const [fault] = faultsOf({ flags: { sentinelUsername: "porter" } });
   assert.match(String(fault), /^sentinelUsername .*ANTECHAMBER_SENTINEL_PASSWORD/);
   const env = { ANTECHAMBER_SENTINEL_USERNAME: "porter", ANTECHAMBER_SENTINEL_PASSWORD: " p" };
@@ -372,7 +372,7 @@ test("base paths that could not be served are refused", () => {
   }
 });
 
-test("origins are taken only as browsers send them", () => {
+test("origins are accepted only as browsers send them", () => {
   const good = ["https://shop.example", "http://localhost:3000", "capacitor://localhost"];
   assert.deepEqual(load({ flags: { corsOrigins: good } }).config.corsOrigins, good);
   assert.deepEqual(load({ flags: { corsOrigins: ["*"] } }).config.corsOrigins, ["*"]);
@@ -387,7 +387,7 @@ test("an empty variable counts as not set", () => {
   assert.equal(load({ env }).sources.port.kind, "default");
 });
 
-test("a named file must be there; a file that is not an object of settings is refused", () => {
+test("a named file must exist; a file that is not an object of settings is refused", () => {
   const [missing] = faultsOf({ flags: { config: "missing.json" } });
   assert.match(String(missing), /^--config missing\.json: the file cannot be read: /);
   assert.match(
@@ -426,7 +426,7 @@ test("invalid JSON is refused with its position, and valid JSON is read", () => 
   assert.equal(load({ cwd: folder("marked", '\u{FEFF}{"port":1}') }).config.port, 1);
 });
 
-test("a data folder named in a file lies beside that file", () => {
+test("a relative data folder in a file starts at the folder of the file", () => {
   const elsewhere = folder("elsewhere", { dataDir: "kept" });
   const flags = { config: join(elsewhere, "antechamber.json") };
   assert.equal(load({ flags }).config.dataDir, join(elsewhere, "kept"));
@@ -439,18 +439,18 @@ test("no message repeats a password, nor a long value in full", () => {
   assert.ok(text.join().length < 500, text.join());
 });
 
-test("variables that Kubernetes makes for a Service of this name are explained", () => {
+test("variables that Kubernetes sets for a Service of this name are explained", () => {
   const env = { ANTECHAMBER_SERVICE_HOST: "10.0.0.1", ANTECHAMBER_PORT: "tcp://10.0.0.1:8080" };
   const faults = faultsOf({ env });
   assert.equal(faults.length, 2);
   assert.ok(faults.every((fault) => fault.includes("enableServiceLinks: false")));
 });
 
-test("the launcher's and the tests' own variables are no settings", () => {
+test("variables of the launcher and the tests are not settings", () => {
   assert.deepEqual(faultsOf({ env: { ANTECHAMBER_RUNTIME: "node", ANTECHAMBER_LONG: "1" } }), []);
 });
 
-test("what is recorded, and for how long, is set like everything else", () => {
+test("settings of records and of forward authentication are read", () => {
   const { config } = load({
     env: {
       ANTECHAMBER_FORWARD_AUTH: "required",
@@ -483,7 +483,7 @@ test("what is recorded, and for how long, is set like everything else", () => {
   }
 });
 
-test("the cookie and the sources of session ids are set like all other settings", () => {
+test("settings of the cookie and of the sources of session ids are read", () => {
   const { config } = load({
     env: {
       ANTECHAMBER_FORWARD_AUTH_SOURCES: "cookie, query",

@@ -13,7 +13,7 @@ const redis = {
   database: 0,
 };
 
-test("places of stores are read", () => {
+test("URLs of stores are parsed", () => {
   assert.deepEqual(parseStoreUrl("sqlite"), { engine: "sqlite" });
   assert.deepEqual(parseStoreUrl("redis://localhost"), {
     ...redis,
@@ -52,7 +52,7 @@ test("places of stores are read", () => {
   });
 });
 
-test("what is no place is refused with a reason, which tells no password", () => {
+test("other texts are refused with a reason that repeats no password", () => {
   for (const text of [
     "",
     "postgres://x",
@@ -72,7 +72,7 @@ test("what is no place is refused with a reason, which tells no password", () =>
     assert.ok(typeof why === "string" && !why.includes("pa/ss"), text);
   }
   assert.equal(masked('"redis://u:pa/s#s?@host/0"'), '"redis://***@host/0"');
-  // A slip in the form must not show what stands in it.
+  // A mistake in the form must not show the password.
   assert.equal(masked('"redis:u:pass@host/0"'), '"***@host/0"');
   assert.equal(masked('"u:pass@host:1"'), '"***@host:1"');
   assert.equal(masked('"redis://u:pass:host:1"'), '"redis://***"');
