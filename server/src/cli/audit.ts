@@ -47,11 +47,10 @@ function listCommand(output: Output): Command {
           output.print(JSON.stringify({ ...entry, at: timeText(entry.at) }));
       } else output.print(entries.length === 0 ? "There are no entries." : tableOf(entries));
     });
-  addExamples(addSettings(command, dataSettings), [
+  return addExamples(addSettings(command, dataSettings), [
     ["audit list", "what was done recently"],
     ["audit list --customer customer-4711 --json", "what was done with the data of a customer"],
   ]);
-  return command;
 }
 
 async function lastEntries(admin: Admin, options: ListOptions): Promise<AuditEntry[]> {
@@ -127,11 +126,10 @@ function verifyCommand(output: Output): Command {
         );
       }
     });
-  addExamples(addSettings(command, dataSettings), [
+  return addExamples(addSettings(command, dataSettings), [
     ["audit verify", "whether the trail is intact"],
     ["audit verify --expect 9f86d0…", "and still has all entries up to this hash"],
   ]);
-  return command;
 }
 
 async function verify(admin: Admin, expected: string | undefined) {

@@ -48,13 +48,12 @@ export function backupCommand(output: Output): Command {
       if (options.json === true) output.printJson({ file, bytes });
       else output.print(`${file}: ${bytesText(bytes)}`);
     });
-  addExamples(addSettings(command, dataSettings), [
+  return addExamples(addSettings(command, dataSettings), [
     [
       "backup /backups/antechamber-$(date +%F).db",
       "to restore, put it into an empty data folder as antechamber.db",
     ],
   ]);
-  return command;
 }
 
 const texts = { begun: "Copying", done: "Copied", failed: "Not copied" };

@@ -92,12 +92,11 @@ export function completionCommand(output: Output, program: Command): Command {
         );
       }
     });
-  addExamples(command, [
+  return addExamples(command, [
     ["completion bash > ~/.local/share/bash-completion/completions/antechamber", "Bash, for good"],
     ["completion zsh > ~/.zfunc/_antechamber", "Zsh, with ~/.zfunc in fpath"],
     ["completion fish > ~/.config/fish/completions/antechamber.fish", "fish, for good"],
   ]);
-  return command;
 }
 
 /** Returns what could stand for the last of `words`. */

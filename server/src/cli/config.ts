@@ -35,11 +35,10 @@ function checkCommand(output: Output): Command {
       output.printJson({ valid: faults.length === 0, faults });
       if (faults.length > 0) throw new CliError(exitCodes.usage, "");
     });
-  addExamples(addSettings(command, settingNames), [
+  return addExamples(addSettings(command, settingNames), [
     ["config check", "before a restart"],
     ["config check --config /etc/antechamber.json", "a file before it is used"],
   ]);
-  return command;
 }
 
 function faultsOf(command: Command): ConfigError["faults"] {
@@ -66,11 +65,10 @@ function showCommand(output: Output): Command {
       const cells = rows.map(({ name, value, from }) => [name, String(value) || "-", from]);
       output.print(table([["SETTING", "VALUE", "FROM"], ...cells]));
     });
-  addExamples(addSettings(command, settingNames), [
+  return addExamples(addSettings(command, settingNames), [
     ["config show", "the configuration that the server would use"],
     ["config show --json | jq -r .dataDir.value", "one value, in a script"],
   ]);
-  return command;
 }
 
 /** Returns a value as it would stand in the configuration file. */

@@ -40,13 +40,12 @@ function exportCommand(output: Output): Command {
       if (lines === 0) throw nothingKept(customerId);
       output.remark(`${count(sessions, "session")} of ${terminalSafe(customerId)}.`);
     });
-  addExamples(addSettings(command, dataSettings), [
+  return addExamples(addSettings(command, dataSettings), [
     [
       "customers export customer-4711 --out customer-4711.jsonl",
       "for a customer who asks for their data",
     ],
   ]);
-  return command;
 }
 
 /** The error for a customer without data: a mistyped id must not look like a successful export or erasure. */
@@ -151,11 +150,10 @@ function eraseCommand(output: Output): Command {
       const { sessions, keys } = erased;
       output.print(`Erased ${count(sessions, "session")} and ${count(keys, "key")}.`);
     });
-  addExamples(addSettings(command, dataSettings), [
+  return addExamples(addSettings(command, dataSettings), [
     ["customers erase customer-4711", "asks for confirmation"],
     ["customers erase customer-4711 --yes --json", "from a script"],
   ]);
-  return command;
 }
 
 const texts = { begun: "Erasing", done: "Erased", failed: "Not erased" };

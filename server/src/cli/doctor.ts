@@ -32,11 +32,10 @@ export function doctorCommand(output: Output): Command {
         throw new CliError(exitCodes.failure, advice);
       }
     });
-  addExamples(addSettings(command, [...dataSettings, "retention"]), [
+  return addExamples(addSettings(command, [...dataSettings, "retention"]), [
     ["doctor", "integrity, sizes and counts"],
     ["doctor --json | jq .counts.live", "how many sessions are live"],
   ]);
-  return command;
 }
 
 type Report = ReturnType<typeof inspect> & {

@@ -27,12 +27,11 @@ export function healthCommand(output: Output): Command {
       if (status !== 200) throw new CliError(exitCodes.failure, `${url} answers ${status}`);
       output.print(`${url} answers 200`);
     });
-  addExamples(addSettings(command, ["host", "port", "socket"]), [
+  return addExamples(addSettings(command, ["host", "port", "socket"]), [
     ["health", "whether it responds"],
     ["health --ready --port 9000", "whether it accepts writes, on another port"],
     ["health --socket /run/antechamber/http.sock", "over a Unix socket"],
   ]);
-  return command;
 }
 
 /** Returns the address of the server for its own machine, and the URL for messages. */

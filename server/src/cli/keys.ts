@@ -62,7 +62,7 @@ function createCommand(output: Output): Command {
       printMade(made, options, output);
       if (remark !== undefined) output.remark(remark);
     });
-  addExamples(addSettings(command, dataSettings), [
+  return addExamples(addSettings(command, dataSettings), [
     ["keys create --role administrator", "a key for all operations"],
     [
       "keys create --role agent --agent anna --expires 90d",
@@ -70,7 +70,6 @@ function createCommand(output: Output): Command {
     ],
     ["keys create --role customer", "a key for public pages, which cannot act for a customer"],
   ]);
-  return command;
 }
 
 function printMade({ key, info }: MadeKey, options: { json?: true }, output: Output): void {
@@ -113,11 +112,10 @@ function listCommand(output: Output): Command {
       if (options.json === true) output.printJson(keys.map(keyJson));
       else output.print(keys.length === 0 ? "There are no keys." : keyTable(keys));
     });
-  addExamples(addSettings(command, dataSettings), [
+  return addExamples(addSettings(command, dataSettings), [
     ["keys list", "all keys"],
     ["keys list --json | jq -r '.[] | select(.status == \"valid\").id'", "the valid ones"],
   ]);
-  return command;
 }
 
 /** Parses a duration into milliseconds; throws a usage error for any other text. */
@@ -150,11 +148,10 @@ function rotateCommand(output: Output): Command {
       if (options.json === true) return;
       output.remark(`The key ${id} is valid until ${timeText(result.replaced.expiresAt)}.`);
     });
-  addExamples(addSettings(command, dataSettings), [
+  return addExamples(addSettings(command, dataSettings), [
     ["keys rotate k_9f86d081884c", "callers have a day to change to the new key"],
     ["keys rotate k_9f86d081884c --grace 0s", "the old key may have leaked"],
   ]);
-  return command;
 }
 
 function rotatedBefore(id: string, successor: string): CliError {
@@ -178,10 +175,9 @@ function revokeCommand(output: Output): Command {
       }
       output.remark(`The key ${id} is revoked.`);
     });
-  addExamples(addSettings(command, dataSettings), [
+  return addExamples(addSettings(command, dataSettings), [
     ["keys revoke k_9f86d081884c", "a running server refuses the key at once"],
   ]);
-  return command;
 }
 
 function statusOf({ expiresAt, revokedAt }: KeyInfo): "valid" | "revoked" | "expired" {

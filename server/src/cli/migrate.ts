@@ -62,7 +62,7 @@ export function migrateCommand(output: Output): Command {
       const migration = await moveBetween(from, to, options.ahead === true, output);
       report(migration, options, output);
     });
-  addExamples(addSettings(command, retentionSettings), [
+  return addExamples(addSettings(command, retentionSettings), [
     ["migrate --from sqlite:./data --to sqlite:/mnt/new", "while no server runs on either"],
     [
       "migrate --ahead --from sqlite:./data --to sqlite:/mnt/new",
@@ -70,7 +70,6 @@ export function migrateCommand(output: Output): Command {
     ],
     ["migrate --from sqlite:./data --to redis+cluster://10.0.0.1,10.0.0.2", "into a Redis Cluster"],
   ]);
-  return command;
 }
 
 async function moveBetween(

@@ -24,8 +24,7 @@ function rotateCommand(output: Output): Command {
         output.print(`New session ids are signed with a new secret; ${secrets} are in use.`);
       }
     });
-  addExamples(addSettings(command, dataSettings), [
+  return addExamples(addSettings(command, dataSettings), [
     ["secrets rotate", "regularly, or when others may have read a backup"],
   ]);
-  return command;
 }

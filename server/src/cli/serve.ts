@@ -21,8 +21,7 @@ export function serveCommand(output: Output): Command {
       await stopped;
       await server.close();
     });
-  addSettings(command, settingNames);
-  addExamples(command, [
+  return addExamples(addSettings(command, settingNames), [
     ["serve", "http://127.0.0.1:8080, data in ./data"],
     ["serve --port 0 --data-dir /var/lib/antechamber", "a free port; the ready line names it"],
     ["serve --host 0.0.0.0 --auth key", "for other machines, whose callers need keys"],
@@ -31,7 +30,6 @@ export function serveCommand(output: Output): Command {
       "for existing clients",
     ],
   ]);
-  return command;
 }
 
 /**

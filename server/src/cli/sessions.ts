@@ -48,10 +48,9 @@ function getCommand(output: Output): Command {
         table(Object.entries(shown).map(([name, value]) => [name, terminalSafe(value)])),
       );
     });
-  addExamples(addSettings(command, dataSettings), [
+  return addExamples(addSettings(command, dataSettings), [
     ["sessions get AZq0…", "who the session belongs to, and when it expires"],
   ]);
-  return command;
 }
 
 interface ListOptions extends FilterOptions {
@@ -85,11 +84,10 @@ function listCommand(output: Output): Command {
       output.print(views.length === 0 ? "There are no such sessions." : sessionTable(views));
       if (!isAll) output.remark(`There are more${total === null ? "" : `, ${totalText(total)}`}.`);
     });
-  addExamples(addSettings(command, dataSettings), [
+  return addExamples(addSettings(command, dataSettings), [
     ["sessions list --customer customer-4711", "a customer's sessions"],
     ["sessions list --live --since 2026-11-23 --limit 1000 --json", "for a script"],
   ]);
-  return command;
 }
 
 /** Returns the first sessions, from several pages if necessary. */
@@ -157,12 +155,11 @@ function endCommand(output: Output): Command {
       }
       return endMany(config, filter, options, output);
     });
-  addExamples(addSettings(command, dataSettings), [
+  return addExamples(addSettings(command, dataSettings), [
     ["sessions end AZq0…", "its id is unknown from now on, also to a running server"],
     ["sessions end --customer customer-4711 --dry-run", "count them first"],
     ["sessions end --customer customer-4711", "sign a customer out everywhere"],
   ]);
-  return command;
 }
 
 async function endOne(config: Config, id: string, output: Output): Promise<void> {

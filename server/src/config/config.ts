@@ -1,7 +1,6 @@
 import type { Rate } from "../limits/rate.ts";
 import type { Lifetimes } from "../session/lifetime.ts";
 import type { Role } from "../session/permissions.ts";
-import type { BasePath } from "./base-path.ts";
 import { parseValues, type Values } from "./settings.ts";
 
 /**
@@ -9,19 +8,6 @@ import { parseValues, type Values } from "./settings.ts";
  * in milliseconds, paths absolute; `null` and `undefined` stand for a setting without a value.
  */
 export type Config = Readonly<ReturnType<typeof configOf>>;
-
-/** Members that are made of several settings. */
-interface Groups {
-  /** Paths that the API is served below, in addition to the root, which speaks 8.5.0. */
-  readonly basePaths: readonly BasePath[];
-  /** Replaces host and port. */
-  readonly socket: SocketConfig | undefined;
-  /** Present if `auth` is `jwt`. */
-  readonly tokens: TokenConfig | undefined;
-  readonly perAddress: ConfiguredRates;
-  readonly perCredential: ConfiguredRates;
-  readonly lifetimes: Lifetimes;
-}
 
 /** The authentication mode. */
 export type AuthMode = Config["auth"];
@@ -87,24 +73,28 @@ export function configOf(values: Values) {
     claims: { role: jwtRoleClaim, customerId: jwtCustomerClaim, agentId: jwtAgentClaim },
     defaultRole: jwtDefaultRole === "none" ? undefined : jwtDefaultRole,
   };
-  const groups: Groups = {
+  const unixSocket: SocketConfig = { path: socket, mode: Number.parseInt(socketMode, 8) };
+  return {
+    ...others,
+    /** Paths below which the API is served in addition to the root, which speaks 8.5.0. */
     basePaths: basePath,
-    socket: socket === "" ? undefined : { path: socket, mode: Number.parseInt(socketMode, 8) },
+    /** Replaces host and port. */
+    socket: socket === "" ? undefined : unixSocket,
+    /** Present if `auth` is `jwt`. */
     tokens: others.auth === "jwt" ? tokens : undefined,
     perAddress: {
       creates: createsPerAddress,
       misses: missesPerAddress,
       requests: requestsPerAddress,
-    },
+    } satisfies ConfiguredRates,
     perCredential: {
       creates: createsPerCredential,
       misses: missesPerCredential,
       requests: requestsPerCredential,
-    },
+    } satisfies ConfiguredRates,
     lifetimes: {
       anonymous: { idle: anonymousIdle, total: anonymousLifetime },
       recognized: { idle: recognizedIdle, total: recognizedLifetime },
-    },
+    } satisfies Lifetimes,
   };
-  return { ...others, ...groups };
 }
