@@ -27,7 +27,7 @@ interface Engine {
   connect(): Promise<Admin | undefined>;
   /** Refuses a store that no server has used; does nothing if opening the store with `look` refuses it. */
   requireData(): void;
-  /** Prepares the answer, before the store is opened, to whether it was unused; the answer is a remark. */
+  /** Is called before the store is opened. Returns a function that returns a remark if the store was unused. */
   remarkIfUnused(): (admin: Admin) => Promise<string | undefined>;
 }
 

@@ -63,7 +63,7 @@ export interface OpenedSource {
 }
 
 /**
- * Opens the source; with `isAhead` a server that runs on it gives out its data. `closing` closes what was opened.
+ * Opens the source, or with `isAhead` connects to the server that runs on it. `closing` closes what was opened.
  */
 export async function openSource(
   side: Side,
