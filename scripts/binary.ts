@@ -83,7 +83,7 @@ function ownAddresses(): BunPlugin {
   return {
     name: "own addresses",
     setup(build) {
-      build.onLoad({ filter: /\/(server|client)\/src\/.*\.ts$/ }, ({ path }) => {
+      build.onLoad({ filter: /\/(server|client|packages\/\w+)\/src\/.*\.ts$/ }, ({ path }) => {
         if (path === carrier) return undefined;
         const contents = readFileSync(path, "utf8")
           .replaceAll("import.meta.url", inside(path))

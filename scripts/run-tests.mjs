@@ -37,7 +37,13 @@ process.on("SIGINT", () => stop.abort()).on("SIGTERM", () => stop.abort());
  * @property {boolean} [isAlone] nothing may run beside it
  */
 
-const files = ["client/test", "server/test", "bench/test", "examples/help-centre/test"]
+const files = [
+  "client/test",
+  "packages/http1/test",
+  "server/test",
+  "bench/test",
+  "examples/help-centre/test",
+]
   .filter((folder) => existsSync(join(root, folder)))
   .flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map(

@@ -29,14 +29,9 @@ const diagram: Record<string, Row> = {
     may: ["services", "session", "clock", "wire", "safe-error"],
     types: ["ports"],
   },
-  "http-types": { holds: /^http\/(messages|pieces)\.ts$/, may: [], packages: [] },
-  http1: { holds: /^http\/http1\//, may: ["http-types"], packages: ["node:http"] },
   http: {
     holds: /^http\//,
-    may: [
-      ...["http1", "http-types"],
-      ...["services", "session", "limits", "clock", "addresses", "wire", "client"],
-    ],
+    may: [...["http1", "services", "session", "limits", "clock", "addresses", "wire", "client"]],
     types: ["config", "ports"],
   },
   migrate: { holds: /^migrate\//, may: ["session"], types: ["ports", "clock"] },
@@ -46,6 +41,7 @@ const diagram: Record<string, Row> = {
       ...["services", "http", "control", "limits", "sqlite", "redis", "ports", "session"],
       ...["clock", "config", "version", "log", "safe-error"],
     ],
+    types: ["http1"],
   },
   cli: {
     holds: /^cli(\.ts$|\/)/,
@@ -54,8 +50,13 @@ const diagram: Record<string, Row> = {
       ...["clock", "config", "version", "log", "safe-error"],
     ],
   },
-  /** Another workspace: it imports nothing of the server. */
+  /** Other workspaces: they import nothing of the server. */
   client: { holds: /^\.\.\/\.\.\/client\//, may: [] },
+  http1: {
+    holds: /^\.\.\/\.\.\/packages\/http1\//,
+    may: [],
+    packages: ["bun", "node:fs", "node:http", "node:net", "node:path"],
+  },
 };
 
 /** These packages belong to one part each. */
@@ -74,11 +75,13 @@ type Import = { from: string; to: string; typeOnly: boolean };
 
 const source = join(dirname(fileURLToPath(import.meta.url)), "..", "src");
 
-/** Every import of server/src; paths are relative to it, packages as written. */
-const imports: Import[] = readdirSync(source, { recursive: true, encoding: "utf8" })
-  .filter((file) => file.endsWith(".ts"))
-  .toSorted()
-  .flatMap((file) => importsOf(file.split(sep).join("/")));
+/** Every import of server/src and packages/http1; paths are relative to server/src, packages as written. */
+const imports: Import[] = [".", "../../packages/http1/src"].flatMap((folder) =>
+  readdirSync(join(source, folder), { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts"))
+    .toSorted()
+    .flatMap((file) => importsOf(join(folder, file).split(sep).join("/"))),
+);
 
 function importsOf(from: string): Import[] {
   const text = readFileSync(join(source, from), "utf8")
@@ -100,6 +103,7 @@ function importsOf(from: string): Import[] {
 
 function resolve(from: string, to: string): string {
   if (to.startsWith("@antechamber/client/")) return "../../client/src/";
+  if (to === "@antechamber/http1") return "../../packages/http1/src/http1.ts";
   if (!to.startsWith(".")) return to;
   return relative(source, join(source, dirname(from), to))
     .split(sep)

@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
+import type { Listener } from "@antechamber/http1";
 import { type DestinationStream, destination, type Logger } from "pino";
 import type { Config } from "../config/config.ts";
 import { isLoopback } from "../config/values.ts";
@@ -9,7 +10,7 @@ import { createApp } from "../http/app/app.ts";
 import { createMetrics, type Metrics } from "../http/app/metrics.ts";
 import { createKeyRing } from "../http/auth/api-key-auth.ts";
 import { createAuthenticator } from "../http/auth/authenticator.ts";
-import { type Listener, listen } from "../http/listen.ts";
+import { listen } from "../http/listen.ts";
 import { listenError } from "../http/listen-error.ts";
 import { createLog } from "../logging/log.ts";
 import { safeMessage } from "../logging/safe-error.ts";

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { HttpRequest } from "@antechamber/http1";
 import { type AddressRange, parseRange } from "../../src/addresses.ts";
 import { createClientAddress } from "../../src/http/auth/client-address.ts";
-import type { ApiRequest } from "../../src/http/messages.ts";
 
 const proxies = ["127.0.0.1", "10.0.0.0/8", "fd00::/8"].map((text) => parseRange(text));
 const subscriberTo = (listed: readonly AddressRange[] | undefined) => {
   const clientOf = createClientAddress(listed);
-  return (request: ApiRequest) => clientOf(request).subscriber;
+  return (request: HttpRequest) => clientOf(request).subscriber;
 };
 const behindProxies = subscriberTo(proxies as AddressRange[]);
 const direct = subscriberTo([]);

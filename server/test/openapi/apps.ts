@@ -1,8 +1,9 @@
+import { BodyError, type HttpRequest } from "@antechamber/http1";
 import { pino } from "pino";
 import { loadConfig } from "../../src/config/load.ts";
+import type { ApiResponse } from "../../src/http/app/api-response.ts";
 import { type App, createApp } from "../../src/http/app/app.ts";
 import { createMetrics } from "../../src/http/app/metrics.ts";
-import { type ApiRequest, type ApiResponse, BodyError } from "../../src/http/messages.ts";
 import { machineTime } from "../../src/runtime/clock.ts";
 import { type OpenEvents, open } from "../../src/runtime/open-store.ts";
 import { version } from "../../src/runtime/version.ts";
@@ -76,7 +77,7 @@ export async function openApp(
   };
 }
 
-function withoutEnd(request: ApiRequest): ApiRequest {
+function withoutEnd(request: HttpRequest): HttpRequest {
   return { ...request, hasBody: true, body: () => Promise.reject(new BodyError("late")) };
 }
 
@@ -120,7 +121,7 @@ function requestOf(
   method: string,
   path: string,
   headers: Readonly<Record<string, string>>,
-): ApiRequest {
+): HttpRequest {
   return {
     method,
     path,

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { type HttpRequest, type RejectedRequest, withFields } from "@antechamber/http1";
 import type { Logger } from "pino";
 import type { DialectName } from "../../config/base-path.ts";
 import type { Config } from "../../config/config.ts";
@@ -38,13 +39,13 @@ import {
 import { createHealthHandlers } from "../handlers/health.ts";
 import { createRecordHandlers } from "../handlers/records.ts";
 import { type Answer, createSessionHandlers } from "../handlers/sessions.ts";
-import { type ApiRequest, type ApiResponse, type UnreadRequest, withFields } from "../messages.ts";
-import { createPace } from "../pace.ts";
+import type { ApiResponse } from "./api-response.ts";
 import { createCors } from "./cors.ts";
 import { createHostCheck } from "./host-check.ts";
 import type { Metrics, OperationMetrics } from "./metrics.ts";
 import { problemResponse } from "./problems.ts";
 import type { RateLimits } from "./rate-limits.ts";
+import { createRejectionThrottle } from "./rejection-throttle.ts";
 import { createRouter, type Match, type Route } from "./routes.ts";
 
 /** What the application is made of. */
@@ -82,9 +83,9 @@ export interface AppParts {
 export interface App {
   readonly routes: readonly Route[];
   /** Answers any request; never throws, never rejects. */
-  handle(request: ApiRequest): Answer;
+  handle(request: HttpRequest): Answer;
   /** Responds to a request that could not be read; never throws. */
-  refuseUnread(request: UnreadRequest): ApiResponse;
+  refuseUnread(request: RejectedRequest): ApiResponse;
   /** From now on connections are closed after their answer. */
   stop(): void;
   /** Requests that were admitted and not answered yet. */
@@ -232,10 +233,10 @@ export function createApp(parts: AppParts): App {
     [...routes, ...config.basePaths].flatMap(({ path }) => path.split("/")),
   );
   const checkHost = config.auth === "local" ? createHostCheck() : undefined;
-  const pace = createPace();
+  const throttle = createRejectionThrottle();
   const cors = config.corsOrigins.length > 0 ? createCors(config.corsOrigins) : undefined;
 
-  function admit(match: Match, request: ApiRequest): Answer {
+  function admit(match: Match, request: HttpRequest): Answer {
     checkHost?.(request);
     const { rateLimitAs: counts, who } = match.route;
     if (counts !== undefined) limits?.byAddress(counts, request);
@@ -246,7 +247,7 @@ export function createApp(parts: AppParts): App {
       : admitAs(principal, match, request);
   }
 
-  function admitAs(principal: Principal, match: Match, request: ApiRequest): Answer {
+  function admitAs(principal: Principal, match: Match, request: HttpRequest): Answer {
     const { route, sessionId, customerId, base } = match;
     const { who, rateLimitAs: counts, act } = route;
     if (who !== "everybody") {
@@ -259,7 +260,7 @@ export function createApp(parts: AppParts): App {
     return route.handle({ request, principal, sessionId, customerId, base });
   }
 
-  function serve(match: Match, request: ApiRequest): Answer {
+  function serve(match: Match, request: HttpRequest): Answer {
     const startedAt = performance.now();
     underWay++;
     let answer: Answer;
@@ -273,7 +274,7 @@ export function createApp(parts: AppParts): App {
 
   function conclude(
     answer: Answer,
-    request: ApiRequest,
+    request: HttpRequest,
     match: Match | undefined,
     startedAt: number,
   ): Answer {
@@ -285,7 +286,7 @@ export function createApp(parts: AppParts): App {
 
   function finish(
     response: ApiResponse,
-    request: ApiRequest,
+    request: HttpRequest,
     match: Match | undefined,
     startedAt: number,
   ): ApiResponse {
@@ -299,7 +300,7 @@ export function createApp(parts: AppParts): App {
     return stopping ? closing(readable) : readable;
   }
 
-  function refuse(error: unknown, request: ApiRequest, match: Match | undefined): Answer {
+  function refuse(error: unknown, request: HttpRequest, match: Match | undefined): Answer {
     // A defect is told like an outage: the caller can do no more about it than repeat.
     const reason: Reason =
       error instanceof Refusal ? error.reason : { code: "unavailable", retryAfterSeconds: 1 };
@@ -313,12 +314,12 @@ export function createApp(parts: AppParts): App {
     const status = match?.route.refusalStatus?.(reason);
     const dialect = dialects.get(match?.base ?? router.baseOf(request.path));
     const answer = problemResponse(reason, requestId, status, dialect);
-    return reason.code === "too-many-requests" ? pace.hold(answer) : answer;
+    return reason.code === "too-many-requests" ? throttle(answer) : answer;
   }
 
   function logAccess(
     { status, headers, refusal }: Pick<ApiResponse, "status" | "headers" | "refusal">,
-    request: Pick<ApiRequest, "method" | "peer" | "header"> & Partial<Pick<ApiRequest, "path">>,
+    request: Pick<HttpRequest, "method" | "peer" | "header"> & Partial<Pick<HttpRequest, "path">>,
     match: Pick<Match, "route" | "sessionId"> | undefined,
     duration: number,
   ): void {
@@ -342,7 +343,7 @@ export function createApp(parts: AppParts): App {
   }
 
   /** An unreadable sub-request of a proxy is answered, counted and logged like a readable one. */
-  function refuseUnread(unread: UnreadRequest): ApiResponse {
+  function refuseUnread(unread: RejectedRequest): ApiResponse {
     if (!isForwardAuthTarget(unread.target)) {
       metrics.unreadable(unread.status);
       return unreadProblem(unread);
@@ -369,7 +370,7 @@ export function createApp(parts: AppParts): App {
   }
 
   /** A request that no route serves as it is: OPTIONS, an unknown path, a method that is not taken. */
-  function handleOther(matches: readonly Match[], request: ApiRequest): Answer {
+  function handleOther(matches: readonly Match[], request: HttpRequest): Answer {
     const startedAt = performance.now();
     underWay++;
     const match = matches[0];
@@ -423,7 +424,7 @@ const MAX_HINTED = 8;
 const nobody = { role: "reporter", customerId: null, agentId: null } as const;
 
 /** Responds to a request that no route serves: `allow` are the methods of its path; without them the path is unknown. */
-function withoutRoute({ method }: ApiRequest, allow: string | undefined): ApiResponse {
+function withoutRoute({ method }: HttpRequest, allow: string | undefined): ApiResponse {
   if (allow === undefined) throw new Refusal({ code: "not-found" });
   if (method !== "OPTIONS") throw new Refusal({ code: "method-not-allowed", allow });
   return options(allow);
@@ -439,12 +440,12 @@ function allowOf(matches: readonly Pick<Match, "route">[]): string {
  * Whether a request is about the server and not about one of its paths: `OPTIONS *` and `OPTIONS /`, which
  * HAProxy sends as health checks, and `CONNECT`, which names no path.
  */
-function isForServer({ method, path }: ApiRequest): boolean {
+function isForServer({ method, path }: HttpRequest): boolean {
   return method === "OPTIONS" ? path === "*" || path === "/" : method === "CONNECT";
 }
 
 /** Responds to a request that is not valid HTTP/1.1, or exceeds a limit. */
-function unreadProblem({ status, detail }: UnreadRequest): ApiResponse {
+function unreadProblem({ status, detail }: RejectedRequest): ApiResponse {
   const title =
     status === 408 ? "The request did not arrive in time" : "The request is not valid HTTP";
   return {
@@ -463,7 +464,7 @@ function closing(response: ApiResponse): ApiResponse {
 }
 
 /** The caller's own request id if it is a harmless one, else a new one. */
-function requestIdOf(request: Pick<ApiRequest, "header">): string {
+function requestIdOf(request: Pick<HttpRequest, "header">): string {
   const given = request.header("x-request-id");
   return given !== null && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
 }

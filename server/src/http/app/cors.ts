@@ -1,4 +1,5 @@
-import { type ApiRequest, type ApiResponse, type HeaderFields, withFields } from "../messages.ts";
+import { type HeaderFields, type HttpRequest, withFields } from "@antechamber/http1";
+import type { ApiResponse } from "./api-response.ts";
 
 /** Every header that a browser may send: those of the API in both spellings, and credentials. */
 const allowedHeaders = [
@@ -35,9 +36,9 @@ export interface Cors {
    * are the methods of its path; `undefined` if the path does not exist. A preflight for an unknown path or method
    * succeeds, so that the page sees the 404 or 405 and not a failed preflight.
    */
-  preflight(request: ApiRequest, allow: string | undefined): ApiResponse | undefined;
+  preflight(request: HttpRequest, allow: string | undefined): ApiResponse | undefined;
   /** `response` with what an allowed origin needs to read it. */
-  apply(request: ApiRequest, response: ApiResponse): ApiResponse;
+  apply(request: HttpRequest, response: ApiResponse): ApiResponse;
 }
 
 /** Rules that allow `origins`; "*" allows any. Credentials in cookies are not used, so never allowed. */
@@ -45,7 +46,7 @@ export function createCors(origins: readonly string[]): Cors {
   const any = origins.includes("*");
   const listed = new Set(origins);
 
-  function originHeaders(request: ApiRequest): HeaderFields | undefined {
+  function originHeaders(request: HttpRequest): HeaderFields | undefined {
     const origin = request.header("origin");
     if (origin === null) return undefined;
     if (any) return { "access-control-allow-origin": "*" };

@@ -1,5 +1,5 @@
+import type { HttpRequest } from "@antechamber/http1";
 import { Refusal } from "../../session/errors.ts";
-import type { ApiRequest } from "../messages.ts";
 
 const LOCAL_HOST = /^(?:(?:[\w-]{1,63}\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i;
 
@@ -9,7 +9,7 @@ const LOCAL_HOST = /^(?:(?:[\w-]{1,63}\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\])
  * browser send another `Host`, or none. Only HTTP/1.0 requests have no host, such as health checks of HAProxy; one
  * with an `Origin` comes from a page and is refused.
  */
-export function createHostCheck(): (request: ApiRequest) => void {
+export function createHostCheck(): (request: HttpRequest) => void {
   let lastGood: string | undefined;
   return (request) => {
     const host = request.header("host");

@@ -1,8 +1,9 @@
 import { type Problem, type ProblemCode, problemStatus } from "@antechamber/client/protocol";
+import type { HeaderFields } from "@antechamber/http1";
 import type { DialectName } from "../../config/base-path.ts";
 import type { Quota, Reason } from "../../session/errors.ts";
 import { restate } from "../handlers/dialects/refusals.ts";
-import type { ApiResponse, HeaderFields } from "../messages.ts";
+import type { ApiResponse } from "./api-response.ts";
 
 /** What a refusal is called, whichever request it answers. */
 const titles: Readonly<Record<ProblemCode, string>> = {

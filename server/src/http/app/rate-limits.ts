@@ -1,10 +1,10 @@
+import type { HttpRequest } from "@antechamber/http1";
 import type { AddressRange } from "../../addresses.ts";
 import type { Rate } from "../../limits/rate.ts";
 import type { RateLimiter } from "../../limits/rate-limiter.ts";
 import { type Quota, Refusal } from "../../session/errors.ts";
 import type { Principal } from "../../session/permissions.ts";
 import { createClientAddress } from "../auth/client-address.ts";
-import type { ApiRequest } from "../messages.ts";
 
 /**
  * What is counted: sessions created on request, sessions created where there was none to retrieve
@@ -33,12 +33,12 @@ export interface LimitOptions {
 /** Holds callers to their rates. Each refuses with `too-many-requests`. */
 export interface RateLimits {
   /** Before anybody knows who calls: whoever tries credentials is counted too. */
-  byAddress(action: Action, request: ApiRequest): void;
+  byAddress(action: Action, request: HttpRequest): void;
   byCredential(action: Action, principal: Principal): void;
   /** A session is about to be created where there was none to retrieve. */
-  miss(request: ApiRequest, principal: Principal): void;
+  miss(request: HttpRequest, principal: Principal): void;
   /** Also counts a create: a session is about to be created by a request that counted as another kind. */
-  create(request: ApiRequest, principal: Principal): void;
+  create(request: HttpRequest, principal: Principal): void;
 }
 
 /** The limits, or `undefined` where there are none: then requests are asked nothing. */
@@ -48,7 +48,7 @@ export function createRateLimits(options: LimitOptions): RateLimits | undefined 
   const credentials = limitersOf(perCredential, "credential", options);
   if (addresses.length === 0 && credentials.length === 0) return undefined;
   const clientOf = createClientAddress(options.proxies);
-  const subscriberOf = (request: ApiRequest) => clientOf(request).subscriber;
+  const subscriberOf = (request: HttpRequest) => clientOf(request).subscriber;
 
   const limits: RateLimits = {
     byAddress: limiter(addresses, subscriberOf, now),

@@ -1,16 +1,16 @@
 import { createHash, timingSafeEqual } from "node:crypto";
+import type { HttpRequest } from "@antechamber/http1";
 import type { WallClock } from "../../runtime/clock.ts";
 import { Refusal } from "../../session/errors.ts";
 import type { Principal } from "../../session/permissions.ts";
 import type { ApiKey, ApiKeyUse } from "../../store/ports/credentials.ts";
-import type { ApiRequest } from "../messages.ts";
 
 /**
  * Finds out who makes a request; a promise only where somebody else has to be asked. Refuses with
  * `credential-required`, `invalid-credential` and, when it cannot tell now, `unavailable`.
  */
 export type Authenticate = (
-  request: ApiRequest,
+  request: HttpRequest,
   /** Whether this is a proxy's sub-request, which carries the headers of the client's own request. */
   isSubRequest?: boolean,
 ) => Principal | Promise<Principal>;
@@ -81,14 +81,14 @@ export function createKeyRing(wallClock: WallClock): KeyRing {
 }
 
 /** Returns the key in `Authorization`; `undefined` if the header has something else. */
-function bearerOf(request: ApiRequest): string | undefined {
+function bearerOf(request: HttpRequest): string | undefined {
   const header = request.header("authorization");
   if (header === null || header === "") throw new Refusal({ code: "credential-required" });
   return /^Bearer +([A-Za-z0-9._~+/=-]{1,512})$/i.exec(header)?.[1];
 }
 
 /** Returns the key in `x-api-key`; `undefined` if the header has something else. */
-function apiKeyOf(apiKey: string, request: ApiRequest): string | undefined {
+function apiKeyOf(apiKey: string, request: HttpRequest): string | undefined {
   if (request.header("authorization")) {
     const detail = "x-api-key and Authorization are both present: send the key in one of them.";
     const fault = { in: "header", name: "x-api-key", detail } as const;

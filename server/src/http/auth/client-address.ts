@@ -1,3 +1,4 @@
+import type { HttpRequest } from "@antechamber/http1";
 import {
   type Address,
   type AddressRange,
@@ -7,7 +8,6 @@ import {
   isMappedAddress,
   parseAddress,
 } from "../../addresses.ts";
-import type { ApiRequest } from "../messages.ts";
 
 /** For whom a request was made. */
 export interface Client {
@@ -21,7 +21,7 @@ export interface Client {
 }
 
 /** Finds out for whom a request was made. */
-export type ClientAddress = (request: ApiRequest) => Client;
+export type ClientAddress = (request: HttpRequest) => Client;
 
 /**
  * Finds out for whom a request was made. `X-Forwarded-For` and `Forwarded` (RFC 7239) count only from

@@ -1,8 +1,8 @@
 import { timingSafeEqual } from "node:crypto";
+import type { HttpRequest } from "@antechamber/http1";
 import { type AddressRange, isInRanges, parseAddress } from "../../addresses.ts";
 import { Refusal } from "../../session/errors.ts";
 import { isConsistent, type Principal, roles } from "../../session/permissions.ts";
-import type { ApiRequest } from "../messages.ts";
 import { readProxyId } from "../parse/identity.ts";
 import type { Authenticate } from "./api-key-auth.ts";
 
@@ -49,7 +49,7 @@ export function createTrustedProxyAuth({ secret, ranges }: TrustedProxies): Auth
     return true;
   }
 
-  function hasSecret(request: ApiRequest): boolean {
+  function hasSecret(request: HttpRequest): boolean {
     const given = Buffer.from(request.header(proxyHeaders.secret) ?? "", "latin1");
     return given.length === expected.length && timingSafeEqual(given, expected);
   }
@@ -63,7 +63,7 @@ export function createTrustedProxyAuth({ secret, ranges }: TrustedProxies): Auth
 }
 
 /** Whoever the proxy says that calls; `undefined` when it says it in no way that is known. */
-function principalOf(request: ApiRequest): Principal | undefined {
+function principalOf(request: HttpRequest): Principal | undefined {
   if (aliases.some((name) => request.header(name) !== null)) return undefined;
   const named = request.header(proxyHeaders.role);
   const role = roles.find((one) => one === named);

@@ -4,6 +4,7 @@ import type {
   ErasureReceipt,
   SessionList,
 } from "@antechamber/client/protocol";
+import type { HttpRequest } from "@antechamber/http1";
 import type { Clock } from "../../runtime/clock.ts";
 import { type AuditEvent, type AuditTrail, redactedFilter } from "../../services/audit.ts";
 import { type Administration, type ExportPart, statusOf } from "../../services/customers.ts";
@@ -14,8 +15,8 @@ import { changeScope, mayEndAll, type Principal } from "../../session/permission
 import type { AuditEntry } from "../../store/audit-chain.ts";
 import type { AuditStore } from "../../store/ports/audit.ts";
 import { exportLine, sessionSummary } from "../../wire/customer-export.ts";
+import { type ApiResponse, apiFields, json } from "../app/api-response.ts";
 import type { ClientAddress } from "../auth/client-address.ts";
-import { type ApiRequest, type ApiResponse, apiFields, json } from "../messages.ts";
 import { parseJson, readJsonBody, refuseFaults } from "../parse/bodies.ts";
 import { MAX_BODY_BYTES } from "../parse/identity.ts";
 import { type Cursors, createCursors, queryOfBody, queryOfUrl } from "../parse/session-query.ts";
@@ -146,7 +147,7 @@ const nothing: ApiResponse = {
 };
 
 /** Tells who made a request, and from where, for the trail. */
-export type AuditActor = (principal: Principal, request: ApiRequest) => Omit<AuditEvent, "what">;
+export type AuditActor = (principal: Principal, request: HttpRequest) => Omit<AuditEvent, "what">;
 
 /** From where is what the limits go by too, a client behind a listed proxy, but in full. */
 export function createAuditActor(clientOf: ClientAddress): AuditActor {
@@ -159,7 +160,7 @@ export function createAuditActor(clientOf: ClientAddress): AuditActor {
 }
 
 /** The filter in a body; one that asks for nothing has to say that it means all. */
-async function soughtInBody(request: ApiRequest, cursors: Cursors) {
+async function soughtInBody(request: HttpRequest, cursors: Cursors) {
   const faults: Fault[] = [];
   const body = request.hasBody ? await readJsonBody(request, MAX_BODY_BYTES) : undefined;
   const value = body === undefined ? {} : parseJson(body, faults);

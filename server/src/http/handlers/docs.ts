@@ -1,5 +1,5 @@
 import { Refusal } from "../../session/errors.ts";
-import { type ApiResponse, apiFields } from "../messages.ts";
+import { type ApiResponse, apiFields } from "../app/api-response.ts";
 import { type OpenApiOptions, openApiDocument } from "../openapi.ts";
 import { docsAsset } from "./docs-page.ts";
 import type { Call } from "./sessions.ts";

@@ -1,4 +1,5 @@
 import { problemStatus } from "@antechamber/client/protocol";
+import { CachedResponse, type HeaderFields, type HttpRequest } from "@antechamber/http1";
 import type { Config } from "../../config/config.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { SessionService } from "../../services/sessions.ts";
@@ -6,8 +7,8 @@ import { type Reason, Refusal } from "../../session/errors.ts";
 import { changeScope, type Principal, type Scope } from "../../session/permissions.ts";
 import { forwardedRecord } from "../../session/record.ts";
 import { type Identity, noIdentity, type Session } from "../../session/session.ts";
+import type { ApiResponse } from "../app/api-response.ts";
 import type { RateLimits } from "../app/rate-limits.ts";
-import { type ApiRequest, type ApiResponse, type HeaderFields, KeptResponse } from "../messages.ts";
 import { textOfBytes } from "../parse/header-text.ts";
 import { createSessionIdFinder, type SessionIds } from "../parse/session-ids.ts";
 import { type CookieSettings, createSessionCookies } from "./session-cookie.ts";
@@ -69,7 +70,7 @@ export function createForwardAuth({
     }
     let answer = known.get(session);
     if (answer === undefined) {
-      answer = new KeptResponse(() => ({ headers: identityFields(session), body: null }));
+      answer = new CachedResponse(() => ({ headers: identityFields(session), body: null }));
       known.set(session, answer);
     }
     return answer;
@@ -130,7 +131,7 @@ interface Original {
   readonly uri: string;
   readonly service: string | null;
   /** The sub-request that tells of it, and whose that is. */
-  readonly request: ApiRequest;
+  readonly request: HttpRequest;
   readonly principal: Principal;
 }
 
@@ -150,7 +151,7 @@ const families = [
   ["x-original-uri", methodHeaders.toReversed()],
 ] as const;
 
-function originalOf(request: ApiRequest, principal: Principal): Original {
+function originalOf(request: HttpRequest, principal: Principal): Original {
   const service = request.header("x-forwarded-host");
   for (const [uriHeader, names] of families) {
     const uri = request.header(uriHeader);
@@ -160,7 +161,7 @@ function originalOf(request: ApiRequest, principal: Principal): Original {
   return { method: methodOf(request, methodHeaders), uri, service, request, principal };
 }
 
-function methodOf(request: ApiRequest, names: readonly string[]): string {
+function methodOf(request: HttpRequest, names: readonly string[]): string {
   for (const name of names) {
     const method = request.header(name);
     if (method) return method;
@@ -178,7 +179,7 @@ function isPreflight({ method, request }: Original): boolean {
 }
 
 /** What Envoy appends to the path; of a request that names nothing, the root. */
-function uriBelow({ path, query }: ApiRequest): string {
+function uriBelow({ path, query }: HttpRequest): string {
   const below = path.slice(FORWARD_AUTH_PATH.length);
   return `${below.startsWith("/") ? below : "/"}${query === "" ? "" : `?${query}`}`;
 }
@@ -201,7 +202,7 @@ function identityFields({ id, customerId, agentId, visitId, globalVisitId }: Nam
 type Named = Identity & { readonly id: string };
 
 /** Lets a preflight through in both modes: it needs no session, and none is created. */
-const preflightResponse = new KeptResponse(() => ({
+const preflightResponse = new CachedResponse(() => ({
   headers: identityFields({ ...noIdentity, id: "" }),
   body: null,
 }));

@@ -1,8 +1,8 @@
 import type { Clock } from "../../runtime/clock.ts";
 import { type Reason, Refusal } from "../../session/errors.ts";
 import type { LifecycleStore } from "../../store/ports/lifecycle.ts";
+import { type ApiResponse, apiFields, json } from "../app/api-response.ts";
 import type { Metrics } from "../app/metrics.ts";
-import { type ApiResponse, apiFields, json } from "../messages.ts";
 
 /** What operators and their tools ask. */
 export interface HealthHandlers {

@@ -5,7 +5,7 @@ import type { Fault } from "../../session/errors.ts";
 import { changeScope, readScope } from "../../session/permissions.ts";
 import { type Cursor, pageOf, parseCursor, timelineStart } from "../../session/timeline.ts";
 import { timelineInfo } from "../../wire/timeline-info.ts";
-import { type ApiResponse, apiFields, json } from "../messages.ts";
+import { type ApiResponse, apiFields, json } from "../app/api-response.ts";
 import { readJsonBody, refuseFaults } from "../parse/bodies.ts";
 import { requestKeyOf } from "../parse/idempotency.ts";
 import { identityOfHeaders } from "../parse/identity.ts";
@@ -37,7 +37,7 @@ export function createRecordHandlers(
   /** Reads the body while there is room for it. What counts has arrived: a length that is announced costs nothing. */
   async function bodyOf({ request }: Call): Promise<Uint8Array> {
     let own = 0;
-    const mayHold = (bytes: number) => {
+    const mayBuffer = (bytes: number) => {
       const more = Math.max(0, bytes - FREE_BYTES) - own;
       if (heldBytes + more > MAX_HELD_BYTES) return false;
       own += more;
@@ -45,7 +45,7 @@ export function createRecordHandlers(
       return true;
     };
     try {
-      return (await readJsonBody(request, MAX_RECORDS_BODY_BYTES, mayHold)) ?? new Uint8Array();
+      return (await readJsonBody(request, MAX_RECORDS_BODY_BYTES, mayBuffer)) ?? new Uint8Array();
     } finally {
       heldBytes -= own;
     }

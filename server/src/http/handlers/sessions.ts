@@ -1,4 +1,11 @@
 import type { SessionInfo } from "@antechamber/client/protocol";
+import {
+  type BodyWriter,
+  type CachedParts,
+  CachedResponse,
+  type HeaderFields,
+  type HttpRequest,
+} from "@antechamber/http1";
 import type { Retrieval, SessionService } from "../../services/sessions.ts";
 import { Refusal } from "../../session/errors.ts";
 import {
@@ -9,22 +16,14 @@ import {
 } from "../../session/permissions.ts";
 import type { Identity, Session } from "../../session/session.ts";
 import { maxLengthOf, sessionInfo, writeSessionInfo } from "../../wire/session-info.ts";
+import { type ApiResponse, apiFields } from "../app/api-response.ts";
 import type { RateLimits } from "../app/rate-limits.ts";
-import {
-  type ApiRequest,
-  type ApiResponse,
-  apiFields,
-  type HeaderFields,
-  type KeptParts,
-  KeptResponse,
-  type WritableText,
-} from "../messages.ts";
 import { requestKeyOf } from "../parse/idempotency.ts";
 import { identityOfHeaders, identityOfRequest } from "../parse/identity.ts";
 
 /** A request on its way through a route. */
 export interface Call {
-  readonly request: ApiRequest;
+  readonly request: HttpRequest;
   readonly principal: Principal;
   /** The `sessionId` of the path, decoded; "" where the path has none. */
   readonly sessionId: string;
@@ -48,7 +47,7 @@ export interface SessionHandlers {
 export interface SessionForm {
   /** Returns the header fields of a response that shows the session with this id. */
   fields(sessionId: string): HeaderFields;
-  body(session: Session): WritableText;
+  body(session: Session): BodyWriter;
   /** Returns the body for a session from the stored text of its `SessionInfo`. */
   ofInfo(info: string): string;
 }
@@ -70,22 +69,22 @@ export function createSessionHandlers(
   form: SessionForm = bare,
 ): SessionHandlers {
   /** Answers are kept with their sessions, for each base path: a session never changes, a change makes a new one. */
-  const known = new Map<string, WeakMap<Session, KeptResponse>>();
+  const known = new Map<string, WeakMap<Session, CachedResponse>>();
 
   function showLocated({ session, fromCache }: Retrieval, base: string): ApiResponse {
     // What is asked for once is not worth the room.
     if (!fromCache) return located(session, base);
-    const ofBase = known.get(base) ?? new WeakMap<Session, KeptResponse>();
+    const ofBase = known.get(base) ?? new WeakMap<Session, CachedResponse>();
     let answer = ofBase.get(session);
     if (answer === undefined) {
-      answer = new KeptResponse(() => located(session, base));
+      answer = new CachedResponse(() => located(session, base));
       known.set(base, ofBase.set(session, answer));
     }
     return answer;
   }
 
   async function createOnce(
-    request: ApiRequest,
+    request: HttpRequest,
     principal: Principal,
     given: Identity | Promise<Identity>,
   ): Promise<ApiResponse> {
@@ -98,7 +97,7 @@ export function createSessionHandlers(
   const show = (session: Session) => showSession(session, form);
 
   /** Responds to a retrieval: `Content-Location` names the session in the body (contract.md#rule-3). */
-  function located(session: Session, base: string): ApiResponse & KeptParts {
+  function located(session: Session, base: string): ApiResponse & CachedParts {
     const contentLocation = `${base}/sessions/${session.id}`;
     const headers = form.fields(session.id);
     return { status: 200, headers, contentLocation, body: form.body(session) };
@@ -153,7 +152,7 @@ export function showStored(info: string, form: SessionForm): ApiResponse {
 }
 
 /** A session in the body of an answer. */
-class SessionText implements WritableText {
+class SessionText implements BodyWriter {
   readonly #session: Session;
 
   constructor(session: Session) {

@@ -1,18 +1,18 @@
+import { BodyError, type HttpRequest, type MayBuffer } from "@antechamber/http1";
 import { type Fault, Refusal } from "../../session/errors.ts";
-import { type ApiRequest, BodyError, type MayHold } from "../messages.ts";
 
 /**
  * The body of a request that must be JSON, or `undefined` when it is empty, which needs no content
  * type. Refuses with `body-too-large` beyond `limit` bytes, `unsupported-media-type` for a body that is not JSON in
- * UTF-8 without a content coding, `request-timeout`, and `unavailable` for a body that `mayHold` does not allow.
+ * UTF-8 without a content coding, `request-timeout`, and `unavailable` for a body that `mayBuffer` does not allow.
  */
 export async function readJsonBody(
-  request: ApiRequest,
+  request: HttpRequest,
   limit: number,
-  mayHold?: MayHold,
+  mayBuffer?: MayBuffer,
 ): Promise<Uint8Array | undefined> {
   const announced = Number(request.header("content-length"));
-  const body = announced > limit ? undefined : await bodyOf(request, limit, mayHold);
+  const body = announced > limit ? undefined : await bodyOf(request, limit, mayBuffer);
   if (body === undefined) throw new Refusal({ code: "body-too-large", limit });
   if (body.length === 0) return undefined;
   const refused = mediaFault(request);
@@ -21,12 +21,12 @@ export async function readJsonBody(
 }
 
 async function bodyOf(
-  request: ApiRequest,
+  request: HttpRequest,
   limit: number,
-  mayHold: MayHold | undefined,
+  mayBuffer: MayBuffer | undefined,
 ): Promise<Uint8Array | undefined> {
   try {
-    return await request.body(limit, mayHold);
+    return await request.body(limit, mayBuffer);
   } catch (error) {
     // The client has gone, or was cut off for being slow: that is no defect of ours.
     const fault = error instanceof BodyError ? error.fault : "gone";
@@ -45,7 +45,7 @@ async function bodyOf(
 }
 
 /** Returns why the service cannot read a body; `undefined` if it is plain JSON in UTF-8. */
-function mediaFault(request: ApiRequest): "type" | "charset" | "encoding" | undefined {
+function mediaFault(request: HttpRequest): "type" | "charset" | "encoding" | undefined {
   const contentType = request.header("content-type") ?? "";
   if (!JSON_TYPE.test(contentType)) return "type";
   if (!isUtf8(contentType)) return "charset";

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
+import type { HttpRequest } from "@antechamber/http1";
 import { Refusal } from "../../session/errors.ts";
 import type { Principal } from "../../session/permissions.ts";
-import type { ApiRequest } from "../messages.ts";
 
 /** What `Idempotency-Key` may hold: a structured-field string, or as most clients send it, without quotes. */
 const KEY = /^(?:"([\x20-\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21\x23-\x5b\x5d-\x7e]{1,255}))$/;
@@ -18,7 +18,7 @@ export interface RequestKey {
  * consists of. Refuses with `invalid-request`.
  */
 export function requestKeyOf(
-  fingerprint: ApiRequest,
+  fingerprint: HttpRequest,
   principal: Principal,
   operation: string,
   parts: readonly (string | Uint8Array)[],

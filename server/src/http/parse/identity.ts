@@ -1,7 +1,7 @@
+import type { HttpRequest } from "@antechamber/http1";
 import { faultOfId } from "../../session/caller-ids.ts";
 import type { Fault } from "../../session/errors.ts";
 import { type Identity, noIdentity } from "../../session/session.ts";
-import type { ApiRequest } from "../messages.ts";
 import { memberOf, parseJson, readJsonBody, refuseFaults } from "./bodies.ts";
 import { textOfBytes, utf8OfBytes } from "./header-text.ts";
 
@@ -19,7 +19,7 @@ const properNames: Readonly<Record<string, string>> = {
 };
 
 /** The ids in a request's headers. Refuses with `invalid-request`, which lists every fault. */
-export function identityOfHeaders(request: ApiRequest): Identity {
+export function identityOfHeaders(request: HttpRequest): Identity {
   if (!hasIdentityHeaders(request)) return noIdentity;
   const faults: Fault[] = [];
   const ids = readHeaders(request, faults);
@@ -31,13 +31,13 @@ export function identityOfHeaders(request: ApiRequest): Identity {
  * The ids in a request's headers and body. Refuses with `invalid-request`, `body-too-large` and
  * `unsupported-media-type`.
  */
-export function identityOfRequest(request: ApiRequest): Identity | Promise<Identity> {
+export function identityOfRequest(request: HttpRequest): Identity | Promise<Identity> {
   if (!request.hasBody) return identityOfHeaders(request);
   return identityWithBody(request);
 }
 
 /** Most requests have none, and are answered without a thought about what is in them. */
-function hasIdentityHeaders(request: ApiRequest): boolean {
+function hasIdentityHeaders(request: HttpRequest): boolean {
   return (
     request.header("gkc_customerid") !== null ||
     request.header("gkc-customerid") !== null ||
@@ -46,7 +46,7 @@ function hasIdentityHeaders(request: ApiRequest): boolean {
   );
 }
 
-async function identityWithBody(request: ApiRequest): Promise<Identity> {
+async function identityWithBody(request: HttpRequest): Promise<Identity> {
   const body = await readJsonBody(request, MAX_BODY_BYTES);
   if (body === undefined) return identityOfHeaders(request);
   const faults: Fault[] = [];
@@ -89,7 +89,7 @@ function faultOfType(value: unknown): string {
     : "is not a string";
 }
 
-function readHeaders(request: ApiRequest, faults: Fault[]): Identity {
+function readHeaders(request: HttpRequest, faults: Fault[]): Identity {
   const agentId = readEither(request, agentHeaders, faults);
   const customerId = readEither(request, customerHeaders, faults);
   if (agentId === null && customerId === null) return noIdentity;
@@ -97,7 +97,7 @@ function readHeaders(request: ApiRequest, faults: Fault[]): Identity {
 }
 
 function readEither(
-  request: ApiRequest,
+  request: HttpRequest,
   names: readonly [string, string],
   faults: Fault[],
 ): string | null {

@@ -1,5 +1,5 @@
+import type { HttpRequest } from "@antechamber/http1";
 import { SESSION_ID_CHARACTERS } from "../../session/id.ts";
-import type { ApiRequest } from "../messages.ts";
 
 /** A place in a browser's request where a session id may be. */
 export type SessionIdSource = "header" | "cookie" | "query";
@@ -45,7 +45,7 @@ export class SessionIds {
 }
 
 /** Finds the session ids in a request; `uri` is the path and query of the original request. */
-export type FindSessionIds = (request: ApiRequest, uri: string) => SessionIds;
+export type FindSessionIds = (request: HttpRequest, uri: string) => SessionIds;
 
 /** Reads these sources in this order; `cookieName` is the name of the session cookie. */
 export function createSessionIdFinder(
@@ -61,9 +61,9 @@ export function createSessionIdFinder(
   return (request, uri) => new SessionIds(readers.map((readSource) => readSource(request, uri)));
 }
 
-type FindIn = (request: ApiRequest, uri: string) => readonly string[];
+type FindIn = (request: HttpRequest, uri: string) => readonly string[];
 
-function headerValues(request: ApiRequest): readonly string[] {
+function headerValues(request: HttpRequest): readonly string[] {
   const hyphen = request.header("gkc-sessionid");
   const underscore = request.header("gkc_sessionid");
   if (hyphen === null && underscore === null) return none;

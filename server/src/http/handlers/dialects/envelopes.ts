@@ -1,6 +1,7 @@
+import type { BodyWriter } from "@antechamber/http1";
 import type { Session } from "../../../session/session.ts";
 import { maxLengthOf, sessionInfo } from "../../../wire/session-info.ts";
-import { apiFields, type WritableText } from "../../messages.ts";
+import { apiFields } from "../../app/api-response.ts";
 import type { SessionForm } from "../sessions.ts";
 
 const SUCCESS = '"status":{"code":0}';
@@ -31,7 +32,7 @@ function formOf(fields: SessionForm["fields"], wrap: (info: string) => string): 
 /** More characters than any envelope adds to its content. */
 const MAX_ENVELOPE = 128;
 
-class EnvelopeText implements WritableText {
+class EnvelopeText implements BodyWriter {
   readonly #session: Session;
   readonly #wrap: (info: string) => string;
 

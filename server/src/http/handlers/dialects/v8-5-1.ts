@@ -3,8 +3,8 @@ import { Refusal } from "../../../session/errors.ts";
 import { changeScope, type Principal, type Scope } from "../../../session/permissions.ts";
 import { hasNoIds, type Identity } from "../../../session/session.ts";
 import { sessionInfo } from "../../../wire/session-info.ts";
+import type { ApiResponse } from "../../app/api-response.ts";
 import type { RateLimits } from "../../app/rate-limits.ts";
-import type { ApiResponse } from "../../messages.ts";
 import { requestKeyOf } from "../../parse/idempotency.ts";
 import { identityOfRequest } from "../../parse/identity.ts";
 import {

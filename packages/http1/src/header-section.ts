@@ -1,0 +1,191 @@
+import { CR, HOST, isBlank, isOf, isText, LF, TOKEN, VALUE } from "./characters.ts";
+import { Rejection } from "./rejection.ts";
+
+/** What readers return if they need more bytes. */
+export const INCOMPLETE = 0;
+/** What `HeaderSection.read` returns after more fields than allowed. */
+export const TOO_MANY = -2;
+
+const COLON = 0x3a;
+const NOTHING = Buffer.alloc(0);
+/** The length of the longest value that is kept for the next request. */
+const MAX_RECENT_VALUE = 64;
+
+/** The part of a line that is being read. */
+const LINE_START = 0;
+const NAME = 1;
+const VALUE_START = 2;
+const IN_VALUE = 3;
+
+/**
+ * The header fields of the current request of a connection, read in one pass; the same object serves one request
+ * after the other. A value becomes text when it is first needed, since most are never needed. Positions are relative
+ * to the start of the head, which may move in memory while it is incomplete.
+ */
+export class HeaderSection {
+  #bytes: Buffer = NOTHING;
+  #start = 0;
+  #stage = LINE_START;
+  #progress = 0;
+  /** Where the names and values start and end: four positions per field. */
+  readonly #positions: number[] = [];
+  #count = 0;
+  /** The lengths of all names, a bit for each: most lookups are for absent fields. */
+  #lengths = 0;
+  /** Short values that were needed, by field: the requests of one connection have most values in common. */
+  readonly #recentValues: (string | undefined)[] = [];
+
+  /** Forgets the previous fields; the next `read` begins at the position `from` in the head. */
+  begin(from: number): void {
+    this.#stage = LINE_START;
+    this.#progress = from;
+    this.#count = this.#lengths = 0;
+  }
+
+  /** Removes everything, also what is kept for the next request. */
+  clear(): void {
+    this.#bytes = NOTHING;
+    this.begin(0);
+    this.#positions.length = 0;
+    this.#recentValues.length = 0;
+  }
+
+  /**
+   * Reads on in a head that begins at `start` and may reach to `end`. Returns the position after the empty line;
+   * `INCOMPLETE` or `TOO_MANY`, after which it can be called again, with more bytes or a higher maximum; or throws
+   * `Rejection`.
+   */
+  read(bytes: Buffer, start: number, end: number, maxFields: number): number {
+    const positions = this.#positions;
+    let stage = this.#stage;
+    let place = this.#count * 4;
+    let at = start + this.#progress;
+    for (;;) {
+      if (stage === LINE_START) {
+        if (at === end) return this.#stopAt(LINE_START, at - start);
+        if (bytes[at] === CR) {
+          if (at + 1 === end) return this.#stopAt(LINE_START, at - start);
+          if (bytes[at + 1] !== LF) throw new Rejection(400, "A line does not end with CR LF.");
+          this.#bytes = bytes;
+          this.#start = start;
+          return at + 2;
+        }
+        positions[place] = at - start;
+        stage = NAME;
+      }
+      if (stage === NAME) {
+        while (at < end && isOf(bytes[at] as number, TOKEN)) at++;
+        if (at === end) return this.#stopAt(NAME, at - start);
+        // This also rejects a line that continues the previous one, and a space before the colon.
+        if (bytes[at] !== COLON || at - start === positions[place]) {
+          throw new Rejection(400, "A header line is not a name, a colon and a value.");
+        }
+        positions[place + 1] = at++ - start;
+        stage = VALUE_START;
+      }
+      if (stage === VALUE_START) {
+        while (at < end && isBlank(bytes[at] as number)) at++;
+        if (at === end) return this.#stopAt(VALUE_START, at - start);
+        positions[place + 2] = at - start;
+        stage = IN_VALUE;
+      }
+      while (at < end && isOf(bytes[at] as number, VALUE)) at++;
+      if (at < end && bytes[at] !== CR) throw invalidValue();
+      if (at + 1 >= end) return this.#stopAt(IN_VALUE, at - start);
+      if (bytes[at + 1] !== LF) throw invalidValue();
+      this.#endField(bytes, start, at, place);
+      at += 2;
+      place += 4;
+      stage = LINE_START;
+      if (this.#count > maxFields) {
+        this.#stopAt(LINE_START, at - start);
+        return TOO_MANY;
+      }
+    }
+  }
+
+  /** Ends the value at `at`, without the blanks before it. */
+  #endField(bytes: Buffer, start: number, at: number, place: number): void {
+    const positions = this.#positions;
+    const valueStart = start + (positions[place + 2] as number);
+    let valueEnd = at;
+    while (valueEnd > valueStart && isBlank(bytes[valueEnd - 1] as number)) valueEnd--;
+    positions[place + 3] = valueEnd - start;
+    this.#lengths |= bitOf((positions[place + 1] as number) - (positions[place] as number));
+    this.#count++;
+  }
+
+  #stopAt(stage: number, progress: number): typeof INCOMPLETE {
+    this.#stage = stage;
+    this.#progress = progress;
+    return INCOMPLETE;
+  }
+
+  /**
+   * Returns the value of a field, one character per byte; the values of several fields are joined by ", ", or by
+   * "; " for cookies (RFC 6265bis, section 5.8.3 and RFC 9113, section 8.2.3). `null` if there is none. `name` is
+   * in lower case.
+   */
+  get(name: string): string | null {
+    if ((this.#lengths & bitOf(name.length)) === 0) return null;
+    let joined: string | null = null;
+    for (let place = 0; place < this.#count * 4; place += 4) {
+      if (!this.#isNamed(place, name)) continue;
+      const value = this.#valueAt(place);
+      joined = joined === null ? value : `${joined}${name === "cookie" ? "; " : ", "}${value}`;
+    }
+    return joined;
+  }
+
+  /** Returns how many fields have the name. */
+  count(name: string): number {
+    if ((this.#lengths & bitOf(name.length)) === 0) return 0;
+    let count = 0;
+    for (let place = 0; place < this.#count * 4; place += 4)
+      if (this.#isNamed(place, name)) count++;
+    return count;
+  }
+
+  /** Whether the only host consists of characters of hosts. Which hosts are served is for handlers to decide. */
+  hasValidHost(): boolean {
+    for (let place = 0; place < this.#count * 4; place += 4) {
+      if (!this.#isNamed(place, "host")) continue;
+      const end = this.#start + (this.#positions[place + 3] as number);
+      for (let at = this.#start + (this.#positions[place + 2] as number); at < end; at++) {
+        if (!isOf(this.#bytes[at] as number, HOST)) return false;
+      }
+    }
+    return true;
+  }
+
+  #isNamed(place: number, name: string): boolean {
+    const start = this.#positions[place] as number;
+    const { length } = name;
+    if ((this.#positions[place + 1] as number) - start !== length) return false;
+    for (let i = 0; i < length; i++) {
+      const byte = this.#bytes[this.#start + start + i] as number;
+      const lower = byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte;
+      if (lower !== name.charCodeAt(i)) return false;
+    }
+    return true;
+  }
+
+  #valueAt(place: number): string {
+    const start = this.#start + (this.#positions[place + 2] as number);
+    const end = this.#start + (this.#positions[place + 3] as number);
+    const recent = this.#recentValues[place / 4];
+    // Comparing is faster than making a text, and leaves nothing for the garbage collector.
+    if (recent !== undefined && isText(this.#bytes, start, end, recent)) return recent;
+    const value = this.#bytes.toString("latin1", start, end);
+    if (value.length <= MAX_RECENT_VALUE) this.#recentValues[place / 4] = value;
+    return value;
+  }
+}
+
+function bitOf(length: number): number {
+  return 1 << (length & 31);
+}
+
+function invalidValue(): Rejection {
+  return new Rejection(400, "The value of a header contains a control character.");
+}

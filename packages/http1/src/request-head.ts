@@ -1,0 +1,317 @@
+import { CR, isOf, isText, LF, SPACE, TARGET, TOKEN } from "./characters.ts";
+import { HeaderSection, INCOMPLETE, TOO_MANY } from "./header-section.ts";
+import type { RejectedRequest } from "./http-types.ts";
+import { Rejection } from "./rejection.ts";
+
+/** What `parse` returns for a rejected request; `fault` has the reason. */
+export const REFUSED = -1;
+
+/** The maximum length of a head in bytes, and the maximum number of its fields. */
+export const MAX_HEAD = 16 * 1024;
+const MAX_FIELDS = 128;
+/** The same for requests with a higher limit. */
+const MAX_LONG_HEAD = 64 * 1024;
+const MAX_MANY_FIELDS = 512;
+const MAX_METHOD = 32;
+
+/** Why a request is rejected. */
+export type HeadFault = Pick<RejectedRequest, "status" | "detail">;
+
+/** Returns whether a target has the higher limit; called with a whole target, or the beginning of one that is too long. */
+export type HasLongHead = (target: string) => boolean;
+
+const SLASH = 0x2f;
+const CONNECT = "CONNECT";
+const NOTHING = Buffer.alloc(0);
+const methods = ["GET", "PUT", "POST", "HEAD", "DELETE", "OPTIONS"];
+/** The beginning of a version; "0" or "1" must follow. */
+const VERSION = Buffer.from("HTTP/1.");
+
+/** The authority of a URI, without user information, which is only used for attacks (RFC 9110, section 4.2.4). */
+const AUTHORITY = String.raw`(?:[\w.~!$&'()*+,;=%-]+|\[[\da-f:.]+\])`;
+const ABSOLUTE_FORM = new RegExp(`^https?://(${AUTHORITY}(?::\\d{0,5})?)(?:[/?]|$)`, "i");
+const AUTHORITY_FORM = new RegExp(`^${AUTHORITY}:\\d{1,5}$`, "i");
+
+/**
+ * The head of the current request of a connection; the same object serves one request after the other. It keeps the
+ * bytes of the last head, which must not be changed meanwhile.
+ *
+ * It is read strictly by RFC 9112: what two programs could read in two ways is rejected (section 11.2). For a head
+ * that arrives in pieces, each `parse` continues where the last one stopped, so that each byte is read once, and an
+ * invalid head is rejected with the piece that shows the fault.
+ */
+export class RequestHead {
+  method = "";
+  /** Whether the connection may be used for another request (RFC 9112, section 9.3). */
+  isKeptAlive = true;
+  minorVersion = 1;
+  isChunked = false;
+  /** The length of the body in bytes; 0 without one, and while it `isChunked`. */
+  contentLength = 0;
+  /** Whether the client waits for `100 Continue`; some do so even without a body. */
+  expectsContinue = false;
+  /** Why the last request was `REFUSED`. */
+  fault: HeadFault = { status: 400, detail: "" };
+
+  readonly #hasLongHead: HasLongHead;
+  readonly #fields = new HeaderSection();
+  #bytes: Buffer = NOTHING;
+  #start = 0;
+  #maxHead = MAX_HEAD;
+  #maxFields = MAX_FIELDS;
+  /** How many bytes of an incomplete first line have been read. */
+  #progress = 0;
+  #isLineRead = false;
+  #targetStart = 0;
+  #targetEnd = 0;
+  /** The target as text, decoded when it is first needed. */
+  #target: string | undefined;
+  /** The host and port, if the target names them. */
+  #authority: string | undefined;
+
+  constructor(hasLongHead: HasLongHead = () => false) {
+    this.#hasLongHead = hasLongHead;
+  }
+
+  /**
+   * Reads a head that starts at `start`. Returns the position after it, `INCOMPLETE`, or `REFUSED`. After
+   * `INCOMPLETE`, it must be called with the same bytes and more, or not at all.
+   */
+  parse(bytes: Buffer, start: number): number {
+    if (!this.#isLineRead && this.#progress === 0) this.#reset();
+    this.#bytes = bytes;
+    this.#start = start;
+    try {
+      const next = this.#read(bytes, start);
+      // The bytes of an incomplete head are the caller's: they may be in a large buffer.
+      if (next === INCOMPLETE) this.#bytes = NOTHING;
+      else this.#endParse();
+      return next;
+    } catch (error) {
+      if (!(error instanceof Rejection)) throw error;
+      this.fault = { status: error.status, detail: error.message };
+      this.#endParse();
+      return REFUSED;
+    }
+  }
+
+  #endParse(): void {
+    this.#isLineRead = false;
+    this.#progress = 0;
+  }
+
+  /** Clears the previous request, so that an incomplete one does not look like it. */
+  #reset(): void {
+    this.method = "";
+    this.minorVersion = 1;
+    this.#target = this.#authority = undefined;
+    this.#maxHead = MAX_HEAD;
+    this.#maxFields = MAX_FIELDS;
+    this.#targetStart = this.#targetEnd = 0;
+    this.#fields.begin(0);
+  }
+
+  /** Uses `bytes`, the only part of an incomplete head that will arrive: `target` is the part of it that is there. */
+  giveUp(bytes: Buffer): void {
+    this.#bytes = bytes;
+    this.#start = 0;
+  }
+
+  /** The target of the request, one character per byte; of a rejected request, the part that was read. */
+  get target(): string {
+    this.#target ??= this.#bytes.toString(
+      "latin1",
+      this.#start + this.#targetStart,
+      this.#start + this.#targetEnd,
+    );
+    return this.#target;
+  }
+
+  /** Returns a header as `HeaderSection.get`. The host is that of the target if it names one (RFC 9112, section 3.2.2). */
+  header(name: string): string | null {
+    if (this.#authority !== undefined && name === "host") return this.#authority;
+    return this.#fields.get(name);
+  }
+
+  /** The number of bytes that it keeps in memory. */
+  get size(): number {
+    return this.#bytes.length;
+  }
+
+  /** Frees the bytes. */
+  clear(): void {
+    this.#bytes = NOTHING;
+    this.#endParse();
+    this.#reset();
+    this.#fields.clear();
+  }
+
+  #read(bytes: Buffer, start: number): number {
+    const end = Math.min(bytes.length, start + this.#maxHead);
+    if (!this.#isLineRead) {
+      const next = this.#readLine(bytes, start, end);
+      if (next === INCOMPLETE) return this.#interrupt(bytes, start);
+      this.#fields.begin(next - start);
+      this.#isLineRead = true;
+    }
+    const next = this.#fields.read(bytes, start, end, this.#maxFields);
+    if (next === INCOMPLETE) return this.#interrupt(bytes, start);
+    if (next === TOO_MANY) {
+      if (this.#raiseLimits()) return this.#read(bytes, start);
+      throw new Rejection(431, `The head has too many fields: it may have ${this.#maxFields}.`);
+    }
+    this.#checkHost();
+    this.#readFraming();
+    this.#readExpectation();
+    this.#readConnection();
+    return next;
+  }
+
+  /** Awaits the rest of the head, unless it is too long. */
+  #interrupt(bytes: Buffer, start: number): number {
+    if (bytes.length - start < this.#maxHead) return INCOMPLETE;
+    if (this.#raiseLimits()) {
+      this.#target = undefined;
+      return this.#read(bytes, start);
+    }
+    const limit = `too long: a head may have ${this.#maxHead / 1024} KiB`;
+    if (this.#isLineRead) throw new Rejection(431, `The head is ${limit}.`);
+    throw new Rejection(414, `The target is ${limit}.`);
+  }
+
+  /** Raises the limits of a request that may have a longer head; returns false for others. */
+  #raiseLimits(): boolean {
+    if (this.#maxHead === MAX_LONG_HEAD || !this.#hasLongHead(this.target)) return false;
+    this.#maxHead = MAX_LONG_HEAD;
+    this.#maxFields = MAX_MANY_FIELDS;
+    return true;
+  }
+
+  /** Reads the first line, continuing in the target. */
+  #readLine(bytes: Buffer, start: number, end: number): number {
+    let at = start;
+    while (at < end && isOf(bytes[at] as number, TOKEN)) at++;
+    if (at - start > MAX_METHOD) throw new Rejection(501, "The method is unknown.");
+    if (at === end) return INCOMPLETE;
+    // The first half of a blank line.
+    if (at === start && end - start === 1 && bytes[at] === CR) return INCOMPLETE;
+    if (bytes[at] !== SPACE || at === start) throw invalidLine();
+    this.method = methodIn(bytes, start, at);
+    const targetStart = at + 1;
+    this.#targetStart = targetStart - start;
+    at = Math.max(targetStart, start + this.#progress);
+    while (at < end && isOf(bytes[at] as number, TARGET)) at++;
+    this.#targetEnd = this.#progress = at - start;
+    if (at === end) return INCOMPLETE;
+    if (bytes[at] !== SPACE || at === targetStart) throw invalidLine();
+    const next = this.#readVersion(bytes, at + 1, end);
+    if (next === INCOMPLETE) return INCOMPLETE;
+    if (bytes[targetStart] !== SLASH || this.method === CONNECT) this.#checkTarget();
+    return next;
+  }
+
+  /** Reads the rest of the first line: a version, and the line's end. */
+  #readVersion(bytes: Buffer, start: number, end: number): number {
+    for (let i = 0; i < VERSION.length; i++) {
+      if (start + i === end) return INCOMPLETE;
+      if (bytes[start + i] === VERSION[i]) continue;
+      throw i >= VERSION.length - 2 ? unknownVersion() : invalidLine();
+    }
+    const at = start + VERSION.length;
+    if (at >= end) return INCOMPLETE;
+    const minor = (bytes[at] as number) - 0x30;
+    if (minor !== 0 && minor !== 1) throw unknownVersion();
+    if (at + 1 >= end) return INCOMPLETE;
+    if (bytes[at + 1] !== CR) throw invalidLine();
+    if (at + 2 >= end) return INCOMPLETE;
+    if (bytes[at + 2] !== LF) throw invalidLine();
+    this.minorVersion = minor;
+    return at + 3;
+  }
+
+  /** Checks a target that does not begin with a path (RFC 9112, section 3.2): each form has its methods. */
+  #checkTarget(): void {
+    const { target } = this;
+    if (this.method === CONNECT) {
+      if (AUTHORITY_FORM.test(target)) return;
+    } else if (target === "*") {
+      if (this.method === "OPTIONS") return;
+    } else {
+      this.#authority = ABSOLUTE_FORM.exec(target)?.[1];
+      if (this.#authority !== undefined) return;
+    }
+    throw new Rejection(
+      400,
+      "The target does not fit this method: send a path, an http URI with a host, * with OPTIONS, or host:port with CONNECT.",
+    );
+  }
+
+  /** RFC 9112, section 3.2. */
+  #checkHost(): void {
+    const hosts = this.#fields.count("host");
+    if (hosts > 1) throw new Rejection(400, "Host is there more than once.");
+    if (hosts === 0 && this.minorVersion === 1) throw new Rejection(400, "Host is missing.");
+    if (!this.#fields.hasValidHost()) throw new Rejection(400, "Host is not a valid host.");
+  }
+
+  /** Finds out where the body ends (RFC 9112, section 6). */
+  #readFraming(): void {
+    this.isChunked = false;
+    this.contentLength = 0;
+    const lengths = this.#fields.count("content-length");
+    const coding = this.header("transfer-encoding");
+    if (coding !== null) this.#readCoding(coding, lengths);
+    else if (lengths > 0) {
+      const length = this.header("content-length") ?? "";
+      if (!/^\d{1,15}$/.test(length)) {
+        throw new Rejection(400, "Content-Length is not a single number.");
+      }
+      this.contentLength = Number(length);
+    }
+  }
+
+  #readCoding(coding: string, lengths: number): void {
+    if (lengths > 0) {
+      throw new Rejection(400, "Content-Length and Transfer-Encoding contradict each other.");
+    }
+    if (this.minorVersion === 0) throw new Rejection(400, "HTTP/1.0 has no Transfer-Encoding.");
+    this.isChunked = /^chunked$/i.test(coding);
+    if (this.isChunked) return;
+    if (/,\s*chunked$/i.test(coding)) {
+      throw new Rejection(501, "The only supported Transfer-Encoding is chunked.");
+    }
+    throw new Rejection(400, "The Transfer-Encoding does not say where the body ends.");
+  }
+
+  /** RFC 9110, section 10.1.1. */
+  #readExpectation(): void {
+    const expected = this.minorVersion === 0 ? null : this.header("expect");
+    this.expectsContinue = expected !== null;
+    if (expected !== null && !/^100-continue$/i.test(expected)) {
+      throw new Rejection(417, "The only supported expectation is 100-continue.");
+    }
+  }
+
+  #readConnection(): void {
+    const options = this.header("connection");
+    this.isKeptAlive =
+      options === null
+        ? this.minorVersion === 1
+        : !/(?:^|[\s,])close(?:$|[\s,])/i.test(options) &&
+          (this.minorVersion === 1 || /(?:^|[\s,])keep-alive(?:$|[\s,])/i.test(options));
+  }
+}
+
+/** Returns the method's name; a common one needs no new text. */
+function methodIn(bytes: Buffer, start: number, end: number): string {
+  for (const name of methods) if (isText(bytes, start, end, name)) return name;
+  return bytes.toString("latin1", start, end);
+}
+
+function invalidLine(): Rejection {
+  return new Rejection(400, "This is not a request line of HTTP/1.1.");
+}
+
+function unknownVersion(): Rejection {
+  return new Rejection(505, "Only HTTP/1.1 and HTTP/1.0 are supported.");
+}

@@ -1,0 +1,178 @@
+import { STATUS_CODES } from "node:http";
+import type { BodyWriter, CachedParts, CachedResponse, HeaderFields } from "./http-types.ts";
+
+/**
+ * How a client finds the end of a body (RFC 9112, section 6): by its length in bytes, by its last chunk, or by the end
+ * of the connection. "none" also means that there is no body.
+ */
+export type BodyEnd = number | "chunked" | "none";
+
+export interface ResponseHead {
+  readonly status: number;
+  readonly fields: HeaderFields;
+  readonly contentLocation: string | undefined;
+  readonly bodyEnd: BodyEnd;
+  readonly isKeptAlive: boolean;
+  /** Whether the client speaks HTTP/1.0, to which a kept connection has to be announced. */
+  readonly isHttp10: boolean;
+}
+
+const MAX_CACHED_RESPONSE = 16 * 1024;
+
+/**
+ * Writes the heads of responses. Nearly all of them begin with the same bytes for a second, the common beginning: the
+ * status line of 200, and the headers of a kept connection with the date.
+ */
+export class ResponseHeads {
+  /** Where `writeCached` writes. It begins with the common beginning. */
+  readonly bytes = Buffer.alloc(MAX_CACHED_RESPONSE);
+  readonly #keepAlive: string;
+  #date = "";
+  #common = "";
+  readonly #located = new CachedHead(LOCATION);
+  readonly #plain = new CachedHead("");
+
+  /** Clients may rely on an idle connection for `keepAliveSeconds`. Call `tick` before the first head. */
+  constructor(keepAliveSeconds: number) {
+    this.#keepAlive = `keep-alive: timeout=${keepAliveSeconds}\r\n`;
+  }
+
+  /** Sets the time of `Date`, in milliseconds since 1970. */
+  tick(now: number): void {
+    this.#date = `date: ${new Date(now).toUTCString()}\r\n`;
+    this.#common = `HTTP/1.1 200 OK\r\n${this.#keepAlive}${this.#date}`;
+    this.bytes.write(this.#common, "latin1");
+  }
+
+  /**
+   * Writes a head with its empty line so that it ends at `end` of `out`, and returns where it starts. Throws
+   * `TypeError` if a value contains a line break or another control character, `RangeError` if the room is too small.
+   */
+  write(head: ResponseHead, out: Buffer, end: number): number {
+    const { contentLocation, bodyEnd } = head;
+    const before = this.#beforeLocation(head);
+    const last = lastLinesOf(bodyEnd);
+    const after =
+      contentLocation === undefined ? last : `${checked(contentLocation)}${LINE_END}${last}`;
+    const start = end - before.length - after.length;
+    if (start < 0) throw new RangeError("the head of a response is too long");
+    out.set(before, start);
+    out.write(after, start + before.length, "latin1");
+    return start;
+  }
+
+  /**
+   * Writes a whole response to a client of HTTP/1.1 whose connection is kept, to the beginning of `bytes`. Returns
+   * its length, or 0 if it is too long.
+   */
+  writeCached(response: CachedResponse): number {
+    response.bytes ??= this.#cacheableBytesOf(response.make());
+    const start = this.#common.length;
+    const length = start + response.bytes.length;
+    if (length > MAX_CACHED_RESPONSE) return 0;
+    this.bytes.set(response.bytes, start);
+    return length;
+  }
+
+  #beforeLocation(head: ResponseHead): Uint8Array {
+    const cached = head.contentLocation === undefined ? this.#plain : this.#located;
+    const isCommon = head.status === 200 && head.isKeptAlive && !head.isHttp10;
+    return isCommon
+      ? cached.get(this.#common, head.fields)
+      : cached.make(this.#beginningOf(head), head.fields);
+  }
+
+  #beginningOf({ status, isKeptAlive, isHttp10 }: ResponseHead): string {
+    const connection = isKeptAlive ? `${isHttp10 ? KEEP : ""}${this.#keepAlive}` : CLOSE;
+    return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n${connection}${this.#date}`;
+  }
+
+  /** Returns everything after the common beginning. */
+  #cacheableBytesOf({ headers, contentLocation, body }: CachedParts): Uint8Array {
+    const location =
+      contentLocation === undefined ? "" : `${LOCATION}${checked(contentLocation)}${LINE_END}`;
+    const text = body === null ? NOTHING : this.#written(body);
+    const head = `${linesOf(headers)}${location}${lastLinesOf(text.length)}`;
+    // It is cached as long as the response: in the runtime's pool it would pin the whole block.
+    const bytes = Buffer.allocUnsafeSlow(head.length + text.length);
+    bytes.write(head, "latin1");
+    bytes.set(text, head.length);
+    return bytes;
+  }
+
+  /** Returns a text in memory that is overwritten by the next response. */
+  #written(text: BodyWriter): Uint8Array {
+    const start = this.#common.length;
+    const room = start + text.maxLength;
+    const out = room <= this.bytes.length ? this.bytes : Buffer.allocUnsafe(room);
+    return out.subarray(start, text.write(out, start));
+  }
+}
+
+/** The last head's bytes before its `Content-Location`, or without one. The next head mostly has the same. */
+class CachedHead {
+  readonly #end: string;
+  #beginning = "";
+  #fields: HeaderFields | undefined;
+  #bytes: Uint8Array = NOTHING;
+
+  constructor(end: string) {
+    this.#end = end;
+  }
+
+  get(beginning: string, fields: HeaderFields): Uint8Array {
+    if (fields !== this.#fields || beginning !== this.#beginning) {
+      this.#bytes = this.make(beginning, fields);
+      this.#beginning = beginning;
+      this.#fields = fields;
+    }
+    return this.#bytes;
+  }
+
+  make(beginning: string, fields: HeaderFields): Uint8Array {
+    return Buffer.from(`${beginning}${linesOf(fields)}${this.#end}`, "latin1");
+  }
+}
+
+const NOTHING = new Uint8Array();
+const KEEP = "connection: keep-alive\r\n";
+const CLOSE = "connection: close\r\n";
+const LOCATION = "content-location: ";
+const LINE_END = "\r\n";
+
+/** A field value without line breaks or other control characters (RFC 9110, section 5.5). */
+const FIELD_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+function checked(contentLocation: string): string {
+  if (FIELD_VALUE.test(contentLocation)) return contentLocation;
+  throw new TypeError("the value of content-location cannot stand in a header");
+}
+
+/** The last lines of heads whose bodies are shorter than this many bytes are cached. */
+const MAX_SHORT = 1024;
+const lastLinesOfShort: (string | undefined)[] = Array.from({ length: MAX_SHORT });
+
+function lastLinesOf(bodyEnd: BodyEnd): string {
+  if (bodyEnd === "none") return "\r\n";
+  if (bodyEnd === "chunked") return "transfer-encoding: chunked\r\n\r\n";
+  const cached = lastLinesOfShort[bodyEnd];
+  if (cached !== undefined) return cached;
+  const lines = `content-length: ${bodyEnd}\r\n\r\n`;
+  if (bodyEnd < MAX_SHORT) lastLinesOfShort[bodyEnd] = lines;
+  return lines;
+}
+
+/** The headers that only the server sets. */
+const ofConnection = ["connection", "content-length", "keep-alive", "transfer-encoding"];
+
+function linesOf(fields: HeaderFields): string {
+  let text = "";
+  for (const [name, value] of Object.entries(fields)) {
+    if (ofConnection.includes(name)) continue;
+    if (!FIELD_VALUE.test(value)) {
+      throw new TypeError(`the value of ${name} cannot stand in a header`);
+    }
+    text += `${name}: ${value}\r\n`;
+  }
+  return text;
+}

@@ -1,0 +1,38 @@
+import { randomInt } from "node:crypto";
+
+/** A seeded source of chance: the same seed makes the same choices in the same order. */
+export interface Random {
+  readonly seed: number;
+  /** A number from 0 up to but not including 1. */
+  next(): number;
+  /** A whole number from `least` to `most`, both included. */
+  between(least: number, most: number): number;
+  /** One of `choices`, which may not be empty. */
+  pick<T>(choices: readonly T[]): T;
+}
+
+/** The seed of this run: `FUZZ_SEED`, else a new one. Tests print it, for failures to be replayed. */
+export function runSeed(): number {
+  return Number(process.env.FUZZ_SEED ?? randomInt(2 ** 31));
+}
+
+/** Chance by the mulberry32 generator: small, and good enough to shake a server. */
+export function createRandom(seed: number): Random {
+  let state = seed | 0;
+  const next = (): number => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+  return {
+    seed,
+    next,
+    between: (least, most) => least + Math.floor(next() * (most - least + 1)),
+    pick: (choices) => {
+      const choice = choices[Math.floor(next() * choices.length)];
+      if (choice === undefined) throw new TypeError("nothing to pick from");
+      return choice;
+    },
+  };
+}
