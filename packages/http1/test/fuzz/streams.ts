@@ -222,7 +222,7 @@ const faults: readonly Fault[] = [
 ];
 
 /** Changes, adds or removes one character. */
-function spoil(random: Random, text: string): string {
+export function spoil(random: Random, text: string): string {
   if (text.length === 0) return "x";
   const at = random.between(0, text.length - 1);
   const other = random.pick(["0", "g", "\r", "\n", ";", " ", "\x00"]);
