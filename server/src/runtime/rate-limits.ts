@@ -5,7 +5,13 @@ import { createRateLimiter } from "../limits/rate-limiter.ts";
 import { startUsageSync } from "../limits/usage-sync.ts";
 import { openRedisShares } from "../store/redis/redis-shares.ts";
 import type { TimeSource } from "./clock.ts";
-import { OPEN_TIMEOUT_MS, redisPlaceOf } from "./open-store.ts";
+import type { Config } from "./config/config.ts";
+import { isLoopback } from "./config/values.ts";
+import { createLimits, type LimitOptions, type Limits } from "./http/limits.ts";
+import { startExchange } from "./limits/exchange.ts";
+import { createMeter } from "./limits/meter.ts";
+import { OPEN_PATIENCE, redisPlaceOf } from "./open.ts";
+import { openRedisShares } from "./store/redis/shared-counters.ts";
 
 /** Limits that are to be closed. */
 export interface RunningLimits {

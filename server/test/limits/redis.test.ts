@@ -1,14 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import {
-  createSharedRateLimiter,
-  type SharedCounters,
-  type SharedRateLimiter,
-} from "../../src/limits/shared-rate-limiter.ts";
-import { startUsageSync } from "../../src/limits/usage-sync.ts";
-import type { RedisPlace } from "../../src/store/redis/client.ts";
-import { openRedisShares, type RedisShares } from "../../src/store/redis/redis-shares.ts";
+import { startExchange } from "../../src/limits/exchange.ts";
+import { createSharedMeter, type SharedMeter, type Shares } from "../../src/limits/shared-meter.ts";
+import type { RedisPlace } from "../../src/store/redis/connection/client.ts";
+import { openRedisShares, type RedisShares } from "../../src/store/redis/shared-counters.ts";
 import { until } from "../faults/patience.ts";
 import { startRedisCluster } from "../support/redis/cluster.ts";
 import { startSingleRedis } from "../support/redis/single.ts";

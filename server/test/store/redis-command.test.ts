@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { PassThrough } from "node:stream";
 import { test } from "node:test";
-import { TimedCommand } from "../../src/store/redis/command.ts";
+import { TimedCommand } from "../../src/store/redis/connection/command.ts";
 
 test("a command that is written after its deadline is rejected, whatever the answer in its place is", async () => {
   const late = new TimedCommand("get", ["key"], performance.now() - 1);

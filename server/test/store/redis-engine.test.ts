@@ -6,10 +6,10 @@ import { createIdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
 import type { Identity, Session } from "../../src/session/session.ts";
 import { StoreOpenError } from "../../src/store/open-error.ts";
-import type { StoreEngine } from "../../src/store/ports/engine.ts";
-import { createKeys } from "../../src/store/redis/keys.ts";
-import { pack } from "../../src/store/redis/packed.ts";
-import { scripts } from "../../src/store/redis/scripts.ts";
+import { createKeys } from "../../src/store/redis/layout/key-names.ts";
+import { pack } from "../../src/store/redis/layout/session-codec.ts";
+import { scripts } from "../../src/store/redis/scripts/scripts.ts";
+import type { SessionStore } from "../../src/store/store.ts";
 import { eventually } from "../support/eventually.ts";
 import { type SingleRedis, startSecuredRedis, startSingleRedis } from "../support/redis/single.ts";
 import { openRedisAt, unheard } from "../support/redis/store.ts";
@@ -144,7 +144,13 @@ test("a visit whose claimant died is taken over, at once when that is a while ag
     // It was only held up, and writes now.
     const names = [keys.session(dead.id), keys.bar(dead.id, nonce)];
     const words = [pack(dead), 60_000, 60_000];
-    const late = await redis.node.command("EVAL", scripts.create.source, 2, ...names, ...words);
+    const late = await redis.node.command(
+      "EVAL",
+      scripts.createSession.source,
+      2,
+      ...names,
+      ...words,
+    );
     assert.equal(late, "barred");
   }
 });

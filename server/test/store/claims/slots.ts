@@ -4,7 +4,7 @@ import {
   type Examination,
   GRACE,
   type Writing,
-} from "../../../src/store/redis/visit-claim.ts";
+} from "../../../src/store/redis/sessions/visit-claim.ts";
 
 /*
  * What the scripts of `store/redis/scripts` do to a visit and to the sessions that want it, as plain

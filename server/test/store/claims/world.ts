@@ -7,7 +7,7 @@ import {
   type Examination,
   firstStep,
   type Writing,
-} from "../../../src/store/redis/visit-claim.ts";
+} from "../../../src/store/redis/sessions/visit-claim.ts";
 import type { Step, System } from "./explore.ts";
 import {
   type Command,

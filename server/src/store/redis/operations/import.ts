@@ -1,21 +1,20 @@
-import { purgeAfter, type RetentionPolicy } from "../../session/retention.ts";
-import { hasNoIds, isLive } from "../../session/session.ts";
+import { type KeepingTimes, keptUntil } from "../../../session/kept.ts";
+import { isBlank, isLive } from "../../../session/session.ts";
 import {
   type ImportRequest,
   isNewerState,
   type RecordsItem,
   type SessionItem,
-  type TransferItem,
-} from "../ports/transfer.ts";
-import { lineOf } from "../record-line.ts";
-import type { Answers } from "./answers.ts";
-import type { Connection, Operation } from "./connection.ts";
-import type { Fixed } from "./fixed.ts";
-import type { Indices } from "./indices.ts";
-import type { Keys } from "./keys.ts";
-import { pack, unpack } from "./packed.ts";
-import { scripts } from "./scripts.ts";
-import { claimLife } from "./visit-claim.ts";
+} from "../../moving.ts";
+import { lineOf } from "../../record-line.ts";
+import type { Connection, Operation } from "../connection/connection.ts";
+import type { Fixed } from "../globals/globals.ts";
+import type { Indices } from "../index/session-index.ts";
+import type { Keys } from "../layout/key-names.ts";
+import { pack, unpack } from "../layout/session-codec.ts";
+import { scripts } from "../scripts/scripts.ts";
+import { claimLife } from "../sessions/visit-claim.ts";
+import type { Answers } from "./idempotency.ts";
 
 /** The nonce of claims that were taken over with their sessions. */
 const ADOPTED = "adopted";
@@ -54,7 +53,7 @@ export function createAdopt(
     await connection.command(operation, "pexpire", keys.records(id), ttl);
     if (visitId === null) return;
     if (!isLive(session, operation.now)) {
-      await connection.run(operation, scripts.release, [keys.visit(visitId)], [`${id} `]);
+      await connection.run(operation, scripts.releaseVisit, [keys.visit(visitId)], [`${id} `]);
       return;
     }
     const claim = `${id} ${ADOPTED} ${operation.now}`;
@@ -66,7 +65,7 @@ export function createAdopt(
     const ttl = purgeAfter(session, true, times) - operation.now;
     if (ttl <= 0) return;
     const words = [first, maxRecords, ttl, ...records.map(lineOf)];
-    await connection.change(operation, scripts.adoptRecords, [keys.records(session.id)], words);
+    await connection.change(operation, scripts.importRecords, [keys.records(session.id)], words);
   }
 
   function adoptItem(item: TransferItem, now: number): Promise<void> {

@@ -1,13 +1,13 @@
-import { isWithin } from "../../session/permissions.ts";
-import { purgeAfter, type RetentionPolicy } from "../../session/retention.ts";
-import { isLive, type Session } from "../../session/session.ts";
-import type { AssociationEvent, EndEvent, RecordPage } from "../../session/timeline.ts";
-import type { RecordPageRequest } from "../ports/records.ts";
-import { recordOf } from "../record-line.ts";
-import type { Connection, Operation } from "./connection.ts";
-import type { Keys } from "./keys.ts";
-import { describedById, isGone, unpackWhole } from "./packed.ts";
-import { scripts } from "./scripts.ts";
+import { isWithin } from "../../../session/access.ts";
+import { type KeepingTimes, keptUntil } from "../../../session/kept.ts";
+import { isLive, type Session } from "../../../session/session.ts";
+import type { AssociationEvent, EndEvent, Stretch } from "../../../session/timeline.ts";
+import { recordOf } from "../../record-line.ts";
+import type { StretchRequest } from "../../store.ts";
+import type { Connection, Operation } from "../connection/connection.ts";
+import type { Keys } from "../layout/key-names.ts";
+import { describedById, isGone, unpackWhole } from "../layout/session-codec.ts";
+import { scripts } from "../scripts/scripts.ts";
 
 /** A page stops once it has so many characters. */
 const MAX_CHARACTERS = 512 * 1024;
@@ -23,7 +23,7 @@ export function createStretchReader(
 ): (operation: Operation, request: RecordPageRequest) => Promise<RecordPage | undefined> {
   async function read(operation: Operation, id: string, from: number, limit: number) {
     const names = [keys.session(id), keys.records(id)];
-    const reply = await connection.run(operation, scripts.stretch, names, [from, limit]);
+    const reply = await connection.run(operation, scripts.readRecords, names, [from, limit]);
     const [text, total, oldest, lines] = reply as [string | null, number, number, string[]];
     return { text, total, oldest, lines };
   }

@@ -1,15 +1,11 @@
 import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import type { StoredResponseItem } from "../ports/idempotency.ts";
-import {
-  type IdempotentRequest,
-  type Replay,
-  STORED_RESPONSE_LIFE_MS,
-} from "../ports/idempotency.ts";
-import type { Connection, Operation } from "./connection.ts";
-import type { Keys } from "./keys.ts";
-import { newNonce } from "./nonce.ts";
-import { scripts } from "./scripts.ts";
+import type { AnswerItem } from "../../moving.ts";
+import { ANSWER_LIFE, type Once, type Repetition } from "../../store.ts";
+import type { Connection, Operation } from "../connection/connection.ts";
+import type { Keys } from "../layout/key-names.ts";
+import { newNonce } from "../layout/nonce.ts";
+import { scripts } from "../scripts/scripts.ts";
 
 /*
  * Requests with a key are carried out once. The key and what it changes lie in different slots:
@@ -86,12 +82,12 @@ export function createAnswers(connection: Connection, keys: Keys): Answers {
       need ?? "-",
     ];
     const names = [keys.answer(key)];
-    return (await connection.run(operation, scripts.reserve, names, words)) as string[];
+    return (await connection.run(operation, scripts.reserveRequest, names, words)) as string[];
   }
 
   async function settle(operation: Operation, key: string, nonce: string, isDone: boolean) {
     const words = [nonce, isDone ? 1 : 0];
-    await connection.run(operation, scripts.settle, [keys.answer(key)], words);
+    await connection.run(operation, scripts.settleRequest, [keys.answer(key)], words);
   }
 
   async function finish<O extends { readonly outcome: string }>(
@@ -197,7 +193,7 @@ export function createAnswers(connection: Connection, keys: Keys): Answers {
       const names = await keysAbout(operation, id);
       await Promise.all(
         names.map((key) =>
-          connection.change(operation, scripts.eraseAnswer, [keys.answer(key)], [id]),
+          connection.change(operation, scripts.eraseResponse, [keys.answer(key)], [id]),
         ),
       );
       await connection.write(operation, "del", keys.answersAbout(id));

@@ -1,7 +1,7 @@
-import { timeAndCount } from "../../session/id.ts";
-import { implicitSession, type Lifetimes } from "../../session/lifetime.ts";
-import { hasNoIds, type Identity, idFields, type Session } from "../../session/session.ts";
-import type { AssociationEvent } from "../../session/timeline.ts";
+import { timeAndCount } from "../../../session/id.ts";
+import { type Lifetimes, unstoredSession } from "../../../session/lifetime.ts";
+import { type Identity, idFields, isBlank, type Session } from "../../../session/session.ts";
+import type { AssociationEvent } from "../../../session/timeline.ts";
 
 /*
  * A session as its key holds it: eight lines, as ids have no control characters. Times are

@@ -1,5 +1,5 @@
-import { Refusal } from "../../session/errors.ts";
-import type { StoreEvents } from "../ports/lifecycle.ts";
+import { Refusal } from "../../../session/errors.ts";
+import type { StoreEvents } from "../../store.ts";
 
 /** Counts the changes that are under way, and reports what becomes of them. */
 export interface Changes {

@@ -1,6 +1,6 @@
 import type { Redis } from "ioredis";
-import type { Connection } from "./connection.ts";
-import { faultOf, NO_SUCH_COMMAND } from "./faults.ts";
+import type { Connection } from "../connection/connection.ts";
+import { faultOf, NO_SUCH_COMMAND } from "../connection/faults.ts";
 
 /** The memory use that the primaries report. */
 export interface MemoryWatch {

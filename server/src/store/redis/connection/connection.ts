@@ -1,11 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { Cluster, type Redis } from "ioredis";
-import { Refusal } from "../../session/errors.ts";
+import { Refusal } from "../../../session/errors.ts";
+import type { Script } from "../scripts/scripts.ts";
 import { type Client, createClient, type RedisPlace } from "./client.ts";
 import { TimedCommand } from "./command.ts";
 import { createDeadlines } from "./deadlines.ts";
 import { faultOf, MISPLACED, NO_SUCH_COMMAND, NO_SUCH_PRIMARY, RedisFault } from "./faults.ts";
-import type { Script } from "./scripts.ts";
 
 /**
  * What a caller waits for, with all of its steps. Each step may be sent several times until its answer

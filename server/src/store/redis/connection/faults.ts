@@ -1,6 +1,6 @@
 import { ReplyError } from "ioredis";
-import { safeMessage } from "../../logging/safe-error.ts";
-import { scripts } from "./scripts.ts";
+import { safeMessage } from "../../../safe-error.ts";
+import { scripts } from "../scripts/scripts.ts";
 
 /**
  * A fault of Redis. Its message is written by this program and contains no arguments: Redis repeats arguments

@@ -1,20 +1,20 @@
-import { timeAndCount } from "../../session/id.ts";
-import type { Scope } from "../../session/permissions.ts";
-import { purgeAfter, type RetentionPolicy } from "../../session/retention.ts";
+import type { Scope } from "../../../session/access.ts";
+import { timeAndCount } from "../../../session/id.ts";
+import { type KeepingTimes, keptUntil } from "../../../session/kept.ts";
 import {
-  hasNoIds,
   type Identity,
   idFields,
-  noIdentity,
+  isBlank,
+  nobody,
   type Session,
-} from "../../session/session.ts";
-import type { AssociationRequest, AssociationResult, CreateResult } from "../ports/sessions.ts";
-import type { Connection, Operation, Word } from "./connection.ts";
-import type { Indices } from "./indices.ts";
-import type { Keys } from "./keys.ts";
-import { newNonce } from "./nonce.ts";
-import { describedById, idsIn, pack, unpack } from "./packed.ts";
-import { scripts } from "./scripts.ts";
+} from "../../../session/session.ts";
+import type { AssociationRequest, AssociationResult, Creation } from "../../store.ts";
+import type { Connection, Operation, Word } from "../connection/connection.ts";
+import type { Indices } from "../index/session-index.ts";
+import type { Keys } from "../layout/key-names.ts";
+import { newNonce } from "../layout/nonce.ts";
+import { describedById, idsIn, pack, unpack } from "../layout/session-codec.ts";
+import { scripts } from "../scripts/scripts.ts";
 import { BAR_LIFE, type Writing } from "./visit-claim.ts";
 import { createVisits } from "./visits.ts";
 
@@ -63,8 +63,8 @@ export function createSessions(
     const stored = change(now, async (operation) => {
       const refreshed = visitId === null ? undefined : visits.refresh(operation, visitId);
       // It may not be stored yet.
-      if (hasNoIds(session)) await indices.enter(operation, id, noIdentity, true);
-      await connection.change(operation, scripts.renew, keysOf(id), factsOf(operation, id));
+      if (isBlank(session)) await indices.enter(operation, id, nobody, true);
+      await connection.change(operation, scripts.renewSession, keysOf(id), factsOf(operation, id));
       await refreshed;
     });
     // Not stored: the next use finds the old session, of which a renewal is due again.
@@ -93,7 +93,7 @@ export function createSessions(
     const entries = indices.entriesOf(operation, id, session, true);
     const names = [keys.session(id), ...claim.names, ...entries.names];
     const words = [text, ttl, ...claim.words, ...entries.words];
-    const reply = await connection.change(operation, scripts.createAtOnce, names, words);
+    const reply = await connection.change(operation, scripts.createSessionCombined, names, words);
     return reply as "created" | "id-taken" | "claimed";
   }
 
@@ -117,7 +117,7 @@ export function createSessions(
     const written = visits.obtain(operation, id, visitId, async (nonce) => {
       await entered;
       const names = [keys.session(id), keys.bar(id, nonce)];
-      const reply = await connection.change(operation, scripts.create, names, [
+      const reply = await connection.change(operation, scripts.createSession, names, [
         text,
         ttl,
         BAR_LIFE,
@@ -149,7 +149,7 @@ export function createSessions(
     const { id } = request;
     const names = [...keysOf(id), keys.bar(id, nonce)];
     const words = [...wordsOf(operation, request), nonce, BAR_LIFE, isPrepared ? 1 : 0];
-    const reply = await connection.change(operation, scripts.associate, names, words);
+    const reply = await connection.change(operation, scripts.associateIds, names, words);
     return attemptIn(id, reply);
   }
 
@@ -163,7 +163,7 @@ export function createSessions(
     const entries = indices.entriesOf(operation, id, ids, true);
     const names = [...keysOf(id), ...claim.names, ...entries.names];
     const words = [...wordsOf(operation, request), ...claim.words, ...entries.words];
-    const reply = await connection.change(operation, scripts.associateAtOnce, names, words);
+    const reply = await connection.change(operation, scripts.associateIdsCombined, names, words);
     return attemptIn(id, reply);
   }
 
@@ -254,7 +254,7 @@ export function createSessions(
       await settled(id);
       const ender = newNonce();
       const words = [...factsOf(operation, id), ender, textOfScope(scope)];
-      const reply = await connection.change(operation, scripts.end, keysOf(id), words);
+      const reply = await connection.change(operation, scripts.endSession, keysOf(id), words);
       const [wasLive, visitId] = reply as [number, string | undefined];
       if (wasLive === 1 && visitId !== undefined && visitId !== "") {
         await visits.release(operation, id, visitId).catch(() => {
@@ -268,7 +268,7 @@ export function createSessions(
       const names = keysOf(id);
       const facts = factsOf(operation, id);
       // What tells where the rest lies goes last.
-      const text = await connection.change(operation, scripts.erase, names, [
+      const text = await connection.change(operation, scripts.eraseSession, names, [
         ...facts,
         0,
         GONE_LIFE,
@@ -278,7 +278,7 @@ export function createSessions(
         indices.leave(operation, id, ids),
         ids.visitId === null ? undefined : visits.release(operation, id, ids.visitId),
       ]);
-      await connection.change(operation, scripts.erase, names, [...facts, 1, GONE_LIFE]);
+      await connection.change(operation, scripts.eraseSession, names, [...facts, 1, GONE_LIFE]);
     },
     keysOf,
     factsOf,

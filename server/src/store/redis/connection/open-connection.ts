@@ -1,4 +1,4 @@
-import { StoreOpenError } from "../open-error.ts";
+import { StoreOpenError } from "../../open-error.ts";
 import { type Connection, type ConnectionOptions, connect } from "./connection.ts";
 import { faultOf, isOfServer, type RedisFault } from "./faults.ts";
 

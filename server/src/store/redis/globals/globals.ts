@@ -1,12 +1,11 @@
 import { createHash, randomBytes } from "node:crypto";
-import type { SigningSecret } from "../../session/id.ts";
-import { SECRET_BYTES } from "../../session/id.ts";
-import type { AuditEntry } from "../audit-chain.ts";
-import { StoreOpenError } from "../open-error.ts";
-import type { ApiKey, ApiKeyUse } from "../ports/credentials.ts";
-import type { Connection, Operation } from "./connection.ts";
-import type { Keys } from "./keys.ts";
-import { scripts } from "./scripts.ts";
+import { SECRET_BYTES } from "../../../session/id.ts";
+import type { AuditEntry } from "../../audit-chain.ts";
+import { StoreOpenError } from "../../open-error.ts";
+import type { Key, KeyUse, Secret } from "../../store.ts";
+import type { Connection, Operation } from "../connection/connection.ts";
+import type { Keys } from "../layout/key-names.ts";
+import { scripts } from "../scripts/scripts.ts";
 
 /** What all processes share and no session has: keys, secrets, the floor of time, the note of a move. */
 export interface Fixed {
@@ -117,7 +116,7 @@ export function createFixed(connection: Connection, keys: Keys, isServing: boole
   async function useKeys(operation: Operation, uses: readonly ApiKeyUse[]): Promise<void> {
     if (uses.length === 0) return;
     const words = uses.flatMap(({ id, at }) => [id, at]);
-    await connection.change(operation, scripts.useKeys, [keys.keys, keys.uses], words);
+    await connection.change(operation, scripts.noteApiKeyUse, [keys.keys, keys.uses], words);
   }
 
   function pulseWords(
@@ -146,7 +145,7 @@ export function createFixed(connection: Connection, keys: Keys, isServing: boole
       const base64 = randomBytes(SECRET_BYTES).toString("base64");
       const secret = lineOf({ base64, createdAt: operation.now });
       const words = [LAYOUT, secret, operation.now, CLOCK_TOLERANCE];
-      const layout = await connection.run(operation, scripts.born, fixedNames, words);
+      const layout = await connection.run(operation, scripts.initStore, fixedNames, words);
       if (layout === LAYOUT) return;
       if (layout === "no secrets") throw new StoreOpenError("incomplete", noSecrets(keys));
       const message = `The data in Redis has the layout ${String(layout)}, and this release knows ${LAYOUT}: run the release that wrote it.`;
@@ -156,7 +155,7 @@ export function createFixed(connection: Connection, keys: Keys, isServing: boole
       pulseIn(
         await connection.run(
           operation,
-          scripts.beat,
+          scripts.heartbeat,
           beatNames,
           pulseWords(operation.now, wall, undefined),
         ),
@@ -165,7 +164,7 @@ export function createFixed(connection: Connection, keys: Keys, isServing: boole
       pulseIn(
         await connection.change(
           operation,
-          scripts.beat,
+          scripts.heartbeat,
           beatNames,
           pulseWords(operation.now, wall, known),
         ),
@@ -183,14 +182,19 @@ export function createFixed(connection: Connection, keys: Keys, isServing: boole
       return { oldestSecret, hasState: layout !== null };
     },
     async raiseFloor(operation, floor) {
-      await connection.change(operation, scripts.beat, beatNames, pulseWords(floor, "", undefined));
+      await connection.change(
+        operation,
+        scripts.heartbeat,
+        beatNames,
+        pulseWords(floor, "", undefined),
+      );
     },
     async secretLines(operation) {
       return (await connection.command(operation, "lrange", keys.secrets, 0, -1)) as string[];
     },
     async putBack(operation, { lines, revision, floor }) {
       const words = [LAYOUT, revision, floor, ...lines];
-      return (await connection.change(operation, scripts.putBack, fixedNames, words)) === 1;
+      return (await connection.change(operation, scripts.restoreState, fixedNames, words)) === 1;
     },
     async keyTexts(operation) {
       return (await connection.command(operation, "hvals", keys.keys)) as string[];
@@ -198,7 +202,7 @@ export function createFixed(connection: Connection, keys: Keys, isServing: boole
     async putBackKeys(operation, { revision, keyTexts }) {
       const names = [keys.state, keys.keys];
       const words = [revision, ...keyTexts];
-      return Number(await connection.change(operation, scripts.putBackKeys, names, words));
+      return Number(await connection.change(operation, scripts.restoreApiKeys, names, words));
     },
     async floor(operation) {
       return Number(await connection.command(operation, "hget", keys.state, "floor"));
@@ -219,22 +223,24 @@ export function createFixed(connection: Connection, keys: Keys, isServing: boole
     },
     async putKey(operation, key) {
       const names = [keys.state, keys.keys];
-      await connection.change(operation, scripts.addKey, names, [key.id, JSON.stringify(key)]);
+      await connection.change(operation, scripts.addApiKey, names, [key.id, JSON.stringify(key)]);
       if (key.lastUsedAt !== null) await useKeys(operation, [{ id: key.id, at: key.lastUsedAt }]);
     },
     useKeys,
     async replaceKey(operation, id, successor, expiresAt) {
       const names = [keys.state, keys.keys];
       const words = [id, expiresAt, successor.id, JSON.stringify(successor)];
-      return (await connection.change(operation, scripts.replaceKey, names, words)) === 1;
+      return (await connection.change(operation, scripts.replaceApiKey, names, words)) === 1;
     },
     async eraseKeys(operation, customerId) {
       const names = [keys.state, keys.keys, keys.uses];
-      return Number(await connection.change(operation, scripts.eraseKeys, names, [customerId]));
+      return Number(await connection.change(operation, scripts.eraseApiKeys, names, [customerId]));
     },
     async appendAudit(operation, entry) {
       const words = [entry.sequence, entry.previous, entry.hash, JSON.stringify(entry)];
-      return (await connection.change(operation, scripts.appendAudit, [keys.audit], words)) === 1;
+      return (
+        (await connection.change(operation, scripts.appendAuditEntry, [keys.audit], words)) === 1
+      );
     },
     async audit(operation, from, to) {
       const texts = await connection.command(operation, "lrange", keys.audit, from, to);
@@ -243,7 +249,7 @@ export function createFixed(connection: Connection, keys: Keys, isServing: boole
     async revokeKey(operation, id) {
       const names = [keys.state, keys.keys];
       const words = [id, operation.now];
-      return (await connection.change(operation, scripts.revokeKey, names, words)) === 1;
+      return (await connection.change(operation, scripts.revokeApiKey, names, words)) === 1;
     },
     async secrets(operation) {
       const lines = await connection.command(operation, "lrange", keys.secrets, 0, -1);
@@ -258,7 +264,7 @@ export function createFixed(connection: Connection, keys: Keys, isServing: boole
     async putSecrets(operation, secrets, isReplacement) {
       const names = [keys.state, keys.secrets];
       const words = [isReplacement ? 1 : 0, ...secrets.map(lineOf)];
-      await connection.change(operation, scripts.putSecrets, names, words);
+      await connection.change(operation, scripts.addSecrets, names, words);
     },
     async move(operation) {
       return (await connection.command(operation, "hget", keys.state, "move")) as string | null;

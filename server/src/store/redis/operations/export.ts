@@ -1,11 +1,11 @@
 import type { Redis } from "ioredis";
-import type { RecordPage } from "../../session/timeline.ts";
-import type { RecordPageRequest } from "../ports/records.ts";
-import type { ExportPage, TransferItem } from "../ports/transfer.ts";
-import type { Answers } from "./answers.ts";
-import type { Connection, Operation } from "./connection.ts";
-import type { Fixed } from "./fixed.ts";
-import type { Keys } from "./keys.ts";
+import type { Stretch } from "../../../session/timeline.ts";
+import type { Item, Portion } from "../../moving.ts";
+import type { StretchRequest } from "../../store.ts";
+import type { Connection, Operation } from "../connection/connection.ts";
+import type { Fixed } from "../globals/globals.ts";
+import type { Keys } from "../layout/key-names.ts";
+import type { Answers } from "./idempotency.ts";
 
 /*
  * Everything in Redis, portion by portion: the fixed keys, then what SCAN finds on one primary after the

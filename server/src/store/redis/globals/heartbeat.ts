@@ -1,8 +1,8 @@
 import type { Redis } from "ioredis";
-import type { Changes } from "./changes.ts";
-import type { Connection, Operation } from "./connection.ts";
-import { RedisFault } from "./faults.ts";
-import { CLOCK_TOLERANCE, type Fixed, type Known, oldestSecretOf, type Pulse } from "./fixed.ts";
+import type { Changes } from "../connection/admission.ts";
+import type { Connection, Operation } from "../connection/connection.ts";
+import { RedisFault } from "../connection/faults.ts";
+import { CLOCK_TOLERANCE, type Fixed, type Known, oldestSecretOf, type Pulse } from "./globals.ts";
 import { createMemoryWatch } from "./memory-watch.ts";
 
 /*

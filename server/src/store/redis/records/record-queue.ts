@@ -1,9 +1,9 @@
 import { randomInt } from "node:crypto";
-import { Refusal } from "../../session/errors.ts";
-import type { RequestRecord } from "../../session/record.ts";
-import { lineOf } from "../record-line.ts";
-import type { Connection, Operation, Word } from "./connection.ts";
-import { scripts } from "./scripts.ts";
+import { Refusal } from "../../../session/errors.ts";
+import type { RequestRecord } from "../../../session/record.ts";
+import { lineOf } from "../../record-line.ts";
+import type { Connection, Operation, Word } from "../connection/connection.ts";
+import { scripts } from "../scripts/scripts.ts";
 
 /*
  * Records that were taken on, a queue of batches for each session. A batch is one call of a script:
@@ -170,7 +170,7 @@ export function createRecords(options: RecordsOptions): Records {
     const facts = factsOf({ ...operation, now: batch.now }, id);
     const words = [...facts, maxRecords, batch.number, batch.mayBeThere ? 1 : 0, ...batch.lines];
     const change = async () => {
-      const reply = await connection.change(operation, scripts.record, keysOf(id), words);
+      const reply = await connection.change(operation, scripts.appendRecords, keysOf(id), words);
       // Nothing else tells that there is something of the session.
       if (reply === 2) await options.enter(operation, id);
     };
@@ -241,7 +241,7 @@ export function createRecords(options: RecordsOptions): Records {
     async isStored(operation, id, number) {
       // Without records, the script only looks whether the batch is there.
       const words = [...factsOf(operation, id), maxRecords, number, 1];
-      return (await connection.run(operation, scripts.record, keysOf(id), words)) === 0;
+      return (await connection.run(operation, scripts.appendRecords, keysOf(id), words)) === 0;
     },
     async close() {
       isClosing = true;

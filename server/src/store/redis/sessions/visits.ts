@@ -1,10 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Lifetimes } from "../../session/lifetime.ts";
-import type { Connection, Operation, Word } from "./connection.ts";
-import type { Indices } from "./indices.ts";
-import type { Keys } from "./keys.ts";
-import { newNonce } from "./nonce.ts";
-import { scripts } from "./scripts.ts";
+import type { Lifetimes } from "../../../session/lifetime.ts";
+import type { Connection, Operation, Word } from "../connection/connection.ts";
+import type { Indices } from "../index/session-index.ts";
+import type { Keys } from "../layout/key-names.ts";
+import { newNonce } from "../layout/nonce.ts";
+import { scripts } from "../scripts/scripts.ts";
 import {
   afterClaim,
   afterExamination,
@@ -74,7 +74,7 @@ export function createVisits(
     const replaced = replacing === null ? "" : textOf(replacing);
     const words = [own, attempt, replaced, life, ...index.words];
     // A claim that a failover undoes would leave the visit to two sessions; so would a bar.
-    const reply = await connection.prepare(operation, scripts.claim, names, words);
+    const reply = await connection.prepare(operation, scripts.claimVisit, names, words);
     const [nonce, id, age] = reply as [string, string | undefined, number];
     return id === undefined
       ? { outcome: "claimed", nonce }
@@ -90,11 +90,16 @@ export function createVisits(
     await settled(id);
     const names = [keys.session(id), keys.records(id), keys.bar(id, nonce)];
     const words = [...facts(operation, id), visitId, mayBar ? 1 : 0, BAR_LIFE];
-    return (await connection.prepare(operation, scripts.examine, names, words)) as Examination;
+    return (await connection.prepare(
+      operation,
+      scripts.examineAttempt,
+      names,
+      words,
+    )) as Examination;
   }
 
   async function letGo(operation: Operation, visitId: string, whose: string): Promise<void> {
-    await connection.run(operation, scripts.release, [keys.visit(visitId)], [whose]);
+    await connection.run(operation, scripts.releaseVisit, [keys.visit(visitId)], [whose]);
   }
 
   return {

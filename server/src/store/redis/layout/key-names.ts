@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import type { IdField } from "../../session/errors.ts";
+import type { IdField } from "../../../session/errors.ts";
 
 /*
  * Every key there is. What stands in braces decides the slot of a cluster: all that is known of one

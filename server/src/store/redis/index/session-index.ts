@@ -1,13 +1,19 @@
-import { isMatch, isUnconditional, type SessionFilter } from "../../session/filter.ts";
-import { SESSION_ID_CHARACTERS, sortKeyOf, timeAndCount } from "../../session/id.ts";
-import { purgeAfter, type RetentionPolicy } from "../../session/retention.ts";
-import { hasNoIds, type Identity, idFields, isLive, type Session } from "../../session/session.ts";
-import { type ListRequest, MAX_COUNTED, type SessionPage } from "../ports/search.ts";
-import type { Connection, Operation, Word } from "./connection.ts";
-import { createEntering } from "./gathering.ts";
-import { INDEX_SHARDS, type Keys, SHARD_TIME } from "./keys.ts";
-import { describedById, unpack } from "./packed.ts";
-import { scripts } from "./scripts.ts";
+import { isMatch, isUnconditional, type SessionFilter } from "../../../session/filter.ts";
+import { placeOf, SESSION_ID_CHARACTERS, timeAndCount } from "../../../session/id.ts";
+import { type KeepingTimes, keptUntil } from "../../../session/kept.ts";
+import {
+  type Identity,
+  idFields,
+  isBlank,
+  isLive,
+  type Session,
+} from "../../../session/session.ts";
+import { type ListRequest, MAX_COUNTED, type SessionPage } from "../../store.ts";
+import type { Connection, Operation, Word } from "../connection/connection.ts";
+import { INDEX_SHARDS, type Keys, SHARD_TIME } from "../layout/key-names.ts";
+import { describedById, unpack } from "../layout/session-codec.ts";
+import { scripts } from "../scripts/scripts.ts";
+import { createEntering } from "./index-batcher.ts";
 
 /*
  * Sessions by their ids, and all of them: sorted sets of session ids in the order of their bytes, which
@@ -61,7 +67,7 @@ export function createIndices(connection: Connection, keys: Keys, times: Retenti
   /** Lets go of what is too old; gives how many entries are there. */
   async function counted(operation: Operation, name: string): Promise<number> {
     const words = [...boundsAt(operation.now)];
-    return (await connection.run(operation, scripts.index, [name], words)) as number;
+    return (await connection.run(operation, scripts.updateIndex, [name], words)) as number;
   }
 
   async function entries(operation: Operation, name: string, range: Range, count: number) {

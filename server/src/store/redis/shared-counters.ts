@@ -1,8 +1,8 @@
-import type { Remaining, SharedCounters, Usage } from "../../limits/shared-rate-limiter.ts";
-import type { RedisPlace } from "./client.ts";
-import { createKeys } from "./keys.ts";
-import { openConnection } from "./opening.ts";
-import { scripts } from "./scripts.ts";
+import type { Rest, Shares, Taking } from "../../limits/shared-meter.ts";
+import type { RedisPlace } from "./connection/client.ts";
+import { openConnection } from "./connection/open-connection.ts";
+import { createKeys } from "./layout/key-names.ts";
+import { scripts } from "./scripts/scripts.ts";
 
 /** Shares that are to be closed. */
 export interface RedisShares extends SharedCounters {

@@ -1,7 +1,7 @@
-import { Refusal } from "../../session/errors.ts";
-import { atTurnsEnd } from "./command.ts";
-import { type Connection, type Operation, refusal } from "./connection.ts";
-import { scripts } from "./scripts.ts";
+import { Refusal } from "../../../session/errors.ts";
+import { atTurnsEnd } from "../connection/command.ts";
+import { type Connection, type Operation, refusal } from "../connection/connection.ts";
+import { scripts } from "../scripts/scripts.ts";
 
 /** How many entries a command has at the most: a script holds up its server. */
 const MAX_ENTRIES = 128;
@@ -41,7 +41,9 @@ export function createEntering(
   function send({ name, now, until, entries, sent }: Batch): void {
     const words = [...before(now), ...entries.flatMap((entry) => [0, entry])];
     const operation = { now, until, isUncertain: false };
-    connection.run(operation, scripts.index, [name], words).then(() => sent.resolve(), sent.reject);
+    connection
+      .run(operation, scripts.updateIndex, [name], words)
+      .then(() => sent.resolve(), sent.reject);
   }
 
   function sendAll(): void {

@@ -1,0 +1,64 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+
+/** A Lua script that Redis runs atomically. */
+export interface Script {
+  readonly source: string;
+  /** SHA-1 of the source, by which `EVALSHA` names it. */
+  readonly sha: string;
+  /** Number of keys; 0 if it varies. */
+  readonly keys: number;
+}
+
+/** Joins `files` of this folder to one script. */
+function script(keys: number, ...files: readonly string[]): Script {
+  const source = files
+    .map((file) => readFileSync(new URL(`./${file}.lua`, import.meta.url), "utf8"))
+    .join("\n");
+  return { source, sha: createHash("sha1").update(source).digest("hex"), keys };
+}
+
+const session = "prelude/session";
+const association = "prelude/association";
+const index = "prelude/index";
+const claim = "prelude/claim";
+/** Prelude of scripts that use keys of several slots, and so run only where one server holds all keys. */
+const combined = [index, claim, "prelude/claim-combined"] as const;
+
+/** All scripts. Each file opens with its KEYS, ARGV and return value; preludes hold what several scripts share. */
+export const scripts = {
+  createSession: script(2, "create-session"),
+  createSessionCombined: script(0, ...combined, "create-session-combined"),
+  associateIds: script(3, session, association, "associate-ids"),
+  associateIdsCombined: script(0, session, association, ...combined, "associate-ids-combined"),
+  renewSession: script(2, session, "renew-session"),
+  endSession: script(2, session, "end-session"),
+  eraseSession: script(2, session, "erase-session"),
+
+  claimVisit: script(2, index, claim, "claim-visit"),
+  examineAttempt: script(3, session, "examine-attempt"),
+  releaseVisit: script(1, "release-visit"),
+  updateIndex: script(1, index, "update-index"),
+
+  appendRecords: script(2, session, "append-records"),
+  readRecords: script(2, "read-records"),
+  importRecords: script(1, "import-records"),
+
+  reserveRequest: script(1, "reserve-request"),
+  settleRequest: script(1, "settle-request"),
+  eraseResponse: script(1, "erase-response"),
+
+  initStore: script(2, "init-store"),
+  heartbeat: script(4, "heartbeat"),
+  restoreState: script(2, "restore-state"),
+  restoreApiKeys: script(2, "restore-api-keys"),
+  addSecrets: script(2, "add-secrets"),
+  addApiKey: script(2, "add-api-key"),
+  revokeApiKey: script(2, "revoke-api-key"),
+  replaceApiKey: script(2, "replace-api-key"),
+  eraseApiKeys: script(3, "erase-api-keys"),
+  noteApiKeyUse: script(2, "note-api-key-use"),
+  appendAuditEntry: script(1, "append-audit-entry"),
+
+  addToBucket: script(1, "add-to-bucket"),
+} as const;
