@@ -12,7 +12,8 @@ import { createLogHash } from "../session/log-hash.ts";
 import { StoreOpenError } from "../store/open-error.ts";
 import type { StoreEngine } from "../store/ports/engine.ts";
 import type { StoreEvents } from "../store/ports/lifecycle.ts";
-import { openRedisStore, type RedisStoreOptions } from "../store/redis/redis-store.ts";
+import type { RedisStoreOptions } from "../store/redis/options.ts";
+import { openRedisStore } from "../store/redis/redis-store.ts";
 import { openSqliteStore } from "../store/sqlite/sqlite-store.ts";
 import { type Clock, createClock, type TimeSource, type WallClock } from "./clock.ts";
 
@@ -154,7 +155,7 @@ export async function openStore(
     place: redisPlaceOf(place, config),
     prefix: config.redisPrefix,
     timeout: config.redisTimeout,
-    patience: OPEN_TIMEOUT_MS,
+    openTimeout: OPEN_TIMEOUT_MS,
     minReplicasAck: config.minReplicasAck,
   });
 }

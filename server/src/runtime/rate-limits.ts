@@ -3,15 +3,9 @@ import { isLoopback } from "../config/values.ts";
 import { createRateLimits, type LimitOptions, type RateLimits } from "../http/app/rate-limits.ts";
 import { createRateLimiter } from "../limits/rate-limiter.ts";
 import { startUsageSync } from "../limits/usage-sync.ts";
-import { openRedisShares } from "../store/redis/redis-shares.ts";
+import { openRedisCounters } from "../store/redis/shared-counters.ts";
 import type { TimeSource } from "./clock.ts";
-import type { Config } from "./config/config.ts";
-import { isLoopback } from "./config/values.ts";
-import { createLimits, type LimitOptions, type Limits } from "./http/limits.ts";
-import { startExchange } from "./limits/exchange.ts";
-import { createMeter } from "./limits/meter.ts";
-import { OPEN_PATIENCE, redisPlaceOf } from "./open.ts";
-import { openRedisShares } from "./store/redis/shared-counters.ts";
+import { OPEN_TIMEOUT_MS, redisPlaceOf } from "./open-store.ts";
 
 /** Limits that are to be closed. */
 export interface RunningLimits {
@@ -31,10 +25,10 @@ export async function startLimits(config: Config, time: TimeSource): Promise<Run
   if (own === undefined || store.engine === "sqlite")
     return { limits: own, close: () => undefined };
   const place = redisPlaceOf(store, config);
-  const shares = await openRedisShares({
+  const shares = await openRedisCounters({
     place,
     prefix: redisPrefix,
-    patience: OPEN_TIMEOUT_MS,
+    openTimeout: OPEN_TIMEOUT_MS,
   });
   const exchange = startUsageSync(shares, time.monotonic);
   return {

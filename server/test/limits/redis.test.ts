@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { startExchange } from "../../src/limits/exchange.ts";
-import { createSharedMeter, type SharedMeter, type Shares } from "../../src/limits/shared-meter.ts";
-import type { RedisPlace } from "../../src/store/redis/connection/client.ts";
-import { openRedisShares, type RedisShares } from "../../src/store/redis/shared-counters.ts";
+import {
+  createSharedRateLimiter,
+  type SharedCounters,
+  type SharedRateLimiter,
+} from "../../src/limits/shared-rate-limiter.ts";
+import { startUsageSync } from "../../src/limits/usage-sync.ts";
+import type { RedisPlace } from "../../src/store/redis/connection/place.ts";
+import { openRedisCounters, type RedisCounters } from "../../src/store/redis/shared-counters.ts";
 import { until } from "../faults/patience.ts";
 import { startRedisCluster } from "../support/redis/cluster.ts";
 import { startSingleRedis } from "../support/redis/single.ts";
@@ -13,7 +17,7 @@ const rate = { count: 100, period: 60_000 };
 const now = () => performance.now();
 
 /** What one process opens. */
-function sharesOf(kind: RedisPlace["kind"], hosts: RedisPlace["hosts"]): Promise<RedisShares> {
+function sharesOf(kind: RedisPlace["kind"], hosts: RedisPlace["hosts"]): Promise<RedisCounters> {
   const place = {
     kind,
     hosts: hosts.map(({ host, port }) => ({ host, port })),
@@ -26,7 +30,7 @@ function sharesOf(kind: RedisPlace["kind"], hosts: RedisPlace["hosts"]): Promise
     sentinelUsername: undefined,
     sentinelPassword: undefined,
   };
-  return openRedisShares({ place, prefix: "ac:", patience: 10_000 });
+  return openRedisCounters({ place, prefix: "ac:", openTimeout: 10_000 });
 }
 
 const meterOver = (shares: SharedCounters) => createSharedRateLimiter("creates", rate, shares);

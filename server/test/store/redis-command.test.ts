@@ -3,7 +3,7 @@ import { PassThrough } from "node:stream";
 import { test } from "node:test";
 import { TimedCommand } from "../../src/store/redis/connection/command.ts";
 
-test("a command that is written after its deadline is rejected, whatever the answer in its place is", async () => {
+test("a command that is written after its deadline is rejected, whatever the reply to the placeholder is", async () => {
   const late = new TimedCommand("get", ["key"], performance.now() - 1);
   const refused = assert.rejects(late.promise, /no answer in time/);
   assert.doesNotMatch(String(late.toWritable(new PassThrough())), /get|key/i);
@@ -12,7 +12,7 @@ test("a command that is written after its deadline is rejected, whatever the ans
   await refused;
 });
 
-test("a command that is written in time gets its answer", async () => {
+test("a command that is written in time gets its reply", async () => {
   const command = new TimedCommand("get", ["key"], performance.now() + 60_000);
   assert.match(String(command.toWritable(new PassThrough())), /key/);
   assert.equal(command.writes, 1);

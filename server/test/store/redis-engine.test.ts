@@ -6,10 +6,10 @@ import { createIdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
 import type { Identity, Session } from "../../src/session/session.ts";
 import { StoreOpenError } from "../../src/store/open-error.ts";
-import { createKeys } from "../../src/store/redis/layout/key-names.ts";
-import { pack } from "../../src/store/redis/layout/session-codec.ts";
+import type { StoreEngine } from "../../src/store/ports/engine.ts";
+import { createKeyNames } from "../../src/store/redis/layout/key-names.ts";
+import { encode } from "../../src/store/redis/layout/session-codec.ts";
 import { scripts } from "../../src/store/redis/scripts/scripts.ts";
-import type { SessionStore } from "../../src/store/store.ts";
 import { eventually } from "../support/eventually.ts";
 import { type SingleRedis, startSecuredRedis, startSingleRedis } from "../support/redis/single.ts";
 import { openRedisAt, unheard } from "../support/redis/store.ts";
@@ -17,7 +17,7 @@ import { ids, lifetimes } from "../support/sessions.ts";
 import { record } from "./contract/timeline.ts";
 
 const issuer = createIdIssuer([{ bytes: new Uint8Array(32).fill(7), createdAt: 0 }]);
-const keys = createKeys("ac:");
+const keys = createKeyNames("ac:");
 const conflict = { outcome: "conflict", field: "visitId" };
 const created = { outcome: "created" };
 
@@ -30,7 +30,7 @@ function create(store: StoreEngine, given: Partial<Identity>) {
   return store.create(draft(given), Date.now());
 }
 
-/** What a refused call is told; anything else fails the test. */
+/** Returns why a call is refused; any other result fails the test. */
 async function refusalOf(call: Promise<unknown>): Promise<Refusal["reason"]> {
   const error = await call.then(
     () => undefined,
@@ -58,7 +58,7 @@ after(async () => {
   await redis[Symbol.asyncDispose]();
 });
 
-/** Claims a visit for a session that is never written: its process died in between. */
+/** Claims a visit for a session that is never written, as if its process had died in between. Returns the nonce. */
 async function claimAndDie(visitId: string, session: Session, age: number): Promise<string> {
   const nonce = "deadbeef";
   const [seconds, microseconds] = ((await redis.node.command("TIME")) as string[]).map(Number);
@@ -68,20 +68,20 @@ async function claimAndDie(visitId: string, session: Session, age: number): Prom
   return nonce;
 }
 
-test("over TLS, with a user and a password, and by no other certificate", async () => {
+test("TLS with a user and a password works, and only with the trusted certificate", async () => {
   await using secured = await startSecuredRedis();
   const store = await openRedisAt(secured.url, { caFile: secured.caFile });
   assert.deepEqual(await create(store, { visitId: "v" }), created);
-  // Before its server: a store that cannot reach it takes its time to close.
+  // A store that cannot reach its server takes long to close.
   await store.close();
-  await assert.rejects(openRedisAt(secured.url, { patience: 500 }), (error) => {
+  await assert.rejects(openRedisAt(secured.url, { openTimeout: 500 }), (error) => {
     assert.ok(error instanceof StoreOpenError && error.fault === "inaccessible");
     assert.ok(!error.message.includes(secured.password));
     return true;
   });
 });
 
-test("while Redis is away requests are refused in time, and afterwards all goes on", async () => {
+test("while Redis is unreachable requests are refused in time, and afterwards the store continues", async () => {
   const timeout = 400;
   const store = await open(redis.url, { timeout });
   const session = draft({ customerId: "c" });
@@ -95,7 +95,11 @@ test("while Redis is away requests are refused in time, and afterwards all goes 
   assert.equal(store.enqueueRecords(session.id, [record("away")], Date.now()), true);
   await redis.node.restart();
   await eventually(async () => assert.equal(store.status().writable, true), 10_000);
-  assert.deepEqual(await create(store, { visitId: "away" }), created, "was not stored late");
+  assert.deepEqual(
+    await create(store, { visitId: "away" }),
+    created,
+    "the refused creation is not stored late",
+  );
   const request = {
     id: session.id,
     scope: "everyone",
@@ -106,10 +110,10 @@ test("while Redis is away requests are refused in time, and afterwards all goes 
   assert.equal((await store.readRecordPage(request))?.total, 1, "stored once");
 });
 
-test("a change whose answer does not come has an unknown outcome, and is made once at the most", async () => {
+test("a change without a reply has an unknown outcome, and is made at most once", async () => {
   const store = await open(redis.url, { timeout: 400 });
   const session = draft({});
-  // Redis must know the script, or it would ask for it.
+  // Loads the script: Redis would ask for it otherwise.
   await store.end(draft({}).id, Date.now());
   redis.node.pause();
   const reason = await refusalOf(store.end(session.id, Date.now())).finally(() =>
@@ -120,13 +124,13 @@ test("a change whose answer does not come has an unknown outcome, and is made on
   assert.equal((await store.find(session.id)).ended, true);
 });
 
-test("too few replicas: what was written has an unknown outcome", async () => {
+test("a change that too few replicas have has an unknown outcome", async () => {
   const store = await open(redis.url, { timeout: 300, minReplicasAck: 1 });
   const reason = await refusalOf(create(store, { customerId: "c" }));
   assert.deepEqual(reason, { ...unavailable, outcome: "unknown" });
 });
 
-test("a visit whose claimant died is taken over, at once when that is a while ago", async () => {
+test("a contender takes over a visit whose claimant died, at once if the claim is old", async () => {
   const store = await open(redis.url);
   for (const [age, least, most] of [
     [60_000, 0, 800],
@@ -138,12 +142,12 @@ test("a visit whose claimant died is taken over, at once when that is a while ag
     const start = performance.now();
     assert.deepEqual(await create(store, { visitId }), created);
     const took = performance.now() - start;
-    assert.ok(took >= least && took < most, `${took} ms for one of ${age} ms`);
+    assert.ok(took >= least && took < most, `${took} ms for a claim of ${age} ms`);
     assert.deepEqual(await create(store, { visitId }), conflict);
 
-    // It was only held up, and writes now.
-    const names = [keys.session(dead.id), keys.bar(dead.id, nonce)];
-    const words = [pack(dead), 60_000, 60_000];
+    // The claimant was only delayed, and writes now.
+    const names = [keys.session(dead.id), keys.fence(dead.id, nonce)];
+    const words = [encode(dead), 60_000, 60_000];
     const late = await redis.node.command(
       "EVAL",
       scripts.createSession.source,
@@ -151,11 +155,11 @@ test("a visit whose claimant died is taken over, at once when that is a while ag
       ...names,
       ...words,
     );
-    assert.equal(late, "barred");
+    assert.equal(late, "fenced");
   }
 });
 
-test("what was refused is not done by a copy of it that comes late, when the visit is free", async () => {
+test("a late copy of a refused command does nothing, even if the visit is free", async () => {
   const store = await open(redis.url);
   const holder = draft({ visitId: "late" });
   assert.deepEqual(await store.create(holder, Date.now()), created);
@@ -177,14 +181,14 @@ test("what was refused is not done by a copy of it that comes late, when the vis
     assert.equal((await store.find(one)).visitId, null);
     assert.equal(await redis.node.command("EXISTS", keys.session(one)), 0);
   }
-  // Asked again it is another attempt.
+  // A new request is another attempt.
   assert.equal((await store.associate(request)).outcome, "associated");
 });
 
-test("a keyed request whose process died is finished by the next that comes with the key", async () => {
+test("the next request with an idempotency key completes a pending one whose process died", async () => {
   const store = await open(redis.url);
   const first = draft({ customerId: "first" });
-  const need = `${first.id}\n${pack(first)}`;
+  const need = `${first.id}\n${encode(first)}`;
   const fields = [
     "r",
     "request",
@@ -199,14 +203,14 @@ test("a keyed request whose process died is finished by the next that comes with
     "o",
     "x",
   ];
-  await redis.node.command("HSET", keys.answer("key"), ...fields);
+  await redis.node.command("HSET", keys.response("key"), ...fields);
   const once = { key: "key", fingerprint: "request", response: "second answer" };
   const result = await store.create(draft({ customerId: "second" }), Date.now(), once);
   assert.deepEqual(result, { outcome: "repeated", response: "answer" });
   assert.deepEqual(await store.find(first.id), first);
 });
 
-test("repetitions, and idempotency keys with another request, leave nothing behind", async () => {
+test("replays and reused idempotency keys store nothing", async () => {
   const prefix = "repeated:";
   const store = await open(redis.url, { prefix });
   const names = async () => ((await redis.node.command("KEYS", `${prefix}*`)) as string[]).length;
@@ -239,7 +243,7 @@ test("repetitions, and idempotency keys with another request, leave nothing behi
   assert.equal(await names(), namesBefore);
 });
 
-test("scripts that Redis has forgotten are sent again", async () => {
+test("scripts that Redis does not know any more are sent again", async () => {
   const store = await open(redis.url);
   await create(store, { visitId: "before" });
   await redis.node.command("SCRIPT", "FLUSH");
@@ -247,7 +251,7 @@ test("scripts that Redis has forgotten are sent again", async () => {
   assert.deepEqual(await create(store, { visitId: "before" }), conflict);
 });
 
-test("what is stored goes by itself, but for what is there for good", async () => {
+test("all keys expire except the state and the secrets", async () => {
   const store = await open(redis.url);
   const session = draft({ customerId: "c", visitId: "goes" });
   const once = { key: "goes", fingerprint: "r", response: "a" };
@@ -261,38 +265,38 @@ test("what is stored goes by itself, but for what is there for good", async () =
   await store.end(session.id, Date.now());
   await store.close();
   const names = (await redis.node.command("KEYS", "ac:*")) as string[];
-  const staying: string[] = [];
+  const permanent: string[] = [];
   for (const name of names) {
-    // The claims that tests made themselves have no time.
+    // Keys that these tests wrote themselves do not expire.
     if (name.startsWith("ac:v:{") || name.startsWith("ac:a:key")) continue;
-    if (Number(await redis.node.command("PTTL", name)) < 0) staying.push(name);
+    if (Number(await redis.node.command("PTTL", name)) < 0) permanent.push(name);
   }
-  assert.deepEqual(staying.toSorted(), ["ac:{fixed}secrets", "ac:{fixed}state"]);
+  assert.deepEqual(permanent.toSorted(), ["ac:{fixed}secrets", "ac:{fixed}state"]);
 });
 
-test("a process hears of keys and secrets that another has changed, within a second", async () => {
-  let heard = 0;
-  const events = { ...unheard, credentialsChanged: () => void heard++ };
+test("a process learns within a second that another one has changed keys or secrets", async () => {
+  let changes = 0;
+  const events = { ...unheard, credentialsChanged: () => void changes++ };
   await open(redis.url, { events });
   const other = await open(redis.url);
   await other.addSecret({ bytes: new Uint8Array(32).fill(1), createdAt: Date.now() });
-  await eventually(async () => assert.equal(heard, 1), 1500);
+  await eventually(async () => assert.equal(changes, 1), 1500);
 });
 
-test("what a process could not read of a change is told to it again, until it could", async () => {
-  let told = 0;
+test("a change of keys or secrets is reported again until the process could read it", async () => {
+  let reports = 0;
   const credentialsChanged = () =>
-    ++told < 4 ? Promise.reject(new Error("cannot read")) : Promise.resolve();
+    ++reports < 4 ? Promise.reject(new Error("cannot read")) : Promise.resolve();
   await open(redis.url, { events: { ...unheard, credentialsChanged } });
   const other = await open(redis.url);
   await other.addSecret({ bytes: new Uint8Array(32).fill(2), createdAt: Date.now() });
-  await eventually(async () => assert.equal(told, 4), 4000);
-  // And no more after that: the next change is a new one.
+  await eventually(async () => assert.equal(reports, 4), 4000);
+  // It is not reported any more: the next report is for the next change.
   await other.addSecret({ bytes: new Uint8Array(32).fill(3), createdAt: Date.now() });
-  await eventually(async () => assert.equal(told, 5), 1500);
+  await eventually(async () => assert.equal(reports, 5), 1500);
 });
 
-test("an operation takes as few commands as it is documented to", async () => {
+test("an operation takes as few commands as documented", async () => {
   const prefix = `${randomUUID().slice(0, 8)}:`;
   const store = await open(redis.url, { prefix });
   const session = draft({ customerId: "c", visitId: "v" });
@@ -313,10 +317,10 @@ test("an operation takes as few commands as it is documented to", async () => {
       1,
     ],
     ["read a timeline", () => store.readRecordPage({ ...given, after: 0, limit: 9 }), 1],
-    // And the claim that it lets go of.
+    // The second one releases the claim.
     ["end", () => store.end(session.id, Date.now()), 2],
   ];
-  // Once, so that Redis knows the scripts.
+  // Loads the scripts.
   const warm = draft({ customerId: "w", visitId: "w" });
   await store.create(warm, Date.now());
   await store.associate({ ...given, id: warm.id, ids: ids({ agentId: "a" }) });
@@ -325,7 +329,7 @@ test("an operation takes as few commands as it is documented to", async () => {
   await store.end(warm.id, Date.now());
   for (const [name, run, expected] of operations) {
     const sent = await allSentBy(async () => void (await run()));
-    // Not what scripts do, not the heartbeat, and not what other stores send meanwhile.
+    // Without the commands of scripts, heartbeats and other stores.
     const own = name === "retrieve" ? "get" : "evalsha";
     const commands = sent.filter(
       (words) =>
@@ -337,7 +341,7 @@ test("an operation takes as few commands as it is documented to", async () => {
   }
 });
 
-/** The first script that is sent during `work`, as it was sent. */
+/** Returns the first script command that is sent during `work`. */
 async function sentBy(work: () => Promise<void>): Promise<string[]> {
   const sent = await allSentBy(work);
   const found = sent.find(([name = "", , count]) => /^eval/i.test(name) && Number(count) > 3);
@@ -345,7 +349,7 @@ async function sentBy(work: () => Promise<void>): Promise<string[]> {
   return found;
 }
 
-/** What is sent during `work`, as it was sent but for what is long of it. */
+/** Returns the commands that are sent during `work`; Redis shortens long arguments. */
 async function allSentBy(work: () => Promise<void>): Promise<string[][]> {
   await redis.node.command("CONFIG", "SET", "slowlog-log-slower-than", 0, "slowlog-max-len", 256);
   await redis.node.command("SLOWLOG", "RESET");

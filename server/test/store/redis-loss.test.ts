@@ -28,14 +28,14 @@ async function create({ url }: TestServer, customerId = ""): Promise<string> {
   return sessionOf(await createApi(url).create({ headers })).sessionId;
 }
 
-/** Waits until the server has seen the current data of the store. */
-async function twoBeats({ node }: SingleRedis): Promise<void> {
-  const beat = async () => Number(await node.command("HGET", STATE, "served"));
-  const then = await beat();
-  await eventually(async () => assert.ok((await beat()) > then + 1000), 5000);
+/** Waits for two heartbeats, so that the server has seen the current data. */
+async function twoHeartbeats({ node }: SingleRedis): Promise<void> {
+  const servedAt = async () => Number(await node.command("HGET", STATE, "served"));
+  const before = await servedAt();
+  await eventually(async () => assert.ok((await servedAt()) > before + 1000), 5000);
 }
 
-/** Whether each of two servers knows the ids that the other one makes. */
+/** Asserts that each of two servers accepts the ids that the other one issues. */
 async function shareTheirSecret(one: TestServer, other: TestServer): Promise<void> {
   for (const [from, to] of [[one, other] as const, [other, one] as const]) {
     const id = await create(from);
@@ -43,7 +43,7 @@ async function shareTheirSecret(one: TestServer, other: TestServer): Promise<voi
   }
 }
 
-test("after a flush a server refuses everything, and shares one secret with the others after a restart", async () => {
+test("after a flush a server refuses every request, and after a restart shares one secret with the others", async () => {
   await using redis = await startSingleRedis();
   await using first = await serve({ config: over(redis.url) });
   const [known, blank] = [await create(first, "c"), await create(first)];
@@ -86,7 +86,7 @@ test("after a flush callers with a key get 503, not that their key is invalid", 
     problemOf(await api.create({ headers: { gkc_customerId: "c" } }), 503, "unavailable");
 });
 
-test("data that come back are used again, with the same keys and secrets", async () => {
+test("data that come back are used again with the same keys and secrets", async () => {
   await using redis = await startSingleRedis("always");
   await using server = await serve({ config: over(redis.url) });
   const id = await create(server, "c");
@@ -100,20 +100,20 @@ test("data that come back are used again, with the same keys and secrets", async
   assert.match(server.log(), /data in Redis is back/);
 });
 
-test("nothing is written into a Redis that comes back empty", async () => {
+test("nothing is written to a Redis that comes back empty", async () => {
   await using redis = await startSingleRedis("none");
   await using server = await serve({ config: over(redis.url) });
   const api = createApi(server.url);
   const headers = { gkc_customerId: "c" };
   sessionOf(await api.create({ headers }));
-  const enough = new AbortController();
-  const asking = (async () => {
-    while (!enough.signal.aborted) await api.create({ headers });
+  const stop = new AbortController();
+  const requests = (async () => {
+    while (!stop.signal.aborted) await api.create({ headers });
   })();
   await redis.node.restart();
   await eventually(async () => assert.match(server.log(), /data in Redis is gone/), 5000);
-  enough.abort();
-  await asking;
+  stop.abort();
+  await requests;
   assert.equal(await redis.node.command("DBSIZE"), 0);
 });
 
@@ -140,7 +140,7 @@ test("evicted state or secrets are restored by a process that has them", async (
     assert.match(log, new RegExp(`the ${what} (was|were) missing`));
 });
 
-test("evicted API keys are restored before any key is unknown", async () => {
+test("evicted API keys are restored before a caller's key is unknown", async () => {
   await using redis = await startSingleRedis();
   const { key, bearer } = keyFor({ role: "administrator" });
   const config = { ...over(redis.url), auth: "key" as const };
@@ -178,7 +178,7 @@ test("API keys that were erased or revoked meanwhile are not restored", async ()
     await store.addApiKey(kept.key);
     assert.equal(await store.eraseCustomerApiKeys("c", Date.now()), 1);
     assert.equal(await store.revokeApiKey(kept.key.id, Date.now()), true);
-    await twoBeats(redis);
+    await twoHeartbeats(redis);
     await redis.node.command("HDEL", KEYS, kept.key.id);
     await eventually(async () => assert.equal(await redis.node.command("HLEN", KEYS), 1), 2000);
     const [only] = await store.listApiKeys();
@@ -197,7 +197,7 @@ test("missing entries of the audit trail are reported", async () => {
   const end = { json: { customerId: "c" } };
   assert.equal((await api.call("POST", "/sessions/end", end)).status, 200);
   assert.equal(await redis.node.command("EXISTS", "ac:{fixed}audit"), 1);
-  await twoBeats(redis);
+  await twoHeartbeats(redis);
   await redis.node.command("DEL", "ac:{fixed}audit");
   await eventually(
     async () => assert.match(server.log(), /entries of the audit trail are miss/),
@@ -218,7 +218,7 @@ test("a start does not make a new secret if sessions may use the missing one", a
   assert.equal(await redis.node.command("EXISTS", SECRETS), 0);
 });
 
-test("an older copy of the data is reported, and every process takes over its keys and secrets", async () => {
+test("an older copy of the data is reported, and every process reads its keys and secrets", async () => {
   await using redis = await startSingleRedis();
   const notices: string[] = [];
   let changes = 0;

@@ -22,7 +22,7 @@ function times(log: string, text: RegExp): number {
   return log.split("\n").filter((line) => text.test(line)).length;
 }
 
-test("a user without the right to run INFO works, without the metric, and one line says so", async () => {
+test("without the right to run INFO there is no metric of the size, and one log line says so", async () => {
   await redis.node.command("ACL", "SETUSER", "silent", "on", ">p", "~*", "+@all", "-info");
   await using server = await serve({ config: over(redis.url.replace("//", "//silent:p@"), "a:") });
   const api = createApi(server.url);

@@ -14,10 +14,7 @@ import { openRedisAt, unheard } from "../support/redis/store.ts";
 import { ids, lifetimes } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-/*
- * Only the configured server and database are used; if they cannot be used, the start fails at once with the
- * reason.
- */
+/* Only the configured server and database are used. If they cannot be used, the start fails at once with the reason. */
 
 const issuer = createIdIssuer([{ bytes: new Uint8Array(32).fill(7), createdAt: 0 }]);
 
@@ -43,10 +40,10 @@ async function refuses(url: string, reason: RegExp): Promise<void> {
     assert.doesNotMatch(error.message, /\.\.|[.;]\s*[.;]/);
     return true;
   });
-  assert.ok(performance.now() - start < 1000, "it need not wait");
+  assert.ok(performance.now() - start < 1000, "must not wait");
 }
 
-test("a database that Redis does not have is refused, by servers and commands, and 0 does not change", async () => {
+test("servers and commands refuse a database that Redis does not have, and database 0 does not change", async () => {
   await refuses(`${redis.url}/16`, /127\.0\.0\.1:\d+ cannot be used: database 16 .*none of this/);
   for (const args of [["keys", "create", "--role", "reporter"], ["sessions", "list"], ["serve"]]) {
     const { code, stderr } = await run(args, {
@@ -58,7 +55,7 @@ test("a database that Redis does not have is refused, by servers and commands, a
   assert.equal(await redis.node.command("DBSIZE"), 0);
 });
 
-test("a command that needs data writes nothing into a database that has none", async () => {
+test("a command that needs data writes nothing to an empty database", async () => {
   await using directory = temporaryDirectory();
   const env = { ANTECHAMBER_STORE: `${redis.url}/7` };
   const copying = ["migrate", "--from", `${redis.url}/7`, "--to", `sqlite:${directory.path}`];
@@ -73,7 +70,7 @@ test("a command that needs data writes nothing into a database that has none", a
     0,
   );
   assert.equal(size, 0);
-  // The first key is made before the first server runs.
+  // The first key is created before the first server runs.
   const { code } = await run(["keys", "create", "--role", "reporter"], { env });
   assert.equal(code, 0);
   await redis.node.command("FLUSHALL");
@@ -110,7 +107,7 @@ test("nothing is sent to a Redis without the database after a restart, and the e
     const kept = draft();
     await store.create(kept, Date.now());
     await node.kill();
-    // Otherwise Redis could not load its data of database 3.
+    // With the same data, Redis could not load database 3.
     await using other = temporaryDirectory();
     const smaller = await startRedis({
       host: "127.0.0.1",
@@ -157,7 +154,7 @@ test("a wrong password is reported at once, an unresponsive server while waiting
   const notices: string[] = [];
   const events = { ...unheard, noticed: (_level: string, text: string) => void notices.push(text) };
   const nowhere = `redis://127.0.0.1:${await freePort()}`;
-  const opening = openRedisAt(nowhere, { patience: 1500, timeout: 200, events });
+  const opening = openRedisAt(nowhere, { openTimeout: 1500, timeout: 200, events });
   const failed = assert.rejects(opening, /cannot be used: .*ECONNREFUSED.*; check that it runs/);
   await eventually(async () => assert.match(String(notices), /waiting for .*ECONNREFUSED/), 1000);
   await failed;

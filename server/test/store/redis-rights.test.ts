@@ -10,10 +10,7 @@ import { startSingleRedis } from "../support/redis/single.ts";
 import { openRedisAt } from "../support/redis/store.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-/*
- * Errors name commands that the user of Redis may not run, or that Redis does not have, even if a script
- * runs them.
- */
+/* Errors name commands that the user may not run or that Redis does not have, even if a script runs them. */
 
 test("a right that a running server loses is named, a half-made change is reported, and the server continues when the right is back", async () => {
   await using redis = await startSingleRedis();
@@ -23,7 +20,7 @@ test("a right that a running server loses is named, a half-made change is report
   const headers = { gkc_customerId: "c" };
   sessionOf(await api.create({ headers }));
   await redis.node.command("ACL", "SETUSER", "default", "-set");
-  // The script has already entered the session in the lists, so the outcome of the change is unknown.
+  // The script has already added the index entries, so the outcome of the change is unknown.
   const refused = problemOf(await api.create({ headers }), 503, "unavailable");
   assert.equal((refused as { outcome?: string }).outcome, "unknown");
   assert.match(server.log(), /"the store does not take writes"/);
@@ -36,7 +33,7 @@ test("a right that a running server loses is named, a half-made change is report
   sessionOf(await api.create({ headers }));
 });
 
-test("while some changes fail and others do not, the log has one line and not two for each", async () => {
+test("the log has one line, not two for each change, while some changes fail and others do not", async () => {
   await using redis = await startSingleRedis();
   const store = parseStoreUrl(redis.url) as StoreUrl;
   await using server = await serve({ config: { store, redisTimeout: 500 } });

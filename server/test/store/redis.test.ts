@@ -22,7 +22,7 @@ import { storeContract } from "./store-contract.ts";
 const issuer = createIdIssuer([{ bytes: new Uint8Array(32).fill(7), createdAt: 0 }]);
 let worlds = 0;
 
-/** Data below a prefix of their own, so that nothing needs to be emptied. */
+/** Creates data with their own prefix, so that nothing has to be deleted. */
 function dataAt(url: () => string, common = ""): () => Promise<Data> {
   return async () => {
     const prefix = `${common}w${worlds++}:`;
@@ -51,12 +51,12 @@ async function sqliteData(): Promise<Data> {
   };
 }
 
-/** To reach one by way of sentinels makes a difference only when it fails: one runtime is enough. */
+/** Sentinels make no difference to a runtime unless Redis fails: one runtime is enough. */
 const hasSentinels = "Bun" in globalThis;
 
 const operating = readFileSync(new URL("../../../docs/operating.md", import.meta.url), "utf8");
 
-/** The rights of the user in the documentation, and additional ones that the tests need. */
+/** Returns the documented rights of the user, and additional ones that the tests need. */
 function leastRights(...more: string[]): string[] {
   const [, rights] = /^user antechamber on >password (.*)$/m.exec(operating) ?? [];
   assert.ok(rights);
@@ -102,7 +102,7 @@ const onCluster = dataAt(() => cluster.url);
 storeContract("Redis", onSingle);
 storeContract("Redis Cluster", onCluster);
 
-test("Redis Cluster: creations that come together share the command that enters them among all", async () => {
+test("Redis Cluster: sessions created together share the command for the index of all sessions", async () => {
   const store = await openRedisAt(cluster.url, { prefix: `w${worlds++}:` });
   const now = Date.now();
   const create = (customerId: string) => {
@@ -110,12 +110,12 @@ test("Redis Cluster: creations that come together share the command that enters 
     const given = ids({ customerId, visitId: `visit of ${customerId}` });
     return store.create(newSession(id, createdAt, given, lifetimes), now);
   };
-  // So that all nodes know the scripts.
+  // Loads the scripts on all nodes.
   await Promise.all(Array.from({ length: 50 }, (_, i) => create(`first ${i}`)));
   const earlier = await scriptsRun();
   await Promise.all(Array.from({ length: 50 }, (_, i) => create(`second ${i}`)));
   const each = ((await scriptsRun()) - earlier) / 50;
-  // The customer's index, the claim with the visit's, the session itself; a heartbeat may fall between.
+  // The customer's index, the claim with the visit's index, and the session; a heartbeat may come in between.
   assert.ok(each >= 3 && each < 3.2, `${each} scripts each`);
   const { sessions, total } = await store.listSessions({
     filter: anySession,
@@ -130,7 +130,7 @@ test("Redis Cluster: creations that come together share the command that enters 
   await store.close();
 });
 
-/** How many scripts the cluster has run. */
+/** Returns the number of scripts that the cluster has run. */
 async function scriptsRun(): Promise<number> {
   const infos = await Promise.all(
     cluster.nodes.map((node) => node.command("INFO", "commandstats")),

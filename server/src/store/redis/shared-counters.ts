@@ -1,36 +1,36 @@
-import type { Rest, Shares, Taking } from "../../limits/shared-meter.ts";
-import type { RedisPlace } from "./connection/client.ts";
+import type { Remaining, SharedCounters, Usage } from "../../limits/shared-rate-limiter.ts";
 import { openConnection } from "./connection/open-connection.ts";
-import { createKeys } from "./layout/key-names.ts";
+import type { RedisPlace } from "./connection/place.ts";
+import { createKeyNames } from "./layout/key-names.ts";
 import { scripts } from "./scripts/scripts.ts";
 
-/** Shares that are to be closed. */
-export interface RedisShares extends SharedCounters {
+/** Shared counters that own a connection. */
+export interface RedisCounters extends SharedCounters {
   close(): void;
 }
 
-/** How long (ms) an exchange takes at the most: what one process took is soon of no use to others. */
+/** Maximum duration (ms) of an exchange, as usage is soon of no use to other processes. */
 const TIMEOUT = 500;
 
 /**
- * Shares in Redis, one key a bucket: a cluster spreads them by their names. All of an exchange go out
- * together, on connections of their own, so that a flood of callers stands before no session. What
- * `prefix` is and what is thrown: as with the store (`openRedisStore`).
+ * Opens the shared counters of the rate limits, one key a bucket. They have connections of their own, so that a flood
+ * of callers does not delay sessions. Throws `StoreOpenError`.
  */
-export async function openRedisShares(options: {
+export async function openRedisCounters(options: {
   readonly place: RedisPlace;
+  /** Prefix of all key names. */
   readonly prefix: string;
-  /** How long (ms) a start waits for Redis. */
-  readonly patience: number;
-}): Promise<RedisShares> {
-  const keys = createKeys(options.prefix);
+  /** Maximum wait for Redis in ms. */
+  readonly openTimeout: number;
+}): Promise<RedisCounters> {
+  const keys = createKeyNames(options.prefix);
   const connection = await openConnection({
     place: options.place,
-    patience: options.patience,
+    openTimeout: options.openTimeout,
     timeout: TIMEOUT,
-    // A count that no replica has is a caller's gain, once.
+    // A lost count only helps a caller, once.
     minReplicasAck: 0,
-    // What is added again counts twice; what was not added is told in the next exchange.
+    // A repeated addition counts twice; a missing one is added in the next exchange.
     isRepeatable: false,
     failed: () => connection.refresh(),
     // The store, which was opened before, has reported it.
@@ -38,11 +38,13 @@ export async function openRedisShares(options: {
   });
 
   async function addOne({ bucket, amount }: Usage): Promise<Remaining> {
-    // The time is that of the server (`add-to-bucket.lua`).
+    // The script uses the server's clock.
     const operation = connection.begin(0);
     try {
-      const key = keys.bucket(bucket);
-      return Number(await connection.change(operation, scripts.addToBucket, [key], [amount]));
+      const name = keys.bucket(bucket);
+      return Number(
+        await connection.script(operation, "change", scripts.addToBucket, [name], [amount]),
+      );
     } catch {
       return operation.isUncertain ? "unknown" : "untold";
     }

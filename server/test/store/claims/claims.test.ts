@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createRandom, runSeed } from "../../faults/random.ts";
-import { exploreAll, exploreByChance } from "./explore.ts";
+import { exploreAll, exploreAtRandom } from "./explore.ts";
 import type { Guards } from "./slots.ts";
 import { contention, type Setting, type Wish } from "./world.ts";
 
@@ -9,26 +9,26 @@ const long = process.env.ANTECHAMBER_LONG === "1";
 const RUNS = long ? 200_000 : 10_000;
 
 const guards: Guards = {
-  bar: true,
+  fence: true,
   compare: true,
   nonce: true,
   refusal: true,
   holding: true,
-  once: true,
+  combinedFence: true,
   replacing: true,
 };
 const patient = { guards, deaths: 2, repetitions: 1, time: 2 };
 
 const two: Wish[] = [{ id: "s" }, { id: "t" }];
 const ending: Wish[] = [...two, { id: "s", ends: true }];
-/** Two of them for the same session, which can have one customer alone. */
+/** Two requests for the same session, which can have only one customer. */
 const shared: Wish[] = [{ id: "s", customer: "c" }, { id: "s", customer: "d" }, { id: "t" }];
 
-/** Where one server has all keys. Those who found a claim go on as on a cluster: some are there already. */
-const atOnce = (wishes: readonly Wish[]) => wishes.map((wish) => ({ ...wish, atOnce: true }));
-const mixed: Wish[] = [{ id: "s" }, { id: "s", atOnce: true }, { id: "t", atOnce: true }];
+/** One server holds all keys. A contender that finds a claim continues as on a cluster. */
+const combined = (wishes: readonly Wish[]) => wishes.map((wish) => ({ ...wish, isCombined: true }));
+const mixed: Wish[] = [{ id: "s" }, { id: "s", isCombined: true }, { id: "t", isCombined: true }];
 
-/** Small enough for every order of everything; the long form goes further. */
+/** Small enough to explore every order of events. Long runs explore more. */
 const settings: Readonly<Record<string, Setting>> = {
   "two sessions": { ...patient, wishes: two, repetitions: long ? 2 : 1, time: long ? 3 : 2 },
   "two sessions, one of which is ended": {
@@ -57,55 +57,55 @@ const settings: Readonly<Record<string, Setting>> = {
     repetitions: 0,
     time: long ? 3 : 2,
   },
-  "at once: two sessions, one of which is ended": {
+  "combined: two sessions, one of which is ended": {
     ...patient,
-    wishes: atOnce(ending),
+    wishes: combined(ending),
     deaths: long ? 3 : 1,
   },
-  "at once: two requests for one session, one for another": {
+  "combined: two requests for one session, one for another": {
     ...patient,
-    wishes: atOnce(shared),
+    wishes: combined(shared),
     deaths: 1,
     repetitions: long ? 2 : 1,
   },
-  "at once and step by step": { ...patient, wishes: mixed, deaths: 1 },
-  "at once and step by step, with customers": {
+  "combined and step by step": { ...patient, wishes: mixed, deaths: 1 },
+  "combined and step by step, with customers": {
     ...patient,
-    wishes: shared.map((wish, i) => ({ ...wish, atOnce: i > 0 })),
+    wishes: shared.map((wish, i) => ({ ...wish, isCombined: i > 0 })),
     deaths: 1,
     repetitions: long ? 1 : 0,
   },
 };
 
 for (const [name, setting] of Object.entries(settings)) {
-  test(`in no order of everything do two sessions get one visit: ${name}`, () => {
+  test(`no order of events gives one visit to two sessions: ${name}`, () => {
     const { states, steps, fault } = exploreAll(contention(setting));
     console.log(`${name}: ${states} states, ${steps} steps`);
     assert.equal(fault, undefined);
-    assert.ok(states > 1000, "too little happened");
+    assert.ok(states > 1000, "too few states were explored");
   });
 }
 
-test(`in none of ${RUNS} orders of more than can be gone through do two get it`, () => {
+test(`none of ${RUNS} random orders of more events gives one visit to two sessions`, () => {
   const random = createRandom(runSeed());
   console.log(`FAULTS_SEED=${random.seed}`);
   const others = [{ id: "t", customer: "c" }, { id: "u" }, { id: "s", ends: true }];
-  const wishes = [...shared, ...others, ...atOnce(two)];
+  const wishes = [...shared, ...others, ...combined(two)];
   const setting = { ...patient, wishes, deaths: 3, repetitions: 3, time: 6 };
-  const { states, steps, fault } = exploreByChance(contention(setting), random, RUNS);
+  const { states, steps, fault } = exploreAtRandom(contention(setting), random, RUNS);
   console.log(`${states} states, ${steps} steps`);
   assert.equal(fault, undefined);
 });
 
 for (const guard of Object.keys(guards) as (keyof Guards)[]) {
-  test(`without a guard it is found out: ${guard}`, () => {
+  test(`the exploration finds the fault if a guard is missing: ${guard}`, () => {
     const without = { ...guards, [guard]: false };
     const setting = { ...patient, wishes: shared, deaths: 1, repetitions: 0, guards: without };
-    const withCopies = { wishes: atOnce(ending), repetitions: 1 };
+    const withCopies = { wishes: combined(ending), repetitions: 1 };
     const found = [{}, { customer: "d" }, { wishes: mixed }, withCopies].map(
       (more) => exploreAll(contention({ ...setting, ...more })).fault,
     );
     console.log(`without ${guard}: ${found.find((fault) => fault !== undefined)}`);
-    assert.match(found.join(""), /hold the visit|has to wait|was told/);
+    assert.match(found.join(""), /hold the visit|has to wait|all its requests/);
   });
 }

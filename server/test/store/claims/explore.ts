@@ -1,13 +1,13 @@
 import type { Random } from "../../faults/random.ts";
 
-/** Something that moves in steps, of which several may be possible at a time. */
+/** A system that moves in steps. Several steps may be possible at a time. */
 export interface System<State> {
   readonly initial: State;
-  /** Every step that may come next. */
+  /** Returns every possible next step. */
   next(state: State): readonly Step<State>[];
-  /** What must never be, in words; `undefined` when all is well. */
+  /** Describes what is wrong with a state, or returns `undefined`. */
   fault(state: State): string | undefined;
-  /** The same text for the same state. */
+  /** Returns the same text for equal states. */
   key(state: State): string;
 }
 
@@ -19,18 +19,18 @@ export interface Step<State> {
 export interface Exploration {
   readonly states: number;
   readonly steps: number;
-  /** The first fault found, with the shortest way there; `undefined` when there is none. */
+  /** The first fault found, with the shortest path to it, or `undefined`. */
   readonly fault: string | undefined;
 }
 
-/** How a state was reached. */
+/** A state and the step that led to it. */
 interface Visited<State> {
   readonly state: State;
   readonly name: string;
   readonly from: Visited<State> | undefined;
 }
 
-/** Goes through every state that can be reached, the near ones first, until one is at fault. */
+/** Explores all reachable states, nearest first, until one has a fault. */
 export function exploreAll<State>(system: System<State>): Exploration {
   const first = { state: system.initial, name: "", from: undefined };
   const seen = new Set([system.key(system.initial)]);
@@ -40,7 +40,7 @@ export function exploreAll<State>(system: System<State>): Exploration {
     const following: Visited<State>[] = [];
     for (const visited of frontier) {
       const fault = system.fault(visited.state);
-      if (fault !== undefined) return { states: seen.size, steps, fault: told(fault, visited) };
+      if (fault !== undefined) return { states: seen.size, steps, fault: pathTo(fault, visited) };
       for (const { name, state } of system.next(visited.state)) {
         steps++;
         const key = system.key(state);
@@ -54,11 +54,11 @@ export function exploreAll<State>(system: System<State>): Exploration {
   return { states: seen.size, steps, fault: undefined };
 }
 
-/** How many steps a walk has at the most. */
+/** Maximum number of steps of a walk. */
 const LONGEST = 300;
 
-/** Walks `runs` times from the start to the end, by chance, until a state is at fault; states may come again. */
-export function exploreByChance<State>(
+/** Makes `runs` random walks until a state has a fault. Counts states again that come again. */
+export function exploreAtRandom<State>(
   system: System<State>,
   random: Random,
   runs: number,
@@ -66,11 +66,11 @@ export function exploreByChance<State>(
   let [states, steps] = [0, 0];
   for (let run = 0; run < runs; run++) {
     let visited: Visited<State> = { state: system.initial, name: "", from: undefined };
-    // Where time stands still somebody may wait for it forever.
+    // A contender may wait forever, as time may stand still.
     for (let length = 0; length < LONGEST; length++) {
       states++;
       const fault = system.fault(visited.state);
-      if (fault !== undefined) return { states, steps, fault: told(fault, visited) };
+      if (fault !== undefined) return { states, steps, fault: pathTo(fault, visited) };
       const next = system.next(visited.state);
       if (next.length === 0) break;
       steps++;
@@ -80,7 +80,7 @@ export function exploreByChance<State>(
   return { states, steps, fault: undefined };
 }
 
-function told<State>(fault: string, visited: Visited<State>): string {
+function pathTo<State>(fault: string, visited: Visited<State>): string {
   const names: string[] = [];
   for (let at: Visited<State> | undefined = visited; at?.from !== undefined; at = at.from) {
     names.unshift(at.name);

@@ -1,24 +1,24 @@
 import {
   type Claim,
-  type Claiming,
+  type ClaimResult,
   type Examination,
   GRACE,
-  type Writing,
+  type WriteResult,
 } from "../../../src/store/redis/sessions/visit-claim.ts";
 
 /*
- * What the scripts of `store/redis/scripts` do to a visit and to the sessions that want it, as plain
- * functions. Each is one step: it is carried out by one server, which does one thing at a time.
+ * A model of the scripts in `store/redis/scripts` that change a visit and the sessions that want it. Each function is
+ * one step, as Redis runs one script at a time.
  */
 
 /** A session in its slot. */
 export interface SessionSlot {
-  /** Its customer; empty where it has none. */
+  /** Its customer; empty for none. */
   readonly customer: string;
   readonly hasVisit: boolean;
   readonly isOver: boolean;
-  /** The attempts that are barred. */
-  readonly barred: readonly string[];
+  /** Nonces of the fenced attempts. */
+  readonly fenced: readonly string[];
 }
 
 /** The slots of one visit and of all sessions that want it. */
@@ -27,36 +27,36 @@ export interface Slots {
   readonly sessions: Readonly<Record<string, SessionSlot>>;
 }
 
-/** What a client sends to a slot. */
+/** A command to a slot. */
 export type Command =
   | { readonly send: "claim"; readonly own: Claim; readonly replacing: Claim | null }
   | { readonly send: "write"; readonly own: Claim; readonly customer: string }
-  | { readonly send: "at-once"; readonly own: Claim; readonly customer: string }
-  | { readonly send: "examine"; readonly claim: Claim; readonly mayBar: boolean }
+  | { readonly send: "combined"; readonly own: Claim; readonly customer: string }
+  | { readonly send: "examine"; readonly claim: Claim; readonly mayFence: boolean }
   | { readonly send: "release"; readonly id: string; readonly nonce: string | null }
   | { readonly send: "end"; readonly id: string };
 
-export type Reply = Claiming | Writing | Examination | "unprepared" | "nothing";
+export type Reply = ClaimResult | WriteResult | Examination | "unprepared" | "nothing";
 
-/** What the scripts check. A guard that is off stands for a bug, which must be found. */
+/** Checks of the scripts. A guard that is off is a bug, which the exploration must find. */
 export interface Guards {
-  /** A write looks whether its attempt is barred. */
-  readonly bar: boolean;
-  /** A claim is replaced or released only if it is the one that was meant. */
+  /** A write checks whether its attempt is fenced. */
+  readonly fence: boolean;
+  /** A claim is replaced or released only if it is the examined one. */
   readonly compare: boolean;
-  /** Each attempt has a nonce of its own. */
+  /** Each attempt has its own nonce. */
   readonly nonce: boolean;
-  /** An attempt that is refused is barred before its claim is released. */
+  /** A refused attempt is fenced before its claim is released. */
   readonly refusal: boolean;
-  /** The claim stays where the session has the visit by another attempt. */
+  /** The claim stays if the session has the visit by another attempt. */
   readonly holding: boolean;
-  /** An attempt at once that leaves it to others bars itself, and looks whether it is barred. */
-  readonly once: boolean;
-  /** An attempt at once puts its own claim in the place of its session's. */
+  /** A combined attempt checks whether it is fenced, and fences itself if it does nothing. */
+  readonly combinedFence: boolean;
+  /** A combined attempt replaces a claim of its own session. */
   readonly replacing: boolean;
 }
 
-/** Carries a command out at `now`, counted in times of grace. */
+/** Executes a command at `now`, in units of `GRACE`. */
 export function execute(
   slots: Slots,
   command: Command,
@@ -68,8 +68,8 @@ export function execute(
       return claim(slots, command, now, guards);
     case "write":
       return write(slots, command, guards);
-    case "at-once":
-      return atOnce(slots, command, now, guards);
+    case "combined":
+      return combined(slots, command, now, guards);
     case "examine":
       return examine(slots, command);
     case "release": {
@@ -86,7 +86,7 @@ export function execute(
   }
 }
 
-/** claim.lua */
+/** claim-visit.lua */
 function claim(
   slots: Slots,
   { own, replacing }: Extract<Command, { send: "claim" }>,
@@ -108,7 +108,7 @@ function claim(
   ];
 }
 
-/** associate.lua, of a visit and perhaps a customer */
+/** associate-ids.lua, for a visit and perhaps a customer */
 function write(
   slots: Slots,
   { own: { id, nonce }, customer }: Extract<Command, { send: "write" }>,
@@ -119,17 +119,17 @@ function write(
   if (slot.isOver || clashes) {
     if (slot.hasVisit) return [slots, guards.holding ? "refused-holding" : "refused"];
     if (!guards.refusal) return [slots, "refused"];
-    return [withSession(slots, id, barring(slot, nonce)), "refused"];
+    return [withSession(slots, id, withFence(slot, nonce)), "refused"];
   }
-  if (!slot.hasVisit && guards.bar && slot.barred.includes(nonce)) return [slots, "barred"];
+  if (!slot.hasVisit && guards.fence && slot.fenced.includes(nonce)) return [slots, "fenced"];
   const written = { ...slot, hasVisit: true, customer: slot.customer || customer };
   return [withSession(slots, id, written), "done"];
 }
 
-/** associate-at-once.lua, and create-at-once.lua of a session that nobody has written to. */
-function atOnce(
+/** associate-ids-combined.lua, and create-session-combined.lua for a session that is not stored. */
+function combined(
   slots: Slots,
-  { own, customer }: Extract<Command, { send: "at-once" }>,
+  { own, customer }: Extract<Command, { send: "combined" }>,
   now: number,
   guards: Guards,
 ): readonly [Slots, Reply] {
@@ -140,36 +140,36 @@ function atOnce(
   const written = { ...slot, hasVisit: true, customer: slot.customer || customer };
   if (slot.hasVisit) return [withSession(slots, id, written), "done"];
   const isHeld = slots.claim !== null && slots.claim.id !== id;
-  if (isHeld || (guards.once && slot.barred.includes(nonce))) {
-    if (!guards.once) return [slots, "unprepared"];
-    return [withSession(slots, id, barring(slot, nonce)), "unprepared"];
+  if (isHeld || (guards.combinedFence && slot.fenced.includes(nonce))) {
+    if (!guards.combinedFence) return [slots, "unprepared"];
+    return [withSession(slots, id, withFence(slot, nonce)), "unprepared"];
   }
   const stays = slots.claim !== null && !guards.replacing;
   const latest = stays ? slots.claim : { ...own, since: now };
   return [withSession({ ...slots, claim: latest }, id, written), "done"];
 }
 
-/** examine.lua */
+/** examine-attempt.lua */
 function examine(
   slots: Slots,
-  { claim: { id, nonce }, mayBar }: Extract<Command, { send: "examine" }>,
+  { claim: { id, nonce }, mayFence }: Extract<Command, { send: "examine" }>,
 ): readonly [Slots, Reply] {
   const slot = sessionOf(slots, id);
   if (slot.isOver) return [slots, "over"];
   if (slot.hasVisit) return [slots, "holds"];
-  if (slot.barred.includes(nonce)) return [slots, "barred"];
-  if (!mayBar) return [slots, "under-way"];
-  return [withSession(slots, id, barring(slot, nonce)), "barred"];
+  if (slot.fenced.includes(nonce)) return [slots, "fenced"];
+  if (!mayFence) return [slots, "in-progress"];
+  return [withSession(slots, id, withFence(slot, nonce)), "fenced"];
 }
 
-function barring(slot: SessionSlot, nonce: string): SessionSlot {
-  return { ...slot, barred: [...new Set([...slot.barred, nonce])].toSorted() };
+function withFence(slot: SessionSlot, nonce: string): SessionSlot {
+  return { ...slot, fenced: [...new Set([...slot.fenced, nonce])].toSorted() };
 }
 
-/** A session that nobody has written to. */
-export const unstored: SessionSlot = { customer: "", hasVisit: false, isOver: false, barred: [] };
+/** A session that is not stored. */
+export const unstored: SessionSlot = { customer: "", hasVisit: false, isOver: false, fenced: [] };
 
-/** The session of an id. */
+/** Returns the session with an id. */
 export function sessionOf({ sessions }: Slots, id: string): SessionSlot {
   return sessions[id] ?? unstored;
 }

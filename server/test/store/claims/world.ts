@@ -1,12 +1,12 @@
 import {
   afterClaim,
   afterExamination,
-  afterWriting,
-  type Claiming,
+  afterWrite,
+  type ClaimResult,
   type Step as Decision,
   type Examination,
   firstStep,
-  type Writing,
+  type WriteResult,
 } from "../../../src/store/redis/sessions/visit-claim.ts";
 import type { Step, System } from "./explore.ts";
 import {
@@ -20,64 +20,63 @@ import {
 } from "./slots.ts";
 
 /*
- * Contenders in different processes for one visit. Everything that can happen is a step: a command that
- * is carried out, one that is carried out again later because it was sent twice, the death of a process
- * between any two commands, the end of a session, and time. A process that is paused needs no step of its
- * own: the others go on. What a contender does next, the engine's own decisions say.
+ * Contenders in different processes for one visit. Every event is a step: a command, a second execution of a command
+ * that was sent twice, the death of a process between two commands, the end of a session, and the passing of time. A
+ * paused process needs no step, as the others continue. The engine's own functions decide what a contender does next.
  */
 
-/** Who wants the visit: for which session, with which customer, first at once; or who ends a session. */
+/** A contender: wants the visit for a session, perhaps with a customer, perhaps by a combined script; or ends it. */
 export interface Wish {
   readonly id: string;
-  readonly atOnce?: boolean;
+  readonly isCombined?: boolean;
   readonly customer?: string;
   readonly ends?: boolean;
 }
 
 export interface Setting {
   readonly wishes: readonly Wish[];
-  /** The customer that the session `s` has from the beginning. */
+  /** The customer of the session `s` at the beginning. */
   readonly customer?: string;
   readonly guards: Guards;
-  /** How many processes may die, each at any moment. */
+  /** Number of processes that may die, at any time. */
   readonly deaths: number;
-  /** How many commands may be carried out twice. */
+  /** Number of commands that may be executed twice. */
   readonly repetitions: number;
-  /** How many times of grace may pass. */
+  /** Time that may pass, in units of `GRACE`. */
   readonly time: number;
 }
 
 type Doing =
   | Decision
-  | { readonly do: "at-once" | "end" | "free" | "die" }
+  | { readonly do: "combined" | "end" | "free" | "die" }
   | { readonly do: "finish"; readonly outcome: string };
 
 interface Contender {
   readonly doing: Doing;
-  /** How many nonces of its own have been seen by a slot. */
+  /** Number of its nonces that a slot has seen. */
   readonly nonces: number;
 }
 
-/** A state of everything. */
+/** A state of slots and contenders. */
 export interface World {
   readonly now: number;
   readonly slots: Slots;
   readonly contenders: readonly Contender[];
-  /** Commands that will be carried out once more. */
+  /** Commands that will be executed once more. */
   readonly late: readonly Command[];
   readonly deaths: number;
   readonly repetitions: number;
 }
 
-/** All that can happen between contenders. */
+/** Creates the system of all contenders. */
 export function contention(setting: Setting): System<World> {
   const { wishes } = setting;
   return {
     initial: {
       now: 0,
       slots: { claim: null, sessions: { s: { ...unstored, customer: setting.customer ?? "" } } },
-      contenders: wishes.map(({ ends = false, atOnce = false }) => ({
-        doing: ends ? { do: "end" } : atOnce ? { do: "at-once" } : firstStep,
+      contenders: wishes.map(({ ends = false, isCombined = false }) => ({
+        doing: ends ? { do: "end" } : isCombined ? { do: "combined" } : firstStep,
         nonces: 0,
       })),
       late: [],
@@ -119,7 +118,7 @@ function stepsOf(setting: Setting, world: World, contender: Contender, i: number
   return steps;
 }
 
-/** The world after what a contender does next; `isTwice`: its command will come again. */
+/** Returns the world after the next step of a contender; `isTwice`: its command will be executed again. */
 function advanced(setting: Setting, world: World, i: number, isTwice: boolean): World {
   const contender = world.contenders[i] as Contender;
   const command = commandOf(setting, contender, i);
@@ -129,7 +128,7 @@ function advanced(setting: Setting, world: World, i: number, isTwice: boolean): 
   }
   const [slots, reply] = execute(world.slots, command, world.now, setting.guards);
   const isUsed =
-    command.send === "at-once" || (command.send === "claim" && (isTwice || slots !== world.slots));
+    command.send === "combined" || (command.send === "claim" && (isTwice || slots !== world.slots));
   const after = {
     doing: decided(contender.doing, command, reply),
     nonces: contender.nonces + (isUsed ? 1 : 0),
@@ -150,12 +149,12 @@ function commandOf(
   switch (doing.do) {
     case "claim":
       return { send: "claim", own: { id, nonce }, replacing: doing.replacing };
-    case "at-once":
-      return { send: "at-once", own: { id, nonce }, customer };
+    case "combined":
+      return { send: "combined", own: { id, nonce }, customer };
     case "write":
       return { send: "write", own: { id, nonce: doing.nonce }, customer };
     case "examine":
-      return { send: "examine", claim: doing.claim, mayBar: doing.mayBar };
+      return { send: "examine", claim: doing.claim, mayFence: doing.mayFence };
     case "release":
       return { send: "release", ...doing.claim };
     case "end":
@@ -172,12 +171,12 @@ function commandOf(
 function decided(doing: Doing, command: Command, reply: Reply): Doing {
   switch (command.send) {
     case "claim":
-      return afterClaim(reply as Claiming);
-    case "at-once":
+      return afterClaim(reply as ClaimResult);
+    case "combined":
       if (reply === "unprepared") return firstStep;
       return { do: "finish", outcome: reply === "done" ? "won" : "refused" };
     case "write":
-      return afterWriting(command.own, reply as Writing);
+      return afterWrite(command.own, reply as WriteResult);
     case "examine":
       return afterExamination(command.claim, reply as Examination);
     case "release":
@@ -194,7 +193,7 @@ function faultOf(setting: Setting, world: World): string | undefined {
   if (holders.length > 1) return `${holders.map(([id]) => id).join(" and ")} hold the visit`;
   const [holder] = holders[0] ?? [];
   if (holder !== undefined && isDenied(setting, world, holder)) {
-    return `${holder} has the visit, of which everybody was told that it has not`;
+    return `${holder} has the visit although all its requests were refused`;
   }
   for (const [i, { doing }] of world.contenders.entries()) {
     const { id } = setting.wishes[i] as Wish;
@@ -202,12 +201,13 @@ function faultOf(setting: Setting, world: World): string | undefined {
     const hasWon = doing.do === "finish" && doing.outcome === "won";
     if (hasWon && !slot.hasVisit && !slot.isOver) return `${id} has lost what it had won`;
     const waits = timeAlone(setting, world, i);
-    if (waits > 1) return `${i} has to wait ${waits} times of grace while nobody does anything`;
+    if (waits > 1)
+      return `${i} has to wait ${waits} times as long as GRACE although nobody does anything`;
   }
   return undefined;
 }
 
-/** Whether all who asked for the session were answered, and each that it did not get the visit. */
+/** Returns whether all requests for the session were answered with a refusal. */
 function isDenied({ wishes }: Setting, world: World, id: string): boolean {
   return world.contenders.every(({ doing }, i) => {
     const wish = wishes[i] as Wish;
@@ -216,10 +216,10 @@ function isDenied({ wishes }: Setting, world: World, id: string): boolean {
   });
 }
 
-/** More steps than anybody needs who is not disturbed. */
+/** More steps than an undisturbed contender needs. */
 const MANY = 20;
 
-/** For how many times of grace a contender waits, if all others are dead or paused from now on. */
+/** Returns how long a contender waits, in units of `GRACE`, if all others do nothing from now on. */
 function timeAlone(setting: Setting, world: World, i: number): number {
   let [at, waits] = [world, 0];
   for (let steps = 0; steps < MANY; steps++) {

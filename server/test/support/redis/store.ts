@@ -1,7 +1,8 @@
 import { parseStoreUrl, type StoreUrl } from "../../../src/config/store-url.ts";
 import type { StoreEngine } from "../../../src/store/ports/engine.ts";
 import type { StoreEvents } from "../../../src/store/ports/lifecycle.ts";
-import { openRedisStore, type RedisStoreOptions } from "../../../src/store/redis/redis-store.ts";
+import type { RedisStoreOptions } from "../../../src/store/redis/options.ts";
+import { openRedisStore } from "../../../src/store/redis/redis-store.ts";
 import { MAX_RECORDS, RETENTION } from "../../store/contract/world.ts";
 import { lifetimes } from "../sessions.ts";
 
@@ -34,7 +35,7 @@ export function openRedisAt(
     maxPending: 10_000,
     timeout: 5000,
     minReplicasAck: 0,
-    patience: 10_000,
+    openTimeout: 10_000,
     ...more,
   });
 }

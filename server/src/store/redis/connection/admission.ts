@@ -1,65 +1,44 @@
 import { Refusal } from "../../../session/errors.ts";
-import type { StoreEvents } from "../../store.ts";
+import type { StoreEvents } from "../../ports/lifecycle.ts";
 
-/** Counts the changes that are under way, and reports what becomes of them. */
-export interface Changes {
+/** Limits the changes in progress, and reports their results. */
+export interface Admission {
   readonly pending: number;
-  /** Whether the servers took everything since they were last seen to. */
+  /** False from a failed write until a later heartbeat succeeds. */
   readonly isWritable: boolean;
-  /** Runs a change that somebody waits for; refuses it when too many wait already, or after the end. */
+  /** Runs a change; refuses it if too many are in progress, or after `close`. */
   admit<T>(change: () => Promise<T>): Promise<T>;
-  /** The servers do not take what they are told. */
+  /** Reports a failed write. */
   failed(error: unknown): void;
-  /** They took something, which was sent when this returned `since`. */
-  since(): number;
-  recovered(since: number): void;
-  /** Admits no more, and waits for what is under way. */
+  /** Returns the number of failures so far, to be passed to `recovered`. */
+  failures(): number;
+  /** Reports a successful write that was sent after `failures` failures. */
+  recovered(failures: number): void;
+  /** Refuses new changes and waits for those in progress. */
   close(): Promise<void>;
 }
 
 /** Admits at most `maxPending` changes at a time. */
-export function createChanges(maxPending: number, events: StoreEvents): Changes {
-  const underWay = new Set<Promise<unknown>>();
+export function createAdmission(maxPending: number, events: StoreEvents): Admission {
   let pending = 0;
+  /** Resolves when no changes are in progress. */
+  let idle: PromiseWithResolvers<void> | undefined;
   let isClosed = false;
   let failures = 0;
   let recoveredAt = 0;
-  /** Those that were done in this turn, and the longest of them, ms. */
-  let done = 0;
+  /** Changes that completed in this turn of the event loop, and the duration of the longest in ms. */
+  let completed = 0;
   let longest = 0;
 
-  /** What was answered in one turn of the event loop was gathered in one, and so is told as one. */
+  /** Reports all changes of one turn as one group, as they were sent in one write. */
   function report(started: number): void {
     longest = Math.max(longest, performance.now() - started);
-    if (done++ > 0) return;
+    if (completed++ > 0) return;
     queueMicrotask(() => {
-      events.committed(done, longest);
-      done = 0;
+      events.committed(completed, longest);
+      completed = 0;
       longest = 0;
     });
-  }
-
-  function refuse(cause: string): never {
-    throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, new Error(cause));
-  }
-
-  async function count<T>(change: () => Promise<T>): Promise<T> {
-    const started = performance.now();
-    pending++;
-    try {
-      const result = await change();
-      report(started);
-      return result;
-    } finally {
-      pending--;
-    }
-  }
-
-  function track<T>(promise: Promise<T>): Promise<T> {
-    underWay.add(promise);
-    const forget = () => underWay.delete(promise);
-    promise.then(forget, forget);
-    return promise;
   }
 
   return {
@@ -72,19 +51,33 @@ export function createChanges(maxPending: number, events: StoreEvents): Changes 
     async admit(change) {
       if (isClosed) refuse("the store is closed");
       if (pending >= maxPending) refuse(`${pending} changes wait already`);
-      return track(count(change));
+      const started = performance.now();
+      pending++;
+      try {
+        const result = await change();
+        report(started);
+        return result;
+      } finally {
+        if (--pending === 0) idle?.resolve();
+      }
     },
     failed(error) {
       failures++;
       events.failed(error);
     },
-    since: () => failures,
+    failures: () => failures,
     recovered(since) {
       if (failures === since) recoveredAt = failures;
     },
     async close() {
       isClosed = true;
-      while (underWay.size > 0) await Promise.allSettled(underWay);
+      if (pending === 0) return;
+      idle = Promise.withResolvers<void>();
+      await idle.promise;
     },
   };
+}
+
+function refuse(cause: string): never {
+  throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, new Error(cause));
 }

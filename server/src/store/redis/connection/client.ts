@@ -1,47 +1,28 @@
 import { readFileSync } from "node:fs";
 import type { ConnectionOptions } from "node:tls";
 import { Cluster, Redis, type RedisOptions } from "ioredis";
+import type { RedisPlace } from "./place.ts";
 import { checkEachConnection } from "./ready-check.ts";
-
-/** Where Redis is and how to get in. */
-export interface RedisPlace {
-  readonly kind: "single" | "cluster" | "sentinel";
-  /** The server, or some of a cluster's nodes, or the sentinels. */
-  readonly hosts: readonly { readonly host: string; readonly port: number }[];
-  /** The name under which the sentinels know the primary. */
-  readonly name: string | undefined;
-  readonly username: string | undefined;
-  readonly password: string | undefined;
-  /** The number of the database; 0 on a cluster. */
-  readonly database: number;
-  /** What the sentinels themselves are asked with; `undefined`: nothing. */
-  readonly sentinelUsername: string | undefined;
-  readonly sentinelPassword: string | undefined;
-  readonly isTls: boolean;
-  /** A file with the certificates to trust; `undefined`: those of the system. */
-  readonly caFile: string | undefined;
-}
 
 type Options = Omit<RedisOptions, "replyMapping">;
 
-/** The library's client. */
+/** Client of the library. */
 export type Client = Redis | Cluster;
 
-/** Milliseconds. */
-const CONNECT_TIMEOUT = 1000;
-/** A connection on which commands wait for so long is broken, though nobody has told. */
-const SILENCE = 5000;
-const pause = (attempt: number) => Math.min(50 * attempt, 500);
+const CONNECT_TIMEOUT_MS = 1000;
+/** Time without a reply after which a connection is treated as broken. */
+const SOCKET_TIMEOUT_MS = 5000;
+const retryPause = (attempt: number) => Math.min(50 * attempt, 500);
 
-/** A client that connects when it is told to. It goes on connecting until it is closed. */
+/** Creates a client that is not connected yet. IdempotentRequest connected, it reconnects until it is closed. */
 export function createClient(place: RedisPlace): Client {
   const tls = tlsOf(place);
   const common: Options = {
     ...(place.username !== undefined && { username: place.username }),
     ...(place.password !== undefined && { password: place.password }),
     ...(tls && { tls }),
-    connectTimeout: CONNECT_TIMEOUT,
-    socketTimeout: SILENCE,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    socketTimeout: SOCKET_TIMEOUT_MS,
     keepAlive: 10_000,
     disableClientInfo: true,
     protocol: 2,
@@ -52,18 +33,18 @@ export function createClient(place: RedisPlace): Client {
     ...common,
     lazyConnect: true,
     db: place.database,
-    // Each command has a deadline of its own; what was sent is not known to be lost.
+    // Each command has its own deadline, and a sent command may have been carried out.
     maxRetriesPerRequest: 1,
     autoResendUnfulfilledCommands: false,
-    retryStrategy: pause,
-    // A primary that became a replica: the sentinels know the new one.
+    retryStrategy: retryPause,
+    // The primary has become a replica; the sentinels know the new one.
     reconnectOnError: (error) => (error.message.startsWith("READONLY") ? 1 : false),
     ...(place.kind === "single"
       ? { host: first?.host ?? "", port: first?.port ?? 0 }
       : {
           sentinels: place.hosts.map(({ host, port }) => ({ host, port })),
           name: place.name ?? "",
-          sentinelRetryStrategy: pause,
+          sentinelRetryStrategy: retryPause,
           failoverDetector: true,
           ...(place.sentinelUsername !== undefined && { sentinelUsername: place.sentinelUsername }),
           ...(place.sentinelPassword !== undefined && { sentinelPassword: place.sentinelPassword }),
@@ -84,16 +65,16 @@ function createCluster(place: RedisPlace, redisOptions: Options): Cluster {
     retryDelayOnFailover: 150,
     retryDelayOnClusterDown: 150,
     retryDelayOnMoved: 100,
-    clusterRetryStrategy: pause,
-    slotsRefreshTimeout: CONNECT_TIMEOUT,
-    // The heartbeat does that: the client's own timer would outlive it.
+    clusterRetryStrategy: retryPause,
+    slotsRefreshTimeout: CONNECT_TIMEOUT_MS,
+    // The heartbeat refreshes them; the client's own timer would outlive `close`.
     slotsRefreshInterval: 0,
-    // Names in a certificate are those of the seeds, so the nodes must be told by the same.
+    // Keeps host names, which the certificates of the nodes are checked against.
     dnsLookup: (address, callback) => callback(null, address),
   });
-  // A node is announced before its connection is made.
+  // The event comes before the connection is made.
   cluster.on("+node", (node: Redis) => checkEachConnection(node, place));
-  // The service subscribes to nothing: a subscriber would be one more connection, and unchecked.
+  // Saves an unchecked connection for subscriptions, which the service does not use.
   (cluster as unknown as { subscriber: { start(): void } }).subscriber.start = () => undefined;
   return cluster;
 }

@@ -1,29 +1,29 @@
 import { Command } from "ioredis";
-import type { Deadline } from "./deadlines.ts";
+import type { Expiring } from "./deadlines.ts";
 
-/** Where commands are written: a connection to one server. */
+/** The connection to one server that a command is written to. */
 export type CommandStream = Parameters<Command["toWritable"]>[0] & {
   cork(): void;
   uncork(): void;
 };
 
-/** What is written in the place of a command that comes too late: its answer goes to nobody. */
-const NOTHING = "*1\r\n$4\r\nPING\r\n";
+/** Written instead of an expired command; its reply is ignored. */
+const PLACEHOLDER = "*1\r\n$4\r\nPING\r\n";
 
-/** Streams that gather what is written until the event loop has come round. */
+/** Streams that buffer until the end of this turn of the event loop. */
 const corked = new Set<CommandStream>();
-/** What is to be done before they let it go. */
-let works: (() => void)[] = [];
+/** Functions to call before the streams are uncorked. */
+let callbacks: (() => void)[] = [];
 let isTurning = false;
 
 function endTurn(): void {
-  const last = works;
-  works = [];
-  for (const work of last) work();
+  const due = callbacks;
+  callbacks = [];
+  for (const callback of due) callback();
   for (const stream of corked) stream.uncork();
   corked.clear();
   isTurning = false;
-  if (works.length > 0) beginTurn();
+  if (callbacks.length > 0) beginTurn();
 }
 
 function beginTurn(): void {
@@ -32,14 +32,14 @@ function beginTurn(): void {
   setImmediate(endTurn);
 }
 
-/** Does `work`, which does not throw, once all that comes in this turn of the event loop is here; what it sends leaves with the rest. */
-export function atTurnsEnd(work: () => void): void {
-  works.push(work);
+/** Calls `callback`, which must not throw, at the end of this turn of the event loop. What it sends joins the turn's write. */
+export function atTurnsEnd(callback: () => void): void {
+  callbacks.push(callback);
   beginTurn();
 }
 
-/** What comes in one turn of the event loop leaves in one write: half of the cost is the system's. */
-function gather(stream: CommandStream): void {
+/** Joins all commands of one turn to one write: system calls are half of their cost. */
+function buffer(stream: CommandStream): void {
   if (corked.has(stream)) return;
   beginTurn();
   corked.add(stream);
@@ -47,39 +47,39 @@ function gather(stream: CommandStream): void {
 }
 
 /**
- * A command with a deadline. The client may hold commands back, while it connects or is sent from node
- * to node; one that is written after its deadline was given up by whoever asked, and must not be
- * carried out. A class, because it takes the place of the client's own.
+ * A command with a deadline. The client library may hold commands back while it connects or follows redirections.
+ * One that is written after its deadline must not be carried out, as its caller has given up. The class replaces the
+ * library's own, which is why it is a class.
  */
-export class TimedCommand extends Command implements Deadline {
-  /** When it is too late, by `performance.now()`. */
-  readonly until: number;
-  /** How often it was written: whether it can have been carried out. */
+export class TimedCommand extends Command implements Expiring {
+  /** Time by `performance.now()`. */
+  readonly deadline: number;
+  /** How often it was written; 0 if it certainly was not carried out. */
   writes = 0;
-  /** Where it was written last. */
+  /** The stream that it was last written to. */
   stream: CommandStream | undefined;
 
-  constructor(name: string, args: (string | Buffer)[], until: number) {
+  constructor(name: string, args: (string | Buffer)[], deadline: number) {
     super(name, args, { replyEncoding: "utf8" });
-    this.until = until;
-    // The client would else prepare each for whoever traces commands, though nobody here does.
+    this.deadline = deadline;
+    // Skips the library's preparation for tracing, which noIdentity uses here.
     this.isTraced = true;
   }
 
-  /** Nobody waits for it any more; an answer that comes yet goes to nobody. */
-  expired(): void {
+  /** Rejects the command; a later reply is ignored. */
+  expire(): void {
     this.reject(new Error("no answer in time"));
   }
 
   override toWritable(stream: object): string | Buffer {
-    if (performance.now() >= this.until) {
-      // Now: the answer to what is written instead must not be taken for that of the command.
-      this.expired();
-      return NOTHING;
+    if (performance.now() >= this.deadline) {
+      // Before the placeholder's reply arrives, which must not become that of the command.
+      this.expire();
+      return PLACEHOLDER;
     }
     this.writes++;
     this.stream = stream as CommandStream;
-    gather(this.stream);
+    buffer(this.stream);
     return super.toWritable(stream);
   }
 }

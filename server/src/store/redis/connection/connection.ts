@@ -2,93 +2,112 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Cluster, type Redis } from "ioredis";
 import { Refusal } from "../../../session/errors.ts";
 import type { Script } from "../scripts/scripts.ts";
-import { type Client, createClient, type RedisPlace } from "./client.ts";
+import { type Client, createClient } from "./client.ts";
 import { TimedCommand } from "./command.ts";
 import { createDeadlines } from "./deadlines.ts";
 import { faultOf, MISPLACED, NO_SUCH_COMMAND, NO_SUCH_PRIMARY, RedisFault } from "./faults.ts";
+import type { RedisPlace } from "./place.ts";
 
 /**
- * What a caller waits for, with all of its steps. Each step may be sent several times until its answer
- * comes, as the same again changes nothing; none is sent after the deadline.
+ * A request to the store with all of its steps. A step may be sent several times until its reply arrives, as
+ * repeating it changes nothing; none is sent after the deadline.
  */
-export interface Operation {
-  /** The time of all of it, milliseconds since 1970. */
+export interface TimedOperation {
+  /** Time of the request, Unix ms. */
   readonly now: number;
-  /** When its caller gives up, by `performance.now()`. */
-  readonly until: number;
-  /** Whether what it is to change may have been changed without its knowing. */
+  /** Time by `performance.now()` at which its caller gives up. */
+  readonly deadline: number;
+  /** Whether its change may have been made although no reply confirmed that. */
   isUncertain: boolean;
-  /** Whether it is carried out while the others are held back. */
-  readonly isExempt?: true;
+  /** Whether it is sent even while `hold` refuses all others. */
+  readonly isExempt?: boolean;
 }
 
-/** A word of a command. */
-export type Word = string | number;
+/** An argument of a command. */
+export type Argument = string | number;
 
-/** The servers, as one. What they cannot do in time is refused with `unavailable`. */
+/**
+ * The role of a step. `change`: without a reply, the outcome of the operation is unknown; waits for enough replicas.
+ * `preparation`: the change relies on it; waits for replicas, too. `read`: neither, even if it writes something that may
+ * get lost.
+ */
+export type StepKind = "read" | "preparation" | "change";
+
+/**
+ * The connection to one server, a cluster, or the primary behind sentinels. What Redis cannot do before the deadline
+ * is refused with `unavailable`.
+ */
 export interface Connection {
-  begin(now: number): Operation;
+  begin(now: number): TimedOperation;
   /** Begins an operation that checks whether the others may continue. */
-  beginCheck(now: number): Operation;
-  /** Sends a command of which `key` is the key. */
-  command(operation: Operation, name: string, key: string, ...words: Word[]): Promise<unknown>;
-  run(operation: Operation, script: Script, keys: string[], words: Word[]): Promise<unknown>;
-  /** `run` of a step that the change relies on: it counts when enough replicas have it, too. */
-  prepare(operation: Operation, script: Script, keys: string[], words: Word[]): Promise<unknown>;
-  /** `run` of the step that makes the change: without an answer, its outcome is unknown. */
-  change(operation: Operation, script: Script, keys: string[], words: Word[]): Promise<unknown>;
-  /** `change` by a command. */
-  write(operation: Operation, name: string, key: string, ...words: Word[]): Promise<unknown>;
-  /** Whether one server has all keys, so that a script may use any of them. */
+  beginCheck(now: number): TimedOperation;
+  /** Sends a command; its first argument is its key. */
+  command(
+    operation: TimedOperation,
+    kind: StepKind,
+    name: string,
+    args: Argument[],
+  ): Promise<unknown>;
+  /** Runs a script. */
+  script(
+    operation: TimedOperation,
+    kind: StepKind,
+    script: Script,
+    keys: string[],
+    args: Argument[],
+  ): Promise<unknown>;
+  /** Whether one server holds all keys, so that a script may use any of them. */
   readonly isOneServer: boolean;
-  /** Whether there is anybody to send to. */
+  /** Whether commands can be sent now. */
   readonly isReady: boolean;
-  /** Each primary by its address. */
+  /** Returns each primary by its address. */
   primaries(): ReadonlyMap<string, Redis>;
-  /** Sends a command to one of the primaries. */
-  ask(operation: Operation, primary: Redis, name: string, ...words: Word[]): Promise<unknown>;
-  /** Like `ask`, but once, for optional information: a refusal is not a failure, and rejects with its `RedisFault`. */
-  enquire(primary: Redis, name: string, ...words: Word[]): Promise<unknown>;
+  /** Sends a reading command to one of the primaries. */
+  commandOn(
+    operation: TimedOperation,
+    primary: Redis,
+    name: string,
+    ...args: Argument[]
+  ): Promise<unknown>;
+  /** Sends a command once, for optional information. Rejects with a `RedisFault`, which is not counted as a failure. */
+  query(primary: Redis, name: string, ...args: Argument[]): Promise<unknown>;
   /** Refuses every operation for this reason; `undefined` ends that. */
   hold(reason: RedisFault | undefined): void;
   /**
-   * From now on, after each reconnection, calls `reconnected` and holds operations back until `hold` is called,
-   * since the data may be other data now.
+   * From now on, after each reconnection, calls `reconnected` and refuses operations until `hold` is called, since the
+   * server may hold other data now.
    */
   checkAfterReconnecting(reconnected: () => void): void;
-  /** Asks the nodes of a cluster who serves what: one that is silent does not tell. */
+  /** Reads the slots of a cluster again: a node that fails does not report it. */
   refresh(): void;
   close(): void;
 }
 
 export interface ConnectionOptions {
   readonly place: RedisPlace;
-  /** How long (ms) an operation may take. */
+  /** Maximum duration of an operation in ms. */
   readonly timeout: number;
-  /** How many replicas must have a change before it counts. */
+  /** Number of replicas that must acknowledge a change. */
   readonly minReplicasAck: number;
-  /** Whether the same again changes nothing, so that what failed may be tried again in time. */
+  /** Whether commands are idempotent, so that failed ones are sent again before the deadline. */
   readonly isRepeatable: boolean;
-  /** An attempt failed; it may be made again. */
+  /** Reports a failed attempt; it may be repeated. */
   failed(error: RedisFault): void;
 }
 
-/** What a step is for: the change itself, what it relies on, or neither. */
-type Kind = "look" | "preparation" | "change";
-
-/** Clients that are not to connect again. */
+/** Clients that must not connect again. */
 const ended = new WeakSet<Client>();
 /** Milliseconds between two attempts. */
 const RETRY_PAUSE = 50;
-/** Replies that say: not carried out, ask again. */
-const LATER = ["LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "READONLY", "BUSY"];
-/** Replies that say: not carried out, for a reason that somebody must mend. */
-const NOT_NOW = [
+/** Error replies for commands that were not carried out and may be sent again. */
+const RETRYABLE = ["LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "READONLY", "BUSY"];
+/** Error replies for commands that were not carried out, until an operator acts. */
+const NEEDS_OPERATOR = [
   ...["OOM", "MISCONF", "NOREPLICAS", "NOAUTH", "WRONGPASS", "NOPERM"],
   NO_SUCH_COMMAND,
 ];
-/** Faults of a connection that do not go away by waiting. */
-const DEFINITE: readonly string[] = [
+/** Connection faults that waiting does not cure. */
+const PERMANENT: readonly string[] = [
   NO_SUCH_PRIMARY,
   "NOAUTH",
   "WRONGPASS",
@@ -97,52 +116,52 @@ const DEFINITE: readonly string[] = [
   MISPLACED,
 ];
 
-/** Why there is no connection, as far as the client has reported it. */
-interface Trouble {
+/** The last connection fault that the client reported while it is not connected. */
+interface LastFault {
   fault: RedisFault | undefined;
 }
 
 /**
- * Connects; rejects with the last `RedisFault` if that takes longer than `patience` ms, and at once
- * with a fault that does not go away by waiting. Calls `waiting` if it takes longer than one operation may.
+ * Connects. Rejects with the last `RedisFault` if that takes longer than `openTimeout` ms, and at once with a fault that
+ * waiting does not cure. Calls `waiting` if it takes longer than one operation may.
  */
 export async function connect(
   options: ConnectionOptions,
-  patience: number,
+  openTimeout: number,
   waiting: (fault: RedisFault) => void,
 ): Promise<Connection> {
   const client = createClient(options.place);
-  const trouble: Trouble = { fault: undefined };
+  const last: LastFault = { fault: undefined };
   const refused = Promise.withResolvers<never>();
   refused.promise.catch(() => undefined);
   client.on("error", (error: unknown) => {
-    // The check of the connection does the same later, and reports more.
-    if (isOfSelect(error) || isRoundOfSentinels(error)) return;
+    // The ready check selects the database again, and reports more.
+    if (isOfSelect(error) || isSentinelSummary(error)) return;
     const fault = faultOf(error);
-    trouble.fault = fault;
-    if (DEFINITE.includes(fault.code)) refused.reject(fault);
+    last.fault = fault;
+    if (PERMANENT.includes(fault.code)) refused.reject(fault);
   });
   for (const event of ["sentinelError", "node error"]) {
     client.on(event, (error: unknown) => {
-      if (client.status !== "ready") trouble.fault = faultOf(error);
+      if (client.status !== "ready") last.fault = faultOf(error);
     });
   }
   client.on("ready", () => {
-    trouble.fault = undefined;
+    last.fault = undefined;
   });
   client.on("end", () => {
-    // The client may give up, as when a failover is announced while it connects. It is we who end it.
+    // The client may give up, as when a failover is announced while it connects. Only `close` ends it.
     if (!ended.has(client))
       setTimeout(() => void client.connect().catch(() => undefined), RETRY_PAUSE);
   });
   const opening = client.connect();
-  const reason = () => trouble.fault ?? new RedisFault("", noAnswer(options.place));
+  const reason = () => last.fault ?? new RedisFault("", noAnswer(options.place));
   const timers = [
-    setTimeout(() => refused.reject(reason()), patience),
-    setTimeout(() => waiting(reason()), Math.min(options.timeout, patience / 2)),
+    setTimeout(() => refused.reject(reason()), openTimeout),
+    setTimeout(() => waiting(reason()), Math.min(options.timeout, openTimeout / 2)),
   ];
   try {
-    await Promise.race([opening.then(() => "there" as const, ready), refused.promise]);
+    await Promise.race([opening.then(() => undefined, ready), refused.promise]);
   } catch (error) {
     ended.add(client);
     client.disconnect();
@@ -150,12 +169,11 @@ export async function connect(
   } finally {
     for (const timer of timers) clearTimeout(timer);
   }
-  return createConnection(client, options, trouble);
+  return createConnection(client, options, last);
 
-  /** The client goes on by itself after a first failure. */
-  async function ready(): Promise<"there"> {
-    await new Promise<void>((resolve) => client.once("ready", resolve));
-    return "there";
+  /** Waits for the client, which tries again by itself after a first failure. */
+  function ready(): Promise<void> {
+    return new Promise((resolve) => client.once("ready", resolve));
   }
 }
 
@@ -169,35 +187,31 @@ function isOfSelect(error: unknown): boolean {
   return (error as { command?: { name?: string } }).command?.name === "select";
 }
 
-/** Whether it only says that all sentinels failed, which earlier errors explain: each may have been reached. */
-function isRoundOfSentinels(error: unknown): boolean {
+/** Whether the error only says that all sentinels failed. Earlier errors say why. */
+function isSentinelSummary(error: unknown): boolean {
   const { message = "" } = error as { message?: string };
   return message.startsWith("All sentinels are unreachable") && !message.includes("Last error");
 }
 
-function createConnection(
-  client: Client,
-  options: ConnectionOptions,
-  trouble: Trouble,
-): Connection {
+function createConnection(client: Client, options: ConnectionOptions, last: LastFault): Connection {
   const { timeout, minReplicasAck, isRepeatable } = options;
   const deadlines = createDeadlines();
   let held: RedisFault | undefined;
-  /** Whether the data have not been checked yet since the last connection. */
+  /** Whether the data have not been checked since the last reconnection. */
   let isUnchecked = false;
 
   function notConnected(): RedisFault {
-    const { code = "", message = "the connection is being made" } = trouble.fault ?? {};
+    const { code = "", message = "the connection is being made" } = last.fault ?? {};
     return new RedisFault(code, `not connected to Redis: ${message}`);
   }
 
-  /** Sends one command; rejects with a `RedisFault`, also if no reply comes in time. */
-  async function issue(
+  /** Sends a command once. Rejects with a `RedisFault`, also at its deadline. */
+  async function send(
     target: Pick<Redis, "sendCommand">,
     command: TimedCommand,
     slot?: number,
   ): Promise<unknown> {
-    // What cannot be sent now is not left with the client, which would keep it for a long outage.
+    // Otherwise the client would keep the command for the whole outage.
     if (client.status !== "ready") throw notConnected();
     deadlines.add(command);
     try {
@@ -211,55 +225,55 @@ function createConnection(
     }
   }
 
-  /** Sends what `make` makes until there is an answer. */
-  async function insist(
-    operation: Operation,
-    kind: Kind,
+  /** Sends new commands from `make` until one gets a reply. */
+  async function sendWithRetry(
+    operation: TimedOperation,
+    kind: StepKind,
     target: Pick<Redis, "sendCommand">,
     make: () => TimedCommand,
   ): Promise<unknown> {
     for (;;) {
       const command = make();
       try {
-        if (operation.isExempt === undefined) {
+        if (operation.isExempt !== true) {
           if (held !== undefined) throw refusal(operation, held);
           if (isUnchecked) throw new RedisFault("", "the data in Redis is being checked");
         }
-        const reply = await issue(target, command);
-        if (kind !== "look" && minReplicasAck > 0) await acknowledge(operation, command, kind);
+        const reply = await send(target, command);
+        if (kind !== "read" && minReplicasAck > 0) await acknowledge(operation, command, kind);
         return reply;
       } catch (error) {
         const isReply = error instanceof RedisFault && error.isReply;
         if (isReply && error.code === "NOSCRIPT") throw error;
-        const isHalfway = isReply && error.mayHaveWritten;
-        if (kind === "change" && (command.writes > (isReply ? 1 : 0) || isHalfway)) {
+        const mayHaveWritten = isReply && error.mayHaveWritten;
+        if (kind === "change" && (command.writes > (isReply ? 1 : 0) || mayHaveWritten)) {
           operation.isUncertain = true;
         }
         if (error instanceof Refusal) throw error;
         const fault = faultOf(error);
-        const isHopeless = isReply && NOT_NOW.includes(fault.code);
-        if (isReply && !LATER.includes(fault.code) && !isHopeless) {
-          throw kind === "change" && isHalfway ? refusal(operation, fault) : fault;
+        const needsOperator = isReply && NEEDS_OPERATOR.includes(fault.code);
+        if (isReply && !RETRYABLE.includes(fault.code) && !needsOperator) {
+          throw kind === "change" && mayHaveWritten ? refusal(operation, fault) : fault;
         }
         options.failed(fault);
-        const isLate = performance.now() + RETRY_PAUSE >= operation.until;
+        const isLate = performance.now() + RETRY_PAUSE >= operation.deadline;
         const isOver = isLate || !isRepeatable || ended.has(client);
-        if (isHopeless || isOver) throw refusal(operation, fault);
+        if (needsOperator || isOver) throw refusal(operation, fault);
         await delay(RETRY_PAUSE);
       }
     }
   }
 
   async function script(
-    operation: Operation,
-    kind: Kind,
+    operation: TimedOperation,
+    kind: StepKind,
     { sha, source, keys: count }: Script,
     keys: string[],
-    words: Word[],
+    args: Argument[],
   ): Promise<unknown> {
-    const rest = [String(count || keys.length), ...keys, ...words.map(String)];
-    const command = (name: string, what: string) =>
-      insist(operation, kind, client, () => timed(operation, name, [what, ...rest]));
+    const rest = [String(count || keys.length), ...keys, ...args.map(String)];
+    const command = (name: string, body: string) =>
+      sendWithRetry(operation, kind, client, () => timed(operation, name, [body, ...rest]));
     try {
       return await command("evalsha", sha);
     } catch (error) {
@@ -269,38 +283,30 @@ function createConnection(
   }
 
   /**
-   * Waits until enough replicas have what `command` changed. It must go the same way: another
-   * connection has nothing to wait for, and would be told so at once.
+   * Waits until enough replicas have the change of `command`. Must use the same connection: on another one, `WAIT`
+   * returns at once.
    */
-  async function acknowledge(
-    operation: Operation,
-    command: TimedCommand,
-    kind: Kind,
-  ): Promise<void> {
-    const left = Math.max(1, Math.floor(operation.until - performance.now()));
+  async function acknowledge(operation: TimedOperation, command: TimedCommand, kind: StepKind) {
+    const left = Math.max(1, Math.floor(operation.deadline - performance.now()));
     const wait = timed(operation, "wait", [String(minReplicasAck), String(left)]);
     const slot = client instanceof Cluster ? slotOf(command) : undefined;
-    const reached = await issue(client as Redis, wait, slot).catch(() => 0);
+    const reached = await send(client as Redis, wait, slot).catch(() => 0);
     if (wait.stream === command.stream && Number(reached) >= minReplicasAck) return;
     if (kind === "change") operation.isUncertain = true;
     throw refusal(operation, new RedisFault("", `${Number(reached)} replicas have the change`));
   }
 
   return {
-    begin: (now) => ({ now, until: performance.now() + timeout, isUncertain: false }),
+    begin: (now) => ({ now, deadline: performance.now() + timeout, isUncertain: false }),
     beginCheck: (now) => ({
       now,
-      until: performance.now() + timeout,
+      deadline: performance.now() + timeout,
       isUncertain: false,
       isExempt: true,
     }),
-    command: (operation, name, ...words) =>
-      insist(operation, "look", client, () => timed(operation, name, words.map(String))),
-    write: (operation, name, ...words) =>
-      insist(operation, "change", client, () => timed(operation, name, words.map(String))),
-    run: (operation, ...rest) => script(operation, "look", ...rest),
-    prepare: (operation, ...rest) => script(operation, "preparation", ...rest),
-    change: (operation, ...rest) => script(operation, "change", ...rest),
+    command: (operation, kind, name, args) =>
+      sendWithRetry(operation, kind, client, () => timed(operation, name, args.map(String))),
+    script,
     isOneServer: !(client instanceof Cluster),
     get isReady() {
       return client.status === "ready";
@@ -313,10 +319,10 @@ function createConnection(
           .toSorted(([a], [b]) => (a < b ? -1 : 1)),
       );
     },
-    ask: (operation, primary, name, ...words) =>
-      insist(operation, "look", primary, () => timed(operation, name, words.map(String))),
-    enquire: (primary, name, ...words) =>
-      issue(primary, new TimedCommand(name, words.map(String), performance.now() + timeout)),
+    commandOn: (operation, primary, name, ...args) =>
+      sendWithRetry(operation, "read", primary, () => timed(operation, name, args.map(String))),
+    query: (primary, name, ...args) =>
+      send(primary, new TimedCommand(name, args.map(String), performance.now() + timeout)),
     hold(reason) {
       held = reason;
       isUnchecked = false;
@@ -337,16 +343,16 @@ function createConnection(
   };
 }
 
-function timed(operation: Operation, name: string, words: string[]): TimedCommand {
-  return new TimedCommand(name, words, operation.until);
+function timed(operation: TimedOperation, name: string, args: string[]): TimedCommand {
+  return new TimedCommand(name, args, operation.deadline);
 }
 
 function slotOf(command: TimedCommand): number {
   return command.getSlot() ?? 0;
 }
 
-/** What an operation is refused with that could not be carried out for the reason `cause`. */
-export function refusal({ isUncertain }: Operation, cause: unknown): Refusal {
+/** Creates the refusal of an operation that failed because of `cause`. */
+export function refusal({ isUncertain }: TimedOperation, cause: unknown): Refusal {
   const reason = { code: "unavailable", retryAfterSeconds: 1 } as const;
   return new Refusal(isUncertain ? { ...reason, outcome: "unknown" } : reason, cause);
 }

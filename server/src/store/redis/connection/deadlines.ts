@@ -1,28 +1,29 @@
-/** Calls back what takes too long, with one timer for all: most take a thousandth of their time. */
+/** Entries that expire at their deadline. One timer serves all of them, as most are removed long before. */
 export interface Deadlines {
-  /** `expired` is called at `until` (`performance.now()`) or up to `TICK` ms later, unless removed. */
-  add(entry: Deadline): void;
-  remove(entry: Deadline): void;
+  /** Calls `expire` of the entry at its deadline, or up to `TICK` ms later, unless it is removed before. */
+  add(entry: Expiring): void;
+  remove(entry: Expiring): void;
 }
 
-export interface Deadline {
-  readonly until: number;
-  expired(): void;
+export interface Expiring {
+  /** Time by `performance.now()`. */
+  readonly deadline: number;
+  expire(): void;
 }
 
 const TICK = 20;
 
-/** No deadlines; the timer runs while there are some. */
+/** Creates an empty set; its timer runs only while there are entries. */
 export function createDeadlines(): Deadlines {
-  const entries = new Set<Deadline>();
+  const entries = new Set<Expiring>();
   let timer: NodeJS.Timeout | undefined;
 
   function tick(): void {
     const now = performance.now();
     for (const entry of entries) {
-      if (entry.until > now) continue;
+      if (entry.deadline > now) continue;
       entries.delete(entry);
-      entry.expired();
+      entry.expire();
     }
     if (entries.size > 0) return;
     clearInterval(timer);

@@ -1,16 +1,16 @@
 import { ReplyError } from "ioredis";
-import { safeMessage } from "../../../safe-error.ts";
+import { safeMessage } from "../../../logging/safe-error.ts";
 import { scripts } from "../scripts/scripts.ts";
 
 /**
- * A fault of Redis. Its message is written by this program and contains no arguments: Redis repeats arguments
- * in its error replies, and the client library attaches them to the error.
+ * A failure of Redis. Its message contains no arguments of commands, unlike Redis' error replies and the library's
+ * errors, and may be logged.
  */
 export class RedisFault extends Error {
   override readonly name = "RedisFault";
   /** The first word of the error reply, such as `OOM`, or the code of the connection's error. */
   readonly code: string;
-  /** Whether it is a reply of the server: the command was not carried out, unless a script failed halfway. */
+  /** Whether it is a reply of the server, so that the command was not carried out, unless a script failed halfway. */
   readonly isReply: boolean;
   /** Whether a script may have written before it failed. */
   readonly mayHaveWritten: boolean;
@@ -23,16 +23,16 @@ export class RedisFault extends Error {
   }
 }
 
-/** The code for a server of another kind than the configured one. */
+/** Code for a server of another kind than the configured one. */
 export const MISPLACED = "MISPLACED";
 
-/** The code for sentinels that do not know the primary. */
+/** Code for sentinels that do not know the primary. */
 export const NO_SUCH_PRIMARY = "NO_SUCH_PRIMARY";
 
-/** The code of a command that the server does not have: renamed, disabled, or newer than the server. */
+/** Code for a command that the server does not have: renamed, disabled, or newer than the server. */
 export const NO_SUCH_COMMAND = "NO_SUCH_COMMAND";
 
-/** Explains the first word of an error reply, and says what to do. */
+/** Messages by the first word of an error reply. */
 const replies: Readonly<Record<string, string>> = {
   OOM: "OOM: Redis has reached its maxmemory and takes no writes; give it more memory",
   READONLY:
@@ -56,7 +56,7 @@ const replies: Readonly<Record<string, string>> = {
   DENIED: "DENIED: Redis runs in protected mode and refuses other machines",
 };
 
-/** The texts for replies whose first word is `ERR`. */
+/** Messages for error replies whose first word is `ERR`. */
 const errors: readonly (readonly [pattern: RegExp, message: string])[] = [
   [/^ERR (?:DB index is out of range|invalid DB index)/, "Redis has no database of this number"],
   [/^ERR SELECT is not allowed in cluster mode/, "a cluster has no numbered databases"],
@@ -72,8 +72,8 @@ const errors: readonly (readonly [pattern: RegExp, message: string])[] = [
   [/^ERR Protocol error/, "ERR: protocol error"],
 ];
 
-/** Whether the fault shows that a server was reached, so that its address is right. */
-export function isOfServer({ code }: RedisFault): boolean {
+/** Returns whether the fault shows that a server was reached, so that its address is right. */
+export function cameFromServer({ code }: RedisFault): boolean {
   return (
     code in replies || ["NOPERM", "ERR", "DATABASE", MISPLACED, NO_SUCH_COMMAND].includes(code)
   );
@@ -82,10 +82,10 @@ export function isOfServer({ code }: RedisFault): boolean {
 /** Converts anything that the client throws, rejects with or emits into a fault. */
 export function faultOf(error: unknown): RedisFault {
   if (error instanceof RedisFault) return error;
-  if (error instanceof ReplyError) return ofReply(error as Reply);
+  if (error instanceof ReplyError) return faultOfReply(error as Reply);
   const { message = "", code, lastNodeError } = error as LibraryError;
-  if (lastNodeError != null) return ofNode(faultOf(lastNodeError));
-  if (/^All sentinels are unreachable|sentinel/.test(message)) return ofSentinels(message);
+  if (lastNodeError != null) return faultOfNode(faultOf(lastNodeError));
+  if (/^All sentinels are unreachable|sentinel/.test(message)) return faultOfSentinels(message);
   if (/max retries per request|^Connection is closed/i.test(message)) {
     return new RedisFault("", "the connection to Redis was lost");
   }
@@ -100,29 +100,31 @@ interface LibraryError {
 
 type Reply = Error & { readonly command?: { readonly name?: string } };
 
-function ofReply({ message, command }: Reply): RedisFault {
+function faultOfReply({ message, command }: Reply): RedisFault {
   const word = /^[A-Z]{2,20}/.exec(message)?.[0] ?? "";
-  // The only reply that shows the kind of server.
-  const code = /cluster support disabled/i.test(message) ? MISPLACED : (special(message) ?? word);
-  // The name of a command, never an argument.
+  // The only reply that reveals the kind of server.
+  const code = /cluster support disabled/i.test(message)
+    ? MISPLACED
+    : (specificCode(message) ?? word);
+  // Only a command name, never an argument.
   const sent = /^[a-z|]{1,30}$/i.exec(command?.name ?? "")?.[0].toUpperCase();
-  const place = /(\w{40}), on @user_script:(\d{1,4})/.exec(message);
-  const name = place === null ? sent : commandAt(place[1], Number(place[2]));
-  // These replies come before a script has written anything.
+  const position = /(\w{40}), on @user_script:(\d{1,4})/.exec(message);
+  const name = position === null ? sent : commandAt(position[1], Number(position[2]));
+  // Redis sends these replies before the script has written anything.
   const isEarly = ["OOM", "READONLY", "MISCONF", "NOREPLICAS", "NOSCRIPT"].includes(code);
   const mayHaveWritten = !isEarly && /user_script/.test(message);
   return new RedisFault(code, textOfReply(code, message, name), true, mayHaveWritten);
 }
 
-/** Returns a more specific code from the text of a reply whose first word is `ERR`, as replies from scripts have it. */
-function special(message: string): string | undefined {
+/** Returns a more specific code from a reply's text, since replies from scripts begin with `ERR`. */
+function specificCode(message: string): string | undefined {
   if (message.startsWith("ERR The user executing the script can't")) return "NOPERM";
   return /^ERR (?:unknown (?:sub)?command|Unknown Redis command)/.test(message)
     ? NO_SUCH_COMMAND
     : undefined;
 }
 
-/** Returns the command in a line (from 1) of one of the service's scripts. */
+/** Returns the command in a line (from 1) of one of our scripts. */
 function commandAt(sha: string | undefined, line: number): string | undefined {
   const source = Object.values(scripts).find((script) => script.sha === sha)?.source ?? "";
   return /redis\.p?call\('([A-Z]+)'/.exec(source.split("\n")[line - 1] ?? "")?.[1];
@@ -145,12 +147,12 @@ function textOfReply(code: string, message: string, name: string | undefined): s
   return code === "ERR" && line !== undefined ? `${known} (line ${line})` : known;
 }
 
-function ofNode(fault: RedisFault): RedisFault {
+function faultOfNode(fault: RedisFault): RedisFault {
   if (fault.code === MISPLACED) return new RedisFault(fault.code, fault.message);
   return new RedisFault(fault.code, `no node of the cluster can be used; ${fault.message}`);
 }
 
-function ofSentinels(message: string): RedisFault {
+function faultOfSentinels(message: string): RedisFault {
   const reply = /(?:because|Last error:) ((WRONGPASS|NOAUTH|NOPERM)\b.*)$/.exec(message);
   if (reply !== null) {
     const text = `${reply[2]}: the sentinels refuse the user or the password; see sentinelUsername and sentinelPassword`;

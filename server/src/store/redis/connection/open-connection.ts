@@ -1,27 +1,26 @@
 import { StoreOpenError } from "../../open-error.ts";
 import { type Connection, type ConnectionOptions, connect } from "./connection.ts";
-import { faultOf, isOfServer, type RedisFault } from "./faults.ts";
+import { cameFromServer, faultOf, type RedisFault } from "./faults.ts";
 
-/** What a start connects with. */
 export interface OpeningOptions extends ConnectionOptions {
-  /** How long (ms) it waits for the servers. */
-  readonly patience: number;
-  /** Called once if the store is still waiting; `message` says what for. */
+  /** Maximum wait for the servers in ms. */
+  readonly openTimeout: number;
+  /** Called once if connecting takes long; `message` says what it waits for. */
   readonly waiting: (message: string) => void;
 }
 
-/** Connects at a start. Throws `StoreOpenError`. */
+/** Connects. Throws `StoreOpenError`. */
 export async function openConnection(options: OpeningOptions): Promise<Connection> {
   const waiting = ({ message }: RedisFault) =>
     options.waiting(`waiting for ${placeText(options)}: ${message}`);
   try {
-    return await connect(options, options.patience, waiting);
+    return await connect(options, options.openTimeout, waiting);
   } catch (error) {
     throw inaccessible(options, error);
   }
 }
 
-/** What a start is refused with when the servers cannot be used, for the reason `error`. */
+/** Creates the error for servers that cannot be used because of `error`. */
 export function inaccessible(
   options: Pick<OpeningOptions, "place">,
   error: unknown,
@@ -31,9 +30,9 @@ export function inaccessible(
   return new StoreOpenError("inaccessible", text, fault);
 }
 
-/** Returns advice, unless the fault's message already contains it. */
+/** Returns advice, unless the message of the fault contains it already. */
 function adviceFor({ place }: Pick<OpeningOptions, "place">, fault: RedisFault): string {
-  const isSelfEvident = fault.isReply || fault.message.includes(";") || isOfServer(fault);
+  const isSelfEvident = fault.isReply || fault.message.includes(";") || cameFromServer(fault);
   if (isSelfEvident) return "";
   return place.isTls
     ? "; check that it runs at this address, speaks TLS, and that redisCaFile has the CA that signed its certificate"

@@ -1,27 +1,27 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Redis } from "ioredis";
-import type { RedisPlace } from "./client.ts";
 import { faultOf, MISPLACED, NO_SUCH_COMMAND, RedisFault } from "./faults.ts";
+import type { RedisPlace } from "./place.ts";
 
 /*
- * The check of every new connection to a server, before anything else is sent: the kind of server, that the
- * database of the connection is the configured one, and that the server has loaded its data. The client library
- * would continue in database 0 if another database is refused.
+ * The check of every new connection before anything else is sent: the server is of the configured kind, the
+ * connection uses the configured database, and the server has loaded its data. The library would continue in
+ * database 0 if another one is refused.
  */
 
 /** Milliseconds between two queries to a server that is loading its data. */
 const LOADING_PAUSE = 100;
 
-/** The name of the library's own check, which only requests INFO. */
+/** Name of the library's own check, which only requests INFO. */
 const CHECK = "_readyCheck";
 
-/** The replaced part of the library: called for each new connection; `done` with an error ends the connection. */
+/** The replaced method of the library, called for each new connection; `done` with an error closes it. */
 interface Checked {
   [CHECK](done: (error: Error | null, info?: Readonly<Record<string, string>>) => void): void;
   readonly stream: unknown;
 }
 
-/** Makes the client use only checked connections. */
+/** Replaces the check of the client. */
 export function checkEachConnection(client: Redis, place: RedisPlace): void {
   const checked = client as unknown as Checked;
   async function checkNow(...[done]: Parameters<Checked[typeof CHECK]>): Promise<void> {
@@ -35,12 +35,8 @@ export function checkEachConnection(client: Redis, place: RedisPlace): void {
   checked[CHECK] = (done) => void checkNow(done);
 }
 
-/** Returns what the client itself compares: with sentinels it requires a primary. */
-async function check(
-  client: Redis,
-  place: RedisPlace,
-  isCurrent: () => boolean,
-): Promise<Readonly<Record<string, string>>> {
+/** Returns the role for the client, which requires a primary behind sentinels. */
+async function check(client: Redis, place: RedisPlace, isCurrent: () => boolean) {
   const { mode, role } = await introduce(client);
   const misplaced = misplacement(place.kind, mode);
   if (misplaced !== undefined) throw new RedisFault(MISPLACED, misplaced);
@@ -49,7 +45,7 @@ async function check(
   return role === undefined ? {} : { role: role === "replica" ? "slave" : role };
 }
 
-/** Returns the kind and role that the server reports, which every user may query. */
+/** Returns the kind and role that the server reports; every user may query them. */
 async function introduce(client: Redis): Promise<{ mode?: string; role?: string }> {
   try {
     const reply = (await client.call("hello")) as unknown[];
@@ -58,7 +54,7 @@ async function introduce(client: Redis): Promise<{ mode?: string; role?: string 
     return { mode: of("mode"), role: of("role") };
   } catch (error) {
     const fault = faultOf(error);
-    // Renamed, or a proxy that supports fewer commands.
+    // HELLO is renamed, or this is a proxy that supports fewer commands.
     if (["ERR", NO_SUCH_COMMAND].includes(fault.code)) return {};
     throw fault;
   }
@@ -93,13 +89,13 @@ async function isLoading(client: Redis): Promise<boolean> {
     return /^loading:1/m.test(await client.info("persistence"));
   } catch (error) {
     const fault = faultOf(error);
-    // Without this right, each command reports the loading itself.
+    // Without this right, each command fails with LOADING instead.
     if (["NOPERM", "ERR", NO_SUCH_COMMAND].includes(fault.code)) return false;
     throw fault;
   }
 }
 
-/** A fault of the connection, not the reply to a command that waits for it. */
+/** Returns the error as a fault of the connection, rather than the reply to a waiting command. */
 function unusable(error: unknown): RedisFault {
   const { code, message } = faultOf(error);
   return new RedisFault(code, message);

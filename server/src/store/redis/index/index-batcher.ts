@@ -1,48 +1,47 @@
 import { Refusal } from "../../../session/errors.ts";
 import { atTurnsEnd } from "../connection/command.ts";
-import { type Connection, type Operation, refusal } from "../connection/connection.ts";
+import { type Connection, refusal, type TimedOperation } from "../connection/connection.ts";
 import { scripts } from "../scripts/scripts.ts";
+import type { IndexBounds } from "./sort-order.ts";
 
-/** How many entries a command has at the most: a script holds up its server. */
+/** Maximum number of entries a command, as a script blocks its server. */
 const MAX_ENTRIES = 128;
-/** Operations share a command whose deadlines lie within so many ms: the first of them holds for it. */
+/** Operations whose deadlines lie in the same ms of this size share commands, with the earliest of the deadlines. */
 const SAME_DEADLINE = 50;
 
-/** Enters a session in an index; fulfilled when it is. */
-export type Enter = (operation: Operation, name: string, entry: string) => Promise<void>;
-
-/** Entries for one index that come in one turn of the event loop. */
+/** Entries for one index that are added in one turn of the event loop. */
 interface Batch {
   readonly name: string;
   readonly now: number;
-  until: number;
+  deadline: number;
   readonly entries: string[];
   readonly sent: PromiseWithResolvers<void>;
 }
 
-/** Enters in indices; `before` tells the words of `scripts/index.lua` that come before the entries. */
-export function createEntering(
-  connection: Connection,
-  before: (now: number) => readonly (string | number)[],
-): Enter {
+/** Adds an entry to the index `name`; resolves when it is stored. */
+export type AddEntry = (operation: TimedOperation, name: string, entry: string) => Promise<void>;
+
+/**
+ * Creates a function that joins the entries of one turn of the event loop to one command for each index.
+ */
+export function createIndexBatcher(connection: Connection, bounds: IndexBounds): AddEntry {
   const batches = new Map<string, Batch>();
 
-  function batchFor({ now, until }: Operation, name: string): Batch {
-    const key = `${Math.floor(until / SAME_DEADLINE)} ${name}`;
-    const known = batches.get(key);
-    if (known !== undefined && known.entries.length < MAX_ENTRIES) return known;
+  function batchFor({ now, deadline }: TimedOperation, name: string): Batch {
+    const key = `${Math.floor(deadline / SAME_DEADLINE)} ${name}`;
+    const current = batches.get(key);
+    if (current !== undefined && current.entries.length < MAX_ENTRIES) return current;
     if (batches.size === 0) atTurnsEnd(sendAll);
-    else if (known !== undefined) send(known);
-    const batch = { name, now, until, entries: [], sent: Promise.withResolvers<void>() };
+    else if (current !== undefined) send(current);
+    const batch = { name, now, deadline, entries: [], sent: Promise.withResolvers<void>() };
     batches.set(key, batch);
     return batch;
   }
 
-  function send({ name, now, until, entries, sent }: Batch): void {
-    const words = [...before(now), ...entries.flatMap((entry) => [0, entry])];
-    const operation = { now, until, isUncertain: false };
+  function send({ name, now, deadline, entries, sent }: Batch): void {
+    const args = [...bounds(now), ...entries.flatMap((entry) => [0, entry])];
     connection
-      .run(operation, scripts.updateIndex, [name], words)
+      .script({ now, deadline, isUncertain: false }, "read", scripts.updateIndex, [name], args)
       .then(() => sent.resolve(), sent.reject);
   }
 
@@ -53,12 +52,12 @@ export function createEntering(
 
   return async (operation, name, entry) => {
     const batch = batchFor(operation, name);
-    batch.until = Math.min(batch.until, operation.until);
+    batch.deadline = Math.min(batch.deadline, operation.deadline);
     batch.entries.push(entry);
     try {
       await batch.sent.promise;
     } catch (error) {
-      // What this operation changed before is not known to the others.
+      // The batch does not know whether this operation has made a change before.
       throw error instanceof Refusal ? refusal(operation, error.cause) : error;
     }
   };

@@ -2,90 +2,59 @@ import { hash } from "node:crypto";
 import type { IdField } from "../../../session/errors.ts";
 
 /*
- * Every key there is. What stands in braces decides the slot of a cluster: all that is known of one
- * session lies in one slot, so that a script can change it as a whole.
- *
- *   ac:s:{id}        the session (`packed.ts`)                        until nothing is told of it
- *   ac:r:{id}        its records, a stream (`scripts/record.lua`)     as long
- *   ac:b:{id}nonce   an attempt to get a visit that was barred        an hour
- *   ac:v:{hash}      who claims a visit (`visit-claim.ts`)            the longest life and an hour
- *   ac:x:v:{hash}    sessions of the visit, in the same slot          while entries come
- *   ac:a:key         the first answer to a request with a key         a day
- *   ac:o:{id}        keys of such requests about the session          a day
- *   ac:x:number      sessions, a part of all (`indices.ts`)           while entries come
- *   ac:x:c:hash      sessions of a customer; likewise a, g            while entries come
- *   ac:l:hash        what a caller took of a limit (`redis-shares.ts`)  until it has flowed out
- *   ac:{fixed}state  layout, floor, revision, the note of a move, when
- *                    a server last sent a heartbeat                   for good
- *   ac:{fixed}keys   the keys for the mode `key`                      for good
- *   ac:{fixed}uses   when keys were used                              for good
- *   ac:{fixed}secrets  the secrets, newest first                      for good
- *   ac:{fixed}audit  the audit trail                                  for good
- *
- * They are short, as a billion sessions have a billion of them.
+ * Names of all keys; DESIGN.md shows an example of each value. Braces choose the slot in a cluster: session, records
+ * and fences of one session share a slot, so that one script can change them. Names are short, as a billion sessions
+ * have a billion of them.
  */
 
-/** Into how many parts the index of all sessions is divided, so that it lies on all primaries. */
+/** Number of shards of the index of all sessions, so that it is spread over all primaries. */
 export const INDEX_SHARDS = 16;
-/** For how long (ms) new sessions go to the same part, before they go to the next. */
+/** Milliseconds for which new sessions go to the same shard. */
 export const SHARD_TIME = 16;
-/** How many characters of an id's hash tell it from others: 144 bits. */
+/** Characters that are kept of a hash: 144 bits. */
 const HASH_CHARACTERS = 24;
 
-/** Names of keys, all of which begin with a prefix. */
-export interface Keys {
-  session(id: string): string;
-  records(id: string): string;
-  bar(id: string, nonce: string): string;
-  visit(visitId: string): string;
-  answer(key: string): string;
-  answersAbout(id: string): string;
-  /** Sessions that have this id. */
-  index(field: IdField, value: string): string;
-  /** A part of all sessions. */
-  allSessions(shard: number): string;
-  /** What was taken from a bucket: buckets lie on all primaries, by their names. */
-  bucket(name: string): string;
-  readonly state: string;
-  readonly keys: string;
-  readonly uses: string;
-  readonly audit: string;
-  readonly secrets: string;
-  /** The pattern of all that moves to another store one by one: sessions, records, answers. */
-  readonly moving: string;
-  /** What a name of that pattern stands for. */
-  parse(name: string): { readonly kind: "session" | "records" | "answer"; readonly text: string };
-}
+export type KeyNames = ReturnType<typeof createKeyNames>;
 
-/** The names below `prefix`, which has no braces. */
-export function createKeys(prefix: string): Keys {
+/** Creates the names that begin with `prefix`, which has no braces. */
+export function createKeyNames(prefix: string) {
   const session = `${prefix}s:{`;
   const records = `${prefix}r:{`;
   return {
-    session: (id) => `${session}${id}}`,
-    records: (id) => `${records}${id}}`,
-    bar: (id, nonce) => `${prefix}b:{${id}}${nonce}`,
-    visit: (visitId) => `${prefix}v:{${hashOf(visitId)}}`,
-    answer: (key) => `${prefix}a:${key}`,
-    answersAbout: (id) => `${prefix}o:{${id}}`,
-    index: (field, value) =>
+    session: (id: string) => `${session}${id}}`,
+    records: (id: string) => `${records}${id}}`,
+    /** Exists if the attempt to get a visit is fenced. */
+    fence: (id: string, nonce: string) => `${prefix}b:{${id}}${nonce}`,
+    /** Claim of a visit. */
+    visit: (visitId: string) => `${prefix}v:{${hashOf(visitId)}}`,
+    /** Stored response of an idempotency key. */
+    response: (key: string) => `${prefix}a:${key}`,
+    /** Idempotency keys whose stored responses are about a session. */
+    responsesAbout: (id: string) => `${prefix}o:{${id}}`,
+    /** Index of the sessions with an id; that of a visit shares the slot of its claim. */
+    index: (field: IdField, value: string) =>
       field === "visitId"
         ? `${prefix}x:v:{${hashOf(value)}}`
         : `${prefix}x:${field[0]}:${hashOf(value)}`,
-    allSessions: (shard) => `${prefix}x:${shard}`,
-    bucket: (name) => `${prefix}l:${hashOf(name)}`,
+    /** Shard of the index of all sessions. */
+    allSessions: (shard: number) => `${prefix}x:${shard}`,
+    /** Bucket of a rate limit. */
+    bucket: (name: string) => `${prefix}l:${hashOf(name)}`,
     state: `${prefix}{fixed}state`,
-    keys: `${prefix}{fixed}keys`,
-    uses: `${prefix}{fixed}uses`,
+    apiKeys: `${prefix}{fixed}keys`,
+    apiKeyUses: `${prefix}{fixed}uses`,
     audit: `${prefix}{fixed}audit`,
     secrets: `${prefix}{fixed}secrets`,
-    moving: `${prefix.replaceAll(/[\\*?[\]]/g, "\\$&")}[sra]:*`,
-    parse(name) {
-      if (name.startsWith(session))
+    /** `MATCH` pattern of the keys that are exported one by one: sessions, records, stored responses. */
+    exported: `${prefix.replaceAll(/[\\*?[\]]/g, "\\$&")}[sra]:*`,
+    /** Parses a name that `exported` matches: `text` is a session id or an idempotency key. */
+    parse(name: string): { kind: "session" | "records" | "response"; text: string } {
+      if (name.startsWith(session)) {
         return { kind: "session", text: name.slice(session.length, -1) };
+      }
       return name.startsWith(records)
         ? { kind: "records", text: name.slice(records.length, -1) }
-        : { kind: "answer", text: name.slice(prefix.length + 2) };
+        : { kind: "response", text: name.slice(prefix.length + 2) };
     },
   };
 }

@@ -1,11 +1,11 @@
 import { randomFillSync } from "node:crypto";
 
 const BYTES = 6;
-/** Drawn from the CSPRNG for many at a time: a call for each costs more than the rest of it. */
+/** Random bytes for many nonces: one call of the CSPRNG for each would be the most expensive part. */
 const pool = Buffer.alloc(512 * BYTES);
 let used = pool.length;
 
-/** Eight characters that tell one attempt from all others about the same. */
+/** Returns eight random characters that identify an attempt. */
 export function newNonce(): string {
   if (used === pool.length) {
     randomFillSync(pool);

@@ -1,194 +1,187 @@
 import type { Redis } from "ioredis";
-import type { Stretch } from "../../../session/timeline.ts";
-import type { Item, Portion } from "../../moving.ts";
-import type { StretchRequest } from "../../store.ts";
-import type { Connection, Operation } from "../connection/connection.ts";
-import type { Fixed } from "../globals/globals.ts";
-import type { Keys } from "../layout/key-names.ts";
-import type { Answers } from "./idempotency.ts";
+import type { ExportPage, TransferItem } from "../../ports/transfer.ts";
+import type { Argument } from "../connection/connection.ts";
+import type { Engine } from "../engine.ts";
+import * as audit from "../globals/audit-trail.ts";
+import { readApiKeys, readSecrets } from "../globals/credentials.ts";
+import { readHighWaterMark } from "../globals/store-state.ts";
+import { readRecordPage } from "../records/record-pages.ts";
+import { readResponse } from "./idempotency.ts";
 
 /*
- * Everything in Redis, portion by portion: the fixed keys, then what SCAN finds on one primary after the
- * other. Where a portion begins is a place in that, with the keys that were found and are not told yet.
+ * Exports everything in Redis, page by page: first the global keys, then the audit trail, then what SCAN finds on one
+ * primary after the other. The cursor of a page contains the keys that SCAN found and that are not exported yet.
  */
 
-/** How many keys SCAN looks at, about. */
+/** Approximate number of keys that SCAN looks at. */
 const KEYS_A_SCAN = 128;
-/** After how many characters of records a portion ends. */
+/** Number of characters of records after which a page ends. */
 const MAX_CHARACTERS = 512 * 1024;
-/** How many entries of the audit trail a portion has. */
+/** Audit entries a page. */
 const ENTRIES = 256;
-/** How many records are one item. */
+/** Records an item. */
 const RECORDS_AN_ITEM = 256;
 
-/** Where a portion begins. */
-interface Place {
-  /** The primaries and their epoch: what a cursor of SCAN means changes with them. */
+/** The cursor of a page. */
+interface Cursor {
+  /** Primaries and epoch of the cluster: a SCAN cursor is valid only for them. */
   readonly topology: string;
-  /** How many entries of the audit trail have been told; `null`: all. */
+  /** Number of exported audit entries; `null` for all. */
   readonly audited: number | null;
-  /** The how manieth of the primaries. */
+  /** Index of the primary. */
   readonly node: number;
   readonly cursor: string;
-  /** Found, and to be told before the cursor is used. */
+  /** Keys that SCAN found, to be exported before `cursor` is used. */
   readonly found: readonly string[];
-  /** The sequence after which records of the first of them are left to tell; 0: all of it is. */
+  /** Last exported sequence of the first key's records; 0 if none are exported. */
   readonly after: number;
 }
 
-export interface PortionParts {
-  readonly connection: Connection;
-  readonly keys: Keys;
-  readonly fixed: Fixed;
-  readonly answers: Answers;
-  readonly readStretch: (
-    operation: Operation,
-    request: RecordPageRequest,
-  ) => Promise<RecordPage | undefined>;
+/** Some items of a key, and where the rest begins. */
+interface KeyItems {
+  readonly items: readonly TransferItem[];
+  readonly characters: number;
+  /** Last exported sequence if there are more records; `undefined` if the key is done. */
+  readonly next: number | undefined;
 }
 
-/** Reads portions. What is told of each place takes several round trips, so each has its own deadline. */
-export function createPortionReader(
-  parts: PortionParts,
-): (after: string | null, now: number) => Promise<ExportPage> {
-  const { connection, keys, fixed, answers, readStretch } = parts;
+const nothing: KeyItems = { items: [], characters: 0, next: undefined };
 
-  async function topology(now: number): Promise<{ nodes: Redis[]; text: string }> {
-    const primaries = connection.primaries();
-    const nodes = [...primaries.values()];
-    const info = nodes.length > 1 ? await ask(nodes[0] as Redis, now, "cluster", "info") : "";
-    const epoch = /cluster_current_epoch:(\d+)/.exec(String(info))?.[1] ?? "0";
-    return { nodes, text: `${[...primaries.keys()].join(" ")} ${epoch}` };
+/** Reads the page after the cursor `after`, or the first one. A page takes several round trips, each with its own deadline. */
+export async function exportPage(engine: Engine, after: string | null): Promise<ExportPage> {
+  if (after === null) return exportGlobals(engine);
+  const cursor = JSON.parse(after) as Cursor;
+  const { nodes, topology } = await readTopology(engine);
+  if (topology !== cursor.topology) {
+    throw new Error("the primaries of the cluster have changed: begin again");
   }
+  return cursor.audited === null
+    ? exportKeys(engine, nodes, cursor)
+    : exportAudit(engine, cursor, cursor.audited);
+}
 
-  function ask(node: Redis, now: number, name: string, ...words: (string | number)[]) {
-    return connection.ask(connection.begin(now), node, name, ...words);
+async function readTopology(engine: Engine): Promise<{ nodes: Redis[]; topology: string }> {
+  const primaries = engine.connection.primaries();
+  const nodes = [...primaries.values()];
+  const isCluster = nodes.length > 1;
+  const info = isCluster ? await commandOn(engine, nodes[0] as Redis, "cluster", "info") : "";
+  const epoch = /cluster_current_epoch:(\d+)/.exec(String(info))?.[1] ?? "0";
+  return { nodes, topology: `${[...primaries.keys()].join(" ")} ${epoch}` };
+}
+
+function commandOn(engine: Engine, node: Redis, name: string, ...args: Argument[]) {
+  return engine.connection.commandOn(engine.begin(), node, name, ...args);
+}
+
+async function exportGlobals(engine: Engine): Promise<ExportPage> {
+  const operation = engine.begin();
+  const secrets = (await readSecrets(operation)).map(({ bytes, createdAt }) => ({
+    base64: Buffer.from(bytes).toString("base64"),
+    createdAt,
+  }));
+  const items: TransferItem[] = [
+    { kind: "secrets", secrets },
+    { kind: "floor", floor: await readHighWaterMark(operation) },
+    ...(await readApiKeys(operation)).map((key) => ({ kind: "key", key }) as const),
+  ];
+  const { topology } = await readTopology(engine);
+  const start: Cursor = { topology, audited: 0, node: 0, cursor: "0", found: [], after: 0 };
+  return { items, next: JSON.stringify(start), progress: 0 };
+}
+
+async function exportAudit(engine: Engine, cursor: Cursor, audited: number): Promise<ExportPage> {
+  const operation = engine.begin();
+  const entries = await audit.read(operation, audited, audited + ENTRIES - 1);
+  const items = entries.map((entry) => ({ kind: "audit", entry }) as const);
+  const isLast = entries.length < ENTRIES;
+  const next: Cursor = { ...cursor, audited: isLast ? null : audited + entries.length };
+  return { items, next: JSON.stringify(next), progress: 0 };
+}
+
+async function exportKeys(engine: Engine, nodes: readonly Redis[], from: Cursor) {
+  const node = nodes[from.node];
+  if (node === undefined) return { items: [], next: null, progress: 1 };
+  let { cursor, found, after } = from;
+  if (found.length === 0) {
+    const args = [cursor, "MATCH", engine.keys.exported, "COUNT", KEYS_A_SCAN];
+    const reply = (await commandOn(engine, node, "scan", ...args)) as [string, string[]];
+    cursor = reply[0];
+    found = [...new Set(reply[1])];
+    after = 0;
   }
-
-  async function fixedItems(now: number): Promise<ExportPage> {
-    const operation = connection.begin(now);
-    const secrets = (await fixed.secrets(operation)).map(({ bytes, createdAt }) => ({
-      base64: Buffer.from(bytes).toString("base64"),
-      createdAt,
-    }));
-    const items: TransferItem[] = [
-      { kind: "secrets", secrets },
-      { kind: "floor", floor: await fixed.floor(operation) },
-      ...(await fixed.keys(operation)).map((key) => ({ kind: "key", key }) as const),
-    ];
-    const { text } = await topology(now);
-    const start: Place = { topology: text, audited: 0, node: 0, cursor: "0", found: [], after: 0 };
-    return { items, next: JSON.stringify(start), progress: 0 };
-  }
-
-  /** The audit trail, then the rest. */
-  async function auditItems(place: Place, audited: number, now: number): Promise<ExportPage> {
-    const entries = await fixed.audit(connection.begin(now), audited, audited + ENTRIES - 1);
-    const items = entries.map((entry) => ({ kind: "audit", entry }) as const);
-    const isAll = entries.length < ENTRIES;
-    const next: Place = { ...place, audited: isAll ? null : audited + entries.length };
-    return { items, next: JSON.stringify(next), progress: 0 };
-  }
-
-  async function scan(nodes: readonly Redis[], place: Place, now: number): Promise<ExportPage> {
-    const node = nodes[place.node];
-    if (node === undefined) return { items: [], next: null, progress: 1 };
-    let { cursor, found, after } = place;
-    let isNodeDone = false;
-    if (found.length === 0) {
-      const words = [cursor, "MATCH", keys.moving, "COUNT", KEYS_A_SCAN];
-      const [next, names] = (await ask(node, now, "scan", ...words)) as [string, string[]];
-      cursor = next;
-      found = [...new Set(names)];
-      after = 0;
-    }
-    const told = await tell(found, after, now);
-    isNodeDone = told.left.length === 0 && cursor === "0";
-    const next: Place = {
-      ...place,
-      node: isNodeDone ? place.node + 1 : place.node,
-      cursor,
-      // A cursor of 0 would begin again.
-      found: told.left,
-      after: told.after,
-    };
-    const isLast = isNodeDone && next.node === nodes.length;
-    return {
-      items: told.items,
-      next: isLast ? null : JSON.stringify(next),
-      progress: (place.node + (isNodeDone ? 1 : shareOf(cursor))) / nodes.length,
-    };
-  }
-
-  /** Items of the keys, as many as a portion holds, and what is left of them. */
-  async function tell(found: readonly string[], from: number, now: number) {
-    const items: TransferItem[] = [];
-    let room = MAX_CHARACTERS;
-    let after = from;
-    for (const [i, name] of found.entries()) {
-      for (let isMore = true; isMore; ) {
-        if (room <= 0) return { items, left: found.slice(i), after };
-        const told = await tellKey(name, after, now);
-        items.push(...told.items);
-        room -= told.characters;
-        isMore = told.next !== undefined;
-        after = told.next ?? 0;
-      }
-    }
-    return { items, left: [], after: 0 };
-  }
-
-  async function tellKey(name: string, after: number, now: number) {
-    const nothing = { items: [] as TransferItem[], characters: 0, next: undefined };
-    const { kind, text } = keys.parse(name);
-    const operation = connection.begin(now);
-    if (kind === "answer") {
-      const item = await answers.read(operation, text);
-      return { ...nothing, items: item === undefined ? [] : [item] };
-    }
-    if (kind === "records") {
-      // It comes with its session, if that is stored.
-      const isStored = await connection.command(operation, "exists", keys.session(text));
-      if (isStored === 1) return nothing;
-    }
-    return tellSession(operation, text, after);
-  }
-
-  async function tellSession(operation: Operation, id: string, after: number) {
-    const { now } = operation;
-    const request = { id, scope: "everyone", after, limit: RECORDS_AN_ITEM, now } as const;
-    const found = await readStretch(operation, request);
-    if (found === undefined) return { items: [], characters: 0, next: undefined };
-    const { life, total, first, records } = found;
-    const { session, associations } = life;
-    const items: TransferItem[] =
-      after === 0 ? [{ kind: "session", session, associations, requests: total }] : [];
-    if (records.length > 0) items.push({ kind: "records", session, first, records });
-    const last = first + records.length - 1;
-    return {
-      items,
-      characters: records.length === 0 ? 0 : JSON.stringify(records).length,
-      next: records.length > 0 && last < total ? last : undefined,
-    };
-  }
-
-  return async (after, now) => {
-    if (after === null) return fixedItems(now);
-    const place = JSON.parse(after) as Place;
-    const { nodes, text } = await topology(now);
-    if (text !== place.topology) {
-      throw new Error("the primaries of the cluster have changed: begin again");
-    }
-    const { audited } = place;
-    return audited === null ? scan(nodes, place, now) : auditItems(place, audited, now);
+  const page = await fillPage(engine, found, after);
+  const isNodeDone = page.left.length === 0 && cursor === "0";
+  const next: Cursor = {
+    ...from,
+    node: isNodeDone ? from.node + 1 : from.node,
+    cursor,
+    found: page.left,
+    after: page.after,
+  };
+  const isLast = isNodeDone && next.node === nodes.length;
+  return {
+    items: page.items,
+    next: isLast ? null : JSON.stringify(next),
+    progress: (from.node + (isNodeDone ? 1 : progressOf(cursor))) / nodes.length,
   };
 }
 
-/** How far a cursor of SCAN is, 0 to 1: it counts in reversed bits. */
-function shareOf(cursor: string): number {
-  let [share, bit] = [0, 0.5];
-  for (let rest = BigInt(cursor); rest > 0n && bit > 1e-6; rest >>= 1n, bit /= 2) {
-    if ((rest & 1n) === 1n) share += bit;
+/** Exports keys until a page is full; returns the items and the keys that are left. */
+async function fillPage(engine: Engine, found: readonly string[], from: number) {
+  const items: TransferItem[] = [];
+  let room = MAX_CHARACTERS;
+  let after = from;
+  for (const [i, name] of found.entries()) {
+    for (let isMore = true; isMore; ) {
+      if (room <= 0) return { items, left: found.slice(i), after };
+      const part = await exportKey(engine, name, after);
+      items.push(...part.items);
+      room -= part.characters;
+      isMore = part.next !== undefined;
+      after = part.next ?? 0;
+    }
   }
-  return share;
+  return { items, left: [], after: 0 };
+}
+
+async function exportKey(engine: Engine, name: string, after: number): Promise<KeyItems> {
+  const { keys } = engine;
+  const { kind, text } = keys.parse(name);
+  const operation = engine.begin();
+  if (kind === "response") {
+    const item = await readResponse(operation, text);
+    return item === undefined ? nothing : { ...nothing, items: [item] };
+  }
+  if (kind === "records") {
+    // A stored session exports its records itself.
+    const count = await operation.command("exists", keys.session(text));
+    if (count === 1) return nothing;
+  }
+  return exportSession(engine, text, after);
+}
+
+async function exportSession(engine: Engine, id: string, after: number): Promise<KeyItems> {
+  const operation = engine.begin();
+  const { now } = operation;
+  const request = { id, scope: "everyone", after, limit: RECORDS_AN_ITEM, now } as const;
+  const page = await readRecordPage(operation, request);
+  if (page === undefined) return nothing;
+  const { life, total, first, records } = page;
+  const { session, associations } = life;
+  const items: TransferItem[] =
+    after === 0 ? [{ kind: "session", session, associations, requests: total }] : [];
+  if (records.length === 0) return { ...nothing, items };
+  items.push({ kind: "records", session, first, records });
+  const last = first + records.length - 1;
+  const { length: characters } = JSON.stringify(records);
+  return { items, characters, next: last < total ? last : undefined };
+}
+
+/** Returns the progress of a SCAN cursor, 0 to 1: it counts in reversed bits. */
+function progressOf(cursor: string): number {
+  let [progress, bit] = [0, 0.5];
+  for (let rest = BigInt(cursor); rest > 0n && bit > 1e-6; rest >>= 1n, bit /= 2) {
+    if ((rest & 1n) === 1n) progress += bit;
+  }
+  return progress;
 }

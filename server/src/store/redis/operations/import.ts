@@ -1,113 +1,106 @@
-import { type KeepingTimes, keptUntil } from "../../../session/kept.ts";
-import { isBlank, isLive } from "../../../session/session.ts";
+import { purgeAfter } from "../../../session/retention.ts";
+import { hasNoIds, isLive } from "../../../session/session.ts";
 import {
   type ImportRequest,
   isNewerState,
   type RecordsItem,
   type SessionItem,
-} from "../../moving.ts";
+  type TransferItem,
+} from "../../ports/transfer.ts";
 import { lineOf } from "../../record-line.ts";
-import type { Connection, Operation } from "../connection/connection.ts";
-import type { Fixed } from "../globals/globals.ts";
-import type { Indices } from "../index/session-index.ts";
-import type { Keys } from "../layout/key-names.ts";
-import { pack, unpack } from "../layout/session-codec.ts";
+import type { Engine, Operation } from "../engine.ts";
+import * as audit from "../globals/audit-trail.ts";
+import { addApiKey, addSecrets } from "../globals/credentials.ts";
+import { advanceHighWaterMark, setImportCursor } from "../globals/store-state.ts";
+import { addToIndexes } from "../index/session-index.ts";
+import { decode, encode } from "../layout/session-codec.ts";
 import { scripts } from "../scripts/scripts.ts";
-import { claimLife } from "../sessions/visit-claim.ts";
-import type { Answers } from "./idempotency.ts";
+import { importResponse } from "./idempotency.ts";
 
-/** The nonce of claims that were taken over with their sessions. */
-const ADOPTED = "adopted";
+/** Nonce of imported claims; the word is part of stored data. */
+const IMPORTED = "adopted";
 
-export interface AdoptParts {
-  readonly connection: Connection;
-  readonly keys: Keys;
-  readonly fixed: Fixed;
-  readonly answers: Answers;
-  readonly indices: Indices;
-  readonly times: RetentionPolicy;
-  readonly maxRecords: number;
+/**
+ * Imports items of another store and stores the cursor. Nobody else writes meanwhile, so steps need not be atomic.
+ * Returns the ids of skipped sessions, which are none.
+ */
+export async function importItems(
+  engine: Engine,
+  { items, cursor, now }: ImportRequest,
+): Promise<readonly string[]> {
+  // Records of one session and audit entries in their order, everything else in parallel.
+  const others = items.filter(({ kind }) => kind !== "records" && kind !== "audit");
+  await Promise.all(others.map((item) => importItem(engine, item, now)));
+  for (const item of items) if (item.kind === "audit") await importItem(engine, item, now);
+  const records = items.filter((item) => item.kind === "records");
+  const bySession = Map.groupBy(records, ({ session }) => session.id);
+  await Promise.all(
+    [...bySession.values()].map(async (pages) => {
+      for (const page of pages) await importItem(engine, page, now);
+    }),
+  );
+  await setImportCursor(engine.begin(now), cursor);
+  return [];
 }
 
-/** Keeps items of another store. Nobody else writes meanwhile, so that steps need not be one. */
-export function createAdopt(
-  parts: AdoptParts,
-): (adoption: ImportRequest) => Promise<readonly string[]> {
-  const { connection, keys, fixed, answers, indices, times, maxRecords } = parts;
-  const { anonymous, recognized } = times.lifetimes;
-  const life = claimLife(Math.max(anonymous.total, recognized.total));
-
-  async function adoptSession(operation: Operation, item: SessionItem): Promise<void> {
-    const { session, associations, requests } = item;
-    const { id, visitId } = session;
-    const ttl = purgeAfter(session, requests > 0, times) - operation.now;
-    // Of one without ids that was only recorded in, the records tell all.
-    if (ttl <= 0) return;
-    await indices.enter(operation, id, session, true);
-    if (isOnlyRecorded(item)) return;
-    const name = keys.session(id);
-    const known = (await connection.command(operation, "get", name)) as string | null;
-    const text = pack(session, associations);
-    if (known !== null && known !== text && isNewerState(unpack(id, known), session)) return;
-    await connection.write(operation, "set", name, text, "PX", ttl);
-    await connection.command(operation, "pexpire", keys.records(id), ttl);
-    if (visitId === null) return;
-    if (!isLive(session, operation.now)) {
-      await connection.run(operation, scripts.releaseVisit, [keys.visit(visitId)], [`${id} `]);
-      return;
-    }
-    const claim = `${id} ${ADOPTED} ${operation.now}`;
-    await connection.write(operation, "set", keys.visit(visitId), claim, "PX", life);
+function importItem(engine: Engine, item: TransferItem, now: number): Promise<unknown> {
+  const operation = engine.begin(now);
+  switch (item.kind) {
+    case "session":
+      return importSession(operation, item);
+    case "records":
+      return importRecords(operation, item);
+    case "answer":
+      return importResponse(operation, item);
+    case "key":
+      return addApiKey(operation, item.key);
+    case "secrets":
+      return addSecrets(operation, item.secrets, true);
+    case "audit":
+      return audit.append(operation, item.entry);
+    case "floor":
+      return advanceHighWaterMark(operation, item.floor);
   }
-
-  async function adoptRecords(operation: Operation, item: RecordsItem): Promise<void> {
-    const { session, first, records } = item;
-    const ttl = purgeAfter(session, true, times) - operation.now;
-    if (ttl <= 0) return;
-    const words = [first, maxRecords, ttl, ...records.map(lineOf)];
-    await connection.change(operation, scripts.importRecords, [keys.records(session.id)], words);
-  }
-
-  function adoptItem(item: TransferItem, now: number): Promise<void> {
-    const operation = connection.begin(now);
-    switch (item.kind) {
-      case "session":
-        return adoptSession(operation, item);
-      case "records":
-        return adoptRecords(operation, item);
-      case "answer":
-        return answers.adopt(operation, item);
-      case "key":
-        return fixed.putKey(operation, item.key);
-      case "secrets":
-        return fixed.putSecrets(operation, item.secrets, true);
-      case "audit":
-        return fixed.appendAudit(operation, item.entry).then(() => undefined);
-      case "floor":
-        return fixed.raiseFloor(operation, item.floor);
-    }
-  }
-
-  return async ({ items, cursor: note, now }) => {
-    // Those of one session in their order, the others beside each other.
-    const others = items.filter(({ kind }) => kind !== "records" && kind !== "audit");
-    await Promise.all(others.map((item) => adoptItem(item, now)));
-    for (const item of items) if (item.kind === "audit") await adoptItem(item, now);
-    const bySession = Map.groupBy(
-      items.filter((item) => item.kind === "records"),
-      ({ session }) => session.id,
-    );
-    await Promise.all(
-      [...bySession.values()].map(async (some) => {
-        for (const item of some) await adoptItem(item, now);
-      }),
-    );
-    await fixed.noteMove(connection.begin(now), note);
-    return [];
-  };
 }
 
-function isOnlyRecorded({ session, associations, requests }: SessionItem): boolean {
+async function importSession(operation: Operation, item: SessionItem) {
+  const { keys, policy } = operation.engine;
+  const { session, associations, requests } = item;
+  const { id } = session;
+  const ttl = purgeAfter(session, requests > 0, policy) - operation.now;
+  if (ttl <= 0) return;
+  await addToIndexes(operation, id, session, true);
+  if (hasOnlyRecords(item)) return;
+  const name = keys.session(id);
+  const stored = (await operation.command("get", name)) as string | null;
+  const text = encode(session, associations);
+  if (stored !== null && stored !== text && isNewerState(decode(id, stored), session)) return;
+  await operation.write("set", name, text, "PX", ttl);
+  await operation.command("pexpire", keys.records(id), ttl);
+  await importClaim(operation, item);
+}
+
+async function importClaim(operation: Operation, { session }: SessionItem): Promise<void> {
+  const { keys, claimLife } = operation.engine;
+  const { id, visitId } = session;
+  if (visitId === null) return;
+  const name = keys.visit(visitId);
+  if (isLive(session, operation.now)) {
+    const claim = `${id} ${IMPORTED} ${operation.now}`;
+    await operation.write("set", name, claim, "PX", claimLife);
+  } else await operation.run(scripts.releaseVisit, [name], [`${id} `]);
+}
+
+async function importRecords(operation: Operation, { session, first, records }: RecordsItem) {
+  const { keys, policy, options } = operation.engine;
+  const ttl = purgeAfter(session, true, policy) - operation.now;
+  if (ttl <= 0) return;
+  const args = [first, options.maxRecords, ttl, ...records.map(lineOf)];
+  await operation.change(scripts.importRecords, [keys.records(session.id)], args);
+}
+
+/** Returns whether nothing but records is stored of the session in the other store. */
+function hasOnlyRecords({ session, associations, requests }: SessionItem): boolean {
   return (
     requests > 0 &&
     hasNoIds(session) &&

@@ -1,72 +1,88 @@
-import { isWithin } from "../../../session/access.ts";
-import { type KeepingTimes, keptUntil } from "../../../session/kept.ts";
+import { isWithin } from "../../../session/permissions.ts";
+import { purgeAfter } from "../../../session/retention.ts";
 import { isLive, type Session } from "../../../session/session.ts";
-import type { AssociationEvent, EndEvent, Stretch } from "../../../session/timeline.ts";
+import type { EndEvent, RecordPage } from "../../../session/timeline.ts";
+import type { RecordPageRequest } from "../../ports/records.ts";
 import { recordOf } from "../../record-line.ts";
-import type { StretchRequest } from "../../store.ts";
-import type { Connection, Operation } from "../connection/connection.ts";
-import type { Keys } from "../layout/key-names.ts";
-import { describedById, isGone, unpackWhole } from "../layout/session-codec.ts";
+import type { Operation } from "../engine.ts";
+import {
+  decodeWithHistory,
+  implicitSession,
+  isErased,
+  type SessionWithHistory,
+} from "../layout/session-codec.ts";
 import { scripts } from "../scripts/scripts.ts";
+import { sessionKeys } from "../sessions/session-scripts.ts";
 
-/** A page stops once it has so many characters. */
+/** Number of characters after which a page ends. */
 const MAX_CHARACTERS = 512 * 1024;
-/** How many records are read at once: they may be long, and hold up a server while they are read. */
+/** Records that are read at once. They may be long, and a script blocks its server. */
 const RECORDS_A_READ = 64;
 
-/** Reads stretches of records. `maxRecords`: a session may have been allowed more once. */
-export function createStretchReader(
-  connection: Connection,
-  keys: Keys,
-  times: RetentionPolicy,
-  maxRecords: number,
-): (operation: Operation, request: RecordPageRequest) => Promise<RecordPage | undefined> {
-  async function read(operation: Operation, id: string, from: number, limit: number) {
-    const names = [keys.session(id), keys.records(id)];
-    const reply = await connection.run(operation, scripts.readRecords, names, [from, limit]);
-    const [text, total, oldest, lines] = reply as [string | null, number, number, string[]];
-    return { text, total, oldest, lines };
-  }
-
-  function lifeOf(id: string, text: string | null): Known {
-    if (text !== null) return unpackWhole(id, text);
-    return { session: describedById(id, times.lifetimes), associations: [] };
-  }
-
-  return async (operation, { id, scope, after, limit, now }) => {
-    const head = await read(operation, id, after + 1, Math.min(limit, RECORDS_A_READ));
-    const { total } = head;
-    const { session, associations } = lifeOf(id, head.text);
-    if (head.text !== null && isGone(head.text)) return undefined;
-    const isStored = head.text !== null || total > 0;
-    const isTold =
-      isLive(session, now) || (isStored && now < purgeAfter(session, total > 0, times));
-    if (!isTold || !isWithin(session.customerId, scope)) return undefined;
-    const dropped = Math.max(total - maxRecords, total === 0 ? 0 : head.oldest - 1);
-    const first = Math.max(after, dropped) + 1;
-    let lines = first === Math.max(after + 1, head.oldest) ? head.lines : [];
-    while (lines.length < limit && first + lines.length <= total) {
-      if (charactersOf(lines) >= MAX_CHARACTERS) break;
-      const count = Math.min(limit - lines.length, RECORDS_A_READ);
-      const more = await read(operation, id, first + lines.length, count);
-      // What was let go in between is gone: the next page begins where there is something.
-      if (more.oldest > first + lines.length || more.lines.length === 0) break;
-      lines = [...lines, ...more.lines];
-    }
-    const records = lines.map(recordOf);
-    return {
-      life: { session, associations, end: endOf(session, now) },
-      total,
-      dropped,
-      first,
-      records,
-    };
+/** Reads a page, or returns `undefined` if the session is not in the scope or nothing of it is kept. */
+export async function readRecordPage(
+  operation: Operation,
+  request: RecordPageRequest,
+): Promise<RecordPage | undefined> {
+  const { id, scope, after, limit, now } = request;
+  const head = await readRecords(operation, id, after + 1, Math.min(limit, RECORDS_A_READ));
+  const { total, text } = head;
+  if (text !== null && isErased(text)) return undefined;
+  const { session, associations } = sessionIn(operation, id, text);
+  const isStored = text !== null || total > 0;
+  const isKept =
+    isLive(session, now) ||
+    (isStored && now < purgeAfter(session, total > 0, operation.engine.policy));
+  if (!isKept || !isWithin(session.customerId, scope)) return undefined;
+  // Also hides records that were stored under an earlier, higher limit.
+  const dropped = Math.max(
+    total - operation.engine.options.maxRecords,
+    total === 0 ? 0 : head.oldest - 1,
+  );
+  const first = Math.max(after, dropped) + 1;
+  const lines = first === Math.max(after + 1, head.oldest) ? head.lines : [];
+  await readMore(operation, id, first, Math.min(limit, total - first + 1), lines);
+  return {
+    life: { session, associations, end: endOf(session, now) },
+    total,
+    dropped,
+    first,
+    records: lines.map(recordOf),
   };
 }
 
-interface Known {
-  readonly session: Session;
-  readonly associations: readonly AssociationEvent[];
+/** Adds records from the sequence `first` to `lines` until there are `count`, or the page is full. */
+async function readMore(
+  operation: Operation,
+  id: string,
+  first: number,
+  count: number,
+  lines: string[],
+): Promise<void> {
+  while (lines.length < count && charactersOf(lines) < MAX_CHARACTERS) {
+    const next = first + lines.length;
+    const more = await readRecords(
+      operation,
+      id,
+      next,
+      Math.min(count - lines.length, RECORDS_A_READ),
+    );
+    // Records were dropped meanwhile: the next page begins at the oldest.
+    if (more.oldest > next || more.lines.length === 0) return;
+    lines.push(...more.lines);
+  }
+}
+
+async function readRecords(operation: Operation, id: string, from: number, limit: number) {
+  const names = sessionKeys(operation, id);
+  const reply = await operation.run(scripts.readRecords, names, [from, limit]);
+  const [text, total, oldest, lines] = reply as [string | null, number, number, string[]];
+  return { text, total, oldest, lines };
+}
+
+function sessionIn(operation: Operation, id: string, text: string | null): SessionWithHistory {
+  if (text !== null) return decodeWithHistory(id, text);
+  return { session: implicitSession(id, operation.engine.policy.lifetimes), associations: [] };
 }
 
 function charactersOf(lines: readonly string[]): number {

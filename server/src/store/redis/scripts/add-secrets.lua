@@ -1,9 +1,8 @@
--- Puts secrets in front of those that are there, or in their place.
+-- Adds secrets as the newest ones, or replaces all secrets.
 --
--- KEYS[1] the state
--- KEYS[2] the secrets
--- ARGV[1] 1 when they take the place of the others
--- ARGV[2] and following: the secrets, newest first
+-- KEYS[1] state, KEYS[2] secrets
+-- ARGV[1] '1' to replace all
+-- ARGV[2..] secrets, newest first
 if ARGV[1] == '1' then
   redis.call('DEL', KEYS[2])
 elseif redis.call('LINDEX', KEYS[2], 0) == ARGV[2] then

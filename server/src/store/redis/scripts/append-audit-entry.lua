@@ -1,12 +1,8 @@
--- Puts an entry at the end of the audit trail.
+-- Appends an entry to the audit trail.
 --
--- KEYS[1] the trail
--- ARGV[1] its sequence
--- ARGV[2] the hash of the entry before
--- ARGV[3] the hash of the entry
--- ARGV[4] the entry, JSON
---
--- Answers 1, also when it stands there already; 0 when another one does, or it does not follow.
+-- KEYS[1] audit trail
+-- ARGV[1] sequence, ARGV[2] hash of the previous entry, ARGV[3] hash of the entry, ARGV[4] the entry, JSON
+-- Returns 1, also if it is already the last entry; 0 if it does not follow the last entry
 local count = redis.call('LLEN', KEYS[1])
 local last = redis.call('LINDEX', KEYS[1], -1)
 local hash = last and cjson.decode(last).hash or string.rep('0', 64)

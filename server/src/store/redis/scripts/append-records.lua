@@ -1,15 +1,13 @@
--- Appends records to a session: entries <sequence>-<batch> of a stream, of which the newest are kept.
+-- Appends a batch of records to a session, as stream entries <sequence>-<batch>. The newest are kept.
 --
--- KEYS, ARGV[1] to ARGV[7] as in session.lua
--- ARGV[8] how many records are kept
--- ARGV[9] a number of the batch
--- ARGV[10] 1 when the batch may be there already
--- ARGV[11] and following: the records
---
--- Answers 1; 2 when nothing but records is stored of the session; 0 when the batch was there, or nothing
--- is told of the session any more.
-local session, stored = find()
-local ttl = keeping(session, true)
+-- KEYS, ARGV[1] to ARGV[7] as in prelude/session.lua
+-- ARGV[8] maximum number of records to keep
+-- ARGV[9] number of the batch
+-- ARGV[10] '1' if the batch may be stored already
+-- ARGV[11..] records
+-- Returns 1; 2 if the session has records only; 0 if the batch is stored already, or the session is purged or erased
+local session, stored = load()
+local ttl = timeToPurge(session, true)
 if ttl <= 0 or session[STATE] == 'g' then
   return 0
 end
@@ -26,7 +24,7 @@ if ARGV[10] == '1' then
     end
   end
 end
-local before = recorded()
+local before = lastSequence()
 local count, cap = #ARGV - 10, tonumber(ARGV[8])
 for i = math.max(1, count - cap + 1), count do
   local entry = string.format('%.0f-%s', before + i, ARGV[9])

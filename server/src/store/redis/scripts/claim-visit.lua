@@ -1,29 +1,26 @@
--- Claims a visit for a session (visit-claim.ts), and enters the session among those of the visit.
+-- Claims a visit for a session (sessions/visit-claim.ts), and adds the session to the index of the visit.
 --
--- KEYS[1] the visit
--- KEYS[2] its index
--- ARGV[1] the session's id
--- ARGV[2] nonce of the attempt
--- ARGV[3] 'id nonce' of a claim that may be replaced; empty for none
--- ARGV[4] for how long (ms) the claim is kept
--- ARGV[5] to ARGV[8] as ARGV[1] to ARGV[4] of index.lua
---
--- Answers { nonce }: the session has the claim, by this attempt or an earlier one; or
--- { nonce, id, age }: another session has had it for so many milliseconds, and nothing is changed.
+-- KEYS[1] claim of the visit, KEYS[2] index of the visit
+-- ARGV[1] session id, ARGV[2] nonce of the attempt
+-- ARGV[3] 'id nonce' of a claim that may be replaced; '' for none
+-- ARGV[4] lifetime of the claim (ms)
+-- ARGV[5] to ARGV[8] as ARGV[1] to ARGV[4] of update-index.lua
+-- Returns { nonce } if the session has the claim, by this attempt or an earlier one; { nonce, id, age in ms } of the
+-- claim of another session if nothing was changed
 local nonce = ARGV[2]
-local there = redis.call('GET', KEYS[1])
+local current = redis.call('GET', KEYS[1])
 local isOwn = false
-if there then
-  local id, earlier, since = string.match(there, '^(%S+) (%S+) (%d+)$')
+if current then
+  local id, earlier, since = string.match(current, '^(%S+) (%S+) (%d+)$')
   if id .. ' ' .. earlier ~= ARGV[3] then
     if id ~= ARGV[1] then
-      return { earlier, id, milliseconds() - since }
+      return { earlier, id, serverTime() - since }
     end
     nonce, isOwn = earlier, true
   end
 end
 if not isOwn then
-  claim(KEYS[1], ARGV[1] .. ' ' .. nonce .. ' ', ARGV[4])
+  writeClaim(KEYS[1], ARGV[1] .. ' ' .. nonce .. ' ', ARGV[4])
 end
-enter(KEYS[2], ARGV[5], ARGV[6], ARGV[7], ARGV[8])
+addToIndex(KEYS[2], ARGV[5], ARGV[6], ARGV[7], ARGV[8])
 return { nonce }

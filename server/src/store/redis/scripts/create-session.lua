@@ -1,20 +1,17 @@
--- Stores a new session that has claimed its visit.
+-- Stores a new session whose visit is claimed.
 --
--- KEYS[1] the session
--- KEYS[2] what is there when the attempt is barred
--- ARGV[1] the session's text
--- ARGV[2] for how long (ms) it is kept
--- ARGV[3] for how long (ms) an attempt is barred
---
--- Answers 'created', also when it is there already; 'barred'; 'id-taken', and then the attempt is barred.
-local known = redis.call('GET', KEYS[1])
-if known == ARGV[1] then
+-- KEYS[1] session, KEYS[2] fence of the attempt
+-- ARGV[1] text of the session, ARGV[2] ms until it is purged
+-- ARGV[3] lifetime of a fence (ms)
+-- Returns 'created', also if this session is already stored; 'fenced'; or 'id-taken', and fences the attempt
+local stored = redis.call('GET', KEYS[1])
+if stored == ARGV[1] then
   return 'created'
 end
 if redis.call('EXISTS', KEYS[2]) == 1 then
-  return 'barred'
+  return 'fenced'
 end
-if known then
+if stored then
   redis.call('SET', KEYS[2], '', 'PX', ARGV[3])
   return 'id-taken'
 end

@@ -1,11 +1,10 @@
--- Ends a live session for good.
+-- Ends a live session.
 --
--- KEYS, ARGV[1] to ARGV[7] as in session.lua
--- ARGV[8] who ends it: the same one is told the same again
--- ARGV[9] scope, as in session.lua
---
--- Answers { 1, visit } or { 0 } when there is no live one in the scope; the visit is empty where it had none.
-local session = find()
+-- KEYS, ARGV[1] to ARGV[7] as in prelude/session.lua
+-- ARGV[8] nonce of the request: the same request again returns the same
+-- ARGV[9] scope (prelude/session.lua)
+-- Returns { 1, visit or '' }; { 0 } if no live session is in the scope
+local session = load()
 if session[STATE] ~= 'e' .. ARGV[8] then
   if not isLive(session) or not isWithin(session, ARGV[9]) then
     return { 0 }

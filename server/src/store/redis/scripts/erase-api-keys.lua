@@ -1,11 +1,8 @@
--- Removes the keys of a customer.
+-- Removes the API keys of a customer.
 --
--- KEYS[1] the state
--- KEYS[2] the keys
--- KEYS[3] when they were used
--- ARGV[1] the customer
---
--- Answers how many.
+-- KEYS[1] state, KEYS[2] API keys, KEYS[3] times of their last use
+-- ARGV[1] customer
+-- Returns the number of removed keys
 local removed = 0
 for _, text in ipairs(redis.call('HVALS', KEYS[2])) do
   local key = cjson.decode(text)

@@ -1,13 +1,12 @@
--- Tells what became of an attempt to get a visit, and sees to it that this stays so.
+-- Decides the state of another session's attempt to get a visit, and makes a final state permanent.
 --
--- KEYS, ARGV[1] to ARGV[7] as in session.lua, of the session that made the attempt
--- KEYS[3] what is there when the attempt is barred
--- ARGV[8] the visit
--- ARGV[9] 1 when an attempt that is under way may be barred
--- ARGV[10] for how long (ms)
---
--- Answers 'holds', 'over', 'barred' or 'under-way' (visit-claim.ts).
-local session, stored = find()
+-- KEYS[1], KEYS[2], ARGV[1] to ARGV[7] as in prelude/session.lua, for the session of the attempt
+-- KEYS[3] fence of the attempt
+-- ARGV[8] visit
+-- ARGV[9] '1' if an attempt in progress may be fenced
+-- ARGV[10] lifetime of a fence (ms)
+-- Returns 'holds', 'over', 'fenced' or 'in-progress' (sessions/visit-claim.ts)
+local session, stored = load()
 if stored then
   if isLive(session) then
     if session[VISIT] == ARGV[8] then
@@ -25,10 +24,10 @@ if stored then
   end
 end
 if redis.call('EXISTS', KEYS[3]) == 1 then
-  return 'barred'
+  return 'fenced'
 end
 if ARGV[9] ~= '1' then
-  return 'under-way'
+  return 'in-progress'
 end
 redis.call('SET', KEYS[3], '', 'PX', ARGV[10])
-return 'barred'
+return 'fenced'

@@ -1,15 +1,14 @@
--- Appends records of another store, as far as they are new.
+-- Appends records of another store, except those already stored.
 --
--- KEYS[1] the records of a session
--- ARGV[1] sequence of the first
--- ARGV[2] how many records are kept
--- ARGV[3] for how long (ms) they are kept
--- ARGV[4] and following: the records
+-- KEYS[1] records of a session
+-- ARGV[1] sequence of the first record
+-- ARGV[2] maximum number of records to keep, ARGV[3] ms to keep them
+-- ARGV[4..] records
 local first, count = tonumber(ARGV[1]), #ARGV - 3
 local entry = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
 local last = entry and tonumber(string.match(entry[1], '^%d+')) or 0
 if first > last + 1 then
-  -- What lies between was let go there, and with it all that is here.
+  -- The other store has dropped the records in between, so all that are stored here are dropped too.
   redis.call('DEL', KEYS[1])
 end
 for i = math.max(1, last + 2 - first), count do

@@ -1,13 +1,9 @@
--- Makes the store what it is born with, once.
+-- Writes the state and the first secret of a new store.
 --
--- KEYS[1] the state
--- KEYS[2] the secrets
--- ARGV[1] the layout that this program writes
--- ARGV[2] a secret
--- ARGV[3] now, ms since 1970
--- ARGV[4] how many ms that may be ahead of this server's clock to be stored
---
--- Returns the layout of the stored data; 'no secrets' if only the secrets are missing.
+-- KEYS[1] state, KEYS[2] secrets
+-- ARGV[1] layout that this release writes, ARGV[2] new secret
+-- ARGV[3] now (Unix ms), ARGV[4] maximum ms by which it may be ahead of this server's clock to be stored
+-- Returns the layout of the stored data; 'no secrets' if only the secrets are missing
 local hasSecrets = redis.call('EXISTS', KEYS[2]) == 1
 if redis.call('HEXISTS', KEYS[1], 'layout') == 1 then
   if not hasSecrets then

@@ -1,11 +1,10 @@
--- Notes when keys were used, where that is later than what is noted.
+-- Stores when API keys were last used; never an earlier time than the stored one.
 --
--- KEYS[1] the keys
--- KEYS[2] when they were used
--- ARGV    id and time (ms since 1970) of each
+-- KEYS[1] API keys, KEYS[2] times of their last use
+-- ARGV id and time (Unix ms) of each
 for i = 1, #ARGV, 2 do
-  local noted = tonumber(redis.call('HGET', KEYS[2], ARGV[i]) or -1)
-  if redis.call('HEXISTS', KEYS[1], ARGV[i]) == 1 and noted < tonumber(ARGV[i + 1]) then
+  local stored = tonumber(redis.call('HGET', KEYS[2], ARGV[i]) or -1)
+  if redis.call('HEXISTS', KEYS[1], ARGV[i]) == 1 and stored < tonumber(ARGV[i + 1]) then
     redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
   end
 end

@@ -1,12 +1,8 @@
--- Reads some records of a session.
+-- Reads records of a session.
 --
--- KEYS[1] the session
--- KEYS[2] its records
--- ARGV[1] the first sequence to read
--- ARGV[2] how many at the most
---
--- Answers { session or false, sequence of the last record, sequence of the oldest that is kept,
--- { record, ... } }; the sequences are 0 when there are no records.
+-- KEYS[1] session, KEYS[2] its records
+-- ARGV[1] first sequence, ARGV[2] maximum number
+-- Returns { session or false, last sequence, oldest kept sequence, { record, ... } }; sequences are 0 without records
 local function sequence(entry)
   return entry and tonumber(string.match(entry[1], '^%d+')) or 0
 end

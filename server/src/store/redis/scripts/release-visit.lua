@@ -1,9 +1,8 @@
--- Lets go of a visit.
+-- Removes the claim of a visit.
 --
--- KEYS[1] the visit
--- ARGV[1] whose claim: 'id nonce ', or 'id ' for any of the session
---
--- Answers 1, or 0 when there is no such claim.
+-- KEYS[1] claim of the visit
+-- ARGV[1] 'id nonce ' of the claim, or 'id ' for any claim of the session
+-- Returns 1; 0 if there is no such claim
 local claim = redis.call('GET', KEYS[1])
 if claim and string.sub(claim, 1, #ARGV[1]) == ARGV[1] then
   return redis.call('DEL', KEYS[1])

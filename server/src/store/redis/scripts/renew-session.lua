@@ -1,12 +1,11 @@
--- Prolongs a live session that is used now.
+-- Renews a live session that is used now.
 --
--- KEYS, ARGV as in session.lua
---
--- Answers 1, or 0 when there is no live one.
-local session = find()
+-- KEYS, ARGV as in prelude/session.lua
+-- Returns 1; 0 if the session is not live
+local session = load()
 if not isLive(session) then
   return 0
 end
-use(session)
+renew(session)
 save(session)
 return 1

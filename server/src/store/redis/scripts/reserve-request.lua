@@ -1,27 +1,23 @@
--- Reserves a key for a request that is to be carried out once (answers.ts).
+-- Reserves an idempotency key (operations/idempotency.ts).
 --
--- KEYS[1] the key
--- ARGV[1] now, ms since 1970
--- ARGV[2] for how long (ms) answers are kept
--- ARGV[3] nonce of who asks
--- ARGV[4] the request
--- ARGV[5] its answer
--- ARGV[6] the session in which is recorded; empty when one is created
--- ARGV[7] the session that is created; empty when is recorded
--- ARGV[8] what is needed to carry it out; '-' when nothing is left to do
---
--- Answers { 'reserved' }, also when the same one asks again; { 'done', request, answer }; or
--- { 'pending', request, answer, session that it is about, what is needed, nonce }.
-local request, answer, storedAt, id, created, need, nonce =
+-- KEYS[1] stored response of the idempotency key
+-- ARGV[1] now (Unix ms), ARGV[2] lifetime of a stored response (ms)
+-- ARGV[3] nonce of the caller
+-- ARGV[4] fingerprint of the request, ARGV[5] its response
+-- ARGV[6] session that is recorded in, or ''; ARGV[7] session that is created, or ''
+-- ARGV[8] data needed to carry the request out; '-' for none
+-- Returns { 'reserved' }, also to the same caller again; { 'done', request, response }; or
+-- { 'pending', request, response, session, needed data, nonce }
+local request, response, storedAt, id, created, work, nonce =
   unpack(redis.call('HMGET', KEYS[1], 'r', 'a', 't', 'i', 'c', 'n', 'o'))
 if storedAt and storedAt + ARGV[2] > tonumber(ARGV[1]) then
   if nonce == ARGV[3] then
     return { 'reserved' }
   end
-  if not need then
-    return { 'done', request, answer }
+  if not work then
+    return { 'done', request, response }
   end
-  return { 'pending', request, answer, id or created or '', need, nonce }
+  return { 'pending', request, response, id or created or '', work, nonce }
 end
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'r', ARGV[4], 'a', ARGV[5], 't', ARGV[1], 'o', ARGV[3])

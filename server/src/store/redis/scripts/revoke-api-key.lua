@@ -1,11 +1,8 @@
--- Revokes a key.
+-- Revokes an API key.
 --
--- KEYS[1] the state
--- KEYS[2] the keys
--- ARGV[1] the key's id
--- ARGV[2] now, ms since 1970
---
--- Answers 1, also to the same call again; 0 when there is none or it was revoked before.
+-- KEYS[1] state, KEYS[2] API keys
+-- ARGV[1] id of the key, ARGV[2] now (Unix ms)
+-- Returns 1, also to the same call again; 0 if there is no such key or it is already revoked
 local text = redis.call('HGET', KEYS[2], ARGV[1])
 local key = text and cjson.decode(text)
 if not key then

@@ -1,10 +1,9 @@
--- Notes what came of a request that was reserved: its answer stays, or the key is free again.
+-- Completes a reserved request: keeps its response, or frees the idempotency key.
 --
--- KEYS[1] the key
--- ARGV[1] nonce of who reserved it
--- ARGV[2] 1 when it was carried out, 0 when it was refused
---
--- Answers 1, or 0 when it is not reserved by that one any more.
+-- KEYS[1] stored response of the idempotency key
+-- ARGV[1] nonce of the reservation
+-- ARGV[2] '1' if the request was carried out, '0' if it was refused
+-- Returns 1; 0 if the reservation is gone
 if redis.call('HGET', KEYS[1], 'o') ~= ARGV[1] then
   return 0
 end

@@ -1,13 +1,12 @@
--- Keeps an index of sessions (indices.ts): those that are too old for anything to be told of them go.
+-- Adds entries to an index (index/session-index.ts) and removes outdated ones; or counts its entries.
 --
--- KEYS[1] the index
--- ARGV[1] older entries than this are let go
--- ARGV[2] for how long (ms) an index is kept to which nothing is added
--- ARGV[3] and following: entries to add, each after a 0; or nothing
---
--- Answers how many entries there are, where none is added.
+-- KEYS[1] index
+-- ARGV[1] bound: smaller entries are older than any retained session
+-- ARGV[2] lifetime (ms) of an index to which nothing is added
+-- ARGV[3..] entries to add, each preceded by a 0; none to count
+-- Returns the number of entries, or 0 after adding
 if ARGV[3] then
-  enter(KEYS[1], ARGV[1], ARGV[2], unpack(ARGV, 3))
+  addToIndex(KEYS[1], ARGV[1], ARGV[2], unpack(ARGV, 3))
   return 0
 end
 redis.call('ZREMRANGEBYLEX', KEYS[1], '-', '(' .. ARGV[1])

@@ -1,153 +1,122 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Lifetimes } from "../../../session/lifetime.ts";
-import type { Connection, Operation, Word } from "../connection/connection.ts";
-import type { Indices } from "../index/session-index.ts";
-import type { Keys } from "../layout/key-names.ts";
+import type { Argument } from "../connection/connection.ts";
+import type { Operation } from "../engine.ts";
+import { indexEntriesFor } from "../index/session-index.ts";
 import { newNonce } from "../layout/nonce.ts";
 import { scripts } from "../scripts/scripts.ts";
+import { sessionArgs, sessionKeys } from "./session-scripts.ts";
 import {
   afterClaim,
   afterExamination,
-  afterWriting,
-  BAR_LIFE,
+  afterWrite,
   type Claim,
-  type Claiming,
-  claimLife,
   type Examination,
+  FENCE_LIFE,
   firstStep,
   PAUSE,
   type Step,
-  type Writing,
+  type WriteResult,
 } from "./visit-claim.ts";
 
-/** Carries out what `visit-claim.ts` decides. */
-export interface Visits {
-  /**
-   * Has `write` write the visit into the session, unless another session holds it: false then. `write`
-   * gets the nonce of the claim, and may come again under another one. What claims the visit enters the
-   * session in its index, too.
-   */
-  obtain(
-    operation: Operation,
-    id: string,
-    visitId: string,
-    write: (nonce: string) => Promise<Writing>,
-  ): Promise<boolean>;
-  /**
-   * A first claim, for a script that claims and writes at once: the keys of the visit and of the bar, and who
-   * claims, for how long, how long a bar stays. Without a visit, what such a script takes for none.
-   */
-  claimOf(
-    id: string,
-    visitId: string | null,
-  ): { readonly names: readonly string[]; readonly words: readonly Word[] };
-  /** Lets go of the visit of a session that is over. */
-  release(operation: Operation, id: string, visitId: string): Promise<void>;
-  /** Keeps the claim of a session that goes on living. */
-  refresh(operation: Operation, visitId: string): Promise<void>;
+/**
+ * Carries out what `visit-claim.ts` decides: claims the visit, adds the session to its index, and calls `write` to write the visit into the session. `write` gets
+ * the nonce of the claim and may be called again with another one. Returns false if another session holds the visit.
+ */
+export async function obtainVisit(
+  operation: Operation,
+  id: string,
+  visitId: string,
+  write: (nonce: string) => Promise<WriteResult>,
+): Promise<boolean> {
+  for (let step: Step = firstStep; ; ) {
+    switch (step.do) {
+      case "claim":
+        step = afterClaim(await claimVisit(operation, id, visitId, step.replacing));
+        break;
+      case "write": {
+        const { nonce } = step;
+        step = afterWrite({ id, nonce }, await write(nonce));
+        break;
+      }
+      case "examine": {
+        const { claim, mayFence } = step;
+        step = afterExamination(claim, await examine(operation, claim, visitId, mayFence));
+        break;
+      }
+      case "pause":
+        await delay(PAUSE);
+        step = firstStep;
+        break;
+      case "release":
+        await releaseClaim(operation, visitId, `${textOf(step.claim)} `);
+        return true;
+      case "finish":
+        return step.outcome !== "lost";
+    }
+  }
 }
 
 /**
- * The visits of sessions that live by `lifetimes`; `facts` are what scripts know of every session, and
- * `settled` is there while a change of the session is on its way, and fulfilled when it has come.
+ * Returns a new claim for a combined script: the keys of claim and fence; owner, lifetime of the claim, lifetime of a
+ * fence. Without a visit, what such a script takes for none.
  */
-export function createVisits(
-  connection: Connection,
-  keys: Keys,
-  lifetimes: Lifetimes,
-  indices: Indices,
-  facts: (operation: Operation, id: string) => Word[],
-  settled: (id: string) => Promise<void> | undefined,
-): Visits {
-  const life = claimLife(Math.max(lifetimes.anonymous.total, lifetimes.recognized.total));
-
-  async function claim(
-    operation: Operation,
-    own: string,
-    visitId: string,
-    replacing: Claim | null,
-  ): Promise<Claiming> {
-    // A new one for each attempt: an earlier one may be barred.
-    const attempt = newNonce();
-    const index = indices.entriesOf(operation, own, { visitId }, false);
-    const names = [keys.visit(visitId), ...index.names];
-    const replaced = replacing === null ? "" : textOf(replacing);
-    const words = [own, attempt, replaced, life, ...index.words];
-    // A claim that a failover undoes would leave the visit to two sessions; so would a bar.
-    const reply = await connection.prepare(operation, scripts.claimVisit, names, words);
-    const [nonce, id, age] = reply as [string, string | undefined, number];
-    return id === undefined
-      ? { outcome: "claimed", nonce }
-      : { outcome: "held", claim: { id, nonce }, age };
+export function newClaim(
+  operation: Operation,
+  id: string,
+  visitId: string | null,
+): { readonly names: string[]; readonly args: Argument[] } {
+  const { keys, claimLife } = operation.engine;
+  if (visitId === null) {
+    const own = keys.session(id);
+    return { names: [own, own], args: ["", 0, 0] };
   }
-
-  async function examine(
-    operation: Operation,
-    { id, nonce }: Claim,
-    visitId: string,
-    mayBar: boolean,
-  ): Promise<Examination> {
-    await settled(id);
-    const names = [keys.session(id), keys.records(id), keys.bar(id, nonce)];
-    const words = [...facts(operation, id), visitId, mayBar ? 1 : 0, BAR_LIFE];
-    return (await connection.prepare(
-      operation,
-      scripts.examineAttempt,
-      names,
-      words,
-    )) as Examination;
-  }
-
-  async function letGo(operation: Operation, visitId: string, whose: string): Promise<void> {
-    await connection.run(operation, scripts.releaseVisit, [keys.visit(visitId)], [whose]);
-  }
-
+  const nonce = newNonce();
   return {
-    async obtain(operation, id, visitId, write) {
-      for (let step: Step = firstStep; ; ) {
-        switch (step.do) {
-          case "claim":
-            step = afterClaim(await claim(operation, id, visitId, step.replacing));
-            break;
-          case "write": {
-            const own = { id, nonce: step.nonce };
-            step = afterWriting(own, await write(own.nonce));
-            break;
-          }
-          case "examine":
-            step = afterExamination(
-              step.claim,
-              await examine(operation, step.claim, visitId, step.mayBar),
-            );
-            break;
-          case "pause":
-            await delay(PAUSE);
-            step = firstStep;
-            break;
-          case "release":
-            await letGo(operation, visitId, `${textOf(step.claim)} `);
-            return true;
-          case "finish":
-            return step.outcome !== "lost";
-        }
-      }
-    },
-    claimOf(id, visitId) {
-      if (visitId === null) {
-        const own = keys.session(id);
-        return { names: [own, own], words: ["", 0, 0] };
-      }
-      const nonce = newNonce();
-      return {
-        names: [keys.visit(visitId), keys.bar(id, nonce)],
-        words: [`${textOf({ id, nonce })} `, life, BAR_LIFE],
-      };
-    },
-    release: (operation, id, visitId) => letGo(operation, visitId, `${id} `),
-    async refresh(operation, visitId) {
-      await connection.command(operation, "pexpire", keys.visit(visitId), life);
-    },
+    names: [keys.visit(visitId), keys.fence(id, nonce)],
+    args: [`${textOf({ id, nonce })} `, claimLife, FENCE_LIFE],
   };
+}
+
+/** Releases any claim of a session that is over. */
+export function releaseVisit(operation: Operation, id: string, visitId: string): Promise<void> {
+  return releaseClaim(operation, visitId, `${id} `);
+}
+
+/** Extends the claim of a session that is renewed. */
+export async function extendClaim(operation: Operation, visitId: string): Promise<void> {
+  const { keys, claimLife } = operation.engine;
+  await operation.command("pexpire", keys.visit(visitId), claimLife);
+}
+
+async function claimVisit(operation: Operation, id: string, visitId: string, old: Claim | null) {
+  const { keys, claimLife } = operation.engine;
+  // Each attempt has its own nonce, as an earlier one may be fenced.
+  const attempt = newNonce();
+  const entries = indexEntriesFor(operation, id, { visitId }, false);
+  const names = [keys.visit(visitId), ...entries.names];
+  const replaced = old === null ? "" : textOf(old);
+  const args = [id, attempt, replaced, claimLife, ...entries.args];
+  // `prepare`: if a failover undid a claim or a fence, two sessions could get the visit.
+  const reply = await operation.prepare(scripts.claimVisit, names, args);
+  const [nonce, holder, age] = reply as [string, string | undefined, number];
+  return holder === undefined
+    ? ({ outcome: "claimed", nonce } as const)
+    : ({ outcome: "held", claim: { id: holder, nonce }, age } as const);
+}
+
+async function examine(operation: Operation, claim: Claim, visitId: string, mayFence: boolean) {
+  const { id, nonce } = claim;
+  await operation.engine.renewals.of(id);
+  const names = [...sessionKeys(operation, id), operation.keys.fence(id, nonce)];
+  const facts = sessionArgs(operation, id);
+  const args = [...facts, visitId, mayFence ? 1 : 0, FENCE_LIFE];
+  const reply = await operation.prepare(scripts.examineAttempt, names, args);
+  return reply as Examination;
+}
+
+async function releaseClaim(operation: Operation, visitId: string, owner: string): Promise<void> {
+  const { keys } = operation.engine;
+  await operation.run(scripts.releaseVisit, [keys.visit(visitId)], [owner]);
 }
 
 function textOf({ id, nonce }: Claim): string {

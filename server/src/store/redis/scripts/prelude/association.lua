@@ -1,43 +1,42 @@
--- The rules of session/association.ts. Put before each script that associates, after session.lua.
+-- Prelude: the rules of session/association.ts, after prelude/session.lua.
 --
--- ARGV[8] scope, as in session.lua
--- ARGV[9] to ARGV[12] agent, customer, visit, global visit; empty where none is given
+-- ARGV[8] scope (prelude/session.lua)
+-- ARGV[9] to ARGV[12] agent, customer, visit, global visit; '' for an id that is not given
 
--- 'absent'; 'conflict' and which of the ids, from 0; or 'possible' and the sum of what would be added.
-local function judge(session)
+-- Returns 'absent'; 'conflict' and the position (from 0) of the id; or 'possible' and the bit set of ids to add.
+local function check(session)
   if not isLive(session) or not isWithin(session, ARGV[8]) then
     return 'absent'
   end
   local added = 0
   for i = 0, 3 do
-    local given, known = ARGV[9 + i], session[AGENT + i]
-    if given ~= '' and known ~= '' and given ~= known then
+    local given, current = ARGV[9 + i], session[AGENT + i]
+    if given ~= '' and current ~= '' and given ~= current then
       return 'conflict', i
     end
-    if given ~= '' and known == '' then
+    if given ~= '' and current == '' then
       added = added + 2 ^ i
     end
   end
   return 'possible', added
 end
 
--- Whether the id is among what is added, a sum of powers of two.
-local function isAmong(added, i)
-  return math.floor(added / 2 ^ i) % 2 == 1
+local function hasBit(set, i)
+  return math.floor(set / 2 ^ i) % 2 == 1
 end
 
--- Stores the session with what is added, as it is used now; gives its text.
+-- Adds the ids of the bit set, renews and stores the session; returns its text.
 local function associate(session, added)
-  local last = recorded()
+  local last = lastSequence()
   if added > 0 then
     for i = 0, 3 do
-      if isAmong(added, i) then
+      if hasBit(added, i) then
         session[AGENT + i] = ARGV[9 + i]
       end
     end
-    session[PAST] = session[PAST] .. age .. ',' .. last .. ',' .. added .. ';'
+    session[HISTORY] = session[HISTORY] .. age .. ',' .. last .. ',' .. added .. ';'
   end
-  use(session)
+  renew(session)
   save(session, last > 0)
-  return text(session)
+  return encode(session)
 end

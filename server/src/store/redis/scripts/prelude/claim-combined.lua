@@ -1,17 +1,17 @@
--- The claim of a script that claims a visit and writes it into the session in one, where one server has all keys.
--- Put before each of them, after claiming.lua.
---
--- Claims the visit by the attempt 'id nonce ', unless another session has a claim or the attempt is barred; false
--- then, and it is barred: a copy of it that comes late must not do what its caller was told is not done. A claim of
--- the session's own gives way: whoever shared it finds the visit written.
-local function claimAtOnce(visit, bar, whose, life, barLife)
-  local there = redis.call('GET', visit)
-  local own = string.match(whose, '^%S+ ')
-  local isHeld = there and string.sub(there, 1, #own) ~= own
-  if isHeld or redis.call('EXISTS', bar) == 1 then
-    redis.call('SET', bar, '', 'PX', barLife)
+-- Prelude: the claim of a script that claims a visit and writes it into the session in one step, after
+-- prelude/claim.lua. Only where one server holds all keys.
+
+-- Claims the visit for the attempt `owner` ('id nonce '). If another session has a claim, or the attempt is fenced,
+-- returns false and fences the attempt: its caller learns that nothing was done, so a late copy must do nothing.
+-- Replaces a claim of the same session: an attempt that shared it finds the visit written.
+local function claimCombined(visit, fence, owner, life, fenceLife)
+  local current = redis.call('GET', visit)
+  local own = string.match(owner, '^%S+ ')
+  local isHeld = current and string.sub(current, 1, #own) ~= own
+  if isHeld or redis.call('EXISTS', fence) == 1 then
+    redis.call('SET', fence, '', 'PX', fenceLife)
     return false
   end
-  claim(visit, whose, life)
+  writeClaim(visit, owner, life)
   return true
 end

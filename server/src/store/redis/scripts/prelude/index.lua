@@ -1,8 +1,8 @@
--- How sessions are entered in an index (indices.ts). Put before each script that enters some.
---
--- Lets go of what is older than `oldest`, adds the entries, each after a 0, and keeps the index for `life` ms from
--- now on. Where an entry is alone nothing is older: with ids of their own that is most often so.
-local function enter(index, oldest, life, ...)
+-- Prelude: adds entries to an index (index/session-index.ts).
+
+-- Adds the entries `...`, each preceded by its score 0, removes those before `oldest`, and keeps the index for
+-- `life` ms. A single entry has nothing older beside it, as in most indexes of one id.
+local function addToIndex(index, oldest, life, ...)
   redis.call('ZADD', index, ...)
   if redis.call('ZCARD', index) > 1 then
     redis.call('ZREMRANGEBYLEX', index, '-', '(' .. oldest)

@@ -1,0 +1,107 @@
+import type { RetentionPolicy } from "../../session/retention.ts";
+import type { Admission } from "./connection/admission.ts";
+import type { Argument, Connection, TimedOperation } from "./connection/connection.ts";
+import { type AddEntry, createIndexBatcher } from "./index/index-batcher.ts";
+import { createIndexBounds, type IndexBounds } from "./index/sort-order.ts";
+import { createKeyNames, type KeyNames } from "./layout/key-names.ts";
+import type { RedisStoreOptions } from "./options.ts";
+import type { Script } from "./scripts/scripts.ts";
+import { PendingRenewals } from "./sessions/pending-renewals.ts";
+import { claimLife } from "./sessions/visit-claim.ts";
+
+/** State and settings that the operations of the engine share. */
+export class Engine {
+  readonly connection: Connection;
+  readonly admission: Admission;
+  readonly options: RedisStoreOptions;
+  readonly keys: KeyNames;
+  readonly policy: RetentionPolicy;
+  readonly indexBounds: IndexBounds;
+  readonly addIndexEntry: AddEntry;
+  readonly renewals = new PendingRenewals();
+  /** Lifetime of a visit's claim in ms. */
+  readonly claimLife: number;
+  #latest: number;
+
+  constructor(connection: Connection, admission: Admission, options: RedisStoreOptions) {
+    const { prefix, lifetimes, retention, now } = options;
+    const policy = { lifetimes, retention };
+    this.connection = connection;
+    this.admission = admission;
+    this.options = options;
+    this.keys = createKeyNames(prefix);
+    this.policy = policy;
+    this.indexBounds = createIndexBounds(policy);
+    this.addIndexEntry = createIndexBatcher(connection, this.indexBounds);
+    const { anonymous, recognized } = lifetimes;
+    this.claimLife = claimLife(Math.max(anonymous.total, recognized.total));
+    this.#latest = now;
+  }
+
+  /** The latest time that this process has used, Unix ms. The heartbeat stores it. */
+  get latest(): number {
+    return this.#latest;
+  }
+
+  advance(now: number): void {
+    if (now > this.#latest) this.#latest = now;
+  }
+
+  begin(now = this.#latest): Operation {
+    this.advance(now);
+    return new Operation(this, this.connection.begin(now));
+  }
+
+  /** Begins an operation that checks whether the others may continue. */
+  beginCheck(): Operation {
+    return new Operation(this, this.connection.beginCheck(this.#latest));
+  }
+
+  /** Runs a counted change; refuses it if too many are in progress. */
+  change<T>(now: number, change: (operation: Operation) => Promise<T>): Promise<T> {
+    return this.admission.admit(() => change(this.begin(now)));
+  }
+}
+
+/** A request to the store. `StepKind` explains how its methods differ. */
+export class Operation implements TimedOperation {
+  readonly engine: Engine;
+  readonly keys: KeyNames;
+  readonly now: number;
+  readonly deadline: number;
+  readonly isExempt: boolean;
+  isUncertain = false;
+
+  constructor(engine: Engine, { now, deadline, isExempt = false }: TimedOperation) {
+    this.engine = engine;
+    this.keys = engine.keys;
+    this.now = now;
+    this.deadline = deadline;
+    this.isExempt = isExempt;
+  }
+
+  /** Sends a command for `key`: a read, or a write that may get lost. */
+  command(name: string, key: string, ...args: Argument[]): Promise<unknown> {
+    return this.engine.connection.command(this, "read", name, [key, ...args]);
+  }
+
+  /** Sends a command that makes the change. */
+  write(name: string, key: string, ...args: Argument[]): Promise<unknown> {
+    return this.engine.connection.command(this, "change", name, [key, ...args]);
+  }
+
+  /** Runs a script like `command`. */
+  run(script: Script, keys: string[], args: Argument[]): Promise<unknown> {
+    return this.engine.connection.script(this, "read", script, keys, args);
+  }
+
+  /** Runs a script that the change relies on. */
+  prepare(script: Script, keys: string[], args: Argument[]): Promise<unknown> {
+    return this.engine.connection.script(this, "preparation", script, keys, args);
+  }
+
+  /** Runs a script that makes the change. */
+  change(script: Script, keys: string[], args: Argument[]): Promise<unknown> {
+    return this.engine.connection.script(this, "change", script, keys, args);
+  }
+}

@@ -1,0 +1,39 @@
+import type { Engine } from "../engine.ts";
+import { CLOCK_TOLERANCE } from "./store-state.ts";
+
+/** Reports when the clocks of this machine and of Redis begin to differ, and when they agree again. */
+export class ClockWatch {
+  readonly #engine: Engine;
+  #differs = false;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** Compares the clocks. `serverTime` was read between `started` (wall clock) and now. */
+  compare(started: number, serverTime: number): void {
+    const { events, wall: wallClock } = this.#engine.options;
+    const wall = wallClock();
+    const ahead = Math.min(started, wall) - serverTime;
+    const behind = serverTime - Math.max(started, wall);
+    const difference = Math.max(ahead, behind);
+    const differs = difference > CLOCK_TOLERANCE;
+    if (differs === this.#differs) return;
+    this.#differs = differs;
+    if (differs) {
+      const way = ahead > behind ? "ahead of" : "behind";
+      events.noticed(
+        "error",
+        `the clock of this machine is ${Math.round(difference / 1000)} s ${way} that of Redis: sessions expire at the wrong time here. Set both by NTP, and restart this server`,
+      );
+      return;
+    }
+    // The time of sessions never runs backwards in a process.
+    const left = Math.round((this.#engine.latest - wall) / 1000);
+    const inStep = "the clock of this machine and that of Redis are in step again";
+    if (left * 1000 <= CLOCK_TOLERANCE) events.noticed("info", inStep);
+    else {
+      events.noticed("error", `${inStep}, but this server is still ${left} s ahead: restart it`);
+    }
+  }
+}

@@ -1,0 +1,173 @@
+import { createHash, randomBytes } from "node:crypto";
+import { SECRET_BYTES } from "../../../session/id.ts";
+import { StoreOpenError } from "../../open-error.ts";
+import type { Argument } from "../connection/connection.ts";
+import type { Operation } from "../engine.ts";
+import type { KeyNames } from "../layout/key-names.ts";
+import { scripts } from "../scripts/scripts.ts";
+import { encodeSecret } from "./credentials.ts";
+
+/** The store as a process knows it. */
+export interface KnownStore {
+  /** Secrets as stored, newest first. */
+  readonly secrets: readonly string[];
+  /** API keys as stored. */
+  readonly apiKeys: readonly string[];
+  /** Minimum number of entries in the audit trail. */
+  readonly auditEntries: number;
+  readonly revision: number;
+  /** Unix ms. */
+  readonly highWaterMark: number;
+}
+
+/** The result of a heartbeat. */
+export interface Pulse {
+  /** Increases with each change of keys and secrets. */
+  readonly revision: number;
+  /** Clock high-water mark before the heartbeat, Unix ms. */
+  readonly highWaterMark: number;
+  /** Clock of Redis, Unix ms. */
+  readonly serverTime: number;
+  /** Identifies a store: a hash of the oldest secret, which rotation keeps; `""` without secrets. */
+  readonly oldestSecret: string;
+  readonly hasState: boolean;
+  /** Whether it is an older copy of the known store. */
+  readonly isOlder: boolean;
+  /** Number of API keys. */
+  readonly apiKeys: number;
+  /** Number of entries in the audit trail. */
+  readonly auditEntries: number;
+}
+
+/** The part of a pulse that identifies a store. */
+export type StoreIdentity = Pick<Pulse, "oldestSecret" | "hasState">;
+
+/** Maximum difference (ms) of a clock from that of Redis. */
+export const CLOCK_TOLERANCE = 60_000;
+/** Milliseconds by which the high-water mark may fall back, as a crash of Redis may lose the last seconds. */
+const MARK_TOLERANCE = 10_000;
+/** Version of the stored format that this release writes. */
+const LAYOUT = "1";
+
+/** Returns what identifies the store with these secrets, newest first. */
+export function oldestSecretOf(secrets: readonly string[]): string {
+  return createHash("sha1")
+    .update(secrets.at(-1) ?? "")
+    .digest("hex");
+}
+
+/** Initializes a new store. Throws `StoreOpenError` for data of another layout or without secrets. */
+export async function initStore(operation: Operation): Promise<void> {
+  const base64 = randomBytes(SECRET_BYTES).toString("base64");
+  const secret = encodeSecret({ base64, createdAt: operation.now });
+  const args = [LAYOUT, secret, operation.now, CLOCK_TOLERANCE];
+  const layout = await operation.run(scripts.initStore, stateNames(operation), args);
+  if (layout === LAYOUT) return;
+  if (layout === "no secrets")
+    throw new StoreOpenError("incomplete", noSecretsText(operation.keys));
+  const message = `The data in Redis has the layout ${String(layout)}, and this release knows ${LAYOUT}: run the release that wrote it.`;
+  throw new StoreOpenError("unknown-schema", message);
+}
+
+/**
+ * Advances the high-water mark to the time of the operation, unless that or the wall clock is far from Redis' clock.
+ * Writes nothing to another store than the known one. Rejects like a change if the store accepts none; without `known`,
+ * like a read.
+ */
+export async function heartbeat(operation: Operation, known?: KnownStore): Promise<Pulse> {
+  const wall = operation.engine.options.wall();
+  const args = heartbeatArgs(operation, operation.now, wall, known);
+  const names = heartbeatNames(operation);
+  return pulseIn(
+    known === undefined
+      ? await operation.run(scripts.heartbeat, names, args)
+      : await operation.change(scripts.heartbeat, names, args),
+  );
+}
+
+/** Advances the high-water mark to that of another store. */
+export async function advanceHighWaterMark(operation: Operation, mark: number): Promise<void> {
+  const args = heartbeatArgs(operation, mark, "", undefined);
+  await operation.change(scripts.heartbeat, heartbeatNames(operation), args);
+}
+
+/** Returns the time of the last heartbeat of a serving process as text, or `null`. */
+export async function readServedAt(operation: Operation): Promise<string | null> {
+  return readField(operation, "served");
+}
+
+/** Reads what identifies the store, without writing anything. */
+export async function identifyStore(operation: Operation): Promise<StoreIdentity> {
+  const [layout, oldest] = await Promise.all([
+    readField(operation, "layout"),
+    operation.command("lrange", operation.keys.secrets, -1, -1),
+  ]);
+  const secrets = oldest as string[];
+  const oldestSecret = secrets.length === 0 ? "" : oldestSecretOf(secrets);
+  return { oldestSecret, hasState: layout !== null };
+}
+
+/** Restores the state or the secrets from memory if the other one still exists; returns false otherwise. */
+export async function restoreStore(operation: Operation, known: KnownStore): Promise<boolean> {
+  const args = [LAYOUT, known.revision, known.highWaterMark, ...known.secrets];
+  return (await operation.change(scripts.restoreState, stateNames(operation), args)) === 1;
+}
+
+export async function readHighWaterMark(operation: Operation): Promise<number> {
+  return Number(await readField(operation, "floor"));
+}
+
+/** Returns the cursor of the import in progress, or `null`. */
+export async function readImportCursor(operation: Operation): Promise<string | null> {
+  return readField(operation, "move");
+}
+
+export async function setImportCursor(operation: Operation, cursor: string | null): Promise<void> {
+  const { state } = operation.keys;
+  if (cursor === null) await operation.write("hdel", state, "move");
+  else await operation.write("hset", state, "move", cursor);
+}
+
+function stateNames({ keys }: Operation): string[] {
+  return [keys.state, keys.secrets];
+}
+
+function heartbeatNames({ keys }: Operation): string[] {
+  return [keys.state, keys.secrets, keys.apiKeys, keys.audit];
+}
+
+function heartbeatArgs(
+  operation: Operation,
+  now: number,
+  wall: number | "",
+  known: KnownStore | undefined,
+): Argument[] {
+  const identity = known === undefined ? "" : oldestSecretOf(known.secrets);
+  const seen = [known?.revision ?? 0, known?.highWaterMark ?? 0];
+  const isServing = operation.engine.options.purpose === "serve" ? 1 : 0;
+  return [now, wall, CLOCK_TOLERANCE, identity, ...seen, MARK_TOLERANCE, isServing];
+}
+
+async function readField(operation: Operation, field: string): Promise<string | null> {
+  const value = await operation.command("hget", operation.keys.state, field);
+  return value as string | null;
+}
+
+function pulseIn(reply: unknown): Pulse {
+  const [revision, mark, serverTime, oldestSecret = "", state, older, apiKeys, auditEntries] =
+    reply as string[];
+  return {
+    revision: Number(revision),
+    highWaterMark: Number(mark),
+    serverTime: Number(serverTime),
+    oldestSecret,
+    hasState: state === "1",
+    isOlder: older === "1",
+    apiKeys: Number(apiKeys),
+    auditEntries: Number(auditEntries),
+  };
+}
+
+function noSecretsText({ secrets, state }: KeyNames): string {
+  return `The key ${secrets} is missing in Redis and the rest of the data is there: it was evicted or deleted. A server that still runs restores it. Otherwise restore a copy of Redis' data, or delete the key ${state} to start over, which makes all earlier session ids invalid.`;
+}
