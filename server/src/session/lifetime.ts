@@ -1,3 +1,14 @@
+/*
+ * The rules of renewal and expiry (contract.md#rule-6); `retention.ts` has the rule of purging. Where the data are, the
+ * same rules are written again. Whoever changes one changes all, and `test/session/lifetime-vectors.ts`, which tests
+ * every copy:
+ *
+ * - `store/redis/scripts/prelude/session.lua`: live, renewal due, renewal, purge
+ * - `store/redis/scripts/prelude/association.lua`: renewal by an association
+ * - `store/sqlite/sweep.ts`: expired, purge
+ * - `store/sqlite/inspect.ts`: live, end of the retention
+ */
+
 import { type Identity, isRecognized, noIdentity, type Session } from "./session.ts";
 
 /** How long a session lives, in milliseconds (contract.md#rule-6). */
