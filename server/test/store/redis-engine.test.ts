@@ -13,7 +13,7 @@ import { scripts } from "../../src/store/redis/scripts/scripts.ts";
 import { eventually } from "../support/eventually.ts";
 import { type SingleRedis, startSecuredRedis, startSingleRedis } from "../support/redis/single.ts";
 import { openRedisAt, unheard } from "../support/redis/store.ts";
-import { ids, lifetimes } from "../support/sessions.ts";
+import { HOUR, ids, lifetimes } from "../support/sessions.ts";
 import { record } from "./contract/timeline.ts";
 
 const issuer = createIdIssuer([{ bytes: new Uint8Array(32).fill(7), createdAt: 0 }]);
@@ -108,6 +108,24 @@ test("while Redis is unreachable requests are refused in time, and afterwards th
     now: Date.now(),
   } as const;
   assert.equal((await store.readRecordPage(request))?.total, 1, "stored once");
+});
+
+test("a renewal that cannot be stored while Redis is unreachable does no harm", async () => {
+  const store = await open(redis.url, { timeout: 300 });
+  const session = draft({ visitId: "renewed" });
+  await store.create(session, Date.now());
+  await redis.node.kill();
+  const pending = (count: number) =>
+    eventually(async () => assert.equal(store.status().pending, count), 2000);
+  try {
+    store.renew(session, Date.now() + HOUR);
+    await pending(1);
+    // A promise that rejects without a handler fails the test.
+    await pending(0);
+  } finally {
+    await redis.node.restart();
+  }
+  await eventually(async () => assert.deepEqual(await store.find(session.id), session), 10_000);
 });
 
 test("a change without a reply has an unknown outcome, and is made at most once", async () => {

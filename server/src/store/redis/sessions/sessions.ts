@@ -94,13 +94,14 @@ export function renew(engine: Engine, session: Session, now: number): void {
 
 async function storeRenewal(operation: Operation, session: Session): Promise<void> {
   const { id, visitId } = session;
-  const extended = visitId === null ? undefined : extendClaim(operation, visitId);
   // It may not be stored yet.
   if (hasNoIds(session)) await addToIndexes(operation, id, noIdentity, true);
   const names = sessionKeys(operation, id);
   const args = sessionArgs(operation, id);
-  await operation.change(scripts.renewSession, names, args);
-  await extended;
+  await Promise.all([
+    visitId === null ? undefined : extendClaim(operation, visitId),
+    operation.change(scripts.renewSession, names, args),
+  ]);
 }
 
 /** Ends a session; returns false if no live one is in the scope. */
