@@ -1,3 +1,5 @@
+// needs: nothing
+
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";

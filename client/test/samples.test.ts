@@ -1,3 +1,6 @@
+// runs: once
+// needs: sh
+
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync, symlinkSync, writeFileSync } from "node:fs";

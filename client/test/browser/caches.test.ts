@@ -1,3 +1,5 @@
+// runs: outside
+
 import assert from "node:assert/strict";
 import type { RequestListener } from "node:http";
 import { test } from "node:test";

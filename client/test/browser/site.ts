@@ -1,3 +1,5 @@
+// needs: sh
+
 import { execFileSync } from "node:child_process";
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";

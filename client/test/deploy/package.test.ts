@@ -1,3 +1,6 @@
+// runs: outside
+// needs: npm
+
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { lstatSync, mkdirSync, writeFileSync } from "node:fs";

@@ -1,3 +1,5 @@
+// needs: npm
+
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";

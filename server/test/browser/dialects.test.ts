@@ -1,3 +1,5 @@
+// runs: outside
+
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { BasePath } from "../../src/config/base-path.ts";

@@ -1,3 +1,6 @@
+// runs: once
+// needs: fish, zsh, sh
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { candidatesFor } from "../../src/cli/completion.ts";

@@ -1,3 +1,5 @@
+// runs: once
+
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { request } from "node:http";

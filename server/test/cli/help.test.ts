@@ -1,3 +1,5 @@
+// runs: once
+
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";

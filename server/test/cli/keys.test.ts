@@ -1,3 +1,5 @@
+// runs: once
+
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";

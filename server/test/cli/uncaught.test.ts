@@ -1,3 +1,6 @@
+// runs: once
+// needs: nothing
+
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";

@@ -1,3 +1,6 @@
+// runs: once
+// needs: linux
+
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import {

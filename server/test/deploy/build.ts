@@ -1,3 +1,5 @@
+// needs: npm
+
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";

@@ -1,3 +1,6 @@
+// runs: outside
+// needs: sh
+
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";

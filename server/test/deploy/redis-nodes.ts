@@ -1,3 +1,5 @@
+// needs: redis-server, sh
+
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { once } from "node:events";

@@ -1,3 +1,6 @@
+// runs: faults
+// needs: libfaketime
+
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,3 +1,5 @@
+// needs: gcc, libc6-dev
+
 import { execFileSync } from "node:child_process";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";

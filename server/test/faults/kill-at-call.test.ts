@@ -1,3 +1,6 @@
+// runs: faults
+// needs: strace
+
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";

@@ -1,3 +1,6 @@
+// runs: faults
+// needs: e2fsprogs, linux
+
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";

@@ -1,3 +1,5 @@
+// needs: sh, linux
+
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 

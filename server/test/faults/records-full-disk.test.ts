@@ -1,3 +1,5 @@
+// runs: faults
+
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";

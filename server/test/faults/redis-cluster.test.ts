@@ -1,3 +1,5 @@
+// runs: faults
+
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type RedisCluster, startRedisCluster } from "../support/redis/cluster.ts";

@@ -1,3 +1,5 @@
+// needs: linux
+
 import { readFileSync } from "node:fs";
 
 /** The memory that a process holds now, in bytes (Linux: VmRSS). */

@@ -1,3 +1,5 @@
+// runs: faults
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Answer, createApi, problemOf, sessionOf } from "../support/api.ts";

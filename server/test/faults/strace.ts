@@ -1,3 +1,5 @@
+// needs: strace
+
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 

@@ -1,3 +1,5 @@
+// runs: alone
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startServer } from "../support/server-process.ts";

@@ -1,10 +1,12 @@
+// runs: outside
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { aliases } from "./aliases.ts";
 import { startApplication } from "./application.ts";
 import { documentedBlock } from "./documents.ts";
 import { passManyCookies } from "./passage-contract.ts";
-import { caddy } from "./programs.ts";
+import { caddy } from "./caddy.ts";
 import { proxyContract } from "./proxy-contract.ts";
 import { startProxy } from "./proxy-process.ts";
 import { smuggledThrough } from "./smuggling.ts";

@@ -1,9 +1,11 @@
+// runs: outside
+
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { AuditPage } from "@antechamber/client/protocol";
 import { createApi, problemOf, sessionOf } from "../support/api.ts";
 import { type Antechamber, startAntechamber } from "./antechamber.ts";
-import { nginx } from "./programs.ts";
+import { nginx } from "./nginx.ts";
 import { type RunningProxy, startProxy } from "./proxy-process.ts";
 
 /*

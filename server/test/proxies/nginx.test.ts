@@ -1,8 +1,11 @@
+// runs: outside
+// needs: nginx
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { addressAliases, aliases } from "./aliases.ts";
 import { documentedBlock } from "./documents.ts";
-import { nginx } from "./programs.ts";
+import { nginx } from "./nginx.ts";
 import { proxyContract } from "./proxy-contract.ts";
 import { smuggledThrough } from "./smuggling.ts";
 

@@ -1,3 +1,5 @@
+// runs: outside
+
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
@@ -5,7 +7,7 @@ import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { type Api, sessionOf } from "../support/api.ts";
 import { startAntechamber } from "./antechamber.ts";
-import { nginx } from "./programs.ts";
+import { nginx } from "./nginx.ts";
 import { startProxy } from "./proxy-process.ts";
 import { visit } from "./visitor.ts";
 

@@ -1,3 +1,5 @@
+// needs: linux
+
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { ServerProcess } from "../support/server-process.ts";

@@ -1,3 +1,5 @@
+// runs: faults
+
 import assert from "node:assert/strict";
 import { appendFileSync } from "node:fs";
 import { test } from "node:test";

@@ -1,3 +1,5 @@
+// needs: chromium
+
 import { type Browser, chromium } from "playwright-core";
 import { temporaryDirectory } from "./temporary-directory.ts";
 

@@ -1,8 +1,11 @@
+// needs: redis-server (not in test:quick)
+
 import { after, test } from "node:test";
 import type { Config } from "../../src/config/config.ts";
 import { parseStoreUrl, type StoreUrl } from "../../src/config/store-url.ts";
 import { serve, type TestServer, type TestServerOptions } from "./in-process.ts";
-import { type SingleRedis, startSingleRedis } from "./redis/single.ts";
+import type { SingleRedis } from "./redis/single.ts";
+import { quick } from "./tier.ts";
 
 /** What a server of a suite keeps its sessions in. */
 export interface Engine {
@@ -24,9 +27,10 @@ export function onEachEngine(suite: (engine: Engine) => void): void {
   let redis: Promise<SingleRedis> | undefined;
   let servers = 0;
   suite(engine("SQLite", async () => ({ store: { engine: "sqlite" } })));
+  if (quick) return;
   suite(
     engine("Redis", async () => {
-      redis ??= startSingleRedis();
+      redis ??= import("./redis/single.ts").then(({ startSingleRedis }) => startSingleRedis());
       const store = parseStoreUrl((await redis).url) as StoreUrl;
       return { store, redisPrefix: `s${servers++}:` };
     }),

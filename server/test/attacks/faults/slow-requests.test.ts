@@ -1,3 +1,6 @@
+// runs: faults
+// needs: slowhttptest
+
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { test } from "node:test";

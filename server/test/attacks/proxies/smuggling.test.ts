@@ -1,8 +1,10 @@
+// runs: outside
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { malformed } from "../../faults/junk.ts";
 import { sendRaw } from "../../faults/raw-connection.ts";
-import { nginx } from "../../proxies/programs.ts";
+import { nginx } from "../../proxies/nginx.ts";
 import { startProxy } from "../../proxies/proxy-process.ts";
 import { createApi, sessionOf } from "../../support/api.ts";
 import { type ServerProcess, startServer } from "../../support/server-process.ts";

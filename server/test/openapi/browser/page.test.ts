@@ -1,3 +1,5 @@
+// runs: outside
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { SessionInfo } from "@antechamber/client/protocol";

@@ -1,3 +1,5 @@
+// needs: iproute2, sh, linux
+
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { once } from "node:events";

@@ -1,3 +1,5 @@
+// needs: redis-server
+
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync } from "node:fs";

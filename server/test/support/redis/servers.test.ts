@@ -1,9 +1,12 @@
+// runs: once
+
 import { strict as assert } from "node:assert";
 import { test } from "node:test";
 import { eventually } from "../eventually.ts";
 import { startRedisCluster } from "./cluster.ts";
 import { startSentinelRedis } from "./sentinel.ts";
-import { startSecuredRedis, startSingleRedis } from "./single.ts";
+import { startSecuredRedis } from "./secured.ts";
+import { startSingleRedis } from "./single.ts";
 
 /*
  * The servers that other tests are made on: that they start, and that what is done to them is done.

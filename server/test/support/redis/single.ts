@@ -1,5 +1,3 @@
-import { execFileSync } from "node:child_process";
-import { join } from "node:path";
 import { temporaryDirectory } from "../temporary-directory.ts";
 import { type RedisNode, startRedis } from "./node.ts";
 import { freePort } from "./ports.ts";
@@ -8,14 +6,6 @@ import { freePort } from "./ports.ts";
 export interface SingleRedis extends AsyncDisposable {
   readonly url: string;
   readonly node: RedisNode;
-}
-
-/** One Redis server that is reached by TLS, with a user and a password. */
-export interface SecuredRedis extends SingleRedis {
-  /** The certificate to trust: it signed itself. */
-  readonly caFile: string;
-  readonly user: string;
-  readonly password: string;
 }
 
 /** How what was written is kept: not at all, or in a log of which every second is flushed, or each write. */
@@ -53,61 +43,4 @@ export async function startSingleRedis(persistence: Persistence = "none"): Promi
     directory.remove();
     throw error;
   }
-}
-
-/** Starts a server that takes TLS alone, and one user alone; makes its certificate. */
-export async function startSecuredRedis(): Promise<SecuredRedis> {
-  const directory = temporaryDirectory();
-  const [user, password] = ["porter", "p@ss:w/rd%?#"];
-  try {
-    const { certificate, key } = selfSigned(directory.path);
-    const port = await freePort();
-    const node = await startRedis({
-      host: "127.0.0.1",
-      port,
-      dir: directory.path,
-      settings: [
-        ["port", "0"],
-        ["tls-port", String(port)],
-        ["tls-cert-file", certificate],
-        ["tls-key-file", key],
-        ["tls-ca-cert-file", certificate],
-        ["tls-auth-clients", "no"],
-        ["user", user, "on", `>${password}`, "~*", "&*", "+@all"],
-        ["user", "default", "off"],
-      ],
-      // The tests' own commands: what is checked here is the service's connection.
-      connection: { username: user, password, tls: { rejectUnauthorized: false } },
-    });
-    return {
-      url: `rediss://${user}:${encodeURIComponent(password)}@127.0.0.1:${port}`,
-      node,
-      caFile: certificate,
-      user,
-      password,
-      async [Symbol.asyncDispose]() {
-        await node[Symbol.asyncDispose]();
-        directory.remove();
-      },
-    };
-  } catch (error) {
-    directory.remove();
-    throw error;
-  }
-}
-
-function selfSigned(folder: string): { certificate: string; key: string } {
-  const certificate = join(folder, "certificate.pem");
-  const key = join(folder, "key.pem");
-  execFileSync(
-    "openssl",
-    [
-      ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"],
-      ...["-days", "2", "-subj", "/CN=localhost"],
-      ...["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"],
-      ...["-keyout", key, "-out", certificate],
-    ],
-    { stdio: "pipe" },
-  );
-  return { certificate, key };
 }

@@ -1,3 +1,5 @@
+// needs: nginx
+
 import type { ProxyProgram } from "./proxy-process.ts";
 
 /** The frame around the example that a distribution's own nginx.conf is otherwise. */
@@ -26,15 +28,4 @@ export const nginx: ProxyProgram = {
     "nginx",
     ...["-c", `${folder}/nginx.conf`, "-p", folder, "-e", "stderr", "-g", "daemon off;"],
   ],
-};
-
-/** Caddy without its administration port and without certificates. */
-export const caddy: ProxyProgram = {
-  example: "caddy",
-  main: { name: "main", text: "{\n\tadmin off\n\tauto_https off\n}\nimport Caddyfile\n" },
-  command: (folder) => [
-    "caddy",
-    ...["run", "--config", `${folder}/main`, "--adapter", "caddyfile"],
-  ],
-  env: (folder) => ({ XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder, HOME: folder }),
 };

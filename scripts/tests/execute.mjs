@@ -1,0 +1,112 @@
+// Runs the files of one run in one process of its test runner.
+import { execFileSync, spawn } from "node:child_process";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { compileTests, oldestNode } from "../oldest.mjs";
+import { closeScratch, openScratch } from "./leftovers.mjs";
+
+/** @typedef {import("./runs.mjs").Run} Run */
+
+/**
+ * @typedef {object} Limits
+ * @property {number} testMs
+ * @property {number} runMs
+ * @property {AbortSignal} stopped interrupts the run
+ */
+
+/**
+ * Runs the tests to their end and prints their output, each line after the name of the run.
+ * @param {string} root
+ * @param {Run} run
+ * @param {Limits} limits
+ * @returns {Promise<{ output: string, code: number | null, left: string[] }>} `left`: files and processes
+ */
+export async function execute(root, run, { testMs, runMs, stopped }) {
+  const program = programOf(root, run);
+  const compiled = run.isOldest ? compileTests() : undefined;
+  const paths = run.files.map(({ path }) =>
+    compiled === undefined ? path : join(compiled.folder, path.replace(/\.ts$/, ".js")),
+  );
+  const scratch = openScratch();
+  const child = spawn(program, [...flagsOf(run, testMs), ...paths], {
+    cwd: root,
+    env: environment(run, scratch),
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  // Both runners print the name of the current test when they are interrupted.
+  const interrupt = () => child.kill("SIGINT");
+  const timers = [
+    setTimeout(interrupt, runMs),
+    setTimeout(() => child.kill("SIGKILL"), runMs + 10_000),
+  ];
+  stopped.addEventListener("abort", interrupt);
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (/** @type {string} */ text) => {
+      output += text;
+    });
+    createInterface({ input: stream }).on("line", (line) => {
+      console.log(`${run.name.padEnd(7)} | ${line}`);
+    });
+  }
+  return await new Promise((resolve, reject) => {
+    /** @type {string[]} */
+    let left = [];
+    // At its exit, not at the close: a process left behind may hold the output open.
+    child.on("exit", () => {
+      left = closeScratch(scratch);
+      compiled?.remove();
+      for (const timer of timers) clearTimeout(timer);
+      stopped.removeEventListener("abort", interrupt);
+    });
+    child.on("error", reject).on("close", (code) => resolve({ output, code, left }));
+  });
+}
+
+/**
+ * @param {string} root
+ * @param {Run} run
+ */
+function programOf(root, { isOldest, runner }) {
+  if (isOldest) return oldestNode();
+  const isNewNode = Number.parseInt(process.versions.node, 10) >= 24;
+  // `scripts/runtime` needs a shell.
+  if (runner === "node" && (isNewNode || process.platform === "win32")) return process.execPath;
+  return execFileSync(join(root, "scripts/runtime"), [runner], { encoding: "utf8" }).trim();
+}
+
+/**
+ * @param {Run} run
+ * @param {number} testMs
+ */
+function flagsOf({ runner }, testMs) {
+  if (runner === "bun") return ["test", `--timeout=${testMs}`];
+  return [
+    "--disable-warning=ExperimentalWarning",
+    "--test",
+    "--test-reporter=spec",
+    // One file at a time: the tests start servers and would slow each other.
+    "--test-concurrency=1",
+    `--test-timeout=${testMs}`,
+  ];
+}
+
+/**
+ * Returns the environment of a run, without the settings of the person who runs the tests.
+ * @param {Run} run
+ * @param {string} scratch the folder for everything temporary
+ */
+function environment({ name, runtime }, scratch) {
+  const kept = Object.entries(process.env).filter(
+    ([variable]) => variable === "ANTECHAMBER_LONG" || !variable.startsWith("ANTECHAMBER_"),
+  );
+  return {
+    ...Object.fromEntries(kept),
+    TMPDIR: scratch,
+    TEMP: scratch,
+    ANTECHAMBER_RUNTIME: runtime,
+    ...(name === "quick" ? { ANTECHAMBER_QUICK: "1" } : {}),
+    // npm would leave one in the temporary folder.
+    NODE_DISABLE_COMPILE_CACHE: "1",
+  };
+}

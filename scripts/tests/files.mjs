@@ -1,0 +1,168 @@
+// The test files, with what they say about themselves in the comments before their first import:
+//
+//   // runs: faults                 how the file runs; without this line, on Bun and on Node
+//   // needs: redis-server, linux   what the file needs beside Node and the packages of npm
+//
+// The file that starts a program says that it needs it; every test that imports that file, directly or through
+// others, needs it too. Reading fails on a program that no file declares, and on a declaration without a program.
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { packages } from "../programs.mjs";
+
+/** @typedef {"both" | "once" | "outside" | "faults" | "alone" | "long"} Kind */
+
+/**
+ * @typedef {object} TestFile
+ * @property {string} path relative to the root, such as "./server/test/a.test.ts"
+ * @property {Kind} kind
+ * @property {readonly string[]} needs
+ * @property {readonly string[]} quickNeeds the same for `npm run test:quick`, which leaves parts of some files out
+ */
+
+/** @type {readonly Kind[]} */
+const kinds = ["both", "once", "outside", "faults", "alone", "long"];
+
+const folders = ["client/test", "server/test", "examples/help-centre/test"];
+
+/**
+ * What can be needed, and how a file that uses it is recognized.
+ * @type {Readonly<Record<string, RegExp>>}
+ */
+const traces = {
+  ...Object.fromEntries(Object.keys(packages).map((name) => [name, new RegExp(`"${name}"`)])),
+  chromium: /"\/usr\/bin\/chromium"/,
+  e2fsprogs: /"mkfs\.ext4"/,
+  iproute2: /"ip"/,
+  "libc6-dev": /"gcc"/,
+  libfaketime: /libfaketime\w*\.so/,
+  "redis-server": /"redis-(?:server|cli)"/,
+  npm: /"npm"/,
+  /** A POSIX shell: the launcher and other scripts run in one. */
+  sh: /"(?:sh|bash)"|\.sh"|bin\/antechamber"|scripts\/runtime|"scripts", "runtime"/,
+  /** /proc, namespaces, and util-linux. */
+  linux: /\/proc\/\$\{|"(?:unshare|nsenter|setpriv)"|spawn\("script"/,
+  /** For files that start only Node, or programs that their callers name. */
+  nothing: /"node:child_process"/,
+};
+
+/**
+ * Reads all test files below `root`. Throws if what one says about itself is wrong.
+ * @param {string} root
+ * @returns {TestFile[]}
+ */
+export function readTestFiles(root) {
+  const sources = new Map(
+    folders
+      .flatMap((folder) =>
+        readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((name) =>
+          join(root, folder, name),
+        ),
+      )
+      .filter((file) => file.endsWith(".ts"))
+      .map((file) => [file, parseFile(file, readFileSync(file, "utf8"))]),
+  );
+  const faults = [...sources].flatMap(([file, source]) =>
+    faultsOf(file, source, needsOf(file, sources)).map(
+      (fault) => `${relative(root, file)}: ${fault}`,
+    ),
+  );
+  if (faults.length > 0) throw new Error(faults.join("\n"));
+
+  return [...sources]
+    .filter(([file]) => file.endsWith(".test.ts"))
+    .map(([file, { kind }]) => {
+      const needs = [...needsOf(file, sources)].filter(([name]) => name !== "nothing");
+      return {
+        path: `./${relative(root, file).replaceAll("\\", "/")}`,
+        kind,
+        needs: needs.map(([name]) => name),
+        quickNeeds: needs.filter(([, inQuick]) => inQuick).map(([name]) => name),
+      };
+    })
+    .toSorted((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/**
+ * @typedef {object} Source
+ * @property {Kind} kind
+ * @property {ReadonlyMap<string, boolean>} needs each with whether `npm run test:quick` has it too
+ * @property {readonly string[]} imports absolute paths
+ * @property {string} code without the declarations and comments
+ */
+
+/**
+ * Reads the declarations of one file.
+ * @param {string} file
+ * @param {string} text
+ * @returns {Source}
+ */
+function parseFile(file, text) {
+  const start = text.search(/^(?:import|export|const|function|test)\b/m);
+  const [head, code] = [text.slice(0, start), text.slice(start)];
+  const words = declaration(head, "needs")?.split(", ") ?? [];
+  const exception = " (not in test:quick)";
+  return {
+    kind: /** @type {Kind} */ (declaration(head, "runs") ?? "both"),
+    needs: new Map(words.map((word) => [word.replace(exception, ""), !word.endsWith(exception)])),
+    imports: [...code.matchAll(/^(?:import|export)\s(?!type\s)[^;"]*"(\.[^"]+\.ts)"/gm)].map(
+      ([, path = ""]) => resolve(dirname(file), path),
+    ),
+    code: code.replaceAll(/^\s*(?:\/\*|\*|\/\/(?! (?:needs|runs):)).*$/gm, ""),
+  };
+}
+
+/**
+ * @param {string} head
+ * @param {string} name
+ */
+function declaration(head, name) {
+  return new RegExp(`^// ${name}: (.+)$`, "m").exec(head)?.[1];
+}
+
+/**
+ * Returns what is wrong with a file's declarations.
+ * @param {string} file
+ * @param {Source} source
+ * @param {ReadonlyMap<string, boolean>} inherited its needs and those of what it imports
+ */
+function faultsOf(file, { kind, needs, code }, inherited) {
+  const faults = [];
+  if (!kinds.includes(kind)) faults.push(`"runs: ${kind}" is none of ${kinds.join(", ")}`);
+  if (kind !== "both" && !file.endsWith(".test.ts")) faults.push(`"runs:" belongs into a test file`);
+  if (/^\/\/ (?:needs|runs):/m.test(code)) faults.push("declarations stand before the first import");
+  for (const [need, inQuick] of needs) {
+    const trace = inQuick ? traces[need] : /\bquick\b/;
+    if (traces[need] === undefined) faults.push(`"${need}" is nothing that can be needed`);
+    else if (trace?.test(code) !== true) faults.push(`declares ${need}, and does not use it`);
+  }
+  if (needs.has("nothing") && inherited.size > 1) faults.push('remove "needs: nothing"');
+  const undeclared = Object.keys(traces).filter(
+    (need) => need !== "nothing" && !inherited.has(need) && traces[need]?.test(code),
+  );
+  if (undeclared.length > 0) faults.push(`add "// needs: ${undeclared.join(", ")}"`);
+  else if (inherited.size === 0 && traces["nothing"]?.test(code)) {
+    faults.push('starts a process: add "// needs: " with the program, or with "nothing"');
+  }
+  return faults;
+}
+
+/**
+ * Returns the needs of a file and of all that it imports.
+ * @param {string} file
+ * @param {ReadonlyMap<string, ReturnType<typeof parseFile>>} sources
+ */
+function needsOf(file, sources) {
+  /** @type {Map<string, boolean>} */
+  const found = new Map();
+  const seen = new Set([file]);
+  for (const each of seen) {
+    const source = sources.get(each);
+    for (const [need, inQuick] of source?.needs ?? []) {
+      if (need !== "nothing" || each === file) {
+        found.set(need, inQuick || found.get(need) === true);
+      }
+    }
+    for (const path of source?.imports ?? []) seen.add(path);
+  }
+  return found;
+}

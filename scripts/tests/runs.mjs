@@ -1,0 +1,78 @@
+// The runs of the tests, and which of them the words of the command line choose.
+
+/** @typedef {import("./files.mjs").TestFile} TestFile */
+
+/**
+ * @typedef {object} Run
+ * @property {string} name
+ * @property {"bun" | "node"} runner whose test command runs the files
+ * @property {boolean} [isOldest] on the oldest Node that the client supports, compiled
+ * @property {"bun" | "node"} runtime what the servers run on that the tests start
+ * @property {readonly TestFile[]} files
+ * @property {boolean} [isAlone] nothing runs beside it
+ */
+
+/**
+ * Returns all runs.
+ * @param {readonly TestFile[]} files
+ * @param {"quick" | "usual" | "long"} tier
+ * @returns {Run[]}
+ */
+export function runsOf(files, tier) {
+  const of = (/** @type {TestFile["kind"][]} */ ...kinds) =>
+    files.filter(({ kind }) => kinds.includes(kind));
+  if (tier === "quick") {
+    const quick = of("both", "once").filter(({ quickNeeds }) => quickNeeds.length === 0);
+    return [{ name: "quick", runner: "node", runtime: "node", files: quick }];
+  }
+  /** @type {Run[]} */
+  const runs = [
+    { name: "bun", runner: "bun", runtime: "bun", files: of("both", "once") },
+    { name: "node", runner: "node", runtime: "node", files: of("both") },
+    {
+      name: "oldest",
+      runner: "node",
+      isOldest: true,
+      runtime: "node",
+      files: of("both").filter(({ path }) => path.startsWith("./client/")),
+    },
+    // Tests on one runtime kill servers on the other.
+    { name: "faults", runner: "node", runtime: "bun", files: of("faults") },
+    { name: "outside", runner: "node", runtime: "bun", files: of("outside") },
+    {
+      name: "alone",
+      runner: "node",
+      runtime: "bun",
+      files: tier === "long" ? of("alone", "long") : of("alone"),
+      isAlone: true,
+    },
+  ];
+  return runs;
+}
+
+/**
+ * Returns the runs and files that the words name: a word is a run's name, or a part of a file's path. Without
+ * words, everything. Throws if a word names nothing.
+ * @param {readonly Run[]} runs
+ * @param {readonly string[]} words
+ */
+export function choose(runs, words) {
+  const named = runs.filter(({ name }) => words.includes(name));
+  const parts = words.filter((word) => !named.some(({ name }) => name === word));
+  const chosen = named.length === 0 ? runs : named;
+  const paths = chosen.flatMap(({ files }) => files.map(({ path }) => path));
+  const unknown = parts.filter((part) => !paths.some((path) => path.includes(part)));
+  if (unknown.length > 0) {
+    throw new Error(
+      `no test file of these runs has ${unknown.map((word) => `"${word}"`).join(" or ")} in its path; ` +
+        `the runs are ${runs.map(({ name }) => name).join(", ")}`,
+    );
+  }
+  if (parts.length === 0) return chosen;
+  return chosen
+    .map((run) => ({
+      ...run,
+      files: run.files.filter(({ path }) => parts.some((part) => path.includes(part))),
+    }))
+    .filter(({ files }) => files.length > 0);
+}
