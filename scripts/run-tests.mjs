@@ -65,7 +65,8 @@ function areMet(runs) {
 async function judge(run) {
   const { name } = run;
   // Without a file's name the runners would look for files of their own choice.
-  if (run.files.length === 0) return { name, passed: 0, failed: 1, failures: [], complaints: ["no test file"] };
+  if (run.files.length === 0)
+    return { name, passed: 0, failed: 1, failures: [], complaints: ["no test file"] };
   console.log(`\n== ${name}: ${run.files.length} files, servers on ${run.runtime}`);
   const start = performance.now();
   const { output, code, left } = await execute(root, run, limits).catch(

@@ -128,8 +128,10 @@ function declaration(head, name) {
 function faultsOf(file, { kind, needs, code }, inherited) {
   const faults = [];
   if (!kinds.includes(kind)) faults.push(`"runs: ${kind}" is none of ${kinds.join(", ")}`);
-  if (kind !== "both" && !file.endsWith(".test.ts")) faults.push(`"runs:" belongs into a test file`);
-  if (/^\/\/ (?:needs|runs):/m.test(code)) faults.push("declarations stand before the first import");
+  if (kind !== "both" && !file.endsWith(".test.ts"))
+    faults.push(`"runs:" belongs into a test file`);
+  if (/^\/\/ (?:needs|runs):/m.test(code))
+    faults.push("declarations stand before the first import");
   for (const [need, inQuick] of needs) {
     const trace = inQuick ? traces[need] : /\bquick\b/;
     if (traces[need] === undefined) faults.push(`"${need}" is nothing that can be needed`);

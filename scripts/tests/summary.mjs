@@ -62,7 +62,11 @@ function nodeFailures(lines) {
     const name = nameIn(block.slice(0, first === -1 ? 1 : first).join(" "));
     const error = first === -1 ? [] : block.slice(first);
     const isWholeFile = name === file;
-    failures.push({ name, file, error: firstLines(isWholeFile ? before(lines, line, name) : error) });
+    failures.push({
+      name,
+      file,
+      error: firstLines(isWholeFile ? before(lines, line, name) : error),
+    });
   }
   // It was ended before it listed them.
   if (failures.length > 0) return failures;

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Page } from "playwright-core";
 import { eventually } from "../../../server/test/support/eventually.ts";
-import type { SessionInfo, Timeline } from "../../src/protocol.ts";
+import type { SessionInfo } from "../../src/protocol.ts";
 import { createTransport } from "../../src/transport.ts";
 import { openSite, type Site } from "./site.ts";
 
@@ -13,18 +13,12 @@ const session = (page: Page) => page.evaluate<SessionInfo>("client.session()");
 /** The paths recorded in a session, once there are so many. */
 async function recorded(site: Site, sessionId: string, count: number): Promise<string[]> {
   const transport = createTransport({ url: site.antechamber.url });
-  const until = Date.now() + 20_000;
-  for (;;) {
-    const timeline: Timeline | undefined = await transport
-      .timeline(sessionId, { limit: 1000 })
-      .catch(() => undefined);
-    const paths = (timeline?.records ?? []).flatMap((entry) =>
-      entry.type === "request" ? [entry.path] : [],
-    );
-    if (paths.length >= count) return paths;
-    assert.ok(Date.now() < until, `${paths.length} of ${count} records came`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
+  return await eventually(async () => {
+    const { records } = await transport.timeline(sessionId, { limit: 1000 });
+    const paths = records.flatMap((entry) => (entry.type === "request" ? [entry.path] : []));
+    assert.ok(paths.length >= count, `${paths.length} of ${count} records came`);
+    return paths;
+  }, 20_000);
 }
 
 for (const host of ["localhost", "site.test"]) {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import createFastify from "fastify";
+import { until } from "../../../server/test/support/eventually.ts";
 import { keyFor, serve } from "../../../server/test/support/in-process.ts";
 import { createExchanges, type Exchange, type Exchanges } from "../../src/middleware/exchange.ts";
 import { sessions as express } from "../../src/middleware/express.ts";
@@ -13,7 +14,6 @@ import type { RequestSession } from "../../src/middleware/request-session.ts";
 import { createWarnings } from "../../src/middleware/warnings.ts";
 import { ProblemError } from "../../src/problem-error.ts";
 import { createTransport } from "../../src/transport.ts";
-import { eventually } from "./eventually.ts";
 import { openFront } from "./front.ts";
 
 /** A request of nobody in particular, or of whoever has the cookie. */
@@ -275,14 +275,9 @@ test("records whose receipt was lost are there once", async () => {
   const direct = createTransport({ url: antechamber.url });
   exchange.over(200, false);
   front.become("swallow");
-  await eventually(
-    () => direct.timeline(sessionId),
-    ({ total }) => total === 1,
-  );
-  await eventually(
-    () => errors.length,
-    (count) => count > 0,
-  );
+  const isRecorded = async () => (await direct.timeline(sessionId)).total === 1;
+  await until("the record has arrived", isRecorded, 10_000);
+  await until("an error is reported", () => errors.length > 0, 10_000);
   front.become("pass");
   await exchanges.close();
   assert.deepEqual([(await direct.timeline(sessionId)).total, exchanges.dropped()], [1, 0]);

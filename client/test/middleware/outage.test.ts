@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { eventually } from "../../../server/test/support/eventually.ts";
 import { serve } from "../../../server/test/support/in-process.ts";
-import { eventually } from "./eventually.ts";
 import { type Condition, openFront } from "./front.ts";
 import { frameworks } from "./sites/all.ts";
 import type { StartSite } from "./sites/site.ts";
@@ -34,10 +34,12 @@ async function outage(start: StartSite, condition: Condition): Promise<void> {
   });
   const visitor = createVisitor(site.url);
   // On a busy machine the deadline may be too short for the first time.
-  const before = await eventually(
-    () => visitor.visit("/page"),
-    ({ seen }) => seen !== null,
-  );
+  const seePage = async () => {
+    const page = await visitor.visit("/page");
+    assert.notEqual(page.seen, null);
+    return page;
+  };
+  const before = await eventually(seePage, 10_000);
   const cookie = visitor.cookies.get("sessionId");
   errors.length = 0;
 
@@ -56,10 +58,7 @@ async function outage(start: StartSite, condition: Condition): Promise<void> {
   assert.deepEqual([signedIn.status, signedIn.seen], [200, null]);
 
   front.become("pass");
-  const after = await eventually(
-    () => visitor.visit("/page"),
-    ({ seen }) => seen !== null,
-  );
+  const after = await eventually(seePage, 10_000);
   assert.equal(after.seen?.sessionId, cookie);
   assert.equal(before.seen?.sessionId, cookie);
 }

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { eventually, until } from "../../../server/test/support/eventually.ts";
 import { serve } from "../../../server/test/support/in-process.ts";
 import type { RequestEntry, TimelineEntry } from "../../src/protocol.ts";
 import { createTransport } from "../../src/transport.ts";
-import { eventually } from "./eventually.ts";
 import { openFront } from "./front.ts";
 import { frameworks } from "./sites/all.ts";
 import { createVisitor } from "./visitor.ts";
@@ -11,9 +11,12 @@ import { createVisitor } from "./visitor.ts";
 /** The requests in the timeline of a session, once there are so many of them. */
 async function requestsOf(url: string, sessionId = "", count = 1): Promise<RequestEntry[]> {
   const isRequest = (entry: TimelineEntry) => entry.type === "request";
-  const look = async () =>
-    (await createTransport({ url }).timeline(sessionId, { limit: 1000 })).records.filter(isRequest);
-  return await eventually(look, ({ length }) => length >= count);
+  return await eventually(async () => {
+    const { records } = await createTransport({ url }).timeline(sessionId, { limit: 1000 });
+    const requests = records.filter(isRequest);
+    assert.ok(requests.length >= count, JSON.stringify(requests));
+    return requests;
+  }, 10_000);
 }
 
 const paths = (records: readonly RequestEntry[]) => records.map(({ path }) => path);
@@ -49,7 +52,7 @@ for (const [framework, start] of frameworks) {
 
     const started = performance.now();
     const streaming = visitor.visit("/stream");
-    await eventually(site.gate.arrivals, (arrivals) => arrivals === 1);
+    await until("the request has arrived", () => site.gate.arrivals() === 1, 10_000);
     await visitor.visit("/page");
     assert.deepEqual(paths(await requestsOf(antechamber.url, sessionId, 2)), ["/page", "/page"]);
     const streamed = performance.now() - started;
@@ -72,7 +75,7 @@ for (const [framework, start] of frameworks) {
       await visitor.visit("/page");
       const controller = new AbortController();
       const leaving = visitor.visit(path, { signal: controller.signal }).catch(() => "left");
-      await eventually(site.gate.arrivals, (arrivals) => arrivals === 1);
+      await until("the request has arrived", () => site.gate.arrivals() === 1, 10_000);
       controller.abort();
       assert.equal(await leaving, "left");
 

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Principal } from "../../src/session/permissions.ts";
-import { long, median } from "../faults/patience.ts";
 import { type Api, createApi, sessionOf } from "../support/api.ts";
+import { median } from "../support/calibration.ts";
 import { serve } from "../support/in-process.ts";
 import { introduce } from "../support/people.ts";
 import { openConnection, requestText } from "../support/raw-http.ts";
+import { long } from "../support/tier.ts";
 
 /*
  * Somebody else's session is treated as unknown (contract.md#rule-4 and contract.md#reach): the responses are the

@@ -7,7 +7,7 @@ import type { Principal } from "../../src/session/permissions.ts";
 import { type Answer, type Api, createApi, sessionOf } from "../support/api.ts";
 import { serve } from "../support/in-process.ts";
 import { introduce } from "../support/people.ts";
-import { ask, outcomeOf, type Target } from "./asking.ts";
+import { ask, outcomeOf, type Target } from "./requests.ts";
 import { assertions, type Case, cases, operations, type SessionOf, sessions } from "./table.ts";
 
 /*

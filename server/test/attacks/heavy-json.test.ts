@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { SessionInfo } from "@antechamber/client/protocol";
 import * as fc from "fast-check";
-import { long } from "../faults/patience.ts";
 import { serve, type TestServer } from "../support/in-process.ts";
 import { openConnection, type RawResponse, requestText } from "../support/raw-http.ts";
+import { long } from "../support/tier.ts";
 import { heavyJson } from "./heavy-json.ts";
 
 const RUNS = long ? 100_000 : 2000;

@@ -5,13 +5,13 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { type Caller, createCaller, problemOf, sessionOf } from "../support/caller.ts";
+import { until } from "../support/eventually.ts";
 import { type ServerProcess, startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { type Caller, createCaller, problemOf, sessionOf } from "./caller.ts";
 import { endSession } from "./command-line.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
 import { freshIds } from "./load.ts";
-import { until } from "./patience.ts";
 import { openStoredData } from "./stored-data.ts";
 
 const ANONYMOUS_IDLE = 2000;

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import type { Random } from "./random.ts";
+import type { Random } from "../support/random.ts";
 import type { Services } from "./services.ts";
 import type { Witness, Witnessed } from "./witness.ts";
 

@@ -2,12 +2,12 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { type Caller, createCaller, unavailable } from "../support/caller.ts";
+import { until } from "../support/eventually.ts";
 import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { type Caller, createCaller, unavailable } from "./caller.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
 import { freshIds } from "./load.ts";
-import { until } from "./patience.ts";
 import { openStoredData } from "./stored-data.ts";
 import { failCalls } from "./strace.ts";
 

@@ -7,10 +7,10 @@ import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ErasureReceipt, SessionList } from "@antechamber/client/protocol";
 import { type Api, createApi } from "../support/api.ts";
+import { createRandom, runSeed } from "../support/random.ts";
 import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { long } from "./patience.ts";
-import { createRandom, runSeed } from "./random.ts";
+import { long } from "../support/tier.ts";
 import { openStoredData } from "./stored-data.ts";
 
 const ROUNDS = long ? 60 : 6;

@@ -5,11 +5,11 @@ import { randomUUID } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { type Caller, createCaller, sessionOf, unavailable } from "../support/caller.ts";
+import { until } from "../support/eventually.ts";
 import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { type Caller, createCaller, sessionOf, unavailable } from "./caller.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
-import { until } from "./patience.ts";
 import { mountPrivately } from "./private-mount.ts";
 import { openCopyOfStoredData } from "./stored-data.ts";
 

@@ -3,14 +3,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { createCaller, sessionOf } from "../support/caller.ts";
+import { chunkedBody, malformed, mutated, noise } from "../support/malformed-requests.ts";
+import { createRandom, type Random, runSeed } from "../support/random.ts";
+import { sendRaw, statusesOf } from "../support/raw-bytes.ts";
+import { residentMemory } from "../support/resident-memory.ts";
 import { type ServerProcess, startServer } from "../support/server-process.ts";
-import { createCaller, sessionOf } from "./caller.ts";
-import { chunkedBody, malformed, mutated, noise } from "./junk.ts";
+import { long } from "../support/tier.ts";
 import { freshIds } from "./load.ts";
-import { long } from "./patience.ts";
-import { createRandom, type Random, runSeed } from "./random.ts";
-import { sendRaw, statusesOf } from "./raw-connection.ts";
-import { residentMemory } from "./resident-memory.ts";
 
 const RANDOM_REQUESTS = long ? 20_000 : 600;
 const SLOW_CONNECTIONS = long ? 1000 : 100;

@@ -4,13 +4,13 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
+import { createCaller } from "../support/caller.ts";
+import { createRandom, runSeed } from "../support/random.ts";
 import { spawnServer, startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { createCaller } from "./caller.ts";
+import { long } from "../support/tier.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
 import { freshIds, startLoad } from "./load.ts";
-import { long } from "./patience.ts";
-import { createRandom, runSeed } from "./random.ts";
 import { openStoredData } from "./stored-data.ts";
 import { killAtCall } from "./strace.ts";
 

@@ -3,14 +3,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { createCaller } from "../support/caller.ts";
+import { createRandom, type Random, runSeed } from "../support/random.ts";
 import { type ServerProcess, spawnServer, startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { createCaller } from "./caller.ts";
+import { long } from "../support/tier.ts";
 import { endSession } from "./command-line.ts";
 import { createLedger, type Ledger } from "./ledger.ts";
 import { startLoad } from "./load.ts";
-import { long } from "./patience.ts";
-import { createRandom, type Random, runSeed } from "./random.ts";
 import { openStoredData } from "./stored-data.ts";
 
 const ROUNDS = long ? 500 : 50;

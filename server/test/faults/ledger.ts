@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import type { Identity, SessionInfo } from "@antechamber/client/protocol";
-import { type Answer, type Caller, type GivenIds, sessionOf, unavailable } from "./caller.ts";
+import {
+  type Answer,
+  type Caller,
+  type GivenIds,
+  sessionOf,
+  unavailable,
+} from "../support/caller.ts";
 import type { StoredData } from "./stored-data.ts";
 
 /*

@@ -4,12 +4,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connectControl } from "../../src/control/client.ts";
 import { checkHistory } from "../linearizability/check.ts";
+import { createCaller } from "../support/caller.ts";
+import { until } from "../support/eventually.ts";
+import { createRandom, runSeed } from "../support/random.ts";
 import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { createCaller } from "./caller.ts";
+import { long } from "../support/tier.ts";
 import { startCrowd } from "./crowd.ts";
-import { long, until } from "./patience.ts";
-import { createRandom, runSeed } from "./random.ts";
 import { createWitness, lookAtAll } from "./witness.ts";
 
 const ENOUGH = long ? 50_000 : 2000;

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { type Answer, type Caller, NoAnswer } from "./caller.ts";
+import { type Answer, type Caller, NoAnswer } from "../support/caller.ts";
+import { until } from "../support/eventually.ts";
+import type { Random } from "../support/random.ts";
 import type { Ledger } from "./ledger.ts";
-import { until } from "./patience.ts";
-import type { Random } from "./random.ts";
 
 /** What runs against a server until it is stopped or the server is gone; counts throw its failure. */
 export interface Load {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { checkHistory, type Report } from "../linearizability/check.ts";
+import { until } from "../support/eventually.ts";
+import { createRandom, runSeed } from "../support/random.ts";
 import { startCrowd } from "./crowd.ts";
-import { until } from "./patience.ts";
-import { createRandom, runSeed } from "./random.ts";
 import type { Services } from "./services.ts";
 import { contestAll, createWitness, lookAtAll } from "./witness.ts";
 

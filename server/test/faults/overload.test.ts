@@ -2,15 +2,17 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { median } from "../support/calibration.ts";
+import { createCaller, sessionOf } from "../support/caller.ts";
+import { until } from "../support/eventually.ts";
+import { createRandom, runSeed } from "../support/random.ts";
+import { residentMemory } from "../support/resident-memory.ts";
 import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { createCaller, sessionOf } from "./caller.ts";
+import { long } from "../support/tier.ts";
 import { compile } from "./compile.ts";
 import { createLedger } from "./ledger.ts";
 import { freshIds, startLoad } from "./load.ts";
-import { long, median, until } from "./patience.ts";
-import { createRandom, runSeed } from "./random.ts";
-import { residentMemory } from "./resident-memory.ts";
 import { openStoredData } from "./stored-data.ts";
 
 const PENDING = 20;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { Agent, request } from "node:http";
 import type { RequestEntry, Timeline } from "@antechamber/client/protocol";
-import { NoAnswer } from "./caller.ts";
-import type { Random } from "./random.ts";
+import { NoAnswer } from "../support/caller.ts";
+import type { Random } from "../support/random.ts";
 
 /*
  * What a server has accepted of records, kept by whoever sent them, to hold against the server later.

@@ -5,10 +5,10 @@ import { randomUUID } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { type Caller, createCaller, sessionOf } from "../support/caller.ts";
+import { until } from "../support/eventually.ts";
 import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { type Caller, createCaller, sessionOf } from "./caller.ts";
-import { until } from "./patience.ts";
 import { mountPrivately } from "./private-mount.ts";
 import { createRecordSender, type RecordSender } from "./record-ledger.ts";
 

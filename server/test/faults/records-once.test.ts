@@ -5,11 +5,11 @@ import { randomUUID } from "node:crypto";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import type { SessionInfo } from "@antechamber/client/protocol";
+import { createCaller, NoAnswer, sessionOf } from "../support/caller.ts";
+import { createRandom, runSeed } from "../support/random.ts";
 import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { createCaller, NoAnswer, sessionOf } from "./caller.ts";
-import { long } from "./patience.ts";
-import { createRandom, runSeed } from "./random.ts";
+import { long } from "../support/tier.ts";
 import { createRecordSender, type RecordSender } from "./record-ledger.ts";
 
 const ROUNDS = long ? 50 : 5;

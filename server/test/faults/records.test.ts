@@ -3,12 +3,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { median } from "../support/calibration.ts";
+import { createCaller, sessionOf } from "../support/caller.ts";
+import { createRandom, type Random, runSeed } from "../support/random.ts";
 import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { createCaller, sessionOf } from "./caller.ts";
+import { long } from "../support/tier.ts";
 import { freshIds } from "./load.ts";
-import { long, median } from "./patience.ts";
-import { createRandom, type Random, runSeed } from "./random.ts";
 import {
   createRecordLedger,
   createRecordSender,

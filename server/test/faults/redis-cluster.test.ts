@@ -2,12 +2,13 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { until } from "../support/eventually.ts";
+import { createRandom, runSeed } from "../support/random.ts";
 import { type RedisCluster, startRedisCluster } from "../support/redis/cluster.ts";
 import { SLOTS, stateOf } from "../support/redis/cluster-state.ts";
 import type { RedisNode } from "../support/redis/node.ts";
+import { long } from "../support/tier.ts";
 import { type Outage, summed, witnessOutage } from "./outage.ts";
-import { long, until } from "./patience.ts";
-import { createRandom, runSeed } from "./random.ts";
 import { type Services, startServices } from "./services.ts";
 
 /*

@@ -5,10 +5,11 @@ import { randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
 import { type RunOptions, succeed, succeedJson } from "../cli/run.ts";
 import { type Answer, createApi, problemOf, sessionOf } from "../support/api.ts";
+import { until } from "../support/eventually.ts";
 import { type RedisCluster, startRedisCluster } from "../support/redis/cluster.ts";
 import { openRedisAt } from "../support/redis/store.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { long, until } from "./patience.ts";
+import { long } from "../support/tier.ts";
 import { type Services, startServices } from "./services.ts";
 
 /*

@@ -2,10 +2,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { until } from "../support/eventually.ts";
 import { startSentinelRedis } from "../support/redis/sentinel.ts";
 import { startSingleRedis } from "../support/redis/single.ts";
+import { long } from "../support/tier.ts";
 import { type Outage, summed, witnessOutage } from "./outage.ts";
-import { long, until } from "./patience.ts";
 import { startServices } from "./services.ts";
 
 /** How often each fault happens. */

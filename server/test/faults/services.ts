@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
+import { type Caller, createCaller } from "../support/caller.ts";
+import { until } from "../support/eventually.ts";
 import { type ServerProcess, startServer } from "../support/server-process.ts";
-import { type Caller, createCaller } from "./caller.ts";
-import { until } from "./patience.ts";
 
 /** Several service processes over one store, as behind a load balancer. */
 export interface Services extends AsyncDisposable {

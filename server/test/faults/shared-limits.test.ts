@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Answer, createApi, problemOf, sessionOf } from "../support/api.ts";
+import { until } from "../support/eventually.ts";
 import { startSingleRedis } from "../support/redis/single.ts";
-import { until } from "./patience.ts";
 import { startServices } from "./services.ts";
 
 const COUNT = 100;

@@ -2,14 +2,15 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { median } from "../support/calibration.ts";
+import { type Caller, createCaller, sessionOf } from "../support/caller.ts";
+import { createRandom, runSeed } from "../support/random.ts";
 import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { type Caller, createCaller, sessionOf } from "./caller.ts";
+import { long } from "../support/tier.ts";
 import { compile } from "./compile.ts";
 import { createLedger } from "./ledger.ts";
 import { freshIds, startLoad } from "./load.ts";
-import { long, median } from "./patience.ts";
-import { createRandom, runSeed } from "./random.ts";
 
 const FSYNC_MS = 5;
 const READS = long ? 20_000 : 1000;

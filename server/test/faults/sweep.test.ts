@@ -2,12 +2,13 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createCaller, sessionOf } from "../support/caller.ts";
+import { until } from "../support/eventually.ts";
+import { createRandom, runSeed } from "../support/random.ts";
 import { startServer } from "../support/server-process.ts";
-import { createCaller, sessionOf } from "./caller.ts";
+import { long } from "../support/tier.ts";
 import { createLedger } from "./ledger.ts";
 import { freshIds, startLoad } from "./load.ts";
-import { long, until } from "./patience.ts";
-import { createRandom, runSeed } from "./random.ts";
 import { openStoredData } from "./stored-data.ts";
 
 const STORED = long ? 100_000 : 1500;

@@ -6,14 +6,15 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { createCaller } from "../support/caller.ts";
+import { until } from "../support/eventually.ts";
+import { createRandom, runSeed } from "../support/random.ts";
 import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { createCaller } from "./caller.ts";
+import { long } from "../support/tier.ts";
 import { compile } from "./compile.ts";
 import { createLedger } from "./ledger.ts";
 import { startLoad } from "./load.ts";
-import { long, until } from "./patience.ts";
-import { createRandom, runSeed } from "./random.ts";
 import { openStoredData } from "./stored-data.ts";
 
 const ROUNDS = long ? 50 : 4;

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createCaller } from "../support/caller.ts";
 import { type ServerProcess, spawnServer, startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { createCaller } from "./caller.ts";
 import { createLedger } from "./ledger.ts";
 import { freshIds } from "./load.ts";
 

@@ -10,7 +10,7 @@ import {
   NoAnswer,
   sessionOf,
   unavailable,
-} from "./caller.ts";
+} from "../support/caller.ts";
 
 /** What came of a request, in short. */
 export type Witnessed =

@@ -6,6 +6,7 @@ import type { TokenConfig } from "../../src/config/config.ts";
 import { createJwks } from "../../src/http/auth/jwks.ts";
 import { Refusal } from "../../src/session/errors.ts";
 import { type Api, createApi, problemOf, sessionOf } from "../support/api.ts";
+import { until } from "../support/eventually.ts";
 import { serve, type TestServer } from "../support/in-process.ts";
 import {
   type Answer,
@@ -207,7 +208,7 @@ test("new keys of the issuer are found, and withdrawn ones refused in ten minute
 
   await own.rotate("new");
   at.pass(10 * MINUTE);
-  await until(async () => (await old.create()).status === 401);
+  await until("the old token is refused", async () => (await old.create()).status === 401, 10_000);
   problemOf(await next.create(), 401, "invalid-credential");
   assert.equal(own.fetches, 3);
 });
@@ -257,7 +258,7 @@ test("keys at hand stay good while the key-set server fails in any way", async (
     at.pass(10 * MINUTE);
     const fetchesBefore = own.fetches;
     sessionOf(await good.create());
-    await until(() => own.fetches > fetchesBefore);
+    await until("the key set is fetched", () => own.fetches > fetchesBefore, 10_000);
     sessionOf(await good.create());
     assert.equal(own.fetches, fetchesBefore + 1, `a server that ${what}`);
   }
@@ -387,7 +388,7 @@ test("the log says why a key set cannot be fetched, once for each reason", async
   at.pass(10 * MINUTE);
   const later = bearing(await own.token(reporter, { now: at.now() }), at);
   sessionOf(await later.create());
-  await until(() => linesOf().length === 4);
+  await until("four lines are logged", () => linesOf().length === 4, 10_000);
   assert.deepEqual([linesOf()[3]?.level, /cached keys/.test(linesOf()[3]?.msg ?? "")], [40, true]);
 });
 
@@ -399,11 +400,3 @@ test("no log line has anything of a token", async () => {
   assert.match(log, /token refused/);
   for (const part of [...token.split("."), "secret-customer"]) assert.ok(!log.includes(part));
 });
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 10_000;
-  while (!(await condition())) {
-    assert.ok(performance.now() < deadline, "it never came about");
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}

@@ -11,7 +11,7 @@ import {
 import { startUsageSync } from "../../src/limits/usage-sync.ts";
 import type { RedisPlace } from "../../src/store/redis/connection/place.ts";
 import { openRedisCounters, type RedisCounters } from "../../src/store/redis/shared-counters.ts";
-import { until } from "../faults/patience.ts";
+import { until } from "../support/eventually.ts";
 import { startRedisCluster } from "../support/redis/cluster.ts";
 import { startSingleRedis } from "../support/redis/single.ts";
 

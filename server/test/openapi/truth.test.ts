@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Problem, SessionInfo, Timeline } from "@antechamber/client/protocol";
-import { long } from "../faults/patience.ts";
 import type { RawResponse } from "../support/raw-http.ts";
+import { long } from "../support/tier.ts";
 import { type Host, type RequestParts, startHost } from "./callers.ts";
 import { assertDocumented } from "./conformance.ts";
 import {

@@ -3,10 +3,11 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
+import { until } from "../support/eventually.ts";
 import { startAntechamber } from "./antechamber.ts";
 import { identityOf } from "./application.ts";
 import { goOnWithoutAntechamber, startProxy } from "./proxy-process.ts";
-import { asHeaders, cookieOf, only, portsOf, type Stage, until } from "./stage.ts";
+import { asHeaders, cookieOf, only, portsOf, type Stage } from "./stage.ts";
 import { sessionCookie, visit } from "./visitor.ts";
 
 /** Without Antechamber's yes nothing reaches the application. */
@@ -49,10 +50,14 @@ export function failureContract(proxyName: string, stage: () => Stage): void {
     process.kill(fragile.server.pid, "SIGSTOP");
     await refused();
     process.kill(fragile.server.pid, "SIGCONT");
-    await until("it answers again", async () => {
-      const answer = await visit(dependent.port, "/", { headers });
-      return answer.status === 200;
-    });
+    await until(
+      "it answers again",
+      async () => {
+        const answer = await visit(dependent.port, "/", { headers });
+        return answer.status === 200;
+      },
+      5000,
+    );
     application.take();
     await fragile.server.kill("SIGKILL");
     await refused();

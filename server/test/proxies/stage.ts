@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { SessionInfo } from "@antechamber/client/protocol";
+import { until } from "../support/eventually.ts";
 import { type Antechamber, startAntechamber } from "./antechamber.ts";
 import { type Application, type Arrival, startApplication } from "./application.ts";
 import {
@@ -74,15 +75,6 @@ export async function recorded(antechamber: Antechamber, sessionId: string, coun
     const { records } = await antechamber.timeline(sessionId);
     return records.filter((entry) => entry.type === "request");
   };
-  await until("they are recorded", async () => (await read()).length >= count);
+  await until("they are recorded", async () => (await read()).length >= count, RECORDED_WITHIN);
   return await read();
-}
-
-/** Waits until it holds; fails after five seconds. */
-export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + RECORDED_WITHIN;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error(`waited in vain until ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }

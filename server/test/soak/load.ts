@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { SessionInfo } from "@antechamber/client/protocol";
-import type { Random } from "../faults/random.ts";
+import type { Random } from "../support/random.ts";
 import type { SoakClient, SoakResponse } from "./client.ts";
 
 /** A mark in everything that the load sends, so that leftovers can be found. */

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { appendFileSync } from "node:fs";
 import { test } from "node:test";
-import { long, until } from "../faults/patience.ts";
+import { until } from "../support/eventually.ts";
+import { long } from "../support/tier.ts";
 import { examinedKeys, keysByKind, leftInFiles, leftInTables } from "./leftovers.ts";
 import { reportOf, warmUpOf } from "./report.ts";
 import { slopeOf } from "./samples.ts";

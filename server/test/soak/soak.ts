@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { createRandom, runSeed } from "../faults/random.ts";
+import { createRandom, runSeed } from "../support/random.ts";
 import type { RedisNode } from "../support/redis/node.ts";
 import { startSingleRedis } from "../support/redis/single.ts";
 import { type ServerProcess, startServer } from "../support/server-process.ts";

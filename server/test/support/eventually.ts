@@ -1,16 +1,34 @@
+import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 
-/** Tries `attempt` until it succeeds; after `timeout` ms rejects with the last reason why not. */
-export async function eventually<T>(attempt: () => Promise<T>, timeout: number): Promise<T> {
-  const end = performance.now() + timeout;
-  for (;;) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (performance.now() >= end) {
-        throw new Error(`not within ${timeout} ms: ${String(error)}`, { cause: error });
-      }
-      await delay(20);
-    }
+/** Waits until `condition` holds, checking every 20 ms. Fails after `timeoutMs`, or when `condition` throws. */
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  timeoutMs: number,
+): Promise<void> {
+  const end = performance.now() + timeoutMs;
+  while (!(await condition())) {
+    assert.ok(performance.now() < end, `not within ${timeoutMs} ms: ${what}`);
+    await delay(20);
   }
+}
+
+/** Repeats `attempt` until it succeeds, and returns its result. Fails after `timeoutMs` with its last error. */
+export async function eventually<T>(attempt: () => Promise<T>, timeoutMs: number): Promise<T> {
+  let result: { readonly value: T } | undefined;
+  let cause: unknown;
+  const tried = async () => {
+    try {
+      result = { value: await attempt() };
+    } catch (error) {
+      cause = error;
+    }
+    return result !== undefined;
+  };
+  await until("it succeeds", tried, timeoutMs).catch(() => undefined);
+  if (result === undefined) {
+    throw new Error(`not within ${timeoutMs} ms: ${String(cause)}`, { cause });
+  }
+  return result.value;
 }

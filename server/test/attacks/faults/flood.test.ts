@@ -5,9 +5,9 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { long } from "../../faults/patience.ts";
 import { startServer } from "../../support/server-process.ts";
-import { assertUnharmed, waitsBeside } from "./beside.ts";
+import { long } from "../../support/tier.ts";
+import { assertUnharmed, waitsBeside } from "./background-load.ts";
 
 const SECONDS = long ? 60 : 2;
 const CONNECTIONS = 16;

@@ -2,11 +2,11 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { malformed } from "../../faults/junk.ts";
-import { sendRaw } from "../../faults/raw-connection.ts";
 import { nginx } from "../../proxies/nginx.ts";
 import { startProxy } from "../../proxies/proxy-process.ts";
 import { createApi, sessionOf } from "../../support/api.ts";
+import { malformed } from "../../support/malformed-requests.ts";
+import { sendRaw } from "../../support/raw-bytes.ts";
 import { type ServerProcess, startServer } from "../../support/server-process.ts";
 
 /*

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createRandom, runSeed } from "../../faults/random.ts";
+import { createRandom, runSeed } from "../../support/random.ts";
 import { exploreAll, exploreAtRandom } from "./explore.ts";
 import type { Guards } from "./slots.ts";
 import { contention, type Setting, type Wish } from "./world.ts";

@@ -1,4 +1,4 @@
-import type { Random } from "../../faults/random.ts";
+import type { Random } from "../../support/random.ts";
 
 /** A system that moves in steps. Several steps may be possible at a time. */
 export interface System<State> {

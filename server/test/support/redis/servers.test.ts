@@ -4,8 +4,8 @@ import { strict as assert } from "node:assert";
 import { test } from "node:test";
 import { eventually } from "../eventually.ts";
 import { startRedisCluster } from "./cluster.ts";
-import { startSentinelRedis } from "./sentinel.ts";
 import { startSecuredRedis } from "./secured.ts";
+import { startSentinelRedis } from "./sentinel.ts";
 import { startSingleRedis } from "./single.ts";
 
 /*

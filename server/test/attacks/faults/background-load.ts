@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import { createCaller, sessionOf } from "../../faults/caller.ts";
-import { long } from "../../faults/patience.ts";
+import { createCaller, sessionOf } from "../../support/caller.ts";
+import { long } from "../../support/tier.ts";
 
 /** What good callers had to wait for, in milliseconds. */
 export interface Waits {
