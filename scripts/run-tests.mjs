@@ -17,7 +17,7 @@ import { summarize } from "./tests/summary.mjs";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const minute = 60_000;
 /** How many runs go side by side: most tests wait more than they work. */
-const LANES = 2;
+const LANES = 3;
 
 const stop = new AbortController();
 process.on("SIGINT", () => stop.abort()).on("SIGTERM", () => stop.abort());

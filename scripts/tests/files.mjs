@@ -41,6 +41,8 @@ const traces = {
   sh: /"(?:sh|bash)"|\.sh"|bin\/antechamber"|scripts\/runtime|"scripts", "runtime"/,
   /** /proc, namespaces, and util-linux. */
   linux: /\/proc\/\$\{|"(?:unshare|nsenter|setpriv)"|spawn\("script"/,
+  /** For files that take more than some seconds: `npm run test:quick` leaves them out. */
+  time: /(?:)/,
   /** For files that start only Node, or programs that their callers name. */
   nothing: /"node:child_process"/,
 };
@@ -139,7 +141,8 @@ function faultsOf(file, { kind, needs, code }, inherited) {
   }
   if (needs.has("nothing") && inherited.size > 1) faults.push('remove "needs: nothing"');
   const undeclared = Object.keys(traces).filter(
-    (need) => need !== "nothing" && !inherited.has(need) && traces[need]?.test(code),
+    (need) =>
+      !["nothing", "time"].includes(need) && !inherited.has(need) && traces[need]?.test(code),
   );
   if (undeclared.length > 0) faults.push(`add "// needs: ${undeclared.join(", ")}"`);
   else if (inherited.size === 0 && traces["nothing"]?.test(code)) {

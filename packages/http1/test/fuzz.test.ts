@@ -5,11 +5,11 @@ import type { TransportEvents } from "../src/transport.ts";
 import { type DeliberateFault, fuzzRound } from "./fuzz/fuzz.ts";
 import { createRandom, runSeed } from "./fuzz/random.ts";
 
-const isLong = Boolean(process.env.ANTECHAMBER_LONG);
+const long = Boolean(process.env.ANTECHAMBER_LONG);
 /** Rounds of a run, simultaneous connections in each round, and how long (ms) new rounds are started. */
-const ROUNDS = isLong ? 1_000_000 : 120;
+const ROUNDS = long ? 1_000_000 : 120;
 const CONNECTIONS = 25;
-const TIME_MS = isLong ? 5 * 60_000 : 5_000;
+const TIME_MS = long ? 5 * 60_000 : 5_000;
 
 /** Runs rounds until one finds a fault; returns the fault with the seed that repeats it. */
 async function fuzz(seed: number, fault?: DeliberateFault): Promise<string | undefined> {

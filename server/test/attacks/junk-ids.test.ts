@@ -7,8 +7,9 @@ import type { SessionInfo } from "@antechamber/client/protocol";
 import { createIdIssuer } from "../../src/session/id.ts";
 import { serve } from "../support/in-process.ts";
 import { openConnection, type RawConnection, requestText } from "../support/raw-http.ts";
+import { sized } from "../support/tier.ts";
 
-const GETS = process.env.ANTECHAMBER_LONG ? 1_000_000 : 8000;
+const GETS = sized(1000, 8000, 1_000_000);
 const CONNECTIONS = 8;
 
 /** Ids that nobody issued: junk of all lengths, and well-formed ones under another server's secret. */

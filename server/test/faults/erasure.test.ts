@@ -13,7 +13,7 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { long } from "../support/tier.ts";
 import { openStoredData } from "./stored-data.ts";
 
-const ROUNDS = long ? 60 : 6;
+const ROUNDS = long ? 60 : 3;
 const SESSIONS = 200;
 
 /** Creates sessions of both, with a request in each. */

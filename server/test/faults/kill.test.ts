@@ -13,7 +13,7 @@ import { createLedger, type Ledger } from "./ledger.ts";
 import { startLoad } from "./load.ts";
 import { openStoredData } from "./stored-data.ts";
 
-const ROUNDS = long ? 500 : 50;
+const ROUNDS = long ? 500 : 12;
 /** One round in this many is killed while it starts, and one while a session is being ended. */
 const START_EVERY = 5;
 const END_EVERY = 10;

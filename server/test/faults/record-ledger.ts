@@ -84,6 +84,8 @@ export interface RecordLedger {
   record(sender: RecordSender, sessionId: string, random: Random): Promise<void>;
   /** Records that the server has answered for. */
   accepted(): number;
+  /** The milliseconds of the slowest response. */
+  slowest(): number;
   /**
    * Looks all sessions up. `lostAfter`: what was answered at or after that moment (`performance.now`)
    * may be missing, unless it was durable. From now on what is there is what counts. Gives how many
@@ -103,6 +105,7 @@ export function createRecordLedger(sessionIds: readonly string[]): RecordLedger 
   const pending = new Map<string, Batch[]>(sessionIds.map((id) => [id, []]));
   let count = 0;
   let accepted = 0;
+  let slowest = 0;
 
   async function verifyOne(
     sender: RecordSender,
@@ -145,12 +148,15 @@ export function createRecordLedger(sessionIds: readonly string[]): RecordLedger 
       const promised: Promised = random.between(1, 10) === 1 ? "durable" : "soon";
       const batch: Batch = { paths, answer: undefined };
       pending.get(sessionId)?.push(batch);
+      const start = performance.now();
       const status = await sender.send(sessionId, paths, promised === "durable");
       assert.equal(status, 202);
       batch.answer = { promised, at: performance.now() };
+      slowest = Math.max(slowest, batch.answer.at - start);
       accepted += paths.length;
     },
     accepted: () => accepted,
+    slowest: () => slowest,
     async verify(sender, lostAfter, diedAt) {
       const missing = { records: 0, age: 0 };
       const queue = sessionIds.values();

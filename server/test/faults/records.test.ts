@@ -18,16 +18,16 @@ import {
 } from "./record-ledger.ts";
 import { openStoredData } from "./stored-data.ts";
 
-const KILLS = long ? 200 : 8;
+const KILLS = long ? 200 : 5;
 const TERMINATIONS = long ? 40 : 3;
 /** Enough to be put in order in several slices, so that a kill falls between them. */
 const SESSIONS = 1000;
 const RECORDS = 100_000;
 /**
- * Records accepted this long (ms) before a kill are durable: 100 (contract.md#request-records), and more for a slow
- * machine.
+ * Milliseconds after which an accepted record is durable (contract.md#request-records), besides what the slowest
+ * response takes.
  */
-const STORED_WITHIN = 250;
+const STORED_WITHIN = 100;
 
 /** No session may expire before it is looked at, however long the rounds take. */
 const env = { ANTECHAMBER_ANONYMOUS_IDLE: "24h", ANTECHAMBER_RECOGNIZED_IDLE: "24h" };
@@ -54,6 +54,7 @@ test(`${KILLS} kills lose no record but the latest, repeat none and leave no gap
   let sessionIds: readonly string[] = [];
   let diedAt = 0;
   let missing = { records: 0, age: 0 };
+  const lostAfter = () => diedAt - STORED_WITHIN - (ledger?.slowest() ?? 0);
   for (let round = 0; round < KILLS; round++) {
     await using server = await startServer({ dataDir, env });
     using sender = createRecordSender(server.url);
@@ -61,7 +62,7 @@ test(`${KILLS} kills lose no record but the latest, repeat none and leave no gap
       sessionIds = await newSessions(server.url);
       ledger = createRecordLedger(sessionIds);
     } else {
-      const found = await ledger.verify(sender, diedAt - STORED_WITHIN, diedAt);
+      const found = await ledger.verify(sender, lostAfter(), diedAt);
       const age = Math.max(missing.age, found.age);
       missing = { records: missing.records + found.records, age };
     }
@@ -75,7 +76,7 @@ test(`${KILLS} kills lose no record but the latest, repeat none and leave no gap
   }
   await using server = await startServer({ dataDir, env });
   using sender = createRecordSender(server.url);
-  await ledger?.verify(sender, diedAt - STORED_WITHIN, diedAt);
+  await ledger?.verify(sender, lostAfter(), diedAt);
   using stored = openStoredData(dataDir);
   assert.deepEqual(stored.integrity(), ["ok"]);
   const lost = `${missing.records} lost, ${missing.age.toFixed()} ms old at the most`;
@@ -143,7 +144,8 @@ test("sessions keep their speed while many records are put in order", async () =
   );
   assert.ok(median(beside.reads) < 10 * median(alone.reads) + 5, figures);
   assert.ok(median(beside.changes) < 10 * median(alone.changes) + 20, figures);
-  assert.ok(worst < 1000, figures);
+  const worstAlone = Math.max(...alone.reads, ...alone.changes);
+  assert.ok(worst < 1000 + 10 * worstAlone, figures);
   for (const id of sessionIds.slice(0, 20)) assert.deepEqual(await sender.paths(id), paths);
 });
 

@@ -12,7 +12,7 @@ import { compile } from "./compile.ts";
 import { createLedger } from "./ledger.ts";
 import { freshIds, startLoad } from "./load.ts";
 
-const FSYNC_MS = 5;
+const FSYNC_MS = 20;
 const READS = long ? 20_000 : 1000;
 
 /** Retrieves sessions one after the other and gives how long each took, in milliseconds. */
@@ -42,7 +42,7 @@ test(`${FSYNC_MS} ms per fsync hold up changes, never reads`, async () => {
   using writer = createCaller(server.url);
   const ledger = createLedger();
   const changes: number[] = [];
-  for (let i = 0; i < 100; i++) {
+  for (let i = 0; i < 40; i++) {
     changes.push((await ledger.create(writer, freshIds())).milliseconds);
   }
   const stored = ledger.sessionIds();
@@ -55,6 +55,7 @@ test(`${FSYNC_MS} ms per fsync hold up changes, never reads`, async () => {
   assert.ok(Math.min(...changes) >= FSYNC_MS, `a change took ${Math.min(...changes)} ms`);
   assert.ok(load.acknowledged() > 0, "nothing was written beside the reads");
   const figures = `median read: ${median(alone)} ms alone, ${median(beside)} ms beside changes`;
-  assert.ok(median(beside) < FSYNC_MS, figures);
+  // A read that waits for the disk takes as long as a change.
+  assert.ok(median(beside) < median(changes) / 4, figures);
   console.log(`${figures}; ${load.acknowledged()} changes, median ${median(changes)} ms`);
 });

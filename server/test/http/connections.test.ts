@@ -10,42 +10,6 @@ import { exchange, openConnection, requestText } from "../support/raw-http.ts";
 
 const request = "PUT /sessions/new HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
 
-test("an idle connection is kept as long as the answers say", async () => {
-  await using server = await serve();
-  const idle = await Promise.all([
-    keptAs(server.port, request),
-    keptAs(server.port, "GET /sessions/unknown HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"),
-    keptAs(server.port, "POST /sessions/unknown HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"),
-  ]);
-  assert.deepEqual(idle, [
-    [200, 200],
-    [200, 200],
-    [404, 200],
-  ]);
-});
-
-/** Sends a request, waits as long as its answer allows, and sends another one: the statuses of both. */
-async function keptAs(port: number, first: string): Promise<number[]> {
-  const socket = connect({ host: "127.0.0.1", port }).setEncoding("latin1");
-  try {
-    let received = "";
-    socket.on("data", (text: string) => {
-      received += text;
-    });
-    socket.write(first);
-    await once(socket, "data");
-    const seconds = Number(/^keep-alive: timeout=(\d+)\r$/im.exec(received)?.[1]);
-    assert.ok(seconds >= 5, received);
-    await delay(seconds * 1000);
-    socket.write(request);
-    // Without an answer it ends.
-    await Promise.race([once(socket, "data"), once(socket, "close")]);
-    return [...received.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
-  } finally {
-    socket.destroy();
-  }
-}
-
 test("a client that goes away in the middle of its body is no defect", async () => {
   await using server = await serve();
   const fields = "Content-Type: application/json\r\nContent-Length: 100\r\n";
@@ -278,15 +242,6 @@ test("what is no HTTP is told what is wrong with it", async () => {
     assert.equal(problem.status, status);
     assert.ok(problem.detail.includes(detail), problem.detail);
   }
-});
-
-test("a head that does not come to its end is told so, and what came before it is answered", async () => {
-  await using server = await serve();
-  await using connection = await openConnection(server.port);
-  connection.send(`${request}GET / HTTP/1.1\r\nHost: loc`);
-  assert.equal((await connection.response()).status, 200);
-  assert.equal((await connection.response()).status, 408);
-  assert.equal(await connection.closed(), "");
 });
 
 test("many connections at once are each told their own", async () => {

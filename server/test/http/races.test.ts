@@ -3,9 +3,10 @@ import { after, before } from "node:test";
 import { type Answer, createApi, problemOf, sessionOf } from "../support/api.ts";
 import { onEachEngine } from "../support/engines.ts";
 import type { TestServer } from "../support/in-process.ts";
+import { sized } from "../support/tier.ts";
 
 const CLIENTS = 64;
-const ROUNDS = process.env.ANTECHAMBER_LONG ? 200 : 20;
+const ROUNDS = sized(3, 10, 200);
 const clients = Array.from({ length: CLIENTS }, (_, i) => i);
 
 onEachEngine(({ test, serve }) => {

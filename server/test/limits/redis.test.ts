@@ -15,7 +15,9 @@ import { until } from "../support/eventually.ts";
 import { startRedisCluster } from "../support/redis/cluster.ts";
 import { startSingleRedis } from "../support/redis/single.ts";
 
-const rate = { count: 100, period: 60_000 };
+/** Slow enough that nothing flows out while a test runs, also on a busy machine. */
+const rate = { count: 100, period: 600_000 };
+const MS_PER_REQUEST = rate.period / rate.count;
 const now = () => performance.now();
 
 /** What one process opens. */
@@ -72,7 +74,7 @@ test("what was too much between two exchanges is a debt of all", async () => {
   for (const meter of meters) await meter.exchange(now);
   // Three periods' worth was taken: the last to ask waits for two of them.
   const wait = (meters.at(-1) as SharedRateLimiter).take("a", now());
-  assert.ok(wait > 110_000 && wait <= 121_000, `${wait} ms`);
+  assert.ok(wait > 1.8 * rate.period && wait <= 2.02 * rate.period, `${wait} ms`);
   shares.close();
 });
 
@@ -86,7 +88,7 @@ test("keys tell nobody's address, and go by themselves", async () => {
   assert.equal(keys.length, 1);
   assert.match(keys[0] ?? "", /^ac:l:[\w-]{24}$/);
   const left = Number(await redis.node.command("PTTL", keys[0] ?? ""));
-  assert.ok(left > 0 && left <= 1801, `${left} ms`);
+  assert.ok(left > 0 && left <= 3 * MS_PER_REQUEST + 1, `${left} ms`);
   shares.close();
 });
 
@@ -110,7 +112,7 @@ test("while Redis is away each holds to the rate by itself, and tells it later",
     },
     5000,
   );
-  assert.ok(other.take("a", now()) > 600, "what was taken in the outage is known");
+  assert.ok(other.take("a", now()) > MS_PER_REQUEST, "what was taken in the outage is known");
   shares.close();
 });
 
@@ -146,8 +148,8 @@ test("processes exchange by themselves until they stop", async () => {
     }
     await delay(10);
   }
-  // What flowed out meanwhile, and what both let through between two exchanges.
-  assert.ok(admitted >= 100 && admitted <= 130, `${admitted} got through`);
+  // What both let through between two exchanges; without any they would admit 200.
+  assert.ok(admitted >= 100 && admitted < 150, `${admitted} got through`);
   for (const exchange of exchanges) exchange.close();
   shares.close();
 });

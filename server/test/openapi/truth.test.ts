@@ -21,8 +21,10 @@ import { bodyOf, requestsOf, takes, withFreshKey } from "./requests.ts";
  * served, or that `provocations.ts` cannot provoke, fails here.
  */
 
-/** The modes differ only in credentials: one runtime is enough for all of them. */
-const tried = "Bun" in globalThis || long ? modes : (["local", "key"] as const);
+/** The modes differ only in credentials: one runtime tries all of them, and each runtime tries one in depth. */
+const isBun = "Bun" in globalThis;
+const deep: readonly Mode[] = long ? modes : [isBun ? "key" : "local"];
+const tried = isBun || long ? modes : deep;
 
 let hosts: ReadonlyMap<Mode, Hosts>;
 
@@ -68,7 +70,7 @@ for (const operation of tried.flatMap((mode) => operationsOf(mode))) {
   }
 
   // The modes differ only in credentials.
-  if (!long && !["local", "key"].includes(operation.mode)) continue;
+  if (!deep.includes(operation.mode)) continue;
 
   test(`${name} is refused only as documented`, async () => {
     for (const provoke of Object.values(provocations)) {
@@ -131,7 +133,7 @@ function assertExample(response: RawResponse, parts: RequestParts): void {
   assert.equal(Date.parse(session.expiresAt) - Date.parse(session.lastActiveAt), 30 * 60_000);
 }
 
-for (const mode of long ? modes : (["local", "key"] as const)) {
+for (const mode of deep) {
   test(`${mode}: other methods are refused, and Allow lists those of the document`, async () => {
     const operations = operationsOf(mode);
     for (const operation of operations.filter(({ id }) => !id.startsWith("forwardAuth"))) {

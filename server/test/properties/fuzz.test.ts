@@ -10,8 +10,9 @@ import {
   requestText,
   utf8,
 } from "../support/raw-http.ts";
+import { sized } from "../support/tier.ts";
 
-const RUNS = process.env.ANTECHAMBER_LONG ? 20_000 : 2000;
+const RUNS = sized(300, 1000, 20_000);
 const pristine = describePrototypes();
 
 let server: TestServer;

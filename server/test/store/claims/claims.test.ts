@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createRandom, runSeed } from "../../support/random.ts";
+import { long, sized } from "../../support/tier.ts";
 import { exploreAll, exploreAtRandom } from "./explore.ts";
 import type { Guards } from "./slots.ts";
 import { contention, type Setting, type Wish } from "./world.ts";
 
-const long = process.env.ANTECHAMBER_LONG === "1";
-const RUNS = long ? 200_000 : 10_000;
+const RUNS = sized(1000, 10_000, 200_000);
 
 const guards: Guards = {
   fence: true,

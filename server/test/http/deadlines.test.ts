@@ -1,0 +1,90 @@
+// needs: time
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { after, before, test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { problemOf } from "../support/api.ts";
+import { serve, type TestServer } from "../support/in-process.ts";
+import { openConnection, type RawResponse, requestText } from "../support/raw-http.ts";
+
+/*
+ * The deadlines of connections, on the clock of the machine: ten seconds, so all of them are awaited at once.
+ * `http1/deadlines.test.ts` has the rest of them, on a clock of its own.
+ */
+
+const create = requestText("PUT /sessions/new");
+
+let server: TestServer;
+let idle: Promise<number[][]>;
+let incomplete: Promise<RawResponse[]>;
+let forwardAuth: Promise<RawResponse[]>;
+
+before(async () => {
+  server = await serve();
+  const first = [
+    create,
+    requestText("GET /sessions/unknown"),
+    requestText("POST /sessions/unknown"),
+  ];
+  idle = Promise.all(first.map(repeatAfterTimeout));
+  incomplete = responsesTo(`${create}GET / HTTP/1.1\r\nHost: loc`, 2);
+  forwardAuth = responsesTo("GET /forward-auth HTTP/1.1\r\nHost: localhost\r\nX: ", 1);
+  // Each is awaited by its own test.
+  for (const each of [idle, incomplete, forwardAuth]) each.catch(() => undefined);
+});
+after(() => server[Symbol.asyncDispose]());
+
+test("an idle connection is kept as long as the responses say", async () => {
+  assert.deepEqual(await idle, [
+    [200, 200],
+    [200, 200],
+    [404, 200],
+  ]);
+});
+
+test("an incomplete head is refused with 408, after the response to the request before it", async () => {
+  assert.deepEqual(
+    (await incomplete).map(({ status }) => status),
+    [200, 408],
+  );
+});
+
+test("an incomplete head is refused with 503 at the address for proxies", async () => {
+  for (const { status, headers, body } of await forwardAuth) {
+    problemOf({ status, headers, text: body }, 503, "request-timeout");
+  }
+});
+
+/** Sends a request, waits as long as its response allows, and sends another. Returns the status codes of both. */
+async function repeatAfterTimeout(first: string): Promise<number[]> {
+  const socket = connect({ host: "127.0.0.1", port: server.port }).setEncoding("latin1");
+  try {
+    let received = "";
+    socket.on("data", (text: string) => {
+      received += text;
+    });
+    socket.write(first);
+    await once(socket, "data");
+    const seconds = Number(/^keep-alive: timeout=(\d+)\r$/im.exec(received)?.[1]);
+    assert.ok(seconds >= 5, received);
+    await delay(seconds * 1000);
+    socket.write(create);
+    // Without a response it ends.
+    await Promise.race([once(socket, "data"), once(socket, "close")]);
+    return [...received.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
+  } finally {
+    socket.destroy();
+  }
+}
+
+/** Sends text on a connection of its own. Returns the responses, after which the connection must be closed. */
+async function responsesTo(text: string, count: number): Promise<RawResponse[]> {
+  await using connection = await openConnection(server.port);
+  connection.send(text);
+  const responses: RawResponse[] = [];
+  while (responses.length < count) responses.push(await connection.response());
+  assert.equal(await connection.closed(), "");
+  return responses;
+}
