@@ -1,5 +1,6 @@
 // Runs the files of one run in one process of its test runner.
 import { execFileSync, spawn } from "node:child_process";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { compileTests, oldestNode } from "../oldest.mjs";
@@ -79,14 +80,14 @@ function programOf(root, { isOldest, runner }) {
  * @param {Run} run
  * @param {number} testMs
  */
-function flagsOf({ runner }, testMs) {
+function flagsOf({ name, runner }, testMs) {
   if (runner === "bun") return ["test", `--timeout=${testMs}`];
   return [
     "--disable-warning=ExperimentalWarning",
     "--test",
     "--test-reporter=spec",
-    // One file at a time: the tests start servers and would slow each other.
-    "--test-concurrency=1",
+    // Otherwise one file at a time: runs go side by side already.
+    `--test-concurrency=${name === "quick" ? availableParallelism() : 1}`,
     `--test-timeout=${testMs}`,
   ];
 }

@@ -78,7 +78,7 @@ const LIMIT = FACTOR * Math.max(linear, 0.01);
 
 test("the patterns of the sources are found", () => {
   assert.ok(patterns.length > 40, `${patterns.length} are`);
-  for (const name of ["idempotency", "client-address", "values", "authenticate", "session-ids"]) {
+  for (const name of ["idempotency", "client-address", "values", "api-key-auth", "session-ids"]) {
     assert.ok(
       patterns.some(({ file }) => file.includes(name)),
       name,
