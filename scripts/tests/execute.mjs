@@ -31,7 +31,7 @@ export async function execute(root, run, { testMs, runMs, stopped }) {
   const scratch = openScratch();
   const child = spawn(program, [...flagsOf(run, testMs), ...paths], {
     cwd: root,
-    env: environment(run, scratch),
+    env: environment(root, run, scratch),
     stdio: ["ignore", "pipe", "pipe"],
   });
   // Both runners print the name of the current test when they are interrupted.
@@ -94,10 +94,11 @@ function flagsOf({ name, runner }, testMs) {
 
 /**
  * Returns the environment of a run, without the settings of the person who runs the tests.
+ * @param {string} root
  * @param {Run} run
  * @param {string} scratch the folder for everything temporary
  */
-function environment({ name, runtime }, scratch) {
+function environment(root, { name, runtime }, scratch) {
   const kept = Object.entries(process.env).filter(
     ([variable]) => variable === "ANTECHAMBER_LONG" || !variable.startsWith("ANTECHAMBER_"),
   );
@@ -107,7 +108,10 @@ function environment({ name, runtime }, scratch) {
     TEMP: scratch,
     ANTECHAMBER_RUNTIME: runtime,
     ...(name === "quick" ? { ANTECHAMBER_QUICK: "1" } : {}),
-    // npm would leave one in the temporary folder.
-    NODE_DISABLE_COMPILE_CACHE: "1",
+    // Each file has a process of its own, which would compile the server again. Elsewhere npm would leave a cache in
+    // the temporary folder.
+    ...(["quick", "node"].includes(name)
+      ? { NODE_COMPILE_CACHE: join(root, "node_modules/.cache/antechamber-tests") }
+      : { NODE_DISABLE_COMPILE_CACHE: "1" }),
   };
 }

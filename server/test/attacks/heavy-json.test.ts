@@ -4,10 +4,10 @@ import type { SessionInfo } from "@antechamber/client/protocol";
 import * as fc from "fast-check";
 import { serve, type TestServer } from "../support/in-process.ts";
 import { openConnection, type RawResponse, requestText } from "../support/raw-http.ts";
-import { long, sized } from "../support/tier.ts";
+import { long } from "../support/tier.ts";
 import { heavyJson } from "./heavy-json.ts";
 
-const RUNS = sized(300, 2000, 100_000);
+const RUNS = long ? 100_000 : 2000;
 /** What a body may have, in bytes; records may have 500 times as much. */
 const LIMIT = 16 * 1024;
 const operations = ["create", "associate", "record", "record durably"] as const;

@@ -3,11 +3,11 @@ import { test } from "node:test";
 import * as fc from "fast-check";
 import { type Identity, noIdentity } from "../../src/session/session.ts";
 import { ids } from "../support/sessions.ts";
-import { sized } from "../support/tier.ts";
+import { long } from "../support/tier.ts";
 import { checkHistory, type Event } from "./check.ts";
 import { drafts, faults, simulate } from "./simulation.ts";
 
-const RUNS = sized(300, 1500, 20_000);
+const RUNS = long ? 20_000 : 1500;
 
 const forever = Number.POSITIVE_INFINITY;
 const unknown = { kind: "unknown" } as const;
