@@ -9,7 +9,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { packages } from "../programs.mjs";
 
-/** @typedef {"both" | "once" | "outside" | "faults" | "alone" | "long"} Kind */
+/** @typedef {"both" | "once" | "outside" | "faults" | "alone" | "faults, alone in test:long"} Kind */
 
 /**
  * @typedef {object} TestFile
@@ -20,7 +20,7 @@ import { packages } from "../programs.mjs";
  */
 
 /** @type {readonly Kind[]} */
-const kinds = ["both", "once", "outside", "faults", "alone", "long"];
+const kinds = ["both", "once", "outside", "faults", "alone", "faults, alone in test:long"];
 
 const folders = ["client/test", "server/test", "examples/help-centre/test"];
 

@@ -25,6 +25,9 @@ export function runsOf(files, tier) {
     const quick = of("both", "once").filter(({ quickNeeds }) => quickNeeds.length === 0);
     return [{ name: "quick", runner: "node", runtime: "node", files: quick }];
   }
+  const isLong = tier === "long";
+  /** @type {TestFile["kind"]} */
+  const either = "faults, alone in test:long";
   /** @type {Run[]} */
   const runs = [
     { name: "bun", runner: "bun", runtime: "bun", files: of("both", "once") },
@@ -37,13 +40,18 @@ export function runsOf(files, tier) {
       files: of("both").filter(({ path }) => path.startsWith("./client/")),
     },
     // Tests on one runtime kill servers on the other.
-    { name: "faults", runner: "node", runtime: "bun", files: of("faults") },
+    {
+      name: "faults",
+      runner: "node",
+      runtime: "bun",
+      files: of("faults", ...(isLong ? [] : [either])),
+    },
     { name: "outside", runner: "node", runtime: "bun", files: of("outside") },
     {
       name: "alone",
       runner: "node",
       runtime: "bun",
-      files: tier === "long" ? of("alone", "long") : of("alone"),
+      files: of("alone", ...(isLong ? [either] : [])),
       isAlone: true,
     },
   ];

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { createCaller, sessionOf } from "../support/caller.ts";
+import { sessionOf } from "../support/api.ts";
+import { createCaller } from "../support/caller.ts";
 import { chunkedBody, malformed, mutated, noise } from "../support/malformed-requests.ts";
 import { createRandom, type Random, runSeed } from "../support/random.ts";
 import { sendRaw, statusesOf } from "../support/raw-bytes.ts";

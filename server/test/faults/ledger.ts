@@ -1,12 +1,7 @@
 import assert from "node:assert/strict";
 import type { Identity, SessionInfo } from "@antechamber/client/protocol";
-import {
-  type Answer,
-  type Caller,
-  type GivenIds,
-  sessionOf,
-  unavailable,
-} from "../support/caller.ts";
+import { type Answer, sessionOf } from "../support/api.ts";
+import { type Caller, type GivenIds, type TimedAnswer, unavailable } from "../support/caller.ts";
 import type { StoredData } from "./stored-data.ts";
 
 /*
@@ -32,7 +27,7 @@ export type CreateIds = GivenIds & { visitId: string; globalVisitId: string };
 
 export interface Ledger {
   /** Creates a session and enters what comes of it. Nobody else may give the `globalVisitId`. */
-  create(caller: Caller, ids: CreateIds): Promise<Answer>;
+  create(caller: Caller, ids: CreateIds): Promise<TimedAnswer>;
   /** Creates an anonymous session without any id, and enters it. */
   createAnonymous(caller: Caller): Promise<string>;
   /** Associates ids with a session that was entered, and enters what comes of it. */

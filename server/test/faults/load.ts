@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
-import { type Answer, type Caller, NoAnswer } from "../support/caller.ts";
+import type { Answer } from "../support/api.ts";
+import { type Caller, NoAnswer } from "../support/caller.ts";
 import { until } from "../support/eventually.ts";
 import type { Random } from "../support/random.ts";
 import type { Ledger } from "./ledger.ts";

@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { sessionOf } from "../support/api.ts";
 import { median } from "../support/calibration.ts";
-import { createCaller, sessionOf } from "../support/caller.ts";
+import { createCaller } from "../support/caller.ts";
 import { until } from "../support/eventually.ts";
 import { createRandom, runSeed } from "../support/random.ts";
 import { residentMemory } from "../support/resident-memory.ts";

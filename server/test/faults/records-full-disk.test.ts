@@ -5,7 +5,8 @@ import { randomUUID } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { type Caller, createCaller, sessionOf } from "../support/caller.ts";
+import { sessionOf } from "../support/api.ts";
+import { type Caller, createCaller } from "../support/caller.ts";
 import { until } from "../support/eventually.ts";
 import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
@@ -77,7 +78,7 @@ async function checkWhatGoesOn(
   assert.deepEqual(await sender.paths(sessionId), stored);
   const forwarded = await caller.get(`/forward-auth/page?sessionId=${sessionId}`);
   assert.equal(forwarded.status, 200);
-  assert.equal(forwarded.headers["gkc-sessionid"], sessionId);
+  assert.equal(forwarded.headers.get("gkc-sessionid"), sessionId);
   assert.equal((await caller.get("/forward-auth/first")).status, 200);
   await until("not ready", async () => (await caller.get("/readyz")).status === 503, 5000);
 }

@@ -3,8 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { sessionOf } from "../support/api.ts";
 import { median } from "../support/calibration.ts";
-import { createCaller, sessionOf } from "../support/caller.ts";
+import { createCaller } from "../support/caller.ts";
 import { createRandom, type Random, runSeed } from "../support/random.ts";
 import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";

@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { sessionOf } from "../support/api.ts";
 import { median } from "../support/calibration.ts";
-import { type Caller, createCaller, sessionOf } from "../support/caller.ts";
+import { type Caller, createCaller } from "../support/caller.ts";
 import { createRandom, runSeed } from "../support/random.ts";
 import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";

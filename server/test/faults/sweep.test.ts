@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createCaller, sessionOf } from "../support/caller.ts";
+import { sessionOf } from "../support/api.ts";
+import { createCaller } from "../support/caller.ts";
 import { until } from "../support/eventually.ts";
 import { createRandom, runSeed } from "../support/random.ts";
 import { startServer } from "../support/server-process.ts";

@@ -3,14 +3,8 @@ import type { Problem, SessionInfo } from "@antechamber/client/protocol";
 import { type Identity, noIdentity } from "../../src/session/session.ts";
 import type { Event } from "../linearizability/check.ts";
 import type { SessionAnswer } from "../linearizability/session-model.ts";
-import {
-  type Answer,
-  type Caller,
-  type GivenIds,
-  NoAnswer,
-  sessionOf,
-  unavailable,
-} from "../support/caller.ts";
+import { type Answer, sessionOf } from "../support/api.ts";
+import { type Caller, type GivenIds, NoAnswer, unavailable } from "../support/caller.ts";
 
 /** What came of a request, in short. */
 export type Witnessed =

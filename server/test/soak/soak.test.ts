@@ -1,4 +1,4 @@
-// runs: faults
+// runs: faults, alone in test:long
 
 import assert from "node:assert/strict";
 import { appendFileSync } from "node:fs";

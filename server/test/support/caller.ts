@@ -1,16 +1,13 @@
 import assert from "node:assert/strict";
-import { Agent, type IncomingHttpHeaders, type IncomingMessage, request } from "node:http";
-import type { Identity, Problem, SessionInfo } from "@antechamber/client/protocol";
+import { Agent, type IncomingMessage, request } from "node:http";
+import type { Identity, Problem } from "@antechamber/client/protocol";
+import { type Answer, problemOf } from "./api.ts";
 
 /** The ids that a caller gives; what is left out is not given. */
 export type GivenIds = Partial<Record<keyof Identity, string>>;
 
-/** What the server answered, read to its end. */
-export interface Answer {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  readonly text: string;
-  /** From the request's start to the answer's last byte. */
+/** A response with the time from the start of the request to its last byte. */
+export interface TimedAnswer extends Answer {
   readonly milliseconds: number;
 }
 
@@ -19,21 +16,23 @@ export class NoAnswer extends Error {
   override readonly name = "NoAnswer";
 }
 
-/** A client that sends every request once: it never tries again and hides nothing. */
+/**
+ * A client over `node:http` that sends every request once and measures it: `fetch`, which `createApi` uses, may repeat
+ * a request on a new connection.
+ */
 export interface Caller extends Disposable {
-  create(ids?: GivenIds): Promise<Answer>;
-  retrieve(sessionId: string): Promise<Answer>;
-  associate(sessionId: string, ids: GivenIds): Promise<Answer>;
-  get(path: string): Promise<Answer>;
+  create(ids?: GivenIds): Promise<TimedAnswer>;
+  retrieve(sessionId: string): Promise<TimedAnswer>;
+  associate(sessionId: string, ids: GivenIds): Promise<TimedAnswer>;
+  get(path: string): Promise<TimedAnswer>;
 }
 
-/** Milliseconds until a request is given up. */
-const PATIENCE = 30_000;
+const TIMEOUT_MS = 30_000;
 
 /** A client of the server at `url` with at most `connections` at once, kept alive between requests. */
 export function createCaller(url: string, connections = 32): Caller {
   // With a time-out of its own an agent heeds how long the server keeps idle connections.
-  const agent = new Agent({ keepAlive: true, maxSockets: connections, timeout: PATIENCE });
+  const agent = new Agent({ keepAlive: true, maxSockets: connections, timeout: TIMEOUT_MS });
   const send = (method: string, path: string, ids: GivenIds = {}) =>
     exchange(agent, url, method, path, ids);
   return {
@@ -45,24 +44,10 @@ export function createCaller(url: string, connections = 32): Caller {
   };
 }
 
-/** The session in an answer, which must be a 200. */
-export function sessionOf(answer: Answer): SessionInfo {
-  assert.equal(answer.status, 200, answer.text);
-  return JSON.parse(answer.text) as SessionInfo;
-}
-
-/** The refusal in an answer, which must be problem details of this status. */
-export function problemOf(answer: Answer, status: number): Problem {
-  assert.equal(answer.status, status, answer.text);
-  assert.match(answer.headers["content-type"] ?? "", /^application\/problem\+json/);
-  return JSON.parse(answer.text) as Problem;
-}
-
 /** Checks that a response is a 503 (contract.md#refusals), and returns its problem. */
 export function unavailable(answer: Answer): Problem {
-  const problem = problemOf(answer, 503);
-  assert.equal(problem.code, "unavailable");
-  assert.match(answer.headers["retry-after"] ?? "", /^[1-9]\d*$/);
+  const problem = problemOf(answer, 503, "unavailable");
+  assert.match(answer.headers.get("retry-after") ?? "", /^[1-9]\d*$/);
   return problem;
 }
 
@@ -72,7 +57,7 @@ function exchange(
   method: string,
   path: string,
   ids: GivenIds,
-): Promise<Answer> {
+): Promise<TimedAnswer> {
   const { agentId, customerId, ...visit } = ids;
   const headers: Record<string, string> = {};
   if (agentId !== undefined) headers.gkc_agentId = agentId;
@@ -82,19 +67,23 @@ function exchange(
   const start = performance.now();
   return new Promise((resolve, reject) => {
     const fail = (error: Error) => reject(new NoAnswer(`${method} ${path}: ${error.message}`));
-    const sent = request(url + path, { method, agent, headers, timeout: PATIENCE }, (response) => {
-      read(response).then(
-        (text) =>
-          resolve({
-            status: response.statusCode ?? 0,
-            headers: response.headers,
-            text,
-            milliseconds: performance.now() - start,
-          }),
-        fail,
-      );
-    });
-    sent.on("timeout", () => sent.destroy(new Error(`no answer within ${PATIENCE} ms`)));
+    const sent = request(
+      url + path,
+      { method, agent, headers, timeout: TIMEOUT_MS },
+      (response) => {
+        read(response).then(
+          (text) =>
+            resolve({
+              status: response.statusCode ?? 0,
+              headers: new Headers(Object.entries(response.headers) as [string, string][]),
+              text,
+              milliseconds: performance.now() - start,
+            }),
+          fail,
+        );
+      },
+    );
+    sent.on("timeout", () => sent.destroy(new Error(`no answer within ${TIMEOUT_MS} ms`)));
     sent.on("error", fail);
     sent.end(body);
   });

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
-import { createCaller, sessionOf } from "../../support/caller.ts";
+import { sessionOf } from "../../support/api.ts";
+import { createCaller } from "../../support/caller.ts";
 import { long } from "../../support/tier.ts";
 
 /** What good callers had to wait for, in milliseconds. */
