@@ -7,7 +7,7 @@ import { sessionOf } from "../support/api.ts";
 import { createCaller } from "../support/caller.ts";
 import { chunkedBody, malformed, mutated, noise } from "../support/malformed-requests.ts";
 import { createRandom, type Random, runSeed } from "../support/random.ts";
-import { sendRaw, statusesOf } from "../support/raw-bytes.ts";
+import { sendRaw, statusesOf } from "../support/raw-http.ts";
 import { residentMemory } from "../support/resident-memory.ts";
 import { type ServerProcess, startServer } from "../support/server-process.ts";
 import { long } from "../support/tier.ts";
@@ -18,7 +18,7 @@ const SLOW_CONNECTIONS = long ? 1000 : 100;
 const HUGE_BODIES = long ? 20 : 3;
 const MEGABYTE = 1024 * 1024;
 const GIGABYTE = 1024 * MEGABYTE;
-const hears = { patience: 30_000, untilAnswer: true } as const;
+const hears = { timeoutMs: 30_000, untilAnswer: true } as const;
 const runtimes = ["bun", "node"] as const;
 
 /** Sends good requests, one after the other, until `stop`: each must be served as ever. */
@@ -66,7 +66,7 @@ async function sendRandomly(server: ServerProcess, random: Random): Promise<void
       Array.from({ length: 20 }, async () => {
         const bytes = random.next() < 0.7 ? mutated(random) : noise(random);
         const { received } = await sendRaw(server.url, [bytes], {
-          patience: 100,
+          timeoutMs: 100,
           untilAnswer: true,
         });
         checkAnswers(received, JSON.stringify(bytes.toString("latin1")));
@@ -100,7 +100,7 @@ for (const runtime of runtimes) {
       assert.ok(heard.length >= 5, `${heard.length} of 20 were answered`);
       assert.deepEqual([...new Set(heard)], [413]);
       // One that never listens goes on until it cannot.
-      const goOn = () => sendRaw(server.url, chunkedBody(GIGABYTE), { patience: 30_000 });
+      const goOn = () => sendRaw(server.url, chunkedBody(GIGABYTE), { timeoutMs: 30_000 });
       const before = await workingSize(server.pid, goOn);
       for (let i = 0; i < HUGE_BODIES; i++) {
         await goOn();
@@ -135,7 +135,7 @@ test("who sends a byte a second is cut off, and holds up nobody", async () => {
 async function sendSlowly(server: ServerProcess): Promise<void> {
   const slow = Array.from({ length: SLOW_CONNECTIONS }, async (_, i) => {
     const request = i % 2 === 0 ? "GET /sessions/" : slowBody;
-    const { received, closed } = await sendRaw(server.url, trickle(request), { patience: 50_000 });
+    const { received, closed } = await sendRaw(server.url, trickle(request), { timeoutMs: 50_000 });
     assert.ok(closed, "it could go on sending");
     checkAnswers(received, "a slow request");
   });

@@ -5,8 +5,8 @@ import { type AddressRange, parseRange } from "../../src/addresses.ts";
 import type { Config } from "../../src/config/config.ts";
 import { createApi } from "../support/api.ts";
 import { serve, unlimited } from "../support/in-process.ts";
+import { askSocket } from "../support/raw-http.ts";
 import { MINUTE } from "../support/sessions.ts";
-import { askSocket } from "../support/socket-http.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const rangesOf = (...texts: string[]) => texts.map((text) => parseRange(text) as AddressRange);

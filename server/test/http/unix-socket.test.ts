@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { existsSync, statSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
 import { serve } from "../support/in-process.ts";
+import { askSocket } from "../support/raw-http.ts";
 import { spawnServer, startServer } from "../support/server-process.ts";
-import { askSocket } from "../support/socket-http.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 test("mode local serves a Unix socket, which is its user's alone and goes with the server", async () => {

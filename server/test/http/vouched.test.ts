@@ -3,8 +3,7 @@ import { after, before, test } from "node:test";
 import { type AddressRange, parseRange } from "../../src/addresses.ts";
 import { type Api, createApi, problemOf, sessionOf } from "../support/api.ts";
 import { serve, type TestServer } from "../support/in-process.ts";
-import { exchange, requestText, utf8 } from "../support/raw-http.ts";
-import { askSocket } from "../support/socket-http.ts";
+import { askSocket, exchange, requestText, utf8 } from "../support/raw-http.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const secret = "a secret of the proxy's, long enough!".replaceAll(" ", "-");

@@ -1,5 +1,6 @@
 import { once } from "node:events";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
+import { setImmediate as turn } from "node:timers/promises";
 
 /** An answer as it came over the wire. */
 export interface RawResponse {
@@ -20,9 +21,12 @@ export interface RawConnection extends AsyncDisposable {
   end(): void;
 }
 
-/** Connects to a port of this machine. */
-export async function openConnection(port: number): Promise<RawConnection> {
-  const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+/** Connects to a port of this machine, or to the Unix socket at a path. */
+export async function openConnection(address: number | string): Promise<RawConnection> {
+  const socket =
+    typeof address === "string"
+      ? connect({ path: address })
+      : connect({ port: address, host: "127.0.0.1", noDelay: true });
   let received = Buffer.alloc(0);
   const state = { isOver: false };
   let wake = () => {};
@@ -67,15 +71,27 @@ export async function openConnection(port: number): Promise<RawConnection> {
   };
 }
 
-/** Sends one request and gives its answer. */
+/** Sends one request and returns the response. */
 export async function exchange(
-  port: number,
+  address: number | string,
   request: string | Uint8Array,
   options: { head?: boolean } = {},
 ): Promise<RawResponse> {
-  await using connection = await openConnection(port);
+  await using connection = await openConnection(address);
   connection.send(request);
   return await connection.response(options);
+}
+
+/** Sends one request over a Unix socket, as a proxy on the same machine does. */
+export function askSocket(
+  path: string,
+  method: string,
+  target: string,
+  { host = "localhost", ...headers }: Readonly<Record<string, string>> = {},
+): Promise<RawResponse> {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  const text = requestText(`${method} ${target}`, lines);
+  return exchange(path, text.replace("Host: localhost", `Host: ${host}`));
 }
 
 /** A request's text: the line, a Host, the headers as given, and a body with its length. */
@@ -135,4 +151,83 @@ function parseChunks(bytes: Buffer): { text: string; length: number } | undefine
     text += bytes.toString("utf8", end + 2, end + 2 + size);
     at = next;
   }
+}
+
+/** What came of bytes that were sent as they are. */
+export interface RawOutcome {
+  /** Everything that the server answered, a character a byte. */
+  readonly received: string;
+  /** How many bytes it took. */
+  readonly sent: number;
+  /** Whether it closed the connection; else the time was over. */
+  readonly closed: boolean;
+}
+
+export interface RawOptions {
+  /** Milliseconds until the connection is closed by the test; 300 by default. */
+  readonly timeoutMs?: number;
+  /** Whether the first answer is enough. */
+  readonly untilAnswer?: boolean;
+}
+
+/**
+ * Opens a connection to the server at `url`, sends all of `pieces` as fast as the server takes them,
+ * and reads until the server closes it or the timeout is over. Connection errors are an end too.
+ */
+export async function sendRaw(
+  url: string,
+  pieces: Iterable<Uint8Array | string> | AsyncIterable<Uint8Array | string>,
+  { timeoutMs = 300, untilAnswer = false }: RawOptions = {},
+): Promise<RawOutcome> {
+  const { hostname, port } = new URL(url);
+  const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+  let received = "";
+  let closed = false;
+  const over = new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, timeoutMs);
+    const close = () => {
+      closed = true;
+      clearTimeout(timer);
+      resolve();
+    };
+    socket.setEncoding("latin1").on("data", (text: string) => {
+      received += text;
+      if (untilAnswer) resolve();
+    });
+    socket.on("error", close).on("end", close).on("close", close);
+  });
+  const sent = await Promise.race([write(socket, pieces), over.then(() => undefined)]);
+  await over;
+  const taken = sent ?? socket.bytesWritten;
+  socket.destroy();
+  return { received, sent: taken, closed };
+}
+
+/** The status codes of all answers in what was received. */
+export function statusesOf(received: string): number[] {
+  return [...received.matchAll(/^HTTP\/1\.[01] (\d{3})/gm)].map((match) => Number(match[1]));
+}
+
+async function write(
+  socket: Socket,
+  pieces: Iterable<Uint8Array | string> | AsyncIterable<Uint8Array | string>,
+): Promise<number> {
+  for await (const piece of pieces) {
+    if (socket.destroyed) break;
+    const bytes = typeof piece === "string" ? Buffer.from(piece, "latin1") : piece;
+    if (!socket.write(bytes)) await room(socket);
+    // An answer that has come is read before the next piece goes out.
+    await turn();
+  }
+  return socket.bytesWritten;
+}
+
+function room(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    const go = () => {
+      for (const event of ["drain", "error", "close"]) socket.off(event, go);
+      resolve();
+    };
+    for (const event of ["drain", "error", "close"]) socket.on(event, go);
+  });
 }

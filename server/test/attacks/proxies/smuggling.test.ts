@@ -6,7 +6,7 @@ import { nginx } from "../../proxies/nginx.ts";
 import { startProxy } from "../../proxies/proxy-process.ts";
 import { createApi, sessionOf } from "../../support/api.ts";
 import { malformed } from "../../support/malformed-requests.ts";
-import { sendRaw } from "../../support/raw-bytes.ts";
+import { sendRaw } from "../../support/raw-http.ts";
 import { type ServerProcess, startServer } from "../../support/server-process.ts";
 
 /*
@@ -92,7 +92,7 @@ const ambiguous: Readonly<Record<string, string>> = {
 /** What came of sending bytes: the statuses that the client was told, and the server's log. */
 async function outcome({ server, url }: Pair, bytes: string) {
   const before = server.stderr().length;
-  const { received } = await sendRaw(url, [bytes], { patience: 150 });
+  const { received } = await sendRaw(url, [bytes], { timeoutMs: 150 });
   // Whoever asks next on the kept connections gets their own answer.
   for (let i = 0; i < 3; i++) {
     const session = sessionOf(
