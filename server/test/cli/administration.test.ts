@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { createApi, sessionOf } from "../support/api.ts";
+import { run, runHere, succeed, succeedJson } from "../support/command-line.ts";
 import { eventually } from "../support/eventually.ts";
 import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { run, runHere, succeed, succeedJson } from "./run.ts";
 
 const linesIn = (text: string) =>
   text

@@ -5,9 +5,9 @@ import { copyFileSync, existsSync, openSync, readdirSync, statSync, writeSync } 
 import { join } from "node:path";
 import { test } from "node:test";
 import { backup } from "../../src/store/sqlite/backup.ts";
+import { run, succeed, succeedJson } from "../support/command-line.ts";
 import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { run, succeed, succeedJson } from "./run.ts";
 
 interface Report {
   readonly sound: boolean;

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { run, succeed, succeedJson } from "../support/command-line.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { run, succeed, succeedJson } from "./run.ts";
 
 const folder = temporaryDirectory();
 after(() => folder.remove());

@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
+import { run, succeed } from "../support/command-line.ts";
 import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { run, succeed } from "./run.ts";
 
 test("health succeeds with a running server and fails without one", async () => {
   await using server = await startServer();

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
+import { commandNames, run, runHere, succeed } from "../support/command-line.ts";
 import { launcher } from "../support/server-process.ts";
-import { commandNames, run, runHere, succeed } from "./run.ts";
 
 test("every command prints its usage, with examples unless it is a group", async () => {
   const names = commandNames();

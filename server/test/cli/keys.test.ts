@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { test } from "node:test";
+import { run, runHere, succeed, succeedJson } from "../support/command-line.ts";
 import { startSingleRedis } from "../support/redis/single.ts";
 import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { run, runHere, succeed, succeedJson } from "./run.ts";
 
 interface KeyJson {
   readonly id: string;

@@ -10,11 +10,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import { createIdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import { run, succeed, succeedJson } from "../support/command-line.ts";
 import { startSingleRedis } from "../support/redis/single.ts";
 import { launcher, startServer } from "../support/server-process.ts";
 import { ids } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { run, succeed, succeedJson } from "./run.ts";
 
 interface Moved {
   readonly resumed: boolean;

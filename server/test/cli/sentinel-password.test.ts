@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createApi, sessionOf } from "../support/api.ts";
+import { run, succeed } from "../support/command-line.ts";
 import { startSentinelRedis } from "../support/redis/sentinel.ts";
 import { startServer } from "../support/server-process.ts";
-import { run, succeed } from "./run.ts";
 
 test("servers and commands use the password of the sentinels", async () => {
   const password = "s: e%c";

@@ -9,10 +9,10 @@ import { connect, type Socket } from "node:net";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { run, succeed } from "../support/command-line.ts";
 import { eventually } from "../support/eventually.ts";
 import { type ServerProcess, spawnServer, startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { run, succeed } from "./run.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 

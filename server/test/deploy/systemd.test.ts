@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { exitCodes } from "../../src/cli/exit-codes.ts";
 import { settings } from "../../src/config/settings.ts";
 import { parseDuration } from "../../src/config/values.ts";
-import { commandNames, run } from "../cli/run.ts";
+import { commandNames, run } from "../support/command-line.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { deployText, unknownVariables } from "./documents.ts";
 

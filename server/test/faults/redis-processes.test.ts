@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { after, before, test } from "node:test";
-import { type RunOptions, succeed, succeedJson } from "../cli/run.ts";
 import { type Answer, createApi, problemOf, sessionOf } from "../support/api.ts";
+import { type RunOptions, succeed, succeedJson } from "../support/command-line.ts";
 import { until } from "../support/eventually.ts";
 import { type RedisCluster, startRedisCluster } from "../support/redis/cluster.ts";
 import { openRedisAt } from "../support/redis/store.ts";

@@ -5,7 +5,7 @@ import { after, before, test } from "node:test";
 import { createIdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
 import { StoreOpenError } from "../../src/store/open-error.ts";
-import { run } from "../cli/run.ts";
+import { run } from "../support/command-line.ts";
 import { eventually } from "../support/eventually.ts";
 import { startRedis } from "../support/redis/node.ts";
 import { freePort } from "../support/redis/ports.ts";

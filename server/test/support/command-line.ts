@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { exitOf } from "../../src/cli/exit-codes.ts";
 import { createProgram, everyCommand } from "../../src/cli/program.ts";
-import { launcher } from "../support/server-process.ts";
+import { launcher } from "./server-process.ts";
 
 /** The result of a command. */
 export interface Result {
@@ -50,6 +50,11 @@ export async function succeed(args: readonly string[], options: RunOptions = {})
 /** Runs a command with `--json` that must succeed, and returns the parsed result. */
 export async function succeedJson<T>(args: readonly string[], options?: RunOptions): Promise<T> {
   return JSON.parse(await succeed([...args, "--json"], options)) as T;
+}
+
+/** Ends a session of the data in a folder. Returns whether the command reported that it did. */
+export async function endSession(dataDir: string, sessionId: string): Promise<boolean> {
+  return (await run(["sessions", "end", sessionId, "--data-dir", dataDir])).code === 0;
 }
 
 /** Runs a command in this process, which is faster: for commands that end at once. */
