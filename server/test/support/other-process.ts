@@ -36,6 +36,7 @@ const CALL_TIMEOUT = 30_000;
 let host: ChildProcess | undefined;
 let servers = 0;
 let calls = 0;
+let waiting = 0;
 const results = temporaryDirectory();
 process.on("exit", () => {
   host?.kill("SIGKILL");
@@ -86,11 +87,14 @@ function callNow(server: number, name: RemoteCall["name"], argument?: unknown): 
 async function call(server: number, name: RemoteCall["name"], argument?: unknown) {
   const file = send(server, name, argument);
   const process = hostProcess();
+  waiting += 1;
   process.channel?.ref();
   try {
     while (!existsSync(file)) await once(process, "message");
   } finally {
-    process.channel?.unref();
+    waiting -= 1;
+    // Other calls may be waiting at the same time.
+    if (waiting === 0) process.channel?.unref();
   }
   return resultIn(file);
 }
