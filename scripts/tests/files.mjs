@@ -31,6 +31,9 @@ const folders = ["client/test", "server/test", "examples/help-centre/test"];
 const traces = {
   ...Object.fromEntries(Object.keys(packages).map((name) => [name, new RegExp(`"${name}"`)])),
   chromium: /"\/usr\/bin\/chromium"/,
+  // The names are also values of the command line.
+  fish: /\("fish"/,
+  zsh: /\("zsh"/,
   e2fsprogs: /"mkfs\.ext4"/,
   iproute2: /"ip"/,
   "libc6-dev": /"gcc"/,

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { symlinkSync, writeFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
+import { succeed } from "../support/command-line.ts";
 import { launcher } from "../support/server-process.ts";
-import { succeed } from "./run.ts";
 
 /** Words of a command line, and what a shell offers for the last one. */
 export const cases: [words: string[], offered: string[]][] = [

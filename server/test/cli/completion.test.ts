@@ -1,5 +1,4 @@
 // runs: once
-// needs: fish, zsh, sh
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,3 +1,6 @@
+// runs: outside
+// needs: fish, zsh
+
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
