@@ -22,7 +22,7 @@ import { packages } from "../programs.mjs";
 /** @type {readonly Kind[]} */
 const kinds = ["both", "once", "outside", "faults", "alone", "faults, alone in test:long"];
 
-const folders = ["client/test", "server/test", "examples/help-centre/test"];
+const folders = ["client/test", "packages/http1/test", "server/test", "examples/help-centre/test"];
 
 /**
  * What can be needed, and how a file that uses it is recognized.

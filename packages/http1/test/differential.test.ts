@@ -1,3 +1,5 @@
+// needs: sh
+
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { createInterface } from "node:readline";

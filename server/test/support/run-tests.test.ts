@@ -30,10 +30,12 @@ const [strace, redis] = ["s".concat("trace"), "redis".concat("-server")];
 /** Makes a repository with these test files, and `server/test/start.ts`, which starts a program. */
 function writeFiles(folder: string, texts: Readonly<Record<string, string>>): void {
   const start = `// needs: ${strace}\n\nimport assert from 'x';\nspawn("${strace}");\n`;
-  const client = { "client/test/a.test.ts": "", "examples/help-centre/test/a.test.ts": "" };
+  const others = ["client", "packages/http1", "examples/help-centre"].map(
+    (part) => [`${part}/test/a.test.ts`, ""] as const,
+  );
   for (const [name, text] of Object.entries({
     "server/test/start.ts": start,
-    ...client,
+    ...Object.fromEntries(others),
     ...texts,
   })) {
     mkdirSync(join(folder, dirname(name)), { recursive: true });
