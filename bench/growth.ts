@@ -19,7 +19,7 @@ type Filled = { count: number; dataDir: string; tickets: Tickets; bytes: number 
 
 /**
  * A store that was just filled still merges its index of visits after the start, on the same core: the
- * warm-up lasts until that is over, or it would be measured in the place of the reads.
+ * warm-up lasts until that is over, or it would be measured instead of the reads.
  */
 const SETTLE_SECONDS = 12;
 

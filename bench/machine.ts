@@ -6,7 +6,7 @@ import { median, round } from "./measure.ts";
 import { temporaryFolder } from "./processes.ts";
 import { runtime } from "./subjects/node-peers.ts";
 
-/** What the figures were measured on. */
+/** The machine on which the figures were measured. */
 export type Machine = {
   processor: string;
   cores: number;
@@ -18,7 +18,7 @@ export type Machine = {
   versions: Record<string, string>;
 };
 
-/** Reads it, and writes a little to learn how long the disk takes. */
+/** Describes this machine. Writes a few pages to measure the disk. */
 export function describeMachine(): Machine {
   return {
     processor: cpus()[0]?.model ?? "unknown",
@@ -38,7 +38,7 @@ export function describeMachine(): Machine {
   };
 }
 
-/** A name for the results that tells the machine's kind and not its owner. */
+/** Returns a name for the results: the processor and the number of cores. */
 export function machineName({ processor, cores }: Machine): string {
   const words = processor.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
   return `${words.replaceAll(/^-|-$/g, "")}-${cores}-cores`;
@@ -63,6 +63,12 @@ export function timeCache(): number {
   const began = performance.now();
   for (let step = 0; step < size; step++) place = next[place] ?? 0;
   return round(((performance.now() - began) * 1e6) / size, 0) + Math.min(0, place);
+}
+
+/** Returns the commit of the sources, with `-dirty` after it if files were changed. */
+export function currentCommit(): string {
+  const options = { cwd: import.meta.dirname, encoding: "utf8" } as const;
+  return execFileSync("git", ["describe", "--always", "--dirty", "--exclude=*"], options).trim();
 }
 
 function version(command: string, option: string): string {

@@ -87,7 +87,7 @@ function read(pids: number[]) {
   };
 }
 
-/** Rounds to so many decimals. */
+/** Rounds to this number of decimals. */
 export function round(value: number, decimals: number): number {
   return Number(value.toFixed(decimals));
 }

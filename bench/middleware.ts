@@ -105,7 +105,7 @@ async function measureBoth({ running, service, tickets, folder, options }: Bench
   const { seconds, warmUp, quick } = options;
   const prepared = { url: running.url, folder, request: article, tickets };
   let sent = (await load({ ...prepared, seconds: warmUp })).requests;
-  // Records that still wait would be delivered, and measured, in the place of those that follow.
+  // Records that still wait would be delivered, and measured, instead of those that follow.
   await countsOf(running.url);
   const once = async (own: Partial<Load>): Promise<Measurement> => {
     const measurement = await measure(running, { ...prepared, seconds, ...own });
@@ -127,8 +127,8 @@ async function countsOf(application: string): Promise<Counts> {
   return (await response.json()) as Counts;
 }
 
-/** Every request is in a timeline, but for those that the middleware says it lost. */
+/** Throws unless every request is in a timeline, or was reported as lost by the middleware. */
 function assertRecorded(recorded: number, sent: number, { withoutSession, dropped }: Counts): void {
   if (recorded + withoutSession + dropped >= sent) return;
-  throw new Error(`of ${sent} requests the timelines count ${recorded}, ${dropped} were let go`);
+  throw new Error(`of ${sent} requests the timelines count ${recorded}, ${dropped} were dropped`);
 }

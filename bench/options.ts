@@ -1,6 +1,6 @@
 import { parseArgs } from "node:util";
 
-/** What one run measures and for how long. */
+/** The measurements of one run and their length. */
 export type Options = {
   /**
    * Names of subjects, their groups, `slow-disk`, `records`, `middleware`, `growth`, `redis` and its

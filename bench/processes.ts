@@ -11,7 +11,7 @@ export const LOAD_CORE = 1;
 /** A process that this run started and will end. */
 export type Started = {
   pid: number;
-  /** What the first group of `ready` captured. */
+  /** The text that the first group of `ready` captured. */
   ready: string;
   /** Ends it with SIGTERM, after ten seconds with SIGKILL, and waits until it is gone. */
   close: () => Promise<void>;

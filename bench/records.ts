@@ -10,7 +10,7 @@ import { collectTickets, SESSIONS } from "./tickets.ts";
 import { assertCounted, countRecords, drain, verifyRecording } from "./timelines.ts";
 import { type LoadResult, load } from "./wrk.ts";
 
-/** What is measured, and how many records a request of it makes. */
+/** The request of each kind, and the number of records that it makes. */
 const kinds: Record<Recording, { request: () => RequestTemplate; each: number }> = {
   retrieve: { request: () => byPath.retrieve, each: 0 },
   "forward-auth": { request: () => forwardAuth, each: 1 },

@@ -8,7 +8,7 @@ import {
 } from "./results.ts";
 import { number, table } from "./table.ts";
 
-/** What recording costs, and what its records take up. */
+/** Returns the table of the cost of recording. */
 export function recordsTable({ records }: Results): string {
   if (records.length === 0) return "";
   const subjects = [...new Set(records.map(({ subject }) => subject))];
@@ -40,7 +40,7 @@ export function recordsTable({ records }: Results): string {
   return `## Records\n\n${intro}\n\n${table(columns, rows)}`;
 }
 
-/** What records take up on disk. */
+/** Returns the table of the bytes that records take on disk. */
 export function recordSizesTable({ recordSizes }: Results): string {
   if (recordSizes.length === 0) return "";
   const rows = recordSizes.map(({ arrival, records, bytes, freeBytes, movedInSeconds }) => [
@@ -60,7 +60,7 @@ export function recordSizesTable({ recordSizes }: Results): string {
     "moved after s",
   ];
   const intro =
-    "Growth of the data folder after a clean stop; free pages are taken up by what comes next. Moved: from the journal, where all arrive, to their sessions.";
+    "Growth of the data folder after a clean stop; free pages are used again by later data. Moved: from the journal, where all arrive, to their sessions.";
   return `## Records on disk\n\n${intro}\n\n${table(columns, rows)}`;
 }
 
@@ -77,7 +77,7 @@ const FIGURES: [pick: Pick, decimals: number, name: string][] = [
   [({ serviceCpuPer100k }) => serviceCpuPer100k, 2, "the service's"],
 ];
 
-/** What the middleware adds to a request of an Express application. */
+/** Returns the table of the time that the middleware adds to a request of an Express application. */
 export function middlewareTable({ middleware }: Results): string {
   if (middleware.length === 0) return "";
   const own = middleware.filter((result) => result.middleware);
@@ -102,7 +102,7 @@ export function middlewareTable({ middleware }: Results): string {
       0,
     );
   const withoutSession = sum((result) => result.withoutSession);
-  const outro = `Requests that went on without their session, of all rounds: ${withoutSession}; records let go: ${sum(({ dropped }) => dropped)}.`;
+  const outro = `Requests without their session, of all rounds: ${withoutSession}; records dropped: ${sum(({ dropped }) => dropped)}.`;
   const columns = ["middleware", ...FIGURES.map(([, , name]) => name)];
   return `## Express middleware\n\n${intro}\n\n${table(columns, rows)}\n\n${outro}`;
 }

@@ -1,4 +1,4 @@
-import { type Bar, bars, limitOf } from "./bars.ts";
+import { limitOf, type Target, targets } from "./targets.ts";
 import { DISTURBED, median } from "./measure.ts";
 import { redisSections } from "./redis/report.ts";
 import { middlewareTable, recordSizesTable, recordsTable } from "./report-records.ts";
@@ -16,14 +16,14 @@ const OPERATIONS: Operation[] = [
   "associate",
 ];
 
-/** The results as a page: the bars, the ratios, then the figures they are made of. */
+/** Returns the results as a page: the targets, the ratios, then the figures that they are made of. */
 export function report(results: Results, subjects: Subject[]): string {
   const measured = subjects.filter((subject) =>
     results.operations.some((result) => result.subject === subject.name),
   );
   const sections = [
     header(results),
-    barTable(bars(results)),
+    targetTable(targets(results)),
     ratioTable(results, measured),
     costTable(results, measured),
     ...OPERATIONS.map((operation) => operationTable(results, measured, operation)),
@@ -38,7 +38,7 @@ export function report(results: Results, subjects: Subject[]): string {
   return `${sections.filter((section) => section !== "").join("\n\n")}\n`;
 }
 
-function header({ machine, options, started, cacheNs }: Results): string {
+function header({ machine, commit, options, started, cacheNs }: Results): string {
   const versions = Object.entries(machine.versions).map(([name, text]) => `${name} ${text}`);
   const { rounds, seconds, warmUp, quick } = options;
   return [
@@ -47,6 +47,7 @@ function header({ machine, options, started, cacheNs }: Results): string {
       ? ["", "**A quick run: it shows that everything works. Its figures are no result.**"]
       : []),
     "",
+    `- Commit: ${commit}`,
     `- Machine: ${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}, Linux ${machine.kernel}`,
     `- Disk: fsync after 4 KiB takes ${machine.fsyncMs.p50} ms (p50), ${machine.fsyncMs.p99} ms (p99)`,
     `- Cache: a random read within 8 MiB took ${cacheNs.join(", ")} ns before each round (a few tens where no neighbour uses it)`,
@@ -56,14 +57,14 @@ function header({ machine, options, started, cacheNs }: Results): string {
   ].join("\n");
 }
 
-function barTable(all: Bar[]): string {
-  const rows = all.map(({ what, bar, reached, holds, unit, disturbed }) => [
+function targetTable(all: Target[]): string {
+  const rows = all.map(({ what, target, reached, holds, unit, disturbed }) => [
     what,
-    `${bar}${unit}`,
+    `${target}${unit}`,
     reached === undefined ? "not measured" : `${number(reached, reached < 1000 ? 2 : 0)}${unit}`,
-    holds === undefined ? "" : disturbed ? "disturbed: says nothing" : holds ? "yes" : "**no**",
+    holds === undefined ? "" : disturbed ? "disturbed: no result" : holds ? "yes" : "**no**",
   ]);
-  return `## Bars\n\n${table(["", "bar", "reached", "holds"], rows)}`;
+  return `## Targets\n\n${table(["", "target", "reached", "met"], rows)}`;
 }
 
 function ratioTable(results: Results, subjects: Subject[]): string {

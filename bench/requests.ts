@@ -10,8 +10,8 @@ export type RequestTemplate = {
 export const UNIQUE_LENGTH = 32;
 
 /**
- * What Node's fetch sends with every request. The clients of the API that exist send nothing like it,
- * so only one measurement carries it: it tells what headers cost that nobody asked for.
+ * Headers that Node's fetch sends with every request. The existing clients of the API do not send them,
+ * so only one measurement has them: it shows the cost of headers that nobody needs.
  */
 const FETCH_HEADERS: Record<string, string> = {
   accept: "*/*",
@@ -73,7 +73,7 @@ export function byFetch(request: RequestTemplate): RequestTemplate {
   return { ...request, headers: { ...request.headers, ...FETCH_HEADERS } };
 }
 
-/** Puts ids in the place of `{ticket}` and `{unique}`. */
+/** Replaces `{ticket}` and `{unique}` by ids. */
 export function fill(text: string, ticket: string, unique: () => string): string {
   return text.replaceAll("{ticket}", ticket).replaceAll("{unique}", unique);
 }

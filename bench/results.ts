@@ -36,7 +36,7 @@ export type GrowthResult = {
   retrieve: Measurement;
 };
 
-/** What is measured of recording; `retrieve` records nothing. */
+/** The kinds of requests for which recording is measured; `retrieve` records nothing. */
 export type Recording = "retrieve" | "forward-auth" | "batches";
 
 /** Recording on one runtime in one round. */
@@ -51,7 +51,7 @@ export type RecordsResult = {
   drainMs: number;
 };
 
-/** What records take up after a clean stop. Bytes are of each record. */
+/** The bytes of each record on disk after a clean stop. */
 export type RecordSizeResult = {
   /** How the records came. */
   arrival: string;
@@ -74,16 +74,18 @@ export type MiddlewareResult = {
   full: Measurement;
   /** CPU seconds of the service for 100,000 requests of `full`. */
   serviceCpuPer100k: number;
-  /** Requests of both that went on without their session. */
+  /** Requests of both that were answered without their session. */
   withoutSession: number;
-  /** Records of both that the middleware let go. */
+  /** Records of both that the middleware dropped. */
   dropped: number;
 };
 
-/** All that one run found. */
+/** Everything that one run measured. */
 export type Results = {
   started: string;
   finished: string;
+  /** The commit that was measured, with `-dirty` after it if files were changed. */
+  commit: string;
   machine: Machine;
   options: Options;
   /** Of each round, `timeCache` before it. */
@@ -112,7 +114,7 @@ export function middle(
   return values.length === 0 ? undefined : median(values);
 }
 
-/** What the rounds came to. */
+/** The median of the rounds. */
 export type Figure = {
   value: number;
   /** Whether others used the machine during the measurements that it is made of. */

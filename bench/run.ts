@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { measureGrowth } from "./growth.ts";
-import { describeMachine, machineName, timeCache } from "./machine.ts";
+import { currentCommit, describeMachine, machineName, timeCache } from "./machine.ts";
 import { measureMiddleware } from "./middleware.ts";
 import { measureOperations } from "./operations.ts";
 import { type Options, readOptions, USAGE } from "./options.ts";
@@ -31,6 +31,7 @@ async function main(): Promise<void> {
   const results: Results = {
     started: new Date().toISOString(),
     finished: "",
+    commit: currentCommit(),
     machine: describeMachine(),
     options,
     cacheNs: [],

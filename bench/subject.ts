@@ -1,6 +1,6 @@
 import type { Requests } from "./requests.ts";
 
-/** What is measured. */
+/** The operations that are measured. */
 export type Operation =
   | "retrieve"
   | "retrieve-anonymous"
@@ -27,7 +27,7 @@ export type Subject = {
   name: string;
   title: string;
   group: "ours" | "peers" | "limit";
-  /** What an answered create or associate has survived. */
+  /** The worst failure that an answered create or associate survives. */
   durable: "power cut" | "restart" | "nothing" | "does not apply";
   requests: Requests;
   ticket: TicketSource;

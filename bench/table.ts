@@ -4,7 +4,7 @@ export function table(columns: string[], rows: string[][]): string {
   return [columns, rule, ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }
 
-/** A number with so many decimals, a dash where there is none. */
+/** Formats a number with `decimals` decimals, and a missing number as a dash. */
 export function number(value: number | undefined, decimals: number): string {
   if (value === undefined || Number.isNaN(value)) return "–";
   return value.toLocaleString("en", {

@@ -73,7 +73,7 @@ export function memory(pids: number[]): { residentMiB: number; peakMiB: number }
   return { residentMiB: Math.round(resident / 1024), peakMiB: Math.round(peak / 1024) };
 }
 
-/** What a core has done since the machine started, in seconds. */
+/** Seconds that a core has spent since the machine started. */
 export type CoreTime = {
   /** Work of processes, and time that the host took for other machines. */
   busy: number;

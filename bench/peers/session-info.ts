@@ -15,7 +15,7 @@ export const COOKIE_SECRET = "a-secret-of-the-benchmarks-of-32+-characters";
 
 const NAMES = ["agentId", "customerId", "visitId", "globalVisitId"] as const;
 
-/** What a request says about itself: two headers, two members of the body. */
+/** Returns the ids that a request gives: two headers, two members of the body. */
 export function given(
   headers: Record<string, unknown>,
   body: unknown,

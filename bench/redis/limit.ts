@@ -8,7 +8,7 @@ import { type RedisOperation, record } from "./measure.ts";
 import { ask, type Store } from "./store.ts";
 import { redisSubjects } from "./subjects.ts";
 
-/** What Redis alone makes of the commands of one operation of the service. */
+/** The rate at which Redis alone executes the commands of one operation of the service. */
 export type LimitResult = {
   operation: RedisOperation;
   /** Commands that the service sends one after another, and how many of each Redis answers a second. */
@@ -65,7 +65,7 @@ async function idOf(url: string, request: RequestTemplate): Promise<string> {
   return ((await response.json()) as { sessionId: string }).sessionId;
 }
 
-/** What others than scripts and the service's own heartbeat send to Redis during `work`. */
+/** Returns the commands that Redis receives during `work`, without those of scripts and of the heartbeat. */
 async function watch(port: number, work: () => Promise<unknown>): Promise<string[][]> {
   const monitor = spawn("redis-cli", ["-p", String(port), "monitor"]);
   const closed = once(monitor, "close");

@@ -9,7 +9,7 @@ import { CONNECTIONS, Exhausted, type Load, type LoadResult, load } from "../wrk
 import type { Store, Topology } from "./store.ts";
 import { type RedisSubject, redisSubjects, type Servers } from "./subjects.ts";
 
-/** What is measured over Redis. Anonymous sessions are stored nowhere by the service. */
+/** The operations that are measured over Redis. The service does not store anonymous sessions. */
 const OPERATIONS = [
   "retrieve",
   "create-anonymous",
@@ -132,7 +132,7 @@ async function prepare(bench: Bench, operation: RedisOperation, fresh: number): 
   });
 }
 
-/** What is sent, with sessions that any of the servers knows; `fresh` ones where each is used once. */
+/** Returns the request of an operation, with sessions that all servers know; `fresh` ones if each is used once. */
 async function requestOf(
   { subject, servers, folder }: Bench,
   operation: RedisOperation,

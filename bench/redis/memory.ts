@@ -3,10 +3,10 @@ import { collectTickets } from "../tickets.ts";
 import type { Store } from "./store.ts";
 import { redisSubjects } from "./subjects.ts";
 
-/** What recognized sessions take up in Redis, everything that belongs to them included. */
+/** The memory of recognized sessions in Redis, with everything that belongs to them. */
 export type MemoryResult = { subject: string; sessions: number; bytesPerSession: number };
 
-/** Fills an empty store with so many sessions, each with a customer and two visit ids, all random. */
+/** Fills an empty store with `sessions` sessions, each with a customer and two visit ids, all random. */
 export async function measureMemory(
   store: Store,
   name: string,
@@ -20,7 +20,7 @@ export async function measureMemory(
   try {
     const [url = ""] = servers.urls;
     const create = subject.requests.createWithIds;
-    // What the first ones bring along is no session's.
+    // The first sessions also load scripts and create shared keys, which must not count.
     const { count } = await collectTickets(subject, url, create, folder.path, 1000);
     const before = store.bytes();
     const made = await collectTickets(subject, url, create, folder.path, sessions);

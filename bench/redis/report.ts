@@ -26,8 +26,8 @@ export function overPeer(
 }
 
 /**
- * What a core of the servers alone answers, by their CPU time, over what it answers with the peer: where
- * Redis has machines of its own, as a cluster has.
+ * Returns requests per CPU second of the servers alone, over those of the peer. It applies where Redis has
+ * machines of its own, as a cluster has.
  */
 export function coreOverPeer(
   all: RedisResult[],

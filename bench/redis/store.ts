@@ -8,7 +8,7 @@ export type Topology = "single" | "cluster";
 /** Redis as all subjects of a round share it. */
 export type Store = {
   topology: Topology;
-  /** What the service is told (`ANTECHAMBER_STORE`). */
+  /** The value of `ANTECHAMBER_STORE`. */
   url: string;
   /** Ports of the loopback address, primaries first. */
   ports: number[];
@@ -126,7 +126,7 @@ function storeOf(
   };
 }
 
-/** What `INFO commandstats` says, but for what was asked to learn it and what nodes ask each other. */
+/** Returns the calls of `INFO commandstats`, without those that nodes exchange and that measuring itself makes. */
 function commandsOf(port: number): Record<string, number> {
   const lines = ask(port, "info", "commandstats").matchAll(/^cmdstat_([a-z|]+):calls=(\d+)/gm);
   const own = /^(info|config|flushall|role|cluster|replconf|ping|psync|auth|hello|client|command)/;

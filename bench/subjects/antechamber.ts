@@ -29,7 +29,7 @@ export function antechamber(runtime: "bun" | "node"): Subject {
 type StartOptions = { dataDir?: string; env?: Record<string, string>; core?: number };
 
 /**
- * Starts the service as its users do, with its default settings but for port and data folder.
+ * Starts the service as its users do, with its default settings except port and data folder.
  * Without `dataDir` it gets a new folder that is removed at the end.
  * `core` is the one for what is measured, unless the service is only part of the surroundings.
  */

@@ -1,6 +1,6 @@
 /** A customer of the shop. */
 export interface Customer {
-  /** What the shop knows the customer by: the session's `customerId`. */
+  /** The id that the shop gives the customer: the session's `customerId`. */
   readonly id: string;
   readonly name: string;
 }

@@ -27,7 +27,7 @@ const away = messagePage(
 );
 const unknown = messagePage("Not found", "There is no such page.");
 
-/** What needs nothing but the articles. */
+/** The pages that need only the articles. */
 export function createHelpPages(show: Show): Router {
   return Router()
     .get("/", (request, response) => show(request, response, homePage()))
@@ -43,7 +43,7 @@ export function createHelpPages(show: Show): Router {
     });
 }
 
-/** Who the visitor is, and what they did. Express 5 hears of handlers that reject. */
+/** The sign-in, the sign-out and the visit. Express 5 handles the errors of handlers that reject. */
 export function createVisitPages(parts: VisitParts): Router {
   const { show } = parts;
   return Router()
@@ -55,7 +55,7 @@ export function createVisitPages(parts: VisitParts): Router {
     .post("/sign-out", (request, response) => signOut(request, response));
 }
 
-/** What the shop's agents see. */
+/** The pages of the shop's agents. */
 export function createAgentPages(parts: VisitParts): Router {
   const { show, visits } = parts;
   return Router()

@@ -28,7 +28,7 @@ export function createSite(antechamberUrl: string): Site {
     deadline: 1000,
     // The script in the pages records in the same session.
     cookie: { httpOnly: false },
-    // What is no part of a visit: files, and the agents who look at it.
+    // Not part of a visit: files, and the pages of the agents.
     ignore: ["/assets", "/scripts", "/agent"],
   });
   const transport = createTransport({ url: antechamberUrl, timeout: 2000 });

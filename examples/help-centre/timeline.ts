@@ -10,7 +10,7 @@ import type { Transport } from "@antechamber/client/transport";
 export interface Part {
   /** `null` while nobody knew. */
   readonly customerId: string | null;
-  /** What began it: the session's creation, or the sign-in. */
+  /** The event that began it: the session's creation, or the sign-in. */
   readonly beginning: LifeEntry | null;
   readonly entries: readonly TimelineEntry[];
 }

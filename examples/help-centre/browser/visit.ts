@@ -1,8 +1,8 @@
 import { createClient } from "@antechamber/client";
 
 /**
- * What the pages do in the browser: they add what only the browser knows to the visit. The session is
- * the one in the cookie that the site's server set, so nothing here has to ask for it.
+ * The script of the pages: records in the visit what only the browser knows. The session is the one in the
+ * cookie that the site's server set, so the script does not request one.
  */
 const url = document.querySelector<HTMLMetaElement>('meta[name="antechamber"]')?.content ?? "";
 const client = createClient({ url });

@@ -6,10 +6,10 @@ export class Markup {
   }
 }
 
-/** What may stand in a page. `null` and `false` leave nothing there. */
+/** Content of a page. `null` and `false` are empty. */
 export type Content = Markup | string | number | null | false | readonly Content[];
 
-/** HTML in which everything that is put in is text, but for other HTML. */
+/** Builds HTML. Everything that is put in is escaped, except other HTML. */
 export function html(strings: TemplateStringsArray, ...contents: readonly Content[]): Markup {
   return new Markup(
     strings.map((string, index) => string + render(contents[index] ?? null)).join(""),

@@ -1,7 +1,7 @@
 import type { Customer } from "../customers.ts";
 import { type Content, html } from "./html.ts";
 
-/** What every page knows of its visitor. */
+/** The visitor, as every page needs it. */
 export interface Visitor {
   /** `undefined` while nobody knows who it is. */
   readonly customer: Customer | undefined;
@@ -14,7 +14,7 @@ export interface Visitor {
 export interface Page {
   readonly title: string;
   readonly content: Content;
-  /** What the search field has in it. */
+  /** The words in the search field. */
   readonly terms?: string;
 }
 

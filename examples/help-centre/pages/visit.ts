@@ -87,7 +87,7 @@ function line(entry: TimelineEntry): Content {
 `;
 }
 
-/** What the visitor did, in words. The attributes are what a browser sent: anything at all. */
+/** Returns in words what the visitor did. The attributes come from a browser and may contain anything. */
 function described({ method, path, attributes }: RequestEntry): Content {
   const { event, terms, result, answer } = attributes;
   if (event === "search") return html`Searched for “${terms ?? ""}”`;

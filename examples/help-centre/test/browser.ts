@@ -52,7 +52,7 @@ export async function startVisitor(url: string): Promise<Visitor> {
   };
 }
 
-/** What a timeline on a page says: the parts' headings, and their lines without the times. */
+/** Returns a timeline on a page: the headings of its parts, and their lines without the times. */
 export async function timelineOf(page: Page): Promise<Record<string, string[]>> {
   const parts: Record<string, string[]> = {};
   for (const part of await page.locator(".part").all()) {

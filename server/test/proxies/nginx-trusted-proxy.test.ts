@@ -9,10 +9,10 @@ import { nginx } from "./nginx.ts";
 import { type RunningProxy, startProxy } from "./proxy-process.ts";
 
 /*
- * Mode proxy behind the real nginx, as examples/nginx-vouching has it.
+ * Mode proxy behind the real nginx, as examples/nginx-trusted-proxy has it.
  */
 
-const program = { ...nginx, example: "nginx-vouching" };
+const program = { ...nginx, example: "nginx-trusted-proxy" };
 /** As in the example. */
 const settings = {
   ANTECHAMBER_AUTH: "proxy",
@@ -36,7 +36,7 @@ after(async () => {
 const everybody = (headers = {}, at = proxy) => createApi(`http://127.0.0.1:${at.port}`, headers);
 const agents = (headers = {}) => createApi(`http://127.0.0.1:${proxy.port}/agents`, headers);
 
-test("nginx vouches for its agents, each by the name they signed in with", async () => {
+test("nginx asserts the identity of its agents by the name they signed in with", async () => {
   const anna = agents({ authorization: password });
   const own = sessionOf(await anna.create({ headers: { "gkc-agentId": "anna" } }));
   assert.equal(own.agentId, "anna");

@@ -12,10 +12,10 @@ import {
 import type { Operation } from "./subject.ts";
 
 /** A figure that the service has to reach. */
-export type Bar = {
+export type Target = {
   what: string;
   /** As a phrase: "at least 0.70". */
-  bar: string;
+  target: string;
   /** Absent, as `holds`, where this run did not measure it. */
   reached?: number;
   holds?: boolean;
@@ -29,8 +29,8 @@ const LIMITS = ["nginx-return", "nginx-file"];
 const NODE_PEERS = ["express-session", "fastify-session"];
 const DURABLE_PEERS = ["express-session-aof", "fastify-session-aof", "nginx-lua-aof"];
 
-/** Every bar beside what this run reached. */
-export function bars(results: Results): Bar[] {
+/** Returns every target with the figure that this run reached. */
+export function targets(results: Results): Target[] {
   return [
     atLeast("retrieve, of nginx static", 0.7, ofLimit(results, "retrieve")),
     atLeast("retrieve, of the best Node peer", 4, ofBest(results, "retrieve", NODE_PEERS)),
@@ -42,10 +42,10 @@ export function bars(results: Results): Bar[] {
         ofBest(results, operation, DURABLE_PEERS),
       ),
     ),
-    ...slowDiskBars(results),
-    ...recordBars(results),
-    ...growthBars(results),
-    ...redisBars(results),
+    ...slowDiskTargets(results),
+    ...recordTargets(results),
+    ...growthTargets(results),
+    ...redisTargets(results),
   ];
 }
 
@@ -64,7 +64,7 @@ function ofBest(results: Results, operation: Operation, peers: string[]): Figure
   return peer ? ratio(results, [OURS, operation], [peer, operation]) : undefined;
 }
 
-function slowDiskBars(results: Results): Bar[] {
+function slowDiskTargets(results: Results): Target[] {
   const bounded = results.slowDisk
     .filter((result) => result.subject === OURS)
     .flatMap((result) => {
@@ -86,7 +86,7 @@ function slowDiskBars(results: Results): Bar[] {
   ];
 }
 
-function recordBars({ records }: Results): Bar[] {
+function recordTargets({ records }: Results): Target[] {
   const stored = records
     .filter(({ subject, recording }) => subject === OURS && recording === "batches")
     .map(({ recordsPerSecond, measurement }) => ({
@@ -103,7 +103,7 @@ function recordBars({ records }: Results): Bar[] {
   ];
 }
 
-function redisBars({ redis }: Results): Bar[] {
+function redisTargets({ redis }: Results): Target[] {
   if (redis.length === 0) return [];
   const places = [
     ["single", "one Redis"],
@@ -120,7 +120,7 @@ function redisBars({ redis }: Results): Bar[] {
   );
 }
 
-function growthBars({ growth }: Results): Bar[] {
+function growthTargets({ growth }: Results): Target[] {
   const sizes = growth.map((result) => result.sessions);
   const of = (size: number) => growth.filter((result) => result.sessions === size);
   const [smallest, largest] = [of(Math.min(...sizes)), of(Math.max(...sizes))];
@@ -142,16 +142,16 @@ function growthBars({ growth }: Results): Bar[] {
 
 function atLeast(
   what: string,
-  bar: number,
+  target: number,
   found: Figure | undefined,
-  unit: Bar["unit"] = "",
-): Bar {
-  const verdict = found && { reached: found.value, holds: found.value >= bar };
+  unit: Target["unit"] = "",
+): Target {
+  const verdict = found && { reached: found.value, holds: found.value >= target };
   const disturbed = found?.disturbed ?? false;
-  return { what, bar: `at least ${bar.toLocaleString("en")}`, unit, disturbed, ...verdict };
+  return { what, target: `at least ${target.toLocaleString("en")}`, unit, disturbed, ...verdict };
 }
 
-function atMost(what: string, bar: number, found: Figure | undefined, unit: Bar["unit"]): Bar {
-  const verdict = found && { reached: found.value, holds: found.value <= bar };
-  return { what, bar: `at most ${bar}`, unit, disturbed: found?.disturbed ?? false, ...verdict };
+function atMost(what: string, target: number, found: Figure | undefined, unit: Target["unit"]): Target {
+  const verdict = found && { reached: found.value, holds: found.value <= target };
+  return { what, target: `at most ${target}`, unit, disturbed: found?.disturbed ?? false, ...verdict };
 }
