@@ -1,10 +1,10 @@
-import { limitOf, type Target, targets } from "./targets.ts";
 import { DISTURBED, median } from "./measure.ts";
 import { redisSections } from "./redis/report.ts";
 import { middlewareTable, recordSizesTable, recordsTable } from "./report-records.ts";
 import { middle, type Results, ratio } from "./results.ts";
 import type { Operation, Subject } from "./subject.ts";
 import { number, table } from "./table.ts";
+import { limitOf, type Target, targets } from "./targets.ts";
 import { CONNECTIONS } from "./wrk.ts";
 
 const OPERATIONS: Operation[] = [

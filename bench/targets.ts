@@ -151,7 +151,18 @@ function atLeast(
   return { what, target: `at least ${target.toLocaleString("en")}`, unit, disturbed, ...verdict };
 }
 
-function atMost(what: string, target: number, found: Figure | undefined, unit: Target["unit"]): Target {
+function atMost(
+  what: string,
+  target: number,
+  found: Figure | undefined,
+  unit: Target["unit"],
+): Target {
   const verdict = found && { reached: found.value, holds: found.value <= target };
-  return { what, target: `at most ${target}`, unit, disturbed: found?.disturbed ?? false, ...verdict };
+  return {
+    what,
+    target: `at most ${target}`,
+    unit,
+    disturbed: found?.disturbed ?? false,
+    ...verdict,
+  };
 }
