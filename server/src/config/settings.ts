@@ -412,7 +412,7 @@ export const settings = {
   shutdownTimeout: {
     ...duration("10ms", "10m"),
     default: "10s",
-    description: "Time for running requests to finish after the server is told to stop",
+    description: "Time for running requests to finish when the server stops",
   },
   logLevel: {
     ...word("level", ["trace", "debug", "info", "warn", "error", "fatal", "silent"]),
