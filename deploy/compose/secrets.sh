@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the secrets of cluster.yaml, each with a password of its own, in the folder `secrets` beside this
-# file or the one that is named. Keeps those that are there.
+# Makes the secret files of cluster.yaml with a new password, in the folder `secrets` beside this file or in
+# FOLDER. Keeps existing files.
 #
 #   secrets.sh [FOLDER]
 set -eu
@@ -11,7 +11,7 @@ if [ -e "$folder/redis-auth.conf" ] || [ -e "$folder/antechamber.json" ]; then
   echo "secrets.sh: $folder has its secrets already" >&2
   exit 0
 fi
-# The folder is its owner's alone. The files in it are mounted into containers, whose users are others.
+# Only its owner may open the folder. The files are mounted into containers with other users, so they are readable.
 mkdir -p "$folder"
 chmod 0700 "$folder"
 password=$(od -An -N 32 -tx1 /dev/urandom | tr -d ' \n')

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Makes one cluster of empty nodes, half of them primaries and half replicas, or finds that they are one:
+# Forms one cluster of empty nodes, half of them primaries and half replicas, unless they are one already:
 #
 #   form-cluster.sh NAME[:PORT] NAME[:PORT] ...      six of them for 3 + 3
 #
-# Ends with 0 once every slot is served. Safe to run again, also after it was interrupted.
+# Exits with 0 once every slot is served. May be run again, also after an interruption.
 set -eu
 
-# The password, where there is one, without showing it in a list of processes.
+# Passes the password, if there is one, without showing it in the list of processes.
 auth=${REDIS_AUTH_FILE:-/run/secrets/redis-auth.conf}
 if [ -r "$auth" ]; then
   REDISCLI_AUTH=$(sed -n 's/^requirepass //p' "$auth")
@@ -28,7 +28,7 @@ is_whole() {
   case $state in *cluster_slots_assigned:16384*) return 0 ;; *) return 1 ;; esac
 }
 
-# Nodes meet by address: a name is looked up, once its node answers.
+# Nodes need addresses: looks up the name of each node once it responds.
 addresses=
 for node in "$@"; do
   case $node in *:*) ;; *) node=$node:6379 ;; esac

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Starts a node whose address changes from start to start, as that of a pod does. Nodes know each other by
-# address: when many restart at once, each has to be told anew where the others are.
+# Starts a node whose address changes at every start, as that of a pod. Nodes know each other by address:
+# when many restart at once, each has to learn the new addresses of the others.
 #
 #   NODE_ADDRESS   the address of this node
 #   NODE_NAME      the name by which clients find it
@@ -16,8 +16,8 @@ fi
 
 ask() { redis-cli -h "$NODE_ADDRESS" -p "$port" "$@" 2>/dev/null; }
 
-# A node that has never been in a cluster waits to be asked into one (form-cluster.sh). Another one tells
-# its own address to all of them, and again until it has a connection to each.
+# A node that has never been in a cluster waits for form-cluster.sh. Any other node introduces itself to all
+# others, and repeats that until it has a connection to each.
 introduce() {
   until [ "$(ask ping)" = PONG ]; do sleep 0.5; done
   for _ in 1 2 3 4 5 6 7 8 9 10 11 12; do
