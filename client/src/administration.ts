@@ -1,12 +1,12 @@
 import {
-  baseOf,
+  baseUrlOf,
   type CallOptions,
-  createCaller,
-  type Fetch,
+  createRequestSender,
+  fetchOf,
+  type SendRequest,
   type TransportOptions,
 } from "./call.ts";
 import { checkTransportOptions } from "./client-options.ts";
-import { readLines } from "./lines.ts";
 import { ProblemError } from "./problem-error.ts";
 import type {
   AuditLine,
@@ -20,11 +20,12 @@ import type {
   Timeline,
   TimelineEntry,
 } from "./protocol.ts";
+import { readLines } from "./read-lines.ts";
 import { createTransport, pathOf } from "./transport.ts";
 
 export { ProblemError } from "./problem-error.ts";
 
-/** Which sessions are to end: at least one of the conditions, or `all`. */
+/** Selects the sessions to end: at least one condition, or `all`. */
 export type EndFilter = Omit<EndRequest, "cursor">;
 
 /**
@@ -32,79 +33,68 @@ export type EndFilter = Omit<EndRequest, "cursor">;
  * condition (`""`, `null`) is a `TypeError`.
  */
 export interface ListFilter extends Omit<EndFilter, "all" | "dryRun"> {
-  /** Those that live, or those that are over. */
+  /** `true` selects live sessions, `false` expired and ended ones. */
   readonly live?: boolean | undefined;
 }
 
 export interface PageOptions extends CallOptions {
-  /** The most that one request brings, 1 to 1,000; 100 by default. */
+  /** The maximum number of items in the response to one request, 1 to 1,000; 100 by default. */
   readonly limit?: number | undefined;
 }
 
 /**
- * What those who run the service do, for their programs; a web page has no such key. Calls reject with a
- * `ProblemError` and are repeated like those of the transport: nothing of this is done twice. An invalid call
- * (an empty condition, an id that no URL can carry) is a `TypeError`, before anything is sent.
+ * The operations for administrators' programs. They need a key that no web page may have. Failed calls reject with a
+ * `ProblemError`. They are retried like those of the transport, which never has an effect twice. An empty condition,
+ * or an id that no URL can contain, is a `TypeError` before a request is sent.
  */
 export interface AdministrationClient {
-  /** Sessions that live and that are over, newest first, page after page as they are taken. */
+  /** Yields live, expired and ended sessions, newest first. Requests each page when it is needed. */
   list(filter?: ListFilter, options?: PageOptions): AsyncGenerator<SessionSummary, void>;
-  /** What happened in a session, in order, page after page as they are taken. */
+  /** Yields the timeline of a session, in order. Requests each page when it is needed. */
   timeline(sessionId: string, options?: PageOptions): AsyncGenerator<TimelineEntry, void>;
-  /** Ends a session. False when there is none that lives, so also where the first answer got lost. */
+  /**
+   * Ends a session. Resolves with `false` if there is no live one; this can happen after a success, if the first
+   * response was lost and the call was retried.
+   */
   end(sessionId: string, options?: CallOptions): Promise<boolean>;
-  /** Ends all sessions that the filter asks for, or with `dryRun` counts them; gives how many. */
+  /** Ends all selected sessions, or only counts them with `dryRun`. Resolves with their number. */
   endByFilter(filter: EndFilter, options?: CallOptions): Promise<number>;
   /**
-   * Everything that is kept of a customer, line after line, without the last one that says so. Ends with
-   * `unexpected-answer` where it was cut off: what came until then is not all.
+   * Yields all stored data of a customer. Rejects with `unexpected-answer` if the response was cut off: then the
+   * export is incomplete.
    */
   exportCustomer(
     customerId: string,
     options?: CallOptions,
   ): AsyncGenerator<Exclude<ExportLine, { type: "end" }>, void>;
-  /** Erases a customer's sessions and keys, all of them; gives how many. */
+  /** Erases all sessions and API keys of a customer. Resolves with their numbers. */
   eraseCustomer(
     customerId: string,
     options?: CallOptions,
   ): Promise<Pick<ErasureReceipt, "sessions" | "keys">>;
-  /** The audit trail, the latest entry first, page after page as they are taken. */
+  /** Yields the audit trail, the latest entry first. Requests each page when it is needed. */
   audit(options?: PageOptions): AsyncGenerator<AuditLine, void>;
 }
 
-/** Creates the operations for operators. Throws a `TypeError` for invalid options. */
+/**
+ * Creates the operations for administrators. Throws a `TypeError` for invalid options.
+ *
+ * @example
+ * const admin = createAdministration({ url: "http://127.0.0.1:8080", key: process.env.ADMIN_KEY });
+ * for await (const session of admin.list({ customerId: "customer-4711" })) console.log(session);
+ */
 export function createAdministration(options: TransportOptions): AdministrationClient {
   checkTransportOptions("createAdministration()", options);
-  const call = createCaller(options);
+  const send = createRequestSender(options);
   const transport = createTransport(options);
-  const doFetch: Fetch = options.fetch ?? ((input, init) => fetch(input, init));
-
-  /** The pages of a list, in turn. */
-  async function* pages<Page extends { readonly next: string | null }>(
-    path: string,
-    conditions: ListFilter & Pick<PageOptions, "limit">,
-    signal: AbortSignal | undefined,
-  ): AsyncGenerator<Page, void> {
-    const query = new URLSearchParams();
-    for (const [name, value] of Object.entries(conditions)) {
-      if (value !== undefined) query.set(name, String(value));
-    }
-    for (let next: string | null | undefined; next !== null; ) {
-      if (next !== undefined) query.set("cursor", next);
-      const page: Page = await call({ method: "GET", path: `${path}?${query.toString()}`, signal });
-      yield page;
-      next = page.next;
-    }
-  }
-
   return {
     async *list(filter = {}, { limit, signal } = {}) {
-      refuseEmpty(filter);
-      const found = pages<SessionList>("/sessions", { ...filter, limit }, signal);
+      rejectEmptyConditions(filter);
+      const found = pages<SessionList>(send, "/sessions", { ...filter, limit }, signal);
       for await (const { sessions } of found) yield* sessions;
     },
     async *timeline(sessionId, { limit, signal } = {}) {
-      if (!MADE_BY_SERVICE.test(sessionId)) {
+      if (!ID_OR_HANDLE.test(sessionId)) {
         throw new ProblemError({ code: "session-not-found", status: 404 });
       }
       for (let after: string | null | undefined; after !== null; ) {
@@ -113,81 +103,121 @@ export function createAdministration(options: TransportOptions): AdministrationC
         after = page.next;
       }
     },
-    async end(sessionId, { signal } = {}) {
-      // No session has any other id, and in a URL it could name another path.
-      if (!MADE_BY_SERVICE.test(sessionId)) return false;
-      try {
-        await call({ method: "DELETE", path: pathOf(sessionId), signal });
-        return true;
-      } catch (error) {
-        if ((error as ProblemError).code === "session-not-found") return false;
-        throw error;
-      }
-    },
-    async endByFilter(filter, { signal } = {}) {
-      refuseEmpty(filter);
-      let sessions = 0;
-      for (let cursor: string | null | undefined; cursor !== null; ) {
-        const body: EndRequest = { ...filter, cursor: cursor ?? null };
-        const part: EndReceipt = await call({
-          method: "POST",
-          path: "/sessions/end",
-          body,
-          signal,
-        });
-        sessions += part.sessions;
-        cursor = part.next;
-      }
-      return sessions;
-    },
-    async *exportCustomer(customerId, { signal } = {}) {
-      const url = `${baseOf(options)}${customerPath(customerId, "export")}/export`;
-      for await (const text of readLines({ ...options, url, signal, fetch: doFetch })) {
-        const line = JSON.parse(text) as ExportLine;
-        if (line.type === "end") return;
-        yield line;
-      }
-      throw new ProblemError({ code: "unexpected-answer", status: 200 });
-    },
-    async eraseCustomer(customerId, { signal } = {}) {
-      const sum = { sessions: 0, keys: 0 };
-      for (let isComplete = false; !isComplete; ) {
-        const path = customerPath(customerId, "erase");
-        const part: ErasureReceipt = await call({ method: "DELETE", path, signal });
-        sum.sessions += part.sessions;
-        sum.keys += part.keys;
-        isComplete = part.isComplete;
-      }
-      return sum;
-    },
+    end: (sessionId, { signal } = {}) => endSession(send, sessionId, signal),
+    endByFilter: (filter, { signal } = {}) => endByFilter(send, filter, signal),
+    exportCustomer: (customerId, { signal } = {}) => exportCustomer(options, customerId, signal),
+    eraseCustomer: (customerId, { signal } = {}) => eraseCustomer(send, customerId, signal),
     async *audit({ limit, signal } = {}) {
-      for await (const { entries } of pages<AuditPage>("/audit", { limit }, signal)) yield* entries;
+      for await (const { entries } of pages<AuditPage>(send, "/audit", { limit }, signal)) {
+        yield* entries;
+      }
     },
   };
 }
 
-/** The form of a session id or a handle. */
-const MADE_BY_SERVICE = /^[\w-]{24,64}$/;
+/** Yields the pages of a list. */
+async function* pages<Page extends { readonly next: string | null }>(
+  send: SendRequest,
+  path: string,
+  conditions: ListFilter & Pick<PageOptions, "limit">,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Page, void> {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(conditions)) {
+    if (value !== undefined) query.set(name, String(value));
+  }
+  for (let next: string | null | undefined; next !== null; ) {
+    if (next !== undefined) query.set("cursor", next);
+    const page: Page = await send({ method: "GET", path: `${path}?${query.toString()}`, signal });
+    yield page;
+    next = page.next;
+  }
+}
 
-/** Throws a `TypeError` for an empty condition: `user.id ?? ""` must not mean everybody. */
-function refuseEmpty(filter: object): void {
+async function endSession(
+  send: SendRequest,
+  sessionId: string,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  // No session has such an id, and in a URL it could lead to another path.
+  if (!ID_OR_HANDLE.test(sessionId)) return false;
+  try {
+    await send({ method: "DELETE", path: pathOf(sessionId), signal });
+    return true;
+  } catch (error) {
+    if ((error as ProblemError).code === "session-not-found") return false;
+    throw error;
+  }
+}
+
+async function endByFilter(
+  send: SendRequest,
+  filter: EndFilter,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  rejectEmptyConditions(filter);
+  let sessions = 0;
+  for (let cursor: string | null | undefined; cursor !== null; ) {
+    const body: EndRequest = { ...filter, cursor: cursor ?? null };
+    const part: EndReceipt = await send({ method: "POST", path: "/sessions/end", body, signal });
+    sessions += part.sessions;
+    cursor = part.next;
+  }
+  return sessions;
+}
+
+async function* exportCustomer(
+  options: TransportOptions,
+  customerId: string,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Exclude<ExportLine, { type: "end" }>, void> {
+  const url = `${baseUrlOf(options)}${customerPath(customerId, "export")}/export`;
+  for await (const text of readLines({ ...options, url, signal, fetch: fetchOf(options) })) {
+    const line = JSON.parse(text) as ExportLine;
+    if (line.type === "end") return;
+    yield line;
+  }
+  throw new ProblemError({ code: "unexpected-answer", status: 200 });
+}
+
+async function eraseCustomer(
+  send: SendRequest,
+  customerId: string,
+  signal: AbortSignal | undefined,
+): Promise<Pick<ErasureReceipt, "sessions" | "keys">> {
+  const path = customerPath(customerId, "erase");
+  const sum = { sessions: 0, keys: 0 };
+  for (let isComplete = false; !isComplete; ) {
+    const part: ErasureReceipt = await send({ method: "DELETE", path, signal });
+    sum.sessions += part.sessions;
+    sum.keys += part.keys;
+    isComplete = part.isComplete;
+  }
+  return sum;
+}
+
+/** The form of a session id or a handle. */
+const ID_OR_HANDLE = /^[\w-]{24,64}$/;
+
+/** Throws a `TypeError` for an empty condition: a mistake such as `user.id ?? ""` must not select everybody. */
+function rejectEmptyConditions(filter: object): void {
   for (const [name, value] of Object.entries(filter)) {
     if (value === "" || value === null) {
       throw new TypeError(`${name} is empty: give it a value, or leave it out for every session`);
     }
-    if (typeof value === "string") refuseMalformed(name, value);
+    if (typeof value === "string") rejectMalformed(name, value);
   }
 }
 
-/** Half of a surrogate pair would be sent as another character, which is another id. */
-function refuseMalformed(name: string, text: string): void {
+/** Throws a `TypeError` for half of a surrogate pair, which would be sent as another character. */
+function rejectMalformed(name: string, text: string): void {
   if (!text.isWellFormed()) throw new TypeError(`${name} is not well-formed Unicode`);
 }
 
-/** Throws a `TypeError` for an id that no URL can carry; `command` is the command line's command for it. */
+/** Returns the path of a customer. Throws a `TypeError` for an id that no URL can contain. */
 function customerPath(id: string, command: "erase" | "export"): string {
-  if (typeof id !== "string" || id === "") throw new TypeError("the customer's id is empty");
-  refuseMalformed("the customer's id", id);
+  if (typeof id !== "string" || id === "") throw new TypeError("the customer id is empty");
+  rejectMalformed("the customer id", id);
   if (id === "." || id === "..") {
     const how = `antechamber customers ${command} ${id}`;
     throw new TypeError(`no URL can name the customer "${id}": use the command line (${how})`);

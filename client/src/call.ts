@@ -1,33 +1,33 @@
-import { pause } from "./pause.ts";
-import { errorOfAnswer, isPassing, ProblemError } from "./problem-error.ts";
+import { errorFromResponse, isRetryable, ProblemError } from "./problem-error.ts";
 import type { Identity } from "./protocol.ts";
+import { sleep } from "./sleep.ts";
 
-/** Ids to associate; `null`, the empty string and what is left out mean "not given". */
+/** Ids to associate. A missing id, `null` and the empty string all mean "not given". */
 export type Ids = Partial<Identity>;
 
-/** `fetch` as this package calls it. */
+/** The part of `fetch` that this package uses. */
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
 export interface TransportOptions {
-  /** Where Antechamber is, with its base path if it has one. */
+  /** The address of Antechamber, with its base path if it has one. */
   readonly url: string | URL;
-  /** Sent as `Authorization: Bearer`. In a web page everybody can read it: a public page's key only. */
+  /** Sent as `Authorization: Bearer`. Everybody can read the key of a web page: use only a public page's key there. */
   readonly key?: string | undefined;
-  /** What makes the requests; the global `fetch` by default. */
+  /** Makes the requests; the global `fetch` by default. */
   readonly fetch?: Fetch | undefined;
-  /** How long a call may take with all its attempts, in milliseconds; 10,000 by default. */
+  /** The time limit of a call with all its attempts, in milliseconds; 10,000 by default. */
   readonly timeout?: number | undefined;
-  /** How often a call is attempted at most; 3 by default. */
+  /** The maximum number of attempts of a call; 3 by default. */
   readonly attempts?: number | undefined;
 }
 
 export interface CallOptions {
-  /** Gives the call up; it then rejects with the signal's reason. */
+  /** Aborts the call, which then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** A request to the service. */
-export interface Call extends CallOptions {
+export interface ServiceRequest extends CallOptions {
   readonly method: string;
   readonly path: string;
   readonly ids?: Ids | undefined;
@@ -36,47 +36,52 @@ export interface Call extends CallOptions {
   readonly keepalive?: boolean | undefined;
 }
 
-/** The address as paths are put behind it. */
-export function baseOf({ url: given }: TransportOptions): string {
+/** Returns the address without trailing slashes, so that a path can follow it. */
+export function baseUrlOf({ url: given }: TransportOptions): string {
   const url = String(given);
   let end = url.length;
   while (url[end - 1] === "/") end--;
   return url.slice(0, end);
 }
 
-/** Makes a request and gives its answer; `undefined` for one without content. */
-export type Caller = <T>(request: Call) => Promise<T>;
+/** Returns the `fetch` of the options; by default the global one, looked up at each call. */
+export function fetchOf(options: Pick<TransportOptions, "fetch">): Fetch {
+  return options.fetch ?? ((input, init) => fetch(input, init));
+}
 
-/** Makes requests to the service at one address, and repeats those that may succeed then. */
-export function createCaller(options: TransportOptions): Caller {
-  const base = baseOf(options);
+/** Sends a request and returns the parsed response; `undefined` if it has no content. */
+export type SendRequest = <T>(request: ServiceRequest) => Promise<T>;
+
+/** Returns a function that sends requests to one service, and retries those that may succeed later. */
+export function createRequestSender(options: TransportOptions): SendRequest {
+  const base = baseUrlOf(options);
   const { key, timeout = 10_000, attempts = 3 } = options;
-  const doFetch: Fetch = options.fetch ?? ((input, init) => fetch(input, init));
+  const doFetch = fetchOf(options);
 
-  return async <T>(request: Call) => {
-    const until = performance.now() + timeout;
+  return async <T>(request: ServiceRequest) => {
+    const endsAt = performance.now() + timeout;
     const deadline = AbortSignal.timeout(timeout);
     const signal = request.signal ? AbortSignal.any([deadline, request.signal]) : deadline;
     const init = requestInit(request, signal, key);
     for (let attempt = 1; ; attempt++) {
       try {
-        return (await once(base + request.path, init, doFetch)) as T;
+        return (await sendOnce(base + request.path, init, doFetch)) as T;
       } catch (error) {
         request.signal?.throwIfAborted();
         if (deadline.aborted) throw new ProblemError({ code: "timeout", cause: error });
-        const delay = delayBefore(attempt, error as ProblemError);
-        if (attempt >= attempts || delay === undefined || performance.now() + delay > until) {
+        const delay = retryDelay(attempt, error as ProblemError);
+        if (attempt >= attempts || delay === undefined || performance.now() + delay > endsAt) {
           throw error;
         }
-        await pause(delay);
+        await sleep(delay);
       }
     }
   };
 }
 
-/** What `fetch` is told of a request. */
+/** Returns the options of `fetch` for a request. */
 export function requestInit(
-  request: Call,
+  request: ServiceRequest,
   signal: AbortSignal,
   key: string | undefined,
 ): RequestInit {
@@ -92,17 +97,18 @@ export function requestInit(
     headers,
     signal,
     cache: "no-store",
-    body: body === undefined ? null : JSON.stringify(body),
+    // `undefined` without a body.
+    body: JSON.stringify(body),
     ...(keepalive ? { keepalive } : {}),
   };
 }
 
-/** Header values are bytes, one a character (Fetch standard, ByteString); ids travel as UTF-8. */
+/** Returns the id in UTF-8, one character for each byte, as `fetch` expects (Fetch standard, ByteString). */
 function headerBytes(id: string): string {
   return String.fromCharCode(...new TextEncoder().encode(id));
 }
 
-async function once(url: string, init: RequestInit, doFetch: Fetch): Promise<unknown> {
+async function sendOnce(url: string, init: RequestInit, doFetch: Fetch): Promise<unknown> {
   let response: Response;
   let text: string;
   try {
@@ -111,7 +117,7 @@ async function once(url: string, init: RequestInit, doFetch: Fetch): Promise<unk
   } catch (cause) {
     throw new ProblemError({ code: "network", cause });
   }
-  if (!response.ok) throw errorOfAnswer(response, text);
+  if (!response.ok) throw errorFromResponse(response, text);
   if (response.status === 204) return undefined;
   try {
     return JSON.parse(text) as unknown;
@@ -120,9 +126,9 @@ async function once(url: string, init: RequestInit, doFetch: Fetch): Promise<unk
   }
 }
 
-/** Milliseconds to wait after this attempt failed; `undefined` when another one is no use. */
-function delayBefore(attempt: number, error: ProblemError): number | undefined {
-  if (!isPassing(error)) return undefined;
-  // Spread out, so that callers that failed together do not come back together.
-  return (error.retryAfter ?? 0) * 1000 + 100 * 2 ** attempt * (0.5 + Math.random() / 2);
+/** Returns the milliseconds to wait before the next attempt; `undefined` if a retry is useless. */
+function retryDelay(attempt: number, error: ProblemError): number | undefined {
+  if (!isRetryable(error)) return undefined;
+  // Random, so that clients that failed at the same time do not retry at the same time.
+  return (error.retryAfter ?? 0) * 1000 + 50 * 2 ** attempt * (1 + Math.random());
 }

@@ -1,13 +1,13 @@
 import type { TransportOptions } from "./call.ts";
 import type { ClientOptions } from "./client.ts";
-import { quietly, type SessionStorage } from "./page.ts";
+import { quietly, type WebStorage } from "./page.ts";
 
-/** Returns what a value should have been, as in "cookie is true or false"; nothing if it is right. */
+/** Returns the end of an error such as "cookie is a boolean"; `undefined` for a valid value. */
 type Check = (value: unknown) => string | undefined;
 
-/** The credentials that a header can carry (RFC 9110, section 11.2); empty means none. */
+/** The characters of a credential in a header (RFC 9110, section 11.2). An empty key means none. */
 const KEY = /^[\x21-\x7e]*$/;
-/** The longest timeout in milliseconds: timers with more fire at once. */
+/** The longest timeout in milliseconds. A longer timer would fire immediately. */
 const MAX_TIMEOUT = 2 ** 31 - 1;
 
 const isType =
@@ -15,7 +15,7 @@ const isType =
   (value) =>
     typeof value === type ? undefined : `is a ${type}`;
 
-/** The compiler finds a name that is missing here. */
+/** The compiler reports options that are missing here. */
 const transportChecks: Record<keyof TransportOptions, Check> = {
   url: faultOfUrl,
   key: (value) =>
@@ -42,19 +42,19 @@ const clientChecks: Record<keyof ClientOptions, Check> = {
   onError: isType("function"),
 };
 
-/** Throws a `TypeError` for invalid options, which says what to write instead. */
+/** Throws a `TypeError` for invalid options. `call` is the called function, for the message. */
 export function checkTransportOptions(call: string, options: TransportOptions): void {
   checkOptions(call, options, transportChecks);
 }
 
-/** The same for the options of `createClient`. */
+/** Throws a `TypeError` for invalid options of `createClient`. */
 export function checkClientOptions(options: ClientOptions): void {
   checkOptions("createClient()", options, clientChecks);
 }
 
 function checkOptions(call: string, options: unknown, checks: Readonly<Record<string, Check>>) {
   const given = typeof options === "object" ? options : {};
-  // `url` first: it also catches arguments that are not options at all.
+  // `url` comes first, because its check also fails for an argument that is not an object.
   for (const [name, value] of Object.entries({ url: undefined, ...given })) {
     const check = Object.hasOwn(checks, name) && checks[name];
     if (!check)
@@ -65,18 +65,18 @@ function checkOptions(call: string, options: unknown, checks: Readonly<Record<st
   }
 }
 
-/** Formats a value for the end of a message, without a password. */
+/** Formats a value for the end of an error, without the password of an address. */
 function shown(value: unknown): string {
   return `, not ${(JSON.stringify(value) ?? "undefined").slice(0, 99).replace(/^.*@/, '"@')}`;
 }
 
-/** Describes the form of an address; in a page a path of its own origin is one too. */
+/** Checks an address. In a page, a path of the page's origin is valid too. */
 function faultOfUrl(given: unknown): string | undefined {
-  const text = given instanceof URL ? given.href : typeof given === "string" ? given : "";
+  const text = typeof given === "string" || given instanceof URL ? String(given) : "";
   const scope = globalThis as { document?: { baseURI?: string }; location?: { href?: string } };
   const page = scope.document?.baseURI ?? scope.location?.href;
   const isPath = page !== undefined && text.startsWith("/");
-  // A user, a query or a fragment would be lost or would interfere.
+  // A user, query or fragment would not work in front of the paths of the service.
   if ((isPath || /^https?:\/\//i.test(text)) && !/[\s?#@]/.test(text)) {
     if (quietly(() => new URL(text, page))) return undefined;
   }
@@ -92,13 +92,13 @@ function faultOfOrigins(given: unknown): string | undefined {
   return `is a list of origins such as ["${originOf(wrong) ?? "https://api.example"}"]`;
 }
 
-/** Returns the origin of an address; `undefined` if it has none. */
+/** Returns the origin of an address; `undefined` if there is none. */
 function originOf(address: unknown): string | undefined {
   const url = quietly(() => new URL(String(address)));
   return url?.host ? url.origin : undefined;
 }
 
 function isStorage(value: unknown): boolean {
-  const storage = value as Partial<SessionStorage> | null;
+  const storage = value as Partial<WebStorage> | null;
   return Boolean(storage?.getItem && storage.setItem && storage.removeItem);
 }

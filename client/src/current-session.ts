@@ -1,137 +1,138 @@
-import type { Exclusive } from "./exclusive.ts";
+import type { Mutex } from "./mutex.ts";
 import { ProblemError } from "./problem-error.ts";
 import type { SessionInfo } from "./protocol.ts";
-import { idOf, type SessionJar } from "./session-jar.ts";
+import { sessionIdOf } from "./session-state.ts";
+import type { SessionStorage } from "./session-storage.ts";
 import type { Ids, Transport } from "./transport.ts";
 
-/** The session of one visitor, the same in all tabs. */
-export interface CurrentSession {
-  /** Its id, as far as it is known here and now. */
-  id(): string | undefined;
-  /** Changes with every reset in any tab. */
-  generation(): number;
+/** The age in milliseconds up to which a cached session is used without asking the service. */
+const MAX_AGE_MS = 60_000;
+
+/** The session of one visitor, the same in all tabs. Only tasks of the mutex create or change it. */
+export class CurrentSession {
+  readonly #transport: Transport;
+  readonly #storage: SessionStorage;
+  readonly #withLock: Mutex;
+  #cached: { entry: string; info: SessionInfo; at: number } | undefined;
+  #refreshing: Promise<SessionInfo> | undefined;
+  /** The last session that was replaced, and its successor. */
+  #replaced: { before: string | undefined; by: string } | undefined;
+
+  constructor(transport: Transport, storage: SessionStorage, withLock: Mutex) {
+    this.#transport = transport;
+    this.#storage = storage;
+    this.#withLock = withLock;
+  }
+
+  /** Returns the session's id if this tab knows it. */
+  id(): string | undefined {
+    return sessionIdOf(this.#storage.read());
+  }
+
+  /** Returns a number that every reset in any tab raises. */
+  generation(): number {
+    return this.#storage.generation();
+  }
+
   /**
    * Returns the session, created or replaced if needed, once for all simultaneous calls. A call made
    * before a reset gets the session created after it.
    */
-  get(): Promise<SessionInfo>;
-  /** The session that the same visitor has instead of this one, which is over; if there is one. */
-  successorOf(sessionId: string): Promise<string | undefined>;
-  /** Associates ids, in a new session if this one is another person's. Rejects after a reset. */
-  identify(ids: Ids): Promise<SessionInfo>;
-  /**
-   * Takes over an id from the site's server, unless `instead` has been replaced already or the
-   * id belongs to a forgotten session.
-   */
-  adopt(sessionId: string, instead: string | undefined): void;
-  /** Forgets an id that the site's server issued to the visitor before a reset. */
-  refuse(sessionId: string): void;
-  /** Forgets the session: the next to ask gets a new one. */
-  reset(): void;
-}
-
-/** Milliseconds for which what the service said about the session is believed. */
-const FRESH = 60_000;
-
-/** Keeps the session in `jar`; its life is changed in `exclusive` turns alone. */
-export function createCurrentSession(
-  transport: Transport,
-  jar: SessionJar,
-  exclusive: Exclusive,
-): CurrentSession {
-  let known: { entry: string; info: SessionInfo; at: number } | undefined;
-  let asking: Promise<SessionInfo> | undefined;
-  let replaced: { before: string | undefined; by: string } | undefined;
-
-  const { generation } = jar;
-  const id = () => {
-    const entry = jar.read();
-    return entry && idOf(entry);
-  };
-
-  function keep(info: SessionInfo, entry: string): SessionInfo {
-    known = { entry, info, at: Date.now() };
-    return info;
-  }
-
-  async function load(): Promise<SessionInfo> {
+  async get(): Promise<SessionInfo> {
     for (;;) {
-      const begun = generation();
-      const entry = jar.read();
-      const before = entry && idOf(entry);
-      const info = before ? await transport.retrieve(before) : await transport.create();
-      // There was a reset meanwhile, or another session came: this one is not used any more.
-      if (generation() !== begun || jar.read() !== entry) continue;
-      if (info.sessionId !== before) replaced = { before, by: info.sessionId };
-      const isTheSame = entry?.startsWith(`${info.sessionId}.`);
-      return keep(info, jar.write(info.sessionId, isTheSame ? entry : undefined));
+      const cached = this.#cached;
+      // In both directions: a changed clock must not make old data look fresh.
+      const isFresh = cached && Math.abs(Date.now() - cached.at) < MAX_AGE_MS;
+      if (isFresh && cached.entry === this.#storage.read()) return cached.info;
+      const generation = this.generation();
+      const info = await this.#refresh();
+      if (this.generation() === generation) return info;
     }
   }
 
-  function refresh(): Promise<SessionInfo> {
-    if (asking) return asking;
-    const turn = exclusive(load).finally(() => {
-      if (asking === turn) asking = undefined;
-    });
-    asking = turn;
-    return turn;
+  /** Returns the session that replaced this one for the same visitor; `undefined` if none did. */
+  async successorOf(sessionId: string): Promise<string | undefined> {
+    if (sessionId === this.id()) await this.#refresh();
+    return this.#replaced?.before === sessionId ? this.#replaced.by : undefined;
   }
 
-  return {
-    id,
-    generation,
-    async successorOf(sessionId) {
-      if (sessionId === id()) await refresh();
-      return replaced?.before === sessionId ? replaced.by : undefined;
-    },
-    async get() {
+  /** Associates ids, in a new session if this one is another person's. Rejects after a reset. */
+  identify(ids: Ids): Promise<SessionInfo> {
+    const generation = this.generation();
+    const check = () => {
+      if (this.generation() !== generation) throw resetError();
+    };
+    return this.#withLock(async () => {
       for (;;) {
-        // In both directions: a changed clock must not make old data look fresh.
-        const isFresh = known && Math.abs(Date.now() - known.at) < FRESH;
-        if (known && isFresh && known.entry === jar.read()) return known.info;
-        const begun = generation();
-        const info = await refresh();
-        if (generation() === begun) return info;
-      }
-    },
-    identify(ids) {
-      const begun = generation();
-      const check = () => {
-        if (generation() !== begun) throw overtaken();
-      };
-      return exclusive(async () => {
-        for (;;) {
-          check();
-          const before = id();
-          const info = await associate(transport, before, ids, check);
-          check();
-          // If the site's server has issued another session meanwhile, the ids belong to that one.
-          if (info.sessionId !== before || id() === before) {
-            return keep(info, jar.write(info.sessionId));
-          }
+        check();
+        const before = this.id();
+        const info = await associate(this.#transport, before, ids, check);
+        check();
+        // If the site's server has issued another session meanwhile, the ids belong to that one.
+        if (info.sessionId !== before || this.id() === before) {
+          return this.#cache(info, this.#storage.write(info.sessionId));
         }
-      });
-    },
-    adopt(sessionId, instead) {
-      if (id() !== instead || jar.isForgotten(sessionId)) return;
-      replaced = { before: instead, by: sessionId };
-      jar.write(sessionId);
-    },
-    refuse: (sessionId) => jar.refuse(sessionId),
-    reset() {
-      jar.reset();
-      known = asking = replaced = undefined;
-    },
-  };
+      }
+    });
+  }
+
+  /**
+   * Uses a session that the site's server issued in place of `before`. Does nothing if another session has
+   * replaced `before` already, or if the new one was forgotten.
+   */
+  adopt(sessionId: string, before: string | undefined): void {
+    if (this.id() !== before || this.#storage.isForgotten(sessionId)) return;
+    this.#replaced = { before, by: sessionId };
+    this.#storage.write(sessionId);
+  }
+
+  /** Forgets a session that the site's server issued to the visitor before a reset. */
+  forget(sessionId: string): void {
+    this.#storage.forget(sessionId);
+  }
+
+  /** Forgets the session: the next `get` creates a new one. */
+  reset(): void {
+    this.#storage.reset();
+    this.#cached = this.#refreshing = this.#replaced = undefined;
+  }
+
+  #refresh(): Promise<SessionInfo> {
+    if (this.#refreshing) return this.#refreshing;
+    const refreshing = this.#withLock(() => this.#load()).finally(() => {
+      if (this.#refreshing === refreshing) this.#refreshing = undefined;
+    });
+    this.#refreshing = refreshing;
+    return refreshing;
+  }
+
+  async #load(): Promise<SessionInfo> {
+    for (;;) {
+      const generation = this.generation();
+      const entry = this.#storage.read();
+      const before = sessionIdOf(entry);
+      const info = before ? await this.#transport.retrieve(before) : await this.#transport.create();
+      // After a reset, or if another session has arrived meanwhile, this one is out of date.
+      if (this.generation() !== generation || this.#storage.read() !== entry) continue;
+      if (info.sessionId !== before) this.#replaced = { before, by: info.sessionId };
+      const isSame = entry?.startsWith(`${info.sessionId}.`);
+      return this.#cache(info, this.#storage.write(info.sessionId, isSame ? entry : undefined));
+    }
+  }
+
+  #cache(info: SessionInfo, entry: string): SessionInfo {
+    this.#cached = { entry, info, at: Date.now() };
+    return info;
+  }
 }
 
-/** The error for a call made before a reset that must not be carried out after it. */
-export function overtaken(): ProblemError {
+/** Returns the error for a call made before a reset that must not be carried out after it. */
+export function resetError(): ProblemError {
   const detail = "reset() was called before this was done";
   return new ProblemError({ code: "reset", detail });
 }
 
-/** `check` throws if the call must not continue. */
+/** Associates ids with the session, or with a new one if necessary. `check` throws after a reset. */
 async function associate(
   transport: Transport,
   sessionId: string | undefined,
@@ -147,12 +148,12 @@ async function associate(
     if (code === "session-not-found") return await transport.create(ids);
     const isAnothers = problem?.field === "customerId" || problem?.field === "agentId";
     if (!isAnothers) throw error;
-    return await createForNext(transport, ids, check);
+    return await createForNextPerson(transport, ids, check);
   }
 }
 
-/** A session for whoever uses the computer after another person. */
-async function createForNext(
+/** Creates a session for a person who uses the browser after another one. */
+async function createForNextPerson(
   transport: Transport,
   ids: Ids,
   check: () => void,

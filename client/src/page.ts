@@ -1,4 +1,4 @@
-/** The Web Locks of a page (W3C Web Locks API), as far as they are used. */
+/** The used part of the Web Locks API (W3C). */
 export interface Locks {
   request(
     name: string,
@@ -7,41 +7,41 @@ export interface Locks {
   ): Promise<void>;
 }
 
-/** What holds text by name: `localStorage`, `sessionStorage` or something like them. */
-export interface SessionStorage {
+/** A store of texts by name: `localStorage`, `sessionStorage` or a similar object. */
+export interface WebStorage {
   getItem(name: string): string | null;
   setItem(name: string, value: string): void;
   removeItem(name: string): void;
 }
 
-/** The members of a page's events that are used (for `storage` events see HTML standard, section 12.2.4). */
+/** The used members of a page's events (for `storage` events see HTML standard, section 12.2.4). */
 export interface PageEvent {
   readonly key?: string | null;
   readonly newValue?: string | null;
   readonly storageArea?: unknown;
 }
 
-interface Listening {
+interface PageEvents {
   addEventListener(type: string, listener: (event: PageEvent) => void): void;
   removeEventListener(type: string, listener: (event: PageEvent) => void): void;
 }
 
-/** What is used of a web page. */
-export interface Page extends Listening {
-  readonly document: Listening & { cookie: string; readonly visibilityState: string };
+/** The used members of a web page's `window`. */
+export interface Page extends PageEvents {
+  readonly document: PageEvents & { cookie: string; readonly visibilityState: string };
   readonly location: { readonly origin: string; readonly protocol: string };
   readonly navigator: { readonly locks?: Locks };
   /** Throws if the user has blocked it; `null` in some embedded browsers. */
-  readonly localStorage: SessionStorage | null;
+  readonly localStorage: WebStorage | null;
 }
 
-/** The page that this runs in; `undefined` in workers and on servers, some of which have parts of it. */
+/** Returns the current page; `undefined` in workers and on servers, even if they have some of its members. */
 export function currentPage(): Page | undefined {
   const scope = globalThis as unknown as Partial<Page>;
   return scope.document && scope.location ? (scope as Page) : undefined;
 }
 
-/** Whether this runs on a server: not in a page, a worker of one, or an app that has a `window`. */
+/** Returns whether this runs on a server: not in a page, a worker of one, or an app that has a `window`. */
 export function isServer(): boolean {
   const scope = globalThis as unknown as Partial<
     Record<
@@ -50,7 +50,7 @@ export function isServer(): boolean {
     >
   >;
   const isRuntime = scope.process?.versions?.node ?? scope.Deno;
-  // Edge runtimes have none of these, and neither a window nor an address.
+  // Edge runtimes have none of these, and neither a `window` nor a `location`.
   return !scope.document && Boolean(isRuntime ?? !(scope.window ?? scope.location));
 }
 

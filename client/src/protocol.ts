@@ -1,9 +1,9 @@
 /**
- * The wire contract: what travels between Antechamber and whoever calls it. The server's `http/`
- * imports these names, so the two ends cannot drift apart.
+ * The types of requests and responses between Antechamber and its callers. The server's `http/` imports them, so
+ * the two sides cannot disagree.
  */
 
-/** The four ids that belong to the caller. `null` stands for "not given" and "not known yet". */
+/** The four ids of the caller. `null` means "not given" and "not known yet". */
 export interface Identity {
   readonly agentId: string | null;
   readonly customerId: string | null;
@@ -14,9 +14,9 @@ export interface Identity {
 /** `anonymous` until the session has a customer or an agent, `recognized` from then on. */
 export type SessionState = "anonymous" | "recognized";
 
-/** The answer of all three operations. Every member is always there; times are ISO 8601, UTC, ms. */
+/** The response of creating, retrieving and updating. No member is ever missing; times are ISO 8601, UTC, milliseconds. */
 export interface SessionInfo extends Identity {
-  /** 40 URL-safe characters, made by the server. */
+  /** 40 URL-safe characters, chosen by the server. */
   readonly sessionId: string;
   readonly state: SessionState;
   readonly createdAt: string;
@@ -24,40 +24,40 @@ export interface SessionInfo extends Identity {
   readonly expiresAt: string;
 }
 
-/** The request body of create and update; members that the API does not know are ignored. */
+/** The request body of creating and updating; unknown members are ignored. */
 export interface VisitBody {
   readonly visitId?: string | null;
   readonly globalVisitId?: string | null;
 }
 
 /**
- * A request that was made in a session, as it is sent to be recorded. `method` and `path` are
- * required; what is left out or `null` is not known. At most 8 KiB each.
+ * A request to record in a session. `method` and `path` are required; other members may be missing or `null` if
+ * they are not known. At most 8 KiB as JSON.
  */
 export interface RequestRecord {
   /** An HTTP method, such as `GET`. */
   readonly method: string;
-  /** Begins with `/`. The query is dropped before it is stored, but for keys that the server allows. */
+  /** Begins with `/`. Its query is not stored, except keys that the server's configuration allows. */
   readonly path: string;
-  /** The HTTP status that answered it, 100 to 599. */
+  /** The HTTP status of the response, 100 to 599. */
   readonly status?: number | null;
-  /** When it came in: ISO 8601 with a time zone, or milliseconds since 1970. The moment of arrival by default. */
+  /** Its start: ISO 8601 with a time zone, or Unix ms. By default the time at which the record arrives. */
   readonly startedAt?: string | number | null;
-  /** How long it took, in milliseconds. */
+  /** Its duration in milliseconds. */
   readonly durationMs?: number | null;
-  /** The service that answered it, 1 to 256 characters. */
+  /** The name of the service that responded, 1 to 256 characters. */
   readonly service?: string | null;
-  /** Whatever else is worth keeping: at most 16 strings by name. */
+  /** Other data: at most 16 strings by name. */
   readonly attributes?: Readonly<Record<string, string>> | null;
 }
 
-/** The answer to recording. */
+/** The response to recording. */
 export interface RecordReceipt {
-  /** How many records were taken: all that were sent. */
+  /** The number of accepted records: all that were sent. */
   readonly accepted: number;
 }
 
-/** What every entry of a timeline has: the identity that the session had at that moment. */
+/** The identity of the session at the moment of a timeline entry. */
 interface EntryIdentity extends Identity {
   readonly state: SessionState;
 }
@@ -65,7 +65,7 @@ interface EntryIdentity extends Identity {
 /** A recorded request in a timeline. */
 export interface RequestEntry extends EntryIdentity {
   readonly type: "request";
-  /** Counts the requests of the session from 1, without gaps. */
+  /** The position among the requests of the session: 1, 2 and so on without gaps. */
   readonly sequence: number;
   readonly method: string;
   readonly path: string;
@@ -77,33 +77,33 @@ export interface RequestEntry extends EntryIdentity {
   readonly attributes: Readonly<Record<string, string>>;
 }
 
-/** A moment of the session's own life in its timeline. The identity is the one that it left. */
+/** An event of the session's life in its timeline. The identity is the one after the event. */
 export interface LifeEntry extends EntryIdentity {
   readonly type: "created" | "associated" | "ended" | "expired";
-  /** Only requests are counted. */
+  /** Only requests have a sequence number. */
   readonly sequence: null;
   /** ISO 8601, UTC, milliseconds. */
   readonly at: string;
-  /** The ids that came with it: those it was created with, those that were associated. */
+  /** The ids that the event added. */
   readonly ids: Readonly<Partial<Record<keyof Identity, string>>>;
 }
 
-/** A line of a timeline. */
+/** An entry of a timeline. */
 export type TimelineEntry = RequestEntry | LifeEntry;
 
-/** A page of the timeline of a session: what happened in it, in order. */
+/** A page of a session's timeline, in order. */
 export interface Timeline {
   readonly sessionId: string;
   readonly records: readonly TimelineEntry[];
-  /** What to pass as `after` for the page that follows; `null` when this one is the last. */
+  /** The value of `after` for the next page; `null` on the last page. */
   readonly next: string | null;
-  /** Requests that were recorded in all. */
+  /** The number of all recorded requests. */
   readonly total: number;
-  /** The oldest of them, which were let go since a session keeps so many only. */
+  /** The number of requests that were removed, the oldest first, because a session keeps a limited number. */
   readonly dropped: number;
 }
 
-/** A session in a list, also one that is over. */
+/** A session in a list. It may be expired or ended. */
 export interface SessionSummary extends SessionInfo {
   readonly status: "live" | "expired" | "ended";
 }
@@ -111,18 +111,18 @@ export interface SessionSummary extends SessionInfo {
 /** A page of sessions, newest first. */
 export interface SessionList {
   readonly sessions: readonly SessionSummary[];
-  /** What to pass as `cursor` for the page that follows, however few this one has; `null` on the last. */
+  /** The value of `cursor` for the next page; `null` on the last page. Pages before the last may be short. */
   readonly next: string | null;
   /**
-   * On the first page, of a list by one id alone: how many sessions of it are kept, up to 10,000, which
-   * stands for so many or more; without any filter, how many there are. Else `null`.
+   * The number of sessions, only on the first page of a list without a filter or with one id as its only condition.
+   * With an id it counts to 10,000 at most: 10,000 means that many or more. Otherwise `null`.
    */
   readonly total: number | null;
 }
 
 /**
- * Selects the sessions to end: at least one of the conditions, or `all`. A condition that is left out or
- * `undefined` is not given; an empty one (`""`, `null`) is refused, and never means "every session".
+ * Selects the sessions to end: at least one condition, or `all`. A missing or `undefined` condition has no effect.
+ * An empty one (`""`, `null`) is refused, and never means "every session".
  */
 export interface EndRequest {
   readonly agentId?: string | undefined;
@@ -130,38 +130,38 @@ export interface EndRequest {
   readonly visitId?: string | undefined;
   readonly globalVisitId?: string | undefined;
   readonly state?: SessionState | undefined;
-  /** ISO 8601 with a time zone, or milliseconds since 1970: created then or later. */
+  /** Selects sessions created at this time or later: ISO 8601 with a time zone, or Unix ms. */
   readonly since?: string | number | undefined;
-  /** Created before. */
+  /** Selects sessions created before this time. */
   readonly until?: string | number | undefined;
-  /** Every session there is; for administrators. */
+  /** Selects every session; for administrators only. */
   readonly all?: boolean | undefined;
-  /** Only counts them. */
+  /** Counts the sessions and ends none. */
   readonly dryRun?: boolean | undefined;
-  /** `next` of the answer before. */
+  /** The `next` of the previous response. */
   readonly cursor?: string | null;
 }
 
-/** What came of a part of ending sessions. */
+/** The result of one request to end sessions. */
 export interface EndReceipt {
-  /** How many were ended by this request, or counted. */
+  /** The number of sessions that this request ended or counted. */
   readonly sessions: number;
-  /** What to pass as `cursor` to go on; `null` when it is done. */
+  /** The value of `cursor` for the next request; `null` if there is nothing left to do. */
   readonly next: string | null;
 }
 
-/** A line of what is kept of a customer; the last one is of the type `end`. */
+/** A line of a customer's export; the last one has the type `end`. */
 export type ExportLine =
   | ({ readonly type: "session" } & SessionSummary)
   | { readonly type: "entry"; readonly sessionId: string; readonly entry: TimelineEntry }
-  /** What a request with an Idempotency-Key was answered, as its JSON text, and when. */
+  /** A stored response to a request with an Idempotency-Key, as JSON text, and its time. */
   | {
       readonly type: "answer";
       readonly sessionId: string;
       readonly at: string;
       readonly answer: string;
     }
-  /** A key that stands for the customer; times in milliseconds since 1970. */
+  /** An API key of the customer; times are Unix ms. */
   | {
       readonly type: "key";
       readonly id: string;
@@ -171,35 +171,35 @@ export type ExportLine =
       readonly expiresAt: number | null;
       readonly revokedAt: number | null;
       readonly lastUsedAt: number | null;
-      /** The key that replaces it, if it was rotated. */
+      /** The key that replaced it, if it was rotated. */
       readonly successorId: string | null;
     }
   | { readonly type: "end"; readonly sessions: number };
 
-/** What came of a part of erasing a customer. */
+/** The result of one request to erase a customer. */
 export interface ErasureReceipt {
   readonly sessions: number;
   readonly keys: number;
-  /** False: repeat the request to go on. */
+  /** `false` if there is more to erase: repeat the request. */
   readonly isComplete: boolean;
 }
 
-/** An entry of the audit trail; its hash holds the one of the entry before. */
+/** An entry of the audit trail. Its hash covers the hash of the previous entry. */
 export interface AuditLine {
   readonly sequence: number;
   /** ISO 8601, UTC, milliseconds. */
   readonly at: string;
   readonly who: {
     readonly role: string;
-    /** The id of a key, or on the command line the operating system's user. */
+    /** The id of an API key; on the command line the user name of the operating system. */
     readonly credential: string | null;
     readonly agentId: string | null;
   };
   readonly what: string;
-  /** The client's address, `unix socket`, `unknown`, or `command line`. */
+  /** The caller's address, `unix socket`, `unknown`, or `command line`. */
   readonly from: string;
   readonly outcome: "begun" | "done" | "refused" | "failed";
-  /** Ids of sessions and customers are keyed hashes. */
+  /** Details of the operation, with keyed hashes instead of session and customer ids. */
   readonly details: Readonly<Record<string, string | number | boolean | null>>;
   readonly previous: string;
   readonly hash: string;
@@ -208,15 +208,16 @@ export interface AuditLine {
 /** A page of the audit trail, the latest first. */
 export interface AuditPage {
   readonly entries: readonly AuditLine[];
-  /** What to pass as `cursor` for older ones; `null` on the last page. */
+  /** The value of `cursor` for the next page, with older entries; `null` on the last page. */
   readonly next: string | null;
 }
 
-/** The most records that one request may carry, and the most bytes (UTF-8 JSON) of each. */
+/** The maximum number of records in one request. */
 export const MAX_RECORDS = 1000;
+/** The maximum size of a record in bytes (UTF-8 JSON). */
 export const MAX_RECORD_BYTES = 8192;
 
-/** Every refusal's stable word, with the HTTP status it travels under. The set is closed. */
+/** The closed set of refusal codes, with the HTTP status of each. */
 export const problemStatus = {
   "already-exists": 400,
   "invalid-request": 400,
@@ -238,10 +239,10 @@ export const problemStatus = {
   unavailable: 503,
 } as const;
 
-/** One of the closed set of refusal codes. */
+/** A refusal code. */
 export type ProblemCode = keyof typeof problemStatus;
 
-/** Where in the request a fault lies: `name` is the header, member or parameter at fault. */
+/** A fault in a request: `name` is the header, body member or query parameter. */
 export interface Fault {
   readonly in: "body" | "header" | "query";
   readonly name: string;
@@ -253,15 +254,15 @@ export interface Problem {
   readonly type: string;
   readonly title: string;
   readonly status: number;
-  /** A sentence that tells the caller what to change. */
+  /** A sentence that explains what to change. */
   readonly detail: string;
   readonly code: ProblemCode;
-  /** The id that is already set or held, with `already-exists`. */
+  /** Only with `already-exists`: the id that the session, or another one, has already. */
   readonly field?: keyof Identity;
-  /** Each fault with its place, with `invalid-request`. */
+  /** Only with `invalid-request`: all faults. */
   readonly errors?: readonly Fault[];
-  /** `unknown` when a change may or may not have been stored, with `unavailable`. */
+  /** Only with `unavailable`: the change may or may not have been stored. */
   readonly outcome?: "unknown";
-  /** What the server's log, as far as it is configured to have the request, knows it by. */
+  /** The id of the request in the server's log, if requests are logged. */
   readonly requestId?: string;
 }

@@ -1,30 +1,15 @@
-import { type CurrentSession, overtaken } from "./current-session.ts";
+import { type CurrentSession, resetError } from "./current-session.ts";
 import type { Page } from "./page.ts";
-import { isPassing, type ProblemError } from "./problem-error.ts";
+import { isRetryable, type ProblemError } from "./problem-error.ts";
 import type { RequestRecord } from "./protocol.ts";
 import { randomKey, type Transport } from "./transport.ts";
 
-/**
- * Records on their way to the service. A record waits in the queue, is cut into a batch with its
- * Idempotency-Key, and is delivered, given up (the service refused it for good), or kept with its
- * batch, key and all, for a later attempt. Batches go out one after the other, so the order holds;
- * only when the page is hidden the rest goes out at once, as there may be no later.
- */
-export interface Recorder {
-  /** Takes records for the session of this moment, to be sent soon. */
-  record(records: RequestRecord | readonly RequestRecord[]): void;
-  /** Delivers what waits. Rejects with a `ProblemError` when something could not be delivered. */
-  flush(): Promise<void>;
-  /** Flushes, and lets go of the page. */
-  close(): Promise<void>;
-}
-
-/** Hears of records that were not delivered: `lost` of them for good, 0 when all are tried again. */
+/** Receives failures to deliver records. `lost` is the number of records given up; 0 if all are retried. */
 export type OnError = (error: unknown, lost: number) => void;
 
-interface Queued {
+interface QueuedRecord {
   readonly record: RequestRecord;
-  /** `undefined` before there is a session. */
+  /** `undefined` until the visitor has a session. */
   sessionId: string | undefined;
   readonly generation: number;
   readonly bytes: number;
@@ -34,171 +19,207 @@ interface Batch {
   readonly sessionId: string;
   readonly records: readonly RequestRecord[];
   readonly key: string;
-  /** Its place among the batches. */
+  /** Its position in the order of sending. */
   readonly number: number;
 }
 
-/** Records that are worth a request, and the milliseconds that fewer of them wait. */
-const ENOUGH = 50;
-const WAIT = 1000;
-/** Milliseconds until what could not be delivered is tried again, and what is kept for it at most. */
-const WAIT_AFTER_FAILURE = 5000;
-const KEPT_RECORDS = 1000;
-const KEPT_BATCHES = 10;
-/** Bytes of a batch, which are less than 1,000 records: two of them fit into the 64 KiB that may outlive a page (Fetch standard). */
-const BATCH_BYTES = 30_000;
+/** This number of records is sent at once; fewer wait for `WAIT_MS`. */
+const ENOUGH_RECORDS = 50;
+const WAIT_MS = 1000;
+/** The wait after a failure, and the limits of what is kept for the next attempt. */
+const RETRY_WAIT_MS = 5000;
+const MAX_KEPT_RECORDS = 1000;
+const MAX_KEPT_BATCHES = 10;
+/**
+ * The maximum bytes of a batch. They hold fewer than 1,000 records, and two batches fit into the 64 KiB that may
+ * be in flight when a page ends (Fetch standard).
+ */
+const MAX_BATCH_BYTES = 30_000;
 
-export function createRecorder(
-  transport: Transport,
-  current: CurrentSession,
-  page: Page | undefined,
-  onError: OnError,
-): Recorder {
-  let queue: Queued[] = [];
-  let again: Batch[] = [];
-  let batches = 0;
-  let isFailing = false;
-  let sending: Promise<void> | undefined;
-  let timer: ReturnType<typeof setTimeout> | undefined;
+/**
+ * Sends records to the service. A record waits in the queue, becomes part of a batch with an Idempotency-Key,
+ * and is delivered, given up (the service refused it for good), or kept in its batch, with the same key, for a
+ * later attempt. Batches are sent one after the other to keep the order. Only when the page is hidden, the rest
+ * is sent immediately, as the page may not continue.
+ */
+export class Recorder {
+  readonly #transport: Transport;
+  readonly #current: CurrentSession;
+  readonly #page: Page | undefined;
+  readonly #onError: OnError | undefined;
+  #queue: QueuedRecord[] = [];
+  /** Batches to send again. */
+  #kept: Batch[] = [];
+  #batchCount = 0;
+  #isFailing = false;
+  #sending: Promise<void> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    transport: Transport,
+    current: CurrentSession,
+    page: Page | undefined,
+    onError: OnError | undefined,
+  ) {
+    this.#transport = transport;
+    this.#current = current;
+    this.#page = page;
+    this.#onError = onError;
+    page?.addEventListener("pagehide", this.#sendNow);
+    page?.document.addEventListener("visibilitychange", this.#sendIfHidden);
+  }
+
+  /** Queues records for the session of this moment. */
+  record(records: RequestRecord | readonly RequestRecord[]): void {
+    for (const given of [records].flat()) {
+      const record = { startedAt: Date.now(), ...given };
+      this.#queue.push({
+        record,
+        sessionId: this.#current.id(),
+        generation: this.#current.generation(),
+        bytes: bytesOf(record),
+      });
+    }
+    if (this.#queue.length < ENOUGH_RECORDS || this.#sending || this.#isFailing)
+      this.#flushLater(WAIT_MS);
+    else this.#flushNow();
+  }
+
+  /** Sends all waiting records. Rejects with a `ProblemError` if some could not be delivered. */
+  async flush(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    do {
+      this.#sending ??= this.#sendAll().finally(() => {
+        this.#sending = undefined;
+      });
+      await this.#sending;
+    } while (this.#waitingCount() > 0);
+  }
+
+  /** Sends all waiting records and stops listening to the page. */
+  async close(): Promise<void> {
+    this.#page?.removeEventListener("pagehide", this.#sendNow);
+    this.#page?.document.removeEventListener("visibilitychange", this.#sendIfHidden);
+    await this.flush();
+  }
+
+  #flushLater(wait: number): void {
+    this.#timer ??= setTimeout(() => this.#flushNow(), wait);
+  }
+
+  #flushNow(): void {
+    this.flush().catch(this.#onFailure);
+  }
+
+  readonly #onFailure = (error: unknown): void => {
+    this.#isFailing = true;
+    const before = this.#waitingCount();
+    this.#queue = this.#queue.slice(-MAX_KEPT_RECORDS);
+    this.#kept = this.#kept.slice(-MAX_KEPT_BATCHES);
+    this.#onError?.(error, before - this.#waitingCount());
+    this.#flushLater(RETRY_WAIT_MS);
+  };
+
+  #waitingCount(): number {
+    return this.#kept.reduce((sum, { records }) => sum + records.length, this.#queue.length);
+  }
+
+  async #sendAll(): Promise<void> {
+    for (;;) {
+      const batch = this.#kept.shift();
+      const [first] = this.#queue;
+      if (batch) await this.#deliver(batch);
+      else if (!first) return;
+      else if (first.sessionId) await this.#deliver(this.#takeBatch(first.sessionId));
+      else {
+        const { sessionId } = await this.#current.get();
+        // The session may have been forgotten again since.
+        if (sessionId === this.#current.id()) this.#assign(sessionId);
+      }
+    }
+  }
 
   /**
    * Assigns records made before there was a session to the new session; discards records of a visitor
    * who was forgotten before they had one.
    */
-  function assign(sessionId: string): void {
-    const generation = current.generation();
-    const before = queue.length;
-    queue = queue.filter((queued) => queued.sessionId ?? queued.generation === generation);
-    for (const queued of queue) queued.sessionId ??= sessionId;
-    if (queue.length < before) onError(overtaken(), before - queue.length);
-  }
-
-  /** The records at the head of the queue that belong to one session. */
-  function cut(sessionId: string): Batch {
-    let bytes = 0;
-    const end = queue.findIndex((queued, index) => {
-      bytes += queued.bytes;
-      return index > 0 && (queued.sessionId !== sessionId || bytes > BATCH_BYTES);
-    });
-    const taken = queue.splice(0, end < 0 ? queue.length : end);
-    return batchOf(
-      sessionId,
-      taken.map(({ record }) => record),
+  #assign(sessionId: string): void {
+    const generation = this.#current.generation();
+    const kept = this.#queue.filter(
+      (queued) => queued.sessionId ?? queued.generation === generation,
     );
+    for (const queued of kept) queued.sessionId ??= sessionId;
+    const lost = this.#queue.length - kept.length;
+    this.#queue = kept;
+    if (lost > 0) this.#onError?.(resetError(), lost);
   }
 
-  function batchOf(sessionId: string, records: readonly RequestRecord[]): Batch {
-    return { sessionId, records, key: randomKey(), number: batches++ };
+  /** Removes the first records of a session from the queue, at most `MAX_BATCH_BYTES`. */
+  #takeBatch(sessionId: string): Batch {
+    let bytes = 0;
+    const end = this.#queue.findIndex((queued, index) => {
+      bytes += queued.bytes;
+      return index > 0 && (queued.sessionId !== sessionId || bytes > MAX_BATCH_BYTES);
+    });
+    const taken = this.#queue.splice(0, end < 0 ? Infinity : end);
+    const records = taken.map(({ record }) => record);
+    return this.#batch(sessionId, records);
   }
 
-  async function deliver(batch: Batch): Promise<void> {
+  #batch(sessionId: string, records: readonly RequestRecord[]): Batch {
+    return { sessionId, records, key: randomKey(), number: this.#batchCount++ };
+  }
+
+  async #deliver(batch: Batch): Promise<void> {
     const { sessionId, records, key } = batch;
-    // Beyond what a page may leave behind, a request can only hope that the page stays.
-    const keepalive = page !== undefined && bytesOf(records) < 2 * BATCH_BYTES;
+    // A larger request cannot outlive its page.
+    const keepalive = this.#page !== undefined && bytesOf(records) < 2 * MAX_BATCH_BYTES;
     try {
-      await transport.record(sessionId, records, { keepalive, idempotencyKey: key });
-      isFailing = false;
+      await this.#transport.record(sessionId, records, { keepalive, idempotencyKey: key });
+      this.#isFailing = false;
     } catch (error) {
-      const rest = await whatIsLeft(batch, error as ProblemError).catch((later: unknown) => {
-        again = [...again, batch].toSorted((one, other) => one.number - other.number);
+      const rest = await this.#remainder(batch, error as ProblemError).catch((later: unknown) => {
+        this.#kept = [...this.#kept, batch].toSorted((one, other) => one.number - other.number);
         throw later;
       });
-      onError(error, records.length - (rest?.records.length ?? 0));
-      if (rest) await deliver(rest);
+      this.#onError?.(error, records.length - (rest?.records.length ?? 0));
+      if (rest) await this.#deliver(rest);
     }
   }
 
-  /** What is to be sent instead of a refused batch, if anything. Throws what may pass. */
-  async function whatIsLeft(batch: Batch, error: ProblemError): Promise<Batch | undefined> {
-    if (isPassing(error)) throw error;
+  /** Returns the batch to send instead of a refused one, if any. Throws an error that is worth a retry. */
+  async #remainder(batch: Batch, error: ProblemError): Promise<Batch | undefined> {
+    if (isRetryable(error)) throw error;
     const { sessionId, records } = batch;
     if (error.code === "session-not-found") {
-      const next = await current.successorOf(sessionId);
+      const next = await this.#current.successorOf(sessionId);
       if (!next) return undefined;
-      for (const queued of queue) if (queued.sessionId === sessionId) queued.sessionId = next;
-      return batchOf(next, records);
+      for (const queued of this.#queue) if (queued.sessionId === sessionId) queued.sessionId = next;
+      return this.#batch(next, records);
     }
-    const faulty = error.problem?.errors?.map(({ name }) => /^\[(\d+)\]/.exec(name)?.[1]) ?? [];
-    const sound = records.filter((_, at) => !faulty.includes(String(at)));
-    return sound.length > 0 && sound.length < records.length
-      ? batchOf(sessionId, sound)
+    const faults = error.problem?.errors;
+    const valid = records.filter(
+      (_, index) => !faults?.some(({ name }) => name.startsWith(`[${index}]`)),
+    );
+    return valid.length > 0 && valid.length < records.length
+      ? this.#batch(sessionId, valid)
       : undefined;
   }
 
-  async function sendAll(): Promise<void> {
-    for (;;) {
-      const batch = again.shift();
-      if (batch) await deliver(batch);
-      else if (!queue[0]) return;
-      else if (queue[0].sessionId) await deliver(cut(queue[0].sessionId));
-      else {
-        const { sessionId } = await current.get();
-        // The session may have been forgotten again since.
-        if (sessionId === current.id()) assign(sessionId);
-      }
-    }
-  }
-
-  async function flush(): Promise<void> {
-    clearTimeout(timer);
-    timer = undefined;
-    do {
-      sending ??= sendAll().finally(() => {
-        sending = undefined;
-      });
-      await sending;
-    } while (waiting() > 0);
-  }
-
-  function flushLater(wait: number): void {
-    timer ??= setTimeout(() => void flush().catch(failed), wait);
-  }
-
-  function failed(error: unknown): void {
-    isFailing = true;
-    const before = waiting();
-    queue = queue.slice(-KEPT_RECORDS);
-    again = again.slice(-KEPT_BATCHES);
-    onError(error, before - waiting());
-    flushLater(WAIT_AFTER_FAILURE);
-  }
-
-  function waiting(): number {
-    return again.reduce((sum, { records }) => sum + records.length, queue.length);
-  }
-
-  /** The page may be gone in a moment: what waits leaves now. */
-  function leave(): void {
-    const now = current.id();
-    if (now) assign(now);
-    for (let room = sending ? 1 : 2; room > 0; room--) {
-      const sessionId = queue[0]?.sessionId;
+  /** Sends the waiting records immediately, since the page may end at any moment. */
+  readonly #sendNow = (): void => {
+    const current = this.#current.id();
+    if (current) this.#assign(current);
+    for (let room = this.#sending ? 1 : 2; room > 0; room--) {
+      const sessionId = this.#queue[0]?.sessionId;
       if (!sessionId) return;
-      deliver(cut(sessionId)).catch(failed);
+      this.#deliver(this.#takeBatch(sessionId)).catch(this.#onFailure);
     }
-  }
-  const leaveIfHidden = () => {
-    if (page?.document.visibilityState === "hidden") leave();
   };
-  page?.addEventListener("pagehide", leave);
-  page?.document.addEventListener("visibilitychange", leaveIfHidden);
 
-  return {
-    record(records) {
-      for (const given of [records].flat()) {
-        const record = { startedAt: Date.now(), ...given };
-        const [sessionId, generation] = [current.id(), current.generation()];
-        queue.push({ record, sessionId, generation, bytes: bytesOf(record) });
-      }
-      if (queue.length < ENOUGH || sending || isFailing) flushLater(WAIT);
-      else flush().catch(failed);
-    },
-    flush,
-    async close() {
-      page?.removeEventListener("pagehide", leave);
-      page?.document.removeEventListener("visibilitychange", leaveIfHidden);
-      await flush();
-    },
+  readonly #sendIfHidden = (): void => {
+    if (this.#page?.document.visibilityState === "hidden") this.#sendNow();
   };
 }
 

@@ -1,6 +1,6 @@
 const SESSION_ID = /^[\w-]{40}$/;
 
-/** Whether a text has the form of a session id (contract.md#session-ids). */
+/** Returns whether a text has the form of a session id (contract.md#session-ids). */
 export function isSessionId(text: string | null | undefined): text is string {
   return SESSION_ID.test(text ?? "");
 }

@@ -1,69 +1,77 @@
-import { type CallOptions, createCaller, type Ids, type TransportOptions } from "./call.ts";
+import { type CallOptions, createRequestSender, type Ids, type TransportOptions } from "./call.ts";
 import { checkTransportOptions } from "./client-options.ts";
 import type { RecordReceipt, RequestRecord, SessionInfo, Timeline, VisitBody } from "./protocol.ts";
+import { isSessionId } from "./session-id.ts";
 
 export type { CallOptions, Fetch, Ids, TransportOptions } from "./call.ts";
 
 export interface CreateOptions extends CallOptions {
-  /** 1 to 255 visible ASCII characters; made up where ids are given and this is not. */
+  /** 1 to 255 visible ASCII characters. By default a random one, but `create` without ids sends none. */
   readonly idempotencyKey?: string | undefined;
 }
 
 export interface RecordOptions extends CreateOptions {
-  /** Waits until the records are on the disk. */
+  /** Resolves only when the records are stored on disk. */
   readonly durable?: boolean | undefined;
-  /** Lets the request outlive its page (Fetch standard); its body must stay below 64 KiB then. */
+  /** Whether the request may outlive its page (Fetch standard). Its body must then be smaller than 64 KiB. */
   readonly keepalive?: boolean | undefined;
 }
 
 export interface TimelineOptions extends CallOptions {
-  /** The `next` of the page before, or a sequence number. */
+  /** The `next` of the previous page, or a sequence number: returns only later entries. */
   readonly after?: string | number | undefined;
-  /** 1 to 1,000; 100 by default. */
+  /** The maximum number of entries, 1 to 1,000; 100 by default. */
   readonly limit?: number | undefined;
 }
 
 /**
- * The operations of the service, one call each. Every call rejects with a `ProblemError`, and
- * is repeated within the time limit if there is no response or the service asks for it. That is safe: retrieving and
- * updating can be repeated (contract.md#rule-1), creating and recording carry an Idempotency-Key.
+ * The operations of the service, one call each. A failed call rejects with a `ProblemError`. Within the time limit
+ * a call is retried if there is no response or the service asks for it. This never has an effect twice: retrieving
+ * and updating can be repeated (contract.md#rule-1), creating and recording carry an Idempotency-Key.
  */
 export interface Transport {
-  /** Creates a session with these ids. */
+  /** Creates a session, with these ids if there are any. */
   create(ids?: Ids, options?: CreateOptions): Promise<SessionInfo>;
-  /** The session of this id, or a new one, which takes its customer and agent from `ids` (contract.md#rule-3). */
+  /** Returns the session with this id; if there is none, a new one with the customer and agent in `ids` (contract.md#rule-3). */
   retrieve(sessionId: string, ids?: Ids, options?: CallOptions): Promise<SessionInfo>;
   /** Associates ids with a session (contract.md#rule-1, contract.md#rule-2 and contract.md#rule-5). */
   update(sessionId: string, ids: Ids, options?: CallOptions): Promise<SessionInfo>;
-  /** Records requests in a session, 1 to 1,000. */
+  /** Records 1 to 1,000 requests in a session. */
   record(
     sessionId: string,
     records: RequestRecord | readonly RequestRecord[],
     options?: RecordOptions,
   ): Promise<RecordReceipt>;
-  /** A page of a session's timeline. */
+  /** Returns a page of a session's timeline. */
   timeline(sessionId: string, options?: TimelineOptions): Promise<Timeline>;
 }
 
-/** The calls to the service at one address. Throws a `TypeError` for invalid options. */
+/**
+ * Creates the operations of one service. Throws a `TypeError` for invalid options.
+ *
+ * @example
+ * const transport = createTransport({ url: "http://127.0.0.1:8080", key: process.env.ANTECHAMBER_KEY });
+ * const { sessionId } = await transport.create({ customerId: "customer-4711" });
+ * await transport.record(sessionId, { method: "GET", path: "/articles" });
+ */
 export function createTransport(options: TransportOptions): Transport {
   checkTransportOptions("createTransport()", options);
-  const call = createCaller(options);
+  const call = createRequestSender(options);
   return {
-    create: (ids, { idempotencyKey, signal } = {}) =>
+    create: (ids, given) =>
       call({
+        ...given,
         method: "PUT",
         path: "/sessions/new",
         ids,
-        body: visitBody(ids ?? {}),
-        // A session without ids is stored nowhere: a second one by mistake costs nothing (contract.md#rule-8).
-        idempotencyKey: idempotencyKey ?? (ids && randomKey()),
-        signal,
+        body: visitBody(ids),
+        // A session without ids is not stored, so creating a second one by mistake does no harm (contract.md#rule-8).
+        idempotencyKey: given?.idempotencyKey ?? (ids && randomKey()),
       }),
-    retrieve: (sessionId, ids = {}, { signal } = {}) =>
-      call({ method: "GET", path: pathOf(sessionId), ids, signal }),
-    update: (sessionId, ids, { signal } = {}) =>
-      call({ method: "POST", path: pathOf(sessionId), ids, body: visitBody(ids), signal }),
+    retrieve: (sessionId, ids, given) =>
+      call({ ...given, method: "GET", path: pathOf(sessionId), ids }),
+    update: (sessionId, ids, given) =>
+      call({ ...given, method: "POST", path: pathOf(sessionId), ids, body: visitBody(ids) }),
     record: (sessionId, records, { durable, idempotencyKey = randomKey(), ...rest } = {}) =>
       call({
         method: "POST",
@@ -87,18 +95,18 @@ export function createTransport(options: TransportOptions): Transport {
 }
 
 /**
- * The path of a session. A text that cannot be an id is sent as one that opens no session: "..", "end" and the like
- * would be other paths.
+ * Returns the path of a session. For a text that cannot be an id it returns a path that finds no session: texts such
+ * as ".." and "end" would lead to other paths of the service.
  */
 export const pathOf = (sessionId: string) =>
-  `/sessions/${/^[\w-]{40}$/.test(sessionId) ? sessionId : "unknown"}`;
+  `/sessions/${isSessionId(sessionId) ? sessionId : "unknown"}`;
 
-/** A value for one Idempotency-Key. */
+/** Returns a random value for an Idempotency-Key. */
 export function randomKey(): string {
-  // Not `randomUUID`: pages without TLS have none.
+  // Not `randomUUID`, which pages without TLS do not have.
   return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }
 
-function visitBody({ visitId, globalVisitId }: Ids): VisitBody {
+function visitBody({ visitId, globalVisitId }: Ids = {}): VisitBody {
   return { visitId: visitId ?? null, globalVisitId: globalVisitId ?? null };
 }

@@ -1,38 +1,39 @@
+import { fetchOf } from "./call.ts";
 import type { Client, ClientOptions } from "./client.ts";
-import { createCurrentSession } from "./current-session.ts";
-import { createExclusive } from "./exclusive.ts";
+import { CurrentSession } from "./current-session.ts";
+import { createMutex } from "./mutex.ts";
 import type { Page } from "./page.ts";
-import { createRecorder } from "./recorder.ts";
+import { Recorder } from "./recorder.ts";
 import { isSessionId } from "./session-id.ts";
-import { openJar } from "./session-jar.ts";
+import { SessionStorage } from "./session-storage.ts";
 import { createSiteFetch } from "./site-fetch.ts";
-import { createTransport, type Fetch } from "./transport.ts";
+import { createTransport } from "./transport.ts";
 
-/** The client in a page, or outside of any. The options have been checked. */
+/** Creates the client of a page, or of a program without one. The options must have been checked. */
 export function createVisitorClient(page: Page | undefined, options: ClientOptions): Client {
   const { url, key, timeout = 10_000, cookie = true, origins = [] } = options;
-  const doFetch: Fetch = options.fetch ?? ((input, init) => fetch(input, init));
+  const doFetch = fetchOf(options);
   const transport = createTransport({ url, key, timeout, fetch: doFetch });
-  const jar = openJar({ page, storage: options.storage, cookie });
-  const exclusive = createExclusive(page, jar.shared, timeout);
-  const current = createCurrentSession(transport, jar, exclusive);
-  const recorder = createRecorder(transport, current, page, options.onError ?? (() => undefined));
-  const own = page ? [page.location.origin] : [];
+  const storage = new SessionStorage({ page, storage: options.storage, cookie });
+  const mutex = createMutex(page, storage.shared, timeout);
+  const current = new CurrentSession(transport, storage, mutex);
+  const recorder = new Recorder(transport, current, page, options.onError);
+  const ownOrigins = page ? [page.location.origin] : [];
   if (isSessionId(options.sessionId)) current.adopt(options.sessionId, current.id());
 
   return {
     session: () => current.get(),
     identify: (ids) => current.identify(ids),
-    fetch: createSiteFetch(current, doFetch, [...own, ...origins]),
+    fetch: createSiteFetch(current, doFetch, [...ownOrigins, ...origins]),
     record: (records) => recorder.record(records),
     flush: () => recorder.flush(),
-    async timeline(part) {
+    async timeline(range) {
       await recorder.flush();
-      return await transport.timeline((await current.get()).sessionId, part);
+      return await transport.timeline((await current.get()).sessionId, range);
     },
     reset: () => current.reset(),
     async close() {
-      jar.close();
+      storage.close();
       await recorder.close();
     },
   };

@@ -9,8 +9,8 @@ import { createTransport } from "../src/transport.ts";
 
 const key = keyFor({ role: "administrator" });
 
-/** A server, and who runs it. */
-async function administered() {
+/** Starts a server that requires keys, with an administrator's client and transport. */
+async function startAdministered() {
   const server = await serve({ config: { auth: "key" }, keys: [key.key] });
   const options = { url: server.url, key: key.bearer.slice("Bearer ".length) };
   return {
@@ -26,8 +26,8 @@ async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
   return found;
 }
 
-test("sessions are found over all pages, ended one by one and by what they have", async () => {
-  await using given = await administered();
+test("an administrator lists sessions over all pages, and ends them by id and by filter", async () => {
+  await using given = await startAdministered();
   const { admin, transport } = given;
   const ids: string[] = [];
   for (let i = 0; i < 7; i++) {
@@ -43,15 +43,15 @@ test("sessions are found over all pages, ended one by one and by what they have"
   assert.equal(await admin.endByFilter({ customerId: "a b" }), 6);
   assert.deepEqual(await idsOf({ live: true }), []);
   assert.deepEqual(await idsOf({ live: false, customerId: "ü" }), ids.slice(0, 1));
-  const acts = await all(admin.audit({ limit: 1 }));
+  const entries = await all(admin.audit({ limit: 1 }));
   assert.deepEqual(
-    acts.map(({ what }) => what),
-    ["sessions.end", "sessions.end", "session.end", "session.end"].slice(0, acts.length),
+    entries.map(({ what }) => what),
+    ["sessions.end", "sessions.end", "session.end", "session.end"].slice(0, entries.length),
   );
-  assert.equal(acts.length, 3);
+  assert.equal(entries.length, 3);
 });
 
-test("an empty value, or one that no URL can carry, is a TypeError, and nothing is sent", async () => {
+test("an empty condition, or an id that no URL can contain, is a TypeError, and no request is sent", async () => {
   const sent: string[] = [];
   const admin = createAdministration({
     url: "http://127.0.0.1:9",
@@ -87,8 +87,8 @@ test("an empty value, or one that no URL can carry, is a TypeError, and nothing 
   assert.deepEqual(sent, ["http://127.0.0.1:9/sessions?"]);
 });
 
-test("customers with any id are exported and erased, and no other customer", async () => {
-  await using given = await administered();
+test("a customer with any id can be exported and erased, without touching another customer", async () => {
+  await using given = await startAdministered();
   const { admin, transport } = given;
   const ids = [
     "/",
@@ -120,8 +120,8 @@ test("customers with any id are exported and erased, and no other customer", asy
   assert.equal((await all(admin.list())).length, 1);
 });
 
-test("a customer is given out line by line, and erased", async () => {
-  await using given = await administered();
+test("a customer's export has every line of the timeline, and is empty after the erasure", async () => {
+  await using given = await startAdministered();
   const { admin, transport } = given;
   const { sessionId } = await transport.create({ customerId: "a/b é" });
   const records = Array.from({ length: 900 }, (_, n) => ({ method: "GET", path: `/é/${n}` }));
@@ -145,8 +145,8 @@ test("a customer is given out line by line, and erased", async () => {
   assert.deepEqual(await all(admin.exportCustomer("a/b é")), []);
 });
 
-test("what is refused, cut off or silent rejects with what it was", async () => {
-  await using given = await administered();
+test("a refused, cut off or silent response rejects with the right code", async () => {
+  await using given = await startAdministered();
   const codeOf = (call: Promise<unknown>) =>
     call.then(
       () => "done",

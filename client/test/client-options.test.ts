@@ -57,7 +57,7 @@ const calls: readonly (readonly [string, (options: never) => unknown, typeof mis
   ["createAdministration()", createAdministration, misuse],
 ];
 for (const [name, call, cases] of calls) {
-  test(`${name} says what is wrong with its options`, () => {
+  test(`${name} refuses invalid options with an error that says what to write`, () => {
     for (const [options, message] of cases) {
       assert.throws(
         () => call(options as never),
@@ -66,13 +66,13 @@ for (const [name, call, cases] of calls) {
           assert.match(error.message, message);
           return error.message.startsWith(name);
         },
-        `${JSON.stringify(options)} was taken`,
+        `${JSON.stringify(options)} was accepted`,
       );
     }
   });
 }
 
-test("the message about a wrong option has no secret in it", () => {
+test("an error about a wrong option contains no key or password", () => {
   const secrets = [{ url, key: "ak_secret key" }, { url: "http://user:secret@sessions.example" }];
   for (const options of secrets) {
     assert.throws(
@@ -82,7 +82,7 @@ test("the message about a wrong option has no secret in it", () => {
   }
 });
 
-test("valid options are accepted", () => {
+test("all valid options are accepted, and undefined counts as absent", () => {
   const all: ClientOptions = {
     url: new URL("https://sessions.example/base/"),
     key: "ak_a-b_c",
@@ -99,9 +99,9 @@ test("valid options are accepted", () => {
   }
 });
 
-/** Returns the output of a program that sets these globals and creates clients. */
-function written(globals: string, options: string): string {
-  // Compiled if the oldest Node runs it.
+/** Returns the output of a program that sets these globals and creates two clients. */
+function outputOf(globals: string, options: string): string {
+  // The oldest Node runs the compiled test.
   const type = import.meta.url.endsWith(".ts") ? "ts" : "js";
   const client = new URL(`../src/client.${type}`, import.meta.url).href;
   const program = `
@@ -116,18 +116,18 @@ function written(globals: string, options: string): string {
   return stdout + stderr;
 }
 
-test("createClient on a server warns once that it is one session for all", () => {
-  const warning = written("{}", "");
+test("createClient on a server warns once that all visitors share its session", () => {
+  const warning = outputOf("{}", "");
   assert.equal(warning.match(/one session for all visitors/g)?.length, 1);
   assert.match(warning, /@antechamber\/client\/express/);
   assert.match(warning, /storage: false/);
 });
 
-test("createClient does not warn if the storage is chosen or there is a page", () => {
-  assert.doesNotMatch(written("{}", ", storage: false"), /one session/);
+test("createClient does not warn if the option storage is set, or in a page", () => {
+  assert.doesNotMatch(outputOf("{}", ", storage: false"), /one session/);
   const storage = "{ getItem: () => null, setItem() {}, removeItem() {} }";
-  assert.doesNotMatch(written("{}", `, storage: ${storage}`), /one session/);
+  assert.doesNotMatch(outputOf("{}", `, storage: ${storage}`), /one session/);
   const document = "addEventListener() {}, cookie: '', visibilityState: 'visible'";
   const page = `{ navigator: {}, document: { ${document} }, location: new URL('http://site.test'), addEventListener() {} }`;
-  assert.doesNotMatch(written(page, ""), /one session/);
+  assert.doesNotMatch(outputOf(page, ""), /one session/);
 });

@@ -4,29 +4,19 @@ import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import { serve } from "../../server/test/support/in-process.ts";
 import { type Client, createClient, ProblemError } from "../src/client.ts";
-import type { SessionStorage } from "../src/page.ts";
 import { createTransport, type Fetch } from "../src/transport.ts";
+import { createWebStorage } from "./fake-browser.ts";
 
-/** A storage as several tabs share it. */
-function sharedStorage(): SessionStorage {
-  const entries = new Map<string, string>();
-  return {
-    getItem: (name) => entries.get(name) ?? null,
-    setItem: (name, value) => void entries.set(name, value),
-    removeItem: (name) => void entries.delete(name),
-  };
-}
-
-/** `fetch`, and the requests made by it so far, such as `PUT /sessions/new`. */
-function watched() {
+/** Creates a `fetch` that remembers its requests, such as `PUT /sessions/new`. */
+function createCountingFetch() {
   const requests: string[] = [];
-  const watchedFetch: Fetch = (input, init) => {
+  const countingFetch: Fetch = (input, init) => {
     const url = new URL(input instanceof Request ? input.url : input);
     requests.push(`${init?.method ?? "GET"} ${url.pathname}`);
     return fetch(input, init);
   };
   const count = (request: string) => requests.filter((each) => each === request).length;
-  return { fetch: watchedFetch, requests, count };
+  return { fetch: countingFetch, requests, count };
 }
 
 async function paths(client: Client): Promise<string[]> {
@@ -36,21 +26,25 @@ async function paths(client: Client): Promise<string[]> {
 
 const page = (path: string) => ({ method: "GET", path });
 
-test("however many ask, one session is made", async () => {
+test("twenty simultaneous calls of session() create one session", async () => {
   await using server = await serve();
-  const { fetch: counting, count } = watched();
+  const { fetch: counting, count } = createCountingFetch();
   const client = createClient({ url: server.url, storage: false, fetch: counting });
   const sessions = await Promise.all(Array.from({ length: 20 }, () => client.session()));
   assert.equal(new Set(sessions.map(({ sessionId }) => sessionId)).size, 1);
   assert.equal(count("PUT /sessions/new"), 1);
   await client.session();
-  assert.equal(count(`GET /sessions/${sessions[0]?.sessionId}`), 0, "what is fresh is not asked");
+  assert.equal(
+    count(`GET /sessions/${sessions[0]?.sessionId}`),
+    0,
+    "a fresh session is not requested again",
+  );
 });
 
-test("clients that share a storage share the session, also when they start at once", async () => {
+test("clients that share a storage share the session, even if they start at the same time", async () => {
   await using server = await serve();
-  const storage = sharedStorage();
-  const { fetch: counting, count } = watched();
+  const storage = createWebStorage();
+  const { fetch: counting, count } = createCountingFetch();
   const clients = Array.from({ length: 5 }, () =>
     createClient({ url: server.url, storage, fetch: counting }),
   );
@@ -59,9 +53,9 @@ test("clients that share a storage share the session, also when they start at on
   assert.equal(count("PUT /sessions/new"), 1);
 });
 
-test("what one tab identifies, the others see", async () => {
+test("a sign-in in one tab is visible in the others", async () => {
   await using server = await serve();
-  const storage = sharedStorage();
+  const storage = createWebStorage();
   const one = createClient({ url: server.url, storage });
   const other = createClient({ url: server.url, storage });
   const { sessionId } = await other.session();
@@ -70,9 +64,9 @@ test("what one tab identifies, the others see", async () => {
   assert.deepEqual([seen.sessionId, seen.customerId], [sessionId, "c"]);
 });
 
-test("an expired session is replaced, in all tabs by the same one", async () => {
+test("an expired session is replaced by the same new one in all tabs", async () => {
   await using server = await serve({ frozen: true });
-  const storage = sharedStorage();
+  const storage = createWebStorage();
   const before = createClient({ url: server.url, storage });
   const { sessionId } = await before.session();
   server.pass(25 * 60 * 60 * 1000);
@@ -82,7 +76,7 @@ test("an expired session is replaced, in all tabs by the same one", async () => 
   assert.notEqual(after[0]?.sessionId, sessionId);
 });
 
-test("the next person on the same computer gets a new session, without the other's visit", async () => {
+test("the next person on the same computer gets a new session without the first person's visit", async () => {
   await using server = await serve();
   const client = createClient({ url: server.url, storage: false });
   const first = await client.identify({ customerId: "anna", visitId: "v" });
@@ -94,7 +88,7 @@ test("the next person on the same computer gets a new session, without the other
   assert.equal((await client.session()).sessionId, next.sessionId);
 });
 
-test("records stay with the person who was there", async () => {
+test("records stay in the session of the person who made them", async () => {
   await using server = await serve();
   const client = createClient({ url: server.url, storage: false });
   const first = await client.identify({ customerId: "anna" });
@@ -110,7 +104,7 @@ test("records stay with the person who was there", async () => {
   );
 });
 
-test("a different visit is refused with its field", async () => {
+test("identifying a different visit is refused, and the error names the field", async () => {
   await using server = await serve();
   const client = createClient({ url: server.url, storage: false });
   await client.identify({ visitId: "v1" });
@@ -121,7 +115,7 @@ test("a different visit is refused with its field", async () => {
   });
 });
 
-test("after a reset comes a new session", async () => {
+test("after a reset the visitor gets a new, anonymous session", async () => {
   await using server = await serve();
   const client = createClient({ url: server.url, storage: false });
   const { sessionId } = await client.identify({ customerId: "c" });
@@ -131,7 +125,7 @@ test("after a reset comes a new session", async () => {
   assert.equal(next.state, "anonymous");
 });
 
-test("signing in after the session has expired works", async () => {
+test("a visitor whose session has expired can sign in", async () => {
   await using server = await serve({ frozen: true });
   const client = createClient({ url: server.url, storage: false });
   await client.session();
@@ -139,9 +133,9 @@ test("signing in after the session has expired works", async () => {
   assert.equal((await client.identify({ customerId: "c" })).customerId, "c");
 });
 
-test("records go out in batches, in order", async () => {
+test("records are sent in batches, in order", async () => {
   await using server = await serve();
-  const { fetch: counting, requests } = watched();
+  const { fetch: counting, requests } = createCountingFetch();
   const client = createClient({ url: server.url, storage: false, fetch: counting });
   const { sessionId } = await client.session();
   const all = Array.from({ length: 120 }, (_, n) => page(`/${n}`));
@@ -154,7 +148,7 @@ test("records go out in batches, in order", async () => {
   assert.ok(sent.length <= 3, `${sent.length} requests`);
 });
 
-test("a refused record does not take the others with it", async () => {
+test("one refused record does not prevent the others from being recorded", async () => {
   await using server = await serve();
   const lost: number[] = [];
   const onError = (_: unknown, count: number) => void lost.push(count);
@@ -164,7 +158,7 @@ test("a refused record does not take the others with it", async () => {
   assert.deepEqual(lost, [1]);
 });
 
-test("records of an expired session go to the one that follows it", async () => {
+test("records of an expired session are recorded in the session that replaces it", async () => {
   await using server = await serve({ frozen: true });
   const client = createClient({ url: server.url, storage: false });
   await client.session();
@@ -173,28 +167,28 @@ test("records of an expired session go to the one that follows it", async () => 
   assert.deepEqual(await paths(client), ["/1", "/2"]);
 });
 
-test("while the service is away records are kept, and sent once when it is back", async () => {
+test("records made during an outage are recorded once, after it", async () => {
   await using server = await serve();
-  let isAway = false;
-  const away: Fetch = (input, init) =>
-    isAway ? Promise.reject(new TypeError("away")) : fetch(input, init);
-  const client = createClient({ url: server.url, storage: false, fetch: away });
+  let isDown = false;
+  const failing: Fetch = (input, init) =>
+    isDown ? Promise.reject(new TypeError("down")) : fetch(input, init);
+  const client = createClient({ url: server.url, storage: false, fetch: failing });
   await client.session();
-  isAway = true;
+  isDown = true;
   client.record(page("/1"));
   await assert.rejects(client.flush(), { code: "network" });
   client.record(page("/2"));
-  isAway = false;
+  isDown = false;
   assert.deepEqual(await paths(client), ["/1", "/2"]);
 });
 
-/** A site of the test's own, with the requests that came. */
-async function openSite(answer: (request: IncomingMessage, response: ServerResponse) => void) {
+/** Starts a site; `seen` has the session header of each request. */
+async function openSite(respond: (request: IncomingMessage, response: ServerResponse) => void) {
   const seen: (string | undefined)[] = [];
   const server = createServer((request, response) => {
     const header = request.headers["gkc-sessionid"];
     seen.push(Array.isArray(header) ? header.join() : header);
-    answer(request, response);
+    respond(request, response);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -208,7 +202,7 @@ async function openSite(answer: (request: IncomingMessage, response: ServerRespo
   };
 }
 
-test("fetch tells the session to allowed origins and to nobody else", async () => {
+test("fetch sends the session to allowed origins and to no others", async () => {
   await using server = await serve();
   await using site = await openSite((_, response) => response.end());
   await using stranger = await openSite((_, response) => response.end());
@@ -219,7 +213,7 @@ test("fetch tells the session to allowed origins and to nobody else", async () =
   assert.deepEqual(stranger.seen, [undefined]);
 });
 
-test("fetch takes over the session that an answer names", async () => {
+test("fetch adopts the session that the site's response names", async () => {
   await using server = await serve();
   const given = await createTransport({ url: server.url }).create();
   await using site = await openSite((request, response) => {
@@ -232,7 +226,7 @@ test("fetch takes over the session that an answer names", async () => {
   assert.equal((await client.session()).sessionId, given.sessionId);
 });
 
-test("fetch repeats what may be repeated, with its body, and nothing else", async () => {
+test("fetch retries a PUT with its body after a lost connection, but no POST", async () => {
   await using server = await serve();
   const bodies: string[] = [];
   await using site = await openSite((request, response) => {
@@ -254,7 +248,7 @@ test("fetch repeats what may be repeated, with its body, and nothing else", asyn
   assert.equal(bodies.length, 3);
 });
 
-test("the service being down does not stop the site's requests", async () => {
+test("the site's requests continue while the service does not respond", async () => {
   await using site = await openSite((_, response) => response.end("fine"));
   const hanging: Fetch = (input, init) =>
     input instanceof Request

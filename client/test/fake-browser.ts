@@ -1,21 +1,31 @@
-import type { Locks, Page, PageEvent, SessionStorage } from "../src/page.ts";
+import type { Locks, Page, PageEvent, WebStorage } from "../src/page.ts";
 
-/** The storage and locks of the pages of a browser. */
+/** The storage and locks of a browser. */
 export interface BrowserOptions {
   /**
-   * `slow`: a write in one tab reaches another only with `deliver`, as between processes. `full`:
-   * there is no space. `mute`: writes are lost silently. `blocked`: the getter throws.
+   * `slow`: another tab sees a write only after `deliver`, as between processes. `full`: there is no space.
+   * `mute`: writes are lost silently. `blocked`: the getter throws.
    */
   readonly storage: "works" | "slow" | "full" | "mute" | "blocked";
   readonly locks: boolean;
 }
 
-/** The tabs of one browser at one site, without a screen and a network. */
+/** The tabs of one browser at one site. */
 export interface FakeBrowser {
   readonly cookies: Map<string, string>;
   openTab(): Page;
-  /** Lets a tab see the next write of the others to the storage; returns false if there is none. */
+  /** Shows a tab the next write to the storage; returns false if there is none. */
   deliver(tab: number): boolean;
+}
+
+/** Creates a storage in memory, which several clients can share like tabs. */
+export function createWebStorage(): WebStorage {
+  const entries = new Map<string, string>();
+  return {
+    getItem: (name) => entries.get(name) ?? null,
+    setItem: (name, value) => void entries.set(name, value),
+    removeItem: (name) => void entries.delete(name),
+  };
 }
 
 interface Write {
@@ -27,14 +37,15 @@ interface Write {
 export function openBrowser({ storage, locks }: BrowserOptions): FakeBrowser {
   const cookies = new Map<string, string>();
   const writes: Write[] = [];
-  const tabs: { heard: number; hear(event: PageEvent): void; localStorage: SessionStorage }[] = [];
+  const tabs: { seenWrites: number; notify(event: PageEvent): void; localStorage: WebStorage }[] =
+    [];
   const manager = createLocks();
 
-  /** Chromium: the last write, in the order of the browser, of those that a tab has seen or made. */
+  /** Returns the last write that a tab has made or seen, as Chromium does. */
   function valueIn(tab: number, key: string): string | null {
-    const heard = tabs[tab]?.heard ?? 0;
+    const seenWrites = tabs[tab]?.seenWrites ?? 0;
     const last = writes.findLast(
-      (each, index) => each.key === key && (each.by === tab || index < heard),
+      (each, index) => each.key === key && (each.by === tab || index < seenWrites),
     );
     return last?.value ?? null;
   }
@@ -48,11 +59,11 @@ export function openBrowser({ storage, locks }: BrowserOptions): FakeBrowser {
 
   function deliver(index: number): boolean {
     const tab = tabs[index];
-    const next = tab && writes[tab.heard];
+    const next = tab && writes[tab.seenWrites];
     if (!next) return false;
-    tab.heard += 1;
+    tab.seenWrites += 1;
     if (next.by !== index) {
-      tab.hear({ key: next.key, newValue: next.value, storageArea: tab.localStorage });
+      tab.notify({ key: next.key, newValue: next.value, storageArea: tab.localStorage });
     }
     return true;
   }
@@ -71,15 +82,15 @@ export function openBrowser({ storage, locks }: BrowserOptions): FakeBrowser {
           listeners.get(type)?.delete(listener);
         },
       };
-      const localStorage: SessionStorage = {
+      const localStorage: WebStorage = {
         getItem: (key) => valueIn(tab, key),
         setItem: (key, value) => write(tab, key, value),
         removeItem: (key) => write(tab, key, null),
       };
-      const hear = (event: PageEvent) => {
+      const notify = (event: PageEvent) => {
         for (const listener of listeners.get("storage") ?? []) listener(event);
       };
-      tabs.push({ heard: writes.length, hear, localStorage });
+      tabs.push({ seenWrites: writes.length, notify, localStorage });
       return {
         ...listening,
         document: {
@@ -103,7 +114,7 @@ export function openBrowser({ storage, locks }: BrowserOptions): FakeBrowser {
   };
 }
 
-/** Applies a `Set-Cookie` as browsers do, as far as it is used here. */
+/** Applies the parts of `Set-Cookie` that the tests use. */
 export function setCookie(cookies: Map<string, string>, line: string): void {
   const [pair = ""] = line.split(";", 1);
   const [name = "", value = ""] = pair.split("=");

@@ -11,8 +11,8 @@ const SERVICE = "http://service.test";
 const MAX_TABS = 3;
 const LONG = Boolean(process.env["ANTECHAMBER_LONG"]);
 
-/** Returns integers below a bound, the same ones for the same seed (xorshift). */
-function numbers(seed: number): (bound: number) => number {
+/** Returns a random number generator (xorshift) for integers below a bound; the same seed gives the same numbers. */
+function createRandom(seed: number): (bound: number) => number {
   let state = seed * 2654435761 + 1;
   return (bound) => {
     state ^= state << 13;
@@ -22,7 +22,7 @@ function numbers(seed: number): (bound: number) => number {
   };
 }
 
-/** The service and the site in front of it, which respond when the test permits it. */
+/** Creates a service and a site. Each request and each response waits until the test lets it arrive. */
 function openWorld({ cookies, deliver }: FakeBrowser, history: string[]) {
   const sessions = new Map<string, SessionInfo>();
   const waiting: (() => void)[] = [];
@@ -57,7 +57,7 @@ function openWorld({ cookies, deliver }: FakeBrowser, history: string[]) {
     return Response.json(problem, { status: sessions.has(id) ? 400 : 404 });
   }
 
-  /** A site with our middleware; its pages at `/sign-in?customer` sign in. */
+  /** Responds like a site with our middleware; `/sign-in?customer` signs the customer in. */
   function site(request: Request, cookie: string | undefined): Response {
     const sent = request.headers.get("gkc-sessionId");
     const customer = new URL(request.url).search.slice(1);
@@ -77,8 +77,8 @@ function openWorld({ cookies, deliver }: FakeBrowser, history: string[]) {
   const doFetch: Fetch = (input, init) =>
     new Promise((resolve) => {
       const sentCookie = cookies.get("sessionId");
-      // The server acts when the request is let through; the response may come later.
-      const what =
+      // The server acts when the request arrives; the response may arrive later.
+      const description =
         input instanceof Request
           ? `${input.url} for ${input.headers.get("gkc-sessionId")?.slice(0, 4)}`
           : `${init?.method} ${String(input).replaceAll("_", "")}`;
@@ -93,9 +93,9 @@ function openWorld({ cookies, deliver }: FakeBrowser, history: string[]) {
               );
         waiting.push(() => {
           const cookie = response.headers.get("x-set-cookie");
-          history.push(`answered ${what}`);
+          history.push(`answered ${description}`);
           if (cookie) {
-            // Events between tabs take milliseconds, less than a response of the site.
+            // Events between tabs take milliseconds, which is less than a response of the site.
             for (let tab = 0; tab < MAX_TABS; tab++) while (deliver(tab));
             setCookie(cookies, cookie);
           }
@@ -107,8 +107,8 @@ function openWorld({ cookies, deliver }: FakeBrowser, history: string[]) {
   return {
     fetch: doFetch,
     sessions,
-    /** Lets one request, or one response, arrive. */
-    goOn(choose: (bound: number) => number): boolean {
+    /** Lets one request, or one response, arrive; returns false if none waits. */
+    letOneArrive(choose: (bound: number) => number): boolean {
       const [next] = waiting.splice(waiting.length > 0 ? choose(waiting.length) : 0, 1);
       next?.();
       return next !== undefined;
@@ -116,13 +116,13 @@ function openWorld({ cookies, deliver }: FakeBrowser, history: string[]) {
   };
 }
 
-/** Lets everything continue that only waits for its turn. */
-async function turn(): Promise<void> {
+/** Lets all code continue that does not wait for a request. */
+async function settle(): Promise<void> {
   for (let n = 0; n < 3; n++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Pauses of the client take no time here. */
-function withoutPauses(): Disposable {
+/** Makes timers fire immediately. */
+function withoutDelays(): Disposable {
   const real = globalThis.setTimeout;
   const immediate = (task: () => void) => real(task, 0);
   globalThis.setTimeout = immediate as typeof setTimeout;
@@ -156,11 +156,11 @@ const setups: readonly Setup[] = [
 ];
 
 /**
- * One history: visitors come one after another, with a reset between them, whatever calls are in progress. Every
- * customer is named after the visitor who signs in, so that each session shows whose it is.
+ * Plays one history: visitors use the browser one after another, with a reset between them, while calls are in
+ * progress. A customer has the name of the visitor who signs in, so that each session shows whose it is.
  */
 async function play(setup: Setup, seed: number): Promise<void> {
-  const choose = numbers(seed);
+  const choose = createRandom(seed);
   const browser = openBrowser(setup);
   const history: string[] = [];
   const world = openWorld(browser, history);
@@ -180,13 +180,13 @@ async function play(setup: Setup, seed: number): Promise<void> {
   const name = () => `visitor-${visitor}`;
   const what = () => `${JSON.stringify(setup)}, seed ${seed}:\n${history.join("\n")}`;
 
-  /** A call made now must not return an earlier visitor's session. */
-  function hear(info: SessionInfo, asked: number): void {
-    history.push(`heard ${info.sessionId.slice(0, 4)} ${info.customerId}`);
+  /** Checks that a call did not return an earlier visitor's session. */
+  function checkResult(info: SessionInfo, asked: number): void {
+    history.push(`got ${info.sessionId.slice(0, 4)} ${info.customerId}`);
     const isLater = setup.storage === "slow" && asked < visitor;
     if (isLater) return;
     const isOwn = info.customerId === null || info.customerId === name();
-    if (!isOwn && setup.storage !== "slow") faults.push(`${name()} heard ${info.customerId}`);
+    if (!isOwn && setup.storage !== "slow") faults.push(`${name()} got ${info.customerId}`);
   }
 
   async function act(tab: Client): Promise<void> {
@@ -194,10 +194,10 @@ async function play(setup: Setup, seed: number): Promise<void> {
     switch (choose(4)) {
       case 0:
         history.push(`session in tab ${tabs.indexOf(tab)}`);
-        return hear(await tab.session(), asked);
+        return checkResult(await tab.session(), asked);
       case 1:
         history.push(`identify ${name()} in tab ${tabs.indexOf(tab)}`);
-        return hear(await tab.identify({ customerId: name() }), asked);
+        return checkResult(await tab.identify({ customerId: name() }), asked);
       case 2:
         history.push(`sign-in ${name()} in tab ${tabs.indexOf(tab)}`);
         return void (await tab.fetch(`${SITE}/sign-in?${name()}`));
@@ -217,29 +217,29 @@ async function play(setup: Setup, seed: number): Promise<void> {
     else if (kind < 4) {
       for (const id of world.sessions.keys()) before.add(id);
       history.push(`reset in tab ${tabs.indexOf(tab)}`);
-      // There are never two resets in a millisecond.
+      // Two resets never happen in the same millisecond.
       const { now } = Date;
       for (const start = now(); now() === start; );
       tab.reset();
       visitor += 1;
     } else if (kind < 6) browser.deliver(choose(tabs.length));
     else {
-      history.push("go on");
-      world.goOn(choose);
+      history.push("something arrives");
+      world.letOneArrive(choose);
     }
-    await turn();
+    await settle();
   }
-  /** Lets responses arrive until the result is there, and returns it. */
+  /** Lets requests and responses arrive until the result is there, and returns it. */
   async function outcome<T>(result: Promise<T>): Promise<T> {
     const state = { isOver: false };
     const end = result.finally(() => {
       state.isOver = true;
     });
     for (let rounds = 0; !state.isOver; rounds++) {
-      assert.ok(rounds < 1000, `it does not come to an end: ${what()}`);
-      if (!world.goOn(choose)) await new Promise((resolve) => setTimeout(resolve));
+      assert.ok(rounds < 1000, `the call does not end: ${what()}`);
+      if (!world.letOneArrive(choose)) await new Promise((resolve) => setTimeout(resolve));
       for (const index of tabs.keys()) browser.deliver(index);
-      await turn();
+      await settle();
     }
     return await end;
   }
@@ -267,7 +267,7 @@ for (const setup of setups) {
   const { storage, locks, cookie, memoryOnly } = setup;
   const name = `storage ${memoryOnly ? "off" : storage}, ${locks ? "" : "no "}locks, ${cookie ? "" : "no "}cookie`;
   test(`whatever calls are in progress at a reset, the next visitor gets a new session: ${name}`, async () => {
-    using _ = withoutPauses();
+    using _ = withoutDelays();
     const histories = LONG ? 3000 : 20;
     for (let seed = 1; seed <= histories; seed++) await play(setup, seed);
   });

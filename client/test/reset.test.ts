@@ -2,24 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { serve } from "../../server/test/support/in-process.ts";
 import { type Client, createClient } from "../src/client.ts";
-import type { SessionStorage } from "../src/page.ts";
 import { handleOf } from "../src/session-id.ts";
-import { openJar } from "../src/session-jar.ts";
+import { SessionStorage } from "../src/session-storage.ts";
 import { createTransport, type Fetch } from "../src/transport.ts";
-import { openBrowser } from "./fake-browser.ts";
+import { createWebStorage, openBrowser } from "./fake-browser.ts";
 
-/** A storage as several tabs share it. */
-function sharedStorage(): SessionStorage {
-  const entries = new Map<string, string>();
-  return {
-    getItem: (name) => entries.get(name) ?? null,
-    setItem: (name, value) => void entries.set(name, value),
-    removeItem: (name) => void entries.delete(name),
-  };
-}
-
-/** A `fetch` whose responses wait while it is closed. */
-function gated() {
+/** Creates a `fetch` whose responses wait while it is closed. */
+function createGatedFetch() {
   let isOpen = Promise.resolve();
   let open = () => {};
   let arrived = () => {};
@@ -37,7 +26,7 @@ function gated() {
       isOpen = new Promise((resolve) => (open = resolve));
     },
     /** Resolves when a response waits. */
-    answered: () => waiting,
+    responseWaits: () => waiting,
     open: () => open(),
   };
 }
@@ -47,14 +36,14 @@ const customerIn = async (client: Client) => (await client.session()).customerId
 for (const where of ["this tab", "another tab"]) {
   test(`a session that is being requested does not survive a reset in ${where}`, async () => {
     await using server = await serve();
-    const gate = gated();
-    const storage = sharedStorage();
+    const gate = createGatedFetch();
+    const storage = createWebStorage();
     const tab = createClient({ url: server.url, storage, fetch: gate.fetch });
     const other = createClient({ url: server.url, storage });
     const alices = await other.identify({ customerId: "alice" });
     gate.close();
     const asking = tab.session();
-    await gate.answered();
+    await gate.responseWaits();
     (where === "this tab" ? tab : other).reset();
     gate.open();
     const next = await asking;
@@ -64,16 +53,16 @@ for (const where of ["this tab", "another tab"]) {
     assert.equal((await other.session()).sessionId, next.sessionId);
   });
 
-  test(`a sign-in in progress signs nobody in after a reset in ${where}`, async () => {
+  test(`a sign-in in progress has no effect after a reset in ${where}`, async () => {
     await using server = await serve();
-    const gate = gated();
-    const storage = sharedStorage();
+    const gate = createGatedFetch();
+    const storage = createWebStorage();
     const tab = createClient({ url: server.url, storage, fetch: gate.fetch });
     const other = createClient({ url: server.url, storage });
     for (const isFirst of [true, false]) {
       gate.close();
       const signIn = assert.rejects(tab.identify({ customerId: "alice" }), { code: "reset" });
-      await gate.answered();
+      await gate.responseWaits();
       (where === "this tab" ? tab : other).reset();
       gate.open();
       await signIn;
@@ -107,7 +96,7 @@ test("records of a visitor who was forgotten before they had a session are disca
 
 test("a forgotten session does not come back as the option sessionId of an old page", async () => {
   await using server = await serve();
-  const storage = sharedStorage();
+  const storage = createWebStorage();
   const client = createClient({ url: server.url, storage });
   const { sessionId } = await client.session();
   client.reset();
@@ -125,8 +114,8 @@ for (const closed of [0, 1]) {
   const who = closed === 0 ? "the tab that was reset" : "the tab that wrote it";
   test(`a write by a tab that has not seen a reset is undone by ${who}`, () => {
     const browser = openBrowser({ storage: "slow", locks: true });
-    const [late, reset] = [browser.openTab(), browser.openTab()].map((page) =>
-      openJar({ page, ...options }),
+    const [late, reset] = [browser.openTab(), browser.openTab()].map(
+      (page) => new SessionStorage({ page, ...options }),
     );
     assert.ok(late && reset);
     const deliver = (tab: number) => {
@@ -141,46 +130,46 @@ for (const closed of [0, 1]) {
     deliver(1 - closed);
     const rest = [late, reset][1 - closed];
     assert.equal(rest?.read(), undefined);
-    assert.equal(openJar({ page: browser.openTab(), ...options }).read(), undefined);
+    assert.equal(new SessionStorage({ page: browser.openTab(), ...options }).read(), undefined);
   });
 }
 
 test("a cookie that a late response sets does not bring a forgotten session back", () => {
   const browser = openBrowser({ storage: "works", locks: true });
-  const jar = openJar({ page: browser.openTab(), ...options });
-  jar.write(sessionId("a"));
-  jar.reset();
+  const storage = new SessionStorage({ page: browser.openTab(), ...options });
+  storage.write(sessionId("a"));
+  storage.reset();
   browser.cookies.set("sessionId", sessionId("a"));
-  assert.equal(jar.read(), undefined);
+  assert.equal(storage.read(), undefined);
   assert.equal(browser.cookies.has("sessionId"), false);
-  const next = jar.write(sessionId("b"));
+  const next = storage.write(sessionId("b"));
   // The same session after its id was rotated.
   browser.cookies.set("sessionId", handleOf(sessionId("a")).padEnd(40, "r"));
-  assert.equal(jar.read(), next);
+  assert.equal(storage.read(), next);
   assert.equal(browser.cookies.get("sessionId"), sessionId("b"));
   browser.cookies.set("sessionId", sessionId("c"));
-  assert.equal(jar.read(), sessionId("c"), "what the site's server gives anew counts");
+  assert.equal(storage.read(), sessionId("c"), "a new session from the site's server is used");
 });
 
 test("a site that clears its storage after a reset does not undo it", () => {
   const browser = openBrowser({ storage: "works", locks: true });
   const pages = [browser.openTab(), browser.openTab()];
-  const [one, other] = pages.map((page) => openJar({ page, ...options }));
+  const [one, other] = pages.map((page) => new SessionStorage({ page, ...options }));
   assert.ok(one && other);
   one.write(sessionId("a"));
   const before = other.generation();
   one.reset();
   pages[0]?.localStorage?.removeItem("antechamber.session");
-  for (const jar of [one, other, openJar({ page: browser.openTab(), ...options })]) {
-    assert.ok(jar.generation() > before);
-    assert.equal(jar.read(), undefined);
+  for (const storage of [one, other, new SessionStorage({ page: browser.openTab(), ...options })]) {
+    assert.ok(storage.generation() > before);
+    assert.equal(storage.read(), undefined);
   }
 });
 
 test("a reset reaches the other tabs if there are only cookies", () => {
   const browser = openBrowser({ storage: "blocked", locks: false });
-  const jars = [1, 2].map(() => openJar({ page: browser.openTab(), ...options }));
-  const [one, other] = jars;
+  const storages = [1, 2].map(() => new SessionStorage({ page: browser.openTab(), ...options }));
+  const [one, other] = storages;
   assert.ok(one && other);
   one.write(sessionId("a"));
   assert.equal(other.read(), sessionId("a"));
@@ -191,7 +180,7 @@ test("a reset reaches the other tabs if there are only cookies", () => {
   assert.equal(other.read(), undefined);
 });
 
-test("a remaining cookie of another path or domain is not checked forever", () => {
+test("a cookie of another path or domain that cannot be removed is ignored after a write", () => {
   const browser = openBrowser({ storage: "works", locks: true });
   const page = browser.openTab();
   // For example a cookie of the same name that script may not replace.
@@ -199,8 +188,8 @@ test("a remaining cookie of another path or domain is not checked forever", () =
     get: () => `sessionId=${sessionId("d")}`,
     set: (_line: string) => {},
   });
-  const jar = openJar({ page, ...options });
-  assert.equal(jar.read(), sessionId("d"));
-  const entry = jar.write(sessionId("a"));
-  assert.equal(jar.read(), entry);
+  const storage = new SessionStorage({ page, ...options });
+  assert.equal(storage.read(), sessionId("d"));
+  const entry = storage.write(sessionId("a"));
+  assert.equal(storage.read(), entry);
 });

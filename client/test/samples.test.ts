@@ -10,8 +10,8 @@ import { temporaryDirectory } from "../../server/test/support/temporary-director
 
 const root = resolve(import.meta.dirname, "../..");
 
-/** The modules of the reader's own application that the samples import. */
-const reader = {
+/** The modules of the reader's application that the samples import. */
+const readersModules = {
   "users.d.ts": `
     import type { Request } from "express";
     export function checkPassword(request: Request): Promise<{ id: string }>;`,
@@ -48,7 +48,7 @@ const configuration = {
   include: ["*.ts", "*.js"],
 };
 
-/** Returns the samples of a document, each with the line in which it begins. */
+/** Returns the samples of a document, each with the number of its first line. */
 function samplesOf(document: string) {
   const text = readFileSync(join(root, document), "utf8");
   return [...text.matchAll(/^```(?<language>js|ts)\n(?<code>.*?)^```$/gms)].map(
@@ -66,7 +66,7 @@ async function complaints(samples: ReturnType<typeof samplesOf>): Promise<string
   symlinkSync(join(root, "node_modules"), join(directory.path, "node_modules"));
   write("package.json", JSON.stringify({ type: "module" }));
   write("tsconfig.json", JSON.stringify(configuration));
-  for (const [name, text] of Object.entries(reader)) write(name, text);
+  for (const [name, text] of Object.entries(readersModules)) write(name, text);
   for (const { name, code } of samples) write(name, code);
   const node = execFileSync(join(root, "scripts", "runtime"), ["node"], { encoding: "utf8" });
   const tsc = join(root, "node_modules/typescript/bin/tsc");
@@ -77,10 +77,10 @@ async function complaints(samples: ReturnType<typeof samplesOf>): Promise<string
   }
 }
 
-test("the samples of docs/servers.md compile as they stand", async () => {
+test("the samples of docs/servers.md compile unchanged", async () => {
   const samples = samplesOf("docs/servers.md");
   assert.ok(samples.length >= 10, `${samples.length} samples`);
-  // Two declarations of `req.session` cannot be in one program.
+  // One program cannot declare `req.session` twice.
   const isDeclaration = ({ code }: { code: string }) => code.includes("declare global");
   assert.equal(await complaints(samples.filter((sample) => !isDeclaration(sample))), "");
   assert.equal(await complaints(samples.filter(isDeclaration)), "");

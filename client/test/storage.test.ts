@@ -10,7 +10,7 @@ for (const storage of storages) {
   for (const locks of [true, false]) {
     for (const cookie of [true, false]) {
       const name = `${storage}, ${locks ? "with" : "without"} Web Locks, ${cookie ? "with" : "without"} a cookie`;
-      test(`a page has one session although the storage is ${name}`, async () => {
+      test(`a page has one session if the storage is ${name}`, async () => {
         await using server = await serve();
         const page = openBrowser({ storage, locks }).openTab();
         const client = createVisitorClient(page, { url: server.url, cookie });
@@ -29,7 +29,7 @@ for (const storage of storages) {
   }
 }
 
-test("a storage that fails later does not remove the session", async () => {
+test("a page keeps its session if the storage begins to fail", async () => {
   await using server = await serve();
   const page = openBrowser({ storage: "works", locks: false }).openTab();
   const client = createVisitorClient(page, { url: server.url, cookie: false });

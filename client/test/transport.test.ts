@@ -8,7 +8,7 @@ import { createTransport, type Fetch, randomKey } from "../src/transport.ts";
 
 const unknown = "x".repeat(40);
 
-/** Waits for a refusal and gives it; anything else fails the test. */
+/** Returns the error of a call; fails unless the call is refused with this code. */
 async function refusal(call: Promise<unknown>, code: FailureCode): Promise<ProblemError> {
   const error = await call.then(
     () => assert.fail(`not refused, but ${code} expected`),
@@ -19,7 +19,7 @@ async function refusal(call: Promise<unknown>, code: FailureCode): Promise<Probl
   return error;
 }
 
-test("the three operations of the API, with ids in every script", async () => {
+test("create, retrieve and update work with ids in every script", async () => {
   await using server = await serve();
   const transport = createTransport({ url: `${server.url}/` });
   const ids = { customerId: "Zoë Ørsted 客", agentId: "a 1", visitId: "v/1", globalVisitId: "g" };
@@ -32,7 +32,7 @@ test("the three operations of the API, with ids in every script", async () => {
   assert.deepEqual({ ...updated, customerId: "ü", visitId: "v2", agentId: null }, updated);
 });
 
-test("retrieving what is unknown or another customer's gives a new session", async () => {
+test("retrieving an unknown session, or another customer's, returns a new one", async () => {
   await using server = await serve();
   const transport = createTransport({ url: server.url });
   const { sessionId } = await transport.create({ customerId: "a" });
@@ -80,7 +80,7 @@ test("every refusal is a ProblemError with its code, status and problem", async 
   await refusal(elsewhere.create(), "not-found");
 });
 
-test("a refused record is named with its place, and nothing is recorded", async () => {
+test("the error for an invalid record has its index, and nothing is recorded", async () => {
   await using server = await serve();
   const transport = createTransport({ url: server.url });
   const { sessionId } = await transport.create();
@@ -92,7 +92,7 @@ test("a refused record is named with its place, and nothing is recorded", async 
   assert.equal(error.problem?.errors?.[0]?.name, "[1].path");
 });
 
-test("records come back in order, page by page", async () => {
+test("a timeline has all records in order, page by page", async () => {
   await using server = await serve();
   const transport = createTransport({ url: server.url });
   const { sessionId } = await transport.create();
@@ -113,7 +113,7 @@ test("records come back in order, page by page", async () => {
   );
 });
 
-test("a repeated Idempotency-Key gives the first answer, and refuses another request", async () => {
+test("a repeated Idempotency-Key returns the first response, and is refused for a different request", async () => {
   await using server = await serve();
   const transport = createTransport({ url: server.url });
   const idempotencyKey = randomKey();
@@ -127,7 +127,7 @@ test("a repeated Idempotency-Key gives the first answer, and refuses another req
   assert.equal((await transport.timeline(first.sessionId)).total, 1);
 });
 
-test("what got lost on its way back is not done twice", async () => {
+test("a call whose response was lost is retried without a second effect", async () => {
   await using server = await serve();
   let lost = 0;
   const losing: Fetch = async (input, init) => {
@@ -144,7 +144,7 @@ test("what got lost on its way back is not done twice", async () => {
   assert.equal((await transport.timeline(session.sessionId)).total, 1);
 });
 
-test("credentials are sent, and refused as contract.md#refusals says", async () => {
+test("keys are sent, and refused as described in contract.md#refusals", async () => {
   const agent = keyFor({ role: "agent", agentId: "a1" });
   const reporter = keyFor({ role: "reporter" });
   const config = { auth: "key" } as const;
@@ -162,12 +162,14 @@ test("credentials are sent, and refused as contract.md#refusals says", async () 
   await refusal(by("wrong").create(), "invalid-credential");
 });
 
-/** A server that answers as told, in place of the service. */
-async function answering(answer: (n: number) => [number, Record<string, string>, string] | null) {
+/** Starts a server whose `nth` response is chosen by the test; `null` sends none. */
+async function startServer(
+  respond: (nth: number) => [number, Record<string, string>, string] | null,
+) {
   let requests = 0;
   const server = createServer((_, response) => {
-    const told = answer(++requests);
-    if (told) response.writeHead(told[0], told[1]).end(told[2]);
+    const [status, headers, body] = respond(++requests) ?? [];
+    if (status !== undefined) response.writeHead(status, headers).end(body);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
@@ -180,39 +182,43 @@ async function answering(answer: (n: number) => [number, Record<string, string>,
   };
 }
 
-test("an answer that is not the service's is told apart", async () => {
-  await using proxy = await answering(() => [404, { "content-type": "text/html" }, "<h1>Oh</h1>"]);
+test("a response that is not from the service is recognized", async () => {
+  await using proxy = await startServer(() => [
+    404,
+    { "content-type": "text/html" },
+    "<h1>Oh</h1>",
+  ]);
   const error = await refusal(createTransport({ url: proxy.url }).create(), "unexpected-answer");
   assert.deepEqual([error.status, error.problem], [404, undefined]);
-  assert.equal(proxy.requests(), 1, "it is final");
+  assert.equal(proxy.requests(), 1, "it is not retried");
 });
 
-test("a success without a session in it is no success", async () => {
-  await using portal = await answering(() => [200, {}, "Sign in to the network"]);
+test("a successful response without a session is an error", async () => {
+  await using portal = await startServer(() => [200, {}, "Sign in to the network"]);
   await refusal(createTransport({ url: portal.url }).create(), "unexpected-answer");
 });
 
-test("a gateway's 502 is tried again", async () => {
+test("a 502 from a gateway is retried", async () => {
   const session = JSON.stringify({ sessionId: unknown });
-  await using proxy = await answering((n) => (n < 3 ? [502, {}, ""] : [200, {}, session]));
+  await using proxy = await startServer((n) => (n < 3 ? [502, {}, ""] : [200, {}, session]));
   assert.equal((await createTransport({ url: proxy.url }).create()).sessionId, unknown);
 });
 
-test("a service that never answers costs the time limit and no more", async () => {
-  await using hanging = await answering(() => null);
+test("a call to a service that never responds ends at its time limit", async () => {
+  await using hanging = await startServer(() => null);
   const start = performance.now();
   await refusal(createTransport({ url: hanging.url, timeout: 200 }).create(), "timeout");
   assert.ok(performance.now() - start < 2000);
 });
 
 test("a Retry-After beyond the time limit is not waited for", async () => {
-  await using busy = await answering(() => [503, { "retry-after": "30" }, ""]);
+  await using busy = await startServer(() => [503, { "retry-after": "30" }, ""]);
   const error = await refusal(createTransport({ url: busy.url }).create(), "unexpected-answer");
   assert.equal(error.retryAfter, 30);
 });
 
-test("no server at all is a network failure, and giving up rejects with the reason", async () => {
-  const gone = await answering(() => null);
+test("a call without a server is a network failure, and an aborted call rejects with the reason", async () => {
+  const gone = await startServer(() => null);
   await gone[Symbol.asyncDispose]();
   await refusal(createTransport({ url: gone.url }).create(), "network");
   const signal = AbortSignal.abort(new Error("left"));

@@ -1,7 +1,7 @@
-import { checkChoice, checkOptionNames, shown } from "../option-check.ts";
+import { checkChoice, checkOptionNames, shown } from "./option-names.ts";
 import type { CookieOptions, SessionsOptions } from "./options.ts";
 
-/** The compiler finds a name that is missing here. */
+/** The compiler reports options that are missing here. */
 const optionNames: Record<keyof SessionsOptions, true> = {
   url: true,
   key: true,
@@ -27,24 +27,26 @@ const sources = ["query", "header", "cookie"];
 const sameSites = ["Strict", "Lax", "None"];
 
 const MAX_SERVICE = 256;
-/** The longest deadline in milliseconds. Timers beyond 2^31 fire at once, and `identify` waits four times as long. */
+/**
+ * The longest deadline in milliseconds. `identify` waits four times as long, and a timer of 2^31 ms or more would
+ * fire immediately.
+ */
 const MAX_DEADLINE = 600_000;
 const COOKIE_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 /** Characters that end an attribute of a cookie, or the header. */
 const COOKIE_DELIMITER = /[;\p{Cc}]/u;
-/** The credentials that a header can carry (RFC 9110, section 11.2). */
+/** The characters of a credential in a header (RFC 9110, section 11.2). An empty key means none. */
 const KEY = /^[\x21-\x7e]*$/;
 
-/**
- * Throws a `TypeError` for invalid options, which says what to write instead. `ownNames` are the additional
- * options of one framework's middleware.
- */
+/** Throws a `TypeError` for invalid options. `ownNames` are the additional options of one framework's middleware. */
 export function checkOptions(options: SessionsOptions, ownNames: readonly string[]): void {
   checkOptionNames("sessions()", options, [...Object.keys(optionNames), ...ownNames]);
   const { key = "", service, deadline, cookie = {}, ignore = [] } = options;
   checkUrl(options.url);
   if (typeof key !== "string" || !KEY.test(key.trim()))
-    throw new TypeError("key is what antechamber keys create prints, a text without spaces");
+    throw new TypeError(
+      "key is an API key as printed by antechamber keys create, a text without spaces",
+    );
   if (service !== undefined) checkText("service", service, MAX_SERVICE);
   if (deadline !== undefined && !(deadline > 0 && deadline <= MAX_DEADLINE))
     throw new TypeError(
@@ -54,7 +56,7 @@ export function checkOptions(options: SessionsOptions, ownNames: readonly string
   checkSources(options.sources);
   if (cookie !== false) checkCookie(cookie);
   checkIgnored(ignore);
-  // An option of the frameworks that put the session on the request.
+  // An option of Express and Fastify.
   const { property = "session" } = options as { readonly property?: unknown };
   if (typeof property !== "string" || property === "")
     throw new TypeError(
@@ -71,9 +73,9 @@ function checkUrl(given: unknown): void {
       `url is the address of Antechamber with http:// or https://, ${example}, not ${shown(text === "" ? given : text.replace(/^.*@/s, ""))}`,
     );
   if (url.username !== "" || url.password !== "")
-    throw new TypeError("url has no user or password: a key is given as the option key");
+    throw new TypeError("url must not contain a user or password: pass the key in the option key");
   if (url.search !== "" || url.hash !== "")
-    throw new TypeError(`url has no query and no fragment: it is ${example}`);
+    throw new TypeError(`url must have no query and no fragment: it is an address ${example}`);
 }
 
 function checkText(name: string, value: unknown, max: number): void {
@@ -116,11 +118,11 @@ function checkCookie(cookie: CookieOptions): void {
     if (value !== undefined && typeof value !== "boolean")
       throw new TypeError(`cookie.${attribute} is true or false, not ${shown(value)}`);
   }
-  checkBrowserTakes({ ...cookie, name, path, domain, sameSite });
+  checkBrowserAccepts({ ...cookie, name, path, domain, sameSite });
 }
 
 /** Refuses cookies that browsers drop silently (RFC 6265bis, sections 4.1.3 and 5.7). */
-function checkBrowserTakes({ name = "", path, domain, sameSite, secure }: CookieOptions): void {
+function checkBrowserAccepts({ name = "", path, domain, sameSite, secure }: CookieOptions): void {
   if (sameSite === "None" && secure === false)
     throw new TypeError('cookie.sameSite "None" needs cookie.secure: browsers refuse it without');
   if (/^__(?:Secure|Host)-/i.test(name) && secure === false)
@@ -139,7 +141,7 @@ function checkIgnored(ignore: unknown): void {
       );
     if (pattern.includes("*"))
       throw new TypeError(
-        `ignore: ${shown(pattern)} is no pattern. A path stands for all that is below it; for anything else write a regular expression`,
+        `ignore: ${shown(pattern)} must not contain *. A path includes all paths below it; for other patterns use a regular expression`,
       );
   }
 }

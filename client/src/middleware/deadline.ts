@@ -1,16 +1,13 @@
 import { ProblemError } from "../problem-error.ts";
 
-/**
- * What `work` gives, or a rejection with the code `timeout` when it takes longer than so many
- * milliseconds: it is not waited for any more then, whatever it is doing.
- */
+/** Returns the result of `work`; rejects with the code `timeout` if it takes longer. `work` itself continues then. */
 export async function withDeadline<T>(milliseconds: number, work: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
+  const timeout = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new ProblemError({ code: "timeout" })), milliseconds);
   });
   try {
-    return await Promise.race([work, late]);
+    return await Promise.race([work, timeout]);
   } finally {
     clearTimeout(timer);
   }

@@ -1,46 +1,49 @@
 import type { Request, RequestHandler } from "express";
-import { createExchanges, type Delivery } from "./exchange.ts";
-import { beforeHead, whenOver } from "./node-response.ts";
+import { beforeHead, onNodeResponseEnd } from "./node-response.ts";
 import type { SessionsOptions } from "./options.ts";
 import { attachSession, hasSession, type RequestSession } from "./request-session.ts";
-import { tellHead } from "./tell-head.ts";
+import { createRequestTracker, type Delivery } from "./request-tracking.ts";
+import { addSessionHeaders } from "./session-headers.ts";
 
-export type { Delivery } from "./exchange.ts";
 export type { CookieOptions, SessionSource, SessionsOptions } from "./options.ts";
 export { type RequestSession, sessionOf } from "./request-session.ts";
+export type { Delivery } from "./request-tracking.ts";
 
 export interface ExpressOptions extends SessionsOptions {
-  /** The property of the request that has the session; `session` by default. */
+  /** The name of the request's property for the session; `session` by default. */
   readonly property?: string | undefined;
 }
 
 /**
- * Express middleware: resolves the session of each request, as `req.session` and for
- * `sessionOf(req)`, and records the request when its answer is over. Without Antechamber a request
- * goes on after the deadline, with `null` for its session. `close()` delivers the last records.
+ * Creates Express middleware. It finds the session of each request, for `req.session` and `sessionOf(req)`, and
+ * records the request when its response has ended. While Antechamber is unavailable, requests continue after the
+ * deadline with the session `null`. `close()` delivers the last records. Throws a `TypeError` for invalid options.
+ *
+ * @example
+ * app.use(sessions({ url: "http://127.0.0.1:8080", service: "shop" }));
  */
 export function sessions(options: ExpressOptions): RequestHandler & Delivery {
-  const exchanges = createExchanges(options, ["property"]);
+  const tracker = createRequestTracker(options, ["property"]);
   const { property = "session" } = options;
   const isFree = createConflictCheck(property);
 
   const handle: RequestHandler = (request, response, next) => {
     if (hasSession(request)) return next();
-    if (property in request || !isFree(request)) return next(taken(property));
-    const exchange = exchanges.begin(incoming(request));
-    if (exchange === null) {
+    if (property in request || !isFree(request)) return next(propertyConflict(property));
+    const tracked = tracker.track(incoming(request));
+    if (tracked === null) {
       attach(request, property, null);
       return next();
     }
-    whenOver(response, exchange.over);
-    beforeHead(response, (head) => tellHead(head, exchange));
-    const goOn = async () => {
-      attach(request, property, await exchange.session);
+    onNodeResponseEnd(response, tracked.finish);
+    beforeHead(response, (head) => addSessionHeaders(head, tracked));
+    const continueRequest = async () => {
+      attach(request, property, await tracked.session);
       next();
     };
-    void goOn();
+    void continueRequest();
   };
-  const { flush, close, dropped } = exchanges;
+  const { flush, close, dropped } = tracker;
   return Object.assign(handle, { flush, close, dropped });
 }
 
@@ -58,50 +61,52 @@ function attach(request: Request, property: string, session: RequestSession | nu
   Object.defineProperty(request, property, {
     enumerable: true,
     get: () => session,
-    // A middleware after this one, such as express-session while there is no session.
+    // Called by another middleware, such as express-session if our session is `null`.
     set() {
-      throw taken(property);
+      throw propertyConflict(property);
     },
   });
 }
 
-function taken(property: string): TypeError {
+function propertyConflict(property: string): TypeError {
   return new TypeError(
-    `req.${property} is needed by another middleware, such as express-session: give sessions() the option property, such as "visitor"`,
+    `another middleware, such as express-session, uses req.${property}: give sessions() the option property, such as "visitor"`,
   );
 }
 
-/** Express's record of the middleware of an application, a router or a route. */
+/** Express's internal description of a middleware in an application, a router or a route. */
 interface Layer {
   readonly handle?: { readonly stack?: readonly Layer[] };
   readonly route?: { readonly stack?: readonly Layer[] };
 }
-/** In Express 4 `_router`; `router` in Express 5. */
+/** Express 4 has `_router`, Express 5 `router`. */
 interface Application {
   readonly _router?: Layer["handle"];
   readonly router?: Layer["handle"];
 }
 
-/** The properties that express-session and cookie-session set on a request, in addition to `session`. */
-const FOREIGN = /\.session(?:Store|Options)\s*=[^=]/;
+/** Code that sets one of the other properties that express-session and cookie-session set on a request. */
+const SETS_SESSION = /\.session(?:Store|Options)\s*=[^=]/;
 
 /**
- * Whether no other middleware of a request's application uses `req.session`. Wherever it is mounted,
- * express-session silently does nothing when the property is already in use.
+ * Returns a function that returns whether no other middleware of the application uses `req.session`. This must be
+ * known in advance, because express-session silently does nothing if the property exists.
  */
 function createConflictCheck(property: string): (request: Request) => boolean {
   const found = new WeakMap<object, boolean>();
   return (request) => {
     const app = request.app as Application | undefined;
     if (property !== "session" || app === undefined) return true;
-    const isFree = found.get(app) ?? !(app["_router"] ?? app.router)?.stack?.some(wantsSession);
+    const isFree = found.get(app) ?? !(app["_router"] ?? app.router)?.stack?.some(usesSession);
     found.set(app, isFree);
     return isFree;
   };
 }
 
-function wantsSession({ handle, route }: Layer): boolean {
+function usesSession({ handle, route }: Layer): boolean {
   const inner = [...(handle?.stack ?? []), ...(route?.stack ?? [])];
-  if (inner.length > 0) return inner.some(wantsSession);
-  return typeof handle === "function" && FOREIGN.test(Function.prototype.toString.call(handle));
+  if (inner.length > 0) return inner.some(usesSession);
+  return (
+    typeof handle === "function" && SETS_SESSION.test(Function.prototype.toString.call(handle))
+  );
 }

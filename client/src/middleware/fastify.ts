@@ -1,59 +1,61 @@
 import type { FastifyPluginAsync, FastifyRequest } from "fastify";
-import { createExchanges, type Delivery } from "./exchange.ts";
-import { beforeHead, whenOver } from "./node-response.ts";
+import { beforeHead, onNodeResponseEnd } from "./node-response.ts";
 import type { SessionsOptions } from "./options.ts";
 import { attachSession } from "./request-session.ts";
-import { tellHead } from "./tell-head.ts";
+import { createRequestTracker, type Delivery } from "./request-tracking.ts";
+import { addSessionHeaders } from "./session-headers.ts";
 
-export type { Delivery } from "./exchange.ts";
 export type { CookieOptions, SessionSource, SessionsOptions } from "./options.ts";
 export { type RequestSession, sessionOf } from "./request-session.ts";
+export type { Delivery } from "./request-tracking.ts";
 
 declare module "fastify" {
   interface FastifyInstance {
-    /** The records of `sessions` that are on their way; closing the instance delivers them. */
+    /** The records of `sessions` that are being delivered. Closing the instance delivers the last ones. */
     readonly sessions: Delivery;
   }
 }
 
 export interface FastifyOptions extends SessionsOptions {
-  /** The property of the request that has the session; `session` by default. */
+  /** The name of the request's property for the session; `session` by default. */
   readonly property?: string | undefined;
 }
 
 /**
- * Fastify plugin: resolves the session of each request of the instance that registers it, as
- * `request.session` and for `sessionOf(request)`, and records the request when its answer is over.
- * Without Antechamber a request goes on after the deadline, with `null` for its session. Closing
- * the instance delivers the last records.
+ * A Fastify plugin. It finds the session of each request of the instance that registers it, for `request.session`
+ * and `sessionOf(request)`, and records the request when its response has ended. While Antechamber is unavailable,
+ * requests continue after the deadline with the session `null`. Closing the instance delivers the last records.
+ *
+ * @example
+ * await app.register(sessions, { url: "http://127.0.0.1:8080", service: "shop" });
  */
 export const sessions: FastifyPluginAsync<FastifyOptions> = async (instance, options) => {
-  const exchanges = createExchanges(options, ["property", ...registerOptions]);
+  const tracker = createRequestTracker(options, ["property", ...registerOptions]);
   const { property = "session" } = options;
 
-  instance.decorate("sessions", exchanges);
+  instance.decorate("sessions", tracker);
   instance.decorateRequest(property, null);
   instance.addHook("onRequest", async (request, reply) => {
-    const exchange = exchanges.begin(incoming(request));
-    if (exchange === null) return;
-    whenOver(reply.raw, exchange.over);
-    // Not in a hook of Fastify, so that responses written without Fastify have the session too.
-    beforeHead(reply.raw, (head) => tellHead(head, exchange));
-    const session = await exchange.session;
+    const tracked = tracker.track(incoming(request));
+    if (tracked === null) return;
+    onNodeResponseEnd(reply.raw, tracked.finish);
+    // A hook of Fastify would miss responses that handlers write without Fastify.
+    beforeHead(reply.raw, (head) => addSessionHeaders(head, tracked));
+    const session = await tracked.session;
     attachSession(request, session);
     Object.assign(request, { [property]: session });
   });
-  instance.addHook("onClose", () => exchanges.close());
+  instance.addHook("onClose", () => tracker.close());
 };
 
-// What fastify-plugin does, without depending on it: the hooks are the registering instance's own.
+// Makes the hooks those of the registering instance, as the package fastify-plugin does.
 Object.assign(sessions, {
   [Symbol.for("skip-override")]: true,
   [Symbol.for("fastify.display-name")]: "@antechamber/client",
   [Symbol.for("plugin-meta")]: { name: "@antechamber/client", fastify: "5.x" },
 });
 
-/** Options of `register` itself, which it also passes to the plugin. */
+/** The options of `register` itself, which Fastify also passes to the plugin. */
 const registerOptions = ["prefix", "logLevel", "logSerializers"];
 
 function incoming(request: FastifyRequest) {

@@ -1,63 +1,67 @@
-import { watchAnswer } from "./answer-end.ts";
-import { createExchanges, type Delivery } from "./exchange.ts";
+import { SWITCHING_PROTOCOLS, sessionHeaderAdder } from "./fetch-response.ts";
+import { onResponseEnd } from "./on-response-end.ts";
 import type { SessionsOptions } from "./options.ts";
 import type { RequestSession } from "./request-session.ts";
-import { SWITCHING_PROTOCOLS, tellingResponses } from "./tell-response.ts";
+import { createRequestTracker, type Delivery } from "./request-tracking.ts";
 
-export type { Delivery } from "./exchange.ts";
 export type { CookieOptions, SessionSource, SessionsOptions } from "./options.ts";
 export type { RequestSession } from "./request-session.ts";
+export type { Delivery } from "./request-tracking.ts";
 
-/** What a handler is given beside the request. */
+/** The second argument of a handler. */
 export interface SessionContext {
-  /** `null` without a session: on ignored paths, and while Antechamber is away. */
+  /** `null` without a session: on ignored paths, and while Antechamber is unavailable. */
   readonly session: RequestSession | null;
 }
 
 /**
- * A handler of fetch-style servers; `rest` are the server's further arguments, such as Bun's `Server`. It
- * may return `undefined` if the server requires that, as Bun's does after `server.upgrade(request)`.
+ * A handler of a fetch-style server. `rest` are the server's other arguments, such as Bun's `Server`. It may return
+ * `undefined` if the server allows that, as Bun's does after `server.upgrade(request)`.
  */
-export type SessionHandler<Rest extends unknown[], Answer = Response> = (
+export type SessionHandler<Rest extends unknown[], Result = Response> = (
   request: Request,
   context: SessionContext,
   ...rest: Rest
-) => Answer | Promise<Answer>;
+) => Result | Promise<Result>;
 
-/** Wraps handlers. */
+/** Returns the function that the server calls, given a handler. */
 export interface WithSession extends Delivery {
-  <Rest extends unknown[], Answer extends Response | undefined = Response>(
-    handler: SessionHandler<Rest, Answer>,
-  ): (request: Request, ...rest: Rest) => Promise<Answer>;
+  <Rest extends unknown[], Result extends Response | undefined = Response>(
+    handler: SessionHandler<Rest, Result>,
+  ): (request: Request, ...rest: Rest) => Promise<Result>;
 }
 
 /**
- * For servers that call a function with a `Request` (Bun, Deno, `srvx`): what this gives wraps such
- * a function, which gets the session of the request and whose requests are recorded. Without
- * Antechamber a request goes on after the deadline, with `null` for its session. `close()` delivers
- * the last records.
+ * Creates a wrapper for handlers of servers that call a function with a `Request` (Bun, Deno, `srvx`). It finds the
+ * session of each request, passes it to the handler, and records the request when its response has ended. While
+ * Antechamber is unavailable, requests continue after the deadline with the session `null`. `close()` delivers the
+ * last records. Throws a `TypeError` for invalid options.
+ *
+ * @example
+ * const withSession = sessions({ url: "http://127.0.0.1:8080", service: "shop" });
+ * Bun.serve({ fetch: withSession((request, { session }) => Response.json(session)) });
  */
 export function sessions(options: SessionsOptions): WithSession {
-  const { begin, flush, close, dropped } = createExchanges(options);
+  const { track, flush, close, dropped } = createRequestTracker(options);
   const wrap =
-    <Rest extends unknown[], Answer extends Response | undefined>(
-      handler: SessionHandler<Rest, Answer>,
+    <Rest extends unknown[], Result extends Response | undefined>(
+      handler: SessionHandler<Rest, Result>,
     ) =>
-    async (request: Request, ...rest: Rest): Promise<Answer> => {
-      const exchange = begin(incoming(request));
-      if (exchange === null) return await handler(request, { session: null }, ...rest);
-      const watch = watchAnswer(request, rest[0], exchange.over);
-      const tell = tellingResponses(exchange, rest[0]);
+    async (request: Request, ...rest: Rest): Promise<Result> => {
+      const tracked = track(incoming(request));
+      if (tracked === null) return await handler(request, { session: null }, ...rest);
+      const observe = onResponseEnd(request, rest[0], tracked.finish);
+      const addHeaders = sessionHeaderAdder(tracked, rest[0]);
       try {
-        const response = await handler(request, { session: await exchange.session }, ...rest);
-        if (response) return watch(tell(response)) as Answer;
-        // The connection now speaks another protocol.
-        exchange.over(SWITCHING_PROTOCOLS, false);
+        const response = await handler(request, { session: await tracked.session }, ...rest);
+        if (response) return observe(addHeaders(response)) as Result;
+        // The connection has switched to another protocol.
+        tracked.finish(SWITCHING_PROTOCOLS, false);
         return response;
       } catch (error) {
-        // Some frameworks let handlers throw their response.
-        if (error instanceof Response) return await Promise.reject(watch(tell(error)));
-        exchange.over(500, request.signal.aborted);
+        // In some frameworks a handler may throw its response.
+        if (error instanceof Response) return await Promise.reject(observe(addHeaders(error)));
+        tracked.finish(500, request.signal.aborted);
         throw error;
       }
     };

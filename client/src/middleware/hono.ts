@@ -1,43 +1,48 @@
 import type { Context, MiddlewareHandler } from "hono";
-import { watchAnswer } from "./answer-end.ts";
-import { createExchanges, type Delivery } from "./exchange.ts";
+import { sessionHeaderAdder } from "./fetch-response.ts";
+import { onResponseEnd } from "./on-response-end.ts";
 import type { SessionsOptions } from "./options.ts";
 import { attachSession, hasSession, type RequestSession } from "./request-session.ts";
-import { tellingResponses } from "./tell-response.ts";
+import { createRequestTracker, type Delivery } from "./request-tracking.ts";
 
-export type { Delivery } from "./exchange.ts";
 export type { CookieOptions, SessionSource, SessionsOptions } from "./options.ts";
 export type { RequestSession } from "./request-session.ts";
+export type { Delivery } from "./request-tracking.ts";
 
-/** What `c.get("session")` gives: `new Hono<{ Variables: SessionVariables }>()`. */
+/** The type of `c.get("session")`: `new Hono<{ Variables: SessionVariables }>()`. */
 export interface SessionVariables {
-  /** `null` without a session: on ignored paths, and while Antechamber is away. */
+  /** `null` without a session: on ignored paths, and while Antechamber is unavailable. */
   session: RequestSession | null;
 }
 
 /**
- * Hono middleware: resolves the session of each request, as the variable `session`, and records the
- * request when its answer is over. Without Antechamber a request goes on after the deadline, with
- * `null` for its session. `close()` delivers the last records.
+ * Creates Hono middleware. It finds the session of each request, for the variable `session`, and records the request
+ * when its response has ended. While Antechamber is unavailable, requests continue after the deadline with the
+ * session `null`. `close()` delivers the last records. Throws a `TypeError` for invalid options.
+ *
+ * @example
+ * const app = new Hono<{ Variables: SessionVariables }>();
+ * app.use(sessions({ url: "http://127.0.0.1:8080", service: "shop" }));
+ * app.get("/", (c) => c.json(c.get("session")));
  */
 export function sessions(
   options: SessionsOptions,
 ): MiddlewareHandler<{ Variables: SessionVariables }> & Delivery {
-  const { begin, flush, close, dropped } = createExchanges(options);
+  const { track, flush, close, dropped } = createRequestTracker(options);
   const handle: MiddlewareHandler<{ Variables: SessionVariables }> = async (c, next) => {
     if (hasSession(c.req.raw)) return next();
-    const exchange = begin(incoming(c));
-    if (exchange === null) {
+    const tracked = track(incoming(c));
+    if (tracked === null) {
       c.set("session", null);
       return next();
     }
-    const watch = watchAnswer(c.req.raw, c.env, exchange.over);
-    const tell = tellingResponses(exchange, c.env);
-    const session = await exchange.session;
+    const observe = onResponseEnd(c.req.raw, c.env, tracked.finish);
+    const addHeaders = sessionHeaderAdder(tracked, c.env);
+    const session = await tracked.session;
     attachSession(c.req.raw, session);
     c.set("session", session);
     await next();
-    replaceResponse(c, watch(tell(c.res)));
+    replaceResponse(c, observe(addHeaders(c.res)));
   };
   return Object.assign(handle, { flush, close, dropped });
 }
@@ -51,7 +56,7 @@ function incoming(c: Context) {
   };
 }
 
-/** Hono would copy the headers of the old response, and all of its cookies, over the new one's. */
+/** Replaces the response. Without the first assignment Hono would copy the old headers and cookies to the new one. */
 function replaceResponse(c: Context, response: Response): void {
   if (response === c.res) return;
   c.res = undefined;

@@ -1,6 +1,6 @@
-import type { ResponseHead } from "./tell-head.ts";
+import type { ResponseHead } from "./session-headers.ts";
 
-/** What this package needs of Node's `ServerResponse`, of HTTP/1 and 2. */
+/** The used members of Node's `ServerResponse`, for HTTP/1 and HTTP/2. */
 export interface NodeResponse {
   readonly statusCode: number;
   readonly headersSent: boolean;
@@ -8,16 +8,16 @@ export interface NodeResponse {
 }
 
 /**
- * Calls `over` when the answer has been handed to the network and when its connection is gone: the
- * first time counts. The status is `null` when the connection went before there was an answer.
+ * Calls `onEnd` when the response has been sent, and again when its connection is closed: only the first call
+ * counts. The status is `null` if the connection was closed before a response was sent.
  */
-export function whenOver(
+export function onNodeResponseEnd(
   response: NodeResponse,
-  over: (status: number | null, isAborted: boolean) => void,
+  onEnd: (status: number | null, isAborted: boolean) => void,
 ): void {
-  // HTTP/2 answers have no `writableFinished`: which event comes first tells.
-  response.once("finish", () => over(response.statusCode, false));
-  response.once("close", () => over(response.headersSent ? response.statusCode : null, true));
+  // The order of the events decides, because HTTP/2 responses have no `writableFinished`.
+  response.once("finish", () => onEnd(response.statusCode, false));
+  response.once("close", () => onEnd(response.headersSent ? response.statusCode : null, true));
 }
 
 /** A `NodeResponse` whose head has not been written. */
@@ -26,7 +26,7 @@ export interface WritableNodeResponse extends NodeResponse {
   getHeaderNames(): readonly string[];
   removeHeader(name: string): void;
   setHeader(name: string, value: string | readonly string[]): unknown;
-  // Both have several signatures; their arguments are passed on.
+  // Both have several signatures; their arguments are passed on unchanged.
   writeHead: unknown;
   end: unknown;
 }
@@ -34,8 +34,8 @@ export interface WritableNodeResponse extends NodeResponse {
 type Method = (this: unknown, ...given: unknown[]) => unknown;
 
 /**
- * Calls `complete` when the head of the response is about to be written in any way: with `writeHead`, `end`,
- * `write`, `flushHeaders`, with or without a framework. So it sees all headers, also those passed to
+ * Calls `complete` immediately before the head of the response is written in any way: by `writeHead`, `end`,
+ * `write` or `flushHeaders`, with or without a framework. So it sees all headers, also those passed to
  * `writeHead`, and nothing replaces the headers that it adds.
  */
 export function beforeHead(
@@ -45,9 +45,10 @@ export function beforeHead(
   const writeHead = response.writeHead as Method;
   const end = response.end as Method;
   response.writeHead = function (this: unknown, ...given: unknown[]) {
-    // Statuses below 200 are interim responses, except 101, which begins another protocol.
+    // Statuses below 200 are interim responses, and 101 begins another protocol.
     if (response.headersSent || Number(given[0]) < 200) return writeHead.apply(this, given);
-    // As Node does. Otherwise `on-headers`, which compression and express-session use, would lose the headers.
+    // Removes an `undefined` reason, as Node does. The package `on-headers`, which compression and
+    // express-session use, would lose the headers otherwise.
     if (given.length > 2 && typeof given[1] !== "string") given.splice(1, 1);
     const at = headersIn(given);
     const headers = asEntries(given[at]);
@@ -63,14 +64,14 @@ export function beforeHead(
   };
 }
 
-/** The position of the headers in `writeHead(status, reason?, headers?)`; -1 if there are none. */
+/** Returns the index of the headers in `writeHead(status, reason?, headers?)`; -1 if there are none. */
 function headersIn(given: readonly unknown[]): number {
   return [2, 1].find((at) => typeof given[at] === "object" && given[at] !== null) ?? -1;
 }
 
 type Entry = [name: string, value: unknown];
 
-/** The headers passed to `writeHead`, one by one; `null` for none and for unknown forms. */
+/** Returns the headers passed to `writeHead` as a list; `null` for none and for unknown forms. */
 function asEntries(headers: unknown): Entry[] | null {
   if (typeof headers !== "object" || headers === null) return null;
   if (!Array.isArray(headers)) return Symbol.iterator in headers ? null : Object.entries(headers);
@@ -82,7 +83,7 @@ function asEntries(headers: unknown): Entry[] | null {
   return entries;
 }
 
-/** Whether it is a list of pairs; the documented form is a flat list of names and values. */
+/** Returns whether a list has pairs; the documented form is a flat list of names and values. */
 function isPairs(headers: unknown[]): headers is [unknown, unknown][] {
   return Array.isArray(headers[0]);
 }
@@ -93,7 +94,7 @@ function asGiven(entries: readonly Entry[], given: unknown): unknown {
   return isPairs(given) ? entries : entries.flat(1);
 }
 
-/** `given` has precedence over the headers that were set before, as in Node. */
+/** Returns the head for `complete`. As in Node, `given` replaces headers of the same name that were set before. */
 function headOf(
   response: WritableNodeResponse,
   status: number,

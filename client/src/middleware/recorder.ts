@@ -3,31 +3,10 @@ import type { RequestRecord } from "../protocol.ts";
 import { randomKey, type Transport } from "../transport.ts";
 import { withDeadline } from "./deadline.ts";
 
-/**
- * Sends records in the background, a session's in their order, in batches of their own.
- *
- *     idle --- a record ---> waiting --- the interval is over ---> sending
- *      ^                        ^                                   |   |
- *      |                        +--- Antechamber is away: later ----+   |
- *      +------------------------- all is delivered ---------------------+
- *
- * A batch is repeated under its Idempotency-Key until it is answered, so that no record is there
- * twice. Refused records are let go, and so are those that come when too many wait already.
- */
-export interface Recorder {
-  add(sessionId: string, record: RequestRecord): void;
-  /** Sends what waits, of one session or of all, and resolves when that was tried. Never rejects. */
-  flush(sessionId?: string): Promise<void>;
-  /** Sends what waits, for five seconds at most, and lets go of the rest. Never rejects. */
-  close(): Promise<void>;
-  /** Records that were let go since the start. */
-  dropped(): number;
-}
-
 export interface RecorderOptions {
   readonly transport: Pick<Transport, "record">;
-  /** Is told of each failure, and how many records were lost by it. */
-  failed(error: unknown, lostRecords: number): void;
+  /** Receives each failure, and the number of records lost by it. */
+  reportFailure(error: unknown, lostRecords: number): void;
 }
 
 interface Batch {
@@ -36,114 +15,160 @@ interface Batch {
 }
 
 interface Queue {
-  /** Were sent, or are to be, under their keys; what came of them is not known. */
+  /** Batches that are being sent, or are to be sent again with the same key. */
   batches: Batch[];
   waiting: RequestRecord[];
-  /** Resolves with whether everything was delivered. */
+  /** Resolves with whether everything was delivered; `null` if nothing is being sent. */
   sending: Promise<boolean> | null;
 }
 
-/** Milliseconds from the first record to its sending. */
-const INTERVAL = 200;
-/** Milliseconds until the next attempt when Antechamber is away. */
-const RETRY = 1000;
-/** Milliseconds. */
-const CLOSE_TIMEOUT = 5000;
-/** Small enough for any limit on the size of a request. */
-const BATCH = 100;
-const MAX_HELD = 10_000;
-/** Connections at a time, and how many sessions it takes for one more: a burst would delay requests. */
+/** Milliseconds from the first record until the waiting records are sent. */
+const SEND_INTERVAL_MS = 200;
+/** Milliseconds until the next attempt if Antechamber is unavailable. */
+const RETRY_INTERVAL_MS = 1000;
+const CLOSE_TIMEOUT_MS = 5000;
+/** The maximum number of records in a batch: small enough for any limit on the size of a request. */
+const MAX_BATCH_RECORDS = 100;
+/** The maximum number of records that wait for their delivery. */
+const MAX_QUEUED_RECORDS = 10_000;
+/** The number of simultaneous connections rises slowly with that of sessions: a burst would delay other requests. */
 const MAX_CONNECTIONS = 8;
-const SESSIONS_A_CONNECTION = 64;
+const SESSIONS_PER_CONNECTION = 64;
 
-export function createRecorder({ transport, failed }: RecorderOptions): Recorder {
-  const queues = new Map<string, Queue>();
-  let held = 0;
-  let dropped = 0;
-  let timer: ReturnType<typeof setTimeout> | null = null;
-  let isSweeping = false;
-  let lastError: unknown = new ProblemError({ code: "unavailable" });
+/**
+ * Sends records in the background. Those of one session are sent in their order, in batches of their own.
+ *
+ *     idle --- a record ---> waiting --- the interval has passed ---> sending
+ *      ^                        ^                                      |   |
+ *      |                        +--- Antechamber is unavailable -------+   |
+ *      +------------------------- everything is delivered -----------------+
+ *
+ * A batch is sent again with its Idempotency-Key until there is a response, so that no record is stored
+ * twice. Refused records are dropped, and so are new ones if too many are waiting.
+ */
+export class Recorder {
+  readonly #transport: Pick<Transport, "record">;
+  readonly #reportFailure: RecorderOptions["reportFailure"];
+  readonly #queues = new Map<string, Queue>();
+  #queuedRecords = 0;
+  #dropped = 0;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #isSending = false;
+  #lastError: unknown = new ProblemError({ code: "unavailable" });
 
-  function letGo(count: number, error: unknown): void {
-    dropped += count;
-    failed(error, count);
+  constructor({ transport, reportFailure }: RecorderOptions) {
+    this.#transport = transport;
+    this.#reportFailure = reportFailure;
   }
 
-  function add(sessionId: string, record: RequestRecord): void {
-    if (held >= MAX_HELD) {
-      letGo(1, lastError);
+  add(sessionId: string, record: RequestRecord): void {
+    if (this.#queuedRecords >= MAX_QUEUED_RECORDS) {
+      this.#drop(1, this.#lastError);
       return;
     }
-    held += 1;
-    const queue = queues.get(sessionId) ?? { batches: [], waiting: [], sending: null };
-    queues.set(sessionId, queue);
+    this.#queuedRecords += 1;
+    const queue = this.#queues.get(sessionId) ?? { batches: [], waiting: [], sending: null };
+    this.#queues.set(sessionId, queue);
     queue.waiting.push(record);
-    if (!isSweeping) timer ??= setTimeout(() => void sweep(), INTERVAL);
+    if (!this.#isSending)
+      this.#timer ??= setTimeout(() => void this.#sendPeriodically(), SEND_INTERVAL_MS);
   }
 
-  async function sweep(): Promise<void> {
-    timer = null;
-    isSweeping = true;
-    const isDelivered = await sendAll();
-    isSweeping = false;
-    if (queues.size === 0) return;
-    timer = setTimeout(() => void sweep(), isDelivered ? INTERVAL : RETRY);
-    // An outage must not keep a program from ending that has nothing else to do.
-    if (!isDelivered) timer.unref?.();
+  /** Sends the waiting records, of one session or of all. Resolves after the attempt, and never rejects. */
+  async flush(sessionId?: string): Promise<void> {
+    await (sessionId === undefined ? this.#sendAll() : this.#send(sessionId));
   }
 
-  /** A few sessions at a time; the first that cannot be delivered ends it for all. */
-  async function sendAll(): Promise<boolean> {
-    const sessionIds = [...queues.keys()].values();
-    let isAway = false;
-    const work = async () => {
+  /** Sends the waiting records for five seconds at most, and drops the rest. Never rejects. */
+  async close(): Promise<void> {
+    await withDeadline(CLOSE_TIMEOUT_MS, this.flush()).catch((error: unknown) => {
+      this.#lastError = error;
+    });
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    const lost = this.#queuedRecords;
+    this.#queuedRecords = 0;
+    this.#queues.clear();
+    if (lost > 0) this.#drop(lost, this.#lastError);
+  }
+
+  /** Returns the number of records dropped since the start. */
+  dropped(): number {
+    return this.#dropped;
+  }
+
+  #drop(count: number, error: unknown): void {
+    this.#dropped += count;
+    this.#reportFailure(error, count);
+  }
+
+  async #sendPeriodically(): Promise<void> {
+    this.#timer = null;
+    this.#isSending = true;
+    const isDelivered = await this.#sendAll();
+    this.#isSending = false;
+    if (this.#queues.size === 0) return;
+    const interval = isDelivered ? SEND_INTERVAL_MS : RETRY_INTERVAL_MS;
+    this.#timer = setTimeout(() => void this.#sendPeriodically(), interval);
+    // During an outage the timer must not keep a program running that has nothing else to do.
+    if (!isDelivered) this.#timer.unref?.();
+  }
+
+  /** Sends the records of a few sessions at a time. The first session that fails stops all. */
+  async #sendAll(): Promise<boolean> {
+    const sessionIds = [...this.#queues.keys()].values();
+    let hasFailed = false;
+    const sendInTurn = async () => {
       for (const sessionId of sessionIds) {
-        if (isAway) return;
-        if (!(await send(sessionId))) isAway = true;
+        if (hasFailed) return;
+        if (!(await this.#send(sessionId))) hasFailed = true;
       }
     };
-    const connections = 1 + Math.floor(queues.size / SESSIONS_A_CONNECTION);
-    await Promise.all(Array.from({ length: Math.min(MAX_CONNECTIONS, connections) }, work));
-    return !isAway;
+    const connections = 1 + Math.floor(this.#queues.size / SESSIONS_PER_CONNECTION);
+    const length = Math.min(MAX_CONNECTIONS, connections);
+    await Promise.all(Array.from({ length }, sendInTurn));
+    return !hasFailed;
   }
 
-  function send(sessionId: string): Promise<boolean> {
-    const queue = queues.get(sessionId);
+  /** Sends the records of a session. Resolves with whether Antechamber was available. */
+  #send(sessionId: string): Promise<boolean> {
+    const queue = this.#queues.get(sessionId);
     if (queue === undefined) return Promise.resolve(true);
-    queue.sending ??= deliver(sessionId, queue).finally(() => {
+    queue.sending ??= this.#deliver(sessionId, queue).finally(() => {
       queue.sending = null;
     });
     return queue.sending;
   }
 
-  async function deliver(sessionId: string, queue: Queue): Promise<boolean> {
+  async #deliver(sessionId: string, queue: Queue): Promise<boolean> {
     for (;;) {
-      if (queue.batches.length === 0) queue.batches = batchesOf(queue.waiting.splice(0, BATCH));
+      if (queue.batches.length === 0)
+        queue.batches = batchesOf(queue.waiting.splice(0, MAX_BATCH_RECORDS));
       const [batch] = queue.batches;
       if (batch === undefined) {
-        queues.delete(sessionId);
+        this.#queues.delete(sessionId);
         return true;
       }
       try {
-        await transport.record(sessionId, batch.records, batch);
-        if (queues.get(sessionId) !== queue) return true;
-        held -= batch.records.length;
+        await this.#transport.record(sessionId, batch.records, batch);
+        if (this.#queues.get(sessionId) !== queue) return true;
+        this.#queuedRecords -= batch.records.length;
         queue.batches.shift();
       } catch (error) {
-        // It was closed in the meantime: these are counted already.
-        if (queues.get(sessionId) !== queue) return false;
-        lastError = error;
+        // The recorder was closed in the meantime, which has counted these records already.
+        if (this.#queues.get(sessionId) !== queue) return false;
+        this.#lastError = error;
         if (!isRefusal(error)) {
-          failed(error, 0);
+          this.#reportFailure(error, 0);
           return false;
         }
-        refused(queue, batch, error);
+        this.#splitRefusedBatch(queue, batch, error);
       }
     }
   }
 
-  /** One bad record refuses its whole batch: the others are sent again without it. */
-  function refused(queue: Queue, batch: Batch, error: unknown): void {
+  /** Divides a refused batch until only the invalid records are dropped: one is enough for a refusal. */
+  #splitRefusedBatch(queue: Queue, batch: Batch, error: unknown): void {
     queue.batches.shift();
     const { records } = batch;
     if (isRecordsFault(error) && records.length > 1) {
@@ -153,44 +178,23 @@ export function createRecorder({ transport, failed }: RecorderOptions): Recorder
         ...batchesOf(records.slice(middle)),
       );
     } else {
-      held -= records.length;
-      letGo(records.length, error);
+      this.#queuedRecords -= records.length;
+      this.#drop(records.length, error);
     }
   }
-
-  async function flush(sessionId?: string): Promise<void> {
-    await (sessionId === undefined ? sendAll() : send(sessionId));
-  }
-
-  return {
-    add,
-    flush,
-    async close() {
-      await withDeadline(CLOSE_TIMEOUT, flush()).catch((error: unknown) => {
-        lastError = error;
-      });
-      if (timer !== null) clearTimeout(timer);
-      timer = null;
-      const lost = held;
-      held = 0;
-      queues.clear();
-      if (lost > 0) letGo(lost, lastError);
-    },
-    dropped: () => dropped,
-  };
 }
 
 function batchesOf(records: readonly RequestRecord[]): Batch[] {
   return records.length === 0 ? [] : [{ idempotencyKey: randomKey(), records }];
 }
 
-/** Whether the same request would be refused again. */
+/** Returns whether the same request would be refused again. */
 function isRefusal(error: unknown): boolean {
   if (!(error instanceof ProblemError)) return false;
   return error.status >= 400 && error.status < 500 && ![409, 429].includes(error.status);
 }
 
-/** Whether other records of the batch may be taken. */
+/** Returns whether other records of the batch may be accepted. */
 function isRecordsFault(error: unknown): boolean {
   return error instanceof ProblemError && [400, 413].includes(error.status);
 }

@@ -1,48 +1,50 @@
-import { isPassing, ProblemError } from "../problem-error.ts";
+import { isRetryable, ProblemError } from "../problem-error.ts";
 import type { SessionInfo } from "../protocol.ts";
 import type { Ids, Transport } from "../transport.ts";
 import { withDeadline } from "./deadline.ts";
 
-/** The session that a request was made in. */
+/** The session of a request. */
 export interface RequestSession extends SessionInfo {
-  /** Whether it was made for this request: the visitor had none that is alive. */
+  /** Whether it was created for this request, because the visitor had no live one. */
   readonly isNew: boolean;
   /**
-   * Associates ids with the session, as a sign-in does; giving the same ones again is safe. What was
-   * recorded so far stays the anonymous visitor's. When the session belongs to another customer or
-   * agent already, the browser changed hands: it gets a new session with these ids.
+   * Associates ids with the session, for example at a sign-in. Associating the same ids again is safe. Earlier
+   * records stay those of an anonymous visitor. If the session belongs to another customer or agent, another
+   * person uses the browser: the visitor gets a new session with these ids.
    *
-   * Resolves with whether they are stored; `false` if Antechamber did not respond in time or is
+   * Resolves with `true` if the ids are stored; with `false` if Antechamber did not respond in time or is
    * unavailable: the next request may try again. Rejects with a `ProblemError` for every refusal,
    * such as `already-exists`, `invalid-request`, `nothing-to-associate` and `identity-mismatch`, and
    * with `session-not-found` if another request has ended the session with `end`.
+   *
+   * @example
+   * await sessionOf(request)?.identify({ customerId: user.id });
    */
   identify(ids: Ids): Promise<boolean>;
   /**
-   * Ends the session, as a sign-out does: its id opens nothing from then on, and the response to this
-   * request makes the browser forget the cookie. The request is recorded before, without its status.
-   * The next request starts another session; `identify`
-   * on this one does so at once.
+   * Ends the session, for example at a sign-out. Its id opens nothing afterwards, and the response to this request
+   * removes the browser's cookie. The request is recorded before, without its status. The next request starts
+   * another session; calling `identify` on this one also does.
    *
-   * Resolves with `true` if the session has ended, now or before; `false` if Antechamber did
-   * not respond in time. The cookie is removed in any case. Rejects with a `ProblemError` for a refusal.
+   * Resolves with `true` if the session has ended, now or earlier; with `false` if Antechamber did not respond in
+   * time. The cookie is removed in any case. Rejects with a `ProblemError` for a refusal.
    */
   end(): Promise<boolean>;
 }
 
-/** What the response to a request has to announce to the visitor. */
-export type News = "nothing" | "new session" | "ended session";
+/** The change of the session that the response to a request reports to the visitor. */
+export type SessionChange = "none" | "new session" | "ended session";
 
-/** The functions with which the session of a request changes itself. */
+/** The operations that a request's session uses. */
 export interface SessionCalls {
   readonly transport: Pick<Transport, "create" | "update">;
   /** Ends a session; rejects with `session-not-found` if there is none. */
   endSession(sessionId: string): Promise<unknown>;
-  /** The timeout of a whole change in milliseconds. */
+  /** The time limit of `identify` and `end` in milliseconds. */
   readonly deadline: number;
-  /** Sends what was recorded in the session before it changes its identity. */
+  /** Sends the session's waiting records, so that they are stored before its identity changes. */
   flush(sessionId: string): Promise<void>;
-  failed(error: unknown): void;
+  reportFailure(error: unknown): void;
   /** Ids of recently ended sessions. */
   readonly ended: EndedIds;
 }
@@ -54,10 +56,10 @@ export interface EndedIds {
   has(sessionId: string): boolean;
 }
 
-/** More than the number of simultaneous requests. */
+/** More than the number of simultaneous requests of a process. */
 const MAX_ENDED = 1000;
 
-/** Remembers the latest ids that were added. */
+/** Creates a set that keeps only the ids added last. */
 export function createEndedIds(): EndedIds {
   const ids = new Set<string>();
   return {
@@ -72,20 +74,20 @@ export function createEndedIds(): EndedIds {
 }
 
 /**
- * Creates the session of a request from the server's response. Calls `changed` if another session, or the end
- * of this one, must be announced to the visitor.
+ * Creates the session of a request from the service's response. Calls `changed` when the response must report
+ * another session, or the end of this one, to the visitor.
  */
 export function createRequestSession(
   info: SessionInfo,
   isNew: boolean,
   calls: SessionCalls,
-  changed: (news: News) => void,
+  changed: (change: SessionChange) => void,
 ): RequestSession {
   const session = { ...info, isNew, identify, end };
   let hasEnded = false;
 
   async function identify(ids: Ids): Promise<boolean> {
-    return await inTime(() => associate(ids));
+    return await inTime(calls, () => associate(ids));
   }
 
   async function end(): Promise<boolean> {
@@ -94,42 +96,17 @@ export function createRequestSession(
     hasEnded = true;
     calls.ended.add(sessionId);
     try {
-      return await inTime(() => endNow(sessionId));
+      return await inTime(calls, () => endSession(calls, sessionId));
     } catch (error) {
       calls.ended.delete(sessionId);
       throw error;
     }
   }
 
-  async function endNow(sessionId: string): Promise<void> {
-    await flushed(sessionId);
-    try {
-      await calls.endSession(sessionId);
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-    }
-  }
-
-  async function inTime(work: () => Promise<void>): Promise<boolean> {
-    try {
-      await withDeadline(calls.deadline, work());
-      return true;
-    } catch (error) {
-      if (!(error instanceof ProblemError && isPassing(error))) throw error;
-      calls.failed(error);
-      return false;
-    }
-  }
-
-  /** At most half of the time, since the calls after it matter more. */
-  async function flushed(sessionId: string): Promise<void> {
-    await withDeadline(calls.deadline / 2, calls.flush(sessionId)).catch(() => undefined);
-  }
-
   async function associate(ids: Ids): Promise<void> {
     const { sessionId } = session;
     if (hasEnded) return await replace(ids);
-    await flushed(sessionId);
+    await flushRecords(calls, sessionId);
     // A request that was in progress at the sign-out must not sign in again.
     if (calls.ended.has(sessionId))
       throw new ProblemError({ code: "session-not-found", status: 404 });
@@ -150,8 +127,34 @@ export function createRequestSession(
   return guarded(session);
 }
 
-/** Members of sessions of other middleware; reading them here is certainly a mistake. */
-const foreign = new Set<string | symbol>([
+/** Returns whether the work was done in time. Rejects with the service's refusals. */
+async function inTime(calls: SessionCalls, work: () => Promise<void>): Promise<boolean> {
+  try {
+    await withDeadline(calls.deadline, work());
+    return true;
+  } catch (error) {
+    if (!(error instanceof ProblemError && isRetryable(error))) throw error;
+    calls.reportFailure(error);
+    return false;
+  }
+}
+
+/** Uses at most half of the time, since the calls after it are more important. */
+async function flushRecords(calls: SessionCalls, sessionId: string): Promise<void> {
+  await withDeadline(calls.deadline / 2, calls.flush(sessionId)).catch(() => undefined);
+}
+
+async function endSession(calls: SessionCalls, sessionId: string): Promise<void> {
+  await flushRecords(calls, sessionId);
+  try {
+    await calls.endSession(sessionId);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+  }
+}
+
+/** Members that only sessions of other middleware have: reading them here is a mistake. */
+const foreignMembers = new Set<string | symbol>([
   "cookie",
   "destroy",
   "regenerate",
@@ -161,23 +164,24 @@ const foreign = new Set<string | symbol>([
   "touch",
 ]);
 
-/** The session as handlers get it: uses meant for another session middleware fail instead of being lost. */
+/** Returns the session for handlers. Code for another session middleware fails with it, instead of losing data. */
 function guarded(session: RequestSession): RequestSession {
   const refuse = (name: string | symbol): never => {
     throw new TypeError(
-      `session.${String(name)}: this session is Antechamber's and takes no data. Beside another session middleware give sessions() the option property, such as "visitor"`,
+      `session.${String(name)}: this is Antechamber's session, which stores no data of the application. To use it together with another session middleware, give sessions() the option property, such as "visitor"`,
     );
   };
   return new Proxy(session, {
-    get: (target, name): unknown => (foreign.has(name) ? refuse(name) : Reflect.get(target, name)),
-    // A thrown error also reaches code that is not strict, where returning `false` would be ignored.
+    get: (target, name): unknown =>
+      foreignMembers.has(name) ? refuse(name) : Reflect.get(target, name),
+    // Throws, because code that is not in strict mode would not notice `false`.
     set: (_target, name) => refuse(name),
     defineProperty: (_target, name) => refuse(name),
     deleteProperty: (_target, name) => refuse(name),
   });
 }
 
-/** Another person's session (contract.md#rule-1), or one that ended in the meantime. */
+/** Returns whether the session is another person's (contract.md#rule-1), or has ended. */
 function needsNewSession(error: unknown): boolean {
   if (isNotFound(error)) return true;
   if (!(error instanceof ProblemError)) return false;
@@ -191,20 +195,20 @@ function isNotFound(error: unknown): boolean {
 
 const sessions = new WeakMap<object, RequestSession | null>();
 
-/** Remembers the session of a framework's request for `sessionOf`. */
+/** Stores the session of a framework's request for `sessionOf`. */
 export function attachSession(request: object, session: RequestSession | null): void {
   sessions.set(request, session);
 }
 
 /**
- * The session of a request that the middleware has seen; `null` when it has none: on ignored paths,
- * without a session where none is created, and while Antechamber is away.
+ * Returns the session of a request; `null` if it has none: on an ignored path, if there is no session and the
+ * option `create` is false, and while Antechamber is unavailable.
  */
 export function sessionOf(request: object): RequestSession | null {
   return sessions.get(request) ?? null;
 }
 
-/** Whether the middleware has seen the request. */
+/** Returns whether the middleware has handled the request already. */
 export function hasSession(request: object): boolean {
   return sessions.has(request);
 }

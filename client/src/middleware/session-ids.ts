@@ -1,28 +1,26 @@
+import { isSessionId } from "../session-id.ts";
 import type { SessionSource } from "./options.ts";
 
-/** A request as every framework can tell it. */
+/** The parts of a request that every framework provides. */
 export interface IncomingRequest {
   readonly method: string;
-  /** The target of the request line: a path with its query, or a whole URL. */
+  /** The target of the request line: a path with its query, or a complete URL. */
   readonly target: string;
-  /** Whether it came over TLS, as far as the framework knows. */
+  /** Whether the framework knows that it came over TLS. */
   readonly isEncrypted: boolean;
-  /** The value of a header by its name in lower case. */
+  /** Returns the value of a header; the name is in lower case. */
   header(name: string): string | null | undefined;
 }
 
-/** The form of a session id (contract.md#session-ids); Antechamber is asked about nothing else. */
-const SESSION_ID = /^[A-Za-z0-9_-]{40}$/;
 /**
- * The limit for each source, so that a request with a hundred cookies does not cause a hundred look-ups, and
- * so that ids in one source never prevent those of another from being tried.
+ * The maximum number of ids from each source. A request with a hundred cookies must not cause a hundred calls, and
+ * the ids of one source must not prevent those of another from being tried.
  */
 const MAX_CANDIDATES = 4;
 
 /**
- * The ids that the request may mean, the one to try first at the head: of the query `sessionId`, the
- * header `gkc-sessionId` in either spelling, the cookie. Values that cannot be ids are skipped
- * and not counted.
+ * Returns the session ids in a request, in the order in which to try them: those of the query parameter `sessionId`,
+ * of the header `gkc-sessionId` in either spelling, and of the cookie. Ignores values that cannot be ids.
  */
 export function sessionIdsOf(
   request: IncomingRequest,
@@ -38,7 +36,7 @@ export function sessionIdsOf(
 }
 
 function candidates(ids: readonly string[]): readonly string[] {
-  return ids.filter((id) => SESSION_ID.test(id)).slice(0, MAX_CANDIDATES);
+  return ids.filter(isSessionId).slice(0, MAX_CANDIDATES);
 }
 
 function queryIds(target: string): readonly string[] {
@@ -47,15 +45,15 @@ function queryIds(target: string): readonly string[] {
   return new URLSearchParams(target.slice(start)).getAll("sessionId");
 }
 
-/** Servers join the values of a repeated header with commas. */
+// Servers join the values of a repeated header with commas.
 function headerIds({ header }: IncomingRequest): readonly string[] {
   const values = [header("gkc-sessionid"), header("gkc_sessionid")];
   return values.flatMap((value) => (value ?? "").split(",")).map((id) => id.trim());
 }
 
 /**
- * Several cookies may have one name, with different paths and domains. Fetch-style servers join
- * several `Cookie` headers with commas, others with semicolons.
+ * Returns the values of all cookies with this name; they may have different paths and domains. Fetch-style servers
+ * join several `Cookie` headers with commas, others with semicolons.
  */
 function cookieValues(header: string | null | undefined, name: string): readonly string[] {
   if (header === null || header === undefined || !header.includes(name)) return [];

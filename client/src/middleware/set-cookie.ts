@@ -1,7 +1,11 @@
 import type { CookieOptions } from "./options.ts";
 
-/** The value of a `Set-Cookie` header. A session id needs no escaping. */
-export function setCookie(sessionId: string, options: CookieOptions, isSecure: boolean): string {
+/** Returns the value of a `Set-Cookie` header. A session id needs no escaping. */
+export function formatSetCookie(
+  sessionId: string,
+  options: CookieOptions,
+  isSecure: boolean,
+): string {
   const { name = "sessionId", path = "/", domain, sameSite = "Lax", httpOnly = true } = options;
   return [
     `${name}=${sessionId}`,
@@ -14,17 +18,17 @@ export function setCookie(sessionId: string, options: CookieOptions, isSecure: b
 }
 
 /** Returns the value of a `Set-Cookie` header that makes the browser forget the cookie. */
-export function clearCookie(options: CookieOptions, isSecure: boolean): string {
+export function formatClearCookie(options: CookieOptions, isSecure: boolean): string {
   const past = "Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
-  return `${setCookie("", options, isSecure)}; ${past}`;
+  return `${formatSetCookie("", options, isSecure)}; ${past}`;
 }
 
-/** Returns what identifies a cookie: a browser stores only one with these values (RFC 6265, section 5.3, step 11). */
+/** Returns whether a browser replaces one cookie with the other (RFC 6265, section 5.3, step 11). */
 export function isSameCookie(one: string, other: string): boolean {
-  return identityOf(one) === identityOf(other);
+  return cookieIdentity(one) === cookieIdentity(other);
 }
 
-function identityOf(cookie: string): string {
+function cookieIdentity(cookie: string): string {
   const [pair = "", ...attributes] = cookie.split(";");
   const [name = ""] = pair.split("=", 1);
   const attributeOf = (attribute: string) => {

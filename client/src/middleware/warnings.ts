@@ -1,8 +1,8 @@
 import { ProblemError } from "../problem-error.ts";
 
-/** The facts about the service that warnings contain. */
+/** The facts that warnings contain. */
 export interface WarningContext {
-  /** Its address. */
+  /** The address of the service. */
   readonly url: string;
   readonly hasKey: boolean;
   /** Milliseconds. */
@@ -10,10 +10,10 @@ export interface WarningContext {
 }
 
 /** Milliseconds between two warnings of one kind. */
-const INTERVAL = 60_000;
-/** Errors of a site's own functions may have any name. */
+const WARNING_INTERVAL_MS = 60_000;
+/** A limit is needed because errors of the application's own functions may have any name. */
 const MAX_KINDS = 50;
-/** No session id belongs in a log. */
+/** Removed from warnings, because a session id is a secret. */
 const SESSION_ID = /[A-Za-z0-9_-]{40}/g;
 
 interface Kind {
@@ -23,8 +23,8 @@ interface Kind {
 }
 
 /**
- * Returns the default listener for failures, which warns about the first of each kind at once, and then at most
- * once a minute with the number of failures since the last warning.
+ * Returns the default listener for failures. It warns about the first failure of each kind immediately, and then at
+ * most once a minute, with the number of failures since the last warning.
  */
 export function createWarnings(
   context: WarningContext,
@@ -41,7 +41,7 @@ export function createWarnings(
     kind.lostRecords += lostRecords;
     if (now() < kind.quietUntil) return;
     warn(textOf(error, kind, context));
-    kinds.set(name, { quietUntil: now() + INTERVAL, failures: 0, lostRecords: 0 });
+    kinds.set(name, { quietUntil: now() + WARNING_INTERVAL_MS, failures: 0, lostRecords: 0 });
   };
 }
 
@@ -54,7 +54,9 @@ function textOf(error: unknown, kind: Kind, context: WarningContext): string {
   const parts = [`antechamber: ${reasonOf(error, context)}`];
   if (kind.lostRecords > 0) parts.push(`Records lost: ${kind.lostRecords}.`);
   if (kind.failures > 1) parts.push(`This happened ${kind.failures} times since the last warning.`);
-  parts.push("Requests go on, without a session where it failed. To handle this, set onError.");
+  parts.push(
+    "Requests continue, without a session if finding it failed. To handle this, set onError.",
+  );
   return parts.join(" ").replace(SESSION_ID, "<session id>");
 }
 
@@ -81,7 +83,7 @@ function reasonOf(error: unknown, { url, hasKey, deadline }: WarningContext): st
   }
 }
 
-/** Node's `fetch` only says "fetch failed", and has the reason as its cause. */
+/** Returns the reason for a network failure: Node's `fetch` only says "fetch failed", and has the reason as its cause. */
 function networkCause(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = "code" in error ? String(error.code) : "";

@@ -10,7 +10,7 @@ import { openSite, type Site } from "./site.ts";
 
 const session = (page: Page) => page.evaluate<SessionInfo>("client.session()");
 
-/** The paths recorded in a session, once there are so many. */
+/** Waits until a session has `count` records, and returns their paths. */
 async function recorded(site: Site, sessionId: string, count: number): Promise<string[]> {
   const transport = createTransport({ url: site.antechamber.url });
   return await eventually(async () => {
@@ -38,31 +38,31 @@ for (const host of ["localhost", "site.test"]) {
     assert.deepEqual(new Set(loads), new Set([`/load ${id} ${id}`]));
     const next = await site.open(context, "/next");
     assert.equal((await session(next)).sessionId, id);
-    assert.ok(site.seen.includes(`/next - ${id}`), "the cookie tells the site's server");
+    assert.ok(site.seen.includes(`/next - ${id}`), "the site's server gets the session by cookie");
   });
 }
 
-test("signing in in one tab is seen in the other, and the next visit is still signed in", async () => {
+test("a sign-in in one tab is visible in the other, and survives a reload", async () => {
   await using site = await openSite();
   const context = await site.context();
   const [one, other] = [await site.open(context), await site.open(context)];
   const before = await session(other);
   await one.evaluate("client.identify({ customerId: 'Zoë' }).then(() => true)");
-  // The tabs are processes of their own: the word from one to the other takes a moment.
+  // The tabs are separate processes, so that an event between them takes a moment.
   await eventually(async () => {
     assert.partialDeepStrictEqual(await session(other), {
       sessionId: before.sessionId,
       customerId: "Zoë",
     });
-  }, 5000);
+  }, 10_000);
   const next = await one.evaluate<SessionInfo>("client.identify({ customerId: 'Ben' })");
   assert.notEqual(next.sessionId, before.sessionId);
   await one.reload();
   assert.equal((await session(one)).sessionId, next.sessionId);
-  await eventually(async () => assert.equal((await session(other)).customerId, "Ben"), 5000);
+  await eventually(async () => assert.equal((await session(other)).customerId, "Ben"), 10_000);
 });
 
-test("a refusal is typed in the page too", async () => {
+test("a refusal in a page is a ProblemError with its code and field", async () => {
   await using site = await openSite();
   const page = await site.open(await site.context());
   await page.evaluate("client.identify({ visitId: 'v1' }).then(() => true)");
@@ -71,7 +71,7 @@ test("a refusal is typed in the page too", async () => {
   assert.deepEqual(await page.evaluate(script), ["ProblemError", "already-exists", "visitId"]);
 });
 
-test("what a page recorded last arrives although the page is closed at once", async () => {
+test("the last records of a page arrive if it is closed immediately", async () => {
   await using site = await openSite();
   const context = await site.context();
   const page = await site.open(context);
@@ -84,7 +84,7 @@ test("what a page recorded last arrives although the page is closed at once", as
   assert.deepEqual(await recorded(site, sessionId, 30), expected);
 });
 
-test("what a page recorded last arrives although the visitor goes elsewhere", async () => {
+test("the last records of a page arrive if the visitor leaves for another site", async () => {
   await using site = await openSite();
   const context = await site.context();
   const page = await site.open(context);
@@ -99,7 +99,7 @@ test("what a page recorded last arrives although the visitor goes elsewhere", as
   assert.deepEqual(paths.toSorted(), expected.toSorted());
 });
 
-test("with storage and cookies blocked a page has one session all the same", async () => {
+test("a page has one session if storage and cookies are blocked", async () => {
   await using site = await openSite();
   const page = await site.open(await site.context({ blocked: true }));
   const { sessionId } = await session(page);
@@ -113,7 +113,7 @@ test("with storage and cookies blocked a page has one session all the same", asy
   assert.deepEqual(await recorded(site, sessionId, 1), ["/p"]);
 });
 
-test("a cookie that the site's server has set is the session", async () => {
+test("the page uses the session of a cookie set by the site's server", async () => {
   await using site = await openSite();
   const context = await site.context();
   const given = await createTransport({ url: site.antechamber.url }).create();
@@ -121,7 +121,7 @@ test("a cookie that the site's server has set is the session", async () => {
   assert.equal((await session(await site.open(context))).sessionId, given.sessionId);
 });
 
-test("nothing but the session's id stays in the browser", async () => {
+test("the browser stores only the session's id, and nothing after a reset", async () => {
   await using site = await openSite();
   const page = await site.open(await site.context());
   await page.evaluate("client.identify({ customerId: 'secret-customer' }).then(() => true)");

@@ -9,8 +9,8 @@ import { openSite, type Site } from "./site.ts";
 
 const session = (page: Page) => page.evaluate<SessionInfo>("client.session()");
 
-/** Holds back the service's responses to a page. */
-async function holdAnswers(page: Page, site: Site) {
+/** Delays the service's responses to a page until `release`. */
+async function holdResponses(page: Page, site: Site) {
   let count = 0;
   let release = () => {};
   const isReleased = new Promise<void>((resolve) => {
@@ -23,8 +23,8 @@ async function holdAnswers(page: Page, site: Site) {
     await route.fulfill({ response });
   });
   return {
-    /** Resolves when a response is held. */
-    arrived: () => eventually(async () => assert.ok(count > 0), 10_000),
+    /** Resolves when a response waits. */
+    arrived: () => eventually(() => assert.ok(count > 0), 10_000),
     release,
   };
 }
@@ -38,7 +38,7 @@ for (const host of ["localhost", "site.test"]) {
     const [one, other] = [await site.open(context), await site.open(context)];
     await Promise.all([one, other].map((tab) => tab.evaluate("first.then(() => true)")));
 
-    const signIn = await holdAnswers(other, site);
+    const signIn = await holdResponses(other, site);
     const outcome = other.evaluate(
       "client.identify({ customerId: 'alice' }).then(() => 'signed in', (e) => e.code)",
     );
@@ -51,11 +51,11 @@ for (const host of ["localhost", "site.test"]) {
     const alices = await one.evaluate<SessionInfo>("client.identify({ customerId: 'alice' })");
     await other.evaluate("client = createClient({ url })");
     await other.unroute(`${site.antechamber.url}/**`);
-    const look = await holdAnswers(other, site);
+    const loading = await holdResponses(other, site);
     const asking = session(other);
-    await look.arrived();
+    await loading.arrived();
     await one.evaluate("client.reset()");
-    look.release();
+    loading.release();
     const next = await asking;
     assert.equal(next.customerId, null, "a call from before the reset gets the new session");
     assert.notEqual(next.sessionId, alices.sessionId);
@@ -67,7 +67,7 @@ for (const host of ["localhost", "site.test"]) {
   });
 }
 
-test("a page that comes back from the back/forward cache has forgotten the session too", async () => {
+test("a page restored from the back/forward cache does not have the session of before the reset", async () => {
   await using site = await openSite("localhost", { without: ["--disable-back-forward-cache"] });
   const page = await site.open(await site.context(), "/quiet/1");
   await page.evaluate(`
@@ -83,8 +83,8 @@ test("a page that comes back from the back/forward cache has forgotten the sessi
   assert.equal((await session(page)).customerId, null);
 });
 
-/** Leaves space for this many characters in the page's `localStorage`. */
-const fill = (room: number) => `
+/** Returns a script that fills the page's `localStorage`, except for `room` characters. */
+const fillScript = (room: number) => `
   localStorage.clear();
   let text = "x".repeat(2 ** 22), key = "filler";
   for (let at = 0; text.length > 0; ) {
@@ -115,7 +115,7 @@ for (const host of ["localhost", "site.test"]) {
       };
       if (cookie === "server") await context.addCookies([httpOnly]);
       const page = await site.open(context, "/quiet");
-      await page.evaluate(fill(room));
+      await page.evaluate(fillScript(room));
       await page.evaluate(`window.client = createClient({ url, cookie: ${cookie !== "none"} })`);
       const ids = new Set<string>();
       for (let n = 0; n < 3; n++) ids.add((await session(page)).sessionId);

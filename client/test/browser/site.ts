@@ -10,7 +10,7 @@ import { serve, type TestServer } from "../../../server/test/support/in-process.
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 
-/** The client as a site serves it: bundled and minified. */
+/** Returns the client as a site serves it: bundled and minified. */
 function bundle(): string {
   const bun = execFileSync(`${root}scripts/runtime`, ["bun"], { encoding: "utf8" }).trim();
   const entry = `${root}client/src/client.ts`;
@@ -21,23 +21,23 @@ function bundle(): string {
 export interface Site extends AsyncDisposable {
   readonly url: string;
   readonly antechamber: TestServer;
-  /** The session ids that requests to the site carried: `path header cookie`. */
+  /** The session ids in the requests to the site: `path header cookie`. */
   readonly seen: string[];
   context(options?: { blocked?: boolean }): Promise<BrowserContext>;
-  /** A page of the site, with the client ready. */
+  /** Opens a page of the site, and waits until the client is loaded. */
   open(context: BrowserContext, path?: string): Promise<Page>;
 }
 
 export interface SiteOptions {
-  /** Answers the paths below `/api/`, given the address of the service. */
+  /** Creates the handler of the paths below `/api/`, given the address of the service. */
   readonly api?: (service: string) => RequestListener;
-  /** Flags that Chromium is started without. */
+  /** Flags to omit when Chromium is started. */
   readonly without?: readonly string[];
 }
 
 /**
- * Starts all three; `host` is the site's name in the browser. Its pages request their session when they
- * load, except those below `/quiet`, which only have `createClient`.
+ * Starts the site, the service and the browser. `host` is the site's name in the browser. Pages request their session
+ * when they load, except those below `/quiet`, which only have `createClient`.
  */
 export async function openSite(host = "localhost", options: SiteOptions = {}): Promise<Site> {
   const script = bundle();
@@ -89,7 +89,7 @@ export async function openSite(host = "localhost", options: SiteOptions = {}): P
   };
 }
 
-/** A page that asks for its session several times as it loads, as the parts of a site do. */
+/** Returns a page that requests its session several times while it loads, as several parts of a site would. */
 function html(service: string, isQuiet: boolean): string {
   const ask =
     "window.first = Promise.all([client.session(), client.session(), client.fetch('/load')])";
@@ -101,7 +101,7 @@ function html(service: string, isQuiet: boolean): string {
   </script>`;
 }
 
-/** What a page meets whose user blocks all site data. */
+/** A script that makes a page behave as if the user blocked all site data. */
 const blockStorage = `
   for (const name of ["localStorage", "sessionStorage"])
     Object.defineProperty(window, name, { get() { throw new DOMException("no", "SecurityError"); } });

@@ -13,7 +13,7 @@ import { temporaryDirectory } from "../../../server/test/support/temporary-direc
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 
-/** Runs a program to its end, as an application's developer does; returns its output. */
+/** Runs a program like an application's developer, and returns its output. */
 function run(folder: string, program: string, ...args: readonly string[]): string {
   const env = { ...process.env, npm_config_cache: join(folder, "..", "cache") };
   return execFileSync(program, args, { cwd: folder, encoding: "utf8", env, stdio: "pipe" });
@@ -40,7 +40,7 @@ export const info: Promise<SessionInfo> = createTransport({ url, key }).create()
 export const all = [createAdministration({ url }), sessions({ url }), ProblemError];
 `;
 
-test("the packed client is installed without a network, stays, and loads", async () => {
+test("the packed client can be installed without a network, survives another installation, and loads", async () => {
   await using directory = temporaryDirectory();
   const [dist, app, other] = ["dist", "app", "other"].map((name) => join(directory.path, name));
   assert.ok(dist && app && other);
@@ -49,7 +49,7 @@ test("the packed client is installed without a network, stays, and loads", async
   write(app, { "package.json": '{ "name": "app", "private": true, "type": "module" }' });
   write(other, { "package.json": '{ "name": "other", "version": "1.0.0" }' });
   npm(app, "install", "../antechamber-client-0.1.0.tgz");
-  // An installation of something else later on turns a package that is a folder into a link.
+  // If the first package were a folder instead of a tarball, this installation would turn it into a link.
   npm(app, "install", "../other");
   assert.equal(lstatSync(join(app, "node_modules/@antechamber/client")).isSymbolicLink(), false);
 

@@ -10,7 +10,7 @@ const form = new FormData();
 form.set("name", "value");
 const file = new URL("../../package.json", import.meta.url).pathname;
 
-/** The kinds of bodies of a response; the runtime sets a type for most of them. */
+/** Responses with each kind of body; for most kinds the runtime sets a content type. */
 const bodies: Readonly<Record<string, () => Response>> = {
   text: () => new Response("<b>text</b>"),
   "text with headers": () => new Response("text", { headers: { "x-other": "1" } }),
@@ -26,19 +26,19 @@ const bodies: Readonly<Record<string, () => Response>> = {
   ...(process.versions.bun === undefined ? {} : { file: () => new Response(Bun.file(file)) }),
 };
 
-test("hono and fetch: the type, length and range of a body are as without the middleware", async () => {
+test("hono and fetch: the middleware does not change the type, length and range of a body", async () => {
   await using antechamber = await serve();
   const options = { url: antechamber.url, deadline: 5000 };
   const [withSession, middleware] = [withFetch(options), withHono(options)];
-  const answer = (request: Request) => {
+  const respond = (request: Request) => {
     const body = bodies[decodeURIComponent(new URL(request.url).pathname.slice(1))];
     return body?.() ?? new Response(null, { status: 404 });
   };
-  const app = new Hono().all("*", (c) => answer(c.req.raw));
-  const watched = new Hono().use(middleware).all("*", (c) => answer(c.req.raw));
-  const wrapped = withSession((request, _context, _environment?: object) => answer(request));
+  const app = new Hono().all("*", (c) => respond(c.req.raw));
+  const watched = new Hono().use(middleware).all("*", (c) => respond(c.req.raw));
+  const wrapped = withSession((request, _context, _environment?: object) => respond(request));
   for (const [plain, handler] of [
-    [answer, (request: Request, environment?: object) => wrapped(request, environment)],
+    [respond, (request: Request, environment?: object) => wrapped(request, environment)],
     [
       (request: Request, environment?: object) => app.fetch(request, environment),
       (request: Request, environment?: object) => watched.fetch(request, environment),
@@ -49,11 +49,11 @@ test("hono and fetch: the type, length and range of a body are as without the mi
     const cookie = first.headers.getSetCookie()[0]?.split(";", 1)[0] ?? "";
     for (const name of Object.keys(bodies)) {
       for (const range of ["bytes=0-1", "none"]) {
-        const expected = await seen(`${without.url}/${name}`, { range });
-        const response = await seen(`${site.url}/${name}`, { range });
+        const expected = await factsOf(`${without.url}/${name}`, { range });
+        const response = await factsOf(`${site.url}/${name}`, { range });
         assert.match(response.cookies, /^sessionId=/, name);
         assert.deepEqual({ ...response, cookies: "" }, expected, `${name} to a new visitor`);
-        const known = await seen(`${site.url}/${name}`, { range, cookie });
+        const known = await factsOf(`${site.url}/${name}`, { range, cookie });
         assert.deepEqual(known, expected, `${name} to a known visitor`);
       }
     }
@@ -63,8 +63,8 @@ test("hono and fetch: the type, length and range of a body are as without the mi
   await middleware.close();
 });
 
-/** Returns the visitor's response; the boundary of a form differs each time. */
-async function seen(url: string, headers: Record<string, string>) {
+/** Returns the facts of a response that must not change. The boundary of a form is different each time. */
+async function factsOf(url: string, headers: Record<string, string>) {
   const response = await fetch(url, { headers });
   const body = await response.text();
   return {

@@ -14,8 +14,8 @@ import { sessions as withHono } from "../../src/middleware/hono.ts";
 import { createTransport } from "../../src/transport.ts";
 import { serveFetch } from "./sites/fetch-server.ts";
 
-/** A handler's cache headers, and the remaining ones in the response that starts a session. */
-const said = {
+/** The cache headers of the handlers. */
+const cacheHeaders = {
   "cache-control": "public, max-age=600",
   "cdn-cache-control": "max-age=600",
   "surrogate-control": "max-age=600",
@@ -24,25 +24,26 @@ const said = {
   "last-modified": "Thu, 01 Jan 2026 00:00:00 GMT",
   etag: '"one"',
 };
-const forCaches = Object.keys(said).slice(1, 5);
+/** Those that must not be in a response with a new session. */
+const removedHeaders = Object.keys(cacheHeaders).slice(1, 5);
 
 interface Site extends AsyncDisposable {
   readonly url: string;
 }
 type StartSite = (url: string) => Promise<Site>;
 
-/** Sites that respond with 200 and the headers `said`, or with 304 if the browser has the page already. */
+/** Sites that respond with 200 and `cacheHeaders`, or with 304 if the browser has stored the page. */
 const sites: Readonly<Record<string, StartSite>> = {
   async express(url) {
     const middleware = withExpress({ url, deadline: 5000 });
     const app = express().use(middleware);
     const statusOf = (request: Request) => (request.headers["if-none-match"] ? 304 : 200);
     app.get("/set", (request, response) => {
-      response.set(said).status(statusOf(request)).send("page");
+      response.set(cacheHeaders).status(statusOf(request)).send("page");
     });
     app.get("/head", (request, response) => {
       const status = statusOf(request);
-      response.writeHead(status, said).end(status === 200 ? "page" : undefined);
+      response.writeHead(status, cacheHeaders).end(status === 200 ? "page" : undefined);
     });
     const server = createServer(app).listen(0, "127.0.0.1");
     await once(server, "listening");
@@ -60,8 +61,8 @@ const sites: Readonly<Record<string, StartSite>> = {
     await app.register(withFastify, { url, deadline: 5000 });
     for (const path of ["/set", "/head"]) {
       app.get(path, (request, reply) => {
-        if (!request.headers["if-none-match"]) return reply.headers(said).send("page");
-        return reply.code(304).headers(said).send();
+        if (!request.headers["if-none-match"]) return reply.headers(cacheHeaders).send("page");
+        return reply.code(304).headers(cacheHeaders).send();
       });
     }
     const address = await app.listen({ port: 0, host: "127.0.0.1" });
@@ -72,7 +73,9 @@ const sites: Readonly<Record<string, StartSite>> = {
     const app = new Hono().use(middleware);
     for (const path of ["/set", "/head"]) {
       app.get(path, (c) =>
-        c.req.header("if-none-match") ? c.body(null, 304, said) : c.text("page", 200, said),
+        c.req.header("if-none-match")
+          ? c.body(null, 304, cacheHeaders)
+          : c.text("page", 200, cacheHeaders),
       );
     }
     const server = await serveFetch((request, env) => app.fetch(request, env));
@@ -89,8 +92,8 @@ const sites: Readonly<Record<string, StartSite>> = {
     const server = await serveFetch(
       withSession((request, _context, _environment?: object) =>
         request.headers.has("if-none-match")
-          ? new Response(null, { status: 304, headers: said })
-          : new Response("page", { headers: said }),
+          ? new Response(null, { status: 304, headers: cacheHeaders })
+          : new Response("page", { headers: cacheHeaders }),
       ),
     );
     return {
@@ -104,36 +107,36 @@ const sites: Readonly<Record<string, StartSite>> = {
 };
 
 for (const [framework, start] of Object.entries(sites)) {
-  test(`${framework}: no cache stores a response that issues a session`, async () => {
+  test(`${framework}: a response with a new session forbids caching`, async () => {
     await using antechamber = await serve();
     await using site = await start(antechamber.url);
     const { sessionId: known } = await createTransport({ url: antechamber.url }).create();
     for (const path of ["/set", "/head"]) {
       const first = await fetch(site.url + path);
       assert.equal(first.headers.get("cache-control"), "no-store");
-      for (const name of forCaches) assert.equal(first.headers.get(name), null, name);
+      for (const name of removedHeaders) assert.equal(first.headers.get(name), null, name);
       assert.match(first.headers.get("gkc-sessionId") ?? "", /^[\w-]{40}$/);
       assert.equal(first.headers.get("gkc-replaces"), "none");
 
       const again = await fetch(site.url + path, { headers: { "gkc-sessionId": known } });
       assert.equal(again.headers.get("gkc-sessionId"), null);
       assert.equal(again.headers.get("gkc-replaces"), null);
-      for (const [name, value] of Object.entries(said)) {
+      for (const [name, value] of Object.entries(cacheHeaders)) {
         assert.equal(
           again.headers.get(name),
           value,
-          `${name} stays where no session is handed out`,
+          `${name} is unchanged in a response without a session`,
         );
       }
 
-      const lost = `${known.slice(0, -1)}${known.endsWith("A") ? "B" : "A"}`;
-      const other = await fetch(site.url + path, { headers: { "gkc-sessionId": lost } });
+      const unknown = `${known.slice(0, -1)}${known.endsWith("A") ? "B" : "A"}`;
+      const other = await fetch(site.url + path, { headers: { "gkc-sessionId": unknown } });
       assert.notEqual(other.headers.get("gkc-sessionId"), null);
-      assert.equal(other.headers.get("gkc-replaces"), lost.slice(0, 24));
+      assert.equal(other.headers.get("gkc-replaces"), unknown.slice(0, 24));
     }
   });
 
-  test(`${framework}: a 304 gives the visitor a cookie, and the stored response no session`, async () => {
+  test(`${framework}: a 304 gives the visitor a cookie, but adds no session to the stored response`, async () => {
     await using antechamber = await serve();
     await using site = await start(antechamber.url);
     for (const path of ["/set", "/head"]) {

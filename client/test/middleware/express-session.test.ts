@@ -9,13 +9,13 @@ import { serve } from "../../../server/test/support/in-process.ts";
 import { sessionOf, sessions } from "../../src/middleware/express.ts";
 import { createVisitor } from "./visitor.ts";
 
-/* express-session does nothing, silently, when it finds `req.session` in use. */
+// express-session silently does nothing if the property `req.session` exists.
 
 const onError: ErrorRequestHandler = (error, _request, response, _next) => {
   response.status(500).send(String(error));
 };
 
-/** Both sessions after a request, or the error in a handler. */
+/** Responds with both sessions, or with the error of a handler. */
 const show: RequestHandler = (request, response) => {
   const { session } = request as { session?: { visits?: number; save?: unknown } };
   if (session) session.visits = (session.visits ?? 0) + 1;
@@ -44,7 +44,7 @@ for (const order of ["before", "after"] as const) {
   const inOrder = (one: RequestHandler, two: RequestHandler) =>
     order === "before" ? [one, two] : [two, one];
 
-  test(`mounted ${order} express-session, both work with the option property`, async () => {
+  test(`with the option property, both sessions work when mounted ${order} express-session`, async () => {
     await using antechamber = await serve();
     const middleware = sessions({ url: antechamber.url, deadline: 5000, property: "visitor" });
     const { first, second, visitor } = await visitTwice(
@@ -57,14 +57,14 @@ for (const order of ["before", "after"] as const) {
     await middleware.close();
   });
 
-  for (const isAway of [false, true]) {
-    test(`mounted ${order} express-session without the option, requests say what to do${isAway ? ", also while Antechamber is away" : ""}`, async () => {
+  for (const isDown of [false, true]) {
+    test(`without the option property, mounted ${order} express-session, errors say what to do${isDown ? ", even while Antechamber is down" : ""}`, async () => {
       await using antechamber = await serve();
-      const url = isAway ? "http://127.0.0.1:9" : antechamber.url;
+      const url = isDown ? "http://127.0.0.1:9" : antechamber.url;
       const middleware = sessions({ url, deadline: 5000, onError: () => undefined });
       const apps = [
         express().use(...inOrder(middleware, other())),
-        // The position of its middleware cannot be seen from outside.
+        // Here its middleware is hidden in another function.
         express().use(...inOrder(middleware, (...all) => other()(...all))),
         express().use("/", express.Router().use(...inOrder(middleware, other()))),
       ];
@@ -80,14 +80,14 @@ for (const order of ["before", "after"] as const) {
   }
 }
 
-test("the members of other sessions are errors that say what to do", async () => {
+test("using the members of another session middleware throws an error that says what to do", async () => {
   await using antechamber = await serve();
   const middleware = sessions({ url: antechamber.url, deadline: 5000 });
   const touches: readonly ((session: Record<string, unknown>) => unknown)[] = [
     (session) => session["save"],
     (session) => session["regenerate"],
     (session) => Object.assign(session, { cart: [] }),
-    // Code that is not strict would not notice a refused assignment, which this reports as `false`.
+    // As code that is not in strict mode would do, which ignores the result `false`.
     (session) => Reflect.set(session, "cart", []),
     (session) => Reflect.deleteProperty(session, "customerId"),
     (session) => Object.assign(session, { customerId: "somebody" }),
@@ -104,7 +104,7 @@ test("the members of other sessions are errors that say what to do", async () =>
   await middleware.close();
 });
 
-test("express-session loses no headers of a head that is written without a reason", async () => {
+test("with express-session, headers passed to writeHead without a reason are not lost", async () => {
   await using antechamber = await serve();
   const middleware = sessions({ url: antechamber.url, property: "visitor", deadline: 5000 });
   const app = express().use(other()).use(middleware);

@@ -28,7 +28,7 @@ async function listen(app: RequestListener): Promise<AsyncDisposable & { readonl
 
 const options = (antechamber: TestServer) => ({ url: antechamber.url, deadline: 5000 });
 
-/** What is at `property` of the request. */
+/** Responds with the value of a property of the request. */
 function show(property: string): RequestHandler {
   return (request, response) => {
     const there = (request as unknown as Record<string, unknown>)[property];
@@ -36,7 +36,7 @@ function show(property: string): RequestHandler {
   };
 }
 
-/** The place of a middleware such as express-session. */
+/** Sets `req.session`, as another session middleware does. */
 const other: RequestHandler = (request, _response, next) => {
   Object.assign(request, { session: { user: "jane" } });
   next();
@@ -46,7 +46,7 @@ const onError: ErrorRequestHandler = (error, _request, response, _next) => {
   response.status(500).send(String(error));
 };
 
-test("the session is req.session, or where the option property says", async () => {
+test("the session is req.session, or the property that the option names", async () => {
   await using antechamber = await serve();
   for (const property of ["session", "visitor"]) {
     const middleware = sessions({ ...options(antechamber), property });
@@ -58,7 +58,7 @@ test("the session is req.session, or where the option property says", async () =
   }
 });
 
-test("a property that another middleware uses is not taken from it", async () => {
+test("a property of another middleware is not replaced", async () => {
   await using antechamber = await serve();
   const middleware = sessions(options(antechamber));
   await using site = await listen(express().use(other, middleware).use(onError));
@@ -72,7 +72,7 @@ test("a property that another middleware uses is not taken from it", async () =>
   await beside.close();
 });
 
-test("mounted twice it does its work once, and below a router records whole paths", async () => {
+test("mounted twice, the middleware works once, and in a router it records complete paths", async () => {
   await using antechamber = await serve();
   const middleware = sessions(options(antechamber));
   const router = express.Router().use(middleware, middleware).get("/there", show("session"));
@@ -87,17 +87,17 @@ test("mounted twice it does its work once, and below a router records whole path
   assert.equal(records.at(-1)?.path, "/here/there");
 });
 
-test("cookies of the site stay beside the session's", async () => {
+test("the site's cookies are sent in addition to the session's", async () => {
   await using antechamber = await serve();
   const middleware = sessions(options(antechamber));
   const signInTwice: RequestHandler = (request, response) => {
-    const answer = async () => {
+    const respond = async () => {
       response.cookie("theme", "dark");
       await sessionOf(request)?.identify({ customerId: "jane" });
       await sessionOf(request)?.identify({ customerId: "john" });
       response.json({ session: sessionOf(request) });
     };
-    void answer();
+    void respond();
   };
   const app = express().use(middleware).get("/", signInTwice);
   await using site = await listen(app);
@@ -110,7 +110,7 @@ test("cookies of the site stay beside the session's", async () => {
   await middleware.close();
 });
 
-test("the middleware does not touch a server's upgrades outside the application", async () => {
+test("the middleware does not change upgrades that the server handles outside the application", async () => {
   await using antechamber = await serve();
   const middleware = sessions(options(antechamber));
   const server = createServer(express().use(middleware).get("/", show("session")));

@@ -4,7 +4,7 @@ import fastify from "fastify";
 import { serve } from "../../../server/test/support/in-process.ts";
 import { sessionOf, sessions } from "../../src/middleware/fastify.ts";
 
-test("the session is request.session, or where the option property says", async () => {
+test("the session is request.session, or the property that the option names", async () => {
   await using antechamber = await serve();
   for (const property of ["session", "visitor"]) {
     const app = fastify();
@@ -28,7 +28,7 @@ test("a property that another plugin uses is refused when the application starts
   );
 });
 
-test("answers of hooks and unknown paths have the session too", async () => {
+test("responses of hooks and of unknown paths carry the session too", async () => {
   await using antechamber = await serve();
   const app = fastify();
   await app.register(sessions, { url: antechamber.url, deadline: 5000 });
@@ -40,9 +40,9 @@ test("answers of hooks and unknown paths have the session too", async () => {
     ["/early", 418],
     ["/nowhere", 404],
   ] as const) {
-    const answer = await app.inject(url);
-    assert.equal(answer.statusCode, status);
-    assert.match(String(answer.headers["set-cookie"]), /^sessionId=/);
+    const response = await app.inject(url);
+    assert.equal(response.statusCode, status);
+    assert.match(String(response.headers["set-cookie"]), /^sessionId=/);
   }
   await app.close();
 });

@@ -8,7 +8,7 @@ import { createTransport } from "../../src/transport.ts";
 
 const request = () => new Request("http://site/");
 
-test("a response whose headers are closed is told by a copy", async () => {
+test("a response with immutable headers gets the session in a copy", async () => {
   await using antechamber = await serve();
   const withSession = withFetch({ url: antechamber.url, deadline: 5000 });
   const redirect = await withSession(() => Response.redirect("http://site/elsewhere", 303))(
@@ -25,7 +25,7 @@ test("a response whose headers are closed is told by a copy", async () => {
   await withSession.close();
 });
 
-test("cookies and cache rules of the site stay", async () => {
+test("the site's cookies and cache rules are kept", async () => {
   await using antechamber = await serve();
   const headers = new Headers({ "cache-control": "no-store" });
   headers.append("set-cookie", "theme=dark");
@@ -51,7 +51,7 @@ test("cookies and cache rules of the site stay", async () => {
   await middleware.close();
 });
 
-test("handlers get what the server passes beside the request", async () => {
+test("handlers get the other arguments of the server", async () => {
   await using antechamber = await serve();
   const withSession = withFetch({ url: antechamber.url, deadline: 5000 });
   const handler = withSession((_request, { session }, name: string, age: number) =>
@@ -62,7 +62,7 @@ test("handlers get what the server passes beside the request", async () => {
   await withSession.close();
 });
 
-test("a handler's undefined, as after an upgrade, is passed on and recorded with 101", async () => {
+test("a handler's undefined, as after an upgrade, is returned and recorded with 101", async () => {
   await using antechamber = await serve();
   const withSession = withFetch({ url: antechamber.url, deadline: 5000 });
   let sessionId = "";

@@ -4,11 +4,11 @@ import { eventually, until } from "../../../server/test/support/eventually.ts";
 import { serve } from "../../../server/test/support/in-process.ts";
 import type { RequestEntry, TimelineEntry } from "../../src/protocol.ts";
 import { createTransport } from "../../src/transport.ts";
-import { openFront } from "./front.ts";
+import { startFaultyProxy } from "./faulty-proxy.ts";
 import { frameworks } from "./sites/all.ts";
 import { createVisitor } from "./visitor.ts";
 
-/** The requests in the timeline of a session, once there are so many of them. */
+/** Waits until a session's timeline has `count` requests, and returns them. */
 async function requestsOf(url: string, sessionId = "", count = 1): Promise<RequestEntry[]> {
   const isRequest = (entry: TimelineEntry) => entry.type === "request";
   return await eventually(async () => {
@@ -43,7 +43,7 @@ for (const [framework, start] of frameworks) {
     assert.equal(site.delivery.dropped(), 0);
   });
 
-  test(`${framework}: a streamed answer is over when its last byte is`, async () => {
+  test(`${framework}: a streamed response is recorded after its last byte`, async () => {
     await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });
     const visitor = createVisitor(site.url);
@@ -68,7 +68,7 @@ for (const [framework, start] of frameworks) {
     ["/slow", null],
     ["/stream", 200],
   ] as const) {
-    test(`${framework}: a visitor who does not wait for ${path} is recorded`, async () => {
+    test(`${framework}: a request is recorded as aborted when the visitor leaves ${path}`, async () => {
       await using antechamber = await serve();
       await using site = await start({ url: antechamber.url });
       const visitor = createVisitor(site.url);
@@ -86,7 +86,7 @@ for (const [framework, start] of frameworks) {
     });
   }
 
-  test(`${framework}: what came before a sign-in stays the anonymous visitor's`, async () => {
+  test(`${framework}: records from before a sign-in stay those of an anonymous visitor`, async () => {
     await using antechamber = await serve();
     await using site = await start({ url: antechamber.url, deadline: 5000 });
     const visitor = createVisitor(site.url);
@@ -107,7 +107,7 @@ for (const [framework, start] of frameworks) {
     );
   });
 
-  test(`${framework}: a filter decides what is recorded, and how`, async () => {
+  test(`${framework}: the options record and ignore decide which requests are recorded, and how`, async () => {
     await using antechamber = await serve();
     await using site = await start({
       url: antechamber.url,
@@ -125,7 +125,7 @@ for (const [framework, start] of frameworks) {
     assert.deepEqual(paths(records), ["/masked", "/masked"]);
   });
 
-  test(`${framework}: closing delivers the last records`, async () => {
+  test(`${framework}: closing the site delivers the last records`, async () => {
     await using antechamber = await serve();
     const visitors = [];
     {
@@ -146,16 +146,16 @@ for (const [framework, start] of frameworks) {
 
   test(`${framework}: requests during an outage are recorded after it, once and in order`, async () => {
     await using antechamber = await serve();
-    await using front = await openFront(antechamber.port);
-    await using site = await start({ url: front.url, deadline: 1000 });
+    await using proxy = await startFaultyProxy(antechamber.port);
+    await using site = await start({ url: proxy.url, deadline: 1000 });
     const visitor = createVisitor(site.url);
     await visitor.visit("/page");
-    for (const condition of ["refuse", "unavailable"] as const) {
-      front.become(condition);
-      for (const number of [1, 2, 3]) await visitor.visit(`/page/${condition}/${number}`);
+    for (const fault of ["refuse", "unavailable"] as const) {
+      proxy.setFault(fault);
+      for (const number of [1, 2, 3]) await visitor.visit(`/page/${fault}/${number}`);
       await site.delivery.flush();
     }
-    front.become("pass");
+    proxy.setFault("pass");
     const records = await requestsOf(antechamber.url, visitor.cookies.get("sessionId"), 7);
     assert.deepEqual(paths(records), [
       "/page",

@@ -6,7 +6,7 @@ import { frameworks } from "./sites/all.ts";
 import { createVisitor } from "./visitor.ts";
 
 for (const [framework, start] of frameworks) {
-  test(`${framework}: a visitor gets one session, told once`, async () => {
+  test(`${framework}: a visitor gets one session, in the first response only`, async () => {
     await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });
     const visitor = createVisitor(site.url);
@@ -30,7 +30,7 @@ for (const [framework, start] of frameworks) {
     assert.equal(second.headers.get("cache-control"), null);
   });
 
-  test(`${framework}: over https the cookie is Secure`, async () => {
+  test(`${framework}: the cookie is Secure over https`, async () => {
     await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });
     const headers = { "x-forwarded-proto": "https" };
@@ -38,7 +38,7 @@ for (const [framework, start] of frameworks) {
     assert.match(page.headers.getSetCookie().join(), /; HttpOnly; Secure$/);
   });
 
-  test(`${framework}: the id is found in query, header and cookie, and the first live one wins`, async () => {
+  test(`${framework}: the first id of a live session in query, header and cookie is used`, async () => {
     await using antechamber = await serve();
     await using site = await start({
       url: antechamber.url,
@@ -66,7 +66,7 @@ for (const [framework, start] of frameworks) {
     assert.equal(await look(`&sessionId=${dead}`, { "gkc-sessionId": "no id" }, c.sessionId), "c");
   });
 
-  test(`${framework}: a link does not choose its reader's session`, async () => {
+  test(`${framework}: by default a link cannot choose the session of the person who follows it`, async () => {
     await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });
     const planted = await createTransport({ url: antechamber.url }).create();
@@ -90,14 +90,14 @@ for (const [framework, start] of frameworks) {
     assert.match(signedOut.headers.getSetCookie().join(), /^sessionId=; Path=\/; .*Max-Age=0/);
     assert.equal(visitor.cookies.get("sessionId"), "");
 
-    // Its last record is that of the sign-out.
+    // The sign-out is the last record.
     const { records } = await createTransport({ url: antechamber.url }).timeline(sessionId);
     assert.deepEqual(
       records.map((entry) => (entry.type === "request" ? [entry.path, entry.status] : entry.type)),
       ["created", "associated", ["/sign-in", 200], ["/sign-out", null], "ended"],
     );
 
-    // Also for a client that has kept the id.
+    // Even if a client sends the old id.
     visitor.cookies.set("sessionId", sessionId);
     const next = await visitor.visit("/page");
     assert.deepEqual([next.seen?.state, next.seen?.isNew], ["anonymous", true]);
@@ -112,7 +112,7 @@ for (const [framework, start] of frameworks) {
     assert.deepEqual([page.seen?.state, page.seen?.customerId], ["anonymous", null]);
   });
 
-  test(`${framework}: an id that leads nowhere is never adopted`, async () => {
+  test(`${framework}: an id without a session is replaced by a new one`, async () => {
     await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });
     for (const dead of ["0".repeat(40), "00000000-0000-0000-0000-0000000000", "../../health"]) {
@@ -125,7 +125,7 @@ for (const [framework, start] of frameworks) {
     }
   });
 
-  test(`${framework}: sign-in identifies the session, for this request and those after it`, async () => {
+  test(`${framework}: a sign-in identifies the session, in its own request and all later ones`, async () => {
     await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });
     const visitor = createVisitor(site.url);
@@ -136,7 +136,7 @@ for (const [framework, start] of frameworks) {
     assert.equal((await visitor.visit("/page")).seen?.customerId, "Zoë");
   });
 
-  test(`${framework}: the next person at the same browser gets a session of their own`, async () => {
+  test(`${framework}: the next person at the same browser gets another session`, async () => {
     await using antechamber = await serve();
     await using site = await start({ url: antechamber.url });
     const visitor = createVisitor(site.url);
@@ -148,14 +148,14 @@ for (const [framework, start] of frameworks) {
     assert.equal(second.headers.get("gkc-sessionId"), second.seen.sessionId);
     assert.equal((await visitor.visit("/page")).seen?.sessionId, second.seen.sessionId);
 
-    // Also in the very request that started the session: one cookie, the last one's.
+    // If the sign-in is the first request, there is still only one cookie.
     const newcomer = createVisitor(site.url);
     const page = await newcomer.visit("/sign-in?customer=third", { method: "POST" });
     assert.equal(page.headers.getSetCookie().length, 1);
     assert.equal(newcomer.cookies.get("sessionId"), page.seen?.sessionId);
   });
 
-  test(`${framework}: without create, strangers stay without a session`, async () => {
+  test(`${framework}: with create: false, new visitors get no session`, async () => {
     await using antechamber = await serve();
     await using site = await start({ url: antechamber.url, create: false });
     const visitor = createVisitor(site.url);
@@ -169,7 +169,7 @@ for (const [framework, start] of frameworks) {
     assert.equal((await visitor.visit("/page")).seen?.sessionId, sessionId);
   });
 
-  test(`${framework}: what is to be left alone is left alone`, async () => {
+  test(`${framework}: ignored paths and preflights get no session, and cookie: false sets no cookie`, async () => {
     await using antechamber = await serve();
     await using site = await start({ url: antechamber.url, ignore: ["/health"], cookie: false });
     const visitor = createVisitor(site.url);
@@ -185,7 +185,7 @@ for (const [framework, start] of frameworks) {
     assert.equal(preflight.headers.get("gkc-sessionId"), null);
   });
 
-  test(`${framework}: two hundred requests at once each have their own session`, async () => {
+  test(`${framework}: two hundred simultaneous visitors each get their own session`, async () => {
     await using antechamber = await serve();
     await using site = await start({ url: antechamber.url, deadline: 10_000 });
     const visits = Array.from({ length: 200 }, async () => {

@@ -1,9 +1,9 @@
-/** What a page of a test site says, with what came in the headers. */
+/** A response of a test site. */
 export interface Page {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
-  /** What the site saw of the session. */
+  /** The session in the body; `null` without one. */
   readonly seen: Seen | null;
   readonly milliseconds: number;
 }
@@ -15,7 +15,7 @@ export interface Seen {
   readonly isNew: boolean;
 }
 
-/** A browser without a screen: it keeps the cookies that it is given. */
+/** A visitor's browser, which stores cookies. */
 export interface Visitor {
   readonly cookies: Map<string, string>;
   visit(path: string, init?: RequestInit): Promise<Page>;

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
 
-/** A server that calls `handler`: the runtime's own on Bun, one over `node:http` on Node. */
+/** Starts a server that calls `handler`: Bun's own on Bun, one on top of `node:http` on Node. */
 export async function serveFetch(
   handler: (request: Request, env?: object) => Response | Promise<Response>,
 ): Promise<{ url: string; close(): Promise<void> }> {

@@ -6,7 +6,7 @@ export const startFetch: StartSite = async (options) => {
   const gate = createGate();
   const withSession = sessions(options);
   const handler = withSession((request, context, _environment?: object) =>
-    answer(request, context, gate),
+    respond(request, context, gate),
   );
   const server = await serveFetch(async (request, environment) => {
     try {
@@ -27,7 +27,7 @@ export const startFetch: StartSite = async (options) => {
   };
 };
 
-async function answer(
+async function respond(
   request: Request,
   { session }: SessionContext,
   gate: Gate,

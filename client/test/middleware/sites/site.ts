@@ -1,31 +1,31 @@
-import type { Delivery } from "../../../src/middleware/exchange.ts";
 import type { SessionsOptions } from "../../../src/middleware/options.ts";
 import type { RequestSession } from "../../../src/middleware/request-session.ts";
+import type { Delivery } from "../../../src/middleware/request-tracking.ts";
 
 /**
  * A small web site over a real framework:
  *
  *     GET  /page      the session, as JSON
- *     GET  /health    the same; its path is ignored by the middleware where a test says so
+ *     GET  /health    the same; some tests let the middleware ignore this path
  *     POST /sign-in   identifies the customer that the query `customer` names
  *     POST /sign-out  ends the session
  *     GET  /fail      a handler that throws
  *     GET  /stream    "one", and "two" when the gate opens
- *     GET  /slow      an answer when the gate opens
+ *     GET  /slow      a response when the gate opens
  */
 export interface Site extends AsyncDisposable {
   readonly url: string;
   readonly delivery: Delivery;
-  /** Those who wait at the gate now, and a way to let them through. */
+  /** Holds the requests to `/stream` and `/slow`. */
   readonly gate: Gate;
 }
 
 /** Starts a site whose middleware has these options. */
 export type StartSite = (options: SessionsOptions) => Promise<Site>;
 
-/** Holds handlers until a test lets them go on. */
+/** Holds handlers until a test opens it. */
 export interface Gate {
-  /** Counts those who came. */
+  /** Returns the number of handlers that have arrived. */
   arrivals(): number;
   pass(): Promise<void>;
   open(): void;
@@ -47,19 +47,19 @@ export function createGate(): Gate {
   };
 }
 
-/** The body of a page. */
+/** Returns the body of a page. */
 export function pageOf(session: RequestSession | null | undefined): string {
   return JSON.stringify({ session: session ?? null });
 }
 
-/** The body of the answer to a sign-in. */
+/** Identifies the customer, and returns the body of the response. */
 export async function signIn(session: RequestSession | null, url: string): Promise<string> {
   const customerId = new URL(url, "http://site").searchParams.get("customer");
   const stored = await session?.identify({ customerId });
   return JSON.stringify({ stored: stored ?? null, session });
 }
 
-/** The body of the answer to a sign-out. */
+/** Ends the session, and returns the body of the response. */
 export async function signOut(session: RequestSession | null): Promise<string> {
   return JSON.stringify({ ended: (await session?.end()) ?? null });
 }

@@ -18,12 +18,10 @@ import type { RequestSession } from "../../src/middleware/request-session.ts";
 import { serveFetch } from "./sites/fetch-server.ts";
 import { createVisitor } from "./visitor.ts";
 
-/*
- * Cookies and heads of a handler never remove the session's cookie: otherwise the second person at a
- * browser would work in the session of the first.
- */
+// Cookies and headers of a handler must not remove the session's cookie: otherwise the second person at a browser
+// would use the session of the first.
 
-/** The ways to respond with an additional cookie; each ends the response. */
+/** The ways to respond with an additional cookie. Each sends a complete response. */
 const nodeWays: Readonly<Record<string, (response: ServerResponse, auth: string) => void>> = {
   "setHeader with a text": (response, auth) => response.setHeader("Set-Cookie", auth).end("done"),
   "setHeader with a list": (response, auth) => response.setHeader("set-cookie", [auth]).end(),
@@ -95,7 +93,7 @@ async function listen(app: NodeHandler): Promise<AsyncDisposable & { readonly ur
   };
 }
 
-/** A resource that is closed with the block, even if the test fails. */
+/** Returns a resource that is closed at the end of the block, even if the test fails. */
 function closing<T>(opened: T, close: (opened: T) => unknown): AsyncDisposable & { opened: T } {
   return {
     opened,
@@ -105,8 +103,8 @@ function closing<T>(opened: T, close: (opened: T) => unknown): AsyncDisposable &
   };
 }
 
-/** One browser, two people after each other, each at `path`; then a page that shows the session. */
-async function twoPeople(site: string, path: string, method = "POST"): Promise<void> {
+/** Lets two people sign in at `path` with one browser, and checks that it then has the second one's session. */
+async function checkTwoPeople(site: string, path: string, method = "POST"): Promise<void> {
   const visitor = createVisitor(site);
   for (const customer of ["first", "second"]) {
     const page = await visitor.visit(`${path}?customer=${customer}`, { method });
@@ -126,7 +124,7 @@ async function twoPeople(site: string, path: string, method = "POST"): Promise<v
   assert.equal(seen?.customerId, "second", path);
 }
 
-test("express: cookies of handlers stay beside the session's, however they are set", async () => {
+test("express: handlers' cookies are sent in addition to the session's, however they are set", async () => {
   await using antechamber = await serve();
   const middleware = withExpress({ url: antechamber.url, deadline: 5000 });
   const app = express().use(middleware);
@@ -134,11 +132,11 @@ test("express: cookies of handlers stay beside the session's, however they are s
     response.send(jsonOf(sessionOf(request)));
   });
   const ways = Object.entries({ ...nodeWays, ...expressWays });
-  for (const [number, [, answer]] of ways.entries()) {
+  for (const [number, [, respond]] of ways.entries()) {
     app.all(`/${number}`, async (request, response) => {
       const customerId = customerIn(request.url);
       await sessionOf(request)?.identify({ customerId });
-      answer(response, `auth=${customerId}`);
+      respond(response, `auth=${customerId}`);
     });
   }
   app.all("/broken", (request, response, next) => {
@@ -150,11 +148,11 @@ test("express: cookies of handlers stay beside the session's, however they are s
   app.set("env", "test");
   await using site = await listen(app);
   for (const [number, [name]] of ways.entries()) {
-    await twoPeople(site.url, `/${number}`).catch((error: unknown) => {
+    await checkTwoPeople(site.url, `/${number}`).catch((error: unknown) => {
       throw new Error(`${name}: ${String(error)}`);
     });
   }
-  await twoPeople(site.url, "/0", "HEAD");
+  await checkTwoPeople(site.url, "/0", "HEAD");
   const visitor = createVisitor(site.url);
   const broken = await visitor.visit("/broken?customer=a", { method: "POST" });
   assert.equal(broken.status, 500);
@@ -162,7 +160,7 @@ test("express: cookies of handlers stay beside the session's, however they are s
   await middleware.close();
 });
 
-test("a handler may clear the session's cookie, and one that sets it is reported", async () => {
+test("a handler may clear the session's cookie; setting it is reported to onError", async () => {
   await using antechamber = await serve();
   const errors: unknown[] = [];
   const onError = (error: unknown) => errors.push(error);
@@ -186,7 +184,7 @@ test("a handler may clear the session's cookie, and one that sets it is reported
   await middleware.close();
 });
 
-test("fastify: replies that are written without it carry the session's cookie", async () => {
+test("fastify: responses written without Fastify carry the session's cookie", async () => {
   await using antechamber = await serve();
   await using site = closing(fastify({ forceCloseConnections: true }), (app) => app.close());
   const app = site.opened;
@@ -197,36 +195,36 @@ test("fastify: replies that are written without it carry the session's cookie", 
   const pairs = (response: ServerResponse, auth: string) =>
     response.writeHead(200, [["Set-Cookie", auth]] as never).end("done");
   const ways = Object.entries({ ...nodeWays, "writeHead with pairs": pairs });
-  for (const [number, [, answer]] of ways.entries()) {
+  for (const [number, [, respond]] of ways.entries()) {
     app.all(`/${number}`, async (request, reply) => {
       const customerId = customerIn(request.url);
       await sessionOf(request)?.identify({ customerId });
       reply.hijack();
-      answer(reply.raw, `auth=${customerId}`);
+      respond(reply.raw, `auth=${customerId}`);
     });
   }
-  for (const [path, answer] of [
+  for (const [path, header] of [
     ["/header", (auth: string) => ({ name: "set-cookie", value: auth })],
     ["/headers", (auth: string) => ({ name: "Set-Cookie", value: [auth, "b=2"] })],
   ] as const) {
     app.all(path, async (request, reply) => {
       const customerId = customerIn(request.url);
       await sessionOf(request)?.identify({ customerId });
-      const { name, value } = answer(`auth=${customerId}`);
+      const { name, value } = header(`auth=${customerId}`);
       return reply.header(name, value).redirect("/page", 303);
     });
   }
   const url = await app.listen({ port: 0, host: "127.0.0.1" });
   for (const [number, [name]] of ways.entries()) {
-    await twoPeople(url, `/${number}`).catch((error: unknown) => {
+    await checkTwoPeople(url, `/${number}`).catch((error: unknown) => {
       throw new Error(`${name}: ${String(error)}`);
     });
   }
-  await twoPeople(url, "/header");
-  await twoPeople(url, "/headers");
+  await checkTwoPeople(url, "/header");
+  await checkTwoPeople(url, "/headers");
 });
 
-test("fastify: over HTTP/2 too, with a body and without", async () => {
+test("fastify: responses over HTTP/2 carry the session's cookie, with and without a body", async () => {
   await using antechamber = await serve();
   const options = { http2: true, forceCloseConnections: true } as const;
   await using site = closing(fastify(options), (app) => app.close());
@@ -256,7 +254,7 @@ test("fastify: over HTTP/2 too, with a body and without", async () => {
   }
 });
 
-/** The ways to respond in a fetch-style handler. */
+/** The ways to respond with an additional cookie in a fetch-style handler. */
 const fetchWays: Readonly<Record<string, (auth: string) => Response>> = {
   "a cookie": (auth) => new Response("done", { headers: { "Set-Cookie": auth } }),
   several: (auth) =>
@@ -269,14 +267,14 @@ const fetchWays: Readonly<Record<string, (auth: string) => Response>> = {
     }),
 };
 
-test("hono and fetch: cookies of handlers stay beside the session's", async () => {
+test("hono and fetch: handlers' cookies are sent in addition to the session's", async () => {
   await using antechamber = await serve();
   const options = { url: antechamber.url, deadline: 5000 };
   const withSession = withFetch(options);
   const middleware = withHono(options);
   const ways = Object.entries(fetchWays);
 
-  const answer = async (session: RequestSession | null, url: string): Promise<Response> => {
+  const respond = async (session: RequestSession | null, url: string): Promise<Response> => {
     const { pathname } = new URL(url);
     if (pathname === "/page") return new Response(jsonOf(session));
     const customerId = customerIn(url);
@@ -284,18 +282,18 @@ test("hono and fetch: cookies of handlers stay beside the session's", async () =
     const [, way] = ways[Number(pathname.slice(1))] ?? [];
     return way?.(`auth=${customerId}`) ?? new Response("none", { status: 404 });
   };
-  const handler = withSession((request, { session }) => answer(session, request.url));
-  const app = new Hono().use(middleware).all("*", (c) => answer(c.get("session"), c.req.url));
+  const handler = withSession((request, { session }) => respond(session, request.url));
+  const app = new Hono().use(middleware).all("*", (c) => respond(c.get("session"), c.req.url));
   for (const fetch of [handler, (request: Request) => app.fetch(request)]) {
     const served = await serveFetch((request) => fetch(request));
     await using server = closing(served, ({ close }) => close());
-    for (const number of ways.keys()) await twoPeople(server.opened.url, `/${number}`);
+    for (const number of ways.keys()) await checkTwoPeople(server.opened.url, `/${number}`);
   }
   await withSession.close();
   await middleware.close();
 });
 
-test("fetch: an answer that a handler throws carries the session's cookie", async () => {
+test("fetch: a response that a handler throws carries the session's cookie", async () => {
   await using antechamber = await serve();
   const withSession = withFetch({ url: antechamber.url, deadline: 5000 });
   const redirect = Response.redirect("http://site/page", 303);
@@ -312,7 +310,7 @@ test("hono and fetch: a handler that writes to Node's response does not lose the
   const options = { url: antechamber.url, deadline: 5000 };
   const withSession = withFetch(options);
   const middleware = withHono(options);
-  const answer = async (session: RequestSession | null, url: string, response: ServerResponse) => {
+  const respond = async (session: RequestSession | null, url: string, response: ServerResponse) => {
     if (url.includes("/page")) return new Response(jsonOf(session));
     const customerId = customerIn(url);
     await session?.identify({ customerId });
@@ -321,22 +319,22 @@ test("hono and fetch: a handler that writes to Node's response does not lose the
   };
   type Bindings = { outgoing: ServerResponse };
   const handler = withSession((request, { session }, { outgoing }: Bindings) =>
-    answer(session, request.url, outgoing),
+    respond(session, request.url, outgoing),
   );
   const app = new Hono<{ Bindings: Bindings }>()
     .use(middleware)
-    .all("*", (c) => answer(c.get("session"), c.req.url, c.env.outgoing));
+    .all("*", (c) => respond(c.get("session"), c.req.url, c.env.outgoing));
   for (const fetch of [handler, (request: Request, env: Bindings) => app.fetch(request, env)]) {
     await using site = await listen(
       getRequestListener(fetch as never, { overrideGlobalObjects: false }),
     );
-    await twoPeople(site.url, "/raw");
+    await checkTwoPeople(site.url, "/raw");
   }
   await withSession.close();
   await middleware.close();
 });
 
-test("hono and fetch: one response object for all visitors does not pass on a session", async () => {
+test("hono and fetch: a handler that reuses one response object gives each visitor another session", async () => {
   await using antechamber = await serve();
   const options = { url: antechamber.url, deadline: 5000 };
   const withSession = withFetch(options);
@@ -363,7 +361,7 @@ test("hono and fetch: one response object for all visitors does not pass on a se
   await middleware.close();
 });
 
-test("a response for a broken connection is passed on unchanged", async () => {
+test("Response.error() is returned unchanged", async () => {
   await using antechamber = await serve();
   const withSession = withFetch({ url: antechamber.url, deadline: 5000 });
   const broken = Response.error();

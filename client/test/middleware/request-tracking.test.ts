@@ -3,49 +3,53 @@ import { test } from "node:test";
 import createFastify from "fastify";
 import { until } from "../../../server/test/support/eventually.ts";
 import { keyFor, serve } from "../../../server/test/support/in-process.ts";
-import { createExchanges, type Exchange, type Exchanges } from "../../src/middleware/exchange.ts";
 import { sessions as express } from "../../src/middleware/express.ts";
 import { sessions as fastify } from "../../src/middleware/fastify.ts";
 import { sessions as withFetch } from "../../src/middleware/fetch.ts";
 import { sessions as hono } from "../../src/middleware/hono.ts";
 import type { SessionsOptions } from "../../src/middleware/options.ts";
-import { createRecorder } from "../../src/middleware/recorder.ts";
+import { Recorder } from "../../src/middleware/recorder.ts";
 import type { RequestSession } from "../../src/middleware/request-session.ts";
+import {
+  createRequestTracker,
+  type RequestTracker,
+  type TrackedRequest,
+} from "../../src/middleware/request-tracking.ts";
 import { createWarnings } from "../../src/middleware/warnings.ts";
 import { ProblemError } from "../../src/problem-error.ts";
 import { createTransport } from "../../src/transport.ts";
-import { openFront } from "./front.ts";
+import { startFaultyProxy } from "./faulty-proxy.ts";
 
-/** A request of nobody in particular, or of whoever has the cookie. */
-function begin(exchanges: Exchanges, target = "/page", cookie?: string): Exchange {
-  const exchange = exchanges.begin({
+/** Tracks a request without a session, or with the session of `cookie`. */
+function track(tracker: RequestTracker, target = "/page", cookie?: string): TrackedRequest {
+  const request = tracker.track({
     method: "GET",
     target,
     isEncrypted: false,
     header: (name) =>
       name === "cookie" && cookie !== undefined ? `sessionId=${cookie}` : undefined,
   });
-  assert.ok(exchange !== null);
-  return exchange;
+  assert.ok(request !== null);
+  return request;
 }
 
-async function sessionIn(exchange: Exchange): Promise<RequestSession> {
-  const session = await exchange.session;
+async function sessionIn(request: TrackedRequest): Promise<RequestSession> {
+  const session = await request.session;
   assert.ok(session !== null);
   return session;
 }
 
-test("identify gives up after four deadlines and says so", async () => {
+test("identify resolves with false after four deadlines, and the next attempt works", async () => {
   await using antechamber = await serve();
-  await using front = await openFront(antechamber.port);
+  await using proxy = await startFaultyProxy(antechamber.port);
   const errors: unknown[] = [];
-  const exchanges = createExchanges({
-    url: front.url,
+  const tracker = createRequestTracker({
+    url: proxy.url,
     deadline: 500,
     onError: (error) => errors.push(error),
   });
-  const session = await sessionIn(begin(exchanges));
-  front.become("hang");
+  const session = await sessionIn(track(tracker));
+  proxy.setFault("hang");
   const started = performance.now();
   assert.equal(await session.identify({ customerId: "jane" }), false);
   assert.ok(performance.now() - started < 4000);
@@ -53,16 +57,16 @@ test("identify gives up after four deadlines and says so", async () => {
     errors.map((error) => (error as ProblemError).code),
     ["timeout"],
   );
-  front.become("pass");
+  proxy.setFault("pass");
   assert.equal(await session.identify({ customerId: "jane" }), true);
   assert.equal(session.customerId, "jane");
   assert.equal(session.state, "recognized");
 });
 
-test("identify rejects ids that are refused, and the session stays as it was", async () => {
+test("identify rejects refused ids, and the session stays unchanged", async () => {
   await using antechamber = await serve();
-  const exchanges = createExchanges({ url: antechamber.url, deadline: 5000 });
-  const session = await sessionIn(begin(exchanges));
+  const tracker = createRequestTracker({ url: antechamber.url, deadline: 5000 });
+  const session = await sessionIn(track(tracker));
   const refusal = (code: string) => (error: unknown) =>
     error instanceof ProblemError && error.code === code;
   await assert.rejects(session.identify({ visitId: "\n" }), refusal("invalid-request"));
@@ -79,8 +83,8 @@ test("identify rejects for every refusal, and resolves with false only without a
   await using antechamber = await serve({ config: { auth: "key" }, keys });
   const sessionFor = async (bearer: string) => {
     const key = bearer.slice("Bearer ".length);
-    const exchanges = createExchanges({ url: antechamber.url, key, deadline: 5000 });
-    return await sessionIn(begin(exchanges));
+    const tracker = createRequestTracker({ url: antechamber.url, key, deadline: 5000 });
+    return await sessionIn(track(tracker));
   };
   const code = (expected: string) => (error: unknown) =>
     error instanceof ProblemError && error.code === expected && error.status === 403;
@@ -95,19 +99,19 @@ test("identify rejects for every refusal, and resolves with false only without a
 test("ending a session also ends it for requests in progress", async () => {
   await using antechamber = await serve();
   const lost: number[] = [];
-  const exchanges = createExchanges({
+  const tracker = createRequestTracker({
     url: antechamber.url,
     deadline: 5000,
     onError: (_error, count) => lost.push(count),
   });
-  const { sessionId } = await sessionIn(begin(exchanges));
-  const signOut = begin(exchanges, "/sign-out", sessionId);
-  const underWay = begin(exchanges, "/slow", sessionId);
+  const { sessionId } = await sessionIn(track(tracker));
+  const signOut = track(tracker, "/sign-out", sessionId);
+  const inProgress = track(tracker, "/slow", sessionId);
   const ending = await sessionIn(signOut);
-  const slow = await sessionIn(underWay);
+  const slow = await sessionIn(inProgress);
   assert.equal(await slow.identify({ customerId: "jane" }), true);
   assert.equal(await ending.end(), true);
-  assert.deepEqual(signOut.headers(), [
+  assert.deepEqual(signOut.sessionHeaders(), [
     [
       "set-cookie",
       "sessionId=; Path=/; SameSite=Lax; HttpOnly; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
@@ -117,29 +121,33 @@ test("ending a session also ends it for requests in progress", async () => {
   for (const customerId of ["jane", "john"]) {
     await assert.rejects(slow.identify({ customerId }), { code: "session-not-found" });
   }
-  assert.deepEqual(underWay.headers(), []);
-  for (const exchange of [signOut, underWay]) exchange.over(200, false);
-  await exchanges.close();
-  assert.deepEqual([lost, exchanges.dropped()], [[], 0]);
+  assert.deepEqual(inProgress.sessionHeaders(), []);
+  for (const request of [signOut, inProgress]) request.finish(200, false);
+  await tracker.close();
+  assert.deepEqual([lost, tracker.dropped()], [[], 0]);
   const after = await createTransport({ url: antechamber.url }).retrieve(sessionId);
   assert.notEqual(after.sessionId, sessionId);
 
   // A sign-in in the same request creates a new session.
   assert.equal(await ending.identify({ customerId: "john" }), true);
   assert.notEqual(ending.sessionId, sessionId);
-  assert.deepEqual(signOut.headers()[0], ["gkc-sessionId", ending.sessionId]);
+  assert.deepEqual(signOut.sessionHeaders()[0], ["gkc-sessionId", ending.sessionId]);
 });
 
 test("if Antechamber does not end the session in time, end() resolves with false and the cookie is removed", async () => {
   await using antechamber = await serve();
-  await using front = await openFront(antechamber.port);
-  const exchanges = createExchanges({ url: front.url, deadline: 500, onError: () => undefined });
-  const exchange = begin(exchanges);
-  const session = await sessionIn(exchange);
-  front.become("hang");
+  await using proxy = await startFaultyProxy(antechamber.port);
+  const tracker = createRequestTracker({
+    url: proxy.url,
+    deadline: 500,
+    onError: () => undefined,
+  });
+  const request = track(tracker);
+  const session = await sessionIn(request);
+  proxy.setFault("hang");
   assert.equal(await session.end(), false);
-  assert.match(String(exchange.headers()[0]), /^set-cookie,sessionId=;/);
-  front.become("pass");
+  assert.match(String(request.sessionHeaders()[0]), /^set-cookie,sessionId=;/);
+  proxy.setFault("pass");
   assert.equal(await session.end(), true);
 });
 
@@ -150,7 +158,7 @@ test("ids that open no session never hide the right one, in any source", async (
   const junk = Array.from({ length: 50 }, (_, index) => `junk${index}`);
   const cookies = (ids: readonly string[]) => ids.map((id) => `sessionId=${id}`).join("; ");
   const query = (ids: readonly string[]) => `/?${ids.map((id) => `sessionId=${id}`).join("&")}`;
-  const exchanges = createExchanges({
+  const tracker = createRequestTracker({
     url: antechamber.url,
     deadline: 5000,
     sources: ["query", "header", "cookie"],
@@ -175,118 +183,120 @@ test("ids that open no session never hide the right one, in any source", async (
     },
   };
   for (const [name, { target = "/", headers }] of Object.entries(requests)) {
-    const exchange = exchanges.begin({
+    const request = tracker.track({
       method: "GET",
       target,
       isEncrypted: false,
       header: (header) => headers[header],
     });
-    assert.equal((await exchange?.session)?.sessionId, sessionId, name);
-    assert.deepEqual(exchange?.headers(), [], name);
+    assert.equal((await request?.session)?.sessionId, sessionId, name);
+    assert.deepEqual(request?.sessionHeaders(), [], name);
   }
-  await exchanges.close();
+  await tracker.close();
 });
 
 test("the cookie is Secure for visitors with a TLS connection to the first proxy", async () => {
   await using antechamber = await serve();
-  const exchanges = createExchanges({ url: antechamber.url, deadline: 5000 });
+  const tracker = createRequestTracker({ url: antechamber.url, deadline: 5000 });
   const schemes = { https: true, HTTPS: true, wss: true, "https, http": true, " https ": true };
   for (const [scheme, isSecure] of Object.entries({
     ...schemes,
     "http, https": false,
     httpsx: false,
   })) {
-    const exchange = exchanges.begin({
+    const request = tracker.track({
       method: "GET",
       target: "/",
       isEncrypted: false,
       header: (name) => (name === "x-forwarded-proto" ? scheme : undefined),
     });
-    await exchange?.session;
-    assert.equal(String(exchange?.headers().at(-1)).endsWith("; Secure"), isSecure, scheme);
+    await request?.session;
+    assert.equal(String(request?.sessionHeaders().at(-1)).endsWith("; Secure"), isSecure, scheme);
   }
-  await exchanges.close();
+  await tracker.close();
 });
 
-test("a session that ended meanwhile is replaced at sign-in", async () => {
+test("a sign-in after the session has expired creates a new one", async () => {
   await using antechamber = await serve({ frozen: true });
-  const exchanges = createExchanges({ url: antechamber.url, deadline: 5000 });
-  const exchange = begin(exchanges);
-  const session = await sessionIn(exchange);
+  const tracker = createRequestTracker({ url: antechamber.url, deadline: 5000 });
+  const request = track(tracker);
+  const session = await sessionIn(request);
   const { sessionId } = session;
   antechamber.pass(24 * 60 * 60 * 1000);
   assert.equal(await session.identify({ customerId: "jane" }), true);
   assert.notEqual(session.sessionId, sessionId);
-  assert.deepEqual(exchange.headers()[0], ["gkc-sessionId", session.sessionId]);
+  assert.deepEqual(request.sessionHeaders()[0], ["gkc-sessionId", session.sessionId]);
 });
 
-test("what is meant for another session middleware does not vanish silently", async () => {
+test("setting a property of the session is an error", async () => {
   await using antechamber = await serve();
-  const session = await sessionIn(begin(createExchanges({ url: antechamber.url, deadline: 5000 })));
+  const session = await sessionIn(
+    track(createRequestTracker({ url: antechamber.url, deadline: 5000 })),
+  );
   assert.throws(() => Object.assign(session, { user: "jane" }), TypeError);
 });
 
-test("a key opens the sessions that it reaches; without one requests go on", async () => {
+test("requests with a key get sessions; without one they continue without a session", async () => {
   const agent = keyFor({ role: "agent" });
   await using antechamber = await serve({ config: { auth: "key" }, keys: [agent.key] });
   const key = agent.bearer.slice("Bearer ".length);
   const session = await sessionIn(
-    begin(createExchanges({ url: antechamber.url, key, deadline: 5000 })),
+    track(createRequestTracker({ url: antechamber.url, key, deadline: 5000 })),
   );
   assert.equal(await session.identify({ customerId: "jane" }), true);
 
   const errors: unknown[] = [];
   const onError = (error: unknown) => errors.push(error);
-  const stranger = createExchanges({ url: antechamber.url, onError, deadline: 5000 });
-  assert.equal(await begin(stranger).session, null);
+  const stranger = createRequestTracker({ url: antechamber.url, onError, deadline: 5000 });
+  assert.equal(await track(stranger).session, null);
   assert.equal((errors[0] as ProblemError).code, "credential-required");
 });
 
-test("a record that is refused does not take others with it", async () => {
+test("one refused record does not prevent the others from being recorded", async () => {
   await using antechamber = await serve();
   const lost: number[] = [];
-  const exchanges = createExchanges({
+  const tracker = createRequestTracker({
     url: antechamber.url,
     deadline: 5000,
     record: (record) => (record.path === "/bad" ? { ...record, method: "no method" } : record),
     onError: (_error, count) => lost.push(count),
   });
-  const { sessionId } = await sessionIn(begin(exchanges));
+  const { sessionId } = await sessionIn(track(tracker));
   for (const path of ["/1", "/2", "/bad", "/3", "/4"]) {
-    const exchange = begin(exchanges, path, sessionId);
-    await exchange.session;
-    exchange.over(200, false);
+    const request = track(tracker, path, sessionId);
+    await request.session;
+    request.finish(200, false);
   }
-  await exchanges.close();
+  await tracker.close();
   const { records } = await createTransport({ url: antechamber.url }).timeline(sessionId);
   const paths = records.flatMap((entry) => (entry.type === "request" ? [entry.path] : []));
   assert.deepEqual(paths, ["/1", "/2", "/3", "/4"]);
-  assert.deepEqual([lost, exchanges.dropped()], [[1], 1]);
+  assert.deepEqual([lost, tracker.dropped()], [[1], 1]);
 });
 
-test("records whose receipt was lost are there once", async () => {
+test("records are stored once if the first response was lost", async () => {
   await using antechamber = await serve();
-  await using front = await openFront(antechamber.port);
+  await using proxy = await startFaultyProxy(antechamber.port);
   const errors: unknown[] = [];
   const onError = (error: unknown) => errors.push(error);
-  const exchanges = createExchanges({ url: front.url, deadline: 5000, onError });
-  const exchange = begin(exchanges);
-  const { sessionId } = await sessionIn(exchange);
+  const tracker = createRequestTracker({ url: proxy.url, deadline: 5000, onError });
+  const request = track(tracker);
+  const { sessionId } = await sessionIn(request);
   const direct = createTransport({ url: antechamber.url });
-  exchange.over(200, false);
-  front.become("swallow");
+  request.finish(200, false);
+  proxy.setFault("swallow");
   const isRecorded = async () => (await direct.timeline(sessionId)).total === 1;
   await until("the record has arrived", isRecorded, 10_000);
   await until("an error is reported", () => errors.length > 0, 10_000);
-  front.become("pass");
-  await exchanges.close();
-  assert.deepEqual([(await direct.timeline(sessionId)).total, exchanges.dropped()], [1, 0]);
+  proxy.setFault("pass");
+  await tracker.close();
+  assert.deepEqual([(await direct.timeline(sessionId)).total, tracker.dropped()], [1, 0]);
 });
 
-test("targets that no record could have are recorded all the same", async () => {
+test("requests with invalid or long targets are recorded with a valid path", async () => {
   await using antechamber = await serve();
-  const exchanges = createExchanges({ url: antechamber.url, deadline: 5000 });
-  const { sessionId } = await sessionIn(begin(exchanges));
+  const tracker = createRequestTracker({ url: antechamber.url, deadline: 5000 });
+  const { sessionId } = await sessionIn(track(tracker));
   const targets = [
     "*",
     "/\u0080\ud800é?q=1",
@@ -295,12 +305,12 @@ test("targets that no record could have are recorded all the same", async () => 
     "nonsense",
   ];
   for (const target of targets) {
-    const exchange = begin(exchanges, target, sessionId);
-    await exchange.session;
-    exchange.over(null, true);
+    const request = track(tracker, target, sessionId);
+    await request.session;
+    request.finish(null, true);
   }
-  await exchanges.close();
-  assert.equal(exchanges.dropped(), 0);
+  await tracker.close();
+  assert.equal(tracker.dropped(), 0);
   const { records } = await createTransport({ url: antechamber.url }).timeline(sessionId);
   const paths = records.flatMap((entry) => (entry.type === "request" ? [entry.path] : []));
   assert.deepEqual(
@@ -309,17 +319,17 @@ test("targets that no record could have are recorded all the same", async () => 
   );
 });
 
-test("beyond ten thousand records are let go and counted, and closing does not wait for ever", async () => {
+test("records beyond ten thousand waiting ones are dropped and counted, and close() ends in time", async () => {
   await using antechamber = await serve();
-  await using front = await openFront(antechamber.port);
+  await using proxy = await startFaultyProxy(antechamber.port);
   let lost = 0;
-  const transport = createTransport({ url: front.url });
+  const transport = createTransport({ url: proxy.url });
   const failed = (_error: unknown, count: number) => {
     lost += count;
   };
-  const recorder = createRecorder({ transport, failed });
+  const recorder = new Recorder({ transport, reportFailure: failed });
   const { sessionId } = await transport.create();
-  front.become("hang");
+  proxy.setFault("hang");
   for (let sent = 0; sent < 10_500; sent++)
     recorder.add(sessionId, { method: "GET", path: `/${sent}` });
   assert.deepEqual([recorder.dropped(), lost], [500, 500]);
@@ -377,13 +387,13 @@ test("invalid options are refused at once, and the error says what to write inst
     [{ url, cookie: { name: "__Host-id", path: "/shop" } }, /allows no cookie.domain/],
   ];
   for (const [options, message] of wrong) {
-    const refused = () => void createExchanges(options as SessionsOptions);
+    const refused = () => void createRequestTracker(options as SessionsOptions);
     const isClear = (error: unknown) => error instanceof TypeError && message.test(String(error));
     assert.throws(refused, isClear, `${JSON.stringify(options)}: ${String(message)}`);
   }
 });
 
-test("options that are given as undefined count as absent", async () => {
+test("options that are undefined count as absent", async () => {
   const options: SessionsOptions = {
     url: new URL("http://127.0.0.1:8080"),
     key: process.env["NO_SUCH_KEY"],
@@ -392,10 +402,10 @@ test("options that are given as undefined count as absent", async () => {
     cookie: { name: undefined, secure: undefined },
     onError: undefined,
   };
-  await createExchanges(options).close();
+  await createRequestTracker(options).close();
 });
 
-test("every middleware refuses unknown options, and accepts those of its framework", async () => {
+test("every middleware refuses unknown options and accepts those of its framework", async () => {
   const url = "http://127.0.0.1:8080";
   const known = { url, property: "visitor" };
   await express(known).close();
@@ -421,11 +431,11 @@ test("without onError each kind of failure causes a warning, at most once a minu
     (line) => lines.push(line),
     () => time,
   );
-  const away = new ProblemError({
+  const unreachable = new ProblemError({
     code: "network",
     cause: new TypeError("fetch failed", { cause: new Error("connect ECONNREFUSED") }),
   });
-  for (let failure = 0; failure < 500; failure++) warnings(away, failure === 7 ? 3 : 0);
+  for (let failure = 0; failure < 500; failure++) warnings(unreachable, failure === 7 ? 3 : 0);
   warnings(new ProblemError({ code: "credential-required" }), 0);
   warnings(new TypeError(`a defect with ${"x".repeat(40)}`), 0);
   assert.equal(lines.length, 3);
@@ -433,10 +443,10 @@ test("without onError each kind of failure causes a warning, at most once a minu
   assert.match(lines[1] ?? "", /asks for a key, and the option key is undefined or empty/);
   assert.match(lines[2] ?? "", /TypeError: a defect with <session id>/);
   time += 59_999;
-  warnings(away, 0);
+  warnings(unreachable, 0);
   assert.equal(lines.length, 3);
   time += 1;
-  warnings(away, 0);
+  warnings(unreachable, 0);
   assert.match(lines[3] ?? "", /Records lost: 3\. This happened 501 times/);
 });
 
@@ -444,10 +454,9 @@ test("without onError a wrong key is reported on standard error", async (context
   await using antechamber = await serve({ config: { auth: "key" } });
   const written = context.mock.method(console, "warn", () => undefined);
   for (const key of ["ak_wrong", "", undefined]) {
-    const exchanges = createExchanges({ url: antechamber.url, key, deadline: 5000 });
-    for (let request = 0; request < 5; request++)
-      assert.equal(await begin(exchanges).session, null);
-    await exchanges.close();
+    const tracker = createRequestTracker({ url: antechamber.url, key, deadline: 5000 });
+    for (let request = 0; request < 5; request++) assert.equal(await track(tracker).session, null);
+    await tracker.close();
   }
   const lines = written.mock.calls.map(({ arguments: [line] }) => String(line));
   assert.equal(lines.length, 3, lines.join("\n"));

@@ -1,7 +1,7 @@
-import type { Exchange } from "./exchange.ts";
+import type { TrackedRequest } from "./request-tracking.ts";
 import { isSameCookie } from "./set-cookie.ts";
 
-/** The head of a response that has not been sent. Names are in lower case. */
+/** The status and headers of a response that has not been sent. Names are in lower case. */
 export interface ResponseHead {
   readonly status: number;
   /** The names of the existing headers. */
@@ -13,30 +13,29 @@ export interface ResponseHead {
 }
 
 /**
- * Fields that caches between here and the visitor obey instead of `Cache-Control`: targeted fields, whose names
- * end with it (RFC 9213, section 2.1), and older ones.
+ * The headers that some caches obey instead of `Cache-Control`: targeted ones, whose names end with
+ * `-Cache-Control` (RFC 9213, section 2.1), and older ones.
  */
 const FOR_CACHES = /-cache-control$|^(?:expires|surrogate-control|x-accel-expires|edge-control)$/;
 const NOT_MODIFIED = 304;
 
 /**
- * Adds the headers that announce a new session to the handler's own headers in a head.
- * If a handler itself sets or clears the same cookie, the handler's is sent; setting it is reported.
+ * Adds the headers of a new or ended session to those of the handler. If the handler sets or clears the same cookie
+ * itself, only the handler's cookie is sent; setting it is reported as a failure.
  */
-export function tellHead(head: ResponseHead, exchange: Exchange): void {
-  const headers = exchange.headers().filter(([name]) => isMeantFor(head.status, name));
+export function addSessionHeaders(head: ResponseHead, tracked: TrackedRequest): void {
+  const headers = tracked.sessionHeaders().filter(([name]) => isMeantFor(head.status, name));
   if (headers.length === 0) return;
   const cookies = head.values("set-cookie");
   const [, own] = headers.find(([name]) => name === "set-cookie") ?? [];
-  // The middleware's own headers may remain from a failed attempt to send the head.
+  // Our own headers may remain from a failed attempt to send the head.
   const others = cookies.filter((cookie) => cookie !== own);
   const rival = others.find((cookie) => own !== undefined && isSameCookie(cookie, own));
   if (rival !== undefined) {
-    if (!isCleared(rival)) exchange.failed(takenCookie(rival));
+    if (!isCleared(rival)) tracked.reportFailure(cookieConflict(rival));
     return;
   }
-  // Whatever the handler says: a cache that reused this response, including the visitor's own browser, would
-  // give the session to the next visitor.
+  // Overrides the handler: a cache, including the browser's own, would give the session to the next visitor.
   for (const name of head.names().filter((each) => FOR_CACHES.test(each))) head.set(name, []);
   head.set("cache-control", ["no-store"]);
   for (const [name, value] of headers) {
@@ -48,16 +47,16 @@ function isCleared(cookie: string): boolean {
   return /^[^=]*=(?:;|$)/.test(cookie);
 }
 
-function takenCookie(cookie: string): TypeError {
+function cookieConflict(cookie: string): TypeError {
   const [name = ""] = cookie.split("=", 1);
   return new TypeError(
-    `A handler sets the cookie ${name} itself, so its visitors keep no session of Antechamber: give sessions() another cookie.name`,
+    `A handler sets the cookie ${name} itself, so its visitors lose their session of Antechamber: give sessions() another cookie.name`,
   );
 }
 
 /**
- * A 304 gets only the cookie: a cache merges its headers into the stored response, which would then have the
- * session. Browsers do not store the cookie there, and the visitor must get it.
+ * Returns whether a response with this status gets a header. A 304 gets only the cookie, which the visitor needs:
+ * a cache adds the other headers of a 304 to the stored response, which would then have the session.
  */
 function isMeantFor(status: number, name: string): boolean {
   return status !== NOT_MODIFIED || name === "set-cookie";

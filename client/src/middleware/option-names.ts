@@ -1,6 +1,6 @@
 /**
- * Throws a `TypeError` unless `options` is an object whose names are all among `known`. It names the
- * call (`sessions()`), the wrong name and the most similar known one.
+ * Throws a `TypeError` unless `options` is an object whose names are all among `known`. The message has the call
+ * (`sessions()`), the wrong name and the most similar known one.
  */
 export function checkOptionNames(call: string, options: unknown, known: readonly string[]): void {
   if (typeof options !== "object" || options === null || Array.isArray(options))
@@ -17,7 +17,7 @@ export function checkChoice(name: string, value: unknown, allowed: readonly stri
   throw new TypeError(`${name} cannot be ${shown(value)}: ${suggestion(String(value), allowed)}`);
 }
 
-/** Formats a value for an error, not longer than a line. */
+/** Formats a value for an error, in at most 100 characters. */
 export function shown(value: unknown): string {
   return (typeof value === "string" ? JSON.stringify(value) : String(value)).slice(0, 100);
 }

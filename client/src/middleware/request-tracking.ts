@@ -1,0 +1,241 @@
+import { createRequestSender } from "../call.ts";
+import type { RequestRecord } from "../protocol.ts";
+import { handleOf, isSessionId } from "../session-id.ts";
+import { createTransport, pathOf as sessionPath, type Transport } from "../transport.ts";
+import { createCircuitBreaker } from "./circuit-breaker.ts";
+import { type SessionsOptions, type Settings, settingsOf } from "./options.ts";
+import { Recorder } from "./recorder.ts";
+import {
+  createEndedIds,
+  createRequestSession,
+  type RequestSession,
+  type SessionCalls,
+  type SessionChange,
+} from "./request-session.ts";
+import { type IncomingRequest, sessionIdsOf } from "./session-ids.ts";
+import {
+  createSessionResolver,
+  type ResolvedSession,
+  type SessionResolver,
+} from "./session-resolver.ts";
+import { formatClearCookie, formatSetCookie } from "./set-cookie.ts";
+
+type Headers = readonly (readonly [name: string, value: string])[];
+
+/** A request from its arrival to the end of its response. */
+export interface TrackedRequest {
+  /** Resolves within the deadline and never rejects; `null` without a session. */
+  readonly session: Promise<RequestSession | null>;
+  /** Returns the headers that give the visitor a new session, or end the old one; empty if nothing changed. */
+  sessionHeaders(): Headers;
+  /** Reports a failure to `onError`. */
+  reportFailure(error: unknown): void;
+  /** Records the request. Only the first call counts. `status` is `null` if no response was sent. */
+  finish(status: number | null, isAborted: boolean): void;
+}
+
+/** The records that are being delivered. */
+export interface Delivery {
+  /** Sends the waiting records. Resolves after the attempt, and never rejects. */
+  flush(): Promise<void>;
+  /** Sends the waiting records for five seconds at most, and drops the rest. Never rejects. */
+  close(): Promise<void>;
+  /** Returns the number of records dropped since the start. */
+  dropped(): number;
+}
+
+/** The common part of the middleware of all frameworks. */
+export interface RequestTracker extends Delivery {
+  /** Returns `null` for an ignored request. */
+  track(request: IncomingRequest): TrackedRequest | null;
+}
+
+interface TrackerParts {
+  readonly settings: Settings;
+  readonly resolver: SessionResolver;
+  readonly recorder: Recorder;
+  readonly calls: SessionCalls;
+}
+
+/** `identify` may take longer than finding a session: the server writes to its disk, and a sign-in is important. */
+const IDENTIFY_DEADLINES = 4;
+/** Milliseconds for a batch of records. Nobody waits for it. */
+const RECORD_TIMEOUT_MS = 5000;
+
+/**
+ * Creates the common part of a middleware. `ownNames` are the additional options of its framework. Throws a
+ * `TypeError` for invalid options.
+ */
+export function createRequestTracker(
+  given: SessionsOptions,
+  ownNames: readonly string[] = [],
+): RequestTracker {
+  const settings = settingsOf(given, ownNames);
+  const { url, key, fetch } = given;
+  const { reportFailure } = settings;
+  const identifyDeadline = settings.deadline * IDENTIFY_DEADLINES;
+  const transport = (timeout: number): Transport =>
+    // One attempt: the transport's waits would use up the deadline. The callers retry where it makes sense.
+    createTransport({ url, key: key?.trim(), fetch, timeout, attempts: 1 });
+  const send = createRequestSender({ url, key: key?.trim(), fetch, timeout: identifyDeadline });
+  const recorder = new Recorder({ transport: transport(RECORD_TIMEOUT_MS), reportFailure });
+  const parts: TrackerParts = {
+    settings,
+    resolver: createSessionResolver(transport(settings.deadline), settings, createCircuitBreaker()),
+    recorder,
+    calls: {
+      transport: transport(identifyDeadline),
+      endSession: (sessionId) => send({ method: "DELETE", path: sessionPath(sessionId) }),
+      deadline: identifyDeadline,
+      flush: (sessionId) => recorder.flush(sessionId),
+      reportFailure: (error) => reportFailure(error, 0),
+      ended: createEndedIds(),
+    },
+  };
+  return {
+    track(request) {
+      const path = recordablePath(request.target);
+      if (isPreflight(request) || settings.isIgnored(path)) return null;
+      return trackRequest(parts, request, path);
+    },
+    flush: () => recorder.flush(),
+    close: () => recorder.close(),
+    dropped: () => recorder.dropped(),
+  };
+}
+
+function trackRequest(
+  { settings, resolver, recorder, calls }: TrackerParts,
+  request: IncomingRequest,
+  path: string,
+): TrackedRequest {
+  const recordWith = startRecord(request.method, path, settings.service);
+  const ids = sessionIdsOf(request, settings.sources, settings.cookieName);
+  const isSecure = request.isEncrypted || isForwardedSecurely(request);
+  const sentId = request.header("gkc-sessionid");
+  const replaces = isSessionId(sentId) ? handleOf(sentId) : "none";
+  let session: RequestSession | null = null;
+  let change: SessionChange = "none";
+  let isFinished = false;
+
+  function createSession({ info, isNew }: ResolvedSession): RequestSession | null {
+    if (info === null) return null;
+    if (isNew) change = "new session";
+    session = createRequestSession(info, isNew, calls, (changed) => {
+      change = changed;
+      if (changed !== "ended session" || isFinished) return;
+      // An ended session accepts no records, so the request is recorded before, without its status.
+      isFinished = true;
+      enqueue(recordWith(null, false), true);
+    });
+    return session;
+  }
+
+  function enqueue(record: RequestRecord, isAvailable: boolean): void {
+    // While Antechamber is unavailable, an id is used unchecked; Antechamber checks it when it is back.
+    const sessionId = session?.sessionId ?? (isAvailable ? undefined : ids[0]);
+    // An ended session accepts no records; that is not an error.
+    if (sessionId === undefined || calls.ended.has(sessionId)) return;
+    const filtered = applyFilter(record, settings);
+    if (filtered !== null) recorder.add(sessionId, filtered);
+  }
+
+  const resolved = resolver.resolve(ids);
+  return {
+    session: resolved.then(createSession),
+    reportFailure: calls.reportFailure,
+    sessionHeaders() {
+      const sessionId = session?.sessionId ?? "";
+      return sessionHeadersOf(change, { sessionId, replaces, isSecure }, settings);
+    },
+    finish(status, isAborted) {
+      if (isFinished) return;
+      isFinished = true;
+      const record = recordWith(status, isAborted);
+      void resolved.then(({ isAvailable }) => enqueue(record, isAvailable));
+    },
+  };
+}
+
+/** Starts a request's record. Returns a function that completes it with the status and the duration. */
+function startRecord(method: string, path: string, service: string | null) {
+  const startedAt = Date.now();
+  const started = performance.now();
+  return (status: number | null, isAborted: boolean): RequestRecord => ({
+    method,
+    path,
+    status: recordableStatus(status),
+    startedAt,
+    durationMs: Math.round((performance.now() - started) * 1000) / 1000,
+    service,
+    attributes: isAborted ? { aborted: "true" } : null,
+  });
+}
+
+/** The API accepts 100 to 599. Node can send others too, and `Response.error()` has 0. */
+function recordableStatus(status: number | null): number | null {
+  return status !== null && status >= 100 && status <= 599 ? status : null;
+}
+
+/**
+ * `replaces` is the handle of the session in the request's header. With it the client in a page knows that this is
+ * the response to its request, and not one that a cache stored for an earlier visitor.
+ */
+function sessionHeadersOf(
+  change: SessionChange,
+  of: { readonly sessionId: string; readonly replaces: string; readonly isSecure: boolean },
+  { cookie }: Settings,
+): Headers {
+  if (change === "none") return [];
+  const { sessionId, replaces, isSecure } = of;
+  const isNew = change === "new session";
+  const headers: [name: string, value: string][] = isNew
+    ? [
+        ["gkc-sessionId", sessionId],
+        ["gkc-replaces", replaces],
+      ]
+    : [];
+  if (cookie === null) return headers;
+  const value = isNew
+    ? formatSetCookie(sessionId, cookie, isSecure)
+    : formatClearCookie(cookie, isSecure);
+  return [...headers, ["set-cookie", value]];
+}
+
+/** Returns whether the visitor uses TLS: the first value, from the first proxy, is the scheme of that connection. */
+function isForwardedSecurely({ header }: IncomingRequest): boolean {
+  const [scheme = ""] = (header("x-forwarded-proto") ?? "").split(",", 1);
+  return ["https", "wss"].includes(scheme.trim().toLowerCase());
+}
+
+/** Returns the record to send, if any. A filter that fails records nothing, as it may be there for privacy. */
+function applyFilter(record: RequestRecord, settings: Settings): RequestRecord | null {
+  try {
+    const choice = settings.record(record);
+    if (typeof choice === "object") return choice;
+    return choice ? record : null;
+  } catch (error) {
+    settings.reportFailure(error, 1);
+    return null;
+  }
+}
+
+/** CORS preflights carry neither cookies nor ids (Fetch standard, CORS-preflight fetch). */
+function isPreflight({ method, header }: IncomingRequest): boolean {
+  return method === "OPTIONS" && Boolean(header("access-control-request-method"));
+}
+
+/** The maximum number of characters of a recorded path: a whole record may have 8 KiB. */
+const MAX_PATH = 2048;
+const NON_ASCII = /[^\x20-\x7e]+/g;
+
+/** Returns the path of a request's target without its query, in a form that the API accepts. */
+function recordablePath(target: string): string {
+  const path = target.startsWith("/") || !URL.canParse(target) ? target : new URL(target).pathname;
+  const [bare = ""] = path.split(/[?#]/, 1);
+  if (!bare.startsWith("/") && bare !== "*") return "/";
+  // HTTP does not allow such characters, but some servers accept them.
+  return bare
+    .replace(NON_ASCII, (text) => encodeURIComponent(text.toWellFormed()))
+    .slice(0, MAX_PATH);
+}

@@ -1,0 +1,71 @@
+import { ProblemError } from "../problem-error.ts";
+import type { SessionInfo } from "../protocol.ts";
+import type { Transport } from "../transport.ts";
+import type { CircuitBreaker } from "./circuit-breaker.ts";
+import { withDeadline } from "./deadline.ts";
+import type { Settings } from "./options.ts";
+
+/** The session of a request. */
+export interface ResolvedSession {
+  /** `null` if there is none. */
+  readonly info: SessionInfo | null;
+  readonly isNew: boolean;
+  /** Whether Antechamber was available; if not, the request may have a session that is not known. */
+  readonly isAvailable: boolean;
+}
+
+/** Finds the session of a request. */
+export interface SessionResolver {
+  /** Tries the ids in their order. Resolves within the deadline, and never rejects. */
+  resolve(ids: readonly string[]): Promise<ResolvedSession>;
+}
+
+type Calls = Pick<Transport, "create" | "retrieve">;
+
+const noSession: ResolvedSession = { info: null, isNew: false, isAvailable: true };
+const unavailable: ResolvedSession = { info: null, isNew: false, isAvailable: false };
+
+export function createSessionResolver(
+  calls: Calls,
+  { create, deadline, reportFailure }: Pick<Settings, "create" | "deadline" | "reportFailure">,
+  breaker: CircuitBreaker,
+): SessionResolver {
+  async function find(ids: readonly string[]): Promise<ResolvedSession> {
+    let created: SessionInfo | null = null;
+    for (const id of ids) {
+      const info = await withOneRetry(() => calls.retrieve(id));
+      if (info.sessionId === id) return { info, isNew: false, isAvailable: true };
+      // The response to an unknown id is a new session (contract.md#rule-3), which is not stored (contract.md#rule-8).
+      created = info;
+    }
+    if (!create) return noSession;
+    created ??= await withOneRetry(() => calls.create());
+    return { info: created, isNew: true, isAvailable: true };
+  }
+
+  return {
+    async resolve(ids) {
+      if (ids.length === 0 && !create) return noSession;
+      if (!breaker.allowsCall()) return unavailable;
+      try {
+        const session = await withDeadline(deadline, find(ids));
+        breaker.recordSuccess();
+        return session;
+      } catch (error) {
+        breaker.recordFailure();
+        reportFailure(error, 0);
+        return unavailable;
+      }
+    },
+  };
+}
+
+/** The server may close an idle connection at the moment when it is used. Both calls can be repeated safely. */
+async function withOneRetry<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    if (error instanceof ProblemError && error.code === "network") return await call();
+    throw error;
+  }
+}
