@@ -1,5 +1,5 @@
 // Fills the store that ANTECHAMBER_DATA_DIR names, through the use cases and without HTTP:
-//   bun fill.ts COUNT FILE     creates COUNT recognized sessions, writes their ids, a line each
+//   bun fill.ts COUNT FILE     creates COUNT recognized sessions and writes their ids, one per line
 import { randomBytes } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { loadConfig } from "../server/src/config/load.ts";
@@ -7,7 +7,7 @@ import { machineTime } from "../server/src/runtime/clock.ts";
 import { type Opened, open } from "../server/src/runtime/open-store.ts";
 import { UNIQUE_LENGTH } from "./requests.ts";
 
-/** Changes handed over at once; two such groups are on their way. */
+/** The number of sessions created in one group; two groups are in progress at a time. */
 const GROUP = 4000;
 
 async function createGroup({ service }: Opened, count: number): Promise<string> {
@@ -27,7 +27,7 @@ async function createGroup({ service }: Opened, count: number): Promise<string> 
   return sessions.map(({ id }) => `${id}\n`).join("");
 }
 
-/** A server does so all the time; without it the log of visits would be read and merged after the start. */
+/** Merges the log of visits, as a server does all the time: otherwise it would be merged after the start. */
 async function keepHouse(): Promise<void> {
   while ((await opened.store.purgeExpired(opened.clock())).hasMore);
 }

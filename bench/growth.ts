@@ -10,20 +10,20 @@ import { memory, tree } from "./usage.ts";
 import { load, type Tickets } from "./wrk.ts";
 
 /**
- * A day, so that no session is old enough to be renewed when it is read: filling takes minutes,
- * and a renewal for every read would hide what a large store costs.
+ * A day, so that no read renews a session: filling takes minutes, and a renewal at every read would hide the cost of
+ * a large store.
  */
 const IDLE = { ANTECHAMBER_RECOGNIZED_IDLE: "24h", ANTECHAMBER_RECOGNIZED_LIFETIME: "240h" };
 
 type Filled = { count: number; dataDir: string; tickets: Tickets; bytes: number };
 
 /**
- * A store that was just filled still merges its index of visits after the start, on the same core: the
- * warm-up lasts until that is over, or it would be measured instead of the reads.
+ * After the start, a store that was just filled still merges its index of visits on the same core. The warm-up lasts
+ * until this is done, so that only reads are measured.
  */
 const SETTLE_SECONDS = 12;
 
-/** Fills a store for each size once, then starts on each of them in every round. */
+/** Fills a store of each size once, then starts a service on each of them in every round. */
 export async function measureGrowth(
   options: Options,
   report: (result: GrowthResult) => void,
@@ -42,7 +42,7 @@ export async function measureGrowth(
   }
 }
 
-/** Creates that many recognized sessions, ids random, in a process of its own on both cores. */
+/** Creates `count` recognized sessions with random ids, in a process of its own on both cores. */
 async function fill(folder: string, count: number): Promise<Filled> {
   const dataDir = join(folder, `data-${count}`);
   const file = join(folder, `ids-${count}.txt`);

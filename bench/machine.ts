@@ -6,19 +6,19 @@ import { median, round } from "./measure.ts";
 import { temporaryFolder } from "./processes.ts";
 import { runtime } from "./subjects/node-peers.ts";
 
-/** The machine on which the figures were measured. */
+/** The machine of the measurements. */
 export type Machine = {
   processor: string;
   cores: number;
   memoryGiB: number;
   kernel: string;
   system: string;
-  /** Of the file system that holds the data: milliseconds of an fsync after 4 KiB. */
+  /** Milliseconds of an fsync after 4 KiB, on the file system of the data. */
   fsyncMs: { p50: number; p99: number };
   versions: Record<string, string>;
 };
 
-/** Describes this machine. Writes a few pages to measure the disk. */
+/** Returns the facts about this machine. Writes a small file to measure the disk. */
 export function describeMachine(): Machine {
   return {
     processor: cpus()[0]?.model ?? "unknown",
@@ -38,21 +38,21 @@ export function describeMachine(): Machine {
   };
 }
 
-/** Returns a name for the results: the processor and the number of cores. */
+/** Returns a name for the results that contains the kind of machine and not its owner. */
 export function machineName({ processor, cores }: Machine): string {
   const words = processor.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
   return `${words.replaceAll(/^-|-$/g, "")}-${cores}-cores`;
 }
 
 /**
- * Nanoseconds of a read at a random place within 8 MiB: a few tens while a processor's last cache is
- * one's own, 100 and more while other machines of the same host fill it. Programs with a large heap
- * then run at half their speed, which no clock of this machine shows.
+ * Returns the nanoseconds of a read at a random position within 8 MiB: a few tens if the processor's last cache is
+ * free, 100 and more if other machines on the same host fill it. Then programs with a large heap run at half their
+ * speed, which no clock of this machine shows.
  */
 export function timeCache(): number {
   const size = 2 ** 21;
   const next = Uint32Array.from({ length: size }, (_, index) => index);
-  // Sattolo's shuffle: one cycle through all places.
+  // Sattolo's shuffle: one cycle through all positions.
   for (let index = size - 1; index > 0; index--) {
     const other = Math.floor(Math.random() * index);
     const kept = next[index] ?? 0;
@@ -72,7 +72,7 @@ export function currentCommit(): string {
 }
 
 function version(command: string, option: string): string {
-  // wrk ends with 1 after its version, nginx prints to standard error.
+  // wrk exits with 1 after printing its version; nginx prints to standard error.
   const script = `"$1" "$2" 2>&1 || true`;
   const output = execFileSync("sh", ["-c", script, "sh", command, option], { encoding: "utf8" });
   return /\d+\.\d+(\.\d+)?/.exec(output)?.[0] ?? output.trim();

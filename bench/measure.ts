@@ -3,36 +3,36 @@ import type { Running } from "./subject.ts";
 import { coreTime, cpuSeconds, loadCpuSeconds, memory, tree } from "./usage.ts";
 import { type Load, type LoadResult, load } from "./wrk.ts";
 
-/** One load and what it cost the server. */
+/** A measured load and its cost for the server. */
 export type Measurement = LoadResult & {
   /** CPU seconds of the server's processes for 100,000 requests. */
   cpuPer100k: number;
-  /** The kernel's share that no process is charged for, mostly the loopback network. */
+  /** CPU seconds of the kernel that belong to no process, mostly for the loopback network. */
   interruptsPer100k: number;
   residentMiB: number;
   peakMiB: number;
-  /** Part of the time that each core was busy with the server, and with wrk. */
+  /** The fraction of the time that each core was busy with the server, and with wrk. */
   serverCore: number;
   loadCore: number;
   /**
-   * Part of the time that the server's core worked for somebody else; the load's core counts
-   * only where wrk was short of time.
+   * The fraction of the time that the server's core worked for other programs. The load's core counts only if wrk
+   * did not get enough time.
    */
   disturbed: number;
 };
 
-/** A core that is busier than this leaves too little to one of those who share it. */
+/** Above this fraction, a core is too busy for one of the programs that share it. */
 const CROWDED = 0.85;
 
-/** Above this part of foreign work a measurement is marked, and repeated where possible. */
+/** Above this fraction of work for other programs, a measurement is marked as disturbed and repeated if possible. */
 export const DISTURBED = 0.05;
 
-/** Puts a load on a running service and reads the clocks of its processes and of both cores. */
+/** Measures a load on a running service: reads the CPU clocks of its processes and of both cores. */
 export function measure(running: Running, options: Load): Promise<Measurement> {
   return measureWhile(running.pids, () => load(options));
 }
 
-/** The same with a load of any kind; `roots` are the processes that it is put on. */
+/** Measures a load of any kind. `roots` are the processes under load. */
 export async function measureWhile(
   roots: number[],
   work: () => Promise<LoadResult>,
@@ -61,7 +61,7 @@ export async function measureWhile(
   };
 }
 
-/** Measures once more when others used the machine meanwhile, and keeps the calmer one. */
+/** Measures again if other programs used the machine, and returns the less disturbed measurement. */
 export async function calmest(
   once: () => Promise<Measurement>,
   quick: boolean,
@@ -72,7 +72,7 @@ export async function calmest(
   return second.disturbed < first.disturbed ? second : first;
 }
 
-/** Throws where a request was refused or broken: a figure would count what was not done. */
+/** Throws if a request was refused or broken: the figure would count work that was not done. */
 export function allAnswered(what: string, { refused, broken }: LoadResult): void {
   if (refused + broken > 0) throw new Error(`${what}: ${refused} refused, ${broken} broken`);
 }
@@ -92,7 +92,7 @@ export function round(value: number, decimals: number): number {
   return Number(value.toFixed(decimals));
 }
 
-/** The middle value; with an even number the mean of the two in the middle. */
+/** Returns the median. */
 export function median(values: number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length / 2;

@@ -17,7 +17,7 @@ import { CONNECTIONS, type Load, load, type Tickets } from "./wrk.ts";
 
 const APPLICATION = join(import.meta.dirname, "peers", "express-application.ts");
 
-/** Requests a second of the paced load: latency without queueing. */
+/** Requests per second of the paced load, which measures latency without queueing. */
 const PACE = 200;
 
 type Counts = Pick<MiddlewareResult, "withoutSession" | "dropped">;
@@ -29,7 +29,7 @@ type Bench = {
   options: Options;
 };
 
-/** Both variants in fresh processes, every second round in the other order. */
+/** Measures both variants in fresh processes, in the other order every second round. */
 export async function measureMiddleware(
   round: number,
   options: Options,
@@ -90,7 +90,7 @@ async function startApplication(env: Record<string, string>): Promise<Running> {
   return { url: app.ready, pids: [app.pid], close: app.close };
 }
 
-/** The application knows the customer of the session that a request carries. */
+/** Checks that the application knows the customer of a request's session. */
 async function verifyMiddleware(service: string, application: string): Promise<void> {
   const created = (await (await send(service, byPath.createWithIds)).json()) as {
     sessionId: string;
@@ -100,12 +100,12 @@ async function verifyMiddleware(service: string, application: string): Promise<v
   assert.equal((answer as { customerId: string }).customerId, created.customerId);
 }
 
-/** `sent` is how many requests were answered in all, those of the warm-up too. */
+/** `sent` is the number of all requests that got a response, including the warm-up. */
 async function measureBoth({ running, service, tickets, folder, options }: Bench) {
   const { seconds, warmUp, quick } = options;
   const prepared = { url: running.url, folder, request: article, tickets };
   let sent = (await load({ ...prepared, seconds: warmUp })).requests;
-  // Records that still wait would be delivered, and measured, instead of those that follow.
+  // Waits for records in the queue: otherwise their delivery would be part of the measurement.
   await countsOf(running.url);
   const once = async (own: Partial<Load>): Promise<Measurement> => {
     const measurement = await measure(running, { ...prepared, seconds, ...own });
@@ -127,7 +127,7 @@ async function countsOf(application: string): Promise<Counts> {
   return (await response.json()) as Counts;
 }
 
-/** Throws unless every request is in a timeline, or was reported as lost by the middleware. */
+/** Checks that every request is in a timeline, except those that the middleware reports as dropped. */
 function assertRecorded(recorded: number, sent: number, { withoutSession, dropped }: Counts): void {
   if (recorded + withoutSession + dropped >= sent) return;
   throw new Error(`of ${sent} requests the timelines count ${recorded}, ${dropped} were dropped`);

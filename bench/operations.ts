@@ -8,13 +8,13 @@ import { collectTickets, inventTickets, SESSIONS } from "./tickets.ts";
 import { verify } from "./verify.ts";
 import { CONNECTIONS, Exhausted, type Load, load } from "./wrk.ts";
 
-/** A quarter more tickets than the speed of creating asks for, so that they last. */
+/** A quarter more tickets than needed at the speed of creating, so that they suffice. */
 const RESERVE = 1.25;
 
 type Repeatable = Exclude<Operation, "associate">;
 type Bench = { subject: Subject; running: Running; options: Options; folder: string };
 
-/** Starts a subject afresh, measures each of its operations, and ends it. */
+/** Starts a subject, measures each of its operations, and stops it. */
 export async function measureOperations(
   subject: Subject,
   round: number,
@@ -50,7 +50,7 @@ async function measureOnce(bench: Bench, operation: Operation, rate: number): Pr
   return measurement;
 }
 
-/** An operation that may use any session again and again, or none. */
+/** Measures an operation that may use any session repeatedly, or none. */
 async function measureRepeatable(bench: Bench, operation: Repeatable): Promise<Measurement> {
   const { subject, running, options, folder } = bench;
   const { createAnonymous, createWithIds, retrieve } = subject.requests;
@@ -98,7 +98,7 @@ async function measureAssociate(bench: Bench, perSecond: number): Promise<Measur
   } as const;
   try {
     const { requests } = await load({ ...prepared, seconds: options.warmUp });
-    // Requests that were on their way when the warm-up ended have used a ticket too.
+    // Requests in progress at the end of the warm-up have used a ticket too.
     const first = requests + 2 * CONNECTIONS;
     return await measure(running, { ...prepared, first, seconds: options.seconds });
   } catch (error) {

@@ -1,21 +1,21 @@
 import { parseArgs } from "node:util";
 
-/** The measurements of one run and their length. */
+/** The options of a run. */
 export type Options = {
   /**
-   * Names of subjects, their groups, `slow-disk`, `records`, `middleware`, `growth`, `redis` and its
-   * parts; empty for all.
+   * The chosen measurements: names of subjects or their groups, `slow-disk`, `records`, `middleware`, `growth`, `redis` and
+   * its parts. Empty for everything.
    */
   only: string[];
   rounds: number;
-  /** Seconds of one measurement, and of the warm-up before it. */
+  /** Seconds of each measurement, and of the warm-up before it. */
   seconds: number;
   warmUp: number;
-  /** Numbers of stored sessions. */
+  /** The numbers of stored sessions for the growth measurement. */
   growth: number[];
-  /** A short run: it shows that everything works, its figures are no result. */
+  /** Whether the run is short: it shows that everything works, but its figures are not reliable. */
   quick: boolean;
-  /** The machine's name in the results; made of its processor without it. */
+  /** The machine's name in the results; by default derived from its processor. */
   name?: string;
 };
 
@@ -32,7 +32,7 @@ export const USAGE = `npm run bench -- [options]
   --help
 `;
 
-/** Reads the command line; undefined when help was asked for. Throws a TypeError on nonsense. */
+/** Parses the command line; returns `undefined` for `--help`. Throws a `TypeError` for invalid options. */
 export function readOptions(args: string[]): Options | undefined {
   const { values } = parseArgs({
     args,

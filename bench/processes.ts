@@ -4,25 +4,25 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** The core of everything that is measured, and the core of the load. */
+/** The CPU core of the measured processes, and that of the load. */
 export const SERVER_CORE = 0;
 export const LOAD_CORE = 1;
 
-/** A process that this run started and will end. */
+/** A process that this run has started and will stop. */
 export type Started = {
   pid: number;
-  /** The text that the first group of `ready` captured. */
+  /** The text captured by the first group of `ready`. */
   ready: string;
-  /** Ends it with SIGTERM, after ten seconds with SIGKILL, and waits until it is gone. */
+  /** Sends SIGTERM, after ten seconds SIGKILL, and waits until the process has ended. */
   close: () => Promise<void>;
 };
 
 type StartOptions = {
   cores: number[];
   env?: Record<string, string>;
-  /** Waited for on standard output; without it the process counts as ready at once. */
+  /** The pattern on standard output that shows that the process is ready; without it, it counts as ready immediately. */
   ready?: RegExp;
-  /** How long it may take until then: a minute by default. */
+  /** The time limit until it is ready; a minute by default. */
   patienceMs?: number;
 };
 
@@ -37,7 +37,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => process.exit(130));
 }
 
-/** Makes an empty folder that is gone when this run is. */
+/** Creates an empty folder that is deleted at the end of this run. */
 export function temporaryFolder(): { path: string; remove: () => void } {
   const path = mkdtempSync(join(tmpdir(), "antechamber-bench-"));
   folders.add(path);
@@ -48,14 +48,14 @@ export function temporaryFolder(): { path: string; remove: () => void } {
   return { path, remove };
 }
 
-/** The bytes of all files in a folder and below it. */
+/** Returns the bytes of all files in a folder and its subfolders. */
 export function folderSize(folder: string): number {
   return readdirSync(folder, { recursive: true, encoding: "utf8" })
     .map((name) => statSync(join(folder, name)))
     .reduce((sum, entry) => sum + (entry.isFile() ? entry.size : 0), 0);
 }
 
-/** Finds a port of the loopback address that nobody listens on. */
+/** Returns a free port of the loopback address. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
@@ -68,13 +68,13 @@ export function freePort(): Promise<number> {
   });
 }
 
-/** Starts a program on these cores. Fails, with what it wrote, when it ends before it is ready. */
+/** Starts a program on these cores. If it ends before it is ready, rejects with its output. */
 export async function start(
   command: string,
   args: string[],
   { cores, env, ready, patienceMs = 60_000 }: StartOptions,
 ): Promise<Started> {
-  // taskset becomes the program, so that the pid stays; its threads inherit the core.
+  // taskset replaces itself with the program, which keeps the pid; its threads inherit the core.
   const child = spawn("taskset", ["-c", cores.join(","), command, ...args], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
@@ -113,7 +113,7 @@ function whenReady(
       clearTimeout(timer);
       resolve(found);
     };
-    // Read to the end of its life: a full pipe would stop the program.
+    // Reads all its output, because a full pipe would block the program.
     const read = (chunk: Buffer) => {
       if (output.length < 10_000) output += chunk.toString();
       const match = ready?.exec(output);
@@ -137,7 +137,7 @@ async function end(child: ChildProcess, ended: Promise<void>): Promise<void> {
   clearTimeout(timer);
 }
 
-/** Runs a program to its end and returns its standard output; fails when it fails. */
+/** Runs a program and returns its standard output. Rejects if it fails. */
 export function run(command: string, args: string[], core = LOAD_CORE): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn("taskset", ["-c", String(core), command, ...args]);

@@ -1,12 +1,12 @@
 import type { RequestTemplate } from "./requests.ts";
 
-/** How many records a request carries, as the middleware sends them under load. */
+/** The number of records in a request: as many as the middleware sends under load. */
 export const BATCH = 100;
 
-/** About 40 characters, as the path of a page has them. */
+/** About 40 characters, like the path of a page. */
 const path = (index: number) => `/help/articles/${10_000 + index}/reset-a-password`;
 
-/** nginx's sub-request, as `examples/nginx` has it, for a page that one of the sessions asks for. */
+/** Returns nginx's sub-request for a page, as configured in `examples/nginx`, in one of the sessions. */
 export const forwardAuth: RequestTemplate = {
   method: "GET",
   path: "/forward-auth",
@@ -19,7 +19,7 @@ export const forwardAuth: RequestTemplate = {
   },
 };
 
-/** Records of the last second, each of another page, for one session. */
+/** Returns a request with records of the last second, each of another page, for one session. */
 export function recordBatch(): RequestTemplate {
   const now = Date.now();
   const records = Array.from({ length: BATCH }, (_, index) => ({
@@ -38,7 +38,7 @@ export function recordBatch(): RequestTemplate {
   };
 }
 
-/** A page of the application that has the middleware, asked for by one of the sessions. */
+/** Returns the request of a page of the application with the middleware, in one of the sessions. */
 export const article: RequestTemplate = {
   method: "GET",
   path: `${path(0)}?page=2`,

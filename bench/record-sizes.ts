@@ -12,15 +12,15 @@ import { collectTickets, SESSIONS } from "./tickets.ts";
 import { countRecords } from "./timelines.ts";
 import { CONNECTIONS, load, type Tickets } from "./wrk.ts";
 
-/** Of the paced arrival: a session is heard of every five seconds, as seldom as records are moved. */
+/** Records per second of the paced load: each session gets one every five seconds, as often as records are moved. */
 const PACE = 2000;
 
-/** Milliseconds until the service must have moved all records to their sessions. */
+/** The time limit in milliseconds for the service to move all records to their sessions. */
 const PATIENCE = 60_000;
 
 type Arrival = { arrival: string; request: RequestTemplate; pauseMs?: number };
 
-/** Records in each of these ways for the time of four measurements, on a store of their own. */
+/** Records in each way for the time of four measurements, on a separate store. */
 export async function measureRecordSizes(
   options: Options,
   report: (result: RecordSizeResult) => void,
@@ -72,7 +72,7 @@ function createSessions(dataDir: string, folder: string): Promise<Tickets> {
   return runOn(dataDir, (url) => collectTickets(antechamber("bun"), url, create, folder, SESSIONS));
 }
 
-/** Starts the service on a folder and stops it cleanly, which carries its log into the database. */
+/** Starts the service on a folder and stops it cleanly, which moves its log into the database. */
 async function runOn<T>(dataDir: string, work: (url: string) => Promise<T>): Promise<T> {
   const running = await startAntechamber("bun", { dataDir });
   try {
@@ -82,7 +82,7 @@ async function runOn<T>(dataDir: string, work: (url: string) => Promise<T>): Pro
   }
 }
 
-/** Waits until no record is left in the journal, where all of them arrive. */
+/** Waits until the journal, where all records arrive, is empty. */
 async function allMoved(dataDir: string): Promise<void> {
   const until = Date.now() + PATIENCE;
   while (ask(dataDir, "SELECT EXISTS (SELECT 1 FROM journal) AS answer") > 0) {

@@ -10,7 +10,7 @@ import { collectTickets, SESSIONS } from "./tickets.ts";
 import { assertCounted, countRecords, drain, verifyRecording } from "./timelines.ts";
 import { type LoadResult, load } from "./wrk.ts";
 
-/** The request of each kind, and the number of records that it makes. */
+/** The measured requests, and the number of records that each of them makes. */
 const kinds: Record<Recording, { request: () => RequestTemplate; each: number }> = {
   retrieve: { request: () => byPath.retrieve, each: 0 },
   "forward-auth": { request: () => forwardAuth, each: 1 },
@@ -18,8 +18,8 @@ const kinds: Record<Recording, { request: () => RequestTemplate; each: number }>
 };
 
 /**
- * Forward authentication, which records, beside retrieving, which does not; and records by the hundred.
- * Each in a process of its own, every second round in the other order.
+ * Measures forward authentication, which records, compared with retrieving, which does not; and requests with a
+ * hundred records. Each runs in a process of its own, in the other order every second round.
  */
 export async function measureRecords(
   runtime: "bun" | "node",
@@ -73,7 +73,7 @@ async function measureOne(
   }
 }
 
-/** The wait for the disk counts: what was only accepted is not stored. */
+/** Includes the wait for the disk: accepted records are not stored yet. */
 function storedIn({ requests, perSecond }: Measurement, each: number, drainMs: number) {
   const seconds = requests / perSecond + drainMs / 1000;
   return {

@@ -16,7 +16,7 @@ const OPERATIONS: Operation[] = [
   "associate",
 ];
 
-/** Returns the results as a page: the targets, the ratios, then the figures that they are made of. */
+/** Returns the results as a page: the bars, the ratios, then the figures behind them. */
 export function report(results: Results, subjects: Subject[]): string {
   const measured = subjects.filter((subject) =>
     results.operations.some((result) => result.subject === subject.name),
@@ -80,7 +80,7 @@ function ratioTable(results: Results, subjects: Subject[]): string {
   return `## Ratios\n\n${intro}\n\n${table(["", ...OPERATIONS], rows)}`;
 }
 
-/** Steadier than requests per second: neither the load generator nor a pause enters into it. */
+/** More stable than requests per second: neither the load generator nor pauses affect it. */
 function costTable(results: Results, subjects: Subject[]): string {
   const limit = limitOf(results);
   if (!limit) return "";

@@ -1,4 +1,4 @@
-/** One request, with `{ticket}` and `{unique}` where wrk/requests.lua puts an id. */
+/** A request. wrk/requests.lua replaces `{ticket}` and `{unique}` by ids. */
 export type RequestTemplate = {
   method: "GET" | "PUT" | "POST";
   path: string;
@@ -6,12 +6,12 @@ export type RequestTemplate = {
   body?: string;
 };
 
-/** The length of what stands for `{unique}`. */
+/** The length of the id that replaces `{unique}`. */
 export const UNIQUE_LENGTH = 32;
 
 /**
- * Headers that Node's fetch sends with every request. The existing clients of the API do not send them,
- * so only one measurement has them: it shows the cost of headers that nobody needs.
+ * The headers that Node's `fetch` adds to every request. Most clients of the API do not send them, so only one
+ * measurement has them: it shows the cost of unnecessary headers.
  */
 const FETCH_HEADERS: Record<string, string> = {
   accept: "*/*",
@@ -21,7 +21,7 @@ const FETCH_HEADERS: Record<string, string> = {
   "accept-encoding": "gzip, deflate",
 };
 
-/** The requests of the API. How a session is named differs: see `byPath` and `byCookie`. */
+/** The requests of the API. The place of the session's id differs: see `byPath` and `byCookie`. */
 export type Requests = {
   createAnonymous: RequestTemplate;
   createWithIds: RequestTemplate;
@@ -42,7 +42,7 @@ const createWithIds: RequestTemplate = {
   body: visitIds,
 };
 
-/** The session is named in the path, as the Session Management API has it. */
+/** Puts the session's id in the path, as in the Session Management API. */
 export const byPath: Requests = {
   createAnonymous,
   createWithIds,
@@ -55,7 +55,7 @@ export const byPath: Requests = {
   },
 };
 
-/** The session is named by a cookie, as session middleware has it. */
+/** Puts the session's id in a cookie, as session middleware does. */
 export const byCookie: Requests = {
   createAnonymous,
   createWithIds,
@@ -68,7 +68,7 @@ export const byCookie: Requests = {
   },
 };
 
-/** The request as Node's fetch would send it. */
+/** Returns the request as Node's `fetch` would send it. */
 export function byFetch(request: RequestTemplate): RequestTemplate {
   return { ...request, headers: { ...request.headers, ...FETCH_HEADERS } };
 }
@@ -78,7 +78,7 @@ export function fill(text: string, ticket: string, unique: () => string): string
   return text.replaceAll("{ticket}", ticket).replaceAll("{unique}", unique);
 }
 
-/** The bytes of a request as they go over the wire, its places still open. */
+/** Returns the bytes of a request, still with `{ticket}` and `{unique}`. */
 export function wire(request: RequestTemplate, host: string): string {
   const headers: Record<string, string> = {
     host,

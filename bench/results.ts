@@ -7,7 +7,7 @@ import type { MemoryResult } from "./redis/memory.ts";
 import type { Operation } from "./subject.ts";
 import type { LoadResult } from "./wrk.ts";
 
-/** One operation of one subject in one round. */
+/** The measurement of one operation of one subject in one round. */
 export type OperationResult = {
   round: number;
   subject: string;
@@ -15,7 +15,7 @@ export type OperationResult = {
   measurement: Measurement;
 };
 
-/** Reads beside writes on a disk that takes longer for every fsync. */
+/** Reads during writes on a disk with a slow fsync. */
 export type SlowDiskResult = {
   round: number;
   subject: string;
@@ -24,19 +24,19 @@ export type SlowDiskResult = {
   beside: { writers: "1,000 a second" | "without limit"; reads: Measurement; writes: LoadResult }[];
 };
 
-/** A service on a store of some size. */
+/** A service on a store of a certain size. */
 export type GrowthResult = {
   round: number;
   subject: string;
   sessions: number;
   bytesPerSession: number;
   startedInMs: number;
-  /** Right after the start. */
+  /** Immediately after the start. */
   residentMiB: number;
   retrieve: Measurement;
 };
 
-/** The kinds of requests for which recording is measured; `retrieve` records nothing. */
+/** A way of recording; `retrieve` records nothing, for comparison. */
 export type Recording = "retrieve" | "forward-auth" | "batches";
 
 /** Recording on one runtime in one round. */
@@ -45,42 +45,42 @@ export type RecordsResult = {
   subject: string;
   recording: Recording;
   measurement: Measurement;
-  /** Records that were on the disk, over the time until they were. */
+  /** Records per second, until all of them were on the disk. */
   recordsPerSecond: number;
-  /** Milliseconds from the end of the load until everything was on the disk. */
+  /** Milliseconds from the end of the load until all records were on the disk. */
   drainMs: number;
 };
 
-/** The bytes of each record on disk after a clean stop. */
+/** The size of records on disk after a clean stop, in bytes per record. */
 export type RecordSizeResult = {
-  /** How the records came. */
+  /** The way of recording. */
   arrival: string;
   records: number;
-  /** Growth of the data folder. */
+  /** The growth of the data folder. */
   bytes: number;
-  /** Of them in pages that are free for what comes next. */
+  /** The part of it in free pages, which later records will use. */
   freeBytes: number;
-  /** Seconds from the end of the load until every record lay with its session. */
+  /** Seconds from the end of the load until every record was moved to its session. */
   movedInSeconds: number;
 };
 
-/** An Express application with the middleware and without. */
+/** An Express application with or without the middleware. */
 export type MiddlewareResult = {
   round: number;
   middleware: boolean;
-  /** At 200 requests a second. The CPU time is the application's alone. */
+  /** At 200 requests per second. The CPU time is that of the application only. */
   paced: Measurement;
-  /** As many as 64 connections can send. */
+  /** With as many requests as 64 connections can send. */
   full: Measurement;
   /** CPU seconds of the service for 100,000 requests of `full`. */
   serviceCpuPer100k: number;
-  /** Requests of both that were answered without their session. */
+  /** Requests of both loads that continued without their session. */
   withoutSession: number;
-  /** Records of both that the middleware dropped. */
+  /** Records of both loads that the middleware dropped. */
   dropped: number;
 };
 
-/** Everything that one run measured. */
+/** The results of a run. */
 export type Results = {
   started: string;
   finished: string;
@@ -88,7 +88,7 @@ export type Results = {
   commit: string;
   machine: Machine;
   options: Options;
-  /** Of each round, `timeCache` before it. */
+  /** The result of `timeCache` before each round. */
   cacheNs: number[];
   operations: OperationResult[];
   slowDisk: SlowDiskResult[];
@@ -101,7 +101,7 @@ export type Results = {
   redisMemory: MemoryResult[];
 };
 
-/** The middle of the rounds of one figure; undefined where it was not measured. */
+/** Returns the median of one figure over the rounds; `undefined` if it was not measured. */
 export function middle(
   results: Results,
   subject: string,
@@ -114,16 +114,16 @@ export function middle(
   return values.length === 0 ? undefined : median(values);
 }
 
-/** The median of the rounds. */
+/** The result of several rounds. */
 export type Figure = {
   value: number;
-  /** Whether others used the machine during the measurements that it is made of. */
+  /** Whether other programs used the machine during these measurements. */
   disturbed: boolean;
 };
 
 /**
- * Requests a second of the first over those of the second: round by round, then the middle. Where
- * there are undisturbed rounds, of those alone. Undefined where one of the two was not measured.
+ * Returns the ratio of requests per second of two subjects: the median of the ratios of each round. If there are
+ * undisturbed rounds, only these count. `undefined` if one of the two was not measured.
  */
 export function ratio(
   results: Results,
@@ -143,7 +143,7 @@ export function ratio(
   return middleFigure(ratios);
 }
 
-/** Requests a second of a way of recording over those of retrieving, as `ratio`. */
+/** Returns the ratio of requests per second of a way of recording to retrieving, like `ratio`. */
 export function recordingRatio(
   results: RecordsResult[],
   subject: string,
@@ -159,13 +159,13 @@ export function recordingRatio(
   return middleFigure(ratios);
 }
 
-/** One measurement's requests a second over another's. */
+/** Returns the ratio of requests per second of two measurements. */
 export function ratioOf(above: Measurement, below: Measurement): Figure {
   const disturbed = Math.max(above.disturbed, below.disturbed) > DISTURBED;
   return { value: above.perSecond / below.perSecond, disturbed };
 }
 
-/** The middle of the undisturbed ones, or of all where every one was disturbed. */
+/** Returns the median of the undisturbed measurements, or of all if every one was disturbed. */
 export function middleFigure(figures: Figure[]): Figure | undefined {
   const calm = figures.filter((one) => !one.disturbed);
   const kept = calm.length > 0 ? calm : figures;
@@ -173,7 +173,7 @@ export function middleFigure(figures: Figure[]): Figure | undefined {
   return { value: median(kept.map((one) => one.value)), disturbed: calm.length === 0 };
 }
 
-/** The one of these subjects that answers most. */
+/** Returns the fastest of these subjects. */
 export function best(
   results: Results,
   operation: Operation,

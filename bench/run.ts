@@ -1,4 +1,4 @@
-// The command line: measures what was asked for and writes the results.
+// The command line: runs the chosen measurements and writes the results.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { measureGrowth } from "./growth.ts";
@@ -86,7 +86,7 @@ function choose(only: string[]): Subject[] {
   );
 }
 
-/** Every subject once, each round beginning with another one. */
+/** Measures every subject once per round. Each round begins with another one. */
 async function measureRound(results: Results, chosen: Subject[], round: number): Promise<void> {
   const turn = Math.round(((round - 1) * chosen.length) / results.options.rounds);
   for (const subject of [...chosen.slice(turn), ...chosen.slice(0, turn)]) {
@@ -126,7 +126,7 @@ async function measureApplication(results: Results, round: number): Promise<void
   });
 }
 
-/** Every subject on one Redis, or on one cluster, each round on a new one. */
+/** Measures every subject on one Redis or one cluster, which is new in each round. */
 async function measureRedis(results: Results, topology: Topology, round: number): Promise<void> {
   const store = await startStore(topology);
   try {

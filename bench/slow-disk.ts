@@ -11,13 +11,13 @@ import { CONNECTIONS, type Load, load } from "./wrk.ts";
 
 const SHIM = join(import.meta.dirname, "..", "server", "test", "faults", "slow-fsync.c");
 
-/** How long an fsync takes more than on the machine's own disk. */
+/** The extra time of an fsync, in addition to that of the machine's own disk. */
 const FSYNC_MS = 5;
 
-/** 64 connections that wait this long between requests send 1,000 a second. */
+/** 64 connections that wait this long between requests send 1,000 per second. */
 const BOUNDED_PAUSE_MS = CONNECTIONS;
 
-/** Measures reads alone, then beside 1,000 writes a second, then beside all that 64 clients send. */
+/** Measures reads alone, during 1,000 writes per second, and during as many writes as 64 clients can send. */
 export async function measureSlowDisk(
   runtime: "bun" | "node",
   round: number,
@@ -47,8 +47,8 @@ export async function measureSlowDisk(
     );
     const after = await measure(running, reads);
     const unbounded = await together(running, reads, writes, warmUp);
-    // Right before and right after: the machine's speed changes. The better one: a runtime that still
-    // warms up would flatter what was measured later.
+    // Measures reads immediately before and after, because the machine's speed changes, and takes the better result:
+    // a runtime that is still warming up would make the later measurement look better.
     const alone = after.perSecond > before.perSecond ? after : before;
     return {
       ...{ round, subject: subject.name, fsyncMs: FSYNC_MS, alone },
@@ -63,7 +63,7 @@ export async function measureSlowDisk(
   }
 }
 
-/** Writes from before the reads are measured until after. */
+/** Writes during the whole measurement of the reads. */
 async function together(running: Running, reads: Load, writes: Load, warmUp: number) {
   const writing = load(writes);
   await load({ ...reads, seconds: warmUp });

@@ -1,6 +1,6 @@
 import type { Requests } from "./requests.ts";
 
-/** The operations that are measured. */
+/** A measured operation. */
 export type Operation =
   | "retrieve"
   | "retrieve-anonymous"
@@ -9,13 +9,13 @@ export type Operation =
   | "create-with-ids"
   | "associate";
 
-/** Where a client finds the session in an answer: a Lua pattern that captures it. */
+/** A Lua pattern that captures the session's id or cookie in a response. */
 export type TicketSource = { from: "body" | "cookie"; pattern: string };
 
 /** A service under load. */
 export type Running = {
   url: string;
-  /** Its processes; those below them are found. */
+  /** Its processes; their child processes are found automatically. */
   pids: number[];
   /** Milliseconds from the start of its process until it was ready. */
   startedInMs?: number;
@@ -27,7 +27,7 @@ export type Subject = {
   name: string;
   title: string;
   group: "ours" | "peers" | "limit";
-  /** The worst failure that an answered create or associate survives. */
+  /** The failures that an acknowledged create or associate survives. */
   durable: "power cut" | "restart" | "nothing" | "does not apply";
   requests: Requests;
   ticket: TicketSource;
@@ -35,8 +35,8 @@ export type Subject = {
   start: () => Promise<Running>;
 };
 
-/** The ticket of a service that names the session in its answer. */
+/** The ticket of a service whose response contains the session id. */
 export const inBody: TicketSource = { from: "body", pattern: '"sessionId":"([^"]+)"' };
 
-/** The ticket of session middleware: the cookie, name and value. */
+/** The ticket of session middleware: the name and value of the cookie. */
 export const inCookie: TicketSource = { from: "cookie", pattern: "^([^;]+)" };

@@ -4,13 +4,13 @@ import type { RequestTemplate } from "./requests.ts";
 import type { Subject } from "./subject.ts";
 import { load, type Tickets } from "./wrk.ts";
 
-/** Between how many sessions most loads spread their requests. */
+/** The number of sessions over which most loads spread their requests. */
 export const SESSIONS = 10_000;
 
 const NEWLINE = 10;
 let files = 0;
 
-/** Creates `count` sessions and keeps how they are named, a line each. */
+/** Creates `count` sessions and writes their ids or cookies to a file, one per line. */
 export async function collectTickets(
   subject: Pick<Subject, "name" | "ticket">,
   url: string,
@@ -26,7 +26,7 @@ export async function collectTickets(
     await load({ url, request, seconds, folder, collect, limit: count - made });
     const lines = describe(file).count;
     if (lines === made) throw new Error(`${subject.name}: no answer held a session`);
-    // The next step gets the time that the rest takes at this speed, and a fifth more.
+    // The next step gets the time that the rest takes at this speed, plus a fifth.
     seconds = Math.ceil((1.2 * (count - lines) * seconds) / (lines - made));
     seconds = Math.min(60, Math.max(1, seconds));
     made = lines;
@@ -34,7 +34,7 @@ export async function collectTickets(
   return describe(file);
 }
 
-/** Writes a file of made-up session ids, for a service that does not look at them. */
+/** Writes a file of invented session ids, for a service that does not read them. */
 export function inventTickets(folder: string, count: number): Tickets {
   const file = join(folder, `tickets-${files++}.txt`);
   const lines = Array.from({ length: count }, (_, index) => String(index).padStart(40, "x"));
@@ -42,7 +42,7 @@ export function inventTickets(folder: string, count: number): Tickets {
   return { file, count, width: 40 };
 }
 
-/** Counts the lines; a last one that was cut off is removed. */
+/** Counts the lines, and removes an incomplete last one. */
 function describe(file: string): Tickets {
   const bytes = readFileSync(file);
   const end = bytes.lastIndexOf(NEWLINE) + 1;

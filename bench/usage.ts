@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 
-/** Clock ticks a second in /proc: 100 on every Linux that we know of (USER_HZ). */
+/** Clock ticks per second in /proc (USER_HZ): 100 on every Linux that we know. */
 const TICKS = 100;
 
 type Stat = { parent: number; cpuSeconds: number; endedChildrenSeconds: number };
@@ -10,9 +10,9 @@ function stat(pid: number): Stat | undefined {
   try {
     text = readFileSync(`/proc/${pid}/stat`, "utf8");
   } catch {
-    return undefined; // it ended
+    return undefined; // The process has ended.
   }
-  // The name may hold spaces and parentheses: count the fields from the last one.
+  // The name may contain spaces and parentheses, so the fields are counted from the last parenthesis.
   const fields = text
     .slice(text.lastIndexOf(")") + 2)
     .split(" ")
@@ -26,7 +26,7 @@ function stat(pid: number): Stat | undefined {
   };
 }
 
-/** The given processes and all below them. */
+/** Returns the given processes and all their descendants. */
 export function tree(roots: number[]): number[] {
   const found = new Set(roots);
   const parents = new Map<number, number>();
@@ -46,18 +46,18 @@ export function tree(roots: number[]): number[] {
   return [...found];
 }
 
-/** CPU seconds, user and system, all threads, of these processes so far. */
+/** Returns the CPU seconds, user and system, of all threads of these processes. */
 export function cpuSeconds(pids: number[]): number {
   return pids.reduce((sum, pid) => sum + (stat(pid)?.cpuSeconds ?? 0), 0);
 }
 
-/** CPU seconds of the load: this process, all below it but the server, and those that ended. */
+/** Returns the CPU seconds of the load: this process and its descendants, except the server, and those that ended. */
 export function loadCpuSeconds(server: number[]): number {
   const own = tree([process.pid]).filter((pid) => !server.includes(pid));
   return cpuSeconds(own) + (stat(process.pid)?.endedChildrenSeconds ?? 0);
 }
 
-/** Resident memory of these processes in MiB: now, and the sum of their highest. */
+/** Returns the resident memory of these processes in MiB: now, and the sum of their maxima. */
 export function memory(pids: number[]): { residentMiB: number; peakMiB: number } {
   let resident = 0;
   let peak = 0;
@@ -67,17 +67,17 @@ export function memory(pids: number[]): { residentMiB: number; peakMiB: number }
       resident += Number(/^VmRSS:\s+(\d+)/m.exec(text)?.[1] ?? 0);
       peak += Number(/^VmHWM:\s+(\d+)/m.exec(text)?.[1] ?? 0);
     } catch {
-      // it ended
+      // The process has ended.
     }
   }
   return { residentMiB: Math.round(resident / 1024), peakMiB: Math.round(peak / 1024) };
 }
 
-/** Seconds that a core has spent since the machine started. */
+/** The work of a core since the machine started, in seconds. */
 export type CoreTime = {
-  /** Work of processes, and time that the host took for other machines. */
+  /** The work of processes, and the time that the host used for other machines. */
   busy: number;
-  /** Work of the kernel in interrupts, most of it the loopback network. */
+  /** The work of the kernel in interrupts, mostly for the loopback network. */
   interrupts: number;
 };
 

@@ -7,14 +7,14 @@ import type { TicketSource } from "./subject.ts";
 
 const SCRIPT = join(import.meta.dirname, "wrk", "requests.lua");
 
-/** Open connections, each with one request on its way. */
+/** The number of open connections, each with one request in progress. */
 export const CONNECTIONS = 64;
 
-/** A file with one session id or cookie a line. */
+/** A file with one session id or cookie per line. */
 export type Tickets = {
   file: string;
   count: number;
-  /** Length of every line, 0 where lengths differ. */
+  /** The length of every line; 0 if lengths differ. */
   width: number;
 };
 
@@ -22,18 +22,18 @@ export type Load = {
   url: string;
   request: RequestTemplate;
   seconds: number;
-  /** A folder for the template. */
+  /** The folder for the template. */
   folder: string;
   connections?: number;
   tickets?: Tickets;
-  /** Any ticket again and again, or each once from `first` on. */
+  /** Whether to use random tickets repeatedly, or each one once, starting with `first`. */
   order?: "random" | "once";
   first?: number;
-  /** Milliseconds that each connection waits before a request. */
+  /** The milliseconds that each connection waits before a request. */
   pauseMs?: number;
-  /** Whether those waits are random with that mean, or else alike, so that all send at once. */
+  /** Whether these waits are random with that mean; otherwise they are equal, and all connections send at once. */
   scattered?: boolean;
-  /** How many requests are sent in all; the rest of the time is quiet. */
+  /** The number of all requests; afterwards nothing is sent. */
   limit?: number;
   collect?: { into: string; source: TicketSource };
 };
@@ -45,9 +45,9 @@ export type LoadResult = {
   p50: number;
   p99: number;
   max: number;
-  /** Answers with a status of 400 and above. */
+  /** Responses with a status of 400 and above. */
   refused: number;
-  /** Connections refused or cut, and requests without an answer within 10 s. */
+  /** Refused or broken connections, and requests without a response within 10 s. */
   broken: number;
 };
 
@@ -56,7 +56,7 @@ type Printed = Record<"requests" | "microseconds" | "refused" | "broken", number
 
 let loads = 0;
 
-/** Runs wrk with one thread on the load's core. Fails when `once` ran out of tickets. */
+/** Runs wrk with one thread on the load's core. Fails if each ticket may be used once and there were too few. */
 export async function load(options: Load): Promise<LoadResult> {
   const template = join(options.folder, `request-${loads++}.http`);
   writeFileSync(template, wire(options.request, new URL(options.url).host));
@@ -81,7 +81,7 @@ export async function load(options: Load): Promise<LoadResult> {
   };
 }
 
-/** A load that uses each ticket once needed more than there were. */
+/** The error of a load that needed more tickets than there were. */
 export class Exhausted extends Error {
   constructor(count: number) {
     super(`${count} tickets were not enough`);

@@ -1,4 +1,4 @@
-// A small Express application. With SESSIONS_URL it has our middleware, as its documentation sets it up.
+// A small Express application. With SESSIONS_URL it uses our middleware as described in its documentation.
 import type { AddressInfo } from "node:net";
 import express from "express";
 import { sessionOf, sessions } from "../../client/src/middleware/express.ts";

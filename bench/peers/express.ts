@@ -1,4 +1,4 @@
-// express-session + connect-redis as their documentation sets them up for production.
+// express-session + connect-redis, set up as their documentation recommends for production.
 import type { AddressInfo } from "node:net";
 import { RedisStore } from "connect-redis";
 import express, { type Request, type Response } from "express";
@@ -20,7 +20,7 @@ const client = await connectedClient();
 
 const app = express();
 app.disable("x-powered-by");
-app.disable("etag"); // answers are never stored by a client: computing one would be lost work
+app.disable("etag"); // clients never store the responses, so an ETag would be useless
 app.use(
   session({
     store: new RedisStore({ client, ttl: IDLE_SECONDS }),

@@ -25,8 +25,8 @@ await app.register(fastifySession, {
   store: new RedisStore({ client, ttl: IDLE_SECONDS }),
   secret: new Signer(COOKIE_SECRET),
   saveUninitialized: false,
-  cookie: { secure: false }, // its default is true and plain HTTP would get no cookie
-  // `rolling` stays on, its default: use renews a session's life, as in the service.
+  cookie: { secure: false }, // with its default, true, plain HTTP gets no cookie
+  // `rolling` is on by default: using a session renews it, as in the service.
 });
 
 function answer(request: FastifyRequest, reply: FastifyReply) {

@@ -1,6 +1,6 @@
 import { createClient, createCluster } from "redis";
 
-/** A connected client of what the environment names: one Redis (REDIS_URL) or a cluster (REDIS_NODES). */
+/** Connects to the Redis of the environment: a single one (REDIS_URL) or a cluster (REDIS_NODES). */
 export async function connectedClient() {
   const { REDIS_URL: url = "", REDIS_NODES: nodes } = process.env;
   const client =

@@ -1,4 +1,4 @@
-/** The peers' copy of the service's answer, so that all put the same bytes on the wire. */
+/** The peers' copy of the service's response, so that all send the same number of bytes. */
 export type Identity = {
   createdAt?: number;
   agentId?: string | null;
@@ -10,12 +10,12 @@ export type Identity = {
 /** Idle time of the peers' sessions in seconds: the service's default. */
 export const IDLE_SECONDS = 1800;
 
-/** Signs the peers' cookies; any value of 32 characters and more costs the same. */
+/** Signs the peers' cookies. Any value of 32 or more characters takes the same time. */
 export const COOKIE_SECRET = "a-secret-of-the-benchmarks-of-32+-characters";
 
 const NAMES = ["agentId", "customerId", "visitId", "globalVisitId"] as const;
 
-/** Returns the ids that a request gives: two headers, two members of the body. */
+/** The ids in a request: two headers and two members of the body. */
 export function given(
   headers: Record<string, unknown>,
   body: unknown,
@@ -24,7 +24,7 @@ export function given(
   return { ...members, agentId: headers.gkc_agentid, customerId: headers.gkc_customerid };
 }
 
-/** Sets the ids that are not set yet. Returns false, and sets nothing, when one differs. */
+/** Sets the ids that are not set yet. If one differs, sets none and returns false. */
 export function associate(session: Identity, ids: ReturnType<typeof given>): boolean {
   const fresh: [(typeof NAMES)[number], string][] = [];
   for (const name of NAMES) {
@@ -37,7 +37,7 @@ export function associate(session: Identity, ids: ReturnType<typeof given>): boo
   return true;
 }
 
-/** The answer. */
+/** Returns the response. */
 export function sessionInfo(sessionId: string, session: Identity) {
   const now = Date.now();
   return {

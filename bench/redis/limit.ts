@@ -8,21 +8,21 @@ import { type RedisOperation, record } from "./measure.ts";
 import { ask, type Store } from "./store.ts";
 import { redisSubjects } from "./subjects.ts";
 
-/** The rate at which Redis alone executes the commands of one operation of the service. */
+/** The speed of Redis alone with the commands of one operation of the service. */
 export type LimitResult = {
   operation: RedisOperation;
-  /** Commands that the service sends one after another, and how many of each Redis answers a second. */
+  /** The commands that the service sends one after another, and their number per second on Redis. */
   commands: { name: string; perSecond: number }[];
-  /** So often a second could Redis carry out all of them. */
+  /** The number of times per second that Redis could execute all of them. */
   perSecond: number;
 };
 
-/** Between how many keys reads are spread. */
+/** The number of key names over which reads are spread. */
 const KEYS = 10_000;
 
 /**
- * Looks at what the service sends for one request of each operation, and has `redis-benchmark` send the
- * same, with as many connections as the load has, ids and visits replaced by random numbers.
+ * Observes the commands that the service sends for one request of each operation. Then `redis-benchmark` sends the
+ * same, with as many connections as the load, and with random numbers instead of ids and visits.
  */
 export async function measureLimit(
   store: Store,
@@ -43,7 +43,7 @@ export async function measureLimit(
       ["record", record, createWithIds],
     ];
     for (const [operation, request, of] of requests) {
-      // The first of a kind brings its scripts along.
+      // The first request of a kind also loads its scripts.
       await watch(port, async () => send(url, request, await idOf(url, of)));
       const ticket = await idOf(url, of);
       const sent = await watch(port, () => send(url, request, ticket));
@@ -65,7 +65,7 @@ async function idOf(url: string, request: RequestTemplate): Promise<string> {
   return ((await response.json()) as { sessionId: string }).sessionId;
 }
 
-/** Returns the commands that Redis receives during `work`, without those of scripts and of the heartbeat. */
+/** Returns the commands sent to Redis during `work`, except those of scripts and of the service's heartbeat. */
 async function watch(port: number, work: () => Promise<unknown>): Promise<string[][]> {
   const monitor = spawn("redis-cli", ["-p", String(port), "monitor"]);
   const closed = once(monitor, "close");
@@ -75,7 +75,7 @@ async function watch(port: number, work: () => Promise<unknown>): Promise<string
   });
   while (!text.includes("OK")) await new Promise((resolve) => setTimeout(resolve, 10));
   await work();
-  // Records are sent a little later.
+  // The service sends records with a delay.
   await new Promise((resolve) => setTimeout(resolve, 400));
   monitor.kill();
   await closed;
@@ -85,7 +85,7 @@ async function watch(port: number, work: () => Promise<unknown>): Promise<string
     .map((line) => wordsOf(line.slice(line.indexOf('] "') + 2)));
 }
 
-/** The words of a line of MONITOR, each in quotes with escapes. */
+/** Returns the words of a line of MONITOR, each in quotes with escapes. */
 function wordsOf(line: string): string[] {
   return [...line.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, word = ""]) =>
     word.replaceAll(/\\(x[0-9a-f]{2}|.)/g, (_, code: string) =>
@@ -96,20 +96,20 @@ function wordsOf(line: string): string[] {
   );
 }
 
-/** How many of these a second `redis-benchmark` gets answered. */
+/** Returns the number of these commands per second that `redis-benchmark` measures. */
 async function rateOf(port: number, words: string[], seconds: number): Promise<number> {
   const [name = "", key = ""] = words;
   const isRead = name.toLowerCase() === "get";
   if (isRead)
     await bench(port, KEYS, 10 * KEYS, ["SET", randomized(key), ask(port, "get", key).trimEnd()]);
   const range = isRead ? KEYS : 1e9;
-  // The second word of a script's is its name, which is as long as an id.
+  // The second word of a script call is the script's name, which is as long as an id.
   const varied = words.map((word, at) => (at === 1 && !isRead ? word : randomized(word)));
   const trial = await bench(port, range, 20_000, varied);
   return Math.round(await bench(port, range, Math.ceil(trial * seconds), varied));
 }
 
-/** The ids of sessions and the hashes of visits give way to numbers. */
+/** Replaces session ids and hashes of visits by random numbers. */
 function randomized(word: string): string {
   return word
     .replaceAll(/[\w-]{40}/g, "__rand_int__")
@@ -124,7 +124,7 @@ async function bench(
 ): Promise<number> {
   const load = ["-p", port, "-c", CONNECTIONS, "-n", requests, "-r", range].map(String);
   const output = await run("redis-benchmark", [...load, "--csv", ...words]);
-  // The command, which may hold quotes, then the rate and six latencies.
+  // The command, which may contain quotes, then the rate and six latencies.
   const fields = output.trim().split('","');
   const perSecond = Number(fields.at(-7));
   if (!(perSecond > 0)) throw new Error(`redis-benchmark printed:\n${output}`);

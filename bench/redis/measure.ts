@@ -9,7 +9,7 @@ import { CONNECTIONS, Exhausted, type Load, type LoadResult, load } from "../wrk
 import type { Store, Topology } from "./store.ts";
 import { type RedisSubject, redisSubjects, type Servers } from "./subjects.ts";
 
-/** The operations that are measured over Redis. The service does not store anonymous sessions. */
+/** The operations measured with Redis. The service does not store anonymous sessions. */
 const OPERATIONS = [
   "retrieve",
   "create-anonymous",
@@ -19,22 +19,22 @@ const OPERATIONS = [
 ] as const;
 export type RedisOperation = (typeof OPERATIONS)[number];
 
-/** One operation of one subject over one store in one round. */
+/** The measurement of one operation of one subject on one store in one round. */
 export type RedisResult = {
   round: number;
   topology: Topology;
   subject: string;
   operation: RedisOperation;
-  /** Of all processes, Redis too. */
+  /** For all processes, including Redis. */
   measurement: Measurement;
   /** CPU seconds for 100,000 requests: of the servers, and of Redis with its replicas. */
   serverCpuPer100k: number;
   redisCpuPer100k: number;
-  /** Commands that Redis carried out for each request, by their names. */
+  /** Commands that Redis executed per request, by name. */
   commands: Record<string, number>;
 };
 
-/** A record as a service makes it of each request. */
+/** A record like those that a service makes of each request. */
 export const record: RequestTemplate = {
   method: "POST",
   path: "/sessions/{ticket}/requests",
@@ -56,7 +56,7 @@ type Bench = {
   folder: string;
 };
 
-/** Every subject on the same Redis, emptied before each; each round begins with another one. */
+/** Measures every subject on the same Redis, emptied before each. Each round begins with another one. */
 export async function measureStore(
   store: Store,
   roundNumber: number,
@@ -100,7 +100,7 @@ async function measureOne(
   const loads = await prepare(bench, operation, Math.ceil(reserve * rate * (warmUp + seconds)));
   try {
     const warm = await all(loads.map((one) => ({ ...one, seconds: warmUp })));
-    // Requests that were on their way when the warm-up ended have used a ticket too.
+    // Requests in progress at the end of the warm-up have used a ticket too.
     const used = (index: number) => (warm.each[index]?.requests ?? 0) + 2 * CONNECTIONS;
     const measured = loads.map((one, index) => ({
       ...one,
@@ -120,7 +120,7 @@ async function measureOne(
   }
 }
 
-/** A load for each server; together they have as many connections as one has elsewhere. */
+/** Returns a load for each server. Together they have as many connections as one load in other measurements. */
 async function prepare(bench: Bench, operation: RedisOperation, fresh: number): Promise<Load[]> {
   const { servers, folder } = bench;
   const connections = Math.floor(CONNECTIONS / servers.urls.length);
@@ -132,7 +132,7 @@ async function prepare(bench: Bench, operation: RedisOperation, fresh: number): 
   });
 }
 
-/** Returns the request of an operation, with sessions that all servers know; `fresh` ones if each is used once. */
+/** Returns the requests, with sessions that all servers know; with `fresh` ones if each is used only once. */
 async function requestOf(
   { subject, servers, folder }: Bench,
   operation: RedisOperation,
@@ -158,7 +158,7 @@ async function requestOf(
   }
 }
 
-/** Puts several loads on at once: what they sum up to, and each. */
+/** Runs several loads at the same time; returns their sum, and each of them. */
 async function all(loads: Load[]): Promise<{ result: LoadResult; each: LoadResult[] }> {
   const each = await Promise.all(loads.map((one) => load(one)));
   const sum = (figure: keyof LoadResult) => each.reduce((total, one) => total + one[figure], 0);
@@ -187,7 +187,7 @@ function spent(before: ReturnType<typeof read>, after: ReturnType<typeof read>, 
   const commands: Record<string, number> = {};
   for (const [name, calls] of Object.entries(after.commands)) {
     const each = round((calls - (before.commands[name] ?? 0)) / requests, 2);
-    // Less than that is what processes ask by themselves.
+    // Fewer are commands that processes send by themselves.
     if (each > 0) commands[name] = each;
   }
   return {

@@ -6,7 +6,7 @@ import { redisSubjects } from "./subjects.ts";
 /** The memory of recognized sessions in Redis, with everything that belongs to them. */
 export type MemoryResult = { subject: string; sessions: number; bytesPerSession: number };
 
-/** Fills an empty store with `sessions` sessions, each with a customer and two visit ids, all random. */
+/** Fills an empty store with sessions, each with a random customer and two random visit ids, and measures their memory. */
 export async function measureMemory(
   store: Store,
   name: string,
@@ -20,7 +20,7 @@ export async function measureMemory(
   try {
     const [url = ""] = servers.urls;
     const create = subject.requests.createWithIds;
-    // The first sessions also load scripts and create shared keys, which must not count.
+    // The first sessions also load scripts and the like, which would be measured otherwise.
     const { count } = await collectTickets(subject, url, create, folder.path, 1000);
     const before = store.bytes();
     const made = await collectTickets(subject, url, create, folder.path, sessions);

@@ -15,7 +15,7 @@ const OPERATIONS: RedisOperation[] = [
   "record",
 ];
 
-/** Requests a second over those of the peer, on the same Redis, round by round. */
+/** Returns the ratio of requests per second to those of the peer, on the same Redis, round by round. */
 export function overPeer(
   all: RedisResult[],
   topology: Topology,
@@ -26,7 +26,7 @@ export function overPeer(
 }
 
 /**
- * Returns requests per CPU second of the servers alone, over those of the peer. It applies where Redis has
+ * Returns the ratio of requests per CPU second of the servers to that of the peer. It is the relevant one if Redis has
  * machines of its own, as a cluster has.
  */
 export function coreOverPeer(
@@ -62,7 +62,7 @@ function besidePeer(
   return middleFigure(ratios);
 }
 
-/** Each operation over one Redis and over the cluster, then what Redis alone can do, and memory. */
+/** Returns the sections on each operation with one Redis and with the cluster, on Redis alone, and on memory. */
 export function redisSections({ redis, redisLimit, redisMemory }: Results): string[] {
   if (redis.length === 0) return [];
   const tables = (["single", "cluster"] as const).flatMap((topology) =>

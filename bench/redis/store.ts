@@ -5,26 +5,26 @@ import { reachable, startRedis } from "../subjects/redis.ts";
 /** One Redis, or a cluster of three primaries with a replica each. */
 export type Topology = "single" | "cluster";
 
-/** Redis as all subjects of a round share it. */
+/** The Redis that all subjects of a round share. */
 export type Store = {
   topology: Topology;
-  /** The value of `ANTECHAMBER_STORE`. */
+  /** The value of the service's setting `ANTECHAMBER_STORE`. */
   url: string;
   /** Ports of the loopback address, primaries first. */
   ports: number[];
   pids: number[];
-  /** Empties it and forgets what it counted. */
+  /** Deletes all data and resets the counts. */
   reset: () => void;
-  /** How often each command was carried out since, by all primaries; scripts' own are among them. */
+  /** Returns how often all primaries have executed each command since then, including the commands of scripts. */
   commands: () => Record<string, number>;
-  /** Bytes that the primaries hold. */
+  /** Returns the bytes of memory that the primaries use. */
   bytes: () => number;
   close: () => Promise<void>;
 };
 
 const PRIMARIES = 3;
 
-/** Starts it, empty, on the server's core; nothing is written to disk. */
+/** Starts an empty Redis on the server's core, without persistence. */
 export async function startStore(topology: Topology): Promise<Store> {
   if (topology === "cluster") return startCluster();
   const redis = await startRedis("memory");
@@ -54,7 +54,7 @@ async function startCluster(): Promise<Store> {
   }
 }
 
-/** The bus of a node is 10,000 higher. */
+/** Returns a free port below 55,000, because the port of a node's cluster bus is 10,000 higher. */
 async function clusterPort(): Promise<number> {
   for (;;) {
     const port = await freePort();
@@ -126,7 +126,7 @@ function storeOf(
   };
 }
 
-/** Returns the calls of `INFO commandstats`, without those that nodes exchange and that measuring itself makes. */
+/** Returns the counts of `INFO commandstats`, except commands of this measurement and those between nodes. */
 function commandsOf(port: number): Record<string, number> {
   const lines = ask(port, "info", "commandstats").matchAll(/^cmdstat_([a-z|]+):calls=(\d+)/gm);
   const own = /^(info|config|flushall|role|cluster|replconf|ping|psync|auth|hello|client|command)/;
@@ -142,7 +142,7 @@ function sum(all: Record<string, number>[]): Record<string, number> {
   return total;
 }
 
-/** One command to one node, by redis-cli: it is asked a few times a minute. */
+/** Sends a command to a node by redis-cli, which is fast enough for a few commands per minute. */
 export function ask(port: number, ...words: string[]): string {
   return execFileSync("redis-cli", ["-p", String(port), ...words], { encoding: "utf8" });
 }

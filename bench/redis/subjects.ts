@@ -7,18 +7,18 @@ import { startLuaOver } from "../subjects/nginx-lua.ts";
 import { runtime } from "../subjects/node-peers.ts";
 import type { Store, Topology } from "./store.ts";
 
-/** A service on a store that others use before and after it. */
+/** A service on a store that other subjects use before and after it. */
 export type RedisSubject = Pick<Subject, "name" | "title" | "group" | "requests" | "ticket"> & {
   topologies: Topology[];
   start: (store: Store) => Promise<Servers>;
 };
 
-/** One process or more, between which the load is spread evenly. */
+/** One or more processes, over which the load is spread evenly. */
 export type Servers = { urls: string[]; pids: number[]; close: () => Promise<void> };
 
 const PEERS = join(import.meta.dirname, "..", "peers");
 
-/** Everything that is measured over Redis. */
+/** Everything that is measured with Redis. */
 export const redisSubjects: RedisSubject[] = [
   ours(1),
   ours(2),
@@ -29,7 +29,7 @@ export const redisSubjects: RedisSubject[] = [
     name: "nginx-lua",
     title: "nginx + Lua + Redis",
     group: "peers",
-    // Its client does not know clusters.
+    // Its client does not support clusters.
     topologies: ["single"],
     requests: byPath,
     ticket: inBody,
@@ -58,7 +58,7 @@ function ours(processes: number): RedisSubject {
   };
 }
 
-/** One after the other: the first makes what all share. */
+/** Starts the processes one after the other, because the first one creates the shared data. */
 async function together(starts: (() => Promise<Running>)[]): Promise<Servers> {
   const running: Running[] = [];
   for (const startOne of starts) running.push(await startOne());

@@ -29,9 +29,8 @@ export function antechamber(runtime: "bun" | "node"): Subject {
 type StartOptions = { dataDir?: string; env?: Record<string, string>; core?: number };
 
 /**
- * Starts the service as its users do, with its default settings except port and data folder.
- * Without `dataDir` it gets a new folder that is removed at the end.
- * `core` is the one for what is measured, unless the service is only part of the surroundings.
+ * Starts the service with its default settings, except port and data folder. Without `dataDir` it gets a new folder,
+ * which is deleted at the end. `core` is that of the measured process, unless another process is measured.
  */
 export async function startAntechamber(
   runtime: "bun" | "node",

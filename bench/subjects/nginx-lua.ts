@@ -7,7 +7,7 @@ import { type Persistence, persistence, startRedis } from "./redis.ts";
 
 const LUA = readFileSync(join(import.meta.dirname, "..", "peers", "sessions.lua"), "utf8");
 
-/** nginx with Lua and Redis: what one gets without a runtime of JavaScript. */
+/** nginx with Lua and Redis: the speed without a JavaScript runtime. */
 export function nginxLua(kept: Persistence): Subject {
   return {
     name: `nginx-lua${persistence[kept].suffix}`,
@@ -31,7 +31,7 @@ async function startNginxLua(kept: Persistence): Promise<Running> {
   return { ...nginx, pids: [...nginx.pids, redis.pid], close };
 }
 
-/** The same over a Redis that others use as well. */
+/** The same with a Redis that other subjects use as well. */
 export function startLuaOver(port: number): Promise<Running> {
   return startNginx({
     modules: ["ndk_http_module.so", "ngx_http_lua_module.so"],

@@ -4,21 +4,21 @@ import { freePort, SERVER_CORE, start, temporaryFolder } from "../processes.ts";
 import type { Running } from "../subject.ts";
 import { reachable } from "./redis.ts";
 
-/** Where Debian's packages put nginx's modules. */
+/** The folder of nginx's modules in Debian's packages. */
 const MODULES = "/usr/lib/nginx/modules";
 
 type NginxOptions = {
-  /** Modules to load, by their file's name. */
+  /** The file names of the modules to load. */
   modules?: string[];
   /** Directives of the http block. */
   http?: string;
   /** Directives of the server block; `{folder}` stands for the instance's own folder. */
   server: string;
-  /** Files to put into that folder. */
+  /** Files to create in that folder. */
   files?: Record<string, string>;
 };
 
-/** Starts nginx with one worker on the server's core, everything of its own in one folder. */
+/** Starts nginx with one worker on the server's core, with all its files in one folder. */
 export async function startNginx(options: NginxOptions): Promise<Running> {
   const folder = temporaryFolder();
   const port = await freePort();
@@ -44,7 +44,7 @@ export async function startNginx(options: NginxOptions): Promise<Running> {
 }
 
 function configuration(port: number, { modules = [], http = "", server }: NginxOptions): string {
-  // Its workers leave root otherwise, and could not write into the folder.
+  // Otherwise its workers would change to a user that cannot write to the folder.
   const user = process.getuid?.() === 0 ? "user root;" : "";
   return `
 ${modules.map((name) => `load_module ${MODULES}/${name};`).join("\n")}

@@ -7,7 +7,7 @@ import { type Persistence, persistence, startRedis } from "./redis.ts";
 
 const HERE = import.meta.dirname;
 
-/** The path of Node or Bun, as the launcher finds it. */
+/** Returns the path of Node or Bun that the launcher uses. */
 export function runtime(name: "bun" | "node"): string {
   const script = join(HERE, "..", "..", "scripts", "runtime");
   return execFileSync(script, [name], { encoding: "utf8" }).trim();

@@ -1,10 +1,10 @@
 import { createConnection } from "node:net";
 import { freePort, SERVER_CORE, type Started, start, temporaryFolder } from "../processes.ts";
 
-/** How the Redis below a peer keeps what it was given. */
+/** The persistence of a peer's Redis. */
 export type Persistence = "memory" | "always";
 
-/** Titles and promises of the two. */
+/** The title of each, and the failures that its data survive. */
 export const persistence = {
   memory: { suffix: "", title: "no AOF", durable: "nothing" },
   always: { suffix: "-aof", title: "appendfsync always", durable: "power cut" },
