@@ -16,7 +16,7 @@ import { CONNECTIONS, load, type Tickets } from "./wrk.ts";
 const PACE = 2000;
 
 /** The time limit in milliseconds for the service to move all records to their sessions. */
-const PATIENCE = 60_000;
+const MOVE_TIMEOUT_MS = 60_000;
 
 type Arrival = { arrival: string; request: RequestTemplate; pauseMs?: number };
 
@@ -84,7 +84,7 @@ async function runOn<T>(dataDir: string, work: (url: string) => Promise<T>): Pro
 
 /** Waits until the journal, where all records arrive, is empty. */
 async function allMoved(dataDir: string): Promise<void> {
-  const until = Date.now() + PATIENCE;
+  const until = Date.now() + MOVE_TIMEOUT_MS;
   while (ask(dataDir, "SELECT EXISTS (SELECT 1 FROM journal) AS answer") > 0) {
     if (Date.now() > until) throw new Error("the journal did not become empty");
     await sleep(200);

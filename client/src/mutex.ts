@@ -12,7 +12,7 @@ const PROPAGATION_MS = 40;
 /** Age in milliseconds at which a lock in the storage counts as left behind by a closed tab. */
 const ABANDONED_MS = 5000;
 
-/** Creates a mutex. A task that gets no lock within `timeout` milliseconds rejects with code `timeout`. */
+/** Creates a mutex. It rejects with code `timeout` if a task cannot start within `timeout` milliseconds. */
 export function createMutex(
   page: Page | undefined,
   storage: WebStorage | undefined,

@@ -34,6 +34,7 @@ interface Write {
   readonly value: string | null;
 }
 
+/** Opens a browser without a screen and a network. */
 export function openBrowser({ storage, locks }: BrowserOptions): FakeBrowser {
   const cookies = new Map<string, string>();
   const writes: Write[] = [];
@@ -73,28 +74,17 @@ export function openBrowser({ storage, locks }: BrowserOptions): FakeBrowser {
     deliver,
     openTab() {
       const tab = tabs.length;
-      const listeners = new Map<string, Set<(event: PageEvent) => void>>();
-      const listening = {
-        addEventListener: (type: string, listener: (event: PageEvent) => void) => {
-          listeners.set(type, (listeners.get(type) ?? new Set()).add(listener));
-        },
-        removeEventListener: (type: string, listener: (event: PageEvent) => void) => {
-          listeners.get(type)?.delete(listener);
-        },
-      };
+      const { notify, ...events } = createPageEvents();
       const localStorage: WebStorage = {
         getItem: (key) => valueIn(tab, key),
         setItem: (key, value) => write(tab, key, value),
         removeItem: (key) => write(tab, key, null),
       };
-      const notify = (event: PageEvent) => {
-        for (const listener of listeners.get("storage") ?? []) listener(event);
-      };
       tabs.push({ seenWrites: writes.length, notify, localStorage });
       return {
-        ...listening,
+        ...events,
         document: {
-          ...listening,
+          ...events,
           visibilityState: "visible",
           get cookie() {
             return [...cookies].map(([name, value]) => `${name}=${value}`).join("; ");
@@ -110,6 +100,22 @@ export function openBrowser({ storage, locks }: BrowserOptions): FakeBrowser {
           return localStorage;
         },
       };
+    },
+  };
+}
+
+/** Creates the event functions of a page; `notify` sends a `storage` event. */
+function createPageEvents() {
+  const listeners = new Map<string, Set<(event: PageEvent) => void>>();
+  return {
+    addEventListener(type: string, listener: (event: PageEvent) => void) {
+      listeners.set(type, (listeners.get(type) ?? new Set()).add(listener));
+    },
+    removeEventListener(type: string, listener: (event: PageEvent) => void) {
+      listeners.get(type)?.delete(listener);
+    },
+    notify(event: PageEvent) {
+      for (const listener of listeners.get("storage") ?? []) listener(event);
     },
   };
 }

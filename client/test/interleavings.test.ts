@@ -22,11 +22,8 @@ function createRandom(seed: number): (bound: number) => number {
   };
 }
 
-/** Creates a service and a site. Each request and each response waits until the test lets it arrive. */
-function openWorld({ cookies, deliver }: FakeBrowser, history: string[]) {
-  const sessions = new Map<string, SessionInfo>();
-  const waiting: (() => void)[] = [];
-
+/** Creates a service without a network: `respond` handles a request. */
+function createService(sessions: Map<string, SessionInfo>) {
   function create(customerId: string | null): SessionInfo {
     const sessionId = `s${sessions.size}`.padEnd(40, "_");
     const times = { createdAt: "", lastActiveAt: "", expiresAt: "" };
@@ -45,7 +42,7 @@ function openWorld({ cookies, deliver }: FakeBrowser, history: string[]) {
     return next;
   }
 
-  function serve(method: string, path: string, customerId: string | null): Response {
+  function respond(method: string, path: string, customerId: string | null): Response {
     const id = path.split("/")[2] ?? "";
     if (method === "PUT") return Response.json(create(customerId));
     if (path.endsWith("/requests")) return Response.json({ accepted: 1 }, { status: 202 });
@@ -56,6 +53,22 @@ function openWorld({ cookies, deliver }: FakeBrowser, history: string[]) {
     const problem = { type: `urn:antechamber:problem:${code}`, code, field: "customerId" };
     return Response.json(problem, { status: sessions.has(id) ? 400 : 404 });
   }
+
+  return { create, update, respond };
+}
+
+/** Describes a request for the history. */
+function describe(input: Parameters<Fetch>[0], init: RequestInit | undefined): string {
+  return input instanceof Request
+    ? `${input.url} for ${input.headers.get("gkc-sessionId")?.slice(0, 4)}`
+    : `${init?.method} ${String(input).replaceAll("_", "")}`;
+}
+
+/** Creates a service and a site. Each request and each response waits until the test lets it arrive. */
+function openWorld({ cookies, deliver }: FakeBrowser, history: string[]) {
+  const sessions = new Map<string, SessionInfo>();
+  const { create, update, respond } = createService(sessions);
+  const waiting: (() => void)[] = [];
 
   /** Responds like a site with our middleware; `/sign-in?customer` signs the customer in. */
   function site(request: Request, cookie: string | undefined): Response {
@@ -78,15 +91,12 @@ function openWorld({ cookies, deliver }: FakeBrowser, history: string[]) {
     new Promise((resolve) => {
       const sentCookie = cookies.get("sessionId");
       // The server acts when the request arrives; the response may arrive later.
-      const description =
-        input instanceof Request
-          ? `${input.url} for ${input.headers.get("gkc-sessionId")?.slice(0, 4)}`
-          : `${init?.method} ${String(input).replaceAll("_", "")}`;
+      const description = describe(input, init);
       waiting.push(() => {
         const response =
           input instanceof Request
             ? site(input, sentCookie)
-            : serve(
+            : respond(
                 init?.method ?? "GET",
                 new URL(String(input)).pathname,
                 new Headers(init?.headers).get("gkc-customerId"),
