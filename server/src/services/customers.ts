@@ -167,8 +167,10 @@ export function createAdministration(parts: AdministrationParts): Administration
       let sessions = 0;
       let after: string | null = null;
       while (sessions < SESSIONS_ERASED) {
-        const request = { filter, after, limit: MAX_ERASED, now: clock(), withOutdated: true };
-        const page: SessionPage = await store.listSessions(request);
+        const page: SessionPage = await store.listSessions({
+          ...{ filter, after, limit: MAX_ERASED, now: clock() },
+          includePurgeable: true,
+        });
         const ids = page.sessions.map(({ id }) => id);
         if (ids.length > 0) await store.eraseSessions(ids, clock());
         sessions += ids.length;

@@ -44,6 +44,14 @@ test("after a clock that was ahead is corrected nothing is swept too early", asy
   assert.equal(indexRows(server.dataDir)["sessions"], 2);
 });
 
+test("erasing a customer includes sessions that are past their retention and not purged yet", async () => {
+  await using server = await serve({ frozen: true });
+  sessionOf(await createApi(server.url).create({ headers: { gkc_customerId: "c" } }));
+  await server.restart(() => server.step(20 * DAY));
+  const erasure = await createApi(server.url).call("DELETE", "/customers/c");
+  assert.deepEqual(JSON.parse(erasure.text), { sessions: 1, keys: 0, isComplete: true });
+});
+
 test("a start within a day after the last use of the data is a normal start", () => {
   assert.deepEqual(checkClock(NOW, NOW - DAY), { warning: undefined, holdSweepFor: 0 });
   assert.equal(checkClock(NOW, NOW + 9000).warning, undefined);
