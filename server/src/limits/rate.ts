@@ -1,4 +1,4 @@
-/** So many in so long: as many at once, and then one whenever as long as one takes has passed. */
+/** A rate limit: `count` at once, and then one each time a `count`th of the period has passed. */
 export interface Rate {
   readonly count: number;
   /** Milliseconds. */
@@ -6,19 +6,19 @@ export interface Rate {
 }
 
 /*
- * GCRA, the leaky bucket that remembers one number: when it will be empty again, in milliseconds on
- * whatever clock `now` is of. Each taking fills it by a `count`th of the period, and it holds a period.
+ * GCRA, the leaky bucket that is stored as one number: the time at which it will be drained, in ms on the clock of `now`.
+ * Each taking fills the bucket by a `count`th of the period, and the bucket holds a whole period.
  */
 
 /**
- * How long to wait until one more may be taken, in whole milliseconds; 0 when it may be taken now. Less
- * than one is no wait: sums of fractions are not exact.
+ * Returns the wait until one more may be taken, in whole ms; 0 if it may be taken now. Less than 1 ms counts as no wait,
+ * because sums of fractions are not exact.
  */
-export function waitFor(rate: Rate, emptyAt: number, now: number): number {
-  return Math.max(0, Math.floor(afterOne(rate, emptyAt, now) - now - rate.period));
+export function waitFor(rate: Rate, drainedAt: number, now: number): number {
+  return Math.max(0, Math.floor(afterOne(rate, drainedAt, now) - now - rate.period));
 }
 
-/** When the bucket will be empty, once one more was taken. */
-export function afterOne({ count, period }: Rate, emptyAt: number, now: number): number {
-  return Math.max(emptyAt, now) + period / count;
+/** Returns when the bucket will be drained after one more was taken. */
+export function afterOne({ count, period }: Rate, drainedAt: number, now: number): number {
+  return Math.max(drainedAt, now) + period / count;
 }

@@ -1,94 +1,94 @@
 import type { Rate } from "./rate.ts";
 import { createRateLimiter, type RateLimiter } from "./rate-limiter.ts";
 
-/** What was taken from a bucket since it was last told. */
+/** What was taken from a bucket since the last exchange. */
 export interface Usage {
   readonly bucket: string;
-  /** Milliseconds that it takes to flow out again. */
+  /** Milliseconds that it takes to drain. */
   readonly amount: number;
 }
 
 /**
- * How long (ms) it takes until a bucket is empty, with what all processes took; or why that is not
- * known: what was taken was not told to anybody, or may have been.
+ * Milliseconds until a shared bucket is drained. Or why that is not known: the usage certainly was not sent (`unsent`), or it
+ * may have been (`unknown`).
  */
-export type Remaining = number | "untold" | "unknown";
+export type Remaining = number | "unsent" | "unknown";
 
-/** Where processes tell each other what callers took. */
+/** Buckets that several processes share. */
 export interface SharedCounters {
-  /** Adds to each bucket what was taken from it, and gives for each what is in it. Never rejects. */
-  add(takings: readonly Usage[]): Promise<readonly Remaining[]>;
+  /** Adds usage to the buckets and returns, in the same order, what is left in them. Never rejects. */
+  add(usage: readonly Usage[]): Promise<readonly Remaining[]>;
 }
 
-/** A meter of several processes. */
+/** A rate limiter that several processes share. */
 export interface SharedRateLimiter extends RateLimiter {
-  /** Tells what was taken here, and hears what was taken elsewhere. Never rejects. */
+  /** Sends what was taken in this process, and receives what was taken in all. Never rejects. */
   exchange(now: () => number): Promise<void>;
 }
 
-/** What is told at a time; what is more waits for the next. */
-const MAX_TOLD = 1000;
-/** How many callers' takings wait while nobody can be asked. */
-const MAX_UNTOLD = 50_000;
+/** Maximum number of buckets in one exchange; the others wait for the next. */
+const MAX_SENT = 1000;
+/** Maximum number of subjects whose usage waits to be sent. */
+const MAX_UNSENT = 50_000;
 
 /**
- * A meter that decides at once, by what this process knows, and exchanges what was taken with the others
- * behind it: no caller waits for that. So within the time between two exchanges each process may let
- * through what it would by itself; what was too much is a debt that all wait for. While nobody can be
- * asked each holds to the rate by itself, and what it let through flows out there. What may have been
- * told is not told again: an outage that counts everything many times would lock callers out.
+ * Creates a rate limiter that decides at once, by what this process knows, and exchanges usage with the others later: no
+ * caller waits for that. So between two exchanges each process may admit a full rate of its own; the excess is a debt that
+ * drains before any process admits more. During an outage each process limits by itself, and usage that has drained
+ * meanwhile is not sent. Usage that may have been sent is not sent again: counting it twice would lock callers out.
  */
 export function createSharedRateLimiter(
   name: string,
   rate: Rate,
-  shares: SharedCounters,
+  counters: SharedCounters,
 ): SharedRateLimiter {
-  const meter = createRateLimiter(rate);
-  const drop = rate.period / rate.count;
-  /** What each subject took, in milliseconds. */
-  const untold = new Map<string, number>();
-  let isTelling = false;
+  const own = createRateLimiter(rate);
+  const amountOfOne = rate.period / rate.count;
+  /** Usage of each subject in ms. */
+  const unsent = new Map<string, number>();
+  let isExchanging = false;
 
-  function note(subject: string, amount: number): void {
-    const before = untold.get(subject);
-    if (before !== undefined || untold.size < MAX_UNTOLD)
-      untold.set(subject, (before ?? 0) + amount);
+  function addUnsent(subject: string, amount: number): void {
+    const before = unsent.get(subject);
+    if (before !== undefined || unsent.size < MAX_UNSENT) {
+      unsent.set(subject, (before ?? 0) + amount);
+    }
   }
 
-  /** Nobody could be told. No more remains to be told than what has not flowed out here by now. */
-  function keep(subject: string, amount: number, at: number): void {
-    note(subject, amount);
-    const left = Math.min(untold.get(subject) ?? 0, meter.emptyAt(subject) - at);
-    if (left > 0) untold.set(subject, left);
-    else untold.delete(subject);
+  /** Keeps usage that was not sent, except what has drained here by `now`. */
+  function keepUnsent(subject: string, amount: number, now: number): void {
+    addUnsent(subject, amount);
+    const left = Math.min(unsent.get(subject) ?? 0, own.drainedAt(subject) - now);
+    if (left > 0) unsent.set(subject, left);
+    else unsent.delete(subject);
   }
 
-  async function tell(told: readonly [string, number][], now: () => number): Promise<void> {
-    const rests = await shares.add(
-      told.map(([subject, amount]) => ({ bucket: `${name}:${subject}`, amount })),
+  async function send(usage: readonly [string, number][], clock: () => number): Promise<void> {
+    const remaining = await counters.add(
+      usage.map(([subject, amount]) => ({ bucket: `${name}:${subject}`, amount })),
     );
-    const at = now();
-    for (const [i, [subject, amount]] of told.entries()) {
-      const rest = rests[i] ?? "unknown";
-      if (rest === "untold") keep(subject, amount, at);
-      else if (rest !== "unknown") meter.learn(subject, at + rest + (untold.get(subject) ?? 0), at);
+    const now = clock();
+    for (const [i, [subject, amount]] of usage.entries()) {
+      const left = remaining[i] ?? "unknown";
+      if (left === "unsent") keepUnsent(subject, amount, now);
+      else if (left !== "unknown") own.set(subject, now + left + (unsent.get(subject) ?? 0), now);
     }
   }
 
   return {
-    ...meter,
+    ...own,
     take(subject, now) {
-      const wait = meter.take(subject, now);
-      if (wait === 0) note(subject, drop);
+      const wait = own.take(subject, now);
+      if (wait === 0) addUnsent(subject, amountOfOne);
       return wait;
     },
     async exchange(now) {
-      if (isTelling || untold.size === 0) return;
-      isTelling = true;
-      const told = untold.entries().take(MAX_TOLD).toArray();
-      for (const [subject] of told) untold.delete(subject);
-      await tell(told, now);
-      isTelling = false;
+      if (isExchanging || unsent.size === 0) return;
+      isExchanging = true;
+      const usage = unsent.entries().take(MAX_SENT).toArray();
+      for (const [subject] of usage) unsent.delete(subject);
+      await send(usage, now);
+      isExchanging = false;
     },
   };
 }

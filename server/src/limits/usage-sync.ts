@@ -6,28 +6,28 @@ import {
   type SharedRateLimiter,
 } from "./shared-rate-limiter.ts";
 
-/** Meters that several processes have in common. */
+/** Rate limiters that several processes share. */
 export interface UsageSync {
-  /** A meter of this name: processes that give one the same name have it in common. */
-  meterOf(name: string, rate: Rate): RateLimiter;
-  /** Exchanges no more; the meters go on by themselves. */
+  /** Creates a rate limiter that is shared with those of the same name in other processes. */
+  limiterOf(name: string, rate: Rate): RateLimiter;
+  /** Stops exchanging; each limiter goes on by itself. */
   close(): void;
 }
 
-/** How long (ms) what one process lets through is unknown to the others, at the least. */
-const EXCHANGED_EVERY = 50;
+/** How often (ms) usage is exchanged: for so long other processes do not know what this one admits. */
+const EXCHANGE_EVERY_MS = 50;
 
-/** Exchanges what was taken until it is closed. `now` is the clock of whoever takes. */
-export function startUsageSync(shares: SharedCounters, now: () => number): UsageSync {
-  const meters: SharedRateLimiter[] = [];
+/** Exchanges usage until it is closed. `now` is the clock of the limiters' callers. */
+export function startUsageSync(counters: SharedCounters, now: () => number): UsageSync {
+  const limiters: SharedRateLimiter[] = [];
   const timer = setInterval(() => {
-    for (const meter of meters) void meter.exchange(now);
-  }, EXCHANGED_EVERY);
+    for (const limiter of limiters) void limiter.exchange(now);
+  }, EXCHANGE_EVERY_MS);
   return {
-    meterOf(name, rate) {
-      const meter = createSharedRateLimiter(name, rate, shares);
-      meters.push(meter);
-      return meter;
+    limiterOf(name, rate) {
+      const limiter = createSharedRateLimiter(name, rate, counters);
+      limiters.push(limiter);
+      return limiter;
     },
     close: () => clearInterval(timer),
   };

@@ -21,7 +21,7 @@ export interface RunningLimits {
 export async function startLimits(config: Config, time: TimeSource): Promise<RunningLimits> {
   const { store, redisPrefix } = config;
   const options = optionsOf(config, time);
-  const own = createRateLimits({ ...options, meterOf: (_name, rate) => createRateLimiter(rate) });
+  const own = createRateLimits({ ...options, limiterOf: (_name, rate) => createRateLimiter(rate) });
   if (own === undefined || store.engine === "sqlite")
     return { limits: own, close: () => undefined };
   const place = redisPlaceOf(store, config);
@@ -32,7 +32,7 @@ export async function startLimits(config: Config, time: TimeSource): Promise<Run
   });
   const exchange = startUsageSync(shares, time.monotonic);
   return {
-    limits: createRateLimits({ ...options, meterOf: exchange.meterOf }),
+    limits: createRateLimits({ ...options, limiterOf: exchange.limiterOf }),
     close() {
       exchange.close();
       shares.close();
@@ -45,7 +45,7 @@ export async function startLimits(config: Config, time: TimeSource): Promise<Run
  * a proxy that tells for whom it asks; on a socket, whoever connects may tell. In mode `local` there are
  * no credentials.
  */
-function optionsOf(config: Config, time: TimeSource): Omit<LimitOptions, "meterOf"> {
+function optionsOf(config: Config, time: TimeSource): Omit<LimitOptions, "limiterOf"> {
   const { host, auth, trustedProxies, socket } = config;
   const proxies = socket === undefined ? trustedProxies : undefined;
   const hasClients = proxies === undefined || proxies.length > 0 || !isLoopback(host);

@@ -11,17 +11,17 @@ function passed(take: () => number, attempts: number): number {
 
 test("as many as the rate says may come at once, and no more", () => {
   for (const count of [1, 2, 3, 7, 60, 1000]) {
-    const meter = createRateLimiter({ count, period: 60_000 });
+    const limiter = createRateLimiter({ count, period: 60_000 });
     assert.equal(
-      passed(() => meter.take("a", 5), 2 * count),
+      passed(() => limiter.take("a", 5), 2 * count),
       count,
     );
   }
 });
 
 test("one more may come whenever as long as one takes has passed", () => {
-  const meter = createRateLimiter({ count: 4, period: 60_000 });
-  const take = (now: number) => meter.take("a", now);
+  const limiter = createRateLimiter({ count: 4, period: 60_000 });
+  const take = (now: number) => limiter.take("a", now);
   assert.equal(
     passed(() => take(0), 10),
     4,
@@ -40,8 +40,8 @@ test("one more may come whenever as long as one takes has passed", () => {
 });
 
 test("who waits as long as is said gets through, and a millisecond earlier not", () => {
-  const meter = createRateLimiter({ count: 3, period: 10_000 });
-  const take = (now: number) => meter.take("a", now);
+  const limiter = createRateLimiter({ count: 3, period: 10_000 });
+  const take = (now: number) => limiter.take("a", now);
   for (let now = 0; now < 1_000_000; ) {
     const wait = take(now);
     if (wait === 0) continue;
@@ -52,10 +52,10 @@ test("who waits as long as is said gets through, and a millisecond earlier not",
 });
 
 test("nobody is held to what others took", () => {
-  const meter = createRateLimiter({ count: 1, period: 1000 });
-  assert.equal(meter.take("a", 0), 0);
-  assert.equal(meter.take("b", 0), 0);
-  assert.ok(meter.take("a", 0) > 0);
+  const limiter = createRateLimiter({ count: 1, period: 1000 });
+  assert.equal(limiter.take("a", 0), 0);
+  assert.equal(limiter.take("b", 0), 0);
+  assert.ok(limiter.take("a", 0) > 0);
 });
 
 test("in no stretch of time do more get through than the rate allows", () => {
@@ -63,12 +63,12 @@ test("in no stretch of time do more get through than the rate allows", () => {
   const gaps = fc.array(fc.integer({ min: 0, max: 400 }), { minLength: 1, maxLength: 300 });
   fc.assert(
     fc.property(gaps, (steps) => {
-      const meter = createRateLimiter(rate);
+      const limiter = createRateLimiter(rate);
       const times: number[] = [];
       let now = 0;
       for (const step of steps) {
         now += step;
-        if (meter.take("a", now) === 0) times.push(now);
+        if (limiter.take("a", now) === 0) times.push(now);
       }
       for (const [i, first] of times.entries()) {
         for (const [j, last] of times.entries()) {
@@ -84,24 +84,24 @@ test("in no stretch of time do more get through than the rate allows", () => {
 });
 
 test("a flood of different names is forgotten in time, and takes no more memory than is set", () => {
-  const meter = createRateLimiter({ count: 1, period: 60_000 }, 100);
-  meter.take("victim", 0);
-  for (let i = 0; i < 99; i++) meter.take(`flood ${i}`, 1);
-  assert.ok(meter.take("victim", 2) > 0, "within the bound everybody is remembered");
-  for (let i = 0; i < 100_000; i++) meter.take(`more ${i}`, 3);
-  assert.equal(meter.take("victim", 4), 0, "beyond it the oldest are forgotten");
+  const limiter = createRateLimiter({ count: 1, period: 60_000 }, 100);
+  limiter.take("victim", 0);
+  for (let i = 0; i < 99; i++) limiter.take(`flood ${i}`, 1);
+  assert.ok(limiter.take("victim", 2) > 0, "within the bound everybody is remembered");
+  for (let i = 0; i < 100_000; i++) limiter.take(`more ${i}`, 3);
+  assert.equal(limiter.take("victim", 4), 0, "beyond it the oldest are forgotten");
 });
 
 test("whoever was silent for less than a period is remembered", () => {
-  const meter = createRateLimiter({ count: 1, period: 1000 });
-  for (let now = 0; now < 20_000; now += 100) meter.take(`other ${now}`, now);
+  const limiter = createRateLimiter({ count: 1, period: 1000 });
+  for (let now = 0; now < 20_000; now += 100) limiter.take(`other ${now}`, now);
   for (let start = 20_000; start < 25_000; start += 130) {
     const name = `at ${start}`;
-    assert.equal(meter.take(name, start), 0);
+    assert.equal(limiter.take(name, start), 0);
     for (let now = start; now < start + 1000; now += 90) {
-      meter.take(`other ${start} ${now}`, now);
-      assert.equal(meter.take(name, now), start + 1000 - now);
+      limiter.take(`other ${start} ${now}`, now);
+      assert.equal(limiter.take(name, now), start + 1000 - now);
     }
-    assert.equal(meter.take(name, start + 1000), 0);
+    assert.equal(limiter.take(name, start + 1000), 0);
   }
 });

@@ -37,11 +37,11 @@ function sharesOf(kind: RedisPlace["kind"], hosts: RedisPlace["hosts"]): Promise
   return openRedisCounters({ place, prefix: "ac:", openTimeout: 10_000 });
 }
 
-const meterOver = (shares: SharedCounters) => createSharedRateLimiter("creates", rate, shares);
+const limiterOver = (shares: SharedCounters) => createSharedRateLimiter("creates", rate, shares);
 
 /** How many of `attempts` get through. */
-function passed(meter: SharedRateLimiter, subject: string, attempts: number): number {
-  const waits = Array.from({ length: attempts }, () => meter.take(subject, now()));
+function passed(limiter: SharedRateLimiter, subject: string, attempts: number): number {
+  const waits = Array.from({ length: attempts }, () => limiter.take(subject, now()));
   return waits.filter((wait) => wait === 0).length;
 }
 
@@ -51,7 +51,7 @@ test("what one process lets through another one knows, once they have exchanged 
     await sharesOf("single", [redis.node]),
     await sharesOf("single", [redis.node]),
   ] as const;
-  const [one, other] = [meterOver(processes[0]), meterOver(processes[1])];
+  const [one, other] = [limiterOver(processes[0]), limiterOver(processes[1])];
   assert.equal(passed(one, "a", 60), 60);
   await one.exchange(now);
   // The other hears of it with its own first taking.
@@ -69,11 +69,11 @@ test("what one process lets through another one knows, once they have exchanged 
 test("what was too much between two exchanges is a debt of all", async () => {
   await using redis = await startSingleRedis();
   const shares = await sharesOf("single", [redis.node]);
-  const meters = Array.from({ length: 3 }, () => meterOver(shares));
-  for (const meter of meters) assert.equal(passed(meter, "a", 100), 100);
-  for (const meter of meters) await meter.exchange(now);
+  const limiters = Array.from({ length: 3 }, () => limiterOver(shares));
+  for (const limiter of limiters) assert.equal(passed(limiter, "a", 100), 100);
+  for (const limiter of limiters) await limiter.exchange(now);
   // Three periods' worth was taken: the last to ask waits for two of them.
-  const wait = (meters.at(-1) as SharedRateLimiter).take("a", now());
+  const wait = (limiters.at(-1) as SharedRateLimiter).take("a", now());
   assert.ok(wait > 1.8 * rate.period && wait <= 2.02 * rate.period, `${wait} ms`);
   shares.close();
 });
@@ -81,9 +81,9 @@ test("what was too much between two exchanges is a debt of all", async () => {
 test("keys tell nobody's address, and go by themselves", async () => {
   await using redis = await startSingleRedis();
   const shares = await sharesOf("single", [redis.node]);
-  const meter = meterOver(shares);
-  passed(meter, "192.0.2.66", 3);
-  await meter.exchange(now);
+  const limiter = limiterOver(shares);
+  passed(limiter, "192.0.2.66", 3);
+  await limiter.exchange(now);
   const keys = (await redis.node.command("KEYS", "*")) as string[];
   assert.equal(keys.length, 1);
   assert.match(keys[0] ?? "", /^ac:l:[\w-]{24}$/);
@@ -95,17 +95,17 @@ test("keys tell nobody's address, and go by themselves", async () => {
 test("while Redis is away each holds to the rate by itself, and tells it later", async () => {
   await using redis = await startSingleRedis("always");
   const shares = await sharesOf("single", [redis.node]);
-  const meter = meterOver(shares);
+  const limiter = limiterOver(shares);
   await redis.node.kill();
-  assert.equal(passed(meter, "a", 60), 60);
-  await meter.exchange(now);
-  assert.equal(passed(meter, "a", 60), 40);
+  assert.equal(passed(limiter, "a", 60), 60);
+  await limiter.exchange(now);
+  assert.equal(passed(limiter, "a", 60), 40);
   await redis.node.restart();
-  const other = meterOver(shares);
+  const other = limiterOver(shares);
   await until(
     "both know of both",
     async () => {
-      await meter.exchange(now);
+      await limiter.exchange(now);
       passed(other, "a", 1);
       await other.exchange(now);
       return passed(other, "a", 1) === 0;
@@ -119,15 +119,15 @@ test("while Redis is away each holds to the rate by itself, and tells it later",
 test("a Redis that stands still for a while counts nothing twice when it goes on", async () => {
   await using redis = await startSingleRedis();
   const shares = await sharesOf("single", [redis.node]);
-  const meter = meterOver(shares);
+  const limiter = limiterOver(shares);
   // The script is there from now on.
-  passed(meter, "b", 1);
-  await meter.exchange(now);
-  assert.equal(passed(meter, "a", 30), 30);
+  passed(limiter, "b", 1);
+  await limiter.exchange(now);
+  assert.equal(passed(limiter, "a", 30), 30);
   redis.node.pause();
-  for (let i = 0; i < 3; i++) await meter.exchange(now);
+  for (let i = 0; i < 3; i++) await limiter.exchange(now);
   redis.node.resume();
-  const other = meterOver(shares);
+  const other = limiterOver(shares);
   passed(other, "a", 1);
   await other.exchange(now);
   const more = passed(other, "a", 100);
@@ -139,11 +139,11 @@ test("processes exchange by themselves until they stop", async () => {
   await using redis = await startSingleRedis();
   const shares = await sharesOf("single", [redis.node]);
   const exchanges = [startUsageSync(shares, now), startUsageSync(shares, now)];
-  const meters = exchanges.map((exchange) => exchange.meterOf("creates", rate));
+  const limiters = exchanges.map((exchange) => exchange.limiterOf("creates", rate));
   let admitted = 0;
   for (let refused = 0; refused < 20; ) {
-    for (const meter of meters) {
-      if (meter.take("a", now()) === 0) admitted++;
+    for (const limiter of limiters) {
+      if (limiter.take("a", now()) === 0) admitted++;
       else refused++;
     }
     await delay(10);
@@ -157,7 +157,7 @@ test("processes exchange by themselves until they stop", async () => {
 test("a cluster keeps the buckets on all of its primaries", async () => {
   await using redis = await startRedisCluster();
   const shares = await sharesOf("cluster", redis.nodes);
-  const [one, other] = [meterOver(shares), meterOver(shares)];
+  const [one, other] = [limiterOver(shares), limiterOver(shares)];
   for (let i = 0; i < 50; i++) passed(one, `caller ${i}`, 100);
   await one.exchange(now);
   for (let i = 0; i < 50; i++) passed(other, `caller ${i}`, 1);

@@ -24,8 +24,8 @@ export interface LimitOptions {
   readonly perCredential: Rates | undefined;
   /** Whose word on the address of their clients counts; `undefined`: everybody's, on a Unix socket. */
   readonly proxies: readonly AddressRange[] | undefined;
-  /** Makes a meter of this name: of this process, or one that several have in common. */
-  readonly meterOf: (name: string, rate: Rate) => RateLimiter;
+  /** Creates a limiter of this name: of this process, or shared by several. */
+  readonly limiterOf: (name: string, rate: Rate) => RateLimiter;
   /** Milliseconds since some moment. */
   readonly now: () => number;
 }
@@ -67,14 +67,14 @@ export function createRateLimits(options: LimitOptions): RateLimits | undefined 
 
 interface NamedLimiter {
   readonly action: Action;
-  readonly meter: RateLimiter;
+  readonly limiter: RateLimiter;
   readonly quota: Quota;
 }
 
 function limitersOf(
   rates: Rates | undefined,
   whose: "address" | "credential",
-  { meterOf }: LimitOptions,
+  { limiterOf }: LimitOptions,
 ): NamedLimiter[] {
   const actions: readonly Action[] = ["creates", "misses", "requests"];
   return actions.flatMap((action) => {
@@ -82,23 +82,23 @@ function limitersOf(
     if (rate === undefined) return [];
     const windowSeconds = rate.period / 1000;
     const quota = { name: `${action}-per-${whose}`, count: rate.count, windowSeconds };
-    return [{ action, meter: meterOf(quota.name, rate), quota }];
+    return [{ action, limiter: limiterOf(quota.name, rate), quota }];
   });
 }
 
 /** Asks who it is only where that action has a limit. */
 function limiter<Whose>(
-  meters: readonly NamedLimiter[],
+  limiters: readonly NamedLimiter[],
   subjectOf: (whose: Whose) => string | undefined,
   now: () => number,
 ): (action: Action, whose: Whose) => void {
-  const byAction = Object.fromEntries(meters.map((each) => [each.action, each]));
+  const byAction = Object.fromEntries(limiters.map((each) => [each.action, each]));
   return (action, whose) => {
     const named = byAction[action];
     if (named === undefined) return;
     const subject = subjectOf(whose);
     if (subject === undefined) return;
-    const wait = named.meter.take(subject, now());
+    const wait = named.limiter.take(subject, now());
     if (wait === 0) return;
     const retryAfterSeconds = Math.max(1, Math.ceil(wait / 1000));
     throw new Refusal({ code: "too-many-requests", retryAfterSeconds, quota: named.quota });

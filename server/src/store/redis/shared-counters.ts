@@ -46,7 +46,7 @@ export async function openRedisCounters(options: {
         await connection.script(operation, "change", scripts.addToBucket, [name], [amount]),
       );
     } catch {
-      return operation.isUncertain ? "unknown" : "untold";
+      return operation.isUncertain ? "unknown" : "unsent";
     }
   }
 
@@ -54,7 +54,7 @@ export async function openRedisCounters(options: {
     add: (takings) =>
       connection.isReady
         ? Promise.all(takings.map(addOne))
-        : Promise.resolve(takings.map(() => "untold" as const)),
+        : Promise.resolve(takings.map(() => "unsent" as const)),
     close: connection.close,
   };
 }

@@ -9,7 +9,7 @@ import {
 /** One a second, sixty at once. */
 const rate = { count: 60, period: 60_000 };
 
-/** A meter whose exchanges end in `rest`, what they told, and the time. */
+/** A limiter whose exchanges end in `rest`, what they told, and the time. */
 function alone(rest: { is: Remaining }) {
   const told: Usage[][] = [];
   const time = { now: 1_000_000 };
@@ -17,17 +17,17 @@ function alone(rest: { is: Remaining }) {
     told.push([...takings]);
     return Promise.resolve(takings.map(() => rest.is));
   };
-  const meter = createSharedRateLimiter("m", rate, { add });
-  const exchange = () => meter.exchange(() => time.now);
-  return { meter, told, time, exchange };
+  const limiter = createSharedRateLimiter("m", rate, { add });
+  const exchange = () => limiter.exchange(() => time.now);
+  return { limiter, told, time, exchange };
 }
 
 test("what could not be told is told later, with what came since", async () => {
-  const rest = { is: "untold" as Remaining };
-  const { meter, told, time, exchange } = alone(rest);
-  for (let i = 0; i < 10; i++) meter.take("a", time.now);
+  const rest = { is: "unsent" as Remaining };
+  const { limiter, told, time, exchange } = alone(rest);
+  for (let i = 0; i < 10; i++) limiter.take("a", time.now);
   await exchange();
-  meter.take("a", time.now);
+  limiter.take("a", time.now);
   rest.is = 11_000;
   await exchange();
   await exchange();
@@ -38,12 +38,12 @@ test("what could not be told is told later, with what came since", async () => {
 });
 
 test("after an outage nobody owes what has long flowed out", async () => {
-  const rest = { is: "untold" as Remaining };
-  const { meter, told, time, exchange } = alone(rest);
+  const rest = { is: "unsent" as Remaining };
+  const { limiter, told, time, exchange } = alone(rest);
   // An hour at just the rate that is allowed, with forty at once before.
-  for (let i = 0; i < 40; i++) meter.take("a", time.now);
+  for (let i = 0; i < 40; i++) limiter.take("a", time.now);
   for (let second = 0; second < 3600; second++) {
-    assert.equal(meter.take("a", time.now), 0);
+    assert.equal(limiter.take("a", time.now), 0);
     await exchange();
     time.now += 1000;
   }
@@ -51,8 +51,8 @@ test("after an outage nobody owes what has long flowed out", async () => {
   await exchange();
   assert.deepEqual(told.at(-1), [{ bucket: "m:a", amount: 41_000 }]);
   time.now += 60_000;
-  rest.is = "untold";
-  meter.take("b", time.now);
+  rest.is = "unsent";
+  limiter.take("b", time.now);
   await exchange();
   time.now += 1000;
   await exchange();
@@ -64,8 +64,8 @@ test("after an outage nobody owes what has long flowed out", async () => {
 
 test("what may have been told is not told again", async () => {
   const rest = { is: "unknown" as Remaining };
-  const { meter, told, time, exchange } = alone(rest);
-  meter.take("a", time.now);
+  const { limiter, told, time, exchange } = alone(rest);
+  limiter.take("a", time.now);
   await exchange();
   await exchange();
   assert.deepEqual(told, [[{ bucket: "m:a", amount: 1000 }]]);
