@@ -1,7 +1,8 @@
 import { Command } from "commander";
 import { masked } from "../config/faults.ts";
 import type { SettingName } from "../config/settings.ts";
-import { type Migration, migrate, type Progress, TargetTaken } from "../migrate/migrate.ts";
+import { type Migration, migrate, TargetTaken } from "../migrate/migrate.ts";
+import type { Progress } from "../migrate/options.ts";
 import { createClock, machineTime } from "../runtime/clock.ts";
 import { STORED_RESPONSE_LIFE_MS } from "../store/ports/idempotency.ts";
 import { engineOf } from "./engines.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import type { Config } from "../config/config.ts";
 import { parseStoreUrl } from "../config/store-url.ts";
-import type { Source } from "../migrate/migrate.ts";
+import type { Source } from "../migrate/options.ts";
 import { type Clock, createClock, machineTime } from "../runtime/clock.ts";
 import { openStore } from "../runtime/open-store.ts";
 import { COMMAND_LINE, createAuditTrail, operator } from "../services/audit.ts";

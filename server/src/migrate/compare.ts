@@ -1,4 +1,4 @@
-import type { MigrateOptions, Source } from "./migrate.ts";
+import type { MigrateOptions, Source } from "./options.ts";
 import { createTally, type Sum, type TalliedKind, type Tally, talliedKinds } from "./tally.ts";
 
 /** Both stores, by count and checksum. */
@@ -7,7 +7,7 @@ export interface Comparison {
   readonly kinds: readonly ComparedKind[];
 }
 
-/** One kind of content in both. */
+/** One kind of content in both stores. */
 export interface ComparedKind {
   readonly kind: TalliedKind;
   readonly isEqual: boolean;
@@ -15,33 +15,34 @@ export interface ComparedKind {
   readonly target: Sum;
 }
 
-/** Reads both stores whole. What is let go within the hour is left out: it may go meanwhile. */
+/** Reads both stores completely and compares them, except what either may purge within the hour. */
 export async function compareStores(options: MigrateOptions): Promise<Comparison> {
   const source = await tallyOf(options.source, 0, options);
   const target = await tallyOf(options.target, 0.5, options);
   const now = options.clock();
   const kinds = talliedKinds.map((kind) => {
-    const [here, there] = [source.sum(kind, now), target.sum(kind, now)];
-    const isEqual = here.count === there.count && here.checksum === there.checksum;
-    return { kind, isEqual, source: here, target: there };
+    const [ofSource, ofTarget] = [source.sum(kind, now), target.sum(kind, now)];
+    const isEqual = ofSource.count === ofTarget.count && ofSource.checksum === ofTarget.checksum;
+    return { kind, isEqual, source: ofSource, target: ofTarget };
   });
   return { isEqual: kinds.every(({ isEqual }) => isEqual), kinds };
 }
 
+/** Tallies a store; `before` is the share of the comparison that is done already. */
 async function tallyOf(store: Source, before: number, options: MigrateOptions): Promise<Tally> {
   const { clock, times, signal, onProgress } = options;
   const tally = createTally(times);
   let [sessions, records] = [0, 0];
   for (let after: string | null | undefined; after !== null; ) {
     signal.throwIfAborted();
-    const portion = await store.exportPage(after ?? null, clock());
-    for (const item of portion.items) {
+    const page = await store.exportPage(after ?? null, clock());
+    for (const item of page.items) {
       tally.add(item);
       if (item.kind === "session") sessions++;
       if (item.kind === "records") records += item.records.length;
     }
-    onProgress({ sessions, records, done: before + portion.progress / 2, phase: "comparing" });
-    after = portion.next;
+    onProgress({ sessions, records, done: before + page.progress / 2, phase: "comparing" });
+    after = page.next;
   }
   return tally;
 }

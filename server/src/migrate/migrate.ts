@@ -1,88 +1,59 @@
-import type { Clock } from "../runtime/clock.ts";
-import type { LifecycleStore } from "../store/ports/lifecycle.ts";
-import type { ExportPage, TransferItem, TransferStore } from "../store/ports/transfer.ts";
+import type { ExportPage, TransferItem } from "../store/ports/transfer.ts";
 import { type Comparison, compareStores } from "./compare.ts";
-import type { TallyTimes } from "./tally.ts";
+import type { MigrateOptions } from "./options.ts";
 
 /*
- * Moves everything that one store keeps into another, of any engine.
+ * Copies everything in one store to another, of any engine.
  *
- *   empty target --first portion--> under way --last portion--> copied --comparison--> done
- *   under way --interrupted--> under way: the next run goes on after the last portion that was kept
- *   copied --another run, or a difference--> under way, from the beginning: the catch-up pass
+ *   empty target --first page--> in progress --last page--> copied --comparison--> done
+ *   in progress --interrupted--> in progress: the next run continues after the last stored page
+ *   copied --another run, or a difference--> in progress, from the beginning: the catch-up pass
  *
- * Where a move has come to is kept in the target, in the same step as the items; it goes with the
- * comparison that finds no difference. Until then no server starts on the target. Items may be kept
- * twice, so nothing is lost where a run ends, however it ends.
+ * The target stores the cursor in the same step as the items, until a comparison finds no difference; no server starts on
+ * a target with a cursor. Items may be imported twice, so nothing is lost wherever and however a run ends.
  *
- * A run that goes on brings what comes before sessions over first, and is little: every run leaves
- * entries in the source's audit trail, and for those alone a whole pass would be made again.
+ * A run that continues first copies again what comes before the sessions. It is little, and every run adds entries to the
+ * source's audit trail: otherwise they alone would make a whole further pass necessary.
  */
 
-/** A store that is read: closed to writes, or, for a copy that another run completes, in use. */
-export type Source = Pick<TransferStore, "exportPage">;
-
-/** What was done so far. */
-export interface Progress {
-  readonly sessions: number;
-  readonly records: number;
-  /** About how much of this pass is done, 0 to 1. */
-  readonly done: number;
-  readonly phase: "copying" | "comparing";
-}
-
-export interface MigrateOptions {
-  readonly source: Source;
-  /** What tells the source from other stores. */
-  readonly from: string;
-  readonly target: TransferStore & Pick<LifecycleStore, "purgeExpired">;
-  readonly clock: Clock;
-  readonly times: TallyTimes;
-  /** The source is in use: copies what is there, and leaves the rest to another run. */
-  readonly isAhead: boolean;
-  onProgress(progress: Progress): void;
-  /** Ends the run after the portion at hand. */
-  readonly signal: AbortSignal;
-}
-
-/** What a run came to. */
+/** Result of a run. */
 export interface Migration {
-  /** Whether it went on where an earlier run had ended. */
+  /** Whether it continued an earlier run. */
   readonly resumed: boolean;
-  /** What was read at the source in all passes of this run. */
+  /** Number of sessions and records that were read from the source, in all passes of this run. */
   readonly copied: { readonly sessions: number; readonly records: number };
-  /** Ids of sessions that have no place in the target, at most `LEFT_OUT_NAMED`. */
+  /** Ids of sessions that the target cannot store, at most `MAX_LEFT_OUT`. */
   readonly leftOut: readonly string[];
-  /** `null` when the copy was made ahead. */
+  /** `null` if the copy was made ahead. */
   readonly comparison: Comparison | null;
 }
 
-/** The target cannot take this store in; nothing was changed. */
+/** The target cannot import this store; nothing was changed. */
 export class TargetTaken extends Error {
   override readonly name = "TargetTaken";
 }
 
-/** How many of the sessions that are left out are named. */
-const LEFT_OUT_NAMED = 10;
-/** After how many portions the target does its housekeeping. */
-const HOUSEKEEPING_EVERY = 64;
+/** Maximum number of ids of skipped sessions in the result. */
+const MAX_LEFT_OUT = 10;
+/** The target is purged each time after so many pages. */
+const PAGES_PER_PURGE = 64;
 
-/** What every engine tells first. */
+/** The kinds that every engine exports before all others. */
 const headKinds: readonly TransferItem["kind"][] = ["secrets", "floor", "key", "audit"];
 
-/** What is noted in the target. */
-interface Note {
+/** The cursor that the target stores. */
+interface Checkpoint {
   readonly from: string;
-  /** The next portion; `null`: the next pass begins. */
+  /** Cursor of the next page; `null`: the next pass begins. */
   readonly next: string | null;
 }
 
-/** Throws `TargetTaken`, the reason of the signal, and what the stores throw. */
+/** Runs a migration. Throws `TargetTaken`, the reason of the signal, and what the stores throw. */
 export async function migrate(options: MigrateOptions): Promise<Migration> {
   const start = await startOf(options);
   const run = createRun(options);
-  if (start !== null) await run.head(start);
-  await run.pass(start);
+  if (start !== null) await run.copyHead(start);
+  await run.copyFrom(start);
   const report = (comparison: Comparison | null): Migration => ({
     resumed: start !== null,
     copied: { ...run.copied },
@@ -92,23 +63,24 @@ export async function migrate(options: MigrateOptions): Promise<Migration> {
   if (options.isAhead) return report(null);
   let comparison = await compareStores(options);
   if (!comparison.isEqual) {
-    // Only a part of it may be older than the rest: what lay before the place where this run began.
-    await run.pass(null);
+    // What lies before the cursor at which this run began may have changed since it was copied.
+    await run.copyFrom(null);
     comparison = await compareStores(options);
   }
-  if (comparison.isEqual)
+  if (comparison.isEqual) {
     await options.target.importItems({ items: [], cursor: null, now: options.clock() });
+  }
   return report(comparison);
 }
 
-/** Where to begin: a target that holds anything is refused, but for one that this move has begun. */
+/** Returns the cursor at which to begin. Refuses a target that is not empty, unless this migration has begun to fill it. */
 async function startOf({ target, from, clock }: MigrateOptions): Promise<string | null> {
   const text = await target.importCursor();
   if (text !== null) {
-    const note = JSON.parse(text) as Note;
-    if (note.from === from) return note.next;
+    const checkpoint = JSON.parse(text) as Checkpoint;
+    if (checkpoint.from === from) return checkpoint.next;
     throw new TargetTaken(
-      `a move of ${note.from} into it has begun: finish it, or take an empty store`,
+      `a move of ${checkpoint.from} into it has begun: finish it, or take an empty store`,
     );
   }
   for (let after: string | null = null; ; ) {
@@ -126,46 +98,46 @@ async function startOf({ target, from, clock }: MigrateOptions): Promise<string 
 function createRun({ source, target, from, clock, onProgress, signal }: MigrateOptions) {
   const copied = { sessions: 0, records: 0 };
   const leftOut: string[] = [];
-  let portions = 0;
+  let pages = 0;
 
-  async function keep({ items, next, progress: done }: ExportPage): Promise<void> {
-    const note = JSON.stringify({ from, next } satisfies Note);
-    const misplaced = await target.importItems({ items, cursor: note, now: clock() });
-    leftOut.push(...misplaced.slice(0, LEFT_OUT_NAMED - leftOut.length));
-    for (const item of items) count(copied, item);
-    onProgress({ ...copied, done, phase: "copying" });
-    if (++portions % HOUSEKEEPING_EVERY === 0) await houseKeep();
+  function store(items: readonly TransferItem[], next: string | null): Promise<readonly string[]> {
+    const cursor = JSON.stringify({ from, next } satisfies Checkpoint);
+    return target.importItems({ items, cursor, now: clock() });
   }
 
-  async function houseKeep(): Promise<void> {
-    for (let isFull = true; isFull; ) ({ hasMore: isFull } = await target.purgeExpired(clock()));
+  async function storePage({ items, next, progress: done }: ExportPage): Promise<void> {
+    const skipped = await store(items, next);
+    leftOut.push(...skipped.slice(0, MAX_LEFT_OUT - leftOut.length));
+    for (const item of items) count(copied, item);
+    onProgress({ ...copied, done, phase: "copying" });
+    if (++pages % PAGES_PER_PURGE !== 0) return;
+    while ((await target.purgeExpired(clock())).hasMore);
   }
 
   return {
     copied,
     leftOut,
-    /** Copies what comes before answers and sessions; `place` stays where this run goes on. */
-    async head(place: string): Promise<void> {
-      const note = JSON.stringify({ from, next: place } satisfies Note);
+    /** Copies what comes before stored responses and sessions; the run continues at `cursor` after that. */
+    async copyHead(cursor: string): Promise<void> {
       for (let after: string | null = null; ; ) {
         const { items, next }: ExportPage = await source.exportPage(after, clock());
         const heads = items.filter(({ kind }) => headKinds.includes(kind));
-        await target.importItems({ items: heads, cursor: note, now: clock() });
+        await store(heads, cursor);
         if (heads.length < items.length || next === null) return;
         after = next;
       }
     },
-    /** Copies from `after` on to the end. */
-    async pass(after: string | null): Promise<void> {
-      let portion = await source.exportPage(after, clock());
+    /** Copies everything from a cursor on. */
+    async copyFrom(after: string | null): Promise<void> {
+      let page = await source.exportPage(after, clock());
       for (;;) {
         signal.throwIfAborted();
-        const { next } = portion;
-        // One is read while the other is written.
+        const { next } = page;
+        // The next page is read while this one is stored.
         const upcoming = next === null ? undefined : source.exportPage(next, clock());
-        const [following] = await Promise.all([upcoming, keep(portion)]);
+        const [following] = await Promise.all([upcoming, storePage(page)]);
         if (following === undefined) return;
-        portion = following;
+        page = following;
       }
     },
   };

@@ -5,29 +5,29 @@ import { idFields, type Session } from "../session/session.ts";
 import type { ApiKey } from "../store/ports/credentials.ts";
 import type { TransferItem } from "../store/ports/transfer.ts";
 
-/** What is counted, each by itself. */
+/** What is counted separately. */
 export const talliedKinds = ["sessions", "records", "answers", "keys", "secrets", "audit"] as const;
 export type TalliedKind = (typeof talliedKinds)[number];
 
-/** A count and a checksum that does not depend on the order of what was counted. */
+/** A count, and a checksum that does not depend on the order. */
 export interface Sum {
   readonly count: number;
   readonly checksum: string;
 }
 
-/** How long both stores keep what they hold, in milliseconds. */
+/** How long both stores keep their content, in ms. */
 export interface TallyTimes extends RetentionPolicy {
   readonly answerLife: number;
 }
 
-/** Counts the content of a store. */
+/** Counts and checksums of the content of a store. */
 export interface Tally {
   add(item: TransferItem): void;
-  /** What was added of this kind and is kept beyond `now` in any case. */
+  /** Returns the sum of what was added of this kind and is certainly kept beyond `now` (Unix ms). */
   sum(kind: TalliedKind, now: number): Sum;
 }
 
-/** What stores let go of by time, they may let go of while they are counted: it is summed by hours. */
+/** Content is summed by the hour in which it may be purged: the stores may purge it while they are read. */
 const HOUR = 60 * 60 * 1000;
 const CHECKSUM_BITS = 128n;
 
@@ -36,12 +36,13 @@ interface Bucket {
   total: bigint;
 }
 
-/** An empty tally; stores keep what is added as long as `times` says. */
+/** Creates an empty tally. */
 export function createTally(times: TallyTimes): Tally {
   const buckets = Object.fromEntries(
     talliedKinds.map((kind) => [kind, new Map<number, Bucket>()]),
   ) as Record<TalliedKind, Map<number, Bucket>>;
 
+  /** Counts content that is kept until `until` (Unix ms). */
   function count(kind: TalliedKind, content: unknown, until: number): void {
     const hour = Math.floor(until / HOUR);
     const bucket = buckets[kind].get(hour) ?? { count: 0, total: 0n };
@@ -66,7 +67,7 @@ export function createTally(times: TallyTimes): Tally {
           return;
         }
         case "answer": {
-          // The session is left out: engines that have no use for it may not know it.
+          // Without the session, which some engines do not store.
           const { key, fingerprint: request, response: answer } = item.idempotent;
           const until = item.storedAt + times.answerLife;
           return count("answers", [key, request, answer, item.storedAt], until);

@@ -1,11 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  type MigrateOptions,
-  migrate,
-  type Progress,
-  TargetTaken,
-} from "../../src/migrate/migrate.ts";
+import { migrate, TargetTaken } from "../../src/migrate/migrate.ts";
+import type { MigrateOptions, Progress } from "../../src/migrate/options.ts";
 import { createIdIssuer, type IdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
 import { type Act, entryAfter } from "../../src/store/audit-chain.ts";
