@@ -1,6 +1,7 @@
 import { Command } from "commander";
-import type { Admin } from "../control/admin.ts";
-import { type AuditEntry, type ChainFault, chainFaults } from "../store/audit-chain.ts";
+import type { Admin } from "../control/operations.ts";
+import { newestEntries, verifyAuditTrail } from "../services/audit.ts";
+import type { AuditEntry } from "../store/audit-chain.ts";
 import { withAdmin } from "./connect.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
 import { addExamples } from "./help.ts";
@@ -8,8 +9,6 @@ import { countOf, idOf } from "./option-values.ts";
 import { type Output, table, terminalSafe, timeText } from "./output.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 
-/** Entries in a request. */
-const PAGE = 500;
 /** Faults that are shown. */
 const FAULTS_SHOWN = 20;
 
@@ -58,15 +57,7 @@ async function lastEntries(admin: Admin, options: ListOptions): Promise<AuditEnt
   const hashes = await Promise.all(ids.map((id) => admin.hashOf(id)));
   const isMeant = ({ details }: AuditEntry) =>
     hashes.every((hash) => Object.values(details).includes(hash));
-  const found: AuditEntry[] = [];
-  let { last: end } = await admin.auditTrail({ after: 0, limit: 0 });
-  while (end > 0 && found.length < options.last) {
-    const start = Math.max(0, end - PAGE);
-    const { entries } = await admin.auditTrail({ after: start, limit: end - start });
-    found.unshift(...entries.filter(isMeant));
-    end = start;
-  }
-  return found.slice(-options.last);
+  return newestEntries(admin.auditTrail, options.last, isMeant);
 }
 
 function tableOf(entries: readonly AuditEntry[]): string {
@@ -97,7 +88,7 @@ function verifyCommand(output: Output): Command {
     .action(async (options: { expect?: string; json?: true }, self: Command) => {
       const { config } = loadSettings(self);
       const { last, faults, isExpected } = await withAdmin(config, (admin) =>
-        verify(admin, options.expect),
+        verifyAuditTrail(admin.auditTrail, options.expect),
       );
       const entries = last?.sequence ?? 0;
       const hash = last?.hash ?? null;
@@ -130,17 +121,4 @@ function verifyCommand(output: Output): Command {
     ["audit verify", "whether the trail is intact"],
     ["audit verify --expect 9f86d0…", "and still has all entries up to this hash"],
   ]);
-}
-
-async function verify(admin: Admin, expected: string | undefined) {
-  const faults: ChainFault[] = [];
-  let isExpected = expected === undefined;
-  let last: AuditEntry | undefined;
-  for (;;) {
-    const { entries } = await admin.auditTrail({ after: last?.sequence ?? 0, limit: PAGE });
-    if (entries.length === 0) return { last, faults, isExpected };
-    faults.push(...chainFaults(entries, last));
-    isExpected ||= entries.some(({ hash }) => hash === expected);
-    last = entries.at(-1);
-  }
 }

@@ -43,7 +43,7 @@ export function backupCommand(output: Output): Command {
         isReadOnly ? async () => undefined : note,
         { what: "store.backup", details: { file: resolve(file) } },
         copy,
-        (size) => ({ outcome: "done", details: { bytes: size } }),
+        (size) => ({ bytes: size }),
       );
       if (options.json === true) output.printJson({ file, bytes });
       else output.print(`${file}: ${bytesText(bytes)}`);

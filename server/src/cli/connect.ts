@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Config } from "../config/config.ts";
-import { type Admin, createAdmin } from "../control/admin.ts";
+import { type Admin, localAdmin } from "../control/operations.ts";
 import { machineTime } from "../runtime/clock.ts";
 import { type OpenEvents, type Opened, open } from "../runtime/open-store.ts";
 import { operator } from "../services/audit.ts";
@@ -33,7 +33,7 @@ async function useOpened<Result>(
   use: (admin: Admin) => Promise<Result>,
 ): Promise<Result> {
   try {
-    return await use(createAdmin({ ...opened, who: operator(systemUser()) }));
+    return await use(localAdmin(opened, operator(systemUser())));
   } finally {
     await opened.store.close();
   }

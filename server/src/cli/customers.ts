@@ -4,7 +4,7 @@ import { rm } from "node:fs/promises";
 import type { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import { Command } from "commander";
-import type { Admin } from "../control/admin.ts";
+import type { Admin } from "../control/operations.ts";
 import { anySession } from "../session/filter.ts";
 import { MAX_COUNTED } from "../store/ports/search.ts";
 import { withAdmin } from "./connect.ts";

@@ -1,13 +1,13 @@
 import { Command, Option } from "commander";
 import type { LoadedConfig } from "../config/load.ts";
 import { parseDuration } from "../config/values.ts";
+import type { Admin } from "../control/operations.ts";
 import {
-  type Admin,
-  faultOfKeyRequest,
-  type KeyInfo,
-  type KeyRequest,
-  type MadeKey,
-} from "../control/admin.ts";
+  type ApiKeyInfo,
+  type ApiKeyRequest,
+  type CreatedApiKey,
+  faultOfApiKeyRequest,
+} from "../services/credentials.ts";
 import { type Role, roles } from "../session/permissions.ts";
 import { withAdmin } from "./connect.ts";
 import { engineOf } from "./engines.ts";
@@ -72,7 +72,7 @@ function createCommand(output: Output): Command {
   ]);
 }
 
-function printMade({ key, info }: MadeKey, options: { json?: true }, output: Output): void {
+function printMade({ key, info }: CreatedApiKey, options: { json?: true }, output: Output): void {
   if (options.json === true) {
     output.printJson({ key, ...keyJson(info) });
     return;
@@ -88,16 +88,16 @@ function printMade({ key, info }: MadeKey, options: { json?: true }, output: Out
 }
 
 /** Returns the request for the options; throws a usage error for invalid ones. */
-function requestOf(options: CreateOptions): KeyRequest {
+function requestOf(options: CreateOptions): ApiKeyRequest {
   const { expires } = options;
   const validFor = expires === undefined ? null : durationOf("--expires", expires);
-  const request: KeyRequest = {
+  const request: ApiKeyRequest = {
     role: options.role,
     customerId: options.customer ?? null,
     agentId: options.agent ?? null,
     validFor,
   };
-  const fault = faultOfKeyRequest(request);
+  const fault = faultOfApiKeyRequest(request);
   if (fault !== undefined) throw new CliError(exitCodes.usage, fault);
   return request;
 }
@@ -180,12 +180,12 @@ function revokeCommand(output: Output): Command {
   ]);
 }
 
-function statusOf({ expiresAt, revokedAt }: KeyInfo): "valid" | "revoked" | "expired" {
+function statusOf({ expiresAt, revokedAt }: ApiKeyInfo): "valid" | "revoked" | "expired" {
   if (revokedAt !== null) return "revoked";
   return expiresAt !== null && expiresAt <= Date.now() ? "expired" : "valid";
 }
 
-function keyJson(key: KeyInfo) {
+function keyJson(key: ApiKeyInfo) {
   return {
     id: key.id,
     role: key.role,
@@ -200,7 +200,7 @@ function keyJson(key: KeyInfo) {
   };
 }
 
-function keyTable(keys: readonly KeyInfo[]): string {
+function keyTable(keys: readonly ApiKeyInfo[]): string {
   const rows = keys.map((key) => [
     key.id,
     key.role,

@@ -20,7 +20,7 @@ import {
 import { type Output, table } from "./output.ts";
 import { interruptibly, type ShowProgress, withProgress } from "./progress.ts";
 import { addSettings, loadSettings } from "./settings.ts";
-import { type AuditResult, type AuditWriter, withAudit } from "./with-audit.ts";
+import { type AuditWriter, withAudit } from "./with-audit.ts";
 
 /** Settings by which both stores keep data as long as the servers on them do. */
 const retentionSettings: readonly SettingName[] = [
@@ -112,20 +112,25 @@ async function moveBetween(
   const details = { from: from.name, to: to.name, ahead: isAhead };
   try {
     // Awaited here, because the stores are closed when this function returns.
-    return await withAudit(writeBoth, { what: "store.migrate", details }, move, auditResultOf);
+    return await withAudit(
+      writeBoth,
+      { what: "store.migrate", details },
+      move,
+      auditDetails,
+      isDone,
+    );
   } catch (error) {
     if (!(error instanceof TargetTaken)) throw error;
     throw new CliError(exitCodes.failure, `${to.name} is not filled: ${error.message}`);
   }
 }
 
-/** Returns the audit trail's result: a copy that differs is a failure. */
-function auditResultOf({ copied, comparison, resumed }: Migration): AuditResult {
-  const isFailed = comparison?.isEqual === false;
-  const { sessions: sessionsRead, records: recordsRead } = copied;
-  const details = { sessionsRead, recordsRead, resumed };
-  return { outcome: isFailed ? "failed" : "done", details };
+function auditDetails({ copied, resumed }: Migration) {
+  return { sessionsRead: copied.sessions, recordsRead: copied.records, resumed };
 }
+
+/** Returns false for a copy that differs from the source. */
+const isDone = ({ comparison }: Migration) => comparison?.isEqual !== false;
 
 const sharedSourceRemark =
   "Servers can still write to Redis: what they change after it was read shows as a difference at the end.";

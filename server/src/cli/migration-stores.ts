@@ -6,7 +6,7 @@ import { parseStoreUrl } from "../config/store-url.ts";
 import type { Source } from "../migrate/options.ts";
 import { type Clock, createClock, machineTime } from "../runtime/clock.ts";
 import { openStore } from "../runtime/open-store.ts";
-import { COMMAND_LINE, createAuditTrail, operator } from "../services/audit.ts";
+import { AuditTrail, operator } from "../services/audit.ts";
 import { Refusal } from "../session/errors.ts";
 import { StoreOpenError } from "../store/open-error.ts";
 import type { AuditStore } from "../store/ports/audit.ts";
@@ -96,10 +96,9 @@ async function writableOf(config: Config, closing: AsyncDisposableStack): Promis
 
 /** Returns what writes entries of this process into the audit trail of an open store. */
 export function auditWriterOf(store: AuditStore, clock: Clock): AuditWriter {
-  const trail = createAuditTrail(store, clock);
-  const who = operator(systemUser());
-  return ({ what, outcome, details }) =>
-    trail.note({ who, from: COMMAND_LINE, what, details }, outcome);
+  const trail = new AuditTrail(store, clock);
+  const by = operator(systemUser());
+  return ({ outcome, ...act }) => trail.append({ ...by, ...act }, outcome);
 }
 
 /** Opens a store. Errors name the option that chose it. */

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import type { Config } from "../config/config.ts";
-import type { Admin, SessionView } from "../control/admin.ts";
+import type { Admin } from "../control/operations.ts";
+import type { SessionView } from "../services/session-admin.ts";
 import { isUnconditional, type SessionFilter } from "../session/filter.ts";
 import { isRecognized } from "../session/session.ts";
 import { MAX_COUNTED } from "../store/ports/search.ts";

@@ -1,39 +1,30 @@
-import type { NoteRequest } from "../control/oversight.ts";
+import type { OwnAct } from "../control/operations.ts";
+import { audited } from "../services/audit.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
 
 /** Writes an entry into the audit trail of a store. */
-export type AuditWriter = (request: NoteRequest) => Promise<void>;
-
-/** The result of an operation, for the audit trail. */
-export interface AuditResult extends Pick<NoteRequest, "details"> {
-  readonly outcome: "done" | "failed";
-}
+export type AuditWriter = (act: OwnAct) => Promise<void>;
 
 /**
  * Runs an operation of this process, with an entry in the audit trail before it and one with its result. If the
- * first entry cannot be written, the operation is not started.
+ * first entry cannot be written, the operation is not started. `isDone` returns false for a result that is a failure.
  */
 export async function withAudit<Result>(
-  note: AuditWriter,
-  act: Pick<NoteRequest, "what" | "details">,
+  write: AuditWriter,
+  act: Pick<OwnAct, "what" | "details">,
   operation: () => Promise<Result>,
-  resultOf: (result: Result) => AuditResult,
+  detailsOf: (result: Result) => OwnAct["details"],
+  isDone?: (result: Result) => boolean,
 ): Promise<Result> {
-  await note({ ...act, outcome: "begun" });
-  let result: Awaited<ReturnType<typeof operation>>;
-  try {
-    result = await operation();
-  } catch (error) {
-    // The error of the operation matters more than one of the entry.
-    await note({ ...act, outcome: "failed" }).catch(() => undefined);
-    throw error;
+  await write({ ...act, outcome: "begun" });
+  return audited(writeOutcome, act, operation, detailsOf, isDone);
+
+  async function writeOutcome(event: typeof act, outcome: OwnAct["outcome"]): Promise<void> {
+    try {
+      await write({ ...event, outcome });
+    } catch {
+      const message = `it is ${outcome}, but the entry about it could not be written into the audit trail`;
+      throw new CliError(exitCodes.failure, message);
+    }
   }
-  const { outcome, details } = resultOf(result);
-  try {
-    await note({ ...act, outcome, details: { ...act.details, ...details } });
-  } catch {
-    const message = `it is ${outcome}, but the entry about it could not be written into the audit trail`;
-    throw new CliError(exitCodes.failure, message);
-  }
-  return result;
 }

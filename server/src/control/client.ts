@@ -1,66 +1,67 @@
 import { request } from "node:http";
-import { type Reason, Refusal } from "../session/errors.ts";
-import type { Admin } from "./admin.ts";
+import { z } from "zod";
+import { Refusal } from "../session/errors.ts";
+import { type Admin, adminOver, operations } from "./operations.ts";
 import { socketPath } from "./path.ts";
+import { failure } from "./schemas.ts";
 
-/** How long the server may take for an answer, in milliseconds. */
-const TIMEOUT = 30_000;
+/** How long (ms) the server may take to respond. */
+const TIMEOUT_MS = 30_000;
 
-/** What the server answered, when it did not do what it was asked. */
+/** An operation that the server did not carry out, with the reason that it gave. */
 export class ControlError extends Error {
   override readonly name = "ControlError";
 }
 
-/** The header that tells who asks, percent-encoded. */
+/** The header with the operator's name, percent-encoded. */
 export const OPERATOR_HEADER = "operator";
 
 /**
- * The `Admin` of the server that runs on `dataDir`, or `undefined` when none runs there: no socket,
- * or one that a killed server left. Its methods reject with `Refusal` `unavailable` when the store
- * cannot take the change, and with `ControlError` for anything else. `user` is who acts, for the trail.
+ * Returns the operations of the server that runs on `dataDir`, or `undefined` if none runs there: there is no socket, or a
+ * killed server left it. The operations reject with `Refusal` `unavailable` when the store cannot carry out the change,
+ * and with `ControlError` for anything else. `user` is the operator's name for the audit trail.
  */
 export async function connectControl(
   dataDir: string,
   user: string | null = null,
 ): Promise<Admin | undefined> {
   const path = socketPath(dataDir);
-  if (path === undefined) return undefined;
-  const call = <Result>(operation: keyof Admin, argument?: unknown) =>
-    callControl({ path, user, operation, argument }) as Promise<Result>;
-  const admin: Admin = {
-    listKeys: () => call("listKeys"),
-    createKey: (asked) => call("createKey", asked),
-    revokeKey: (id) => call("revokeKey", id),
-    rotateKey: (asked) => call("rotateKey", asked),
-    getSession: (id) => call("getSession", id),
-    endSession: (id) => call("endSession", id),
-    listSessions: (asked) => call("listSessions", asked),
-    endSessions: (asked) => call("endSessions", asked),
-    exportCustomer: (asked) => call("exportCustomer", asked),
-    eraseCustomer: (id) => call("eraseCustomer", id),
-    auditTrail: (asked) => call("auditTrail", asked),
-    noteAct: (asked) => call("noteAct", asked),
-    hashOf: (id) => call("hashOf", id),
-    rotateSecret: () => call("rotateSecret"),
-    exportPage: (after) => call("exportPage", after),
-  };
-  return (await isListening(path)) ? admin : undefined;
+  if (path === undefined || !(await isListening(path))) return undefined;
+  return adminOver(async (name, params) => {
+    const { status, text } = await post({ path, user, operation: name, params });
+    if (status !== 200) throw errorOf(status, text);
+    const { result } = success.parse(JSON.parse(text));
+    const parsed = operations[name].result.safeParse(result);
+    if (parsed.success) return parsed.data;
+    const message =
+      "the server's response is unknown to this release: restart the server, or use the release that it runs";
+    throw new ControlError(message);
+  });
 }
 
-/** What the server is asked, on the socket at `path`. */
-interface Asked {
+const success = z.object({ result: z.unknown().optional() });
+
+function errorOf(status: number, text: string): Error {
+  const { message = `status ${status}`, reason } =
+    failure.safeParse(JSON.parse(text)).data?.error ?? {};
+  if (reason !== undefined) return new Refusal(reason);
+  return new ControlError(`the server could not do it: ${message}`);
+}
+
+interface ControlRequest {
+  /** Path of the socket. */
   readonly path: string;
   readonly user: string | null;
   readonly operation: string;
-  readonly argument: unknown;
+  readonly params: unknown;
 }
 
-interface Answer {
+interface ControlResponse {
   readonly status: number;
   readonly text: string;
 }
 
-function post({ path, user, operation, argument }: Asked): Promise<Answer> {
+function post({ path, user, operation, params }: ControlRequest): Promise<ControlResponse> {
   return new Promise((resolve, reject) => {
     const options = { socketPath: path, path: `/${operation}`, method: "POST", agent: false };
     const who = user === null ? {} : { [OPERATOR_HEADER]: encodeURIComponent(user) };
@@ -73,29 +74,18 @@ function post({ path, user, operation, argument }: Asked): Promise<Answer> {
       response.on("error", reject);
       response.on("end", () => resolve({ status: response.statusCode ?? 0, text }));
     });
-    sent.setTimeout(TIMEOUT, () => {
-      sent.destroy(new ControlError(`the server did not answer within ${TIMEOUT / 1000} s`));
+    sent.setTimeout(TIMEOUT_MS, () => {
+      sent.destroy(new ControlError(`the server did not answer within ${TIMEOUT_MS / 1000} s`));
     });
     sent.on("error", reject);
-    sent.end(JSON.stringify(argument ?? null));
+    sent.end(JSON.stringify(params));
   });
 }
 
-async function callControl(asked: Asked): Promise<unknown> {
-  const { status, text } = await post(asked);
-  const { result, error } = JSON.parse(text) as {
-    readonly result?: unknown;
-    readonly error?: { readonly message: string; readonly reason?: Reason };
-  };
-  if (status === 200) return result;
-  if (error?.reason !== undefined) throw new Refusal(error.reason);
-  throw new ControlError(`the server could not do it: ${error?.message ?? `status ${status}`}`);
-}
-
-/** Whether somebody answers: a socket whose server was killed refuses every connection. */
+/** Whether a server responds: a socket whose server was killed refuses every connection. */
 async function isListening(path: string): Promise<boolean> {
   try {
-    await post({ path, user: null, operation: "", argument: null });
+    await post({ path, user: null, operation: "", params: null });
     return true;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
 /*
- * Where the control socket of a data folder lies: `control.sock` in it. The path of a socket has
- * little room (108 bytes on Linux, 104 on macOS), so for a longer one the socket lies in a folder of
- * its own among the temporary ones, and `control.path` in the data folder says where.
+ * The control socket of a data folder is `control.sock` in that folder. The path of a socket is limited to 108 bytes on
+ * Linux and 104 on macOS. If it would be longer, the socket is in a temporary folder of its own, and the file
+ * `control.path` in the data folder has its path.
  */
 const MAX_PATH_BYTES = 100;
 
@@ -18,7 +18,7 @@ function pointer(dataDir: string): string {
   return join(dataDir, "control.path");
 }
 
-/** Where a server on `dataDir`, if one runs, listens; `undefined` when none can. */
+/** Returns the path on which a server on `dataDir` listens if it runs; `undefined` if none can be running. */
 export function socketPath(dataDir: string): string | undefined {
   const path = ownPath(dataDir);
   if (path !== undefined) return path;
@@ -37,8 +37,8 @@ function isAbsence(error: unknown): boolean {
 }
 
 /**
- * Makes room for a server's socket and takes away what a killed one left. Only for whoever holds the
- * lock on `dataDir`.
+ * Returns the path for a new socket, and removes the socket that a killed server left. Only the holder of the lock on
+ * `dataDir` may call it.
  */
 export function claimSocketPath(dataDir: string): string {
   const path = ownPath(dataDir);
@@ -49,13 +49,13 @@ export function claimSocketPath(dataDir: string): string {
   }
   releaseSocketPath(dataDir);
   if (path !== undefined) return path;
-  // mkdtemp makes folders that only their owner can enter.
+  // Only its owner can enter a folder that mkdtemp creates.
   const distant = join(mkdtempSync(join(tmpdir(), "antechamber-")), "control.sock");
   writeFileSync(pointer(dataDir), distant, { mode: 0o600 });
   return distant;
 }
 
-/** Takes away the socket of `dataDir` and everything made for it. */
+/** Removes the socket of `dataDir` and everything that was created for it. */
 export function releaseSocketPath(dataDir: string): void {
   const path = socketPath(dataDir);
   if (path === undefined) return;
@@ -65,6 +65,6 @@ export function releaseSocketPath(dataDir: string): void {
   try {
     rmdirSync(dirname(path));
   } catch {
-    // Gone already, as after a restart of the machine, or not ours alone.
+    // The folder was removed already, as after a restart of the machine, or has other files too.
   }
 }

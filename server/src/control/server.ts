@@ -2,68 +2,42 @@ import { chmodSync, statSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { safeMessage } from "../logging/safe-error.ts";
 import { Refusal } from "../session/errors.ts";
-import type { Admin, KeyRequest, KeyRotation } from "./admin.ts";
 import { OPERATOR_HEADER } from "./client.ts";
-import type {
-  AuditRequest,
-  EndingRequest,
-  ExportRequest,
-  NoteRequest,
-  PageRequest,
-} from "./oversight.ts";
+import { type Admin, callOperation, isOperation } from "./operations.ts";
 import { claimSocketPath, releaseSocketPath } from "./path.ts";
 
 /*
- * The control socket: how the command line reaches a running server, whose caches must stay in step
- * with the store. `POST /<operation>` with the operation's argument as JSON is answered with
- * `{ "result": … }` or `{ "error": { "message", "reason" } }`. Whoever may open the socket may do
- * everything, as whoever may open the data may: both belong to the server's user alone. So who they are
- * for the trail is what they say themselves.
+ * The control socket: how the command line reaches a running server, whose caches must agree with the store.
+ *
+ *   POST /<operation>, parameters as JSON  ->  200 { "result": … }
+ *                                          or  400, 500, 503 { "error": { "message", "reason" } }
+ *
+ * Only the server's user can open the socket. Whoever can open it can also open the data, so it has no further
+ * credentials, and the operator's name for the audit trail is the one that the command line sends.
  */
 
-/** The operations, by their names in `Admin`. */
-const operations: Readonly<
-  Record<keyof Admin, (admin: Admin, argument: unknown) => Promise<unknown>>
-> = {
-  listKeys: (admin) => admin.listKeys(),
-  createKey: (admin, request) => admin.createKey(request as KeyRequest),
-  revokeKey: (admin, id) => admin.revokeKey(String(id)),
-  rotateKey: (admin, request) => admin.rotateKey(request as KeyRotation),
-  getSession: (admin, id) => admin.getSession(String(id)),
-  endSession: (admin, id) => admin.endSession(String(id)),
-  listSessions: (admin, request) => admin.listSessions(request as PageRequest),
-  endSessions: (admin, request) => admin.endSessions(request as EndingRequest),
-  exportCustomer: (admin, request) => admin.exportCustomer(request as ExportRequest),
-  eraseCustomer: (admin, id) => admin.eraseCustomer(String(id)),
-  auditTrail: (admin, request) => admin.auditTrail(request as AuditRequest),
-  noteAct: (admin, request) => admin.noteAct(request as NoteRequest),
-  hashOf: (admin, id) => admin.hashOf(String(id)),
-  rotateSecret: (admin) => admin.rotateSecret(),
-  exportPage: (admin, after) => admin.exportPage(typeof after === "string" ? after : null),
-};
-
 const MAX_REQUEST_BYTES = 64 * 1024;
-/** How long a closing socket waits for what it is doing, in milliseconds. */
-const CLOSE_TIMEOUT = 2000;
+/** How long (ms) closing waits for requests in progress. */
+const CLOSE_TIMEOUT_MS = 2000;
 
 /** A control socket that listens. */
 export interface Control {
   readonly path: string;
-  /** Finishes the requests at hand and removes the socket. */
+  /** Finishes the requests in progress and removes the socket. */
   close(): Promise<void>;
 }
 
-/** What whoever asks may do; `user`: who they say that they are. */
+/** Returns the operations for an operator, by the name that they give; `null` if they give none. */
 export type AdminFor = (user: string | null) => Admin;
 
 /**
- * Offers what `adminFor` gives on the control socket of `dataDir`. Call it after the store is open: holding its
- * lock is what gives the right to take the place of a socket that a killed server left.
+ * Offers the operations on the control socket of `dataDir`. Call it only while the store is open: its lock gives the right to
+ * replace a socket that a killed server left.
  */
 export async function listenControl(dataDir: string, adminFor: AdminFor): Promise<Control> {
   const path = claimSocketPath(dataDir);
   const server = createServer((request, response) => {
-    void answer(adminFor, request, response);
+    void respond(adminFor, request, response);
   });
   server.requestTimeout = 10_000;
   await listen(server, path);
@@ -91,7 +65,7 @@ function listen(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.once("listening", resolve);
-    // The socket is made within listen(): nobody else may open it, not for a moment.
+    // `listen` creates the socket: under this umask nobody else can open it, not even for a moment.
     const before = process.umask(0o177);
     try {
       server.listen(path);
@@ -103,7 +77,7 @@ function listen(server: Server, path: string): Promise<void> {
 
 function close(server: Server): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => server.closeAllConnections(), CLOSE_TIMEOUT);
+    const timer = setTimeout(() => server.closeAllConnections(), CLOSE_TIMEOUT_MS);
     server.close(() => {
       clearTimeout(timer);
       resolve();
@@ -112,45 +86,40 @@ function close(server: Server): Promise<void> {
   });
 }
 
-async function answer(
+async function respond(
   adminFor: AdminFor,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const { status, body } = await outcomeOf(adminFor, request);
+  const { status, body } = await outcomeOf(adminFor, request).catch(failed);
   response.writeHead(status, { "content-type": "application/json", connection: "close" });
   response.end(JSON.stringify(body));
 }
 
-async function outcomeOf(
-  adminFor: AdminFor,
-  request: IncomingMessage,
-): Promise<{ status: number; body: unknown }> {
-  try {
-    const name = request.url?.slice(1) ?? "";
-    if (request.method !== "POST" || !Object.hasOwn(operations, name)) {
-      throw new TypeError(`there is no operation ${request.method} ${request.url}`);
-    }
-    const admin = adminFor(userOf(request));
-    const argument = JSON.parse((await bodyOf(request)) || "null") as unknown;
-    return {
-      status: 200,
-      body: { result: await operations[name as keyof Admin](admin, argument) },
-    };
-  } catch (error) {
-    return faultOf(error);
+interface Outcome {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+async function outcomeOf(adminFor: AdminFor, request: IncomingMessage): Promise<Outcome> {
+  const name = request.url?.slice(1) ?? "";
+  if (request.method !== "POST" || !isOperation(name)) {
+    throw new TypeError(`there is no operation ${request.method} ${request.url}`);
   }
+  const admin = adminFor(userOf(request));
+  const params: unknown = JSON.parse((await bodyOf(request)) || "null");
+  return { status: 200, body: { result: await callOperation(admin, name, params) } };
 }
 
 const MAX_USER_LENGTH = 256;
 
-/** Throws `URIError` for what is no percent-encoding. */
+/** Returns the operator's name. Throws `URIError` if it is not percent-encoded. */
 function userOf({ headers }: IncomingMessage): string | null {
   const user = headers[OPERATOR_HEADER];
   return typeof user === "string" ? decodeURIComponent(user.slice(0, MAX_USER_LENGTH)) : null;
 }
 
-function faultOf(error: unknown): { status: number; body: unknown } {
+function failed(error: unknown): Outcome {
   const message = safeMessage(error);
   if (error instanceof Refusal) {
     return { status: 503, body: { error: { message, reason: error.reason } } };

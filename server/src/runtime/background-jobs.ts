@@ -1,72 +1,55 @@
-import type { StoreEngine } from "../store/ports/engine.ts";
+import type { LifecycleStore } from "../store/ports/lifecycle.ts";
 import type { Clock } from "./clock.ts";
 
-/** What maintenance works on, and where it counts. */
 export interface BackgroundJobParts {
-  readonly store: StoreEngine;
+  readonly store: Pick<LifecycleStore, "purgeExpired" | "advanceClock">;
   readonly clock: Clock;
-  /** The time (Unix ms) by which sessions are swept if it is behind `clock`, which may have been ahead by mistake. */
+  /** Returns the time (Unix ms) up to which sessions are purged if it is behind `clock`, which may have been ahead by mistake. */
   readonly purgeTime: () => number;
   readonly metrics: { readonly sessionsExpired: { inc(by: number): void } };
-  /** Requests answered so far: whoever was told that a session is over was answered. */
+  /** Returns the number of requests answered so far. */
   readonly answered: () => number;
-  /** Has the store learn which keys were used. */
-  readonly noteKeyUses: () => Promise<void>;
+  readonly storeKeyUses: () => Promise<void>;
 }
 
-/** Milliseconds between two slices of the sweep: while there is much to delete, and else. */
-const PURGE_PAUSE_MS = { full: 10, other: 250 };
-/** How often (ms) the store learns what time it is: a clock that is set back goes back no further. */
+/** Milliseconds between two batches of the purge: while there is more to purge, and otherwise. */
+const PURGE_PAUSE_MS = { busy: 10, idle: 250 };
+/** How often (ms) the time is stored: after a restart a clock that was set back continues from there. */
 const STORE_TIME_EVERY_MS = 1000;
-/** How often (ms) the uses of keys are stored: a write for each request would cost more than it. */
-const STORE_KEY_USE_EVERY_MS = 60_000;
+/** How often (ms) uses of API keys are stored: a write for each request would cost more than the request. */
+const STORE_KEY_USES_EVERY_MS = 60_000;
 
 /**
- * What a server does by itself while it runs: sweeps, and tells the store the time and which keys are
- * in use. Close it when the
- * last request has been answered, before the store.
+ * Starts what a server does by itself: purging, and storing the time and the uses of API keys. Close it after the last
+ * request was answered and before the store. Failures are ignored: the store reports them, and the next round tries again.
  */
 export function startBackgroundJobs(parts: BackgroundJobParts): { close(): Promise<void> } {
-  const { store, clock, purgeTime, metrics, answered, noteKeyUses } = parts;
+  const { store, clock, purgeTime, metrics, answered, storeKeyUses } = parts;
   let isClosed = false;
   let answeredBefore = 0;
-  let purgeTimer = purgeAfter(PURGE_PAUSE_MS.other);
+  let purgeTimer = purgeAfter(PURGE_PAUSE_MS.idle);
   const timeTimer = setInterval(() => void storeTime(), STORE_TIME_EVERY_MS);
-  const usesTimer = setInterval(() => void noteUses(), STORE_KEY_USE_EVERY_MS);
-
-  async function purge(): Promise<void> {
-    let pause = PURGE_PAUSE_MS.other;
-    try {
-      const { expired, hasMore: isFull } = await store.purgeExpired(clock(), purgeTime());
-      if (expired > 0) metrics.sessionsExpired.inc(expired);
-      if (isFull) pause = PURGE_PAUSE_MS.full;
-    } catch {
-      // The store reports its failures itself; the next slice tries again.
-    }
-    if (!isClosed) purgeTimer = purgeAfter(pause);
-  }
+  const usesTimer = setInterval(() => void attempt(storeKeyUses), STORE_KEY_USES_EVERY_MS);
 
   function purgeAfter(pause: number): NodeJS.Timeout {
     return setTimeout(() => void purge(), pause);
   }
 
-  async function storeTime(): Promise<void> {
-    // Nobody has heard of the time in between: a disk that sleeps may go on sleeping.
-    if (answered() === answeredBefore) return;
-    answeredBefore = answered();
-    try {
-      await store.advanceClock(clock());
-    } catch {
-      // As above.
-    }
+  async function purge(): Promise<void> {
+    let pause = PURGE_PAUSE_MS.idle;
+    await attempt(async () => {
+      const { expired, hasMore } = await store.purgeExpired(clock(), purgeTime());
+      if (expired > 0) metrics.sessionsExpired.inc(expired);
+      if (hasMore) pause = PURGE_PAUSE_MS.busy;
+    });
+    if (!isClosed) purgeTimer = purgeAfter(pause);
   }
 
-  async function noteUses(): Promise<void> {
-    try {
-      await noteKeyUses();
-    } catch {
-      // As above.
-    }
+  async function storeTime(): Promise<void> {
+    // Without a response in between nobody has seen the new time, and a sleeping disk may go on sleeping.
+    if (answered() === answeredBefore) return;
+    answeredBefore = answered();
+    await attempt(() => store.advanceClock(clock()));
   }
 
   return {
@@ -75,8 +58,16 @@ export function startBackgroundJobs(parts: BackgroundJobParts): { close(): Promi
       clearTimeout(purgeTimer);
       clearInterval(timeTimer);
       clearInterval(usesTimer);
-      await noteUses();
+      await attempt(storeKeyUses);
       await storeTime();
     },
   };
+}
+
+async function attempt(job: () => Promise<void>): Promise<void> {
+  try {
+    await job();
+  } catch {
+    // See `startBackgroundJobs`.
+  }
 }

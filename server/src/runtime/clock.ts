@@ -1,4 +1,4 @@
-/** Milliseconds since 1970. Never runs backwards, not over a restart either (see `createClock`). */
+/** Returns the time of sessions in Unix ms. It never runs backwards, not even across a restart (see `createClock`). */
 export type Clock = () => number;
 
 /**
@@ -7,11 +7,11 @@ export type Clock = () => number;
  */
 export type WallClock = () => number;
 
-/** Where a clock gets its time from; passed in, so that tests hold it. */
+/** The source of a clock; tests pass their own. */
 export interface TimeSource {
-  /** The wall clock, milliseconds since 1970: may jump either way. */
+  /** Returns the wall clock in Unix ms, which may jump either way. */
   wall(): number;
-  /** Milliseconds since some moment: runs evenly, but stands still while the machine sleeps. */
+  /** Returns milliseconds since some moment. It does not jump, but stands still while the machine sleeps. */
   monotonic(): number;
 }
 

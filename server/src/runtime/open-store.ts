@@ -1,13 +1,13 @@
 import type { Config } from "../config/config.ts";
-import type { StoreUrl } from "../config/store-url.ts";
-import { type AuditTrail, createAuditTrail } from "../services/audit.ts";
-import { type Administration, createAdministration } from "../services/customers.ts";
-import { withQuota } from "../services/quota.ts";
-import { createService, type ServiceEvents, type SessionService } from "../services/sessions.ts";
+import { AuditTrail } from "../services/audit.ts";
+import { type ApiKeyEvents, CredentialAdmin } from "../services/credentials.ts";
+import { CustomerAdmin } from "../services/customers.ts";
+import { type SessionAdmission, withQuota } from "../services/quota.ts";
+import { SessionAdmin } from "../services/session-admin.ts";
+import { type ServiceEvents, SessionService } from "../services/sessions.ts";
 import { Refusal } from "../session/errors.ts";
 import { createBunMac } from "../session/hmac-bun.ts";
 import { createIdIssuer, type IdIssuer } from "../session/id.ts";
-import type { Lifetimes } from "../session/lifetime.ts";
 import { createLogHash } from "../session/log-hash.ts";
 import { StoreOpenError } from "../store/open-error.ts";
 import type { StoreEngine } from "../store/ports/engine.ts";
@@ -15,33 +15,33 @@ import type { StoreEvents } from "../store/ports/lifecycle.ts";
 import type { RedisStoreOptions } from "../store/redis/options.ts";
 import { openRedisStore } from "../store/redis/redis-store.ts";
 import { openSqliteStore } from "../store/sqlite/sqlite-store.ts";
-import { type Clock, createClock, type TimeSource, type WallClock } from "./clock.ts";
+import { type Clock, createClock, type TimeSource } from "./clock.ts";
 
-/** The use cases over an open store, without anything that serves them. */
+/** An open store and the use cases on it, without anything that serves them. */
 export interface Opened {
   readonly store: StoreEngine;
   readonly clock: Clock;
-  readonly wallClock: WallClock;
-  /** The latest time in the store when it was opened (Unix ms). */
+  /** The latest time (Unix ms) that the store knew when it was opened. */
   readonly lastSeen: number;
   readonly ids: IdIssuer;
-  readonly service: SessionService;
-  readonly administration: Administration;
-  readonly trail: AuditTrail;
-  /** How ids stand in the log and in the audit trail. */
+  /** Returns the keyed hash that stands for an id in the log and in the audit trail. */
   readonly logHash: (id: string) => string;
-  readonly lifetimes: Lifetimes;
+  readonly service: SessionService;
+  readonly sessionAdmin: SessionAdmin;
+  readonly customers: CustomerAdmin;
+  readonly credentials: CredentialAdmin;
+  readonly trail: AuditTrail;
 }
 
-/** Why a store is opened. Redis needs it, since nothing locks the store there. */
+/** Why a store is opened. Redis needs to know, because it has no lock. */
 type StorePurpose = RedisStoreOptions["purpose"];
 
-/** Hears what happens; a command that is over in a moment has nobody to tell. */
-export type OpenEvents = StoreEvents & ServiceEvents;
+/** What happens in the store and in the use cases; a command ignores most of it. */
+export type OpenEvents = StoreEvents & ServiceEvents & ApiKeyEvents;
 
 /**
- * Opens the store that `config` names. Whoever opens it closes it. Throws `StoreOpenError`, with the
- * code `in-use` when a server runs on it.
+ * Opens the store that `config` names, which the caller closes. Throws `StoreOpenError`, with the code `in-use` if a server
+ * runs on it.
  */
 export async function open(
   config: Config,
@@ -49,7 +49,6 @@ export async function open(
   events: OpenEvents,
   purpose: StorePurpose = "command",
 ): Promise<Opened> {
-  const { lifetimes } = config;
   let isSuspended = false;
   const suspended = (isNow: boolean) => {
     isSuspended = isNow;
@@ -63,25 +62,21 @@ export async function open(
       throw new StoreOpenError("incomplete", message);
     }
     const lastSeen = await store.clockHighWaterMark();
-    const clock = createClock(time, lastSeen);
+    const secrets = await store.listSecrets();
     const createMac = "Bun" in globalThis ? createBunMac : undefined;
-    const issuer = createIdIssuer(await store.listSecrets(), createMac);
-    const ids = issuingUnless(() => isSuspended, issuer);
-    const service = createService({ store: limited(store, config), ids, clock, lifetimes, events });
-    const administration = createAdministration({ store, clock, events });
-    const trail = createAuditTrail(store, clock);
-    const logHash = createLogHash(await store.listSecrets());
+    const ids = issuingUnless(() => isSuspended, createIdIssuer(secrets, createMac));
+    const logHash = createLogHash(secrets);
+    const clock = createClock(time, lastSeen);
+    const { lifetimes } = config;
+    const admission = admissionOf(store, config);
+    const service = new SessionService({ store, admission, ids, clock, lifetimes, events });
+    const trail = new AuditTrail(store, clock);
+    const parts = { store, clock, wallClock: time.wall, ids, logHash, trail, service, events };
     return {
-      store,
-      clock,
-      lastSeen,
-      wallClock: time.wall,
-      ids,
-      service,
-      administration,
-      trail,
-      logHash,
-      lifetimes,
+      ...{ store, clock, lastSeen, ids, logHash, service, trail },
+      sessionAdmin: new SessionAdmin(parts),
+      customers: new CustomerAdmin(parts),
+      credentials: new CredentialAdmin(parts),
     };
   } catch (error) {
     await store.close();
@@ -89,24 +84,23 @@ export async function open(
   }
 }
 
-/** An issuer that makes no ids while the data are gone: other processes may already use other secrets. */
+/** Wraps an issuer that issues no ids while the data are gone: other processes may already use other secrets. */
 function issuingUnless(isSuspended: () => boolean, issuer: IdIssuer): IdIssuer {
   return {
     ...issuer,
     issue(now) {
-      if (isSuspended()) {
-        const cause = new StoreOpenError(
-          "inaccessible",
-          "the data in Redis is gone; no ids are made",
-        );
-        throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, cause);
-      }
-      return issuer.issue(now);
+      if (!isSuspended()) return issuer.issue(now);
+      const message = "the data in Redis is gone; no ids are made";
+      const cause = new StoreOpenError("inaccessible", message);
+      throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, cause);
     },
   };
 }
 
-function limited(store: StoreEngine, { maxSessionsPerCustomer, lifetimes }: Config): StoreEngine {
+function admissionOf(
+  store: StoreEngine,
+  { maxSessionsPerCustomer, lifetimes }: Config,
+): SessionAdmission {
   if (maxSessionsPerCustomer === 0) return store;
   const longestLife = Math.max(lifetimes.anonymous.total, lifetimes.recognized.total);
   return withQuota(store, { sessions: maxSessionsPerCustomer, longestLife });
@@ -115,33 +109,43 @@ function limited(store: StoreEngine, { maxSessionsPerCustomer, lifetimes }: Conf
 /** How long (ms) a start waits for Redis. */
 export const OPEN_TIMEOUT_MS = 10_000;
 
-/** Where Redis is and how to get in: what `store` says, and the settings beside it. */
-export function redisPlaceOf(
-  place: Extract<StoreUrl, { engine: "redis" }>,
-  { redisCaFile, sentinelUsername, sentinelPassword }: Config,
-): RedisStoreOptions["place"] {
+/**
+ * Returns the data folder if the store is in one: this machine's clock is the store's, one process holds the folder's lock,
+ * and the command line reaches that process through a control socket. `undefined` for a store on another server.
+ */
+export function dataFolderOf({ store, dataDir }: Config): string | undefined {
+  return store.engine === "sqlite" ? dataDir : undefined;
+}
+
+/** Returns where Redis is and how to log in, from all settings about it; `undefined` if the store is not in Redis. */
+export function redisPlaceOf({
+  store,
+  redisCaFile,
+  sentinelUsername,
+  sentinelPassword,
+}: Config): RedisStoreOptions["place"] | undefined {
+  if (store.engine !== "redis") return undefined;
   return {
-    ...place,
+    ...store,
     caFile: redisCaFile ?? undefined,
     sentinelUsername: sentinelUsername ?? undefined,
     sentinelPassword: sentinelPassword ?? undefined,
   };
 }
 
-/** The store alone, also one into which another is being moved. */
+/** Opens the store alone, also one into which another is being moved. */
 export async function openStore(
   config: Config,
   time: TimeSource,
   events: StoreEvents,
   purpose: StorePurpose = "command",
 ): Promise<StoreEngine> {
-  const { lifetimes, maxRecords, retention, store: place } = config;
-  const common = { lifetimes, maxRecords, retention, events, now: time.wall() };
-  const maxPending = config.maxPendingWrites;
-  if (place.engine === "sqlite") {
+  const { lifetimes, maxRecords, retention, maxPendingWrites: maxPending } = config;
+  const common = { lifetimes, maxRecords, retention, maxPending, events, now: time.wall() };
+  const place = redisPlaceOf(config);
+  if (place === undefined) {
     return openSqliteStore({
       ...common,
-      maxPending,
       dataDir: config.dataDir,
       cacheSessions: config.cacheSessions,
       timeout: config.storeTimeout,
@@ -149,10 +153,9 @@ export async function openStore(
   }
   return openRedisStore({
     ...common,
-    maxPending,
     wall: time.wall,
     purpose,
-    place: redisPlaceOf(place, config),
+    place,
     prefix: config.redisPrefix,
     timeout: config.redisTimeout,
     openTimeout: OPEN_TIMEOUT_MS,

@@ -2,48 +2,45 @@ import type { Config } from "../config/config.ts";
 import { isLoopback } from "../config/values.ts";
 import { createRateLimits, type LimitOptions, type RateLimits } from "../http/app/rate-limits.ts";
 import { createRateLimiter } from "../limits/rate-limiter.ts";
-import { startUsageSync } from "../limits/usage-sync.ts";
+import { startUsageSync } from "../limits/shared-rate-limiter.ts";
 import { openRedisCounters } from "../store/redis/shared-counters.ts";
 import type { TimeSource } from "./clock.ts";
 import { OPEN_TIMEOUT_MS, redisPlaceOf } from "./open-store.ts";
 
-/** Limits that are to be closed. */
+/** Rate limits, and how to close them. */
 export interface RunningLimits {
-  /** `undefined` where nobody is limited. */
+  /** `undefined` if nobody is limited. */
   readonly limits: RateLimits | undefined;
   close(): void;
 }
 
 /**
- * The limits that `config` sets: of this process, or over Redis of all that share the store. Throws
- * `StoreOpenError`.
+ * Creates the rate limits that `config` sets: of this process alone, or shared by all processes that use the same Redis.
+ * Throws `StoreOpenError`.
  */
 export async function startLimits(config: Config, time: TimeSource): Promise<RunningLimits> {
-  const { store, redisPrefix } = config;
   const options = optionsOf(config, time);
   const own = createRateLimits({ ...options, limiterOf: (_name, rate) => createRateLimiter(rate) });
-  if (own === undefined || store.engine === "sqlite")
-    return { limits: own, close: () => undefined };
-  const place = redisPlaceOf(store, config);
+  const place = redisPlaceOf(config);
+  if (own === undefined || place === undefined) return { limits: own, close: () => undefined };
   const shares = await openRedisCounters({
     place,
-    prefix: redisPrefix,
+    prefix: config.redisPrefix,
     openTimeout: OPEN_TIMEOUT_MS,
   });
-  const exchange = startUsageSync(shares, time.monotonic);
+  const sync = startUsageSync(shares, time.monotonic);
   return {
-    limits: createRateLimits({ ...options, limiterOf: exchange.limiterOf }),
+    limits: createRateLimits({ ...options, limiterOf: sync.limiterOf }),
     close() {
-      exchange.close();
+      sync.close();
       shares.close();
     },
   };
 }
 
 /**
- * On a loopback address every peer is this machine itself, which is not limited, unless one of them is
- * a proxy that tells for whom it asks; on a socket, whoever connects may tell. In mode `local` there are
- * no credentials.
+ * Clients are limited by address unless every peer is this machine itself: on a loopback address without a trusted proxy that
+ * says for whom it asks. On a Unix socket every peer may say so. Mode `local` has no credentials to limit.
  */
 function optionsOf(config: Config, time: TimeSource): Omit<LimitOptions, "limiterOf"> {
   const { host, auth, trustedProxies, socket } = config;

@@ -1,5 +1,4 @@
 import { statSync } from "node:fs";
-import type { Config } from "../config/config.ts";
 
 /** A warning at a start, for the log. */
 export interface Warning {
@@ -19,8 +18,8 @@ const HELD_FOR = 10 * MINUTE;
 /** The result of comparing the machine's clock with the data at a start. */
 export interface ClockCheck {
   readonly warning: Warning | undefined;
-  /** How long (ms) sessions are swept by the previous time of the data. */
-  readonly holdSweepFor: number;
+  /** How long (ms) sessions are purged by the previous time of the data. */
+  readonly holdPurgeFor: number;
 }
 
 /**
@@ -31,20 +30,16 @@ export function checkClock(wall: number, lastSeen: number): ClockCheck {
   const details = { lastUsed: timeText(lastSeen), clock: timeText(wall) };
   if (lastSeen - wall > AHEAD_TOLERATED) {
     const message = `the data was used at a time that is ${spanText(lastSeen - wall)} ahead of this machine's clock: the service continues from that time, and sessions expire by it. If the clock is wrong, set it and start again; if it was wrong before, times stay ahead until the clock has caught up.`;
-    return { warning: { message, details }, holdSweepFor: 0 };
+    return { warning: { message, details }, holdPurgeFor: 0 };
   }
-  if (wall - lastSeen <= JUMP) return { warning: undefined, holdSweepFor: 0 };
+  if (wall - lastSeen <= JUMP) return { warning: undefined, holdPurgeFor: 0 };
   const from = timeText(wall + HELD_FOR);
   const message = `this machine's clock is ${spanText(wall - lastSeen)} ahead of when the data was last used: sessions have expired by it, and data past their retention are deleted from ${from} on. If the clock is wrong, stop the server before that, set the clock, and restore a backup from before this start.`;
-  return { warning: { message, details }, holdSweepFor: HELD_FOR };
+  return { warning: { message, details }, holdPurgeFor: HELD_FOR };
 }
 
 /** Warns of a data folder that other users can enter: it contains the secrets and all sessions. */
-export function checkFolder({
-  store,
-  dataDir,
-}: Pick<Config, "store" | "dataDir">): Warning | undefined {
-  if (store.engine !== "sqlite") return undefined;
+export function checkFolder(dataDir: string): Warning | undefined {
   const mode = statSync(dataDir).mode & 0o777;
   if ((mode & 0o077) === 0) return undefined;
   const can = (mode & 0o022) === 0 ? "read" : "written";

@@ -1,109 +1,182 @@
 import type { Clock } from "../runtime/clock.ts";
 import { Refusal } from "../session/errors.ts";
-import type { SessionFilter } from "../session/filter.ts";
-import { idFields } from "../session/session.ts";
-import { type Act, type Actor, entryAfter } from "../store/audit-chain.ts";
+import {
+  type Act,
+  type AuditEntry,
+  type ChainFault,
+  chainFaults,
+  entryAfter,
+} from "../store/audit-chain.ts";
 import type { AuditStore } from "../store/ports/audit.ts";
 
-/** What is noted of an act by whoever lets it through. */
-export type AuditEvent = Pick<Act, "who" | "what" | "from" | "details">;
+/** Who starts an operation, and from where. */
+export type Initiator = Pick<Act, "who" | "from">;
 
-/** Writes the audit trail. */
-export interface AuditTrail {
-  /** Fulfilled when the entry is stored. Refuses with `unavailable`. */
-  note(act: AuditEvent, outcome: Act["outcome"]): Promise<void>;
-  /**
-   * Carries an act out and notes how that went, before it is reported. Where `told` has nothing to tell
-   * (`undefined`) nothing was done, and nothing is noted.
-   */
-  audited<Result>(
-    act: AuditEvent,
-    carryOut: () => Promise<Result>,
-    told?: (result: Result) => Act["details"] | undefined,
-  ): Promise<Result>;
-  /**
-   * Notes, some time soon, that an act was refused: once a minute for each actor and act, with how often
-   * it was before, or callers without a right could fill the disk.
-   */
-  refused(act: AuditEvent): void;
-}
+/** An operation for the audit trail, before its outcome is known. */
+export type AuditEvent = Initiator & Pick<Act, "what" | "details">;
 
-const ATTEMPTS = 20;
-const REFUSED_EVERY = 60_000;
-/** Beyond so many actors the refusals of others are not counted apart. */
+/** How often appending is tried while other processes append to the same store. */
+const MAX_ATTEMPTS = 20;
+const REFUSAL_INTERVAL_MS = 60_000;
+/** Number of initiator-operation pairs whose refusals are counted separately; the others share one count. */
 const MAX_COUNTED = 1000;
 
-/** The trail in `store`. */
-export function createAuditTrail(store: AuditStore, clock: Clock): AuditTrail {
-  /** One at a time here; others that append to the same store are met by trying again. */
-  let line: Promise<unknown> = Promise.resolve();
-  const refusals = new Map<string, { since: number; more: number }>();
+/** The audit trail in the store. */
+export class AuditTrail {
+  readonly #store: AuditStore;
+  readonly #clock: Clock;
+  /** Settles with the last append of this process: they run one at a time. */
+  #queue: Promise<unknown> = Promise.resolve();
+  readonly #refusals = new Map<string, { readonly since: number; repeated: number }>();
 
-  async function append(act: Act): Promise<void> {
-    for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+  constructor(store: AuditStore, clock: Clock) {
+    this.#store = store;
+    this.#clock = clock;
+  }
+
+  /** Appends an entry; resolves when it is stored. Refuses with `unavailable`. */
+  append(event: AuditEvent, outcome: Act["outcome"]): Promise<void> {
+    const appended = this.#queue.then(() => this.#append({ ...event, outcome, at: this.#clock() }));
+    this.#queue = appended.catch(() => undefined);
+    return appended;
+  }
+
+  async #append(act: Act): Promise<void> {
+    const store = this.#store;
+    for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) {
       if (await store.appendAuditEntry(entryAfter(await store.lastAuditEntry(), act))) return;
     }
     throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
   }
 
-  function note(act: AuditEvent, outcome: Act["outcome"]): Promise<void> {
-    const appended = line.then(() => append({ ...act, outcome, at: clock() }));
-    line = appended.catch(() => undefined);
-    return appended;
+  /** Runs an operation and appends an entry with its outcome (see `audited`). */
+  audited<Result>(
+    event: AuditEvent,
+    run: () => Promise<Result>,
+    detailsOf?: (result: Result) => Act["details"] | undefined,
+  ): Promise<Result> {
+    return audited((...entry) => this.append(...entry), event, run, detailsOf);
   }
 
+  /**
+   * Appends, without waiting for it, that an operation was refused: once a minute for each initiator and operation, with the
+   * number of earlier attempts. Otherwise callers without the right could fill the disk.
+   */
+  appendRefusal(event: AuditEvent): void {
+    const refusals = this.#refusals;
+    const now = this.#clock();
+    const name = refusals.size < MAX_COUNTED ? JSON.stringify([event.what, event.who]) : "";
+    const known = refusals.get(name);
+    if (known !== undefined && now - known.since < REFUSAL_INTERVAL_MS) {
+      known.repeated++;
+      return;
+    }
+    if (known === undefined && refusals.size >= MAX_COUNTED) refusals.clear();
+    refusals.set(name, { since: now, repeated: 0 });
+    const before = known?.repeated ? { refusedBefore: known.repeated } : {};
+    const details = { ...event.details, ...before };
+    void this.append({ ...event, details }, "refused").catch(() => undefined);
+  }
+
+  /** Returns the sequence of the newest entry; 0 if there is none. */
+  async lastSequence(): Promise<number> {
+    return (await this.#store.lastAuditEntry())?.sequence ?? 0;
+  }
+
+  /** Returns at most `limit` entries that follow the sequence `after`, oldest first. */
+  readEntries(after: number, limit: number): Promise<readonly AuditEntry[]> {
+    return this.#store.readAuditEntries(after, limit);
+  }
+}
+
+/**
+ * Runs an operation and appends an entry with its outcome before returning. `detailsOf` adds details of the result; where
+ * it returns `undefined`, nothing was done and no entry is appended. `isDone` returns false for a result that is a failure.
+ */
+export async function audited<Event extends Pick<Act, "details">, Result>(
+  append: (event: Event, outcome: "done" | "failed") => Promise<void>,
+  event: Event,
+  run: () => Promise<Result>,
+  detailsOf: (result: Result) => Act["details"] | undefined = () => ({}),
+  isDone: (result: Result) => boolean = () => true,
+): Promise<Result> {
+  let result: Result;
+  try {
+    result = await run();
+  } catch (error) {
+    // The caller needs the first error, also if the entry cannot be stored either.
+    await append(event, "failed").catch(() => undefined);
+    throw error;
+  }
+  const added = detailsOf(result);
+  if (added === undefined) return result;
+  const details = { ...event.details, ...added };
+  await append({ ...event, details }, isDone(result) ? "done" : "failed");
+  return result;
+}
+
+/** Returns who acts on the command line: `user` as the operating system names them, `null` if it did not. */
+export function operator(user: string | null): Initiator {
   return {
-    note,
-    async audited(act, carryOut, told = () => ({})) {
-      let result: Awaited<ReturnType<typeof carryOut>>;
-      try {
-        result = await carryOut();
-      } catch (error) {
-        // What went wrong is told; that it cannot be noted as well is no news.
-        await note(act, "failed").catch(() => undefined);
-        throw error;
-      }
-      const news = told(result);
-      if (news !== undefined) await note({ ...act, details: { ...act.details, ...news } }, "done");
-      return result;
-    },
-    refused(act) {
-      const now = clock();
-      const name = refusals.size < MAX_COUNTED ? JSON.stringify([act.what, act.who]) : "";
-      const known = refusals.get(name);
-      if (known !== undefined && now - known.since < REFUSED_EVERY) {
-        known.more++;
-        return;
-      }
-      if (known === undefined && refusals.size >= MAX_COUNTED) refusals.clear();
-      refusals.set(name, { since: now, more: 0 });
-      const before = known === undefined || known.more === 0 ? {} : { refusedBefore: known.more };
-      void note({ ...act, details: { ...act.details, ...before } }, "refused").catch(
-        () => undefined,
-      );
-    },
+    who: { role: "administrator", credential: user, agentId: null },
+    from: "command line",
   };
 }
 
-/** Whoever works on the machine itself, by what the operating system calls them; `null`: not told. */
-export function operator(user: string | null): Actor {
-  return { role: "administrator", credential: user, agentId: null };
+/** Formats a time (Unix ms) for the details of an entry. */
+export function auditTime(time: number | null): string | null {
+  return time === null ? null : new Date(time).toISOString();
 }
-/** Where they are, as the trail has it. */
-export const COMMAND_LINE = "command line";
 
-/** Formats a filter for the trail: times as ISO 8601, and without ids, which may have to be erased later. */
-export function redactedFilter(
-  filter: SessionFilter,
-  hash: (id: string) => string,
-): Act["details"] {
-  const ids: readonly string[] = idFields;
-  const given = Object.entries(filter).filter(([, value]) => value !== null);
-  return Object.fromEntries(
-    given.map(([name, value]) => {
-      if (ids.includes(name)) return [name, hash(String(value))];
-      const isTime = name === "since" || name === "until";
-      return [name, isTime ? new Date(Number(value)).toISOString() : value];
-    }),
-  );
+/** Reads entries through a running server or from a store: at most `limit` that follow the sequence `after`. */
+type ReadAudit = (request: { readonly after: number; readonly limit: number }) => Promise<{
+  readonly entries: readonly AuditEntry[];
+  /** Sequence of the newest entry of the whole trail; 0 if there is none. */
+  readonly last: number;
+}>;
+
+/** Number of entries read at a time. */
+const PAGE = 500;
+
+/** Returns the newest `count` entries that match, oldest first. */
+export async function newestEntries(
+  read: ReadAudit,
+  count: number,
+  isMatch: (entry: AuditEntry) => boolean,
+): Promise<AuditEntry[]> {
+  const found: AuditEntry[] = [];
+  let { last: end } = await read({ after: 0, limit: 0 });
+  while (end > 0 && found.length < count) {
+    const start = Math.max(0, end - PAGE);
+    const { entries } = await read({ after: start, limit: end - start });
+    found.unshift(...entries.filter(isMatch));
+    end = start;
+  }
+  return found.slice(-count);
+}
+
+/** Result of checking the whole audit trail. */
+export interface AuditVerification {
+  /** The newest entry; `undefined` if the trail is empty. */
+  readonly last: AuditEntry | undefined;
+  readonly faults: readonly ChainFault[];
+  /** Whether an entry has the expected hash; true if none is expected. */
+  readonly isExpected: boolean;
+}
+
+/** Reads the whole trail and checks that it is unchanged, and that `expectedHash`, if given, is still in it. */
+export async function verifyAuditTrail(
+  read: ReadAudit,
+  expectedHash?: string,
+): Promise<AuditVerification> {
+  const faults: ChainFault[] = [];
+  let isExpected = expectedHash === undefined;
+  let last: AuditEntry | undefined;
+  for (;;) {
+    const { entries } = await read({ after: last?.sequence ?? 0, limit: PAGE });
+    if (entries.length === 0) return { last, faults, isExpected };
+    faults.push(...chainFaults(entries, last));
+    isExpected ||= entries.some(({ hash }) => hash === expectedHash);
+    last = entries.at(-1);
+  }
 }

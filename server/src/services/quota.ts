@@ -5,33 +5,41 @@ import type { IdempotencyStore } from "../store/ports/idempotency.ts";
 import type { SessionSearch } from "../store/ports/search.ts";
 import type { SessionStore } from "../store/ports/sessions.ts";
 
-type QuotaStore = SessionStore & SessionSearch & Pick<IdempotencyStore, "findReplay">;
-
-/** How many live sessions a customer may have at a time. */
+/** Maximum number of live sessions of a customer at a time. */
 export interface SessionQuota {
   readonly sessions: number;
-  /** No session lives longer (ms): older ones are not looked at. */
+  /** Longest life of a session (ms): sessions created earlier are not counted. */
   readonly longestLife: number;
 }
 
-/** What a caller is told to wait for: nobody knows when the customer ends a session. */
+/** The changes that can give a customer one more live session. */
+export type SessionAdmission = Pick<SessionStore, "create" | "associate">;
+
+type QuotaStore = SessionAdmission &
+  Pick<SessionStore, "find"> &
+  SessionSearch &
+  Pick<IdempotencyStore, "findReplay">;
+
+/** `Retry-After` of the refusal: nobody knows when the customer ends a session. */
 const RETRY_AFTER_SECONDS = 60;
 
 /**
- * The store, which gives no customer more live sessions than the ceiling: refuses with
- * `too-many-requests`, and then nothing was changed. What is under way here counts as done, so that one
- * process never exceeds the ceiling; several may, by what they do at the same moment.
+ * Limits the live sessions of each customer: refuses with `too-many-requests`, and then nothing was changed. Changes in
+ * progress in this process count as done, so one process never exceeds the quota; several processes may, by what they do
+ * at the same moment.
+ *
+ * Only `services/sessions.ts` creates and associates, so only it is given this. The administration uses the store
+ * directly: it finds, ends and erases sessions, and never adds one.
  */
-export function withQuota<Store extends QuotaStore>(store: Store, ceiling: SessionQuota): Store {
-  const within = createGate(store, ceiling);
+export function withQuota(store: QuotaStore, quota: SessionQuota): SessionAdmission {
+  const admit = createGate(store, quota);
   return {
-    ...store,
-    async create(session, now, once) {
+    async create(session, now, idempotent) {
       const { customerId } = session;
-      if (customerId === null) return store.create(session, now, once);
-      // What was carried out before is told again, however many there are by now.
-      const earlier = once === undefined ? undefined : await store.findReplay(once, now);
-      return earlier ?? within(customerId, now, () => store.create(session, now, once));
+      if (customerId === null) return store.create(session, now, idempotent);
+      // A repeated request gets its stored response, however many sessions there are by now.
+      const replay = idempotent === undefined ? undefined : await store.findReplay(idempotent, now);
+      return replay ?? admit(customerId, now, () => store.create(session, now, idempotent));
     },
     async associate(request) {
       const { id, ids, now } = request;
@@ -39,39 +47,40 @@ export function withQuota<Store extends QuotaStore>(store: Store, ceiling: Sessi
       const known = await store.find(id);
       const isNew = known.customerId === null && isLive(known, now);
       if (!isNew) return store.associate(request);
-      return within(ids.customerId, now, () => store.associate(request));
+      return admit(ids.customerId, now, () => store.associate(request));
     },
   };
 }
 
-/** Carries out what gives the customer one more session, if there is room for it at `now`. */
+/** Runs a change that gives the customer one more session, if the quota permits it at `now` (Unix ms). */
 type Gate = <Result>(
   customerId: string,
   now: number,
-  carryOut: () => Promise<Result>,
+  change: () => Promise<Result>,
 ) => Promise<Result>;
 
-function createGate(store: SessionSearch, { sessions, longestLife }: SessionQuota): Gate {
-  const underWay = new Map<string, number>();
+function createGate(store: SessionSearch, quota: SessionQuota): Gate {
+  const { sessions } = quota;
+  const inProgress = new Map<string, number>();
 
-  return async (customerId, now, carryOut) => {
-    const others = underWay.get(customerId) ?? 0;
-    if (others >= sessions) throw tooMany(sessions);
-    underWay.set(customerId, others + 1);
+  return async (customerId, now, change) => {
+    const others = inProgress.get(customerId) ?? 0;
+    if (others >= sessions) throw quotaExceeded(sessions);
+    inProgress.set(customerId, others + 1);
     try {
-      const live = await liveSessions(store, customerId, now, { sessions, longestLife });
-      if (others + live >= sessions) throw tooMany(sessions);
-      return await carryOut();
+      const live = await countLive(store, customerId, now, quota);
+      if (others + live >= sessions) throw quotaExceeded(sessions);
+      return await change();
     } finally {
-      const left = (underWay.get(customerId) ?? 1) - 1;
-      if (left === 0) underWay.delete(customerId);
-      else underWay.set(customerId, left);
+      const left = (inProgress.get(customerId) ?? 1) - 1;
+      if (left === 0) inProgress.delete(customerId);
+      else inProgress.set(customerId, left);
     }
   };
 }
 
-/** How many live sessions the customer has, as far as it matters to the ceiling. */
-async function liveSessions(
+/** Counts the customer's live sessions, up to the quota. */
+async function countLive(
   store: SessionSearch,
   customerId: string,
   now: number,
@@ -79,7 +88,7 @@ async function liveSessions(
 ): Promise<number> {
   const all = { ...anySession, customerId };
   const { total } = await store.listSessions({ filter: all, after: null, limit: 1, now });
-  // The store keeps this number; those that are over are among them.
+  // The store has this number ready. It includes sessions that are over.
   if (total !== null && total < sessions) return total;
   const filter = { ...all, live: true, since: now - longestLife };
   let live = 0;
@@ -92,7 +101,7 @@ async function liveSessions(
   return live;
 }
 
-function tooMany(count: number): Refusal {
+function quotaExceeded(count: number): Refusal {
   return new Refusal({
     code: "too-many-requests",
     retryAfterSeconds: RETRY_AFTER_SECONDS,

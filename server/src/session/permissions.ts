@@ -72,7 +72,7 @@ export function changeScope(principal: Principal): Scope {
 }
 
 /** Whether `principal` may end every session there is, in one request. */
-export function mayEndAll({ role }: Principal): boolean {
+export function mayEndAll({ role }: Pick<Principal, "role">): boolean {
   return role === "administrator";
 }
 

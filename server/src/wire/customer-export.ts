@@ -4,24 +4,29 @@ import type { Session } from "../session/session.ts";
 import { sessionInfo } from "./session-info.ts";
 import { entryInfo } from "./timeline-info.ts";
 
-/** A session in a list: as its callers see it, and how it stands. */
+/** Returns a session as lists and exports show it: its `SessionInfo`, and its status. */
 export function sessionSummary(session: Session, status: SessionSummary["status"]): SessionSummary {
   return { ...(JSON.parse(sessionInfo(session)) as SessionSummary), status };
 }
 
-/** What is told of a customer, as a line of JSON, without its line break. */
-export function exportLine(told: ExportEntry): string {
-  switch (told.type) {
+/** Formats an exported thing as a line of JSON, without the line break. */
+export function exportLine(item: ExportEntry): string {
+  switch (item.type) {
     case "key":
-      return JSON.stringify({ type: "key", ...told.key });
+      return JSON.stringify({ type: "key", ...item.key });
     case "session":
-      return JSON.stringify({ type: "session", ...sessionSummary(told.session, told.status) });
+      return JSON.stringify({ type: "session", ...sessionSummary(item.session, item.status) });
     case "entry":
-      return JSON.stringify({ type: "entry", sessionId: told.id, entry: entryInfo(told.entry) });
+      return JSON.stringify({ type: "entry", sessionId: item.id, entry: entryInfo(item.entry) });
     case "answer": {
-      const { idempotent: once, storedAt } = told.answer;
+      const { idempotent, storedAt } = item.answer;
       const at = new Date(storedAt).toISOString();
-      return JSON.stringify({ type: "answer", sessionId: told.id, at, answer: once.response });
+      return JSON.stringify({
+        type: "answer",
+        sessionId: item.id,
+        at,
+        answer: idempotent.response,
+      });
     }
   }
 }

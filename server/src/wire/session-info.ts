@@ -7,11 +7,11 @@ export function sessionInfo(session: Session): string {
 }
 
 /**
- * Writes what `sessionInfo` gives, in UTF-8, to the bytes from `start` on, and gives where it ends. There
- * must be room for `maxLengthOf` the session.
+ * Writes the text of `sessionInfo` in UTF-8 to `bytes` from `start` on, and returns the end. There must be room for
+ * `maxLengthOf` the session.
  *
- * Byte by byte: texts that are put together first would be copied twice, and each would be made in memory
- * that is in no cache, and be collected; it is most of the work of an answer.
+ * It writes byte by byte, because this is most of the work of a response: a text that is built first would be copied twice,
+ * and allocated in memory that is in no processor cache and must be collected.
  */
 export function writeSessionInfo(session: Session, bytes: Buffer, start: number): number {
   let at = writePart(OPENING, bytes, start);
@@ -33,7 +33,7 @@ export function writeSessionInfo(session: Session, bytes: Buffer, start: number)
   return writePart(END, bytes, at);
 }
 
-/** Bytes that a `SessionInfo` takes at the most. */
+/** Returns an upper bound of the bytes of a `SessionInfo`. */
 export function maxLengthOf(session: Session): number {
   return MAX_REST + session.id.length + MAX_ESCAPED * lengthOfIds(session);
 }
@@ -51,9 +51,9 @@ const EXPIRES_AT = part('","expiresAt":"');
 const END = part('"}');
 const NULL = part("null");
 
-/** More than all but the ids takes: names, quotes, and times with years of six digits. */
+/** Upper bound of the bytes of everything except the ids: names, quotes, and times with years of six digits. */
 const MAX_REST = 512;
-/** Bytes of a character in JSON: "\ud800" is the longest form. */
+/** Maximum bytes of a UTF-16 code unit in JSON, as in "\ud800". */
 const MAX_ESCAPED = 6;
 
 function lengthOfIds({ agentId, customerId, visitId, globalVisitId }: Session): number {
@@ -93,7 +93,7 @@ function writeId(id: string | null, bytes: Buffer, start: number): number {
 }
 
 const DAY = 86_400_000;
-/** Beginnings of times, up to the "T", by the day since 1970: the days of the sessions are few. */
+/** Dates with the "T", by the day since 1970. Sessions of few days are shown at a time. */
 const dates = new Map<number, Uint8Array>();
 const MAX_DATES = 64;
 
@@ -108,7 +108,7 @@ function dateOf(day: number): Uint8Array {
   return date;
 }
 
-/** ISO 8601 with milliseconds, as `toISOString` has it. */
+/** Writes a time as `toISOString` formats it, and returns the end. */
 function writeTime(time: number, bytes: Buffer, start: number): number {
   const day = Math.floor(time / DAY);
   const ofDay = time - day * DAY;

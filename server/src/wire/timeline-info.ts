@@ -2,18 +2,18 @@ import type { Timeline, TimelineEntry } from "@antechamber/client/protocol";
 import { isRecognized } from "../session/session.ts";
 import { type Entry, formatCursor, type Page, type RecordPage } from "../session/timeline.ts";
 
-/** A page of a timeline as the wire has it. */
-export function timelineInfo(sessionId: string, stretch: RecordPage, page: Page): Timeline {
+/** Returns a page of a timeline as the API shows it. */
+export function timelineInfo(sessionId: string, records: RecordPage, page: Page): Timeline {
   return {
     sessionId,
     records: page.entries.map(entryInfo),
     next: page.next === undefined ? null : formatCursor(page.next),
-    total: stretch.total,
-    dropped: stretch.dropped,
+    total: records.total,
+    dropped: records.dropped,
   };
 }
 
-/** An entry of a timeline as the wire has it. */
+/** Returns an entry of a timeline as the API shows it. */
 export function entryInfo(entry: Entry): TimelineEntry {
   const { identity } = entry;
   const who = { state: isRecognized(identity) ? "recognized" : "anonymous", ...identity } as const;

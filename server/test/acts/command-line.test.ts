@@ -9,10 +9,10 @@ import { keyFor, serve, type TestServer } from "../support/in-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { assertComplete, inShort, leftBy, trailIn } from "./trail.ts";
 
-/** What there is to act on. */
+/** A data folder with content for the commands. */
 interface World {
   readonly dataDir: string;
-  /** A folder beside it, for what is written. */
+  /** Folder for files that the commands write. */
   readonly folder: string;
   readonly keys: readonly string[];
   readonly sessions: readonly string[];
@@ -23,11 +23,11 @@ interface World {
 interface Act {
   readonly args: (world: World) => readonly string[];
   readonly leaves: readonly string[];
-  /** The exit status; 0 where it is not given. */
+  /** The exit status, by default 0. */
   readonly code?: number;
 }
 
-/** Without `--from` its data are those of the world. */
+/** Names the data of the world, except for `migrate`. */
 const onData = ({ dataDir }: World) => ["--data-dir", dataDir];
 const looks = (...args: string[]): Act[] => [
   { args: (world) => [...args, ...onData(world)], leaves: [] },
@@ -42,7 +42,7 @@ const move = ({ dataDir, isServed }: World, to: string) => [
   ...(isServed ? ["--ahead"] : []),
 ];
 
-/** Every command: what it leaves in the trail, or that it is not about the data of a store. */
+/** Every command: the entries that it leaves in the trail, or that it is not about the data of a store. */
 const commands: Readonly<Record<string, readonly Act[] | "not about data">> = {
   serve: "not about data",
   "config show": "not about data",
@@ -118,7 +118,7 @@ const commands: Readonly<Record<string, readonly Act[] | "not about data">> = {
   doctor: looks("doctor"),
 };
 
-test("every command has its place in this table", () => {
+test("the table lists every command", () => {
   const names = commandNames().map((words) => words.join(" "));
   const leaves = names.filter(
     (name) => name !== "" && !names.some((other) => other.startsWith(`${name} `)),
@@ -155,7 +155,7 @@ async function inWorld(isServed: boolean, use: (world: World) => Promise<void>):
 }
 
 for (const isServed of [true, false]) {
-  test(`what commands do is in the trail, ${isServed ? "beside a server" : "without one"}`, async () => {
+  test(`commands leave their entries in the trail, ${isServed ? "with a server" : "without one"}`, async () => {
     await inWorld(isServed, async (world) => {
       for (const [name, acts] of Object.entries(commands)) {
         if (acts === "not about data") continue;
@@ -176,7 +176,7 @@ for (const isServed of [true, false]) {
   });
 }
 
-test("a target has the source's trail, and that the move was made", async () => {
+test("after a migration the target has the source's trail and an entry about the migration", async () => {
   await inWorld(false, async (world) => {
     const target = join(world.folder, "target");
     await runHere(["secrets", "rotate", ...onData(world)]);
@@ -194,7 +194,7 @@ test("a target has the source's trail, and that the move was made", async () => 
   });
 });
 
-test("what cannot be entered is not begun", async () => {
+test("an operation whose first entry cannot be stored is not started", async () => {
   await inWorld(false, async (world) => {
     const file = join(world.folder, "copy.db");
     writeFileSync(join(world.dataDir, "lock"), "not a lock at all ".repeat(1000));

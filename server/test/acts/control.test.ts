@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Admin } from "../../src/control/admin.ts";
 import { connectControl } from "../../src/control/client.ts";
+import type { Admin } from "../../src/control/operations.ts";
 import { anySession } from "../../src/session/filter.ts";
 import { createApi, sessionOf } from "../support/api.ts";
 import { keyFor, serve } from "../support/in-process.ts";
@@ -34,11 +34,11 @@ const operations: Readonly<Record<keyof Admin, readonly [argument: unknown, ...l
     noteAct: [{ what: "store.backup", outcome: "begun", details: {} }, "store.backup begun"],
     hashOf: ["one"],
     rotateSecret: [undefined, "secret.rotate done"],
-    // A part of a move, about which the command that makes it has entered itself (noteAct).
+    // Part of a migration, which the command audits itself (noteAct).
     exportPage: [null],
   };
 
-test("what is asked on the control socket is in the trail, with who asked", async () => {
+test("operations on the control socket leave their entries in the trail, with the operator's name", async () => {
   await using server = await serve({ keys: [key.key] });
   sessionOf(await createApi(server.url).create({ headers: { gkc_customerId: "one" } }));
   const admin = await connectControl(server.dataDir, "änna (uid 1000)");
@@ -55,7 +55,7 @@ test("what is asked on the control socket is in the trail, with who asked", asyn
   assert.equal(entry?.who.credential, null);
 });
 
-test("the command line enters its own acts alone", async () => {
+test("the command line can only audit what it does by itself", async () => {
   await using server = await serve();
   const admin = await connectControl(server.dataDir);
   for (const request of [
@@ -65,4 +65,61 @@ test("the command line enters its own acts alone", async () => {
     const asked = admin?.noteAct(request as Parameters<Admin["noteAct"]>[0]);
     await assert.rejects(asked ?? Promise.resolve(), /has no such act/);
   }
+});
+
+test("HTTP and the control socket leave the same details in the trail", async () => {
+  await using server = await serve();
+  const api = createApi(server.url);
+  for (let i = 0; i < 2; i++) sessionOf(await api.create({ headers: { gkc_customerId: "one" } }));
+  const admin = await connectControl(server.dataDir);
+  assert.ok(admin);
+  const call = async (method: string, path: string, json?: unknown) => {
+    const answer = await api.call(method, path, json === undefined ? {} : { json });
+    assert.equal(answer.status, 200, answer.text);
+  };
+  const customer = await admin.hashOf("one");
+  const exported = { customer, isContinued: false };
+  const all = { all: true, dryRun: true, isContinued: false, sessions: 2, isComplete: true };
+  const cases = [
+    {
+      overHttp: () => call("POST", "/sessions/end", { all: true, dryRun: true }),
+      onSocket: () => admin.endSessions({ ...page, isDry: true }),
+      details: [all],
+    },
+    {
+      overHttp: () => call("GET", "/customers/one/export"),
+      onSocket: () => admin.exportCustomer({ customerId: "one", after: null }),
+      details: [exported, { ...exported, sessions: 2 }],
+    },
+  ];
+  for (const { overHttp, onSocket, details } of cases) {
+    for (const run of [overHttp, onSocket]) {
+      const left = await leftBy(server.dataDir, run);
+      assert.deepEqual(
+        left.map((entry) => entry.details),
+        details,
+      );
+    }
+  }
+});
+
+test("the last entry of an export in several pages has the number of all sessions", async () => {
+  await using server = await serve();
+  const api = createApi(server.url);
+  for (let i = 0; i < 2; i++) {
+    const { sessionId } = sessionOf(await api.create({ headers: { gkc_customerId: "one" } }));
+    const json = Array.from({ length: 1000 }, () => ({ method: "GET", path: "/" }));
+    const path = `/sessions/${sessionId}/requests?durable=true`;
+    assert.equal((await api.call("POST", path, { json })).status, 202);
+  }
+  const admin = await connectControl(server.dataDir);
+  let pages = 0;
+  const left = await leftBy(server.dataDir, async () => {
+    for (let after: string | null | undefined; after !== null; pages++) {
+      after = (await admin?.exportCustomer({ customerId: "one", after: after ?? null }))?.next;
+    }
+  });
+  assert.ok(pages > 1);
+  assert.deepEqual(inShort(left), ["customer.export begun", "customer.export done"]);
+  assert.equal(left.at(-1)?.details["sessions"], 2);
 });

@@ -9,11 +9,11 @@ import { assertComplete, inShort, leftBy, trailIn } from "./trail.ts";
 interface Act {
   readonly leaves: readonly string[];
   readonly json?: unknown;
-  /** What the trail calls it when somebody without the right tries, and who that is. */
+  /** The operation in the entry about a refusal, and a caller who is refused. */
   readonly refused: readonly [what: string, by: "alice" | "reporter"];
 }
 
-/** Every route: what it leaves in the trail, or that it is nothing that whoever runs the service does. */
+/** Every route: the entries that it leaves in the trail, or that it is for callers and leaves none. */
 const routes: Readonly<Record<string, Act | "a caller's">> = {
   "GET /sessions": { leaves: [], refused: ["sessions.list", "alice"] },
   "POST /sessions/end": {
@@ -51,7 +51,7 @@ const routes: Readonly<Record<string, Act | "a caller's">> = {
   "GET /docs/*": "a caller's",
 };
 
-test("every route has its place in this table", async () => {
+test("the table lists every route", async () => {
   await using opened = await openApp("key");
   const all = opened.app.routes.map(({ method, path }) => `${method} ${path}`);
   assertComplete(routes, all);
@@ -61,7 +61,7 @@ test("every route has its place in this table", async () => {
   }
 });
 
-test("what is done and what is refused over HTTP is in the trail, with who it was", async () => {
+test("operations and refusals over HTTP leave their entries in the trail, with the initiator", async () => {
   await using server = await serveKeys(holders);
   const as = (person: Holder) => apiOf(server, holders[person]);
   for (const [line, row] of Object.entries(routes)) {
@@ -77,7 +77,7 @@ test("what is done and what is refused over HTTP is in the trail, with who it wa
       const known = trailIn(server.dataDir).length;
       const { status } = await as(by).call(method, asked, options);
       assert.equal(status, 403, line);
-      // It is entered soon after it was answered.
+      // The entry is appended after the response.
       while (trailIn(server.dataDir).length === known) await delay(5);
     });
     assert.deepEqual(inShort(tried), [`${what} refused`], line);
@@ -93,7 +93,7 @@ test("what is done and what is refused over HTTP is in the trail, with who it wa
   }
 });
 
-test("to end a session that is not there leaves no entry: it could be tried for ever", async () => {
+test("ending an unknown session leaves no entry, because it could be tried without end", async () => {
   await using server = await serveKeys(holders);
   const api = apiOf(server, holders.agent);
   const unknown = "A".repeat(40);

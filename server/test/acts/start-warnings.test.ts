@@ -11,10 +11,10 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { indexRows } from "../support/traces.ts";
 
 const NOW = Date.parse("2026-11-23T10:00:00Z");
-/** More time than several slices of the sweep take. */
-const SLICES = 1200;
+/** More time (ms) than several batches of the purge take. */
+const SEVERAL_BATCHES_MS = 1200;
 
-test("a start after which the clock has gone far ahead sweeps nothing for ten minutes, and warns", async () => {
+test("a start with a clock that has jumped far ahead warns, and purges nothing for ten minutes", async () => {
   await using server = await serve({ frozen: true });
   const api = createApi(server.url);
   for (let i = 0; i < 5; i++) {
@@ -26,21 +26,21 @@ test("a start after which the clock has gone far ahead sweeps nothing for ten mi
     server.log(),
     /"level":40,.*20 days ahead of when the data was last used.*stop the server/,
   );
-  await delay(SLICES);
+  await delay(SEVERAL_BATCHES_MS);
   assert.equal(indexRows(server.dataDir)["sessions"], 5);
   server.pass(10 * MINUTE);
   await eventually(async () => assert.equal(indexRows(server.dataDir)["sessions"], 0), 5000);
 });
 
-test("after a clock that was ahead is corrected nothing is swept too early", async () => {
+test("nothing is purged too early after a clock that was ahead is corrected", async () => {
   await using server = await serve({ frozen: true });
   sessionOf(await createApi(server.url).create({ headers: { gkc_customerId: "c" } }));
   await server.restart(() => server.step(20 * DAY));
-  // A request is served at the wrong time, so the time is in the store.
+  // Serving a request at the wrong time stores that time.
   sessionOf(await createApi(server.url).create({ headers: { gkc_customerId: "d" } }));
   await server.restart(() => server.step(-20 * DAY));
   assert.match(server.log(), /"level":40,.*20 days ahead of this machine's clock/);
-  await delay(SLICES);
+  await delay(SEVERAL_BATCHES_MS);
   assert.equal(indexRows(server.dataDir)["sessions"], 2);
 });
 
@@ -53,21 +53,20 @@ test("erasing a customer includes sessions that are past their retention and not
 });
 
 test("a start within a day after the last use of the data is a normal start", () => {
-  assert.deepEqual(checkClock(NOW, NOW - DAY), { warning: undefined, holdSweepFor: 0 });
+  assert.deepEqual(checkClock(NOW, NOW - DAY), { warning: undefined, holdPurgeFor: 0 });
   assert.equal(checkClock(NOW, NOW + 9000).warning, undefined);
   assert.match(checkClock(NOW, NOW + HOUR).warning?.message ?? "", /is 60 minutes ahead of this/);
   assert.match(
     checkClock(NOW, NOW - 30 * HOUR).warning?.message ?? "",
     /is 30 hours ahead of when/,
   );
-  assert.equal(checkClock(NOW, NOW - 30 * HOUR).holdSweepFor, 10 * MINUTE);
+  assert.equal(checkClock(NOW, NOW - 30 * HOUR).holdPurgeFor, 10 * MINUTE);
 });
 
 test("a start warns of a data folder that others can read or write, and creates a private one", async () => {
   await using directory = temporaryDirectory();
-  const place = { store: { engine: "sqlite" }, dataDir: directory.path } as const;
   chmodSync(directory.path, 0o700);
-  assert.equal(checkFolder(place), undefined);
+  assert.equal(checkFolder(directory.path), undefined);
   for (const [mode, word] of [
     [0o755, "read"],
     [0o750, "read"],
@@ -75,7 +74,7 @@ test("a start warns of a data folder that others can read or write, and creates 
     [0o770, "written"],
   ] as const) {
     chmodSync(directory.path, mode);
-    const message = checkFolder(place)?.message ?? "";
+    const message = checkFolder(directory.path)?.message ?? "";
     assert.match(message, new RegExp(`can be ${word} by other users`));
     assert.ok(message.includes(`chmod 700 ${directory.path}`), message);
   }

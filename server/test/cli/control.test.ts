@@ -4,38 +4,21 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { request } from "node:http";
 import { test } from "node:test";
-import type { Admin, KeyRequest } from "../../src/control/admin.ts";
 import { ControlError, connectControl } from "../../src/control/client.ts";
+import { type Admin, adminOver } from "../../src/control/operations.ts";
 import { listenControl } from "../../src/control/server.ts";
+import type { ApiKeyRequest } from "../../src/services/credentials.ts";
 import { Refusal } from "../../src/session/errors.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-/** Answers an operator's requests with what a test needs; any other request is a defect. */
-function adminWith(answers: Partial<Admin>): Admin {
-  const other = () => Promise.reject(new Error("not of this test"));
-  return {
-    listKeys: other,
-    createKey: other,
-    revokeKey: other,
-    rotateKey: other,
-    getSession: other,
-    endSession: other,
-    listSessions: other,
-    endSessions: other,
-    exportCustomer: other,
-    eraseCustomer: other,
-    auditTrail: other,
-    hashOf: other,
-    rotateSecret: other,
-    noteAct: other,
-    exportPage: other,
-    ...answers,
-  };
+/** The operations that a test needs; any other rejects. */
+function adminWith(needed: Partial<Admin>): Admin {
+  return { ...adminOver(() => Promise.reject(new Error("not of this test"))), ...needed };
 }
 
-const keyRequest: KeyRequest = { role: "agent", customerId: null, agentId: "änna", validFor: 5 };
+const keyRequest: ApiKeyRequest = { role: "agent", customerId: null, agentId: "änna", validFor: 5 };
 
-test("requests and responses arrive unchanged at the other end", async () => {
+test("parameters and results arrive unchanged", async () => {
   await using folder = temporaryDirectory();
   const asked: unknown[] = [];
   const control = await listenControl(folder.path, () =>
@@ -62,7 +45,7 @@ test("requests and responses arrive unchanged at the other end", async () => {
   assert.equal(await connectControl(folder.path), undefined);
 });
 
-test("a refusal of the store arrives as a refusal, and any other error without its stack", async () => {
+test("a refusal of the store arrives as a refusal, and a defect without its stack", async () => {
   await using folder = temporaryDirectory();
   const reason = { code: "unavailable", retryAfterSeconds: 3, outcome: "unknown" } as const;
   const control = await listenControl(folder.path, () =>
@@ -102,7 +85,7 @@ test("closing waits for operations in progress", async () => {
   assert.ok(!existsSync(control.path));
 });
 
-test("an unknown operation is refused", async () => {
+test("unknown operations and invalid parameters are refused", async () => {
   await using folder = temporaryDirectory();
   const control = await listenControl(folder.path, () => adminWith({}));
   const cases: [method: string, path: string, body: string][] = [

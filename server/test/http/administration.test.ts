@@ -27,7 +27,7 @@ onEachEngine(({ test, serve, empty }) => {
   after(() => server[Symbol.asyncDispose]());
 
   const api = (person: Holder): Api => apiOf(server, holders[person]);
-  /** Header values travel as bytes, UTF-8. */
+  /** Header values are sent as the bytes of UTF-8. */
   const of = (customerId: string) => ({
     headers: { gkc_customerId: Buffer.from(customerId).toString("latin1") },
   });
@@ -46,7 +46,7 @@ onEachEngine(({ test, serve, empty }) => {
     bodyOf(await api("administrator").call("GET", `/audit${query}`)) as AuditPage;
   const idsOf = ({ sessions }: SessionList) => sessions.map(({ sessionId }) => sessionId);
 
-  /** Ids of new sessions of a customer, the newest first. */
+  /** Creates sessions of a customer, and returns their ids, newest first. */
   async function create(customerId: string, count: number): Promise<string[]> {
     const made: string[] = [];
     for (let i = 0; i < count; i++) {
@@ -55,7 +55,7 @@ onEachEngine(({ test, serve, empty }) => {
     return made;
   }
 
-  /** The lines of an export. */
+  /** Returns the lines of an export. */
   function linesOf(answer: Answer): Record<string, unknown>[] {
     assert.equal(answer.status, 200, answer.text);
     assert.equal(answer.headers.get("content-type"), "application/x-ndjson");
@@ -66,7 +66,7 @@ onEachEngine(({ test, serve, empty }) => {
       .map((line) => JSON.parse(line) as Record<string, unknown>);
   }
 
-  test("sessions are listed by what is asked for, page by page, live and over", async () => {
+  test("sessions are listed by filter, page by page, live or not", async () => {
     const made = await create("listed é", 7);
     await api("agent").call("DELETE", `/sessions/${made[2]}`);
     const query = `?customerId=${encodeURIComponent("listed é")}`;
@@ -93,7 +93,7 @@ onEachEngine(({ test, serve, empty }) => {
     assert.deepEqual(idsOf(bodyOf(based) as SessionList), made);
   });
 
-  test("a query at fault is told with the place of each fault", async () => {
+  test("an invalid query is refused with the place of each fault", async () => {
     const faulty =
       "?customerID=a&live=perhaps&limit=0&since=yesterday&cursor=1&state=x&visitId=a&visitId=b";
     const answer = await api("agent").call("GET", `/sessions${faulty}`);
@@ -192,7 +192,7 @@ onEachEngine(({ test, serve, empty }) => {
     }
   });
 
-  test("to end somebody else's session, or one that never was, comes to the same", async () => {
+  test("ending somebody else's session looks the same as ending one that never existed", async () => {
     const [id] = (await create("alice", 1)) as [string];
     const answers: string[] = [];
     for (const path of [id, "unknown", id.replace(/.$/, (last) => (last === "A" ? "B" : "A"))]) {
@@ -211,7 +211,7 @@ onEachEngine(({ test, serve, empty }) => {
     assert.equal((await api("page").call("DELETE", `/sessions/${blank}`)).status, 204);
   });
 
-  test("everything of a customer is signed out, after it was counted", async () => {
+  test("all sessions of a customer are counted and then ended", async () => {
     const made = await create("everywhere", 30);
     const others = await create("elsewhere", 2);
     const filter = { customerId: "everywhere" };
@@ -223,7 +223,7 @@ onEachEngine(({ test, serve, empty }) => {
     assert.deepEqual(idsOf(await list("?customerId=elsewhere&live=true")), others);
   });
 
-  test("a filter that asks for nothing ends nothing, unless it says all", async () => {
+  test("an empty filter ends nothing, unless it says all", async () => {
     const [id] = (await create("spared", 1)) as [string];
     for (const json of [{}, { customerId: "" }, { customerId: null }, { dryRun: true }]) {
       const answer = await api("administrator").call("POST", "/sessions/end", { json });
@@ -254,7 +254,7 @@ onEachEngine(({ test, serve, empty }) => {
     assert.deepEqual(bodyOf(all), { sessions: 3, next: null });
   });
 
-  test("more sessions than a request ends are ended by several", async () => {
+  test("several requests end more sessions than one can", async () => {
     await using other = await serve({ config: { accessLog: "off" } });
     const alone = createApi(other.url);
     const headers = { gkc_customerId: "many" };
@@ -285,7 +285,7 @@ onEachEngine(({ test, serve, empty }) => {
     assert.ok(erased.length > 1);
   });
 
-  test("everything about a customer comes out, line by line, and goes for good", async () => {
+  test("everything about a customer is exported line by line, and erased", async () => {
     const headers = { "gkc-customerId": "leaves", "idempotency-key": "kept" };
     const id = sessionOf(await api("agent").create({ headers })).sessionId;
     const long = sessionOf(await api("agent").create(of("leaves"))).sessionId;
@@ -325,13 +325,13 @@ onEachEngine(({ test, serve, empty }) => {
     assert.ok(!server.log().includes("leaves"));
   });
 
-  test("an export that its reader breaks off is in the trail as failed", async () => {
+  test("an export that the client aborts is in the trail as failed", async () => {
     const id = sessionOf(await api("agent").create(of("begun"))).sessionId;
     const long = Array.from({ length: 1000 }, () => ({
       method: "GET",
       path: `/${"x".repeat(2000)}`,
     }));
-    // More than the system takes for a reader who does not read.
+    // More than the system buffers for a client that does not read.
     for (let i = 0; i < 8; i++) assert.equal((await post(api("agent"), id, long)).status, 202);
     const headers = { authorization: holders.administrator.bearer };
     const { body } = await fetch(`${server.url}/customers/begun/export`, { headers });
@@ -347,7 +347,7 @@ onEachEngine(({ test, serve, empty }) => {
     assert.equal(await outcome(), "failed");
   });
 
-  test("with a customer their keys go, at once", async () => {
+  test("a customer's keys are erased with them, with immediate effect", async () => {
     const key = keyFor({ role: "customer", customerId: "keyed" });
     await using other = await serveKeys(
       { key, administrator: holders.administrator },
@@ -364,7 +364,7 @@ onEachEngine(({ test, serve, empty }) => {
     problemOf(await theirs.create(), 401, "invalid-credential");
   });
 
-  test("ids of customers may be of any characters", async () => {
+  test("ids of customers may have any characters", async () => {
     const id = "a/b é%?#";
     const path = `/customers/${encodeURIComponent(id)}`;
     assert.equal((await api("agent").create(of(id))).status, 200);
@@ -374,7 +374,7 @@ onEachEngine(({ test, serve, empty }) => {
     assert.equal(erasure.sessions, 1);
   });
 
-  test("what is done and what is refused is in the trail, in order, without ids", async () => {
+  test("operations and refusals are in the trail, in order, without ids", async () => {
     const known = (await audit("?limit=1")).entries[0]?.sequence ?? 0;
     const [id] = (await create("trailed", 1)) as [string];
     await end({ customerId: "trailed", dryRun: true });
@@ -384,7 +384,7 @@ onEachEngine(({ test, serve, empty }) => {
     for (let i = 0; i < 3; i++) {
       problemOf(await api("bob").call("DELETE", "/customers/trailed"), 403, "role-not-permitted");
     }
-    // It is entered soon after it was answered.
+    // The entry is appended after the response.
     while ((await audit("?limit=1")).entries[0]?.outcome !== "refused") await delay(5);
     const all: AuditPage["entries"][number][] = [];
     for (let cursor: string | null = ""; cursor !== null; ) {
@@ -423,7 +423,7 @@ onEachEngine(({ test, serve, empty }) => {
     assert.ok(!JSON.stringify(news).includes(id));
   });
 
-  test("who may not is refused", async () => {
+  test("callers without the role are refused", async () => {
     const allowed: Readonly<Record<string, readonly Holder[]>> = {
       "GET /sessions": ["agent", "reporter", "administrator"],
       "POST /sessions/end": ["agent", "administrator"],

@@ -12,8 +12,8 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 const rangesOf = (...texts: string[]) => texts.map((text) => parseRange(text) as AddressRange);
 const forwardedFor = (list: string) => ({ "x-forwarded-for": list });
 
-/** Where an act came from that was sent with these headers, as the trail of such a server has it. */
-async function toldFrom(
+/** Returns the addresses in the trail of a server with this configuration, for requests with these headers. */
+async function addressesInTrail(
   config: Partial<Config>,
   sent: readonly Readonly<Record<string, string>>[],
 ): Promise<string[]> {
@@ -32,9 +32,9 @@ const limited = { ...unlimited, requests: { count: 1000, period: MINUTE } };
 for (const perAddress of [unlimited, limited]) {
   const suffix = perAddress === limited ? "with limits" : "without limits";
 
-  test(`behind a listed proxy the trail has the client's address, ${suffix}`, async () => {
+  test(`behind a trusted proxy the trail has the client's address, ${suffix}`, async () => {
     const trustedProxies = rangesOf("127.0.0.1", "10.0.0.0/8");
-    const told = await toldFrom({ trustedProxies, perAddress }, [
+    const addresses = await addressesInTrail({ trustedProxies, perAddress }, [
       forwardedFor("198.51.100.7, 192.0.2.1"),
       forwardedFor("192.0.2.1:4711, 10.1.1.1"),
       { forwarded: 'for="[2001:DB8:0:0:0:0:2:1]:4711";proto=https' },
@@ -43,21 +43,28 @@ for (const perAddress of [unlimited, limited]) {
       {},
     ]);
     const itself = "127.0.0.1";
-    assert.deepEqual(told, ["192.0.2.1", "192.0.2.1", "2001:db8::2:1", itself, itself, itself]);
+    assert.deepEqual(addresses, [
+      "192.0.2.1",
+      "192.0.2.1",
+      "2001:db8::2:1",
+      itself,
+      itself,
+      itself,
+    ]);
   });
 
-  test(`what a peer that is no listed proxy says of its clients is not believed, ${suffix}`, async () => {
+  test(`client addresses from a peer that is not a trusted proxy are ignored, ${suffix}`, async () => {
     for (const trustedProxies of [[], rangesOf("10.0.0.0/8")]) {
-      const told = await toldFrom({ trustedProxies, perAddress }, [
+      const addresses = await addressesInTrail({ trustedProxies, perAddress }, [
         forwardedFor("192.0.2.1"),
         { forwarded: "for=192.0.2.1" },
       ]);
-      assert.deepEqual(told, ["127.0.0.1", "127.0.0.1"]);
+      assert.deepEqual(addresses, ["127.0.0.1", "127.0.0.1"]);
     }
   });
 }
 
-test("over a Unix socket the trail has whom the proxy names, or that it was the socket", async () => {
+test("over a Unix socket the trail has the address that the proxy sends, or `unix socket`", async () => {
   await using folder = temporaryDirectory();
   const path = `${folder.path}/http.sock`;
   await using server = await serve({ config: { socket: { path, mode: 0o600 } } });

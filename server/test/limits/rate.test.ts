@@ -4,12 +4,12 @@ import fc from "fast-check";
 import type { Rate } from "../../src/limits/rate.ts";
 import { createRateLimiter } from "../../src/limits/rate-limiter.ts";
 
-/** How many of `attempts` at one moment are let pass. */
+/** Returns how many of `attempts` at the same time are admitted. */
 function passed(take: () => number, attempts: number): number {
   return Array.from({ length: attempts }, take).filter((wait) => wait === 0).length;
 }
 
-test("as many as the rate says may come at once, and no more", () => {
+test("`count` may come at once, and no more", () => {
   for (const count of [1, 2, 3, 7, 60, 1000]) {
     const limiter = createRateLimiter({ count, period: 60_000 });
     assert.equal(
@@ -19,7 +19,7 @@ test("as many as the rate says may come at once, and no more", () => {
   }
 });
 
-test("one more may come whenever as long as one takes has passed", () => {
+test("one more may come each time a `count`th of the period has passed", () => {
   const limiter = createRateLimiter({ count: 4, period: 60_000 });
   const take = (now: number) => limiter.take("a", now);
   assert.equal(
@@ -39,7 +39,7 @@ test("one more may come whenever as long as one takes has passed", () => {
   );
 });
 
-test("who waits as long as is said gets through, and a millisecond earlier not", () => {
+test("the returned wait is exact to the millisecond", () => {
   const limiter = createRateLimiter({ count: 3, period: 10_000 });
   const take = (now: number) => limiter.take("a", now);
   for (let now = 0; now < 1_000_000; ) {
@@ -51,14 +51,14 @@ test("who waits as long as is said gets through, and a millisecond earlier not",
   }
 });
 
-test("nobody is held to what others took", () => {
+test("subjects are limited independently", () => {
   const limiter = createRateLimiter({ count: 1, period: 1000 });
   assert.equal(limiter.take("a", 0), 0);
   assert.equal(limiter.take("b", 0), 0);
   assert.ok(limiter.take("a", 0) > 0);
 });
 
-test("in no stretch of time do more get through than the rate allows", () => {
+test("no interval of time admits more than the rate allows", () => {
   const rate: Rate = { count: 10, period: 1000 };
   const gaps = fc.array(fc.integer({ min: 0, max: 400 }), { minLength: 1, maxLength: 300 });
   fc.assert(
@@ -73,7 +73,7 @@ test("in no stretch of time do more get through than the rate allows", () => {
       for (const [i, first] of times.entries()) {
         for (const [j, last] of times.entries()) {
           if (j < i) continue;
-          // One more than what flows out: less than a millisecond is no wait.
+          // One more than what drains, since less than a millisecond counts as no wait.
           const allowed = rate.count + ((last - first) * rate.count) / rate.period + 1;
           assert.ok(j - i + 1 <= allowed, `${j - i + 1} from ${first} to ${last}`);
         }
@@ -83,7 +83,7 @@ test("in no stretch of time do more get through than the rate allows", () => {
   );
 });
 
-test("a flood of different names is forgotten in time, and takes no more memory than is set", () => {
+test("a flood of different subjects takes bounded memory", () => {
   const limiter = createRateLimiter({ count: 1, period: 60_000 }, 100);
   limiter.take("victim", 0);
   for (let i = 0; i < 99; i++) limiter.take(`flood ${i}`, 1);
@@ -92,7 +92,7 @@ test("a flood of different names is forgotten in time, and takes no more memory 
   assert.equal(limiter.take("victim", 4), 0, "beyond it the oldest are forgotten");
 });
 
-test("whoever was silent for less than a period is remembered", () => {
+test("a subject that was idle for less than a period is remembered", () => {
   const limiter = createRateLimiter({ count: 1, period: 1000 });
   for (let now = 0; now < 20_000; now += 100) limiter.take(`other ${now}`, now);
   for (let start = 20_000; start < 25_000; start += 130) {

@@ -7,8 +7,8 @@ import {
   createSharedRateLimiter,
   type SharedCounters,
   type SharedRateLimiter,
+  startUsageSync,
 } from "../../src/limits/shared-rate-limiter.ts";
-import { startUsageSync } from "../../src/limits/usage-sync.ts";
 import type { RedisPlace } from "../../src/store/redis/connection/place.ts";
 import { openRedisCounters, type RedisCounters } from "../../src/store/redis/shared-counters.ts";
 import { until } from "../support/eventually.ts";
@@ -20,7 +20,7 @@ const rate = { count: 100, period: 600_000 };
 const MS_PER_REQUEST = rate.period / rate.count;
 const now = () => performance.now();
 
-/** What one process opens. */
+/** The shared counters as one process opens them. */
 function sharesOf(kind: RedisPlace["kind"], hosts: RedisPlace["hosts"]): Promise<RedisCounters> {
   const place = {
     kind,
@@ -39,13 +39,13 @@ function sharesOf(kind: RedisPlace["kind"], hosts: RedisPlace["hosts"]): Promise
 
 const limiterOver = (shares: SharedCounters) => createSharedRateLimiter("creates", rate, shares);
 
-/** How many of `attempts` get through. */
+/** Returns how many of `attempts` are admitted. */
 function passed(limiter: SharedRateLimiter, subject: string, attempts: number): number {
   const waits = Array.from({ length: attempts }, () => limiter.take(subject, now()));
   return waits.filter((wait) => wait === 0).length;
 }
 
-test("what one process lets through another one knows, once they have exchanged it", async () => {
+test("after an exchange a process knows what others have admitted", async () => {
   await using redis = await startSingleRedis();
   const processes = [
     await sharesOf("single", [redis.node]),
@@ -54,7 +54,7 @@ test("what one process lets through another one knows, once they have exchanged 
   const [one, other] = [limiterOver(processes[0]), limiterOver(processes[1])];
   assert.equal(passed(one, "a", 60), 60);
   await one.exchange(now);
-  // The other hears of it with its own first taking.
+  // The other process learns it in the exchange after its own first usage.
   assert.equal(passed(other, "a", 1), 1);
   await other.exchange(now);
   assert.equal(passed(other, "a", 100), 39);
@@ -66,19 +66,19 @@ test("what one process lets through another one knows, once they have exchanged 
   for (const shares of processes) shares.close();
 });
 
-test("what was too much between two exchanges is a debt of all", async () => {
+test("the excess between two exchanges is a debt of all processes", async () => {
   await using redis = await startSingleRedis();
   const shares = await sharesOf("single", [redis.node]);
   const limiters = Array.from({ length: 3 }, () => limiterOver(shares));
   for (const limiter of limiters) assert.equal(passed(limiter, "a", 100), 100);
   for (const limiter of limiters) await limiter.exchange(now);
-  // Three periods' worth was taken: the last to ask waits for two of them.
+  // Three times the rate was taken, so the last process waits for two periods.
   const wait = (limiters.at(-1) as SharedRateLimiter).take("a", now());
   assert.ok(wait > 1.8 * rate.period && wait <= 2.02 * rate.period, `${wait} ms`);
   shares.close();
 });
 
-test("keys tell nobody's address, and go by themselves", async () => {
+test("key names contain no addresses, and keys expire", async () => {
   await using redis = await startSingleRedis();
   const shares = await sharesOf("single", [redis.node]);
   const limiter = limiterOver(shares);
@@ -92,7 +92,7 @@ test("keys tell nobody's address, and go by themselves", async () => {
   shares.close();
 });
 
-test("while Redis is away each holds to the rate by itself, and tells it later", async () => {
+test("while Redis is away each process limits by itself, and sends its usage later", async () => {
   await using redis = await startSingleRedis("always");
   const shares = await sharesOf("single", [redis.node]);
   const limiter = limiterOver(shares);
@@ -116,11 +116,11 @@ test("while Redis is away each holds to the rate by itself, and tells it later",
   shares.close();
 });
 
-test("a Redis that stands still for a while counts nothing twice when it goes on", async () => {
+test("a Redis that stalls for a while counts nothing twice when it continues", async () => {
   await using redis = await startSingleRedis();
   const shares = await sharesOf("single", [redis.node]);
   const limiter = limiterOver(shares);
-  // The script is there from now on.
+  // From now on Redis has the script.
   passed(limiter, "b", 1);
   await limiter.exchange(now);
   assert.equal(passed(limiter, "a", 30), 30);
@@ -135,7 +135,7 @@ test("a Redis that stands still for a while counts nothing twice when it goes on
   shares.close();
 });
 
-test("processes exchange by themselves until they stop", async () => {
+test("processes exchange usage until they are closed", async () => {
   await using redis = await startSingleRedis();
   const shares = await sharesOf("single", [redis.node]);
   const exchanges = [startUsageSync(shares, now), startUsageSync(shares, now)];
@@ -148,13 +148,13 @@ test("processes exchange by themselves until they stop", async () => {
     }
     await delay(10);
   }
-  // What both let through between two exchanges; without any they would admit 200.
+  // What both admitted between two exchanges; without any they would admit 200.
   assert.ok(admitted >= 100 && admitted < 150, `${admitted} got through`);
   for (const exchange of exchanges) exchange.close();
   shares.close();
 });
 
-test("a cluster keeps the buckets on all of its primaries", async () => {
+test("a cluster spreads the buckets over all of its primaries", async () => {
   await using redis = await startRedisCluster();
   const shares = await sharesOf("cluster", redis.nodes);
   const [one, other] = [limiterOver(shares), limiterOver(shares)];

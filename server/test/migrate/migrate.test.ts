@@ -13,7 +13,7 @@ import { DAY, ids, lifetimes, MINUTE, START } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const RETENTION = 14 * DAY;
-/** One time for all: what these tests are about does not depend on it. */
+/** The time of all stores and clocks, which these tests do not depend on. */
 const now = START + MINUTE;
 
 interface Stores extends AsyncDisposable {
@@ -72,7 +72,7 @@ function openStore(dataDir: string): StoreEngine {
   });
 }
 
-/** Stores so many sessions, each with a record. */
+/** Stores `count` sessions, each with a record. */
 async function fill({ source, issuer }: Stores, count: number): Promise<void> {
   const create = async (i: number) => {
     const { id, createdAt } = issuer.issue(START);
@@ -88,7 +88,7 @@ function countsOf(migration: Awaited<ReturnType<typeof migrate>>): Record<string
   return Object.fromEntries(kinds.map(({ kind, target }) => [kind, target.count]));
 }
 
-test("everything is moved and compared, and the move is over", async () => {
+test("everything is copied and compared, and the migration is complete", async () => {
   await using stores = await openStores();
   await fill(stores, 1000);
   const seen: Progress[] = [];
@@ -108,7 +108,7 @@ test("everything is moved and compared, and the move is over", async () => {
   assert.deepEqual(new Set(seen.map(({ phase }) => phase)), new Set(["copying", "comparing"]));
 });
 
-test("a move that was stopped goes on where it was", async () => {
+test("an interrupted migration continues where it was", async () => {
   await using stores = await openStores();
   await fill(stores, 2000);
   const stopped = new AbortController();
@@ -116,7 +116,7 @@ test("a move that was stopped goes on where it was", async () => {
     if (sessions >= 1000) stopped.abort(new Error("enough"));
   };
   await assert.rejects(stores.run({ onProgress, signal: stopped.signal }), /enough/);
-  // What comes before sessions in a store, such as an entry about this very run, costs no second pass.
+  // A change in what is exported before the sessions, such as an audit entry about this run, needs no second pass.
   const who = { role: "administrator", credential: null, agentId: null } as const;
   const act = { at: now, who, what: "store.migrate", from: "here", outcome: "begun", details: {} };
   assert.ok(await stores.source.appendAuditEntry(entryAfter(undefined, act as Act)));
@@ -128,7 +128,7 @@ test("a move that was stopped goes on where it was", async () => {
   assert.equal(countsOf(result)["sessions"], 2000);
 });
 
-test("a copy ahead is completed by the next run, with what changed meanwhile", async () => {
+test("the next run completes a copy ahead, with the changes since then", async () => {
   await using stores = await openStores();
   await fill(stores, 300);
   const ahead = await stores.run({ isAhead: true });
@@ -145,7 +145,7 @@ test("a copy ahead is completed by the next run, with what changed meanwhile", a
   assert.equal((await stores.target.find(id)).customerId, "late");
 });
 
-test("what changed before the place where a run goes on is found and copied", async () => {
+test("changes before the cursor at which a run continues are found and copied", async () => {
   await using stores = await openStores();
   await fill(stores, 1500);
   const first = (await stores.source.exportPage("sessions 0 0", now)).items[0];
@@ -162,7 +162,7 @@ test("what changed before the place where a run goes on is found and copied", as
   assert.equal((await stores.target.find(id)).ended, true);
 });
 
-test("a difference that stays is told, and the move is not over", async () => {
+test("a lasting difference is reported, and the migration is not complete", async () => {
   await using stores = await openStores();
   await fill(stores, 10);
   await stores.run({ isAhead: true });
@@ -178,7 +178,7 @@ test("a difference that stays is told, and the move is not over", async () => {
   assert.notEqual(await stores.target.importCursor(), null);
 });
 
-test("content that differs is found where the counts are the same", async () => {
+test("different content is found even if the counts are equal", async () => {
   await using stores = await openStores();
   await fill(stores, 10);
   await stores.run({ isAhead: true });
@@ -191,7 +191,7 @@ test("content that differs is found where the counts are the same", async () => 
   assert.equal(sessions?.isEqual, false);
 });
 
-test("a target that holds something, or that another move has begun to fill, is refused", async () => {
+test("a target that is not empty, or that another migration has begun to fill, is refused", async () => {
   await using stores = await openStores();
   await fill(stores, 10);
   const { id, createdAt } = stores.issuer.issue(START);

@@ -7,7 +7,8 @@ import { createMetrics } from "../../src/http/app/metrics.ts";
 import { machineTime } from "../../src/runtime/clock.ts";
 import { type OpenEvents, open } from "../../src/runtime/open-store.ts";
 import { version } from "../../src/runtime/version.ts";
-import { createService } from "../../src/services/sessions.ts";
+import { AuditTrail } from "../../src/services/audit.ts";
+import { SessionService } from "../../src/services/sessions.ts";
 import { Refusal } from "../../src/session/errors.ts";
 import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import type { RawResponse } from "../support/raw-http.ts";
@@ -46,13 +47,13 @@ export async function openApp(
   const app = createApp({
     ...opened,
     store,
-    service: createService({ ...opened, store, events: noEvents }),
+    service: new SessionService({ ...opened, ...config, store, events: noEvents }),
+    trail: new AuditTrail(store, opened.clock),
     config,
     version,
     metrics: createMetrics(),
     log: pino({ level: "silent" }),
     logHash: (id) => id,
-    keysChanged: async () => undefined,
     limits: undefined,
     authenticate: () => ({ role: "administrator", customerId: null, agentId: null }),
   });

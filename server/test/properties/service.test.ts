@@ -3,12 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import {
-  type Administration,
-  createAdministration,
-  type Part,
-} from "../../src/services/customers.ts";
-import { createService, type SessionService } from "../../src/services/sessions.ts";
+import { type AuditTrail, operator } from "../../src/services/audit.ts";
+import { CustomerAdmin } from "../../src/services/customers.ts";
+import { type Batch, SessionAdmin } from "../../src/services/session-admin.ts";
+import { SessionService } from "../../src/services/sessions.ts";
 import { Refusal } from "../../src/session/errors.ts";
 import { createIdIssuer } from "../../src/session/id.ts";
 import type { Lifetimes } from "../../src/session/lifetime.ts";
@@ -106,20 +104,22 @@ async function check(store: StoreEngine, lifetimes: Lifetimes): Promise<void> {
   let now = START;
   let runs = 0;
   const clock = () => now;
-  const administration = createAdministration({ store, clock, events: { ended: ignore } });
-  const service = createService({
-    store,
-    ids: createIdIssuer([{ bytes: new Uint8Array(32).fill(9), createdAt: 0 }]),
-    clock,
-    lifetimes,
-    events: {
-      created: ignore,
-      associated: ignore,
-      ended: ignore,
-      recorded: ignore,
-      recordsLost: ignore,
-    },
-  });
+  const ids = createIdIssuer([{ bytes: new Uint8Array(32).fill(9), createdAt: 0 }]);
+  const events = {
+    created: ignore,
+    associated: ignore,
+    ended: ignore,
+    recorded: ignore,
+    recordsLost: ignore,
+    keysChanged: async () => undefined,
+  };
+  const service = new SessionService({ store, ids, clock, lifetimes, events });
+  const parts = { store, service, ids, trail, logHash: (id: string) => id, clock, events };
+  const useCases = {
+    service,
+    sessionAdmin: new SessionAdmin(parts),
+    customers: new CustomerAdmin(parts),
+  };
   const kinds = ["create", "create", "retrieve", "retrieve", "head", "end"] as const;
   const updates = ["update", "update", "update", "update"] as const;
   const alone = ["list", "list", "list", "list", "end-many", "end-many", "erase"] as const;
@@ -132,9 +132,7 @@ async function check(store: StoreEngine, lifetimes: Lifetimes): Promise<void> {
         now += wait;
         if (wait > 0) await store.purgeExpired(now);
         const requests = drafts.map((draft) => requestOf(draft, known, suffix));
-        const exchanges = await Promise.all(
-          requests.map((request) => ask(service, administration, request)),
-        );
+        const exchanges = await Promise.all(requests.map((request) => ask(useCases, request)));
         models = explainAll(models, exchanges, { now, lifetimes, retention: RETENTION });
         assert.ok(models.length > 0, `against the contract: ${JSON.stringify(exchanges)}`);
         for (const { reply } of exchanges) {
@@ -152,24 +150,32 @@ function ignore(): void {
   // contract.md does not say what the metrics count.
 }
 
-async function ask(
-  service: SessionService,
-  administration: Administration,
-  request: Request,
-): Promise<Exchange> {
+/** The use cases that the requests of the model call. */
+interface UseCases {
+  readonly service: SessionService;
+  readonly sessionAdmin: SessionAdmin;
+  readonly customers: CustomerAdmin;
+}
+
+/** A trail that stores nothing: these properties are about sessions. */
+const trail: Pick<AuditTrail, "append" | "audited" | "appendRefusal"> = {
+  append: async () => undefined,
+  audited: (_event, run) => run(),
+  appendRefusal: ignore,
+};
+const by = operator(null);
+
+async function ask(useCases: UseCases, request: Request): Promise<Exchange> {
   try {
-    return { request, reply: await replyOf(service, administration, request) };
+    return { request, reply: await replyOf(useCases, request) };
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     return { request, reply: { kind: "refused", ...error.reason } };
   }
 }
 
-async function replyOf(
-  service: SessionService,
-  administration: Administration,
-  request: Request,
-): Promise<Reply> {
+async function replyOf(useCases: UseCases, request: Request): Promise<Reply> {
+  const { service, sessionAdmin, customers } = useCases;
   switch (request.kind) {
     case "create":
       return shown(await service.create(request.ids));
@@ -185,11 +191,11 @@ async function replyOf(
     case "end":
       return { kind: "done", value: await service.end(request.id, request.scope) };
     case "list":
-      return listed(administration, request);
+      return listed(sessionAdmin, request);
     case "end-many":
-      return counted((after) => administration.end(request.filter, after, request.isDry));
+      return counted((after) => sessionAdmin.endMany(by, { ...request, after }));
     case "erase":
-      return counted(() => administration.erase(request.customerId));
+      return counted(() => customers.erase(by, request.customerId));
   }
 }
 
@@ -199,26 +205,26 @@ function shown(session: Session): Reply {
 
 /** All pages together. */
 async function listed(
-  administration: Administration,
+  sessionAdmin: SessionAdmin,
   { filter, limit }: Extract<Request, { kind: "list" }>,
 ): Promise<Reply> {
   const sessions: Session[] = [];
   let total: number | null = null;
   for (let after: string | null | undefined; after !== null; ) {
-    const page = await administration.list(filter, after ?? null, limit);
+    const page = await sessionAdmin.list({ filter, after: after ?? null, limit });
     if (after === undefined) total = page.total;
     assert.ok(page.sessions.length <= limit);
-    sessions.push(...page.sessions);
+    sessions.push(...page.sessions.map(({ session }) => session));
     after = page.next;
   }
   return { kind: "list", sessions, total };
 }
 
-/** All parts together. */
-async function counted(part: (after: string | null) => Promise<Part>): Promise<Reply> {
+/** All batches together. */
+async function counted(batch: (after: string | null) => Promise<Batch>): Promise<Reply> {
   let sessions = 0;
   for (let after: string | null | undefined; after !== null; ) {
-    const { sessions: some, next } = await part(after ?? null);
+    const { sessions: some, next } = await batch(after ?? null);
     sessions += some;
     after = next;
   }

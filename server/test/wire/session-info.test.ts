@@ -41,7 +41,7 @@ const ids = fc.option(fc.oneof(fc.string({ maxLength: 300 }), fc.string({ unit: 
 /** Until the year 20000: how long a session lives is anybody's to choose. */
 const time = fc.integer({ min: 0, max: Date.UTC(20_000, 0) });
 
-test("whatever the ids are, and the times, it is the JSON of them, and in its place", () => {
+test("the text is the JSON of any ids and times, written at its offset", () => {
   const any = fc.record({ agentId: ids, customerId: ids, visitId: ids, globalVisitId: ids });
   fc.assert(
     fc.property(any, time, time, time, (given, createdAt, lastActiveAt, expiresAt) => {
@@ -60,7 +60,7 @@ test("whatever the ids are, and the times, it is the JSON of them, and in its pl
   );
 });
 
-test("ids that take the most room fit into it", () => {
+test("the longest ids fit into the maximum length", () => {
   for (const character of ["\u0001", '"', "\\", "\ud800", "€", "😀"]) {
     const long = character.repeat(500);
     const shown = { ...session, agentId: long, customerId: long, visitId: long };
@@ -68,7 +68,7 @@ test("ids that take the most room fit into it", () => {
   }
 });
 
-test("more days than are remembered are told right", () => {
+test("dates are right for more days than are cached", () => {
   for (let day = 0; day < 200; day++) {
     const shown = { ...session, expiresAt: session.expiresAt + day * 86_400_000 };
     assert.equal(sessionInfo(shown), expected(shown));

@@ -5,7 +5,8 @@ import type { DialectName } from "../../config/base-path.ts";
 import type { Config } from "../../config/config.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { AuditTrail } from "../../services/audit.ts";
-import type { Administration } from "../../services/customers.ts";
+import type { CustomerAdmin } from "../../services/customers.ts";
+import type { SessionAdmin } from "../../services/session-admin.ts";
 import type { SessionService } from "../../services/sessions.ts";
 import { type Reason, Refusal } from "../../session/errors.ts";
 import {
@@ -17,14 +18,13 @@ import {
   recordingRoles,
   roles,
 } from "../../session/permissions.ts";
-import type { AuditStore } from "../../store/ports/audit.ts";
 import type { LifecycleStore } from "../../store/ports/lifecycle.ts";
 import type { Authenticate } from "../auth/api-key-auth.ts";
 import { createClientAddress } from "../auth/client-address.ts";
 import {
-  type AuditActor,
   createAdministrationHandlers,
-  createAuditActor,
+  createInitiatorOf,
+  type InitiatorOf,
 } from "../handlers/administration.ts";
 import { envelopeOfV1, envelopeOfV2 } from "../handlers/dialects/envelopes.ts";
 import { createHandlersOfV851 } from "../handlers/dialects/v8-5-1.ts";
@@ -63,14 +63,13 @@ export interface AppParts {
     ForwardAuthConfig;
   readonly version: string;
   readonly service: SessionService;
-  readonly store: LifecycleStore & AuditStore;
+  readonly store: Pick<LifecycleStore, "advanceClock" | "status">;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly log: Logger;
-  readonly administration: Administration;
-  readonly trail: AuditTrail;
-  /** Called after keys were removed. */
-  readonly keysChanged: () => Promise<void>;
+  readonly sessionAdmin: SessionAdmin;
+  readonly customers: CustomerAdmin;
+  readonly trail: Pick<AuditTrail, "lastSequence" | "readEntries" | "appendRefusal">;
   /** Returns the keyed hash of an id, for logs and the audit trail (contract.md#secrets-in-logs). */
   readonly logHash: (id: string) => string;
   /** Finds out who calls. */
@@ -98,7 +97,11 @@ export interface App {
  * The routes of every dialect: method, path, permitted callers, the operation's name, its handler. The operations
  * of the Session Management API are in `sessionTables`.
  */
-function commonTable(parts: AppParts, actedBy: AuditActor, isStopping: () => boolean): Route[] {
+function commonTable(
+  parts: AppParts,
+  initiatorOf: InitiatorOf,
+  isStopping: () => boolean,
+): Route[] {
   const { config, service, store, clock, metrics, version, limits } = parts;
   const keptKeys = new Set(config.recordQueryKeys);
   const records = createRecordHandlers(service, clock, keptKeys);
@@ -106,7 +109,7 @@ function commonTable(parts: AppParts, actedBy: AuditActor, isStopping: () => boo
   const ofProxies = { refusalStatus: forwardAuthStatus, isSubRequest: true };
   const operational = createHealthHandlers(store, clock, metrics, isStopping);
   const docs = createDocsHandlers({ version, basePaths: config.basePaths, auth: config.auth });
-  const admin = createAdministrationHandlers({ ...parts, actedBy, hash: parts.logHash });
+  const admin = createAdministrationHandlers({ ...parts, initiatorOf });
   return [
     { ...row("GET", "/sessions", finding, "list", admin.list), act: "sessions.list" },
     {
@@ -114,7 +117,7 @@ function commonTable(parts: AppParts, actedBy: AuditActor, isStopping: () => boo
       act: "sessions.end",
     },
     {
-      ...row("GET", "/customers/:customerId/export", ruling, "export", admin.tell),
+      ...row("GET", "/customers/:customerId/export", ruling, "export", admin.exportCustomer),
       act: "customer.export",
     },
     {
@@ -205,8 +208,8 @@ export function createApp(parts: AppParts): App {
   let underWay = 0;
   let answered = 0;
   const proxies = config.socket === undefined ? config.trustedProxies : undefined;
-  const actedBy = createAuditActor(createClientAddress(proxies));
-  const common = commonTable(parts, actedBy, () => stopping);
+  const initiatorOf = createInitiatorOf(createClientAddress(proxies));
+  const common = commonTable(parts, initiatorOf, () => stopping);
   const sessionsIn = sessionTables(parts);
   const routes = withSessions(common, sessionsIn["8.5.0"]);
   const ofBases = common.filter(({ isUnderBasePath: isBased }) => isBased);
@@ -253,7 +256,10 @@ export function createApp(parts: AppParts): App {
     if (who !== "everybody") {
       if (counts !== undefined) limits?.byCredential(counts, principal);
       if (!who.includes(principal.role)) {
-        if (act !== undefined) parts.trail.refused({ ...actedBy(principal, request), what: act });
+        if (act !== undefined) {
+          const by = initiatorOf(principal, request);
+          parts.trail.appendRefusal({ ...by, what: act, details: {} });
+        }
         throw new Refusal({ code: "role-not-permitted" });
       }
     }

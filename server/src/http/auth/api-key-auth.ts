@@ -1,13 +1,13 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import type { HttpRequest } from "@antechamber/http1";
 import type { WallClock } from "../../runtime/clock.ts";
+import { hashApiKey } from "../../services/credentials.ts";
 import { Refusal } from "../../session/errors.ts";
 import type { Principal } from "../../session/permissions.ts";
 import type { ApiKey, ApiKeyUse } from "../../store/ports/credentials.ts";
 
 /**
- * Finds out who makes a request; a promise only where somebody else has to be asked. Refuses with
- * `credential-required`, `invalid-credential` and, when it cannot tell now, `unavailable`.
+ * Returns who makes a request; a promise only if somebody else must be asked. Refuses with `credential-required`,
+ * `invalid-credential` and, if it cannot be determined now, `unavailable`.
  */
 export type Authenticate = (
   request: HttpRequest,
@@ -15,25 +15,24 @@ export type Authenticate = (
   isSubRequest?: boolean,
 ) => Principal | Promise<Principal>;
 
-/** Mode `local`: whoever reaches this machine's own addresses may do everything. */
-export const authenticateLocal: Authenticate = () => everything;
+/** Mode `local`: everybody who can reach the loopback addresses of this machine is an administrator. */
+export const authenticateLocal: Authenticate = () => localAdministrator;
 
-const everything: Principal = { role: "administrator", customerId: null, agentId: null };
+const localAdministrator: Principal = { role: "administrator", customerId: null, agentId: null };
 
-/** Mode `key`, and how it hears of keys that were made or revoked. */
+/** The API keys of mode `key`, cached in memory. */
 export interface KeyRing {
   readonly authenticate: Authenticate;
-  /** Takes over the keys as they are stored now. */
+  /** Replaces the cached keys. */
   use(keys: readonly ApiKey[]): void;
-  /** The uses of keys of which the store does not know. */
+  /** Returns the latest uses of keys that are not stored yet. */
   uses(): readonly ApiKeyUse[];
 }
 
-/** A key at hand. */
+/** A cached key. */
 interface CachedKey {
   readonly key: ApiKey;
-  readonly hash: Buffer;
-  /** Milliseconds since 1970; 0: not since the start. */
+  /** Unix ms; 0 if the key was not used since the start. */
   usedAt: number;
 }
 
@@ -42,21 +41,15 @@ interface CachedKey {
  * of dialect v2 send (contract.md#dialects). Refuses with `invalid-request` if both are present.
  */
 export function createKeyRing(wallClock: WallClock): KeyRing {
+  /** How long a lookup takes depends on the hash alone, from which nothing about a key can be learned. */
   let byHash = new Map<string, CachedKey>();
-
-  function find(token: string): CachedKey | undefined {
-    const hash = createHash("sha256").update(token).digest();
-    const entry = byHash.get(hash.toString("hex"));
-    // Looking up a hash tells nothing about the key; comparing in constant time costs nothing more.
-    return entry !== undefined && timingSafeEqual(entry.hash, hash) ? entry : undefined;
-  }
 
   return {
     authenticate(request, isSubRequest = false) {
       // In a sub-request this header is the client's, meant for the application behind the proxy.
       const apiKey = isSubRequest ? null : request.header("x-api-key");
       const token = apiKey ? apiKeyOf(apiKey, request) : bearerOf(request);
-      const found = token === undefined ? undefined : find(token);
+      const found = token === undefined ? undefined : byHash.get(hashApiKey(token));
       const now = wallClock();
       if (found === undefined || found.key.revokedAt !== null || isExpired(found.key, now)) {
         throw new Refusal({ code: "invalid-credential" });
@@ -67,10 +60,7 @@ export function createKeyRing(wallClock: WallClock): KeyRing {
     use(keys) {
       const before = byHash;
       byHash = new Map(
-        keys.map((key) => {
-          const usedAt = before.get(key.hash)?.usedAt ?? 0;
-          return [key.hash, { key, hash: Buffer.from(key.hash, "hex"), usedAt }];
-        }),
+        keys.map((key) => [key.hash, { key, usedAt: before.get(key.hash)?.usedAt ?? 0 }]),
       );
     },
     uses: () =>

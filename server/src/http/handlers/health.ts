@@ -20,7 +20,7 @@ const PROBE_LIFE = 1000;
 
 /** Handlers over the store; `isStopping` tells whether the server is shutting down. */
 export function createHealthHandlers(
-  store: LifecycleStore,
+  store: Pick<LifecycleStore, "advanceClock" | "status">,
   clock: Clock,
   metrics: Metrics,
   isStopping: () => boolean,

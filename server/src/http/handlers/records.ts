@@ -10,6 +10,7 @@ import { readJsonBody, refuseFaults } from "../parse/bodies.ts";
 import { requestKeyOf } from "../parse/idempotency.ts";
 import { identityOfHeaders } from "../parse/identity.ts";
 import { MAX_RECORDS_BODY_BYTES, recordsOf } from "../parse/record-body.ts";
+import { limitOf } from "../parse/session-query.ts";
 import { type Call, permitted } from "./sessions.ts";
 
 /** The handlers of request records (contract.md#request-records). */
@@ -22,9 +23,6 @@ export interface RecordHandlers {
 const MAX_HELD_BYTES = 64 * 1024 * 1024;
 /** The first bytes of each do not count: most bodies are that short, and long ones must not keep them out. */
 const FREE_BYTES = 64 * 1024;
-
-const DEFAULT_LIMIT = 100;
-const MAX_LIMIT = 1000;
 
 /** Handlers over the use cases. `keptKeys` are the query parameters that are kept in paths. */
 export function createRecordHandlers(
@@ -102,12 +100,7 @@ function boundsOf(query: string): { readonly after: Cursor; readonly limit: numb
     const detail = "after is neither the next of another page nor a sequence.";
     faults.push({ in: "query", name: "after", detail });
   }
-  const text = parameters.get("limit") ?? String(DEFAULT_LIMIT);
-  const limit = /^\d{1,4}$/.test(text) ? Number(text) : 0;
-  if (limit < 1 || limit > MAX_LIMIT) {
-    const detail = `limit is not a whole number of 1 to ${MAX_LIMIT}.`;
-    faults.push({ in: "query", name: "limit", detail });
-  }
+  const limit = limitOf(parameters, faults);
   refuseFaults(faults);
   return { after: cursor ?? timelineStart, limit };
 }

@@ -71,9 +71,9 @@ export function createSessionHandlers(
   /** Answers are kept with their sessions, for each base path: a session never changes, a change makes a new one. */
   const known = new Map<string, WeakMap<Session, CachedResponse>>();
 
-  function showLocated({ session, fromCache }: Retrieval, base: string): ApiResponse {
+  function showLocated({ session, origin }: Retrieval, base: string): ApiResponse {
     // What is asked for once is not worth the room.
-    if (!fromCache) return located(session, base);
+    if (origin !== "cache") return located(session, base);
     const ofBase = known.get(base) ?? new WeakMap<Session, CachedResponse>();
     let answer = ofBase.get(session);
     if (answer === undefined) {

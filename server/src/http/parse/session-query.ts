@@ -154,6 +154,14 @@ function placeIn(found: unknown, cursors: Cursors): string | undefined {
   return typeof found === "string" ? cursors.read(found) : undefined;
 }
 
+/** Reads `limit` from the query of another page; the query of a page of sessions has more faults to report. */
+export function limitOf(parameters: URLSearchParams, faults: Fault[]): number {
+  const limit = limitIn(parameters.get("limit") ?? String(DEFAULT_LIMIT));
+  const detail = `limit is not a whole number of 1 to ${MAX_LIMIT}.`;
+  if (limit === undefined) faults.push({ in: "query", name: "limit", detail });
+  return limit ?? 0;
+}
+
 function limitIn(found: unknown): number | undefined {
   const limit = typeof found === "string" && /^\d{1,4}$/.test(found) ? Number(found) : 0;
   return limit >= 1 && limit <= MAX_LIMIT ? limit : undefined;

@@ -4,11 +4,11 @@ import { type Api, createApi, problemOf, sessionOf } from "../support/api.ts";
 import { serve, type TestServer } from "../support/in-process.ts";
 import { MINUTE } from "../support/sessions.ts";
 
-const ceiling = (maxSessionsPerCustomer: number) =>
+const serveWithQuota = (maxSessionsPerCustomer: number) =>
   serve({ config: { maxSessionsPerCustomer }, frozen: true });
 const as = (customerId: string) => ({ headers: { gkc_customerId: customerId } });
 
-/** Ends a session by letting it expire is the one way that callers have everywhere. */
+/** Lets all sessions expire: every caller can end sessions this way. */
 function expireAll(server: TestServer): void {
   server.pass(31 * MINUTE);
 }
@@ -21,8 +21,8 @@ async function createMany(api: Api, count: number, customerId = "c"): Promise<st
   return ids;
 }
 
-test("a customer gets as many live sessions as there may be, whatever way, and others theirs", async () => {
-  await using server = await ceiling(3);
+test("each customer gets as many live sessions as the quota permits, by create and by associate", async () => {
+  await using server = await serveWithQuota(3);
   const api = createApi(server.url);
   const [first = ""] = await createMany(api, 3);
   const anonymous = sessionOf(await api.create());
@@ -45,8 +45,8 @@ test("a customer gets as many live sessions as there may be, whatever way, and o
   sessionOf(await api.create());
 });
 
-test("there is room again when sessions have expired, also among many that are over", async () => {
-  await using server = await ceiling(2);
+test("expired sessions free the quota, also if there are many of them", async () => {
+  await using server = await serveWithQuota(2);
   const api = createApi(server.url);
   for (let i = 0; i < 4; i++) {
     await createMany(api, 2);
@@ -56,8 +56,8 @@ test("there is room again when sessions have expired, also among many that are o
   await createMany(api, 2);
 });
 
-test("of many at once no more get through than there is room for", async () => {
-  await using server = await ceiling(5);
+test("simultaneous requests do not exceed the quota", async () => {
+  await using server = await serveWithQuota(5);
   const api = createApi(server.url);
   await createMany(api, 2);
   const answers = await Promise.all(Array.from({ length: 40 }, () => api.create(as("c"))));
@@ -70,8 +70,8 @@ test("of many at once no more get through than there is room for", async () => {
   problemOf(await api.create(as("c")), 429, "too-many-requests");
 });
 
-test("a repetition under its key gets its first answer, however many there are by now", async () => {
-  await using server = await ceiling(1);
+test("a repeated request gets its first response, also if the quota is exhausted", async () => {
+  await using server = await serveWithQuota(1);
   const api = createApi(server.url);
   const keyed = { headers: { ...as("c").headers, "idempotency-key": "once" } };
   const first = sessionOf(await api.create(keyed));
@@ -80,8 +80,8 @@ test("a repetition under its key gets its first answer, however many there are b
   problemOf(await api.create(other), 429, "too-many-requests");
 });
 
-test("other refusals come first where there is no room either", async () => {
-  await using server = await ceiling(1);
+test("other refusals take precedence over the quota", async () => {
+  await using server = await serveWithQuota(1);
   const api = createApi(server.url);
   const [mine = ""] = await createMany(api, 1, "d");
   await createMany(api, 1);

@@ -1,0 +1,164 @@
+import { z } from "zod";
+import type { Clock } from "../runtime/clock.ts";
+import type { AuditTrail, Initiator } from "../services/audit.ts";
+import type { CredentialAdmin } from "../services/credentials.ts";
+import type { CustomerAdmin } from "../services/customers.ts";
+import type { SessionAdmin } from "../services/session-admin.ts";
+import type { TransferStore } from "../store/ports/transfer.ts";
+import { exportLine } from "../wire/customer-export.ts";
+import {
+  apiKeyInfo,
+  apiKeyRequest,
+  auditDetails,
+  auditEntry,
+  createdApiKey,
+  exportPage,
+  rotationResult,
+  sessionFilter,
+  sessionView,
+} from "./schemas.ts";
+
+/** What the operations use; with a running server, that server's own. */
+export interface OperatorParts {
+  readonly sessionAdmin: SessionAdmin;
+  readonly customers: CustomerAdmin;
+  readonly credentials: CredentialAdmin;
+  readonly trail: Pick<AuditTrail, "append" | "lastSequence" | "readEntries">;
+  readonly logHash: (id: string) => string;
+  readonly store: Pick<TransferStore, "exportPage">;
+  readonly clock: Clock;
+}
+
+interface Operation<Params, Result> {
+  readonly params: z.ZodType<Params>;
+  readonly result: z.ZodType<Result>;
+  readonly run: (use: OperatorParts, by: Initiator, params: Params) => Result | Promise<Result>;
+}
+
+function define<Params, Result>(
+  params: z.ZodType<Params>,
+  result: z.ZodType<Result>,
+  run: Operation<Params, Result>["run"],
+): Operation<Params, Result> {
+  return { params, result, run };
+}
+
+const none = z.null();
+const id = z.string();
+const cursor = z.string().nullable();
+const batch = z.object({ sessions: z.number(), next: cursor });
+const sessionPage = z.object({
+  sessions: z.array(sessionView).readonly(),
+  next: cursor,
+  total: z.number().nullable(),
+});
+const notOwn = "the command line has no such act";
+const ownAct = z.object({
+  what: z.enum(["store.backup", "store.migrate"], { error: notOwn }),
+  outcome: z.enum(["begun", "done", "failed"], { error: notOwn }),
+  details: auditDetails,
+});
+
+/** What the command line does by itself, beside a server or without one, as an entry for the audit trail. */
+export type OwnAct = z.infer<typeof ownAct>;
+
+/**
+ * The operator's operations: their parameters, their results (both as JSON), and what they do. The control server and its
+ * client follow from this table; without a server the command line runs the operations on the store that it has opened.
+ */
+export const operations = {
+  listKeys: define(none, z.array(apiKeyInfo).readonly(), (use) => use.credentials.listKeys()),
+  createKey: define(apiKeyRequest, createdApiKey, (use, by, key) =>
+    use.credentials.createKey(by, key),
+  ),
+  revokeKey: define(id, z.boolean(), (use, by, key) => use.credentials.revokeKey(by, key)),
+  rotateKey: define(z.object({ id, grace: z.number() }), rotationResult, (use, by, request) =>
+    use.credentials.rotateKey(by, request),
+  ),
+  rotateSecret: define(none, z.object({ createdAt: z.number(), secrets: z.number() }), (use, by) =>
+    use.credentials.rotateSecret(by),
+  ),
+  getSession: define(id, sessionView.optional(), (use, _by, one) => use.sessionAdmin.get(one)),
+  endSession: define(id, z.boolean(), (use, by, one) =>
+    use.sessionAdmin.end(by, { id: one, auditsMissing: true }),
+  ),
+  listSessions: define(
+    z.object({ filter: sessionFilter, after: cursor, limit: z.number() }),
+    sessionPage,
+    (use, _by, request) => use.sessionAdmin.list(request),
+  ),
+  endSessions: define(
+    z.object({ filter: sessionFilter, after: cursor, isDry: z.boolean() }),
+    batch,
+    (use, by, request) => use.sessionAdmin.endMany(by, request),
+  ),
+  exportCustomer: define(
+    z.object({ customerId: id, after: cursor }),
+    batch.extend({ lines: z.array(z.string()) }),
+    async (use, by, { customerId, after }) => {
+      const page = await use.customers.exportPage(by, customerId, after);
+      return { lines: page.entries.map(exportLine), sessions: page.sessions, next: page.next };
+    },
+  ),
+  eraseCustomer: define(id, batch.extend({ keys: z.number() }), (use, by, customer) =>
+    use.customers.erase(by, customer),
+  ),
+  auditTrail: define(
+    z.object({ after: z.number(), limit: z.number() }),
+    z.object({ last: z.number(), entries: z.array(auditEntry).readonly() }),
+    async ({ trail }, _by, { after, limit }) => ({
+      last: await trail.lastSequence(),
+      entries: await trail.readEntries(after, limit),
+    }),
+  ),
+  noteAct: define(ownAct, z.void(), (use, by, { outcome, ...act }) =>
+    use.trail.append({ ...by, ...act }, outcome),
+  ),
+  /** Returns what stands for the id of a session or a customer in the audit trail. */
+  hashOf: define(id, z.string(), (use, _by, plain) => use.logHash(plain)),
+  /** Returns a page of everything in the store (`TransferStore`). */
+  exportPage: define(cursor, exportPage, (use, _by, after) =>
+    use.store.exportPage(after, use.clock()),
+  ),
+};
+
+type Operations = typeof operations;
+export type OperationName = keyof Operations;
+
+/** The operations as functions, on a store of this process or through the server that runs on it. */
+export type Admin = {
+  readonly [Name in OperationName]: Operations[Name] extends Operation<infer Params, infer Result>
+    ? (...params: [Params] extends [null] ? [] : [Params]) => Promise<Result>
+    : never;
+};
+
+export function isOperation(name: string): name is OperationName {
+  return Object.hasOwn(operations, name);
+}
+
+/** Runs an operation with parameters that may be any JSON value. Throws `TypeError` if they are invalid. */
+export async function callOperation(
+  admin: Admin,
+  name: OperationName,
+  params: unknown,
+): Promise<unknown> {
+  const parsed = operations[name].params.safeParse(params);
+  if (!parsed.success) throw new TypeError(z.prettifyError(parsed.error));
+  const call: (params: never) => Promise<unknown> = admin[name];
+  return call(parsed.data as never);
+}
+
+/** Returns the operations as functions that run through `call`. */
+export function adminOver(call: (name: OperationName, params: unknown) => Promise<unknown>): Admin {
+  const names = Object.keys(operations) as OperationName[];
+  const entries = names.map((name) => [name, (params: unknown = null) => call(name, params)]);
+  return Object.fromEntries(entries) as Admin;
+}
+
+/** Returns the operations on the store of this process, for the operator `by`. */
+export function localAdmin(parts: OperatorParts, by: Initiator): Admin {
+  return adminOver(async (name, params) => {
+    const run: Operation<never, unknown>["run"] = operations[name].run;
+    return run(parts, by, params as never);
+  });
+}

@@ -1,0 +1,96 @@
+import { z } from "zod";
+import type { ApiKeyInfo, ApiKeyRequest } from "../services/credentials.ts";
+import type { SessionFilter } from "../session/filter.ts";
+import { roles } from "../session/permissions.ts";
+import { idFields, type Session } from "../session/session.ts";
+import type { AuditEntry } from "../store/audit-chain.ts";
+import type { TransferItem } from "../store/ports/transfer.ts";
+
+/*
+ * The values that the control socket carries, as JSON. Each schema is checked against the type that the services use: a
+ * field that is added there must be added here.
+ */
+
+const text = z.string();
+const number = z.number();
+const role = z.enum(roles);
+
+/** Returns the same schema for several fields. */
+function fields<Schema, Name extends string>(schema: Schema, ...names: readonly Name[]) {
+  return Object.fromEntries(names.map((name) => [name, schema])) as Record<Name, Schema>;
+}
+
+const identity = fields(text.nullable(), ...idFields);
+
+const session = z.object({
+  ...identity,
+  ...fields(number, "createdAt", "lastActiveAt", "expiresAt"),
+  id: text,
+  ended: z.boolean(),
+}) satisfies z.ZodType<Session>;
+
+export const sessionView = z.object({ session, status: z.enum(["live", "expired", "ended"]) });
+
+export const sessionFilter = z.object({
+  ...identity,
+  ...fields(number.nullable(), "since", "until"),
+  state: z.enum(["anonymous", "recognized"]).nullable(),
+  live: z.boolean().nullable(),
+}) satisfies z.ZodType<SessionFilter>;
+
+const keyHolder = { role, ...fields(text.nullable(), "customerId", "agentId") };
+
+export const apiKeyRequest = z.object({
+  ...keyHolder,
+  validFor: number.nullable(),
+}) satisfies z.ZodType<ApiKeyRequest>;
+
+export const apiKeyInfo = z.object({
+  ...keyHolder,
+  ...fields(number.nullable(), "expiresAt", "revokedAt", "lastUsedAt"),
+  id: text,
+  createdAt: number,
+  successorId: text.nullable(),
+}) satisfies z.ZodType<ApiKeyInfo>;
+
+export const createdApiKey = z.object({ key: text, info: apiKeyInfo });
+
+export const rotationResult = z.discriminatedUnion("outcome", [
+  z.object({ outcome: z.literal("rotated"), made: createdApiKey, replaced: apiKeyInfo }),
+  z.object({ outcome: z.literal("rotated-before"), successor: text }),
+  z.object({ outcome: z.literal("not-found") }),
+]);
+
+export const auditDetails = z.record(text, z.union([text, number, z.boolean(), z.null()]));
+
+export const auditEntry = z.object({
+  ...fields(number, "sequence", "at"),
+  ...fields(text, "what", "from", "previous", "hash"),
+  who: z.object({ role, ...fields(text.nullable(), "credential", "agentId") }),
+  outcome: z.enum(["begun", "done", "refused", "failed"]),
+  details: auditDetails,
+}) satisfies z.ZodType<AuditEntry>;
+
+/** The items are checked no further: they may be many, and `migrate` compares what it has copied with the source. */
+const transferItem = z.custom<TransferItem>(
+  (item) => typeof item === "object" && item !== null && "kind" in item,
+);
+
+export const exportPage = z.object({
+  items: z.array(transferItem),
+  next: text.nullable(),
+  progress: number,
+});
+
+/** The only reason for which a store refuses an operator; another one is in the message. */
+const unavailable = z.object({
+  code: z.literal("unavailable"),
+  retryAfterSeconds: number,
+  outcome: z.literal("unknown").exactOptional(),
+  why: z.literal("data-displaced").exactOptional(),
+});
+
+/** What the server responds when an operation fails. */
+export const failure = z.object({
+  error: z.object({ message: text, reason: unavailable.optional().catch(undefined) }),
+});

@@ -1,0 +1,71 @@
+import type { Logger } from "pino";
+import type { Metrics } from "../http/app/metrics.ts";
+import { safeMessage } from "../logging/safe-error.ts";
+import type { CredentialReloader } from "./credential-reloader.ts";
+import type { OpenEvents } from "./open-store.ts";
+
+/** How often (ms) lost records are logged: each of many requests may lose one. */
+const LOSS_LOGGED_EVERY_MS = 10_000;
+/** Maximum number of causes logged for one outage. */
+const MAX_CAUSES_LOGGED = 10;
+/**
+ * How long (ms) no write may fail before the log says that writes work again: on a nearly full disk small
+ * writes succeed while large ones fail, and in a cluster those of other primaries succeed.
+ */
+const CALM_MS = 5000;
+
+/** Returns what a server does about events in its store and use cases: counts, logs, and reloads credentials. */
+export function createServerEvents(
+  metrics: Metrics,
+  log: Logger,
+  credentials: CredentialReloader,
+): OpenEvents {
+  let lost = 0;
+  let lossLoggedAt = Number.NEGATIVE_INFINITY;
+  return {
+    created: () => metrics.sessionsCreated.inc(1),
+    associated: () => metrics.sessionsAssociated.inc(1),
+    ended: () => metrics.sessionsEnded.inc(1),
+    recorded: (records) => metrics.recordsAccepted.inc(records),
+    credentialsChanged: () => credentials.reloadAll(),
+    keysChanged: () => credentials.reloadKeys(),
+    listingKeys: () => credentials.storeKeyUses(),
+    noticed: (level, message) => log[level](message),
+    suspended: () => undefined,
+    recordsLost(records) {
+      metrics.recordsLost.inc(records);
+      lost += records;
+      if (performance.now() - lossLoggedAt < LOSS_LOGGED_EVERY_MS) return;
+      log.error({ records: lost }, "records are lost");
+      lossLoggedAt = performance.now();
+      lost = 0;
+    },
+    ...createOutageLog(metrics, log),
+  };
+}
+
+function createOutageLog(metrics: Metrics, log: Logger): Pick<OpenEvents, "committed" | "failed"> {
+  let isFailing = false;
+  const causes = new Set<string>();
+  let failedAt = Number.NEGATIVE_INFINITY;
+  return {
+    committed(changes, milliseconds) {
+      metrics.committed(changes, milliseconds);
+      if (!isFailing || performance.now() - failedAt < CALM_MS) return;
+      log.info("the store takes writes again");
+      isFailing = false;
+      causes.clear();
+    },
+    failed(error) {
+      metrics.storeFailed();
+      // Each cause is logged once per outage: a full disk fails every write, and the log may be on that disk.
+      const cause = safeMessage(error);
+      if (causes.size < MAX_CAUSES_LOGGED && !causes.has(cause)) {
+        causes.add(cause);
+        log.error({ err: error }, "the store does not take writes");
+      }
+      isFailing = true;
+      failedAt = performance.now();
+    },
+  };
+}

@@ -1,0 +1,234 @@
+import { hash, randomBytes } from "node:crypto";
+import type { Clock, WallClock } from "../runtime/clock.ts";
+import { faultOfId } from "../session/caller-ids.ts";
+import { type IdIssuer, SECRET_BYTES } from "../session/id.ts";
+import { type Role, roles } from "../session/permissions.ts";
+import type { Act } from "../store/audit-chain.ts";
+import type { ApiKey, CredentialStore } from "../store/ports/credentials.ts";
+import { type AuditTrail, auditTime, type Initiator } from "./audit.ts";
+
+/** An API key without the hash that verifies it. */
+export type ApiKeyInfo = Omit<ApiKey, "hash">;
+
+/** A request for an API key. */
+export interface ApiKeyRequest {
+  readonly role: Role;
+  /** Only with the role `customer`; `null`: a key for public pages. */
+  readonly customerId: string | null;
+  /** Only with the role `agent`. */
+  readonly agentId: string | null;
+  /** Validity in milliseconds; `null`: until the key is revoked. */
+  readonly validFor: number | null;
+}
+
+/** A new API key. `key` is returned only here and stored nowhere. */
+export interface CreatedApiKey {
+  readonly key: string;
+  readonly info: ApiKeyInfo;
+}
+
+/** Result of rotating an API key. */
+export type RotationResult =
+  | {
+      readonly outcome: "rotated";
+      readonly made: CreatedApiKey;
+      readonly replaced: ApiKeyInfo;
+    }
+  /** The key already has a successor, which must be rotated instead. Nothing was changed. */
+  | { readonly outcome: "rotated-before"; readonly successor: string }
+  /** There is no such key, or it is no longer valid. */
+  | { readonly outcome: "not-found" };
+
+/** What a server does with its cached API keys; a command without a server has none. */
+export interface ApiKeyEvents {
+  /** The stored keys were changed; the change is reported as done when the promise is fulfilled. */
+  keysChanged?(): Promise<void>;
+  /** The stored keys are about to be listed: stores the uses that are not stored yet. */
+  listingKeys?(): Promise<void>;
+}
+
+interface CredentialAdminParts {
+  readonly store: CredentialStore;
+  readonly ids: Pick<IdIssuer, "use">;
+  readonly trail: Pick<AuditTrail, "audited">;
+  readonly logHash: (id: string) => string;
+  readonly clock: Clock;
+  /** The clock of API keys. */
+  readonly wallClock: WallClock;
+  readonly events: ApiKeyEvents;
+}
+
+/** Returns what is stored and compared instead of an API key: its SHA-256, hexadecimal. */
+export function hashApiKey(key: string): string {
+  return hash("sha256", key, "hex");
+}
+
+/** Returns what is wrong with a request for a key, as a sentence, or `undefined`. */
+export function faultOfApiKeyRequest(request: ApiKeyRequest): string | undefined {
+  const { role, customerId, agentId, validFor } = request;
+  if (!roles.includes(role)) return `the role is one of ${roles.join(", ")}`;
+  if (customerId !== null && role !== "customer") {
+    return `a key with the role ${role} has no customer; only one with the role customer has`;
+  }
+  if (agentId !== null && role !== "agent") {
+    return `a key with the role ${role} has no agent; only one with the role agent has`;
+  }
+  for (const id of [customerId, agentId]) {
+    const fault = id === "" ? "is empty" : id === null ? undefined : faultOfId(id);
+    if (fault !== undefined) return `the ${role}'s id ${fault}`;
+  }
+  if (validFor !== null && (!Number.isSafeInteger(validFor) || validFor <= 0)) {
+    return "a key is valid for some time or until it is revoked";
+  }
+  return undefined;
+}
+
+/** Manages API keys and the signing secret. All refuse with `unavailable`. */
+export class CredentialAdmin {
+  readonly #parts: CredentialAdminParts;
+
+  constructor(parts: CredentialAdminParts) {
+    this.#parts = parts;
+  }
+
+  /** Lists all API keys, including revoked and expired ones, oldest first. */
+  async listKeys(): Promise<readonly ApiKeyInfo[]> {
+    const { store, events } = this.#parts;
+    // On a full disk the uses cannot be stored; the keys can be listed all the same.
+    await events.listingKeys?.().catch(() => undefined);
+    return (await store.listApiKeys()).map(withoutHash);
+  }
+
+  /** Creates an API key. Throws `TypeError` for a request with a fault (`faultOfApiKeyRequest`). */
+  async createKey(by: Initiator, request: ApiKeyRequest): Promise<CreatedApiKey> {
+    const { store, trail, wallClock, events } = this.#parts;
+    const fault = faultOfApiKeyRequest(request);
+    if (fault !== undefined) throw new TypeError(fault);
+    const { key, stored } = newKey(request, wallClock());
+    const event = { ...by, what: "key.create", details: this.#auditDetails(stored) };
+    await trail.audited(event, async () => {
+      await store.addApiKey(stored);
+      await events.keysChanged?.();
+    });
+    return { key, info: withoutHash(stored) };
+  }
+
+  /** Revokes an API key. Returns false if there is no such key or it is already revoked. */
+  revokeKey(by: Initiator, id: string): Promise<boolean> {
+    const { store, trail, wallClock, events } = this.#parts;
+    const event = { ...by, what: "key.revoke", details: { key: auditKeyId(id) } };
+    const revoke = async () => {
+      const isRevoked = await store.revokeApiKey(id, wallClock());
+      await events.keysChanged?.();
+      return isRevoked;
+    };
+    return trail.audited(event, revoke, (isFound) => ({ isFound }));
+  }
+
+  /**
+   * Creates a key with the same permissions and validity as the key `id`, which stays valid for another `grace` ms. A key can
+   * be rotated once; after that its successor can.
+   */
+  async rotateKey(
+    by: Initiator,
+    { id, grace }: { readonly id: string; readonly grace: number },
+  ): Promise<RotationResult> {
+    if (!Number.isSafeInteger(grace) || grace < 0) throw new TypeError("a grace is some time");
+    const now = this.#parts.wallClock();
+    const before = await this.#findKey(id);
+    const refusal = rotationRefusal(before, now);
+    const successor = before && !refusal ? successorOf(before, now) : undefined;
+    const details = {
+      ...(successor && this.#auditDetails(successor.stored)),
+      successorOf: auditKeyId(id),
+      validUntil: auditTime(now + grace),
+      isFound: before !== undefined,
+    };
+    return this.#parts.trail.audited(
+      { ...by, what: "key.rotate", details },
+      async () =>
+        successor ? this.#replaceKey(id, successor, now + grace) : (refusal ?? notFound),
+      ({ outcome }) => ({ isDone: outcome === "rotated" }),
+    );
+  }
+
+  async #replaceKey(id: string, successor: NewKey, expiresAt: number): Promise<RotationResult> {
+    const { store, events } = this.#parts;
+    const isReplaced = await store.replaceApiKey(id, successor.stored, expiresAt);
+    await events.keysChanged?.();
+    const after = await this.#findKey(id);
+    // Meanwhile another caller rotated, revoked or erased the key.
+    if (!isReplaced || after === undefined)
+      return rotationRefusal(after, this.#parts.wallClock()) ?? notFound;
+    const made = { key: successor.key, info: withoutHash(successor.stored) };
+    return { outcome: "rotated", made, replaced: withoutHash(after) };
+  }
+
+  async #findKey(id: string): Promise<ApiKey | undefined> {
+    return (await this.#parts.store.listApiKeys()).find((key) => key.id === id);
+  }
+
+  /** Describes a key for the audit trail. Ids of customers may have to be erased later, so they are hashed. */
+  #auditDetails({ id, role, customerId, agentId, expiresAt }: ApiKey): Act["details"] {
+    const customer = customerId === null ? null : this.#parts.logHash(customerId);
+    return { key: id, role, customer, agent: agentId, expiresAt: auditTime(expiresAt) };
+  }
+
+  /** Signs new session ids with a new secret; ids signed with older ones stay valid. Returns the number of secrets. */
+  async rotateSecret(by: Initiator): Promise<{ createdAt: number; secrets: number }> {
+    const { store, ids, trail, clock } = this.#parts;
+    const secret = { bytes: randomBytes(SECRET_BYTES), createdAt: clock() };
+    const event = { ...by, what: "secret.rotate", details: {} };
+    await trail.audited(event, () => store.addSecret(secret));
+    const secrets = await store.listSecrets();
+    ids.use(secrets);
+    return { createdAt: secret.createdAt, secrets: secrets.length };
+  }
+}
+
+interface NewKey {
+  readonly key: string;
+  readonly stored: ApiKey;
+}
+
+function newKey(request: ApiKeyRequest, now: number): NewKey {
+  const { role, customerId, agentId, validFor } = request;
+  const key = `ak_${randomBytes(32).toString("base64url")}`;
+  const stored = {
+    id: `k_${randomBytes(6).toString("hex")}`,
+    hash: hashApiKey(key),
+    role,
+    customerId,
+    agentId,
+    createdAt: now,
+    expiresAt: validFor === null ? null : now + validFor,
+    revokedAt: null,
+    lastUsedAt: null,
+    successorId: null,
+  };
+  return { key, stored };
+}
+
+function successorOf(key: ApiKey, now: number): NewKey {
+  const validFor = key.expiresAt === null ? null : key.expiresAt - key.createdAt;
+  return newKey({ ...key, validFor }, now);
+}
+
+const notFound = { outcome: "not-found" } as const;
+
+/** Returns why a key cannot be rotated at `now` (Unix ms), or `undefined` if it can. */
+function rotationRefusal(key: ApiKey | undefined, now: number): RotationResult | undefined {
+  if (key === undefined || key.revokedAt !== null) return notFound;
+  if (key.successorId !== null) return { outcome: "rotated-before", successor: key.successorId };
+  return key.expiresAt !== null && key.expiresAt <= now ? notFound : undefined;
+}
+
+/** Returns a key's id for the audit trail. Any other text may be a key by mistake, or a part of one, and is not repeated. */
+function auditKeyId(id: string): string {
+  return /^k_[\w-]{1,18}$/.test(id) ? id : "(not the id of a key)";
+}
+
+export function withoutHash(key: ApiKey): ApiKeyInfo {
+  const { hash: _hash, ...info } = key;
+  return info;
+}

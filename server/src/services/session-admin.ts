@@ -1,0 +1,170 @@
+import type { Clock } from "../runtime/clock.ts";
+import { Refusal } from "../session/errors.ts";
+import { isUnconditional, type SessionFilter } from "../session/filter.ts";
+import type { IdIssuer } from "../session/id.ts";
+import { mayEndAll, type Scope } from "../session/permissions.ts";
+import { hasNoIds, idFields, isLive, type Session } from "../session/session.ts";
+import type { Act } from "../store/audit-chain.ts";
+import type { ListRequest, SessionPage, SessionSearch } from "../store/ports/search.ts";
+import type { SessionStore } from "../store/ports/sessions.ts";
+import type { AuditTrail, Initiator } from "./audit.ts";
+import type { SessionService } from "./sessions.ts";
+
+/** State of a session. */
+export type Status = "live" | "expired" | "ended";
+
+/** Returns the state of a session at `now` (Unix ms). */
+export function statusOf(session: Session, now: number): Status {
+  if (isLive(session, now)) return "live";
+  return session.ended ? "ended" : "expired";
+}
+
+/** A session as an operator sees it, live or not. */
+export interface SessionView {
+  readonly session: Session;
+  readonly status: Status;
+}
+
+/** A page of sessions, newest first. */
+type SessionViewPage = Omit<SessionPage, "sessions"> & {
+  readonly sessions: readonly SessionView[];
+};
+
+/** A request to end all live sessions that match. */
+export interface EndRequest {
+  readonly filter: SessionFilter;
+  /** `next` of the previous batch; `null` for the first. */
+  readonly after: string | null;
+  /** Only counts the sessions. */
+  readonly isDry: boolean;
+}
+
+/** Result of one batch of an operation on many sessions. */
+export interface Batch {
+  /** Number of sessions that were processed. */
+  readonly sessions: number;
+  /** Cursor of the next batch; `null` after the last. */
+  readonly next: string | null;
+}
+
+/** Maximum number of sessions that a batch examines, and how many of them at a time. */
+const MAX_BATCH = 2048;
+const PAGE = 256;
+
+interface SessionAdminParts {
+  readonly store: Pick<SessionStore, "find" | "end"> & SessionSearch;
+  readonly service: Pick<SessionService, "end">;
+  readonly ids: Pick<IdIssuer, "verify">;
+  readonly trail: Pick<AuditTrail, "audited" | "appendRefusal">;
+  readonly logHash: (id: string) => string;
+  readonly clock: Clock;
+  readonly events: { ended(): void };
+}
+
+/**
+ * Finds and ends sessions of anybody, for those who run the service. Each call does a bounded amount of work, so that no
+ * other request waits for it. All refuse with `unavailable`.
+ */
+export class SessionAdmin {
+  readonly #parts: SessionAdminParts;
+
+  constructor(parts: SessionAdminParts) {
+    this.#parts = parts;
+  }
+
+  /** Returns a session; `undefined` for an id that this service did not issue, or of which nothing is left. */
+  async get(id: string): Promise<SessionView | undefined> {
+    const { ids, store, clock } = this.#parts;
+    if (ids.verify(id) === undefined) return undefined;
+    const now = clock();
+    const session = await store.find(id);
+    // An expired session without ids may have had ids and been purged since: nothing certain is known of it.
+    const isKnown = isLive(session, now) || session.ended || !hasNoIds(session);
+    return isKnown ? { session, status: statusOf(session, now) } : undefined;
+  }
+
+  /** Lists sessions (`SessionSearch`). */
+  async list(request: Omit<ListRequest, "now" | "includePurgeable">): Promise<SessionViewPage> {
+    const { store, clock } = this.#parts;
+    const { sessions, next, total } = await store.listSessions({ ...request, now: clock() });
+    const now = clock();
+    const views = sessions.map((session) => ({ session, status: statusOf(session, now) }));
+    return { sessions: views, next, total };
+  }
+
+  /**
+   * Ends a session. Returns false if there is no live session with this id within the scope; `auditsMissing` says whether
+   * that is audited too. It must not be for remote callers: they could try unknown ids without end.
+   */
+  end(
+    by: Initiator,
+    { id, scope, auditsMissing }: { id: string; scope?: Scope; auditsMissing: boolean },
+  ): Promise<boolean> {
+    const { trail, service, logHash } = this.#parts;
+    return trail.audited(
+      { ...by, what: "session.end", details: { session: logHash(id) } },
+      () => service.end(id, scope),
+      (isFound) => (auditsMissing ? { isFound } : isFound ? {} : undefined),
+    );
+  }
+
+  /** Ends a batch of sessions, newest first. Refuses with `role-not-permitted` if an agent asks for every session. */
+  async endMany(by: Initiator, request: EndRequest): Promise<Batch> {
+    const { trail, logHash } = this.#parts;
+    const { filter, after, isDry } = request;
+    const isAll = isUnconditional(filter);
+    const details = {
+      ...redactedFilter(filter, logHash),
+      ...(isAll ? { all: true } : {}),
+      dryRun: isDry,
+      isContinued: after !== null,
+    };
+    const event = { ...by, what: "sessions.end", details };
+    if (isAll && !mayEndAll(by.who)) {
+      trail.appendRefusal(event);
+      throw new Refusal({ code: "role-not-permitted" });
+    }
+    return trail.audited(
+      event,
+      () => endBatch(this.#parts, request),
+      ({ sessions, next }) => ({ sessions, isComplete: next === null }),
+    );
+  }
+}
+
+async function endBatch(
+  { store, clock, events }: SessionAdminParts,
+  { filter, after, isDry }: EndRequest,
+): Promise<Batch> {
+  let next = after;
+  let count = 0;
+  for (let examined = 0; examined < MAX_BATCH; examined += PAGE) {
+    const request = { filter: { ...filter, live: true }, after: next, limit: PAGE, now: clock() };
+    const page = await store.listSessions(request);
+    if (isDry) count += page.sessions.length;
+    else {
+      const ended = await Promise.all(page.sessions.map(({ id }) => store.end(id, clock())));
+      for (const wasLive of ended) {
+        if (!wasLive) continue;
+        events.ended();
+        count++;
+      }
+    }
+    next = page.next;
+    if (next === null) break;
+  }
+  return { sessions: count, next };
+}
+
+/** Formats a filter for the audit trail: times as ISO 8601, ids as hashes, since they may have to be erased later. */
+function redactedFilter(filter: SessionFilter, hash: (id: string) => string): Act["details"] {
+  const ids: readonly string[] = idFields;
+  const given = Object.entries(filter).filter(([, value]) => value !== null);
+  return Object.fromEntries(
+    given.map(([name, value]) => {
+      if (ids.includes(name)) return [name, hash(String(value))];
+      const isTime = name === "since" || name === "until";
+      return [name, isTime ? new Date(Number(value)).toISOString() : value];
+    }),
+  );
+}

@@ -1,0 +1,52 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import { test } from "node:test";
+import type { Config } from "../../src/config/config.ts";
+import { createApi, sessionOf } from "../support/api.ts";
+import { serve } from "../support/in-process.ts";
+import { temporaryDirectory } from "../support/temporary-directory.ts";
+
+async function listenLocally(server: Server): Promise<number> {
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return (server.address() as { port: number }).port;
+}
+
+/** Shorter than the timeout of the fetch, which would end it as well. */
+const timeout = 4000;
+
+test("a start that cannot listen closes everything that it opened, a pending JWKS fetch too", {
+  timeout,
+}, async () => {
+  await using folder = temporaryDirectory();
+  const config: Partial<Config> = { dataDir: folder.path };
+  const fetchEnded = Promise.withResolvers<void>();
+  await using issuer = createServer((socket) => {
+    // Never responds.
+    socket
+      .resume()
+      .on("error", () => undefined)
+      .once("close", fetchEnded.resolve);
+  });
+  await using taken = createServer();
+  const tokens = {
+    issuer: "https://login.example/",
+    audiences: ["sessions"],
+    algorithms: ["RS256"],
+    keySetUrl: `http://127.0.0.1:${await listenLocally(issuer)}/keys`,
+    claims: { role: "role", customerId: "sub", agentId: "sub" },
+    defaultRole: undefined,
+  };
+  const port = await listenLocally(taken);
+  await assert.rejects(
+    serve({ config: { ...config, auth: "jwt", tokens, port } }),
+    /another process/,
+  );
+  await fetchEnded.promise;
+  assert.ok(!existsSync(`${folder.path}/control.sock`));
+  // The lock is free again.
+  await using server = await serve({ config });
+  sessionOf(await createApi(server.url).create());
+});
