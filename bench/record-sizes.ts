@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { databaseFile, openForReading } from "../server/src/store/sqlite/database.ts";
+import { databaseFile, openForReading } from "../server/src/store/sqlite/files/database.ts";
 import { allAnswered, round as rounded } from "./measure.ts";
 import type { Options } from "./options.ts";
 import { folderSize, temporaryFolder } from "./processes.ts";

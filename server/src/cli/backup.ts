@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { Command } from "commander";
-import { backup, requireReadable } from "../store/sqlite/backup.ts";
+import { backup, requireReadable } from "../store/sqlite/offline/backup.ts";
 import { withAdmin } from "./connect.ts";
 import { engineOf, requireSqlite } from "./engines.ts";
 import { addExamples } from "./help.ts";

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { inspect } from "../store/sqlite/inspect.ts";
+import { inspect } from "../store/sqlite/offline/inspect.ts";
 import { engineOf, requireSqlite } from "./engines.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
 import { addExamples } from "./help.ts";

@@ -5,8 +5,8 @@ import type { StoreUrl } from "../config/store-url.ts";
 import { connectControl } from "../control/client.ts";
 import type { Admin } from "../control/operations.ts";
 import { anySession } from "../session/filter.ts";
-import { databaseFile, isOnReadOnlySystem } from "../store/sqlite/database.ts";
-import { explained } from "../store/sqlite/file-errors.ts";
+import { databaseFile, isOnReadOnlySystem } from "../store/sqlite/files/database.ts";
+import { explained } from "../store/sqlite/files/file-errors.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
 import { systemUser } from "./system-user.ts";
 

@@ -4,7 +4,7 @@ import { ControlError } from "../control/client.ts";
 import { describeError, safeMessage } from "../logging/safe-error.ts";
 import { Refusal } from "../session/errors.ts";
 import { StoreOpenError } from "../store/open-error.ts";
-import { resultCode } from "../store/sqlite/file-errors.ts";
+import { resultCode } from "../store/sqlite/files/file-errors.ts";
 
 /** The exit statuses of all commands. */
 export const exitCodes = {

@@ -5,8 +5,8 @@
  *
  * - `store/redis/scripts/prelude/session.lua`: live, renewal due, renewal, purge
  * - `store/redis/scripts/prelude/association.lua`: renewal by an association
- * - `store/sqlite/sweep.ts`: expired, purge
- * - `store/sqlite/inspect.ts`: live, end of the retention
+ * - `store/sqlite/operations/purge-expired.ts`: expired, purge
+ * - `store/sqlite/offline/inspect.ts`: live, end of the retention
  */
 
 import { type Identity, isRecognized, noIdentity, type Session } from "./session.ts";

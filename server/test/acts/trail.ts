@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { type AuditEntry, chainFaults } from "../../src/store/audit-chain.ts";
-import { readAudit } from "../../src/store/sqlite/audit-table.ts";
+import { readAuditEntries } from "../../src/store/sqlite/tables/audit-table.ts";
 
 /** Returns the whole trail in a data folder, also while a server runs on it, and checks its chain of hashes. */
 export function trailIn(dataDir: string): AuditEntry[] {
   using database = new DatabaseSync(join(dataDir, "antechamber.db"), { readOnly: true });
-  const entries = readAudit(database, 0, 10_000);
+  const entries = readAuditEntries(database, 0, 10_000);
   assert.deepEqual(chainFaults(entries, undefined), []);
   return entries;
 }

@@ -242,7 +242,9 @@ async function fill(dataDir: string, sessions: number): Promise<void> {
 function noteIn(dataDir: string): string {
   try {
     using database = new DatabaseSync(join(dataDir, "antechamber.db"), { readOnly: true });
-    return String(database.prepare("SELECT move FROM facts").get()?.["move"] ?? "");
+    return String(
+      database.prepare("SELECT import_cursor FROM facts").get()?.["import_cursor"] ?? "",
+    );
   } catch {
     return "";
   }

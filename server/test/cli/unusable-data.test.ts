@@ -144,7 +144,7 @@ test("damage that only the writer finds ends a start with 4 as well", async () =
   const dataDir = await makeData(directory.path);
   const file = join(dataDir, "antechamber.db");
   const database = new DatabaseSync(file);
-  const row = database.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'id_log'").get();
+  const row = database.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'index_log'").get();
   database.close();
   const at = (Number(row?.["rootpage"]) - 1) * 4096;
   writeSync(openSync(file, "r+"), Buffer.alloc(3000, 0xa5), 0, 3000, at);
@@ -250,7 +250,7 @@ test("doctor counts records that are still in the journal, and reports an incomp
   assert.match(first.stdout, /\nrecords +3\nof them in the journal +3\n/);
   assert.doesNotMatch(first.stdout, /\nmove /);
   const database = new DatabaseSync(join(copy, "antechamber.db"));
-  database.exec(`UPDATE facts SET move = '{"from":"sqlite:/srv/old","next":null}'`);
+  database.exec(`UPDATE facts SET import_cursor = '{"from":"sqlite:/srv/old","next":null}'`);
   database.close();
   const second = await run(["doctor", "--data-dir", copy]);
   assert.equal(second.code, 0, second.stderr);

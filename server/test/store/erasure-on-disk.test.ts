@@ -6,15 +6,15 @@ import { anySession } from "../../src/session/filter.ts";
 import { createIdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
 import type { StoreEngine } from "../../src/store/ports/engine.ts";
-import { openForReading } from "../../src/store/sqlite/database.ts";
+import { openForReading } from "../../src/store/sqlite/files/database.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import { DAY, ids, lifetimes, START } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { record } from "./contract/timeline.ts";
 
 /*
- * Searches the bytes of all files of a data folder: what was erased is nowhere, neither in pages that
- * are free, nor in what is left of a page beside its rows, nor in the log.
+ * Searches the bytes of all files of a data folder: erased data must not be left in free pages, in the gaps of
+ * pages, or in the write-ahead log.
  */
 
 const issuer = createIdIssuer([{ bytes: new Uint8Array(32), createdAt: 0 }]);
@@ -42,7 +42,7 @@ function open(dataDir: string, now: number): StoreEngine {
   });
 }
 
-/** How often each text stands in the files of a folder, by file. */
+/** Returns the texts that the files of a folder contain, each with the name of the file. */
 function search(dataDir: string, texts: readonly string[]): string[] {
   return readdirSync(dataDir).flatMap((name) => {
     const bytes = readFileSync(join(dataDir, name));
@@ -50,7 +50,7 @@ function search(dataDir: string, texts: readonly string[]): string[] {
   });
 }
 
-/** A crowd of sessions, in which every tenth is the customer's, with records that are in each place. */
+/** Creates sessions, every tenth of the customer, with records in segments and in the journal. Returns the ids of the customer's. */
 async function fill(store: StoreEngine, at: { now: number }): Promise<string[]> {
   const theirs: string[] = [];
   const everybody: string[] = [];
@@ -73,7 +73,7 @@ async function fill(store: StoreEngine, at: { now: number }): Promise<string[]> 
     }
     await store.advanceClock(at.now);
     if (round === 5) break;
-    // They come into order; those of the last round stay in the journal.
+    // Merges the records; those of the last round stay in the journal.
     at.now += 10_000;
     for (let quiet = 0; quiet < 3; )
       quiet = (await store.purgeExpired(at.now)).hasMore ? 0 : quiet + 1;
@@ -81,13 +81,13 @@ async function fill(store: StoreEngine, at: { now: number }): Promise<string[]> 
   return theirs;
 }
 
-test("after an erasure no file has the customer's id or what they did", async () => {
+test("after an erasure no file contains the customer's id or records", async () => {
   await using directory = temporaryDirectory();
   const at = { now: START };
   const store = open(directory.path, START);
   try {
     const theirs = await fill(store, at);
-    assert.ok(search(directory.path, [CUSTOMER, SECRET]).length > 0, "it was there");
+    assert.ok(search(directory.path, [CUSTOMER, SECRET]).length > 0, "before the erasure");
     await store.eraseSessions(theirs, at.now);
     assert.deepEqual(search(directory.path, [CUSTOMER, SECRET]), []);
     assert.ok(search(directory.path, ["customer-who-stays-1"]).length > 0);
@@ -104,7 +104,7 @@ test("after an erasure no file has the customer's id or what they did", async ()
   assert.deepEqual(search(directory.path, [CUSTOMER, SECRET]), []);
 });
 
-test("while somebody copies the data an erasure is done, and the log is cut as soon as they end", async () => {
+test("an erasure while somebody reads succeeds, and the log is cleared when the reader has ended", async () => {
   await using directory = temporaryDirectory();
   const at = { now: START };
   const store = open(directory.path, START);
@@ -114,7 +114,10 @@ test("while somebody copies the data an erasure is done, and the log is cut as s
     reader.exec("BEGIN");
     reader.prepare("SELECT count(*) FROM sessions").get();
     await store.eraseSessions(theirs, at.now);
-    assert.ok(search(directory.path, [CUSTOMER]).length > 0, "the copy has what was there");
+    assert.ok(
+      search(directory.path, [CUSTOMER]).length > 0,
+      "the reader still needs the old state",
+    );
     reader.exec("COMMIT");
     await store.advanceClock(at.now);
     assert.deepEqual(search(directory.path, [CUSTOMER, SECRET]), []);

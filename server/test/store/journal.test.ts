@@ -3,13 +3,17 @@ import { test } from "node:test";
 import { createIdIssuer } from "../../src/session/id.ts";
 import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import { recordOf } from "../../src/store/record-line.ts";
-import { databaseFile, openForWriting, prepareDatabase } from "../../src/store/sqlite/database.ts";
-import { createIdIndex } from "../../src/store/sqlite/id-index.ts";
-import { createJournal, type Journal } from "../../src/store/sqlite/journal.ts";
-import { journalLine } from "../../src/store/sqlite/journal-lines.ts";
-import { createSegmentTable, type SegmentTable } from "../../src/store/sqlite/segments.ts";
-import { createSessionTable } from "../../src/store/sqlite/session-table.ts";
+import {
+  databaseFile,
+  openForWriting,
+  prepareDatabase,
+} from "../../src/store/sqlite/files/database.ts";
+import { SecondaryIndex } from "../../src/store/sqlite/index/secondary-index.ts";
+import { Journal } from "../../src/store/sqlite/records/journal.ts";
+import { journalLine } from "../../src/store/sqlite/records/journal-lines.ts";
+import { SegmentTable } from "../../src/store/sqlite/records/segment-table.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
+import { SessionTable } from "../../src/store/sqlite/tables/session-table.ts";
 import { DAY, lifetimes, SECOND, START } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { record, records } from "./contract/timeline.ts";
@@ -17,31 +21,32 @@ import { record, records } from "./contract/timeline.ts";
 const issuer = createIdIssuer([{ bytes: new Uint8Array(32), createdAt: 0 }]);
 const newId = () => issuer.issue(START).id;
 
-/** The journal on a connection of the test's own, which says when a transaction ends, and how. */
+/** A journal on the test's own connection, so that the test controls the transactions. */
 interface Bench extends Disposable {
   readonly journal: Journal;
   readonly segments: SegmentTable;
   commit(work: (journal: Journal) => void): void;
   rollBack(work: (journal: Journal) => void): void;
-  /** Takes so many slices of merging; gives whether there is more. */
-  maintain(slices: number, now: number): boolean;
-  /** Paths of what a reader of the session is shown. */
+  /** Does `slices` slices of merging. Returns false when there is nothing more to do. */
+  merge(slices: number, now: number): boolean;
+  /** Returns the paths of all records of a session, in order. */
   paths(id: string): string[];
   rows(): number;
 }
 
-/** Opens what the folder has, as after a crash: nothing is closed in between. */
+/** Opens the data as after a crash: the last bench has committed, but not finished its merges. */
 function open(dataDir: string): Bench {
   prepareDatabase(dataDir, START);
   const database = openForWriting(databaseFile(dataDir));
-  const sessions = createSessionTable(database, createIdIndex(database));
-  const segments = createSegmentTable(database, sessions, lifetimes, 10_000);
-  const journal = createJournal(database, segments);
+  const sessions = new SessionTable(database, new SecondaryIndex(database));
+  const segments = new SegmentTable(database, sessions, lifetimes, 10_000);
+  const journal = new Journal(database, segments);
   const transaction = (end: "COMMIT" | "ROLLBACK") => (work: (journal: Journal) => void) => {
     database.exec("BEGIN IMMEDIATE");
     work(journal);
     database.exec(end);
-    journal.settle(end === "COMMIT");
+    if (end === "COMMIT") journal.commit();
+    else journal.rollback();
   };
   const commit = transaction("COMMIT");
   return {
@@ -49,11 +54,11 @@ function open(dataDir: string): Bench {
     segments,
     commit,
     rollBack: transaction("ROLLBACK"),
-    maintain(slices, now) {
+    merge(slices, now) {
       let more = false;
       for (let i = 0; i < slices; i++) {
         commit(() => {
-          more = journal.maintain(now);
+          more = journal.merge(now);
         });
       }
       return more;
@@ -73,7 +78,7 @@ const lines = (id: string, from: number, to: number) =>
     .join("");
 const paths = (from: number, to: number) => records(from, to).map(({ path }) => path);
 
-test("the journal: what was rolled back is gone, and leaves no trace in what follows", async () => {
+test("the journal: a rollback removes its records, and does not affect later ones", async () => {
   await using directory = temporaryDirectory();
   const [id, other] = [newId(), newId()];
   {
@@ -85,18 +90,18 @@ test("the journal: what was rolled back is gone, and leaves no trace in what fol
     });
     assert.deepEqual(bench.paths(id), paths(1, 2));
     assert.deepEqual(bench.paths(other), []);
-    // Merging begins while the row that was rolled back has not come again.
-    bench.maintain(2, START + 6 * SECOND);
+    // Merging begins before the number of the rolled back row is used again.
+    bench.merge(2, START + 6 * SECOND);
     bench.commit((journal) => journal.append(lines(id, 3, 4), START + 6 * SECOND));
     assert.deepEqual(bench.paths(id), paths(1, 4));
-    bench.maintain(5, START + 6 * SECOND);
+    bench.merge(5, START + 6 * SECOND);
     assert.deepEqual(bench.paths(id), paths(1, 4));
   }
   using bench = open(directory.path);
   assert.deepEqual(bench.paths(id), paths(1, 4));
 });
 
-test("the journal: a crash after any slice of merging loses nothing and repeats nothing", async () => {
+test("the journal: a crash after any slice of merging neither loses nor repeats records", async () => {
   const made = Array.from({ length: 300 }, newId);
   for (let slices = 0; slices < 14; slices++) {
     await using directory = temporaryDirectory();
@@ -107,56 +112,56 @@ test("the journal: a crash after any slice of merging loses nothing and repeats 
           bench.commit((journal) => journal.append(lines(id, from, from + 2), START));
         }
       }
-      bench.maintain(slices, START + 6 * SECOND);
-      // New ones arrive while older ones are merged, of which each session knows its own.
+      bench.merge(slices, START + 6 * SECOND);
+      // Records that arrive during the merge.
       for (const id of made) {
         bench.commit((journal) => journal.append(lines(id, 10, 11), START + 7 * SECOND));
       }
-      bench.maintain(slices % 3, START + 7 * SECOND);
+      bench.merge(slices % 3, START + 7 * SECOND);
     }
     for (let crash = 0; crash < 3; crash++) {
       using bench = open(directory.path);
       for (const id of made) assert.deepEqual(bench.paths(id), paths(1, 11), `${slices} slices`);
-      bench.maintain(1 + crash, START);
+      bench.merge(1 + crash, START);
       for (const id of made) assert.deepEqual(bench.paths(id), paths(1, 11), `${slices} slices`);
     }
     using bench = open(directory.path);
     bench.commit((journal) => journal.append(lines(newId(), 1, 1), START));
-    bench.maintain(1000, START + 6 * SECOND);
+    bench.merge(1000, START + 6 * SECOND);
     for (const id of made) assert.deepEqual(bench.paths(id), paths(1, 11));
-    assert.equal(bench.rows(), 0, "what was merged is deleted");
-    for (const id of made) assert.equal(bench.segments.count(id), 11);
+    assert.equal(bench.rows(), 0, "merged rows are deleted");
+    for (const id of made) assert.equal(bench.segments.counts(id).records, 11);
   }
 });
 
-test("the journal: a merge that fails is repeated as a whole", async () => {
+test("the journal: a slice of merging that is rolled back is repeated", async () => {
   await using directory = temporaryDirectory();
   const made = Array.from({ length: 300 }, newId);
   using bench = open(directory.path);
   for (const id of made) bench.commit((journal) => journal.append(lines(id, 1, 3), START));
-  bench.maintain(1, START + 6 * SECOND);
+  bench.merge(1, START + 6 * SECOND);
   for (let i = 0; i < 40; i++) {
-    bench.rollBack((journal) => void journal.maintain(START + 6 * SECOND));
+    bench.rollBack((journal) => void journal.merge(START + 6 * SECOND));
     for (const id of made.slice(0, 10)) assert.deepEqual(bench.paths(id), paths(1, 3));
-    bench.maintain(1, START + 6 * SECOND);
+    bench.merge(1, START + 6 * SECOND);
   }
   for (const id of made) assert.deepEqual(bench.paths(id), paths(1, 3));
 });
 
-test("the journal: merging many small rows keeps up with those that come", async () => {
+test("the journal: merging many small rows takes few slices", async () => {
   await using directory = temporaryDirectory();
   const id = newId();
   using bench = open(directory.path);
-  // Each a durable request of its own: thousands a second.
+  // As thousands of durable requests in a second do.
   bench.commit((journal) => {
     for (let i = 1; i <= 20_000; i++) journal.append(lines(id, i, i), START);
   });
-  bench.maintain(1, START + 6 * SECOND);
+  bench.merge(1, START + 6 * SECOND);
   let slices = 1;
-  while (bench.maintain(1, START + 6 * SECOND)) slices++;
+  while (bench.merge(1, START + 6 * SECOND)) slices++;
   assert.equal(bench.rows(), 0);
   assert.ok(slices < 300, `it took ${slices} slices`);
-  assert.equal(bench.segments.count(id), 20_000);
+  assert.equal(bench.segments.counts(id).records, 20_000);
 });
 
 function openStore(dataDir: string, maxRecords: number): StoreEngine {
@@ -180,15 +185,15 @@ function openStore(dataDir: string, maxRecords: number): StoreEngine {
   });
 }
 
-test("records that were let go shift no others when more may be kept from now on", async () => {
+test("dropped records do not shift the others when the maximum is raised", async () => {
   await using directory = temporaryDirectory();
   const id = newId();
   let total = 0;
   for (const maxRecords of [20, 1000, 5, 50, 10_000, 1]) {
     const store = openStore(directory.path, maxRecords);
-    for (const portion of [30, 1]) {
-      store.enqueueRecords(id, records(total + 1, total + portion), START);
-      total += portion;
+    for (const count of [30, 1]) {
+      store.enqueueRecords(id, records(total + 1, total + count), START);
+      total += count;
       await store.advanceClock(START);
       for (let i = 0; i < 10; i++) await store.purgeExpired(START + 6 * SECOND);
       const request = { id, scope: "everyone", limit: 1000, now: START } as const;
@@ -205,7 +210,7 @@ test("records that were let go shift no others when more may be kept from now on
   }
 });
 
-test("more than the store can take is not accepted, and what was accepted is kept", async () => {
+test("records are refused while the buffer is full, and accepted ones are stored", async () => {
   await using directory = temporaryDirectory();
   const store = openStore(directory.path, 100_000);
   const id = newId();

@@ -7,7 +7,7 @@ import { newSession } from "../../src/session/lifetime.ts";
 import type { Session } from "../../src/session/session.ts";
 import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import { createKeyNames } from "../../src/store/redis/layout/key-names.ts";
-import { inspect } from "../../src/store/sqlite/inspect.ts";
+import { inspect } from "../../src/store/sqlite/offline/inspect.ts";
 import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import { type LifetimeVector, lifetimeVectors } from "../session/lifetime-vectors.ts";
 import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";

@@ -4,8 +4,8 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { openForWriting } from "../../src/store/sqlite/database.ts";
-import { createPageGaps } from "../../src/store/sqlite/page-gaps.ts";
+import { openForWriting } from "../../src/store/sqlite/files/database.ts";
+import { PageGaps } from "../../src/store/sqlite/files/page-gaps.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const ROUNDS = 40;
@@ -45,7 +45,7 @@ test("deleted rows are in no page, however their table was balanced, and other r
   database.exec("CREATE TABLE rows (id INTEGER PRIMARY KEY, name TEXT UNIQUE, text TEXT)");
   const descriptors = { database: openSync(file, "r+"), log: openSync(`${file}-wal`, "r") };
   try {
-    const gaps = createPageGaps(descriptors, 4096);
+    const gaps = new PageGaps(descriptors, 4096);
     const frames = database.prepare("PRAGMA wal_checkpoint(NOOP)");
     const { kept, gone } = churn(database);
     gaps.note(frames.get()?.["log"] as number);

@@ -9,18 +9,25 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { type Guess, indexRows, tracesOf } from "../support/traces.ts";
 
 /*
- * A person who has the data folder also has the key of the hashes in the index of ids, and can test ids. Erased
- * data, and data past their retention, must not be found in this way either.
+ * A person with the data folder also has the key of the hashes in the secondary index, and can test guessed ids.
+ * Erased data, and data past their retention, must not be found in this way either.
  */
 
-/** The number of changes before a merge: so few that most of the index is in runs, and the rest in its log. */
+/** So few changes that most of the index is in runs, and the rest in its log. */
 const MERGE_AT = 150;
 const SESSIONS = 400;
-const EMPTY = { sessions: 0, visits: 0, id_log: 0, id_blocks: 0, id_runs: 0, id_gone: 0 };
+const EMPTY = {
+  sessions: 0,
+  visit_holders: 0,
+  index_log: 0,
+  index_blocks: 0,
+  index_runs: 0,
+  index_deleted: 0,
+};
 
 function open(dataDir: string, now: number): StoreEngine {
   return openSqliteStore({
-    ...{ dataDir, lifetimes, now, mergeIdsAt: MERGE_AT },
+    ...{ dataDir, lifetimes, now, mergeIndexAt: MERGE_AT },
     ...{ maxRecords: 10_000, retention: DAY, cacheSessions: 1000 },
     ...{ maxPending: 100_000, timeout: 30_000 },
     events: {
@@ -34,7 +41,7 @@ function open(dataDir: string, now: number): StoreEngine {
   });
 }
 
-/** Creates sessions with different ids, all of which are guessed afterwards. */
+/** Creates sessions with different ids. Returns all of their ids as guesses. */
 async function fill(store: StoreEngine, now: number, name: string): Promise<Guess[]> {
   const issuer = createIdIssuer([{ bytes: new Uint8Array(32), createdAt: 0 }]);
   const guesses: Guess[] = [];
@@ -57,33 +64,36 @@ async function fill(store: StoreEngine, now: number, name: string): Promise<Gues
   return guesses;
 }
 
-/** Sweeps at `now` until there is nothing more to do, like a server without requests. */
-async function sweep(store: StoreEngine, now: number): Promise<void> {
+/** Purges at `now` until there is nothing more to do, as a server without requests does. */
+async function purge(store: StoreEngine, now: number): Promise<void> {
   for (let quiet = 0; quiet < 300; )
     quiet = (await store.purgeExpired(now)).hasMore ? 0 : quiet + 1;
 }
 
-test("data past their retention are removed from the index of ids ten minutes later, though nothing else changes", async () => {
+test("data past their retention are removed from the index ten minutes later, even if nothing else changes", async () => {
   await using directory = temporaryDirectory();
   const store = open(directory.path, START);
   try {
     const guesses = await fill(store, START, "past");
-    await sweep(store, START);
+    await purge(store, START);
     const before = indexRows(directory.path);
-    assert.ok((before["id_blocks"] ?? 0) > 0 && (before["id_log"] ?? 0) > 0, "both have some");
-    assert.ok(tracesOf(directory.path, guesses).length >= guesses.length, "guessing finds them");
+    assert.ok(
+      (before["index_blocks"] ?? 0) > 0 && (before["index_log"] ?? 0) > 0,
+      "both have entries",
+    );
+    assert.ok(tracesOf(directory.path, guesses).length >= guesses.length, "guessing finds all ids");
 
     const over = START + 2 * DAY;
     const kept = await fill(store, over, "kept");
-    await sweep(store, over);
-    assert.equal(indexRows(directory.path)["sessions"], SESSIONS, "the rows go at once");
-    await sweep(store, over + 10 * MINUTE);
+    await purge(store, over);
+    assert.equal(indexRows(directory.path)["sessions"], SESSIONS, "the rows are deleted at once");
+    await purge(store, over + 10 * MINUTE);
     assert.deepEqual(tracesOf(directory.path, guesses), []);
     const found = new Set(tracesOf(directory.path, kept).map((text) => text.split(": ").at(-1)));
-    assert.ok(found.size > kept.length / 2, "those of others stay");
+    assert.ok(found.size > kept.length / 2, "other ids are still found");
 
-    await sweep(store, over + 3 * DAY);
-    await sweep(store, over + 3 * DAY + 10 * MINUTE);
+    await purge(store, over + 3 * DAY);
+    await purge(store, over + 3 * DAY + 10 * MINUTE);
     assert.deepEqual(indexRows(directory.path), EMPTY);
     assert.deepEqual(tracesOf(directory.path, kept), []);
   } finally {
@@ -91,16 +101,16 @@ test("data past their retention are removed from the index of ids ten minutes la
   }
 });
 
-test("an erasure removes the index entries of previously swept sessions before it is answered", async () => {
+test("an erasure removes the index entries of previously purged sessions before it is fulfilled", async () => {
   await using directory = temporaryDirectory();
   const store = open(directory.path, START);
   try {
     const guesses = await fill(store, START, "erased");
     const over = START + 2 * DAY;
-    await sweep(store, over);
+    await purge(store, over);
     const rows = indexRows(directory.path);
-    assert.deepEqual([rows["sessions"], rows["id_gone"]], [0, SESSIONS]);
-    assert.ok(tracesOf(directory.path, guesses).length > 0, "guessing finds them");
+    assert.deepEqual([rows["sessions"], rows["index_deleted"]], [0, SESSIONS]);
+    assert.ok(tracesOf(directory.path, guesses).length > 0, "guessing finds all ids");
     assert.equal(await store.eraseCustomerApiKeys("customer-erased-1", over), 0);
     assert.deepEqual(tracesOf(directory.path, guesses), []);
   } finally {
@@ -108,22 +118,22 @@ test("an erasure removes the index entries of previously swept sessions before i
   }
 });
 
-test("the next process at once finishes the clearing of a process that died", async () => {
+test("the next process at once completes the purge of one that died", async () => {
   await using directory = temporaryDirectory();
   const over = START + 2 * DAY;
   let guesses: Guess[];
   const first = open(directory.path, START);
   try {
     guesses = await fill(first, START, "late");
-    await sweep(first, over);
+    await purge(first, over);
     for (let slice = 0; slice < 4; slice++) await first.purgeExpired(over + 10 * MINUTE);
-    assert.ok((indexRows(directory.path)["id_gone"] ?? 0) > 0, "it is not done");
+    assert.ok((indexRows(directory.path)["index_deleted"] ?? 0) > 0, "it is not complete");
   } finally {
     await first.close();
   }
   const second = open(directory.path, over);
   try {
-    await sweep(second, over);
+    await purge(second, over);
     assert.deepEqual(indexRows(directory.path), EMPTY);
     assert.deepEqual(tracesOf(directory.path, guesses), []);
   } finally {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { existsSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
@@ -8,7 +8,8 @@ import { createIdIssuer } from "../../src/session/id.ts";
 import { newSession } from "../../src/session/lifetime.ts";
 import { StoreOpenError, type StoreOpenFault } from "../../src/store/open-error.ts";
 import type { StoreEngine } from "../../src/store/ports/engine.ts";
-import { openSqliteStore, type SqliteStoreOptions } from "../../src/store/sqlite/sqlite-store.ts";
+import type { SqliteStoreOptions } from "../../src/store/sqlite/options.ts";
+import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import { DAY, ids, lifetimes, START } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
@@ -41,7 +42,7 @@ function session(visitId: string) {
   return newSession(id, createdAt, ids({ visitId }), lifetimes);
 }
 
-/** Opening must fail for this reason, with a message that names the folder or what to do. */
+/** Asserts that opening fails for this reason. */
 function refuses(dataDir: string, fault: StoreOpenFault): void {
   assert.throws(
     () => open(dataDir),
@@ -53,7 +54,7 @@ function refuses(dataDir: string, fault: StoreOpenFault): void {
   );
 }
 
-/** One value out of the database file. */
+/** Reads one value from the database file. */
 function read(dataDir: string, sql: string): unknown {
   const database = new DatabaseSync(join(dataDir, "antechamber.db"), { readOnly: true });
   try {
@@ -73,7 +74,7 @@ test("SQLite: a second server on the data directory is refused until the first h
   await open(directory.path).close();
 });
 
-test("SQLite: the data directory is made, for its owner alone", async () => {
+test("SQLite: a missing data directory is created, and only its owner can read it", async () => {
   await using directory = temporaryDirectory();
   const dataDir = join(directory.path, "deep", "data");
   await open(dataDir).close();
@@ -87,7 +88,7 @@ test("SQLite: a data directory that is a file is refused", async () => {
   refuses(file, "inaccessible");
 });
 
-test("SQLite: every commit waits for the disk, in WAL mode, and the file is whole", async () => {
+test("SQLite: the database is in WAL mode, and it is intact after many commits", async () => {
   await using directory = temporaryDirectory();
   const store = open(directory.path);
   for (let i = 0; i < 50; i++) await store.create(session(`v${i}`), START);
@@ -97,7 +98,7 @@ test("SQLite: every commit waits for the disk, in WAL mode, and the file is whol
   assert.equal(read(directory.path, "SELECT count(*) FROM sessions"), 50);
 });
 
-test("SQLite: a schema of a later release is refused, and the file left as it is", async () => {
+test("SQLite: a schema of a later release is refused, and the file is not changed", async () => {
   await using directory = temporaryDirectory();
   await open(directory.path).close();
   const database = new DatabaseSync(join(directory.path, "antechamber.db"));
@@ -107,7 +108,7 @@ test("SQLite: a schema of a later release is refused, and the file left as it is
   assert.equal(read(directory.path, "PRAGMA user_version"), 999);
 });
 
-test("SQLite: a database of another program is refused, and left as it is", async () => {
+test("SQLite: a database of another program is refused and not changed", async () => {
   await using directory = temporaryDirectory();
   const database = new DatabaseSync(join(directory.path, "antechamber.db"));
   database.exec("CREATE TABLE theirs (x); INSERT INTO theirs VALUES (1)");
@@ -116,7 +117,7 @@ test("SQLite: a database of another program is refused, and left as it is", asyn
   assert.equal(read(directory.path, "SELECT count(*) FROM sqlite_schema"), 1);
 });
 
-test("SQLite: a file that is no database is refused, and left as it is", async () => {
+test("SQLite: a file that is not a database is refused and not changed", async () => {
   await using directory = temporaryDirectory();
   const file = join(directory.path, "antechamber.db");
   writeFileSync(file, "these are not the bytes of a database ".repeat(200));
@@ -124,7 +125,7 @@ test("SQLite: a file that is no database is refused, and left as it is", async (
   assert.equal(statSync(file).size, 7600);
 });
 
-test("SQLite: after a refused start the directory is free again", async () => {
+test("SQLite: a refused start frees the data directory", async () => {
   await using directory = temporaryDirectory();
   const file = join(directory.path, "antechamber.db");
   writeFileSync(file, "these are not the bytes of a database ".repeat(200));
@@ -133,7 +134,7 @@ test("SQLite: after a refused start the directory is free again", async () => {
   await open(directory.path).close();
 });
 
-test("SQLite: beyond the pending writes that are allowed changes are refused, and recover", async () => {
+test("SQLite: changes above the maximum of pending ones are refused, and later ones succeed", async () => {
   await using directory = temporaryDirectory();
   const store = open(directory.path, { maxPending: 10 });
   const sessions = Array.from({ length: 100 }, (_, i) => session(`v${i}`));
@@ -153,7 +154,7 @@ test("SQLite: beyond the pending writes that are allowed changes are refused, an
   assert.equal(read(directory.path, "SELECT count(*) FROM sessions"), stored + 1);
 });
 
-test("SQLite: what lived by its id alone has no row", async () => {
+test("SQLite: implicit sessions have no row", async () => {
   await using directory = temporaryDirectory();
   const store = open(directory.path);
   for (let i = 0; i < 1000; i++) await store.find(issuer.issue(START).id);
@@ -161,10 +162,23 @@ test("SQLite: what lived by its id alone has no row", async () => {
   assert.equal(read(directory.path, "SELECT count(*) FROM sessions"), 0);
 });
 
-test("SQLite: a store that was closed is one file, complete by itself", async () => {
+test("SQLite: a closed store is one file, without a write-ahead log", async () => {
   await using directory = temporaryDirectory();
   const store = open(directory.path);
   await store.create(session("v"), START);
   await store.close();
   assert.equal(existsSync(join(directory.path, "antechamber.db-wal")), false);
+});
+
+test("SQLite: one file is the whole schema of a new database", async () => {
+  await using directory = temporaryDirectory();
+  await open(directory.path).close();
+  const schema = new URL("../../src/store/sqlite/migrations/0001-schema.sql", import.meta.url);
+  using fromFile = new DatabaseSync(":memory:");
+  fromFile.exec(readFileSync(schema, "utf8"));
+  using created = new DatabaseSync(join(directory.path, "antechamber.db"), { readOnly: true });
+  const [expected, actual] = [fromFile, created].map((database) =>
+    database.prepare("SELECT name, sql FROM sqlite_schema ORDER BY name").all(),
+  );
+  assert.deepEqual(actual, expected);
 });

@@ -1,5 +1,6 @@
 import type { StoreEngine } from "../../src/store/ports/engine.ts";
-import { openSqliteStore, type SqliteStoreOptions } from "../../src/store/sqlite/sqlite-store.ts";
+import type { SqliteStoreOptions } from "../../src/store/sqlite/options.ts";
+import { openSqliteStore } from "../../src/store/sqlite/sqlite-store.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { type Data, MAX_RECORDS, RETENTION } from "./contract/world.ts";
 import { storeContract } from "./store-contract.ts";
@@ -26,5 +27,5 @@ function dataWith(options: Pick<SqliteStoreOptions, "cacheSessions">): () => Pro
 }
 
 storeContract("SQLite", dataWith({ cacheSessions: 1000 }));
-// Nearly every read goes to the file: what the cache would hide shows. On one runtime it shows.
+// Nearly every read goes to the file, so that the cache hides no fault of it. One runtime is enough.
 if ("Bun" in globalThis) storeContract("SQLite without a cache", dataWith({ cacheSessions: 1 }));

@@ -2,8 +2,8 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { IdField } from "../../src/session/errors.ts";
 import { idFields } from "../../src/session/session.ts";
-import { databaseFile, openForReading } from "../../src/store/sqlite/database.ts";
-import { createIdHash } from "../../src/store/sqlite/id-hash.ts";
+import { databaseFile, openForReading } from "../../src/store/sqlite/files/database.ts";
+import { createIdHash } from "../../src/store/sqlite/index/id-hash.ts";
 
 /** An id that a person with the file guesses. */
 export interface Guess {
@@ -31,7 +31,7 @@ export function tracesOf(dataDir: string, guesses: readonly Guess[]): string[] {
 function hashesOf(dataDir: string, guesses: readonly Guess[]): number[] {
   const database = openForReading(databaseFile(dataDir));
   try {
-    const seed = database.prepare("SELECT visit_seed FROM facts").get()?.["visit_seed"];
+    const seed = database.prepare("SELECT hash_seed FROM facts").get()?.["hash_seed"];
     const hashOf = createIdHash(seed as Uint8Array);
     return guesses.map(({ field, id }) => hashOf(2 ** idFields.indexOf(field), id));
   } finally {
@@ -50,7 +50,7 @@ function formsOf(id: string, hash: number): Buffer[] {
 function inRuns(dataDir: string, guesses: readonly Guess[], hashes: readonly number[]): string[] {
   const database = openForReading(databaseFile(dataDir));
   try {
-    const rows = database.prepare("SELECT entries FROM id_blocks").all();
+    const rows = database.prepare("SELECT entries FROM index_blocks").all();
     const kept = new Set(
       rows.flatMap((row) => [
         ...new Float64Array((row["entries"] as Uint8Array).slice().buffer).filter(
@@ -68,7 +68,14 @@ function inRuns(dataDir: string, guesses: readonly Guess[], hashes: readonly num
 export function indexRows(dataDir: string): Record<string, number> {
   const database = openForReading(databaseFile(dataDir));
   try {
-    const tables = ["sessions", "visits", "id_log", "id_blocks", "id_runs", "id_gone"];
+    const tables = [
+      "sessions",
+      "visit_holders",
+      "index_log",
+      "index_blocks",
+      "index_runs",
+      "index_deleted",
+    ];
     return Object.fromEntries(
       tables.map((name) => [
         name,

@@ -1,0 +1,146 @@
+import {
+  accessSync,
+  chmodSync,
+  closeSync,
+  constants,
+  existsSync,
+  openSync,
+  statSync,
+} from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { pathToFileURL } from "node:url";
+import { StoreOpenError } from "../../open-error.ts";
+import { CANTOPEN, explaining, READONLY, requireAccess, resultCode } from "./file-errors.ts";
+import { migrate, readSchemaVersion, requireCurrentSchema } from "./schema.ts";
+
+export function databaseFile(dataDir: string): string {
+  return join(dataDir, "antechamber.db");
+}
+
+/** Returns the size of a file in bytes; 0 if it is missing. */
+export function fileSize(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** Creates the database if it is missing, and migrates its schema. */
+export function prepareDatabase(dataDir: string, now: number): void {
+  const file = databaseFile(dataDir);
+  requireAccess(file, true);
+  restorePermissions(file);
+  // SQLite uses an existing empty file, and gives its permissions to the log and the shared index.
+  if (!existsSync(file)) {
+    explaining(file, () => closeSync(openSync(file, "wx", 0o600)));
+  }
+  explaining(file, () => {
+    const database = openForWriting(file);
+    try {
+      migrate(database, now);
+    } finally {
+      database.close();
+    }
+  });
+}
+
+/**
+ * Corrects the permissions of the log and the shared index. They get the database's permissions when they are
+ * created: if it was not writable then, the files of a killed process stay unwritable and block every start.
+ */
+function restorePermissions(file: string): void {
+  for (const path of [`${file}-wal`, `${file}-shm`]) {
+    try {
+      requireAccess(path, true);
+    } catch {
+      explaining(path, () => chmodSync(path, 0o600));
+      requireAccess(path, true);
+    }
+  }
+}
+
+/** Opens a connection that may write. Every commit waits for the disk, as contract.md#rule-7 requires. */
+export function openForWriting(file: string): DatabaseSync {
+  const database = new DatabaseSync(file);
+  // First, since setting the journal mode may already meet a lock.
+  database.exec("PRAGMA busy_timeout = 5000");
+  refuseUnsafeLibrary(database);
+  database.exec("PRAGMA journal_mode = WAL");
+  database.exec("PRAGMA synchronous = FULL");
+  database.exec("PRAGMA trusted_schema = OFF");
+  // Overwrites deleted rows, so that erased data is not in free pages.
+  database.exec("PRAGMA secure_delete = ON");
+  // After a burst the log shrinks to 64 MiB.
+  database.exec("PRAGMA journal_size_limit = 67108864");
+  return database;
+}
+
+/** Opens a connection that reads, also while a server writes. Refuses any other schema than this release's. */
+export function openForReading(file: string): DatabaseSync {
+  return explaining(file, () => {
+    requireAccess(file, false);
+    const database = openReadOnly(file);
+    try {
+      requireCurrentSchema(database);
+      return database;
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  });
+}
+
+function openReadOnly(file: string): DatabaseSync {
+  try {
+    return openAndRead(file);
+  } catch (error) {
+    // Where SQLite cannot create files beside the database, it must be told that nobody writes to it.
+    if (![CANTOPEN, READONLY].includes(resultCode(error)) || !isAtRest(file)) throw error;
+    return openAndRead(`${pathToFileURL(file).href}?immutable=1`);
+  }
+}
+
+function openAndRead(location: string): DatabaseSync {
+  const database = new DatabaseSync(location, { readOnly: true });
+  refuseUnsafeLibrary(database);
+  try {
+    database.exec("PRAGMA busy_timeout = 5000");
+    // The first read opens the log and the shared index.
+    readSchemaVersion(database);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/**
+ * Returns true if the database file is complete by itself and nobody writes to it: its log is empty or missing, and
+ * there is no shared index, as after every clean stop, or the file system is read-only.
+ */
+function isAtRest(file: string): boolean {
+  if (fileSize(`${file}-wal`) > 0) return false;
+  return !existsSync(`${file}-shm`) || isOnReadOnlySystem(file);
+}
+
+/** Returns true if the file is on a file system that is mounted read-only. */
+export function isOnReadOnlySystem(file: string): boolean {
+  try {
+    accessSync(file, constants.W_OK);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EROFS";
+  }
+}
+
+/** Refuses SQLite 3.7.0 to 3.51.2, which can damage a database when its log is reset at the wrong moment. */
+function refuseUnsafeLibrary(database: DatabaseSync): void {
+  const version = String(database.prepare("SELECT sqlite_version() AS v").get()?.["v"]);
+  const [major = 0, minor = 0, patch = 0] = version.split(".").map(Number);
+  const isSafe =
+    major > 3 || (major === 3 && (minor > 51 || (minor === 51 && patch >= 3) || minor < 7));
+  if (isSafe) return;
+  database.close();
+  throw new StoreOpenError(
+    "unsafe-library",
+    `SQLite ${version} has a defect that can damage the data; 3.51.3 or later is needed. Use a newer runtime.`,
+  );
+}

@@ -1,0 +1,137 @@
+import { createHash } from "node:crypto";
+import { fstatSync, ftruncateSync, readSync } from "node:fs";
+import type { DatabaseSync } from "node:sqlite";
+import { type HeldFile, type HeldFiles, isInPlace } from "./held-files.ts";
+
+/*
+ * Checks that the data folder still has the files that the server has open. If somebody restores a backup over
+ * them, or moves or removes the folder, SQLite would write to files that nobody will read, and the write-ahead log of
+ * the old file would destroy the new one.
+ *
+ *   in place --path has another file, or none--> moved --the files are back--> in place
+ *   in place --file has another content--> overwritten, until the process ends
+ *
+ * Then nothing is written any more. The log of a moved database is checkpointed into it, so that it does no harm to
+ * a new file at the old path. The log of an overwritten database belongs to no file, and is emptied.
+ */
+
+/** What can happen to the files: the path leads to another file or none, or the content was replaced. */
+export type Displacement = "moved" | "overwritten";
+
+/** The data was moved, removed or replaced under the server. */
+export class DisplacedError extends Error {
+  override readonly name = "DisplacedError";
+  readonly kind: Displacement;
+
+  constructor(kind: Displacement, message: string) {
+    super(message);
+    this.kind = kind;
+  }
+}
+
+/** How often (ms) the files other than the database are checked. */
+const OTHERS_EVERY = 200;
+
+export class FileGuard {
+  readonly #database: DatabaseSync;
+  readonly #files: HeldFiles;
+  /** The numbers of the pages whose content is compared. */
+  readonly #pages: readonly number[];
+  readonly #page: Buffer;
+  #othersAt = Number.NEGATIVE_INFINITY;
+  #isOverwritten = false;
+  #isCheckpointed = false;
+  #stamp = "";
+  #fingerprint = "";
+
+  /** `files` are those that `database` has open. */
+  constructor(database: DatabaseSync, files: HeldFiles) {
+    this.#database = database;
+    this.#files = files;
+    const facts = database.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'facts'");
+    this.#pages = [1, ...facts.all().map((row) => row["rootpage"] as number)];
+    const pageSize = Number(database.prepare("PRAGMA page_size").get()?.["page_size"]);
+    this.#page = Buffer.alloc(pageSize);
+    this.noteWrite();
+  }
+
+  /** Throws `DisplacedError` unless the files are in place. Takes a few microseconds. */
+  check(): void {
+    this.#checkContent();
+    if (this.#isOverwritten) {
+      throw new DisplacedError("overwritten", overwrittenText(this.#files.database.path));
+    }
+    const moved = this.#findMoved();
+    if (moved !== undefined) {
+      this.#checkpoint();
+      throw new DisplacedError("moved", movedText(moved.path));
+    }
+    this.#isCheckpointed = false;
+  }
+
+  /** Notes that this thread itself has written the database file. */
+  noteWrite(): void {
+    this.#stamp = this.#readStamp();
+    this.#fingerprint = this.#readFingerprint();
+  }
+
+  #checkContent(): void {
+    const stamp = this.#readStamp();
+    if (this.#isOverwritten || stamp === this.#stamp) return;
+    // A changed modification time, or one that the file system set late, does not mean other content.
+    this.#isOverwritten = this.#readFingerprint() !== this.#fingerprint;
+    if (this.#isOverwritten) ftruncateSync(this.#files.descriptors.log, 0);
+    else this.#stamp = stamp;
+  }
+
+  #findMoved(): HeldFile | undefined {
+    if (!isInPlace(this.#files.database)) return this.#files.database;
+    const now = performance.now();
+    if (now - this.#othersAt < OTHERS_EVERY) return undefined;
+    const moved = [this.#files.log, ...this.#files.others].find((file) => !isInPlace(file));
+    // Until the files are back they are checked each time.
+    if (moved === undefined) this.#othersAt = now;
+    return moved;
+  }
+
+  #checkpoint(): void {
+    if (this.#isCheckpointed) return;
+    try {
+      const result = this.#database.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get();
+      this.#isCheckpointed = result?.["busy"] === 0;
+      this.noteWrite();
+    } catch {
+      // Tried again with the next write; nothing is written meanwhile.
+    }
+  }
+
+  /** Returns a text that changes with every write to the file. */
+  #readStamp(): string {
+    const { mtimeNs, size } = fstatSync(this.#files.descriptors.database, { bigint: true });
+    return `${mtimeNs} ${size}`;
+  }
+
+  /** Returns a text that differs between two databases, and between two states of one that was used in between. */
+  #readFingerprint(): string {
+    const hash = createHash("sha256");
+    const { length } = this.#page;
+    for (const number of this.#pages) {
+      const position = (number - 1) * length;
+      const read = readSync(this.#files.descriptors.database, this.#page, 0, length, position);
+      hash.update(this.#page.subarray(0, read));
+    }
+    return hash.digest("base64");
+  }
+}
+
+const STOP =
+  "Nothing is stored until then. Always stop a server before you restore or move its data.";
+
+function overwrittenText(path: string): string {
+  return `${path} was overwritten while the server ran, and its previous content is lost. Stop the server, check the data with "antechamber doctor", and start the server again. ${STOP}`;
+}
+
+/** Returns what to do about a file that is not in its place. */
+export function movedText(path: string): string {
+  return `${path} was moved, removed or replaced while the server ran. Put the original file back, or stop the server and start it again on the files that are there now. ${STOP}`;
+}

@@ -1,0 +1,79 @@
+import { randomBytes } from "node:crypto";
+import { readdirSync, readFileSync } from "node:fs";
+import type { DatabaseSync } from "node:sqlite";
+import { SECRET_BYTES } from "../../../session/id.ts";
+import { StoreOpenError } from "../../open-error.ts";
+
+/** "Antechamber" in SQLite's application_id, by which `file` and we recognize our databases. */
+const APPLICATION_ID = 0x416e7465;
+
+/** SQL texts in the order of their numbers. The first is the whole schema; a released one is never edited. */
+const migrations = readMigrations();
+
+/** The schema version of this release. An older one is migrated, a newer one is refused. */
+const SCHEMA_VERSION = migrations.length;
+
+function readMigrations(): string[] {
+  const directory = new URL("../migrations/", import.meta.url);
+  const names = readdirSync(directory).filter((name) => name.endsWith(".sql"));
+  return names.toSorted().map((name) => readFileSync(new URL(name, directory), "utf8"));
+}
+
+/** Returns the number of migrations that were applied; 0 for an empty database. */
+export function readSchemaVersion(database: DatabaseSync): number {
+  return Number(database.prepare("PRAGMA user_version").get()?.["user_version"]);
+}
+
+/** Throws `StoreOpenError` unless the database has the schema of this release. */
+export function requireCurrentSchema(database: DatabaseSync): void {
+  const version = readSchemaVersion(database);
+  if (version !== SCHEMA_VERSION) throw unknownSchema(version);
+}
+
+/** Applies missing migrations, and fills a new database. Refuses newer schemas and databases of other programs. */
+export function migrate(database: DatabaseSync, now: number): void {
+  database.exec("BEGIN IMMEDIATE");
+  try {
+    const version = readSchemaVersion(database);
+    if (version > SCHEMA_VERSION) throw unknownSchema(version);
+    refuseForeign(database);
+    for (const migration of migrations.slice(version)) database.exec(migration);
+    database.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+    database.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
+    seed(database, now);
+    database.exec("COMMIT");
+  } catch (error) {
+    database.exec("ROLLBACK");
+    throw error;
+  }
+}
+
+/** Stores a secret and the key of the index hashes in a new database. */
+function seed(database: DatabaseSync, now: number): void {
+  if (database.prepare("SELECT 1 FROM facts").get() !== undefined) return;
+  database
+    .prepare("INSERT INTO facts (id, clock, hash_seed) VALUES (1, ?, ?)")
+    .run(now, randomBytes(SECRET_BYTES));
+  database
+    .prepare("INSERT INTO secrets (created_at, bytes) VALUES (?, ?)")
+    .run(now, randomBytes(SECRET_BYTES));
+}
+
+function refuseForeign(database: DatabaseSync): void {
+  const id = Number(database.prepare("PRAGMA application_id").get()?.["application_id"]);
+  const tables = Number(database.prepare("SELECT count(*) AS n FROM sqlite_schema").get()?.["n"]);
+  if (id === APPLICATION_ID || tables === 0) return;
+  throw new StoreOpenError(
+    "unknown-schema",
+    "antechamber.db in the data directory is a database of another program; choose another directory.",
+  );
+}
+
+function unknownSchema(version: number): StoreOpenError {
+  return new StoreOpenError(
+    "unknown-schema",
+    version > SCHEMA_VERSION
+      ? `The data has schema ${version}, this release knows ${SCHEMA_VERSION}: start the release that wrote it, or a later one.`
+      : `The data has schema ${version}, this release reads ${SCHEMA_VERSION}: start the server once, which migrates it.`,
+  );
+}

@@ -1,0 +1,154 @@
+import type { DatabaseSync } from "node:sqlite";
+import { type Identity, idFields } from "../../../session/session.ts";
+import type { IdHash } from "./id-hash.ts";
+import type { IndexEntry } from "./sorted-runs.ts";
+
+/** The beginning (`isRelease` false) or the end of a session's hold on a visit. */
+export interface Hold extends IndexEntry {
+  readonly isRelease: boolean;
+}
+
+/** One row of the index log, as it is kept in memory. */
+export interface IndexChange {
+  readonly session: number;
+  readonly entries: readonly IndexEntry[];
+  readonly hold: Hold | undefined;
+}
+
+interface Bucket {
+  entries: IndexEntry[];
+  holds: Hold[];
+}
+
+/** The number of buckets, one for each value of the first 8 of a hash's 48 bits. */
+export const BUCKETS = 256;
+const BUCKET_SIZE = 2 ** 40;
+
+const VISIT = idFields.indexOf("visitId");
+/** The bit in the column `fields` of the log for a session that holds its visit. */
+export const HOLDS = 16;
+
+/** The changes that were logged after the last merge began, in buckets by hash. */
+export class IndexBatch {
+  readonly buckets = Array.from({ length: BUCKETS }, (): Bucket => ({ entries: [], holds: [] }));
+  /** Row keys by hash of a visit. Few visits had more than one holder, so most need no array. */
+  readonly #holders = new Map<number, number | number[]>();
+  length = 0;
+  /** The sequence of the last log row. */
+  lastSequence = 0;
+
+  bucketOf(hash: number): Bucket {
+    return this.buckets[Math.floor(hash / BUCKET_SIZE)] as Bucket;
+  }
+
+  add({ entries, hold }: IndexChange): void {
+    for (const entry of entries) this.bucketOf(entry.hash).entries.push(entry);
+    if (hold !== undefined) this.bucketOf(hold.hash).holds.push(hold);
+    this.length++;
+  }
+
+  addHolder(hash: number, session: number): void {
+    const known = this.#holders.get(hash);
+    this.#holders.set(hash, known === undefined ? session : [known, session].flat());
+  }
+
+  /** Returns all sessions that ever held the visit in this batch, also those that were removed from it. */
+  holders(hash: number): number | readonly number[] {
+    return this.#holders.get(hash) ?? [];
+  }
+
+  remove(removed: IndexEntry): void {
+    filterBucket(this.bucketOf(removed.hash), (entry) => !isSame(entry, removed));
+  }
+
+  removeSessions(sessions: ReadonlySet<number>, fromBucket: number, toBucket: number): void {
+    for (const bucket of this.buckets.slice(fromBucket, toBucket)) {
+      filterBucket(bucket, ({ session }) => !sessions.has(session));
+    }
+  }
+}
+
+function filterBucket(bucket: Bucket, isKept: (entry: IndexEntry) => boolean): void {
+  bucket.entries = bucket.entries.filter(isKept);
+  bucket.holds = bucket.holds.filter(isKept);
+}
+
+/** Returns true if both entries are for the same id and session. */
+export function isSame(one: IndexEntry, other: IndexEntry): boolean {
+  return one.hash === other.hash && one.session === other.session;
+}
+
+/** Returns an entry for each id that is set. */
+export function entriesOf(hashOf: IdHash, session: number, ids: Identity): IndexEntry[] {
+  const entries: IndexEntry[] = [];
+  for (const [i, field] of idFields.entries()) {
+    const id = ids[field];
+    if (id !== null) entries.push({ hash: hashOf(2 ** i, id), session });
+  }
+  return entries;
+}
+
+export function visitHash(hashOf: IdHash, visitId: string): number {
+  return hashOf(2 ** VISIT, visitId);
+}
+
+/** Returns the change for a session that has got these ids, and holds its visit if `isHolder`. */
+export function additionOf(
+  hashOf: IdHash,
+  session: number,
+  ids: Identity,
+  isHolder: boolean,
+): IndexChange {
+  const entries = entriesOf(hashOf, session, ids);
+  if (!isHolder || ids.visitId === null) return { session, entries, hold: undefined };
+  const hash = visitHash(hashOf, ids.visitId);
+  return { session, entries, hold: { hash, session, isRelease: false } };
+}
+
+/** Returns the change for a session that releases the visit with this hash. */
+export function releaseOf(session: number, hash: number): IndexChange {
+  return { session, entries: [], hold: { hash, session, isRelease: true } };
+}
+
+type LogRow = [
+  sequence: number,
+  session: number,
+  fields: number,
+  hash: number | null,
+  ...ids: (string | null)[],
+];
+
+/** Reads the index log in batches of `size` rows; the last batch has fewer. */
+export function* readBatches(
+  database: DatabaseSync,
+  hashOf: IdHash,
+  size: number,
+): Generator<IndexBatch> {
+  // A deleted session has no row in `sessions`: its ids are NULL, and it gets no entries.
+  const rows = database.prepare(
+    `SELECT l.sequence, l.session, l.fields, l.hash,
+       s.agent_id, s.customer_id, s.visit_id, s.global_visit_id
+     FROM index_log l LEFT JOIN sessions s ON s.id = l.session
+     WHERE l.sequence > ? ORDER BY l.sequence LIMIT ?`,
+  );
+  rows.setReturnArrays(true);
+  for (let last = 0, length = size; length === size; ) {
+    const batch = new IndexBatch();
+    for (const row of rows.iterate(last, size) as Iterable<unknown>) {
+      const change = changeOf(row as LogRow, hashOf);
+      batch.lastSequence = (row as LogRow)[0];
+      batch.add(change);
+      if (change.hold?.isRelease === false) batch.addHolder(change.hold.hash, change.session);
+    }
+    length = batch.length;
+    last = batch.lastSequence;
+    yield batch;
+  }
+}
+
+function changeOf([, session, fields, hash, ...ids]: LogRow, hashOf: IdHash): IndexChange {
+  if (hash !== null) return releaseOf(session, hash);
+  const isSet = (i: number) => Math.floor(fields / 2 ** i) % 2 === 1;
+  const set = idFields.map((field, i) => [field, isSet(i) ? (ids[i] ?? null) : null]);
+  return additionOf(hashOf, session, Object.fromEntries(set) as Identity, fields >= HOLDS);
+}

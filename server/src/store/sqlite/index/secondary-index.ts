@@ -1,0 +1,255 @@
+import type { DatabaseSync } from "node:sqlite";
+import type { IdField } from "../../../session/errors.ts";
+import { type Identity, idFields } from "../../../session/session.ts";
+import type { Transactional } from "../transactional.ts";
+import { createIdHash } from "./id-hash.ts";
+import {
+  additionOf,
+  entriesOf,
+  HOLDS,
+  IndexBatch,
+  type IndexChange,
+  readBatches,
+  releaseOf,
+  visitHash,
+} from "./index-batch.ts";
+import { IndexMerge } from "./index-merge.ts";
+import { type DeletedRow, IndexPurge } from "./index-purge.ts";
+import { type IndexStatements, prepareIndexStatements } from "./index-statements.ts";
+import { type IndexEntry, SortedRuns } from "./sorted-runs.ts";
+
+/*
+ * The secondary index: which sessions have an id of a caller, and which sessions may hold a visit.
+ *
+ * Ids are random, so an index that is updated in place rewrites a page for each id. Here a change is a row of a log
+ * and some entries in memory. A merge writes many of them in the order of their hashes, so that neighbours share
+ * the writes of a page: to `visit_holders`, which every create reads, and to a sorted run, which only searches read.
+ *
+ *   collecting --log is long--> merging --> collecting
+ *   collecting --sessions were deleted some minutes ago--> purging --> collecting
+ *
+ * Look-ups return hints: callers read the sessions themselves. Superfluous entries do no harm; missing ones would.
+ * But entries are personal data, so those of deleted sessions are purged, for many sessions at a time.
+ */
+
+/** Log rows at which a merge begins. */
+const MERGE_AT = 262_144;
+
+/** The index on the writer's connection. All methods except `commit` and `rollback` run inside its transactions. */
+export class SecondaryIndex implements Transactional {
+  readonly #database: DatabaseSync;
+  readonly #mergeAt: number;
+  readonly #hashOf;
+  readonly #runs: SortedRuns;
+  readonly #sql: IndexStatements;
+  #collecting = new IndexBatch();
+  #merge: IndexMerge | undefined;
+  #purge: IndexPurge | undefined;
+  /** True from the request for a purge to its end. It waits for the current merge; no other merge begins. */
+  #isPurgeRequested = false;
+  /** The sequence of the last log row. */
+  #sequence = 0;
+  #lastDeleted: number;
+  #committedDeleted: number;
+  #lastPurged: number;
+  /** Changes and removals of the current transaction, and what to do after its commit. */
+  #uncommitted: IndexChange[] = [];
+  #removed: IndexEntry[] = [];
+  #onCommit: (() => void) | undefined;
+
+  /** Opens the index and reads the log. `mergeAt` is for tests. */
+  constructor(database: DatabaseSync, mergeAt = MERGE_AT) {
+    this.#database = database;
+    this.#mergeAt = mergeAt;
+    const seed = database.prepare("SELECT hash_seed FROM facts").get()?.["hash_seed"];
+    this.#hashOf = createIdHash(seed as Uint8Array);
+    this.#runs = new SortedRuns(database);
+    this.#sql = prepareIndexStatements(database);
+    this.#sql.holders.setReturnArrays(true);
+    const { first, last } = database
+      .prepare("SELECT min(sequence) AS first, max(sequence) AS last FROM index_deleted")
+      .get() as Record<"first" | "last", number | null>;
+    this.#lastDeleted = last ?? 0;
+    this.#committedDeleted = this.#lastDeleted;
+    this.#lastPurged = (first ?? 1) - 1;
+    this.#readLog();
+  }
+
+  /** Returns the row keys of all sessions that may hold the visit. */
+  holders(visitId: string): number[] {
+    const hash = visitHash(this.#hashOf, visitId);
+    const stored = this.#sql.holders.all(hash) as unknown as [number][];
+    return [
+      this.#merge?.batch.holders(hash) ?? [],
+      this.#collecting.holders(hash),
+      ...stored,
+    ].flat();
+  }
+
+  /** Returns at most `limit` row keys below `before` of sessions that may have the id, newest first. */
+  sessions(field: IdField, id: string, before: number, limit: number): number[] {
+    const hash = this.#hashOf(2 ** idFields.indexOf(field), id);
+    const found = new Set(this.#runs.sessions(hash, before, limit));
+    for (const batch of [this.#merge?.batch, this.#collecting]) {
+      for (const entry of batch?.bucketOf(hash).entries ?? []) {
+        if (entry.hash === hash && entry.session < before) found.add(entry.session);
+      }
+    }
+    return [...found].toSorted((a, b) => b - a).slice(0, limit);
+  }
+
+  /** Adds the ids that a session has got. If one of them is a visit, the session holds it unless `isOver`. */
+  add(session: number, ids: Identity, isOver: boolean): void {
+    let fields = 0;
+    for (const [i, field] of idFields.entries()) if (ids[field] !== null) fields += 2 ** i;
+    if (fields === 0) return;
+    const change = additionOf(this.#hashOf, session, ids, !isOver);
+    // At once, for the next change of this transaction. After a rollback it is a superfluous hint.
+    if (change.hold !== undefined) this.#collecting.addHolder(change.hold.hash, session);
+    this.#append(session, fields + (change.hold === undefined ? 0 : HOLDS), null, change);
+  }
+
+  /** Notes that the session will never hold the visit again. */
+  release(visitId: string, session: number): void {
+    const hash = visitHash(this.#hashOf, visitId);
+    this.#append(session, 0, hash, releaseOf(session, hash));
+  }
+
+  /** Removes all entries of these sessions, which are given by their row keys with the ids that they have. */
+  remove(sessions: ReadonlyMap<number, Identity>): void {
+    this.#sql.deleteLogOf.run(JSON.stringify([...sessions.keys()]));
+    this.#uncommitted = this.#uncommitted.filter(({ session }) => !sessions.has(session));
+    for (const [session, ids] of sessions) {
+      const entries = entriesOf(this.#hashOf, session, ids);
+      for (const entry of entries) this.#runs.remove(entry);
+      this.#removed.push(...entries);
+      if (ids.visitId !== null)
+        this.#sql.release.run(visitHash(this.#hashOf, ids.visitId), session);
+    }
+  }
+
+  /** Notes that the row of a session was deleted, so that the next purge removes its entries. */
+  noteDeleted(session: number): void {
+    this.#sql.noteDeleted.run(++this.#lastDeleted, session);
+  }
+
+  /** The sequence of the session that was noted as deleted last. */
+  get lastDeleted(): number {
+    return this.#lastDeleted;
+  }
+
+  /** The sequence up to which nothing is left of deleted sessions. */
+  get lastPurged(): number {
+    return this.#lastPurged;
+  }
+
+  /** True if a purge is running, or is waiting for a merge. */
+  get isPurging(): boolean {
+    return this.#isPurgeRequested;
+  }
+
+  /** True if merging falls behind the changes, so that it should not leave time to requests. */
+  get isMergeOverdue(): boolean {
+    return this.#collecting.length * 2 >= this.#mergeAt;
+  }
+
+  /**
+   * Does a slice of removing the entries of deleted sessions; before that, of the current merge. Returns false
+   * when there is nothing more to do. A transaction does at most one slice of this or of `merge`.
+   */
+  purge(): boolean {
+    if (this.#onCommit !== undefined) return true;
+    if (this.#purge !== undefined) {
+      this.#onCommit = this.#purge.slice(this.#collecting);
+      return true;
+    }
+    this.#isPurgeRequested = true;
+    if (this.#merge !== undefined) {
+      this.merge();
+      return true;
+    }
+    return this.#startPurge();
+  }
+
+  /** Does a slice of the current merge. Returns false when there is nothing more to do. */
+  merge(): boolean {
+    if (this.#merge !== undefined && this.#onCommit === undefined) {
+      this.#onCommit = this.#merge.slice(this.#removed);
+      if (this.#merge.isDone) this.#merge = undefined;
+    }
+    return this.#merge !== undefined;
+  }
+
+  commit(): void {
+    this.#runs.commit();
+    for (const change of this.#uncommitted) this.#collecting.add(change);
+    this.#onCommit?.();
+    for (const entry of this.#removed) {
+      this.#merge?.remove(entry);
+      this.#collecting.remove(entry);
+    }
+    this.#committedDeleted = this.#lastDeleted;
+    this.#endTransaction();
+    if (this.#purge?.isDone) {
+      this.#lastPurged = this.#purge.lastDeleted;
+      this.#purge = undefined;
+      this.#isPurgeRequested = false;
+    }
+    const isFree = this.#merge === undefined && !this.#isPurgeRequested;
+    if (isFree && this.#collecting.length >= this.#mergeAt) this.#startMerge();
+  }
+
+  rollback(): void {
+    this.#runs.rollback();
+    this.#lastDeleted = this.#committedDeleted;
+    this.#endTransaction();
+  }
+
+  #endTransaction(): void {
+    this.#uncommitted = [];
+    this.#removed = [];
+    this.#onCommit = undefined;
+  }
+
+  #append(session: number, fields: number, hash: number | null, change: IndexChange): void {
+    this.#sql.log.run(++this.#sequence, session, fields, hash);
+    this.#uncommitted.push(change);
+  }
+
+  #startMerge(): void {
+    const batch = this.#collecting;
+    batch.lastSequence = this.#sequence;
+    this.#collecting = new IndexBatch();
+    this.#merge = new IndexMerge(this.#sql, this.#runs, batch);
+  }
+
+  #startPurge(): boolean {
+    const deleted = this.#sql.deleted.all() as unknown as DeletedRow[];
+    if (deleted.length === 0) {
+      this.#isPurgeRequested = false;
+      return false;
+    }
+    const purge = new IndexPurge(this.#sql, this.#runs, deleted, this.#sequence);
+    // After the commit, since the selection may include sessions that this transaction deletes.
+    this.#onCommit = () => {
+      this.#purge = purge;
+    };
+    return true;
+  }
+
+  /** Reads the log. If it is longer than a batch, it is merged at once. */
+  #readLog(): void {
+    for (const batch of readBatches(this.#database, this.#hashOf, this.#mergeAt)) {
+      this.#collecting = batch;
+      this.#sequence = batch.lastSequence;
+      if (batch.length < this.#mergeAt) return;
+      this.#startMerge();
+      while (this.#merge !== undefined) {
+        this.#database.exec("BEGIN IMMEDIATE");
+        this.merge();
+        this.#database.exec("COMMIT");
+        this.commit();
+      }
+    }
+  }
+}

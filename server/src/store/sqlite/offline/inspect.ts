@@ -1,0 +1,214 @@
+import type { DatabaseSync } from "node:sqlite";
+import { type AuditEntry, chainFaults } from "../../audit-chain.ts";
+import { StoreOpenError } from "../../open-error.ts";
+import { databaseFile, fileSize, openForReading } from "../files/database.ts";
+import { damageOf, explained } from "../files/file-errors.ts";
+import { forEachUnmergedLine } from "../records/journal-lines.ts";
+import { readAuditEntries } from "../tables/audit-table.ts";
+import { readImportCursor } from "../tables/meta-tables.ts";
+import { EPOCH, KEYS_PER_MS, keyOf, tailOf } from "../tables/session-row.ts";
+
+/** The content of a data directory; sizes in bytes. What damaged data does not show is `undefined`. */
+export interface Inspection {
+  readonly file: string;
+  /** What is wrong, at most a hundred entries; empty if all is well. */
+  readonly faults: readonly string[];
+  readonly sizes: {
+    readonly database: number;
+    /** The size of the write-ahead log, which is not checkpointed yet. */
+    readonly log: number;
+    /** Bytes of the database file that are free for new data. */
+    readonly free: number;
+  };
+  /** The source of an unfinished import into this data; `null` if there is none. */
+  readonly unfinishedMove: string | null;
+  readonly retention: Retention | undefined;
+  readonly counts: Counts | undefined;
+  readonly sqliteVersion: string | undefined;
+  readonly schemaVersion: number | undefined;
+}
+
+/** How well the retention is kept. */
+export interface Retention {
+  /** When the oldest session with ids or records ended or expired (Unix ms); `null` if none has. */
+  readonly oldest: number | null;
+  /** The number of sessions whose retention is over, but which are not purged yet. */
+  readonly overdue: number;
+}
+
+/** Numbers of rows. Every stored session is live, expired or ended. */
+export interface Counts {
+  readonly sessions: number;
+  readonly live: number;
+  /** Expired sessions that are not purged yet. */
+  readonly expired: number;
+  readonly ended: number;
+  /** Live sessions with a customer or an agent. */
+  readonly recognized: number;
+  /** Stored request records, including those in the journal. */
+  readonly records: number;
+  /** Records in the journal: recorded just now, or by a server that was killed. */
+  readonly recordsInJournal: number;
+  readonly keys: number;
+  readonly secrets: number;
+  readonly auditEntries: number;
+}
+
+const MAX_FAULTS = 100;
+
+/**
+ * Inspects the data without changing it, also while a server runs on it. Reads all of it: a million sessions take
+ * a few seconds. `retention` in ms. Throws `StoreOpenError` for an unknown schema.
+ */
+export function inspect(dataDir: string, now: number, retention: number): Inspection {
+  const file = databaseFile(dataDir);
+  const unknown = {
+    file,
+    sizes: { database: fileSize(file), log: fileSize(`${file}-wal`), free: 0 },
+    ...{ unfinishedMove: null, retention: undefined, counts: undefined },
+    ...{ sqliteVersion: undefined, schemaVersion: undefined },
+  };
+  let database: DatabaseSync | undefined;
+  try {
+    database = openForReading(file);
+    const free = pragma(database, "freelist_count") * pragma(database, "page_size");
+    const sqliteVersion = String(first(database, "SELECT sqlite_version()"));
+    const schemaVersion = pragma(database, "user_version");
+    const sizes = { ...unknown.sizes, free };
+    const known = { ...unknown, sizes, sqliteVersion, schemaVersion };
+    const faults = integrityFaults(database);
+    if (faults.length > 0) return { ...known, faults };
+    return {
+      ...known,
+      unfinishedMove: importSource(database),
+      faults: [...contentFaults(database, now), ...trailFaults(database)],
+      retention: inspectRetention(database, now, retention),
+      counts: countRows(database, now),
+    };
+  } catch (error) {
+    const cause = error instanceof StoreOpenError ? error.cause : error;
+    const damage = damageOf(cause, file);
+    if (damage === undefined) throw explained(error, file);
+    return { ...unknown, faults: [damage] };
+  } finally {
+    database?.close();
+  }
+}
+
+function integrityFaults(database: DatabaseSync): string[] {
+  const rows = database.prepare(`PRAGMA integrity_check(${MAX_FAULTS})`).all();
+  const lines = rows.map((row) => String(Object.values(row)[0]));
+  return lines.length === 1 && lines[0] === "ok" ? [] : lines;
+}
+
+/** SQL for the creation of a row's session, for its expiry or end, and for whether it is live. */
+const CREATED_AT = `(id / ${KEYS_PER_MS} + ${EPOCH})`;
+const OVER_AT = `(${CREATED_AT} + expires_after)`;
+const LIVE = `(ended = 0 AND ${OVER_AT} > ?1)`;
+
+/** Rules that only this engine knows, as queries for the number of violations; ?1 is the time. */
+const rules: readonly (readonly [sql: string, message: string])[] = [
+  [
+    `SELECT count(*) FROM (SELECT 1 FROM sessions WHERE visit_id IS NOT NULL AND ${LIVE}
+     GROUP BY visit_id HAVING count(*) > 1)`,
+    "visits have more than one live session",
+  ],
+  [
+    `SELECT count(*) FROM sessions WHERE visit_id IS NOT NULL AND ${LIVE} AND id NOT IN
+     (SELECT session FROM visit_holders UNION SELECT session FROM index_log WHERE fields >= 16)`,
+    "live sessions are missing in the index of visits",
+  ],
+  [
+    "SELECT count(*) FROM segments WHERE session NOT IN (SELECT id FROM sessions)",
+    "segments of records belong to no session",
+  ],
+  [
+    // A session that is being purged may have no segments for a moment: max() is NULL, and does not count.
+    `SELECT count(*) FROM sessions WHERE records <>
+       (SELECT max(first + count - 1) FROM segments WHERE session = sessions.id)`,
+    "sessions do not have the number of records that they count",
+  ],
+  [
+    "SELECT count(*) FROM facts WHERE session_count <> (SELECT count(*) FROM sessions)",
+    "stored count of sessions is wrong",
+  ],
+  ["SELECT NOT EXISTS (SELECT 1 FROM secrets)", "secret is missing: no session id can be verified"],
+  ["SELECT NOT EXISTS (SELECT 1 FROM facts)", "row of facts is missing"],
+];
+
+function contentFaults(database: DatabaseSync, now: number): string[] {
+  return rules.flatMap(([sql, message]) => {
+    const violations = Number(first(database, sql, ...(sql.includes("?1") ? [now] : [])));
+    return violations === 0 ? [] : [`${violations} ${message}`];
+  });
+}
+
+/** Entries of the audit trail that are read at a time. */
+const ENTRIES_READ = 1000;
+
+function trailFaults(database: DatabaseSync): string[] {
+  const faults: string[] = [];
+  for (let last: AuditEntry | undefined; ; ) {
+    const entries = readAuditEntries(database, last?.sequence ?? 0, ENTRIES_READ);
+    if (entries.length === 0) return faults.slice(0, MAX_FAULTS);
+    for (const { sequence, fault } of chainFaults(entries, last)) {
+      faults.push(`entry ${sequence} of the audit trail is ${fault}`);
+    }
+    last = entries.at(-1);
+  }
+}
+
+function inspectRetention(database: DatabaseSync, now: number, retention: number): Retention {
+  const sql = `SELECT min(${OVER_AT}) AS oldest, ifnull(sum(${OVER_AT} + ?2 <= ?1), 0) AS overdue
+    FROM sessions WHERE ${OVER_AT} <= ?1 AND
+      (records > 0 OR coalesce(agent_id, customer_id, visit_id, global_visit_id) IS NOT NULL)`;
+  return { ...database.prepare(sql).get(now, retention) } as unknown as Retention;
+}
+
+function countRows(database: DatabaseSync, now: number): Counts {
+  const sessions = database.prepare(
+    `SELECT count(*) AS sessions,
+       ifnull(sum(${LIVE}), 0) AS live,
+       ifnull(sum(ended = 1), 0) AS ended,
+       ifnull(sum(${LIVE} AND coalesce(customer_id, agent_id) IS NOT NULL), 0) AS recognized
+     FROM sessions`,
+  );
+  const row = sessions.get(now) as Record<"sessions" | "live" | "ended" | "recognized", number>;
+  const recordsInJournal = countJournal(database);
+  const count = (sql: string) => Number(first(database, sql));
+  return {
+    ...row,
+    expired: row.sessions - row.live - row.ended,
+    records: count("SELECT ifnull(sum(count), 0) FROM segments") + recordsInJournal,
+    recordsInJournal,
+    keys: count("SELECT count(*) FROM keys"),
+    secrets: count("SELECT count(*) FROM secrets"),
+    auditEntries: count("SELECT count(*) FROM audit"),
+  };
+}
+
+/** Counts the lines of the journal that are not merged into segments. */
+function countJournal(database: DatabaseSync): number {
+  const sessions = database.prepare("SELECT tail, journaled FROM sessions WHERE id = ?");
+  let count = 0;
+  const mergedTo = (id: string) => {
+    const row = sessions.get(keyOf(id));
+    return row?.["tail"] === tailOf(id) ? (row["journaled"] as number) : 0;
+  };
+  forEachUnmergedLine(database, mergedTo, () => count++);
+  return count;
+}
+
+/** Returns the source in the cursor of an import (`migrate/migrate.ts`). */
+function importSource(database: DatabaseSync): string | null {
+  const cursor = readImportCursor(database);
+  return cursor === null ? null : (JSON.parse(cursor) as { readonly from: string }).from;
+}
+
+function first(database: DatabaseSync, sql: string, ...parameters: number[]): unknown {
+  return Object.values(database.prepare(sql).get(...parameters) ?? {})[0];
+}
+
+function pragma(database: DatabaseSync, name: string): number {
+  return Number(first(database, `PRAGMA ${name}`));
+}

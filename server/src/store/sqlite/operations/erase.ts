@@ -1,0 +1,42 @@
+import type { Lifetimes } from "../../../session/lifetime.ts";
+import { type Identity, noIdentity, type Session } from "../../../session/session.ts";
+import { implicitSessionOf, keyOf } from "../tables/session-row.ts";
+import type { Tables } from "../tables.ts";
+import type { WriteOperations } from "../writer/writer-protocol.ts";
+
+/**
+ * Creates the operation that erases sessions with all their data. SQLite overwrites deleted rows
+ * (`secure_delete`); older copies in the write-ahead log and in page gaps go with the checkpoint that follows.
+ *
+ * If the id alone would describe a live session, a tombstone stays: an ended session without ids.
+ */
+export function createErase(
+  { index, sessions, segments, journal, responses }: Tables,
+  lifetimes: Lifetimes,
+): WriteOperations["eraseSessions"] {
+  function tombstoneOf(id: string, now: number): Session | undefined {
+    const session = implicitSessionOf(id, lifetimes);
+    return session.expiresAt > now ? { ...session, ...noIdentity, ended: true } : undefined;
+  }
+
+  return ({ ids, now }) => {
+    const tombstones: Session[] = [];
+    const indexed = new Map<number, Identity>();
+    for (const id of ids) {
+      const key = keyOf(id);
+      const stored = sessions.find(id);
+      const tombstone = tombstoneOf(id, now);
+      responses.remove(id);
+      if (stored !== undefined) {
+        segments.remove(key, Number.MAX_SAFE_INTEGER);
+        indexed.set(key, stored);
+        if (tombstone === undefined) sessions.remove(key);
+        else sessions.bury(tombstone);
+      } else if (tombstone !== undefined) sessions.insert(tombstone);
+      if (tombstone !== undefined) tombstones.push(tombstone);
+    }
+    journal.erase(new Set(ids));
+    index.remove(indexed);
+    return tombstones;
+  };
+}

@@ -1,0 +1,169 @@
+import type { DatabaseSync } from "node:sqlite";
+import type { ExportPage, TransferItem } from "../../ports/transfer.ts";
+import { recordOf } from "../../record-line.ts";
+import { readApiKeys } from "../tables/api-key-table.ts";
+import { readAuditEntries } from "../tables/audit-table.ts";
+import { readClock, readSecrets } from "../tables/meta-tables.ts";
+import { idOf } from "../tables/session-row.ts";
+import type { Tables } from "../tables.ts";
+import type { ReadOperations } from "../writer/writer-protocol.ts";
+
+/*
+ * Exports everything in the database, page by page:
+ *
+ *   small tables --> audit trail --> stored responses --> sessions with a row --> sessions without a row
+ *
+ * The last are those whose records are all in the journal. Records follow their session.
+ */
+
+/** The maximum number of items in a page, and the characters of records at which a page ends. */
+const MAX_ITEMS = 256;
+const MAX_CHARACTERS = 512 * 1024;
+/** The maximum number of records in an item. */
+const RECORDS_PER_ITEM = 256;
+
+/** The beginning of a page. */
+interface Cursor {
+  readonly phase: "audit" | "responses" | "sessions" | "unmerged";
+  /** The last exported position: a row, or the ordinal among the sessions without a row. */
+  readonly at: number;
+  /** The sequence of the next record of that session; 0 if all of them were exported. */
+  readonly from: number;
+}
+
+interface Context {
+  readonly database: DatabaseSync;
+  readonly tables: Tables;
+  readonly readRecordPage: ReadOperations["readRecordPage"];
+}
+
+export function createExport(context: Context): ReadOperations["exportPage"] {
+  const { database } = context;
+  const begin = database.prepare("BEGIN");
+  const commit = database.prepare("COMMIT");
+  return ({ after, now }) => {
+    // In one transaction: otherwise each read would take and free locks, which is most of its time.
+    begin.run();
+    try {
+      if (after === null) return exportSmallTables(database);
+      const cursor = parseCursor(after);
+      return exportPhase[cursor.phase](context, cursor, now);
+    } finally {
+      if (database.isTransaction) commit.run();
+    }
+  };
+}
+
+function exportSmallTables(database: DatabaseSync): ExportPage {
+  const secrets = readSecrets(database).map(({ bytes, createdAt }) => ({
+    base64: Buffer.from(bytes).toString("base64"),
+    createdAt,
+  }));
+  const items: TransferItem[] = [
+    { kind: "secrets", secrets },
+    { kind: "floor", floor: readClock(database) },
+    ...readApiKeys(database).map((key) => ({ kind: "key", key }) as const),
+  ];
+  return { items, next: "audit 0 0", progress: 0 };
+}
+
+type Phase = (context: Context, cursor: Cursor, now: number) => ExportPage;
+
+const exportPhase: Readonly<Record<Cursor["phase"], Phase>> = {
+  audit({ database }, { at }) {
+    const entries = readAuditEntries(database, at, MAX_ITEMS);
+    const items = entries.map((entry) => ({ kind: "audit", entry }) as const);
+    const isLast = entries.length < MAX_ITEMS;
+    const next = isLast ? "responses 0 0" : `audit ${entries.at(-1)?.sequence} 0`;
+    return { items, next, progress: 0 };
+  },
+
+  responses({ tables }, { at }) {
+    const found = tables.responses.after(at, MAX_ITEMS);
+    const isLast = found.length < MAX_ITEMS;
+    const start = `sessions ${Number.MIN_SAFE_INTEGER} 0`;
+    const next = isLast ? start : `responses ${found.at(-1)?.sequence} 0`;
+    return { items: found.map(({ item }) => item), next, progress: 0 };
+  },
+
+  sessions(context, cursor, now) {
+    const { database } = context;
+    // A session whose records are not complete comes again.
+    const after = cursor.from > 0 ? cursor.at - 1 : cursor.at;
+    const located = database
+      .prepare("SELECT id AS at, tail FROM sessions WHERE id > ? ORDER BY id LIMIT ?")
+      .all(after, MAX_ITEMS)
+      .map(({ at, tail }) => ({ id: idOf(at as number, tail as string), at: at as number }));
+    const last = located.at(-1);
+    if (last === undefined) return { items: [], next: "unmerged 0 0", progress: 1 };
+    const { items, rest = { at: last.at, from: 0 } } = exportSessions(
+      context,
+      located,
+      cursor,
+      now,
+    );
+    const share = database.prepare(
+      "SELECT (? - min(id)) * 1.0 / nullif(max(id) - min(id), 0) AS progress FROM sessions",
+    );
+    const progress = (share.get(rest.at)?.["progress"] ?? 1) as number;
+    return { items, next: `sessions ${rest.at} ${rest.from}`, progress };
+  },
+
+  unmerged(context, cursor, now) {
+    const { journal, sessions } = context.tables;
+    const start = cursor.from > 0 ? cursor.at - 1 : cursor.at;
+    const end = start + MAX_ITEMS;
+    const all = journal.unmergedSessions();
+    const located = all.slice(start, end).map((id, i) => ({ id, at: start + i + 1 }));
+    const withoutRow = located.filter(({ id }) => sessions.find(id) === undefined);
+    const { items, rest } = exportSessions(context, withoutRow, cursor, now);
+    if (rest !== undefined) return { items, next: `unmerged ${rest.at} ${rest.from}`, progress: 1 };
+    return { items, next: end < all.length ? `unmerged ${end} 0` : null, progress: 1 };
+  },
+};
+
+/** Exports sessions with their records. `rest` is where to continue if the page is full before the last. */
+function exportSessions(
+  context: Context,
+  located: readonly { readonly id: string; readonly at: number }[],
+  cursor: Cursor,
+  now: number,
+) {
+  const items: TransferItem[] = [];
+  let room = MAX_CHARACTERS;
+  for (const { id, at } of located) {
+    let from = cursor.from > 0 && at === cursor.at ? cursor.from : 0;
+    for (let hasMore = true; hasMore; ) {
+      if (room <= 0) return { items, rest: from === 0 ? { at: at - 1, from } : { at, from } };
+      const part = exportSession(context, id, from, now);
+      items.push(...part.items);
+      room -= part.characters;
+      hasMore = part.next !== undefined;
+      from = part.next ?? 0;
+    }
+  }
+  return { items };
+}
+
+/** Exports some records from the sequence `from`; with 0 the session itself and its first records. */
+function exportSession({ readRecordPage }: Context, id: string, from: number, now: number) {
+  const after = Math.max(0, from - 1);
+  const page = readRecordPage({ id, scope: "everyone", after, limit: RECORDS_PER_ITEM, now });
+  if (page === null) return { items: [], characters: 0 };
+  const { life, total, first, lines } = page;
+  const { session, associations } = life;
+  const items: TransferItem[] = [];
+  if (from === 0) items.push({ kind: "session", session, associations, requests: total });
+  if (lines.length === 0) return { items, characters: 0 };
+  items.push({ kind: "records", session, first, records: lines.map(recordOf) });
+  const characters = lines.reduce((sum, line) => sum + line.length, 0);
+  const next = first + lines.length;
+  return next <= total ? { items, characters, next } : { items, characters };
+}
+
+function parseCursor(text: string): Cursor {
+  const pattern = /^(audit|responses|sessions|unmerged) (-?\d+) (\d+)$/;
+  const [, phase, at, from] = pattern.exec(text) ?? [];
+  if (phase === undefined) throw new TypeError(`${text} is not a cursor of this store's export`);
+  return { phase: phase as Cursor["phase"], at: Number(at), from: Number(from) };
+}

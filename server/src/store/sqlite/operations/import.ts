@@ -1,0 +1,49 @@
+import type { DatabaseSync } from "node:sqlite";
+import type { SessionItem, TransferItem } from "../../ports/transfer.ts";
+import { lineOf } from "../../record-line.ts";
+import type { Tables } from "../tables.ts";
+import type { WriteOperations } from "../writer/writer-protocol.ts";
+
+/** Creates the operation that stores items of another store, and returns the ids of skipped sessions. */
+export function createImport(
+  database: DatabaseSync,
+  { sessions, segments, responses, apiKeys, audit }: Tables,
+): WriteOperations["importItems"] {
+  const advanceClock = database.prepare("UPDATE facts SET clock = max(clock, ?)");
+  const setCursor = database.prepare("UPDATE facts SET import_cursor = ?");
+  const deleteSecrets = database.prepare("DELETE FROM secrets");
+  const insertSecret = database.prepare("INSERT INTO secrets (created_at, bytes) VALUES (?, ?)");
+
+  function importOther(item: Exclude<TransferItem, SessionItem>): unknown {
+    switch (item.kind) {
+      case "records":
+        return segments.import(item.session.id, item.first, item.records.map(lineOf));
+      case "answer":
+        return responses.import(item);
+      case "key":
+        return apiKeys.import(item.key);
+      case "secrets":
+        deleteSecrets.run();
+        // The newest comes last: of two secrets of one time the one inserted later is the newer.
+        return item.secrets
+          .toReversed()
+          .map(({ base64, createdAt }) =>
+            insertSecret.run(createdAt, Buffer.from(base64, "base64")),
+          );
+      case "audit":
+        return audit.append(item.entry);
+      case "floor":
+        return advanceClock.run(item.floor);
+    }
+  }
+
+  return ({ items, cursor }) => {
+    const skipped: string[] = [];
+    for (const item of items) {
+      if (item.kind !== "session") importOther(item);
+      else if (!sessions.import(item)) skipped.push(item.session.id);
+    }
+    setCursor.run(cursor);
+    return skipped;
+  };
+}

@@ -1,0 +1,144 @@
+import type { DatabaseSync } from "node:sqlite";
+import { associate } from "../../../session/association.ts";
+import { type Lifetimes, renewed } from "../../../session/lifetime.ts";
+import { isWithin, type Scope } from "../../../session/permissions.ts";
+import { hasNoIds, idFields, isLive, type Session } from "../../../session/session.ts";
+import type { AssociationRequest, AssociationResult, CreateResult } from "../../ports/sessions.ts";
+import type { WriterOptions } from "../options.ts";
+import { implicitSessionOf } from "../tables/session-row.ts";
+import type { Tables } from "../tables.ts";
+import type { ReadOperations, WriteOperations } from "../writer/writer-protocol.ts";
+import { createErase } from "./erase.ts";
+import { createExport } from "./export.ts";
+import { createImport } from "./import.ts";
+import { ExpiryPurge } from "./purge-expired.ts";
+import { createRecordReader } from "./record-pages.ts";
+import { createSessionSearch } from "./session-search.ts";
+
+/**
+ * Creates the writes. Each runs inside the transaction of its group. The rules of `session/` decide; what they
+ * read cannot change before the commit, since there is one writer.
+ */
+export function createWriteOperations(
+  database: DatabaseSync,
+  tables: Tables,
+  options: WriterOptions,
+): WriteOperations {
+  const { index, journal, responses, apiKeys, audit } = tables;
+  const { lifetimes } = options;
+  const insertSecret = database.prepare("INSERT INTO secrets (created_at, bytes) VALUES (?, ?)");
+  const expiryPurge = new ExpiryPurge(database, tables, options);
+  const done = { outcome: "recorded" } as const;
+  return {
+    create: (change) =>
+      responses.applyOnce(change, () => create(tables, change.session, change.now)),
+    associate: (request) => associateSession(tables, request, lifetimes),
+    renew: ({ id, now }) =>
+      changeLive(tables, { id, now, scope: "everyone" }, lifetimes, (session) =>
+        renewed(session, now, lifetimes),
+      ),
+    end: (change) =>
+      changeLive(tables, change, lifetimes, (session) => ({
+        ...session,
+        ended: true,
+        expiresAt: Math.min(session.expiresAt, change.now),
+      })),
+    storeRecords: (change) =>
+      responses.applyOnce(change, () => {
+        journal.append(change.lines, change.now);
+        return done;
+      }),
+    eraseSessions: createErase(tables, lifetimes),
+    eraseCustomerApiKeys: ({ customerId }) => apiKeys.removeOf(customerId),
+    purgeExpired: ({ now, sessionTime }) => expiryPurge.slice(now, sessionTime),
+    purgeIndex(change) {
+      const upTo = change.upTo ?? index.lastDeleted;
+      // A restarted writer counts from the beginning.
+      const isDone = index.lastPurged >= Math.min(upTo, index.lastDeleted);
+      if (!isDone) index.purge();
+      return { upTo, isDone };
+    },
+    appendAuditEntry: ({ entry }) => audit.append(entry),
+    addApiKey({ key }) {
+      apiKeys.add(key);
+      return null;
+    },
+    revokeApiKey: ({ id, now }) => apiKeys.revoke(id, now),
+    replaceApiKey: ({ id, successor, expiresAt }) => apiKeys.replace(id, successor, expiresAt),
+    recordApiKeyUse({ uses }) {
+      apiKeys.recordUses(uses);
+      return null;
+    },
+    addSecret({ base64, now }) {
+      insertSecret.run(now, Buffer.from(base64, "base64"));
+      return null;
+    },
+    advanceClock: () => null,
+    importItems: createImport(database, tables),
+  };
+}
+
+/** Creates the reads, which run on the writer's connection between its transactions. */
+export function createReadOperations(
+  database: DatabaseSync,
+  tables: Tables,
+  options: WriterOptions,
+): ReadOperations {
+  const readRecordPage = createRecordReader(tables, options);
+  return {
+    readRecordPage,
+    findReplay: (request) => tables.responses.find(request),
+    listSessions: createSessionSearch(database, tables, options.retention),
+    listStoredResponses: ({ id, now }) => tables.responses.ofSession(id, now),
+    exportPage: createExport({ database, tables, readRecordPage }),
+  };
+}
+
+function create({ sessions }: Tables, session: Session, now: number): CreateResult {
+  // An anonymous session without ids is not stored (contract.md#rule-8); only the response may be.
+  if (hasNoIds(session)) return { outcome: "created" };
+  if (sessions.isVisitHeld(session.visitId, session.id, now)) {
+    return { outcome: "conflict", field: "visitId" };
+  }
+  return { outcome: sessions.insert(session) ? "created" : "id-taken" };
+}
+
+function associateSession(
+  { sessions, journal }: Tables,
+  { id, ids, scope, now }: AssociationRequest,
+  lifetimes: Lifetimes,
+): AssociationResult {
+  const stored = sessions.findWithHistory(id);
+  const session = stored?.session ?? implicitSessionOf(id, lifetimes);
+  if (!isLive(session, now) || !isWithin(session.customerId, scope)) return { outcome: "absent" };
+  const result = associate(session, ids, now, lifetimes);
+  if (result.outcome === "conflict") return result;
+  if (result.outcome === "unchanged") return { outcome: "associated", session };
+  const next = result.session;
+  if (session.visitId === null && sessions.isVisitHeld(next.visitId, id, now)) {
+    return { outcome: "conflict", field: "visitId" };
+  }
+  const records = (stored?.records ?? 0) + journal.unmerged(id).length;
+  if (stored === undefined) {
+    if (!sessions.insertAssociated(next, records, now)) return { outcome: "absent" };
+  } else if (idFields.every((field) => session[field] === next[field])) sessions.renew(next);
+  else sessions.associate(stored, next, records, now);
+  return { outcome: "associated", session: next };
+}
+
+/** Stores what `next` returns for the live session of an id. Returns `null` if there is none in the scope. */
+function changeLive(
+  { sessions }: Tables,
+  { id, now, scope }: { readonly id: string; readonly now: number; readonly scope: Scope },
+  lifetimes: Lifetimes,
+  next: (session: Session) => Session,
+): Session | null {
+  const stored = sessions.find(id);
+  const before = stored ?? implicitSessionOf(id, lifetimes);
+  if (!isLive(before, now) || !isWithin(before.customerId, scope)) return null;
+  const session = next(before);
+  if (stored === undefined) return sessions.insert(session) ? session : null;
+  if (session.ended) sessions.update(stored, session);
+  else sessions.renew(session);
+  return session;
+}

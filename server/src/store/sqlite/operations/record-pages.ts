@@ -1,0 +1,63 @@
+import { isWithin } from "../../../session/permissions.ts";
+import { isLive, type Session } from "../../../session/session.ts";
+import type { EndEvent } from "../../../session/timeline.ts";
+import type { WriterOptions } from "../options.ts";
+import { implicitSessionOf, isErased } from "../tables/session-row.ts";
+import type { Tables } from "../tables.ts";
+import type { ReadOperations } from "../writer/writer-protocol.ts";
+
+/** The characters at which a page ends, since the writer waits for it. */
+const MAX_CHARACTERS = 512 * 1024;
+
+/** Creates the operation that reads pages of records, from the segments and from the journal's unmerged lines. */
+export function createRecordReader(
+  { sessions, segments, journal }: Tables,
+  { lifetimes, maxRecords, retention }: WriterOptions,
+): ReadOperations["readRecordPage"] {
+  /** Returns the session, unless its retention is over or nothing of it was ever stored. */
+  function findRetained(id: string, hasRecords: boolean, now: number): Session | undefined {
+    const stored = sessions.find(id);
+    const session = stored ?? implicitSessionOf(id, lifetimes);
+    if (isLive(session, now)) return session;
+    if (isErased(session, now)) return undefined;
+    const isStored = stored !== undefined || hasRecords;
+    return isStored && now < session.expiresAt + retention ? session : undefined;
+  }
+
+  return ({ id, scope, after, limit, now }) => {
+    const unmerged = journal.unmerged(id);
+    const session = findRetained(id, unmerged.length > 0, now);
+    if (session === undefined || !isWithin(session.customerId, scope)) return null;
+    const merged = segments.counts(id).records;
+    const total = merged + unmerged.length;
+    // More may be dropped than `maxRecords` requires: the setting was lower once.
+    const dropped = Math.max(total - maxRecords, merged === 0 ? 0 : segments.dropped(id));
+    const first = Math.max(after, dropped) + 1;
+    const lines = first > merged ? [] : segments.read(id, first, limit, MAX_CHARACTERS);
+    const next = first + lines.length;
+    if (next > merged) appendFitting(lines, unmerged.slice(next - merged - 1), limit);
+    const associations = sessions.associations(session);
+    return {
+      life: { session, associations, end: endOf(session, now) },
+      total,
+      dropped,
+      first,
+      lines,
+    };
+  };
+}
+
+/** Appends what fits on the page: at least one line, or there would be no progress. */
+function appendFitting(lines: string[], more: readonly string[], limit: number): void {
+  let room = lines.reduce((left, line) => left - line.length, MAX_CHARACTERS);
+  for (const line of more) {
+    if (lines.length === limit || (room <= 0 && lines.length > 0)) return;
+    lines.push(line);
+    room -= line.length;
+  }
+}
+
+function endOf(session: Session, now: number): EndEvent | null {
+  if (session.ended) return { type: "ended", at: session.expiresAt };
+  return isLive(session, now) ? null : { type: "expired", at: session.expiresAt };
+}

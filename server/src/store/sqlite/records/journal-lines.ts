@@ -1,0 +1,38 @@
+import type { DatabaseSync } from "node:sqlite";
+import { SESSION_ID_CHARACTERS } from "../../../session/id.ts";
+import type { RequestRecord } from "../../../session/record.ts";
+import { lineOf } from "../../record-line.ts";
+
+/** Returns a line of the journal: the session id, the record and a line break. */
+export function journalLine(id: string, record: RequestRecord): string {
+  return `${id}${lineOf(record)}\n`;
+}
+
+/** Calls `each` for each line of a row of the journal. `line` is the record without the session id. */
+export function forEachJournalLine(lines: string, each: (id: string, line: string) => void): void {
+  let start = 0;
+  for (;;) {
+    const end = lines.indexOf("\n", start);
+    if (end === -1) return;
+    const middle = start + SESSION_ID_CHARACTERS;
+    each(lines.slice(start, middle), lines.slice(middle, end));
+    start = end + 1;
+  }
+}
+
+/** Calls `each` for each line that is not merged. `mergedTo` returns the last merged row of a session. */
+export function forEachUnmergedLine(
+  database: DatabaseSync,
+  mergedTo: (id: string) => number,
+  each: (id: string, line: string) => void,
+): void {
+  const known = new Map<string, number>();
+  const rows = database.prepare("SELECT sequence, lines FROM journal ORDER BY sequence");
+  for (const row of rows.iterate()) {
+    forEachJournalLine(row["lines"] as string, (id, line) => {
+      const merged = known.get(id) ?? mergedTo(id);
+      known.set(id, merged);
+      if ((row["sequence"] as number) > merged) each(id, line);
+    });
+  }
+}

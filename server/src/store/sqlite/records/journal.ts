@@ -1,0 +1,186 @@
+import type { DatabaseSync } from "node:sqlite";
+import { sqlOf } from "../statements.ts";
+import { keyOf } from "../tables/session-row.ts";
+import type { Transactional } from "../transactional.ts";
+import { JournalBatch } from "./journal-batch.ts";
+import { forEachJournalLine, forEachUnmergedLine } from "./journal-lines.ts";
+import type { SegmentTable } from "./segment-table.ts";
+
+/*
+ * Recorded requests on their way to the segments of their sessions.
+ *
+ *   collecting --many records, or old ones--> merging slice by slice --> trimming the journal --> collecting
+ *
+ * Requests of many sessions arrive mixed: writing each to the rows of its session would rewrite a page for each.
+ * A crash in between loses nothing: the next start reads the journal again, and a session knows the last row that
+ * was merged into its segments (`journaled`).
+ */
+
+/**
+ * A merge begins with this many records or characters, or when the first record has this age (ms). The more
+ * records a session has by then, the fewer rows are written for it.
+ */
+const MERGE_AT = { records: 524_288, characters: 24 * 1024 * 1024, age: 5000 };
+/** What a slice merges at most, in sessions and in characters, while little arrives. */
+const SLICE = { sessions: 128, characters: 256 * 1024 };
+/** Slices grow by their original size each time this many records have arrived during the merge. */
+const RECORDS_PER_PACE = 131_072;
+/** The maximum number of slices for trimming the journal, whose rows may be few long or many short ones. */
+const TRIM_SLICES = 64;
+
+/** The table `journal` on the writer's connection. */
+export class Journal implements Transactional {
+  readonly #segments: SegmentTable;
+  readonly #sql;
+  #collecting = new JournalBatch();
+  #merging: JournalBatch | undefined;
+  /** The last row. After a rollback the next row gets the number of the one that was rolled back. */
+  #lastRow: number;
+  #committedRow: number;
+  /** The sessions of `#merging` in the order of their row keys, and how many of them are merged. */
+  #queue: string[] = [];
+  #merged = 0;
+  #trimStep = 0;
+  /** Rows and erased sessions of the current transaction, and what to do after its commit. */
+  #uncommitted: string[] = [];
+  #erased: ReadonlySet<string> = new Set();
+  #onCommit: (() => void) | undefined;
+  #now = 0;
+
+  /** Reads the records that are not merged yet. */
+  constructor(database: DatabaseSync, segments: SegmentTable) {
+    this.#segments = segments;
+    const sql = sqlOf(database);
+    this.#sql = {
+      insert: sql`INSERT INTO journal (lines) VALUES (?)`,
+      all: sql`SELECT sequence, lines FROM journal ORDER BY sequence`,
+      rewrite: sql`UPDATE journal SET lines = ? WHERE sequence = ?`,
+      trim: sql`DELETE FROM journal WHERE sequence <= ?`,
+      firstRow: sql`SELECT min(sequence) AS first FROM journal`,
+      /** The number of the last row that was ever inserted. */
+      lastRow: sql`SELECT seq FROM sqlite_sequence WHERE name = 'journal'`,
+    };
+    forEachUnmergedLine(
+      database,
+      (id) => segments.counts(id).journaled,
+      (id, line) => this.#collecting.add(id, line),
+    );
+    this.#lastRow = Number(this.#sql.lastRow.get()?.["seq"] ?? 0);
+    this.#committedRow = this.#lastRow;
+  }
+
+  /** Appends a row; `lines` are whole lines of `journalLine`. */
+  append(lines: string, now: number): void {
+    this.#lastRow = Number(this.#sql.insert.run(lines).lastInsertRowid);
+    this.#uncommitted.push(lines);
+    if (this.#collecting.records === 0) this.#collecting.since = now;
+    // At once, since the next change of the same transaction counts them. A rollback takes them back.
+    forEachJournalLine(lines, (id, line) => this.#collecting.add(id, line));
+  }
+
+  /** Returns the lines of a session that are not merged yet, in order. */
+  unmerged(id: string): readonly string[] {
+    const older = this.#merging?.sessions.get(id);
+    const newer = this.#collecting.sessions.get(id);
+    if (older === undefined) return newer ?? [];
+    return newer === undefined ? older : [...older, ...newer];
+  }
+
+  /** Returns the ids of the sessions that have such lines. */
+  unmergedSessions(): string[] {
+    const older = this.#merging?.sessions.keys() ?? [];
+    return [...new Set([...older, ...this.#collecting.sessions.keys()])];
+  }
+
+  /** Removes the lines of these sessions, including merged ones. Reads the whole journal. */
+  erase(ids: ReadonlySet<string>): void {
+    for (const { sequence, lines } of this.#sql.all.all() as {
+      sequence: number;
+      lines: string;
+    }[]) {
+      let kept = "";
+      forEachJournalLine(lines, (id, line) => {
+        if (!ids.has(id)) kept += `${id}${line}\n`;
+      });
+      if (kept.length < lines.length) this.#sql.rewrite.run(kept, sequence);
+    }
+    this.#erased = ids;
+  }
+
+  /** Does a slice of merging. Returns false when there is nothing more to do now. */
+  merge(now: number): boolean {
+    this.#now = now;
+    if (this.#merging === undefined) return false;
+    if (this.#merged < this.#queue.length) this.#mergeSlice(this.#merging);
+    else if (!this.#trim(this.#merging.lastRow)) this.#merging = undefined;
+    return this.#merging !== undefined;
+  }
+
+  commit(): void {
+    this.#committedRow = this.#lastRow;
+    this.#onCommit?.();
+    for (const id of this.#erased) {
+      this.#merging?.remove(id);
+      this.#collecting.remove(id);
+    }
+    if (this.#merging === undefined && this.#isMergeDue()) this.#startMerge();
+    this.#endTransaction();
+  }
+
+  rollback(): void {
+    for (const lines of this.#uncommitted.toReversed()) this.#collecting.takeBack(lines);
+    this.#lastRow = this.#committedRow;
+    this.#endTransaction();
+  }
+
+  #endTransaction(): void {
+    this.#uncommitted = [];
+    this.#erased = new Set();
+    this.#onCommit = undefined;
+  }
+
+  #isMergeDue(): boolean {
+    const { records, characters, since } = this.#collecting;
+    const isLarge = records >= MERGE_AT.records || characters >= MERGE_AT.characters;
+    return records > 0 && (isLarge || this.#now - since >= MERGE_AT.age);
+  }
+
+  #startMerge(): void {
+    const batch = this.#collecting;
+    batch.lastRow = this.#lastRow;
+    this.#merging = batch;
+    this.#collecting = new JournalBatch();
+    this.#merged = 0;
+    this.#trimStep = 0;
+    const keys = new Map([...batch.sessions.keys()].map((id) => [id, keyOf(id)]));
+    this.#queue = [...keys].toSorted((a, b) => a[1] - b[1]).map(([id]) => id);
+  }
+
+  #mergeSlice(batch: JournalBatch): void {
+    // Larger slices while much arrives, or the merge would fall behind.
+    const pace = 1 + Math.floor(this.#collecting.records / RECORDS_PER_PACE);
+    const start = this.#merged;
+    let characters = SLICE.characters * pace;
+    let end = start;
+    const last = Math.min(this.#queue.length, start + SLICE.sessions * pace);
+    while (end < last && characters > 0) {
+      const id = this.#queue[end++] as string;
+      const lines = batch.sessions.get(id) ?? [];
+      this.#segments.append(id, lines, batch.lastRow);
+      for (const line of lines) characters -= line.length;
+    }
+    this.#onCommit = () => {
+      for (const id of this.#queue.slice(start, end)) batch.sessions.delete(id);
+      this.#merged = end;
+    };
+  }
+
+  /** Deletes some merged rows. Returns false if there are none. */
+  #trim(lastRow: number): boolean {
+    const first = (this.#sql.firstRow.get()?.["first"] ?? lastRow + 1) as number;
+    if (first > lastRow) return false;
+    if (this.#trimStep === 0) this.#trimStep = Math.ceil((lastRow - first + 1) / TRIM_SLICES);
+    this.#sql.trim.run(Math.min(first + this.#trimStep - 1, lastRow));
+    return true;
+  }
+}

@@ -1,0 +1,129 @@
+import type { DatabaseSync } from "node:sqlite";
+import type { Lifetimes } from "../../../session/lifetime.ts";
+import { sqlOf } from "../statements.ts";
+import { implicitSessionOf, keyOf, tailOf } from "../tables/session-row.ts";
+import type { SessionTable } from "../tables/session-table.ts";
+import { Stateless } from "../transactional.ts";
+
+/** Records in a row: few, so that reading a page reads little more than the page. */
+const MAX_LINES = 256;
+
+/** The columns of a session's row that count its records. */
+interface RecordCounts {
+  /** Records in segments, including dropped ones. */
+  readonly records: number;
+  /** The last row of the journal that was merged into the segments. */
+  readonly journaled: number;
+}
+
+/**
+ * The table `segments` on the writer's connection: the records of each session. Of a session with more than
+ * `maxRecords` the oldest are dropped.
+ */
+export class SegmentTable extends Stateless {
+  readonly #sessions: SessionTable;
+  readonly #lifetimes: Lifetimes;
+  readonly #maxRecords: number;
+  readonly #sql;
+
+  constructor(
+    database: DatabaseSync,
+    sessions: SessionTable,
+    lifetimes: Lifetimes,
+    maxRecords: number,
+  ) {
+    super();
+    this.#sessions = sessions;
+    this.#lifetimes = lifetimes;
+    this.#maxRecords = maxRecords;
+    const sql = sqlOf(database);
+    this.#sql = {
+      counts: sql`SELECT tail, records, journaled FROM sessions WHERE id = ?`,
+      setCounts: sql`UPDATE sessions SET records = ?, journaled = ? WHERE id = ?`,
+      insert: sql`INSERT INTO segments (session, first, count, lines) VALUES (?, ?, ?, ?)`,
+      segmentsFrom: sql`SELECT first, lines FROM segments WHERE session = ?1 AND first >= ifnull(
+           (SELECT max(first) FROM segments WHERE session = ?1 AND first <= ?2), 0)
+         ORDER BY first`,
+      oldest: sql`SELECT min(first) AS first FROM segments WHERE session = ?`,
+      drop: sql`DELETE FROM segments WHERE session = ?1 AND first < ?2 AND first + count <= ?2`,
+      remove: sql`DELETE FROM segments WHERE session = ?1 AND first IN
+         (SELECT first FROM segments WHERE session = ?1 LIMIT ?2)`,
+    };
+  }
+
+  /** Returns the counts of a session; zeros if it is not stored. */
+  counts(id: string): RecordCounts {
+    return this.#counts(id) ?? { records: 0, journaled: 0 };
+  }
+
+  /** Returns the number of records that were dropped. */
+  dropped(id: string): number {
+    return ((this.#sql.oldest.get(keyOf(id))?.["first"] ?? 1) as number) - 1;
+  }
+
+  /** Appends `lines` of the journal, which go up to its row `journaled`. */
+  append(id: string, lines: readonly string[], journaled: number): void {
+    const counts = this.#counts(id);
+    // False if another session has the key (see `createSessionReader`): the records cannot be stored.
+    if (counts === undefined && !this.#sessions.insert(implicitSessionOf(id, this.#lifetimes)))
+      return;
+    const before = counts?.records ?? 0;
+    const total = before + lines.length;
+    const key = keyOf(id);
+    const dropped = Math.max(0, total - this.#maxRecords);
+    const kept = lines.slice(Math.max(0, dropped - before));
+    this.#insert(key, total - kept.length + 1, kept);
+    this.#sql.setCounts.run(total, journaled, key);
+    if (dropped > 0) this.#sql.drop.run(key, dropped + 1);
+  }
+
+  /**
+   * Appends lines of another store, as far as they are new. `first` is the sequence of the first line. Does
+   * nothing if the session is not stored.
+   */
+  import(id: string, first: number, lines: readonly string[]): void {
+    const counts = this.#counts(id);
+    if (counts === undefined || first + lines.length - 1 <= counts.records) return;
+    if (first > counts.records + 1) {
+      // The other store has dropped the records in between, and so all records that are stored here.
+      this.remove(keyOf(id), Number.MAX_SAFE_INTEGER);
+      this.#sql.setCounts.run(first - 1, counts.journaled, keyOf(id));
+    }
+    this.append(id, lines.slice(Math.max(0, counts.records + 1 - first)), counts.journaled);
+  }
+
+  /**
+   * Returns at most `limit` lines of a session, from the sequence `from`. Stops, after one line at least, when
+   * they have `maxCharacters`.
+   */
+  read(id: string, from: number, limit: number, maxCharacters: number): string[] {
+    const lines: string[] = [];
+    let room = maxCharacters;
+    for (const row of this.#sql.segmentsFrom.iterate(keyOf(id), from)) {
+      const all = (row["lines"] as string).split("\n");
+      for (const line of all.slice(Math.max(0, from - (row["first"] as number)))) {
+        if (lines.length === limit || room <= 0) return lines;
+        lines.push(line);
+        room -= line.length;
+      }
+    }
+    return lines;
+  }
+
+  /** Deletes at most `limit` rows of a session, which is given by its row key. Returns their number. */
+  remove(session: number, limit: number): number {
+    return Number(this.#sql.remove.run(session, limit).changes);
+  }
+
+  #counts(id: string): RecordCounts | undefined {
+    const row = this.#sql.counts.get(keyOf(id));
+    return row?.["tail"] === tailOf(id) ? (row as unknown as RecordCounts) : undefined;
+  }
+
+  #insert(key: number, first: number, lines: readonly string[]): void {
+    for (let i = 0; i < lines.length; i += MAX_LINES) {
+      const part = lines.slice(i, i + MAX_LINES);
+      this.#sql.insert.run(key, first + i, part.length, part.join("\n"));
+    }
+  }
+}

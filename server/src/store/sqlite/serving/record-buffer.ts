@@ -1,0 +1,51 @@
+import type { RequestRecord } from "../../../session/record.ts";
+import { journalLine } from "../records/journal-lines.ts";
+
+/** The maximum number of characters in the buffer, including those on their way to the disk. */
+const MAX_CHARACTERS = 32 * 1024 * 1024;
+
+/** Records that were accepted and are not stored yet, on the serving thread. */
+export class RecordBuffer {
+  readonly #onLost: (records: number) => void;
+  #lines = "";
+  #records = 0;
+  #latest = 0;
+  /** Lines that were taken and are neither stored nor lost. */
+  #taken = { lines: "", records: 0 };
+
+  /** `onLost` is called with the number of records that will never be stored. */
+  constructor(onLost: (records: number) => void) {
+    this.#onLost = onLost;
+  }
+
+  /** Adds records. Returns false if the buffer is full. */
+  add(id: string, records: readonly RequestRecord[], now: number): boolean {
+    if (this.#lines.length + this.#taken.lines.length >= MAX_CHARACTERS) return false;
+    for (const record of records) this.#lines += journalLine(id, record);
+    this.#records += records.length;
+    this.#latest = now;
+    return true;
+  }
+
+  /** Takes all lines, with the time (Unix ms) of the last. Returns `undefined` if there are none. */
+  take(): { readonly lines: string; readonly at: number } | undefined {
+    if (this.#records === 0) return undefined;
+    this.#taken = { lines: this.#lines, records: this.#records };
+    this.#lines = "";
+    this.#records = 0;
+    return { lines: this.#taken.lines, at: this.#latest };
+  }
+
+  /** Puts back what was taken, since it was not stored. */
+  putBack(): void {
+    this.#lines = this.#taken.lines + this.#lines;
+    this.#records += this.#taken.records;
+    this.#taken = { lines: "", records: 0 };
+  }
+
+  /** Drops what was taken: it is stored, or it is lost. */
+  drop(isStored: boolean): void {
+    if (!isStored) this.#onLost(this.#taken.records);
+    this.#taken = { lines: "", records: 0 };
+  }
+}

@@ -1,0 +1,126 @@
+import { hasNoIds, type Session } from "../../../session/session.ts";
+import type { AssociationResult, CreateResult } from "../../ports/sessions.ts";
+import type { Command, Outcome } from "../writer/writer-protocol.ts";
+
+/** The number of bits in the filter of offered ids, and of ids after which it is cleared. */
+const FILTER_BITS = 2 ** 21;
+const MAX_OFFERED = 2 ** 16;
+
+/**
+ * The sessions that the serving thread keeps in memory. It is coherent, since every change passes through this
+ * process: outcomes of the writer update it before the callers learn of them.
+ *
+ * It has two generations of up to `capacity / 2` sessions: one that is used in the old generation moves to the
+ * young one, and when the young one is full, the old one is dropped as a whole. So nearly every hit is a single
+ * look-up; a linked list would move an entry each time. Sessions that are read only once are not cached: they would
+ * drive out others, and caching one costs more than reading it again.
+ */
+export class SessionCache {
+  readonly #generationSize: number;
+  #young = new Map<string, Session>();
+  #old = new Map<string, Session>();
+  readonly #filter = new Uint8Array(FILTER_BITS / 8);
+  #offered = 0;
+
+  constructor(capacity: number) {
+    this.#generationSize = Math.max(1, Math.floor(capacity / 2));
+  }
+
+  get(id: string): Session | undefined {
+    const session = this.#young.get(id);
+    if (session !== undefined) return session;
+    const old = this.#old.get(id);
+    if (old !== undefined) this.set(id, old);
+    return old;
+  }
+
+  set(id: string, session: Session): void {
+    if (this.#young.size >= this.#generationSize && !this.#young.has(id)) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
+    this.#young.set(id, session);
+  }
+
+  /** Caches a session that can be read again, if its id was offered recently. */
+  offer(id: string, session: Session): void {
+    const index = filterIndexOf(id);
+    const byte = this.#filter[index >> 3] as number;
+    const bit = 1 << (index & 7);
+    if ((byte & bit) !== 0) {
+      this.set(id, session);
+      return;
+    }
+    this.#filter[index >> 3] = byte | bit;
+    if (++this.#offered < MAX_OFFERED) return;
+    this.#filter.fill(0);
+    this.#offered = 0;
+  }
+
+  delete(id: string): void {
+    this.#young.delete(id);
+    this.#old.delete(id);
+  }
+
+  /** Takes over the outcome of a stored command. */
+  update(command: Command, outcome: Outcome): void {
+    if (command.kind === "eraseSessions") {
+      for (const id of command.ids) this.delete(id);
+      for (const tombstone of outcome as Outcome<"eraseSessions">)
+        this.set(tombstone.id, tombstone);
+      return;
+    }
+    if (command.kind === "importItems") {
+      for (const item of command.items) if (item.kind === "session") this.delete(item.session.id);
+      return;
+    }
+    const session = sessionAfter(command, outcome);
+    if (session === undefined) return;
+    // A later use may have renewed it again.
+    const known = command.kind === "renew" ? this.get(session.id) : undefined;
+    if (known === undefined || known.lastActiveAt <= session.lastActiveAt) {
+      this.set(session.id, session);
+    }
+  }
+
+  /** Forgets the sessions of a command whose outcome is unknown. */
+  forget(command: Command): void {
+    for (const id of sessionIdsOf(command)) this.delete(id);
+  }
+}
+
+/** Returns the session as a stored command left it, if it was one that changes a session. */
+function sessionAfter(command: Command, outcome: Outcome): Session | undefined {
+  switch (command.kind) {
+    case "create":
+      // A session without ids is not stored, and so not cached either (contract.md#rule-8).
+      return (outcome as CreateResult).outcome === "created" && !hasNoIds(command.session)
+        ? command.session
+        : undefined;
+    case "associate": {
+      const result = outcome as AssociationResult;
+      return result.outcome === "associated" ? result.session : undefined;
+    }
+    case "renew":
+    case "end":
+      return (outcome as Session | null) ?? undefined;
+    default:
+      return undefined;
+  }
+}
+
+function sessionIdsOf(command: Command): readonly string[] {
+  if (command.kind === "eraseSessions") return command.ids;
+  if (command.kind === "create") return [command.session.id];
+  return "id" in command && command.id !== undefined ? [command.id] : [];
+}
+
+/** Returns 21 bits of four characters from the random part of a session id. */
+function filterIndexOf(id: string): number {
+  const bits =
+    (id.charCodeAt(14) << 15) ^
+    (id.charCodeAt(15) << 10) ^
+    (id.charCodeAt(16) << 5) ^
+    id.charCodeAt(17);
+  return bits & (FILTER_BITS - 1);
+}

@@ -1,0 +1,67 @@
+import type { DatabaseSync } from "node:sqlite";
+import { Refusal } from "../../../session/errors.ts";
+import type { Session } from "../../../session/session.ts";
+import { openForReading } from "../files/database.ts";
+import { explained } from "../files/file-errors.ts";
+import { createSessionReader } from "../tables/session-table.ts";
+import type { GroupCommit } from "./group-commit.ts";
+
+/** A small page cache: sessions that are read again come from the session cache. */
+const PAGE_CACHE_KIB = 256;
+
+/** The serving thread's connection, which only reads. */
+export class StoredReader {
+  readonly #file: string;
+  readonly #database: DatabaseSync;
+  readonly #readSession;
+  readonly #begin;
+  readonly #commit;
+  #isSnapshotHeld = false;
+
+  constructor(file: string) {
+    this.#file = file;
+    this.#database = openForReading(file);
+    this.#database.exec(`PRAGMA cache_size = ${-PAGE_CACHE_KIB}`);
+    this.#readSession = createSessionReader(this.#database);
+    this.#begin = this.#database.prepare("BEGIN");
+    this.#commit = this.#database.prepare("COMMIT");
+  }
+
+  /**
+   * Returns the stored session of an id. While nothing is being written, reads share a transaction: alone, each
+   * would take and free locks, which is a good part of its time.
+   */
+  findSession(id: string, writer: Pick<GroupCommit, "isBusy" | "displaced">): Session | undefined {
+    return this.read(() => {
+      if (writer.displaced === "overwritten") throw new Error("the data was overwritten");
+      if (!writer.isBusy && !this.#isSnapshotHeld) {
+        this.#begin.run();
+        this.#isSnapshotHeld = true;
+      }
+      return this.#readSession(id);
+    });
+  }
+
+  /** Ends the shared transaction. Call it before anything is written: a log that is being read cannot be reset. */
+  releaseSnapshot(): void {
+    if (!this.#isSnapshotHeld) return;
+    this.#isSnapshotHeld = false;
+    // SQLite may have ended it by itself, after an error of the disk.
+    if (this.#database.isTransaction) this.#commit.run();
+  }
+
+  /** Calls `work`. If the file cannot be read, throws the same refusal as for one that cannot be written. */
+  read<T>(work: (database: DatabaseSync) => T): T {
+    try {
+      return work(this.#database);
+    } catch (error) {
+      const cause = explained(error, this.#file);
+      throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, cause);
+    }
+  }
+
+  close(): void {
+    this.releaseSnapshot();
+    this.#database.close();
+  }
+}

@@ -1,0 +1,29 @@
+import type { DatabaseSync } from "node:sqlite";
+import { SecondaryIndex } from "./index/secondary-index.ts";
+import type { WriterOptions } from "./options.ts";
+import { Journal } from "./records/journal.ts";
+import { SegmentTable } from "./records/segment-table.ts";
+import { ApiKeyTable } from "./tables/api-key-table.ts";
+import { AuditTable } from "./tables/audit-table.ts";
+import { SessionTable } from "./tables/session-table.ts";
+import { StoredResponses } from "./tables/stored-responses.ts";
+import type { Transactional } from "./transactional.ts";
+
+export type Tables = ReturnType<typeof openTables>;
+
+/** Opens the tables. All of them follow the transactions, which `satisfies` makes sure of. */
+export function openTables(database: DatabaseSync, options: WriterOptions) {
+  const { lifetimes, maxRecords, mergeIndexAt } = options;
+  const index = new SecondaryIndex(database, mergeIndexAt);
+  const sessions = new SessionTable(database, index);
+  const segments = new SegmentTable(database, sessions, lifetimes, maxRecords);
+  return {
+    index,
+    sessions,
+    segments,
+    journal: new Journal(database, segments),
+    responses: new StoredResponses(database),
+    apiKeys: new ApiKeyTable(database),
+    audit: new AuditTable(database),
+  } satisfies Record<string, Transactional>;
+}

@@ -1,0 +1,21 @@
+import type { DatabaseSync } from "node:sqlite";
+import type { SigningSecret } from "../../../session/id.ts";
+
+/** Reads the secrets that sign session ids, newest first. */
+export function readSecrets(database: DatabaseSync): SigningSecret[] {
+  const rows = database.prepare(
+    "SELECT bytes, created_at AS createdAt FROM secrets ORDER BY created_at DESC, rowid DESC",
+  );
+  return rows.all().map((row) => ({ ...row }) as unknown as SigningSecret);
+}
+
+/** Reads the latest time that was persisted, in Unix ms. */
+export function readClock(database: DatabaseSync): number {
+  return database.prepare("SELECT clock FROM facts").get()?.["clock"] as number;
+}
+
+/** Reads the progress of an import into the database; `null` if none is unfinished. */
+export function readImportCursor(database: DatabaseSync): string | null {
+  const facts = database.prepare("SELECT import_cursor FROM facts").get();
+  return facts?.["import_cursor"] as string | null;
+}

@@ -1,0 +1,202 @@
+import type { DatabaseSync } from "node:sqlite";
+import { type Identity, isLive, noIdentity, type Session } from "../../../session/session.ts";
+import type { AssociationEvent } from "../../../session/timeline.ts";
+import { isNewerState, type SessionItem } from "../../ports/transfer.ts";
+import type { SecondaryIndex } from "../index/secondary-index.ts";
+import { sqlOf } from "../statements.ts";
+import type { Transactional } from "../transactional.ts";
+import { entriesOf, eventsOf, type HistoryEntry, historyEntry } from "./association-history.ts";
+import { idOf, keyOf, type SessionRow, sessionColumns, sessionOf, tailOf } from "./session-row.ts";
+
+/** A stored session with its history. */
+export interface StoredSession {
+  readonly session: Session;
+  /** Records merged into segments, including dropped ones. */
+  readonly records: number;
+  readonly history: readonly HistoryEntry[];
+}
+
+/** Returns a function that finds the stored session of an id, live or not. */
+export function createSessionReader(database: DatabaseSync): (id: string) => Session | undefined {
+  const byKey = database.prepare(`SELECT ${sessionColumns} FROM sessions WHERE id = ?`);
+  byKey.setReturnArrays(true);
+  return (id) => {
+    const key = keyOf(id);
+    const row = byKey.get(key) as unknown as SessionRow | undefined;
+    // Another session may have the same key: two processes, and a clock that was set back.
+    if (row === undefined || row[0] !== tailOf(id)) return undefined;
+    return sessionOf(id, key, row);
+  };
+}
+
+/** The table `sessions` on the writer's connection. Keeps the secondary index in step. */
+export class SessionTable implements Transactional {
+  /** Finds the stored session of an id, live or not. */
+  readonly find: (id: string) => Session | undefined;
+  readonly #index: SecondaryIndex;
+  readonly #sql;
+  #count: number;
+  #committedCount: number;
+
+  constructor(database: DatabaseSync, index: SecondaryIndex) {
+    this.find = createSessionReader(database);
+    this.#index = index;
+    const sql = sqlOf(database);
+    this.#sql = {
+      byKey: sql`SELECT ${sessionColumns} FROM sessions WHERE id = ?`,
+      withHistory: sql`SELECT ${sessionColumns}, records, history FROM sessions WHERE id = ?`,
+      insert: sql`INSERT INTO sessions (id, ${sessionColumns}, history) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT DO NOTHING`,
+      update: sql`UPDATE sessions SET active_after = ?, expires_after = ?, ended = ?, agent_id = ?,
+         customer_id = ?, visit_id = ?, global_visit_id = ? WHERE id = ?`,
+      renew: sql`UPDATE sessions SET active_after = ?, expires_after = ? WHERE id = ?`,
+      associate: sql`UPDATE sessions SET active_after = ?, expires_after = ?, agent_id = ?, customer_id = ?,
+         visit_id = ?, global_visit_id = ?, history = ? WHERE id = ?`,
+      setHistory: sql`UPDATE sessions SET history = ? WHERE id = ?`,
+      clear: sql`UPDATE sessions SET records = 0, history = NULL WHERE id = ?`,
+      remove: sql`DELETE FROM sessions WHERE id = ?`,
+    };
+    this.#sql.byKey.setReturnArrays(true);
+    this.#sql.withHistory.setReturnArrays(true);
+    const facts = database.prepare("SELECT session_count FROM facts").get();
+    this.#count = facts?.["session_count"] as number;
+    this.#committedCount = this.#count;
+  }
+
+  /** The number of rows, including those of the current transaction. */
+  get count(): number {
+    return this.#count;
+  }
+
+  findWithHistory(id: string): StoredSession | undefined {
+    const key = keyOf(id);
+    const row = this.#sql.withHistory.get(key) as unknown as
+      | [...SessionRow, records: number, history: string | null]
+      | undefined;
+    if (row === undefined || row[0] !== tailOf(id)) return undefined;
+    const session = sessionOf(id, key, row.slice(0, 8) as unknown as SessionRow);
+    return { session, records: row[8], history: parseHistory(row[9]) };
+  }
+
+  associations({ id, createdAt }: Session): readonly AssociationEvent[] {
+    return eventsOf(this.findWithHistory(id)?.history ?? [], createdAt);
+  }
+
+  /** Returns true if a live session other than `id` holds the visit (contract.md#rule-2). */
+  isVisitHeld(visitId: string | null, id: string, now: number): boolean {
+    if (visitId === null) return false;
+    return this.#index.holders(visitId).some((key) => {
+      const row = this.#sql.byKey.get(key) as unknown as SessionRow | undefined;
+      if (row === undefined) return false;
+      const holder = sessionOf(idOf(key, row[0]), key, row);
+      return holder.visitId === visitId && holder.id !== id && isLive(holder, now);
+    });
+  }
+
+  /** Inserts a session. Returns false and does nothing if another session has the same key. */
+  insert(session: Session): boolean {
+    return this.#insert(session, null);
+  }
+
+  /** Inserts a session that is stored because of an association, after `records` records. */
+  insertAssociated(session: Session, records: number, now: number): boolean {
+    return this.#insert(session, JSON.stringify([historyEntry(noIdentity, session, records, now)]));
+  }
+
+  update(before: Session, session: Session): void {
+    const key = keyOf(session.id);
+    this.#sql.update.run(...valuesOf(session), key);
+    this.#index.add(key, newIds(before, session), session.ended);
+    if (session.visitId !== null && session.ended) this.#index.release(session.visitId, key);
+  }
+
+  /** Updates only the times of a session, which no index contains. */
+  renew(session: Session): void {
+    const [activeAfter, expiresAfter] = valuesOf(session);
+    this.#sql.renew.run(activeAfter, expiresAfter, keyOf(session.id));
+  }
+
+  /** Updates a session by an association, which came after `records` records. */
+  associate(before: StoredSession, session: Session, records: number, now: number): void {
+    const key = keyOf(session.id);
+    const entry = historyEntry(before.session, session, records, now);
+    const [activeAfter, expiresAfter, , ...ids] = valuesOf(session);
+    const history = JSON.stringify([...before.history, entry]);
+    this.#sql.associate.run(activeAfter, expiresAfter, ...ids, history, key);
+    this.#index.add(key, newIds(before.session, session), false);
+  }
+
+  /** Stores a session of another store, unless a later state of it is stored. Returns false like `insert`. */
+  import({ session, associations }: SessionItem): boolean {
+    const entries = entriesOf(associations, session.createdAt);
+    const history = entries.length === 0 ? null : JSON.stringify(entries);
+    const before = this.findWithHistory(session.id);
+    if (before === undefined) return this.#insert(session, history);
+    const isKnown = isSame(before.session, session) && before.history.length === entries.length;
+    if (isKnown || isNewerState(before.session, session)) return true;
+    this.update(before.session, session);
+    this.#sql.setHistory.run(history, keyOf(session.id));
+    return true;
+  }
+
+  remove(key: number): void {
+    this.#count -= Number(this.#sql.remove.run(key).changes);
+  }
+
+  /** Replaces an erased session by `tombstone`. The caller removes its index entries. */
+  bury(tombstone: Session): void {
+    const key = keyOf(tombstone.id);
+    this.#sql.update.run(...valuesOf(tombstone), key);
+    this.#sql.clear.run(key);
+  }
+
+  commit(): void {
+    this.#committedCount = this.#count;
+  }
+
+  rollback(): void {
+    this.#count = this.#committedCount;
+  }
+
+  #insert(session: Session, history: string | null): boolean {
+    const key = keyOf(session.id);
+    const values = valuesOf(session);
+    const { changes } = this.#sql.insert.run(key, tailOf(session.id), ...values, history);
+    if (Number(changes) !== 1) return false;
+    this.#count++;
+    this.#index.add(key, session, session.ended);
+    return true;
+  }
+}
+
+/** Returns the ids that `after` has and `before` did not have. */
+function newIds(before: Identity, after: Identity): Identity {
+  return {
+    agentId: before.agentId === null ? after.agentId : null,
+    customerId: before.customerId === null ? after.customerId : null,
+    visitId: before.visitId === null ? after.visitId : null,
+    globalVisitId: before.globalVisitId === null ? after.globalVisitId : null,
+  };
+}
+
+function isSame(one: Session, other: Session): boolean {
+  const values = valuesOf(other);
+  return valuesOf(one).every((value, i) => value === values[i]);
+}
+
+/** Returns the values of `sessionColumns` except the first. */
+function valuesOf(session: Session) {
+  return [
+    session.lastActiveAt - session.createdAt,
+    session.expiresAt - session.createdAt,
+    session.ended ? 1 : 0,
+    session.agentId,
+    session.customerId,
+    session.visitId,
+    session.globalVisitId,
+  ] as const;
+}
+
+function parseHistory(history: string | null): HistoryEntry[] {
+  return history === null ? [] : (JSON.parse(history) as HistoryEntry[]);
+}

@@ -1,0 +1,128 @@
+import type { DatabaseSync } from "node:sqlite";
+import type { StoredResponseItem } from "../../ports/idempotency.ts";
+import {
+  type IdempotentRequest,
+  type Replay,
+  STORED_RESPONSE_LIFE_MS,
+} from "../../ports/idempotency.ts";
+import { sqlOf } from "../statements.ts";
+import { Stateless } from "../transactional.ts";
+
+/** The maximum number of rows that `purgeExpired` deletes. */
+export const RESPONSES_PURGED = 256;
+/** Outcomes whose responses are stored. Refusals are not: a retry may succeed. */
+const successes = ["created", "recorded"];
+
+/** The columns of an item. */
+const COLUMNS = "key, fingerprint, response, session AS id, created, stored_at AS storedAt";
+type Row = IdempotentRequest & Omit<StoredResponseItem, "kind" | "idempotent">;
+
+/** A change of a request that may have an idempotency key. */
+interface IdempotentChange {
+  readonly idempotent?: IdempotentRequest;
+  readonly now: number;
+  /** The session in which it records. */
+  readonly id?: string;
+  /** The session that it creates. */
+  readonly session?: { readonly id: string };
+}
+
+/** The table `stored_responses` on the writer's connection: responses to requests with an idempotency key. */
+export class StoredResponses extends Stateless {
+  readonly #sql;
+
+  constructor(database: DatabaseSync) {
+    super();
+    const sql = sqlOf(database);
+    this.#sql = {
+      find: sql`SELECT fingerprint, stored_at, response FROM stored_responses WHERE key = ?`,
+      insert: sql`INSERT OR REPLACE INTO stored_responses (key, fingerprint, stored_at, response, session, created)
+         VALUES (?, ?, ?, ?, ?, ?)`,
+      after: sql`SELECT sequence, ${COLUMNS} FROM stored_responses WHERE sequence > ? ORDER BY sequence LIMIT ?`,
+      ofSession: sql`SELECT ${COLUMNS} FROM stored_responses WHERE ifnull(session, created) = ? AND stored_at > ?
+         ORDER BY sequence`,
+      remove: sql`DELETE FROM stored_responses WHERE ifnull(session, created) = ?`,
+      // The oldest come first: rows lie in the order in which they were stored.
+      purge: sql`DELETE FROM stored_responses WHERE stored_at <= ? AND sequence IN
+         (SELECT sequence FROM stored_responses ORDER BY sequence LIMIT ${RESPONSES_PURGED})`,
+    };
+  }
+
+  /**
+   * Calls `apply`, unless the change has an idempotency key for which a response is stored. Stores the response
+   * of a change with a key if it succeeds.
+   */
+  applyOnce<O extends { readonly outcome: string }>(
+    { idempotent, now, id, session }: IdempotentChange,
+    apply: () => O,
+  ): O | Replay {
+    if (idempotent === undefined) return apply();
+    const replay = this.#find(idempotent.key, idempotent.fingerprint, now);
+    if (replay !== null) return replay;
+    const result = apply();
+    if (successes.includes(result.outcome)) {
+      this.#store({ idempotent, storedAt: now, id: id ?? null, created: session?.id ?? null });
+    }
+    return result;
+  }
+
+  /** Returns what was stored for a request with this key, or `null`. */
+  find({
+    key,
+    fingerprint,
+    now,
+  }: Omit<IdempotentRequest, "response"> & { readonly now: number }): Replay | null {
+    return this.#find(key, fingerprint, now);
+  }
+
+  /** Stores a response of another store, unless a later one is stored under its key. */
+  import(item: StoredResponseItem): void {
+    const known = this.#sql.find.get(item.idempotent.key);
+    if (known === undefined || (known["stored_at"] as number) <= item.storedAt) this.#store(item);
+  }
+
+  /** Returns at most `limit` responses, expired or not, that were stored after the row `sequence`. */
+  after(sequence: number, limit: number) {
+    const rows = this.#sql.after.all(sequence, limit);
+    return rows.map((row) => ({ sequence: row["sequence"] as number, item: itemOf(row) }));
+  }
+
+  /** Returns the responses for a session that have not expired at `now`. */
+  ofSession(id: string, now: number): StoredResponseItem[] {
+    return this.#sql.ofSession.all(id, now - STORED_RESPONSE_LIFE_MS).map(itemOf);
+  }
+
+  remove(id: string): void {
+    this.#sql.remove.run(id);
+  }
+
+  /** Deletes at most `RESPONSES_PURGED` responses that have expired at `now`. Returns their number. */
+  purgeExpired(now: number): number {
+    return Number(this.#sql.purge.run(now - STORED_RESPONSE_LIFE_MS).changes);
+  }
+
+  #find(key: string, fingerprint: string, now: number): Replay | null {
+    const row = this.#sql.find.get(key);
+    if (row === undefined || (row["stored_at"] as number) + STORED_RESPONSE_LIFE_MS <= now)
+      return null;
+    return row["fingerprint"] === fingerprint
+      ? { outcome: "repeated", response: row["response"] as string }
+      : { outcome: "key-reused" };
+  }
+
+  #store({ idempotent, storedAt, id, created }: Omit<StoredResponseItem, "kind">): void {
+    this.#sql.insert.run(
+      idempotent.key,
+      idempotent.fingerprint,
+      storedAt,
+      idempotent.response,
+      id,
+      created,
+    );
+  }
+}
+
+function itemOf(row: Readonly<Record<string, unknown>>): StoredResponseItem {
+  const { key, fingerprint, response, id, created, storedAt } = row as unknown as Row;
+  return { kind: "answer", idempotent: { key, fingerprint, response }, id, created, storedAt };
+}
