@@ -29,17 +29,38 @@ const diagram: Record<string, Row> = {
     may: ["services", "session", "clock", "wire", "safe-error"],
     types: ["ports"],
   },
+  "http-app": {
+    holds: /^http\/(app\/|listen)/,
+    may: ["http-handlers", "http", "http-auth", "http-parse", "http1", "session"],
+    types: ["services", "ports", "clock", "config"],
+  },
+  "http-handlers": {
+    holds: /^http\/(handlers\/|openapi\.ts$)/,
+    may: ["http", "http-auth", "http-parse", "http1", "services", "session", "wire", "client"],
+    types: ["ports", "clock", "config"],
+  },
+  "http-auth": {
+    holds: /^http\/auth\//,
+    may: ["http-parse", "services", "session", "addresses"],
+    types: ["http1", "ports", "clock", "config"],
+  },
+  "http-parse": {
+    holds: /^http\/parse\//,
+    may: ["http1", "session", "client"],
+    packages: ["node:crypto", "@antechamber/http1"],
+  },
+  /** What the handlers use: calls, responses, problems, metrics, rate limits. */
   http: {
     holds: /^http\//,
-    may: [...["http1", "services", "session", "limits", "clock", "addresses", "wire", "client"]],
-    types: ["config", "ports"],
+    may: ["http-auth", "session", "limits", "client"],
+    types: ["http1", "ports", "config", "addresses"],
   },
   migrate: { holds: /^migrate\//, may: ["session"], types: ["ports", "clock"] },
   runtime: {
     holds: /^runtime\//,
     may: [
-      ...["services", "http", "control", "limits", "sqlite", "redis", "ports", "session"],
-      ...["clock", "config", "version", "log", "safe-error"],
+      ...["services", "http", "http-app", "http-auth", "control", "limits", "sqlite", "redis"],
+      ...["ports", "session", "clock", "config", "version", "log", "safe-error"],
     ],
     types: ["http1"],
   },
@@ -67,7 +88,7 @@ const owners: Record<string, string[]> = {
   "@clack/prompts": ["cli"],
   "ipaddr.js": ["addresses"],
   leven: ["config"],
-  jose: ["http"],
+  jose: ["http-auth"],
 };
 
 type Row = { holds: RegExp; may: string[]; types?: string[]; packages?: string[] };

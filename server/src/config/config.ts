@@ -32,7 +32,7 @@ export interface TokenConfig {
   readonly defaultRole: Role | undefined;
 }
 
-/** Rates of what callers do, by what is counted (`http/app/rate-limits.ts`); `undefined`: no limit. */
+/** Rates of what callers do, by what is counted (`http/rate-limits.ts`); `undefined`: no limit. */
 export interface ConfiguredRates {
   readonly creates: Rate | undefined;
   readonly misses: Rate | undefined;

@@ -5,7 +5,7 @@ import type { Config } from "../config/config.ts";
 import { envelopeOfV1, envelopeOfV2 } from "./handlers/dialects/envelopes.ts";
 import { restate } from "./handlers/dialects/refusals.ts";
 
-/** What the document depends on. */
+/** The options on which the document depends. */
 export interface OpenApiOptions {
   /** The version of the service. */
   readonly version: string;

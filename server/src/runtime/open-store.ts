@@ -6,7 +6,7 @@ import { type SessionAdmission, withQuota } from "../services/quota.ts";
 import { SessionAdmin } from "../services/session-admin.ts";
 import { type ServiceEvents, SessionService } from "../services/sessions.ts";
 import { Refusal } from "../session/errors.ts";
-import { createBunMac } from "../session/hmac-bun.ts";
+import { createBunHmac } from "../session/hmac-bun.ts";
 import { createIdIssuer, type IdIssuer } from "../session/id.ts";
 import { createLogHash } from "../session/log-hash.ts";
 import { StoreOpenError } from "../store/open-error.ts";
@@ -63,8 +63,8 @@ export async function open(
     }
     const lastSeen = await store.clockHighWaterMark();
     const secrets = await store.listSecrets();
-    const createMac = "Bun" in globalThis ? createBunMac : undefined;
-    const ids = issuingUnless(() => isSuspended, createIdIssuer(secrets, createMac));
+    const createHmac = "Bun" in globalThis ? createBunHmac : undefined;
+    const ids = issuingUnless(() => isSuspended, createIdIssuer(secrets, createHmac));
     const logHash = createLogHash(secrets);
     const clock = createClock(time, lastSeen);
     const { lifetimes } = config;

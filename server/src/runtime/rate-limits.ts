@@ -1,6 +1,6 @@
 import type { Config } from "../config/config.ts";
 import { isLoopback } from "../config/values.ts";
-import { createRateLimits, type LimitOptions, type RateLimits } from "../http/app/rate-limits.ts";
+import { createRateLimits, type LimitOptions, type RateLimits } from "../http/rate-limits.ts";
 import { createRateLimiter } from "../limits/rate-limiter.ts";
 import { startUsageSync } from "../limits/shared-rate-limiter.ts";
 import { openRedisCounters } from "../store/redis/shared-counters.ts";

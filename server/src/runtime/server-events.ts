@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import type { Metrics } from "../http/app/metrics.ts";
+import type { Metrics } from "../http/metrics.ts";
 import { safeMessage } from "../logging/safe-error.ts";
 import type { CredentialReloader } from "./credential-reloader.ts";
 import type { OpenEvents } from "./open-store.ts";

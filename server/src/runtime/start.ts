@@ -6,11 +6,11 @@ import { isLoopback } from "../config/values.ts";
 import { localAdmin } from "../control/operations.ts";
 import { listenControl } from "../control/server.ts";
 import { createApp } from "../http/app/app.ts";
-import { createMetrics } from "../http/app/metrics.ts";
 import { createKeyRing } from "../http/auth/api-key-auth.ts";
 import { createAuthenticator } from "../http/auth/authenticator.ts";
 import { listen } from "../http/listen.ts";
 import { listenError } from "../http/listen-error.ts";
+import { createMetrics } from "../http/metrics.ts";
 import { createLog } from "../logging/log.ts";
 import { operator } from "../services/audit.ts";
 import { Refusal } from "../session/errors.ts";
@@ -111,7 +111,7 @@ async function openAll(
   });
   const jobs = startBackgroundJobs({
     ...{ store, clock, purgeTime, metrics },
-    answered: () => app.answered,
+    answered: () => app.completed,
     storeKeyUses: () => credentials.storeKeyUses(),
   });
   opening.defer(() => jobs.close());

@@ -2,19 +2,18 @@ import type { IdField } from "./errors.ts";
 import { expiryOf, isRenewalDue, type Lifetimes, renewed } from "./lifetime.ts";
 import { type Identity, idFields, type Session } from "./session.ts";
 
-/** What associating ids with a session comes to. */
+/** The result of associating ids with a session. */
 export type Association =
-  /** Every id given is there already and no renewal is due: nothing to store. */
+  /** The session has all the ids and needs no renewal: nothing to store. */
   | { readonly outcome: "unchanged"; readonly session: Session }
-  /** `session` is to be stored in place of the one that was. */
+  /** `session` must be stored instead of the old one. */
   | { readonly outcome: "changed"; readonly session: Session }
-  /** An id of another value is there: nothing of the request is applied. */
+  /** The session has another value of `field`: nothing is changed. */
   | { readonly outcome: "conflict"; readonly field: IdField };
 
 /**
- * Associates ids with a session that is live at `now` (contract.md#rule-1): sets those that are not set, accepts those
- * that are the same, and refuses all of them if one differs. The store checks whether the visit is free
- * (contract.md#rule-2).
+ * Associates ids with a session that is live at `now` (contract.md#rule-1): sets missing ids, accepts equal ones, and
+ * changes nothing if one differs. The store checks that no other session has the visit (contract.md#rule-2).
  */
 export function associate(
   session: Session,

@@ -1,14 +1,12 @@
-/** The longest id a caller may give, in Unicode characters (contract.md#caller-ids). */
+import { hasControlCharacter } from "./text.ts";
+
+/** The longest id that a caller may give, in Unicode characters (contract.md#caller-ids). */
 export const MAX_ID_CHARACTERS = 256;
 
-// The one class of characters that an id may not contain: Unicode's Cc (C0, DEL, C1).
-const CONTROL_CHARACTER = /\p{Cc}/u;
-
 /**
- * Returns what is wrong with an id that a caller gives, as the end of a sentence, or `undefined` if it
- * is valid: opaque, case-sensitive, 1 to 256 characters of Unicode, no control characters, no space at
- * either end. An HTTP header cannot carry such a space (RFC 9110, section 5.5): an application that reads
- * the id from the headers of `/forward-auth` would confuse two visits or customers.
+ * Returns the fault of an id that a caller gives, as the end of a sentence, or `undefined` if it is valid: 1 to 256
+ * Unicode characters, no control characters, no space at either end. HTTP headers lose such spaces (RFC 9110,
+ * section 5.5), so an application that reads the id from the headers of `/forward-auth` would confuse two ids.
  */
 export function faultOfId(value: string): string | undefined {
   if (value.startsWith(" ") || value.endsWith(" ")) return "begins or ends with a space";
@@ -16,22 +14,22 @@ export function faultOfId(value: string): string | undefined {
 }
 
 /**
- * Like `faultOfId`, for ids that are only looked up: ids with spaces at their ends were accepted earlier,
- * and data stored under them can still be found and erased.
+ * Returns the fault of an id that is only looked up. Unlike `faultOfId` it allows spaces at the ends: earlier
+ * versions accepted such ids, and their data can still be found and erased.
  */
 export function faultOfStoredId(value: string): string | undefined {
-  // A character takes one or two UTF-16 units: short values need not be counted.
+  // A character has at least one UTF-16 unit, so the characters of a short text need not be counted.
   if (value.length > MAX_ID_CHARACTERS && countCharacters(value) > MAX_ID_CHARACTERS) {
     return `is longer than ${MAX_ID_CHARACTERS} characters`;
   }
-  if (CONTROL_CHARACTER.test(value)) return "contains a control character";
-  // Half a surrogate pair is no character: stored as UTF-8, two such ids would become one.
+  if (hasControlCharacter(value)) return "contains a control character";
+  // UTF-8 has no form for half of a surrogate pair: two such ids would become the same.
   if (!value.isWellFormed()) return "is not well-formed Unicode";
   return undefined;
 }
 
 function countCharacters(value: string): number {
-  // Beyond twice the limit it is too long whatever it is made of.
+  // A character has at most two units: beyond twice the limit the text is too long anyway.
   if (value.length > 2 * MAX_ID_CHARACTERS) return value.length;
   return [...value].length;
 }

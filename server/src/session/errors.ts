@@ -1,26 +1,26 @@
-/** The ids that a caller may attach to a session, by their names on the wire. */
+/** The names of the ids that a caller may associate with a session, as in requests and responses. */
 export type IdField = "agentId" | "customerId" | "visitId" | "globalVisitId";
 
-/** Where in a request a fault lies. */
+/** A fault of a request, and where it is. */
 export interface Fault {
   readonly in: "body" | "header" | "query";
   readonly name: string;
   readonly detail: string;
 }
 
-/** What a caller may have no more of: so many in so many seconds, or, `null`, at a time. */
+/** The exceeded limit: `count` per `windowSeconds`, or, if that is `null`, at the same time. */
 export interface Quota {
   readonly name: string;
   readonly count: number;
   readonly windowSeconds: number | null;
 }
 
-/** Why a request is refused: the closed set of codes, each with what its answer needs besides. */
+/** The reason for refusing a request: one of these codes, with the data that its response needs. */
 export type Reason =
   | { readonly code: "already-exists"; readonly field: IdField }
   | { readonly code: "invalid-request"; readonly errors: readonly Fault[] }
   | { readonly code: "nothing-to-associate" }
-  /** `isNew`: the path had the word `new` instead of an id. */
+  /** `isNew`: the path has the word `new` instead of an id. */
   | { readonly code: "session-not-found"; readonly isNew?: true }
   | { readonly code: "session-required" }
   | { readonly code: "request-under-way"; readonly retryAfterSeconds: number }
@@ -30,7 +30,7 @@ export type Reason =
   | { readonly code: "body-too-large"; readonly limit: number }
   | {
       readonly code: "unsupported-media-type";
-      /** What is wrong with the body: its type, its charset, or its content coding. */
+      /** The fault of the body: its content type, charset or content coding. */
       readonly refused: "type" | "charset" | "encoding";
     }
   | { readonly code: "request-timeout" }
@@ -47,19 +47,19 @@ export type Reason =
       readonly code: "unavailable";
       readonly retryAfterSeconds: number;
       readonly outcome?: "unknown";
-      /** The files of the data were moved or replaced while the service ran: it has to be restarted. */
+      /** The data files were moved or replaced while the service ran, so it has to be restarted. */
       readonly why?: "data-displaced";
     };
 
 /**
- * The one error class: a request that is refused. Absence is a value and misuse a `TypeError`;
- * anything else that is thrown is a defect. `http/app/problems.ts` alone turns reasons into responses.
+ * The refusal of a request, the only error class of the service. Misuse of a function is a `TypeError`, absence is
+ * not an error, and everything else that is thrown is a defect. `http/problems.ts` turns reasons into responses.
  */
 export class Refusal extends Error {
   override readonly name = "Refusal";
   readonly reason: Reason;
 
-  /** `cause` is for the log; it never reaches the caller. */
+  /** `cause` is logged, and never sent to the caller. */
   constructor(reason: Reason, cause?: unknown) {
     super(reason.code, cause === undefined ? undefined : { cause });
     this.reason = reason;

@@ -7,18 +7,18 @@ import {
   type Session,
 } from "./session.ts";
 
-/** Which sessions are asked for: whatever is not `null` must hold, all of it. */
+/** Conditions on sessions, all of which must be met; `null` stands for no condition. */
 export interface SessionFilter extends Identity {
   readonly state: "anonymous" | "recognized" | null;
-  /** Created at this time (ms) or later. */
+  /** Created at this time (Unix ms) or later. */
   readonly since: number | null;
-  /** Created before this time (ms). */
+  /** Created before this time (Unix ms). */
   readonly until: number | null;
-  /** Still to be used, or over: ended or expired. */
+  /** True: neither ended nor expired; false: ended or expired. */
   readonly live: boolean | null;
 }
 
-/** Asks for any session. */
+/** Matches every session. */
 export const anySession: SessionFilter = {
   ...noIdentity,
   state: null,
@@ -27,7 +27,7 @@ export const anySession: SessionFilter = {
   live: null,
 };
 
-/** Whether the session is asked for at `now` (ms). */
+/** Returns whether the session meets the conditions at `now` (Unix ms). */
 export function isMatch(session: Session, filter: SessionFilter, now: number): boolean {
   const { state, since, until, live } = filter;
   if (idFields.some((field) => filter[field] !== null && filter[field] !== session[field])) {
@@ -39,7 +39,7 @@ export function isMatch(session: Session, filter: SessionFilter, now: number): b
   return live === null || live === isLive(session, now);
 }
 
-/** Whether nothing is asked for that any session would not be. */
+/** Returns whether the filter matches every session. */
 export function isUnconditional(filter: SessionFilter): boolean {
   return Object.values(filter).every((value) => value === null);
 }

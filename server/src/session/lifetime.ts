@@ -11,28 +11,27 @@
 
 import { type Identity, isRecognized, noIdentity, type Session } from "./session.ts";
 
-/** How long a session lives, in milliseconds (contract.md#rule-6). */
+/** The times after which a session expires, in milliseconds (contract.md#rule-6). */
 export interface Lifetime {
-  /** Without use. */
+  /** Since the last use. */
   readonly idle: number;
-  /** Since its creation, however much it is used. */
+  /** Since the creation, even if it is used. */
   readonly total: number;
 }
 
-/** Anonymous and recognized sessions live by separate times. */
 export interface Lifetimes {
   readonly anonymous: Lifetime;
   readonly recognized: Lifetime;
 }
 
-/** A renewal is stored only once this part of the idle time has passed (contract.md#rule-6). */
+/** The part of the idle time that must have passed before a renewal is stored (contract.md#rule-6). */
 const RENEWAL_PART = 1 / 10;
 
 function lifetimeOf(ids: Identity, lifetimes: Lifetimes): Lifetime {
   return isRecognized(ids) ? lifetimes.recognized : lifetimes.anonymous;
 }
 
-/** When a session with these ids expires if it is not used after `lastActiveAt`. */
+/** Returns the time at which a session with these ids expires if it is not used after `lastActiveAt`. */
 export function expiryOf(
   ids: Identity,
   createdAt: number,
@@ -43,7 +42,7 @@ export function expiryOf(
   return Math.min(lastActiveAt + idle, createdAt + total);
 }
 
-/** A session that begins at `createdAt` with `ids`. */
+/** Returns a session that begins at `createdAt` with `ids`. */
 export function newSession(
   id: string,
   createdAt: number,
@@ -68,14 +67,14 @@ export function implicitSession(id: string, createdAt: number, lifetimes: Lifeti
   return newSession(id, createdAt, noIdentity, lifetimes);
 }
 
-/** Whether using a live session at `now` is worth a stored renewal. */
+/** Returns whether the renewal of a live session at `now` must be stored. */
 export function isRenewalDue(session: Session, now: number, lifetimes: Lifetimes): boolean {
   const { idle, total } = lifetimeOf(session, lifetimes);
   if (now - session.lastActiveAt < idle * RENEWAL_PART) return false;
   return session.expiresAt < session.createdAt + total;
 }
 
-/** A live session, used at `now`. Time never runs backwards in a session. */
+/** Returns a live session as renewed at `now`. Its times never decrease. */
 export function renewed(session: Session, now: number, lifetimes: Lifetimes): Session {
   const lastActiveAt = Math.max(session.lastActiveAt, now);
   const expiresAt = expiryOf(session, session.createdAt, lastActiveAt, lifetimes);

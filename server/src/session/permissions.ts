@@ -6,38 +6,30 @@ export const roles = ["customer", "agent", "reporter", "administrator"] as const
 export type Role = (typeof roles)[number];
 
 /** The roles that may record requests: a reporter reads. */
-export const recordingRoles = [
-  "customer",
-  "agent",
-  "administrator",
-] as const satisfies readonly Role[];
+export const recordingRoles: readonly Role[] = ["customer", "agent", "administrator"];
 
-/** The roles that may look at the service itself. */
-export const monitoringRoles = ["reporter", "administrator"] as const satisfies readonly Role[];
+/** The roles that may read the metrics of the service. */
+export const monitoringRoles: readonly Role[] = ["reporter", "administrator"];
 
-/** The roles that may find sessions of anybody: a customer knows its own. */
-export const findingRoles = [
-  "agent",
-  "reporter",
-  "administrator",
-] as const satisfies readonly Role[];
+/** The roles that may list sessions. */
+export const findingRoles: readonly Role[] = ["agent", "reporter", "administrator"];
 
-/** The roles that may end many sessions at a time, whosever they are. */
-export const endingRoles = ["agent", "administrator"] as const satisfies readonly Role[];
+/** The roles that may end several sessions at once, of any customers. */
+export const endingRoles: readonly Role[] = ["agent", "administrator"];
 
-/** The roles to which everything about a customer and the audit trail are open. */
-export const adminRoles = ["administrator"] as const satisfies readonly Role[];
+/** The roles that may export and erase customers, and read the audit trail. */
+export const adminRoles: readonly Role[] = ["administrator"];
 
-/** Whoever makes a request, as far as the service knows. */
+/** The authenticated caller of a request. */
 export interface Principal {
   readonly role: Role;
-  /** The one customer that a customer's credential stands for; `null`: a public page's credential. */
+  /** The customer of a customer's credential; `null` for the credential of a public page, and for other roles. */
   readonly customerId: string | null;
-  /** The one agent that an agent's credential stands for. */
+  /** The agent of an agent's credential, else `null`. */
   readonly agentId: string | null;
 }
 
-/** Whether a credential may say so: only a customer stands for a customer, and an agent for an agent. */
+/** Returns whether the role may have these ids: only a customer a customer's, only an agent an agent's. */
 export function isConsistent({ role, customerId, agentId }: Principal): boolean {
   return (customerId === null || role === "customer") && (agentId === null || role === "agent");
 }
@@ -48,18 +40,18 @@ export function isConsistent({ role, customerId, agentId }: Principal): boolean 
  */
 export type Scope = "everyone" | { readonly customerId: string | null };
 
-/** Whether a session of `owner` (`null`: nobody's) lies within `scope`. */
+/** Returns whether a session of the customer `owner` (`null`: of none) is within `scope`. */
 export function isWithin(owner: string | null, scope: Scope): boolean {
   return owner === null || scope === "everyone" || scope.customerId === owner;
 }
 
-/** Whose sessions `principal` may retrieve in a request that names `named` as its customer. */
+/** Returns the sessions that `principal` may retrieve in a request that names the customer `named`. */
 export function readScope(principal: Principal, named: string | null): Scope {
   if (principal.role === "customer") return { customerId: principal.customerId };
   return named === null ? "everyone" : { customerId: named };
 }
 
-/** Whose sessions `principal` may update. Reporters read what belongs to a customer, no more. */
+/** Returns the sessions that `principal` may change. Reporters may only read sessions of customers. */
 export function changeScope(principal: Principal): Scope {
   switch (principal.role) {
     case "customer":
@@ -71,14 +63,14 @@ export function changeScope(principal: Principal): Scope {
   }
 }
 
-/** Whether `principal` may end every session there is, in one request. */
+/** Returns whether `principal` may end all sessions in one request. */
 export function mayEndAll({ role }: Pick<Principal, "role">): boolean {
   return role === "administrator";
 }
 
 /**
- * Returns the first id that `principal` may not assert, or `undefined` (contract.md#assertions). Everybody may give the
- * ids of a visit, which say nothing about who somebody is.
+ * Returns the first id that `principal` may not assert, or `undefined` (contract.md#assertions). Everybody may assert
+ * the ids of a visit, because they do not identify a person.
  */
 export function forbiddenAssertion(principal: Principal, ids: Identity): IdField | undefined {
   if (ids.agentId !== null && !mayAssertAgent(principal, ids.agentId)) return "agentId";

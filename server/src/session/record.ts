@@ -1,57 +1,49 @@
-/** The methods of requests are tokens (RFC 9110, section 9.1); so long are none. */
+import { isPlainText } from "./text.ts";
+
+/** A token (RFC 9110, section 9.1). */
 const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}$/;
-const CONTROL_CHARACTER = /\p{Cc}/u;
-/** What is recorded of a path that a proxy reports, characters: a record may have 8 KiB in all. */
+/** The most characters that are recorded of a path which a proxy reports: a record may have 8 KiB in all. */
 const MAX_FORWARDED_PATH = 2048;
 
-/** A request that was made in a session. What is not known is `null`. */
+/** A request that was made in a session. `null` stands for an unknown value. */
 export interface RequestRecord {
   readonly method: string;
-  /** Without query, but for the keys that the configuration allows. */
+  /** Without query, except for the parameters that the configuration allows. */
   readonly path: string;
   readonly status: number | null;
-  /** Milliseconds since 1970. */
+  /** Unix ms. */
   readonly startedAt: number;
   readonly durationMs: number | null;
   readonly service: string | null;
-  /** A flat map; its keys are data, `__proto__` too. */
+  /** A flat map. Its keys are data, `__proto__` too. */
   readonly attributes: Readonly<Record<string, string>>;
 }
 
-/** Whether `text` can be the method of a request. */
+/** Returns whether `text` can be the method of a request. */
 export function isMethod(text: string): boolean {
   return METHOD.test(text);
 }
 
-/** Whether `text` can be the path of a request: what a request line has, so no control characters. */
+/** Returns whether `text` can be the path of a request: like a request line, it has no control characters. */
 export function isPath(text: string): boolean {
   return (text.startsWith("/") || text === "*") && isPlainText(text);
 }
 
-/** Most texts are no more than this, which is told faster than what may be in the others. */
-const ASCII = /^[\x20-\x7e]*$/;
-
-/** Whether `text` has no control characters and no halves of characters. */
-export function isPlainText(text: string): boolean {
-  if (ASCII.test(text)) return true;
-  return !CONTROL_CHARACTER.test(text) && text.isWellFormed();
-}
-
 /**
- * A path as it is recorded: queries carry personal data, so of them only the parameters whose names
- * are in `keptKeys` stay, in their order and spelling. A fragment is not part of a request.
+ * Returns the path as it is recorded: without fragment and query, because queries may contain personal data. Of the
+ * query, the parameters whose names are in `queryKeys` remain, in their order and spelling.
  */
-export function recordedPath(uri: string, keptKeys: ReadonlySet<string>): string {
+export function recordedPath(uri: string, queryKeys: ReadonlySet<string>): string {
   const end = uri.search(/[?#]/);
   if (end === -1) return uri;
   const path = uri.slice(0, end);
-  if (keptKeys.size === 0 || uri[end] === "#") return path;
+  if (queryKeys.size === 0 || uri[end] === "#") return path;
   const [query = ""] = uri.slice(end + 1).split("#", 1);
-  const kept = query.split("&").filter((parameter) => keptKeys.has(nameOf(parameter)));
-  return kept.length === 0 ? path : `${path}?${kept.join("&")}`;
+  const parameters = query.split("&").filter((parameter) => queryKeys.has(nameOf(parameter)));
+  return parameters.length === 0 ? path : `${path}?${parameters.join("&")}`;
 }
 
-/** The name of a query parameter, decoded like a form's; one that is no proper encoding as it is. */
+/** Returns the name of a query parameter, decoded like that of a form; unchanged if the encoding is invalid. */
 function nameOf(parameter: string): string {
   const [name = ""] = parameter.split("=", 1);
   try {
@@ -62,18 +54,18 @@ function nameOf(parameter: string): string {
 }
 
 /**
- * The record of a request that a proxy reports while it is under way. Never refuses: what cannot be
- * recorded as it is, is cut or left out, so that no request fails for being recorded.
+ * Returns the record of a request that a proxy reports before it forwards the request. Never refuses: values that
+ * cannot be recorded are cut or left out, so that no request fails because of its record.
  */
 export function forwardedRecord(
   request: { readonly method: string; readonly uri: string; readonly service: string | null },
   startedAt: number,
-  keptKeys: ReadonlySet<string>,
+  queryKeys: ReadonlySet<string>,
 ): RequestRecord {
   const { method, uri, service } = request;
   return {
     method: isMethod(method) ? method : "UNKNOWN",
-    path: forwardedPath(recordedPath(uri.replace(ORIGIN, ""), keptKeys)),
+    path: forwardedPath(recordedPath(uri.replace(ORIGIN, ""), queryKeys)),
     status: null,
     startedAt,
     durationMs: null,

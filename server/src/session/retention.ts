@@ -1,20 +1,20 @@
 import type { Lifetimes } from "./lifetime.ts";
 import { hasNoIds, type Session } from "./session.ts";
 
-/** How long stores keep what they hold, in milliseconds. */
+/** How long stores keep sessions, in milliseconds. */
 export interface RetentionPolicy {
   readonly lifetimes: Lifetimes;
-  /** How long what is told of a session is kept after its end. */
+  /** Time from the expiry of a session with data to its removal. */
   readonly retention: number;
 }
 
 /**
- * Until when (ms since 1970) every store keeps the session: what is told of it for the retention, and
- * that it is over for as long as its id would be a blank session's.
+ * Returns the time (Unix ms) until which a store keeps a session. A session with data stays for the retention after
+ * it expires. Every session stays until its id no longer passes for that of an unused anonymous session.
  */
-export function purgeAfter(session: Session, hasRecords: boolean, times: RetentionPolicy): number {
-  const { anonymous } = times.lifetimes;
-  const told = hasNoIds(session) && !hasRecords ? 0 : times.retention;
-  const idLife = Math.min(anonymous.idle, anonymous.total);
-  return Math.max(session.expiresAt + told, session.createdAt + idLife);
+export function purgeAfter(session: Session, hasRecords: boolean, policy: RetentionPolicy): number {
+  const { anonymous } = policy.lifetimes;
+  const retention = hasNoIds(session) && !hasRecords ? 0 : policy.retention;
+  const implicitLifetime = Math.min(anonymous.idle, anonymous.total);
+  return Math.max(session.expiresAt + retention, session.createdAt + implicitLifetime);
 }

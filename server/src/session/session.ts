@@ -1,12 +1,11 @@
 import type { IdField } from "./errors.ts";
 
-/** The ids of the caller that a session has; `null` where there is none (yet). */
+/** The ids of a session; `null` stands for a missing one. */
 export type Identity = Readonly<Record<IdField, string | null>>;
 
-/** The ids in the order in which they are checked, stored and shown. */
+/** The names of the ids in the order in which they are checked, stored and shown. */
 export const idFields: readonly IdField[] = ["agentId", "customerId", "visitId", "globalVisitId"];
 
-/** No ids at all. */
 export const noIdentity: Identity = {
   agentId: null,
   customerId: null,
@@ -15,28 +14,28 @@ export const noIdentity: Identity = {
 };
 
 /**
- * A session at one moment; immutable, a change makes a new one. Times are milliseconds since 1970.
+ * The state of a session. Immutable: each change creates another object. Times are Unix ms.
  *
- * An id, once set, stays (contract.md#rule-1). `expiresAt` is fixed by the last renewal or association,
- * so a change of the configured lifetimes reaches a session with its next renewal.
+ * An id that is set never changes (contract.md#rule-1). Renewals and associations set `expiresAt`, so a change of the
+ * configured lifetimes affects a session from its next renewal on.
  */
 export interface Session extends Identity {
-  /** 40 characters, made by the server (see `id.ts`). */
+  /** 40 characters, issued by the server (`id.ts`). */
   readonly id: string;
   readonly createdAt: number;
-  /** The last renewal: a use may be up to a tenth of the idle time later (contract.md#rule-6). */
+  /** The last stored renewal; the last use may be up to a tenth of the idle time later (contract.md#rule-6). */
   readonly lastActiveAt: number;
   readonly expiresAt: number;
-  /** Ended before its time. Callers see an ended session as unknown. */
+  /** True if it was ended on request. For callers an ended session is unknown. */
   readonly ended: boolean;
 }
 
-/** Whether there is a customer or an agent (contract.md#sessioninfo). */
+/** Returns whether there is a customer or an agent (contract.md#sessioninfo). */
 export function isRecognized(ids: Pick<Identity, "agentId" | "customerId">): boolean {
   return ids.customerId !== null || ids.agentId !== null;
 }
 
-/** Whether no id is associated: such a session can exist in its own id only (contract.md#rule-8). */
+/** Returns whether no id is set. Such a session may exist without being stored (contract.md#rule-8). */
 export function hasNoIds(ids: Identity): boolean {
   return (
     ids.agentId === null &&
@@ -46,7 +45,7 @@ export function hasNoIds(ids: Identity): boolean {
   );
 }
 
-/** Whether the session can still be used at `now`. */
+/** Returns whether the session can be used at `now`. */
 export function isLive(session: Session, now: number): boolean {
   return now < session.expiresAt && !session.ended;
 }

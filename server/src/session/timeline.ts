@@ -4,117 +4,108 @@ import { type Identity, idFields, noIdentity, type Session } from "./session.ts"
 
 /** Ids that were associated with a session after its creation. */
 export interface AssociationEvent {
-  /** Milliseconds since 1970. */
+  /** Unix ms. */
   readonly at: number;
-  /** How many requests had been recorded by then. */
+  /** The number of requests that had been recorded before. */
   readonly after: number;
-  /** The ids that it set. Their values are the session's, since an id stays (contract.md#rule-1). */
+  /** The ids that were set. Their values are those of the session, because an id never changes (contract.md#rule-1). */
   readonly fields: readonly IdField[];
 }
 
-/** How a session ended, and when (ms). */
+/** The end of a session. */
 export interface EndEvent {
   readonly type: "ended" | "expired";
+  /** Unix ms. */
   readonly at: number;
 }
 
-/** A session's own life, as its timeline tells it. */
+/** A session with the events in its timeline. */
 export interface Life {
   readonly session: Session;
-  /** In their order. */
+  /** In the order of time. */
   readonly associations: readonly AssociationEvent[];
-  /** `null` while it lives. */
+  /** `null` if the session is live. */
   readonly end: EndEvent | null;
 }
 
-/** A stretch of a session's records, and what is known of all of them. */
+/** Consecutive records of a session. */
 export interface RecordPage {
   readonly life: Life;
-  /** Requests that were recorded in all, also those that were let go. */
+  /** The number of all records of the session, also of those that were removed. */
   readonly total: number;
-  /** The oldest, which were let go. */
+  /** The number of the oldest records, which were removed. */
   readonly dropped: number;
-  /** The sequence of the first of `records`, which are without gaps. */
+  /** The sequence number of the first of `records`. */
   readonly first: number;
   readonly records: readonly RequestRecord[];
 }
 
-/** A line of the timeline, with the identity of its moment. */
-export type Entry =
-  | {
-      readonly type: "request";
-      readonly sequence: number;
-      readonly record: RequestRecord;
-      readonly identity: Identity;
-    }
-  | {
-      readonly type: "created" | "associated" | EndEvent["type"];
-      readonly at: number;
-      /** The ids that came with it. */
-      readonly fields: readonly IdField[];
-      readonly identity: Identity;
-    };
-
-/** Where in a timeline to go on: after this many requests, and after this many moments of its life. */
-export interface Cursor {
-  readonly sequence: number;
-  /** `undefined`: after those that came before the request of that sequence. */
-  readonly moments: number | undefined;
-}
-
-/** The beginning of a timeline. */
-export const timelineStart: Cursor = { sequence: 0, moments: 0 };
-
-/** A page of a timeline. */
-export interface Page {
-  readonly entries: readonly Entry[];
-  /** Where the next page begins; `undefined` after the last. */
-  readonly next: Cursor | undefined;
-}
-
-/** A moment of a session's life and its place: after so many requests. */
-interface Moment {
+interface LifeEvent {
   readonly type: "created" | "associated" | EndEvent["type"];
+  /** Unix ms. */
   readonly at: number;
-  readonly after: number;
+  /** The ids that were set. */
   readonly fields: readonly IdField[];
 }
 
-/** `12` or `12.3`, as a caller gives it, or `undefined` when it is neither. */
+interface RequestLine {
+  readonly type: "request";
+  readonly sequence: number;
+  readonly record: RequestRecord;
+}
+
+/** A line of the timeline, with the identity of the session at that time. */
+export type Entry = (LifeEvent | RequestLine) & { readonly identity: Identity };
+
+/** A position in a timeline: after the request with this sequence number, and after this many events. */
+export interface Cursor {
+  readonly sequence: number;
+  /** `undefined`: after the events before that request. */
+  readonly events: number | undefined;
+}
+
+export const timelineStart: Cursor = { sequence: 0, events: 0 };
+
+export interface Page {
+  readonly entries: readonly Entry[];
+  /** The beginning of the next page; `undefined` on the last page. */
+  readonly next: Cursor | undefined;
+}
+
+/** Parses a cursor such as `12` or `12.3`; returns `undefined` for other texts. */
 export function parseCursor(text: string): Cursor | undefined {
-  const [, sequence, moments] = /^(\d{1,15})(?:\.(\d{1,2}))?$/.exec(text) ?? [];
+  const [, sequence, events] = /^(\d{1,15})(?:\.(\d{1,2}))?$/.exec(text) ?? [];
   if (sequence === undefined) return undefined;
-  if (sequence === "0" && moments === undefined) return timelineStart;
+  if (sequence === "0" && events === undefined) return timelineStart;
   return {
     sequence: Number(sequence),
-    moments: moments === undefined ? undefined : Number(moments),
+    events: events === undefined ? undefined : Number(events),
   };
 }
 
-/** The text that `parseCursor` reads. */
-export function formatCursor({ sequence, moments }: Cursor): string {
-  return moments === undefined ? String(sequence) : `${sequence}.${moments}`;
+/** Returns the text that `parseCursor` parses. */
+export function formatCursor({ sequence, events }: Cursor): string {
+  return events === undefined ? String(sequence) : `${sequence}.${events}`;
 }
 
 /**
- * At most `limit` lines of the timeline from `cursor` on: the requests of `stretch`, which begins
- * there, and the moments of the session's life between them. Where the stretch stops short of the
- * last request, so does the page.
+ * Returns at most `limit` lines of the timeline after `cursor`: the requests of `recordPage`, which begins there, and
+ * the events between them. If `recordPage` ends before the last request, so does the page.
  */
-export function pageOf(stretch: RecordPage, cursor: Cursor, limit: number): Page {
-  const { records, first, total, life } = stretch;
-  const moments = momentsOf(life, total);
+export function pageOf(recordPage: RecordPage, cursor: Cursor, limit: number): Page {
+  const { records, first, total, life } = recordPage;
+  const events = eventsOf(life, total);
   const entries: Entry[] = [];
-  let shown = cursor.moments ?? moments.filter(({ after }) => after < cursor.sequence).length;
+  let shown = cursor.events ?? events.filter(({ after }) => after < cursor.sequence).length;
   let sequence = cursor.sequence;
   let next = first;
-  let identity = identityAfter(life, moments.slice(0, shown));
+  let identity = identityAfter(life, events.slice(0, shown));
   while (entries.length < limit) {
-    const moment = moments[shown];
-    if (moment !== undefined && moment.after < next) {
+    const event = events[shown];
+    if (event !== undefined && event.after < next) {
       shown++;
-      identity = identityAfter(life, moments.slice(0, shown));
-      entries.push({ type: moment.type, at: moment.at, fields: moment.fields, identity });
+      identity = identityAfter(life, events.slice(0, shown));
+      entries.push({ type: event.type, at: event.at, fields: event.fields, identity });
       continue;
     }
     const record = records[next - first];
@@ -122,23 +113,26 @@ export function pageOf(stretch: RecordPage, cursor: Cursor, limit: number): Page
     entries.push({ type: "request", sequence: next, record, identity });
     sequence = next++;
   }
-  const isLast = next > total && shown >= moments.length;
-  return { entries, next: isLast ? undefined : { sequence, moments: shown } };
+  const isLast = next > total && shown >= events.length;
+  return { entries, next: isLast ? undefined : { sequence, events: shown } };
 }
 
-/** The moments of a life in their order. */
-function momentsOf({ session, associations, end }: Life, total: number): Moment[] {
+/** Returns the events of a session in their order. */
+function eventsOf(
+  { session, associations, end }: Life,
+  total: number,
+): (LifeEvent & { readonly after: number })[] {
   const later = new Set(associations.flatMap(({ fields }) => fields));
-  const born = idFields.filter((field) => session[field] !== null && !later.has(field));
+  const initial = idFields.filter((field) => session[field] !== null && !later.has(field));
   return [
-    { type: "created", at: session.createdAt, after: 0, fields: born },
+    { type: "created", at: session.createdAt, after: 0, fields: initial },
     ...associations.map((event) => ({ type: "associated" as const, ...event })),
     ...(end === null ? [] : [{ ...end, after: total, fields: [] }]),
   ];
 }
 
-/** Who the session was after `moments`. */
-function identityAfter({ session }: Life, moments: readonly Moment[]): Identity {
-  const known = moments.flatMap(({ fields }) => fields);
-  return { ...noIdentity, ...Object.fromEntries(known.map((field) => [field, session[field]])) };
+/** Returns the identity of the session after `events`. */
+function identityAfter({ session }: Life, events: readonly LifeEvent[]): Identity {
+  const set = events.flatMap(({ fields }) => fields);
+  return { ...noIdentity, ...Object.fromEntries(set.map((field) => [field, session[field]])) };
 }

@@ -5,8 +5,8 @@ import { type Answer, type Api, createApi, sessionOf } from "../support/api.ts";
 import { keyFor, serve } from "../support/in-process.ts";
 
 /*
- * Two customers, and every operation of the document: each asks for all that is the other's, named in every
- * place where a request can name anything, and gets nothing of it.
+ * Two customers, and every operation of the document: each customer requests all data of the other, named in every
+ * part of a request, and gets none of it.
  */
 
 const names = ["anna", "berta"] as const;
@@ -18,7 +18,7 @@ const keys = {
   administrator: keyFor({ role: "administrator" }),
 };
 
-/** Everything that is known of a customer has their name in it, but for the id of the session. */
+/** All data of a customer contain the name, except for the session's id. */
 const idsOf = (name: Name) => ({
   customerId: `customer-of-${name}`,
   agentId: `agent-of-${name}`,
@@ -45,7 +45,7 @@ async function sessionFor(name: Name, administrator: Api): Promise<string> {
 
 type Operation = Pick<ReturnType<typeof operationsOf>[number], "method" | "path">;
 
-/** Requests of an operation in which all that can be named is `name`'s. */
+/** Returns the requests of an operation that name `name` in every possible part. */
 function requestsFor({ method, path }: Operation, name: Name, sessionId: string) {
   const ids = idsOf(name);
   const filled = path
@@ -78,7 +78,7 @@ function requestsFor({ method, path }: Operation, name: Name, sessionId: string)
 
 const textOf = ({ headers, text }: Answer) => `${JSON.stringify([...headers])}\n${text}`;
 
-test("nobody gets anything of another customer's, by whatever operation", async () => {
+test("no operation returns data of another customer", async () => {
   await using server = await serve({
     config: { auth: "key" },
     keys: Object.values(keys).map(({ key }) => key),
@@ -107,7 +107,7 @@ test("nobody gets anything of another customer's, by whatever operation", async 
     const before = await kept(other);
     const isTheirs = (text: string) =>
       text.includes(`-of-${other}`) || text.includes(sessionIds[other]);
-    // They show where they may be seen: what is searched for is there.
+    // The customer itself sees the data, so the search would find them.
     assert.ok(isTheirs(textOf(await api(other).retrieve(sessionIds[other]))));
     assert.ok(isTheirs(before.timeline) && before.timeline.includes(`note-of-${other}`));
     for (const operation of operations) {

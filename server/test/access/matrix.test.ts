@@ -11,8 +11,8 @@ import { ask, outcomeOf, type Target } from "./requests.ts";
 import { assertions, type Case, cases, operations, type SessionOf, sessions } from "./table.ts";
 
 /*
- * Every mode, person, assertion, operation and session: a request each over a real server, against the
- * table that was written by hand.
+ * One request to a real server for each mode, person, assertion, operation and session, compared with the table that
+ * was written by hand.
  */
 
 const none = { customerId: null, agentId: null };
@@ -26,7 +26,7 @@ const people = {
 } as const satisfies Record<string, Principal>;
 type Person = keyof typeof people;
 
-/** How many requests are under way at a time. */
+/** The number of concurrent requests. */
 const AT_ONCE = 64;
 
 test("the table has every combination once", () => {
@@ -42,8 +42,8 @@ test("the table has every combination once", () => {
 });
 
 /**
- * How callers are told apart by tokens and proxies is tried on both runtimes elsewhere: what they may do
- * then is decided behind that, and does not depend on the runtime.
+ * The modes with tokens and proxies are tested on one runtime here: authentication is tested on both elsewhere, and
+ * the permissions after it do not depend on the runtime.
  */
 const modes =
   "Bun" in globalThis ? (["local", "key", "jwt", "proxy"] as const) : (["local", "key"] as const);
@@ -93,10 +93,10 @@ for (const mode of modes) {
   });
 }
 
-/** What can change a session: each of these requests has one of its own. */
+/** The operations that can change a session. Each of their requests has its own session. */
 const changing: readonly string[] = ["update", "end", "end-many", "erase"];
 
-/** Whether it takes away what other requests ask for: such requests come last, one at a time. */
+/** Returns whether the operation removes sessions of other requests: such requests are sent last, one by one. */
 function erases({ operation, outcome }: Case): boolean {
   return operation === "erase" && ["done", "empty"].includes(outcome);
 }
@@ -112,7 +112,7 @@ const owners = {
   "agent 7's": { gkc_agentId: "7" },
 } as const satisfies Partial<Record<SessionOf, object>>;
 
-/** Who is named where a customer is asked for: whose the session is, or one who has none. */
+/** Returns the customer that a request names: that of the session, or one without sessions. */
 const customers: Readonly<Record<SessionOf, string>> = {
   "alice's": "alice",
   "bob's": "bob",
@@ -138,7 +138,7 @@ async function isChanged(before: SessionInfo | undefined, administrator: Api): P
   return JSON.stringify(idsIn(after)) !== JSON.stringify(idsIn(before));
 }
 
-/** What is wrong with the session after a request that could change it. */
+/** Returns the fault of the session after a request that could change it. */
 async function faultOfEffect(
   { operation, outcome }: Case,
   session: SessionInfo | undefined,
@@ -154,7 +154,7 @@ async function faultOfEffect(
   return status === 404 ? undefined : "it was done, and the session is still there";
 }
 
-/** What is wrong with the answer to a request. */
+/** Returns the fault of the response to a request. */
 async function faultOf(
   one: Case,
   mode: AuthMode,
@@ -168,15 +168,15 @@ async function faultOf(
   };
   const answer = await ask(one, caller, target);
   const outcome = outcomeOf(one, answer, target);
-  // To the trusted proxy a request without its word is like one with a false word.
+  // In mode proxy a request without the secret gets the same response as one with a wrong secret.
   const expected = mode === "proxy" && one.outcome === "none" ? "invalid" : one.outcome;
   if (outcome !== expected) return `${outcome}, not ${expected}`;
   return outcome === "new" ? leakIn(answer, one) : undefined;
 }
 
-/** A new session has what the request asserted, and nothing of the session in the path. */
+/** Returns the ids of a new session: those that the request asserts, none of the session in the path. */
 function leakIn(answer: Answer, { operation, asserts }: Case): string | undefined {
-  // A proxy's sub-request has the headers of its client, in which nobody believes.
+  // The headers of a proxy's sub-request are its client's, and are ignored.
   const given: Readonly<Record<string, string>> =
     operation === "forward-auth" ? {} : assertions[asserts];
   const customerId = given["gkc_customerId"] ?? given["gkc-customerId"] ?? null;

@@ -8,10 +8,10 @@ import type {
 import { type Answer, type Api, sessionOf } from "../support/api.ts";
 import { assertions, type Case } from "./table.ts";
 
-/** What a request is about. */
+/** The session and customer that a request names. */
 export interface Target {
   readonly id: string;
-  /** Of that session alone, or of none. */
+  /** The visit of that session only, or of no session. */
   readonly visitId: string;
   readonly customerId: string;
 }
@@ -66,7 +66,7 @@ const words: Readonly<Record<string, string>> = {
   "404 session-not-found": "absent",
 };
 
-/** The answer in the words of the table; whatever these do not say is told as it is. */
+/** Returns the response in the words of the table; a response without such a word is returned as status and code. */
 export function outcomeOf({ operation }: Case, answer: Answer, target: Target): string {
   const { status, headers, text } = answer;
   const { id } = target;
@@ -95,7 +95,7 @@ export function outcomeOf({ operation }: Case, answer: Answer, target: Target): 
   }
 }
 
-/** The same for what is not about one session. */
+/** Returns the same for operations on several sessions. */
 function outcomeForMany(operation: string, text: string, { id, customerId }: Target): string {
   switch (operation) {
     case "list": {

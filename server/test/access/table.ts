@@ -1,6 +1,6 @@
 /*
- * Who may do what, written by hand from contract.md#roles, contract.md#rule-4 and contract.md#rule-5. Nothing here is
- * computed by the code under test.
+ * The permissions of each caller, written by hand from contract.md#roles, contract.md#rule-4 and contract.md#rule-5.
+ * Nothing here is computed by the code under test.
  *
  * Each block is a person who sends requests. Each row has the ids that the request's headers assert, the operation,
  * and the outcome for each session in the path; a single cell stands for all sessions. Sessions are listed and ended
@@ -12,10 +12,10 @@
  *   absent   404 session-not-found          exists   400 already-exists
  *   mismatch 403 identity-mismatch          role     403 role-not-permitted
  *   none     401 credential-required        invalid  401 invalid-credential
- *   204 and the like: the status alone, where there is no body to tell more
+ *   204 and other numbers: the status of a response without a body
  */
 
-/** Modes in which callers are told apart. In `local` everybody is the administrator of the table. */
+/** The modes that distinguish callers. In `local` everybody is the administrator of the table. */
 const table = `
 alice: a customer
   asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
@@ -179,18 +179,18 @@ stranger: a credential of nobody's
   anything             | export, erase, audit        | invalid
 `;
 
-/** What requests can ask for. */
+/** The operations. */
 export const operations = [
   ...["create", "retrieve", "head", "update"],
   ...["record", "timeline", "forward-auth", "metrics"],
   ...["list", "end", "end-many", "end-all", "export", "erase", "audit"],
 ] as const;
 
-/** Whose the session in the path is. */
+/** The owner of the session in the path. */
 export const sessions = ["alice's", "bob's", "nobody's", "agent 7's", "unknown"] as const;
 export type SessionOf = (typeof sessions)[number];
 
-/** What the headers assert. */
+/** The ids that the headers assert. */
 export const assertions = {
   nothing: {},
   alice: { gkc_customerId: "alice" },
@@ -201,7 +201,7 @@ export const assertions = {
 } as const satisfies Record<string, Readonly<Record<string, string>>>;
 export type Asserted = keyof typeof assertions;
 
-/** One request, and what is to come of it. */
+/** One request, and its expected outcome. */
 export interface Case {
   readonly person: string;
   readonly asserts: Asserted;
@@ -210,7 +210,7 @@ export interface Case {
   readonly outcome: string;
 }
 
-/** Every cell of the table. */
+/** All cells of the table. */
 export const cases: readonly Case[] = table
   .trim()
   .split("\n\n")

@@ -8,7 +8,7 @@ import { long } from "../support/tier.ts";
 import { heavyJson } from "./heavy-json.ts";
 
 const RUNS = long ? 100_000 : 2000;
-/** What a body may have, in bytes; records may have 500 times as much. */
+/** The longest body, in bytes; one of records may be 500 times as long. */
 const LIMIT = 16 * 1024;
 const operations = ["create", "associate", "record", "record durably"] as const;
 
@@ -25,7 +25,7 @@ function lineOf(operation: (typeof operations)[number], sessionId: string): stri
   return `${session}/requests${operation === "record" ? "" : "?durable=true"}`;
 }
 
-/** Whether a server may take it at all. */
+/** Returns whether a server may accept the body. */
 function isJson(body: Buffer): boolean {
   try {
     JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
@@ -35,13 +35,13 @@ function isJson(body: Buffer): boolean {
   }
 }
 
-/** The answer is a success, or says that the request is at fault. */
+/** Checks that the response is a success, or a refusal of the request. */
 function checkAnswer(body: Buffer, { status, body: text }: RawResponse): void {
   assert.ok([200, 202, 400].includes(status), `${status} ${text}`);
   if (body.length > 0 && !isJson(body)) assert.equal(status, 400, text);
 }
 
-test(`${RUNS} bodies that are heavy to read: never a 5xx`, async () => {
+test(`${RUNS} bodies that are expensive to parse: never a 5xx`, async () => {
   await using connection = await openConnection(server.port);
   const ask = async (line: string, body: Buffer) => {
     connection.send(requestText(line, ["Content-Type: application/json"], body.toString("latin1")));
@@ -60,7 +60,7 @@ test(`${RUNS} bodies that are heavy to read: never a 5xx`, async () => {
       const what = `${operation}: ${answer.status}`;
       const count = (seen.get(what) ?? 0) + 1;
       seen.set(what, count);
-      // What is set stays: to be associated, ids need sessions that have none.
+      // Ids that are set never change, so each association needs a session without ids.
       if (operation === "associate" && answer.status === 200) sessionId = await newSession();
     }),
     { numRuns: RUNS },
@@ -74,7 +74,7 @@ test(`${RUNS} bodies that are heavy to read: never a 5xx`, async () => {
   assert.equal(server.log(), "", "a defect to the server");
 });
 
-test("records nested as deeply as a body has room for are refused", async () => {
+test("records with the deepest possible nesting are refused", async () => {
   const depth = long ? 4_000_000 : 500_000;
   const bodies = {
     "open lists": "[".repeat(2 * depth),

@@ -1,14 +1,14 @@
 import * as fc from "fast-check";
 
 /*
- * JSON that is heavy to read: nested deeply, or the same over and over. Sizes come in steps, from
- * nothing to what fills a body, so that few runs meet all of them and a failure shrinks to a small one.
+ * JSON that is expensive to parse: deeply nested, or repetitive. Sizes increase in steps from nothing to a full body,
+ * so that few runs cover all of them, and a failure shrinks to a small one.
  */
 
-/** The longest that anything is repeated to, in characters: a little more than a body may have. */
+/** The longest repetition, in characters: a little more than a body may have. */
 const MOST = 17_000;
 
-/** How often: mostly little, now and then as often as there is room. */
+/** Numbers of repetitions: mostly few, sometimes as many as fit. */
 const times = fc.oneof(
   { weight: 3, arbitrary: fc.nat(40) },
   { weight: 3, arbitrary: fc.nat(1200) },
@@ -20,7 +20,7 @@ const names = fc.constantFrom(
   ...["__proto__", "constructor", "prototype", "toJSON", "then", "length", "0", ""],
 );
 
-/** What cannot be nested further. */
+/** Values without members. */
 const leaves = fc.oneof(
   fc.constantFrom(
     "null",
@@ -43,7 +43,7 @@ const leaves = fc.oneof(
   fc.string({ unit: "binary", maxLength: 40 }).map((text) => JSON.stringify(text)),
 );
 
-/** Brackets within brackets, closed as they should be, or by some too few or too many. */
+/** Nested brackets, closed correctly, or with some too few or too many. */
 const nested = fc
   .tuple(times, fc.array(names, { minLength: 1, maxLength: 3 }), leaves, fc.nat(2), fc.nat(8))
   .map(([depth, members, leaf, kind, off]) => {
@@ -59,7 +59,7 @@ const nested = fc
 
 const anything = fc.oneof(leaves, nested);
 
-/** Members whose names come again and again, with values that differ. */
+/** Objects with many members of the same names and different values. */
 const repeating = fc
   .tuple(times, fc.array(fc.tuple(names, anything), { minLength: 1, maxLength: 3 }))
   .map(([count, members]) => {
@@ -68,13 +68,13 @@ const repeating = fc
   })
   .map((text) => `{${text.slice(0, -1)}}`);
 
-/** Members of as many names. */
+/** Objects with many members of different names. */
 const numerous = fc
   .tuple(times, names)
   .map(([count, name]) => Array.from({ length: count }, (_, i) => `"${name}${i}":${i}`).join())
   .map((text) => `{${text}}`);
 
-/** What would be good, but for one member. */
+/** Valid objects with one additional, expensive member. */
 const almostGood = fc
   .tuple(
     names,
@@ -83,12 +83,12 @@ const almostGood = fc
   )
   .map(([name, text, good]) => `{${good},${JSON.stringify(name)}:${text}}`);
 
-/** As many of one. */
+/** Long arrays of one value. */
 const lists = fc
   .tuple(times, fc.oneof(leaves, almostGood), fc.constantFrom(",", ", ", ",\n\t", ",,"))
   .map(([count, one, comma]) => `[${repeat(one + comma, count)}${one}]`);
 
-/** Blanks around what is good. */
+/** Valid bodies with much white space around them. */
 const blanks = fc
   .tuple(times, fc.constantFrom(" ", "\t", "\r\n"), almostGood)
   .map(([count, blank, text]) => repeat(blank, count) + text + repeat(blank, count));
@@ -97,7 +97,7 @@ function repeated(part: fc.Arbitrary<string>): fc.Arbitrary<string> {
   return fc.tuple(part, times).map(([text, count]) => repeat(text, count));
 }
 
-/** As often as is said and there is room for. */
+/** Repeats the text `count` times, or as often as it fits. */
 function repeat(text: string, count: number): string {
   return text.repeat(Math.min(count, Math.ceil(MOST / Math.max(1, text.length))));
 }

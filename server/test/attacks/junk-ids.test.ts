@@ -12,7 +12,7 @@ import { sized } from "../support/tier.ts";
 const GETS = sized(1000, 8000, 1_000_000);
 const CONNECTIONS = 8;
 
-/** Ids that nobody issued: junk of all lengths, and well-formed ones under another server's secret. */
+/** Ids that the server did not issue: random texts of all lengths, and ids of another server's secret. */
 function* junkIds(): Generator<string> {
   const foreign = createIdIssuer([{ bytes: new Uint8Array(32), createdAt: 0 }]);
   for (let i = 0; ; i++) {
@@ -45,7 +45,7 @@ test(`${GETS} retrievals of junk ids adopt none of them, leave no row, and take 
   const { n } = database.prepare("SELECT count(*) AS n FROM sessions").get() ?? {};
   database.close();
   assert.equal(n, 0);
-  // The log of writes has some of the server's own, such as the latest time.
+  // The write-ahead log also has writes of the server itself, such as the latest time.
   assert.ok(bytesIn(server.dataDir) - before < 256 * 1024);
 });
 

@@ -6,11 +6,11 @@ import { keyFor, serve } from "../support/in-process.ts";
 import { post, requestsOf, visit } from "../support/records.ts";
 
 /*
- * Every server of every test is held to `assertDiscreet` when it ends (test/support/discreet.ts). Here:
- * that it would notice, and what the tests of single operations leave out.
+ * When a server of any test ends, `assertDiscreet` checks its log (test/support/discreet.ts). Tested here: that the
+ * check finds secrets, and the cases that the tests of single operations leave out.
  */
 
-test("a session id, a key and a token in a log line are noticed, hashes and request ids are not", async () => {
+test("a session id, a key and a token in a log line are found, hashes and request ids are allowed", async () => {
   await using server = await serve();
   const api = createApi(server.url);
   const { sessionId } = sessionOf(await api.create());
@@ -24,7 +24,7 @@ test("a session id, a key and a token in a log line are noticed, hashes and requ
   assertDiscreet(server.log());
 });
 
-test("no operation and no refusal brings an id of a caller into the log, however it comes", async () => {
+test("no operation and no refusal writes an id of a caller into the log, wherever the id was sent", async () => {
   const mark = "SecretOfTheCaller";
   const key = keyFor({ role: "administrator" });
   await using local = await serve();

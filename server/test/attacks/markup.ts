@@ -1,9 +1,9 @@
-/** The name of what a page gets when something of these is carried out. */
+/** The name of the property that a page gets if one of the texts is executed. */
 export const MARK = "carriedOut";
 
 const act = `window.${MARK}=1`;
 
-/** Texts that are carried out where somebody takes them for more than text. */
+/** Texts that are executed if they are interpreted as markup or script. */
 export const injections: readonly string[] = [
   `<script>${act}</script>`,
   `"><script>${act}</script>`,

@@ -7,9 +7,9 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const folders = ["server/src", "client/src", "examples/help-centre"];
 
-/** As much as a header, a path or a body may have. */
+/** The length of the longest header, path or body. */
 const LENGTH = 16 * 1024;
-/** How often the time of a pattern that reads each character once is allowed: more is not linear. */
+/** The allowed multiple of the time of a pattern that reads each character once: more is not linear. */
 const FACTOR = 1000;
 
 interface Pattern {
@@ -37,7 +37,7 @@ function patternsOf(file: string): Pattern[] {
   }));
 }
 
-/** What a pattern is about, and what most are about: repeated, one of it makes slow ones slow. */
+/** Texts of a pattern, and of most patterns. Repeating one of them makes a slow pattern slow. */
 function pumpsOf({ source }: RegExp): string[] {
   const literals = [...source.replaceAll(/\\[dwsDWSbBpP](?:\{[^}]*\})?/g, " ")];
   const usual = ["a", "0", " ", "\t", "-", ".", ",", ";", ":", "/", "=", '"', "[", "%41", "\u00e9"];
@@ -61,7 +61,7 @@ function pumpsOf({ source }: RegExp): string[] {
   return [...single, ...pairs];
 }
 
-/** The time that this process has had a processor, in milliseconds: others that run beside it do not count. */
+/** Returns the processor time of this process in milliseconds, which does not depend on other processes. */
 function processorTime(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
@@ -105,11 +105,11 @@ test("a slow pattern would be found", () => {
   );
 });
 
-/** What a text begins with decides which part of a pattern comes to the repetition. */
+/** Beginnings of texts, which decide the part of a pattern that meets the repetition. */
 const starts = ["", "Bearer ", "for=", '"', "/", "http://", "[", "a=", "1"];
 const ends = ["", "\u0000", "!"];
 
-/** A text that takes the pattern too long, if there is one. */
+/** Returns a text for which the pattern takes too long, if there is one. */
 function slowest({ file, pattern }: Pattern): string | undefined {
   for (const pump of pumpsOf(pattern)) {
     const repeated = pump.repeat(LENGTH / pump.length);

@@ -6,8 +6,8 @@ import { serve, type TestServer } from "../support/in-process.ts";
 import { openConnection, type RawResponse, requestText } from "../support/raw-http.ts";
 
 /*
- * What the spellings of the identity headers mean to the server itself. That none of them comes
- * through a proxy of `examples/` is proven in test/proxies/.
+ * The spellings of the identity headers that the server accepts. test/proxies/ tests that the proxies of `examples/`
+ * remove all of them.
  */
 
 let server: TestServer;
@@ -19,7 +19,7 @@ after(() => server[Symbol.asyncDispose]());
 /** The spellings that are read (contract.md#caller-ids), in lower case. */
 const meant = ["gkc_customerid", "gkc-customerid", "gkc_agentid", "gkc-agentid"];
 
-test("of every spelling of the identity headers the server takes its own two, in any case", async () => {
+test("the server accepts only its two spellings of the identity headers, in upper and lower case", async () => {
   await using connection = await openConnection(server.port);
   const names = aliases();
   assert.ok(names.length > 300);
@@ -33,7 +33,7 @@ test("of every spelling of the identity headers the server takes its own two, in
   }
 });
 
-test("an identity in a sub-request means nothing, however it is spelled", async () => {
+test("an identity in a sub-request is ignored, in every spelling", async () => {
   await using connection = await openConnection(server.port);
   const ask = async (headers: readonly string[]): Promise<RawResponse> => {
     connection.send(requestText("GET /forward-auth", headers));

@@ -18,7 +18,7 @@ const api = () => createApi(server.url);
 let used = 0;
 const fresh = () => `visit ${++used}`;
 
-/** The places of the faults; anything but `invalid-request` fails the test. */
+/** Returns the names of the faults; any other response than `invalid-request` fails the test. */
 function places(problem: Problem): string[] {
   return (problem.errors ?? []).map(({ in: place, name }) => `${place} ${name}`);
 }
@@ -45,7 +45,7 @@ const noObject: Record<string, string> = {
   "a deep array": "[".repeat(5000) + "]".repeat(5000),
 };
 for (const [name, body] of Object.entries({ ...malformed, ...noObject })) {
-  test(`a body that is no JSON object is refused: ${name}`, async () => {
+  test(`a body that is not a JSON object is refused: ${name}`, async () => {
     const { sessionId } = sessionOf(await api().create());
     for (const answer of [
       await api().create({ body, headers: JSON_TYPE }),
@@ -139,7 +139,7 @@ test("faults of headers and body are named together, and nothing is applied", as
   assert.equal(sessionOf(await api().retrieve(sessionId)).agentId, null);
 });
 
-test("256 characters fit into the body, whatever they take", async () => {
+test("256 characters fit into the body, however many bytes they take", async () => {
   for (const character of ["x", "é", "🦊"]) {
     const globalVisitId = character.repeat(256);
     assert.equal(
@@ -149,14 +149,14 @@ test("256 characters fit into the body, whatever they take", async () => {
   }
 });
 
-test("escapes are the characters that they stand for", async () => {
+test("escape sequences count as the characters that they stand for", async () => {
   const body = String.raw`{"globalVisitId":"\ud83e\udd8a \u00e9","vis\u0069tId":"${fresh()}"}`;
   const session = sessionOf(await api().create({ body, headers: JSON_TYPE }));
   assert.equal(session.globalVisitId, "🦊 é");
   assert.notEqual(session.visitId, null);
 });
 
-test("null and the empty string mean: not given", async () => {
+test("null and the empty string count as missing", async () => {
   for (const nothing of [null, ""]) {
     const session = sessionOf(
       await api().create({ json: { visitId: nothing, globalVisitId: nothing } }),
@@ -168,7 +168,7 @@ test("null and the empty string mean: not given", async () => {
   }
 });
 
-test("members that the API does not know are ignored, whatever they are called", async () => {
+test("unknown members are ignored, whatever their names", async () => {
   const visitId = fresh();
   const body = `{"visitId":"${visitId}","__proto__":{"globalVisitId":"evil","polluted":1},
     "constructor":{"prototype":{"polluted":1}},"sessionId":"${"A".repeat(40)}","state":"recognized",
@@ -183,12 +183,12 @@ test("members that the API does not know are ignored, whatever they are called",
   assert.equal(({} as Record<string, unknown>)["polluted"], undefined);
 });
 
-test("an id may be called __proto__ like anything else", async () => {
+test("an id may be the text __proto__", async () => {
   const session = sessionOf(await api().create({ json: { globalVisitId: "__proto__" } }));
   assert.equal(session.globalVisitId, "__proto__");
 });
 
-test("a body alone updates a session, also next to headers", async () => {
+test("a session can be updated with a body, with or without headers", async () => {
   const { sessionId } = sessionOf(await api().create());
   const visitId = fresh();
   assert.equal(sessionOf(await api().update(sessionId, { json: { visitId } })).visitId, visitId);
@@ -301,7 +301,7 @@ test("a body in another charset than UTF-8 is refused", async () => {
   }
 });
 
-test("16 KiB are read, a byte more is not", async () => {
+test("a body of 16 KiB is accepted, one byte more is refused", async () => {
   assert.equal(filled(LIMIT).length, LIMIT);
   const fits = await api().create({ body: filled(LIMIT), headers: JSON_TYPE });
   assert.equal(sessionOf(fits).globalVisitId, "g");
@@ -309,7 +309,7 @@ test("16 KiB are read, a byte more is not", async () => {
   problemOf(tooLong, 413, "body-too-large");
 });
 
-test("a length that is announced too large is refused before the body comes", async () => {
+test("a Content-Length that is too large is refused before the body arrives", async () => {
   for (const line of ["PUT /sessions/new", "POST /sessions/x"]) {
     for (const length of [LIMIT + 1, 2 ** 31, 2 ** 40]) {
       await using connection = await openConnection(server.port);
@@ -325,7 +325,7 @@ const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
 const chunked = (line: string) =>
   requestText(line, ["Content-Type: application/json", "Transfer-Encoding: chunked"]);
 
-test("a body in chunks is read like any other, down to single bytes", async () => {
+test("a chunked body is read like any other, also in chunks of one byte", async () => {
   for (const size of [1, 7, 1000]) {
     const visitId = fresh();
     const body = utf8(JSON.stringify({ visitId, globalVisitId: "🦊" }));
@@ -342,27 +342,27 @@ test("a body in chunks is read like any other, down to single bytes", async () =
   }
 });
 
-test("an empty body in chunks is no body", async () => {
+test("an empty chunked body counts as no body", async () => {
   const request =
     "PUT /sessions/new HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
   const answer = await exchange(server.port, `${request}0\r\n\r\n`);
   assert.equal(answer.status, 200, answer.body);
 });
 
-test("a body in chunks is cut as soon as it is too large, though it never ends", async () => {
+test("a chunked body without an end is refused as soon as it is too large", async () => {
   const { sessionId } = sessionOf(await api().create());
   for (const line of ["PUT /sessions/new", `POST /sessions/${sessionId}`]) {
     await using connection = await openConnection(server.port);
     connection.send(chunked(line));
     const part = chunk("x".repeat(1024));
     for (let sent = 0; sent <= LIMIT; sent += 1024) connection.send(part);
-    // The body is not over: the answer must not wait for it.
+    // The response must not wait for the end of the body.
     const answer = await connection.response();
     problemOf(asAnswer(answer), 413, "body-too-large");
   }
 });
 
-test("a body on a retrieval means nothing", async () => {
+test("the body of a retrieval is ignored", async () => {
   const { sessionId } = sessionOf(await api().create());
   const request = requestText(`GET /sessions/${sessionId}`, ["Content-Type: text/plain"], "junk");
   const answer = await exchange(server.port, request);

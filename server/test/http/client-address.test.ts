@@ -27,7 +27,7 @@ function from(peer: string, headers: Readonly<Record<string, string>> = {}) {
 const forwardedFor = (list: string) => ({ "x-forwarded-for": list });
 const forwarded = (list: string) => ({ forwarded: list });
 
-test("without proxies the peer is the client, whatever headers say", () => {
+test("without proxies the peer is the client, whatever its headers contain", () => {
   const lies = { ...forwardedFor("192.0.2.1"), ...forwarded("for=192.0.2.2") };
   for (const headers of [{}, lies]) {
     assert.equal(direct(from("203.0.113.9", headers)), "203.0.113.9");
@@ -36,7 +36,7 @@ test("without proxies the peer is the client, whatever headers say", () => {
   }
 });
 
-test("this machine itself is nobody's client", () => {
+test("this machine itself has no subscriber", () => {
   for (const peer of ["127.0.0.1", "127.3.2.1", "::1", "::ffff:127.0.0.1"]) {
     assert.equal(direct(from(peer)), undefined);
     assert.equal(behindProxies(from(peer)), undefined);
@@ -49,7 +49,7 @@ test("peers without an address count as one client, except on a Unix socket", ()
   assert.equal(subscriberTo(undefined)(from("")), undefined);
 });
 
-test("of IPv6 the first 64 bits are the client", () => {
+test("addresses with the same first 64 bits of IPv6 are one subscriber", () => {
   for (const peer of ["2001:db8:1:2::1", "2001:db8:1:2:ffff:1:2:3"]) {
     assert.equal(direct(from(peer)), "2001:db8:1:2");
   }
@@ -57,7 +57,7 @@ test("of IPv6 the first 64 bits are the client", () => {
   assert.equal(behindProxies(from("10.1.1.1", forwardedFor("2001:db8:1:2::9"))), "2001:db8:1:2");
 });
 
-test("a proxy says who its client is, in either header", () => {
+test("a proxy reports its client in either header", () => {
   const cases: [Readonly<Record<string, string>>, string][] = [
     [forwardedFor("192.0.2.1"), "192.0.2.1"],
     [forwardedFor("192.0.2.1:4711"), "192.0.2.1"],
@@ -75,7 +75,7 @@ test("a proxy says who its client is, in either header", () => {
   }
 });
 
-test("of what stands left of the first address that is no proxy nobody knows whether it is true", () => {
+test("entries to the left of the first address that is not a proxy are ignored", () => {
   const lists = [
     "192.0.2.1",
     "198.51.100.1, 192.0.2.1",
@@ -91,7 +91,7 @@ test("of what stands left of the first address that is no proxy nobody knows whe
   }
 });
 
-test("a proxy that names nobody counts itself", () => {
+test("a proxy that reports no client counts as the client", () => {
   for (const list of [
     "",
     "unknown",
@@ -108,19 +108,19 @@ test("a proxy that names nobody counts itself", () => {
   assert.equal(behindProxies(from("10.9.9.9", forwardedFor("10.1.1.1, 10.2.2.2"))), "10.1.1.1");
 });
 
-test("on a Unix socket everybody who connects is a proxy, and counts for nobody else", () => {
+test("on a Unix socket every peer is a trusted proxy", () => {
   const onSocket = subscriberTo(undefined);
   assert.equal(onSocket(from("", forwardedFor("198.51.100.1, 192.0.2.1"))), "192.0.2.1");
   assert.equal(onSocket(from("", forwarded("for=192.0.2.1"))), "192.0.2.1");
   assert.equal(onSocket(from("")), undefined);
 });
 
-test("two headers that differ are the client's invention, one of them: the proxy counts itself", () => {
+test("if both headers are present and differ, the proxy counts as the client", () => {
   const headers = { ...forwardedFor("192.0.2.1"), ...forwarded("for=198.51.100.1") };
   assert.equal(behindProxies(from("10.9.9.9", headers)), "10.9.9.9");
 });
 
-test("people are told the address in full, of this machine too", () => {
+test("the audit trail gets the whole address, also that of this machine", () => {
   const told = createClientAddress(proxies as AddressRange[]);
   const cases: [peer: string, headers: Readonly<Record<string, string>>, address: string][] = [
     ["127.0.0.1", {}, "127.0.0.1"],
@@ -138,7 +138,7 @@ test("people are told the address in full, of this machine too", () => {
   assert.equal(createClientAddress(undefined)(from("")).address, "unix socket");
 });
 
-test("a header as long as there can be one is read in a moment", () => {
+test("the longest possible header is read quickly", () => {
   const startedAt = performance.now();
   const long = { ...forwardedFor("10.1.1.1,".repeat(1800)), ...forwarded("for=;".repeat(3000)) };
   behindProxies(from("10.9.9.9", long));

@@ -10,14 +10,14 @@ import { exchange, openConnection, requestText } from "../support/raw-http.ts";
 
 const request = "PUT /sessions/new HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
 
-test("a client that goes away in the middle of its body is no defect", async () => {
+test("a client that disconnects in the middle of its body is not logged as a defect", async () => {
   await using server = await serve();
   const fields = "Content-Type: application/json\r\nContent-Length: 100\r\n";
   const socket = connect({ host: "127.0.0.1", port: server.port });
   socket.write(`PUT /sessions/new HTTP/1.1\r\nHost: 127.0.0.1\r\n${fields}\r\n{"visitId":`);
   await once(socket, "connect");
   const api = createApi(server.url);
-  // The first is there before the server may have seen anything of the other.
+  // The first request arrives before the server can have seen the other.
   sessionOf(await api.create());
   socket.destroy();
   const refused = 'antechamber_requests_total{operation="create",status="400"} 1';
@@ -31,10 +31,10 @@ test("a client that goes away in the middle of its body is no defect", async () 
 const json = "Content-Type: application/json";
 const visit = (n: number) => JSON.stringify({ visitId: `visit-${n}` });
 
-test("requests that come before the last is answered are answered in their order", async () => {
+test("pipelined requests get their responses in order", async () => {
   await using server = await serve();
   await using connection = await openConnection(server.port);
-  // Those that wait for the disk, and those that do not.
+  // Some requests wait for the disk, others do not.
   const requests = Array.from({ length: 100 }, (_, i) =>
     i % 2 === 0
       ? requestText("PUT /sessions/new", [json], visit(i))
@@ -50,7 +50,7 @@ test("requests that come before the last is answered are answered in their order
   }
 });
 
-test("a request may come in any pieces", async () => {
+test("a request may arrive in pieces of any size", async () => {
   await using server = await serve();
   await using connection = await openConnection(server.port);
   const text = requestText("PUT /sessions/new", [json, "gkc_customerId: c"], visit(1));
@@ -60,12 +60,12 @@ test("a request may come in any pieces", async () => {
       await new Promise((resolve) => setImmediate(resolve));
     }
     const { status } = await connection.response();
-    // The visit is another session's from the second time on.
+    // From the second time on, another session has the visit.
     assert.equal(status, size === 1 ? 200 : 400);
   }
 });
 
-test("blank lines before a request are no part of it", async () => {
+test("blank lines before a request are ignored", async () => {
   await using server = await serve();
   await using connection = await openConnection(server.port);
   connection.send(`\r\n\r\n${request}\r\n${request}\r`);
@@ -75,7 +75,7 @@ test("blank lines before a request are no part of it", async () => {
   assert.equal((await connection.response()).status, 200);
 });
 
-test("a body in chunks is read to its end", async () => {
+test("a chunked body is read to its end", async () => {
   await using server = await serve();
   await using connection = await openConnection(server.port);
   const chunks = `5\r\n{"vis\r\nC;x=y\r\nitId":"abc"}\r\n0\r\nX: y\r\n\r\n`;
@@ -88,7 +88,7 @@ test("a body in chunks is read to its end", async () => {
   assert.equal((await connection.response()).status, 200);
 });
 
-test("who ends its side with the request is answered", async () => {
+test("a client that closes its side after the request gets a response", async () => {
   await using server = await serve();
   await using connection = await openConnection(server.port);
   connection.send(requestText("PUT /sessions/new", [json], visit(1)) + request);
@@ -105,7 +105,7 @@ test("a client that expects 100 Continue gets it, whatever the response will be"
   const length = `Content-Length: ${visit(1).length}`;
   for (const [line, fields, body, status] of [
     ["PUT /sessions/new", [length], visit(1), 200],
-    // Some clients wait for it even without a body, and never read a response that comes before it.
+    // Some clients wait for it even without a body, and never read a response before it.
     ["PUT /sessions/new", ["Content-Length: 0"], "", 200],
     ["PUT /sessions/new", [], "", 200],
     ["GET /sessions/x", [], "", 200],
@@ -134,7 +134,7 @@ test("an HTTP/1.0 client, or one whose head is refused, gets no 100 Continue", a
   }
 });
 
-test("a body that nobody asked for is passed over, or the connection ends", async () => {
+test("an unread body is skipped, or the connection is closed", async () => {
   await using server = await serve();
   await using connection = await openConnection(server.port);
   connection.send(requestText("GET /sessions/x", [], request) + request);
@@ -146,7 +146,7 @@ test("a body that nobody asked for is passed over, or the connection ends", asyn
   assert.equal(await connection.closed(), "");
 });
 
-test("HTTP/1.0 is answered, and its connection kept where that is asked for", async () => {
+test("an HTTP/1.0 connection stays open only if the client requests it", async () => {
   await using server = await serve();
   await using connection = await openConnection(server.port);
   const old = "GET /sessions/x HTTP/1.0\r\nHost: localhost\r\n";
@@ -159,7 +159,7 @@ test("HTTP/1.0 is answered, and its connection kept where that is asked for", as
   assert.equal(await connection.closed(), "");
 });
 
-test("Connection: close is obeyed, whatever other options it has", async () => {
+test("Connection: close closes the connection, whatever other options it has", async () => {
   await using server = await serve();
   for (const version of ["1.0", "1.1"]) {
     for (const fields of [
@@ -216,7 +216,7 @@ test("a body in tiny chunks does not delay other requests, and arrives complete"
   assert.ok(others > 50, `${others} answers to others meanwhile`);
 });
 
-test("the connection ends after the answer to whoever wants that", async () => {
+test("the connection is closed after the response if the client requests it", async () => {
   await using server = await serve();
   await using connection = await openConnection(server.port);
   connection.send(requestText("GET /sessions/x", ["Connection: close"]) + request);
@@ -225,7 +225,7 @@ test("the connection ends after the answer to whoever wants that", async () => {
   assert.equal(await connection.closed(), "");
 });
 
-test("what is no HTTP is told what is wrong with it", async () => {
+test("a request that is not HTTP gets a response with the fault", async () => {
   await using server = await serve();
   for (const [text, status, detail] of [
     ["hello\r\n\r\n", 400, "request line"],
@@ -244,7 +244,7 @@ test("what is no HTTP is told what is wrong with it", async () => {
   }
 });
 
-test("many connections at once are each told their own", async () => {
+test("many concurrent connections each get their own responses", async () => {
   await using server = await serve();
   await Promise.all(
     Array.from({ length: 200 }, async (_, i) => {
@@ -258,7 +258,7 @@ test("many connections at once are each told their own", async () => {
   );
 });
 
-test("many connections that do not wait for their answers are each told their own", async () => {
+test("many concurrent connections with pipelined requests each get their own responses", async () => {
   await using server = await serve();
   const api = createApi(server.url);
   const sessions = await Promise.all(
@@ -269,7 +269,7 @@ test("many connections that do not wait for their answers are each told their ow
   await Promise.all(
     sessions.map(async ({ sessionId }) => {
       await using connection = await openConnection(server.port);
-      // Sessions at hand, new ones, and refusals: answers that are made in different ways.
+      // Cached sessions, new ones, and refusals, whose responses are written in different ways.
       const lines = [`GET /sessions/${sessionId}`, "PUT /sessions/new", "POST /sessions/unknown"];
       const rounds = 60;
       for (let n = 0; n < rounds; n++)
@@ -286,7 +286,7 @@ test("many connections that do not wait for their answers are each told their ow
   );
 });
 
-test("a long document comes whole, to HTTP/1.0 and to HEAD too", async () => {
+test("a long document arrives complete, also with HTTP/1.0", async () => {
   await using server = await serve();
   const path = "/docs/swagger-ui-bundle.js";
   const whole = await exchange(server.port, requestText(`GET ${path}`));

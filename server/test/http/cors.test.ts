@@ -11,7 +11,7 @@ const list = (value: string | null | undefined) =>
     .split(/\s*,\s*/)
     .filter(Boolean);
 
-/** What a browser asks before it lets a page of `origin` send such a request. */
+/** Returns the preflight of a browser for such a request of a page of `origin`. */
 function preflight(origin: string, method: string, path: string, headers: string): string {
   return requestText(`OPTIONS ${path}`, [
     `Origin: ${origin}`,
@@ -62,7 +62,7 @@ for (const [method, path] of operations) {
   });
 }
 
-test("a page of a listed origin may read every answer, refusals too", async () => {
+test("a page of a listed origin may read every response, also refusals", async () => {
   await using server = await serve({ config: { corsOrigins: [SHOP] } });
   const api = createApi(server.url, { origin: SHOP });
   const created = await api.create();
@@ -94,7 +94,7 @@ for (const origin of [
   "https://SHOP.example",
   "null",
 ]) {
-  test(`a page of another origin is not let in: ${origin}`, async () => {
+  test(`a page of another origin is not allowed: ${origin}`, async () => {
     await using server = await serve({ config: { corsOrigins: [SHOP] } });
     const ask = preflight(origin, "PUT", "/sessions/new", "gkc_customerid");
     const before = await exchange(server.port, ask);
@@ -106,7 +106,7 @@ for (const origin of [
   });
 }
 
-test("without configured origins nobody is let in", async () => {
+test("without configured origins no page is allowed", async () => {
   await using server = await serve();
   const answer = await exchange(server.port, preflight(SHOP, "PUT", "/sessions/new", "x"));
   assert.equal(answer.headers.get("access-control-allow-origin"), undefined);
@@ -114,7 +114,7 @@ test("without configured origins nobody is let in", async () => {
   assert.equal(created.headers.get("access-control-allow-origin"), null);
 });
 
-test("every origin is let in where the configuration says so", async () => {
+test("every origin is allowed if the configuration says so", async () => {
   await using server = await serve({ config: { corsOrigins: ["*"] } });
   for (const origin of [SHOP, "https://other.example", "null"]) {
     const before = await exchange(server.port, preflight(origin, "POST", "/sessions/x", "x"));
@@ -126,7 +126,7 @@ test("every origin is let in where the configuration says so", async () => {
   }
 });
 
-test("a preflight needs no key, the request behind it does", async () => {
+test("a preflight needs no key, the request after it does", async () => {
   await using server = await serve({ config: { auth: "key", corsOrigins: [SHOP] } });
   const asked = preflight(SHOP, "PUT", "/sessions/new", "authorization");
   const answer = await exchange(server.port, asked);

@@ -9,7 +9,7 @@ import { keyFor, type TestServer, unlimited } from "../support/in-process.ts";
 import { exchange, openConnection, type RawResponse, requestText } from "../support/raw-http.ts";
 import { MINUTE } from "../support/sessions.ts";
 
-/* The exact requests of clients of later versions of the API, and the responses of each dialect (contract.md#dialects). */
+/* The requests of clients of later versions of the API, and the responses of each dialect (contract.md#dialects). */
 
 const ID = /^[A-Za-z0-9_-]{40}$/;
 /** The placeholder id with which the demonstration client begins. */
@@ -294,7 +294,7 @@ onEachEngine(({ test, serve }) => {
     assert.ok(!second.body.includes(first.sessionId));
   });
 
-  test("8.5.1: an update that creates is carried out once per idempotency key", async () => {
+  test("8.5.1: an update that creates has an effect once per idempotency key", async () => {
     const { session, update } = dialects["8.5.1"];
     const key = `Idempotency-Key: ${fresh("update")}`;
     const ann = fresh("ann");
@@ -330,7 +330,7 @@ onEachEngine(({ test, serve }) => {
     assert.equal(lost.title, "There is no such session");
   });
 
-  test("v2: the id that the client had before is not adopted", async () => {
+  test("v2: the former id of the client is not reused", async () => {
     const { session, create } = v2;
     const earlier = session(await ask(create())).sessionId;
     for (const id of [earlier, PLACEHOLDER]) {
@@ -372,7 +372,7 @@ onEachEngine(({ test, serve }) => {
     assert.equal((await ask(requestText("PUT //kcxcurrent/v1/sessions/new"))).status, 404);
   });
 
-  test("the root and a base path without a dialect speak 8.5.0", async () => {
+  test("the root and a base path without a dialect use 8.5.0", async () => {
     for (const base of ["", "/plain"]) {
       const answer = await ask(requestText(`PUT ${base}/sessions/new`, ofWidget));
       const members = Object.keys(successIn(answer));
@@ -384,7 +384,7 @@ onEachEngine(({ test, serve }) => {
     }
   });
 
-  test("expiry: 8.5.1 continues with a new id, the others say that the session is over", async () => {
+  test("expiry: 8.5.1 continues with a new id, the others refuse the session as unknown", async () => {
     const short = { idle: 2 * MINUTE, total: 10 * MINUTE };
     const config = { basePaths, lifetimes: { anonymous: short, recognized: short } };
     await using frozen = await serve({ config, frozen: true });

@@ -44,11 +44,11 @@ after(async () => {
   for (const one of [server, strict, guarded]) await one[Symbol.asyncDispose]();
 });
 
-/** A sub-request as it goes over the wire: header lines as given, a character a byte. */
+/** Returns the bytes of a sub-request with these header lines, one character per byte. */
 const text = (lines: readonly string[], target = "/forward-auth", method = "GET") =>
   `${[`${method} ${target} HTTP/1.1`, "Host: localhost", ...lines].join("\r\n")}\r\n\r\n`;
 
-/** Sends a sub-request and gives its answer. */
+/** Sends a sub-request and returns the response. */
 function ask(
   lines: readonly string[],
   { target = "/forward-auth", method = "GET", to = server } = {},
@@ -64,10 +64,10 @@ const identityHeaders = [
   "gkc-globalvisitid",
 ];
 
-/** Makes a field with a text of this many bytes. */
+/** Returns a field with a text of this many bytes. */
 const bulk = (bytes: number) => `X-Bulk: ${"x".repeat(bytes)}`;
 
-test("a visitor with many cookies is let in", async () => {
+test("a visitor with many cookies is allowed", async () => {
   const id = await newSession(api);
   const lines = [bulk(50_000), `Cookie: ${"a=b; ".repeat(1000)}sessionId=${id}`];
   const many = [...Array.from({ length: 400 }, () => "X: y"), `Cookie: sessionId=${id}`];
@@ -139,7 +139,7 @@ test("a request that cannot be read is 403, a temporary fault is 503", async () 
   assert.match(lines[0] ?? "", /"status":403.*"peer":"127\.0\.0\.1"/);
 });
 
-/** The identity in an answer, which must have every header of it; anything but a 200 fails. */
+/** Returns the identity in a response, which must be 200 and have every identity header. */
 function identityOf(answer: RawResponse): string[] {
   assert.equal(answer.status, 200, answer.body);
   assert.equal(answer.headers.get("cache-control"), "no-store");
@@ -157,7 +157,7 @@ async function requestsIn(id: string, calls = api): Promise<RequestEntry[]> {
   return entries.filter((entry) => entry.type === "request");
 }
 
-/** Where an original request may carry its session. */
+/** The places of the session id in an original request. */
 const sources: Readonly<Record<string, (id: string) => readonly string[]>> = {
   "the query, of Caddy and Traefik": (id) => [`X-Forwarded-Uri: /a?b=c&sessionId=${id}&d=e`],
   "the query, of nginx": (id) => [`X-Original-URI: /a?sessionId=${id}`],
@@ -189,7 +189,7 @@ for (const [name, lines] of Object.entries(sources)) {
   });
 }
 
-test("of several sessions the first that lives counts: query, header, cookie", async () => {
+test("the first live one of several sessions is used: query, header, cookie", async () => {
   const [a, b, c] = [await newSession(api), await newSession(api), await newSession(api)];
   const all = [
     `X-Forwarded-Uri: /?sessionId=${a}`,
@@ -228,13 +228,13 @@ test("the sources are tried in the order of the setting, and no others", async (
   assert.notEqual(identityOf(answer)[0], id);
 });
 
-/** Makes this many different texts with the form of a session id that no server made. */
+/** Returns this many different texts with the form of a session id that no server issued. */
 const junkIds = (count: number) =>
   Array.from({ length: count }, (_, i) => `${i}`.padStart(40, "A"));
 const cookies = (ids: readonly string[]) => ids.map((id) => `sessionId=${id}`).join("; ");
 const query = (ids: readonly string[]) => ids.map((id) => `sessionId=${id}`).join("&");
 
-test("ids that the server did not make hide nothing, in any number and any source", async () => {
+test("any number of ids that the server did not issue does not hide a session, in any source", async () => {
   const id = await newSession(api);
   const junk = junkIds(250);
   for (const lines of [
@@ -294,7 +294,7 @@ test("a head full of invented ids costs little more than an empty one", async ()
   assert.ok(full - usual < 10, `${full} ms, and ${usual} ms with one id`);
 });
 
-test("what the proxy tells of the request is recorded, in each proxy's words", async () => {
+test("the original request is recorded, in the headers of each proxy", async () => {
   for (const [lines, options, expected] of [
     [
       ["X-Forwarded-Method: POST", "X-Forwarded-Uri: /cart?mail=x&page=2"],
@@ -321,14 +321,14 @@ test("what the proxy tells of the request is recorded, in each proxy's words", a
   }
 });
 
-test("Envoy's path carries the session in its query too", async () => {
+test("the query that Envoy appends may contain the session", async () => {
   const id = await newSession(api);
   const target = `/forward-auth/products/7?sessionId=${id}&page=3`;
   assert.equal(identityOf(await ask([], { target }))[0], id);
   assert.equal((await requestsIn(id))[0]?.path, "/products/7?page=3");
 });
 
-test("every identity header is on every 200, also the first one of a visit", async () => {
+test("every 200 has every identity header, also the first one of a visit", async () => {
   const fresh = await ask(["X-Forwarded-Uri: /first"]);
   const [id = "", ...rest] = identityOf(fresh);
   assert.match(id, /^[\w-]{40}$/);
@@ -342,7 +342,7 @@ test("every identity header is on every 200, also the first one of a visit", asy
   assert.equal(sessionOf(await api.retrieve(id)).sessionId, id);
 });
 
-test("an identity shows as soon as it is associated, as the bytes of its UTF-8", async () => {
+test("an associated id is in the next response, as UTF-8 bytes", async () => {
   for (const customerId of ["Zoë", "à", "Å…", "名前", "😀", "a\u00a0", "a,b;c=d", "%0d%0a"]) {
     const id = await newSession(api);
     assert.equal(identityOf(await ask([`gkc-sessionId: ${id}`]))[1], "");
@@ -355,7 +355,7 @@ test("an identity shows as soon as it is associated, as the bytes of its UTF-8",
   }
 });
 
-test("the client's own identity headers count for nothing, however they are written", async () => {
+test("identity headers of the client are ignored, in every spelling", async () => {
   const id = await newSession(api);
   const spoofed = [
     "gkc-customerId: evil",
@@ -372,7 +372,7 @@ test("the client's own identity headers count for nothing, however they are writ
   }
 });
 
-test("ids that lead to no live session get a new one, never their own", async () => {
+test("ids without a live session get a new session with another id", async () => {
   await using still = await serve({ frozen: true });
   const expired = await newSession(createApi(still.url), { json: { visitId: "v" } });
   still.pass(31 * MINUTE);
@@ -448,7 +448,7 @@ test("a cookie that browsers accept only with Secure is always Secure", async ()
   }
 });
 
-test("a CORS preflight is let through without an identity and leaves nothing behind", async () => {
+test("a CORS preflight gets 200 without an identity, and nothing is stored", async () => {
   const own = await newSession(api);
   await using few = await serve({
     config: {
@@ -543,7 +543,7 @@ test("a long path is cut between characters", async () => {
   }
 });
 
-test("where a session is required there is no other way in", async () => {
+test("where a session is required, a request without one is refused", async () => {
   for (const lines of [[], ["Cookie: sessionId=x"], [`gkc-sessionId: ${"A".repeat(40)}`]]) {
     const refused = await ask(lines, { to: strict });
     assert.equal(refused.status, 401);
@@ -563,7 +563,7 @@ test("mode local: another host is refused with 403", async () => {
   assert.equal(answer.headers.has("set-cookie"), false);
 });
 
-test("mode key: the proxy's own key decides, and what it may not see is as good as unknown", async () => {
+test("mode key: the proxy's own key decides, and sessions that it may not read are treated as unknown", async () => {
   const by = (person: keyof typeof keys) => `Authorization: ${keys[person].bearer}`;
   const calls = createApi(guarded.url, { authorization: keys.proxy.bearer });
   const id = await newSession(calls, { headers: { gkc_customerId: "bob" } });
@@ -597,7 +597,7 @@ test("a body, any method and long URIs do no harm", async () => {
   assert.ok(stored.startsWith("/aaaa") && stored.length >= 1024 && stored.length < 8000);
 });
 
-test("whatever a proxy passes on, the answer is one that proxies understand", async () => {
+test("whatever a proxy forwards, the response has a status that proxies understand", async () => {
   const id = await newSession(api);
   const names = fc.constantFrom(
     "X-Forwarded-Uri",
@@ -614,7 +614,7 @@ test("whatever a proxy passes on, the answer is one that proxies understand", as
     "Idempotency-Key",
     "Origin",
   );
-  // Any byte that may stand in a header; HTTP itself refuses the others.
+  // Every byte that HTTP allows in a header.
   const byte = fc
     .oneof(fc.integer({ min: 0x20, max: 0x7e }), fc.integer({ min: 0x80, max: 0xff }))
     .map((code) => String.fromCharCode(code));
@@ -640,7 +640,7 @@ test("whatever a proxy passes on, the answer is one that proxies understand", as
     fc.tuple(names, value).map(([name, content]) => `${name}: ${content}`),
     { maxLength: 6 },
   );
-  // No ".": a path that leads out again is another path, which a proxy must resolve before it asks.
+  // No ".": a proxy must resolve a path with dot segments before its sub-request.
   const target = fc
     .array(fc.constantFrom("/", "a", "%", "%zz", "?", "&", "=", "sessionId", id, ":", "//"), {
       maxLength: 8,

@@ -15,7 +15,7 @@ before(async () => {
 });
 after(() => server[Symbol.asyncDispose]());
 
-/** PUT /sessions/new with these header lines, to the byte. */
+/** Sends PUT /sessions/new with exactly these header lines. */
 const create = (...headers: string[]): Promise<RawResponse> =>
   exchange(server.port, requestText("PUT /sessions/new", headers));
 
@@ -24,7 +24,7 @@ const session = (answer: RawResponse): SessionInfo => {
   return JSON.parse(answer.body) as SessionInfo;
 };
 
-/** The names of the headers at fault; anything but their refusal fails the test. */
+/** Returns the names of the faulty headers; any other response than their refusal fails the test. */
 const faults = (answer: RawResponse): string[] => {
   assert.equal(answer.status, 400, answer.body);
   assert.equal(answer.headers.get("content-type"), "application/problem+json");
@@ -58,7 +58,7 @@ for (const [field, names] of Object.entries(spellings)) {
     assert.equal(found[field as keyof typeof spellings], "same");
   });
 
-  test(`${field}: an empty spelling gives way to the other`, async () => {
+  test(`${field}: an empty spelling is ignored if the other has a value`, async () => {
     for (const lines of [
       [`${underscored}: one`, `${dashed}:`],
       [`${underscored}:`, `${dashed}: one`],
@@ -88,7 +88,7 @@ for (const [field, names] of Object.entries(spellings)) {
       }
     });
 
-    test(`${name} with a comma and a space looks like two, and is refused`, async () => {
+    test(`${name} with a comma and a space is refused, because it looks like two headers`, async () => {
       assert.deepEqual(faults(await create(`${name}: one, two`)), [name]);
     });
 
@@ -132,7 +132,7 @@ for (const value of values) {
   });
 }
 
-test("a header and a body in UTF-8 mean the same id", async () => {
+test("the same id in a header and in a body in UTF-8 is one id", async () => {
   const visitId = "Besuch ü 🦊";
   const { sessionId } = session(
     await exchange(
@@ -223,12 +223,12 @@ test("256 characters fit into a header, whatever bytes they take; 257 do not", a
   }
 });
 
-test("a byte order mark alone is an id of one character, not none", async () => {
+test("a byte order mark alone is an id of one character", async () => {
   const answer = await create(utf8("gkc_customerId: \uFEFF"));
   assert.equal(session(answer).customerId, "\uFEFF");
 });
 
-test("space around a value is not part of it", async () => {
+test("spaces around a value are not part of it", async () => {
   const answer = await create("gkc_customerId:   spaced   ", "gkc_agentId:tight");
   assert.equal(session(answer).customerId, "spaced");
   assert.equal(session(answer).agentId, "tight");
@@ -252,7 +252,7 @@ test("HEAD is refused for its headers too, without a body", async () => {
   assert.equal(answer.status, 400);
 });
 
-test("headers too large for the runtime are refused without a 5xx of ours", async () => {
+test("headers that are too large for the server are refused without a 5xx", async () => {
   const answer = await create(`X-Filler: ${"x".repeat(200_000)}`).catch(() => undefined);
   assert.ok(answer === undefined || answer.status === 431 || answer.status === 400);
 });

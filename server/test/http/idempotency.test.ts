@@ -27,14 +27,14 @@ const under = (key: string) => ({ "idempotency-key": key });
 let keys = 0;
 const freshKey = () => `key-${++keys}`;
 
-/** Creates a session with a customer, under a key. */
+/** Creates a session with a customer and an idempotency key. */
 function create(calls: Api, key: string, customerId: string | undefined, json: unknown = {}) {
   const who: Record<string, string> =
     customerId === undefined ? {} : { gkc_customerId: customerId };
   return calls.create({ json, headers: { ...under(key), ...who } });
 }
 
-test("a creation that is repeated under its key gives the same session", async () => {
+test("a repeated creation with the same key returns the same session", async () => {
   for (const [customerId, json] of [
     ["anna", {}],
     ["anna", { visitId: "v-repeated" }],
@@ -53,7 +53,7 @@ test("a creation that is repeated under its key gives the same session", async (
   }
 });
 
-test("a recording that is repeated under its key records once", async () => {
+test("repeated records with the same key are stored once", async () => {
   const id = await newSession(api);
   const key = freshKey();
   for (let i = 0; i < 3; i++)
@@ -75,7 +75,7 @@ test("a key with quotes and one without are the same key", async () => {
   assert.notEqual((await create(api, key.toUpperCase(), "anna")).text, first.text);
 });
 
-test("another request under a key is refused, and changes nothing", async () => {
+test("another request with the same key is refused, and changes nothing", async () => {
   const key = freshKey();
   const session = sessionOf(await create(api, key, "anna", { visitId: "v-other" }));
   for (const [customerId, json] of [
@@ -89,13 +89,13 @@ test("another request under a key is refused, and changes nothing", async () => 
     problemOf(answer, 422, "idempotency-key-reused");
     assert.equal(answer.text.includes(session.sessionId), false);
   }
-  // The same request, differently written.
+  // The same request in another form.
   const headers = { ...under(key), "gkc-customerId": "anna", "content-type": "application/json" };
   const body = '{ "unknown": 1, "visitId": "v-other", "globalVisitId": null }';
   assert.deepEqual(sessionOf(await api.create({ headers, body })), session);
 });
 
-test("other records, or another session, under a key are refused", async () => {
+test("other records, or another session, with the same key are refused", async () => {
   const [id, other] = [await newSession(api), await newSession(api)];
   const key = freshKey();
   acceptedOf(await post(api, id, visit("/1"), under(key)));
@@ -105,13 +105,13 @@ test("other records, or another session, under a key are refused", async () => {
   assert.equal((await pageOf(api, other)).total, 0);
 });
 
-test("a creation and a recording do not meet under one key", async () => {
+test("a creation and records may have the same key", async () => {
   const key = freshKey();
   const { sessionId } = sessionOf(await create(api, key, "anna"));
   acceptedOf(await post(api, sessionId, visit("/"), under(key)));
 });
 
-test("of many at once under one key one is carried out, the others are told so", async () => {
+test("one of many concurrent requests with a key is executed, the others are refused as under way", async () => {
   const id = await newSession(api);
   for (const send of [
     (key: string) => create(api, key, "anna"),
@@ -131,7 +131,7 @@ test("of many at once under one key one is carried out, the others are told so",
   assert.equal((await pageOf(api, id)).total, 3);
 });
 
-test("a refused request keeps no answer: its key may succeed later", async () => {
+test("a refused request has no stored response: its key may succeed later", async () => {
   const holder = await newSession(api, { json: { visitId: "v-held" } });
   const key = freshKey();
   problemOf(await create(api, key, "anna", { visitId: "v-held" }), 400, "already-exists");
@@ -142,7 +142,7 @@ test("a refused request keeps no answer: its key may succeed later", async () =>
   acceptedOf(await post(api, holder, visit("/"), under(key)));
 });
 
-test("keys that are none are refused, and nothing is done", async () => {
+test("invalid keys are refused, and nothing is changed", async () => {
   const id = await newSession(api);
   for (const key of [
     '""',
@@ -176,7 +176,7 @@ test("keys that are none are refused, and nothing is done", async () => {
   assert.equal((await exchange(server.port, requestText("PUT /sessions/new", twice))).status, 400);
 });
 
-test("an answer is kept for 24 hours, over restarts, and also when its session is over", async () => {
+test("a stored response is kept for 24 hours, across restarts, and after the end of its session", async () => {
   await using still = await serve({ frozen: true });
   const calls = () => createApi(still.url);
   const first = await create(calls(), "k", "anna");
@@ -196,7 +196,7 @@ test("an answer is kept for 24 hours, over restarts, and also when its session i
   problemOf(await post(calls(), id, visits(3), under("r")), 404, "session-not-found");
 });
 
-test("mode key: a key belongs to whoever sent it", async () => {
+test("mode key: callers do not share idempotency keys", async () => {
   const people = {
     alice: keyFor({ role: "customer", customerId: "alice" }),
     bob: keyFor({ role: "customer", customerId: "bob" }),
@@ -218,7 +218,7 @@ test("mode key: a key belongs to whoever sent it", async () => {
   assert.equal(made.size, 5);
 });
 
-test("an empty key is none", async () => {
+test("an empty key counts as missing", async () => {
   const text = requestText("PUT /sessions/new", ["Idempotency-Key: "]);
   const [first, second] = [await exchange(server.port, text), await exchange(server.port, text)];
   assert.equal(first.status, 200);

@@ -10,16 +10,16 @@ import { MINUTE, SECOND } from "../support/sessions.ts";
 const perMinute = (count: number) => ({ count, period: MINUTE });
 const trustedProxies = [parseRange("127.0.0.1") as AddressRange];
 
-/** What a proxy on this machine adds. */
+/** Returns the header that a proxy on this machine adds. */
 const client = (address: string) => ({ headers: { "x-forwarded-for": address } });
 
-/** A server behind a proxy on this machine, with limits by address. */
+/** Starts a server behind a proxy on this machine, with rate limits by address. */
 function behindProxy(perAddress: Partial<Config["perAddress"]>, more: Partial<Config> = {}) {
   const config = { trustedProxies, perAddress: { ...unlimited, ...perAddress }, ...more };
   return serve({ config, frozen: true });
 }
 
-/** How many of the answers are successes; all others must be refusals for their number. */
+/** Returns the number of successes; all other responses must be 429. */
 function admitted(answers: readonly Answer[]): number {
   const refused = answers.filter(({ status }) => status !== 200);
   for (const answer of refused) problemOf(answer, 429, "too-many-requests");
@@ -32,7 +32,7 @@ async function times(count: number, ask: () => Promise<Answer>): Promise<Answer[
   return answers;
 }
 
-test("a client gets as many answers as its address may have, and is told when there are more", async () => {
+test("a client gets as many responses as its address may have, and learns when to continue", async () => {
   await using server = await behindProxy({ creates: perMinute(4) });
   const api = createApi(server.url);
   const create = () => api.create(client("192.0.2.1"));
@@ -49,7 +49,7 @@ test("a client gets as many answers as its address may have, and is told when th
   assert.equal(admitted(await times(3, () => api.create(client("192.0.2.2")))), 3);
 });
 
-test("creating, being given a new session, and all else are counted apart", async () => {
+test("creates, misses and other requests are counted separately", async () => {
   const rates = { creates: perMinute(1), misses: perMinute(2), requests: perMinute(20) };
   await using server = await behindProxy(rates);
   const api = createApi(server.url);
@@ -58,7 +58,7 @@ test("creating, being given a new session, and all else are counted apart", asyn
   assert.equal(admitted(await times(4, () => api.retrieve("unknown", asked))), 2);
   const refusal = await api.retrieve("unknown", asked);
   assert.equal(refusal.headers.get("ratelimit-policy"), '"misses-per-address";q=2;w=60');
-  // 5 of the 20 went to the retrievals that found nothing.
+  // The retrievals without a session used 5 of the 20.
   assert.equal(admitted(await times(15, () => api.retrieve(sessionId, asked))), 15);
   const beyond = await api.update(sessionId, { ...asked, json: { visitId: "v" } });
   assert.equal(beyond.headers.get("ratelimit-policy"), '"requests-per-address";q=20;w=60');
@@ -77,7 +77,7 @@ test("a refusal changes nothing", async () => {
   assert.equal(sessionOf(await api.retrieve(id, client("192.0.2.2"))).customerId, null);
 });
 
-test("a proxy's visitors are counted one by one, and nothing but 503 says that one came too often", async () => {
+test("the visitors of a proxy are counted separately, and one above the limit gets 503", async () => {
   await using server = await behindProxy({ misses: perMinute(2) });
   const api = createApi(server.url);
   const ask = (address: string, more = {}) =>
@@ -92,7 +92,7 @@ test("a proxy's visitors are counted one by one, and nothing but 503 says that o
   assert.equal(admitted(await times(5, () => ask("192.0.2.1", session))), 5);
 });
 
-test("who is not known yet is counted too: tries of credentials, unknown paths, the page", async () => {
+test("requests without a valid credential are counted too: guesses, unknown paths, the page", async () => {
   await using server = await behindProxy({ requests: perMinute(3) }, { auth: "key" });
   const api = createApi(server.url, { authorization: "Bearer guessed" });
   const statuses: number[] = [];
@@ -102,7 +102,7 @@ test("who is not known yet is counted too: tries of credentials, unknown paths, 
   assert.deepEqual(statuses, [401, 404, 200, 429, 429, 429]);
 });
 
-test("who watches over the process is never one too many", async () => {
+test("probes have no rate limit", async () => {
   await using server = await behindProxy({ requests: perMinute(1) });
   const api = createApi(server.url);
   for (const path of ["/healthz", "/readyz"]) {
@@ -111,7 +111,7 @@ test("who watches over the process is never one too many", async () => {
   }
 });
 
-test("each credential is counted by itself, wherever it is used", async () => {
+test("each credential is counted separately, from whatever address it is used", async () => {
   const [one, other] = [keyFor({ role: "administrator" }), keyFor({ role: "administrator" })];
   const perCredential = { creates: perMinute(3), misses: perMinute(1), requests: perMinute(2) };
   await using server = await serve({
@@ -128,7 +128,7 @@ test("each credential is counted by itself, wherever it is used", async () => {
   }
 });
 
-test("a peer that is no proxy cannot say for whom it asks, and this machine is not limited", async () => {
+test("only a trusted proxy can report a client, and this machine has no limit", async () => {
   const one = perMinute(1);
   const trusted = [parseRange("10.0.0.0/8") as AddressRange];
   const rates = { creates: one, misses: one, requests: one };
@@ -137,7 +137,7 @@ test("a peer that is no proxy cannot say for whom it asks, and this machine is n
   assert.equal(admitted(await times(5, () => api.create(client("192.0.2.1")))), 5);
 });
 
-test("a clock that is set back holds nobody up", async () => {
+test("a clock that is set back does not delay a client", async () => {
   await using server = await behindProxy({ creates: perMinute(1) });
   const api = createApi(server.url);
   const create = () => api.create(client("192.0.2.1"));
@@ -147,7 +147,7 @@ test("a clock that is set back holds nobody up", async () => {
   assert.equal(admitted(await times(2, create)), 1);
 });
 
-test("whoever asks on without regard for refusals gets no more than some of them in a time", async () => {
+test("a client that ignores its refusals gets only a limited number of them per second", async () => {
   await using server = await behindProxy({ requests: perMinute(1) });
   const api = createApi(server.url);
   const flooder = client("192.0.2.66");

@@ -5,7 +5,7 @@ import { eventually, until } from "../support/eventually.ts";
 import { keyFor, serve, type TestServer } from "../support/in-process.ts";
 import { exchange, openConnection, requestText } from "../support/raw-http.ts";
 
-/** The samples of the metrics page, by name with labels as they are written. */
+/** Returns the samples of the metrics page by their names with labels. */
 async function samples(server: TestServer): Promise<Map<string, number>> {
   const { status, headers, text } = await createApi(server.url).call("GET", "/metrics");
   assert.equal(status, 200);
@@ -19,7 +19,7 @@ async function samples(server: TestServer): Promise<Map<string, number>> {
   );
 }
 
-/** How much each metric of ours moved while `work` was done. */
+/** Returns the change of each metric of the service during `work`. */
 async function moved(
   server: TestServer,
   work: () => Promise<unknown>,
@@ -34,7 +34,7 @@ async function moved(
   return differences;
 }
 
-/** The requests counted, as `operation status`. */
+/** Returns the counted requests, as `operation status`. */
 function requests(differences: ReadonlyMap<string, number>): Record<string, number> {
   const counted: Record<string, number> = {};
   for (const [name, value] of differences) {
@@ -129,7 +129,7 @@ test("requests that cannot be read are counted by the status of their refusal", 
   assert.deepEqual(requests(differences), {});
 });
 
-test("connections are counted while they are there", async () => {
+test("open connections are counted", async () => {
   await using server = await serve();
   // On a connection of its own each time: `fetch` keeps some for seconds.
   const connections = async () => {
@@ -175,13 +175,13 @@ test("refusals are counted by code", async () => {
   }
 });
 
-test("the store tells of its groups, its queue and its size", async () => {
+test("the metrics show the store's commit groups, queue and size", async () => {
   await using server = await serve();
   const api = createApi(server.url);
   const differences = await moved(server, () =>
     Promise.all(Array.from({ length: 64 }, (_, i) => api.create({ json: { visitId: `v${i}` } }))),
   );
-  // The sweep is a change too, and may have come in between.
+  // A purge is a change too, and may have happened meanwhile.
   assert.ok((differences.get("antechamber_commit_group_size_sum") ?? 0) >= 64);
   const groups = differences.get("antechamber_commit_group_size_count") ?? 0;
   assert.ok(groups >= 1, `${groups} groups`);
@@ -213,7 +213,7 @@ test("the metrics are well-formed and name no session, customer or path", async 
   }
 });
 
-test("probes tell that the process is alive and the store writable", async () => {
+test("the probes show that the process runs and the store is writable", async () => {
   await using server = await serve();
   for (const path of ["/healthz", "/readyz", "/healthz/", "/readyz/"]) {
     const { status, headers, text } = await createApi(server.url).call("GET", path);
@@ -225,7 +225,7 @@ test("probes tell that the process is alive and the store writable", async () =>
   }
 });
 
-test("the log is JSON, has a line a request, and the same session has the same hash", async () => {
+test("the log is JSON with one line per request, and a session has the same hash in all lines", async () => {
   await using server = await serve();
   const api = createApi(server.url);
   const { sessionId } = sessionOf(await api.create());
@@ -256,7 +256,7 @@ test("the log is JSON, has a line a request, and the same session has the same h
   for (const line of answered) assert.equal(typeof line["requestId"], "string");
 });
 
-test("no log line holds an id, a key or a body, whatever is asked", async () => {
+test("no log line contains an id, a key or a body, whatever is requested", async () => {
   const key = keyFor({ role: "administrator" });
   await using local = await serve();
   await using keyed = await serve({ config: { auth: "key" }, keys: [key.key] });
@@ -290,7 +290,7 @@ test("no log line holds an id, a key or a body, whatever is asked", async () => 
   }
 });
 
-test("by default only what failed here is logged", async () => {
+test("by default only failures of the service are logged", async () => {
   await using server = await serve({ config: { accessLog: "errors" } });
   const api = createApi(server.url);
   const before = server.log();
@@ -300,7 +300,7 @@ test("by default only what failed here is logged", async () => {
   assert.equal(server.log(), before);
 });
 
-test("the log line of a refusal has its code, and the words of the API in an unknown path", async () => {
+test("the log line of a refusal has its code, and shows only words of the API in an unknown path", async () => {
   await using server = await serve({
     config: { accessLog: "all", basePaths: [{ path: "/gks-server/v1", dialect: "8.5.0" }] },
   });
@@ -331,13 +331,13 @@ test("the log line of a refusal has its code, and the words of the API in an unk
   }
 });
 
-test("a server that stops answers what it admitted and stores it", async () => {
+test("a server that stops completes the requests that it has accepted", async () => {
   await using server = await serve();
   const api = createApi(server.url);
   const asked = Array.from({ length: 100 }, (_, i) =>
     api.create({ json: { visitId: `v${i}` } }).catch(() => undefined),
   );
-  // The first answer tells that requests have been admitted.
+  // After the first response the server has accepted the requests.
   await Promise.race(asked);
   await server.restart();
   const answered = (await Promise.all(asked)).filter((answer) => answer !== undefined);

@@ -12,7 +12,7 @@ const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 const spoken850 = (path: string) => ({ path, dialect: "8.5.0" }) as const;
 
-/** The session in an answer as it came over the wire. */
+/** Returns the session in a response. */
 function infoIn(answer: RawResponse): SessionInfo {
   assert.equal(answer.headers.get("content-type"), "application/json", answer.body);
   return JSON.parse(answer.body) as SessionInfo;
@@ -33,7 +33,7 @@ onEachEngine(({ test, serve }) => {
   for (const base of ["", "/gks-server/v1", "/a"]) {
     const where = base === "" ? "at the root" : `below ${base}`;
 
-    test(`${where}: create, retrieve and update answer with SessionInfo`, async () => {
+    test(`${where}: create, retrieve and update respond with SessionInfo`, async () => {
       const api = at(base);
       const visitId = fresh("visit");
       const created = await api.create({
@@ -122,7 +122,7 @@ onEachEngine(({ test, serve }) => {
       }
     });
 
-    test(`${where}: a session of one path is the same at all others`, async () => {
+    test(`${where}: a session created at one path is the same at all others`, async () => {
       const { sessionId } = sessionOf(await at(base).create());
       await at(base).update(sessionId, { headers: { gkc_customerId: "everywhere" } });
       for (const other of ["", "/gks-server/v1", "/a"]) {
@@ -133,7 +133,7 @@ onEachEngine(({ test, serve }) => {
     });
   }
 
-  test("every answer of the API forbids keeping and sniffing it", async () => {
+  test("every response of the API forbids caching and sniffing", async () => {
     const api = at("");
     const { sessionId } = sessionOf(await api.create());
     const answers = [
@@ -186,7 +186,7 @@ onEachEngine(({ test, serve }) => {
       problemOf(answer, 404, "session-not-found");
     });
 
-    test(`real clients: GET /sessions/${id} begins a session, another each time`, async () => {
+    test(`real clients: GET /sessions/${id} creates another session each time`, async () => {
       const first = sessionOf(await at("").retrieve(id));
       const second = sessionOf(await at("").retrieve(id));
       assert.match(first.sessionId, ID);
@@ -196,7 +196,7 @@ onEachEngine(({ test, serve }) => {
     });
   }
 
-  test("real clients: an empty customer header means that there is none yet", async () => {
+  test("real clients: an empty customer header counts as missing", async () => {
     const empty = { headers: { gkc_customerId: "" } };
     const { sessionId, customerId } = sessionOf(await at("").create(empty));
     assert.equal(customerId, null);
@@ -212,7 +212,7 @@ onEachEngine(({ test, serve }) => {
     assert.equal(sessionOf(await at("").create({ json: nulls })).visitId, null);
   });
 
-  test("HEAD tells whether a session lives, and never creates one", async () => {
+  test("HEAD shows whether a session is live, and never creates one", async () => {
     const { sessionId } = sessionOf(await at("").create());
     const found = await exchange(server.port, requestText(`HEAD /sessions/${sessionId}`), {
       head: true,
@@ -240,7 +240,7 @@ onEachEngine(({ test, serve }) => {
     }
   });
 
-  test("a percent-encoded id is the id that it stands for", async () => {
+  test("a percent-encoded id is decoded", async () => {
     const { sessionId } = sessionOf(await at("").create());
     const encode = (c: string) => `%${c.charCodeAt(0).toString(16).padStart(2, "0")}`;
     const encoded = [...sessionId].map(encode).join("");
@@ -257,7 +257,7 @@ onEachEngine(({ test, serve }) => {
   });
 
   for (const id of ["%", "%zz", "%2F", "%00", "%ff", "%C3%A9", "a%20b", "%2e%2e", "..;", "'--"]) {
-    test(`a strange id is no session: ${id}`, async () => {
+    test(`a malformed id has no session: ${id}`, async () => {
       const request = requestText(`GET /sessions/${id}`);
       const answer = await exchange(server.port, request);
       assert.ok([200, 400, 404].includes(answer.status), answer.body);
@@ -276,7 +276,7 @@ onEachEngine(({ test, serve }) => {
     problemOf(answer, 400, "nothing-to-associate");
   });
 
-  test("an absolute target has the path that it names, which may be none", async () => {
+  test("an absolute target has the path in it, which may be empty", async () => {
     for (const target of ["http://localhost", "http://localhost?x=/healthz", "http://localhost?"]) {
       const answer = await exchange(server.port, requestText(`GET ${target}`));
       assert.equal(answer.status, 200, `${target}: ${answer.body}`);
@@ -308,9 +308,9 @@ onEachEngine(({ test, serve }) => {
     "/asessions/new",
     "/favicon.ico",
   ]) {
-    test(`nothing is served at ${path}`, async () => {
+    test(`${path} does not exist`, async () => {
       for (const method of ["GET", "PUT", "POST", "DELETE", "OPTIONS"]) {
-        // That request is about the server, not about the path.
+        // This request is about the server, not about a path.
         if (method === "OPTIONS" && path === "/") continue;
         problemOf(await at("").call(method, path), 404, "not-found");
       }
@@ -361,7 +361,7 @@ onEachEngine(({ test, serve }) => {
     }
   });
 
-  /** Each path, the methods that it takes, and some that it does not. */
+  /** Each path, the methods that it has, and some that it does not have. */
   const methods: [string, string[], string[]][] = [
     ["/sessions/new", ["DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"], ["PATCH"]],
     [`/sessions/${PLACEHOLDER}`, ["DELETE", "GET", "HEAD", "OPTIONS", "POST"], ["PUT", "PATCH"]],
@@ -372,7 +372,7 @@ onEachEngine(({ test, serve }) => {
     ["/metrics", ["GET", "HEAD", "OPTIONS"], ["PUT", "POST", "DELETE"]],
   ];
   for (const [path, allowed, others] of methods) {
-    test(`${path} tells which methods it takes`, async () => {
+    test(`${path} lists its methods in Allow`, async () => {
       const asked = await at("").call("OPTIONS", path);
       assert.equal(asked.status, 204);
       assert.deepEqual(asked.headers.get("allow")?.split(", ").toSorted(), allowed);
@@ -399,7 +399,7 @@ onEachEngine(({ test, serve }) => {
     assert.equal((await ask(requestText("PUT /sessions/new"))).status, 200);
   });
 
-  test("HTTP/1.0 is answered and closed", async () => {
+  test("an HTTP/1.0 request gets a response, and its connection is closed", async () => {
     await using connection = await openConnection(server.port);
     connection.send("PUT /sessions/new HTTP/1.0\r\nHost: localhost\r\n\r\n");
     assert.equal((await connection.response()).status, 200);

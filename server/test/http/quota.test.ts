@@ -38,7 +38,7 @@ test("each customer gets as many live sessions as the quota permits, by create a
     assert.equal(refusal.headers.get("ratelimit-policy"), '"sessions-per-customer";q=3');
   }
   assert.equal(sessionOf(await api.retrieve(anonymous.sessionId)).customerId, null);
-  // What they have stays usable.
+  // The existing sessions stay usable.
   assert.equal(sessionOf(await api.update(first, as("c"))).sessionId, first);
   assert.equal(sessionOf(await api.retrieve(first, as("c"))).sessionId, first);
   await createMany(api, 3, "other");

@@ -18,7 +18,7 @@ onEachEngine(({ test, serve }) => {
 
   const api = () => createApi(server.url);
 
-  /** Exactly one answer is a session; all others are refused for `field`. Gives the winner's place. */
+  /** Returns the index of the only success; all other responses must be refusals for `field`. */
   function winnerOf(answers: readonly Answer[], field: string): number {
     const winners = clients.filter((i) => answers[i]?.status === 200);
     assert.equal(winners.length, 1, `${winners.length} winners`);
@@ -29,7 +29,7 @@ onEachEngine(({ test, serve }) => {
     return winners[0] ?? -1;
   }
 
-  test(`64 clients begin one visit, ${ROUNDS} rounds: one session each`, async () => {
+  test(`64 clients create a session with one visit, ${ROUNDS} rounds: one succeeds`, async () => {
     for (let round = 0; round < ROUNDS; round++) {
       const visitId = `create ${round}`;
       const answers = await Promise.all(
@@ -44,7 +44,7 @@ onEachEngine(({ test, serve }) => {
     }
   });
 
-  test(`64 customers sign in to one session, ${ROUNDS} rounds: one of them has it`, async () => {
+  test(`64 customers sign in to one session, ${ROUNDS} rounds: one succeeds`, async () => {
     for (let round = 0; round < ROUNDS; round++) {
       const { sessionId } = sessionOf(await api().create());
       const answers = await Promise.all(
@@ -62,7 +62,7 @@ onEachEngine(({ test, serve }) => {
     }
   });
 
-  test(`64 sessions want one visit, ${ROUNDS} rounds: one gets it`, async () => {
+  test(`64 sessions are associated with one visit, ${ROUNDS} rounds: one succeeds`, async () => {
     for (let round = 0; round < ROUNDS; round++) {
       const visitId = `update ${round}`;
       const made = await Promise.all(clients.map(() => api().create()));
@@ -79,7 +79,7 @@ onEachEngine(({ test, serve }) => {
     }
   });
 
-  test(`creating and updating after one visit, ${ROUNDS} rounds: one wins over all`, async () => {
+  test(`creations and updates with one visit, ${ROUNDS} rounds: one succeeds`, async () => {
     for (let round = 0; round < ROUNDS; round++) {
       const visitId = `both ${round}`;
       const stored = sessionOf(await api().create({ headers: { gkc_agentId: "a" } })).sessionId;
@@ -91,7 +91,7 @@ onEachEngine(({ test, serve }) => {
           return api().update(id, { json: { visitId } });
         }),
       );
-      // Those who all ask for `stored` repeat each other when it wins: then all of them succeed.
+      // The updates of `stored` are the same: if one of them succeeds, all of them do.
       const winners = answers
         .filter(({ status }) => status === 200)
         .map((a) => sessionOf(a).sessionId);
@@ -111,14 +111,14 @@ onEachEngine(({ test, serve }) => {
     for (const answer of answers) assert.equal(sessionOf(answer).customerId, "c");
   });
 
-  test("64 retrievals of one unknown id begin 64 sessions", async () => {
+  test("64 retrievals of one unknown id create 64 sessions", async () => {
     const headers = { gkc_customerId: "c" };
     const answers = await Promise.all(clients.map(() => api().retrieve("unknown", { headers })));
     const ids = new Set(answers.map((answer) => sessionOf(answer).sessionId));
     assert.equal(ids.size, CLIENTS);
   });
 
-  test("what is retrieved while a sign-in is under way is wholly before or after it", async () => {
+  test("a session retrieved during a sign-in shows either all of its ids or none", async () => {
     for (let round = 0; round < ROUNDS; round++) {
       const { sessionId } = sessionOf(await api().create());
       const update = api().update(sessionId, {

@@ -6,12 +6,12 @@ import { serve } from "../support/in-process.ts";
 import { openConnection, type RawConnection, requestText } from "../support/raw-http.ts";
 import { acceptedOf, newSession, post, visit } from "../support/records.ts";
 
-/** Bytes of the longest body of records. */
+/** The longest body of records, in bytes. */
 const LONGEST = 8_193_002;
-/** How many of the longest bodies are held at a time. */
+/** The number of the longest bodies that fit into the limit. */
 const HELD = 8;
 
-test("bodies of records that are only announced keep nobody out", async () => {
+test("announced bodies of records do not count before they arrive", async () => {
   await using server = await serve();
   const api = createApi(server.url);
   const id = await newSession(api);
@@ -30,7 +30,7 @@ test("bodies of records that are only announced keep nobody out", async () => {
   assert.equal((await inChunks.response()).status, 202);
 });
 
-test("bodies of records that have come are held up to a limit, and short ones beyond it", async () => {
+test("incomplete bodies of records are buffered up to a limit, and short ones beyond it", async () => {
   await using server = await serve();
   const api = createApi(server.url);
   const id = await newSession(api);

@@ -31,14 +31,14 @@ before(async () => {
 });
 after(() => server[Symbol.asyncDispose]());
 
-/** The one request that a session was sent. */
+/** Returns the only recorded request of a session. */
 async function onlyRequest(id: string): Promise<RequestEntry> {
   const found = (await wholeTimeline(api, id)).filter((entry) => entry.type === "request");
   assert.equal(found.length, 1);
   return found[0] as RequestEntry;
 }
 
-test("a record is in the timeline as soon as it was accepted", async () => {
+test("a record is in the timeline as soon as it is accepted", async () => {
   const id = await newSession(api);
   const sent = {
     method: "POST",
@@ -69,7 +69,7 @@ test("a record is in the timeline as soon as it was accepted", async () => {
   });
 });
 
-test("what a record leaves out is null, and it starts when it arrives", async () => {
+test("missing values of a record are null, and its start is the time of arrival", async () => {
   for (const sent of [
     visit("/"),
     { ...visit("/"), status: null, startedAt: null, durationMs: null, attributes: null },
@@ -97,7 +97,7 @@ test("records keep their order over many requests", async () => {
   assert.deepEqual(pathsIn(await wholeTimeline(api, id, 77)), paths);
 });
 
-test("an empty array is accepted, and a use of the session", async () => {
+test("an empty array is accepted, and counts as a use of the session", async () => {
   const id = await newSession(api);
   assert.equal(acceptedOf(await post(api, id, [])), 0);
   assert.equal(acceptedOf(await post(api, id, [], { "idempotency-key": "k-empty" })), 0);
@@ -109,7 +109,7 @@ test("an empty array is accepted, and a use of the session", async () => {
   );
 });
 
-/** Bodies that are refused, with the places of their faults. */
+/** Refused bodies, with the names of their faults. */
 const wrong: readonly [name: string, json: unknown, places: readonly string[]][] = [
   ["a text", "x", [""]],
   ["null", null, [""]],
@@ -159,7 +159,7 @@ const wrong: readonly [name: string, json: unknown, places: readonly string[]][]
   ["1,001 records", visits(1001), [""]],
 ];
 for (const [name, json, places] of wrong) {
-  test(`${name}: refused with its place, and nothing of the request recorded`, async () => {
+  test(`${name}: refused with the name of the fault, and nothing is recorded`, async () => {
     const id = await newSession(api);
     const answer = await post(api, id, json);
     const { errors } = problemOf(answer, 400, "invalid-request");
@@ -175,7 +175,7 @@ for (const [name, json, places] of wrong) {
   });
 }
 
-test("a body that is wrong throughout is told of its first faults", async () => {
+test("the response to a body with many faults has the first of them", async () => {
   const id = await newSession(api);
   const { errors = [] } = problemOf(
     await post(
@@ -189,7 +189,7 @@ test("a body that is wrong throughout is told of its first faults", async () => 
   assert.ok(errors.length >= 10 && errors.length <= 40, `${errors.length} faults`);
 });
 
-test("a body that is no JSON is refused", async () => {
+test("a body that is not JSON is refused", async () => {
   const id = await newSession(api);
   const headers = { "content-type": "application/json" };
   for (const body of ["", "{", "[{}", '{"method":"GET","path":"/"}x', "undefined"]) {
@@ -203,7 +203,7 @@ test("a body that is no JSON is refused", async () => {
   assert.equal((await pageOf(api, id)).total, 0);
 });
 
-test("a record is as long as it may be, whatever it consists of", async () => {
+test("a record may have the greatest length, whatever it consists of", async () => {
   const id = await newSession(api);
   const long = { ...visit("/long"), attributes: { a: "😀".repeat(1900), b: '"'.repeat(100) } };
   assert.equal(acceptedOf(await post(api, id, long)), 1);
@@ -220,7 +220,7 @@ test("a record is as long as it may be, whatever it consists of", async () => {
   assert.equal((entries[2] as RequestEntry).status, null);
 });
 
-test("1,000 records of 8 KiB go in one request, and come back", async () => {
+test("1,000 records of 8 KiB are accepted in one request, and returned", async () => {
   const id = await newSession(api);
   const path = (i: number) => `/${i}/`.padEnd(8000, "x");
   const all = Array.from({ length: 1000 }, (_, i) => visit(path(i)));
@@ -249,21 +249,21 @@ test("a body that is too large is refused, announced or not", async () => {
   assert.equal((await pageOf(api, id)).total, 0);
 });
 
-test("a length that comes twice leads around no limit", async () => {
+test("two lengths do not circumvent the limit", async () => {
   const id = await newSession(api);
   const send = async (line: string, length: number) => {
     const lengths = Array.from({ length: 2 }, () => `Content-Length: ${length}`);
     const head = requestText(line, ["Content-Type: application/json", ...lengths]);
     return (await exchange(server.port, head + "[]".padEnd(length))).status;
   };
-  // A runtime may refuse it by itself.
+  // The server may refuse it before the application sees it.
   assert.ok([202, 400].includes(await send(`POST ${requestsOf(id)}`, 10)));
   assert.ok([400, 413].includes(await send(`POST ${requestsOf(id)}`, 9 * 1024 * 1024)));
   assert.ok([413, 400].includes(await send("PUT /sessions/new", 20_000)));
   acceptedOf(await post(api, id, visit("/")));
 });
 
-test("a body that is no JSON by its type is refused", async () => {
+test("a body with another content type than JSON is refused", async () => {
   const id = await newSession(api);
   for (const type of ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonx"]) {
     const headers: Record<string, string> = type === "" ? {} : { "content-type": type };
@@ -294,11 +294,11 @@ test("without a live session nothing is recorded", async () => {
   problemOf(await api.call("GET", `${requestsOf(known)}/1`), 404, "not-found");
 });
 
-test("what is wrong is said before what is unknown, and neither records", async () => {
+test("faults take precedence over an unknown session, and nothing is recorded", async () => {
   problemOf(await post(api, "x", {}), 400, "invalid-request");
 });
 
-test("methods that are not served are named", async () => {
+test("the response to an unknown method lists the allowed ones", async () => {
   const id = await newSession(api);
   for (const path of [requestsOf(id), `/gks-server/v1${requestsOf(id)}/`]) {
     for (const method of ["PUT", "DELETE", "PATCH"]) {
@@ -317,7 +317,7 @@ test("methods that are not served are named", async () => {
   }
 });
 
-test("records go in and out below the base path and with a trailing slash", async () => {
+test("recording and reading work below the base path and with a trailing slash", async () => {
   const id = await newSession(api);
   for (const path of [
     `${requestsOf(id)}/`,

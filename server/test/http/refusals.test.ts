@@ -25,7 +25,7 @@ async function held(): Promise<string> {
   return sessionOf(await api().create({ headers: { gkc_customerId: "c" } })).sessionId;
 }
 
-/** A request that is refused with each code, the members beside the usual ones, and its headers. */
+/** A refused request for each code, with the additional members and headers of the response. */
 const refusals: [string, () => Promise<Answer>, string[], Record<string, string>][] = [
   [
     "already-exists",
@@ -62,7 +62,7 @@ const refusals: [string, () => Promise<Answer>, string[], Record<string, string>
 ];
 
 for (const [code, ask, more, headers] of refusals) {
-  test(`${code} is told as problem details (RFC 9457)`, async () => {
+  test(`the response to ${code} is problem details (RFC 9457)`, async () => {
     const answer = await ask();
     const status = problemStatus[code as keyof typeof problemStatus];
     const problem = problemOf(answer, status, code);
@@ -90,7 +90,7 @@ for (const [code, ask, more, headers] of refusals) {
   });
 }
 
-test("a caller's request id comes back where it is a harmless one", async () => {
+test("the caller's request id is repeated if it is harmless", async () => {
   const ask = (id: string) => api().call("GET", "/nowhere", { headers: { "x-request-id": id } });
   assert.equal(problemOf(await ask("abc-1.2_3"), 404, "not-found").requestId, "abc-1.2_3");
   for (const id of ["x".repeat(65), "a b", "<script>", '"', "a,b"]) {
@@ -100,7 +100,7 @@ test("a caller's request id comes back where it is a harmless one", async () => 
   }
 });
 
-test("a refusal repeats nothing that the caller sent as an id", async () => {
+test("a refusal does not repeat an id that the caller sent", async () => {
   const marker = "very-secret-value";
   const answers = [
     await api().create({ json: { visitId: `${marker}\n` } }),
@@ -133,7 +133,7 @@ test("the root redirects browsers to the page, and gives programs its address", 
   }
 });
 
-test("a create with the wrong method is refused with the right one", async () => {
+test("the refusal of a create with the wrong method names the right one", async () => {
   for (const options of [{}, { json: { visitId: "v" } }, { headers: { gkc_customerId: "c" } }]) {
     const answer = await api().call("POST", "/sessions/new", options);
     assert.match(problemOf(answer, 404, "session-not-found").detail, /use PUT \/sessions\/new/);

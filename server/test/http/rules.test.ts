@@ -6,7 +6,7 @@ import { onEachEngine } from "../support/engines.ts";
 import { HOUR, MINUTE } from "../support/sessions.ts";
 
 onEachEngine(({ test, serve }) => {
-  /** A server whose time stands still until a test lets it pass. */
+  /** A server with a clock that only the tests advance. */
   const still = () => serve({ frozen: true });
   const as = (customerId: string) => ({ headers: { gkc_customerId: customerId } });
   const create = async (api: Api, json: unknown = {}, headers = {}) =>
@@ -34,7 +34,7 @@ onEachEngine(({ test, serve }) => {
     assert.deepEqual(sessionOf(again), before);
   });
 
-  test("contract.md#rule-1: of a request with one conflict the other ids are not applied either", async () => {
+  test("contract.md#rule-1: if one id of a request conflicts, the others are not applied either", async () => {
     await using server = await still();
     const api = createApi(server.url);
     const { sessionId } = await create(api, {}, { gkc_customerId: "c" });
@@ -48,7 +48,7 @@ onEachEngine(({ test, serve }) => {
     assert.equal((await create(api, { visitId: "v" })).visitId, "v", "the visit is free");
   });
 
-  test("contract.md#rule-2: a visit that another live session holds is refused on create and on update", async () => {
+  test("contract.md#rule-2: a visit of another live session is refused on create and on update", async () => {
     await using server = await still();
     const api = createApi(server.url);
     const holder = await create(api, { visitId: "v" });
@@ -61,14 +61,14 @@ onEachEngine(({ test, serve }) => {
     ]) {
       const problem = problemOf(answer, 400, "already-exists");
       assert.equal(problem.field, "visitId");
-      assert.ok(!answer.text.includes(holder.sessionId), "never tells the other session's id");
+      assert.ok(!answer.text.includes(holder.sessionId), "never shows the other session's id");
       assert.ok(!answer.text.includes(holder.sessionId.slice(0, 8)));
     }
     const same = await api.update(holder.sessionId, { json: { visitId: "v" } });
     assert.deepEqual(sessionOf(same), holder);
   });
 
-  test("contract.md#rule-2: a visit is free when its holder has expired", async () => {
+  test("contract.md#rule-2: a visit is free when its session has expired", async () => {
     await using server = await still();
     const api = createApi(server.url);
     await create(api, { visitId: "v" });
@@ -88,7 +88,7 @@ onEachEngine(({ test, serve }) => {
     assert.equal(new Set(made.map(({ sessionId }) => sessionId)).size, 3);
   });
 
-  test("contract.md#rule-3: what cannot be retrieved is created, with the ids of the headers", async () => {
+  test("contract.md#rule-3: retrieving an unknown session creates one with the ids of the headers", async () => {
     await using server = await still();
     const api = createApi(server.url);
     const expired = await create(api, {}, { gkc_customerId: "c" });
@@ -107,7 +107,7 @@ onEachEngine(({ test, serve }) => {
     }
   });
 
-  test("contract.md#rule-3: 10,000 chosen ids, none adopted", async () => {
+  test("contract.md#rule-3: none of 10,000 chosen ids becomes the id of a session", async () => {
     await using server = await still();
     const api = createApi(server.url);
     const issuer = createIdIssuer([{ bytes: new Uint8Array(32), createdAt: 0 }]);
@@ -120,7 +120,7 @@ onEachEngine(({ test, serve }) => {
     }
   });
 
-  test("contract.md#rule-4: another customer's session answers like an unknown id", async () => {
+  test("contract.md#rule-4: the response to another customer's session is the same as to an unknown id", async () => {
     await using server = await still();
     const api = createApi(server.url);
     const alices = await create(api, { visitId: "v" }, { gkc_customerId: "alice" });

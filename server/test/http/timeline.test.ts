@@ -34,7 +34,7 @@ after(async () => {
 const as = (person: Holder) => apiOf(guarded, holders[person]);
 const customer = (id: string) => ({ headers: { gkc_customerId: utf8(id) } });
 
-/** A timeline in short. */
+/** Returns a timeline in a short form. */
 const told = (entries: readonly TimelineEntry[]) =>
   entries.map((entry) =>
     entry.type === "request"
@@ -42,15 +42,15 @@ const told = (entries: readonly TimelineEntry[]) =>
       : `${entry.type} ${JSON.stringify(entry.ids)} ${entry.state}`,
   );
 
-test("a visit is told from its beginning, each request with the identity of its moment", async () => {
-  const id = await newSession(api, { json: { visitId: "v-told" } });
+test("a timeline begins with the creation, and each request has the identity of its time", async () => {
+  const id = await newSession(api, { json: { visitId: "v-shown" } });
   acceptedOf(await post(api, id, visits(2)));
   sessionOf(await api.update(id, customer("Zoë")));
   acceptedOf(await post(api, id, visit("/3")));
   sessionOf(await api.update(id, { headers: { gkc_agentId: "7" }, json: { globalVisitId: "g" } }));
   sessionOf(await api.update(id, customer("Zoë")));
   const expected = [
-    'created {"visitId":"v-told"} anonymous',
+    'created {"visitId":"v-shown"} anonymous',
     "1 /1 anonymous null",
     "2 /2 anonymous null",
     'associated {"customerId":"Zoë"} recognized',
@@ -68,22 +68,22 @@ test("a visit is told from its beginning, each request with the identity of its 
     type: "created",
     sequence: null,
     at: created?.at,
-    ids: { visitId: "v-told" },
+    ids: { visitId: "v-shown" },
     state: "anonymous",
     agentId: null,
     customerId: null,
-    visitId: "v-told",
+    visitId: "v-shown",
     globalVisitId: null,
   });
   assert.equal(created?.at, sessionOf(await api.retrieve(id)).createdAt);
 });
 
-test("a session that has just begun has a timeline, which stores nothing", async () => {
+test("a new session has a timeline, and reading it stores nothing", async () => {
   const id = await newSession(api);
   assert.deepEqual(told((await pageOf(api, id)).records), ["created {} anonymous"]);
 });
 
-test("a page is 100 lines long unless asked, and next leads on", async () => {
+test("a page has 100 lines by default, and next leads to the following page", async () => {
   const id = await newSession(api);
   acceptedOf(await post(api, id, visits(40)));
   const first = await pageOf(api, id, "limit=11");
@@ -105,7 +105,7 @@ test("a page is 100 lines long unless asked, and next leads on", async () => {
   assert.equal((await pageOf(calls, long, "limit=1000")).records.length, 1000);
 });
 
-test("bounds that are none are refused with their places", async () => {
+test("invalid bounds are refused with their names", async () => {
   const id = await newSession(api);
   for (const [query, places] of [
     ["limit=0", ["limit"]],
@@ -129,7 +129,7 @@ test("bounds that are none are refused with their places", async () => {
   }
 });
 
-test("the newest records are kept, the others counted", async () => {
+test("the newest records are kept, and the others are counted", async () => {
   const id = await newSession(api);
   acceptedOf(await post(api, id, visits(73)));
   const page = await pageOf(api, id);
@@ -144,7 +144,7 @@ test("the newest records are kept, the others counted", async () => {
   assert.deepEqual(pathsIn(await wholeTimeline(api, id, 7)).length, 50);
 });
 
-test("HEAD tells that there is a timeline, without it", async () => {
+test("HEAD responds like GET, without a body", async () => {
   const id = await newSession(api);
   const head = await exchange(server.port, requestText(`HEAD ${requestsOf(id)}`), { head: true });
   assert.equal(head.status, 200);
@@ -153,7 +153,7 @@ test("HEAD tells that there is a timeline, without it", async () => {
   assert.equal(none.status, 404);
 });
 
-test("a timeline stays readable for the retention after the end, and is gone then", async () => {
+test("a timeline can be read for the retention after the end, and not later", async () => {
   await using still = await serve({ frozen: true, config: { retention: 2 * DAY } });
   const calls = createApi(still.url);
   const id = await newSession(calls, customer("anna"));
@@ -180,7 +180,7 @@ test("a timeline stays readable for the retention after the end, and is gone the
   }
 });
 
-test("reading a timeline is no use of the session", async () => {
+test("reading a timeline does not count as a use of the session", async () => {
   await using still = await serve({ frozen: true });
   const calls = createApi(still.url);
   const id = await newSession(calls, customer("anna"));
@@ -191,7 +191,7 @@ test("reading a timeline is no use of the session", async () => {
   still.pass(HOUR);
 });
 
-/** Who may record into which session, and who may read its timeline. */
+/** Whether each caller may record into a session, and read its timeline. */
 const access: readonly [
   owner: string,
   expected: Readonly<Record<Holder, readonly [record: number, read: number]>>,
@@ -238,7 +238,7 @@ for (const [owner, expected] of access) {
   }
 }
 
-test("mode key: somebody else's session is as unknown as one that never was", async () => {
+test("mode key: the response to somebody else's session is the same as to an unknown one", async () => {
   const id = await newSession(as("administrator"), customer("alice"));
   acceptedOf(await post(as("alice"), id, visit("/")));
   const text = async (path: string, method: string) => {
@@ -251,14 +251,14 @@ test("mode key: somebody else's session is as unknown as one that never was", as
   }
 });
 
-test("mode key: without a credential there is neither recording nor reading", async () => {
+test("mode key: recording and reading need a credential", async () => {
   const id = await newSession(as("administrator"));
   const calls = createApi(guarded.url);
   problemOf(await post(calls, id, visit("/")), 401, "credential-required");
   problemOf(await calls.call("GET", requestsOf(id)), 401, "credential-required");
 });
 
-test("naming a customer asks for that customer's timeline alone", async () => {
+test("a request that names a customer reaches only that customer's timelines", async () => {
   const id = await newSession(api, customer("named"));
   assert.equal((await api.call("GET", requestsOf(id), customer("named"))).status, 200);
   const other = await api.call("GET", requestsOf(id), customer("other"));

@@ -6,7 +6,7 @@ import { askSocket } from "../support/raw-http.ts";
 import { spawnServer, startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-test("mode local serves a Unix socket, which is its user's alone and goes with the server", async () => {
+test("mode local serves a Unix socket, which only its user can open and which is removed at the end", async () => {
   await using folder = temporaryDirectory();
   const path = `${folder.path}/http.sock`;
   {
@@ -19,14 +19,14 @@ test("mode local serves a Unix socket, which is its user's alone and goes with t
     const found = await askSocket(path, "GET", `/sessions/${sessionId}`);
     assert.equal((JSON.parse(found.body) as { sessionId: string }).sessionId, sessionId);
     assert.match(server.log(), /"peer":""/);
-    // A page of elsewhere cannot reach a socket; a proxy in front of it could be made to.
+    // A web page cannot reach a socket, but perhaps a proxy in front of it.
     const strange = await askSocket(path, "GET", "/healthz", { host: "elsewhere.example" });
     assert.equal(strange.status, 400);
   }
   assert.equal(existsSync(path), false);
 });
 
-test("a socket that cannot be made where it is to be is told with the reason", async () => {
+test("the error for a socket that cannot be created has the reason", async () => {
   await using folder = temporaryDirectory();
   const start = (path: string) =>
     spawnServer({ args: ["--socket", path], env: { ANTECHAMBER_PORT: "" } });
@@ -36,7 +36,7 @@ test("a socket that cannot be made where it is to be is told with the reason", a
   await assert.rejects(refused.ready, /listen .*\/proc\/http\.sock/);
 });
 
-test("the socket of a killed server is taken over, that of a running one and a file are not", async () => {
+test("the socket of a killed server is replaced, that of a running one and a file are not", async () => {
   await using folder = temporaryDirectory();
   const path = `${folder.path}/http.sock`;
   const args = ["--socket", path, "--socket-mode", "0660"];

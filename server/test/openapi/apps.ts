@@ -1,9 +1,9 @@
 import { BodyError, type HttpRequest } from "@antechamber/http1";
 import { pino } from "pino";
 import { loadConfig } from "../../src/config/load.ts";
-import type { ApiResponse } from "../../src/http/app/api-response.ts";
+import type { ApiResponse } from "../../src/http/api-response.ts";
 import { type App, createApp } from "../../src/http/app/app.ts";
-import { createMetrics } from "../../src/http/app/metrics.ts";
+import { createMetrics } from "../../src/http/metrics.ts";
 import { machineTime } from "../../src/runtime/clock.ts";
 import { type OpenEvents, open } from "../../src/runtime/open-store.ts";
 import { version } from "../../src/runtime/version.ts";

@@ -4,11 +4,11 @@ import { test } from "node:test";
 import { MAX_RECORD_BYTES, MAX_RECORDS, problemStatus } from "@antechamber/client/protocol";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { parse } from "yaml";
-import { problemResponse } from "../../src/http/app/problems.ts";
 import { proxyHeaders } from "../../src/http/auth/trusted-proxy-auth.ts";
 import { docsFiles } from "../../src/http/handlers/docs-page.ts";
 import { MAX_BODY_BYTES } from "../../src/http/parse/identity.ts";
 import { MAX_RECORDS_BODY_BYTES } from "../../src/http/parse/record-body.ts";
+import { problemResponse } from "../../src/http/problems.ts";
 import { version } from "../../src/runtime/version.ts";
 import { MAX_ID_CHARACTERS } from "../../src/session/caller-ids.ts";
 import type { Reason } from "../../src/session/errors.ts";
@@ -90,7 +90,7 @@ const reasons: readonly Reason[] = [
 ];
 
 function problemOf(reason: Reason, status?: number): unknown {
-  return JSON.parse(problemResponse(reason, requestId, status).body as string);
+  return JSON.parse(problemResponse(reason, requestId, { status }).body as string);
 }
 
 test("the file is valid OpenAPI 3.1 by itself, of this version", async () => {

@@ -42,7 +42,7 @@ test("what is served is in the document, and nothing else is", () => {
 test("the document requires a credential where the server does", () => {
   assert.deepEqual(
     documented(({ isSecured }) => isSecured),
-    served(({ who }) => who !== "everybody"),
+    served(({ roles }) => roles !== "everybody"),
   );
 });
 

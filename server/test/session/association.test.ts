@@ -16,7 +16,7 @@ function changed(session: Session, given: Identity, now: number): Session {
 }
 
 for (const field of idFields) {
-  test(`${field} becomes associated where there was none, and stays`, () => {
+  test(`${field} is set if it was missing, and never changes then`, () => {
     const blank = implicitSession(ID, START, lifetimes);
     const first = changed(blank, ids({ [field]: "one" }), START + MINUTE);
     assert.equal(first[field], "one");
@@ -45,7 +45,7 @@ test("a conflict refuses the whole request, and names the first field in order",
   });
 });
 
-test("a conflict in the last field is seen behind three that agree", () => {
+test("a conflict in the last field is found after three equal ones", () => {
   const session = newSession(ID, START, all, lifetimes);
   assert.deepEqual(associate(session, { ...all, globalVisitId: "other" }, START, lifetimes), {
     outcome: "conflict",
@@ -75,7 +75,7 @@ test("a repeated association renews once a tenth of the idle time has passed, no
   assert.equal(due.expiresAt, START + 66 * MINUTE);
 });
 
-test("the total life is never exceeded", () => {
+test("the total lifetime is never exceeded", () => {
   const young = newSession(ID, START, ids({ visitId: "v" }), lifetimes);
   const old: Session = {
     ...young,
@@ -88,7 +88,7 @@ test("the total life is never exceeded", () => {
   assert.equal(recognized.expiresAt, now + HOUR, "the recognized life begins at the creation");
 });
 
-test("a session of the future (another process's clock) never loses time", () => {
+test("a session with times in the future (of another process's clock) never expires earlier", () => {
   const session = newSession(ID, START + MINUTE, ids({ visitId: "v" }), lifetimes);
   const later = changed(session, ids({ customerId: "c" }), START);
   assert.equal(later.lastActiveAt, START + MINUTE);
@@ -102,7 +102,7 @@ const identity = fc.record({
   globalVisitId: value,
 });
 
-test("whatever is asked, an id that is set stays and a refusal changes nothing", () => {
+test("whatever is requested, an id that is set never changes, and a refusal changes nothing", () => {
   fc.assert(
     fc.property(identity, fc.array(identity, { maxLength: 6 }), (start, requests) => {
       let session = newSession(ID, START, start, lifetimes);

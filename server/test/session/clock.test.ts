@@ -4,19 +4,19 @@ import * as fc from "fast-check";
 import { createClock, machineTime } from "../../src/runtime/clock.ts";
 import { DAY, HOUR, MINUTE, SECOND, START } from "../support/sessions.ts";
 
-/** A machine whose clocks stand still until a test moves them. */
+/** Creates a machine with clocks that only the tests advance. */
 function machine() {
   let wall = START;
   let monotonic = 5000;
   return {
     wall: () => wall,
     monotonic: () => monotonic,
-    /** Time goes by. */
+    /** Advances both clocks. */
     pass(milliseconds: number) {
       wall += milliseconds;
       monotonic += milliseconds;
     },
-    /** Somebody sets the wall clock. */
+    /** Sets the wall clock. */
     step(milliseconds: number) {
       wall += milliseconds;
     },
@@ -31,7 +31,7 @@ test("the clock follows the wall clock", () => {
   assert.equal(clock(), START + SECOND);
 });
 
-test("a step forward is followed: a machine that slept wakes up later", () => {
+test("a step forward of the wall clock is followed, as after a suspension of the machine", () => {
   const source = machine();
   const clock = createClock(source);
   clock();
@@ -39,7 +39,7 @@ test("a step forward is followed: a machine that slept wakes up later", () => {
   assert.equal(clock(), START + DAY);
 });
 
-test("a step back is ignored, and time goes on at its pace", () => {
+test("a step back is ignored, and time continues at its pace", () => {
   const source = machine();
   const clock = createClock(source);
   clock();
@@ -64,7 +64,7 @@ test("after a step back the wall clock is followed again once it has caught up",
   assert.equal(clock(), START + HOUR + 2 * SECOND);
 });
 
-test("a step back while nobody looked takes nothing off the time that passed", () => {
+test("a step back between two calls does not reduce the time that passed", () => {
   const source = machine();
   const clock = createClock(source);
   clock();
@@ -86,7 +86,7 @@ test("two steps back in a row lose no time", () => {
   assert.equal(clock(), START + 2 * SECOND);
 });
 
-test("a clock never starts before its floor, and goes on from there", () => {
+test("a clock never starts before its floor, and continues from there", () => {
   const source = machine();
   const clock = createClock(source, START + DAY);
   assert.equal(clock(), START + DAY);
@@ -98,7 +98,7 @@ test("a floor in the past changes nothing", () => {
   assert.equal(createClock(machine(), START - DAY)(), START);
 });
 
-test("whatever the wall clock does, time goes on at the machine's pace at least", () => {
+test("whatever the wall clock does, time passes at least at the machine's pace", () => {
   const event = fc.record({
     pass: fc.nat(HOUR),
     step: fc.integer({ min: -DAY, max: DAY }),

@@ -8,18 +8,18 @@ import { START } from "../support/sessions.ts";
 const secret = Uint8Array.from({ length: 32 }, (_, i) => i);
 const issuer = createIdIssuer([{ bytes: secret, createdAt: 0 }]);
 
-// Made by another implementation of HMAC-SHA-256: time START + 123, count 258, random f0 to f9.
+// Computed with another implementation of HMAC-SHA-256: time START + 123, count 258, random f0 to f9.
 const KNOWN = "AaIH2SF7AQLw8fLz9PX29_j5ZLrPIbQ2bYa2CORw";
 // The same claim under a secret of 100 bytes, byte i being 7i modulo 256.
 const KNOWN_LONG = "AaIH2SF7AQLw8fLz9PX29_j5jFb2DVrUfsscR7Dr";
 
-/** An id with this claim, signed as contract.md#session-ids says, by the runtime's own HMAC. */
+/** Returns an id with this claim, signed according to contract.md#session-ids with the HMAC of the runtime. */
 function sign(claim: Buffer, key: Uint8Array): string {
   const mac = createHmac("sha256", key).update(claim).digest().subarray(0, 12);
   return Buffer.concat([claim, mac]).toString("base64url");
 }
 
-test("an id of the documented layout is known, with its time and count", () => {
+test("an id of the documented layout is verified, with its time and counter", () => {
   assert.equal(issuer.verify(KNOWN), START + 123);
   assert.deepEqual(timeAndCount(KNOWN), { createdAt: START + 123, count: 258 });
 });
@@ -30,7 +30,7 @@ test("a secret longer than the hash's block is hashed first, as RFC 2104 says", 
   assert.equal(issuer.verify(KNOWN_LONG), undefined);
 });
 
-test("an issued id has 40 URL-safe characters: time, count, random bytes and their MAC", () => {
+test("an issued id has 40 URL-safe characters: time, counter, random bytes and their MAC", () => {
   const id = createIdIssuer([{ bytes: secret, createdAt: 0 }]).issue(START).id;
   assert.match(id, /^[A-Za-z0-9_-]{40}$/);
   const bytes = Buffer.from(id, "base64url");
@@ -39,12 +39,12 @@ test("an issued id has 40 URL-safe characters: time, count, random bytes and the
   assert.equal(id, sign(bytes.subarray(0, 18), secret));
 });
 
-test("what one issuer makes, another with the same secret knows", () => {
+test("another issuer with the same secret verifies an id", () => {
   const id = createIdIssuer([{ bytes: secret, createdAt: 0 }]).issue(START).id;
   assert.equal(issuer.verify(id), START);
 });
 
-test("2,000 ids under random secrets: known under their own secret, to nobody else", () => {
+test("2,000 ids under random secrets are verified only with their own secret", () => {
   fc.assert(
     fc.property(
       fc.uint8Array({ minLength: 32, maxLength: 100 }),
@@ -60,7 +60,7 @@ test("2,000 ids under random secrets: known under their own secret, to nobody el
   );
 });
 
-test("changing any one bit makes an id unknown", () => {
+test("changing any bit makes an id invalid", () => {
   const bytes = Buffer.from(KNOWN, "base64url");
   for (let bit = 0; bit < bytes.length * 8; bit++) {
     const forged = Buffer.from(bytes);
@@ -91,10 +91,10 @@ const strange: Record<string, string> = {
   "the MAC of nothing": Buffer.alloc(30).toString("base64url"),
 };
 for (const [name, text] of Object.entries(strange)) {
-  test(`unknown: ${name}`, () => assert.equal(issuer.verify(text), undefined));
+  test(`invalid: ${name}`, () => assert.equal(issuer.verify(text), undefined));
 }
 
-test("a character that only resembles one of the alphabet's makes an id unknown, at any place", () => {
+test("a character that only resembles one of the alphabet makes an id invalid, at any position", () => {
   for (const [at, character] of KNOWN.split("").entries()) {
     for (const distance of [0x80, 0x100, 0x4100]) {
       const other = String.fromCharCode(character.charCodeAt(0) + distance);
@@ -103,13 +103,13 @@ test("a character that only resembles one of the alphabet's makes an id unknown,
   }
 });
 
-test("10,000 random ids of the right shape: none is known", () => {
+test("none of 10,000 random ids of the right form is valid", () => {
   for (let i = 0; i < 10_000; i++) {
     assert.equal(issuer.verify(randomBytes(30).toString("base64url")), undefined);
   }
 });
 
-test("any text at all is answered with a time or undefined", () => {
+test("verify returns a time or undefined for every text", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary", maxLength: 60 }), (text) => {
       assert.equal(issuer.verify(text), undefined);
@@ -118,7 +118,7 @@ test("any text at all is answered with a time or undefined", () => {
   );
 });
 
-test("the ids of one millisecond count, and borrow the next after 4,096", () => {
+test("ids of one millisecond have increasing counters, and after 4,096 the time of the next one", () => {
   const own = createIdIssuer([{ bytes: secret, createdAt: 0 }]);
   const made = Array.from({ length: 4097 }, () => own.issue(START).id);
   const places = made.map((id) => timeAndCount(id));
@@ -130,12 +130,12 @@ test("the ids of one millisecond count, and borrow the next after 4,096", () => 
   assert.equal(new Set(made).size, 4097);
   assert.ok(made.every((id) => own.verify(id) !== undefined));
 
-  // The borrowed millisecond is not handed out a second time.
+  // The ids of the next millisecond do not repeat its counters.
   assert.deepEqual(timeAndCount(own.issue(START + 1).id), { createdAt: START + 1, count: 1 });
   assert.deepEqual(timeAndCount(own.issue(START + 2).id), { createdAt: START + 2, count: 0 });
 });
 
-test("two ids never share time and count, whatever the clock says", () => {
+test("two ids never have the same time and counter, whatever the clock", () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 20 }), { maxLength: 200 }), (steps) => {
       const own = createIdIssuer([{ bytes: secret, createdAt: 0 }]);
@@ -146,7 +146,7 @@ test("two ids never share time and count, whatever the clock says", () => {
   );
 });
 
-test("the random part of two ids of one moment differs in about half of its bits", () => {
+test("the random parts of two ids of the same time differ in about half of their bits", () => {
   const one = createIdIssuer([{ bytes: secret, createdAt: 0 }]);
   const other = createIdIssuer([{ bytes: secret, createdAt: 0 }]);
   let different = 0;
@@ -163,7 +163,7 @@ test("the random part of two ids of one moment differs in about half of its bits
 
 test("after a rotation the new secret signs and the old one still verifies", () => {
   const fresh = randomBytes(32);
-  /** Until then servers that have not heard of the new one would take its ids for forged. */
+  /** Before that, servers without the new secret would refuse its ids. */
   const heard = START + 1 + 3000;
   const own = createIdIssuer([{ bytes: secret, createdAt: 0 }]);
   const before = own.issue(START).id;
@@ -182,7 +182,7 @@ test("after a rotation the new secret signs and the old one still verifies", () 
   assert.equal(own.verify(before), undefined, "a withdrawn secret verifies nothing");
 });
 
-test("whoever learns a secret that was replaced makes no new ids with it", () => {
+test("new ids that are signed with a replaced secret are invalid", () => {
   const old = { bytes: secret, createdAt: 0 };
   const thief = createIdIssuer([old]);
   const own = createIdIssuer([{ bytes: randomBytes(32), createdAt: START }, old]);

@@ -13,19 +13,19 @@ import { HOUR, ids, lifetimes, MINUTE, START } from "../support/sessions.ts";
 
 const ID = "A".repeat(40);
 
-test("an anonymous session lives by the anonymous times, also with a visit", () => {
+test("an anonymous session has the anonymous lifetime, also with a visit", () => {
   for (const given of [ids({}), ids({ visitId: "v", globalVisitId: "g" })]) {
     assert.equal(newSession(ID, START, given, lifetimes).expiresAt, START + 30 * MINUTE);
   }
 });
 
-test("a customer or an agent makes the recognized times count", () => {
+test("a session with a customer or an agent has the recognized lifetime", () => {
   for (const given of [ids({ customerId: "c" }), ids({ agentId: "a" })]) {
     assert.equal(newSession(ID, START, given, lifetimes).expiresAt, START + 60 * MINUTE);
   }
 });
 
-test("the id alone describes a session that was never stored", () => {
+test("a session that was never stored follows from its id", () => {
   assert.deepEqual(implicitSession(ID, START, lifetimes), {
     id: ID,
     createdAt: START,
@@ -39,7 +39,7 @@ test("the id alone describes a session that was never stored", () => {
   });
 });
 
-test("a session is live until the millisecond of its expiry, and not when it ended", () => {
+test("a session is live until the millisecond of its expiry, unless it was ended", () => {
   const session = newSession(ID, START, ids({}), lifetimes);
   assert.equal(isLive(session, START), true);
   assert.equal(isLive(session, session.expiresAt - 1), true);
@@ -47,7 +47,7 @@ test("a session is live until the millisecond of its expiry, and not when it end
   assert.equal(isLive({ ...session, ended: true }, START), false);
 });
 
-test("the total life cuts the idle time short", () => {
+test("the total lifetime limits the idle time", () => {
   const last = START + 24 * HOUR - 10 * MINUTE;
   assert.equal(expiryOf(ids({}), START, last, lifetimes), START + 24 * HOUR);
   assert.equal(expiryOf(ids({ agentId: "a" }), START, last, lifetimes), last + 60 * MINUTE);
@@ -61,7 +61,7 @@ test("a renewal is due from a tenth of the idle time on", () => {
   assert.equal(renewed(session, START + 3 * MINUTE, lifetimes).expiresAt, START + 33 * MINUTE);
 });
 
-test("no renewal is due where it could not move the expiry", () => {
+test("no renewal is due if it would not change the expiry", () => {
   const session: Session = {
     ...newSession(ID, START, ids({}), lifetimes),
     lastActiveAt: START + 24 * HOUR - 20 * MINUTE,
@@ -99,7 +99,7 @@ test("with renewal on use, an expiry comes up to a tenth early and never late", 
   );
 });
 
-test("recognized and blank are told by the ids alone", () => {
+test("whether a session is recognized depends only on its ids", () => {
   assert.equal(isRecognized(ids({ visitId: "v", globalVisitId: "g" })), false);
   assert.equal(isRecognized(ids({ customerId: "c" })), true);
   assert.equal(isRecognized(ids({ agentId: "a" })), true);

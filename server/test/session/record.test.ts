@@ -24,7 +24,7 @@ test("a path is recorded without its query and fragment", () => {
   }
 });
 
-test("of a query only the parameters that are allowed stay, as they are written", () => {
+test("only the allowed parameters of a query are recorded, unchanged", () => {
   const keys = new Set(["page", "q", "größe", "a b", "__proto__", ""]);
   for (const [uri, path] of [
     ["/a?page=2", "/a?page=2"],
@@ -46,7 +46,7 @@ test("of a query only the parameters that are allowed stay, as they are written"
   }
 });
 
-test("whatever the query holds, none of it stays that was not allowed", () => {
+test("nothing of a query is recorded that was not allowed", () => {
   const word = fc.stringMatching(/^[a-z%+=.&?#]{0,12}$/);
   fc.assert(
     fc.property(
@@ -65,7 +65,7 @@ test("whatever the query holds, none of it stays that was not allowed", () => {
   );
 });
 
-test("methods and paths are what requests have", () => {
+test("methods and paths must be valid in a request", () => {
   for (const method of ["GET", "M-SEARCH", "x", "PROPFIND", "A".repeat(32)]) {
     assert.ok(isMethod(method), method);
   }
@@ -78,7 +78,7 @@ test("methods and paths are what requests have", () => {
   }
 });
 
-test("what a proxy reports is recorded as far as it can be", () => {
+test("invalid values that a proxy reports are cut or left out", () => {
   const of = (method: string, uri: string, service: string | null = null) =>
     forwardedRecord({ method, uri, service }, START, none);
   assert.deepEqual(of("POST", "/cart?mail=x", "shop.example"), {
@@ -100,7 +100,7 @@ test("what a proxy reports is recorded as far as it can be", () => {
   assert.equal(of("GET", "/", "a\tb").service, null);
 });
 
-test("no request that a proxy reports makes a record that is too long or not well-formed", () => {
+test("whatever a proxy reports, the record is well-formed and not too long", () => {
   const text = fc.oneof(fc.string({ unit: "binary", maxLength: 40 }), fc.string());
   const long = fc.tuple(text, fc.nat(9000)).map(([end, n]) => `/${"é".repeat(n)}${end}`);
   fc.assert(

@@ -20,7 +20,7 @@ import { ids, lifetimes, START } from "../support/sessions.ts";
 
 const values = ids({ agentId: "7", customerId: "anna", visitId: "v", globalVisitId: "g" });
 
-/** A whole life: who it was born as, what was associated after how many requests, how it ended. */
+/** The events of a session: its initial ids, the associations after a number of requests, and its end. */
 interface Story {
   readonly born: readonly IdField[];
   readonly associations: readonly AssociationEvent[];
@@ -29,7 +29,7 @@ interface Story {
   readonly dropped: number;
 }
 
-/** Stories in which every id comes at one moment at the most, and moments come in order. */
+/** Stories in which every id is set at most once, and the events are in order. */
 const stories: fc.Arbitrary<Story> = fc
   .record({
     fields: fc.shuffledSubarray(["agentId", "customerId", "visitId", "globalVisitId"] as IdField[]),
@@ -70,7 +70,7 @@ function requestOf(sequence: number): RequestRecord {
   };
 }
 
-/** The stretch that a store would give. */
+/** Returns the page of records that a store would return. */
 function stretchOf(story: Story, after: number, limit: number): RecordPage {
   const known = [story.born, ...story.associations.map(({ fields }) => fields)].flat();
   const identity = { ...noIdentity, ...Object.fromEntries(known.map((f) => [f, values[f]])) };
@@ -88,7 +88,7 @@ function stretchOf(story: Story, after: number, limit: number): RecordPage {
 
 const listed = (names: Iterable<string>) => [...names].toSorted().join();
 
-/** A line in short: what it is, and which ids were known. */
+/** Returns a line in a short form: its type, and the ids that were set. */
 function short(entry: Entry): string {
   const known = Object.entries(entry.identity).filter(([, value]) => value !== null);
   const who = listed(known.map(([field]) => field));
@@ -97,7 +97,7 @@ function short(entry: Entry): string {
   return `${what} as ${who}`;
 }
 
-/** What the timeline must be, told the long way: one event after the other. */
+/** Returns the expected timeline, computed event by event. */
 function expectedLines(story: Story): string[] {
   const lines: string[] = [];
   const known = new Set<IdField>(story.born);
@@ -114,7 +114,7 @@ function expectedLines(story: Story): string[] {
   return lines;
 }
 
-test("however a timeline is read in pages, all of it is read, once, as it was", () => {
+test("the pages of a timeline contain each of its lines once, whatever their sizes", () => {
   const limits = fc.array(fc.integer({ min: 1, max: 12 }), { minLength: 1, maxLength: 6 });
   fc.assert(
     fc.property(stories, limits, fc.integer({ min: 1, max: 12 }), (story, wanted, most) => {
@@ -122,7 +122,7 @@ test("however a timeline is read in pages, all of it is read, once, as it was", 
       let cursor: Cursor | undefined = timelineStart;
       for (let i = 0; cursor !== undefined; i++) {
         const limit = wanted[i % wanted.length] ?? 1;
-        // A store may give fewer than it was asked for.
+        // A store may return fewer records than requested.
         const stretch = stretchOf(story, cursor.sequence, Math.min(limit, most));
         const page = pageOf(stretch, cursor, limit);
         assert.ok(page.entries.length <= limit);
@@ -137,7 +137,7 @@ test("however a timeline is read in pages, all of it is read, once, as it was", 
   );
 });
 
-test("a sequence is a cursor: what comes after that request, nothing before it", () => {
+test("a sequence number is a cursor to the lines after that request", () => {
   fc.assert(
     fc.property(stories, fc.nat(40), (story, after) => {
       const cursor = parseCursor(String(after));
@@ -153,26 +153,26 @@ test("a sequence is a cursor: what comes after that request, nothing before it",
   );
 });
 
-test("a live session's timeline goes on where its last page ended", () => {
+test("the timeline of a live session continues where its last page ended", () => {
   const story = { born: [], associations: [], end: null, total: 3, dropped: 0 };
   const first = pageOf(stretchOf(story, 0, 4), timelineStart, 4);
   assert.equal(first.entries.length, 4);
   assert.equal(first.next, undefined);
   const later = pageOf(
     stretchOf({ ...story, total: 5 }, 3, 4),
-    { sequence: 3, moments: undefined },
+    { sequence: 3, events: undefined },
     4,
   );
   assert.deepEqual(later.entries.map(short), ["/4 as ", "/5 as "]);
 });
 
-test("cursors are read as they are written, and nothing else is one", () => {
+test("formatted cursors can be parsed, and other texts are refused", () => {
   for (const cursor of [
-    { sequence: 0, moments: 0 },
-    { sequence: 0, moments: 1 },
-    { sequence: 12, moments: 6 },
-    { sequence: 999_999_999_999_999, moments: 99 },
-    { sequence: 7, moments: undefined },
+    { sequence: 0, events: 0 },
+    { sequence: 0, events: 1 },
+    { sequence: 12, events: 6 },
+    { sequence: 999_999_999_999_999, events: 99 },
+    { sequence: 7, events: undefined },
   ]) {
     assert.deepEqual(parseCursor(formatCursor(cursor)), cursor);
   }

@@ -1,7 +1,7 @@
 import { type HeaderFields, type HttpRequest, withFields } from "@antechamber/http1";
-import type { ApiResponse } from "./api-response.ts";
+import type { ApiResponse } from "../api-response.ts";
 
-/** Every header that a browser may send: those of the API in both spellings, and credentials. */
+/** The headers that a page may send: those of the API in both spellings, and credentials. */
 const allowedHeaders = [
   "gkc_agentId",
   "gkc-agentId",
@@ -26,23 +26,14 @@ const anyHeader = `${allowedHeaders}, *`;
 const anyMethod = "GET, HEAD, PUT, POST, PATCH, DELETE, *";
 const exposedHeaders =
   "Content-Location, gkc_sessionId, RateLimit, RateLimit-Policy, Retry-After, WWW-Authenticate, X-Request-Id";
-/** Seconds that a browser may keep a preflight's answer. */
-const MAX_AGE = 600;
+/** How long a browser may cache the response to a preflight. */
+const MAX_AGE_SECONDS = 600;
 
 /** Cross-origin rules for browsers (Fetch standard, CORS protocol). */
-export interface Cors {
-  /**
-   * Responds to a preflight; returns `undefined` if the request is not one or its origin is not allowed. `allow`
-   * are the methods of its path; `undefined` if the path does not exist. A preflight for an unknown path or method
-   * succeeds, so that the page sees the 404 or 405 and not a failed preflight.
-   */
-  preflight(request: HttpRequest, allow: string | undefined): ApiResponse | undefined;
-  /** `response` with what an allowed origin needs to read it. */
-  apply(request: HttpRequest, response: ApiResponse): ApiResponse;
-}
+export type Cors = ReturnType<typeof createCors>;
 
-/** Rules that allow `origins`; "*" allows any. Credentials in cookies are not used, so never allowed. */
-export function createCors(origins: readonly string[]): Cors {
+/** Creates the rules for `origins`; "*" allows any. Cookies are never allowed, because no credential is a cookie. */
+export function createCors(origins: readonly string[]) {
   const any = origins.includes("*");
   const listed = new Set(origins);
 
@@ -56,7 +47,12 @@ export function createCors(origins: readonly string[]): Cors {
   }
 
   return {
-    preflight(request, allow) {
+    /**
+     * Responds to a preflight; returns `undefined` if the request is not one or its origin is not allowed. `allow`
+     * are the methods of its path; `undefined` if the path does not exist. A preflight for an unknown path or method
+     * succeeds, so that the page sees the 404 or 405 and not a failed preflight.
+     */
+    preflight(request: HttpRequest, allow: string | undefined): ApiResponse | undefined {
       const method = request.header("access-control-request-method");
       if (method === null) return undefined;
       const forOrigin = originHeaders(request);
@@ -68,15 +64,16 @@ export function createCors(origins: readonly string[]): Cors {
           ...forOrigin,
           "access-control-allow-methods": methods,
           "access-control-allow-headers": allow === undefined ? anyHeader : allowedHeaders,
-          "access-control-max-age": String(MAX_AGE),
+          "access-control-max-age": String(MAX_AGE_SECONDS),
           "cache-control": "no-store",
         },
         body: null,
       };
     },
-    apply(request, response) {
+    /** Returns the response with the headers that allow its origin to read it. */
+    apply(request: HttpRequest, response: ApiResponse): ApiResponse {
       const forOrigin = originHeaders(request);
-      // Caches must not give an answer for one origin, or for none, to another.
+      // A cache must not use a response to one origin for another.
       const added = forOrigin ?? (any ? {} : { vary: "Origin" });
       const exposed =
         forOrigin === undefined ? {} : { "access-control-expose-headers": exposedHeaders };

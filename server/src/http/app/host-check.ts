@@ -10,10 +10,10 @@ const LOCAL_HOST = /^(?:(?:[\w-]{1,63}\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\])
  * with an `Origin` comes from a page and is refused.
  */
 export function createHostCheck(): (request: HttpRequest) => void {
-  let lastGood: string | undefined;
+  let lastAllowed: string | undefined;
   return (request) => {
     const host = request.header("host");
-    if (host === lastGood) return;
+    if (host === lastAllowed) return;
     if (host === null && request.header("origin") === null) return;
     if (host === null || !LOCAL_HOST.test(host)) {
       const detail =
@@ -23,6 +23,6 @@ export function createHostCheck(): (request: HttpRequest) => void {
         errors: [{ in: "header", name: "Host", detail }],
       });
     }
-    lastGood = host;
+    lastAllowed = host;
   };
 }

@@ -1,4 +1,4 @@
-import type { ApiResponse } from "./api-response.ts";
+import type { ApiResponse } from "../api-response.ts";
 
 /** Returns a refusal at once while there are few, otherwise a moment later. Never rejects. */
 export type RejectionThrottle = (refusal: ApiResponse) => ApiResponse | Promise<ApiResponse>;

@@ -2,17 +2,18 @@ import type { Logger } from "pino";
 import type { Config } from "../../config/config.ts";
 import type { Clock, WallClock } from "../../runtime/clock.ts";
 import { type Authenticate, authenticateLocal, type KeyRing } from "./api-key-auth.ts";
-import { createJwks, type JwksEvents } from "./jwks.ts";
+import { Jwks, type JwksEvents } from "./jwks.ts";
 import { createJwtAuth } from "./jwt-auth.ts";
 import { createTrustedProxyAuth } from "./trusted-proxy-auth.ts";
 
-/** How a server finds out who calls. */
+/** The authentication of a server. */
 export interface Authenticator {
   readonly authenticate: Authenticate;
+  /** Cancels a fetch of the issuer's keys. */
   close(): void;
 }
 
-/** What the modes need, each a part of it. */
+/** The dependencies of all auth modes. */
 export interface AuthenticatorParts {
   readonly config: Pick<Config, "auth" | "socket" | "tokens" | "proxySecret" | "trustedProxies">;
   readonly clock: Clock;
@@ -21,10 +22,7 @@ export interface AuthenticatorParts {
   readonly keyRing: KeyRing;
 }
 
-/**
- * The mode that the configuration names, and no other. Throws `TypeError` when that lacks what the mode
- * cannot be safe without.
- */
+/** Creates the authenticator for `config.auth`. Throws `TypeError` if a setting that this mode requires is missing. */
 export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
   switch (parts.config.auth) {
     case "local":
@@ -32,42 +30,48 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
     case "key":
       return { authenticate: parts.keyRing.authenticate, close: nothing };
     case "jwt":
-      return accessByToken(parts);
+      return createJwtAuthenticator(parts);
     case "proxy":
-      return { authenticate: vouched(parts.config), close: nothing };
+      return { authenticate: createProxyAuthenticate(parts.config), close: nothing };
   }
 }
 
 const nothing = () => undefined;
 
-function accessByToken({ config, clock, wallClock, log }: AuthenticatorParts): Authenticator {
+function createJwtAuthenticator({
+  config,
+  clock,
+  wallClock,
+  log,
+}: AuthenticatorParts): Authenticator {
   const { tokens } = config;
-  if (tokens === undefined) throw new TypeError("auth mode jwt needs to know its issuer");
-  const events = keySetLog(log, tokens.keySetUrl);
-  const keySet = createJwks({ url: tokens.keySetUrl, clock, events });
-  // The first caller need not wait; without an issuer the server starts all the same.
-  keySet.refresh();
+  if (tokens === undefined)
+    throw new TypeError("auth mode jwt requires the settings of the issuer");
+  const events = jwksLog(log, tokens.keySetUrl);
+  const jwks = new Jwks({ url: tokens.keySetUrl, clock, events });
+  // Fetched now, so that the first caller need not wait. The server starts even if the issuer is unavailable.
+  jwks.refresh();
   return {
-    authenticate: createJwtAuth({ config: tokens, keySet, wallClock, log }),
-    close: keySet.close,
+    authenticate: createJwtAuth({ config: tokens, jwks, wallClock, log }),
+    close: () => jwks.close(),
   };
 }
 
-function vouched({
-  proxySecret,
-  trustedProxies,
-  socket,
-}: AuthenticatorParts["config"]): Authenticate {
-  const isUnnamed = socket === undefined && trustedProxies.length === 0;
-  if (proxySecret === undefined || isUnnamed) {
-    throw new TypeError("auth mode proxy needs a secret, and proxies to trust");
+function createProxyAuthenticate(config: AuthenticatorParts["config"]): Authenticate {
+  const { proxySecret, trustedProxies, socket } = config;
+  const hasNoProxies = socket === undefined && trustedProxies.length === 0;
+  if (proxySecret === undefined || hasNoProxies) {
+    throw new TypeError("auth mode proxy requires a secret and trusted proxies");
   }
   const ranges = socket === undefined ? trustedProxies : undefined;
   return createTrustedProxyAuth({ secret: proxySecret, ranges });
 }
 
+const NO_KEYS =
+  "key set not fetched, and there are no keys yet: every token is refused with 503 until it can be fetched (tried again every 30 s while there are requests)";
+
 /** Logs a line only when the state or its reason changes; otherwise an unavailable issuer would fill the log. */
-function keySetLog(log: Logger, url: string): JwksEvents {
+function jwksLog(log: Logger, url: string): JwksEvents {
   let last = "";
   return {
     fetched(keys) {
@@ -78,16 +82,9 @@ function keySetLog(log: Logger, url: string): JwksEvents {
       const reason = String(error);
       if (last === reason) return;
       last = reason;
-      if (hasKeys) {
-        log.warn(
-          { url, err: error },
-          "key set not fetched: tokens are checked with the cached keys",
-        );
-        return;
-      }
-      const message =
-        "key set not fetched, and there are no keys yet: every token is refused with 503 until it can be fetched (tried again every 30 s while there are requests)";
-      log.error({ url, err: error }, message);
+      const fields = { url, err: error };
+      if (hasKeys) log.warn(fields, "key set not fetched: tokens are checked with the cached keys");
+      else log.error(fields, NO_KEYS);
     },
   };
 }

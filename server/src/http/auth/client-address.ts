@@ -8,46 +8,47 @@ import {
   isMappedAddress,
   parseAddress,
 } from "../../addresses.ts";
+import { memoize } from "./text-cache.ts";
 
-/** For whom a request was made. */
+/** The client for whom a request was made, perhaps through proxies. */
 export interface Client {
-  /** The address in full, for people; `unix socket` or `unknown` where there is none. */
+  /** The whole address, for people; `unix socket` or `unknown` without one. */
   readonly address: string;
   /**
-   * What is the same for all addresses of one subscriber: an IPv4 address, or the first 64 bits of an
-   * IPv6 address; `unknown` for all peers without one. `undefined`: this machine itself, or a Unix socket.
+   * The part that all addresses of one subscriber share: an IPv4 address, or the first 64 bits of an IPv6 address;
+   * `unknown` without an address. `undefined`: this machine itself, or a Unix socket.
    */
   readonly subscriber: string | undefined;
 }
 
-/** Finds out for whom a request was made. */
 export type ClientAddress = (request: HttpRequest) => Client;
 
 /**
- * Finds out for whom a request was made. `X-Forwarded-For` and `Forwarded` (RFC 7239) count only from
- * peers within `proxies`: from the right, the first address that is no such proxy. Where both are there
- * and differ, one of them is the client's invention: the request counts as the proxy's own. On a Unix
- * socket (`undefined`), whose permissions say who connects, every peer is a proxy.
+ * Creates the function that returns the client of a request. `X-Forwarded-For` and `Forwarded` (RFC 7239) are used
+ * only from peers within `trusted`: the client is the rightmost address that is not a trusted proxy. If both headers
+ * are present and differ, the client may have made up one of them, so the proxy itself counts as the client. On a
+ * Unix socket (`undefined`) every peer is trusted, because the permissions of the file decide who can connect.
  */
-export function createClientAddress(listed: readonly AddressRange[] | undefined): ClientAddress {
-  const proxies = listed ?? [];
-  const peerOf = remembering((text) => {
-    if (listed === undefined) return { isProxy: true, named: onSocket, own: onSocket };
+export function createClientAddress(trusted: readonly AddressRange[] | undefined): ClientAddress {
+  const proxies = trusted ?? [];
+  // Memoized, because parsing an address takes as long as retrieving a session.
+  const peerOf = memoize((text) => {
+    if (trusted === undefined) return { isProxy: true, proxy: onSocket, client: onSocket };
     const address = parseAddress(text);
-    if (address === undefined) return { isProxy: false, named: unknown, own: unknown };
-    const named = clientOf(address);
+    if (address === undefined) return { isProxy: false, proxy: unknown, client: unknown };
+    const proxy = clientOf(address);
     const isProxy = isInRanges(address, proxies);
-    const own = isLoopbackAddress(address) ? { ...named, subscriber: undefined } : named;
-    return { isProxy, named, own };
+    const client = isLoopbackAddress(address) ? { ...proxy, subscriber: undefined } : proxy;
+    return { isProxy, proxy, client };
   });
-  const ofEntries = remembering((list) => clientIn(list, addressOfEntry));
-  const ofElements = remembering((list) => clientIn(list, addressOfElement));
+  const ofForwardedFor = memoize((list) => clientIn(list, addressOfEntry));
+  const ofForwarded = memoize((list) => clientIn(list, addressOfElement));
 
   function clientIn(list: string, read: (entry: string) => Address | undefined) {
     let found: Address | undefined;
     for (const entry of list.split(",").toReversed()) {
       const address = read(entry.trim());
-      // A hop that hides itself: what stands left of it is known to nobody.
+      // A hop without an address: the entries to its left cannot be trusted.
       if (address === undefined) break;
       found = address;
       if (!isInRanges(address, proxies)) break;
@@ -57,22 +58,22 @@ export function createClientAddress(listed: readonly AddressRange[] | undefined)
 
   return (request) => {
     const peer = peerOf(request.peer);
-    if (!peer.isProxy) return peer.own;
-    const entries = request.header("x-forwarded-for");
-    const elements = request.header("forwarded");
-    if (entries === null && elements === null) return peer.own;
-    const first = entries === null ? undefined : ofEntries(entries);
-    const second = elements === null ? undefined : ofElements(elements);
-    const areOne = !first || !second || first.subscriber === second.subscriber;
-    return (areOne ? (first ?? second) : undefined) ?? peer.named;
+    if (!peer.isProxy) return peer.client;
+    const forwardedFor = request.header("x-forwarded-for");
+    const forwarded = request.header("forwarded");
+    if (forwardedFor === null && forwarded === null) return peer.client;
+    const first = forwardedFor === null ? undefined : ofForwardedFor(forwardedFor);
+    const second = forwarded === null ? undefined : ofForwarded(forwarded);
+    const isSame = !first || !second || first.subscriber === second.subscriber;
+    return (isSame ? (first ?? second) : undefined) ?? peer.proxy;
   };
 }
 
 const onSocket: Client = { address: "unix socket", subscriber: undefined };
-/** The client without an address. Sockets do not deliver such connections; if one came, limits would still apply. */
+/** A client without an address. Sockets do not deliver such connections; if one came, limits would still apply. */
 const unknown: Client = { address: "unknown", subscriber: "unknown" };
 
-/** Subscribers get 64 bits of IPv6 and more: whoever has one of these addresses has them all. */
+/** A subscriber gets at least 64 bits of IPv6, and so all addresses with the same first half. */
 function clientOf(address: Address): Client {
   const text = formatAddress(address);
   if (isMappedAddress(address)) return { address: text, subscriber: text };
@@ -80,31 +81,13 @@ function clientOf(address: Address): Client {
   return { address: text, subscriber: network.join(":") };
 }
 
-/** So many answers are kept, to texts of so many characters: the same clients come again and again. */
-const MAX_REMEMBERED = 10_000;
-const MAX_REMEMBERED_LENGTH = 100;
-
-/** The function, which keeps its answers: reading an address takes as long as a retrieval. */
-function remembering<Value>(read: (text: string) => Value): (text: string) => Value {
-  const known = new Map<string, Value>();
-  return (text) => {
-    const found = known.get(text);
-    if (found !== undefined) return found;
-    const value = read(text);
-    if (text.length > MAX_REMEMBERED_LENGTH) return value;
-    if (known.size >= MAX_REMEMBERED) known.clear();
-    known.set(text, value);
-    return value;
-  };
-}
-
-/** An entry of `X-Forwarded-For`: an address, with a port where the proxy adds one. */
+/** Parses an entry of `X-Forwarded-For`: an address, perhaps with a port. */
 function addressOfEntry(entry: string): Address | undefined {
   const [, bracketed, plain] = /^(?:\[([^\]]*)\](?::\d+)?|([^:]*):\d+)$/.exec(entry) ?? [];
   return parseAddress(bracketed ?? plain ?? entry);
 }
 
-/** The `for` of an element of `Forwarded`, where it is an address and no name (RFC 7239, section 6). */
+/** Parses `for` in an element of `Forwarded`; `undefined` for a name (RFC 7239, section 6). */
 function addressOfElement(element: string): Address | undefined {
   const pair = element.split(";").find((each) => /^\s*for=/i.test(each));
   const value = pair?.slice(pair.indexOf("=") + 1).trim() ?? "";

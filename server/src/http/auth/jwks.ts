@@ -3,127 +3,124 @@ import type { Clock } from "../../runtime/clock.ts";
 import { Refusal } from "../../session/errors.ts";
 
 /*
- * The public keys of whoever issues the tokens of mode `jwt` (RFC 7517).
+ * The public keys of the issuer of the tokens of mode `jwt`, a JWK set (RFC 7517).
  *
- *   none --ask--> fetching --set--> fresh --MAX_AGE--> stale --ask--> stale, fetching
- *                    |                |                                    |
- *                    |                `--unknown key--> fresh, fetching    |--set--> fresh
- *                    `--fault--> none (503 until the next try)             `--fault--> stale (still used)
+ *   none --request--> fetching --keys--> fresh --MAX_AGE--> stale --request--> stale, fetching
+ *                        |                 |                                     |
+ *                        |                 `--unknown key--> fresh, fetching     |--keys---> fresh
+ *                        `--failure--> none (503 until the next fetch)           `--failure--> stale (still used)
  *
- * Whatever asks, and however often: at most one fetch begins in `REFRESH_PAUSE`.
+ * However many requests there are, at most one fetch begins in `MIN_FETCH_INTERVAL`.
  */
 
-/** A set as it was fetched; another object as soon as the issuer has another. */
+/** The keys of one response of the issuer; another object if the issuer changes them. */
 export interface VerificationKeys {
   readonly find: JWTVerifyGetKey;
 }
 
-/** The keys at hand, and how they are renewed. */
-export interface Jwks {
-  /** `undefined` as long as the issuer gave none. */
-  readonly current: VerificationKeys | undefined;
-  /** Begins a fetch if it is time for one; nobody waits for it. */
-  refresh(): void;
-  /**
-   * The keys, fetched first if none are there yet. Refuses with `unavailable` when the issuer gave
-   * none so far.
-   */
-  keys(): Promise<VerificationKeys>;
-  /** Keys that are newer than `known`, which did not have the one that was looked for. */
-  newerThan(known: VerificationKeys): Promise<VerificationKeys | undefined>;
-  /** Gives up what is under way. */
-  close(): void;
-}
-
-/** What a key set tells of its fetches. */
+/** Callbacks for the log. */
 export interface JwksEvents {
-  fetched(keys: number): void;
-  /** `hasKeys`: whether keys of an earlier fetch are used meanwhile. */
+  fetched(keyCount: number): void;
+  /** `hasKeys`: the keys of an earlier fetch remain in use. */
   failed(error: unknown, hasKeys: boolean): void;
 }
 
-/** What a key set is fetched with. */
-export interface JwksParts {
+export interface JwksOptions {
   readonly url: string;
   readonly clock: Clock;
-  /** Hears of each set that could not be fetched, and of each that could. */
   readonly events: JwksEvents;
-  /** How long (ms) the issuer may take for its answer. */
-  readonly timeout?: number;
+  /** How long a fetch may take, in milliseconds. */
+  readonly timeoutMs?: number;
 }
 
-/** Least time (ms) between two fetches, whatever callers send (contract.md#mode-jwt). */
-const REFRESH_PAUSE = 30_000;
-/** Keys of this age (ms) are fetched again: one that the issuer withdrew is refused from then on. */
+/** The shortest time (ms) between the beginnings of two fetches, whatever callers send (contract.md#mode-jwt). */
+const MIN_FETCH_INTERVAL = 30_000;
+/** The age (ms) at which keys are fetched again. Tokens signed with a withdrawn key are refused from then on. */
 const MAX_AGE = 10 * 60_000;
 const FETCH_TIMEOUT = 5000;
-/** Real sets have some KiB. */
+/** Real sets have a few KiB. */
 const MAX_BYTES = 256 * 1024;
 
-/** A key set; the first fetch begins with the first call. */
-export function createJwks({ url, clock, events, timeout = FETCH_TIMEOUT }: JwksParts): Jwks {
-  const closing = new AbortController();
-  let current: VerificationKeys | undefined;
-  let body = "";
-  let fetchedAt = Number.NEGATIVE_INFINITY;
-  let triedAt = Number.NEGATIVE_INFINITY;
-  let underWay: Promise<void> | undefined;
+/** A cached JWK set. */
+export class Jwks {
+  readonly #options: JwksOptions;
+  readonly #closing = new AbortController();
+  #current: VerificationKeys | undefined;
+  #body = "";
+  #fetchedAt = Number.NEGATIVE_INFINITY;
+  #triedAt = Number.NEGATIVE_INFINITY;
+  #fetching: Promise<void> | undefined;
 
-  async function fetchOnce(): Promise<void> {
+  constructor(options: JwksOptions) {
+    this.#options = options;
+  }
+
+  /** The cached keys; `undefined` before the first successful fetch. */
+  get current(): VerificationKeys | undefined {
+    return this.#current;
+  }
+
+  /** Begins a fetch if the keys are too old, without waiting for it. */
+  refresh(): void {
+    if (this.#options.clock() - this.#fetchedAt >= MAX_AGE) void this.#fetch();
+  }
+
+  /** Returns the keys; fetches them if none are cached. Refuses with `unavailable` if that fails. */
+  async keys(): Promise<VerificationKeys> {
+    if (this.#current === undefined) await this.#fetch();
+    if (this.#current !== undefined) return this.#current;
+    const waitMs = this.#triedAt + MIN_FETCH_INTERVAL - this.#options.clock();
+    const retryAfterSeconds = Math.max(1, Math.ceil(waitMs / 1000));
+    throw new Refusal({ code: "unavailable", retryAfterSeconds });
+  }
+
+  /** Returns other keys than `outdated`, which lack the key of a token; `undefined` if there are none. */
+  async newerThan(outdated: VerificationKeys): Promise<VerificationKeys | undefined> {
+    if (this.#current === outdated) await this.#fetch();
+    return this.#current === outdated ? undefined : this.#current;
+  }
+
+  /** Cancels a fetch in progress. */
+  close(): void {
+    this.#closing.abort();
+  }
+
+  /** Returns the fetch in progress, or begins one; `undefined` if the last one began too recently. */
+  #fetch(): Promise<void> | undefined {
+    if (this.#fetching !== undefined) return this.#fetching;
+    const now = this.#options.clock();
+    if (now - this.#triedAt < MIN_FETCH_INTERVAL) return undefined;
+    this.#triedAt = now;
+    this.#fetching = this.#fetchOnce().finally(() => {
+      this.#fetching = undefined;
+    });
+    return this.#fetching;
+  }
+
+  async #fetchOnce(): Promise<void> {
+    const { url, clock, events, timeoutMs = FETCH_TIMEOUT } = this.#options;
     try {
-      const signal = AbortSignal.any([AbortSignal.timeout(timeout), closing.signal]);
+      const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), this.#closing.signal]);
       const text = await fetchText(url, signal);
       const set = parseKeySet(text);
-      fetchedAt = clock();
-      if (text !== body) {
-        current = { find: createLocalJWKSet(set) };
-        body = text;
+      this.#fetchedAt = clock();
+      if (text !== this.#body) {
+        this.#current = { find: createLocalJWKSet(set) };
+        this.#body = text;
       }
       events.fetched(set.keys.length);
     } catch (error) {
-      if (!closing.signal.aborted) events.failed(error, current !== undefined);
+      if (!this.#closing.signal.aborted) events.failed(error, this.#current !== undefined);
     }
   }
-
-  /** The fetch under way, or a new one if it is time; `undefined` when it is not. */
-  function attempt(): Promise<void> | undefined {
-    if (underWay !== undefined) return underWay;
-    const now = clock();
-    if (now - triedAt < REFRESH_PAUSE) return undefined;
-    triedAt = now;
-    underWay = fetchOnce().finally(() => {
-      underWay = undefined;
-    });
-    return underWay;
-  }
-
-  return {
-    refresh() {
-      if (clock() - fetchedAt >= MAX_AGE) void attempt();
-    },
-    async keys() {
-      if (current === undefined) await attempt();
-      if (current !== undefined) return current;
-      const wait = Math.max(1, Math.ceil((triedAt + REFRESH_PAUSE - clock()) / 1000));
-      throw new Refusal({ code: "unavailable", retryAfterSeconds: wait });
-    },
-    async newerThan(known) {
-      if (current === known) await attempt();
-      return current === known ? undefined : current;
-    },
-    get current() {
-      return current;
-    },
-    close: () => closing.abort(),
-  };
 }
 
-/** Rejects when the answer is late, too long, a redirect or anything but 200. */
+/** Rejects if the response is late, too long, or has another status than 200. */
 async function fetchText(url: string, signal: AbortSignal): Promise<string> {
   const response = await fetch(url, {
-    // A redirect could lead anywhere, from within our network.
+    // A redirect could lead to any address within the network of the service.
     redirect: "error",
-    // Bun tries again by itself when a connection that was kept is cut.
+    // Bun repeats a request by itself if a reused connection is closed.
     keepalive: false,
     signal,
     headers: { accept: "application/jwk-set+json, application/json" },
@@ -131,7 +128,7 @@ async function fetchText(url: string, signal: AbortSignal): Promise<string> {
   if (response.status !== 200 || response.body === null) {
     await response.body?.cancel();
     throw new TypeError(
-      `the address of the key set (jwtKeySetUrl) was answered with status ${response.status}`,
+      `the server at the address of the key set (jwtKeySetUrl) responded with status ${response.status}`,
     );
   }
   const chunks: Uint8Array[] = [];
@@ -144,7 +141,7 @@ async function fetchText(url: string, signal: AbortSignal): Promise<string> {
   return Buffer.concat(chunks).toString("utf8");
 }
 
-/** A set without keys is taken for a slip of the issuer: it would lock everybody out. */
+/** Throws for a set without keys too: it is probably a mistake of the issuer, and would lock everybody out. */
 function parseKeySet(text: string): JSONWebKeySet {
   let set: (Partial<JSONWebKeySet> & { readonly jwks_uri?: unknown }) | null;
   try {
@@ -158,7 +155,7 @@ function parseKeySet(text: string): JSONWebKeySet {
     );
   }
   if (!Array.isArray(set?.keys) || set.keys.length === 0) {
-    throw new TypeError("the answer is no key set with keys");
+    throw new TypeError("the response is not a key set with keys");
   }
   return { keys: set.keys };
 }

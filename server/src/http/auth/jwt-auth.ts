@@ -14,26 +14,26 @@ import { type Principal, type Role, roles } from "../../session/permissions.ts";
 import type { Authenticate } from "./api-key-auth.ts";
 import type { Jwks, VerificationKeys } from "./jwks.ts";
 import { ClaimError, reasonOf, reasonOfNoToken, typeName } from "./jwt-rejections.ts";
+import { TextCache } from "./text-cache.ts";
 
-/** What the mode `jwt` works with. */
 export interface JwtAuthParts {
   readonly config: TokenConfig;
-  readonly keySet: Jwks;
+  readonly jwks: Jwks;
   readonly wallClock: WallClock;
-  /** Hears why a token was refused, in words that contain nothing of it. */
+  /** Receives the reason for refusing a token, without any content of the token. */
   readonly log: Pick<Logger, "debug">;
 }
 
-/** Clocks of different machines may be so far apart, in seconds. */
+/** Allowed difference between the clocks of the issuer and of this machine. */
 const LEEWAY_SECONDS = 30;
-/** Verified tokens that are remembered: so many, of so many characters in all. */
+/** Limits of the cache of verified tokens. */
 const MAX_TOKENS = 10_000;
 const MAX_CHARACTERS = 16 * 1024 * 1024;
 
 const BEARER = /^Bearer +([\w-]{1,4096}\.[\w-]{1,8192}\.[\w-]{1,2048})$/i;
 
-/** A token that was found good. */
-interface Known {
+/** The caller of a verified token. */
+interface VerifiedToken {
   readonly principal: Principal;
   /** Start and end of its validity, Unix ms. The start matters too, since the wall clock may step back. */
   readonly from: number;
@@ -45,36 +45,28 @@ interface Known {
  * the issuer's keys change, so that its signature is not checked at each request.
  */
 export function createJwtAuth(parts: JwtAuthParts): Authenticate {
-  const { keySet, wallClock } = parts;
-  const known = new Map<string, Known>();
-  let characters = 0;
-  /** Those that verified what is known. */
-  let keysOfKnown: VerificationKeys | undefined;
+  const { jwks, wallClock } = parts;
+  const verified = new TextCache<VerifiedToken>(MAX_TOKENS, MAX_CHARACTERS);
+  /** The keys with which the cached tokens were verified. */
+  let keysOfVerified: VerificationKeys | undefined;
 
-  function recall(header: string): Principal | undefined {
-    keySet.refresh();
-    if (keysOfKnown !== keySet.current) return undefined;
-    const entry = known.get(header);
-    if (entry === undefined) return undefined;
+  function cachedPrincipal(header: string): Principal | undefined {
+    jwks.refresh();
+    if (keysOfVerified !== jwks.current) return undefined;
+    const token = verified.get(header);
+    if (token === undefined) return undefined;
     const now = wallClock();
-    return entry.from <= now && now < entry.until ? entry.principal : undefined;
+    return token.from <= now && now < token.until ? token.principal : undefined;
   }
 
-  function remember(header: string, entry: Known, keys: VerificationKeys): void {
-    // While this one was verified the issuer may have withdrawn its key.
-    if (keys !== keySet.current) return;
-    if (keysOfKnown !== keys) {
-      known.clear();
-      characters = 0;
-      keysOfKnown = keys;
+  function cache(header: string, token: VerifiedToken, keys: VerificationKeys): void {
+    // The issuer may have withdrawn the key during the verification.
+    if (keys !== jwks.current) return;
+    if (keysOfVerified !== keys) {
+      verified.clear();
+      keysOfVerified = keys;
     }
-    if (!known.has(header)) characters += header.length;
-    known.set(header, entry);
-    for (const [oldest] of known) {
-      if (known.size <= MAX_TOKENS && characters <= MAX_CHARACTERS) return;
-      known.delete(oldest);
-      characters -= oldest.length;
-    }
+    verified.set(header, token);
   }
 
   async function verify(header: string): Promise<Principal> {
@@ -83,12 +75,12 @@ export function createJwtAuth(parts: JwtAuthParts): Authenticate {
       parts.log.debug({ reason: reasonOfNoToken(header, parts.config) }, "token refused");
       throw new Refusal({ code: "invalid-credential" });
     }
-    const keys = await keySet.keys();
+    const keys = await jwks.keys();
     try {
-      const { payload, provenBy } = await payloadOf(token, keys, parts);
+      const { payload, verifiedWith } = await payloadOf(token, keys, parts);
       const principal = principalOf(payload, parts.config);
       const { nbf = 0, exp = 0 } = payload;
-      remember(header, { principal, from: nbf * 1000, until: exp * 1000 }, provenBy);
+      cache(header, { principal, from: nbf * 1000, until: exp * 1000 }, verifiedWith);
       return principal;
     } catch (error) {
       if (error instanceof Refusal) throw error;
@@ -100,16 +92,16 @@ export function createJwtAuth(parts: JwtAuthParts): Authenticate {
   return (request) => {
     const header = request.header("authorization");
     if (header === null || header === "") throw new Refusal({ code: "credential-required" });
-    return recall(header) ?? verify(header);
+    return cachedPrincipal(header) ?? verify(header);
   };
 }
 
-/** The claims of a token that is good. Rejects with an error of jose's, or a `TypeError`. */
+/** Returns the claims of a valid token. Rejects with an error of `jose` or a `TypeError`. */
 async function payloadOf(
   token: string,
   keys: VerificationKeys,
-  { config, keySet, wallClock }: JwtAuthParts,
-): Promise<{ readonly payload: JWTPayload; readonly provenBy: VerificationKeys }> {
+  { config, jwks, wallClock }: JwtAuthParts,
+): Promise<{ readonly payload: JWTPayload; readonly verifiedWith: VerificationKeys }> {
   const options: JWTVerifyOptions = {
     issuer: config.issuer,
     audience: [...config.audiences],
@@ -119,17 +111,17 @@ async function payloadOf(
     currentDate: new Date(wallClock()),
   };
   try {
-    return { payload: await verifyWith(token, keys.find, options), provenBy: keys };
+    return { payload: await verifyWith(token, keys.find, options), verifiedWith: keys };
   } catch (error) {
     if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
-    // The issuer may have a new key since.
-    const newer = await keySet.newerThan(keys);
+    // The issuer may have a new key.
+    const newer = await jwks.newerThan(keys);
     if (newer === undefined) throw error;
-    return { payload: await verifyWith(token, newer.find, options), provenBy: newer };
+    return { payload: await verifyWith(token, newer.find, options), verifiedWith: newer };
   }
 }
 
-/** A token need not name its key (RFC 7515, section 4.1.4): then each that fits is tried. */
+/** A token need not name its key (RFC 7515, section 4.1.4): then each suitable key is tried. */
 async function verifyWith(
   token: string,
   keys: JWTVerifyGetKey,
@@ -165,7 +157,7 @@ function memberOf(payload: JWTPayload, name: string): unknown {
   return Object.hasOwn(payload, name) ? payload[name] : undefined;
 }
 
-/** A role, or a list of names of which one is a role: issuers have others besides. */
+/** Accepts a role, or a list of names of which one is a role, because issuers have other roles too. */
 function roleOf(name: string, claim: unknown, defaultRole: Role | undefined): Role {
   if (claim === undefined && defaultRole !== undefined) return defaultRole;
   const names: unknown[] = Array.isArray(claim) ? claim : [claim];

@@ -35,12 +35,12 @@ export function reasonOfNoToken(header: string, { audiences }: TokenConfig): str
   if (/^[\w-]+\.[\w-]*\.$/.test(credential))
     return "the token is not signed: its last part is empty";
   if (credential.split(".").length === 3) {
-    return "the token is too long, or has characters that no token has";
+    return "the token is too long, or has characters that are not allowed in a token";
   }
   if (credential.split(".").length === 5) {
     return "the token is encrypted (JWE); only signed tokens (JWS) are accepted";
   }
-  return `the credential is no signed token (JWT): it does not have three parts. Many providers issue such an opaque token if the client does not ask for an audience or resource; ask for ${listed(audiences)}`;
+  return `the credential is not a signed token (JWT): it does not have three parts. Many providers issue such an opaque token if the client does not ask for an audience or resource; ask for ${listed(audiences)}`;
 }
 
 /** Returns why a token is refused. */

@@ -5,8 +5,9 @@ import { Refusal } from "../../session/errors.ts";
 import { isConsistent, type Principal, roles } from "../../session/permissions.ts";
 import { readProxyId } from "../parse/identity.ts";
 import type { Authenticate } from "./api-key-auth.ts";
+import { memoize } from "./text-cache.ts";
 
-/** What a proxy says of its callers, and what it shows to be believed. */
+/** The headers with which a trusted proxy authenticates itself and names its caller. */
 export const proxyHeaders = {
   secret: "antechamber-secret",
   role: "antechamber-role",
@@ -15,39 +16,31 @@ export const proxyHeaders = {
 } as const;
 
 /**
- * Other ways to write these, which a proxy may let through where it sets or removes the proper ones.
- * They say nothing here, and a request that has one is refused: nobody sends it by accident.
+ * Other spellings of these headers, which a proxy may pass through from its clients although it sets or removes the
+ * right ones. A request with one of them is refused, because nobody sends it by accident.
  */
 const aliases = Object.values(proxyHeaders).flatMap((name) => [
   name.replace("-", "_"),
   name.replace("-", "."),
 ]);
 
-/** Who may vouch for callers. */
+/** The proxies that may name their callers. */
 export interface TrustedProxies {
   readonly secret: string;
-  /** Their addresses; `undefined` on a Unix socket, where the file's permissions say who connects. */
+  /** Their addresses; `undefined` on a Unix socket, where the permissions of the file decide who can connect. */
   readonly ranges: readonly AddressRange[] | undefined;
 }
 
-/** How many addresses are remembered as a proxy's. */
-const MAX_PEERS = 1000;
-
 /**
- * Mode `proxy` (contract.md#mode-proxy): a proxy with a listed address and the secret says who the caller is. Every
- * fault gets the same refusal.
+ * Mode `proxy` (contract.md#mode-proxy): a proxy with a listed address and the secret names the caller. Every fault
+ * gets the same refusal.
  */
 export function createTrustedProxyAuth({ secret, ranges }: TrustedProxies): Authenticate {
   const expected = Buffer.from(secret, "latin1");
-  const peers = new Set<string>();
-
-  function isProxy(peer: string): boolean {
-    if (ranges === undefined || peers.has(peer)) return true;
+  const isProxy = memoize((peer) => {
     const address = parseAddress(peer);
-    if (address === undefined || !isInRanges(address, ranges)) return false;
-    if (peers.size < MAX_PEERS) peers.add(peer);
-    return true;
-  }
+    return ranges === undefined || (address !== undefined && isInRanges(address, ranges));
+  });
 
   function hasSecret(request: HttpRequest): boolean {
     const given = Buffer.from(request.header(proxyHeaders.secret) ?? "", "latin1");
@@ -55,14 +48,14 @@ export function createTrustedProxyAuth({ secret, ranges }: TrustedProxies): Auth
   }
 
   return (request) => {
-    const isBelieved = hasSecret(request) && isProxy(request.peer);
-    const principal = isBelieved ? principalOf(request) : undefined;
+    const isTrusted = hasSecret(request) && isProxy(request.peer);
+    const principal = isTrusted ? principalOf(request) : undefined;
     if (principal === undefined) throw new Refusal({ code: "invalid-credential" });
     return principal;
   };
 }
 
-/** Whoever the proxy says that calls; `undefined` when it says it in no way that is known. */
+/** Returns the caller that the proxy names; `undefined` if its headers are invalid or contradict each other. */
 function principalOf(request: HttpRequest): Principal | undefined {
   if (aliases.some((name) => request.header(name) !== null)) return undefined;
   const named = request.header(proxyHeaders.role);

@@ -14,18 +14,13 @@ import { isUnconditional } from "../../session/filter.ts";
 import { changeScope, type Principal } from "../../session/permissions.ts";
 import type { AuditEntry } from "../../store/audit-chain.ts";
 import { exportLine, sessionSummary } from "../../wire/customer-export.ts";
-import { type ApiResponse, apiFields, json } from "../app/api-response.ts";
+import { type ApiResponse, apiFields, json } from "../api-response.ts";
 import type { ClientAddress } from "../auth/client-address.ts";
+import type { Call } from "../call.ts";
 import { parseJson, readJsonBody, refuseFaults } from "../parse/bodies.ts";
 import { MAX_BODY_BYTES } from "../parse/identity.ts";
-import {
-  type Cursors,
-  createCursors,
-  limitOf,
-  queryOfBody,
-  queryOfUrl,
-} from "../parse/session-query.ts";
-import type { Call } from "./sessions.ts";
+import { limitOf } from "../parse/paging.ts";
+import { type Cursors, createCursors, queryOfBody, queryOfUrl } from "../parse/session-query.ts";
 
 export interface AdministrationHandlerParts {
   readonly sessionAdmin: SessionAdmin;
@@ -72,7 +67,11 @@ export function createAdministrationHandlers(parts: AdministrationHandlerParts) 
       return json({ sessions, next: cursorTo(next) } satisfies EndReceipt);
     },
 
-    async exportCustomer({ request, principal, customerId }: Call): Promise<ApiResponse> {
+    async exportCustomer({
+      request,
+      principal,
+      parameters: { customerId = "" },
+    }: Call): Promise<ApiResponse> {
       const by = initiatorOf(principal, request);
       const body = exportStream(
         await customers.exportPage(by, customerId, null),
@@ -83,7 +82,7 @@ export function createAdministrationHandlers(parts: AdministrationHandlerParts) 
       return { status: 200, headers, body };
     },
 
-    async erase({ request, principal, customerId }: Call) {
+    async erase({ request, principal, parameters: { customerId = "" } }: Call) {
       const by = initiatorOf(principal, request);
       const { sessions, keys, next } = await customers.erase(by, customerId);
       return json({ sessions, keys, isComplete: next === null } satisfies ErasureReceipt);

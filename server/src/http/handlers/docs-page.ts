@@ -8,10 +8,9 @@ export interface DocsAsset {
 }
 
 /*
- * The page at /docs reads and tries the API. Everything on it comes from this server: the policy below
- * lets the browser load nothing else, run no inline script and apply no inline style sheet. Swagger UI
- * needs no more than that (it sets styles through the CSSOM, which a policy does not restrict) but for
- * the icons inside its style sheet, which are data: URLs.
+ * The page at /docs shows the API, and sends requests to it. The policy lets the browser load nothing from other
+ * servers, and run no inline scripts or style sheets. Swagger UI only needs the data: URLs of the icons in its style
+ * sheet in addition; it sets styles through the CSSOM, which a policy does not restrict.
  */
 const POLICY = [
   "default-src 'none'",
@@ -60,7 +59,7 @@ const PAGE_SCRIPT = `SwaggerUIBundle({
 });
 `;
 
-// Hides links, of which there are none; makes the field for a body smaller than half a screen; uses one column
+// Hides the column of links, which is empty; makes the field for a body smaller than half a screen; uses one column
 // on a phone.
 const PAGE_STYLE = `.swagger-ui .response-col_links.response-col_links { display: none !important; }
 .swagger-ui textarea.body-param__text { min-height: 7em; }
@@ -83,7 +82,7 @@ const PAGE_STYLE = `.swagger-ui .response-col_links.response-col_links { display
 }
 `;
 
-/** By path below /docs. Read once, when the module loads: a missing file ends the start. */
+/** The files by their paths below /docs. Read when the module loads, so that a missing file prevents the start. */
 const assets: ReadonlyMap<string, DocsAsset> = new Map([
   ["", asset("text/html; charset=utf-8", bytesOf(INDEX))],
   ["/page.js", asset("text/javascript; charset=utf-8", bytesOf(PAGE_SCRIPT))],
@@ -91,7 +90,7 @@ const assets: ReadonlyMap<string, DocsAsset> = new Map([
   packaged("swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
   packaged("swagger-ui.css", "text/css; charset=utf-8"),
   packaged("favicon-32x32.png", "image/png"),
-  // The addresses in the page are relative to /docs: one spelling only.
+  // The addresses in the page are relative to /docs, without a slash at the end.
   [
     "/",
     {
@@ -102,12 +101,12 @@ const assets: ReadonlyMap<string, DocsAsset> = new Map([
   ],
 ]);
 
-/** The names of the files below /docs that the page is made of. */
+/** The names of the page's files below /docs. */
 export const docsFiles: readonly string[] = [...assets.keys()]
   .map((path) => path.slice(1))
   .filter((name) => name !== "");
 
-/** What to answer to a GET of `path` (`/docs` or below it), or `undefined` when nothing is there. */
+/** Returns the file at `path` (`/docs` or below it), or `undefined` if there is none. */
 export function docsAsset(path: string): DocsAsset | undefined {
   return path.startsWith("/docs") ? assets.get(path.slice("/docs".length)) : undefined;
 }

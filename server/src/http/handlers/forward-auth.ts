@@ -7,19 +7,24 @@ import { type Reason, Refusal } from "../../session/errors.ts";
 import { changeScope, type Principal, type Scope } from "../../session/permissions.ts";
 import { forwardedRecord } from "../../session/record.ts";
 import { type Identity, noIdentity, type Session } from "../../session/session.ts";
-import type { ApiResponse } from "../app/api-response.ts";
-import type { RateLimits } from "../app/rate-limits.ts";
+import { isPrintableAscii } from "../../session/text.ts";
+import type { ApiResponse } from "../api-response.ts";
+import type { Call, ResponseOrPromise } from "../call.ts";
 import { textOfBytes } from "../parse/header-text.ts";
-import { createSessionIdFinder, type SessionIds } from "../parse/session-ids.ts";
+import {
+  createSessionIdFinder,
+  type FindSessionIds,
+  type SessionIds,
+} from "../parse/session-ids.ts";
+import type { RateLimits } from "../rate-limits.ts";
 import { type CookieSettings, createSessionCookies } from "./session-cookie.ts";
-import type { Answer, Call } from "./sessions.ts";
 
-/** The path that proxies ask at; what Envoy appends to it is the path of the original request. */
+/** The path of the sub-requests of proxies. Envoy appends the path of the original request. */
 export const FORWARD_AUTH_PATH = "/forward-auth";
 
 /**
- * Whether a request's target, or its beginning, names the path of a proxy's sub-request. Every response to that
- * has one of a few statuses, even to a malformed request. The target may name the host too.
+ * Returns whether a request's target, or its beginning, is that of a proxy's sub-request. Every response to such a
+ * request has one of a few statuses, even if the request is malformed. The target may have a scheme and a host.
  */
 export function isForwardAuthTarget(target: string): boolean {
   const path = target.replace(/^https?:\/\/[^/?]*/i, "");
@@ -27,94 +32,94 @@ export function isForwardAuthTarget(target: string): boolean {
   return path.startsWith(FORWARD_AUTH_PATH) && (after === undefined || "/?".includes(after));
 }
 
-/** Answers a reverse proxy's sub-request (contract.md#forward-authentication). */
-export type ForwardAuth = (call: Call) => Answer;
-
 /** The settings of `/forward-auth`. */
 export type ForwardAuthConfig = Pick<Config, "forwardAuth" | "forwardAuthSources"> & CookieSettings;
 
-/** What the handler works with; `keptKeys` are the query parameters that are kept in paths. */
 export interface ForwardAuthParts {
   readonly service: SessionService;
   readonly clock: Clock;
   readonly config: ForwardAuthConfig;
-  readonly keptKeys: ReadonlySet<string>;
+  /** The query parameters that are recorded. */
+  readonly queryKeys: ReadonlySet<string>;
   readonly limits: RateLimits | undefined;
 }
 
 /**
- * The handler. The identity headers of the request are its sender's own words: nobody looks at them.
- * Of several session ids the first that leads to a live session within the caller's reach counts.
+ * The handler of proxies' sub-requests (contract.md#forward-authentication). Ignores the identity headers of the
+ * request, which anybody can set. Uses the first of several session ids that belongs to a live session which the
+ * caller may change.
  */
-export function createForwardAuth({
-  service,
-  clock,
-  config,
-  keptKeys,
-  limits,
-}: ForwardAuthParts): ForwardAuth {
-  /** Answers are kept with their sessions: a session never changes, a change makes a new one. */
-  const known = new WeakMap<Session, ApiResponse>();
-  const findIds = createSessionIdFinder(config.forwardAuthSources, config.cookieName);
-  const cookieOf = createSessionCookies(config);
+export class ForwardAuth {
+  readonly #parts: ForwardAuthParts;
+  /** Responses with a session. They never become stale: a change creates another `Session` object. */
+  readonly #cached = new WeakMap<Session, ApiResponse>();
+  readonly #findIds: FindSessionIds;
+  readonly #cookieOf: ReturnType<typeof createSessionCookies>;
 
-  function admitted(session: Session, original: Original, isNew: boolean): ApiResponse {
-    service.recordBestEffort(session, forwardedRecord(inText(original), clock(), keptKeys));
-    if (isNew) {
-      const cookie = cookieOf(session.id, original.request.header("x-forwarded-proto"));
-      return {
-        status: 200,
-        headers: { ...identityFields(session), "set-cookie": cookie },
-        body: null,
-      };
-    }
-    let answer = known.get(session);
-    if (answer === undefined) {
-      answer = new CachedResponse(() => ({ headers: identityFields(session), body: null }));
-      known.set(session, answer);
-    }
-    return answer;
+  constructor(parts: ForwardAuthParts) {
+    this.#parts = parts;
+    this.#findIds = createSessionIdFinder(parts.config.forwardAuthSources, parts.config.cookieName);
+    this.#cookieOf = createSessionCookies(parts.config);
   }
 
-  function withoutSession(original: Original): Answer {
-    if (config.forwardAuth === "required") throw new Refusal({ code: "session-required" });
-    limits?.miss(original.request, original.principal);
-    const created = service.create(noIdentity);
-    return created instanceof Promise
-      ? created.then((session) => admitted(session, original, true))
-      : admitted(created, original, true);
+  handle({ request, principal }: Call): ResponseOrPromise {
+    // A response to TRACE must not repeat the request's fields (RFC 9110, section 9.3.8).
+    if (request.method === "TRACE") {
+      throw new Refusal({ code: "method-not-allowed", allow: METHODS });
+    }
+    const original = originalOf(request, principal);
+    if (isPreflight(original)) return preflightResponse;
+    return this.#useFirst(this.#findIds(request, original.uri), changeScope(principal), original);
   }
 
-  function firstLive(ids: SessionIds, scope: Scope, original: Original): Answer {
+  /** Uses the first of the sessions that is live and within `scope`. */
+  #useFirst(ids: SessionIds, scope: Scope, original: Original): ResponseOrPromise {
     for (let id = ids.next(); id !== undefined; id = ids.next()) {
-      const found = service.useIfIssued(id, scope);
+      const found = this.#parts.service.useIfIssued(id, scope);
       if (found === null) continue;
       ids.countLookup(id);
       if (found instanceof Promise) {
         return found.then((session) =>
           session === undefined
-            ? firstLive(ids, scope, original)
-            : admitted(session, original, false),
+            ? this.#useFirst(ids, scope, original)
+            : this.#respond(session, original, false),
         );
       }
-      if (found !== undefined) return admitted(found, original, false);
+      if (found !== undefined) return this.#respond(found, original, false);
     }
-    return withoutSession(original);
+    return this.#respondWithoutSession(original);
   }
 
-  return ({ request, principal }) => {
-    // A response to TRACE must not repeat the request's fields (RFC 9110, section 9.3.8).
-    if (request.method === "TRACE")
-      throw new Refusal({ code: "method-not-allowed", allow: METHODS });
-    const original = originalOf(request, principal);
-    if (isPreflight(original)) return preflightResponse;
-    return firstLive(findIds(request, original.uri), changeScope(principal), original);
-  };
+  #respondWithoutSession(original: Original): ResponseOrPromise {
+    const { config, limits, service } = this.#parts;
+    if (config.forwardAuth === "required") throw new Refusal({ code: "session-required" });
+    limits?.miss(original.request, original.principal);
+    const created = service.create(noIdentity);
+    return created instanceof Promise
+      ? created.then((session) => this.#respond(session, original, true))
+      : this.#respond(created, original, true);
+  }
+
+  #respond(session: Session, original: Original, isNew: boolean): ApiResponse {
+    const { service, clock, queryKeys } = this.#parts;
+    service.recordBestEffort(session, forwardedRecord(decoded(original), clock(), queryKeys));
+    if (isNew) {
+      const cookie = this.#cookieOf(session.id, original.request.header("x-forwarded-proto"));
+      const headers = { ...identityFields(session), "set-cookie": cookie };
+      return { status: 200, headers, body: null };
+    }
+    let response = this.#cached.get(session);
+    if (response === undefined) {
+      response = new CachedResponse(() => ({ headers: identityFields(session), body: null }));
+      this.#cached.set(session, response);
+    }
+    return response;
+  }
 }
 
 /**
- * A refusal as a proxy understands it: 401, 403 or 503, as nginx makes 500 of all else. What waiting
- * mends is 503.
+ * Returns the status of a refusal: 401, 403 or 503, because nginx turns every other status into 500. 503 means that
+ * a later request may succeed.
  */
 export function forwardAuthStatus(reason: Reason): number {
   const status = problemStatus[reason.code];
@@ -122,7 +127,7 @@ export function forwardAuthStatus(reason: Reason): number {
   return status === 401 || status === 503 ? status : 403;
 }
 
-/** The methods of sub-requests: mostly that of the original request, or GET. */
+/** The methods of sub-requests: of the original request, or GET. */
 const METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /** The original request, reported by the proxy; `uri` and `service` have one character per byte. */
@@ -130,12 +135,14 @@ interface Original {
   readonly method: string;
   readonly uri: string;
   readonly service: string | null;
-  /** The sub-request that tells of it, and whose that is. */
+  /** The sub-request that describes the original request. */
   readonly request: HttpRequest;
+  /** The caller who sent the sub-request. */
   readonly principal: Principal;
 }
 
-function inText({ method, uri, service }: Original) {
+/** Returns the parts of the original request that are recorded, as text. */
+function decoded({ method, uri, service }: Original) {
   return {
     method,
     uri: textOfBytes(uri),
@@ -143,12 +150,14 @@ function inText({ method, uri, service }: Original) {
   };
 }
 
-const methodHeaders = ["x-forwarded-method", "x-original-method"] as const;
+type MethodHeaders = readonly [string, string];
+const methodHeaders: MethodHeaders = ["x-forwarded-method", "x-original-method"];
+const reversedHeaders: MethodHeaders = ["x-original-method", "x-forwarded-method"];
 
-/** A proxy reports URI and method in the same family of headers; an empty one reports nothing. */
+/** A proxy reports URI and method in the same family of headers; an empty header counts as absent. */
 const families = [
   ["x-forwarded-uri", methodHeaders],
-  ["x-original-uri", methodHeaders.toReversed()],
+  ["x-original-uri", reversedHeaders],
 ] as const;
 
 function originalOf(request: HttpRequest, principal: Principal): Original {
@@ -161,12 +170,8 @@ function originalOf(request: HttpRequest, principal: Principal): Original {
   return { method: methodOf(request, methodHeaders), uri, service, request, principal };
 }
 
-function methodOf(request: HttpRequest, names: readonly string[]): string {
-  for (const name of names) {
-    const method = request.header(name);
-    if (method) return method;
-  }
-  return request.method;
+function methodOf(request: HttpRequest, [first, second]: MethodHeaders): string {
+  return request.header(first) || request.header(second) || request.method;
 }
 
 /**
@@ -178,7 +183,7 @@ function isPreflight({ method, request }: Original): boolean {
   return methodHeaders.every((name) => (request.header(name) || method) === method);
 }
 
-/** What Envoy appends to the path; of a request that names nothing, the root. */
+/** Returns the URI that Envoy appends to the path; the root if nothing is appended. */
 function uriBelow({ path, query }: HttpRequest): string {
   const below = path.slice(FORWARD_AUTH_PATH.length);
   return `${below.startsWith("/") ? below : "/"}${query === "" ? "" : `?${query}`}`;
@@ -188,7 +193,13 @@ function uriBelow({ path, query }: HttpRequest): string {
  * Returns every identity header, empty where there is no value (contract.md#forward-authentication): a proxy may pass
  * on the client's own header if this response does not have it.
  */
-function identityFields({ id, customerId, agentId, visitId, globalVisitId }: Named): HeaderFields {
+function identityFields({
+  id,
+  customerId,
+  agentId,
+  visitId,
+  globalVisitId,
+}: Identity & { readonly id: string }): HeaderFields {
   return {
     "cache-control": "no-store",
     "gkc-sessionid": id,
@@ -199,18 +210,14 @@ function identityFields({ id, customerId, agentId, visitId, globalVisitId }: Nam
   };
 }
 
-type Named = Identity & { readonly id: string };
-
 /** Lets a preflight through in both modes: it needs no session, and none is created. */
 const preflightResponse = new CachedResponse(() => ({
   headers: identityFields({ ...noIdentity, id: "" }),
   body: null,
 }));
 
-const ASCII = /^[\x20-\x7e]*$/;
-
 /** Returns the UTF-8 bytes of an id as one character each, as runtimes write headers (contract.md#header-bytes). */
 function headerValue(id: string | null): string {
   if (id === null) return "";
-  return ASCII.test(id) ? id : Buffer.from(id).toString("latin1");
+  return isPrintableAscii(id) ? id : Buffer.from(id).toString("latin1");
 }

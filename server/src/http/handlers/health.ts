@@ -1,37 +1,28 @@
 import type { Clock } from "../../runtime/clock.ts";
 import { type Reason, Refusal } from "../../session/errors.ts";
 import type { LifecycleStore } from "../../store/ports/lifecycle.ts";
-import { type ApiResponse, apiFields, json } from "../app/api-response.ts";
-import type { Metrics } from "../app/metrics.ts";
-
-/** What operators and their tools ask. */
-export interface HealthHandlers {
-  /** The process is alive: 200 as long as it answers. */
-  health(): ApiResponse;
-  /** It can do its work: refuses with `unavailable` when the store takes no write, or when stopping. */
-  ready(): Promise<ApiResponse>;
-  metrics(): Promise<ApiResponse>;
-}
+import { type ApiResponse, apiFields, json } from "../api-response.ts";
+import type { Metrics } from "../metrics.ts";
 
 const notReady: Reason = { code: "unavailable", retryAfterSeconds: 1 };
 
-/** A probe's answer holds for so long (ms): asking often must not keep the disk busy. */
-const PROBE_LIFE = 1000;
+/** How long (ms) the result of a probe is reused, so that frequent probes do not keep the disk busy. */
+const PROBE_MAX_AGE_MS = 1000;
 
-/** Handlers over the store; `isStopping` tells whether the server is shutting down. */
+/** Creates the handlers of probes and metrics. */
 export function createHealthHandlers(
   store: Pick<LifecycleStore, "advanceClock" | "status">,
   clock: Clock,
   metrics: Metrics,
   isStopping: () => boolean,
-): HealthHandlers {
+) {
   let probedAt = Number.NEGATIVE_INFINITY;
   let probe: Promise<Reason | undefined> = Promise.resolve(notReady);
 
-  /** Why the store accepts no writes; `undefined` if it accepts them. */
+  /** Returns why the store accepts no writes; `undefined` if it accepts them. */
   function probeStore(): Promise<Reason | undefined> {
     const now = performance.now();
-    if (now - probedAt >= PROBE_LIFE) {
+    if (now - probedAt >= PROBE_MAX_AGE_MS) {
       probedAt = now;
       probe = store.advanceClock(clock()).then(
         () => undefined,
@@ -42,14 +33,16 @@ export function createHealthHandlers(
   }
 
   return {
-    health: () => json({ status: "ok" }),
-    async ready() {
-      // The probe looks at one place; requests may have met another that takes nothing.
+    /** Responds 200 as long as the process runs. */
+    health: (): ApiResponse => json({ status: "ok" }),
+    /** Refuses with `unavailable` if the store accepts no writes, or if the server is stopping. */
+    async ready(): Promise<ApiResponse> {
+      // Requests may have failed to write where the probe succeeded.
       const reason = isStopping() ? notReady : await probeStore();
       if (reason === undefined && store.status().writable) return json({ status: "ok" });
       throw new Refusal(reason ?? notReady);
     },
-    async metrics() {
+    async metrics(): Promise<ApiResponse> {
       const { contentType, text } = await metrics.page();
       return { status: 200, headers: { ...apiFields, "content-type": contentType }, body: text };
     },

@@ -5,56 +5,51 @@ import type { Fault } from "../../session/errors.ts";
 import { changeScope, readScope } from "../../session/permissions.ts";
 import { type Cursor, pageOf, parseCursor, timelineStart } from "../../session/timeline.ts";
 import { timelineInfo } from "../../wire/timeline-info.ts";
-import { type ApiResponse, apiFields, json } from "../app/api-response.ts";
+import { type ApiResponse, apiFields, json } from "../api-response.ts";
+import type { Call } from "../call.ts";
 import { readJsonBody, refuseFaults } from "../parse/bodies.ts";
 import { requestKeyOf } from "../parse/idempotency.ts";
 import { identityOfHeaders } from "../parse/identity.ts";
+import { limitOf } from "../parse/paging.ts";
 import { MAX_RECORDS_BODY_BYTES, recordsOf } from "../parse/record-body.ts";
-import { limitOf } from "../parse/session-query.ts";
-import { type Call, permitted } from "./sessions.ts";
+import { permitted } from "./sessions.ts";
 
-/** The handlers of request records (contract.md#request-records). */
-export interface RecordHandlers {
-  record(call: Call): Promise<ApiResponse>;
-  timeline(call: Call): Promise<ApiResponse>;
-}
-
-/** A body is held until it is complete: at most so many bytes of all bodies together, or memory would grow. */
-const MAX_HELD_BYTES = 64 * 1024 * 1024;
-/** The first bytes of each do not count: most bodies are that short, and long ones must not keep them out. */
+/** The most bytes of incomplete bodies in memory. */
+const MAX_BUFFERED_BYTES = 64 * 1024 * 1024;
+/** The first bytes of each body, which do not count: long bodies must not keep out short ones, which most are. */
 const FREE_BYTES = 64 * 1024;
 
-/** Handlers over the use cases. `keptKeys` are the query parameters that are kept in paths. */
+/** Creates the handlers of request records (contract.md#request-records). `queryKeys` are the query parameters that are recorded. */
 export function createRecordHandlers(
   service: SessionService,
   clock: Clock,
-  keptKeys: ReadonlySet<string>,
-): RecordHandlers {
-  let heldBytes = 0;
+  queryKeys: ReadonlySet<string>,
+) {
+  let bufferedBytes = 0;
 
-  /** Reads the body while there is room for it. What counts has arrived: a length that is announced costs nothing. */
+  /** Reads the body if the limit allows it. Bytes count when they arrive: an announced length uses no memory. */
   async function bodyOf({ request }: Call): Promise<Uint8Array> {
     let own = 0;
     const mayBuffer = (bytes: number) => {
       const more = Math.max(0, bytes - FREE_BYTES) - own;
-      if (heldBytes + more > MAX_HELD_BYTES) return false;
+      if (bufferedBytes + more > MAX_BUFFERED_BYTES) return false;
       own += more;
-      heldBytes += more;
+      bufferedBytes += more;
       return true;
     };
     try {
       return (await readJsonBody(request, MAX_RECORDS_BODY_BYTES, mayBuffer)) ?? new Uint8Array();
     } finally {
-      heldBytes -= own;
+      bufferedBytes -= own;
     }
   }
 
   return {
-    async record(call) {
+    async record(call: Call): Promise<ApiResponse> {
       const { request, principal, sessionId } = call;
       const scope = changeScope(principal);
       const body = await bodyOf(call);
-      const records = recordsOf(body, clock(), keptKeys);
+      const records = recordsOf(body, clock(), queryKeys);
       const receipt = JSON.stringify({ accepted: records.length } satisfies RecordReceipt);
       const key = requestKeyOf(request, principal, "record", [sessionId, body]);
       if (key === undefined) {
@@ -65,18 +60,14 @@ export function createRecordHandlers(
       return accepted(await service.recordOnce(sessionId, records, scope, keyed));
     },
 
-    async timeline({ request, principal, sessionId }) {
+    async timeline({ request, principal, sessionId }: Call): Promise<ApiResponse> {
       const { after, limit } = boundsOf(request.query);
       // A request that names a customer reaches only that customer's sessions (contract.md#rule-4).
-      const scope = readScope(
-        principal,
-        permitted(principal, identityOfHeaders(request)).customerId,
-      );
-      const stretch = await service.readRecordPage(sessionId, scope, {
-        after: after.sequence,
-        limit,
-      });
-      return json(timelineInfo(sessionId, stretch, pageOf(stretch, after, limit)));
+      const { customerId } = permitted(principal, identityOfHeaders(request));
+      const scope = readScope(principal, customerId);
+      const bounds = { after: after.sequence, limit };
+      const recordPage = await service.readRecordPage(sessionId, scope, bounds);
+      return json(timelineInfo(sessionId, recordPage, pageOf(recordPage, after, limit)));
     },
   };
 }
@@ -90,17 +81,17 @@ function isDurable(query: string): boolean {
   return value !== null && value !== "false" && value !== "0";
 }
 
-/** `after` and `limit` of a query. Refuses with `invalid-request`. */
+/** Returns the parameters `after` and `limit`. Refuses with `invalid-request`. */
 function boundsOf(query: string): { readonly after: Cursor; readonly limit: number } {
   const parameters = new URLSearchParams(query);
   const faults: Fault[] = [];
-  const after = parameters.get("after") ?? "";
-  const cursor = after === "" ? timelineStart : parseCursor(after);
-  if (cursor === undefined) {
-    const detail = "after is neither the next of another page nor a sequence.";
+  const text = parameters.get("after") ?? "";
+  const after = text === "" ? timelineStart : parseCursor(text);
+  if (after === undefined) {
+    const detail = "after is neither the `next` of another page nor a sequence number.";
     faults.push({ in: "query", name: "after", detail });
   }
   const limit = limitOf(parameters, faults);
   refuseFaults(faults);
-  return { after: cursor ?? timelineStart, limit };
+  return { after: after ?? timelineStart, limit };
 }

@@ -1,14 +1,14 @@
 import type { Config } from "../../config/config.ts";
 
-/** The settings of the cookie; `settings.ts` explains each. */
+/** The settings of the cookie, which `config/settings.ts` explains. */
 export type CookieSettings = Pick<
   Config,
   "cookieName" | "cookieDomain" | "cookieSameSite" | "cookieHttpOnly" | "cookieMaxAge"
 >;
 
 /**
- * Makes the value of `Set-Cookie` for a new session (RFC 6265bis); `forwardedProto` is the request's
- * `X-Forwarded-Proto`.
+ * Creates the function that returns the value of `Set-Cookie` for a new session (RFC 6265bis). `forwardedProto` is
+ * the `X-Forwarded-Proto` of the request.
  */
 export function createSessionCookies(
   settings: CookieSettings,
@@ -22,12 +22,12 @@ export function createSessionCookies(
   };
 }
 
-/** Browsers drop such a cookie without `Secure`, whatever the connection (RFC 6265bis, section 4.1). */
+/** Returns whether browsers reject the cookie without `Secure`, also over HTTP (RFC 6265bis, section 4.1). */
 function needsSecure({ cookieName, cookieSameSite }: CookieSettings): boolean {
   return cookieSameSite === "none" || /^__(?:Secure|Host|Http|Host-Http)-/i.test(cookieName);
 }
 
-/** With several proxies, the first value is from the proxy that the visitor is connected to. */
+/** Of several proxies, the one to which the visitor is connected adds the first value. */
 const ENCRYPTED = /^\s*(?:https|wss)\s*(?:,|$)/i;
 
 const sameSiteNames = { lax: "Lax", strict: "Strict", none: "None" } as const;

@@ -2,9 +2,9 @@ import { BodyError, type HttpRequest, type MayBuffer } from "@antechamber/http1"
 import { type Fault, Refusal } from "../../session/errors.ts";
 
 /**
- * The body of a request that must be JSON, or `undefined` when it is empty, which needs no content
- * type. Refuses with `body-too-large` beyond `limit` bytes, `unsupported-media-type` for a body that is not JSON in
- * UTF-8 without a content coding, `request-timeout`, and `unavailable` for a body that `mayBuffer` does not allow.
+ * Returns the body of a request that must be JSON, or `undefined` if it is empty, even without a content type.
+ * Refuses with `body-too-large` beyond `limit` bytes, `unsupported-media-type` for a body that is not JSON in UTF-8
+ * without a content coding, `request-timeout`, and `unavailable` for a body that `mayBuffer` does not allow.
  */
 export async function readJsonBody(
   request: HttpRequest,
@@ -28,14 +28,14 @@ async function bodyOf(
   try {
     return await request.body(limit, mayBuffer);
   } catch (error) {
-    // The client has gone, or was cut off for being slow: that is no defect of ours.
+    // The client has disconnected, or was too slow, which is not a defect of the service.
     const fault = error instanceof BodyError ? error.fault : "gone";
     if (fault === "late") throw new Refusal({ code: "request-timeout" }, error);
     if (fault === "crowded")
       throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, error);
     const detail =
       fault === "gone"
-        ? "The body broke off before its end."
+        ? "The body ended early."
         : "The chunks of the body are malformed (RFC 9112, section 7.1).";
     throw new Refusal(
       { code: "invalid-request", errors: [{ in: "body", name: "", detail }] },
@@ -52,24 +52,24 @@ function mediaFault(request: HttpRequest): "type" | "charset" | "encoding" | und
   return isPlain(request.header("content-encoding") ?? "") ? undefined : "encoding";
 }
 
-/** `application/json` or one of its kin (RFC 6839), with whatever parameters. */
+/** `application/json` or a type with the suffix `+json` (RFC 6839), with any parameters. */
 const JSON_TYPE = /^\s*application\/(?:[\w.-]{1,64}\+)?json\s*(?:;|$)/i;
 
-/** Whether no charset other than UTF-8, the encoding of JSON (RFC 8259, section 8.1), is declared. */
+/** Returns false if a charset other than UTF-8, the encoding of JSON (RFC 8259, section 8.1), is declared. */
 function isUtf8(contentType: string): boolean {
   if (!/charset/i.test(contentType)) return true;
   const declared = contentType.matchAll(/;\s*charset\s*=\s*(["']?)([^;"']*)\1/gi);
   return [...declared].every(([, , charset = ""]) => /^(?:utf-?8)?$/i.test(charset.trim()));
 }
 
-/** Whether a body has no content coding (RFC 9110, section 8.4); "identity" means none. */
+/** Returns whether a body has no content coding (RFC 9110, section 8.4); "identity" means none. */
 function isPlain(encodings: string): boolean {
   return encodings.split(",").every((coding) => /^(?:identity)?$/i.test(coding.trim()));
 }
 
 const bodyText = new TextDecoder("utf-8", { fatal: true });
 
-/** The value in a body, or `undefined`, which no JSON text stands for, with its fault in `faults`. */
+/** Parses a JSON body. Returns `undefined` and appends to `faults` if it is malformed. */
 export function parseJson(body: Uint8Array, faults: Fault[]): unknown {
   try {
     return JSON.parse(bodyText.decode(body));
@@ -79,12 +79,12 @@ export function parseJson(body: Uint8Array, faults: Fault[]): unknown {
   }
 }
 
-/** A member of an object from JSON: own members alone, nothing that a prototype may have. */
+/** Returns a member of a JSON object, or `null`; never a member of its prototype. */
 export function memberOf(object: object, name: string): unknown {
   return Object.hasOwn(object, name) ? Reflect.get(object, name) : null;
 }
 
-/** Refuses with `invalid-request` if there are any. */
+/** Refuses with `invalid-request` if there are faults. */
 export function refuseFaults(faults: readonly Fault[]): void {
   if (faults.length > 0) throw new Refusal({ code: "invalid-request", errors: faults });
 }

@@ -1,6 +1,6 @@
-const ASCII = /^[\x20-\x7e]*$/;
+import { isPrintableAscii } from "../../session/text.ts";
 
-/** Treats a byte order mark like any character, so that no character of a caller's text is removed. */
+/** Does not remove a byte order mark, so that no character of a caller's text is lost. */
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
@@ -36,7 +36,7 @@ const ENCODED = /%[\da-f]{2}/gi;
 
 /** Returns the text like `textOfBytes`, or `undefined` if the bytes are not valid UTF-8. */
 export function utf8OfBytes(value: string): string | undefined {
-  if (ASCII.test(value)) return value;
+  if (isPrintableAscii(value)) return value;
   try {
     return utf8.decode(Buffer.from(value, "latin1"));
   } catch {

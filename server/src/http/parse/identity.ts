@@ -8,17 +8,13 @@ import { textOfBytes, utf8OfBytes } from "./header-text.ts";
 /** The longest body that is read, in bytes (contract.md#refusals). */
 export const MAX_BODY_BYTES = 16 * 1024;
 
-/** The identity headers, in both spellings: proxies drop names with underscores by default. */
+/** The identity headers in both spellings, because proxies drop names with underscores by default. */
 const agentHeaders = ["gkc_agentid", "gkc-agentid"] as const;
 const customerHeaders = ["gkc_customerid", "gkc-customerid"] as const;
-const properNames: Readonly<Record<string, string>> = {
-  gkc_agentid: "gkc_agentId",
-  "gkc-agentid": "gkc-agentId",
-  gkc_customerid: "gkc_customerId",
-  "gkc-customerid": "gkc-customerId",
-};
+/** Returns the documented spelling of a header's name. */
+const displayName = (name: string) => name.replace(/id$/, "Id");
 
-/** The ids in a request's headers. Refuses with `invalid-request`, which lists every fault. */
+/** Returns the ids in a request's headers. Refuses with `invalid-request`, which lists every fault. */
 export function identityOfHeaders(request: HttpRequest): Identity {
   if (!hasIdentityHeaders(request)) return noIdentity;
   const faults: Fault[] = [];
@@ -28,7 +24,7 @@ export function identityOfHeaders(request: HttpRequest): Identity {
 }
 
 /**
- * The ids in a request's headers and body. Refuses with `invalid-request`, `body-too-large` and
+ * Returns the ids in a request's headers and body. Refuses with `invalid-request`, `body-too-large` and
  * `unsupported-media-type`.
  */
 export function identityOfRequest(request: HttpRequest): Identity | Promise<Identity> {
@@ -36,7 +32,7 @@ export function identityOfRequest(request: HttpRequest): Identity | Promise<Iden
   return identityWithBody(request);
 }
 
-/** Most requests have none, and are answered without a thought about what is in them. */
+/** Checked first, because most requests have none of these headers. */
 function hasIdentityHeaders(request: HttpRequest): boolean {
   return (
     request.header("gkc_customerid") !== null ||
@@ -82,7 +78,7 @@ function readMember(
   return fault === undefined ? (value as string) : null;
 }
 
-/** Numbers are not converted to strings: beyond 2^53 they lose digits, and two ids would become one. */
+/** Numbers are not converted to strings: beyond 2^53 they lose digits, and two ids would become the same. */
 function faultOfType(value: unknown): string {
   return typeof value === "number"
     ? 'is a number; ids are strings, so put it in double quotes, such as "4711"'
@@ -107,8 +103,8 @@ function readEither(
   const one = readHeader(first, names[0], faults);
   const other = readHeader(second, names[1], faults);
   if (one !== null && other !== null && one !== other) {
-    const name = properNames[names[0]] as string;
-    const detail = `${name} and ${properNames[names[1]]} have different values.`;
+    const name = displayName(names[0]);
+    const detail = `${name} and ${displayName(names[1])} have different values.`;
     faults.push({ in: "header", name, detail });
   }
   return one ?? other;
@@ -116,19 +112,19 @@ function readEither(
 
 function readHeader(raw: string | null, header: string, faults: Fault[]): string | null {
   if (raw === null || raw === "") return null;
-  // Browsers and many HTTP libraries can send ISO-8859-1 only: both forms of "müller" are one customer.
+  // Browsers and many HTTP libraries can only send ISO-8859-1: both encodings of "müller" are the same customer.
   const value = textOfBytes(raw);
   const fault = faultOfHeader(value);
   if (fault === undefined) return value;
-  const name = properNames[header] as string;
+  const name = displayName(header);
   faults.push({ in: "header", name, detail: `${name} ${fault}.` });
   return null;
 }
 
 /**
- * Returns the id that a trusted proxy asserts; `null` without one, `undefined` if it is malformed or given
- * twice. Accepts only UTF-8: with a proxy that sends ISO-8859-1, the bytes of one person's name would be another's
- * ("mÃ¼ller" is "müller" in UTF-8), and here they decide whose sessions the caller gets.
+ * Returns the id that a trusted proxy asserts; `null` without one, `undefined` if it is malformed or given twice.
+ * Accepts only UTF-8: if ISO-8859-1 were accepted too, the bytes of one person's name could be those of another's
+ * ("mÃ¼ller" is "müller" in UTF-8), and this id decides which sessions the caller can reach.
  */
 export function readProxyId(raw: string | null): string | null | undefined {
   if (raw === null || raw === "") return null;
@@ -138,6 +134,6 @@ export function readProxyId(raw: string | null): string | null | undefined {
 
 function faultOfHeader(value: string): string | undefined {
   // Runtimes join the values of a repeated header with a comma and a space.
-  if (value.includes(", ")) return "is there twice, or contains a comma followed by a space";
+  if (value.includes(", ")) return "is given twice, or contains a comma followed by a space";
   return faultOfId(value);
 }

@@ -1,43 +1,35 @@
 import { MAX_RECORD_BYTES, MAX_RECORDS } from "@antechamber/client/protocol";
 import type { Fault } from "../../session/errors.ts";
-import {
-  isMethod,
-  isPath,
-  isPlainText,
-  type RequestRecord,
-  recordedPath,
-} from "../../session/record.ts";
+import { isMethod, isPath, type RequestRecord, recordedPath } from "../../session/record.ts";
+import { isPlainText } from "../../session/text.ts";
 import { memberOf, parseJson, refuseFaults } from "./bodies.ts";
+import { parseTime } from "./time.ts";
 
-/** The longest body of records, in bytes: as many as may be, as long as may be. */
+/** The longest body, in bytes: the most records of the greatest length. */
 export const MAX_RECORDS_BODY_BYTES = MAX_RECORDS * (MAX_RECORD_BYTES + 1) + 2;
 
 const MAX_SERVICE = 256;
 const MAX_ATTRIBUTES = 16;
 const MAX_ATTRIBUTE_NAME = 128;
-/** The latest moment that a date of JavaScript can tell (ms). */
-const MAX_TIME = 8.64e15;
-const MAX_DURATION = 1e12;
-/** ISO 8601 with date, time and zone: without one it would be anybody's time. */
-const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)$/;
-/** Told of a body that is wrong throughout: the first few faults say as much as all. */
+const MAX_DURATION_MS = 1e12;
+/** The most faults that are collected: if every record is wrong, the first few faults show why. */
 const MAX_FAULTS = 20;
 
 /**
- * The records in a body, which is one or an array of up to 1,000. What a record does not tell is
- * `null`, its start `now`. Refuses with `invalid-request`, which lists the faults with their places.
+ * Returns the records in a body, which is one record or an array of up to 1,000. A missing value becomes `null`, a
+ * missing start `now`. Refuses with `invalid-request`, which names the record and the member of each fault.
  */
 export function recordsOf(
   body: Uint8Array,
   now: number,
-  keptKeys: ReadonlySet<string>,
+  queryKeys: ReadonlySet<string>,
 ): RequestRecord[] {
   const faults: Fault[] = [];
   const parsed = parseJson(body, faults);
   const isList = Array.isArray(parsed);
   const values: unknown[] = isList ? parsed : [parsed];
   if (values.length > MAX_RECORDS) {
-    const detail = `There are ${values.length} records; at most ${MAX_RECORDS} go in one request.`;
+    const detail = `There are ${values.length} records; send at most ${MAX_RECORDS} in one request.`;
     faults.push({ in: "body", name: "", detail });
   }
   const records: RequestRecord[] = [];
@@ -45,7 +37,7 @@ export function recordsOf(
     if (faults.length > 0 && (parsed === undefined || faults.length >= MAX_FAULTS)) break;
     const reader = new MemberReader(value, isList ? `[${i}]` : "", faults);
     if (!reader.isObject) continue;
-    const record = readRecord(reader, now, keptKeys);
+    const record = readRecord(reader, now, queryKeys);
     if (isTooLong(record)) reader.fault("", `is longer than ${MAX_RECORD_BYTES} bytes`);
     records.push(record);
   }
@@ -56,11 +48,11 @@ export function recordsOf(
 function readRecord(
   reader: MemberReader,
   now: number,
-  keptKeys: ReadonlySet<string>,
+  queryKeys: ReadonlySet<string>,
 ): RequestRecord {
   return {
     method: reader.method(),
-    path: recordedPath(reader.path(), keptKeys),
+    path: recordedPath(reader.path(), queryKeys),
     status: reader.status(),
     startedAt: reader.time() ?? now,
     durationMs: reader.duration(),
@@ -71,7 +63,7 @@ function readRecord(
 
 /** Reads the members of one record and collects their faults. */
 class MemberReader {
-  /** Without it there are no members to find fault with. */
+  /** False if the record is no object; its members are not read then. */
   readonly isObject: boolean;
   readonly #record: object;
   readonly #place: string;
@@ -111,8 +103,8 @@ class MemberReader {
   time(): number | null {
     const value = memberOf(this.#record, "startedAt");
     if (value === null) return null;
-    const time = typeof value === "string" && ISO_TIME.test(value) ? Date.parse(value) : value;
-    if (isBetween(time, 0, MAX_TIME)) return Math.trunc(time);
+    const time = parseTime(value);
+    if (time !== undefined) return time;
     this.fault("startedAt", "is neither an ISO 8601 time with a zone nor milliseconds since 1970");
     return null;
   }
@@ -120,8 +112,8 @@ class MemberReader {
   duration(): number | null {
     const value = memberOf(this.#record, "durationMs");
     if (value === null) return null;
-    // Microseconds are as exact as anybody measures.
-    if (isBetween(value, 0, MAX_DURATION)) return Math.round(value * 1000) / 1000;
+    // Rounded to microseconds.
+    if (isBetween(value, 0, MAX_DURATION_MS)) return Math.round(value * 1000) / 1000;
     this.fault("durationMs", "is not a number of milliseconds");
     return null;
   }
@@ -168,10 +160,10 @@ function isBetween(value: unknown, least: number, most: number): value is number
   return typeof value === "number" && value >= least && value <= most;
 }
 
-/** What a record has besides its texts: names, numbers, punctuation. */
+/** An upper bound of a record's bytes besides its texts: names, numbers, punctuation. */
 const FRAME_BYTES = 512;
 
-/** Short ones, which nearly all are, need not be counted: a character takes six bytes at the most. */
+/** Serializes only long records: a character takes at most six bytes. */
 function isTooLong(record: RequestRecord): boolean {
   const { path, service, attributes } = record;
   let characters = path.length + (service?.length ?? 0);

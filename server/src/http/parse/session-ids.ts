@@ -4,13 +4,13 @@ import { SESSION_ID_CHARACTERS } from "../../session/id.ts";
 /** A place in a browser's request where a session id may be. */
 export type SessionIdSource = "header" | "cookie" | "query";
 
-/** How many different ids of one source are looked up. */
+/** The most different ids of one source that are looked up. */
 const MAX_LOOKUPS = 4;
 
 /**
- * The texts in a request that have the length of a session id, in the order in which they are tried. The
- * caller reports each id that it looked up; after `MAX_LOOKUPS` of one source the next source follows.
- * Ids that this server did not make are not looked up, so they never hide another id.
+ * The texts in a request that have the length of a session id, in the order in which they are tried. The caller
+ * counts each id that it looks up; after `MAX_LOOKUPS` of one source the next source follows. Ids that this server
+ * did not issue are not looked up, so they do not use up the limit.
  */
 export class SessionIds {
   readonly #bySource: readonly (readonly string[])[];
@@ -47,7 +47,7 @@ export class SessionIds {
 /** Finds the session ids in a request; `uri` is the path and query of the original request. */
 export type FindSessionIds = (request: HttpRequest, uri: string) => SessionIds;
 
-/** Reads these sources in this order; `cookieName` is the name of the session cookie. */
+/** Creates the finder for these sources, in this order; `cookieName` is the name of the session cookie. */
 export function createSessionIdFinder(
   sources: readonly SessionIdSource[],
   cookieName: string,
@@ -68,7 +68,7 @@ function headerValues(request: HttpRequest): readonly string[] {
   const underscore = request.header("gkc_sessionid");
   if (hyphen === null && underscore === null) return none;
   const ids: string[] = [];
-  // A repeated header is one value with commas.
+  // The values of a repeated header are joined by commas.
   for (const value of [hyphen, underscore]) {
     for (const each of value?.split(",") ?? none) add(ids, each);
   }
@@ -91,7 +91,7 @@ function cookieValues(header: string | null, name: string): readonly string[] {
   const start = `${name}=`;
   const ids: string[] = [];
   for (let at = header.indexOf(start); at !== -1; at = header.indexOf(start, at + 1)) {
-    // The end of another cookie's name is no cookie of ours.
+    // Otherwise this is the end of a longer name.
     if (at > 0 && !COOKIE_BOUNDARIES.includes(header[at - 1] as string)) continue;
     const from = at + start.length;
     const end = header.indexOf(";", from);

@@ -8,7 +8,7 @@ import { serve } from "../../support/in-process.ts";
 import { acceptedOf, post } from "../../support/records.ts";
 import { injections, MARK } from "../markup.ts";
 
-test("what a caller put into a session is text on the page of the API, and carries nothing out", async () => {
+test("the page of the API shows the ids of a session as text, and executes none of them", async () => {
   await using server = await serve();
   const api = createApi(server.url);
   const { sessionId } = sessionOf(await api.create({ json: { visitId: injections[0] } }));
@@ -30,7 +30,7 @@ test("what a caller put into a session is text on the page of the API, and carri
     await shown.waitFor();
     const text = await shown.innerText();
     assert.ok(text.includes("<script>") && text.includes(sessionId), text.slice(0, 500));
-    // Whatever is loaded late has its time.
+    // Time for resources that are loaded late.
     await page.waitForLoadState("networkidle");
     assert.equal(await page.evaluate((mark) => mark in globalThis, MARK), false);
   }
@@ -38,7 +38,7 @@ test("what a caller put into a session is text on the page of the API, and carri
   assert.deepEqual([...visitor.hosts], ["127.0.0.1"]);
 });
 
-test("an answer of the API that is opened by itself is no page, and carries nothing out", async () => {
+test("a response of the API that is opened in the browser is not a page, and executes nothing", async () => {
   await using server = await serve();
   const api = createApi(server.url);
   await using visitor = await startVisitor(server.url);

@@ -4,19 +4,19 @@ import { sessionOf } from "../../support/api.ts";
 import { createCaller } from "../../support/caller.ts";
 import { long } from "../../support/tier.ts";
 
-/** What good callers had to wait for, in milliseconds. */
+/** The waiting times of ordinary callers, in milliseconds. */
 export interface Waits {
   readonly count: number;
   readonly median: number;
   readonly p99: number;
 }
 
-/** So many milliseconds between two requests of the good callers, whatever the answers take. */
+/** Milliseconds between two requests of the ordinary callers, however long the responses take. */
 const EVERY = 5;
 
 /**
- * Retrieves a session and creates one in turns, at an even pace for `milliseconds`; each must be
- * answered as ever. A request that has to wait is counted from the moment at which it was due.
+ * Retrieves and creates sessions alternately, at an even pace for `milliseconds`; each request must succeed. The time
+ * of a delayed request counts from the time at which it was due.
  */
 export async function waitsBeside(url: string, milliseconds: number): Promise<Waits> {
   using caller = createCaller(url, 64);
@@ -40,13 +40,12 @@ export async function waitsBeside(url: string, milliseconds: number): Promise<Wa
 }
 
 /**
- * What counts as no harm, in milliseconds. On a machine with two cores the attackers take the processor
- * too, and whoever is scheduled late waits for that alone: in the long form, which has the machine for
- * itself, a little; beside other tests more.
+ * The acceptable delay, in milliseconds. On a machine with two cores the attackers use the processor too, so requests
+ * also wait for the scheduler: a little in the long form, which runs alone, and more beside other tests.
  */
 const HARMLESS = long ? 10 : 250;
 
-/** Fails where the attack has more than doubled the p99 of the others. */
+/** Fails if the attack has more than doubled the p99 of the other callers. */
 export function assertUnharmed(what: string, alone: Waits, beside: Waits): void {
   const ms = ({ median, p99 }: Waits) => `${median.toFixed(2)} / ${p99.toFixed(2)}`;
   console.log(`${what}: median / p99 of others ${ms(alone)} ms alone, ${ms(beside)} ms beside it`);

@@ -12,7 +12,7 @@ import { assertUnharmed, waitsBeside } from "./background-load.ts";
 const SECONDS = long ? 60 : 2;
 const CONNECTIONS = 16;
 
-/** Sends as much as it can from one address; gives how many requests a second. */
+/** Sends as many requests as possible from one address; returns the number per second. */
 async function flood(url: string): Promise<number> {
   const args = ["-t1", `-c${CONNECTIONS}`, `-d${SECONDS}s`, "-H", "X-Forwarded-For: 192.0.2.66"];
   const { stdout } = await promisify(execFile)("wrk", [...args, `${url}/sessions/unknown`]);
@@ -20,14 +20,14 @@ async function flood(url: string): Promise<number> {
 }
 
 for (const runtime of ["bun", "node"] as const) {
-  test(`while one address floods the others are served as ever (${runtime})`, async () => {
+  test(`while one address floods the server, the others are served in time (${runtime})`, async () => {
     const env = {
       ANTECHAMBER_TRUSTED_PROXIES: "127.0.0.1",
       ANTECHAMBER_REQUESTS_PER_ADDRESS: "10/1s",
       ANTECHAMBER_MISSES_PER_ADDRESS: "10/1s",
     };
     await using server = await startServer({ runtime, env });
-    // The first requests are slow by themselves.
+    // The first requests are always slow.
     await waitsBeside(server.url, 500);
     const alone = await waitsBeside(server.url, SECONDS * 1000);
     const [rate, beside] = await Promise.all([

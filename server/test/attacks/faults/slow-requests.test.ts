@@ -12,10 +12,10 @@ import { assertUnharmed, waitsBeside } from "./background-load.ts";
 const SECONDS = long ? 120 : 3;
 const CONNECTIONS = long ? 1000 : 300;
 
-/** What the server has most to send of: 1.6 MB. */
+/** The longest response of the server: 1.6 MB. */
 const LONGEST = "docs/swagger-ui-bundle.js";
 
-/** How slowhttptest is slow: in its headers, in its body, in reading the answer. */
+/** The attacks of slowhttptest: slow headers, slow bodies, slow reading of responses. */
 const ways = {
   headers: ["-H", "-i", "1"],
   bodies: ["-B", "-i", "1", "-s", "8192", "-t", "PUT", "-f", "application/json"],
@@ -24,16 +24,16 @@ const ways = {
 
 async function attack(url: string, way: readonly string[]): Promise<string> {
   const pace = ["-c", `${CONNECTIONS}`, "-r", `${CONNECTIONS}`, "-l", `${SECONDS}`, "-p", "2"];
-  // Attackers bring processors of their own. These would share the server's, and slowhttptest spends a
-  // core on waiting: as if it were elsewhere, it gets what others leave.
+  // Real attackers have their own processors. Here slowhttptest would use a whole core of the server's machine for
+  // waiting, so it runs with the lowest priority.
   const args = ["-n", "19", "slowhttptest", ...way, ...pace, "-u", url];
   const { stdout } = await promisify(execFile)("nice", args);
   return stripVTControlCharacters(stdout);
 }
 
-// What each server does with such connections, that it cuts them off, test/faults/junk.test.ts shows.
+// test/faults/junk.test.ts tests that the server closes such connections.
 for (const runtime of long ? (["bun", "node"] as const) : (["bun"] as const)) {
-  test(`${CONNECTIONS} connections of each slow kind hold up nobody (${runtime})`, async () => {
+  test(`${CONNECTIONS} slow connections of each kind do not delay other callers (${runtime})`, async () => {
     await using server = await startServer({ runtime });
     await waitsBeside(server.url, 500);
     const alone = await waitsBeside(server.url, long ? 10_000 : 1500);

@@ -10,15 +10,15 @@ import { sendRaw } from "../../support/raw-http.ts";
 import { type ServerProcess, startServer } from "../../support/server-process.ts";
 
 /*
- * Requests whose end nginx could see in one place and the server in another, so that the rest of one
- * would be the beginning of the next, which is somebody else's. nginx stands in front of the API here
- * with kept connections, as one would have it. What is malformed without a proxy: test/faults/.
+ * Requests whose end could differ for nginx and for the server, so that the rest of one would become the beginning of
+ * the next request, of another client. nginx reuses its connections to the server. test/faults/ tests malformed
+ * requests without a proxy.
  */
 
-/** A server, and nginx before it. */
+/** A server with nginx in front of it. */
 interface Pair extends AsyncDisposable {
   readonly server: ServerProcess;
-  /** nginx's. */
+  /** The port of nginx. */
   readonly url: string;
 }
 
@@ -50,7 +50,7 @@ const toTheApi = `location / {
     }
 `;
 
-/** What is smuggled: it would show in the log and in the metrics, as nobody else asks this. */
+/** The smuggled request. No other client sends it, so it would be visible in the log and the metrics. */
 const hidden = "DELETE /smuggled HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Request-Id: smuggled\r\n\r\n";
 const head = "PUT /sessions/new HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n";
 const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
@@ -89,18 +89,18 @@ const ambiguous: Readonly<Record<string, string>> = {
   "an expectation": `${head}Expect: 100-continue\r\nContent-Length: ${hidden.length}\r\n\r\n${hidden}`,
 };
 
-/** What came of sending bytes: the statuses that the client was told, and the server's log. */
+/** The result of sending bytes: the statuses of the responses, and the server's log. */
 async function outcome({ server, url }: Pair, bytes: string) {
   const before = server.stderr().length;
   const { received } = await sendRaw(url, [bytes], { timeoutMs: 150 });
-  // Whoever asks next on the kept connections gets their own answer.
+  // The next client on the reused connections gets its own response.
   for (let i = 0; i < 3; i++) {
     const session = sessionOf(
       await createApi(url).create({ headers: { "gkc-customerId": "next" } }),
     );
     assert.equal(session.customerId, "next");
   }
-  // One after the other, without a line's end between them.
+  // Consecutive, without a line break between them.
   const answers = [...received.matchAll(/HTTP\/1\.[01] (\d{3}) /g)];
   return {
     statuses: answers.map(([, status]) => Number(status)),
@@ -114,18 +114,18 @@ function assertNoDefect(what: string, statuses: readonly number[]): void {
 }
 
 for (const runtime of ["bun", "node"] as const) {
-  test(`behind nginx nothing is smuggled in a request that could end in two places (${runtime})`, async () => {
+  test(`behind nginx nothing is smuggled in a request with an ambiguous end (${runtime})`, async () => {
     await using pair = await startPair(runtime);
     for (const [what, bytes] of Object.entries(ambiguous)) {
       const { statuses, log } = await outcome(pair, bytes);
-      // A request that ends there for nginx too is followed by another of the client, which is answered.
+      // If the request also ends there for nginx, the rest is another request of the client, which gets a response.
       const smuggled = log.includes('"method":"DELETE"') && statuses.length < 2;
       assert.ok(!smuggled, `${what}: ${statuses.join()}\n${log}`);
       assertNoDefect(what, statuses);
     }
   });
 
-  test(`behind nginx what is malformed harms nobody either (${runtime})`, async () => {
+  test(`behind nginx malformed requests do not affect other clients either (${runtime})`, async () => {
     await using pair = await startPair(runtime);
     await Promise.all(
       Object.entries(malformed).map(async ([what, bytes]) => {

@@ -1,7 +1,7 @@
 import type { BodyWriter } from "@antechamber/http1";
 import type { Session } from "../../../session/session.ts";
 import { maxLengthOf, sessionInfo } from "../../../wire/session-info.ts";
-import { apiFields } from "../../app/api-response.ts";
+import { apiFields } from "../../api-response.ts";
 import type { SessionForm } from "../sessions.ts";
 
 const SUCCESS = '"status":{"code":0}';
@@ -15,7 +15,7 @@ export const envelopeOfV1: SessionForm = formOf(
   (info) => `${info.slice(0, -1)},"response":${info},${SUCCESS}}`,
 );
 
-/** The header from which clients of v2 read the session's id: they do not read it from the body. */
+/** The header from which clients of v2 read the session's id; they ignore the one in the body. */
 const SESSION_ID_FIELD = "gkc_sessionid";
 
 /** v2: `data`, which is the `SessionInfo`, and `status`; the id is also in a header. */
@@ -24,13 +24,13 @@ export const envelopeOfV2: SessionForm = formOf(
   (info) => `{"data":${info},${SUCCESS}}`,
 );
 
-/** Creates the form that puts a session's `SessionInfo`, as text, into an envelope. */
+/** Creates the form that puts the text of a `SessionInfo` into an envelope. */
 function formOf(fields: SessionForm["fields"], wrap: (info: string) => string): SessionForm {
   return { fields, ofInfo: wrap, body: (session) => new EnvelopeText(session, wrap) };
 }
 
-/** More characters than any envelope adds to its content. */
-const MAX_ENVELOPE = 128;
+/** An upper bound of the characters that an envelope adds to its content. */
+const MAX_ENVELOPE_CHARACTERS = 128;
 
 class EnvelopeText implements BodyWriter {
   readonly #session: Session;
@@ -43,7 +43,7 @@ class EnvelopeText implements BodyWriter {
 
   /** No envelope contains the `SessionInfo` more than twice. */
   get maxLength(): number {
-    return 2 * maxLengthOf(this.#session) + MAX_ENVELOPE;
+    return 2 * maxLengthOf(this.#session) + MAX_ENVELOPE_CHARACTERS;
   }
 
   write(bytes: Buffer, start: number): number {

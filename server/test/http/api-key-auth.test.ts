@@ -25,7 +25,7 @@ const api = (person: Person): Api => apiOf(server, keys[person]);
 const customer = (id: string) => ({ headers: { gkc_customerId: id } });
 const agent = (id: string) => ({ headers: { gkc_agentId: id } });
 
-test("without a credential every operation asks for one", async () => {
+test("every operation without a credential is refused with 401", async () => {
   for (const [method, path] of [
     ["PUT", "/sessions/new"],
     ["GET", "/sessions/x"],
@@ -41,7 +41,7 @@ test("without a credential every operation asks for one", async () => {
   }
 });
 
-test("every wrong credential gets one and the same answer", async () => {
+test("every wrong credential gets the same response", async () => {
   const good = keys.alice.bearer.slice("Bearer ".length);
   const wrong = [
     keys.expired.bearer,
@@ -136,7 +136,7 @@ test("the name of the scheme may be written in any case", async () => {
   }
 });
 
-/** Who may assert what (contract.md#assertions). */
+/** The ids that each caller may assert (contract.md#assertions). */
 const assertions: [Person, Record<string, string>, boolean][] = [
   ["alice", {}, true],
   ["alice", { gkc_customerId: "alice" }, true],
@@ -177,7 +177,7 @@ for (const [person, headers, allowed] of assertions) {
   });
 }
 
-/** Who reads and who updates a session that belongs to alice. */
+/** Whether each caller may read and update a session of alice. */
 const reach: [Person, boolean, boolean][] = [
   ["alice", true, true],
   ["bob", false, false],
@@ -200,7 +200,7 @@ for (const [person, reads, updates] of reach) {
   });
 }
 
-test("a session of nobody may be taken over by the customer who signs in", async () => {
+test("a session without a customer may be associated with the customer who signs in", async () => {
   const { sessionId } = sessionOf(await api("page").create({ json: { globalVisitId: "g" } }));
   const session = sessionOf(await api("alice").update(sessionId, customer("alice")));
   assert.equal(session.sessionId, sessionId);
@@ -208,7 +208,7 @@ test("a session of nobody may be taken over by the customer who signs in", async
   problemOf(await api("bob").update(sessionId, customer("bob")), 404, "session-not-found");
 });
 
-test("an agent who names a customer gets that customer's sessions alone (contract.md#rule-4)", async () => {
+test("an agent who names a customer reaches only that customer's sessions (contract.md#rule-4)", async () => {
   const { sessionId } = sessionOf(await api("alice").create(customer("alice")));
   assert.equal(
     sessionOf(await api("agent").retrieve(sessionId, customer("alice"))).sessionId,
@@ -219,7 +219,7 @@ test("an agent who names a customer gets that customer's sessions alone (contrac
   assert.equal(other.customerId, "bob");
 });
 
-test("a conflict with an agent is told only to those who reach the session", async () => {
+test("only callers who reach a session see a conflict with its agent", async () => {
   const { sessionId } = sessionOf(await api("agent").create(agent("7")));
   await api("alice").update(sessionId, customer("alice"));
   const conflict = await api("administrator").update(sessionId, agent("8"));
@@ -227,7 +227,7 @@ test("a conflict with an agent is told only to those who reach the session", asy
   problemOf(await api("bob").update(sessionId, customer("bob")), 404, "session-not-found");
 });
 
-test("the metrics are for reporters and administrators", async () => {
+test("only reporters and administrators may read the metrics", async () => {
   for (const person of ["reporter", "administrator"] as const) {
     assert.equal((await api(person).call("GET", "/metrics")).status, 200);
   }
@@ -236,14 +236,14 @@ test("the metrics are for reporters and administrators", async () => {
   }
 });
 
-test("probes and documents ask for no key", async () => {
+test("probes and documents need no key", async () => {
   for (const path of ["/healthz", "/readyz", "/openapi.json", "/docs"]) {
     const { status } = await createApi(server.url).call("GET", path);
     assert.ok(status < 400, `${path}: ${status}`);
   }
 });
 
-test("what does not exist and what is not taken is said without a key", async () => {
+test("unknown paths and methods are refused as such without a key", async () => {
   problemOf(await createApi(server.url).call("GET", "/nowhere"), 404, "not-found");
   problemOf(await createApi(server.url).call("PATCH", "/sessions/x"), 405, "method-not-allowed");
 });

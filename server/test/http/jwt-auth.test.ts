@@ -3,7 +3,7 @@ import { createHmac } from "node:crypto";
 import { after, before, test } from "node:test";
 import type { JWTPayload } from "jose";
 import type { TokenConfig } from "../../src/config/config.ts";
-import { createJwks } from "../../src/http/auth/jwks.ts";
+import { Jwks } from "../../src/http/auth/jwks.ts";
 import { Refusal } from "../../src/session/errors.ts";
 import { type Api, createApi, problemOf, sessionOf } from "../support/api.ts";
 import { until } from "../support/eventually.ts";
@@ -28,7 +28,7 @@ after(async () => {
   await issuer[Symbol.asyncDispose]();
 });
 
-/** A server whose clock stands still, and that believes this issuer. */
+/** Starts a server with a fixed clock that trusts this issuer. */
 function serveFor({ config }: Issuer, more: Partial<TokenConfig> = {}): Promise<TestServer> {
   return serve({ frozen: true, config: { auth: "jwt", tokens: { ...config, ...more } } });
 }
@@ -43,7 +43,7 @@ async function apiOf(claims: JWTPayload, more: Crooked = {}): Promise<Api> {
 
 const reporter = { role: "reporter" };
 
-test("a token's claims say who calls", async () => {
+test("the claims of a token identify the caller", async () => {
   const alice = await apiOf({ role: "customer", customerId: "alice" });
   const own = sessionOf(await alice.create({ headers: { gkc_customerId: "alice" } }));
   problemOf(await alice.create({ headers: { gkc_customerId: "bob" } }), 403, "identity-mismatch");
@@ -62,7 +62,7 @@ test("a token's claims say who calls", async () => {
   problemOf(await page.create({ headers: { gkc_customerId: "c" } }), 403, "identity-mismatch");
 });
 
-test("claims have the names that are configured, and a default role where there is none", async () => {
+test("the names of the claims and a default role are configurable", async () => {
   const claims = { role: "https://shop.example/role", customerId: "sub", agentId: "agent" };
   await using own = await serveFor(issuer, { claims, defaultRole: "customer" });
   const alice = bearing(await issuer.token({ sub: "alice" }), own);
@@ -73,7 +73,7 @@ test("claims have the names that are configured, and a default role where there 
   problemOf(await wrong.create(), 401, "invalid-credential");
 });
 
-/** Tokens that are wrong in one way each. */
+/** Tokens with one fault each. */
 const wrong: Record<string, (now: number) => Promise<string>> = {
   "is no token": async () => "nothing",
   "has two parts": async () => (await issuer.token(reporter)).split(".").slice(0, 2).join("."),
@@ -133,11 +133,11 @@ function hmac(secret: string): string {
   return `${text}.${createHmac("sha256", secret).update(text).digest("base64url")}`;
 }
 
-test("every wrong token gets one and the same answer", async () => {
+test("every wrong token gets the same response", async () => {
   const bodies = new Set<string>();
   for (const [what, make] of Object.entries(wrong)) {
     const answer = await bearing(await make(server.now())).create();
-    // Node's own limit on headers answers before us.
+    // Node's own limit of headers applies first.
     if (answer.status === 431) continue;
     assert.equal(answer.status, 401, `a token that ${what}: ${answer.text}`);
     problemOf(answer, 401, "invalid-credential");
@@ -147,12 +147,12 @@ test("every wrong token gets one and the same answer", async () => {
   problemOf(await createApi(server.url).create(), 401, "credential-required");
 });
 
-test("an algorithm that is not listed is refused, whatever key there is", async () => {
+test("an algorithm that is not configured is refused, whatever the key", async () => {
   await using own = await serveFor(issuer, { algorithms: ["RS256", "EdDSA"] });
   problemOf(await bearing(await issuer.token(reporter), own).create(), 401, "invalid-credential");
 });
 
-test("a token that names no key is tried with each that fits", async () => {
+test("a token without a key id is verified with each suitable key", async () => {
   await using own = await startIssuer();
   await own.rotate();
   await using at = await serveFor(own);
@@ -161,7 +161,7 @@ test("a token that names no key is tried with each that fits", async () => {
   problemOf(await bearing(forged, at).create(), 401, "invalid-credential");
 });
 
-test("a token is good for its time by the server's clock, with half a minute of leeway", async () => {
+test("a token is valid by the server's clock, with half a minute of leeway", async () => {
   await using own = await serveFor(issuer);
   const now = own.now();
   const api = bearing(await issuer.token(reporter, { now, lifetime: 300 }), own);
@@ -191,7 +191,7 @@ test("after a jump of the wall clock is corrected, tokens are valid again", asyn
   assert.notEqual(sessionOf(await api.retrieve(sessionId)).sessionId, sessionId);
 });
 
-test("new keys of the issuer are found, and withdrawn ones refused in ten minutes", async () => {
+test("new keys of the issuer are found, and withdrawn ones refused within ten minutes", async () => {
   await using own = await startIssuer();
   await using at = await serveFor(own);
   const old = bearing(await own.token(reporter, { lifetime: 7200 }), at);
@@ -199,7 +199,7 @@ test("new keys of the issuer are found, and withdrawn ones refused in ten minute
   assert.equal(own.fetches, 1);
   await own.rotate();
   const next = bearing(await own.token(reporter, { lifetime: 7200 }), at);
-  // Within 30 s of the last fetch nobody causes another.
+  // Within 30 s of a fetch, no request causes another.
   problemOf(await next.create(), 401, "invalid-credential");
   at.pass(30 * SECOND);
   sessionOf(await next.create());
@@ -238,7 +238,7 @@ test("a flood of 10,000 unknown keys causes one fetch in 30 s", async () => {
   sessionOf(await good.create());
 });
 
-test("keys at hand stay good while the key-set server fails in any way", async () => {
+test("cached keys stay valid while the key-set server fails in any way", async () => {
   await using own = await startIssuer();
   await using at = await serveFor(own);
   const good = bearing(await own.token(reporter, { lifetime: 36_000 }), at);
@@ -272,14 +272,14 @@ for (const [what, hang] of [
   ["its answer", () => undefined],
   ["the rest of its answer", (response) => response.writeHead(200).write('{"keys":[')],
 ] as const satisfies [string, Answer][]) {
-  test(`a key-set server that hangs before ${what} is given up`, async () => {
+  test(`a key-set server that hangs before ${what} is abandoned after a timeout`, async () => {
     await using own = await startIssuer();
     const failures: unknown[] = [];
-    const keySet = createJwks({
+    const keySet = new Jwks({
       url: own.config.keySetUrl,
       clock: () => 0,
       events: { fetched: () => assert.fail(), failed: (error) => failures.push(error) },
-      timeout: 50,
+      timeoutMs: 50,
     });
     own.answer(hang);
     await assert.rejects(keySet.keys(), Refusal);
@@ -288,7 +288,7 @@ for (const [what, hang] of [
   });
 }
 
-test("without a key set so far requests are told to come again, and the server says why", async () => {
+test("before the first key set requests get 503, and the log says why", async () => {
   await using own = await startIssuer();
   await own.vanish();
   await using at = await serveFor(own);
@@ -309,7 +309,7 @@ test("without a key set so far requests are told to come again, and the server s
 test("the log says why a token was refused, and what is allowed", async () => {
   const { issuer: iss, audiences } = issuer.config;
   const reasons: [token: string, reason: RegExp][] = [
-    ["opaque-token", /no signed token \(JWT\).* ask for "antechamber"/],
+    ["opaque-token", /not a signed token \(JWT\).* ask for "antechamber"/],
     ["ak_abc", /API key of this service, which only mode key accepts/],
     ["a.b.c.d.e", /encrypted/],
     ["e30.e30.e30", /malformed/],
@@ -392,7 +392,7 @@ test("the log says why a key set cannot be fetched, once for each reason", async
   assert.deepEqual([linesOf()[3]?.level, /cached keys/.test(linesOf()[3]?.msg ?? "")], [40, true]);
 });
 
-test("no log line has anything of a token", async () => {
+test("no log line contains a part of a token", async () => {
   const token = await issuer.token({ role: "customer", customerId: "secret-customer" });
   sessionOf(await bearing(token).create());
   problemOf(await bearing(`${token}x`).create(), 401, "invalid-credential");

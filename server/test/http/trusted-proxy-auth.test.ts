@@ -16,7 +16,7 @@ before(async () => {
 });
 after(() => server[Symbol.asyncDispose]());
 
-/** As the trusted proxy asks for somebody. */
+/** Sends a request of the trusted proxy for a caller. */
 function askedFor(headers: Readonly<Record<string, string>>, at: TestServer = server): Api {
   return createApi(at.url, { "antechamber-secret": secret, ...headers });
 }
@@ -25,7 +25,7 @@ const alice = { "antechamber-role": "customer", "antechamber-customer": "alice" 
 const agent = { "antechamber-role": "agent", "antechamber-agent": "7" };
 const administrator = { "antechamber-role": "administrator" };
 
-test("the trusted proxy says who calls", async () => {
+test("the trusted proxy names the caller", async () => {
   const own = sessionOf(await askedFor(alice).create({ headers: { gkc_customerId: "alice" } }));
   const mismatch = await askedFor(alice).create({ headers: { gkc_customerId: "bob" } });
   problemOf(mismatch, 403, "identity-mismatch");
@@ -39,7 +39,7 @@ test("the trusted proxy says who calls", async () => {
   assert.equal((await askedFor(administrator).call("GET", "/metrics")).status, 200);
 });
 
-test("an identity that is not ASCII comes as UTF-8", async () => {
+test("an identity that is not ASCII is read as UTF-8", async () => {
   const lines = [
     `antechamber-secret: ${secret}`,
     "antechamber-role: customer",
@@ -51,7 +51,7 @@ test("an identity that is not ASCII comes as UTF-8", async () => {
   assert.equal((JSON.parse(answer.body) as { customerId: string }).customerId, "änna");
 });
 
-/** Requests that pretend, and those of a proxy that is not set up well: header lines. */
+/** The header lines of forged requests, and of those of a misconfigured proxy. */
 const refused: Record<string, string[]> = {
   "has nothing": [],
   "has a role alone": ["antechamber-role: administrator"],
@@ -72,7 +72,7 @@ const refused: Record<string, string[]> = {
     "antechamber-role: administrator",
   ],
 };
-/** With the secret, as a proxy passes on what a client pretends. */
+/** Requests with the secret, in which a proxy forwards forged headers of its client. */
 const passedOn: Record<string, string[]> = {
   "no role": [],
   "an empty role": ["antechamber-role:"],
@@ -116,7 +116,7 @@ for (const [what, lines] of Object.entries(passedOn)) {
   refused[`has ${what}`] = [`antechamber-secret: ${secret}`, ...lines];
 }
 
-test("every request that pretends gets one and the same answer", async () => {
+test("every forged request gets the same response", async () => {
   const bodies = new Set<string>();
   for (const [what, lines] of Object.entries(refused)) {
     for (const line of ["PUT /sessions/new", "GET /sessions/x", "GET /metrics"]) {
@@ -129,7 +129,7 @@ test("every request that pretends gets one and the same answer", async () => {
   assert.match([...bodies].join(""), /"code":"invalid-credential"/);
 });
 
-test("a peer that is not listed is refused, the secret notwithstanding", async () => {
+test("a peer that is not listed is refused, even with the secret", async () => {
   await using far = await serve({
     config: { ...proxy, trustedProxies: ranges("10.0.0.0/8", "::2", "127.0.0.2") },
   });
@@ -145,7 +145,7 @@ test("a peer that is not listed is refused, the secret notwithstanding", async (
   sessionOf(await askedFor(administrator, near).create());
 });
 
-test("over a Unix socket the secret is asked for all the same", async () => {
+test("the secret is also required over a Unix socket", async () => {
   await using folder = temporaryDirectory();
   const path = `${folder.path}/http.sock`;
   await using _ = await serve({ config: { ...proxy, socket: { path, mode: 0o600 } } });

@@ -1,47 +1,46 @@
 import type { HttpRequest } from "@antechamber/http1";
-import type { AddressRange } from "../../addresses.ts";
-import type { Rate } from "../../limits/rate.ts";
-import type { RateLimiter } from "../../limits/rate-limiter.ts";
-import { type Quota, Refusal } from "../../session/errors.ts";
-import type { Principal } from "../../session/permissions.ts";
-import { createClientAddress } from "../auth/client-address.ts";
+import type { AddressRange } from "../addresses.ts";
+import type { Rate } from "../limits/rate.ts";
+import type { RateLimiter } from "../limits/rate-limiter.ts";
+import { type Quota, Refusal } from "../session/errors.ts";
+import type { Principal } from "../session/permissions.ts";
+import { createClientAddress } from "./auth/client-address.ts";
 
 /**
- * What is counted: sessions created on request, sessions created where there was none to retrieve
- * (misses), and all other requests. A request whose session is a miss counts as both of the latter, and
- * an update that creates a session (dialect 8.5.1) as a request and as a create.
+ * The actions that have a rate limit: creating a session on request, creating one because the id to retrieve has
+ * none (a miss), and all other requests. A retrieval with a miss counts as both of the latter, and an update that
+ * creates a session (dialect 8.5.1) as a request and as a create.
  */
 export type Action = "creates" | "misses" | "requests";
 
 /** The rate of each action; `undefined`: no limit. */
 export type Rates = Readonly<Record<Action, Rate | undefined>>;
 
-/** What limits are made of. */
 export interface LimitOptions {
-  /** Of one client address; `undefined` where no peer can have one that counts. */
+  /** The rates of one client address; `undefined` if no client address can be determined. */
   readonly perAddress: Rates | undefined;
-  /** Of one credential; `undefined` where there are none. */
+  /** The rates of one credential; `undefined` if the auth mode has no credentials. */
   readonly perCredential: Rates | undefined;
-  /** Whose word on the address of their clients counts; `undefined`: everybody's, on a Unix socket. */
+  /** The proxies that report the addresses of their clients; `undefined`: every peer, on a Unix socket. */
   readonly proxies: readonly AddressRange[] | undefined;
-  /** Creates a limiter of this name: of this process, or shared by several. */
+  /** Creates a limiter of this name, of this process or shared by several. */
   readonly limiterOf: (name: string, rate: Rate) => RateLimiter;
-  /** Milliseconds since some moment. */
+  /** Returns monotonic milliseconds. */
   readonly now: () => number;
 }
 
-/** Holds callers to their rates. Each refuses with `too-many-requests`. */
+/** The rate limits. Each method counts an action, and refuses with `too-many-requests` beyond the limit. */
 export interface RateLimits {
-  /** Before anybody knows who calls: whoever tries credentials is counted too. */
+  /** Called before authentication, so that callers who guess credentials are counted too. */
   byAddress(action: Action, request: HttpRequest): void;
   byCredential(action: Action, principal: Principal): void;
-  /** A session is about to be created where there was none to retrieve. */
+  /** Counts a session that is about to be created because there was none to retrieve. */
   miss(request: HttpRequest, principal: Principal): void;
-  /** Also counts a create: a session is about to be created by a request that counted as another kind. */
+  /** Counts a session that is about to be created by a request that was counted as another action. */
   create(request: HttpRequest, principal: Principal): void;
 }
 
-/** The limits, or `undefined` where there are none: then requests are asked nothing. */
+/** Creates the limits; returns `undefined` if there are none. */
 export function createRateLimits(options: LimitOptions): RateLimits | undefined {
   const { perAddress, perCredential, now } = options;
   const addresses = limitersOf(perAddress, "address", options);
@@ -73,7 +72,7 @@ interface NamedLimiter {
 
 function limitersOf(
   rates: Rates | undefined,
-  whose: "address" | "credential",
+  per: "address" | "credential",
   { limiterOf }: LimitOptions,
 ): NamedLimiter[] {
   const actions: readonly Action[] = ["creates", "misses", "requests"];
@@ -81,22 +80,22 @@ function limitersOf(
     const rate = rates?.[action];
     if (rate === undefined) return [];
     const windowSeconds = rate.period / 1000;
-    const quota = { name: `${action}-per-${whose}`, count: rate.count, windowSeconds };
+    const quota = { name: `${action}-per-${per}`, count: rate.count, windowSeconds };
     return [{ action, limiter: limiterOf(quota.name, rate), quota }];
   });
 }
 
-/** Asks who it is only where that action has a limit. */
-function limiter<Whose>(
+/** Determines the subject of an action only if the action has a limit. */
+function limiter<Caller>(
   limiters: readonly NamedLimiter[],
-  subjectOf: (whose: Whose) => string | undefined,
+  subjectOf: (caller: Caller) => string | undefined,
   now: () => number,
-): (action: Action, whose: Whose) => void {
+): (action: Action, caller: Caller) => void {
   const byAction = Object.fromEntries(limiters.map((each) => [each.action, each]));
-  return (action, whose) => {
+  return (action, caller) => {
     const named = byAction[action];
     if (named === undefined) return;
-    const subject = subjectOf(whose);
+    const subject = subjectOf(caller);
     if (subject === undefined) return;
     const wait = named.limiter.take(subject, now());
     if (wait === 0) return;
@@ -105,7 +104,7 @@ function limiter<Whose>(
   };
 }
 
-/** The name of a key; of a credential that has none, whom it stands for. */
+/** Returns the id of an API key, or, because other credentials have no id, the identity of the caller. */
 function credentialOf(principal: Principal & { readonly id?: string }): string {
   const { id, role, customerId, agentId } = principal;
   return id ?? JSON.stringify([role, customerId, agentId]);

@@ -6,7 +6,7 @@ import { createApi, sessionOf } from "../support/api.ts";
 import { serve } from "../support/in-process.ts";
 import { openConnection, requestText } from "../support/raw-http.ts";
 
-/** Collects garbage. */
+/** Runs the garbage collector. */
 function collect(): void {
   if ("Bun" in globalThis) {
     (globalThis as unknown as { Bun: { gc(wait: boolean): void } }).Bun.gc(true);
@@ -16,13 +16,13 @@ function collect(): void {
   (runInNewContext("gc") as () => void)();
 }
 
-/** Returns the bytes that buffers take. */
+/** Returns the number of bytes in buffers. */
 function buffered(): number {
   collect();
   return process.memoryUsage().arrayBuffers;
 }
 
-test("a stored response takes only its own memory, and does not pin its neighbours", async () => {
+test("a cached response does not keep the memory of other responses alive", async () => {
   await using server = await serve();
   const api = createApi(server.url);
   const newcomers = 80;
@@ -33,7 +33,7 @@ test("a stored response takes only its own memory, and does not pin its neighbou
   }
   const [hot = "", ...cold] = ids;
   await using connection = await openConnection(server.port);
-  // Enough responses are between two stored ones that these never share a block of the runtime's pool.
+  // Between two cached responses are enough others that these two never share a block of the runtime's pool.
   const retrieve = (id: string) => requestText(`GET /sessions/${id}`);
   const round = 160;
   let length = 0;

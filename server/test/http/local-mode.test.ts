@@ -6,8 +6,8 @@ import { exchange, type RawResponse } from "../support/raw-http.ts";
 import { spawnServer, startServer } from "../support/server-process.ts";
 
 /*
- * Mode `local` trusts whoever reaches this machine's own addresses. A page from elsewhere can make
- * its own name point there (DNS rebinding), but it cannot make the browser name another host.
+ * Mode `local` trusts everybody who can reach the loopback addresses of this machine. A web page can make its own
+ * name point there (DNS rebinding), but it cannot make the browser send another `Host`.
  */
 
 let server: TestServer;
@@ -35,7 +35,7 @@ for (const host of [
   });
 }
 
-test("an empty Host names nothing, also as the first that comes", async () => {
+test("an empty Host is refused, also in the first request", async () => {
   await using fresh = await serve();
   const empty = "GET /sessions/x HTTP/1.1\r\nHost:\r\n\r\n";
   for (let i = 0; i < 2; i++) {
@@ -45,7 +45,7 @@ test("an empty Host names nothing, also as the first that comes", async () => {
   }
 });
 
-test("a request without a Host is taken, but from no page", async () => {
+test("a request without a Host is accepted, unless it comes from a page", async () => {
   const old = (field: string) =>
     exchange(server.port, `PUT /sessions/new HTTP/1.0\r\n${field}\r\n`);
   assert.equal((await old("")).status, 200);
@@ -69,7 +69,7 @@ for (const host of [
   "localhost:8080:1",
   "1270.0.1",
 ]) {
-  test(`Host may not name another: ${host}`, async () => {
+  test(`Host may not name another machine: ${host}`, async () => {
     for (const line of [
       "PUT /sessions/new",
       "GET /sessions/x",
@@ -82,7 +82,7 @@ for (const host of [
       "GET /nowhere",
     ]) {
       const { status, headers, body } = await ask(line, `Host: ${host}`);
-      // A runtime may refuse what is no host at all before the service sees it.
+      // The server may refuse an invalid host before the application sees it.
       if (body === "" && status === 400) continue;
       const problem = problemOf({ status, headers, text: body }, 400, "invalid-request");
       assert.deepEqual(
@@ -95,7 +95,7 @@ for (const host of [
   });
 }
 
-test("a good host is no pass for the next request", async () => {
+test("a valid host does not admit the next request with another one", async () => {
   for (let i = 0; i < 3; i++) {
     assert.equal((await ask("PUT /sessions/new", "Host: localhost")).status, 200);
     assert.equal((await ask("PUT /sessions/new", "Host: evil.example")).status, 400);
@@ -146,13 +146,13 @@ test("the host of an absolute target counts, whatever Host says", async () => {
   assert.equal((await ask("PUT http://localhost/sessions/new")).status, 400);
 });
 
-test("mode key serves whatever name it is called by", async () => {
+test("mode key accepts every host name", async () => {
   await using keyed = await serve({ config: { auth: "key" } });
   const request = "PUT /sessions/new HTTP/1.1\r\nHost: sessions.example\r\n\r\n";
   assert.equal((await exchange(keyed.port, request)).status, 401);
 });
 
-test("a wide bind without credentials ends the start, and the message says what to do", async () => {
+test("listening on all addresses without credentials prevents the start, and the message says what to do", async () => {
   for (const host of ["0.0.0.0", "::", "192.0.2.1"]) {
     const wide = spawnServer({ env: { ANTECHAMBER_HOST: host } });
     try {

@@ -1,11 +1,8 @@
 import { type Problem, type ProblemCode, problemStatus } from "@antechamber/client/protocol";
 import type { HeaderFields } from "@antechamber/http1";
-import type { DialectName } from "../../config/base-path.ts";
-import type { Quota, Reason } from "../../session/errors.ts";
-import { restate } from "../handlers/dialects/refusals.ts";
+import type { Quota, Reason } from "../session/errors.ts";
 import type { ApiResponse } from "./api-response.ts";
 
-/** What a refusal is called, whichever request it answers. */
 const titles: Readonly<Record<ProblemCode, string>> = {
   "already-exists": "The dataset already exists",
   "invalid-request": "The request is not valid",
@@ -27,12 +24,25 @@ const titles: Readonly<Record<ProblemCode, string>> = {
   unavailable: "The service cannot do this right now",
 };
 
-/** Returns RFC 9457 problem details with a code of contract.md#refusals, in the form of the dialect. */
+/** Adds to problem details the members that a dialect's clients read. */
+export type Restate = (problem: Problem) => RestatedProblem;
+
+/** Problem details; the newer dialects add `error`. */
+export interface RestatedProblem extends Problem {
+  readonly error?: { readonly code: Problem["code"]; readonly message: string };
+}
+
+/** Differences from the problem details that belong to the code. */
+export interface ProblemOptions {
+  readonly status?: number | undefined;
+  readonly restate?: Restate;
+}
+
+/** Responds with RFC 9457 problem details, which have a code of contract.md#refusals. */
 export function problemResponse(
   reason: Reason,
   requestId: string,
-  status: number = problemStatus[reason.code],
-  dialect: DialectName = "8.5.0",
+  { status = problemStatus[reason.code], restate = (problem) => problem }: ProblemOptions = {},
 ): ApiResponse {
   const { code } = reason;
   const problem: Problem = {
@@ -47,9 +57,9 @@ export function problemResponse(
     requestId,
   };
   return {
-    status: problem.status,
+    status,
     headers: { ...problemHeaders, ...headersOf(reason), "x-request-id": requestId },
-    body: JSON.stringify(restate[dialect](problem)),
+    body: JSON.stringify(restate(problem)),
     refusal: code,
   };
 }
@@ -60,17 +70,16 @@ const problemHeaders: HeaderFields = {
   "x-content-type-options": "nosniff",
 };
 
-/** The header that a status asks for (RFC 9110: 401, 405, 413, 503; RFC 6585: 429). */
+/** Returns the headers that belong to a status (RFC 9110: 401, 405, 413, 503; RFC 6585: 429). */
 function headersOf(reason: Reason): HeaderFields {
   switch (reason.code) {
     case "credential-required":
+    case "session-required":
       return { "www-authenticate": "Bearer" };
     case "invalid-credential":
       return { "www-authenticate": 'Bearer error="invalid_token"' };
     case "method-not-allowed":
       return { allow: reason.allow };
-    case "session-required":
-      return { "www-authenticate": "Bearer" };
     case "too-many-requests":
       return quotaFields(reason.quota, reason.retryAfterSeconds);
     case "request-under-way":
@@ -80,14 +89,14 @@ function headersOf(reason: Reason): HeaderFields {
       // RFC 9110, section 15.5.16.
       return reason.refused === "encoding" ? { "accept-encoding": "identity" } : {};
     case "body-too-large":
-      // The rest of the body is still on its way: nothing sensible can follow it.
+      // The rest of the body is not read, so the connection cannot carry another request.
       return { connection: "close" };
     default:
       return {};
   }
 }
 
-/** What there is, and when there is more (draft-ietf-httpapi-ratelimit-headers-11). */
+/** Returns the quota, and when it is available again (draft-ietf-httpapi-ratelimit-headers-11). */
 function quotaFields({ name, count, windowSeconds }: Quota, retryAfter: number): HeaderFields {
   const window = windowSeconds === null ? "" : `;w=${windowSeconds}`;
   return {
@@ -103,7 +112,7 @@ const mediaDetails = {
   encoding: "Send the body without Content-Encoding.",
 } as const;
 
-/** A sentence that tells the caller what to change. */
+/** Returns what the caller has to change, in a sentence or two. */
 function detailOf(reason: Reason): string {
   switch (reason.code) {
     case "already-exists":
@@ -113,51 +122,51 @@ function detailOf(reason: Reason): string {
     case "invalid-request":
       return reason.errors.map((fault) => fault.detail).join(" ");
     case "nothing-to-associate":
-      return "Give at least one of gkc_agentId and gkc_customerId as a header, or visitId and globalVisitId in a JSON body. If you did send a header: a proxy may have dropped it because of the underscore; send gkc-agentId or gkc-customerId.";
+      return "Send at least one id: gkc_agentId or gkc_customerId as a header, visitId or globalVisitId in a JSON body. If you did send a header, a proxy may have dropped it because of the underscore: send gkc-agentId or gkc-customerId.";
     case "session-not-found":
       if (reason.isNew) {
         return "POST changes an existing session. To create one use PUT /sessions/new.";
       }
-      return "No live session has this id. Create one with PUT /sessions/new and use the sessionId of the answer.";
+      return "No live session has this id. Create one with PUT /sessions/new and use the sessionId in its response.";
     case "session-required":
-      return "No live session was named, neither in the query parameter sessionId nor in the header gkc-sessionId nor in the cookie sessionId. Create one with PUT /sessions/new.";
+      return "The request has no id of a live session where the setting forwardAuthSources looks for it (by default the header gkc-sessionId and the cookie). Create a session with PUT /sessions/new, and send its id there.";
     case "request-under-way":
-      return "A request with this Idempotency-Key is being carried out. Repeat it after the time in Retry-After to get its answer.";
+      return "Another request with this Idempotency-Key is in progress. Repeat this one after the time in Retry-After to get the same response.";
     case "idempotency-key-reused":
-      return "This Idempotency-Key came with another request before. Use a new key for each request, and the same one only to repeat it.";
+      return "This Idempotency-Key was used for a different request. Use a new key for each request, and the same key only to repeat a request.";
     case "not-found":
-      return "Nothing is served under this path. The operations are PUT /sessions/new, GET and POST /sessions/{sessionId}, and GET and POST /sessions/{sessionId}/requests; /openapi.json lists the others.";
+      return "This path does not exist. The operations are PUT /sessions/new, GET and POST /sessions/{sessionId}, and GET and POST /sessions/{sessionId}/requests; /openapi.json lists the others.";
     case "method-not-allowed":
-      return `This path takes ${reason.allow}.`;
+      return `Use one of the methods of this path: ${reason.allow}.`;
     case "body-too-large":
       return `Send at most ${reason.limit} bytes.`;
     case "unsupported-media-type":
       return mediaDetails[reason.refused];
     case "request-timeout":
-      return "The rest of the request did not arrive in time: the limit is 10 seconds for the head, and then 15 for the body. Nothing was changed. Send the whole request again at once.";
+      return "The rest of the request did not arrive in time: the limits are 10 seconds for the head, and then 15 for the body. Nothing was changed. Send the whole request again, without a pause.";
     case "credential-required":
       return "Send a key or a token in the header Authorization: Bearer <key>.";
     case "invalid-credential":
-      return "Send a credential that is valid: this one is malformed, unknown, expired or revoked. Where a proxy vouches for its callers, come through it.";
+      return "Send a valid credential: this one is malformed, unknown, expired or revoked. In auth mode proxy, send the request through the trusted proxy.";
     case "identity-mismatch":
       return `The credential may not assert this ${reason.field}. Leave it out, or use the credential that it belongs to.`;
     case "role-not-permitted":
-      return "Use a credential of a role that may do this.";
+      return "Use a credential with a role that permits this operation.";
     case "too-many-requests":
       return tooManyDetail(reason.quota);
     case "unavailable":
       if (reason.why === "data-displaced") return displacedDetail;
       return reason.outcome === "unknown"
-        ? "The change may or may not have been stored. Retrieve the session to find out, or repeat the request: it is safe to."
+        ? "The change may or may not have been stored. Retrieve the session to find out, or repeat the request, which is safe."
         : "Nothing was changed. Repeat the request after the time in Retry-After.";
   }
 }
 
 const displacedDetail =
-  "The data of the service was moved or replaced while it ran, and nothing is stored. The operator finds in the log what to do.";
+  "The data of the service was moved or replaced while it ran, and nothing was stored. The log of the service says what its operator has to do.";
 
 function tooManyDetail({ count, windowSeconds }: Quota): string {
   return windowSeconds === null
     ? `The customer has ${count} live sessions, and may have no more. End one of them, or wait until one expires.`
-    : `At most ${count} such requests in ${windowSeconds} s are answered. Wait for the time in Retry-After, and send fewer.`;
+    : `At most ${count} such requests in ${windowSeconds} s are allowed. Wait for the time in Retry-After, and send fewer.`;
 }

@@ -20,7 +20,7 @@ const people = {
 } satisfies Record<string, Principal>;
 type Person = keyof typeof people;
 
-/** Who may assert what: the first id refused, or nothing (contract.md#assertions). */
+/** The first id that each caller may not assert, or none (contract.md#assertions). */
 const assertions: [Person, Parameters<typeof ids>[0], string | undefined][] = [
   ["alice", { customerId: "alice" }, undefined],
   ["alice", { customerId: "bob" }, "customerId"],
@@ -45,14 +45,14 @@ for (const [person, given, refused] of assertions) {
   });
 }
 
-test("everybody may give the ids of a visit, and none at all", () => {
+test("everybody may assert the ids of a visit, or no ids", () => {
   for (const person of Object.values(people)) {
     assert.equal(forbiddenAssertion(person, ids({ visitId: "v", globalVisitId: "g" })), undefined);
     assert.equal(forbiddenAssertion(person, ids({})), undefined);
   }
 });
 
-/** Whether the person reaches alice's, bob's and nobody's session: reading (naming nobody), changing. */
+/** Whether each caller may read and change the sessions of alice, of bob and of no customer. */
 const reach: [Person, [boolean, boolean, boolean], [boolean, boolean, boolean]][] = [
   ["alice", [true, false, true], [true, false, true]],
   ["a public page", [false, false, true], [false, false, true]],
@@ -77,7 +77,7 @@ for (const [person, reads, changes] of reach) {
   });
 }
 
-test("a request that names a customer retrieves nobody else's session (contract.md#rule-4)", () => {
+test("a request that names a customer retrieves only that customer's sessions (contract.md#rule-4)", () => {
   for (const person of ["agent 7", "an administrator"] as const) {
     const scope = readScope(people[person], "alice");
     assert.equal(isWithin("alice", scope), true);
@@ -86,7 +86,7 @@ test("a request that names a customer retrieves nobody else's session (contract.
   }
 });
 
-test("a customer's own name widens nothing", () => {
+test("naming itself does not extend the reach of a customer", () => {
   assert.equal(isWithin("bob", readScope(people.alice, "bob")), false);
   assert.equal(isWithin("alice", readScope(people.alice, "alice")), true);
 });

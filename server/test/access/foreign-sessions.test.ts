@@ -23,7 +23,7 @@ const people = {
 const record = { method: "GET", path: "/" };
 const page = "?limit=1";
 
-/** Requests of whoever does not reach alice's session: method, what follows the id, the rest. */
+/** Requests of callers who do not reach alice's session: method, path after the id, options. */
 const requests: [string, string, Parameters<Api["call"]>[2]][] = [
   ["GET", "", {}],
   ["GET", "/", {}],
@@ -54,7 +54,7 @@ function even(text: string): string {
 }
 
 for (const mode of ["key", "jwt", "proxy"] as const) {
-  test(`mode ${mode}: somebody else's session answers like an unknown one, byte for byte`, async () => {
+  test(`mode ${mode}: the response to somebody else's session is that to an unknown one, byte for byte`, async () => {
     await using known = await introduce(mode, people);
     await using server = await serve({ config: known.config, keys: known.keys });
     const of = (person: keyof typeof people) => createApi(server.url, known.headers[person]);
@@ -91,10 +91,10 @@ for (const mode of ["key", "jwt", "proxy"] as const) {
         assert.deepEqual(dateless(foreign), dateless(answers));
       }
     }
-    // They tell something to whoever reaches it.
+    // Callers who reach the session get other responses.
     const own = await of("alice").retrieve(sessionId);
     assert.equal(sessionOf(own).sessionId, sessionId);
-    // An agent who names another customer is told no more.
+    // An agent who names another customer gets the same responses.
     const naming = { headers: { gkc_customerId: "bob" } };
     const other = await of("agent").retrieve(sessionId, naming);
     const none = await of("agent").retrieve("A".repeat(40), naming);
@@ -102,7 +102,7 @@ for (const mode of ["key", "jwt", "proxy"] as const) {
   });
 }
 
-/** How many requests of each kind; and how far apart their medians may be, as a share of one. */
+/** The number of requests of each kind, and the greatest difference of their medians, as a share of one. */
 const [COUNT, SHARE] = long ? [20_000, 0.25] : [1500, 1];
 
 test("somebody else's session takes as long as an unknown one", async () => {
@@ -129,7 +129,7 @@ test("somebody else's session takes as long as an unknown one", async () => {
     assert.equal(status, 200);
   };
   for (let i = 0; i < COUNT; i++) {
-    // In turns, and each as often before the other as after it.
+    // Alternating, and each as often first as second.
     const order =
       i % 2 === 0 ? (["foreign", "unknown"] as const) : (["unknown", "foreign"] as const);
     for (const kind of order) await measure(kind);

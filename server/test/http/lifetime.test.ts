@@ -8,13 +8,13 @@ import { eventually } from "../support/eventually.ts";
 import { serve, type TestServer } from "../support/in-process.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "../support/sessions.ts";
 
-/** A server whose time stands still until a test lets it pass. */
+/** A server with a clock that only the tests advance. */
 const still = () => serve({ frozen: true });
 const as = (customerId: string) => ({ headers: { gkc_customerId: customerId } });
 const create = async (api: Api, json: unknown = {}, headers = {}) =>
   sessionOf(await api.create({ json, headers }));
 
-/** Sessions that are stored, counted in the file. */
+/** Counts the sessions in the database file. */
 function rows(server: TestServer): number {
   const database = new DatabaseSync(join(server.dataDir, "antechamber.db"), { readOnly: true });
   try {
@@ -48,7 +48,7 @@ for (const [name, use, prolongs] of uses) {
   });
 }
 
-test("contract.md#rule-6: an anonymous session is prolonged by use too, and over a restart", async () => {
+test("contract.md#rule-6: an anonymous session is also prolonged by use, and across a restart", async () => {
   await using server = await still();
   const { sessionId } = await create(createApi(server.url));
   for (let i = 0; i < 5; i++) {
@@ -67,14 +67,14 @@ test("contract.md#rule-6: no use prolongs a session beyond its total life", asyn
   while (server.now() + 25 * MINUTE < Date.parse(createdAt) + DAY) {
     server.pass(25 * MINUTE);
     assert.equal(sessionOf(await api.retrieve(sessionId)).sessionId, sessionId);
-    // A renewal is stored behind the answer, before the change of a later request.
+    // A renewal is stored after its response, but before the changes of later requests.
     await create(api, { globalVisitId: "g" });
   }
   server.pass(25 * MINUTE);
   assert.notEqual(sessionOf(await api.retrieve(sessionId)).sessionId, sessionId);
 });
 
-test("contract.md#rule-6: the two kinds of sessions live by times of their own", async () => {
+test("contract.md#rule-6: anonymous and recognized sessions have separate lifetimes", async () => {
   const anonymous = { idle: 10 * MINUTE, total: DAY };
   const recognized = { idle: 2 * HOUR, total: 3 * DAY };
   await using server = await serve({
@@ -92,7 +92,7 @@ test("contract.md#rule-6: the two kinds of sessions live by times of their own",
   assert.equal(sessionOf(await api.retrieve(session.sessionId)).sessionId, session.sessionId);
 });
 
-test("contract.md#rule-6: a clock set back brings nothing back, not over a restart either", async () => {
+test("contract.md#rule-6: a clock that is set back does not revive a session, not across a restart either", async () => {
   await using server = await still();
   const stored = await create(createApi(server.url), { visitId: "v" });
   const anonymous = await create(createApi(server.url));
@@ -115,7 +115,7 @@ test("contract.md#rule-6: a clock set back brings nothing back, not over a resta
   assert.equal(sessionOf(await createApi(server.url).retrieve(fresh.sessionId)).visitId, "v");
 });
 
-test("contract.md#rule-6: a session that was used while the clock stood back expires in its time", async () => {
+test("contract.md#rule-6: a session that is used while the clock is behind expires at its time", async () => {
   await using server = await still();
   const api = createApi(server.url);
   const { sessionId } = await create(api, { visitId: "v" });
@@ -126,7 +126,7 @@ test("contract.md#rule-6: a session that was used while the clock stood back exp
   assert.notEqual(sessionOf(await api.retrieve(sessionId)).sessionId, sessionId);
 });
 
-test("contract.md#rule-7: what was answered is there after a restart, with every id", async () => {
+test("contract.md#rule-7: every acknowledged session is there after a restart, with all its ids", async () => {
   await using server = await still();
   const made = await Promise.all(
     Array.from({ length: 50 }, (_, i) =>
@@ -182,7 +182,7 @@ test("contract.md#rule-8: a session is stored when it means something or must li
   assert.equal(rows(server), 2);
 });
 
-test("expired sessions are swept by and by", async () => {
+test("expired sessions are purged after a time", async () => {
   await using server = await serve({ frozen: true, config: { retention: DAY } });
   const api = createApi(server.url);
   for (let i = 0; i < 300; i++) await api.create({ json: { visitId: `v${i}` } });

@@ -1,0 +1,50 @@
+import type { HttpRequest } from "@antechamber/http1";
+import type { ApiResponse } from "../api-response.ts";
+import type { AppParts } from "./app-parts.ts";
+import { requestIdOf } from "./refusals.ts";
+import type { Base, Match } from "./router.ts";
+
+/** Number of segments of an unknown path in the log. */
+const MAX_SEGMENTS = 8;
+
+/** The logged parts of a request; a request that could not be read has no path. */
+export type LoggedRequest = Pick<HttpRequest, "method" | "peer" | "header"> & {
+  readonly path?: string;
+};
+
+export type LogAccess = ReturnType<typeof createAccessLog>;
+
+/** Creates the function that logs a request. No line contains an id or a secret (contract.md#secrets-in-logs). */
+export function createAccessLog({ log, logHash }: AppParts, bases: readonly Base[]) {
+  const paths = bases.flatMap(({ path, routes }) => [path, ...routes.map((each) => each.path)]);
+  const pathWords = new Set(paths.flatMap((path) => path.split("/")));
+
+  /** Returns the words of the API in an unknown path; any other segment may be an id or a secret. */
+  function redactedPath(path: string): string {
+    const segments = path.split("/").slice(1, 1 + MAX_SEGMENTS);
+    return segments.map((segment) => `/${pathWords.has(segment) ? segment : "*"}`).join("");
+  }
+
+  return (
+    { status, headers, refusal }: Pick<ApiResponse, "status" | "headers" | "refusal">,
+    request: LoggedRequest,
+    match: Pick<Match, "sessionId"> | undefined,
+    operation: string,
+    durationMs: number,
+  ): void => {
+    const line = {
+      // The response to a refused request has an id already.
+      requestId: headers["x-request-id"] ?? requestIdOf(request),
+      operation,
+      method: request.method,
+      // The name of an operation implies the path.
+      path: match === undefined ? redactedPath(request.path ?? "") : undefined,
+      status,
+      code: refusal,
+      durationMs: Math.round(durationMs * 1000) / 1000,
+      peer: request.peer,
+      session: match === undefined || match.sessionId === "" ? undefined : logHash(match.sessionId),
+    };
+    log.info(line, "request");
+  };
+}

@@ -1,0 +1,30 @@
+import type { Logger } from "pino";
+import type { Config } from "../../config/config.ts";
+import type { Clock } from "../../runtime/clock.ts";
+import type { AuditTrail } from "../../services/audit.ts";
+import type { CustomerAdmin } from "../../services/customers.ts";
+import type { SessionAdmin } from "../../services/session-admin.ts";
+import type { SessionService } from "../../services/sessions.ts";
+import type { LifecycleStore } from "../../store/ports/lifecycle.ts";
+import type { Authenticate } from "../auth/api-key-auth.ts";
+import type { Metrics } from "../metrics.ts";
+import type { RateLimits } from "../rate-limits.ts";
+
+/** The dependencies of the application. */
+export interface AppParts {
+  readonly config: Config;
+  readonly version: string;
+  readonly service: SessionService;
+  readonly store: Pick<LifecycleStore, "advanceClock" | "status">;
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly sessionAdmin: SessionAdmin;
+  readonly customers: CustomerAdmin;
+  readonly trail: Pick<AuditTrail, "lastSequence" | "readEntries" | "appendRefusal">;
+  /** Returns the keyed hash of an id, for logs and the audit trail (contract.md#secrets-in-logs). */
+  readonly logHash: (id: string) => string;
+  readonly authenticate: Authenticate;
+  /** `undefined`: there are no rate limits. */
+  readonly limits: RateLimits | undefined;
+}

@@ -1,0 +1,50 @@
+import { randomUUID } from "node:crypto";
+import type { HttpRequest, RejectedRequest } from "@antechamber/http1";
+import { type Reason, Refusal } from "../../session/errors.ts";
+import type { ApiResponse } from "../api-response.ts";
+import type { ResponseOrPromise } from "../call.ts";
+import { restate } from "../handlers/dialects/refusals.ts";
+import { problemResponse } from "../problems.ts";
+import type { AppParts } from "./app-parts.ts";
+import { createRejectionThrottle } from "./rejection-throttle.ts";
+import type { Match, Router } from "./router.ts";
+
+/** Creates the function that responds to an error of a handler or a check. */
+export function createRefuse({ config, log, metrics }: AppParts, router: Router) {
+  const dialects = new Map(config.basePaths.map(({ path, dialect }) => [path, dialect]));
+  const throttle = createRejectionThrottle();
+
+  return (error: unknown, request: HttpRequest, match: Match | undefined): ResponseOrPromise => {
+    // After a defect, like after an outage, the caller can only repeat the request.
+    const reason: Reason =
+      error instanceof Refusal ? error.reason : { code: "unavailable", retryAfterSeconds: 1 };
+    const requestId = requestIdOf(request);
+    metrics.refused(reason.code);
+    const refused = { requestId, operation: match?.route.operation, code: reason.code };
+    if (!(error instanceof Refusal)) log.error({ ...refused, err: error }, "defect");
+    else if (reason.code === "unavailable" && config.accessLog !== "off") {
+      log.error({ ...refused, err: error.cause }, "refused");
+    }
+    const status = match?.route.refusalStatus?.(reason);
+    const dialect = dialects.get(match?.base ?? router.baseOf(request.path)) ?? "8.5.0";
+    const response = problemResponse(reason, requestId, { status, restate: restate[dialect] });
+    return reason.code === "too-many-requests" ? throttle(response) : response;
+  };
+}
+
+/** Responds to a request that is not valid HTTP/1.1, or exceeds a limit. */
+export function unreadProblem({ status, detail }: RejectedRequest): ApiResponse {
+  const title =
+    status === 408 ? "The request did not arrive in time" : "The request is not valid HTTP";
+  return {
+    status,
+    headers: { "content-type": "application/problem+json", "cache-control": "no-store" },
+    body: JSON.stringify({ type: "about:blank", title, status, detail }),
+  };
+}
+
+/** Returns the caller's own `X-Request-Id` if it is safe to repeat, else a new id. */
+export function requestIdOf(request: Pick<HttpRequest, "header">): string {
+  const given = request.header("x-request-id");
+  return given !== null && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
+}

@@ -1,0 +1,129 @@
+import type { BasePath } from "../../config/base-path.ts";
+import {
+  adminRoles,
+  endingRoles,
+  findingRoles,
+  monitoringRoles,
+  recordingRoles,
+  roles,
+} from "../../session/permissions.ts";
+import type { Call } from "../call.ts";
+import { createAdministrationHandlers, type InitiatorOf } from "../handlers/administration.ts";
+import { envelopeOfV1, envelopeOfV2 } from "../handlers/dialects/envelopes.ts";
+import { createHandlersOfV851 } from "../handlers/dialects/v8-5-1.ts";
+import { createDocsHandlers } from "../handlers/docs.ts";
+import { FORWARD_AUTH_PATH, ForwardAuth, forwardAuthStatus } from "../handlers/forward-auth.ts";
+import { createHealthHandlers } from "../handlers/health.ts";
+import { createRecordHandlers } from "../handlers/records.ts";
+import { createSessionHandlers } from "../handlers/sessions.ts";
+import type { AppParts } from "./app-parts.ts";
+import type { Base, Route } from "./router.ts";
+
+// Each kind of access: the roles, whether the base paths have the route too, and the action of the rate limit.
+const api = { roles, isUnderBasePath: true, rateLimitAs: "requests" } as const;
+const creating = { ...api, rateLimitAs: "creates" } as const;
+const recording = { ...api, roles: recordingRoles } as const;
+const finding = { ...api, roles: findingRoles } as const;
+const ending = { ...api, roles: endingRoles } as const;
+const admins = { ...api, roles: adminRoles, isUnderBasePath: false } as const;
+const forwardAuth = { ...recording, isUnderBasePath: false } as const;
+const open = { roles: "everybody", isUnderBasePath: false, rateLimitAs: "requests" } as const;
+/** Without a rate limit, so that a monitoring system does not take a busy process for a dead one. */
+const probing = { ...open, rateLimitAs: undefined } as const;
+const monitoring = { ...open, roles: monitoringRoles } as const;
+
+/** The routes: method, path, access, operation, handler, act in the audit trail. `session` are those of a dialect. */
+function routeTable(handlers: Handlers, session: readonly Route[]): readonly Route[] {
+  const { admin, records, proxy, health, docs } = handlers;
+  const ofProxy = { refusalStatus: forwardAuthStatus, isSubRequest: true };
+  return [
+    row("GET", "/sessions", finding, "list", admin.list, "sessions.list"),
+    row("POST", "/sessions/end", ending, "end-by-filter", admin.endByFilter, "sessions.end"),
+    row(
+      "GET",
+      "/customers/:customerId/export",
+      admins,
+      "export",
+      admin.exportCustomer,
+      "customer.export",
+    ),
+    row("DELETE", "/customers/:customerId", admins, "erase", admin.erase, "customer.erase"),
+    row("GET", "/audit", admins, "audit", admin.audit, "audit.read"),
+    ...session,
+    row("DELETE", "/sessions/:sessionId", recording, "end", admin.end, "session.end"),
+    row("POST", "/sessions/:sessionId/requests", recording, "record", records.record),
+    row("GET", "/sessions/:sessionId/requests", api, "timeline", records.timeline),
+    { ...row("*", FORWARD_AUTH_PATH, forwardAuth, "forward-auth", proxy), ...ofProxy },
+    { ...row("*", `${FORWARD_AUTH_PATH}/*`, forwardAuth, "forward-auth", proxy), ...ofProxy },
+    row("GET", "/healthz", probing, "health", health.health),
+    row("GET", "/readyz", probing, "readiness", health.ready),
+    row("GET", "/metrics", monitoring, "metrics", health.metrics),
+    row("GET", "/openapi.json", open, "docs", docs.document),
+    row("GET", "/", open, "docs", docs.root),
+    row("GET", "/docs", open, "docs", docs.page),
+    row("GET", "/docs/*", open, "docs", docs.page),
+  ];
+}
+
+/** The operations on a session in each dialect (contract.md#dialects). */
+function sessionRoutes({ service, limits }: AppParts, { path: base, dialect }: BasePath): Route[] {
+  const parts = { service, limits, base };
+  if (dialect === "v2") {
+    const v2 = createSessionHandlers({ ...parts, form: envelopeOfV2 });
+    return [
+      row("POST", "/sessions", creating, "create", v2.create),
+      row("PATCH", "/sessions/:sessionId", api, "associate", v2.associate),
+    ];
+  }
+  const session =
+    dialect === "8.5.1"
+      ? createHandlersOfV851(parts)
+      : createSessionHandlers(dialect === "current" ? { ...parts, form: envelopeOfV1 } : parts);
+  return [
+    row("PUT", "/sessions/new", creating, "create", session.create),
+    row("GET", "/sessions/:sessionId", api, "retrieve", session.retrieve),
+    row("HEAD", "/sessions/:sessionId", api, "head", session.head),
+    row("POST", "/sessions/:sessionId", api, "associate", session.associate),
+  ];
+}
+
+/** Creates the tables of the root, which comes first, and of each base path. */
+export function createRouteTables(
+  parts: AppParts,
+  initiatorOf: InitiatorOf,
+  isStopping: () => boolean,
+): readonly [Base, ...Base[]] {
+  const handlers = createHandlers(parts, initiatorOf, isStopping);
+  const tableOf = (base: BasePath) => routeTable(handlers, sessionRoutes(parts, base));
+  const bases = parts.config.basePaths.map((base) => ({
+    path: base.path,
+    routes: tableOf(base).filter(({ isUnderBasePath }) => isUnderBasePath),
+  }));
+  return [{ path: "", routes: tableOf({ path: "", dialect: "8.5.0" }) }, ...bases];
+}
+
+type Handlers = ReturnType<typeof createHandlers>;
+
+function createHandlers(parts: AppParts, initiatorOf: InitiatorOf, isStopping: () => boolean) {
+  const { config, service, store, clock, metrics, version, limits } = parts;
+  const queryKeys = new Set(config.recordQueryKeys);
+  const subRequests = new ForwardAuth({ service, clock, config, queryKeys, limits });
+  return {
+    admin: createAdministrationHandlers({ ...parts, initiatorOf }),
+    records: createRecordHandlers(service, clock, queryKeys),
+    proxy: (call: Call) => subRequests.handle(call),
+    health: createHealthHandlers(store, clock, metrics, isStopping),
+    docs: createDocsHandlers({ version, basePaths: config.basePaths, auth: config.auth }),
+  };
+}
+
+function row(
+  method: Route["method"],
+  path: string,
+  access: Pick<Route, "roles" | "isUnderBasePath" | "rateLimitAs">,
+  operation: string,
+  handle: Route["handle"],
+  act?: string,
+): Route {
+  return { method, path, ...access, operation, handle, ...(act !== undefined && { act }) };
+}

@@ -1,0 +1,182 @@
+import type { Reason } from "../../session/errors.ts";
+import type { Role } from "../../session/permissions.ts";
+import type { Call, PathParameters, ResponseOrPromise } from "../call.ts";
+import { textOfTarget } from "../parse/header-text.ts";
+import type { Action } from "../rate-limits.ts";
+
+/** A row of the route table. */
+export interface Route {
+  /** `*` matches each method for which the path has no other row. */
+  readonly method: "GET" | "HEAD" | "PUT" | "POST" | "PATCH" | "DELETE" | "*";
+  /** `:name` stands for one segment, the parameter `name`; a final `*` for any rest. */
+  readonly path: string;
+  /** The name of the operation in metrics and the access log. */
+  readonly operation: string;
+  /** The roles that may use the route; `everybody`: no credential is needed. */
+  readonly roles: "everybody" | readonly Role[];
+  /** The action that rate limits count; `undefined`: the route has no rate limit. */
+  readonly rateLimitAs: Action | undefined;
+  /** True if the base paths have the route too. */
+  readonly isUnderBasePath: boolean;
+  readonly handle: (call: Call) => ResponseOrPromise;
+  /** The name of the act in the audit trail, which records that the caller's role does not permit it. */
+  readonly act?: string;
+  /** True for sub-requests of proxies, which carry the headers of the client's own request. */
+  readonly isSubRequest?: boolean;
+  /** Returns the status of a refusal, if it differs from that of its code. */
+  readonly refusalStatus?: (reason: Reason) => number;
+}
+
+/** A route that matches a path, with the parameters found in it. */
+export interface Match {
+  readonly route: Route;
+  readonly sessionId: string;
+  readonly parameters: PathParameters;
+  readonly base: string;
+}
+
+/** A base path and the routes below it. The root is the base path "". */
+export interface Base {
+  readonly path: string;
+  readonly routes: readonly Route[];
+}
+
+/**
+ * Finds routes in the tables of the base paths. A trailing slash makes no difference, and neither do repeated
+ * slashes before `sessions`: clients append paths to a base URL that may end with a slash. Path parameters
+ * (`;jsessionid=`) after a session id are ignored. An earlier row takes precedence over a later one.
+ */
+export class Router {
+  readonly #bases: readonly Base[];
+  /** Patterns of the base paths, the longest first. */
+  readonly #prefixes: readonly { readonly base: Base; readonly pattern: RegExp }[];
+  readonly #lookups: ReadonlyMap<string, MethodLookup>;
+
+  constructor(bases: readonly Base[]) {
+    this.#bases = bases;
+    this.#prefixes = bases
+      .toSorted((one, other) => other.path.length - one.path.length)
+      .map((base) => ({ base, pattern: prefixPattern(base.path) }));
+    this.#lookups = lookupsOf(bases);
+  }
+
+  /**
+   * Returns the route of a path without parameters, or with a session id at its end and no special characters.
+   * Nearly all requests have such a path. `undefined` if `match` has to be called.
+   */
+  find(method: string, path: string): Match | undefined {
+    const lookup = this.#lookups.get(method);
+    const exact = lookup?.exact.get(path);
+    if (exact !== undefined) return exact;
+    const start = path.lastIndexOf("/") + 1;
+    const found = lookup?.beforeSessionId.find(
+      ({ prefix }) => prefix.length === start && path.startsWith(prefix),
+    );
+    const sessionId = path.slice(start);
+    if (found === undefined || sessionId === "" || SPECIAL.test(sessionId)) {
+      return this.#lookups.get("*")?.exact.get(path);
+    }
+    return { route: found.route, sessionId, parameters: noParameters, base: found.base };
+  }
+
+  /** Returns the routes of a path, at most one for each method; none if the path does not exist. */
+  match(path: string): readonly Match[] {
+    for (const base of this.#bases) {
+      if (!path.startsWith(`${base.path}/`)) continue;
+      const matches = matchBelow(base, path.slice(base.path.length));
+      if (matches.length > 0) return matches;
+    }
+    return path.includes("//") ? this.#matchWithoutRepeatedSlashes(path) : [];
+  }
+
+  /** Returns the longest base path above `path`, even if no route matches `path`. */
+  baseOf(path: string): string {
+    return this.#prefixes.find(({ pattern }) => pattern.test(path))?.base.path ?? "";
+  }
+
+  #matchWithoutRepeatedSlashes(path: string): readonly Match[] {
+    for (const { base, pattern } of this.#prefixes) {
+      const prefix = pattern.exec(path)?.[0];
+      const rest = prefix === undefined ? undefined : path.slice(prefix.length);
+      if (rest === undefined || !SESSIONS.test(rest)) continue;
+      const matches = matchBelow(base, rest.replace(SESSIONS, "/sessions"));
+      if (matches.length > 0) return matches;
+    }
+    return [];
+  }
+}
+
+const noParameters: PathParameters = {};
+
+/** The routes of one method that need no comparison with each row. */
+interface MethodLookup {
+  readonly exact: Map<string, Match>;
+  readonly beforeSessionId: (Pick<Match, "route" | "base"> & { readonly prefix: string })[];
+}
+
+/** Characters that make a segment differ from the session id in it. */
+const SPECIAL = /[%;]/;
+/** RFC 3986, section 3.3. */
+const PATH_PARAMETERS = /;[^/]*/g;
+/** The first segment below a base path, after any number of slashes. */
+const SESSIONS = /^\/+sessions(?=\/|$)/;
+
+/** Returns a pattern for a base path at the beginning of a path, in which repeated slashes count as one. */
+function prefixPattern(base: string): RegExp {
+  // The dot is the only character of a base path with a special meaning in a pattern.
+  return new RegExp(`^${base.replaceAll(".", "\\.").replaceAll("/", "/+")}(?=/|$)`);
+}
+
+const SESSION_ID_AT_END = "/:sessionId";
+
+function lookupsOf(bases: readonly Base[]): ReadonlyMap<string, MethodLookup> {
+  const lookups = new Map<string, MethodLookup>();
+  for (const { path: base, routes } of bases) {
+    for (const route of routes) {
+      const lookup: MethodLookup = lookups.get(route.method) ?? {
+        exact: new Map(),
+        beforeSessionId: [],
+      };
+      lookups.set(route.method, lookup);
+      const path = base + route.path;
+      if (path.endsWith(SESSION_ID_AT_END)) {
+        const prefix = path.slice(0, 1 - SESSION_ID_AT_END.length);
+        lookup.beforeSessionId.push({ prefix, route, base });
+      } else if (!/[:*]/.test(path) && !lookup.exact.has(path)) {
+        lookup.exact.set(path, { route, sessionId: "", parameters: noParameters, base });
+      }
+    }
+  }
+  return lookups;
+}
+
+function matchBelow({ path: base, routes }: Base, path: string): Match[] {
+  const found = new Map<string, Match>();
+  const bare = path.startsWith("/sessions/") ? path.replaceAll(PATH_PARAMETERS, "") : path;
+  for (const route of routes) {
+    // In other paths a semicolon may belong to an id of the caller.
+    const isOfSession = route.path.startsWith("/sessions/");
+    const matched = matchPath(route.path, isOfSession ? bare : path);
+    if (matched === undefined || found.has(route.method)) continue;
+    const { sessionId = "", ...parameters } = matched;
+    found.set(route.method, { route, sessionId, parameters, base });
+  }
+  return [...found.values()];
+}
+
+/** Returns the decoded parameters of a path; `undefined` if the pattern does not match it. */
+function matchPath(pattern: string, path: string): PathParameters | undefined {
+  if (pattern.endsWith("*")) return path.startsWith(pattern.slice(0, -1)) ? {} : undefined;
+  const segments = (path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path).split("/");
+  const names = pattern.split("/");
+  if (names.length !== segments.length) return undefined;
+  const parameters: Record<string, string> = {};
+  for (const [i, segment] of segments.entries()) {
+    const name = names[i] as string;
+    if (!name.startsWith(":")) {
+      if (segment !== name) return undefined;
+    } else if (segment === "") return undefined;
+    else parameters[name.slice(1)] = textOfTarget(segment);
+  }
+  return parameters;
+}

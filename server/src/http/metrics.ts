@@ -1,0 +1,186 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import type { StoreStatus } from "../store/ports/lifecycle.ts";
+
+/** The metrics of a server, in the Prometheus text format. */
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/** Upper bounds of the latency histogram's buckets, in seconds. */
+const LATENCY_BUCKETS = [
+  0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+];
+
+export function createMetrics() {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const operations = new Map<string, RecordedOperation>();
+  registerRequests(registry, operations);
+  const refusals = new Counter({
+    name: "antechamber_refusals_total",
+    help: "Requests that were refused, by code.",
+    labelNames: ["code"],
+    registers: [registry],
+  });
+  const unreadable = new Counter({
+    name: "antechamber_unreadable_requests_total",
+    help: "Requests that were not valid HTTP or did not arrive in time, by the status of the refusal.",
+    labelNames: ["status"],
+    registers: [registry],
+  });
+  const groups = new Histogram({
+    name: "antechamber_commit_group_size",
+    help: "Changes that were committed together.",
+    buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048],
+    registers: [registry],
+  });
+  const commits = new Histogram({
+    name: "antechamber_commit_duration_seconds",
+    help: "Time from handing a group to the store until it is stored.",
+    buckets: LATENCY_BUCKETS,
+    registers: [registry],
+  });
+  const counter = (name: string, help: string) => registerCounter(registry, name, help);
+  const failures = counter("store_failures_total", "Writes that failed in the store.");
+
+  return {
+    operation(name: string): RecordedOperation {
+      let operation = operations.get(name);
+      if (operation === undefined) {
+        operation = new RecordedOperation();
+        operations.set(name, operation);
+      }
+      return operation;
+    },
+    sessionsCreated: counter("sessions_created_total", "Sessions created, stored or not."),
+    sessionsAssociated: counter("sessions_associated_total", "Associations with response 200."),
+    sessionsEnded: counter("sessions_ended_total", "Sessions that were ended before they expired."),
+    sessionsExpired: counter("sessions_expired_total", "Sessions that were found expired."),
+    recordsAccepted: counter("records_accepted_total", "Requests recorded in sessions."),
+    /** Records that were accepted but not stored, or refused while the service forwarded them. */
+    recordsLost: counter("records_lost_total", "Requests that could not be recorded."),
+    refused: (code: string) => refusals.inc({ code }),
+    unreadable: (status: number) => unreadable.inc({ status }),
+    committed(changes: number, milliseconds: number): void {
+      groups.observe(changes);
+      commits.observe(milliseconds / 1000);
+    },
+    storeFailed: () => failures.inc(1),
+    /** Adds gauges of the store, which are read at each scrape. Called once. */
+    watch: (status: () => StoreStatus) => registerStore(registry, status),
+    /** Adds a gauge of connections, which is read at each scrape. Called once. */
+    watchConnections(count: () => number): void {
+      registerGauge(registry, "connections", "Connections that clients have open.", count);
+    },
+    async page(): Promise<{ readonly contentType: string; readonly text: string }> {
+      const text = (await registry.metrics()) + durationText(operations);
+      return { contentType: registry.contentType, text };
+    },
+  };
+}
+
+/** Registers a counter that is only a number between two scrapes, because `inc` of prom-client is slower. */
+function registerCounter(
+  registry: Registry,
+  name: string,
+  help: string,
+): { inc(by: number): void } {
+  let count = 0;
+  const counter = new Counter({
+    name: `antechamber_${name}`,
+    help,
+    registers: [],
+    collect() {
+      this.reset();
+      this.inc(count);
+    },
+  });
+  registry.registerMetric(counter);
+  return {
+    inc(by) {
+      count += by;
+    },
+  };
+}
+
+/** prom-client looks up the labels of each observation, which takes longer than retrieving a cached session. */
+class RecordedOperation {
+  readonly statuses = new Float64Array(600);
+  readonly buckets = new Float64Array(LATENCY_BUCKETS.length + 1);
+  seconds = 0;
+
+  record(status: number, milliseconds: number): void {
+    this.statuses[status] = (this.statuses[status] as number) + 1;
+    const seconds = milliseconds / 1000;
+    this.seconds += seconds;
+    let bucket = 0;
+    while (seconds > (LATENCY_BUCKETS[bucket] ?? Number.POSITIVE_INFINITY)) bucket++;
+    this.buckets[bucket] = (this.buckets[bucket] as number) + 1;
+  }
+}
+
+function registerRequests(
+  registry: Registry,
+  operations: ReadonlyMap<string, RecordedOperation>,
+): void {
+  const counter = new Counter({
+    name: "antechamber_requests_total",
+    help: "Requests with a response, by operation and status.",
+    labelNames: ["operation", "status"],
+    registers: [],
+    collect() {
+      this.reset();
+      for (const [operation, { statuses }] of operations) {
+        for (const [status, count] of statuses.entries()) {
+          if (count > 0) this.inc({ operation, status }, count);
+        }
+      }
+    },
+  });
+  registry.registerMetric(counter);
+}
+
+/** Returns the histogram of durations as text. A histogram of prom-client accepts observations, but no counts. */
+function durationText(operations: ReadonlyMap<string, RecordedOperation>): string {
+  const name = "antechamber_request_duration_seconds";
+  const help = "Time from the arrival of a request to its response.";
+  const lines = [`# HELP ${name} ${help}`, `# TYPE ${name} histogram`];
+  for (const [operation, { buckets, seconds }] of operations) {
+    let count = 0;
+    for (const [i, inBucket] of buckets.entries()) {
+      count += inBucket;
+      const bound = LATENCY_BUCKETS[i] ?? "+Inf";
+      lines.push(`${name}_bucket{le="${bound}",operation="${operation}"} ${count}`);
+    }
+    lines.push(`${name}_sum{operation="${operation}"} ${seconds}`);
+    lines.push(`${name}_count{operation="${operation}"} ${count}`);
+  }
+  return `\n${lines.join("\n")}\n`;
+}
+
+function registerStore(registry: Registry, status: () => StoreStatus): void {
+  const gauge = (name: string, help: string, read: (status: StoreStatus) => number | undefined) =>
+    registerGauge(registry, name, help, () => read(status()));
+  gauge("store_queue_depth", "Changes that wait for the store.", ({ pending }) => pending);
+  gauge("store_size_bytes", "Size of the store.", ({ bytes }) => bytes);
+  gauge("store_writable", "1 when the last write succeeded.", ({ writable }) => Number(writable));
+}
+
+/** Registers a gauge that is read at each scrape; it is left out if `read` returns `undefined`. */
+function registerGauge(
+  registry: Registry,
+  name: string,
+  help: string,
+  read: () => number | undefined,
+): void {
+  registry.registerMetric(
+    new Gauge({
+      name: `antechamber_${name}`,
+      help,
+      registers: [],
+      collect() {
+        const value = read();
+        if (value === undefined) this.remove();
+        else this.set(value);
+      },
+    }),
+  );
+}
