@@ -1,7 +1,7 @@
-// Writes the documents that are made from the sources: the settings into
-// docs/operating.md and the help of every command into docs/cli.md, each between a
-// pair of marks, and server/openapi.yaml as server/openapi.json. Run by Bun or by
-// Node 24 or later:
+// Writes what is made from the sources into documents: the settings into docs/operating.md,
+// the help of every command into docs/cli.md and the parts of the server into
+// ARCHITECTURE.md, each between a pair of marks, and server/openapi.yaml as
+// server/openapi.json. Run by Bun or by Node 24 or later:
 //
 //   docs.ts --check   fails when a document differs from its source
 //   docs.ts --write   brings the documents up to date
@@ -11,9 +11,11 @@ import { processOutput } from "../server/src/cli/output.ts";
 import { createProgram } from "../server/src/cli/program.ts";
 import { commandReference } from "../server/src/cli/reference.ts";
 import { settingsTable } from "../server/src/config/docs.ts";
+import { partsTable } from "../server/test/architecture/parts.ts";
 
 const isCheck = process.argv[2] !== "--write";
 
+update("ARCHITECTURE.md", (before) => withPart(before, "parts", `\n${partsTable()}\n`));
 update("docs/operating.md", (before) => withPart(before, "settings", settingsTable()));
 update("docs/cli.md", (before) =>
   withPart(before, "commands", commandReference(createProgram(processOutput))),

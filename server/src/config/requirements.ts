@@ -1,4 +1,4 @@
-import { type AddressRange, isInRanges, parseRange } from "../addresses.ts";
+import { type AddressRange, isInRanges, parseRange } from "../network/addresses.ts";
 import type { ConfigFault } from "./faults.ts";
 import {
   type SettingName,

@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { z } from "zod";
-import { type AddressRange, parseRange } from "../addresses.ts";
+import { type AddressRange, parseRange } from "../network/addresses.ts";
 import { type BasePath, parseBasePath, repeatedPaths } from "./base-path.ts";
 import {
   count,

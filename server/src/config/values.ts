@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
-import { isLoopbackAddress, parseAddress } from "../addresses.ts";
 import type { Rate } from "../limits/rate.ts";
+import { isLoopbackAddress, parseAddress } from "../network/addresses.ts";
 
 const SECOND = 1000;
 const DAY = 24 * 60 * 60 * SECOND;

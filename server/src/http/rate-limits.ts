@@ -1,7 +1,7 @@
 import type { HttpRequest } from "@antechamber/http1";
-import type { AddressRange } from "../addresses.ts";
 import type { Rate } from "../limits/rate.ts";
 import type { RateLimiter } from "../limits/rate-limiter.ts";
+import type { AddressRange } from "../network/addresses.ts";
 import { type Quota, Refusal } from "../session/errors.ts";
 import type { Principal } from "../session/permissions.ts";
 import { createClientAddress } from "./auth/client-address.ts";

@@ -3,10 +3,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { parseRange } from "../../src/addresses.ts";
 import { ConfigError } from "../../src/config/faults.ts";
 import { placeOfJsonFault } from "../../src/config/json-fault.ts";
 import { type ConfigInput, loadConfig } from "../../src/config/load.ts";
+import { parseRange } from "../../src/network/addresses.ts";
 
 const root = mkdtempSync(join(tmpdir(), "antechamber-config-"));
 after(() => rmSync(root, { recursive: true, force: true }));

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { AuditPage } from "@antechamber/client/protocol";
-import { type AddressRange, parseRange } from "../../src/addresses.ts";
 import type { Config } from "../../src/config/config.ts";
+import { type AddressRange, parseRange } from "../../src/network/addresses.ts";
 import { createApi } from "../support/api.ts";
 import { serve, unlimited } from "../support/in-process.ts";
 import { askSocket } from "../support/raw-http.ts";

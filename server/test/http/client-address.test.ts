@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { HttpRequest } from "@antechamber/http1";
-import { type AddressRange, parseRange } from "../../src/addresses.ts";
 import { createClientAddress } from "../../src/http/auth/client-address.ts";
+import { type AddressRange, parseRange } from "../../src/network/addresses.ts";
 
 const proxies = ["127.0.0.1", "10.0.0.0/8", "fd00::/8"].map((text) => parseRange(text));
 const subscriberTo = (listed: readonly AddressRange[] | undefined) => {

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { after, before } from "node:test";
 import type { Problem, SessionInfo } from "@antechamber/client/protocol";
-import type { AddressRange } from "../../src/addresses.ts";
-import { parseRange } from "../../src/addresses.ts";
 import type { BasePath } from "../../src/config/base-path.ts";
+import type { AddressRange } from "../../src/network/addresses.ts";
+import { parseRange } from "../../src/network/addresses.ts";
 import { onEachEngine } from "../support/engines.ts";
 import { keyFor, type TestServer, unlimited } from "../support/in-process.ts";
 import { exchange, openConnection, type RawResponse, requestText } from "../support/raw-http.ts";

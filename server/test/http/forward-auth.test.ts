@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { RequestEntry } from "@antechamber/client/protocol";
 import * as fc from "fast-check";
-import { type AddressRange, parseRange } from "../../src/addresses.ts";
+import { type AddressRange, parseRange } from "../../src/network/addresses.ts";
 import { type Api, createApi, problemOf, sessionOf } from "../support/api.ts";
 import { onEachEngine } from "../support/engines.ts";
 import { keyFor, serve, type TestServer } from "../support/in-process.ts";

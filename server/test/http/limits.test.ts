@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type AddressRange, parseRange } from "../../src/addresses.ts";
 import type { Config } from "../../src/config/config.ts";
+import { type AddressRange, parseRange } from "../../src/network/addresses.ts";
 import { type Answer, createApi, problemOf, sessionOf } from "../support/api.ts";
 import { keyFor, serve, unlimited } from "../support/in-process.ts";
 import { newSession, post, visit } from "../support/records.ts";

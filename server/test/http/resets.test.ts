@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { test } from "node:test";
-import { type AddressRange, parseRange } from "../../src/addresses.ts";
+import { type AddressRange, parseRange } from "../../src/network/addresses.ts";
 import { createApi } from "../support/api.ts";
 import { eventually } from "../support/eventually.ts";
 import { keyFor, serve, unlimited } from "../support/in-process.ts";

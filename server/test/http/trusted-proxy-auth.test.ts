@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { type AddressRange, parseRange } from "../../src/addresses.ts";
+import { type AddressRange, parseRange } from "../../src/network/addresses.ts";
 import { type Api, createApi, problemOf, sessionOf } from "../support/api.ts";
 import { serve, type TestServer } from "../support/in-process.ts";
 import { askSocket, exchange, requestText, utf8 } from "../support/raw-http.ts";

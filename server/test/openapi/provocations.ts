@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { randomBytes, randomUUID } from "node:crypto";
-import { type AddressRange, parseRange } from "../../src/addresses.ts";
 import type { Config } from "../../src/config/config.ts";
+import { type AddressRange, parseRange } from "../../src/network/addresses.ts";
 import { startIssuer } from "../support/issuer.ts";
 import type { RawResponse } from "../support/raw-http.ts";
 import { MINUTE } from "../support/sessions.ts";

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { type AddressRange, parseRange } from "../../src/addresses.ts";
+import { type AddressRange, parseRange } from "../../src/network/addresses.ts";
 import { unlimited } from "../support/in-process.ts";
 import { addressAliases, aliases, identityHeaders } from "./aliases.ts";
 import { allValues, exampleDocument, onlyValue } from "./documents.ts";

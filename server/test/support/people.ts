@@ -1,6 +1,6 @@
 import type { JWTPayload } from "jose";
-import { parseRange } from "../../src/addresses.ts";
 import type { AuthMode, Config } from "../../src/config/config.ts";
+import { parseRange } from "../../src/network/addresses.ts";
 import type { Principal } from "../../src/session/permissions.ts";
 import type { ApiKey } from "../../src/store/ports/credentials.ts";
 import { keyFor } from "./in-process.ts";

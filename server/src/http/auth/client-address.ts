@@ -7,7 +7,7 @@ import {
   isLoopbackAddress,
   isMappedAddress,
   parseAddress,
-} from "../../addresses.ts";
+} from "../../network/addresses.ts";
 import { memoize } from "./text-cache.ts";
 
 /** The client for whom a request was made, perhaps through proxies. */

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from "node:crypto";
 import type { HttpRequest } from "@antechamber/http1";
-import { type AddressRange, isInRanges, parseAddress } from "../../addresses.ts";
+import { type AddressRange, isInRanges, parseAddress } from "../../network/addresses.ts";
 import { Refusal } from "../../session/errors.ts";
 import { isConsistent, type Principal, roles } from "../../session/permissions.ts";
 import { readProxyId } from "../parse/identity.ts";

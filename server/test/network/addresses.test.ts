@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { isInRanges, isLoopbackAddress, parseAddress, parseRange } from "../src/addresses.ts";
+import {
+  isInRanges,
+  isLoopbackAddress,
+  parseAddress,
+  parseRange,
+} from "../../src/network/addresses.ts";
 
 test("all notations of an address are equal", () => {
   const forms = [

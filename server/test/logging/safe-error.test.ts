@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
-import { createLog } from "../src/logging/log.ts";
-import { describeError, safeMessage } from "../src/logging/safe-error.ts";
+import { createLog } from "../../src/logging/log.ts";
+import { describeError, safeMessage } from "../../src/logging/safe-error.ts";
 
 const mark = "SecretOfTheCaller";
 
