@@ -1,5 +1,5 @@
-// Makes one executable of the server, its command line and everything that they read: the runtime, the
-// programs of its threads, migrations, scripts for Redis, the API page. Run by Bun, whose copy goes in:
+// Builds one executable from the server, its command line and everything that they load: the runtime, the programs of
+// threads, migrations, scripts for Redis, the API page. Run it with the Bun that the executable is to contain:
 //
 //   npm run build:binary                            dist/antechamber, for machines like this one
 //   npm run build:binary -- --outfile /tmp/a/name   elsewhere
@@ -15,7 +15,7 @@ const source = join(root, "server/src");
 const { values } = parseArgs({ options: { outfile: { type: "string" } } });
 const outfile = resolve(values.outfile ?? join(root, "dist/antechamber"));
 
-/** How the sources name what they find by its address: a thread's program, a file of a package. */
+/** The calls by which sources load other files: the program of a thread, and a file of a package. */
 const THREAD = /new Worker\(\s*new URL\("([^"]+)"/g;
 const PACKAGED = /import\.meta\.resolve\("([^"]+)"\)/g;
 
@@ -23,7 +23,7 @@ const files = readdirSync(source, { recursive: true, encoding: "utf8" })
   .map((name) => join(source, name))
   .toSorted();
 const sources = files.filter((file) => file.endsWith(".ts"));
-/** A module that nobody imports: it brings in the files that the others read while they run. */
+/** A generated module that imports the files which the others read at run time, so that they are bundled. */
 const carrier = join(source, "files.ts");
 
 const { logs } = await Bun.build({
@@ -31,7 +31,7 @@ const { logs } = await Bun.build({
   files: { [carrier]: carrying([...dataFiles(), ...sources.flatMap(packagedFilesOf)]) },
   root,
   target: "bun",
-  // Each under the path that it has in the sources, by which the code asks for it.
+  // Each file keeps its path in the sources, because the code uses this path.
   naming: { entry: "[dir]/[name].[ext]", asset: "[dir]/[name].[ext]" },
   plugins: [ownAddresses()],
   // Nothing in the folder where the server happens to start may configure its runtime.
@@ -44,7 +44,7 @@ function threadsOf(file: string): string[] {
   return found(THREAD, file).map((path) => join(dirname(file), path));
 }
 
-/** What the sources read at their own address. */
+/** Returns the files that the sources read by their path relative to `import.meta.url`. */
 function dataFiles(): string[] {
   const own = ["package.json", "openapi.json"].map((name) => join(root, "server", name));
   return [...own, ...files.filter((file) => /\.(sql|lua)$/.test(file))];
@@ -75,8 +75,8 @@ function carrying(paths: readonly string[]): string {
 }
 
 /**
- * Bundled modules share one address. Ours get back what each had, below the folder in which an
- * executable finds its own files, so that the same code finds them from source and from there.
+ * Bundled modules share one `import.meta.url`. This plugin gives each of ours its own again, below the folder in which
+ * an executable finds its files, so that the same code works from source and in the executable.
  */
 function ownAddresses(): BunPlugin {
   const inside = (path: string) => JSON.stringify(`file:///$bunfs/root/${relative(root, path)}`);

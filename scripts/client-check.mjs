@@ -1,6 +1,5 @@
-// npm run check:client: the package @antechamber/client as it would be published. Every export is
-// there and loads in the oldest Node that is promised, the entry for browsers is small, publint finds nothing, and nothing is needed
-// beside it.
+// npm run check:client: checks the package @antechamber/client as it would be published. Every export loads in the
+// oldest supported Node, the entry for browsers is small, publint finds no fault, and there are no dependencies.
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -13,7 +12,7 @@ import { oldestNode } from "./oldest.mjs";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const MAX_BYTES = 6144;
 
-/** What a page of a site loads, minified and compressed: its bytes. */
+/** Returns the size in bytes of the code that a web page loads, minified and compressed. */
 function entrySize() {
   const bun = execFileSync(join(root, "scripts/runtime"), ["bun"], { encoding: "utf8" }).trim();
   const entry = join(built, "client.js");

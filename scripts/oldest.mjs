@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** The version that the package's `engines` promise, such as 20.19.0; its own package.json pins it. */
+/** Returns the oldest version that the client supports, such as 20.19.0, from the dependency in its package.json. */
 export function oldestVersion() {
   const text = readFileSync(join(root, "client/package.json"), "utf8");
   const { optionalDependencies } = /** @type {{ optionalDependencies: Record<string, string> }} */ (
@@ -43,7 +43,7 @@ export function compileTests() {
     execFileSync(process.execPath, [tsc, "-p", folder], { stdio: "inherit" });
     writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));
     symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
-    // The service needs a later Node: its servers run in another process.
+    // The server needs a newer Node, so the tests start it in another process.
     const inProcess = join(folder, "server/test/support/in-process.js");
     writeFileSync(inProcess, 'export * from "./other-process.js";\n');
   } catch (error) {

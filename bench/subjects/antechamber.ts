@@ -30,7 +30,7 @@ type StartOptions = { dataDir?: string; env?: Record<string, string>; core?: num
 
 /**
  * Starts the service with its default settings, except port and data folder. Without `dataDir` it gets a new folder,
- * which is deleted at the end. `core` is that of the measured process, unless another process is measured.
+ * which is deleted at the end. `core` is the core that it runs on: by default the one for measured processes.
  */
 export async function startAntechamber(
   runtime: "bun" | "node",

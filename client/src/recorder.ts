@@ -188,7 +188,7 @@ export class Recorder {
     }
   }
 
-  /** Returns the batch to send instead of a refused one, if any. Throws an error that is worth a retry. */
+  /** Returns the batch to send instead of a refused one, if any. Throws `error` if a retry may succeed. */
   async #remainder(batch: Batch, error: ProblemError): Promise<Batch | undefined> {
     if (isRetryable(error)) throw error;
     const { sessionId, records } = batch;

@@ -53,7 +53,7 @@ export async function execute(root, run, { testMs, runMs, stopped }) {
   return await new Promise((resolve, reject) => {
     /** @type {string[]} */
     let left = [];
-    // At its exit, not at the close: a process left behind may hold the output open.
+    // On "exit" and not on "close": a process left behind may hold the output open.
     child.on("exit", () => {
       left = closeScratch(scratch);
       compiled?.remove();

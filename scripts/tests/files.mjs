@@ -31,7 +31,7 @@ const folders = ["client/test", "packages/http1/test", "server/test", "examples/
 const traces = {
   ...Object.fromEntries(Object.keys(packages).map((name) => [name, new RegExp(`"${name}"`)])),
   chromium: /"\/usr\/bin\/chromium"/,
-  // The names are also values of the command line.
+  // With "(", because the shells' names are also used as values on the command line.
   fish: /\("fish"/,
   zsh: /\("zsh"/,
   e2fsprogs: /"mkfs\.ext4"/,

@@ -19,7 +19,7 @@
 const ERROR_LINES = 8;
 
 /**
- * Summarizes a runner's output. Counts are zero if it ended without any.
+ * Summarizes a runner's output. Counts that it does not contain are zero.
  * @param {"bun" | "node"} runner
  * @param {string} output
  * @returns {Summary}
@@ -46,8 +46,8 @@ export function summarize(runner, output) {
 }
 
 /**
- * Node lists the failed tests at its end, each after a line "test at <file>:<line>:<column>". A file that did not
- * load has no error there: it is printed before, where the file ends.
+ * Node lists the failed tests at the end of its output, each after a line "test at <file>:<line>:<column>". The error
+ * of a file that did not load is not in this list, but earlier, before the file's own result.
  * @param {readonly string[]} lines
  */
 function nodeFailures(lines) {
@@ -68,7 +68,7 @@ function nodeFailures(lines) {
       error: firstLines(isWholeFile ? before(lines, line, name) : error),
     });
   }
-  // It was ended before it listed them.
+  // The runner was stopped before it listed the failures.
   if (failures.length > 0) return failures;
   return lines
     .filter((line) => line.trimStart().startsWith("✖ "))

@@ -13,7 +13,7 @@ process.umask(0o077);
 
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    // The reader has gone, as `head` does.
+    // The program that reads the output has ended, as `head` does early.
     if (error.code === "EPIPE") process.exit(exitCodes.ok);
     throw error;
   });

@@ -57,9 +57,9 @@ interface TrackerParts {
   readonly calls: SessionCalls;
 }
 
-/** `identify` may take longer than finding a session: the server writes to its disk, and a sign-in is important. */
+/** `identify` gets this many deadlines: the server writes to its disk, and a sign-in is important. */
 const IDENTIFY_DEADLINES = 4;
-/** Milliseconds for a batch of records. Nobody waits for it. */
+/** The time limit for sending a batch of records, in milliseconds. No visitor waits for it. */
 const RECORD_TIMEOUT_MS = 5000;
 
 /**

@@ -50,9 +50,9 @@ export interface Timeouts {
   readonly head: number;
   /** From the end of the head to the end of the body. */
   readonly request: number;
-  /** Without reading any byte of a response. */
+  /** Without the peer reading any byte of a response. */
   readonly stalled: number;
-  /** From our end of the connection to the peer's. */
+  /** From our half-close to the peer's. */
   readonly lingering: number;
 }
 
@@ -138,7 +138,8 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
   received(bytes: Buffer): void {
     if (this.#state === "lingering") {
       this.#lingered += bytes.length;
-      // Closing could destroy the response; a client that is only kept from sending has time to read it.
+      // Closing could destroy the response. Pausing only stops the client's sending, so it has time to read the
+      // response.
       if (this.#lingered > MAX_LINGERED) this.#buffer.pause();
       return;
     }
@@ -167,7 +168,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     this.#context.closed(this);
   }
 
-  /** Ends what exceeds its timeout. Must be called once a second. */
+  /** Enforces the timeouts. Must be called once a second. */
   check(): void {
     const { now, timeouts } = this.#context;
     if (this.#state === "lingering" && this.#transport.bufferedBytes === 0) this.#limitLingering();
@@ -419,7 +420,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
   }
 }
 
-/** Whether no response can follow: this one says so, or only the end of the connection ends its body. */
+/** Whether the connection ends with this response: a header says so, or only that end marks the end of the body. */
 function endsConnection(response: HttpResponse, isHttp10: boolean): boolean {
   if (response instanceof CachedResponse) return false;
   return (

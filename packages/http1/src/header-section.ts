@@ -104,7 +104,7 @@ export class HeaderSection {
     }
   }
 
-  /** Ends the value at `at`, without the blanks before it. */
+  /** Stores the end of a value that ends at `at`, without trailing white space. */
   #endField(bytes: Buffer, start: number, at: number, place: number): void {
     const positions = this.#positions;
     const valueStart = start + (positions[place + 2] as number);
@@ -174,7 +174,7 @@ export class HeaderSection {
     const start = this.#start + (this.#positions[place + 2] as number);
     const end = this.#start + (this.#positions[place + 3] as number);
     const recent = this.#recentValues[place / 4];
-    // Comparing is faster than making a text, and leaves nothing for the garbage collector.
+    // Comparing the bytes is faster than creating a string, and leaves no garbage.
     if (recent !== undefined && isText(this.#bytes, start, end, recent)) return recent;
     const value = this.#bytes.toString("latin1", start, end);
     if (value.length <= MAX_RECENT_VALUE) this.#recentValues[place / 4] = value;

@@ -81,7 +81,7 @@ export interface BodyWriter {
   write(bytes: Buffer, start: number): number;
 }
 
-/** A response with status 200 without its status. */
+/** The parts of a `CachedResponse`, whose status is always 200. */
 export interface CachedParts extends Omit<HttpResponse, "status"> {
   readonly body: BodyWriter | null;
 }
@@ -111,7 +111,7 @@ export class CachedResponse implements HttpResponse {
   }
 }
 
-/** Returns a response with all its parts, each of them made once. */
+/** Returns a plain response with the same parts; calls `make` only once. */
 export function materialize(response: HttpResponse): HttpResponse {
   return response instanceof CachedResponse ? { status: 200, ...response.make() } : response;
 }

@@ -1,13 +1,11 @@
 import type { Transport } from "./transport.ts";
 import { unpooledCopy } from "./unpooled.ts";
 
-/** The maximum number of unread bytes before no more are received. */
+/** The number of unread bytes above which receiving pauses. */
 export const MAX_BUFFERED = 64 * 1024;
 const NOTHING = Buffer.alloc(0);
 
-/**
- * The bytes that a connection has received and not read yet. If there are many, it receives no more.
- */
+/** The bytes that a connection has received and not read yet. Receiving pauses while there are too many. */
 export class ReceiveBuffer {
   readonly #transport: Transport;
   #unread: Buffer = NOTHING;

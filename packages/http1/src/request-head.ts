@@ -83,7 +83,7 @@ export class RequestHead {
     this.#start = start;
     try {
       const next = this.#read(bytes, start);
-      // The bytes of an incomplete head are the caller's: they may be in a large buffer.
+      // Keeps no reference to an incomplete head, whose buffer may be large: the caller passes its bytes again.
       if (next === INCOMPLETE) this.#bytes = NOTHING;
       else this.#endParse();
       return next;
@@ -111,7 +111,9 @@ export class RequestHead {
     this.#fields.begin(0);
   }
 
-  /** Uses `bytes`, the only part of an incomplete head that will arrive: `target` is the part of it that is there. */
+  /**
+   * Ends an incomplete head with `bytes`, all that will arrive of it. `target` is then the part of the target in them.
+   */
   giveUp(bytes: Buffer): void {
     this.#bytes = bytes;
     this.#start = 0;

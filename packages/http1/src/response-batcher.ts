@@ -71,7 +71,7 @@ export class ResponseBatcher {
 
   /** Has `sender` send a response of at most `MAX_BATCHED` bytes: now, or a copy of it at the end of the turn. */
   send(sender: BatchedSender, bytes: Buffer, start: number, end: number): void {
-    // A response to the next request of a client that is being flushed is sent at once: else the turn might not end.
+    // Flushing may read and answer a client's next request. That response is sent at once: else the turn might not end.
     if (this.#isFlushingEarly) {
       sender.flush(bytes, start, end);
       return;

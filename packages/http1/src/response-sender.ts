@@ -71,7 +71,7 @@ export class ResponseSender implements BatchedSender {
     return this.#whenDrained !== undefined;
   }
 
-  /** Whether the peer has taken anything since the last call, or since it took no more. */
+  /** Returns whether the peer has taken any bytes since the last call, or since the sender began to wait for it. */
   hasMoved(): boolean {
     const before = this.#bufferedBytes;
     this.#bufferedBytes = this.#transport.bufferedBytes;
@@ -151,7 +151,7 @@ export class ResponseSender implements BatchedSender {
     const { heads, out } = this.#context;
     const start = heads.write(head, out, MAX_HEAD);
     if (isHead) this.flush(out, start, MAX_HEAD);
-    // What follows the head will wait if it has to.
+    // No wait is needed here: sending the body waits if necessary.
     else this.#transport.write(out, start, MAX_HEAD);
     return !isHead;
   }
@@ -201,7 +201,7 @@ function headOf(
   return { status, fields: headers, contentLocation, bodyEnd, isKeptAlive, isHttp10 };
 }
 
-/** Cancels a stream and ignores errors of that, which its creator knows. */
+/** Cancels a stream. Ignores errors of the cancellation: the creator of the stream knows them. */
 export function cancel(body: ReadableStream<unknown>): Promise<void> {
   return body.cancel().catch(() => undefined);
 }

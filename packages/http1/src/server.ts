@@ -19,7 +19,7 @@ export interface ServerOptions {
 
 /** A server of HTTP/1.1 and HTTP/1.0 (RFC 9112) over any connections. */
 export interface Server {
-  /** Serves a connection, whose events it wants. */
+  /** Serves a connection. The caller passes the connection's events to the result. */
   connect(transport: Transport): TransportEvents;
   /** Whether a request is being handled, or its response has not been sent completely. */
   readonly isBusy: boolean;
@@ -30,7 +30,7 @@ export interface Server {
 }
 
 const timeouts: Timeouts = { idle: 13, head: 10, request: 15, stalled: 60, lingering: 2 };
-/** Clients are promised less than they get, as their next request may already be on its way. */
+/** Announced to clients: less than the actual timeout, since their next request may already be on its way. */
 const KEEP_ALIVE_SECONDS = timeouts.idle - 3;
 const OUT_BYTES = 256 * 1024;
 

@@ -46,7 +46,7 @@ function forwardEvents(raw: Socket, transport: NodeTransport, events: TransportE
   raw.on("error", () => undefined);
 }
 
-/** The bytes of one write: its progress is unknown until it is complete, so a whole body at once could look stalled. */
+/** The maximum bytes of one write. Node reports only complete writes, so a whole body in one could look stalled. */
 const SLICE = 64 * 1024;
 
 class NodeTransport implements Transport {

@@ -40,7 +40,7 @@ export async function claimSocket(path: string): Promise<void> {
   rmSync(path, { force: true });
 }
 
-/** Runs `listen`, which creates the socket with these permissions: no moment has wider ones. */
+/** Runs `listen`, so that the socket never has wider permissions than these, not even for a moment. */
 export function withSocketMode<T>({ path, mode }: SocketFile, listen: () => T): T {
   const before = process.umask(0o777 & ~mode);
   try {

@@ -60,8 +60,8 @@ const ATTEMPTS = 30;
 const PAUSE_MS = 100;
 
 /**
- * Opens the store; returns `undefined` if the caller should try again. A lock without a control socket belongs
- * to a server that is starting or stopping, or to another command, so it is worth three seconds.
+ * Opens the store; returns `undefined` if the caller should try again. A lock without a control socket belongs to a
+ * server that is starting or stopping, or to another command, so it may be released soon.
  */
 async function openUnlessBusy(
   config: Config,

@@ -27,7 +27,7 @@ interface Engine {
   connect(): Promise<Admin | undefined>;
   /** Refuses a store that no server has used; does nothing if opening the store with `look` refuses it. */
   requireData(): void;
-  /** Is called before the store is opened. Returns a function that returns a remark if the store was unused. */
+  /** Must be called before the store is opened. The returned function returns a remark if the store was unused then. */
   remarkIfUnused(): (admin: Admin) => Promise<string | undefined>;
 }
 

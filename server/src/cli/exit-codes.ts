@@ -32,7 +32,7 @@ export class CliError extends Error {
   }
 }
 
-/** Returns how a command ends that threw `error`; `message` is empty if it was printed already. */
+/** Returns how a command that threw `error` ends; `message` is empty if it was printed already. */
 export function exitOf(error: unknown): { readonly exitCode: ExitCode; readonly message: string } {
   if (error instanceof CommanderError) {
     // Commander has printed it. --help and --version end in this way too.
@@ -70,8 +70,8 @@ function ofSqlite(error: unknown): string {
 
 function ofOther(error: unknown): string {
   const { type, message, stack = "" } = describeError(error);
-  // What the system or the server refuses, the user can correct. Anything else is a defect, whose report needs
-  // the stack.
+  // The user can correct what the system or the server refuses. Anything else is a defect, whose report needs the
+  // stack.
   const isExplained = error instanceof ControlError || (error instanceof Error && "code" in error);
   return isExplained ? message : `${type}: ${message}\n${stack}`.trimEnd();
 }

@@ -22,7 +22,7 @@ import { interruptibly, type ShowProgress, withProgress } from "./progress.ts";
 import { addSettings, loadSettings } from "./settings.ts";
 import { type AuditWriter, withAudit } from "./with-audit.ts";
 
-/** Settings by which both stores keep data as long as the servers on them do. */
+/** The settings that decide how long the servers keep data: the migration must use the same. */
 const retentionSettings: readonly SettingName[] = [
   "anonymousIdle",
   "anonymousLifetime",

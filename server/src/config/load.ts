@@ -29,7 +29,7 @@ export interface LoadedConfig {
   readonly sources: Sources;
 }
 
-/** Variables with the prefix of settings that are none. */
+/** Known variables that have the prefix of settings but are not settings. */
 const otherVariables = ["ANTECHAMBER_CONFIG", "ANTECHAMBER_RUNTIME", "ANTECHAMBER_LONG"];
 
 interface Found extends Source {
@@ -39,8 +39,8 @@ interface Found extends Source {
 }
 
 /**
- * Loads the configuration. A flag wins over the environment, that over the file, and that over the default. An
- * empty variable counts as not set. Throws a `ConfigError` with all faults.
+ * Loads the configuration. Flags take precedence over the environment, the environment over the file, and the file over
+ * the defaults. An empty variable counts as not set. Throws a `ConfigError` with all faults.
  */
 export function loadConfig({ flags, env, cwd }: ConfigInput): LoadedConfig {
   const faults: ConfigFault[] = unknownVariables(env);

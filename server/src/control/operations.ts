@@ -59,7 +59,7 @@ const ownAct = z.object({
   details: auditDetails,
 });
 
-/** What the command line does by itself, beside a server or without one, as an entry for the audit trail. */
+/** Something that the command line does by itself, for an entry in the audit trail (`noteAct`). */
 export type OwnAct = z.infer<typeof ownAct>;
 
 /**
@@ -114,7 +114,7 @@ export const operations = {
   noteAct: define(ownAct, z.void(), (use, by, { outcome, ...act }) =>
     use.trail.append({ ...by, ...act }, outcome),
   ),
-  /** Returns what stands for the id of a session or a customer in the audit trail. */
+  /** Returns the hash that replaces the id of a session or a customer in the audit trail. */
   hashOf: define(id, z.string(), (use, _by, plain) => use.logHash(plain)),
   /** Returns a page of everything in the store (`TransferStore`). */
   exportPage: define(cursor, exportPage, (use, _by, after) =>

@@ -86,7 +86,9 @@ function pathsBelow({ path: base, dialect }: BasePath, paths: JsonMap, document:
   return Object.fromEntries(below) as Json;
 }
 
-/** Returns what of `part` exists in a mode of access, without our extensions; `undefined` if nothing is left. */
+/**
+ * Returns `part` without our extensions and without what does not exist in this mode; `undefined` if nothing is left.
+ */
 function inMode(part: unknown, mode: Auth): unknown {
   if (Array.isArray(part)) {
     return part.map((item) => inMode(item, mode)).filter((item) => item !== undefined);

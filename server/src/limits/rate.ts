@@ -1,4 +1,4 @@
-/** A rate limit: `count` at once, and then one each time a `count`th of the period has passed. */
+/** A rate limit: a burst of up to `count`, and then one every `period / count`. */
 export interface Rate {
   readonly count: number;
   /** Milliseconds. */
@@ -6,8 +6,8 @@ export interface Rate {
 }
 
 /*
- * GCRA, the leaky bucket that is stored as one number: the time at which it will be drained, in ms on the clock of `now`.
- * Each taking fills the bucket by a `count`th of the period, and the bucket holds a whole period.
+ * GCRA, the leaky bucket that is stored as one number: the time at which it will be drained, in ms on the clock of
+ * `now`. Each admitted request adds `period / count` to the bucket, which holds a whole period.
  */
 
 /**

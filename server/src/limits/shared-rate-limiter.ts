@@ -9,20 +9,20 @@ export interface Usage {
 }
 
 /**
- * Milliseconds until a shared bucket is drained. Or why that is not known: the usage certainly was not sent (`unsent`), or it
- * may have been (`unknown`).
+ * Milliseconds until a shared bucket is drained. If that is not known: `unsent` if the usage was certainly not sent,
+ * `unknown` if it may have been sent.
  */
 export type Remaining = number | "unsent" | "unknown";
 
 /** Buckets that several processes share. */
 export interface SharedCounters {
-  /** Adds usage to the buckets and returns, in the same order, what is left in them. Never rejects. */
+  /** Adds usage to the buckets and returns, in the same order, how long they take to drain. Never rejects. */
   add(usage: readonly Usage[]): Promise<readonly Remaining[]>;
 }
 
 /** A rate limiter that several processes share. */
 export interface SharedRateLimiter extends RateLimiter {
-  /** Sends what was taken in this process, and receives what was taken in all. Never rejects. */
+  /** Sends the usage of this process, and receives the total usage of all processes. Never rejects. */
   exchange(now: () => number): Promise<void>;
 }
 
@@ -101,7 +101,7 @@ export interface UsageSync {
   close(): void;
 }
 
-/** How often (ms) usage is exchanged: for so long other processes do not know what this one admits. */
+/** How often (ms) usage is exchanged. Until then other processes do not know what this one has admitted. */
 const EXCHANGE_EVERY_MS = 50;
 
 /** Exchanges usage until it is closed. `now` is the clock of the limiters' callers. */

@@ -24,7 +24,7 @@ export interface Migration {
   readonly copied: { readonly sessions: number; readonly records: number };
   /** Ids of sessions that the target cannot store, at most `MAX_LEFT_OUT`. */
   readonly leftOut: readonly string[];
-  /** `null` if the copy was made ahead. */
+  /** `null` with `isAhead`, which makes no comparison. */
   readonly comparison: Comparison | null;
 }
 
@@ -35,7 +35,7 @@ export class TargetTaken extends Error {
 
 /** Maximum number of ids of skipped sessions in the result. */
 const MAX_LEFT_OUT = 10;
-/** The target is purged each time after so many pages. */
+/** The number of pages after which the target is purged. */
 const PAGES_PER_PURGE = 64;
 
 /** The kinds that every engine exports before all others. */
@@ -117,7 +117,10 @@ function createRun({ source, target, from, clock, onProgress, signal }: MigrateO
   return {
     copied,
     leftOut,
-    /** Copies what comes before stored responses and sessions; the run continues at `cursor` after that. */
+    /**
+     * Copies what comes before stored responses and sessions. The stored cursor stays `cursor`, where the run
+     * continues.
+     */
     async copyHead(cursor: string): Promise<void> {
       for (let after: string | null = null; ; ) {
         const { items, next }: ExportPage = await source.exportPage(after, clock());

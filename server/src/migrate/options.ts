@@ -3,7 +3,7 @@ import type { LifecycleStore } from "../store/ports/lifecycle.ts";
 import type { TransferStore } from "../store/ports/transfer.ts";
 import type { TallyTimes } from "./tally.ts";
 
-/** A store that is read. Nobody writes to it, unless a later run completes the copy (`isAhead`). */
+/** The store to copy. No server may write to it, except with `isAhead`. */
 export type Source = Pick<TransferStore, "exportPage">;
 
 /** Progress of a migration. */
@@ -18,12 +18,12 @@ export interface Progress {
 /** Options of a migration. */
 export interface MigrateOptions {
   readonly source: Source;
-  /** Identifies the source. */
+  /** Identifies the source; stored in the target, so that a run with another source is refused. */
   readonly from: string;
   readonly target: TransferStore & Pick<LifecycleStore, "purgeExpired">;
   readonly clock: Clock;
   readonly times: TallyTimes;
-  /** The source is in use: copies what there is, and leaves the rest to another run. */
+  /** Copies a source that is still in use, without a comparison; a later run completes the copy. */
   readonly isAhead: boolean;
   onProgress(progress: Progress): void;
   /** Ends the run after the current page. */

@@ -23,7 +23,7 @@ export interface TallyTimes extends RetentionPolicy {
 /** Counts and checksums of the content of a store. */
 export interface Tally {
   add(item: TransferItem): void;
-  /** Returns the sum of what was added of this kind and is certainly kept beyond `now` (Unix ms). */
+  /** Returns the sum of the added content of this kind that is certainly not purged by `now` (Unix ms). */
   sum(kind: TalliedKind, now: number): Sum;
 }
 

@@ -22,8 +22,8 @@ export function parseAddress(text: string): Address | undefined {
   const version = isIP(text);
   if (version === 0) return undefined;
   if (version === 4) return ipaddr.IPv4.parse(text).toIPv4MappedAddress().parts;
-  // A zone names an interface of this machine (RFC 4007), which does not matter here. ipaddr.js would
-  // read ::10.0.0.1 as a mapped address.
+  // Removes a zone, which names a network interface (RFC 4007). Without the added 0, ipaddr.js would read ::10.0.0.1 as
+  // a mapped address.
   return ipaddr.IPv6.parse(text.replace(/%.*/, "").replace(/^::(?=\d+\.)/, "0::")).parts;
 }
 

@@ -46,7 +46,8 @@ export function startBackgroundJobs(parts: BackgroundJobParts): { close(): Promi
   }
 
   async function storeTime(): Promise<void> {
-    // Without a response in between nobody has seen the new time, and a sleeping disk may go on sleeping.
+    // Without a response since the last time, no client has seen a later time. Then nothing is written, so a disk may
+    // sleep.
     if (answered() === answeredBefore) return;
     answeredBefore = answered();
     await attempt(() => store.advanceClock(clock()));

@@ -13,7 +13,7 @@ export interface CredentialCopies {
  * Reloads the API keys and secrets of a server when they are changed. It is created before the store, whose events it
  * handles: until `start` is called every method rejects, and the store repeats its event.
  *
- * It reads one time after the other: a slow read must not bring back a key that a later one has found revoked.
+ * Reads do not overlap: a slow one must not bring back a key that a later one has found revoked.
  */
 export class CredentialReloader {
   readonly #log: Pick<Logger, "info" | "error">;

@@ -39,8 +39,9 @@ export async function startLimits(config: Config, time: TimeSource): Promise<Run
 }
 
 /**
- * Clients are limited by address unless every peer is this machine itself: on a loopback address without a trusted proxy that
- * says for whom it asks. On a Unix socket every peer may say so. Mode `local` has no credentials to limit.
+ * Clients are limited by address unless every peer is this machine itself: the server listens on a loopback address,
+ * without a trusted proxy that reports its clients. On a Unix socket every peer may report its client. Mode `local` has
+ * no credentials to limit.
  */
 function optionsOf(config: Config, time: TimeSource): Omit<LimitOptions, "limiterOf"> {
   const { host, auth, trustedProxies, socket } = config;

@@ -12,13 +12,13 @@ const DAY = 24 * 60 * MINUTE;
 const AHEAD_TOLERATED = 10_000;
 /** If the clock has moved forward by more than this (ms) since the data were used, it may be wrong. */
 const JUMP = DAY;
-/** How long (ms) nothing is deleted after such a start, so that an operator can stop the server. */
+/** How long (ms) nothing is deleted after a start with such a clock, so that an operator can stop the server. */
 const HELD_FOR = 10 * MINUTE;
 
 /** The result of comparing the machine's clock with the data at a start. */
 export interface ClockCheck {
   readonly warning: Warning | undefined;
-  /** How long (ms) sessions are purged by the previous time of the data. */
+  /** How long (ms) sessions are purged only up to the latest time in the data. */
   readonly holdPurgeFor: number;
 }
 

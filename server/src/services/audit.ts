@@ -115,7 +115,7 @@ export async function audited<Event extends Pick<Act, "details">, Result>(
   return result;
 }
 
-/** Returns who acts on the command line: `user` as the operating system names them, `null` if it did not. */
+/** Returns who acts on the command line. `user` is the operating system's name for them, `null` if there is none. */
 export function operator(user: string | null): Initiator {
   return {
     who: { role: "administrator", credential: user, agentId: null },

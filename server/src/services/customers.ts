@@ -12,7 +12,7 @@ import type { AuditEvent, AuditTrail, Initiator } from "./audit.ts";
 import { type ApiKeyEvents, type ApiKeyInfo, withoutHash } from "./credentials.ts";
 import { type Batch, type SessionView, statusOf } from "./session-admin.ts";
 
-/** One exported thing about a customer. */
+/** An item in the export of a customer. */
 export type ExportEntry =
   | { readonly type: "key"; readonly key: ApiKeyInfo }
   | ({ readonly type: "session" } & SessionView)
@@ -78,7 +78,7 @@ export class CustomerAdmin {
     );
   }
 
-  /** Audits that nobody reads the rest of an export. */
+  /** Adds to the audit trail that an export was not read to its end. */
   abortExport(by: Initiator, customerId: string): Promise<void> {
     return this.#parts.trail.append(this.#exporting(by, customerId, true), "failed");
   }
@@ -132,7 +132,7 @@ interface ExportPosition {
   readonly sessions: number;
   /** Cursor of the next session (`ListRequest.after`). */
   readonly after: string | null;
-  /** Sort key of a session whose timeline is not complete yet, and the position in it. */
+  /** Sort key of a session whose timeline continues on the next page; `from` is the position in it. */
   readonly session?: string;
   readonly from?: Cursor;
 }

@@ -88,7 +88,7 @@ async function countLive(
 ): Promise<number> {
   const all = { ...anySession, customerId };
   const { total } = await store.listSessions({ filter: all, after: null, limit: 1, now });
-  // The store has this number ready. It includes sessions that are over.
+  // The store can return this number quickly. It may include sessions that have ended or expired.
   if (total !== null && total < sessions) return total;
   const filter = { ...all, live: true, since: now - longestLife };
   let live = 0;

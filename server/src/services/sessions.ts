@@ -305,7 +305,7 @@ export class SessionService {
     return this.#ids.verify(id) === undefined ? undefined : this.#store.find(id);
   }
 
-  /** Returns the session as this use leaves it; `undefined` if it is not live or not within the scope. */
+  /** Returns the session, renewed if that is due; `undefined` if it is not live or not within the scope. */
   #renewIfLive(session: Session | undefined, scope: Scope): Session | undefined {
     const now = this.#clock();
     if (session === undefined || !isUsable(session, scope, now)) return undefined;

@@ -3,7 +3,7 @@ import type { HmacFactory } from "./hmac.ts";
 /** Bun requires this size of the buffer for a digest, whatever the length of the digest. */
 const BUFFER_BYTES = 64;
 
-/** The HMAC of Bun takes half the time of that of `node:crypto`, which is most of the time of an anonymous session. */
+/** Bun's HMAC takes half the time of that of `node:crypto`. The HMAC is most of the work for an anonymous session. */
 export const createBunHmac: HmacFactory = (secret) => {
   const keyed = new Bun.CryptoHasher("sha256", secret);
   const result = new Uint8Array(BUFFER_BYTES);

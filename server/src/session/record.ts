@@ -24,7 +24,7 @@ export function isMethod(text: string): boolean {
   return METHOD.test(text);
 }
 
-/** Returns whether `text` can be the path of a request: like a request line, it has no control characters. */
+/** Returns whether `text` can be the path of a request: "*", or plain text that begins with "/". */
 export function isPath(text: string): boolean {
   return (text.startsWith("/") || text === "*") && isPlainText(text);
 }
@@ -74,10 +74,10 @@ export function forwardedRecord(
   };
 }
 
-/** The scheme and host that clients may put before a path (RFC 9112, section 3.2.2); Caddy reports them unchanged. */
+/** The scheme and host that a client may send before the path (RFC 9112, section 3.2.2). Caddy passes them on. */
 const ORIGIN = /^[a-z][\w+.-]*:\/\/[^/?#]*/i;
 
-/** Returns the path, at most `MAX_FORWARDED_PATH` long, control characters percent-encoded; "/" if it is no path. */
+/** Cuts the path to `MAX_FORWARDED_PATH` and percent-encodes control characters. Returns "/" if it is not a path. */
 function forwardedPath(text: string): string {
   const path = cut(text);
   if (isPath(path)) return path;

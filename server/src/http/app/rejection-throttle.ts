@@ -24,7 +24,7 @@ export function createRejectionThrottle(): RejectionThrottle {
   let perStep = PER_STEP;
 
   function step(): void {
-    // Never fewer than in the step before, or the last ones would wait too long.
+    // Never fewer than in the previous step: otherwise the last refusals would wait longer than `MAX_STEPS`.
     perStep = Math.max(perStep, Math.ceil(waiting.length / MAX_STEPS));
     const released = waiting.slice(0, perStep);
     waiting = waiting.slice(perStep);

@@ -170,7 +170,7 @@ function auditInfo({ at, ...entry }: AuditEntry): AuditPage["entries"][number] {
 }
 
 /**
- * Streams an export as lines of JSON, a page at a time as the client takes them, and a last line that says that it is the last.
+ * Streams an export as lines of JSON, a page at a time as the client takes them, and then a line that marks the end.
  * Calls `abort` if the client leaves before that.
  */
 function exportStream(

@@ -16,7 +16,9 @@ import { permitted } from "./sessions.ts";
 
 /** The most bytes of incomplete bodies in memory. */
 const MAX_BUFFERED_BYTES = 64 * 1024 * 1024;
-/** The first bytes of each body, which do not count: long bodies must not keep out short ones, which most are. */
+/**
+ * The first bytes of each body do not count, so that long bodies do not block short ones, which are the most frequent.
+ */
 const FREE_BYTES = 64 * 1024;
 
 /** Creates the handlers of request records (contract.md#request-records). `queryKeys` are the query parameters that are recorded. */

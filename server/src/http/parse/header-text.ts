@@ -12,8 +12,8 @@ export function textOfBytes(value: string): string {
 }
 
 /**
- * Returns the text of a part of a request's target, in which percent-encoded bytes count like raw bytes.
- * A `%` that is not followed by two hexadecimal digits is kept as a character.
+ * Returns the text of a part of a request's target, after decoding its percent-encoded bytes. A `%` that is not
+ * followed by two hexadecimal digits is kept as a character.
  */
 export function textOfTarget(part: string): string {
   return textOfBytes(
