@@ -1,5 +1,5 @@
-// Makes the package @antechamber/client as it is published, in client/dist: JavaScript and types,
-// and a package.json whose exports name them. Inside the workspace everybody runs the sources.
+// Builds the package @antechamber/client as it is published, in client/dist: JavaScript and types, and a package.json
+// whose exports name them. Inside the workspace the sources are used.
 //
 //   npm run build:client && npm pack ./client/dist     a tarball to install, or: npm publish client/dist
 import { execFileSync } from "node:child_process";

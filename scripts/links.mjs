@@ -1,6 +1,5 @@
-// npm run check:links: every relative link of a Markdown file leads to a file
-// that exists, and its anchor to a heading or an <a id> of that file. So does
-// every mention of an anchor of docs/contract.md, in whatever file.
+// npm run check:links: every relative link of a Markdown file must lead to a file that exists, and its anchor to a
+// heading or an <a id> of that file. So must every mention of an anchor of docs/contract.md, in any file.
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";

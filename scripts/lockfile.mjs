@@ -1,6 +1,6 @@
-// npm run check:lock: package-lock.json must serve every machine. It names no
-// registry, and it holds the packages of every platform: npm leaves out those
-// of the others when it writes the file beside an installed node_modules.
+// npm run check:lock: package-lock.json must work on every machine. It must name no registry, and contain the
+// packages of every platform: npm leaves out those of other platforms when it writes the file beside an installed
+// node_modules.
 import { readFileSync } from "node:fs";
 
 /** @typedef {{ resolved?: string, link?: boolean, optionalDependencies?: Record<string, string> }} Package */

@@ -1,5 +1,6 @@
-// The programs beside Node and Bun that the tests and the benchmarks run, by the names of their Debian packages.
-// Where one is missing, root on a Debian machine gets it installed; anyone else is told what to install.
+// The programs that the tests and the benchmarks run in addition to Node and Bun, by the names of their Debian
+// packages. If one is missing, it is installed for root on a Debian machine; otherwise a message says what to
+// install.
 //
 //   node scripts/programs.mjs bench     checks what the benchmarks need
 import { spawnSync } from "node:child_process";
@@ -75,7 +76,7 @@ export function ensurePackages(names) {
   if (absent.length > 0 && process.getuid?.() === 0 && onPath("apt-get")) {
     console.error(`installing ${absent.join(", ")}`);
     const install = ["install", "--no-install-recommends", ...absent];
-    // The package lists may be old or absent: read them only when it matters.
+    // The package lists may be old or absent: they are updated only if an installation fails.
     if (!apt(...install) && apt("update")) apt(...install);
     absent = missing();
   }

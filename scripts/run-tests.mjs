@@ -16,7 +16,7 @@ import { summarize } from "./tests/summary.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const minute = 60_000;
-/** How many runs go side by side: most tests wait more than they work. */
+/** Number of runs at the same time: most tests wait more than they work. */
 const LANES = 3;
 
 const stop = new AbortController();
@@ -59,12 +59,12 @@ function areMet(runs) {
 }
 
 /**
- * Runs one run; everything that is wrong with it counts as failed.
+ * Runs one run; every problem counts as a failure.
  * @param {Run} run
  */
 async function judge(run) {
   const { name } = run;
-  // Without a file's name the runners would look for files of their own choice.
+  // Without a file's name the runners would search for files by themselves.
   if (run.files.length === 0)
     return { name, passed: 0, failed: 1, failures: [], complaints: ["no test file"] };
   console.log(`\n== ${name}: ${run.files.length} files, servers on ${run.runtime}`);

@@ -1,11 +1,10 @@
-// npm run check:suppressions: the sources keep every rule of the type checker
-// and the linters, so no comment or cast may turn one off, and no test may be
-// left out.
+// npm run check:suppressions: the sources must keep every rule of the type checker and the linters, so no comment or
+// cast may turn one off, and no test may be left out.
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-// In two pieces each, so that this file does not find itself.
+// Each in two pieces, so that this file does not find itself.
 const forbidden = [
   ["@ts-", "(ignore|expect-error|nocheck)"],
   ["(biome|eslint|oxlint|knip)-", "(ignore|disable)"],

@@ -1,19 +1,18 @@
-// What a test run left behind. Each run gets a temporary folder of its own as
-// TMPDIR; afterwards that folder must be empty, and no process may still carry
-// it in its environment.
+// Finds leftovers of a test run. Each run gets a temporary folder of its own as TMPDIR; afterwards that folder must
+// be empty, and no process may still have it in its environment.
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Makes the folder of one run. */
+/** Creates the folder of one run. */
 export function openScratch() {
   return mkdtempSync(join(tmpdir(), "antechamber-test-"));
 }
 
 /**
- * Ends the processes and removes the files that a finished run left, and names
- * them, one line each; an empty list is a clean run.
- * @param {string} scratch what openScratch gave
+ * Ends the processes and removes the files that a finished run left. Returns them, one line each; an empty list is a
+ * clean run.
+ * @param {string} scratch result of `openScratch`
  */
 export function closeScratch(scratch) {
   const left = [
@@ -34,7 +33,7 @@ function endProcesses(scratch) {
       try {
         process.kill(Number(pid), "SIGKILL");
       } catch {
-        // It ended by itself in between; it had still outlived its test.
+        // It ended by itself meanwhile; it still outlived its test.
       }
       return `process ${pid} ${command}`;
     });

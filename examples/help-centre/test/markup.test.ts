@@ -6,7 +6,7 @@ import { injections, MARK } from "../../../server/test/attacks/markup.ts";
 import { startVisitor } from "./browser.ts";
 import { startSiteProcess } from "./site-process.ts";
 
-test("what a visitor sends is text on the visitor's page and on the agent's, and carries nothing out", async () => {
+test("text from a visitor is shown as text on both the visitor's and the agent's page, and sends nothing to other hosts", async () => {
   await using site = await startSiteProcess();
   await using visitor = await startVisitor(site.url);
   const page = await visitor.open("/");

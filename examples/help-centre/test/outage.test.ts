@@ -22,7 +22,7 @@ function signIn(url: string, headers: Record<string, string>): Promise<Response>
   return fetch(`${url}/sign-in`, { method: "POST", body, headers, redirect: "manual" });
 }
 
-test("without Antechamber the help is still there, and the visit says that it is not", async () => {
+test("without Antechamber the help articles are still served, and the page says that the visit is not recorded", async () => {
   await using antechamber = await startServer();
   const site = await startHelpCentre({ port: 0, antechamberUrl: antechamber.url });
   try {
@@ -48,7 +48,7 @@ test("without Antechamber the help is still there, and the visit says that it is
   }
 });
 
-test("a form that another site sends signs nobody in", async () => {
+test("a form on another site cannot sign anybody in", async () => {
   await using antechamber = await startServer();
   const site = await startHelpCentre({ port: 0, antechamberUrl: antechamber.url });
   try {

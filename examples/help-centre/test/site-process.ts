@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
-/** The example as its users start it. */
+/** The example, started as its users start it. */
 export interface SiteProcess extends AsyncDisposable {
   readonly url: string;
 }
@@ -38,7 +38,7 @@ export async function startSiteProcess(): Promise<SiteProcess> {
   return {
     url,
     async [Symbol.asyncDispose]() {
-      // To the whole group, as Ctrl+C in a terminal.
+      // Sent to the whole process group, like Ctrl+C in a terminal.
       if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, "SIGINT");
       await exited;
     },

@@ -9,7 +9,7 @@ import { temporaryDirectory } from "../../../server/test/support/temporary-direc
 import { photograph, startVisitor, timelineOf } from "./browser.ts";
 import { startSiteProcess } from "./site-process.ts";
 
-/** Waits until the browser's record of an event is in the session, and gives all that is there. */
+/** Waits until the browser's record of an event is in the session, and returns all entries. */
 async function untilRecorded(
   antechamber: Transport,
   sessionId: string,
@@ -57,7 +57,7 @@ const anonymousPart = [
   "Opened the sign-in help-centre",
 ];
 
-test("a visit of two tabs, before and after the sign-in, is one timeline", async () => {
+test("a visit in two tabs, before and after the sign-in, is one timeline", async () => {
   await using site = await startSiteProcess();
   await using visitor = await startVisitor(site.url);
   await using pictures = temporaryDirectory();
@@ -111,7 +111,7 @@ test("a visit of two tabs, before and after the sign-in, is one timeline", async
   assert.deepEqual([...visitor.hosts], ["127.0.0.1"]);
 });
 
-test("signing out begins another visit in all tabs, and leaves the old one as it was", async () => {
+test("signing out starts another visit in all tabs and leaves the old one unchanged", async () => {
   await using site = await startSiteProcess();
   await using visitor = await startVisitor(site.url);
   const page = await visitor.open("/");
@@ -119,7 +119,7 @@ test("signing out begins another visit in all tabs, and leaves the old one as it
   const before = (await visitor.sessionId()) ?? "";
   const url = await page.locator('meta[name="antechamber"]').getAttribute("content");
   const antechamber = createTransport({ url: url ?? "" });
-  // With a record from the browser, its client has used the old session.
+  // Once there is a record from the browser, its client has used the old session.
   await search(page, "gift");
   await untilRecorded(antechamber, before, "search");
   await signIn(page, "Jonas Lindqvist");

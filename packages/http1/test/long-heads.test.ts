@@ -31,7 +31,7 @@ for (const [what, sent, count, atOnce] of [
   ["long heads", request(9000).repeat(3), 3, 0],
   ["many heads at once", request(1000).repeat(30), 30, 8],
 ] as const) {
-  test(`of ${what} few are handled in a turn of the event loop, and all in the end`, async () => {
+  test(`of ${what} only a few are handled in each turn of the event loop, and all in the end`, async () => {
     const handled: string[] = [];
     const server = createServer(
       ({ path }) => {

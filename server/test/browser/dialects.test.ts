@@ -8,8 +8,8 @@ import { MINUTE } from "../support/sessions.ts";
 import { type ClientSite, type Outcome, openClientSite } from "./existing-clients.ts";
 
 /*
- * Existing clients in a real browser, on another origin than the service: from the first session to
- * another person on the same computer.
+ * Existing clients in a real browser, on another origin than the service: from the first session to another person on
+ * the same computer.
  */
 
 let site: ClientSite;
@@ -28,7 +28,7 @@ const short = { idle: 2 * MINUTE, total: 20 * MINUTE };
 const service = keyFor({ role: "agent" });
 const apiKey = service.bearer.slice("Bearer ".length);
 
-/** Who may call, the base path that the page uses, and what differs between dialects. */
+/** A dialect: the version of its clients, the base path that the page uses, and how it differs. */
 const clients = {
   "8.5.0": { auth: "local", base: "/plain", hasEnvelope: false, goesOn: false },
   "8.5.1": { auth: "local", base: "/gks-server/v1", hasEnvelope: true, goesOn: true },
@@ -40,7 +40,7 @@ const clients = {
 for (const [name, { auth, base, hasEnvelope, goesOn }] of Object.entries(clients)) {
   const version = name === "v2" ? "v2" : "v1";
 
-  test(`a page on another origin creates, associates, expires and passes to another person: ${name}`, async () => {
+  test(`a page on another origin creates, associates, expires and hands over to another person: ${name}`, async () => {
     const config = {
       auth,
       basePaths,
@@ -106,7 +106,7 @@ for (const [name, { auth, base, hasEnvelope, goesOn }] of Object.entries(clients
   });
 }
 
-test("8.5.1: a client with only a placeholder for an id links its customer to a session", async () => {
+test("8.5.1: a client that has only a placeholder for an id associates its customer with a session", async () => {
   await using server = await serve({ config: { basePaths, corsOrigins: ["*"] } });
   const context = await site.context();
   const page = await site.open(context, `${server.url}/gks-server/v1`, "v1");

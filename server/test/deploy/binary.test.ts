@@ -30,7 +30,7 @@ async function call(url: string, method: string, customer?: string): Promise<Ses
   return (await response.json()) as SessionInfo;
 }
 
-test("the executable tells its version and checks a configuration, in an empty folder", async () => {
+test("the executable prints its version and checks a configuration, in an empty folder", async () => {
   await using folder = temporaryDirectory();
   assert.equal(await binary.run(["--version"], folder.path), `${version}\n`);
   const checked = await binary.run(["config", "check"], folder.path);
@@ -39,10 +39,10 @@ test("the executable tells its version and checks a configuration, in an empty f
   await assert.rejects(unsafe, /Set auth to key/);
 });
 
-test("the executable serves, keeps and backs up sessions without a file of the sources", async () => {
+test("the executable serves, stores and backs up sessions without any file of the sources", async () => {
   await using folder = temporaryDirectory();
   const trace = join(folder.path, "trace");
-  // -D: the process is the server's own, and gets our signal.
+  // With -D the process is the server itself, and receives our signal.
   const files = ["-D", "-f", "--trace=execve,open,openat", "--output", trace];
   await using server = await startServer({
     program: binary.path,
@@ -75,7 +75,7 @@ test("the executable serves, keeps and backs up sessions without a file of the s
   assert.deepEqual(ours, []);
 });
 
-test("the executable keeps sessions in Redis, by the scripts that it has in it", async () => {
+test("the executable stores sessions in Redis with its built-in scripts", async () => {
   await using redis = await startSingleRedis();
   const env = { ANTECHAMBER_STORE: redis.url };
   await using first = await startServer({ program: binary.path, env });
@@ -88,7 +88,7 @@ test("the executable keeps sessions in Redis, by the scripts that it has in it",
   assert.deepEqual(await first.kill(), { code: 0, signal: null });
 });
 
-test("the executable has the page of the API in it", async () => {
+test("the executable contains the API page", async () => {
   await using server = await startServer({ program: binary.path });
   const page = await fetch(`${server.url}/docs`);
   assert.match(await page.text(), /swagger-ui/);

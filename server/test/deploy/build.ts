@@ -6,19 +6,19 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type TemporaryDirectory, temporaryDirectory } from "../support/temporary-directory.ts";
 
-/** The repository. */
+/** Root of the repository. */
 export const root = fileURLToPath(new URL("../../..", import.meta.url));
 
 const execute = promisify(execFile);
 
-/** One executable, built from the sources, in a folder in which there is nothing else. */
+/** An executable, built from the sources, in an otherwise empty folder. */
 export interface Binary extends AsyncDisposable {
   readonly path: string;
-  /** Runs a command in `cwd` without any environment, and gives what it printed; rejects on failure. */
+  /** Runs a command in `cwd` with an empty environment and returns its output; rejects on failure. */
   run(args: readonly string[], cwd: string): Promise<string>;
 }
 
-/** Builds it as `npm run build:binary` does; `await using` removes it. */
+/** Builds it like `npm run build:binary`; `await using` removes it. */
 export async function buildBinary(): Promise<Binary> {
   const folder: TemporaryDirectory = temporaryDirectory();
   const path = join(folder.path, "antechamber");

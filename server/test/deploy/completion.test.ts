@@ -38,7 +38,7 @@ test("zsh completes commands, flags and their values", async () => {
   }
 });
 
-/** Zsh completes in its line editor alone: this runs in one, and tells what it would offer. */
+/** Zsh completes only in its line editor: runs one, and returns what it offers. */
 function zshInner(file: string): string {
   return `PS1= PS2=
 stty -echo
@@ -61,7 +61,7 @@ zle -N zle-line-init
 `;
 }
 
-/** Types each argument and a tab into a Zsh on a terminal of its own, and prints what comes back. */
+/** Types each argument and a tab into a Zsh on a terminal of its own, and prints what it shows. */
 function zshDriver(inner: string): string {
   return `zmodload zsh/zpty
 read-until() {

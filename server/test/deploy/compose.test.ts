@@ -34,17 +34,17 @@ interface Composition {
 
 const files = ["compose/sqlite.yaml", "compose/cluster.yaml"];
 
-/** The schema of the compose specification, without the draft's `id`, which Ajv does not take. */
+/** Schema of the Compose specification, without the draft's `id`, which Ajv does not accept. */
 function composeSchema(): object {
   const text = JSON.stringify(composeSpec, (key, value: unknown) =>
     (key === "id" && typeof value === "string") || key === "$schema" ? undefined : value,
   );
   const schema = JSON.parse(text) as { properties: object };
-  // The package is older than the member.
+  // The package is older than this member.
   return { ...schema, properties: { ...schema.properties, name: { type: "string" } } };
 }
 
-test("the compose files are what the specification allows", () => {
+test("the compose files match the Compose specification", () => {
   const validate = new Ajv({ strict: false, allErrors: true, validateFormats: false }).compile(
     composeSchema(),
   );
@@ -54,7 +54,7 @@ test("the compose files are what the specification allows", () => {
   }
 });
 
-test("images are releases, settings exist, and nothing is published to other machines", () => {
+test("images have release tags, settings exist, and no port is published to other machines", () => {
   for (const file of files) {
     assert.deepEqual(unknownVariables(deployText(file)), [], file);
     const { services } = deployDocument(file) as Composition;
@@ -65,7 +65,7 @@ test("images are releases, settings exist, and nothing is published to other mac
   }
 });
 
-test("what a composition names is there", () => {
+test("everything that a compose file refers to exists", () => {
   for (const file of files) {
     const { services, volumes, networks, configs = {} } = deployDocument(file) as Composition;
     for (const { file: path } of Object.values(configs)) {
@@ -84,7 +84,7 @@ test("what a composition names is there", () => {
   }
 });
 
-test("the cluster is made of every node, each with an address that stays", () => {
+test("the cluster is made of every node, each with a fixed address", () => {
   const { services, networks } = deployDocument("compose/cluster.yaml") as Composition;
   const nodes = Object.keys(services).filter((name) => /^redis-\d$/.test(name));
   assert.equal(nodes.length, 6);
@@ -100,7 +100,7 @@ test("the cluster is made of every node, each with an address that stays", () =>
   for (const address of addresses) assert.ok(address.startsWith(network ?? "?"), address);
 });
 
-test("the server of the simple composition starts with what the image and the file set", async () => {
+test("the server of the simple compose file starts with the settings of the image and the file", async () => {
   const { services } = deployDocument("compose/sqlite.yaml") as Composition;
   const env = { ...services.antechamber?.environment, ANTECHAMBER_AUTH: "key" };
   await using server = await startServer({ env });
@@ -108,7 +108,7 @@ test("the server of the simple composition starts with what the image and the fi
   assert.equal((await fetch(`${server.url}/sessions/new`, { method: "PUT" })).status, 401);
 });
 
-test("the secrets are made once, are nobody else's, and are what the services read", async () => {
+test("the secrets are created once, readable only by their owner, and are what the services read", async () => {
   await using folder = temporaryDirectory();
   const secrets = join(folder.path, "secrets");
   const make = () =>

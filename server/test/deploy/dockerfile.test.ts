@@ -35,7 +35,7 @@ function only(name: string): string {
   return text;
 }
 
-/** The instructions of the image that is run. */
+/** The instructions of the final image. */
 const last = instructions.slice(instructions.findLastIndex(({ name }) => name === "FROM"));
 
 /** Variables that the image sets. */
@@ -45,13 +45,13 @@ const env = Object.fromEntries(
     .map((pair) => pair.split("=") as [string, string]),
 );
 
-test("the images that it begins with are releases", () => {
+test("its base images have release tags", () => {
   const bases = all("FROM").map((text) => text.split(" ")[0] ?? "");
   assert.equal(bases.length, 2);
   for (const base of bases) assert.ok(isPinned(base), base);
 });
 
-test("what it copies is in the repository and not ignored", () => {
+test("every file that it copies is in the repository and not ignored", () => {
   const kept = readFileSync(join(root, ".dockerignore"), "utf8")
     .split("\n")
     .filter((line) => line.startsWith("!"))
@@ -67,7 +67,7 @@ test("what it copies is in the repository and not ignored", () => {
   }
 });
 
-test("every workspace's manifest is there before npm ci, which else finds the lock file wrong", () => {
+test("every workspace's manifest is copied before npm ci, which otherwise rejects the lock file", () => {
   const { workspaces } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
     workspaces: string[];
   };
@@ -78,7 +78,7 @@ test("every workspace's manifest is there before npm ci, which else finds the lo
   }
 });
 
-test("the server runs as nobody in particular, from an executable, its data in a volume", () => {
+test("the server runs as an unprivileged user, from an executable, with its data in a volume", () => {
   const user = last.find(({ name }) => name === "USER")?.text ?? "";
   assert.match(user, /^[1-9]\d*:[1-9]\d*$/, "a number: Kubernetes asks whether it is root");
   assert.deepEqual(JSON.parse(only("VOLUME")), [env.ANTECHAMBER_DATA_DIR]);
@@ -95,7 +95,7 @@ test("its settings exist and are safe", async () => {
   assert.equal(code, 0, stderr);
 });
 
-test("its health check tells a server that lives from one that does not", async () => {
+test("its health check distinguishes a live server from a dead one", async () => {
   const [, command = "[]"] = only("HEALTHCHECK").split(" CMD ");
   const [program, ...args] = JSON.parse(command) as string[];
   assert.equal(program, "antechamber");

@@ -4,17 +4,17 @@ import { parse, parseAllDocuments } from "yaml";
 import { settingNames, variableOf } from "../../src/config/settings.ts";
 import { root } from "./build.ts";
 
-/** The text of a file of `deploy/`. */
+/** Returns the text of a file of `deploy/`. */
 export function deployText(path: string): string {
   return readFileSync(join(root, "deploy", path), "utf8");
 }
 
-/** A file of `deploy/` that is one YAML document; merges (`<<`) are carried out. */
+/** Parses a file of `deploy/` that is one YAML document; resolves merges (`<<`). */
 export function deployDocument(path: string): unknown {
   return parse(deployText(path), { merge: true });
 }
 
-/** One object of Kubernetes, and the file that it stands in. */
+/** A Kubernetes object, and the file that contains it. */
 export interface Manifest {
   readonly file: string;
   readonly apiVersion: string;
@@ -22,14 +22,14 @@ export interface Manifest {
   readonly metadata: { readonly name: string };
 }
 
-/** Every object in `deploy/kubernetes/`, as `kubectl` reads it. */
+/** Returns every object in `deploy/kubernetes/`, as `kubectl` reads it. */
 export function manifests(): Manifest[] {
   return readdirSync(join(root, "deploy/kubernetes"))
     .filter((file) => file.endsWith(".yaml") && file !== "kustomization.yaml")
     .flatMap((file) => manifestsIn(deployText(`kubernetes/${file}`), file));
 }
 
-/** The objects in a text of one or more documents; throws on whatever is not strict YAML. */
+/** Parses the objects in a text of one or more documents; throws if it is not strict YAML. */
 export function manifestsIn(text: string, file: string): Manifest[] {
   return parseAllDocuments(text, { strict: true, uniqueKeys: true }).map((document) => {
     const [fault] = [...document.errors, ...document.warnings];
@@ -38,13 +38,13 @@ export function manifestsIn(text: string, file: string): Manifest[] {
   });
 }
 
-/** The variables named in a text that are none of ours. */
+/** Returns the variables in a text that are not settings of Antechamber. */
 export function unknownVariables(text: string): string[] {
   const known = [...settingNames.map(variableOf), "ANTECHAMBER_CONFIG"];
   return (text.match(/\bANTECHAMBER_[A-Z_]+/g) ?? []).filter((name) => !known.includes(name));
 }
 
-/** Whether an image has a tag of one release, so that today's and next year's start are the same. */
+/** Returns whether an image has the tag of one release, so that it is the same at every start. */
 export function isPinned(image: string): boolean {
   return /^[a-z0-9./-]+:\d+\.\d+\.\d+(-[a-z0-9.]+)*$|^debian:\d+\.\d+(-slim)?$/.test(image);
 }

@@ -6,8 +6,8 @@ import { root } from "./build.ts";
 import type { Manifest } from "./documents.ts";
 
 /**
- * What Kubernetes' own types say against `manifests`, by the compiler: each becomes an object literal,
- * in which a member that its type does not have is as wrong as a value of another type.
+ * Checks `manifests` against the Kubernetes types with the compiler. Each becomes an object literal, so that an
+ * unknown member is as wrong as a value of another type. Returns the errors.
  */
 export async function typeFaults(manifests: readonly Manifest[]): Promise<string> {
   await using folder = temporaryDirectory();

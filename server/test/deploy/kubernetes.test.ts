@@ -54,20 +54,20 @@ const nodes = named("StatefulSet", "redis");
 const settings = named("ConfigMap", "antechamber").data ?? {};
 const [server] = (deployment.spec?.template.spec?.containers ?? []) as [Container];
 
-/** The secrets that the script makes. */
+/** Returns the secrets that the script creates. */
 function secrets(): Manifest[] {
   const text = execFileSync(join(root, "deploy/kubernetes/secrets.sh"), { encoding: "utf8" });
   return manifestsIn(text, "secrets.sh");
 }
 
-test("every object is what Kubernetes' types say, without a member more", async () => {
+test("every object matches the Kubernetes types, without unknown members", async () => {
   assert.ok(all.length > 8, String(all.length));
   assert.equal(await typeFaults([...all, ...secrets()]), "");
   const misspelt = { ...all[0], spec: { clusterIp: "None" } } as unknown as Manifest;
   assert.match(await typeFaults([misspelt]), /clusterIp/);
 });
 
-test("kustomize is told of every file, and of nothing that is not there", () => {
+test("kustomize lists every file, and none that does not exist", () => {
   const { resources } = deployDocument("kubernetes/kustomization.yaml") as { resources: string[] };
   const files = readdirSync(join(root, "deploy/kubernetes")).filter(
     (file) => file.endsWith(".yaml") && file !== "kustomization.yaml",
@@ -81,7 +81,7 @@ test("kustomize is told of every file, and of nothing that is not there", () => 
   }
 });
 
-test("images are releases", () => {
+test("images have release tags", () => {
   const { images } = deployDocument("kubernetes/kustomization.yaml") as {
     images: { name: string; newName: string; newTag: string }[];
   };
@@ -114,7 +114,7 @@ test("no container has more rights or fewer limits than it needs", () => {
   }
 });
 
-test("selectors find the pods that they are meant for", () => {
+test("selectors match their pods and no others", () => {
   const chosen: [what: string, selector: LabelSelector["matchLabels"], workload: Workload][] = [
     ["Deployment", deployment.spec?.selector.matchLabels, deployment as Workload],
     ["StatefulSet", nodes.spec?.selector.matchLabels, nodes as Workload],
@@ -133,7 +133,7 @@ test("selectors find the pods that they are meant for", () => {
   }
 });
 
-test("config maps, secrets and volumes that are named exist", () => {
+test("config maps, secrets and volumes that are referred to exist", () => {
   const made = secrets().map(({ metadata }) => metadata.name);
   const { configMapGenerator } = deployDocument("redis/kustomization.yaml") as {
     configMapGenerator: { name: string }[];
@@ -155,7 +155,7 @@ test("config maps, secrets and volumes that are named exist", () => {
   }
 });
 
-test("every node of Redis is in the cluster, and told of the others", () => {
+test("every node of Redis is in the cluster, and knows the others", () => {
   const { replicas = 0, template } = nodes.spec ?? {};
   const names = Array.from({ length: replicas }, (_, i) => `redis-${i}.redis`);
   const job = named("Job", "redis-cluster");
@@ -170,9 +170,9 @@ test("every node of Redis is in the cluster, and told of the others", () => {
   );
 });
 
-test("a server that ends has the time that it takes", () => {
+test("a server that stops has enough time", () => {
   const { terminationGracePeriodSeconds = 0 } = deployment.spec?.template.spec ?? {};
-  // The types are older than the member.
+  // The types are older than this member.
   const { preStop } = server.lifecycle as { preStop: { sleep: { seconds: number } } };
   const stopping = parseDuration(settings.ANTECHAMBER_SHUTDOWN_TIMEOUT ?? "") ?? Number.NaN;
   assert.ok(preStop.sleep.seconds + stopping / 1000 + 5 <= terminationGracePeriodSeconds);
@@ -194,7 +194,7 @@ test("its settings and its secret are a valid configuration", async () => {
   assert.equal(code, 0, stderr);
 });
 
-test("its probes ask what a server answers without a key", async () => {
+test("its probes use paths that a server answers without a key", async () => {
   const { ANTECHAMBER_PORT: port, ...rest } = settings;
   assert.equal(server.ports?.[0]?.containerPort, Number(port));
   await using folder = temporaryDirectory();

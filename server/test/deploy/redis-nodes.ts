@@ -11,8 +11,8 @@ import { promisify } from "node:util";
 import { root } from "./build.ts";
 
 /*
- * Nodes as they are deployed: `deploy/redis/redis.conf` and the scripts beside it, with other paths and
- * ports. Each has an address of its own on the loopback device, as each has in a network of containers.
+ * Nodes as they are deployed: `deploy/redis/redis.conf` and the scripts beside it, with other paths and ports. Each
+ * has its own loopback address, as each has its own address in a container network.
  */
 
 const execute = promisify(execFile);
@@ -20,15 +20,15 @@ const folderOfScripts = join(root, "deploy/redis");
 
 export const PASSWORD = "correct-horse-battery-staple";
 
-/** What the nodes of one cluster share. */
+/** Fields that the nodes of one cluster share. */
 export interface Site {
-  /** Below it each node has a folder. */
+  /** Folder that contains one folder for each node. */
   readonly folder: string;
   readonly port: number;
   readonly authFile: string;
 }
 
-/** Finds a port that is free on all `addresses`, the one of the bus too, and writes the password. */
+/** Finds a port that is free on all `addresses`, and so is its bus port, and writes the password. */
 export async function prepareSite(folder: string, addresses: readonly string[]): Promise<Site> {
   const authFile = join(folder, "redis-auth.conf");
   writeFileSync(authFile, `requirepass ${PASSWORD}\nmasterauth ${PASSWORD}\n`, { mode: 0o600 });
@@ -50,7 +50,7 @@ async function isFree(host: string, port: number): Promise<boolean> {
   }
 }
 
-/** The mounted configuration, with what containers have to themselves put apart. */
+/** The mounted configuration, with a folder per node instead of a container's own. */
 function configOf({ folder, port, authFile }: Site, name: string, address: string): string {
   const data = join(folder, name);
   mkdirSync(data, { recursive: true });
@@ -71,11 +71,11 @@ function configOf({ folder, port, authFile }: Site, name: string, address: strin
 
 /** Processes that end with the test. */
 export interface Nodes extends AsyncDisposable {
-  /** Everything that they have printed. */
+  /** Their output so far. */
   output(): string;
 }
 
-/** Starts nodes as the pods do, each at its address; they are not awaited. */
+/** Starts nodes like the pods do, each at its address; does not wait for them. */
 export function startNodes(site: Site, addresses: readonly string[]): Nodes {
   let output = "";
   const children = addresses.map((address, i) => {
@@ -90,7 +90,7 @@ export function startNodes(site: Site, addresses: readonly string[]): Nodes {
         REDIS_AUTH_FILE: site.authFile,
       },
       stdio: ["ignore", "pipe", "pipe"],
-      // With the process that introduces the node to the others.
+      // Includes the process that introduces the node to the others.
       detached: true,
     });
     for (const stream of [child.stdout, child.stderr]) {
@@ -108,14 +108,14 @@ export function startNodes(site: Site, addresses: readonly string[]): Nodes {
   };
 }
 
-/** Lets Redis write what it has, as a pod that is deleted does. */
+/** Lets Redis save its data, like a pod that is deleted. */
 async function end(child: ChildProcess): Promise<void> {
   const closed = once(child, "close");
   if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, "SIGTERM");
   await closed;
 }
 
-/** Runs the script that makes one cluster of them, and gives what it said. */
+/** Runs the script that makes one cluster of them, and returns its output. */
 export async function formCluster(site: Site, addresses: readonly string[]): Promise<string> {
   const nodes = addresses.map((address) => `${address}:${site.port}`);
   const env = { ...process.env, REDIS_AUTH_FILE: site.authFile };
@@ -126,7 +126,7 @@ export async function formCluster(site: Site, addresses: readonly string[]): Pro
   return stderr;
 }
 
-/** One command to one node. */
+/** Sends one command to one node. */
 export async function ask(site: Site, address: string, ...words: string[]): Promise<string> {
   const env = { ...process.env, REDISCLI_AUTH: PASSWORD };
   const args = ["-h", address, "-p", String(site.port), ...words];
@@ -134,7 +134,7 @@ export async function ask(site: Site, address: string, ...words: string[]): Prom
   return stdout.trim();
 }
 
-/** Asks until `isRight` of the answer, for at most 30 s. */
+/** Repeats a command until `isRight` accepts the reply, for at most 30 s. */
 export async function askUntil(
   isRight: (answer: string) => boolean,
   ...question: Parameters<typeof ask>

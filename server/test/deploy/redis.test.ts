@@ -14,10 +14,10 @@ import {
 } from "./redis-nodes.ts";
 
 const addresses = [1, 2, 3, 4, 5, 6].map((last) => `127.0.77.${last}`);
-/** Where the same nodes are after a restart of everything. */
+/** Addresses of the same nodes after a restart of everything. */
 const others = addresses.map((address) => address.replace(".77.", ".78."));
 
-test("the nodes make one cluster, and are one again at other addresses, with what they held", async () => {
+test("the nodes form one cluster, and form it again at other addresses, with their data", async () => {
   await using folder = temporaryDirectory();
   const site = await prepareSite(folder.path, [...addresses, ...others]);
   {
@@ -33,7 +33,7 @@ test("the nodes make one cluster, and are one again at other addresses, with wha
   }
   await using nodes = startNodes(site, others);
   for (const address of others) {
-    // What it remembers of the others does not do: connections to where they are now.
+    // The remembered addresses of the others do not count: a connection to the present ones does.
     const isJoined = (text: string) =>
       others.every((other) => new RegExp(`${other}:.* connected`).test(text));
     await askUntil(isJoined, site, address, "cluster", "nodes").catch((error: unknown) => {
@@ -44,7 +44,7 @@ test("the nodes make one cluster, and are one again at other addresses, with wha
   assert.equal(await onOwner(site, others, "get", "a-key"), "kept");
 });
 
-test("a node asks for its password", async () => {
+test("a node requires its password", async () => {
   await using folder = temporaryDirectory();
   const [address = ""] = addresses;
   const site = await prepareSite(folder.path, [address]);
@@ -55,7 +55,7 @@ test("a node asks for its password", async () => {
   assert.ok(!nodes.output().includes(PASSWORD));
 });
 
-/** The answer of that node whose the key is. */
+/** The reply of the node that serves the key. */
 async function onOwner(site: Site, nodes: readonly string[], ...words: string[]): Promise<string> {
   const answers = await Promise.all(nodes.map((address) => ask(site, address, ...words)));
   const [answer, ...more] = answers.filter((text) => !text.startsWith("MOVED"));

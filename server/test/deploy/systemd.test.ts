@@ -15,7 +15,7 @@ function valuesOf(name: string): string[] {
   return [...unit.matchAll(new RegExp(`^${name}=(.*)$`, "gm"))].map(([, value = ""]) => value);
 }
 
-test("the unit runs a command that there is, with settings that there are", async () => {
+test("the unit runs a command that exists, with settings that exist", async () => {
   const [, command = ""] = valuesOf("ExecStart")[0]?.split(" ") ?? [];
   assert.ok(commandNames().some(([name]) => name === command));
   assert.deepEqual(unknownVariables(unit), []);
@@ -27,7 +27,7 @@ test("the unit runs a command that there is, with settings that there are", asyn
   assert.equal(code, 0, stderr);
 });
 
-test("the unit waits for the last requests and does not repeat what cannot succeed", () => {
+test("the unit waits for the last requests, and does not retry what cannot succeed", () => {
   const shutdown = parseDuration(settings.shutdownTimeout.default) ?? Number.NaN;
   assert.ok(Number(valuesOf("TimeoutStopSec")[0]) * 1000 > shutdown);
   assert.deepEqual(valuesOf("RestartPreventExitStatus"), [String(exitCodes.usage)]);

@@ -17,7 +17,7 @@ import { openStoredData } from "./stored-data.ts";
 
 const ANONYMOUS_IDLE = 2000;
 
-/** The environment of a server whose wall clock says what libfaketime makes of `settings`. */
+/** Returns the environment of a server whose wall clock libfaketime sets by `settings`. */
 function fakeClock(settings: Record<string, string>): Record<string, string> {
   const library = readdirSync("/usr/lib")
     .map((name) => join("/usr/lib", name, "faketime/libfaketimeMT.so.1"))
@@ -31,14 +31,14 @@ function fakeClock(settings: Record<string, string>): Record<string, string> {
   };
 }
 
-/** Sessions by how they stand, which no clock may change. */
+/** Sessions by their state, which no clock may change. */
 interface Known {
   readonly ledger: Ledger;
   readonly alive: Set<string>;
   readonly dead: Set<string>;
 }
 
-/** Checks that the dead are dead, the living alive, and that everything works for new ones. */
+/** Asserts that ended and expired sessions stay so, that live ones are live, and that new ones work. */
 async function checkServes(server: ServerProcess, { ledger, alive, dead }: Known): Promise<void> {
   using caller = createCaller(server.url);
   await checkDead(caller, dead);
@@ -65,14 +65,14 @@ async function checkDead(caller: Caller, dead: ReadonlySet<string>): Promise<voi
   }
 }
 
-/** Makes an ended session, an expired stored one and an expired one that was never stored. */
+/** Creates an ended session, an expired stored one and an expired one that was never stored. */
 async function makeDead(server: ServerProcess, { dead }: Known): Promise<void> {
   using caller = createCaller(server.url);
   const ended = sessionOf(await caller.create({ ...freshIds(), customerId: "customer" }));
   assert.ok(await endSession(server.dataDir, ended.sessionId));
   const stored = sessionOf(await caller.create(freshIds()));
   const unstored = sessionOf(await caller.create());
-  // Looking at them would prolong them: their time has to pass.
+  // Retrieving them would renew them, so the test waits for their time to pass.
   const over = Date.parse(unstored.expiresAt) - Date.parse(unstored.createdAt);
   const start = performance.now();
   await until("they expire", () => performance.now() - start > over + 10, 2 * ANONYMOUS_IDLE);
@@ -84,13 +84,13 @@ function newKnown(): Known {
   return { ledger: createLedger(), alive: new Set(), dead: new Set() };
 }
 
-/** All that lived has expired: a day has passed. */
+/** A day has passed, so every session has expired. */
 function buryAll({ alive, dead }: Known): void {
   for (const sessionId of alive) dead.add(sessionId);
   alive.clear();
 }
 
-test("whatever the clock says at a restart, nothing rises from the dead or dies early", async () => {
+test("after a restart with any wall clock, no ended session is live again and no live session ends early", async () => {
   await using directory = temporaryDirectory();
   const dataDir = directory.path;
   const known = newKnown();
@@ -100,7 +100,7 @@ test("whatever the clock says at a restart, nothing rises from the dead or dies 
     await makeDead(server, known);
     await server.kill("SIGTERM");
   }
-  // 2038: the last seconds in which a signed 32-bit time_t knows what time it is.
+  // 2038: the last seconds that a signed 32-bit time_t can represent.
   const clocks = ["-1h", "-1d", "@1970-01-01 00:00:01", "+1d", "+0", "@2038-01-19 03:14:05", "+0"];
   for (const FAKETIME of clocks) {
     if (FAKETIME === "+1d" || FAKETIME.startsWith("@2038")) buryAll(known);
@@ -114,7 +114,7 @@ test("whatever the clock says at a restart, nothing rises from the dead or dies 
   }
 });
 
-test("a clock set back while the server is killed raises nobody from the dead", async () => {
+test("setting the clock back while the server is down brings no ended session back", async () => {
   await using directory = temporaryDirectory();
   const dataDir = directory.path;
   const known = newKnown();
@@ -127,7 +127,7 @@ test("a clock set back while the server is killed raises nobody from the dead", 
   await checkServes(server, known);
 });
 
-test("a clock that jumps while the server runs raises nobody from the dead", async () => {
+test("setting the clock back or forward while the server runs brings no ended session back", async () => {
   await using directory = temporaryDirectory();
   const clock = join(directory.path, "clock");
   const set = (offset: string) => writeFileSync(clock, `${offset}\n`);

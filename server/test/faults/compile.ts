@@ -5,8 +5,8 @@ import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 /**
- * Compiles a C source of this folder into `folder` and gives the path of the result: a library to
- * preload, or a program. Needs the Debian packages gcc and libc6-dev.
+ * Compiles a C source of this folder into `folder` and returns the path of the library or program. Needs the Debian
+ * packages gcc and libc6-dev.
  */
 export function compile(source: string, kind: "library" | "program", folder: string): string {
   const result = join(folder, basename(source, ".c") + (kind === "library" ? ".so" : ""));

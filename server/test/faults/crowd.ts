@@ -6,7 +6,7 @@ import type { Witness, Witnessed } from "./witness.ts";
 
 /** Clients that use several services at once, each request through any of them, until stopped. */
 export interface Crowd {
-  /** Sends no more, and resolves once the requests under way have been answered. */
+  /** Stops sending, and resolves when all open requests have been answered. */
   leave(): Promise<void>;
 }
 
@@ -19,10 +19,10 @@ export interface CrowdOptions {
 
 /** How long (ms) a client waits after a refusal. */
 const PATIENCE = 25;
-/** For how long (ms) the clients fight for the same few visits. */
+/** How long (ms) clients compete for the same few visits. */
 const FASHION = 150;
 
-/** Lets clients create sessions, fight for visits and use each other's sessions. */
+/** Starts clients that create sessions, compete for visits and use each other's sessions. */
 export function startCrowd(
   services: Pick<Services, "running">,
   witness: Witness,
@@ -58,7 +58,7 @@ export function startCrowd(
   const uses: readonly ((sessionId: string) => Promise<Witnessed>)[] = [
     (sessionId) => witness.retrieve(anyone(), sessionId),
     (sessionId) => witness.retrieve(anyone(), sessionId),
-    // Another client may be giving it another customer or agent just now.
+    // Another client may be setting another customer or agent at this moment.
     (sessionId) => witness.associate(anyone(), sessionId, { customerId: customer() }),
     (sessionId) =>
       witness.associate(anyone(), sessionId, { agentId: `agent-${random.between(1, 2)}` }),
@@ -83,7 +83,7 @@ export function startCrowd(
   }
 
   const over = Promise.all(Array.from({ length: clients }, stay));
-  // Whoever waits for it to leave hears of it.
+  // Reported by `stop()`; without this handler it would count as unhandled.
   over.catch(() => stop.abort());
   return {
     async leave() {

@@ -11,19 +11,22 @@ import { type ServerProcess, startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 /*
- * Somebody restores, moves or removes the data while a server runs on it. From then on no change is reported as
- * stored that nobody will ever read, and the new files are not harmed.
+ * Somebody restores, moves or removes the data folder while a server uses it. From then on the server must report no
+ * change as stored that could never be read again, and must not damage the new files.
  */
 
 async function create(server: ServerProcess, customerId: string): Promise<number> {
   return (await createApi(server.url).create({ headers: { gkc_customerId: customerId } })).status;
 }
 
-/** Asserts that changes are refused within a second, repeatedly, with a reason in the probe and in the log. */
+/**
+ * Asserts that changes are refused within a second, and stay refused, with a reason in the readiness probe and the
+ * log.
+ */
 async function assertRefuses(server: ServerProcess): Promise<void> {
   const api = createApi(server.url);
   const ready = () => api.call("GET", "/readyz");
-  // A busy machine adds to the second what it adds to a response.
+  // The second starts before the response, which is late on a busy machine.
   const start = performance.now();
   await ready();
   const limit = 1000 + 50 * (performance.now() - start);
@@ -34,7 +37,7 @@ async function assertRefuses(server: ServerProcess): Promise<void> {
   assert.match(server.stderr(), /[Ss]top the server/);
 }
 
-/** Starts a server with a customer in its data, makes a backup, and adds another customer after it. */
+/** Starts a server with one customer in its data, makes a backup, and adds another customer after it. */
 async function prepare(dataDir: string, backup: string): Promise<ServerProcess> {
   mkdirSync(dataDir, { mode: 0o700 });
   const server = await startServer({ dataDir });
@@ -52,7 +55,7 @@ async function customers(server: ServerProcess): Promise<string[]> {
 }
 
 for (const way of ["by its name", "over its content"] as const) {
-  test(`a backup that replaces the data ${way} while a server runs stops changes and survives`, async () => {
+  test(`restoring a backup ${way} while a server runs stops changes and leaves the restored data intact`, async () => {
     await using directory = temporaryDirectory();
     const dataDir = join(directory.path, "data");
     const backup = join(directory.path, "backup.db");
@@ -72,7 +75,7 @@ for (const way of ["by its name", "over its content"] as const) {
     assert.equal(await create(next, "later"), 200);
   });
 
-  test(`a backup that replaced the data ${way} survives a kill of the server as well`, async () => {
+  test(`a backup restored ${way} while a server runs is intact after the server is killed, too`, async () => {
     await using directory = temporaryDirectory();
     const dataDir = join(directory.path, "data");
     const backup = join(directory.path, "backup.db");
@@ -89,7 +92,7 @@ for (const way of ["by its name", "over its content"] as const) {
   });
 }
 
-test("a server whose folder was removed refuses changes, and does not disturb another server that starts there", async () => {
+test("a server whose folder was removed refuses changes, and leaves a new server in that folder alone", async () => {
   await using directory = temporaryDirectory();
   const dataDir = join(directory.path, "data");
   await using server = await startServer({
@@ -114,7 +117,7 @@ test("a server whose folder was removed refuses changes, and does not disturb an
   assert.deepEqual(await customers(third), ["second"]);
 });
 
-test("after a folder was moved away and back, writing resumes and nothing is lost", async () => {
+test("when a folder was moved away and back, the server stores changes again and has lost nothing", async () => {
   await using directory = temporaryDirectory();
   const dataDir = join(directory.path, "data");
   await using server = await startServer({
@@ -131,7 +134,7 @@ test("after a folder was moved away and back, writing resumes and nothing is los
   assert.deepEqual(await customers(next), ["after", "before"]);
 });
 
-test("a server that is stopped while its folder is elsewhere leaves complete data there", async () => {
+test("a server stopped while its folder is elsewhere leaves complete data there", async () => {
   await using directory = temporaryDirectory();
   const dataDir = join(directory.path, "data");
   const away = join(directory.path, "away");
@@ -149,7 +152,7 @@ test("a server that is stopped while its folder is elsewhere leaves complete dat
 });
 
 for (const name of ["lock", "antechamber.db-wal", "antechamber.db-shm"]) {
-  test(`without ${name} nothing is written any more, and no stored data are lost`, async () => {
+  test(`without ${name} the server stores nothing more, and loses no stored data`, async () => {
     await using directory = temporaryDirectory();
     await using server = await startServer({ dataDir: directory.path });
     assert.equal(await create(server, "before"), 200);

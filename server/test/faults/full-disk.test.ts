@@ -14,7 +14,7 @@ import { createLedger, type Ledger } from "./ledger.ts";
 import { mountPrivately } from "./private-mount.ts";
 import { openCopyOfStoredData } from "./stored-data.ts";
 
-/** Ids as long as they may be: they fill a disk soon. */
+/** Ids of the maximum length, which fill a disk soon. */
 function longIds() {
   const pad = (id: string) => id.padEnd(256, "-");
   return {
@@ -24,7 +24,7 @@ function longIds() {
   };
 }
 
-/** Creates sessions, 16 at a time, until `enough` answers say that the disk is full. */
+/** Creates sessions, 16 at a time, until `enough` responses report a full disk. */
 async function fillDisk(caller: Caller, ledger: Ledger, enough: number): Promise<void> {
   let refusals = 0;
   const fill = async () => {
@@ -38,7 +38,7 @@ async function fillDisk(caller: Caller, ledger: Ledger, enough: number): Promise
   await Promise.all(Array.from({ length: 16 }, fill));
 }
 
-/** What a server on a full disk still does. */
+/** Asserts what a server on a full disk can still do. */
 async function checkWhatGoesOn(caller: Caller, ledger: Ledger): Promise<void> {
   const stored = ledger.sessionIds();
   await ledger.verify(caller, [...stored.slice(0, 200), ...stored.slice(-200)]);
@@ -50,7 +50,10 @@ async function checkWhatGoesOn(caller: Caller, ledger: Ledger): Promise<void> {
   await until("not ready", async () => (await caller.get("/readyz")).status === 503, 5000);
 }
 
-/** Asserts that one line reports the outage and the disk, without a position in a bundle, in spite of small writes in between. */
+/**
+ * Asserts that one log line reports the outage and the full disk, without a stack, although small writes succeed
+ * meanwhile.
+ */
 function assertLogIsCalm(log: string): void {
   const outages = log.split("\n").filter((line) => line.includes("does not take writes"));
   assert.equal(outages.length, 1, log);
@@ -58,7 +61,7 @@ function assertLogIsCalm(log: string): void {
   assert.doesNotMatch(outages[0] ?? "", /\\n +at |bunfs/);
 }
 
-test("a full disk refuses changes, keeps reading, and recovers by itself", async () => {
+test("on a full disk, changes are refused and sessions can be read; with free space, changes work again", async () => {
   await using directory = temporaryDirectory();
   const dataDir = directory.path;
   await using mount = await mountPrivately("-t", "tmpfs", "-o", "size=16m", "tmpfs", dataDir);

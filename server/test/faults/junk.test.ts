@@ -21,7 +21,7 @@ const GIGABYTE = 1024 * MEGABYTE;
 const hears = { timeoutMs: 30_000, untilAnswer: true } as const;
 const runtimes = ["bun", "node"] as const;
 
-/** Sends good requests, one after the other, until `stop`: each must be served as ever. */
+/** Sends valid requests, one after the other, until `stop`. Each must succeed. */
 async function serveBeside(server: ServerProcess, stop: AbortSignal): Promise<number> {
   using caller = createCaller(server.url, 1);
   let served = 0;
@@ -34,7 +34,7 @@ async function serveBeside(server: ServerProcess, stop: AbortSignal): Promise<nu
   return served;
 }
 
-/** Runs `attack` against a server and checks that it is up, unmoved, and serves others meanwhile. */
+/** Runs `attack` against a server and asserts that the server stays up and serves others meanwhile. */
 async function underAttack(
   runtime: (typeof runtimes)[number],
   attack: (server: ServerProcess) => Promise<void>,
@@ -54,7 +54,7 @@ async function underAttack(
 
 function checkAnswers(received: string, what: string): void {
   for (const status of statusesOf(received)) {
-    // The two that say "not that protocol" and "not that coding", which is true.
+    // The two statuses that mean "unsupported protocol" and "unsupported coding", which are correct here.
     const isFine = status < 500 || status === 501 || status === 505;
     assert.ok(isFine, `${what} was answered with ${status}:\n${received}`);
   }
@@ -76,7 +76,7 @@ async function sendRandomly(server: ServerProcess, random: Random): Promise<void
 }
 
 for (const runtime of runtimes) {
-  test(`junk on raw connections harms nobody (${runtime})`, async () => {
+  test(`junk on raw connections leaves the server up and other requests unaffected (${runtime})`, async () => {
     const random = createRandom(runSeed());
     console.log(`FAULTS_SEED=${random.seed}`);
     await underAttack(runtime, async (server) => {
@@ -88,9 +88,9 @@ for (const runtime of runtimes) {
     });
   });
 
-  test(`an endless body is cut, and fills no memory (${runtime})`, async () => {
+  test(`a body without end is cut off and does not fill the memory (${runtime})`, async () => {
     await underAttack(runtime, async (server) => {
-      // A caller that listens while it sends hears why, unless the cut overtakes the answer.
+      // A client that reads while it sends receives the reason, unless the connection is reset first.
       const heard: number[] = [];
       for (let i = 0; i < 20; i++) {
         const { received, sent } = await sendRaw(server.url, chunkedBody(GIGABYTE), hears);
@@ -99,7 +99,7 @@ for (const runtime of runtimes) {
       }
       assert.ok(heard.length >= 5, `${heard.length} of 20 were answered`);
       assert.deepEqual([...new Set(heard)], [413]);
-      // One that never listens goes on until it cannot.
+      // A client that never reads sends until the connection is closed.
       const goOn = () => sendRaw(server.url, chunkedBody(GIGABYTE), { timeoutMs: 30_000 });
       const before = await workingSize(server.pid, goOn);
       for (let i = 0; i < HUGE_BODIES; i++) {
@@ -112,9 +112,8 @@ for (const runtime of runtimes) {
 }
 
 /**
- * Repeats what a server is to bear until its memory has stopped growing, as its runtime's heaps take
- * their size with the first traffic, whatever that is; gives the most that it had, in bytes, as it has
- * less after each collection. What grew by each body would go on growing.
+ * Repeats an attack until the server's memory has stopped growing, since the heap of a runtime grows with the first
+ * traffic of any kind. Returns the maximum in bytes. Memory that each body leaked would grow further.
  */
 async function workingSize(pid: number, attempt: () => Promise<unknown>): Promise<number> {
   let [size, steady] = [residentMemory(pid), 0];
@@ -127,8 +126,8 @@ async function workingSize(pid: number, attempt: () => Promise<unknown>): Promis
   return size;
 }
 
-// Both at once: they mostly wait.
-test("who sends a byte a second is cut off, and holds up nobody", async () => {
+// Both runtimes at once: the tests mostly wait.
+test("a client that sends one byte a second is cut off and delays nobody", async () => {
   await Promise.all(runtimes.map((runtime) => underAttack(runtime, sendSlowly)));
 });
 
@@ -145,7 +144,7 @@ async function sendSlowly(server: ServerProcess): Promise<void> {
 const slowBody =
   "PUT /sessions/new HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n";
 
-/** `start` at once, then a byte a second for as long as anybody listens. */
+/** Sends `start` at once, then one byte a second until the connection is closed. */
 async function* trickle(start: string): AsyncGenerator<string> {
   yield start;
   for (let second = 0; second < 60; second++) {

@@ -15,10 +15,10 @@ import { openStoredData } from "./stored-data.ts";
 import { killAtCall } from "./strace.ts";
 
 const LAST = long ? 100 : 8;
-/** What a commit is made of: a kill before the write loses it, one before the fsync need not. */
+/** The system calls of a commit: a kill before the write loses it, a kill before the fsync may not. */
 const CALLS = ["pwrite64", "fsync,fdatasync"];
 
-/** Starts a server that dies at its `count`-th of `calls`, and loads it until it does. */
+/** Starts a server that dies at its `count`-th call of `calls`, and sends requests until it does. */
 async function runUntilKilled(
   dataDir: string,
   calls: string,
@@ -40,7 +40,7 @@ async function runUntilKilled(
   assert.equal((await server.exited).signal, "SIGKILL", server.stderr());
 }
 
-/** Checks that a server starts on what the killed one left, and keeps all that was promised. */
+/** Asserts that a server starts on the data of the killed one, and has every acknowledged change. */
 async function restartAndVerify(dataDir: string, ledger: Ledger): Promise<void> {
   await using server = await startServer({ dataDir });
   using stored = openStoredData(dataDir);
@@ -52,7 +52,7 @@ async function restartAndVerify(dataDir: string, ledger: Ledger): Promise<void> 
 }
 
 for (const calls of CALLS) {
-  test(`a new data directory survives a kill at each of its first ${LAST} ${calls}`, async () => {
+  test(`a new data directory survives a kill at each of its first ${LAST} ${calls} calls`, async () => {
     for (let count = 1; count <= LAST; count++) {
       await using directory = temporaryDirectory();
       const ledger = createLedger();
@@ -61,7 +61,7 @@ for (const calls of CALLS) {
     }
   });
 
-  test(`data survive a kill at each of the first ${LAST} ${calls} of a server`, async () => {
+  test(`data survive a kill at each of the first ${LAST} ${calls} calls of a server`, async () => {
     await using directory = temporaryDirectory();
     const ledger = createLedger();
     for (let count = 1; count <= LAST; count++) {

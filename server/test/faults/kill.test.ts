@@ -14,11 +14,11 @@ import { startLoad } from "./load.ts";
 import { openStoredData } from "./stored-data.ts";
 
 const ROUNDS = long ? 500 : 12;
-/** One round in this many is killed while it starts, and one while a session is being ended. */
+/** One round in this many kills the server while it starts, and one while a session is being ended. */
 const START_EVERY = 5;
 const END_EVERY = 10;
 
-/** Checks that the data are whole and agree with every answer to a create. */
+/** Asserts that the data are intact and agree with every response to a create. */
 function inspect(dataDir: string, ledger: Ledger): void {
   using stored = openStoredData(dataDir);
   assert.deepEqual(stored.integrity(), ["ok"]);
@@ -26,13 +26,13 @@ function inspect(dataDir: string, ledger: Ledger): void {
   ledger.verifyCreates(stored);
 }
 
-/** Those of the round before, which were never looked at since, and some of the older ones. */
+/** The sessions of the previous round, which were not verified yet, and some older ones. */
 function toVerify(ids: readonly string[], seen: number, random: Random): string[] {
   const older = Array.from({ length: Math.min(seen, 100) }, () => random.pick(ids));
   return [...older, ...ids.slice(seen)];
 }
 
-/** No session may expire before it is looked at, however long the rounds take. */
+/** No session may expire before it is verified, however long the rounds take. */
 const env = { ANTECHAMBER_ANONYMOUS_IDLE: "24h", ANTECHAMBER_RECOGNIZED_IDLE: "24h" };
 
 async function killWhileStarting(dataDir: string, random: Random): Promise<void> {
@@ -41,7 +41,7 @@ async function killWhileStarting(dataDir: string, random: Random): Promise<void>
   await server.kill("SIGKILL");
 }
 
-/** Loads the server and kills it; gives the number of sessions that are verified by then. */
+/** Sends requests to the server and kills it; returns the number of sessions that are verified by then. */
 async function killUnderLoad(
   server: ServerProcess,
   ledger: Ledger,
@@ -64,7 +64,7 @@ async function killUnderLoad(
   return known.length;
 }
 
-test(`${ROUNDS} kills at random moments lose nothing that was acknowledged`, async () => {
+test(`${ROUNDS} kills at random moments lose no acknowledged change`, async () => {
   const random = createRandom(runSeed());
   console.log(`FAULTS_SEED=${random.seed}`);
   await using directory = temporaryDirectory();

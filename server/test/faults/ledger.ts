@@ -5,11 +5,11 @@ import { type Caller, type GivenIds, type TimedAnswer, unavailable } from "../su
 import type { StoredData } from "./stored-data.ts";
 
 /*
- * What a server has promised, kept by whoever called it, to hold against the server later.
+ * A client's own list of what a server acknowledged, to compare with the server's data later.
  *
- * A request is entered before it is sent. Its answer settles it: 200, the change must be there from
- * now on, exactly; a refusal, it must never show. Without an answer it stays in doubt: the change is
- * there as a whole or not at all, and the next look at the server settles which.
+ * A request is entered before it is sent. Its response decides: after a 200 the change must be there exactly as
+ * acknowledged; after a refusal it must never appear. Without a response the change is in doubt: it is there as a
+ * whole or not at all, and the next verification finds out which.
  */
 
 /** A session as the server acknowledged it. */
@@ -17,34 +17,34 @@ interface Entry {
   readonly sessionId: string;
   readonly createdAt: string;
   ids: Identity;
-  /** What each association of unknown outcome would have made of `ids`. */
+  /** Ids that the session would have after each association whose outcome is unknown. */
   doubts: Identity[];
   ending: "no" | "in doubt" | "yes";
 }
 
-/** The ids of a new session: the data are searched by `visitId`, `globalVisitId` tells them apart. */
+/** Ids of a new session. The data are searched by `visitId`; `globalVisitId` distinguishes the creates. */
 export type CreateIds = GivenIds & { visitId: string; globalVisitId: string };
 
 export interface Ledger {
-  /** Creates a session and enters what comes of it. Nobody else may give the `globalVisitId`. */
+  /** Creates a session and enters the outcome. Nothing else may use the `globalVisitId`. */
   create(caller: Caller, ids: CreateIds): Promise<TimedAnswer>;
-  /** Creates an anonymous session without any id, and enters it. */
+  /** Creates an anonymous session without any ids, and enters it. */
   createAnonymous(caller: Caller): Promise<string>;
-  /** Associates ids with a session that was entered, and enters what comes of it. */
+  /** Associates ids with a session of this ledger, and enters the outcome. */
   associate(caller: Caller, sessionId: string, ids: GivenIds): Promise<Answer>;
-  /** Enters the end of a session that `end` brings about: true when the server confirmed it. */
+  /** Ends a session by calling `end`, which returns true if the server confirmed it, and enters that. */
   end(sessionId: string, end: () => Promise<boolean>): Promise<void>;
-  /** The ids of all sessions that were acknowledged, oldest first. */
+  /** Ids of all acknowledged sessions, oldest first. */
   sessionIds(): string[];
-  /** How many creates nobody answered, or answered with an unknown outcome. */
+  /** Number of creates without a response, or with an unknown outcome. */
   doubtfulCreates(): number;
-  /** How many of the creates in doubt have left a session in the data. */
+  /** Number of the creates in doubt that left a session in the data. */
   appliedInDoubt(stored: StoredData): number;
-  /** Looks every one of `sessionIds` up on the server and fails when it is not as acknowledged. */
+  /** Retrieves every session of `sessionIds` from the server, and throws if one is not as acknowledged. */
   verify(caller: Caller, sessionIds: readonly string[]): Promise<void>;
-  /** Looks into the data: refused creates left nothing, doubtful ones all or nothing. */
+  /** Asserts on the data that refused creates left nothing, and that creates in doubt left all or nothing. */
   verifyCreates(stored: StoredData): void;
-  /** The sessions that the server does not show as acknowledged. */
+  /** Lists the sessions that the server does not show as acknowledged. */
   lost(caller: Caller): Promise<string[]>;
 }
 
@@ -52,7 +52,7 @@ const FIELDS = ["agentId", "customerId", "visitId", "globalVisitId"] as const;
 
 export function createLedger(): Ledger {
   const entries = new Map<string, Entry>();
-  /** The holder of each visit that was acknowledged. */
+  /** Acknowledged holder of each visit. */
   const holders = new Map<string, Entry>();
   const refused = new Set<Identity>();
   const doubtful = new Set<Identity>();
@@ -179,7 +179,7 @@ export function createLedger(): Ledger {
   };
 }
 
-/** Those of the sessions `found` that nothing but the create of `identity` explains. */
+/** Returns those of the sessions `found` that only the create of `identity` explains. */
 function leftBy(identity: Identity, found: readonly Identity[]): Identity[] {
   const { visitId, globalVisitId } = identity;
   return found.filter(
@@ -198,7 +198,7 @@ function same(one: Identity, other: Identity): boolean {
   return FIELDS.every((field) => one[field] === other[field]);
 }
 
-/** Carries `work` out for every item, 32 at a time. */
+/** Calls `work` for every item, 32 at a time. */
 async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
   const queue = items.values();
   await Promise.all(

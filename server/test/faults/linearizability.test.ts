@@ -15,7 +15,7 @@ import { createWitness, lookAtAll } from "./witness.ts";
 
 const ENOUGH = long ? 50_000 : 2000;
 
-test("what all clients see of the embedded engine, through a kill, has one explanation", async () => {
+test("a linearizable order explains all responses of the embedded engine, through a kill", async () => {
   const random = createRandom(runSeed());
   console.log(`FAULTS_SEED=${random.seed}`);
   await using directory = temporaryDirectory();

@@ -7,32 +7,35 @@ import { until } from "../support/eventually.ts";
 import type { Random } from "../support/random.ts";
 import type { Ledger } from "./ledger.ts";
 
-/** What runs against a server until it is stopped or the server is gone; counts throw its failure. */
+/**
+ * Requests that run against a server until they are stopped or the server is gone. Fields reject if a response was
+ * wrong.
+ */
 export interface Load {
-  /** Changes that were answered with 200 so far. */
+  /** Number of changes answered with 200 so far. */
   acknowledged(): number;
-  /** Requests that the server refused with 503 so far. */
+  /** Number of requests refused with 503 so far. */
   refused(): number;
-  /** Requests that nobody answered. */
+  /** Number of requests without a response. */
   unanswered(): number;
-  /** Resolves `milliseconds` after the first change was acknowledged: some moment under load. */
+  /** Resolves `milliseconds` after the first change was acknowledged: a moment under load. */
   moment(milliseconds: number): Promise<void>;
-  /** Lets the requests under way finish and sends no more; rejects when one was answered wrongly. */
+  /** Stops sending and waits for the open requests; rejects if a response was wrong. */
   stop(): Promise<void>;
-  /** Resolves or rejects as `stop` does, but waits for the server to be gone instead. */
+  /** Resolves or rejects like `stop`, but waits for the server to be gone instead. */
   readonly over: Promise<void>;
 }
 
 export interface LoadOptions {
   readonly workers: number;
   readonly random: Random;
-  /** Visits that all workers fight for, beside those of their own. */
+  /** Visits that all workers compete for, in addition to their own. */
   readonly contested?: readonly string[];
-  /** Whether 503 is an answer to expect. */
+  /** True if 503 is an expected status. */
   readonly mayRefuse?: boolean;
 }
 
-/** Creates sessions and associates ids with them, entering everything in the ledger. */
+/** Creates sessions and associates ids with them, and enters everything in the ledger. */
 export function startLoad(caller: Caller, ledger: Ledger, options: LoadOptions): Load {
   const { random, contested = [], mayRefuse = false } = options;
   const counts = { acknowledged: 0, refused: 0, unanswered: 0 };
@@ -85,7 +88,7 @@ export function startLoad(caller: Caller, ledger: Ledger, options: LoadOptions):
     failure = error;
   });
   const count = (of: keyof typeof counts) => () => {
-    // Whoever waits for a count that will not be reached any more must hear of it.
+    // Waiting for a count that can no longer be reached must fail.
     if (failure !== undefined) throw failure;
     return counts[of];
   };
@@ -106,7 +109,7 @@ export function startLoad(caller: Caller, ledger: Ledger, options: LoadOptions):
   };
 }
 
-/** Ids of a visit that nobody else has. */
+/** Returns ids with a visit that nobody else has. */
 export function freshIds(): { visitId: string; globalVisitId: string } {
   return { visitId: randomUUID(), globalVisitId: randomUUID() };
 }

@@ -1,11 +1,11 @@
 /*
- * A disk that lies: fsync and fdatasync answer at once and write nothing.
+ * Simulates a disk that lies: fsync and fdatasync return at once and write nothing.
  *
  *   gcc -shared -fPIC -O2 -o lying-fsync.so lying-fsync.c
  *   LD_PRELOAD=./lying-fsync.so program
  *
- * The control of the power cuts: a server on such a disk must lose something,
- * or the cuts prove nothing.
+ * This is the control for the power cuts: a server on such a disk must lose something, or the power cuts prove
+ * nothing.
  */
 int fsync(int file) {
   (void)file;

@@ -7,40 +7,40 @@ import { startCrowd } from "./crowd.ts";
 import type { Services } from "./services.ts";
 import { contestAll, createWitness, lookAtAll } from "./witness.ts";
 
-/** What was seen while something was broken under load and became whole again. */
+/** Observations of a store that was broken under load and recovered. */
 export interface Outage {
   readonly report: Report;
-  /** Requests that were refused as unavailable, or of which nobody knows the outcome. */
+  /** Number of requests that were refused as unavailable, or whose outcome is unknown. */
   readonly refused: number;
   readonly unknown: number;
-  /** The longest wait for an answer, in milliseconds. */
+  /** Longest wait for a response, in ms. */
   readonly slowest: number;
-  /** The longest that this process itself did nothing, and so took note of no answer, in milliseconds. */
+  /** Longest time, in ms, for which this process itself was blocked and noticed no response. */
   readonly stalled: number;
-  /** From the beginning of the fault until everything served again, in milliseconds. */
+  /** Time from the beginning of the fault until everything served again, in ms. */
   readonly duration: number;
 }
 
 export interface OutageOptions {
-  /** Breaks something and returns once the store is whole again. */
+  /** Breaks something and returns once the store works again. */
   readonly fault: () => Promise<void>;
-  /** Whether a store may lose acknowledged changes to this fault. */
+  /** True if the store may lose acknowledged changes because of this fault. */
   readonly mayLose: boolean;
   readonly end?: (sessionId: string) => Promise<boolean>;
   readonly clients?: number;
 }
 
-/** The store's deadline for a request, with what a busy machine adds to it. */
+/** Deadline (ms) of the store for a request, plus an allowance for a busy machine. */
 const DEADLINE = 2000 + 1000;
-/** Acknowledged changes before the fault, and again after it. */
+/** Number of acknowledged changes before the fault, and again after it. */
 const ENOUGH = 300;
 const SECOND = 1000;
-/** What was acknowledged so long (ms) before a fault has reached every replica. */
+/** Age (ms) at which an acknowledged change is assumed to be on every replica. */
 const REPLICATION = 200;
 
 /**
- * Puts the services under load, lets `fault` happen, waits until all serve again without anybody's
- * help, looks at every session, and checks what all clients saw from beginning to end.
+ * Loads the services, runs `fault`, waits until all serve again without help, verifies every session, and checks that
+ * a linearizable order explains all responses.
  */
 export async function witnessOutage(services: Services, options: OutageOptions): Promise<Outage> {
   const random = createRandom(runSeed());
@@ -63,7 +63,7 @@ export async function witnessOutage(services: Services, options: OutageOptions):
   await lookAtAll(witness, services.running());
   await contestAll(witness, services.running(), from - SECOND);
 
-  // Before the check, which does nothing else for a while.
+  // Read before the check, which blocks this process for a while.
   stalls.disable();
   const stalled = stalls.max / 1e6;
   const failovers = options.mayLose ? [{ from: from - REPLICATION, to }] : [];
@@ -85,7 +85,7 @@ function rounded(_name: string, value: unknown): unknown {
   return typeof value === "number" ? Math.round(value) : value;
 }
 
-/** What several outages come to together. */
+/** Sums up several outages. */
 export function summed(outages: readonly Outage[]): Outage {
   const [first, ...others] = outages;
   assert.ok(first, "there was no outage");

@@ -21,7 +21,7 @@ const CALLERS = 200;
 const REFUSALS = long ? 200_000 : 5000;
 const MEGABYTE = 1024 * 1024;
 
-test("more changes than may wait are refused at once, and the rest is served", async () => {
+test("changes beyond the limit of waiting ones are refused at once, and all others succeed", async () => {
   await using libraries = temporaryDirectory();
   await using server = await startServer({
     env: {
@@ -50,7 +50,7 @@ test("more changes than may wait are refused at once, and the rest is served", a
   assert.ok(load.acknowledged() > 0, "nothing was served");
   const memory = `memory grew from ${before / MEGABYTE} MB by ${grown / MEGABYTE} MB`;
   assert.ok(grown < before / 2, memory);
-  // What waited has been stored when the last caller was answered: there is room again at once.
+  // Every waiting change was stored before its response, so there is room again at once.
   sessionOf(await ledger.create(caller, freshIds()));
   await ledger.verify(caller, ledger.sessionIds());
   using stored = openStoredData(server.dataDir);

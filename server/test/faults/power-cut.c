@@ -1,6 +1,6 @@
 /*
- * Cuts the power of a mounted ext4: from now on nothing reaches the disk, not
- * even the journal, and what was not on the disk before is lost.
+ * Cuts the power of a mounted ext4: from now on nothing reaches the disk, not even the journal, and data that were
+ * not on the disk before are lost.
  *
  *   gcc -O2 -o power-cut power-cut.c
  *   ./power-cut /the/mount/point
@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 
-/* EXT4_IOC_SHUTDOWN and EXT4_GOING_FLAGS_NOLOGFLUSH, which no header of the C library has. */
+/* EXT4_IOC_SHUTDOWN and EXT4_GOING_FLAGS_NOLOGFLUSH, which no header of the C library defines. */
 #define SHUTDOWN _IOR('X', 125, uint32_t)
 #define WITHOUT_FLUSHING_THE_JOURNAL 2
 

@@ -20,15 +20,15 @@ import { openCopyOfStoredData } from "./stored-data.ts";
 
 const CUTS = long ? 50 : 4;
 
-/** No session may expire before it is looked at, however long the cuts take. */
+/** No session may expire before it is verified, however long the power cuts take. */
 const longLives = { ANTECHAMBER_ANONYMOUS_IDLE: "24h", ANTECHAMBER_RECOGNIZED_IDLE: "24h" };
 
-/** A machine with a disk of its own, an ext4 in a file, whose power can be cut. Needs root. */
+/** A simulated machine with its own disk, an ext4 in a file, whose power can be cut. Needs root. */
 interface Machine {
   readonly dataDir: string;
-  /** Starts a server whose data are on the disk. */
+  /** Starts a server whose data are on this disk. */
   start(env?: Record<string, string>): Promise<ServerProcess>;
-  /** What is not on the disk by now never comes there. */
+  /** Cuts the power: data that are not on the disk by now are lost. */
   cutPower(): void;
   /** Mounts the disk again, as after a reboot: the file system replays its journal. */
   reboot(): void;
@@ -56,8 +56,8 @@ async function plugIn(folder: TemporaryDirectory): Promise<[Machine, PrivateMoun
 }
 
 /**
- * Runs a server under load until the power goes, and the machine until it is up again. Sessions of
- * the ledger from the one numbered `seen` on are verified first.
+ * Runs a server under load until the power is cut and the disk is mounted again. Sessions of the ledger from index
+ * `seen` on are verified first.
  */
 async function runUntilPowerCut(
   machine: Machine,
@@ -71,8 +71,8 @@ async function runUntilPowerCut(
     await ledger.verify(caller, ledger.sessionIds().slice(seen));
     const load = startLoad(caller, ledger, { workers: 16, random });
     await load.moment(random.between(0, 600));
-    // A machine and its disk lose their power at once. Were the server still running, an fsync under
-    // way might come back from the dead file system with a success, and be answered with one.
+    // A machine and its disk lose their power together. If the server still ran, a pending fsync could return success
+    // from the dead file system, and the change would be acknowledged.
     process.kill(server.pid, "SIGSTOP");
     await until("every thread has stopped", () => isStopped(server.pid), 10_000);
     machine.cutPower();
@@ -82,14 +82,14 @@ async function runUntilPowerCut(
   machine.reboot();
 }
 
-/** Whether no thread of a process runs, nor waits for a disk to come back to running (Linux). */
+/** Returns whether no thread of the process runs or is about to return from waiting for a disk (Linux). */
 function isStopped(pid: number): boolean {
   return readdirSync(`/proc/${pid}/task`).every((thread) =>
     /^State:\s+T/m.test(readFileSync(`/proc/${pid}/task/${thread}/status`, "latin1")),
   );
 }
 
-test(`${CUTS} power cuts lose nothing that was acknowledged`, async () => {
+test(`${CUTS} power cuts lose no acknowledged change`, async () => {
   const random = createRandom(runSeed());
   console.log(`FAULTS_SEED=${random.seed}`);
   await using folder = temporaryDirectory();
@@ -114,12 +114,12 @@ test(`${CUTS} power cuts lose nothing that was acknowledged`, async () => {
   console.log(`${CUTS} power cuts, ${ledger.sessionIds().length} sessions acknowledged, 0 lost`);
 });
 
-test("the control: on a disk that lies about fsync the same power cut loses something", async () => {
+test("control: on a disk that lies about fsync, the same power cut loses acknowledged changes", async () => {
   await using folder = temporaryDirectory();
   const [machine, mount] = await plugIn(folder);
   await using _ = mount;
   {
-    // The data directory and its schema come to be on an honest disk.
+    // The data directory and its schema are created on an honest disk.
     await using server = await machine.start();
     await server.kill("SIGTERM");
   }
@@ -131,7 +131,7 @@ test("the control: on a disk that lies about fsync the same power cut loses some
   console.log(`the control lost ${lost} of ${ledger.sessionIds().length} sessions`);
 });
 
-/** How many acknowledged sessions are lost: all of them, when the data cannot be opened any more. */
+/** Returns the number of acknowledged sessions that are lost: all, if the data cannot be opened any more. */
 async function lostAfter(machine: Machine, ledger: Ledger): Promise<number> {
   const started = await machine.start().catch(() => undefined);
   if (started === undefined) return ledger.sessionIds().length;

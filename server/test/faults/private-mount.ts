@@ -4,19 +4,19 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 
 /**
- * A file system that only one mount namespace sees. A process of its own keeps the namespace, and
- * leaves with its standard input: when the test is gone, in whatever way, so is the mount.
+ * A file system that only one mount namespace sees. A child process holds the namespace open and exits when its
+ * standard input closes, so the mount is gone when the test is, however the test ends.
  */
 export interface PrivateMount extends AsyncDisposable {
-  /** The command that runs another one inside: a wrapper for servers. */
+  /** Command that runs another one inside the namespace: a wrapper for servers. */
   readonly wrapper: readonly string[];
-  /** A path below the mount point, as it is reached from outside. */
+  /** Returns the path by which a path below the mount point is reached from outside. */
   outside(path: string): string;
-  /** Runs a command inside to its end; throws when it fails. */
+  /** Runs a command inside the namespace to its end; throws if it fails. */
   run(...command: string[]): void;
 }
 
-/** Mounts what `mountArguments` say (of `mount`); needs root, or user namespaces for a tmpfs. */
+/** Mounts a file system with these arguments of `mount`. Needs root, or user namespaces for a tmpfs. */
 export async function mountPrivately(...mountArguments: string[]): Promise<PrivateMount> {
   const root = process.getuid?.() === 0;
   const script = 'mount "$@" && echo mounted && exec cat';

@@ -10,7 +10,7 @@ import { launcher, startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { mountPrivately, type PrivateMount } from "./private-mount.ts";
 
-/** Runs a command in the namespace that has the mount. */
+/** Runs a command in the namespace of the mount. */
 function runInside(mount: PrivateMount, ...args: string[]): { code: number; output: string } {
   const [program = "", ...rest] = [...mount.wrapper, launcher, ...args];
   try {
@@ -21,7 +21,7 @@ function runInside(mount: PrivateMount, ...args: string[]): { code: number; outp
   }
 }
 
-test("data on a read-only file system can be checked, copied and moved, but not served", async () => {
+test("data on a read-only file system can be checked, backed up and migrated, but not served", async () => {
   await using directory = temporaryDirectory();
   await using target = temporaryDirectory();
   const dataDir = directory.path;
@@ -56,7 +56,7 @@ test("data on a read-only file system can be checked, copied and moved, but not 
   }
 });
 
-test("a backup says that the disk of its own folder is full", async () => {
+test("a backup reports a full disk of its target folder", async () => {
   await using directory = temporaryDirectory();
   await using place = temporaryDirectory();
   const dataDir = directory.path;

@@ -5,36 +5,35 @@ import { NoAnswer } from "../support/caller.ts";
 import type { Random } from "../support/random.ts";
 
 /*
- * What a server has accepted of records, kept by whoever sent them, to hold against the server later.
+ * A client's own list of the records that a server accepted, to compare with the server's data later.
  *
- * Each session has one sender, so its records have one order: what the server tells must be the
- * records that were sent, in that order, up to some point; and the point may not lie before what
- * the server had answered for.
+ * Each session has one sender, so its records have one order. The server must return the records that were sent, in
+ * that order, up to some point, and that point must not lie before the last one that it promised to keep.
  */
 
-/** What an answer is worth: the record is on disk, or will be soon. */
+/** Guarantee of a response: the record is on disk, or will be soon. */
 type Promised = "durable" | "soon";
 
 interface Batch {
   readonly paths: readonly string[];
-  /** What the server promised, and when (ms of `performance.now`); `undefined` without an answer. */
+  /** Guarantee that the server gave, and when (ms of `performance.now`); `undefined` without a response. */
   answer: { readonly promised: Promised; readonly at: number } | undefined;
 }
 
 /** Sends records to a server. */
 export interface RecordSender extends Disposable {
-  /** Gives the status; throws `NoAnswer`. */
+  /** Returns the status; throws `NoAnswer`. */
   send(
     sessionId: string,
     paths: readonly string[],
     durable: boolean,
     headers?: Readonly<Record<string, string>>,
   ): Promise<number>;
-  /** All paths of a session's timeline, whose sequences must be without gaps from 1. */
+  /** Returns all paths of a session's timeline, whose sequences must have no gaps from 1 on. */
   paths(sessionId: string): Promise<string[]>;
 }
 
-/** A sender to the server at `url`, with connections that are kept alive. */
+/** Creates a sender to the server at `url`, with keep-alive connections. */
 export function createRecordSender(url: string): RecordSender {
   const agent = new Agent({ keepAlive: true, maxSockets: 64 });
   const call = (method: string, path: string, body?: string, more = {}) =>
@@ -80,16 +79,16 @@ export function createRecordSender(url: string): RecordSender {
 }
 
 export interface RecordLedger {
-  /** Sends a batch of 1 to 5 records to one of the sessions, and enters what comes of it. */
+  /** Sends a batch of 1 to 5 records to one of the sessions, and enters the outcome. */
   record(sender: RecordSender, sessionId: string, random: Random): Promise<void>;
-  /** Records that the server has answered for. */
+  /** Number of records that the server accepted. */
   accepted(): number;
-  /** The milliseconds of the slowest response. */
+  /** Time of the slowest response in ms. */
   slowest(): number;
   /**
-   * Looks all sessions up. `lostAfter`: what was answered at or after that moment (`performance.now`)
-   * may be missing, unless it was durable. From now on what is there is what counts. Gives how many
-   * accepted records are missing, and how long (ms) before `diedAt` the first of them was answered.
+   * Verifies all sessions, and takes what is there as the new expectation. Accepted records answered at or after
+   * `lostAfter` (`performance.now`) may be missing unless they were durable. Returns how many accepted records are
+   * missing, and how long (ms) before `diedAt` the first of them was answered.
    */
   verify(sender: RecordSender, lostAfter: number, diedAt: number): Promise<Missing>;
 }
@@ -99,7 +98,7 @@ interface Missing {
   readonly age: number;
 }
 
-/** A ledger over sessions that exist. */
+/** Creates a ledger for existing sessions. */
 export function createRecordLedger(sessionIds: readonly string[]): RecordLedger {
   const settled = new Map<string, string[]>(sessionIds.map((id) => [id, []]));
   const pending = new Map<string, Batch[]>(sessionIds.map((id) => [id, []]));
@@ -173,7 +172,7 @@ export function createRecordLedger(sessionIds: readonly string[]): RecordLedger 
   };
 }
 
-/** Records into the sessions from many senders, each with its own, until the server is gone. */
+/** Records into the sessions from many senders, each with sessions of its own, until the server is gone. */
 export async function recordUntilGone(
   sender: RecordSender,
   ledger: RecordLedger,

@@ -15,7 +15,7 @@ import { createRecordSender, type RecordSender } from "./record-ledger.ts";
 
 const MiB = 1024 * 1024;
 
-/** Sends durable records until the disk has no room for them. */
+/** Sends durable records until the disk is full. */
 async function fillDisk(sender: RecordSender, sessionId: string): Promise<void> {
   const long = Array.from({ length: 100 }, (_, i) => `/${i}/`.padEnd(7000, "x"));
   for (let refusals = 0; refusals < 3; ) {
@@ -25,7 +25,7 @@ async function fillDisk(sender: RecordSender, sessionId: string): Promise<void> 
   }
 }
 
-test("on a full disk records are accepted, and stored when there is room again", async () => {
+test("on a full disk records are accepted, and stored once there is space again", async () => {
   await using directory = temporaryDirectory();
   const dataDir = directory.path;
   await using mount = await mountPrivately("-t", "tmpfs", "-o", "size=24m", "tmpfs", dataDir);
@@ -51,7 +51,7 @@ test("on a full disk records are accepted, and stored when there is room again",
     for (let i = 0; i < 20; i++) await send(50);
     assert.equal(await sender.send(sessionId, ["/x"], true), 503);
     await checkWhatGoesOn(caller, sender, sessionId, kept.slice(0, 100));
-    // It was forwarded, and so recorded.
+    // The request was proxied, and so recorded.
     kept.push("/page");
 
     rmSync(ballast);
@@ -66,7 +66,7 @@ test("on a full disk records are accepted, and stored when there is room again",
   assert.deepEqual(await sender.paths(sessionId), kept);
 });
 
-/** Sessions are served, forwarded and told of; what is not stored yet is not shown. */
+/** Sessions are served, proxied and shown; records that are not stored yet are not shown. */
 async function checkWhatGoesOn(
   caller: Caller,
   sender: RecordSender,

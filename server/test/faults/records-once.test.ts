@@ -16,12 +16,12 @@ import { createRecordSender, type RecordSender } from "./record-ledger.ts";
 const ROUNDS = long ? 50 : 5;
 const SESSIONS = 16;
 
-/** A session that one caller records into, repeating whatever nobody answered. */
+/** A session that one caller records into, repeating each request without a response. */
 interface Visitor {
   readonly sessionId: string;
-  /** Paths that were recorded, in order. */
+  /** Recorded paths, in order. */
   readonly done: string[];
-  /** A recording whose answer never came: under its key it is sent again. */
+  /** A request without a response is sent again under the same key. */
   open: { readonly key: string; readonly path: string } | undefined;
 }
 
@@ -40,7 +40,7 @@ async function recordUntilGone(sender: RecordSender, visitor: Visitor): Promise<
   }
 }
 
-test(`over ${ROUNDS} kills, records that are sent again until they are answered come once`, async () => {
+test(`over ${ROUNDS} kills, records that are sent until they are answered are stored once`, async () => {
   const random = createRandom(runSeed());
   await using directory = temporaryDirectory();
   const dataDir = directory.path;
@@ -73,7 +73,7 @@ test(`over ${ROUNDS} kills, records that are sent again until they are answered 
   assert.ok(repeated > 0, "no request was without an answer");
 });
 
-test("a creation that is sent again after a kill gives the session that was promised", async () => {
+test("a create that is sent again after a kill returns the session that was promised", async () => {
   await using directory = temporaryDirectory();
   const dataDir = directory.path;
   const keys = Array.from({ length: 32 }, () => randomUUID());
@@ -98,7 +98,7 @@ test("a creation that is sent again after a kill gives the session that was prom
     const failures = (await settled).filter(({ status }) => status === "rejected");
     for (const failure of failures) {
       const { reason } = failure as { readonly reason: unknown };
-      // Whoever was cut off knows nothing; every answer that came was the right one.
+      // A caller that was cut off knows nothing; every response that arrived was correct.
       assert.ok(!(reason instanceof assert.AssertionError), String(reason));
     }
   }

@@ -21,16 +21,16 @@ import { openStoredData } from "./stored-data.ts";
 
 const KILLS = long ? 200 : 5;
 const TERMINATIONS = long ? 40 : 3;
-/** Enough to be put in order in several slices, so that a kill falls between them. */
+/** Enough records for several compaction batches, so that a kill can fall between them. */
 const SESSIONS = 1000;
 const RECORDS = 100_000;
 /**
- * Milliseconds after which an accepted record is durable (contract.md#request-records), besides what the slowest
- * response takes.
+ * Time (ms) after which an accepted record is durable (contract.md#request-records), in addition to the slowest
+ * response.
  */
 const STORED_WITHIN = 100;
 
-/** No session may expire before it is looked at, however long the rounds take. */
+/** No session may expire before it is verified, however long the rounds take. */
 const env = { ANTECHAMBER_ANONYMOUS_IDLE: "24h", ANTECHAMBER_RECOGNIZED_IDLE: "24h" };
 
 async function newSessions(url: string): Promise<string[]> {
@@ -39,14 +39,14 @@ async function newSessions(url: string): Promise<string[]> {
   return answers.map((answer) => sessionOf(answer).sessionId);
 }
 
-/** Starts a server, which puts in order what it finds, and kills it before, while or after it does. */
+/** Starts a server, which compacts the records it finds, and kills it before, during or after that. */
 async function killWhileMerging(dataDir: string, random: Random): Promise<void> {
   await using server = await startServer({ dataDir, env });
   await delay(random.between(100, 900));
   await server.kill("SIGKILL");
 }
 
-test(`${KILLS} kills lose no record but the latest, repeat none and leave no gaps`, async () => {
+test(`${KILLS} kills lose only the latest records, repeat none and leave no gaps`, async () => {
   const random = createRandom(runSeed());
   console.log(`FAULTS_SEED=${random.seed}`);
   await using directory = temporaryDirectory();
@@ -110,7 +110,7 @@ for (const runtime of ["bun", "node"] as const) {
   });
 }
 
-test("sessions keep their speed while many records are put in order", async () => {
+test("sessions are served at the same speed while many records are compacted", async () => {
   await using server = await startServer({ env });
   const sessionIds = await newSessions(server.url);
   using sender = createRecordSender(server.url);
@@ -150,7 +150,7 @@ test("sessions keep their speed while many records are put in order", async () =
   for (const id of sessionIds.slice(0, 20)) assert.deepEqual(await sender.paths(id), paths);
 });
 
-/** Whether so many milliseconds have gone by since now. */
+/** Returns a function that says whether this many milliseconds have passed since now. */
 function after(milliseconds: number): () => boolean {
   const end = performance.now() + milliseconds;
   return () => performance.now() > end;

@@ -12,11 +12,11 @@ import { type Outage, summed, witnessOutage } from "./outage.ts";
 import { type Services, startServices } from "./services.ts";
 
 /*
- * What breaks in a cluster of three primaries and three replicas, under load from all sides. One
- * cluster for all of it: each fault leaves it whole, with other primaries perhaps.
+ * Faults of a cluster of three primaries and three replicas, under load on every service. All tests share one
+ * cluster: each fault leaves it whole, perhaps with other primaries.
  */
 
-/** How often each fault happens. */
+/** How often each fault is repeated. */
 const ROUNDS = long ? 10 : 1;
 /** `cluster-node-timeout` (ms): a replica takes over after about twice as long. */
 const NODE_TIMEOUT = 1000;
@@ -40,13 +40,13 @@ after(async () => {
 interface Scenario {
   /** Breaks something and returns once the cluster is whole again. */
   readonly fault: (services: Services) => Promise<void>;
-  /** Whether acknowledged changes may be lost to it. */
+  /** True if acknowledged changes may be lost. */
   readonly mayLose: boolean;
-  /** What is used instead of the services that run all the time. */
+  /** Services to use instead of those that run for all tests. */
   readonly by?: Services;
 }
 
-/** Lets a fault happen under load, again and again in the long form. */
+/** Runs a fault under load; in the long form, several times. */
 async function underFault({ fault, mayLose, by = services }: Scenario): Promise<Outage> {
   await restore();
   const outages: Outage[] = [];
@@ -56,7 +56,7 @@ async function underFault({ fault, mayLose, by = services }: Scenario): Promise<
   return summed(outages);
 }
 
-/** Mends what a test that failed has left broken. */
+/** Repairs the damage of a test that failed. */
 async function restore(): Promise<void> {
   cluster.heal();
   for (const node of cluster.nodes) {
@@ -66,7 +66,7 @@ async function restore(): Promise<void> {
   await cluster.untilOk();
 }
 
-/** A primary that serves some slot, and its replica. */
+/** Returns a primary that serves slots, and its replica. */
 async function pairOf(): Promise<readonly [RedisNode, RedisNode]> {
   const primary = await cluster.primaryOf(random.between(0, SLOTS - 1));
   const [replica] = await cluster.replicasOf(primary);
@@ -78,7 +78,7 @@ function untilPromoted(replica: RedisNode): Promise<void> {
   return until("the replica took over", async () => (await stateOf(replica)).isPrimary, 20_000);
 }
 
-/** Cuts a primary off; `meanwhile` happens when its replica has taken over. */
+/** Cuts a primary off; calls `meanwhile` when its replica has taken over. */
 async function cutOff(meanwhile: () => Promise<void>): Promise<void> {
   const [primary, replica] = await pairOf();
   cluster.partition([[primary], cluster.nodes.filter((node) => node !== primary)]);
@@ -95,7 +95,7 @@ async function rolesOf(): Promise<{ primaries: RedisNode[]; replicas: RedisNode[
   return { primaries: nodes(true), replicas: nodes(false) };
 }
 
-test("a primary is killed: its replica takes over and the services go on", async () => {
+test("when a primary is killed, its replica takes over and the services continue", async () => {
   const { refused, unknown } = await underFault({
     mayLose: true,
     async fault({ untilServing }) {
@@ -110,7 +110,7 @@ test("a primary is killed: its replica takes over and the services go on", async
   assert.ok(refused + unknown > 0, "nobody noticed");
 });
 
-test("a primary is paused, replaced, and resumed", async () => {
+test("a primary that is paused, replaced and resumed breaks no promise", async () => {
   const { refused, unknown } = await underFault({
     mayLose: true,
     async fault({ untilServing }) {
@@ -125,29 +125,29 @@ test("a primary is paused, replaced, and resumed", async () => {
   assert.ok(refused + unknown > 0, "nobody noticed");
 });
 
-test("a primary is cut off from the other nodes, though not from the services", async () => {
+test("a primary that is cut off from the other nodes, but not from the services, breaks no promise", async () => {
   const { report } = await underFault({
     mayLose: true,
     fault: ({ untilServing }) => cutOff(untilServing),
   });
-  // The control: what follows proves something only where this loses something.
+  // Control: the next test proves something only if this one loses changes.
   assert.ok(report.lost > 0, "nothing was lost");
 });
 
-test("acknowledged by a replica nothing is lost when a primary is cut off", async () => {
+test("with acknowledgement by a replica, nothing is lost when a primary is cut off", async () => {
   const env = { ANTECHAMBER_MIN_REPLICAS_ACK: "1" };
   await using careful = await startServices(cluster.url, ["bun", "node"], env);
   const { report, unknown } = await underFault({
     by: careful,
     mayLose: true,
-    // The new primary has no replica until the old one follows it.
+    // The new primary has no replica until the old one has rejoined.
     fault: () => cutOff(async () => {}),
   });
   assert.ok(unknown > 0, "nobody was told that the outcome is unknown");
   assert.deepEqual([report.lost, report.lostClaims, report.heldTwice], [0, 0, 0]);
 });
 
-test("the whole cluster goes away and comes back with everything", async () => {
+test("the whole cluster goes down and comes back with all its data", async () => {
   const { refused } = await underFault({
     mayLose: false,
     async fault({ untilNotReady }) {
@@ -162,7 +162,7 @@ test("the whole cluster goes away and comes back with everything", async () => {
   assert.ok(refused > 0, "nobody noticed");
 });
 
-test("slots move from node to node while they are in use, and nobody notices", async () => {
+test("slots move between nodes while they are in use, and no request fails", async () => {
   const { refused, unknown } = await underFault({
     mayLose: false,
     async fault() {
@@ -176,7 +176,7 @@ test("slots move from node to node while they are in use, and nobody notices", a
   assert.deepEqual([refused, unknown], [0, 0]);
 });
 
-test("a service is killed and blocks nobody", async () => {
+test("a service that is killed blocks no other", async () => {
   await restore();
   for (let round = 0; round < ROUNDS; round++) {
     await using several = await startServices(cluster.url, ["bun", "bun", "node"]);
@@ -187,7 +187,7 @@ test("a service is killed and blocks nobody", async () => {
       },
     });
     assert.equal(refused, 0);
-    // A visit that it had half claimed is free after the grace.
+    // A visit that it had half claimed is free after the grace period.
     assert.ok(slowest < 2000, `somebody waited ${slowest} ms`);
   }
 });

@@ -12,9 +12,7 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { long } from "../support/tier.ts";
 import { type Services, startServices } from "./services.ts";
 
-/*
- * Three services, on both runtimes, over one cluster: whichever is asked, they are one.
- */
+/* Three services, on both runtimes, over one cluster: clients can use any of them. */
 
 const CLIENTS = 64;
 const ROUNDS = long ? 200 : 10;
@@ -32,17 +30,20 @@ after(async () => {
   await cluster?.[Symbol.asyncDispose]();
 });
 
-/** The client of a service; they take turns. */
+/** Returns the client of the next service, in turn. */
 function api(client: number, of: Services = services) {
   return createApi(of.servers[client % of.servers.length]?.url ?? "");
 }
 
-/** The command line on the same store, on a machine of its own. */
+/** Runs the command line on the same store, from another machine's point of view. */
 function commandLine(folder: string): RunOptions {
   return { env: { ANTECHAMBER_STORE: cluster.url, ANTECHAMBER_DATA_DIR: folder } };
 }
 
-/** Exactly one answer is a session; all others are refused for `field`. Gives the winner's place. */
+/**
+ * Asserts that exactly one response is a session and that all others are refused for `field`. Returns the winner's
+ * index.
+ */
 function winnerOf(answers: readonly Answer[], field: string): number {
   const winners = clients.filter((i) => answers[i]?.status === 200);
   assert.equal(winners.length, 1, `${winners.length} winners`);
@@ -52,7 +53,7 @@ function winnerOf(answers: readonly Answer[], field: string): number {
   return winners[0] ?? -1;
 }
 
-test(`64 clients of three processes begin one visit, ${ROUNDS} rounds: one has it`, async () => {
+test(`of 64 clients of three processes that start one visit, exactly one gets it (${ROUNDS} rounds)`, async () => {
   for (let round = 0; round < ROUNDS; round++) {
     const visitId = randomUUID();
     const answers = await Promise.all(
@@ -68,7 +69,7 @@ test(`64 clients of three processes begin one visit, ${ROUNDS} rounds: one has i
   }
 });
 
-test(`64 customers sign in to one session by three processes, ${ROUNDS} rounds: one has it`, async () => {
+test(`of 64 customers that sign in to one session through three processes, exactly one gets it (${ROUNDS} rounds)`, async () => {
   for (let round = 0; round < ROUNDS; round++) {
     const { sessionId } = sessionOf(await api(round).create());
     const answers = await Promise.all(
@@ -81,7 +82,7 @@ test(`64 customers sign in to one session by three processes, ${ROUNDS} rounds: 
   }
 });
 
-test(`64 sessions of three processes want one visit, ${ROUNDS} rounds: one gets it`, async () => {
+test(`of 64 sessions of three processes that want one visit, exactly one gets it (${ROUNDS} rounds)`, async () => {
   for (let round = 0; round < ROUNDS; round++) {
     const visitId = randomUUID();
     const begun = await Promise.all(clients.map((i) => api(i).create()));
@@ -99,7 +100,7 @@ test(`64 sessions of three processes want one visit, ${ROUNDS} rounds: one gets 
   }
 });
 
-test("a session is begun in one process, used in another, and ended for all", async () => {
+test("a session that is created in one process can be used in another, and ends for all", async () => {
   const visitId = randomUUID();
   const { sessionId } = sessionOf(await api(0).create({ json: { visitId } }));
   const signedIn = sessionOf(
@@ -113,11 +114,11 @@ test("a session is begun in one process, used in another, and ended for all", as
     assert.notEqual(sessionOf(await api(i).retrieve(sessionId)).sessionId, sessionId);
     problemOf(await api(i).update(sessionId, { json: { visitId } }), 404, "session-not-found");
   }
-  // Its visit is free, in whichever process.
+  // Its visit is free in every process.
   sessionOf(await api(2).create({ json: { visitId } }));
 });
 
-test("a key that is revoked is refused by every process within a second or so", async () => {
+test("every process refuses a revoked key after about a second", async () => {
   await using folder = temporaryDirectory();
   await using guarded = await startServices(cluster.url, runtimes, { ANTECHAMBER_AUTH: "key" });
   const made = await succeedJson<{ id: string; key: string }>(
@@ -138,10 +139,10 @@ test("a key that is revoked is refused by every process within a second or so", 
   assert.equal(await statuses(), "401,401,401");
 });
 
-/** After so long (ms) a new secret signs. */
+/** Age after which a new secret signs. */
 const ROTATION_DELAY = 3000;
 
-test("a key is revoked while no process can read the keys: it is refused as soon as they can", async () => {
+test("a key that is revoked while no process can read the keys is refused as soon as they can", async () => {
   await using folder = temporaryDirectory();
   await using guarded = await startServices(cluster.url, runtimes, { ANTECHAMBER_AUTH: "key" });
   const made = await succeedJson<{ id: string; key: string }>(
@@ -154,7 +155,7 @@ test("a key is revoked while no process can read the keys: it is refused as soon
     return (await Promise.all(creations)).map(({ status }) => status).join();
   };
   await until("the new key opens", async () => (await statuses()) === "200,200,200", 3000);
-  // Of another type, it fails whoever reads the keys, and nobody who changes them.
+  // A value of another type makes reading the keys fail, but not changing them.
   const uses = "ac:{fixed}uses";
   const node = await cluster.primaryOf(await cluster.slotOf(uses));
   await node.command("SET", uses, "unreadable");
@@ -171,7 +172,7 @@ test("a key is revoked while no process can read the keys: it is refused as soon
   await until("the key is refused", async () => (await statuses()) === "401,401,401", 2000);
 });
 
-test("a new secret signs ids that every process knows from the first moment", async () => {
+test("every process accepts ids signed with a new secret from the first moment", async () => {
   await using folder = temporaryDirectory();
   const earlier = sessionOf(await api(0).create({ json: { visitId: randomUUID() } }));
   let rotatedAt = Number.POSITIVE_INFINITY;

@@ -9,10 +9,10 @@ import { long } from "../support/tier.ts";
 import { type Outage, summed, witnessOutage } from "./outage.ts";
 import { startServices } from "./services.ts";
 
-/** How often each fault happens. */
+/** How often each fault is repeated. */
 const ROUNDS = long ? 10 : 1;
 
-test("the primary of a Sentinel set-up is killed and the services follow the new one", async () => {
+test("when the primary of a Sentinel set-up is killed, the services follow the new one", async () => {
   await using redis = await startSentinelRedis();
   await using services = await startServices(redis.url, ["bun", "node"]);
   const outages: Outage[] = [];
@@ -23,7 +23,7 @@ test("the primary of a Sentinel set-up is killed and the services follow the new
       await until("another is the primary", async () => (await redis.primary()) !== old, 20_000);
       await services.untilServing();
       if (round + 1 === ROUNDS) return;
-      // It takes the sentinels ten seconds to tell one that comes back that it was replaced.
+      // The sentinels take ten seconds to demote a primary that comes back.
       await old.restart();
       await redis.untilOk();
     };
@@ -33,7 +33,7 @@ test("the primary of a Sentinel set-up is killed and the services follow the new
   assert.ok(refused + unknown > 0, "nobody noticed");
 });
 
-test("a single Redis with a log on disk is killed, and nothing acknowledged is lost", async () => {
+test("a single Redis with an append-only file is killed, and no acknowledged change is lost", async () => {
   await using redis = await startSingleRedis("always");
   await using services = await startServices(redis.url, ["bun", "node"]);
   const outages: Outage[] = [];

@@ -34,13 +34,13 @@ async function fill(url: string, name: string): Promise<Guess[]> {
   return guesses;
 }
 
-test("in an idle server no id can be guessed from the files soon after the retention, even after kills in between", async () => {
+test("soon after the retention, an idle server's files reveal no guessed id, even after kills in between", async () => {
   await using directory = temporaryDirectory();
   const guesses: Guess[] = [];
   for (let round = 0; round < 3; round++) {
     await using server = await startServer({ dataDir: directory.path, env: SHORT });
     guesses.push(...(await fill(server.url, `of-round-${round}`)));
-    // At any time: while sessions live, while they are swept, while the index is cleared.
+    // At any time: while sessions live, while they are purged, while the index is cleared.
     await delay(round * 1500);
     await server.kill("SIGKILL");
   }

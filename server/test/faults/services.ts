@@ -7,23 +7,23 @@ import { type ServerProcess, startServer } from "../support/server-process.ts";
 /** Several service processes over one store, as behind a load balancer. */
 export interface Services extends AsyncDisposable {
   readonly servers: readonly ServerProcess[];
-  /** A client of each. */
+  /** Clients, one for each service. */
   readonly callers: readonly Caller[];
-  /** The clients of those that have not ended. */
+  /** Clients of the services that have not ended. */
   running(): readonly Caller[];
-  /** Waits until each of them says that it is ready and takes changes, wherever they are stored. */
+  /** Waits until each service reports that it is ready, and accepts changes to every part of the store. */
   untilServing(milliseconds?: number): Promise<void>;
-  /** Waits until each of them says by itself that it is not ready. */
+  /** Waits until each service reports by itself that it is not ready. */
   untilNotReady(milliseconds?: number): Promise<void>;
 }
 
-/** Whether nothing expires while a test looks. */
+/** True if nothing may expire while a test runs. */
 const LONG_LIVES = { ANTECHAMBER_ANONYMOUS_IDLE: "24h", ANTECHAMBER_RECOGNIZED_IDLE: "24h" };
 
-/** Changes with which a service is tried: enough to meet every node of a cluster. */
+/** Number of changes with which a service is tried: enough to reach every node of a cluster. */
 const TRIALS = 24;
 
-/** Starts a service over the store at `url` for each of these runtimes. */
+/** Starts one service over the store at `url` for each of these runtimes. */
 export async function startServices(
   url: string,
   runtimes: readonly ("bun" | "node")[],

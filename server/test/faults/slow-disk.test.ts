@@ -16,7 +16,7 @@ import { freshIds, startLoad } from "./load.ts";
 const FSYNC_MS = 20;
 const READS = long ? 20_000 : 1000;
 
-/** Retrieves sessions one after the other and gives how long each took, in milliseconds. */
+/** Retrieves sessions one after the other and returns how long each took, in ms. */
 async function timeReads(caller: Caller, sessionIds: readonly string[]): Promise<number[]> {
   const times: number[] = [];
   while (times.length < READS) {
@@ -29,13 +29,13 @@ async function timeReads(caller: Caller, sessionIds: readonly string[]): Promise
   return times;
 }
 
-test(`${FSYNC_MS} ms per fsync hold up changes, never reads`, async () => {
+test(`${FSYNC_MS} ms per fsync delay changes, never reads`, async () => {
   await using libraries = temporaryDirectory();
   await using server = await startServer({
     env: {
       LD_PRELOAD: compile("slow-fsync.c", "library", libraries.path),
       SLOW_FSYNC_MS: String(FSYNC_MS),
-      // Most reads go to the file: those of the cache prove little.
+      // Most reads go to the file: reads from the cache would prove little.
       ANTECHAMBER_CACHE_SESSIONS: "10",
     },
   });
@@ -56,7 +56,7 @@ test(`${FSYNC_MS} ms per fsync hold up changes, never reads`, async () => {
   assert.ok(Math.min(...changes) >= FSYNC_MS, `a change took ${Math.min(...changes)} ms`);
   assert.ok(load.acknowledged() > 0, "nothing was written beside the reads");
   const figures = `median read: ${median(alone)} ms alone, ${median(beside)} ms beside changes`;
-  // A read that waits for the disk takes as long as a change.
+  // A read that waited for the disk would take as long as a change.
   assert.ok(median(beside) < median(changes) / 4, figures);
   console.log(`${figures}; ${load.acknowledged()} changes, median ${median(changes)} ms`);
 });

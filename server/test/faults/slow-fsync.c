@@ -1,11 +1,11 @@
 /*
- * A slow disk: every fsync and fdatasync takes SLOW_FSYNC_MS milliseconds more.
+ * Simulates a slow disk: every fsync and fdatasync takes SLOW_FSYNC_MS milliseconds longer.
  *
  *   gcc -shared -fPIC -O2 -o slow-fsync.so slow-fsync.c
  *   SLOW_FSYNC_MS=5 LD_PRELOAD=./slow-fsync.so program
  *
- * Both are wrapped, for SQLite calls one or the other depending on how it was
- * built. The real call still happens: durability stays what it was.
+ * Both are wrapped, since SQLite calls one or the other depending on its build. The real call is still made:
+ * durability does not change.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

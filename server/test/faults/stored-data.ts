@@ -3,26 +3,26 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Identity } from "@antechamber/client/protocol";
 
-/** The data of the embedded engine as they lie on disk, read beside a running server or after it. */
+/** Data of the embedded engine as they are on disk, read while a server runs or afterwards. */
 export interface StoredData extends Disposable {
-  /** What SQLite finds wrong with the file; `["ok"]` when nothing. */
+  /** Returns the result of SQLite's integrity check; `["ok"]` if the file is intact. */
   integrity(): string[];
-  /** The ids of every session stored for one of these visits, live or not. */
+  /** Returns the ids of every session stored for one of these visits, live or not. */
   identitiesOfVisits(visitIds: readonly string[]): Identity[];
-  /** Visits that more than one session holds which has not ended and lives beyond `now` (ms). */
+  /** Returns visits that more than one session holds which has not ended and expires after `now` (Unix ms). */
   sharedVisits(now: number): string[];
-  /** How many portions of records wait to be put in order. */
+  /** Returns the number of record batches that wait to be compacted. */
   unmergedRecords(): number;
-  /** How many sessions are stored. */
+  /** Returns the number of stored sessions. */
   count(): number;
-  /** How many of them expired before `now` (ms). */
+  /** Returns the number of sessions that expired before `now` (Unix ms). */
   countExpired(now: number): number;
 }
 
-// Row keys are (creation time, ms since 2020-01-01) * 4096 + count, expiry is stored relative to it.
+// A row key is (creation time in ms since 2020-01-01) * 4096 + count; the expiry is stored relative to it.
 const EXPIRES_AT = "(id / 4096 + 1577836800000 + expires_after)";
 
-/** Opens the data in the folder `dataDir`, for reading alone. */
+/** Opens the data in the folder `dataDir` read-only. */
 export function openStoredData(dataDir: string): StoredData {
   const database = new DatabaseSync(join(dataDir, "antechamber.db"), { readOnly: true });
   database.exec("PRAGMA busy_timeout = 5000");
@@ -62,8 +62,8 @@ export function openStoredData(dataDir: string): StoredData {
 }
 
 /**
- * Opens a copy, made in the folder `copy`, of data that no server is changing. For data in another
- * mount namespace: SQLite follows the links of a path, which lead it out of there.
+ * Opens a copy, made in the folder `copy`, of data that no server is changing. Needed for data in another mount
+ * namespace: SQLite resolves the links of a path, which leads out of that namespace.
  */
 export function openCopyOfStoredData(dataDir: string, copy: string): StoredData {
   for (const name of ["antechamber.db", "antechamber.db-wal"]) {

@@ -4,20 +4,20 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 
 /*
- * strace stands between a server and the kernel: it kills the server at a chosen system call, or has
- * calls fail. Never with --seccomp-bpf, which is quicker, but in strace 6.1 ignores injected signals.
+ * strace stands between a server and the kernel: it kills the server at a chosen system call, or makes calls fail.
+ * Never use --seccomp-bpf: it is faster, but strace 6.1 then ignores injected signals.
  */
 
 /**
- * The wrapper that starts a server under strace and kills it, as by kill -9, when a thread of it
- * enters its `count`-th of these calls, which is then never made. strace stays in the background
- * (-D): the process that was started is the server itself. `log` gets the calls.
+ * Returns a wrapper that starts a server under strace and kills it with SIGKILL when one of its threads makes the
+ * `count`-th of these calls, before the call is carried out. strace stays in the background (-D), so the process that
+ * was started is the server itself. `log` receives the calls.
  */
 export function killAtCall(calls: string, count: number, log: string): string[] {
   return ["strace", "-D", "-f", "-o", log, ...injection(calls, `signal=KILL:when=${count}`)];
 }
 
-/** Calls of a running server that fail for as long as this is not disposed of. */
+/** Makes calls of a running server fail until the result is disposed of. */
 export async function failCalls(
   pid: number,
   calls: string,
@@ -37,7 +37,7 @@ export async function failCalls(
   });
   return {
     async [Symbol.asyncDispose]() {
-      // On SIGINT strace lets go of the server, which runs on.
+      // On SIGINT strace detaches from the server, which keeps running.
       strace.kill("SIGINT");
       await ended;
     },

@@ -13,13 +13,13 @@ import { freshIds, startLoad } from "./load.ts";
 import { openStoredData } from "./stored-data.ts";
 
 const STORED = long ? 100_000 : 1500;
-/** How long it may take to store so many, in milliseconds. */
+/** Maximum time to store the sessions, in ms. */
 const LOADING = long ? 900_000 : 60_000;
 const LONGEST_LIFE = 2000;
-/** Milliseconds after its expiry for which a row may be there: the retention, and a round of the purge. */
+/** Time (ms) after expiry for which a row may remain: the retention, and a round of the purge. */
 const GRACE = 5000;
 
-test("expired sessions are swept while requests go on", async () => {
+test("expired sessions are purged while requests are served", async () => {
   await using server = await startServer({
     env: {
       ANTECHAMBER_ANONYMOUS_IDLE: "1s",
@@ -31,14 +31,14 @@ test("expired sessions are swept while requests go on", async () => {
   using caller = createCaller(server.url);
   using stored = openStoredData(server.dataDir);
   const ledger = createLedger();
-  // Every answer is checked by the load: the sweep may not make a request fail.
+  // The load checks every response: the purge must not make a request fail.
   const random = createRandom(runSeed());
   const load = startLoad(caller, ledger, { workers: 8, random });
   const start = performance.now();
   const visit = freshIds();
   const first = sessionOf(await ledger.create(caller, visit));
   await until("enough is stored", () => load.acknowledged() > STORED, LOADING);
-  // A machine that stores slowly purges slowly.
+  // A machine that stores slowly purges slowly, too.
   const grace = GRACE + (long ? 0 : performance.now() - start);
 
   await until(
@@ -47,7 +47,7 @@ test("expired sessions are swept while requests go on", async () => {
     grace,
   );
   assert.notEqual(sessionOf(await caller.retrieve(first.sessionId)).sessionId, first.sessionId);
-  // Long enough for the first to be swept, and those that came meanwhile, under load all the time.
+  // Long enough for the first sessions and those created meanwhile to be purged, under load all the time.
   const half = load.acknowledged();
   await until("as much again is stored", () => load.acknowledged() > 2 * half, LOADING);
   const time = () => performance.now() - start;

@@ -26,7 +26,7 @@ for (const runtime of ["bun", "node"] as const) {
     await using directory = temporaryDirectory();
     await using libraries = temporaryDirectory();
     const dataDir = directory.path;
-    // A slow disk, so that changes are under way whenever the signal comes.
+    // A slow disk, so that changes are in progress whenever the signal comes.
     const env = {
       LD_PRELOAD: compile("slow-fsync.c", "library", libraries.path),
       SLOW_FSYNC_MS: "20",
@@ -36,7 +36,7 @@ for (const runtime of ["bun", "node"] as const) {
       await using server = await startServer({ dataDir, env, runtime });
       using caller = createCaller(server.url, 64);
       await ledger.verify(caller, ledger.sessionIds());
-      // The load checks every answer: none may be anything but 200.
+      // The load checks every response: all must be 200.
       const load = startLoad(caller, ledger, { workers: 64, random });
       await load.moment(random.between(0, 400));
       const told = performance.now();
@@ -44,7 +44,7 @@ for (const runtime of ["bun", "node"] as const) {
       assert.deepEqual(exit, { code: 0, signal: null }, server.stderr());
       assert.ok(performance.now() - told < 10_000, "it took over 10 s");
       await load.over;
-      // A request that met a closed connection was not admitted: it has left nothing behind.
+      // A request on a closed connection was not admitted, so it must have left nothing behind.
       const unanswered = ledger.doubtfulCreates();
       using stored = openStoredData(dataDir);
       assert.equal(ledger.appliedInDoubt(stored), 0, `of ${unanswered} unanswered requests`);
@@ -56,13 +56,13 @@ for (const runtime of ["bun", "node"] as const) {
   });
 }
 
-test("SIGTERM to npm start ends the server and keeps what it acknowledged", async () => {
+test("SIGTERM to npm start stops the server, and acknowledged changes are kept", async () => {
   await using directory = temporaryDirectory();
   const dataDir = directory.path;
   const ledger = createLedger();
   const env = {
     ...process.env,
-    // npm would leave one among the temporary files.
+    // npm would leave a folder among the temporary files.
     NODE_DISABLE_COMPILE_CACHE: "1",
     ANTECHAMBER_PORT: "0",
     ANTECHAMBER_DATA_DIR: dataDir,
@@ -86,7 +86,7 @@ test("SIGTERM to npm start ends the server and keeps what it acknowledged", asyn
   } finally {
     npm.kill("SIGTERM");
   }
-  // Only a server that has ended leaves the directory to another one.
+  // Only a server that has exited gives the directory free for another.
   await using server = await startServer({ dataDir });
   using caller = createCaller(server.url);
   await ledger.verify(caller, ledger.sessionIds());

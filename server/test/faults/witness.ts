@@ -6,28 +6,30 @@ import type { SessionAnswer } from "../linearizability/session-model.ts";
 import { type Answer, sessionOf } from "../support/api.ts";
 import { type Caller, type GivenIds, NoAnswer, unavailable } from "../support/caller.ts";
 
-/** What came of a request, in short. */
+/** Outcome of a request. */
 export type Witnessed =
   | { readonly kind: "session"; readonly sessionId: string; readonly ids: Identity }
   | { readonly kind: "conflict" | "absent" | "ended" | "refused" | "unknown" };
 
 /**
- * Sends requests through any caller and writes down what was asked and answered, and when, for
- * `checkHistory`. A request that was refused as unavailable, its outcome not unknown, is left out:
- * should it have had an effect all the same, nothing will explain that.
+ * Sends requests through any caller and writes down request, response and times for `checkHistory`. A request that
+ * was refused as unavailable with a known outcome is left out; if it had an effect nevertheless, no order will
+ * explain the history.
  */
 export interface Witness {
   create(caller: Caller, ids?: GivenIds): Promise<Witnessed>;
   associate(caller: Caller, sessionId: string, ids: GivenIds): Promise<Witnessed>;
   retrieve(caller: Caller, sessionId: string): Promise<Witnessed>;
-  /** Ends a session by `end`: true when that was confirmed; it rejects when nobody knows. */
+  /**
+   * Ends a session by calling `end`, which returns true if that was confirmed and rejects if the outcome is unknown.
+   */
   end(sessionId: string, end: () => Promise<boolean>): Promise<Witnessed>;
   events(): readonly Event[];
-  /** The sessions that were acknowledged so far, oldest first. */
+  /** Acknowledged sessions so far, oldest first. */
   sessionIds(): readonly string[];
-  /** How many requests came to what. */
+  /** Number of requests by outcome. */
   count(kind: Witnessed["kind"]): number;
-  /** The longest that anybody waited for an answer since the last question, in milliseconds. */
+  /** Returns the longest wait for a response since the last call, in ms. */
   slowest(): number;
 }
 
@@ -71,7 +73,7 @@ export function createWitness(): Witness {
     retrieve: (caller, sessionId) =>
       watch("retrieve", sessionId, noIdentity, async () => {
         const seen = await answered(caller.retrieve(sessionId));
-        // Another session was begun in its place.
+        // Another session was created instead.
         const isOther =
           seen !== "refused" && seen.session !== undefined && seen.session !== sessionId;
         return isOther ? { answer: { kind: "absent" } } : seen;
@@ -95,12 +97,12 @@ export function createWitness(): Witness {
   };
 }
 
-/** Retrieves every session that was acknowledged: what is gone by now shows. */
+/** Retrieves every acknowledged session, so that lost ones appear in the history. */
 export async function lookAtAll(witness: Witness, callers: readonly Caller[]): Promise<void> {
   await spread(callers, witness.sessionIds(), (caller, id) => witness.retrieve(caller, id));
 }
 
-/** Asks for every visit that was given to a session since `from`: one that is held must be refused. */
+/** Tries to take every visit that was given to a session since `from`: a visit that is held must be refused. */
 export async function contestAll(
   witness: Witness,
   callers: readonly Caller[],

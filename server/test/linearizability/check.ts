@@ -4,39 +4,39 @@ import { linearize, type Operation, type SequentialModel, type Verdict } from ".
 import { type SessionAnswer, type SessionOperation, sessionModel } from "./session-model.ts";
 import { type VisitOperation, visitModel } from "./visit-model.ts";
 
-/** A request and what came of it, as whoever sent it saw it. Times are of one clock. */
+/** A request and its result, as its sender saw it. All times are of one clock. */
 export interface Event {
   readonly asked: "create" | "associate" | "retrieve" | "end";
-  /** `undefined` for a creation of which nobody knows a session. */
+  /** `undefined` for a create whose session is unknown. */
   readonly session: string | undefined;
   readonly ids: Identity;
   readonly answer: SessionAnswer;
   readonly call: number;
-  /** `Infinity` when nobody knows whether, or when, it took effect. */
+  /** `Infinity` if it is unknown whether, or when, the request took effect. */
   readonly return: number;
 }
 
-/** What a history comes to. */
+/** Result of checking a history. */
 export interface Report {
   readonly events: number;
   readonly sessions: number;
   readonly visits: number;
-  /** Changes of sessions that were acknowledged and undone by a failover. */
+  /** Number of acknowledged changes of sessions that a failover undid. */
   readonly lost: number;
-  /** Answers of a primary that a failover had replaced. */
+  /** Number of responses of a primary that a failover had replaced. */
   readonly stale: number;
-  /** Claims of visits that were undone by a failover. */
+  /** Number of claims of visits that a failover undid. */
   readonly lostClaims: number;
-  /** Visits that a failover gave to another session while the first one stayed. */
+  /** Number of visits that a failover gave to another session while the first one kept it. */
   readonly heldTwice: number;
-  /** What nothing explains, in words. */
+  /** Descriptions of what no order explains. */
   readonly violations: readonly string[];
 }
 
-/** How many losses and stale answers for one session or visit are looked for. */
+/** Maximum number of losses and stale responses for one session or visit that the search tries. */
 const MOST_LOSSES = 12;
 
-/** Looks for an order of each session's and each visit's operations that contract.md#rules allows. */
+/** Searches for an order of the operations on each session and each visit that contract.md#rules allows. */
 export function checkHistory(
   events: readonly Event[],
   failovers: readonly Failover[] = [],
@@ -84,7 +84,7 @@ function leastLosses<State, Op extends Operation>(
   }
 }
 
-/** Whether losing a claim explains the history but for the first holder, which kept the visit. */
+/** Returns whether losing a claim explains the history of everybody except the first holder, which kept the visit. */
 function isHeldTwice(history: readonly VisitOperation[], failovers: readonly Failover[]): boolean {
   if (failovers.length === 0) return false;
   const claims = history.filter(({ tells }) => tells === "taken" || tells === "refused");
@@ -110,12 +110,12 @@ function historiesOfVisits(events: readonly Event[]): Map<string, VisitOperation
     visitsOf.set(session, (visitsOf.get(session) ?? new Set()).add(ids.visitId));
   }
   for (const event of events) {
-    // One that may hold the visit, or one that there never was.
+    // A session that may hold the visit, or one that never existed.
     const session = event.session ?? (event.answer.kind === "unknown" ? "somebody" : "none");
     const own = visitsOf.get(session) ?? new Set();
     const times = { call: event.call, return: event.return };
     for (const visit of event.ids.visitId === null ? own : new Set([event.ids.visitId, ...own])) {
-      // Which of several visits a refusal was about cannot be told.
+      // With several visits, it is unknown which one was refused.
       const tells = toldOf(visit, event, own.size > 1);
       if (tells === undefined) continue;
       append(histories, visit, { session, tells, label: `${tells} ${session}`, ...times });
@@ -124,7 +124,7 @@ function historiesOfVisits(events: readonly Event[]): Map<string, VisitOperation
   return histories;
 }
 
-/** What an event tells of a visit; `undefined` when nothing. */
+/** Returns the operation on a visit that an event implies; `undefined` if none. */
 function toldOf(
   visit: string,
   { asked, ids, answer }: Event,

@@ -15,7 +15,7 @@ const absent = { kind: "absent" } as const;
 
 type Times = readonly [call: number, end: number];
 
-/** A change that was answered with what the session has then. */
+/** Makes a change that was answered with the session's resulting ids. */
 function write(session: string, given: Partial<Identity>, at: Times, has = given): Event {
   const answer = { kind: "session", ids: ids(has) } as const;
   return { asked: "associate", session, ids: ids(given), answer, call: at[0], return: at[1] };
@@ -43,7 +43,7 @@ function violations(...events: Event[]): number {
   return checkHistory(events).violations.length;
 }
 
-test(`${RUNS} correct histories are explained, whatever overlaps and whatever is unknown`, () => {
+test(`${RUNS} correct histories are explained, with any overlaps and unknown outcomes`, () => {
   fc.assert(
     fc.property(drafts, (requests) => {
       assert.deepEqual(checkHistory(simulate(requests)).violations, []);
@@ -52,7 +52,7 @@ test(`${RUNS} correct histories are explained, whatever overlaps and whatever is
   );
 });
 
-test("each fault of a system is found in what its clients see", () => {
+test("each fault of a simulated system is found in the responses that its clients see", () => {
   for (const fault of faults) {
     const histories = fc.sample(drafts, { numRuns: RUNS / 5, seed: 1 }).map((requests) => {
       return checkHistory(simulate(requests, fault)).violations.length;
@@ -63,20 +63,20 @@ test("each fault of a system is found in what its clients see", () => {
   }
 });
 
-test("a stale read is found, and one that overlaps the change is none", () => {
+test("a stale read is found, but not one that overlaps the change", () => {
   const change = write("s", { customerId: "c" }, [0, 10]);
   assert.equal(violations(change, read("s", {}, [11, 12])), 1);
   assert.equal(violations(change, read("s", {}, [9, 12])), 0);
 });
 
-test("a read that goes back behind an earlier one is found", () => {
+test("a read of an older state after a newer one is found", () => {
   const change = write("s", { customerId: "c" }, [0, 10]);
   const reads = [read("s", { customerId: "c" }, [2, 3]), read("s", {}, [4, 5])];
   assert.equal(violations(change, ...reads), 1);
   assert.equal(violations(change, ...reads.toReversed()), 1);
 });
 
-test("an acknowledged change that is lost is found, one in doubt may be there or not", () => {
+test("a lost acknowledged change is found, and a change in doubt may be there or not", () => {
   const first = write("s", { customerId: "c" }, [0, 1]);
   const second = write("s", { agentId: "a" }, [2, 3], { customerId: "c", agentId: "a" });
   const shows = read("s", { customerId: "c" }, [4, 5]);
@@ -94,12 +94,12 @@ test("an id that changes is found", () => {
   assert.equal(violations(...both), 1, "both of two that cannot both win were acknowledged");
 });
 
-test("half of a change is found", () => {
+test("a change that is half applied is found", () => {
   const change = unanswered(write("s", { customerId: "c", agentId: "a" }, [0, 1]));
   assert.equal(violations(change, read("s", { customerId: "c" }, [2, 3])), 1);
 });
 
-test("a session that rises from the dead is found", () => {
+test("a session that is live after its end is found", () => {
   const life = [write("s", { customerId: "c" }, [0, 1]), end("s", [2, 3])];
   assert.equal(violations(...life, read("s", { customerId: "c" }, [4, 5])), 1);
   assert.equal(violations(...life, write("s", { agentId: "a" }, [4, 5])), 1);
@@ -117,12 +117,12 @@ test("a session that rises from the dead is found", () => {
   );
 });
 
-test("a session that vanishes is found", () => {
+test("a session that disappears is found", () => {
   const change = write("s", { customerId: "c" }, [0, 1]);
   assert.equal(violations(change, { ...read("s", {}, [2, 3]), answer: absent }), 1);
 });
 
-test("two winners of a visit are found, also when their requests overlap", () => {
+test("two winners of a visit are found, also if their requests overlap", () => {
   const winner = write("s", { visitId: "v" }, [0, 9]);
   const other = write("t", { visitId: "v" }, [0, 9]);
   assert.equal(violations(winner, other), 1);
@@ -131,7 +131,7 @@ test("two winners of a visit are found, also when their requests overlap", () =>
   assert.equal(violations(winner, end("s", [10, 11]), { ...other, call: 1, return: 8 }), 1);
 });
 
-test("a visit refused to everybody is found, unless a request in doubt may hold it", () => {
+test("a visit that is refused to everybody is found, unless a request in doubt may hold it", () => {
   const visit = { visitId: "v" };
   const loser = refused("t", visit, "visitId", [5, 6]);
   assert.equal(violations(loser), 1);
@@ -141,7 +141,7 @@ test("a visit refused to everybody is found, unless a request in doubt may hold 
   assert.equal(violations(write("s", visit, [0, 1]), end("s", [2, 3]), loser), 1);
 });
 
-test("an id refused without another one there is found", () => {
+test("a refused id that conflicts with no other id is found", () => {
   assert.equal(violations(refused("s", { customerId: "c" }, "customerId", [0, 1])), 1);
   const first = write("s", { customerId: "d" }, [0, 9]);
   assert.equal(violations(first, refused("s", { customerId: "c" }, "customerId", [1, 2])), 0);
@@ -149,7 +149,7 @@ test("an id refused without another one there is found", () => {
 
 const failover = { from: 100, to: 200 };
 
-test("a change lost by a failover is counted, and one lost at any other time is none", () => {
+test("a change lost by a failover is counted, and one lost at any other time is a fault", () => {
   const shows = read("s", {}, [300, 301]);
   const near = [write("s", { customerId: "c" }, [110, 111]), shows];
   const report = checkHistory(near, [failover]);
@@ -160,7 +160,7 @@ test("a change lost by a failover is counted, and one lost at any other time is 
   assert.equal(checkHistory(after, [failover]).violations.length, 1);
 });
 
-test("only the last changes are lost, never one in the middle", () => {
+test("only the last changes can be lost in a failover, never one in the middle", () => {
   const first = write("s", { customerId: "c" }, [110, 111]);
   const second = write("s", { agentId: "a" }, [112, 113], { customerId: "c", agentId: "a" });
   const both = checkHistory([first, second, read("s", {}, [300, 301])], [failover]);
@@ -169,7 +169,7 @@ test("only the last changes are lost, never one in the middle", () => {
   assert.equal(middle.violations.length, 1);
 });
 
-test("a failover excuses no changed id, and nothing that comes and goes after it", () => {
+test("a failover does not excuse a changed id, or a change that disappears and comes back later", () => {
   const first = write("s", { customerId: "c" }, [10, 11]);
   const changed = write("s", { customerId: "d" }, [150, 151]);
   assert.equal(checkHistory([first, changed], [failover]).violations.length, 1);
@@ -178,7 +178,7 @@ test("a failover excuses no changed id, and nothing that comes and goes after it
   assert.equal(checkHistory([lost, ...reads], [failover]).violations.length, 1);
 });
 
-test("answers of a primary that was replaced are counted, during the failover alone", () => {
+test("responses of a replaced primary are counted, during the failover only", () => {
   const change = write("s", { customerId: "c" }, [120, 121]);
   const old = read("s", {}, [130, 131]);
   const shows = read("s", { customerId: "c" }, [140, 141]);

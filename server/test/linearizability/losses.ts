@@ -1,34 +1,34 @@
 import type { Operation, SequentialModel } from "./search.ts";
 
 /*
- * What a store may do that replicates after it has answered, when a replica takes over. The replica
- * has what its primary had at an earlier moment: the last changes are undone. And the primary that was
- * replaced may go on answering from what it had, until it learns of that.
+ * Faults that a store with asynchronous replication may show when a replica takes over. The replica has an earlier
+ * state of its primary, so the last changes are undone. The replaced primary may keep responding with its own state
+ * until it learns of the failover.
  *
- * Only around a failover is that an excuse, and it is counted: an order is searched for that needs as
- * little of it as possible.
+ * These are excused only around a failover, and they are counted: the search looks for an order with as few of them
+ * as possible.
  */
 
-/** The time around a failover, from before its cause until everybody has learnt of it. */
+/** Period of a failover, from before its cause until every client has learned of it. */
 export interface Failover {
   readonly from: number;
   readonly to: number;
 }
 
-/** A moment of a failover at which changes may be undone. */
+/** Moment of a failover at which changes may be undone. */
 export interface Loss extends Operation {
   readonly isLoss: true;
 }
 
 export interface LossyState<State> {
   readonly state: State;
-  /** What the changes around a failover replaced, oldest first. */
+  /** States that the changes around a failover replaced, oldest first. */
   readonly before: readonly Replaced<State>[];
-  /** What was undone: a primary that was replaced may still have it. */
+  /** State that was undone: a replaced primary may still have it. */
   readonly elsewhere: readonly State[];
-  /** Changes that were acknowledged and undone. */
+  /** Number of acknowledged changes that were undone. */
   readonly lost: number;
-  /** Answers, other than to changes, of a primary that was replaced. */
+  /** Number of responses, other than to changes, of a replaced primary. */
   readonly stale: number;
 }
 
@@ -38,12 +38,12 @@ interface Replaced<State> {
   readonly acknowledged: number;
 }
 
-/** The losses that may have hit a history at these failovers, to be searched through with it. */
+/** Returns the losses that these failovers may have caused, to be searched together with the history. */
 export function lossesOf(failovers: readonly Failover[]): Loss[] {
   return failovers.map(({ from, to }) => ({ call: from, return: to, label: "loss", isLoss: true }));
 }
 
-/** `model`, allowed to lose acknowledged changes and to answer from the past `budget` times in all. */
+/** Returns `model`, which may lose acknowledged changes and return old states, `budget` times in all. */
 export function losing<State, Op extends Operation>(
   model: SequentialModel<State, Op>,
   failovers: readonly Failover[],
@@ -74,7 +74,7 @@ function isLoss(op: Operation | Loss): op is Loss {
   return "isLoss" in op;
 }
 
-/** The last changes undone, one, two or all of those that were acknowledged around this failover. */
+/** Undoes the last one, two or all of the changes that were acknowledged around this failover. */
 function undone<State>(world: LossyState<State>, { call }: Loss): LossyState<State>[] {
   const { before, elsewhere } = world;
   const safe = before.findLastIndex(({ acknowledged }) => acknowledged < call) + 1;
@@ -103,7 +103,7 @@ function carriedOut<State, Op extends Operation>(
   });
 }
 
-/** What a primary that was replaced may have answered. What it changed is lost. */
+/** Returns what a replaced primary may have answered. Its changes are lost. */
 function fromThePast<State, Op extends Operation>(
   model: SequentialModel<State, Op>,
   world: LossyState<State>,

@@ -1,34 +1,34 @@
 /*
- * Whether a history of concurrent operations on one object can be explained by carrying them out one
- * after the other: linearizability (Herlihy and Wing), searched for as Wing and Gong do, with Lowe's
- * memory of what was tried. An operation takes effect at one moment between its call and its return.
- * One whose outcome nobody knows may take effect at any moment after its call, or never.
+ * Searches for an order in which carrying out the operations on one object one after the other explains a concurrent
+ * history: linearizability (Herlihy and Wing), by the algorithm of Wing and Gong with Lowe's cache of visited states.
+ * An operation takes effect at one moment between its call and its return. An operation with an unknown outcome may
+ * take effect at any moment after its call, or never.
  */
 
-/** What every operation has. The times are those of one clock. */
+/** Fields of every operation. All times are of one clock. */
 export interface Operation {
   readonly call: number;
-  /** `Infinity` when nobody knows whether, or when, it took effect. */
+  /** `Infinity` if it is unknown whether, or when, the operation took effect. */
   readonly return: number;
-  /** What it asked and was answered; operations with the same label can stand for each other. */
+  /** Request and response as text; operations with the same label are interchangeable. */
   readonly label: string;
 }
 
-/** An object as it would be if one operation came after the other. */
+/** Object on which one operation happens after the other. */
 export interface SequentialModel<State, Op> {
   readonly initial: State;
-  /** The states in which `op`, with the answer that it had, may leave `state`; none: it may not. */
+  /** Returns the states after `op`, with the response that it had, in state `state`; none if that is impossible. */
   step(state: State, op: Op): readonly State[];
-  /** The same text for the same state. */
+  /** Returns the same text for equal states. */
   key(state: State): string;
 }
 
-/** An order that explains the history, or how far the best attempt came. */
+/** Order that explains the history, or how far the best attempt got. */
 export type Verdict<State, Op> =
   | { readonly explained: true; readonly order: readonly Op[]; readonly state: State }
   | { readonly explained: false; readonly order: readonly Op[]; readonly stuck: readonly Op[] };
 
-/** Searches for an order of all operations that have returned, and any of the others. */
+/** Searches for an order of all operations that have returned and any of the others. */
 export function linearize<State, Op extends Operation>(
   model: SequentialModel<State, Op>,
   history: readonly Op[],
@@ -44,7 +44,7 @@ export function linearize<State, Op extends Operation>(
   function search(done: bigint, state: State): boolean {
     const next = callable(operations, bits, done);
     if (next.every((i) => operations[i]?.return === Number.POSITIVE_INFINITY)) {
-      // Those that are left need not have happened.
+      // The operations that are left need not have happened.
       final = state;
       return true;
     }
@@ -72,8 +72,8 @@ export function linearize<State, Op extends Operation>(
 }
 
 /**
- * The operations that may come next: nothing that is still to come returned before they were called.
- * Those that must come are first; of those of unknown outcome one for each label is enough.
+ * Returns the operations that may come next: those called before any remaining operation returned. Operations that
+ * have returned come first; of those with an unknown outcome, one for each label is enough.
  */
 function callable(
   operations: readonly Operation[],

@@ -1,10 +1,10 @@
 import { type Identity, idFields, noIdentity } from "../../src/session/session.ts";
 import type { Operation, SequentialModel } from "./search.ts";
 
-/** What a client asked of a session, and was answered. A session is created by its first write. */
+/** A client's request on a session, with the response. A session begins to exist with its first write. */
 export interface SessionOperation extends Operation {
   readonly asked: "write" | "read" | "end";
-  /** The ids that were to be associated. */
+  /** Ids to associate. */
   readonly ids: Identity;
   readonly answer: SessionAnswer;
 }
@@ -12,9 +12,9 @@ export interface SessionOperation extends Operation {
 export type SessionAnswer =
   /** The session, with these ids. */
   | { readonly kind: "session"; readonly ids: Identity }
-  /** This id has another value, or the visit another session. */
+  /** Conflict: this id has another value, or another session holds the visit. */
   | { readonly kind: "conflict"; readonly field: string }
-  /** There is no such session. */
+  /** No such session. */
   | { readonly kind: "absent" }
   | { readonly kind: "ended" }
   | { readonly kind: "unknown" };
@@ -25,8 +25,8 @@ interface SessionState {
 }
 
 /**
- * One session: ids, once set, stay (contract.md#rule-1), an ended session never comes back. Before its
- * first write it is what its id alone describes (contract.md#rule-8). It does not expire while it is watched.
+ * Model of one session: ids, once set, stay (contract.md#rule-1), and an ended session never becomes live again.
+ * Before its first write it is the implicit session of its id (contract.md#rule-8). It does not expire during a test.
  */
 export const sessionModel: SequentialModel<SessionState, SessionOperation> = {
   initial: { ids: noIdentity, over: false },
@@ -35,7 +35,7 @@ export const sessionModel: SequentialModel<SessionState, SessionOperation> = {
   key: ({ ids, over }) => JSON.stringify([idFields.map((field) => ids[field]), over]),
 };
 
-/** What an operation of which nobody knows the outcome may have done; nothing is no need to try. */
+/** Returns the possible effects of an operation with an unknown outcome; no effect need not be tried. */
 function carriedOut(state: SessionState, { asked, ids }: SessionOperation): SessionState[] {
   if (state.over) return [];
   if (asked === "end") return [{ ...state, over: true }];
@@ -53,7 +53,7 @@ function explained(
   if (state.over) return [];
   if (answer.kind === "ended") return asked === "end" ? [{ ...state, over: true }] : [];
   if (answer.kind === "conflict") {
-    // That another session holds the visit is for the visit's own history to explain.
+    // The history of the visit explains whether another session holds it.
     const foreign = answer.field === "visitId" && ids.visitId !== null;
     return foreign || clashes(state.ids, ids).includes(answer.field) ? [state] : [];
   }

@@ -4,12 +4,12 @@ import type { Event } from "./check.ts";
 import type { SessionAnswer } from "./session-model.ts";
 
 /*
- * Histories that are correct because they are made so: a draft tells when a request is called, how
- * long until it takes effect, and how long until its answer is there. Carried out in the order of the
- * effects on sessions that are plain maps, whatever the clients see of it is linearizable.
+ * Histories that are correct by construction. A draft says when a request is called, how long until it takes effect,
+ * and how long until its response arrives. The requests are carried out on plain maps in the order of their effects,
+ * so the clients always see a linearizable history.
  */
 
-/** A request to be; times are counted from the one before it. */
+/** A planned request; times are relative to the previous one. */
 export interface Draft {
   readonly asked: Event["asked"];
   readonly session: number;
@@ -17,14 +17,14 @@ export interface Draft {
   readonly after: number;
   readonly untilEffect: number;
   readonly untilAnswer: number;
-  /** `lost`: it takes effect, late perhaps, and the answer is lost; `dropped`: it never does. */
+  /** `lost`: it takes effect, perhaps late, and the response is lost; `dropped`: it never takes effect. */
   readonly fate: "answered" | "lost" | "dropped";
 }
 
 const value = fc.option(fc.constantFrom("a", "b"), { nil: null, freq: 2 });
 const delay = fc.integer({ min: 1, max: 40 });
 
-/** Drafts for a few sessions that meet often: few values, few visits, much at once. */
+/** Generates drafts for a few sessions with many conflicts: few values, few visits, much overlap. */
 export const drafts: fc.Arbitrary<Draft[]> = fc.array(
   fc.record({
     asked: fc.constantFrom<Event["asked"][]>("create", "create", "associate", "retrieve", "end"),
@@ -43,7 +43,7 @@ export const drafts: fc.Arbitrary<Draft[]> = fc.array(
   { minLength: 1, maxLength: 24 },
 );
 
-/** What a system may get wrong. */
+/** Faults that a simulated system can have. */
 export const faults = ["lost change", "stale read", "changed id", "resurrection", "shared visit"];
 
 interface Stored {
@@ -51,7 +51,7 @@ interface Stored {
   over: boolean;
 }
 
-/** What clients see of these requests, carried out by a system that is correct but for `fault`. */
+/** Returns the clients' view of these requests, carried out by a system that is correct except for `fault`. */
 export function simulate(requests: readonly Draft[], fault?: string): Event[] {
   const sessions = new Map<string, Stored>();
   const events: Event[] = [];
@@ -59,7 +59,7 @@ export function simulate(requests: readonly Draft[], fault?: string): Event[] {
   const planned = requests.map((draft, i) => {
     clock += draft.after;
     const session = draft.asked === "create" ? `new-${i}` : `old-${draft.session}`;
-    // Without an answer in sight the effect may come when nobody waits any more.
+    // Without a response, the effect may come after the client stopped waiting.
     const effect = clock + draft.untilEffect * (draft.fate === "lost" ? 5 : 1);
     return { draft, session, call: clock, effect };
   });

@@ -1,25 +1,25 @@
 import type { Operation, SequentialModel } from "./search.ts";
 
-/** What an answer, or the lack of one, tells of a visit. */
+/** Operation on a visit, derived from a response or the lack of one. */
 export interface VisitOperation extends Operation {
   readonly tells: /** The session was given the visit. */
     | "taken"
-    /** The session was shown with the visit: it is live and holds it. */
+    /** The session was returned with the visit: it is live and holds it. */
     | "held"
     /** Another session holds the visit. */
     | "refused"
     /** The session ended. */
     | "ended"
-    /** The session was over. */
+    /** The session had ended or expired. */
     | "absent";
-  /** The session; of a creation that was not answered nobody knows which. */
+  /** The session; unknown for a create without a response. */
   readonly session: string;
 }
 
-/** Who has the visit: a session, or nobody. */
+/** Holder of the visit: a session, or nobody. */
 type Holder = string | null;
 
-/** One visit: it has one live session (contract.md#rule-2), and is free when that ends. */
+/** Model of one visit: one live session holds it (contract.md#rule-2), and it is free when that session ends. */
 export const visitModel: SequentialModel<Holder, VisitOperation> = {
   initial: null,
   step(holder, { tells, session }) {

@@ -26,14 +26,14 @@ before(async () => {
 });
 after(() => server[Symbol.asyncDispose]());
 
-/** Everything that hangs on the prototypes which a parsed body could reach. */
+/** Everything on the prototypes that a parsed body could reach. */
 function describePrototypes(): string {
   return [Object.prototype, Array.prototype, String.prototype, Function.prototype]
     .map((prototype) => Reflect.ownKeys(prototype).map(String).join())
     .join("\n");
 }
 
-/** A request is answered in the form of contract.md, and never with a 5xx. */
+/** Asserts that a response has the form of contract.md, and is never a 5xx. */
 function expectGoodForm(answer: RawResponse): void {
   assert.ok(answer.status >= 200 && answer.status < 500, `${answer.status} ${answer.body}`);
   if (answer.status === 200) {
@@ -41,7 +41,7 @@ function expectGoodForm(answer: RawResponse): void {
     assert.match(sessionId, /^[\w-]{40}$/);
     return;
   }
-  // What is no HTTP at all the runtime refuses in its own words.
+  // If the bytes are no HTTP at all, the runtime refuses them in its own words.
   if (answer.headers.get("content-type") !== "application/problem+json") {
     assert.ok([204, 400, 431].includes(answer.status), `${answer.status} ${answer.body}`);
     return;
@@ -69,7 +69,7 @@ const value = fc.oneof(
   fc.constantFrom(null, "", true, 0, -0, 1e308, "__proto__", "x".repeat(257)),
   fc.jsonValue({ maxDepth: 3 }),
 );
-/** Objects as JSON text, with names that `JSON.stringify` would not let through twice. */
+/** Objects as JSON text, with duplicate names, which `JSON.stringify` cannot write. */
 const objects = fc.array(fc.tuple(name, value), { maxLength: 6 }).map((members) => {
   const texts = members.map(([key, member]) => `${JSON.stringify(key)}:${JSON.stringify(member)}`);
   return `{${texts.join()}}`;
@@ -86,7 +86,7 @@ const bodies = fc.oneof(
   fc.string({ unit: "binary", maxLength: 100 }),
 );
 
-test(`${RUNS} strange bodies: never a 5xx, and no prototype is touched`, async () => {
+test(`${RUNS} odd bodies: never a 5xx, and prototypes stay unchanged`, async () => {
   await using connection = await openConnection(server.port);
   const ask = async (request: string) => {
     connection.send(request);
@@ -111,7 +111,7 @@ test(`${RUNS} strange bodies: never a 5xx, and no prototype is touched`, async (
   );
 });
 
-/** Where a body was taken, the ids in the answer are those that `JSON.parse` finds in it. */
+/** If a body was accepted, the ids in the response are those that `JSON.parse` finds in it. */
 function assertUnderstood(answer: RawResponse, body: string): void {
   if (answer.status !== 200 || body.trim() === "") return;
   const parsed = JSON.parse(body) as Record<string, unknown>;
@@ -122,7 +122,7 @@ function assertUnderstood(answer: RawResponse, body: string): void {
   }
 }
 
-/** Bytes that may stand in a header's value: all but CR, LF and NUL. */
+/** Bytes that a header value may contain: all except CR, LF and NUL. */
 const byte = fc.integer({ min: 1, max: 255 }).filter((code) => code !== 10 && code !== 13);
 const bytes = fc.array(byte, { maxLength: 60 }).map((codes) => String.fromCharCode(...codes));
 const headerName = fc.constantFrom(
@@ -160,14 +160,14 @@ const lines = fc.constantFrom(
   "PATCH /sessions/x",
 );
 
-test(`${RUNS} strange headers: never a 5xx`, async () => {
+test(`${RUNS} odd headers: never a 5xx`, async () => {
   await fc.assert(
     fc.asyncProperty(lines, headers, async (line, fields) => {
       const request = requestText(
         line,
         fields.map(([field, text]) => `${field}: ${text}`),
       );
-      // Bytes that no header may have can end the connection without a word.
+      // Bytes that no header may have can close the connection without a response.
       const answer = await exchange(server.port, request).catch(() => undefined);
       if (answer !== undefined) expectGoodForm(answer);
     }),
@@ -185,7 +185,7 @@ const target = fc
   )
   .map((parts) => `/${parts.join("").replaceAll(/[\p{Cc} ]/gu, "_")}`);
 
-test(`${RUNS} strange paths: never a 5xx`, async () => {
+test(`${RUNS} odd paths: never a 5xx`, async () => {
   const methods = fc.constantFrom("GET", "PUT", "POST", "OPTIONS", "DELETE");
   await fc.assert(
     fc.asyncProperty(methods, target, async (method, path) => {
@@ -200,7 +200,7 @@ test(`${RUNS} strange paths: never a 5xx`, async () => {
   assert.equal((await exchange(server.port, requestText("PUT /sessions/new"))).status, 200);
 });
 
-test("nothing of all this was a defect to the server", () => {
+test("none of these requests is logged as a defect of the server", () => {
   const errors = server
     .log()
     .split("\n")

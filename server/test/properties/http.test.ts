@@ -64,13 +64,13 @@ async function check(
   }
 }
 
-/** Lets time pass once the renewals of the answers so far are stored: changes keep their order. */
+/** Lets time pass once the renewals so far are stored: changes keep their order. */
 async function pass(server: TestServer, api: Api, wait: number): Promise<void> {
   await api.create({ json: { globalVisitId: "a change that waits for those before it" } });
   server.pass(wait);
 }
 
-/** Mode `local`: a retrieval that names a customer is that customer's, all else is everyone's. */
+/** Mode `local`: a retrieval with a customer is limited to that customer's sessions; everything else sees all. */
 function withCallersScope(request: Request): Request {
   if (!("scope" in request)) return request;
   if (request.kind !== "retrieve" || request.ids.customerId === null) {
@@ -103,7 +103,7 @@ async function replyOf(api: Api, request: Request): Promise<Reply> {
   return { kind: "session", session: seen(JSON.parse(answer.text) as SessionInfo) };
 }
 
-/** Every page of a list. */
+/** Returns every page of a list. */
 async function listed(
   api: Api,
   { filter, limit }: Extract<Request, { kind: "list" }>,
@@ -125,7 +125,7 @@ async function listed(
   return { kind: "list", sessions, total: pages[0]?.total ?? null };
 }
 
-/** So few are ended or erased by one request. */
+/** Maximum number of sessions that one request ends or erases. */
 async function counted(
   api: Api,
   request: Extract<Request, { kind: "end-many" | "erase" }>,
@@ -166,7 +166,7 @@ function send(api: Api, request: Exclude<Request, { kind: "list" | "end-many" | 
   }
 }
 
-/** One spelling for one id, the other for the other; an empty value where there is none. */
+/** Uses one spelling of the header for one id and the other for the other; an empty value if there is none. */
 function headersOf(ids: Identity): Record<string, string> {
   return { gkc_agentId: ids.agentId ?? "", "gkc-customerId": ids.customerId ?? "" };
 }

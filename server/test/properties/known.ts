@@ -1,27 +1,27 @@
 import type { Lifetimes } from "../../src/session/lifetime.ts";
 import type { Identity } from "../../src/session/session.ts";
 
-/** What is known of a session. */
+/** Knowledge about a session. */
 export interface Known {
   readonly ids: Identity;
   readonly createdAt: number;
-  /** The last use that counts for the idle time. */
+  /** Last use that counts for the idle time. */
   readonly usedAt: number;
-  /** Ended, or seen to have expired. */
+  /** True if the session ended, or was seen to have expired. */
   readonly over: boolean;
-  /** When it was ended; `null`: it expires by itself. */
+  /** When it was ended; `null` if it expires by itself. */
   readonly endedAt: number | null;
-  /** Nothing of it is left. */
+  /** True if nothing of it remains. */
   readonly erased: boolean;
 }
 
-/** What is known of all sessions, by their ids. Never changed: an explanation makes a new one. */
+/** Knowledge about all sessions by id. Immutable: each explanation creates a new one. */
 export type Model = ReadonlyMap<string, Known>;
 
-/** Whether a session lives, as far as contract.md#rules says. */
+/** Whether a session is live, according to contract.md#rules. */
 export type Life = "live" | "over" | "either";
 
-/** Whether the session can still be used at `now`. */
+/** Returns whether the session can be used at `now`. */
 export function lifeOf(known: Known, now: number, lifetimes: Lifetimes): Life {
   if (known.over) return "over";
   const { earliest, latest } = expiry(known, lifetimes);
@@ -29,7 +29,7 @@ export function lifeOf(known: Known, now: number, lifetimes: Lifetimes): Life {
   return now < earliest ? "live" : "either";
 }
 
-/** Between which times it expires by itself. */
+/** Returns the earliest and the latest time at which it expires by itself. */
 export function expiry(known: Known, lifetimes: Lifetimes): { earliest: number; latest: number } {
   const recognized = known.ids.customerId !== null || known.ids.agentId !== null;
   const { idle, total } = recognized ? lifetimes.recognized : lifetimes.anonymous;
@@ -40,11 +40,11 @@ export function expiry(known: Known, lifetimes: Lifetimes): { earliest: number; 
   };
 }
 
-/** What an explanation starts from; times in milliseconds. */
+/** Conditions of an explanation; times in ms. */
 export interface World {
   readonly model: Model;
   readonly now: number;
   readonly lifetimes: Lifetimes;
-  /** How long what is over is kept. */
+  /** Retention of ended and expired sessions. */
   readonly retention: number;
 }

@@ -4,18 +4,17 @@ import { expiry, type Known, lifeOf, type Model, type World } from "./known.ts";
 import type { Seen } from "./model.ts";
 
 /*
- * What those who run the service ask for: sessions by what they have, page by page; to end them, to erase
- * a customer. These come alone, one at a time. Each filter names an id, so that only sessions of one run
- * are meant, and of these only such as are stored.
+ * Operators' requests: finding sessions by their fields, page by page, ending them, erasing a customer. Each is sent
+ * alone, one at a time. Each filter names an id, so that it matches only stored sessions of one run.
  */
 
-/** What is asked for many sessions. */
+/** A request about many sessions. */
 export type ManyRequest =
   | { readonly kind: "list"; readonly filter: SessionFilter; readonly limit: number }
   | { readonly kind: "end-many"; readonly filter: SessionFilter; readonly isDry: boolean }
   | { readonly kind: "erase"; readonly customerId: string };
 
-/** What it was answered: all pages together, or how many there were. */
+/** Its result: all pages together, or the number of sessions. */
 export type ManyReply =
   | { readonly kind: "list"; readonly sessions: readonly Seen[]; readonly total: number | null }
   | { readonly kind: "count"; readonly sessions: number };
@@ -24,10 +23,10 @@ type ListRequest = Extract<ManyRequest, { kind: "list" }>;
 type ListReply = Extract<ManyReply, { kind: "list" }>;
 type CountReply = Extract<ManyReply, { kind: "count" }>;
 
-/** Whether something holds, as far as contract.md#finding-and-ending-many says. */
+/** Whether something is true, according to contract.md#finding-and-ending-many. */
 type Certainty = "yes" | "no" | "either";
 
-/** Whether something of the session is kept: until the retention is over. */
+/** Returns whether something of the session is stored: until the retention is over. */
 function isKept(known: Known, { now, lifetimes, retention }: World): Certainty {
   if (known.erased) return "no";
   const { earliest, latest } = expiry(known, lifetimes);
@@ -42,7 +41,7 @@ function isOfLife(known: Known, live: boolean | null, { now, lifetimes }: World)
   return (life === "live") === live ? "yes" : "no";
 }
 
-/** Whether the filter asks for it, apart from whether it lives. */
+/** Returns whether the filter matches the session, except for its state of life. */
 function isMeant({ ids, createdAt }: Known, filter: SessionFilter): boolean {
   const isRecognized = ids.customerId !== null || ids.agentId !== null;
   return (
@@ -53,7 +52,7 @@ function isMeant({ ids, createdAt }: Known, filter: SessionFilter): boolean {
   );
 }
 
-/** The sessions that an answer has to have, and those that it may have. */
+/** Returns the sessions that a response must contain, and those that it may contain. */
 function soughtIn(world: World, filter: SessionFilter) {
   const meant = [...world.model].filter(([, known]) => isMeant(known, filter));
   const judged = meant.map(([id, known]) => {
@@ -68,7 +67,7 @@ function soughtIn(world: World, filter: SessionFilter) {
   return { must: of("yes"), may: new Set(of("yes", "either")) };
 }
 
-/** Everything once, the newest first, as it is known to be. */
+/** Each session once, newest first, as it is known to be. */
 export function explainList(
   world: World,
   { filter }: ListRequest,
@@ -81,7 +80,7 @@ export function explainList(
   if (bytes.some((one, i) => i > 0 && one.compare(bytes[i - 1] as Buffer) >= 0)) return undefined;
   if (!sessions.every((seen) => isTold(world, seen))) return undefined;
   if (!isTotal(world, filter, total)) return undefined;
-  // Whoever is listed among those that are over is.
+  // A session that is listed as ended or expired is so.
   const next = new Map(world.model);
   for (const id of filter.live === false ? ids : []) {
     next.set(id, { ...(next.get(id) as Known), over: true });
@@ -97,7 +96,7 @@ function isTold({ model, lifetimes }: World, seen: Seen): boolean {
   return known.over || (seen.expiresAt >= earliest && seen.expiresAt <= latest);
 }
 
-/** Counted is what a filter of one id alone asks for; what is about to go may be among it. */
+/** The total belongs to a filter of one id alone; it may include sessions that are about to be purged. */
 function isTotal(world: World, filter: SessionFilter, total: number | null): boolean {
   const given = Object.values(filter).filter((value) => value !== null);
   if (given.length !== 1) return total === null;
@@ -106,7 +105,7 @@ function isTotal(world: World, filter: SessionFilter, total: number | null): boo
   return total !== null && total >= must.length && total <= most.length;
 }
 
-/** Ends, or counts, those that live. */
+/** Ends, or counts, the live sessions. */
 export function explainEndMany(
   world: World,
   { filter, isDry }: Extract<ManyRequest, { kind: "end-many" }>,
@@ -118,13 +117,13 @@ export function explainEndMany(
   const next = new Map(world.model);
   for (const id of may) {
     const known = next.get(id) as Known;
-    // One that had expired by then is over since an earlier time, which nobody knows.
+    // A session that had expired before has been so since an earlier, unknown time.
     next.set(id, { ...known, over: true, endedAt: must.includes(id) ? world.now : null });
   }
   return next;
 }
 
-/** Nothing of the customer's sessions is left, nor of those whose retention was over. */
+/** Nothing remains of the customer's sessions, or of those whose retention was over. */
 export function explainErase(
   world: World,
   { customerId }: Extract<ManyRequest, { kind: "erase" }>,

@@ -18,7 +18,7 @@ import {
  * `earliest` and `latest` the model allows both responses, and learns from the actual one.
  */
 
-/** A session as an answer describes it; times in milliseconds since 1970. */
+/** A session as a response describes it; times in Unix ms. */
 export interface Seen extends Identity {
   readonly id: string;
   readonly createdAt: number;
@@ -26,7 +26,7 @@ export interface Seen extends Identity {
   readonly expiresAt: number;
 }
 
-/** What a client asked. */
+/** A client's request. */
 export type Request =
   | { readonly kind: "create"; readonly ids: Identity }
   | {
@@ -40,14 +40,14 @@ export type Request =
   | { readonly kind: "end"; readonly id: string; readonly scope: Scope }
   | ManyRequest;
 
-/** What it was answered. */
+/** Its result. */
 export type Reply =
   | { readonly kind: "session"; readonly session: Seen }
   | { readonly kind: "refused"; readonly code: string; readonly field?: string }
   | { readonly kind: "done"; readonly value: boolean }
   | ManyReply;
 
-/** The model after `reply`, or `undefined` if contract.md does not allow that reply to `request`. */
+/** Returns the model after `reply`, or `undefined` if contract.md does not allow that reply to `request`. */
 function explain(world: World, request: Request, reply: Reply): Model | undefined {
   switch (request.kind) {
     case "create":
@@ -71,14 +71,14 @@ function explain(world: World, request: Request, reply: Reply): Model | undefine
   }
 }
 
-/** How far (ms) a creation time may be from the time of the request, as the test sees it. */
+/** Maximum difference (ms) between a creation time and the time of the request, as the test sees it. */
 const MAX_DISTANCE = 5000;
 
-/** A session began with exactly these ids: a new id, a free visit. */
+/** A session was created with exactly these ids: a new id, a free visit. */
 function begun(world: World, ids: Identity, seen: Seen): Model | undefined {
   const { model, now } = world;
   if (model.has(seen.id) || seen.createdAt !== seen.lastActiveAt) return undefined;
-  // The ids of a crowded millisecond carry the time of one close by.
+  // If a millisecond has too many ids, the next ones carry a time close by.
   if (Math.abs(seen.createdAt - now) > MAX_DISTANCE) return undefined;
   const next = withVisitTaken(world, ids.visitId, seen.id);
   const known = {
@@ -92,7 +92,7 @@ function begun(world: World, ids: Identity, seen: Seen): Model | undefined {
   return next && fits({ ...world, model: next }, seen, known);
 }
 
-/** The known session was used, and `seen` is what it is like now. */
+/** The known session was used, and `seen` is its present state. */
 function fits(world: World, seen: Seen, known: Known): Model | undefined {
   if (idFields.some((field) => seen[field] !== known.ids[field])) return undefined;
   if (seen.createdAt !== known.createdAt || seen.lastActiveAt > world.now) return undefined;
@@ -101,7 +101,10 @@ function fits(world: World, seen: Seen, known: Known): Model | undefined {
   return new Map(world.model).set(seen.id, known);
 }
 
-/** After `id` got the visit: whoever may have held it is over. `undefined`: somebody holds it. */
+/**
+ * Returns the model after `id` got the visit: every session that may have held it is over. `undefined` if one is
+ * certainly live.
+ */
 function withVisitTaken(world: World, visitId: string | null, id: string): Model | undefined {
   const next = new Map(world.model);
   for (const [other, known] of world.model) {
@@ -112,7 +115,7 @@ function withVisitTaken(world: World, visitId: string | null, id: string): Model
   return next;
 }
 
-/** Whether a refusal of the visit is right: another session that may be live holds it. */
+/** Returns whether refusing the visit is right: another session that may be live holds it. */
 function refusedVisit(
   { model, now, lifetimes }: World,
   ids: Identity,
@@ -128,7 +131,7 @@ function refusedVisit(
   return held ? model : undefined;
 }
 
-/** Whether the session of this id is there for somebody with this scope. */
+/** Returns whether the session of this id exists for a caller with this scope. */
 function presence({ model, now, lifetimes }: World, id: string, scope: Scope): Life {
   const known = model.get(id);
   if (known === undefined) return "over";
@@ -137,7 +140,7 @@ function presence({ model, now, lifetimes }: World, id: string, scope: Scope): L
   return lifeOf(known, now, lifetimes);
 }
 
-/** The same world after the session of `id` turned out to be over, where it might have been live. */
+/** Returns the same model after the session of `id` turned out to be over, if it may have been live. */
 function withOver(world: World, id: string, scope: Scope): World {
   const known = world.model.get(id);
   if (known === undefined || presence(world, id, scope) !== "either") return world;
@@ -153,7 +156,7 @@ function explainRetrieve(
   const life = presence(world, id, scope);
   const known = world.model.get(id);
   if (reply.session.id === id) {
-    // An id that the server did not make, or that is over, is never adopted (contract.md#rule-3).
+    // An id that the server did not create, or of a session that is over, is never adopted (contract.md#rule-3).
     if (life === "over" || known === undefined) return undefined;
     return fits(world, reply.session, { ...known, usedAt: world.now });
   }
@@ -231,15 +234,15 @@ function explainEnd(
   return life === "live" ? undefined : withOver(world, id, scope).model;
 }
 
-/** An exchange between a client and the service. */
+/** A request of a client, and its result. */
 export interface Exchange {
   readonly request: Request;
   readonly reply: Reply;
 }
 
 /**
- * All models that explain exchanges which happened at the same time, in whatever order, starting
- * from one of `models`. None: the service broke the contract (contract.md#rules).
+ * Returns all models that explain requests which happened at the same time, in any order, starting from one of
+ * `models`. None: the service broke the contract (contract.md#rules).
  */
 export function explainAll(
   models: readonly Model[],

@@ -6,12 +6,12 @@ import { DAY, HOUR, MINUTE, SECOND } from "../support/sessions.ts";
 import type { Request } from "./model.ts";
 
 /**
- * A request before its names are filled in: sessions by the order in which they began, ids by small
- * numbers, so that a shrunk counterexample can be read.
+ * A request before its names are filled in: sessions by the order of their creation, ids by small numbers, so that a
+ * shrunk counterexample is readable.
  */
 export interface Draft {
   readonly kind: Request["kind"];
-  /** Which session: the newest, the two before it, or 3: none. */
+  /** Index of the session: the newest, the two before it, or 3: none. */
   readonly target: number;
   readonly ids: Identity;
   readonly scope: Scope;
@@ -20,17 +20,17 @@ export interface Draft {
 
 /** Which of many sessions are meant, and how. */
 interface Search {
-  /** By these of `ids`, as far as they are given; by a customer where none is. */
+  /** Filters by these of `ids`, as far as they are given; by a customer if none is. */
   readonly by: readonly (keyof Identity)[];
   readonly live: boolean | null;
   readonly state: SessionFilter["state"];
-  /** Created from the time of the target on, or before it. */
+  /** Created at the time of the target or later, or before it. */
   readonly bound: "since" | "until" | null;
   readonly limit: number;
   readonly isDry: boolean;
 }
 
-/** What happens at one moment: some time passes, then several clients ask at once. */
+/** Requests of one moment: some time passes, then several clients send at once. */
 export interface Step {
   readonly wait: number;
   readonly drafts: readonly Draft[];
@@ -84,9 +84,8 @@ const search: fc.Arbitrary<Search> = fc.record({
 });
 
 /**
- * Sequences of operations by up to three clients at once, of the kinds given (repeated for weight).
- * Those of the kinds `alone` come one at a time, in their place. The first is a creation: on nothing at
- * all most operations come to the same.
+ * Generates sequences of operations by up to three clients at once, of the kinds given (repeated for weight). Those
+ * of the kinds `alone` come one at a time. The first is a create: without any session most operations are the same.
  */
 export function sequences(
   kinds: readonly Request["kind"][],
@@ -106,7 +105,7 @@ export function sequences(
   return fc.tuple(begin, steps).map(([first, others]) => [first, ...others]);
 }
 
-/** Ids of nobody's session: what real clients send, a forgery, an id of another server. */
+/** Ids without a session: values that real clients send, a forgery, an id of another server. */
 const strangers = [
   "00000000-0000-0000-0000-0000000000",
   "undefined",
@@ -119,8 +118,8 @@ function strangerOf(known: readonly string[]): string {
 }
 
 /**
- * The request of a draft. `known` are the ids of the sessions so far, oldest first; `suffix` keeps
- * the visits and people of one run apart from those of every other.
+ * Returns the request of a draft. `known` are the ids of the sessions so far, oldest first; `suffix` distinguishes
+ * the visits and people of one run from those of every other.
  */
 export function requestOf(draft: Draft, known: readonly string[], suffix: string): Request {
   const own = (value: string | null) => (value === null ? null : value + suffix);

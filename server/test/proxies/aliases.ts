@@ -1,6 +1,6 @@
 /**
- * The identity headers as a client may spell them: whatever an application or what stands before it
- * may take for the same name. CGI and its kin know only HTTP_GKC_CUSTOMERID, some drop separators.
+ * The identity headers as a client may spell them: every name that an application, or a program before it, may take
+ * for the same. CGI and similar interfaces know only HTTP_GKC_CUSTOMERID; some programs drop separators.
  */
 
 const words = [
@@ -20,7 +20,7 @@ export const identityHeaders = [
   "gkc-globalVisitId",
 ] as const;
 
-/** Every name with every mixture of no separator, `-`, `_` and `.` between its words, in four cases. */
+/** Returns every name with every mixture of no separator, `-`, `_` and `.` between its words, in four cases. */
 export function aliases(separators: readonly string[] = ["", "-", "_", "."]): string[] {
   const names = words.flatMap((name) => spellings(name, separators));
   const cased = names.flatMap((name) => [
@@ -32,14 +32,16 @@ export function aliases(separators: readonly string[] = ["", "-", "_", "."]): st
   return [...new Set([...cased, ...identityHeaders])];
 }
 
-/** The headers in which a client may claim an address, with spellings that CGI and similar interfaces confuse. */
+/**
+ * Returns the headers in which a client may claim an address, with spellings that CGI and similar interfaces confuse.
+ */
 export function addressAliases(): string[] {
   return [["X", "Forwarded", "For"], ["X", "Real", "IP"], ["Forwarded"]].flatMap((name) =>
     spellings(name, ["-", "_", "."]),
   );
 }
 
-/** The words of a name, with every mixture of separators between them. */
+/** Returns the words of a name with every mixture of separators between them. */
 function spellings([first = "", ...others]: readonly string[], separators: readonly string[]) {
   return others.reduce(
     (starts: string[], word) =>
@@ -48,10 +50,10 @@ function spellings([first = "", ...others]: readonly string[], separators: reado
   );
 }
 
-/** The one name that all spellings of an identity header come to; others fold to something else. */
+/** Returns a name without case and separators: the same for all spellings of an identity header. */
 export function folded(name: string): string {
   return name.toLowerCase().replaceAll(/[-_.]/g, "");
 }
 
-/** What a client claims to be in all those headers: it must not arrive anywhere. */
+/** Identity that a client claims in all those headers: it must never arrive. */
 export const FORGED = "forged";

@@ -2,14 +2,14 @@ import type { SessionInfo, Timeline } from "@antechamber/client/protocol";
 import { type Api, createApi, sessionOf } from "../support/api.ts";
 import { type ServerProcess, startServer } from "../support/server-process.ts";
 
-/** A real Antechamber for a proxy to ask. */
+/** A real Antechamber behind a proxy. */
 export interface Antechamber extends AsyncDisposable {
   readonly server: ServerProcess;
   readonly port: number;
   readonly api: Api;
-  /** A session with these ids. */
+  /** Creates a session with these ids. */
   createSession(ids?: Ids): Promise<SessionInfo>;
-  /** The first page of a session's timeline. */
+  /** Returns the first page of a session's timeline. */
   timeline(sessionId: string): Promise<Timeline>;
 }
 
@@ -20,7 +20,7 @@ interface Ids {
   readonly globalVisitId?: string;
 }
 
-/** Starts it in a process of its own; `env` has settings beside the defaults. */
+/** Starts Antechamber in a process of its own; `env` has settings in addition to the defaults. */
 export async function startAntechamber(
   env: Readonly<Record<string, string>> = {},
 ): Promise<Antechamber> {

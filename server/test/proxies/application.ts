@@ -8,28 +8,28 @@ import { folded, identityHeaders } from "./aliases.ts";
 export interface Arrival {
   readonly method: string;
   readonly url: string;
-  /** Name and value of every header, in order, duplicates too; a character a byte. */
+  /** Name and value of every header, in order, with duplicates; one character per byte. */
   readonly headers: readonly (readonly [name: string, value: string])[];
   readonly body: string;
 }
 
 /**
- * The application behind the proxy: it stores each request and responds with 200 and its own cookie. It
- * accepts every upgrade, and then echoes what it receives.
+ * The application behind the proxy: it stores each request and responds with 200 and its own cookie. It accepts every
+ * upgrade, and then echoes what it receives.
  */
 export interface Application extends AsyncDisposable {
   readonly port: number;
   readonly arrivals: readonly Arrival[];
-  /** What has arrived since the last call. */
+  /** Returns the requests that arrived since the last call. */
   take(): Arrival[];
 }
 
-/** Starts it on a free port. `answer`: what else to answer with, such as the headers of an identity. */
+/** Starts the application on a free port. `answer` has its response headers, such as an identity. */
 export async function startApplication(
   answer: Readonly<Record<string, string | string[]>> = { "set-cookie": "basket=7; Path=/" },
 ): Promise<Application> {
   const arrivals: Arrival[] = [];
-  // Larger than what any proxy passes on, so that it is the proxy that is tested.
+  // Larger than any proxy passes on, so that the limit of the proxy is tested.
   const server = createServer({ maxHeaderSize: 128 * 1024 }, (request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -75,8 +75,8 @@ function pairs(raw: readonly string[]): (readonly [string, string])[] {
 }
 
 /**
- * The identity that an arrival carries, by the contract's names in lower case; no value where the
- * header is absent or empty. Throws when one is there twice or in another spelling.
+ * Returns the identity in a request's headers, by the contract's names in lower case, without absent and empty ones.
+ * Throws if a header is there twice or in another spelling.
  */
 export function identityOf(arrival: Arrival): Record<string, string> {
   const proper = new Map(identityHeaders.map((name) => [folded(name), name.toLowerCase()]));

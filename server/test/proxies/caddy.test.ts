@@ -17,7 +17,7 @@ proxyContract(caddy, (text) =>
   text.replace("\troute {", () => `${documentedBlock("caddyfile")}\troute {`),
 );
 
-test("caddy: it is the clearing line that keeps the other spellings back", async () => {
+test("caddy: without the clearing line of the example other spellings would arrive", async () => {
   const through = await smuggledThrough(caddy, aliases(), (text) =>
     text.replace("request_header -Gkc*", ""),
   );
@@ -26,12 +26,12 @@ test("caddy: it is the clearing line that keeps the other spellings back", async
   }
 });
 
-test("caddy: separators that follow each other do not get a header through", async () => {
+test("caddy: headers with consecutive separators do not arrive", async () => {
   const names = aliases(["--", "__", "-_", "..", "-.-"]);
   assert.deepEqual(await smuggledThrough(caddy, names, (text) => text), []);
 });
 
-test("caddy: an answer that names no session is nobody's yes", async () => {
+test("caddy: a response without a session does not count as authenticated", async () => {
   await using application = await startApplication();
   await using stranger = await startApplication();
   const ports = { antechamber: stranger.port, application: application.port };
@@ -42,7 +42,7 @@ test("caddy: an answer that names no session is nobody's yes", async () => {
   assert.deepEqual(application.take(), []);
 });
 
-test("caddy: more cookies than Antechamber reads, or a false one among them, do not hide the session", async () => {
+test("caddy: the session is found among more cookies than Antechamber reads, and among false ones", async () => {
   await using stage = await openStage(caddy);
   await passManyCookies(stage, "dave", 12);
 });

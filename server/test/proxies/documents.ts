@@ -1,12 +1,12 @@
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 
-/** A file of `examples/`, read as YAML. */
+/** Parses a file of `examples/` as YAML. */
 export function exampleDocument(path: string): unknown {
   return parse(readFileSync(new URL(`../../../examples/${path}`, import.meta.url), "utf8"));
 }
 
-/** Every value below `node` that has this key, in the order of the document. */
+/** Returns every value below `node` that has this key, in the order of the document. */
 export function allValues(node: unknown, key: string): unknown[] {
   if (typeof node !== "object" || node === null) return [];
   return Object.entries(node).flatMap(([name, value]) => [
@@ -15,14 +15,14 @@ export function allValues(node: unknown, key: string): unknown[] {
   ]);
 }
 
-/** The only such value; throws when there is none or another. */
+/** Returns the only such value; throws if there is none or a different one. */
 export function onlyValue(node: unknown, key: string): unknown {
   const [value, ...others] = allValues(node, key);
   if (value === undefined || others.length > 0) throw new Error(`${key}: one was expected`);
   return value;
 }
 
-/** The only block of code in `docs/proxies.md` in this language. */
+/** Returns the only code block in `docs/proxies.md` in this language. */
 export function documentedBlock(language: string): string {
   const text = readFileSync(new URL("../../../docs/proxies.md", import.meta.url), "utf8");
   const [block, ...others] = text.matchAll(

@@ -15,7 +15,7 @@ before(async () => {
 });
 after(() => server[Symbol.asyncDispose]());
 
-/** The headers of Envoy's sub-request with the example: the body stays behind, the Host does not. */
+/** Headers of Envoy's sub-request with the example: without the body, with Antechamber's Host. */
 const subRequest = (bearer: string, own: readonly string[] = []) => [
   "host: shop.example",
   "content-length: 0",
@@ -51,7 +51,7 @@ test("envoy: its sub-request, of any method below the prefix, is answered and re
   for (const { service } of requests) assert.equal(service, "shop.example");
 });
 
-test("envoy: the session id may be in the header, and in the query if that is a source", async () => {
+test("envoy: the session id may be in the header, and in the query if that is a configured source", async () => {
   await using reader = await serveKeyed({ forwardAuthSources: ["query", "header"] });
   for (const [to, path, own] of [
     [server, "/", (id: string) => [`gkc-sessionid: ${id}`]],
@@ -99,7 +99,7 @@ test("envoy: in mode required a visitor without a session gets a 401", async () 
   assert.ok(![...answer.headers.keys()].some((name) => name.startsWith("gkc")));
 });
 
-test("envoy: the example clears every spelling but the one that Antechamber reads", () => {
+test("envoy: the example clears every spelling except the one that Antechamber reads", () => {
   const document = exampleDocument("envoy/envoy.yaml");
   const patterns = allValues(document, "regex").map((text) => new RegExp(`^(?:${String(text)})$`));
   const left = aliases(["", "-", "_", ".", "--", "-_"])
@@ -134,9 +134,9 @@ test("envoy: the example passes the whole identity on, and fails closed", () => 
   for (const cluster of allValues(document, "cluster")) assert.ok(known.includes(String(cluster)));
 });
 
-test("envoy: in the example no path leads out of the one that asks whose a request is", () => {
+test("envoy: in the example no path bypasses the sub-request", () => {
   const document = exampleDocument("envoy/envoy.yaml");
-  // Antechamber's side of it: a path with dot segments may be resolved before anybody sees it.
+  // Antechamber's part: it may resolve dot segments in the path of the sub-request.
   assert.equal(onlyValue(document, "normalize_path"), true);
   assert.equal(onlyValue(document, "merge_slashes"), true);
   assert.equal(onlyValue(document, "path_with_escaped_slashes_action"), "REJECT_REQUEST");
@@ -154,6 +154,6 @@ test("envoy: in the example no response with a cookie may be cached, and no clie
   const left = addressAliases()
     .map((name) => name.toLowerCase())
     .filter((name) => !patterns.some((pattern) => pattern.test(name)));
-  // The last two are removed by name, the first is Envoy's own.
+  // The last two are removed by name; the first is Envoy's own.
   assert.deepEqual(left, ["x-forwarded-for", "x-real-ip", "forwarded"]);
 });

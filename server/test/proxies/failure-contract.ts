@@ -10,9 +10,9 @@ import { goOnWithoutAntechamber, startProxy } from "./proxy-process.ts";
 import { asHeaders, cookieOf, only, portsOf, type Stage } from "./stage.ts";
 import { sessionCookie, visit } from "./visitor.ts";
 
-/** Without Antechamber's yes nothing reaches the application. */
+/** Failures: without Antechamber's consent nothing reaches the application. */
 export function failureContract(proxyName: string, stage: () => Stage): void {
-  test(`${proxyName}: mode required: without a session the client gets a 401 and the application nothing`, async () => {
+  test(`${proxyName}: mode required: without a session the client gets a 401 and the application gets nothing`, async () => {
     const { program, application } = stage();
     await using strict = await startAntechamber({ ANTECHAMBER_FORWARD_AUTH: "required" });
     await using guarded = await startProxy(program, portsOf(strict, application));
@@ -46,7 +46,7 @@ export function failureContract(proxyName: string, stage: () => Stage): void {
     assert.equal((await visit(dependent.port, "/", { headers })).status, 200);
     assert.deepEqual(identityOf(only(application)), asHeaders(session));
 
-    // It listens, accepts and never answers.
+    // It listens and accepts, but never responds.
     process.kill(fragile.server.pid, "SIGSTOP");
     await refused();
     process.kill(fragile.server.pid, "SIGCONT");
@@ -67,7 +67,7 @@ export function failureContract(proxyName: string, stage: () => Stage): void {
     await refused();
   });
 
-  test(`${proxyName}: with the optional lines, requests go on anonymously while Antechamber is unavailable`, async () => {
+  test(`${proxyName}: with the optional lines, requests are served anonymously while Antechamber is unavailable`, async () => {
     const { program, application } = stage();
     await using fragile = await startAntechamber();
     const ports = portsOf(fragile, application);

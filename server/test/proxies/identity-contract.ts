@@ -7,10 +7,10 @@ import { smuggled } from "./smuggling.ts";
 import { asHeaders, cookieOf, only, recorded, type Stage } from "./stage.ts";
 import { sessionCookie, visit, visitText } from "./visitor.ts";
 
-/** The longest ids there are, of the longest characters: 4 KiB of headers in all. */
+/** The longest ids, of the longest characters: 4 KiB of headers in all. */
 const LONGEST = "\u{1f511}".repeat(256);
 
-/** Whose a request is, and that its sender has no say in it. */
+/** Identity: each request arrives with its session's identity, and its sender cannot influence that. */
 export function identityContract(proxyName: string, stage: () => Stage): void {
   test(`${proxyName}: a request arrives with the identity of its session, wherever the id is`, async () => {
     const { antechamber, application, proxy } = stage();
@@ -44,7 +44,7 @@ export function identityContract(proxyName: string, stage: () => Stage): void {
     assert.deepEqual(identityOf(only(application)), asHeaders(session));
   });
 
-  test(`${proxyName}: a client's own identity headers arrive in no spelling, once or twice`, async () => {
+  test(`${proxyName}: a client's own identity headers do not arrive in any spelling, sent once or twice`, async () => {
     const { antechamber } = stage();
     const session = await antechamber.createSession({ visitId: "spellings" });
     for (const headers of [[], [cookieOf(session)]]) {
@@ -52,7 +52,7 @@ export function identityContract(proxyName: string, stage: () => Stage): void {
     }
   });
 
-  test(`${proxyName}: a client cannot have the identity removed as a hop's own header`, async () => {
+  test(`${proxyName}: a client cannot have the identity removed by naming it in Connection`, async () => {
     const { antechamber, application, proxy } = stage();
     const session = await antechamber.createSession({ customerId: "alice" });
     const connection = `Connection: keep-alive, ${identityHeaders.join(", ")}`;
@@ -61,7 +61,7 @@ export function identityContract(proxyName: string, stage: () => Stage): void {
     assert.deepEqual(identityOf(only(application)), asHeaders(session));
   });
 
-  test(`${proxyName}: visitors at the same time, on kept connections, get each their own identity`, async () => {
+  test(`${proxyName}: simultaneous visitors on keep-alive connections each get their own identity`, async () => {
     const { antechamber, application, proxy } = stage();
     const visitors = 40;
     const requests = 50;
@@ -82,7 +82,7 @@ export function identityContract(proxyName: string, stage: () => Stage): void {
         assert.equal((await recorded(antechamber, session.sessionId, requests)).length, requests);
       }),
     );
-    // Nobody else was asked whose they are.
+    // No further sub-requests were sent.
     assert.deepEqual(
       application.take().filter(({ url }) => !asked.has(url)),
       [],

@@ -4,14 +4,14 @@ import { type Api, createApi, sessionOf } from "../support/api.ts";
 import { keyFor, serve, type TestServer } from "../support/in-process.ts";
 import { exchange, type RawResponse } from "../support/raw-http.ts";
 
-/** A server in mode `key`, and the key of role agent that the examples give to the proxy. */
+/** A server in mode `key`, with the key of role agent that the examples give to the proxy. */
 export interface KeyedServer extends AsyncDisposable {
-  /** What the proxy shows. */
+  /** Credential that the proxy sends. */
   readonly bearer: string;
   readonly api: Api;
   createSession(customerId: string): Promise<SessionInfo>;
   timeline(sessionId: string): Promise<Timeline>;
-  /** Sends a sub-request as the lines say. */
+  /** Sends a sub-request with these lines. */
   ask(line: string, headers: readonly string[]): Promise<RawResponse>;
 }
 
@@ -40,7 +40,7 @@ export async function serveKeyed(config: Partial<Config> = {}): Promise<KeyedSer
   };
 }
 
-/** The requests that a timeline has. */
+/** Returns the requests in a timeline. */
 export function requestsOf(timeline: Timeline) {
   return timeline.records.filter((entry) => entry.type === "request");
 }

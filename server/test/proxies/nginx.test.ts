@@ -22,7 +22,7 @@ test("nginx: with underscores_in_headers on, spellings with underscores do not a
   assert.deepEqual(await smuggledThrough(nginx, names, acceptUnderscores), []);
 });
 
-test("nginx: it is the clearing lines that keep the other spellings back", async () => {
+test("nginx: without the clearing lines of the example other spellings would arrive", async () => {
   const through = await smuggledThrough(nginx, aliases(), (text) =>
     acceptUnderscores(text.replaceAll(CLEARING, "")),
   );

@@ -2,7 +2,7 @@
 
 import type { ProxyProgram } from "./proxy-process.ts";
 
-/** The frame around the example that a distribution's own nginx.conf is otherwise. */
+/** The rest of a configuration, as in the nginx.conf of a distribution, that includes the example. */
 const nginxFrame = `
 ${process.getuid?.() === 0 ? "user root;" : ""}
 worker_processes 1;
@@ -20,7 +20,7 @@ http {
 }
 `;
 
-/** nginx in the foreground, everything of its own in one folder. */
+/** nginx in the foreground, with all its files in one folder. */
 export const nginx: ProxyProgram = {
   example: "nginx",
   main: { name: "nginx.conf", text: nginxFrame },

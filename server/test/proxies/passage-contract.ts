@@ -8,9 +8,9 @@ import { type Edit, startProxy } from "./proxy-process.ts";
 import { asHeaders, cookieOf, only, portsOf, recorded, type Stage } from "./stage.ts";
 import { HOST, sessionCookie, visit, visitText } from "./visitor.ts";
 
-/** What passes between the three: the request, its body, its record, the cookie. */
+/** Requests and responses: paths, bodies, records, cookies and upgrades pass through the proxy. */
 export function passageContract(proxyName: string, stage: () => Stage, leaveOut: Edit): void {
-  test(`${proxyName}: a request is recorded as it was made, without its query`, async () => {
+  test(`${proxyName}: a request is recorded with its original method and path, without its query`, async () => {
     const { antechamber, application, proxy } = stage();
     const session = await antechamber.createSession({ customerId: "carol" });
     const forged = ["X-Original-Method: DELETE", "X-Original-URI: /forged"];
@@ -157,7 +157,7 @@ export function passageContract(proxyName: string, stage: () => Stage, leaveOut:
     await passManyCookies(stage(), proxyName, 4);
   });
 
-  test(`${proxyName}: a new visitor gets a cookie beside the application's, and keeps the session`, async () => {
+  test(`${proxyName}: a new visitor gets a cookie in addition to the application's, and keeps the session`, async () => {
     const { antechamber, application, proxy } = stage();
     const first = await visit(proxy.port, "/");
     const cookie = sessionCookie(first) ?? "";
@@ -176,7 +176,7 @@ export function passageContract(proxyName: string, stage: () => Stage, leaveOut:
     );
   });
 
-  test(`${proxyName}: a body passes untouched, of known and of unknown length`, async () => {
+  test(`${proxyName}: a body of known or unknown length passes unchanged`, async () => {
     const { antechamber, application, proxy } = stage();
     const session = await antechamber.createSession({ visitId: "bodies" });
     const body = Array.from({ length: 300_000 }, (_, at) => String.fromCharCode(at % 256)).join("");
@@ -198,7 +198,7 @@ export function passageContract(proxyName: string, stage: () => Stage, leaveOut:
     assert.ok(arrival.body === body, "the body has changed");
   });
 
-  test(`${proxyName}: large headers of a request are no obstacle`, async () => {
+  test(`${proxyName}: a request with large headers passes`, async () => {
     const { antechamber, application, proxy } = stage();
     const session = await antechamber.createSession({ customerId: "dave" });
     const headers = [
@@ -210,7 +210,7 @@ export function passageContract(proxyName: string, stage: () => Stage, leaveOut:
     assert.deepEqual(identityOf(only(application)), asHeaders(session));
   });
 
-  test(`${proxyName}: Antechamber is asked by a GET without the body or the application's credentials`, async () => {
+  test(`${proxyName}: the sub-request is a GET without the body or the application's credentials`, async () => {
     const { program, application } = stage();
     const empty = Object.fromEntries(identityHeaders.map((name) => [name, ""]));
     await using witness = await startApplication(empty);
@@ -238,8 +238,8 @@ export function passageContract(proxyName: string, stage: () => Stage, leaveOut:
 }
 
 /**
- * Sends requests with this many `fields` of 6,000 characters of cookies in addition to the session's own, and
- * checks that the session is found and all cookies reach the application.
+ * Sends requests with this many `fields` of 6,000 characters of cookies in addition to the session's own, and asserts
+ * that the session is found and all cookies reach the application.
  */
 export async function passManyCookies(stage: Stage, customerId: string, fields: number) {
   const { antechamber, application, proxy } = stage;

@@ -6,8 +6,8 @@ import type { Edit, ProxyProgram } from "./proxy-process.ts";
 import { openStage, type Stage } from "./stage.ts";
 
 /**
- * What the examples promise, proved on the real program with the very file: the suite of every
- * proxy that is put before an application. `leaveOut` adds the documented lines for requests that need no session.
+ * Promises of the examples, tested on the real program with the example's own file: the suite of every proxy in front
+ * of an application. `leaveOut` adds the documented lines for requests that need no session.
  */
 export function proxyContract(program: ProxyProgram, leaveOut: Edit): void {
   let stage: Stage;

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type TemporaryDirectory, temporaryDirectory } from "../support/temporary-directory.ts";
 
-/** The ports that a proxy is told about. */
+/** Ports of the services behind a proxy. */
 export interface Ports {
   readonly antechamber: number;
   readonly application: number;
@@ -17,21 +17,21 @@ export interface Ports {
 /** A real proxy with the example's configuration; `await using` ends it and removes its folder. */
 export interface RunningProxy extends AsyncDisposable {
   readonly port: number;
-  /** Everything that it has printed. */
+  /** Its output so far. */
   log(): string;
 }
 
-/** How one of the proxies is started. */
+/** How to start one of the proxies. */
 export interface ProxyProgram {
   /** Its folder in `examples/`. */
   readonly example: string;
-  /** A file that the example is included by, if it is not started by itself. */
+  /** A file that includes the example, if it cannot be started by itself. */
   readonly main: { readonly name: string; readonly text: string };
   readonly command: (folder: string) => readonly [program: string, ...args: string[]];
   readonly env?: (folder: string) => Readonly<Record<string, string>>;
 }
 
-/** Changes to an example's text, to see what it would be without a line. */
+/** Changes an example's text, to test it without a line. */
 export type Edit = (text: string) => string;
 
 const examples = fileURLToPath(new URL("../../../examples/", import.meta.url));
@@ -45,7 +45,7 @@ const examplePorts = { listen: ":8000", antechamber: ":8080", application: ":300
 const ATTEMPTS = 5;
 const START_TIMEOUT = 20_000;
 
-/** Starts a proxy on a free port with the files of its example, the ports in them replaced. */
+/** Starts a proxy on a free port with the files of its example, with their ports replaced. */
 export async function startProxy(
   program: ProxyProgram,
   ports: Ports,
@@ -57,7 +57,7 @@ export async function startProxy(
     writeExample(program, { ...ports, listen: port }, folder.path, edit);
     const proxy = await run(program, port, folder);
     if (proxy !== undefined) return proxy;
-    // Somebody else may have taken the port meanwhile.
+    // Another process may have taken the port meanwhile.
     if (attempt === ATTEMPTS) throw new Error(`${program.example} does not start`);
   }
 }
@@ -114,7 +114,7 @@ async function run(
   throw new Error(`${program.example} does not start: ${log}`);
 }
 
-/** Waits until the port answers; false when the process has ended or does not come up. */
+/** Waits until the port accepts connections; returns false if the process has ended or does not come up. */
 async function listens(child: ChildProcess, port: number): Promise<boolean> {
   const deadline = Date.now() + START_TIMEOUT;
   while (Date.now() < deadline && child.exitCode === null && child.signalCode === null) {
@@ -133,7 +133,7 @@ function connects(port: number): Promise<boolean> {
   });
 }
 
-/** A port that nobody listens on at this moment. */
+/** Returns a port that nobody listens on at this moment. */
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

@@ -11,13 +11,11 @@ import { nginx } from "./nginx.ts";
 import { startProxy } from "./proxy-process.ts";
 import { visit } from "./visitor.ts";
 
-/*
- * docs/proxies.md, "Sign-in and sign-out": an application behind nginx that follows this section.
- */
+/* docs/proxies.md, "Sign-in and sign-out": an application behind nginx that follows this section. */
 
 const COOKIE = "Path=/; HttpOnly; SameSite=Lax";
 
-/** Signs `customerId` in; returns the cookie that the browser needs, if it needs another one. */
+/** Signs `customerId` in; returns the new cookie for the browser, if it needs one. */
 async function signIn(api: Api, session: string, customerId: string): Promise<string | undefined> {
   const headers = { "gkc-customerId": customerId };
   const updated = await api.update(session, { headers });

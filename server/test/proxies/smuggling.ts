@@ -4,10 +4,10 @@ import type { Edit, ProxyProgram } from "./proxy-process.ts";
 import { openStage, type Stage } from "./stage.ts";
 import { visit } from "./visitor.ts";
 
-/** Twice as many, and those of the proxy, are within everybody's limit on the headers of a request. */
+/** Twice as many headers, and those of the proxy, are still within every program's limit. */
 const HEADERS_AT_ONCE = 50;
 
-/** Sends every spelling of every identity header, each twice; gives those that came through. */
+/** Sends every spelling of every identity header, each twice; returns those that arrived. */
 export async function smuggled(
   { proxy, application }: Pick<Stage, "proxy" | "application">,
   names: readonly string[],
@@ -28,7 +28,7 @@ export async function smuggled(
     .map(([name]) => name);
 }
 
-/** What is smuggled through an edited example: what each of its lines is worth. */
+/** Sends them through an edited example, and returns those that arrive without a line of it. */
 export async function smuggledThrough(
   program: ProxyProgram,
   names: readonly string[],

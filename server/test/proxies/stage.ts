@@ -11,7 +11,7 @@ import {
   startProxy,
 } from "./proxy-process.ts";
 
-/** A proxy between its two neighbours, for the tests of one file. */
+/** Antechamber, a proxy and an application, for the tests of one file. */
 export interface Stage extends AsyncDisposable {
   readonly program: ProxyProgram;
   readonly antechamber: Antechamber;
@@ -21,7 +21,7 @@ export interface Stage extends AsyncDisposable {
 
 /** Starts all three; `edit` changes the example before the proxy reads it. */
 export async function openStage(program: ProxyProgram, edit?: Edit): Promise<Stage> {
-  // What was started ends also when what comes after it does not start.
+  // If one does not start, those before it are stopped.
   await using started = new AsyncDisposableStack();
   const antechamber = started.use(await startAntechamber());
   const application = started.use(await startApplication());
@@ -41,19 +41,19 @@ export function portsOf(antechamber: Antechamber, application: Application): Por
   return { antechamber: antechamber.port, application: application.port };
 }
 
-/** The one request that has arrived since the last look; fails when there are none or several. */
+/** Returns the one request that has arrived since the last call; fails if there are none or several. */
 export function only(application: Application): Arrival {
   const [arrival, ...others] = application.take();
   assert.ok(arrival !== undefined && others.length === 0, `${others.length} others arrived`);
   return arrival;
 }
 
-/** The header line with a visitor's session. */
+/** Returns the header line with a visitor's session. */
 export function cookieOf(session: SessionInfo): string {
   return `Cookie: theme=dark; sessionId=${session.sessionId}`;
 }
 
-/** What `session` looks like to the application. */
+/** Returns the identity headers that the application receives for `session`. */
 export function asHeaders(session: SessionInfo): Record<string, string> {
   const all = {
     "gkc-sessionid": session.sessionId,
@@ -69,7 +69,7 @@ export function asHeaders(session: SessionInfo): Record<string, string> {
 
 const RECORDED_WITHIN = 5000;
 
-/** The requests in a session's timeline, once there are so many. */
+/** Waits until a session's timeline has `count` requests, and returns them. */
 export async function recorded(antechamber: Antechamber, sessionId: string, count: number) {
   const read = async () => {
     const { records } = await antechamber.timeline(sessionId);

@@ -13,7 +13,7 @@ before(async () => {
 });
 after(() => server[Symbol.asyncDispose]());
 
-/** What Traefik 3 sends for `POST https://shop.example/orders/7?q=secret` with the example. */
+/** Sub-request of Traefik 3 for `POST https://shop.example/orders/7?q=secret` with the example. */
 const subRequest = (bearer: string, own: readonly string[]) => [
   "Host: antechamber:8080",
   "User-Agent: Mozilla/5.0",
@@ -51,7 +51,7 @@ test("traefik: its sub-request is answered with every header of the identity and
   );
 });
 
-test("traefik: a new visitor behind https gets a secure cookie, and each header empty but one", async () => {
+test("traefik: a new visitor behind https gets a secure cookie, and all identity headers except one empty", async () => {
   const answer = await server.ask("GET /forward-auth", subRequest(server.bearer, []));
   assert.equal(answer.status, 200, answer.body);
   const sessionId = answer.headers.get("gkc-sessionid") ?? "";
@@ -75,7 +75,7 @@ test("traefik: the example copies the whole identity and clears every spelling o
   assert.deepEqual(onlyValue(document, "authResponseHeaders"), [...identityHeaders]);
   assert.deepEqual(onlyValue(document, "addAuthCookiesToResponse"), ["sessionId"]);
   assert.equal(onlyValue(document, "trustForwardHeader"), false);
-  // Go's syntax for "whatever the case", which JavaScript has as a flag.
+  // Go's syntax for a pattern that ignores case, which JavaScript has as a flag.
   const [, pattern] =
     /^\(\?i\)(.+)$/.exec(String(onlyValue(document, "authResponseHeadersRegex"))) ?? [];
   assert.ok(pattern !== undefined);
@@ -86,7 +86,7 @@ test("traefik: the example copies the whole identity and clears every spelling o
   );
 });
 
-test("traefik: every name in the example leads somewhere, and the key ends at Antechamber", () => {
+test("traefik: every name in the example is defined, and the key reaches only Antechamber", () => {
   const document = exampleDocument("traefik/dynamic.yml");
   const [router] = Object.values(onlyValue(document, "routers") as object) as [Router];
   const [, middlewares] = allValues(document, "middlewares") as [unknown, object];

@@ -4,14 +4,14 @@ export interface VisitOptions {
   readonly method?: string;
   /** Header lines, as they are sent. */
   readonly headers?: readonly string[];
-  /** A character a byte. */
+  /** One character per byte. */
   readonly body?: string;
 }
 
-/** The host that visitors ask for. */
+/** Host in visitors' requests. */
 export const HOST = "shop.example";
 
-/** The text of a visitor's request, byte for byte. */
+/** Returns the text of a visitor's request, byte for byte. */
 export function visitText(path: string, options: VisitOptions = {}): string {
   const { method = "GET", headers = [], body } = options;
   const length = body === undefined ? [] : [`Content-Length: ${body.length}`];
@@ -19,12 +19,12 @@ export function visitText(path: string, options: VisitOptions = {}): string {
   return `${lines.join("\r\n")}\r\n\r\n${body ?? ""}`;
 }
 
-/** Makes one request on a connection of its own. */
+/** Sends one request on a connection of its own. */
 export function visit(port: number, path: string, options?: VisitOptions): Promise<RawResponse> {
   return exchange(port, visitText(path, options));
 }
 
-/** The session cookie that an answer sets; `undefined` when it sets none. */
+/** Returns the session cookie that a response sets; `undefined` if it sets none. */
 export function sessionCookie(response: RawResponse): string | undefined {
   const lines = (response.headers.get("set-cookie") ?? "").split("\n");
   return lines.find((line) => line.startsWith("sessionId="));

@@ -62,7 +62,7 @@ export interface KindOfKey {
 /** The kinds of keys that Redis keeps for good. */
 const FOR_GOOD = "{fixed}";
 
-/** Counts all keys of a Redis by kind. */
+/** Counts the keys of a Redis by kind. */
 export async function keysByKind(node: RedisNode): Promise<Map<string, KindOfKey>> {
   const kinds = new Map<string, KindOfKey>();
   let cursor = "0";

@@ -12,9 +12,8 @@ import { type SoakPlan, type SoakRun, soak } from "./soak.ts";
 
 /*
  * A day's expiry in minutes: sessions live, and are retained, for seconds, while all operations are requested.
- * Nothing may grow without limit, and afterwards no expired data may be left. The long form takes
- * SOAK_SECONDS (600) for each engine and runtime, and adds a page of its figures to the file that SOAK_REPORT
- * names.
+ * Nothing may grow without limit, and no expired data may remain afterwards. The long form takes SOAK_SECONDS (600)
+ * for each engine and runtime, and appends a page of its figures to the file that SOAK_REPORT names.
  */
 
 const times: Pick<SoakPlan, "seconds" | "interval" | "idle" | "lifetime" | "retention"> = long
@@ -52,7 +51,7 @@ if (long) {
 }
 
 for (const { engine, runtime, rate } of plans) {
-  test(`a soak of ${engine} on ${runtime} finds nothing that grows, and leaves nothing behind`, async () => {
+  test(`under load, ${engine} on ${runtime} grows in nothing, and no data remain after the retention`, async () => {
     await using run = await soak({ ...times, engine, runtime, rate });
     assert.deepEqual(run.tally.unexpected, []);
     if (engine === "sqlite") await checkFiles(run);

@@ -36,7 +36,7 @@ export interface SoakRun extends AsyncDisposable {
   readonly redis: RedisNode | undefined;
 }
 
-/** Starts servers over an empty store, one over SQLite and two over Redis, and soaks them in requests. */
+/** Starts servers over an empty store, one over SQLite and two over Redis, and sends requests for the given time. */
 export async function soak(plan: SoakPlan): Promise<SoakRun> {
   const stack = new AsyncDisposableStack();
   try {
@@ -55,7 +55,7 @@ async function soakWith(plan: SoakPlan, stack: AsyncDisposableStack): Promise<So
     ANTECHAMBER_ANONYMOUS_LIFETIME: `${plan.lifetime}s`,
     ANTECHAMBER_RECOGNIZED_LIFETIME: `${plan.lifetime}s`,
     ANTECHAMBER_RETENTION: `${plan.retention}s`,
-    // The cache keeps sessions that are over: it has to be full long before the slopes begin.
+    // The cache keeps expired sessions, so it must be full well before the slopes are measured.
     ANTECHAMBER_CACHE_SESSIONS: "5000",
     ...(redis === undefined ? {} : { ANTECHAMBER_STORE: redis.url }),
   };

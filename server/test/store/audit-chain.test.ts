@@ -7,14 +7,14 @@ const entries: AuditEntry[] = [];
 for (let n = 1; n <= 6; n++) entries.push(entryAfter(entries.at(-1), act(n)));
 const at = (i: number) => entries[i] as AuditEntry;
 
-test("a trail as it was written has no fault, read at once or in parts", () => {
+test("an unmodified trail has no faults, checked as a whole or in parts", () => {
   assert.deepEqual(chainFaults(entries, undefined), []);
   assert.deepEqual(chainFaults(entries.slice(3), at(2)), []);
   const copied = JSON.parse(JSON.stringify(entries)) as AuditEntry[];
   assert.deepEqual(chainFaults(copied, undefined), []);
 });
 
-test("whatever is changed in an entry shows", () => {
+test("any change to an entry is found", () => {
   const changes: Partial<AuditEntry>[] = [
     { at: 0 },
     { who: { ...at(2).who, credential: "k_1" } },
@@ -31,19 +31,19 @@ test("whatever is changed in an entry shows", () => {
   }
 });
 
-test("an entry that was made anew does not carry the next one", () => {
+test("an entry with a recalculated hash does not match the next one", () => {
   const forged = entries.with(2, entryAfter(at(1), act(99)));
   assert.deepEqual(chainFaults(forged, undefined), [{ sequence: 4, fault: "not-linked" }]);
 });
 
-test("entries that are missing, doubled or in another order show", () => {
+test("missing, duplicate and reordered entries are found", () => {
   const faults = (some: AuditEntry[]) => chainFaults(some, undefined).map(({ fault }) => fault);
   assert.deepEqual(faults(entries.toSpliced(2, 1)), ["out-of-order"]);
   assert.deepEqual(faults(entries.slice(1)), ["out-of-order"]);
   assert.deepEqual(faults(entries.toSpliced(3, 0, at(2))), ["out-of-order"]);
   const swapped = entries.with(2, at(3)).with(3, at(2));
   assert.deepEqual(faults(swapped), ["out-of-order", "out-of-order", "out-of-order"]);
-  // What follows is renumbered to cover the gap.
+  // The following entries are renumbered to hide the gap.
   const renumbered = entries.toSpliced(2, 1).map((entry, i) => ({ ...entry, sequence: i + 1 }));
   assert.deepEqual(faults(renumbered), ["not-linked", "changed", "changed"]);
 });

@@ -72,7 +72,10 @@ after(async () => {
   await redis[Symbol.asyncDispose]();
 });
 
-/** Makes a script of Redis calculate the purge of an expired session: a record arrives, or a rival wants its visit. */
+/**
+ * Makes a script of Redis calculate when an expired session is purged: by a record that arrives, or a rival for its
+ * visit.
+ */
 async function touchExpired(store: StoreEngine, session: Session, vector: LifetimeVector) {
   const now = START + vector.now;
   const { id, visitId } = session;
@@ -85,7 +88,7 @@ async function touchExpired(store: StoreEngine, session: Session, vector: Lifeti
 }
 
 for (const [i, vector] of lifetimeVectors.entries()) {
-  test(`the rules in Lua: ${vector.name}`, async () => {
+  test(`the lifetime rules in Lua: ${vector.name}`, async () => {
     const prefix = `vector${i}:`;
     const store = await openRedisAt(redis.url, { prefix, now: START, ...vector.policy });
     try {
@@ -118,7 +121,7 @@ function openSqlite(dataDir: string, { policy }: LifetimeVector): StoreEngine {
   });
 }
 
-/** Sweeps everything that is due at `now`; returns whether a session is stored. */
+/** Purges everything that is due at `now`; returns whether a session is stored. */
 async function isKeptAt(store: StoreEngine, dataDir: string, now: number): Promise<boolean> {
   for (let quiet = 0; quiet < 4; ) {
     const { expired, hasMore } = await store.purgeExpired(now);
@@ -133,7 +136,7 @@ async function isKeptAt(store: StoreEngine, dataDir: string, now: number): Promi
 }
 
 for (const vector of lifetimeVectors) {
-  test(`the rules in SQL: ${vector.name}`, async () => {
+  test(`the lifetime rules in SQL: ${vector.name}`, async () => {
     await using directory = temporaryDirectory();
     const store = openSqlite(directory.path, vector);
     try {

@@ -13,8 +13,8 @@ import { retentionContract } from "./contract/retention.ts";
 import type { DataFactory } from "./contract/world.ts";
 
 /**
- * The promises of `src/store/ports/engine.ts` as tests. Every engine registers all of them over the real
- * thing, with `make` giving an empty place for data each time; time is in the hand of the tests.
+ * Runs the tests of every port of `src/store/ports`. Each engine runs all of them on real storage, which `make`
+ * creates empty for each test; the tests set the time.
  */
 export function storeContract(name: string, make: DataFactory): void {
   creationContract(name, make);

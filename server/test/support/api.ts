@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Problem, SessionInfo } from "@antechamber/client/protocol";
 
-/** An answer, read to its end. */
+/** A response, read to its end. */
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
@@ -12,7 +12,7 @@ export interface RequestOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** Sent as JSON, with its content type. */
   readonly json?: unknown;
-  /** Sent as it is. */
+  /** Sent unchanged. */
   readonly body?: string;
 }
 
@@ -24,7 +24,7 @@ export interface Api {
   update(id: string, options?: RequestOptions): Promise<Answer>;
 }
 
-/** `always` goes with every request, such as a credential. */
+/** Creates a client; every request has the options `always`, such as a credential. */
 export function createApi(base: string, always: Readonly<Record<string, string>> = {}): Api {
   const call = async (method: string, path: string, options: RequestOptions = {}) => {
     const { headers = {}, json, body = json === undefined ? null : JSON.stringify(json) } = options;
@@ -45,14 +45,16 @@ export function createApi(base: string, always: Readonly<Record<string, string>>
   };
 }
 
-/** The session in a successful answer; anything else fails the test. */
+/** Returns the session in a successful response; throws for any other. */
 export function sessionOf(answer: Answer): SessionInfo {
   assert.equal(answer.status, 200, answer.text);
   assert.equal(answer.headers.get("content-type"), "application/json");
   return JSON.parse(answer.text) as SessionInfo;
 }
 
-/** The problem in a refusal with this status, and this code if one is given; anything else fails the test. */
+/**
+ * Returns the problem in a refusal with this status, and this code if one is given; throws for any other response.
+ */
 export function problemOf(
   answer: Pick<Answer, "status" | "text"> & { headers: { get(name: string): unknown } },
   status: number,

@@ -3,7 +3,7 @@ import { Agent, type IncomingMessage, request } from "node:http";
 import type { Identity, Problem } from "@antechamber/client/protocol";
 import { type Answer, problemOf } from "./api.ts";
 
-/** The ids that a caller gives; what is left out is not given. */
+/** Ids that a caller gives; ids that are left out are not sent. */
 export type GivenIds = Partial<Record<keyof Identity, string>>;
 
 /** A response with the time from the start of the request to its last byte. */
@@ -11,14 +11,14 @@ export interface TimedAnswer extends Answer {
   readonly milliseconds: number;
 }
 
-/** The connection failed before the whole answer was there: nobody knows what the server did. */
+/** The connection failed before the whole response arrived: it is unknown what the server did. */
 export class NoAnswer extends Error {
   override readonly name = "NoAnswer";
 }
 
 /**
- * A client over `node:http` that sends every request once and measures it: `fetch`, which `createApi` uses, may repeat
- * a request on a new connection.
+ * A client over `node:http` that sends every request once and measures it: `fetch`, which `createApi` uses, may
+ * repeat a request on a new connection.
  */
 export interface Caller extends Disposable {
   create(ids?: GivenIds): Promise<TimedAnswer>;
@@ -29,9 +29,9 @@ export interface Caller extends Disposable {
 
 const TIMEOUT_MS = 30_000;
 
-/** A client of the server at `url` with at most `connections` at once, kept alive between requests. */
+/** Creates a client of the server at `url` with at most `connections` simultaneous keep-alive connections. */
 export function createCaller(url: string, connections = 32): Caller {
-  // With a time-out of its own an agent heeds how long the server keeps idle connections.
+  // Only an agent with a timeout of its own respects how long the server keeps idle connections.
   const agent = new Agent({ keepAlive: true, maxSockets: connections, timeout: TIMEOUT_MS });
   const send = (method: string, path: string, ids: GivenIds = {}) =>
     exchange(agent, url, method, path, ids);
@@ -44,7 +44,7 @@ export function createCaller(url: string, connections = 32): Caller {
   };
 }
 
-/** Checks that a response is a 503 (contract.md#refusals), and returns its problem. */
+/** Asserts that a response is a 503 (contract.md#refusals), and returns its problem. */
 export function unavailable(answer: Answer): Problem {
   const problem = problemOf(answer, 503, "unavailable");
   assert.match(answer.headers.get("retry-after") ?? "", /^[1-9]\d*$/);

@@ -3,7 +3,10 @@
 import { type Browser, chromium } from "playwright-core";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
-/** Chromium of Debian's package, without what would call home; `--no-sandbox`, as tests may be root's. */
+/**
+ * Chromium of Debian's package, without anything that would call other hosts; `--no-sandbox`, as root may run the
+ * tests.
+ */
 const flags = [
   "--headless",
   "--no-sandbox",
@@ -15,7 +18,7 @@ const flags = [
   "--disable-sync",
 ];
 
-/** A browser that leaves nothing on the disk: where it is ended early, it forgets files of its own. */
+/** A browser without any files on the disk: if it is killed early, it leaves its own files behind. */
 export interface TestBrowser extends AsyncDisposable {
   readonly browser: Browser;
 }

@@ -4,7 +4,7 @@ import { exitOf } from "../../src/cli/exit-codes.ts";
 import { createProgram, everyCommand } from "../../src/cli/program.ts";
 import { launcher } from "./server-process.ts";
 
-/** The result of a command. */
+/** Result of a command. */
 export interface Result {
   /** `null` if a signal ended it. */
   readonly code: number | null;

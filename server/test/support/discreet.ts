@@ -8,12 +8,12 @@ import assert from "node:assert/strict";
 /** 40 characters as ids have them, and none before or after. Hashes in the log are shorter. */
 const SESSION_ID = /(?<![\w-])[\w-]{40}(?![\w-])/;
 const CREDENTIALS = /\bak_[\w-]{20}|\bBearer [\w.~+/-]|\beyJ[\w-]{10,}\./;
-/** A secret with which ids are signed, and arguments of a command that libraries put into errors. */
+/** A secret that signs ids, and arguments of a command that libraries put into errors. */
 const ARGUMENTS = /(?<![\w+/])[\w+/]{43}=|"args":|with args beginning with/;
 /** User and password in a URL. */
 const URL_CREDENTIALS = /\brediss?(?:\+\w+)?:\/\/[^\s"/@]*:(?!\*\*\*)[^\s"@]*@/;
 
-/** Fails when the log of a server tells a secret. */
+/** Throws if the log of a server contains a secret. */
 export function assertDiscreet(log: string): void {
   for (const line of log.split("\n")) {
     assert.doesNotMatch(line, SESSION_ID, "a log line has what looks like a session id");

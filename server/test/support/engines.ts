@@ -7,23 +7,23 @@ import { serve, type TestServer, type TestServerOptions } from "./in-process.ts"
 import type { SingleRedis } from "./redis/single.ts";
 import { quick } from "./tier.ts";
 
-/** What a server of a suite keeps its sessions in. */
+/** Store engine of the servers of a suite. */
 export interface Engine {
   readonly name: "SQLite" | "Redis";
-  /** A test of which the name says the engine. */
+  /** Registers a test whose name includes the engine. */
   test(name: string, run: () => Promise<void>): void;
-  /** The settings of a server over this engine, which holds nothing as yet. */
+  /** Returns the settings of a server over an empty store of this engine. */
   empty(): Promise<Partial<Config>>;
-  /** Starts a server over this engine, which holds nothing as yet. */
+  /** Starts a server over an empty store of this engine. */
   serve(options?: TestServerOptions): Promise<TestServer>;
 }
 
 /**
- * Runs a file's suite over each engine: a caller is to notice no difference. One real Redis is started
- * for all of it; call this once in a file.
+ * Runs a file's suite over each engine: callers must notice no difference. One real Redis is started for all tests,
+ * so call this once in a file.
  */
 export function onEachEngine(suite: (engine: Engine) => void): void {
-  // With the first server that needs it: Node begins the hooks of a file all at once.
+  // Started with the first server that needs it: Node runs the hooks of a file all at once.
   let redis: Promise<SingleRedis> | undefined;
   let servers = 0;
   suite(engine("SQLite", async () => ({ store: { engine: "sqlite" } })));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 
-/** Waits until `condition` holds, checking every 20 ms. Fails after `timeoutMs`, or when `condition` throws. */
+/** Waits until `condition` holds, checking every 20 ms. Fails after `timeoutMs`, or if `condition` throws. */
 export async function until(
   what: string,
   condition: () => boolean | Promise<boolean>,

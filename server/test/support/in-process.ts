@@ -16,13 +16,13 @@ export interface TestServer extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
   readonly dataDir: string;
-  /** Everything logged so far, a JSON object a line. */
+  /** Log so far, one JSON object a line. */
   log(): string;
-  /** Lets time go by: the server's clocks stand still otherwise, if `frozen`. */
+  /** Lets time pass; with `frozen`, the server's clocks stand still otherwise. */
   pass(milliseconds: number): void;
-  /** Sets the wall clock alone. */
+  /** Sets only the wall clock. */
   step(milliseconds: number): void;
-  /** The server's wall clock, milliseconds since 1970. */
+  /** Returns the server's wall clock, in Unix ms. */
   now(): number;
   /** Stops the server and starts it on the same data with a new URL. `meanwhile` runs in between. */
   restart(meanwhile?: () => void): Promise<void>;
@@ -30,9 +30,9 @@ export interface TestServer extends AsyncDisposable {
 
 export interface TestServerOptions {
   readonly config?: Partial<Config>;
-  /** Whether time passes by itself (the default) or by `pass` alone. */
+  /** True if time passes only by `pass`; by default it passes by itself. */
   readonly frozen?: boolean;
-  /** Keys that are there when the server starts. */
+  /** API keys that exist when the server starts. */
   readonly keys?: readonly ApiKey[];
 }
 
@@ -80,7 +80,7 @@ export async function serve(options: TestServerOptions = {}): Promise<TestServer
   };
 }
 
-/** Rates of which nobody is held to any. */
+/** Rates that never limit anybody. */
 export const unlimited = { creates: undefined, misses: undefined, requests: undefined };
 
 /** The defaults, except where a test would wait, be limited or miss a log line. */
@@ -115,7 +115,7 @@ function createTestTime(frozen: boolean) {
 
 async function addKeys(config: Config, keys: readonly ApiKey[]): Promise<void> {
   if (keys.length === 0) return;
-  // Also for a server that is to refuse every change.
+  // Also needed by a server that refuses every change.
   const writable = { ...config, maxPendingWrites: keys.length };
   const store = await openStore(writable, machineTime, unheard);
   try {

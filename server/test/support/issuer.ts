@@ -3,42 +3,42 @@ import type { AddressInfo } from "node:net";
 import { exportJWK, exportSPKI, generateKeyPair, type JWTPayload, SignJWT } from "jose";
 import type { TokenConfig } from "../../src/config/config.ts";
 
-/** What a key-set server does with a request. */
+/** Behaviour of a JWKS server. */
 export type Answer = (response: ServerResponse, keySet: string) => void;
 
-/** Somebody who issues tokens: a real server for the key set, and the keys to sign with. */
+/** An issuer of tokens: a real server for the JWKS, and the keys to sign with. */
 export interface Issuer extends AsyncDisposable {
   readonly config: TokenConfig;
-  /** How often the key set was asked for. */
+  /** Number of requests for the JWKS. */
   readonly fetches: number;
-  /** The public key in use, as text: what an attacker has. */
+  /** The public key in use, as text: what an attacker can have. */
   publicKey(): Promise<string>;
-  /** A token for `claims`, right in everything that `more` does not say otherwise. */
+  /** Returns a token for `claims`, valid in everything that `more` does not change. */
   token(claims: JWTPayload, more?: Crooked): Promise<string>;
-  /** Signs with a new key from now on; the set has both, or the new one alone. */
+  /** Signs with a new key from now on; the JWKS has both, or only the new one. */
   rotate(keeping?: "both" | "new"): Promise<void>;
-  /** How the key set is answered from now on; without an argument as it should be. */
+  /** Sets the server's behaviour from now on; without an argument, the normal one. */
   answer(how?: Answer): void;
-  /** Nobody listens there any more; `resume` listens again. */
+  /** Stops listening; `resume` listens again. */
   vanish(): Promise<void>;
   resume(): Promise<void>;
 }
 
-/** What is to be wrong, or else, with a token. */
+/** Deviations of a token from a valid one. */
 export interface Crooked {
   readonly header?: Readonly<Record<string, unknown>>;
-  /** Milliseconds since 1970. */
+  /** Unix ms. */
   readonly now?: number;
-  /** Seconds; `null`: for ever. */
+  /** Seconds; `null`: without an expiry. */
   readonly lifetime?: number | null;
   readonly audience?: string | string[];
   readonly issuer?: string;
-  /** Whether the key signs that no set has. */
+  /** True to sign with a key that is in no JWKS. */
   readonly stranger?: boolean;
 }
 
 const AUDIENCE = "antechamber";
-/** A header member that nobody but the issuer understands. */
+/** A critical header parameter that only the issuer knows. */
 export const EXTENSION = "urn:example:extension";
 
 async function makeKey(kid: string) {
@@ -47,7 +47,7 @@ async function makeKey(kid: string) {
   return { kid, privateKey, publicKey, jwk };
 }
 
-/** Starts one on a free port of this machine. */
+/** Starts an issuer on a free port of this machine. */
 export async function startIssuer(): Promise<Issuer> {
   let count = 1;
   const first = await makeKey("key-1");

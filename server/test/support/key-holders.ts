@@ -2,7 +2,7 @@ import type { Config } from "../../src/config/config.ts";
 import { type Api, createApi } from "./api.ts";
 import { keyFor, serve, type TestKey, type TestServer } from "./in-process.ts";
 
-/** Somebody of each role with a key, and two customers of whom one is not the other. */
+/** A holder of a key for each role, and two different customers. */
 export const holders = {
   alice: keyFor({ role: "customer", customerId: "alice" }),
   bob: keyFor({ role: "customer", customerId: "bob" }),
@@ -11,10 +11,10 @@ export const holders = {
   reporter: keyFor({ role: "reporter" }),
   administrator: keyFor({ role: "administrator" }),
 };
-/** One of them. */
+/** One of these holders. */
 export type Holder = keyof typeof holders;
 
-/** A server of the mode `key` that knows `keys`. */
+/** Starts a server of mode `key` that knows `keys`. */
 export function serveKeys(
   keys: Readonly<Record<string, TestKey>>,
   config: Partial<Config> = {},
@@ -25,7 +25,7 @@ export function serveKeys(
   });
 }
 
-/** The server as the holder of `key` calls it. */
+/** Returns the API as the holder of `key` calls it. */
 export function apiOf({ url }: TestServer, { bearer }: TestKey): Api {
   return createApi(url, { authorization: bearer });
 }

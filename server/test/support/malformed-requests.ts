@@ -4,7 +4,7 @@ import type { Random } from "./random.ts";
 const CREATE = "PUT /sessions/new HTTP/1.1\r\nHost: 127.0.0.1\r\n";
 const JSON_BODY = "Content-Type: application/json\r\n";
 
-/** Requests that go wrong at one place each, by what they do. */
+/** Requests with one fault each, by its description. */
 export const malformed: Readonly<Record<string, string>> = {
   "no request at all": "\r\n\r\n\r\n\r\n",
   "half a request line": "PUT /sess",
@@ -42,7 +42,7 @@ export const malformed: Readonly<Record<string, string>> = {
   "a body nested without end": `${CREATE}${JSON_BODY}Content-Length: 16000\r\n\r\n${"[".repeat(16_000)}`,
 };
 
-/** A request that would be good, with a few of its bytes changed, doubled or left out. */
+/** Returns a valid request with a few of its bytes changed, doubled or left out. */
 export function mutated(random: Random): Buffer {
   const body = '{"visitId":"v","globalVisitId":"g"}';
   const bytes = [
@@ -62,12 +62,12 @@ export function mutated(random: Random): Buffer {
   return Buffer.from(bytes);
 }
 
-/** Bytes without any sense. */
+/** Returns random bytes. */
 export function noise(random: Random): Buffer {
   return Buffer.from(Array.from({ length: random.between(1, 2000) }, () => random.between(0, 255)));
 }
 
-/** A chunked body of `bytes` bytes in all, after a header that announces it. */
+/** Yields a chunked body of `bytes` bytes in all, after a header that announces it. */
 export function* chunkedBody(bytes: number): Generator<Uint8Array | string> {
   yield `${CREATE}${JSON_BODY}Transfer-Encoding: chunked\r\n\r\n`;
   const chunk = Buffer.concat([Buffer.from("10000\r\n"), randomBytes(65_536), Buffer.from("\r\n")]);

@@ -6,14 +6,14 @@ import type { ApiKey } from "../../src/store/ports/credentials.ts";
 import { keyFor } from "./in-process.ts";
 import { startIssuer } from "./issuer.ts";
 
-/** A server's mode of access, and what people send to be known to it. */
+/** An access mode of a server, and the credentials that people send. */
 export interface People<Name extends string> extends AsyncDisposable {
-  /** What the server is to be started with. */
+  /** Settings of the server. */
   readonly config: Partial<Config>;
   readonly keys: readonly ApiKey[];
-  /** The headers of each request of theirs. */
+  /** Headers of each request of a person, by role. */
   readonly headers: Readonly<Record<Name, Readonly<Record<string, string>>>>;
-  /** What somebody sends who pretends. */
+  /** Headers of an attacker. */
   readonly stranger: Readonly<Record<string, string>>;
 }
 
@@ -21,7 +21,7 @@ type Headers = Readonly<Record<string, string>>;
 
 const pretending: Headers = { authorization: "Bearer 6f0c1b2e" };
 
-/** Makes `people` known to the mode; in mode `local` all are alike. */
+/** Registers `people` with the mode; in mode `local` all are alike. */
 export async function introduce<Name extends string>(
   mode: AuthMode,
   people: Readonly<Record<Name, Principal>>,

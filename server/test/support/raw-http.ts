@@ -2,21 +2,21 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
 
-/** An answer as it came over the wire. */
+/** A response as it was received. */
 export interface RawResponse {
   readonly status: number;
-  /** Names in lower case; several of one name joined by a line feed. */
+  /** Names in lower case; several of one name are joined by a line feed. */
   readonly headers: ReadonlyMap<string, string>;
   readonly body: string;
 }
 
-/** A connection on which a test says exactly what it wants to, byte for byte. */
+/** A connection on which a test sends exactly the bytes it wants. */
 export interface RawConnection extends AsyncDisposable {
-  /** Text is sent as one byte a character: `\u00e9` is the byte E9. */
+  /** Sends text as one byte per character: `\u00e9` is the byte E9. */
   send(data: string | Uint8Array): void;
-  /** The next answer. `head`: to a HEAD request, so without a body whatever its headers say. */
+  /** Reads the next response. `head`: it answers a HEAD request, so it has no body whatever its headers say. */
   response(options?: { head?: boolean }): Promise<RawResponse>;
-  /** Resolves once the other side has closed; with what it sent beyond the answers that were read. */
+  /** Resolves once the other side has closed, with what it sent beyond the responses that were read. */
   closed(): Promise<string>;
   end(): void;
 }
@@ -39,7 +39,7 @@ export async function openConnection(address: number | string): Promise<RawConne
     wake();
   });
   for (const end of ["end", "close", "error"]) {
-    // A reset is an end like any other here.
+    // A reset counts as an end like any other here.
     socket.on(end, () => {
       state.isOver = true;
       wake();
@@ -94,14 +94,14 @@ export function askSocket(
   return exchange(path, text.replace("Host: localhost", `Host: ${host}`));
 }
 
-/** A request's text: the line, a Host, the headers as given, and a body with its length. */
+/** Returns a request's text: the line, a Host, the headers as given, and a body with its length. */
 export function requestText(line: string, headers: readonly string[] = [], body = ""): string {
   const length = body === "" ? [] : [`Content-Length: ${Buffer.byteLength(body, "latin1")}`];
   const head = [`${line} HTTP/1.1`, "Host: localhost", ...headers, ...length];
   return `${head.join("\r\n")}\r\n\r\n${body}`;
 }
 
-/** Text as the bytes of its UTF-8, one character each: what `send` turns into those bytes. */
+/** Returns text as its UTF-8 bytes, one character each: `send` turns it into those bytes. */
 export function utf8(text: string): string {
   return Buffer.from(text, "utf8").toString("latin1");
 }
@@ -153,26 +153,26 @@ function parseChunks(bytes: Buffer): { text: string; length: number } | undefine
   }
 }
 
-/** What came of bytes that were sent as they are. */
+/** Result of sending raw bytes. */
 export interface RawOutcome {
-  /** Everything that the server answered, a character a byte. */
+  /** Everything that the server sent, one character per byte. */
   readonly received: string;
-  /** How many bytes it took. */
+  /** Number of bytes that the server accepted. */
   readonly sent: number;
-  /** Whether it closed the connection; else the time was over. */
+  /** True if the server closed the connection; false if the time was over. */
   readonly closed: boolean;
 }
 
 export interface RawOptions {
-  /** Milliseconds until the connection is closed by the test; 300 by default. */
+  /** Milliseconds until the test closes the connection; 300 by default. */
   readonly timeoutMs?: number;
-  /** Whether the first answer is enough. */
+  /** True to return after the first response. */
   readonly untilAnswer?: boolean;
 }
 
 /**
- * Opens a connection to the server at `url`, sends all of `pieces` as fast as the server takes them,
- * and reads until the server closes it or the timeout is over. Connection errors are an end too.
+ * Opens a connection to the server at `url`, sends all of `pieces` as fast as the server accepts them, and reads
+ * until the server closes it or the timeout is over. Connection errors count as an end, too.
  */
 export async function sendRaw(
   url: string,
@@ -203,7 +203,7 @@ export async function sendRaw(
   return { received, sent: taken, closed };
 }
 
-/** The status codes of all answers in what was received. */
+/** Returns the status codes of all responses in the received text. */
 export function statusesOf(received: string): number[] {
   return [...received.matchAll(/^HTTP\/1\.[01] (\d{3})/gm)].map((match) => Number(match[1]));
 }
@@ -216,7 +216,7 @@ async function write(
     if (socket.destroyed) break;
     const bytes = typeof piece === "string" ? Buffer.from(piece, "latin1") : piece;
     if (!socket.write(bytes)) await room(socket);
-    // An answer that has come is read before the next piece goes out.
+    // A response that has arrived is read before the next piece is sent.
     await turn();
   }
   return socket.bytesWritten;

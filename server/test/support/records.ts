@@ -2,22 +2,22 @@ import assert from "node:assert/strict";
 import type { RecordReceipt, Timeline, TimelineEntry } from "@antechamber/client/protocol";
 import { type Answer, type Api, type RequestOptions, sessionOf } from "./api.ts";
 
-/** The path of a session's requests. */
+/** Returns the path of a session's requests. */
 export const requestsOf = (id: string) => `/sessions/${id}/requests`;
 
-/** A record with nothing but what is required. */
+/** A record with only the required members. */
 export const visit = (path: string) => ({ method: "GET", path });
 
-/** Records with the paths `/1` to `/count`. */
+/** Returns records with the paths `/1` to `/count`. */
 export const visits = (count: number) =>
   Array.from({ length: count }, (_, i) => visit(`/${i + 1}`));
 
-/** Creates a session with the ids given. */
+/** Creates a session with these ids. */
 export async function newSession(api: Api, options: RequestOptions = {}): Promise<string> {
   return sessionOf(await api.create(options)).sessionId;
 }
 
-/** Sends records, whatever comes of it. */
+/** Sends records, and returns any response. */
 export function post(
   api: Api,
   id: string,
@@ -27,7 +27,7 @@ export function post(
   return api.call("POST", requestsOf(id), { json, headers });
 }
 
-/** How many records were taken; anything but a 202 fails the test. */
+/** Returns how many records were accepted; throws for any response except a 202. */
 export function acceptedOf(answer: Answer): number {
   assert.equal(answer.status, 202, answer.text);
   assert.equal(answer.headers.get("content-type"), "application/json");
@@ -35,7 +35,7 @@ export function acceptedOf(answer: Answer): number {
   return (JSON.parse(answer.text) as RecordReceipt).accepted;
 }
 
-/** The timeline in an answer; anything but a 200 fails the test. */
+/** Returns the timeline in a response; throws for any response except a 200. */
 function timelineIn(answer: Answer): Timeline {
   assert.equal(answer.status, 200, answer.text);
   assert.equal(answer.headers.get("content-type"), "application/json");
@@ -43,12 +43,12 @@ function timelineIn(answer: Answer): Timeline {
   return JSON.parse(answer.text) as Timeline;
 }
 
-/** A page of a session's timeline; by default as long a one as there is. */
+/** Reads a page of a session's timeline; by default the longest possible. */
 export async function pageOf(api: Api, id: string, query = "limit=1000"): Promise<Timeline> {
   return timelineIn(await api.call("GET", `${requestsOf(id)}?${query}`));
 }
 
-/** A session's whole timeline, page by page. */
+/** Reads a session's whole timeline, page by page. */
 export async function wholeTimeline(
   api: Api,
   id: string,
@@ -65,7 +65,7 @@ export async function wholeTimeline(
   return entries;
 }
 
-/** The paths of the requests in a timeline, whose sequences must be without gaps. */
+/** Returns the paths of the requests in a timeline, whose sequences must have no gaps. */
 export function pathsIn(entries: readonly TimelineEntry[]): string[] {
   const requests = entries.filter((entry) => entry.type === "request");
   const first = requests[0]?.sequence ?? 1;

@@ -24,7 +24,7 @@ test("a word that matches no test file ends the run with a failure that says so"
   }
 });
 
-/** Two programs. Whole, their names would say that this file needs them. */
+/** In two parts each: whole, their names would say that this file needs them. */
 const [strace, redis] = ["s".concat("trace"), "redis".concat("-server")];
 
 /** Makes a repository with these test files, and `server/test/start.ts`, which starts a program. */
@@ -43,7 +43,7 @@ function writeFiles(folder: string, texts: Readonly<Record<string, string>>): vo
   }
 }
 
-test("a test needs what the files need that it imports", async () => {
+test("a test needs everything that its imported files need", async () => {
   await using folder = temporaryDirectory();
   writeFiles(folder.path, {
     "server/test/a.test.ts": 'import { b } from "./b.ts";\n',
@@ -60,7 +60,7 @@ test("a test needs what the files need that it imports", async () => {
   );
 });
 
-test("what a test file says of itself must be true", async () => {
+test("a test file's declarations must be true", async () => {
   const wrong: [text: string, message: RegExp][] = [
     ["// runs: sometimes\n\nimport 'x';\n", /"runs: sometimes" is none of both, once, /],
     [`import "x";\nspawn("${redis}");\n`, /add "\/\/ needs: redis-server"/],
@@ -76,7 +76,7 @@ test("what a test file says of itself must be true", async () => {
   }
 });
 
-test("only what the chosen files need is asked for, and nothing but Node in test:quick", () => {
+test("only the needs of the chosen files are checked, and nothing except Node in test:quick", () => {
   const files = readTestFiles(root);
   const lifetime = choose(runsOf(files, "usual"), ["bun", "session/lifetime"]);
   assert.deepEqual(

@@ -6,33 +6,33 @@ import { fileURLToPath } from "node:url";
 import { assertDiscreet } from "./discreet.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "./temporary-directory.ts";
 
-/** How a process ended: `code` is `null` when `signal` ended it. */
+/** How a process ended: `code` is `null` if `signal` ended it. */
 export interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }
 
 /**
- * A server in a process of its own, started by the launcher as users start it.
- * `await using server = await startServer()` ends it with its block; `end()` does the same by hand.
+ * A server in a process of its own, started by the launcher as users start it. `await using server = await
+ * startServer()` ends it with its block; `end()` does the same by hand.
  */
 export interface ServerProcess extends AsyncDisposable {
-  /** The process that was spawned: the server itself, or the `wrapper` before it. */
+  /** The process that was spawned: the server itself, or its `wrapper`. */
   readonly pid: number;
-  /** The folder with its data. */
+  /** Folder with its data. */
   readonly dataDir: string;
-  /** The URL of the ready line, without a slash at its end; throws before that line was printed. */
+  /** URL of the ready line, without a slash at its end; throws before that line was printed. */
   readonly url: string;
-  /** Resolves with `url` as soon as the server is ready; rejects when it ends before. */
+  /** Resolves with `url` as soon as the server is ready; rejects if it ends before. */
   readonly ready: Promise<string>;
-  /** Resolves when the process has ended and everything that it printed was read. */
+  /** Resolves when the process has ended and its output was read completely. */
   readonly exited: Promise<Exit>;
-  /** Everything printed so far. */
+  /** Output so far. */
   stdout(): string;
   stderr(): string;
-  /** Sends a signal, SIGTERM by default, and gives the end to await. */
+  /** Sends a signal, SIGTERM by default; resolves when the process has ended. */
   kill(signal?: NodeJS.Signals): Promise<Exit>;
-  /** Ends the process and what it started, at once, and removes the folder that it was given. */
+  /** Kills the process and its child processes at once, and removes the folder that it was given. */
   end(): Promise<Exit>;
 }
 
@@ -41,15 +41,15 @@ export interface ServerProcessOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Flags after `serve`. */
   readonly args?: readonly string[];
-  /** A data directory that outlives the server; by default a temporary one that goes with it. */
+  /** Data directory that outlives the server; by default a temporary one that is removed with it. */
   readonly dataDir?: string;
-  /** A command that runs the launcher, such as `["strace", "-f", "-o", file]`. */
+  /** Command that runs the launcher, such as `["strace", "-f", "-o", file]`. */
   readonly wrapper?: readonly string[];
-  /** What is run in the place of the launcher, such as a built executable. */
+  /** Program to run instead of the launcher, such as a built executable. */
   readonly program?: string;
-  /** The runtime of the server; by default what `ANTECHAMBER_RUNTIME` says for the whole run. */
+  /** Runtime of the server; by default that of `ANTECHAMBER_RUNTIME`, set for the whole run. */
   readonly runtime?: "bun" | "node";
-  /** How long to wait for the ready line, in milliseconds; 30,000 by default. */
+  /** How long to wait for the ready line, in ms; 30,000 by default. */
   readonly readyTimeout?: number;
 }
 
@@ -60,11 +60,11 @@ const READY_LINE = /^antechamber listening on (\S+)$/m;
 
 const running = new Set<ChildProcess>();
 process.on("exit", () => {
-  // The last resort, for a runner that was interrupted: each of ours, by its own id.
+  // Last resort if the runner is interrupted: kills each of our processes by its id.
   for (const child of running) killGroup(child, "SIGKILL");
 });
 
-/** Starts a server and waits until it is ready; rejects with what it printed when it is not. */
+/** Starts a server and waits until it is ready; rejects with its output if it does not become ready. */
 export async function startServer(options: ServerProcessOptions = {}): Promise<ServerProcess> {
   const server = spawnServer(options);
   try {
@@ -76,7 +76,7 @@ export async function startServer(options: ServerProcessOptions = {}): Promise<S
   }
 }
 
-/** Starts a server without waiting for it. Whoever calls this must end it. */
+/** Starts a server without waiting for it. The caller must end it. */
 export function spawnServer(options: ServerProcessOptions = {}): ServerProcess {
   const own = options.dataDir === undefined ? temporaryDirectory() : undefined;
   const dataDir = options.dataDir ?? (own as TemporaryDirectory).path;
@@ -86,7 +86,7 @@ export function spawnServer(options: ServerProcessOptions = {}): ServerProcess {
     cwd: dataDir,
     env: environment(dataDir, options),
     stdio: ["ignore", "pipe", "pipe"],
-    // A group of its own, so that a wrapper and what it wraps end together.
+    // A process group of its own, so that a wrapper and its server end together.
     detached: true,
   });
   running.add(child);
@@ -94,7 +94,7 @@ export function spawnServer(options: ServerProcessOptions = {}): ServerProcess {
   const stderr = collect(child.stderr);
   const exited = exitOf(child);
   const ready = readyUrl(child, stdout, exited, stderr, options.readyTimeout ?? 30_000);
-  // Not everybody waits for it; those who do see the rejection all the same.
+  // Not every test awaits this; those that do still see the rejection.
   ready.catch(() => undefined);
   exited.catch(() => undefined);
 
@@ -127,7 +127,7 @@ export function spawnServer(options: ServerProcessOptions = {}): ServerProcess {
 }
 
 function environment(dataDir: string, options: ServerProcessOptions): NodeJS.ProcessEnv {
-  // No setting of the person who runs the tests may reach the server.
+  // Settings of the person who runs the tests must not reach the server.
   const kept = Object.entries(process.env).filter(([name]) => !name.startsWith("ANTECHAMBER_"));
   const runtime = options.runtime ?? process.env.ANTECHAMBER_RUNTIME ?? "bun";
   return {
@@ -150,7 +150,7 @@ function collect(stream: NodeJS.ReadableStream): () => string {
 
 async function exitOf(child: ChildProcess): Promise<Exit> {
   try {
-    // "close" comes after "exit", once both outputs were read to their ends.
+    // "close" comes after "exit", once both outputs were read completely.
     const [code, signal] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
     return { code, signal };
   } finally {
@@ -184,7 +184,7 @@ function readyUrl(
 }
 
 function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
-  // The first process may be gone and others of its group not: they hold its output open.
+  // The first process may be gone while others of its group hold its output open.
   if (child.pid === undefined || !running.has(child)) return;
   try {
     process.kill(-child.pid, signal);

@@ -6,16 +6,16 @@ export const MINUTE = 60 * SECOND;
 export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
 
-/** A moment to start from: 2026-11-23T10:00:00.000Z. */
+/** A start time: 2026-11-23T10:00:00.000Z. */
 export const START = 1_795_428_000_000;
 
-/** Four different times, so that a mistaken one shows. */
+/** Four different times, so that a wrong one shows. */
 export const lifetimes: Lifetimes = {
   anonymous: { idle: 30 * MINUTE, total: 24 * HOUR },
   recognized: { idle: 60 * MINUTE, total: 48 * HOUR },
 };
 
-/** The ids given, and `null` for the others. */
+/** Returns these ids, and `null` for the others. */
 export function ids(given: Partial<Identity>): Identity {
   return { ...noIdentity, ...given };
 }

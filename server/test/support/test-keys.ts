@@ -2,13 +2,13 @@ import { createHash, randomBytes } from "node:crypto";
 import type { Principal } from "../../src/session/permissions.ts";
 import type { ApiKey } from "../../src/store/ports/credentials.ts";
 
-/** A key for the mode `key`, and the header that its owner sends. */
+/** An API key for mode `key`, and the header that its owner sends. */
 export interface TestKey {
   readonly key: ApiKey;
   readonly bearer: string;
 }
 
-/** Makes a key for `principal`. */
+/** Creates a key for `principal`. */
 export function keyFor(principal: Partial<Principal>, more: Partial<ApiKey> = {}): TestKey {
   const secret = `ak_${randomBytes(32).toString("base64url")}`;
   return {

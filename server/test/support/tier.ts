@@ -1,7 +1,7 @@
 /** Whether the tests run with larger numbers (`npm run test:long`). */
 export const long = process.env["ANTECHAMBER_LONG"] === "1";
 
-/** Whether only tests run that need nothing but Node, with smaller numbers (`npm run test:quick`). */
+/** Whether only tests run that need only Node, with smaller numbers (`npm run test:quick`). */
 export const quick = process.env["ANTECHAMBER_QUICK"] === "1";
 
 /** Returns the number for this tier. */

@@ -5,7 +5,7 @@ import { idFields } from "../../src/session/session.ts";
 import { databaseFile, openForReading } from "../../src/store/sqlite/files/database.ts";
 import { createIdHash } from "../../src/store/sqlite/index/id-hash.ts";
 
-/** An id that a person with the file guesses. */
+/** An id that somebody with access to the file can guess. */
 export interface Guess {
   readonly field: IdField;
   readonly id: string;

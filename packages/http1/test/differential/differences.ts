@@ -9,7 +9,7 @@ import type { Reading } from "./reading.ts";
 
 const tooLong = "limits: 16 KiB for a head, 128 fields; Node counts less and drops further fields";
 
-/** What only this server rejects, by its reason. */
+/** Requests that only this server rejects, by its reason. */
 const stricter: Readonly<Record<string, string>> = {
   "This is not a request line of HTTP/1.1.": "several spaces before the target",
   "Only HTTP/1.1 and HTTP/1.0 are supported.": "Node accepts HTTP/2.0",
@@ -31,7 +31,7 @@ const stricter: Readonly<Record<string, string>> = {
     "trailers that a proxy could merge into the head, such as Cookie; 16 KiB of extensions and trailers",
 };
 
-/** What only Node rejects, by its reason, and a pattern of the streams in which that may be. */
+/** Requests that only Node rejects: the reason, and a pattern of the streams in which that is intended. */
 const moreLenient: Readonly<Record<string, RegExp>> = {
   // Methods that Node does not know, which applications may use.
   HPE_INVALID_METHOD: /HTTP/,
@@ -49,7 +49,9 @@ export function withoutKnownDifferences(stream: string): string {
     .replaceAll(" ; a = b", ";a=b");
 }
 
-/** Returns why the readings of a stream differ, or "" if they do not; `undefined` if that is not intended. */
+/**
+ * Returns why the readings of a stream differ, or "" if they do not; `undefined` if the difference is not intended.
+ */
 export function differenceOf(stream: string, own: Reading, node: Reading): string | undefined {
   const { length } = own.requests;
   let same = 0;

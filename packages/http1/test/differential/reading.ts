@@ -16,7 +16,7 @@ export interface Reading {
   rejection: string | undefined;
 }
 
-/** The headers that are compared. */
+/** Names of the compared headers. */
 export const comparedFields = [
   ...["x-id", "x-empty", "x-spaced", "x-twice", "x-bytes", "x-much", "x-absent", "x-long"],
   ...["cookie", "accept", "connection", "content-length", "transfer-encoding", "expect"],

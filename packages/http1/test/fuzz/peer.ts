@@ -1,7 +1,7 @@
 import type { Transport, TransportEvents } from "../../src/transport.ts";
 import type { Random } from "./random.ts";
 
-/** How the client of one connection behaves. */
+/** Behaviour of the client of one connection. */
 export interface Behavior {
   /** The probability that a piece of the stream is a single byte. */
   readonly byteByByte: number;

@@ -1,22 +1,22 @@
 import { randomInt } from "node:crypto";
 
-/** A seeded source of chance: the same seed makes the same choices in the same order. */
+/** A seeded random source: the same seed makes the same choices in the same order. */
 export interface Random {
   readonly seed: number;
-  /** A number from 0 up to but not including 1. */
+  /** Returns a number from 0 up to but not including 1. */
   next(): number;
-  /** A whole number from `least` to `most`, both included. */
+  /** Returns a whole number from `least` to `most`, both included. */
   between(least: number, most: number): number;
-  /** One of `choices`, which may not be empty. */
+  /** Returns one of `choices`, which must not be empty. */
   pick<T>(choices: readonly T[]): T;
 }
 
-/** The seed of this run: `FUZZ_SEED`, else a new one. Tests print it, for failures to be replayed. */
+/** Returns the seed of this run: `FUZZ_SEED`, else a new one. Tests print it, so that failures can be replayed. */
 export function runSeed(): number {
   return Number(process.env.FUZZ_SEED ?? randomInt(2 ** 31));
 }
 
-/** Chance by the mulberry32 generator: small, and good enough to shake a server. */
+/** Creates a random source with the mulberry32 generator, which is small and random enough for fuzzing. */
 export function createRandom(seed: number): Random {
   let state = seed | 0;
   const next = (): number => {

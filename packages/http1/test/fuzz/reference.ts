@@ -8,7 +8,7 @@
 export interface ReferenceRequest {
   readonly method: string;
   readonly path: string;
-  /** What follows the first "?" of the target; "" without one. */
+  /** Part of the target after the first "?"; "" if there is none. */
   readonly query: string;
   readonly minorVersion: number;
   /** Values by name in lower case; several values of one name are joined as in RFC 9110, section 5.3. */
@@ -29,10 +29,10 @@ export interface ReferenceReading {
   readonly end: "complete" | "incomplete" | "refused";
 }
 
-/** How long a head may be, and how many fields it may have: the limits of the server under test, not of HTTP. */
+/** Maximum length of a head and maximum number of its fields: limits of the server under test, not of HTTP. */
 const MAX_HEAD = 16 * 1024;
 const MAX_FIELDS = 128;
-/** The same of a request whose target begins with `LONG_HEADS`. */
+/** The same limits for a request whose target begins with `LONG_HEADS`. */
 export const LONG_HEADS = "/long";
 const MAX_LONG_HEAD = 64 * 1024;
 const MAX_MANY_FIELDS = 512;

@@ -5,7 +5,7 @@ import type { Random } from "./random.ts";
  * character per byte.
  */
 
-/** The action of the fuzzed server's handler: the value of the request's field `X-Do`. */
+/** Action of the fuzzed server's handler: the value of the request's field `X-Do`. */
 export const actions = [
   "now",
   "later",

@@ -7,8 +7,8 @@ import { associated, type DataFactory, openWorld } from "./world.ts";
 const absent = { outcome: "absent" };
 
 /**
- * Associating ids: all or nothing (contract.md#rule-1), visits (contract.md#rule-2), scopes (contract.md#rule-4),
- * and absent sessions.
+ * Port `sessions`: associating ids, all or nothing (contract.md#rule-1), visits (contract.md#rule-2), scopes
+ * (contract.md#rule-4), and absent sessions.
  */
 export function associationContract(name: string, make: DataFactory): void {
   test(`${name}: ids are added to a stored session and stay`, async () => {
@@ -25,7 +25,7 @@ export function associationContract(name: string, make: DataFactory): void {
     assert.deepEqual(await world.store.find(id), session);
   });
 
-  test(`${name}: ids are added to a session that lived by its id alone`, async () => {
+  test(`${name}: ids are added to an implicit session`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();
     const createdAt = world.now;
@@ -44,7 +44,7 @@ export function associationContract(name: string, make: DataFactory): void {
     assert.deepEqual(await world.store.find(id), session);
   });
 
-  test(`${name}: what has expired or ended cannot be associated`, async () => {
+  test(`${name}: an expired or ended session cannot be associated`, async () => {
     await using world = await openWorld(make);
     const unstored = world.newId();
     const stored = await world.create({ visitId: "v" });
@@ -61,7 +61,7 @@ export function associationContract(name: string, make: DataFactory): void {
     assert.deepEqual(await world.associate(stored.id, { customerId: "c" }), absent);
   });
 
-  test(`${name}: an id that is set refuses the whole request`, async () => {
+  test(`${name}: contract.md#rule-1: a different value for an id that is set refuses the whole request`, async () => {
     await using world = await openWorld(make);
     const before = await world.create({ customerId: "c" });
     world.now += 10 * MINUTE;
@@ -76,7 +76,7 @@ export function associationContract(name: string, make: DataFactory): void {
     assert.deepEqual(await world.store.find(before.id), before);
   });
 
-  test(`${name}: a visit that another session holds refuses the whole request`, async () => {
+  test(`${name}: contract.md#rule-2: a visit that another session holds refuses the whole request`, async () => {
     await using world = await openWorld(make);
     await world.create({ visitId: "v" });
     const stored = await world.create({ globalVisitId: "g" });
@@ -89,7 +89,7 @@ export function associationContract(name: string, make: DataFactory): void {
     assert.deepEqual(await world.store.find(unstored), world.described(unstored));
   });
 
-  test(`${name}: a session has one visit, also where another one is free`, async () => {
+  test(`${name}: a session keeps its visit, also if the other one is free`, async () => {
     await using world = await openWorld(make);
     const session = await world.create({ visitId: "v" });
     const result = await world.associate(session.id, { visitId: "free" });
@@ -97,7 +97,7 @@ export function associationContract(name: string, make: DataFactory): void {
     await world.create({ visitId: "free" });
   });
 
-  test(`${name}: the holder of a visit may repeat it, alone and with more`, async () => {
+  test(`${name}: the holder of a visit may send it again, alone and with other ids`, async () => {
     await using world = await openWorld(make);
     const session = await world.create({ visitId: "v" });
     assert.deepEqual(associated(await world.associate(session.id, { visitId: "v" })), session);
@@ -106,7 +106,7 @@ export function associationContract(name: string, make: DataFactory): void {
     assert.deepEqual(associated(await world.associate(session.id, { visitId: "v" })), more);
   });
 
-  test(`${name}: a repeated association renews when that is due`, async () => {
+  test(`${name}: repeating an association renews the session when that is due`, async () => {
     await using world = await openWorld(make);
     const session = await world.create({ customerId: "c" });
     world.now += 6 * MINUTE - 1;
@@ -118,7 +118,7 @@ export function associationContract(name: string, make: DataFactory): void {
     assert.deepEqual(await world.store.find(session.id), renewed);
   });
 
-  test(`${name}: a visit whose holder is over may be associated`, async () => {
+  test(`${name}: a visit whose holder has ended or expired may be associated`, async () => {
     await using world = await openWorld(make);
     const ended = await world.create({ visitId: "v" });
     await world.store.end(ended.id, world.now);
@@ -129,7 +129,7 @@ export function associationContract(name: string, make: DataFactory): void {
     assert.equal(await world.isLive(heir.id), false);
   });
 
-  test(`${name}: a session of another customer is absent, even where a conflict would show`, async () => {
+  test(`${name}: contract.md#rule-4: another customer's session is absent, even if there would be a conflict`, async () => {
     await using world = await openWorld(make);
     await world.create({ visitId: "v" });
     const session = await world.create({ customerId: "alice" });
@@ -142,7 +142,7 @@ export function associationContract(name: string, make: DataFactory): void {
     associated(await world.associate(session.id, { agentId: "a" }, { customerId: "alice" }));
   });
 
-  test(`${name}: a session of nobody lies within every scope`, async () => {
+  test(`${name}: an anonymous session is within every scope`, async () => {
     await using world = await openWorld(make);
     const stored = await world.create({ agentId: "a" });
     associated(await world.associate(stored.id, { customerId: "bob" }, { customerId: "bob" }));

@@ -9,7 +9,7 @@ import {
 import { START } from "../../support/sessions.ts";
 import { type DataFactory, openWorld } from "./world.ts";
 
-/** An act that tells itself from others by its details. */
+/** Returns an audited act with details that depend on `n`. */
 export function act(n: number): Act {
   return {
     at: START + n,
@@ -21,9 +21,9 @@ export function act(n: number): Act {
   };
 }
 
-/** The audit trail. */
+/** Port `audit`. */
 export function auditContract(name: string, make: DataFactory): void {
-  test(`${name}: acts are kept in their order, each after the one before`, async () => {
+  test(`${name}: audit entries are stored in order, each linked to the one before`, async () => {
     await using world = await openWorld(make);
     assert.equal(await world.store.lastAuditEntry(), undefined);
     const entries: AuditEntry[] = [];
@@ -42,7 +42,7 @@ export function auditContract(name: string, make: DataFactory): void {
     assert.deepEqual(chainFaults(await world.store.readAuditEntries(0, 100), undefined), []);
   });
 
-  test(`${name}: of entries that would stand in one place, one does`, async () => {
+  test(`${name}: of entries with the same position, exactly one is stored`, async () => {
     await using world = await openWorld(make);
     const rivals = Array.from({ length: 8 }, (_, n) => entryAfter(undefined, act(n)));
     const stood = await Promise.all(rivals.map((entry) => world.store.appendAuditEntry(entry)));

@@ -6,9 +6,9 @@ import { type DataFactory, openWorld } from "./world.ts";
 
 const conflict = { outcome: "conflict", field: "visitId" };
 
-/** Storing new sessions: what is kept, and who gets a visit (contract.md#rule-2). */
+/** Port `sessions`: storing new sessions, and which of them gets a visit (contract.md#rule-2). */
 export function creationContract(name: string, make: DataFactory): void {
-  test(`${name}: a created session is found as it was given, also after a restart`, async () => {
+  test(`${name}: a created session is found unchanged, also after a restart`, async () => {
     await using world = await openWorld(make);
     const session = await world.create({
       agentId: "a",
@@ -22,7 +22,7 @@ export function creationContract(name: string, make: DataFactory): void {
   });
 
   for (const field of idFields) {
-    test(`${name}: a session with nothing but ${field} is kept`, async () => {
+    test(`${name}: a session with only ${field} is stored`, async () => {
       await using world = await openWorld(make);
       const session = await world.create({ [field]: "x" });
       await world.reopen();
@@ -30,7 +30,7 @@ export function creationContract(name: string, make: DataFactory): void {
     });
   }
 
-  test(`${name}: ids are kept to the letter`, async () => {
+  test(`${name}: ids are stored exactly, whatever characters they have`, async () => {
     await using world = await openWorld(make);
     const values = [
       "x".repeat(256),
@@ -61,7 +61,7 @@ export function creationContract(name: string, make: DataFactory): void {
     for (const session of sessions) assert.deepEqual(await world.store.find(session.id), session);
   });
 
-  test(`${name}: a visit of a live session is refused, and nothing is stored`, async () => {
+  test(`${name}: contract.md#rule-2: a visit of a live session is refused, and nothing is stored`, async () => {
     await using world = await openWorld(make);
     const holder = await world.create({ visitId: "v" });
     const late = world.newSession({ visitId: "v", customerId: "c" });
@@ -73,7 +73,7 @@ export function creationContract(name: string, make: DataFactory): void {
     assert.deepEqual(await world.store.create(later, world.now), conflict);
   });
 
-  test(`${name}: a visit is free from the millisecond of its holder's expiry on`, async () => {
+  test(`${name}: a visit is free from the millisecond at which its holder expires`, async () => {
     await using world = await openWorld(make);
     const holder = await world.create({ visitId: "v" });
     world.now = holder.expiresAt - 1;
@@ -118,7 +118,7 @@ export function creationContract(name: string, make: DataFactory): void {
     assert.deepEqual(await world.store.find(next.id), next);
   });
 
-  test(`${name}: a hundred generations of one visit, each ended or expired`, async () => {
+  test(`${name}: one visit is used by a hundred sessions in turn, each ended or expired`, async () => {
     await using world = await openWorld(make);
     for (let round = 0; round < 100; round++) {
       const holder = await world.create({ visitId: "v" });
@@ -140,14 +140,14 @@ export function creationContract(name: string, make: DataFactory): void {
     await world.create(given);
   });
 
-  test(`${name}: visits are told apart to the letter`, async () => {
+  test(`${name}: visits that differ in a single character are different`, async () => {
     await using world = await openWorld(make);
     for (const visitId of ["v", "V", "v ", " v", "é", "e\u0301", "1", "01", "1.0", "ß", "ss"]) {
       await world.create({ visitId });
     }
   });
 
-  test(`${name}: an id under which something is stored is taken`, async () => {
+  test(`${name}: a session id under which something is stored is taken`, async () => {
     await using world = await openWorld(make);
     const first = await world.create({ customerId: "first" });
     const second = { ...first, ...ids({ customerId: "second" }) };
@@ -157,7 +157,7 @@ export function creationContract(name: string, make: DataFactory): void {
     assert.deepEqual(await world.store.find(first.id), first);
   });
 
-  test(`${name}: two ids of one moment are two sessions`, async () => {
+  test(`${name}: sessions that are created in the same millisecond are all stored`, async () => {
     await using world = await openWorld(make);
     const made = await Promise.all(
       Array.from({ length: 200 }, (_, i) => world.create({ customerId: `c${i}` })),

@@ -15,7 +15,7 @@ const once = (name: string): IdempotentRequest => ({
   response: `answer to ${name}`,
 });
 
-/** A session with everything that a session can have. */
+/** Creates a session with everything that a session can have. */
 async function fill(world: World, customerId: string): Promise<string> {
   const session = world.newSession({ customerId, visitId: `visit of ${customerId}` });
   await world.store.create(session, world.now, once(`create ${customerId}`));
@@ -73,9 +73,9 @@ function key(id: string, customerId: string | null): ApiKey {
   };
 }
 
-/** Erasing sessions, and what is left of them. */
+/** Port `erasure`. */
 export function erasingContract(name: string, make: DataFactory): void {
-  test(`${name}: of an erased session nothing is left, and others keep everything`, async () => {
+  test(`${name}: nothing of an erased session remains, and others keep everything`, async () => {
     await using world = await openWorld(make);
     const gone = await fill(world, "anna");
     const kept = await fill(world, "berta");
@@ -101,7 +101,7 @@ export function erasingContract(name: string, make: DataFactory): void {
     assert.deepEqual(world.failures, []);
   });
 
-  test(`${name}: its visit is free, and its id never describes a session again`, async () => {
+  test(`${name}: the visit of an erased session is free, and its id never becomes an implicit session again`, async () => {
     await using world = await openWorld(make);
     const { id } = await world.create({ visitId: "v", customerId: "anna" });
     const blank = world.newId();
@@ -115,7 +115,7 @@ export function erasingContract(name: string, make: DataFactory): void {
     await world.store.eraseSessions([id, blank], world.now);
   });
 
-  test(`${name}: a session that is over can be erased, and nothing comes to it later`, async () => {
+  test(`${name}: an ended or expired session can be erased, and later records do not bring it back`, async () => {
     await using world = await openWorld(make);
     const ended = await world.create({ customerId: "anna" });
     await world.store.end(ended.id, world.now);
@@ -135,7 +135,7 @@ export function erasingContract(name: string, make: DataFactory): void {
     assert.equal(total, 0);
   });
 
-  test(`${name}: as many as can be erased at once are`, async () => {
+  test(`${name}: the maximum number of sessions is erased at once`, async () => {
     await using world = await openWorld(make);
     const made = [];
     for (let i = 0; i < MAX_ERASED; i++) made.push(await world.create({ customerId: "anna" }));
@@ -155,7 +155,7 @@ export function erasingContract(name: string, make: DataFactory): void {
     for (const { id } of made) assert.equal((await stretch(world, id))?.total ?? 0, 0);
   });
 
-  test(`${name}: keys of a customer are removed, and no others`, async () => {
+  test(`${name}: the API keys of a customer are removed, and no others`, async () => {
     await using world = await openWorld(make);
     const { store } = world;
     for (const one of [key("k1", "anna"), key("k2", "berta"), key("k3", null), key("k4", "anna")]) {

@@ -17,7 +17,7 @@ function page(
   return world.store.listSessions({ filter, after: null, limit: 100, now: world.now, ...more });
 }
 
-/** All sessions that are asked for, page by page. */
+/** Returns all matching sessions, page by page. */
 async function list(
   world: World,
   given: Partial<SessionFilter>,
@@ -34,7 +34,7 @@ async function list(
   return found;
 }
 
-/** Sessions of all sorts, one a second; gives them as they are now, the newest first. */
+/** Creates a variety of sessions, one a second; returns them in their present state, newest first. */
 async function fill(world: World): Promise<Session[]> {
   const made: string[] = [];
   const customers = ["anna", "é😀", null];
@@ -66,9 +66,9 @@ const filters: readonly Partial<SessionFilter>[] = [
   { live: false },
 ];
 
-/** Finding sessions by their ids, their state and their time. */
+/** Port `search`: finding sessions by their ids, their state and their time. */
 export function findingContract(name: string, make: DataFactory): void {
-  test(`${name}: sessions are found by what is asked for, newest first, whatever the page`, async () => {
+  test(`${name}: matching sessions are listed newest first, with any page size`, async () => {
     await using world = await openWorld(make);
     const all = await fill(world);
     const [first, last] = [all.at(-1) as Session, all[0] as Session];
@@ -85,7 +85,7 @@ export function findingContract(name: string, make: DataFactory): void {
     }
   });
 
-  test(`${name}: what comes and goes between two pages moves nothing`, async () => {
+  test(`${name}: sessions that come or go between two pages do not shift the others`, async () => {
     await using world = await openWorld(make);
     const all = await fill(world);
     const first = await page(world, {}, { limit: 20 });
@@ -102,7 +102,7 @@ export function findingContract(name: string, make: DataFactory): void {
     );
   });
 
-  test(`${name}: one id alone, and nothing at all, tell how many there are`, async () => {
+  test(`${name}: a filter by one id, and an empty filter, return the total`, async () => {
     await using world = await openWorld(make);
     const all = await fill(world);
     const total = async (given: Partial<SessionFilter>) => (await page(world, given)).total;
@@ -122,7 +122,7 @@ export function findingContract(name: string, make: DataFactory): void {
     assert.deepEqual([await total({}), await total({ customerId: "anna" })], [0, 0]);
   });
 
-  test(`${name}: sessions that are over are found for the retention, and no longer`, async () => {
+  test(`${name}: ended and expired sessions are listed until the retention is over`, async () => {
     await using world = await openWorld(make);
     const ended = await world.create({ customerId: "anna" });
     const expired = await world.create({ customerId: "anna", visitId: "v" });
@@ -138,11 +138,11 @@ export function findingContract(name: string, make: DataFactory): void {
     world.now = expired.expiresAt + RETENTION;
     assert.deepEqual(await found(), []);
     const kept = await page(world, { customerId: "anna" }, { includePurgeable: true });
-    // What an engine has let go of, and when, is its own business.
+    // Each engine decides what it has purged by now.
     assert.ok(kept.sessions.some(({ id }) => id === expired.id));
   });
 
-  test(`${name}: blank sessions are found while they live, or have records`, async () => {
+  test(`${name}: implicit sessions are listed if they were renewed and live, or have records`, async () => {
     await using world = await openWorld(make);
     const [unknown, renewed, ended, recorded] = [
       world.newId(),

@@ -21,9 +21,9 @@ function key(id: string, more: Partial<ApiKey>): ApiKey {
   };
 }
 
-/** Keys, secrets, the floor of time, status and closing. */
+/** Ports `credentials` and `lifecycle`: API keys, secrets, the clock, the status and closing. */
 export function housekeepingContract(name: string, make: DataFactory): void {
-  test(`${name}: keys are kept, listed oldest first, and revoked once`, async () => {
+  test(`${name}: API keys are stored, listed oldest first, and revoked once`, async () => {
     await using world = await openWorld(make);
     assert.deepEqual(await world.store.listApiKeys(), []);
     const second = key("k1", { createdAt: START + 1, role: "customer", customerId: "é" });
@@ -41,7 +41,7 @@ export function housekeepingContract(name: string, make: DataFactory): void {
     assert.deepEqual(await world.store.listApiKeys(), [first, revoked]);
   });
 
-  test(`${name}: the latest use of a key is kept, and uses of no key are passed over`, async () => {
+  test(`${name}: the latest use of an API key is stored, and uses of unknown keys are ignored`, async () => {
     await using world = await openWorld(make);
     await world.store.addApiKey(key("k1", {}));
     await world.store.addApiKey(key("k2", {}));
@@ -59,7 +59,7 @@ export function housekeepingContract(name: string, make: DataFactory): void {
     assert.equal((await world.store.listApiKeys())[0]?.lastUsedAt, START + DAY);
   });
 
-  test(`${name}: a key is replaced by another and expires then, never later than it did`, async () => {
+  test(`${name}: a replaced API key expires at the given time, never later than before`, async () => {
     await using world = await openWorld(make);
     const old = key("k1", { role: "agent", agentId: "7" });
     const soon = key("k2", { expiresAt: START + MINUTE });
@@ -83,7 +83,7 @@ export function housekeepingContract(name: string, make: DataFactory): void {
     assert.deepEqual(await world.store.listApiKeys(), expected);
   });
 
-  test(`${name}: of two simultaneous replacements of one key exactly one succeeds`, async () => {
+  test(`${name}: of two simultaneous replacements of one API key exactly one succeeds`, async () => {
     await using world = await openWorld(make);
     await world.store.addApiKey(key("k1", {}));
     const replace = (id: string) => world.store.replaceApiKey("k1", key(id, {}), START + HOUR);
@@ -107,11 +107,11 @@ export function housekeepingContract(name: string, make: DataFactory): void {
     assert.deepEqual(await world.store.listSecrets(), secrets);
   });
 
-  test(`${name}: a new secret goes in front of the older ones`, async () => {
+  test(`${name}: a new secret comes before the older ones`, async () => {
     await using world = await openWorld(make);
     const [born] = await world.store.listSecrets();
     const added = [1, 2, 3].map((n) => new Uint8Array(32).fill(n));
-    // All at one moment: the order in which they came decides.
+    // With equal times, the order of the calls decides.
     for (const bytes of added) await world.store.addSecret({ bytes, createdAt: START });
     for (const when of ["at once", "after a restart"]) {
       const secrets = (await world.store.listSecrets()).map(({ bytes }) => Buffer.from(bytes));
@@ -125,7 +125,7 @@ export function housekeepingContract(name: string, make: DataFactory): void {
     }
   });
 
-  test(`${name}: the floor is the latest time noted, and never sinks`, async () => {
+  test(`${name}: the clock's high-water mark is the latest stored time, and never falls`, async () => {
     await using world = await openWorld(make);
     assert.ok((await world.store.clockHighWaterMark()) <= START);
     await world.store.advanceClock(START + HOUR);
@@ -136,7 +136,7 @@ export function housekeepingContract(name: string, make: DataFactory): void {
     assert.equal(await world.store.clockHighWaterMark(), START + HOUR);
   });
 
-  test(`${name}: every change that was stored has been seen by the floor`, async () => {
+  test(`${name}: every stored change advances the clock's high-water mark`, async () => {
     await using world = await openWorld(make);
     const session = world.newSession({ visitId: "v" });
     const anonymous = world.newId();
@@ -154,7 +154,7 @@ export function housekeepingContract(name: string, make: DataFactory): void {
     assert.ok((await world.store.clockHighWaterMark()) >= world.now);
   });
 
-  test(`${name}: the status tells of an engine at rest`, async () => {
+  test(`${name}: the status of an idle engine is writable, with nothing pending`, async () => {
     await using world = await openWorld(make);
     await world.create({ visitId: "v" });
     const { writable, pending, bytes } = world.store.status();
@@ -163,7 +163,7 @@ export function housekeepingContract(name: string, make: DataFactory): void {
     assert.ok(bytes === undefined || bytes > 0);
   });
 
-  test(`${name}: every change is reported with the group that it was committed in`, async () => {
+  test(`${name}: every change is reported with the group in which it was committed`, async () => {
     await using world = await openWorld(make);
     await Promise.all(Array.from({ length: 100 }, (_, i) => world.create({ visitId: `v${i}` })));
     assert.equal(
@@ -174,7 +174,7 @@ export function housekeepingContract(name: string, make: DataFactory): void {
     assert.deepEqual(world.failures, []);
   });
 
-  test(`${name}: closing finishes what was taken on, renewals too`, async () => {
+  test(`${name}: closing completes every accepted change, including renewals`, async () => {
     await using world = await openWorld(make);
     const before = await world.create({ customerId: "c" });
     const session = world.newSession({ visitId: "v" });
@@ -193,7 +193,7 @@ export function housekeepingContract(name: string, make: DataFactory): void {
     assert.deepEqual(await world.store.find(session.id), session);
   });
 
-  test(`${name}: a store that was closed refuses changes as unavailable`, async () => {
+  test(`${name}: a closed store refuses changes as unavailable`, async () => {
     await using world = await openWorld(make);
     const { store } = world;
     await world.reopen();

@@ -3,9 +3,9 @@ import { test } from "node:test";
 import { DAY, HOUR, MINUTE } from "../../support/sessions.ts";
 import { associated, type DataFactory, openWorld, RETENTION, sweepAll } from "./world.ts";
 
-/** Renewing, ending, expiring, sweeping, and sessions of which nothing is stored. */
+/** Port `sessions`: renewing, ending, expiring and purging, and sessions of which nothing is stored. */
 export function lifeContract(name: string, make: DataFactory): void {
-  test(`${name}: an anonymous session is what its id describes, and finding it stores nothing`, async () => {
+  test(`${name}: an unknown id is an implicit session, and finding it stores nothing`, async () => {
     await using world = await openWorld(make);
     const made = Array.from({ length: 100 }, () => world.newId());
     for (const id of made) assert.deepEqual(await world.store.find(id), world.described(id));
@@ -16,7 +16,7 @@ export function lifeContract(name: string, make: DataFactory): void {
     assert.deepEqual(world.committed, []);
   });
 
-  test(`${name}: what is at hand is what is stored, and there for its own id alone`, async () => {
+  test(`${name}: the cached session is the stored one, and only its exact id finds it`, async () => {
     await using world = await openWorld(make);
     const { id } = await world.create({ visitId: "v" });
     const atHand = async () => {
@@ -39,7 +39,7 @@ export function lifeContract(name: string, make: DataFactory): void {
     await atHand();
   });
 
-  test(`${name}: a renewal shows at once and outlives a restart`, async () => {
+  test(`${name}: a renewal is visible at once and after a restart`, async () => {
     await using world = await openWorld(make);
     const session = await world.create({ customerId: "c" });
     world.now += 30 * MINUTE;
@@ -51,7 +51,7 @@ export function lifeContract(name: string, make: DataFactory): void {
     assert.deepEqual(await world.store.find(session.id), renewed);
   });
 
-  test(`${name}: a renewed anonymous session is stored, and anonymous still`, async () => {
+  test(`${name}: a renewed implicit session is stored, and stays anonymous`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();
     const before = await world.store.find(id);
@@ -68,7 +68,7 @@ export function lifeContract(name: string, make: DataFactory): void {
     associated(await world.associate(id, { customerId: "c" }));
   });
 
-  test(`${name}: renewals never take a session beyond its total life`, async () => {
+  test(`${name}: contract.md#rule-6: renewals never extend a session beyond its total life`, async () => {
     await using world = await openWorld(make);
     const { id, createdAt } = await world.create({ visitId: "v" });
     while (world.now < createdAt + DAY - MINUTE) {
@@ -80,7 +80,7 @@ export function lifeContract(name: string, make: DataFactory): void {
     assert.equal(await world.isLive(id), false);
   });
 
-  test(`${name}: a renewal and an association at once lose nothing of each other`, async () => {
+  test(`${name}: a renewal and an association at the same time both take effect`, async () => {
     await using world = await openWorld(make);
     for (const given of [{ visitId: "v" }, undefined]) {
       const { id } = given ? await world.create(given) : { id: world.newId() };
@@ -98,7 +98,7 @@ export function lifeContract(name: string, make: DataFactory): void {
     }
   });
 
-  test(`${name}: a session ends once, for good`, async () => {
+  test(`${name}: a session ends once and stays ended`, async () => {
     await using world = await openWorld(make);
     const { id } = await world.create({ customerId: "c" });
     assert.equal(await world.store.end(id, world.now), true);
@@ -109,7 +109,7 @@ export function lifeContract(name: string, make: DataFactory): void {
     assert.equal(await world.store.end(id, world.now), false);
   });
 
-  test(`${name}: a session ends within the scope alone`, async () => {
+  test(`${name}: a session can be ended only within the scope`, async () => {
     await using world = await openWorld(make);
     const theirs = await world.create({ customerId: "c", visitId: "v" });
     const nobodys = await world.create({ visitId: "w" });
@@ -126,7 +126,7 @@ export function lifeContract(name: string, make: DataFactory): void {
     assert.equal(await world.store.end(theirs.id, world.now, { customerId: "c" }), true);
   });
 
-  test(`${name}: an anonymous session ends for good too`, async () => {
+  test(`${name}: an implicit session ends and stays ended, too`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();
     assert.equal(await world.store.end(id, world.now), true);
@@ -136,7 +136,7 @@ export function lifeContract(name: string, make: DataFactory): void {
     assert.equal(await world.store.end(id, world.now), false);
   });
 
-  test(`${name}: what has expired cannot be ended`, async () => {
+  test(`${name}: an expired session cannot be ended`, async () => {
     await using world = await openWorld(make);
     const stored = await world.create({ visitId: "v" });
     const unstored = world.newId();
@@ -145,7 +145,7 @@ export function lifeContract(name: string, make: DataFactory): void {
     assert.equal(await world.store.end(unstored, world.now), false);
   });
 
-  test(`${name}: a renewal that meets the end does not bring the session back`, async () => {
+  test(`${name}: a renewal at the same time as the end does not bring the session back`, async () => {
     await using world = await openWorld(make);
     const session = await world.create({ customerId: "c" });
     world.now += 10 * MINUTE;
@@ -157,7 +157,7 @@ export function lifeContract(name: string, make: DataFactory): void {
     assert.equal(await world.isLive(session.id), false);
   });
 
-  test(`${name}: the sweep lets go of what has expired, a slice at a time, and of nothing else`, async () => {
+  test(`${name}: purging removes all expired sessions, a batch at a time, and nothing else`, async () => {
     await using world = await openWorld(make);
     const old = await Promise.all(
       Array.from({ length: 700 }, (_, i) => world.create({ visitId: `old ${i}` })),
@@ -192,7 +192,7 @@ export function lifeContract(name: string, make: DataFactory): void {
     assert.deepEqual(await world.store.find(young.id), young);
   });
 
-  test(`${name}: a renewed session is not swept before its time`, async () => {
+  test(`${name}: a renewed session is not purged before it expires`, async () => {
     await using world = await openWorld(make);
     const session = await world.create({ visitId: "v" });
     world.now += 29 * MINUTE;
@@ -205,7 +205,7 @@ export function lifeContract(name: string, make: DataFactory): void {
     assert.equal(await sweepAll(world), world.swept(1));
   });
 
-  test(`${name}: no sweep lets an ended session rise again as an anonymous one`, async () => {
+  test(`${name}: purging never turns an ended session back into an implicit one`, async () => {
     await using world = await openWorld(make);
     const stored = await world.create({ customerId: "c" });
     const anonymous = world.newId();
@@ -221,7 +221,7 @@ export function lifeContract(name: string, make: DataFactory): void {
     }
   });
 
-  test(`${name}: no sweep lets an expired session rise where recognized ones live shorter`, async () => {
+  test(`${name}: purging never brings an expired session back where recognized sessions live shorter than anonymous ones`, async () => {
     const anonymous = { idle: HOUR, total: DAY };
     const recognized = { idle: 10 * MINUTE, total: DAY };
     await using world = await openWorld(make, { anonymous, recognized });

@@ -10,9 +10,9 @@ import { act } from "./audit.ts";
 import { accept, record, records, told } from "./timeline.ts";
 import { type DataFactory, MAX_RECORDS, openWorld, RETENTION, type World } from "./world.ts";
 
-/** Everything that one store keeps, taken over by another: by default one of the same engine. */
+/** Port `transfer`: exports everything from one store and imports it into another, by default of the same engine. */
 export function movingContract(name: string, make: DataFactory, other = make): void {
-  test(`${name}: another store that adopts everything tells the same`, async () => {
+  test(`${name}: a store that imports everything returns the same as the first`, async () => {
     await using source = await openWorld(make);
     await using target = await openWorld(other);
     const sessions = await fill(source);
@@ -24,7 +24,7 @@ export function movingContract(name: string, make: DataFactory, other = make): v
     assert.deepEqual([...source.failures, ...target.failures], []);
   });
 
-  test(`${name}: what is adopted holds: visits, ends, keyed answers, sequences`, async () => {
+  test(`${name}: after an import, visits, ends, stored responses and sequences take effect`, async () => {
     await using source = await openWorld(make);
     await using target = await openWorld(other);
     const [held] = await fill(source);
@@ -44,7 +44,7 @@ export function movingContract(name: string, make: DataFactory, other = make): v
     assert.deepEqual(await target.store.create(rival, target.now), { outcome: "created" });
   });
 
-  test(`${name}: items that come again change nothing, and late ones undo nothing`, async () => {
+  test(`${name}: importing items again changes nothing, and importing older ones undoes nothing`, async () => {
     await using source = await openWorld(make);
     await using target = await openWorld(other);
     const sessions = await fill(source);
@@ -61,7 +61,7 @@ export function movingContract(name: string, make: DataFactory, other = make): v
     await assertSame(source, target, sessions);
   });
 
-  test(`${name}: a session with more records than a portion holds comes in several`, async () => {
+  test(`${name}: a session with too many records for a page is exported in several pages`, async () => {
     await using source = await openWorld(make);
     await using target = await openWorld(other);
     const ids = [source.newId(), source.newId(), source.newId()];
@@ -81,7 +81,7 @@ export function movingContract(name: string, make: DataFactory, other = make): v
     await assertSame(source, target, ids);
   });
 
-  test(`${name}: what is over for longer than the retention does not move`, async () => {
+  test(`${name}: sessions whose retention is over are not exported`, async () => {
     await using source = await openWorld(make);
     await source.create({ customerId: "a" });
     accept(source, source.newId(), records(1, 3));
@@ -93,7 +93,7 @@ export function movingContract(name: string, make: DataFactory, other = make): v
     );
   });
 
-  test(`${name}: how far a move has come is kept with the items`, async () => {
+  test(`${name}: the import cursor is stored together with the items`, async () => {
     await using world = await openWorld(make);
     assert.equal(await world.store.importCursor(), null);
     await world.store.importItems({ items: [], cursor: "half way", now: world.now });
@@ -110,7 +110,7 @@ function isRecords({ kind }: TransferItem): boolean {
 
 const oddNames = '{"__proto__":"p","b":"1","a":"2"}';
 
-/** Sessions of every sort; gives their ids, first the one that holds the visit "held". */
+/** Creates a variety of sessions; returns their ids, first the one that holds the visit "held". */
 async function fill(world: World): Promise<string[]> {
   const { store } = world;
   const held = await world.create({ visitId: "held", customerId: "é😀\u2028" });
@@ -165,7 +165,7 @@ function key(id: string, now: number): ApiKey {
   };
 }
 
-/** Goes on with what `fill` made; gives the ids of what is new. */
+/** Changes the sessions that `fill` made; returns the ids of new ones. */
 async function change(world: World, filled: readonly string[]): Promise<string[]> {
   const [held, , recorded, grown] = filled as [string, string, string, string];
   assert.ok(await world.store.end(held, world.now));
@@ -182,7 +182,7 @@ async function change(world: World, filled: readonly string[]): Promise<string[]
 async function* portionsOf(store: StoreEngine, now: number): AsyncGenerator<ExportPage> {
   for (let after: string | null | undefined; after !== null; ) {
     const portion = await store.exportPage(after ?? null, now);
-    // They may come from another process.
+    // Pages may come from another process, as JSON.
     yield JSON.parse(JSON.stringify(portion)) as ExportPage;
     after = portion.next;
   }
@@ -210,7 +210,7 @@ async function moveAll(source: World, target: World): Promise<void> {
   await target.store.importItems({ items: [], cursor: null, now: source.now });
 }
 
-/** Both stores tell the same of these sessions, and of everything besides. */
+/** Asserts that both stores return the same sessions, and the same of everything else. */
 async function assertSame(source: World, target: World, ids: readonly string[]): Promise<void> {
   for (const id of ids) {
     const [expected, found] = [await source.store.find(id), await target.store.find(id)];
@@ -240,7 +240,7 @@ async function assertSame(source: World, target: World, ids: readonly string[]):
   assert.deepEqual(canonical(found), canonical(expected));
 }
 
-/** Engines may tell items in any order, and divide records as they like. */
+/** Returns the items in one order and one form: engines may order them, and divide records, as they like. */
 function canonical(items: readonly TransferItem[]): string[] {
   const lines = items.flatMap((item) => {
     if (item.kind === "floor") return [];

@@ -6,16 +6,19 @@ import { type DataFactory, openWorld } from "./world.ts";
 const CLIENTS = 64;
 const clients = Array.from({ length: CLIENTS }, (_, i) => i);
 
-/** How often each outcome came. */
+/** Counts the results by outcome. */
 function count(results: readonly { outcome: string }[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { outcome } of results) counts[outcome] = (counts[outcome] ?? 0) + 1;
   return counts;
 }
 
-/** Of requests that cannot all win exactly one does (contract.md#rule-1 and contract.md#rule-2). */
+/**
+ * Port `sessions`: of concurrent requests of which only one can win, exactly one does (contract.md#rule-1,
+ * contract.md#rule-2).
+ */
 export function racesContract(name: string, make: DataFactory): void {
-  test(`${name}: 64 creations of one visit: one wins, the others leave nothing`, async () => {
+  test(`${name}: of 64 creates of one visit one wins, and the others leave nothing`, async () => {
     await using world = await openWorld(make);
     for (let round = 0; round < 20; round++) {
       const visitId = `v${round}`;
@@ -30,7 +33,7 @@ export function racesContract(name: string, make: DataFactory): void {
     }
   });
 
-  test(`${name}: 64 customers of one session: one wins, and it is theirs`, async () => {
+  test(`${name}: of 64 customers associated with one session one wins, with all its ids`, async () => {
     await using world = await openWorld(make);
     for (let round = 0; round < 20; round++) {
       const id = round % 2 === 0 ? world.newId() : (await world.create({ agentId: "a" })).id;
@@ -45,7 +48,7 @@ export function racesContract(name: string, make: DataFactory): void {
     }
   });
 
-  test(`${name}: 64 sessions after one visit: one gets it`, async () => {
+  test(`${name}: of 64 sessions that want one visit one gets it`, async () => {
     await using world = await openWorld(make);
     const made = clients.map(() => world.newId());
     const results = await Promise.all(
@@ -60,7 +63,7 @@ export function racesContract(name: string, make: DataFactory): void {
     }
   });
 
-  test(`${name}: creations and associations after one visit: one wins over all`, async () => {
+  test(`${name}: of creates and associations of one visit exactly one wins`, async () => {
     await using world = await openWorld(make);
     for (let round = 0; round < 20; round++) {
       const visitId = `v${round}`;
@@ -77,7 +80,7 @@ export function racesContract(name: string, make: DataFactory): void {
     }
   });
 
-  test(`${name}: the same association 64 times at once succeeds 64 times`, async () => {
+  test(`${name}: the same association, sent 64 times at once, succeeds each time`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();
     const given = { agentId: "a", customerId: "c", visitId: "v", globalVisitId: "g" };
@@ -90,7 +93,7 @@ export function racesContract(name: string, make: DataFactory): void {
     });
   });
 
-  test(`${name}: 64 ends of one session: one of them ended it`, async () => {
+  test(`${name}: of 64 ends of one session exactly one succeeds`, async () => {
     await using world = await openWorld(make);
     const { id } = await world.create({ visitId: "v" });
     const results = await Promise.all(clients.map(() => world.store.end(id, world.now)));
@@ -98,7 +101,7 @@ export function racesContract(name: string, make: DataFactory): void {
     assert.equal(await world.isLive(id), false);
   });
 
-  test(`${name}: an end among associations is final`, async () => {
+  test(`${name}: an end among concurrent associations is final`, async () => {
     await using world = await openWorld(make);
     const { id } = await world.create({ agentId: "a" });
     const all = clients.map((i) => world.associate(id, { visitId: `v${i % 2}` }));
@@ -111,7 +114,7 @@ export function racesContract(name: string, make: DataFactory): void {
     await world.create({ visitId: "v1" });
   });
 
-  test(`${name}: 2,000 different creations at once are all kept`, async () => {
+  test(`${name}: 2,000 different creates at once are all stored`, async () => {
     await using world = await openWorld(make);
     const sessions = Array.from({ length: 2000 }, (_, i) => world.newSession({ visitId: `v${i}` }));
     const results = await Promise.all(sessions.map((s) => world.store.create(s, world.now)));

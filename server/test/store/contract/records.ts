@@ -14,9 +14,9 @@ import {
 } from "./timeline.ts";
 import { associated, type DataFactory, MAX_RECORDS, openWorld } from "./world.ts";
 
-/** Recording requests and reading them back, in order, with the identity of their moment. */
+/** Port `records`: recording requests and reading them back in order, each with the identity at its time. */
 export function recordsContract(name: string, make: DataFactory): void {
-  test(`${name}: records are there as soon as they were accepted, in order, and stay`, async () => {
+  test(`${name}: accepted records are visible at once, in order, and stay`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();
     for (let i = 1; i <= 20; i++) accept(world, id, [record(i)]);
@@ -31,7 +31,7 @@ export function recordsContract(name: string, make: DataFactory): void {
     assert.deepEqual(world.failures, []);
   });
 
-  test(`${name}: a record is kept as it is, whatever it holds`, async () => {
+  test(`${name}: a record is stored unchanged, whatever it contains`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();
     const attributes = JSON.parse(
@@ -53,7 +53,7 @@ export function recordsContract(name: string, make: DataFactory): void {
     });
   });
 
-  test(`${name}: records that must be stored come after those that were accepted`, async () => {
+  test(`${name}: durable records come after those that were queued before`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();
     for (let i = 1; i <= 30; i += 3) {
@@ -71,7 +71,7 @@ export function recordsContract(name: string, make: DataFactory): void {
     });
   });
 
-  test(`${name}: sessions that record at the same time keep their own records`, async () => {
+  test(`${name}: sessions that record at the same time keep their records apart`, async () => {
     await using world = await openWorld(make);
     const made = Array.from({ length: 60 }, () => world.newId());
     for (let i = 1; i <= 40; i++) {
@@ -80,7 +80,7 @@ export function recordsContract(name: string, make: DataFactory): void {
         else await world.store.storeRecords({ id, records: [record(`${n}/${i}`)], now: world.now });
       }
       world.now += SECOND;
-      // While some of it is put in order, more arrives.
+      // While some records are compacted, more arrive.
       await world.store.purgeExpired(world.now);
       if (i % 15 === 0) await world.reopen();
     }
@@ -93,7 +93,7 @@ export function recordsContract(name: string, make: DataFactory): void {
     assert.deepEqual(world.failures, []);
   });
 
-  test(`${name}: every record has the identity of its moment`, async () => {
+  test(`${name}: every record has the identity that the session had at its time`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();
     const expected = ["created  -"];
@@ -102,7 +102,7 @@ export function recordsContract(name: string, make: DataFactory): void {
       accept(world, id, [record(i)]);
       go(`${i} /${i} -`);
     }
-    // Accepted in the same moment, before.
+    // Queued before the association, at the same time.
     associated(await world.associate(id, { visitId: "v" }));
     go("associated visitId -");
     accept(world, id, [record(4)]);
@@ -117,7 +117,7 @@ export function recordsContract(name: string, make: DataFactory): void {
     const last = world.associate(id, { agentId: "7" });
     go("associated agentId anna");
     associated(await last);
-    // A repetition sets nothing, and so is no moment.
+    // Repeating an association sets nothing, so it adds no event.
     associated(await world.associate(id, { agentId: "7", visitId: "v" }));
     await throughout(world, async (when) => {
       assert.deepEqual(await told(world, id), expected, when);
@@ -126,7 +126,7 @@ export function recordsContract(name: string, make: DataFactory): void {
     });
   });
 
-  test(`${name}: the times of a session's life are those at which things happened`, async () => {
+  test(`${name}: the events of a session have the times at which they happened`, async () => {
     await using world = await openWorld(make);
     const session = await world.create({ visitId: "v", customerId: "anna" });
     world.now += MINUTE;
@@ -148,7 +148,7 @@ export function recordsContract(name: string, make: DataFactory): void {
     });
   });
 
-  test(`${name}: an association that is refused leaves no trace in the timeline`, async () => {
+  test(`${name}: a refused association leaves nothing in the timeline`, async () => {
     await using world = await openWorld(make);
     const { id } = await world.create({ visitId: "v" });
     const other = await world.create({ visitId: "w" });
@@ -162,7 +162,7 @@ export function recordsContract(name: string, make: DataFactory): void {
     });
   });
 
-  test(`${name}: a session keeps its newest records and counts what it let go`, async () => {
+  test(`${name}: a session keeps its newest records and counts the dropped ones`, async () => {
     await using world = await openWorld(make);
     const { id } = await world.create({ visitId: "v" });
     let total = 0;
@@ -181,7 +181,7 @@ export function recordsContract(name: string, make: DataFactory): void {
     }
   });
 
-  test(`${name}: who a session was is told of the records that are left`, async () => {
+  test(`${name}: the remaining records have their identity, even after the records before it was set were dropped`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();
     accept(world, id, records(1, 2));
@@ -198,7 +198,7 @@ export function recordsContract(name: string, make: DataFactory): void {
     });
   });
 
-  test(`${name}: a stretch begins and ends where it is asked to`, async () => {
+  test(`${name}: a page of records begins and ends where requested`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();
     accept(world, id, records(1, 40));
@@ -223,7 +223,7 @@ export function recordsContract(name: string, make: DataFactory): void {
     }
   });
 
-  test(`${name}: long records come in several pages, all of them`, async () => {
+  test(`${name}: long records are all returned, in several pages`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();
     const long = Array.from({ length: MAX_RECORDS }, (_, i) =>
@@ -238,7 +238,7 @@ export function recordsContract(name: string, make: DataFactory): void {
     });
   });
 
-  test(`${name}: records are told within the session's scope alone`, async () => {
+  test(`${name}: contract.md#rule-4: records are returned only within the session's scope`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();
     accept(world, id, records(1, 3));
@@ -257,7 +257,7 @@ export function recordsContract(name: string, make: DataFactory): void {
     });
   });
 
-  test(`${name}: closing stores what was accepted`, async () => {
+  test(`${name}: closing stores every accepted record`, async () => {
     await using world = await openWorld(make);
     const made = Array.from({ length: 20 }, () => world.newId());
     for (const id of made) accept(world, id, records(1, 5));
@@ -269,7 +269,7 @@ export function recordsContract(name: string, make: DataFactory): void {
     assert.deepEqual(world.failures, []);
   });
 
-  test(`${name}: recording stores a session no more than it is, and prolongs nothing`, async () => {
+  test(`${name}: recording does not change or renew the session`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();
     const before = await world.store.find(id);

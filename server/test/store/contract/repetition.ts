@@ -17,7 +17,7 @@ const recorded = { outcome: "recorded" } as const;
 const repeated = { outcome: "repeated", response: "first" } as const;
 const reused = { outcome: "key-reused" } as const;
 
-/** What a request under the key comes to: one record in a session. */
+/** Stores one record in a session, under an idempotency key. */
 function recordOnce(world: World, id: string, path: string | number, key: IdempotentRequest) {
   return world.store.storeRecords({ id, records: [record(path)], now: world.now, idempotent: key });
 }
@@ -26,9 +26,9 @@ function createOnce(world: World, session: Session, key: IdempotentRequest) {
   return world.store.create(session, world.now, key);
 }
 
-/** Requests that are carried out once, however often they come. */
+/** Port `idempotency`: a request is carried out once, however often it is sent. */
 export function repetitionContract(name: string, make: DataFactory): void {
-  test(`${name}: a repeated recording is told the first answer and records nothing`, async () => {
+  test(`${name}: repeating a recording returns the first response and records nothing`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();
     assert.deepEqual(await recordOnce(world, id, "a", once("k")), recorded);
@@ -44,7 +44,7 @@ export function repetitionContract(name: string, make: DataFactory): void {
     assert.deepEqual(await pathsOf(world, id), ["/a", "/c"]);
   });
 
-  test(`${name}: a repeated creation is told the first answer and stores nothing`, async () => {
+  test(`${name}: repeating a create returns the first response and stores nothing`, async () => {
     await using world = await openWorld(make);
     const first = world.newSession({ visitId: "v" });
     const second = world.newSession({ visitId: "v" });
@@ -58,7 +58,7 @@ export function repetitionContract(name: string, make: DataFactory): void {
     }
   });
 
-  test(`${name}: of a session without ids only the answer is kept`, async () => {
+  test(`${name}: for a session without ids only the response is stored`, async () => {
     await using world = await openWorld(make);
     const session = world.newSession({});
     assert.deepEqual(await createOnce(world, session, once("k")), { outcome: "created" });
@@ -69,7 +69,7 @@ export function repetitionContract(name: string, make: DataFactory): void {
     assert.equal(await stretch(world, session.id), undefined);
   });
 
-  test(`${name}: a creation that is refused keeps no answer`, async () => {
+  test(`${name}: a refused create stores no response`, async () => {
     await using world = await openWorld(make);
     const holder = await world.create({ visitId: "v" });
     const session = world.newSession({ visitId: "v" });
@@ -83,7 +83,7 @@ export function repetitionContract(name: string, make: DataFactory): void {
     assert.deepEqual(await createOnce(world, session, once("k")), { outcome: "created" });
   });
 
-  test(`${name}: many at once under one key are carried out once`, async () => {
+  test(`${name}: many requests at once under one key are carried out once`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();
     const some = Array.from({ length: 100 }, (_, i) => i);
@@ -97,7 +97,7 @@ export function repetitionContract(name: string, make: DataFactory): void {
     assert.equal((await stretch(world, id))?.total, 1);
   });
 
-  test(`${name}: a key can be asked after`, async () => {
+  test(`${name}: the stored response of a key can be looked up`, async () => {
     await using world = await openWorld(make);
     const ask = (key: string, request: string) =>
       world.store.findReplay({ key, fingerprint: request }, world.now);
@@ -111,7 +111,7 @@ export function repetitionContract(name: string, make: DataFactory): void {
     }
   });
 
-  test(`${name}: a key is free again when its time is over, swept or not`, async () => {
+  test(`${name}: a key is free again when its stored response expires, purged or not`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();
     await recordOnce(world, id, "a", once("swept"));
@@ -132,7 +132,7 @@ export function repetitionContract(name: string, make: DataFactory): void {
     });
   });
 
-  test(`${name}: answers that are too old are swept a slice at a time, and no others`, async () => {
+  test(`${name}: expired stored responses are purged, and no others`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();
     const keys = Array.from({ length: 600 }, (_, i) => `k${i}`);
@@ -163,7 +163,7 @@ export function repetitionContract(name: string, make: DataFactory): void {
     );
   });
 
-  test(`${name}: with a key or without, records are of one order`, async () => {
+  test(`${name}: records with and without a key keep one order`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();
     for (let i = 1; i <= 20; i++) {

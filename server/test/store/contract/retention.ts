@@ -4,7 +4,7 @@ import { HOUR, MINUTE } from "../../support/sessions.ts";
 import { accept, records, settle, stretch, throughout, told } from "./timeline.ts";
 import { type DataFactory, openWorld, RETENTION, sweepAll, type World } from "./world.ts";
 
-/** Makes a session that had records and ids, or none, and lets it end or expire. */
+/** Creates a session with records, and ids or none, and lets it end or expire. */
 async function past(
   world: World,
   { customerId, end }: { customerId: string | null; end: boolean },
@@ -17,7 +17,7 @@ async function past(
   return id;
 }
 
-/** What is kept of a session that is over, and for how long. */
+/** Ports `records` and `lifecycle`: how long what remains of an ended or expired session is kept. */
 export function retentionContract(name: string, make: DataFactory): void {
   for (const customerId of ["anna", null]) {
     for (const end of [true, false]) {
@@ -52,7 +52,7 @@ export function retentionContract(name: string, make: DataFactory): void {
     }
   }
 
-  test(`${name}: nothing is told of sessions of which nothing was kept`, async () => {
+  test(`${name}: an expired session of which nothing was stored has no timeline`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();
     assert.deepEqual(await told(world, id), ["created  -"]);
@@ -62,7 +62,7 @@ export function retentionContract(name: string, make: DataFactory): void {
     assert.equal(await stretch(world, id), undefined);
   });
 
-  test(`${name}: records that were accepted just before the end are kept`, async () => {
+  test(`${name}: records accepted just before the expiry are kept`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();
     world.now = world.described(id).expiresAt - 1;
@@ -75,10 +75,10 @@ export function retentionContract(name: string, make: DataFactory): void {
     });
   });
 
-  test(`${name}: a session's records go with it, however many, a slice at a time`, async () => {
+  test(`${name}: purging a session removes all its records, a batch at a time`, async () => {
     await using world = await openWorld(make);
     const made = Array.from({ length: 1200 }, () => world.newId());
-    // In several portions, which an engine may keep apart.
+    // In several rounds, which an engine may store apart.
     for (let portion = 0; portion < 3; portion++) {
       for (const id of made) accept(world, id, records(portion * 10 + 1, portion * 10 + 10));
       await settle(world);
@@ -104,7 +104,7 @@ export function retentionContract(name: string, make: DataFactory): void {
     assert.equal((await stretch(world, young))?.total, 10);
   });
 
-  test(`${name}: records of a session whose retention ends while they wait come to nothing`, async () => {
+  test(`${name}: records of a session whose retention ends while they are queued are dropped`, async () => {
     await using world = await openWorld(make);
     const id = await past(world, { customerId: "anna", end: true });
     world.now += RETENTION;

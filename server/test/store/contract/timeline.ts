@@ -5,7 +5,7 @@ import type { RecordPage } from "../../../src/session/timeline.ts";
 import { type Cursor, type Entry, pageOf, timelineStart } from "../../../src/session/timeline.ts";
 import { sweepAll, type World } from "./world.ts";
 
-/** A request record that tells itself from others by its path. */
+/** Returns a request record that is recognized by its path. */
 export function record(path: string | number, more: Partial<RequestRecord> = {}): RequestRecord {
   return {
     method: "GET",
@@ -19,17 +19,17 @@ export function record(path: string | number, more: Partial<RequestRecord> = {})
   };
 }
 
-/** Records with the paths `/from` to `/to`. */
+/** Returns records with the paths `/from` to `/to`. */
 export function records(from: number, to: number): RequestRecord[] {
   return Array.from({ length: to - from + 1 }, (_, i) => record(from + i));
 }
 
-/** Accepts records, which must not be too many. */
+/** Queues records; the queue must have room. */
 export function accept(world: World, id: string, some: readonly RequestRecord[]): void {
   assert.equal(world.store.enqueueRecords(id, some, world.now), true);
 }
 
-/** A stretch of a session's records; by default as long a one as there is. */
+/** Reads a page of a session's records; by default the longest possible. */
 export function stretch(
   world: World,
   id: string,
@@ -39,7 +39,7 @@ export function stretch(
   return world.store.readRecordPage({ id, scope, after, limit, now: world.now });
 }
 
-/** All lines of a session's timeline, read in pages of `limit` lines at the most. */
+/** Reads all entries of a session's timeline, in pages of at most `limit` entries. */
 export async function timelineOf(world: World, id: string, limit = 1000): Promise<Entry[]> {
   const entries: Entry[] = [];
   for (let cursor: Cursor | undefined = timelineStart; cursor !== undefined; ) {
@@ -53,7 +53,7 @@ export async function timelineOf(world: World, id: string, limit = 1000): Promis
   return entries;
 }
 
-/** A timeline in short: requests as `sequence path who`, moments as `type ids who`. */
+/** Reads a timeline in short form: requests as `sequence path customer`, events as `type fields customer`. */
 export async function told(world: World, id: string, limit?: number): Promise<string[]> {
   return (await timelineOf(world, id, limit)).map((entry) => {
     const who = entry.identity.customerId ?? "-";
@@ -63,7 +63,7 @@ export async function told(world: World, id: string, limit?: number): Promise<st
   });
 }
 
-/** The paths of all records that are left, whose sequences must be without gaps. */
+/** Reads the paths of all remaining records, whose sequences must have no gaps. */
 export async function pathsOf(world: World, id: string): Promise<string[]> {
   const requests = (await timelineOf(world, id)).filter((entry) => entry.type === "request");
   const first = requests[0]?.sequence ?? 1;
@@ -71,14 +71,14 @@ export async function pathsOf(world: World, id: string): Promise<string[]> {
   return requests.map((entry) => entry.record.path);
 }
 
-/** Lets the engine put in order what was recorded up to now, which it does when that is older. */
+/** Makes the engine compact the records so far, which it does once they are a few seconds old. */
 export async function settle(world: World): Promise<void> {
   await world.store.advanceClock(world.now);
   world.now += 10_000;
   await sweepAll(world);
 }
 
-/** Runs `check` on what has just come, on what is in order, and on what was found at a start. */
+/** Runs `check` on new records and on compacted ones, each before and after a restart. */
 export async function throughout(
   world: World,
   check: (when: string) => Promise<void>,

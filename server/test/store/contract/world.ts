@@ -8,50 +8,52 @@ import type { StoreEvents } from "../../../src/store/ports/lifecycle.ts";
 import type { AssociationResult } from "../../../src/store/ports/sessions.ts";
 import { DAY, ids, START, lifetimes as usual } from "../../support/sessions.ts";
 
-/** A place for data, empty at first, with the engine under test over it. */
+/** Storage, empty at first, with the engine under test. */
 export interface Data extends AsyncDisposable {
-  /** The engine lets go by itself: a sweep has nothing to do, and tells of nothing. */
+  /** True if the engine expires data by itself: its purge does nothing and reports nothing. */
   readonly forgetsByItself?: true;
-  /** Opens the data; the one opened before has been closed. */
+  /** Opens the engine; the one opened before must be closed. */
   open(options: { lifetimes: Lifetimes; events: StoreEvents; now: number }): Promise<StoreEngine>;
 }
 
-/** Makes an empty place for data. */
+/** Creates an empty storage. */
 export type DataFactory = () => Promise<Data>;
 
-/** What a test of the port works with: an engine over its own data, and time in the test's hand. */
+/** Fixture of a test of a port: an engine with its own data, and a time that the test sets. */
 export interface World extends AsyncDisposable {
   readonly store: StoreEngine;
   readonly lifetimes: Lifetimes;
-  /** How many of `sessions` that have expired a sweep tells of, in all. */
+  /**
+   * Returns how many of `sessions` expired ones purging reports: all, or none if the engine expires data by itself.
+   */
   swept(sessions: number): number;
-  /** What the engine reported so far. */
+  /** Events that the engine has reported so far. */
   readonly committed: number[];
   readonly failures: unknown[];
-  /** The time of every call below, in milliseconds since 1970. */
+  /** Time of every call below, in Unix ms. */
   now: number;
-  /** An authentic id, created now, of which nothing is stored. */
+  /** Returns an authentic id, created now, of which nothing is stored. */
   newId(): string;
-  /** A session as the service would make it now. */
+  /** Returns a session as the service would create it now. */
   newSession(given: Partial<Identity>): Session;
-  /** Stores a new session, which must succeed. */
+  /** Stores a new session; must succeed. */
   create(given: Partial<Identity>): Promise<Session>;
   associate(id: string, given: Partial<Identity>, scope?: Scope): Promise<AssociationResult>;
-  /** What an id stands for of which nothing is stored. */
+  /** Returns the implicit session of an id. */
   described(id: string): Session;
   isLive(id: string): Promise<boolean>;
-  /** Closes the store and opens it again over the same data. */
+  /** Closes the store and opens it again with the same data. */
   reopen(): Promise<void>;
 }
 
-/** What the engines under test keep: so many records a session, and so long (ms) after its end. */
+/** Limits of the engines under test: records per session, and ms after its end. */
 export const MAX_RECORDS = 100;
 export const RETENTION = 14 * DAY;
 
-/** The ids are signed under a secret of the test's own: an engine takes them as authentic. */
+/** Secret that signs the ids of the tests: engines take every id as authentic. */
 const secret = new Uint8Array(32).fill(7);
 
-/** Opens a world; `await using` closes it. */
+/** Creates a fixture; `await using` closes it. */
 export async function openWorld(make: DataFactory, lifetimes = usual): Promise<World> {
   const data = await make();
   const issuer = createIdIssuer([{ bytes: secret, createdAt: 0 }]);
@@ -105,13 +107,13 @@ export async function openWorld(make: DataFactory, lifetimes = usual): Promise<W
   return world;
 }
 
-/** The session that was associated; anything else fails the test. */
+/** Returns the session that was associated; throws for any other outcome. */
 export function associated(result: AssociationResult): Session {
   assert.equal(result.outcome, "associated");
   return (result as { session: Session }).session;
 }
 
-/** Sweeps until nothing is left to do, going round twice; gives how many sessions it found expired. */
+/** Purges until nothing is left to do in two rounds; returns the number of sessions found expired. */
 export async function sweepAll(world: World): Promise<number> {
   let expired = 0;
   for (let quiet = 0; quiet < 4; ) {

@@ -1,23 +1,23 @@
 import type { RedisNode } from "./node.ts";
 
-/** How many slots a cluster has. */
+/** Number of slots of a cluster. */
 export const SLOTS = 16_384;
 
-/** What a node says of itself. */
+/** A node's view of itself. */
 export interface NodeState {
   readonly node: RedisNode;
   readonly id: string;
   readonly isPrimary: boolean;
-  /** The id of the node that it follows; `-` for a primary. */
+  /** Id of the node that it replicates; `-` for a primary. */
   readonly follows: string;
   readonly epoch: number;
-  /** First and last of the slots that it serves. */
+  /** First and last slot of each range that it serves. */
   readonly ranges: readonly (readonly [first: number, last: number])[];
-  /** How it sees the others, by their ids. */
+  /** Its view of the others, by their ids. */
   readonly others: ReadonlyMap<string, string>;
 }
 
-/** What a running node says of itself (`CLUSTER NODES`). */
+/** Asks a running node for its state (`CLUSTER NODES`). */
 export async function stateOf(node: RedisNode): Promise<NodeState> {
   const lines = String(await node.command("CLUSTER", "NODES"))
     .trim()
@@ -42,14 +42,14 @@ function rangeOf(text: string): [first: number, last: number] {
   return [Number(first), Number(last)];
 }
 
-/** The states of those that answer. */
+/** Returns the states of the nodes that respond. */
 export async function statesOf(nodes: readonly RedisNode[]): Promise<NodeState[]> {
   const running = nodes.filter(({ isRunning }) => isRunning);
   const states = await Promise.allSettled(running.map(stateOf));
   return states.flatMap((state) => (state.status === "fulfilled" ? [state.value] : []));
 }
 
-/** Which of several that claim a slot has it: the one with the latest claim. */
+/** Returns the owner of a slot: of several nodes that claim it, the one with the latest claim. */
 export function ownerOf(slot: number, states: readonly NodeState[]): NodeState | undefined {
   return states
     .filter(
@@ -59,7 +59,7 @@ export function ownerOf(slot: number, states: readonly NodeState[]): NodeState |
     .toSorted((a, b) => b.epoch - a.epoch)[0];
 }
 
-/** Throws what is not in order yet with the nodes that run. */
+/** Throws with the reasons why the running nodes do not form a complete cluster yet. */
 export async function checkCluster(nodes: readonly RedisNode[]): Promise<void> {
   const running = nodes.filter(({ isRunning }) => isRunning);
   const states = await Promise.all(running.map(stateOf));

@@ -13,27 +13,27 @@ import { moveSlot } from "./slots.ts";
 /** A cluster of three primaries, each with a replica. */
 export interface RedisCluster extends AsyncDisposable {
   readonly url: string;
-  /** Three that start as primaries, then the replica of each in the same order. */
+  /** First the three initial primaries, then the replica of each in the same order. */
   readonly nodes: readonly RedisNode[];
   slotOf(key: string): Promise<number>;
-  /** Who serves a slot, by what the nodes that answer say of themselves. */
+  /** Returns the node that serves a slot, according to the nodes that respond. */
   primaryOf(slot: number): Promise<RedisNode>;
-  /** The running replicas of a primary. */
+  /** Returns the running replicas of a primary. */
   replicasOf(primary: RedisNode): Promise<RedisNode[]>;
-  /** Waits until the nodes that run agree, serve every slot, and all replicas follow. */
+  /** Waits until the running nodes agree, serve every slot, and all replicas follow. */
   untilOk(timeout?: number): Promise<void>;
   /** Moves slots with their keys to another primary while they are in use. */
   moveSlots(slots: Iterable<number>, to: RedisNode): Promise<void>;
-  /** Cuts groups of nodes off from each other; the tests and the service still reach all of them. */
+  /** Separates groups of nodes from each other; the tests and the service still reach all of them. */
   partition(groups: readonly (readonly RedisNode[])[]): void;
   heal(): void;
 }
 
 export interface ClusterOptions {
-  /** `cluster-node-timeout`, milliseconds: a node that is silent so long counts as failed. */
+  /** `cluster-node-timeout` in ms: a node that is silent for this long counts as failed. */
   readonly nodeTimeout?: number;
   readonly persistence?: Persistence;
-  /** Whether `partition` will be used, which takes a network namespace and root. */
+  /** True if `partition` will be used, which takes a network namespace and root. */
   readonly isPartitionable?: boolean;
   /** Further settings of every node. */
   readonly settings?: readonly (readonly [name: string, ...words: string[]])[];
@@ -42,7 +42,7 @@ export interface ClusterOptions {
 const PRIMARIES = 3;
 const NODES = 2 * PRIMARIES;
 
-/** Where a node is, and what the cluster calls it. */
+/** Address of a node, and its id in the cluster. */
 interface Place {
   readonly host: string;
   readonly port: number;
@@ -122,7 +122,7 @@ function startNode(
   });
 }
 
-/** What a node of a cluster would have written down: with it there is nothing to negotiate. */
+/** Returns the cluster configuration file of a node, with which nothing needs to be negotiated. */
 function nodesFile(places: readonly Place[], own: Place): string {
   const lines = places.map((place, i) => {
     const isPrimary = i < PRIMARIES;

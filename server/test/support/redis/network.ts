@@ -5,26 +5,26 @@ import { randomInt } from "node:crypto";
 import { once } from "node:events";
 
 /*
- * A network of its own for servers that are to lose sight of each other. They live in one network
- * namespace, each with an address, and rules let pass what goes between two of one group and what comes
- * from the tests, but drop everything else, as a broken switch would: connections stay open and nothing
- * arrives. (To drop pairs is not enough: Redis tries again from whatever address reaches the other.) The tests reach all of
- * them through a pair of virtual devices. The namespace goes with the process that keeps it, which
- * leaves with its standard input: when the test is gone, in whatever way, so is the network.
+ * A private network for servers that tests separate from each other. They run in one network namespace, each with an
+ * address. During a partition, packets pass only within a group and from the tests; all others are dropped, as by a
+ * broken switch: connections stay open and nothing arrives. (Dropping pairs is not enough: Redis retries from any
+ * address that reaches the other.) The tests reach all servers through a pair of virtual devices. The namespace ends
+ * with the process that holds it, which exits when its standard input closes, so the network is gone when the test
+ * is, however the test ends.
  */
 
 /** A network namespace with some addresses. Needs root. */
 export interface PrivateNetwork extends AsyncDisposable {
-  /** A command that runs another one inside. */
+  /** Command that runs another one inside. */
   readonly wrapper: readonly string[];
   readonly addresses: readonly string[];
-  /** Lets nothing pass but within each group; replaces an earlier partition. */
+  /** Lets packets pass only within each group; replaces an earlier partition. */
   partition(groups: readonly (readonly string[])[]): void;
   /** Lets everything pass again. */
   heal(): void;
 }
 
-/** Makes a network with `count` addresses. */
+/** Creates a network with `count` addresses. */
 export async function openNetwork(count: number): Promise<PrivateNetwork> {
   const keeper = spawn("unshare", ["--net", "sh", "-c", "echo there && exec cat"], {
     stdio: ["pipe", "pipe", "pipe"],
@@ -52,7 +52,7 @@ async function entered(keeper: ChildProcess, ended: Promise<unknown>): Promise<v
   failed.catch(() => undefined);
 }
 
-/** The addresses are of the range that is kept for tests of networks (RFC 2544, 198.18.0.0/15). */
+/** The addresses are of the range reserved for tests of networks (RFC 2544, 198.18.0.0/15). */
 function layOut(keeper: ChildProcess, ended: Promise<unknown>, count: number): PrivateNetwork {
   const wrapper = ["nsenter", `--net=/proc/${keeper.pid}/ns/net`, "--"];
   const inside = (...args: string[]) => execute([...wrapper, "ip", ...args]);
@@ -65,7 +65,7 @@ function layOut(keeper: ChildProcess, ended: Promise<unknown>, count: number): P
   inside("link", "set", "lo", "up");
   inside("link", "set", inner, "up");
   for (const address of addresses) inside("address", "add", `${address}/24`, "dev", inner);
-  // What is local is looked up first of all: that must come after the rules of a partition.
+  // Local addresses are routed first by default; the rules of a partition must come before that.
   inside("rule", "add", "preference", "100", "lookup", "local");
   inside("rule", "delete", "preference", "0");
 
@@ -101,7 +101,7 @@ function layOut(keeper: ChildProcess, ended: Promise<unknown>, count: number): P
   };
 }
 
-/** All ordered pairs of two. */
+/** Returns all ordered pairs. */
 function pairsWithin(group: readonly string[]): [string, string][] {
   return group.flatMap((from) =>
     group.filter((to) => to !== from).map((to): [string, string] => [from, to]),

@@ -9,48 +9,48 @@ import { Redis, type RedisOptions } from "ioredis";
 export interface RedisNode extends AsyncDisposable {
   readonly host: string;
   readonly port: number;
-  /** Whether its process is there, paused or not. */
+  /** True if its process exists, paused or not. */
   readonly isRunning: boolean;
-  /** Sends one command; rejects after five seconds without an answer. */
+  /** Sends one command; rejects after five seconds without a reply. */
   command(...words: readonly (string | number)[]): Promise<unknown>;
-  /** Ends the process as a power cut would, or as `signal` says, and waits until it is gone. */
+  /** Ends the process with SIGKILL, or with `signal`, and waits until it is gone. */
   kill(signal?: NodeJS.Signals): Promise<void>;
-  /** Starts it again over its data, with its ports. */
+  /** Starts it again with its data and ports. */
   restart(): Promise<void>;
-  /** Stops the process where it stands: connections stay open and nobody answers. */
+  /** Pauses the process: connections stay open and nothing responds. */
   pause(): void;
   resume(): void;
-  /** What the server printed since its last start. */
+  /** Output of the server since its last start. */
   output(): string;
 }
 
 export interface RedisNodeOptions {
   readonly host: string;
   readonly port: number;
-  /** A folder for its data; made where it is missing. */
+  /** Folder for its data; created if it is missing. */
   readonly dir: string;
-  /** Settings as in `redis.conf`: name, then its words. They come after ours and win. */
+  /** Settings as in `redis.conf`: name, then its words. They come after ours and take precedence. */
   readonly settings?: readonly (readonly [name: string, ...words: string[]])[];
-  /** A file with settings, given first. Sentinel keeps its state in it. */
+  /** File with settings, given first. Sentinel keeps its state in it. */
   readonly configFile?: string;
   readonly isSentinel?: boolean;
-  /** A command that runs the server, such as `nsenter` and its arguments. */
+  /** Command that runs the server, such as `nsenter` and its arguments. */
   readonly wrapper?: readonly string[];
-  /** How the tests' own commands connect, where host and port do not say it all. */
+  /** How the tests' own commands connect, if host and port are not enough. */
   readonly connection?: Pick<RedisOptions, "username" | "password" | "tls">;
 }
 
-/** What the server prints once it can be used. */
+/** Message of the server once it can be used. */
 const READY = /Ready to accept connections|\+monitor master/;
 const START_TIMEOUT = 20_000;
 
 const running = new Set<ChildProcess>();
 process.on("exit", () => {
-  // The last resort, for a runner that was interrupted: each of ours, by its own id.
+  // Last resort if the runner is interrupted: kills each of our processes by its id.
   for (const child of running) child.kill("SIGKILL");
 });
 
-/** Starts a server and waits until it can be used; rejects with what it printed if it cannot. */
+/** Starts a server and waits until it can be used; rejects with its output if it cannot. */
 export async function startRedis(options: RedisNodeOptions): Promise<RedisNode> {
   const { host, port } = options;
   mkdirSync(options.dir, { recursive: true });
@@ -63,7 +63,7 @@ export async function startRedis(options: RedisNodeOptions): Promise<RedisNode> 
   }
   async function kill(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
     disconnect();
-    // One that is paused takes note of nothing but this.
+    // A paused process reacts only to SIGKILL.
     if (signal !== "SIGKILL") started.child.kill("SIGCONT");
     started.child.kill(signal);
     await started.exited;
@@ -102,11 +102,11 @@ function connect({ host, port, connection }: RedisNodeOptions): Redis {
     commandTimeout: 5000,
     connectTimeout: 2000,
     maxRetriesPerRequest: 3,
-    // A node may be loading, or a replica that lost its primary.
+    // A node may be loading, or be a replica that lost its primary.
     enableReadyCheck: false,
     ...connection,
   });
-  // Whoever sends a command hears of it.
+  // The sender of a command sees its error.
   client.on("error", () => undefined);
   return client;
 }
@@ -150,7 +150,7 @@ async function startProcess(options: RedisNodeOptions): Promise<StartedProcess> 
   return { child, exited, output: () => output };
 }
 
-/** Quick to start and to copy, and nothing is written to the disk unless the settings say so. */
+/** Quick to start and to copy; nothing is written to the disk unless the settings say so. */
 function argumentsOf(options: RedisNodeOptions): string[] {
   const { host, port, dir, settings = [], configFile, isSentinel = false } = options;
   const ours: (readonly string[])[] = [
@@ -158,7 +158,7 @@ function argumentsOf(options: RedisNodeOptions): string[] {
     ["port", String(port)],
     ["dir", dir],
     ["logfile", ""],
-    // What was left behind is told by its environment, which the title would be written over.
+    // Leftover processes are recognized by their environment, which the process title would overwrite.
     ["set-proc-title", "no"],
     ["protected-mode", "no"],
   ];

@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 
 /*
- * Ports for servers that are ended and started again in the middle of a test. The system gives
- * clients their ports from 32768 on: one from below is still free when its server comes back.
+ * Ports for servers that are stopped and started again in the middle of a test. The system gives clients their ports
+ * from 32768 on, so a port below that is still free when its server comes back.
  */
 
 const LOWEST = 12_000;
@@ -12,7 +12,7 @@ const HIGHEST = 32_000;
 
 const given = new Set<number>();
 
-/** A port of `host` that nobody listens on, another one each time. */
+/** Returns a port of `host` that nobody listens on, a different one each time. */
 export async function freePort(host = "127.0.0.1"): Promise<number> {
   for (;;) {
     const port = randomInt(LOWEST, HIGHEST);

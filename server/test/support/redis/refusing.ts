@@ -6,8 +6,8 @@ import type { RedisNode } from "./node.ts";
 export interface RefusingRedis extends AsyncDisposable {
   readonly port: number;
   /**
-   * From now on replies to every command with the error that `answer` makes from its words, except the commands
-   * that check a new connection; `undefined`: Redis replies again. Open connections are cut.
+   * From now on replies to every command with the error that `answer` makes from its words, except to the commands
+   * that check a new connection; `undefined`: Redis replies again. Closes open connections.
    */
   refuse(answer: ((words: readonly string[]) => string) | undefined): void;
 }

@@ -7,15 +7,15 @@ import { startRedis } from "./node.ts";
 import { freePort } from "./ports.ts";
 import type { SingleRedis } from "./single.ts";
 
-/** One Redis server that is reached by TLS, with a user and a password. */
+/** A Redis server that is reached by TLS, with a user and a password. */
 export interface SecuredRedis extends SingleRedis {
-  /** The certificate to trust: it signed itself. */
+  /** The certificate to trust: it is self-signed. */
   readonly caFile: string;
   readonly user: string;
   readonly password: string;
 }
 
-/** Starts a server that takes TLS alone, and one user alone; makes its certificate. */
+/** Starts a server that accepts only TLS and only one user; creates its certificate. */
 export async function startSecuredRedis(): Promise<SecuredRedis> {
   const directory = temporaryDirectory();
   const [user, password] = ["porter", "p@ss:w/rd%?#"];
@@ -36,7 +36,7 @@ export async function startSecuredRedis(): Promise<SecuredRedis> {
         ["user", user, "on", `>${password}`, "~*", "&*", "+@all"],
         ["user", "default", "off"],
       ],
-      // The tests' own commands: what is checked here is the service's connection.
+      // Connects the tests' own commands without verification, since the service's connection is what is tested.
       connection: { username: user, password, tls: { rejectUnauthorized: false } },
     });
     return {

@@ -7,28 +7,28 @@ import { type RedisNode, startRedis } from "./node.ts";
 import { freePort } from "./ports.ts";
 import { type Persistence, persistenceSettings } from "./single.ts";
 
-/** A primary with replicas, and three sentinels that put a replica in its place when it fails. */
+/** A primary with replicas, and three sentinels that replace it when it fails. */
 export interface SentinelRedis extends AsyncDisposable {
   readonly url: string;
   /** The first of them starts as the primary. */
   readonly nodes: readonly RedisNode[];
   readonly sentinels: readonly RedisNode[];
-  /** Whom most of the sentinels take for the primary. */
+  /** Returns the primary according to most of the sentinels. */
   primary(): Promise<RedisNode>;
-  /** Waits until a running node is the primary for all sentinels, and those that run follow it. */
+  /** Waits until a running node is the primary for all sentinels, and the running others follow it. */
   untilOk(timeout?: number): Promise<void>;
 }
 
 export interface SentinelOptions {
   readonly replicas?: 1 | 2;
-  /** After how many milliseconds without an answer a node counts as failed. */
+  /** Time in ms without a reply after which a node counts as failed. */
   readonly downAfter?: number;
   readonly persistence?: Persistence;
-  /** What the sentinels ask for, of each other too; by default nothing. */
+  /** Password that the sentinels require, also of each other; by default none. */
   readonly password?: string;
 }
 
-/** The name under which the sentinels know the primary. */
+/** Name of the primary at the sentinels. */
 const NAME = "primary";
 const HOST = "127.0.0.1";
 
@@ -82,7 +82,7 @@ export async function startSentinelRedis(options: SentinelOptions = {}): Promise
   }
 }
 
-/** The sentinels know of each other from the first: they would find out by themselves, but slowly. */
+/** The sentinels know each other from the start, since discovery is slow. */
 function sentinelFiles(
   folder: string,
   nodes: readonly RedisNode[],
@@ -132,7 +132,7 @@ async function primaryOf(
   return found;
 }
 
-/** Throws what is not in order yet. */
+/** Throws with what is not ready yet. */
 async function checkAll(
   nodes: readonly RedisNode[],
   sentinels: readonly RedisNode[],
@@ -149,7 +149,7 @@ async function checkAll(
     const info = String(await node.command("INFO", "replication"));
     if (node === primary) {
       if (!info.includes("role:master")) throw new Error("the primary is a replica");
-      // After a copy without a file the primary holds changes back until it has heard of the replica.
+      // After a diskless copy the primary delays changes until the replica has acknowledged.
       const heard = info.match(/^slave\d+:.*,state=online,offset=[1-9]/gm) ?? [];
       if (heard.length < running.length - 1) throw new Error("a replica gets no changes yet");
       continue;

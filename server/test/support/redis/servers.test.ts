@@ -8,24 +8,22 @@ import { startSecuredRedis } from "./secured.ts";
 import { startSentinelRedis } from "./sentinel.ts";
 import { startSingleRedis } from "./single.ts";
 
-/*
- * The servers that other tests are made on: that they start, and that what is done to them is done.
- */
+/* The servers of other tests: they start, and faults have their effect. */
 
-test("a single server that keeps what it was told comes back with it", async () => {
+test("a single server that stores its data has them after a restart", async () => {
   await using redis = await startSingleRedis("always");
   await redis.node.command("SET", "name", "value");
   await redis.node.restart();
   assert.equal(await redis.node.command("GET", "name"), "value");
 });
 
-test("a secured server takes its user over TLS", async () => {
+test("a secured server accepts its user over TLS", async () => {
   await using redis = await startSecuredRedis();
   assert.equal(await redis.node.command("ACL", "WHOAMI"), redis.user);
   assert.match(redis.url, /^rediss:/);
 });
 
-test("sentinels put the replica in the place of a primary that was killed", async () => {
+test("sentinels replace a primary that was killed by its replica", async () => {
   await using redis = await startSentinelRedis({ downAfter: 300 });
   const first = await redis.primary();
   await first.kill();
@@ -33,7 +31,7 @@ test("sentinels put the replica in the place of a primary that was killed", asyn
   assert.notEqual(await redis.primary(), first);
 });
 
-test("a cluster moves slots with their keys, and lives through a partition", async () => {
+test("a cluster moves slots with their keys, and survives a partition", async () => {
   await using cluster = await startRedisCluster({ isPartitionable: true, nodeTimeout: 800 });
   const slot = await cluster.slotOf("name");
   const owner = await cluster.primaryOf(slot);

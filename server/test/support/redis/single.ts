@@ -2,16 +2,16 @@ import { temporaryDirectory } from "../temporary-directory.ts";
 import { type RedisNode, startRedis } from "./node.ts";
 import { freePort } from "./ports.ts";
 
-/** One Redis server, alone. `await using` ends it and removes its data. */
+/** A single Redis server. `await using` ends it and removes its data. */
 export interface SingleRedis extends AsyncDisposable {
   readonly url: string;
   readonly node: RedisNode;
 }
 
-/** How what was written is kept: not at all, or in a log of which every second is flushed, or each write. */
+/** Persistence: none, or a log that is flushed every second, or at each write. */
 export type Persistence = "none" | "everysec" | "always";
 
-/** The settings of a server that keeps what was written. */
+/** Settings of a server that stores its data. */
 export function persistenceSettings(persistence: Persistence): [name: string, word: string][] {
   return persistence === "none"
     ? []
