@@ -10,7 +10,7 @@ import { createRandom, runSeed } from "../support/random.ts";
 import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { long } from "../support/tier.ts";
-import { startCrowd } from "./crowd.ts";
+import { startCrowd } from "./competing-clients.ts";
 import { createWitness, lookAtAll } from "./witness.ts";
 
 const ENOUGH = long ? 50_000 : 2000;

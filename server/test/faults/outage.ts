@@ -3,7 +3,7 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { checkHistory, type Report } from "../linearizability/check.ts";
 import { until } from "../support/eventually.ts";
 import { createRandom, runSeed } from "../support/random.ts";
-import { startCrowd } from "./crowd.ts";
+import { startCrowd } from "./competing-clients.ts";
 import type { Services } from "./services.ts";
 import { contestAll, createWitness, lookAtAll } from "./witness.ts";
 

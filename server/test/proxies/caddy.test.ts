@@ -6,11 +6,11 @@ import { aliases } from "./aliases.ts";
 import { startApplication } from "./application.ts";
 import { caddy } from "./caddy.ts";
 import { documentedBlock } from "./documents.ts";
-import { passManyCookies } from "./passage-contract.ts";
+import { passManyCookies } from "./forwarding-contract.ts";
 import { proxyContract } from "./proxy-contract.ts";
 import { startProxy } from "./proxy-process.ts";
 import { smuggledThrough } from "./smuggling.ts";
-import { openStage } from "./stage.ts";
+import { openStage } from "./setup.ts";
 import { visit } from "./visitor.ts";
 
 proxyContract(caddy, (text) =>

@@ -7,7 +7,7 @@ import { until } from "../support/eventually.ts";
 import { startAntechamber } from "./antechamber.ts";
 import { identityOf } from "./application.ts";
 import { goOnWithoutAntechamber, startProxy } from "./proxy-process.ts";
-import { asHeaders, cookieOf, only, portsOf, type Stage } from "./stage.ts";
+import { asHeaders, cookieOf, only, portsOf, type Stage } from "./setup.ts";
 import { sessionCookie, visit } from "./visitor.ts";
 
 /** Failures: without Antechamber's consent nothing reaches the application. */

@@ -4,7 +4,7 @@ import { openConnection } from "../support/raw-http.ts";
 import { aliases, identityHeaders } from "./aliases.ts";
 import { identityOf } from "./application.ts";
 import { smuggled } from "./smuggling.ts";
-import { asHeaders, cookieOf, only, recorded, type Stage } from "./stage.ts";
+import { asHeaders, cookieOf, only, recorded, type Stage } from "./setup.ts";
 import { sessionCookie, visit, visitText } from "./visitor.ts";
 
 /** The longest ids, of the longest characters: 4 KiB of headers in all. */

@@ -1,9 +1,9 @@
 import { after, before } from "node:test";
 import { failureContract } from "./failure-contract.ts";
 import { identityContract } from "./identity-contract.ts";
-import { passageContract } from "./passage-contract.ts";
+import { passageContract } from "./forwarding-contract.ts";
 import type { Edit, ProxyProgram } from "./proxy-process.ts";
-import { openStage, type Stage } from "./stage.ts";
+import { openStage, type Stage } from "./setup.ts";
 
 /**
  * Promises of the examples, tested on the real program with the example's own file: the suite of every proxy in front

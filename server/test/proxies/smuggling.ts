@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { FORGED } from "./aliases.ts";
 import type { Edit, ProxyProgram } from "./proxy-process.ts";
-import { openStage, type Stage } from "./stage.ts";
+import { openStage, type Stage } from "./setup.ts";
 import { visit } from "./visitor.ts";
 
 /** Twice as many headers, and those of the proxy, are still within every program's limit. */

@@ -1,15 +1,15 @@
-import { associationContract } from "./contract/association.ts";
+import { associationContract } from "./contract/sessions-association.ts";
 import { auditContract } from "./contract/audit.ts";
-import { creationContract } from "./contract/creation.ts";
-import { erasingContract } from "./contract/erasing.ts";
-import { findingContract } from "./contract/finding.ts";
-import { housekeepingContract } from "./contract/housekeeping.ts";
-import { lifeContract } from "./contract/life.ts";
-import { movingContract } from "./contract/moving.ts";
-import { racesContract } from "./contract/races.ts";
+import { creationContract } from "./contract/sessions-creation.ts";
+import { erasingContract } from "./contract/erasure.ts";
+import { findingContract } from "./contract/search.ts";
+import { housekeepingContract } from "./contract/lifecycle.ts";
+import { lifeContract } from "./contract/sessions-lifetime.ts";
+import { movingContract } from "./contract/transfer.ts";
+import { racesContract } from "./contract/sessions-races.ts";
 import { recordsContract } from "./contract/records.ts";
-import { repetitionContract } from "./contract/repetition.ts";
-import { retentionContract } from "./contract/retention.ts";
+import { repetitionContract } from "./contract/idempotency.ts";
+import { retentionContract } from "./contract/records-retention.ts";
 import type { DataFactory } from "./contract/world.ts";
 
 /**

@@ -5,7 +5,7 @@ import { addressAliases, identityHeaders } from "./aliases.ts";
 import { startAntechamber } from "./antechamber.ts";
 import { identityOf, startApplication } from "./application.ts";
 import { type Edit, startProxy } from "./proxy-process.ts";
-import { asHeaders, cookieOf, only, portsOf, recorded, type Stage } from "./stage.ts";
+import { asHeaders, cookieOf, only, portsOf, recorded, type Stage } from "./setup.ts";
 import { HOST, sessionCookie, visit, visitText } from "./visitor.ts";
 
 /** Requests and responses: paths, bodies, records, cookies and upgrades pass through the proxy. */
