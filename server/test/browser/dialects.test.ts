@@ -60,26 +60,26 @@ for (const [name, { auth, base, hasEnvelope, goesOn }] of Object.entries(clients
     };
 
     const created = await run("createSession()");
-    assert.match(created.kept, /^[\w-]{40}$/);
+    assert.match(created.storedId, /^[\w-]{40}$/);
     const zoe = await run("associate('zoë@shop.example')");
-    assert.deepEqual([zoe.status, zoe.kept], [200, created.kept]);
+    assert.deepEqual([zoe.status, zoe.storedId], [200, created.storedId]);
     assert.equal(customerOf(zoe), hasEnvelope ? "zoë@shop.example" : undefined);
 
     await page.reload();
     const reloaded = await run("associate('zoë@shop.example')");
-    assert.deepEqual([reloaded.status, reloaded.kept], [200, created.kept]);
+    assert.deepEqual([reloaded.status, reloaded.storedId], [200, created.storedId]);
 
     server.pass(3 * MINUTE);
     const late = await run("associate('zoë@shop.example')");
     if (goesOn) {
       assert.equal(late.status, 200);
-      assert.notEqual(late.kept, created.kept);
+      assert.notEqual(late.storedId, created.storedId);
       assert.equal(customerOf(late), "zoë@shop.example");
     } else {
       refused(late, 404, "session-not-found");
       const again = await run("createSession().then(() => associate('zoë@shop.example'))");
       assert.equal(again.status, 200);
-      assert.notEqual(again.kept, created.kept);
+      assert.notEqual(again.storedId, created.storedId);
     }
 
     const ofZoe = await run("associate('zoë@shop.example')");
@@ -89,16 +89,16 @@ for (const [name, { auth, base, hasEnvelope, goesOn }] of Object.entries(clients
       ofBob = await run("createSession().then(() => associate('bob'))");
     }
     assert.equal(ofBob.status, 200);
-    assert.notEqual(ofBob.kept, ofZoe.kept);
+    assert.notEqual(ofBob.storedId, ofZoe.storedId);
     assert.equal(customerOf(ofBob), hasEnvelope ? "bob" : undefined);
 
     if (version === "v1") {
       const found = await run("retrieve()");
-      assert.equal(found.kept, ofBob.kept);
+      assert.equal(found.storedId, ofBob.storedId);
       server.pass(3 * MINUTE);
       const over = await run("retrieve()");
       if (goesOn) refused(over, 404, "session-not-found");
-      else assert.notEqual(over.kept, ofBob.kept);
+      else assert.notEqual(over.storedId, ofBob.storedId);
     }
     const nowhere = await run("search()");
     assert.equal(nowhere.status, 404, "the page sees what went wrong");
@@ -111,9 +111,9 @@ test("8.5.1: a client that has only a placeholder for an id associates its custo
   const context = await site.context();
   const page = await site.open(context, `${server.url}/gks-server/v1`, "v1");
   const linked = await page.evaluate<Outcome>("associate('ann')");
-  assert.match(linked.kept, /^[\w-]{40}$/);
+  assert.match(linked.storedId, /^[\w-]{40}$/);
   assert.equal(linked.session?.customerId, "ann");
   const again = await page.evaluate<Outcome>("associate('ann')");
-  assert.equal(again.kept, linked.kept);
+  assert.equal(again.storedId, linked.storedId);
   await context.close();
 });

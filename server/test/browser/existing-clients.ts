@@ -12,7 +12,7 @@ export interface Outcome {
   /** The argument of the failure callback. */
   readonly error?: { readonly code: string; readonly message: string };
   /** The id that the client uses from now on. */
-  readonly kept: string;
+  readonly storedId: string;
 }
 
 /** A site on a separate origin, and a real browser that visits it. */
@@ -60,7 +60,7 @@ const script = `
   const isV2 = query.get("version") === "v2";
   const COOKIE = "widgets.state.keys=";
 
-  function kept() {
+  function storedId() {
     const cookie = document.cookie.split("; ").find((each) => each.startsWith(COOKIE));
     const state = cookie && JSON.parse(decodeURIComponent(cookie.slice(COOKIE.length)));
     return state ? state.sessionId : "00000000-0000-0000-0000-0000000000";
@@ -78,7 +78,7 @@ const script = `
       if (isV2) {
         request.setRequestHeader("x-api-key", window.apiKey);
         request.setRequestHeader("ContactCenterID", "2c4f0e3a");
-        request.setRequestHeader("gkc_sessionId", kept());
+        request.setRequestHeader("gkc_sessionId", storedId());
         if (method !== "PATCH") request.setRequestHeader("Content-Type", "application/json");
       } else {
         request.setRequestHeader("gkc_apiClientMediaType", "selfservice");
@@ -88,10 +88,10 @@ const script = `
       request.onloadend = () => {
         const { status, responseText } = request;
         const body = responseText === "" ? {} : JSON.parse(responseText);
-        if (status !== 200 || body.error) return resolve({ status, error: body.error, kept: kept() });
+        if (status !== 200 || body.error) return resolve({ status, error: body.error, storedId: storedId() });
         const sessionId = isV2 ? request.getResponseHeader("gkc_sessionId") : body.sessionId;
         if (sessionId) keep(sessionId);
-        resolve({ status, session: isV2 ? body.data : body.response, kept: kept() });
+        resolve({ status, session: isV2 ? body.data : body.response, storedId: storedId() });
       };
       request.send();
     });
@@ -101,12 +101,12 @@ const script = `
     isV2 ? call("POST", "/session/v2/sessions/") : call("PUT", "/sessions/new");
   const associate = (customerId) =>
     isV2
-      ? call("PATCH", "/session/v2/sessions/" + kept(), customerId)
-      : call("POST", "/sessions/" + kept(), customerId);
-  const retrieve = () => call("GET", "/sessions/" + kept());
+      ? call("PATCH", "/session/v2/sessions/" + storedId(), customerId)
+      : call("POST", "/sessions/" + storedId(), customerId);
+  const retrieve = () => call("GET", "/sessions/" + storedId());
   const search = () =>
     fetch(base + "/kbs", { method: "REPORT", headers: { "X-Requested-With": "XMLHttpRequest" } }).then(
-      ({ status }) => ({ status, kept: kept() }),
-      () => ({ status: 0, kept: kept() }),
+      ({ status }) => ({ status, storedId: storedId() }),
+      () => ({ status: 0, storedId: storedId() }),
     );
 `;

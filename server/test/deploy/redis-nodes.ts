@@ -4,10 +4,10 @@ import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
+import { isFree } from "../support/free-ports.ts";
 import { root } from "./build.ts";
 
 /*
@@ -36,17 +36,6 @@ export async function prepareSite(folder: string, addresses: readonly string[]):
     const port = randomInt(12_000, 22_000);
     const listens = addresses.flatMap((host) => [isFree(host, port), isFree(host, port + 10_000)]);
     if ((await Promise.all(listens)).every(Boolean)) return { folder, port, authFile };
-  }
-}
-
-async function isFree(host: string, port: number): Promise<boolean> {
-  const server = createServer();
-  try {
-    await once(server.listen(port, host), "listening");
-    server.close();
-    return true;
-  } catch {
-    return false;
   }
 }
 
@@ -127,7 +116,7 @@ export async function formCluster(site: Site, addresses: readonly string[]): Pro
 }
 
 /** Sends one command to one node. */
-export async function ask(site: Site, address: string, ...words: string[]): Promise<string> {
+export async function send(site: Site, address: string, ...words: string[]): Promise<string> {
   const env = { ...process.env, REDISCLI_AUTH: PASSWORD };
   const args = ["-h", address, "-p", String(site.port), ...words];
   const { stdout } = await execute("redis-cli", args, { env, timeout: 5000 });
@@ -135,13 +124,13 @@ export async function ask(site: Site, address: string, ...words: string[]): Prom
 }
 
 /** Repeats a command until `isRight` accepts the reply, for at most 30 s. */
-export async function askUntil(
+export async function sendUntil(
   isRight: (answer: string) => boolean,
-  ...question: Parameters<typeof ask>
+  ...question: Parameters<typeof send>
 ): Promise<void> {
   const until = performance.now() + 30_000;
   for (let answer = ""; ; await delay(100)) {
-    answer = await ask(...question).catch(String);
+    answer = await send(...question).catch(String);
     if (isRight(answer)) return;
     if (performance.now() > until) throw new Error(answer);
   }

@@ -4,12 +4,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import {
-  ask,
-  askUntil,
   formCluster,
   PASSWORD,
   prepareSite,
   type Site,
+  send,
+  sendUntil,
   startNodes,
 } from "./redis-nodes.ts";
 
@@ -27,21 +27,21 @@ test("the nodes form one cluster, and form it again at other addresses, with the
     assert.match(await formCluster(site, addresses), /in a cluster already/);
 
     const [first = ""] = addresses;
-    await askUntil((text) => text.match(/slave/g)?.length === 3, site, first, "cluster", "nodes");
-    assert.match(await ask(site, first, "config", "get", "appendfsync"), /always/);
-    assert.equal(await onOwner(site, addresses, "set", "a-key", "kept"), "OK");
+    await sendUntil((text) => text.match(/slave/g)?.length === 3, site, first, "cluster", "nodes");
+    assert.match(await send(site, first, "config", "get", "appendfsync"), /always/);
+    assert.equal(await sendToOwner(site, addresses, "set", "a-key", "kept"), "OK");
   }
   await using nodes = startNodes(site, others);
   for (const address of others) {
     // The remembered addresses of the others do not count: a connection to the present ones does.
     const isJoined = (text: string) =>
       others.every((other) => new RegExp(`${other}:.* connected`).test(text));
-    await askUntil(isJoined, site, address, "cluster", "nodes").catch((error: unknown) => {
+    await sendUntil(isJoined, site, address, "cluster", "nodes").catch((error: unknown) => {
       throw new Error(`${address}: ${String(error)}\n${nodes.output()}`);
     });
-    await askUntil((text) => text.includes("cluster_state:ok"), site, address, "cluster", "info");
+    await sendUntil((text) => text.includes("cluster_state:ok"), site, address, "cluster", "info");
   }
-  assert.equal(await onOwner(site, others, "get", "a-key"), "kept");
+  assert.equal(await sendToOwner(site, others, "get", "a-key"), "kept");
 });
 
 test("a node requires its password", async () => {
@@ -49,15 +49,19 @@ test("a node requires its password", async () => {
   const [address = ""] = addresses;
   const site = await prepareSite(folder.path, [address]);
   await using nodes = startNodes(site, [address]);
-  await askUntil((answer) => answer === "PONG", site, address, "ping");
-  const refused = await ask(site, address, "--no-auth-warning", "--pass", "wrong", "ping");
+  await sendUntil((answer) => answer === "PONG", site, address, "ping");
+  const refused = await send(site, address, "--no-auth-warning", "--pass", "wrong", "ping");
   assert.match(refused, /WRONGPASS|NOAUTH|AUTH failed/, nodes.output());
   assert.ok(!nodes.output().includes(PASSWORD));
 });
 
 /** The reply of the node that serves the key. */
-async function onOwner(site: Site, nodes: readonly string[], ...words: string[]): Promise<string> {
-  const answers = await Promise.all(nodes.map((address) => ask(site, address, ...words)));
+async function sendToOwner(
+  site: Site,
+  nodes: readonly string[],
+  ...words: string[]
+): Promise<string> {
+  const answers = await Promise.all(nodes.map((address) => send(site, address, ...words)));
   const [answer, ...more] = answers.filter((text) => !text.startsWith("MOVED"));
   assert.deepEqual(more, [], answers.join("\n"));
   return answer ?? answers.join("\n");

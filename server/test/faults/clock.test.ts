@@ -32,17 +32,20 @@ function fakeClock(settings: Record<string, string>): Record<string, string> {
 }
 
 /** Sessions by their state, which no clock may change. */
-interface Known {
+interface KnownSessions {
   readonly ledger: Ledger;
-  readonly alive: Set<string>;
-  readonly dead: Set<string>;
+  readonly live: Set<string>;
+  readonly over: Set<string>;
 }
 
 /** Asserts that ended and expired sessions stay so, that live ones are live, and that new ones work. */
-async function checkServes(server: ServerProcess, { ledger, alive, dead }: Known): Promise<void> {
+async function assertServes(
+  server: ServerProcess,
+  { ledger, live, over }: KnownSessions,
+): Promise<void> {
   using caller = createCaller(server.url);
-  await checkDead(caller, dead);
-  await ledger.verify(caller, [...alive]);
+  await assertOver(caller, over);
+  await ledger.verify(caller, [...live]);
 
   const ids = { ...freshIds(), customerId: "customer" };
   const stored = sessionOf(await ledger.create(caller, ids));
@@ -53,61 +56,61 @@ async function checkServes(server: ServerProcess, { ledger, alive, dead }: Known
   const anonymous = await ledger.createAnonymous(caller);
   await ledger.associate(caller, anonymous, { customerId: "customer" });
   await ledger.verify(caller, [stored.sessionId, anonymous]);
-  alive.add(stored.sessionId).add(anonymous);
+  live.add(stored.sessionId).add(anonymous);
 }
 
-async function checkDead(caller: Caller, dead: ReadonlySet<string>): Promise<void> {
-  for (const sessionId of dead) {
+async function assertOver(caller: Caller, over: ReadonlySet<string>): Promise<void> {
+  for (const sessionId of over) {
     const shown = sessionOf(await caller.retrieve(sessionId));
-    assert.notEqual(shown.sessionId, sessionId, "a session rose from the dead");
+    assert.notEqual(shown.sessionId, sessionId, "an ended or expired session is live again");
     const refused = problemOf(await caller.associate(sessionId, { customerId: "customer" }), 404);
     assert.equal(refused.code, "session-not-found");
   }
 }
 
 /** Creates an ended session, an expired stored one and an expired one that was never stored. */
-async function makeDead(server: ServerProcess, { dead }: Known): Promise<void> {
+async function createOver(server: ServerProcess, { over }: KnownSessions): Promise<void> {
   using caller = createCaller(server.url);
   const ended = sessionOf(await caller.create({ ...freshIds(), customerId: "customer" }));
   assert.ok(await endSession(server.dataDir, ended.sessionId));
   const stored = sessionOf(await caller.create(freshIds()));
   const unstored = sessionOf(await caller.create());
   // Retrieving them would renew them, so the test waits for their time to pass.
-  const over = Date.parse(unstored.expiresAt) - Date.parse(unstored.createdAt);
+  const lifeMs = Date.parse(unstored.expiresAt) - Date.parse(unstored.createdAt);
   const start = performance.now();
-  await until("they expire", () => performance.now() - start > over + 10, 2 * ANONYMOUS_IDLE);
-  for (const { sessionId } of [ended, stored, unstored]) dead.add(sessionId);
-  await checkDead(caller, dead);
+  await until("they expire", () => performance.now() - start > lifeMs + 10, 2 * ANONYMOUS_IDLE);
+  for (const { sessionId } of [ended, stored, unstored]) over.add(sessionId);
+  await assertOver(caller, over);
 }
 
-function newKnown(): Known {
-  return { ledger: createLedger(), alive: new Set(), dead: new Set() };
+function newKnownSessions(): KnownSessions {
+  return { ledger: createLedger(), live: new Set(), over: new Set() };
 }
 
 /** A day has passed, so every session has expired. */
-function buryAll({ alive, dead }: Known): void {
-  for (const sessionId of alive) dead.add(sessionId);
-  alive.clear();
+function markAllOver({ live, over }: KnownSessions): void {
+  for (const sessionId of live) over.add(sessionId);
+  live.clear();
 }
 
 test("after a restart with any wall clock, no ended session is live again and no live session ends early", async () => {
   await using directory = temporaryDirectory();
   const dataDir = directory.path;
-  const known = newKnown();
+  const known = newKnownSessions();
   {
     await using server = await startServer({ dataDir, env: fakeClock({}) });
-    await checkServes(server, known);
-    await makeDead(server, known);
+    await assertServes(server, known);
+    await createOver(server, known);
     await server.kill("SIGTERM");
   }
   // 2038: the last seconds that a signed 32-bit time_t can represent.
   const clocks = ["-1h", "-1d", "@1970-01-01 00:00:01", "+1d", "+0", "@2038-01-19 03:14:05", "+0"];
   for (const FAKETIME of clocks) {
-    if (FAKETIME === "+1d" || FAKETIME.startsWith("@2038")) buryAll(known);
+    if (FAKETIME === "+1d" || FAKETIME.startsWith("@2038")) markAllOver(known);
     await using server = await startServer({ dataDir, env: fakeClock({ FAKETIME }) });
-    await checkServes(server, known);
-    if (FAKETIME.startsWith("@2038")) await makeDead(server, known);
-    await checkServes(server, known);
+    await assertServes(server, known);
+    if (FAKETIME.startsWith("@2038")) await createOver(server, known);
+    await assertServes(server, known);
     await server.kill("SIGTERM");
     using stored = openStoredData(dataDir);
     assert.deepEqual(stored.integrity(), ["ok"]);
@@ -117,14 +120,14 @@ test("after a restart with any wall clock, no ended session is live again and no
 test("setting the clock back while the server is down brings no ended session back", async () => {
   await using directory = temporaryDirectory();
   const dataDir = directory.path;
-  const known = newKnown();
+  const known = newKnownSessions();
   {
     await using server = await startServer({ dataDir, env: fakeClock({}) });
-    await makeDead(server, known);
+    await createOver(server, known);
     await server.kill("SIGKILL");
   }
   await using server = await startServer({ dataDir, env: fakeClock({ FAKETIME: "-1h" }) });
-  await checkServes(server, known);
+  await assertServes(server, known);
 });
 
 test("setting the clock back or forward while the server runs brings no ended session back", async () => {
@@ -132,16 +135,16 @@ test("setting the clock back or forward while the server runs brings no ended se
   const clock = join(directory.path, "clock");
   const set = (offset: string) => writeFileSync(clock, `${offset}\n`);
   set("+0");
-  const known = newKnown();
+  const known = newKnownSessions();
   const env = fakeClock({ FAKETIME_TIMESTAMP_FILE: clock, FAKETIME_NO_CACHE: "1" });
   await using server = await startServer({ env });
-  await checkServes(server, known);
-  await makeDead(server, known);
+  await assertServes(server, known);
+  await createOver(server, known);
   set("-1d");
-  await checkServes(server, known);
+  await assertServes(server, known);
   set("+1d");
-  buryAll(known);
-  await checkServes(server, known);
+  markAllOver(known);
+  await assertServes(server, known);
   set("-1d");
-  await checkServes(server, known);
+  await assertServes(server, known);
 });

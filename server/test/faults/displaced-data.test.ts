@@ -15,7 +15,7 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
  * change as stored that could never be read again, and must not damage the new files.
  */
 
-async function create(server: ServerProcess, customerId: string): Promise<number> {
+async function createSession(server: ServerProcess, customerId: string): Promise<number> {
   return (await createApi(server.url).create({ headers: { gkc_customerId: customerId } })).status;
 }
 
@@ -32,7 +32,7 @@ async function assertRefuses(server: ServerProcess): Promise<void> {
   const limit = 1000 + 50 * (performance.now() - start);
   await eventually(async () => assert.equal((await ready()).status, 503), limit);
   await eventually(async () => assert.match((await ready()).text, /moved or replaced/), 2 * limit);
-  for (let i = 0; i < 3; i++) assert.equal(await create(server, "too-late"), 503);
+  for (let i = 0; i < 3; i++) assert.equal(await createSession(server, "too-late"), 503);
   assert.match(server.stderr(), /while the server ran/);
   assert.match(server.stderr(), /[Ss]top the server/);
 }
@@ -41,10 +41,10 @@ async function assertRefuses(server: ServerProcess): Promise<void> {
 async function prepare(dataDir: string, backup: string): Promise<ServerProcess> {
   mkdirSync(dataDir, { mode: 0o700 });
   const server = await startServer({ dataDir });
-  assert.equal(await create(server, "before"), 200);
+  assert.equal(await createSession(server, "before"), 200);
   const copied = await run(["backup", backup, "--data-dir", dataDir]);
   assert.equal(copied.code, 0, copied.stderr);
-  for (let i = 0; i < 50; i++) assert.equal(await create(server, "after"), 200);
+  for (let i = 0; i < 50; i++) assert.equal(await createSession(server, "after"), 200);
   return server;
 }
 
@@ -72,7 +72,7 @@ for (const way of ["by its name", "over its content"] as const) {
     assert.equal(doctor.code, 0, doctor.stdout + doctor.stderr);
     await using next = await startServer({ dataDir });
     assert.deepEqual(await customers(next), ["before"]);
-    assert.equal(await create(next, "later"), 200);
+    assert.equal(await createSession(next, "later"), 200);
   });
 
   test(`a backup restored ${way} while a server runs is intact after the server is killed, too`, async () => {
@@ -99,19 +99,19 @@ test("a server whose folder was removed refuses changes, and leaves a new server
     dataDir: directory.path,
     args: ["--data-dir", dataDir],
   });
-  assert.equal(await create(server, "before"), 200);
+  assert.equal(await createSession(server, "before"), 200);
   rmSync(dataDir, { recursive: true });
   await assertRefuses(server);
   await using second = await startServer({
     dataDir: directory.path,
     args: ["--data-dir", dataDir],
   });
-  assert.equal(await create(second, "second"), 200);
+  assert.equal(await createSession(second, "second"), 200);
   assert.deepEqual(await server.kill("SIGTERM"), { code: 0, signal: null });
   const listed = await run(["sessions", "list", "--json", "--data-dir", dataDir]);
   assert.equal(listed.code, 0, listed.stderr);
   assert.match(listed.stdout, /"customerId":"second"/);
-  assert.equal(await create(second, "second"), 200);
+  assert.equal(await createSession(second, "second"), 200);
   await second.kill("SIGTERM");
   await using third = await startServer({ dataDir: directory.path, args: ["--data-dir", dataDir] });
   assert.deepEqual(await customers(third), ["second"]);
@@ -124,11 +124,11 @@ test("when a folder was moved away and back, the server stores changes again and
     dataDir: directory.path,
     args: ["--data-dir", dataDir],
   });
-  assert.equal(await create(server, "before"), 200);
+  assert.equal(await createSession(server, "before"), 200);
   renameSync(dataDir, `${dataDir}-away`);
   await assertRefuses(server);
   renameSync(`${dataDir}-away`, dataDir);
-  await eventually(async () => assert.equal(await create(server, "after"), 200), 10_000);
+  await eventually(async () => assert.equal(await createSession(server, "after"), 200), 10_000);
   await server.kill("SIGKILL");
   await using next = await startServer({ dataDir: directory.path, args: ["--data-dir", dataDir] });
   assert.deepEqual(await customers(next), ["after", "before"]);
@@ -142,7 +142,7 @@ test("a server stopped while its folder is elsewhere leaves complete data there"
     dataDir: directory.path,
     args: ["--data-dir", dataDir],
   });
-  for (let i = 0; i < 50; i++) assert.equal(await create(server, "before"), 200);
+  for (let i = 0; i < 50; i++) assert.equal(await createSession(server, "before"), 200);
   renameSync(dataDir, away);
   await assertRefuses(server);
   await server.kill("SIGTERM");
@@ -155,7 +155,7 @@ for (const name of ["lock", "antechamber.db-wal", "antechamber.db-shm"]) {
   test(`without ${name} the server stores nothing more, and loses no stored data`, async () => {
     await using directory = temporaryDirectory();
     await using server = await startServer({ dataDir: directory.path });
-    assert.equal(await create(server, "before"), 200);
+    assert.equal(await createSession(server, "before"), 200);
     rmSync(join(directory.path, name));
     await assertRefuses(server);
     await server.kill("SIGKILL");

@@ -17,7 +17,7 @@ const ROUNDS = long ? 60 : 3;
 const SESSIONS = 200;
 
 /** Creates sessions of both customers, with a request record in each. */
-async function fill(api: Api, leaving: string): Promise<void> {
+async function fill(api: Api, erased: string): Promise<void> {
   const create = async (customerId: string) => {
     const answer = await api.create({ headers: { gkc_customerId: customerId } });
     assert.equal(answer.status, 200, answer.text);
@@ -26,7 +26,7 @@ async function fill(api: Api, leaving: string): Promise<void> {
       json: { method: "GET", path: `/read-by-${customerId}` },
     });
   };
-  const made = Array.from({ length: SESSIONS }, () => create(leaving));
+  const made = Array.from({ length: SESSIONS }, () => create(erased));
   await Promise.all([...made, ...Array.from({ length: 20 }, () => create("stays"))]);
 }
 
@@ -52,25 +52,29 @@ test(`${ROUNDS} erasures interrupted by a kill are complete if they were acknowl
   await using directory = temporaryDirectory();
   let acknowledged = 0;
   for (let round = 1; round <= ROUNDS; round++) {
-    const leaving = `customer-who-leaves-${round}`;
-    let isTold: boolean;
+    const erased = `customer-who-leaves-${round}`;
+    let isConfirmed: boolean;
     {
       await using server = await startServer({ dataDir: directory.path });
       const api = createApi(server.url);
-      await fill(api, leaving);
-      const erasing = erase(api, leaving);
+      await fill(api, erased);
+      const erasing = erase(api, erased);
       await Promise.race([delay(random.between(0, 150)), erasing]);
       await server.kill("SIGKILL");
-      isTold = await erasing;
+      isConfirmed = await erasing;
     }
-    if (isTold) {
+    if (isConfirmed) {
       acknowledged++;
-      assert.deepEqual(filesWith(directory.path, leaving), [], "it was told that nothing is left");
+      assert.deepEqual(
+        filesWith(directory.path, erased),
+        [],
+        "erased data remain after the confirmation",
+      );
     }
     await using server = await startServer({ dataDir: directory.path });
     const api = createApi(server.url);
-    assert.equal(await erase(api, leaving), true);
-    assert.deepEqual(filesWith(directory.path, leaving), []);
+    assert.equal(await erase(api, erased), true);
+    assert.deepEqual(filesWith(directory.path, erased), []);
     const kept = await api.call("GET", "/sessions?customerId=stays");
     assert.equal((JSON.parse(kept.text) as SessionList).total, 20 * round);
     using stored = openStoredData(directory.path);

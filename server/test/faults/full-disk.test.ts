@@ -39,7 +39,7 @@ async function fillDisk(caller: Caller, ledger: Ledger, enough: number): Promise
 }
 
 /** Asserts what a server on a full disk can still do. */
-async function checkWhatGoesOn(caller: Caller, ledger: Ledger): Promise<void> {
+async function assertStillServes(caller: Caller, ledger: Ledger): Promise<void> {
   const stored = ledger.sessionIds();
   await ledger.verify(caller, [...stored.slice(0, 200), ...stored.slice(-200)]);
   const anonymous = await ledger.createAnonymous(caller);
@@ -54,7 +54,7 @@ async function checkWhatGoesOn(caller: Caller, ledger: Ledger): Promise<void> {
  * Asserts that one log line reports the outage and the full disk, without a stack, although small writes succeed
  * meanwhile.
  */
-function assertLogIsCalm(log: string): void {
+function assertOneOutageLogged(log: string): void {
   const outages = log.split("\n").filter((line) => line.includes("does not take writes"));
   assert.equal(outages.length, 1, log);
   assert.match(outages[0] ?? "", /The disk of \S+ is full/);
@@ -74,14 +74,14 @@ test("on a full disk, changes are refused and sessions can be read; with free sp
     await using server = await startServer(options);
     using caller = createCaller(server.url);
     await fillDisk(caller, ledger, 200);
-    await checkWhatGoesOn(caller, ledger);
+    await assertStillServes(caller, ledger);
 
     rmSync(ballast);
     const works = async () => (await ledger.create(caller, longIds())).status === 200;
     await until("changes are taken again", works, 5000);
     await until("ready", async () => (await caller.get("/readyz")).status === 200, 5000);
     await ledger.verify(caller, ledger.sessionIds());
-    assertLogIsCalm(server.stderr());
+    assertOneOutageLogged(server.stderr());
   }
   {
     await using server = await startServer(options);

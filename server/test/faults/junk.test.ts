@@ -18,11 +18,11 @@ const SLOW_CONNECTIONS = long ? 1000 : 100;
 const HUGE_BODIES = long ? 20 : 3;
 const MEGABYTE = 1024 * 1024;
 const GIGABYTE = 1024 * MEGABYTE;
-const hears = { timeoutMs: 30_000, untilAnswer: true } as const;
+const untilResponse = { timeoutMs: 30_000, untilResponse: true } as const;
 const runtimes = ["bun", "node"] as const;
 
 /** Sends valid requests, one after the other, until `stop`. Each must succeed. */
-async function serveBeside(server: ServerProcess, stop: AbortSignal): Promise<number> {
+async function serveMeanwhile(server: ServerProcess, stop: AbortSignal): Promise<number> {
   using caller = createCaller(server.url, 1);
   let served = 0;
   while (!stop.aborted) {
@@ -41,18 +41,18 @@ async function underAttack(
 ): Promise<void> {
   await using server = await startServer({ runtime });
   const stop = new AbortController();
-  const beside = serveBeside(server, stop.signal);
-  beside.catch(() => undefined);
+  const meanwhile = serveMeanwhile(server, stop.signal);
+  meanwhile.catch(() => undefined);
   try {
     await attack(server);
   } finally {
     stop.abort();
   }
-  assert.ok((await beside) > 0, "nobody was served beside");
+  assert.ok((await meanwhile) > 0, "nobody was served meanwhile");
   assert.equal((await server.kill("SIGTERM")).code, 0, server.stderr());
 }
 
-function checkAnswers(received: string, what: string): void {
+function assertNoDefect(received: string, what: string): void {
   for (const status of statusesOf(received)) {
     // The two statuses that mean "unsupported protocol" and "unsupported coding", which are correct here.
     const isFine = status < 500 || status === 501 || status === 505;
@@ -67,9 +67,9 @@ async function sendRandomly(server: ServerProcess, random: Random): Promise<void
         const bytes = random.next() < 0.7 ? mutated(random) : noise(random);
         const { received } = await sendRaw(server.url, [bytes], {
           timeoutMs: 100,
-          untilAnswer: true,
+          untilResponse: true,
         });
-        checkAnswers(received, JSON.stringify(bytes.toString("latin1")));
+        assertNoDefect(received, JSON.stringify(bytes.toString("latin1")));
       }),
     );
   }
@@ -82,7 +82,7 @@ for (const runtime of runtimes) {
     await underAttack(runtime, async (server) => {
       for (const [what, bytes] of Object.entries(malformed)) {
         const { received } = await sendRaw(server.url, [bytes]);
-        checkAnswers(received, what);
+        assertNoDefect(received, what);
       }
       await sendRandomly(server, random);
     });
@@ -91,19 +91,19 @@ for (const runtime of runtimes) {
   test(`a body without end is cut off and does not fill the memory (${runtime})`, async () => {
     await underAttack(runtime, async (server) => {
       // A client that reads while it sends receives the reason, unless the connection is reset first.
-      const heard: number[] = [];
+      const statuses: number[] = [];
       for (let i = 0; i < 20; i++) {
-        const { received, sent } = await sendRaw(server.url, chunkedBody(GIGABYTE), hears);
-        heard.push(...statusesOf(received));
+        const { received, sent } = await sendRaw(server.url, chunkedBody(GIGABYTE), untilResponse);
+        statuses.push(...statusesOf(received));
         assert.ok(sent < 64 * MEGABYTE, `the server took ${sent} bytes`);
       }
-      assert.ok(heard.length >= 5, `${heard.length} of 20 were answered`);
-      assert.deepEqual([...new Set(heard)], [413]);
+      assert.ok(statuses.length >= 5, `${statuses.length} of 20 were answered`);
+      assert.deepEqual([...new Set(statuses)], [413]);
       // A client that never reads sends until the connection is closed.
-      const goOn = () => sendRaw(server.url, chunkedBody(GIGABYTE), { timeoutMs: 30_000 });
-      const before = await workingSize(server.pid, goOn);
+      const sendEndlessly = () => sendRaw(server.url, chunkedBody(GIGABYTE), { timeoutMs: 30_000 });
+      const before = await steadyMemory(server.pid, sendEndlessly);
       for (let i = 0; i < HUGE_BODIES; i++) {
-        await goOn();
+        await sendEndlessly();
         const now = residentMemory(server.pid);
         assert.ok(now < 1.25 * before, `${now / MEGABYTE} MB, after ${before / MEGABYTE} MB`);
       }
@@ -115,7 +115,7 @@ for (const runtime of runtimes) {
  * Repeats an attack until the server's memory has stopped growing, since the heap of a runtime grows with the first
  * traffic of any kind. Returns the maximum in bytes. Memory that each body leaked would grow further.
  */
-async function workingSize(pid: number, attempt: () => Promise<unknown>): Promise<number> {
+async function steadyMemory(pid: number, attempt: () => Promise<unknown>): Promise<number> {
   let [size, steady] = [residentMemory(pid), 0];
   for (let i = 0; i < 30 && steady < 4; i++) {
     await attempt();
@@ -135,8 +135,8 @@ async function sendSlowly(server: ServerProcess): Promise<void> {
   const slow = Array.from({ length: SLOW_CONNECTIONS }, async (_, i) => {
     const request = i % 2 === 0 ? "GET /sessions/" : slowBody;
     const { received, closed } = await sendRaw(server.url, trickle(request), { timeoutMs: 50_000 });
-    assert.ok(closed, "it could go on sending");
-    checkAnswers(received, "a slow request");
+    assert.ok(closed, "the connection stayed open");
+    assertNoDefect(received, "a slow request");
   });
   await Promise.all(slow);
 }

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import type { Identity, SessionInfo } from "@antechamber/client/protocol";
 import { type Answer, sessionOf } from "../support/api.ts";
-import { type Caller, type GivenIds, type TimedAnswer, unavailable } from "../support/caller.ts";
+import {
+  type Caller,
+  type GivenIds,
+  identityOf,
+  type TimedResponse,
+  unavailable,
+} from "../support/caller.ts";
 import type { StoredData } from "./stored-data.ts";
 
 /*
@@ -27,7 +33,7 @@ export type CreateIds = GivenIds & { visitId: string; globalVisitId: string };
 
 export interface Ledger {
   /** Creates a session and enters the outcome. Nothing else may use the `globalVisitId`. */
-  create(caller: Caller, ids: CreateIds): Promise<TimedAnswer>;
+  create(caller: Caller, ids: CreateIds): Promise<TimedResponse>;
   /** Creates an anonymous session without any ids, and enters it. */
   createAnonymous(caller: Caller): Promise<string>;
   /** Associates ids with a session of this ledger, and enters the outcome. */
@@ -145,7 +151,7 @@ export function createLedger(): Ledger {
 
     appliedInDoubt(stored) {
       const found = stored.identitiesOfVisits([...doubtful].map(({ visitId }) => visitId ?? ""));
-      return [...doubtful].filter((identity) => leftBy(identity, found).length > 0).length;
+      return [...doubtful].filter((identity) => createdBy(identity, found).length > 0).length;
     },
 
     async verify(caller, sessionIds) {
@@ -159,10 +165,10 @@ export function createLedger(): Ledger {
       const visits = [...refused, ...doubtful].map(({ visitId }) => visitId ?? "");
       const found = stored.identitiesOfVisits(visits);
       for (const identity of refused) {
-        assert.deepEqual(leftBy(identity, found), [], "a refused create left a session behind");
+        assert.deepEqual(createdBy(identity, found), [], "a refused create left a session behind");
       }
       for (const identity of doubtful) {
-        const left = leftBy(identity, found);
+        const left = createdBy(identity, found);
         if (left.length > 0) assert.deepEqual(left, [identity], "a create is there in part");
       }
       refused.clear();
@@ -180,18 +186,13 @@ export function createLedger(): Ledger {
 }
 
 /** Returns those of the sessions `found` that only the create of `identity` explains. */
-function leftBy(identity: Identity, found: readonly Identity[]): Identity[] {
+function createdBy(identity: Identity, found: readonly Identity[]): Identity[] {
   const { visitId, globalVisitId } = identity;
   return found.filter(
     (one) =>
       one.visitId === visitId &&
       (one.globalVisitId === null || one.globalVisitId === globalVisitId),
   );
-}
-
-function identityOf(given: Partial<Record<keyof Identity, string | null>>): Identity {
-  const { agentId = null, customerId = null, visitId = null, globalVisitId = null } = given;
-  return { agentId, customerId, visitId, globalVisitId };
 }
 
 function same(one: Identity, other: Identity): boolean {

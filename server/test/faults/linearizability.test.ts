@@ -10,8 +10,8 @@ import { createRandom, runSeed } from "../support/random.ts";
 import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { long } from "../support/tier.ts";
-import { startCrowd } from "./competing-clients.ts";
-import { createWitness, lookAtAll } from "./witness.ts";
+import { startCompetingClients } from "./competing-clients.ts";
+import { createWitness, retrieveAll } from "./witness.ts";
 
 const ENOUGH = long ? 50_000 : 2000;
 
@@ -26,15 +26,19 @@ test("a linearizable order explains all responses of the embedded engine, throug
     const control = await connectControl(directory.path);
     assert.ok(control, "the server has no control socket");
     const end = (sessionId: string) => control.endSession(sessionId);
-    const crowd = startCrowd({ running: () => [caller] }, witness, { clients: 32, random, end });
+    const competing = startCompetingClients({ running: () => [caller] }, witness, {
+      clients: 32,
+      random,
+      end,
+    });
     await until("enough was seen", () => witness.count("session") > ENOUGH, 120_000);
-    const leaving = crowd.leave();
+    const stopped = competing.stop();
     await server.kill("SIGKILL");
-    await leaving;
+    await stopped;
   }
   await using server = await startServer({ dataDir: directory.path });
   using caller = createCaller(server.url);
-  await lookAtAll(witness, [caller]);
+  await retrieveAll(witness, [caller]);
   const report = checkHistory(witness.events());
   console.log(JSON.stringify({ ...report, unknown: witness.count("unknown") }));
   assert.deepEqual(report.violations, []);

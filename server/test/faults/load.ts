@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Answer } from "../support/api.ts";
-import { type Caller, NoAnswer } from "../support/caller.ts";
+import { type Caller, NoResponse } from "../support/caller.ts";
 import { until } from "../support/eventually.ts";
 import type { Random } from "../support/random.ts";
 import type { Ledger } from "./ledger.ts";
@@ -75,7 +75,7 @@ export function startLoad(caller: Caller, ledger: Ledger, options: LoadOptions):
       try {
         await random.pick(steps)();
       } catch (error) {
-        if (!(error instanceof NoAnswer)) throw error;
+        if (!(error instanceof NoResponse)) throw error;
         counts.unanswered++;
         stopped = true;
       }

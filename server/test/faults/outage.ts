@@ -3,9 +3,9 @@ import { monitorEventLoopDelay } from "node:perf_hooks";
 import { checkHistory, type Report } from "../linearizability/check.ts";
 import { until } from "../support/eventually.ts";
 import { createRandom, runSeed } from "../support/random.ts";
-import { startCrowd } from "./competing-clients.ts";
+import { startCompetingClients } from "./competing-clients.ts";
 import type { Services } from "./services.ts";
-import { contestAll, createWitness, lookAtAll } from "./witness.ts";
+import { contestVisits, createWitness, retrieveAll } from "./witness.ts";
 
 /** Observations of a store that was broken under load and recovered. */
 export interface Outage {
@@ -31,25 +31,29 @@ export interface OutageOptions {
 }
 
 /** Deadline (ms) of the store for a request, plus an allowance for a busy machine. */
-const DEADLINE = 2000 + 1000;
+const DEADLINE_MS = 2000 + 1000;
 /** Number of acknowledged changes before the fault, and again after it. */
-const ENOUGH = 300;
+const CHANGES = 300;
 const SECOND = 1000;
 /** Age (ms) at which an acknowledged change is assumed to be on every replica. */
-const REPLICATION = 200;
+const REPLICATION_MS = 200;
 
 /**
  * Loads the services, runs `fault`, waits until all serve again without help, verifies every session, and checks that
  * a linearizable order explains all responses.
  */
-export async function witnessOutage(services: Services, options: OutageOptions): Promise<Outage> {
+export async function observeOutage(services: Services, options: OutageOptions): Promise<Outage> {
   const random = createRandom(runSeed());
   const witness = createWitness();
   const { clients = 24, end } = options;
-  const crowd = startCrowd(services, witness, { clients, random, ...(end && { end }) });
-  const grown = (from: number) =>
-    until("changes are acknowledged", () => witness.count("session") > from + ENOUGH, 20_000);
-  await grown(0);
+  const clientsAtWork = startCompetingClients(services, witness, {
+    clients,
+    random,
+    ...(end && { end }),
+  });
+  const untilAcknowledged = (from: number) =>
+    until("changes are acknowledged", () => witness.count("session") > from + CHANGES, 20_000);
+  await untilAcknowledged(0);
 
   const stalls = monitorEventLoopDelay({ resolution: 10 });
   stalls.enable();
@@ -58,15 +62,15 @@ export async function witnessOutage(services: Services, options: OutageOptions):
   await services.untilServing();
   const to = performance.now();
 
-  await grown(witness.count("session"));
-  await crowd.leave();
-  await lookAtAll(witness, services.running());
-  await contestAll(witness, services.running(), from - SECOND);
+  await untilAcknowledged(witness.count("session"));
+  await clientsAtWork.stop();
+  await retrieveAll(witness, services.running());
+  await contestVisits(witness, services.running(), from - SECOND);
 
   // Read before the check, which blocks this process for a while.
   stalls.disable();
   const stalled = stalls.max / 1e6;
-  const failovers = options.mayLose ? [{ from: from - REPLICATION, to }] : [];
+  const failovers = options.mayLose ? [{ from: from - REPLICATION_MS, to }] : [];
   const outage = {
     report: checkHistory(witness.events(), failovers),
     refused: witness.count("refused"),
@@ -77,7 +81,7 @@ export async function witnessOutage(services: Services, options: OutageOptions):
   };
   console.log(`FAULTS_SEED=${random.seed} ${JSON.stringify(outage, rounded)}`);
   assert.deepEqual(outage.report.violations, []);
-  assert.ok(outage.slowest < DEADLINE, `an answer took ${outage.slowest} ms`);
+  assert.ok(outage.slowest < DEADLINE_MS, `a response took ${outage.slowest} ms`);
   return outage;
 }
 

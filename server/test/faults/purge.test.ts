@@ -53,10 +53,10 @@ test("expired sessions are purged while requests are served", async () => {
   const time = () => performance.now() - start;
   await until("the first are long over", () => time() > LONGEST_LIFE + 2 * grace, LOADING);
   const overdue = stored.countExpired(Date.now() - grace);
-  assert.equal(overdue, 0, "the sweep falls behind");
+  assert.equal(overdue, 0, "the purge falls behind");
   await load.stop();
 
-  await until("every row is swept", () => stored.count() === 0, LONGEST_LIFE + grace);
+  await until("every row is purged", () => stored.count() === 0, LONGEST_LIFE + grace);
   assert.deepEqual(stored.integrity(), ["ok"]);
   assert.match(
     (await caller.get("/metrics")).text,

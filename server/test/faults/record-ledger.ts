@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { Agent, request } from "node:http";
 import type { RequestEntry, Timeline } from "@antechamber/client/protocol";
-import { NoAnswer } from "../support/caller.ts";
+import { NoResponse } from "../support/caller.ts";
 import type { Random } from "../support/random.ts";
 
 /*
@@ -38,7 +38,7 @@ export function createRecordSender(url: string): RecordSender {
   const agent = new Agent({ keepAlive: true, maxSockets: 64 });
   const call = (method: string, path: string, body?: string, more = {}) =>
     new Promise<{ status: number; text: string }>((resolve, reject) => {
-      const fail = (error: Error) => reject(new NoAnswer(`${method} ${path}: ${error.message}`));
+      const fail = (error: Error) => reject(new NoResponse(`${method} ${path}: ${error.message}`));
       const headers = { "content-type": "application/json", ...more };
       const sent = request(url + path, { method, agent, headers, timeout: 30_000 }, (response) => {
         let text = "";
@@ -185,7 +185,7 @@ export async function recordUntilGone(
     try {
       for (;;) await ledger.record(sender, random.pick(own), random);
     } catch (error) {
-      if (!(error instanceof NoAnswer)) throw error;
+      if (!(error instanceof NoResponse)) throw error;
     }
   };
   await Promise.all(Array.from({ length: workers }, work));

@@ -50,7 +50,7 @@ test("on a full disk records are accepted, and stored once there is space again"
 
     for (let i = 0; i < 20; i++) await send(50);
     assert.equal(await sender.send(sessionId, ["/x"], true), 503);
-    await checkWhatGoesOn(caller, sender, sessionId, kept.slice(0, 100));
+    await assertStillServes(caller, sender, sessionId, kept.slice(0, 100));
     // The request was proxied, and so recorded.
     kept.push("/page");
 
@@ -67,7 +67,7 @@ test("on a full disk records are accepted, and stored once there is space again"
 });
 
 /** Sessions are served, proxied and shown; records that are not stored yet are not shown. */
-async function checkWhatGoesOn(
+async function assertStillServes(
   caller: Caller,
   sender: RecordSender,
   sessionId: string,

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import type { SessionInfo } from "@antechamber/client/protocol";
 import { sessionOf } from "../support/api.ts";
-import { createCaller, NoAnswer } from "../support/caller.ts";
+import { createCaller, NoResponse } from "../support/caller.ts";
 import { createRandom, runSeed } from "../support/random.ts";
 import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
@@ -36,7 +36,7 @@ async function recordUntilGone(sender: RecordSender, visitor: Visitor): Promise<
       visitor.open = undefined;
     }
   } catch (error) {
-    if (!(error instanceof NoAnswer)) throw error;
+    if (!(error instanceof NoResponse)) throw error;
   }
 }
 
@@ -81,7 +81,7 @@ test("a create that is sent again after a kill returns the session that was prom
     const headers = { "idempotency-key": key, "content-type": "application/json" };
     const body = JSON.stringify({ visitId: key });
     const answer = await fetch(`${url}/sessions/new`, { method: "PUT", headers, body });
-    assert.equal(answer.status, 200, "a visit is held by a session that nobody was told of");
+    assert.equal(answer.status, 200, "an unknown session holds a visit");
     return (await answer.json()) as SessionInfo;
   };
   const promised = new Map<string, SessionInfo>();

@@ -8,7 +8,7 @@ import { type RedisCluster, startRedisCluster } from "../support/redis/cluster.t
 import { SLOTS, stateOf } from "../support/redis/cluster-state.ts";
 import type { RedisNode } from "../support/redis/node.ts";
 import { long } from "../support/tier.ts";
-import { type Outage, summed, witnessOutage } from "./outage.ts";
+import { type Outage, observeOutage, summed } from "./outage.ts";
 import { type Services, startServices } from "./services.ts";
 
 /*
@@ -51,7 +51,7 @@ async function underFault({ fault, mayLose, by = services }: Scenario): Promise<
   await restore();
   const outages: Outage[] = [];
   for (let round = 0; round < ROUNDS; round++) {
-    outages.push(await witnessOutage(by, { mayLose, fault: () => fault(by) }));
+    outages.push(await observeOutage(by, { mayLose, fault: () => fault(by) }));
   }
   return summed(outages);
 }
@@ -143,7 +143,7 @@ test("with acknowledgement by a replica, nothing is lost when a primary is cut o
     // The new primary has no replica until the old one has rejoined.
     fault: () => cutOff(async () => {}),
   });
-  assert.ok(unknown > 0, "nobody was told that the outcome is unknown");
+  assert.ok(unknown > 0, "no response said that the outcome is unknown");
   assert.deepEqual([report.lost, report.lostClaims, report.heldTwice], [0, 0, 0]);
 });
 
@@ -180,7 +180,7 @@ test("a service that is killed blocks no other", async () => {
   await restore();
   for (let round = 0; round < ROUNDS; round++) {
     await using several = await startServices(cluster.url, ["bun", "bun", "node"]);
-    const { refused, slowest } = await witnessOutage(several, {
+    const { refused, slowest } = await observeOutage(several, {
       mayLose: false,
       fault: async () => {
         await several.servers[round % 3]?.kill("SIGKILL");

@@ -165,9 +165,9 @@ test("a key that is revoked while no process can read the keys is refused as soo
   } finally {
     await store.close();
   }
-  const isTold = () =>
+  const isRefused = () =>
     guarded.servers.every(({ stderr }) => stderr().includes("keys and secrets could not be read"));
-  await until("every process has tried", async () => isTold(), 3000);
+  await until("every process has tried", async () => isRefused(), 3000);
   await node.command("DEL", uses);
   await until("the key is refused", async () => (await statuses()) === "401,401,401", 2000);
 });

@@ -6,7 +6,7 @@ import { until } from "../support/eventually.ts";
 import { startSentinelRedis } from "../support/redis/sentinel.ts";
 import { startSingleRedis } from "../support/redis/single.ts";
 import { long } from "../support/tier.ts";
-import { type Outage, summed, witnessOutage } from "./outage.ts";
+import { type Outage, observeOutage, summed } from "./outage.ts";
 import { startServices } from "./services.ts";
 
 /** How often each fault is repeated. */
@@ -27,7 +27,7 @@ test("when the primary of a Sentinel set-up is killed, the services follow the n
       await old.restart();
       await redis.untilOk();
     };
-    outages.push(await witnessOutage(services, { mayLose: true, fault }));
+    outages.push(await observeOutage(services, { mayLose: true, fault }));
   }
   const { refused, unknown } = summed(outages);
   assert.ok(refused + unknown > 0, "nobody noticed");
@@ -43,7 +43,7 @@ test("a single Redis with an append-only file is killed, and no acknowledged cha
       await services.untilNotReady();
       await redis.node.restart();
     };
-    outages.push(await witnessOutage(services, { mayLose: false, fault }));
+    outages.push(await observeOutage(services, { mayLose: false, fault }));
   }
   assert.ok(summed(outages).refused > 0, "nobody noticed");
 });

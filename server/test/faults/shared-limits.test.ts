@@ -26,8 +26,8 @@ async function isAdmitted(url: string, address: string): Promise<boolean> {
 
 /** Returns how many of `attempts` sessions the client gets. */
 async function admitted(url: string, address: string, attempts: number): Promise<number> {
-  const asked = Array.from({ length: attempts }, () => isAdmitted(url, address));
-  return (await Promise.all(asked)).filter(Boolean).length;
+  const requests = Array.from({ length: attempts }, () => isAdmitted(url, address));
+  return (await Promise.all(requests)).filter(Boolean).length;
 }
 
 /** The client spends its tokens at one service; the other must learn of it well before they are spent there, too. */

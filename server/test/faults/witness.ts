@@ -2,12 +2,18 @@ import assert from "node:assert/strict";
 import type { Problem, SessionInfo } from "@antechamber/client/protocol";
 import { type Identity, noIdentity } from "../../src/session/session.ts";
 import type { Event } from "../linearizability/check.ts";
-import type { SessionAnswer } from "../linearizability/session-model.ts";
+import type { SessionResponse } from "../linearizability/session-model.ts";
 import { type Answer, sessionOf } from "../support/api.ts";
-import { type Caller, type GivenIds, NoAnswer, unavailable } from "../support/caller.ts";
+import {
+  type Caller,
+  type GivenIds,
+  identityOf,
+  NoResponse,
+  unavailable,
+} from "../support/caller.ts";
 
 /** Outcome of a request. */
-export type Witnessed =
+export type Outcome =
   | { readonly kind: "session"; readonly sessionId: string; readonly ids: Identity }
   | { readonly kind: "conflict" | "absent" | "ended" | "refused" | "unknown" };
 
@@ -17,18 +23,18 @@ export type Witnessed =
  * explain the history.
  */
 export interface Witness {
-  create(caller: Caller, ids?: GivenIds): Promise<Witnessed>;
-  associate(caller: Caller, sessionId: string, ids: GivenIds): Promise<Witnessed>;
-  retrieve(caller: Caller, sessionId: string): Promise<Witnessed>;
+  create(caller: Caller, ids?: GivenIds): Promise<Outcome>;
+  associate(caller: Caller, sessionId: string, ids: GivenIds): Promise<Outcome>;
+  retrieve(caller: Caller, sessionId: string): Promise<Outcome>;
   /**
    * Ends a session by calling `end`, which returns true if that was confirmed and rejects if the outcome is unknown.
    */
-  end(sessionId: string, end: () => Promise<boolean>): Promise<Witnessed>;
+  end(sessionId: string, end: () => Promise<boolean>): Promise<Outcome>;
   events(): readonly Event[];
   /** Acknowledged sessions so far, oldest first. */
   sessionIds(): readonly string[];
   /** Number of requests by outcome. */
-  count(kind: Witnessed["kind"]): number;
+  count(kind: Outcome["kind"]): number;
   /** Returns the longest wait for a response since the last call, in ms. */
   slowest(): number;
 }
@@ -40,50 +46,52 @@ export function createWitness(): Witness {
   let slowest = 0;
 
   async function watch(
-    asked: Event["asked"],
+    operation: Event["operation"],
     session: string | undefined,
     ids: Identity,
-    send: () => Promise<{ readonly answer: SessionAnswer; readonly session?: string } | "refused">,
-  ): Promise<Witnessed> {
+    send: () => Promise<
+      { readonly response: SessionResponse; readonly session?: string } | "refused"
+    >,
+  ): Promise<Outcome> {
     const call = performance.now();
-    const seen = await send();
+    const outcome = await send();
     const now = performance.now();
     slowest = Math.max(slowest, now - call);
-    if (seen === "refused") {
+    if (outcome === "refused") {
       counts.refused++;
       return { kind: "refused" };
     }
-    const { answer } = seen;
-    counts[answer.kind]++;
-    const known = session ?? seen.session;
-    const end = answer.kind === "unknown" ? Number.POSITIVE_INFINITY : now;
-    events.push({ asked, session: known, ids, answer, call, return: end });
-    if (answer.kind !== "session") return { kind: answer.kind };
+    const { response } = outcome;
+    counts[response.kind]++;
+    const known = session ?? outcome.session;
+    const end = response.kind === "unknown" ? Number.POSITIVE_INFINITY : now;
+    events.push({ operation, session: known, ids, response, call, return: end });
+    if (response.kind !== "session") return { kind: response.kind };
     sessions.add(known ?? "");
-    return { kind: "session", sessionId: known ?? "", ids: answer.ids };
+    return { kind: "session", sessionId: known ?? "", ids: response.ids };
   }
 
   return {
     create: (caller, ids = {}) =>
-      watch("create", undefined, identityOf(ids), () => answered(caller.create(ids))),
+      watch("create", undefined, identityOf(ids), () => outcomeOf(caller.create(ids))),
     associate: (caller, sessionId, ids) =>
       watch("associate", sessionId, identityOf(ids), () =>
-        answered(caller.associate(sessionId, ids)),
+        outcomeOf(caller.associate(sessionId, ids)),
       ),
     retrieve: (caller, sessionId) =>
       watch("retrieve", sessionId, noIdentity, async () => {
-        const seen = await answered(caller.retrieve(sessionId));
+        const outcome = await outcomeOf(caller.retrieve(sessionId));
         // Another session was created instead.
         const isOther =
-          seen !== "refused" && seen.session !== undefined && seen.session !== sessionId;
-        return isOther ? { answer: { kind: "absent" } } : seen;
+          outcome !== "refused" && outcome.session !== undefined && outcome.session !== sessionId;
+        return isOther ? { response: { kind: "absent" } } : outcome;
       }),
     end: (sessionId, end) =>
       watch("end", sessionId, noIdentity, async () => {
         try {
-          return { answer: { kind: (await end()) ? "ended" : "absent" } };
+          return { response: { kind: (await end()) ? "ended" : "absent" } };
         } catch {
-          return { answer: { kind: "unknown" } };
+          return { response: { kind: "unknown" } };
         }
       }),
     events: () => events,
@@ -98,12 +106,12 @@ export function createWitness(): Witness {
 }
 
 /** Retrieves every acknowledged session, so that lost ones appear in the history. */
-export async function lookAtAll(witness: Witness, callers: readonly Caller[]): Promise<void> {
+export async function retrieveAll(witness: Witness, callers: readonly Caller[]): Promise<void> {
   await spread(callers, witness.sessionIds(), (caller, id) => witness.retrieve(caller, id));
 }
 
 /** Tries to take every visit that was given to a session since `from`: a visit that is held must be refused. */
-export async function contestAll(
+export async function contestVisits(
   witness: Witness,
   callers: readonly Caller[],
   from: number,
@@ -127,30 +135,27 @@ async function spread<T>(
   );
 }
 
-async function answered(
+async function outcomeOf(
   sent: Promise<Answer>,
-): Promise<{ readonly answer: SessionAnswer; readonly session?: string } | "refused"> {
-  let answer: Answer;
+): Promise<{ readonly response: SessionResponse; readonly session?: string } | "refused"> {
+  let response: Answer;
   try {
-    answer = await sent;
+    response = await sent;
   } catch (error) {
-    if (!(error instanceof NoAnswer)) throw error;
-    return { answer: { kind: "unknown" } };
+    if (!(error instanceof NoResponse)) throw error;
+    return { response: { kind: "unknown" } };
   }
-  if (answer.status === 503) {
-    return unavailable(answer).outcome === "unknown" ? { answer: { kind: "unknown" } } : "refused";
+  if (response.status === 503) {
+    return unavailable(response).outcome === "unknown"
+      ? { response: { kind: "unknown" } }
+      : "refused";
   }
-  if (answer.status === 404) return { answer: { kind: "absent" } };
-  if (answer.status === 400) {
-    const { code, field } = JSON.parse(answer.text) as Problem;
-    assert.equal(code, "already-exists", answer.text);
-    return { answer: { kind: "conflict", field: field ?? "" } };
+  if (response.status === 404) return { response: { kind: "absent" } };
+  if (response.status === 400) {
+    const { code, field } = JSON.parse(response.text) as Problem;
+    assert.equal(code, "already-exists", response.text);
+    return { response: { kind: "conflict", field: field ?? "" } };
   }
-  const session: SessionInfo = sessionOf(answer);
-  return { answer: { kind: "session", ids: identityOf(session) }, session: session.sessionId };
-}
-
-function identityOf(given: { readonly [Field in keyof Identity]?: string | null }): Identity {
-  const { agentId = null, customerId = null, visitId = null, globalVisitId = null } = given;
-  return { agentId, customerId, visitId, globalVisitId };
+  const session: SessionInfo = sessionOf(response);
+  return { response: { kind: "session", ids: identityOf(session) }, session: session.sessionId };
 }

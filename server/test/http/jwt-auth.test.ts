@@ -9,11 +9,11 @@ import { type Api, createApi, problemOf, sessionOf } from "../support/api.ts";
 import { until } from "../support/eventually.ts";
 import { serve, type TestServer } from "../support/in-process.ts";
 import {
-  type Answer,
-  type Crooked,
   EXTENSION,
   type Issuer,
+  type KeySetResponder,
   startIssuer,
+  type TokenFaults,
 } from "../support/issuer.ts";
 import { DAY, MINUTE, SECOND } from "../support/sessions.ts";
 
@@ -37,7 +37,7 @@ function bearing(token: string, at: TestServer = server): Api {
   return createApi(at.url, { authorization: `Bearer ${token}` });
 }
 
-async function apiOf(claims: JWTPayload, more: Crooked = {}): Promise<Api> {
+async function apiOf(claims: JWTPayload, more: TokenFaults = {}): Promise<Api> {
   return bearing(await issuer.token(claims, more));
 }
 
@@ -271,7 +271,7 @@ test("cached keys stay valid while the key-set server fails in any way", async (
 for (const [what, hang] of [
   ["its answer", () => undefined],
   ["the rest of its answer", (response) => response.writeHead(200).write('{"keys":[')],
-] as const satisfies [string, Answer][]) {
+] as const satisfies [string, KeySetResponder][]) {
   test(`a key-set server that hangs before ${what} is abandoned after a timeout`, async () => {
     await using own = await startIssuer();
     const failures: unknown[] = [];
@@ -371,7 +371,7 @@ test("the log says why a key set cannot be fetched, once for each reason", async
     [undefined, /status 404/],
     [(response) => response.end(discovery), /discovery document .* jwks_uri/],
     [(response) => response.end("<html>"), /it is not JSON/],
-  ] as const satisfies [Answer | undefined, RegExp][]) {
+  ] as const satisfies [KeySetResponder | undefined, RegExp][]) {
     if (how !== undefined) own.answer(how);
     problemOf(await api.create(), 503, "unavailable");
     assert.match(linesOf().at(-1)?.err.message ?? "", reason);

@@ -1,16 +1,16 @@
 import { type Identity, idFields } from "../../src/session/session.ts";
 import { type Failover, type Loss, type LossyState, losing, lossesOf } from "./losses.ts";
 import { linearize, type Operation, type SequentialModel, type Verdict } from "./search.ts";
-import { type SessionAnswer, type SessionOperation, sessionModel } from "./session-model.ts";
+import { type SessionOperation, type SessionResponse, sessionModel } from "./session-model.ts";
 import { type VisitOperation, visitModel } from "./visit-model.ts";
 
 /** A request and its result, as its sender saw it. All times are of one clock. */
 export interface Event {
-  readonly asked: "create" | "associate" | "retrieve" | "end";
+  readonly operation: "create" | "associate" | "retrieve" | "end";
   /** `undefined` for a create whose session is unknown. */
   readonly session: string | undefined;
   readonly ids: Identity;
-  readonly answer: SessionAnswer;
+  readonly response: SessionResponse;
   readonly call: number;
   /** `Infinity` if it is unknown whether, or when, the request took effect. */
   readonly return: number;
@@ -34,7 +34,7 @@ export interface Report {
 }
 
 /** Maximum number of losses and stale responses for one session or visit that the search tries. */
-const MOST_LOSSES = 12;
+const MAX_LOSSES = 12;
 
 /** Searches for an order of the operations on each session and each visit that contract.md#rules allows. */
 export function checkHistory(
@@ -80,24 +80,26 @@ function leastLosses<State, Op extends Operation>(
   const whole = [...history, ...lossesOf(near)];
   for (let budget = 0; ; budget++) {
     const verdict = linearize<LossyState<State>, Op | Loss>(losing(model, near, budget), whole);
-    if (verdict.explained || near.length === 0 || budget === MOST_LOSSES) return verdict;
+    if (verdict.explained || near.length === 0 || budget === MAX_LOSSES) return verdict;
   }
 }
 
 /** Returns whether losing a claim explains the history of everybody except the first holder, which kept the visit. */
 function isHeldTwice(history: readonly VisitOperation[], failovers: readonly Failover[]): boolean {
   if (failovers.length === 0) return false;
-  const claims = history.filter(({ tells }) => tells === "taken" || tells === "refused");
+  const claims = history.filter(
+    ({ event: visitEvent }) => visitEvent === "taken" || visitEvent === "refused",
+  );
   return leastLosses(visitModel, claims, failovers).explained;
 }
 
 function historiesOfSessions(events: readonly Event[]): Map<string, SessionOperation[]> {
   const histories = new Map<string, SessionOperation[]>();
-  for (const { session, asked, ids, answer, ...times } of events) {
+  for (const { session, operation, ids, response, ...times } of events) {
     if (session === undefined) continue;
-    const kind = asked === "retrieve" ? "read" : asked === "end" ? "end" : "write";
-    const label = `${asked} ${text(ids)} -> ${answerText(answer)}`;
-    append(histories, session, { asked: kind, ids, answer, label, ...times });
+    const kind = operation === "retrieve" ? "read" : operation === "end" ? "end" : "write";
+    const label = `${operation} ${text(ids)} -> ${responseText(response)}`;
+    append(histories, session, { operation: kind, ids, response, label, ...times });
   }
   return histories;
 }
@@ -111,39 +113,44 @@ function historiesOfVisits(events: readonly Event[]): Map<string, VisitOperation
   }
   for (const event of events) {
     // A session that may hold the visit, or one that never existed.
-    const session = event.session ?? (event.answer.kind === "unknown" ? "somebody" : "none");
+    const session = event.session ?? (event.response.kind === "unknown" ? "somebody" : "none");
     const own = visitsOf.get(session) ?? new Set();
     const times = { call: event.call, return: event.return };
     for (const visit of event.ids.visitId === null ? own : new Set([event.ids.visitId, ...own])) {
       // With several visits, it is unknown which one was refused.
-      const tells = toldOf(visit, event, own.size > 1);
-      if (tells === undefined) continue;
-      append(histories, visit, { session, tells, label: `${tells} ${session}`, ...times });
+      const visitEvent = visitEventOf(visit, event, own.size > 1);
+      if (visitEvent === undefined) continue;
+      append(histories, visit, {
+        session,
+        event: visitEvent,
+        label: `${visitEvent} ${session}`,
+        ...times,
+      });
     }
   }
   return histories;
 }
 
 /** Returns the operation on a visit that an event implies; `undefined` if none. */
-function toldOf(
+function visitEventOf(
   visit: string,
-  { asked, ids, answer }: Event,
+  { operation, ids, response }: Event,
   isAmbiguous: boolean,
-): VisitOperation["tells"] | undefined {
+): VisitOperation["event"] | undefined {
   const given = ids.visitId === visit;
-  switch (answer.kind) {
+  switch (response.kind) {
     case "session":
-      if (answer.ids.visitId !== visit) return undefined;
-      return given && asked !== "retrieve" ? "taken" : "held";
+      if (response.ids.visitId !== visit) return undefined;
+      return given && operation !== "retrieve" ? "taken" : "held";
     case "conflict":
-      return given && answer.field === "visitId" && !isAmbiguous ? "refused" : undefined;
+      return given && response.field === "visitId" && !isAmbiguous ? "refused" : undefined;
     case "absent":
       return "absent";
     case "ended":
       return "ended";
     case "unknown":
-      if (asked === "end") return "ended";
-      return given && asked !== "retrieve" ? "taken" : undefined;
+      if (operation === "end") return "ended";
+      return given && operation !== "retrieve" ? "taken" : undefined;
   }
 }
 
@@ -165,7 +172,7 @@ function text(ids: Identity): string {
   return `{${given.map((field) => `${field}: ${ids[field]}`).join(", ")}}`;
 }
 
-function answerText(answer: SessionAnswer): string {
-  if (answer.kind === "session") return text(answer.ids);
-  return answer.kind === "conflict" ? `conflict of ${answer.field}` : answer.kind;
+function responseText(response: SessionResponse): string {
+  if (response.kind === "session") return text(response.ids);
+  return response.kind === "conflict" ? `conflict of ${response.field}` : response.kind;
 }

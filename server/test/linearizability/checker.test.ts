@@ -18,25 +18,39 @@ type Times = readonly [call: number, end: number];
 /** Makes a change that was answered with the session's resulting ids. */
 function write(session: string, given: Partial<Identity>, at: Times, has = given): Event {
   const answer = { kind: "session", ids: ids(has) } as const;
-  return { asked: "associate", session, ids: ids(given), answer, call: at[0], return: at[1] };
+  return {
+    operation: "associate",
+    session,
+    ids: ids(given),
+    response: answer,
+    call: at[0],
+    return: at[1],
+  };
 }
 
 function read(session: string, shown: Partial<Identity>, at: Times): Event {
   const answer = { kind: "session", ids: ids(shown) } as const;
-  return { asked: "retrieve", session, ids: noIdentity, answer, call: at[0], return: at[1] };
+  return {
+    operation: "retrieve",
+    session,
+    ids: noIdentity,
+    response: answer,
+    call: at[0],
+    return: at[1],
+  };
 }
 
 function refused(session: string, given: Partial<Identity>, field: string, at: Times): Event {
-  return { ...write(session, given, at), answer: { kind: "conflict", field } };
+  return { ...write(session, given, at), response: { kind: "conflict", field } };
 }
 
 function end(session: string, [call, until]: Times): Event {
   const answer = { kind: "ended" } as const;
-  return { asked: "end", session, ids: noIdentity, answer, call, return: until };
+  return { operation: "end", session, ids: noIdentity, response: answer, call, return: until };
 }
 
 function unanswered(event: Event): Event {
-  return { ...event, answer: unknown, return: forever };
+  return { ...event, response: unknown, return: forever };
 }
 
 function violations(...events: Event[]): number {
@@ -119,7 +133,7 @@ test("a session that is live after its end is found", () => {
 
 test("a session that disappears is found", () => {
   const change = write("s", { customerId: "c" }, [0, 1]);
-  assert.equal(violations(change, { ...read("s", {}, [2, 3]), answer: absent }), 1);
+  assert.equal(violations(change, { ...read("s", {}, [2, 3]), response: absent }), 1);
 });
 
 test("two winners of a visit are found, also if their requests overlap", () => {

@@ -53,9 +53,9 @@ export function losing<State, Op extends Operation>(
     failovers.some(({ from, to }) => op.return >= from && op.call <= to);
   return {
     initial: { state: model.initial, before: [], elsewhere: [], lost: 0, stale: 0 },
-    step(world, op) {
-      const next = isLoss(op) ? [world, ...undone(world, op)] : carriedOut(model, world, op);
-      if (!isLoss(op) && isExcusable(op)) next.push(...fromThePast(model, world, op));
+    step(lossy, op) {
+      const next = isLoss(op) ? [lossy, ...undone(lossy, op)] : applied(model, lossy, op);
+      if (!isLoss(op) && isExcusable(op)) next.push(...fromThePast(model, lossy, op));
       else if (!isLoss(op)) return next.map((after) => ({ ...after, before: [], elsewhere: [] }));
       return next.filter(({ lost, stale }) => lost + stale <= budget);
     },
@@ -75,46 +75,46 @@ function isLoss(op: Operation | Loss): op is Loss {
 }
 
 /** Undoes the last one, two or all of the changes that were acknowledged around this failover. */
-function undone<State>(world: LossyState<State>, { call }: Loss): LossyState<State>[] {
-  const { before, elsewhere } = world;
+function undone<State>(lossy: LossyState<State>, { call }: Loss): LossyState<State>[] {
+  const { before, elsewhere } = lossy;
   const safe = before.findLastIndex(({ acknowledged }) => acknowledged < call) + 1;
   return before.slice(safe).map(({ state }, i) => {
     const gone = before.slice(safe + i);
     const lost = gone.filter(({ acknowledged }) => acknowledged !== Number.POSITIVE_INFINITY);
     return {
-      ...world,
+      ...lossy,
       state,
       before: before.slice(0, safe + i),
-      elsewhere: [...elsewhere, ...gone.slice(1).map((one) => one.state), world.state],
-      lost: world.lost + lost.length,
+      elsewhere: [...elsewhere, ...gone.slice(1).map((one) => one.state), lossy.state],
+      lost: lossy.lost + lost.length,
     };
   });
 }
 
-function carriedOut<State, Op extends Operation>(
+function applied<State, Op extends Operation>(
   model: SequentialModel<State, Op>,
-  world: LossyState<State>,
+  lossy: LossyState<State>,
   op: Op,
 ): LossyState<State>[] {
-  const replaced = { state: world.state, acknowledged: op.return };
-  return model.step(world.state, op).map((state) => {
-    const changed = model.key(state) !== model.key(world.state);
-    return changed ? { ...world, state, before: [...world.before, replaced] } : world;
+  const replaced = { state: lossy.state, acknowledged: op.return };
+  return model.step(lossy.state, op).map((state) => {
+    const changed = model.key(state) !== model.key(lossy.state);
+    return changed ? { ...lossy, state, before: [...lossy.before, replaced] } : lossy;
   });
 }
 
 /** Returns what a replaced primary may have answered. Its changes are lost. */
 function fromThePast<State, Op extends Operation>(
   model: SequentialModel<State, Op>,
-  world: LossyState<State>,
+  lossy: LossyState<State>,
   op: Op,
 ): LossyState<State>[] {
   if (op.return === Number.POSITIVE_INFINITY) return [];
-  const past = [...world.before.map(({ state }) => state), ...world.elsewhere];
+  const past = [...lossy.before.map(({ state }) => state), ...lossy.elsewhere];
   return past.flatMap((old) =>
     model.step(old, op).map((after) => {
-      if (model.key(after) === model.key(old)) return { ...world, stale: world.stale + 1 };
-      return { ...world, elsewhere: [...world.elsewhere, after], lost: world.lost + 1 };
+      if (model.key(after) === model.key(old)) return { ...lossy, stale: lossy.stale + 1 };
+      return { ...lossy, elsewhere: [...lossy.elsewhere, after], lost: lossy.lost + 1 };
     }),
   );
 }

@@ -3,13 +3,13 @@ import type { Operation, SequentialModel } from "./search.ts";
 
 /** A client's request on a session, with the response. A session begins to exist with its first write. */
 export interface SessionOperation extends Operation {
-  readonly asked: "write" | "read" | "end";
+  readonly operation: "write" | "read" | "end";
   /** Ids to associate. */
   readonly ids: Identity;
-  readonly answer: SessionAnswer;
+  readonly response: SessionResponse;
 }
 
-export type SessionAnswer =
+export type SessionResponse =
   /** The session, with these ids. */
   | { readonly kind: "session"; readonly ids: Identity }
   /** Conflict: this id has another value, or another session holds the visit. */
@@ -31,35 +31,35 @@ interface SessionState {
 export const sessionModel: SequentialModel<SessionState, SessionOperation> = {
   initial: { ids: noIdentity, over: false },
   step: (state, op) =>
-    op.answer.kind === "unknown" ? carriedOut(state, op) : explained(state, op, op.answer),
+    op.response.kind === "unknown" ? applied(state, op) : explained(state, op, op.response),
   key: ({ ids, over }) => JSON.stringify([idFields.map((field) => ids[field]), over]),
 };
 
 /** Returns the possible effects of an operation with an unknown outcome; no effect need not be tried. */
-function carriedOut(state: SessionState, { asked, ids }: SessionOperation): SessionState[] {
+function applied(state: SessionState, { operation, ids }: SessionOperation): SessionState[] {
   if (state.over) return [];
-  if (asked === "end") return [{ ...state, over: true }];
-  if (asked === "read" || clashes(state.ids, ids).length > 0) return [];
+  if (operation === "end") return [{ ...state, over: true }];
+  if (operation === "read" || clashes(state.ids, ids).length > 0) return [];
   const merged = merge(state.ids, ids);
   return same(merged, state.ids) ? [] : [{ ...state, ids: merged }];
 }
 
 function explained(
   state: SessionState,
-  { asked, ids }: SessionOperation,
-  answer: Exclude<SessionAnswer, { kind: "unknown" }>,
+  { operation, ids }: SessionOperation,
+  response: Exclude<SessionResponse, { kind: "unknown" }>,
 ): SessionState[] {
-  if (answer.kind === "absent") return state.over ? [state] : [];
+  if (response.kind === "absent") return state.over ? [state] : [];
   if (state.over) return [];
-  if (answer.kind === "ended") return asked === "end" ? [{ ...state, over: true }] : [];
-  if (answer.kind === "conflict") {
+  if (response.kind === "ended") return operation === "end" ? [{ ...state, over: true }] : [];
+  if (response.kind === "conflict") {
     // The history of the visit explains whether another session holds it.
-    const foreign = answer.field === "visitId" && ids.visitId !== null;
-    return foreign || clashes(state.ids, ids).includes(answer.field) ? [state] : [];
+    const foreign = response.field === "visitId" && ids.visitId !== null;
+    return foreign || clashes(state.ids, ids).includes(response.field) ? [state] : [];
   }
   if (clashes(state.ids, ids).length > 0) return [];
-  const merged = asked === "write" ? merge(state.ids, ids) : state.ids;
-  return same(merged, answer.ids) ? [{ ...state, ids: merged }] : [];
+  const merged = operation === "write" ? merge(state.ids, ids) : state.ids;
+  return same(merged, response.ids) ? [{ ...state, ids: merged }] : [];
 }
 
 function clashes(own: Identity, given: Identity): readonly string[] {

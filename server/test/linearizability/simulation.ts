@@ -1,7 +1,7 @@
 import * as fc from "fast-check";
 import { type Identity, idFields, noIdentity } from "../../src/session/session.ts";
 import type { Event } from "./check.ts";
-import type { SessionAnswer } from "./session-model.ts";
+import type { SessionResponse } from "./session-model.ts";
 
 /*
  * Histories that are correct by construction. A draft says when a request is called, how long until it takes effect,
@@ -11,12 +11,12 @@ import type { SessionAnswer } from "./session-model.ts";
 
 /** A planned request; times are relative to the previous one. */
 export interface Draft {
-  readonly asked: Event["asked"];
+  readonly operation: Event["operation"];
   readonly session: number;
   readonly ids: Identity;
   readonly after: number;
   readonly untilEffect: number;
-  readonly untilAnswer: number;
+  readonly untilResponse: number;
   /** `lost`: it takes effect, perhaps late, and the response is lost; `dropped`: it never takes effect. */
   readonly fate: "answered" | "lost" | "dropped";
 }
@@ -27,7 +27,13 @@ const delay = fc.integer({ min: 1, max: 40 });
 /** Generates drafts for a few sessions with many conflicts: few values, few visits, much overlap. */
 export const drafts: fc.Arbitrary<Draft[]> = fc.array(
   fc.record({
-    asked: fc.constantFrom<Event["asked"][]>("create", "create", "associate", "retrieve", "end"),
+    operation: fc.constantFrom<Event["operation"][]>(
+      "create",
+      "create",
+      "associate",
+      "retrieve",
+      "end",
+    ),
     session: fc.integer({ min: 0, max: 3 }),
     ids: fc.record({
       agentId: fc.constant(null),
@@ -37,7 +43,7 @@ export const drafts: fc.Arbitrary<Draft[]> = fc.array(
     }),
     after: fc.integer({ min: 0, max: 12 }),
     untilEffect: delay,
-    untilAnswer: delay,
+    untilResponse: delay,
     fate: fc.constantFrom<Draft["fate"][]>("answered", "answered", "answered", "lost", "dropped"),
   }),
   { minLength: 1, maxLength: 24 },
@@ -58,7 +64,7 @@ export function simulate(requests: readonly Draft[], fault?: string): Event[] {
   let clock = 0;
   const planned = requests.map((draft, i) => {
     clock += draft.after;
-    const session = draft.asked === "create" ? `new-${i}` : `old-${draft.session}`;
+    const session = draft.operation === "create" ? `new-${i}` : `old-${draft.session}`;
     // Without a response, the effect may come after the client stopped waiting.
     const effect = clock + draft.untilEffect * (draft.fate === "lost" ? 5 : 1);
     return { draft, session, call: clock, effect };
@@ -68,33 +74,33 @@ export function simulate(requests: readonly Draft[], fault?: string): Event[] {
     const answer =
       draft.fate === "dropped"
         ? ({ kind: "unknown" } as const)
-        : carryOut(sessions, session, draft, fault);
-    const isCreated = draft.asked !== "create" || (isKnown && answer.kind === "session");
+        : apply(sessions, session, draft, fault);
+    const isCreated = draft.operation !== "create" || (isKnown && answer.kind === "session");
     events.push({
-      asked: draft.asked,
+      operation: draft.operation,
       session: isCreated ? session : undefined,
-      ids: draft.asked === "create" || draft.asked === "associate" ? draft.ids : noIdentity,
-      answer: isKnown ? answer : { kind: "unknown" },
+      ids: draft.operation === "create" || draft.operation === "associate" ? draft.ids : noIdentity,
+      response: isKnown ? answer : { kind: "unknown" },
       call,
-      return: isKnown ? effect + draft.untilAnswer : Number.POSITIVE_INFINITY,
+      return: isKnown ? effect + draft.untilResponse : Number.POSITIVE_INFINITY,
     });
   }
   return events;
 }
 
-function carryOut(
+function apply(
   sessions: Map<string, Stored>,
   id: string,
-  { asked, ids }: Draft,
+  { operation, ids }: Draft,
   fault?: string,
-): SessionAnswer {
+): SessionResponse {
   const session = sessions.get(id) ?? { ids: noIdentity, over: false };
   if (session.over && fault !== "resurrection") return { kind: "absent" };
-  if (asked === "end") {
+  if (operation === "end") {
     sessions.set(id, { ...session, over: true });
     return { kind: "ended" };
   }
-  if (asked === "retrieve")
+  if (operation === "retrieve")
     return { kind: "session", ids: fault === "stale read" ? noIdentity : session.ids };
   const clash = idFields.find(
     (field) =>

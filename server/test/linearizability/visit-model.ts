@@ -2,7 +2,7 @@ import type { Operation, SequentialModel } from "./search.ts";
 
 /** Operation on a visit, derived from a response or the lack of one. */
 export interface VisitOperation extends Operation {
-  readonly tells: /** The session was given the visit. */
+  readonly event: /** The session was given the visit. */
     | "taken"
     /** The session was returned with the visit: it is live and holds it. */
     | "held"
@@ -22,8 +22,8 @@ type Holder = string | null;
 /** Model of one visit: one live session holds it (contract.md#rule-2), and it is free when that session ends. */
 export const visitModel: SequentialModel<Holder, VisitOperation> = {
   initial: null,
-  step(holder, { tells, session }) {
-    switch (tells) {
+  step(holder, { event, session }) {
+    switch (event) {
       case "taken":
         return holder === null || holder === session ? [session] : [];
       case "held":

@@ -14,7 +14,7 @@ export type ManyRequest =
   | { readonly kind: "end-many"; readonly filter: SessionFilter; readonly isDry: boolean }
   | { readonly kind: "erase"; readonly customerId: string };
 
-/** Its result: all pages together, or the number of sessions. */
+/** Result of such a request: all pages together, or the number of sessions. */
 export type ManyReply =
   | { readonly kind: "list"; readonly sessions: readonly Seen[]; readonly total: number | null }
   | { readonly kind: "count"; readonly sessions: number };
@@ -23,7 +23,7 @@ type ListRequest = Extract<ManyRequest, { kind: "list" }>;
 type ListReply = Extract<ManyReply, { kind: "list" }>;
 type CountReply = Extract<ManyReply, { kind: "count" }>;
 
-/** Whether something is true, according to contract.md#finding-and-ending-many. */
+/** Whether a statement is true, according to contract.md#finding-and-ending-many. */
 type Certainty = "yes" | "no" | "either";
 
 /** Returns whether something of the session is stored: until the retention is over. */
@@ -34,7 +34,7 @@ function isKept(known: Known, { now, lifetimes, retention }: World): Certainty {
   return now > (known.endedAt ?? latest) + retention ? "no" : "either";
 }
 
-function isOfLife(known: Known, live: boolean | null, { now, lifetimes }: World): Certainty {
+function isInState(known: Known, live: boolean | null, { now, lifetimes }: World): Certainty {
   const life = lifeOf(known, now, lifetimes);
   if (live === null) return "yes";
   if (life === "either") return "either";
@@ -42,7 +42,7 @@ function isOfLife(known: Known, live: boolean | null, { now, lifetimes }: World)
 }
 
 /** Returns whether the filter matches the session, except for its state of life. */
-function isMeant({ ids, createdAt }: Known, filter: SessionFilter): boolean {
+function isMatch({ ids, createdAt }: Known, filter: SessionFilter): boolean {
   const isRecognized = ids.customerId !== null || ids.agentId !== null;
   return (
     idFields.every((field) => filter[field] === null || filter[field] === ids[field]) &&
@@ -53,10 +53,10 @@ function isMeant({ ids, createdAt }: Known, filter: SessionFilter): boolean {
 }
 
 /** Returns the sessions that a response must contain, and those that it may contain. */
-function soughtIn(world: World, filter: SessionFilter) {
-  const meant = [...world.model].filter(([, known]) => isMeant(known, filter));
-  const judged = meant.map(([id, known]) => {
-    const both = [isKept(known, world), isOfLife(known, filter.live, world)];
+function expectedIn(world: World, filter: SessionFilter) {
+  const matching = [...world.model].filter(([, known]) => isMatch(known, filter));
+  const judged = matching.map(([id, known]) => {
+    const both = [isKept(known, world), isInState(known, filter.live, world)];
     return {
       id,
       certainty: both.includes("no") ? "no" : both.includes("either") ? "either" : "yes",
@@ -67,18 +67,18 @@ function soughtIn(world: World, filter: SessionFilter) {
   return { must: of("yes"), may: new Set(of("yes", "either")) };
 }
 
-/** Each session once, newest first, as it is known to be. */
+/** Explains a list: each matching session once, newest first, as it is known to be. */
 export function explainList(
   world: World,
   { filter }: ListRequest,
   { sessions, total }: ListReply,
 ): Model | undefined {
-  const { must, may } = soughtIn(world, filter);
+  const { must, may } = expectedIn(world, filter);
   const ids = sessions.map(({ id }) => id);
   if (must.some((id) => !ids.includes(id)) || ids.some((id) => !may.has(id))) return undefined;
   const bytes = ids.map((id) => Buffer.from(id, "base64url"));
   if (bytes.some((one, i) => i > 0 && one.compare(bytes[i - 1] as Buffer) >= 0)) return undefined;
-  if (!sessions.every((seen) => isTold(world, seen))) return undefined;
+  if (!sessions.every((seen) => isAllowed(world, seen))) return undefined;
   if (!isTotal(world, filter, total)) return undefined;
   // A session that is listed as ended or expired is so.
   const next = new Map(world.model);
@@ -88,7 +88,7 @@ export function explainList(
   return next;
 }
 
-function isTold({ model, lifetimes }: World, seen: Seen): boolean {
+function isAllowed({ model, lifetimes }: World, seen: Seen): boolean {
   const known = model.get(seen.id);
   if (known === undefined || seen.createdAt !== known.createdAt) return false;
   if (idFields.some((field) => seen[field] !== known.ids[field])) return false;
@@ -96,22 +96,22 @@ function isTold({ model, lifetimes }: World, seen: Seen): boolean {
   return known.over || (seen.expiresAt >= earliest && seen.expiresAt <= latest);
 }
 
-/** The total belongs to a filter of one id alone; it may include sessions that are about to be purged. */
+/** Returns whether the total is right: given only for a filter of one id, with or without sessions about to be purged. */
 function isTotal(world: World, filter: SessionFilter, total: number | null): boolean {
   const given = Object.values(filter).filter((value) => value !== null);
   if (given.length !== 1) return total === null;
-  const { must } = soughtIn(world, filter);
-  const most = [...world.model.values()].filter((one) => !one.erased && isMeant(one, filter));
+  const { must } = expectedIn(world, filter);
+  const most = [...world.model.values()].filter((one) => !one.erased && isMatch(one, filter));
   return total !== null && total >= must.length && total <= most.length;
 }
 
-/** Ends, or counts, the live sessions. */
+/** Explains ending, or only counting, the matching live sessions. */
 export function explainEndMany(
   world: World,
   { filter, isDry }: Extract<ManyRequest, { kind: "end-many" }>,
   { sessions }: CountReply,
 ): Model | undefined {
-  const { must, may } = soughtIn(world, { ...filter, live: true });
+  const { must, may } = expectedIn(world, { ...filter, live: true });
   if (sessions < must.length || sessions > may.size) return undefined;
   if (isDry) return world.model;
   const next = new Map(world.model);
@@ -123,7 +123,7 @@ export function explainEndMany(
   return next;
 }
 
-/** Nothing remains of the customer's sessions, or of those whose retention was over. */
+/** Explains an erasure: nothing of the customer's sessions remains. */
 export function explainErase(
   world: World,
   { customerId }: Extract<ManyRequest, { kind: "erase" }>,

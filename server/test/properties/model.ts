@@ -40,7 +40,7 @@ export type Request =
   | { readonly kind: "end"; readonly id: string; readonly scope: Scope }
   | ManyRequest;
 
-/** Its result. */
+/** Result of a client's request. */
 export type Reply =
   | { readonly kind: "session"; readonly session: Seen }
   | { readonly kind: "refused"; readonly code: string; readonly field?: string }
@@ -52,7 +52,7 @@ function explain(world: World, request: Request, reply: Reply): Model | undefine
   switch (request.kind) {
     case "create":
       return reply.kind === "session"
-        ? begun(world, request.ids, reply.session)
+        ? created(world, request.ids, reply.session)
         : refusedVisit(world, request.ids, undefined, reply);
     case "retrieve":
       return explainRetrieve(world, request, reply);
@@ -74,8 +74,8 @@ function explain(world: World, request: Request, reply: Reply): Model | undefine
 /** Maximum difference (ms) between a creation time and the time of the request, as the test sees it. */
 const MAX_DISTANCE = 5000;
 
-/** A session was created with exactly these ids: a new id, a free visit. */
-function begun(world: World, ids: Identity, seen: Seen): Model | undefined {
+/** Returns the model after a create with exactly these ids. `undefined` if the session is not new, or its visit was held. */
+function created(world: World, ids: Identity, seen: Seen): Model | undefined {
   const { model, now } = world;
   if (model.has(seen.id) || seen.createdAt !== seen.lastActiveAt) return undefined;
   // If a millisecond has too many ids, the next ones carry a time close by.
@@ -92,7 +92,7 @@ function begun(world: World, ids: Identity, seen: Seen): Model | undefined {
   return next && fits({ ...world, model: next }, seen, known);
 }
 
-/** The known session was used, and `seen` is its present state. */
+/** Returns the model after the known session was used; `undefined` if `seen` is not its present state. */
 function fits(world: World, seen: Seen, known: Known): Model | undefined {
   if (idFields.some((field) => seen[field] !== known.ids[field])) return undefined;
   if (seen.createdAt !== known.createdAt || seen.lastActiveAt > world.now) return undefined;
@@ -161,7 +161,7 @@ function explainRetrieve(
     return fits(world, reply.session, { ...known, usedAt: world.now });
   }
   if (life === "live") return undefined;
-  return begun(withOver(world, id, scope), ids, reply.session);
+  return created(withOver(world, id, scope), ids, reply.session);
 }
 
 function explainHead(

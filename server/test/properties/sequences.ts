@@ -68,7 +68,7 @@ const wait = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom(23 * HOUR, DAY) },
 );
 
-const rarely = <T>(...values: readonly T[]) =>
+const sometimes = <T>(...values: readonly T[]) =>
   fc.oneof(
     { weight: 3, arbitrary: fc.constant(null) },
     { weight: 1, arbitrary: fc.constantFrom(...values) },
@@ -77,8 +77,8 @@ const rarely = <T>(...values: readonly T[]) =>
 const search: fc.Arbitrary<Search> = fc.record({
   by: fc.subarray([...idFields], { minLength: 1, maxLength: 2 }),
   live: fc.constantFrom(null, null, true, false),
-  state: rarely("anonymous" as const, "recognized" as const),
-  bound: rarely("since" as const, "until" as const),
+  state: sometimes("anonymous" as const, "recognized" as const),
+  bound: sometimes("since" as const, "until" as const),
   limit: fc.integer({ min: 1, max: 3 }),
   isDry: fc.boolean(),
 });
@@ -106,15 +106,15 @@ export function sequences(
 }
 
 /** Ids without a session: values that real clients send, a forgery, an id of another server. */
-const strangers = [
+const unknownIds = [
   "00000000-0000-0000-0000-0000000000",
   "undefined",
   "A".repeat(40),
   "AaIH2SF7AQLw8fLz9PX29_j5ZLrPIbQ2bYa2CORw",
 ];
 
-function strangerOf(known: readonly string[]): string {
-  return strangers[known.length % strangers.length] ?? "";
+function unknownId(known: readonly string[]): string {
+  return unknownIds[known.length % unknownIds.length] ?? "";
 }
 
 /**
@@ -130,7 +130,7 @@ export function requestOf(draft: Draft, known: readonly string[], suffix: string
     visitId: own(draft.ids.visitId),
     globalVisitId: own(draft.ids.globalVisitId),
   };
-  const id = (target < 3 ? (known.at(-1 - target) ?? known[0]) : undefined) ?? strangerOf(known);
+  const id = (target < 3 ? (known.at(-1 - target) ?? known[0]) : undefined) ?? unknownId(known);
   const reach: Scope =
     draft.scope === "everyone" ? "everyone" : { customerId: own(draft.scope.customerId) };
   // Only headers count when a session is retrieved.

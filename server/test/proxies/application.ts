@@ -5,7 +5,7 @@ import type { Duplex } from "node:stream";
 import { folded, identityHeaders } from "./aliases.ts";
 
 /** A request as it arrived behind the proxy. */
-export interface Arrival {
+export interface ReceivedRequest {
   readonly method: string;
   readonly url: string;
   /** Name and value of every header, in order, with duplicates; one character per byte. */
@@ -19,22 +19,22 @@ export interface Arrival {
  */
 export interface Application extends AsyncDisposable {
   readonly port: number;
-  readonly arrivals: readonly Arrival[];
+  readonly requests: readonly ReceivedRequest[];
   /** Returns the requests that arrived since the last call. */
-  take(): Arrival[];
+  take(): ReceivedRequest[];
 }
 
 /** Starts the application on a free port. `answer` has its response headers, such as an identity. */
 export async function startApplication(
   answer: Readonly<Record<string, string | string[]>> = { "set-cookie": "basket=7; Path=/" },
 ): Promise<Application> {
-  const arrivals: Arrival[] = [];
+  const requests: ReceivedRequest[] = [];
   // Larger than any proxy passes on, so that the limit of the proxy is tested.
   const server = createServer({ maxHeaderSize: 128 * 1024 }, (request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
-      arrivals.push({
+      requests.push({
         method: request.method ?? "",
         url: request.url ?? "",
         headers: pairs(request.rawHeaders),
@@ -46,7 +46,7 @@ export async function startApplication(
   const upgraded = new Set<Duplex>();
   server.on("upgrade", (request: IncomingMessage, socket: Duplex) => {
     const { method = "", url = "", headers } = request;
-    arrivals.push({ method, url, headers: pairs(request.rawHeaders), body: "" });
+    requests.push({ method, url, headers: pairs(request.rawHeaders), body: "" });
     const fields = [`Upgrade: ${headers.upgrade}`, "Connection: Upgrade"];
     socket.write(`HTTP/1.1 101 Switching Protocols\r\n${fields.join("\r\n")}\r\n\r\n`);
     upgraded.add(socket);
@@ -56,8 +56,8 @@ export async function startApplication(
   await once(server, "listening");
   return {
     port: (server.address() as AddressInfo).port,
-    arrivals,
-    take: () => arrivals.splice(0),
+    requests,
+    take: () => requests.splice(0),
     async [Symbol.asyncDispose]() {
       const closed = once(server, "close");
       server.close();
@@ -78,7 +78,7 @@ function pairs(raw: readonly string[]): (readonly [string, string])[] {
  * Returns the identity in a request's headers, by the contract's names in lower case, without absent and empty ones.
  * Throws if a header is there twice or in another spelling.
  */
-export function identityOf(arrival: Arrival): Record<string, string> {
+export function identityOf(arrival: ReceivedRequest): Record<string, string> {
   const proper = new Map(identityHeaders.map((name) => [folded(name), name.toLowerCase()]));
   const found: Record<string, string> = {};
   for (const [name, value] of arrival.headers) {

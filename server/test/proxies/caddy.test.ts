@@ -9,8 +9,8 @@ import { documentedBlock } from "./documents.ts";
 import { passManyCookies } from "./forwarding-contract.ts";
 import { proxyContract } from "./proxy-contract.ts";
 import { startProxy } from "./proxy-process.ts";
+import { startProxySetup } from "./setup.ts";
 import { smuggledThrough } from "./smuggling.ts";
-import { openStage } from "./setup.ts";
 import { visit } from "./visitor.ts";
 
 proxyContract(caddy, (text) =>
@@ -43,6 +43,6 @@ test("caddy: a response without a session does not count as authenticated", asyn
 });
 
 test("caddy: the session is found among more cookies than Antechamber reads, and among false ones", async () => {
-  await using stage = await openStage(caddy);
-  await passManyCookies(stage, "dave", 12);
+  await using setup = await startProxySetup(caddy);
+  await passManyCookies(setup, "dave", 12);
 });

@@ -6,14 +6,14 @@ import { test } from "node:test";
 import { until } from "../support/eventually.ts";
 import { startAntechamber } from "./antechamber.ts";
 import { identityOf } from "./application.ts";
-import { goOnWithoutAntechamber, startProxy } from "./proxy-process.ts";
-import { asHeaders, cookieOf, only, portsOf, type Stage } from "./setup.ts";
+import { allowWithoutAntechamber, startProxy } from "./proxy-process.ts";
+import { cookieOf, identityHeadersOf, type ProxySetup, portsOf, takeOnly } from "./setup.ts";
 import { sessionCookie, visit } from "./visitor.ts";
 
 /** Failures: without Antechamber's consent nothing reaches the application. */
-export function failureContract(proxyName: string, stage: () => Stage): void {
+export function failureContract(proxyName: string, setup: () => ProxySetup): void {
   test(`${proxyName}: mode required: without a session the client gets a 401 and the application gets nothing`, async () => {
-    const { program, application } = stage();
+    const { program, application } = setup();
     await using strict = await startAntechamber({ ANTECHAMBER_FORWARD_AUTH: "required" });
     await using guarded = await startProxy(program, portsOf(strict, application));
     for (const headers of [[], ["Cookie: sessionId=unknown", "gkc-customerId: alice"]]) {
@@ -25,11 +25,11 @@ export function failureContract(proxyName: string, stage: () => Stage): void {
     const session = await strict.createSession({ customerId: "erin" });
     const answer = await visit(guarded.port, "/", { headers: [cookieOf(session)] });
     assert.equal(answer.status, 200);
-    assert.deepEqual(identityOf(only(application)), asHeaders(session));
+    assert.deepEqual(identityOf(takeOnly(application)), identityHeadersOf(session));
   });
 
   test(`${proxyName}: while Antechamber is stopped, hangs or refuses, nothing reaches the application`, async () => {
-    const { program, application } = stage();
+    const { program, application } = setup();
     await using fragile = await startAntechamber();
     await using dependent = await startProxy(program, portsOf(fragile, application));
     const session = await fragile.createSession({ customerId: "frank" });
@@ -44,7 +44,7 @@ export function failureContract(proxyName: string, stage: () => Stage): void {
       assert.deepEqual(application.take(), []);
     };
     assert.equal((await visit(dependent.port, "/", { headers })).status, 200);
-    assert.deepEqual(identityOf(only(application)), asHeaders(session));
+    assert.deepEqual(identityOf(takeOnly(application)), identityHeadersOf(session));
 
     // It listens and accepts, but never responds.
     process.kill(fragile.server.pid, "SIGSTOP");
@@ -68,10 +68,10 @@ export function failureContract(proxyName: string, stage: () => Stage): void {
   });
 
   test(`${proxyName}: with the optional lines, requests are served anonymously while Antechamber is unavailable`, async () => {
-    const { program, application } = stage();
+    const { program, application } = setup();
     await using fragile = await startAntechamber();
     const ports = portsOf(fragile, application);
-    await using lenient = await startProxy(program, ports, goOnWithoutAntechamber);
+    await using lenient = await startProxy(program, ports, allowWithoutAntechamber);
     const session = await fragile.createSession({ customerId: "grace" });
     const invented = ["gkc-customerId: mallory", "gkc_agentId: mallory", "Gkc-SessionId: x"];
     const headers = [...invented, cookieOf(session)];
@@ -80,7 +80,7 @@ export function failureContract(proxyName: string, stage: () => Stage): void {
         const answer = await visit(lenient.port, "/order?id=1", options);
         assert.equal(answer.status, 200, lenient.log());
         assert.equal(sessionCookie(answer), undefined);
-        const { method, url, body, headers: arrived } = only(application);
+        const { method, url, body, headers: arrived } = takeOnly(application);
         assert.deepEqual(
           { method, url, body },
           { method: options.method ?? "GET", url: "/order?id=1", body: options.body ?? "" },
@@ -89,7 +89,7 @@ export function failureContract(proxyName: string, stage: () => Stage): void {
       }
     };
     assert.equal((await visit(lenient.port, "/", { headers })).status, 200);
-    assert.deepEqual(identityOf(only(application)), asHeaders(session));
+    assert.deepEqual(identityOf(takeOnly(application)), identityHeadersOf(session));
     await fragile.server.kill("SIGKILL");
     await anonymous();
     const overloaded = createServer((_, response) => response.writeHead(503).end("{}"));
@@ -98,18 +98,18 @@ export function failureContract(proxyName: string, stage: () => Stage): void {
   });
 
   test(`${proxyName}: with the optional lines, an unavailable application gets one request`, async () => {
-    const { program, antechamber } = stage();
-    let asked = 0;
+    const { program, antechamber } = setup();
+    let requests = 0;
     const broken = createServer((request) => {
-      asked++;
+      requests++;
       request.socket.destroy();
     });
     await using listening = await listen(broken, 0);
     const ports = { antechamber: antechamber.port, application: listening.port };
-    await using lenient = await startProxy(program, ports, goOnWithoutAntechamber);
+    await using lenient = await startProxy(program, ports, allowWithoutAntechamber);
     const answer = await visit(lenient.port, "/order", { method: "POST", body: "the order" });
     assert.equal(answer.status, 502);
-    assert.equal(asked, 1);
+    assert.equal(requests, 1);
   });
 }
 

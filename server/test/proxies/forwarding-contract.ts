@@ -5,13 +5,24 @@ import { addressAliases, identityHeaders } from "./aliases.ts";
 import { startAntechamber } from "./antechamber.ts";
 import { identityOf, startApplication } from "./application.ts";
 import { type Edit, startProxy } from "./proxy-process.ts";
-import { asHeaders, cookieOf, only, portsOf, recorded, type Stage } from "./setup.ts";
+import {
+  cookieOf,
+  identityHeadersOf,
+  type ProxySetup,
+  portsOf,
+  takeOnly,
+  untilRecorded,
+} from "./setup.ts";
 import { HOST, sessionCookie, visit, visitText } from "./visitor.ts";
 
 /** Requests and responses: paths, bodies, records, cookies and upgrades pass through the proxy. */
-export function passageContract(proxyName: string, stage: () => Stage, leaveOut: Edit): void {
+export function forwardingContract(
+  proxyName: string,
+  setup: () => ProxySetup,
+  leaveOut: Edit,
+): void {
   test(`${proxyName}: a request is recorded with its original method and path, without its query`, async () => {
-    const { antechamber, application, proxy } = stage();
+    const { antechamber, application, proxy } = setup();
     const session = await antechamber.createSession({ customerId: "carol" });
     const forged = ["X-Original-Method: DELETE", "X-Original-URI: /forged"];
     const forwarded = ["X-Forwarded-Method: DELETE", "X-Forwarded-Uri: /forged"];
@@ -22,7 +33,7 @@ export function passageContract(proxyName: string, stage: () => Stage, leaveOut:
         body: "",
       });
     }
-    const requests = await recorded(antechamber, session.sessionId, 4);
+    const requests = await untilRecorded(antechamber, session.sessionId, 4);
     assert.deepEqual(
       requests.map(({ method, path }) => `${method} ${path}`),
       ["GET", "POST", "PATCH", "DELETE"].map((method) => `${method} /articles/${method}/%C3%A4`),
@@ -34,41 +45,41 @@ export function passageContract(proxyName: string, stage: () => Stage, leaveOut:
   });
 
   test(`${proxyName}: paths are recorded unchanged, also long ones and those with UTF-8`, async () => {
-    const { antechamber, application, proxy } = stage();
+    const { antechamber, application, proxy } = setup();
     const session = await antechamber.createSession({ visitId: "paths" });
     const long = `/${"a".repeat(1000)}${"%C3%A9".repeat(1000)}`;
     const paths = ["/caf\u00e9/stra\u00dfe", "/\u540d\u524d", "/cafe\u0301", "/a%2Fb", long];
     // The application's response does not matter: Node refuses raw UTF-8 in a request line.
     for (const path of paths) await visit(proxy.port, utf8(path), { headers: [cookieOf(session)] });
     application.take();
-    const requests = await recorded(antechamber, session.sessionId, paths.length);
+    const requests = await untilRecorded(antechamber, session.sessionId, paths.length);
     const found = requests.map(({ path }) => path);
     assert.deepEqual(found.slice(0, -1).map(decodeURI), paths.slice(0, -1));
     assert.ok(long.startsWith(found.at(-1) ?? "?") && (found.at(-1) ?? "").length >= 2000);
   });
 
   test(`${proxyName}: a CORS preflight reaches the application without a session`, async () => {
-    const { application, proxy } = stage();
+    const { application, proxy } = setup();
     const headers = ["Origin: https://other.example", "Access-Control-Request-Method: PUT"];
     const options = { method: "OPTIONS", headers: [...headers, "gkc-customerId: mallory"] };
     const answer = await visit(proxy.port, "/kbs", options);
     assert.equal(answer.status, 200, proxy.log());
     assert.equal(sessionCookie(answer), undefined);
-    const arrival = only(application);
+    const arrival = takeOnly(application);
     assert.equal(arrival.method, "OPTIONS");
     assert.deepEqual(identityOf(arrival), {});
   });
 
   test(`${proxyName}: no cache may store a response with a new cookie; other responses do not change`, async () => {
-    const { program, antechamber } = stage();
+    const { program, antechamber } = setup();
     const cacheControl = ["public, max-age=600", "stale-if-error=60"];
     await using application = await startApplication({ "cache-control": cacheControl });
     await using proxy = await startProxy(program, portsOf(antechamber, application));
     const first = await visit(proxy.port, "/");
     assert.match(sessionCookie(first) ?? "", /^sessionId=/);
-    const said = first.headers.get("cache-control") ?? "";
-    assert.match(said, /private, no-store/);
-    assert.doesNotMatch(said, /public|max-age|stale/);
+    const cacheHeader = first.headers.get("cache-control") ?? "";
+    assert.match(cacheHeader, /private, no-store/);
+    assert.doesNotMatch(cacheHeader, /public|max-age|stale/);
     const session = await antechamber.createSession({ visitId: "cached" });
     const second = await visit(proxy.port, "/", { headers: [cookieOf(session)] });
     assert.equal(second.headers.get("cache-control"), cacheControl.join("\n"));
@@ -76,13 +87,13 @@ export function passageContract(proxyName: string, stage: () => Stage, leaveOut:
   });
 
   test(`${proxyName}: a WebSocket passes with its identity, and no other upgrade does`, async () => {
-    const { antechamber, application, proxy } = stage();
+    const { antechamber, application, proxy } = setup();
     const session = await antechamber.createSession({ customerId: "carol" });
     await using connection = await openConnection(proxy.port);
     const headers = [cookieOf(session), "Connection: keep-alive, Upgrade", "Upgrade: websocket"];
     connection.send(visitText("/live", { headers }));
     assert.equal((await connection.response()).status, 101, proxy.log());
-    assert.deepEqual(identityOf(only(application)), asHeaders(session));
+    assert.deepEqual(identityOf(takeOnly(application)), identityHeadersOf(session));
     connection.send("HTTP/1.1 200 it comes back\r\nContent-Length: 0\r\n\r\n");
     assert.equal((await connection.response()).status, 200);
 
@@ -91,13 +102,13 @@ export function passageContract(proxyName: string, stage: () => Stage, leaveOut:
       const smuggled = [cookieOf(session), `Upgrade: ${other}`, ...settings];
       const answer = await visit(proxy.port, "/", { headers: smuggled });
       assert.equal(answer.status, 200, other);
-      const names = only(application).headers.map(([name]) => name.toLowerCase());
+      const names = takeOnly(application).headers.map(([name]) => name.toLowerCase());
       assert.ok(!names.includes("upgrade"), other);
     }
   });
 
   test(`${proxyName}: a path without the sub-request, as documented, gets no session and no identity`, async () => {
-    const { program, antechamber, application } = stage();
+    const { program, antechamber, application } = setup();
     const ports = portsOf(antechamber, application);
     await using proxy = await startProxy(program, ports, leaveOut);
     const session = await antechamber.createSession({ customerId: "dora" });
@@ -106,20 +117,20 @@ export function passageContract(proxyName: string, stage: () => Stage, leaveOut:
       const answer = await visit(proxy.port, path, { headers: invented });
       assert.equal(answer.status, 200, proxy.log());
       assert.equal(sessionCookie(answer), undefined);
-      const arrival = only(application);
+      const arrival = takeOnly(application);
       assert.equal(arrival.url, path);
       assert.deepEqual(identityOf(arrival), {});
     }
     const page = await visit(proxy.port, "/page", { headers: invented });
     assert.equal(page.status, 200, proxy.log());
-    assert.deepEqual(identityOf(only(application)), asHeaders(session));
+    assert.deepEqual(identityOf(takeOnly(application)), identityHeadersOf(session));
   });
 
   test(`${proxyName}: a client's claims about its address are removed`, async () => {
-    const { program, application, proxy } = stage();
+    const { program, application, proxy } = setup();
     const invented = (at: number) => addressAliases().map((name) => `${name}: for=192.0.2.${at}`);
     await visit(proxy.port, "/", { headers: invented(1) });
-    const arrived = JSON.stringify(only(application).headers);
+    const arrived = JSON.stringify(takeOnly(application).headers);
     assert.doesNotMatch(arrived, /192\.0\.2/);
 
     await using limited = await startAntechamber({
@@ -140,10 +151,10 @@ export function passageContract(proxyName: string, stage: () => Stage, leaveOut:
   });
 
   test(`${proxyName}: the application gets the requested host only from the proxy`, async () => {
-    const { application, proxy } = stage();
+    const { application, proxy } = setup();
     const lies = ["X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix"];
     await visit(proxy.port, "/", { headers: lies.map((name) => `${name}: evil.example`) });
-    const { headers } = only(application);
+    const { headers } = takeOnly(application);
     assert.doesNotMatch(JSON.stringify(headers), /evil/);
     assert.deepEqual(
       headers
@@ -154,22 +165,22 @@ export function passageContract(proxyName: string, stage: () => Stage, leaveOut:
   });
 
   test(`${proxyName}: many cookies, or a false one among them, do not hide the session`, async () => {
-    await passManyCookies(stage(), proxyName, 4);
+    await passManyCookies(setup(), proxyName, 4);
   });
 
   test(`${proxyName}: a new visitor gets a cookie in addition to the application's, and keeps the session`, async () => {
-    const { antechamber, application, proxy } = stage();
+    const { antechamber, application, proxy } = setup();
     const first = await visit(proxy.port, "/");
     const cookie = sessionCookie(first) ?? "";
     assert.match(cookie, /^sessionId=[\w-]{40}; Path=\/; SameSite=Lax; HttpOnly$/);
     assert.match(first.headers.get("set-cookie") ?? "", /^basket=7; Path=\/$/m);
     const sessionId = cookie.slice("sessionId=".length, cookie.indexOf(";"));
-    assert.deepEqual(identityOf(only(application)), { "gkc-sessionid": sessionId });
+    assert.deepEqual(identityOf(takeOnly(application)), { "gkc-sessionid": sessionId });
 
     const second = await visit(proxy.port, "/2", { headers: [`Cookie: sessionId=${sessionId}`] });
     assert.equal(sessionCookie(second), undefined);
-    assert.deepEqual(identityOf(only(application)), { "gkc-sessionid": sessionId });
-    const requests = await recorded(antechamber, sessionId, 2);
+    assert.deepEqual(identityOf(takeOnly(application)), { "gkc-sessionid": sessionId });
+    const requests = await untilRecorded(antechamber, sessionId, 2);
     assert.deepEqual(
       requests.map(({ path }) => path),
       ["/", "/2"],
@@ -177,13 +188,13 @@ export function passageContract(proxyName: string, stage: () => Stage, leaveOut:
   });
 
   test(`${proxyName}: a body of known or unknown length passes unchanged`, async () => {
-    const { antechamber, application, proxy } = stage();
+    const { antechamber, application, proxy } = setup();
     const session = await antechamber.createSession({ visitId: "bodies" });
     const body = Array.from({ length: 300_000 }, (_, at) => String.fromCharCode(at % 256)).join("");
     const headers = [cookieOf(session), "Content-Type: application/octet-stream"];
     const known = await visit(proxy.port, "/upload", { method: "POST", headers, body });
     assert.equal(known.status, 200, proxy.log());
-    assert.ok(only(application).body === body, "the body has changed");
+    assert.ok(takeOnly(application).body === body, "the body has changed");
 
     await using connection = await openConnection(proxy.port);
     const chunked = [...headers, "Transfer-Encoding: chunked"];
@@ -193,13 +204,13 @@ export function passageContract(proxyName: string, stage: () => Stage, leaveOut:
     }
     connection.send("0\r\n\r\n");
     assert.equal((await connection.response()).status, 200, proxy.log());
-    const arrival = only(application);
+    const arrival = takeOnly(application);
     assert.equal(arrival.method, "PUT");
     assert.ok(arrival.body === body, "the body has changed");
   });
 
   test(`${proxyName}: a request with large headers passes`, async () => {
-    const { antechamber, application, proxy } = stage();
+    const { antechamber, application, proxy } = setup();
     const session = await antechamber.createSession({ customerId: "dave" });
     const headers = [
       `${cookieOf(session)}; filling=${"x".repeat(8000)}`,
@@ -207,11 +218,11 @@ export function passageContract(proxyName: string, stage: () => Stage, leaveOut:
     ];
     const answer = await visit(proxy.port, `/${"z".repeat(8000)}`, { headers });
     assert.equal(answer.status, 200, proxy.log());
-    assert.deepEqual(identityOf(only(application)), asHeaders(session));
+    assert.deepEqual(identityOf(takeOnly(application)), identityHeadersOf(session));
   });
 
   test(`${proxyName}: the sub-request is a GET without the body or the application's credentials`, async () => {
-    const { program, application } = stage();
+    const { program, application } = setup();
     const empty = Object.fromEntries(identityHeaders.map((name) => [name, ""]));
     await using witness = await startApplication(empty);
     await using watched = await startProxy(program, {
@@ -223,15 +234,21 @@ export function passageContract(proxyName: string, stage: () => Stage, leaveOut:
     const headers = ["Authorization: Basic YTpi", ...others];
     const options = { method: "POST", headers, body: "the order" };
     assert.equal((await visit(watched.port, "/order?id=1", options)).status, 200, watched.log());
-    assert.deepEqual(identityOf(only(application)), {});
-    const [asked, ...more] = witness.take();
-    assert.ok(asked !== undefined && more.length === 0);
-    assert.deepEqual([asked.method, asked.url, asked.body], ["GET", "/forward-auth", ""]);
-    const sent = new Map(asked.headers.map(([name, value]) => [name.toLowerCase(), value]));
-    assert.equal(sent.size, asked.headers.length, "a header is there twice");
+    assert.deepEqual(identityOf(takeOnly(application)), {});
+    const [subRequest, ...more] = witness.take();
+    assert.ok(subRequest !== undefined && more.length === 0);
+    assert.deepEqual(
+      [subRequest.method, subRequest.url, subRequest.body],
+      ["GET", "/forward-auth", ""],
+    );
+    const sent = new Map(subRequest.headers.map(([name, value]) => [name.toLowerCase(), value]));
+    assert.equal(sent.size, subRequest.headers.length, "a header is there twice");
     assert.equal(sent.get("authorization"), undefined);
     assert.match(sent.get("host") ?? "", /^127\.0\.0\.1/);
-    assert.ok(!asked.headers.some(([, value]) => value === "/x"), "a path that a client made up");
+    assert.ok(
+      !subRequest.headers.some(([, value]) => value === "/x"),
+      "a path that a client made up",
+    );
     assert.equal(sent.get("x-forwarded-for"), "127.0.0.1");
     assert.equal(sent.get("forwarded"), undefined);
   });
@@ -241,8 +258,8 @@ export function passageContract(proxyName: string, stage: () => Stage, leaveOut:
  * Sends requests with this many `fields` of 6,000 characters of cookies in addition to the session's own, and asserts
  * that the session is found and all cookies reach the application.
  */
-export async function passManyCookies(stage: Stage, customerId: string, fields: number) {
-  const { antechamber, application, proxy } = stage;
+export async function passManyCookies(setup: ProxySetup, customerId: string, fields: number) {
+  const { antechamber, application, proxy } = setup;
   const session = await antechamber.createSession({ customerId });
   const filling = Array.from({ length: fields }, (_, at) => `Cookie: c${at}=${"x".repeat(6000)}`);
   const cookies = [
@@ -259,10 +276,10 @@ export async function passManyCookies(stage: Stage, customerId: string, fields: 
     const answer = await visit(proxy.port, "/", { headers });
     assert.equal(answer.status, 200, proxy.log());
     assert.equal(sessionCookie(answer), undefined);
-    const arrival = only(application);
-    assert.deepEqual(identityOf(arrival), asHeaders(session));
-    const passed = arrival.headers.filter(([name]) => name.toLowerCase() === "cookie");
-    const length = passed.map(([, value]) => value).join().length;
+    const arrival = takeOnly(application);
+    assert.deepEqual(identityOf(arrival), identityHeadersOf(session));
+    const forwarded = arrival.headers.filter(([name]) => name.toLowerCase() === "cookie");
+    const length = forwarded.map(([, value]) => value).join().length;
     assert.ok(length > fields * 6000, "the application gets all");
   }
 }

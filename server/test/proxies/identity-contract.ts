@@ -3,17 +3,17 @@ import { test } from "node:test";
 import { openConnection } from "../support/raw-http.ts";
 import { aliases, identityHeaders } from "./aliases.ts";
 import { identityOf } from "./application.ts";
+import { cookieOf, identityHeadersOf, type ProxySetup, takeOnly, untilRecorded } from "./setup.ts";
 import { smuggled } from "./smuggling.ts";
-import { asHeaders, cookieOf, only, recorded, type Stage } from "./setup.ts";
 import { sessionCookie, visit, visitText } from "./visitor.ts";
 
 /** The longest ids, of the longest characters: 4 KiB of headers in all. */
 const LONGEST = "\u{1f511}".repeat(256);
 
 /** Identity: each request arrives with its session's identity, and its sender cannot influence that. */
-export function identityContract(proxyName: string, stage: () => Stage): void {
+export function identityContract(proxyName: string, setup: () => ProxySetup): void {
   test(`${proxyName}: a request arrives with the identity of its session, wherever the id is`, async () => {
-    const { antechamber, application, proxy } = stage();
+    const { antechamber, application, proxy } = setup();
     const ids = { customerId: "Jürgen {env.HOME} $host", agentId: "7", visitId: "v-1" };
     const session = await antechamber.createSession({ ...ids, globalVisitId: "g 日本" });
     const other = await antechamber.createSession({ customerId: "mallory" });
@@ -26,14 +26,14 @@ export function identityContract(proxyName: string, stage: () => Stage): void {
       const answer = await visit(proxy.port, path, { headers: [header] });
       assert.equal(answer.status, 200, proxy.log());
       assert.equal(sessionCookie(answer), undefined);
-      const arrival = only(application);
+      const arrival = takeOnly(application);
       assert.equal(arrival.url, path);
-      assert.deepEqual(identityOf(arrival), asHeaders(session));
+      assert.deepEqual(identityOf(arrival), identityHeadersOf(session));
     }
   });
 
   test(`${proxyName}: the longest ids arrive`, async () => {
-    const { antechamber, application, proxy } = stage();
+    const { antechamber, application, proxy } = setup();
     const [customerId, agentId] = [LONGEST, LONGEST];
     const visitId = `${LONGEST.slice(2)}1`;
     const session = await antechamber.createSession({
@@ -41,50 +41,54 @@ export function identityContract(proxyName: string, stage: () => Stage): void {
     });
     const answer = await visit(proxy.port, "/", { headers: [cookieOf(session)] });
     assert.equal(answer.status, 200, proxy.log());
-    assert.deepEqual(identityOf(only(application)), asHeaders(session));
+    assert.deepEqual(identityOf(takeOnly(application)), identityHeadersOf(session));
   });
 
   test(`${proxyName}: a client's own identity headers do not arrive in any spelling, sent once or twice`, async () => {
-    const { antechamber } = stage();
+    const { antechamber } = setup();
     const session = await antechamber.createSession({ visitId: "spellings" });
     for (const headers of [[], [cookieOf(session)]]) {
-      assert.deepEqual(await smuggled(stage(), aliases(), headers), []);
+      assert.deepEqual(await smuggled(setup(), aliases(), headers), []);
     }
   });
 
   test(`${proxyName}: a client cannot have the identity removed by naming it in Connection`, async () => {
-    const { antechamber, application, proxy } = stage();
+    const { antechamber, application, proxy } = setup();
     const session = await antechamber.createSession({ customerId: "alice" });
     const connection = `Connection: keep-alive, ${identityHeaders.join(", ")}`;
     const headers = [cookieOf(session), connection];
     assert.equal((await visit(proxy.port, "/", { headers })).status, 200);
-    assert.deepEqual(identityOf(only(application)), asHeaders(session));
+    assert.deepEqual(identityOf(takeOnly(application)), identityHeadersOf(session));
   });
 
   test(`${proxyName}: simultaneous visitors on keep-alive connections each get their own identity`, async () => {
-    const { antechamber, application, proxy } = stage();
+    const { antechamber, application, proxy } = setup();
     const visitors = 40;
     const requests = 50;
-    const asked = new Set<string>();
+    const requested = new Set<string>();
     await Promise.all(
       Array.from({ length: visitors }, async (_, visitor) => {
         const session = await antechamber.createSession({ customerId: `customer ${visitor}` });
         const path = `/${session.sessionId}`;
-        asked.add(path);
+        requested.add(path);
         await using connection = await openConnection(proxy.port);
         for (let at = 0; at < requests; at++) {
           connection.send(visitText(path, { headers: [cookieOf(session)] }));
           assert.equal((await connection.response()).status, 200);
         }
-        const mine = application.arrivals.filter(({ url }) => url === path);
+        const mine = application.requests.filter(({ url }) => url === path);
         assert.equal(mine.length, requests);
-        for (const arrival of mine) assert.deepEqual(identityOf(arrival), asHeaders(session));
-        assert.equal((await recorded(antechamber, session.sessionId, requests)).length, requests);
+        for (const arrival of mine)
+          assert.deepEqual(identityOf(arrival), identityHeadersOf(session));
+        assert.equal(
+          (await untilRecorded(antechamber, session.sessionId, requests)).length,
+          requests,
+        );
       }),
     );
     // No further sub-requests were sent.
     assert.deepEqual(
-      application.take().filter(({ url }) => !asked.has(url)),
+      application.take().filter(({ url }) => !requested.has(url)),
       [],
     );
   });

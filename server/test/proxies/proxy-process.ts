@@ -3,9 +3,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../support/free-ports.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "../support/temporary-directory.ts";
 
 /** Ports of the services behind a proxy. */
@@ -37,7 +38,7 @@ export type Edit = (text: string) => string;
 const examples = fileURLToPath(new URL("../../../examples/", import.meta.url));
 
 /** Enables the lines that let requests through without Antechamber, which are commented out in the examples. */
-export const goOnWithoutAntechamber: Edit = (text) => text.replaceAll("# away: ", "");
+export const allowWithoutAntechamber: Edit = (text) => text.replaceAll("# away: ", "");
 
 /** The ports in the examples. */
 const examplePorts = { listen: ":8000", antechamber: ":8080", application: ":3000" } as const;
@@ -131,14 +132,4 @@ function connects(port: number): Promise<boolean> {
     socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
     socket.once("connect", () => socket.destroy());
   });
-}
-
-/** Returns a port that nobody listens on at this moment. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import type { SessionInfo } from "@antechamber/client/protocol";
 import { until } from "../support/eventually.ts";
 import { type Antechamber, startAntechamber } from "./antechamber.ts";
-import { type Application, type Arrival, startApplication } from "./application.ts";
+import { type Application, type ReceivedRequest, startApplication } from "./application.ts";
 import {
   type Edit,
   type Ports,
@@ -12,7 +12,7 @@ import {
 } from "./proxy-process.ts";
 
 /** Antechamber, a proxy and an application, for the tests of one file. */
-export interface Stage extends AsyncDisposable {
+export interface ProxySetup extends AsyncDisposable {
   readonly program: ProxyProgram;
   readonly antechamber: Antechamber;
   readonly application: Application;
@@ -20,7 +20,7 @@ export interface Stage extends AsyncDisposable {
 }
 
 /** Starts all three; `edit` changes the example before the proxy reads it. */
-export async function openStage(program: ProxyProgram, edit?: Edit): Promise<Stage> {
+export async function startProxySetup(program: ProxyProgram, edit?: Edit): Promise<ProxySetup> {
   // If one does not start, those before it are stopped.
   await using started = new AsyncDisposableStack();
   const antechamber = started.use(await startAntechamber());
@@ -42,7 +42,7 @@ export function portsOf(antechamber: Antechamber, application: Application): Por
 }
 
 /** Returns the one request that has arrived since the last call; fails if there are none or several. */
-export function only(application: Application): Arrival {
+export function takeOnly(application: Application): ReceivedRequest {
   const [arrival, ...others] = application.take();
   assert.ok(arrival !== undefined && others.length === 0, `${others.length} others arrived`);
   return arrival;
@@ -54,7 +54,7 @@ export function cookieOf(session: SessionInfo): string {
 }
 
 /** Returns the identity headers that the application receives for `session`. */
-export function asHeaders(session: SessionInfo): Record<string, string> {
+export function identityHeadersOf(session: SessionInfo): Record<string, string> {
   const all = {
     "gkc-sessionid": session.sessionId,
     "gkc-customerid": session.customerId,
@@ -67,14 +67,14 @@ export function asHeaders(session: SessionInfo): Record<string, string> {
   );
 }
 
-const RECORDED_WITHIN = 5000;
+const RECORDED_WITHIN_MS = 5000;
 
 /** Waits until a session's timeline has `count` requests, and returns them. */
-export async function recorded(antechamber: Antechamber, sessionId: string, count: number) {
+export async function untilRecorded(antechamber: Antechamber, sessionId: string, count: number) {
   const read = async () => {
     const { records } = await antechamber.timeline(sessionId);
     return records.filter((entry) => entry.type === "request");
   };
-  await until("they are recorded", async () => (await read()).length >= count, RECORDED_WITHIN);
+  await until("they are recorded", async () => (await read()).length >= count, RECORDED_WITHIN_MS);
   return await read();
 }

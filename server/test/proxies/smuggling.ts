@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { FORGED } from "./aliases.ts";
 import type { Edit, ProxyProgram } from "./proxy-process.ts";
-import { openStage, type Stage } from "./setup.ts";
+import { type ProxySetup, startProxySetup } from "./setup.ts";
 import { visit } from "./visitor.ts";
 
 /** Twice as many headers, and those of the proxy, are still within every program's limit. */
@@ -9,7 +9,7 @@ const HEADERS_AT_ONCE = 50;
 
 /** Sends every spelling of every identity header, each twice; returns those that arrived. */
 export async function smuggled(
-  { proxy, application }: Pick<Stage, "proxy" | "application">,
+  { proxy, application }: Pick<ProxySetup, "proxy" | "application">,
   names: readonly string[],
   headers: readonly string[] = [],
 ): Promise<string[]> {
@@ -34,6 +34,6 @@ export async function smuggledThrough(
   names: readonly string[],
   edit: Edit,
 ): Promise<string[]> {
-  await using stage = await openStage(program, edit);
-  return await smuggled(stage, names);
+  await using setup = await startProxySetup(program, edit);
+  return await smuggled(setup, names);
 }

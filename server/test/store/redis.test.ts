@@ -12,10 +12,10 @@ import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";
 import { openRedisAt } from "../support/redis/store.ts";
 import { ids, lifetimes } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
+import { recordsContract } from "./contract/records.ts";
 import { associationContract } from "./contract/sessions-association.ts";
 import { creationContract } from "./contract/sessions-creation.ts";
-import { movingContract } from "./contract/transfer.ts";
-import { recordsContract } from "./contract/records.ts";
+import { transferContract } from "./contract/transfer.ts";
 import { type Data, MAX_RECORDS, RETENTION } from "./contract/world.ts";
 import { storeContract } from "./store-contract.ts";
 
@@ -27,7 +27,7 @@ function dataAt(url: () => string, common = ""): () => Promise<Data> {
   return async () => {
     const prefix = `${common}w${worlds++}:`;
     return {
-      forgetsByItself: true,
+      expiresByItself: true,
       open: (options) => openRedisAt(url(), { prefix, ...options }),
       [Symbol.asyncDispose]: () => Promise.resolve(),
     };
@@ -155,8 +155,8 @@ if (hasSentinels) {
   creationContract("Redis Cluster with the least rights", onRestrictedCluster);
   associationContract("Redis Cluster with the least rights", onRestrictedCluster);
   recordsContract("Redis Cluster with the least rights", onRestrictedCluster);
-  movingContract("Redis Cluster with the least rights", onRestrictedCluster);
-  movingContract("SQLite to Redis", sqliteData, onSingle);
-  movingContract("Redis to SQLite", onSingle, sqliteData);
-  movingContract("Redis to Redis Cluster", onSingle, onCluster);
+  transferContract("Redis Cluster with the least rights", onRestrictedCluster);
+  transferContract("SQLite to Redis", sqliteData, onSingle);
+  transferContract("Redis to SQLite", onSingle, sqliteData);
+  transferContract("Redis to Redis Cluster", onSingle, onCluster);
 }

@@ -1,15 +1,16 @@
-import { associationContract } from "./contract/sessions-association.ts";
 import { auditContract } from "./contract/audit.ts";
-import { creationContract } from "./contract/sessions-creation.ts";
-import { erasingContract } from "./contract/erasure.ts";
-import { findingContract } from "./contract/search.ts";
-import { housekeepingContract } from "./contract/lifecycle.ts";
-import { lifeContract } from "./contract/sessions-lifetime.ts";
-import { movingContract } from "./contract/transfer.ts";
-import { racesContract } from "./contract/sessions-races.ts";
+import { credentialsContract } from "./contract/credentials.ts";
+import { erasureContract } from "./contract/erasure.ts";
+import { idempotencyContract } from "./contract/idempotency.ts";
+import { lifecycleContract } from "./contract/lifecycle.ts";
 import { recordsContract } from "./contract/records.ts";
-import { repetitionContract } from "./contract/idempotency.ts";
 import { retentionContract } from "./contract/records-retention.ts";
+import { searchContract } from "./contract/search.ts";
+import { associationContract } from "./contract/sessions-association.ts";
+import { creationContract } from "./contract/sessions-creation.ts";
+import { lifetimeContract } from "./contract/sessions-lifetime.ts";
+import { racesContract } from "./contract/sessions-races.ts";
+import { transferContract } from "./contract/transfer.ts";
 import type { DataFactory } from "./contract/world.ts";
 
 /**
@@ -19,14 +20,15 @@ import type { DataFactory } from "./contract/world.ts";
 export function storeContract(name: string, make: DataFactory): void {
   creationContract(name, make);
   associationContract(name, make);
-  lifeContract(name, make);
+  lifetimeContract(name, make);
   racesContract(name, make);
   recordsContract(name, make);
   retentionContract(name, make);
-  repetitionContract(name, make);
-  housekeepingContract(name, make);
-  movingContract(name, make);
-  findingContract(name, make);
-  erasingContract(name, make);
+  idempotencyContract(name, make);
+  credentialsContract(name, make);
+  lifecycleContract(name, make);
+  transferContract(name, make);
+  searchContract(name, make);
+  erasureContract(name, make);
   auditContract(name, make);
 }

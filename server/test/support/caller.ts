@@ -6,13 +6,19 @@ import { type Answer, problemOf } from "./api.ts";
 /** Ids that a caller gives; ids that are left out are not sent. */
 export type GivenIds = Partial<Record<keyof Identity, string>>;
 
+/** Returns the four ids among the members of `given`, `null` for absent ones. */
+export function identityOf(given: Partial<Record<keyof Identity, string | null>>): Identity {
+  const { agentId = null, customerId = null, visitId = null, globalVisitId = null } = given;
+  return { agentId, customerId, visitId, globalVisitId };
+}
+
 /** A response with the time from the start of the request to its last byte. */
-export interface TimedAnswer extends Answer {
+export interface TimedResponse extends Answer {
   readonly milliseconds: number;
 }
 
 /** The connection failed before the whole response arrived: it is unknown what the server did. */
-export class NoAnswer extends Error {
+export class NoResponse extends Error {
   override readonly name = "NoAnswer";
 }
 
@@ -21,10 +27,10 @@ export class NoAnswer extends Error {
  * repeat a request on a new connection.
  */
 export interface Caller extends Disposable {
-  create(ids?: GivenIds): Promise<TimedAnswer>;
-  retrieve(sessionId: string): Promise<TimedAnswer>;
-  associate(sessionId: string, ids: GivenIds): Promise<TimedAnswer>;
-  get(path: string): Promise<TimedAnswer>;
+  create(ids?: GivenIds): Promise<TimedResponse>;
+  retrieve(sessionId: string): Promise<TimedResponse>;
+  associate(sessionId: string, ids: GivenIds): Promise<TimedResponse>;
+  get(path: string): Promise<TimedResponse>;
 }
 
 const TIMEOUT_MS = 30_000;
@@ -57,7 +63,7 @@ function exchange(
   method: string,
   path: string,
   ids: GivenIds,
-): Promise<TimedAnswer> {
+): Promise<TimedResponse> {
   const { agentId, customerId, ...visit } = ids;
   const headers: Record<string, string> = {};
   if (agentId !== undefined) headers.gkc_agentId = agentId;
@@ -66,7 +72,7 @@ function exchange(
   if (body !== undefined) headers["content-type"] = "application/json";
   const start = performance.now();
   return new Promise((resolve, reject) => {
-    const fail = (error: Error) => reject(new NoAnswer(`${method} ${path}: ${error.message}`));
+    const fail = (error: Error) => reject(new NoResponse(`${method} ${path}: ${error.message}`));
     const sent = request(
       url + path,
       { method, agent, headers, timeout: TIMEOUT_MS },
@@ -83,7 +89,7 @@ function exchange(
         );
       },
     );
-    sent.on("timeout", () => sent.destroy(new Error(`no answer within ${TIMEOUT_MS} ms`)));
+    sent.on("timeout", () => sent.destroy(new Error(`no response within ${TIMEOUT_MS} ms`)));
     sent.on("error", fail);
     sent.end(body);
   });
@@ -92,6 +98,6 @@ function exchange(
 async function read(response: IncomingMessage): Promise<string> {
   let text = "";
   for await (const chunk of response.setEncoding("utf8")) text += chunk as string;
-  if (!response.complete) throw new Error("the answer was cut");
+  if (!response.complete) throw new Error("the response was cut off");
   return text;
 }

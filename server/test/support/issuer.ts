@@ -4,7 +4,7 @@ import { exportJWK, exportSPKI, generateKeyPair, type JWTPayload, SignJWT } from
 import type { TokenConfig } from "../../src/config/config.ts";
 
 /** Behaviour of a JWKS server. */
-export type Answer = (response: ServerResponse, keySet: string) => void;
+export type KeySetResponder = (response: ServerResponse, keySet: string) => void;
 
 /** An issuer of tokens: a real server for the JWKS, and the keys to sign with. */
 export interface Issuer extends AsyncDisposable {
@@ -14,18 +14,18 @@ export interface Issuer extends AsyncDisposable {
   /** The public key in use, as text: what an attacker can have. */
   publicKey(): Promise<string>;
   /** Returns a token for `claims`, valid in everything that `more` does not change. */
-  token(claims: JWTPayload, more?: Crooked): Promise<string>;
+  token(claims: JWTPayload, more?: TokenFaults): Promise<string>;
   /** Signs with a new key from now on; the JWKS has both, or only the new one. */
   rotate(keeping?: "both" | "new"): Promise<void>;
   /** Sets the server's behaviour from now on; without an argument, the normal one. */
-  answer(how?: Answer): void;
+  answer(how?: KeySetResponder): void;
   /** Stops listening; `resume` listens again. */
   vanish(): Promise<void>;
   resume(): Promise<void>;
 }
 
 /** Deviations of a token from a valid one. */
-export interface Crooked {
+export interface TokenFaults {
   readonly header?: Readonly<Record<string, unknown>>;
   /** Unix ms. */
   readonly now?: number;
@@ -55,10 +55,10 @@ export async function startIssuer(): Promise<Issuer> {
   let signing = first;
   let set = [first.jwk];
   let fetches = 0;
-  const asItShould: Answer = (response, keySet) => {
+  const respondNormally: KeySetResponder = (response, keySet) => {
     response.setHeader("content-type", "application/json").end(keySet);
   };
-  let answer = asItShould;
+  let answer = respondNormally;
   const server = createServer((_, response) => {
     fetches++;
     answer(response, JSON.stringify({ keys: set }));
@@ -105,7 +105,7 @@ export async function startIssuer(): Promise<Issuer> {
       set = keeping === "both" ? [...set, next.jwk] : [next.jwk];
       signing = next;
     },
-    answer(how = asItShould) {
+    answer(how = respondNormally) {
       answer = how;
     },
     vanish: close,

@@ -167,7 +167,7 @@ export interface RawOptions {
   /** Milliseconds until the test closes the connection; 300 by default. */
   readonly timeoutMs?: number;
   /** True to return after the first response. */
-  readonly untilAnswer?: boolean;
+  readonly untilResponse?: boolean;
 }
 
 /**
@@ -177,7 +177,7 @@ export interface RawOptions {
 export async function sendRaw(
   url: string,
   pieces: Iterable<Uint8Array | string> | AsyncIterable<Uint8Array | string>,
-  { timeoutMs = 300, untilAnswer = false }: RawOptions = {},
+  { timeoutMs = 300, untilResponse = false }: RawOptions = {},
 ): Promise<RawOutcome> {
   const { hostname, port } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
@@ -192,7 +192,7 @@ export async function sendRaw(
     };
     socket.setEncoding("latin1").on("data", (text: string) => {
       received += text;
-      if (untilAnswer) resolve();
+      if (untilResponse) resolve();
     });
     socket.on("error", close).on("end", close).on("close", close);
   });

@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { promisify, stripVTControlCharacters } from "node:util";
 import { startServer } from "../../support/server-process.ts";
 import { long } from "../../support/tier.ts";
-import { assertUnharmed, waitsBeside } from "./background-load.ts";
+import { assertNotSlowed, measureBackgroundLoad } from "./background-load.ts";
 
 const SECONDS = long ? 120 : 3;
 const CONNECTIONS = long ? 1000 : 300;
@@ -35,13 +35,13 @@ async function attack(url: string, way: readonly string[]): Promise<string> {
 for (const runtime of long ? (["bun", "node"] as const) : (["bun"] as const)) {
   test(`${CONNECTIONS} slow connections of each kind do not delay other callers (${runtime})`, async () => {
     await using server = await startServer({ runtime });
-    await waitsBeside(server.url, 500);
-    const alone = await waitsBeside(server.url, long ? 10_000 : 1500);
+    await measureBackgroundLoad(server.url, 500);
+    const alone = await measureBackgroundLoad(server.url, long ? 10_000 : 1500);
     const attacks = Object.entries(ways).map(([what, way]) =>
       attack(`${server.url}/${what === "readers" ? LONGEST : "sessions/new"}`, way),
     );
-    const beside = await waitsBeside(server.url, SECONDS * 1000);
-    assertUnharmed(`${CONNECTIONS} slow headers, bodies and readers`, alone, beside);
+    const during = await measureBackgroundLoad(server.url, SECONDS * 1000);
+    assertNotSlowed(`${CONNECTIONS} slow headers, bodies and readers`, alone, during);
     for (const report of await Promise.all(attacks)) {
       assert.match(report, /service available: +YES/);
       assert.doesNotMatch(report, /service available: +NO/);

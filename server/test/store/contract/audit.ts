@@ -45,9 +45,9 @@ export function auditContract(name: string, make: DataFactory): void {
   test(`${name}: of entries with the same position, exactly one is stored`, async () => {
     await using world = await openWorld(make);
     const rivals = Array.from({ length: 8 }, (_, n) => entryAfter(undefined, act(n)));
-    const stood = await Promise.all(rivals.map((entry) => world.store.appendAuditEntry(entry)));
-    assert.equal(stood.filter(Boolean).length, 1);
-    const winner = rivals[stood.indexOf(true)] as AuditEntry;
+    const results = await Promise.all(rivals.map((entry) => world.store.appendAuditEntry(entry)));
+    assert.equal(results.filter(Boolean).length, 1);
+    const winner = rivals[results.indexOf(true)] as AuditEntry;
     assert.deepEqual(await world.store.readAuditEntries(0, 10), [winner]);
     const [forged, skipped] = [
       { ...entryAfter(winner, act(1)), previous: "f".repeat(64) },

@@ -2,30 +2,30 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { anySession } from "../../../src/session/filter.ts";
 import { hasNoIds } from "../../../src/session/session.ts";
-import type { ApiKey } from "../../../src/store/ports/credentials.ts";
 import { MAX_ERASED } from "../../../src/store/ports/erasure.ts";
 import type { IdempotentRequest } from "../../../src/store/ports/idempotency.ts";
-import { HOUR, MINUTE, START } from "../../support/sessions.ts";
-import { accept, records, settle, stretch, told } from "./timeline.ts";
-import { type DataFactory, openWorld, sweepAll, type World } from "./world.ts";
+import { HOUR, MINUTE } from "../../support/sessions.ts";
+import { apiKey } from "./credentials.ts";
+import { compact, enqueue, readPage, readSummary, records } from "./timeline.ts";
+import { type DataFactory, openWorld, purgeAll, type World } from "./world.ts";
 
-const once = (name: string): IdempotentRequest => ({
+const idempotent = (name: string): IdempotentRequest => ({
   key: name,
   fingerprint: "r",
-  response: `answer to ${name}`,
+  response: `response to ${name}`,
 });
 
 /** Creates a session with everything that a session can have. */
 async function fill(world: World, customerId: string): Promise<string> {
   const session = world.newSession({ customerId, visitId: `visit of ${customerId}` });
-  await world.store.create(session, world.now, once(`create ${customerId}`));
-  accept(world, session.id, records(1, 5));
-  await settle(world);
+  await world.store.create(session, world.now, idempotent(`create ${customerId}`));
+  enqueue(world, session.id, records(1, 5));
+  await compact(world);
   await world.associate(session.id, { agentId: "agent", globalVisitId: "global" });
   const { id } = session;
-  const kept = once(`record ${customerId}`);
+  const kept = idempotent(`record ${customerId}`);
   await world.store.storeRecords({ id, records: records(6, 7), now: world.now, idempotent: kept });
-  accept(world, id, records(8, 9));
+  enqueue(world, id, records(8, 9));
   return id;
 }
 
@@ -54,48 +54,33 @@ async function assertGone(world: World, id: string, customerId: string): Promise
     });
     assert.deepEqual([sessions, total], [[], 0]);
   }
-  assert.equal(await stretch(world, id), undefined);
+  assert.equal(await readPage(world, id), undefined);
   assert.deepEqual(await world.associate(id, { customerId }), { outcome: "absent" });
 }
 
-function key(id: string, customerId: string | null): ApiKey {
-  return {
-    id,
-    hash: id.padEnd(64, "0"),
-    role: "customer",
-    customerId,
-    agentId: null,
-    createdAt: START,
-    expiresAt: null,
-    revokedAt: null,
-    lastUsedAt: null,
-    successorId: null,
-  };
-}
-
 /** Port `erasure`. */
-export function erasingContract(name: string, make: DataFactory): void {
+export function erasureContract(name: string, make: DataFactory): void {
   test(`${name}: nothing of an erased session remains, and others keep everything`, async () => {
     await using world = await openWorld(make);
     const gone = await fill(world, "anna");
     const kept = await fill(world, "berta");
-    const before = await told(world, kept);
+    const before = await readSummary(world, kept);
     const session = await world.store.find(kept);
     const answers = await world.store.listStoredResponses(kept, world.now);
     assert.deepEqual(
       answers.map(({ idempotent: { response: answer }, id, created }) => [answer, id, created]),
       [
-        ["answer to create berta", null, kept],
-        ["answer to record berta", kept, null],
+        ["response to create berta", null, kept],
+        ["response to record berta", kept, null],
       ],
     );
     await world.store.eraseSessions([gone], world.now);
-    for (const when of ["at once", "after a restart", "in order", "after another"]) {
+    for (const when of ["at once", "after a restart", "compacted", "after another"]) {
       await assertGone(world, gone, "anna");
-      assert.deepEqual(await told(world, kept), before, when);
+      assert.deepEqual(await readSummary(world, kept), before, when);
       assert.deepEqual(await world.store.find(kept), session);
       assert.deepEqual(await world.store.listStoredResponses(kept, world.now), answers);
-      if (when === "in order") await settle(world);
+      if (when === "compacted") await compact(world);
       else await world.reopen();
     }
     assert.deepEqual(world.failures, []);
@@ -108,7 +93,7 @@ export function erasingContract(name: string, make: DataFactory): void {
     await world.store.eraseSessions([id, blank], world.now);
     for (const late of [0, 5 * MINUTE, HOUR, 72 * HOUR]) {
       world.now += late;
-      await sweepAll(world);
+      await purgeAll(world);
       for (const one of [id, blank]) assert.equal(await world.isLive(one), false, `${late}`);
     }
     await world.create({ visitId: "v" });
@@ -120,12 +105,12 @@ export function erasingContract(name: string, make: DataFactory): void {
     const ended = await world.create({ customerId: "anna" });
     await world.store.end(ended.id, world.now);
     const expired = await world.create({ customerId: "anna" });
-    accept(world, expired.id, records(1, 2));
+    enqueue(world, expired.id, records(1, 2));
     world.now = expired.expiresAt;
     await world.store.eraseSessions([ended.id, expired.id], world.now);
-    await settle(world);
+    await compact(world);
     await world.reopen();
-    for (const { id } of [ended, expired]) assert.equal(await stretch(world, id), undefined);
+    for (const { id } of [ended, expired]) assert.equal(await readPage(world, id), undefined);
     const { total } = await world.store.listSessions({
       filter: { ...anySession, customerId: "anna" },
       after: null,
@@ -139,7 +124,7 @@ export function erasingContract(name: string, make: DataFactory): void {
     await using world = await openWorld(make);
     const made = [];
     for (let i = 0; i < MAX_ERASED; i++) made.push(await world.create({ customerId: "anna" }));
-    for (const { id } of made) accept(world, id, records(1, 3));
+    for (const { id } of made) enqueue(world, id, records(1, 3));
     await world.store.eraseSessions(
       made.map(({ id }) => id),
       world.now,
@@ -152,13 +137,16 @@ export function erasingContract(name: string, make: DataFactory): void {
       now: world.now,
     });
     assert.equal(total, 0);
-    for (const { id } of made) assert.equal((await stretch(world, id))?.total ?? 0, 0);
+    for (const { id } of made) assert.equal((await readPage(world, id))?.total ?? 0, 0);
   });
 
   test(`${name}: the API keys of a customer are removed, and no others`, async () => {
     await using world = await openWorld(make);
     const { store } = world;
-    for (const one of [key("k1", "anna"), key("k2", "berta"), key("k3", null), key("k4", "anna")]) {
+    const keys = ["anna", "berta", null, "anna"].map((customerId, i) =>
+      apiKey(`k${i + 1}`, { role: "customer", customerId }),
+    );
+    for (const one of keys) {
       await store.addApiKey(one);
     }
     await store.revokeApiKey("k4", world.now);

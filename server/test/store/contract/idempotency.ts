@@ -5,10 +5,10 @@ import {
   type IdempotentRequest,
   STORED_RESPONSE_LIFE_MS,
 } from "../../../src/store/ports/idempotency.ts";
-import { pathsOf, record, records, settle, stretch } from "./timeline.ts";
-import { type DataFactory, openWorld, sweepAll, type World } from "./world.ts";
+import { compact, pathsOf, readPage, record, records } from "./timeline.ts";
+import { type DataFactory, openWorld, purgeAll, type World } from "./world.ts";
 
-const once = (key: string, request = "r", answer = "first"): IdempotentRequest => ({
+const idempotent = (key: string, request = "r", answer = "first"): IdempotentRequest => ({
   key,
   fingerprint: request,
   response: answer,
@@ -27,20 +27,20 @@ function createOnce(world: World, session: Session, key: IdempotentRequest) {
 }
 
 /** Port `idempotency`: a request is carried out once, however often it is sent. */
-export function repetitionContract(name: string, make: DataFactory): void {
+export function idempotencyContract(name: string, make: DataFactory): void {
   test(`${name}: repeating a recording returns the first response and records nothing`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();
-    assert.deepEqual(await recordOnce(world, id, "a", once("k")), recorded);
-    const second = once("k", "r", "second");
+    assert.deepEqual(await recordOnce(world, id, "a", idempotent("k")), recorded);
+    const second = idempotent("k", "r", "second");
     for (const when of ["at once", "after a restart"]) {
       assert.deepEqual(await recordOnce(world, id, "a", second), repeated, when);
-      assert.deepEqual(await recordOnce(world, id, "b", once("k", "other")), reused, when);
+      assert.deepEqual(await recordOnce(world, id, "b", idempotent("k", "other")), reused, when);
       await world.reopen();
     }
-    await settle(world);
+    await compact(world);
     assert.deepEqual(await recordOnce(world, id, "a", second), repeated);
-    assert.deepEqual(await recordOnce(world, id, "c", once("another")), recorded);
+    assert.deepEqual(await recordOnce(world, id, "c", idempotent("another")), recorded);
     assert.deepEqual(await pathsOf(world, id), ["/a", "/c"]);
   });
 
@@ -48,12 +48,16 @@ export function repetitionContract(name: string, make: DataFactory): void {
     await using world = await openWorld(make);
     const first = world.newSession({ visitId: "v" });
     const second = world.newSession({ visitId: "v" });
-    assert.deepEqual(await createOnce(world, first, once("k")), { outcome: "created" });
+    assert.deepEqual(await createOnce(world, first, idempotent("k")), { outcome: "created" });
     for (const when of ["at once", "after a restart"]) {
-      assert.deepEqual(await createOnce(world, second, once("k", "r", "second")), repeated, when);
-      assert.deepEqual(await createOnce(world, second, once("k", "other")), reused, when);
+      assert.deepEqual(
+        await createOnce(world, second, idempotent("k", "r", "second")),
+        repeated,
+        when,
+      );
+      assert.deepEqual(await createOnce(world, second, idempotent("k", "other")), reused, when);
       await world.reopen();
-      assert.deepEqual(await world.store.find(second.id), world.described(second.id), when);
+      assert.deepEqual(await world.store.find(second.id), world.implicit(second.id), when);
       assert.deepEqual(await world.store.find(first.id), first, when);
     }
   });
@@ -61,12 +65,12 @@ export function repetitionContract(name: string, make: DataFactory): void {
   test(`${name}: for a session without ids only the response is stored`, async () => {
     await using world = await openWorld(make);
     const session = world.newSession({});
-    assert.deepEqual(await createOnce(world, session, once("k")), { outcome: "created" });
+    assert.deepEqual(await createOnce(world, session, idempotent("k")), { outcome: "created" });
     await world.reopen();
-    assert.deepEqual(await createOnce(world, world.newSession({}), once("k")), repeated);
-    assert.deepEqual(await world.store.find(session.id), world.described(session.id));
+    assert.deepEqual(await createOnce(world, world.newSession({}), idempotent("k")), repeated);
+    assert.deepEqual(await world.store.find(session.id), world.implicit(session.id));
     world.now = session.expiresAt;
-    assert.equal(await stretch(world, session.id), undefined);
+    assert.equal(await readPage(world, session.id), undefined);
   });
 
   test(`${name}: a refused create stores no response`, async () => {
@@ -74,27 +78,31 @@ export function repetitionContract(name: string, make: DataFactory): void {
     const holder = await world.create({ visitId: "v" });
     const session = world.newSession({ visitId: "v" });
     const conflict = { outcome: "conflict", field: "visitId" } as const;
-    assert.deepEqual(await createOnce(world, session, once("k")), conflict);
+    assert.deepEqual(await createOnce(world, session, idempotent("k")), conflict);
     assert.equal(
       await world.store.findReplay({ key: "k", fingerprint: "r" }, world.now),
       undefined,
     );
     await world.store.end(holder.id, world.now);
-    assert.deepEqual(await createOnce(world, session, once("k")), { outcome: "created" });
+    assert.deepEqual(await createOnce(world, session, idempotent("k")), { outcome: "created" });
   });
 
   test(`${name}: many requests at once under one key are carried out once`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();
     const some = Array.from({ length: 100 }, (_, i) => i);
-    const recordings = await Promise.all(some.map(() => recordOnce(world, id, "x", once("k"))));
+    const recordings = await Promise.all(
+      some.map(() => recordOnce(world, id, "x", idempotent("k"))),
+    );
     assert.equal(recordings.filter(({ outcome }) => outcome === "recorded").length, 1);
     assert.equal(recordings.filter(({ outcome }) => outcome === "repeated").length, 99);
     const creations = await Promise.all(
-      some.map((i) => createOnce(world, world.newSession({ globalVisitId: `${i}` }), once("c"))),
+      some.map((i) =>
+        createOnce(world, world.newSession({ globalVisitId: `${i}` }), idempotent("c")),
+      ),
     );
     assert.equal(creations.filter(({ outcome }) => outcome === "created").length, 1);
-    assert.equal((await stretch(world, id))?.total, 1);
+    assert.equal((await readPage(world, id))?.total, 1);
   });
 
   test(`${name}: the stored response of a key can be looked up`, async () => {
@@ -102,7 +110,7 @@ export function repetitionContract(name: string, make: DataFactory): void {
     const ask = (key: string, request: string) =>
       world.store.findReplay({ key, fingerprint: request }, world.now);
     assert.equal(await ask("k", "r"), undefined);
-    await recordOnce(world, world.newId(), "a", once("k"));
+    await recordOnce(world, world.newId(), "a", idempotent("k"));
     for (const when of ["at once", "after a restart"]) {
       assert.deepEqual(await ask("k", "r"), repeated, when);
       assert.deepEqual(await ask("k", "other"), reused, when);
@@ -114,18 +122,18 @@ export function repetitionContract(name: string, make: DataFactory): void {
   test(`${name}: a key is free again when its stored response expires, purged or not`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();
-    await recordOnce(world, id, "a", once("swept"));
-    await recordOnce(world, id, "b", once("not swept"));
+    await recordOnce(world, id, "a", idempotent("purged"));
+    await recordOnce(world, id, "b", idempotent("not purged"));
     const start = world.now;
     world.now = start + STORED_RESPONSE_LIFE_MS - 1;
-    await sweepAll(world);
-    assert.deepEqual(await recordOnce(world, id, "c", once("swept")), repeated);
-    assert.deepEqual(await recordOnce(world, id, "c", once("not swept", "other")), reused);
+    await purgeAll(world);
+    assert.deepEqual(await recordOnce(world, id, "c", idempotent("purged")), repeated);
+    assert.deepEqual(await recordOnce(world, id, "c", idempotent("not purged", "other")), reused);
     world.now = start + STORED_RESPONSE_LIFE_MS;
-    const again = once("not swept", "other", "again");
+    const again = idempotent("not purged", "other", "again");
     assert.deepEqual(await recordOnce(world, world.newId(), "d", again), recorded);
-    await sweepAll(world);
-    assert.deepEqual(await recordOnce(world, world.newId(), "e", once("swept")), recorded);
+    await purgeAll(world);
+    assert.deepEqual(await recordOnce(world, world.newId(), "e", idempotent("purged")), recorded);
     assert.deepEqual(await recordOnce(world, world.newId(), "f", again), {
       outcome: "repeated",
       response: "again",
@@ -136,11 +144,11 @@ export function repetitionContract(name: string, make: DataFactory): void {
     await using world = await openWorld(make);
     const id = world.newId();
     const keys = Array.from({ length: 600 }, (_, i) => `k${i}`);
-    await Promise.all(keys.map((key) => recordOnce(world, id, key, once(key))));
+    await Promise.all(keys.map((key) => recordOnce(world, id, key, idempotent(key))));
     world.now += STORED_RESPONSE_LIFE_MS / 2;
-    await recordOnce(world, world.newId(), "young", once("young"));
+    await recordOnce(world, world.newId(), "young", idempotent("young"));
     world.now += STORED_RESPONSE_LIFE_MS / 2;
-    await sweepAll(world);
+    await purgeAll(world);
     const ask = (key: string) => world.store.findReplay({ key, fingerprint: "r" }, world.now);
     for (const key of keys) assert.equal(await ask(key), undefined);
     assert.deepEqual(await ask("young"), repeated);
@@ -149,13 +157,13 @@ export function repetitionContract(name: string, make: DataFactory): void {
   test(`${name}: erasing a session keeps stored responses of other sessions with the same idempotency key`, async () => {
     await using world = await openWorld(make);
     const [first, second] = [world.newId(), world.newId()];
-    assert.deepEqual(await recordOnce(world, first, "a", once("k")), recorded);
-    assert.deepEqual(await recordOnce(world, second, "b", once("k", "other")), reused);
+    assert.deepEqual(await recordOnce(world, first, "a", idempotent("k")), recorded);
+    assert.deepEqual(await recordOnce(world, second, "b", idempotent("k", "other")), reused);
     const own = await world.create({ customerId: "c" });
-    assert.deepEqual(await createOnce(world, own, once("k", "third")), reused);
+    assert.deepEqual(await createOnce(world, own, idempotent("k", "third")), reused);
     await world.store.eraseSessions([second, own.id], world.now);
-    assert.deepEqual(await recordOnce(world, first, "a", once("k")), repeated);
-    assert.equal((await stretch(world, first))?.total, 1);
+    assert.deepEqual(await recordOnce(world, first, "a", idempotent("k")), repeated);
+    assert.equal((await readPage(world, first))?.total, 1);
     await world.store.eraseSessions([first], world.now);
     assert.equal(
       await world.store.findReplay({ key: "k", fingerprint: "r" }, world.now),
@@ -167,9 +175,9 @@ export function repetitionContract(name: string, make: DataFactory): void {
     await using world = await openWorld(make);
     const id = world.newId();
     for (let i = 1; i <= 20; i++) {
-      if (i % 2 === 0) await recordOnce(world, id, i, once(`k${i}`));
+      if (i % 2 === 0) await recordOnce(world, id, i, idempotent(`k${i}`));
       else await world.store.storeRecords({ id, records: [record(i)], now: world.now });
     }
-    assert.deepEqual((await stretch(world, id))?.records, records(1, 20));
+    assert.deepEqual((await readPage(world, id))?.records, records(1, 20));
   });
 }

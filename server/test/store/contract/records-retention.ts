@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HOUR, MINUTE } from "../../support/sessions.ts";
-import { accept, records, settle, stretch, throughout, told } from "./timeline.ts";
-import { type DataFactory, openWorld, RETENTION, sweepAll, type World } from "./world.ts";
+import { compact, enqueue, inEveryState, readPage, readSummary, records } from "./timeline.ts";
+import { type DataFactory, openWorld, purgeAll, RETENTION, type World } from "./world.ts";
 
 /** Creates a session with records, and ids or none, and lets it end or expire. */
-async function past(
+async function createFinished(
   world: World,
   { customerId, end }: { customerId: string | null; end: boolean },
 ): Promise<string> {
   const { id } = customerId === null ? { id: world.newId() } : await world.create({ customerId });
-  accept(world, id, records(1, 3));
+  enqueue(world, id, records(1, 3));
   world.now += MINUTE;
   if (end) assert.equal(await world.store.end(id, world.now), true);
   else world.now = (await world.store.find(id)).expiresAt;
@@ -24,7 +24,7 @@ export function retentionContract(name: string, make: DataFactory): void {
       const what = `${customerId === null ? "an anonymous" : "a recognized"} session that ${end ? "ended" : "expired"}`;
       test(`${name}: the timeline of ${what} is kept for the retention`, async () => {
         await using world = await openWorld(make);
-        const id = await past(world, { customerId, end });
+        const id = await createFinished(world, { customerId, end });
         const over = (await world.store.find(id)).expiresAt;
         const who = customerId ?? "-";
         const expected = [
@@ -32,22 +32,22 @@ export function retentionContract(name: string, make: DataFactory): void {
           ...[1, 2, 3].map((i) => `${i} /${i} ${who}`),
           `${end ? "ended" : "expired"}  ${who}`,
         ];
-        await throughout(world, async (when) => {
-          assert.deepEqual(await told(world, id), expected, when);
+        await inEveryState(world, async (when) => {
+          assert.deepEqual(await readSummary(world, id), expected, when);
         });
         for (const later of [HOUR, 24 * HOUR, RETENTION - 1]) {
           world.now = over + later;
-          await sweepAll(world);
-          assert.deepEqual(await told(world, id), expected, `${later} ms later`);
+          await purgeAll(world);
+          assert.deepEqual(await readSummary(world, id), expected, `${later} ms later`);
           assert.equal(await world.isLive(id), false);
         }
         world.now = over + RETENTION;
-        assert.equal(await stretch(world, id), undefined, "over, and not swept");
-        await sweepAll(world);
-        assert.equal(await stretch(world, id), undefined, "swept");
+        assert.equal(await readPage(world, id), undefined, "over, and not purged");
+        await purgeAll(world);
+        assert.equal(await readPage(world, id), undefined, "purged");
         await world.reopen();
-        assert.equal(await stretch(world, id), undefined, "swept, after a restart");
-        assert.deepEqual(await world.store.find(id), world.described(id), "nothing is stored");
+        assert.equal(await readPage(world, id), undefined, "purged, after a restart");
+        assert.deepEqual(await world.store.find(id), world.implicit(id), "nothing is stored");
       });
     }
   }
@@ -55,23 +55,23 @@ export function retentionContract(name: string, make: DataFactory): void {
   test(`${name}: an expired session of which nothing was stored has no timeline`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();
-    assert.deepEqual(await told(world, id), ["created  -"]);
+    assert.deepEqual(await readSummary(world, id), ["created  -"]);
     world.now += HOUR;
-    assert.equal(await stretch(world, id), undefined);
-    await sweepAll(world);
-    assert.equal(await stretch(world, id), undefined);
+    assert.equal(await readPage(world, id), undefined);
+    await purgeAll(world);
+    assert.equal(await readPage(world, id), undefined);
   });
 
   test(`${name}: records accepted just before the expiry are kept`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();
-    world.now = world.described(id).expiresAt - 1;
-    accept(world, id, records(1, 5));
+    world.now = world.implicit(id).expiresAt - 1;
+    enqueue(world, id, records(1, 5));
     world.now += 1;
     assert.equal(await world.isLive(id), false);
-    await throughout(world, async (when) => {
+    await inEveryState(world, async (when) => {
       const expected = ["created  -", ...[1, 2, 3, 4, 5].map((i) => `${i} /${i} -`), "expired  -"];
-      assert.deepEqual(await told(world, id), expected, when);
+      assert.deepEqual(await readSummary(world, id), expected, when);
     });
   });
 
@@ -79,39 +79,39 @@ export function retentionContract(name: string, make: DataFactory): void {
     await using world = await openWorld(make);
     const made = Array.from({ length: 1200 }, () => world.newId());
     // In several rounds, which an engine may store apart.
-    for (let portion = 0; portion < 3; portion++) {
-      for (const id of made) accept(world, id, records(portion * 10 + 1, portion * 10 + 10));
-      await settle(world);
+    for (let round = 0; round < 3; round++) {
+      for (const id of made) enqueue(world, id, records(round * 10 + 1, round * 10 + 10));
+      await compact(world);
     }
     const kept = await world.create({ customerId: "kept" });
-    accept(world, kept.id, records(1, 10));
-    world.now = world.described(made.at(-1) as string).expiresAt + RETENTION;
+    enqueue(world, kept.id, records(1, 10));
+    world.now = world.implicit(made.at(-1) as string).expiresAt + RETENTION;
     const young = world.newId();
-    accept(world, young, records(1, 10));
+    enqueue(world, young, records(1, 10));
     await world.store.advanceClock(world.now);
 
-    let slices = 0;
-    for (let quiet = 0; quiet < 4; slices++) {
+    let batches = 0;
+    for (let quiet = 0; quiet < 4; batches++) {
       quiet = (await world.store.purgeExpired(world.now)).hasMore ? 0 : quiet + 1;
     }
-    assert.ok(slices < 200, `${slices} slices: the sweep is slower than sessions come`);
-    for (const id of made) assert.deepEqual(await world.store.find(id), world.described(id));
-    assert.equal((await stretch(world, kept.id))?.total, 10);
-    assert.equal((await stretch(world, young))?.total, 10);
+    assert.ok(batches < 200, `${batches} batches: purging is slower than creating`);
+    for (const id of made) assert.deepEqual(await world.store.find(id), world.implicit(id));
+    assert.equal((await readPage(world, kept.id))?.total, 10);
+    assert.equal((await readPage(world, young))?.total, 10);
     await world.reopen();
-    for (const id of made) assert.equal(await stretch(world, id), undefined);
-    assert.equal((await stretch(world, kept.id))?.total, 10);
-    assert.equal((await stretch(world, young))?.total, 10);
+    for (const id of made) assert.equal(await readPage(world, id), undefined);
+    assert.equal((await readPage(world, kept.id))?.total, 10);
+    assert.equal((await readPage(world, young))?.total, 10);
   });
 
   test(`${name}: records of a session whose retention ends while they are queued are dropped`, async () => {
     await using world = await openWorld(make);
-    const id = await past(world, { customerId: "anna", end: true });
+    const id = await createFinished(world, { customerId: "anna", end: true });
     world.now += RETENTION;
-    await sweepAll(world);
+    await purgeAll(world);
     await world.reopen();
-    await settle(world);
-    assert.equal(await stretch(world, id), undefined);
-    assert.deepEqual(await world.store.find(id), world.described(id), "nothing is stored");
+    await compact(world);
+    assert.equal(await readPage(world, id), undefined);
+    assert.deepEqual(await world.store.find(id), world.implicit(id), "nothing is stored");
   });
 }

@@ -2,15 +2,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MINUTE, SECOND } from "../../support/sessions.ts";
 import {
-  accept,
+  compact,
+  enqueue,
+  inEveryState,
   pathsOf,
+  readPage,
+  readSummary,
   record,
   records,
-  settle,
-  stretch,
-  throughout,
   timelineOf,
-  told,
 } from "./timeline.ts";
 import { associated, type DataFactory, MAX_RECORDS, openWorld } from "./world.ts";
 
@@ -19,10 +19,10 @@ export function recordsContract(name: string, make: DataFactory): void {
   test(`${name}: accepted records are visible at once, in order, and stay`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();
-    for (let i = 1; i <= 20; i++) accept(world, id, [record(i)]);
-    accept(world, id, records(21, 50));
-    await throughout(world, async (when) => {
-      const found = await stretch(world, id);
+    for (let i = 1; i <= 20; i++) enqueue(world, id, [record(i)]);
+    enqueue(world, id, records(21, 50));
+    await inEveryState(world, async (when) => {
+      const found = await readPage(world, id);
       assert.deepEqual(found?.records, records(1, 50), when);
       assert.equal(found?.total, 50);
       assert.equal(found?.dropped, 0);
@@ -44,9 +44,9 @@ export function recordsContract(name: string, make: DataFactory): void {
       record("long", { attributes: { text: "é".repeat(4000) } }),
       record("x".repeat(8000)),
     ];
-    accept(world, id, odd);
-    await throughout(world, async (when) => {
-      const found = await stretch(world, id);
+    enqueue(world, id, odd);
+    await inEveryState(world, async (when) => {
+      const found = await readPage(world, id);
       assert.deepEqual(found?.records, odd, when);
       assert.deepEqual(Object.keys(found?.records[0]?.attributes ?? {}), Object.keys(attributes));
       assert.equal(Object.hasOwn(found?.records[0]?.attributes ?? {}, "__proto__"), true);
@@ -57,17 +57,17 @@ export function recordsContract(name: string, make: DataFactory): void {
     await using world = await openWorld(make);
     const id = world.newId();
     for (let i = 1; i <= 30; i += 3) {
-      accept(world, id, [record(i)]);
+      enqueue(world, id, [record(i)]);
       const stored = await world.store.storeRecords({
         id,
         records: [record(i + 1)],
         now: world.now,
       });
       assert.deepEqual(stored, { outcome: "recorded" });
-      accept(world, id, [record(i + 2)]);
+      enqueue(world, id, [record(i + 2)]);
     }
-    await throughout(world, async (when) => {
-      assert.deepEqual((await stretch(world, id))?.records, records(1, 30), when);
+    await inEveryState(world, async (when) => {
+      assert.deepEqual((await readPage(world, id))?.records, records(1, 30), when);
     });
   });
 
@@ -76,7 +76,7 @@ export function recordsContract(name: string, make: DataFactory): void {
     const made = Array.from({ length: 60 }, () => world.newId());
     for (let i = 1; i <= 40; i++) {
       for (const [n, id] of made.entries()) {
-        if ((i + n) % 3 > 0) accept(world, id, [record(`${n}/${i}`)]);
+        if ((i + n) % 3 > 0) enqueue(world, id, [record(`${n}/${i}`)]);
         else await world.store.storeRecords({ id, records: [record(`${n}/${i}`)], now: world.now });
       }
       world.now += SECOND;
@@ -84,7 +84,7 @@ export function recordsContract(name: string, make: DataFactory): void {
       await world.store.purgeExpired(world.now);
       if (i % 15 === 0) await world.reopen();
     }
-    await throughout(world, async (when) => {
+    await inEveryState(world, async (when) => {
       for (const [n, id] of made.entries()) {
         const expected = Array.from({ length: 40 }, (_, i) => `/${n}/${i + 1}`);
         assert.deepEqual(await pathsOf(world, id), expected, `${when}, session ${n}`);
@@ -99,19 +99,19 @@ export function recordsContract(name: string, make: DataFactory): void {
     const expected = ["created  -"];
     const go = (line: string) => expected.push(line);
     for (const i of [1, 2, 3]) {
-      accept(world, id, [record(i)]);
+      enqueue(world, id, [record(i)]);
       go(`${i} /${i} -`);
     }
     // Queued before the association, at the same time.
     associated(await world.associate(id, { visitId: "v" }));
     go("associated visitId -");
-    accept(world, id, [record(4)]);
+    enqueue(world, id, [record(4)]);
     go("4 /4 -");
-    await settle(world);
+    await compact(world);
     associated(await world.associate(id, { customerId: "anna", globalVisitId: "g" }));
     go("associated customerId+globalVisitId anna");
     for (const i of [5, 6]) {
-      accept(world, id, [record(i)]);
+      enqueue(world, id, [record(i)]);
       go(`${i} /${i} anna`);
     }
     const last = world.associate(id, { agentId: "7" });
@@ -119,10 +119,10 @@ export function recordsContract(name: string, make: DataFactory): void {
     associated(await last);
     // Repeating an association sets nothing, so it adds no event.
     associated(await world.associate(id, { agentId: "7", visitId: "v" }));
-    await throughout(world, async (when) => {
-      assert.deepEqual(await told(world, id), expected, when);
-      assert.deepEqual(await told(world, id, 1), expected, when);
-      assert.deepEqual(await told(world, id, 3), expected, when);
+    await inEveryState(world, async (when) => {
+      assert.deepEqual(await readSummary(world, id), expected, when);
+      assert.deepEqual(await readSummary(world, id, 1), expected, when);
+      assert.deepEqual(await readSummary(world, id, 3), expected, when);
     });
   });
 
@@ -135,7 +135,7 @@ export function recordsContract(name: string, make: DataFactory): void {
     world.now += MINUTE;
     const end = world.now;
     await world.store.end(session.id, end);
-    await throughout(world, async (when) => {
+    await inEveryState(world, async (when) => {
       const life = (await timelineOf(world, session.id)).map((entry) =>
         entry.type === "request" ? entry.sequence : [entry.type, entry.at, entry.fields.join()],
       );
@@ -152,13 +152,13 @@ export function recordsContract(name: string, make: DataFactory): void {
     await using world = await openWorld(make);
     const { id } = await world.create({ visitId: "v" });
     const other = await world.create({ visitId: "w" });
-    accept(world, id, [record(1)]);
+    enqueue(world, id, [record(1)]);
     assert.equal((await world.associate(id, { visitId: "w" })).outcome, "conflict");
     const free = world.newId();
     assert.equal((await world.associate(free, { visitId: "w" })).outcome, "conflict");
-    await throughout(world, async (when) => {
-      assert.deepEqual(await told(world, id), ["created visitId -", "1 /1 -"], when);
-      assert.deepEqual(await told(world, other.id), ["created visitId -"], when);
+    await inEveryState(world, async (when) => {
+      assert.deepEqual(await readSummary(world, id), ["created visitId -", "1 /1 -"], when);
+      assert.deepEqual(await readSummary(world, other.id), ["created visitId -"], when);
     });
   });
 
@@ -168,27 +168,27 @@ export function recordsContract(name: string, make: DataFactory): void {
     let total = 0;
     const expect = async (when: string) => {
       const dropped = Math.max(0, total - MAX_RECORDS);
-      const found = await stretch(world, id);
+      const found = await readPage(world, id);
       assert.equal(found?.total, total, when);
       assert.equal(found?.dropped, dropped, when);
       assert.equal(found?.first, dropped + 1, when);
       assert.deepEqual(found?.records, records(dropped + 1, total), `${total} ${when}`);
     };
     for (const more of [1, MAX_RECORDS - 1, 1, 30, 1, MAX_RECORDS, 3 * MAX_RECORDS + 7, 1]) {
-      accept(world, id, records(total + 1, total + more));
+      enqueue(world, id, records(total + 1, total + more));
       total += more;
-      await throughout(world, expect);
+      await inEveryState(world, expect);
     }
   });
 
   test(`${name}: the remaining records have their identity, even after the records before it was set were dropped`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();
-    accept(world, id, records(1, 2));
+    enqueue(world, id, records(1, 2));
     associated(await world.associate(id, { customerId: "anna" }));
-    accept(world, id, records(3, MAX_RECORDS + 10));
-    await throughout(world, async (when) => {
-      const lines = await told(world, id, 7);
+    enqueue(world, id, records(3, MAX_RECORDS + 10));
+    await inEveryState(world, async (when) => {
+      const lines = await readSummary(world, id, 7);
       assert.deepEqual(
         lines.slice(0, 3),
         ["created  -", "associated customerId anna", "11 /11 anna"],
@@ -201,9 +201,9 @@ export function recordsContract(name: string, make: DataFactory): void {
   test(`${name}: a page of records begins and ends where requested`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();
-    accept(world, id, records(1, 40));
-    await settle(world);
-    accept(world, id, records(41, 60));
+    enqueue(world, id, records(1, 40));
+    await compact(world);
+    enqueue(world, id, records(41, 60));
     for (const [after, limit, first, last] of [
       [0, 1, 1, 1],
       [0, 60, 1, 60],
@@ -215,7 +215,7 @@ export function recordsContract(name: string, make: DataFactory): void {
       [60, 5, 61, 60],
       [1e9, 5, 1e9 + 1, 1e9],
     ] as const) {
-      const found = await stretch(world, id, { after, limit });
+      const found = await readPage(world, id, { after, limit });
       const expected = first > last ? [] : records(first, last);
       assert.deepEqual(found?.records, expected, `after ${after}, ${limit}`);
       assert.equal(found?.first, first);
@@ -229,11 +229,11 @@ export function recordsContract(name: string, make: DataFactory): void {
     const long = Array.from({ length: MAX_RECORDS }, (_, i) =>
       record(i + 1, { attributes: { text: "x".repeat(8000) } }),
     );
-    accept(world, id, long.slice(0, 70));
-    await settle(world);
-    accept(world, id, long.slice(70));
+    enqueue(world, id, long.slice(0, 70));
+    await compact(world);
+    enqueue(world, id, long.slice(70));
     const paths = long.map(({ path }) => path);
-    await throughout(world, async (when) => {
+    await inEveryState(world, async (when) => {
       assert.deepEqual(await pathsOf(world, id), paths, when);
     });
   });
@@ -241,18 +241,18 @@ export function recordsContract(name: string, make: DataFactory): void {
   test(`${name}: contract.md#rule-4: records are returned only within the session's scope`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();
-    accept(world, id, records(1, 3));
-    await throughout(world, async (when) => {
-      const found = await stretch(world, id, { scope: { customerId: "bob" } });
+    enqueue(world, id, records(1, 3));
+    await inEveryState(world, async (when) => {
+      const found = await readPage(world, id, { scope: { customerId: "bob" } });
       assert.equal(found?.total, 3, `nobody's: ${when}`);
     });
     associated(await world.associate(id, { customerId: "anna" }));
-    accept(world, id, records(4, 5));
-    await throughout(world, async (when) => {
+    enqueue(world, id, records(4, 5));
+    await inEveryState(world, async (when) => {
       for (const customerId of ["bob", null]) {
-        assert.equal(await stretch(world, id, { scope: { customerId } }), undefined, when);
+        assert.equal(await readPage(world, id, { scope: { customerId } }), undefined, when);
       }
-      const found = await stretch(world, id, { scope: { customerId: "anna" } });
+      const found = await readPage(world, id, { scope: { customerId: "anna" } });
       assert.deepEqual(found?.records, records(1, 5), when);
     });
   });
@@ -260,9 +260,9 @@ export function recordsContract(name: string, make: DataFactory): void {
   test(`${name}: closing stores every accepted record`, async () => {
     await using world = await openWorld(make);
     const made = Array.from({ length: 20 }, () => world.newId());
-    for (const id of made) accept(world, id, records(1, 5));
+    for (const id of made) enqueue(world, id, records(1, 5));
     await world.reopen();
-    for (const id of made) accept(world, id, records(6, 10));
+    for (const id of made) enqueue(world, id, records(6, 10));
     const reopened = world.reopen();
     await reopened;
     for (const id of made) assert.equal((await pathsOf(world, id)).length, 10);
@@ -273,13 +273,13 @@ export function recordsContract(name: string, make: DataFactory): void {
     await using world = await openWorld(make);
     const id = world.newId();
     const before = await world.store.find(id);
-    accept(world, id, records(1, 3));
-    await throughout(world, async (when) => {
+    enqueue(world, id, records(1, 3));
+    await inEveryState(world, async (when) => {
       assert.deepEqual(await world.store.find(id), before, when);
     });
     associated(await world.associate(id, { customerId: "anna" }));
     assert.equal((await world.store.find(id)).customerId, "anna");
-    assert.deepEqual(await told(world, id), [
+    assert.deepEqual(await readSummary(world, id), [
       "created  -",
       ...[1, 2, 3].map((i) => `${i} /${i} -`),
       "associated customerId anna",

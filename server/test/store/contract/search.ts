@@ -5,10 +5,10 @@ import { isSortKey } from "../../../src/session/id.ts";
 import type { Session } from "../../../src/session/session.ts";
 import type { ListRequest, SessionPage } from "../../../src/store/ports/search.ts";
 import { HOUR, MINUTE } from "../../support/sessions.ts";
-import { accept, record, settle } from "./timeline.ts";
-import { type DataFactory, openWorld, RETENTION, sweepAll, type World } from "./world.ts";
+import { compact, enqueue, record } from "./timeline.ts";
+import { type DataFactory, openWorld, purgeAll, RETENTION, type World } from "./world.ts";
 
-function page(
+function listPage(
   world: World,
   given: Partial<SessionFilter>,
   more: Partial<Pick<ListRequest, "after" | "limit" | "includePurgeable">> = {},
@@ -18,14 +18,14 @@ function page(
 }
 
 /** Returns all matching sessions, page by page. */
-async function list(
+async function listAll(
   world: World,
   given: Partial<SessionFilter>,
   limit = 100,
 ): Promise<readonly Session[]> {
   const found: Session[] = [];
   for (let after: string | null | undefined; after !== null; ) {
-    const { sessions, next } = await page(world, given, { after: after ?? null, limit });
+    const { sessions, next } = await listPage(world, given, { after: after ?? null, limit });
     assert.ok(sessions.length <= limit);
     assert.ok(next === null || isSortKey(next), "a place is no id");
     found.push(...sessions);
@@ -67,33 +67,33 @@ const filters: readonly Partial<SessionFilter>[] = [
 ];
 
 /** Port `search`: finding sessions by their ids, their state and their time. */
-export function findingContract(name: string, make: DataFactory): void {
+export function searchContract(name: string, make: DataFactory): void {
   test(`${name}: matching sessions are listed newest first, with any page size`, async () => {
     await using world = await openWorld(make);
     const all = await fill(world);
     const [first, last] = [all.at(-1) as Session, all[0] as Session];
     const middle = { since: first.createdAt + 10_000, until: last.createdAt - 10_000 };
-    for (const when of ["at once", "after a restart", "in order"]) {
+    for (const when of ["at once", "after a restart", "compacted"]) {
       for (const given of [...filters, middle, { ...middle, customerId: "anna" }]) {
         const expected = all.filter((one) => isMatch(one, { ...anySession, ...given }, world.now));
         for (const limit of [1, 7, 1000]) {
-          assert.deepEqual(await list(world, given, limit), expected, `${when}: ${limit}`);
+          assert.deepEqual(await listAll(world, given, limit), expected, `${when}: ${limit}`);
         }
       }
       if (when === "at once") await world.reopen();
-      if (when === "after a restart") await settle(world);
+      if (when === "after a restart") await compact(world);
     }
   });
 
   test(`${name}: sessions that come or go between two pages do not shift the others`, async () => {
     await using world = await openWorld(make);
     const all = await fill(world);
-    const first = await page(world, {}, { limit: 20 });
+    const first = await listPage(world, {}, { limit: 20 });
     world.now += 1000;
     for (let i = 0; i < 5; i++) await world.create({ customerId: "late" });
     const [shown, hidden] = [all[5] as Session, all[25] as Session];
     await world.store.eraseSessions([shown.id, hidden.id], world.now);
-    const second = await page(world, {}, { after: first.next, limit: 20 });
+    const second = await listPage(world, {}, { after: first.next, limit: 20 });
     const ids = [...first.sessions, ...second.sessions].map(({ id }) => id);
     const expected = all.slice(0, 41).map(({ id }) => id);
     assert.deepEqual(
@@ -105,7 +105,7 @@ export function findingContract(name: string, make: DataFactory): void {
   test(`${name}: a filter by one id, and an empty filter, return the total`, async () => {
     await using world = await openWorld(make);
     const all = await fill(world);
-    const total = async (given: Partial<SessionFilter>) => (await page(world, given)).total;
+    const total = async (given: Partial<SessionFilter>) => (await listPage(world, given)).total;
     for (const when of ["at once", "after a restart"]) {
       assert.equal(await total({}), all.length, when);
       for (const given of [{ customerId: "anna" }, { agentId: "agent" }, { visitId: "visit 14" }]) {
@@ -118,7 +118,7 @@ export function findingContract(name: string, make: DataFactory): void {
     }
     await world.store.eraseSessions([(all[0] as Session).id], world.now);
     world.now += 72 * HOUR + RETENTION;
-    await sweepAll(world);
+    await purgeAll(world);
     assert.deepEqual([await total({}), await total({ customerId: "anna" })], [0, 0]);
   });
 
@@ -128,18 +128,18 @@ export function findingContract(name: string, make: DataFactory): void {
     const expired = await world.create({ customerId: "anna", visitId: "v" });
     assert.ok(await world.store.end(ended.id, world.now));
     world.now = expired.expiresAt;
-    const found = async () => (await list(world, { customerId: "anna" })).map(({ id }) => id);
+    const found = async () => (await listAll(world, { customerId: "anna" })).map(({ id }) => id);
     assert.deepEqual(await found(), [expired.id, ended.id]);
-    assert.deepEqual(await list(world, { customerId: "anna", live: true }), []);
+    assert.deepEqual(await listAll(world, { customerId: "anna", live: true }), []);
     world.now = expired.createdAt + RETENTION;
-    assert.deepEqual(await found(), [expired.id], "over, and not swept");
-    await sweepAll(world);
+    assert.deepEqual(await found(), [expired.id], "over, and not purged");
+    await purgeAll(world);
     assert.deepEqual(await found(), [expired.id]);
     world.now = expired.expiresAt + RETENTION;
     assert.deepEqual(await found(), []);
-    const kept = await page(world, { customerId: "anna" }, { includePurgeable: true });
+    const listed = await listPage(world, { customerId: "anna" }, { includePurgeable: true });
     // Each engine decides what it has purged by now.
-    assert.ok(kept.sessions.some(({ id }) => id === expired.id));
+    assert.ok(listed.sessions.some(({ id }) => id === expired.id));
   });
 
   test(`${name}: implicit sessions are listed if they were renewed and live, or have records`, async () => {
@@ -150,12 +150,12 @@ export function findingContract(name: string, make: DataFactory): void {
       world.newId(),
       world.newId(),
     ];
-    accept(world, recorded, [record(1)]);
-    await settle(world);
+    enqueue(world, recorded, [record(1)]);
+    await compact(world);
     world.now += 10 * MINUTE;
     world.store.renew(await world.store.find(renewed), world.now);
     assert.ok(await world.store.end(ended, world.now));
-    const found = async () => new Set((await list(world, {})).map(({ id }) => id));
+    const found = async () => new Set((await listAll(world, {})).map(({ id }) => id));
     assert.deepEqual(await found(), new Set([renewed, recorded]));
     world.now += 2 * HOUR;
     assert.deepEqual(await found(), new Set([recorded]));

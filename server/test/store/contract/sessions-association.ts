@@ -56,7 +56,7 @@ export function associationContract(name: string, make: DataFactory): void {
     associated(await world.associate(stored.id, { globalVisitId: "g" }));
     world.now += 1;
     assert.deepEqual(await world.associate(unstored, { customerId: "c" }), absent);
-    assert.deepEqual(await world.store.find(unstored), world.described(unstored));
+    assert.deepEqual(await world.store.find(unstored), world.implicit(unstored));
     world.now += 30 * MINUTE;
     assert.deepEqual(await world.associate(stored.id, { customerId: "c" }), absent);
   });
@@ -86,7 +86,7 @@ export function associationContract(name: string, make: DataFactory): void {
       assert.deepEqual(result, { outcome: "conflict", field: "visitId" });
     }
     assert.deepEqual(await world.store.find(stored.id), stored);
-    assert.deepEqual(await world.store.find(unstored), world.described(unstored));
+    assert.deepEqual(await world.store.find(unstored), world.implicit(unstored));
   });
 
   test(`${name}: a session keeps its visit, also if the other one is free`, async () => {

@@ -64,13 +64,13 @@ export function creationContract(name: string, make: DataFactory): void {
   test(`${name}: contract.md#rule-2: a visit of a live session is refused, and nothing is stored`, async () => {
     await using world = await openWorld(make);
     const holder = await world.create({ visitId: "v" });
-    const late = world.newSession({ visitId: "v", customerId: "c" });
-    assert.deepEqual(await world.store.create(late, world.now), conflict);
-    assert.deepEqual(await world.store.find(late.id), world.described(late.id));
+    const rival = world.newSession({ visitId: "v", customerId: "c" });
+    assert.deepEqual(await world.store.create(rival, world.now), conflict);
+    assert.deepEqual(await world.store.find(rival.id), world.implicit(rival.id));
     assert.deepEqual(await world.store.find(holder.id), holder);
     await world.reopen();
-    const later = world.newSession({ visitId: "v" });
-    assert.deepEqual(await world.store.create(later, world.now), conflict);
+    const secondRival = world.newSession({ visitId: "v" });
+    assert.deepEqual(await world.store.create(secondRival, world.now), conflict);
   });
 
   test(`${name}: a visit is free from the millisecond at which its holder expires`, async () => {

@@ -1,42 +1,42 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DAY, HOUR, MINUTE } from "../../support/sessions.ts";
-import { associated, type DataFactory, openWorld, RETENTION, sweepAll } from "./world.ts";
+import { associated, type DataFactory, openWorld, purgeAll, RETENTION } from "./world.ts";
 
 /** Port `sessions`: renewing, ending, expiring and purging, and sessions of which nothing is stored. */
-export function lifeContract(name: string, make: DataFactory): void {
+export function lifetimeContract(name: string, make: DataFactory): void {
   test(`${name}: an unknown id is an implicit session, and finding it stores nothing`, async () => {
     await using world = await openWorld(make);
     const made = Array.from({ length: 100 }, () => world.newId());
-    for (const id of made) assert.deepEqual(await world.store.find(id), world.described(id));
+    for (const id of made) assert.deepEqual(await world.store.find(id), world.implicit(id));
     world.now += MINUTE;
-    for (const id of made) assert.deepEqual(await world.store.find(id), world.described(id));
+    for (const id of made) assert.deepEqual(await world.store.find(id), world.implicit(id));
     await world.reopen();
-    for (const id of made) assert.deepEqual(await world.store.find(id), world.described(id));
+    for (const id of made) assert.deepEqual(await world.store.find(id), world.implicit(id));
     assert.deepEqual(world.committed, []);
   });
 
   test(`${name}: the cached session is the stored one, and only its exact id finds it`, async () => {
     await using world = await openWorld(make);
     const { id } = await world.create({ visitId: "v" });
-    const atHand = async () => {
-      const known = world.store.getCached(id);
-      assert.deepEqual(known ?? (await world.store.find(id)), await world.store.find(id));
+    const assertCached = async () => {
+      const cached = world.store.getCached(id);
+      assert.deepEqual(cached ?? (await world.store.find(id)), await world.store.find(id));
       for (const text of ["", "x", "undefined", id.slice(1), `${id}=`, ` ${id}`, "__proto__"]) {
         assert.equal(world.store.getCached(text), undefined, text);
       }
     };
-    await atHand();
+    await assertCached();
     await world.associate(id, { customerId: "c" });
-    await atHand();
+    await assertCached();
     world.now += 20 * MINUTE;
     world.store.renew(await world.store.find(id), world.now);
-    await atHand();
+    await assertCached();
     await world.store.end(id, world.now);
-    await atHand();
+    await assertCached();
     assert.equal(await world.isLive(id), false);
     await world.reopen();
-    await atHand();
+    await assertCached();
   });
 
   test(`${name}: a renewal is visible at once and after a restart`, async () => {
@@ -169,9 +169,9 @@ export function lifeContract(name: string, make: DataFactory): void {
     const young = await world.create({ visitId: "young" });
 
     const first = await world.store.purgeExpired(world.now);
-    assert.ok(first.expired < 700, "one slice must not do all the work");
-    const swept = first.expired + (await sweepAll(world));
-    assert.equal(swept, world.swept(700), "each once, and not the ended one");
+    assert.ok(first.expired < 700, "one batch must not purge everything");
+    const purged = first.expired + (await purgeAll(world));
+    assert.equal(purged, world.purged(700), "each once, and not the ended one");
     assert.deepEqual(await world.store.find(kept.id), kept);
     assert.deepEqual(await world.store.find(young.id), young);
     await world.reopen();
@@ -182,10 +182,10 @@ export function lifeContract(name: string, make: DataFactory): void {
     assert.deepEqual(await world.store.find(kept.id), kept);
     assert.deepEqual(await world.store.find(young.id), young);
     world.now += RETENTION;
-    await sweepAll(world);
+    await purgeAll(world);
     await world.reopen();
     for (const { id } of [...old.slice(0, 5), ended]) {
-      assert.deepEqual(await world.store.find(id), world.described(id), "nothing is stored");
+      assert.deepEqual(await world.store.find(id), world.implicit(id), "nothing is stored");
       assert.equal(await world.isLive(id), false);
     }
     assert.deepEqual(await world.store.find(kept.id), kept);
@@ -198,11 +198,11 @@ export function lifeContract(name: string, make: DataFactory): void {
     world.now += 29 * MINUTE;
     const renewed = world.store.renew(session, world.now);
     world.now += 29 * MINUTE;
-    await sweepAll(world);
+    await purgeAll(world);
     await world.reopen();
     assert.deepEqual(await world.store.find(session.id), renewed);
     world.now = renewed.expiresAt;
-    assert.equal(await sweepAll(world), world.swept(1));
+    assert.equal(await purgeAll(world), world.purged(1));
   });
 
   test(`${name}: purging never turns an ended session back into an implicit one`, async () => {
@@ -212,7 +212,7 @@ export function lifeContract(name: string, make: DataFactory): void {
     await world.store.end(stored.id, world.now);
     await world.store.end(anonymous, world.now);
     for (let minute = 0; minute <= 90; minute += 10) {
-      await sweepAll(world);
+      await purgeAll(world);
       for (const id of [stored.id, anonymous]) {
         assert.equal(await world.isLive(id), false, `after ${minute} minutes`);
       }
@@ -230,7 +230,7 @@ export function lifeContract(name: string, make: DataFactory): void {
       world.now += 10 * MINUTE;
       world.now < (await world.store.find(id)).createdAt + 2 * HOUR;
     ) {
-      await sweepAll(world);
+      await purgeAll(world);
       assert.equal(await world.isLive(id), false);
       assert.deepEqual(await world.associate(id, { visitId: "v" }), { outcome: "absent" });
       world.now += 10 * MINUTE;

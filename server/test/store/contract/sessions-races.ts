@@ -28,7 +28,7 @@ export function racesContract(name: string, make: DataFactory): void {
       for (const [i, session] of sessions.entries()) {
         const found = await world.store.find(session.id);
         const isWinner = results[i]?.outcome === "created";
-        assert.deepEqual(found, isWinner ? session : world.described(session.id));
+        assert.deepEqual(found, isWinner ? session : world.implicit(session.id));
       }
     }
   });

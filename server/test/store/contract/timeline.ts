@@ -3,7 +3,7 @@ import type { Scope } from "../../../src/session/permissions.ts";
 import type { RequestRecord } from "../../../src/session/record.ts";
 import type { RecordPage } from "../../../src/session/timeline.ts";
 import { type Cursor, type Entry, pageOf, timelineStart } from "../../../src/session/timeline.ts";
-import { sweepAll, type World } from "./world.ts";
+import { purgeAll, type World } from "./world.ts";
 
 /** Returns a request record that is recognized by its path. */
 export function record(path: string | number, more: Partial<RequestRecord> = {}): RequestRecord {
@@ -25,12 +25,12 @@ export function records(from: number, to: number): RequestRecord[] {
 }
 
 /** Queues records; the queue must have room. */
-export function accept(world: World, id: string, some: readonly RequestRecord[]): void {
+export function enqueue(world: World, id: string, some: readonly RequestRecord[]): void {
   assert.equal(world.store.enqueueRecords(id, some, world.now), true);
 }
 
 /** Reads a page of a session's records; by default the longest possible. */
-export function stretch(
+export function readPage(
   world: World,
   id: string,
   more: { readonly after?: number; readonly limit?: number; readonly scope?: Scope } = {},
@@ -43,8 +43,8 @@ export function stretch(
 export async function timelineOf(world: World, id: string, limit = 1000): Promise<Entry[]> {
   const entries: Entry[] = [];
   for (let cursor: Cursor | undefined = timelineStart; cursor !== undefined; ) {
-    const found = await stretch(world, id, { after: cursor.sequence, limit });
-    assert.ok(found !== undefined, "nothing is told of the session");
+    const found = await readPage(world, id, { after: cursor.sequence, limit });
+    assert.ok(found !== undefined, "there is no timeline of the session");
     const page = pageOf(found, cursor, limit);
     assert.ok(page.entries.length > 0 || page.next === undefined, "a page leads nowhere");
     entries.push(...page.entries);
@@ -54,7 +54,7 @@ export async function timelineOf(world: World, id: string, limit = 1000): Promis
 }
 
 /** Reads a timeline in short form: requests as `sequence path customer`, events as `type fields customer`. */
-export async function told(world: World, id: string, limit?: number): Promise<string[]> {
+export async function readSummary(world: World, id: string, limit?: number): Promise<string[]> {
   return (await timelineOf(world, id, limit)).map((entry) => {
     const who = entry.identity.customerId ?? "-";
     return entry.type === "request"
@@ -72,22 +72,22 @@ export async function pathsOf(world: World, id: string): Promise<string[]> {
 }
 
 /** Makes the engine compact the records so far, which it does once they are a few seconds old. */
-export async function settle(world: World): Promise<void> {
+export async function compact(world: World): Promise<void> {
   await world.store.advanceClock(world.now);
   world.now += 10_000;
-  await sweepAll(world);
+  await purgeAll(world);
 }
 
 /** Runs `check` on new records and on compacted ones, each before and after a restart. */
-export async function throughout(
+export async function inEveryState(
   world: World,
   check: (when: string) => Promise<void>,
 ): Promise<void> {
   await check("at once");
   await world.reopen();
   await check("after a restart");
-  await settle(world);
-  await check("in order");
+  await compact(world);
+  await check("compacted");
   await world.reopen();
-  await check("in order, after a restart");
+  await check("compacted, after a restart");
 }

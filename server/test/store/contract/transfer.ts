@@ -7,17 +7,18 @@ import type { StoreEngine } from "../../../src/store/ports/engine.ts";
 import type { ExportPage, TransferItem } from "../../../src/store/ports/transfer.ts";
 import { DAY, HOUR, MINUTE } from "../../support/sessions.ts";
 import { act } from "./audit.ts";
-import { accept, record, records, told } from "./timeline.ts";
+import { apiKey } from "./credentials.ts";
+import { enqueue, readSummary, record, records } from "./timeline.ts";
 import { type DataFactory, MAX_RECORDS, openWorld, RETENTION, type World } from "./world.ts";
 
 /** Port `transfer`: exports everything from one store and imports it into another, by default of the same engine. */
-export function movingContract(name: string, make: DataFactory, other = make): void {
+export function transferContract(name: string, make: DataFactory, other = make): void {
   test(`${name}: a store that imports everything returns the same as the first`, async () => {
     await using source = await openWorld(make);
     await using target = await openWorld(other);
     const sessions = await fill(source);
     target.now = source.now;
-    await moveAll(source, target);
+    await transferAll(source, target);
     await assertSame(source, target, sessions);
     await target.reopen();
     await assertSame(source, target, sessions);
@@ -29,7 +30,7 @@ export function movingContract(name: string, make: DataFactory, other = make): v
     await using target = await openWorld(other);
     const [held] = await fill(source);
     target.now = source.now;
-    await moveAll(source, target);
+    await transferAll(source, target);
     target.now++;
     const rival = target.newSession({ visitId: "held" });
     const conflict = { outcome: "conflict", field: "visitId" };
@@ -48,16 +49,16 @@ export function movingContract(name: string, make: DataFactory, other = make): v
     await using source = await openWorld(make);
     await using target = await openWorld(other);
     const sessions = await fill(source);
-    const early = await everything(source.store, source.now);
-    await adoptAll(target.store, early, source.now);
+    const early = await exportAll(source.store, source.now);
+    await importAll(target.store, early, source.now);
     source.now += 3 * MINUTE;
-    sessions.push(...(await change(source, sessions)));
+    sessions.push(...(await changeSome(source, sessions)));
     target.now = source.now;
-    const late = await everything(source.store, source.now);
-    await adoptAll(target.store, late, source.now);
+    const late = await exportAll(source.store, source.now);
+    await importAll(target.store, late, source.now);
     await assertSame(source, target, sessions);
-    await adoptAll(target.store, early, source.now);
-    await adoptAll(target.store, late, source.now);
+    await importAll(target.store, early, source.now);
+    await importAll(target.store, late, source.now);
     await assertSame(source, target, sessions);
   });
 
@@ -67,26 +68,26 @@ export function movingContract(name: string, make: DataFactory, other = make): v
     const ids = [source.newId(), source.newId(), source.newId()];
     for (const id of ids) {
       const text = "x".repeat(7900);
-      accept(
+      enqueue(
         source,
         id,
         records(1, MAX_RECORDS).map((one) => ({ ...one, attributes: { text } })),
       );
     }
-    const portions: ExportPage[] = [];
-    for await (const portion of portionsOf(source.store, source.now)) portions.push(portion);
-    assert.ok(portions.every((portion) => JSON.stringify(portion).length < 1.5 * 1024 * 1024));
-    assert.ok(portions.filter(({ items }) => items.some(isRecords)).length > 1);
-    await moveAll(source, target);
+    const pages: ExportPage[] = [];
+    for await (const page of pagesOf(source.store, source.now)) pages.push(page);
+    assert.ok(pages.every((page) => JSON.stringify(page).length < 1.5 * 1024 * 1024));
+    assert.ok(pages.filter(({ items }) => items.some(isRecords)).length > 1);
+    await transferAll(source, target);
     await assertSame(source, target, ids);
   });
 
   test(`${name}: sessions whose retention is over are not exported`, async () => {
     await using source = await openWorld(make);
     await source.create({ customerId: "a" });
-    accept(source, source.newId(), records(1, 3));
+    enqueue(source, source.newId(), records(1, 3));
     source.now += RETENTION + 3 * DAY;
-    const items = await everything(source.store, source.now);
+    const items = await exportAll(source.store, source.now);
     assert.deepEqual(
       items.filter(({ kind }) => kind === "session" || kind === "records"),
       [],
@@ -116,25 +117,27 @@ async function fill(world: World): Promise<string[]> {
   const held = await world.create({ visitId: "held", customerId: "é😀\u2028" });
   const ended = await world.create({ visitId: "ended", agentId: "a" });
   const recorded = world.newId();
-  accept(world, recorded, records(1, MAX_RECORDS + 30));
+  enqueue(world, recorded, records(1, MAX_RECORDS + 30));
   const grown = world.newId();
-  accept(world, grown, [record(1), record(2)]);
+  enqueue(world, grown, [record(1), record(2)]);
   await world.associate(grown, { customerId: "c" });
-  accept(world, grown, [record(3, { attributes: JSON.parse(oddNames) as Record<string, string> })]);
+  enqueue(world, grown, [
+    record(3, { attributes: JSON.parse(oddNames) as Record<string, string> }),
+  ]);
   world.now += 3 * MINUTE;
   await world.associate(grown, { agentId: "a", globalVisitId: "g" });
-  const over = world.newId();
+  const endedImplicit = world.newId();
   assert.ok(await store.end(ended.id, world.now));
-  assert.ok(await store.end(over, world.now));
-  const once = { key: "k", fingerprint: "r", response: "first" };
+  assert.ok(await store.end(endedImplicit, world.now));
+  const idempotent = { key: "k", fingerprint: "r", response: "first" };
   await store.storeRecords({
     id: held.id,
     records: [record("once")],
     now: world.now,
-    idempotent: once,
+    idempotent,
   });
-  await store.addApiKey(key("k_1", world.now));
-  await store.addApiKey(key("k_2", world.now));
+  await store.addApiKey(agentKey("k_1", world.now));
+  await store.addApiKey(agentKey("k_2", world.now));
   await store.addSecret({ bytes: new Uint8Array(32).fill(9), createdAt: world.now });
   for (let n = 0; n < 3; n++) {
     await store.appendAuditEntry(entryAfter(await store.lastAuditEntry(), act(n)));
@@ -145,56 +148,46 @@ async function fill(world: World): Promise<string[]> {
     ended.id,
     recorded,
     grown,
-    over,
+    endedImplicit,
     ...(await Promise.all(many)).map(({ id }) => id),
   ];
 }
 
-function key(id: string, now: number): ApiKey {
-  return {
-    id,
-    hash: id.replace("_", "").padEnd(64, "a"),
-    role: "agent",
-    customerId: null,
-    agentId: "a",
-    createdAt: now,
-    expiresAt: now + HOUR,
-    revokedAt: null,
-    lastUsedAt: now,
-    successorId: null,
-  };
+function agentKey(id: string, now: number): ApiKey {
+  const times = { createdAt: now, expiresAt: now + HOUR, lastUsedAt: now };
+  return apiKey(id, { role: "agent", agentId: "a", ...times });
 }
 
 /** Changes the sessions that `fill` made; returns the ids of new ones. */
-async function change(world: World, filled: readonly string[]): Promise<string[]> {
+async function changeSome(world: World, filled: readonly string[]): Promise<string[]> {
   const [held, , recorded, grown] = filled as [string, string, string, string];
   assert.ok(await world.store.end(held, world.now));
-  accept(world, recorded, records(MAX_RECORDS + 31, MAX_RECORDS + 200));
+  enqueue(world, recorded, records(MAX_RECORDS + 31, MAX_RECORDS + 200));
   await world.associate(grown, { visitId: "grown" });
-  accept(world, grown, [record(4)]);
+  enqueue(world, grown, [record(4)]);
   await world.store.revokeApiKey("k_1", world.now);
-  assert.ok(await world.store.replaceApiKey("k_2", key("k_3", world.now), world.now + MINUTE));
+  assert.ok(await world.store.replaceApiKey("k_2", agentKey("k_3", world.now), world.now + MINUTE));
   await world.store.appendAuditEntry(entryAfter(await world.store.lastAuditEntry(), act(4)));
   await world.store.addSecret({ bytes: new Uint8Array(32).fill(11), createdAt: world.now });
   return [(await world.create({ visitId: "held" })).id];
 }
 
-async function* portionsOf(store: StoreEngine, now: number): AsyncGenerator<ExportPage> {
+async function* pagesOf(store: StoreEngine, now: number): AsyncGenerator<ExportPage> {
   for (let after: string | null | undefined; after !== null; ) {
-    const portion = await store.exportPage(after ?? null, now);
+    const page = await store.exportPage(after ?? null, now);
     // Pages may come from another process, as JSON.
-    yield JSON.parse(JSON.stringify(portion)) as ExportPage;
-    after = portion.next;
+    yield JSON.parse(JSON.stringify(page)) as ExportPage;
+    after = page.next;
   }
 }
 
-async function everything(store: StoreEngine, now: number): Promise<TransferItem[]> {
+async function exportAll(store: StoreEngine, now: number): Promise<TransferItem[]> {
   const items: TransferItem[] = [];
-  for await (const portion of portionsOf(store, now)) items.push(...portion.items);
+  for await (const page of pagesOf(store, now)) items.push(...page.items);
   return items;
 }
 
-async function adoptAll(
+async function importAll(
   store: StoreEngine,
   items: readonly TransferItem[],
   now: number,
@@ -205,8 +198,8 @@ async function adoptAll(
   }
 }
 
-async function moveAll(source: World, target: World): Promise<void> {
-  await adoptAll(target.store, await everything(source.store, source.now), source.now);
+async function transferAll(source: World, target: World): Promise<void> {
+  await importAll(target.store, await exportAll(source.store, source.now), source.now);
   await target.store.importItems({ items: [], cursor: null, now: source.now });
 }
 
@@ -217,7 +210,7 @@ async function assertSame(source: World, target: World, ids: readonly string[]):
     assert.deepEqual(found, expected);
   }
   for (const id of ids.slice(0, 5))
-    assert.deepEqual(await told(target, id), await told(source, id));
+    assert.deepEqual(await readSummary(target, id), await readSummary(source, id));
   assert.deepEqual(await target.store.listApiKeys(), await source.store.listApiKeys());
   assert.deepEqual(await target.store.listSecrets(), await source.store.listSecrets());
   assert.deepEqual(
@@ -234,8 +227,8 @@ async function assertSame(source: World, target: World, ids: readonly string[]):
   }
   assert.ok((await target.store.clockHighWaterMark()) >= (await source.store.clockHighWaterMark()));
   const [expected, found] = [
-    await everything(source.store, source.now),
-    await everything(target.store, source.now),
+    await exportAll(source.store, source.now),
+    await exportAll(target.store, source.now),
   ];
   assert.deepEqual(canonical(found), canonical(expected));
 }

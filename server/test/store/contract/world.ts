@@ -11,7 +11,7 @@ import { DAY, ids, START, lifetimes as usual } from "../../support/sessions.ts";
 /** Storage, empty at first, with the engine under test. */
 export interface Data extends AsyncDisposable {
   /** True if the engine expires data by itself: its purge does nothing and reports nothing. */
-  readonly forgetsByItself?: true;
+  readonly expiresByItself?: true;
   /** Opens the engine; the one opened before must be closed. */
   open(options: { lifetimes: Lifetimes; events: StoreEvents; now: number }): Promise<StoreEngine>;
 }
@@ -26,7 +26,7 @@ export interface World extends AsyncDisposable {
   /**
    * Returns how many of `sessions` expired ones purging reports: all, or none if the engine expires data by itself.
    */
-  swept(sessions: number): number;
+  purged(sessions: number): number;
   /** Events that the engine has reported so far. */
   readonly committed: number[];
   readonly failures: unknown[];
@@ -40,7 +40,7 @@ export interface World extends AsyncDisposable {
   create(given: Partial<Identity>): Promise<Session>;
   associate(id: string, given: Partial<Identity>, scope?: Scope): Promise<AssociationResult>;
   /** Returns the implicit session of an id. */
-  described(id: string): Session;
+  implicit(id: string): Session;
   isLive(id: string): Promise<boolean>;
   /** Closes the store and opens it again with the same data. */
   reopen(): Promise<void>;
@@ -77,7 +77,7 @@ export async function openWorld(make: DataFactory, lifetimes = usual): Promise<W
       return store;
     },
     lifetimes,
-    swept: (sessions) => (data.forgetsByItself === true ? 0 : sessions),
+    purged: (sessions) => (data.expiresByItself === true ? 0 : sessions),
     committed,
     failures,
     now: START,
@@ -93,7 +93,7 @@ export async function openWorld(make: DataFactory, lifetimes = usual): Promise<W
     },
     associate: (id, given, scope = "everyone") =>
       store.associate({ id, ids: ids(given), scope, now: world.now }),
-    described: (id) => implicitSession(id, issuer.verify(id) ?? 0, lifetimes),
+    implicit: (id) => implicitSession(id, issuer.verify(id) ?? 0, lifetimes),
     isLive: async (id) => isLive(await store.find(id), world.now),
     async reopen() {
       await store.close();
@@ -114,12 +114,12 @@ export function associated(result: AssociationResult): Session {
 }
 
 /** Purges until nothing is left to do in two rounds; returns the number of sessions found expired. */
-export async function sweepAll(world: World): Promise<number> {
+export async function purgeAll(world: World): Promise<number> {
   let expired = 0;
   for (let quiet = 0; quiet < 4; ) {
-    const slice = await world.store.purgeExpired(world.now);
-    expired += slice.expired;
-    quiet = slice.expired > 0 || slice.hasMore ? 0 : quiet + 1;
+    const batch = await world.store.purgeExpired(world.now);
+    expired += batch.expired;
+    quiet = batch.expired > 0 || batch.hasMore ? 0 : quiet + 1;
   }
   return expired;
 }

@@ -2,11 +2,11 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { eventually } from "../eventually.ts";
+import { freePort } from "../free-ports.ts";
 import { temporaryDirectory } from "../temporary-directory.ts";
 import { checkCluster, ownerOf, SLOTS, stateOf, statesOf } from "./cluster-state.ts";
 import { openNetwork, type PrivateNetwork } from "./network.ts";
 import { type RedisNode, startRedis } from "./node.ts";
-import { freePort } from "./ports.ts";
 import { type Persistence, persistenceSettings } from "./single.ts";
 import { moveSlot } from "./slots.ts";
 

@@ -2,9 +2,9 @@
 
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
+import { freePort } from "../free-ports.ts";
 import { temporaryDirectory } from "../temporary-directory.ts";
 import { startRedis } from "./node.ts";
-import { freePort } from "./ports.ts";
 import type { SingleRedis } from "./single.ts";
 
 /** A Redis server that is reached by TLS, with a user and a password. */

@@ -2,9 +2,9 @@ import { randomBytes } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { eventually } from "../eventually.ts";
+import { freePort } from "../free-ports.ts";
 import { temporaryDirectory } from "../temporary-directory.ts";
 import { type RedisNode, startRedis } from "./node.ts";
-import { freePort } from "./ports.ts";
 import { type Persistence, persistenceSettings } from "./single.ts";
 
 /** A primary with replicas, and three sentinels that replace it when it fails. */

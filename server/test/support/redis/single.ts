@@ -1,6 +1,6 @@
+import { freePort } from "../free-ports.ts";
 import { temporaryDirectory } from "../temporary-directory.ts";
 import { type RedisNode, startRedis } from "./node.ts";
-import { freePort } from "./ports.ts";
 
 /** A single Redis server. `await using` ends it and removes its data. */
 export interface SingleRedis extends AsyncDisposable {

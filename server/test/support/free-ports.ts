@@ -23,7 +23,8 @@ export async function freePort(host = "127.0.0.1"): Promise<number> {
   }
 }
 
-async function isFree(host: string, port: number): Promise<boolean> {
+/** Returns whether nobody listens on a port of `host`. */
+export async function isFree(host: string, port: number): Promise<boolean> {
   const server = createServer();
   try {
     server.listen(port, host);
