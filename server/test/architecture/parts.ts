@@ -4,7 +4,7 @@ export interface Part {
   readonly holds: RegExp;
   /** How ARCHITECTURE.md names it. */
   readonly name: string;
-  /** What is in it, for ARCHITECTURE.md. */
+  /** Description of its contents, for ARCHITECTURE.md. */
   readonly contents: string;
   /** The parts that it may import. */
   readonly may: readonly string[];

@@ -21,7 +21,7 @@ const CALLERS = 200;
 const REFUSALS = long ? 200_000 : 5000;
 const MEGABYTE = 1024 * 1024;
 
-test("changes beyond the limit of waiting ones are refused at once, and all others succeed", async () => {
+test("changes beyond the queue's limit are refused at once, and everything else succeeds", async () => {
   await using libraries = temporaryDirectory();
   await using server = await startServer({
     env: {

@@ -80,7 +80,7 @@ test(`${KILLS} kills lose only the latest records, repeat none and leave no gaps
   await ledger?.verify(sender, lostAfter(), diedAt);
   using stored = openStoredData(dataDir);
   assert.deepEqual(stored.integrity(), ["ok"]);
-  const lost = `${missing.records} lost, ${missing.age.toFixed()} ms old at the most`;
+  const lost = `${missing.records} lost, ${missing.age.toFixed()} ms old at most`;
   console.log(`${KILLS} kills, ${ledger?.accepted()} records accepted, ${lost}`);
 });
 

@@ -8,7 +8,7 @@ import { startSingleRedis } from "../support/redis/single.ts";
 import { startServices } from "./services.ts";
 
 const COUNT = 100;
-/** So few tokens return while a test runs that they can be distinguished from an excess. */
+/** The rate is so low that the tokens that return during a test can be distinguished from an excess. */
 const RATE = `${COUNT}/1h`;
 const env = {
   ANTECHAMBER_TRUSTED_PROXIES: "127.0.0.1",

@@ -86,7 +86,7 @@ test("SIGTERM to npm start stops the server, and acknowledged changes are kept",
   } finally {
     npm.kill("SIGTERM");
   }
-  // Only a server that has exited gives the directory free for another.
+  // Only a server that has exited has released the directory.
   await using server = await startServer({ dataDir });
   using caller = createCaller(server.url);
   await ledger.verify(caller, ledger.sessionIds());

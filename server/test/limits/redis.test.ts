@@ -148,7 +148,7 @@ test("processes exchange usage until they are closed", async () => {
     }
     await delay(10);
   }
-  // What both admitted between two exchanges; without any they would admit 200.
+  // Both admitted some between two exchanges; without any exchange they would admit 200.
   assert.ok(admitted >= 100 && admitted < 150, `${admitted} got through`);
   for (const exchange of exchanges) exchange.close();
   shares.close();

@@ -10,7 +10,7 @@ const principals = {
   customer: { role: "customer", customerId: "customer-of-the-credential", agentId: null },
 } as const satisfies Record<string, Principal>;
 
-/** What a request has in addition to what its operation requires. */
+/** Parts of a request in addition to those that its operation requires. */
 export interface RequestParts {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
@@ -23,7 +23,7 @@ export interface RequestParts {
   readonly method?: string;
   /** Appended to the path. */
   readonly after?: string;
-  /** Whose credential is sent; by default that of an administrator. */
+  /** Holder of the credential that is sent; by default an administrator. */
   readonly as?: "administrator" | "customer" | "reporter" | "nobody" | "stranger";
 }
 

@@ -40,7 +40,7 @@ export function expiry(known: Known, lifetimes: Lifetimes): { earliest: number; 
   };
 }
 
-/** Conditions of an explanation; times in ms. */
+/** The model at a point in time, with the server's settings; times in ms. */
 export interface World {
   readonly model: Model;
   readonly now: number;

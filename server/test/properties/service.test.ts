@@ -22,7 +22,7 @@ import { requestOf, type Step, sequences } from "./sequences.ts";
 
 const RUNS = sized(100, 1500, 50_000);
 
-/** Long enough for a run to see what is over, and short enough for it to go. */
+/** Long enough for a run to see ended sessions, and short enough for them to be purged. */
 const RETENTION = 5 * MINUTE;
 
 interface Setting {
@@ -30,7 +30,7 @@ interface Setting {
   readonly cacheSessions: number;
 }
 
-/** Four ways to live, and caches small and large. */
+/** Four sets of lifetimes, with small and large caches. */
 const settings: Record<string, Setting> = {
   "the default lifetimes": {
     lifetimes: {
@@ -63,7 +63,7 @@ const settings: Record<string, Setting> = {
 };
 
 test(`the service does what contract.md#rules says: ${4 * RUNS} runs`, async () => {
-  // Side by side: each waits for its disk most of the time.
+  // At the same time, since each waits for its disk most of the time.
   const outcomes = await Promise.allSettled(Object.values(settings).map(checkOver));
   const names = Object.keys(settings);
   for (const [i, outcome] of outcomes.entries()) {
@@ -100,7 +100,7 @@ async function checkOver({ lifetimes, cacheSessions }: Setting): Promise<void> {
 }
 
 async function check(store: StoreEngine, lifetimes: Lifetimes): Promise<void> {
-  // One clock over all runs: it never runs backwards, as the port asks.
+  // One clock over all runs: it must never run backwards.
   let now = START;
   let runs = 0;
   const clock = () => now;
@@ -150,14 +150,14 @@ function ignore(): void {
   // contract.md does not say what the metrics count.
 }
 
-/** The use cases that the requests of the model call. */
+/** The use cases that carry out the requests of the model. */
 interface UseCases {
   readonly service: SessionService;
   readonly sessionAdmin: SessionAdmin;
   readonly customers: CustomerAdmin;
 }
 
-/** A trail that stores nothing: these properties are about sessions. */
+/** An audit trail that stores nothing: these properties are about sessions. */
 const trail: Pick<AuditTrail, "append" | "audited" | "appendRefusal"> = {
   append: async () => undefined,
   audited: (_event, run) => run(),
@@ -203,7 +203,7 @@ function shown(session: Session): Reply {
   return { kind: "session", session };
 }
 
-/** All pages together. */
+/** Returns all pages together. */
 async function listed(
   sessionAdmin: SessionAdmin,
   { filter, limit }: Extract<Request, { kind: "list" }>,
@@ -220,7 +220,7 @@ async function listed(
   return { kind: "list", sessions, total };
 }
 
-/** All batches together. */
+/** Ends or erases everything, batch by batch. */
 async function counted(batch: (after: string | null) => Promise<Batch>): Promise<Reply> {
   let sessions = 0;
   for (let after: string | null | undefined; after !== null; ) {

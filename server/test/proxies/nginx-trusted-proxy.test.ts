@@ -13,7 +13,7 @@ import { type RunningProxy, startProxy } from "./proxy-process.ts";
  */
 
 const program = { ...nginx, example: "nginx-trusted-proxy" };
-/** As in the example. */
+/** Settings of the example. */
 const settings = {
   ANTECHAMBER_AUTH: "proxy",
   ANTECHAMBER_PROXY_SECRET: "put-a-secret-of-your-own-here-32+",
@@ -52,7 +52,7 @@ test("nginx asserts the identity of its agents by the name they signed in with",
   assert.equal(found.headers.get("content-location"), path);
 });
 
-test("nobody says through nginx that they are somebody else", async () => {
+test("no client can claim to be somebody else through nginx", async () => {
   const pretence = {
     "antechamber-role": "administrator",
     "antechamber-customer": "alice",
@@ -70,7 +70,7 @@ test("nobody says through nginx that they are somebody else", async () => {
   problemOf(await anna.create({ headers: { "gkc-agentId": "7" } }), 403, "identity-mismatch");
 });
 
-test("where nginx lets underscores through, whoever pretends with them is refused", async () => {
+test("if nginx accepts underscores in headers, forged identity headers are refused", async () => {
   await using lax = await startProxy(
     program,
     { antechamber: antechamber.port, application: 9 },
@@ -81,12 +81,12 @@ test("where nginx lets underscores through, whoever pretends with them is refuse
   sessionOf(await everybody({}, lax).create());
 });
 
-test("past nginx there is no way in without the secret", async () => {
+test("without the secret nobody can bypass nginx", async () => {
   const direct = createApi(antechamber.server.url, { "antechamber-role": "administrator" });
   problemOf(await direct.create(), 401, "invalid-credential");
 });
 
-/** Headers with which a client may claim an address; `at` varies the address. */
+/** Headers in which a client may claim an address; `at` varies the address. */
 const invented = (at: number) => ({
   "X-Forwarded-For": `192.0.2.${at}`,
   Forwarded: `for=198.51.100.${at}`,

@@ -28,7 +28,7 @@ export async function smuggled(
     .map(([name]) => name);
 }
 
-/** Sends them through an edited example, and returns those that arrive without a line of it. */
+/** Sends every spelling through an example that `edit` changed, and returns those that arrive. */
 export async function smuggledThrough(
   program: ProxyProgram,
   names: readonly string[],

@@ -13,7 +13,7 @@ import { type Guess, indexRows, tracesOf } from "../support/traces.ts";
  * Erased data, and data past their retention, must not be found in this way either.
  */
 
-/** So few changes that most of the index is in runs, and the rest in its log. */
+/** A small number of changes, so that most of the index is in runs, and the rest in its log. */
 const MERGE_AT = 150;
 const SESSIONS = 400;
 const EMPTY = {

@@ -13,7 +13,7 @@ import { BLOCK_ENTRIES } from "../../src/store/sqlite/index/sorted-runs.ts";
 import { ids } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-/** So few changes that every run merges and trims several times. */
+/** A small number of changes, so that every run merges and trims several times. */
 const MERGE_AT = 20;
 const VISITS = 12;
 const CUSTOMERS = 3;

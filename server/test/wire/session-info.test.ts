@@ -13,7 +13,7 @@ const session: Session = {
   ended: false,
 };
 
-/** What is to be shown, by other means. */
+/** Returns the expected JSON, made with `JSON.stringify`. */
 function expected({ id, createdAt, lastActiveAt, expiresAt, ...rest }: Session) {
   const { customerId, agentId, visitId, globalVisitId } = rest;
   return JSON.stringify({
@@ -38,7 +38,7 @@ test("a session is shown with its ids and its times", () => {
 });
 
 const ids = fc.option(fc.oneof(fc.string({ maxLength: 300 }), fc.string({ unit: "binary" })));
-/** Until the year 20000: how long a session lives is anybody's to choose. */
+/** Until the year 20000, since lifetimes can be configured freely. */
 const time = fc.integer({ min: 0, max: Date.UTC(20_000, 0) });
 
 test("the text is the JSON of any ids and times, written at its offset", () => {
