@@ -56,7 +56,7 @@ export interface Timeouts {
   readonly lingering: number;
 }
 
-/** What all connections of a server share. */
+/** Members that all connections of a server share. */
 export interface ConnectionContext extends SenderContext {
   handle(request: HttpRequest): HttpResponse | Promise<HttpResponse>;
   readonly timeouts: Timeouts;

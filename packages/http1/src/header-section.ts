@@ -1,9 +1,9 @@
 import { CR, HOST, isBlank, isOf, isText, LF, TOKEN, VALUE } from "./characters.ts";
 import { Rejection } from "./rejection.ts";
 
-/** What readers return if they need more bytes. */
+/** Result of readers that need more bytes. */
 export const INCOMPLETE = 0;
-/** What `HeaderSection.read` returns after more fields than allowed. */
+/** Result of `HeaderSection.read` after more fields than allowed. */
 export const TOO_MANY = -2;
 
 const COLON = 0x3a;

@@ -3,7 +3,7 @@ import { HeaderSection, INCOMPLETE, TOO_MANY } from "./header-section.ts";
 import type { RejectedRequest } from "./http-types.ts";
 import { Rejection } from "./rejection.ts";
 
-/** What `parse` returns for a rejected request; `fault` has the reason. */
+/** Result of `parse` for a rejected request; `fault` has the reason. */
 export const REFUSED = -1;
 
 /** The maximum length of a head in bytes, and the maximum number of its fields. */

@@ -1,7 +1,7 @@
 import type { HttpRequest, MayBuffer } from "./http-types.ts";
 import type { RequestHead } from "./request-head.ts";
 
-/** What a request needs of its connection. */
+/** The part of a connection that its requests use. */
 export interface RequestSource {
   readonly peer: string;
   /** Reads the body, as `HttpRequest.body`. */

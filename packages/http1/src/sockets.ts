@@ -10,7 +10,7 @@ export interface Address {
   readonly socket?: SocketFile | undefined;
 }
 
-/** What a runtime listens on, and who takes its connections. */
+/** The address that a runtime listens on, and the function that takes its connections. */
 export interface SocketOptions extends Address {
   connect(transport: Transport): TransportEvents;
 }

@@ -12,7 +12,7 @@ export interface Transport {
   /** Receives nothing until `resume`, except what is already on its way. */
   pause(): void;
   resume(): void;
-  /** Half-closes: tells the peer that nothing follows; it may still send. */
+  /** Half-closes: nothing more is sent, but the peer may still send. */
   end(): void;
   /** Closes both directions at once. */
   destroy(): void;

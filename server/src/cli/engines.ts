@@ -10,7 +10,7 @@ import { explained } from "../store/sqlite/files/file-errors.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
 import { systemUser } from "./system-user.ts";
 
-/** What commands do differently for each engine. No other file of `cli/` asks which engine it is. */
+/** The differences between the engines for commands. No other file of `cli/` asks which engine it is. */
 interface Engine {
   /** Describes the store for people, without secrets. */
   readonly name: string;

@@ -20,7 +20,7 @@ import { CliError, exitCodes, exitOf } from "./exit-codes.ts";
 import { systemUser } from "./system-user.ts";
 import type { AuditWriter } from "./with-audit.ts";
 
-/** What `--from` and `--to` accept. */
+/** The values that `--from` and `--to` accept, for messages. */
 export const allowedStores = "sqlite:<folder>, or Redis as in the setting store";
 
 /** One of the two stores of a migration. */

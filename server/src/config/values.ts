@@ -55,7 +55,7 @@ export function faultOfOrigin(value: string): string | undefined {
   if (!/^[a-z][a-z\d+.-]*:\/\/[^/?#@\s*]+$/i.test(value) || !URL.canParse(value)) {
     return `${value} is not a scheme and a host alone`;
   }
-  // What a browser sends is known for certain only with the web's own schemes.
+  // Only with the web's own schemes is it certain what a browser sends.
   const { protocol, origin } = new URL(value);
   if (!/^https?:$/.test(protocol) || origin === value) return undefined;
   return `browsers send ${value} as ${origin}`;

@@ -90,7 +90,7 @@ const unavailable = z.object({
   why: z.literal("data-displaced").exactOptional(),
 });
 
-/** What the server responds when an operation fails. */
+/** The response to an operation that failed. */
 export const failure = z.object({
   error: z.object({ message: text, reason: unavailable.optional().catch(undefined) }),
 });

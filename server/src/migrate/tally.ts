@@ -5,7 +5,7 @@ import { idFields, type Session } from "../session/session.ts";
 import type { ApiKey } from "../store/ports/credentials.ts";
 import type { TransferItem } from "../store/ports/transfer.ts";
 
-/** What is counted separately. */
+/** The kinds that are counted separately. */
 export const talliedKinds = ["sessions", "records", "answers", "keys", "secrets", "audit"] as const;
 export type TalliedKind = (typeof talliedKinds)[number];
 

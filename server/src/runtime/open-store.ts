@@ -36,7 +36,7 @@ export interface Opened {
 /** Why a store is opened. Redis needs to know, because it has no lock. */
 type StorePurpose = RedisStoreOptions["purpose"];
 
-/** What happens in the store and in the use cases; a command ignores most of it. */
+/** Events of the store and of the use cases; a command ignores most of them. */
 export type OpenEvents = StoreEvents & ServiceEvents & ApiKeyEvents;
 
 /**

@@ -25,7 +25,7 @@ import { checkClock, checkFolder } from "./start-warnings.ts";
 import { version } from "./version.ts";
 
 /*
- * What happens between `main` and "listening":
+ * The steps between `main` and "listening":
  *
  *   cli/serve.ts            reads the configuration and calls `start`
  *   start.ts                refuses an unsafe address, and a port that is in use
@@ -38,7 +38,7 @@ import { version } from "./version.ts";
  *   http/auth/              starts the authenticator, which may fetch a JWKS
  *   http/listen.ts          listens for requests
  *
- * What was opened is closed in reverse order: when the server is closed, and when a later step fails.
+ * Everything that was opened is closed in reverse order: when the server is closed, and when a later step fails.
  */
 
 /** A running server. */
@@ -49,7 +49,7 @@ export interface Running {
   close(): Promise<void>;
 }
 
-/** What tests and embedders may replace. */
+/** Parts that tests and embedders may replace. */
 export interface StartOptions {
   readonly time?: TimeSource;
   /** Where log lines go (JSON, one a line); standard error by default. */
@@ -150,7 +150,7 @@ async function requireFreePort(config: Config): Promise<void> {
 
 /**
  * Checks the clock and the data folder, logs warnings, and returns the time up to which sessions are purged: the machine's
- * clock, but for a while the previous time of the data if that clock may be wrong. Other stores have their own clock.
+ * clock, or for a while the previous time of the data if that clock may be wrong. Other stores have their own clock.
  */
 async function checkData(
   config: Config,

@@ -9,7 +9,7 @@ import {
 } from "../store/audit-chain.ts";
 import type { AuditStore } from "../store/ports/audit.ts";
 
-/** Who starts an operation, and from where. */
+/** The actor who starts an operation, and the address. */
 export type Initiator = Pick<Act, "who" | "from">;
 
 /** An operation for the audit trail, before its outcome is known. */

@@ -39,7 +39,7 @@ export type RotationResult =
   /** There is no such key, or it is no longer valid. */
   | { readonly outcome: "not-found" };
 
-/** What a server does with its cached API keys; a command without a server has none. */
+/** Events for a server's cached API keys; a command without a server has no cache. */
 export interface ApiKeyEvents {
   /** The stored keys were changed; the change is reported as done when the promise is fulfilled. */
   keysChanged?(): Promise<void>;

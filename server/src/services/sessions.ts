@@ -32,7 +32,7 @@ export interface Idempotent<Result> {
   response(result: Result): string;
 }
 
-/** What happened to sessions, for the metrics. */
+/** Events of sessions, for the metrics. */
 export interface ServiceEvents {
   created(): void;
   associated(): void;

@@ -203,7 +203,7 @@ function createRandomPool(): { copyTo(target: Buffer, offset: number): void } {
         randomFillSync(pool);
         used = 0;
       }
-      // For so few bytes, calling copy() takes longer than the loop.
+      // For this small number of bytes, calling copy() takes longer than the loop.
       for (let i = 0; i < RANDOM_BYTES; i++) {
         target[offset + i] = pool[used] as number;
         pool[used++] = 0;

@@ -7,7 +7,7 @@ import type { Role } from "../session/permissions.ts";
  * elsewhere unnoticed. What was cut off at the end shows to whoever has noted a later hash.
  */
 
-/** Who acted, as far as a credential tells. */
+/** The actor, as far as a credential identifies it. */
 export interface Actor {
   readonly role: Role;
   /**
@@ -19,7 +19,7 @@ export interface Actor {
   readonly agentId: string | null;
 }
 
-/** What was done, tried, or refused. */
+/** An act that was done, tried, or refused. */
 export interface Act {
   /** Milliseconds since 1970. */
   readonly at: number;
@@ -28,7 +28,7 @@ export interface Act {
   readonly what: string;
   /** Where it came from: the client's address, `unix socket`, `unknown`, or `command line`. */
   readonly from: string;
-  /** `begun`: another entry tells how it went on, unless the service was stopped in the middle of it. */
+  /** `begun`: another entry has its outcome, unless the service was stopped in the middle of it. */
   readonly outcome: "begun" | "done" | "refused" | "failed";
   /** Ids of sessions and of customers are in here as keyed hashes alone: what is erased stays erased. */
   readonly details: Readonly<Record<string, string | number | boolean | null>>;
@@ -44,7 +44,7 @@ export interface AuditEntry extends Act {
   readonly hash: string;
 }
 
-/** What the first entry has in the place of a hash. */
+/** The previous hash of the first entry. */
 export const NO_HASH = "0".repeat(64);
 
 /** The entry of `act` that follows `last`; the first one after `undefined`. */
@@ -56,7 +56,7 @@ export function entryAfter(last: AuditEntry | undefined, act: Act): AuditEntry {
   return { ...entry, hash: hashOf(entry) };
 }
 
-/** What is wrong with an entry of a trail. */
+/** A fault of an entry of a trail. */
 export interface ChainFault {
   readonly sequence: number;
   /** Entries are missing before it or in another order, it is not what was written, or it follows another one. */

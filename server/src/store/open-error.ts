@@ -15,7 +15,7 @@ export type StoreOpenFault =
   /** The directory or a file in it cannot be read or written. */
   | "inaccessible";
 
-/** A store that cannot be opened; the message tells the operator what to do. */
+/** A store that cannot be opened; the message says what the operator should do. */
 export class StoreOpenError extends Error {
   override readonly name = "StoreOpenError";
   readonly fault: StoreOpenFault;

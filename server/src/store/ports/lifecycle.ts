@@ -36,7 +36,7 @@ export interface StoreStatus {
   readonly bytes: number | undefined;
 }
 
-/** What an engine reports while it works. Every function is called on the serving thread and must be quick. */
+/** Events that an engine reports. Every function is called on the serving thread and must be quick. */
 export interface StoreEvents {
   /** `changes` were committed in one group, which took `milliseconds`. */
   committed(changes: number, milliseconds: number): void;

@@ -73,7 +73,7 @@ export interface ExportPage {
 /** Items to import, and the progress to store with them. */
 export interface ImportRequest {
   readonly items: readonly TransferItem[];
-  /** What `importCursor` returns from then on; `null` completes the import. */
+  /** Result of `importCursor` from then on; `null` completes the import. */
   readonly cursor: string | null;
   readonly now: number;
 }

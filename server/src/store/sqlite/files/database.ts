@@ -92,7 +92,7 @@ function openReadOnly(file: string): DatabaseSync {
   try {
     return openAndRead(file);
   } catch (error) {
-    // Where SQLite cannot create files beside the database, it must be told that nobody writes to it.
+    // Where SQLite cannot create files beside the database, it needs the assurance that nobody writes to it.
     if (![CANTOPEN, READONLY].includes(resultCode(error)) || !isAtRest(file)) throw error;
     return openAndRead(`${pathToFileURL(file).href}?immutable=1`);
   }

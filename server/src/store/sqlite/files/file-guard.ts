@@ -15,7 +15,7 @@ import { type HeldFile, type HeldFiles, isInPlace } from "./held-files.ts";
  * a new file at the old path. The log of an overwritten database belongs to no file, and is emptied.
  */
 
-/** What can happen to the files: the path leads to another file or none, or the content was replaced. */
+/** A fault of the files: the path leads to another file or none, or the content was replaced. */
 export type Displacement = "moved" | "overwritten";
 
 /** The data was moved, removed or replaced under the server. */

@@ -89,7 +89,7 @@ function copyError(code: number, source: string): unknown {
   return explained(Object.assign(new Error(`SQLite reports ${code}`), { errcode: code }), source);
 }
 
-/** What is wrong with the target folder, by the code of the system's error. */
+/** Descriptions of a fault of the target folder, by the code of the system's error. */
 const targetFaults: Readonly<Record<string, (folder: string) => string>> = {
   ENOENT: (folder) =>
     `there is no folder ${folder}: create it, or choose another folder for the backup`,

@@ -11,7 +11,7 @@ import { EPOCH, KEYS_PER_MS, keyOf, tailOf } from "../tables/session-row.ts";
 /** The content of a data directory; sizes in bytes. What damaged data does not show is `undefined`. */
 export interface Inspection {
   readonly file: string;
-  /** What is wrong, at most a hundred entries; empty if all is well. */
+  /** Faults that were found, at most a hundred; empty if all is well. */
   readonly faults: readonly string[];
   readonly sizes: {
     readonly database: number;

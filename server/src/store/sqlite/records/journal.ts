@@ -21,7 +21,7 @@ import type { SegmentTable } from "./segment-table.ts";
  * records a session has by then, the fewer rows are written for it.
  */
 const MERGE_AT = { records: 524_288, characters: 24 * 1024 * 1024, age: 5000 };
-/** What a slice merges at most, in sessions and in characters, while little arrives. */
+/** Maximum of sessions and characters that a slice merges, while little arrives. */
 const SLICE = { sessions: 128, characters: 256 * 1024 };
 /** Slices grow by their original size each time this many records have arrived during the merge. */
 const RECORDS_PER_PACE = 131_072;

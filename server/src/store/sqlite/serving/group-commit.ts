@@ -107,7 +107,7 @@ export class GroupCommit {
     return this.#isWritable;
   }
 
-  /** What happened to the data's files, if the last group failed because of it. */
+  /** Fault of the data's files, if the last group failed because of it. */
   get displaced(): Displacement | null {
     return this.#displaced;
   }
@@ -199,7 +199,7 @@ export class GroupCommit {
       else if (result.kind === "unknown") this.#giveUp(entry, error);
       else refuse(entry, this.#unavailable(error));
     }
-    // At once, not in the next turn: a caller that goes on now is in the group after this one.
+    // At once, not in the next turn: a caller that continues now is in the group after this one.
     if (this.#waiting.length > 0 || this.#isBufferDue || this.#onClosed !== undefined)
       this.#flush();
   }

@@ -6,7 +6,7 @@ import type { Group, GroupResult } from "../writer/writer-protocol.ts";
 /** The pause (ms) before a thread that has ended is replaced. */
 const RESTART_PAUSE = 1000;
 
-/** What a writer thread reports. */
+/** Events that a writer thread reports. */
 export interface WriterWorkerEvents {
   replied(result: GroupResult): void;
   /** The thread has ended unexpectedly. Another one starts soon. */

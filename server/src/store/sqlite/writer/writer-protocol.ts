@@ -137,7 +137,7 @@ export type GroupResult =
       readonly kind: "failed" | "unknown" | "dead";
       /** The fault of the files, if that is the cause. */
       readonly fault: StoreOpenFault | null;
-      /** What happened to the data's files, if that is the cause. */
+      /** Fault of the data's files, if that is the cause. */
       readonly displaced: Displacement | null;
       readonly message: string;
       /** Outcomes of reads; `null` for writes. */
