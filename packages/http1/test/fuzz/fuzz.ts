@@ -14,7 +14,7 @@ export interface DeliberateFault {
   events?(events: TransportEvents, random: Random): TransportEvents;
 }
 
-/** How many turns of the event loop without any event mean that the round is over. */
+/** Number of turns of the event loop without any event after which the round is complete. */
 const QUIET_TURNS = 12;
 const MAX_REQUESTS = 5;
 /** Of the connections that have more than are handled in a turn of the event loop. */

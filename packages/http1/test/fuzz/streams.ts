@@ -100,7 +100,7 @@ const fields = [
 
 const many = (count: number) => Array.from({ length: count }, (_, i) => `X-${i}:`);
 
-/** Fields that make a head long, some of them too long for all targets but those that may have longer ones. */
+/** Fields that make a head long; some of them are too long for every target without the higher limit. */
 const longFields = [
   [`X-Much: ${"m".repeat(5_000)}`],
   [`X-Long: ${"l".repeat(15_000)}`],
