@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createApi, sessionOf } from "../support/api.ts";
-import { assertDiscreet } from "../support/discreet.ts";
 import { keyFor, serve } from "../support/in-process.ts";
+import { assertNoSecrets } from "../support/log-secrets.ts";
 import { post, requestsOf, visit } from "../support/records.ts";
 
 /*
- * When a server of any test ends, `assertDiscreet` checks its log (test/support/discreet.ts). Tested here: that the
+ * When a server of any test ends, `assertNoSecrets` checks its log (test/support/log-secrets.ts). Tested here: that the
  * check finds secrets, and the cases that the tests of single operations leave out.
  */
 
@@ -16,12 +16,12 @@ test("a session id, a key and a token in a log line are found, hashes and reques
   const { sessionId } = sessionOf(await api.create());
   await api.retrieve(sessionId);
   for (const secret of [sessionId, keyFor({}).bearer, keyFor({}).bearer.slice(7)]) {
-    assert.throws(() => assertDiscreet(`{"level":30}\n{"msg":"asked with ${secret}"}\n`));
-    assert.throws(() => assertDiscreet(`{"path":"/sessions/${secret}/requests"}`));
+    assert.throws(() => assertNoSecrets(`{"level":30}\n{"msg":"asked with ${secret}"}\n`));
+    assert.throws(() => assertNoSecrets(`{"path":"/sessions/${secret}/requests"}`));
   }
-  assert.throws(() => assertDiscreet("token eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln"));
+  assert.throws(() => assertNoSecrets("token eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln"));
   assert.ok(server.log().includes('"session"'));
-  assertDiscreet(server.log());
+  assertNoSecrets(server.log());
 });
 
 test("no operation and no refusal writes an id of a caller into the log, wherever the id was sent", async () => {
@@ -59,6 +59,6 @@ test("no operation and no refusal writes an id of a caller into the log, whereve
     assert.ok(log.split("\n").length > 100, "every request has a line");
     const told = log.split("\n").find((line) => line.includes(mark));
     assert.equal(told, undefined);
-    assertDiscreet(log);
+    assertNoSecrets(log);
   }
 });

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { parseStoreUrl, type StoreUrl } from "../../src/config/store-url.ts";
 import { createApi, sessionOf } from "../support/api.ts";
-import { assertDiscreet } from "../support/discreet.ts";
 import { eventually } from "../support/eventually.ts";
 import { keyFor, serve } from "../support/in-process.ts";
+import { assertNoSecrets } from "../support/log-secrets.ts";
 import { type RefusingRedis, startRefusingRedis } from "../support/redis/refusing.ts";
 import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";
 import { spawnServer } from "../support/server-process.ts";
@@ -103,7 +103,7 @@ test("whichever error Redis replies with, no id and no argument appears in the l
   const log = server.log();
   const revealing = log.split("\n").find((line) => line.includes(mark));
   assert.equal(revealing, undefined);
-  assertDiscreet(log);
+  assertNoSecrets(log);
 });
 
 test("a refused first start does not show the secret that it would have used", async () => {
@@ -115,7 +115,7 @@ test("a refused first start does not show the secret that it would have used", a
       (error: unknown) => {
         assert.ok(error instanceof Error);
         assert.match(error.message, /^Redis at 127\.0\.0\.1:\d+ cannot be used: /);
-        assertDiscreet(`${error.message}\n${JSON.stringify(error)}\n${error.stack}`);
+        assertNoSecrets(`${error.message}\n${JSON.stringify(error)}\n${error.stack}`);
         assert.doesNotMatch(error.message, /evalsha|[.;]{2}/);
         return true;
       },

@@ -117,7 +117,7 @@ test("a session that is live after its end is found", () => {
   const life = [write("s", { customerId: "c" }, [0, 1]), end("s", [2, 3])];
   assert.equal(violations(...life, read("s", { customerId: "c" }, [4, 5])), 1);
   assert.equal(violations(...life, write("s", { agentId: "a" }, [4, 5])), 1);
-  const gone = { ...read("s", {}, [4, 5]), answer: absent };
+  const gone = { ...read("s", {}, [4, 5]), response: absent };
   assert.equal(violations(...life, gone), 0);
   const doubtful = [life[0] as Event, unanswered(end("s", [2, 3]))];
   assert.equal(violations(...doubtful, gone, read("s", { customerId: "c" }, [6, 7])), 1);

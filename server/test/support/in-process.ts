@@ -4,7 +4,7 @@ import { machineTime } from "../../src/runtime/clock.ts";
 import { openStore } from "../../src/runtime/open-store.ts";
 import { start } from "../../src/runtime/start.ts";
 import type { ApiKey } from "../../src/store/ports/credentials.ts";
-import { assertDiscreet } from "./discreet.ts";
+import { assertNoSecrets } from "./log-secrets.ts";
 import { unheard } from "./redis/store.ts";
 import { SECOND } from "./sessions.ts";
 import { temporaryDirectory } from "./temporary-directory.ts";
@@ -75,7 +75,7 @@ export async function serve(options: TestServerOptions = {}): Promise<TestServer
     async [Symbol.asyncDispose]() {
       await running.close();
       directory.remove();
-      assertDiscreet(log);
+      assertNoSecrets(log);
     },
   };
 }

@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { assertDiscreet } from "./discreet.ts";
+import { assertNoSecrets } from "./log-secrets.ts";
 import { type TemporaryDirectory, temporaryDirectory } from "./temporary-directory.ts";
 
 /** How a process ended: `code` is `null` if `signal` ended it. */
@@ -121,7 +121,7 @@ export function spawnServer(options: ServerProcessOptions = {}): ServerProcess {
     end,
     async [Symbol.asyncDispose]() {
       await end();
-      assertDiscreet(stderr());
+      assertNoSecrets(stderr());
     },
   };
 }

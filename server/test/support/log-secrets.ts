@@ -14,7 +14,7 @@ const ARGUMENTS = /(?<![\w+/])[\w+/]{43}=|"args":|with args beginning with/;
 const URL_CREDENTIALS = /\brediss?(?:\+\w+)?:\/\/[^\s"/@]*:(?!\*\*\*)[^\s"@]*@/;
 
 /** Throws if the log of a server contains a secret. */
-export function assertDiscreet(log: string): void {
+export function assertNoSecrets(log: string): void {
   for (const line of log.split("\n")) {
     assert.doesNotMatch(line, SESSION_ID, "a log line has what looks like a session id");
     assert.doesNotMatch(line, CREDENTIALS, "a log line has what looks like a credential");
