@@ -34,7 +34,7 @@ const { logs } = await Bun.build({
   // Each file keeps its path in the sources, because the code uses this path.
   naming: { entry: "[dir]/[name].[ext]", asset: "[dir]/[name].[ext]" },
   plugins: [ownAddresses()],
-  // Nothing in the folder where the server happens to start may configure its runtime.
+  // Files in the folder where the server is started must not configure its runtime.
   compile: { outfile, autoloadDotenv: false, autoloadBunfig: false },
 });
 for (const { level, message } of logs) console.error(`${level}: ${message}`);
@@ -50,7 +50,7 @@ function dataFiles(): string[] {
   return [...own, ...files.filter((file) => /\.(sql|lua)$/.test(file))];
 }
 
-/** The files of the API page in the packages that `file` reads from. */
+/** Returns the files of the API page in the packages that `file` reads from. */
 function packagedFilesOf(file: string): string[] {
   const folders = found(PACKAGED, file).map((name) => dirname(resolved(name, file)));
   return folders.flatMap((folder) =>
@@ -66,7 +66,7 @@ function resolved(name: string, from: string): string {
   return Bun.resolveSync(name, dirname(from));
 }
 
-/** The text of a module that holds `paths` as they are. */
+/** Returns the text of a module that contains the files at `paths` unchanged. */
 function carrying(paths: readonly string[]): string {
   const imports = paths.map(
     (path, at) => `import f${at} from ${JSON.stringify(path)} with { type: "file" };`,

@@ -86,7 +86,7 @@ function flagsOf({ name, runner }, testMs) {
     "--disable-warning=ExperimentalWarning",
     "--test",
     "--test-reporter=spec",
-    // Otherwise one file at a time: runs go side by side already.
+    // Otherwise one file at a time, since runs already run at the same time.
     `--test-concurrency=${name === "quick" ? availableParallelism() : 1}`,
     `--test-timeout=${testMs}`,
   ];

@@ -1,10 +1,10 @@
-// The test files, with what they say about themselves in the comments before their first import:
+// Reads the test files, with their declarations in the comments before their first import:
 //
 //   // runs: faults                 how the file runs; without this line, on Bun and on Node
-//   // needs: redis-server, linux   what the file needs beside Node and the packages of npm
+//   // needs: redis-server, linux   what the file needs in addition to Node and the packages of npm
 //
-// The file that starts a program says that it needs it; every test that imports that file, directly or through
-// others, needs it too. Reading fails on a program that no file declares, and on a declaration without a program.
+// A file that starts a program declares that need; every test that imports the file, directly or indirectly, inherits
+// it. Reading fails on a program that no file declares, and on a declaration without a program.
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { packages } from "../programs.mjs";
@@ -25,7 +25,7 @@ const kinds = ["both", "once", "outside", "faults", "alone", "faults, alone in t
 const folders = ["client/test", "packages/http1/test", "server/test", "examples/help-centre/test"];
 
 /**
- * What can be needed, and how a file that uses it is recognized.
+ * Needs that a file can declare, each with a pattern that recognizes its use.
  * @type {Readonly<Record<string, RegExp>>}
  */
 const traces = {
@@ -44,14 +44,14 @@ const traces = {
   sh: /"(?:sh|bash)"|\.sh"|bin\/antechamber"|scripts\/runtime|"scripts", "runtime"/,
   /** /proc, namespaces, and util-linux. */
   linux: /\/proc\/\$\{|"(?:unshare|nsenter|setpriv)"|spawn\("script"/,
-  /** For files that take more than some seconds: `npm run test:quick` leaves them out. */
+  /** For files that take more than a few seconds: `npm run test:quick` leaves them out. */
   time: /(?:)/,
   /** For files that start only Node, or programs that their callers name. */
   nothing: /"node:child_process"/,
 };
 
 /**
- * Reads all test files below `root`. Throws if what one says about itself is wrong.
+ * Reads all test files below `root`. Throws if a declaration is wrong.
  * @param {string} root
  * @returns {TestFile[]}
  */

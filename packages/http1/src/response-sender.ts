@@ -13,7 +13,7 @@ export interface SendOptions {
   readonly isKeptAlive: boolean;
 }
 
-/** What the senders of a server share. */
+/** Members that the senders of a server share. */
 export interface SenderContext {
   readonly heads: ResponseHeads;
   /** Where responses are assembled before they are sent. */

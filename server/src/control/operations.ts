@@ -18,7 +18,7 @@ import {
   sessionView,
 } from "./schemas.ts";
 
-/** What the operations use; with a running server, that server's own. */
+/** The use cases of the operations; with a running server, that server's own. */
 export interface OperatorParts {
   readonly sessionAdmin: SessionAdmin;
   readonly customers: CustomerAdmin;

@@ -1,7 +1,7 @@
 import type { Rate } from "./rate.ts";
 import { createRateLimiter, type RateLimiter } from "./rate-limiter.ts";
 
-/** What was taken from a bucket since the last exchange. */
+/** The amount taken from a bucket since the last exchange. */
 export interface Usage {
   readonly bucket: string;
   /** Milliseconds that it takes to drain. */
@@ -97,7 +97,7 @@ export function createSharedRateLimiter(
 export interface UsageSync {
   /** Creates a rate limiter that is shared with those of the same name in other processes. */
   limiterOf(name: string, rate: Rate): RateLimiter;
-  /** Stops exchanging; each limiter goes on by itself. */
+  /** Stops exchanging; each limiter continues by itself. */
   close(): void;
 }
 

@@ -63,7 +63,7 @@ export async function migrate(options: MigrateOptions): Promise<Migration> {
   if (options.isAhead) return report(null);
   let comparison = await compareStores(options);
   if (!comparison.isEqual) {
-    // What lies before the cursor at which this run began may have changed since it was copied.
+    // Items before the cursor at which this run began may have changed since they were copied.
     await run.copyFrom(null);
     comparison = await compareStores(options);
   }
