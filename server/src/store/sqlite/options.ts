@@ -2,32 +2,32 @@ import type { Lifetimes } from "../../session/lifetime.ts";
 import type { StoreEvents } from "../ports/lifecycle.ts";
 import type { HeldFiles } from "./files/held-files.ts";
 
-/** Options of the embedded engine; times in milliseconds. */
+/** Options of the SQLite engine. Durations are in milliseconds. */
 export interface SqliteStoreOptions {
   readonly dataDir: string;
   readonly lifetimes: Lifetimes;
-  /** The maximum number of records in a session; the oldest are dropped. */
+  /** The maximum number of records of a session. When there are more, the oldest are dropped. */
   readonly maxRecords: number;
-  /** How long the data of a session is kept after its end. */
+  /** How long a session's ids and timeline are kept after it has ended or expired. */
   readonly retention: number;
-  /** The number of changes after which the secondary index is merged; for tests. */
+  /** The number of logged changes at which a merge of the secondary index begins. Only tests set it. */
   readonly mergeIndexAt?: number | undefined;
   /** The maximum number of sessions in the cache of the serving thread. */
   readonly cacheSessions: number;
-  /** The maximum number of changes that wait for the disk; further ones are refused. */
+  /** The maximum number of operations that wait to be sent to the writer thread. Further ones are refused. */
   readonly maxPending: number;
-  /** How long a change waits for the disk before it is refused. */
+  /** How long the caller of an operation waits for its outcome before the operation is refused. */
   readonly timeout: number;
   readonly events: StoreEvents;
-  /** The current time in Unix ms, for a new database. */
+  /** The current time in Unix ms. It is the first clock time of a new database, and the time of its first secret. */
   readonly now: number;
 }
 
 type Common = "lifetimes" | "maxRecords" | "retention" | "mergeIndexAt";
 
-/** Options of the writer thread, passed to it as plain data. */
+/** Options of the writer thread. They are sent to the thread, so they are plain data. */
 export interface WriterOptions extends Pick<SqliteStoreOptions, Common> {
   readonly file: string;
-  /** The files that the server holds open while it runs. */
+  /** The files of the data directory, which the server holds open while it runs. */
   readonly files: HeldFiles;
 }

@@ -32,8 +32,8 @@ interface Parts {
 }
 
 /**
- * Opens the embedded engine: one process with a serving thread that reads and a writer thread that writes
- * (`DESIGN.md`). Throws `StoreOpenError` if the data directory is in use or cannot be opened.
+ * Opens the SQLite engine, in which a serving thread reads and a writer thread writes (`DESIGN.md`). Throws
+ * `StoreOpenError` if the data directory is in use or cannot be opened.
  */
 export function openSqliteStore(options: SqliteStoreOptions): StoreEngine {
   const { dataDir, lifetimes, events } = options;
@@ -82,7 +82,8 @@ export function openSqliteStore(options: SqliteStoreOptions): StoreEngine {
       bytes: fileSize(file) + fileSize(`${file}-wal`),
     }),
     async close() {
-      // First the reader: the last connection that closes checkpoints the log, and one that only reads cannot.
+      // The reader closes first. SQLite checkpoints the log when the last connection closes, which a connection that
+      // only reads cannot do.
       reader.close();
       await writer.close();
       release(files);
@@ -91,7 +92,10 @@ export function openSqliteStore(options: SqliteStoreOptions): StoreEngine {
   };
 }
 
-/** Locks and prepares the data, and opens the files. Frees the lock on failure. */
+/**
+ * Locks the data directory, creates or migrates the database, and opens its files. On failure frees the lock and
+ * throws.
+ */
 function openFiles(dataDir: string, now: number) {
   const file = databaseFile(dataDir);
   const unlock = lockDataDir(dataDir);
@@ -126,7 +130,7 @@ function sessionStore({ writer, reader, cache, lifetimes }: Parts): SessionStore
       const next = renewed(session, now, lifetimes);
       cache.set(next.id, next);
       writer.submit("renew", { id: session.id, now }).catch(() => {
-        // It was not stored: the next use finds the old session, and renews it again.
+        // The renewal was not stored. With the old session in the cache, the next use renews it again.
         if (cache.get(session.id) === next) cache.set(session.id, session);
       });
       return next;
@@ -137,15 +141,16 @@ function sessionStore({ writer, reader, cache, lifetimes }: Parts): SessionStore
 }
 
 /**
- * Returns the result of an association if it is certain without the writer: stored ids stay, so repeating them and
- * conflicting with them need no transaction.
+ * Returns the result of an association if the cached session is enough to know it, otherwise `undefined`. A stored
+ * id never changes. So an association that repeats stored ids or conflicts with them needs no transaction.
  */
 function associateCached(
   session: Session | undefined,
   { ids, scope, now }: AssociationRequest,
   lifetimes: Lifetimes,
 ): AssociationResult | undefined {
-  // An expired session is left to the writer, which persists the time: the clock may be set back.
+  // The writer decides about an expired session, because it also stores the current time. So the session stays
+  // expired even if the clock is set back before the next start.
   if (session === undefined || !isLive(session, now)) return undefined;
   if (!isWithin(session.customerId, scope)) return { outcome: "absent" };
   const result = associate(session, ids, now, lifetimes);
@@ -175,8 +180,10 @@ function recordStore({ writer, buffer }: Parts): RecordStore {
 
 function erasureStore({ writer }: Parts): ErasureStore {
   /**
-   * Removes the index entries of deleted sessions of all customers: their ids are not known any more. `firstUpTo` is
-   * the last session to include; `null`: all that are deleted now. Also clears most page gaps for the erasure.
+   * Removes the index entries of deleted sessions. It includes the sessions of all customers, since nothing is left
+   * that shows whose they were. `firstUpTo` is the last session to include, as a sequence in `index_deleted`: 0
+   * includes none, `null` all that are deleted now. Also clears most page gaps, so that few are left for the
+   * erasure.
    */
   async function purgeIndex(firstUpTo: number | null, now: number): Promise<void> {
     for (let upTo = firstUpTo; ; ) {
@@ -189,7 +196,8 @@ function erasureStore({ writer }: Parts): ErasureStore {
   return {
     async eraseSessions(ids, now) {
       await purgeIndex(0, now);
-      // Records that are queued before the sessions end reach the writer before the erasure.
+      // Each group stores the queued records before its commands. So these groups store all records that were queued
+      // before the sessions ended, and the erasure finds them in the journal.
       const scope = "everyone";
       await Promise.all(ids.map((id) => writer.submit("end", { id, now, scope })));
       await writer.submit("eraseSessions", { ids, now });

@@ -11,7 +11,7 @@ import type { Transactional } from "./transactional.ts";
 
 export type Tables = ReturnType<typeof openTables>;
 
-/** Opens the tables. All of them follow the transactions, which `satisfies` makes sure of. */
+/** Opens the tables. `satisfies` makes sure that each of them implements `Transactional`. */
 export function openTables(database: DatabaseSync, options: WriterOptions) {
   const { lifetimes, maxRecords, mergeIndexAt } = options;
   const index = new SecondaryIndex(database, mergeIndexAt);

@@ -1,8 +1,11 @@
-/** State in memory that follows the writer's transactions. The writer calls one method after each of them. */
+/**
+ * State in memory that has to agree with the database. The writer calls `commit` or `rollback` after each
+ * transaction.
+ */
 export interface Transactional {
-  /** Takes over the changes of the transaction, which is on the disk now. */
+  /** Keeps the changes of the transaction, which is on the disk now. */
   commit(): void;
-  /** Forgets the changes of the transaction, which was rolled back. */
+  /** Undoes the changes of the transaction, which was rolled back. */
   rollback(): void;
 }
 

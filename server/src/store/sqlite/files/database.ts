@@ -23,12 +23,13 @@ export function fileSize(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
-/** Creates the database if it is missing, and migrates its schema. */
+/** Creates the database if it is missing, and applies missing migrations of the schema. */
 export function prepareDatabase(dataDir: string, now: number): void {
   const file = databaseFile(dataDir);
   requireAccess(file, true);
   restorePermissions(file);
-  // SQLite uses an existing empty file, and gives its permissions to the log and the shared index.
+  // Creates the file before SQLite would, so that only its owner can read it. SQLite accepts an empty file as a new
+  // database, and creates the log and the `-shm` file with the same permissions.
   if (!existsSync(file)) {
     explaining(file, () => closeSync(openSync(file, "wx", 0o600)));
   }
@@ -43,8 +44,9 @@ export function prepareDatabase(dataDir: string, now: number): void {
 }
 
 /**
- * Corrects the permissions of the log and the shared index. They get the database's permissions when they are
- * created: if it was not writable then, the files of a killed process stay unwritable and block every start.
+ * Makes the log (`-wal`) and the `-shm` file writable. SQLite creates both with the permissions of the database. If
+ * the database was not writable at that time and the process was killed, both files stay unwritable, and every later
+ * start would fail.
  */
 function restorePermissions(file: string): void {
   for (const path of [`${file}-wal`, `${file}-shm`]) {
@@ -60,20 +62,23 @@ function restorePermissions(file: string): void {
 /** Opens a connection that may write. Every commit waits for the disk, as contract.md#rule-7 requires. */
 export function openForWriting(file: string): DatabaseSync {
   const database = new DatabaseSync(file);
-  // First, since setting the journal mode may already meet a lock.
+  // This comes first, since setting the journal mode may already have to wait for a lock.
   database.exec("PRAGMA busy_timeout = 5000");
   refuseUnsafeLibrary(database);
   database.exec("PRAGMA journal_mode = WAL");
   database.exec("PRAGMA synchronous = FULL");
   database.exec("PRAGMA trusted_schema = OFF");
-  // Overwrites deleted rows, so that erased data is not in free pages.
+  // Overwrites deleted rows with zeros, so that erased data does not stay in free pages.
   database.exec("PRAGMA secure_delete = ON");
-  // After a burst the log shrinks to 64 MiB.
+  // A log that has grown beyond 64 MiB is truncated to this size when SQLite resets it.
   database.exec("PRAGMA journal_size_limit = 67108864");
   return database;
 }
 
-/** Opens a connection that reads, also while a server writes. Refuses any other schema than this release's. */
+/**
+ * Opens a connection that only reads. A server may write to the database meanwhile. Throws `StoreOpenError` if the
+ * database does not have the schema of this release.
+ */
 export function openForReading(file: string): DatabaseSync {
   return explaining(file, () => {
     requireAccess(file, false);
@@ -92,7 +97,8 @@ function openReadOnly(file: string): DatabaseSync {
   try {
     return openAndRead(file);
   } catch (error) {
-    // Where SQLite cannot create files beside the database, it needs the assurance that nobody writes to it.
+    // SQLite cannot create its files beside the database. It can still read a database that nobody writes to, which
+    // `immutable=1` promises.
     if (![CANTOPEN, READONLY].includes(resultCode(error)) || !isAtRest(file)) throw error;
     return openAndRead(`${pathToFileURL(file).href}?immutable=1`);
   }
@@ -103,7 +109,7 @@ function openAndRead(location: string): DatabaseSync {
   refuseUnsafeLibrary(database);
   try {
     database.exec("PRAGMA busy_timeout = 5000");
-    // The first read opens the log and the shared index.
+    // SQLite opens the log and the `-shm` file at the first read, so problems with these files appear here.
     readSchemaVersion(database);
     return database;
   } catch (error) {
@@ -113,8 +119,8 @@ function openAndRead(location: string): DatabaseSync {
 }
 
 /**
- * Returns true if the database file is complete by itself and nobody writes to it: its log is empty or missing, and
- * there is no shared index, as after every clean stop, or the file system is read-only.
+ * Returns true if the database file is complete without its log and nobody writes to it. Then the log is empty or
+ * missing. Besides, the `-shm` file is missing, as after every clean stop, or the file system is read-only.
  */
 function isAtRest(file: string): boolean {
   if (fileSize(`${file}-wal`) > 0) return false;

@@ -3,12 +3,12 @@ import { dirname } from "node:path";
 import { StoreOpenError } from "../../open-error.ts";
 
 /*
- * Error texts that say what is wrong with a file and what to do. SQLite's own texts do not name the file, call
- * every problem with a folder "unable to open database file", and quote the content of a damaged file, so they
- * are never shown.
+ * Error texts that say what is wrong with a file and what to do. SQLite's own texts are never shown: they do not
+ * name the file, they call every problem with a folder "unable to open database file", and they quote the content of
+ * a damaged file.
  */
 
-/** SQLite's primary result codes for problems that an operator can solve. */
+/** SQLite's primary result codes for the problems that have an error text here. */
 const ERROR = 1;
 export const BUSY = 5;
 const NOMEM = 7;
@@ -29,7 +29,10 @@ export function isDiskError(error: unknown): boolean {
   return [BUSY, NOMEM, READONLY, IOERR, CORRUPT, FULL, CANTOPEN].includes(resultCode(error));
 }
 
-/** Explains an error with `file` to an operator; returns any other error unchanged. */
+/**
+ * Returns a `StoreOpenError` that explains to the operator what is wrong with `file`. Returns an error that neither
+ * SQLite nor the file system has reported unchanged.
+ */
 export function explained(error: unknown, file: string): unknown {
   if (error instanceof StoreOpenError || !(error instanceof Error)) return error;
   const code = resultCode(error);
@@ -39,7 +42,7 @@ export function explained(error: unknown, file: string): unknown {
   return text === undefined ? error : new StoreOpenError("inaccessible", text, error);
 }
 
-/** Runs `work` on `file`, and explains its errors. */
+/** Calls `work`, which uses `file`. Throws an error of `work` as `explained` returns it. */
 export function explaining<T>(file: string, work: () => T): T {
   try {
     return work();
@@ -49,8 +52,8 @@ export function explaining<T>(file: string, work: () => T): T {
 }
 
 /**
- * Refuses a file that cannot be read or, with `forWriting`, written. SQLite would open it anyway and leave files
- * beside it that the next start cannot use either. A missing file is accepted.
+ * Throws if `file` exists but cannot be read or, with `forWriting`, written. SQLite would open such a file anyway,
+ * and create files beside it that the next start cannot use either.
  */
 export function requireAccess(file: string, forWriting: boolean): void {
   const wanted = forWriting ? constants.R_OK | constants.W_OK : constants.R_OK;
@@ -86,7 +89,9 @@ function textOf(code: number, file: string): string {
   }
 }
 
-/** Describes the damage of a file, without advice; returns `undefined` for any other error. */
+/**
+ * Returns a text that describes the damage of a file, without advice; `undefined` if the error does not mean damage.
+ */
 export function damageOf(error: unknown, file: string): string | undefined {
   const code = resultCode(error);
   return code !== 0 && faultOf(code) === "damaged" ? damageText(code, file) : undefined;
@@ -121,7 +126,7 @@ function systemText(code: string, file: string): string | undefined {
   }
 }
 
-/** Says which permission is missing, on the file itself or on the folders above it. */
+/** Returns a text that says which permission is missing, on the file itself or on a folder above it. */
 function accessText(file: string): string {
   for (const folder of foldersOf(file)) {
     const code = failureOf(folder, constants.X_OK);

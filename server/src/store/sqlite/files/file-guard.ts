@@ -4,21 +4,25 @@ import type { DatabaseSync } from "node:sqlite";
 import { type HeldFile, type HeldFiles, isInPlace } from "./held-files.ts";
 
 /*
- * Checks that the data folder still has the files that the server has open. If somebody restores a backup over
- * them, or moves or removes the folder, SQLite would write to files that nobody will read, and the write-ahead log of
- * the old file would destroy the new one.
+ * Checks that the data folder still has the files that the server has open. Somebody may restore a backup over these
+ * files, or move or remove the folder. Then SQLite would write to files that nobody will read, and it would apply the
+ * write-ahead log of the old database to the new one, which destroys the new one.
  *
- *   in place --path has another file, or none--> moved --the files are back--> in place
- *   in place --file has another content--> overwritten, until the process ends
+ *   in place --the path has another file, or none--> moved --the files are back--> in place
+ *   in place --the file has other content--> overwritten, until the process ends
  *
- * Then nothing is written any more. The log of a moved database is checkpointed into it, so that it does no harm to
- * a new file at the old path. The log of an overwritten database belongs to no file, and is emptied.
+ * Nothing is written while the files are moved or overwritten. The log of a moved database is checkpointed into that
+ * database, so that the log is empty when a new database appears at the old path. The log of an overwritten database
+ * is emptied, since its own database no longer exists.
  */
 
-/** A fault of the files: the path leads to another file or none, or the content was replaced. */
+/**
+ * How the files were displaced. `moved`: the path has another file, or none. `overwritten`: the file has other
+ * content.
+ */
 export type Displacement = "moved" | "overwritten";
 
-/** The data was moved, removed or replaced under the server. */
+/** The files of the data were moved, removed or replaced while the server was running. */
 export class DisplacedError extends Error {
   override readonly name = "DisplacedError";
   readonly kind: Displacement;
@@ -29,13 +33,13 @@ export class DisplacedError extends Error {
   }
 }
 
-/** How often (ms) the files other than the database are checked. */
+/** The interval (ms) at which the files other than the database are checked. The database is checked every time. */
 const OTHERS_EVERY = 200;
 
 export class FileGuard {
   readonly #database: DatabaseSync;
   readonly #files: HeldFiles;
-  /** The numbers of the pages whose content is compared. */
+  /** The numbers of the pages of the database whose content is compared. */
   readonly #pages: readonly number[];
   readonly #page: Buffer;
   #othersAt = Number.NEGATIVE_INFINITY;
@@ -69,7 +73,10 @@ export class FileGuard {
     this.#isCheckpointed = false;
   }
 
-  /** Notes that this thread itself has written the database file. */
+  /**
+   * Notes that this thread itself has written the database file, so that `check` does not take the change for a
+   * replacement.
+   */
   noteWrite(): void {
     this.#stamp = this.#readStamp();
     this.#fingerprint = this.#readFingerprint();
@@ -78,7 +85,8 @@ export class FileGuard {
   #checkContent(): void {
     const stamp = this.#readStamp();
     if (this.#isOverwritten || stamp === this.#stamp) return;
-    // A changed modification time, or one that the file system set late, does not mean other content.
+    // A new modification time alone does not mean other content: the file may have been touched, or the file system
+    // may have set the time late.
     this.#isOverwritten = this.#readFingerprint() !== this.#fingerprint;
     if (this.#isOverwritten) ftruncateSync(this.#files.descriptors.log, 0);
     else this.#stamp = stamp;
@@ -89,7 +97,7 @@ export class FileGuard {
     const now = performance.now();
     if (now - this.#othersAt < OTHERS_EVERY) return undefined;
     const moved = [this.#files.log, ...this.#files.others].find((file) => !isInPlace(file));
-    // Until the files are back they are checked each time.
+    // While a file is missing, the time is not updated, so every call checks again.
     if (moved === undefined) this.#othersAt = now;
     return moved;
   }
@@ -101,17 +109,20 @@ export class FileGuard {
       this.#isCheckpointed = result?.["busy"] === 0;
       this.noteWrite();
     } catch {
-      // Tried again with the next write; nothing is written meanwhile.
+      // The next check tries again. Nothing is written before that.
     }
   }
 
-  /** Returns a text that changes with every write to the file. */
+  /** Returns the modification time and the size of the database file. They change with every write. */
   #readStamp(): string {
     const { mtimeNs, size } = fstatSync(this.#files.descriptors.database, { bigint: true });
     return `${mtimeNs} ${size}`;
   }
 
-  /** Returns a text that differs between two databases, and between two states of one that was used in between. */
+  /**
+   * Returns a hash of the compared pages. It differs between two databases. It also differs between two states of
+   * one database, if anything was stored between them.
+   */
   #readFingerprint(): string {
     const hash = createHash("sha256");
     const { length } = this.#page;
@@ -131,7 +142,7 @@ function overwrittenText(path: string): string {
   return `${path} was overwritten while the server ran, and its previous content is lost. Stop the server, check the data with "antechamber doctor", and start the server again. ${STOP}`;
 }
 
-/** Returns what to do about a file that is not in its place. */
+/** Returns a text for the operator about a file that was moved, removed or replaced. */
 export function movedText(path: string): string {
   return `${path} was moved, removed or replaced while the server ran. Put the original file back, or stop the server and start it again on the files that are there now. ${STOP}`;
 }

@@ -1,27 +1,30 @@
 import { closeSync, openSync, statSync } from "node:fs";
 import { join } from "node:path";
 
-/** A file as it was opened: its path, and what distinguishes it from another file with that path. */
+/** An open file: its path, and the device and inode that distinguish it from any other file at this path. */
 export interface HeldFile {
   readonly path: string;
   readonly device: bigint;
   readonly inode: bigint;
 }
 
-/** The files of a data folder that a server has open; passed to the writer thread. */
+/** The files of a data folder that a server has open. The serving thread passes them to the writer thread. */
 export interface HeldFiles {
   readonly database: HeldFile;
   readonly log: HeldFile;
-  /** The other files that are required for writing: the lock, and the index shared with readers. */
+  /** The other files that writing needs: the lock, and SQLite's `-shm` file, which is shared with readers. */
   readonly others: readonly HeldFile[];
   /**
-   * Descriptors of the database and of its log. Closing one drops all locks that this process has on the
-   * file, SQLite's too: they are closed by `release`, after every connection.
+   * Descriptors of the database and of its log. Closing one drops all locks that this process has on the file, also
+   * those of SQLite. So only `release` closes them, after all connections are closed.
    */
   readonly descriptors: { readonly database: number; readonly log: number };
 }
 
-/** Opens the files of `dataDir`. Call it while a connection is open that has read, so that all of them exist. */
+/**
+ * Opens the files of `dataDir`. Call it while a connection is open that has already read: only then do all files
+ * exist.
+ */
 export function holdFiles(dataDir: string, database: string): HeldFiles {
   const log = `${database}-wal`;
   return {

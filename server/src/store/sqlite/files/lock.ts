@@ -5,18 +5,18 @@ import { StoreOpenError } from "../../open-error.ts";
 import { BUSY, explained, explaining, requireAccess, resultCode } from "./file-errors.ts";
 
 /**
- * Locks the data directory for this process, and returns a function that frees it. The lock is SQLite's own on a
- * file beside the data: the operating system frees it when the process ends in any way, and there is no process id
- * that another process could have got since.
+ * Locks the data directory for this process, and returns a function that frees the lock. The lock is an exclusive
+ * SQLite transaction on the file `lock`. The operating system frees it when the process ends, also after a crash. A
+ * file with a process id would be less safe, because another process may get the same id later.
  */
 export function lockDataDir(dataDir: string): () => void {
   const file = join(dataDir, "lock");
-  // For this user alone: the data contains secrets.
+  // Only this user may enter the directory, because the data contains secrets.
   explaining(dataDir, () => mkdirSync(dataDir, { recursive: true, mode: 0o700 }));
   requireAccess(file, true);
   const lock = explaining(file, () => new DatabaseSync(file));
   try {
-    // A command of the operator holds it only for a moment.
+    // A command of the operator holds the lock only for a moment, so waiting a second for it is enough.
     lock.exec("PRAGMA busy_timeout = 1000");
     lock.exec("BEGIN EXCLUSIVE");
   } catch (error) {

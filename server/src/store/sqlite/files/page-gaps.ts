@@ -2,29 +2,32 @@ import { fdatasyncSync, fstatSync, readSync, writeSync } from "node:fs";
 import type { HeldFiles } from "./held-files.ts";
 
 /*
- * SQLite overwrites deleted rows (`secure_delete`), except in one place: when it moves rows between the pages of a
- * table to balance it, a page may keep old bytes in its gap, the space between the list of its cells and the first
- * cell. SQLite never reads a gap, but anybody with the file can. So gaps are filled with zeros:
+ * SQLite overwrites deleted rows (`secure_delete`), except in one place. When it balances a table, it moves rows from
+ * page to page. A page may then keep old bytes in its gap, which is the space between the list of its cells and the
+ * first cell. SQLite never reads a gap, but anybody who has the file can. So gaps are filled with zeros:
  *
- *   page written to the log --checkpoint--> marked --clean--> clean
+ *   page is in the log --note(), then a checkpoint--> marked --clean()--> clean
  *
- * Only the gap is written, by the one thread that writes the database, so a crash at any time does no harm.
+ * Nothing but gaps is written, and only by the thread that writes the database. So a crash at any time does no harm.
  */
 
 type Descriptors = HeldFiles["descriptors"];
 
 const LOG_HEADER_BYTES = 32;
 const FRAME_HEADER_BYTES = 24;
-/** Frames of the log that are read at a time. */
+/** The number of frames of the log that are read at a time. A frame is a page with a header. */
 const FRAMES_READ = 64;
-/** The header lengths of the kinds of B-tree pages, by their first byte. */
+/** The length in bytes of a B-tree page's header, by the first byte of the page, which is the page's type. */
 const HEADER_BYTES: Readonly<Record<number, number>> = { 2: 12, 5: 12, 10: 8, 13: 8 };
-/** From this page number on, other pages may begin with the same byte as a B-tree page, so they are not touched. */
+/**
+ * Pages with this number or a higher one are not touched. A page of another kind begins with a page number, and the
+ * first byte of such a high number may look like the type of a B-tree page.
+ */
 const MAX_PAGES = 0x2000000;
 /** The length of the database header, which precedes the header of the first page. */
 const DATABASE_HEADER_BYTES = 100;
 
-/** The pages whose gaps may contain old data: at first all pages of the database. */
+/** The pages whose gaps may contain old data. At the start these are all pages of the database. */
 export class PageGaps {
   readonly #files: Descriptors;
   readonly #pageSize: number;
@@ -33,11 +36,13 @@ export class PageGaps {
   readonly #zeros: Buffer;
   readonly #frames: Buffer;
   readonly #salts = Buffer.alloc(8);
-  /** The number of frames of the log that were read. New salts mean that the log has restarted. */
+  /** The number of frames that `note` has read from the log. */
   #noted = 0;
+  /** The salts that `note` has read from the log. SQLite changes them when it writes the log from its start again. */
   #notedSalts = "";
-  /** The next page that existed at the start and was not cleaned yet, and the last one. */
+  /** The next page to clean, of those that existed when the server started. */
   #nextOld = 1;
+  /** The last page that existed when the server started. */
   readonly #lastOld: number;
 
   /** `pageSize` is in bytes. */
@@ -50,11 +55,15 @@ export class PageGaps {
     this.#lastOld = Math.floor(fstatSync(files.database).size / pageSize);
   }
 
+  /** The number of pages that are not clean yet. */
   get left(): number {
     return this.#marked.size + Math.max(0, this.#lastOld - this.#nextOld + 1);
   }
 
-  /** Marks the pages in the log, which has `frames` frames now. Call it before each checkpoint. */
+  /**
+   * Marks the pages that are in the log. `frames` is the number of frames in the log. Call it before each
+   * checkpoint.
+   */
   note(frames: number): void {
     const { log } = this.#files;
     readSync(log, this.#salts, 0, 8, 16);
@@ -72,7 +81,10 @@ export class PageGaps {
     }
   }
 
-  /** Fills the gaps of at most `limit` marked pages. Call it after a checkpoint, which would undo it otherwise. */
+  /**
+   * Fills the gaps of at most `limit` marked pages with zeros. Call it after the checkpoint, which would bring back
+   * the old content of the gaps.
+   */
   clean(limit: number): void {
     let isWritten = false;
     for (let i = 0; i < limit; i++) {

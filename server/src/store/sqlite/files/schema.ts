@@ -4,13 +4,22 @@ import type { DatabaseSync } from "node:sqlite";
 import { SECRET_BYTES } from "../../../session/id.ts";
 import { StoreOpenError } from "../../open-error.ts";
 
-/** "Antechamber" in SQLite's application_id, by which `file` and we recognize our databases. */
+/**
+ * SQLite's `application_id` of our databases: "Ante" in ASCII. The command `file` shows it, and a database without
+ * it is refused.
+ */
 const APPLICATION_ID = 0x416e7465;
 
-/** SQL texts in the order of their numbers. The first is the whole schema; a released one is never edited. */
+/**
+ * The SQL texts of the migrations, in the order of their numbers. The first one is the whole schema. A migration is
+ * never edited after its release.
+ */
 const migrations = readMigrations();
 
-/** The schema version of this release. An older one is migrated, a newer one is refused. */
+/**
+ * The schema version of this release. A database with an older version is migrated, one with a newer version is
+ * refused.
+ */
 const SCHEMA_VERSION = migrations.length;
 
 function readMigrations(): string[] {
@@ -30,7 +39,10 @@ export function requireCurrentSchema(database: DatabaseSync): void {
   if (version !== SCHEMA_VERSION) throw unknownSchema(version);
 }
 
-/** Applies missing migrations, and fills a new database. Refuses newer schemas and databases of other programs. */
+/**
+ * Applies missing migrations, and adds the first rows to a new database. Throws `StoreOpenError` if the database has
+ * a newer schema or belongs to another program.
+ */
 export function migrate(database: DatabaseSync, now: number): void {
   database.exec("BEGIN IMMEDIATE");
   try {
@@ -48,7 +60,7 @@ export function migrate(database: DatabaseSync, now: number): void {
   }
 }
 
-/** Stores a secret and the key of the index hashes in a new database. */
+/** Adds the first secret and the key of the index's hashes to a new database. */
 function seed(database: DatabaseSync, now: number): void {
   if (database.prepare("SELECT 1 FROM facts").get() !== undefined) return;
   database

@@ -1,44 +1,48 @@
 -- The whole schema. Times are Unix milliseconds unless noted otherwise.
 
--- One row for each stored session. An anonymous session without ids and records has no row.
+-- One row for each stored session. An implicit session, which exists only in its id, has no row.
 CREATE TABLE sessions (
-  -- (creation time in ms since 2020-01-01) * 4096 + count: rows lie in the order of creation.
+  -- (creation time in ms since 2020-01-01) * 4096 + the counter in the id, so that rows are in the order of
+  -- creation.
   id              INTEGER PRIMARY KEY,
   -- The last 30 characters of the session id: its random bytes and its MAC.
   tail            TEXT    NOT NULL,
-  -- Last use and expiry, in ms after the creation: smaller than absolute times.
+  -- The last use, in ms after the creation, which takes less space than an absolute time.
   active_after    INTEGER NOT NULL,
+  -- The expiry or, if the session has ended, the end, in ms after the creation.
   expires_after   INTEGER NOT NULL,
-  -- 0: neither ended nor seen as expired by the purge, 1: ended, 2: seen as expired.
+  -- 0: neither ended nor found expired by the purge; 1: ended; 2: found expired by the purge.
   ended           INTEGER NOT NULL,
   agent_id        TEXT,
   customer_id     TEXT,
   visit_id        TEXT,
   global_visit_id TEXT,
-  -- Records that were merged into "segments", including those that were dropped since.
+  -- The number of records that were merged into "segments", including those that were dropped later.
   records         INTEGER NOT NULL DEFAULT 0,
-  -- The last row of "journal" whose records are counted in "records".
+  -- The "sequence" of the last row of "journal" whose records are counted in "records".
   journaled       INTEGER NOT NULL DEFAULT 0,
-  -- Associations after the creation, as JSON: [[ms after the creation, records before it, fields], …].
+  -- Associations after the creation, as JSON: [[ms after the creation, number of earlier records, fields], …].
   -- "fields" is a sum of 1 (agent), 2 (customer), 4 (visit) and 8 (global visit).
   history         TEXT
 ) STRICT;
 
--- Recently recorded requests of all sessions in the order of their arrival: a line for each, with the session
--- id and the record. All records of a transaction are one row at the end of the table.
+-- Recently recorded requests of all sessions, in the order of their arrival. Each record is a line: the session id,
+-- then the record. The records that arrive together are one row, at the end of the table.
 CREATE TABLE journal (
-  -- Never reused: sessions remember the last row that was merged.
+  -- Never reused, because "journaled" in "sessions" refers to it.
   sequence INTEGER PRIMARY KEY AUTOINCREMENT,
   lines    TEXT NOT NULL
 ) STRICT;
 
 -- Records by session, up to 256 in a row. They are moved here from the journal in batches.
 CREATE TABLE segments (
-  -- With an own key a row may fill its page; without, one of over a quarter of a page takes another page.
+  -- With this key a row can fill a whole page. In a table WITHOUT ROWID, a row of more than a quarter of a page
+  -- would need a second page.
   id      INTEGER PRIMARY KEY,
   session INTEGER NOT NULL,
-  -- The sequence of the first record in "lines", and the number of records.
+  -- The sequence of the first record in "lines".
   first   INTEGER NOT NULL,
+  -- The number of records in "lines".
   count   INTEGER NOT NULL,
   lines   TEXT    NOT NULL
 ) STRICT;
@@ -47,27 +51,29 @@ CREATE UNIQUE INDEX segments_by_session ON segments (session, first);
 -- Responses to requests with an idempotency key.
 CREATE TABLE stored_responses (
   sequence    INTEGER PRIMARY KEY,
-  -- A hash of the key and its sender.
+  -- A hash of the idempotency key and of the caller that chose it.
   key         TEXT    NOT NULL UNIQUE,
   -- A hash of the request's content.
   fingerprint TEXT    NOT NULL,
   stored_at   INTEGER NOT NULL,
   response    TEXT    NOT NULL,
-  -- The id of the session in which the request recorded, or of the one that it created.
+  -- The id of the session in which the request recorded; NULL if it created a session.
   session     TEXT,
+  -- The id of the session that the request created; NULL if it recorded.
   created     TEXT
 ) STRICT;
 CREATE INDEX stored_responses_by_session ON stored_responses (ifnull(session, created));
 
--- Secondary index (48-bit keyed hashes of ids): sessions that may hold a visit, without changes in the log.
+-- Sessions that may hold a visit, for the secondary index. Changes in "index_log" are not included. Hashes here and
+-- in the next tables are 48-bit keyed hashes of ids.
 CREATE TABLE visit_holders (
   hash    INTEGER NOT NULL,
   session INTEGER NOT NULL,
   PRIMARY KEY (hash, session)
 ) STRICT, WITHOUT ROWID;
 
--- Changes that are not merged yet: "fields" of a session were set (a sum of 1, 2, 4 and 8, as in "history",
--- and of 16 if it holds its visit), or, with a "hash", the session released that visit.
+-- Changes that are not merged yet. Either "fields" of a session were set (a sum of 1, 2, 4 and 8 as in "history",
+-- plus 16 if it holds its visit), or the session released the visit with this "hash".
 CREATE TABLE index_log (
   sequence INTEGER PRIMARY KEY,
   session  INTEGER NOT NULL,
@@ -75,27 +81,30 @@ CREATE TABLE index_log (
   hash     INTEGER
 ) STRICT;
 
--- Complete runs. Each merge writes one, and it is dropped after the last of its sessions.
+-- The complete runs of the secondary index. A run is a sorted list of entries, which one merge has written. It is
+-- deleted when all of its sessions are deleted.
 CREATE TABLE index_runs (
   run    INTEGER PRIMARY KEY,
-  -- The oldest and the newest session in the run.
+  -- The oldest session in the run.
   oldest INTEGER NOT NULL,
+  -- The newest session in the run.
   newest INTEGER NOT NULL
 ) STRICT;
 
--- The entries of a run, in order, in blocks of one page.
+-- The entries of the runs, sorted by hash and session, in blocks of one page.
 CREATE TABLE index_blocks (
   id      INTEGER PRIMARY KEY,
   run     INTEGER NOT NULL,
-  -- Hash and session of the first entry.
+  -- The hash of the first entry.
   hash    INTEGER NOT NULL,
+  -- The session of the first entry.
   session INTEGER NOT NULL,
-  -- Pairs of hash and session as 64-bit numbers (IEEE 754, little-endian).
+  -- All entries: pairs of hash and session as 64-bit numbers (IEEE 754, little-endian).
   entries BLOB    NOT NULL
 ) STRICT;
 CREATE INDEX index_blocks_in_order ON index_blocks (run, hash, session);
 
--- Deleted sessions that the index may still contain. A purge removes their entries, then these rows.
+-- Deleted sessions whose entries may still be in the secondary index. A purge removes the entries, then these rows.
 CREATE TABLE index_deleted (
   sequence INTEGER PRIMARY KEY,
   session  INTEGER NOT NULL
@@ -112,9 +121,9 @@ CREATE TABLE keys (
   created_at   INTEGER NOT NULL,
   expires_at   INTEGER,
   revoked_at   INTEGER,
-  -- Approximate; NULL: never used.
+  -- The time of the last use, which may be stored late; NULL if the key was never used.
   last_used_at INTEGER,
-  -- The key that replaces this one; NULL: it was not rotated.
+  -- The id of the key that replaces this one; NULL if the key was not rotated.
   successor_id TEXT
 ) STRICT, WITHOUT ROWID;
 
@@ -133,12 +142,12 @@ CREATE TABLE audit (
 -- A single row of facts about this database.
 CREATE TABLE facts (
   id            INTEGER PRIMARY KEY CHECK (id = 1),
-  -- The latest time that was persisted. No clock may start earlier.
+  -- The latest time that was stored. The server's clock never starts before it.
   clock         INTEGER NOT NULL,
   -- The key of the hashes in the secondary index.
   hash_seed     BLOB    NOT NULL,
-  -- The number of rows in "sessions": counting would read all of them.
+  -- The number of rows in "sessions". It is stored because counting would read all rows.
   session_count INTEGER NOT NULL DEFAULT 0,
-  -- The progress of an import from another store; NULL: none is unfinished.
+  -- The progress of an unfinished import from another store; NULL if there is none.
   import_cursor TEXT
 ) STRICT;
