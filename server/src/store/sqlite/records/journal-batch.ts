@@ -1,6 +1,6 @@
 import { forEachJournalLine } from "./journal-lines.ts";
 
-/** Recorded lines by session, as long as no segment contains them. */
+/** Records that are not in a segment yet: their lines by session id. */
 export class JournalBatch {
   readonly sessions = new Map<string, string[]>();
   records = 0;
@@ -18,7 +18,7 @@ export class JournalBatch {
     this.characters += line.length;
   }
 
-  /** Undoes the last additions; `lines` are a whole row of the journal. */
+  /** Removes the lines that were added last. `lines` is the row of the journal that consists of them. */
   takeBack(lines: string): void {
     forEachJournalLine(lines, (id, line) => {
       const known = this.sessions.get(id);

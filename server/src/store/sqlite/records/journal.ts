@@ -7,25 +7,28 @@ import { forEachJournalLine, forEachUnmergedLine } from "./journal-lines.ts";
 import type { SegmentTable } from "./segment-table.ts";
 
 /*
- * Recorded requests on their way to the segments of their sessions.
+ * The journal receives the recorded requests of all sessions. Later they are merged into the segments of each session.
  *
- *   collecting --many records, or old ones--> merging slice by slice --> trimming the journal --> collecting
+ *   collecting --many records, or old ones--> merging in slices --> trimming the journal --> collecting
  *
- * Requests of many sessions arrive mixed: writing each to the rows of its session would rewrite a page for each.
- * A crash in between loses nothing: the next start reads the journal again, and a session knows the last row that
- * was merged into its segments (`journaled`).
+ * Records of many sessions arrive mixed. Without the journal, each record would rewrite a page of its session.
+ * A crash during a merge neither loses nor repeats a record: the next start reads the journal again, and the column
+ * `journaled` of a session is the last row that was merged into its segments.
  */
 
 /**
- * A merge begins with this many records or characters, or when the first record has this age (ms). The more
- * records a session has by then, the fewer rows are written for it.
+ * A merge begins at this number of records or characters, or when the first record has reached this age (ms). A
+ * later merge writes less: the more records of a session are merged together, the fewer rows they take.
  */
 const MERGE_AT = { records: 524_288, characters: 24 * 1024 * 1024, age: 5000 };
-/** Maximum of sessions and characters that a slice merges, while little arrives. */
+/** The maximum size of a slice of a merge, in sessions and in characters, while few records arrive. */
 const SLICE = { sessions: 128, characters: 256 * 1024 };
-/** Slices grow by their original size each time this many records have arrived during the merge. */
+/** Slices grow by the size in `SLICE` each time this number of records has arrived during the merge. */
 const RECORDS_PER_PACE = 131_072;
-/** The maximum number of slices for trimming the journal, whose rows may be few long or many short ones. */
+/**
+ * The maximum number of slices in which the journal is trimmed. It limits slices and not rows, because rows can be
+ * few and long, or many and short.
+ */
 const TRIM_SLICES = 64;
 
 /** The table `journal` on the writer's connection. */
@@ -34,20 +37,25 @@ export class Journal implements Transactional {
   readonly #sql;
   #collecting = new JournalBatch();
   #merging: JournalBatch | undefined;
-  /** The last row. After a rollback the next row gets the number of the one that was rolled back. */
+  /** The number of the last row. After a rollback, the next row gets the number of the first row that was undone. */
   #lastRow: number;
+  /** The number of the last committed row. */
   #committedRow: number;
-  /** The sessions of `#merging` in the order of their row keys, and how many of them are merged. */
+  /** The sessions of `#merging`, in the order of their row keys. */
   #queue: string[] = [];
+  /** The number of sessions in `#queue` that are merged. */
   #merged = 0;
+  /** The number of rows that each slice of trimming deletes; 0 before the first slice. */
   #trimStep = 0;
-  /** Rows and erased sessions of the current transaction, and what to do after its commit. */
+  /** The rows that the current transaction has appended. */
   #uncommitted: string[] = [];
+  /** The ids of the sessions that the current transaction has erased. */
   #erased: ReadonlySet<string> = new Set();
+  /** A function to call after the commit of the current transaction. */
   #onCommit: (() => void) | undefined;
   #now = 0;
 
-  /** Reads the records that are not merged yet. */
+  /** Reads the records that are not merged yet into memory. */
   constructor(database: DatabaseSync, segments: SegmentTable) {
     this.#segments = segments;
     const sql = sqlOf(database);
@@ -69,12 +77,13 @@ export class Journal implements Transactional {
     this.#committedRow = this.#lastRow;
   }
 
-  /** Appends a row; `lines` are whole lines of `journalLine`. */
+  /** Appends a row. `lines` are lines as `journalLine` returns them. */
   append(lines: string, now: number): void {
     this.#lastRow = Number(this.#sql.insert.run(lines).lastInsertRowid);
     this.#uncommitted.push(lines);
     if (this.#collecting.records === 0) this.#collecting.since = now;
-    // At once, since the next change of the same transaction counts them. A rollback takes them back.
+    // Added before the commit, since later changes of the same transaction count these lines. A rollback removes
+    // them again.
     forEachJournalLine(lines, (id, line) => this.#collecting.add(id, line));
   }
 
@@ -86,7 +95,7 @@ export class Journal implements Transactional {
     return newer === undefined ? older : [...older, ...newer];
   }
 
-  /** Returns the ids of the sessions that have such lines. */
+  /** Returns the ids of the sessions that have lines which are not merged yet. */
   unmergedSessions(): string[] {
     const older = this.#merging?.sessions.keys() ?? [];
     return [...new Set([...older, ...this.#collecting.sessions.keys()])];
@@ -107,7 +116,7 @@ export class Journal implements Transactional {
     this.#erased = ids;
   }
 
-  /** Does a slice of merging. Returns false when there is nothing more to do now. */
+  /** Does a slice of the current merge. Returns false when there is nothing more to do now. */
   merge(now: number): boolean {
     this.#now = now;
     if (this.#merging === undefined) return false;
@@ -157,7 +166,7 @@ export class Journal implements Transactional {
   }
 
   #mergeSlice(batch: JournalBatch): void {
-    // Larger slices while much arrives, or the merge would fall behind.
+    // Slices are larger while many records arrive. Otherwise the merge would fall behind.
     const pace = 1 + Math.floor(this.#collecting.records / RECORDS_PER_PACE);
     const start = this.#merged;
     let characters = SLICE.characters * pace;
@@ -175,7 +184,7 @@ export class Journal implements Transactional {
     };
   }
 
-  /** Deletes some merged rows. Returns false if there are none. */
+  /** Deletes some of the rows up to `lastRow`, all of which are merged. Returns false if there are none. */
   #trim(lastRow: number): boolean {
     const first = (this.#sql.firstRow.get()?.["first"] ?? lastRow + 1) as number;
     if (first > lastRow) return false;

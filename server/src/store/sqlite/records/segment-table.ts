@@ -5,20 +5,23 @@ import { implicitSessionOf, keyOf, tailOf } from "../tables/session-row.ts";
 import type { SessionTable } from "../tables/session-table.ts";
 import { Stateless } from "../transactional.ts";
 
-/** Records in a row: few, so that reading a page reads little more than the page. */
+/**
+ * The maximum number of records in a row. It is small, so that reading a page of records reads little more than the
+ * page.
+ */
 const MAX_LINES = 256;
 
 /** The columns of a session's row that count its records. */
 interface RecordCounts {
-  /** Records in segments, including dropped ones. */
+  /** The number of records that were merged into segments, including dropped ones. */
   readonly records: number;
   /** The last row of the journal that was merged into the segments. */
   readonly journaled: number;
 }
 
 /**
- * The table `segments` on the writer's connection: the records of each session. Of a session with more than
- * `maxRecords` the oldest are dropped.
+ * The table `segments` on the writer's connection: the records of each session. If a session has more than
+ * `maxRecords` records, the oldest are dropped.
  */
 export class SegmentTable extends Stateless {
   readonly #sessions: SessionTable;
@@ -56,15 +59,19 @@ export class SegmentTable extends Stateless {
     return this.#counts(id) ?? { records: 0, journaled: 0 };
   }
 
-  /** Returns the number of records that were dropped. */
+  /** Returns the number of records of a session that were dropped. */
   dropped(id: string): number {
     return ((this.#sql.oldest.get(keyOf(id))?.["first"] ?? 1) as number) - 1;
   }
 
-  /** Appends `lines` of the journal, which go up to its row `journaled`. */
+  /**
+   * Appends lines of the journal to the segments of a session. `journaled` is the journal row up to which the
+   * session's records are merged then.
+   */
   append(id: string, lines: readonly string[], journaled: number): void {
     const counts = this.#counts(id);
-    // False if another session has the key (see `createSessionReader`): the records cannot be stored.
+    // `insert` returns false if another session has the same key (see `createSessionReader`). Then the records
+    // cannot be stored.
     if (counts === undefined && !this.#sessions.insert(implicitSessionOf(id, this.#lifetimes)))
       return;
     const before = counts?.records ?? 0;
@@ -78,14 +85,15 @@ export class SegmentTable extends Stateless {
   }
 
   /**
-   * Appends lines of another store, as far as they are new. `first` is the sequence of the first line. Does
-   * nothing if the session is not stored.
+   * Appends records of another store, except those that are stored already. `first` is the sequence of the first
+   * line. Does nothing if the session is not stored.
    */
   import(id: string, first: number, lines: readonly string[]): void {
     const counts = this.#counts(id);
     if (counts === undefined || first + lines.length - 1 <= counts.records) return;
     if (first > counts.records + 1) {
-      // The other store has dropped the records in between, and so all records that are stored here.
+      // The other store has dropped the records between the stored ones and `first`. So it has also dropped the
+      // stored ones, which are older.
       this.remove(keyOf(id), Number.MAX_SAFE_INTEGER);
       this.#sql.setCounts.run(first - 1, counts.journaled, keyOf(id));
     }
@@ -93,8 +101,8 @@ export class SegmentTable extends Stateless {
   }
 
   /**
-   * Returns at most `limit` lines of a session, from the sequence `from`. Stops, after one line at least, when
-   * they have `maxCharacters`.
+   * Returns at most `limit` lines of a session, beginning with the sequence `from`. Once the lines have
+   * `maxCharacters` characters, no more are added. The first line is always returned.
    */
   read(id: string, from: number, limit: number, maxCharacters: number): string[] {
     const lines: string[] = [];
@@ -110,7 +118,7 @@ export class SegmentTable extends Stateless {
     return lines;
   }
 
-  /** Deletes at most `limit` rows of a session, which is given by its row key. Returns their number. */
+  /** Deletes at most `limit` rows of a session. `session` is its row key. Returns the number of deleted rows. */
   remove(session: number, limit: number): number {
     return Number(this.#sql.remove.run(session, limit).changes);
   }

@@ -16,30 +16,33 @@ import type { RecordBuffer } from "./record-buffer.ts";
 import { storeError, WriterWorker } from "./writer-worker.ts";
 
 /*
- * The queue in front of the writer thread. While the disk is busy with one group, further commands gather for the
- * next, so that all of them share the cost of one commit.
+ * The queue in front of the writer thread. While the writer commits one group of commands, further commands gather
+ * for the next group. So many commands share the cost of one commit.
  *
  *   idle --submit--> gathering --end of this turn of the event loop--> committing
  *   committing --submit--> committing (the command waits for the next group)
  *   committing --reply--> idle, or committing the next group at once if commands wait
- *   any --the writer thread dies--> idle, with a new thread; the outcome of its group is unknown
+ *   any --the writer thread dies--> idle, once a new thread runs; the outcome of the dead thread's group is unknown
  *
- * One group is under way at a time: what the cache learns from a reply is never older than what a reader may have
- * seen in the file.
+ * Only one group is under way at a time, so a reply never gives the cache older data than a reader may have seen in
+ * the file.
  */
 
-/** Options of the queue; times in milliseconds. */
+/** Options of the queue. Durations are in milliseconds. */
 export interface GroupCommitOptions extends WriterOptions {
-  /** The maximum number of waiting commands; further ones are refused at once. */
+  /** The maximum number of waiting commands. Further ones are refused at once. */
   readonly maxPending: number;
-  /** How long a command waits for the disk before it is refused. */
+  /** How long the caller of a command waits for the outcome before the command is refused. */
   readonly timeout: number;
   readonly events: StoreEvents;
-  /** Records that are stored before the commands of the next group, whatever it is. */
+  /** The records that wait to be stored. Each group stores them before its commands. */
   readonly buffer: RecordBuffer;
   /** Called before a group is sent. */
   onSend(): void;
-  /** Called with each stored command before its caller learns of it, even if that has given up. */
+  /**
+   * Called with each successful command, before its caller gets the outcome. Also called if the caller was refused
+   * meanwhile because of the timeout.
+   */
   onStored(command: Command, outcome: Outcome): void;
   /** Called with each command whose outcome is unknown. */
   onUnknown(command: Command): void;
@@ -51,15 +54,16 @@ interface Pending {
   readonly since: number;
   readonly resolve: (outcome: never) => void;
   readonly reject: (error: unknown) => void;
-  /** True if the caller was refused because of the timeout. */
+  /** True when the caller has got the outcome or a refusal. */
   isSettled: boolean;
 }
 
-/** The maximum number of commands in a group, so that nobody waits long for its commit. */
+/** The maximum number of commands in a group. It keeps the time of a commit short. */
 const MAX_GROUP = 2048;
 const RETRY_AFTER_SECONDS = 1;
-/** How long (ms) buffered records wait for commands to share a commit with, and for a retry after a failure. */
+/** How long (ms) buffered records wait for a group of commands whose commit they can share. */
 const BUFFER_WAIT = 50;
+/** The pause (ms) before buffered records are sent again after a failure. */
 const BUFFER_RETRY = 1000;
 
 export class GroupCommit {
@@ -72,7 +76,7 @@ export class GroupCommit {
   /** True if the group under way begins with buffered records. */
   #hasRecords = false;
   #bufferTimer: NodeJS.Timeout | undefined;
-  /** True if buffered records have waited long enough, but the disk is busy. */
+  /** True if buffered records have waited for `BUFFER_WAIT`, and must be sent as soon as no group is under way. */
   #isBufferDue = false;
   #isFlushScheduled = false;
   #isWritable = true;
@@ -93,12 +97,15 @@ export class GroupCommit {
     this.#deadlines = setInterval(() => this.#refuseOverdue(), interval).unref();
   }
 
-  /** The number of commands that wait for the disk. */
+  /** The number of commands that wait, or whose group is under way. */
   get pending(): number {
     return this.#waiting.length + this.#sent.length;
   }
 
-  /** True while a group is under way: what is read from the file now may change at any moment. */
+  /**
+   * True while a group is under way, because the content of the file may then change at any moment. Also true while
+   * there is no writer thread.
+   */
   get isBusy(): boolean {
     return this.#sent.length > 0 || this.#hasRecords || !this.#worker.isRunning;
   }
@@ -107,12 +114,15 @@ export class GroupCommit {
     return this.#isWritable;
   }
 
-  /** Fault of the data's files, if the last group failed because of it. */
+  /** How the files of the data were displaced, if the last group failed for this reason, otherwise `null`. */
   get displaced(): Displacement | null {
     return this.#displaced;
   }
 
-  /** Runs an operation. Fulfilled when the disk has its group; rejects with `Refusal` `unavailable`. */
+  /**
+   * Runs an operation on the writer thread. The promise is fulfilled with the outcome when the operation's group is
+   * on the disk. It is rejected with the `Refusal` `unavailable` if the operation cannot be run.
+   */
   submit<K extends Kind>(kind: K, parameters: ParametersOf<K>): Promise<Outcome<K>> {
     return new Promise((resolve, reject) => {
       const isClosing = this.#onClosed !== undefined;
@@ -128,12 +138,15 @@ export class GroupCommit {
     });
   }
 
-  /** Sends buffered records within `BUFFER_WAIT`. */
+  /** Sends buffered records after `BUFFER_WAIT`, unless a group takes them earlier. */
   wake(): void {
     this.#wakeIn(BUFFER_WAIT);
   }
 
-  /** Commits what waits, and ends the thread. Later commands are refused. */
+  /**
+   * Commits all commands and records that wait, and ends the writer thread. Commands that are submitted later are
+   * refused.
+   */
   async close(): Promise<void> {
     clearInterval(this.#deadlines);
     clearTimeout(this.#bufferTimer);
@@ -199,7 +212,8 @@ export class GroupCommit {
       else if (result.kind === "unknown") this.#giveUp(entry, error);
       else refuse(entry, this.#unavailable(error));
     }
-    // At once, not in the next turn: a caller that continues now is in the group after this one.
+    // The next group is sent at once, not in the next turn of the event loop. Commands that callers submit because
+    // of this reply are in the group after it.
     if (this.#waiting.length > 0 || this.#isBufferDue || this.#onClosed !== undefined)
       this.#flush();
   }
@@ -216,7 +230,8 @@ export class GroupCommit {
 
   #settleRecords(isCommitted: boolean, outcome: GroupOutcome): void {
     this.#hasRecords = false;
-    // There is no retry when the store is closing, or when the records fail by themselves.
+    // Records are not tried again if the store is closing, or if they failed although the rest of their group was
+    // committed.
     if (isCommitted || this.#onClosed !== undefined) {
       this.#options.buffer.drop(isCommitted && !isFailure(outcome));
     } else {

@@ -1,7 +1,7 @@
 import type { RequestRecord } from "../../../session/record.ts";
 import { journalLine } from "../records/journal-lines.ts";
 
-/** The maximum number of characters in the buffer, including those on their way to the disk. */
+/** The number of characters at which the buffer is full. Records that are being written count too. */
 const MAX_CHARACTERS = 32 * 1024 * 1024;
 
 /** Records that were accepted and are not stored yet, on the serving thread. */
@@ -10,7 +10,7 @@ export class RecordBuffer {
   #lines = "";
   #records = 0;
   #latest = 0;
-  /** Lines that were taken and are neither stored nor lost. */
+  /** The lines that `take` has returned, and the number of their records, until `putBack` or `drop` is called. */
   #taken = { lines: "", records: 0 };
 
   /** `onLost` is called with the number of records that will never be stored. */
@@ -27,7 +27,10 @@ export class RecordBuffer {
     return true;
   }
 
-  /** Takes all lines, with the time (Unix ms) of the last. Returns `undefined` if there are none. */
+  /**
+   * Takes all lines out of the buffer. `at` is the time (Unix ms) of the last line. Returns `undefined` if there are
+   * no lines.
+   */
   take(): { readonly lines: string; readonly at: number } | undefined {
     if (this.#records === 0) return undefined;
     this.#taken = { lines: this.#lines, records: this.#records };
@@ -36,14 +39,14 @@ export class RecordBuffer {
     return { lines: this.#taken.lines, at: this.#latest };
   }
 
-  /** Puts back what was taken, since it was not stored. */
+  /** Puts the taken lines back in front of later ones, because they were not stored. */
   putBack(): void {
     this.#lines = this.#taken.lines + this.#lines;
     this.#records += this.#taken.records;
     this.#taken = { lines: "", records: 0 };
   }
 
-  /** Drops what was taken: it is stored, or it is lost. */
+  /** Drops the taken lines, because they are stored or lost. Reports lost records to `onLost`. */
   drop(isStored: boolean): void {
     if (!isStored) this.#onLost(this.#taken.records);
     this.#taken = { lines: "", records: 0 };

@@ -2,18 +2,22 @@ import { hasNoIds, type Session } from "../../../session/session.ts";
 import type { AssociationResult, CreateResult } from "../../ports/sessions.ts";
 import type { Command, Outcome } from "../writer/writer-protocol.ts";
 
-/** The number of bits in the filter of offered ids, and of ids after which it is cleared. */
+/** The number of bits in the filter of offered ids. */
 const FILTER_BITS = 2 ** 21;
+/** The number of offered ids after which the filter is cleared. */
 const MAX_OFFERED = 2 ** 16;
 
 /**
- * The sessions that the serving thread keeps in memory. It is coherent, since every change passes through this
- * process: outcomes of the writer update it before the callers learn of them.
+ * The sessions that the serving thread keeps in memory. The cache is never out of date: only this process changes
+ * sessions, and the outcome of a change updates the cache before the caller gets it.
  *
- * It has two generations of up to `capacity / 2` sessions: one that is used in the old generation moves to the
- * young one, and when the young one is full, the old one is dropped as a whole. So nearly every hit is a single
- * look-up; a linked list would move an entry each time. Sessions that are read only once are not cached: they would
- * drive out others, and caching one costs more than reading it again.
+ * The cache has two generations of up to `capacity / 2` sessions. A session in the old generation moves to the young
+ * one when it is used. When the young generation is full, it becomes the old one, and the previous old one is
+ * dropped as a whole. So nearly every hit is a single look-up. A list in the order of use would have to move an
+ * entry at each hit.
+ *
+ * A session that is read only once is not cached. It would drive out another one, and caching costs more than
+ * reading it again.
  */
 export class SessionCache {
   readonly #generationSize: number;
@@ -42,7 +46,10 @@ export class SessionCache {
     this.#young.set(id, session);
   }
 
-  /** Caches a session that can be read again, if its id was offered recently. */
+  /**
+   * Caches a session that was not in the cache, if its id was offered before. So a session is cached when it is read
+   * for the second time.
+   */
   offer(id: string, session: Session): void {
     const index = filterIndexOf(id);
     const byte = this.#filter[index >> 3] as number;
@@ -62,7 +69,7 @@ export class SessionCache {
     this.#old.delete(id);
   }
 
-  /** Takes over the outcome of a stored command. */
+  /** Updates the cache after a successful command. */
   update(command: Command, outcome: Outcome): void {
     if (command.kind === "eraseSessions") {
       for (const id of command.ids) this.delete(id);
@@ -76,20 +83,20 @@ export class SessionCache {
     }
     const session = sessionAfter(command, outcome);
     if (session === undefined) return;
-    // A later use may have renewed it again.
+    // The cache may have a later renewal of the session already.
     const known = command.kind === "renew" ? this.get(session.id) : undefined;
     if (known === undefined || known.lastActiveAt <= session.lastActiveAt) {
       this.set(session.id, session);
     }
   }
 
-  /** Forgets the sessions of a command whose outcome is unknown. */
+  /** Removes the sessions of a command whose outcome is unknown. */
   forget(command: Command): void {
     for (const id of sessionIdsOf(command)) this.delete(id);
   }
 }
 
-/** Returns the session as a stored command left it, if it was one that changes a session. */
+/** Returns the session as it is after a successful command; `undefined` if the command has not changed a session. */
 function sessionAfter(command: Command, outcome: Outcome): Session | undefined {
   switch (command.kind) {
     case "create":
@@ -115,7 +122,7 @@ function sessionIdsOf(command: Command): readonly string[] {
   return "id" in command && command.id !== undefined ? [command.id] : [];
 }
 
-/** Returns 21 bits of four characters from the random part of a session id. */
+/** Returns the position of an id in the filter: 21 bits from four characters in the random part of the id. */
 function filterIndexOf(id: string): number {
   const bits =
     (id.charCodeAt(14) << 15) ^

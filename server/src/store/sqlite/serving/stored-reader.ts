@@ -6,7 +6,10 @@ import { explained } from "../files/file-errors.ts";
 import { createSessionReader } from "../tables/session-table.ts";
 import type { GroupCommit } from "./group-commit.ts";
 
-/** A small page cache: sessions that are read again come from the session cache. */
+/**
+ * The size of SQLite's page cache in KiB. It is small, because sessions that are read often come from
+ * `SessionCache`.
+ */
 const PAGE_CACHE_KIB = 256;
 
 /** The serving thread's connection, which only reads. */
@@ -28,8 +31,8 @@ export class StoredReader {
   }
 
   /**
-   * Returns the stored session of an id. While nothing is being written, reads share a transaction: alone, each
-   * would take and free locks, which is a good part of its time.
+   * Returns the stored session of an id. While no group is under way, reads share one transaction. Without it, each
+   * read would take and free locks, which is a large part of its time.
    */
   findSession(id: string, writer: Pick<GroupCommit, "isBusy" | "displaced">): Session | undefined {
     return this.read(() => {
@@ -42,15 +45,18 @@ export class StoredReader {
     });
   }
 
-  /** Ends the shared transaction. Call it before anything is written: a log that is being read cannot be reset. */
+  /**
+   * Ends the shared transaction. Call it before a group is sent, because SQLite cannot reset the log while it is
+   * being read.
+   */
   releaseSnapshot(): void {
     if (!this.#isSnapshotHeld) return;
     this.#isSnapshotHeld = false;
-    // SQLite may have ended it by itself, after an error of the disk.
+    // SQLite may have ended the transaction by itself, after a disk error.
     if (this.#database.isTransaction) this.#commit.run();
   }
 
-  /** Calls `work`. If the file cannot be read, throws the same refusal as for one that cannot be written. */
+  /** Calls `work`. If it fails, throws the `Refusal` `unavailable`, which a failed write causes too. */
   read<T>(work: (database: DatabaseSync) => T): T {
     try {
       return work(this.#database);

@@ -3,28 +3,28 @@ import { StoreOpenError, type StoreOpenFault } from "../../open-error.ts";
 import type { WriterOptions } from "../options.ts";
 import type { Group, GroupResult } from "../writer/writer-protocol.ts";
 
-/** The pause (ms) before a thread that has ended is replaced. */
+/** The pause (ms) between the end of a thread and the start of the next one. */
 const RESTART_PAUSE = 1000;
 
-/** Events that a writer thread reports. */
+/** Events of the writer thread. */
 export interface WriterWorkerEvents {
   replied(result: GroupResult): void;
-  /** The thread has ended unexpectedly. Another one starts soon. */
+  /** The thread has ended unexpectedly. A new one starts after `RESTART_PAUSE`. */
   died(error: Error): void;
   restarted(): void;
   /** The thread has ended after `close`. */
   closed(): void;
-  /** An error that the thread did not catch. */
+  /** The thread has thrown an error that it did not catch. */
   failed(error: unknown): void;
 }
 
-/** The writer thread, seen from the serving thread. It is replaced when it ends unexpectedly. */
+/** The writer thread as the serving thread sees it. When it ends unexpectedly, a new thread replaces it. */
 export class WriterWorker {
   readonly #options: WriterOptions;
   readonly #events: WriterWorkerEvents;
   #worker: Worker | undefined;
   #isClosing = false;
-  /** Why the thread ends, if it has reported it. */
+  /** The reason why the thread ends, if the thread has reported it. */
   #deathCause: Error | undefined;
 
   constructor(options: WriterOptions, events: WriterWorkerEvents) {
@@ -33,7 +33,7 @@ export class WriterWorker {
     this.#start();
   }
 
-  /** False after the end of a thread, until the next one has started. */
+  /** False from the end of a thread until the next one has started. */
   get isRunning(): boolean {
     return this.#worker !== undefined;
   }
@@ -77,7 +77,10 @@ export class WriterWorker {
   }
 }
 
-/** Creates the error of a group. It has no stack: a fault of the disk or the files is not a defect of the code. */
+/**
+ * Creates the error of a failed command or group. Its stack consists of the message alone, because the cause is the
+ * disk or the files and not the code.
+ */
 export function storeError(message: string, fault?: StoreOpenFault | null): Error {
   const error = fault
     ? new StoreOpenError(fault, message)

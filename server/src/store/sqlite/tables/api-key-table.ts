@@ -6,8 +6,9 @@ import { Stateless } from "../transactional.ts";
 const COLUMNS =
   "id, hash, role, customer_id, agent_id, created_at, expires_at, revoked_at, last_used_at, successor_id";
 
-/** Returns SQL for the earlier or the later of two times; NULL counts as missing. */
+/** Returns SQL for the earlier of two times. If one of them is NULL, the result is the other one. */
 const earlier = (a: string, b: string) => `min(ifnull(${a}, ${b}), ifnull(${b}, ${a}))`;
+/** Returns SQL for the later of two times. If one of them is NULL, the result is the other one. */
 const later = (a: string, b: string) => `max(ifnull(${a}, ${b}), ifnull(${b}, ${a}))`;
 
 /** The table `keys` on the writer's connection: API keys. */
@@ -37,19 +38,22 @@ export class ApiKeyTable extends Stateless {
     this.#sql.insert.run(...valuesOf(key));
   }
 
-  /** Stores a key of another store. If it is known, the later of the two states is kept. */
+  /**
+   * Stores a key of another store. If the key is stored already, merges both states: a revocation and a successor
+   * stay, and the earlier expiry and the later use count.
+   */
   import(key: ApiKey): void {
     this.#sql.import.run(...valuesOf(key));
   }
 
-  /** Returns false if there is no such key, or if it was already revoked. */
+  /** Revokes the key `id`. Returns false if there is no such key, or if it was already revoked. */
   revoke(id: string, now: number): boolean {
     return Number(this.#sql.revoke.run(now, id).changes) === 1;
   }
 
   /**
-   * Stores `successor`, and sets it as the successor of the key `id`, which then expires at `expiresAt`. Returns
-   * false and does nothing if there is no such key, or if it was already revoked or replaced.
+   * Stores `successor`, and sets it as the successor of the key `id`, which then expires at `expiresAt` or earlier.
+   * Returns false and does nothing if there is no such key, or if it was already revoked or replaced.
    */
   replace(id: string, successor: ApiKey, expiresAt: number): boolean {
     if (Number(this.#sql.expire.run(expiresAt, successor.id, id).changes) === 0) return false;

@@ -1,12 +1,21 @@
 import { type Identity, idFields, type Session } from "../../../session/session.ts";
 import type { AssociationEvent } from "../../../session/timeline.ts";
 
-/* The column `history`. The ids themselves are in the session's own columns, since an id that is set stays. */
+/*
+ * The column `history` of `sessions`. It does not contain the ids themselves. An id that is set never changes, so
+ * its value is read from its own column.
+ */
 
-/** An association: ms after the creation, records before it, and the fields as a sum of powers of two. */
+/**
+ * An association: its time in ms after the creation, the number of earlier records, and the fields as a sum of
+ * powers of two.
+ */
 export type HistoryEntry = readonly [at: number, after: number, fields: number];
 
-/** Returns the entry of an association at `now` after `records` records, which changed `before` to `session`. */
+/**
+ * Returns the history entry of an association that changed the ids from `before` to those of `session`. The session
+ * had `records` records then. `now` is the time of the association.
+ */
 export function historyEntry(
   before: Identity,
   session: Session,
@@ -17,7 +26,7 @@ export function historyEntry(
   return [now - session.createdAt, records, bitsOf(changed)];
 }
 
-/** Returns the associations in `entries`. `createdAt`: the creation of the session. */
+/** Returns history entries as association events. `createdAt` is the creation time of the session. */
 export function eventsOf(entries: readonly HistoryEntry[], createdAt: number): AssociationEvent[] {
   return entries.map(([at, after, fields]) => ({
     at: createdAt + at,
@@ -26,7 +35,7 @@ export function eventsOf(entries: readonly HistoryEntry[], createdAt: number): A
   }));
 }
 
-/** Returns the entries of `events`. `createdAt`: the creation of the session. */
+/** Returns association events as history entries. `createdAt` is the creation time of the session. */
 export function entriesOf(events: readonly AssociationEvent[], createdAt: number): HistoryEntry[] {
   return events.map(({ at, after, fields }) => [at - createdAt, after, bitsOf(fields)]);
 }

@@ -13,7 +13,7 @@ export class AuditTable extends Stateless {
     this.#insert = database.prepare("INSERT INTO audit VALUES (?, ?)");
   }
 
-  /** Returns false and does nothing if the entry does not follow the last one. */
+  /** Appends an entry. Returns false and does nothing if the entry does not follow the last one. */
   append(entry: AuditEntry): boolean {
     const last = readLastAuditEntry(this.#database);
     const isNext = entry.sequence === (last?.sequence ?? 0) + 1;
@@ -38,7 +38,10 @@ export function readAuditEntries(
   return rows.all(after, limit).map(entryOf);
 }
 
-/** Takes the sequence from the row's key, so that an entry that was moved by hand is detected. */
+/**
+ * Returns the entry of a row. The sequence is taken from the row's key, so that a check of the audit trail finds an
+ * entry that somebody has moved to another row.
+ */
 function entryOf(row: Readonly<Record<string, unknown>>): AuditEntry {
   const entry = JSON.parse(row["entry"] as string) as AuditEntry;
   return { ...entry, sequence: row["sequence"] as number };

@@ -9,12 +9,12 @@ export function readSecrets(database: DatabaseSync): SigningSecret[] {
   return rows.all().map((row) => ({ ...row }) as unknown as SigningSecret);
 }
 
-/** Reads the latest time that was persisted, in Unix ms. */
+/** Reads the latest time that was stored, in Unix ms. */
 export function readClock(database: DatabaseSync): number {
   return database.prepare("SELECT clock FROM facts").get()?.["clock"] as number;
 }
 
-/** Reads the progress of an import into the database; `null` if none is unfinished. */
+/** Reads the progress of an unfinished import into the database; `null` if there is none. */
 export function readImportCursor(database: DatabaseSync): string | null {
   const facts = database.prepare("SELECT import_cursor FROM facts").get();
   return facts?.["import_cursor"] as string | null;

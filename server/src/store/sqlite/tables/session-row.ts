@@ -2,11 +2,11 @@ import { timeAndCount } from "../../../session/id.ts";
 import { implicitSession, type Lifetimes } from "../../../session/lifetime.ts";
 import type { Session } from "../../../session/session.ts";
 
-/** 2020-01-01 in Unix ms: keys that count from here are safe integers in JavaScript until 2089. */
+/** 2020-01-01 in Unix ms. Row keys count from this time, so that they are safe integers in JavaScript until 2089. */
 export const EPOCH = 1_577_836_800_000;
-/** Row keys for each millisecond (12 bits of the id's count). */
+/** The number of row keys for each millisecond: a key contains 12 bits of the counter in the session id. */
 export const KEYS_PER_MS = 4096;
-/** The first characters of a session id, which contain no more than its row key. */
+/** The number of characters at the beginning of a session id that can be computed from its row key. */
 const HEAD_LENGTH = 10;
 
 /** The columns of `sessions` after its key, in the order in which they are read and written. */
@@ -35,7 +35,10 @@ export function tailOf(id: string): string {
   return id.slice(HEAD_LENGTH);
 }
 
-/** Returns the first 24 characters of the ids with this row key, with zeros for the random bytes. */
+/**
+ * Returns the sort key of a row: the first 24 characters of a session id that has this row key, with zeros for the
+ * random bytes.
+ */
 export function sortKeyOfRow(key: number): string {
   const count = ((key % KEYS_PER_MS) + KEYS_PER_MS) % KEYS_PER_MS;
   const bytes = Buffer.alloc(18);
@@ -55,7 +58,7 @@ export function sessionOf(id: string, key: number, row: SessionRow): Session {
     createdAt,
     lastActiveAt: createdAt + row[1],
     expiresAt: createdAt + row[2],
-    // 2 means that the purge has seen that it expired.
+    // 2 means that the purge has found the session expired. Nobody has ended it.
     ended: row[3] === 1,
     agentId: row[4],
     customerId: row[5],
@@ -64,12 +67,18 @@ export function sessionOf(id: string, key: number, row: SessionRow): Session {
   };
 }
 
-/** Returns the implicit session of an id: what holds if nothing is stored (contract.md#rule-8). */
+/**
+ * Returns the implicit session of an id. It is the session as long as nothing is stored for the id
+ * (contract.md#rule-8).
+ */
 export function implicitSessionOf(id: string, lifetimes: Lifetimes): Session {
   return implicitSession(id, timeAndCount(id).createdAt, lifetimes);
 }
 
-/** True for a session that `erase` has left: it ends in the future, any other in the past. */
+/**
+ * Returns true for the tombstone of an erased session. Its expiry is in the future; that of any other ended session
+ * is in the past.
+ */
 export function isErased({ ended, expiresAt }: Session, now: number): boolean {
   return ended && expiresAt > now;
 }

@@ -11,27 +11,31 @@ import { idOf, keyOf, type SessionRow, sessionColumns, sessionOf, tailOf } from 
 /** A stored session with its history. */
 export interface StoredSession {
   readonly session: Session;
-  /** Records merged into segments, including dropped ones. */
+  /** The number of records that were merged into segments, including dropped ones. */
   readonly records: number;
   readonly history: readonly HistoryEntry[];
 }
 
-/** Returns a function that finds the stored session of an id, live or not. */
+/** Creates a function that returns the stored session of an id, live or not. */
 export function createSessionReader(database: DatabaseSync): (id: string) => Session | undefined {
   const byKey = database.prepare(`SELECT ${sessionColumns} FROM sessions WHERE id = ?`);
   byKey.setReturnArrays(true);
   return (id) => {
     const key = keyOf(id);
     const row = byKey.get(key) as unknown as SessionRow | undefined;
-    // Another session may have the same key: two processes, and a clock that was set back.
+    // Another session may have the same key: if the clock was set back before a restart, a millisecond can occur
+    // twice.
     if (row === undefined || row[0] !== tailOf(id)) return undefined;
     return sessionOf(id, key, row);
   };
 }
 
-/** The table `sessions` on the writer's connection. Keeps the secondary index in step. */
+/**
+ * The table `sessions` on the writer's connection. Changes of a session also update the secondary index, unless the
+ * method says that the caller does it.
+ */
 export class SessionTable implements Transactional {
-  /** Finds the stored session of an id, live or not. */
+  /** Returns the stored session of an id, live or not. */
   readonly find: (id: string) => Session | undefined;
   readonly #index: SecondaryIndex;
   readonly #sql;
@@ -98,7 +102,10 @@ export class SessionTable implements Transactional {
     return this.#insert(session, null);
   }
 
-  /** Inserts a session that is stored because of an association, after `records` records. */
+  /**
+   * Inserts a session that is stored because of an association. `records` is the number of records before the
+   * association.
+   */
   insertAssociated(session: Session, records: number, now: number): boolean {
     return this.#insert(session, JSON.stringify([historyEntry(noIdentity, session, records, now)]));
   }
@@ -110,13 +117,16 @@ export class SessionTable implements Transactional {
     if (session.visitId !== null && session.ended) this.#index.release(session.visitId, key);
   }
 
-  /** Updates only the times of a session, which no index contains. */
+  /** Updates only the times of a session. The index does not contain them. */
   renew(session: Session): void {
     const [activeAfter, expiresAfter] = valuesOf(session);
     this.#sql.renew.run(activeAfter, expiresAfter, keyOf(session.id));
   }
 
-  /** Updates a session by an association, which came after `records` records. */
+  /**
+   * Stores an association that has changed `before` to `session`. `records` is the number of records before the
+   * association.
+   */
   associate(before: StoredSession, session: Session, records: number, now: number): void {
     const key = keyOf(session.id);
     const entry = historyEntry(before.session, session, records, now);
@@ -126,7 +136,10 @@ export class SessionTable implements Transactional {
     this.#index.add(key, newIds(before.session, session), false);
   }
 
-  /** Stores a session of another store, unless a later state of it is stored. Returns false like `insert`. */
+  /**
+   * Stores a session of another store, unless the same state or a later one is stored already. Returns false and
+   * does nothing if another session has the same key.
+   */
   import({ session, associations }: SessionItem): boolean {
     const entries = entriesOf(associations, session.createdAt);
     const history = entries.length === 0 ? null : JSON.stringify(entries);
@@ -139,11 +152,12 @@ export class SessionTable implements Transactional {
     return true;
   }
 
+  /** Deletes a row. The caller removes the session's index entries. */
   remove(key: number): void {
     this.#count -= Number(this.#sql.remove.run(key).changes);
   }
 
-  /** Replaces an erased session by `tombstone`. The caller removes its index entries. */
+  /** Replaces the row of an erased session with `tombstone`. The caller removes the session's index entries. */
   bury(tombstone: Session): void {
     const key = keyOf(tombstone.id);
     this.#sql.update.run(...valuesOf(tombstone), key);

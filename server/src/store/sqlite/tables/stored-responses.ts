@@ -8,22 +8,25 @@ import {
 import { sqlOf } from "../statements.ts";
 import { Stateless } from "../transactional.ts";
 
-/** The maximum number of rows that `purgeExpired` deletes. */
+/** The maximum number of rows that one call of `purgeExpired` deletes. */
 export const RESPONSES_PURGED = 256;
-/** Outcomes whose responses are stored. Refusals are not: a retry may succeed. */
+/**
+ * The outcomes whose responses are stored. The response of a refused request is not stored, because a retry may
+ * succeed.
+ */
 const successes = ["created", "recorded"];
 
-/** The columns of an item. */
+/** The columns of a `StoredResponseItem`. */
 const COLUMNS = "key, fingerprint, response, session AS id, created, stored_at AS storedAt";
 type Row = IdempotentRequest & Omit<StoredResponseItem, "kind" | "idempotent">;
 
-/** A change of a request that may have an idempotency key. */
+/** A change that a request has asked for, perhaps with an idempotency key. */
 interface IdempotentChange {
   readonly idempotent?: IdempotentRequest;
   readonly now: number;
-  /** The session in which it records. */
+  /** The id of the session in which the request records. */
   readonly id?: string;
-  /** The session that it creates. */
+  /** The session that the request creates. */
   readonly session?: { readonly id: string };
 }
 
@@ -42,15 +45,15 @@ export class StoredResponses extends Stateless {
       ofSession: sql`SELECT ${COLUMNS} FROM stored_responses WHERE ifnull(session, created) = ? AND stored_at > ?
          ORDER BY sequence`,
       remove: sql`DELETE FROM stored_responses WHERE ifnull(session, created) = ?`,
-      // The oldest come first: rows lie in the order in which they were stored.
+      // Rows are in the order in which they were stored, so these are the oldest.
       purge: sql`DELETE FROM stored_responses WHERE stored_at <= ? AND sequence IN
          (SELECT sequence FROM stored_responses ORDER BY sequence LIMIT ${RESPONSES_PURGED})`,
     };
   }
 
   /**
-   * Calls `apply`, unless the change has an idempotency key for which a response is stored. Stores the response
-   * of a change with a key if it succeeds.
+   * Calls `apply` and returns its result. If the change has an idempotency key and succeeds, its response is stored.
+   * If a response is already stored under the key, returns a replay and does not call `apply`.
    */
   applyOnce<O extends { readonly outcome: string }>(
     { idempotent, now, id, session }: IdempotentChange,
@@ -66,7 +69,10 @@ export class StoredResponses extends Stateless {
     return result;
   }
 
-  /** Returns what was stored for a request with this key, or `null`. */
+  /**
+   * Returns the replay for a request whose key was used before. Returns `null` if no response is stored under the
+   * key, or if it has expired.
+   */
   find({
     key,
     fingerprint,
@@ -75,7 +81,7 @@ export class StoredResponses extends Stateless {
     return this.#find(key, fingerprint, now);
   }
 
-  /** Stores a response of another store, unless a later one is stored under its key. */
+  /** Stores a response of another store, unless a later response is stored under the same key. */
   import(item: StoredResponseItem): void {
     const known = this.#sql.find.get(item.idempotent.key);
     if (known === undefined || (known["stored_at"] as number) <= item.storedAt) this.#store(item);
@@ -92,6 +98,7 @@ export class StoredResponses extends Stateless {
     return this.#sql.ofSession.all(id, now - STORED_RESPONSE_LIFE_MS).map(itemOf);
   }
 
+  /** Deletes all responses for a session. */
   remove(id: string): void {
     this.#sql.remove.run(id);
   }
