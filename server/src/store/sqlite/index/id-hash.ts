@@ -1,13 +1,16 @@
 /*
  * Keyed hashes of callers' ids: 48 of the 64 bits of HalfSipHash-2-4 (J.-P. Aumasson and D. J. Bernstein, SipHash: a
- * fast short-input PRF, 2012, in its form for 32-bit machines). Without the key nobody can choose ids that share a
- * hash. It takes a tenth of the time of SHA-256.
+ * fast short-input PRF, 2012, in its form for 32-bit machines). Nobody can choose ids that have the same hash
+ * without knowing the key. The function takes a tenth of the time of SHA-256.
  */
 
-/** Returns the hash of an id, an integer below 2^48. The `tag` distinguishes the kinds of ids. */
+/**
+ * Returns the hash of an id, an integer below 2^48. `tag` is a number for the kind of the id, so that equal ids of
+ * different kinds have different hashes.
+ */
 export type IdHash = (tag: number, id: string) => number;
 
-/** Creates the function; its key is the first 8 bytes of `seed`. */
+/** Creates a hash function. Its key is the first 8 bytes of `seed`. */
 export function createIdHash(seed: Uint8Array): IdHash {
   const key = Buffer.from(seed);
   const k0 = key.readInt32LE(0);

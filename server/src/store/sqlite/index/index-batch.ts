@@ -3,12 +3,12 @@ import { type Identity, idFields } from "../../../session/session.ts";
 import type { IdHash } from "./id-hash.ts";
 import type { IndexEntry } from "./sorted-runs.ts";
 
-/** The beginning (`isRelease` false) or the end of a session's hold on a visit. */
+/** A change of the holder of a visit: the session begins to hold the visit or, if `isRelease` is true, releases it. */
 export interface Hold extends IndexEntry {
   readonly isRelease: boolean;
 }
 
-/** One row of the index log, as it is kept in memory. */
+/** A row of the index log, in the form in which it is kept in memory. */
 export interface IndexChange {
   readonly session: number;
   readonly entries: readonly IndexEntry[];
@@ -20,21 +20,24 @@ interface Bucket {
   holds: Hold[];
 }
 
-/** The number of buckets, one for each value of the first 8 of a hash's 48 bits. */
+/** The number of buckets. The first 8 of a hash's 48 bits are the number of its bucket. */
 export const BUCKETS = 256;
 const BUCKET_SIZE = 2 ** 40;
 
 const VISIT = idFields.indexOf("visitId");
-/** The bit in the column `fields` of the log for a session that holds its visit. */
+/** The bit in the column `fields` of the index log that is set if the session holds its visit. */
 export const HOLDS = 16;
 
-/** The changes that were logged after the last merge began, in buckets by hash. */
+/** A part of the index log in memory, in buckets by hash. A merge writes one batch. */
 export class IndexBatch {
   readonly buckets = Array.from({ length: BUCKETS }, (): Bucket => ({ entries: [], holds: [] }));
-  /** Row keys by hash of a visit. Few visits had more than one holder, so most need no array. */
+  /**
+   * The row keys of the holders of each visit, by the visit's hash. Few visits have more than one holder, so a
+   * single holder is stored without an array.
+   */
   readonly #holders = new Map<number, number | number[]>();
   length = 0;
-  /** The sequence of the last log row. */
+  /** The sequence of the last row of the index log in the batch. */
   lastSequence = 0;
 
   bucketOf(hash: number): Bucket {
@@ -52,7 +55,10 @@ export class IndexBatch {
     this.#holders.set(hash, known === undefined ? session : [known, session].flat());
   }
 
-  /** Returns all sessions that ever held the visit in this batch, also those that were removed from it. */
+  /**
+   * Returns the row keys of all sessions that began to hold the visit in this batch. They include sessions that have
+   * released it since, and sessions that were removed from the batch.
+   */
   holders(hash: number): number | readonly number[] {
     return this.#holders.get(hash) ?? [];
   }
@@ -92,7 +98,7 @@ export function visitHash(hashOf: IdHash, visitId: string): number {
   return hashOf(2 ** VISIT, visitId);
 }
 
-/** Returns the change for a session that has got these ids, and holds its visit if `isHolder`. */
+/** Returns the change for a session that has received these ids. If `isHolder` is true, the session holds its visit. */
 export function additionOf(
   hashOf: IdHash,
   session: number,
@@ -118,13 +124,13 @@ type LogRow = [
   ...ids: (string | null)[],
 ];
 
-/** Reads the index log in batches of `size` rows; the last batch has fewer. */
+/** Reads the index log in batches of `size` rows. The last batch has fewer rows. */
 export function* readBatches(
   database: DatabaseSync,
   hashOf: IdHash,
   size: number,
 ): Generator<IndexBatch> {
-  // A deleted session has no row in `sessions`: its ids are NULL, and it gets no entries.
+  // A deleted session has no row in `sessions`, so its ids are NULL here, and no entries are made for it.
   const rows = database.prepare(
     `SELECT l.sequence, l.session, l.fields, l.hash,
        s.agent_id, s.customer_id, s.visit_id, s.global_visit_id

@@ -2,7 +2,7 @@ import { BUCKETS, type Hold, type IndexBatch, isSame } from "./index-batch.ts";
 import type { IndexStatements } from "./index-statements.ts";
 import type { IndexEntry, SortedRuns } from "./sorted-runs.ts";
 
-/** Entries that a slice writes. */
+/** The number of entries after which a slice ends. */
 const ENTRIES_WRITTEN = 4096;
 
 /**
@@ -10,7 +10,7 @@ const ENTRIES_WRITTEN = 4096;
  *
  *   buckets 0 … 255 into `visit_holders` and a new run --> delete the log rows --> drop old runs --> done
  *
- * A crash in between loses nothing: the next start reads the log again, and the merge is repeated.
+ * A crash during a merge loses nothing: the next start reads the log again and repeats the merge.
  */
 export class IndexMerge {
   readonly batch: IndexBatch;
@@ -31,7 +31,10 @@ export class IndexMerge {
     return this.#step === "done";
   }
 
-  /** Does a slice, and returns what to do after its commit. `removed`: entries removed by the same transaction. */
+  /**
+   * Does a slice. Returns a function to call after the commit, if one is needed. `removed` are entries that the same
+   * transaction has removed, and that must not be written.
+   */
   slice(removed: readonly IndexEntry[]): (() => void) | undefined {
     if (this.#step === "buckets") return this.#mergeBuckets(removed);
     if (this.#step === "log") {
@@ -41,7 +44,7 @@ export class IndexMerge {
     return undefined;
   }
 
-  /** Removes an entry that an erasure has removed from the tables. */
+  /** Removes an entry from the batch, after an erasure has removed it from the tables. */
   remove(removed: IndexEntry): void {
     const { buckets } = this.batch;
     const bucket = this.batch.bucketOf(removed.hash);
@@ -52,7 +55,10 @@ export class IndexMerge {
     this.batch.remove(removed);
   }
 
-  /** Writes many short buckets, or a part of a long one: an id may belong to every session. */
+  /**
+   * Writes several short buckets, or a part of a long one. A bucket can be long, because every session may have the
+   * same id.
+   */
   #mergeBuckets(removed: readonly IndexEntry[]): () => void {
     const stays = (entry: IndexEntry) => !removed.some((one) => isSame(one, entry));
     let [at, from] = [this.#bucket, this.#written];
@@ -64,7 +70,8 @@ export class IndexMerge {
         room -= holds.length;
         entries.sort((a, b) => a.hash - b.hash || a.session - b.session);
       }
-      // One entry at least: a bucket may have more holds than there is room for.
+      // At least one entry is written, even if the holds have taken all the room. Otherwise the next slice would
+      // begin with the same holds again.
       const part = entries.slice(from, from + Math.max(1, room));
       merged.push(...part.filter(stays));
       room -= part.length;

@@ -2,9 +2,10 @@ import { BUCKETS, type IndexBatch } from "./index-batch.ts";
 import type { IndexStatements } from "./index-statements.ts";
 import { type DeletedSessions, RUNS_START, type SortedRuns } from "./sorted-runs.ts";
 
-/** Buckets in memory that a slice scans. */
+/** The number of buckets in memory that a slice searches. */
 const BUCKETS_PURGED = 64;
 
+/** A row of `index_deleted`: `session` is the row key of a deleted session. */
 export interface DeletedRow {
   readonly sequence: number;
   readonly session: number;
@@ -17,7 +18,8 @@ type LogRow = DeletedRow & { readonly hash: number | null };
  *
  *   log --> batch in memory --> drop old runs --> other runs --> rows of `index_deleted` --> done
  *
- * It never runs beside a merge. After a crash it is repeated, since the rows of `index_deleted` go last.
+ * A purge and a merge never run at the same time. The rows of `index_deleted` are deleted last, so that a purge is
+ * repeated after a crash.
  */
 export class IndexPurge {
   /** The sequence of the last session in `index_deleted` that the purge includes. */
@@ -32,7 +34,7 @@ export class IndexPurge {
   #bucket = 0;
   #position = RUNS_START;
 
-  /** `deleted` are rows of `index_deleted`, one at least. */
+  /** `deleted` are rows of `index_deleted`, at least one. `lastLogged` is the sequence of the last log row. */
   constructor(
     sql: IndexStatements,
     runs: SortedRuns,
@@ -51,7 +53,10 @@ export class IndexPurge {
     return this.#step === "done";
   }
 
-  /** Does a slice, and returns what to do after its commit. `batch` has the entries in memory. */
+  /**
+   * Does a slice. Returns a function to call after the commit, if one is needed. `batch` has the index entries that
+   * are in memory.
+   */
   slice(batch: IndexBatch): (() => void) | undefined {
     switch (this.#step) {
       case "log":
@@ -72,7 +77,7 @@ export class IndexPurge {
     const rows = this.#sql.logAfter.all(this.#logged, this.#lastLogged) as unknown as LogRow[];
     for (const { sequence, session, hash } of rows) {
       if (!this.#deleted.keys.has(session)) continue;
-      // This row will not be merged, so do here what the merge would have done.
+      // This row will not be merged, so its visit is released here instead of in a merge.
       if (hash !== null) this.#sql.release.run(hash, session);
       this.#sql.deleteLogRow.run(sequence);
     }
@@ -83,7 +88,10 @@ export class IndexPurge {
     };
   }
 
-  /** Needs no transaction, since the deletion of these sessions is committed. */
+  /**
+   * Changes the memory without waiting for the commit. A rollback would not matter, since the deletion of these
+   * sessions is already committed.
+   */
   #purgeMemory(batch: IndexBatch): undefined {
     const end = Math.min(BUCKETS, this.#bucket + BUCKETS_PURGED);
     batch.removeSessions(this.#deleted.keys, this.#bucket, end);

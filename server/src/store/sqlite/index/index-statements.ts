@@ -1,12 +1,12 @@
 import type { DatabaseSync } from "node:sqlite";
 import { sqlOf } from "../statements.ts";
 
-/** Rows of the log, or of `index_deleted`, that a transaction reads or deletes. */
+/** The maximum number of rows of `index_log` or `index_deleted` that a transaction reads or deletes. */
 const ROWS = 8192;
 /** The maximum number of deleted sessions in one purge. */
 const SESSIONS_PURGED = 65_536;
 
-/** The prepared statements for the tables of the index, except those of its runs. */
+/** The prepared statements for the tables of the index, except those for its runs. */
 export type IndexStatements = ReturnType<typeof prepareIndexStatements>;
 
 export function prepareIndexStatements(database: DatabaseSync) {

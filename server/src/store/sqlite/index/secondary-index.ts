@@ -19,23 +19,28 @@ import { type IndexStatements, prepareIndexStatements } from "./index-statements
 import { type IndexEntry, SortedRuns } from "./sorted-runs.ts";
 
 /*
- * The secondary index: which sessions have an id of a caller, and which sessions may hold a visit.
+ * The secondary index finds the sessions that have an id of a caller, and the sessions that may hold a visit.
  *
  * Ids are random, so an index that is updated in place rewrites a page for each id. Here a change is a row of a log
- * and some entries in memory. A merge writes many of them in the order of their hashes, so that neighbours share
- * the writes of a page: to `visit_holders`, which every create reads, and to a sorted run, which only searches read.
+ * and some entries in memory. Later a merge writes the entries of many changes in the order of their hashes, so that
+ * many entries are written with one page. It writes to `visit_holders`, which every create reads, and to a sorted
+ * run, which only searches read.
  *
  *   collecting --log is long--> merging --> collecting
  *   collecting --sessions were deleted some minutes ago--> purging --> collecting
  *
- * Look-ups return hints: callers read the sessions themselves. Superfluous entries do no harm; missing ones would.
- * But entries are personal data, so those of deleted sessions are purged, for many sessions at a time.
+ * A look-up returns sessions that may match, and its caller reads each of them to be sure. So superfluous entries do
+ * no harm, but a missing entry would. Entries are personal data, so the entries of deleted sessions are purged, for
+ * many sessions at a time.
  */
 
-/** Log rows at which a merge begins. */
+/** The number of log rows at which a merge begins. */
 const MERGE_AT = 262_144;
 
-/** The index on the writer's connection. All methods except `commit` and `rollback` run inside its transactions. */
+/**
+ * The index on the writer's connection. Every method that changes the index runs inside a transaction, except
+ * `commit` and `rollback`.
+ */
 export class SecondaryIndex implements Transactional {
   readonly #database: DatabaseSync;
   readonly #mergeAt: number;
@@ -45,19 +50,24 @@ export class SecondaryIndex implements Transactional {
   #collecting = new IndexBatch();
   #merge: IndexMerge | undefined;
   #purge: IndexPurge | undefined;
-  /** True from the request for a purge to its end. It waits for the current merge; no other merge begins. */
+  /**
+   * True from the request for a purge until the purge is done. The purge waits for the current merge, and no other
+   * merge begins meanwhile.
+   */
   #isPurgeRequested = false;
   /** The sequence of the last log row. */
   #sequence = 0;
   #lastDeleted: number;
   #committedDeleted: number;
   #lastPurged: number;
-  /** Changes and removals of the current transaction, and what to do after its commit. */
+  /** The changes that the current transaction has logged. */
   #uncommitted: IndexChange[] = [];
+  /** The entries that the current transaction has removed. */
   #removed: IndexEntry[] = [];
+  /** A function to call after the commit of the current transaction. */
   #onCommit: (() => void) | undefined;
 
-  /** Opens the index and reads the log. `mergeAt` is for tests. */
+  /** Opens the index and reads the log. Only tests set `mergeAt`. */
   constructor(database: DatabaseSync, mergeAt = MERGE_AT) {
     this.#database = database;
     this.#mergeAt = mergeAt;
@@ -98,24 +108,28 @@ export class SecondaryIndex implements Transactional {
     return [...found].toSorted((a, b) => b - a).slice(0, limit);
   }
 
-  /** Adds the ids that a session has got. If one of them is a visit, the session holds it unless `isOver`. */
+  /**
+   * Adds the ids that a session has received. If one of them is a visit, the session holds the visit, unless
+   * `isOver` is true.
+   */
   add(session: number, ids: Identity, isOver: boolean): void {
     let fields = 0;
     for (const [i, field] of idFields.entries()) if (ids[field] !== null) fields += 2 ** i;
     if (fields === 0) return;
     const change = additionOf(this.#hashOf, session, ids, !isOver);
-    // At once, for the next change of this transaction. After a rollback it is a superfluous hint.
+    // The holder is added before the commit, for later changes of the same transaction. After a rollback it is a
+    // superfluous entry.
     if (change.hold !== undefined) this.#collecting.addHolder(change.hold.hash, session);
     this.#append(session, fields + (change.hold === undefined ? 0 : HOLDS), null, change);
   }
 
-  /** Notes that the session will never hold the visit again. */
+  /** Notes that the session has released the visit, and will never hold it again. */
   release(visitId: string, session: number): void {
     const hash = visitHash(this.#hashOf, visitId);
     this.#append(session, 0, hash, releaseOf(session, hash));
   }
 
-  /** Removes all entries of these sessions, which are given by their row keys with the ids that they have. */
+  /** Removes all entries of these sessions. `sessions` has the ids of each session by its row key. */
   remove(sessions: ReadonlyMap<number, Identity>): void {
     this.#sql.deleteLogOf.run(JSON.stringify([...sessions.keys()]));
     this.#uncommitted = this.#uncommitted.filter(({ session }) => !sessions.has(session));
@@ -133,29 +147,30 @@ export class SecondaryIndex implements Transactional {
     this.#sql.noteDeleted.run(++this.#lastDeleted, session);
   }
 
-  /** The sequence of the session that was noted as deleted last. */
+  /** The sequence in `index_deleted` of the session that was deleted last. */
   get lastDeleted(): number {
     return this.#lastDeleted;
   }
 
-  /** The sequence up to which nothing is left of deleted sessions. */
+  /** The sequence in `index_deleted` up to which deleted sessions are purged from the index. */
   get lastPurged(): number {
     return this.#lastPurged;
   }
 
-  /** True if a purge is running, or is waiting for a merge. */
+  /** True if a purge is under way, or is waiting for a merge. */
   get isPurging(): boolean {
     return this.#isPurgeRequested;
   }
 
-  /** True if merging falls behind the changes, so that it should not leave time to requests. */
+  /** True if changes arrive faster than they are merged. Then the merge should continue without pauses. */
   get isMergeOverdue(): boolean {
     return this.#collecting.length * 2 >= this.#mergeAt;
   }
 
   /**
-   * Does a slice of removing the entries of deleted sessions; before that, of the current merge. Returns false
-   * when there is nothing more to do. A transaction does at most one slice of this or of `merge`.
+   * Does a slice of a purge, which removes the entries of deleted sessions. If a merge is under way, does a slice of
+   * the merge instead, since a purge can only begin after it. Returns false when there is nothing more to do. A
+   * transaction does at most one slice, of either `purge` or `merge`.
    */
   purge(): boolean {
     if (this.#onCommit !== undefined) return true;
@@ -230,14 +245,15 @@ export class SecondaryIndex implements Transactional {
       return false;
     }
     const purge = new IndexPurge(this.#sql, this.#runs, deleted, this.#sequence);
-    // After the commit, since the selection may include sessions that this transaction deletes.
+    // The purge begins after the commit. `deleted` may include sessions that this transaction deletes, and it may
+    // still be rolled back.
     this.#onCommit = () => {
       this.#purge = purge;
     };
     return true;
   }
 
-  /** Reads the log. If it is longer than a batch, it is merged at once. */
+  /** Reads the log at the start. Every batch that is full is merged at once. */
   #readLog(): void {
     for (const batch of readBatches(this.#database, this.#hashOf, this.#mergeAt)) {
       this.#collecting = batch;

@@ -3,9 +3,10 @@ import { sqlOf } from "../statements.ts";
 import type { Transactional } from "../transactional.ts";
 
 /*
- * The merged part of the secondary index: runs of entries, sorted by hash and session, in blocks of one page. A run
- * is written once from beginning to end, which costs a fraction of inserting each entry at its place. A look-up
- * reads one or two blocks of each run. Entries of deleted sessions go with their run, or by a purge.
+ * The merged part of the secondary index. It consists of runs. A run is a list of entries, sorted by hash and
+ * session, in blocks of one page. It is written once from beginning to end, which costs a fraction of inserting each
+ * entry at its place. A look-up reads one or two blocks of each run. The entries of a deleted session are removed by
+ * a purge, or when their run is deleted.
  */
 
 /** An index entry: the hash of an id, and the row key of a session that has this id. */
@@ -14,18 +15,18 @@ export interface IndexEntry {
   readonly session: number;
 }
 
-/** Row keys of the oldest and the newest of some sessions. */
+/** The row keys of the oldest and the newest session of a set. */
 interface Range {
   readonly oldest: number;
   readonly newest: number;
 }
 
-/** Row keys of deleted sessions. */
+/** Deleted sessions: their row keys, and the range of these keys. */
 export interface DeletedSessions extends Range {
   readonly keys: ReadonlySet<number>;
 }
 
-/** Position of a block, given by its run and its first entry. */
+/** The position of a block: its run, and its first entry. */
 export interface RunPosition extends IndexEntry {
   readonly run: number;
 }
@@ -33,11 +34,11 @@ export interface RunPosition extends IndexEntry {
 /** The position before all runs. */
 export const RUNS_START: RunPosition = { run: 0, hash: -1, session: 0 };
 
-/** Entries in a full block, which with its row fills a page of 4,096 bytes. */
+/** The number of entries in a full block. The row of such a block fills a page of 4,096 bytes. */
 export const BLOCK_ENTRIES = 250;
-/** Blocks of an old run that are deleted in one transaction. */
+/** The number of blocks of an old run that are deleted in one transaction. */
 const BLOCKS_DELETED = 64;
-/** Blocks that a purge reads in one transaction. */
+/** The number of blocks that a purge reads in one transaction. */
 const BLOCKS_PURGED = 64;
 
 interface Block {
@@ -48,7 +49,10 @@ interface Block {
 
 const EMPTY_RANGE: Range = { oldest: Number.MAX_SAFE_INTEGER, newest: Number.MIN_SAFE_INTEGER };
 
-/** The runs in the database, on the writer's connection. Opening them deletes an incomplete run. */
+/**
+ * The runs in the database, on the writer's connection. The constructor deletes an incomplete run, which a crash may
+ * leave.
+ */
 export class SortedRuns implements Transactional {
   readonly #sql;
   readonly #runs: Map<number, Range>;
@@ -80,7 +84,10 @@ export class SortedRuns implements Transactional {
     this.#run = Math.max(0, ...this.#runs.keys()) + 1;
   }
 
-  /** Returns at most `limit` sessions of each run whose row keys are below `before`, in any order. */
+  /**
+   * Returns sessions that have an id with this hash, in any order. They are row keys below `before`: of each run the
+   * newest ones, at most `limit`.
+   */
   sessions(hash: number, before: number, limit: number): number[] {
     return [...this.#runs.keys()].flatMap((run) => this.#sessionsOf(run, hash, before, limit));
   }
@@ -98,7 +105,7 @@ export class SortedRuns implements Transactional {
     }
   }
 
-  /** Completes the run that is being written; look-ups use it once the transaction is committed. */
+  /** Completes the run that is being written. Look-ups use the run after the commit. */
   complete(): void {
     const [run, range] = [this.#run, this.#range];
     if (range === EMPTY_RANGE) return;
@@ -110,6 +117,7 @@ export class SortedRuns implements Transactional {
     };
   }
 
+  /** Removes an entry from all runs. */
   remove({ hash, session }: IndexEntry): void {
     for (const run of [...this.#runs.keys(), this.#run]) {
       const block = this.#readBlock(run, hash, session);
@@ -201,7 +209,7 @@ export class SortedRuns implements Transactional {
 }
 
 function blockOf(row: Readonly<Record<string, unknown>>): Block {
-  // A copy: the blob may not be aligned to 8 bytes, which Float64Array requires.
+  // The bytes are copied because `Float64Array` requires an alignment to 8 bytes, which the blob may not have.
   const bytes = (row["entries"] as Uint8Array).slice();
   return { id: row["id"] as number, values: new Float64Array(bytes.buffer) };
 }

@@ -3,9 +3,9 @@ import { openForReading } from "../files/database.ts";
 import { resultCode } from "../files/file-errors.ts";
 
 /*
- * The program of the backup thread. SQLite copies in one long call, during which another thread must report the
- * progress. VACUUM INTO reads the state of one moment beside a server that writes, and skips free pages. The thread
- * replies with SQLite's result code, 0 for success.
+ * The program of the backup thread. SQLite makes the copy in one long call, so another thread has to report the
+ * progress. VACUUM INTO copies the state of one moment, even while a server writes, and skips free pages. The thread
+ * replies with SQLite's result code, which is 0 for success.
  */
 const { source, target } = workerData as { readonly source: string; readonly target: string };
 let code = 0;

@@ -5,7 +5,7 @@ import { Worker } from "node:worker_threads";
 import { databaseFile, fileSize, openForReading } from "../files/database.ts";
 import { explained, FULL } from "../files/file-errors.ts";
 
-/** The interval (ms) of progress reports. */
+/** The interval (ms) between progress reports. */
 const PROGRESS_INTERVAL = 200;
 
 export interface BackupOptions {
@@ -21,9 +21,9 @@ export function requireReadable(dataDir: string): void {
 }
 
 /**
- * Copies the state of one moment into the new file `target`, also while a server runs on the data. Returns its size
- * in bytes. The file appears when it is complete and on the disk. It contains the secrets, so only its owner can
- * read it. Throws if `target` exists: a backup never replaces a file.
+ * Copies the state of one moment into the new file `target`, even while a server runs on the data. Returns the size
+ * of the file in bytes. The file appears only when it is complete and on the disk. It contains the secrets, so only
+ * its owner can read it. Throws if `target` exists: a backup never replaces a file.
  */
 export async function backup(
   dataDir: string,
@@ -35,7 +35,8 @@ export async function backup(
   const source = databaseFile(dataDir);
   const expected = expectedSize(source);
   const partial = `${file}.partial-${process.pid}`;
-  // SQLite uses an existing empty file with its permissions.
+  // The file is created here, so that only its owner can read it. SQLite copies into an existing file if it is
+  // empty.
   try {
     await (await open(partial, "wx", 0o600)).close();
   } catch (error) {
@@ -83,13 +84,13 @@ async function copy(
   onProgress?.(expected, expected);
 }
 
-/** Returns the error of a copy. The source is only read, so a full disk is the target's. */
+/** Returns the error of a failed copy. Only the target is written, so a full disk is the target's disk. */
 function copyError(code: number, source: string): unknown {
   if (code === FULL) return Object.assign(new Error("no room"), { code: "ENOSPC" });
   return explained(Object.assign(new Error(`SQLite reports ${code}`), { errcode: code }), source);
 }
 
-/** Descriptions of a fault of the target folder, by the code of the system's error. */
+/** Texts that say what is wrong with the target folder, by the code of the system's error. */
 const targetFaults: Readonly<Record<string, (folder: string) => string>> = {
   ENOENT: (folder) =>
     `there is no folder ${folder}: create it, or choose another folder for the backup`,
@@ -100,13 +101,17 @@ const targetFaults: Readonly<Record<string, (folder: string) => string>> = {
   ENOSPC: (folder) =>
     `the disk of ${folder}, the folder of the backup, is full: free some space, or choose another folder`,
 };
+/** Codes that have the text of another code in `targetFaults`. */
 const sameFault: Readonly<Record<string, string>> = {
   ENOTDIR: "ENOENT",
   EPERM: "EACCES",
   EDQUOT: "ENOSPC",
 };
 
-/** Returns an explained error of the target folder; any other error unchanged. */
+/**
+ * Returns an error that explains what is wrong with the target folder. Returns an error with another cause
+ * unchanged.
+ */
 function targetError(error: unknown, file: string): unknown {
   const { code = "" } = error as NodeJS.ErrnoException;
   const message = targetFaults[sameFault[code] ?? code]?.(dirname(file));
@@ -115,7 +120,7 @@ function targetError(error: unknown, file: string): unknown {
     : Object.assign(new Error(message, { cause: error }), { code });
 }
 
-/** Returns the maximum size of the copy: that of the used pages. */
+/** Returns the maximum size of the copy in bytes, which is the size of the used pages. */
 function expectedSize(source: string): number {
   const database = openForReading(source);
   try {
@@ -137,14 +142,14 @@ async function sync(path: string): Promise<void> {
   }
 }
 
-/** Gives the complete file its name, unless another file has taken it meanwhile. */
+/** Gives the complete file its name. Throws if another file has received this name meanwhile. */
 function publish(partial: string, file: string): void {
   try {
     linkSync(partial, file);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "EEXIST") refuseExisting(file);
-    // On a file system without hard links, a file that appears just now would be replaced.
+    // The file system has no hard links. If another file receives this name after the check, it is replaced.
     if (code !== "EPERM" && code !== "ENOTSUP" && code !== "EOPNOTSUPP") throw error;
     refuseExisting(file);
     renameSync(partial, file);

@@ -8,14 +8,17 @@ import { readAuditEntries } from "../tables/audit-table.ts";
 import { readImportCursor } from "../tables/meta-tables.ts";
 import { EPOCH, KEYS_PER_MS, keyOf, tailOf } from "../tables/session-row.ts";
 
-/** The content of a data directory; sizes in bytes. What damaged data does not show is `undefined`. */
+/**
+ * The result of an inspection of a data directory. Sizes are in bytes. Values that damaged data does not show are
+ * `undefined`.
+ */
 export interface Inspection {
   readonly file: string;
-  /** Faults that were found, at most a hundred; empty if all is well. */
+  /** Texts that say what is wrong, about a hundred at most; empty if nothing is wrong. */
   readonly faults: readonly string[];
   readonly sizes: {
     readonly database: number;
-    /** The size of the write-ahead log, which is not checkpointed yet. */
+    /** The size of the write-ahead log. */
     readonly log: number;
     /** Bytes of the database file that are free for new data. */
     readonly free: number;
@@ -28,9 +31,9 @@ export interface Inspection {
   readonly schemaVersion: number | undefined;
 }
 
-/** How well the retention is kept. */
+/** Figures that show whether data is deleted after the retention. */
 export interface Retention {
-  /** When the oldest session with ids or records ended or expired (Unix ms); `null` if none has. */
+  /** The earliest time (Unix ms) at which a stored session with ids or records ended or expired; `null` if none has. */
   readonly oldest: number | null;
   /** The number of sessions whose retention is over, but which are not purged yet. */
   readonly overdue: number;
@@ -47,7 +50,7 @@ export interface Counts {
   readonly recognized: number;
   /** Stored request records, including those in the journal. */
   readonly records: number;
-  /** Records in the journal: recorded just now, or by a server that was killed. */
+  /** Records that are only in the journal. They were recorded just now, or by a server that was killed. */
   readonly recordsInJournal: number;
   readonly keys: number;
   readonly secrets: number;
@@ -57,8 +60,8 @@ export interface Counts {
 const MAX_FAULTS = 100;
 
 /**
- * Inspects the data without changing it, also while a server runs on it. Reads all of it: a million sessions take
- * a few seconds. `retention` in ms. Throws `StoreOpenError` for an unknown schema.
+ * Inspects the data without changing it, even while a server runs on it. Reads all of the data: a million sessions
+ * take a few seconds. `now` is in Unix ms, `retention` in ms. Throws `StoreOpenError` for an unknown schema.
  */
 export function inspect(dataDir: string, now: number, retention: number): Inspection {
   const file = databaseFile(dataDir);
@@ -101,12 +104,17 @@ function integrityFaults(database: DatabaseSync): string[] {
   return lines.length === 1 && lines[0] === "ok" ? [] : lines;
 }
 
-/** SQL for the creation of a row's session, for its expiry or end, and for whether it is live. */
+/** SQL for the time at which the session of a row was created, in Unix ms. */
 const CREATED_AT = `(id / ${KEYS_PER_MS} + ${EPOCH})`;
+/** SQL for the time at which the session of a row expires or has ended, in Unix ms. */
 const OVER_AT = `(${CREATED_AT} + expires_after)`;
+/** SQL that is true if the session of a row is live at the time ?1. */
 const LIVE = `(ended = 0 AND ${OVER_AT} > ?1)`;
 
-/** Rules that only this engine knows, as queries for the number of violations; ?1 is the time. */
+/**
+ * Rules that the data must obey. Each is a query that returns the number of violations, and a text for the fault. ?1
+ * in a query is the time.
+ */
 const rules: readonly (readonly [sql: string, message: string])[] = [
   [
     `SELECT count(*) FROM (SELECT 1 FROM sessions WHERE visit_id IS NOT NULL AND ${LIVE}
@@ -123,7 +131,8 @@ const rules: readonly (readonly [sql: string, message: string])[] = [
     "segments of records belong to no session",
   ],
   [
-    // A session that is being purged may have no segments for a moment: max() is NULL, and does not count.
+    // A session that is being purged may have no segments for a moment. Then max() is NULL, and the session is not
+    // counted as a violation.
     `SELECT count(*) FROM sessions WHERE records <>
        (SELECT max(first + count - 1) FROM segments WHERE session = sessions.id)`,
     "sessions do not have the number of records that they count",
@@ -143,7 +152,7 @@ function contentFaults(database: DatabaseSync, now: number): string[] {
   });
 }
 
-/** Entries of the audit trail that are read at a time. */
+/** The number of entries of the audit trail that are read at a time. */
 const ENTRIES_READ = 1000;
 
 function trailFaults(database: DatabaseSync): string[] {
@@ -199,7 +208,7 @@ function countJournal(database: DatabaseSync): number {
   return count;
 }
 
-/** Returns the source in the cursor of an import (`migrate/migrate.ts`). */
+/** Returns the source of an unfinished import, which its cursor contains (`migrate/migrate.ts`). */
 function importSource(database: DatabaseSync): string | null {
   const cursor = readImportCursor(database);
   return cursor === null ? null : (JSON.parse(cursor) as { readonly from: string }).from;

@@ -13,21 +13,25 @@ import type { ReadOperations } from "../writer/writer-protocol.ts";
  *
  *   small tables --> audit trail --> stored responses --> sessions with a row --> sessions without a row
  *
- * The last are those whose records are all in the journal. Records follow their session.
+ * A session without a row is one whose records are all still in the journal. The records of a session follow it.
  */
 
-/** The maximum number of items in a page, and the characters of records at which a page ends. */
+/** The maximum number of audit entries, stored responses or sessions in a page. */
 const MAX_ITEMS = 256;
+/** The number of characters of records at which a page ends. */
 const MAX_CHARACTERS = 512 * 1024;
 /** The maximum number of records in an item. */
 const RECORDS_PER_ITEM = 256;
 
-/** The beginning of a page. */
+/** The position at which a page begins. */
 interface Cursor {
   readonly phase: "audit" | "responses" | "sessions" | "unmerged";
-  /** The last exported position: a row, or the ordinal among the sessions without a row. */
+  /**
+   * The key of the last exported row. In the phase "unmerged", the ordinal of the last exported session in the list
+   * that `unmergedSessions` returns.
+   */
   readonly at: number;
-  /** The sequence of the next record of that session; 0 if all of them were exported. */
+  /** The sequence of the next record of the session at `at`; 0 if all of its records were exported. */
   readonly from: number;
 }
 
@@ -42,7 +46,8 @@ export function createExport(context: Context): ReadOperations["exportPage"] {
   const begin = database.prepare("BEGIN");
   const commit = database.prepare("COMMIT");
   return ({ after, now }) => {
-    // In one transaction: otherwise each read would take and free locks, which is most of its time.
+    // All reads of a page share one transaction. Otherwise each read would take and free locks, which is most of its
+    // time.
     begin.run();
     try {
       if (after === null) return exportSmallTables(database);
@@ -88,7 +93,7 @@ const exportPhase: Readonly<Record<Cursor["phase"], Phase>> = {
 
   sessions(context, cursor, now) {
     const { database } = context;
-    // A session whose records are not complete comes again.
+    // If some records of the last session are not exported yet, this page begins with the same session.
     const after = cursor.from > 0 ? cursor.at - 1 : cursor.at;
     const located = database
       .prepare("SELECT id AS at, tail FROM sessions WHERE id > ? ORDER BY id LIMIT ?")
@@ -122,7 +127,10 @@ const exportPhase: Readonly<Record<Cursor["phase"], Phase>> = {
   },
 };
 
-/** Exports sessions with their records. `rest` is where to continue if the page is full before the last. */
+/**
+ * Exports sessions with their records. If the page is full before all of them are exported, `rest` is the position
+ * at which the next page begins.
+ */
 function exportSessions(
   context: Context,
   located: readonly { readonly id: string; readonly at: number }[],
@@ -145,7 +153,10 @@ function exportSessions(
   return { items };
 }
 
-/** Exports some records from the sequence `from`; with 0 the session itself and its first records. */
+/**
+ * Exports some records of a session, beginning with the sequence `from`. If `from` is 0, exports the session itself
+ * and its first records.
+ */
 function exportSession({ readRecordPage }: Context, id: string, from: number, now: number) {
   const after = Math.max(0, from - 1);
   const page = readRecordPage({ id, scope: "everyone", after, limit: RECORDS_PER_ITEM, now });

@@ -4,7 +4,10 @@ import { lineOf } from "../../record-line.ts";
 import type { Tables } from "../tables.ts";
 import type { WriteOperations } from "../writer/writer-protocol.ts";
 
-/** Creates the operation that stores items of another store, and returns the ids of skipped sessions. */
+/**
+ * Creates the operation that stores items of another store. The operation returns the ids of the sessions that it
+ * has skipped.
+ */
 export function createImport(
   database: DatabaseSync,
   { sessions, segments, responses, apiKeys, audit }: Tables,
@@ -24,7 +27,8 @@ export function createImport(
         return apiKeys.import(item.key);
       case "secrets":
         deleteSecrets.run();
-        // The newest comes last: of two secrets of one time the one inserted later is the newer.
+        // Items have the newest secret first. It is inserted last, because of two secrets with the same time the one
+        // that was inserted later counts as the newer one.
         return item.secrets
           .toReversed()
           .map(({ base64, createdAt }) =>

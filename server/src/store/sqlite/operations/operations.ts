@@ -16,8 +16,8 @@ import { createRecordReader } from "./record-pages.ts";
 import { createSessionSearch } from "./session-search.ts";
 
 /**
- * Creates the writes. Each runs inside the transaction of its group. The rules of `session/` decide; what they
- * read cannot change before the commit, since there is one writer.
+ * Creates the operations that write. Each runs inside the transaction of its group, and applies the rules of
+ * `session/`. There is only one writer, so the data that an operation reads cannot change before the commit.
  */
 export function createWriteOperations(
   database: DatabaseSync,
@@ -53,7 +53,8 @@ export function createWriteOperations(
     purgeExpired: ({ now, sessionTime }) => expiryPurge.slice(now, sessionTime),
     purgeIndex(change) {
       const upTo = change.upTo ?? index.lastDeleted;
-      // A restarted writer counts from the beginning.
+      // `upTo` may be larger than `lastDeleted`, because a restarted writer numbers deleted sessions from the
+      // beginning.
       const isDone = index.lastPurged >= Math.min(upTo, index.lastDeleted);
       if (!isDone) index.purge();
       return { upTo, isDone };
@@ -78,7 +79,7 @@ export function createWriteOperations(
   };
 }
 
-/** Creates the reads, which run on the writer's connection between its transactions. */
+/** Creates the operations that read. They run on the writer's connection, between its transactions. */
 export function createReadOperations(
   database: DatabaseSync,
   tables: Tables,
@@ -95,7 +96,7 @@ export function createReadOperations(
 }
 
 function create({ sessions }: Tables, session: Session, now: number): CreateResult {
-  // An anonymous session without ids is not stored (contract.md#rule-8); only the response may be.
+  // A session without ids is not stored (contract.md#rule-8). Only the response to its request may be stored.
   if (hasNoIds(session)) return { outcome: "created" };
   if (sessions.isVisitHeld(session.visitId, session.id, now)) {
     return { outcome: "conflict", field: "visitId" };
@@ -126,7 +127,10 @@ function associateSession(
   return { outcome: "associated", session: next };
 }
 
-/** Stores what `next` returns for the live session of an id. Returns `null` if there is none in the scope. */
+/**
+ * Calls `next` with the live session of an id, and stores the session that `next` returns. Returns the stored
+ * session, or `null` if there is no live session with this id in the scope.
+ */
 function changeLive(
   { sessions }: Tables,
   { id, now, scope }: { readonly id: string; readonly now: number; readonly scope: Scope },

@@ -6,25 +6,27 @@ import { RESPONSES_PURGED } from "../tables/stored-responses.ts";
 import type { Tables } from "../tables.ts";
 import type { PurgeOutcome } from "../writer/writer-protocol.ts";
 
-/** Rows of `sessions` that a slice reads, and how many of them it changes at most. */
+/** The maximum number of rows of `sessions` that a slice reads. */
 const ROWS_READ = 2048;
+/** The maximum number of rows of `sessions` that a slice changes or deletes. */
 const ROWS_PURGED = 512;
-/** Rows of `segments` that a slice deletes. */
+/** The maximum number of rows of `segments` that a slice deletes. */
 const SEGMENTS_PURGED = 256;
 
 /**
- * While records are merged, slices follow each other at once. As many of them skip the search for expired
- * sessions, so that it costs no more than with pauses between slices.
+ * The number of slices that skip the search for expired sessions, before one slice searches again, while records are
+ * being merged. During a merge, slices follow each other without a pause. Skipping makes the search as rare as it is
+ * with pauses.
  */
 const SEARCHES_SKIPPED = 15;
 
-/** Values of the column `ended`. */
+/** Values of the column `ended` of `sessions`. */
 const NOT_ENDED = 0;
 const SEEN_EXPIRED = 2;
 
 /**
- * The time (ms) between the first deletion and the removal of what is left of it in the secondary index and in the
- * write-ahead log. It is the retention within these limits.
+ * The time (ms) from the first deletion until its remains in the secondary index and the write-ahead log are
+ * removed: the retention, within these limits.
  */
 const CLEAR_AFTER = { max: 10 * 60_000, min: 1000 };
 
@@ -33,36 +35,40 @@ interface Row {
   readonly tail: string;
   readonly visit_id: string | null;
   readonly ended: number;
-  /** 1: it has an id of a caller, and so index entries. */
+  /** 1 if the session has an id of a caller, and so has entries in the index. */
   readonly indexed: number;
-  /** 1: it has neither ids nor records, so there is nothing to retain. */
+  /** 1 if the session has neither ids nor records, so there is nothing to retain. */
   readonly empty: number;
-  /** 1: its retention is over. */
+  /** 1 if the retention of the session is over. */
   readonly outdated: number;
 }
 
 /**
- * Purges expired sessions, a slice in each call. It goes round the table in the order of creation, and so needs no
- * index of expiry times, which every renewal would have to update.
+ * Purges expired sessions, a slice in each call. Slices read the table in the order of creation, again and again. So
+ * no index of expiry times is needed, which every renewal would have to update.
  *
  *   live --time--> expired: it releases its visit --retention--> deleted with its records
  *     `--end--> ended ----------------------------retention--> deleted with its records
  *   without ids and records: deleted as soon as it has ended or expired
  *
- * A row is kept until its bare id has expired too. Without the row, an ended session, or a recognized one that
- * expired early, would be taken for a live anonymous one.
+ * A row is kept at least until the implicit session of its id has expired too. Without the row, the id of an ended
+ * session would stand for a live implicit session. The same holds for a recognized session that expired early.
  */
 export class ExpiryPurge {
   readonly #tables: Tables;
   readonly #retention: number;
   readonly #clearAfter: number;
-  /** The age (ms) at which a bare id has expired. */
+  /** The age (ms) at which an implicit session has expired. */
   readonly #idLife: number;
   readonly #sql;
-  /** Row keys: the current position, and the end of this round, which must not move with the time. */
+  /** The row key of the last row that this round through the table has read. */
   #position = 0;
+  /** The row key at which this round ends. It does not change during a round, so that each round has an end. */
   #end = 0;
-  /** The time of the first deletion that is not cleared. What an earlier process has left is due at once. */
+  /**
+   * The time of the first deletion whose remains are not removed yet. If an earlier process has left remains, they
+   * are removed at once.
+   */
   #deletedAt: number | undefined;
   #hasMoreRows = false;
   #skipped = 0;
@@ -76,7 +82,11 @@ export class ExpiryPurge {
     this.#sql = {
       lastInSlice: sql`SELECT max(id) AS id FROM
          (SELECT id FROM sessions WHERE id > ? AND id <= ? ORDER BY id LIMIT ${ROWS_READ})`,
-      /** Sessions that are over; ?3 is the age at which a bare id has expired, ?4 the time, ?5 the retention. */
+      /**
+       * Selects sessions that have to be changed or deleted because they have ended or expired. Their row keys are
+       * above ?1, and ?2 at most. ?3 is the age at which an implicit session has expired, ?4 the time, ?5 the
+       * retention.
+       */
       over: sql`SELECT * FROM (
            SELECT id, tail, visit_id, ended,
              coalesce(agent_id, customer_id, visit_id, global_visit_id) IS NOT NULL AS indexed,
@@ -91,7 +101,10 @@ export class ExpiryPurge {
     if (index.lastPurged < index.lastDeleted) this.#deletedAt = Number.NEGATIVE_INFINITY;
   }
 
-  /** Purges sessions and stored responses by `sessionTime`, and merges the journal and the index. */
+  /**
+   * Does a slice of all housekeeping. It purges sessions and stored responses as of `sessionTime`, and merges the
+   * journal and the index.
+   */
   slice(now: number, sessionTime: number): PurgeOutcome {
     const { isIndexing, isIndexPurged } = this.#maintainIndex(now);
     const isMerging = this.#tables.journal.merge(now);
@@ -118,12 +131,12 @@ export class ExpiryPurge {
     return { isIndexing, isIndexPurged: !isIndexing };
   }
 
-  /** Purges the next rows, and returns the number of sessions that were found expired. */
+  /** Purges the next rows. Returns the number of sessions that were found expired. */
   #purgeSessions(now: number): number {
     this.#hasMoreRows = false;
     if (this.#position >= this.#end) {
       this.#position = Number.MIN_SAFE_INTEGER;
-      // Younger rows are kept in any case, for their bare ids.
+      // Younger rows are always kept, because the implicit sessions of their ids would still be live.
       this.#end = (now - this.#idLife - EPOCH) * KEYS_PER_MS;
     }
     const last = this.#sql.lastInSlice.get(this.#position, this.#end)?.["id"] as number | null;
@@ -156,7 +169,7 @@ export class ExpiryPurge {
       }
       if (row.ended === NOT_ENDED) this.#sql.markExpired.run(row.id);
       if (!isDeleted) continue;
-      // It may have more segments: the next slice begins with this session.
+      // The session may have more segments, so the next slice begins with it.
       this.#position = row.id - 1;
       this.#hasMoreRows = true;
       break;
@@ -166,7 +179,7 @@ export class ExpiryPurge {
 
   #isKept(row: Row): boolean {
     if (row.outdated === 0 && row.empty === 0) return true;
-    // Records that are not merged yet would bring the session back.
+    // If the session has records that are not merged yet, merging them would create its row again.
     return this.#tables.journal.unmerged(idOf(row.id, row.tail)).length > 0;
   }
 

@@ -6,7 +6,7 @@ import { implicitSessionOf, isErased } from "../tables/session-row.ts";
 import type { Tables } from "../tables.ts";
 import type { ReadOperations } from "../writer/writer-protocol.ts";
 
-/** The characters at which a page ends, since the writer waits for it. */
+/** The number of characters at which a page ends. It is limited because the writer does nothing else meanwhile. */
 const MAX_CHARACTERS = 512 * 1024;
 
 /** Creates the operation that reads pages of records, from the segments and from the journal's unmerged lines. */
@@ -14,7 +14,10 @@ export function createRecordReader(
   { sessions, segments, journal }: Tables,
   { lifetimes, maxRecords, retention }: WriterOptions,
 ): ReadOperations["readRecordPage"] {
-  /** Returns the session, unless its retention is over or nothing of it was ever stored. */
+  /**
+   * Returns the session of an id if it is live. Otherwise returns it only if something of it is stored and its
+   * retention is not over.
+   */
   function findRetained(id: string, hasRecords: boolean, now: number): Session | undefined {
     const stored = sessions.find(id);
     const session = stored ?? implicitSessionOf(id, lifetimes);
@@ -30,7 +33,7 @@ export function createRecordReader(
     if (session === undefined || !isWithin(session.customerId, scope)) return null;
     const merged = segments.counts(id).records;
     const total = merged + unmerged.length;
-    // More may be dropped than `maxRecords` requires: the setting was lower once.
+    // More records may have been dropped than `maxRecords` requires now: the setting may have been lower before.
     const dropped = Math.max(total - maxRecords, merged === 0 ? 0 : segments.dropped(id));
     const first = Math.max(after, dropped) + 1;
     const lines = first > merged ? [] : segments.read(id, first, limit, MAX_CHARACTERS);
@@ -47,7 +50,10 @@ export function createRecordReader(
   };
 }
 
-/** Appends what fits on the page: at least one line, or there would be no progress. */
+/**
+ * Appends the lines that fit on the page. An empty page gets at least one line, since the caller could not get past
+ * that line otherwise.
+ */
 function appendFitting(lines: string[], more: readonly string[], limit: number): void {
   let room = lines.reduce((left, line) => left - line.length, MAX_CHARACTERS);
   for (const line of more) {

@@ -17,13 +17,13 @@ import {
 import type { Tables } from "../tables.ts";
 import type { ReadOperations } from "../writer/writer-protocol.ts";
 
-/** Rows that a page reads at most, since the writer waits for it. */
+/** The maximum number of rows that a page reads. It is limited because the writer does nothing else meanwhile. */
 const ROWS_READ = 1024;
 
-/** Ids of a filter, the most selective first. */
+/** The ids that a filter may contain, the most selective first. */
 const bySelectivity = ["visitId", "globalVisitId", "customerId", "agentId"] as const;
 
-/** Creates the operation that lists sessions. `retention` in ms. */
+/** Creates the operation that lists sessions. `retention` is in ms. */
 export function createSessionSearch(
   database: DatabaseSync,
   { index, sessions }: Tables,
@@ -37,7 +37,10 @@ export function createSessionSearch(
   inOrder.setReturnArrays(true);
   byKeys.setReturnArrays(true);
 
-  /** Reads the next rows of the range that may match, and whether they are the last. */
+  /**
+   * Reads the next rows of the range that may match the filter. `lastKey` is the last row key that was examined.
+   * `isLast` is true if there are no more rows to examine.
+   */
   function readRows(filter: SessionFilter, { before, from }: ReturnType<typeof rangeOf>) {
     const field = bySelectivity.find((one) => filter[one] !== null);
     if (field === undefined) {
@@ -62,7 +65,7 @@ export function createSessionSearch(
     const field = bySelectivity.find((one) => filter[one] !== null);
     if (field === undefined || !isUnconditional({ ...filter, [field]: null })) return null;
     const keys = index.sessions(field, filter[field] ?? "", Number.MAX_SAFE_INTEGER, MAX_COUNTED);
-    // The index may have entries of deleted sessions.
+    // Only existing rows count, because the index may have entries of deleted sessions.
     return Number(countExisting.get(JSON.stringify(keys))?.["n"]);
   }
 
@@ -73,7 +76,7 @@ export function createSessionSearch(
     for (const row of rows) {
       if (!(includePurgeable || isRetained(row, now)) || !isMatch(row.session, filter, now))
         continue;
-      // There is one more than the limit, so another page follows.
+      // The page already has `limit` sessions, and this one matches too, so another page follows.
       if (found.length === limit) {
         return { sessions: found, next: sortKeyOf(found.at(-1)?.id ?? ""), total };
       }
@@ -84,7 +87,7 @@ export function createSessionSearch(
   };
 }
 
-/** Returns the row keys of a page: below `before`, and `from` or more. */
+/** Returns the range of row keys in which a page is searched: from `from` inclusive to `before` exclusive. */
 function rangeOf({ since, until }: SessionFilter, after: string | null) {
   const before = until === null ? Number.MAX_SAFE_INTEGER : firstKeyAt(until);
   return {
@@ -93,7 +96,10 @@ function rangeOf({ since, until }: SessionFilter, after: string | null) {
   };
 }
 
-/** Returns the first row key of a session created at `time` (Unix ms), within the range of row keys. */
+/**
+ * Returns the lowest row key of a session that was created at `time` (Unix ms). The result is limited to safe
+ * integers.
+ */
 function firstKeyAt(time: number): number {
   const key = (time - EPOCH) * KEYS_PER_MS;
   return Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, key));

@@ -65,8 +65,8 @@ export class SegmentTable extends Stateless {
   }
 
   /**
-   * Appends lines of the journal to the segments of a session. `journaled` is the journal row up to which the
-   * session's records are merged then.
+   * Appends lines of the journal to the segments of a session. `journaled` is the last row of the journal that is
+   * merged for the session then.
    */
   append(id: string, lines: readonly string[], journaled: number): void {
     const counts = this.#counts(id);

@@ -3,12 +3,19 @@ import type { FileGuard } from "../files/file-guard.ts";
 import type { PageGaps } from "../files/page-gaps.ts";
 import type { GroupResult, Kind } from "./writer-protocol.ts";
 
-/** Frames of the write-ahead log at which it is checkpointed into the database file. */
+/** The number of frames in the write-ahead log at which the log is checkpointed into the database file. */
 const CHECKPOINT_AT = 1000;
-/** Pages whose gaps are cleared at a time: in the background, while a caller waits, at most by an erasure. */
-const PAGES_CLEARED = { background: 256, waiting: 1024, erasure: 4096 };
+/** Numbers of pages whose gaps are cleared after one group. */
+const PAGES_CLEARED = {
+  /** After a group with `purgeExpired`. */
+  background: 256,
+  /** After a group with `purgeIndex`, for which a caller waits. */
+  waiting: 1024,
+  /** The maximum that is left for the end of an erasure. */
+  erasure: 4096,
+};
 
-/** Checkpoints the write-ahead log after commits, and clears deleted data from it and from page gaps. */
+/** Checkpoints the write-ahead log after commits, and clears deleted data from the log and from page gaps. */
 export class Checkpoints {
   readonly #database: DatabaseSync;
   readonly #guard: FileGuard;
@@ -16,7 +23,7 @@ export class Checkpoints {
   readonly #frames;
   readonly #passive;
   readonly #truncate;
-  /** True if the log may contain deleted data; the log of an earlier process may. */
+  /** True if the log may contain deleted data. At the start it may, because of an earlier process. */
   #isLogDirty = true;
 
   constructor(database: DatabaseSync, guard: FileGuard, gaps: PageGaps) {
@@ -28,12 +35,12 @@ export class Checkpoints {
     this.#truncate = database.prepare("PRAGMA wal_checkpoint(TRUNCATE)");
   }
 
-  /** True if more page gaps wait than an erasure should clear. */
+  /** True if more page gaps are left than an erasure should clear by itself. */
   get hasManyGaps(): boolean {
     return this.#gaps.left > PAGES_CLEARED.erasure;
   }
 
-  /** Works on the files after a group with writes of these kinds. */
+  /** Makes the checkpoints and clears the data that are due after a group. `kinds` are the kinds of its writes. */
   afterGroup(kinds: ReadonlySet<Kind>, { kind, outcomes }: GroupResult): void {
     const isErasure = kinds.has("eraseSessions") || kinds.has("eraseCustomerApiKeys");
     if (isErasure || outcomes.some(isIndexPurged)) this.#isLogDirty = true;
@@ -48,7 +55,7 @@ export class Checkpoints {
         this.#guard.noteWrite();
       } else if (this.#isLogDirty) this.#clearLog();
     } catch {
-      // The same failure will meet a write, which reports it.
+      // Not reported here: the next write meets the same failure and reports it.
     }
   }
 
@@ -56,23 +63,31 @@ export class Checkpoints {
     return this.#frames.get()?.["log"] as number;
   }
 
-  /** Returns false if the log cannot be reset because somebody reads an older state of the data. */
+  /**
+   * Makes a checkpoint. Returns false if SQLite cannot reset the log, because somebody reads an older state of the
+   * data.
+   */
   #checkpoint(kind: StatementSync): boolean {
     this.#gaps.note(this.#framesInLog());
     try {
       return kind.get()?.["busy"] === 0;
     } finally {
-      // Also after a failure: on a full disk a part may have been written.
+      // This is necessary after a failure too, since a part of the pages may have been written before the disk was
+      // full.
       this.#guard.noteWrite();
     }
   }
 
-  /** Truncates the log and clears all page gaps; later if somebody reads an older state of the data. */
+  /**
+   * Truncates the log and clears all page gaps. While somebody reads an older state of the data, does nothing; the
+   * next group tries again.
+   */
   #clearLog(): void {
     try {
       this.#database.exec("PRAGMA busy_timeout = 100");
       if (!this.#checkpoint(this.#truncate)) return;
-      // Cached pages still have the old gaps, and would be written again with them.
+      // Pages in SQLite's cache have the old gaps, which would be written again with these pages. So the cache is
+      // emptied.
       this.#database.exec("PRAGMA shrink_memory");
       this.#gaps.clean(Number.MAX_SAFE_INTEGER);
       this.#guard.noteWrite();

@@ -13,25 +13,29 @@ import type { ExportPage, ImportRequest } from "../../ports/transfer.ts";
 import type { Displacement } from "../files/file-guard.ts";
 
 /*
- * Messages between the serving thread and the writer thread. They travel as JSON text, which both runtimes pass
- * several times faster than objects; so parameters and results consist of JSON's values. All times are Unix ms.
+ * Messages between the serving thread and the writer thread. They are sent as JSON text, which both runtimes pass
+ * several times faster than objects. So parameters and results consist of values that JSON has. All times are Unix
+ * ms.
  */
 
 interface Timed {
   readonly now: number;
 }
 
-/** Writes. Each runs in the transaction of its group. */
+/** The operations that write. Each runs in the transaction of its group. */
 export interface WriteOperations {
   create(
     change: { readonly session: Session; readonly idempotent?: IdempotentRequest } & Timed,
   ): CreateResult | Replay;
   associate(change: AssociationRequest): AssociationResult;
-  /** Returns the session as it is stored now; `null` if it was no longer live. */
+  /** Renews a session. Returns the session as it is stored now; `null` if it was no longer live. */
   renew(change: { readonly id: string } & Timed): Session | null;
-  /** Returns the session as it ended; `null` if there was no live one in the scope. */
+  /** Ends a session. Returns the ended session; `null` if there was no live session with this id in the scope. */
   end(change: { readonly id: string; readonly scope: Scope } & Timed): Session | null;
-  /** `lines` are lines of the journal. `id` is their session if the request has an idempotency key. */
+  /**
+   * Stores records. `lines` are lines of the journal. `id` is the session of the lines, if the request has an
+   * idempotency key.
+   */
   storeRecords(
     change: {
       readonly id?: string;
@@ -39,20 +43,24 @@ export interface WriteOperations {
       readonly idempotent?: IdempotentRequest;
     } & Timed,
   ): { readonly outcome: "recorded" } | Replay;
-  /** Returns tombstones of the sessions whose ids alone would describe live sessions. */
+  /**
+   * Erases sessions. Returns their tombstones. A session has one if the implicit session of its id would still be
+   * live.
+   */
   eraseSessions(change: { readonly ids: readonly string[] } & Timed): readonly Session[];
   eraseCustomerApiKeys(change: { readonly customerId: string } & Timed): number;
-  /** Does a slice of housekeeping. Sessions are purged by `sessionTime`, which is not after `now`. */
+  /** Does a slice of housekeeping. Sessions are purged as of `sessionTime`, which is never later than `now`. */
   purgeExpired(change: { readonly sessionTime: number } & Timed): PurgeOutcome;
   /**
-   * Removes a slice of the index entries of deleted sessions. `upTo` is the last session to include; `null` in a
-   * first call, which returns it.
+   * Does a slice of a purge of the index, which removes the entries of deleted sessions. `upTo` is the last session
+   * to include, as a sequence in `index_deleted`. In the first call `null` stands for the session that was deleted
+   * last. The outcome has `upTo` for the next call.
    */
   purgeIndex(change: { readonly upTo: number | null } & Timed): {
     readonly upTo: number;
     readonly isDone: boolean;
   };
-  /** Returns false if the entry does not follow the last one. */
+  /** Appends an entry to the audit trail. Returns false if the entry does not follow the last one. */
   appendAuditEntry(change: { readonly entry: AuditEntry } & Timed): boolean;
   addApiKey(change: { readonly key: ApiKey } & Timed): null;
   revokeApiKey(change: { readonly id: string } & Timed): boolean;
@@ -61,13 +69,16 @@ export interface WriteOperations {
   ): boolean;
   recordApiKeyUse(change: { readonly uses: readonly ApiKeyUse[] } & Timed): null;
   addSecret(change: { readonly base64: string } & Timed): null;
-  /** Persists `now`, as every group of writes does. */
+  /** Stores `now` as the time of the clock, as every group of writes does. */
   advanceClock(change: Timed): null;
-  /** Returns the ids of skipped sessions. */
+  /** Stores items of another store. Returns the ids of sessions that were skipped. */
   importItems(change: ImportRequest): readonly string[];
 }
 
-/** Reads that need the writer, which alone knows what is not merged yet. They run after the commit of their group. */
+/**
+ * The operations that read on the writer thread, because only the writer knows what is not merged yet. They run
+ * after the commit of their group.
+ */
 export interface ReadOperations {
   readRecordPage(request: RecordPageRequest): RecordLines | null;
   findReplay(request: Omit<IdempotentRequest, "response"> & Timed): Replay | null;
@@ -83,7 +94,7 @@ export type ParametersOf<K extends Kind> = Parameters<Operations[K]>[0];
 
 export type Outcome<K extends Kind = Kind> = ReturnType<Operations[K]>;
 
-/** A call of an operation. */
+/** A call of an operation: its kind and its parameters. */
 export type Command<K extends Kind = Kind> = {
   [P in K]: { readonly kind: P } & ParametersOf<P>;
 }[K];
@@ -107,7 +118,7 @@ export function isRead(command: Command): command is Read {
 
 /** The result of `purgeExpired`. */
 export interface PurgeOutcome extends PurgeResult {
-  /** The index no longer contains deleted sessions; the write-ahead log may. */
+  /** True if the index no longer contains entries of deleted sessions. The write-ahead log may still contain them. */
   readonly isIndexPurged: boolean;
 }
 
@@ -115,8 +126,8 @@ export interface PurgeOutcome extends PurgeResult {
 export type RecordLines = Omit<RecordPage, "records"> & { readonly lines: readonly string[] };
 
 /**
- * A group of commands. Buffered records are separate from the commands, since their many quotes would be escaped
- * in the JSON text.
+ * A group of commands, as JSON text, with buffered records. The records are not part of the JSON text, because their
+ * many quotes would have to be escaped there.
  */
 export interface Group {
   readonly commands: string;
@@ -131,27 +142,27 @@ export type GroupResult =
   | { readonly kind: "committed"; readonly outcomes: readonly GroupOutcome[] }
   | {
       /**
-       * `failed`: nothing was stored. `unknown`: the group may be found stored after a restart. `dead`: the
-       * thread cannot open the data, and ends.
+       * `failed`: nothing was stored. `unknown`: the group may or may not be stored, which only shows after a
+       * restart. `dead`: the thread cannot open the data, and ends.
        */
       readonly kind: "failed" | "unknown" | "dead";
-      /** The fault of the files, if that is the cause. */
+      /** The fault of the data's files, if it is the cause, otherwise `null`. */
       readonly fault: StoreOpenFault | null;
-      /** Fault of the data's files, if that is the cause. */
+      /** How the data's files were displaced, if this is the cause, otherwise `null`. */
       readonly displaced: Displacement | null;
       readonly message: string;
       /** Outcomes of reads; `null` for writes. */
       readonly outcomes: readonly (GroupOutcome | null)[];
     };
 
-/** The failure of a single command, in a group of which the rest was committed. */
+/** The failure of a single command. The other commands of its group are not affected. */
 export interface Failure {
   readonly failure: string;
 }
 
 export type GroupOutcome = Outcome | Failure;
 
-/** Returns true if a command failed by itself. */
+/** Returns true if the outcome is the failure of a single command. */
 export function isFailure(outcome: GroupOutcome): outcome is Failure {
   return typeof outcome === "object" && outcome !== null && "failure" in outcome;
 }

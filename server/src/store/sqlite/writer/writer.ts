@@ -27,12 +27,12 @@ import {
 } from "./writer-protocol.ts";
 
 /**
- * Runs the writer thread, the only place that changes the database while a server runs. It receives groups of
- * commands and replies when the disk has them.
+ * Runs the writer thread. Only this thread changes the database while a server runs. It receives groups of commands,
+ * and replies to a group when its changes are on the disk.
  *
  *   waiting --group--> applying --commit--> waiting            reply: committed, with an outcome for each command
- *      |                  |--error--> waiting                  reply: failed, nothing was stored
- *      |                  `--error of one command--> one by one --> waiting
+ *      |                  |--the disk or the files fail--> waiting        reply: failed, or unknown
+ *      |                  `--a command fails--> applying each command alone --> waiting
  *      `--"close"--> closed
  */
 export function runWriter(port: MessagePort, options: WriterOptions): void {
@@ -45,7 +45,7 @@ export function runWriter(port: MessagePort, options: WriterOptions): void {
   });
 }
 
-/** Opens the data, or reports why it cannot be opened and ends the thread. */
+/** Opens the data. If this fails, reports why and ends the thread. */
 function openWriter(port: MessagePort, options: WriterOptions): Writer {
   try {
     return new Writer(options);
@@ -88,7 +88,10 @@ class Writer {
     };
   }
 
-  /** Commits the writes of a group, then runs its reads, which so never show what is not on the disk. */
+  /**
+   * Commits the writes of a group, then runs its reads. In this order a read never shows a change that is not on the
+   * disk.
+   */
   execute(group: Group): GroupResult {
     const commands = commandsOf(group);
     const writes = commands.filter((command) => !isRead(command));
@@ -109,7 +112,10 @@ class Writer {
     this.#database.close();
   }
 
-  /** A purge of the index is complete only if no more page gaps are left than an erasure clears by itself. */
+  /**
+   * Returns the outcome of a write. A purge of the index is not done as long as more page gaps are left than an
+   * erasure clears by itself.
+   */
   #withGaps({ kind }: Write, outcome: GroupOutcome): GroupOutcome {
     if (kind !== "purgeIndex" || outcome === null || !this.#checkpoints.hasManyGaps) return outcome;
     return { ...(outcome as Outcome<"purgeIndex">), isDone: false };
@@ -133,7 +139,7 @@ class Writer {
     try {
       return this.#inTransaction([write])[0] as Outcome;
     } catch (error) {
-      // Then the outcome of the whole group is unknown.
+      // If the outcome of this write is unknown, the outcome of the whole group is.
       if (error instanceof UnknownOutcomeError) throw error;
       return { failure: messageOf(error, this.#file) };
     }
@@ -162,12 +168,16 @@ class Writer {
       this.#sql.commit.run();
     } catch (error) {
       if (resultCode(error) !== IOERR) throw error;
-      // The log may contain the whole group unsynced: a recovery would find its commit mark.
+      // The log may contain the whole group, although it is not synced. Then SQLite finds the group committed after
+      // a restart.
       throw new UnknownOutcomeError(messageOf(error, this.#file), { cause: error });
     }
   }
 
-  /** Makes sure that a group is not reported as stored in a file that was moved or replaced meanwhile. */
+  /**
+   * Checks the files again after the commit, so that no group is reported as stored in a file that was moved or
+   * replaced.
+   */
   #confirmPlace(): void {
     try {
       this.#guard.check();
@@ -186,10 +196,11 @@ class Writer {
 }
 
 function openDatabase({ file, files }: WriterOptions): DatabaseSync {
-  // A restarted thread must not open another file than the one before it.
+  // A restarted thread must not open another file than the earlier threads.
   if (!isInPlace(files.database)) throw new DisplacedError("moved", movedText(file));
   const database = openForWriting(file);
-  // The writer makes the checkpoints itself, after it has checked the files and noted the pages.
+  // SQLite makes no checkpoints by itself. `Checkpoints` makes them, after the files are checked and the pages are
+  // noted.
   database.exec("PRAGMA wal_autocheckpoint = 0");
   return database;
 }
@@ -199,7 +210,7 @@ function commandsOf({ commands, lines, linesAt }: Group): Command[] {
   return lines === "" ? group : [{ kind: "storeRecords", lines, now: linesAt }, ...group];
 }
 
-/** Calls the operation that has the kind of the command. */
+/** Calls the operation of a command. */
 function run<K extends Kind>(
   operations: Readonly<Record<K, (command: never) => Outcome>>,
   command: Command<K>,
@@ -207,7 +218,10 @@ function run<K extends Kind>(
   return operations[command.kind](command as never);
 }
 
-/** Returns the time of a write: the clock may not start earlier. A purge without a result must not write. */
+/**
+ * Returns the time that is stored with a write, so that the clock never starts before it. Returns 0 for
+ * `purgeExpired`, because a purge that finds nothing must not write.
+ */
 function timeOf({ kind, now }: Write): number {
   return kind === "purgeExpired" ? 0 : now;
 }
