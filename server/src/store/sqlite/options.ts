@@ -19,7 +19,7 @@ export interface SqliteStoreOptions {
   /** How long the caller of an operation waits for its outcome before the operation is refused. */
   readonly timeout: number;
   readonly events: StoreEvents;
-  /** The current time in Unix ms. It is the first clock time of a new database, and the time of its first secret. */
+  /** The current time in Unix ms. A new database stores it as the time of its clock and of its first secret. */
   readonly now: number;
 }
 

@@ -130,7 +130,7 @@ function sessionStore({ writer, reader, cache, lifetimes }: Parts): SessionStore
       const next = renewed(session, now, lifetimes);
       cache.set(next.id, next);
       writer.submit("renew", { id: session.id, now }).catch(() => {
-        // The renewal was not stored. With the old session in the cache, the next use renews it again.
+        // The renewal was not stored, so the old session returns to the cache. The next use renews it again.
         if (cache.get(session.id) === next) cache.set(session.id, session);
       });
       return next;
@@ -141,8 +141,8 @@ function sessionStore({ writer, reader, cache, lifetimes }: Parts): SessionStore
 }
 
 /**
- * Returns the result of an association if the cached session is enough to know it, otherwise `undefined`. A stored
- * id never changes. So an association that repeats stored ids or conflicts with them needs no transaction.
+ * Returns the result of an association if the cached session is enough to determine it, otherwise `undefined`. A
+ * stored id never changes. So an association that repeats stored ids or conflicts with them needs no transaction.
  */
 function associateCached(
   session: Session | undefined,
@@ -196,8 +196,8 @@ function erasureStore({ writer }: Parts): ErasureStore {
   return {
     async eraseSessions(ids, now) {
       await purgeIndex(0, now);
-      // Each group stores the queued records before its commands. So these groups store all records that were queued
-      // before the sessions ended, and the erasure finds them in the journal.
+      // A group stores the queued records before its commands. So the groups of these commands store all records
+      // that were queued before, and the erasure finds them in the journal.
       const scope = "everyone";
       await Promise.all(ids.map((id) => writer.submit("end", { id, now, scope })));
       await writer.submit("eraseSessions", { ids, now });

@@ -119,8 +119,8 @@ function openAndRead(location: string): DatabaseSync {
 }
 
 /**
- * Returns true if the database file is complete without its log and nobody writes to it. Then the log is empty or
- * missing. Besides, the `-shm` file is missing, as after every clean stop, or the file system is read-only.
+ * Returns true if the database file is complete without its log and nobody writes to it. That is so if the log is
+ * empty or missing, and if the `-shm` file is missing (as after every clean stop) or the file system is read-only.
  */
 function isAtRest(file: string): boolean {
   if (fileSize(`${file}-wal`) > 0) return false;

@@ -30,8 +30,8 @@ export function isDiskError(error: unknown): boolean {
 }
 
 /**
- * Returns a `StoreOpenError` that explains to the operator what is wrong with `file`. Returns an error that neither
- * SQLite nor the file system has reported unchanged.
+ * Returns a `StoreOpenError` that explains to the operator what is wrong with `file`. Returns `error` unchanged if
+ * it comes neither from SQLite nor from the file system.
  */
 export function explained(error: unknown, file: string): unknown {
   if (error instanceof StoreOpenError || !(error instanceof Error)) return error;

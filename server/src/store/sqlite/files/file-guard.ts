@@ -74,8 +74,8 @@ export class FileGuard {
   }
 
   /**
-   * Notes that this thread itself has written the database file, so that `check` does not take the change for a
-   * replacement.
+   * Notes that this thread itself has written the database file, so that `check` does not report the change as an
+   * overwritten file.
    */
   noteWrite(): void {
     this.#stamp = this.#readStamp();

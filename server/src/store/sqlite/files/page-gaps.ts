@@ -82,8 +82,8 @@ export class PageGaps {
   }
 
   /**
-   * Fills the gaps of at most `limit` marked pages with zeros. Call it after the checkpoint, which would bring back
-   * the old content of the gaps.
+   * Fills the gaps of at most `limit` marked pages with zeros. Call it after a checkpoint, not before: the
+   * checkpoint writes the old content of the gaps again.
    */
   clean(limit: number): void {
     let isWritten = false;

@@ -1,7 +1,7 @@
 /*
  * Keyed hashes of callers' ids: 48 of the 64 bits of HalfSipHash-2-4 (J.-P. Aumasson and D. J. Bernstein, SipHash: a
- * fast short-input PRF, 2012, in its form for 32-bit machines). Nobody can choose ids that have the same hash
- * without knowing the key. The function takes a tenth of the time of SHA-256.
+ * fast short-input PRF, 2012, in its form for 32-bit machines). Without knowing the key, nobody can choose ids that
+ * have the same hash. The function takes a tenth of the time of SHA-256.
  */
 
 /**

@@ -245,8 +245,8 @@ export class SecondaryIndex implements Transactional {
       return false;
     }
     const purge = new IndexPurge(this.#sql, this.#runs, deleted, this.#sequence);
-    // The purge begins after the commit. `deleted` may include sessions that this transaction deletes, and it may
-    // still be rolled back.
+    // The purge begins after the commit. `deleted` may include sessions that this transaction deletes, and the
+    // transaction may still be rolled back.
     this.#onCommit = () => {
       this.#purge = purge;
     };

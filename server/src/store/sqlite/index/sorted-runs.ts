@@ -117,7 +117,7 @@ export class SortedRuns implements Transactional {
     };
   }
 
-  /** Removes an entry from all runs. */
+  /** Removes an entry from all runs, including the one that is being written. */
   remove({ hash, session }: IndexEntry): void {
     for (const run of [...this.#runs.keys(), this.#run]) {
       const block = this.#readBlock(run, hash, session);

@@ -127,7 +127,7 @@ CREATE TABLE keys (
   successor_id TEXT
 ) STRICT, WITHOUT ROWID;
 
--- Secrets that sign session ids: the newest signs, all of them verify.
+-- Secrets of session ids. The newest one signs new ids; all of them verify ids.
 CREATE TABLE secrets (
   created_at INTEGER NOT NULL,
   bytes      BLOB    NOT NULL UNIQUE

@@ -149,7 +149,8 @@ function publish(partial: string, file: string): void {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "EEXIST") refuseExisting(file);
-    // The file system has no hard links. If another file receives this name after the check, it is replaced.
+    // The file system has no hard links, so the file is renamed. A file that received this name after the check is
+    // replaced.
     if (code !== "EPERM" && code !== "ENOTSUP" && code !== "EOPNOTSUPP") throw error;
     refuseExisting(file);
     renameSync(partial, file);

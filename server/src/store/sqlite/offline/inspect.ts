@@ -9,8 +9,8 @@ import { readImportCursor } from "../tables/meta-tables.ts";
 import { EPOCH, KEYS_PER_MS, keyOf, tailOf } from "../tables/session-row.ts";
 
 /**
- * The result of an inspection of a data directory. Sizes are in bytes. Values that damaged data does not show are
- * `undefined`.
+ * The result of an inspection of a data directory. Sizes are in bytes. A value that cannot be read from damaged data
+ * is `undefined`.
  */
 export interface Inspection {
   readonly file: string;

@@ -13,7 +13,7 @@ import type { ReadOperations } from "../writer/writer-protocol.ts";
  *
  *   small tables --> audit trail --> stored responses --> sessions with a row --> sessions without a row
  *
- * A session without a row is one whose records are all still in the journal. The records of a session follow it.
+ * A session without a row is one whose records are all still in the journal. A session is followed by its records.
  */
 
 /** The maximum number of audit entries, stored responses or sessions in a page. */

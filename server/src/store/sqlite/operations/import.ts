@@ -27,8 +27,8 @@ export function createImport(
         return apiKeys.import(item.key);
       case "secrets":
         deleteSecrets.run();
-        // Items have the newest secret first. It is inserted last, because of two secrets with the same time the one
-        // that was inserted later counts as the newer one.
+        // The item has the newest secret first, but here the newest is inserted last. If two secrets have the same
+        // time, the one that was inserted later counts as the newer one.
         return item.secrets
           .toReversed()
           .map(({ base64, createdAt }) =>

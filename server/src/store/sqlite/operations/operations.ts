@@ -53,8 +53,8 @@ export function createWriteOperations(
     purgeExpired: ({ now, sessionTime }) => expiryPurge.slice(now, sessionTime),
     purgeIndex(change) {
       const upTo = change.upTo ?? index.lastDeleted;
-      // `upTo` may be larger than `lastDeleted`, because a restarted writer numbers deleted sessions from the
-      // beginning.
+      // `upTo` may be larger than `lastDeleted` after a restart of the writer: if `index_deleted` is empty then, its
+      // numbering begins again.
       const isDone = index.lastPurged >= Math.min(upTo, index.lastDeleted);
       if (!isDone) index.purge();
       return { upTo, isDone };

@@ -14,14 +14,15 @@ const ROWS_PURGED = 512;
 const SEGMENTS_PURGED = 256;
 
 /**
- * The number of slices that skip the search for expired sessions, before one slice searches again, while records are
- * being merged. During a merge, slices follow each other without a pause. Skipping makes the search as rare as it is
- * with pauses.
+ * The number of slices in a row that skip the search for expired sessions while records are being merged. During a
+ * merge, slices follow each other without a pause. Skipping the search makes it as rare as it is when slices have
+ * pauses between them.
  */
 const SEARCHES_SKIPPED = 15;
 
-/** Values of the column `ended` of `sessions`. */
+/** The value of the column `ended` for a session that is neither ended nor found expired by a purge. */
 const NOT_ENDED = 0;
+/** The value of the column `ended` for a session that a purge has found expired. */
 const SEEN_EXPIRED = 2;
 
 /**
@@ -61,7 +62,7 @@ export class ExpiryPurge {
   /** The age (ms) at which an implicit session has expired. */
   readonly #idLife: number;
   readonly #sql;
-  /** The row key of the last row that this round through the table has read. */
+  /** The row key after which the next slice continues. */
   #position = 0;
   /** The row key at which this round ends. It does not change during a round, so that each round has an end. */
   #end = 0;

@@ -18,7 +18,7 @@ export class JournalBatch {
     this.characters += line.length;
   }
 
-  /** Removes the lines that were added last. `lines` is the row of the journal that consists of them. */
+  /** Removes the lines that were added last. `lines` is the text of their row in the journal. */
   takeBack(lines: string): void {
     forEachJournalLine(lines, (id, line) => {
       const known = this.sessions.get(id);

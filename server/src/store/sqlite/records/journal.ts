@@ -184,7 +184,7 @@ export class Journal implements Transactional {
     };
   }
 
-  /** Deletes some of the rows up to `lastRow`, all of which are merged. Returns false if there are none. */
+  /** Deletes some of the rows up to `lastRow`, all of which are merged. Returns false if none of them is left. */
   #trim(lastRow: number): boolean {
     const first = (this.#sql.firstRow.get()?.["first"] ?? lastRow + 1) as number;
     if (first > lastRow) return false;

@@ -65,8 +65,8 @@ export class SegmentTable extends Stateless {
   }
 
   /**
-   * Appends lines of the journal to the segments of a session. `journaled` is the last row of the journal that is
-   * merged for the session then.
+   * Appends lines of the journal to the segments of a session. After this, the journal is merged for the session up
+   * to the row `journaled`.
    */
   append(id: string, lines: readonly string[], journaled: number): void {
     const counts = this.#counts(id);

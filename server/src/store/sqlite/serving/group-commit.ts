@@ -17,7 +17,7 @@ import { storeError, WriterWorker } from "./writer-worker.ts";
 
 /*
  * The queue in front of the writer thread. While the writer commits one group of commands, further commands gather
- * for the next group. So many commands share the cost of one commit.
+ * for the next group. In this way one commit, whose cost is high, serves many commands.
  *
  *   idle --submit--> gathering --end of this turn of the event loop--> committing
  *   committing --submit--> committing (the command waits for the next group)

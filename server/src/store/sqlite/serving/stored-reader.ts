@@ -31,7 +31,7 @@ export class StoredReader {
   }
 
   /**
-   * Returns the stored session of an id. While no group is under way, reads share one transaction. Without it, each
+   * Returns the stored session of an id. While no group is under way, reads share one transaction. Otherwise each
    * read would take and free locks, which is a large part of its time.
    */
   findSession(id: string, writer: Pick<GroupCommit, "isBusy" | "displaced">): Session | undefined {
@@ -56,7 +56,7 @@ export class StoredReader {
     if (this.#database.isTransaction) this.#commit.run();
   }
 
-  /** Calls `work`. If it fails, throws the `Refusal` `unavailable`, which a failed write causes too. */
+  /** Calls `work`. If it fails, throws the `Refusal` `unavailable`, as a failed write does. */
   read<T>(work: (database: DatabaseSync) => T): T {
     try {
       return work(this.#database);

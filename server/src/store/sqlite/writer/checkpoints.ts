@@ -11,7 +11,7 @@ const PAGES_CLEARED = {
   background: 256,
   /** After a group with `purgeIndex`, for which a caller waits. */
   waiting: 1024,
-  /** The maximum that is left for the end of an erasure. */
+  /** The maximum number of pages that an erasure itself should have to clear. */
   erasure: 4096,
 };
 
@@ -23,7 +23,10 @@ export class Checkpoints {
   readonly #frames;
   readonly #passive;
   readonly #truncate;
-  /** True if the log may contain deleted data. At the start it may, because of an earlier process. */
+  /**
+   * True if the log may contain deleted data. It is true at the start, because an earlier process may have left such
+   * a log.
+   */
   #isLogDirty = true;
 
   constructor(database: DatabaseSync, guard: FileGuard, gaps: PageGaps) {
@@ -79,8 +82,8 @@ export class Checkpoints {
   }
 
   /**
-   * Truncates the log and clears all page gaps. While somebody reads an older state of the data, does nothing; the
-   * next group tries again.
+   * Truncates the log and clears all page gaps. This has to wait while somebody reads an older state of the data:
+   * then the next group tries again.
    */
   #clearLog(): void {
     try {

@@ -122,7 +122,7 @@ export interface PurgeOutcome extends PurgeResult {
   readonly isIndexPurged: boolean;
 }
 
-/** A page of records as lines. */
+/** A page of records. Each record is a line of JSON. */
 export type RecordLines = Omit<RecordPage, "records"> & { readonly lines: readonly string[] };
 
 /**

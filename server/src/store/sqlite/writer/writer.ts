@@ -139,7 +139,7 @@ class Writer {
     try {
       return this.#inTransaction([write])[0] as Outcome;
     } catch (error) {
-      // If the outcome of this write is unknown, the outcome of the whole group is.
+      // If the outcome of this write is unknown, the outcome of the whole group is unknown.
       if (error instanceof UnknownOutcomeError) throw error;
       return { failure: messageOf(error, this.#file) };
     }
@@ -168,8 +168,8 @@ class Writer {
       this.#sql.commit.run();
     } catch (error) {
       if (resultCode(error) !== IOERR) throw error;
-      // The log may contain the whole group, although it is not synced. Then SQLite finds the group committed after
-      // a restart.
+      // The log may contain the whole group, although the log is not synced. Then SQLite finds the group committed
+      // after a restart.
       throw new UnknownOutcomeError(messageOf(error, this.#file), { cause: error });
     }
   }
