@@ -5,8 +5,8 @@ import { type HeldFile, type HeldFiles, isInPlace } from "./held-files.ts";
 
 /*
  * Checks that the data folder still has the files that the server has open. Somebody may restore a backup over these
- * files, or move or remove the folder. Then SQLite would write to files that nobody will read, and it would apply the
- * write-ahead log of the old database to the new one, which destroys the new one.
+ * files, or move or remove the folder. Then SQLite would write to files that nobody will read. It would also apply the
+ * write-ahead log of the old database to the new database, and so destroy the new one.
  *
  *   in place --the path has another file, or none--> moved --the files are back--> in place
  *   in place --the file has other content--> overwritten, until the process ends
