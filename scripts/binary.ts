@@ -34,7 +34,7 @@ const { logs } = await Bun.build({
   // Each file keeps its path in the sources, because the code uses this path.
   naming: { entry: "[dir]/[name].[ext]", asset: "[dir]/[name].[ext]" },
   plugins: [ownAddresses()],
-  // Files in the folder where the server is started must not configure its runtime.
+  // Files in the folder in which the server is started must not configure its runtime.
   compile: { outfile, autoloadDotenv: false, autoloadBunfig: false },
 });
 for (const { level, message } of logs) console.error(`${level}: ${message}`);
@@ -66,7 +66,7 @@ function resolved(name: string, from: string): string {
   return Bun.resolveSync(name, dirname(from));
 }
 
-/** Returns the text of a module that contains the files at `paths` unchanged. */
+/** Returns the text of a module that embeds the files `paths` unchanged. */
 function carrying(paths: readonly string[]): string {
   const imports = paths.map(
     (path, at) => `import f${at} from ${JSON.stringify(path)} with { type: "file" };`,

@@ -1,5 +1,5 @@
-// Builds the package @antechamber/client as it is published, in client/dist: JavaScript and types, and a package.json
-// whose exports name them. Inside the workspace the sources are used.
+// Makes the package @antechamber/client as it is published, in client/dist: JavaScript and types, and a package.json
+// whose exports name them. Inside the workspace the sources are used directly.
 //
 //   npm run build:client && npm pack ./client/dist     a tarball to install, or: npm publish client/dist
 import { execFileSync } from "node:child_process";
@@ -49,7 +49,7 @@ function rewriteTypes(folder) {
 
 function publishedManifest() {
   const { exports: sources, ...manifest } = readManifest();
-  // Needed only in the workspace: the tests' packages and the oldest Node.
+  // Only the workspace needs these: the packages of the tests, and the oldest Node.
   const internal = ["private", "devDependencies", "optionalDependencies"];
   const rest = Object.fromEntries(
     Object.entries(manifest).filter(([name]) => !internal.includes(name)),

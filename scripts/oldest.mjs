@@ -25,7 +25,7 @@ export function oldestNode() {
     const output = execFileSync(program, ["--version"], { encoding: "utf8", stdio: "pipe" });
     if (output.trim() === `v${version}`) return program;
   } catch {
-    // Missing and outdated programs need the same advice.
+    // The error below gives the same advice for every cause.
   }
   throw new Error(`Node ${version} is not at ${program}: run npm ci, on Linux`);
 }

@@ -59,7 +59,7 @@ function areMet(runs) {
 }
 
 /**
- * Runs one run; every problem counts as a failure.
+ * Runs one run and returns its result; every fault of the run itself counts as a failure.
  * @param {Run} run
  */
 async function judge(run) {

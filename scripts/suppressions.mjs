@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-// Each in two pieces, so that this file does not find itself.
+// Each is written in pieces, so that this file does not match.
 const forbidden = [
   ["@ts-", "(ignore|expect-error|nocheck)"],
   ["(biome|eslint|oxlint|knip)-", "(ignore|disable)"],

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** An Antechamber of the site's own. */
+/** An Antechamber that only this site uses. */
 export interface Antechamber {
   readonly url: string;
   /** Ends it and deletes its data. */

@@ -140,7 +140,7 @@ export const articles: readonly Article[] = [
   },
 ];
 
-/** The article of a path's last part. */
+/** Returns the article whose path ends with `slug`. */
 export function articleOf(slug: string): Article | undefined {
   return articles.find((article) => article.slug === slug);
 }

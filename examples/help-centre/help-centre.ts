@@ -4,10 +4,10 @@ import type { AddressInfo } from "node:net";
 import { type Antechamber, startAntechamber } from "./antechamber.ts";
 import { createSite } from "./site.ts";
 
-/** A help centre that answers. */
+/** A running help centre. */
 export interface HelpCentre {
   readonly url: string;
-  /** Answers what is under way, delivers the last records, and ends what was started. */
+  /** Finishes the requests in progress, delivers the last records, and stops everything that was started. */
   close(): Promise<void>;
 }
 
@@ -18,10 +18,10 @@ export interface HelpCentreOptions {
   readonly antechamberUrl?: string | undefined;
 }
 
-/** Milliseconds that requests under way have to end when the site closes. */
+/** How long (ms) closing the site waits for requests in progress. */
 const PATIENCE = 3000;
 
-/** Starts the site, on this machine's own address alone, and what it needs. */
+/** Starts the site on this machine's loopback address, and Antechamber if needed. */
 export async function startHelpCentre(options: HelpCentreOptions): Promise<HelpCentre> {
   const server = createServer();
   server.listen(options.port, "127.0.0.1");

@@ -1,9 +1,8 @@
 import type { RequestHandler } from "express";
 
 /**
- * Refuses forms that another site sent (CSRF): browsers say in `Sec-Fetch-Site` where a request comes
- * from (Fetch Metadata), older ones in `Origin`. What sends neither is no browser and has nobody's
- * cookies.
+ * Refuses forms that another site sent (CSRF): browsers say in `Sec-Fetch-Site` where a request comes from (Fetch
+ * Metadata), older ones in `Origin`. A client that sends neither is not a browser, and has no visitor's cookies.
  */
 export const sameOriginOnly: RequestHandler = (request, response, next) => {
   if (request.method === "GET" || request.method === "HEAD" || isOwn(request.headers))

@@ -1,6 +1,6 @@
 import { type Article, articles } from "./articles.ts";
 
-/** The longest search that is looked at, in characters. */
+/** The number of characters of a search that are used. */
 export const MAX_SEARCH = 100;
 
 /** Articles that have every word of `text` in them, those with the words in their titles first. */
@@ -27,7 +27,7 @@ function score(article: Article, words: readonly string[]): number {
   return scores.includes(0) ? 0 : scores.reduce<number>((sum, one) => sum + one, 0);
 }
 
-/** A plural's s makes no difference. */
+/** Returns the words of `text`, without an "s" at the end, so that a plural matches its singular. */
 function wordsOf(text: string): string[] {
   const words = text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
   return words.map((word) => (word.length > 3 && word.endsWith("s") ? word.slice(0, -1) : word));

@@ -24,7 +24,7 @@ export function createSite(antechamberUrl: string): Site {
   const middleware = sessions({
     url: antechamberUrl,
     service: "help-centre",
-    // On a machine that does much else, the first answer may take longer than the default allows.
+    // On a busy machine, the first response may take longer than the default allows.
     deadline: 1000,
     // The script in the pages records in the same session.
     cookie: { httpOnly: false },
@@ -60,7 +60,7 @@ export function createSite(antechamberUrl: string): Site {
   return { app, close: () => middleware.close() };
 }
 
-/** The browser runs nothing but the site's own files, and calls nobody but the site and Antechamber. */
+/** Lets the browser run only the site's own files, and call only the site and Antechamber. */
 function secured(antechamberUrl: string): RequestHandler {
   const policy = [
     "default-src 'none'",

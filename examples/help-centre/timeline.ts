@@ -6,9 +6,9 @@ import type {
 } from "@antechamber/client/protocol";
 import type { Transport } from "@antechamber/client/transport";
 
-/** A stretch of a visit in which it was clear, or not, who the visitor is. */
+/** A part of a visit in which the visitor was known, or was not. */
 export interface Part {
-  /** `null` while nobody knew. */
+  /** `null` while the visitor was anonymous. */
   readonly customerId: string | null;
   /** The event that began it: the session's creation, or the sign-in. */
   readonly beginning: LifeEntry | null;
@@ -22,7 +22,7 @@ export interface VisitTimeline {
   readonly startedAt: string | null;
 }
 
-/** Pages of 1,000 entries that are read at most. */
+/** The maximum number of pages read, of 1,000 entries each. */
 const MAX_PAGES = 5;
 
 /** Reads the timeline of a session. Rejects with a `ProblemError`. */

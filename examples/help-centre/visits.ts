@@ -2,7 +2,7 @@ import type { RequestSession } from "@antechamber/client/express";
 
 /** A visit as the agents' list shows it. */
 export interface Visit {
-  /** Stands for the session's id in addresses, where an id would end in logs and histories. */
+  /** Replaces the session's id in URLs: there the id would get into logs and browser histories. */
   readonly number: number;
   readonly sessionId: string;
   readonly customerId: string | null;
@@ -14,7 +14,7 @@ export interface Visit {
 /** The latest visits, in memory: a list for the example's agents. */
 export interface Visits {
   saw(session: RequestSession): void;
-  /** The one that was seen last at the head. */
+  /** Returns the visits, the one seen last first. */
   list(): readonly Visit[];
   find(number: number): Visit | undefined;
 }
@@ -28,7 +28,7 @@ export function createVisits(): Visits {
     saw({ sessionId, customerId, createdAt }) {
       const number = visits.get(sessionId)?.number ?? ++count;
       const lastSeenAt = new Date().toISOString();
-      // Deleted first, so that the map stays in the order of the last sight.
+      // Deleted first, so that the map stays in the order in which visits were last seen.
       visits.delete(sessionId);
       visits.set(sessionId, { number, sessionId, customerId, createdAt, lastSeenAt });
       const [oldest] = visits.keys();

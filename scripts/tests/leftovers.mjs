@@ -33,7 +33,7 @@ function endProcesses(scratch) {
       try {
         process.kill(Number(pid), "SIGKILL");
       } catch {
-        // It ended by itself meanwhile; it still outlived its test.
+        // It has ended by itself by now, but it still outlived its test.
       }
       return `process ${pid} ${command}`;
     });

@@ -1,12 +1,12 @@
-# Finds the runtime to run TypeScript sources with; read by `.` from the
-# launcher beside it and from scripts/runtime.
+# Finds the runtime (Bun or Node) that runs the TypeScript sources. The launcher in this folder and scripts/runtime read
+# this file with the command ".".
 #
-# find_runtime NAME DIR   NAME is bun or node; packages are looked for in
-# node_modules of DIR and of the folders above it, then the command on PATH.
-# Sets `runtime` (path) and `runtime_flags` (words), or says what is missing
-# and exits with 69 (EX_UNAVAILABLE of sysexits); 64 (EX_USAGE) for another NAME.
+# find_runtime NAME DIR   NAME is bun or node. It looks for the runtime in node_modules of DIR and of the folders above
+# DIR, and then on PATH. It sets `runtime` to the path of the runtime, and `runtime_flags` to flags for it. If it finds
+# no runtime, it prints what to install and exits with 69 (EX_UNAVAILABLE of sysexits). For another NAME it exits with
+# 64 (EX_USAGE).
 
-# Prints the first node_modules/$2 at or above folder $1 that can be run.
+# Looks for an executable node_modules/$2 in folder $1 and the folders above it, and prints the first one.
 find_upwards() {
   folder=$1
   while :; do
@@ -19,7 +19,7 @@ find_upwards() {
   done
 }
 
-# Prints the system and the processor as npm names them, such as linux-x64.
+# Prints the operating system and the processor as npm names them, such as linux-x64.
 platform() {
   case $(uname -s) in
     Darwin) system=darwin ;;
@@ -31,8 +31,8 @@ platform() {
   esac
 }
 
-# Prints the names of Bun's packages for this machine, the best first: the
-# build for processors without AVX2 comes last, or first on such a processor.
+# Prints the names of the npm packages with Bun for this machine, in the order in which to try them. The build that
+# works without AVX2 comes last; on a processor without AVX2 it comes first.
 bun_packages() {
   base=bun-$(platform | sed 's/arm64/aarch64/')
   case $base in
@@ -47,8 +47,8 @@ bun_packages() {
 }
 
 find_bun() {
-  # The package holds a short placeholder here until its install script has put
-  # the program in its place, which `npm ci --ignore-scripts` never does.
+  # Until the install script of the package has run, this file is only a short placeholder. `npm ci --ignore-scripts`
+  # never runs the install script.
   if runtime=$(find_upwards "$1" bun/bin/bun.exe) && [ "$(wc -c <"$runtime")" -gt 1000000 ]; then
     return 0
   fi
@@ -71,14 +71,14 @@ find_runtime() {
   runtime_flags=
   case $1 in
     bun)
-      # More threads that mark for the collector only take turns with the one that serves.
+      # With more marker threads, the garbage collector competes with the thread that serves requests.
       export BUN_JSC_numberOfGCMarkers="${BUN_JSC_numberOfGCMarkers:-1}"
       find_bun "$2" && return 0
       echo "antechamber: Bun was found neither in node_modules nor on PATH: run npm ci, or set ANTECHAMBER_RUNTIME=node for Node 24 or later" >&2
       exit 69
       ;;
     node)
-      # node:sqlite still announces itself as experimental at every start.
+      # Without this flag, Node warns at every start that node:sqlite is experimental.
       runtime_flags=--disable-warning=ExperimentalWarning
       find_node "$2" && return 0
       if [ -n "$runtime" ]; then

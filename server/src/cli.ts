@@ -4,16 +4,16 @@ import { createProgram } from "./cli/program.ts";
 import { onUncaught } from "./cli/uncaught.ts";
 
 /*
- * The command line `antechamber`, which `bin/antechamber` runs. Results go to stdout, remarks and logs to stderr.
- * Exit statuses: `cli/exit-codes.ts`.
+ * The command line `antechamber`, which `bin/antechamber` starts. Results go to stdout; remarks and logs go to stderr.
+ * The exit statuses are in `cli/exit-codes.ts`.
  */
 
-// Data, backups and sockets are for their owner alone.
+// Only the owner may open files that this process creates: data, backups and sockets.
 process.umask(0o077);
 
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    // The program that reads the output has ended, as `head` does early.
+    // The program that reads the output has ended. `head`, for example, ends before it has read everything.
     if (error.code === "EPIPE") process.exit(exitCodes.ok);
     throw error;
   });

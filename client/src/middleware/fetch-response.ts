@@ -43,7 +43,7 @@ function withSessionHeaders(response: Response, tracked: TrackedRequest): Respon
 function copyOf(response: Response): Response {
   if (!("Bun" in globalThis)) return new Response(response.body, response);
   const copy = response.clone() as Response;
-  // Nobody reads the original: without this, Bun would buffer a stream for it.
+  // Otherwise Bun would buffer the stream for the original, which is never read.
   response.body?.cancel().catch(() => undefined);
   return copy;
 }

@@ -31,7 +31,7 @@ const CLOSE_TIMEOUT_MS = 5000;
 const MAX_BATCH_RECORDS = 100;
 /** The maximum number of records that wait for their delivery. */
 const MAX_QUEUED_RECORDS = 10_000;
-/** The number of simultaneous connections rises slowly with that of sessions: a burst would delay other requests. */
+/** The number of connections rises slowly with the number of sessions: a burst would delay other requests. */
 const MAX_CONNECTIONS = 8;
 const SESSIONS_PER_CONNECTION = 64;
 

@@ -3,7 +3,7 @@ import { type Content, html } from "./html.ts";
 
 /** The visitor, as every page needs it. */
 export interface Visitor {
-  /** `undefined` while nobody knows who it is. */
+  /** `undefined` while the visitor is anonymous. */
   readonly customer: Customer | undefined;
   /** Where the browser finds Antechamber. */
   readonly antechamberUrl: string;

@@ -28,7 +28,7 @@ ${timelineOf(timeline)}`,
   };
 }
 
-/** The visits that there are to look at. */
+/** The agents' page with the latest visits. */
 export function agentPage(visits: readonly Visit[]): Page {
   return {
     title: "Agents’ view",
@@ -107,7 +107,7 @@ const named: Readonly<Record<string, string>> = {
   "GET /visit": "Looked at this visit",
 };
 
-/** A time of day: of the server in UTC, until a script in the page makes it the reader's. */
+/** A time of day in UTC. A script in the page changes it to the time zone of the browser. */
 function clock(time: string): Content {
   return html`<time datetime="${time}">${time.slice(11, 19)} UTC</time>`;
 }

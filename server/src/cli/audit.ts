@@ -9,7 +9,7 @@ import { countOf, idOf } from "./option-values.ts";
 import { type Output, table, terminalSafe, timeText } from "./output.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 
-/** Faults that are shown. */
+/** Maximum number of faults that are printed. */
 const FAULTS_SHOWN = 20;
 
 /** `audit list`, `audit verify`: the trail of what operators did. */

@@ -9,7 +9,7 @@ import { interruptibly, withProgress } from "./progress.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 import { type AuditWriter, withAudit } from "./with-audit.ts";
 
-/** `backup FILE`: copies the data, also while the server runs. */
+/** `backup FILE`: copies the data into a new file. A server may be running on the data. */
 export function backupCommand(output: Output): Command {
   const command = new Command("backup")
     .description("copy the data into a new file, also while a server runs on it")
@@ -24,7 +24,7 @@ export function backupCommand(output: Output): Command {
       );
       const engine = engineOf(config);
       engine.requireData();
-      // Data of another release are refused before anything is written to them.
+      // Refuses data of another release before anything is written into the data folder.
       requireReadable(dataDir);
       const copy = () =>
         interruptibly("the backup was stopped", (signal) =>

@@ -3,19 +3,20 @@ import { addExamples } from "./help.ts";
 import type { Output } from "./output.ts";
 
 /*
- * The script of a shell asks this command what could stand for the word at the cursor. So the scripts know
- * nothing of the commands, and need no change when these do. Instead of words the answer may be FILE or FOLDER:
- * then the shell completes a path.
+ * Completion of commands in a shell. The script that a shell loads runs `antechamber completion` with the words of the
+ * command line, and this command prints the words that can stand at the cursor. So the script does not contain the
+ * commands and does not change with them. If the command prints FILE or FOLDER instead of words, the shell completes a
+ * path.
  */
 
 const FILE = "<file>";
 const FOLDER = "<folder>";
 
-/** Words that could be completed, each with its description; or FILE or FOLDER. */
+/** Words that can stand at the cursor, each with a description; or FILE or FOLDER. */
 type Candidates = readonly (readonly [word: string, description: string])[];
 
 interface Shell {
-  /** Stands between a word and its description; "" for a shell that shows no descriptions. */
+  /** Separator between a word and its description; "" if the shell does not show descriptions. */
   readonly separator: string;
   script(program: string): string;
 }
@@ -74,7 +75,7 @@ complete -c ${program} -f -a '(__${program}_complete)'`,
   },
 };
 
-/** `completion <shell>`: prints the script with which a shell completes the commands of `program`. */
+/** `completion <shell>`: prints the script that makes a shell complete the commands of `program`. */
 export function completionCommand(output: Output, program: Command): Command {
   const command = new Command("completion")
     .description("print the script that lets a shell complete commands and flags")
@@ -99,9 +100,9 @@ export function completionCommand(output: Output, program: Command): Command {
   ]);
 }
 
-/** Returns what could stand for the last of `words`. */
+/** Returns the words by which the last of `words` can be completed. */
 export function candidatesFor(program: Command, words: readonly string[]): Candidates {
-  // Bash divides --flag=value into three words.
+  // Bash splits `--flag=value` into three words.
   const before = words.slice(0, -1).filter((word) => word !== "=");
   const last = words.at(-1) === "=" ? "" : (words.at(-1) ?? "");
   const [, flag = before.at(-1), start = last] = /^(--[\w-]+)=(.*)$/.exec(last) ?? [];
@@ -120,7 +121,10 @@ export function candidatesFor(program: Command, words: readonly string[]): Candi
   ]);
 }
 
-/** Returns the commands, arguments or flags that begin with `start`; flags only if there is nothing else. */
+/**
+ * Returns the arguments or commands that begin with `start`. Returns flags if there are none, or if `start` begins with
+ * "-".
+ */
 function wordsOf(command: Command, start: string): Candidates {
   const help = command.createHelp();
   const commands = help.visibleCommands(command).filter((each) => each.name() !== "help");
@@ -131,14 +135,16 @@ function wordsOf(command: Command, start: string): Candidates {
   const found: Candidates =
     !isFlag && commands.length > 0
       ? commands.map((each) => [each.name(), each.description()])
-      : // The part in brackets, with variable and default, is too long for a menu.
+      : // The help adds the variable and the default in brackets; that is too long for a menu.
         help
           .visibleOptions(command)
           .map(({ long, description }) => [long ?? "", description.replace(/ \(env: .*$/, "")]);
   return found.filter(([word]) => word.startsWith(start));
 }
 
-/** Returns the choices that begin with `start`; the name of a value says whether it is a path. */
+/**
+ * Returns the choices that begin with `start`. For an option or argument whose value is a path, returns FILE or FOLDER.
+ */
 function valuesOf(name: string, choices: readonly string[] = [], start = ""): Candidates {
   if (name === "file") return [[FILE, ""]];
   if (name === "folder") return [[FOLDER, ""]];

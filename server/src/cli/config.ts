@@ -13,7 +13,7 @@ import { addExamples } from "./help.ts";
 import { type Output, table } from "./output.ts";
 import { addSettings, loadSettings } from "./settings.ts";
 
-/** `config check`, `config show`: the configuration that `serve` with the same flags would use. */
+/** `config check`, `config show`: check and show the configuration that `serve` would use with the same flags. */
 export function configCommand(output: Output): Command {
   return new Command("config")
     .description("check or show the configuration")
@@ -71,7 +71,7 @@ function showCommand(output: Output): Command {
   ]);
 }
 
-/** Returns a value as it would stand in the configuration file. */
+/** Returns the value as it would be written in the configuration file, without secrets. */
 function shownValue(name: SettingName, value: Values[SettingName]): unknown {
   if (settingOf(name).isSecret === true) return value === "" ? "" : "***";
   if (typeof value === "number" && settingOf(name).isDuration !== true) return value;

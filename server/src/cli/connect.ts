@@ -10,8 +10,9 @@ import { processOutput } from "./output.ts";
 import { systemUser } from "./system-user.ts";
 
 /**
- * Runs `use` on the data of `config`: through the server that runs on it, or else on the store itself. With
- * `mustExist` (the default) a store without data is refused, and nothing is created.
+ * Runs `use` on the data of `config`. If a server runs on the data, `use` works through that server; otherwise this
+ * process opens the store. With `mustExist` (the default), a store that no server has used is refused, and nothing is
+ * created.
  */
 export async function withAdmin<Result>(
   config: Config,
@@ -40,7 +41,7 @@ async function useOpened<Result>(
 }
 
 const nothing = () => undefined;
-/** Event handlers of commands, which have no metrics and no log: warnings and errors are printed. */
+/** Event handlers of commands. Commands have no metrics and no log, so warnings and errors are printed. */
 export const commandEvents: OpenEvents = {
   committed: nothing,
   failed: nothing,
@@ -60,8 +61,9 @@ const ATTEMPTS = 30;
 const PAUSE_MS = 100;
 
 /**
- * Opens the store; returns `undefined` if the caller should try again. A lock without a control socket belongs to a
- * server that is starting or stopping, or to another command, so it may be released soon.
+ * Opens the store; returns `undefined` if another process holds the lock and the caller should try again. Without a
+ * control socket, that process is a server that is starting or stopping, or another command, so it may release the lock
+ * soon.
  */
 async function openUnlessBusy(
   config: Config,

@@ -15,7 +15,7 @@ import { type Output, terminalSafe } from "./output.ts";
 import { interruptibly, withProgress } from "./progress.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 
-/** `customers export`, `customers erase`: all data of a customer. */
+/** `customers export`, `customers erase`: export and erase all data of a customer. */
 export function customersCommand(output: Output): Command {
   return new Command("customers")
     .description("export or erase all data of a customer")
@@ -48,7 +48,10 @@ function exportCommand(output: Output): Command {
   ]);
 }
 
-/** The error for a customer without data: a mistyped id must not look like a successful export or erasure. */
+/**
+ * Returns the error for a customer about whom nothing is stored. A mistyped id must not look like a successful export
+ * or erasure.
+ */
 function nothingKept(customerId: string): CliError {
   const message = `nothing is stored about a customer ${terminalSafe(customerId)}: ids are case-sensitive (find them with antechamber sessions list --customer)`;
   return new CliError(exitCodes.notFound, message);
@@ -61,14 +64,11 @@ function count(number: number, noun: string): string {
 /** The size of an export. */
 interface Written {
   readonly sessions: number;
-  /** Number of lines, without the final line that marks the end. */
+  /** Number of lines, not counting the last line, which marks the end. */
   readonly lines: number;
 }
 
-/**
- * Writes a new file that only its owner can read. Removes the file if it is not completed, or if there is
- * nothing to write.
- */
+/** Writes the export to a new file that only its owner can read. If the export fails or is empty, removes the file. */
 async function writeFile(
   file: string,
   admin: Admin,
@@ -90,7 +90,7 @@ async function writeFile(
   }
 }
 
-/** Writes one part after the other, as fast as they are read; returns the size of the export. */
+/** Writes the export page by page, waiting whenever `stream` is full. Returns the size of the export. */
 async function writeTo(
   stream: Writable,
   admin: Admin,
@@ -158,7 +158,10 @@ function eraseCommand(output: Output): Command {
 
 const texts = { begun: "Erasing", done: "Erased", failed: "Not erased" };
 
-/** Asks, with the number of sessions and keys that would be erased; does not ask if none are found. */
+/**
+ * Asks for confirmation and shows how many sessions and keys would be erased. Does not ask if there is nothing to
+ * erase.
+ */
 async function confirmErasure(admin: Admin, customerId: string): Promise<void> {
   const filter = { ...anySession, customerId };
   const { total } = await admin.listSessions({ filter, after: null, limit: 1 });

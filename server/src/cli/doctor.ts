@@ -6,7 +6,7 @@ import { addExamples } from "./help.ts";
 import { bytesText, type Output, table, timeText } from "./output.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 
-/** `doctor`: checks the data, and shows sizes and counts. */
+/** `doctor`: checks the data for damage, and shows sizes and counts. */
 export function doctorCommand(output: Output): Command {
   const command = new Command("doctor")
     .description(
@@ -43,7 +43,10 @@ type Report = ReturnType<typeof inspect> & {
   readonly serverRuns: boolean;
 };
 
-/** Describes the retention. A running server removes overdue sessions within minutes. */
+/**
+ * Describes how long sessions are kept, and how many should have been purged already. A running server purges those
+ * within minutes.
+ */
 function retentionText({ retention, keptFor }: Pick<Report, "retention" | "keptFor">): string {
   const days = `${Math.round((keptFor / DAY) * 10) / 10} days after its end`;
   if (retention === undefined) return days;
@@ -53,7 +56,9 @@ function retentionText({ retention, keptFor }: Pick<Report, "retention" | "keptF
   return `${days}; ${oldestText}; ${overdue === 0 ? "none is" : `${overdue} are`} overdue`;
 }
 
-/** Describes an incomplete migration: the data are not damaged, but no server starts on them. */
+/**
+ * Describes a migration into this store that is not complete. The data are not damaged, but no server starts on them.
+ */
 function moveText(from: string): string {
   return `not complete: from ${from}; no server starts here until the same "antechamber migrate" has finished`;
 }

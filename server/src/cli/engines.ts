@@ -10,24 +10,33 @@ import { explained } from "../store/sqlite/files/file-errors.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
 import { systemUser } from "./system-user.ts";
 
-/** The differences between the engines for commands. No other file of `cli/` asks which engine it is. */
+/**
+ * Everything that commands do differently for SQLite and Redis. Other files of `cli/` do not distinguish the engines.
+ */
 interface Engine {
-  /** Describes the store for people, without secrets. */
+  /** Name of the store in messages, without secrets. */
   readonly name: string;
-  /** Whether several processes write to the store at the same time. */
+  /** Whether several processes can write to the store at the same time. */
   readonly isShared: boolean;
-  /** Whether the data cannot be written where they are. */
+  /** Whether the data are on a file system or in a folder that this process cannot write. */
   readonly isReadOnly: boolean;
-  /** Returns a text that is the same however the store is named. */
+  /**
+   * Returns a text that identifies the store. It is the same for different ways to write the store's address or folder.
+   */
   identity(): string;
   /**
-   * Connects to the server on the data, through which commands must go if there is one. Throws `StoreOpenError`
-   * if access rights hide whether one runs.
+   * Connects to the server that runs on the data, because commands must work through it. Returns `undefined` if no
+   * server runs. Throws `StoreOpenError` if missing access rights prevent finding that out.
    */
   connect(): Promise<Admin | undefined>;
-  /** Refuses a store that no server has used; does nothing if opening the store with `look` refuses it. */
+  /**
+   * Refuses a store that no server has used. Does nothing for an engine that refuses such a store when it is opened
+   * with the purpose `look`.
+   */
   requireData(): void;
-  /** Must be called before the store is opened. The returned function returns a remark if the store was unused then. */
+  /**
+   * Call this before the store is opened. The returned function returns a remark if the store was unused at that time.
+   */
   remarkIfUnused(): (admin: Admin) => Promise<string | undefined>;
 }
 
@@ -94,7 +103,7 @@ async function isUnused(admin: Admin): Promise<boolean> {
   return keys.length === 0 && trail.last === 0 && page.sessions.length === 0;
 }
 
-/** Returns false only if the file certainly does not exist; throws `StoreOpenError` if access rights hide it. */
+/** Returns whether the file exists. Throws `StoreOpenError` if missing access rights prevent finding that out. */
 function exists(file: string): boolean {
   try {
     return statSync(file, { throwIfNoEntry: false }) !== undefined;
@@ -115,7 +124,7 @@ function realPathOf(folder: string): string {
   }
 }
 
-/** Refuses a command that only works on SQLite; `message` says what to do on Redis. */
+/** Refuses a command that works only with SQLite. `message` says what to do with Redis instead. */
 export function requireSqlite({ store }: Config, message: string): void {
   if (store.engine !== "sqlite") throw new CliError(exitCodes.usage, message);
 }

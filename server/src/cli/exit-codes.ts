@@ -13,15 +13,18 @@ export const exitCodes = {
   failure: 1,
   /** The command line or the configuration has a fault. */
   usage: 2,
-  /** There is nothing with that name or id. */
+  /** No object has the given name or id. */
   notFound: 3,
-  /** The data cannot be used: locked by another process, missing, unreadable, of a newer release. */
+  /**
+   * The data cannot be used: another process has locked them, they are missing or unreadable, or a newer release wrote
+   * them.
+   */
   dataUnavailable: 4,
 } as const;
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
-/** An error for the user, printed without a stack. */
+/** An error that is printed for the user without a stack trace. */
 export class CliError extends Error {
   override readonly name = "CliError";
   readonly exitCode: ExitCode;
@@ -32,10 +35,13 @@ export class CliError extends Error {
   }
 }
 
-/** Returns how a command that threw `error` ends; `message` is empty if it was printed already. */
+/**
+ * Returns the exit status and the message for an error that ended a command. The message is empty if it was printed
+ * already.
+ */
 export function exitOf(error: unknown): { readonly exitCode: ExitCode; readonly message: string } {
   if (error instanceof CommanderError) {
-    // Commander has printed it. --help and --version end in this way too.
+    // Commander has printed the message already. --help and --version also end a command with this error.
     return { exitCode: error.exitCode === 0 ? exitCodes.ok : exitCodes.usage, message: "" };
   }
   if (error instanceof CliError) return { exitCode: error.exitCode, message: error.message };
@@ -63,15 +69,15 @@ function ofRefusal({ reason, cause }: Refusal): string {
   return `the store does not accept changes now (${why}); ${end}`;
 }
 
-/** Returns the message for an error of SQLite, without its own text, which may quote the data. */
+/** Returns the message for an error of SQLite. It leaves out SQLite's own text, which may quote the data. */
 function ofSqlite(error: unknown): string {
   return `the data cannot be read or written (SQLite reports ${resultCode(error)}): check it with "antechamber doctor"`;
 }
 
 function ofOther(error: unknown): string {
   const { type, message, stack = "" } = describeError(error);
-  // The user can correct what the system or the server refuses. Anything else is a defect, whose report needs the
-  // stack.
+  // Errors of the system and of the server can be corrected by the user. Any other error is a defect, so the stack is
+  // printed for a bug report.
   const isExplained = error instanceof ControlError || (error instanceof Error && "code" in error);
   return isExplained ? message : `${type}: ${message}\n${stack}`.trimEnd();
 }

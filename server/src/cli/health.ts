@@ -7,10 +7,10 @@ import { addExamples } from "./help.ts";
 import type { Output } from "./output.ts";
 import { addSettings, loadSettings } from "./settings.ts";
 
-/** The time for a response. Container runtimes usually wait longer. */
+/** Maximum time to wait for the response. Container runtimes usually wait longer. */
 const TIMEOUT_MS = 3000;
 
-/** `health`: asks the running server for its health, in containers without curl. */
+/** `health`: asks the running server for its health. It is for health checks in containers, which often lack curl. */
 export function healthCommand(output: Output): Command {
   const command = new Command("health")
     .description(
@@ -34,7 +34,7 @@ export function healthCommand(output: Output): Command {
   ]);
 }
 
-/** Returns the address of the server for its own machine, and the URL for messages. */
+/** Returns the address at which the server can be reached from its own machine, and a name for messages. */
 function addressOf({ host, port, socket }: Pick<Config, "host" | "port" | "socket">) {
   if (socket !== undefined) {
     return { name: `unix:${socket.path}`, socketPath: socket.path, host: "localhost" };

@@ -24,7 +24,7 @@ interface CreateOptions {
   readonly json?: true;
 }
 
-/** `keys create`, `keys list`, `keys rotate`, `keys revoke`: the API keys of auth key. */
+/** `keys create`, `keys list`, `keys rotate`, `keys revoke`: manage the API keys that `auth` `key` requires. */
 export function keysCommand(output: Output): Command {
   return new Command("keys")
     .description("create, list, rotate and revoke API keys, which callers need with auth key")
@@ -77,7 +77,7 @@ function printMade({ key, info }: CreatedApiKey, options: { json?: true }, outpu
     output.printJson({ key, ...keyJson(info) });
     return;
   }
-  // The key alone on stdout: KEY=$(antechamber keys create …) works.
+  // Only the key goes to stdout, so that KEY=$(antechamber keys create …) works.
   output.print(key);
   output.remark(`This is the only time that the key ${info.id} is shown.`);
   output.remark(
@@ -87,7 +87,7 @@ function printMade({ key, info }: CreatedApiKey, options: { json?: true }, outpu
   );
 }
 
-/** Returns the request for the options; throws a usage error for invalid ones. */
+/** Converts the options into a request. Throws a usage error if they are invalid. */
 function requestOf(options: CreateOptions): ApiKeyRequest {
   const { expires } = options;
   const validFor = expires === undefined ? null : durationOf("--expires", expires);
@@ -118,7 +118,7 @@ function listCommand(output: Output): Command {
   ]);
 }
 
-/** Parses a duration into milliseconds; throws a usage error for any other text. */
+/** Parses a duration into milliseconds. Throws a usage error if the text is not a duration. */
 function durationOf(flag: string, text: string): number {
   const milliseconds = parseDuration(text);
   if (milliseconds !== undefined) return milliseconds;

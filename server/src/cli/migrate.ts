@@ -22,7 +22,7 @@ import { interruptibly, type ShowProgress, withProgress } from "./progress.ts";
 import { addSettings, loadSettings } from "./settings.ts";
 import { type AuditWriter, withAudit } from "./with-audit.ts";
 
-/** The settings that decide how long the servers keep data: the migration must use the same. */
+/** The settings that decide how long the servers keep data. The migration must run with the same values. */
 const retentionSettings: readonly SettingName[] = [
   "anonymousIdle",
   "anonymousLifetime",
@@ -104,14 +104,15 @@ async function moveBetween(
         });
       }),
     );
-  // Until the move is complete, the target's audit trail is a copy of the source's.
+  // Until the copy is complete, the target's audit trail must remain an exact copy of the source's. So only the entry
+  // `done` is also written to the target.
   const writeBoth: AuditWriter = async (entry) => {
     if (entry.outcome === "done" && !isAhead) await auditWriterOf(target, clock)(entry);
     await writeAudit(entry);
   };
   const details = { from: from.name, to: to.name, ahead: isAhead };
   try {
-    // Awaited here, because the stores are closed when this function returns.
+    // Awaited before returning, because the stores are closed when this function returns.
     return await withAudit(
       writeBoth,
       { what: "store.migrate", details },
@@ -129,7 +130,7 @@ function auditDetails({ copied, resumed }: Migration) {
   return { sessionsRead: copied.sessions, recordsRead: copied.records, resumed };
 }
 
-/** Returns false for a copy that differs from the source. */
+/** Returns false if the comparison found a difference between the copy and the source. */
 const isDone = ({ comparison }: Migration) => comparison?.isEqual !== false;
 
 const sharedSourceRemark =
@@ -142,7 +143,7 @@ function progressOf({ sessions, records, done, phase }: Progress): Parameters<Sh
   return [done, `${verb}: ${sessions} sessions, ${records} records`];
 }
 
-/** Prints the result; throws if the copy differs from the source. */
+/** Prints the result. Throws if the copy differs from the source. */
 function report(migration: Migration, { from, to, json, ahead }: Options, output: Output): void {
   const { copied, comparison, leftOut, resumed } = migration;
   if (json === true) {

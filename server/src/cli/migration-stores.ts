@@ -20,19 +20,19 @@ import { CliError, exitCodes, exitOf } from "./exit-codes.ts";
 import { systemUser } from "./system-user.ts";
 import type { AuditWriter } from "./with-audit.ts";
 
-/** The values that `--from` and `--to` accept, for messages. */
+/** Describes the values that `--from` and `--to` accept. */
 export const allowedStores = "sqlite:<folder>, or Redis as in the setting store";
 
 /** One of the two stores of a migration. */
 export interface Side {
-  /** The option that names this store. */
+  /** The option that names this store: `--from` or `--to`. */
   readonly flag: string;
-  /** Describes the store, without secrets; also stored in the target. */
+  /** Name of the store in messages, without secrets. The target stores the source's name. */
   readonly name: string;
   readonly config: Config;
 }
 
-/** Reads the value of an option that names a store. */
+/** Parses the value of `--from` or `--to`. */
 export function sideOf(text: string, flag: string, config: Config): Side {
   const folder = /^sqlite:(.+)$/.exec(text)?.[1];
   const store = folder === undefined ? parseStoreUrl(text) : ({ engine: "sqlite" } as const);
@@ -47,7 +47,7 @@ export function sideOf(text: string, flag: string, config: Config): Side {
 /** The ports that a migration uses. */
 type OpenedStore = TransferStore & AuditStore & LifecycleStore;
 
-/** Refuses a source without data, and the same store on both sides. */
+/** Refuses a source that no server has used. Also refuses if both options name the same store. */
 export async function requireDifferentStores(from: Side, to: Side): Promise<void> {
   const source = engineOf(from.config);
   if (source.isShared) await (await openSide(from, "look")).close();
@@ -56,14 +56,15 @@ export async function requireDifferentStores(from: Side, to: Side): Promise<void
   throw new CliError(exitCodes.usage, "--from and --to are the same store");
 }
 
-/** A source, and the writer of its audit trail. */
+/** An open source, and a function that writes entries to its audit trail. */
 export interface OpenedSource {
   readonly source: Source;
   readonly writeAudit: AuditWriter;
 }
 
 /**
- * Opens the source, or with `isAhead` connects to the server that runs on it. `closing` closes what was opened.
+ * Opens the source. If `isAhead` and a server runs on the source, connects to that server instead. `closing` later
+ * closes what was opened.
  */
 export async function openSource(
   side: Side,
@@ -85,7 +86,7 @@ export async function openSource(
   return { source, writeAudit: auditWriterOf(source, clock) };
 }
 
-/** Copies a read-only store to the temporary folder, since every store is opened for writing. */
+/** Opening a store writes to it. So a read-only store is first copied to a temporary folder, and the copy is used. */
 async function writableOf(config: Config, closing: AsyncDisposableStack): Promise<Config> {
   if (!engineOf(config).isReadOnly) return config;
   const copied = mkdtempSync(join(tmpdir(), "antechamber-"));
@@ -94,14 +95,14 @@ async function writableOf(config: Config, closing: AsyncDisposableStack): Promis
   return { ...config, dataDir: copied };
 }
 
-/** Returns what writes entries of this process into the audit trail of an open store. */
+/** Returns a function that writes entries about this process to the audit trail of an open store. */
 export function auditWriterOf(store: AuditStore, clock: Clock): AuditWriter {
   const trail = new AuditTrail(store, clock);
   const by = operator(systemUser());
   return ({ outcome, ...act }) => trail.append({ ...by, ...act }, outcome);
 }
 
-/** Opens a store. Errors name the option that chose it. */
+/** Opens a store. The message of an error begins with the option that names the store. */
 export async function openSide(
   { config, flag }: Side,
   purpose: "move" | "look" | "command",
@@ -114,7 +115,7 @@ export async function openSide(
   }
 }
 
-/** Wraps the store, so that refusals while it is read or filled name the option that chose it. */
+/** Wraps the store, so that the messages of its refusals begin with the option that names the store. */
 function named(store: OpenedStore, flag: string): OpenedStore {
   const rethrow = (error: unknown): never => {
     if (!(error instanceof Refusal)) throw error;
@@ -128,7 +129,7 @@ function named(store: OpenedStore, flag: string): OpenedStore {
   };
 }
 
-/** Opens a source on which no server may run, unless the copy is made ahead. */
+/** Opens a source. Refuses if a server runs on it, unless `isAhead`. */
 async function openStopped(side: Side, isAhead: boolean): Promise<OpenedStore> {
   try {
     return await openSide(side, isAhead ? "command" : "move");

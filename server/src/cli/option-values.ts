@@ -1,21 +1,21 @@
 import { InvalidArgumentError } from "commander";
 import { faultOfStoredId } from "../session/caller-ids.ts";
 
-/** Parses an id; refuses an empty one, because a filter wider than intended does harm. */
+/** Parses an id. Refuses an empty id, because the command would then apply to more sessions than intended. */
 export function idOf(text: string): string {
   const fault = text === "" ? "is empty" : faultOfStoredId(text);
   if (fault !== undefined) throw new InvalidArgumentError(`The id ${fault}.`);
   return text;
 }
 
-/** Parses a number of things to print. */
+/** Parses the number of items to print. */
 export function countOf(text: string): number {
   const count = /^\d{1,7}$/.test(text) ? Number(text) : 0;
   if (count < 1) throw new InvalidArgumentError("A count is a whole number above 0.");
   return count;
 }
 
-/** Parses a date, or a date with a time and a zone, into Unix ms. */
+/** Parses a date, or a date with a time and a time zone, into Unix ms. */
 export function timeOf(text: string): number {
   const isTime = /^\d{4}-\d\d-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d))?$/.test(text);
   const time = isTime ? Date.parse(text) : Number.NaN;

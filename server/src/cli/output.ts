@@ -1,21 +1,21 @@
 /** Output of commands: results go to stdout, everything else to stderr. */
 export interface Output {
-  /** Prints a result and a line end. */
+  /** Prints a result, followed by a line break. */
   print(text: string): void;
-  /** Prints a result for programs: one JSON value, indented. */
+  /** Prints a result for other programs, as one indented JSON value. */
   printJson(value: unknown): void;
-  /** Prints a remark for people, which is not part of the result. */
+  /** Prints a remark for people. It is not part of the result. */
   remark(text: string): void;
 }
 
-/** The output of this process. */
+/** Prints to stdout and stderr of this process. */
 export const processOutput: Output = {
   print: (text) => void process.stdout.write(`${text}\n`),
   printJson: (value) => void process.stdout.write(`${JSON.stringify(value, null, 2)}\n`),
   remark: (text) => void process.stderr.write(`${text}\n`),
 };
 
-/** Formats rows as columns, two spaces apart. */
+/** Formats rows as aligned columns, separated by two spaces. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
   for (const row of rows) {
@@ -38,7 +38,7 @@ export function timeText(milliseconds: number | null): string {
   return milliseconds === null ? "-" : new Date(milliseconds).toISOString();
 }
 
-/** Formats a time (Unix ms) for JSON. */
+/** Formats a time (Unix ms) for JSON output, as ISO 8601 in UTC. */
 export function timeJson(milliseconds: number | null): string | null {
   return milliseconds === null ? null : new Date(milliseconds).toISOString();
 }
@@ -56,8 +56,8 @@ export function bytesText(bytes: number): string {
 }
 
 /**
- * Replaces the control characters of a caller's text. Customers choose their ids, and an escape sequence in one
- * must not reach the operator's terminal.
+ * Replaces the control characters in a text that a caller chose. Customers choose their ids, and an escape sequence in
+ * an id could take control of the operator's terminal.
  */
 export function terminalSafe(text: string | null): string {
   return text === null ? "-" : text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "\u{FFFD}");

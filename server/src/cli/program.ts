@@ -18,7 +18,7 @@ import { secretsCommand } from "./secrets.ts";
 import { serveCommand } from "./serve.ts";
 import { sessionsCommand } from "./sessions.ts";
 
-/** Meanings of the exit statuses, for `--help` and the documentation. */
+/** The meaning of each exit status, for `--help` and the documentation. */
 const exitTexts: Readonly<Record<keyof typeof exitCodes, string>> = {
   ok: "done",
   failure: "the command failed; the message says why",
@@ -27,7 +27,7 @@ const exitTexts: Readonly<Record<keyof typeof exitCodes, string>> = {
   dataUnavailable: "the data cannot be used: in use by another process, missing or unreadable",
 };
 
-/** Creates the command line. Throws errors, of which `exitOf` returns the exit status. */
+/** Creates the command line. Its commands throw errors, and `exitOf` returns the exit status for an error. */
 export function createProgram(output: Output): Command {
   const program = new Command("antechamber")
     .description("A self-hosted session management service.")
@@ -63,7 +63,7 @@ export function createProgram(output: Output): Command {
   return program;
 }
 
-/** Refuses `help kyes` as it refuses `kyes`; commander would print the general help. */
+/** Makes `help kyes` fail like `kyes`, with a suggestion. Commander would print the general help instead. */
 function suggestInHelp(command: Command): void {
   const help = command.help.bind(command);
   command.help = (context) => {
@@ -83,7 +83,7 @@ function exitLines(): string[] {
   return names.map((name) => `  ${exitCodes[name]}  ${exitTexts[name]}`);
 }
 
-/** Calls `visit` for `command` and all commands below it. */
+/** Calls `visit` for `command` and all its subcommands. */
 export function everyCommand(command: Command, visit: (command: Command) => void): void {
   visit(command);
   for (const below of command.commands) everyCommand(below, visit);

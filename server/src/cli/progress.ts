@@ -1,10 +1,10 @@
 import { CliError, exitCodes } from "./exit-codes.ts";
 import type { Output } from "./output.ts";
 
-/** Shows progress; `done` is 0 to 1. */
+/** Shows how far a command is. `done` is the finished share, 0 to 1. */
 export type ShowProgress = (done: number, text: string) => void;
 
-/** Runs `work` with a signal that SIGINT and SIGTERM abort; the command then fails with the message `stopped`. */
+/** Runs `work` with a signal that SIGINT and SIGTERM abort. An aborted command fails with the message `stopped`. */
 export async function interruptibly<Result>(
   stopped: string,
   work: (signal: AbortSignal) => Promise<Result>,
@@ -19,10 +19,10 @@ export async function interruptibly<Result>(
   }
 }
 
-/** The interval between remarks without a terminal. */
+/** Time (ms) between two remarks about the progress if there is no terminal. */
 const REMARK_INTERVAL_MS = 10_000;
 
-/** Runs `work` with a progress bar on a terminal, or otherwise with a remark now and then. */
+/** Runs `work` and shows its progress: with a bar on a terminal, otherwise with a remark every ten seconds. */
 export function withProgress<Result>(
   texts: { readonly begun: string; readonly done: string; readonly failed: string },
   output: Output,

@@ -17,7 +17,7 @@ function fullName(command: Command): string {
   return parent === null ? command.name() : `${fullName(parent)} ${command.name()}`;
 }
 
-/** Returns the help as it is printed, with examples, in 100 columns and without colours. */
+/** Returns the help of a command as it is printed: with the examples, 100 columns wide, without colours. */
 function helpOf(command: Command): string {
   let text = "";
   command.configureOutput({

@@ -6,7 +6,7 @@ import type { Output } from "./output.ts";
 import { addSettings, loadSettings } from "./settings.ts";
 import { logUncaught, onUncaught } from "./uncaught.ts";
 
-/** `serve`: runs the service until a signal stops it. */
+/** `serve`: runs the service until a signal stops the process. */
 export function serveCommand(output: Output): Command {
   const command = new Command("serve")
     .description("run the service until SIGTERM or SIGINT")
@@ -14,7 +14,7 @@ export function serveCommand(output: Output): Command {
       const { config } = loadSettings(self);
       onUncaught(logUncaught);
       const stopped = stopSignal();
-      // Imported here, since no other command needs the server.
+      // Loaded only here, because other commands do not need the server.
       const { start } = await import("../runtime/start.ts");
       const server = await start(config);
       output.print(`antechamber listening on ${server.url}`);
@@ -33,12 +33,12 @@ export function serveCommand(output: Output): Command {
 }
 
 /**
- * Signals within this time after the first are ignored. A terminal sends Ctrl-C to every process of the group,
- * and npm forwards its own, so a server under `npm start` gets it twice.
+ * Signals that follow the first one within this time (ms) are ignored. Under `npm start`, Ctrl-C reaches the server
+ * twice: the terminal sends the signal to all processes of the group, and npm forwards its own.
  */
 const REPEATED_SIGNAL_MS = 1000;
 
-/** Resolves with the first signal to stop; a later one ends the process at once. */
+/** Resolves at the first SIGTERM or SIGINT. A later signal ends the process immediately. */
 function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
     let stoppedAt: number | undefined;

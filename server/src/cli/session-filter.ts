@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import { anySession, type SessionFilter } from "../session/filter.ts";
 import { idOf, timeOf } from "./option-values.ts";
 
-/** The values of the options that `addFilter` adds. */
+/** Values of the options that `addFilter` adds. */
 export interface FilterOptions {
   readonly customer?: string;
   readonly agent?: string;
@@ -25,7 +25,7 @@ export function addFilter(command: Command): Command {
     .option("--until <time>", "created before then", timeOf);
 }
 
-/** Returns the filter for the options. */
+/** Converts the options into a filter. */
 export function filterOf(options: FilterOptions): SessionFilter {
   return {
     ...anySession,

@@ -14,10 +14,10 @@ import { interruptibly, withProgress } from "./progress.ts";
 import { addFilter, type FilterOptions, filterOf } from "./session-filter.ts";
 import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 
-/** Sessions in a request. */
+/** Number of sessions that one request reads or ends. */
 const PAGE = 256;
 
-/** `sessions get`, `sessions list`, `sessions end`: one session by its id, or many by a filter. */
+/** `sessions get`, `sessions list`, `sessions end`: find and end sessions, by id or by a filter. */
 export function sessionsCommand(output: Output): Command {
   return new Command("sessions")
     .description("find sessions, look at them, end them")
@@ -91,7 +91,7 @@ function listCommand(output: Output): Command {
   ]);
 }
 
-/** Returns the first sessions, from several pages if necessary. */
+/** Returns the first `limit` sessions that match. Reads several pages if necessary. */
 async function firstSessions(admin: Admin, filter: SessionFilter, limit: number) {
   const views: SessionView[] = [];
   let total: number | null = null;
@@ -170,7 +170,7 @@ async function endOne(config: Config, id: string, output: Output): Promise<void>
   output.remark("The session has ended.");
 }
 
-/** Ends all that match. On a terminal it counts them first, for the progress bar. */
+/** Ends all sessions that match. On a terminal it first counts them, so that the progress bar knows the total. */
 async function endMany(
   config: Config,
   filter: SessionFilter,
@@ -215,7 +215,7 @@ async function endMatching(
   return sessions;
 }
 
-/** Returns the members of SessionInfo, and those that only an operator sees. */
+/** Returns a session as JSON: the members of `SessionInfo`, and further members for operators. */
 function sessionJson({ session, status }: SessionView) {
   return {
     sessionId: session.id,

@@ -8,7 +8,7 @@ import {
   variableOf,
 } from "../config/settings.ts";
 
-/** The settings of commands that work on the data of a server. */
+/** The settings that a command needs to work on a server's data. */
 export const dataSettings: readonly SettingName[] = [
   "dataDir",
   "store",
@@ -38,7 +38,8 @@ function optionOf(name: SettingName): Option {
     `${flagOf(name)} <${placeholder}>`,
     `${description.charAt(0).toLowerCase()}${description.slice(1)} (env: ${variableOf(name)}${end})`,
   );
-  // Only shown: loadConfig() checks values, so that all faults are reported together.
+  // The choices are only for `--help` and completion. loadConfig() checks the values, so that all faults are reported
+  // together.
   if (choices !== undefined) option.argChoices = [...choices];
   if (isList === true) {
     option.argParser((text: string, before: string[] | undefined) => [...(before ?? []), text]);
@@ -46,7 +47,7 @@ function optionOf(name: SettingName): Option {
   return option;
 }
 
-/** Loads the configuration from the flags of `command`, the environment and the file. */
+/** Loads the configuration from the flags of `command`, the environment and the configuration file. */
 export function loadSettings(command: Command): LoadedConfig {
   return loadConfig({ flags: flagsOf(command), env: process.env, cwd: process.cwd() });
 }

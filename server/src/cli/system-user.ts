@@ -1,8 +1,8 @@
 import { userInfo } from "node:os";
 
 /**
- * Returns the operating system's user of this process, such as `anna (uid 1000)`. Only the number is certain: the
- * name may come from the environment.
+ * Returns the operating system's user who runs this process, such as `anna (uid 1000)`. The number is reliable; the
+ * name is not, because it may come from the environment.
  */
 export function systemUser(): string {
   const uid = process.getuid?.();
@@ -11,7 +11,7 @@ export function systemUser(): string {
   return name === undefined ? `uid ${uid}` : `${name} (uid ${uid})`;
 }
 
-/** Returns `undefined` for a user without a name, which containers have. */
+/** Returns the name of the user, or `undefined` if the user has none. In containers users often have no name. */
 function userName(): string | undefined {
   try {
     const { username } = userInfo();

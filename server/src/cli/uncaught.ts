@@ -7,8 +7,8 @@ type Report = (error: unknown) => void;
 let report: Report | undefined;
 
 /**
- * Reports uncaught errors with `next`; they end the process with the status `failure`. The runtime would print
- * every member of the error.
+ * Makes uncaught errors end the process with the status `failure`, after they were reported with `next`. Without this,
+ * the runtime would print every property of the error, including secrets.
  */
 export function onUncaught(next: Report): void {
   if (report === undefined) process.on("uncaughtException", end).on("unhandledRejection", end);
@@ -20,7 +20,7 @@ function end(error: unknown): void {
   process.exit(exitCodes.failure);
 }
 
-/** Logs an uncaught error of a server. */
+/** Logs an uncaught error of a server. It writes synchronously, because the process ends immediately afterwards. */
 export function logUncaught(error: unknown): void {
   createLog("info", destination({ dest: 2, sync: true })).fatal({ err: error }, "uncaught error");
 }

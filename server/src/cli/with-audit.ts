@@ -2,12 +2,13 @@ import type { OwnAct } from "../control/operations.ts";
 import { audited } from "../services/audit.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
 
-/** Writes an entry into the audit trail of a store. */
+/** Writes an entry to the audit trail of a store. */
 export type AuditWriter = (act: OwnAct) => Promise<void>;
 
 /**
- * Runs an operation of this process, with an entry in the audit trail before it and one with its result. If the
- * first entry cannot be written, the operation is not started. `isDone` returns false for a result that is a failure.
+ * Runs an operation in this process. Writes an entry to the audit trail before the operation, and another one with the
+ * result. If the first entry cannot be written, the operation does not start. `isDone` returns false if the result is a
+ * failure.
  */
 export async function withAudit<Result>(
   write: AuditWriter,

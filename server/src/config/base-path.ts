@@ -1,15 +1,21 @@
-/** The versions of the Session Management API that can be spoken below a base path (contract.md#dialects). */
+/**
+ * The dialects of the API: versions of the Session Management API that can be served below a base path
+ * (contract.md#dialects).
+ */
 export const dialectNames = ["8.5.0", "8.5.1", "current", "v2"] as const;
 export type DialectName = (typeof dialectNames)[number];
 
-/** A path below which the API is served in addition to the root, and its dialect there. */
+/** A base path: a path below which the API is served in a dialect. The root is always served too. */
 export interface BasePath {
-  /** Begins with "/" and does not end with one. */
+  /** Begins with "/" and does not end with "/". */
   readonly path: string;
   readonly dialect: DialectName;
 }
 
-/** First segments of the server's own paths at the root; a base path below one of these would hide it. */
+/**
+ * First segments of the server's own paths. A base path must not begin with one of them, because it would hide that
+ * path.
+ */
 const ownPaths = [
   "sessions",
   "customers",
@@ -22,7 +28,10 @@ const ownPaths = [
   "docs",
 ];
 
-/** Reads `/gks-server/v1` or `/gks-server/v1=8.5.1`, or returns what is wrong with it. */
+/**
+ * Parses a base path such as `/gks-server/v1` or `/gks-server/v1=8.5.1`. Returns a sentence about the fault if the text
+ * is invalid.
+ */
 export function parseBasePath(text: string): BasePath | string {
   const equals = text.indexOf("=");
   const path = equals === -1 ? text : text.slice(0, equals);
@@ -35,7 +44,7 @@ export function parseBasePath(text: string): BasePath | string {
   return `${path} has ${given}; the dialects are ${dialectNames.join(", ")}`;
 }
 
-/** Returns the paths that occur more than once in a list of base paths, regardless of their dialects. */
+/** Returns the paths that occur more than once in a list of base paths, even with different dialects. */
 export function repeatedPaths(texts: readonly string[]): string[] {
   const paths = texts.map((text) => text.split("=", 1)[0] as string);
   return [...new Set(paths.filter((path, i) => paths.indexOf(path) !== i))];

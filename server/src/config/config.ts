@@ -4,8 +4,8 @@ import type { Role } from "../session/permissions.ts";
 import { parseValues, type Values } from "./settings.ts";
 
 /**
- * A valid configuration: each setting under its own name, except for those that form a group. Durations are
- * in milliseconds, paths absolute; `null` and `undefined` stand for a setting without a value.
+ * A valid configuration. Most settings are members under their own names; some are combined into a group. Durations are
+ * in milliseconds and paths are absolute. A setting without a value is `null` or `undefined`.
  */
 export type Config = Readonly<ReturnType<typeof configOf>>;
 
@@ -15,31 +15,34 @@ export type AuthMode = Config["auth"];
 /** A Unix socket to listen on. */
 export interface SocketConfig {
   readonly path: string;
-  /** Permission bits. */
+  /** Permission bits of the socket file. */
   readonly mode: number;
 }
 
-/** The tokens that the mode `jwt` accepts, and how it reads them. */
+/** Requirements for the tokens that the mode `jwt` accepts, and the names of their claims. */
 export interface TokenConfig {
   readonly issuer: string;
-  /** A token must be for at least one of them. */
+  /** A token must name at least one of these audiences. */
   readonly audiences: readonly string[];
   readonly algorithms: readonly string[];
   readonly keySetUrl: string;
   /** The names of the claims. */
   readonly claims: { readonly role: string; readonly customerId: string; readonly agentId: string };
-  /** The role of a token without the claim; `undefined`: such a token is refused. */
+  /** Role of a token that has no role claim; `undefined` if such a token is refused. */
   readonly defaultRole: Role | undefined;
 }
 
-/** Rates of what callers do, by what is counted (`http/rate-limits.ts`); `undefined`: no limit. */
+/** Rate limits for each thing that is counted (`http/rate-limits.ts`); `undefined` if there is no limit. */
 export interface ConfiguredRates {
   readonly creates: Rate | undefined;
   readonly misses: Rate | undefined;
   readonly requests: Rate | undefined;
 }
 
-/** Converts the settings' values. A setting that is not named here becomes a member of its own. */
+/**
+ * Combines the values of the settings into a `Config`. A setting that is not named in this function becomes a member
+ * under its own name.
+ */
 export function configOf(values: Values) {
   const {
     basePath,
@@ -76,11 +79,11 @@ export function configOf(values: Values) {
   const unixSocket: SocketConfig = { path: socket, mode: Number.parseInt(socketMode, 8) };
   return {
     ...others,
-    /** Paths below which the API is served in addition to the root, which speaks 8.5.0. */
+    /** Base paths. The API is also always served at the root, in the dialect 8.5.0. */
     basePaths: basePath,
-    /** Replaces host and port. */
+    /** If set, the server listens on this socket instead of host and port. */
     socket: socket === "" ? undefined : unixSocket,
-    /** Present if `auth` is `jwt`. */
+    /** Set only if `auth` is `jwt`. */
     tokens: others.auth === "jwt" ? tokens : undefined,
     perAddress: {
       creates: createsPerAddress,

@@ -1,14 +1,14 @@
 import leven from "leven";
 
-/** A fault of a configuration. */
+/** A fault in a configuration. */
 export interface ConfigFault {
-  /** The place of the value: `--port`, `ANTECHAMBER_PORT`, `port in /etc/antechamber.json`. */
+  /** Where the faulty value was set: `--port`, `ANTECHAMBER_PORT`, `port in /etc/antechamber.json`. */
   readonly from: string;
-  /** A sentence about what is wrong and what is allowed, without a full stop. */
+  /** What is wrong and what is allowed: a sentence without a full stop. */
   readonly message: string;
 }
 
-/** All faults of a configuration, so that they can be corrected at once. */
+/** An error with all faults of a configuration, so that they can be corrected together. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
   readonly faults: readonly ConfigFault[];
@@ -22,15 +22,15 @@ export class ConfigError extends Error {
 }
 
 /**
- * Replaces user and password in every URL in `text` by `***`; in a store's URL also if they are not properly
- * encoded, because messages show URLs that are refused.
+ * Replaces the user and password in every URL in `text` by `***`. Messages quote URLs that were refused, so a store's
+ * URL is masked even if its password is not properly encoded.
  */
 export function masked(text: string): string {
   return (
     text
       .replaceAll(/([a-z][a-z\d+.-]{0,30}:\/\/)[^/?#\s]*@/gi, "$1***@")
       .replaceAll(/(rediss?(?:\+\w{1,10})?:\/\/)[^"]{0,500}@/gi, "$1***@")
-      // URLs without the slashes, or without the @.
+      // Text that looks like a URL without "//", and a store's URL without "@".
       .replaceAll(/(?<=^|["\s])[^\s"@/]{0,100}:[^\s"@/]{0,500}@/g, "***@")
       .replaceAll(
         /(rediss?(?:\+\w{1,10})?:\/\/)[^\s"@,/:[]{1,100}:[^\s"@,/:]{0,500}:[^\s"]*/gi,
@@ -39,7 +39,7 @@ export function masked(text: string): string {
   );
 }
 
-/** Returns " (did you mean X?)" with the nearest of `known`, or "" if none is near. Ignores case. */
+/** Returns " (did you mean X?)" with the most similar name in `known`, or "" if none is similar. Ignores case. */
 export function suggestion(name: string, known: readonly string[]): string {
   const [nearest] = known
     .map((candidate) => ({

@@ -5,21 +5,21 @@ import { type ConfigFault, suggestion } from "./faults.ts";
 import { placeOfJsonFault } from "./json-fault.ts";
 import { settingNames } from "./settings.ts";
 
-/** The file that is read if none is named and it exists. */
+/** The file that is read if it exists and no other file is named. */
 const DEFAULT_FILE = "antechamber.json";
 
 /** A configuration file. */
 export interface ConfigFile {
-  /** The name for messages: as given, or absolute if none was given. */
+  /** Name of the file in messages: as it was given, or the absolute path of the default file. */
   readonly name: string;
-  /** The folder at which relative paths in the file start. */
+  /** Folder to which relative paths in the file refer. */
   readonly folder: string;
   readonly members: Readonly<Record<string, unknown>>;
 }
 
 /**
- * Reads the file `named`, or else the default file in `cwd` if it exists. Returns `undefined` and adds to `faults`
- * if the file cannot be used.
+ * Reads the file `named`; without it, the default file in `cwd` if it exists. If the file cannot be used, adds a fault
+ * to `faults` and returns `undefined`.
  */
 export function readConfigFile(
   named: { readonly file: string; readonly from: string } | undefined,
@@ -32,7 +32,7 @@ export function readConfigFile(
   const from = named === undefined ? name : `${named.from} ${name}`;
   let text = "";
   try {
-    // Some editors begin a file with a byte order mark, which is not part of JSON.
+    // Some editors write a byte order mark at the start of a file, which is not allowed in JSON.
     text = readFileSync(path, "utf8").replace(/^\u{FEFF}/u, "");
     const members: unknown = JSON.parse(text);
     if (typeof members !== "object" || members === null || Array.isArray(members)) {

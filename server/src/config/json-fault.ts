@@ -1,17 +1,17 @@
-/** A position in a text as editors count it: both members from 1. */
+/** A position in a text. Lines and columns are counted from 1, as in editors. */
 export interface Place {
   readonly line: number;
   readonly column: number;
 }
 
-// Any character except control characters, quotes and backslashes, or an escape.
+// A JSON string: any characters except control characters, quotes and backslashes, or escape sequences.
 const STRING = /"(?:[ !#-[\]-\u{10ffff}]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*"/uy;
 const LITERAL = /(?:-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)(?![\w.+-])/y;
 const SPACE = /[ \t\n\r]*/y;
 
 /**
- * Returns the position where a text stops being JSON (RFC 8259), which is the end of a truncated text;
- * `undefined` for valid JSON. The runtimes' own messages give no position, or different ones.
+ * Returns the position at which a text is no longer valid JSON (RFC 8259); for a truncated text this is its end.
+ * Returns `undefined` for valid JSON. The error messages of Bun and Node give no position, or different ones.
  */
 export function placeOfJsonFault(text: string): Place | undefined {
   let at = 0;

@@ -1,34 +1,37 @@
 import { z } from "zod";
 import { parseDuration, parseRate } from "./values.ts";
 
-/** The values that a setting accepts, and what the code makes of them. */
+/** A kind of setting: the values that it accepts, and the form in which the code uses them. */
 export interface Kind {
-  /** Reads text (flag, variable) or the file's JSON. Gives a reason where `allowed` does not explain a refusal. */
+  /**
+   * Validates a text (from a flag or a variable) or a JSON value (from the file). If `allowed` does not explain why a
+   * value is refused, the schema's message does.
+   */
   readonly schema: z.ZodType;
-  /** Completes the sentence "allowed is …". */
+  /** Text that follows "allowed is" in a message. */
   readonly allowed: string;
-  /** Stands for the value in `--help`. */
+  /** Placeholder for the value in `--help`. */
   readonly placeholder: string;
-  /** Converts a value into the form that the code uses; without it the value is used as it is. */
+  /** Converts a valid value into the form that the code uses. By default the value is used unchanged. */
   readonly parse?: (value: never) => unknown;
-  /** All values, if they are few words: shells complete them. */
+  /** All values, if the setting accepts only a few words. Shells complete them. */
   readonly choices?: readonly string[];
-  /** A flag that may be repeated, a variable with commas, an array in the file. */
+  /** Set for a list: its flag may be repeated, its variable has commas, and the file has an array. */
   readonly isList?: true;
-  /** A path: a relative one in the file starts at the file's folder. */
+  /** Set for a path. In the file, a relative path refers to the file's folder. */
   readonly isPath?: true;
-  /** A value in milliseconds that is written with a unit. */
+  /** Set for a duration: it is written with a unit, and its value is in milliseconds. */
   readonly isDuration?: true;
 }
 
-/** Text without spaces at its ends. */
+/** Text; white space at both ends is removed. */
 export const trimmed = z.string().trim();
-/** The same without control characters; it may be empty. */
+/** Trimmed text without control characters. It may be empty. */
 export const printable = trimmed.regex(/^\P{Cc}*$/u);
 
 /**
- * Returns a schema that also refuses a text for which `check` returns a reason, so that a function which returns
- * either a value or a reason can be used as it is.
+ * Returns a schema that also refuses a text if `check` returns a string, which is the reason. So a parser that returns
+ * either a value or a reason can serve as `check`.
  */
 export function refusing<Schema extends z.ZodType<string>>(
   schema: Schema,
@@ -40,7 +43,7 @@ export function refusing<Schema extends z.ZodType<string>>(
   });
 }
 
-/** A duration within limits, in milliseconds; `example` is added to the description. */
+/** A duration from `least` to `most`; its value is in milliseconds. `example` is appended to the description. */
 export function duration(least: string, most: string, example = "") {
   const [min = 0, max = 0] = [least, most].map(parseDuration);
   return {
@@ -51,7 +54,7 @@ export function duration(least: string, most: string, example = "") {
   } as const satisfies Kind;
 }
 
-/** A whole number within limits. */
+/** A whole number from `least` to `most`. */
 export function count(least: number, most: number) {
   const digits = trimmed.regex(/^\d{1,15}$/).transform(Number);
   return {
@@ -74,7 +77,7 @@ export function word<const Words extends readonly [string, ...string[]]>(
   } as const satisfies Kind;
 }
 
-/** Text that is not empty. */
+/** Text that must not be empty. */
 export const text = printable.min(1);
 
 /** Returns a schema for a list without duplicates. */
@@ -95,7 +98,7 @@ export function listOf(item: z.ZodType<string, string>) {
     );
 }
 
-/** A rate, or `off`, which may also be written `0`. */
+/** A rate, or `off`. `0` also means `off`. */
 export const rate = {
   schema: z
     .union([trimmed, z.literal(0).transform(String)])
@@ -106,7 +109,7 @@ export const rate = {
   parse: parseRate,
 } as const satisfies Kind;
 
-/** Returns `null` for "", which stands for a setting without a value. */
+/** Returns `null` for "", which means that a setting has no value. */
 export function orNull(value: string): string | null {
   return value === "" ? null : value;
 }

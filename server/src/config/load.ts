@@ -15,32 +15,32 @@ import type { Source, Sources } from "./source.ts";
 
 /** The sources of a configuration. */
 export interface ConfigInput {
-  /** Flags by the names of their settings, and `config`; repeated flags as arrays. */
+  /** Flags by the names of their settings, and the flag `config`. A repeated flag is an array. */
   readonly flags: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Relative paths start here; the default file is looked for here. */
+  /** The current folder: relative paths refer to it, and the default file is looked for in it. */
   readonly cwd: string;
 }
 
-/** A valid configuration and where each value of it comes from. */
+/** A valid configuration, and the source of each value. */
 export interface LoadedConfig {
   readonly config: Config;
   readonly values: Values;
   readonly sources: Sources;
 }
 
-/** Known variables that have the prefix of settings but are not settings. */
+/** Variables that begin with ANTECHAMBER_ but do not belong to a setting. */
 const otherVariables = ["ANTECHAMBER_CONFIG", "ANTECHAMBER_RUNTIME", "ANTECHAMBER_LONG"];
 
 interface Found extends Source {
   readonly raw: unknown;
-  /** Where a relative path starts. */
+  /** Folder to which a relative path refers. */
   readonly folder: string;
 }
 
 /**
  * Loads the configuration. Flags take precedence over the environment, the environment over the file, and the file over
- * the defaults. An empty variable counts as not set. Throws a `ConfigError` with all faults.
+ * the defaults. A variable with an empty value counts as not set. Throws a `ConfigError` with all faults.
  */
 export function loadConfig({ flags, env, cwd }: ConfigInput): LoadedConfig {
   const faults: ConfigFault[] = unknownVariables(env);
@@ -77,7 +77,7 @@ function unknownVariables(env: ConfigInput["env"]): ConfigFault[] {
     }));
 }
 
-/** Explains the variables that Kubernetes sets for a Service named antechamber. */
+/** Returns a hint for variables that Kubernetes sets because a Service is named antechamber. */
 function hintOfLinks(name: string, value: unknown): string {
   const isLink =
     /^ANTECHAMBER_(SERVICE_|PORT_\d)/.test(name) || /^tcp:\/\/[\d.:]+$/.test(String(value));
@@ -100,7 +100,7 @@ function find(name: SettingName, input: ConfigInput, file: ConfigFile | undefine
   return { kind: "default", from: "default", raw: settingOf(name).default, folder: cwd };
 }
 
-/** Returns the value; returns `undefined` and adds to `faults` if it is invalid. */
+/** Returns the validated value. If it is invalid, adds a fault to `faults` and returns `undefined`. */
 function read(name: SettingName, found: Found, faults: ConfigFault[]): unknown {
   const setting = settingOf(name);
   const result = setting.schema.safeParse(found.raw);
@@ -119,7 +119,7 @@ function read(name: SettingName, found: Found, faults: ConfigFault[]): unknown {
   return undefined;
 }
 
-/** Formats a value for a message: on one line, not too long, without passwords. */
+/** Formats a value for a message: on one line, shortened if necessary, and without passwords. */
 function shown(raw: unknown): string {
   const text = masked(JSON.stringify(raw) ?? String(raw));
   return text.length > 100 ? `${text.slice(0, 100)}…` : text;

@@ -11,19 +11,19 @@ import {
 import type { Sources } from "./source.ts";
 import { formatDuration, isLoopback, parseDuration } from "./values.ts";
 
-/* All that one setting requires of others. */
+/* Rules about combinations of settings. */
 
-/** The values so far; one that has a fault of its own is missing. */
+/** The values that are valid by themselves. A value with a fault of its own is missing. */
 interface Given {
   readonly values: Partial<Values>;
-  /** Returns whether somebody chose another value than the default. */
+  /** Returns whether the value was set to something other than the default. */
   isSet(name: SettingName): boolean;
 }
 
-/** Settings, and what is wrong with each. */
+/** Pairs of a setting and a message about its fault. */
 type Found = Iterable<readonly [name: SettingName, message: string]>;
 
-/** Returns the faults of values that are valid by themselves but not together. */
+/** Returns the faults of values that are valid by themselves but not in combination. */
 export function faultsTogether(values: Partial<Values>, sources: Sources): ConfigFault[] {
   const isSet = (name: SettingName) => {
     const value = values[name];
@@ -45,7 +45,7 @@ function* ofLifetimes({ values: { anonymousLifetime, recognizedLifetime } }: Giv
   ];
 }
 
-/** Refuses settings of another mode: whoever wrote them believes that they have an effect. */
+/** Refuses a setting that has no effect in the chosen `auth` mode, because whoever set it expects an effect. */
 function* ofOtherModes({ values: { auth }, isSet }: Given): Found {
   if (auth === undefined) return;
   for (const name of settingNames) {
@@ -58,7 +58,7 @@ function* ofOtherModes({ values: { auth }, isSet }: Given): Found {
   }
 }
 
-/** The length of a socket's path that every system has room for (104 bytes on macOS, 108 on Linux). */
+/** Maximum length of a socket's path. It fits on every system: macOS allows 104 bytes, Linux 108. */
 const MAX_SOCKET_PATH_BYTES = 100;
 
 function* ofAddress({ values: { host, auth, socket }, isSet }: Given): Found {
@@ -82,7 +82,7 @@ function* ofAddress({ values: { host, auth, socket }, isSet }: Given): Found {
   }
 }
 
-/** The settings without which `auth` `jwt` is not safe, and an example of each. */
+/** The settings that `auth` `jwt` requires to be safe, each with an example. */
 const neededByTokens = [
   ["jwtIssuer", "who issues the tokens, such as https://login.example"],
   ["jwtAudience", "the service that the tokens are for, such as antechamber"],
@@ -123,7 +123,10 @@ function* ofProxy({ values: { auth, proxySecret, trustedProxies, socket } }: Giv
   }
 }
 
-/** The widest ranges of private networks: 10.0.0.0/8 and fc00::/7 (RFC 1918, RFC 4193). */
+/**
+ * Minimum length of a trusted range: it may be no wider than the widest private networks, 10.0.0.0/8 and fc00::/7 (RFC
+ * 1918, RFC 4193).
+ */
 const LEAST_BITS = { ipv4: 96 + 8, ipv6: 7 };
 const ipv4 = parseRange("0.0.0.0/0") as AddressRange;
 
@@ -133,7 +136,7 @@ function isTooWide(text: string): boolean {
   return range.bits < (hasIpv4 ? LEAST_BITS.ipv4 : LEAST_BITS.ipv6);
 }
 
-/** Without a password, the client would not send the user name. */
+/** Refuses a user name without a password, because the Redis client would not send it. */
 function* ofSentinels({ values, isSet }: Given): Found {
   if (!isSet("sentinelUsername") || values.sentinelPassword !== "") return;
   yield [
@@ -142,7 +145,9 @@ function* ofSentinels({ values, isSet }: Given): Found {
   ];
 }
 
-/** Refuses cookies that browsers would drop (RFC 6265bis, section 4.1.3), and one that outlives every session. */
+/**
+ * Refuses cookies that browsers would drop (RFC 6265bis, section 4.1.3), and a cookie that would outlive every session.
+ */
 function* ofCookie({ values }: Given): Found {
   const {
     cookieName = "",

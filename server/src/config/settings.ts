@@ -26,15 +26,18 @@ import {
   parseDuration,
 } from "./values.ts";
 
-/** A setting. Its flag, variable, file key and row in the documentation follow from its name. */
+/** A setting. Its flag, variable, key in the file and row in the documentation are derived from its name. */
 export interface Setting extends Kind {
-  /** The default, as it would be written in the environment. */
+  /** The default, in the form in which it would be written in the environment. */
   readonly default: string;
-  /** One sentence for the documentation and `--help`, without a full stop. */
+  /** Description for the documentation and `--help`: one sentence without a full stop. */
   readonly description: string;
-  /** Never shown, and without a flag, because all users of a machine can read the flags of a process. */
+  /**
+   * Set for a secret. A secret is never shown and has no flag, because all users of a machine can read the flags of a
+   * process.
+   */
   readonly isSecret?: true;
-  /** The only value of `auth` with which the setting has an effect. */
+  /** The only `auth` mode in which the setting has an effect. */
   readonly auth?: "jwt" | "proxy";
 }
 
@@ -42,7 +45,7 @@ const lifetime = duration("1s", "3650d", ", such as 30m");
 const DAY = 24 * 60 * 60 * 1000;
 const token = { default: "", auth: "jwt" } as const;
 
-/** All settings, in the order of the documentation. Each is declared here and nowhere else. */
+/** All settings, in the order of the documentation. A setting is declared only here. */
 export const settings = {
   host: {
     schema: trimmed
@@ -303,7 +306,7 @@ export const settings = {
     schema: trimmed.refine((raw) => {
       const milliseconds = parseDuration(raw) ?? 0;
       const isWhole = milliseconds > 0 && milliseconds % 1000 === 0;
-      // Browsers keep no cookie for longer than 400 days (RFC 6265bis, section 5.5).
+      // Browsers limit the lifetime of a cookie to 400 days (RFC 6265bis, section 5.5).
       return raw === "none" || (isWhole && milliseconds <= 400 * DAY);
     }),
     allowed: "none, or a duration in whole seconds, 1s to 400d, up to recognizedLifetime",
@@ -426,13 +429,13 @@ export const settings = {
   },
 } as const satisfies Record<string, Setting>;
 
-/** The name of a setting: its key in the file. */
+/** Name of a setting, which is also its key in the file. */
 export type SettingName = keyof typeof settings;
 
-/** The value of each setting as it was written: "" where it has none. */
+/** The values of all settings as they were validated; "" for a setting without a value. */
 export type Values = { [Name in SettingName]: z.output<(typeof settings)[Name]["schema"]> };
 
-/** The value of each setting in the form that the code uses. */
+/** The values of all settings in the form that the code uses (`Kind.parse`). */
 export type ParsedValues = {
   readonly [Name in SettingName]: (typeof settings)[Name] extends {
     readonly parse: (value: never) => infer Parsed;
@@ -444,7 +447,7 @@ export type ParsedValues = {
 /** The names of all settings. */
 export const settingNames = Object.keys(settings) as SettingName[];
 
-/** Returns a setting with the general type, which has all optional members. */
+/** Returns a setting as a `Setting`, the type that has all optional members. */
 export function settingOf(name: SettingName): Setting {
   return settings[name];
 }
@@ -458,7 +461,7 @@ export function parseValues(values: Values): ParsedValues {
   return Object.fromEntries(entries) as ParsedValues;
 }
 
-/** Returns a value as it could be written in the environment. */
+/** Returns a value in the form in which it would be written in the environment. */
 export function textOf(name: SettingName, value: Values[SettingName]): string {
   if (settingOf(name).isDuration === true) return formatDuration(value as number);
   return typeof value === "object" ? value.join(",") : String(value);

@@ -1,9 +1,9 @@
 import type { SettingName } from "./settings.ts";
 
-/** The place where a value was found. */
+/** The source of a value. */
 export interface Source {
   readonly kind: "flag" | "environment" | "file" | "default";
-  /** `--port`, `ANTECHAMBER_PORT`, `port in antechamber.json`, `default`. */
+  /** Name of the source in messages: `--port`, `ANTECHAMBER_PORT`, `port in antechamber.json`, `default`. */
   readonly from: string;
 }
 

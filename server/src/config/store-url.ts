@@ -1,6 +1,6 @@
 import { masked } from "./faults.ts";
 
-/** The setting `store`, parsed. */
+/** The parsed value of the setting `store`. */
 export type StoreUrl =
   | { readonly engine: "sqlite" }
   | {
@@ -8,23 +8,23 @@ export type StoreUrl =
       readonly kind: "single" | "cluster" | "sentinel";
       readonly isTls: boolean;
       readonly hosts: readonly { readonly host: string; readonly port: number }[];
-      /** The name of the primary, as the sentinels know it. */
+      /** Name of the primary in Sentinel; `undefined` without Sentinel. */
       readonly name: string | undefined;
       readonly username: string | undefined;
       readonly password: string | undefined;
       readonly database: number;
-      /** The URL for people, without user and password. */
+      /** The URL for messages, without user and password. */
       readonly label: string;
     };
 
-/** Completes the sentence "allowed is …". */
+/** Text that follows "allowed is" in a message. */
 export const allowedStoreUrls =
   "sqlite, redis://host:6379/0, redis+cluster://host:6379,host:6379 or redis+sentinel://host:26379,host:26379/name; rediss for TLS; user:password@ before the hosts";
 
 const FORM = /^(rediss?)(?:\+(cluster|sentinel))?:\/\/(?:([^/@]*)@)?([^/@?#]+)(?:\/([^/?#]*))?$/;
 const HOST = /^(?:\[([\da-f:.]+)\]|([\w.-]+))(?::(\d{1,5}))?$/i;
 
-/** Parses a store's URL; returns a sentence about what is wrong with any other text. */
+/** Parses the URL of a store. Returns a sentence about the fault if the text is invalid. */
 export function parseStoreUrl(text: string): StoreUrl | string {
   if (text === "sqlite") return { engine: "sqlite" };
   const [, scheme, kind = "single", credentials, authority = "", path = ""] = FORM.exec(text) ?? [];

@@ -21,11 +21,11 @@ export function parseDuration(text: string): number | undefined {
   return Number.isSafeInteger(milliseconds) ? milliseconds : undefined;
 }
 
-/** Returns the shortest text that `parseDuration` reads as this number of milliseconds. */
+/** Returns the shortest text from which `parseDuration` returns `milliseconds`. */
 export function formatDuration(milliseconds: number): string {
   for (const unit of ["d", "h", "m", "s"]) {
     const factor = units[unit] as number;
-    // Below two days, hours read better.
+    // Durations below two days are easier to read in hours.
     if (unit === "d" && milliseconds < 2 * DAY) continue;
     if (milliseconds >= factor && milliseconds % factor === 0) {
       return `${milliseconds / factor}${unit}`;
@@ -34,7 +34,7 @@ export function formatDuration(milliseconds: number): string {
   return `${milliseconds}ms`;
 }
 
-/** Parses a rate such as `600/1m`; returns `undefined` for any other text, also for `off`. */
+/** Parses a rate such as `600/1m`. Returns `undefined` for any other text, including `off`. */
 export function parseRate(text: string): Rate | undefined {
   const [, digits, time = ""] = /^(\d{1,9})\/(\w+)$/.exec(text) ?? [];
   const period = parseDuration(time);
@@ -43,34 +43,37 @@ export function parseRate(text: string): Rate | undefined {
   return isPeriod && Number(digits) > 0 ? { count: Number(digits), period } : undefined;
 }
 
-/** Returns whether only this machine can reach a server that listens on this host. */
+/** Returns whether a server that listens on this host can be reached only from this machine. */
 export function isLoopback(host: string): boolean {
   if (host.toLowerCase() === "localhost" || host === "::1") return true;
   return isIP(host) === 4 && host.startsWith("127.");
 }
 
-/** Returns why the text is neither `*` nor an origin exactly as browsers send it (RFC 6454, section 6.2). */
+/**
+ * Returns the fault of a text that is neither `*` nor an origin exactly as browsers send it (RFC 6454, section 6.2);
+ * otherwise `undefined`.
+ */
 export function faultOfOrigin(value: string): string | undefined {
   if (value === "*") return undefined;
   if (!/^[a-z][a-z\d+.-]*:\/\/[^/?#@\s*]+$/i.test(value) || !URL.canParse(value)) {
     return `${value} is not a scheme and a host alone`;
   }
-  // Only with the web's own schemes is it certain what a browser sends.
+  // Only for http and https is it certain what browsers send as the origin.
   const { protocol, origin } = new URL(value);
   if (!/^https?:$/.test(protocol) || origin === value) return undefined;
   return `browsers send ${value} as ${origin}`;
 }
 
-/** Returns whether the text is a host name, and no mistyped address. */
+/** Returns whether the text is a host name. A text of digits and dots is not: it is a mistyped address. */
 export function isHostName(name: string): boolean {
   if (name.length > 253 || /^[\d.]+$/.test(name)) return false;
   return name.split(".").every((label) => /^[a-z\d]([a-z\d-]{0,61}[a-z\d])?$/i.test(label));
 }
 
-/** Returns why browsers would not accept the text as the domain of a cookie. */
+/** Returns why browsers would refuse the text as the domain of a cookie; `undefined` if they accept it. */
 export function faultOfCookieDomain(name: string): string | undefined {
   if (name === "") return undefined;
-  // Browsers treat a host whose last part is a number as an address (URL standard, "ends in a number").
+  // Browsers treat a host name whose last label is a number as an IP address (URL standard, "ends in a number").
   if (isIP(name) !== 0 || /(?:^|\.)(?:\d+|0x[\da-f]*)$/.test(name)) {
     return "a cookie's domain cannot be an address: leave it out";
   }
@@ -81,8 +84,8 @@ export function faultOfCookieDomain(name: string): string | undefined {
 }
 
 /**
- * Returns why keys cannot be fetched from the URL. Over plain HTTP anybody on the way could replace the issuer's
- * keys.
+ * Returns why the URL is not suitable for fetching keys; `undefined` if it is. Over plain HTTP, an attacker on the
+ * network could replace the issuer's keys.
  */
 export function faultOfKeySetUrl(value: string): string | undefined {
   if (value === "") return undefined;
@@ -95,13 +98,16 @@ export function faultOfKeySetUrl(value: string): string | undefined {
   return protocol === "http:" && isHere ? undefined : "keys come by https, or from this machine";
 }
 
-/** Signature algorithms (RFC 7518, RFC 8037) whose public key cannot sign; so neither HS256 nor `none`. */
+/**
+ * Asymmetric signature algorithms (RFC 7518, RFC 8037): the public key verifies but cannot sign. HS256 and `none` are
+ * therefore not allowed.
+ */
 const signatures = [
   ...["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
   ...["ES256", "ES384", "ES512", "EdDSA", "Ed25519"],
 ];
 
-/** Returns why tokens cannot be signed with the algorithm. */
+/** Returns why the algorithm is not allowed for tokens; `undefined` if it is. */
 export function faultOfAlgorithm(name: string): string | undefined {
   return signatures.includes(name) ? undefined : `${name} is none of ${signatures.join(", ")}`;
 }

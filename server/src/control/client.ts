@@ -5,10 +5,10 @@ import { type Admin, adminOver, operations } from "./operations.ts";
 import { socketPath } from "./path.ts";
 import { failure } from "./schemas.ts";
 
-/** How long (ms) the server may take to respond. */
+/** Maximum time (ms) to wait for the response of the server. */
 const TIMEOUT_MS = 30_000;
 
-/** An operation that the server did not carry out, with the reason that it gave. */
+/** An operation that the server did not carry out; the message is the reason that the server gave. */
 export class ControlError extends Error {
   override readonly name = "ControlError";
 }
@@ -17,9 +17,10 @@ export class ControlError extends Error {
 export const OPERATOR_HEADER = "operator";
 
 /**
- * Returns the operations of the server that runs on `dataDir`, or `undefined` if none runs there: there is no socket, or a
- * killed server left it. The operations reject with `Refusal` `unavailable` when the store cannot carry out the change,
- * and with `ControlError` for anything else. `user` is the operator's name for the audit trail.
+ * Returns the operations of the server that runs on `dataDir`. Returns `undefined` if no server runs there: the socket
+ * does not exist, or a killed server left it behind. The operations reject with `Refusal` `unavailable` when the store
+ * cannot carry out the change, and with `ControlError` for any other failure. `user` is the operator's name for the
+ * audit trail.
  */
 export async function connectControl(
   dataDir: string,
@@ -82,7 +83,7 @@ function post({ path, user, operation, params }: ControlRequest): Promise<Contro
   });
 }
 
-/** Whether a server responds: a socket whose server was killed refuses every connection. */
+/** Returns whether a server responds on the socket. The socket of a killed server refuses every connection. */
 async function isListening(path: string): Promise<boolean> {
   try {
     await post({ path, user: null, operation: "", params: null });

@@ -18,7 +18,7 @@ import {
   sessionView,
 } from "./schemas.ts";
 
-/** The use cases of the operations; with a running server, that server's own. */
+/** The parts that the operations work with. If a server runs, they are the parts of that server. */
 export interface OperatorParts {
   readonly sessionAdmin: SessionAdmin;
   readonly customers: CustomerAdmin;
@@ -59,12 +59,15 @@ const ownAct = z.object({
   details: auditDetails,
 });
 
-/** Something that the command line does by itself, for an entry in the audit trail (`noteAct`). */
+/**
+ * An act that the command line carries out without a server, such as a backup; `noteAct` enters it in the audit trail.
+ */
 export type OwnAct = z.infer<typeof ownAct>;
 
 /**
- * The operator's operations: their parameters, their results (both as JSON), and what they do. The control server and its
- * client follow from this table; without a server the command line runs the operations on the store that it has opened.
+ * The operator's operations: for each, a schema of its parameters and of its result (both JSON), and the function that
+ * carries it out. The control server and its client are derived from this table. If no server runs, the command line
+ * opens the store and runs the operations on it.
  */
 export const operations = {
   listKeys: define(none, z.array(apiKeyInfo).readonly(), (use) => use.credentials.listKeys()),
@@ -125,7 +128,7 @@ export const operations = {
 type Operations = typeof operations;
 export type OperationName = keyof Operations;
 
-/** The operations as functions, on a store of this process or through the server that runs on it. */
+/** The operations as functions. They work on a store of this process, or through the server that runs on the store. */
 export type Admin = {
   readonly [Name in OperationName]: Operations[Name] extends Operation<infer Params, infer Result>
     ? (...params: [Params] extends [null] ? [] : [Params]) => Promise<Result>
@@ -136,7 +139,7 @@ export function isOperation(name: string): name is OperationName {
   return Object.hasOwn(operations, name);
 }
 
-/** Runs an operation with parameters that may be any JSON value. Throws `TypeError` if they are invalid. */
+/** Runs an operation with unchecked parameters (any JSON value). Throws `TypeError` if they do not match its schema. */
 export async function callOperation(
   admin: Admin,
   name: OperationName,
@@ -148,14 +151,14 @@ export async function callOperation(
   return call(parsed.data as never);
 }
 
-/** Returns the operations as functions that run through `call`. */
+/** Returns the operations as functions that each pass their name and parameters to `call`. */
 export function adminOver(call: (name: OperationName, params: unknown) => Promise<unknown>): Admin {
   const names = Object.keys(operations) as OperationName[];
   const entries = names.map((name) => [name, (params: unknown = null) => call(name, params)]);
   return Object.fromEntries(entries) as Admin;
 }
 
-/** Returns the operations on the store of this process, for the operator `by`. */
+/** Returns the operations as functions that work in this process, on behalf of the operator `by`. */
 export function localAdmin(parts: OperatorParts, by: Initiator): Admin {
   return adminOver(async (name, params) => {
     const run: Operation<never, unknown>["run"] = operations[name].run;

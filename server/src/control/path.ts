@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
 /*
- * The control socket of a data folder is `control.sock` in that folder. The path of a socket is limited to 108 bytes on
- * Linux and 104 on macOS. If it would be longer, the socket is in a temporary folder of its own, and the file
- * `control.path` in the data folder has its path.
+ * The control socket of a data folder is `control.sock` in that folder. Systems limit the path of a socket to 108 bytes
+ * (Linux) or 104 bytes (macOS). If the path would be too long, the socket is in a temporary folder instead, and the
+ * file `control.path` in the data folder contains the path of the socket.
  */
 const MAX_PATH_BYTES = 100;
 
@@ -18,14 +18,16 @@ function pointer(dataDir: string): string {
   return join(dataDir, "control.path");
 }
 
-/** Returns the path on which a server on `dataDir` listens if it runs; `undefined` if none can be running. */
+/**
+ * Returns the path of the socket on which a server on `dataDir` would listen; `undefined` if no server can be running.
+ */
 export function socketPath(dataDir: string): string | undefined {
   const path = ownPath(dataDir);
   if (path !== undefined) return path;
   try {
     return readFileSync(pointer(dataDir), "utf8");
   } catch (error) {
-    // A socket without access rights may still exist.
+    // Any other error, such as missing access rights, does not mean that there is no socket.
     if (!isAbsence(error)) throw error;
     return undefined;
   }
@@ -37,8 +39,8 @@ function isAbsence(error: unknown): boolean {
 }
 
 /**
- * Returns the path for a new socket, and removes the socket that a killed server left. Only the holder of the lock on
- * `dataDir` may call it.
+ * Returns the path for a new socket, and removes a socket that a killed server left there. Only the process that holds
+ * the lock on `dataDir` may call this function.
  */
 export function claimSocketPath(dataDir: string): string {
   const path = ownPath(dataDir);
@@ -49,13 +51,13 @@ export function claimSocketPath(dataDir: string): string {
   }
   releaseSocketPath(dataDir);
   if (path !== undefined) return path;
-  // Only its owner can enter a folder that mkdtemp creates.
+  // `mkdtemp` creates a folder that only its owner can enter.
   const distant = join(mkdtempSync(join(tmpdir(), "antechamber-")), "control.sock");
   writeFileSync(pointer(dataDir), distant, { mode: 0o600 });
   return distant;
 }
 
-/** Removes the socket of `dataDir` and everything that was created for it. */
+/** Removes the socket of `dataDir`, and the file and the folder that were created for it. */
 export function releaseSocketPath(dataDir: string): void {
   const path = socketPath(dataDir);
   if (path === undefined) return;
@@ -65,6 +67,6 @@ export function releaseSocketPath(dataDir: string): void {
   try {
     rmdirSync(dirname(path));
   } catch {
-    // The folder was removed already, as after a restart of the machine, or has other files too.
+    // The folder is already gone, for example after the machine was restarted, or it contains other files.
   }
 }

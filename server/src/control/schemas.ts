@@ -7,15 +7,15 @@ import type { AuditEntry } from "../store/audit-chain.ts";
 import type { TransferItem } from "../store/ports/transfer.ts";
 
 /*
- * The values that the control socket carries, as JSON. Each schema is checked against the type that the services use: a
- * field that is added there must be added here.
+ * Schemas of the JSON values that the control socket carries. The compiler checks each schema against the type that the
+ * services use, so a field that is added to the type must be added here too.
  */
 
 const text = z.string();
 const number = z.number();
 const role = z.enum(roles);
 
-/** Returns the same schema for several fields. */
+/** Returns an object that uses the same schema for each of the named fields. */
 function fields<Schema, Name extends string>(schema: Schema, ...names: readonly Name[]) {
   return Object.fromEntries(names.map((name) => [name, schema])) as Record<Name, Schema>;
 }
@@ -71,7 +71,10 @@ export const auditEntry = z.object({
   details: auditDetails,
 }) satisfies z.ZodType<AuditEntry>;
 
-/** The items are checked no further: they may be many, and `migrate` compares what it has copied with the source. */
+/**
+ * Only the `kind` of an item is checked: there may be many items, and `migrate` later compares the copy with the
+ * source.
+ */
 const transferItem = z.custom<TransferItem>(
   (item) => typeof item === "object" && item !== null && "kind" in item,
 );
@@ -82,7 +85,10 @@ export const exportPage = z.object({
   progress: number,
 });
 
-/** The only reason for which a store refuses an operator; another one is in the message. */
+/**
+ * The reason `unavailable` of a `Refusal`. It is the only one that a store gives an operator; any other failure is
+ * described by the message alone.
+ */
 const unavailable = z.object({
   code: z.literal("unavailable"),
   retryAfterSeconds: number,
@@ -90,7 +96,7 @@ const unavailable = z.object({
   why: z.literal("data-displaced").exactOptional(),
 });
 
-/** The response to an operation that failed. */
+/** The body of a response to an operation that failed. */
 export const failure = z.object({
   error: z.object({ message: text, reason: unavailable.optional().catch(undefined) }),
 });

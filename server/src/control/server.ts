@@ -7,32 +7,33 @@ import { type Admin, callOperation, isOperation } from "./operations.ts";
 import { claimSocketPath, releaseSocketPath } from "./path.ts";
 
 /*
- * The control socket: how the command line reaches a running server, whose caches must agree with the store.
+ * The control socket, through which the command line reaches a running server. Changes must go through the server,
+ * because its caches must agree with the store.
  *
  *   POST /<operation>, parameters as JSON  ->  200 { "result": … }
  *                                          or  400, 500, 503 { "error": { "message", "reason" } }
  *
- * Only the server's user can open the socket. Whoever can open it can also open the data, so it has no further
- * credentials, and the operator's name for the audit trail is the one that the command line sends.
+ * Only the user who runs the server can open the socket. This user can read the data anyway, so the socket needs no
+ * further credentials. The operator's name for the audit trail is the name that the command line sends.
  */
 
 const MAX_REQUEST_BYTES = 64 * 1024;
-/** How long (ms) closing waits for requests in progress. */
+/** Maximum time (ms) that closing waits for requests in progress. */
 const CLOSE_TIMEOUT_MS = 2000;
 
-/** A control socket that listens. */
+/** A control socket on which this process listens. */
 export interface Control {
   readonly path: string;
-  /** Finishes the requests in progress and removes the socket. */
+  /** Waits for the requests in progress and removes the socket. */
   close(): Promise<void>;
 }
 
-/** Returns the operations for an operator, by the name that they give; `null` if they give none. */
+/** Returns the operations for an operator. `user` is the name that the operator gives, or `null` without one. */
 export type AdminFor = (user: string | null) => Admin;
 
 /**
- * Offers the operations on the control socket of `dataDir`. Call it only while the store is open: its lock gives the right to
- * replace a socket that a killed server left.
+ * Serves the operations on the control socket of `dataDir`. Call this only while the store is open: the process that
+ * holds the store's lock may replace a socket that a killed server left.
  */
 export async function listenControl(dataDir: string, adminFor: AdminFor): Promise<Control> {
   const path = claimSocketPath(dataDir);
@@ -46,7 +47,8 @@ export async function listenControl(dataDir: string, adminFor: AdminFor): Promis
     path,
     async close() {
       if (inodeOf(path) !== inode) {
-        // The folder was moved away, and another server may listen there now: closing would remove its socket.
+        // The data folder was moved, and another server may listen on this path now. Closing this server would remove
+        // the other server's socket.
         server.closeAllConnections();
         server.unref();
         return;
@@ -65,7 +67,8 @@ function listen(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.once("listening", resolve);
-    // `listen` creates the socket: under this umask nobody else can open it, not even for a moment.
+    // `listen` creates the socket file. This umask ensures that no other user can open the socket, not even for a
+    // moment.
     const before = process.umask(0o177);
     try {
       server.listen(path);

@@ -1,25 +1,32 @@
 import { afterOne, type Rate, waitFor } from "./rate.ts";
 
-/** Limits each of many subjects to one rate. */
+/** A rate limiter for many subjects, such as addresses. Each subject has a bucket of its own. */
 export interface RateLimiter {
   readonly rate: Rate;
-  /** Takes one for `subject` and returns 0, or takes none and returns the wait in ms. */
+  /**
+   * Admits one more request of `subject` and returns 0. If that would exceed the rate, admits none and returns the time
+   * to wait in ms.
+   */
   take(subject: string, now: number): number;
-  /** Returns when the subject's bucket will be drained (GCRA's theoretical arrival time); 0 for an unknown subject. */
+  /**
+   * Returns the time at which the subject's bucket will be empty (GCRA's theoretical arrival time); 0 for an unknown
+   * subject.
+   */
   drainedAt(subject: string): number;
-  /** Sets when the subject's bucket will be drained. */
+  /** Sets the time at which the subject's bucket will be empty. */
   set(subject: string, drainedAt: number, now: number): void;
 }
 
 /**
- * Maximum number of subjects in each of two generations; with their names some 10 MB. If more come within a period, those
- * that have been idle the longest are forgotten and start with an empty bucket.
+ * Maximum number of subjects in each of the two generations; together they take about 10 MB. If there are more subjects
+ * within a period, those that have been idle the longest are forgotten and start again with an empty bucket.
  */
 const MAX_SUBJECTS = 50_000;
 
 /**
- * Creates a rate limiter in this process. After an idle period a bucket is empty, so subjects are kept in two generations:
- * when the younger one is a period old, the older one is dropped, and no search for idle subjects is needed.
+ * Creates a rate limiter for this process. A bucket is empty after the subject was idle for a period, and can then be
+ * forgotten. To forget idle subjects without searching for them, the limiter keeps two generations of subjects: when
+ * the younger generation is a period old, the older one is dropped.
  */
 export function createRateLimiter(rate: Rate, maxSubjects: number = MAX_SUBJECTS): RateLimiter {
   let young = new Map<string, number>();

@@ -1,24 +1,25 @@
-/** A rate limit: a burst of up to `count`, and then one every `period / count`. */
+/** A rate limit: it admits `count` requests at once, and then one every `period / count`. */
 export interface Rate {
   readonly count: number;
-  /** Milliseconds. */
+  /** Length of the period in milliseconds. */
   readonly period: number;
 }
 
 /*
- * GCRA, the leaky bucket that is stored as one number: the time at which it will be drained, in ms on the clock of
- * `now`. Each admitted request adds `period / count` to the bucket, which holds a whole period.
+ * Rate limiting by GCRA, a leaky bucket of which only one number is stored: the time at which the bucket will be empty
+ * (ms, on the same clock as `now`). Each admitted request adds `period / count` to that time. The bucket is full when
+ * that time is `period` ahead of `now`.
  */
 
 /**
- * Returns the wait until one more may be taken, in whole ms; 0 if it may be taken now. Less than 1 ms counts as no wait,
- * because sums of fractions are not exact.
+ * Returns how long to wait until one more request may be admitted, in whole ms; 0 if it may be admitted now. A wait of
+ * less than 1 ms counts as 0, because sums of fractions are not exact.
  */
 export function waitFor(rate: Rate, drainedAt: number, now: number): number {
   return Math.max(0, Math.floor(afterOne(rate, drainedAt, now) - now - rate.period));
 }
 
-/** Returns when the bucket will be drained after one more was taken. */
+/** Returns the time at which the bucket will be empty after one more request. */
 export function afterOne({ count, period }: Rate, drainedAt: number, now: number): number {
   return Math.max(drainedAt, now) + period / count;
 }

@@ -1,41 +1,44 @@
 import type { Rate } from "./rate.ts";
 import { createRateLimiter, type RateLimiter } from "./rate-limiter.ts";
 
-/** The amount taken from a bucket since the last exchange. */
+/** The usage of one bucket by this process since the last exchange. */
 export interface Usage {
   readonly bucket: string;
-  /** Milliseconds that it takes to drain. */
+  /** Time that the usage takes to drain, in ms. */
   readonly amount: number;
 }
 
 /**
- * Milliseconds until a shared bucket is drained. If that is not known: `unsent` if the usage was certainly not sent,
+ * Time in ms until a shared bucket is empty. If the exchange failed: `unsent` if the usage was certainly not sent,
  * `unknown` if it may have been sent.
  */
 export type Remaining = number | "unsent" | "unknown";
 
-/** Buckets that several processes share. */
+/** The buckets that several processes share, in Redis. */
 export interface SharedCounters {
-  /** Adds usage to the buckets and returns, in the same order, how long they take to drain. Never rejects. */
+  /** Adds usage to the buckets. Returns the time until each bucket is empty, in the order of `usage`. Never rejects. */
   add(usage: readonly Usage[]): Promise<readonly Remaining[]>;
 }
 
-/** A rate limiter that several processes share. */
+/** A rate limiter whose buckets several processes share. */
 export interface SharedRateLimiter extends RateLimiter {
-  /** Sends the usage of this process, and receives the total usage of all processes. Never rejects. */
+  /** Sends the usage of this process and receives the state of the shared buckets. Never rejects. */
   exchange(now: () => number): Promise<void>;
 }
 
-/** Maximum number of buckets in one exchange; the others wait for the next. */
+/** Maximum number of buckets in one exchange. Further buckets wait for the next exchange. */
 const MAX_SENT = 1000;
-/** Maximum number of subjects whose usage waits to be sent. */
+/** Maximum number of subjects whose usage waits for an exchange. */
 const MAX_UNSENT = 50_000;
 
 /**
- * Creates a rate limiter that decides at once, by what this process knows, and exchanges usage with the others later: no
- * caller waits for that. So between two exchanges each process may admit a full rate of its own; the excess is a debt that
- * drains before any process admits more. During an outage each process limits by itself, and usage that has drained
- * meanwhile is not sent. Usage that may have been sent is not sent again: counting it twice would lock callers out.
+ * Creates a rate limiter that decides at once by what this process knows, so that no caller waits for Redis. The
+ * processes exchange their usage later. Between two exchanges, each process may admit as much as the rate allows for
+ * all together. The excess must drain before any process admits more.
+ *
+ * During an outage each process limits by itself. Usage that has drained during the outage is not sent afterwards.
+ * Usage that may already have been sent is not sent again, because counting it twice would refuse callers without
+ * cause.
  */
 export function createSharedRateLimiter(
   name: string,
@@ -44,7 +47,7 @@ export function createSharedRateLimiter(
 ): SharedRateLimiter {
   const own = createRateLimiter(rate);
   const amountOfOne = rate.period / rate.count;
-  /** Usage of each subject in ms. */
+  /** Usage of each subject that waits to be sent, in ms. */
   const unsent = new Map<string, number>();
   let isExchanging = false;
 
@@ -55,7 +58,7 @@ export function createSharedRateLimiter(
     }
   }
 
-  /** Keeps usage that was not sent, except what has drained here by `now`. */
+  /** Keeps usage that was not sent for the next exchange, except the part that has drained by `now`. */
   function keepUnsent(subject: string, amount: number, now: number): void {
     addUnsent(subject, amount);
     const left = Math.min(unsent.get(subject) ?? 0, own.drainedAt(subject) - now);
@@ -93,18 +96,24 @@ export function createSharedRateLimiter(
   };
 }
 
-/** Rate limiters that several processes share. */
+/** Rate limiters that exchange their usage with other processes. */
 export interface UsageSync {
-  /** Creates a rate limiter that is shared with those of the same name in other processes. */
+  /** Creates a rate limiter. It shares its buckets with the limiters of the same name in other processes. */
   limiterOf(name: string, rate: Rate): RateLimiter;
-  /** Stops exchanging; each limiter continues by itself. */
+  /** Stops the exchange. Each limiter then limits by itself. */
   close(): void;
 }
 
-/** How often (ms) usage is exchanged. Until then other processes do not know what this one has admitted. */
+/**
+ * How often (ms) usage is exchanged. Until the next exchange, other processes do not know what this process has
+ * admitted.
+ */
 const EXCHANGE_EVERY_MS = 50;
 
-/** Exchanges usage until it is closed. `now` is the clock of the limiters' callers. */
+/**
+ * Starts the exchange of usage, which continues until it is closed. `now` must be the clock that the limiters' callers
+ * use.
+ */
 export function startUsageSync(counters: SharedCounters, now: () => number): UsageSync {
   const limiters: SharedRateLimiter[] = [];
   const timer = setInterval(() => {

@@ -2,8 +2,8 @@ import { type DestinationStream, type Logger, pino } from "pino";
 import { describeError } from "./safe-error.ts";
 
 /**
- * The log: JSON, one object per line. Of an error, in the member `err` or as the only argument, a line has
- * only what `describeError` allows.
+ * Creates the log: JSON, one object per line. Of an error, given as the member `err` or as the only argument, a line
+ * contains only what `describeError` returns.
  */
 export function createLog(level: string, to: DestinationStream): Logger {
   return pino(
@@ -12,7 +12,7 @@ export function createLog(level: string, to: DestinationStream): Logger {
       base: null,
       serializers: { err: describeError, error: describeError, cause: describeError },
       hooks: {
-        // pino would log a single error with the error's own message as the text of the line.
+        // Without this hook, pino would log an error that is the only argument with the error's own message.
         logMethod(words, method) {
           const [first, text] = words as unknown[];
           if (!(first instanceof Error)) return method.apply(this, words);

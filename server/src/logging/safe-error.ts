@@ -1,11 +1,11 @@
 /*
- * Decides what is logged and printed of an error. Libraries put their input into their errors: a Redis
- * client the arguments of the command (ids, secrets), a JSON parser the text that it could not read, a
- * runtime the URL with its password. So only the members below are passed on, and nothing of the message
- * that may have come from outside.
+ * Decides which parts of an error may be logged and printed. Libraries put their input into their errors: a Redis
+ * client the arguments of a command (ids, secrets), a JSON parser the text that it could not parse, a runtime a URL
+ * with a password. So only the members below are passed on, and the parts of the message that may come from outside are
+ * removed.
  */
 
-/** The members of an error in a log line. */
+/** The parts of an error that appear in a log line. */
 export interface LoggedError {
   readonly type: string;
   readonly code?: string | number;
@@ -13,20 +13,20 @@ export interface LoggedError {
   readonly errcode?: number;
   readonly syscall?: string;
   readonly message: string;
-  /** Where it was thrown: one line per frame, without the message. */
+  /** The stack, one line per frame, without the message. */
   readonly stack?: string;
   readonly cause?: LoggedError;
-  /** The errors that it combines, at most `MAX_ERRORS`. */
+  /** The errors that an aggregate error contains, at most `MAX_ERRORS`. */
   readonly errors?: readonly LoggedError[];
 }
 
-/** How deep causes are followed: they may be circular. */
+/** Maximum depth to which causes are followed, because causes can be circular. */
 const MAX_DEPTH = 5;
 const MAX_ERRORS = 8;
 const MAX_FRAMES = 20;
 const MAX_MESSAGE_LENGTH = 500;
 
-/** Errors whose messages are written entirely by this program. */
+/** Names of errors whose messages contain only text of this program. */
 const ours = [
   "StoreOpenError",
   "StoreFault",
@@ -40,7 +40,7 @@ const ours = [
 
 const NAME = /^[A-Za-z_$][\w$]{0,63}$/;
 const CODE = /^[A-Z][A-Z\d_-]{0,63}$/;
-/** A code of the operating system. */
+/** An error code of the operating system. */
 const ERRNO = /^E(?!RR)[A-Z\d]+$/;
 const SYSCALL = /^[a-z]\w{0,31}$/;
 const FRAME = /^\s*at .*(?::\d+:\d+\)?|\(native\)|<anonymous>\)?|native code\)?)$/;
@@ -50,7 +50,7 @@ export function describeError(error: unknown): LoggedError {
   return described(error, 0);
 }
 
-/** Returns the message of an error, safe to print and log. */
+/** Returns the message of an error, without anything secret. */
 export function safeMessage(error: unknown): string {
   return described(error, MAX_DEPTH).message;
 }
@@ -59,7 +59,7 @@ function described(error: unknown, depth: number): LoggedError {
   try {
     if (isErrorLike(error)) return ofError(error, depth);
   } catch {
-    // Reading a member threw.
+    // Reading a member of the error threw another error.
     return { type: "unknown", message: "an error that cannot be read" };
   }
   return { type: typeof error, message: "a value was thrown that is not an error" };
@@ -110,7 +110,7 @@ function isCode(code: unknown): code is string | number {
 
 function messageOf(error: ErrorLike): string {
   const message = typeof error.message === "string" ? error.message : "";
-  // SQLite's messages quote statements and the file's content; the text of its result code is fixed.
+  // SQLite's messages quote statements and data. The text of the result code is fixed, so it is safe.
   if (typeof error["errcode"] === "number" || error["code"] === "ERR_SQLITE_ERROR") {
     const text = error["errstr"];
     return typeof text === "string" && text !== "" ? text : cleaned(message);
@@ -124,22 +124,22 @@ function isOfSystem({ code, syscall }: ErrorLike): boolean {
   return typeof syscall === "string" || (typeof code === "string" && ERRNO.test(code));
 }
 
-/** The operating system's message, with the file or the address. */
+/** Returns the message of the operating system, including the file or address, but without credentials. */
 function ofSystem(message: string): string {
   return withoutCredentials(message).slice(0, MAX_MESSAGE_LENGTH);
 }
 
 const GAP = "…";
 
-/** The pairs of signs around foreign text in messages. */
+/** The pairs of characters that enclose quoted text in messages. */
 const enclosing = ['""', "``", "''", "{}", "[]"] as const;
 
 /**
- * Returns `text` without the content of quotes, braces and brackets, without credentials in URLs and without
- * anything as long as an id, a key or a secret.
+ * Returns `text` without what is in quotes, braces and brackets, without credentials in URLs, and without any word as
+ * long as an id, a key or a secret.
  */
 function cleaned(text: string): string {
-  // An apostrophe does not begin a quotation.
+  // Replaces apostrophes, which must not be mistaken for opening quotes.
   const start = withoutCredentials(text.slice(0, 4 * MAX_MESSAGE_LENGTH)).replaceAll(
     /(?<=[a-z])'(?=(?:t|s|re|ll|ve|d|m)\b)/gi,
     "\u2019",
@@ -154,8 +154,9 @@ function cleaned(text: string): string {
 }
 
 /**
- * Removes the text between the first opening and the last closing sign, since a quoted text may contain quotes.
- * Removes everything after the opening sign if there is no closing sign, or if it may have been cut off.
+ * Removes the text between the first opening and the last closing character; a quoted text may itself contain quotes.
+ * Removes everything after the opening character if there is no closing one, or if the closing one may have been cut
+ * off.
  */
 function withoutBetween(text: string, signs: string, isWhole: boolean): string {
   const [open = "", close = ""] = signs;
@@ -167,7 +168,10 @@ function withoutBetween(text: string, signs: string, isWhole: boolean): string {
   return `${text.slice(0, first)}${open}${GAP}${rest}`;
 }
 
-/** A long word of the language or of a program, such as a name of a setting: letters of one case, or a path of short ones. */
+/**
+ * Returns whether a long word is ordinary language or a name in a program, such as a setting: each of its parts is
+ * short and has letters of one case.
+ */
 function isPlainWord(word: string): boolean {
   return word
     .split(/[/_-]/)
@@ -184,7 +188,8 @@ function framesOf(error: ErrorLike): string {
   if (typeof stack !== "string") return "";
   const start = error.message === "" ? -1 : stack.indexOf(error.message);
   const lines = (start === -1 ? stack : stack.slice(start + error.message.length)).split("\n");
-  // The message may have been changed since, so the frames are the lines after its last line.
+  // The message may have been changed after the error was created, so it cannot be found in the stack with certainty.
+  // The frames are the lines after the last line that is not a frame.
   const firstAfterText = lines.findLastIndex((line) => line !== "" && !FRAME.test(line)) + 1;
   return lines
     .slice(firstAfterText)

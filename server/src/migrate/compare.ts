@@ -1,7 +1,7 @@
 import type { MigrateOptions, Source } from "./options.ts";
 import { createTally, type Sum, type TalliedKind, type Tally, talliedKinds } from "./tally.ts";
 
-/** Both stores, by count and checksum. */
+/** The result of comparing counts and checksums of two stores. */
 export interface Comparison {
   readonly isEqual: boolean;
   readonly kinds: readonly ComparedKind[];
@@ -15,7 +15,10 @@ export interface ComparedKind {
   readonly target: Sum;
 }
 
-/** Reads both stores completely and compares them, except what either may purge within the hour. */
+/**
+ * Reads both stores completely and compares them. Content that one of the stores may purge within an hour is not
+ * compared.
+ */
 export async function compareStores(options: MigrateOptions): Promise<Comparison> {
   const source = await tallyOf(options.source, 0, options);
   const target = await tallyOf(options.target, 0.5, options);
@@ -28,7 +31,7 @@ export async function compareStores(options: MigrateOptions): Promise<Comparison
   return { isEqual: kinds.every(({ isEqual }) => isEqual), kinds };
 }
 
-/** Tallies a store; `before` is the share of the comparison that is done already. */
+/** Tallies a store. `before` is the share of the whole comparison (0 to 1) that was done before this call. */
 async function tallyOf(store: Source, before: number, options: MigrateOptions): Promise<Tally> {
   const { clock, times, signal, onProgress } = options;
   const tally = createTally(times);

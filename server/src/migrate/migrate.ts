@@ -3,52 +3,54 @@ import { type Comparison, compareStores } from "./compare.ts";
 import type { MigrateOptions } from "./options.ts";
 
 /*
- * Copies everything in one store to another, of any engine.
+ * Copies everything from one store to another. The engines of the two may differ.
  *
  *   empty target --first page--> in progress --last page--> copied --comparison--> done
  *   in progress --interrupted--> in progress: the next run continues after the last stored page
  *   copied --another run, or a difference--> in progress, from the beginning: the catch-up pass
  *
- * The target stores the cursor in the same step as the items, until a comparison finds no difference; no server starts on
- * a target with a cursor. Items may be imported twice, so nothing is lost wherever and however a run ends.
+ * The target stores the cursor together with the items of each page, in one step. It keeps a cursor until a comparison
+ * finds no difference, and no server starts on a target with a cursor. Importing an item twice has no further effect.
+ * So nothing is lost, wherever a run is interrupted.
  *
- * A run that continues first copies again what comes before the sessions. It is little, and every run adds entries to the
- * source's audit trail: otherwise they alone would make a whole further pass necessary.
+ * A run that continues an earlier one first copies the items before the sessions again: secrets, keys and the audit
+ * trail. Every run adds entries to the source's audit trail. Without this step, these entries alone would make another
+ * complete pass necessary.
  */
 
 /** Result of a run. */
 export interface Migration {
-  /** Whether it continued an earlier run. */
+  /** Whether this run continued an earlier one. */
   readonly resumed: boolean;
-  /** Number of sessions and records that were read from the source, in all passes of this run. */
+  /** Number of sessions and records that this run read from the source, in all its passes. */
   readonly copied: { readonly sessions: number; readonly records: number };
-  /** Ids of sessions that the target cannot store, at most `MAX_LEFT_OUT`. */
+  /** Ids of sessions that the target cannot store; at most `MAX_LEFT_OUT` of them. */
   readonly leftOut: readonly string[];
-  /** `null` with `isAhead`, which makes no comparison. */
+  /** Result of the comparison; `null` with `isAhead`, because then the stores are not compared. */
   readonly comparison: Comparison | null;
 }
 
-/** The target cannot import this store; nothing was changed. */
+/** The error for a target that must not be filled from this source. Nothing was changed. */
 export class TargetTaken extends Error {
   override readonly name = "TargetTaken";
 }
 
-/** Maximum number of ids of skipped sessions in the result. */
+/** Maximum number of ids in `leftOut`. */
 const MAX_LEFT_OUT = 10;
-/** The number of pages after which the target is purged. */
+/** The target is purged each time this number of pages was stored. */
 const PAGES_PER_PURGE = 64;
 
-/** The kinds that every engine exports before all others. */
+/** The kinds of items that every engine exports before all others. */
 const headKinds: readonly TransferItem["kind"][] = ["secrets", "floor", "key", "audit"];
 
-/** The cursor that the target stores. */
+/** The cursor that the target stores, as JSON text. */
 interface Checkpoint {
   readonly from: string;
-  /** Cursor of the next page; `null`: the next pass begins. */
+  /** Cursor of the next page; `null` if the next run begins a new pass. */
   readonly next: string | null;
 }
 
-/** Runs a migration. Throws `TargetTaken`, the reason of the signal, and what the stores throw. */
+/** Runs a migration. Throws `TargetTaken`, the reason of an aborted `signal`, or an error of a store. */
 export async function migrate(options: MigrateOptions): Promise<Migration> {
   const start = await startOf(options);
   const run = createRun(options);
@@ -63,7 +65,8 @@ export async function migrate(options: MigrateOptions): Promise<Migration> {
   if (options.isAhead) return report(null);
   let comparison = await compareStores(options);
   if (!comparison.isEqual) {
-    // Items before the cursor at which this run began may have changed since they were copied.
+    // The first pass began at a stored cursor. What lies before that cursor may have changed since it was copied, so
+    // everything is copied again.
     await run.copyFrom(null);
     comparison = await compareStores(options);
   }
@@ -73,7 +76,10 @@ export async function migrate(options: MigrateOptions): Promise<Migration> {
   return report(comparison);
 }
 
-/** Returns the cursor at which to begin. Refuses a target that is not empty, unless this migration has begun to fill it. */
+/**
+ * Returns the cursor at which to begin; `null` for the beginning. Refuses a target that is not empty, unless an earlier
+ * run of this migration has begun to fill it.
+ */
 async function startOf({ target, from, clock }: MigrateOptions): Promise<string | null> {
   const text = await target.importCursor();
   if (text !== null) {
@@ -118,7 +124,7 @@ function createRun({ source, target, from, clock, onProgress, signal }: MigrateO
     copied,
     leftOut,
     /**
-     * Copies what comes before stored responses and sessions. The stored cursor stays `cursor`, where the run
+     * Copies the items that come before stored responses and sessions. The target keeps `cursor`, at which the run then
      * continues.
      */
     async copyHead(cursor: string): Promise<void> {
@@ -130,13 +136,13 @@ function createRun({ source, target, from, clock, onProgress, signal }: MigrateO
         after = next;
       }
     },
-    /** Copies everything from a cursor on. */
+    /** Copies everything that follows the cursor `after`. */
     async copyFrom(after: string | null): Promise<void> {
       let page = await source.exportPage(after, clock());
       for (;;) {
         signal.throwIfAborted();
         const { next } = page;
-        // The next page is read while this one is stored.
+        // Reads the next page while this one is stored.
         const upcoming = next === null ? undefined : source.exportPage(next, clock());
         const [following] = await Promise.all([upcoming, storePage(page)]);
         if (following === undefined) return;

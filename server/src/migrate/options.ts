@@ -3,14 +3,14 @@ import type { LifecycleStore } from "../store/ports/lifecycle.ts";
 import type { TransferStore } from "../store/ports/transfer.ts";
 import type { TallyTimes } from "./tally.ts";
 
-/** The store to copy. No server may write to it, except with `isAhead`. */
+/** The store to copy from. No server may write to it, except with `isAhead`. */
 export type Source = Pick<TransferStore, "exportPage">;
 
 /** Progress of a migration. */
 export interface Progress {
   readonly sessions: number;
   readonly records: number;
-  /** Approximate share of this pass that is done, 0 to 1. */
+  /** Approximate share of the current pass that is done, 0 to 1. */
   readonly done: number;
   readonly phase: "copying" | "comparing";
 }
@@ -18,14 +18,17 @@ export interface Progress {
 /** Options of a migration. */
 export interface MigrateOptions {
   readonly source: Source;
-  /** Identifies the source; stored in the target, so that a run with another source is refused. */
+  /** Name of the source. The target stores it, so that a later run with another source is refused. */
   readonly from: string;
   readonly target: TransferStore & Pick<LifecycleStore, "purgeExpired">;
   readonly clock: Clock;
   readonly times: TallyTimes;
-  /** Copies a source that is still in use, without a comparison; a later run completes the copy. */
+  /**
+   * Copies a source that servers still use, and does not compare the stores. A later run without `isAhead` completes
+   * the copy.
+   */
   readonly isAhead: boolean;
   onProgress(progress: Progress): void;
-  /** Ends the run after the current page. */
+  /** Stops the run after the current page. */
   readonly signal: AbortSignal;
 }

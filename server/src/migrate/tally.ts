@@ -5,29 +5,33 @@ import { idFields, type Session } from "../session/session.ts";
 import type { ApiKey } from "../store/ports/credentials.ts";
 import type { TransferItem } from "../store/ports/transfer.ts";
 
-/** The kinds that are counted separately. */
+/** The kinds of content that are counted separately. */
 export const talliedKinds = ["sessions", "records", "answers", "keys", "secrets", "audit"] as const;
 export type TalliedKind = (typeof talliedKinds)[number];
 
-/** A count, and a checksum that does not depend on the order. */
+/** A count, and a checksum that does not depend on the order of the items. */
 export interface Sum {
   readonly count: number;
   readonly checksum: string;
 }
 
-/** How long both stores keep their content, in ms. */
+/** How long (ms) both stores keep their content before they purge it. */
 export interface TallyTimes extends RetentionPolicy {
   readonly answerLife: number;
 }
 
-/** Counts and checksums of the content of a store. */
+/** Counts and checksums of everything in a store. */
 export interface Tally {
   add(item: TransferItem): void;
-  /** Returns the sum of the added content of this kind that is certainly not purged by `now` (Unix ms). */
+  /**
+   * Returns the sum of the added content of this kind, without content that may have been purged by `now` (Unix ms).
+   */
   sum(kind: TalliedKind, now: number): Sum;
 }
 
-/** Content is summed by the hour in which it may be purged: the stores may purge it while they are read. */
+/**
+ * A store may purge content while it is read. So content is summed separately for each hour in which it may be purged.
+ */
 const HOUR = 60 * 60 * 1000;
 const CHECKSUM_BITS = 128n;
 
@@ -42,7 +46,7 @@ export function createTally(times: TallyTimes): Tally {
     talliedKinds.map((kind) => [kind, new Map<number, Bucket>()]),
   ) as Record<TalliedKind, Map<number, Bucket>>;
 
-  /** Counts content that is kept until `until` (Unix ms). */
+  /** Adds content that is kept until `until` (Unix ms). */
   function count(kind: TalliedKind, content: unknown, until: number): void {
     const hour = Math.floor(until / HOUR);
     const bucket = buckets[kind].get(hour) ?? { count: 0, total: 0n };
@@ -67,7 +71,7 @@ export function createTally(times: TallyTimes): Tally {
           return;
         }
         case "answer": {
-          // Without the session, which some engines do not store.
+          // The session is left out, because some engines do not store it with the response.
           const { key, fingerprint: request, response: answer } = item.idempotent;
           const until = item.storedAt + times.answerLife;
           return count("answers", [key, request, answer, item.storedAt], until);

@@ -4,7 +4,10 @@ import type { Clock } from "./clock.ts";
 export interface BackgroundJobParts {
   readonly store: Pick<LifecycleStore, "purgeExpired" | "advanceClock">;
   readonly clock: Clock;
-  /** Returns the time (Unix ms) up to which sessions are purged if it is behind `clock`, which may have been ahead by mistake. */
+  /**
+   * Returns the time (Unix ms) up to which sessions are purged. It may be earlier than `clock` if the clock may have
+   * been set too far ahead by mistake.
+   */
   readonly purgeTime: () => number;
   readonly metrics: { readonly sessionsExpired: { inc(by: number): void } };
   /** Returns the number of requests answered so far. */
@@ -12,16 +15,23 @@ export interface BackgroundJobParts {
   readonly storeKeyUses: () => Promise<void>;
 }
 
-/** Milliseconds between two batches of the purge: while there is more to purge, and otherwise. */
+/** Pause (ms) between two purge batches: `busy` while there is more to purge, `idle` otherwise. */
 const PURGE_PAUSE_MS = { busy: 10, idle: 250 };
-/** How often (ms) the time is stored: after a restart a clock that was set back continues from there. */
+/**
+ * How often (ms) the current time is stored. If the machine's clock is set back, a restarted server continues from the
+ * stored time.
+ */
 const STORE_TIME_EVERY_MS = 1000;
-/** How often (ms) uses of API keys are stored: a write for each request would cost more than the request. */
+/**
+ * How often (ms) the last uses of API keys are stored. Storing each use at once would cost more than the request
+ * itself.
+ */
 const STORE_KEY_USES_EVERY_MS = 60_000;
 
 /**
- * Starts what a server does by itself: purging, and storing the time and the uses of API keys. Close it after the last
- * request was answered and before the store. Failures are ignored: the store reports them, and the next round tries again.
+ * Starts the background jobs of a server: purging sessions, and storing the current time and the uses of API keys.
+ * Close the jobs after the last request was answered and before the store is closed. Failures are ignored here, because
+ * the store reports them and the next round tries again.
  */
 export function startBackgroundJobs(parts: BackgroundJobParts): { close(): Promise<void> } {
   const { store, clock, purgeTime, metrics, answered, storeKeyUses } = parts;
@@ -46,8 +56,8 @@ export function startBackgroundJobs(parts: BackgroundJobParts): { close(): Promi
   }
 
   async function storeTime(): Promise<void> {
-    // Without a response since the last time, no client has seen a later time. Then nothing is written, so a disk may
-    // sleep.
+    // If the server has answered no request since the last time, no client has seen a later time. Then nothing is
+    // written, so that a disk can sleep.
     if (answered() === answeredBefore) return;
     answeredBefore = answered();
     await attempt(() => store.advanceClock(clock()));
@@ -69,6 +79,6 @@ async function attempt(job: () => Promise<void>): Promise<void> {
   try {
     await job();
   } catch {
-    // See `startBackgroundJobs`.
+    // The store reports the failure.
   }
 }

@@ -1,30 +1,35 @@
-/** Returns the time of sessions in Unix ms. It never runs backwards, not even across a restart (see `createClock`). */
+/**
+ * The clock of sessions: returns the time in Unix ms. It never runs backwards, not even across a restart (see
+ * `createClock`).
+ */
 export type Clock = () => number;
 
 /**
- * Returns the machine's time in Unix ms, which may jump either way. Credentials expire by it, so that a
- * mistaken jump has no effect once it is corrected.
+ * The machine's clock: returns the time in Unix ms. It may jump forwards or backwards. Credentials expire by this
+ * clock, so a jump by mistake has no effect on them once the clock is corrected.
  */
 export type WallClock = () => number;
 
-/** The source of a clock; tests pass their own. */
+/** The clocks that `createClock` reads; tests pass their own. */
 export interface TimeSource {
-  /** Returns the wall clock in Unix ms, which may jump either way. */
+  /** Returns the machine's time in Unix ms, which may jump forwards or backwards. */
   wall(): number;
-  /** Returns milliseconds since some moment. It does not jump, but stands still while the machine sleeps. */
+  /**
+   * Returns milliseconds since an arbitrary moment. This clock does not jump, but it stops while the machine sleeps.
+   */
   monotonic(): number;
 }
 
-/** The machine's own time. */
+/** The clocks of this machine. */
 export const machineTime: TimeSource = {
   wall: Date.now,
   monotonic: () => Math.floor(performance.now()),
 };
 
 /**
- * Creates a clock that never runs backwards: it follows the wall clock forward, and the monotonic clock while the wall
- * clock steps back. It starts no earlier than `floor` (ms), the latest time in the store. So an expired session never
- * comes back, whatever the wall clock does (contract.md#rule-6).
+ * Creates a clock that never runs backwards. It follows the wall clock; when the wall clock is set back, it follows the
+ * monotonic clock until the wall clock has caught up. It starts no earlier than `floor` (Unix ms), the latest time in
+ * the store. So an expired session never becomes live again (contract.md#rule-6).
  */
 export function createClock(source: TimeSource, floor = 0): Clock {
   let last = source.monotonic();

@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import type { SigningSecret } from "../session/id.ts";
 import type { ApiKey, ApiKeyUse, CredentialStore } from "../store/ports/credentials.ts";
 
-/** The store, and the cached credentials that the reloader keeps equal to the stored ones. */
+/** The store, and the caches of its credentials that the reloader updates. */
 export interface CredentialCopies {
   readonly store: Pick<CredentialStore, "listApiKeys" | "listSecrets" | "recordApiKeyUse">;
   readonly keyRing: { use(keys: readonly ApiKey[]): void; uses(): readonly ApiKeyUse[] };
@@ -10,10 +10,11 @@ export interface CredentialCopies {
 }
 
 /**
- * Reloads the API keys and secrets of a server when they are changed. It is created before the store, whose events it
- * handles: until `start` is called every method rejects, and the store repeats its event.
+ * Reloads the API keys and secrets of a server when they change. The reloader is created before the store, whose events
+ * it handles. Until `start` is called, every method rejects, and the store repeats its event.
  *
- * Reads do not overlap: a slow one must not bring back a key that a later one has found revoked.
+ * Reads run one after another. Otherwise a slow read could overwrite the result of a later one, and a revoked key would
+ * be valid again.
  */
 export class CredentialReloader {
   readonly #log: Pick<Logger, "info" | "error">;
@@ -25,19 +26,22 @@ export class CredentialReloader {
     this.#log = log;
   }
 
-  /** Loads the API keys for the first time; the secrets were loaded with the store. Refuses with `unavailable`. */
+  /**
+   * Loads the API keys for the first time; the secrets were loaded when the store was opened. Refuses with
+   * `unavailable`.
+   */
   async start(copies: CredentialCopies): Promise<void> {
     this.#copies = copies;
     await this.reloadKeys();
   }
 
-  /** Reloads the API keys. Refuses with `unavailable`; then the cached keys stay as they were. */
+  /** Reloads the API keys. If this fails, it refuses with `unavailable` and the cached keys stay unchanged. */
   async reloadKeys(): Promise<void> {
     const { store, keyRing } = this.#started();
     await this.#inTurn(async () => keyRing.use(await store.listApiKeys()));
   }
 
-  /** Reloads API keys and secrets, and logs when that fails and when it succeeds again. */
+  /** Reloads the API keys and the secrets. Logs the first failure, and the first success after a failure. */
   async reloadAll(): Promise<void> {
     const { store, ids } = this.#started();
     try {
@@ -53,7 +57,7 @@ export class CredentialReloader {
     this.#isBehind = false;
   }
 
-  /** Stores when API keys were used. */
+  /** Stores when each API key was last used. */
   async storeKeyUses(): Promise<void> {
     const { store, keyRing } = this.#started();
     const uses = keyRing.uses();

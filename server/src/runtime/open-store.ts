@@ -17,14 +17,14 @@ import { openRedisStore } from "../store/redis/redis-store.ts";
 import { openSqliteStore } from "../store/sqlite/sqlite-store.ts";
 import { type Clock, createClock, type TimeSource } from "./clock.ts";
 
-/** An open store and the use cases on it, without anything that serves them. */
+/** An open store and the use cases on it, without a server. */
 export interface Opened {
   readonly store: StoreEngine;
   readonly clock: Clock;
-  /** The latest time (Unix ms) that the store knew when it was opened. */
+  /** The latest time (Unix ms) in the store when it was opened. */
   readonly lastSeen: number;
   readonly ids: IdIssuer;
-  /** Returns the keyed hash that stands for an id in the log and in the audit trail. */
+  /** Returns the keyed hash that replaces an id in the log and in the audit trail. */
   readonly logHash: (id: string) => string;
   readonly service: SessionService;
   readonly sessionAdmin: SessionAdmin;
@@ -33,15 +33,18 @@ export interface Opened {
   readonly trail: AuditTrail;
 }
 
-/** Why a store is opened. Redis needs to know, because it has no lock. */
+/**
+ * The purpose for which a store is opened. Redis has no lock, so the Redis engine checks by the purpose what is
+ * allowed.
+ */
 type StorePurpose = RedisStoreOptions["purpose"];
 
-/** Events of the store and of the use cases; a command ignores most of them. */
+/** Handlers for events of the store and of the services. Commands ignore most of them. */
 export type OpenEvents = StoreEvents & ServiceEvents & ApiKeyEvents;
 
 /**
- * Opens the store that `config` names, which the caller closes. Throws `StoreOpenError`, with the code `in-use` if a server
- * runs on it.
+ * Opens the store that `config` names, and creates the services on it. The caller closes the store. Throws
+ * `StoreOpenError`, with the code `in-use` if a server runs on the store.
  */
 export async function open(
   config: Config,
@@ -84,7 +87,10 @@ export async function open(
   }
 }
 
-/** Wraps an issuer that issues no ids while the data are gone: other processes may already use other secrets. */
+/**
+ * Wraps an issuer so that it issues no ids while the data in Redis are gone: other processes may have begun to use
+ * other secrets.
+ */
 function issuingUnless(isSuspended: () => boolean, issuer: IdIssuer): IdIssuer {
   return {
     ...issuer,
@@ -106,18 +112,22 @@ function admissionOf(
   return withQuota(store, { sessions: maxSessionsPerCustomer, longestLife });
 }
 
-/** How long (ms) a start waits for Redis. */
+/** Maximum time (ms) that a start waits for Redis. */
 export const OPEN_TIMEOUT_MS = 10_000;
 
 /**
- * Returns the data folder if the store is in one: this machine's clock is the store's, one process holds the folder's lock,
- * and the command line reaches that process through a control socket. `undefined` for a store on another server.
+ * Returns the data folder if the store is in one, and `undefined` for a store on another server. With a data folder,
+ * one process holds the lock, sessions expire by this machine's clock, and the command line reaches the process through
+ * a control socket.
  */
 export function dataFolderOf({ store, dataDir }: Config): string | undefined {
   return store.engine === "sqlite" ? dataDir : undefined;
 }
 
-/** Returns where Redis is and how to log in, from all settings about it; `undefined` if the store is not in Redis. */
+/**
+ * Returns the address of Redis and the credentials for it, from all settings about Redis; `undefined` if the store is
+ * not in Redis.
+ */
 export function redisPlaceOf({
   store,
   redisCaFile,
@@ -133,7 +143,7 @@ export function redisPlaceOf({
   };
 }
 
-/** Opens the store alone, also one into which another is being moved. */
+/** Opens the store without services. It may be a store that a migration has not completely filled. */
 export async function openStore(
   config: Config,
   time: TimeSource,

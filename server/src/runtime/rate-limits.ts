@@ -7,16 +7,16 @@ import { openRedisCounters } from "../store/redis/shared-counters.ts";
 import type { TimeSource } from "./clock.ts";
 import { OPEN_TIMEOUT_MS, redisPlaceOf } from "./open-store.ts";
 
-/** Rate limits, and how to close them. */
+/** The rate limits of a running server, and a function that stops them. */
 export interface RunningLimits {
-  /** `undefined` if nobody is limited. */
+  /** `undefined` if no rate limit is set. */
   readonly limits: RateLimits | undefined;
   close(): void;
 }
 
 /**
- * Creates the rate limits that `config` sets: of this process alone, or shared by all processes that use the same Redis.
- * Throws `StoreOpenError`.
+ * Creates the rate limits that `config` sets. With SQLite they count the requests of this process; with Redis all
+ * processes that use the same Redis share them. Throws `StoreOpenError`.
  */
 export async function startLimits(config: Config, time: TimeSource): Promise<RunningLimits> {
   const options = optionsOf(config, time);

@@ -4,17 +4,18 @@ import { safeMessage } from "../logging/safe-error.ts";
 import type { CredentialReloader } from "./credential-reloader.ts";
 import type { OpenEvents } from "./open-store.ts";
 
-/** How often (ms) lost records are logged: each of many requests may lose one. */
+/** How often (ms) lost records are logged. Under load every request may lose a record. */
 const LOSS_LOGGED_EVERY_MS = 10_000;
-/** Maximum number of causes logged for one outage. */
+/** Maximum number of different causes that are logged for one outage. */
 const MAX_CAUSES_LOGGED = 10;
 /**
- * How long (ms) no write may fail before the log says that writes work again: on a nearly full disk small
- * writes succeed while large ones fail, and in a cluster those of other primaries succeed.
+ * How long (ms) no write may fail before the log says that writes work again. Shortly after a failure a success proves
+ * little: on a nearly full disk small writes succeed while large ones fail, and in a cluster writes to other primaries
+ * succeed.
  */
 const CALM_MS = 5000;
 
-/** Returns what a server does about events in its store and use cases: counts, logs, and reloads credentials. */
+/** Returns the event handlers of a server, which count events, log them, and reload credentials. */
 export function createServerEvents(
   metrics: Metrics,
   log: Logger,
@@ -58,7 +59,7 @@ function createOutageLog(metrics: Metrics, log: Logger): Pick<OpenEvents, "commi
     },
     failed(error) {
       metrics.storeFailed();
-      // Each cause is logged once per outage: a full disk fails every write, and the log may be on that disk.
+      // Each cause is logged once per outage. On a full disk every write fails, and the log may be on the same disk.
       const cause = safeMessage(error);
       if (causes.size < MAX_CAUSES_LOGGED && !causes.has(cause)) {
         causes.add(cause);

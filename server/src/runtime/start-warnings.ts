@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 
-/** A warning at a start, for the log. */
+/** A warning that is logged at the start. */
 export interface Warning {
   readonly message: string;
   readonly details: Readonly<Record<string, string>>;
@@ -8,23 +8,29 @@ export interface Warning {
 
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
-/** How far (ms) the data may be ahead of the clock without a warning: smaller corrections of clocks are normal. */
+/**
+ * How far (ms) the latest time in the data may be ahead of the clock without a warning. Clocks are often corrected by
+ * less.
+ */
 const AHEAD_TOLERATED = 10_000;
-/** If the clock has moved forward by more than this (ms) since the data were used, it may be wrong. */
+/** If the clock is ahead of the latest time in the data by more than this (ms), the clock may be wrong. */
 const JUMP = DAY;
-/** How long (ms) nothing is deleted after a start with such a clock, so that an operator can stop the server. */
+/** How long (ms) after such a start nothing is deleted, so that an operator can stop the server in time. */
 const HELD_FOR = 10 * MINUTE;
 
-/** The result of comparing the machine's clock with the data at a start. */
+/** The result of comparing the machine's clock with the latest time in the data. */
 export interface ClockCheck {
   readonly warning: Warning | undefined;
-  /** How long (ms) sessions are purged only up to the latest time in the data. */
+  /**
+   * For this time (ms) after the start, sessions are purged only up to the latest time in the data; 0 if the clock is
+   * plausible.
+   */
   readonly holdPurgeFor: number;
 }
 
 /**
- * Compares the machine's clock (`wall`) with the latest time in the data, both in Unix ms. With a wrong clock
- * that is ahead, everything past its retention by that clock would be deleted at once.
+ * Compares the machine's clock (`wall`) with the latest time in the data (both Unix ms). If the clock is wrong and far
+ * ahead, the purge would at once delete all data whose retention seems to be over.
  */
 export function checkClock(wall: number, lastSeen: number): ClockCheck {
   const details = { lastUsed: timeText(lastSeen), clock: timeText(wall) };
@@ -38,7 +44,7 @@ export function checkClock(wall: number, lastSeen: number): ClockCheck {
   return { warning: { message, details }, holdPurgeFor: HELD_FOR };
 }
 
-/** Warns of a data folder that other users can enter: it contains the secrets and all sessions. */
+/** Returns a warning if other users can enter the data folder, which contains the secrets and all sessions. */
 export function checkFolder(dataDir: string): Warning | undefined {
   const mode = statSync(dataDir).mode & 0o777;
   if ((mode & 0o077) === 0) return undefined;

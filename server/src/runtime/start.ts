@@ -25,40 +25,40 @@ import { checkClock, checkFolder } from "./start-warnings.ts";
 import { version } from "./version.ts";
 
 /*
- * The steps between `main` and "listening":
+ * The steps of a start, in order:
  *
  *   cli/serve.ts            reads the configuration and calls `start`
  *   start.ts                refuses an unsafe address, and a port that is in use
- *   open-store.ts           opens the store, starts the clock, and puts the use cases on the store
- *   start-warnings.ts       warns of a wrong clock and of a data folder that others can enter
+ *   open-store.ts           opens the store, starts the clock, and creates the services
+ *   start-warnings.ts       warns of a wrong clock and of a data folder that other users can enter
  *   rate-limits.ts          creates the rate limits
  *   credential-reloader.ts  loads the API keys, and reloads them when they change
- *   background-jobs.ts      purges, and stores the time
- *   control/server.ts       listens on the control socket, if the store is a data folder
+ *   background-jobs.ts      purges sessions, and stores the current time
+ *   control/server.ts       listens on the control socket, if the store is in a data folder
  *   http/auth/              starts the authenticator, which may fetch a JWKS
  *   http/listen.ts          listens for requests
  *
- * Everything that was opened is closed in reverse order: when the server is closed, and when a later step fails.
+ * When the server is closed, or when a step fails, everything that was opened is closed in reverse order.
  */
 
 /** A running server. */
 export interface Running {
-  /** Where it listens, such as `http://127.0.0.1:8080` or `unix:/run/antechamber/http.sock`. */
+  /** The address on which the server listens, such as `http://127.0.0.1:8080` or `unix:/run/antechamber/http.sock`. */
   readonly url: string;
-  /** Finishes the admitted requests, stores what they changed, and frees everything. */
+  /** Waits for the admitted requests, stores their changes, and closes everything. */
   close(): Promise<void>;
 }
 
-/** Parts that tests and embedders may replace. */
+/** Options for tests and for programs that embed the server. */
 export interface StartOptions {
   readonly time?: TimeSource;
-  /** Where log lines go (JSON, one a line); standard error by default. */
+  /** The destination of log lines (JSON, one per line); standard error by default. */
   readonly logTo?: DestinationStream;
 }
 
 /**
- * Starts a server. Throws `TypeError` for an unsafe configuration, `StoreOpenError` if the store cannot be opened, and the
- * runtime's error if it cannot listen; then nothing is left open.
+ * Starts a server. Throws `TypeError` for an unsafe configuration, `StoreOpenError` if the store cannot be opened, and
+ * the runtime's error if the server cannot listen. After an error nothing stays open.
  */
 export async function start(config: Config, options: StartOptions = {}): Promise<Running> {
   if (config.auth === "local" && config.socket === undefined && !isLoopback(config.host)) {
@@ -130,8 +130,8 @@ async function openAll(
 }
 
 /**
- * Refuses a port that is in use, before a new data folder is created for a server that cannot run. If the folder exists,
- * listening itself reports it.
+ * Refuses a port that is in use before the data folder is created, so that a failed start leaves no new folder. If the
+ * folder already exists, nothing is checked here: listening on the port reports the error.
  */
 async function requireFreePort(config: Config): Promise<void> {
   const { host, port, socket } = config;
@@ -149,8 +149,9 @@ async function requireFreePort(config: Config): Promise<void> {
 }
 
 /**
- * Checks the clock and the data folder, logs warnings, and returns the time up to which sessions are purged: the machine's
- * clock, or for a while the previous time of the data if that clock may be wrong. Other stores have their own clock.
+ * Checks the clock and the data folder, and logs warnings. Returns a function that returns the time up to which
+ * sessions are purged. That is the machine's time; but if the machine's clock may be wrong, it is the latest time in
+ * the data at first. Stores without a data folder have a clock of their own and are not checked.
  */
 async function checkData(
   config: Config,
@@ -170,12 +171,14 @@ async function checkData(
   return () => (time.monotonic() - startedAt < holdPurgeFor ? lastSeen : time.wall());
 }
 
-/** Throws if the store's writer cannot open the data, which otherwise only the first change would notice. */
+/**
+ * Throws if the store's writer cannot open the data. Without this check, only the first change would show the error.
+ */
 async function requireWriter({ store, clock }: Opened): Promise<void> {
   try {
     await store.listStoredResponses("", clock());
   } catch (error) {
-    // A temporary failure is not a reason to stop: callers get it as a refusal of their changes.
+    // A temporary failure does not prevent the start: until the store works again, changes are refused.
     if (error instanceof Refusal && error.cause instanceof StoreOpenError) throw error.cause;
   }
 }

@@ -9,23 +9,28 @@ import {
 } from "../store/audit-chain.ts";
 import type { AuditStore } from "../store/ports/audit.ts";
 
-/** The actor who starts an operation, and the address. */
+/** The person or credential that starts an operation (`who`), and the way the request came (`from`). */
 export type Initiator = Pick<Act, "who" | "from">;
 
-/** An operation for the audit trail, before its outcome is known. */
+/** An entry for the audit trail, before the outcome of the operation is known. */
 export type AuditEvent = Initiator & Pick<Act, "what" | "details">;
 
-/** How often appending is tried while other processes append to the same store. */
+/**
+ * Maximum number of attempts to append an entry. An attempt fails when another process appends to the same store first.
+ */
 const MAX_ATTEMPTS = 20;
 const REFUSAL_INTERVAL_MS = 60_000;
-/** Number of initiator-operation pairs whose refusals are counted separately; the others share one count. */
+/**
+ * Maximum number of pairs of initiator and operation whose refusals are counted separately. All other pairs share one
+ * count.
+ */
 const MAX_COUNTED = 1000;
 
 /** The audit trail in the store. */
 export class AuditTrail {
   readonly #store: AuditStore;
   readonly #clock: Clock;
-  /** Settles with the last append of this process: they run one at a time. */
+  /** A promise that settles with the last append of this process; appends run one after another. */
   #queue: Promise<unknown> = Promise.resolve();
   readonly #refusals = new Map<string, { readonly since: number; repeated: number }>();
 
@@ -49,7 +54,7 @@ export class AuditTrail {
     throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 });
   }
 
-  /** Runs an operation and appends an entry with its outcome (see `audited`). */
+  /** Runs an operation and appends an entry with its outcome (see the function `audited`). */
   audited<Result>(
     event: AuditEvent,
     run: () => Promise<Result>,
@@ -59,8 +64,9 @@ export class AuditTrail {
   }
 
   /**
-   * Appends, without waiting for it, that an operation was refused: once a minute for each initiator and operation, with the
-   * number of earlier attempts. Otherwise callers without the right could fill the disk.
+   * Appends an entry for a refused operation, in the background. It appends at most one entry a minute for each
+   * initiator and operation; the entry has the number of refusals since the one before. Otherwise a caller without the
+   * right could fill the disk.
    */
   appendRefusal(event: AuditEvent): void {
     const refusals = this.#refusals;
@@ -90,8 +96,9 @@ export class AuditTrail {
 }
 
 /**
- * Runs an operation and appends an entry with its outcome before returning. `detailsOf` adds details of the result; where
- * it returns `undefined`, nothing was done and no entry is appended. `isDone` returns false for a result that is a failure.
+ * Runs an operation, and appends an entry with its outcome before it returns. `detailsOf` returns details of the result
+ * for the entry; if it returns `undefined`, nothing was done and no entry is appended. `isDone` returns false if the
+ * result is a failure.
  */
 export async function audited<Event extends Pick<Act, "details">, Result>(
   append: (event: Event, outcome: "done" | "failed") => Promise<void>,
@@ -104,7 +111,7 @@ export async function audited<Event extends Pick<Act, "details">, Result>(
   try {
     result = await run();
   } catch (error) {
-    // The caller needs the first error, also if the entry cannot be stored either.
+    // The caller must get the error of the operation, even if the entry cannot be stored.
     await append(event, "failed").catch(() => undefined);
     throw error;
   }
@@ -115,7 +122,10 @@ export async function audited<Event extends Pick<Act, "details">, Result>(
   return result;
 }
 
-/** Returns who acts on the command line. `user` is the operating system's name for them, `null` if there is none. */
+/**
+ * Returns the initiator of operations on the command line. `user` is the operating system's user, or `null` if there is
+ * none.
+ */
 export function operator(user: string | null): Initiator {
   return {
     who: { role: "administrator", credential: user, agentId: null },
@@ -128,10 +138,10 @@ export function auditTime(time: number | null): string | null {
   return time === null ? null : new Date(time).toISOString();
 }
 
-/** Reads entries through a running server or from a store: at most `limit` that follow the sequence `after`. */
+/** Returns at most `limit` entries that follow the sequence `after`. It reads from a running server or from a store. */
 type ReadAudit = (request: { readonly after: number; readonly limit: number }) => Promise<{
   readonly entries: readonly AuditEntry[];
-  /** Sequence of the newest entry of the whole trail; 0 if there is none. */
+  /** Sequence of the newest entry in the trail; 0 if the trail is empty. */
   readonly last: number;
 }>;
 
@@ -160,11 +170,14 @@ export interface AuditVerification {
   /** The newest entry; `undefined` if the trail is empty. */
   readonly last: AuditEntry | undefined;
   readonly faults: readonly ChainFault[];
-  /** Whether an entry has the expected hash; true if none is expected. */
+  /** Whether one of the entries has the expected hash. It is true if no hash is expected. */
   readonly isExpected: boolean;
 }
 
-/** Reads the whole trail and checks that it is unchanged, and that `expectedHash`, if given, is still in it. */
+/**
+ * Reads the whole trail and checks the chain of hashes. If `expectedHash` is given, also checks that one of the entries
+ * has this hash.
+ */
 export async function verifyAuditTrail(
   read: ReadAudit,
   expectedHash?: string,

@@ -7,21 +7,24 @@ import type { Act } from "../store/audit-chain.ts";
 import type { ApiKey, CredentialStore } from "../store/ports/credentials.ts";
 import { type AuditTrail, auditTime, type Initiator } from "./audit.ts";
 
-/** An API key without the hash that verifies it. */
+/** An API key, without the hash by which the server recognizes the key. */
 export type ApiKeyInfo = Omit<ApiKey, "hash">;
 
 /** A request for an API key. */
 export interface ApiKeyRequest {
   readonly role: Role;
-  /** Only with the role `customer`; `null`: a key for public pages. */
+  /**
+   * Customer of a key with the role `customer`; `null` for a key that public web pages use. Other roles have no
+   * customer.
+   */
   readonly customerId: string | null;
-  /** Only with the role `agent`. */
+  /** Agent of a key with the role `agent`, or `null`. Other roles have no agent. */
   readonly agentId: string | null;
-  /** Validity in milliseconds; `null`: until the key is revoked. */
+  /** Validity in milliseconds; `null` if the key is valid until it is revoked. */
   readonly validFor: number | null;
 }
 
-/** A new API key. `key` is returned only here and stored nowhere. */
+/** A new API key. `key` is the secret; it is not stored, so it can be read only here. */
 export interface CreatedApiKey {
   readonly key: string;
   readonly info: ApiKeyInfo;
@@ -34,16 +37,18 @@ export type RotationResult =
       readonly made: CreatedApiKey;
       readonly replaced: ApiKeyInfo;
     }
-  /** The key already has a successor, which must be rotated instead. Nothing was changed. */
+  /** The key was rotated before; its successor can be rotated instead. Nothing was changed. */
   | { readonly outcome: "rotated-before"; readonly successor: string }
-  /** There is no such key, or it is no longer valid. */
+  /** There is no key with this id, or the key is no longer valid. */
   | { readonly outcome: "not-found" };
 
-/** Events for a server's cached API keys; a command without a server has no cache. */
+/** Handlers by which a server keeps its cached API keys up to date. A command without a server has no handlers. */
 export interface ApiKeyEvents {
-  /** The stored keys were changed; the change is reported as done when the promise is fulfilled. */
+  /**
+   * Called after the stored keys were changed. The operation is reported as done only when the promise is fulfilled.
+   */
   keysChanged?(): Promise<void>;
-  /** The stored keys are about to be listed: stores the uses that are not stored yet. */
+  /** Called before the stored keys are listed. The server stores the uses of keys that it has not stored yet. */
   listingKeys?(): Promise<void>;
 }
 
@@ -53,17 +58,17 @@ interface CredentialAdminParts {
   readonly trail: Pick<AuditTrail, "audited">;
   readonly logHash: (id: string) => string;
   readonly clock: Clock;
-  /** The clock of API keys. */
+  /** The clock by which API keys expire. */
   readonly wallClock: WallClock;
   readonly events: ApiKeyEvents;
 }
 
-/** Returns what is stored and compared instead of an API key: its SHA-256, hexadecimal. */
+/** Returns the SHA-256 hash (hexadecimal) of an API key. The hash is stored and compared instead of the key. */
 export function hashApiKey(key: string): string {
   return hash("sha256", key, "hex");
 }
 
-/** Returns what is wrong with a request for a key, as a sentence, or `undefined`. */
+/** Returns a sentence about the fault of a request for a key, or `undefined` if the request is valid. */
 export function faultOfApiKeyRequest(request: ApiKeyRequest): string | undefined {
   const { role, customerId, agentId, validFor } = request;
   if (!roles.includes(role)) return `the role is one of ${roles.join(", ")}`;
@@ -83,7 +88,7 @@ export function faultOfApiKeyRequest(request: ApiKeyRequest): string | undefined
   return undefined;
 }
 
-/** Manages API keys and the signing secret. All refuse with `unavailable`. */
+/** Manages API keys and the signing secret. All methods refuse with `unavailable` if the store cannot be used. */
 export class CredentialAdmin {
   readonly #parts: CredentialAdminParts;
 
@@ -94,7 +99,7 @@ export class CredentialAdmin {
   /** Lists all API keys, including revoked and expired ones, oldest first. */
   async listKeys(): Promise<readonly ApiKeyInfo[]> {
     const { store, events } = this.#parts;
-    // On a full disk the uses cannot be stored; the keys can be listed all the same.
+    // On a full disk the uses cannot be stored, but the keys can still be listed.
     await events.listingKeys?.().catch(() => undefined);
     return (await store.listApiKeys()).map(withoutHash);
   }
@@ -126,8 +131,8 @@ export class CredentialAdmin {
   }
 
   /**
-   * Creates a key with the same permissions and validity as the key `id`, which stays valid for another `grace` ms. A key can
-   * be rotated once; after that its successor can.
+   * Creates a key with the same permissions and validity as the key `id`. The old key stays valid for another `grace`
+   * ms. Each key can be rotated only once; after that, its successor can be rotated.
    */
   async rotateKey(
     by: Initiator,
@@ -157,7 +162,7 @@ export class CredentialAdmin {
     const isReplaced = await store.replaceApiKey(id, successor.stored, expiresAt);
     await events.keysChanged?.();
     const after = await this.#findKey(id);
-    // Meanwhile another caller rotated, revoked or erased the key.
+    // Another caller has rotated, revoked or erased the key in the meantime.
     if (!isReplaced || after === undefined)
       return rotationRefusal(after, this.#parts.wallClock()) ?? notFound;
     const made = { key: successor.key, info: withoutHash(successor.stored) };
@@ -168,13 +173,16 @@ export class CredentialAdmin {
     return (await this.#parts.store.listApiKeys()).find((key) => key.id === id);
   }
 
-  /** Describes a key for the audit trail. Ids of customers may have to be erased later, so they are hashed. */
+  /** Describes a key for the audit trail. The customer's id is hashed, because it may have to be erased later. */
   #auditDetails({ id, role, customerId, agentId, expiresAt }: ApiKey): Act["details"] {
     const customer = customerId === null ? null : this.#parts.logHash(customerId);
     return { key: id, role, customer, agent: agentId, expiresAt: auditTime(expiresAt) };
   }
 
-  /** Signs new session ids with a new secret; ids signed with older ones stay valid. Returns the number of secrets. */
+  /**
+   * Adds a secret, with which new session ids are signed. Ids that were signed with older secrets stay valid. Returns
+   * the creation time (Unix ms) of the secret and the number of all secrets.
+   */
   async rotateSecret(by: Initiator): Promise<{ createdAt: number; secrets: number }> {
     const { store, ids, trail, clock } = this.#parts;
     const secret = { bytes: randomBytes(SECRET_BYTES), createdAt: clock() };
@@ -223,7 +231,10 @@ function rotationRefusal(key: ApiKey | undefined, now: number): RotationResult |
   return key.expiresAt !== null && key.expiresAt <= now ? notFound : undefined;
 }
 
-/** Returns a key's id for the audit trail. Any other text may be a key by mistake, or a part of one, and is not repeated. */
+/**
+ * Returns a key's id for the audit trail. Any other text is replaced: an operator may have typed the key itself, or a
+ * part of it, by mistake.
+ */
 function auditKeyId(id: string): string {
   return /^k_[\w-]{1,18}$/.test(id) ? id : "(not the id of a key)";
 }

@@ -19,19 +19,22 @@ export type ExportEntry =
   | { readonly type: "entry"; readonly id: string; readonly entry: Entry }
   | { readonly type: "answer"; readonly id: string; readonly answer: StoredResponseItem };
 
-/** A page of everything that is stored about a customer. `sessions` counts those that are complete with this page. */
+/** A page of the export of a customer. `sessions` is the number of sessions whose last line is in this page. */
 export interface CustomerExportPage extends Batch {
   readonly entries: readonly ExportEntry[];
-  /** Number of sessions in this page and all before it. */
+  /** Number of sessions that are complete after this page, in all pages so far. */
   readonly total: number;
 }
 
-/** Result of erasing a batch of a customer's sessions and, with the last one, their API keys. */
+/**
+ * Result of erasing one batch of a customer's sessions. The last batch also erases the customer's API keys; `keys` is
+ * their number.
+ */
 export interface ErasedBatch extends Batch {
   readonly keys: number;
 }
 
-/** Maximum number of sessions that a batch of an erasure erases: some hundred milliseconds of work. */
+/** Maximum number of sessions in a batch of an erasure. Such a batch takes some hundred milliseconds. */
 const MAX_BATCH = 1024;
 /** Approximate number of entries in a page of an export. */
 const EXPORT_PAGE = 1000;
@@ -49,8 +52,8 @@ interface CustomerAdminParts {
 }
 
 /**
- * Exports and erases everything about a customer. Each call does a bounded amount of work, so that no other request waits
- * for it. All refuse with `unavailable`.
+ * Exports and erases everything about a customer. Each call does a bounded amount of work, so that it does not delay
+ * other requests. All methods refuse with `unavailable` if the store cannot be used.
  */
 export class CustomerAdmin {
   readonly #parts: CustomerAdminParts;
@@ -60,8 +63,8 @@ export class CustomerAdmin {
   }
 
   /**
-   * Returns a page of the export, from the cursor `after` on. The audit trail has an entry before the first page and one
-   * after the last.
+   * Returns a page of the export that starts at the cursor `after`. Entries are appended to the audit trail before the
+   * first page and after the last page.
    */
   async exportPage(
     by: Initiator,
@@ -78,12 +81,12 @@ export class CustomerAdmin {
     );
   }
 
-  /** Adds to the audit trail that an export was not read to its end. */
+  /** Enters in the audit trail that an export was stopped before its end. */
   abortExport(by: Initiator, customerId: string): Promise<void> {
     return this.#parts.trail.append(this.#exporting(by, customerId, true), "failed");
   }
 
-  /** Erases a batch; to be repeated until `next` is `null`. */
+  /** Erases a batch. The caller repeats this until `next` is `null`. */
   async erase(by: Initiator, customerId: string): Promise<ErasedBatch> {
     const { trail, logHash, events } = this.#parts;
     const event = { ...by, what: "customer.erase", details: { customer: logHash(customerId) } };
@@ -126,13 +129,16 @@ async function eraseBatch(
   return { sessions, keys: 0, next: after };
 }
 
-/** Position in an export; its cursor is the JSON text. */
+/** A position in an export. The cursor of a page is this position as JSON text. */
 interface ExportPosition {
-  /** Number of sessions that earlier pages completed. */
+  /** Number of sessions that the earlier pages have completed. */
   readonly sessions: number;
   /** Cursor of the next session (`ListRequest.after`). */
   readonly after: string | null;
-  /** Sort key of a session whose timeline continues on the next page; `from` is the position in it. */
+  /**
+   * Sort key of a session whose timeline continues on the next page. `from` is the position in the timeline where it
+   * continues.
+   */
   readonly session?: string;
   readonly from?: Cursor;
 }
@@ -158,7 +164,7 @@ async function readExportPage(
     const page = await store.listSessions({ filter, after, limit: 1, now: clock() });
     for (const session of page.sessions) {
       const key = sortKeyOf(session.id);
-      // Another session may have become the customer's since the previous page.
+      // The session may be another one than before, if one was associated with the customer since the previous page.
       const part = await exportSession(parts, session, start.session === key ? from : undefined);
       entries.push(...part.entries);
       from = part.next;
@@ -179,7 +185,10 @@ async function keysOf(
   return keys.map((key) => ({ type: "key", key: withoutHash(key) }));
 }
 
-/** Exports a session from a position in its timeline on; `next` is `undefined` once the session is complete. */
+/**
+ * Exports a session from the position `from` in its timeline. In the result, `next` is `undefined` when the session is
+ * complete.
+ */
 async function exportSession(
   { store, clock }: CustomerAdminParts,
   session: Session,

@@ -5,14 +5,14 @@ import type { IdempotencyStore } from "../store/ports/idempotency.ts";
 import type { SessionSearch } from "../store/ports/search.ts";
 import type { SessionStore } from "../store/ports/sessions.ts";
 
-/** Maximum number of live sessions of a customer at a time. */
+/** A quota: the maximum number of live sessions that a customer may have at a time. */
 export interface SessionQuota {
   readonly sessions: number;
-  /** Longest life of a session (ms): sessions created earlier are not counted. */
+  /** Maximum lifetime of a session (ms). Sessions that are older have expired, so they are not counted. */
   readonly longestLife: number;
 }
 
-/** The changes that can give a customer one more live session. */
+/** The operations that can increase the number of live sessions of a customer. */
 export type SessionAdmission = Pick<SessionStore, "create" | "associate">;
 
 type QuotaStore = SessionAdmission &
@@ -20,16 +20,16 @@ type QuotaStore = SessionAdmission &
   SessionSearch &
   Pick<IdempotencyStore, "findReplay">;
 
-/** `Retry-After` of the refusal: nobody knows when the customer ends a session. */
+/** `Retry-After` (seconds) of the refusal. It is a guess, because nobody knows when the customer ends a session. */
 const RETRY_AFTER_SECONDS = 60;
 
 /**
- * Limits the live sessions of each customer: refuses with `too-many-requests`, and then nothing was changed. Changes in
- * progress in this process count as done, so one process never exceeds the quota; several processes may, by what they do
- * at the same moment.
+ * Wraps the store so that it limits the live sessions of each customer. If the quota is reached, it refuses with
+ * `too-many-requests` and changes nothing. Changes in progress in this process count as done, so one process never
+ * exceeds the quota. Several processes may exceed it with changes that they make at the same moment.
  *
- * Only `services/sessions.ts` creates and associates, so only it is given this. The administration uses the store
- * directly: it finds, ends and erases sessions, and never adds one.
+ * Only `services/sessions.ts` creates sessions and associates ids, so only that service gets this wrapper. The
+ * administration uses the store directly: it finds, ends and erases sessions, but never adds one.
  */
 export function withQuota(store: QuotaStore, quota: SessionQuota): SessionAdmission {
   const admit = createGate(store, quota);
@@ -37,7 +37,7 @@ export function withQuota(store: QuotaStore, quota: SessionQuota): SessionAdmiss
     async create(session, now, idempotent) {
       const { customerId } = session;
       if (customerId === null) return store.create(session, now, idempotent);
-      // A repeated request gets its stored response, however many sessions there are by now.
+      // A replay gets its stored response, even if the quota is reached by now.
       const replay = idempotent === undefined ? undefined : await store.findReplay(idempotent, now);
       return replay ?? admit(customerId, now, () => store.create(session, now, idempotent));
     },
@@ -52,7 +52,7 @@ export function withQuota(store: QuotaStore, quota: SessionQuota): SessionAdmiss
   };
 }
 
-/** Runs a change that gives the customer one more session, if the quota permits it at `now` (Unix ms). */
+/** Makes a change that gives the customer one more live session, if the quota permits this at `now` (Unix ms). */
 type Gate = <Result>(
   customerId: string,
   now: number,
@@ -79,7 +79,7 @@ function createGate(store: SessionSearch, quota: SessionQuota): Gate {
   };
 }
 
-/** Counts the customer's live sessions, up to the quota. */
+/** Counts the customer's live sessions. It stops counting when it reaches the quota. */
 async function countLive(
   store: SessionSearch,
   customerId: string,
@@ -88,7 +88,8 @@ async function countLive(
 ): Promise<number> {
   const all = { ...anySession, customerId };
   const { total } = await store.listSessions({ filter: all, after: null, limit: 1, now });
-  // The store can return this number quickly. It may include sessions that have ended or expired.
+  // The store returns this total quickly. The total may include sessions that have ended or expired, so it is an upper
+  // bound.
   if (total !== null && total < sessions) return total;
   const filter = { ...all, live: true, since: now - longestLife };
   let live = 0;

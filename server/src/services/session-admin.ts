@@ -19,7 +19,7 @@ export function statusOf(session: Session, now: number): Status {
   return session.ended ? "ended" : "expired";
 }
 
-/** A session as an operator sees it, live or not. */
+/** A session, live or not, with its status; operators see it. */
 export interface SessionView {
   readonly session: Session;
   readonly status: Status;
@@ -30,12 +30,12 @@ type SessionViewPage = Omit<SessionPage, "sessions"> & {
   readonly sessions: readonly SessionView[];
 };
 
-/** A request to end all live sessions that match. */
+/** A request to end all live sessions that match a filter. */
 export interface EndRequest {
   readonly filter: SessionFilter;
-  /** `next` of the previous batch; `null` for the first. */
+  /** The `next` of the previous batch; `null` for the first batch. */
   readonly after: string | null;
-  /** Only counts the sessions. */
+  /** If true, the sessions are only counted, not ended. */
   readonly isDry: boolean;
 }
 
@@ -47,7 +47,7 @@ export interface Batch {
   readonly next: string | null;
 }
 
-/** Maximum number of sessions that a batch examines, and how many of them at a time. */
+/** Maximum number of sessions that one batch examines (`MAX_BATCH`), and how many it reads at a time (`PAGE`). */
 const MAX_BATCH = 2048;
 const PAGE = 256;
 
@@ -62,8 +62,8 @@ interface SessionAdminParts {
 }
 
 /**
- * Finds and ends sessions of anybody, for those who run the service. Each call does a bounded amount of work, so that no
- * other request waits for it. All refuse with `unavailable`.
+ * Finds and ends the sessions of all customers, on behalf of operators. Each call does a bounded amount of work, so
+ * that it does not delay other requests. All methods refuse with `unavailable` if the store cannot be used.
  */
 export class SessionAdmin {
   readonly #parts: SessionAdminParts;
@@ -72,13 +72,16 @@ export class SessionAdmin {
     this.#parts = parts;
   }
 
-  /** Returns a session; `undefined` for an id that this service did not issue, or of which nothing is left. */
+  /**
+   * Returns a session. Returns `undefined` if this service did not issue the id, or if nothing certain is known about
+   * the session.
+   */
   async get(id: string): Promise<SessionView | undefined> {
     const { ids, store, clock } = this.#parts;
     if (ids.verify(id) === undefined) return undefined;
     const now = clock();
     const session = await store.find(id);
-    // An expired session without ids may have had ids and been purged since: nothing certain is known of it.
+    // If an expired session has no ids, it may have had some that were purged, so nothing certain is known about it.
     const isKnown = isLive(session, now) || session.ended || !hasNoIds(session);
     return isKnown ? { session, status: statusOf(session, now) } : undefined;
   }
@@ -93,8 +96,9 @@ export class SessionAdmin {
   }
 
   /**
-   * Ends a session. Returns false if there is no live session with this id within the scope; `auditsMissing` says whether
-   * that is audited too. It must not be for remote callers: they could try unknown ids without end.
+   * Ends a session. Returns false if no live session with this id is within the scope. `auditsMissing` says whether the
+   * audit trail gets an entry in that case too. It must be false for remote callers, who could fill the trail with
+   * unknown ids.
    */
   end(
     by: Initiator,
@@ -108,7 +112,10 @@ export class SessionAdmin {
     );
   }
 
-  /** Ends a batch of sessions, newest first. Refuses with `role-not-permitted` if an agent asks for every session. */
+  /**
+   * Ends a batch of sessions, newest first. Refuses with `role-not-permitted` if an agent gives a filter that matches
+   * every session.
+   */
   async endMany(by: Initiator, request: EndRequest): Promise<Batch> {
     const { trail, logHash } = this.#parts;
     const { filter, after, isDry } = request;
@@ -156,7 +163,10 @@ async function endBatch(
   return { sessions: count, next };
 }
 
-/** Formats a filter for the audit trail: times as ISO 8601, ids as hashes, since they may have to be erased later. */
+/**
+ * Formats a filter for the audit trail. Times become ISO 8601. Ids become hashes, because they may have to be erased
+ * later.
+ */
 function redactedFilter(filter: SessionFilter, hash: (id: string) => string): Act["details"] {
   const ids: readonly string[] = idFields;
   const given = Object.entries(filter).filter(([, value]) => value !== null);

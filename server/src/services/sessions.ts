@@ -16,23 +16,26 @@ import type { SessionAdmission } from "./quota.ts";
 export interface Retrieval {
   readonly session: Session;
   /**
-   * `new`: there was no such session, and another one was created instead (contract.md#rule-3). `cache`: the session was in
-   * memory, so its response is worth caching too.
+   * - `new`: there was no such session, so another one was created (contract.md#rule-3).
+   * - `cache`: the session was in memory. It is in use, so its response is worth caching too.
+   * - `store`: the session was read from the store.
    */
   readonly origin: "cache" | "store" | "new";
 }
 
-/** A request that is carried out once: later requests with the same key get the first response. */
+/**
+ * A request with an idempotency key. It is carried out once; later requests with the same key get the first response.
+ */
 export interface Idempotent<Result> {
   /** Hash of the caller and the idempotency key. */
   readonly key: string;
-  /** Hash of the request: another request under the same key is refused. */
+  /** Hash of the request's content. A different request with the same key is refused. */
   readonly fingerprint: string;
-  /** Returns the response to store. */
+  /** Formats the result as the response, which is stored for replays. */
   response(result: Result): string;
 }
 
-/** Events of sessions, for the metrics. */
+/** Handlers that count what happens to sessions, for the metrics. */
 export interface ServiceEvents {
   created(): void;
   associated(): void;
@@ -41,10 +44,10 @@ export interface ServiceEvents {
   recordsLost(records: number): void;
 }
 
-/** Parts of the service. */
+/** The parts that the service works with. */
 export interface ServiceParts {
   readonly store: SessionStore & RecordStore & Pick<IdempotencyStore, "findReplay">;
-  /** Creates and associates within a quota (`withQuota`); by default the store itself, without one. */
+  /** Creates sessions and associates ids, within a quota (`withQuota`). By default it is the store, without a quota. */
   readonly admission?: SessionAdmission;
   readonly ids: Pick<IdIssuer, "issue" | "verify">;
   readonly clock: Clock;
@@ -52,12 +55,12 @@ export interface ServiceParts {
   readonly events: ServiceEvents;
 }
 
-/** How often a new id is tried when the first is taken, which is next to impossible. */
+/** Maximum number of attempts to find an unused id. A collision is practically impossible. */
 const MAX_ID_ATTEMPTS = 3;
 
 type MaybePromise<Value> = Value | Promise<Value>;
 
-/** Passes a value on: at once, or when the promise of it is fulfilled. */
+/** Calls `receive` with a value: at once, or if the value is a promise, when the promise is fulfilled. */
 function whenReady<Value, Result>(
   value: MaybePromise<Value>,
   receive: (value: Value) => MaybePromise<Result>,
@@ -66,8 +69,8 @@ function whenReady<Value, Result>(
 }
 
 /**
- * The use cases of callers. Ids of callers have been validated before. Methods return promises only where they must wait
- * for the store. All refuse with `unavailable`.
+ * The operations of callers on sessions. The ids that callers give have already been validated. A method returns a
+ * promise only if it must wait for the store. All methods refuse with `unavailable` if the store cannot be used.
  */
 export class SessionService {
   readonly #store: ServiceParts["store"];
@@ -76,7 +79,7 @@ export class SessionService {
   readonly #clock: Clock;
   readonly #lifetimes: Lifetimes;
   readonly #events: ServiceEvents;
-  /** Keys of the idempotent requests in progress in this process. */
+  /** Idempotency keys (hashed) of the requests that are in progress in this process. */
   readonly #inProgress = new Set<string>();
 
   constructor(parts: ServiceParts) {
@@ -89,8 +92,8 @@ export class SessionService {
   }
 
   /**
-   * Creates a session. One without ids is not stored (contract.md#rule-8); one with ids is durable when the promise is
-   * fulfilled (contract.md#rule-7). Refuses with `already-exists` (contract.md#rule-2).
+   * Creates a session. A session without ids is not stored (contract.md#rule-8). A session with ids is durable when the
+   * promise is fulfilled (contract.md#rule-7). Refuses with `already-exists` (contract.md#rule-2).
    */
   create(ids: Identity): MaybePromise<Session> {
     if (!hasNoIds(ids)) return this.#insert(ids).then(({ session }) => session);
@@ -100,7 +103,8 @@ export class SessionService {
   }
 
   /**
-   * Creates a session once, and returns the response of the first time. Also refuses with `request-under-way` and
+   * Creates a session for a request with an idempotency key, and returns the response. A replay returns the stored
+   * response of the first request. Refuses as `create` does, and also with `request-under-way` and
    * `idempotency-key-reused`.
    */
   createOnce(ids: Identity, request: Idempotent<Session>): Promise<string> {
@@ -108,8 +112,9 @@ export class SessionService {
   }
 
   /**
-   * Renews and returns the live session with this id within the scope, or else creates one with `ids` (contract.md#rule-3
-   * and contract.md#rule-4). Calls `beforeCreate` before that, which may refuse; otherwise refuses only as `create` does.
+   * Renews and returns the live session with this id, if it is within the scope. Otherwise creates a session with `ids`
+   * (contract.md#rule-3 and contract.md#rule-4). Before it creates one, it calls `beforeCreate`, which may refuse.
+   * Otherwise it refuses only as `create` does.
    */
   retrieve(
     id: string,
@@ -155,8 +160,8 @@ export class SessionService {
   }
 
   /**
-   * Does the same as `associate`, but returns `undefined` instead of refusing with `session-not-found`. At least one of
-   * `ids` must be given.
+   * Does the same as `associate`, but returns `undefined` instead of refusing with `session-not-found`. `ids` must
+   * contain at least one id.
    */
   async associateIfLive(id: string, ids: Identity, scope: Scope): Promise<Session | undefined> {
     if (this.#ids.verify(id) === undefined) return undefined;
@@ -173,9 +178,9 @@ export class SessionService {
   }
 
   /**
-   * Records requests in the live session with this id within the scope, and renews the session. The records are stored
-   * within 100 ms, or, if `durable`, when the promise is fulfilled. Refuses with `session-not-found`; then nothing was
-   * recorded.
+   * Records requests in the live session with this id within the scope, and renews the session. If `durable`, the
+   * records are stored when the promise is fulfilled; otherwise within 100 ms. Refuses with `session-not-found`, and
+   * then records nothing.
    */
   record(
     id: string,
@@ -193,7 +198,10 @@ export class SessionService {
     });
   }
 
-  /** Records durably and once: as `record` and `createOnce` do. */
+  /**
+   * Records requests durably for a request with an idempotency key. A replay returns the stored response, as with
+   * `createOnce`. Refuses as `record` and `createOnce` do.
+   */
   recordOnce(
     id: string,
     records: readonly RequestRecord[],
@@ -203,7 +211,7 @@ export class SessionService {
     return this.#once(key, async () => {
       const session = await this.use(id, scope);
       if (session === undefined) {
-        // The session may have ended since the first request, whose response still holds.
+        // The session may have ended since the first request. A replay still gets the stored response.
         const replay = await this.#store.findReplay({ key, fingerprint }, this.#clock());
         if (replay === undefined) throw new Refusal({ code: "session-not-found" });
         return responseOf(replay);
@@ -218,8 +226,8 @@ export class SessionService {
   }
 
   /**
-   * Records a request that begins now in a session that `use` or `create` has just returned. Never refuses: if the store
-   * can take no more, the record is lost and counted.
+   * Records a request that begins now, in a session that `use` or `create` has just returned. Never refuses: if the
+   * store cannot accept the record, the record is lost and counted as lost.
    */
   recordBestEffort(session: Session, record: RequestRecord): void {
     if (this.#store.enqueueRecords(session.id, [record], record.startedAt)) {
@@ -227,7 +235,7 @@ export class SessionService {
     } else this.#events.recordsLost(1);
   }
 
-  /** Returns a page of the records of a session, live or not, within the scope. Refuses with `session-not-found`. */
+  /** Returns a page of the timeline of a session, live or not, within the scope. Refuses with `session-not-found`. */
   async readRecordPage(
     id: string,
     scope: Scope,
@@ -254,7 +262,10 @@ export class SessionService {
     return newSession(issued.id, issued.createdAt, ids, this.#lifetimes);
   }
 
-  /** Stores a new session, and with `request` its response, or returns the response of the first request with this key. */
+  /**
+   * Stores a new session and, if `request` is given, its response. A replay returns the stored response of the first
+   * request.
+   */
   async #insert(
     ids: Identity,
     request?: Idempotent<Session>,
@@ -295,7 +306,7 @@ export class SessionService {
     }
   }
 
-  /** Returns the session with this id, live or not and whoever's it is, without renewing it. */
+  /** Returns the session with this id without renewing it. The session need not be live, and may belong to anybody. */
   #load(id: string): MaybePromise<Session> | undefined {
     return this.#store.getCached(id) ?? this.#find(id);
   }
@@ -305,7 +316,10 @@ export class SessionService {
     return this.#ids.verify(id) === undefined ? undefined : this.#store.find(id);
   }
 
-  /** Returns the session, renewed if that is due; `undefined` if it is not live or not within the scope. */
+  /**
+   * Returns the session, renewed if a renewal is due. Returns `undefined` if the session is not live or not within the
+   * scope.
+   */
   #renewIfLive(session: Session | undefined, scope: Scope): Session | undefined {
     const now = this.#clock();
     if (session === undefined || !isUsable(session, scope, now)) return undefined;

@@ -4,12 +4,12 @@ import type { Session } from "../session/session.ts";
 import { sessionInfo } from "./session-info.ts";
 import { entryInfo } from "./timeline-info.ts";
 
-/** Returns a session as lists and exports show it: its `SessionInfo`, and its status. */
+/** Returns a session as it appears in lists and exports: its `SessionInfo` and its status. */
 export function sessionSummary(session: Session, status: SessionSummary["status"]): SessionSummary {
   return { ...(JSON.parse(sessionInfo(session)) as SessionSummary), status };
 }
 
-/** Formats an exported thing as a line of JSON, without the line break. */
+/** Formats an item of an export as a line of JSON, without the line break. */
 export function exportLine(item: ExportEntry): string {
   switch (item.type) {
     case "key":

@@ -1,17 +1,17 @@
 import { isRecognized, type Session } from "../session/session.ts";
 
-/** Returns the JSON text of a session's `SessionInfo` (contract.md#sessioninfo). */
+/** Returns the `SessionInfo` of a session as JSON text (contract.md#sessioninfo). */
 export function sessionInfo(session: Session): string {
   const bytes = Buffer.allocUnsafe(maxLengthOf(session));
   return bytes.toString("utf8", 0, writeSessionInfo(session, bytes, 0));
 }
 
 /**
- * Writes the text of `sessionInfo` in UTF-8 to `bytes` from `start` on, and returns the end. There must be room for
- * `maxLengthOf` the session.
+ * Writes the same text as `sessionInfo`, in UTF-8, into `bytes` at `start`. Returns the position after the text. There
+ * must be room for `maxLengthOf(session)` bytes.
  *
- * It writes byte by byte, because this is most of the work of a response: a text that is built first would be copied twice,
- * and allocated in memory that is in no processor cache and must be collected.
+ * Writing this text is most of the work of a response. So it is written byte by byte: a string would first be allocated
+ * in memory that is in no processor cache, then be copied twice, and at last be garbage-collected.
  */
 export function writeSessionInfo(session: Session, bytes: Buffer, start: number): number {
   let at = writePart(OPENING, bytes, start);
@@ -33,7 +33,7 @@ export function writeSessionInfo(session: Session, bytes: Buffer, start: number)
   return writePart(END, bytes, at);
 }
 
-/** Returns an upper bound of the bytes of a `SessionInfo`. */
+/** Returns an upper bound of the length of a `SessionInfo` in bytes. */
 export function maxLengthOf(session: Session): number {
   return MAX_REST + session.id.length + MAX_ESCAPED * lengthOfIds(session);
 }
@@ -51,9 +51,9 @@ const EXPIRES_AT = part('","expiresAt":"');
 const END = part('"}');
 const NULL = part("null");
 
-/** Upper bound of the bytes of everything except the ids: names, quotes, and times with years of six digits. */
+/** Upper bound (bytes) of everything except the ids: member names, quotes, and times (years may have six digits). */
 const MAX_REST = 512;
-/** Maximum bytes of a UTF-16 code unit in JSON, as in "\ud800". */
+/** Maximum length (bytes) of a UTF-16 code unit in JSON, as in "\ud800". */
 const MAX_ESCAPED = 6;
 
 function lengthOfIds({ agentId, customerId, visitId, globalVisitId }: Session): number {
@@ -93,7 +93,10 @@ function writeId(id: string | null, bytes: Buffer, start: number): number {
 }
 
 const DAY = 86_400_000;
-/** Dates with the "T", by the day since 1970. Sessions of few days are shown at a time. */
+/**
+ * Cache of formatted dates, each followed by "T", by the number of days since 1970. The sessions in use at one time are
+ * from a few days.
+ */
 const dates = new Map<number, Uint8Array>();
 const MAX_DATES = 64;
 
@@ -108,7 +111,7 @@ function dateOf(day: number): Uint8Array {
   return date;
 }
 
-/** Writes a time as `toISOString` formats it, and returns the end. */
+/** Writes a time in the format of `toISOString`, and returns the position after it. */
 function writeTime(time: number, bytes: Buffer, start: number): number {
   const day = Math.floor(time / DAY);
   const ofDay = time - day * DAY;

@@ -2,7 +2,7 @@ import type { Timeline, TimelineEntry } from "@antechamber/client/protocol";
 import { isRecognized } from "../session/session.ts";
 import { type Entry, formatCursor, type Page, type RecordPage } from "../session/timeline.ts";
 
-/** Returns a page of a timeline as the API shows it. */
+/** Formats a page of a timeline for the API. */
 export function timelineInfo(sessionId: string, records: RecordPage, page: Page): Timeline {
   return {
     sessionId,
@@ -13,7 +13,7 @@ export function timelineInfo(sessionId: string, records: RecordPage, page: Page)
   };
 }
 
-/** Returns an entry of a timeline as the API shows it. */
+/** Formats an entry of a timeline for the API. */
 export function entryInfo(entry: Entry): TimelineEntry {
   const { identity } = entry;
   const who = { state: isRecognized(identity) ? "recognized" : "anonymous", ...identity } as const;
