@@ -25,59 +25,61 @@ import { createTransport, pathOf } from "./transport.ts";
 
 export { ProblemError } from "./problem-error.ts";
 
-/** Selects the sessions to end: at least one condition, or `all`. */
+/** The sessions to end: at least one condition, or `all`. */
 export type EndFilter = Omit<EndRequest, "cursor">;
 
 /**
- * Selects sessions: all conditions must hold; without any, every session. `undefined` counts as absent; an empty
- * condition (`""`, `null`) is a `TypeError`.
+ * The sessions to list. A session must meet all conditions; without conditions, every session is listed. A condition
+ * with the value `undefined` has no effect. An empty condition (`""`, `null`) throws a `TypeError`.
  */
 export interface ListFilter extends Omit<EndFilter, "all" | "dryRun"> {
-  /** `true` selects live sessions, `false` expired and ended ones. */
+  /** `true` selects live sessions; `false` selects expired and ended sessions. */
   readonly live?: boolean | undefined;
 }
 
 export interface PageOptions extends CallOptions {
-  /** The maximum number of items in the response to one request, 1 to 1,000; 100 by default. */
+  /**
+   * Maximum number of items that one request returns, 1 to 1,000; 100 by default. All items are yielded in any case.
+   */
   readonly limit?: number | undefined;
 }
 
 /**
- * The operations for administrators' programs. They need a key that no web page may have. Failed calls reject with a
- * `ProblemError`. They are retried like those of the transport, which never has an effect twice. An empty condition,
- * or an id that no URL can contain, is a `TypeError` before a request is sent.
+ * Operations for programs of administrators. They need a key that must never be in a web page. A failed call rejects
+ * with a `ProblemError`. Failed calls are retried like those of the transport, so a retry never has an effect twice.
+ * For an empty condition, or an id that no URL can contain, a `TypeError` is thrown and no request is sent.
  */
 export interface AdministrationClient {
-  /** Yields live, expired and ended sessions, newest first. Requests each page when it is needed. */
+  /** Yields live, expired and ended sessions, newest first. Each page is requested only when it is needed. */
   list(filter?: ListFilter, options?: PageOptions): AsyncGenerator<SessionSummary, void>;
-  /** Yields the timeline of a session, in order. Requests each page when it is needed. */
+  /** Yields the entries of a session's timeline, in order. Each page is requested only when it is needed. */
   timeline(sessionId: string, options?: PageOptions): AsyncGenerator<TimelineEntry, void>;
   /**
-   * Ends a session. Resolves with `false` if there is no live one; this can happen after a success, if the first
-   * response was lost and the call was retried.
+   * Ends a session. Resolves with `false` if there is no live session with this id. This can also happen after a
+   * success: the first response was lost, and the retry found the session ended.
    */
   end(sessionId: string, options?: CallOptions): Promise<boolean>;
-  /** Ends all selected sessions, or only counts them with `dryRun`. Resolves with their number. */
+  /** Ends all selected sessions and resolves with their number. With `dryRun` it only counts them. */
   endByFilter(filter: EndFilter, options?: CallOptions): Promise<number>;
   /**
-   * Yields all stored data of a customer. Rejects with `unexpected-answer` if the response was cut off: then the
-   * export is incomplete.
+   * Yields everything that is stored about a customer. Rejects with `unexpected-answer` if the response was cut off;
+   * the export is then incomplete.
    */
   exportCustomer(
     customerId: string,
     options?: CallOptions,
   ): AsyncGenerator<Exclude<ExportLine, { type: "end" }>, void>;
-  /** Erases all sessions and API keys of a customer. Resolves with their numbers. */
+  /** Erases all sessions and API keys of a customer. Resolves with the number of sessions and the number of keys. */
   eraseCustomer(
     customerId: string,
     options?: CallOptions,
   ): Promise<Pick<ErasureReceipt, "sessions" | "keys">>;
-  /** Yields the audit trail, the latest entry first. Requests each page when it is needed. */
+  /** Yields the entries of the audit trail, newest first. Each page is requested only when it is needed. */
   audit(options?: PageOptions): AsyncGenerator<AuditLine, void>;
 }
 
 /**
- * Creates the operations for administrators. Throws a `TypeError` for invalid options.
+ * Creates the operations for administrators. Throws a `TypeError` if an option is invalid.
  *
  * @example
  * const admin = createAdministration({ url: "http://127.0.0.1:8080", key: process.env.ADMIN_KEY });
@@ -115,7 +117,7 @@ export function createAdministration(options: TransportOptions): AdministrationC
   };
 }
 
-/** Yields the pages of a list. */
+/** Yields the pages of a list, one after another. */
 async function* pages<Page extends { readonly next: string | null }>(
   send: SendRequest,
   path: string,
@@ -139,7 +141,7 @@ async function endSession(
   sessionId: string,
   signal: AbortSignal | undefined,
 ): Promise<boolean> {
-  // No session has such an id, and in a URL it could lead to another path.
+  // No session has such an id. In a URL, the text could lead to another path.
   if (!ID_OR_HANDLE.test(sessionId)) return false;
   try {
     await send({ method: "DELETE", path: pathOf(sessionId), signal });
@@ -196,10 +198,13 @@ async function eraseCustomer(
   return sum;
 }
 
-/** The form of a session id or a handle. */
+/** The form of a session id or of a handle. */
 const ID_OR_HANDLE = /^[\w-]{24,64}$/;
 
-/** Throws a `TypeError` for an empty condition: a mistake such as `user.id ?? ""` must not select everybody. */
+/**
+ * Throws a `TypeError` for an empty condition. Otherwise a mistake such as `user.id ?? ""` would select the sessions of
+ * all customers.
+ */
 function rejectEmptyConditions(filter: object): void {
   for (const [name, value] of Object.entries(filter)) {
     if (value === "" || value === null) {
@@ -209,12 +214,12 @@ function rejectEmptyConditions(filter: object): void {
   }
 }
 
-/** Throws a `TypeError` for half of a surrogate pair, which would be sent as another character. */
+/** Throws a `TypeError` for a text with half of a surrogate pair, because it would be sent as a different character. */
 function rejectMalformed(name: string, text: string): void {
   if (!text.isWellFormed()) throw new TypeError(`${name} is not well-formed Unicode`);
 }
 
-/** Returns the path of a customer. Throws a `TypeError` for an id that no URL can contain. */
+/** Returns the path of an operation on a customer. Throws a `TypeError` for an id that no URL can contain. */
 function customerPath(id: string, command: "erase" | "export"): string {
   if (typeof id !== "string" || id === "") throw new TypeError("the customer id is empty");
   rejectMalformed("the customer id", id);

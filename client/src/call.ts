@@ -2,27 +2,30 @@ import { errorFromResponse, isRetryable, ProblemError } from "./problem-error.ts
 import type { Identity } from "./protocol.ts";
 import { sleep } from "./sleep.ts";
 
-/** Ids to associate. A missing id, `null` and the empty string all mean "not given". */
+/** Ids to associate with a session. A missing id, `null` and the empty string all mean that the id is not given. */
 export type Ids = Partial<Identity>;
 
 /** The part of `fetch` that this package uses. */
 export type Fetch = (input: string | URL | Request, init?: RequestInit) => Promise<Response>;
 
 export interface TransportOptions {
-  /** The address of Antechamber, with its base path if it has one. */
+  /** Address of Antechamber, including its base path if there is one. */
   readonly url: string | URL;
-  /** Sent as `Authorization: Bearer`. Everybody can read the key of a web page: use only a public page's key there. */
+  /**
+   * API key, sent as `Authorization: Bearer`. Everybody can read a key in a web page, so use only a key for public
+   * pages there.
+   */
   readonly key?: string | undefined;
-  /** Makes the requests; the global `fetch` by default. */
+  /** The function that sends requests; by default the global `fetch`. */
   readonly fetch?: Fetch | undefined;
-  /** The time limit of a call with all its attempts, in milliseconds; 10,000 by default. */
+  /** Time limit of a call in milliseconds, including all attempts; 10,000 by default. */
   readonly timeout?: number | undefined;
-  /** The maximum number of attempts of a call; 3 by default. */
+  /** Maximum number of attempts of a call; 3 by default. */
   readonly attempts?: number | undefined;
 }
 
 export interface CallOptions {
-  /** Aborts the call, which then rejects with the signal's reason. */
+  /** A signal that aborts the call. The call then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -36,7 +39,7 @@ export interface ServiceRequest extends CallOptions {
   readonly keepalive?: boolean | undefined;
 }
 
-/** Returns the address without trailing slashes, so that a path can follow it. */
+/** Returns the address without slashes at its end, so that a path can be appended. */
 export function baseUrlOf({ url: given }: TransportOptions): string {
   const url = String(given);
   let end = url.length;
@@ -44,7 +47,7 @@ export function baseUrlOf({ url: given }: TransportOptions): string {
   return url.slice(0, end);
 }
 
-/** Returns the `fetch` of the options; by default the global one, looked up at each call. */
+/** Returns the `fetch` of the options. By default this is the global `fetch`, which is looked up at each call. */
 export function fetchOf(options: Pick<TransportOptions, "fetch">): Fetch {
   return options.fetch ?? ((input, init) => fetch(input, init));
 }
@@ -52,7 +55,7 @@ export function fetchOf(options: Pick<TransportOptions, "fetch">): Fetch {
 /** Sends a request and returns the parsed response; `undefined` if it has no content. */
 export type SendRequest = <T>(request: ServiceRequest) => Promise<T>;
 
-/** Returns a function that sends requests to one service, and retries those that may succeed later. */
+/** Returns a function that sends requests to the service. It retries a failed request if a retry may succeed. */
 export function createRequestSender(options: TransportOptions): SendRequest {
   const base = baseUrlOf(options);
   const { key, timeout = 10_000, attempts = 3 } = options;
@@ -79,7 +82,7 @@ export function createRequestSender(options: TransportOptions): SendRequest {
   };
 }
 
-/** Returns the options of `fetch` for a request. */
+/** Returns the second argument of `fetch` for a request. */
 export function requestInit(
   request: ServiceRequest,
   signal: AbortSignal,
@@ -97,13 +100,16 @@ export function requestInit(
     headers,
     signal,
     cache: "no-store",
-    // `undefined` without a body.
+    // For a request without a body, this is `undefined`.
     body: JSON.stringify(body),
     ...(keepalive ? { keepalive } : {}),
   };
 }
 
-/** Returns the id in UTF-8, one character for each byte, as `fetch` expects (Fetch standard, ByteString). */
+/**
+ * Encodes an id in UTF-8 and returns a string with one character for each byte, because `fetch` requires this for
+ * headers (Fetch standard, ByteString).
+ */
 function headerBytes(id: string): string {
   return String.fromCharCode(...new TextEncoder().encode(id));
 }
@@ -126,9 +132,9 @@ async function sendOnce(url: string, init: RequestInit, doFetch: Fetch): Promise
   }
 }
 
-/** Returns the milliseconds to wait before the next attempt; `undefined` if a retry is useless. */
+/** Returns how long to wait before the next attempt, in milliseconds; `undefined` if a retry cannot succeed. */
 function retryDelay(attempt: number, error: ProblemError): number | undefined {
   if (!isRetryable(error)) return undefined;
-  // Random, so that clients that failed at the same time do not retry at the same time.
+  // The random part spreads the retries of clients that failed at the same time.
   return (error.retryAfter ?? 0) * 1000 + 50 * 2 ** attempt * (1 + Math.random());
 }

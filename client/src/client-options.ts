@@ -2,12 +2,15 @@ import type { TransportOptions } from "./call.ts";
 import type { ClientOptions } from "./client.ts";
 import { quietly, type WebStorage } from "./page.ts";
 
-/** Returns the end of an error such as "cookie is a boolean"; `undefined` for a valid value. */
+/**
+ * Returns `undefined` for a valid value; otherwise what the option must be, such as "is a boolean", for the error
+ * message.
+ */
 type Check = (value: unknown) => string | undefined;
 
-/** The characters of a credential in a header (RFC 9110, section 11.2). An empty key means none. */
+/** The characters that a credential in a header may have (RFC 9110, section 11.2). An empty key counts as no key. */
 const KEY = /^[\x21-\x7e]*$/;
-/** The longest timeout in milliseconds. A longer timer would fire immediately. */
+/** Maximum timeout in milliseconds. A longer timer would fire immediately. */
 const MAX_TIMEOUT = 2 ** 31 - 1;
 
 const isType =
@@ -15,7 +18,7 @@ const isType =
   (value) =>
     typeof value === type ? undefined : `is a ${type}`;
 
-/** The compiler reports options that are missing here. */
+/** The check of each option. The compiler reports an option without a check. */
 const transportChecks: Record<keyof TransportOptions, Check> = {
   url: faultOfUrl,
   key: (value) =>
@@ -42,19 +45,19 @@ const clientChecks: Record<keyof ClientOptions, Check> = {
   onError: isType("function"),
 };
 
-/** Throws a `TypeError` for invalid options. `call` is the called function, for the message. */
+/** Throws a `TypeError` if an option is invalid. `call` is the name of the called function, for the message. */
 export function checkTransportOptions(call: string, options: TransportOptions): void {
   checkOptions(call, options, transportChecks);
 }
 
-/** Throws a `TypeError` for invalid options of `createClient`. */
+/** Throws a `TypeError` if an option of `createClient` is invalid. */
 export function checkClientOptions(options: ClientOptions): void {
   checkOptions("createClient()", options, clientChecks);
 }
 
 function checkOptions(call: string, options: unknown, checks: Readonly<Record<string, Check>>) {
   const given = typeof options === "object" ? options : {};
-  // `url` comes first, because its check also fails for an argument that is not an object.
+  // `url` is checked first, because its check also reports an argument that is not an object.
   for (const [name, value] of Object.entries({ url: undefined, ...given })) {
     const check = Object.hasOwn(checks, name) && checks[name];
     if (!check)
@@ -65,18 +68,19 @@ function checkOptions(call: string, options: unknown, checks: Readonly<Record<st
   }
 }
 
-/** Formats a value for the end of an error, without the password of an address. */
+/** Formats a value for the end of an error message. If it is an address, its password is left out. */
 function shown(value: unknown): string {
   return `, not ${(JSON.stringify(value) ?? "undefined").slice(0, 99).replace(/^.*@/, '"@')}`;
 }
 
-/** Checks an address. In a page, a path of the page's origin is valid too. */
+/** Checks the address of the service. In a web page, a path on the page's own origin is valid too. */
 function faultOfUrl(given: unknown): string | undefined {
   const text = typeof given === "string" || given instanceof URL ? String(given) : "";
   const scope = globalThis as { document?: { baseURI?: string }; location?: { href?: string } };
   const page = scope.document?.baseURI ?? scope.location?.href;
   const isPath = page !== undefined && text.startsWith("/");
-  // A user, query or fragment would not work in front of the paths of the service.
+  // Paths are appended to the address, so it must not have a query or a fragment; `fetch` refuses addresses with a
+  // user.
   if ((isPath || /^https?:\/\//i.test(text)) && !/[\s?#@]/.test(text)) {
     if (quietly(() => new URL(text, page))) return undefined;
   }
@@ -92,7 +96,7 @@ function faultOfOrigins(given: unknown): string | undefined {
   return `is a list of origins such as ["${originOf(wrong) ?? "https://api.example"}"]`;
 }
 
-/** Returns the origin of an address; `undefined` if there is none. */
+/** Returns the origin of an address; `undefined` if it is not an address with an origin. */
 function originOf(address: unknown): string | undefined {
   const url = quietly(() => new URL(String(address)));
   return url?.host ? url.origin : undefined;

@@ -8,60 +8,71 @@ import { createVisitorClient } from "./visitor-client.ts";
 export { ProblemError } from "./problem-error.ts";
 
 export interface ClientOptions extends Omit<TransportOptions, "attempts"> {
-  /** The store of the session's id: `localStorage` in a page, else memory; `false`: only memory. */
+  /**
+   * Where the session's id is stored. By default this is `localStorage` in a page, and memory elsewhere. `false` means
+   * memory only.
+   */
   readonly storage?: WebStorage | false | undefined;
-  /** Whether the page's cookie `sessionId` has the id too, for the site's server; `true` by default. */
+  /**
+   * Whether the id is also written to the page's cookie `sessionId`, so that the site's server gets it; `true` by
+   * default.
+   */
   readonly cookie?: boolean | undefined;
-  /** Origins that `fetch` sends the session to in addition to the page's own, such as `https://api.example`. */
+  /**
+   * Further origins to which `fetch` sends the session, such as `https://api.example`. It always sends the session to
+   * the page's own origin.
+   */
   readonly origins?: readonly string[] | undefined;
-  /** The visitor's session on the site's server, if the page knows it from there. */
+  /** Id of the visitor's session on the site's server, if the page knows the id. */
   readonly sessionId?: string | undefined;
-  /** Receives failures to deliver records. `lost` is the number of records given up. */
+  /** Called when records could not be delivered. `lost` is the number of records that will not be sent again. */
   readonly onError?: OnError | undefined;
 }
 
 /** One visitor's session. Failed calls reject with a `ProblemError`. */
 export interface Client {
-  /** Returns the current session. Creates one if there is none: only one for all simultaneous calls in all tabs. */
+  /**
+   * Returns the current session. If there is none, creates one; simultaneous calls in all tabs share one new session.
+   */
   session(): Promise<SessionInfo>;
   /**
-   * Associates the visitor's ids, or those of the visit, with the session. An id that is set stays for the
-   * session's life (contract.md#rule-1). If the session belongs to another customer or agent, the visitor gets a
-   * new one, without the other person's visit. Rejects with `already-exists` for a visit that another session
-   * has, or if the session has a different visit.
+   * Associates the ids of the visitor or of the visit with the session. Once set, an id does not change for the life of
+   * the session (contract.md#rule-1). If the session belongs to another customer or agent, the visitor gets a new
+   * session, which does not have the other person's visit. Rejects with `already-exists` if another session has the
+   * given visit, or if this session has a different visit.
    *
    * @example
    * await client.identify({ customerId: "customer-4711" });
    */
   identify(ids: Ids): Promise<SessionInfo>;
-  /** Works like `fetch`, and sends the session to the site's own origin and to the allowed origins only. */
+  /** Works like `fetch`, and also sends the session, but only to the page's own origin and to `origins`. */
   readonly fetch: Fetch;
   /**
-   * Records requests in the current session. They are sent within about a second.
+   * Records requests in the current session. The records are sent within about a second.
    *
    * @example
    * client.record({ method: "VIEW", path: location.pathname });
    */
   record(records: RequestRecord | readonly RequestRecord[]): void;
-  /** Sends all waiting records. Rejects if some could not be delivered; these are kept and sent again later. */
+  /** Sends all waiting records. Rejects if some could not be delivered; those are kept and sent again later. */
   flush(): Promise<void>;
-  /** Returns a page of the current session's timeline, with all records made before this call. */
+  /** Returns a page of the current session's timeline. It includes the records of all earlier calls. */
   timeline(options?: TimelineOptions): Promise<Timeline>;
   /**
-   * Forgets the session in all tabs, as after signing out: the next visitor gets a new one, even if calls are in
-   * progress. A `session()` in progress resolves with the new one, an `identify` in progress rejects with the
-   * code `reset`.
+   * Forgets the session in all tabs, for example after signing out. The next visitor gets a new session, even if calls
+   * are in progress: a `session()` in progress resolves with the new session, and an `identify()` in progress rejects
+   * with the code `reset`.
    */
   reset(): void;
-  /** Sends all waiting records and stops listening to the page. */
+  /** Sends all waiting records, and stops listening to the page's events. */
   close(): Promise<void>;
 }
 
 let hasWarned = false;
 
 /**
- * Creates a client for one visitor: for a web page, a worker, or a program. Servers use the middleware. Throws a
- * `TypeError` for invalid options.
+ * Creates a client for one visitor, in a web page, a worker or a program. A server has many visitors, so it uses a
+ * middleware instead. Throws a `TypeError` if an option is invalid.
  *
  * @example
  * const client = createClient({ url: "https://sessions.example" });

@@ -5,17 +5,19 @@ import { sessionIdOf } from "./session-state.ts";
 import type { SessionStorage } from "./session-storage.ts";
 import type { Ids, Transport } from "./transport.ts";
 
-/** The age in milliseconds up to which a cached session is used without asking the service. */
+/** Maximum age in milliseconds of a cached session. An older one is requested again from the service. */
 const MAX_AGE_MS = 60_000;
 
-/** The session of one visitor, the same in all tabs. Only tasks of the mutex create or change it. */
+/**
+ * The session of one visitor. All tabs of the site share it. It is created and changed only while the mutex is held.
+ */
 export class CurrentSession {
   readonly #transport: Transport;
   readonly #storage: SessionStorage;
   readonly #withLock: Mutex;
   #cached: { entry: string; info: SessionInfo; at: number } | undefined;
   #refreshing: Promise<SessionInfo> | undefined;
-  /** The last session that was replaced, and its successor. */
+  /** The id of the session that was replaced last, and the id of the session that replaced it. */
   #replaced: { before: string | undefined; by: string } | undefined;
 
   constructor(transport: Transport, storage: SessionStorage, withLock: Mutex) {
@@ -29,19 +31,19 @@ export class CurrentSession {
     return sessionIdOf(this.#storage.read());
   }
 
-  /** Returns a number that every reset in any tab raises. */
+  /** Returns a number that becomes larger with every reset in any tab. */
   generation(): number {
     return this.#storage.generation();
   }
 
   /**
-   * Returns the session, created or replaced if needed, once for all simultaneous calls. A call made
-   * before a reset gets the session created after it.
+   * Returns the session. Creates or replaces it if necessary; simultaneous calls share the result. If a reset happens
+   * during a call, the call returns the session that was created after the reset.
    */
   async get(): Promise<SessionInfo> {
     for (;;) {
       const cached = this.#cached;
-      // In both directions: a changed clock must not make old data look fresh.
+      // `Math.abs`, because the clock may be set back: an old entry must not look fresh then.
       const isFresh = cached && Math.abs(Date.now() - cached.at) < MAX_AGE_MS;
       if (isFresh && cached.entry === this.#storage.read()) return cached.info;
       const generation = this.generation();
@@ -50,13 +52,16 @@ export class CurrentSession {
     }
   }
 
-  /** Returns the session that replaced this one for the same visitor; `undefined` if none did. */
+  /** Returns the id of the session that replaced `sessionId` for the same visitor; `undefined` if none did. */
   async successorOf(sessionId: string): Promise<string | undefined> {
     if (sessionId === this.id()) await this.#refresh();
     return this.#replaced?.before === sessionId ? this.#replaced.by : undefined;
   }
 
-  /** Associates ids, in a new session if this one is another person's. Rejects after a reset. */
+  /**
+   * Associates ids with the session. If the session belongs to another person, creates a new session with the ids.
+   * Rejects if a reset happens during the call.
+   */
   identify(ids: Ids): Promise<SessionInfo> {
     const generation = this.generation();
     const check = () => {
@@ -68,7 +73,8 @@ export class CurrentSession {
         const before = this.id();
         const info = await associate(this.#transport, before, ids, check);
         check();
-        // If the site's server has issued another session meanwhile, the ids belong to that one.
+        // If the site's server has issued another session in the meantime, the loop continues and associates the ids
+        // with that session instead.
         if (info.sessionId !== before || this.id() === before) {
           return this.#cache(info, this.#storage.write(info.sessionId));
         }
@@ -77,8 +83,8 @@ export class CurrentSession {
   }
 
   /**
-   * Uses a session that the site's server issued in place of `before`. Does nothing if another session has
-   * replaced `before` already, or if the new one was forgotten.
+   * Uses the session `sessionId`, which the site's server issued to replace `before`. Does nothing if another session
+   * has already replaced `before`, or if a reset has forgotten `sessionId`.
    */
   adopt(sessionId: string, before: string | undefined): void {
     if (this.id() !== before || this.#storage.isForgotten(sessionId)) return;
@@ -86,12 +92,12 @@ export class CurrentSession {
     this.#storage.write(sessionId);
   }
 
-  /** Forgets a session that the site's server issued to the visitor before a reset. */
+  /** Forgets a session that the site's server issued before a reset. */
   forget(sessionId: string): void {
     this.#storage.forget(sessionId);
   }
 
-  /** Forgets the session: the next `get` creates a new one. */
+  /** Forgets the session. The next `get` creates a new one. */
   reset(): void {
     this.#storage.reset();
     this.#cached = this.#refreshing = this.#replaced = undefined;
@@ -112,7 +118,8 @@ export class CurrentSession {
       const entry = this.#storage.read();
       const before = sessionIdOf(entry);
       const info = before ? await this.#transport.retrieve(before) : await this.#transport.create();
-      // After a reset, or if another session has arrived meanwhile, this one is out of date.
+      // If a reset happened or another session was stored in the meantime, this result is outdated: repeats the
+      // request.
       if (this.generation() !== generation || this.#storage.read() !== entry) continue;
       if (info.sessionId !== before) this.#replaced = { before, by: info.sessionId };
       const isSame = entry?.startsWith(`${info.sessionId}.`);
@@ -126,13 +133,13 @@ export class CurrentSession {
   }
 }
 
-/** Returns the error for a call made before a reset that must not be carried out after it. */
+/** Returns the error for a call that was made before a reset and is not carried out after it. */
 export function resetError(): ProblemError {
   const detail = "reset() was called before this was done";
   return new ProblemError({ code: "reset", detail });
 }
 
-/** Associates ids with the session, or with a new one if necessary. `check` throws after a reset. */
+/** Associates ids with the session, or with a new session if necessary. `check` throws if a reset has happened. */
 async function associate(
   transport: Transport,
   sessionId: string | undefined,
@@ -152,7 +159,7 @@ async function associate(
   }
 }
 
-/** Creates a session for a person who uses the browser after another one. */
+/** Creates a session for a person who uses the same browser after another person. */
 async function createForNextPerson(
   transport: Transport,
   ids: Ids,
@@ -162,7 +169,7 @@ async function createForNextPerson(
     return await transport.create(ids);
   } catch (error) {
     check();
-    // The visit belongs to the other person (contract.md#rule-2): create the session without it.
+    // The visit belongs to the other person's session (contract.md#rule-2), so the new session is created without it.
     if ((error as ProblemError).code !== "already-exists") throw error;
     return await transport.create({ ...ids, visitId: null });
   }

@@ -3,16 +3,21 @@ import { ProblemError } from "./problem-error.ts";
 import { sleep } from "./sleep.ts";
 import { randomKey } from "./transport.ts";
 
-/** Runs a task while no other task runs, in this client and in all tabs that share its storage. */
+/**
+ * Runs a task while no other task runs. This holds for the tasks of this client and of all tabs that share its storage.
+ */
 export type Mutex = <T>(task: () => Promise<T>) => Promise<T>;
 
 const LOCK_NAME = "antechamber.lock";
-/** Milliseconds until another tab, which is another process, sees a write to the storage. */
+/** Time (ms) until another tab sees a write to the storage. Another tab may be another process. */
 const PROPAGATION_MS = 40;
-/** Age in milliseconds at which a lock in the storage counts as left behind by a closed tab. */
+/** Age (ms) at which a lock in the storage counts as abandoned, because its tab was closed. */
 const ABANDONED_MS = 5000;
 
-/** Creates a mutex. It rejects with code `timeout` if a task cannot start within `timeout` milliseconds. */
+/**
+ * Creates a mutex. Running a task rejects with the code `timeout` if the task cannot start within `timeout`
+ * milliseconds.
+ */
 export function createMutex(
   page: Page | undefined,
   storage: WebStorage | undefined,
@@ -35,18 +40,22 @@ async function withWebLock<T>(locks: Locks, timeout: number, task: () => Promise
   return await new Promise<T>((resolve, reject) => {
     const whileLocked = async () => {
       await task().then(resolve, reject);
-      // The caller has its result; the next tab must wait until it can see the task's writes.
+      // The caller already has the result. The lock is held a little longer, so that the next tab sees what the task
+      // has written.
       await sleep(PROPAGATION_MS);
     };
     locks.request(LOCK_NAME, { signal }, whileLocked).catch((cause: unknown) => {
       if (signal.aborted) reject(new ProblemError({ code: "timeout", cause }));
-      // A sandboxed page may not use locks. It shares nothing with other tabs, so it needs none.
+      // Sandboxed pages may not use Web Locks. They do not share a storage with other tabs, so they need no lock.
       else task().then(resolve, reject);
     });
   });
 }
 
-/** For pages without TLS, which have no Web Locks: a tab holds the lock if its name is still stored after a delay. */
+/**
+ * Runs a task under a lock in the storage. This is for pages without TLS, where Web Locks are not available. A tab
+ * writes its name into the storage; it holds the lock if its name is still there after a delay.
+ */
 async function withStoredLock<T>(
   storage: WebStorage,
   timeout: number,
@@ -58,11 +67,11 @@ async function withStoredLock<T>(
   for (;;) {
     const now = Date.now();
     if (now > givesUpAt) throw new ProblemError({ code: "timeout" });
-    // Negative if the clock was set back, which must not make the lock last.
+    // The age is negative if the clock was set back. Such a lock must not last until the clock has caught up.
     const age = now - Number(holder()[1] ?? 0);
     if (age < 0 || age > ABANDONED_MS) {
       quietly(() => storage.setItem(LOCK_NAME, `${name} ${now}`));
-      // A full or blocked storage cannot hold a lock: then this tab works alone.
+      // If the storage is full or blocked, it cannot store a lock. Then the task runs without one.
       if (holder()[0] !== name) break;
     }
     await sleep(PROPAGATION_MS * (1 + Math.random()));

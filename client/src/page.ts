@@ -1,4 +1,4 @@
-/** The used part of the Web Locks API (W3C). */
+/** The part of the Web Locks API (W3C) that this package uses. */
 export interface Locks {
   request(
     name: string,
@@ -7,14 +7,14 @@ export interface Locks {
   ): Promise<void>;
 }
 
-/** A store of texts by name: `localStorage`, `sessionStorage` or a similar object. */
+/** A store of texts by names: `localStorage`, `sessionStorage` or an object with the same methods. */
 export interface WebStorage {
   getItem(name: string): string | null;
   setItem(name: string, value: string): void;
   removeItem(name: string): void;
 }
 
-/** The used members of a page's events (for `storage` events see HTML standard, section 12.2.4). */
+/** The members of events that this package uses (HTML standard, section 12.2.4, for `storage` events). */
 export interface PageEvent {
   readonly key?: string | null;
   readonly newValue?: string | null;
@@ -26,22 +26,25 @@ interface PageEvents {
   removeEventListener(type: string, listener: (event: PageEvent) => void): void;
 }
 
-/** The used members of a web page's `window`. */
+/** The members of a web page's `window` that this package uses. */
 export interface Page extends PageEvents {
   readonly document: PageEvents & { cookie: string; readonly visibilityState: string };
   readonly location: { readonly origin: string; readonly protocol: string };
   readonly navigator: { readonly locks?: Locks };
-  /** Throws if the user has blocked it; `null` in some embedded browsers. */
+  /** Reading it throws if the user has blocked the storage. It is `null` in some embedded browsers. */
   readonly localStorage: WebStorage | null;
 }
 
-/** Returns the current page; `undefined` in workers and on servers, even if they have some of its members. */
+/**
+ * Returns the current web page. Returns `undefined` in workers and on servers, even if they define some of the same
+ * globals.
+ */
 export function currentPage(): Page | undefined {
   const scope = globalThis as unknown as Partial<Page>;
   return scope.document && scope.location ? (scope as Page) : undefined;
 }
 
-/** Returns whether this runs on a server: not in a page, a worker of one, or an app that has a `window`. */
+/** Returns whether this code runs on a server: not in a page, a worker of a page, or an app with a `window`. */
 export function isServer(): boolean {
   const scope = globalThis as unknown as Partial<
     Record<
@@ -50,7 +53,7 @@ export function isServer(): boolean {
     >
   >;
   const isRuntime = scope.process?.versions?.node ?? scope.Deno;
-  // Edge runtimes have none of these, and neither a `window` nor a `location`.
+  // Edge runtimes are servers too. They have no `process` or `Deno`, but also no `window` and no `location`.
   return !scope.document && Boolean(isRuntime ?? !(scope.window ?? scope.location));
 }
 

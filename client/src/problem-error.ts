@@ -1,25 +1,27 @@
 import type { Problem, ProblemCode } from "./protocol.ts";
 
 /**
- * The reason for a failed call. In addition to the codes of contract.md#refusals: `network`, no response;
- * `timeout`, no response in time; `unexpected-answer`, a response that is not from the service, such as a
- * proxy's error page; `reset`, the client's `reset()` was called before the call was done.
+ * The reason for a failed call. It is a code of contract.md#refusals, or one of these:
+ * - `network`: there was no response.
+ * - `timeout`: there was no response in time.
+ * - `unexpected-answer`: the response is not from the service; it may be the error page of a proxy.
+ * - `reset`: the client's `reset()` was called before the call was done.
  */
 export type FailureCode = ProblemCode | "network" | "timeout" | "unexpected-answer" | "reset";
 
-/** The known facts about a failure. */
+/** What is known about a failure. */
 export interface Failure {
   readonly code: FailureCode;
   readonly status?: number;
   readonly problem?: Problem;
-  /** The message if there is no `problem`; the code by default. */
+  /** Message of the error if there is no `problem`; by default the code. */
   readonly detail?: string;
   readonly retryAfter?: number | null;
   readonly cause?: unknown;
 }
 
 /**
- * The error of every refused or failed call.
+ * The error with which every refused or failed call rejects.
  *
  * @example
  * try {
@@ -31,13 +33,13 @@ export interface Failure {
  */
 export class ProblemError extends Error {
   override readonly name = "ProblemError";
-  /** One of a closed set of codes. */
+  /** The reason for the failure. */
   declare readonly code: FailureCode;
-  /** The HTTP status of the response; 0 without a response. */
+  /** HTTP status of the response; 0 if there was no response. */
   declare readonly status: number;
-  /** The service's refusal (RFC 9457); `undefined` if the code is not one of the service's. */
+  /** The service's refusal (RFC 9457); `undefined` if the failure is not a refusal by the service. */
   declare readonly problem: Problem | undefined;
-  /** The response's `Retry-After` in seconds; `null` without one. */
+  /** `Retry-After` of the response in seconds; `null` if there is none. */
   declare readonly retryAfter: number | null;
 
   constructor({ detail, cause, ...known }: Failure) {
@@ -57,12 +59,12 @@ const retryableCodes: readonly FailureCode[] = [
 
 /** Returns whether the same request may succeed later. */
 export function isRetryable(error: ProblemError): boolean {
-  // From a proxy that cannot reach the service at the moment.
+  // A proxy responded because it cannot reach the service at the moment.
   const isFromGateway = error.code === "unexpected-answer" && error.status >= 502;
   return isFromGateway || retryableCodes.includes(error.code);
 }
 
-/** Returns the error for a response that is not a success. `text` is its body. */
+/** Returns the error for a response whose status is not a success. `text` is the body of the response. */
 export function errorFromResponse(response: Response, text: string): ProblemError {
   const { status, headers } = response;
   const retryAfter = Number(headers.get("retry-after")) || null;
@@ -72,7 +74,7 @@ export function errorFromResponse(response: Response, text: string): ProblemErro
       return new ProblemError({ code: problem.code, status, problem, retryAfter });
     }
   } catch {
-    // Not JSON, so not a response of the service.
+    // The body is not JSON, so the response is not from the service.
   }
   return new ProblemError({ code: "unexpected-answer", status, retryAfter });
 }

@@ -1,9 +1,9 @@
 /**
- * The types of requests and responses between Antechamber and its callers. The server's `http/` imports them, so
- * the two sides cannot disagree.
+ * Types of the requests and responses between Antechamber and its callers. The server imports the same types, so the
+ * client and the server cannot disagree.
  */
 
-/** The four ids of the caller. `null` means "not given" and "not known yet". */
+/** The four ids of a caller. `null` means that an id is not given, or not known yet. */
 export interface Identity {
   readonly agentId: string | null;
   readonly customerId: string | null;
@@ -11,12 +11,15 @@ export interface Identity {
   readonly globalVisitId: string | null;
 }
 
-/** `anonymous` until the session has a customer or an agent, `recognized` from then on. */
+/** `recognized` as soon as the session has a customer or an agent; until then `anonymous`. */
 export type SessionState = "anonymous" | "recognized";
 
-/** The response of creating, retrieving and updating. No member is ever missing; times are ISO 8601, UTC, milliseconds. */
+/**
+ * The response to creating, retrieving and updating a session. No member is ever missing. Times are ISO 8601 in UTC
+ * with milliseconds.
+ */
 export interface SessionInfo extends Identity {
-  /** 40 URL-safe characters, chosen by the server. */
+  /** 40 URL-safe characters that the server chooses. */
   readonly sessionId: string;
   readonly state: SessionState;
   readonly createdAt: string;
@@ -24,40 +27,46 @@ export interface SessionInfo extends Identity {
   readonly expiresAt: string;
 }
 
-/** The request body of creating and updating; unknown members are ignored. */
+/** The request body for creating and updating a session. Unknown members are ignored. */
 export interface VisitBody {
   readonly visitId?: string | null;
   readonly globalVisitId?: string | null;
 }
 
 /**
- * A request to record in a session. `method` and `path` are required; other members may be missing or `null` if
- * they are not known. At most 8 KiB as JSON.
+ * A request to record in a session. Only `method` and `path` are required; a member that is not known may be missing or
+ * `null`. The record may have at most 8 KiB as JSON.
  */
 export interface RequestRecord {
-  /** An HTTP method, such as `GET`. */
+  /** The HTTP method, such as `GET`. */
   readonly method: string;
-  /** Begins with `/`. Its query is not stored, except keys that the server's configuration allows. */
+  /**
+   * The path, which begins with `/`. Its query is not stored, except for the parameters that the server's configuration
+   * allows.
+   */
   readonly path: string;
-  /** The HTTP status of the response, 100 to 599. */
+  /** HTTP status of the response, 100 to 599. */
   readonly status?: number | null;
-  /** Its start: ISO 8601 with a time zone, or Unix ms. By default the time at which the record arrives. */
+  /**
+   * Time at which the request began: ISO 8601 with a time zone, or Unix ms. By default the time at which the record
+   * arrives.
+   */
   readonly startedAt?: string | number | null;
-  /** Its duration in milliseconds. */
+  /** Duration of the request in milliseconds. */
   readonly durationMs?: number | null;
-  /** The name of the service that responded, 1 to 256 characters. */
+  /** Name of the service that handled the request, 1 to 256 characters. */
   readonly service?: string | null;
-  /** Other data: at most 16 strings by name. */
+  /** Further data: at most 16 strings, each with a name. */
   readonly attributes?: Readonly<Record<string, string>> | null;
 }
 
 /** The response to recording. */
 export interface RecordReceipt {
-  /** The number of accepted records: all that were sent. */
+  /** Number of records that were accepted. Either all records of a request are accepted or none. */
   readonly accepted: number;
 }
 
-/** The identity of the session at the moment of a timeline entry. */
+/** The session's identity at the time of a timeline entry. */
 interface EntryIdentity extends Identity {
   readonly state: SessionState;
 }
@@ -65,24 +74,24 @@ interface EntryIdentity extends Identity {
 /** A recorded request in a timeline. */
 export interface RequestEntry extends EntryIdentity {
   readonly type: "request";
-  /** The position among the requests of the session: 1, 2 and so on without gaps. */
+  /** Number of the request within the session: 1, 2 and so on, without gaps. */
   readonly sequence: number;
   readonly method: string;
   readonly path: string;
   readonly status: number | null;
-  /** ISO 8601, UTC, milliseconds. */
+  /** ISO 8601 in UTC with milliseconds. */
   readonly startedAt: string;
   readonly durationMs: number | null;
   readonly service: string | null;
   readonly attributes: Readonly<Record<string, string>>;
 }
 
-/** An event of the session's life in its timeline. The identity is the one after the event. */
+/** An event of the session's life in its timeline. The identity is that of the session after the event. */
 export interface LifeEntry extends EntryIdentity {
   readonly type: "created" | "associated" | "ended" | "expired";
-  /** Only requests have a sequence number. */
+  /** Always `null`: only requests have a sequence number. */
   readonly sequence: null;
-  /** ISO 8601, UTC, milliseconds. */
+  /** ISO 8601 in UTC with milliseconds. */
   readonly at: string;
   /** The ids that the event added. */
   readonly ids: Readonly<Partial<Record<keyof Identity, string>>>;
@@ -95,15 +104,15 @@ export type TimelineEntry = RequestEntry | LifeEntry;
 export interface Timeline {
   readonly sessionId: string;
   readonly records: readonly TimelineEntry[];
-  /** The value of `after` for the next page; `null` on the last page. */
+  /** Value of `after` that returns the next page; `null` on the last page. */
   readonly next: string | null;
-  /** The number of all recorded requests. */
+  /** Number of all requests that were recorded in the session. */
   readonly total: number;
-  /** The number of requests that were removed, the oldest first, because a session keeps a limited number. */
+  /** Number of requests that were removed, oldest first, because a session keeps only a limited number. */
   readonly dropped: number;
 }
 
-/** A session in a list. It may be expired or ended. */
+/** A session in a list. It may be live, expired or ended. */
 export interface SessionSummary extends SessionInfo {
   readonly status: "live" | "expired" | "ended";
 }
@@ -111,18 +120,22 @@ export interface SessionSummary extends SessionInfo {
 /** A page of sessions, newest first. */
 export interface SessionList {
   readonly sessions: readonly SessionSummary[];
-  /** The value of `cursor` for the next page; `null` on the last page. Pages before the last may be short. */
+  /**
+   * Value of `cursor` that returns the next page; `null` on the last page. Any page may have fewer sessions than
+   * requested.
+   */
   readonly next: string | null;
   /**
-   * The number of sessions, only on the first page of a list without a filter or with one id as its only condition.
-   * With an id it counts to 10,000 at most: 10,000 means that many or more. Otherwise `null`.
+   * Number of sessions in the whole list. It is given only on the first page, and only for a list without conditions or
+   * with one id as its only condition; otherwise it is `null`. With an id at most 10,000 sessions are counted, so
+   * 10,000 means "10,000 or more".
    */
   readonly total: number | null;
 }
 
 /**
- * Selects the sessions to end: at least one condition, or `all`. A missing or `undefined` condition has no effect.
- * An empty one (`""`, `null`) is refused, and never means "every session".
+ * The sessions to end: at least one condition, or `all`. A missing or `undefined` condition has no effect. An empty
+ * condition (`""`, `null`) is refused; it never means "every session".
  */
 export interface EndRequest {
   readonly agentId?: string | undefined;
@@ -130,38 +143,38 @@ export interface EndRequest {
   readonly visitId?: string | undefined;
   readonly globalVisitId?: string | undefined;
   readonly state?: SessionState | undefined;
-  /** Selects sessions created at this time or later: ISO 8601 with a time zone, or Unix ms. */
+  /** Selects sessions that were created at this time or later: ISO 8601 with a time zone, or Unix ms. */
   readonly since?: string | number | undefined;
-  /** Selects sessions created before this time. */
+  /** Selects sessions that were created before this time. */
   readonly until?: string | number | undefined;
-  /** Selects every session; for administrators only. */
+  /** Selects every session. Only administrators may use it. */
   readonly all?: boolean | undefined;
-  /** Counts the sessions and ends none. */
+  /** Only counts the selected sessions and does not end them. */
   readonly dryRun?: boolean | undefined;
-  /** The `next` of the previous response. */
+  /** The `next` of the previous response, to continue. */
   readonly cursor?: string | null;
 }
 
 /** The result of one request to end sessions. */
 export interface EndReceipt {
-  /** The number of sessions that this request ended or counted. */
+  /** Number of sessions that this request ended or counted. */
   readonly sessions: number;
-  /** The value of `cursor` for the next request; `null` if there is nothing left to do. */
+  /** Value of `cursor` for the next request; `null` if all selected sessions were processed. */
   readonly next: string | null;
 }
 
-/** A line of a customer's export; the last one has the type `end`. */
+/** A line of a customer's export. The last line has the type `end`. */
 export type ExportLine =
   | ({ readonly type: "session" } & SessionSummary)
   | { readonly type: "entry"; readonly sessionId: string; readonly entry: TimelineEntry }
-  /** A stored response to a request with an Idempotency-Key, as JSON text, and its time. */
+  /** The stored response to a request with an Idempotency-Key: its JSON text, and the time at which it was stored. */
   | {
       readonly type: "answer";
       readonly sessionId: string;
       readonly at: string;
       readonly answer: string;
     }
-  /** An API key of the customer; times are Unix ms. */
+  /** An API key of the customer. Times are Unix ms. */
   | {
       readonly type: "key";
       readonly id: string;
@@ -171,7 +184,7 @@ export type ExportLine =
       readonly expiresAt: number | null;
       readonly revokedAt: number | null;
       readonly lastUsedAt: number | null;
-      /** The key that replaced it, if it was rotated. */
+      /** Id of the key that replaced this one, if this key was rotated. */
       readonly successorId: string | null;
     }
   | { readonly type: "end"; readonly sessions: number };
@@ -180,44 +193,44 @@ export type ExportLine =
 export interface ErasureReceipt {
   readonly sessions: number;
   readonly keys: number;
-  /** `false` if there is more to erase: repeat the request. */
+  /** `false` if there is more to erase. Then the request must be repeated. */
   readonly isComplete: boolean;
 }
 
-/** An entry of the audit trail. Its hash covers the hash of the previous entry. */
+/** An entry of the audit trail. The hash of each entry covers the hash of the previous one. */
 export interface AuditLine {
   readonly sequence: number;
-  /** ISO 8601, UTC, milliseconds. */
+  /** ISO 8601 in UTC with milliseconds. */
   readonly at: string;
   readonly who: {
     readonly role: string;
-    /** The id of an API key; on the command line the user name of the operating system. */
+    /** Id of the API key; on the command line, the operating system's user. */
     readonly credential: string | null;
     readonly agentId: string | null;
   };
   readonly what: string;
-  /** The caller's address, `unix socket`, `unknown`, or `command line`. */
+  /** Where the request came from: the caller's address, `unix socket`, `unknown`, or `command line`. */
   readonly from: string;
   readonly outcome: "begun" | "done" | "refused" | "failed";
-  /** Details of the operation, with keyed hashes instead of session and customer ids. */
+  /** Details of the operation. Ids of sessions and customers are replaced by keyed hashes. */
   readonly details: Readonly<Record<string, string | number | boolean | null>>;
   readonly previous: string;
   readonly hash: string;
 }
 
-/** A page of the audit trail, the latest first. */
+/** A page of the audit trail, newest entry first. */
 export interface AuditPage {
   readonly entries: readonly AuditLine[];
-  /** The value of `cursor` for the next page, with older entries; `null` on the last page. */
+  /** Value of `cursor` that returns the next page, with older entries; `null` on the last page. */
   readonly next: string | null;
 }
 
-/** The maximum number of records in one request. */
+/** Maximum number of records in one request. */
 export const MAX_RECORDS = 1000;
-/** The maximum size of a record in bytes (UTF-8 JSON). */
+/** Maximum size of a record in bytes, as JSON in UTF-8. */
 export const MAX_RECORD_BYTES = 8192;
 
-/** The closed set of refusal codes, with the HTTP status of each. */
+/** All refusal codes, each with its HTTP status. There are no others. */
 export const problemStatus = {
   "already-exists": 400,
   "invalid-request": 400,
@@ -242,27 +255,30 @@ export const problemStatus = {
 /** A refusal code. */
 export type ProblemCode = keyof typeof problemStatus;
 
-/** A fault in a request: `name` is the header, body member or query parameter. */
+/** A fault in a request. `name` is the name of the header, body member or query parameter. */
 export interface Fault {
   readonly in: "body" | "header" | "query";
   readonly name: string;
   readonly detail: string;
 }
 
-/** RFC 9457 problem details, served as `application/problem+json`. */
+/** The body of a refusal: RFC 9457 problem details, sent as `application/problem+json`. */
 export interface Problem {
   readonly type: string;
   readonly title: string;
   readonly status: number;
-  /** A sentence that explains what to change. */
+  /** A sentence that says what the caller should change. */
   readonly detail: string;
   readonly code: ProblemCode;
-  /** Only with `already-exists`: the id that the session, or another one, has already. */
+  /**
+   * Only with `already-exists`: the kind of id that conflicts. The session has another id of this kind, or another
+   * session has the given id.
+   */
   readonly field?: keyof Identity;
-  /** Only with `invalid-request`: all faults. */
+  /** Only with `invalid-request`: all faults in the request. */
   readonly errors?: readonly Fault[];
-  /** Only with `unavailable`: the change may or may not have been stored. */
+  /** Only with `unavailable`: it is not known whether the change was stored. */
   readonly outcome?: "unknown";
-  /** The id of the request in the server's log, if requests are logged. */
+  /** Id of the request in the server's log, if requests are logged. */
   readonly requestId?: string;
 }

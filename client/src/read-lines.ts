@@ -5,7 +5,7 @@ export interface LinesOptions {
   readonly url: string;
   readonly key?: string | undefined;
   readonly fetch: Fetch;
-  /** The longest time without data, in milliseconds; 10,000 by default. */
+  /** Maximum time (ms) to wait for more data; 10,000 by default. */
   readonly timeout?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -16,9 +16,9 @@ interface Chunk {
 }
 
 /**
- * Yields the lines of a long response as they arrive. Rejects with the service's refusal, with `timeout` if no
- * data arrives for too long, with `network` if the connection breaks, or with the signal's reason. The request
- * is aborted when the caller stops iterating.
+ * Yields the lines of a long response as they arrive. Rejects with the service's refusal, with `timeout` if no data
+ * arrives within the time limit, with `network` if the connection breaks, or with the signal's reason. Aborts the
+ * request if the caller stops iterating.
  */
 export async function* readLines(options: LinesOptions): AsyncGenerator<string, void> {
   const { url, key, timeout = 10_000 } = options;

@@ -4,12 +4,15 @@ import { isRetryable, type ProblemError } from "./problem-error.ts";
 import type { RequestRecord } from "./protocol.ts";
 import { randomKey, type Transport } from "./transport.ts";
 
-/** Receives failures to deliver records. `lost` is the number of records given up; 0 if all are retried. */
+/**
+ * Called when records could not be delivered. `lost` is the number of records that will not be sent again; 0 if all are
+ * retried.
+ */
 export type OnError = (error: unknown, lost: number) => void;
 
 interface QueuedRecord {
   readonly record: RequestRecord;
-  /** `undefined` until the visitor has a session. */
+  /** Id of the session; `undefined` until the visitor has a session. */
   sessionId: string | undefined;
   readonly generation: number;
   readonly bytes: number;
@@ -19,28 +22,28 @@ interface Batch {
   readonly sessionId: string;
   readonly records: readonly RequestRecord[];
   readonly key: string;
-  /** Its position in the order of sending. */
+  /** Position of the batch in the order of sending. */
   readonly number: number;
 }
 
-/** This number of records is sent at once; fewer wait for `WAIT_MS`. */
+/** Waiting records are sent at once when there are this many. Fewer records are sent after `WAIT_MS`. */
 const ENOUGH_RECORDS = 50;
 const WAIT_MS = 1000;
-/** The wait after a failure, and the limits of what is kept for the next attempt. */
+/** Wait (ms) after a failure, and the maximum number of records and batches that are kept for the next attempt. */
 const RETRY_WAIT_MS = 5000;
 const MAX_KEPT_RECORDS = 1000;
 const MAX_KEPT_BATCHES = 10;
 /**
- * The maximum bytes of a batch. They hold fewer than 1,000 records, and two batches fit into the 64 KiB that may
- * be in flight when a page ends (Fetch standard).
+ * Maximum size of a batch in bytes. A batch of this size has fewer than 1,000 records. Two batches fit into the 64 KiB
+ * that requests may still send when a page ends (Fetch standard).
  */
 const MAX_BATCH_BYTES = 30_000;
 
 /**
- * Sends records to the service. A record waits in the queue, becomes part of a batch with an Idempotency-Key,
- * and is delivered, given up (the service refused it for good), or kept in its batch, with the same key, for a
- * later attempt. Batches are sent one after the other to keep the order. Only when the page is hidden, the rest
- * is sent immediately, as the page may not continue.
+ * Sends records to the service. A record waits in the queue until it becomes part of a batch, which has an
+ * Idempotency-Key. Then the record is either delivered, or given up because the service refused it for good, or kept in
+ * its batch, with the same key, for a later attempt. To keep the order, batches are sent one after another. When the
+ * page is hidden, all waiting records are sent immediately, because the page may end.
  */
 export class Recorder {
   readonly #transport: Transport;
@@ -48,7 +51,7 @@ export class Recorder {
   readonly #page: Page | undefined;
   readonly #onError: OnError | undefined;
   #queue: QueuedRecord[] = [];
-  /** Batches to send again. */
+  /** Batches that will be sent again. */
   #kept: Batch[] = [];
   #batchCount = 0;
   #isFailing = false;
@@ -69,7 +72,7 @@ export class Recorder {
     page?.document.addEventListener("visibilitychange", this.#sendIfHidden);
   }
 
-  /** Queues records for the session of this moment. */
+  /** Queues records for the current session. */
   record(records: RequestRecord | readonly RequestRecord[]): void {
     for (const given of [records].flat()) {
       const record = { startedAt: Date.now(), ...given };
@@ -97,7 +100,7 @@ export class Recorder {
     } while (this.#waitingCount() > 0);
   }
 
-  /** Sends all waiting records and stops listening to the page. */
+  /** Sends all waiting records, and stops listening to the page's events. */
   async close(): Promise<void> {
     this.#page?.removeEventListener("pagehide", this.#sendNow);
     this.#page?.document.removeEventListener("visibilitychange", this.#sendIfHidden);
@@ -134,15 +137,15 @@ export class Recorder {
       else if (first.sessionId) await this.#deliver(this.#takeBatch(first.sessionId));
       else {
         const { sessionId } = await this.#current.get();
-        // The session may have been forgotten again since.
+        // The session may have been forgotten in the meantime.
         if (sessionId === this.#current.id()) this.#assign(sessionId);
       }
     }
   }
 
   /**
-   * Assigns records made before there was a session to the new session; discards records of a visitor
-   * who was forgotten before they had one.
+   * Assigns the records that were made before there was a session to the new session. Discards records of a visitor who
+   * was forgotten before they had a session.
    */
   #assign(sessionId: string): void {
     const generation = this.#current.generation();
@@ -155,7 +158,7 @@ export class Recorder {
     if (lost > 0) this.#onError?.(resetError(), lost);
   }
 
-  /** Removes the first records of a session from the queue, at most `MAX_BATCH_BYTES`. */
+  /** Removes the first records of a session from the queue, at most `MAX_BATCH_BYTES`, and returns them as a batch. */
   #takeBatch(sessionId: string): Batch {
     let bytes = 0;
     const end = this.#queue.findIndex((queued, index) => {
@@ -173,7 +176,7 @@ export class Recorder {
 
   async #deliver(batch: Batch): Promise<void> {
     const { sessionId, records, key } = batch;
-    // A larger request cannot outlive its page.
+    // A request with a larger body cannot continue after its page has ended.
     const keepalive = this.#page !== undefined && bytesOf(records) < 2 * MAX_BATCH_BYTES;
     try {
       await this.#transport.record(sessionId, records, { keepalive, idempotencyKey: key });
@@ -188,7 +191,10 @@ export class Recorder {
     }
   }
 
-  /** Returns the batch to send instead of a refused one, if any. Throws `error` if a retry may succeed. */
+  /**
+   * Returns the batch to send instead of a refused one; `undefined` if there is none. Throws `error` if a retry of the
+   * same batch may succeed.
+   */
   async #remainder(batch: Batch, error: ProblemError): Promise<Batch | undefined> {
     if (isRetryable(error)) throw error;
     const { sessionId, records } = batch;
@@ -207,7 +213,7 @@ export class Recorder {
       : undefined;
   }
 
-  /** Sends the waiting records immediately, since the page may end at any moment. */
+  /** Sends the waiting records immediately, because the page may end at any moment. */
   readonly #sendNow = (): void => {
     const current = this.#current.id();
     if (current) this.#assign(current);

@@ -1,31 +1,36 @@
 import { handleOf } from "./session-id.ts";
 
-/** A visitor's session as all tabs of a site know it. */
+/** The state of a visitor's session that all tabs of a site share. */
 export interface SessionState {
-  /** The session's id and a random suffix, which changes with its identity; empty without a session. */
+  /**
+   * The session's id followed by a random suffix, which changes whenever the session's identity changes. Empty if there
+   * is no session.
+   */
   readonly entry: string;
-  /** The time of the last reset in any tab, Unix ms, always later than the one before; 0 without a reset. */
+  /**
+   * Time of the last reset in any tab (Unix ms), or a little later, so that it always rises; 0 if there was no reset.
+   */
   readonly generation: number;
-  /** Handles of forgotten sessions, the latest at the end. */
+  /** Handles of the sessions that were forgotten, the most recent one last. */
   readonly forgotten: readonly string[];
 }
 
-/** An entry, the generation, and handles. */
+/** The text form of a state: an entry, the generation, and handles. */
 const STATE = /^([\w-]{40}\.\d+|)~(\d{1,15})((?:~[\w-]{24})*)$/;
-/** The maximum number of forgotten sessions in a state. */
+/** Maximum number of forgotten sessions in a state. */
 const MAX_FORGOTTEN = 8;
 
-/** Returns the session's id in an entry. */
+/** Returns the session's id from an entry. */
 export function sessionIdOf<Entry extends string | undefined>(entry: Entry): Entry {
   return entry?.slice(0, 40) as Entry;
 }
 
-/** Returns the text form of a state. */
+/** Formats a state as text. */
 export function formatState({ entry, generation, forgotten }: SessionState): string {
   return [entry, generation, ...forgotten].join("~");
 }
 
-/** Returns the state in a text; the initial state if there is none. */
+/** Parses the text of a state. Returns the initial state for any other text. */
 export function parseState(text: string | null | undefined): SessionState {
   const [, entry = "", generation = "0", forgotten = ""] = STATE.exec(text ?? "") ?? [];
   return {
@@ -35,7 +40,10 @@ export function parseState(text: string | null | undefined): SessionState {
   };
 }
 
-/** Returns the state with these handles added to the forgotten ones, of which only the latest are kept. */
+/**
+ * Adds handles to the forgotten ones, and keeps only the latest `MAX_FORGOTTEN`. If the state's own session is among
+ * them, removes the session.
+ */
 export function withForgotten(state: SessionState, handles: readonly string[]): SessionState {
   const forgotten = [...new Set([...state.forgotten, ...handles])].filter(Boolean);
   const entry = forgotten.includes(handleOf(state.entry)) ? "" : state.entry;

@@ -10,44 +10,47 @@ import {
 
 export interface SessionStorageOptions {
   readonly page: Page | undefined;
-  /** `false`: only memory. By default a page's `localStorage`, elsewhere memory. */
+  /**
+   * Where the state is stored. By default this is `localStorage` in a page, and memory elsewhere. `false` means memory
+   * only.
+   */
   readonly storage?: WebStorage | false | undefined;
-  /** Whether the page's cookie `sessionId` has the id too. */
+  /** Whether the session's id is also written to the page's cookie `sessionId`. */
   readonly cookie: boolean;
 }
 
 const STORAGE_KEY = "antechamber.session";
 const COOKIE = "sessionId";
-/** The cookie for a state that the storage could not store. */
+/** Name of the cookie that holds the state if the storage could not store it. */
 const RESET_COOKIE = "antechamber.reset";
-/** The value that deletes a cookie. */
+/** Cookie attributes that delete a cookie. */
 const NO_COOKIE = "; Max-Age=0";
 
 /**
- * Stores a visitor's session for all tabs: in the web storage, in the page's cookie, and in memory if neither of
- * them can store it. Every use reads it again, so that writes of other tabs count here too.
+ * Stores a visitor's session for all tabs: in the web storage, in the page's cookie, and in memory if neither of them
+ * works. Every access reads the storage again, so that writes by other tabs are seen.
  *
- * A reset stores a generation, which only rises, and the handles of the forgotten sessions. Code that
- * writes after an `await` compares the generation from before it. A write by a tab that had not yet
- * seen a reset is recognized by its lower generation and undone.
+ * A reset stores a higher generation and the handles of the forgotten sessions. Code that writes after an `await` must
+ * compare the generation with the one before the `await`. If another tab writes before it has seen a reset, its write
+ * has a lower generation; the write is recognized by that and undone.
  */
 export class SessionStorage {
-  /** The storage that all tabs share; `undefined` if each tab is alone. */
+  /** The storage that all tabs share; `undefined` if each tab has its own state. */
   readonly shared: WebStorage | undefined;
-  /** Stops listening to the page. */
+  /** Stops listening to the page's events. */
   readonly close: () => void;
-  /** `undefined` without cookies. */
+  /** The page whose cookies are used; `undefined` if cookies are not used. */
   readonly #cookiePage: Page | undefined;
   #state = parseState("");
-  /** The storage's text when it was last read: `#state` is valid until this text changes. */
+  /** The text in the storage when it was last read. While the text stays the same, `#state` is up to date. */
   #lastText: string | null | undefined;
   #lastResetCookie: string | undefined;
-  /** The last result of `read`. */
+  /** The entry that `read` returned last. */
   #lastRead = "";
-  /** Ids in cookies that our own cookie did not replace, such as those of another path or domain. */
+  /** Ids in cookies of the same name that our own cookie did not replace, because their path or domain differs. */
   #ignoredIds: readonly string[] = [];
 
-  /** Opens the storage; if web storage and cookies are blocked or full, it works only for this tab. */
+  /** Opens the storage. If the web storage and cookies are blocked or full, the state is only in this tab's memory. */
   constructor({ page, storage, cookie }: SessionStorageOptions) {
     this.shared =
       storage === false ? undefined : (storage ?? quietly(() => page?.localStorage) ?? undefined);
@@ -57,31 +60,31 @@ export class SessionStorage {
     this.close = () => page?.removeEventListener("storage", onStorage);
   }
 
-  /** Returns the entry; `undefined` without a session. */
+  /** Returns the entry; `undefined` if there is no session. */
   read(): string | undefined {
     const state = this.#refresh();
     let { entry } = state;
-    // The site's server reads the cookie and may have set it, so it takes precedence.
+    // The site's server reads the cookie and may have set it, so the cookie takes precedence over the storage.
     const ids = this.#cookies(COOKIE).filter(
       (id) => isSessionId(id) && !this.#ignoredIds.includes(id),
     );
     if (ids.length > 0 && !ids.includes(sessionIdOf(entry))) {
       const given = ids.find((id) => !state.forgotten.includes(handleOf(id)));
       if (given) entry = given;
-      // A late response has restored a forgotten session.
+      // A response that arrived after a reset has set the cookie to a forgotten session. Corrects the cookie.
       else this.#setCookie(COOKIE, sessionIdOf(entry) || NO_COOKIE);
     }
     this.#lastRead = entry;
     return entry || undefined;
   }
 
-  /** Returns the time of the last reset in any tab, Unix ms; 0 without a reset. */
+  /** Returns the generation: the time (Unix ms) of the last reset in any tab; 0 if there was no reset. */
   generation(): number {
     return this.#refresh().generation;
   }
 
-  /** Stores an entry for a session, by default one with a new suffix, and returns it. */
-  // All entries have the same length, so that one can replace another in a full storage.
+  /** Stores an entry for a session and returns it. By default it is an entry with a new random suffix. */
+  // All entries have the same length, so that a new entry can replace the old one even if the storage is full.
   write(sessionId: string, entry = sessionId + Math.random().toFixed(16).slice(1)): string {
     this.#save({ ...this.#refresh(), entry });
     this.#setCookie(COOKIE, sessionId);
@@ -97,22 +100,25 @@ export class SessionStorage {
     this.#setCookie(COOKIE, NO_COOKIE);
   }
 
-  /** Returns whether one of the last resets has forgotten the session. */
+  /** Returns whether a recent reset has forgotten the session. */
   isForgotten(sessionId: string): boolean {
     return this.#refresh().forgotten.includes(handleOf(sessionId));
   }
 
-  /** Forgets a session that arrived unrequested, such as by the cookie of a late response. */
+  /**
+   * Forgets a session that the site's server set although nobody asked for it, for example by the cookie of a late
+   * response.
+   */
   forget(sessionId: string): void {
     this.#save(withForgotten(this.#refresh(), [handleOf(sessionId)]));
     if (this.#lastText !== formatState(this.#state)) {
       this.#setCookie(RESET_COOKIE, formatState({ ...this.#state, entry: "" }));
     }
-    // This also corrects the cookie.
+    // `read` corrects the cookie too.
     this.read();
   }
 
-  /** Returns the storage's text; `undefined` without a readable storage. */
+  /** Returns the text in the storage; `undefined` if there is no readable storage. */
   #text(): string | null | undefined {
     return quietly(() => this.shared?.getItem(STORAGE_KEY));
   }
@@ -141,26 +147,28 @@ export class SessionStorage {
       return this.#lastText === text;
     };
     if (store() || next.entry) return;
-    // A reset has to reach the other tabs, even if the storage is full.
+    // A reset must reach the other tabs even if the storage is full. So space is freed first; if that does not help,
+    // the state is written to a cookie.
     quietly(() => this.shared?.removeItem(STORAGE_KEY));
     if (!store()) this.#setCookie(RESET_COOKIE, text);
   }
 
-  /** Merges a state written by another tab; `isStored`: the storage still has it. */
+  /** Merges a state that another tab has written. `isStored` says whether that state is still in the storage. */
   #merge(text: string | null | undefined, isStored: boolean): void {
     const own = this.#state;
     const theirs = parseState(text);
     const isLater = theirs.generation > own.generation;
     const isOlder = theirs.generation < own.generation;
-    // Forgets the session that this tab used before it saw a reset, and a session that another tab
-    // wrote before it saw one.
+    // Forgets sessions from before a reset. If the other tab's generation is higher, this is the session that this tab
+    // has used. If it is lower, this is the session that the other tab has written.
     const late = isLater ? [own.entry, this.#lastRead] : isOlder ? [theirs.entry] : [];
     const isTheirs = isLater || (isStored && !(isOlder && theirs.entry));
     const handles = late.map(handleOf).filter((handle) => !theirs.forgotten.includes(handle));
     const { entry } = isTheirs ? theirs : own;
     const generation = Math.max(theirs.generation, own.generation);
     this.#state = withForgotten({ ...own, entry, generation }, [...theirs.forgotten, ...handles]);
-    // Also if the site has cleared its storage: the other tabs need the generation.
+    // Stores the merged state. This is also needed if the site has cleared its storage, because the other tabs need the
+    // generation.
     if (isLater ? handles.join("") || !isStored : isOlder && isStored) this.#save(this.#state);
   }
 
@@ -179,9 +187,9 @@ export class SessionStorage {
     return this.#state;
   }
 
-  /** Handles a write by another tab, even if this tab has written something else since. */
+  /** Handles a write by another tab. This tab may have written again since then. */
   #onStorage({ key, newValue, storageArea }: PageEvent): void {
-    // An event without a key means that everything was cleared.
+    // The event's key is `null` if the whole storage was cleared.
     if ((key !== STORAGE_KEY && key !== null) || storageArea !== this.shared) return;
     this.#refresh();
     this.#merge(newValue, false);

@@ -4,27 +4,31 @@ import { sleep } from "./sleep.ts";
 import type { Fetch } from "./transport.ts";
 
 const HEADER = "gkc-sessionId";
-/** In responses: the handle of the session that `gkc-sessionId` replaces; `none` if the request sent no session. */
+/**
+ * Response header with the handle of the session that the new `gkc-sessionId` replaces; `none` if the request had no
+ * session.
+ */
 const REPLACES = "gkc-replaces";
-/** Milliseconds that a request of the site waits for its session before it is sent without one. */
+/** Maximum time (ms) that a request waits for its session. Then it is sent without one. */
 const MAX_WAIT_MS = 1000;
-/** Milliseconds after such a request in which no other request waits. */
+/** After a request was sent without its session, other requests do not wait for this time (ms). */
 const NO_WAIT_MS = 5000;
 const MAX_RETRIES = 2;
-/** The longest `Retry-After` of a 503 that is waited for, in seconds. With a longer one the caller gets the 503. */
+/** Maximum `Retry-After` of a 503, in seconds. If it is longer, the caller gets the 503 at once. */
 const MAX_RETRY_AFTER = 5;
-/** Methods that may be repeated (RFC 9110, section 9.2.2). */
+/** Methods whose requests may be repeated (RFC 9110, section 9.2.2). */
 const idempotentMethods: readonly string[] = ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"];
 
 /**
- * Returns a `fetch` that sends the session in the header `gkc-sessionId`, only to these origins. If the service
+ * Returns a `fetch` that sends the session in the header `gkc-sessionId`, but only to these origins. While the service
  * is down, requests are sent without a session after a short wait.
  *
- * It adopts the id in the same header of a response only if the response is to this request, and not an older
- * one from a cache: its `gkc-replaces` must name the session that was sent. All responses to requests without a
- * session look alike, so these count only before the first reset.
+ * If a response has another id in the same header, the client changes to that session. First it must be certain that
+ * the response belongs to this request and is not an older one from a cache. So the header `gkc-replaces` must name the
+ * session that was sent. If the request had no session, a response cannot be told from an older one; then a new id is
+ * accepted only if there was no reset yet.
  *
- * Requests that may be repeated are repeated after no response, or after a 503 with `Retry-After`.
+ * If there is no response, or a 503 with `Retry-After`, the request is repeated if its method allows it.
  */
 export function createSiteFetch(
   current: CurrentSession,
@@ -47,14 +51,15 @@ export function createSiteFetch(
     const idAtCall = current.id();
     let sent = await sessionId();
     if (generation !== current.generation()) {
-      // Without an id of its own, the request would be sent with the cookie of the next visitor.
+      // There was no session at the call. If the request were sent without an id now, the browser would add the cookie
+      // of the next visitor's session.
       if (!idAtCall && sent) throw resetError();
       sent = idAtCall;
     }
     if (sent) request.headers.set(HEADER, sent);
     const response = await fetchWithRetries(request, doFetch);
     const received = response.headers.get(HEADER);
-    // After a redirect to another origin, the response is not the site's.
+    // After a redirect to another origin, the response is not from the site.
     const isFromSite = origins.includes(new URL(response.url || request.url).origin);
     if (isFromSite && received !== sent && isSessionId(received)) {
       const replaces = response.headers.get(REPLACES);

@@ -6,33 +6,42 @@ import { isSessionId } from "./session-id.ts";
 export type { CallOptions, Fetch, Ids, TransportOptions } from "./call.ts";
 
 export interface CreateOptions extends CallOptions {
-  /** 1 to 255 visible ASCII characters. By default a random one, but `create` without ids sends none. */
+  /**
+   * The `Idempotency-Key`: 1 to 255 visible ASCII characters. By default a random key is sent; only `create` without
+   * ids sends none.
+   */
   readonly idempotencyKey?: string | undefined;
 }
 
 export interface RecordOptions extends CreateOptions {
-  /** Resolves only when the records are stored on disk. */
+  /** Whether to wait until the records are stored on disk. */
   readonly durable?: boolean | undefined;
-  /** Whether the request may outlive its page (Fetch standard). Its body must then be smaller than 64 KiB. */
+  /**
+   * Whether the request may continue after its page has ended (Fetch standard). Its body must then be smaller than 64
+   * KiB.
+   */
   readonly keepalive?: boolean | undefined;
 }
 
 export interface TimelineOptions extends CallOptions {
-  /** The `next` of the previous page, or a sequence number: returns only later entries. */
+  /** The `next` of the previous page, or a sequence number. Only later entries are returned. */
   readonly after?: string | number | undefined;
-  /** The maximum number of entries, 1 to 1,000; 100 by default. */
+  /** Maximum number of entries, 1 to 1,000; 100 by default. */
   readonly limit?: number | undefined;
 }
 
 /**
- * The operations of the service, one call each. A failed call rejects with a `ProblemError`. Within the time limit
- * a call is retried if there is no response or the service asks for it. This never has an effect twice: retrieving
- * and updating can be repeated (contract.md#rule-1), creating and recording carry an Idempotency-Key.
+ * The operations of the service. A failed call rejects with a `ProblemError`. Within the time limit, a call is retried
+ * if there was no response, or if the service asks for a retry. A retry never has an effect twice: retrieving and
+ * updating can be repeated (contract.md#rule-1), and creating and recording send an Idempotency-Key.
  */
 export interface Transport {
-  /** Creates a session, with these ids if there are any. */
+  /** Creates a session, with ids if any are given. */
   create(ids?: Ids, options?: CreateOptions): Promise<SessionInfo>;
-  /** Returns the session with this id; if there is none, a new one with the customer and agent in `ids` (contract.md#rule-3). */
+  /**
+   * Returns the session with this id. If there is none, returns a new session with the customer and agent in `ids`
+   * (contract.md#rule-3).
+   */
   retrieve(sessionId: string, ids?: Ids, options?: CallOptions): Promise<SessionInfo>;
   /** Associates ids with a session (contract.md#rule-1, contract.md#rule-2 and contract.md#rule-5). */
   update(sessionId: string, ids: Ids, options?: CallOptions): Promise<SessionInfo>;
@@ -47,7 +56,7 @@ export interface Transport {
 }
 
 /**
- * Creates the operations of one service. Throws a `TypeError` for invalid options.
+ * Creates the operations of a service. Throws a `TypeError` if an option is invalid.
  *
  * @example
  * const transport = createTransport({ url: "http://127.0.0.1:8080", key: process.env.ANTECHAMBER_KEY });
@@ -65,7 +74,8 @@ export function createTransport(options: TransportOptions): Transport {
         path: "/sessions/new",
         ids,
         body: visitBody(ids),
-        // A session without ids is not stored, so creating a second one by mistake does no harm (contract.md#rule-8).
+        // A session without ids is not stored (contract.md#rule-8). So no key is needed: it does no harm if a retry
+        // creates a second session.
         idempotencyKey: given?.idempotencyKey ?? (ids && randomKey()),
       }),
     retrieve: (sessionId, ids, given) =>
@@ -95,15 +105,15 @@ export function createTransport(options: TransportOptions): Transport {
 }
 
 /**
- * Returns the path of a session. For a text that cannot be an id it returns a path that finds no session: texts such
- * as ".." and "end" would lead to other paths of the service.
+ * Returns the path of a session. For a text that cannot be a session id, returns a path that leads to no session. Texts
+ * such as ".." and "end" would otherwise lead to other paths of the service.
  */
 export const pathOf = (sessionId: string) =>
   `/sessions/${isSessionId(sessionId) ? sessionId : "unknown"}`;
 
 /** Returns a random value for an Idempotency-Key. */
 export function randomKey(): string {
-  // Not `randomUUID`, which pages without TLS do not have.
+  // `randomUUID` is not used, because pages without TLS do not have it.
   return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }
 

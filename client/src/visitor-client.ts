@@ -9,7 +9,7 @@ import { SessionStorage } from "./session-storage.ts";
 import { createSiteFetch } from "./site-fetch.ts";
 import { createTransport } from "./transport.ts";
 
-/** Creates the client of a page, or of a program without one. The options must have been checked. */
+/** Creates the client for a page, or for a program without a page. The options must already be checked. */
 export function createVisitorClient(page: Page | undefined, options: ClientOptions): Client {
   const { url, key, timeout = 10_000, cookie = true, origins = [] } = options;
   const doFetch = fetchOf(options);

@@ -1,7 +1,7 @@
 import { checkChoice, checkOptionNames, shown } from "./option-names.ts";
 import type { CookieOptions, SessionsOptions } from "./options.ts";
 
-/** The compiler reports options that are missing here. */
+/** The options of every middleware. The compiler reports an option that is missing here. */
 const optionNames: Record<keyof SessionsOptions, true> = {
   url: true,
   key: true,
@@ -28,17 +28,17 @@ const sameSites = ["Strict", "Lax", "None"];
 
 const MAX_SERVICE = 256;
 /**
- * The longest deadline in milliseconds. `identify` waits four times as long, and a timer of 2^31 ms or more would
- * fire immediately.
+ * Maximum deadline in milliseconds. `identify` waits four times as long, and a timer of 2^31 ms or more would fire
+ * immediately.
  */
 const MAX_DEADLINE = 600_000;
 const COOKIE_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-/** Characters that end an attribute of a cookie, or the header. */
+/** Characters that would end the attribute of a cookie or the whole header. */
 const COOKIE_DELIMITER = /[;\p{Cc}]/u;
-/** The characters of a credential in a header (RFC 9110, section 11.2). An empty key means none. */
+/** The characters that a credential in a header may have (RFC 9110, section 11.2). An empty key counts as no key. */
 const KEY = /^[\x21-\x7e]*$/;
 
-/** Throws a `TypeError` for invalid options. `ownNames` are the additional options of one framework's middleware. */
+/** Throws a `TypeError` if an option is invalid. `ownNames` are options that only one framework's middleware has. */
 export function checkOptions(options: SessionsOptions, ownNames: readonly string[]): void {
   checkOptionNames("sessions()", options, [...Object.keys(optionNames), ...ownNames]);
   const { key = "", service, deadline, cookie = {}, ignore = [] } = options;
@@ -56,7 +56,7 @@ export function checkOptions(options: SessionsOptions, ownNames: readonly string
   checkSources(options.sources);
   if (cookie !== false) checkCookie(cookie);
   checkIgnored(ignore);
-  // An option of Express and Fastify.
+  // Only Express and Fastify have the option `property`.
   const { property = "session" } = options as { readonly property?: unknown };
   if (typeof property !== "string" || property === "")
     throw new TypeError(
@@ -121,7 +121,7 @@ function checkCookie(cookie: CookieOptions): void {
   checkBrowserAccepts({ ...cookie, name, path, domain, sameSite });
 }
 
-/** Refuses cookies that browsers drop silently (RFC 6265bis, sections 4.1.3 and 5.7). */
+/** Refuses cookies that browsers drop without an error (RFC 6265bis, sections 4.1.3 and 5.7). */
 function checkBrowserAccepts({ name = "", path, domain, sameSite, secure }: CookieOptions): void {
   if (sameSite === "None" && secure === false)
     throw new TypeError('cookie.sameSite "None" needs cookie.secure: browsers refuse it without');

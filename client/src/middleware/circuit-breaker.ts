@@ -1,27 +1,33 @@
 /**
- * Prevents that every request waits for the whole deadline during an outage.
+ * Decides whether a call to Antechamber is allowed. During an outage, most requests then continue at once instead of
+ * waiting for the whole deadline.
  *
  *     closed --- failures in a row ---> open --- OPEN_MS have passed ---> half-open
  *       ^                                ^                                 |  |
  *       |                                +------------- failure -----------+  |
  *       +-------------------------------------- success ----------------------+
  *
- * Closed: all calls are allowed. Open: none. Half-open: one is; further calls wait for another `OPEN_MS`, however
- * long that one takes.
+ * Closed: all calls are allowed. Open: no call is allowed. Half-open: one call is allowed; the next one is allowed only
+ * after another `OPEN_MS`, even if the first has not ended by then.
  */
 export interface CircuitBreaker {
-  /** Returns whether a call is allowed now. The caller then reports its result. */
+  /** Returns whether a call is allowed now. If it is, the caller must report the result of the call. */
   allowsCall(): boolean;
   recordSuccess(): void;
   recordFailure(): void;
 }
 
-/** More than one, so that a single slow response does not affect other visitors. */
+/**
+ * Number of failures in a row that open the circuit breaker. It is more than one, so that a single slow response does
+ * not affect other visitors.
+ */
 const FAILURE_THRESHOLD = 3;
-/** During an outage, one request in this time waits for the deadline. */
+/**
+ * How long (ms) the circuit breaker stays open. During an outage only one request in this time waits for the deadline.
+ */
 const OPEN_MS = 2000;
 
-/** Creates a closed circuit breaker. `now` returns milliseconds and never goes back. */
+/** Creates a closed circuit breaker. `now` returns milliseconds and must never go back. */
 export function createCircuitBreaker(now: () => number = () => performance.now()): CircuitBreaker {
   let failures = 0;
   let retryAt = 0;

@@ -10,14 +10,15 @@ export { type RequestSession, sessionOf } from "./request-session.ts";
 export type { Delivery } from "./request-tracking.ts";
 
 export interface ExpressOptions extends SessionsOptions {
-  /** The name of the request's property for the session; `session` by default. */
+  /** Name of the request's property that holds the session; `session` by default. */
   readonly property?: string | undefined;
 }
 
 /**
- * Creates Express middleware. It finds the session of each request, for `req.session` and `sessionOf(req)`, and
- * records the request when its response has ended. While Antechamber is unavailable, requests continue after the
- * deadline with the session `null`. `close()` delivers the last records. Throws a `TypeError` for invalid options.
+ * Creates Express middleware. It finds the session of each request, sets `req.session`, and makes `sessionOf(req)`
+ * return the session. It records the request when its response has ended. While Antechamber is unavailable, requests
+ * continue after the deadline and their session is `null`. `close()` delivers the last records. Throws a `TypeError` if
+ * an option is invalid.
  *
  * @example
  * app.use(sessions({ url: "http://127.0.0.1:8080", service: "shop" }));
@@ -61,7 +62,7 @@ function attach(request: Request, property: string, session: RequestSession | nu
   Object.defineProperty(request, property, {
     enumerable: true,
     get: () => session,
-    // Called by another middleware, such as express-session if our session is `null`.
+    // Another middleware has set the property. express-session, for example, does so if our session is `null`.
     set() {
       throw propertyConflict(property);
     },
@@ -74,23 +75,26 @@ function propertyConflict(property: string): TypeError {
   );
 }
 
-/** Express's internal description of a middleware in an application, a router or a route. */
+/** Express's internal description of a middleware. An application, a router and a route each have a `stack` of them. */
 interface Layer {
   readonly handle?: { readonly stack?: readonly Layer[] };
   readonly route?: { readonly stack?: readonly Layer[] };
 }
-/** Express 4 has `_router`, Express 5 `router`. */
+/** The member with the stack: `_router` in Express 4, `router` in Express 5. */
 interface Application {
   readonly _router?: Layer["handle"];
   readonly router?: Layer["handle"];
 }
 
-/** Code that sets one of the other properties that express-session and cookie-session set on a request. */
+/**
+ * Matches the source of middleware that sets `sessionStore` or `sessionOptions` on a request, as express-session and
+ * cookie-session do in addition to `session`.
+ */
 const SETS_SESSION = /\.session(?:Store|Options)\s*=[^=]/;
 
 /**
  * Returns a function that returns whether no other middleware of the application uses `req.session`. This must be
- * known in advance, because express-session silently does nothing if the property exists.
+ * checked in advance: if the property exists, express-session does nothing and reports no error.
  */
 function createConflictCheck(property: string): (request: Request) => boolean {
   const found = new WeakMap<object, boolean>();

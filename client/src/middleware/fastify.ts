@@ -11,20 +11,21 @@ export type { Delivery } from "./request-tracking.ts";
 
 declare module "fastify" {
   interface FastifyInstance {
-    /** The records of `sessions` that are being delivered. Closing the instance delivers the last ones. */
+    /** The delivery of the records of `sessions`. Closing the instance delivers the last records. */
     readonly sessions: Delivery;
   }
 }
 
 export interface FastifyOptions extends SessionsOptions {
-  /** The name of the request's property for the session; `session` by default. */
+  /** Name of the request's property that holds the session; `session` by default. */
   readonly property?: string | undefined;
 }
 
 /**
- * A Fastify plugin. It finds the session of each request of the instance that registers it, for `request.session`
- * and `sessionOf(request)`, and records the request when its response has ended. While Antechamber is unavailable,
- * requests continue after the deadline with the session `null`. Closing the instance delivers the last records.
+ * A Fastify plugin. It finds the session of each request of the instance on which it is registered, sets
+ * `request.session`, and makes `sessionOf(request)` return the session. It records the request when its response has
+ * ended. While Antechamber is unavailable, requests continue after the deadline and their session is `null`. Closing
+ * the instance delivers the last records.
  *
  * @example
  * await app.register(sessions, { url: "http://127.0.0.1:8080", service: "shop" });
@@ -39,7 +40,7 @@ export const sessions: FastifyPluginAsync<FastifyOptions> = async (instance, opt
     const tracked = tracker.track(incoming(request));
     if (tracked === null) return;
     onNodeResponseEnd(reply.raw, tracked.finish);
-    // A hook of Fastify would miss responses that handlers write without Fastify.
+    // Fastify's own hooks are not called for responses that a handler writes directly to `reply.raw`.
     beforeHead(reply.raw, (head) => addSessionHeaders(head, tracked));
     const session = await tracked.session;
     attachSession(request, session);
@@ -48,14 +49,14 @@ export const sessions: FastifyPluginAsync<FastifyOptions> = async (instance, opt
   instance.addHook("onClose", () => tracker.close());
 };
 
-// Makes the hooks those of the registering instance, as the package fastify-plugin does.
+// Registers the hooks on the instance itself instead of on a child instance, as the package fastify-plugin does.
 Object.assign(sessions, {
   [Symbol.for("skip-override")]: true,
   [Symbol.for("fastify.display-name")]: "@antechamber/client",
   [Symbol.for("plugin-meta")]: { name: "@antechamber/client", fastify: "5.x" },
 });
 
-/** The options of `register` itself, which Fastify also passes to the plugin. */
+/** Options of `register` itself. Fastify passes them to the plugin too. */
 const registerOptions = ["prefix", "logLevel", "logSerializers"];
 
 function incoming(request: FastifyRequest) {

@@ -3,12 +3,12 @@ import { nodeResponseOf } from "./on-response-end.ts";
 import type { TrackedRequest } from "./request-tracking.ts";
 import { addSessionHeaders, type ResponseHead } from "./session-headers.ts";
 
-/** The status of a response after which the connection speaks another protocol. */
+/** Status of a response after which the connection uses another protocol, such as WebSocket. */
 export const SWITCHING_PROTOCOLS = 101;
 
 /**
- * Returns a function that adds the session's headers to a response. If the server passes on Node's own response,
- * they are added to that one, which also works for a handler that writes to it.
+ * Returns a function that adds the session's headers to a response. If the server passes Node's own response to the
+ * handler, the headers are added to Node's response, so that a handler may also write to that one directly.
  */
 export function sessionHeaderAdder(
   tracked: TrackedRequest,
@@ -21,8 +21,9 @@ export function sessionHeaderAdder(
 }
 
 /**
- * Returns the response, or a copy with the session's headers. Never changes the response itself: a handler may
- * return the same response to all visitors, and the next one would get this visitor's session.
+ * Returns a copy of the response with the session's headers, or the response itself if there are no headers to add. It
+ * never changes the response: a handler may return the same object to all visitors, and another visitor would then get
+ * this visitor's session.
  */
 function withSessionHeaders(response: Response, tracked: TrackedRequest): Response {
   if (tracked.sessionHeaders().length === 0 || !acceptsHeaders(response)) return response;
@@ -31,24 +32,27 @@ function withSessionHeaders(response: Response, tracked: TrackedRequest): Respon
     addSessionHeaders(headOf(copy), tracked);
     return copy;
   } catch {
-    // The body has already been read: the server reports this error.
+    // The body has already been read. The server reports this error when it sends the response.
     return response;
   }
 }
 
 /**
- * Returns a copy whose headers can be changed. Bun adds the type of a text, blob or file, and serves ranges, only
- * for a response that still has exactly that body. A clone has it.
+ * Returns a copy whose headers can be changed. For a body that is a text, a blob or a file, Bun adds the content type
+ * and serves ranges. It does so only if the response still has exactly that body; a clone has it.
  */
 function copyOf(response: Response): Response {
   if (!("Bun" in globalThis)) return new Response(response.body, response);
   const copy = response.clone() as Response;
-  // Otherwise Bun would buffer the stream for the original, which is never read.
+  // The original's body is never read. Without this call, Bun would buffer the stream for it.
   response.body?.cancel().catch(() => undefined);
   return copy;
 }
 
-/** Returns whether headers can be added: not to the server's own response to a WebSocket, nor to `Response.error()`. */
+/**
+ * Returns whether headers can be added to the response. It is not possible for Bun's response to a WebSocket and for
+ * `Response.error()`.
+ */
 function acceptsHeaders({ status }: Response): boolean {
   return status !== SWITCHING_PROTOCOLS && status !== 0;
 }

@@ -10,13 +10,17 @@ export type { Delivery } from "./request-tracking.ts";
 
 /** The second argument of a handler. */
 export interface SessionContext {
-  /** `null` without a session: on ignored paths, and while Antechamber is unavailable. */
+  /**
+   * The session of the request. It is `null` on ignored paths, while Antechamber is unavailable, and if there is no
+   * session and none is created.
+   */
   readonly session: RequestSession | null;
 }
 
 /**
- * A handler of a fetch-style server. `rest` are the server's other arguments, such as Bun's `Server`. It may return
- * `undefined` if the server allows that, as Bun's does after `server.upgrade(request)`.
+ * A handler of a server that calls a function with a `Request`. `rest` are further arguments of the server, such as
+ * Bun's `Server`. The handler may return `undefined` if the server allows that; Bun does after
+ * `server.upgrade(request)`.
  */
 export type SessionHandler<Rest extends unknown[], Result = Response> = (
   request: Request,
@@ -24,7 +28,7 @@ export type SessionHandler<Rest extends unknown[], Result = Response> = (
   ...rest: Rest
 ) => Result | Promise<Result>;
 
-/** Returns the function that the server calls, given a handler. */
+/** Wraps a handler and returns the function that the server calls. */
 export interface WithSession extends Delivery {
   <Rest extends unknown[], Result extends Response | undefined = Response>(
     handler: SessionHandler<Rest, Result>,
@@ -32,10 +36,10 @@ export interface WithSession extends Delivery {
 }
 
 /**
- * Creates a wrapper for handlers of servers that call a function with a `Request` (Bun, Deno, `srvx`). It finds the
- * session of each request, passes it to the handler, and records the request when its response has ended. While
- * Antechamber is unavailable, requests continue after the deadline with the session `null`. `close()` delivers the
- * last records. Throws a `TypeError` for invalid options.
+ * Creates a wrapper for the handlers of a server that calls a function with a `Request` (Bun, Deno, `srvx`). It finds
+ * the session of each request, passes the session to the handler, and records the request when its response has ended.
+ * While Antechamber is unavailable, requests continue after the deadline and their session is `null`. `close()`
+ * delivers the last records. Throws a `TypeError` if an option is invalid.
  *
  * @example
  * const withSession = sessions({ url: "http://127.0.0.1:8080", service: "shop" });
@@ -55,11 +59,11 @@ export function sessions(options: SessionsOptions): WithSession {
       try {
         const response = await handler(request, { session: await tracked.session }, ...rest);
         if (response) return observe(addHeaders(response)) as Result;
-        // The connection has switched to another protocol.
+        // The handler returned no response, because the connection now uses another protocol.
         tracked.finish(SWITCHING_PROTOCOLS, false);
         return response;
       } catch (error) {
-        // In some frameworks a handler may throw its response.
+        // Some frameworks allow a handler to throw its response.
         if (error instanceof Response) return await Promise.reject(observe(addHeaders(error)));
         tracked.finish(500, request.signal.aborted);
         throw error;

@@ -11,14 +11,17 @@ export type { Delivery } from "./request-tracking.ts";
 
 /** The type of `c.get("session")`: `new Hono<{ Variables: SessionVariables }>()`. */
 export interface SessionVariables {
-  /** `null` without a session: on ignored paths, and while Antechamber is unavailable. */
+  /**
+   * The session of the request. It is `null` on ignored paths, while Antechamber is unavailable, and if there is no
+   * session and none is created.
+   */
   session: RequestSession | null;
 }
 
 /**
- * Creates Hono middleware. It finds the session of each request, for the variable `session`, and records the request
- * when its response has ended. While Antechamber is unavailable, requests continue after the deadline with the
- * session `null`. `close()` delivers the last records. Throws a `TypeError` for invalid options.
+ * Creates Hono middleware. It finds the session of each request, sets the variable `session`, and records the request
+ * when its response has ended. While Antechamber is unavailable, requests continue after the deadline and their session
+ * is `null`. `close()` delivers the last records. Throws a `TypeError` if an option is invalid.
  *
  * @example
  * const app = new Hono<{ Variables: SessionVariables }>();
@@ -56,7 +59,10 @@ function incoming(c: Context) {
   };
 }
 
-/** Replaces the response. Without the first assignment Hono would copy the old headers and cookies to the new one. */
+/**
+ * Replaces the response of a request. `undefined` is assigned first, because Hono would otherwise copy the headers and
+ * cookies of the old response to the new one.
+ */
 function replaceResponse(c: Context, response: Response): void {
   if (response === c.res) return;
   c.res = undefined;

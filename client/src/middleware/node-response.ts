@@ -1,6 +1,6 @@
 import type { ResponseHead } from "./session-headers.ts";
 
-/** The used members of Node's `ServerResponse`, for HTTP/1 and HTTP/2. */
+/** The members of Node's `ServerResponse` that this package uses. HTTP/1 and HTTP/2 both have them. */
 export interface NodeResponse {
   readonly statusCode: number;
   readonly headersSent: boolean;
@@ -8,25 +8,26 @@ export interface NodeResponse {
 }
 
 /**
- * Calls `onEnd` when the response has been sent, and again when its connection is closed: only the first call
- * counts. The status is `null` if the connection was closed before a response was sent.
+ * Calls `onEnd` when the response was sent, and again when its connection is closed. `onEnd` must ignore all calls
+ * after the first. `status` is `null` if the connection was closed before any response was sent.
  */
 export function onNodeResponseEnd(
   response: NodeResponse,
   onEnd: (status: number | null, isAborted: boolean) => void,
 ): void {
-  // The order of the events decides, because HTTP/2 responses have no `writableFinished`.
+  // HTTP/2 responses have no `writableFinished`. So the first of the two events decides whether the response was sent
+  // completely.
   response.once("finish", () => onEnd(response.statusCode, false));
   response.once("close", () => onEnd(response.headersSent ? response.statusCode : null, true));
 }
 
-/** A `NodeResponse` whose head has not been written. */
+/** A `NodeResponse` to which a response can be written. */
 export interface WritableNodeResponse extends NodeResponse {
   getHeader(name: string): unknown;
   getHeaderNames(): readonly string[];
   removeHeader(name: string): void;
   setHeader(name: string, value: string | readonly string[]): unknown;
-  // Both have several signatures; their arguments are passed on unchanged.
+  // Both methods have several signatures. Their arguments are passed on unchanged.
   writeHead: unknown;
   end: unknown;
 }
@@ -34,9 +35,9 @@ export interface WritableNodeResponse extends NodeResponse {
 type Method = (this: unknown, ...given: unknown[]) => unknown;
 
 /**
- * Calls `complete` immediately before the head of the response is written in any way: by `writeHead`, `end`,
- * `write` or `flushHeaders`, with or without a framework. So it sees all headers, also those passed to
- * `writeHead`, and nothing replaces the headers that it adds.
+ * Calls `complete` immediately before the head of the response is written. This works for `writeHead`, `end`, `write`
+ * and `flushHeaders`, with any framework. So `complete` gets all headers, including those passed to `writeHead`, and
+ * nothing can replace the headers that it adds.
  */
 export function beforeHead(
   response: WritableNodeResponse,
@@ -45,10 +46,10 @@ export function beforeHead(
   const writeHead = response.writeHead as Method;
   const end = response.end as Method;
   response.writeHead = function (this: unknown, ...given: unknown[]) {
-    // Statuses below 200 are interim responses, and 101 begins another protocol.
+    // A status below 200 belongs to an interim response, or (101) to a change of the protocol. Neither gets headers.
     if (response.headersSent || Number(given[0]) < 200) return writeHead.apply(this, given);
-    // Removes an `undefined` reason, as Node does. The package `on-headers`, which compression and
-    // express-session use, would lose the headers otherwise.
+    // Removes the argument `reason` if it is `undefined`, as Node itself does. Otherwise the package `on-headers`,
+    // which compression and express-session use, would lose the headers.
     if (given.length > 2 && typeof given[1] !== "string") given.splice(1, 1);
     const at = headersIn(given);
     const headers = asEntries(given[at]);
@@ -56,7 +57,7 @@ export function beforeHead(
     if (headers !== null) given[at] = asGiven(headers, given[at]);
     return writeHead.apply(this, given);
   };
-  // HTTP/2 responses without a body do not call `writeHead`.
+  // HTTP/2 responses without a body do not call `writeHead`, so `end` is replaced too.
   if (!("stream" in response)) return;
   response.end = function (this: unknown, ...given: unknown[]) {
     if (!response.headersSent) complete(headOf(response, response.statusCode, null));
@@ -64,14 +65,19 @@ export function beforeHead(
   };
 }
 
-/** Returns the index of the headers in `writeHead(status, reason?, headers?)`; -1 if there are none. */
+/**
+ * Returns the index of the headers among the arguments of `writeHead(status, reason?, headers?)`; -1 if there are none.
+ */
 function headersIn(given: readonly unknown[]): number {
   return [2, 1].find((at) => typeof given[at] === "object" && given[at] !== null) ?? -1;
 }
 
 type Entry = [name: string, value: unknown];
 
-/** Returns the headers passed to `writeHead` as a list; `null` for none and for unknown forms. */
+/**
+ * Returns the headers passed to `writeHead` as a list of entries. Returns `null` if there are none, or if their form is
+ * unknown.
+ */
 function asEntries(headers: unknown): Entry[] | null {
   if (typeof headers !== "object" || headers === null) return null;
   if (!Array.isArray(headers)) return Symbol.iterator in headers ? null : Object.entries(headers);
@@ -83,18 +89,20 @@ function asEntries(headers: unknown): Entry[] | null {
   return entries;
 }
 
-/** Returns whether a list has pairs; the documented form is a flat list of names and values. */
+/**
+ * Returns whether the list consists of pairs. In Node's documented form it is a flat list: name, value, name, value.
+ */
 function isPairs(headers: unknown[]): headers is [unknown, unknown][] {
   return Array.isArray(headers[0]);
 }
 
-/** Returns the entries in the form in which the headers were given. */
+/** Returns the entries in the same form as `given`. */
 function asGiven(entries: readonly Entry[], given: unknown): unknown {
   if (!Array.isArray(given)) return Object.fromEntries(entries);
   return isPairs(given) ? entries : entries.flat(1);
 }
 
-/** Returns the head for `complete`. As in Node, `given` replaces headers of the same name that were set before. */
+/** Returns the head for `complete`. As in Node, the headers in `given` replace earlier headers of the same name. */
 function headOf(
   response: WritableNodeResponse,
   status: number,

@@ -1,13 +1,15 @@
 import { onNodeResponseEnd, type WritableNodeResponse } from "./node-response.ts";
 
-/** Called once or more often when a response has ended. Only the first call counts. */
+/** Called when a response has ended, possibly more than once. The listener must ignore all calls after the first. */
 type ResponseEndListener = (status: number | null, isAborted: boolean) => void;
 
 /**
- * Calls `onEnd` when the response to a request of a fetch-style server has ended, or when its visitor has left.
- * Returns a function that takes the response and returns the one to send.
+ * Calls `onEnd` when the response to a request has ended, or when the visitor has closed the connection. This is for
+ * servers that use `Request` and `Response`. Returns a function that takes the handler's response and returns the
+ * response to send.
  *
- * If the server passes on Node's own response, as @hono/node-server does, it observes that one.
+ * If the server passes Node's own response to the handler, as @hono/node-server does, Node's response is observed
+ * instead.
  */
 export function onResponseEnd(
   request: Request,
@@ -22,16 +24,16 @@ export function onResponseEnd(
   return onFetchResponseEnd(request, onEnd);
 }
 
-/** Returns Node's own response if the server passes it on; handlers may write to it. */
+/** Returns Node's own response if the server passes it to the handler, which may write to it; otherwise `null`. */
 export function nodeResponseOf(environment: unknown): WritableNodeResponse | null {
   const { outgoing } = (environment ?? {}) as { readonly outgoing?: WritableNodeResponse };
   return typeof outgoing?.once === "function" ? outgoing : null;
 }
 
 /**
- * A streamed body ends with its last chunk. Any other body counts as ended when the server gets it: observing it
- * would remove its `Content-Length`. The two cannot be distinguished with certainty. A body counts as streamed if
- * its headers say so, if it is an event stream, or if it has no type.
+ * A streamed body counts as ended after its last chunk. Any other body counts as ended when the server gets it, because
+ * observing it would remove its `Content-Length`. The two kinds cannot be distinguished with certainty. A body counts
+ * as streamed if its headers say so, if it is an event stream, or if it has no content type.
  */
 function onFetchResponseEnd(
   request: Request,
@@ -59,8 +61,9 @@ function isStreamed(response: Response): boolean {
 }
 
 /**
- * Returns whether a body without a type is a text or bytes on Bun, which adds the type later, and only if it sends
- * exactly that body. Unlike a stream's, the first bytes of such a body are available immediately.
+ * Returns whether a body without a content type is a text or bytes, on Bun. Bun adds the type later, and only if the
+ * response still has exactly that body. The first bytes of such a body are available immediately; those of a stream are
+ * not.
  */
 function isCompleteOnBun(response: Response): boolean {
   const { Bun: bun } = globalThis as {
@@ -71,12 +74,15 @@ function isCompleteOnBun(response: Response): boolean {
   if (reader === undefined) return true;
   const first = reader.read();
   const isComplete = bun.peek.status(first) === "fulfilled";
-  // An error of the stream is reported to the reader of the response.
+  // If the stream has an error, the reader of the response gets it, so it is ignored here.
   Promise.all([first, reader.cancel()]).catch(() => undefined);
   return isComplete;
 }
 
-/** Returns the same body, and calls `onEnd` after its last chunk, its failure or its cancellation. */
+/**
+ * Returns a stream with the same content. Calls `onEnd` after the last chunk, after an error, or if the stream is
+ * cancelled.
+ */
 function observed(
   body: ReadableStream<Uint8Array>,
   onEnd: (isAborted: boolean) => void,

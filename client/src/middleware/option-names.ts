@@ -1,6 +1,6 @@
 /**
- * Throws a `TypeError` unless `options` is an object whose names are all among `known`. The message has the call
- * (`sessions()`), the wrong name and the most similar known one.
+ * Throws a `TypeError` unless `options` is an object with only names from `known`. The message contains the call, such
+ * as `sessions()`, the unknown name, and the most similar known name.
  */
 export function checkOptionNames(call: string, options: unknown, known: readonly string[]): void {
   if (typeof options !== "object" || options === null || Array.isArray(options))
@@ -17,7 +17,7 @@ export function checkChoice(name: string, value: unknown, allowed: readonly stri
   throw new TypeError(`${name} cannot be ${shown(value)}: ${suggestion(String(value), allowed)}`);
 }
 
-/** Formats a value for an error, in at most 100 characters. */
+/** Formats a value for an error message, with at most 100 characters. */
 export function shown(value: unknown): string {
   return (typeof value === "string" ? JSON.stringify(value) : String(value)).slice(0, 100);
 }
@@ -32,7 +32,10 @@ function suggestion(name: string, known: readonly string[]): string {
     : `did you mean ${nearest.each}?`;
 }
 
-/** Returns how many characters have to be inserted, deleted or replaced (Levenshtein). */
+/**
+ * Returns how many characters must be inserted, deleted or replaced to turn one text into the other (Levenshtein
+ * distance).
+ */
 function distanceOf(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, index) => index);
   for (let i = 1; i <= one.length; i++) {

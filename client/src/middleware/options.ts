@@ -3,71 +3,78 @@ import type { Fetch } from "../transport.ts";
 import { checkOptions } from "./check-options.ts";
 import { createWarnings } from "./warnings.ts";
 
-/** A place of the session id in a request. */
+/** A part of a request that may contain the session id. */
 export type SessionSource = "query" | "header" | "cookie";
 
 /** The options of every middleware. Times are in milliseconds. */
 export interface SessionsOptions {
-  /** The address of Antechamber, such as `http://127.0.0.1:8080`, with its base path if it has one. */
+  /** Address of Antechamber, such as `http://127.0.0.1:8080`, including its base path if there is one. */
   readonly url: string | URL;
   /**
-   * An API key with the role `agent` or `administrator`, if Antechamber requires keys. `undefined` and the empty
-   * string mean none; if Antechamber requires one, its refusal is reported to `onError`.
+   * An API key with the role `agent` or `administrator`, if Antechamber requires keys. `undefined` and the empty string
+   * mean that there is no key. If Antechamber requires one, `onError` gets its refusal.
    */
   readonly key?: string | undefined;
-  /** The name of this service in the records, 1 to 256 characters; none by default. */
+  /** Name of this service in the records, 1 to 256 characters. By default records have no service name. */
   readonly service?: string | undefined;
   /**
-   * The longest time that a request waits for its session; then it continues without one. 250 ms by default,
-   * 600,000 at most. `identify` and `end` wait up to four times as long.
+   * Maximum time that a request waits for its session, in milliseconds; then it continues without a session. 250 by
+   * default, at most 600,000. `identify` and `end` wait up to four times as long.
    */
   readonly deadline?: number | undefined;
-  /** Whether a visitor without a live session gets a new one; `true` by default. */
+  /** Whether a visitor without a live session gets a new session; `true` by default. */
   readonly create?: boolean | undefined;
   /**
-   * The places of the session id; header and cookie by default. The order is always query, header, cookie, and the
-   * first id of a live session is used. With `query`, the author of a link can choose the session of everybody
-   * who follows it.
+   * The parts of a request in which the session id is looked for; header and cookie by default. They are always
+   * searched in the order query, header, cookie, and the first id of a live session is used. Warning: with `query`,
+   * whoever publishes a link can choose the session of everybody who follows the link.
    */
   readonly sources?: readonly SessionSource[] | undefined;
-  /** The cookie that gives a browser its new session; `false` sets none. */
+  /** The cookie that tells a browser its new session. With `false` no cookie is set. */
   readonly cookie?: false | CookieOptions | undefined;
   /**
-   * Whether requests are recorded; `true` by default. A function receives each record before it is sent, and returns
-   * whether to send it, or the record to send instead.
+   * Whether requests are recorded; `true` by default. A function is called with each record before the record is sent.
+   * It returns whether to send the record, or a different record to send instead.
    */
   readonly record?: boolean | ((record: RequestRecord) => boolean | RequestRecord) | undefined;
   /**
-   * Paths without a session and a record. A text is a path with all paths below it (`/assets`); a regular expression
-   * matches any part of a path.
+   * Paths whose requests get no session and are not recorded. A string matches that path and all paths below it
+   * (`/assets`). A regular expression is searched in the path.
    */
   readonly ignore?: readonly (string | RegExp)[] | undefined;
   /**
-   * Receives every failure of Antechamber, and the number of records lost by it, which is mostly 0. Errors that it
-   * throws are ignored. By default `console.warn` is called, at most once a minute for each kind of failure.
+   * Called for every failure of a call to Antechamber, with the number of records that were lost (usually 0). Errors
+   * that the function throws are ignored. By default, failures are printed with `console.warn`, at most once a minute
+   * for each kind of failure.
    */
   readonly onError?: ((error: unknown, lostRecords: number) => void) | undefined;
-  /** Makes the requests to Antechamber; the global `fetch` by default. */
+  /** The function that sends requests to Antechamber; by default the global `fetch`. */
   readonly fetch?: Fetch | undefined;
 }
 
-/** The attributes of the cookie (RFC 6265, section 4.1.2). The browser deletes it when it is closed. */
+/**
+ * The attributes of the cookie (RFC 6265, section 4.1.2). It has no expiry, so the browser deletes it when the browser
+ * is closed.
+ */
 export interface CookieOptions {
-  /** `sessionId` by default, the name that forward authentication and the browser client use. */
+  /** Name of the cookie; `sessionId` by default, which forward authentication and the browser client also use. */
   readonly name?: string | undefined;
-  /** `/` by default. */
+  /** Path of the cookie; `/` by default. */
   readonly path?: string | undefined;
-  /** By default only the host that set the cookie gets it. */
+  /** Domain of the cookie. By default the browser sends the cookie only to the host that set it. */
   readonly domain?: string | undefined;
-  /** `Lax` by default. */
+  /** The attribute `SameSite`; `Lax` by default. */
   readonly sameSite?: "Strict" | "Lax" | "None" | undefined;
-  /** `true` by default: scripts cannot read the cookie. */
+  /** The attribute `HttpOnly`; `true` by default, so that scripts cannot read the cookie. */
   readonly httpOnly?: boolean | undefined;
-  /** By default `true` if the request came over https, to this server or to a proxy that sends `X-Forwarded-Proto`. */
+  /**
+   * The attribute `Secure`. By default it is `true` if the request came over https, either to this server or to a proxy
+   * that sends `X-Forwarded-Proto`.
+   */
   readonly secure?: boolean | undefined;
 }
 
-/** The checked options with their defaults. */
+/** The checked options, including defaults. */
 export interface Settings {
   readonly service: string | null;
   readonly deadline: number;
@@ -82,7 +89,7 @@ export interface Settings {
 
 const DEFAULT_DEADLINE_MS = 250;
 
-/** Returns the settings for these options. Throws a `TypeError` for invalid ones. */
+/** Checks the options and adds the defaults. Throws a `TypeError` if an option is invalid. */
 export function settingsOf(options: SessionsOptions, ownNames: readonly string[] = []): Settings {
   checkOptions(options, ownNames);
   const {
@@ -108,7 +115,7 @@ export function settingsOf(options: SessionsOptions, ownNames: readonly string[]
       try {
         listener(error, lostRecords);
       } catch {
-        // An error of the listener must not affect the request.
+        // An error that `onError` throws must not affect the request.
       }
     },
   };
@@ -119,7 +126,7 @@ function pathMatcher(patterns: readonly (string | RegExp)[]): (path: string) => 
     patterns.some((pattern) =>
       typeof pattern === "string"
         ? path === pattern || path.startsWith(pattern.endsWith("/") ? pattern : `${pattern}/`)
-        : // Not `test`: with the flag `g` its result depends on the previous call.
+        : // `test` is not used, because with the flag `g` its result would depend on the previous call.
           path.search(pattern) !== -1,
     );
 }

@@ -5,7 +5,7 @@ import { withDeadline } from "./deadline.ts";
 
 export interface RecorderOptions {
   readonly transport: Pick<Transport, "record">;
-  /** Receives each failure, and the number of records lost by it. */
+  /** Called for each failure, with the number of records that were lost. */
   reportFailure(error: unknown, lostRecords: number): void;
 }
 
@@ -15,36 +15,40 @@ interface Batch {
 }
 
 interface Queue {
-  /** Batches that are being sent, or are to be sent again with the same key. */
+  /** Batches that are being sent, or that will be sent again with the same key. */
   batches: Batch[];
   waiting: RequestRecord[];
-  /** Resolves with whether everything was delivered; `null` if nothing is being sent. */
+  /** Resolves with whether Antechamber was available; `null` if nothing is being sent. */
   sending: Promise<boolean> | null;
 }
 
-/** Milliseconds from the first record until the waiting records are sent. */
+/** Time (ms) from the first waiting record until the waiting records are sent. */
 const SEND_INTERVAL_MS = 200;
-/** Milliseconds until the next attempt if Antechamber is unavailable. */
+/** Time (ms) until the next attempt while Antechamber is unavailable. */
 const RETRY_INTERVAL_MS = 1000;
 const CLOSE_TIMEOUT_MS = 5000;
-/** The maximum number of records in a batch: small enough for any limit on the size of a request. */
+/** Maximum number of records in a batch. A request with this number is below every limit on the size of a request. */
 const MAX_BATCH_RECORDS = 100;
-/** The maximum number of records that wait for their delivery. */
+/** Maximum number of records that wait for delivery. */
 const MAX_QUEUED_RECORDS = 10_000;
-/** The number of connections rises slowly with the number of sessions: a burst would delay other requests. */
+/**
+ * Maximum number of simultaneous requests to Antechamber. One is added for every `SESSIONS_PER_CONNECTION` sessions
+ * that have waiting records. Sending everything at once would delay other requests.
+ */
 const MAX_CONNECTIONS = 8;
 const SESSIONS_PER_CONNECTION = 64;
 
 /**
- * Sends records in the background. Those of one session are sent in their order, in batches of their own.
+ * Sends records in the background. The records of one session are sent in order, and a batch contains records of only
+ * one session.
  *
  *     idle --- a record ---> waiting --- the interval has passed ---> sending
  *      ^                        ^                                      |   |
  *      |                        +--- Antechamber is unavailable -------+   |
  *      +------------------------- everything is delivered -----------------+
  *
- * A batch is sent again with its Idempotency-Key until there is a response, so that no record is stored
- * twice. Refused records are dropped, and so are new ones if too many are waiting.
+ * A batch is sent with the same Idempotency-Key until there is a response, so that no record is stored twice. Refused
+ * records are dropped. If too many records are waiting, new records are dropped.
  */
 export class Recorder {
   readonly #transport: Pick<Transport, "record">;
@@ -74,12 +78,15 @@ export class Recorder {
       this.#timer ??= setTimeout(() => void this.#sendPeriodically(), SEND_INTERVAL_MS);
   }
 
-  /** Sends the waiting records, of one session or of all. Resolves after the attempt, and never rejects. */
+  /**
+   * Sends the waiting records of one session, or of all sessions. Resolves after the attempt, whether or not it
+   * succeeded. Never rejects.
+   */
   async flush(sessionId?: string): Promise<void> {
     await (sessionId === undefined ? this.#sendAll() : this.#send(sessionId));
   }
 
-  /** Sends the waiting records for five seconds at most, and drops the rest. Never rejects. */
+  /** Sends the waiting records. Drops those that are not delivered within five seconds. Never rejects. */
   async close(): Promise<void> {
     await withDeadline(CLOSE_TIMEOUT_MS, this.flush()).catch((error: unknown) => {
       this.#lastError = error;
@@ -92,7 +99,7 @@ export class Recorder {
     if (lost > 0) this.#drop(lost, this.#lastError);
   }
 
-  /** Returns the number of records dropped since the start. */
+  /** Returns the number of records that were dropped since the start. */
   dropped(): number {
     return this.#dropped;
   }
@@ -110,11 +117,11 @@ export class Recorder {
     if (this.#queues.size === 0) return;
     const interval = isDelivered ? SEND_INTERVAL_MS : RETRY_INTERVAL_MS;
     this.#timer = setTimeout(() => void this.#sendPeriodically(), interval);
-    // During an outage the timer must not keep a program running that has nothing else to do.
+    // During an outage, this timer alone must not keep the program running.
     if (!isDelivered) this.#timer.unref?.();
   }
 
-  /** Sends the records of a few sessions at a time. The first session that fails stops all. */
+  /** Sends the records of all sessions, several sessions at a time. Stops at the first failure. */
   async #sendAll(): Promise<boolean> {
     const sessionIds = [...this.#queues.keys()].values();
     let hasFailed = false;
@@ -130,7 +137,7 @@ export class Recorder {
     return !hasFailed;
   }
 
-  /** Sends the records of a session. Resolves with whether Antechamber was available. */
+  /** Sends the waiting records of a session. Resolves with whether Antechamber was available. */
   #send(sessionId: string): Promise<boolean> {
     const queue = this.#queues.get(sessionId);
     if (queue === undefined) return Promise.resolve(true);
@@ -155,7 +162,7 @@ export class Recorder {
         this.#queuedRecords -= batch.records.length;
         queue.batches.shift();
       } catch (error) {
-        // The recorder was closed in the meantime, which has counted these records already.
+        // The recorder was closed in the meantime. `close` has already counted these records as dropped.
         if (this.#queues.get(sessionId) !== queue) return false;
         this.#lastError = error;
         if (!isRefusal(error)) {
@@ -167,7 +174,10 @@ export class Recorder {
     }
   }
 
-  /** Divides a refused batch until only the invalid records are dropped: one is enough for a refusal. */
+  /**
+   * Splits a refused batch in two halves, which are sent next. One invalid record makes Antechamber refuse a whole
+   * batch; by repeated splitting, only the invalid records are dropped in the end.
+   */
   #splitRefusedBatch(queue: Queue, batch: Batch, error: unknown): void {
     queue.batches.shift();
     const { records } = batch;
@@ -188,13 +198,13 @@ function batchesOf(records: readonly RequestRecord[]): Batch[] {
   return records.length === 0 ? [] : [{ idempotencyKey: randomKey(), records }];
 }
 
-/** Returns whether the same request would be refused again. */
+/** Returns whether Antechamber would refuse the same request again. */
 function isRefusal(error: unknown): boolean {
   if (!(error instanceof ProblemError)) return false;
   return error.status >= 400 && error.status < 500 && ![409, 429].includes(error.status);
 }
 
-/** Returns whether other records of the batch may be accepted. */
+/** Returns whether the refusal may be due to single records, so that the other records of the batch may be accepted. */
 function isRecordsFault(error: unknown): boolean {
   return error instanceof ProblemError && [400, 413].includes(error.status);
 }

@@ -5,61 +5,61 @@ import { withDeadline } from "./deadline.ts";
 
 /** The session of a request. */
 export interface RequestSession extends SessionInfo {
-  /** Whether it was created for this request, because the visitor had no live one. */
+  /** Whether the session was created for this request, because the visitor had no live session. */
   readonly isNew: boolean;
   /**
-   * Associates ids with the session, for example at a sign-in. Associating the same ids again is safe. Earlier
-   * records stay those of an anonymous visitor. If the session belongs to another customer or agent, another
-   * person uses the browser: the visitor gets a new session with these ids.
+   * Associates ids with the session, for example at a sign-in. Calling it again with the same ids is safe. Records from
+   * before remain those of an anonymous visitor. If the session belongs to another customer or agent, another person
+   * now uses the browser, so the visitor gets a new session with these ids.
    *
-   * Resolves with `true` if the ids are stored; with `false` if Antechamber did not respond in time or is
-   * unavailable: the next request may try again. Rejects with a `ProblemError` for every refusal,
-   * such as `already-exists`, `invalid-request`, `nothing-to-associate` and `identity-mismatch`, and
-   * with `session-not-found` if another request has ended the session with `end`.
+   * Resolves with `true` if the ids are stored. Resolves with `false` if Antechamber is unavailable or does not respond
+   * in time; the next request may try again. Rejects with a `ProblemError` for every refusal, such as `already-exists`,
+   * `invalid-request`, `nothing-to-associate` and `identity-mismatch`. If another request has ended the session with
+   * `end`, rejects with `session-not-found`.
    *
    * @example
    * await sessionOf(request)?.identify({ customerId: user.id });
    */
   identify(ids: Ids): Promise<boolean>;
   /**
-   * Ends the session, for example at a sign-out. Its id opens nothing afterwards, and the response to this request
-   * removes the browser's cookie. The request is recorded before, without its status. The next request starts
-   * another session; calling `identify` on this one also does.
+   * Ends the session, for example at a sign-out. Afterwards the session's id cannot be used any more, and the response
+   * to this request removes the browser's cookie. This request is recorded before the session ends, so its record has
+   * no status. The visitor gets a new session with the next request, or if `identify` is called on this one.
    *
-   * Resolves with `true` if the session has ended, now or earlier; with `false` if Antechamber did not respond in
-   * time. The cookie is removed in any case. Rejects with a `ProblemError` for a refusal.
+   * Resolves with `true` if the session has ended, now or earlier. Resolves with `false` if Antechamber did not respond
+   * in time. The cookie is removed in both cases. Rejects with a `ProblemError` for a refusal.
    */
   end(): Promise<boolean>;
 }
 
-/** The change of the session that the response to a request reports to the visitor. */
+/** The change that the response to a request must tell the visitor. */
 export type SessionChange = "none" | "new session" | "ended session";
 
-/** The operations that a request's session uses. */
+/** The operations that a `RequestSession` calls. */
 export interface SessionCalls {
   readonly transport: Pick<Transport, "create" | "update">;
-  /** Ends a session; rejects with `session-not-found` if there is none. */
+  /** Ends a session. Rejects with `session-not-found` if there is no live session with this id. */
   endSession(sessionId: string): Promise<unknown>;
-  /** The time limit of `identify` and `end` in milliseconds. */
+  /** Time limit of `identify` and `end` in milliseconds. */
   readonly deadline: number;
-  /** Sends the session's waiting records, so that they are stored before its identity changes. */
+  /** Sends the session's waiting records, so that they are stored before the session's identity changes. */
   flush(sessionId: string): Promise<void>;
   reportFailure(error: unknown): void;
-  /** Ids of recently ended sessions. */
+  /** Ids of sessions that were ended recently. */
   readonly ended: EndedIds;
 }
 
-/** The ids of recently ended sessions. */
+/** A set of ids of sessions that were ended recently. */
 export interface EndedIds {
   add(sessionId: string): void;
   delete(sessionId: string): void;
   has(sessionId: string): boolean;
 }
 
-/** More than the number of simultaneous requests of a process. */
+/** Maximum number of ids in the set. It is more than a process has simultaneous requests. */
 const MAX_ENDED = 1000;
 
-/** Creates a set that keeps only the ids added last. */
+/** Creates a set that keeps only the `MAX_ENDED` ids that were added last. */
 export function createEndedIds(): EndedIds {
   const ids = new Set<string>();
   return {
@@ -74,8 +74,8 @@ export function createEndedIds(): EndedIds {
 }
 
 /**
- * Creates the session of a request from the service's response. Calls `changed` when the response must report
- * another session, or the end of this one, to the visitor.
+ * Creates the session of a request from the service's response. Calls `changed` if the visitor has a new session or the
+ * session has ended, so that the response tells the visitor.
  */
 export function createRequestSession(
   info: SessionInfo,
@@ -107,7 +107,7 @@ export function createRequestSession(
     const { sessionId } = session;
     if (hasEnded) return await replace(ids);
     await flushRecords(calls, sessionId);
-    // A request that was in progress at the sign-out must not sign in again.
+    // A request that was in progress at the sign-out must not sign the visitor in again.
     if (calls.ended.has(sessionId))
       throw new ProblemError({ code: "session-not-found", status: 404 });
     try {
@@ -127,7 +127,7 @@ export function createRequestSession(
   return guarded(session);
 }
 
-/** Returns whether the work was done in time. Rejects with the service's refusals. */
+/** Returns whether `work` succeeded before the deadline. Rejects if the service refuses. */
 async function inTime(calls: SessionCalls, work: () => Promise<void>): Promise<boolean> {
   try {
     await withDeadline(calls.deadline, work());
@@ -139,7 +139,10 @@ async function inTime(calls: SessionCalls, work: () => Promise<void>): Promise<b
   }
 }
 
-/** Uses at most half of the time, since the calls after it are more important. */
+/**
+ * Sends the session's waiting records. Takes at most half of the deadline, because the calls that follow are more
+ * important.
+ */
 async function flushRecords(calls: SessionCalls, sessionId: string): Promise<void> {
   await withDeadline(calls.deadline / 2, calls.flush(sessionId)).catch(() => undefined);
 }
@@ -153,7 +156,7 @@ async function endSession(calls: SessionCalls, sessionId: string): Promise<void>
   }
 }
 
-/** Members that only sessions of other middleware have: reading them here is a mistake. */
+/** Members of the sessions of other middleware. An application that reads one of them here has a mistake. */
 const foreignMembers = new Set<string | symbol>([
   "cookie",
   "destroy",
@@ -164,7 +167,10 @@ const foreignMembers = new Set<string | symbol>([
   "touch",
 ]);
 
-/** Returns the session for handlers. Code for another session middleware fails with it, instead of losing data. */
+/**
+ * Returns the session for handlers. It throws if code for another session middleware uses it; otherwise that code would
+ * lose data without an error.
+ */
 function guarded(session: RequestSession): RequestSession {
   const refuse = (name: string | symbol): never => {
     throw new TypeError(
@@ -174,14 +180,14 @@ function guarded(session: RequestSession): RequestSession {
   return new Proxy(session, {
     get: (target, name): unknown =>
       foreignMembers.has(name) ? refuse(name) : Reflect.get(target, name),
-    // Throws, because code that is not in strict mode would not notice `false`.
+    // These throw, because returning `false` causes an error only in strict mode.
     set: (_target, name) => refuse(name),
     defineProperty: (_target, name) => refuse(name),
     deleteProperty: (_target, name) => refuse(name),
   });
 }
 
-/** Returns whether the session is another person's (contract.md#rule-1), or has ended. */
+/** Returns whether the session belongs to another person (contract.md#rule-1) or has ended. */
 function needsNewSession(error: unknown): boolean {
   if (isNotFound(error)) return true;
   if (!(error instanceof ProblemError)) return false;
@@ -195,20 +201,20 @@ function isNotFound(error: unknown): boolean {
 
 const sessions = new WeakMap<object, RequestSession | null>();
 
-/** Stores the session of a framework's request for `sessionOf`. */
+/** Stores the session of a framework's request, so that `sessionOf` returns it. */
 export function attachSession(request: object, session: RequestSession | null): void {
   sessions.set(request, session);
 }
 
 /**
- * Returns the session of a request; `null` if it has none: on an ignored path, if there is no session and the
- * option `create` is false, and while Antechamber is unavailable.
+ * Returns the session of a request. Returns `null` on an ignored path, while Antechamber is unavailable, and if there
+ * is no session and the option `create` is false.
  */
 export function sessionOf(request: object): RequestSession | null {
   return sessions.get(request) ?? null;
 }
 
-/** Returns whether the middleware has handled the request already. */
+/** Returns whether a middleware of this package has already handled the request. */
 export function hasSession(request: object): boolean {
   return sessions.has(request);
 }

@@ -24,29 +24,29 @@ type Headers = readonly (readonly [name: string, value: string])[];
 
 /** A request from its arrival to the end of its response. */
 export interface TrackedRequest {
-  /** Resolves within the deadline and never rejects; `null` without a session. */
+  /** The session of the request; `null` if there is none. Resolves within the deadline and never rejects. */
   readonly session: Promise<RequestSession | null>;
-  /** Returns the headers that give the visitor a new session, or end the old one; empty if nothing changed. */
+  /** Returns the headers that tell the visitor about a new or ended session; an empty list if nothing changed. */
   sessionHeaders(): Headers;
   /** Reports a failure to `onError`. */
   reportFailure(error: unknown): void;
-  /** Records the request. Only the first call counts. `status` is `null` if no response was sent. */
+  /** Records the request; calls after the first are ignored. `status` is `null` if no response was sent. */
   finish(status: number | null, isAborted: boolean): void;
 }
 
-/** The records that are being delivered. */
+/** The delivery of records to Antechamber. */
 export interface Delivery {
-  /** Sends the waiting records. Resolves after the attempt, and never rejects. */
+  /** Sends the waiting records. Resolves after the attempt, whether or not it succeeded. Never rejects. */
   flush(): Promise<void>;
-  /** Sends the waiting records for five seconds at most, and drops the rest. Never rejects. */
+  /** Sends the waiting records. Drops those that are not delivered within five seconds. Never rejects. */
   close(): Promise<void>;
-  /** Returns the number of records dropped since the start. */
+  /** Returns the number of records that were dropped since the start. */
   dropped(): number;
 }
 
-/** The common part of the middleware of all frameworks. */
+/** The part of the middleware that all frameworks share. */
 export interface RequestTracker extends Delivery {
-  /** Returns `null` for an ignored request. */
+  /** Starts tracking a request. Returns `null` if the request is to be ignored. */
   track(request: IncomingRequest): TrackedRequest | null;
 }
 
@@ -57,14 +57,16 @@ interface TrackerParts {
   readonly calls: SessionCalls;
 }
 
-/** `identify` gets this many deadlines: the server writes to its disk, and a sign-in is important. */
+/**
+ * `identify` may take this many deadlines, because the server writes the ids to its disk and a sign-in is important.
+ */
 const IDENTIFY_DEADLINES = 4;
-/** The time limit for sending a batch of records, in milliseconds. No visitor waits for it. */
+/** Time limit for sending a batch of records, in milliseconds. No visitor waits for it. */
 const RECORD_TIMEOUT_MS = 5000;
 
 /**
- * Creates the common part of a middleware. `ownNames` are the additional options of its framework. Throws a
- * `TypeError` for invalid options.
+ * Creates the shared part of a middleware. `ownNames` are options that only one framework's middleware has. Throws a
+ * `TypeError` if an option is invalid.
  */
 export function createRequestTracker(
   given: SessionsOptions,
@@ -75,7 +77,8 @@ export function createRequestTracker(
   const { reportFailure } = settings;
   const identifyDeadline = settings.deadline * IDENTIFY_DEADLINES;
   const transport = (timeout: number): Transport =>
-    // One attempt: the transport's waits would use up the deadline. The callers retry where it makes sense.
+    // Only one attempt, because waiting between attempts would use up the deadline. The callers retry where it makes
+    // sense.
     createTransport({ url, key: key?.trim(), fetch, timeout, attempts: 1 });
   const send = createRequestSender({ url, key: key?.trim(), fetch, timeout: identifyDeadline });
   const recorder = new Recorder({ transport: transport(RECORD_TIMEOUT_MS), reportFailure });
@@ -124,7 +127,7 @@ function trackRequest(
     session = createRequestSession(info, isNew, calls, (changed) => {
       change = changed;
       if (changed !== "ended session" || isFinished) return;
-      // An ended session accepts no records, so the request is recorded before, without its status.
+      // An ended session accepts no records. So the request is recorded before the session ends, without a status.
       isFinished = true;
       enqueue(recordWith(null, false), true);
     });
@@ -132,9 +135,10 @@ function trackRequest(
   }
 
   function enqueue(record: RequestRecord, isAvailable: boolean): void {
-    // While Antechamber is unavailable, an id is used unchecked; Antechamber checks it when it is back.
+    // If Antechamber was unavailable, the first id of the request is used without a check. Antechamber checks it when
+    // the record is delivered.
     const sessionId = session?.sessionId ?? (isAvailable ? undefined : ids[0]);
-    // An ended session accepts no records; that is not an error.
+    // An ended session accepts no records. This is not an error.
     if (sessionId === undefined || calls.ended.has(sessionId)) return;
     const filtered = applyFilter(record, settings);
     if (filtered !== null) recorder.add(sessionId, filtered);
@@ -157,7 +161,7 @@ function trackRequest(
   };
 }
 
-/** Starts a request's record. Returns a function that completes it with the status and the duration. */
+/** Starts the record of a request. Returns a function that adds the status and the duration. */
 function startRecord(method: string, path: string, service: string | null) {
   const startedAt = Date.now();
   const started = performance.now();
@@ -172,14 +176,18 @@ function startRecord(method: string, path: string, service: string | null) {
   });
 }
 
-/** The API accepts 100 to 599. Node can send others too, and `Response.error()` has 0. */
+/**
+ * Returns the status if the API accepts it (100 to 599), otherwise `null`. Node can send other values, and
+ * `Response.error()` has the status 0.
+ */
 function recordableStatus(status: number | null): number | null {
   return status !== null && status >= 100 && status <= 599 ? status : null;
 }
 
 /**
- * `replaces` is the handle of the session in the request's header. With it the client in a page knows that this is
- * the response to its request, and not one that a cache stored for an earlier visitor.
+ * Returns the headers that tell the visitor about a new or ended session. `replaces` is the handle of the session id in
+ * the request's header. It shows the client in the page that this response belongs to its request, and is not one that
+ * a cache stored for an earlier visitor.
  */
 function sessionHeadersOf(
   change: SessionChange,
@@ -202,13 +210,19 @@ function sessionHeadersOf(
   return [...headers, ["set-cookie", value]];
 }
 
-/** Returns whether the visitor uses TLS: the first value, from the first proxy, is the scheme of that connection. */
+/**
+ * Returns whether the visitor's connection uses TLS. `X-Forwarded-Proto` lists one scheme for each proxy; the first one
+ * is that of the visitor's connection.
+ */
 function isForwardedSecurely({ header }: IncomingRequest): boolean {
   const [scheme = ""] = (header("x-forwarded-proto") ?? "").split(",", 1);
   return ["https", "wss"].includes(scheme.trim().toLowerCase());
 }
 
-/** Returns the record to send, if any. A filter that fails records nothing, as it may be there for privacy. */
+/**
+ * Returns the record to send; `null` if there is none. If the filter of the application throws, the request is not
+ * recorded, because the filter may protect privacy.
+ */
 function applyFilter(record: RequestRecord, settings: Settings): RequestRecord | null {
   try {
     const choice = settings.record(record);
@@ -220,21 +234,24 @@ function applyFilter(record: RequestRecord, settings: Settings): RequestRecord |
   }
 }
 
-/** CORS preflights carry neither cookies nor ids (Fetch standard, CORS-preflight fetch). */
+/**
+ * Returns whether the request is a CORS preflight. Preflights never have cookies or ids (Fetch standard, CORS-preflight
+ * fetch).
+ */
 function isPreflight({ method, header }: IncomingRequest): boolean {
   return method === "OPTIONS" && Boolean(header("access-control-request-method"));
 }
 
-/** The maximum number of characters of a recorded path: a whole record may have 8 KiB. */
+/** Maximum number of characters of a recorded path. It is limited because a whole record may have 8 KiB. */
 const MAX_PATH = 2048;
 const NON_ASCII = /[^\x20-\x7e]+/g;
 
-/** Returns the path of a request's target without its query, in a form that the API accepts. */
+/** Returns the path of a request's target, without the query, in a form that the API accepts. */
 function recordablePath(target: string): string {
   const path = target.startsWith("/") || !URL.canParse(target) ? target : new URL(target).pathname;
   const [bare = ""] = path.split(/[?#]/, 1);
   if (!bare.startsWith("/") && bare !== "*") return "/";
-  // HTTP does not allow such characters, but some servers accept them.
+  // HTTP does not allow such characters in a path, but some servers accept them.
   return bare
     .replace(NON_ASCII, (text) => encodeURIComponent(text.toWellFormed()))
     .slice(0, MAX_PATH);

@@ -1,41 +1,42 @@
 import type { TrackedRequest } from "./request-tracking.ts";
 import { isSameCookie } from "./set-cookie.ts";
 
-/** The status and headers of a response that has not been sent. Names are in lower case. */
+/** The status and headers of a response that has not been sent yet. Names of headers are in lower case. */
 export interface ResponseHead {
   readonly status: number;
-  /** The names of the existing headers. */
+  /** Returns the names of the headers. */
   names(): readonly string[];
-  /** The values of a header; none if it does not exist. */
+  /** Returns the values of a header; an empty list if the response does not have it. */
   values(name: string): readonly string[];
-  /** Replaces the values of the header; an empty list removes it. */
+  /** Replaces the values of a header. An empty list removes the header. */
   set(name: string, values: readonly string[]): void;
 }
 
 /**
- * The headers that some caches obey instead of `Cache-Control`: targeted ones, whose names end with
- * `-Cache-Control` (RFC 9213, section 2.1), and older ones.
+ * Matches headers that some caches obey instead of `Cache-Control`. The names of targeted headers end with
+ * `-Cache-Control` (RFC 9213, section 2.1); the others are older.
  */
 const FOR_CACHES = /-cache-control$|^(?:expires|surrogate-control|x-accel-expires|edge-control)$/;
 const NOT_MODIFIED = 304;
 
 /**
- * Adds the headers of a new or ended session to those of the handler. If the handler sets or clears the same cookie
- * itself, only the handler's cookie is sent; setting it is reported as a failure.
+ * Adds the headers of a new or ended session to the handler's headers. If the handler sets or clears the same cookie,
+ * only the handler's cookie is sent. If the handler sets it, that is reported as a failure.
  */
 export function addSessionHeaders(head: ResponseHead, tracked: TrackedRequest): void {
   const headers = tracked.sessionHeaders().filter(([name]) => isMeantFor(head.status, name));
   if (headers.length === 0) return;
   const cookies = head.values("set-cookie");
   const [, own] = headers.find(([name]) => name === "set-cookie") ?? [];
-  // Our own headers may remain from a failed attempt to send the head.
+  // An earlier attempt to send the head may have failed and left our own cookie among the headers.
   const others = cookies.filter((cookie) => cookie !== own);
   const rival = others.find((cookie) => own !== undefined && isSameCookie(cookie, own));
   if (rival !== undefined) {
     if (!isCleared(rival)) tracked.reportFailure(cookieConflict(rival));
     return;
   }
-  // Overrides the handler: a cache, including the browser's own, would give the session to the next visitor.
+  // Replaces the handler's caching headers. A cache, including the browser's, would otherwise give this session to the
+  // next visitor.
   for (const name of head.names().filter((each) => FOR_CACHES.test(each))) head.set(name, []);
   head.set("cache-control", ["no-store"]);
   for (const [name, value] of headers) {
@@ -55,8 +56,8 @@ function cookieConflict(cookie: string): TypeError {
 }
 
 /**
- * Returns whether a response with this status gets a header. A 304 gets only the cookie, which the visitor needs:
- * a cache adds the other headers of a 304 to the stored response, which would then have the session.
+ * Returns whether a response with this status gets the header. A 304 gets only the cookie, which the visitor needs.
+ * Caches add the other headers of a 304 to the stored response, which would then contain the session.
  */
 function isMeantFor(status: number, name: string): boolean {
   return status !== NOT_MODIFIED || name === "set-cookie";

@@ -1,26 +1,26 @@
 import { isSessionId } from "../session-id.ts";
 import type { SessionSource } from "./options.ts";
 
-/** The parts of a request that every framework provides. */
+/** The parts of a request that the middleware reads. Every framework provides them. */
 export interface IncomingRequest {
   readonly method: string;
-  /** The target of the request line: a path with its query, or a complete URL. */
+  /** The target in the request line: a path with its query, or a complete URL. */
   readonly target: string;
-  /** Whether the framework knows that it came over TLS. */
+  /** Whether the framework knows that the request came over TLS. */
   readonly isEncrypted: boolean;
   /** Returns the value of a header; the name is in lower case. */
   header(name: string): string | null | undefined;
 }
 
 /**
- * The maximum number of ids from each source. A request with a hundred cookies must not cause a hundred calls, and
- * the ids of one source must not prevent those of another from being tried.
+ * Maximum number of ids that are tried from each source. The limit prevents that a request with a hundred cookies
+ * causes a hundred calls. It applies to each source, so that many ids in one source do not exclude those in another.
  */
 const MAX_CANDIDATES = 4;
 
 /**
- * Returns the session ids in a request, in the order in which to try them: those of the query parameter `sessionId`,
- * of the header `gkc-sessionId` in either spelling, and of the cookie. Ignores values that cannot be ids.
+ * Returns the session ids in a request, in the order in which to try them: from the query parameter `sessionId`, from
+ * the header `gkc-sessionId` or `gkc_sessionId`, and from the cookie. Ignores values that cannot be session ids.
  */
 export function sessionIdsOf(
   request: IncomingRequest,
@@ -45,15 +45,15 @@ function queryIds(target: string): readonly string[] {
   return new URLSearchParams(target.slice(start)).getAll("sessionId");
 }
 
-// Servers join the values of a repeated header with commas.
+// If a header is repeated, servers join its values with commas.
 function headerIds({ header }: IncomingRequest): readonly string[] {
   const values = [header("gkc-sessionid"), header("gkc_sessionid")];
   return values.flatMap((value) => (value ?? "").split(",")).map((id) => id.trim());
 }
 
 /**
- * Returns the values of all cookies with this name; they may have different paths and domains. Fetch-style servers
- * join several `Cookie` headers with commas, others with semicolons.
+ * Returns the values of all cookies with this name; there may be several, with different paths and domains. Several
+ * `Cookie` headers are joined with commas by servers that use `Request`, and with semicolons by others.
  */
 function cookieValues(header: string | null | undefined, name: string): readonly string[] {
   if (header === null || header === undefined || !header.includes(name)) return [];

@@ -7,16 +7,16 @@ import type { Settings } from "./options.ts";
 
 /** The session of a request. */
 export interface ResolvedSession {
-  /** `null` if there is none. */
+  /** The session; `null` if there is none. */
   readonly info: SessionInfo | null;
   readonly isNew: boolean;
-  /** Whether Antechamber was available; if not, the request may have a session that is not known. */
+  /** Whether Antechamber was available. If it was not, the request may have a session that could not be found. */
   readonly isAvailable: boolean;
 }
 
 /** Finds the session of a request. */
 export interface SessionResolver {
-  /** Tries the ids in their order. Resolves within the deadline, and never rejects. */
+  /** Returns the session of the first id that has a live one. Resolves within the deadline, and never rejects. */
   resolve(ids: readonly string[]): Promise<ResolvedSession>;
 }
 
@@ -35,7 +35,8 @@ export function createSessionResolver(
     for (const id of ids) {
       const info = await withOneRetry(() => calls.retrieve(id));
       if (info.sessionId === id) return { info, isNew: false, isAvailable: true };
-      // The response to an unknown id is a new session (contract.md#rule-3), which is not stored (contract.md#rule-8).
+      // For an unknown id, Antechamber returns a new session (contract.md#rule-3). It is not stored
+      // (contract.md#rule-8), so trying further ids leaves nothing behind.
       created = info;
     }
     if (!create) return noSession;
@@ -60,7 +61,10 @@ export function createSessionResolver(
   };
 }
 
-/** The server may close an idle connection at the moment when it is used. Both calls can be repeated safely. */
+/**
+ * Repeats a call that failed because of the network. The server may close an idle connection at the moment when a
+ * request is sent. Creating and retrieving can be repeated safely.
+ */
 async function withOneRetry<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call();

@@ -1,19 +1,22 @@
 import { ProblemError } from "../problem-error.ts";
 
-/** The facts that warnings contain. */
+/** Facts that the warnings mention. */
 export interface WarningContext {
-  /** The address of the service. */
+  /** Address of the service. */
   readonly url: string;
   readonly hasKey: boolean;
-  /** Milliseconds. */
+  /** The deadline in milliseconds. */
   readonly deadline: number;
 }
 
-/** Milliseconds between two warnings of one kind. */
+/** Minimum time (ms) between two warnings of the same kind. */
 const WARNING_INTERVAL_MS = 60_000;
-/** A limit is needed because errors of the application's own functions may have any name. */
+/**
+ * Maximum number of kinds that are counted. It is limited because the application's own functions may throw errors with
+ * any names.
+ */
 const MAX_KINDS = 50;
-/** Removed from warnings, because a session id is a secret. */
+/** Matches session ids. They are removed from warnings, because a session id is a secret. */
 const SESSION_ID = /[A-Za-z0-9_-]{40}/g;
 
 interface Kind {
@@ -23,8 +26,8 @@ interface Kind {
 }
 
 /**
- * Returns the default listener for failures. It warns about the first failure of each kind immediately, and then at
- * most once a minute, with the number of failures since the last warning.
+ * Returns the default `onError`. It warns about the first failure of each kind immediately. After that it warns at most
+ * once a minute, with the number of failures since the last warning.
  */
 export function createWarnings(
   context: WarningContext,
@@ -83,11 +86,14 @@ function reasonOf(error: unknown, { url, hasKey, deadline }: WarningContext): st
   }
 }
 
-/** Returns the reason for a network failure: Node's `fetch` only says "fetch failed", and has the reason as its cause. */
+/**
+ * Returns the reason for a network failure. The message of Node's `fetch` is only "fetch failed"; the reason is in its
+ * cause.
+ */
 function networkCause(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = "code" in error ? String(error.code) : "";
   if (error.cause instanceof Error) return networkCause(error.cause);
-  // OpenSSL's reasons end with a line break.
+  // OpenSSL's messages end with a line break.
   return error.message.trim() || code || error.name;
 }
