@@ -1,5 +1,5 @@
-// Fills the store that ANTECHAMBER_DATA_DIR names, through the use cases and without HTTP:
-//   bun fill.ts COUNT FILE     creates COUNT recognized sessions and writes their ids, one per line
+// Fills the store in the folder ANTECHAMBER_DATA_DIR. It calls the server's services directly, without HTTP.
+//   bun fill.ts COUNT FILE     creates COUNT recognized sessions and writes their ids to FILE, one per line
 import { randomBytes } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { loadConfig } from "../server/src/config/load.ts";
@@ -7,7 +7,7 @@ import { machineTime } from "../server/src/runtime/clock.ts";
 import { type Opened, open } from "../server/src/runtime/open-store.ts";
 import { UNIQUE_LENGTH } from "./requests.ts";
 
-/** The number of sessions created in one group; two groups are in progress at a time. */
+/** Number of sessions that are created together. Two such groups are in progress at a time. */
 const GROUP = 4000;
 
 async function createGroup({ service }: Opened, count: number): Promise<string> {
@@ -27,7 +27,10 @@ async function createGroup({ service }: Opened, count: number): Promise<string> 
   return sessions.map(({ id }) => `${id}\n`).join("");
 }
 
-/** Merges the log of visits, as a server does all the time: otherwise it would be merged after the start. */
+/**
+ * Purges until nothing is left, which also merges the log of visits, as a running server does all the time. Otherwise
+ * the server that is measured would merge the log after its start.
+ */
 async function keepHouse(): Promise<void> {
   while ((await opened.store.purgeExpired(opened.clock())).hasMore);
 }

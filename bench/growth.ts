@@ -10,20 +10,20 @@ import { memory, tree } from "./usage.ts";
 import { load, type Tickets } from "./wrk.ts";
 
 /**
- * A day, so that no read renews a session: filling takes minutes, and a renewal at every read would hide the cost of
- * a large store.
+ * Lifetimes so long that no read renews a session. Filling takes minutes, so with the default lifetimes every read
+ * would renew a session, and this would hide the cost of a large store.
  */
 const IDLE = { ANTECHAMBER_RECOGNIZED_IDLE: "24h", ANTECHAMBER_RECOGNIZED_LIFETIME: "240h" };
 
 type Filled = { count: number; dataDir: string; tickets: Tickets; bytes: number };
 
 /**
- * After the start, a store that was just filled still merges its index of visits on the same core. The warm-up lasts
- * until this is done, so that only reads are measured.
+ * After its start, a server on a newly filled store still merges the index of visits, on the core that is measured. The
+ * warm-up lasts until this is done, so that only the reads are measured.
  */
 const SETTLE_SECONDS = 12;
 
-/** Fills a store of each size once, then starts a service on each of them in every round. */
+/** Fills a store of each size once. In every round, starts a server on each of the stores and measures it. */
 export async function measureGrowth(
   options: Options,
   report: (result: GrowthResult) => void,
@@ -42,7 +42,7 @@ export async function measureGrowth(
   }
 }
 
-/** Creates `count` recognized sessions with random ids, in a process of its own on both cores. */
+/** Creates `count` recognized sessions with random ids. This runs in a process of its own, which may use both cores. */
 async function fill(folder: string, count: number): Promise<Filled> {
   const dataDir = join(folder, `data-${count}`);
   const file = join(folder, `ids-${count}.txt`);

@@ -6,19 +6,19 @@ import { median, round } from "./measure.ts";
 import { temporaryFolder } from "./processes.ts";
 import { runtime } from "./subjects/node-peers.ts";
 
-/** The machine of the measurements. */
+/** The machine on which the measurements run. */
 export type Machine = {
   processor: string;
   cores: number;
   memoryGiB: number;
   kernel: string;
   system: string;
-  /** Milliseconds of an fsync after 4 KiB, on the file system of the data. */
+  /** Time in milliseconds of writing 4 KiB and an fsync, on the file system of the data. */
   fsyncMs: { p50: number; p99: number };
   versions: Record<string, string>;
 };
 
-/** Returns the facts about this machine. Writes a small file to measure the disk. */
+/** Describes this machine. Writes a small file to measure the disk. */
 export function describeMachine(): Machine {
   return {
     processor: cpus()[0]?.model ?? "unknown",
@@ -38,21 +38,21 @@ export function describeMachine(): Machine {
   };
 }
 
-/** Returns a name for the results that contains the kind of machine and not its owner. */
+/** Returns a name for the results. It describes the machine but does not identify its owner. */
 export function machineName({ processor, cores }: Machine): string {
   const words = processor.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-");
   return `${words.replaceAll(/^-|-$/g, "")}-${cores}-cores`;
 }
 
 /**
- * Returns the nanoseconds of a read at a random position within 8 MiB: a few tens if the processor's last cache is
- * free, 100 and more if other machines on the same host fill it. Then programs with a large heap run at half their
- * speed, which no clock of this machine shows.
+ * Returns how long (ns) a read at a random position within 8 MiB takes. It takes a few tens of nanoseconds if the
+ * last-level cache of the processor is free, and 100 or more if other machines on the same host fill the cache.
+ * Programs with a large heap then run at half their speed, although no clock of this machine shows the reason.
  */
 export function timeCache(): number {
   const size = 2 ** 21;
   const next = Uint32Array.from({ length: size }, (_, index) => index);
-  // Sattolo's shuffle: one cycle through all positions.
+  // Sattolo's shuffle creates a single cycle through all positions.
   for (let index = size - 1; index > 0; index--) {
     const other = Math.floor(Math.random() * index);
     const kept = next[index] ?? 0;
@@ -65,14 +65,14 @@ export function timeCache(): number {
   return round(((performance.now() - began) * 1e6) / size, 0) + Math.min(0, place);
 }
 
-/** Returns the commit of the sources, with `-dirty` after it if files were changed. */
+/** Returns the commit of the sources. Appends `-dirty` if files were changed. */
 export function currentCommit(): string {
   const options = { cwd: import.meta.dirname, encoding: "utf8" } as const;
   return execFileSync("git", ["describe", "--always", "--dirty", "--exclude=*"], options).trim();
 }
 
 function version(command: string, option: string): string {
-  // wrk exits with 1 after printing its version; nginx prints to standard error.
+  // wrk exits with status 1 after it has printed its version. nginx prints its version to standard error.
   const script = `"$1" "$2" 2>&1 || true`;
   const output = execFileSync("sh", ["-c", script, "sh", command, option], { encoding: "utf8" });
   return /\d+\.\d+(\.\d+)?/.exec(output)?.[0] ?? output.trim();

@@ -3,36 +3,47 @@ import type { Running } from "./subject.ts";
 import { coreTime, cpuSeconds, loadCpuSeconds, memory, tree } from "./usage.ts";
 import { type Load, type LoadResult, load } from "./wrk.ts";
 
-/** A measured load and its cost for the server. */
+/** A measured load, and what it cost the server. */
 export type Measurement = LoadResult & {
-  /** CPU seconds of the server's processes for 100,000 requests. */
+  /** CPU seconds of the server's processes per 100,000 requests. */
   cpuPer100k: number;
-  /** CPU seconds of the kernel that belong to no process, mostly for the loopback network. */
+  /**
+   * CPU seconds of the kernel that are not counted for any process, per 100,000 requests. Most of them are for the
+   * loopback network.
+   */
   interruptsPer100k: number;
   residentMiB: number;
   peakMiB: number;
-  /** The fraction of the time that each core was busy with the server, and with wrk. */
+  /**
+   * Share of the time in which the server's core was busy with the server (`serverCore`), and the load's core with wrk
+   * (`loadCore`).
+   */
   serverCore: number;
   loadCore: number;
   /**
-   * The fraction of the time that the server's core worked for other programs. The load's core counts only if wrk
-   * did not get enough time.
+   * Share of the time in which the server's core worked for other programs. Other programs on the load's core count
+   * only if wrk did not get enough time.
    */
   disturbed: number;
 };
 
-/** Above this fraction, a core is too busy for one of the programs that share it. */
+/** If a core is busy for more than this share of the time, one of the programs on it may not get enough time. */
 const CROWDED = 0.85;
 
-/** Above this fraction of work for other programs, a measurement is marked as disturbed and repeated if possible. */
+/**
+ * If the share of work for other programs is above this, a measurement is marked as disturbed and is repeated if
+ * possible.
+ */
 export const DISTURBED = 0.05;
 
-/** Measures a load on a running service: reads the CPU clocks of its processes and of both cores. */
+/**
+ * Runs a load on a running service and measures it. Reads the CPU times of the service's processes and of both cores.
+ */
 export function measure(running: Running, options: Load): Promise<Measurement> {
   return measureWhile(running.pids, () => load(options));
 }
 
-/** Measures a load of any kind. `roots` are the processes under load. */
+/** Runs any load and measures it. `roots` are the processes under load; their descendants are found automatically. */
 export async function measureWhile(
   roots: number[],
   work: () => Promise<LoadResult>,
@@ -61,7 +72,7 @@ export async function measureWhile(
   };
 }
 
-/** Measures again if other programs used the machine, and returns the less disturbed measurement. */
+/** Measures once; if other programs disturbed the measurement, measures again and returns the less disturbed one. */
 export async function calmest(
   once: () => Promise<Measurement>,
   quick: boolean,
@@ -72,7 +83,10 @@ export async function calmest(
   return second.disturbed < first.disturbed ? second : first;
 }
 
-/** Throws if a request was refused or broken: the figure would count work that was not done. */
+/**
+ * Throws if a request was refused or its connection broke. Otherwise the result would count requests that the service
+ * did not carry out.
+ */
 export function allAnswered(what: string, { refused, broken }: LoadResult): void {
   if (refused + broken > 0) throw new Error(`${what}: ${refused} refused, ${broken} broken`);
 }
@@ -87,7 +101,7 @@ function read(pids: number[]) {
   };
 }
 
-/** Rounds to this number of decimals. */
+/** Rounds to `decimals` decimals. */
 export function round(value: number, decimals: number): number {
   return Number(value.toFixed(decimals));
 }

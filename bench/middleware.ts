@@ -17,7 +17,10 @@ import { CONNECTIONS, type Load, load, type Tickets } from "./wrk.ts";
 
 const APPLICATION = join(import.meta.dirname, "peers", "express-application.ts");
 
-/** Requests per second of the paced load, which measures latency without queueing. */
+/**
+ * Requests per second of the paced load. At this rate no requests wait for others, so the load shows the latency of a
+ * single request.
+ */
 const PACE = 200;
 
 type Counts = Pick<MiddlewareResult, "withoutSession" | "dropped">;
@@ -29,7 +32,7 @@ type Bench = {
   options: Options;
 };
 
-/** Measures both variants in fresh processes, in the other order every second round. */
+/** Measures the application without and with the middleware, each in fresh processes. The order changes every round. */
 export async function measureMiddleware(
   round: number,
   options: Options,
@@ -90,7 +93,7 @@ async function startApplication(env: Record<string, string>): Promise<Running> {
   return { url: app.ready, pids: [app.pid], close: app.close };
 }
 
-/** Checks that the application knows the customer of a request's session. */
+/** Checks that the application gets the customer of a request's session. */
 async function verifyMiddleware(service: string, application: string): Promise<void> {
   const created = (await (await send(service, byPath.createWithIds)).json()) as {
     sessionId: string;
@@ -100,12 +103,15 @@ async function verifyMiddleware(service: string, application: string): Promise<v
   assert.equal((answer as { customerId: string }).customerId, created.customerId);
 }
 
-/** `sent` is the number of all requests that got a response, including the warm-up. */
+/**
+ * Measures the paced and the full load. `sent` is the number of all requests that got a response, including those of
+ * the warm-up.
+ */
 async function measureBoth({ running, service, tickets, folder, options }: Bench) {
   const { seconds, warmUp, quick } = options;
   const prepared = { url: running.url, folder, request: article, tickets };
   let sent = (await load({ ...prepared, seconds: warmUp })).requests;
-  // Waits for records in the queue: otherwise their delivery would be part of the measurement.
+  // Waits until the queued records are delivered. Otherwise their delivery would be part of the measurement.
   await countsOf(running.url);
   const once = async (own: Partial<Load>): Promise<Measurement> => {
     const measurement = await measure(running, { ...prepared, seconds, ...own });
@@ -127,7 +133,10 @@ async function countsOf(application: string): Promise<Counts> {
   return (await response.json()) as Counts;
 }
 
-/** Checks that every request is in a timeline, except those that the middleware reports as dropped. */
+/**
+ * Throws if a request is missing from the timelines, not counting those that the middleware reports as dropped or
+ * without a session.
+ */
 function assertRecorded(recorded: number, sent: number, { withoutSession, dropped }: Counts): void {
   if (recorded + withoutSession + dropped >= sent) return;
   throw new Error(`of ${sent} requests the timelines count ${recorded}, ${dropped} were dropped`);

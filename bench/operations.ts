@@ -8,13 +8,13 @@ import { collectTickets, inventTickets, SESSIONS } from "./tickets.ts";
 import { verify } from "./verify.ts";
 import { CONNECTIONS, Exhausted, type Load, load } from "./wrk.ts";
 
-/** A quarter more tickets than needed at the speed of creating, so that they suffice. */
+/** A quarter more tickets are collected than are needed at the speed of creating sessions, so that they are enough. */
 const RESERVE = 1.25;
 
 type Repeatable = Exclude<Operation, "associate">;
 type Bench = { subject: Subject; running: Running; options: Options; folder: string };
 
-/** Starts a subject, measures each of its operations, and stops it. */
+/** Starts a subject, measures each of its operations, and stops the subject. */
 export async function measureOperations(
   subject: Subject,
   round: number,
@@ -50,7 +50,7 @@ async function measureOnce(bench: Bench, operation: Operation, rate: number): Pr
   return measurement;
 }
 
-/** Measures an operation that may use any session repeatedly, or none. */
+/** Measures an operation that can be repeated with the same sessions, or that needs no session. */
 async function measureRepeatable(bench: Bench, operation: Repeatable): Promise<Measurement> {
   const { subject, running, options, folder } = bench;
   const { createAnonymous, createWithIds, retrieve } = subject.requests;
@@ -83,7 +83,7 @@ async function measureRepeatable(bench: Bench, operation: Repeatable): Promise<M
   return measure(running, prepared);
 }
 
-/** Associates each of many fresh anonymous sessions once. */
+/** Measures associating. Each of many new anonymous sessions is associated once. */
 async function measureAssociate(bench: Bench, perSecond: number): Promise<Measurement> {
   const { subject, running, options, folder } = bench;
   const { createAnonymous, associate } = subject.requests;
@@ -98,7 +98,7 @@ async function measureAssociate(bench: Bench, perSecond: number): Promise<Measur
   } as const;
   try {
     const { requests } = await load({ ...prepared, seconds: options.warmUp });
-    // Requests in progress at the end of the warm-up have used a ticket too.
+    // The requests that were in progress at the end of the warm-up have also used their tickets.
     const first = requests + 2 * CONNECTIONS;
     return await measure(running, { ...prepared, first, seconds: options.seconds });
   } catch (error) {

@@ -3,19 +3,19 @@ import { parseArgs } from "node:util";
 /** The options of a run. */
 export type Options = {
   /**
-   * The chosen measurements: names of subjects or their groups, `slow-disk`, `records`, `middleware`, `growth`, `redis` and
-   * its parts. Empty for everything.
+   * The measurements to run: names of subjects or of their groups, `slow-disk`, `records`, `middleware`, `growth`,
+   * `redis` and parts of `redis`. If empty, everything is measured.
    */
   only: string[];
   rounds: number;
-  /** Seconds of each measurement, and of the warm-up before it. */
+  /** Duration of each measurement in seconds; `warmUp` is the time before it, also in seconds. */
   seconds: number;
   warmUp: number;
-  /** The numbers of stored sessions for the growth measurement. */
+  /** Numbers of stored sessions with which growth is measured. */
   growth: number[];
-  /** Whether the run is short: it shows that everything works, but its figures are not reliable. */
+  /** Whether the run is short. A short run shows that everything works, but its figures are not reliable. */
   quick: boolean;
-  /** The machine's name in the results; by default derived from its processor. */
+  /** Name of the machine in the results. By default it is derived from the processor. */
   name?: string;
 };
 
@@ -32,7 +32,7 @@ export const USAGE = `npm run bench -- [options]
   --help
 `;
 
-/** Parses the command line; returns `undefined` for `--help`. Throws a `TypeError` for invalid options. */
+/** Parses the command line. Returns `undefined` for `--help`. Throws a `TypeError` if an option is invalid. */
 export function readOptions(args: string[]): Options | undefined {
   const { values } = parseArgs({
     args,

@@ -4,25 +4,28 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** The CPU core of the measured processes, and that of the load. */
+/** The CPU core on which the measured processes run, and the core for the load. */
 export const SERVER_CORE = 0;
 export const LOAD_CORE = 1;
 
-/** A process that this run has started and will stop. */
+/** A process that this run has started. The run stops it at the end. */
 export type Started = {
   pid: number;
-  /** The text captured by the first group of `ready`. */
+  /** The text that the first group of the pattern `ready` has captured. */
   ready: string;
-  /** Sends SIGTERM, after ten seconds SIGKILL, and waits until the process has ended. */
+  /** Sends SIGTERM and waits until the process has ended. If it has not ended after ten seconds, sends SIGKILL. */
   close: () => Promise<void>;
 };
 
 type StartOptions = {
   cores: number[];
   env?: Record<string, string>;
-  /** The pattern on standard output that shows that the process is ready; without it, it counts as ready immediately. */
+  /**
+   * The process is ready when its standard output matches this pattern. Without a pattern, it counts as ready
+   * immediately.
+   */
   ready?: RegExp;
-  /** The time limit until it is ready; a minute by default. */
+  /** Maximum time in milliseconds until the process is ready; one minute by default. */
   patienceMs?: number;
 };
 
@@ -37,7 +40,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => process.exit(130));
 }
 
-/** Creates an empty folder that is deleted at the end of this run. */
+/** Creates an empty folder, which is deleted at the end of this run. */
 export function temporaryFolder(): { path: string; remove: () => void } {
   const path = mkdtempSync(join(tmpdir(), "antechamber-bench-"));
   folders.add(path);
@@ -48,14 +51,14 @@ export function temporaryFolder(): { path: string; remove: () => void } {
   return { path, remove };
 }
 
-/** Returns the bytes of all files in a folder and its subfolders. */
+/** Returns the total size in bytes of all files in a folder and its subfolders. */
 export function folderSize(folder: string): number {
   return readdirSync(folder, { recursive: true, encoding: "utf8" })
     .map((name) => statSync(join(folder, name)))
     .reduce((sum, entry) => sum + (entry.isFile() ? entry.size : 0), 0);
 }
 
-/** Returns a free port of the loopback address. */
+/** Returns a free port on the loopback address. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
@@ -68,13 +71,17 @@ export function freePort(): Promise<number> {
   });
 }
 
-/** Starts a program on these cores. If it ends before it is ready, rejects with its output. */
+/**
+ * Starts a program on the given cores and waits until it is ready. If the program ends earlier, rejects with its
+ * output.
+ */
 export async function start(
   command: string,
   args: string[],
   { cores, env, ready, patienceMs = 60_000 }: StartOptions,
 ): Promise<Started> {
-  // taskset replaces itself with the program, which keeps the pid; its threads inherit the core.
+  // `taskset` replaces itself with the program, so the process id stays the same. The program's threads run on the same
+  // cores.
   const child = spawn("taskset", ["-c", cores.join(","), command, ...args], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],
@@ -113,7 +120,7 @@ function whenReady(
       clearTimeout(timer);
       resolve(found);
     };
-    // Reads all its output, because a full pipe would block the program.
+    // All output is read, because a full pipe would block the program.
     const read = (chunk: Buffer) => {
       if (output.length < 10_000) output += chunk.toString();
       const match = ready?.exec(output);
@@ -137,7 +144,7 @@ async function end(child: ChildProcess, ended: Promise<void>): Promise<void> {
   clearTimeout(timer);
 }
 
-/** Runs a program and returns its standard output. Rejects if it fails. */
+/** Runs a program and returns its standard output. Rejects if the program fails. */
 export function run(command: string, args: string[], core = LOAD_CORE): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn("taskset", ["-c", String(core), command, ...args]);

@@ -1,12 +1,15 @@
 import type { RequestTemplate } from "./requests.ts";
 
-/** The number of records in a request: as many as the middleware sends under load. */
+/** Number of records in a request. The middleware sends as many under load. */
 export const BATCH = 100;
 
-/** About 40 characters, like the path of a page. */
+/** A path of about 40 characters, like that of a typical web page. */
 const path = (index: number) => `/help/articles/${10_000 + index}/reset-a-password`;
 
-/** Returns nginx's sub-request for a page, as configured in `examples/nginx`, in one of the sessions. */
+/**
+ * The request that nginx sends to the service for a page, as configured in `examples/nginx`. `{ticket}` is the session
+ * id.
+ */
 export const forwardAuth: RequestTemplate = {
   method: "GET",
   path: "/forward-auth",
@@ -19,7 +22,9 @@ export const forwardAuth: RequestTemplate = {
   },
 };
 
-/** Returns a request with records of the last second, each of another page, for one session. */
+/**
+ * Returns a request with `BATCH` records for one session. The records are of the last second, each of a different page.
+ */
 export function recordBatch(): RequestTemplate {
   const now = Date.now();
   const records = Array.from({ length: BATCH }, (_, index) => ({
@@ -38,7 +43,7 @@ export function recordBatch(): RequestTemplate {
   };
 }
 
-/** Returns the request of a page of the application with the middleware, in one of the sessions. */
+/** A request for a page of the application that uses the middleware. `{ticket}` is the session id. */
 export const article: RequestTemplate = {
   method: "GET",
   path: `${path(0)}?page=2`,

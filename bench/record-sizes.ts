@@ -12,15 +12,21 @@ import { collectTickets, SESSIONS } from "./tickets.ts";
 import { countRecords } from "./timelines.ts";
 import { CONNECTIONS, load, type Tickets } from "./wrk.ts";
 
-/** Records per second of the paced load: each session gets one every five seconds, as often as records are moved. */
+/**
+ * Records per second of the paced load. At this rate each session gets a record every five seconds, which is also how
+ * often the service moves records.
+ */
 const PACE = 2000;
 
-/** The time limit in milliseconds for the service to move all records to their sessions. */
+/** Maximum time (ms) to wait until the service has moved all records to their sessions. */
 const MOVE_TIMEOUT_MS = 60_000;
 
 type Arrival = { arrival: string; request: RequestTemplate; pauseMs?: number };
 
-/** Records in each way for the time of four measurements, on a separate store. */
+/**
+ * Measures the size of stored records for each way in which records arrive. Each way fills a store of its own and lasts
+ * as long as four measurements.
+ */
 export async function measureRecordSizes(
   options: Options,
   report: (result: RecordSizeResult) => void,
@@ -72,7 +78,10 @@ function createSessions(dataDir: string, folder: string): Promise<Tickets> {
   return runOn(dataDir, (url) => collectTickets(antechamber("bun"), url, create, folder, SESSIONS));
 }
 
-/** Starts the service on a folder and stops it cleanly, which moves its log into the database. */
+/**
+ * Starts the service on a folder, runs `work`, and stops the service cleanly. When it stops, the service moves its log
+ * into the database.
+ */
 async function runOn<T>(dataDir: string, work: (url: string) => Promise<T>): Promise<T> {
   const running = await startAntechamber("bun", { dataDir });
   try {
@@ -82,7 +91,7 @@ async function runOn<T>(dataDir: string, work: (url: string) => Promise<T>): Pro
   }
 }
 
-/** Waits until the journal, where all records arrive, is empty. */
+/** Waits until the journal is empty. All records arrive there before they are moved to their sessions. */
 async function allMoved(dataDir: string): Promise<void> {
   const until = Date.now() + MOVE_TIMEOUT_MS;
   while (ask(dataDir, "SELECT EXISTS (SELECT 1 FROM journal) AS answer") > 0) {

@@ -10,7 +10,7 @@ import { collectTickets, SESSIONS } from "./tickets.ts";
 import { assertCounted, countRecords, drain, verifyRecording } from "./timelines.ts";
 import { type LoadResult, load } from "./wrk.ts";
 
-/** The measured requests, and the number of records that each of them makes. */
+/** The measured requests, and the number of records that the service makes of each request. */
 const kinds: Record<Recording, { request: () => RequestTemplate; each: number }> = {
   retrieve: { request: () => byPath.retrieve, each: 0 },
   "forward-auth": { request: () => forwardAuth, each: 1 },
@@ -18,8 +18,9 @@ const kinds: Record<Recording, { request: () => RequestTemplate; each: number }>
 };
 
 /**
- * Measures forward authentication, which records, compared with retrieving, which does not; and requests with a
- * hundred records. Each runs in a process of its own, in the other order every second round.
+ * Measures three kinds of requests: retrieving, which records nothing; forward authentication, which records one
+ * request; and recording a hundred requests at once. Each kind runs in a process of its own, and the order changes
+ * every round.
  */
 export async function measureRecords(
   runtime: "bun" | "node",
@@ -73,7 +74,10 @@ async function measureOne(
   }
 }
 
-/** Includes the wait for the disk: accepted records are not stored yet. */
+/**
+ * Returns the speed of recording until everything is on the disk. The time includes `drainMs`, because accepted records
+ * are not yet stored.
+ */
 function storedIn({ requests, perSecond }: Measurement, each: number, drainMs: number) {
   const seconds = requests / perSecond + drainMs / 1000;
   return {

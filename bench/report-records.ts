@@ -8,7 +8,7 @@ import {
 } from "./results.ts";
 import { number, table } from "./table.ts";
 
-/** Returns the sections on the cost of recording and the size of records. */
+/** Returns the section of the report on the cost of recording. */
 export function recordsTable({ records }: Results): string {
   if (records.length === 0) return "";
   const subjects = [...new Set(records.map(({ subject }) => subject))];
@@ -40,7 +40,7 @@ export function recordsTable({ records }: Results): string {
   return `## Records\n\n${intro}\n\n${table(columns, rows)}`;
 }
 
-/** Returns the section on the size of records on disk. */
+/** Returns the section of the report on the size of records on disk. */
 export function recordSizesTable({ recordSizes }: Results): string {
   if (recordSizes.length === 0) return "";
   const rows = recordSizes.map(({ arrival, records, bytes, freeBytes, movedInSeconds }) => [
@@ -66,7 +66,7 @@ export function recordSizesTable({ recordSizes }: Results): string {
 
 type Pick = (result: MiddlewareResult) => number;
 
-/** The figures of an application, with their decimals and titles. */
+/** The columns of the table: how to get each figure from a result, its decimals and its title. */
 const FIGURES: [pick: Pick, decimals: number, name: string][] = [
   [({ paced }) => paced.p50, 2, "p50 ms"],
   [({ paced }) => paced.p99, 2, "p99 ms"],
@@ -77,7 +77,7 @@ const FIGURES: [pick: Pick, decimals: number, name: string][] = [
   [({ serviceCpuPer100k }) => serviceCpuPer100k, 2, "the service's"],
 ];
 
-/** Returns the section on the cost of the middleware for a request of an Express application. */
+/** Returns the section of the report on the cost that the middleware adds to a request of an Express application. */
 export function middlewareTable({ middleware }: Results): string {
   if (middleware.length === 0) return "";
   const own = middleware.filter((result) => result.middleware);

@@ -16,7 +16,7 @@ const OPERATIONS: Operation[] = [
   "associate",
 ];
 
-/** Returns the results as a page: the bars, the ratios, then the figures behind them. */
+/** Returns the report in Markdown: the bar charts, the ratios, and the figures from which they were computed. */
 export function report(results: Results, subjects: Subject[]): string {
   const measured = subjects.filter((subject) =>
     results.operations.some((result) => result.subject === subject.name),
@@ -80,7 +80,10 @@ function ratioTable(results: Results, subjects: Subject[]): string {
   return `## Ratios\n\n${intro}\n\n${table(["", ...OPERATIONS], rows)}`;
 }
 
-/** More stable than requests per second: neither the load generator nor pauses affect it. */
+/**
+ * Returns the table of CPU cost. CPU time is a more stable measure than requests per second, because neither the load
+ * generator nor pauses affect it.
+ */
 function costTable(results: Results, subjects: Subject[]): string {
   const limit = limitOf(results);
   if (!limit) return "";

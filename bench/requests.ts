@@ -1,4 +1,4 @@
-/** A request. wrk/requests.lua replaces `{ticket}` and `{unique}` by ids. */
+/** A template of a request. wrk/requests.lua replaces `{ticket}` and `{unique}` in it by ids. */
 export type RequestTemplate = {
   method: "GET" | "PUT" | "POST";
   path: string;
@@ -11,7 +11,7 @@ export const UNIQUE_LENGTH = 32;
 
 /**
  * The headers that Node's `fetch` adds to every request. Most clients of the API do not send them, so only one
- * measurement has them: it shows the cost of unnecessary headers.
+ * measurement has them. It shows what unnecessary headers cost.
  */
 const FETCH_HEADERS: Record<string, string> = {
   accept: "*/*",
@@ -21,7 +21,7 @@ const FETCH_HEADERS: Record<string, string> = {
   "accept-encoding": "gzip, deflate",
 };
 
-/** The requests of the API. The place of the session's id differs: see `byPath` and `byCookie`. */
+/** The measured requests of the API. They contain the session id in different places: see `byPath` and `byCookie`. */
 export type Requests = {
   createAnonymous: RequestTemplate;
   createWithIds: RequestTemplate;
@@ -42,7 +42,7 @@ const createWithIds: RequestTemplate = {
   body: visitIds,
 };
 
-/** Puts the session's id in the path, as in the Session Management API. */
+/** Requests with the session id in the path, as in the Session Management API. */
 export const byPath: Requests = {
   createAnonymous,
   createWithIds,
@@ -55,7 +55,7 @@ export const byPath: Requests = {
   },
 };
 
-/** Puts the session's id in a cookie, as session middleware does. */
+/** Requests with the session id in a cookie, as session middleware expects it. */
 export const byCookie: Requests = {
   createAnonymous,
   createWithIds,
@@ -68,17 +68,17 @@ export const byCookie: Requests = {
   },
 };
 
-/** Returns the request as Node's `fetch` would send it. */
+/** Returns the request with the headers that Node's `fetch` would add. */
 export function byFetch(request: RequestTemplate): RequestTemplate {
   return { ...request, headers: { ...request.headers, ...FETCH_HEADERS } };
 }
 
-/** Replaces `{ticket}` and `{unique}` by ids. */
+/** Replaces `{ticket}` and `{unique}` in a text by ids. */
 export function fill(text: string, ticket: string, unique: () => string): string {
   return text.replaceAll("{ticket}", ticket).replaceAll("{unique}", unique);
 }
 
-/** Returns the bytes of a request, still with `{ticket}` and `{unique}`. */
+/** Formats a request as it is sent over HTTP. It still contains `{ticket}` and `{unique}`. */
 export function wire(request: RequestTemplate, host: string): string {
   const headers: Record<string, string> = {
     host,

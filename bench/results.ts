@@ -7,7 +7,7 @@ import type { MemoryResult } from "./redis/memory.ts";
 import type { Operation } from "./subject.ts";
 import type { LoadResult } from "./wrk.ts";
 
-/** The measurement of one operation of one subject in one round. */
+/** The result for one operation of one subject in one round. */
 export type OperationResult = {
   round: number;
   subject: string;
@@ -15,7 +15,7 @@ export type OperationResult = {
   measurement: Measurement;
 };
 
-/** Reads during writes on a disk with a slow fsync. */
+/** The result of reading during writes, on a disk with a slow fsync. */
 export type SlowDiskResult = {
   round: number;
   subject: string;
@@ -24,71 +24,71 @@ export type SlowDiskResult = {
   beside: { writers: "1,000 a second" | "without limit"; reads: Measurement; writes: LoadResult }[];
 };
 
-/** A service on a store of a certain size. */
+/** The result for a service on a store with a certain number of sessions. */
 export type GrowthResult = {
   round: number;
   subject: string;
   sessions: number;
   bytesPerSession: number;
   startedInMs: number;
-  /** Immediately after the start. */
+  /** Resident memory (MiB) immediately after the start. */
   residentMiB: number;
   retrieve: Measurement;
 };
 
-/** A way of recording; `retrieve` records nothing, for comparison. */
+/** A way of recording. `retrieve` records nothing and is measured for comparison. */
 export type Recording = "retrieve" | "forward-auth" | "batches";
 
-/** Recording on one runtime in one round. */
+/** The result of recording on one runtime in one round. */
 export type RecordsResult = {
   round: number;
   subject: string;
   recording: Recording;
   measurement: Measurement;
-  /** Records per second, until all of them were on the disk. */
+  /** Records per second, measured until all records were on the disk. */
   recordsPerSecond: number;
-  /** Milliseconds from the end of the load until all records were on the disk. */
+  /** Time (ms) from the end of the load until all records were on the disk. */
   drainMs: number;
 };
 
-/** The size of records on disk after a clean stop, in bytes per record. */
+/** The size of records on disk after the service was stopped cleanly, in bytes per record. */
 export type RecordSizeResult = {
-  /** The way of recording. */
+  /** The way in which the records arrived. */
   arrival: string;
   records: number;
-  /** The growth of the data folder. */
+  /** How much the data folder grew, in bytes per record. */
   bytes: number;
-  /** The part of it in free pages, which later records will use. */
+  /** The part of `bytes` that is in free pages. Later records will use these pages. */
   freeBytes: number;
-  /** Seconds from the end of the load until every record was moved to its session. */
+  /** Time (seconds) from the end of the load until every record was moved to its session. */
   movedInSeconds: number;
 };
 
-/** An Express application with or without the middleware. */
+/** The result for an Express application with or without the middleware. */
 export type MiddlewareResult = {
   round: number;
   middleware: boolean;
-  /** At 200 requests per second. The CPU time is that of the application only. */
+  /** The load of 200 requests per second. The CPU time is that of the application only. */
   paced: Measurement;
-  /** With as many requests as 64 connections can send. */
+  /** The load with as many requests as 64 connections can send. */
   full: Measurement;
-  /** CPU seconds of the service for 100,000 requests of `full`. */
+  /** CPU seconds of the service per 100,000 requests of the load `full`. */
   serviceCpuPer100k: number;
-  /** Requests of both loads that continued without their session. */
+  /** Number of requests, in both loads, that continued without a session. */
   withoutSession: number;
-  /** Records of both loads that the middleware dropped. */
+  /** Number of records, in both loads, that the middleware dropped. */
   dropped: number;
 };
 
-/** The results of a run. */
+/** All results of a run. */
 export type Results = {
   started: string;
   finished: string;
-  /** The commit that was measured, with `-dirty` after it if files were changed. */
+  /** The commit that was measured, with `-dirty` appended if files were changed. */
   commit: string;
   machine: Machine;
   options: Options;
-  /** The result of `timeCache` before each round. */
+  /** Results of `timeCache`, one before each round. */
   cacheNs: number[];
   operations: OperationResult[];
   slowDisk: SlowDiskResult[];
@@ -101,7 +101,7 @@ export type Results = {
   redisMemory: MemoryResult[];
 };
 
-/** Returns the median of one figure over the rounds; `undefined` if it was not measured. */
+/** Returns the median of one figure over all rounds; `undefined` if it was not measured. */
 export function middle(
   results: Results,
   subject: string,
@@ -114,16 +114,16 @@ export function middle(
   return values.length === 0 ? undefined : median(values);
 }
 
-/** The result of several rounds. */
+/** A figure over several rounds. */
 export type Figure = {
   value: number;
-  /** Whether other programs used the machine during these measurements. */
+  /** Whether other programs disturbed the measurements. */
   disturbed: boolean;
 };
 
 /**
- * Returns the ratio of requests per second of two subjects: the median of the ratios of each round. If there are
- * undisturbed rounds, only these count. `undefined` if one of the two was not measured.
+ * Returns the ratio of the requests per second of two subjects. It is the median of the ratios of the rounds; if some
+ * rounds were undisturbed, only those count. Returns `undefined` if one of the subjects was not measured.
  */
 export function ratio(
   results: Results,
@@ -143,7 +143,9 @@ export function ratio(
   return middleFigure(ratios);
 }
 
-/** Returns the ratio of requests per second of a way of recording to retrieving, like `ratio`. */
+/**
+ * Returns the ratio of the requests per second of a way of recording to those of retrieving, computed as in `ratio`.
+ */
 export function recordingRatio(
   results: RecordsResult[],
   subject: string,
@@ -159,13 +161,13 @@ export function recordingRatio(
   return middleFigure(ratios);
 }
 
-/** Returns the ratio of requests per second of two measurements. */
+/** Returns the ratio of the requests per second of two measurements. */
 export function ratioOf(above: Measurement, below: Measurement): Figure {
   const disturbed = Math.max(above.disturbed, below.disturbed) > DISTURBED;
   return { value: above.perSecond / below.perSecond, disturbed };
 }
 
-/** Returns the median of the undisturbed measurements, or of all if every one was disturbed. */
+/** Returns the median of the undisturbed figures. If all figures were disturbed, returns the median of all. */
 export function middleFigure(figures: Figure[]): Figure | undefined {
   const calm = figures.filter((one) => !one.disturbed);
   const kept = calm.length > 0 ? calm : figures;
@@ -173,7 +175,7 @@ export function middleFigure(figures: Figure[]): Figure | undefined {
   return { value: median(kept.map((one) => one.value)), disturbed: calm.length === 0 };
 }
 
-/** Returns the fastest of these subjects. */
+/** Returns the subject with the most requests per second. */
 export function best(
   results: Results,
   operation: Operation,

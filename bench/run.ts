@@ -1,4 +1,4 @@
-// The command line: runs the chosen measurements and writes the results.
+// The command line of the benchmarks: runs the chosen measurements and writes the results to files.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { measureGrowth } from "./growth.ts";
@@ -86,7 +86,7 @@ function choose(only: string[]): Subject[] {
   );
 }
 
-/** Measures every subject once per round. Each round begins with another one. */
+/** Measures each chosen subject once. Each round begins with a different subject. */
 async function measureRound(results: Results, chosen: Subject[], round: number): Promise<void> {
   const turn = Math.round(((round - 1) * chosen.length) / results.options.rounds);
   for (const subject of [...chosen.slice(turn), ...chosen.slice(0, turn)]) {
@@ -126,7 +126,7 @@ async function measureApplication(results: Results, round: number): Promise<void
   });
 }
 
-/** Measures every subject on one Redis or one cluster, which is new in each round. */
+/** Measures all subjects on one Redis or one cluster. Each round starts a new one. */
 async function measureRedis(results: Results, topology: Topology, round: number): Promise<void> {
   const store = await startStore(topology);
   try {

@@ -11,13 +11,16 @@ import { CONNECTIONS, type Load, load } from "./wrk.ts";
 
 const SHIM = join(import.meta.dirname, "..", "server", "test", "faults", "slow-fsync.c");
 
-/** The extra time of an fsync, in addition to that of the machine's own disk. */
+/** Time (ms) that is added to each fsync. */
 const FSYNC_MS = 5;
 
-/** 64 connections that wait this long between requests send 1,000 per second. */
+/** Pause (ms) of each connection between two requests. With it, 64 connections send 1,000 requests per second. */
 const BOUNDED_PAUSE_MS = CONNECTIONS;
 
-/** Measures reads alone, during 1,000 writes per second, and during as many writes as 64 clients can send. */
+/**
+ * Measures reads in three situations: without writes, during 1,000 writes per second, and during as many writes as 64
+ * clients can send.
+ */
 export async function measureSlowDisk(
   runtime: "bun" | "node",
   round: number,
@@ -47,8 +50,9 @@ export async function measureSlowDisk(
     );
     const after = await measure(running, reads);
     const unbounded = await together(running, reads, writes, warmUp);
-    // Measures reads immediately before and after, because the machine's speed changes, and takes the better result:
-    // a runtime that is still warming up would make the later measurement look better.
+    // Reads without writes are measured immediately before and after the other measurements, because the speed of the
+    // machine changes. The better result counts: with a runtime that was still warming up before, the later
+    // measurements would look better than they are.
     const alone = after.perSecond > before.perSecond ? after : before;
     return {
       ...{ round, subject: subject.name, fsyncMs: FSYNC_MS, alone },
@@ -63,7 +67,7 @@ export async function measureSlowDisk(
   }
 }
 
-/** Writes during the whole measurement of the reads. */
+/** Measures reads while writes continue during the whole measurement. */
 async function together(running: Running, reads: Load, writes: Load, warmUp: number) {
   const writing = load(writes);
   await load({ ...reads, seconds: warmUp });

@@ -9,15 +9,15 @@ export type Operation =
   | "create-with-ids"
   | "associate";
 
-/** A Lua pattern that captures the session's id or cookie in a response. */
+/** Where a response contains the session's id or cookie, and the Lua pattern that captures it. */
 export type TicketSource = { from: "body" | "cookie"; pattern: string };
 
-/** A service under load. */
+/** A running service that can get a load. */
 export type Running = {
   url: string;
-  /** Its processes; their child processes are found automatically. */
+  /** The processes of the service. Their child processes are found automatically. */
   pids: number[];
-  /** Milliseconds from the start of its process until it was ready. */
+  /** Time (ms) from the start of the process until it was ready. */
   startedInMs?: number;
   close: () => Promise<void>;
 };
@@ -27,7 +27,7 @@ export type Subject = {
   name: string;
   title: string;
   group: "ours" | "peers" | "limit";
-  /** The failures that an acknowledged create or associate survives. */
+  /** The failure after which a create or associate that was acknowledged is still stored. */
   durable: "power cut" | "restart" | "nothing" | "does not apply";
   requests: Requests;
   ticket: TicketSource;
@@ -35,8 +35,8 @@ export type Subject = {
   start: () => Promise<Running>;
 };
 
-/** The ticket of a service whose response contains the session id. */
+/** The ticket of a service whose response contains the session id in the body. */
 export const inBody: TicketSource = { from: "body", pattern: '"sessionId":"([^"]+)"' };
 
-/** The ticket of session middleware: the name and value of the cookie. */
+/** The ticket of session middleware, which is the name and value of the cookie. */
 export const inCookie: TicketSource = { from: "cookie", pattern: "^([^;]+)" };

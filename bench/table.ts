@@ -1,10 +1,10 @@
-/** Returns a Markdown table with numbers aligned to the right. */
+/** Formats a Markdown table. All columns except the first are aligned to the right. */
 export function table(columns: string[], rows: string[][]): string {
   const rule = columns.map((_, index) => (index === 0 ? "---" : "---:"));
   return [columns, rule, ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }
 
-/** Formats a number with this number of decimals; `undefined` is a dash. */
+/** Formats a number with `decimals` decimals; `undefined` becomes a dash. */
 export function number(value: number | undefined, decimals: number): string {
   if (value === undefined || Number.isNaN(value)) return "–";
   return value.toLocaleString("en", {

@@ -11,16 +11,16 @@ import {
 } from "./results.ts";
 import type { Operation } from "./subject.ts";
 
-/** A figure that the service has to reach. */
+/** A figure that the service should reach. */
 export type Target = {
   what: string;
-  /** As a phrase: "at least 0.70". */
+  /** The required value as a phrase, such as "at least 0.70". */
   target: string;
-  /** Absent, as `holds`, where this run did not measure it. */
+  /** The figure that this run reached. It is missing, like `holds`, if this run did not measure it. */
   reached?: number;
   holds?: boolean;
   unit: "" | " ms" | " bytes" | " a second";
-  /** Others used the machine in every round: the figure shows little. */
+  /** Whether other programs disturbed the measurement in every round. Then the figure is not reliable. */
   disturbed: boolean;
 };
 
@@ -29,7 +29,7 @@ const LIMITS = ["nginx-return", "nginx-file"];
 const NODE_PEERS = ["express-session", "fastify-session"];
 const DURABLE_PEERS = ["express-session-aof", "fastify-session-aof", "nginx-lua-aof"];
 
-/** Returns every target with the figure that this run reached. */
+/** Returns all targets, with the figures that this run reached. */
 export function targets(results: Results): Target[] {
   return [
     atLeast("retrieve, of nginx static", 0.7, ofLimit(results, "retrieve")),
@@ -49,7 +49,7 @@ export function targets(results: Results): Target[] {
   ];
 }
 
-/** The faster of the two ways in which nginx answers with a static body. */
+/** Returns the faster of the two subjects in which nginx sends a static body. */
 export function limitOf(results: Results): string | undefined {
   return best(results, "retrieve", LIMITS);
 }

@@ -4,13 +4,13 @@ import type { RequestTemplate } from "./requests.ts";
 import type { Subject } from "./subject.ts";
 import { load, type Tickets } from "./wrk.ts";
 
-/** The number of sessions over which most loads spread their requests. */
+/** Number of sessions over which most loads spread their requests. */
 export const SESSIONS = 10_000;
 
 const NEWLINE = 10;
 let files = 0;
 
-/** Creates `count` sessions and writes their ids or cookies to a file, one per line. */
+/** Creates `count` sessions and writes their tickets (ids or cookies) to a file, one per line. */
 export async function collectTickets(
   subject: Pick<Subject, "name" | "ticket">,
   url: string,
@@ -26,7 +26,7 @@ export async function collectTickets(
     await load({ url, request, seconds, folder, collect, limit: count - made });
     const lines = describe(file).count;
     if (lines === made) throw new Error(`${subject.name}: no answer held a session`);
-    // The next step gets the time that the rest takes at this speed, plus a fifth.
+    // Estimates how long the rest takes at this speed, and adds a fifth.
     seconds = Math.ceil((1.2 * (count - lines) * seconds) / (lines - made));
     seconds = Math.min(60, Math.max(1, seconds));
     made = lines;
@@ -34,7 +34,7 @@ export async function collectTickets(
   return describe(file);
 }
 
-/** Writes a file of invented session ids, for a service that does not read them. */
+/** Writes a file of invented session ids. It is for a subject that does not read session ids. */
 export function inventTickets(folder: string, count: number): Tickets {
   const file = join(folder, `tickets-${files++}.txt`);
   const lines = Array.from({ length: count }, (_, index) => String(index).padStart(40, "x"));
@@ -42,7 +42,7 @@ export function inventTickets(folder: string, count: number): Tickets {
   return { file, count, width: 40 };
 }
 
-/** Counts the lines, and removes an incomplete last one. */
+/** Counts the tickets in a file. Removes the last line if it is incomplete. */
 function describe(file: string): Tickets {
   const bytes = readFileSync(file);
   const end = bytes.lastIndexOf(NEWLINE) + 1;

@@ -9,8 +9,8 @@ type Entry = Record<string, unknown>;
 type Page = { records: Entry[]; total: number };
 
 /**
- * Sends each measured request once and checks the result: the proxy gets the customer, and the timeline has every
- * record with the customer at its time and without its query.
+ * Sends each measured request once and checks the result. The proxy must get the session's customer. The timeline must
+ * contain every record, with the customer and without the query.
  */
 export async function verifyRecording(url: string): Promise<void> {
   const created = (await (await send(url, byPath.createWithIds)).json()) as Entry;
@@ -32,7 +32,7 @@ export async function verifyRecording(url: string): Promise<void> {
   assert.ok(requests.every(({ customerId }) => customerId === created.customerId));
 }
 
-/** Returns the number of all requests in the timelines of these sessions. */
+/** Returns how many requests are in the timelines of these sessions, in total. */
 export async function countRecords(url: string, tickets: Tickets): Promise<number> {
   const ids = readFileSync(tickets.file, "utf8").trimEnd().split("\n");
   let total = 0;
@@ -47,8 +47,8 @@ export async function countRecords(url: string, tickets: Tickets): Promise<numbe
 }
 
 /**
- * Fails unless the timelines have all requests that got a response. They may have more: those that were in progress
- * at the end of each load.
+ * Throws unless the timelines contain all requests that got a response. They may contain more, because some requests
+ * were in progress at the end of each load.
  */
 export function assertCounted(total: number, loads: LoadResult[], each: number): void {
   const answered = loads.reduce((sum, { requests }) => sum + requests, 0) * each;
@@ -57,7 +57,7 @@ export function assertCounted(total: number, loads: LoadResult[], each: number):
   throw new Error(`${answered} records were accepted and the timelines count ${total}`);
 }
 
-/** Returns the milliseconds until a durable record, and with it all earlier ones, is on the disk. */
+/** Stores a durable record and returns how long (ms) this took. When it is on the disk, all earlier records are too. */
 export async function drain(url: string): Promise<number> {
   const { sessionId } = (await (await send(url, byPath.createAnonymous)).json()) as Entry;
   const record = { method: "GET", path: "/" };

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 
-/** Clock ticks per second in /proc (USER_HZ): 100 on every Linux that we know. */
+/** Clock ticks per second in /proc (USER_HZ). It is 100 on all common Linux systems. */
 const TICKS = 100;
 
 type Stat = { parent: number; cpuSeconds: number; endedChildrenSeconds: number };
@@ -12,7 +12,7 @@ function stat(pid: number): Stat | undefined {
   } catch {
     return undefined; // The process has ended.
   }
-  // The name may contain spaces and parentheses, so the fields are counted from the last parenthesis.
+  // The name of the program may contain spaces and parentheses, so the fields are counted from the last parenthesis.
   const fields = text
     .slice(text.lastIndexOf(")") + 2)
     .split(" ")
@@ -26,7 +26,7 @@ function stat(pid: number): Stat | undefined {
   };
 }
 
-/** Returns the given processes and all their descendants. */
+/** Returns the ids of the given processes and of all their descendants. */
 export function tree(roots: number[]): number[] {
   const found = new Set(roots);
   const parents = new Map<number, number>();
@@ -46,18 +46,21 @@ export function tree(roots: number[]): number[] {
   return [...found];
 }
 
-/** Returns the CPU seconds, user and system, of all threads of these processes. */
+/** Returns the CPU time in seconds (user and system) of these processes, with all their threads. */
 export function cpuSeconds(pids: number[]): number {
   return pids.reduce((sum, pid) => sum + (stat(pid)?.cpuSeconds ?? 0), 0);
 }
 
-/** Returns the CPU seconds of the load: this process and its descendants, except the server, and those that ended. */
+/**
+ * Returns the CPU time in seconds of the load. It counts this process, its descendants except the server's processes,
+ * and child processes that have ended.
+ */
 export function loadCpuSeconds(server: number[]): number {
   const own = tree([process.pid]).filter((pid) => !server.includes(pid));
   return cpuSeconds(own) + (stat(process.pid)?.endedChildrenSeconds ?? 0);
 }
 
-/** Returns the resident memory of these processes in MiB: now, and the sum of their maxima. */
+/** Returns the memory of these processes in MiB: the current resident memory, and the sum of their peaks. */
 export function memory(pids: number[]): { residentMiB: number; peakMiB: number } {
   let resident = 0;
   let peak = 0;
@@ -73,15 +76,15 @@ export function memory(pids: number[]): { residentMiB: number; peakMiB: number }
   return { residentMiB: Math.round(resident / 1024), peakMiB: Math.round(peak / 1024) };
 }
 
-/** The work of a core since the machine started, in seconds. */
+/** How long a core has worked since the machine was started, in seconds. */
 export type CoreTime = {
-  /** The work of processes, and the time that the host used for other machines. */
+  /** Work for processes, and time that the host used for other machines. */
   busy: number;
-  /** The work of the kernel in interrupts, mostly for the loopback network. */
+  /** Work of the kernel in interrupts, mostly for the loopback network. */
   interrupts: number;
 };
 
-/** Reads the clock of one core. */
+/** Reads the times of one core. */
 export function coreTime(core: number): CoreTime {
   const line = new RegExp(`^cpu${core} (.*)$`, "m").exec(readFileSync("/proc/stat", "utf8"));
   const ticks = (line?.[1] ?? "").split(" ").map(Number);

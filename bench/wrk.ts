@@ -7,14 +7,14 @@ import type { TicketSource } from "./subject.ts";
 
 const SCRIPT = join(import.meta.dirname, "wrk", "requests.lua");
 
-/** The number of open connections, each with one request in progress. */
+/** Number of open connections. Each has one request in progress at a time. */
 export const CONNECTIONS = 64;
 
-/** A file with one session id or cookie per line. */
+/** A file with one ticket (a session id or cookie) per line. */
 export type Tickets = {
   file: string;
   count: number;
-  /** The length of every line; 0 if lengths differ. */
+  /** Length of every line; 0 if the lines have different lengths. */
   width: number;
 };
 
@@ -22,18 +22,24 @@ export type Load = {
   url: string;
   request: RequestTemplate;
   seconds: number;
-  /** The folder for the template. */
+  /** Folder in which the template of the request is written. */
   folder: string;
   connections?: number;
   tickets?: Tickets;
-  /** Whether to use random tickets repeatedly, or each one once, starting with `first`. */
+  /**
+   * With `random`, tickets are chosen at random and may be used repeatedly. With `once`, each ticket is used once,
+   * beginning with the ticket number `first`.
+   */
   order?: "random" | "once";
   first?: number;
-  /** The milliseconds that each connection waits before a request. */
+  /** How long (ms) each connection waits before a request. */
   pauseMs?: number;
-  /** Whether these waits are random with that mean; otherwise they are equal, and all connections send at once. */
+  /**
+   * If true, the waits are random, with `pauseMs` as their mean. Otherwise they are equal, so all connections send at
+   * the same time.
+   */
   scattered?: boolean;
-  /** The number of all requests; afterwards nothing is sent. */
+  /** Total number of requests. After that nothing is sent. */
   limit?: number;
   collect?: { into: string; source: TicketSource };
 };
@@ -41,13 +47,13 @@ export type Load = {
 export type LoadResult = {
   requests: number;
   perSecond: number;
-  /** Milliseconds. wrk corrects them for coordinated omission. */
+  /** Latency in milliseconds, which wrk corrects for coordinated omission. */
   p50: number;
   p99: number;
   max: number;
-  /** Responses with a status of 400 and above. */
+  /** Number of responses with a status of 400 or above. */
   refused: number;
-  /** Refused or broken connections, and requests without a response within 10 s. */
+  /** Number of connections that were refused or broke, and of requests without a response within 10 s. */
   broken: number;
 };
 
@@ -56,7 +62,10 @@ type Printed = Record<"requests" | "microseconds" | "refused" | "broken", number
 
 let loads = 0;
 
-/** Runs wrk with one thread on the load's core. Fails if each ticket may be used once and there were too few. */
+/**
+ * Runs wrk with one thread on the core for the load. Throws `Exhausted` if each ticket may be used only once and there
+ * were too few tickets.
+ */
 export async function load(options: Load): Promise<LoadResult> {
   const template = join(options.folder, `request-${loads++}.http`);
   writeFileSync(template, wire(options.request, new URL(options.url).host));

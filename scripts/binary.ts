@@ -1,8 +1,9 @@
-// Builds one executable from the server, its command line and everything that they load: the runtime, the programs of
-// threads, migrations, scripts for Redis, the API page. Run it with the Bun that the executable is to contain:
+// Builds one executable that contains the server, the command line and everything that they load: the runtime, the
+// programs of threads, the migrations, the scripts for Redis, and the API page. Run this script with the Bun that the
+// executable should contain:
 //
-//   npm run build:binary                            dist/antechamber, for machines like this one
-//   npm run build:binary -- --outfile /tmp/a/name   elsewhere
+//   npm run build:binary                            builds dist/antechamber, for machines like this one
+//   npm run build:binary -- --outfile /tmp/a/name   writes the executable to another path
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,7 +16,9 @@ const source = join(root, "server/src");
 const { values } = parseArgs({ options: { outfile: { type: "string" } } });
 const outfile = resolve(values.outfile ?? join(root, "dist/antechamber"));
 
-/** The calls by which sources load other files: the program of a thread, and a file of a package. */
+/**
+ * Patterns that find the files which the sources load at run time: the program of a thread, and a file of a package.
+ */
 const THREAD = /new Worker\(\s*new URL\("([^"]+)"/g;
 const PACKAGED = /import\.meta\.resolve\("([^"]+)"\)/g;
 
@@ -23,7 +26,10 @@ const files = readdirSync(source, { recursive: true, encoding: "utf8" })
   .map((name) => join(source, name))
   .toSorted();
 const sources = files.filter((file) => file.endsWith(".ts"));
-/** A generated module that imports the files which the others read at run time, so that they are bundled. */
+/**
+ * Path of a generated module. It imports the files that the sources read at run time, so that Bun adds them to the
+ * executable.
+ */
 const carrier = join(source, "files.ts");
 
 const { logs } = await Bun.build({
@@ -31,10 +37,10 @@ const { logs } = await Bun.build({
   files: { [carrier]: carrying([...dataFiles(), ...sources.flatMap(packagedFilesOf)]) },
   root,
   target: "bun",
-  // Each file keeps its path in the sources, because the code uses this path.
+  // Each file has the same path in the executable as in the sources, because the code uses this path.
   naming: { entry: "[dir]/[name].[ext]", asset: "[dir]/[name].[ext]" },
   plugins: [ownAddresses()],
-  // Files in the folder in which the server is started must not configure its runtime.
+  // Files in the current folder of the server must not configure its runtime.
   compile: { outfile, autoloadDotenv: false, autoloadBunfig: false },
 });
 for (const { level, message } of logs) console.error(`${level}: ${message}`);
@@ -44,13 +50,13 @@ function threadsOf(file: string): string[] {
   return found(THREAD, file).map((path) => join(dirname(file), path));
 }
 
-/** Returns the files that the sources read by their path relative to `import.meta.url`. */
+/** Returns the files that the sources read by a path relative to `import.meta.url`. */
 function dataFiles(): string[] {
   const own = ["package.json", "openapi.json"].map((name) => join(root, "server", name));
   return [...own, ...files.filter((file) => /\.(sql|lua)$/.test(file))];
 }
 
-/** Returns the files of the API page in the packages that `file` reads from. */
+/** Returns the files of the API page that are in the packages from which `file` reads. */
 function packagedFilesOf(file: string): string[] {
   const folders = found(PACKAGED, file).map((name) => dirname(resolved(name, file)));
   return folders.flatMap((folder) =>
@@ -66,7 +72,7 @@ function resolved(name: string, from: string): string {
   return Bun.resolveSync(name, dirname(from));
 }
 
-/** Returns the text of a module that embeds the files `paths` unchanged. */
+/** Returns the source of a module that embeds the files `paths` unchanged. */
 function carrying(paths: readonly string[]): string {
   const imports = paths.map(
     (path, at) => `import f${at} from ${JSON.stringify(path)} with { type: "file" };`,
@@ -75,8 +81,9 @@ function carrying(paths: readonly string[]): string {
 }
 
 /**
- * Bundled modules share one `import.meta.url`. This plugin gives each of ours its own again, below the folder in which
- * an executable finds its files, so that the same code works from source and in the executable.
+ * In a bundle, all modules have the same `import.meta.url`. This plugin gives each of our modules its own
+ * `import.meta.url` again. It points into the folder in which an executable finds its files, so that the same code
+ * works from source and in the executable.
  */
 function ownAddresses(): BunPlugin {
   const inside = (path: string) => JSON.stringify(`file:///$bunfs/root/${relative(root, path)}`);

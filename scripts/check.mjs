@@ -1,5 +1,5 @@
-// npm run check: runs every script of package.json whose name begins with "check:". Runs all of them even if one
-// fails, and says at the end which did.
+// npm run check: runs every script of package.json whose name begins with "check:". It continues if one of them fails,
+// and prints at the end which ones have failed.
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 

@@ -1,7 +1,7 @@
-// Makes the package @antechamber/client as it is published, in client/dist: JavaScript and types, and a package.json
-// whose exports name them. Inside the workspace the sources are used directly.
+// Builds the package @antechamber/client into client/dist, as it is published: JavaScript, types, and a package.json
+// with exports for them. Inside the workspace the TypeScript sources are used directly.
 //
-//   npm run build:client && npm pack ./client/dist     a tarball to install, or: npm publish client/dist
+//   npm run build:client && npm pack ./client/dist     creates a tarball to install; to publish: npm publish client/dist
 import { execFileSync } from "node:child_process";
 import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -11,18 +11,18 @@ import { oldestVersion } from "./oldest.mjs";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const source = join(root, "client");
 
-/** The folder of the built package. */
+/** The folder into which the package is built by default. */
 export const built = join(source, "dist");
 
 /** @typedef {{ exports: Record<string, string>, [name: string]: unknown }} Manifest */
 
-/** The package.json of the sources. */
+/** Returns the package.json of the sources. */
 export function readManifest() {
   const text = readFileSync(join(source, "package.json"), "utf8");
   return /** @type {Manifest} */ (JSON.parse(text));
 }
 
-/** Builds the package in `folder`, which is emptied first. */
+/** Builds the package into `folder`. First deletes everything in the folder. */
 export function buildClient(folder = built) {
   rmSync(folder, { recursive: true, force: true });
   const tsc = join(root, "node_modules/typescript/bin/tsc");
@@ -35,7 +35,7 @@ export function buildClient(folder = built) {
 }
 
 /**
- * Rewrites the import paths in the types, which tsc leaves at `.ts`.
+ * Changes the import paths in the type declarations from `.ts` to `.js`, because tsc leaves them unchanged.
  * @param {string} folder
  */
 function rewriteTypes(folder) {
@@ -49,7 +49,7 @@ function rewriteTypes(folder) {
 
 function publishedManifest() {
   const { exports: sources, ...manifest } = readManifest();
-  // Only the workspace needs these: the packages of the tests, and the oldest Node.
+  // These members are for the workspace only: the packages that the tests need, and the oldest Node.
   const internal = ["private", "devDependencies", "optionalDependencies"];
   const rest = Object.fromEntries(
     Object.entries(manifest).filter(([name]) => !internal.includes(name)),

@@ -12,7 +12,7 @@ import { oldestNode } from "./oldest.mjs";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const MAX_BYTES = 6144;
 
-/** Returns the size in bytes of the code that a web page loads, minified and compressed. */
+/** Returns how many bytes of code a web page loads for the client, minified and compressed. */
 function entrySize() {
   const bun = execFileSync(join(root, "scripts/runtime"), ["bun"], { encoding: "utf8" }).trim();
   const entry = join(built, "client.js");
@@ -20,7 +20,10 @@ function entrySize() {
     .length;
 }
 
-/** Returns the exports that do not load. The oldest Node is installed only on Linux. */
+/**
+ * Returns a complaint for each export that does not load. On Linux it uses the oldest supported Node, elsewhere the
+ * current one.
+ */
 function brokenExports() {
   const node = process.platform === "linux" ? oldestNode() : process.execPath;
   const complaints = [];

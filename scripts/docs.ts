@@ -1,10 +1,9 @@
-// Writes what is made from the sources into documents: the settings into docs/operating.md,
-// the help of every command into docs/cli.md and the parts of the server into
-// ARCHITECTURE.md, each between a pair of marks, and server/openapi.yaml as
-// server/openapi.json. Run by Bun or by Node 24 or later:
+// Updates the documents that are generated from the sources. The settings go into docs/operating.md, the help of every
+// command into docs/cli.md, and the parts of the server into ARCHITECTURE.md, each between a pair of marks.
+// server/openapi.yaml is converted into server/openapi.json. Run this script with Bun, or with Node 24 or later:
 //
-//   docs.ts --check   fails when a document differs from its source
-//   docs.ts --write   brings the documents up to date
+//   docs.ts --check   fails if a document differs from its source
+//   docs.ts --write   updates the documents
 import { readFileSync, writeFileSync } from "node:fs";
 import { parse } from "yaml";
 import { processOutput } from "../server/src/cli/output.ts";
@@ -43,7 +42,10 @@ function addressOf(file: string): URL {
   return new URL(`../${file}`, import.meta.url);
 }
 
-/** Returns JSON with a line for each member down to `depth`, so that changes are merged line by line. */
+/**
+ * Formats a value as JSON with each member on a line of its own, down to `depth` levels. So Git can merge changes to
+ * different members.
+ */
 function lines(value: unknown, depth: number): string {
   const isOpen = depth > 0 && typeof value === "object" && value !== null && !Array.isArray(value);
   if (!isOpen) return JSON.stringify(value);

@@ -1,5 +1,5 @@
-// npm run check:links: every relative link of a Markdown file must lead to a file that exists, and its anchor to a
-// heading or an <a id> of that file. So must every mention of an anchor of docs/contract.md, in any file.
+// npm run check:links: checks the relative links in Markdown files. The target file must exist, and an anchor must be a
+// heading or an <a id> of the target file. Also checks each mention of an anchor of docs/contract.md in any file.
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const CONTRACT = "docs/contract.md";
 
-/** `[text](target)`, `[name]: target`, and the attributes of HTML. */
+/** Matches the targets of `[text](target)`, of `[name]: target`, and of the HTML attributes href and src. */
 const LINK = /\]\(\s*<?([^\s)>]+)|^\s{0,3}\[[^\]]+\]:\s+(\S+)|\b(?:href|src)="([^"]+)"/gmu;
 const MENTION = /(?<![\w-])contract\.md#([\w-]+)/gu;
 
@@ -47,7 +47,10 @@ function leadsSomewhere(file, link) {
   return anchor === undefined || !target.endsWith(".md") || anchorsOf(target).has(anchor);
 }
 
-/** Returns the anchors that GitHub gives the headings of a file, and those that it sets by itself. @param {string} file */
+/**
+ * Returns the anchors of a file: those that GitHub creates for headings, and those of the form <a id>. @param {string}
+ * file
+ */
 function anchorsOf(file) {
   const known = anchors.get(file);
   if (known !== undefined) return known;
@@ -56,7 +59,7 @@ function anchorsOf(file) {
   for (const [, heading = ""] of text.matchAll(/^#{1,6}\s+(.+?)\s*#*$/gmu)) {
     const slug = slugOf(heading);
     let unique = slug;
-    // GitHub numbers headings that repeat.
+    // If a heading occurs several times, GitHub adds a number to the anchor.
     for (let n = 1; found.has(unique); n++) unique = `${slug}-${n}`;
     found.add(unique);
   }

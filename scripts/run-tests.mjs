@@ -1,10 +1,11 @@
-// Runs the tests, each run in one process of its test runner, two runs side by side.
+// Runs the tests. They are divided into runs, and each run is one process of a test runner. Up to `LANES` runs run at
+// the same time.
 //
-//   npm test                      everything
-//   npm test -- bun lifetime      the runs and files that the words name: a word is a run (bun, node, oldest, faults,
-//                                 outside, alone) or a part of a file's path
-//   npm run test:quick            what needs only Node
-//   npm run test:long             everything, with larger numbers
+//   npm test                      runs all tests
+//   npm test -- bun lifetime      runs a part of the tests: each word is the name of a run (bun, node, oldest,
+//                                 faults, outside, alone) or a part of the path of a test file
+//   npm run test:quick            runs only the tests that need nothing except Node
+//   npm run test:long             runs all tests, with larger numbers
 import { fileURLToPath } from "node:url";
 import { ensurePackages, packages } from "./programs.mjs";
 import { execute } from "./tests/execute.mjs";
@@ -16,7 +17,7 @@ import { summarize } from "./tests/summary.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const minute = 60_000;
-/** Number of runs at the same time: most tests wait more than they work. */
+/** Maximum number of runs at the same time. It may exceed the number of cores, because most tests mainly wait. */
 const LANES = 3;
 
 const stop = new AbortController();
@@ -32,7 +33,7 @@ const limits = {
   stopped: stop.signal,
 };
 
-/** Returns the chosen runs, or `undefined` after printing why they cannot run. */
+/** Returns the chosen runs. If they cannot run, prints the reason and returns `undefined`. */
 function prepare() {
   try {
     const tier = isQuick ? "quick" : isLong ? "long" : "usual";
@@ -45,7 +46,7 @@ function prepare() {
 }
 
 /**
- * Returns whether this machine has what the runs need, after installing what it may.
+ * Returns whether this machine has everything that the runs need. Installs missing programs if possible.
  * @param {readonly Run[]} runs
  */
 function areMet(runs) {
@@ -59,12 +60,12 @@ function areMet(runs) {
 }
 
 /**
- * Runs one run and returns its result; every fault of the run itself counts as a failure.
+ * Executes a run and returns its result. If the run itself fails, that counts as a failed test.
  * @param {Run} run
  */
 async function judge(run) {
   const { name } = run;
-  // Without a file's name the runners would search for files by themselves.
+  // If no file is given, the test runners would choose files themselves.
   if (run.files.length === 0)
     return { name, passed: 0, failed: 1, failures: [], complaints: ["no test file"] };
   console.log(`\n== ${name}: ${run.files.length} files, servers on ${run.runtime}`);

@@ -1,10 +1,10 @@
-// npm run check:suppressions: the sources must keep every rule of the type checker and the linters, so no comment or
-// cast may turn one off, and no test may be left out.
+// npm run check:suppressions: checks that the sources obey every rule of the type checker and the linters. No comment
+// or cast may turn off a rule, and no test may be skipped.
 import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-// Each is written in pieces, so that this file does not match.
+// Each pattern is split into pieces, so that the patterns do not match this file.
 const forbidden = [
   ["@ts-", "(ignore|expect-error|nocheck)"],
   ["(biome|eslint|oxlint|knip)-", "(ignore|disable)"],

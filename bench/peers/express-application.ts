@@ -1,4 +1,4 @@
-// A small Express application. With SESSIONS_URL it uses our middleware as described in its documentation.
+// A small Express application. If SESSIONS_URL is set, it uses our middleware as the documentation describes.
 import type { AddressInfo } from "node:net";
 import express from "express";
 import { sessionOf, sessions } from "../../client/src/middleware/express.ts";
@@ -10,7 +10,7 @@ let withoutSession = 0;
 const app = express();
 app.disable("x-powered-by");
 app.disable("etag");
-// Before the middleware, so that it is neither measured nor recorded.
+// This route is registered before the middleware, so that it is neither measured nor recorded.
 app.get("/counts", async (_request, response) => {
   await middleware?.flush();
   response.json({ withoutSession, dropped: middleware?.dropped() ?? 0 });

@@ -1,4 +1,5 @@
-// express-session + connect-redis, set up as their documentation recommends for production.
+// A session service made of express-session and connect-redis, configured as their documentation recommends for
+// production.
 import type { AddressInfo } from "node:net";
 import { RedisStore } from "connect-redis";
 import express, { type Request, type Response } from "express";

@@ -1,4 +1,5 @@
-// @fastify/session with connect-redis, which its documentation names as a store.
+// A session service made of @fastify/session and connect-redis. The documentation of @fastify/session names
+// connect-redis as a store.
 import type { AddressInfo } from "node:net";
 import fastifyCookie, { Signer } from "@fastify/cookie";
 import fastifySession from "@fastify/session";
@@ -25,8 +26,8 @@ await app.register(fastifySession, {
   store: new RedisStore({ client, ttl: IDLE_SECONDS }),
   secret: new Signer(COOKIE_SECRET),
   saveUninitialized: false,
-  cookie: { secure: false }, // with its default, true, plain HTTP gets no cookie
-  // `rolling` is on by default: using a session renews it, as in the service.
+  cookie: { secure: false }, // with the default (true), the cookie is not sent over plain HTTP
+  // `rolling` is on by default, so using a session renews it, as in our service.
 });
 
 function answer(request: FastifyRequest, reply: FastifyReply) {

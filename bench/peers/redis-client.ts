@@ -1,6 +1,6 @@
 import { createClient, createCluster } from "redis";
 
-/** Connects to the Redis of the environment: a single one (REDIS_URL) or a cluster (REDIS_NODES). */
+/** Connects to the Redis that the environment names: a single server (REDIS_URL) or a cluster (REDIS_NODES). */
 export async function connectedClient() {
   const { REDIS_URL: url = "", REDIS_NODES: nodes } = process.env;
   const client =

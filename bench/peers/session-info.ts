@@ -1,4 +1,7 @@
-/** The peers' copy of the service's response, so that all send the same number of bytes. */
+/**
+ * The data of a peer's session. The peers send the same response as our service, so that all send the same number of
+ * bytes.
+ */
 export type Identity = {
   createdAt?: number;
   agentId?: string | null;
@@ -7,15 +10,15 @@ export type Identity = {
   globalVisitId?: string | null;
 };
 
-/** Idle time of the peers' sessions in seconds: the service's default. */
+/** Idle time of the peers' sessions in seconds. It is the default of our service. */
 export const IDLE_SECONDS = 1800;
 
-/** Signs the peers' cookies. Any value of 32 or more characters takes the same time. */
+/** The secret that signs the peers' cookies. Signing takes the same time with any secret of 32 or more characters. */
 export const COOKIE_SECRET = "a-secret-of-the-benchmarks-of-32+-characters";
 
 const NAMES = ["agentId", "customerId", "visitId", "globalVisitId"] as const;
 
-/** The ids in a request: two headers and two members of the body. */
+/** Returns the ids that a request contains: two in headers and two in the body. */
 export function given(
   headers: Record<string, unknown>,
   body: unknown,
@@ -24,7 +27,7 @@ export function given(
   return { ...members, agentId: headers.gkc_agentid, customerId: headers.gkc_customerid };
 }
 
-/** Sets the ids that are not set yet. If one differs, sets none and returns false. */
+/** Sets the ids that are not set yet. If an id that is set differs, sets nothing and returns false. */
 export function associate(session: Identity, ids: ReturnType<typeof given>): boolean {
   const fresh: [(typeof NAMES)[number], string][] = [];
   for (const name of NAMES) {
@@ -37,7 +40,7 @@ export function associate(session: Identity, ids: ReturnType<typeof given>): boo
   return true;
 }
 
-/** Returns the response. */
+/** Returns the response for a session, in the format of our service. */
 export function sessionInfo(sessionId: string, session: Identity) {
   const now = Date.now();
   return {

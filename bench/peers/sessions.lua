@@ -1,5 +1,5 @@
--- A session service in nginx: Lua, lua-cjson and the Redis client of Debian's packages.
--- A session is one JSON string under its id, its idle time is the key's.
+-- A session service in nginx, with Lua, lua-cjson and the Redis client of Debian's packages.
+-- A session is stored as a JSON string, and its id is the Redis key. The key's time to live is the idle time.
 local redis = require("nginx.redis")
 local cjson = require("cjson.safe")
 local ffi = require("ffi")
@@ -55,7 +55,7 @@ local function given()
   }
 end
 
--- Sets what is not set yet; false, and nothing set, when a value differs.
+-- Sets the ids that are not set yet. If an id that is set differs, sets nothing and returns false.
 local function associate(session, ids)
   for _, name in ipairs(NAMES) do
     if ids[name] and session[name] and session[name] ~= ids[name] then return false end
@@ -83,7 +83,7 @@ function sessions.create()
   answer(client, id, session)
 end
 
--- GETEX reads and renews in one step.
+-- GETEX reads the session and renews it in one step.
 local function find(client, id)
   local text = client:getex(id, "EX", IDLE_SECONDS)
   return text and text ~= ngx.null and cjson.decode(text) or nil

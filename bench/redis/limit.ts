@@ -8,21 +8,25 @@ import { type RedisOperation, record } from "./measure.ts";
 import { ask, type Store } from "./store.ts";
 import { redisSubjects } from "./subjects.ts";
 
-/** The speed of Redis alone with the commands of one operation of the service. */
+/** How fast Redis alone can execute the commands of one operation of the service. */
 export type LimitResult = {
   operation: RedisOperation;
-  /** The commands that the service sends one after another, and their number per second on Redis. */
+  /**
+   * The commands that the service sends for one request, one after another. `perSecond` is how many of each Redis
+   * executes per second.
+   */
   commands: { name: string; perSecond: number }[];
-  /** The number of times per second that Redis could execute all of them. */
+  /** How often per second Redis could execute all commands of the operation. */
   perSecond: number;
 };
 
-/** The number of key names over which reads are spread. */
+/** Number of key names over which the reads are spread. */
 const KEYS = 10_000;
 
 /**
- * Observes the commands that the service sends for one request of each operation. Then `redis-benchmark` sends the
- * same, with as many connections as the load, and with random numbers instead of ids and visits.
+ * Measures the limit of each operation. First observes the commands that the service sends for one request. Then
+ * `redis-benchmark` sends the same commands, over as many connections as the load uses, with random numbers instead of
+ * ids and visits.
  */
 export async function measureLimit(
   store: Store,
@@ -43,7 +47,7 @@ export async function measureLimit(
       ["record", record, createWithIds],
     ];
     for (const [operation, request, of] of requests) {
-      // The first request of a kind also loads its scripts.
+      // The first request of each kind also loads scripts, so a second request is observed.
       await watch(port, async () => send(url, request, await idOf(url, of)));
       const ticket = await idOf(url, of);
       const sent = await watch(port, () => send(url, request, ticket));
@@ -65,7 +69,10 @@ async function idOf(url: string, request: RequestTemplate): Promise<string> {
   return ((await response.json()) as { sessionId: string }).sessionId;
 }
 
-/** Returns the commands sent to Redis during `work`, except those of scripts and of the service's heartbeat. */
+/**
+ * Returns the commands that are sent to Redis while `work` runs, except commands that scripts run and the service's
+ * heartbeat.
+ */
 async function watch(port: number, work: () => Promise<unknown>): Promise<string[][]> {
   const monitor = spawn("redis-cli", ["-p", String(port), "monitor"]);
   const closed = once(monitor, "close");
@@ -85,7 +92,7 @@ async function watch(port: number, work: () => Promise<unknown>): Promise<string
     .map((line) => wordsOf(line.slice(line.indexOf('] "') + 2)));
 }
 
-/** Returns the words of a line of MONITOR, each in quotes with escapes. */
+/** Parses the words of a line that MONITOR has printed. Each word is in quotes and may contain escapes. */
 function wordsOf(line: string): string[] {
   return [...line.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, word = ""]) =>
     word.replaceAll(/\\(x[0-9a-f]{2}|.)/g, (_, code: string) =>
@@ -96,20 +103,20 @@ function wordsOf(line: string): string[] {
   );
 }
 
-/** Returns the number of these commands per second that `redis-benchmark` measures. */
+/** Measures with `redis-benchmark` how many of these commands Redis executes per second. */
 async function rateOf(port: number, words: string[], seconds: number): Promise<number> {
   const [name = "", key = ""] = words;
   const isRead = name.toLowerCase() === "get";
   if (isRead)
     await bench(port, KEYS, 10 * KEYS, ["SET", randomized(key), ask(port, "get", key).trimEnd()]);
   const range = isRead ? KEYS : 1e9;
-  // The second word of a script call is the script's name, which is as long as an id.
+  // The second word of EVALSHA is the name of the script. It is as long as an id but must not be replaced.
   const varied = words.map((word, at) => (at === 1 && !isRead ? word : randomized(word)));
   const trial = await bench(port, range, 20_000, varied);
   return Math.round(await bench(port, range, Math.ceil(trial * seconds), varied));
 }
 
-/** Replaces session ids and hashes of visits by random numbers. */
+/** Replaces session ids and hashes of visits by the placeholder for random numbers of `redis-benchmark`. */
 function randomized(word: string): string {
   return word
     .replaceAll(/[\w-]{40}/g, "__rand_int__")
@@ -124,7 +131,7 @@ async function bench(
 ): Promise<number> {
   const load = ["-p", port, "-c", CONNECTIONS, "-n", requests, "-r", range].map(String);
   const output = await run("redis-benchmark", [...load, "--csv", ...words]);
-  // The command, which may contain quotes, then the rate and six latencies.
+  // A line of the output has the command, which may contain quotes, the requests per second, and six latencies.
   const fields = output.trim().split('","');
   const perSecond = Number(fields.at(-7));
   if (!(perSecond > 0)) throw new Error(`redis-benchmark printed:\n${output}`);

@@ -9,7 +9,10 @@ import { CONNECTIONS, Exhausted, type Load, type LoadResult, load } from "../wrk
 import type { Store, Topology } from "./store.ts";
 import { type RedisSubject, redisSubjects, type Servers } from "./subjects.ts";
 
-/** The operations measured with Redis. The service does not store anonymous sessions. */
+/**
+ * The operations that are measured with Redis. Retrieving an anonymous session is not among them, because the service
+ * does not store such sessions.
+ */
 const OPERATIONS = [
   "retrieve",
   "create-anonymous",
@@ -19,22 +22,22 @@ const OPERATIONS = [
 ] as const;
 export type RedisOperation = (typeof OPERATIONS)[number];
 
-/** The measurement of one operation of one subject on one store in one round. */
+/** The result for one operation of one subject on one store in one round. */
 export type RedisResult = {
   round: number;
   topology: Topology;
   subject: string;
   operation: RedisOperation;
-  /** For all processes, including Redis. */
+  /** The measurement of all processes together, including Redis. */
   measurement: Measurement;
-  /** CPU seconds for 100,000 requests: of the servers, and of Redis with its replicas. */
+  /** CPU seconds per 100,000 requests: of the servers, and of Redis including its replicas. */
   serverCpuPer100k: number;
   redisCpuPer100k: number;
-  /** Commands that Redis executed per request, by name. */
+  /** How many commands of each name Redis executed per request. */
   commands: Record<string, number>;
 };
 
-/** A record like those that a service makes of each request. */
+/** A record like those that services make of their requests. */
 export const record: RequestTemplate = {
   method: "POST",
   path: "/sessions/{ticket}/requests",
@@ -56,7 +59,10 @@ type Bench = {
   folder: string;
 };
 
-/** Measures every subject on the same Redis, emptied before each. Each round begins with another one. */
+/**
+ * Measures all subjects on the same Redis, which is emptied before each subject. Each round begins with a different
+ * subject.
+ */
 export async function measureStore(
   store: Store,
   roundNumber: number,
@@ -100,7 +106,7 @@ async function measureOne(
   const loads = await prepare(bench, operation, Math.ceil(reserve * rate * (warmUp + seconds)));
   try {
     const warm = await all(loads.map((one) => ({ ...one, seconds: warmUp })));
-    // Requests in progress at the end of the warm-up have used a ticket too.
+    // The requests that were in progress at the end of the warm-up have also used their tickets.
     const used = (index: number) => (warm.each[index]?.requests ?? 0) + 2 * CONNECTIONS;
     const measured = loads.map((one, index) => ({
       ...one,
@@ -120,7 +126,10 @@ async function measureOne(
   }
 }
 
-/** Returns a load for each server. Together they have as many connections as one load in other measurements. */
+/**
+ * Returns a load for each server. All loads together have as many connections as a single load in the other
+ * measurements.
+ */
 async function prepare(bench: Bench, operation: RedisOperation, fresh: number): Promise<Load[]> {
   const { servers, folder } = bench;
   const connections = Math.floor(CONNECTIONS / servers.urls.length);
@@ -132,7 +141,10 @@ async function prepare(bench: Bench, operation: RedisOperation, fresh: number): 
   });
 }
 
-/** Returns the requests, with sessions that all servers know; with `fresh` ones if each is used only once. */
+/**
+ * Returns the request of an operation, and tickets of sessions that all servers know. If each session can be used only
+ * once, creates `fresh` new sessions.
+ */
 async function requestOf(
   { subject, servers, folder }: Bench,
   operation: RedisOperation,
@@ -158,7 +170,7 @@ async function requestOf(
   }
 }
 
-/** Runs several loads at the same time; returns their sum, and each of them. */
+/** Runs several loads at the same time. Returns the total, and the result of each load. */
 async function all(loads: Load[]): Promise<{ result: LoadResult; each: LoadResult[] }> {
   const each = await Promise.all(loads.map((one) => load(one)));
   const sum = (figure: keyof LoadResult) => each.reduce((total, one) => total + one[figure], 0);
@@ -187,7 +199,8 @@ function spent(before: ReturnType<typeof read>, after: ReturnType<typeof read>, 
   const commands: Record<string, number> = {};
   for (const [name, calls] of Object.entries(after.commands)) {
     const each = round((calls - (before.commands[name] ?? 0)) / requests, 2);
-    // Fewer are commands that processes send by themselves.
+    // If the number rounds to 0, the processes send the command by themselves and not for requests. Such commands are
+    // left out.
     if (each > 0) commands[name] = each;
   }
   return {

@@ -3,10 +3,13 @@ import { collectTickets } from "../tickets.ts";
 import type { Store } from "./store.ts";
 import { redisSubjects } from "./subjects.ts";
 
-/** The memory of recognized sessions in Redis, with everything that belongs to them. */
+/** The memory that recognized sessions take in Redis, including everything that is stored for them. */
 export type MemoryResult = { subject: string; sessions: number; bytesPerSession: number };
 
-/** Fills an empty store with sessions, each with a random customer and two random visit ids, and measures their memory. */
+/**
+ * Creates sessions in an empty store and measures how much memory they take. Each has a random customer and two random
+ * visit ids.
+ */
 export async function measureMemory(
   store: Store,
   name: string,
@@ -20,7 +23,7 @@ export async function measureMemory(
   try {
     const [url = ""] = servers.urls;
     const create = subject.requests.createWithIds;
-    // The first sessions also load scripts and the like, which would be measured otherwise.
+    // The first 1,000 sessions are not measured, because creating them also loads scripts and allocates shared memory.
     const { count } = await collectTickets(subject, url, create, folder.path, 1000);
     const before = store.bytes();
     const made = await collectTickets(subject, url, create, folder.path, sessions);

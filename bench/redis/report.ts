@@ -15,7 +15,10 @@ const OPERATIONS: RedisOperation[] = [
   "record",
 ];
 
-/** Returns the ratio of requests per second to those of the peer, on the same Redis, round by round. */
+/**
+ * Returns the ratio of our requests per second to those of the peer, on the same Redis. The ratio is computed for each
+ * round.
+ */
 export function overPeer(
   all: RedisResult[],
   topology: Topology,
@@ -26,8 +29,8 @@ export function overPeer(
 }
 
 /**
- * Returns the ratio of requests per CPU second of the servers to that of the peer. It is the relevant one if Redis has
- * machines of its own, as a cluster has.
+ * Returns the ratio of our requests per CPU second of the servers to those of the peer. This ratio matters if Redis
+ * runs on machines of its own, as a cluster does.
  */
 export function coreOverPeer(
   all: RedisResult[],
@@ -62,7 +65,10 @@ function besidePeer(
   return middleFigure(ratios);
 }
 
-/** Returns the sections on each operation with one Redis and with the cluster, on Redis alone, and on memory. */
+/**
+ * Returns the sections of the report about Redis: each operation on one Redis and on the cluster, the limit of Redis
+ * alone, and the memory.
+ */
 export function redisSections({ redis, redisLimit, redisMemory }: Results): string[] {
   if (redis.length === 0) return [];
   const tables = (["single", "cluster"] as const).flatMap((topology) =>

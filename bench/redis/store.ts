@@ -2,29 +2,31 @@ import { execFileSync } from "node:child_process";
 import { freePort, SERVER_CORE, type Started, start, temporaryFolder } from "../processes.ts";
 import { reachable, startRedis } from "../subjects/redis.ts";
 
-/** One Redis, or a cluster of three primaries with a replica each. */
+/** A single Redis, or a cluster of three primaries with one replica each. */
 export type Topology = "single" | "cluster";
 
-/** The Redis that all subjects of a round share. */
+/** The Redis that all subjects of a round use, one after another. */
 export type Store = {
   topology: Topology;
-  /** The value of the service's setting `ANTECHAMBER_STORE`. */
+  /** Value of the service's setting `ANTECHAMBER_STORE`. */
   url: string;
-  /** Ports of the loopback address, primaries first. */
+  /** Ports on the loopback address, those of the primaries first. */
   ports: number[];
   pids: number[];
-  /** Deletes all data and resets the counts. */
+  /** Deletes all data and resets the counts of commands. */
   reset: () => void;
-  /** Returns how often all primaries have executed each command since then, including the commands of scripts. */
+  /**
+   * Returns how often the primaries have executed each command since `reset`, including the commands that scripts run.
+   */
   commands: () => Record<string, number>;
-  /** Returns the bytes of memory that the primaries use. */
+  /** Returns how many bytes of memory the primaries use. */
   bytes: () => number;
   close: () => Promise<void>;
 };
 
 const PRIMARIES = 3;
 
-/** Starts an empty Redis on the server's core, without persistence. */
+/** Starts an empty Redis, without persistence, on the core of the measured processes. */
 export async function startStore(topology: Topology): Promise<Store> {
   if (topology === "cluster") return startCluster();
   const redis = await startRedis("memory");
@@ -54,7 +56,7 @@ async function startCluster(): Promise<Store> {
   }
 }
 
-/** Returns a free port below 55,000, because the port of a node's cluster bus is 10,000 higher. */
+/** Returns a free port below 55,000. The cluster bus of a node uses the port that is higher by 10,000. */
 async function clusterPort(): Promise<number> {
   for (;;) {
     const port = await freePort();
@@ -126,7 +128,10 @@ function storeOf(
   };
 }
 
-/** Returns the counts of `INFO commandstats`, except commands of this measurement and those between nodes. */
+/**
+ * Returns the counts of `INFO commandstats`. Leaves out the commands that this measurement sends and those that nodes
+ * send to each other.
+ */
 function commandsOf(port: number): Record<string, number> {
   const lines = ask(port, "info", "commandstats").matchAll(/^cmdstat_([a-z|]+):calls=(\d+)/gm);
   const own = /^(info|config|flushall|role|cluster|replconf|ping|psync|auth|hello|client|command)/;
@@ -142,7 +147,7 @@ function sum(all: Record<string, number>[]): Record<string, number> {
   return total;
 }
 
-/** Sends a command to a node by redis-cli, which is fast enough for a few commands per minute. */
+/** Sends a command to a Redis server with redis-cli. This is slow, but only a few commands are sent per minute. */
 export function ask(port: number, ...words: string[]): string {
   return execFileSync("redis-cli", ["-p", String(port), ...words], { encoding: "utf8" });
 }

@@ -7,18 +7,18 @@ import { startLuaOver } from "../subjects/nginx-lua.ts";
 import { runtime } from "../subjects/node-peers.ts";
 import type { Store, Topology } from "./store.ts";
 
-/** A service on a store that other subjects use before and after it. */
+/** A service that is measured on a Redis which other subjects use before and after it. */
 export type RedisSubject = Pick<Subject, "name" | "title" | "group" | "requests" | "ticket"> & {
   topologies: Topology[];
   start: (store: Store) => Promise<Servers>;
 };
 
-/** One or more processes, over which the load is spread evenly. */
+/** The processes of a subject, one or more. The load is spread evenly over them. */
 export type Servers = { urls: string[]; pids: number[]; close: () => Promise<void> };
 
 const PEERS = join(import.meta.dirname, "..", "peers");
 
-/** Everything that is measured with Redis. */
+/** All subjects that are measured with Redis. */
 export const redisSubjects: RedisSubject[] = [
   ours(1),
   ours(2),
@@ -29,7 +29,7 @@ export const redisSubjects: RedisSubject[] = [
     name: "nginx-lua",
     title: "nginx + Lua + Redis",
     group: "peers",
-    // Its client does not support clusters.
+    // The Redis client of this subject does not support clusters.
     topologies: ["single"],
     requests: byPath,
     ticket: inBody,
@@ -58,7 +58,7 @@ function ours(processes: number): RedisSubject {
   };
 }
 
-/** Starts the processes one after the other, because the first one creates the shared data. */
+/** Starts the processes one after another, because the first one creates data that the others share. */
 async function together(starts: (() => Promise<Running>)[]): Promise<Servers> {
   const running: Running[] = [];
   for (const startOne of starts) running.push(await startOne());

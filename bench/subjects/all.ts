@@ -4,7 +4,7 @@ import { nginxLua } from "./nginx-lua.ts";
 import { nginxFile, nginxReturn } from "./nginx-static.ts";
 import { expressSession, fastifySession } from "./node-peers.ts";
 
-/** Everything that is measured, in the order of the report. */
+/** All subjects, in the order of the report. */
 export const subjects: Subject[] = [
   antechamber("bun"),
   antechamber("node"),

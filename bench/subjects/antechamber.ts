@@ -5,7 +5,7 @@ import { inBody, type Running, type Subject } from "../subject.ts";
 
 const LAUNCHER = join(import.meta.dirname, "..", "..", "server", "bin", "antechamber");
 
-/** The service on one of its runtimes. */
+/** Our service on one of its two runtimes. */
 export function antechamber(runtime: "bun" | "node"): Subject {
   return {
     name: `antechamber-${runtime}`,
@@ -29,8 +29,9 @@ export function antechamber(runtime: "bun" | "node"): Subject {
 type StartOptions = { dataDir?: string; env?: Record<string, string>; core?: number };
 
 /**
- * Starts the service with its default settings, except port and data folder. Without `dataDir` it gets a new folder,
- * which is deleted at the end. `core` is the core that it runs on: by default the one for measured processes.
+ * Starts our service with its default settings, except for the port and the data folder. Without `dataDir` it gets a
+ * new folder, which is deleted at the end. `core` is the CPU core on which it runs; by default the core for measured
+ * processes.
  */
 export async function startAntechamber(
   runtime: "bun" | "node",

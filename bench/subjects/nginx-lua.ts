@@ -7,7 +7,7 @@ import { type Persistence, persistence, startRedis } from "./redis.ts";
 
 const LUA = readFileSync(join(import.meta.dirname, "..", "peers", "sessions.lua"), "utf8");
 
-/** nginx with Lua and Redis: the speed without a JavaScript runtime. */
+/** A session service of nginx, Lua and Redis. It shows the speed that is possible without a JavaScript runtime. */
 export function nginxLua(kept: Persistence): Subject {
   return {
     name: `nginx-lua${persistence[kept].suffix}`,
@@ -31,7 +31,7 @@ async function startNginxLua(kept: Persistence): Promise<Running> {
   return { ...nginx, pids: [...nginx.pids, redis.pid], close };
 }
 
-/** The same with a Redis that other subjects use as well. */
+/** Starts the same service on a Redis that other subjects use too. */
 export function startLuaOver(port: number): Promise<Running> {
   return startNginx({
     modules: ["ndk_http_module.so", "ngx_http_lua_module.so"],

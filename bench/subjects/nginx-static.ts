@@ -5,7 +5,7 @@ import { startNginx } from "./nginx.ts";
 
 const id = "x".repeat(UNIQUE_LENGTH);
 
-/** The response for a recognized session, which nginx sends as a static body. */
+/** The response for a recognized session. nginx sends it as a static body. */
 const BODY = JSON.stringify(
   sessionInfo("x".repeat(40), { customerId: id, visitId: id, globalVisitId: id }),
 );
@@ -18,7 +18,7 @@ const limit = {
   operations: ["retrieve", "retrieve-by-fetch"],
 } as const;
 
-/** nginx with a response in its configuration. */
+/** nginx, with the response in its configuration. */
 export const nginxReturn: Subject = {
   ...limit,
   operations: [...limit.operations],
@@ -28,7 +28,7 @@ export const nginxReturn: Subject = {
     startNginx({ server: `location / { default_type application/json; return 200 '${BODY}'; }` }),
 };
 
-/** nginx with a response from a file that it keeps open. */
+/** nginx, with the response in a file that nginx keeps open. */
 export const nginxFile: Subject = {
   ...limit,
   operations: [...limit.operations],

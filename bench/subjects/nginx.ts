@@ -4,21 +4,21 @@ import { freePort, SERVER_CORE, start, temporaryFolder } from "../processes.ts";
 import type { Running } from "../subject.ts";
 import { reachable } from "./redis.ts";
 
-/** The folder of nginx's modules in Debian's packages. */
+/** The folder in which Debian's packages install the modules of nginx. */
 const MODULES = "/usr/lib/nginx/modules";
 
 type NginxOptions = {
-  /** The file names of the modules to load. */
+  /** File names of the modules to load. */
   modules?: string[];
-  /** Directives of the http block. */
+  /** Directives for the http block. */
   http?: string;
-  /** Directives of the server block; `{folder}` stands for the instance's own folder. */
+  /** Directives for the server block. `{folder}` stands for the folder of this nginx. */
   server: string;
-  /** Files to create in that folder. */
+  /** Files to create in the folder of this nginx, with their contents. */
   files?: Record<string, string>;
 };
 
-/** Starts nginx with one worker on the server's core, with all its files in one folder. */
+/** Starts nginx with one worker, on the core for measured processes. All its files are in one folder. */
 export async function startNginx(options: NginxOptions): Promise<Running> {
   const folder = temporaryFolder();
   const port = await freePort();
@@ -44,7 +44,7 @@ export async function startNginx(options: NginxOptions): Promise<Running> {
 }
 
 function configuration(port: number, { modules = [], http = "", server }: NginxOptions): string {
-  // Otherwise its workers would change to a user that cannot write to the folder.
+  // Without this directive, the workers would run as a user who cannot write to the folder.
   const user = process.getuid?.() === 0 ? "user root;" : "";
   return `
 ${modules.map((name) => `load_module ${MODULES}/${name};`).join("\n")}

@@ -7,18 +7,18 @@ import { type Persistence, persistence, startRedis } from "./redis.ts";
 
 const HERE = import.meta.dirname;
 
-/** Returns the path of Node or Bun that the launcher uses. */
+/** Returns the path of the Node or Bun that the server's launcher uses. */
 export function runtime(name: "bun" | "node"): string {
   const script = join(HERE, "..", "..", "scripts", "runtime");
   return execFileSync(script, [name], { encoding: "utf8" }).trim();
 }
 
-/** express-session with connect-redis. */
+/** The session service of express-session and connect-redis. */
 export function expressSession(kept: Persistence): Subject {
   return nodePeer("express-session", "express-session + connect-redis", "express.ts", kept);
 }
 
-/** @fastify/session with connect-redis. */
+/** The session service of @fastify/session and connect-redis. */
 export function fastifySession(kept: Persistence): Subject {
   return nodePeer("fastify-session", "@fastify/session + connect-redis", "fastify.ts", kept);
 }

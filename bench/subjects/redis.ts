@@ -1,16 +1,16 @@
 import { createConnection } from "node:net";
 import { freePort, SERVER_CORE, type Started, start, temporaryFolder } from "../processes.ts";
 
-/** The persistence of a peer's Redis. */
+/** The persistence of a peer's Redis: `memory` stores nothing on disk, `always` calls fsync for every change. */
 export type Persistence = "memory" | "always";
 
-/** The title of each, and the failures that its data survive. */
+/** For each kind of persistence: the suffix of the subject's name, a title, and the failure that the data survive. */
 export const persistence = {
   memory: { suffix: "", title: "no AOF", durable: "nothing" },
   always: { suffix: "-aof", title: "appendfsync always", durable: "power cut" },
 } as const;
 
-/** Starts an empty Redis on the server's core. */
+/** Starts an empty Redis on the core for measured processes. */
 export async function startRedis(kept: Persistence): Promise<Started & { port: number }> {
   const folder = temporaryFolder();
   const port = await freePort();
@@ -29,7 +29,7 @@ export async function startRedis(kept: Persistence): Promise<Started & { port: n
   return { ...redis, port, close };
 }
 
-/** Waits until something accepts connections on a port of the loopback address, at most 10 s. */
+/** Waits until a port on the loopback address accepts connections, at most 10 s. */
 export async function reachable(port: number): Promise<void> {
   const until = Date.now() + 10_000;
   while (!(await accepts(port))) {

@@ -1,24 +1,24 @@
--- Sends the requests of one template, each with its own ids, and reports in one line of JSON.
+-- Sends requests made from one template, each with ids of its own. Prints the result as one line of JSON.
 --
 -- Arguments, after wrk's `--`, each as key=value:
---   template   file with one HTTP request in full; in it
+--   template   file with a complete HTTP request, in which
 --                {ticket}  stands for a line of the tickets file (a session id or a cookie),
---                {unique}  for 32 random hexadecimal digits, new at each place and request
---   tickets    file, a ticket a line
---   count      how many lines it has
---   width      length of each line without its end; 0 where lengths differ
---   order      random: any ticket, again and again; once: each one time, from `first` on
---   first      index of the first ticket to use, from 0
---   collect    file to append the ticket in each answer to
---   pattern    Lua pattern that captures the ticket in the answer
---   from       body or cookie: where the pattern is looked for
---   pause      milliseconds that a connection waits before each request
---   scatter    yes: each wait is random between none and twice the pause, or all connections would
---                send at the same moment
---   limit      how many requests are sent in all; then the connections rest until the end
+--                {unique}  stands for 32 random hexadecimal digits, different each time
+--   tickets    file with one ticket per line
+--   count      number of lines in the tickets file
+--   width      length of each line without the line break; 0 if the lengths differ
+--   order      random: choose tickets at random, repeatedly; once: use each ticket once
+--   first      with the order "once": index of the first ticket to use, from 0
+--   collect    file to which the ticket in each response is appended
+--   pattern    Lua pattern that captures the ticket in a response
+--   from       body or cookie: the part of the response that is searched for the pattern
+--   pause      time in milliseconds that a connection waits before each request
+--   scatter    yes: each wait is random, from 0 to twice the pause; otherwise all connections
+--                would send at the same time
+--   limit      total number of requests; after that the connections send nothing
 --   seed       seed of the random numbers
 --
--- The tickets are mapped, not read: ten million lines cost nothing at start.
+-- The tickets file is mapped into memory and not read, so that even ten million lines do not delay the start.
 local ffi = require("ffi")
 local bit = require("bit")
 
@@ -46,7 +46,7 @@ local function options(args)
   return result
 end
 
--- Where each line starts, for lines of different lengths; nil when all have one width.
+-- Returns the position of each line, if the lines have different lengths; nil if all have the same length.
 local function lineStarts(bytes, size, width)
   if width > 0 then return nil end
   local starts, position = { 0 }, 0
@@ -57,7 +57,7 @@ local function lineStarts(bytes, size, width)
   return starts
 end
 
--- Returns a function that gives the next ticket, or nil when all are used.
+-- Returns a function that returns the next ticket, or nil if all tickets are used.
 local function ticketReader(given)
   local file = ffi.C.open(given.tickets, 0)
   local size = tonumber(ffi.C.lseek(file, 0, 2))
@@ -82,7 +82,7 @@ local function ticketReader(given)
   end
 end
 
--- Cuts the template at its places; what stands between them is kept as it is.
+-- Splits the template at its placeholders, and keeps the text between them unchanged.
 local function pieces(template)
   local result, position = {}, 1
   while true do

@@ -5,10 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** An Antechamber that only this site uses. */
+/** A process of Antechamber that only this site uses. */
 export interface Antechamber {
   readonly url: string;
-  /** Ends it and deletes its data. */
+  /** Ends the process and deletes its data. */
   close(): Promise<void>;
 }
 
@@ -16,8 +16,8 @@ const launcher = fileURLToPath(new URL("../../server/bin/antechamber", import.me
 const READY_LINE = /^antechamber listening on (\S+)$/m;
 
 /**
- * Starts Antechamber on a free port, with its data in a temporary folder. Pages of `origins` may call
- * it from the browser. Rejects with what it printed when it does not start.
+ * Starts Antechamber on a free port, with its data in a temporary folder. Web pages of `origins` may call it. If it
+ * does not start, rejects with the text that it printed.
  */
 export async function startAntechamber(origins: readonly string[]): Promise<Antechamber> {
   const dataDir = await mkdtemp(join(tmpdir(), "help-centre-"));
@@ -30,7 +30,7 @@ export async function startAntechamber(origins: readonly string[]): Promise<Ante
       ANTECHAMBER_LOG_LEVEL: "warn",
     },
     stdio: ["ignore", "pipe", "inherit"],
-    // Ctrl+C is for the site, which sends its last records before it ends Antechamber.
+    // Ctrl+C must reach only the site. The site sends its last records and then ends Antechamber.
     detached: true,
   });
   const kill = () => void child.kill("SIGKILL");
@@ -52,7 +52,7 @@ export async function startAntechamber(origins: readonly string[]): Promise<Ante
   }
 }
 
-/** The URL of the ready line. */
+/** Waits for the line that contains the URL, and returns the URL. */
 async function readyUrl(output: NodeJS.ReadableStream, exited: Promise<unknown>): Promise<string> {
   let printed = "";
   const ready = new Promise<string>((resolve) => {

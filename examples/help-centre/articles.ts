@@ -2,7 +2,9 @@ export const topics = ["Deliveries", "Returns", "Payments"] as const;
 
 export type Topic = (typeof topics)[number];
 
-/** A page of help. A paragraph that is a list is shown as numbered steps. */
+/**
+ * An article of the help centre. In `body`, a string is a paragraph, and a list of strings is shown as numbered steps.
+ */
 export interface Article {
   readonly slug: string;
   readonly topic: Topic;
@@ -140,7 +142,7 @@ export const articles: readonly Article[] = [
   },
 ];
 
-/** Returns the article whose path ends with `slug`. */
+/** Returns the article with this `slug`, which is the last part of its path. */
 export function articleOf(slug: string): Article | undefined {
   return articles.find((article) => article.slug === slug);
 }

@@ -7,27 +7,31 @@ import { createSite } from "./site.ts";
 /** A running help centre. */
 export interface HelpCentre {
   readonly url: string;
-  /** Finishes the requests in progress, delivers the last records, and stops everything that was started. */
+  /**
+   * Waits for the requests in progress, delivers the last records, and stops everything that `startHelpCentre` has
+   * started.
+   */
   close(): Promise<void>;
 }
 
 export interface HelpCentreOptions {
-  /** 0 takes a free one. */
+  /** Port of the site; with 0, a free port is chosen. */
   readonly port: number;
-  /** An Antechamber that runs already and allows the site's origin; by default one is started. */
+  /** URL of an Antechamber that already runs and allows the site's origin. By default the site starts one. */
   readonly antechamberUrl?: string | undefined;
 }
 
-/** How long (ms) closing the site waits for requests in progress. */
+/** Maximum time (ms) that closing the site waits for requests in progress. */
 const PATIENCE = 3000;
 
-/** Starts the site on this machine's loopback address, and Antechamber if needed. */
+/** Starts the site on the loopback address. Also starts Antechamber, unless `antechamberUrl` is given. */
 export async function startHelpCentre(options: HelpCentreOptions): Promise<HelpCentre> {
   const server = createServer();
   server.listen(options.port, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  // The port comes first: Antechamber has to know which pages may call it.
+  // The site's port is opened before Antechamber starts, because Antechamber must know the origin of the pages that may
+  // call it.
   const origins = [`http://127.0.0.1:${port}`, `http://localhost:${port}`];
   let own: Antechamber | undefined;
   try {

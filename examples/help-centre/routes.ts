@@ -11,7 +11,7 @@ import { MAX_SEARCH, search } from "./search.ts";
 import { readTimeline, type VisitTimeline } from "./timeline.ts";
 import type { Visits } from "./visits.ts";
 
-/** Sends a page to whoever asked for it. */
+/** Sends a page as the response to a request. */
 export type Show = (request: Request, response: Response, page: Page, status?: number) => void;
 
 interface VisitParts {
@@ -27,7 +27,7 @@ const away = messagePage(
 );
 const unknown = messagePage("Not found", "There is no such page.");
 
-/** The pages that need only the articles. */
+/** Creates the routes of the pages that need only the articles. */
 export function createHelpPages(show: Show): Router {
   return Router()
     .get("/", (request, response) => show(request, response, homePage()))
@@ -43,7 +43,10 @@ export function createHelpPages(show: Show): Router {
     });
 }
 
-/** The sign-in, the sign-out and the visit. Express 5 handles the errors of handlers that reject. */
+/**
+ * Creates the routes for signing in, signing out, and the visitor's own timeline. If one of the handlers rejects,
+ * Express 5 handles the error.
+ */
 export function createVisitPages(parts: VisitParts): Router {
   const { show } = parts;
   return Router()
@@ -55,7 +58,7 @@ export function createVisitPages(parts: VisitParts): Router {
     .post("/sign-out", (request, response) => signOut(request, response));
 }
 
-/** The pages of the shop's agents. */
+/** Creates the routes of the pages for the shop's agents. */
 export function createAgentPages(parts: VisitParts): Router {
   const { show, visits } = parts;
   return Router()
@@ -83,10 +86,10 @@ async function signIn(parts: VisitParts, request: Request, response: Response): 
   response.redirect(303, "/visit");
 }
 
-/** Ends the session; the next request comes without one and gets a new one. */
+/** Ends the session. The visitor's next request has no session and gets a new one. */
 async function signOut(request: Request, response: Response): Promise<void> {
   const session = sessionOf(request);
-  // If Antechamber is unavailable, the browser still forgets its session, which expires by itself.
+  // If Antechamber is unavailable, the cookie is still deleted. The session then expires by itself.
   if (session === null) response.clearCookie("sessionId", { path: "/", sameSite: "lax" });
   else await session.end();
   response.redirect(303, "/");
@@ -105,7 +108,7 @@ async function showAgent(
   else parts.show(request, response, agentVisitPage(visit, timeline));
 }
 
-/** The timeline with everything until now; `undefined` when Antechamber does not answer. */
+/** Returns the timeline with all records until now; `undefined` if Antechamber does not respond. */
 async function latest(
   { transport, middleware }: VisitParts,
   sessionId: string,

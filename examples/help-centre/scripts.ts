@@ -9,8 +9,8 @@ const client = new URL(import.meta.resolve("@antechamber/client"));
 const FILE = /^[a-z-]+\.(?:ts|js)$/;
 
 /**
- * The scripts of the pages, from source: the types are taken out when a browser asks. A site with a
- * bundler imports `@antechamber/client` in its own code and needs nothing of this.
+ * Serves the scripts of the pages from their TypeScript sources. The types are removed at each request. A site with a
+ * bundler does not need this: it imports `@antechamber/client` in its own code.
  */
 export function createScripts(): Router {
   return Router()
@@ -31,7 +31,8 @@ function serve(folder: string): RequestHandler<{ file: string }> {
 
 function scriptOf(source: string): string {
   const entry = client.pathname.slice(client.pathname.lastIndexOf("/") + 1);
-  // Browsers know no package names; an import map would be a script in the page.
+  // Browsers cannot resolve names of packages. An import map is not used, because it would have to be an inline script,
+  // which the page's policy forbids.
   return withoutTypes(source).replaceAll('"@antechamber/client"', `"/scripts/client/${entry}"`);
 }
 

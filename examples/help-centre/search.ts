@@ -1,9 +1,9 @@
 import { type Article, articles } from "./articles.ts";
 
-/** The number of characters of a search that are used. */
+/** Maximum number of characters of a search text; the rest is ignored. */
 export const MAX_SEARCH = 100;
 
-/** Articles that have every word of `text` in them, those with the words in their titles first. */
+/** Returns the articles that contain every word of `text`. Articles with the words in their titles come first. */
 export function search(text: string): readonly Article[] {
   const words = wordsOf(text.slice(0, MAX_SEARCH));
   if (words.length === 0) return [];
@@ -27,7 +27,7 @@ function score(article: Article, words: readonly string[]): number {
   return scores.includes(0) ? 0 : scores.reduce<number>((sum, one) => sum + one, 0);
 }
 
-/** Returns the words of `text`, without an "s" at the end, so that a plural matches its singular. */
+/** Returns the words of `text`. Removes an "s" at the end of a word, so that a plural also matches its singular. */
 function wordsOf(text: string): string[] {
   const words = text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
   return words.map((word) => (word.length > 3 && word.endsWith("s") ? word.slice(0, -1) : word));

@@ -19,16 +19,16 @@ export interface Site {
 
 const assets = fileURLToPath(new URL("./assets/", import.meta.url));
 
-/** `antechamberUrl`: where the server and the browsers find Antechamber, both of them. */
+/** Creates the site. The site's server and the browsers both reach Antechamber at `antechamberUrl`. */
 export function createSite(antechamberUrl: string): Site {
   const middleware = sessions({
     url: antechamberUrl,
     service: "help-centre",
-    // On a busy machine, the first response may take longer than the default allows.
+    // Longer than the default, because the first response may take longer on a busy machine.
     deadline: 1000,
-    // The script in the pages records in the same session.
+    // The script in the pages must be able to read the cookie, because it records in the same session.
     cookie: { httpOnly: false },
-    // Not part of a visit: files, and the pages of the agents.
+    // Files and the agents' pages are not part of a visit.
     ignore: ["/assets", "/scripts", "/agent"],
   });
   const transport = createTransport({ url: antechamberUrl, timeout: 2000 });
@@ -60,7 +60,9 @@ export function createSite(antechamberUrl: string): Site {
   return { app, close: () => middleware.close() };
 }
 
-/** Lets the browser run only the site's own files, and call only the site and Antechamber. */
+/**
+ * Sets headers by which the browser runs only scripts of the site, and connects only to the site and to Antechamber.
+ */
 function secured(antechamberUrl: string): RequestHandler {
   const policy = [
     "default-src 'none'",
@@ -91,7 +93,7 @@ function brokenPage(show: Show): ErrorRequestHandler {
   };
 }
 
-/** Errors of Express and of its body parser know their status. */
+/** Returns the status of an error. Errors of Express and of its body parser have the member `status`. */
 function statusOf(error: unknown): number {
   const status = error instanceof Error && "status" in error ? error.status : undefined;
   return typeof status === "number" ? status : 500;

@@ -1,8 +1,8 @@
 import { startHelpCentre } from "./help-centre.ts";
 
-// PORT: where the site answers; a free port by default.
-// ANTECHAMBER_URL: an Antechamber that runs already; by default one is started, and its data is
-// deleted at the end.
+// PORT: port of the site; by default a free port.
+// ANTECHAMBER_URL: URL of an Antechamber that already runs. By default this program starts one and deletes its data at
+// the end.
 const helpCentre = await startHelpCentre({
   port: Number(process.env["PORT"] ?? 0),
   antechamberUrl: process.env["ANTECHAMBER_URL"] || undefined,
@@ -23,7 +23,7 @@ async function close(): Promise<void> {
   }
 }
 
-// Not `once`: Ctrl+C below npm comes twice, from the terminal and from npm.
+// `once` would not be enough: under npm, Ctrl+C arrives twice, from the terminal and from npm.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(signal, () => void close());
 }

@@ -6,23 +6,23 @@ import type {
 } from "@antechamber/client/protocol";
 import type { Transport } from "@antechamber/client/transport";
 
-/** A part of a visit in which the visitor was known, or was not. */
+/** A part of a visit during which the visitor was anonymous, or was one customer. */
 export interface Part {
-  /** `null` while the visitor was anonymous. */
+  /** Id of the customer; `null` if the visitor was anonymous. */
   readonly customerId: string | null;
-  /** The event that began it: the session's creation, or the sign-in. */
+  /** The event with which the part began: the session was created, or the visitor signed in. */
   readonly beginning: LifeEntry | null;
   readonly entries: readonly TimelineEntry[];
 }
 
-/** A whole timeline, as far as it is shown. */
+/** The entries of a timeline that are shown, divided into parts. */
 export interface VisitTimeline {
   readonly parts: readonly Part[];
   readonly total: number;
   readonly startedAt: string | null;
 }
 
-/** The maximum number of pages read, of 1,000 entries each. */
+/** Maximum number of pages that are read. Each has up to 1,000 entries. */
 const MAX_PAGES = 5;
 
 /** Reads the timeline of a session. Rejects with a `ProblemError`. */
@@ -44,14 +44,14 @@ export async function readTimeline(
   };
 }
 
-/** When an entry happened, ISO 8601. */
+/** Returns the time of an entry in ISO 8601. */
 export function timeOf(entry: TimelineEntry): string {
   return entry.type === "request" ? entry.startedAt : entry.at;
 }
 
 /**
- * The parts of a timeline. It is in the order of arrival; the browser and the server send theirs in
- * batches, so within a part the requests are put in the order in which they were made.
+ * Divides a timeline into parts. Entries are in the order in which they arrived. The browser and the server send their
+ * records in batches, so within a part the requests are sorted by their times.
  */
 function partsOf(entries: readonly TimelineEntry[]): readonly Part[] {
   const parts: { customerId: string | null; beginning: LifeEntry | null; all: TimelineEntry[] }[] =

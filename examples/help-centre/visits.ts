@@ -2,19 +2,19 @@ import type { RequestSession } from "@antechamber/client/express";
 
 /** A visit as the agents' list shows it. */
 export interface Visit {
-  /** Replaces the session's id in URLs: there the id would get into logs and browser histories. */
+  /** A number that stands for the session in URLs. The session's id would get into logs and browser histories. */
   readonly number: number;
   readonly sessionId: string;
   readonly customerId: string | null;
   readonly createdAt: string;
-  /** ISO 8601. */
+  /** Time of the last request, in ISO 8601. */
   readonly lastSeenAt: string;
 }
 
-/** The latest visits, in memory: a list for the example's agents. */
+/** The latest visits, in memory, for the list of the example's agents. */
 export interface Visits {
   saw(session: RequestSession): void;
-  /** Returns the visits, the one seen last first. */
+  /** Returns the visits. The visit that was seen last comes first. */
   list(): readonly Visit[];
   find(number: number): Visit | undefined;
 }
@@ -28,7 +28,7 @@ export function createVisits(): Visits {
     saw({ sessionId, customerId, createdAt }) {
       const number = visits.get(sessionId)?.number ?? ++count;
       const lastSeenAt = new Date().toISOString();
-      // Deleted first, so that the map stays in the order in which visits were last seen.
+      // The visit is deleted first, so that the map stays in the order in which visits were last seen.
       visits.delete(sessionId);
       visits.set(sessionId, { number, sessionId, customerId, createdAt, lastSeenAt });
       const [oldest] = visits.keys();

@@ -10,17 +10,18 @@ import { closeScratch, openScratch } from "./leftovers.mjs";
 
 /**
  * @typedef {object} Limits
- * @property {number} testMs
- * @property {number} runMs
+ * @property {number} testMs maximum time of a test
+ * @property {number} runMs maximum time of the run
  * @property {AbortSignal} stopped interrupts the run
  */
 
 /**
- * Runs the tests to their end and prints their output, each line after the name of the run.
+ * Executes a run and prints the output, each line with the name of the run in front.
  * @param {string} root
  * @param {Run} run
  * @param {Limits} limits
- * @returns {Promise<{ output: string, code: number | null, left: string[] }>} `left`: files and processes
+ * @returns {Promise<{ output: string, code: number | null, left: string[] }>} `left`: the files and processes that the tests
+ *   have left behind
  */
 export async function execute(root, run, { testMs, runMs, stopped }) {
   const program = programOf(root, run);
@@ -34,7 +35,7 @@ export async function execute(root, run, { testMs, runMs, stopped }) {
     env: environment(root, run, scratch),
     stdio: ["ignore", "pipe", "pipe"],
   });
-  // Both runners print the name of the current test when they are interrupted.
+  // When they are interrupted, both test runners print the name of the test that is running.
   const interrupt = () => child.kill("SIGINT");
   const timers = [
     setTimeout(interrupt, runMs),
@@ -53,7 +54,8 @@ export async function execute(root, run, { testMs, runMs, stopped }) {
   return await new Promise((resolve, reject) => {
     /** @type {string[]} */
     let left = [];
-    // On "exit" and not on "close": a process left behind may hold the output open.
+    // "exit" and not "close": a process that was left behind may keep the output open, and then "close" is never
+    // emitted.
     child.on("exit", () => {
       left = closeScratch(scratch);
       compiled?.remove();
@@ -71,7 +73,7 @@ export async function execute(root, run, { testMs, runMs, stopped }) {
 function programOf(root, { isOldest, runner }) {
   if (isOldest) return oldestNode();
   const isNewNode = Number.parseInt(process.versions.node, 10) >= 24;
-  // `scripts/runtime` needs a shell.
+  // On Windows `scripts/runtime` cannot be used, because it is a shell script.
   if (runner === "node" && (isNewNode || process.platform === "win32")) return process.execPath;
   return execFileSync(join(root, "scripts/runtime"), [runner], { encoding: "utf8" }).trim();
 }
@@ -86,7 +88,7 @@ function flagsOf({ name, runner }, testMs) {
     "--disable-warning=ExperimentalWarning",
     "--test",
     "--test-reporter=spec",
-    // Otherwise one file at a time, since runs already run at the same time.
+    // Except in the quick run, one file at a time: several runs already run at the same time.
     `--test-concurrency=${name === "quick" ? availableParallelism() : 1}`,
     `--test-timeout=${testMs}`,
   ];
@@ -96,7 +98,7 @@ function flagsOf({ name, runner }, testMs) {
  * Returns the environment of a run, without the settings of the person who runs the tests.
  * @param {string} root
  * @param {Run} run
- * @param {string} scratch the folder for everything temporary
+ * @param {string} scratch folder for all temporary files
  */
 function environment(root, { name, runtime }, scratch) {
   const kept = Object.entries(process.env).filter(
@@ -108,8 +110,8 @@ function environment(root, { name, runtime }, scratch) {
     TEMP: scratch,
     ANTECHAMBER_RUNTIME: runtime,
     ...(name === "quick" ? { ANTECHAMBER_QUICK: "1" } : {}),
-    // Each file has a process of its own, which would compile the server again. Elsewhere npm would leave a cache in
-    // the temporary folder.
+    // Here each test file is a process of its own; without a cache, each would compile the server again. In other runs
+    // the cache is turned off, because npm would leave one in the temporary folder.
     ...(["quick", "node"].includes(name)
       ? { NODE_COMPILE_CACHE: join(root, "node_modules/.cache/antechamber-tests") }
       : { NODE_DISABLE_COMPILE_CACHE: "1" }),

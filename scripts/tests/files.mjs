@@ -1,10 +1,11 @@
-// Reads the test files, with their declarations in the comments before their first import:
+// Reads the test files and their declarations. Declarations are comments before the first import of a file:
 //
-//   // runs: faults                 how the file runs; without this line, on Bun and on Node
+//   // runs: faults                 how the file runs; without this line, it runs on Bun and on Node
 //   // needs: redis-server, linux   what the file needs in addition to Node and the packages of npm
 //
-// A file that starts a program declares that need; every test that imports the file, directly or indirectly, inherits
-// it. Reading fails on a program that no file declares, and on a declaration without a program.
+// The file that starts a program must declare that it needs the program. Every test that imports this file, directly or
+// indirectly, then needs the program too. Reading fails if a file starts a program that it does not declare, or
+// declares a program that it does not start.
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { packages } from "../programs.mjs";
@@ -15,8 +16,8 @@ import { packages } from "../programs.mjs";
  * @typedef {object} TestFile
  * @property {string} path relative to the root, such as "./server/test/a.test.ts"
  * @property {Kind} kind
- * @property {readonly string[]} needs
- * @property {readonly string[]} quickNeeds the same for `npm run test:quick`, which leaves parts of some files out
+ * @property {readonly string[]} needs what the file needs
+ * @property {readonly string[]} quickNeeds what the file needs in `npm run test:quick`, which leaves out parts of some files
  */
 
 /** @type {readonly Kind[]} */
@@ -25,13 +26,13 @@ const kinds = ["both", "once", "outside", "faults", "alone", "faults, alone in t
 const folders = ["client/test", "packages/http1/test", "server/test", "examples/help-centre/test"];
 
 /**
- * Needs that a file can declare, each with a pattern that recognizes its use.
+ * For everything that a file can need: the pattern by which a file that uses it is recognized.
  * @type {Readonly<Record<string, RegExp>>}
  */
 const traces = {
   ...Object.fromEntries(Object.keys(packages).map((name) => [name, new RegExp(`"${name}"`)])),
   chromium: /"\/usr\/bin\/chromium"/,
-  // With "(", because the shells' names are also used as values on the command line.
+  // The patterns of fish and zsh contain "(", because these names are also used as arguments of commands.
   fish: /\("fish"/,
   zsh: /\("zsh"/,
   e2fsprogs: /"mkfs\.ext4"/,
@@ -40,13 +41,13 @@ const traces = {
   libfaketime: /libfaketime\w*\.so/,
   "redis-server": /"redis-(?:server|cli)"/,
   npm: /"npm"/,
-  /** A POSIX shell: the launcher and other scripts run in one. */
+  /** A POSIX shell. The launcher and other scripts need it. */
   sh: /"(?:sh|bash)"|\.sh"|bin\/antechamber"|scripts\/runtime|"scripts", "runtime"/,
-  /** /proc, namespaces, and util-linux. */
+  /** Linux, with /proc, namespaces and util-linux. */
   linux: /\/proc\/\$\{|"(?:unshare|nsenter|setpriv)"|spawn\("script"/,
-  /** For files that take more than a few seconds: `npm run test:quick` leaves them out. */
+  /** Declared by files that take more than a few seconds. `npm run test:quick` leaves them out. */
   time: /(?:)/,
-  /** For files that start only Node, or programs that their callers name. */
+  /** Declared by files that start only Node, or only programs that their callers name. */
   nothing: /"node:child_process"/,
 };
 
@@ -90,13 +91,13 @@ export function readTestFiles(root) {
 /**
  * @typedef {object} Source
  * @property {Kind} kind
- * @property {ReadonlyMap<string, boolean>} needs each with whether `npm run test:quick` has it too
- * @property {readonly string[]} imports absolute paths
- * @property {string} code without the declarations and comments
+ * @property {ReadonlyMap<string, boolean>} needs what the file needs, each with whether it applies to `npm run test:quick` too
+ * @property {readonly string[]} imports absolute paths of the imported files
+ * @property {string} code the file without its declarations and comments
  */
 
 /**
- * Reads the declarations of one file.
+ * Parses a file and its declarations.
  * @param {string} file
  * @param {string} text
  * @returns {Source}
@@ -117,6 +118,7 @@ function parseFile(file, text) {
 }
 
 /**
+ * Returns the value of the declaration `name`; `undefined` if the file does not have it.
  * @param {string} head
  * @param {string} name
  */
@@ -125,10 +127,10 @@ function declaration(head, name) {
 }
 
 /**
- * Returns what is wrong with a file's declarations.
+ * Returns the faults in a file's declarations.
  * @param {string} file
  * @param {Source} source
- * @param {ReadonlyMap<string, boolean>} inherited its needs and those of what it imports
+ * @param {ReadonlyMap<string, boolean>} inherited what the file and the files that it imports need
  */
 function faultsOf(file, { kind, needs, code }, inherited) {
   const faults = [];
@@ -155,7 +157,7 @@ function faultsOf(file, { kind, needs, code }, inherited) {
 }
 
 /**
- * Returns the needs of a file and of all that it imports.
+ * Returns what a file needs, including the needs of all files that it imports, directly or indirectly.
  * @param {string} file
  * @param {ReadonlyMap<string, ReturnType<typeof parseFile>>} sources
  */

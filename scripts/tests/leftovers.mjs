@@ -1,18 +1,18 @@
-// Finds leftovers of a test run. Each run gets a temporary folder of its own as TMPDIR; afterwards that folder must
-// be empty, and no process may still have it in its environment.
+// Finds what a test run has left behind. Each run gets a temporary folder of its own as TMPDIR. After the run, the
+// folder must be empty, and no process may have the folder in its environment.
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Creates the folder of one run. */
+/** Creates the temporary folder of a run. */
 export function openScratch() {
   return mkdtempSync(join(tmpdir(), "antechamber-test-"));
 }
 
 /**
- * Ends the processes and removes the files that a finished run left. Returns them, one line each; an empty list is a
- * clean run.
- * @param {string} scratch result of `openScratch`
+ * Ends the processes and deletes the files that a finished run has left behind. Returns one line for each; an empty
+ * list means that the run left nothing.
+ * @param {string} scratch the folder from openScratch
  */
 export function closeScratch(scratch) {
   const left = [
@@ -33,7 +33,7 @@ function endProcesses(scratch) {
       try {
         process.kill(Number(pid), "SIGKILL");
       } catch {
-        // It has ended by itself by now, but it still outlived its test.
+        // The process has ended by itself in the meantime. It still counts, because it was running after its test.
       }
       return `process ${pid} ${command}`;
     });

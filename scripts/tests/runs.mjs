@@ -1,19 +1,19 @@
-// The runs of the tests, and which of them the words of the command line choose.
+// Divides the test files into runs, and chooses runs and files by the words of the command line.
 
 /** @typedef {import("./files.mjs").TestFile} TestFile */
 
 /**
  * @typedef {object} Run
  * @property {string} name
- * @property {"bun" | "node"} runner whose test command runs the files
- * @property {boolean} [isOldest] on the oldest Node that the client supports, compiled
- * @property {"bun" | "node"} runtime what the servers run on that the tests start
+ * @property {"bun" | "node"} runner the program whose test command runs the files
+ * @property {boolean} [isOldest] whether the files are compiled and run on the oldest Node that the client supports
+ * @property {"bun" | "node"} runtime the runtime of the servers that the tests start
  * @property {readonly TestFile[]} files
- * @property {boolean} [isAlone] nothing runs beside it
+ * @property {boolean} [isAlone] whether no other run may run at the same time
  */
 
 /**
- * Returns all runs.
+ * Returns all runs of a tier.
  * @param {readonly TestFile[]} files
  * @param {"quick" | "usual" | "long"} tier
  * @returns {Run[]}
@@ -39,7 +39,7 @@ export function runsOf(files, tier) {
       runtime: "node",
       files: of("both").filter(({ path }) => path.startsWith("./client/")),
     },
-    // Tests on one runtime kill servers on the other.
+    // These tests run on Node and kill servers that run on Bun.
     {
       name: "faults",
       runner: "node",
@@ -59,8 +59,8 @@ export function runsOf(files, tier) {
 }
 
 /**
- * Returns the runs and files that the words name: a word is a run's name, or a part of a file's path. Without
- * words, everything. Throws if a word names nothing.
+ * Returns the runs and files that are named by the words. A word is the name of a run, or a part of a file's path.
+ * Without words, returns everything. Throws if a word matches nothing.
  * @param {readonly Run[]} runs
  * @param {readonly string[]} words
  */

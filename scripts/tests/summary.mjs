@@ -1,32 +1,32 @@
-// Reads the counts and the failed tests from the output of the two test runners.
+// Reads the counts and the failed tests from the output of Node's and Bun's test runners.
 
 /**
  * @typedef {object} Failure
- * @property {string} name of the test, or of a file that did not load
+ * @property {string} name name of the test, or of a file that could not be loaded
  * @property {string} file
- * @property {string[]} error its first lines
+ * @property {string[]} error the first lines of the error
  */
 
 /**
  * @typedef {object} Summary
  * @property {number} passed
- * @property {number} failed also tests that were cut short and files that did not load
- * @property {number} skipped also "todo"
+ * @property {number} failed includes tests that were interrupted and files that could not be loaded
+ * @property {number} skipped includes tests marked "todo"
  * @property {Failure[]} failures
  */
 
-/** Lines of an error that are kept. */
+/** Maximum number of lines of an error. */
 const ERROR_LINES = 8;
 
 /**
- * Summarizes a runner's output. Counts that it does not contain are zero.
+ * Summarizes the output of a test runner. A count that the output does not contain is zero.
  * @param {"bun" | "node"} runner
  * @param {string} output
  * @returns {Summary}
  */
 export function summarize(runner, output) {
   const lines = output.split("\n");
-  // Node: "ℹ pass 12". Bun: " 12 pass".
+  // Node prints "ℹ pass 12", Bun " 12 pass".
   const pattern =
     runner === "node" ? /^ℹ (?<word>[a-z]+) (?<count>\d+)$/ : /^ +(?<count>\d+) (?<word>[a-z]+)$/;
   /** @type {Map<string, number>} */
@@ -46,8 +46,9 @@ export function summarize(runner, output) {
 }
 
 /**
- * Node lists the failed tests at the end of its output, each after a line "test at <file>:<line>:<column>". The error
- * of a file that did not load is not in this list, but earlier, before the file's own result.
+ * Returns the failed tests in the output of Node. Node lists them at the end, each after a line "test at
+ * <file>:<line>:<column>". If a file could not be loaded, its error is not in this list, but before the result of the
+ * file.
  * @param {readonly string[]} lines
  */
 function nodeFailures(lines) {
@@ -68,7 +69,7 @@ function nodeFailures(lines) {
       error: firstLines(isWholeFile ? before(lines, line, name) : error),
     });
   }
-  // The runner was stopped before it listed the failures.
+  // If there is no list, the runner was stopped before it printed the list. Then the names are read from the results.
   if (failures.length > 0) return failures;
   return lines
     .filter((line) => line.trimStart().startsWith("✖ "))
@@ -81,7 +82,7 @@ function nameIn(text) {
 }
 
 /**
- * Returns what was printed before the result of a file, back to the previous test.
+ * Returns the lines that were printed between the result of the previous test and the result of a file.
  * @param {readonly string[]} lines
  * @param {string} until
  * @param {string} file
@@ -95,7 +96,8 @@ function before(lines, until, file) {
 }
 
 /**
- * Bun prints the error before the line "(fail) <name> [<time>]", in a part that begins with the file's name.
+ * Returns the failed tests in the output of Bun. Bun prints the error before the line "(fail) <name> [<time>]". Each
+ * part of the output begins with the name of the file.
  * @param {readonly string[]} lines
  */
 function bunFailures(lines) {

@@ -1,13 +1,13 @@
 import { createClient } from "@antechamber/client";
 
 /**
- * The script of the pages: records in the visit what only the browser knows. The session is the one in the
- * cookie that the site's server set, so the script does not request one.
+ * The script of the pages. It records actions that only the browser knows, in the visitor's session. The site's server
+ * has set the session's cookie, so the script does not create a session.
  */
 const url = document.querySelector<HTMLMetaElement>('meta[name="antechamber"]')?.content ?? "";
 const client = createClient({ url });
 
-/** Records something that the visitor did on this page. */
+/** Records an action of the visitor on this page. */
 function did(event: string, details: Readonly<Record<string, string>>): void {
   const path = location.pathname;
   client.record({ method: "GET", path, service: "browser", attributes: { event, ...details } });
@@ -22,7 +22,7 @@ for (const link of document.querySelectorAll<HTMLAnchorElement>("a[data-result]"
   link.addEventListener("click", () => did("result", { result: link.dataset["result"] ?? "" }));
 }
 
-// The question makes no sense where there is no script to take the answer.
+// Without this script nothing would receive the answer, so the question is hidden until the script runs.
 const feedback = document.querySelector<HTMLElement>("[data-feedback]");
 const buttons = feedback?.querySelectorAll<HTMLButtonElement>("button") ?? [];
 feedback?.toggleAttribute("hidden", false);

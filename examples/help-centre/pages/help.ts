@@ -2,7 +2,7 @@ import { type Article, articles, topics } from "../articles.ts";
 import { type Content, html } from "./html.ts";
 import type { Page } from "./layout.ts";
 
-/** All articles by their topics. */
+/** The home page, with all articles by topic. */
 export function homePage(): Page {
   return {
     title: "How can we help?",
@@ -68,7 +68,7 @@ ${body.map((part) =>
   };
 }
 
-/** A page with a message alone. */
+/** A page that contains only a message. */
 export function messagePage(title: string, message: string): Page {
   return {
     title,

@@ -1,4 +1,4 @@
-/** Text that is HTML already. */
+/** Text that is already HTML and is not escaped. */
 export class Markup {
   readonly text: string;
   constructor(text: string) {
@@ -6,10 +6,10 @@ export class Markup {
   }
 }
 
-/** Content of a page. `null` and `false` are empty. */
+/** Content that can be put into HTML. `null` and `false` add nothing. */
 export type Content = Markup | string | number | null | false | readonly Content[];
 
-/** Builds HTML. Everything that is put in is escaped, except other HTML. */
+/** Builds HTML from a template. Every value is escaped, except values that are already `Markup`. */
 export function html(strings: TemplateStringsArray, ...contents: readonly Content[]): Markup {
   return new Markup(
     strings.map((string, index) => string + render(contents[index] ?? null)).join(""),

@@ -1,24 +1,24 @@
 import type { Customer } from "../customers.ts";
 import { type Content, html } from "./html.ts";
 
-/** The visitor, as every page needs it. */
+/** What every page needs to know about the visitor and the request. */
 export interface Visitor {
-  /** `undefined` while the visitor is anonymous. */
+  /** The customer; `undefined` while the visitor is anonymous. */
   readonly customer: Customer | undefined;
-  /** Where the browser finds Antechamber. */
+  /** The URL at which the browser reaches Antechamber. */
   readonly antechamberUrl: string;
-  /** The path of the page. */
+  /** Path of the current page. */
   readonly path: string;
 }
 
 export interface Page {
   readonly title: string;
   readonly content: Content;
-  /** The words in the search field. */
+  /** Text in the search field. */
   readonly terms?: string;
 }
 
-/** A whole page. */
+/** Returns the complete HTML of a page. */
 export function layout({ title, content, terms = "" }: Page, visitor: Visitor): string {
   return html`<!doctype html>
 <html lang="en">

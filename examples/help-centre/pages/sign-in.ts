@@ -2,7 +2,7 @@ import { type Customer, customers } from "../customers.ts";
 import { html } from "./html.ts";
 import type { Page } from "./layout.ts";
 
-/** The choice of who to be. */
+/** The sign-in page, on which visitors choose a customer. */
 export function signInPage(current: Customer | undefined): Page {
   return {
     title: "Sign in",

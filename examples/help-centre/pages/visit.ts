@@ -6,7 +6,7 @@ import type { Visit } from "../visits.ts";
 import { type Content, html } from "./html.ts";
 import type { Page } from "./layout.ts";
 
-/** The visitor's own timeline. */
+/** The page on which visitors see their own timeline. */
 export function visitPage(timeline: VisitTimeline): Page {
   return {
     title: "Your visit",
@@ -17,7 +17,7 @@ ${timelineOf(timeline)}`,
   };
 }
 
-/** The same for an agent. */
+/** The page on which an agent sees the timeline of a visit. */
 export function agentVisitPage(visit: Visit, timeline: VisitTimeline): Page {
   const customer = customerOf(visit.customerId);
   return {
@@ -28,7 +28,7 @@ ${timelineOf(timeline)}`,
   };
 }
 
-/** The agents' page with the latest visits. */
+/** The agents' page with a list of the latest visits. */
 export function agentPage(visits: readonly Visit[]): Page {
   return {
     title: "Agents’ view",
@@ -87,7 +87,7 @@ function line(entry: TimelineEntry): Content {
 `;
 }
 
-/** Returns in words what the visitor did. The attributes come from a browser and may contain anything. */
+/** Describes in words what the visitor did. The attributes are from a browser and may contain any text. */
 function described({ method, path, attributes }: RequestEntry): Content {
   const { event, terms, result, answer } = attributes;
   if (event === "search") return html`Searched for “${terms ?? ""}”`;
@@ -107,7 +107,7 @@ const named: Readonly<Record<string, string>> = {
   "GET /visit": "Looked at this visit",
 };
 
-/** A time of day in UTC. A script in the page changes it to the time zone of the browser. */
+/** Formats the time of day in UTC. A script in the page then changes it to the browser's time zone. */
 function clock(time: string): Content {
   return html`<time datetime="${time}">${time.slice(11, 19)} UTC</time>`;
 }

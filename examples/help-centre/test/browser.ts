@@ -3,16 +3,16 @@ import { join } from "node:path";
 import type { BrowserContext, Page } from "playwright-core";
 import { startChromium } from "../../../server/test/support/chromium.ts";
 
-/** A visitor's browser, which complains of what no page of the site may do. */
+/** The browser of a visitor. It collects complaints about anything that the site's pages must not do. */
 export interface Visitor extends AsyncDisposable {
   readonly context: BrowserContext;
-  /** Opens a tab. */
+  /** Opens a path of the site in a new tab. */
   open(path: string): Promise<Page>;
-  /** The id in the cookie `sessionId`. */
+  /** Returns the id in the cookie `sessionId`. */
   sessionId(): Promise<string | undefined>;
-  /** Everything that went wrong in the pages: errors, refusals by the policy, dialogs. */
+  /** Everything that went wrong in the pages: errors, violations of the content security policy, dialogs. */
   readonly complaints: readonly string[];
-  /** The hosts that were called. */
+  /** The hosts to which the pages sent requests. */
   readonly hosts: ReadonlySet<string>;
 }
 
@@ -52,7 +52,9 @@ export async function startVisitor(url: string): Promise<Visitor> {
   };
 }
 
-/** Returns a timeline on a page: the headings of its parts, and their lines without the times. */
+/**
+ * Reads the timeline that a page shows. Returns the lines of each part, without the times, by the heading of the part.
+ */
 export async function timelineOf(page: Page): Promise<Record<string, string[]>> {
   const parts: Record<string, string[]> = {};
   for (const part of await page.locator(".part").all()) {
@@ -62,7 +64,7 @@ export async function timelineOf(page: Page): Promise<Record<string, string[]>> 
   return parts;
 }
 
-/** Pictures of a page: in the light, in the dark, and on a small screen. */
+/** Takes screenshots of a page: in light colours, in dark colours, and on a small screen. */
 export async function photograph(page: Page, folder: string): Promise<void> {
   mkdirSync(folder, { recursive: true });
   const size = page.viewportSize() ?? { width: 880, height: 900 };

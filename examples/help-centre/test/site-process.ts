@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
-/** The example, started as its users start it. */
+/** The example, started in the same way as its users start it. */
 export interface SiteProcess extends AsyncDisposable {
   readonly url: string;
 }
@@ -12,7 +12,7 @@ export interface SiteProcess extends AsyncDisposable {
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const READY_LINE = /^The help centre is at (\S+)$/m;
 
-/** Runs the one command, and waits for the URL. */
+/** Runs `npm start` and waits until the URL is printed. */
 export async function startSiteProcess(): Promise<SiteProcess> {
   const kept = Object.entries(process.env).filter(([name]) => !name.startsWith("ANTECHAMBER_"));
   const child = spawn("npm", ["start", "--workspace=examples/help-centre"], {
@@ -38,7 +38,7 @@ export async function startSiteProcess(): Promise<SiteProcess> {
   return {
     url,
     async [Symbol.asyncDispose]() {
-      // Sent to the whole process group, like Ctrl+C in a terminal.
+      // Signals the whole process group, as Ctrl+C in a terminal does.
       if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, "SIGINT");
       await exited;
     },

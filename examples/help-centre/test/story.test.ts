@@ -9,7 +9,7 @@ import { temporaryDirectory } from "../../../server/test/support/temporary-direc
 import { photograph, startVisitor, timelineOf } from "./browser.ts";
 import { startSiteProcess } from "./site-process.ts";
 
-/** Waits until the browser's record of an event is in the session, and returns all entries. */
+/** Waits until the browser's record of an event is in the session. Returns all entries of the timeline. */
 async function untilRecorded(
   antechamber: Transport,
   sessionId: string,
@@ -119,7 +119,7 @@ test("signing out starts another visit in all tabs and leaves the old one unchan
   const before = (await visitor.sessionId()) ?? "";
   const url = await page.locator('meta[name="antechamber"]').getAttribute("content");
   const antechamber = createTransport({ url: url ?? "" });
-  // Once there is a record from the browser, its client has used the old session.
+  // A record from the browser proves that the browser's client has used the old session.
   await search(page, "gift");
   await untilRecorded(antechamber, before, "search");
   await signIn(page, "Jonas Lindqvist");
