@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { fill, type RequestTemplate, UNIQUE_LENGTH } from "./requests.ts";
 
-/** Sends the request of a template once, with ids in the place of `{ticket}` and `{unique}`. */
+/** Sends the request of a template once. Replaces `{ticket}` and `{unique}` by ids. */
 export function send(url: string, request: RequestTemplate, ticket = ""): Promise<Response> {
   const unique = () => randomBytes(UNIQUE_LENGTH / 2).toString("hex");
   const place = (text: string) => fill(text, ticket, unique);

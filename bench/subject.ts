@@ -1,6 +1,6 @@
 import type { Requests } from "./requests.ts";
 
-/** A measured operation. */
+/** An operation that is measured. */
 export type Operation =
   | "retrieve"
   | "retrieve-anonymous"

@@ -90,7 +90,7 @@ export async function load(options: Load): Promise<LoadResult> {
   };
 }
 
-/** The error of a load that needed more tickets than there were. */
+/** The error for a load that needed more tickets than the file contains. */
 export class Exhausted extends Error {
   constructor(count: number) {
     super(`${count} tickets were not enough`);

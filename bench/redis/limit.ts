@@ -82,7 +82,7 @@ async function watch(port: number, work: () => Promise<unknown>): Promise<string
   });
   while (!text.includes("OK")) await new Promise((resolve) => setTimeout(resolve, 10));
   await work();
-  // The service sends records with a delay.
+  // Waits, because the service sends records to Redis with a delay.
   await new Promise((resolve) => setTimeout(resolve, 400));
   monitor.kill();
   await closed;

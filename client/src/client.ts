@@ -29,7 +29,7 @@ export interface ClientOptions extends Omit<TransportOptions, "attempts"> {
   readonly onError?: OnError | undefined;
 }
 
-/** One visitor's session. Failed calls reject with a `ProblemError`. */
+/** The operations on one visitor's session. A failed call rejects with a `ProblemError`. */
 export interface Client {
   /**
    * Returns the current session. If there is none, creates one; simultaneous calls in all tabs share one new session.

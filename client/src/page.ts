@@ -57,7 +57,7 @@ export function isServer(): boolean {
   return !scope.document && Boolean(isRuntime ?? !(scope.window ?? scope.location));
 }
 
-/** Returns the result of `task`; `undefined` if it throws, as a blocked or full storage does. */
+/** Returns the result of `task`; `undefined` if it throws. A blocked or full storage throws, for example. */
 export function quietly<T>(task: () => T): T | undefined {
   try {
     return task();

@@ -9,7 +9,7 @@ import type { Problem, ProblemCode } from "./protocol.ts";
  */
 export type FailureCode = ProblemCode | "network" | "timeout" | "unexpected-answer" | "reset";
 
-/** What is known about a failure. */
+/** The known facts about a failure. */
 export interface Failure {
   readonly code: FailureCode;
   readonly status?: number;

@@ -25,8 +25,8 @@ const idempotentMethods: readonly string[] = ["GET", "HEAD", "OPTIONS", "PUT", "
  *
  * If a response has another id in the same header, the client changes to that session. First it must be certain that
  * the response belongs to this request and is not an older one from a cache. So the header `gkc-replaces` must name the
- * session that was sent. If the request had no session, a response cannot be told from an older one; then a new id is
- * accepted only if there was no reset yet.
+ * session that was sent. If the request had no session, its response cannot be distinguished from an older one; then a
+ * new id is accepted only if there was no reset yet.
  *
  * If there is no response, or a 503 with `Retry-After`, the request is repeated if its method allows it.
  */

@@ -1,6 +1,6 @@
 import type { RequestSession } from "@antechamber/client/express";
 
-/** A visit as the agents' list shows it. */
+/** A visit in the agents' list. */
 export interface Visit {
   /** A number that stands for the session in URLs. The session's id would get into logs and browser histories. */
   readonly number: number;

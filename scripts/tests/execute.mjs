@@ -1,4 +1,4 @@
-// Runs the files of one run in one process of its test runner.
+// Executes one run: the test runner runs all test files of the run in one process.
 import { execFileSync, spawn } from "node:child_process";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";

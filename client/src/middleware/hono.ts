@@ -9,7 +9,7 @@ export type { CookieOptions, SessionSource, SessionsOptions } from "./options.ts
 export type { RequestSession } from "./request-session.ts";
 export type { Delivery } from "./request-tracking.ts";
 
-/** The type of `c.get("session")`: `new Hono<{ Variables: SessionVariables }>()`. */
+/** Gives `c.get("session")` its type, in `new Hono<{ Variables: SessionVariables }>()`. */
 export interface SessionVariables {
   /**
    * The session of the request. It is `null` on ignored paths, while Antechamber is unavailable, and if there is no

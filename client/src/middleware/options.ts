@@ -30,7 +30,7 @@ export interface SessionsOptions {
    * whoever publishes a link can choose the session of everybody who follows the link.
    */
   readonly sources?: readonly SessionSource[] | undefined;
-  /** The cookie that tells a browser its new session. With `false` no cookie is set. */
+  /** The cookie that gives a browser the id of its new session. With `false` no cookie is set. */
   readonly cookie?: false | CookieOptions | undefined;
   /**
    * Whether requests are recorded; `true` by default. A function is called with each record before the record is sent.

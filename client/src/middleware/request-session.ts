@@ -32,7 +32,7 @@ export interface RequestSession extends SessionInfo {
   end(): Promise<boolean>;
 }
 
-/** The change that the response to a request must tell the visitor. */
+/** The change that the response to a request must report to the visitor. */
 export type SessionChange = "none" | "new session" | "ended session";
 
 /** The operations that a `RequestSession` calls. */
@@ -74,8 +74,8 @@ export function createEndedIds(): EndedIds {
 }
 
 /**
- * Creates the session of a request from the service's response. Calls `changed` if the visitor has a new session or the
- * session has ended, so that the response tells the visitor.
+ * Creates the session of a request from the service's response. Calls `changed` if the visitor gets a new session or the
+ * session ends, because the response must report this to the visitor.
  */
 export function createRequestSession(
   info: SessionInfo,

@@ -26,7 +26,7 @@ type Headers = readonly (readonly [name: string, value: string])[];
 export interface TrackedRequest {
   /** The session of the request; `null` if there is none. Resolves within the deadline and never rejects. */
   readonly session: Promise<RequestSession | null>;
-  /** Returns the headers that tell the visitor about a new or ended session; an empty list if nothing changed. */
+  /** Returns the headers that report a new or ended session to the visitor; an empty list if nothing changed. */
   sessionHeaders(): Headers;
   /** Reports a failure to `onError`. */
   reportFailure(error: unknown): void;
@@ -185,7 +185,7 @@ function recordableStatus(status: number | null): number | null {
 }
 
 /**
- * Returns the headers that tell the visitor about a new or ended session. `replaces` is the handle of the session id in
+ * Returns the headers that report a new or ended session to the visitor. `replaces` is the handle of the session id in
  * the request's header. It shows the client in the page that this response belongs to its request, and is not one that
  * a cache stored for an earlier visitor.
  */

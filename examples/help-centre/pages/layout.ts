@@ -1,7 +1,7 @@
 import type { Customer } from "../customers.ts";
 import { type Content, html } from "./html.ts";
 
-/** What every page needs to know about the visitor and the request. */
+/** Facts about the visitor and the request that every page needs. */
 export interface Visitor {
   /** The customer; `undefined` while the visitor is anonymous. */
   readonly customer: Customer | undefined;

@@ -12,7 +12,7 @@ import { addSettings, dataSettings, loadSettings } from "./settings.ts";
 /** Maximum number of faults that are printed. */
 const FAULTS_SHOWN = 20;
 
-/** `audit list`, `audit verify`: the trail of what operators did. */
+/** `audit list`, `audit verify`: show the audit trail, and check that nobody has changed it. */
 export function auditCommand(output: Output): Command {
   return new Command("audit")
     .description("show or verify the trail of what operators did")

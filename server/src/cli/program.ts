@@ -52,7 +52,7 @@ export function createProgram(output: Output): Command {
   ]);
   everyCommand(program, (command) => {
     suggestInHelp(command);
-    // All messages begin with the same prefix.
+    // Commander's messages get the same prefix as all others.
     command.configureOutput({
       outputError: (text, write) => write(text.replace(/^error: /, "antechamber: ")),
     });

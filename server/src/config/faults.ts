@@ -4,7 +4,7 @@ import leven from "leven";
 export interface ConfigFault {
   /** Where the faulty value was set: `--port`, `ANTECHAMBER_PORT`, `port in /etc/antechamber.json`. */
   readonly from: string;
-  /** What is wrong and what is allowed: a sentence without a full stop. */
+  /** A sentence that says what is wrong and what is allowed, without a full stop. */
   readonly message: string;
 }
 

@@ -64,7 +64,7 @@ export function count(least: number, most: number) {
   } as const satisfies Kind;
 }
 
-/** One of a few words. */
+/** One of the given words. */
 export function word<const Words extends readonly [string, ...string[]]>(
   placeholder: string,
   words: Words,

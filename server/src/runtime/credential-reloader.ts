@@ -48,7 +48,7 @@ export class CredentialReloader {
       await this.reloadKeys();
       await this.#inTurn(async () => ids.use(await store.listSecrets()));
     } catch (error) {
-      // Logged once per outage, since the store repeats its event.
+      // Logged only once per outage, because the store repeats its event until a read succeeds.
       if (!this.#isBehind) this.#log.error({ err: error }, "keys and secrets could not be read");
       this.#isBehind = true;
       throw error;

@@ -39,9 +39,9 @@ export async function startLimits(config: Config, time: TimeSource): Promise<Run
 }
 
 /**
- * Clients are limited by address unless every peer is this machine itself: the server listens on a loopback address,
- * without a trusted proxy that reports its clients. On a Unix socket every peer may report its client. Mode `local` has
- * no credentials to limit.
+ * Decides which limits apply. Addresses are limited unless all clients have the address of this machine. That is so if
+ * the server listens on a loopback address and no trusted proxy reports the addresses of its clients. On a Unix socket
+ * every peer is trusted to report the address of its client. In the mode `local` there are no credentials to limit.
  */
 function optionsOf(config: Config, time: TimeSource): Omit<LimitOptions, "limiterOf"> {
   const { host, auth, trustedProxies, socket } = config;

@@ -145,7 +145,7 @@ type ReadAudit = (request: { readonly after: number; readonly limit: number }) =
   readonly last: number;
 }>;
 
-/** Number of entries read at a time. */
+/** Number of entries that one call of `ReadAudit` reads. */
 const PAGE = 500;
 
 /** Returns the newest `count` entries that match, oldest first. */

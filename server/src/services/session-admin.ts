@@ -86,7 +86,7 @@ export class SessionAdmin {
     return isKnown ? { session, status: statusOf(session, now) } : undefined;
   }
 
-  /** Lists sessions (`SessionSearch`). */
+  /** Returns a page of sessions, newest first, with the status of each. */
   async list(request: Omit<ListRequest, "now" | "includePurgeable">): Promise<SessionViewPage> {
     const { store, clock } = this.#parts;
     const { sessions, next, total } = await store.listSessions({ ...request, now: clock() });

@@ -27,7 +27,7 @@ export interface Retrieval {
  * A request with an idempotency key. It is carried out once; later requests with the same key get the first response.
  */
 export interface Idempotent<Result> {
-  /** Hash of the caller and the idempotency key. */
+  /** Hash of the caller and the idempotency key, so that callers cannot use the same key by chance. */
   readonly key: string;
   /** Hash of the request's content. A different request with the same key is refused. */
   readonly fingerprint: string;
@@ -137,7 +137,7 @@ export class SessionService {
     return this.useIfIssued(id, scope) ?? undefined;
   }
 
-  /** Does the same as `use`, but returns `null` for an id that this server did not issue, without looking it up. */
+  /** Does the same as `use`, but returns `null` if this server did not issue the id. Such an id is not looked up. */
   useIfIssued(id: string, scope: Scope): MaybePromise<Session | undefined> | null {
     const found = this.#load(id);
     if (found === undefined) return null;
@@ -331,7 +331,7 @@ function isUsable(session: Session, scope: Scope, now: number): boolean {
   return isLive(session, now) && isWithin(session.customerId, scope);
 }
 
-/** Returns the stored response of a repeated request. Refuses with `idempotency-key-reused`. */
+/** Returns the stored response of a replay. Refuses with `idempotency-key-reused`. */
 function responseOf(replay: Replay): string {
   if (replay.outcome === "key-reused") throw new Refusal({ code: "idempotency-key-reused" });
   return replay.response;
