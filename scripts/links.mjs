@@ -48,8 +48,8 @@ function leadsSomewhere(file, link) {
 }
 
 /**
- * Returns the anchors of a file: those that GitHub creates for headings, and those of the form <a id>. @param {string}
- * file
+ * Returns the anchors of a file: those that GitHub creates for headings, and those of the form <a id>.
+ * @param {string} file
  */
 function anchorsOf(file) {
   const known = anchors.get(file);
