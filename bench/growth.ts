@@ -10,8 +10,8 @@ import { memory, tree } from "./usage.ts";
 import { load, type Tickets } from "./wrk.ts";
 
 /**
- * Very long lifetimes, with which no read renews a session. Filling takes minutes, so with the default lifetimes every read
- * would renew a session, and this would hide the cost of a large store.
+ * Very long lifetimes, with which no read renews a session. Filling takes minutes, so with the default lifetimes every
+ * read would renew a session, and this would hide the cost of a large store.
  */
 const IDLE = { ANTECHAMBER_RECOGNIZED_IDLE: "24h", ANTECHAMBER_RECOGNIZED_LIFETIME: "240h" };
 

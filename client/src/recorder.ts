@@ -42,8 +42,8 @@ const MAX_BATCH_BYTES = 30_000;
 /**
  * Sends records to the service. A record waits in the queue until it becomes part of a batch, which has an
  * Idempotency-Key. Then the record is either delivered, or given up because the service refused it for good, or kept in
- * its batch, with the same key, for a later attempt. To keep the order, batches are sent one after another. When the
- * page is hidden, all waiting records are sent immediately, because the page may end.
+ * its batch, with the same key, for a later attempt. To keep the order, batches are sent one after another. Only when
+ * the page is hidden, up to two batches are sent at once without waiting for earlier ones, because the page may end.
  */
 export class Recorder {
   readonly #transport: Transport;
@@ -213,7 +213,10 @@ export class Recorder {
       : undefined;
   }
 
-  /** Sends the waiting records immediately, because the page may end at any moment. */
+  /**
+   * Sends waiting records immediately, because the page may end at any moment. At most two batches may be in flight then
+   * (see `MAX_BATCH_BYTES`); further records stay in the queue.
+   */
   readonly #sendNow = (): void => {
     const current = this.#current.id();
     if (current) this.#assign(current);

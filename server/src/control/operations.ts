@@ -60,7 +60,8 @@ const ownAct = z.object({
 });
 
 /**
- * An act that the command line carries out without a server, such as a backup; `noteAct` enters it in the audit trail.
+ * An act that the command line carries out in its own process, such as a backup, even if a server runs. `noteAct` adds
+ * it to the audit trail.
  */
 export type OwnAct = z.infer<typeof ownAct>;
 

@@ -27,7 +27,7 @@ export interface Retrieval {
  * A request with an idempotency key. It is carried out once; later requests with the same key get the first response.
  */
 export interface Idempotent<Result> {
-  /** Hash of the caller and the idempotency key, so that callers cannot use the same key by chance. */
+  /** Hash of the caller and the idempotency key. So different callers may use the same idempotency key. */
   readonly key: string;
   /** Hash of the request's content. A different request with the same key is refused. */
   readonly fingerprint: string;
