@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, ftruncateSync, openSync, readFileSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
@@ -66,5 +66,28 @@ test("deleted rows are in no page, however their table was balanced, and other r
     database.close();
     closeSync(descriptors.log);
     closeSync(descriptors.database);
+  }
+});
+
+test("in a database of 128 GiB or more no page is taken for a page with rows because of a page number in it", async () => {
+  await using directory = temporaryDirectory();
+  const file = openSync(join(directory.path, "large.db"), "w+");
+  try {
+    // An overflow page: the number of the next page, then content.
+    const page = Buffer.alloc(4096, "content of a row");
+    page.writeUInt32BE(0x2000010, 0);
+    page.writeUInt16BE(4096, 5);
+    page.writeUInt16BE(0, 3);
+    writeSync(file, page, 0, 4096, 4096);
+    const shown = Buffer.alloc(4096);
+    for (const size of [0x2000011 * 4096, 2 * 4096]) {
+      ftruncateSync(file, size);
+      new PageGaps({ database: file, log: file }, 4096).clean(2);
+      readSync(file, shown, 0, 4096, 4096);
+      // The second size shows that the page would be changed in a smaller database.
+      assert.equal(shown.equals(page), size > 2 * 4096);
+    }
+  } finally {
+    closeSync(file);
   }
 });

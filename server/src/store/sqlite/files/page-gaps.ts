@@ -20,8 +20,8 @@ const FRAMES_READ = 64;
 /** The length in bytes of a B-tree page's header, by the first byte of the page, which is the page's type. */
 const HEADER_BYTES: Readonly<Record<number, number>> = { 2: 12, 5: 12, 10: 8, 13: 8 };
 /**
- * Pages with this number or a higher one are not touched. A page of another kind begins with a page number, and the
- * first byte of such a high number may look like the type of a B-tree page.
+ * No page is touched while the database has this number of pages or more (128 GiB). Overflow and free-list pages begin
+ * with the number of another page, and the first byte of such a high number looks like the type of a B-tree page.
  */
 const MAX_PAGES = 0x2000000;
 /** The length of the database header, which precedes the header of the first page. */
@@ -86,11 +86,12 @@ export class PageGaps {
    * checkpoint writes the old content of the gaps again.
    */
   clean(limit: number): void {
+    const isTooLarge = fstatSync(this.#files.database).size >= MAX_PAGES * this.#pageSize;
     let isWritten = false;
     for (let i = 0; i < limit; i++) {
       const page = this.#takeMarked();
       if (page === undefined) break;
-      isWritten = this.#cleanPage(page) || isWritten;
+      if (!isTooLarge) isWritten = this.#cleanPage(page) || isWritten;
     }
     if (isWritten) fdatasyncSync(this.#files.database);
   }
@@ -107,7 +108,7 @@ export class PageGaps {
     const { database } = this.#files;
     const [page, size] = [this.#page, this.#pageSize];
     const start = (number - 1) * size;
-    if (number >= MAX_PAGES || readSync(database, page, 0, size, start) < size) return false;
+    if (readSync(database, page, 0, size, start) < size) return false;
     const header = number === 1 ? DATABASE_HEADER_BYTES : 0;
     const headerBytes = HEADER_BYTES[page[header] as number];
     if (headerBytes === undefined) return false;
