@@ -5,6 +5,7 @@ import { createWriteStream } from "node:fs";
 import { loadConfig } from "../server/src/config/load.ts";
 import { machineTime } from "../server/src/runtime/clock.ts";
 import { type Opened, open } from "../server/src/runtime/open-store.ts";
+import { noIdentity } from "../server/src/session/session.ts";
 import { UNIQUE_LENGTH } from "./requests.ts";
 
 /** Number of sessions that are created together. Two such groups are in progress at a time. */
@@ -17,7 +18,7 @@ async function createGroup({ service }: Opened, count: number): Promise<string> 
   const sessions = await Promise.all(
     Array.from({ length: count }, async (_, index) =>
       service.create({
-        agentId: null,
+        ...noIdentity,
         customerId: unique(3 * index),
         visitId: unique(3 * index + 1),
         globalVisitId: unique(3 * index + 2),

@@ -1,5 +1,5 @@
 import { errorFromResponse, isRetryable, ProblemError } from "./problem-error.ts";
-import type { Identity } from "./protocol.ts";
+import { headerIds, type Identity } from "./protocol.ts";
 import { sleep } from "./sleep.ts";
 
 /** Ids to associate with a session. A missing id, `null` and the empty string all mean that the id is not given. */
@@ -91,8 +91,9 @@ export function requestInit(
   const { method, ids = {}, body, idempotencyKey, keepalive } = request;
   const headers: Record<string, string> = {};
   if (key) headers["authorization"] = `Bearer ${key}`;
-  if (ids.agentId) headers["gkc-agentId"] = headerBytes(ids.agentId);
-  if (ids.customerId) headers["gkc-customerId"] = headerBytes(ids.customerId);
+  for (const name of headerIds) {
+    if (ids[name]) headers[`gkc-${name}`] = headerBytes(ids[name]);
+  }
   if (idempotencyKey) headers["idempotency-key"] = `"${idempotencyKey}"`;
   if (body !== undefined) headers["content-type"] = "application/json";
   return {

@@ -3,13 +3,17 @@
  * client and the server cannot disagree.
  */
 
-/** The four ids of a caller. `null` means that an id is not given, or not known yet. */
-export interface Identity {
-  readonly agentId: string | null;
-  readonly customerId: string | null;
-  readonly visitId: string | null;
-  readonly globalVisitId: string | null;
-}
+/** The ids that requests have in headers: `gkc-agentId`, `gkc-customerId`. */
+export const headerIds = ["agentId", "customerId"] as const;
+
+/** The ids that requests have in their JSON body. */
+export const bodyIds = ["visitId", "globalVisitId"] as const;
+
+/** The name of an id of the caller. */
+export type IdName = (typeof headerIds | typeof bodyIds)[number];
+
+/** The ids of a caller. `null` means that an id is not given, or not known yet. */
+export type Identity = { readonly [Name in IdName]: string | null };
 
 /** `recognized` as soon as the session has a customer or an agent; until then `anonymous`. */
 export type SessionState = "anonymous" | "recognized";
@@ -28,10 +32,7 @@ export interface SessionInfo extends Identity {
 }
 
 /** The request body for creating and updating a session. Unknown members are ignored. */
-export interface VisitBody {
-  readonly visitId?: string | null;
-  readonly globalVisitId?: string | null;
-}
+export type VisitBody = { readonly [Name in (typeof bodyIds)[number]]?: string | null };
 
 /**
  * A request to record in a session. Only `method` and `path` are required; a member that is not known may be missing or
@@ -137,11 +138,7 @@ export interface SessionList {
  * The sessions to end: at least one condition, or `all`. A missing or `undefined` condition has no effect. An empty
  * condition (`""`, `null`) is refused; it never means "every session".
  */
-export interface EndRequest {
-  readonly agentId?: string | undefined;
-  readonly customerId?: string | undefined;
-  readonly visitId?: string | undefined;
-  readonly globalVisitId?: string | undefined;
+export interface EndRequest extends Readonly<Partial<Record<IdName, string | undefined>>> {
   readonly state?: SessionState | undefined;
   /** Selects sessions that were created at this time or later: ISO 8601 with a time zone, or Unix ms. */
   readonly since?: string | number | undefined;

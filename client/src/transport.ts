@@ -1,6 +1,13 @@
 import { type CallOptions, createRequestSender, type Ids, type TransportOptions } from "./call.ts";
 import { checkTransportOptions } from "./client-options.ts";
-import type { RecordReceipt, RequestRecord, SessionInfo, Timeline, VisitBody } from "./protocol.ts";
+import {
+  bodyIds,
+  type RecordReceipt,
+  type RequestRecord,
+  type SessionInfo,
+  type Timeline,
+  type VisitBody,
+} from "./protocol.ts";
 import { isSessionId } from "./session-id.ts";
 
 export type { CallOptions, Fetch, Ids, TransportOptions } from "./call.ts";
@@ -117,6 +124,6 @@ export function randomKey(): string {
   return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }
 
-function visitBody({ visitId, globalVisitId }: Ids = {}): VisitBody {
-  return { visitId: visitId ?? null, globalVisitId: globalVisitId ?? null };
+function visitBody(ids: Ids = {}): VisitBody {
+  return Object.fromEntries(bodyIds.map((name) => [name, ids[name] ?? null]));
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Client } from "../src/client.ts";
-import type { SessionInfo } from "../src/protocol.ts";
+import { bodyIds, headerIds, type Identity, type SessionInfo } from "../src/protocol.ts";
 import type { Fetch } from "../src/transport.ts";
 import { createVisitorClient } from "../src/visitor-client.ts";
 import { type BrowserOptions, type FakeBrowser, openBrowser, setCookie } from "./fake-browser.ts";
@@ -22,12 +22,16 @@ function createRandom(seed: number): (bound: number) => number {
   };
 }
 
+const noIds = Object.fromEntries(
+  [...headerIds, ...bodyIds].map((name) => [name, null]),
+) as Identity;
+
 /** Creates a service without a network: `respond` handles a request. */
 function createService(sessions: Map<string, SessionInfo>) {
   function create(customerId: string | null): SessionInfo {
     const sessionId = `s${sessions.size}`.padEnd(40, "_");
     const times = { createdAt: "", lastActiveAt: "", expiresAt: "" };
-    const ids = { agentId: null, customerId, visitId: null, globalVisitId: null };
+    const ids = { ...noIds, customerId };
     const state = customerId === null ? "anonymous" : "recognized";
     const info: SessionInfo = { sessionId, state, ...ids, ...times };
     sessions.set(sessionId, info);

@@ -1,13 +1,18 @@
 import { type Command, Option } from "commander";
+import { type IdField, idFields } from "../session/fields.ts";
 import { anySession, type SessionFilter } from "../session/filter.ts";
+import { identityOf } from "../session/session.ts";
 import { idOf, timeOf } from "./option-values.ts";
 
+/** `agentId` has the option `--agent`, whose value commander calls `agent`; `globalVisitId` has `--global-visit`. */
+type OptionName<Field = IdField> = Field extends `${infer Name}Id` ? Name : never;
+
+const nameOf = (field: IdField) => field.slice(0, -"Id".length) as OptionName;
+const wordsOf = (field: IdField) =>
+  nameOf(field).replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+
 /** Values of the options that `addFilter` adds. */
-export interface FilterOptions {
-  readonly customer?: string;
-  readonly agent?: string;
-  readonly visit?: string;
-  readonly globalVisit?: string;
+export interface FilterOptions extends Readonly<Partial<Record<OptionName, string>>> {
   readonly state?: "anonymous" | "recognized";
   readonly since?: number;
   readonly until?: number;
@@ -15,11 +20,11 @@ export interface FilterOptions {
 
 /** Adds the options that select sessions. */
 export function addFilter(command: Command): Command {
+  for (const field of idFields) {
+    const words = wordsOf(field);
+    command.option(`--${words.replaceAll(" ", "-")} <id>`, `of this ${words}`, idOf);
+  }
   return command
-    .option("--customer <id>", "of this customer", idOf)
-    .option("--agent <id>", "of this agent", idOf)
-    .option("--visit <id>", "of this visit", idOf)
-    .option("--global-visit <id>", "of this global visit", idOf)
     .addOption(new Option("--state <state>", "in this state").choices(["anonymous", "recognized"]))
     .option("--since <time>", "created then or later, such as 2026-11-23T10:00Z", timeOf)
     .option("--until <time>", "created before then", timeOf);
@@ -29,10 +34,7 @@ export function addFilter(command: Command): Command {
 export function filterOf(options: FilterOptions): SessionFilter {
   return {
     ...anySession,
-    customerId: options.customer ?? null,
-    agentId: options.agent ?? null,
-    visitId: options.visit ?? null,
-    globalVisitId: options.globalVisit ?? null,
+    ...identityOf((field) => options[nameOf(field)] ?? null),
     state: options.state ?? null,
     since: options.since ?? null,
     until: options.until ?? null,

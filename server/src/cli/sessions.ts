@@ -3,7 +3,7 @@ import type { Config } from "../config/config.ts";
 import type { Admin } from "../control/operations.ts";
 import type { SessionView } from "../services/session-admin.ts";
 import { isUnconditional, type SessionFilter } from "../session/filter.ts";
-import { isRecognized } from "../session/session.ts";
+import { identityOf, isRecognized } from "../session/session.ts";
 import { MAX_COUNTED } from "../store/ports/search.ts";
 import { withAdmin } from "./connect.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
@@ -221,10 +221,7 @@ function sessionJson({ session, status }: SessionView) {
     sessionId: session.id,
     status,
     state: isRecognized(session) ? "recognized" : "anonymous",
-    agentId: session.agentId,
-    customerId: session.customerId,
-    visitId: session.visitId,
-    globalVisitId: session.globalVisitId,
+    ...identityOf((field) => session[field]),
     createdAt: timeText(session.createdAt),
     lastActiveAt: timeText(session.lastActiveAt),
     expiresAt: timeText(session.expiresAt),

@@ -1,8 +1,9 @@
 import { z } from "zod";
 import type { ApiKeyInfo, ApiKeyRequest } from "../services/credentials.ts";
+import { idFields } from "../session/fields.ts";
 import type { SessionFilter } from "../session/filter.ts";
 import { roles } from "../session/permissions.ts";
-import { idFields, type Session } from "../session/session.ts";
+import type { Session } from "../session/session.ts";
 import type { AuditEntry } from "../store/audit-chain.ts";
 import type { TransferItem } from "../store/ports/transfer.ts";
 

@@ -1,6 +1,7 @@
 import { type Problem, type ProblemCode, problemStatus } from "@antechamber/client/protocol";
 import type { HeaderFields } from "@antechamber/http1";
 import type { Quota, Reason } from "../session/errors.ts";
+import { bodyFields, headerFields, headerNames } from "../session/fields.ts";
 import type { ApiResponse } from "./api-response.ts";
 
 const titles: Readonly<Record<ProblemCode, string>> = {
@@ -112,6 +113,11 @@ const mediaDetails = {
   encoding: "Send the body without Content-Encoding.",
 } as const;
 
+/** The headers of ids in one spelling, such as "gkc_agentId or gkc_customerId". */
+const headersIn = (spelling: 0 | 1) =>
+  headerFields.map((field) => headerNames(field)[spelling]).join(" or ");
+const nothingToAssociate = `Send at least one id: ${headersIn(0)} as a header, ${bodyFields.join(" or ")} in a JSON body. If you did send a header, a proxy may have dropped it because of the underscore: send ${headersIn(1)}.`;
+
 /** Returns what the caller has to change, in a sentence or two. */
 function detailOf(reason: Reason): string {
   switch (reason.code) {
@@ -122,7 +128,7 @@ function detailOf(reason: Reason): string {
     case "invalid-request":
       return reason.errors.map((fault) => fault.detail).join(" ");
     case "nothing-to-associate":
-      return "Send at least one id: gkc_agentId or gkc_customerId as a header, visitId or globalVisitId in a JSON body. If you did send a header, a proxy may have dropped it because of the underscore: send gkc-agentId or gkc-customerId.";
+      return nothingToAssociate;
     case "session-not-found":
       if (reason.isNew) {
         return "POST changes an existing session. To create one use PUT /sessions/new.";

@@ -1,7 +1,8 @@
 import { hash } from "node:crypto";
+import { idFields } from "../session/fields.ts";
 import type { RequestRecord } from "../session/record.ts";
 import { purgeAfter, type RetentionPolicy } from "../session/retention.ts";
-import { idFields, type Session } from "../session/session.ts";
+import type { Session } from "../session/session.ts";
 import type { ApiKey } from "../store/ports/credentials.ts";
 import type { TransferItem } from "../store/ports/transfer.ts";
 

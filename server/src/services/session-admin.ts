@@ -1,9 +1,10 @@
 import type { Clock } from "../runtime/clock.ts";
 import { Refusal } from "../session/errors.ts";
+import { idFields } from "../session/fields.ts";
 import { isUnconditional, type SessionFilter } from "../session/filter.ts";
 import type { IdIssuer } from "../session/id.ts";
 import { mayEndAll, type Scope } from "../session/permissions.ts";
-import { hasNoIds, idFields, isLive, type Session } from "../session/session.ts";
+import { hasNoIds, isLive, type Session } from "../session/session.ts";
 import type { Act } from "../store/audit-chain.ts";
 import type { ListRequest, SessionPage, SessionSearch } from "../store/ports/search.ts";
 import type { SessionStore } from "../store/ports/sessions.ts";

@@ -1,6 +1,6 @@
-import type { IdField } from "./errors.ts";
+import { type IdField, idFields } from "./fields.ts";
 import { expiryOf, isRenewalDue, type Lifetimes, renewed } from "./lifetime.ts";
-import { type Identity, idFields, type Session } from "./session.ts";
+import { type Identity, identityOf, type Session } from "./session.ts";
 
 /** The result of associating ids with a session. */
 export type Association =
@@ -28,12 +28,7 @@ export function associate(
       ? { outcome: "changed", session: renewed(session, now, lifetimes) }
       : { outcome: "unchanged", session };
   }
-  const merged: Identity = {
-    agentId: session.agentId ?? ids.agentId,
-    customerId: session.customerId ?? ids.customerId,
-    visitId: session.visitId ?? ids.visitId,
-    globalVisitId: session.globalVisitId ?? ids.globalVisitId,
-  };
+  const merged = identityOf((name) => session[name] ?? ids[name]);
   const lastActiveAt = Math.max(session.lastActiveAt, now);
   const expiresAt = expiryOf(merged, session.createdAt, lastActiveAt, lifetimes);
   return { outcome: "changed", session: { ...session, ...merged, lastActiveAt, expiresAt } };

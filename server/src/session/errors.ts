@@ -1,5 +1,4 @@
-/** The names of the ids that a caller may associate with a session, as in requests and responses. */
-export type IdField = "agentId" | "customerId" | "visitId" | "globalVisitId";
+import type { IdField } from "./fields.ts";
 
 /** A fault of a request, and where it is. */
 export interface Fault {

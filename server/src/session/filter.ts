@@ -1,11 +1,5 @@
-import {
-  type Identity,
-  idFields,
-  isLive,
-  isRecognized,
-  noIdentity,
-  type Session,
-} from "./session.ts";
+import { idFields } from "./fields.ts";
+import { type Identity, isLive, isRecognized, noIdentity, type Session } from "./session.ts";
 
 /** Conditions on sessions, all of which must be met; `null` stands for no condition. */
 export interface SessionFilter extends Identity {

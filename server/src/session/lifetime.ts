@@ -9,7 +9,7 @@
  * - `store/sqlite/offline/inspect.ts`: live, end of the retention
  */
 
-import { type Identity, isRecognized, noIdentity, type Session } from "./session.ts";
+import { type Identity, identityOf, isRecognized, noIdentity, type Session } from "./session.ts";
 
 /** The times after which a session expires, in milliseconds (contract.md#rule-6). */
 export interface Lifetime {
@@ -55,10 +55,7 @@ export function newSession(
     lastActiveAt: createdAt,
     expiresAt: expiryOf(ids, createdAt, createdAt, lifetimes),
     ended: false,
-    agentId: ids.agentId,
-    customerId: ids.customerId,
-    visitId: ids.visitId,
-    globalVisitId: ids.globalVisitId,
+    ...identityOf((field) => ids[field]),
   };
 }
 

@@ -1,4 +1,4 @@
-import type { IdField } from "./errors.ts";
+import type { IdField } from "./fields.ts";
 import type { Identity } from "./session.ts";
 
 /** The four roles (contract.md#roles). */

@@ -1,17 +1,20 @@
-import type { IdField } from "./errors.ts";
+import { type IdField, idFields } from "./fields.ts";
 
 /** The ids of a session; `null` stands for a missing one. */
 export type Identity = Readonly<Record<IdField, string | null>>;
 
-/** The names of the ids in the order in which they are checked, stored and shown. */
-export const idFields: readonly IdField[] = ["agentId", "customerId", "visitId", "globalVisitId"];
+/** Returns an identity whose ids are what `idOf` returns for each field and its position. */
+export function identityOf(idOf: (field: IdField, position: number) => string | null): Identity {
+  // A copy with all members, so that every identity has the same shape for the runtime.
+  const ids: Record<IdField, string | null> = { ...noIdentity };
+  for (let i = 0; i < idFields.length; i++) {
+    const field = idFields[i] as IdField;
+    ids[field] = idOf(field, i);
+  }
+  return ids;
+}
 
-export const noIdentity: Identity = {
-  agentId: null,
-  customerId: null,
-  visitId: null,
-  globalVisitId: null,
-};
+export const noIdentity = Object.fromEntries(idFields.map((field) => [field, null])) as Identity;
 
 /**
  * The state of a session. Immutable: each change creates another object. Times are Unix ms.
@@ -37,12 +40,8 @@ export function isRecognized(ids: Pick<Identity, "agentId" | "customerId">): boo
 
 /** Returns whether no id is set. Such a session may exist without being stored (contract.md#rule-8). */
 export function hasNoIds(ids: Identity): boolean {
-  return (
-    ids.agentId === null &&
-    ids.customerId === null &&
-    ids.visitId === null &&
-    ids.globalVisitId === null
-  );
+  for (const field of idFields) if (ids[field] !== null) return false;
+  return true;
 }
 
 /** Returns whether the session can be used at `now`. */

@@ -1,6 +1,6 @@
-import type { IdField } from "./errors.ts";
+import { type IdField, idFields } from "./fields.ts";
 import type { RequestRecord } from "./record.ts";
-import { type Identity, idFields, noIdentity, type Session } from "./session.ts";
+import { type Identity, noIdentity, type Session } from "./session.ts";
 
 /** Ids that were associated with a session after its creation. */
 export interface AssociationEvent {

@@ -1,3 +1,4 @@
+import { idFields } from "../session/fields.ts";
 import { isRecognized, type Session } from "../session/session.ts";
 
 /** Returns the `SessionInfo` of a session as JSON text (contract.md#sessioninfo). */
@@ -17,13 +18,12 @@ export function writeSessionInfo(session: Session, bytes: Buffer, start: number)
   let at = writePart(OPENING, bytes, start);
   at = writeAscii(session.id, bytes, at);
   at = writePart(isRecognized(session) ? RECOGNIZED : ANONYMOUS, bytes, at);
-  at = writeId(session.agentId, bytes, at);
-  at = writePart(CUSTOMER_ID, bytes, at);
-  at = writeId(session.customerId, bytes, at);
-  at = writePart(VISIT_ID, bytes, at);
-  at = writeId(session.visitId, bytes, at);
-  at = writePart(GLOBAL_VISIT_ID, bytes, at);
-  at = writeId(session.globalVisitId, bytes, at);
+  for (let i = 0; i < ids.length; i++) {
+    const { field, name, none } = ids[i] as IdMember;
+    const id = session[field];
+    if (id === null) at = writePart(none, bytes, at);
+    else at = writeId(id, bytes, writePart(name, bytes, at));
+  }
   at = writePart(CREATED_AT, bytes, at);
   at = writeTime(session.createdAt, bytes, at);
   at = writePart(LAST_ACTIVE_AT, bytes, at);
@@ -40,29 +40,29 @@ export function maxLengthOf(session: Session): number {
 
 const part = (text: string) => Buffer.from(text);
 const OPENING = part('{"sessionId":"');
-const ANONYMOUS = part('","state":"anonymous","agentId":');
-const RECOGNIZED = part('","state":"recognized","agentId":');
-const CUSTOMER_ID = part(',"customerId":');
-const VISIT_ID = part(',"visitId":');
-const GLOBAL_VISIT_ID = part(',"globalVisitId":');
+const ANONYMOUS = part('","state":"anonymous"');
+const RECOGNIZED = part('","state":"recognized"');
+/** The beginning of the member of each id, and the whole member of an id that is not set. */
+const ids = idFields.map((field) => ({
+  field,
+  name: part(`,"${field}":`),
+  none: part(`,"${field}":null`),
+}));
+type IdMember = (typeof ids)[number];
 const CREATED_AT = part(',"createdAt":"');
 const LAST_ACTIVE_AT = part('","lastActiveAt":"');
 const EXPIRES_AT = part('","expiresAt":"');
 const END = part('"}');
-const NULL = part("null");
 
-/** Upper bound (bytes) of everything except the ids: member names, quotes, and times (years may have six digits). */
-const MAX_REST = 512;
-/** Maximum length (bytes) of a UTF-16 code unit in JSON, as in "\ud800". */
+/** Upper bound of the bytes of everything except the ids: names, quotes, and times with years of six digits. */
+const MAX_REST = 256 + ids.reduce((sum, { none }) => sum + none.length, 0);
+/** Maximum bytes of a UTF-16 code unit in JSON, as in "\ud800". */
 const MAX_ESCAPED = 6;
 
-function lengthOfIds({ agentId, customerId, visitId, globalVisitId }: Session): number {
-  return (
-    (agentId?.length ?? 0) +
-    (customerId?.length ?? 0) +
-    (visitId?.length ?? 0) +
-    (globalVisitId?.length ?? 0)
-  );
+function lengthOfIds(session: Session): number {
+  let length = 0;
+  for (let i = 0; i < ids.length; i++) length += session[(ids[i] as IdMember).field]?.length ?? 0;
+  return length;
 }
 
 function writePart(text: Uint8Array, bytes: Buffer, start: number): number {
@@ -78,8 +78,7 @@ function writeAscii(text: string, bytes: Buffer, start: number): number {
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
-function writeId(id: string | null, bytes: Buffer, start: number): number {
-  if (id === null) return writePart(NULL, bytes, start);
+function writeId(id: string, bytes: Buffer, start: number): number {
   let at = start;
   bytes[at++] = QUOTE;
   for (let i = 0; i < id.length; i++) {

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { loadConfig } from "../../src/config/load.ts";
 import { machineTime } from "../../src/runtime/clock.ts";
 import { open } from "../../src/runtime/open-store.ts";
+import { noIdentity } from "../../src/session/session.ts";
 import { createApi, problemOf } from "../support/api.ts";
 import { succeed } from "../support/command-line.ts";
 import { serve } from "../support/in-process.ts";
@@ -23,7 +24,7 @@ test("data stored under ids with spaces at their ends can be found, exported and
   const { config } = loadConfig({ flags: { dataDir }, env: {}, cwd: dataDir });
   const opened = await open(config, machineTime, events);
   for (const customerId of [" ann ", " bob "]) {
-    const ids = { agentId: null, customerId, visitId: `${customerId} v `, globalVisitId: null };
+    const ids = { ...noIdentity, customerId, visitId: `${customerId} v ` };
     await opened.service.create(ids);
   }
   await opened.store.close();

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { Identity, SessionInfo } from "@antechamber/client/protocol";
+import { idFields } from "../../src/session/fields.ts";
 import { type Answer, sessionOf } from "../support/api.ts";
 import {
   type Caller,
@@ -53,8 +54,6 @@ export interface Ledger {
   /** Lists the sessions that the server does not show as acknowledged. */
   lost(caller: Caller): Promise<string[]>;
 }
-
-const FIELDS = ["agentId", "customerId", "visitId", "globalVisitId"] as const;
 
 export function createLedger(): Ledger {
   const entries = new Map<string, Entry>();
@@ -196,7 +195,7 @@ function createdBy(identity: Identity, found: readonly Identity[]): Identity[] {
 }
 
 function same(one: Identity, other: Identity): boolean {
-  return FIELDS.every((field) => one[field] === other[field]);
+  return idFields.every((field) => one[field] === other[field]);
 }
 
 /** Calls `work` for every item, 32 at a time. */

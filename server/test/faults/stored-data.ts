@@ -2,6 +2,8 @@ import { copyFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Identity } from "@antechamber/client/protocol";
+import { idFieldTable } from "../../src/session/fields.ts";
+import { identityOf } from "../../src/session/session.ts";
 
 /** Data of the embedded engine as they are on disk, read while a server runs or afterwards. */
 export interface StoredData extends Disposable {
@@ -32,16 +34,12 @@ export function openStoredData(dataDir: string): StoredData {
     integrity: () => rows("PRAGMA integrity_check").map((row) => String(row["integrity_check"])),
     identitiesOfVisits(visitIds) {
       const found = rows(
-        `SELECT agent_id, customer_id, visit_id, global_visit_id
-         FROM sessions WHERE visit_id IN (SELECT value FROM json_each(?))`,
+        `SELECT * FROM sessions WHERE visit_id IN (SELECT value FROM json_each(?))`,
         JSON.stringify(visitIds),
       );
-      return found.map((row) => ({
-        agentId: row["agent_id"] as string | null,
-        customerId: row["customer_id"] as string | null,
-        visitId: row["visit_id"] as string | null,
-        globalVisitId: row["global_visit_id"] as string | null,
-      }));
+      return found.map((row) =>
+        identityOf((field) => row[idFieldTable[field].column] as string | null),
+      );
     },
     sharedVisits(now) {
       const shared = rows(

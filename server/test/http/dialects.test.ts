@@ -4,6 +4,7 @@ import type { Problem, SessionInfo } from "@antechamber/client/protocol";
 import type { BasePath } from "../../src/config/base-path.ts";
 import type { AddressRange } from "../../src/network/addresses.ts";
 import { parseRange } from "../../src/network/addresses.ts";
+import { idFields } from "../../src/session/fields.ts";
 import { onEachEngine } from "../support/engines.ts";
 import { keyFor, type TestServer, unlimited } from "../support/in-process.ts";
 import { exchange, openConnection, type RawResponse, requestText } from "../support/raw-http.ts";
@@ -376,7 +377,7 @@ onEachEngine(({ test, serve }) => {
     for (const base of ["", "/plain"]) {
       const answer = await ask(requestText(`PUT ${base}/sessions/new`, ofWidget));
       const members = Object.keys(successIn(answer));
-      assert.equal(members.length, 9);
+      assert.equal(members.length, 5 + idFields.length);
       assert.equal(answer.headers.get("gkc_sessionid"), undefined);
       const lost = await ask(requestText(`POST ${base}/sessions/${PLACEHOLDER}`, [customer("c")]));
       assert.equal(lost.status, 404);

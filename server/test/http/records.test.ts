@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Fault, RequestEntry } from "@antechamber/client/protocol";
+import { noIdentity } from "../../src/session/session.ts";
 import { type Api, createApi, problemOf } from "../support/api.ts";
 import { serve, type TestServer } from "../support/in-process.ts";
 import { exchange, openConnection, requestText } from "../support/raw-http.ts";
@@ -62,10 +63,7 @@ test("a record is in the timeline as soon as it is accepted", async () => {
     service: "shop",
     attributes: { language: "de", empty: "" },
     state: "anonymous",
-    agentId: null,
-    customerId: null,
-    visitId: null,
-    globalVisitId: null,
+    ...noIdentity,
   });
 });
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { LifeEntry, TimelineEntry } from "@antechamber/client/protocol";
+import { noIdentity } from "../../src/session/session.ts";
 import { type Api, createApi, problemOf, sessionOf } from "../support/api.ts";
 import { serve, type TestServer } from "../support/in-process.ts";
 import { apiOf, type Holder, holders, serveKeys } from "../support/key-holders.ts";
@@ -70,10 +71,8 @@ test("a timeline begins with the creation, and each request has the identity of 
     at: created?.at,
     ids: { visitId: "v-shown" },
     state: "anonymous",
-    agentId: null,
-    customerId: null,
+    ...noIdentity,
     visitId: "v-shown",
-    globalVisitId: null,
   });
   assert.equal(created?.at, sessionOf(await api.retrieve(id)).createdAt);
 });

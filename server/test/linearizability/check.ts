@@ -1,4 +1,5 @@
-import { type Identity, idFields } from "../../src/session/session.ts";
+import { idFields } from "../../src/session/fields.ts";
+import type { Identity } from "../../src/session/session.ts";
 import { type Failover, type Loss, type LossyState, losing, lossesOf } from "./losses.ts";
 import { linearize, type Operation, type SequentialModel, type Verdict } from "./search.ts";
 import { type SessionOperation, type SessionResponse, sessionModel } from "./session-model.ts";

@@ -1,4 +1,5 @@
-import { type Identity, idFields, noIdentity } from "../../src/session/session.ts";
+import { idFields } from "../../src/session/fields.ts";
+import { type Identity, identityOf, noIdentity } from "../../src/session/session.ts";
 import type { Operation, SequentialModel } from "./search.ts";
 
 /** A client's request on a session, with the response. A session begins to exist with its first write. */
@@ -69,12 +70,7 @@ function clashes(own: Identity, given: Identity): readonly string[] {
 }
 
 function merge(own: Identity, given: Identity): Identity {
-  return {
-    agentId: own.agentId ?? given.agentId,
-    customerId: own.customerId ?? given.customerId,
-    visitId: own.visitId ?? given.visitId,
-    globalVisitId: own.globalVisitId ?? given.globalVisitId,
-  };
+  return identityOf((field) => own[field] ?? given[field]);
 }
 
 function same(one: Identity, other: Identity): boolean {

@@ -1,5 +1,6 @@
 import * as fc from "fast-check";
-import { type Identity, idFields, noIdentity } from "../../src/session/session.ts";
+import { idFields } from "../../src/session/fields.ts";
+import { type Identity, noIdentity } from "../../src/session/session.ts";
 import type { Event } from "./check.ts";
 import type { SessionResponse } from "./session-model.ts";
 
@@ -35,12 +36,9 @@ export const drafts: fc.Arbitrary<Draft[]> = fc.array(
       "end",
     ),
     session: fc.integer({ min: 0, max: 3 }),
-    ids: fc.record({
-      agentId: fc.constant(null),
-      customerId: value,
-      visitId: value,
-      globalVisitId: value,
-    }),
+    ids: fc
+      .record({ customerId: value, visitId: value, globalVisitId: value })
+      .map((given) => ({ ...noIdentity, ...given })),
     after: fc.integer({ min: 0, max: 12 }),
     untilEffect: delay,
     untilResponse: delay,

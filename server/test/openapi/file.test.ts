@@ -12,7 +12,7 @@ import { problemResponse } from "../../src/http/problems.ts";
 import { version } from "../../src/runtime/version.ts";
 import { MAX_ID_CHARACTERS } from "../../src/session/caller-ids.ts";
 import type { Reason } from "../../src/session/errors.ts";
-import { idFields } from "../../src/session/session.ts";
+import { idFields } from "../../src/session/fields.ts";
 
 /*
  * Compares what both the code and `server/openapi.yaml` say: codes, titles, statuses, texts, limits and names.

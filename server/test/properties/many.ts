@@ -1,5 +1,5 @@
+import { idFields } from "../../src/session/fields.ts";
 import type { SessionFilter } from "../../src/session/filter.ts";
-import { idFields } from "../../src/session/session.ts";
 import { expiry, type Known, lifeOf, type Model, type World } from "./known.ts";
 import type { Seen } from "./model.ts";
 

@@ -1,5 +1,6 @@
+import { idFields } from "../../src/session/fields.ts";
 import type { Scope } from "../../src/session/permissions.ts";
-import { type Identity, idFields } from "../../src/session/session.ts";
+import { type Identity, identityOf } from "../../src/session/session.ts";
 import { expiry, type Known, type Life, lifeOf, type Model, type World } from "./known.ts";
 import {
   explainEndMany,
@@ -209,12 +210,7 @@ function explainUpdate(
 }
 
 function updated(world: World, known: Known, ids: Identity, seen: Seen): Model | undefined {
-  const merged: Identity = {
-    agentId: known.ids.agentId ?? ids.agentId,
-    customerId: known.ids.customerId ?? ids.customerId,
-    visitId: known.ids.visitId ?? ids.visitId,
-    globalVisitId: known.ids.globalVisitId ?? ids.globalVisitId,
-  };
+  const merged = identityOf((field) => known.ids[field] ?? ids[field]);
   const model = withVisitTaken(world, merged.visitId, seen.id);
   return model && fits({ ...world, model }, seen, { ...known, ids: merged, usedAt: world.now });
 }

@@ -1,7 +1,8 @@
 import * as fc from "fast-check";
+import { idFields } from "../../src/session/fields.ts";
 import { anySession, type SessionFilter } from "../../src/session/filter.ts";
 import type { Scope } from "../../src/session/permissions.ts";
-import { type Identity, idFields } from "../../src/session/session.ts";
+import { type Identity, identityOf, noIdentity } from "../../src/session/session.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "../support/sessions.ts";
 import type { Request } from "./model.ts";
 
@@ -39,18 +40,20 @@ export interface Step {
 const maybe = (letter: string) =>
   fc.option(fc.constantFrom(`${letter}0`, `${letter}1`), { nil: null, freq: 3 });
 
-const identity: fc.Arbitrary<Identity> = fc.record({
-  agentId: fc.oneof(
-    { weight: 3, arbitrary: fc.constant(null) },
-    { weight: 1, arbitrary: maybe("a") },
-  ),
-  customerId: maybe("c"),
-  visitId: maybe("v"),
-  globalVisitId: fc.oneof(
-    { weight: 3, arbitrary: fc.constant(null) },
-    { weight: 1, arbitrary: maybe("g") },
-  ),
-});
+const identity: fc.Arbitrary<Identity> = fc
+  .record({
+    agentId: fc.oneof(
+      { weight: 3, arbitrary: fc.constant(null) },
+      { weight: 1, arbitrary: maybe("a") },
+    ),
+    customerId: maybe("c"),
+    visitId: maybe("v"),
+    globalVisitId: fc.oneof(
+      { weight: 3, arbitrary: fc.constant(null) },
+      { weight: 1, arbitrary: maybe("g") },
+    ),
+  })
+  .map((given) => ({ ...noIdentity, ...given }));
 
 const scope: fc.Arbitrary<Scope> = fc.oneof(
   { weight: 3, arbitrary: fc.constant("everyone" as const) },
@@ -124,12 +127,7 @@ function unknownId(known: readonly string[]): string {
 export function requestOf(draft: Draft, known: readonly string[], suffix: string): Request {
   const own = (value: string | null) => (value === null ? null : value + suffix);
   const { kind, target } = draft;
-  const ids: Identity = {
-    agentId: own(draft.ids.agentId),
-    customerId: own(draft.ids.customerId),
-    visitId: own(draft.ids.visitId),
-    globalVisitId: own(draft.ids.globalVisitId),
-  };
+  const ids = identityOf((field) => own(draft.ids[field]));
   const id = (target < 3 ? (known.at(-1 - target) ?? known[0]) : undefined) ?? unknownId(known);
   const reach: Scope =
     draft.scope === "everyone" ? "everyone" : { customerId: own(draft.scope.customerId) };

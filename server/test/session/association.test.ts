@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
 import { associate } from "../../src/session/association.ts";
+import { idFields } from "../../src/session/fields.ts";
 import { implicitSession, newSession } from "../../src/session/lifetime.ts";
-import { type Identity, idFields, type Session } from "../../src/session/session.ts";
+import { type Identity, identityOf, type Session } from "../../src/session/session.ts";
 import { HOUR, ids, lifetimes, MINUTE, START } from "../support/sessions.ts";
 
 const ID = "A".repeat(40);
@@ -95,12 +96,9 @@ test("a session with times in the future (of another process's clock) never expi
 });
 
 const value = fc.constantFrom(null, "x", "y", "X");
-const identity = fc.record({
-  agentId: value,
-  customerId: value,
-  visitId: value,
-  globalVisitId: value,
-});
+const identity = fc
+  .array(value, { minLength: idFields.length, maxLength: idFields.length })
+  .map((values) => identityOf((field) => values[idFields.indexOf(field)] ?? null));
 
 test("whatever is requested, an id that is set never changes, and a refusal changes nothing", () => {
   fc.assert(

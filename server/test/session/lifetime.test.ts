@@ -8,7 +8,13 @@ import {
   newSession,
   renewed,
 } from "../../src/session/lifetime.ts";
-import { hasNoIds, isLive, isRecognized, type Session } from "../../src/session/session.ts";
+import {
+  hasNoIds,
+  isLive,
+  isRecognized,
+  noIdentity,
+  type Session,
+} from "../../src/session/session.ts";
 import { HOUR, ids, lifetimes, MINUTE, START } from "../support/sessions.ts";
 
 const ID = "A".repeat(40);
@@ -32,10 +38,7 @@ test("a session that was never stored follows from its id", () => {
     lastActiveAt: START,
     expiresAt: START + 30 * MINUTE,
     ended: false,
-    agentId: null,
-    customerId: null,
-    visitId: null,
-    globalVisitId: null,
+    ...noIdentity,
   });
 });
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import type { IdField } from "../../src/session/errors.ts";
+import type { IdField } from "../../src/session/fields.ts";
 import { newSession } from "../../src/session/lifetime.ts";
 import type { RequestRecord } from "../../src/session/record.ts";
 import { noIdentity } from "../../src/session/session.ts";

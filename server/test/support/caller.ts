@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { Agent, type IncomingMessage, request } from "node:http";
 import type { Identity, Problem } from "@antechamber/client/protocol";
+import { identityOf as newIdentity } from "../../src/session/session.ts";
 import { type Answer, problemOf } from "./api.ts";
 
 /** Ids that a caller gives; ids that are left out are not sent. */
 export type GivenIds = Partial<Record<keyof Identity, string>>;
 
-/** Returns the four ids among the members of `given`, `null` for absent ones. */
+/** Returns the ids among the members of `given`, `null` for absent ones. */
 export function identityOf(given: Partial<Record<keyof Identity, string | null>>): Identity {
-  const { agentId = null, customerId = null, visitId = null, globalVisitId = null } = given;
-  return { agentId, customerId, visitId, globalVisitId };
+  return newIdentity((field) => given[field] ?? null);
 }
 
 /** A response with the time from the start of the request to its last byte. */

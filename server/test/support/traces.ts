@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
-import type { IdField } from "../../src/session/errors.ts";
-import { idFields } from "../../src/session/session.ts";
+import { type IdField, idFields } from "../../src/session/fields.ts";
 import { databaseFile, openForReading } from "../../src/store/sqlite/files/database.ts";
 import { createIdHash } from "../../src/store/sqlite/index/id-hash.ts";
 

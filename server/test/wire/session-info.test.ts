@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { idFields, noIdentity, type Session } from "../../src/session/session.ts";
+import { idFields } from "../../src/session/fields.ts";
+import { identityOf, noIdentity, type Session } from "../../src/session/session.ts";
 import { maxLengthOf, sessionInfo, writeSessionInfo } from "../../src/wire/session-info.ts";
 
 const session: Session = {
@@ -15,14 +16,10 @@ const session: Session = {
 
 /** Returns the expected JSON, made with `JSON.stringify`. */
 function expected({ id, createdAt, lastActiveAt, expiresAt, ...rest }: Session) {
-  const { customerId, agentId, visitId, globalVisitId } = rest;
   return JSON.stringify({
     sessionId: id,
-    state: customerId === null && agentId === null ? "anonymous" : "recognized",
-    agentId,
-    customerId,
-    visitId,
-    globalVisitId,
+    state: rest.customerId === null && rest.agentId === null ? "anonymous" : "recognized",
+    ...identityOf((field) => rest[field]),
     createdAt: new Date(createdAt).toISOString(),
     lastActiveAt: new Date(lastActiveAt).toISOString(),
     expiresAt: new Date(expiresAt).toISOString(),

@@ -1,12 +1,10 @@
 import { type HeaderFields, type HttpRequest, withFields } from "@antechamber/http1";
+import { headerFields, headerNames } from "../../session/fields.ts";
 import type { ApiResponse } from "../api-response.ts";
 
 /** The headers that a page may send: those of the API in both spellings, and credentials. */
 const allowedHeaders = [
-  "gkc_agentId",
-  "gkc-agentId",
-  "gkc_customerId",
-  "gkc-customerId",
+  ...headerFields.flatMap(headerNames),
   "gkc_sessionId",
   "gkc-sessionId",
   // Headers that only the clients of the dialects send (contract.md#dialects).

@@ -4,6 +4,7 @@ import type { Config } from "../../config/config.ts";
 import type { Clock } from "../../runtime/clock.ts";
 import type { SessionService } from "../../services/sessions.ts";
 import { type Reason, Refusal } from "../../session/errors.ts";
+import { idFields } from "../../session/fields.ts";
 import { changeScope, type Principal, type Scope } from "../../session/permissions.ts";
 import { forwardedRecord } from "../../session/record.ts";
 import { type Identity, noIdentity, type Session } from "../../session/session.ts";
@@ -189,25 +190,20 @@ function uriBelow({ path, query }: HttpRequest): string {
   return `${below.startsWith("/") ? below : "/"}${query === "" ? "" : `?${query}`}`;
 }
 
+/** The header that shows each id, in lower case as in every response. */
+const shownHeaders = idFields.map((field) => [field, `gkc-${field.toLowerCase()}`] as const);
+
 /**
  * Returns every identity header, empty where there is no value (contract.md#forward-authentication): a proxy may pass
  * on the client's own header if this response does not have it.
  */
-function identityFields({
-  id,
-  customerId,
-  agentId,
-  visitId,
-  globalVisitId,
-}: Identity & { readonly id: string }): HeaderFields {
-  return {
+function identityFields(session: Identity & { readonly id: string }): HeaderFields {
+  const headers: Record<string, string> = {
     "cache-control": "no-store",
-    "gkc-sessionid": id,
-    "gkc-customerid": headerValue(customerId),
-    "gkc-agentid": headerValue(agentId),
-    "gkc-visitid": headerValue(visitId),
-    "gkc-globalvisitid": headerValue(globalVisitId),
+    "gkc-sessionid": session.id,
   };
+  for (const [field, name] of shownHeaders) headers[name] = headerValue(session[field]);
+  return headers;
 }
 
 /** Lets a preflight through in both modes: it needs no session, and none is created. */

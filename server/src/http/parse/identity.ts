@@ -1,6 +1,7 @@
 import type { HttpRequest } from "@antechamber/http1";
 import { faultOfId } from "../../session/caller-ids.ts";
 import type { Fault } from "../../session/errors.ts";
+import { bodyFields, headerFields, headerNames, type IdField } from "../../session/fields.ts";
 import { type Identity, noIdentity } from "../../session/session.ts";
 import { memberOf, parseJson, readJsonBody, refuseFaults } from "./bodies.ts";
 import { textOfBytes, utf8OfBytes } from "./header-text.ts";
@@ -8,11 +9,13 @@ import { textOfBytes, utf8OfBytes } from "./header-text.ts";
 /** The longest body that is read, in bytes (contract.md#refusals). */
 export const MAX_BODY_BYTES = 16 * 1024;
 
-/** The identity headers in both spellings, because proxies drop names with underscores by default. */
-const agentHeaders = ["gkc_agentid", "gkc-agentid"] as const;
-const customerHeaders = ["gkc_customerid", "gkc-customerid"] as const;
-/** Returns the documented spelling of a header's name. */
-const displayName = (name: string) => name.replace(/id$/, "Id");
+/** The headers of each id in both spellings: as requests are asked for them, and as messages show them. */
+const idHeaders = headerFields.map((field) => {
+  const shown = headerNames(field);
+  return { field, shown, names: shown.map((name) => name.toLowerCase()) as [string, string] };
+});
+type IdHeaders = (typeof idHeaders)[number];
+const allHeaders = idHeaders.flatMap(({ names }) => names);
 
 /** Returns the ids in a request's headers. Refuses with `invalid-request`, which lists every fault. */
 export function identityOfHeaders(request: HttpRequest): Identity {
@@ -34,12 +37,8 @@ export function identityOfRequest(request: HttpRequest): Identity | Promise<Iden
 
 /** Checked first, because most requests have none of these headers. */
 function hasIdentityHeaders(request: HttpRequest): boolean {
-  return (
-    request.header("gkc_customerid") !== null ||
-    request.header("gkc-customerid") !== null ||
-    request.header("gkc_agentid") !== null ||
-    request.header("gkc-agentid") !== null
-  );
+  for (const name of allHeaders) if (request.header(name) !== null) return true;
+  return false;
 }
 
 async function identityWithBody(request: HttpRequest): Promise<Identity> {
@@ -47,11 +46,8 @@ async function identityWithBody(request: HttpRequest): Promise<Identity> {
   if (body === undefined) return identityOfHeaders(request);
   const faults: Fault[] = [];
   const members = parseObject(body, faults);
-  const ids: Identity = {
-    ...readHeaders(request, faults),
-    visitId: readMember(members, "visitId", faults),
-    globalVisitId: readMember(members, "globalVisitId", faults),
-  };
+  const ids = { ...readHeaders(request, faults) };
+  for (const field of bodyFields) ids[field] = readMember(members, field, faults);
   refuseFaults(faults);
   return ids;
 }
@@ -66,11 +62,7 @@ function parseObject(body: Uint8Array, faults: Fault[]): object {
   return {};
 }
 
-function readMember(
-  members: object,
-  name: "visitId" | "globalVisitId",
-  faults: Fault[],
-): string | null {
+function readMember(members: object, name: string, faults: Fault[]): string | null {
   const value = memberOf(members, name);
   if (value === null || value === "") return null;
   const fault = typeof value === "string" ? faultOfId(value) : faultOfType(value);
@@ -85,38 +77,35 @@ function faultOfType(value: unknown): string {
     : "is not a string";
 }
 
-function readHeaders(request: HttpRequest, faults: Fault[]): Identity {
-  const agentId = readEither(request, agentHeaders, faults);
-  const customerId = readEither(request, customerHeaders, faults);
-  if (agentId === null && customerId === null) return noIdentity;
-  return { agentId, customerId, visitId: null, globalVisitId: null };
+function readHeaders(request: HttpRequest, faults: Fault[]): Record<IdField, string | null> {
+  const ids = { ...noIdentity };
+  for (const headers of idHeaders) ids[headers.field] = readEither(request, headers, faults);
+  return ids;
 }
 
 function readEither(
   request: HttpRequest,
-  names: readonly [string, string],
+  { names, shown }: IdHeaders,
   faults: Fault[],
 ): string | null {
   const first = request.header(names[0]);
   const second = request.header(names[1]);
   if (first === null && second === null) return null;
-  const one = readHeader(first, names[0], faults);
-  const other = readHeader(second, names[1], faults);
+  const one = readHeader(first, shown[0], faults);
+  const other = readHeader(second, shown[1], faults);
   if (one !== null && other !== null && one !== other) {
-    const name = displayName(names[0]);
-    const detail = `${name} and ${displayName(names[1])} have different values.`;
-    faults.push({ in: "header", name, detail });
+    const detail = `${shown[0]} and ${shown[1]} have different values.`;
+    faults.push({ in: "header", name: shown[0], detail });
   }
   return one ?? other;
 }
 
-function readHeader(raw: string | null, header: string, faults: Fault[]): string | null {
+function readHeader(raw: string | null, name: string, faults: Fault[]): string | null {
   if (raw === null || raw === "") return null;
   // Browsers and many HTTP libraries can only send ISO-8859-1: both encodings of "müller" are the same customer.
   const value = textOfBytes(raw);
   const fault = faultOfHeader(value);
   if (fault === undefined) return value;
-  const name = displayName(header);
   faults.push({ in: "header", name, detail: `${name} ${fault}.` });
   return null;
 }

@@ -1,8 +1,8 @@
 import { faultOfStoredId } from "../../session/caller-ids.ts";
 import type { Fault } from "../../session/errors.ts";
+import { idFields } from "../../session/fields.ts";
 import { anySession, type SessionFilter } from "../../session/filter.ts";
 import { isSortKey } from "../../session/id.ts";
-import { idFields } from "../../session/session.ts";
 import { refuseFaults } from "./bodies.ts";
 import { parametersOf } from "./header-text.ts";
 import { DEFAULT_LIMIT, limitFault, parseLimit } from "./paging.ts";

@@ -1,4 +1,4 @@
-import type { IdField } from "../../session/errors.ts";
+import type { IdField } from "../../session/fields.ts";
 import type { Scope } from "../../session/permissions.ts";
 import type { Identity, Session } from "../../session/session.ts";
 import type { IdempotentRequest, Replay } from "./idempotency.ts";

@@ -1,5 +1,6 @@
+import { idFields } from "../../session/fields.ts";
 import type { RequestRecord } from "../../session/record.ts";
-import { idFields, type Session } from "../../session/session.ts";
+import type { Session } from "../../session/session.ts";
 import type { AssociationEvent } from "../../session/timeline.ts";
 import type { AuditEntry } from "../audit-chain.ts";
 import type { ApiKey } from "./credentials.ts";

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Identity, idFields } from "../../../src/session/session.ts";
+import { idFields } from "../../../src/session/fields.ts";
+import { identityOf } from "../../../src/session/session.ts";
 import { ids, MINUTE } from "../../support/sessions.ts";
 import { type DataFactory, openWorld } from "./world.ts";
 
@@ -49,13 +50,7 @@ export function creationContract(name: string, make: DataFactory): void {
     ];
     const sessions = [];
     for (const value of values) {
-      const given: Identity = {
-        agentId: value,
-        customerId: value,
-        visitId: value,
-        globalVisitId: value,
-      };
-      sessions.push(await world.create(given));
+      sessions.push(await world.create(identityOf(() => value)));
     }
     await world.reopen();
     for (const session of sessions) assert.deepEqual(await world.store.find(session.id), session);

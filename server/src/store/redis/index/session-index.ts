@@ -1,4 +1,5 @@
-import { type Identity, idFields } from "../../../session/session.ts";
+import { idFields } from "../../../session/fields.ts";
+import type { Identity } from "../../../session/session.ts";
 import type { Operation } from "../engine.ts";
 import { scripts } from "../scripts/scripts.ts";
 import { entryOf, shardOf } from "./sort-order.ts";

@@ -1,4 +1,4 @@
-import type { IdField } from "../../../session/errors.ts";
+import { type IdField, idsBySelectivity } from "../../../session/fields.ts";
 import { isMatch, isUnconditional, type SessionFilter } from "../../../session/filter.ts";
 import { sortKeyOf } from "../../../session/id.ts";
 import { purgeAfter } from "../../../session/retention.ts";
@@ -15,9 +15,6 @@ const MAX_SCANNED = 1024;
 /** Minimum number of entries that are read at once. */
 const MIN_STEP = 64;
 
-/** Ids in the order in which an index is chosen: those that the fewest sessions have first. */
-const bySelectivity = ["visitId", "globalVisitId", "customerId", "agentId"] as const;
-
 /** Bounds of `ZREVRANGEBYLEX`. */
 interface Range {
   readonly before: string;
@@ -30,7 +27,7 @@ export async function listSessions(
   request: ListRequest,
 ): Promise<SessionPage> {
   const { filter, after, limit, now, includePurgeable = false } = request;
-  const field = bySelectivity.find((one) => filter[one] !== null);
+  const field = idsBySelectivity.find((one) => filter[one] !== null);
   const names = indexesFor(operation, filter, field);
   const total = after === null ? await countSessions(operation, filter, field, names) : null;
   const sessions: Session[] = [];

@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import type { IdField } from "../../../session/errors.ts";
+import { type IdField, idFieldTable } from "../../../session/fields.ts";
 
 /*
  * Names of all keys; DESIGN.md shows an example of each value. Braces choose the slot in a cluster: session, records
@@ -35,7 +35,7 @@ export function createKeyNames(prefix: string) {
     index: (field: IdField, value: string) =>
       field === "visitId"
         ? `${prefix}x:v:{${hashOf(value)}}`
-        : `${prefix}x:${field[0]}:${hashOf(value)}`,
+        : `${prefix}x:${idFieldTable[field].redisIndex}:${hashOf(value)}`,
     /** Shard of the index of all sessions. */
     allSessions: (shard: number) => `${prefix}x:${shard}`,
     /** Bucket of a rate limit. */

@@ -1,3 +1,4 @@
+import { bitSetOf, fieldsOfBitSet, idFields, idFieldTable } from "../../../session/fields.ts";
 import { timeAndCount } from "../../../session/id.ts";
 import {
   type Lifetimes,
@@ -6,15 +7,15 @@ import {
 import {
   hasNoIds,
   type Identity,
-  idFields,
+  identityOf,
   noIdentity,
   type Session,
 } from "../../../session/session.ts";
 import type { AssociationEvent } from "../../../session/timeline.ts";
 
 /*
- * The text of a stored session: eight lines, since ids contain no control characters. Times are ms since creation,
- * which the session id contains.
+ * The text of a stored session in lines, since ids contain no control characters. Times are ms since creation, which
+ * the session id contains. `session/fields.ts` has the lines of ids; a text may lack later ones.
  *
  *   last active | expires | state | agent | customer | visit | global visit | associations
  *
@@ -24,6 +25,7 @@ import type { AssociationEvent } from "../../../session/timeline.ts";
  */
 
 const SEPARATOR = "\n";
+export const HISTORY_LINE = 7;
 const ENDED = "e";
 const ERASED = "g";
 
@@ -36,16 +38,14 @@ export interface SessionWithHistory {
 /** Encodes a session. */
 export function encode(session: Session, associations: readonly AssociationEvent[] = []): string {
   const { createdAt } = session;
-  return [
+  const lines = [
     session.lastActiveAt - createdAt,
     session.expiresAt - createdAt,
     session.ended ? ENDED : "",
-    session.agentId ?? "",
-    session.customerId ?? "",
-    session.visitId ?? "",
-    session.globalVisitId ?? "",
-    associations.map((event) => encodeAssociation(event, createdAt)).join(""),
-  ].join(SEPARATOR);
+  ];
+  for (const field of idFields) lines[idFieldTable[field].redisLine] = session[field] ?? "";
+  lines[HISTORY_LINE] = associations.map((event) => encodeAssociation(event, createdAt)).join("");
+  return lines.join(SEPARATOR);
 }
 
 /** Decodes a session; one that is being erased shows no ids. */
@@ -74,20 +74,14 @@ export function decodeIds(text: string): Identity {
 }
 
 function idsIn(lines: readonly string[]): Identity {
-  return {
-    agentId: lines[3] || null,
-    customerId: lines[4] || null,
-    visitId: lines[5] || null,
-    globalVisitId: lines[6] || null,
-  };
+  return identityOf((field) => lines[idFieldTable[field].redisLine] || null);
 }
 
 /** Decodes a session and its associations. */
 export function decodeWithHistory(id: string, text: string): SessionWithHistory {
   const session = decode(id, text);
   if (session.ended && hasNoIds(session)) return { session, associations: [] };
-  const history = text.slice(text.lastIndexOf(SEPARATOR) + 1);
-  const events = history.split(";").slice(0, -1);
+  const events = text.split(SEPARATOR)[HISTORY_LINE]?.split(";").slice(0, -1) ?? [];
   return {
     session,
     associations: events.map((event) => decodeAssociation(event, session.createdAt)),
@@ -100,15 +94,10 @@ export function implicitSession(id: string, lifetimes: Lifetimes): Session {
 }
 
 function encodeAssociation({ at, after, fields }: AssociationEvent, createdAt: number): string {
-  const bits = fields.reduce((sum, field) => sum + 2 ** idFields.indexOf(field), 0);
-  return `${at - createdAt},${after},${bits};`;
+  return `${at - createdAt},${after},${bitSetOf(fields)};`;
 }
 
 function decodeAssociation(text: string, createdAt: number): AssociationEvent {
   const [at = 0, after = 0, bits = 0] = text.split(",").map(Number);
-  return {
-    at: createdAt + at,
-    after,
-    fields: idFields.filter((_field, i) => Math.floor(bits / 2 ** i) % 2 === 1),
-  };
+  return { at: createdAt + at, after, fields: fieldsOfBitSet(bits) };
 }

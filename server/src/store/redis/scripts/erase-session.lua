@@ -7,7 +7,7 @@
 -- Returns the stored text of the session, or ''
 local session, stored = load()
 if ARGV[8] == '1' then
-  session = { 0, math.min(math.max(age, 0), math.min(idle[1], total[1])), '', '', '', '', '', '' }
+  session = complete({ 0, math.min(math.max(age, 0), math.min(idle[1], total[1])) })
 else
   session[EXPIRES] = math.min(session[EXPIRES], age)
 end

@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { type IdField, idFields, idFieldTable } from "../../../session/fields.ts";
+import { HISTORY_LINE } from "../layout/session-codec.ts";
 
 /** A Lua script that Redis runs atomically. */
 export interface Script {
@@ -10,11 +12,22 @@ export interface Script {
   readonly keys: number;
 }
 
+/** Declares for `prelude/session.lua` what `session/fields.ts` has: lines from 1, as Lua counts, and bits of ids. */
+function declareIdFields(): string {
+  const line = (field: IdField) => idFieldTable[field].redisLine + 1;
+  const lines = idFields.map(line);
+  return `
+local ID_LINES, ID_BITS = { ${lines.join()} }, { ${idFields.map((field) => idFieldTable[field].bit).join()} }
+local AGENT, CUSTOMER, VISIT = ${line("agentId")}, ${line("customerId")}, ${line("visitId")}
+local HISTORY, LAST_LINE = ${HISTORY_LINE + 1}, ${Math.max(HISTORY_LINE + 1, ...lines)}`;
+}
+
 /** Joins `files` of this folder to one script. */
 function script(keys: number, ...files: readonly string[]): Script {
   const source = files
     .map((file) => readFileSync(new URL(`./${file}.lua`, import.meta.url), "utf8"))
-    .join("\n");
+    .join("\n")
+    .replace("-- (declarations of session/fields.ts)", declareIdFields);
   return { source, sha: createHash("sha1").update(source).digest("hex"), keys };
 }
 

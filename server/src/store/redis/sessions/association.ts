@@ -1,4 +1,5 @@
-import { idFields, type Session } from "../../../session/session.ts";
+import { idFields } from "../../../session/fields.ts";
+import type { Session } from "../../../session/session.ts";
 import type { AssociationRequest, AssociationResult } from "../../ports/sessions.ts";
 import type { Argument } from "../connection/connection.ts";
 import type { Operation } from "../engine.ts";
@@ -68,7 +69,7 @@ async function attempt(
 ): Promise<Attempt> {
   const { id } = request;
   const names = [...sessionKeys(operation, id), operation.keys.fence(id, nonce)];
-  const args = [...argsOf(operation, request), nonce, FENCE_LIFE, isPrepared ? 1 : 0];
+  const args = argsOf(operation, request, [nonce, FENCE_LIFE, isPrepared ? 1 : 0]);
   return attemptIn(operation, id, await operation.change(scripts.associateIds, names, args));
 }
 
@@ -77,15 +78,19 @@ async function attemptCombined(operation: Operation, request: AssociationRequest
   const claim = newClaim(operation, id, ids.visitId);
   const entries = indexEntriesFor(operation, id, ids, true);
   const names = [...sessionKeys(operation, id), ...claim.names, ...entries.names];
-  const args = [...argsOf(operation, request), ...claim.args, ...entries.args];
+  const args = argsOf(operation, request, [...claim.args, ...entries.args]);
   const reply = await operation.change(scripts.associateIdsCombined, names, args);
   return attemptIn(operation, id, reply);
 }
 
-/** Returns the arguments of `prelude/session.lua` and `prelude/association.lua`. */
-function argsOf(operation: Operation, { id, ids, scope }: AssociationRequest): Argument[] {
+/** Returns the arguments of `prelude/session.lua` and `prelude/association.lua` around those of the script itself. */
+function argsOf(
+  operation: Operation,
+  { id, ids, scope }: AssociationRequest,
+  own: readonly Argument[],
+): Argument[] {
   const given = idFields.map((field) => ids[field] ?? "");
-  return [...sessionArgs(operation, id), encodeScope(scope), ...given];
+  return [...sessionArgs(operation, id), encodeScope(scope), ...own, ...given];
 }
 
 function attemptIn(operation: Operation, id: string, reply: unknown): Attempt {

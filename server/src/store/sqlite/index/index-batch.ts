@@ -1,5 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
-import { type Identity, idFields } from "../../../session/session.ts";
+import { fieldsOfBitSet, idFields, idFieldTable } from "../../../session/fields.ts";
+import { type Identity, identityOf } from "../../../session/session.ts";
+import { idColumns } from "../tables/session-row.ts";
 import type { IdHash } from "./id-hash.ts";
 import type { IndexEntry } from "./sorted-runs.ts";
 
@@ -24,7 +26,6 @@ interface Bucket {
 export const BUCKETS = 256;
 const BUCKET_SIZE = 2 ** 40;
 
-const VISIT = idFields.indexOf("visitId");
 /** The bit in the column `fields` of the index log that is set if the session holds its visit. */
 export const HOLDS = 16;
 
@@ -87,15 +88,15 @@ export function isSame(one: IndexEntry, other: IndexEntry): boolean {
 /** Returns an entry for each id that is set. */
 export function entriesOf(hashOf: IdHash, session: number, ids: Identity): IndexEntry[] {
   const entries: IndexEntry[] = [];
-  for (const [i, field] of idFields.entries()) {
+  for (const field of idFields) {
     const id = ids[field];
-    if (id !== null) entries.push({ hash: hashOf(2 ** i, id), session });
+    if (id !== null) entries.push({ hash: hashOf(idFieldTable[field].bit, id), session });
   }
   return entries;
 }
 
 export function visitHash(hashOf: IdHash, visitId: string): number {
-  return hashOf(2 ** VISIT, visitId);
+  return hashOf(idFieldTable.visitId.bit, visitId);
 }
 
 /** Returns the change for a session that has received these ids. If `isHolder` is true, the session holds its visit. */
@@ -133,7 +134,7 @@ export function* readBatches(
   // A deleted session has no row in `sessions`, so its ids are NULL here, and no entries are made for it.
   const rows = database.prepare(
     `SELECT l.sequence, l.session, l.fields, l.hash,
-       s.agent_id, s.customer_id, s.visit_id, s.global_visit_id
+       ${idColumns.map((column) => `s.${column}`).join(", ")}
      FROM index_log l LEFT JOIN sessions s ON s.id = l.session
      WHERE l.sequence > ? ORDER BY l.sequence LIMIT ?`,
   );
@@ -154,7 +155,7 @@ export function* readBatches(
 
 function changeOf([, session, fields, hash, ...ids]: LogRow, hashOf: IdHash): IndexChange {
   if (hash !== null) return releaseOf(session, hash);
-  const isSet = (i: number) => Math.floor(fields / 2 ** i) % 2 === 1;
-  const set = idFields.map((field, i) => [field, isSet(i) ? (ids[i] ?? null) : null]);
-  return additionOf(hashOf, session, Object.fromEntries(set) as Identity, fields >= HOLDS);
+  const set = fieldsOfBitSet(fields);
+  const given = identityOf((field, i) => (set.includes(field) ? (ids[i] ?? null) : null));
+  return additionOf(hashOf, session, given, (fields & HOLDS) !== 0);
 }

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { IdField } from "../../../session/errors.ts";
-import { type Identity, idFields } from "../../../session/session.ts";
+import { bitSetOf, type IdField, idFields, idFieldTable } from "../../../session/fields.ts";
+import type { Identity } from "../../../session/session.ts";
 import type { Transactional } from "../transactional.ts";
 import { createIdHash } from "./id-hash.ts";
 import {
@@ -98,7 +98,7 @@ export class SecondaryIndex implements Transactional {
 
   /** Returns at most `limit` row keys below `before` of sessions that may have the id, newest first. */
   sessions(field: IdField, id: string, before: number, limit: number): number[] {
-    const hash = this.#hashOf(2 ** idFields.indexOf(field), id);
+    const hash = this.#hashOf(idFieldTable[field].bit, id);
     const found = new Set(this.#runs.sessions(hash, before, limit));
     for (const batch of [this.#merge?.batch, this.#collecting]) {
       for (const entry of batch?.bucketOf(hash).entries ?? []) {
@@ -113,8 +113,7 @@ export class SecondaryIndex implements Transactional {
    * `isOver` is true.
    */
   add(session: number, ids: Identity, isOver: boolean): void {
-    let fields = 0;
-    for (const [i, field] of idFields.entries()) if (ids[field] !== null) fields += 2 ** i;
+    const fields = bitSetOf(idFields.filter((field) => ids[field] !== null));
     if (fields === 0) return;
     const change = additionOf(this.#hashOf, session, ids, !isOver);
     // The holder is added before the commit, for later changes of the same transaction. After a rollback it is a

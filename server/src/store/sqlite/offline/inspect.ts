@@ -3,10 +3,11 @@ import { type AuditEntry, chainFaults } from "../../audit-chain.ts";
 import { StoreOpenError } from "../../open-error.ts";
 import { databaseFile, fileSize, openForReading } from "../files/database.ts";
 import { damageOf, explained } from "../files/file-errors.ts";
+import { HOLDS } from "../index/index-batch.ts";
 import { forEachUnmergedLine } from "../records/journal-lines.ts";
 import { readAuditEntries } from "../tables/audit-table.ts";
 import { readImportCursor } from "../tables/meta-tables.ts";
-import { EPOCH, KEYS_PER_MS, keyOf, tailOf } from "../tables/session-row.ts";
+import { ANY_ID, EPOCH, KEYS_PER_MS, keyOf, tailOf } from "../tables/session-row.ts";
 
 /**
  * The result of an inspection of a data directory. Sizes are in bytes. A value that cannot be read from damaged data
@@ -123,7 +124,7 @@ const rules: readonly (readonly [sql: string, message: string])[] = [
   ],
   [
     `SELECT count(*) FROM sessions WHERE visit_id IS NOT NULL AND ${LIVE} AND id NOT IN
-     (SELECT session FROM visit_holders UNION SELECT session FROM index_log WHERE fields >= 16)`,
+     (SELECT session FROM visit_holders UNION SELECT session FROM index_log WHERE fields & ${HOLDS})`,
     "live sessions are missing in the index of visits",
   ],
   [
@@ -170,7 +171,7 @@ function trailFaults(database: DatabaseSync): string[] {
 function inspectRetention(database: DatabaseSync, now: number, retention: number): Retention {
   const sql = `SELECT min(${OVER_AT}) AS oldest, ifnull(sum(${OVER_AT} + ?2 <= ?1), 0) AS overdue
     FROM sessions WHERE ${OVER_AT} <= ?1 AND
-      (records > 0 OR coalesce(agent_id, customer_id, visit_id, global_visit_id) IS NOT NULL)`;
+      (records > 0 OR ${ANY_ID} IS NOT NULL)`;
   return { ...database.prepare(sql).get(now, retention) } as unknown as Retention;
 }
 

@@ -1,8 +1,9 @@
 import type { DatabaseSync } from "node:sqlite";
 import { associate } from "../../../session/association.ts";
+import { idFields } from "../../../session/fields.ts";
 import { type Lifetimes, renewed } from "../../../session/lifetime.ts";
 import { isWithin, type Scope } from "../../../session/permissions.ts";
-import { hasNoIds, idFields, isLive, type Session } from "../../../session/session.ts";
+import { hasNoIds, isLive, type Session } from "../../../session/session.ts";
 import type { AssociationRequest, AssociationResult, CreateResult } from "../../ports/sessions.ts";
 import type { WriterOptions } from "../options.ts";
 import { implicitSessionOf } from "../tables/session-row.ts";

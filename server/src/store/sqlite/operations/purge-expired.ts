@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { WriterOptions } from "../options.ts";
 import { sqlOf } from "../statements.ts";
-import { EPOCH, idOf, KEYS_PER_MS } from "../tables/session-row.ts";
+import { ANY_ID, EPOCH, idOf, KEYS_PER_MS } from "../tables/session-row.ts";
 import { RESPONSES_PURGED } from "../tables/stored-responses.ts";
 import type { Tables } from "../tables.ts";
 import type { PurgeOutcome } from "../writer/writer-protocol.ts";
@@ -90,8 +90,8 @@ export class ExpiryPurge {
        */
       over: sql`SELECT * FROM (
            SELECT id, tail, visit_id, ended,
-             coalesce(agent_id, customer_id, visit_id, global_visit_id) IS NOT NULL AS indexed,
-             records = 0 AND coalesce(agent_id, customer_id, visit_id, global_visit_id) IS NULL AS empty,
+             ${ANY_ID} IS NOT NULL AS indexed,
+             records = 0 AND ${ANY_ID} IS NULL AS empty,
              expires_after + ?5 <= ?4 - ${EPOCH} - id / ${KEYS_PER_MS} AS outdated
            FROM sessions WHERE id > ?1 AND id <= ?2
              AND max(expires_after, ?3) <= ?4 - ${EPOCH} - id / ${KEYS_PER_MS})

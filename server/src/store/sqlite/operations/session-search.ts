@@ -1,4 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
+import { idsBySelectivity } from "../../../session/fields.ts";
 import { isMatch, isUnconditional, type SessionFilter } from "../../../session/filter.ts";
 import { sortKeyOf } from "../../../session/id.ts";
 import { hasNoIds, isLive, type Session } from "../../../session/session.ts";
@@ -20,9 +21,6 @@ import type { ReadOperations } from "../writer/writer-protocol.ts";
 /** The maximum number of rows that a page reads. It is limited because the writer does nothing else meanwhile. */
 const ROWS_READ = 1024;
 
-/** The ids that a filter may contain, the most selective first. */
-const bySelectivity = ["visitId", "globalVisitId", "customerId", "agentId"] as const;
-
 /** Creates the operation that lists sessions. `retention` is in ms. */
 export function createSessionSearch(
   database: DatabaseSync,
@@ -42,7 +40,7 @@ export function createSessionSearch(
    * `isLast` is true if there are no more rows to examine.
    */
   function readRows(filter: SessionFilter, { before, from }: ReturnType<typeof rangeOf>) {
-    const field = bySelectivity.find((one) => filter[one] !== null);
+    const field = idsBySelectivity.find((one) => filter[one] !== null);
     if (field === undefined) {
       const rows = inOrder.all(before, from) as unknown as RawRow[];
       return { rows: rows.map(rowOf), isLast: rows.length < ROWS_READ, lastKey: rows.at(-1)?.[0] };
@@ -62,7 +60,7 @@ export function createSessionSearch(
   /** Returns the number of sessions of a filter with one id or none; `null` for any other filter. */
   function countSessions(filter: SessionFilter): number | null {
     if (isUnconditional(filter)) return sessions.count;
-    const field = bySelectivity.find((one) => filter[one] !== null);
+    const field = idsBySelectivity.find((one) => filter[one] !== null);
     if (field === undefined || !isUnconditional({ ...filter, [field]: null })) return null;
     const keys = index.sessions(field, filter[field] ?? "", Number.MAX_SAFE_INTEGER, MAX_COUNTED);
     // Only existing rows count, because the index may have entries of deleted sessions.

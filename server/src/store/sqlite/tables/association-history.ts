@@ -1,4 +1,5 @@
-import { type Identity, idFields, type Session } from "../../../session/session.ts";
+import { bitSetOf, fieldsOfBitSet, idFields } from "../../../session/fields.ts";
+import type { Identity, Session } from "../../../session/session.ts";
 import type { AssociationEvent } from "../../../session/timeline.ts";
 
 /*
@@ -23,7 +24,7 @@ export function historyEntry(
   now: number,
 ): HistoryEntry {
   const changed = idFields.filter((field) => before[field] !== session[field]);
-  return [now - session.createdAt, records, bitsOf(changed)];
+  return [now - session.createdAt, records, bitSetOf(changed)];
 }
 
 /** Returns history entries as association events. `createdAt` is the creation time of the session. */
@@ -31,15 +32,11 @@ export function eventsOf(entries: readonly HistoryEntry[], createdAt: number): A
   return entries.map(([at, after, fields]) => ({
     at: createdAt + at,
     after,
-    fields: idFields.filter((_field, i) => Math.floor(fields / 2 ** i) % 2 === 1),
+    fields: fieldsOfBitSet(fields),
   }));
 }
 
 /** Returns association events as history entries. `createdAt` is the creation time of the session. */
 export function entriesOf(events: readonly AssociationEvent[], createdAt: number): HistoryEntry[] {
-  return events.map(({ at, after, fields }) => [at - createdAt, after, bitsOf(fields)]);
-}
-
-function bitsOf(fields: readonly (typeof idFields)[number][]): number {
-  return fields.reduce((sum, field) => sum + 2 ** idFields.indexOf(field), 0);
+  return events.map(({ at, after, fields }) => [at - createdAt, after, bitSetOf(fields)]);
 }

@@ -1,6 +1,7 @@
+import { idFields, idFieldTable } from "../../../session/fields.ts";
 import { timeAndCount } from "../../../session/id.ts";
 import { implicitSession, type Lifetimes } from "../../../session/lifetime.ts";
-import type { Session } from "../../../session/session.ts";
+import { identityOf, type Session } from "../../../session/session.ts";
 
 /** 2020-01-01 in Unix ms. Row keys count from this time, so that they are safe integers in JavaScript until 2089. */
 export const EPOCH = 1_577_836_800_000;
@@ -9,9 +10,16 @@ export const KEYS_PER_MS = 4096;
 /** The number of characters at the beginning of a session id that can be computed from its row key. */
 const HEAD_LENGTH = 10;
 
+/** The columns of `sessions` with ids, in the order in which they are read and written. */
+export const idColumns = idFields.map((field) => idFieldTable[field].column);
+
+/** SQL that is not NULL if a session has any id. */
+export const ANY_ID = `coalesce(${idColumns.join(", ")})`;
+
 /** The columns of `sessions` after its key, in the order in which they are read and written. */
-export const sessionColumns =
-  "tail, active_after, expires_after, ended, agent_id, customer_id, visit_id, global_visit_id";
+export const sessionColumns = ["tail", "active_after", "expires_after", "ended", ...idColumns].join(
+  ", ",
+);
 
 /** A row of `sessionColumns` as an array. */
 export type SessionRow = [
@@ -19,10 +27,7 @@ export type SessionRow = [
   activeAfter: number,
   expiresAfter: number,
   ended: number,
-  agentId: string | null,
-  customerId: string | null,
-  visitId: string | null,
-  globalVisitId: string | null,
+  ...ids: (string | null)[],
 ];
 
 export function keyOf(id: string): number {
@@ -60,10 +65,7 @@ export function sessionOf(id: string, key: number, row: SessionRow): Session {
     expiresAt: createdAt + row[2],
     // 2 means that the purge has found the session expired. Nobody has ended it.
     ended: row[3] === 1,
-    agentId: row[4],
-    customerId: row[5],
-    visitId: row[6],
-    globalVisitId: row[7],
+    ...identityOf((_field, i) => row[4 + i] as string | null),
   };
 }
 

@@ -1,12 +1,21 @@
 import type { DatabaseSync } from "node:sqlite";
-import { type Identity, isLive, noIdentity, type Session } from "../../../session/session.ts";
+import { idFields } from "../../../session/fields.ts";
+import { identityOf, isLive, noIdentity, type Session } from "../../../session/session.ts";
 import type { AssociationEvent } from "../../../session/timeline.ts";
 import { isNewerState, type SessionItem } from "../../ports/transfer.ts";
 import type { SecondaryIndex } from "../index/secondary-index.ts";
 import { sqlOf } from "../statements.ts";
 import type { Transactional } from "../transactional.ts";
 import { entriesOf, eventsOf, type HistoryEntry, historyEntry } from "./association-history.ts";
-import { idOf, keyOf, type SessionRow, sessionColumns, sessionOf, tailOf } from "./session-row.ts";
+import {
+  idColumns,
+  idOf,
+  keyOf,
+  type SessionRow,
+  sessionColumns,
+  sessionOf,
+  tailOf,
+} from "./session-row.ts";
 
 /** A stored session with its history. */
 export interface StoredSession {
@@ -46,16 +55,16 @@ export class SessionTable implements Transactional {
     this.find = createSessionReader(database);
     this.#index = index;
     const sql = sqlOf(database);
+    const setIds = idColumns.map((column) => `${column} = ?`).join(", ");
     this.#sql = {
       byKey: sql`SELECT ${sessionColumns} FROM sessions WHERE id = ?`,
-      withHistory: sql`SELECT ${sessionColumns}, records, history FROM sessions WHERE id = ?`,
-      insert: sql`INSERT INTO sessions (id, ${sessionColumns}, history) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-         ON CONFLICT DO NOTHING`,
-      update: sql`UPDATE sessions SET active_after = ?, expires_after = ?, ended = ?, agent_id = ?,
-         customer_id = ?, visit_id = ?, global_visit_id = ? WHERE id = ?`,
+      withHistory: sql`SELECT records, history, ${sessionColumns} FROM sessions WHERE id = ?`,
+      insert: sql`INSERT INTO sessions (id, ${sessionColumns}, history)
+         VALUES (?, ?, ?, ?, ?, ${"?, ".repeat(idColumns.length)}?) ON CONFLICT DO NOTHING`,
+      update: sql`UPDATE sessions SET active_after = ?, expires_after = ?, ended = ?, ${setIds} WHERE id = ?`,
       renew: sql`UPDATE sessions SET active_after = ?, expires_after = ? WHERE id = ?`,
-      associate: sql`UPDATE sessions SET active_after = ?, expires_after = ?, agent_id = ?, customer_id = ?,
-         visit_id = ?, global_visit_id = ?, history = ? WHERE id = ?`,
+      associate: sql`UPDATE sessions SET active_after = ?, expires_after = ?, ${setIds}, history = ?
+         WHERE id = ?`,
       setHistory: sql`UPDATE sessions SET history = ? WHERE id = ?`,
       clear: sql`UPDATE sessions SET records = 0, history = NULL WHERE id = ?`,
       remove: sql`DELETE FROM sessions WHERE id = ?`,
@@ -75,11 +84,12 @@ export class SessionTable implements Transactional {
   findWithHistory(id: string): StoredSession | undefined {
     const key = keyOf(id);
     const row = this.#sql.withHistory.get(key) as unknown as
-      | [...SessionRow, records: number, history: string | null]
+      | [records: number, history: string | null, ...SessionRow]
       | undefined;
-    if (row === undefined || row[0] !== tailOf(id)) return undefined;
-    const session = sessionOf(id, key, row.slice(0, 8) as unknown as SessionRow);
-    return { session, records: row[8], history: parseHistory(row[9]) };
+    if (row === undefined) return undefined;
+    const [records, history, ...columns] = row;
+    if (columns[0] !== tailOf(id)) return undefined;
+    return { session: sessionOf(id, key, columns), records, history: parseHistory(history) };
   }
 
   associations({ id, createdAt }: Session): readonly AssociationEvent[] {
@@ -184,13 +194,8 @@ export class SessionTable implements Transactional {
 }
 
 /** Returns the ids that `after` has and `before` did not have. */
-function newIds(before: Identity, after: Identity): Identity {
-  return {
-    agentId: before.agentId === null ? after.agentId : null,
-    customerId: before.customerId === null ? after.customerId : null,
-    visitId: before.visitId === null ? after.visitId : null,
-    globalVisitId: before.globalVisitId === null ? after.globalVisitId : null,
-  };
+function newIds(before: Session, after: Session) {
+  return identityOf((field) => (before[field] === null ? after[field] : null));
 }
 
 function isSame(one: Session, other: Session): boolean {
@@ -204,10 +209,7 @@ function valuesOf(session: Session) {
     session.lastActiveAt - session.createdAt,
     session.expiresAt - session.createdAt,
     session.ended ? 1 : 0,
-    session.agentId,
-    session.customerId,
-    session.visitId,
-    session.globalVisitId,
+    ...idFields.map((field) => session[field]),
   ] as const;
 }
 

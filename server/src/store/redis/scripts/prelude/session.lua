@@ -12,25 +12,34 @@ local total = { tonumber(ARGV[4]), tonumber(ARGV[6]) }
 local retention = tonumber(ARGV[7])
 
 -- Lines of a stored session (layout/session-codec.ts). Times are ms since creation.
-local ACTIVE, EXPIRES, STATE, AGENT, CUSTOMER, VISIT, GLOBAL, HISTORY = 1, 2, 3, 4, 5, 6, 7, 8
+local ACTIVE, EXPIRES, STATE = 1, 2, 3
+-- (declarations of session/fields.ts)
 
 -- Index into `idle` and `total`: 1 anonymous, 2 recognized.
 local function kindOf(session)
   return (session[AGENT] ~= '' or session[CUSTOMER] ~= '') and 2 or 1
 end
 
+-- Fills the lines that a session lacks.
+local function complete(session)
+  for line = #session + 1, LAST_LINE do
+    session[line] = ''
+  end
+  return session
+end
+
 -- Returns the session and its stored text; if nothing is stored, the implicit session and false.
 local function load()
   local text = redis.call('GET', KEYS[1])
   if not text then
-    return { 0, math.min(idle[1], total[1]), '', '', '', '', '', '' }, false
+    return complete({ 0, math.min(idle[1], total[1]) }), false
   end
   local session = {}
   for line in string.gmatch(text .. '\n', '([^\n]*)\n') do
     session[#session + 1] = line
   end
   session[ACTIVE], session[EXPIRES] = tonumber(session[ACTIVE]), tonumber(session[EXPIRES])
-  return session, text
+  return complete(session), text
 end
 
 local function isLive(session)
@@ -55,7 +64,10 @@ end
 
 -- Returns the ms from now until the session is purged.
 local function timeToPurge(session, hasRecords)
-  local hasData = kindOf(session) == 2 or session[VISIT] ~= '' or session[GLOBAL] ~= '' or hasRecords
+  local hasData = hasRecords
+  for _, line in ipairs(ID_LINES) do
+    hasData = hasData or session[line] ~= ''
+  end
   local retained = hasData and retention or 0
   return math.max(session[EXPIRES] + retained, math.min(idle[1], total[1])) - age
 end
