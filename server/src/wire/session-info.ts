@@ -54,7 +54,7 @@ const LAST_ACTIVE_AT = part('","lastActiveAt":"');
 const EXPIRES_AT = part('","expiresAt":"');
 const END = part('"}');
 
-/** Upper bound of the bytes of everything except the ids: names, quotes, and times with years of six digits. */
+/** Upper bound (bytes) of everything except the ids: member names, quotes, and times (years may have six digits). */
 const MAX_REST = 256 + ids.reduce((sum, { none }) => sum + none.length, 0);
 /** Maximum bytes of a UTF-16 code unit in JSON, as in "\ud800". */
 const MAX_ESCAPED = 6;
