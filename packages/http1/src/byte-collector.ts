@@ -1,17 +1,18 @@
 import { unpooledCopy } from "./unpooled.ts";
 
-/** The smallest and the largest block that is allocated for small pieces, in bytes. */
+/** Small pieces share blocks of at least `MIN_BLOCK` and at most `MAX_BLOCK` bytes. */
 const MIN_BLOCK = 1024;
 const MAX_BLOCK = 64 * 1024;
-/** Fewer bytes than this are copied one by one, which is faster than calling `copy`. */
+/** A piece with fewer bytes than this is copied in a loop, which is faster than calling `set`. */
 const FEW = 16;
 
 /**
- * Collects bytes that arrive in pieces of any size. Copies them, so that the memory in use depends only on the
- * number of bytes, not on the number of pieces or on other bytes that arrived with them.
+ * Collects bytes that arrive in pieces of any size. It copies each piece, because a small piece may be part of a large
+ * buffer, and a reference would keep that whole buffer in memory. So the memory in use depends only on the number of
+ * collected bytes.
  */
 export class ByteCollector {
-  /** The number of bytes. */
+  /** The number of collected bytes. */
   length = 0;
   readonly #blocks: Buffer[] = [];
   #last: Buffer = NOTHING;

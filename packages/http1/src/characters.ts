@@ -5,7 +5,10 @@ const TAB = 0x09;
 const HASH = 0x23;
 const DEL = 0x7f;
 
-/** Classes of bytes (RFC 9110, sections 5.5 and 5.6.2; RFC 3986): what a byte may be part of. */
+/**
+ * The classes of bytes, one bit for each: a byte may be part of a token, a request target, a field value or a host (RFC
+ * 9110, sections 5.5 and 5.6.2; RFC 3986).
+ */
 export const TOKEN = 1;
 export const TARGET = 2;
 /** Field values and quoted strings: no control characters except tabs. */
@@ -15,7 +18,7 @@ export const HOST = 8;
 const classes = Uint8Array.from({ length: 256 }, (_, byte) => {
   const ascii = byte < 0x80 ? String.fromCharCode(byte) : "";
   const isToken = /[!#$%&'*+\-.^_`|~0-9A-Za-z]/.test(ascii);
-  // From 0x80 on too: clients send UTF-8 in targets, and it is harmless.
+  // Bytes from 0x80 on are allowed too: some clients send UTF-8 in targets, which is harmless.
   const isTarget = byte > SPACE && byte !== DEL && byte !== HASH;
   const isValue = (byte >= SPACE && byte !== DEL) || byte === TAB;
   const isHost = /[\w.~!$&'()*+,;=%:@[\]-]/.test(ascii);
@@ -32,7 +35,7 @@ export function isBlank(byte: number): boolean {
   return byte === SPACE || byte === TAB;
 }
 
-/** Whether the bytes from `start` to `end` are `text`, one character per byte. */
+/** Returns whether the bytes from `start` to `end` are equal to `text`, which has one character per byte. */
 export function isText(bytes: Buffer, start: number, end: number, text: string): boolean {
   if (end - start !== text.length) return false;
   for (let i = 0; i < text.length; i++) if (bytes[start + i] !== text.charCodeAt(i)) return false;

@@ -1,12 +1,14 @@
 import { CR, isBlank, isOf, LF, VALUE as TEXT, TOKEN } from "./characters.ts";
 
-/** The element that is expected next in the lines around the data of a chunked body (RFC 9112, section 7.1). */
+/**
+ * The states of `ChunkLines`: the element that it expects next in the lines around the data (RFC 9112, section 7.1).
+ */
 const SIZE = 0;
-/** White space after a size, a name or a value of an extension; another extension must follow. */
+/** White space after a size or after the value of an extension. A semicolon must follow, which begins an extension. */
 const BEFORE_EXTENSION = 1;
 const EXTENSION = 2;
 const EXTENSION_NAME = 3;
-/** White space after the name of an extension; "=" or another extension must follow. */
+/** White space after the name of an extension. "=" or a semicolon must follow. */
 const AFTER_EXTENSION_NAME = 4;
 const VALUE = 5;
 const TOKEN_VALUE = 6;
@@ -28,13 +30,16 @@ const SEMICOLON = 0x3b;
 const EQUALS = 0x3d;
 const BACKSLASH = 0x5c;
 
-/** The maximum of hexadecimal digits of a size, and of bytes of extensions and trailers in all. */
+/**
+ * The size of a chunk has at most `MAX_DIGITS` hexadecimal digits. All extensions and trailers of a body together have
+ * at most `MAX_OVERHEAD` bytes.
+ */
 const MAX_DIGITS = 12;
 const MAX_OVERHEAD = 16 * 1024;
 
 /**
- * Fields that may not be trailers (RFC 9110, section 6.5.1), since a proxy could merge them into the head: fields
- * that frame, route or modify the request, identify its sender, or say how its body is read. Fields whose names
+ * Fields that are not allowed as trailers (RFC 9110, section 6.5.1), because a proxy could merge them into the head:
+ * fields that frame, route or modify the request, identify its sender, or say how its body is read. Fields whose names
  * begin with "if-" are forbidden too.
  */
 const forbiddenTrailers = new Set([
@@ -47,11 +52,14 @@ const forbiddenTrailers = new Set([
 const LONGEST_FORBIDDEN = Math.max(...[...forbiddenTrailers].map(({ length }) => length));
 
 /**
- * Reads the lines around the data of one chunked body byte by byte, strictly by RFC 9112, section 7.1.
- * Extensions and trailers are ignored.
+ * Parses the lines around the data of one chunked body, byte by byte: chunk sizes, extensions and trailers. Accepts
+ * only what RFC 9112, section 7.1 allows. The content of extensions and trailers is ignored.
  */
 export class ChunkLines {
-  /** The number of data bytes that follow now. Call `read` again after them. */
+  /**
+   * The number of data bytes that follow the last byte that was read. `read` must be called next with the byte after
+   * these data.
+   */
   dataLength = 0;
   /** Whether the body has ended. */
   isComplete = false;
@@ -60,10 +68,10 @@ export class ChunkLines {
   #size = 0;
   #digits = 0;
   #overhead = 0;
-  /** The name of the current trailer in lower case, as long as it may be a forbidden one. */
+  /** The beginning of the current trailer's name, in lower case: long enough to recognize a forbidden name. */
   #trailer = "";
 
-  /** Reads the next byte. Returns false if it is not allowed there. */
+  /** Reads the next byte. Returns false if this byte is not allowed at this position. */
   read(byte: number): boolean {
     switch (this.#state) {
       case SIZE:
@@ -107,7 +115,7 @@ export class ChunkLines {
     return this.#digits > 0 && this.#endPart(byte);
   }
 
-  /** Reads the byte after a size or an extension: the end of the line, or another extension. */
+  /** Reads the byte after a size or an extension. It ends the line or begins another extension. */
   #endPart(byte: number): boolean {
     if (byte === CR) return this.#enter(SIZE_LF);
     if (byte === SEMICOLON) return this.#pass(EXTENSION);
@@ -166,14 +174,14 @@ export class ChunkLines {
     return true;
   }
 
-  /** Continues after a byte of an extension or a trailer, whose total length is limited. */
+  /** Counts a byte of an extension or a trailer and enters `state`. Returns false if there are too many such bytes. */
   #pass(state: number): boolean {
     this.#state = state;
     return ++this.#overhead <= MAX_OVERHEAD;
   }
 }
 
-/** The value of a hexadecimal digit; -1 for any other byte. */
+/** Returns the value of a hexadecimal digit; -1 for any other byte. */
 function digitOf(byte: number): number {
   if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
   const lower = byte | 0x20;

@@ -1,5 +1,5 @@
 /*
- * One connection: reads requests, has them handled, and sends the responses in the order of the requests.
+ * One connection: reads requests, passes each one to the handler, and sends the responses in the order of the requests.
  *
  *           first bytes              whole head               response sent
  *     idle ───────────────► head ───────────────► handling ───────────────► skipping
@@ -10,14 +10,16 @@
  *                                                      ▼
  *     any of them ──── timeout or peer's end ─────► lingering ────────► closed
  *
- * Each state has its timeout (`Timeouts`): idle, head and lingering their own, skipping that of the request. While
- * handling, the body has the rest of the request's time, the handler has no limit, and a peer that reads nothing of
- * a response has the time `stalled`. A refused head counts as a request whose response is the last. In `lingering`
- * our side is closed, and received bytes are dropped: closing with unread bytes would destroy the last response.
+ * Each state has a timeout (`Timeouts`). The states `idle`, `head` and `lingering` have the timeout of the same name,
+ * and `skipping` has the timeout `request`. In `handling`, the body must arrive within the timeout `request`, and the
+ * peer must read some of the response within the timeout `stalled`; the handler itself has no time limit. A refused
+ * head is treated as a request whose response is the last one of the connection. In `lingering`, the server has closed
+ * its side and drops received bytes: if it closed the socket while bytes are unread, the peer might lose the last
+ * response.
  *
- * The read loop takes requests from the received bytes while the state allows it. It is `stopped` until more bytes
- * or a response arrive, `running`, or `scheduled` for a later turn of the event loop so that other connections have
- * their turn; bytes that arrive then are only kept.
+ * The read loop takes requests from the received bytes while the state allows it. The loop is `stopped` until more
+ * bytes arrive or a response has been sent; or it is `running`; or it is `scheduled` for a later turn of the event
+ * loop, so that other connections get their turn. While the loop is scheduled, arriving bytes are only buffered.
  */
 
 import { INCOMPLETE } from "./header-section.ts";
@@ -44,23 +46,23 @@ import { runInLaterTurn } from "./turn-queue.ts";
 
 /** The maximum durations in seconds. */
 export interface Timeouts {
-  /** Without a request. */
+  /** How long a connection may stay open without a request. */
   readonly idle: number;
   /** From the first byte of a request to the end of its head. */
   readonly head: number;
   /** From the end of the head to the end of the body. */
   readonly request: number;
-  /** Without the peer reading any byte of a response. */
+  /** How long the peer may read nothing of a response. */
   readonly stalled: number;
-  /** From our half-close to the peer's. */
+  /** From the half-close by the server to the half-close by the peer. */
   readonly lingering: number;
 }
 
-/** Members that all connections of a server share. */
+/** The values and callbacks that all connections of a server share. */
 export interface ConnectionContext extends SenderContext {
   handle(request: HttpRequest): HttpResponse | Promise<HttpResponse>;
   readonly timeouts: Timeouts;
-  /** Seconds since the start. */
+  /** Seconds since the server was created. */
   readonly now: number;
   /** Called with an error that no client can cause. */
   onDefect(error: unknown): void;
@@ -72,13 +74,18 @@ export interface ConnectionContext extends SenderContext {
 
 /** How many pipelined requests of one connection are answered in one turn of the event loop. */
 const REQUESTS_PER_TURN = 16;
-/** The bytes of their heads. Longer ones wait in a queue, since their fields may take long to process. */
+/**
+ * The maximum total length (bytes) of their heads. The request that exceeds it waits in a queue for a later turn,
+ * because many header fields may take long to process.
+ */
 const HEAD_BYTES_PER_TURN = 8 * 1024;
-/** The bytes of an unread body that are skipped; with more of them the connection is closed instead. */
+/**
+ * The maximum number of bytes of an unread body that are skipped. If there are more, the connection is closed instead.
+ */
 const MAX_SKIPPED = 64 * 1024;
-/** The bytes that are dropped while lingering, so that unread bytes do not destroy the last response. */
+/** The number of bytes that are received and dropped while lingering. After that, receiving pauses. */
 const MAX_LINGERED = 4 * 1024 * 1024;
-/** The maximum size of a buffer that an idle connection keeps. */
+/** The maximum size (bytes) of a buffer that an idle connection keeps. */
 const MAX_IDLE_BUFFER = 4 * 1024;
 
 const CONTINUE = Buffer.from("HTTP/1.1 100 Continue\r\n\r\n");
@@ -97,11 +104,11 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
   readonly #sender: ResponseSender;
   #state: State = "idle";
   #loop: "stopped" | "running" | "scheduled" = "stopped";
-  /** Whether the peer has half-closed. */
+  /** Whether the peer has half-closed the connection. */
   #hasPeerEnded = false;
-  /** Whether the current response is the last. */
+  /** Whether the current response is the last one of the connection. */
   #isLast = false;
-  /** When the current timeout ends, in seconds of the context. */
+  /** The time at which the current timeout ends, in the seconds of `context.now`. */
   #deadline: number;
   #lingered = 0;
 
@@ -138,8 +145,8 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
   received(bytes: Buffer): void {
     if (this.#state === "lingering") {
       this.#lingered += bytes.length;
-      // Closing could destroy the response. Pausing only stops the client's sending, so it has time to read the
-      // response.
+      // If the connection were closed now, the client might lose the response. Pausing only stops the client from
+      // sending, and leaves it the time to read the response.
       if (this.#lingered > MAX_LINGERED) this.#buffer.pause();
       return;
     }
@@ -175,7 +182,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     if (now < this.#deadline) return;
     if (!this.#isOpen) this.destroy();
     else if (this.#sender.isWaiting) {
-      // A long response may take long, but must not stand still.
+      // A long response may take any time, but the peer must read some of it within each timeout.
       if (!this.#sender.hasMoved()) this.destroy();
       this.#deadline = now + timeouts.stalled;
     } else if (this.#state === "handling") {
@@ -194,7 +201,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     this.closed();
   }
 
-  /** Runs the read loop with the kept bytes, if there is something to do. */
+  /** Runs the read loop with the buffered bytes, if the loop is stopped and has something to do. */
   #resume(): void {
     if (!this.#isOpen || this.#loop !== "stopped") return;
     const buffer = this.#buffer;
@@ -216,7 +223,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     this.#closeIfOver();
   }
 
-  /** Reads requests and bodies from `bytes`, as many as can be handled now, and keeps the rest. */
+  /** Reads as many requests and bodies from `bytes` as can be handled now, and buffers the rest. */
   #readRequests(bytes: Buffer): void {
     let at = 0;
     let headBytes = 0;
@@ -250,13 +257,13 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     }
   }
 
-  /** Reads the part of the body that has arrived, and returns the position after it, or `MALFORMED`. */
+  /** Reads the part of the body that has arrived. Returns the position after that part, or `MALFORMED`. */
   #feedBody(bytes: Buffer, start: number): number {
     const body = this.#body;
     const at = body.feed(bytes, start);
     const isHandling = this.#state === "handling";
     if (at === MALFORMED) {
-      // The beginning of the next request is unknown.
+      // Nobody can know where the next request begins.
       this.#isLast = true;
       if (!isHandling) this.#close();
     } else if (body.isComplete) {
@@ -273,14 +280,14 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     this.#deadline = this.#context.now + this.#context.timeouts.idle;
   }
 
-  /** Keeps the beginning of a head. */
+  /** Buffers the beginning of a head, and waits for the rest of it. */
   #awaitHead(bytes: Buffer, start: number): void {
     if (this.#state !== "head") this.#deadline = this.#context.now + this.#context.timeouts.head;
     this.#state = "head";
     this.#buffer.keep(bytes, start);
   }
 
-  /** Closes if the peer has half-closed and expects no more responses. */
+  /** Closes the connection if the peer has half-closed it and waits for no more responses. */
   #closeIfOver(): void {
     if (!this.#hasPeerEnded || !this.#isOpen || this.#loop !== "stopped") return;
     if (!this.#body.isComplete) {
@@ -295,7 +302,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     setImmediate(() => this.#runScheduled());
   }
 
-  /** Continues a body in a later turn; meanwhile nothing is received. */
+  /** Continues to read a body in a later turn of the event loop. Until then, nothing is received. */
   #scheduleBody(bytes: Buffer, start: number): void {
     this.#buffer.keep(bytes, start);
     this.#buffer.pause();
@@ -311,7 +318,10 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     this.#resume();
   }
 
-  /** Handles the request whose head was read in a later turn; kept bytes may belong to its body. */
+  /**
+   * Handles the request whose head has just been read, but in a later turn of the event loop. The buffered bytes may
+   * belong to the body of this request.
+   */
   #scheduleHandling(): void {
     this.#state = "handling";
     this.#deadline = Number.POSITIVE_INFINITY;
@@ -333,7 +343,8 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     this.#state = "handling";
     this.#isLast = !this.#head.isKeptAlive;
     this.#body.begin(this.#head);
-    // Sent even without a body or before a refusal, since some clients wait for it in any case.
+    // Sent even if there is no body or the request will be refused, because some clients wait for `100 Continue` in any
+    // case.
     if (this.#head.expectsContinue) this.#transport.write(CONTINUE, 0, CONTINUE.length);
     this.#deadline = this.#body.isComplete ? Number.POSITIVE_INFINITY : now + timeouts.request;
     const response = this.#context.handle(this.#request);
@@ -393,7 +404,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     this.#resume();
   }
 
-  /** Refuses a request that cannot be read, and everything after it. */
+  /** Refuses a request that cannot be read. Drops the bytes after it, and closes the connection after the response. */
   #refuse({ status, detail }: HeadFault): void {
     this.#state = "handling";
     this.#isLast = true;
@@ -402,7 +413,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     this.#respond(this.#context.reject({ status, detail, method, target, peer: this.peer }));
   }
 
-  /** Closes our side, and drops what still arrives. */
+  /** Closes the server's side of the connection. Bytes that still arrive are dropped. */
   #close(): void {
     this.#buffer.take();
     this.#head.clear();
@@ -413,14 +424,17 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     this.#transport.end();
   }
 
-  /** Sets the deadline for the peer's end, once the last response has been sent. */
+  /** Sets the deadline by which the peer must close its side. Called when the last response has been sent. */
   #limitLingering(): void {
     const { now, timeouts } = this.#context;
     this.#deadline = Math.min(this.#deadline, now + timeouts.lingering);
   }
 }
 
-/** Whether the connection ends with this response: a header says so, or only that end marks the end of the body. */
+/**
+ * Returns whether the connection must end after this response: because a header says so, or because the end of the
+ * connection is the only mark for the end of the body (a stream to an HTTP/1.0 client).
+ */
 function endsConnection(response: HttpResponse, isHttp10: boolean): boolean {
   if (response instanceof CachedResponse) return false;
   return (
@@ -429,7 +443,9 @@ function endsConnection(response: HttpResponse, isHttp10: boolean): boolean {
   );
 }
 
-/** Skips the blank line that some clients send after a body (RFC 9112, section 2.2). */
+/**
+ * Returns the position after blank lines, because some clients send a blank line after a body (RFC 9112, section 2.2).
+ */
 function afterBlankLines(bytes: Buffer, start: number): number {
   let at = start;
   while (bytes[at] === CR && bytes[at + 1] === LF) at += 2;

@@ -1,48 +1,54 @@
 import { CR, HOST, isBlank, isOf, isText, LF, TOKEN, VALUE } from "./characters.ts";
 import { Rejection } from "./rejection.ts";
 
-/** Result of readers that need more bytes. */
+/** What `HeaderSection.read` and `RequestHead.parse` return if they need more bytes. */
 export const INCOMPLETE = 0;
 /** Result of `HeaderSection.read` after more fields than allowed. */
 export const TOO_MANY = -2;
 
 const COLON = 0x3a;
 const NOTHING = Buffer.alloc(0);
-/** The length of the longest value that is kept for the next request. */
+/** The maximum length of a value that is kept for the next requests, in characters. */
 const MAX_RECENT_VALUE = 64;
 
-/** The part of a line that is being read. */
+/** The stages of `HeaderSection.read`: the part of a header line that it is reading. */
 const LINE_START = 0;
 const NAME = 1;
 const VALUE_START = 2;
 const IN_VALUE = 3;
 
 /**
- * The header fields of the current request of a connection, read in one pass; the same object serves one request
- * after the other. A value becomes text when it is first needed, since most are never needed. Positions are relative
- * to the start of the head, which may move in memory while it is incomplete.
+ * The header fields of a connection's current request; the same object is used for one request after the other. The
+ * fields are read in one pass. A value is converted to text only when `get` asks for it, because most values are never
+ * needed. All positions are relative to the start of the head, because an incomplete head may be copied to another
+ * buffer.
  */
 export class HeaderSection {
   #bytes: Buffer = NOTHING;
   #start = 0;
   #stage = LINE_START;
   #progress = 0;
-  /** Where the names and values start and end: four positions per field. */
+  /** Four positions for each field: the start and end of its name, and the start and end of its value. */
   readonly #positions: number[] = [];
   #count = 0;
-  /** The lengths of all names, a bit for each: most lookups are for absent fields. */
+  /**
+   * The lengths of all names, with one bit for each length. Most lookups are for absent fields, and these bits usually
+   * show at once that a field is absent.
+   */
   #lengths = 0;
-  /** Short values that were needed, by field: the requests of one connection have most values in common. */
+  /**
+   * Short values as text, by field. They are kept because the requests of one connection have most values in common.
+   */
   readonly #recentValues: (string | undefined)[] = [];
 
-  /** Forgets the previous fields; the next `read` begins at the position `from` in the head. */
+  /** Removes the fields of the previous request. The next `read` begins at the position `from` of the head. */
   begin(from: number): void {
     this.#stage = LINE_START;
     this.#progress = from;
     this.#count = this.#lengths = 0;
   }
 
-  /** Removes everything, also what is kept for the next request. */
+  /** Removes everything, including the values that are kept for the next requests. */
   clear(): void {
     this.#bytes = NOTHING;
     this.begin(0);
@@ -51,9 +57,10 @@ export class HeaderSection {
   }
 
   /**
-   * Reads on in a head that begins at `start` and may reach to `end`. Returns the position after the empty line;
-   * `INCOMPLETE` or `TOO_MANY`, after which it can be called again, with more bytes or a higher maximum; or throws
-   * `Rejection`.
+   * Reads the header lines of a head that begins at `start`, at most to `end`. Continues where the last call stopped.
+   * Returns the position after the empty line, `INCOMPLETE` if bytes are missing, or `TOO_MANY` if there are more than
+   * `maxFields` fields. After `INCOMPLETE` and `TOO_MANY` it can be called again, with more bytes or a higher maximum.
+   * Throws `Rejection` if a line is malformed.
    */
   read(bytes: Buffer, start: number, end: number, maxFields: number): number {
     const positions = this.#positions;
@@ -104,7 +111,7 @@ export class HeaderSection {
     }
   }
 
-  /** Stores the end of a value that ends at `at`, without trailing white space. */
+  /** Stores where a value ends. The line ends at `at`; white space before `at` does not belong to the value. */
   #endField(bytes: Buffer, start: number, at: number, place: number): void {
     const positions = this.#positions;
     const valueStart = start + (positions[place + 2] as number);
@@ -122,9 +129,9 @@ export class HeaderSection {
   }
 
   /**
-   * Returns the value of a field, one character per byte; the values of several fields are joined by ", ", or by
-   * "; " for cookies (RFC 6265bis, section 5.8.3 and RFC 9113, section 8.2.3). `null` if there is none. `name` is
-   * in lower case.
+   * Returns the value of the field `name` (in lower case) with one character per byte, or `null` if there is no such
+   * field. The values of several fields are joined by ", ", or by "; " for cookies (RFC 6265bis, section 5.8.3 and RFC
+   * 9113, section 8.2.3).
    */
   get(name: string): string | null {
     if ((this.#lengths & bitOf(name.length)) === 0) return null;
@@ -146,7 +153,10 @@ export class HeaderSection {
     return count;
   }
 
-  /** Whether the only host consists of characters of hosts. Which hosts are served is for handlers to decide. */
+  /**
+   * Returns whether the value of `Host` has only characters that a host may have. Handlers decide which hosts are
+   * served.
+   */
   hasValidHost(): boolean {
     for (let place = 0; place < this.#count * 4; place += 4) {
       if (!this.#isNamed(place, "host")) continue;

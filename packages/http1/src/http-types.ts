@@ -1,10 +1,10 @@
 /**
- * A request as handlers see it, valid until it is answered. Header values have one character per byte; several
- * values of one name are joined by ", ", cookies by "; ".
+ * A request as handlers see it. It must not be used after its response has been returned. Header values have one
+ * character per byte. The values of a repeated header are joined by ", ", those of `Cookie` by "; ".
  */
 export interface HttpRequest {
   readonly method: string;
-  /** The path as sent: without query, not decoded. */
+  /** The path as the client sent it: not decoded, and without the query. */
   readonly path: string;
   /** The part of the target after "?", not decoded; "" without one. */
   readonly query: string;
@@ -16,20 +16,20 @@ export interface HttpRequest {
   readonly hasBody: boolean;
   /**
    * Reads the body; resolves to `undefined` as soon as it turns out to be longer than `limit` bytes. Rejects with
-   * `BodyError` if the rest of the body will not arrive, or if `mayBuffer` does not allow it.
+   * `BodyError` if the rest of the body will not arrive, or if `mayBuffer` returns false.
    */
   body(limit: number, mayBuffer?: MayBuffer): Promise<Uint8Array | undefined>;
 }
 
 /**
- * Returns whether a body of which `bytes` have arrived may be kept in memory until it is complete. Called as the
- * body grows; never called again after it has returned false.
+ * Returns whether a body may be kept in memory until it is complete. `bytes` is how many bytes of the body have
+ * arrived. Called repeatedly while the body grows, but not again after it has returned false.
  */
 export type MayBuffer = (bytes: number) => boolean;
 
 /**
- * Why the rest of a body will not arrive: its sender has disconnected, took too long, or sent malformed chunks, or
- * `mayBuffer` has returned false.
+ * Why a body cannot be read to its end: the client has disconnected (`gone`), took too long (`late`), or sent malformed
+ * chunks (`malformed`), or `mayBuffer` has returned false (`crowded`).
  */
 export type BodyFault = "gone" | "late" | "malformed" | "crowded";
 
@@ -47,9 +47,9 @@ export class BodyError extends Error {
 /** A request that the server rejects before a handler sees it. */
 export interface RejectedRequest {
   readonly status: 400 | 408 | 414 | 417 | 431 | 501 | 505;
-  /** A sentence for the sender. */
+  /** The reason, as a sentence for the client. */
   readonly detail: string;
-  /** "" if it could not be read. */
+  /** The method; "" if it could not be read. */
   readonly method: string;
   /** The target as sent, or its beginning; "" if it could not be read. */
   readonly target: string;
@@ -59,21 +59,28 @@ export interface RejectedRequest {
 /** Header names in lower case, and values with one character per byte. */
 export type HeaderFields = Readonly<Record<string, string>>;
 
-/** A response. The server adds the headers of the connection itself; `connection: close` ends it. */
+/**
+ * A response. The server adds the headers that concern the connection. The header `connection: close` ends the
+ * connection after this response.
+ */
 export interface HttpResponse {
   readonly status: number;
-  /** Use the same object for many responses: its bytes are cached. */
+  /** The headers. Use the same object for many responses, because the server caches the bytes of an object. */
   readonly headers: HeaderFields;
-  /** `Content-Location`, which differs between responses with the same `headers`. */
+  /**
+   * The header `Content-Location`. It is apart from `headers`, because responses with the same headers differ in it.
+   */
   readonly contentLocation?: string | undefined;
-  /** A stream is read as fast as the client takes it; an error of it ends the connection. */
+  /**
+   * The body. A stream is read only as fast as the client reads the response. If the stream fails, the connection ends.
+   */
   readonly body: WholeBody | ReadableStream<Uint8Array<ArrayBuffer>>;
 }
 
-/** A body that is complete; texts are sent in UTF-8. */
+/** A body that is not a stream. A string is sent in UTF-8; `null` means no body. */
 export type WholeBody = string | Uint8Array<ArrayBuffer> | BodyWriter | null;
 
-/** A text in UTF-8 that is written directly into the buffer from which it is sent. */
+/** A body in UTF-8 that is written directly into the buffer from which it is sent. */
 export interface BodyWriter {
   /** The maximum length in bytes. */
   readonly maxLength: number;
@@ -87,8 +94,9 @@ export interface CachedParts extends Omit<HttpResponse, "status"> {
 }
 
 /**
- * A response with status 200 that is sent many times and never changes. The server caches its bytes in it, except
- * for the headers that change with time, and calls `make` only if there are none that fit.
+ * A response with status 200 that is sent many times and never changes. The server caches the response's bytes in this
+ * object, except for the headers that change with time. It calls `make` to create these bytes, and for requests that
+ * need other bytes, such as HEAD requests.
  */
 export class CachedResponse implements HttpResponse {
   readonly status = 200;
@@ -111,7 +119,10 @@ export class CachedResponse implements HttpResponse {
   }
 }
 
-/** Returns a plain response with the same parts; calls `make` only once. */
+/**
+ * Returns the same response as a plain object. Calls `make` only once, while the getters of `CachedResponse` call it
+ * each time.
+ */
 export function materialize(response: HttpResponse): HttpResponse {
   return response instanceof CachedResponse ? { status: 200, ...response.make() } : response;
 }

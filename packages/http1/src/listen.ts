@@ -9,15 +9,19 @@ export interface ListenOptions extends Address, ServerOptions {
 
 /** A server that listens. */
 export interface Listener {
-  /** 0 on a Unix socket. */
+  /** The port; 0 on a Unix socket. */
   readonly port: number;
   /** The number of connections. */
   readonly connections: number;
-  /** Accepts no new connections, lets requests finish until the timeout, then closes all connections. */
+  /**
+   * Stops accepting connections, lets requests finish until `shutdownTimeout` has passed, then closes all connections.
+   */
   close(): Promise<void>;
 }
 
-/** Serves requests on Bun or Node. Rejects with the runtime's error, or `SocketError`, if it cannot listen. */
+/**
+ * Listens and serves requests, on Bun or Node. Rejects with the runtime's error, or `SocketError`, if it cannot listen.
+ */
 export async function listen(handle: Handler, options: ListenOptions): Promise<Listener> {
   const runtime =
     "Bun" in globalThis ? await import("./sockets-bun.ts") : await import("./sockets-node.ts");
@@ -45,11 +49,15 @@ export async function listen(handle: Handler, options: ListenOptions): Promise<L
   };
 }
 
-/** How long (ms) the server must be idle after its last response, so that clients have read it. */
+/**
+ * How long (ms) the server must be idle before it closes its connections, so that clients can read the last responses.
+ */
 const QUIET = 100;
 const POLL = 20;
 
-/** Waits until no request has been in progress for a moment, at most `timeout` milliseconds. */
+/**
+ * Waits until no request has been in progress for `QUIET` milliseconds, or until `timeout` milliseconds have passed.
+ */
 async function quiet(server: Server, timeout: number): Promise<void> {
   const deadline = performance.now() + timeout;
   let quietSince = performance.now();

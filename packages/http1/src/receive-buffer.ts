@@ -5,11 +5,16 @@ import { unpooledCopy } from "./unpooled.ts";
 export const MAX_BUFFERED = 64 * 1024;
 const NOTHING = Buffer.alloc(0);
 
-/** The bytes that a connection has received and not read yet. Receiving pauses while there are too many. */
+/**
+ * The bytes that a connection has received but not read yet. If there are more than `MAX_BUFFERED`, receiving pauses.
+ */
 export class ReceiveBuffer {
   readonly #transport: Transport;
   #unread: Buffer = NOTHING;
-  /** The allocation that begins with `#unread`, if there is room after it. */
+  /**
+   * An allocated buffer that begins with the bytes of `#unread` and has room for more; empty if there is no such
+   * buffer.
+   */
   #room: Buffer = NOTHING;
   #isPaused = false;
 
@@ -31,7 +36,7 @@ export class ReceiveBuffer {
     const unread = this.#unread;
     const length = unread.length + bytes.length;
     if (length > this.#room.length) {
-      // Bytes that arrive one by one must not cause a new copy each time.
+      // The room is doubled, so that bytes which arrive one by one do not cause a new copy each time.
       this.#room = Buffer.allocUnsafeSlow(length < MAX_BUFFERED ? 2 * length : length);
       unread.copy(this.#room);
     }
@@ -39,12 +44,12 @@ export class ReceiveBuffer {
     return this.#room.subarray(0, length);
   }
 
-  /** Keeps the bytes from `start` on as the unread ones. */
+  /** Replaces the unread bytes by those of `bytes` from `start` on. */
   keep(bytes: Buffer, start: number): void {
     const rest = bytes.subarray(start);
     const hasRoom = start === 0 && bytes.buffer === this.#room.buffer;
     if (!hasRoom) this.#room = NOTHING;
-    // A few bytes must not pin the many with which they arrived.
+    // A small rest is copied, because a reference would keep the whole received buffer in memory.
     this.#unread = rest.length < start ? unpooledCopy(rest) : rest;
     if (rest.length > MAX_BUFFERED) this.pause();
   }
@@ -56,7 +61,7 @@ export class ReceiveBuffer {
     return unread;
   }
 
-  /** Frees the room after the unread bytes if there are none. */
+  /** Frees the allocated buffer if there are no unread bytes. */
   trim(): void {
     if (this.isEmpty) this.#room = NOTHING;
   }

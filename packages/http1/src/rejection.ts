@@ -1,6 +1,6 @@
 import type { RejectedRequest } from "./http-types.ts";
 
-/** Thrown while a head is read: the request must be rejected. `message` is for its sender. */
+/** Thrown if a request must be rejected while its head is read. `message` is for the client. */
 export class Rejection extends Error {
   override readonly name = "Rejection";
   readonly status: RejectedRequest["status"];

@@ -7,9 +7,9 @@ import type { RequestHead } from "./request-head.ts";
 export const MALFORMED = -1;
 
 /**
- * The maximum work for a body in one turn of the event loop. A byte of the lines around the data counts as 1, since
- * each is parsed. A piece of data counts as 8, plus a sixteenth for each of its bytes, since they are only copied.
- * So a turn reads 32 KiB of lines, or 512 KiB of data, both in some tenths of a millisecond.
+ * The maximum work for one body in one turn of the event loop, in units. Each byte of the lines around the data counts
+ * as one unit, because it is parsed. Each piece of data counts as 8 units, plus one for every 16 bytes, because data
+ * are only copied. So a turn reads at most 32 KiB of lines or 512 KiB of data; both take some tenths of a millisecond.
  */
 const WORK_PER_TURN = 32 * 1024;
 const WORK_PER_PIECE = 8;
@@ -23,20 +23,20 @@ interface Reader {
 }
 
 /**
- * The body of a connection's current request; the same object is used for one request after the other. It
- * collects the arriving bytes until the handler reads them, or until the body is to be skipped.
+ * The body of a connection's current request; the same object is used for one request after the other. It collects the
+ * arriving bytes until the handler reads them. If the body is skipped, it drops the bytes.
  */
 export class RequestBody {
   /** Whether the whole body has arrived, or there is none. */
   isComplete = true;
-  /** The number of bytes of data that have arrived. */
+  /** The number of data bytes that have arrived. */
   received = 0;
 
-  /** The number of bytes of data until the body, or the chunk, ends. */
+  /** The number of data bytes that are missing until the end of the body or of the current chunk. */
   #left = 0;
-  /** The lines around the data; `undefined` for a body that has a length. */
+  /** Parses the lines around the data of a chunked body; `undefined` for a body with `Content-Length`. */
   #lines: ChunkLines | undefined;
-  /** A body that arrived complete, in the buffer in which it arrived. */
+  /** The whole body, if it arrived in one piece. It is not copied, and refers to the received buffer. */
   #whole: Uint8Array | undefined;
   readonly #collected = new ByteCollector();
   #isSkipped = false;
@@ -44,7 +44,7 @@ export class RequestBody {
   #reader: Reader | undefined;
   #work = 0;
 
-  /** Begins the body of a request. */
+  /** Prepares this object for the body of the request with this head. */
   begin({ isChunked, contentLength }: RequestHead): void {
     this.isComplete = !isChunked && contentLength === 0;
     if (this.isComplete && this.received === 0) return;
@@ -57,7 +57,7 @@ export class RequestBody {
     this.#error = undefined;
   }
 
-  /** Whether the turn's work is used up: `feed` reads nothing before the next `beginTurn`. */
+  /** Whether the work of this turn is used up. If so, `feed` reads nothing until `beginTurn` is called. */
   get isTired(): boolean {
     return this.#work >= WORK_PER_TURN;
   }
@@ -66,14 +66,14 @@ export class RequestBody {
     this.#work = 0;
   }
 
-  /** The bytes of memory that are allocated for it, without the bytes passed to `feed`. */
+  /** The number of bytes that are allocated for collected data. Buffers that were passed to `feed` do not count. */
   get allocated(): number {
     return this.#collected.allocated;
   }
 
   /**
-   * Reads the part of `bytes` from `start` on that belongs to the body, at most the work of one turn. Returns
-   * the position after it, or `MALFORMED`, after which `feed` must not be called again.
+   * Reads the bytes from `start` on that belong to the body, until the work of this turn is used up. Returns the
+   * position after the bytes that were read, or `MALFORMED`. After `MALFORMED`, `feed` must not be called again.
    */
   feed(bytes: Buffer, start: number): number {
     let at = start;
@@ -104,19 +104,19 @@ export class RequestBody {
     });
   }
 
-  /** Whether a handler waits for it. */
+  /** Whether a handler waits for the body. */
   get isAwaited(): boolean {
     return this.#reader !== undefined;
   }
 
-  /** Drops the bytes that have arrived or will arrive. */
+  /** Drops the bytes of the body that have arrived, and those that will arrive. */
   skip(): void {
     this.#isSkipped = true;
     this.#whole = undefined;
     this.#collected.clear();
   }
 
-  /** Rejects the waiting `read`, and drops the rest of the body. */
+  /** Rejects a waiting or later `read` with `error`, and drops the body. */
   fail(error: BodyError): void {
     if (this.isComplete) return;
     this.#error = error;
@@ -137,7 +137,7 @@ export class RequestBody {
     else if (this.#reader !== undefined) this.#settle();
   }
 
-  /** Reads one byte of the lines around the data; returns false if it is not allowed there. */
+  /** Reads one byte of the lines around the data. Returns false if this byte is not allowed at this position. */
   #readLines(byte: number): boolean {
     const lines = this.#lines;
     if (!lines?.read(byte)) return false;
@@ -151,7 +151,7 @@ export class RequestBody {
     this.#settle();
   }
 
-  /** Ends the waiting `read` if the body is complete, too long, or may not be buffered. */
+  /** Settles the waiting `read` if the body is complete, is too long, or may not be buffered. */
   #settle(): void {
     const reader = this.#reader;
     if (reader === undefined) return;

@@ -6,10 +6,10 @@ import { Rejection } from "./rejection.ts";
 /** Result of `parse` for a rejected request; `fault` has the reason. */
 export const REFUSED = -1;
 
-/** The maximum length of a head in bytes, and the maximum number of its fields. */
+/** A head may have at most `MAX_HEAD` bytes and `MAX_FIELDS` fields. */
 export const MAX_HEAD = 16 * 1024;
 const MAX_FIELDS = 128;
-/** The same for requests with a higher limit. */
+/** The higher limits for requests whose target `HasLongHead` accepts. */
 const MAX_LONG_HEAD = 64 * 1024;
 const MAX_MANY_FIELDS = 512;
 const MAX_METHOD = 32;
@@ -17,28 +17,31 @@ const MAX_METHOD = 32;
 /** Why a request is rejected. */
 export type HeadFault = Pick<RejectedRequest, "status" | "detail">;
 
-/** Returns whether a target has the higher limit; called with a whole target, or the beginning of one that is too long. */
+/**
+ * Returns whether a request with this target has the higher limits. `target` is a whole target, or the beginning of a
+ * target that is too long.
+ */
 export type HasLongHead = (target: string) => boolean;
 
 const SLASH = 0x2f;
 const CONNECT = "CONNECT";
 const NOTHING = Buffer.alloc(0);
 const methods = ["GET", "PUT", "POST", "HEAD", "DELETE", "OPTIONS"];
-/** The beginning of a version; "0" or "1" must follow. */
+/** The beginning of the HTTP version; "0" or "1" must follow. */
 const VERSION = Buffer.from("HTTP/1.");
 
-/** The authority of a URI, without user information, which is only used for attacks (RFC 9110, section 4.2.4). */
+/** The authority of a URI. User information is not allowed, because only attackers use it (RFC 9110, section 4.2.4). */
 const AUTHORITY = String.raw`(?:[\w.~!$&'()*+,;=%-]+|\[[\da-f:.]+\])`;
 const ABSOLUTE_FORM = new RegExp(`^https?://(${AUTHORITY}(?::\\d{0,5})?)(?:[/?]|$)`, "i");
 const AUTHORITY_FORM = new RegExp(`^${AUTHORITY}:\\d{1,5}$`, "i");
 
 /**
- * The head of the current request of a connection; the same object serves one request after the other. It keeps the
- * bytes of the last head, which must not be changed meanwhile.
+ * The head of the current request of a connection; the same object serves one request after the other. It keeps a
+ * reference to the bytes of the last head, so nobody may change these bytes while the request is handled.
  *
- * It is read strictly by RFC 9112: what two programs could read in two ways is rejected (section 11.2). For a head
- * that arrives in pieces, each `parse` continues where the last one stopped, so that each byte is read once, and an
- * invalid head is rejected with the piece that shows the fault.
+ * The head is read strictly by RFC 9112: whatever two programs could read in two ways is rejected (section 11.2). If a
+ * head arrives in pieces, each `parse` continues where the last one stopped. So each byte is read only once, and an
+ * invalid head is rejected as soon as the invalid byte arrives.
  */
 export class RequestHead {
   method = "";
@@ -46,9 +49,9 @@ export class RequestHead {
   isKeptAlive = true;
   minorVersion = 1;
   isChunked = false;
-  /** The length of the body in bytes; 0 without one, and while it `isChunked`. */
+  /** The length of the body in bytes; 0 if there is no body, or if it is chunked. */
   contentLength = 0;
-  /** Whether the client waits for `100 Continue`; some do so even without a body. */
+  /** Whether the client waits for `100 Continue`. Some clients do so even if they send no body. */
   expectsContinue = false;
   /** Why the last request was `REFUSED`. */
   fault: HeadFault = { status: 400, detail: "" };
@@ -74,8 +77,8 @@ export class RequestHead {
   }
 
   /**
-   * Reads a head that starts at `start`. Returns the position after it, `INCOMPLETE`, or `REFUSED`. After
-   * `INCOMPLETE`, it must be called with the same bytes and more, or not at all.
+   * Parses a head that starts at `start`. Returns the position after the head, `INCOMPLETE`, or `REFUSED`. After
+   * `INCOMPLETE`, the next call must pass the same bytes again, followed by more bytes.
    */
   parse(bytes: Buffer, start: number): number {
     if (!this.#isLineRead && this.#progress === 0) this.#reset();
@@ -83,7 +86,7 @@ export class RequestHead {
     this.#start = start;
     try {
       const next = this.#read(bytes, start);
-      // Keeps no reference to an incomplete head, whose buffer may be large: the caller passes its bytes again.
+      // No reference to an incomplete head is kept, because its buffer may be large. The caller passes the bytes again.
       if (next === INCOMPLETE) this.#bytes = NOTHING;
       else this.#endParse();
       return next;
@@ -100,7 +103,7 @@ export class RequestHead {
     this.#progress = 0;
   }
 
-  /** Clears the previous request, so that an incomplete one does not look like it. */
+  /** Clears the data of the previous request. Otherwise an incomplete request would seem to have these data. */
   #reset(): void {
     this.method = "";
     this.minorVersion = 1;
@@ -112,7 +115,8 @@ export class RequestHead {
   }
 
   /**
-   * Ends an incomplete head with `bytes`, all that will arrive of it. `target` is then the part of the target in them.
+   * Ends a head that will not be completed. `bytes` has all that has arrived of it. After this call, `target` returns
+   * the part of the target that has arrived.
    */
   giveUp(bytes: Buffer): void {
     this.#bytes = bytes;
@@ -129,18 +133,21 @@ export class RequestHead {
     return this.#target;
   }
 
-  /** Returns a header as `HeaderSection.get`. The host is that of the target if it names one (RFC 9112, section 3.2.2). */
+  /**
+   * Returns a header like `HeaderSection.get`. If the target names a host, `host` returns that one (RFC 9112, section
+   * 3.2.2).
+   */
   header(name: string): string | null {
     if (this.#authority !== undefined && name === "host") return this.#authority;
     return this.#fields.get(name);
   }
 
-  /** The number of bytes that it keeps in memory. */
+  /** The number of bytes that this object keeps in memory. */
   get size(): number {
     return this.#bytes.length;
   }
 
-  /** Frees the bytes. */
+  /** Frees the memory of the last head. */
   clear(): void {
     this.#bytes = NOTHING;
     this.#endParse();
@@ -169,7 +176,10 @@ export class RequestHead {
     return next;
   }
 
-  /** Awaits the rest of the head, unless it is too long. */
+  /**
+   * Returns `INCOMPLETE`, unless the head is too long. A head that is too long is read on if the target has the higher
+   * limits, and rejected otherwise.
+   */
   #interrupt(bytes: Buffer, start: number): number {
     if (bytes.length - start < this.#maxHead) return INCOMPLETE;
     if (this.#raiseLimits()) {
@@ -181,7 +191,7 @@ export class RequestHead {
     throw new Rejection(414, `The target is ${limit}.`);
   }
 
-  /** Raises the limits of a request that may have a longer head; returns false for others. */
+  /** Raises the limits of a request that may have a longer head. Returns false for other requests. */
   #raiseLimits(): boolean {
     if (this.#maxHead === MAX_LONG_HEAD || !this.#hasLongHead(this.target)) return false;
     this.#maxHead = MAX_LONG_HEAD;
@@ -189,13 +199,13 @@ export class RequestHead {
     return true;
   }
 
-  /** Reads the first line, continuing in the target. */
+  /** Reads the first line. If the target was incomplete in the last call, continues there. */
   #readLine(bytes: Buffer, start: number, end: number): number {
     let at = start;
     while (at < end && isOf(bytes[at] as number, TOKEN)) at++;
     if (at - start > MAX_METHOD) throw new Rejection(501, "The method is unknown.");
     if (at === end) return INCOMPLETE;
-    // The first half of a blank line.
+    // This may be the first half of a blank line, which is skipped.
     if (at === start && end - start === 1 && bytes[at] === CR) return INCOMPLETE;
     if (bytes[at] !== SPACE || at === start) throw invalidLine();
     this.method = methodIn(bytes, start, at);
@@ -231,7 +241,10 @@ export class RequestHead {
     return at + 3;
   }
 
-  /** Checks a target that does not begin with a path (RFC 9112, section 3.2): each form has its methods. */
+  /**
+   * Checks a target that does not begin with a path, and the target of CONNECT. Each form of a target is allowed only
+   * for certain methods (RFC 9112, section 3.2).
+   */
   #checkTarget(): void {
     const { target } = this;
     if (this.method === CONNECT) {
@@ -248,7 +261,7 @@ export class RequestHead {
     );
   }
 
-  /** RFC 9112, section 3.2. */
+  /** Checks that there is exactly one valid `Host`, or none with HTTP/1.0 (RFC 9112, section 3.2). */
   #checkHost(): void {
     const hosts = this.#fields.count("host");
     if (hosts > 1) throw new Rejection(400, "Host is there more than once.");
@@ -285,7 +298,7 @@ export class RequestHead {
     throw new Rejection(400, "The Transfer-Encoding does not say where the body ends.");
   }
 
-  /** RFC 9110, section 10.1.1. */
+  /** Reads `Expect` (RFC 9110, section 10.1.1). */
   #readExpectation(): void {
     const expected = this.minorVersion === 0 ? null : this.header("expect");
     this.expectsContinue = expected !== null;
@@ -304,7 +317,7 @@ export class RequestHead {
   }
 }
 
-/** Returns the method's name; a common one needs no new text. */
+/** Returns the name of the method. For a common method, no new string is created. */
 function methodIn(bytes: Buffer, start: number, end: number): string {
   for (const name of methods) if (isText(bytes, start, end, name)) return name;
   return bytes.toString("latin1", start, end);

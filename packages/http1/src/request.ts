@@ -1,10 +1,10 @@
 import type { HttpRequest, MayBuffer } from "./http-types.ts";
 import type { RequestHead } from "./request-head.ts";
 
-/** The part of a connection that its requests use. */
+/** The parts of a connection that a request needs. */
 export interface RequestSource {
   readonly peer: string;
-  /** Reads the body, as `HttpRequest.body`. */
+  /** Reads the body, like `HttpRequest.body`. */
   readBody(limit: number, mayBuffer?: MayBuffer): Promise<Uint8Array | undefined>;
 }
 
@@ -52,7 +52,7 @@ export class HeadedRequest implements HttpRequest {
   }
 }
 
-/** Skips the scheme and host that a target may have (RFC 9112, section 3.2.2); the path after them may be empty. */
+/** Returns where the path begins in a target: after the scheme and host, if there are any (RFC 9112, section 3.2.2). */
 function startOfPath(target: string): number {
   return target.startsWith("/") ? 0 : (ORIGIN.exec(target)?.[0].length ?? 0);
 }

@@ -1,6 +1,6 @@
-/** A sender of responses. */
+/** A sender of the responses of one connection. */
 export interface BatchedSender {
-  /** Sends the bytes from `start` to `end`, which are overwritten after this returns. */
+  /** Sends the bytes from `start` to `end`. The caller overwrites these bytes as soon as this call returns. */
   flush(bytes: Buffer, start: number, end: number): void;
   /** Called with an error thrown by `flush`, which is a defect. */
   failed(error: unknown): void;
@@ -9,12 +9,12 @@ export interface BatchedSender {
 /** The maximum length of a batched response in bytes. */
 export const MAX_BATCHED = 4 * 1024;
 const RESPONSES_PER_BATCH = 32;
-/** The number of responses in a turn for which batching is worth the cost of a callback at the end of the turn. */
+/** If a turn has at least this many responses, batching is worth the cost of a callback at the end of the turn. */
 const WORTH_BATCHING = 8;
-/** After this many unbatched responses, one turn is batched to see whether it is worth it now. */
+/** After this many unbatched responses, one turn is batched to find out whether batching is worth the cost now. */
 const RETRY_AFTER = 64;
 
-/** Responses that are sent together: the n-th ends at the n-th of `ends`. */
+/** Responses that are sent together. Their bytes follow each other: response `i` ends at `ends[i]`. */
 class Batch {
   readonly bytes = Buffer.allocUnsafeSlow(RESPONSES_PER_BATCH * MAX_BATCHED);
   readonly senders: BatchedSender[] = [];
@@ -47,21 +47,23 @@ class Batch {
 }
 
 /**
- * Sends the short responses that are made in one turn of the event loop together at its end. A client that reads them
- * all is mostly still awake when the next one arrives, and waking it for each costs more than making the response.
- * While a turn has few responses, they are sent at once.
+ * Collects the short responses of one turn of the event loop, and sends them together at the end of the turn. A client
+ * with many connections is usually still awake when the next response arrives so soon. If each response came alone, the
+ * system would have to wake the client for each one, which costs more than creating the response. While turns have few
+ * responses, each response is sent at once.
  */
 export class ResponseBatcher {
   #batch = new Batch();
-  /** The batch to use while the other one is sent; `undefined` while it is in use. */
+  /** The batch that is used while the other one is being sent; `undefined` during that time. */
   #spare: Batch | undefined = new Batch();
   #isWorthIt = false;
   /** Whether a full batch is being sent in the middle of a turn. */
   #isFlushingEarly = false;
   /** The number of unbatched responses since the last batched turn. */
   #unbatched = 0;
-  /** Whether this turn is batched, and how many responses it has so far. */
+  /** Whether the responses of this turn are batched. */
   #isScheduled = false;
+  /** The number of responses in this turn so far, if they are batched. */
   #inTurn = 0;
   readonly #atEndOfTurn: (flush: () => void) => void;
 
@@ -69,9 +71,13 @@ export class ResponseBatcher {
     this.#atEndOfTurn = atEndOfTurn;
   }
 
-  /** Has `sender` send a response of at most `MAX_BATCHED` bytes: now, or a copy of it at the end of the turn. */
+  /**
+   * Sends a response of at most `MAX_BATCHED` bytes with `sender.flush`: either at once, or a copy of it at the end of
+   * the turn.
+   */
   send(sender: BatchedSender, bytes: Buffer, start: number, end: number): void {
-    // Flushing may read and answer a client's next request. That response is sent at once: else the turn might not end.
+    // Flushing may read and answer a client's next request. The response to that request is sent at once. If it were
+    // batched, batches could fill again and again, and the turn might never end.
     if (this.#isFlushingEarly) {
       sender.flush(bytes, start, end);
       return;
@@ -85,7 +91,7 @@ export class ResponseBatcher {
     }
     this.#inTurn++;
     this.#batch.add(sender, bytes, start, end);
-    // Not before adding: flushing may cause new responses, which overwrite `bytes`.
+    // This must follow `add`, because flushing may cause new responses, which overwrite `bytes`.
     if (this.#batch.senders.length === RESPONSES_PER_BATCH) this.#flushEarly();
   }
 

@@ -2,8 +2,8 @@ import { STATUS_CODES } from "node:http";
 import type { BodyWriter, CachedParts, CachedResponse, HeaderFields } from "./http-types.ts";
 
 /**
- * How a client finds the end of a body (RFC 9112, section 6): by its length in bytes, by its last chunk, or by the end
- * of the connection. "none" also means that there is no body.
+ * How a client finds the end of a body (RFC 9112, section 6): by its length in bytes, by its last chunk ("chunked"), or
+ * by the end of the connection ("none"). A response without a body has "none" too.
  */
 export type BodyEnd = number | "chunked" | "none";
 
@@ -13,18 +13,18 @@ export interface ResponseHead {
   readonly contentLocation: string | undefined;
   readonly bodyEnd: BodyEnd;
   readonly isKeptAlive: boolean;
-  /** Whether the client speaks HTTP/1.0, to which a kept connection has to be announced. */
+  /** Whether the client speaks HTTP/1.0. Such a client needs a header to know that the connection stays open. */
   readonly isHttp10: boolean;
 }
 
 const MAX_CACHED_RESPONSE = 16 * 1024;
 
 /**
- * Writes the heads of responses. Nearly all of them begin with the same bytes for a second, the common beginning: the
- * status line of 200, and the headers of a kept connection with the date.
+ * Writes the heads of responses. Within one second, nearly all heads begin with the same bytes, which are called the
+ * common beginning: the status line of 200, `Keep-Alive` and `Date`.
  */
 export class ResponseHeads {
-  /** Where `writeCached` writes. It begins with the common beginning. */
+  /** The buffer that `writeCached` writes to. It begins with the common beginning. */
   readonly bytes = Buffer.alloc(MAX_CACHED_RESPONSE);
   readonly #keepAlive: string;
   #date = "";
@@ -32,7 +32,10 @@ export class ResponseHeads {
   readonly #located = new CachedHead(LOCATION);
   readonly #plain = new CachedHead("");
 
-  /** Clients may rely on an idle connection for `keepAliveSeconds`. Call `tick` before the first head. */
+  /**
+   * `keepAliveSeconds` is how long clients can rely on an idle connection to stay open. Call `tick` before the first
+   * head.
+   */
   constructor(keepAliveSeconds: number) {
     this.#keepAlive = `keep-alive: timeout=${keepAliveSeconds}\r\n`;
   }
@@ -45,8 +48,9 @@ export class ResponseHeads {
   }
 
   /**
-   * Writes a head with its empty line so that it ends at `end` of `out`, and returns where it starts. Throws
-   * `TypeError` if a value contains a line break or another control character, `RangeError` if the room is too small.
+   * Writes a head, including its empty line, so that it ends at the position `end` of `out`. Returns the position where
+   * it starts. Throws `TypeError` if a value contains a line break or another control character, and `RangeError` if
+   * there is too little room before `end`.
    */
   write(head: ResponseHead, out: Buffer, end: number): number {
     const { contentLocation, bodyEnd } = head;
@@ -62,8 +66,8 @@ export class ResponseHeads {
   }
 
   /**
-   * Writes a whole response to a client of HTTP/1.1 whose connection is kept, to the beginning of `bytes`. Returns
-   * its length, or 0 if it is too long.
+   * Writes a whole response to the beginning of `bytes`. It is valid only for an HTTP/1.1 client whose connection stays
+   * open. Returns the length of the response, or 0 if it is too long.
    */
   writeCached(response: CachedResponse): number {
     response.bytes ??= this.#cacheableBytesOf(response.make());
@@ -87,20 +91,21 @@ export class ResponseHeads {
     return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\n${connection}${this.#date}`;
   }
 
-  /** Returns everything after the common beginning. */
+  /** Returns the bytes of the response after the common beginning. */
   #cacheableBytesOf({ headers, contentLocation, body }: CachedParts): Uint8Array {
     const location =
       contentLocation === undefined ? "" : `${LOCATION}${checked(contentLocation)}${LINE_END}`;
     const text = body === null ? NOTHING : this.#written(body);
     const head = `${linesOf(headers)}${location}${lastLinesOf(text.length)}`;
-    // It is cached as long as the response: in the runtime's pool it would pin the whole block.
+    // This memory is not from the runtime's pool, because the bytes live as long as the response. In the pool, they
+    // would keep a whole block in memory.
     const bytes = Buffer.allocUnsafeSlow(head.length + text.length);
     bytes.write(head, "latin1");
     bytes.set(text, head.length);
     return bytes;
   }
 
-  /** Returns a text in memory that is overwritten by the next response. */
+  /** Writes the text, and returns its bytes. The next response overwrites them. */
   #written(text: BodyWriter): Uint8Array {
     const start = this.#common.length;
     const room = start + text.maxLength;
@@ -109,7 +114,10 @@ export class ResponseHeads {
   }
 }
 
-/** The last head's bytes before its `Content-Location`, or without one. The next head mostly has the same. */
+/**
+ * The first part of the last head, which is cached because the next head usually begins with the same bytes. The part
+ * ends before the value of `Content-Location`, or, in heads without it, before the header about the body's length.
+ */
 class CachedHead {
   readonly #end: string;
   #beginning = "";
@@ -148,7 +156,7 @@ function checked(contentLocation: string): string {
   throw new TypeError("the value of content-location cannot stand in a header");
 }
 
-/** The last lines of heads whose bodies are shorter than this many bytes are cached. */
+/** The last lines of a head are cached if the body has fewer bytes than this. */
 const MAX_SHORT = 1024;
 const lastLinesOfShort: (string | undefined)[] = Array.from({ length: MAX_SHORT });
 
@@ -162,7 +170,7 @@ function lastLinesOf(bodyEnd: BodyEnd): string {
   return lines;
 }
 
-/** The headers that only the server sets. */
+/** The headers that only the server sets. Those of a handler's response are ignored. */
 const ofConnection = ["connection", "content-length", "keep-alive", "transfer-encoding"];
 
 function linesOf(fields: HeaderFields): string {

@@ -6,46 +6,46 @@ import { isLong, slicesOf } from "./turn-queue.ts";
 
 /** The properties of a request and its connection that affect how its response is sent. */
 export interface SendOptions {
-  /** To a HEAD request, whose response has no body. */
+  /** Whether the request is a HEAD request, whose response has no body. */
   readonly isHead: boolean;
   readonly isHttp10: boolean;
   /** Whether another request may follow on the connection. */
   readonly isKeptAlive: boolean;
 }
 
-/** Members that the senders of a server share. */
+/** The objects that all senders of a server share. */
 export interface SenderContext {
   readonly heads: ResponseHeads;
-  /** Where responses are assembled before they are sent. */
+  /** The buffer in which responses are assembled before they are sent. */
   readonly out: Buffer;
   readonly batcher: ResponseBatcher;
 }
 
 /** The receiver of a sender's events. */
 export interface SenderEvents {
-  /** The peer takes no more for now. */
+  /** The peer accepts no more bytes for now. */
   stalled(): void;
-  /** The whole response has been handed to the system. */
+  /** The whole response has been handed to the operating system. */
   sent(): void;
-  /** The rest of the response will not come. */
+  /** The rest of the response will not be sent, because its stream has failed. */
   aborted(): void;
-  /** The response cannot be sent, which is a defect. */
+  /** The response cannot be sent, because of a defect in the program. */
   failed(error: unknown): void;
 }
 
 /** The maximum length of a response's head in bytes. */
 const MAX_HEAD = 16 * 1024;
-/** The maximum number of bytes of a UTF-16 unit in UTF-8. */
+/** The maximum number of UTF-8 bytes for one UTF-16 unit of a string. */
 const MAX_UTF8 = 3;
 const LAST_CHUNK = Buffer.from("0\r\n\r\n");
 
-/** Sends the responses of a connection one after the other, as fast as the peer takes them. */
+/** Sends the responses of a connection one after the other, as fast as the peer accepts them. */
 export class ResponseSender implements BatchedSender {
   readonly #transport: Transport;
   readonly #context: SenderContext;
   readonly #events: SenderEvents;
   #isClosed = false;
-  /** Called with true when there is room for more, with false when the connection has closed. */
+  /** Called with true when the peer accepts bytes again, and with false when the connection has closed. */
   #whenDrained: ((isOpen: boolean) => void) | undefined;
   /** The number of buffered bytes when the progress was last checked. */
   #bufferedBytes = 0;
@@ -56,7 +56,7 @@ export class ResponseSender implements BatchedSender {
     this.#events = events;
   }
 
-  /** Sends a response. If it cannot be written, throws before anything is sent. */
+  /** Sends a response. If the response cannot be written, throws before any byte is sent. */
   send(given: HttpResponse, options: SendOptions): void {
     if (given instanceof CachedResponse && this.#sendCached(given, options)) return;
     const response = materialize(given);
@@ -66,12 +66,12 @@ export class ResponseSender implements BatchedSender {
     else this.#sendWhole(response, body, options);
   }
 
-  /** Whether the peer takes no more for now. */
+  /** Whether the sender waits until the peer accepts more bytes. */
   get isWaiting(): boolean {
     return this.#whenDrained !== undefined;
   }
 
-  /** Returns whether the peer has taken any bytes since the last call, or since the sender began to wait for it. */
+  /** Returns whether the peer has accepted any bytes since the last call, or since the sender began to wait. */
   hasMoved(): boolean {
     const before = this.#bufferedBytes;
     this.#bufferedBytes = this.#transport.bufferedBytes;
@@ -94,7 +94,9 @@ export class ResponseSender implements BatchedSender {
     callback?.(isOpen);
   }
 
-  /** Sends the cached bytes of a response; returns false if they do not fit this request. */
+  /**
+   * Sends the cached bytes of a response. Returns false if these bytes are not valid for this request, or are too long.
+   */
   #sendCached(response: CachedResponse, { isHead, isHttp10, isKeptAlive }: SendOptions): boolean {
     if (isHead || isHttp10 || !isKeptAlive) return false;
     const { heads } = this.#context;
@@ -114,7 +116,7 @@ export class ResponseSender implements BatchedSender {
     this.#sendAll(bytes, start, options.isHead || isBodiless ? MAX_HEAD : end);
   }
 
-  /** Sends a whole response. */
+  /** Sends a whole response. Short responses are batched. */
   #sendAll(bytes: Buffer, start: number, end: number): void {
     if (end - start > MAX_BATCHED) this.flush(bytes, start, end);
     else this.#context.batcher.send(this, bytes, start, end);
@@ -146,7 +148,7 @@ export class ResponseSender implements BatchedSender {
     else void cancel(body);
   }
 
-  /** Sends a head; returns false if it is the whole response, as to HEAD. */
+  /** Sends a head. Returns false if no body must follow, because the request is a HEAD request. */
   #sendHead(head: ResponseHead, { isHead }: SendOptions): boolean {
     const { heads, out } = this.#context;
     const start = heads.write(head, out, MAX_HEAD);
@@ -156,7 +158,10 @@ export class ResponseSender implements BatchedSender {
     return !isHead;
   }
 
-  /** Sends a body part by part. If it fails, the connection ends, so that the client notices it. */
+  /**
+   * Sends a body part by part. If reading the body fails, the connection ends, so that the client notices that the body
+   * is incomplete.
+   */
   async #sendParts(parts: AsyncIterable<Uint8Array>, isChunked: boolean): Promise<void> {
     try {
       for await (const part of parts) {
@@ -166,14 +171,14 @@ export class ResponseSender implements BatchedSender {
       if (this.#isClosed) return;
       if (isChunked && !(await this.#sendBytes(LAST_CHUNK))) return;
     } catch {
-      // The creator of the stream knows its error.
+      // The error is not reported here, because the creator of the stream knows it.
       this.#events.aborted();
       return;
     }
     this.#events.sent();
   }
 
-  /** Resolves when the peer has taken the part; to false if the connection has closed. */
+  /** Sends a part of a body. Returns true when the part has been sent, and false if the connection has closed. */
   #sendPart(part: Uint8Array, isChunked: boolean): boolean | Promise<boolean> {
     return this.#sendBytes(
       isChunked ? chunkOf(part) : Buffer.from(part.buffer, part.byteOffset, part.length),
@@ -185,7 +190,7 @@ export class ResponseSender implements BatchedSender {
     return new Promise((resolve) => this.#wait(resolve));
   }
 
-  /** Calls `callback` when everything written has been sent. */
+  /** Calls `callback` when everything written has been sent, or when the connection has closed. */
   #wait(callback: (isOpen: boolean) => void): void {
     this.#bufferedBytes = this.#transport.bufferedBytes;
     this.#whenDrained = callback;

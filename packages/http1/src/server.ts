@@ -11,15 +11,15 @@ export type Handler = (request: HttpRequest) => HttpResponse | Promise<HttpRespo
 export interface ServerOptions {
   /** Called with an error that no client can cause, such as a response that cannot be written. */
   onDefect(error: unknown): void;
-  /** Makes the response to a rejected request. By default, it is the detail as text. Must not throw. */
+  /** Makes the response to a rejected request. By default, the response is the detail as text. Must not throw. */
   reject?(request: RejectedRequest): HttpResponse;
-  /** Returns which requests may have a longer head: none by default. */
+  /** Returns whether a request may have a longer head. By default, no request may. */
   readonly hasLongHead?: HasLongHead;
 }
 
-/** A server of HTTP/1.1 and HTTP/1.0 (RFC 9112) over any connections. */
+/** An HTTP/1.1 and HTTP/1.0 server (RFC 9112) for connections of any kind. */
 export interface Server {
-  /** Serves a connection. The caller passes the connection's events to the result. */
+  /** Serves a connection. The caller must pass the events of `transport` to the returned object. */
   connect(transport: Transport): TransportEvents;
   /** Whether a request is being handled, or its response has not been sent completely. */
   readonly isBusy: boolean;
@@ -30,7 +30,10 @@ export interface Server {
 }
 
 const timeouts: Timeouts = { idle: 13, head: 10, request: 15, stalled: 60, lingering: 2 };
-/** Announced to clients: less than the actual timeout, since their next request may already be on its way. */
+/**
+ * The idle timeout that is announced to clients. It is shorter than the actual one, because a client's next request may
+ * already be on its way when the announced time ends.
+ */
 const KEEP_ALIVE_SECONDS = timeouts.idle - 3;
 const OUT_BYTES = 256 * 1024;
 

@@ -26,7 +26,8 @@ function handlers(connect: SocketOptions["connect"], hasAddresses: boolean) {
       const transport = new BunTransport(socket, hasAddresses ? addressOf(socket) : "");
       socket.data = transport;
       if (hasAddresses && transport.peer === "") {
-        // The client has already disconnected. Its request would escape the limits by address.
+        // The client has already disconnected, so its address is unknown. Limits by address could not be applied to its
+        // request.
         socket.terminate();
         return;
       }
@@ -48,7 +49,7 @@ function addressOf(socket: Socket<BunTransport>): string {
 
 class BunTransport implements Transport {
   events: TransportEvents | undefined;
-  /** Read when the connection opens, since a reset connection has no address any more. */
+  /** The address is read when the connection opens, because a connection that was reset has no address any more. */
   readonly peer: string;
   readonly #socket: Socket<BunTransport>;
   #pending: Buffer | undefined;

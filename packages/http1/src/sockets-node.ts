@@ -9,7 +9,8 @@ export async function listen({ host, port, socket, connect }: SocketOptions): Pr
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (raw) => {
     const transport = new NodeTransport(raw, raw.remoteAddress ?? "");
     if (socket === undefined && transport.peer === "") {
-      // The client has already disconnected. Its request would escape the limits by address.
+      // The client has already disconnected, so its address is unknown. Limits by address could not be applied to its
+      // request.
       raw.on("error", () => undefined);
       raw.destroy();
       return;
@@ -25,7 +26,7 @@ export async function listen({ host, port, socket, connect }: SocketOptions): Pr
     if (socket === undefined) server.listen(port, host);
     else withSocketMode(socket, () => server.listen(socket.path));
   });
-  // A connection that is not accepted, for lack of file descriptors, must not end the server.
+  // Without free file descriptors, connections cannot be accepted. That error must not end the server.
   server.on("error", () => undefined);
   const closed = new Promise<void>((resolve) => server.once("close", resolve));
   return {
@@ -46,11 +47,14 @@ function forwardEvents(raw: Socket, transport: NodeTransport, events: TransportE
   raw.on("error", () => undefined);
 }
 
-/** The maximum bytes of one write. Node reports only complete writes, so a whole body in one could look stalled. */
+/**
+ * The maximum number of bytes in one write. Node reports a write only when it is complete. If a long body were one
+ * write, it would look as if the peer read nothing for a long time.
+ */
 const SLICE = 64 * 1024;
 
 class NodeTransport implements Transport {
-  /** Read when the connection opens, since a reset connection has no address any more. */
+  /** The address is read when the connection opens, because a connection that was reset has no address any more. */
   readonly peer: string;
   readonly #socket: Socket;
   #pending: Buffer | undefined;
@@ -70,8 +74,8 @@ class NodeTransport implements Transport {
       this.#pending = unpooledCopy(this.#pending, part);
       return false;
     }
-    // Bytes that are sent at once are copied into the runtime's pool, which is faster. Bytes that have to wait
-    // must not be in the pool: they would pin the whole block until the peer reads them.
+    // Bytes that are sent at once are copied into the runtime's pool, which is faster. Bytes that have to wait must not
+    // be in the pool: they would keep a whole block in memory until the peer reads them.
     const hasToWait = this.#socket.writableLength > 0;
     return this.#send(hasToWait ? unpooledCopy(part) : Buffer.from(part));
   }
@@ -92,7 +96,7 @@ class NodeTransport implements Transport {
     this.#socket.destroy();
   }
 
-  /** Continues sending; returns true if nothing is left. */
+  /** Continues to send the pending bytes. Returns true if none are left. */
   drain(): boolean {
     const pending = this.#pending;
     this.#pending = undefined;

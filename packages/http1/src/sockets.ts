@@ -4,20 +4,20 @@ import type { SocketFile } from "./unix-socket.ts";
 /** The address to listen on. */
 export interface Address {
   readonly host: string;
-  /** 0 chooses a free one. */
+  /** The port; 0 chooses a free one. */
   readonly port: number;
   /** A Unix socket, used instead of host and port. */
   readonly socket?: SocketFile | undefined;
 }
 
-/** The address that a runtime listens on, and the function that takes its connections. */
+/** The address to listen on, and the function that serves each connection. */
 export interface SocketOptions extends Address {
   connect(transport: Transport): TransportEvents;
 }
 
 /** A listening socket. */
 export interface Listening {
-  /** 0 on a Unix socket. */
+  /** The port; 0 on a Unix socket. */
   readonly port: number;
   /** Accepts no new connections. */
   stop(): void;

@@ -2,17 +2,18 @@
 export interface Transport {
   /** The address of the peer, even after it has disconnected; "" on a Unix socket. */
   readonly peer: string;
-  /** How many written bytes have not been handed to the system yet. */
+  /** The number of written bytes that have not been handed to the operating system yet. */
   readonly bufferedBytes: number;
   /**
-   * Sends the bytes from `start` to `end`, which may be changed as soon as this returns. Returns false if the peer
-   * takes no more for now: the rest is buffered, and `drained` is called when it has been sent.
+   * Sends the bytes from `start` to `end`. The caller may change these bytes as soon as this call returns. Returns
+   * false if the peer accepts no more bytes for now. Then the rest is buffered, and `drained` is called when it has
+   * been sent.
    */
   write(bytes: Buffer, start: number, end: number): boolean;
-  /** Receives nothing until `resume`, except what is already on its way. */
+  /** Stops receiving until `resume`. Bytes that are already on their way may still arrive. */
   pause(): void;
   resume(): void;
-  /** Half-closes: nothing more is sent, but the peer may still send. */
+  /** Half-closes the connection: informs the peer that no more bytes follow. The peer may still send. */
   end(): void;
   /** Closes both directions at once. */
   destroy(): void;
@@ -20,11 +21,11 @@ export interface Transport {
 
 /** The receiver of a connection's events. No event follows `closed`. */
 export interface TransportEvents {
-  /** The receiver owns the bytes from now on. */
+  /** Bytes have arrived. The receiver may keep the buffer, because nobody else uses it. */
   received(bytes: Buffer): void;
   /** Everything written has been sent. */
   drained(): void;
-  /** The peer has half-closed. */
+  /** The peer has half-closed the connection. */
   ended(): void;
   closed(): void;
 }

@@ -1,12 +1,13 @@
-/** The bytes of a slice, and how many queued functions run in one turn of the event loop, for all connections together. */
+/** The maximum length of a slice of a body, in bytes. */
 const SLICE_BYTES = 64 * 1024;
+/** The number of queued functions that run in one turn of the event loop, for all connections together. */
 const PER_TURN = 4;
 
 let queue: (() => void)[] = [];
 
 /**
- * Calls `run` in a later turn of the event loop. Few of these calls happen in one turn, so that expensive requests
- * delay the others only a little. `run` must not throw.
+ * Calls `run` in a later turn of the event loop. At most `PER_TURN` of these calls happen in one turn, so that
+ * expensive requests delay other requests only a little. `run` must not throw.
  */
 export function runInLaterTurn(run: () => void): void {
   if (queue.length === 0) setImmediate(runNext);
@@ -20,14 +21,15 @@ function runNext(): void {
   for (const run of next) run();
 }
 
-/** Returns whether a body is sent in slices. */
+/** Returns whether a body is so long that it is sent in slices. */
 export function isLong(body: unknown): body is Uint8Array<ArrayBuffer> {
   return body instanceof Uint8Array && body.length > SLICE_BYTES;
 }
 
 /**
- * Yields a long body in slices, each in a later turn. If whole bodies were handed to the system at once, many
- * requests for a megabyte, even of clients that do not read it, would block all others for seconds.
+ * Yields a long body in slices, each in a later turn of the event loop. If whole bodies were handed to the operating
+ * system at once, many requests for a megabyte would block all other requests for seconds, even if their clients read
+ * nothing.
  */
 export async function* slicesOf(
   bytes: Uint8Array<ArrayBuffer>,

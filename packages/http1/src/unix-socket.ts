@@ -11,7 +11,7 @@ export interface SocketFile {
 /** A Unix socket that cannot be created at its path. */
 export class SocketError extends Error {
   override readonly name = "SocketError";
-  /** The system's error code. */
+  /** The error code of the operating system. */
   readonly code: string;
 
   constructor(code: string, message: string) {
@@ -21,8 +21,8 @@ export class SocketError extends Error {
 }
 
 /**
- * Removes the socket that a killed server left at `path`. Throws `SocketError` if the path has another kind of file
- * or the socket of a running server, or if its folder does not exist.
+ * Removes the socket file that a killed server left at `path`. Throws `SocketError` if there is another kind of file or
+ * the socket of a running server at `path`, or if the folder of `path` does not exist.
  */
 export async function claimSocket(path: string): Promise<void> {
   const found = lstatSync(path, { throwIfNoEntry: false });
@@ -40,12 +40,15 @@ export async function claimSocket(path: string): Promise<void> {
   rmSync(path, { force: true });
 }
 
-/** Runs `listen`, so that the socket never has wider permissions than these, not even for a moment. */
+/**
+ * Runs `listen`, which creates the socket file, and gives that file the permissions `mode`. The file never has wider
+ * permissions, not even for a moment.
+ */
 export function withSocketMode<T>({ path, mode }: SocketFile, listen: () => T): T {
   const before = process.umask(0o777 & ~mode);
   try {
     const result = listen();
-    // The file is missing if listening failed, which Node reports later by an event.
+    // If listening has failed, there is no file. Node reports such a failure later, with an event.
     if (existsSync(path)) chmodSync(path, mode);
     return result;
   } finally {
@@ -53,7 +56,7 @@ export function withSocketMode<T>({ path, mode }: SocketFile, listen: () => T): 
   }
 }
 
-/** Removes the socket if the runtime left it. */
+/** Removes the socket file if the runtime has not removed it. */
 export function releaseSocket(path: string): void {
   rmSync(path, { force: true });
 }

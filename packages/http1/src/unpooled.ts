@@ -1,6 +1,6 @@
 /**
- * Copies bytes into one allocation outside of the runtime's pool, in which a few bytes that are kept would pin a whole
- * block. `Buffer.from` and `Buffer.concat` use the pool.
+ * Copies bytes into one new buffer outside of the runtime's pool. In the pool, which `Buffer.from` and `Buffer.concat`
+ * use, a few bytes that are kept for long would keep a whole block in memory.
  */
 export function unpooledCopy(...parts: readonly Buffer[]): Buffer {
   const copy = Buffer.allocUnsafeSlow(parts.reduce((length, part) => length + part.length, 0));
