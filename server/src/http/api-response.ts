@@ -6,7 +6,10 @@ export interface ApiResponse extends HttpResponse {
   readonly refusal?: string;
 }
 
-/** The headers of every response of the API: nothing is cached for other callers, and no type is guessed. */
+/**
+ * The headers of every JSON response of the API. Caches must not store the response, and browsers must not guess
+ * another content type.
+ */
 export const apiFields: HeaderFields = {
   "content-type": "application/json",
   "cache-control": "no-store",

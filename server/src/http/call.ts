@@ -6,7 +6,10 @@ import type { ApiResponse } from "./api-response.ts";
 export interface Call {
   readonly request: HttpRequest;
   readonly principal: Principal;
-  /** The path parameter `:sessionId`, decoded; "" without one. Apart from the others because most paths have it. */
+  /**
+   * The path parameter `:sessionId`, decoded; "" if the path has none. It is apart from the other parameters because
+   * most paths have it.
+   */
   readonly sessionId: string;
   /** The other path parameters, decoded, by name. */
   readonly parameters: PathParameters;
@@ -14,5 +17,8 @@ export interface Call {
 
 export type PathParameters = Readonly<Record<string, string>>;
 
-/** A response; a promise only if the handler has to wait, because promises would slow down every other request. */
+/**
+ * A response, or a promise of one if the handler has to wait. A handler that need not wait returns no promise, because
+ * a promise takes additional time at every request.
+ */
 export type ResponseOrPromise = ApiResponse | Promise<ApiResponse>;

@@ -9,7 +9,7 @@ interface Place {
   readonly socket: SocketConfig | undefined;
 }
 
-/** The reason and advice for each error code of the system. */
+/** The reason and advice for each error code of the operating system. */
 const advice: Readonly<Record<string, string>> = {
   EADDRINUSE:
     "another process uses it. Stop that process, or choose another port (--port, ANTECHAMBER_PORT); 0 chooses a free one",
@@ -27,7 +27,10 @@ const socketAdvice: Readonly<Record<string, string>> = {
     "this user may not create a socket there. Choose another path (--socket, ANTECHAMBER_SOCKET)",
 };
 
-/** Turns a runtime's error about listening into a message with the address, the reason and what to do. */
+/**
+ * Turns the error of a runtime that cannot listen into an error whose message says the address, the reason and what to
+ * do.
+ */
 export async function listenError(error: unknown, { host, port, socket }: Place): Promise<Error> {
   const { code: given = "", message = "" } = error as { code?: string; message?: string };
   const isOfName = (given === "" || given === "EAI_AGAIN") && socket === undefined;
@@ -40,7 +43,7 @@ export async function listenError(error: unknown, { host, port, socket }: Place)
   return Object.assign(explained, { code });
 }
 
-/** Looks up whether a name has an address, since Bun does not report that it found none. */
+/** Returns `ENOTFOUND` if a host name has no address, else "". Bun does not report that a name has no address. */
 async function codeOfName(host: string): Promise<string> {
   if (isIP(host) !== 0) return "";
   return lookup(host).then(

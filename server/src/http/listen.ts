@@ -6,11 +6,11 @@ import { listenError } from "./listen-error.ts";
 
 export interface ListenOptions {
   readonly host: string;
-  /** 0 chooses a free one. */
+  /** The port; 0 chooses a free one. */
   readonly port: number;
   /** A Unix socket, used instead of host and port. */
   readonly socket: SocketConfig | undefined;
-  /** How long admitted requests may continue after `close`, in milliseconds. */
+  /** How long requests that are in progress may continue after `close`, in milliseconds. */
   readonly shutdownTimeout: number;
   /** Called with an error that no client can cause. */
   defect(error: unknown): void;
@@ -22,7 +22,7 @@ export async function listen(app: App, options: ListenOptions): Promise<Listener
     ...options,
     onDefect: options.defect,
     reject: app.refuseUnread,
-    // Proxies forward every header of a browser.
+    // Sub-requests may have long heads, because proxies forward every header of a browser.
     hasLongHead: isForwardAuthTarget,
   }).catch(async (error: unknown) => {
     throw error instanceof SocketError ? error : await listenError(error, options);

@@ -55,7 +55,10 @@ export function createMetrics() {
     sessionsEnded: counter("sessions_ended_total", "Sessions that were ended before they expired."),
     sessionsExpired: counter("sessions_expired_total", "Sessions that were found expired."),
     recordsAccepted: counter("records_accepted_total", "Requests recorded in sessions."),
-    /** Records that were accepted but not stored, or refused while the service forwarded them. */
+    /**
+     * Counts records that were accepted but could not be stored, and records of sub-requests of proxies that were not
+     * accepted.
+     */
     recordsLost: counter("records_lost_total", "Requests that could not be recorded."),
     refused: (code: string) => refusals.inc({ code }),
     unreadable: (status: number) => unreadable.inc({ status }),
@@ -64,9 +67,9 @@ export function createMetrics() {
       commits.observe(milliseconds / 1000);
     },
     storeFailed: () => failures.inc(1),
-    /** Adds gauges of the store, which are read at each scrape. Called once. */
+    /** Adds gauges of the store, which are read at each scrape. Must be called only once. */
     watch: (status: () => StoreStatus) => registerStore(registry, status),
-    /** Adds a gauge of connections, which is read at each scrape. Called once. */
+    /** Adds a gauge of connections, which is read at each scrape. Must be called only once. */
     watchConnections(count: () => number): void {
       registerGauge(registry, "connections", "Connections that clients have open.", count);
     },
@@ -77,7 +80,7 @@ export function createMetrics() {
   };
 }
 
-/** Registers a counter that is only a number between two scrapes, because `inc` of prom-client is slower. */
+/** Registers a counter. Between two scrapes the count is in a plain number, because `inc` of prom-client is slower. */
 function registerCounter(
   registry: Registry,
   name: string,
@@ -101,7 +104,10 @@ function registerCounter(
   };
 }
 
-/** prom-client looks up the labels of each observation, which takes longer than retrieving a cached session. */
+/**
+ * The counts of one operation. They are not counted by prom-client, because it looks up the labels at each observation,
+ * which takes longer than retrieving a cached session.
+ */
 class RecordedOperation {
   readonly statuses = new Float64Array(600);
   readonly buckets = new Float64Array(LATENCY_BUCKETS.length + 1);
@@ -138,7 +144,10 @@ function registerRequests(
   registry.registerMetric(counter);
 }
 
-/** Returns the histogram of durations as text. A histogram of prom-client accepts observations, but no counts. */
+/**
+ * Returns the histogram of durations in the text format. prom-client cannot write it, because its histograms accept
+ * single observations but not counts.
+ */
 function durationText(operations: ReadonlyMap<string, RecordedOperation>): string {
   const name = "antechamber_request_duration_seconds";
   const help = "Time from the arrival of a request to its response.";
@@ -164,7 +173,7 @@ function registerStore(registry: Registry, status: () => StoreStatus): void {
   gauge("store_writable", "1 when the last write succeeded.", ({ writable }) => Number(writable));
 }
 
-/** Registers a gauge that is read at each scrape; it is left out if `read` returns `undefined`. */
+/** Registers a gauge that is read at each scrape. The gauge is left out if `read` returns `undefined`. */
 function registerGauge(
   registry: Registry,
   name: string,

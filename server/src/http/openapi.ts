@@ -11,7 +11,7 @@ export interface OpenApiOptions {
   readonly version: string;
   /** Where the session operations are served in addition to the root. */
   readonly basePaths: readonly BasePath[];
-  /** The mode of access, on which credentials and some refusals depend. */
+  /** The auth mode, on which credentials and some refusals depend. */
   readonly auth: Auth;
 }
 
@@ -69,7 +69,10 @@ export function openApiDocument({ version, basePaths, auth }: OpenApiOptions): J
   };
 }
 
-/** Returns the paths of a dialect with the base path, ids of their own, and responses in the dialect's form. */
+/**
+ * Returns the paths of a dialect below its base path. Each operation has an id of its own, and responses in the form of
+ * the dialect.
+ */
 function pathsBelow({ path: base, dialect }: BasePath, paths: JsonMap, document: Json): Json {
   const suffix = base.replaceAll(/[^A-Za-z\d]+/g, "_");
   const ofDialect = (given: unknown) => {
@@ -87,7 +90,8 @@ function pathsBelow({ path: base, dialect }: BasePath, paths: JsonMap, document:
 }
 
 /**
- * Returns `part` without our extensions and without what does not exist in this mode; `undefined` if nothing is left.
+ * Returns `part` without the extensions of `openapi.yaml`, and without the members that do not exist in this auth mode.
+ * Returns `undefined` if nothing is left.
  */
 function inMode(part: unknown, mode: Auth): unknown {
   if (Array.isArray(part)) {
@@ -131,14 +135,16 @@ function patched(part: unknown, patch: unknown): unknown {
   return result;
 }
 
-/** Returns what a reference points to, with the members beside the reference; anything else unchanged. */
+/**
+ * Returns the part to which a reference points, with the members beside the reference. Returns anything else unchanged.
+ */
 function resolved(part: unknown, document: Json): unknown {
   if (!isObject(part) || typeof part["$ref"] !== "string") return part;
   const { $ref, ...more } = part;
   return { ...target($ref, document), ...more };
 }
 
-/** Returns what a JSON pointer in a fragment points to (RFC 6901). */
+/** Returns the part of the document to which a JSON pointer in a URI fragment points (RFC 6901). */
 function target(reference: string, document: Json): Json {
   let part: unknown = document;
   for (const name of reference.slice("#/".length).split("/")) {

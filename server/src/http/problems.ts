@@ -33,13 +33,13 @@ export interface RestatedProblem extends Problem {
   readonly error?: { readonly code: Problem["code"]; readonly message: string };
 }
 
-/** Differences from the problem details that belong to the code. */
+/** What differs from the usual problem details of a code. */
 export interface ProblemOptions {
   readonly status?: number | undefined;
   readonly restate?: Restate;
 }
 
-/** Responds with RFC 9457 problem details, which have a code of contract.md#refusals. */
+/** Creates a response with problem details (RFC 9457), whose code is one of contract.md#refusals. */
 export function problemResponse(
   reason: Reason,
   requestId: string,
@@ -87,7 +87,7 @@ function headersOf(reason: Reason): HeaderFields {
     case "unavailable":
       return { "retry-after": String(reason.retryAfterSeconds) };
     case "unsupported-media-type":
-      // RFC 9110, section 15.5.16.
+      // Tells the client that no content coding is accepted (RFC 9110, section 15.5.16).
       return reason.refused === "encoding" ? { "accept-encoding": "identity" } : {};
     case "body-too-large":
       // The rest of the body is not read, so the connection cannot carry another request.
@@ -97,7 +97,10 @@ function headersOf(reason: Reason): HeaderFields {
   }
 }
 
-/** Returns the quota, and when it is available again (draft-ietf-httpapi-ratelimit-headers-11). */
+/**
+ * Returns the headers with the exceeded quota and the time until the next request is allowed
+ * (draft-ietf-httpapi-ratelimit-headers-11).
+ */
 function quotaFields({ name, count, windowSeconds }: Quota, retryAfter: number): HeaderFields {
   const window = windowSeconds === null ? "" : `;w=${windowSeconds}`;
   return {

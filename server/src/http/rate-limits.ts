@@ -7,13 +7,14 @@ import type { Principal } from "../session/permissions.ts";
 import { createClientAddress } from "./auth/client-address.ts";
 
 /**
- * The actions that have a rate limit: creating a session on request, creating one because the id to retrieve has
- * none (a miss), and all other requests. A retrieval with a miss counts as both of the latter, and an update that
- * creates a session (dialect 8.5.1) as a request and as a create.
+ * The actions that have a rate limit. `creates` counts requests to create a session, and `requests` counts all other
+ * requests. `misses` counts retrievals that create a session because no session has the given id; such a retrieval also
+ * counts as one of `requests`. An update that creates a session (dialect 8.5.1) counts as one of `requests` and one of
+ * `creates`.
  */
 export type Action = "creates" | "misses" | "requests";
 
-/** The rate of each action; `undefined`: no limit. */
+/** The rate of each action; `undefined` if the action has no limit. */
 export type Rates = Readonly<Record<Action, Rate | undefined>>;
 
 export interface LimitOptions {
@@ -21,9 +22,15 @@ export interface LimitOptions {
   readonly perAddress: Rates | undefined;
   /** The rates of one credential; `undefined` if the auth mode has no credentials. */
   readonly perCredential: Rates | undefined;
-  /** The proxies that report the addresses of their clients; `undefined`: every peer, on a Unix socket. */
+  /**
+   * The proxies that report the addresses of their clients; `undefined` on a Unix socket, where every peer is such a
+   * proxy.
+   */
   readonly proxies: readonly AddressRange[] | undefined;
-  /** Creates a limiter of this name, of this process or shared by several. */
+  /**
+   * Creates a limiter, which counts for this process alone or together with other processes. They share a limiter by
+   * its name.
+   */
   readonly limiterOf: (name: string, rate: Rate) => RateLimiter;
   /** Returns monotonic milliseconds. */
   readonly now: () => number;
@@ -31,7 +38,7 @@ export interface LimitOptions {
 
 /** The rate limits. Each method counts an action, and refuses with `too-many-requests` beyond the limit. */
 export interface RateLimits {
-  /** Called before authentication, so that callers who guess credentials are counted too. */
+  /** Must be called before authentication, so that callers who guess credentials are counted too. */
   byAddress(action: Action, request: HttpRequest): void;
   byCredential(action: Action, principal: Principal): void;
   /** Counts a session that is about to be created because there was none to retrieve. */
@@ -40,7 +47,7 @@ export interface RateLimits {
   create(request: HttpRequest, principal: Principal): void;
 }
 
-/** Creates the limits; returns `undefined` if there are none. */
+/** Creates the limits; returns `undefined` if no limit is configured. */
 export function createRateLimits(options: LimitOptions): RateLimits | undefined {
   const { perAddress, perCredential, now } = options;
   const addresses = limitersOf(perAddress, "address", options);
@@ -85,7 +92,10 @@ function limitersOf(
   });
 }
 
-/** Determines the subject of an action only if the action has a limit. */
+/**
+ * Returns a function that counts an action of a caller. It determines the subject of the limit (such as an address)
+ * only if the action has a limit, to save time.
+ */
 function limiter<Caller>(
   limiters: readonly NamedLimiter[],
   subjectOf: (caller: Caller) => string | undefined,
@@ -104,7 +114,7 @@ function limiter<Caller>(
   };
 }
 
-/** Returns the id of an API key, or, because other credentials have no id, the identity of the caller. */
+/** Returns the id of an API key. Other credentials have no id, so the role and ids of the caller stand for them. */
 function credentialOf(principal: Principal & { readonly id?: string }): string {
   const { id, role, customerId, agentId } = principal;
   return id ?? JSON.stringify([role, customerId, agentId]);

@@ -4,7 +4,7 @@ import type { AppParts } from "./app-parts.ts";
 import { requestIdOf } from "./refusals.ts";
 import type { Base, Match } from "./router.ts";
 
-/** Number of segments of an unknown path in the log. */
+/** The maximum number of segments of an unknown path in the log. */
 const MAX_SEGMENTS = 8;
 
 /** The logged parts of a request; a request that could not be read has no path. */
@@ -19,7 +19,10 @@ export function createAccessLog({ log, logHash }: AppParts, bases: readonly Base
   const paths = bases.flatMap(({ path, routes }) => [path, ...routes.map((each) => each.path)]);
   const pathWords = new Set(paths.flatMap((path) => path.split("/")));
 
-  /** Returns the words of the API in an unknown path; any other segment may be an id or a secret. */
+  /**
+   * Returns an unknown path as it is logged. Only words that occur in paths of the API are shown. Any other segment may
+   * be an id or a secret, and is replaced by "*".
+   */
   function redactedPath(path: string): string {
     const segments = path.split("/").slice(1, 1 + MAX_SEGMENTS);
     return segments.map((segment) => `/${pathWords.has(segment) ? segment : "*"}`).join("");
@@ -33,11 +36,11 @@ export function createAccessLog({ log, logHash }: AppParts, bases: readonly Base
     durationMs: number,
   ): void => {
     const line = {
-      // The response to a refused request has an id already.
+      // The response to a refused request already has a request id.
       requestId: headers["x-request-id"] ?? requestIdOf(request),
       operation,
       method: request.method,
-      // The name of an operation implies the path.
+      // The path of a known route is not logged, because the operation implies it.
       path: match === undefined ? redactedPath(request.path ?? "") : undefined,
       status,
       code: refusal,

@@ -9,7 +9,7 @@ import type { Match } from "./router.ts";
 
 export type Admission = ReturnType<typeof createAdmission>;
 
-/** Creates the checks of a request before its handler runs: host, rate limits, credential and role. */
+/** Creates the checks that a request must pass before its handler runs: host, rate limits, credential and role. */
 export function createAdmission(parts: AppParts, initiatorOf: InitiatorOf) {
   const { authenticate, limits, trail } = parts;
   const checkHost = parts.config.auth === "local" ? createHostCheck() : undefined;

@@ -25,6 +25,6 @@ export interface AppParts {
   /** Returns the keyed hash of an id, for logs and the audit trail (contract.md#secrets-in-logs). */
   readonly logHash: (id: string) => string;
   readonly authenticate: Authenticate;
-  /** `undefined`: there are no rate limits. */
+  /** `undefined` if there are no rate limits. */
   readonly limits: RateLimits | undefined;
 }

@@ -20,7 +20,7 @@ import { createUnrouted } from "./unrouted.ts";
 
 /** The HTTP application, without a server. A listener hands requests to it. */
 export interface App {
-  /** The routes at the root. */
+  /** The routes at the root, that is, not below a configured base path. */
   readonly routes: readonly Route[];
   /** Responds to a request; never throws, never rejects. */
   handle(request: HttpRequest): ResponseOrPromise;
@@ -28,7 +28,7 @@ export interface App {
   refuseUnread(request: RejectedRequest): ApiResponse;
   /** Closes each connection after its next response. */
   stop(): void;
-  /** Number of requests since the start. */
+  /** The number of requests since the start. */
   readonly completed: number;
 }
 
@@ -47,7 +47,7 @@ export function createApp(parts: AppParts): App {
   const refuse = createRefuse(parts, router);
   const logAccess = createAccessLog(parts, bases);
   const completion = createCompletion(parts, cors, logAccess, isStopping);
-  // The metrics show every operation from the start.
+  // Registers every operation, so that the metrics show it even before its first request.
   for (const { operation } of routes) metrics.operation(operation);
   metrics.operation("other");
 
@@ -92,13 +92,13 @@ const none: readonly Match[] = [];
 function matchOf(matches: readonly Match[], method: string): Match | undefined {
   return (
     matches.find(({ route }) => route.method === method) ??
-    // HEAD is GET without a body, unless a route says otherwise (RFC 9110, section 9.3.2).
+    // A HEAD request uses the route of GET if the path has no route for HEAD (RFC 9110, section 9.3.2).
     (method === "HEAD" ? matches.find(({ route }) => route.method === "GET") : undefined) ??
     matches.find(({ route }) => route.method === "*")
   );
 }
 
-/** Responds to an unreadable sub-request of a proxy, counts and logs it, like a readable one. */
+/** Responds to a proxy's sub-request that could not be read. Counts and logs this request like a readable one. */
 function refuseSubRequest(
   unread: RejectedRequest,
   metrics: Metrics,

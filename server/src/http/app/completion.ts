@@ -7,7 +7,10 @@ import type { Match } from "./router.ts";
 
 export type Completion = ReturnType<typeof createCompletion>;
 
-/** Creates the end of each request: metrics, the access log, and the headers of CORS and of a server that stops. */
+/**
+ * Creates the last steps of each request: the metrics, the access log, the headers of CORS, and `connection: close`
+ * while the server is stopping.
+ */
 export function createCompletion(
   { config, metrics }: AppParts,
   cors: Cors | undefined,
@@ -31,7 +34,9 @@ export function createCompletion(
 
   return {
     record,
-    /** Returns the response with all its headers. `startedAt` is of `performance.now()`. */
+    /**
+     * Records the request, and returns its response with all headers. `startedAt` is a value of `performance.now()`.
+     */
     finish(
       response: ApiResponse,
       request: HttpRequest,

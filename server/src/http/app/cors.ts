@@ -2,7 +2,7 @@ import { type HeaderFields, type HttpRequest, withFields } from "@antechamber/ht
 import { headerFields, headerNames } from "../../session/fields.ts";
 import type { ApiResponse } from "../api-response.ts";
 
-/** The headers that a page may send: those of the API in both spellings, and credentials. */
+/** The request headers that a web page may send: those of the API in both spellings, and those with credentials. */
 const allowedHeaders = [
   ...headerFields.flatMap(headerNames),
   "gkc_sessionId",
@@ -19,7 +19,7 @@ const allowedHeaders = [
   "Idempotency-Key",
   "X-Request-Id",
 ].join(", ");
-/** A wildcard does not include `Authorization` (Fetch standard, CORS-preflight fetch). */
+/** The wildcard alone would not include `Authorization` (Fetch standard, CORS-preflight fetch). */
 const anyHeader = `${allowedHeaders}, *`;
 const anyMethod = "GET, HEAD, PUT, POST, PATCH, DELETE, *";
 const exposedHeaders =
@@ -46,9 +46,9 @@ export function createCors(origins: readonly string[]) {
 
   return {
     /**
-     * Responds to a preflight; returns `undefined` if the request is not one or its origin is not allowed. `allow`
-     * are the methods of its path; `undefined` if the path does not exist. A preflight for an unknown path or method
-     * succeeds, so that the page sees the 404 or 405 and not a failed preflight.
+     * Responds to a preflight. Returns `undefined` if the request is not a preflight, or if its origin is not allowed.
+     * `allow` lists the methods of the path; `undefined` if the path does not exist. A preflight for an unknown path or
+     * method succeeds, so that the page then gets the status 404 or 405 and not a failed preflight.
      */
     preflight(request: HttpRequest, allow: string | undefined): ApiResponse | undefined {
       const method = request.header("access-control-request-method");
@@ -68,10 +68,10 @@ export function createCors(origins: readonly string[]) {
         body: null,
       };
     },
-    /** Returns the response with the headers that allow its origin to read it. */
+    /** Returns the response with the headers that allow the origin of the request to read it. */
     apply(request: HttpRequest, response: ApiResponse): ApiResponse {
       const forOrigin = originHeaders(request);
-      // A cache must not use a response to one origin for another.
+      // A cache must not use the response to one origin for another origin.
       const added = forOrigin ?? (any ? {} : { vary: "Origin" });
       const exposed =
         forOrigin === undefined ? {} : { "access-control-expose-headers": exposedHeaders };

@@ -4,10 +4,11 @@ import { Refusal } from "../../session/errors.ts";
 const LOCAL_HOST = /^(?:(?:[\w-]{1,63}\.)*localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i;
 
 /**
- * Refuses a request that names another host than this machine (contract.md#mode-local). A web page can make its own
- * name point to 127.0.0.1 (DNS rebinding), and a browser then lets it read the responses; but it cannot make the
- * browser send another `Host`, or none. Only HTTP/1.0 requests have no host, such as health checks of HAProxy; one
- * with an `Origin` comes from a page and is refused.
+ * Creates the check that refuses requests whose `Host` does not name this machine (contract.md#mode-local). It prevents
+ * DNS rebinding: the owner of a web page makes the page's own host name point to 127.0.0.1, so that the browser lets
+ * the page read the responses of this service. The browser then sends that host name in `Host`; a page cannot make it
+ * send another one, or none. Requests without `Host` are allowed, because HAProxy sends its health checks as HTTP/1.0
+ * without `Host`. If such a request has an `Origin`, it comes from a web page and is refused.
  */
 export function createHostCheck(): (request: HttpRequest) => void {
   let lastAllowed: string | undefined;

@@ -15,7 +15,7 @@ export function createRefuse({ config, log, metrics }: AppParts, router: Router)
   const throttle = createRejectionThrottle();
 
   return (error: unknown, request: HttpRequest, match: Match | undefined): ResponseOrPromise => {
-    // After a defect, like after an outage, the caller can only repeat the request.
+    // An error that is not a `Refusal` is a defect. The caller can only repeat the request, as after an outage.
     const reason: Reason =
       error instanceof Refusal ? error.reason : { code: "unavailable", retryAfterSeconds: 1 };
     const requestId = requestIdOf(request);
@@ -43,7 +43,7 @@ export function unreadProblem({ status, detail }: RejectedRequest): ApiResponse 
   };
 }
 
-/** Returns the caller's own `X-Request-Id` if it is safe to repeat, else a new id. */
+/** Returns the caller's own `X-Request-Id` if it can be sent back and logged safely, else a new id. */
 export function requestIdOf(request: Pick<HttpRequest, "header">): string {
   const given = request.header("x-request-id");
   return given !== null && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();

@@ -1,21 +1,21 @@
 import type { ApiResponse } from "../api-response.ts";
 
-/** Returns a refusal at once while there are few, otherwise a moment later. Never rejects. */
+/** Returns a refusal at once while there are few refusals, otherwise after a short delay. The promise never rejects. */
 export type RejectionThrottle = (refusal: ApiResponse) => ApiResponse | Promise<ApiResponse>;
 
-/** The number of refusals in each step, and its duration in ms: a thousand refusals a second. */
+/** `PER_STEP` refusals are sent in each step of `STEP_MS` milliseconds, which are a thousand refusals a second. */
 const PER_STEP = 5;
 const STEP_MS = 5;
-/** No refusal waits for more steps than this, however many wait. */
+/** The maximum number of steps that a refusal waits. If too many refusals wait, each step sends more of them. */
 const MAX_STEPS = 10;
-/** The maximum number of waiting refusals, which take memory; further ones are sent at once. */
+/** The maximum number of refusals that wait, because they take memory. Further refusals are sent at once. */
 const MAX_WAITING = 1000;
 
 /**
- * Delays the refusals of rate limits when there are more than a thousand a second, by at most 50 ms. A refusal costs
- * as much as a response, and a client that ignores it would repeat its requests at the full speed of its
- * connections, at the cost of other clients. Few refusals are sent at a time, because each is followed at once by
- * the next request.
+ * Creates a throttle that delays the refusals of rate limits by at most 50 ms when there are more than a thousand a
+ * second. A refusal costs the server as much as any other response. Without the delay, a client that ignores refusals
+ * would repeat its requests as fast as its connections allow, and slow down other clients. Few refusals are sent at a
+ * time, because such a client sends its next request as soon as it has a refusal.
  */
 export function createRejectionThrottle(): RejectionThrottle {
   let stepStart = Number.NEGATIVE_INFINITY;
@@ -24,7 +24,8 @@ export function createRejectionThrottle(): RejectionThrottle {
   let perStep = PER_STEP;
 
   function step(): void {
-    // Never fewer than in the previous step: otherwise the last refusals would wait longer than `MAX_STEPS`.
+    // A step never sends fewer refusals than the previous one. Otherwise the last refusals would wait longer than
+    // `MAX_STEPS`.
     perStep = Math.max(perStep, Math.ceil(waiting.length / MAX_STEPS));
     const released = waiting.slice(0, perStep);
     waiting = waiting.slice(perStep);

@@ -19,7 +19,8 @@ import { createSessionHandlers } from "../handlers/sessions.ts";
 import type { AppParts } from "./app-parts.ts";
 import type { Base, Route } from "./router.ts";
 
-// Each kind of access: the roles, whether the base paths have the route too, and the action of the rate limit.
+// The kinds of access. Each one has the roles that may use a route, whether the route also exists below the base paths,
+// and the action that the rate limits count.
 const api = { roles, isUnderBasePath: true, rateLimitAs: "requests" } as const;
 const creating = { ...api, rateLimitAs: "creates" } as const;
 const recording = { ...api, roles: recordingRoles } as const;
@@ -28,11 +29,14 @@ const ending = { ...api, roles: endingRoles } as const;
 const admins = { ...api, roles: adminRoles, isUnderBasePath: false } as const;
 const forwardAuth = { ...recording, isUnderBasePath: false } as const;
 const open = { roles: "everybody", isUnderBasePath: false, rateLimitAs: "requests" } as const;
-/** Without a rate limit, so that a monitoring system does not take a busy process for a dead one. */
+/** Probes have no rate limit. Otherwise a monitoring system could mistake a busy process for a dead one. */
 const probing = { ...open, rateLimitAs: undefined } as const;
 const monitoring = { ...open, roles: monitoringRoles } as const;
 
-/** The routes: method, path, access, operation, handler, act in the audit trail. `session` are those of a dialect. */
+/**
+ * Returns the routes of one base path. Each row has: method, path, access, operation, handler, and the name of the act
+ * in the audit trail. `session` are the routes whose form depends on the dialect of the base path.
+ */
 function routeTable(handlers: Handlers, session: readonly Route[]): readonly Route[] {
   const { admin, records, proxy, health, docs } = handlers;
   const ofProxy = { refusalStatus: forwardAuthStatus, isSubRequest: true };
@@ -65,7 +69,7 @@ function routeTable(handlers: Handlers, session: readonly Route[]): readonly Rou
   ];
 }
 
-/** The operations on a session in each dialect (contract.md#dialects). */
+/** Returns the routes of the operations on a session in the dialect of a base path (contract.md#dialects). */
 function sessionRoutes({ service, limits }: AppParts, { path: base, dialect }: BasePath): Route[] {
   const parts = { service, limits, base };
   if (dialect === "v2") {
@@ -87,7 +91,7 @@ function sessionRoutes({ service, limits }: AppParts, { path: base, dialect }: B
   ];
 }
 
-/** Creates the tables of the root, which comes first, and of each base path. */
+/** Creates the route tables: first that of the root, then one for each base path. */
 export function createRouteTables(
   parts: AppParts,
   initiatorOf: InitiatorOf,

@@ -8,22 +8,25 @@ import type { Action } from "../rate-limits.ts";
 export interface Route {
   /** `*` matches each method for which the path has no other row. */
   readonly method: "GET" | "HEAD" | "PUT" | "POST" | "PATCH" | "DELETE" | "*";
-  /** `:name` stands for one segment, the parameter `name`; a final `*` for any rest. */
+  /** `:name` stands for one segment, which becomes the parameter `name`. A `*` at the end stands for any rest. */
   readonly path: string;
   /** The name of the operation in metrics and the access log. */
   readonly operation: string;
-  /** The roles that may use the route; `everybody`: no credential is needed. */
+  /** The roles that may use the route; `everybody` means that no credential is needed. */
   readonly roles: "everybody" | readonly Role[];
-  /** The action that rate limits count; `undefined`: the route has no rate limit. */
+  /** The action that rate limits count; `undefined` if the route has no rate limit. */
   readonly rateLimitAs: Action | undefined;
-  /** True if the base paths have the route too. */
+  /** Whether the route also exists below the base paths. */
   readonly isUnderBasePath: boolean;
   readonly handle: (call: Call) => ResponseOrPromise;
-  /** The name of the act in the audit trail, which records that the caller's role does not permit it. */
+  /**
+   * The name of the act in the audit trail. If the caller's role does not permit the act, the refusal is recorded under
+   * this name.
+   */
   readonly act?: string;
-  /** True for sub-requests of proxies, which carry the headers of the client's own request. */
+  /** True for the sub-requests of proxies to `/forward-auth`, which carry the headers of the client's own request. */
   readonly isSubRequest?: boolean;
-  /** Returns the status of a refusal, if it differs from that of its code. */
+  /** Returns the status of a refusal. Without this function, a refusal has the status of its code. */
   readonly refusalStatus?: (reason: Reason) => number;
 }
 
@@ -61,8 +64,8 @@ export class Router {
   }
 
   /**
-   * Returns the route of a path without parameters, or with a session id at its end and no special characters.
-   * Nearly all requests have such a path. `undefined` if `match` has to be called.
+   * Finds the route of a simple path quickly: a path without parameters, or a path that ends with a session id and has
+   * no special characters. Nearly all requests have such a path. Returns `undefined` if `match` has to be called.
    */
   find(method: string, path: string): Match | undefined {
     const lookup = this.#lookups.get(method);
@@ -108,20 +111,23 @@ export class Router {
 
 const noParameters: PathParameters = {};
 
-/** The routes of one method that need no comparison with each row. */
+/** The routes of one method that can be found without a comparison with every row. */
 interface MethodLookup {
   readonly exact: Map<string, Match>;
   readonly beforeSessionId: (Pick<Match, "route" | "base"> & { readonly prefix: string })[];
 }
 
-/** Characters that make a segment differ from the session id in it. */
+/**
+ * If a segment contains one of these characters, it is not the session id itself: it is percent-encoded or has path
+ * parameters.
+ */
 const SPECIAL = /[%;]/;
-/** RFC 3986, section 3.3. */
+/** Path parameters such as `;jsessionid=1` (RFC 3986, section 3.3). */
 const PATH_PARAMETERS = /;[^/]*/g;
 /** The first segment below a base path, after any number of slashes. */
 const SESSIONS = /^\/+sessions(?=\/|$)/;
 
-/** Returns a pattern for a base path at the beginning of a path, in which repeated slashes count as one. */
+/** Returns a pattern that finds a base path at the beginning of a path. Repeated slashes count as one. */
 function prefixPattern(base: string): RegExp {
   // The dot is the only character of a base path with a special meaning in a pattern.
   return new RegExp(`^${base.replaceAll(".", "\\.").replaceAll("/", "/+")}(?=/|$)`);
@@ -154,7 +160,7 @@ function matchBelow({ path: base, routes }: Base, path: string): Match[] {
   const found = new Map<string, Match>();
   const bare = path.startsWith("/sessions/") ? path.replaceAll(PATH_PARAMETERS, "") : path;
   for (const route of routes) {
-    // In other paths a semicolon may belong to an id of the caller.
+    // Path parameters are removed only from paths below /sessions. In other paths, a semicolon may belong to an id.
     const isOfSession = route.path.startsWith("/sessions/");
     const matched = matchPath(route.path, isOfSession ? bare : path);
     if (matched === undefined || found.has(route.method)) continue;

@@ -5,7 +5,10 @@ import type { Admission } from "./admission.ts";
 import type { Cors } from "./cors.ts";
 import type { Match, Route } from "./router.ts";
 
-/** Creates the responses to requests that no route matches: OPTIONS, unknown paths, methods that a path does not have. */
+/**
+ * Creates the function that responds to requests without a matching route: OPTIONS, unknown paths, and methods that a
+ * path does not have.
+ */
 export function createUnrouted(
   admission: Admission,
   cors: Cors | undefined,
@@ -16,7 +19,7 @@ export function createUnrouted(
   return (request, matches) => {
     const { method } = request;
     const isServer = isForServer(request);
-    // Proxies send OPTIONS as health checks: no rate limit, as for the other probes.
+    // Proxies send OPTIONS as health checks. These have no rate limit, like the other probes.
     admission.checkUnrouted(request, !isServer || method === "CONNECT");
     const ofPath = matches.length === 0 ? undefined : allowOf(matches.map(({ route }) => route));
     const allow = isServer ? allowOfServer : ofPath;
@@ -34,7 +37,10 @@ function allowOf(routes: readonly Route[]): string {
   return [...methods, "OPTIONS"].join(", ");
 }
 
-/** True for `OPTIONS *` and `OPTIONS /`, which HAProxy sends as health checks, and `CONNECT`, which has no path. */
+/**
+ * Returns whether a request concerns the whole server: `OPTIONS *` and `OPTIONS /`, which HAProxy sends as health
+ * checks, and `CONNECT`, which has no path.
+ */
 function isForServer({ method, path }: HttpRequest): boolean {
   return method === "OPTIONS" ? path === "*" || path === "/" : method === "CONNECT";
 }

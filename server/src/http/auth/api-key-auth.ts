@@ -6,8 +6,8 @@ import type { Principal } from "../../session/permissions.ts";
 import type { ApiKey, ApiKeyUse } from "../../store/ports/credentials.ts";
 
 /**
- * Returns who makes a request; a promise only if somebody else must be asked. Refuses with `credential-required`,
- * `invalid-credential` and, if it cannot be determined now, `unavailable`.
+ * Returns the caller of a request. Returns a promise only if the caller is not known at once. Refuses with
+ * `credential-required`, `invalid-credential`, or, if the caller cannot be determined now, `unavailable`.
  */
 export type Authenticate = (
   request: HttpRequest,
@@ -25,28 +25,32 @@ export interface KeyRing {
   readonly authenticate: Authenticate;
   /** Replaces the cached keys. */
   use(keys: readonly ApiKey[]): void;
-  /** Returns the latest uses of keys that are not stored yet. */
+  /** Returns the last use of each key whose last use is not stored yet. */
   uses(): readonly ApiKeyUse[];
 }
 
 /** A cached key. */
 interface CachedKey {
   readonly key: ApiKey;
-  /** Unix ms; 0 if the key was not used since the start. */
+  /** The last use, Unix ms; 0 if the key was not used since the start. */
   usedAt: number;
 }
 
 /**
- * Mode `key`: `Authorization: Bearer <key>` (contract.md#mode-key), or `x-api-key: <key>`, which the clients
- * of dialect v2 send (contract.md#dialects). Refuses with `invalid-request` if both are present.
+ * Creates the authentication of mode `key`. Callers send `Authorization: Bearer <key>` (contract.md#mode-key); the
+ * clients of dialect v2 send `x-api-key: <key>` (contract.md#dialects). A request with both headers is refused with
+ * `invalid-request`.
  */
 export function createKeyRing(wallClock: WallClock): KeyRing {
-  /** How long a lookup takes depends on the hash alone, from which nothing about a key can be learned. */
+  /**
+   * The cached keys by their hash. The time of a lookup depends only on the hash, so it reveals nothing about a key.
+   */
   let byHash = new Map<string, CachedKey>();
 
   return {
     authenticate(request, isSubRequest = false) {
-      // In a sub-request this header is the client's, meant for the application behind the proxy.
+      // In a sub-request, `x-api-key` is a header of the client's own request, and meant for the application behind the
+      // proxy.
       const apiKey = isSubRequest ? null : request.header("x-api-key");
       const token = apiKey ? apiKeyOf(apiKey, request) : bearerOf(request);
       const found = token === undefined ? undefined : byHash.get(hashApiKey(token));

@@ -49,7 +49,8 @@ function createJwtAuthenticator({
     throw new TypeError("auth mode jwt requires the settings of the issuer");
   const events = jwksLog(log, tokens.keySetUrl);
   const jwks = new Jwks({ url: tokens.keySetUrl, clock, events });
-  // Fetched now, so that the first caller need not wait. The server starts even if the issuer is unavailable.
+  // The keys are fetched now, so that the first caller need not wait for them. The server starts even if the issuer is
+  // unavailable.
   jwks.refresh();
   return {
     authenticate: createJwtAuth({ config: tokens, jwks, wallClock, log }),

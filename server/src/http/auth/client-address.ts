@@ -12,11 +12,12 @@ import { memoize } from "./text-cache.ts";
 
 /** The client for whom a request was made, perhaps through proxies. */
 export interface Client {
-  /** The whole address, for people; `unix socket` or `unknown` without one. */
+  /** The whole address, to be shown to people; `unix socket` or `unknown` if there is no address. */
   readonly address: string;
   /**
-   * The part that all addresses of one subscriber share: an IPv4 address, or the first 64 bits of an IPv6 address;
-   * `unknown` without an address. `undefined`: this machine itself, or a Unix socket.
+   * The part of the address that all addresses of one internet subscriber share: a whole IPv4 address, or the first 64
+   * bits of an IPv6 address. `unknown` if there is no address; `undefined` for this machine itself and for a Unix
+   * socket, to which the limits do not apply.
    */
   readonly subscriber: string | undefined;
 }
@@ -24,10 +25,11 @@ export interface Client {
 export type ClientAddress = (request: HttpRequest) => Client;
 
 /**
- * Creates the function that returns the client of a request. `X-Forwarded-For` and `Forwarded` (RFC 7239) are used
- * only from peers within `trusted`: the client is the rightmost address that is not a trusted proxy. If both headers
- * are present and differ, the client may have made up one of them, so the proxy itself counts as the client. On a
- * Unix socket (`undefined`) every peer is trusted, because the permissions of the file decide who can connect.
+ * Creates the function that returns the client of a request. `X-Forwarded-For` and `Forwarded` (RFC 7239) are used only
+ * from peers within `trusted`: the client is the rightmost address that is not a trusted proxy. If both headers are
+ * present and differ, the client may have made up one of them, so the proxy itself counts as the client. On a Unix
+ * socket, `trusted` is `undefined` and every peer is trusted, because the permissions of the socket file decide who can
+ * connect.
  */
 export function createClientAddress(trusted: readonly AddressRange[] | undefined): ClientAddress {
   const proxies = trusted ?? [];
@@ -48,7 +50,7 @@ export function createClientAddress(trusted: readonly AddressRange[] | undefined
     let found: Address | undefined;
     for (const entry of list.split(",").toReversed()) {
       const address = read(entry.trim());
-      // A hop without an address: the entries to its left cannot be trusted.
+      // An entry without an address may not be a trusted proxy, so the entries to its left cannot be trusted.
       if (address === undefined) break;
       found = address;
       if (!isInRanges(address, proxies)) break;
@@ -70,10 +72,16 @@ export function createClientAddress(trusted: readonly AddressRange[] | undefined
 }
 
 const onSocket: Client = { address: "unix socket", subscriber: undefined };
-/** A client without an address. Sockets do not deliver such connections; if one came, limits would still apply. */
+/**
+ * A client whose address is unknown. The listener closes such connections. If a request came anyway, the limits would
+ * still apply to it.
+ */
 const unknown: Client = { address: "unknown", subscriber: "unknown" };
 
-/** A subscriber gets at least 64 bits of IPv6, and so all addresses with the same first half. */
+/**
+ * Returns the client at an address. An internet provider gives each subscriber at least a whole /64 network of IPv6, so
+ * addresses with the same first 64 bits belong to the same subscriber.
+ */
 function clientOf(address: Address): Client {
   const text = formatAddress(address);
   if (isMappedAddress(address)) return { address: text, subscriber: text };

@@ -3,7 +3,7 @@ import type { Clock } from "../../runtime/clock.ts";
 import { Refusal } from "../../session/errors.ts";
 
 /*
- * The public keys of the issuer of the tokens of mode `jwt`, a JWK set (RFC 7517).
+ * The public keys of the issuer whose tokens mode `jwt` accepts, a JWK set (RFC 7517). The states of the cache:
  *
  *   none --request--> fetching --keys--> fresh --MAX_AGE--> stale --request--> stale, fetching
  *                        |                 |                                     |
@@ -13,7 +13,7 @@ import { Refusal } from "../../session/errors.ts";
  * However many requests there are, at most one fetch begins in `MIN_FETCH_INTERVAL`.
  */
 
-/** The keys of one response of the issuer; another object if the issuer changes them. */
+/** The keys from one response of the issuer. If the issuer changes its keys, they become another object. */
 export interface VerificationKeys {
   readonly find: JWTVerifyGetKey;
 }
@@ -21,7 +21,7 @@ export interface VerificationKeys {
 /** Callbacks for the log. */
 export interface JwksEvents {
   fetched(keyCount: number): void;
-  /** `hasKeys`: the keys of an earlier fetch remain in use. */
+  /** `hasKeys`: whether the keys of an earlier fetch remain in use. */
   failed(error: unknown, hasKeys: boolean): void;
 }
 
@@ -35,10 +35,13 @@ export interface JwksOptions {
 
 /** The shortest time (ms) between the beginnings of two fetches, whatever callers send (contract.md#mode-jwt). */
 const MIN_FETCH_INTERVAL = 30_000;
-/** The age (ms) at which keys are fetched again. Tokens signed with a withdrawn key are refused from then on. */
+/**
+ * The age (ms) at which keys are fetched again. After that fetch, tokens that were signed with a withdrawn key are
+ * refused.
+ */
 const MAX_AGE = 10 * 60_000;
 const FETCH_TIMEOUT = 5000;
-/** Real sets have a few KiB. */
+/** The maximum length of a JWK set in bytes. Real sets have a few KiB. */
 const MAX_BYTES = 256 * 1024;
 
 /** A cached JWK set. */
@@ -74,7 +77,10 @@ export class Jwks {
     throw new Refusal({ code: "unavailable", retryAfterSeconds });
   }
 
-  /** Returns other keys than `outdated`, which lack the key of a token; `undefined` if there are none. */
+  /**
+   * Returns newer keys than `outdated`, in which the key of a token is missing. Fetches the keys if `outdated` are
+   * still the cached ones. Returns `undefined` if there are no newer keys.
+   */
   async newerThan(outdated: VerificationKeys): Promise<VerificationKeys | undefined> {
     if (this.#current === outdated) await this.#fetch();
     return this.#current === outdated ? undefined : this.#current;
@@ -115,12 +121,12 @@ export class Jwks {
   }
 }
 
-/** Rejects if the response is late, too long, or has another status than 200. */
+/** Fetches a text. Rejects if the response is late, is too long, or has another status than 200. */
 async function fetchText(url: string, signal: AbortSignal): Promise<string> {
   const response = await fetch(url, {
-    // A redirect could lead to any address within the network of the service.
+    // Redirects are not followed, because one could lead to any address within the network of the service.
     redirect: "error",
-    // Bun repeats a request by itself if a reused connection is closed.
+    // No connection is reused: if a reused connection is closed, Bun repeats the request by itself.
     keepalive: false,
     signal,
     headers: { accept: "application/jwk-set+json, application/json" },
@@ -141,7 +147,10 @@ async function fetchText(url: string, signal: AbortSignal): Promise<string> {
   return Buffer.concat(chunks).toString("utf8");
 }
 
-/** Throws for a set without keys too: it is probably a mistake of the issuer, and would lock everybody out. */
+/**
+ * Parses a JWK set. Throws for a set without keys too, which is probably a mistake of the issuer and would lock out
+ * every caller.
+ */
 function parseKeySet(text: string): JSONWebKeySet {
   let set: (Partial<JSONWebKeySet> & { readonly jwks_uri?: unknown }) | null;
   try {

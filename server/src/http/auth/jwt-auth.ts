@@ -20,19 +20,21 @@ export interface JwtAuthParts {
   readonly config: TokenConfig;
   readonly jwks: Jwks;
   readonly wallClock: WallClock;
-  /** Receives the reason for refusing a token, without any content of the token. */
+  /** Logs the reasons for refusing tokens (`jwt-rejections.ts`). */
   readonly log: Pick<Logger, "debug">;
 }
 
-/** Allowed difference between the clocks of the issuer and of this machine. */
+/** The allowed difference between the clocks of the issuer and of this machine. */
 const LEEWAY_SECONDS = 30;
-/** Limits of the cache of verified tokens. */
+/**
+ * The cache of verified tokens has at most `MAX_TOKENS` entries, whose headers have at most `MAX_CHARACTERS` in total.
+ */
 const MAX_TOKENS = 10_000;
 const MAX_CHARACTERS = 16 * 1024 * 1024;
 
 const BEARER = /^Bearer +([\w-]{1,4096}\.[\w-]{1,8192}\.[\w-]{1,2048})$/i;
 
-/** The caller of a verified token. */
+/** The caller that a verified token names, and when the token is valid. */
 interface VerifiedToken {
   readonly principal: Principal;
   /** Start and end of its validity, Unix ms. The start matters too, since the wall clock may step back. */
@@ -41,8 +43,9 @@ interface VerifiedToken {
 }
 
 /**
- * Mode `jwt` (contract.md#mode-jwt): `Authorization: Bearer <token>`. Caches a verified token until it expires or
- * the issuer's keys change, so that its signature is not checked at each request.
+ * Creates the authentication of mode `jwt` (contract.md#mode-jwt), in which callers send `Authorization: Bearer
+ * <token>`. A verified token is cached until it expires or the issuer's keys change, so that its signature is not
+ * checked at each request.
  */
 export function createJwtAuth(parts: JwtAuthParts): Authenticate {
   const { jwks, wallClock } = parts;
@@ -60,7 +63,7 @@ export function createJwtAuth(parts: JwtAuthParts): Authenticate {
   }
 
   function cache(header: string, token: VerifiedToken, keys: VerificationKeys): void {
-    // The issuer may have withdrawn the key during the verification.
+    // If the keys have changed during the verification, the issuer may have withdrawn the key of this token.
     if (keys !== jwks.current) return;
     if (keysOfVerified !== keys) {
       verified.clear();
@@ -114,14 +117,14 @@ async function payloadOf(
     return { payload: await verifyWith(token, keys.find, options), verifiedWith: keys };
   } catch (error) {
     if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
-    // The issuer may have a new key.
+    // The issuer may have a new key, which is not cached yet.
     const newer = await jwks.newerThan(keys);
     if (newer === undefined) throw error;
     return { payload: await verifyWith(token, newer.find, options), verifiedWith: newer };
   }
 }
 
-/** A token need not name its key (RFC 7515, section 4.1.4): then each suitable key is tried. */
+/** Verifies a token. If the token does not name its key (RFC 7515, section 4.1.4), tries each suitable key. */
 async function verifyWith(
   token: string,
   keys: JWTVerifyGetKey,
@@ -157,7 +160,10 @@ function memberOf(payload: JWTPayload, name: string): unknown {
   return Object.hasOwn(payload, name) ? payload[name] : undefined;
 }
 
-/** Accepts a role, or a list of names of which one is a role, because issuers have other roles too. */
+/**
+ * Returns the role that a claim names. The claim may be a list of names, exactly one of which is a role of this
+ * service, because issuers use other roles too.
+ */
 function roleOf(name: string, claim: unknown, defaultRole: Role | undefined): Role {
   if (claim === undefined && defaultRole !== undefined) return defaultRole;
   const names: unknown[] = Array.isArray(claim) ? claim : [claim];

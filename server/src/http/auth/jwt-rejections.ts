@@ -2,8 +2,9 @@ import { errors } from "jose";
 import type { TokenConfig } from "../../config/config.ts";
 
 /*
- * Reasons for refusing a token, for the operator's log: the claim, the type of its value, and what is allowed.
- * They contain nothing of the token except its issuer, which is not secret and often differs only by a slash.
+ * Reasons for refusing a token, for the operator's log: the claim, the type of its value, and what is allowed. They
+ * contain nothing of the token except its times and its issuer. The issuer is not secret, and a wrong one often differs
+ * from the right one only by a slash.
  */
 
 /** A claim with a value that the service cannot use. The message is for the log. */

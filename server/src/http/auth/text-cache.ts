@@ -1,7 +1,7 @@
 /**
- * A cache of values by text, bounded by the number of entries and by the characters of their keys. It has two
- * generations: when the recent one has reached half of a limit, it becomes the older one, which is dropped. Entries
- * that are used meanwhile move to the recent one.
+ * A cache whose keys are texts. The number of entries and the total length of their keys are limited. The entries are
+ * in two generations. When the recent generation reaches half of a limit, it replaces the older generation, whose
+ * entries are dropped. An entry of the older generation moves to the recent one when it is used.
  */
 export class TextCache<Value> {
   readonly #maxEntries: number;
@@ -41,7 +41,10 @@ export class TextCache<Value> {
   }
 }
 
-/** Returns a function that caches up to 10,000 results of `read`, except `undefined`, by texts of 1 MB in all. */
+/**
+ * Returns a function that caches up to 10,000 results of `read`, except `undefined`. The cached texts have at most
+ * 1,000,000 characters in total.
+ */
 export function memoize<Value>(read: (text: string) => Value): (text: string) => Value {
   const cache = new TextCache<Value>(10_000, 1_000_000);
   return (text) => {

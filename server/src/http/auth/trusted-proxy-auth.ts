@@ -7,7 +7,7 @@ import { readProxyId } from "../parse/identity.ts";
 import type { Authenticate } from "./api-key-auth.ts";
 import { memoize } from "./text-cache.ts";
 
-/** The headers with which a trusted proxy authenticates itself and names its caller. */
+/** The headers with which a trusted proxy authenticates itself and names the caller of a request. */
 export const proxyHeaders = {
   secret: "antechamber-secret",
   role: "antechamber-role",
@@ -16,8 +16,9 @@ export const proxyHeaders = {
 } as const;
 
 /**
- * Other spellings of these headers, which a proxy may pass through from its clients although it sets or removes the
- * right ones. A request with one of them is refused, because nobody sends it by accident.
+ * Other spellings of these headers, with "_" or "." instead of "-". A proxy sets or removes the headers in the right
+ * spelling, but may pass on other spellings from its clients. A request with such a header is refused, because nobody
+ * sends it by accident.
  */
 const aliases = Object.values(proxyHeaders).flatMap((name) => [
   name.replace("-", "_"),
@@ -32,8 +33,8 @@ export interface TrustedProxies {
 }
 
 /**
- * Mode `proxy` (contract.md#mode-proxy): a proxy with a listed address and the secret names the caller. Every fault
- * gets the same refusal.
+ * Creates the authentication of mode `proxy` (contract.md#mode-proxy): a proxy that has a listed address and sends the
+ * secret names the caller. Every fault leads to the same refusal.
  */
 export function createTrustedProxyAuth({ secret, ranges }: TrustedProxies): Authenticate {
   const expected = Buffer.from(secret, "latin1");

@@ -32,7 +32,10 @@ export interface AdministrationHandlerParts {
   readonly initiatorOf: InitiatorOf;
 }
 
-/** Creates the handlers for those who run the service. The use cases append to the audit trail before they return. */
+/**
+ * Creates the handlers for the people who run the service. The services that they call write to the audit trail before
+ * they return.
+ */
 export function createAdministrationHandlers(parts: AdministrationHandlerParts) {
   const { sessionAdmin, customers, service, trail, config, initiatorOf } = parts;
   const cursors = createCursors(parts.logHash);
@@ -47,7 +50,8 @@ export function createAdministrationHandlers(parts: AdministrationHandlerParts) 
     },
 
     async end({ request, principal, sessionId: id }: Call) {
-      // Not audited: customers sign out this way, and in mode `local` the caller is unknown.
+      // Two cases are not audited: a customer ends an own session, which is how customers sign out; and in mode `local`
+      // the caller is unknown.
       const isOwn = principal.role === "customer" || config.auth === "local";
       const scope = changeScope(principal);
       const by = initiatorOf(principal, request);
@@ -109,17 +113,23 @@ const noContent: ApiResponse = {
 /** Returns who makes a request and from where, for the audit trail. */
 export type InitiatorOf = (principal: Principal, request: HttpRequest) => Initiator;
 
-/** Uses the same client address as the rate limits, behind a trusted proxy too, but in full. */
+/**
+ * Creates the function that returns who makes a request. The address is that of the client for whom the rate limits
+ * count, even behind a trusted proxy, but not shortened.
+ */
 export function createInitiatorOf(clientOf: ClientAddress): InitiatorOf {
   return (principal, request) => {
     const { role, agentId } = principal;
-    // Only API keys are principals with an id; other credentials have no name.
+    // Only an API key has an id; other credentials have none.
     const credential = "id" in principal && typeof principal.id === "string" ? principal.id : null;
     return { who: { role, credential, agentId }, from: clientOf(request).address };
   };
 }
 
-/** Reads the filter in a body. Refuses one that matches every session without saying so (`all`). */
+/**
+ * Reads the filter in a body. Refuses a filter without conditions unless `all` is true, and a filter with conditions if
+ * `all` is true.
+ */
 async function readEndRequest(request: HttpRequest, cursors: Cursors) {
   const faults: Fault[] = [];
   const body = request.hasBody ? await readJsonBody(request, MAX_BODY_BYTES) : undefined;
@@ -154,7 +164,7 @@ function readAuditQuery(
     faults.push({ in: "query", name: name.slice(0, 64), detail });
   }
   const cursor = parameters.get("cursor") ?? "";
-  // A cursor is the sequence of an existing entry.
+  // A cursor is the sequence number of an existing entry of the audit trail.
   if (cursor !== "" && !(/^[1-9]\d{0,14}$/.test(cursor) && Number(cursor) <= last)) {
     const detail = "cursor is not the next of another page.";
     faults.push({ in: "query", name: "cursor", detail });
@@ -170,8 +180,8 @@ function auditInfo({ at, ...entry }: AuditEntry): AuditPage["entries"][number] {
 }
 
 /**
- * Streams an export as lines of JSON, a page at a time as the client takes them, and then a line that marks the end.
- * Calls `abort` if the client leaves before that.
+ * Streams an export as lines of JSON. Each page is read only when the client has taken the previous ones. The last line
+ * marks the end of the export. Calls `abort` if the client disconnects before that.
  */
 function exportStream(
   first: CustomerExportPage,

@@ -8,9 +8,10 @@ export interface DocsAsset {
 }
 
 /*
- * The page at /docs shows the API, and sends requests to it. The policy lets the browser load nothing from other
- * servers, and run no inline scripts or style sheets. Swagger UI only needs the data: URLs of the icons in its style
- * sheet in addition; it sets styles through the CSSOM, which a policy does not restrict.
+ * The page at /docs shows the API, and can send requests to it. The content security policy forbids the browser to load
+ * anything from other servers, and to run inline scripts or style sheets. It allows `data:` URLs of images, because the
+ * style sheet of Swagger UI contains icons as such URLs. Swagger UI sets styles through the CSSOM, which the policy
+ * does not restrict.
  */
 const POLICY = [
   "default-src 'none'",
@@ -23,7 +24,7 @@ const POLICY = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-// Addresses are relative, so that the page also works below a proxy's prefix.
+// Addresses are relative, so that the page also works below a path prefix that a proxy adds.
 const INDEX = `<!doctype html>
 <html lang="en">
   <head>
@@ -43,8 +44,8 @@ const INDEX = `<!doctype html>
 </html>
 `;
 
-// Without `validatorUrl: null` the page would send the document's address to a public validator. Lines of
-// JSON are shown as text: Swagger UI would read them as one JSON value, and report an error.
+// Without `validatorUrl: null` the page would send the document's address to a public validator. A response of several
+// lines of JSON is shown as text, because Swagger UI would parse it as one JSON value and report an error.
 const PAGE_SCRIPT = `SwaggerUIBundle({
   dom_id: "#swagger-ui",
   url: "openapi.json",
@@ -59,8 +60,8 @@ const PAGE_SCRIPT = `SwaggerUIBundle({
 });
 `;
 
-// Hides the column of links, which is empty; makes the field for a body smaller than half a screen; uses one column
-// on a phone.
+// Hides the column of links, which is always empty. Makes the input field for a body lower, which would take half a
+// screen. Uses one column on a phone.
 const PAGE_STYLE = `.swagger-ui .response-col_links.response-col_links { display: none !important; }
 .swagger-ui textarea.body-param__text { min-height: 7em; }
 @media (max-width: 640px) {
@@ -82,7 +83,10 @@ const PAGE_STYLE = `.swagger-ui .response-col_links.response-col_links { display
 }
 `;
 
-/** The files by their paths below /docs. Read when the module loads, so that a missing file prevents the start. */
+/**
+ * The files by their paths below /docs. The files are read when the module loads, so that the server does not start if
+ * one is missing.
+ */
 const assets: ReadonlyMap<string, DocsAsset> = new Map([
   ["", asset("text/html; charset=utf-8", bytesOf(INDEX))],
   ["/page.js", asset("text/javascript; charset=utf-8", bytesOf(PAGE_SCRIPT))],
@@ -90,7 +94,7 @@ const assets: ReadonlyMap<string, DocsAsset> = new Map([
   packaged("swagger-ui-bundle.js", "text/javascript; charset=utf-8"),
   packaged("swagger-ui.css", "text/css; charset=utf-8"),
   packaged("favicon-32x32.png", "image/png"),
-  // The addresses in the page are relative to /docs, without a slash at the end.
+  // Redirects /docs/ to /docs, because the addresses in the page are relative to /docs without a slash at the end.
   [
     "/",
     {

@@ -6,7 +6,7 @@ import { docsAsset } from "./docs-page.ts";
 
 const byAccept = { vary: "Accept" };
 
-/** The address is relative, so that it also works below a proxy's prefix. */
+/** The address is relative, so that it also works below a path prefix that a proxy adds. */
 const redirectToPage: ApiResponse = {
   status: 302,
   headers: { ...apiFields, ...byAccept, location: "docs" },
@@ -19,12 +19,15 @@ const serviceInfo: ApiResponse = {
   body: JSON.stringify({ service: "antechamber", docs: "docs", openapi: "openapi.json" }),
 };
 
-/** Creates the handlers of the API's description, for programs and for people. The document is serialized once, at the start. */
+/**
+ * Creates the handlers of the OpenAPI document, which programs read, and of the page that shows it to people. The
+ * document is serialized once, at the start.
+ */
 export function createDocsHandlers(options: OpenApiOptions) {
   const body = new TextEncoder().encode(JSON.stringify(openApiDocument(options)));
   return {
     document: (): ApiResponse => ({ status: 200, headers: apiFields, body }),
-    /** Redirects a browser to the page, and responds to programs with the addresses of page and document. */
+    /** Redirects a browser to the page. Responds to other programs with the addresses of the page and the document. */
     root: ({ request }: Call): ApiResponse =>
       request.header("accept")?.includes("text/html") === true ? redirectToPage : serviceInfo,
     page({ request }: Call): ApiResponse {

@@ -24,8 +24,9 @@ import { type CookieSettings, createSessionCookies } from "./session-cookie.ts";
 export const FORWARD_AUTH_PATH = "/forward-auth";
 
 /**
- * Returns whether a request's target, or its beginning, is that of a proxy's sub-request. Every response to such a
- * request has one of a few statuses, even if the request is malformed. The target may have a scheme and a host.
+ * Returns whether a request is a proxy's sub-request. `target` is the request's target, or the beginning of it, and may
+ * have a scheme and a host. Sub-requests are recognized even if they are malformed, because a response to one may have
+ * only a few statuses (`forwardAuthStatus`).
  */
 export function isForwardAuthTarget(target: string): boolean {
   const path = target.replace(/^https?:\/\/[^/?]*/i, "");
@@ -40,19 +41,22 @@ export interface ForwardAuthParts {
   readonly service: SessionService;
   readonly clock: Clock;
   readonly config: ForwardAuthConfig;
-  /** The query parameters that are recorded. */
+  /** The names of the query parameters that may be recorded. */
   readonly queryKeys: ReadonlySet<string>;
   readonly limits: RateLimits | undefined;
 }
 
 /**
- * The handler of proxies' sub-requests (contract.md#forward-authentication). Ignores the identity headers of the
- * request, which anybody can set. Uses the first of several session ids that belongs to a live session which the
- * caller may change.
+ * The handler of proxies' sub-requests (contract.md#forward-authentication). It ignores the identity headers of the
+ * request, because anybody can set them. If the request has several session ids, it uses the first one that belongs to
+ * a live session that the caller may change.
  */
 export class ForwardAuth {
   readonly #parts: ForwardAuthParts;
-  /** Responses with a session. They never become stale: a change creates another `Session` object. */
+  /**
+   * The cached response for each session. It never becomes stale, because a change of a session creates another
+   * `Session` object.
+   */
   readonly #cached = new WeakMap<Session, ApiResponse>();
   readonly #findIds: FindSessionIds;
   readonly #cookieOf: ReturnType<typeof createSessionCookies>;
@@ -64,7 +68,7 @@ export class ForwardAuth {
   }
 
   handle({ request, principal }: Call): ResponseOrPromise {
-    // A response to TRACE must not repeat the request's fields (RFC 9110, section 9.3.8).
+    // A response to TRACE must not contain secrets from the request, such as a session id (RFC 9110, section 9.3.8).
     if (request.method === "TRACE") {
       throw new Refusal({ code: "method-not-allowed", allow: METHODS });
     }
@@ -128,7 +132,7 @@ export function forwardAuthStatus(reason: Reason): number {
   return status === 401 || status === 503 ? status : 403;
 }
 
-/** The methods of sub-requests: of the original request, or GET. */
+/** The methods of sub-requests: some proxies use the method of the original request, others use GET. */
 const METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /** The original request, reported by the proxy; `uri` and `service` have one character per byte. */
@@ -155,7 +159,10 @@ type MethodHeaders = readonly [string, string];
 const methodHeaders: MethodHeaders = ["x-forwarded-method", "x-original-method"];
 const reversedHeaders: MethodHeaders = ["x-original-method", "x-forwarded-method"];
 
-/** A proxy reports URI and method in the same family of headers; an empty header counts as absent. */
+/**
+ * The headers in which proxies report the original request. A proxy reports the URI and the method in headers of the
+ * same family, so the method is first looked for in the family of the URI. An empty header counts as absent.
+ */
 const families = [
   ["x-forwarded-uri", methodHeaders],
   ["x-original-uri", reversedHeaders],
@@ -176,8 +183,9 @@ function methodOf(request: HttpRequest, [first, second]: MethodHeaders): string 
 }
 
 /**
- * Whether the request is a CORS preflight, which never carries a cookie or a credential. If both method
- * headers are present and differ, one may be the client's own, so the request is not treated as a preflight.
+ * Returns whether the original request is a CORS preflight, which never carries a cookie or a credential. If both
+ * method headers are present and differ, the client may have made up one of them, so the request is not treated as a
+ * preflight.
  */
 function isPreflight({ method, request }: Original): boolean {
   if (method !== "OPTIONS") return false;
@@ -194,8 +202,9 @@ function uriBelow({ path, query }: HttpRequest): string {
 const shownHeaders = idFields.map((field) => [field, `gkc-${field.toLowerCase()}`] as const);
 
 /**
- * Returns every identity header, empty where there is no value (contract.md#forward-authentication): a proxy may pass
- * on the client's own header if this response does not have it.
+ * Returns all identity headers. A header without a value is empty and not left out
+ * (contract.md#forward-authentication), because a proxy may pass on the client's own header if the response does not
+ * have it.
  */
 function identityFields(session: Identity & { readonly id: string }): HeaderFields {
   const headers: Record<string, string> = {
@@ -206,13 +215,18 @@ function identityFields(session: Identity & { readonly id: string }): HeaderFiel
   return headers;
 }
 
-/** Lets a preflight through in both modes: it needs no session, and none is created. */
+/**
+ * The response that lets a preflight through, even if sessions are required. A preflight needs no session, and none is
+ * created.
+ */
 const preflightResponse = new CachedResponse(() => ({
   headers: identityFields({ ...noIdentity, id: "" }),
   body: null,
 }));
 
-/** Returns the UTF-8 bytes of an id as one character each, as runtimes write headers (contract.md#header-bytes). */
+/**
+ * Returns an id as a header value, which has one character for each UTF-8 byte of the id (contract.md#header-bytes).
+ */
 function headerValue(id: string | null): string {
   if (id === null) return "";
   return isPrintableAscii(id) ? id : Buffer.from(id).toString("latin1");

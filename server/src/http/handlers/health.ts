@@ -37,7 +37,7 @@ export function createHealthHandlers(
     health: (): ApiResponse => json({ status: "ok" }),
     /** Refuses with `unavailable` if the store accepts no writes, or if the server is stopping. */
     async ready(): Promise<ApiResponse> {
-      // Requests may have failed to write where the probe succeeded.
+      // Even if the probe has succeeded, the last write of a request may have failed.
       const reason = isStopping() ? notReady : await probeStore();
       if (reason === undefined && store.status().writable) return json({ status: "ok" });
       throw new Refusal(reason ?? notReady);

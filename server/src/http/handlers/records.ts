@@ -14,14 +14,17 @@ import { limitOf } from "../parse/paging.ts";
 import { MAX_RECORDS_BODY_BYTES, recordsOf } from "../parse/record-body.ts";
 import { permitted } from "./sessions.ts";
 
-/** The most bytes of incomplete bodies in memory. */
+/** The maximum number of bytes of incomplete bodies in memory, except the first `FREE_BYTES` of each body. */
 const MAX_BUFFERED_BYTES = 64 * 1024 * 1024;
 /**
  * The first bytes of each body do not count, so that long bodies do not block short ones, which are the most frequent.
  */
 const FREE_BYTES = 64 * 1024;
 
-/** Creates the handlers of request records (contract.md#request-records). `queryKeys` are the query parameters that are recorded. */
+/**
+ * Creates the handlers of request records (contract.md#request-records). `queryKeys` are the names of the query
+ * parameters that may be recorded.
+ */
 export function createRecordHandlers(
   service: SessionService,
   clock: Clock,
@@ -29,7 +32,10 @@ export function createRecordHandlers(
 ) {
   let bufferedBytes = 0;
 
-  /** Reads the body if the limit allows it. Bytes count when they arrive: an announced length uses no memory. */
+  /**
+   * Reads the body if `MAX_BUFFERED_BYTES` allows it. Only bytes that have arrived count, because an announced length
+   * uses no memory.
+   */
   async function bodyOf({ request }: Call): Promise<Uint8Array> {
     let own = 0;
     const mayBuffer = (bytes: number) => {
@@ -83,7 +89,7 @@ function isDurable(query: string): boolean {
   return value !== null && value !== "false" && value !== "0";
 }
 
-/** Returns the parameters `after` and `limit`. Refuses with `invalid-request`. */
+/** Returns the parameters `after` and `limit`. Refuses with `invalid-request` if one of them is invalid. */
 function boundsOf(query: string): { readonly after: Cursor; readonly limit: number } {
   const parameters = new URLSearchParams(query);
   const faults: Fault[] = [];

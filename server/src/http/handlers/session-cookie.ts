@@ -27,7 +27,10 @@ function needsSecure({ cookieName, cookieSameSite }: CookieSettings): boolean {
   return cookieSameSite === "none" || /^__(?:Secure|Host|Http|Host-Http)-/i.test(cookieName);
 }
 
-/** Of several proxies, the one to which the visitor is connected adds the first value. */
+/**
+ * Matches an encrypted protocol in the first value. Behind several proxies, the first value is from the proxy to which
+ * the visitor is connected.
+ */
 const ENCRYPTED = /^\s*(?:https|wss)\s*(?:,|$)/i;
 
 const sameSiteNames = { lax: "Lax", strict: "Strict", none: "None" } as const;

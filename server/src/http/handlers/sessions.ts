@@ -36,7 +36,7 @@ export interface SessionForm {
   ofInfo(info: string): string;
 }
 
-/** `SessionInfo` without additions: dialect 8.5.0. */
+/** The form of dialect 8.5.0: `SessionInfo` without additions. */
 const bare: SessionForm = {
   fields: () => apiFields,
   body: (session) => new SessionText(session),
@@ -46,20 +46,23 @@ const bare: SessionForm = {
 /** The dependencies of the handlers below one base path. */
 export interface SessionHandlerParts {
   readonly service: SessionService;
-  /** `undefined`: there are no rate limits. */
+  /** `undefined` if there are no rate limits. */
   readonly limits: RateLimits | undefined;
-  /** "" at the root. */
+  /** The base path; "" at the root. */
   readonly base: string;
   readonly form?: SessionForm;
 }
 
 /**
- * Creates the handlers: they read the request, check the ids that the caller asserts, and write the response. A
- * stored response is a `SessionInfo` in every dialect, so that a request can be repeated at another base path.
+ * Creates the handlers. They read the request, check the ids that the caller asserts, and write the response. A stored
+ * response is a `SessionInfo` in every dialect, so that a request can be repeated at another base path.
  */
 export function createSessionHandlers(parts: SessionHandlerParts): SessionHandlers {
   const { service, limits, base, form = bare } = parts;
-  /** Responses with a session. They never become stale: a change creates another `Session` object. */
+  /**
+   * The cached response for each session. It never becomes stale, because a change of a session creates another
+   * `Session` object.
+   */
   const cached = new WeakMap<Session, CachedResponse>();
 
   const show = (session: Session) => showSession(session, form);
@@ -122,7 +125,7 @@ export function createSessionHandlers(parts: SessionHandlerParts): SessionHandle
     },
 
     async associate({ request, principal, sessionId }) {
-      // The caller means PUT /sessions/new.
+      // The caller has sent POST /sessions/new, and probably means PUT /sessions/new.
       if (sessionId === "new") throw new Refusal({ code: "session-not-found", isNew: true });
       const ids = permitted(principal, await identityOfRequest(request));
       return show(await service.associate(sessionId, ids, changeScope(principal)));
@@ -130,12 +133,12 @@ export function createSessionHandlers(parts: SessionHandlerParts): SessionHandle
   };
 }
 
-/** Responds to a change. */
+/** Responds to a request that has created or changed the session. */
 export function showSession(session: Session, form: SessionForm): ApiResponse {
   return { status: 200, headers: form.fields(session.id), body: form.body(session) };
 }
 
-/** Responds to a repeated change with the stored text of a `SessionInfo`. */
+/** Responds to a request with an idempotency key. `info` is the stored response, the text of a `SessionInfo`. */
 export function showStored(info: string, form: SessionForm): ApiResponse {
   const { sessionId } = JSON.parse(info) as SessionInfo;
   return { status: 200, headers: form.fields(sessionId), body: form.ofInfo(info) };

@@ -7,18 +7,22 @@ import type { SessionForm } from "../sessions.ts";
 const SUCCESS = '"status":{"code":0}';
 
 /**
- * 8.5.1 and `current`: `SessionInfo` with the additional members `response`, which is the `SessionInfo` again,
- * and `status`. Their clients read `sessionId` at the top level, and the rest in `response`.
+ * The form of a session in the dialects 8.5.1 and `current`: `SessionInfo` with the additional members `response`,
+ * which is the `SessionInfo` again, and `status`. The clients of these dialects read `sessionId` at the top level, and
+ * the rest in `response`.
  */
 export const envelopeOfV1: SessionForm = formOf(
   () => apiFields,
   (info) => `${info.slice(0, -1)},"response":${info},${SUCCESS}}`,
 );
 
-/** The header from which clients of v2 read the session's id; they ignore the one in the body. */
+/** The header from which clients of v2 read the session's id; they ignore the id in the body. */
 const SESSION_ID_FIELD = "gkc_sessionid";
 
-/** v2: `data`, which is the `SessionInfo`, and `status`; the id is also in a header. */
+/**
+ * The form of a session in dialect v2: an object with the members `data`, which is the `SessionInfo`, and `status`. The
+ * session's id is also in a header.
+ */
 export const envelopeOfV2: SessionForm = formOf(
   (sessionId) => ({ ...apiFields, [SESSION_ID_FIELD]: sessionId }),
   (info) => `{"data":${info},${SUCCESS}}`,

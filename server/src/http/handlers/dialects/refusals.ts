@@ -7,7 +7,7 @@ const withError: Restate = (problem) => ({
   error: { code: problem.code, message: problem.detail },
 });
 
-/** The details that name operations: v2 has operations of its own. */
+/** The details of refusals that differ in dialect v2, because they name operations and v2 has other operations. */
 const detailsOfV2: Partial<Record<Problem["code"], string>> = {
   "session-not-found":
     "No live session has this id. Create one with POST /sessions/ below this base path, and use the id in the header gkc_sessionId of its response.",
@@ -15,7 +15,7 @@ const detailsOfV2: Partial<Record<Problem["code"], string>> = {
     "This path does not exist. The operations below this base path are POST /sessions/ and PATCH /sessions/{sessionId}; /openapi.json lists the others.",
 };
 
-/** The form of refusals in each dialect. */
+/** Functions that bring a refusal into the form of each dialect. */
 export const restate: Readonly<Record<DialectName, Restate>> = {
   "8.5.0": (problem) => problem,
   "8.5.1": (problem) =>

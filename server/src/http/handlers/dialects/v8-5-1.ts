@@ -17,9 +17,10 @@ import {
 import { envelopeOfV1 } from "./envelopes.ts";
 
 /**
- * Dialect 8.5.1 (contract.md#dialects). Retrieving an unknown session is refused and creates nothing. Updating
- * creates a session with a new id if none has the given id, or if it is another customer's: its clients begin
- * with a placeholder, and cannot continue otherwise after an expiry or when another person uses the browser.
+ * Creates the handlers of dialect 8.5.1 (contract.md#dialects). Retrieving an unknown session is refused, and creates
+ * no session. Updating an unknown session, or a session of another customer, creates a session with a new id. The
+ * clients of this dialect depend on that: they begin with a placeholder instead of an id, and cannot continue otherwise
+ * when their session has expired or another person uses the browser.
  */
 export function createHandlersOfV851(parts: SessionHandlerParts): SessionHandlers {
   const { service, limits } = parts;
@@ -42,7 +43,10 @@ export function createHandlersOfV851(parts: SessionHandlerParts): SessionHandler
   return { ...common, retrieve: common.head, associate };
 }
 
-/** Returns the scope of an update: sessions of other customers than the named one are unknown (contract.md#rule-4). */
+/**
+ * Returns the scope of an update. If the request names a customer, sessions of other customers are treated as unknown
+ * (contract.md#rule-4).
+ */
 function updateScope(principal: Principal, { customerId }: Identity): Scope {
   const scope = changeScope(principal);
   return scope === "everyone" && customerId !== null ? { customerId } : scope;
