@@ -56,8 +56,8 @@ export function createMetrics() {
     sessionsExpired: counter("sessions_expired_total", "Sessions that were found expired."),
     recordsAccepted: counter("records_accepted_total", "Requests recorded in sessions."),
     /**
-     * Counts records that were accepted but could not be stored, and records of sub-requests of proxies that were not
-     * accepted.
+     * Counts records that were accepted but could not be stored, and records of requests to `/forward-auth` that the
+     * store could not take.
      */
     recordsLost: counter("records_lost_total", "Requests that could not be recorded."),
     refused: (code: string) => refusals.inc({ code }),

@@ -4,16 +4,16 @@ import { type Identity, identityOf, type Session } from "./session.ts";
 
 /** The result of associating ids with a session. */
 export type Association =
-  /** The session has all the ids and needs no renewal: nothing to store. */
+  /** The session already has all the ids and needs no renewal, so nothing must be stored. */
   | { readonly outcome: "unchanged"; readonly session: Session }
   /** `session` must be stored instead of the old one. */
   | { readonly outcome: "changed"; readonly session: Session }
-  /** The session has another value of `field`: nothing is changed. */
+  /** The session has another value for the id `field`, so nothing is changed. */
   | { readonly outcome: "conflict"; readonly field: IdField };
 
 /**
- * Associates ids with a session that is live at `now` (contract.md#rule-1): sets missing ids, accepts equal ones, and
- * changes nothing if one differs. The store checks that no other session has the visit (contract.md#rule-2).
+ * Associates ids with a session that is live at `now` (contract.md#rule-1): sets missing ids, accepts equal ids, and
+ * changes nothing if an id differs. The store checks that no other session has the same visit (contract.md#rule-2).
  */
 export function associate(
   session: Session,

@@ -5,8 +5,9 @@ export const MAX_ID_CHARACTERS = 256;
 
 /**
  * Returns the fault of an id that a caller gives, as the end of a sentence, or `undefined` if it is valid: 1 to 256
- * Unicode characters, no control characters, no space at either end. HTTP headers lose such spaces (RFC 9110,
- * section 5.5), so an application that reads the id from the headers of `/forward-auth` would confuse two ids.
+ * Unicode characters, no control characters, no space at either end. HTTP removes such spaces from header values (RFC
+ * 9110, section 5.5). So an application that reads the id from the headers of `/forward-auth` could not distinguish "a"
+ * from "a ".
  */
 export function faultOfId(value: string): string | undefined {
   if (value.startsWith(" ") || value.endsWith(" ")) return "begins or ends with a space";
@@ -23,7 +24,7 @@ export function faultOfStoredId(value: string): string | undefined {
     return `is longer than ${MAX_ID_CHARACTERS} characters`;
   }
   if (hasControlCharacter(value)) return "contains a control character";
-  // UTF-8 has no form for half of a surrogate pair: two such ids would become the same.
+  // Half of a surrogate pair cannot be encoded in UTF-8. Two different ids could become the same.
   if (!value.isWellFormed()) return "is not well-formed Unicode";
   return undefined;
 }

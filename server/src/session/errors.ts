@@ -7,7 +7,10 @@ export interface Fault {
   readonly detail: string;
 }
 
-/** The exceeded limit: `count` per `windowSeconds`, or, if that is `null`, at the same time. */
+/**
+ * The limit that was exceeded: at most `count` in `windowSeconds`. If `windowSeconds` is `null`, at most `count` at the
+ * same time.
+ */
 export interface Quota {
   readonly name: string;
   readonly count: number;
@@ -19,7 +22,7 @@ export type Reason =
   | { readonly code: "already-exists"; readonly field: IdField }
   | { readonly code: "invalid-request"; readonly errors: readonly Fault[] }
   | { readonly code: "nothing-to-associate" }
-  /** `isNew`: the path has the word `new` instead of an id. */
+  /** `isNew`: whether the path has the word `new` instead of an id. */
   | { readonly code: "session-not-found"; readonly isNew?: true }
   | { readonly code: "session-required" }
   | { readonly code: "request-under-way"; readonly retryAfterSeconds: number }
@@ -51,8 +54,9 @@ export type Reason =
     };
 
 /**
- * The refusal of a request, the only error class of the service. Misuse of a function is a `TypeError`, absence is
- * not an error, and everything else that is thrown is a defect. `http/problems.ts` turns reasons into responses.
+ * The refusal of a request. Misuse of a function throws `TypeError`; that something does not exist is not an error.
+ * Everything else that is thrown while a request is handled is treated as a defect. `http/problems.ts` turns reasons
+ * into responses.
  */
 export class Refusal extends Error {
   override readonly name = "Refusal";

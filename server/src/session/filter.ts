@@ -4,11 +4,11 @@ import { type Identity, isLive, isRecognized, noIdentity, type Session } from ".
 /** Conditions on sessions, all of which must be met; `null` stands for no condition. */
 export interface SessionFilter extends Identity {
   readonly state: "anonymous" | "recognized" | null;
-  /** Created at this time (Unix ms) or later. */
+  /** The session was created at this time (Unix ms) or later. */
   readonly since: number | null;
-  /** Created before this time (Unix ms). */
+  /** The session was created before this time (Unix ms). */
   readonly until: number | null;
-  /** True: neither ended nor expired; false: ended or expired. */
+  /** True: the session has neither ended nor expired. False: the session has ended or expired. */
   readonly live: boolean | null;
 }
 

@@ -1,6 +1,6 @@
 import type { HmacFactory } from "./hmac.ts";
 
-/** Bun requires this size of the buffer for a digest, whatever the length of the digest. */
+/** Bun requires a buffer of this size for a digest, even if the digest is shorter. */
 const BUFFER_BYTES = 64;
 
 /** Bun's HMAC takes half the time of that of `node:crypto`. The HMAC is most of the work for an anonymous session. */

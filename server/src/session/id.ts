@@ -9,7 +9,8 @@ import { createNodeHmac, createTestedHmac, type Hmac, type HmacFactory } from ".
  *   bytes  8 to 17  random, from the CSPRNG
  *   bytes 18 to 29  the first 12 bytes of an HMAC-SHA-256 of bytes 0 to 17
  *
- * The first 18 bytes are the claim. 18 and 12 are multiples of 3, so the characters also divide: into 24 and 16.
+ * The first 18 bytes are called the claim. 18 and 12 are multiples of 3, so the claim is exactly the first 24
+ * characters of the id, and the HMAC is exactly the last 16.
  */
 const CLAIM_BYTES = 18;
 const MAC_BYTES = 12;
@@ -21,10 +22,10 @@ export const SESSION_ID_CHARACTERS = CLAIM_CHARACTERS + MAC_CHARACTERS;
 const SORT_KEY = /^[A-Za-z0-9_-]{24}$/;
 const RANDOM_OFFSET = 8;
 const RANDOM_BYTES = CLAIM_BYTES - RANDOM_OFFSET;
-/** The integer keys of the engines combine the time with 12 bits of the counter. */
+/** The counter uses only 12 bits, because the engines combine the time and these 12 bits in one integer key. */
 const MAX_COUNTER = 4095;
 
-/** The fewest bytes of a secret: as many as the hash has (RFC 2104, section 3). */
+/** The minimum length of a secret in bytes, which is the length of the hash (RFC 2104, section 3). */
 export const SECRET_BYTES = 32;
 
 /** A new id, and its creation time in Unix ms. */
@@ -41,20 +42,26 @@ export interface SigningSecret {
 }
 
 /**
- * How long (ms) a replaced secret still signs, because other servers may learn of the new secret later. Ids that it
- * signs after that are refused: the secret may have leaked.
+ * How long (ms) a replaced secret may still sign ids, because other servers may learn of the new secret later. An id
+ * with this secret and a later creation time is refused, because the secret may have leaked.
  */
 const ROTATION_GRACE = 60_000;
-/** How long (ms) a new secret does not sign yet, until every server can verify its ids. */
+/** How long (ms) after its creation a new secret begins to sign, so that every server can verify its ids by then. */
 const ROTATION_DELAY = 3000;
 
 /** Issues session ids, and verifies them without the store. */
 export interface IdIssuer {
-  /** Returns a new id of the time `now` (Unix ms), or of a later one if there are too many ids of that time. */
+  /**
+   * Returns a new id with the creation time `now` (Unix ms), or with a later time if that time already has too many
+   * ids.
+   */
   issue(now: number): IssuedId;
   /** Returns the creation time (Unix ms) of an id that one of the secrets signed, else `undefined`. */
   verify(text: string): number | undefined;
-  /** Replaces the secrets. The first one will sign; the others only verify ids of their time. */
+  /**
+   * Replaces the secrets (newest first). The newest one will sign. The others only verify ids from the time when they
+   * were in use.
+   */
   use(secrets: readonly SigningSecret[]): void;
 }
 
@@ -79,7 +86,7 @@ export function createIdIssuer(
       counter++;
       return;
     }
-    // More than 4,096 ids in a millisecond get the time of the next one.
+    // If a millisecond already has 4,096 ids, the next ids get the time of the next millisecond.
     lastTime = Math.max(now, lastTime + 1);
     counter = 0;
   }
@@ -98,7 +105,7 @@ export function createIdIssuer(
       if (!readId(text, received)) return undefined;
       const { createdAt } = timeAndCount(text);
       for (const { hmac, until } of signers) {
-        // Copied byte by byte, because a subarray for each id takes longer than the comparison.
+        // The bytes are copied one by one, because creating a subarray for each id takes longer than the comparison.
         const mac = hmac(receivedClaim);
         for (let i = 0; i < MAC_BYTES; i++) expectedMac[i] = mac[i] as number;
         if (timingSafeEqual(expectedMac, receivedMac)) {
@@ -120,8 +127,8 @@ const sextets = new Uint8Array(128).fill(NO_SEXTET);
 for (let bits = 0; bits < 64; bits++) sextets[ALPHABET.charCodeAt(bits)] = bits;
 
 /**
- * Decodes an id. Returns false if it has another length, or a character outside the alphabet. `Buffer` would be
- * slower and would accept other characters ("+" as "-").
+ * Decodes an id into `bytes`. Returns false if it has another length, or a character outside the alphabet. `Buffer`
+ * would be slower and would accept other characters ("+" as "-").
  */
 function readId(text: string, bytes: Buffer): boolean {
   if (text.length !== SESSION_ID_CHARACTERS) return false;
@@ -145,8 +152,8 @@ function readId(text: string, bytes: Buffer): boolean {
 }
 
 /**
- * Returns the creation time (Unix ms) and the counter of a verified id; arbitrary numbers for other texts. Used by
- * every read and write of a session, so it does without `Buffer`, which would take ten times as long.
+ * Returns the creation time (Unix ms) and the counter of a verified id; arbitrary numbers for other texts. Every read
+ * and write of a session calls this function, so it does not use `Buffer`, which would take ten times as long.
  */
 export function timeAndCount(id: string): { readonly createdAt: number; readonly count: number } {
   const sextet = (i: number) => sextets[id.charCodeAt(i)] as number;
@@ -155,7 +162,10 @@ export function timeAndCount(id: string): { readonly createdAt: number; readonly
   return { createdAt, count: (sextet(8) << 10) | (sextet(9) << 4) | (sextet(10) >> 2) };
 }
 
-/** Returns the session's sort key in the order of creation: the id without its MAC. */
+/**
+ * Returns the sort key of a session, which is its id without the MAC. It stands for the session's place in the order of
+ * creation.
+ */
 export function sortKeyOf(id: string): string {
   return id.slice(0, CLAIM_CHARACTERS);
 }
@@ -167,9 +177,9 @@ export function isSortKey(text: string): boolean {
 
 interface Signer {
   readonly hmac: Hmac;
-  /** The time at which it begins to sign, Unix ms. */
+  /** The time at which the secret begins to sign, Unix ms. */
   readonly from: number;
-  /** The latest creation time of the ids that it signs, Unix ms. */
+  /** The latest creation time of valid ids that the secret has signed, Unix ms. */
   readonly until: number;
 }
 
@@ -193,7 +203,10 @@ function signerAt(signers: readonly Signer[], now: number): Signer {
   return signers.at(-1) as Signer;
 }
 
-/** Draws random bytes from the CSPRNG for 409 ids at a time: a call for each id would take longer than all the rest. */
+/**
+ * Draws random bytes from the CSPRNG for 409 ids at a time, because a call for each id would take longer than all other
+ * work for the id.
+ */
 function createRandomPool(): { copyTo(target: Buffer, offset: number): void } {
   const pool = Buffer.alloc(409 * RANDOM_BYTES);
   let used = pool.length;

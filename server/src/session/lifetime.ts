@@ -1,7 +1,7 @@
 /*
- * The rules of renewal and expiry (contract.md#rule-6); `retention.ts` has the rule of purging. Where the data are, the
- * same rules are written again. Whoever changes one changes all, and `test/session/lifetime-vectors.ts`, which tests
- * every copy:
+ * The rules of renewal and expiry (contract.md#rule-6); `retention.ts` has the rule of purging. The stores have copies
+ * of these rules, because they apply them where the data are. Whoever changes a rule must change all its copies, and
+ * `test/session/lifetime-vectors.ts`, which tests every copy:
  *
  * - `store/redis/scripts/prelude/session.lua`: live, renewal due, renewal, purge
  * - `store/redis/scripts/prelude/association.lua`: renewal by an association
@@ -15,7 +15,7 @@ import { type Identity, identityOf, isRecognized, noIdentity, type Session } fro
 export interface Lifetime {
   /** Since the last use. */
   readonly idle: number;
-  /** Since the creation, even if it is used. */
+  /** Since the creation, even if the session is used. */
   readonly total: number;
 }
 

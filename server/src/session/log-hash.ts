@@ -1,9 +1,9 @@
 import { createHmac } from "node:crypto";
 
 /**
- * Creates the keyed hash of ids in logs: lines of one session have the same hash, which does not lead back to the
- * session (contract.md#secrets-in-logs). `secrets` are the store's, newest first. The oldest is the key, so that a
- * rotation does not change the hash.
+ * Creates the function that returns the keyed hash of an id for logs. All lines about one session have the same hash,
+ * and nobody can compute the id from it (contract.md#secrets-in-logs). `secrets` are the secrets of the store, newest
+ * first. The key is derived from the oldest secret, so that the hashes stay the same when a new secret is added.
  */
 export function createLogHash(
   secrets: readonly { readonly bytes: Uint8Array }[],

@@ -5,7 +5,7 @@ import type { Identity } from "./session.ts";
 export const roles = ["customer", "agent", "reporter", "administrator"] as const;
 export type Role = (typeof roles)[number];
 
-/** The roles that may record requests: a reporter reads. */
+/** The roles that may record requests. A reporter may only read. */
 export const recordingRoles: readonly Role[] = ["customer", "agent", "administrator"];
 
 /** The roles that may read the metrics of the service. */
@@ -29,18 +29,22 @@ export interface Principal {
   readonly agentId: string | null;
 }
 
-/** Returns whether the role may have these ids: only a customer a customer's, only an agent an agent's. */
+/**
+ * Returns whether the ids fit the role: only the role `customer` may have a `customerId`, and only the role `agent` may
+ * have an `agentId`.
+ */
 export function isConsistent({ role, customerId, agentId }: Principal): boolean {
   return (customerId === null || role === "customer") && (agentId === null || role === "agent");
 }
 
 /**
- * The sessions that a request reaches (contract.md#reach): those of `everyone`, or of one customer and those without a
- * customer. Outside the scope a session is treated as unknown (contract.md#rule-4).
+ * The sessions that a request reaches (contract.md#reach): all sessions (`everyone`), or the sessions of one customer
+ * and those without a customer. If `customerId` is `null`, only those without a customer. A session outside of the
+ * scope is treated as unknown (contract.md#rule-4).
  */
 export type Scope = "everyone" | { readonly customerId: string | null };
 
-/** Returns whether a session of the customer `owner` (`null`: of none) is within `scope`. */
+/** Returns whether a session of the customer `owner` (`null`: without a customer) is within `scope`. */
 export function isWithin(owner: string | null, scope: Scope): boolean {
   return owner === null || scope === "everyone" || scope.customerId === owner;
 }
@@ -69,8 +73,8 @@ export function mayEndAll({ role }: Pick<Principal, "role">): boolean {
 }
 
 /**
- * Returns the first id that `principal` may not assert, or `undefined` (contract.md#assertions). Everybody may assert
- * the ids of a visit, because they do not identify a person.
+ * Returns the name of the first id that `principal` may not assert, or `undefined` if every id is allowed
+ * (contract.md#assertions). Everybody may assert the ids of a visit, because these do not identify a person.
  */
 export function forbiddenAssertion(principal: Principal, ids: Identity): IdField | undefined {
   if (ids.agentId !== null && !mayAssertAgent(principal, ids.agentId)) return "agentId";

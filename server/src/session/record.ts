@@ -8,14 +8,14 @@ const MAX_FORWARDED_PATH = 2048;
 /** A request that was made in a session. `null` stands for an unknown value. */
 export interface RequestRecord {
   readonly method: string;
-  /** Without query, except for the parameters that the configuration allows. */
+  /** The path. Of the query, it has only the parameters that the configuration allows. */
   readonly path: string;
   readonly status: number | null;
   /** Unix ms. */
   readonly startedAt: number;
   readonly durationMs: number | null;
   readonly service: string | null;
-  /** A flat map. Its keys are data, `__proto__` too. */
+  /** A flat map. Callers choose the names, so any name may occur, even `__proto__`. */
   readonly attributes: Readonly<Record<string, string>>;
 }
 
@@ -31,7 +31,7 @@ export function isPath(text: string): boolean {
 
 /**
  * Returns the path as it is recorded: without fragment and query, because queries may contain personal data. Of the
- * query, the parameters whose names are in `queryKeys` remain, in their order and spelling.
+ * query, only the parameters whose names are in `queryKeys` remain, and their order and spelling are unchanged.
  */
 export function recordedPath(uri: string, queryKeys: ReadonlySet<string>): string {
   const end = uri.search(/[?#]/);
@@ -43,7 +43,10 @@ export function recordedPath(uri: string, queryKeys: ReadonlySet<string>): strin
   return parameters.length === 0 ? path : `${path}?${parameters.join("&")}`;
 }
 
-/** Returns the name of a query parameter, decoded like that of a form; unchanged if the encoding is invalid. */
+/**
+ * Returns the name of a query parameter, decoded like a name in a form. If the encoding is invalid, the name is not
+ * decoded.
+ */
 function nameOf(parameter: string): string {
   const [name = ""] = parameter.split("=", 1);
   try {

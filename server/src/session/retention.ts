@@ -4,13 +4,14 @@ import { hasNoIds, type Session } from "./session.ts";
 /** How long stores keep sessions, in milliseconds. */
 export interface RetentionPolicy {
   readonly lifetimes: Lifetimes;
-  /** Time from the expiry of a session with data to its removal. */
+  /** The time from the expiry of a session with data to its removal. */
   readonly retention: number;
 }
 
 /**
- * Returns the time (Unix ms) until which a store keeps a session. A session with data stays for the retention after
- * it expires. Every session stays until its id no longer passes for that of an unused anonymous session.
+ * Returns the time (Unix ms) until which a store keeps a session. A session with data stays for the retention after it
+ * has expired. Every session stays at least for the lifetime of an implicit session: if it were removed earlier, its id
+ * would count as an unused anonymous session again.
  */
 export function purgeAfter(session: Session, hasRecords: boolean, policy: RetentionPolicy): number {
   const { anonymous } = policy.lifetimes;

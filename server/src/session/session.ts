@@ -19,8 +19,8 @@ export const noIdentity = Object.fromEntries(idFields.map((field) => [field, nul
 /**
  * The state of a session. Immutable: each change creates another object. Times are Unix ms.
  *
- * An id that is set never changes (contract.md#rule-1). Renewals and associations set `expiresAt`, so a change of the
- * configured lifetimes affects a session from its next renewal on.
+ * Once one of the ids in `Identity` is set, it never changes (contract.md#rule-1). Renewals and associations set
+ * `expiresAt`, so a change of the configured lifetimes affects a session from its next renewal on.
  */
 export interface Session extends Identity {
   /** 40 characters, issued by the server (`id.ts`). */
@@ -29,11 +29,11 @@ export interface Session extends Identity {
   /** The last stored renewal; the last use may be up to a tenth of the idle time later (contract.md#rule-6). */
   readonly lastActiveAt: number;
   readonly expiresAt: number;
-  /** True if it was ended on request. For callers an ended session is unknown. */
+  /** True if the session was ended on request. For a caller, an ended session is like an unknown one. */
   readonly ended: boolean;
 }
 
-/** Returns whether there is a customer or an agent (contract.md#sessioninfo). */
+/** Returns whether the customer or the agent is known (contract.md#sessioninfo). */
 export function isRecognized(ids: Pick<Identity, "agentId" | "customerId">): boolean {
   return ids.customerId !== null || ids.agentId !== null;
 }

@@ -1,7 +1,9 @@
 const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
 const CONTROL_CHARACTER = /\p{Cc}/u;
 
-/** Most texts are printable ASCII, which is quicker to check than other properties of a text. */
+/**
+ * Returns whether a text is printable ASCII. Most texts are, and this check is faster than those of other properties.
+ */
 export function isPrintableAscii(text: string): boolean {
   return PRINTABLE_ASCII.test(text);
 }

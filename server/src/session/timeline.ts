@@ -31,9 +31,9 @@ export interface Life {
 /** Consecutive records of a session. */
 export interface RecordPage {
   readonly life: Life;
-  /** The number of all records of the session, also of those that were removed. */
+  /** The number of all records of the session, including those that were removed. */
   readonly total: number;
-  /** The number of the oldest records, which were removed. */
+  /** The number of records that were removed. They are always the oldest ones. */
   readonly dropped: number;
   /** The sequence number of the first of `records`. */
   readonly first: number;
@@ -60,7 +60,7 @@ export type Entry = (LifeEvent | RequestLine) & { readonly identity: Identity };
 /** A position in a timeline: after the request with this sequence number, and after this many events. */
 export interface Cursor {
   readonly sequence: number;
-  /** `undefined`: after the events before that request. */
+  /** `undefined` stands for all events that precede that request. */
   readonly events: number | undefined;
 }
 
@@ -89,8 +89,9 @@ export function formatCursor({ sequence, events }: Cursor): string {
 }
 
 /**
- * Returns at most `limit` lines of the timeline after `cursor`: the requests of `recordPage`, which begins there, and
- * the events between them. If `recordPage` ends before the last request, so does the page.
+ * Returns at most `limit` lines of the timeline after `cursor`: the requests in `recordPage`, and the events between
+ * them. `recordPage` must begin at the cursor. If it ends before the last request of the session, the page ends there
+ * too.
  */
 export function pageOf(recordPage: RecordPage, cursor: Cursor, limit: number): Page {
   const { records, first, total, life } = recordPage;

@@ -37,8 +37,9 @@ const BEARER = /^Bearer +([\w-]{1,4096}\.[\w-]{1,8192}\.[\w-]{1,2048})$/i;
 /** The caller that a verified token names, and when the token is valid. */
 interface VerifiedToken {
   readonly principal: Principal;
-  /** Start and end of its validity, Unix ms. The start matters too, since the wall clock may step back. */
+  /** The start of the token's validity, Unix ms. It is checked too, because the wall clock may be set back. */
   readonly from: number;
+  /** The end of the token's validity, Unix ms. */
   readonly until: number;
 }
 

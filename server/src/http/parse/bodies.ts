@@ -2,9 +2,10 @@ import { BodyError, type HttpRequest, type MayBuffer } from "@antechamber/http1"
 import { type Fault, Refusal } from "../../session/errors.ts";
 
 /**
- * Returns the body of a request that must be JSON, or `undefined` if it is empty, even without a content type.
- * Refuses with `body-too-large` beyond `limit` bytes, `unsupported-media-type` for a body that is not JSON in UTF-8
- * without a content coding, `request-timeout`, and `unavailable` for a body that `mayBuffer` does not allow.
+ * Reads the body of a request, which must be JSON. Returns `undefined` if the body is empty; an empty body needs no
+ * content type. Refuses with `body-too-large` if the body has more than `limit` bytes, `unsupported-media-type` if it
+ * is not JSON in UTF-8 or has a content coding, `request-timeout` if it does not arrive in time, `unavailable` if
+ * `mayBuffer` returns false, and `invalid-request` if it ends early or is malformed.
  */
 export async function readJsonBody(
   request: HttpRequest,
@@ -28,7 +29,8 @@ async function bodyOf(
   try {
     return await request.body(limit, mayBuffer);
   } catch (error) {
-    // The client has disconnected, or was too slow, which is not a defect of the service.
+    // The fault is the client's and not a defect of the service: the client has disconnected, for example, or was too
+    // slow.
     const fault = error instanceof BodyError ? error.fault : "gone";
     if (fault === "late") throw new Refusal({ code: "request-timeout" }, error);
     if (fault === "crowded")
@@ -55,7 +57,9 @@ function mediaFault(request: HttpRequest): "type" | "charset" | "encoding" | und
 /** `application/json` or a type with the suffix `+json` (RFC 6839), with any parameters. */
 const JSON_TYPE = /^\s*application\/(?:[\w.-]{1,64}\+)?json\s*(?:;|$)/i;
 
-/** Returns false if a charset other than UTF-8, the encoding of JSON (RFC 8259, section 8.1), is declared. */
+/**
+ * Returns false if the content type declares another charset than UTF-8, the encoding of JSON (RFC 8259, section 8.1).
+ */
 function isUtf8(contentType: string): boolean {
   if (!/charset/i.test(contentType)) return true;
   const declared = contentType.matchAll(/;\s*charset\s*=\s*(["']?)([^;"']*)\1/gi);

@@ -1,6 +1,6 @@
 import { isPrintableAscii } from "../../session/text.ts";
 
-/** Does not remove a byte order mark, so that no character of a caller's text is lost. */
+/** This decoder does not remove a byte order mark, so that no character of a caller's text is lost. */
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
@@ -21,7 +21,7 @@ export function textOfTarget(part: string): string {
   );
 }
 
-/** Returns the parameters of a query in their order, read like `textOfTarget`; `+` is a space. */
+/** Returns the parameters of a query in their order. They are decoded like `textOfTarget`, and `+` is a space. */
 export function parametersOf(query: string): URLSearchParams {
   const pairs = query.split("&").filter((pair) => pair !== "");
   return new URLSearchParams(

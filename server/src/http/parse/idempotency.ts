@@ -3,18 +3,24 @@ import type { HttpRequest } from "@antechamber/http1";
 import { Refusal } from "../../session/errors.ts";
 import type { Principal } from "../../session/permissions.ts";
 
-/** A structured-field string, or, as most clients send it, the same without quotes. */
+/**
+ * An idempotency key: a string in double quotes (a structured field), or the same without quotes, as most clients send
+ * it.
+ */
 const KEY = /^(?:"([\x20-\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21\x23-\x5b\x5d-\x7e]{1,255}))$/;
 
-/** A hash of the idempotency key, and one of the request, which shows whether the key is reused for another one. */
+/** The idempotency key of a request, as it is stored. */
 export interface RequestKey {
+  /** A hash of the key, the operation and the caller. */
   readonly key: string;
+  /** A hash of the request's content, which shows whether the key is reused for a different request. */
   readonly fingerprint: string;
 }
 
 /**
- * Returns the idempotency key of a request (draft-ietf-httpapi-idempotency-key-header), or `undefined` without one.
- * Callers and operations do not share keys. `parts` are the content of the request. Refuses with `invalid-request`.
+ * Returns the idempotency key of a request (draft-ietf-httpapi-idempotency-key-header), or `undefined` without one. Two
+ * callers, or two operations, can use the same key for different requests. `parts` are the content of the request.
+ * Refuses with `invalid-request` if the header is malformed.
  */
 export function requestKeyOf(
   request: HttpRequest,
@@ -38,7 +44,10 @@ export function requestKeyOf(
   return { key: hash([owner, match[1] ?? match[2] ?? ""]), fingerprint: hash(parts) };
 }
 
-/** Returns the SHA-256 hash of the parts. Their lengths are hashed too, so that their boundaries matter. */
+/**
+ * Returns the SHA-256 hash of the parts. The lengths of the parts are hashed too, so that "ab", "c" and "a", "bc" have
+ * different hashes.
+ */
 function hash(parts: readonly (string | Uint8Array)[]): string {
   const sum = createHash("sha256");
   for (const part of parts) sum.update(`${Buffer.byteLength(part)}:`).update(part);

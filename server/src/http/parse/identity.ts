@@ -6,7 +6,7 @@ import { type Identity, noIdentity } from "../../session/session.ts";
 import { memberOf, parseJson, readJsonBody, refuseFaults } from "./bodies.ts";
 import { textOfBytes, utf8OfBytes } from "./header-text.ts";
 
-/** The longest body that is read, in bytes (contract.md#refusals). */
+/** The maximum length of a body that is read, in bytes (contract.md#refusals). */
 export const MAX_BODY_BYTES = 16 * 1024;
 
 /** The headers of each id in both spellings: as requests are asked for them, and as messages show them. */
@@ -35,7 +35,7 @@ export function identityOfRequest(request: HttpRequest): Identity | Promise<Iden
   return identityWithBody(request);
 }
 
-/** Checked first, because most requests have none of these headers. */
+/** Returns whether the request has any identity header. Checked first, because most requests have none. */
 function hasIdentityHeaders(request: HttpRequest): boolean {
   for (const name of allHeaders) if (request.header(name) !== null) return true;
   return false;
@@ -102,7 +102,8 @@ function readEither(
 
 function readHeader(raw: string | null, name: string, faults: Fault[]): string | null {
   if (raw === null || raw === "") return null;
-  // Browsers and many HTTP libraries can only send ISO-8859-1: both encodings of "müller" are the same customer.
+  // Browsers and many HTTP libraries can only send ISO-8859-1, others send UTF-8. In both encodings, "müller" must be
+  // the same customer.
   const value = textOfBytes(raw);
   const fault = faultOfHeader(value);
   if (fault === undefined) return value;
@@ -111,9 +112,9 @@ function readHeader(raw: string | null, name: string, faults: Fault[]): string |
 }
 
 /**
- * Returns the id that a trusted proxy asserts; `null` without one, `undefined` if it is malformed or given twice.
- * Accepts only UTF-8: if ISO-8859-1 were accepted too, the bytes of one person's name could be those of another's
- * ("mÃ¼ller" is "müller" in UTF-8), and this id decides which sessions the caller can reach.
+ * Returns the id that a trusted proxy asserts; `null` if the header is absent, `undefined` if the id is malformed or
+ * given twice. Accepts only UTF-8, because this id decides which sessions the caller can reach. If ISO-8859-1 were
+ * accepted too, two ids could have the same bytes: those of "mÃ¼ller" in ISO-8859-1 are those of "müller" in UTF-8.
  */
 export function readProxyId(raw: string | null): string | null | undefined {
   if (raw === null || raw === "") return null;

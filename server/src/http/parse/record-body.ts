@@ -5,19 +5,20 @@ import { isPlainText } from "../../session/text.ts";
 import { memberOf, parseJson, refuseFaults } from "./bodies.ts";
 import { parseTime } from "./time.ts";
 
-/** The longest body, in bytes: the most records of the greatest length. */
+/** The maximum length of a body in bytes: that of an array of `MAX_RECORDS` records of `MAX_RECORD_BYTES` each. */
 export const MAX_RECORDS_BODY_BYTES = MAX_RECORDS * (MAX_RECORD_BYTES + 1) + 2;
 
 const MAX_SERVICE = 256;
 const MAX_ATTRIBUTES = 16;
 const MAX_ATTRIBUTE_NAME = 128;
 const MAX_DURATION_MS = 1e12;
-/** The most faults that are collected: if every record is wrong, the first few faults show why. */
+/** The maximum number of faults that are collected: if every record is wrong, the first few faults show why. */
 const MAX_FAULTS = 20;
 
 /**
- * Returns the records in a body, which is one record or an array of up to 1,000. A missing value becomes `null`, a
- * missing start `now`. Refuses with `invalid-request`, which names the record and the member of each fault.
+ * Returns the records in a body, which is one record or an array of up to 1,000. A missing value becomes `null`, and a
+ * missing start time becomes `now`. Refuses with `invalid-request`, which names the record and the member of each
+ * fault.
  */
 export function recordsOf(
   body: Uint8Array,
@@ -63,7 +64,7 @@ function readRecord(
 
 /** Reads the members of one record and collects their faults. */
 class MemberReader {
-  /** False if the record is no object; its members are not read then. */
+  /** False if the record is not an object. Then its members must not be read. */
   readonly isObject: boolean;
   readonly #record: object;
   readonly #place: string;
@@ -163,7 +164,10 @@ function isBetween(value: unknown, least: number, most: number): value is number
 /** An upper bound of a record's bytes besides its texts: names, numbers, punctuation. */
 const FRAME_BYTES = 512;
 
-/** Serializes only long records: a character takes at most six bytes. */
+/**
+ * Returns whether a record is longer than allowed. Serializes the record only if that is possible: a character takes at
+ * most six bytes.
+ */
 function isTooLong(record: RequestRecord): boolean {
   const { path, service, attributes } = record;
   let characters = path.length + (service?.length ?? 0);

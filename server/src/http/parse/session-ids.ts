@@ -4,13 +4,13 @@ import { SESSION_ID_CHARACTERS } from "../../session/id.ts";
 /** A place in a browser's request where a session id may be. */
 export type SessionIdSource = "header" | "cookie" | "query";
 
-/** The most different ids of one source that are looked up. */
+/** The maximum number of different ids from one source that are looked up. */
 const MAX_LOOKUPS = 4;
 
 /**
- * The texts in a request that have the length of a session id, in the order in which they are tried. The caller
- * counts each id that it looks up; after `MAX_LOOKUPS` of one source the next source follows. Ids that this server
- * did not issue are not looked up, so they do not use up the limit.
+ * The texts in a request that have the length of a session id, in the order in which they are tried. The caller reports
+ * each id that it looks up with `countLookup`. After `MAX_LOOKUPS` lookups from one source, `next` goes on with the
+ * next source. Ids that this server did not issue are not looked up, so they do not use up the limit.
  */
 export class SessionIds {
   readonly #bySource: readonly (readonly string[])[];
@@ -37,7 +37,7 @@ export class SessionIds {
     return undefined;
   }
 
-  /** Counts an id that `next` has just returned against the limit of its source. */
+  /** Must be called when the id that `next` has just returned is looked up. Counts towards the limit of its source. */
   countLookup(id: string): void {
     this.#lookups++;
     this.#lookedUp.push(id);
@@ -85,13 +85,15 @@ function queryValues(uri: string): readonly string[] {
   return ids;
 }
 
-/** Adds the values of all cookies with the name: several may have it, with different paths and domains. */
+/**
+ * Returns the values of all cookies with this name. A browser may send several, which have different paths and domains.
+ */
 function cookieValues(header: string | null, name: string): readonly string[] {
   if (header === null) return none;
   const start = `${name}=`;
   const ids: string[] = [];
   for (let at = header.indexOf(start); at !== -1; at = header.indexOf(start, at + 1)) {
-    // Otherwise this is the end of a longer name.
+    // Without a boundary before it, this is the end of a longer name.
     if (at > 0 && !COOKIE_BOUNDARIES.includes(header[at - 1] as string)) continue;
     const from = at + start.length;
     const end = header.indexOf(";", from);
@@ -102,7 +104,10 @@ function cookieValues(header: string | null, name: string): readonly string[] {
   return ids;
 }
 
-/** Characters that may precede a cookie's name: some proxies join several `Cookie` fields with a comma. */
+/**
+ * Characters that may precede a cookie's name. The comma is one of them, because some proxies join several `Cookie`
+ * fields with a comma.
+ */
 const COOKIE_BOUNDARIES = ";, \t";
 
 function add(ids: string[], raw: string): void {

@@ -11,11 +11,12 @@ import { parseTime } from "./time.ts";
 /** The content of a request for many sessions; `null` stands for a missing value. */
 export interface SessionQuery {
   readonly filter: SessionFilter;
-  /** The position after which the page begins. */
+  /** The sort key of the session after which the page begins. */
   readonly cursor: string | null;
   readonly limit: number;
-  /** False except in a body, like `dryRun`. */
+  /** Whether the caller says explicitly that all sessions are meant. Only a body can have this member. */
   readonly all: boolean;
+  /** Whether the sessions are only counted, and none is ended. Only a body can have this member. */
   readonly dryRun: boolean;
 }
 
@@ -24,16 +25,19 @@ const queryNames: readonly string[] = [...filterNames, "live", "cursor", "limit"
 const bodyNames: readonly string[] = [...filterNames, "all", "dryRun", "cursor"];
 
 /**
- * Cursors of lists of sessions: the position of a session with a keyed hash, so that an invented cursor is refused
- * instead of silently starting somewhere.
+ * The cursors of lists of sessions. A cursor consists of a session's sort key and a keyed hash of it, so that an
+ * invented cursor is refused. Without the hash, the page would begin at some arbitrary session.
  */
 export interface Cursors {
   write(sortKey: string): string;
-  /** Returns the position in a cursor; `undefined` for a text that `write` did not make. */
+  /** Returns the sort key in a cursor; `undefined` if `write` has not made this text. */
   read(text: string): string | undefined;
 }
 
-/** Creates cursors with a keyed hash, which is the same in all processes of a service. */
+/**
+ * Creates cursors with the keyed hash `hash`. It must be the same in all processes of a service, because each of them
+ * must accept the cursors of the others.
+ */
 export function createCursors(hash: (text: string) => string): Cursors {
   const write = (sortKey: string) => `${sortKey}.${hash(`cursor ${sortKey}`)}`;
   return {
@@ -45,7 +49,7 @@ export function createCursors(hash: (text: string) => string): Cursors {
   };
 }
 
-/** Reads a query. Refuses with `invalid-request`, which lists every fault. */
+/** Reads the query of a URL. Refuses with `invalid-request`, which lists every fault. */
 export function queryOfUrl(query: string, cursors: Cursors): SessionQuery {
   const parameters = parametersOf(query);
   const faults: Fault[] = [];
@@ -57,7 +61,7 @@ export function queryOfUrl(query: string, cursors: Cursors): SessionQuery {
   return parseQuery({ given, place: "query", names: queryNames, cursors, faults });
 }
 
-/** Reads the object in a body. Refuses like `queryOfUrl`. */
+/** Reads the JSON object in a body. Refuses like `queryOfUrl`. */
 export function queryOfBody(body: object, cursors: Cursors, faults: Fault[]): SessionQuery {
   const given = new Map(Object.entries(body));
   return parseQuery({ given, place: "body", names: bodyNames, cursors, faults });
@@ -73,8 +77,8 @@ interface QuerySource {
 }
 
 /**
- * Refuses an unknown name and an empty value (also `null`): a filter must not match more sessions than its
- * author intends. Only a cursor may be empty, which means the first page.
+ * Parses the values. Refuses unknown names and empty values (also `null`), because a filter must not match more
+ * sessions than its author intends. Only the cursor may be empty; it then stands for the first page.
  */
 function parseQuery({ given, place, names, cursors, faults }: QuerySource): SessionQuery {
   const fault = (name: string, detail: string) => {
@@ -112,7 +116,7 @@ function parseQuery({ given, place, names, cursors, faults }: QuerySource): Sess
   return { filter, cursor, limit: limit ?? DEFAULT_LIMIT, all, dryRun };
 }
 
-/** Returns a parameter's name if it is safe to repeat in a sentence. */
+/** Returns a parameter's name if it can be repeated safely in an error message, else "A parameter". */
 function quotable(name: string): string {
   return /^[\w.-]{1,64}$/.test(name) ? name : "A parameter";
 }
@@ -121,7 +125,7 @@ function parseId(value: unknown): string | undefined {
   return typeof value === "string" && faultOfStoredId(value) === undefined ? value : undefined;
 }
 
-/** Also accepts Unix ms as text, because a query has no numbers. */
+/** Parses a time like `parseTime`, but also accepts Unix ms as text, because a query has no numbers. */
 function parseFilterTime(value: unknown): number | undefined {
   const isNumber = typeof value === "string" && /^\d{1,16}$/.test(value);
   return parseTime(isNumber ? Number(value) : value);
