@@ -11,7 +11,7 @@ const DEL = 0x7f;
  */
 export const TOKEN = 1;
 export const TARGET = 2;
-/** Field values and quoted strings: no control characters except tabs. */
+/** The bytes of field values and quoted strings: no control characters, except tabs. */
 export const VALUE = 4;
 export const HOST = 8;
 

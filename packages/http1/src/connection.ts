@@ -263,7 +263,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     const at = body.feed(bytes, start);
     const isHandling = this.#state === "handling";
     if (at === MALFORMED) {
-      // Nobody can know where the next request begins.
+      // Nobody can know where the next request begins, so this request is the last one.
       this.#isLast = true;
       if (!isHandling) this.#close();
     } else if (body.isComplete) {
@@ -319,8 +319,8 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
   }
 
   /**
-   * Handles the request whose head has just been read, but in a later turn of the event loop. The buffered bytes may
-   * belong to the body of this request.
+   * Handles the request whose head has just been read; does so in a later turn of the event loop. The buffered bytes
+   * may belong to the body of this request.
    */
   #scheduleHandling(): void {
     this.#state = "handling";
@@ -343,8 +343,8 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     this.#state = "handling";
     this.#isLast = !this.#head.isKeptAlive;
     this.#body.begin(this.#head);
-    // Sent even if there is no body or the request will be refused, because some clients wait for `100 Continue` in any
-    // case.
+    // `100 Continue` is sent even if there is no body or the request will be refused, because some clients wait for it
+    // in any case.
     if (this.#head.expectsContinue) this.#transport.write(CONTINUE, 0, CONTINUE.length);
     this.#deadline = this.#body.isComplete ? Number.POSITIVE_INFINITY : now + timeouts.request;
     const response = this.#context.handle(this.#request);

@@ -6,7 +6,7 @@ export interface HttpRequest {
   readonly method: string;
   /** The path as the client sent it: not decoded, and without the query. */
   readonly path: string;
-  /** The part of the target after "?", not decoded; "" without one. */
+  /** The part of the target after "?", not decoded; "" if there is no "?". */
   readonly query: string;
   /** The address of the peer; "" on a Unix socket. */
   readonly peer: string;
@@ -65,10 +65,11 @@ export type HeaderFields = Readonly<Record<string, string>>;
  */
 export interface HttpResponse {
   readonly status: number;
-  /** The headers. Use the same object for many responses, because the server caches the bytes of an object. */
+  /** The headers. Use the same object for many responses: the server then reuses the bytes of these headers. */
   readonly headers: HeaderFields;
   /**
-   * The header `Content-Location`. It is apart from `headers`, because responses with the same headers differ in it.
+   * The header `Content-Location`. It is separate from `headers`, because responses with the same other headers differ
+   * in this one.
    */
   readonly contentLocation?: string | undefined;
   /**

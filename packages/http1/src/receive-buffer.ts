@@ -44,7 +44,7 @@ export class ReceiveBuffer {
     return this.#room.subarray(0, length);
   }
 
-  /** Replaces the unread bytes by those of `bytes` from `start` on. */
+  /** Makes the bytes of `bytes` from `start` on the unread bytes, instead of the former ones. */
   keep(bytes: Buffer, start: number): void {
     const rest = bytes.subarray(start);
     const hasRoom = start === 0 && bytes.buffer === this.#room.buffer;

@@ -115,8 +115,8 @@ export class RequestHead {
   }
 
   /**
-   * Ends a head that will not be completed. `bytes` has all that has arrived of it. After this call, `target` returns
-   * the part of the target that has arrived.
+   * Ends a head of which no more bytes will arrive. `bytes` are the bytes that have arrived. After this call, `target`
+   * is the part of the target in these bytes.
    */
   giveUp(bytes: Buffer): void {
     this.#bytes = bytes;
@@ -134,8 +134,8 @@ export class RequestHead {
   }
 
   /**
-   * Returns a header like `HeaderSection.get`. If the target names a host, `host` returns that one (RFC 9112, section
-   * 3.2.2).
+   * Returns a header like `HeaderSection.get`. If the target names a host, that host is the value of `host` (RFC 9112,
+   * section 3.2.2).
    */
   header(name: string): string | null {
     if (this.#authority !== undefined && name === "host") return this.#authority;
@@ -177,8 +177,8 @@ export class RequestHead {
   }
 
   /**
-   * Returns `INCOMPLETE`, unless the head is too long. A head that is too long is read on if the target has the higher
-   * limits, and rejected otherwise.
+   * Returns `INCOMPLETE`, unless the head is too long. If it is too long, continues to read if the target has the
+   * higher limits, and throws `Rejection` otherwise.
    */
   #interrupt(bytes: Buffer, start: number): number {
     if (bytes.length - start < this.#maxHead) return INCOMPLETE;

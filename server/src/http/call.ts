@@ -7,8 +7,8 @@ export interface Call {
   readonly request: HttpRequest;
   readonly principal: Principal;
   /**
-   * The path parameter `:sessionId`, decoded; "" if the path has none. It is apart from the other parameters because
-   * most paths have it.
+   * The path parameter `:sessionId`, decoded; "" if the path has none. It is separate from the other parameters,
+   * because most paths have it.
    */
   readonly sessionId: string;
   /** The other path parameters, decoded, by name. */

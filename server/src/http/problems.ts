@@ -33,7 +33,7 @@ export interface RestatedProblem extends Problem {
   readonly error?: { readonly code: Problem["code"]; readonly message: string };
 }
 
-/** What differs from the usual problem details of a code. */
+/** Deviations from the usual problem details of a code. */
 export interface ProblemOptions {
   readonly status?: number | undefined;
   readonly restate?: Restate;
@@ -87,7 +87,7 @@ function headersOf(reason: Reason): HeaderFields {
     case "unavailable":
       return { "retry-after": String(reason.retryAfterSeconds) };
     case "unsupported-media-type":
-      // Tells the client that no content coding is accepted (RFC 9110, section 15.5.16).
+      // Informs the client that no content coding is accepted (RFC 9110, section 15.5.16).
       return reason.refused === "encoding" ? { "accept-encoding": "identity" } : {};
     case "body-too-large":
       // The rest of the body is not read, so the connection cannot carry another request.

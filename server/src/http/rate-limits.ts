@@ -28,8 +28,8 @@ export interface LimitOptions {
    */
   readonly proxies: readonly AddressRange[] | undefined;
   /**
-   * Creates a limiter, which counts for this process alone or together with other processes. They share a limiter by
-   * its name.
+   * Creates a limiter. It counts the actions in this process alone, or together with those in other processes, which
+   * then share the limiter by its name.
    */
   readonly limiterOf: (name: string, rate: Rate) => RateLimiter;
   /** Returns monotonic milliseconds. */
@@ -93,8 +93,8 @@ function limitersOf(
 }
 
 /**
- * Returns a function that counts an action of a caller. It determines the subject of the limit (such as an address)
- * only if the action has a limit, to save time.
+ * Returns a function that counts an action of a caller. To save time, it determines the subject of the limit (an
+ * address or a credential) only if the action has a limit.
  */
 function limiter<Caller>(
   limiters: readonly NamedLimiter[],
@@ -114,7 +114,7 @@ function limiter<Caller>(
   };
 }
 
-/** Returns the id of an API key. Other credentials have no id, so the role and ids of the caller stand for them. */
+/** Returns the id of an API key. Other credentials have no id, so their callers are distinguished by role and ids. */
 function credentialOf(principal: Principal & { readonly id?: string }): string {
   const { id, role, customerId, agentId } = principal;
   return id ?? JSON.stringify([role, customerId, agentId]);

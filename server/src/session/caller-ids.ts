@@ -24,7 +24,7 @@ export function faultOfStoredId(value: string): string | undefined {
     return `is longer than ${MAX_ID_CHARACTERS} characters`;
   }
   if (hasControlCharacter(value)) return "contains a control character";
-  // Half of a surrogate pair cannot be encoded in UTF-8. Two different ids could become the same.
+  // Half of a surrogate pair cannot be encoded in UTF-8, so two different ids could be stored as the same id.
   if (!value.isWellFormed()) return "is not well-formed Unicode";
   return undefined;
 }

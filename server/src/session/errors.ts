@@ -54,7 +54,7 @@ export type Reason =
     };
 
 /**
- * The refusal of a request. Misuse of a function throws `TypeError`; that something does not exist is not an error.
+ * The refusal of a request. Misuse of a function throws `TypeError`; an object that does not exist is not an error.
  * Everything else that is thrown while a request is handled is treated as a defect. `http/problems.ts` turns reasons
  * into responses.
  */

@@ -2,7 +2,7 @@ import { createHmac, hash } from "node:crypto";
 
 /**
  * Returns the HMAC-SHA-256 in the first 32 bytes of a buffer. The next call overwrites this buffer, so copy the bytes
- * before.
+ * first.
  */
 export type Hmac = (text: Uint8Array) => Uint8Array;
 /** Creates the HMAC function of a secret for texts of exactly `textBytes` bytes. */

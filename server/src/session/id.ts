@@ -42,8 +42,8 @@ export interface SigningSecret {
 }
 
 /**
- * How long (ms) a replaced secret may still sign ids, because other servers may learn of the new secret later. An id
- * with this secret and a later creation time is refused, because the secret may have leaked.
+ * How long (ms) a replaced secret may still sign ids, because other servers may learn of the new secret later. Ids that
+ * it signs with a later creation time are refused, because the secret may have leaked.
  */
 const ROTATION_GRACE = 60_000;
 /** How long (ms) after its creation a new secret begins to sign, so that every server can verify its ids by then. */
@@ -122,7 +122,7 @@ export function createIdIssuer(
 
 const NO_SEXTET = 0x40;
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-/** The six bits of each character, by its code (RFC 4648, section 5). */
+/** The six bits of each base64url character, by the code of the character (RFC 4648, section 5). */
 const sextets = new Uint8Array(128).fill(NO_SEXTET);
 for (let bits = 0; bits < 64; bits++) sextets[ALPHABET.charCodeAt(bits)] = bits;
 

@@ -23,10 +23,12 @@ export const noIdentity = Object.fromEntries(idFields.map((field) => [field, nul
  * `expiresAt`, so a change of the configured lifetimes affects a session from its next renewal on.
  */
 export interface Session extends Identity {
-  /** 40 characters, issued by the server (`id.ts`). */
+  /** The session id: 40 characters, issued by the server (`id.ts`). */
   readonly id: string;
   readonly createdAt: number;
-  /** The last stored renewal; the last use may be up to a tenth of the idle time later (contract.md#rule-6). */
+  /**
+   * The time of the last stored renewal. The last use may be up to a tenth of the idle time later (contract.md#rule-6).
+   */
   readonly lastActiveAt: number;
   readonly expiresAt: number;
   /** True if the session was ended on request. For a caller, an ended session is like an unknown one. */

@@ -6,7 +6,7 @@ import { type Identity, noIdentity, type Session } from "./session.ts";
 export interface AssociationEvent {
   /** Unix ms. */
   readonly at: number;
-  /** The number of requests that had been recorded before. */
+  /** The number of requests that had been recorded before this event. */
   readonly after: number;
   /** The ids that were set. Their values are those of the session, because an id never changes (contract.md#rule-1). */
   readonly fields: readonly IdField[];

@@ -34,7 +34,7 @@ export function createAdmission(parts: AppParts, initiatorOf: InitiatorOf) {
     admit(match: Match, request: HttpRequest): ResponseOrPromise {
       const { rateLimitAs, roles, isSubRequest } = match.route;
       checkHost?.(request);
-      // Before authentication, so that the rate limit also applies to callers who guess credentials.
+      // Counted before authentication, so that the rate limit also applies to callers who guess credentials.
       if (rateLimitAs !== undefined) limits?.byAddress(rateLimitAs, request);
       if (roles === "everybody") return runAs(unauthenticated, match, request);
       const principal = authenticate(request, isSubRequest);

@@ -3,7 +3,7 @@ import type { ApiResponse } from "../api-response.ts";
 /** Returns a refusal at once while there are few refusals, otherwise after a short delay. The promise never rejects. */
 export type RejectionThrottle = (refusal: ApiResponse) => ApiResponse | Promise<ApiResponse>;
 
-/** `PER_STEP` refusals are sent in each step of `STEP_MS` milliseconds, which are a thousand refusals a second. */
+/** In each step of `STEP_MS` milliseconds, `PER_STEP` refusals are sent. That is a thousand refusals a second. */
 const PER_STEP = 5;
 const STEP_MS = 5;
 /** The maximum number of steps that a refusal waits. If too many refusals wait, each step sends more of them. */

@@ -35,7 +35,7 @@ const monitoring = { ...open, roles: monitoringRoles } as const;
 
 /**
  * Returns the routes of one base path. Each row has: method, path, access, operation, handler, and the name of the act
- * in the audit trail. `session` are the routes whose form depends on the dialect of the base path.
+ * in the audit trail. `session` has the routes that depend on the dialect of the base path.
  */
 function routeTable(handlers: Handlers, session: readonly Route[]): readonly Route[] {
   const { admin, records, proxy, health, docs } = handlers;

@@ -6,9 +6,11 @@ import type { Action } from "../rate-limits.ts";
 
 /** A row of the route table. */
 export interface Route {
-  /** `*` matches each method for which the path has no other row. */
+  /** The method. `*` matches each method for which the path has no other row. */
   readonly method: "GET" | "HEAD" | "PUT" | "POST" | "PATCH" | "DELETE" | "*";
-  /** `:name` stands for one segment, which becomes the parameter `name`. A `*` at the end stands for any rest. */
+  /**
+   * The path. `:name` stands for one segment, which becomes the parameter `name`. A `*` at the end stands for any rest.
+   */
   readonly path: string;
   /** The name of the operation in metrics and the access log. */
   readonly operation: string;
@@ -117,10 +119,7 @@ interface MethodLookup {
   readonly beforeSessionId: (Pick<Match, "route" | "base"> & { readonly prefix: string })[];
 }
 
-/**
- * If a segment contains one of these characters, it is not the session id itself: it is percent-encoded or has path
- * parameters.
- */
+/** A segment with one of these characters is not exactly a session id: it is percent-encoded or has path parameters. */
 const SPECIAL = /[%;]/;
 /** Path parameters such as `;jsessionid=1` (RFC 3986, section 3.3). */
 const PATH_PARAMETERS = /;[^/]*/g;

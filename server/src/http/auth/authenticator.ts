@@ -71,7 +71,10 @@ function createProxyAuthenticate(config: AuthenticatorParts["config"]): Authenti
 const NO_KEYS =
   "key set not fetched, and there are no keys yet: every token is refused with 503 until it can be fetched (tried again every 30 s while there are requests)";
 
-/** Logs a line only when the state or its reason changes; otherwise an unavailable issuer would fill the log. */
+/**
+ * Logs the results of fetching the keys. Logs a line only if the result differs from the last one; otherwise an
+ * unavailable issuer would fill the log.
+ */
 function jwksLog(log: Logger, url: string): JwksEvents {
   let last = "";
   return {

@@ -50,7 +50,7 @@ export function createClientAddress(trusted: readonly AddressRange[] | undefined
     let found: Address | undefined;
     for (const entry of list.split(",").toReversed()) {
       const address = read(entry.trim());
-      // An entry without an address may not be a trusted proxy, so the entries to its left cannot be trusted.
+      // This entry is not the address of a trusted proxy, so the entries to its left cannot be trusted.
       if (address === undefined) break;
       found = address;
       if (!isInRanges(address, proxies)) break;

@@ -13,7 +13,7 @@ import { Refusal } from "../../session/errors.ts";
  * However many requests there are, at most one fetch begins in `MIN_FETCH_INTERVAL`.
  */
 
-/** The keys from one response of the issuer. If the issuer changes its keys, they become another object. */
+/** The keys from one response of the issuer. If the issuer changes its keys, a new object is created. */
 export interface VerificationKeys {
   readonly find: JWTVerifyGetKey;
 }

@@ -114,8 +114,8 @@ const noContent: ApiResponse = {
 export type InitiatorOf = (principal: Principal, request: HttpRequest) => Initiator;
 
 /**
- * Creates the function that returns who makes a request. The address is that of the client for whom the rate limits
- * count, even behind a trusted proxy, but not shortened.
+ * Creates the function that returns who makes a request. The address is determined as for the rate limits, also behind
+ * trusted proxies, but it is not shortened to the subscriber's part.
  */
 export function createInitiatorOf(clientOf: ClientAddress): InitiatorOf {
   return (principal, request) => {

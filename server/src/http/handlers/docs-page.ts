@@ -60,8 +60,8 @@ const PAGE_SCRIPT = `SwaggerUIBundle({
 });
 `;
 
-// Hides the column of links, which is always empty. Makes the input field for a body lower, which would take half a
-// screen. Uses one column on a phone.
+// Hides the column of links, which is always empty. Makes the input field for a request body lower; otherwise it would
+// take half a screen. Uses one column on a phone.
 const PAGE_STYLE = `.swagger-ui .response-col_links.response-col_links { display: none !important; }
 .swagger-ui textarea.body-param__text { min-height: 7em; }
 @media (max-width: 640px) {

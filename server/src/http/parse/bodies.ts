@@ -3,9 +3,13 @@ import { type Fault, Refusal } from "../../session/errors.ts";
 
 /**
  * Reads the body of a request, which must be JSON. Returns `undefined` if the body is empty; an empty body needs no
- * content type. Refuses with `body-too-large` if the body has more than `limit` bytes, `unsupported-media-type` if it
- * is not JSON in UTF-8 or has a content coding, `request-timeout` if it does not arrive in time, `unavailable` if
- * `mayBuffer` returns false, and `invalid-request` if it ends early or is malformed.
+ * content type. Refuses with:
+ *
+ * - `body-too-large` if the body has more than `limit` bytes
+ * - `unsupported-media-type` if the body is not JSON in UTF-8, or has a content coding
+ * - `request-timeout` if the body does not arrive in time
+ * - `invalid-request` if the body ends early, or its chunks are malformed
+ * - `unavailable` if `mayBuffer` returns false
  */
 export async function readJsonBody(
   request: HttpRequest,
@@ -29,8 +33,7 @@ async function bodyOf(
   try {
     return await request.body(limit, mayBuffer);
   } catch (error) {
-    // The fault is the client's and not a defect of the service: the client has disconnected, for example, or was too
-    // slow.
+    // This is not a defect of the service: the client has disconnected, for example, or was too slow.
     const fault = error instanceof BodyError ? error.fault : "gone";
     if (fault === "late") throw new Refusal({ code: "request-timeout" }, error);
     if (fault === "crowded")
@@ -83,7 +86,9 @@ export function parseJson(body: Uint8Array, faults: Fault[]): unknown {
   }
 }
 
-/** Returns a member of a JSON object, or `null`; never a member of its prototype. */
+/**
+ * Returns a member of a JSON object, or `null` if the object does not have it. Never returns a member of the prototype.
+ */
 export function memberOf(object: object, name: string): unknown {
   return Object.hasOwn(object, name) ? Reflect.get(object, name) : null;
 }

@@ -165,8 +165,8 @@ function isBetween(value: unknown, least: number, most: number): value is number
 const FRAME_BYTES = 512;
 
 /**
- * Returns whether a record is longer than allowed. Serializes the record only if that is possible: a character takes at
- * most six bytes.
+ * Returns whether a record is longer than allowed. Serializes the record only if it might be too long: a character
+ * takes at most six bytes.
  */
 function isTooLong(record: RequestRecord): boolean {
   const { path, service, attributes } = record;

@@ -9,7 +9,7 @@ const MAX_LOOKUPS = 4;
 
 /**
  * The texts in a request that have the length of a session id, in the order in which they are tried. The caller reports
- * each id that it looks up with `countLookup`. After `MAX_LOOKUPS` lookups from one source, `next` goes on with the
+ * each id that it looks up with `countLookup`. After `MAX_LOOKUPS` lookups from one source, `next` continues with the
  * next source. Ids that this server did not issue are not looked up, so they do not use up the limit.
  */
 export class SessionIds {
