@@ -1,9 +1,9 @@
 import { CR, HOST, isBlank, isOf, isText, LF, TOKEN, VALUE } from "./characters.ts";
 import { Rejection } from "./rejection.ts";
 
-/** What `HeaderSection.read` and `RequestHead.parse` return if they need more bytes. */
+/** The result of `HeaderSection.read` and `RequestHead.parse` if they need more bytes. */
 export const INCOMPLETE = 0;
-/** Result of `HeaderSection.read` after more fields than allowed. */
+/** The result of `HeaderSection.read` if there are more fields than allowed. */
 export const TOO_MANY = -2;
 
 const COLON = 0x3a;

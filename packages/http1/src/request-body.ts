@@ -3,7 +3,7 @@ import { ChunkLines } from "./chunk-lines.ts";
 import { BodyError, type MayBuffer } from "./http-types.ts";
 import type { RequestHead } from "./request-head.ts";
 
-/** Result of `feed` for a malformed body. */
+/** The result of `feed` for a malformed body. */
 export const MALFORMED = -1;
 
 /**

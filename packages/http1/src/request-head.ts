@@ -3,7 +3,7 @@ import { HeaderSection, INCOMPLETE, TOO_MANY } from "./header-section.ts";
 import type { RejectedRequest } from "./http-types.ts";
 import { Rejection } from "./rejection.ts";
 
-/** Result of `parse` for a rejected request; `fault` has the reason. */
+/** The result of `parse` for a rejected request; `fault` has the reason. */
 export const REFUSED = -1;
 
 /** A head may have at most `MAX_HEAD` bytes and `MAX_FIELDS` fields. */

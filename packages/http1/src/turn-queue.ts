@@ -21,7 +21,7 @@ function runNext(): void {
   for (const run of next) run();
 }
 
-/** Returns whether a body is so long that it is sent in slices. */
+/** Returns whether a body is long enough to be sent in slices. */
 export function isLong(body: unknown): body is Uint8Array<ArrayBuffer> {
   return body instanceof Uint8Array && body.length > SLICE_BYTES;
 }
