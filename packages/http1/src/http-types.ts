@@ -12,7 +12,7 @@ export interface HttpRequest {
   readonly peer: string;
   /** Returns a header's value, or `null` if there is none. `name` is in lower case. */
   header(name: string): string | null;
-  /** False if there is certainly no body. */
+  /** Whether the request has a body. A chunked body may turn out to be empty. */
   readonly hasBody: boolean;
   /**
    * Reads the body; resolves to `undefined` as soon as it turns out to be longer than `limit` bytes. Rejects with

@@ -44,7 +44,7 @@ export class ReceiveBuffer {
     return this.#room.subarray(0, length);
   }
 
-  /** Makes the bytes of `bytes` from `start` on the unread bytes, instead of the former ones. */
+  /** Stores the part of `bytes` from `start` on as the unread bytes. */
   keep(bytes: Buffer, start: number): void {
     const rest = bytes.subarray(start);
     const hasRoom = start === 0 && bytes.buffer === this.#room.buffer;

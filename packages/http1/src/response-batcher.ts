@@ -47,10 +47,10 @@ class Batch {
 }
 
 /**
- * Collects the short responses of one turn of the event loop, and sends them together at the end of the turn. Reason:
- * the operating system has to wake a waiting client when a response arrives, which costs more than creating the
- * response. If the responses to a client's many connections arrive together, the client is woken only once. While turns
- * have few responses, each response is sent at once.
+ * Collects the short responses of one turn of the event loop, and sends them together at the end of the turn. When a
+ * response arrives, the operating system has to wake the client that waits for it, which costs more than creating the
+ * response. If the responses for all connections of a client arrive together, the client is woken only once. While
+ * turns have few responses, each response is sent at once.
  */
 export class ResponseBatcher {
   #batch = new Batch();

@@ -31,7 +31,8 @@ function handlers(connect: SocketOptions["connect"], hasAddresses: boolean) {
         socket.terminate();
         return;
       }
-      // A response is written in one call, so waiting for more bytes would only delay it.
+      // Switches off Nagle's algorithm: a response is written in one call, so waiting for more bytes would only delay
+      // it.
       socket.setNoDelay(true);
       transport.events = connect(transport);
     },

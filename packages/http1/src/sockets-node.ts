@@ -43,7 +43,7 @@ function forwardEvents(raw: Socket, transport: NodeTransport, events: TransportE
   });
   raw.on("end", () => events.ended());
   raw.on("close", () => events.closed());
-  // A `close` event follows.
+  // The event `close` follows, which ends the connection.
   raw.on("error", () => undefined);
 }
 

@@ -9,7 +9,7 @@ import { restate } from "./handlers/dialects/refusals.ts";
 export interface OpenApiOptions {
   /** The version of the service. */
   readonly version: string;
-  /** Where the session operations are served in addition to the root. */
+  /** The base paths below which the session operations are served, in addition to the root. */
   readonly basePaths: readonly BasePath[];
   /** The auth mode, on which credentials and some refusals depend. */
   readonly auth: Auth;

@@ -32,7 +32,7 @@ export interface LimitOptions {
    * then share the limiter by its name.
    */
   readonly limiterOf: (name: string, rate: Rate) => RateLimiter;
-  /** Returns monotonic milliseconds. */
+  /** Returns the time of a monotonic clock, in milliseconds. */
   readonly now: () => number;
 }
 

@@ -12,7 +12,7 @@ export interface SessionFilter extends Identity {
   readonly live: boolean | null;
 }
 
-/** Matches every session. */
+/** The filter that matches every session. */
 export const anySession: SessionFilter = {
   ...noIdentity,
   state: null,

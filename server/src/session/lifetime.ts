@@ -71,7 +71,7 @@ export function isRenewalDue(session: Session, now: number, lifetimes: Lifetimes
   return session.expiresAt < session.createdAt + total;
 }
 
-/** Returns a live session as renewed at `now`. Its times never decrease. */
+/** Returns a live session after a renewal at `now`. The session's times never decrease. */
 export function renewed(session: Session, now: number, lifetimes: Lifetimes): Session {
   const lastActiveAt = Math.max(session.lastActiveAt, now);
   const expiresAt = expiryOf(session, session.createdAt, lastActiveAt, lifetimes);

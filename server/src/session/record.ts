@@ -88,7 +88,7 @@ function forwardedPath(text: string): string {
   return isPath(encoded) ? encoded : "/";
 }
 
-/** Returns the start of the text, without half of a surrogate pair at its end. */
+/** Cuts the text to `MAX_FORWARDED_PATH` characters. Does not leave half of a surrogate pair at the end. */
 function cut(text: string): string {
   if (text.length <= MAX_FORWARDED_PATH) return text;
   return text.slice(0, MAX_FORWARDED_PATH).replace(/[\uD800-\uDBFF]$/, "");

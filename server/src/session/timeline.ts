@@ -22,9 +22,9 @@ export interface EndEvent {
 /** A session with the events in its timeline. */
 export interface Life {
   readonly session: Session;
-  /** In the order of time. */
+  /** The associations, in the order of time. */
   readonly associations: readonly AssociationEvent[];
-  /** `null` if the session is live. */
+  /** The end of the session; `null` if the session is live. */
   readonly end: EndEvent | null;
 }
 

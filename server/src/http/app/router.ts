@@ -123,12 +123,12 @@ interface MethodLookup {
 const SPECIAL = /[%;]/;
 /** Path parameters such as `;jsessionid=1` (RFC 3986, section 3.3). */
 const PATH_PARAMETERS = /;[^/]*/g;
-/** The first segment below a base path, after any number of slashes. */
+/** Matches `/sessions` at the beginning of the path below a base path, with any number of slashes before `sessions`. */
 const SESSIONS = /^\/+sessions(?=\/|$)/;
 
 /** Returns a pattern that finds a base path at the beginning of a path. Repeated slashes count as one. */
 function prefixPattern(base: string): RegExp {
-  // The dot is the only character of a base path with a special meaning in a pattern.
+  // The dot is the only character of a base path that has a special meaning in a regular expression.
   return new RegExp(`^${base.replaceAll(".", "\\.").replaceAll("/", "/+")}(?=/|$)`);
 }
 
@@ -169,7 +169,7 @@ function matchBelow({ path: base, routes }: Base, path: string): Match[] {
   return [...found.values()];
 }
 
-/** Returns the decoded parameters of a path; `undefined` if the pattern does not match it. */
+/** Returns the decoded parameters of a path; `undefined` if the pattern does not match the path. */
 function matchPath(pattern: string, path: string): PathParameters | undefined {
   if (pattern.endsWith("*")) return path.startsWith(pattern.slice(0, -1)) ? {} : undefined;
   const segments = (path.length > 1 && path.endsWith("/") ? path.slice(0, -1) : path).split("/");

@@ -93,7 +93,7 @@ function listed(names: readonly string[]): string {
   return names.map((name) => JSON.stringify(name)).join(", ");
 }
 
-/** Formats Unix seconds as ISO 8601; returns a number that is not a time unchanged. */
+/** Formats Unix seconds as ISO 8601. If the number is not a valid time, returns the number as text. */
 function timeText(seconds: number): string {
   const date = new Date(seconds * 1000);
   return Number.isNaN(date.getTime()) ? String(seconds) : date.toISOString();

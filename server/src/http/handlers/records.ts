@@ -17,7 +17,8 @@ import { permitted } from "./sessions.ts";
 /** The maximum number of bytes of incomplete bodies in memory, except the first `FREE_BYTES` of each body. */
 const MAX_BUFFERED_BYTES = 64 * 1024 * 1024;
 /**
- * The first bytes of each body do not count, so that long bodies do not block short ones, which are the most frequent.
+ * The first bytes of each body do not count towards `MAX_BUFFERED_BYTES`, so that long bodies do not block short ones,
+ * which are the most frequent.
  */
 const FREE_BYTES = 64 * 1024;
 

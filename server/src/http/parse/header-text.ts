@@ -34,7 +34,7 @@ export function parametersOf(query: string): URLSearchParams {
 
 const ENCODED = /%[\da-f]{2}/gi;
 
-/** Returns the text like `textOfBytes`, or `undefined` if the bytes are not valid UTF-8. */
+/** Returns the text of a value that arrived as one character per byte; `undefined` if the bytes are not valid UTF-8. */
 export function utf8OfBytes(value: string): string | undefined {
   if (isPrintableAscii(value)) return value;
   try {

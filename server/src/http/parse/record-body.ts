@@ -113,7 +113,7 @@ class MemberReader {
   duration(): number | null {
     const value = memberOf(this.#record, "durationMs");
     if (value === null) return null;
-    // Rounded to microseconds.
+    // The duration is rounded to microseconds.
     if (isBetween(value, 0, MAX_DURATION_MS)) return Math.round(value * 1000) / 1000;
     this.fault("durationMs", "is not a number of milliseconds");
     return null;
@@ -161,7 +161,7 @@ function isBetween(value: unknown, least: number, most: number): value is number
   return typeof value === "number" && value >= least && value <= most;
 }
 
-/** An upper bound of a record's bytes besides its texts: names, numbers, punctuation. */
+/** An upper bound of the bytes that a record has in addition to its texts: member names, numbers and punctuation. */
 const FRAME_BYTES = 512;
 
 /**

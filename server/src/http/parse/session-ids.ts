@@ -77,7 +77,7 @@ function headerValues(request: HttpRequest): readonly string[] {
 
 function queryValues(uri: string): readonly string[] {
   const start = uri.indexOf("?");
-  // The name may be percent-encoded.
+  // If there is a "%", the query is parsed too, because the name may be percent-encoded.
   if (start === -1 || !/sessionId|%/.test(uri.slice(start))) return none;
   const ids: string[] = [];
   for (const value of new URLSearchParams(uri.slice(start + 1)).getAll("sessionId"))

@@ -70,7 +70,7 @@ export function queryOfBody(body: object, cursors: Cursors, faults: Fault[]): Se
 interface QuerySource {
   readonly given: ReadonlyMap<string, unknown>;
   readonly place: Fault["in"];
-  /** The names that are allowed. */
+  /** The names of the values that are allowed. */
   readonly names: readonly string[];
   readonly cursors: Cursors;
   readonly faults: Fault[];
