@@ -2,52 +2,53 @@ import { hash } from "node:crypto";
 import type { Role } from "../session/permissions.ts";
 
 /*
- * The audit trail: what was done to the service by those who run it, entry after entry. Each entry has
- * the hash of the one before it in its own, so that nothing in between can be changed, taken out or put
- * elsewhere unnoticed. What was cut off at the end shows to whoever has noted a later hash.
+ * The audit trail lists the operations of those who run the service, in the order of time. The hash of each entry
+ * covers the hash of the previous entry, so nobody can change, remove or move an entry unnoticed. Only the removal of
+ * the last entries does not show in the chain. Somebody who has noted the hash of one of these entries can prove that
+ * removal.
  */
 
-/** The actor, as far as a credential identifies it. */
+/** The caller of an operation, as known from the credential. */
 export interface Actor {
   readonly role: Role;
   /**
-   * The name of the credential: the id of a key, or on the command line the operating system's user, such
-   * as `anna (uid 1000)`. `null` where none was asked for.
+   * Name of the credential: the id of an API key, or for the command line the user of the operating system, such as
+   * `anna (uid 1000)`. `null` if no credential was required.
    */
   readonly credential: string | null;
-  /** The agent for whom it was made. */
+  /** Id of the agent for whom the credential was made. */
   readonly agentId: string | null;
 }
 
-/** An act that was done, tried, or refused. */
+/** An operation that was done, tried or refused. */
 export interface Act {
-  /** Milliseconds since 1970. */
+  /** Unix ms. */
   readonly at: number;
   readonly who: Actor;
   /** The operation, such as `customer.erase`. */
   readonly what: string;
-  /** Where it came from: the client's address, `unix socket`, `unknown`, or `command line`. */
+  /** Origin of the call: the client's address, `unix socket`, `unknown`, or `command line`. */
   readonly from: string;
-  /** `begun`: another entry has its outcome, unless the service was stopped in the middle of it. */
+  /** After `begun`, a later entry has the final outcome, unless the service was stopped during the operation. */
   readonly outcome: "begun" | "done" | "refused" | "failed";
-  /** Ids of sessions and of customers are in here as keyed hashes alone: what is erased stays erased. */
+  /** Contains ids of sessions and customers only as keyed hashes, so that no erased id remains in the audit trail. */
   readonly details: Readonly<Record<string, string | number | boolean | null>>;
 }
 
-/** An act in its place in the trail. */
+/** An act as an entry of the audit trail. */
 export interface AuditEntry extends Act {
-  /** From 1, without gaps. */
+  /** Position in the audit trail: 1, 2, 3 … without gaps. */
   readonly sequence: number;
-  /** The hash of the entry before; `NO_HASH` in the first. */
+  /** Hash of the previous entry; `NO_HASH` in the first entry. */
   readonly previous: string;
-  /** SHA-256 over `previous` and everything else, hexadecimal. */
+  /** SHA-256 of all other fields of the entry, including `previous`; hexadecimal. */
   readonly hash: string;
 }
 
-/** The previous hash of the first entry. */
+/** The value of `previous` in the first entry. */
 export const NO_HASH = "0".repeat(64);
 
-/** The entry of `act` that follows `last`; the first one after `undefined`. */
+/** Creates the entry of `act` that follows the entry `last`, or the first entry if `last` is `undefined`. */
 export function entryAfter(last: AuditEntry | undefined, act: Act): AuditEntry {
   const sequence = (last?.sequence ?? 0) + 1;
   const previous = last?.hash ?? NO_HASH;
@@ -56,14 +57,17 @@ export function entryAfter(last: AuditEntry | undefined, act: Act): AuditEntry {
   return { ...entry, hash: hashOf(entry) };
 }
 
-/** A fault of an entry of a trail. */
+/** A fault of an entry in an audit trail. */
 export interface ChainFault {
   readonly sequence: number;
-  /** Entries are missing before it or in another order, it is not what was written, or it follows another one. */
+  /**
+   * `out-of-order`: the sequence does not follow that of the previous entry, so entries are missing or were moved.
+   * `not-linked`: `previous` is not the hash of the previous entry. `changed`: the entry does not match its own hash.
+   */
   readonly fault: "out-of-order" | "changed" | "not-linked";
 }
 
-/** The faults of `entries`, which follow `last`: `undefined` before the first of all. */
+/** Returns the faults of consecutive entries. `last` is the entry before them; `undefined` if there is none. */
 export function chainFaults(
   entries: readonly AuditEntry[],
   last: AuditEntry | undefined,
@@ -82,7 +86,7 @@ function faultOf(entry: AuditEntry, last: AuditEntry | undefined): ChainFault["f
   return hashOf(entry) === entry.hash ? undefined : "changed";
 }
 
-/** The order of members counts in JSON, so each has its place here. */
+/** Returns the hash of an entry. The members have a fixed order here, because another order would change the JSON. */
 function hashOf(entry: Omit<AuditEntry, "hash">): string {
   const { sequence, at, who, what, from, outcome, details, previous } = entry;
   const sorted = Object.entries(details).toSorted(([a], [b]) => (a < b ? -1 : 1));

@@ -1,21 +1,21 @@
-/** Why a data directory cannot be opened. */
+/** Reason why a store cannot be opened. */
 export type StoreOpenFault =
-  /** Another server holds the directory. */
+  /** Another process uses the store. */
   | "in-use"
-  /** Its schema is of a later release, or it is no database of this service. */
+  /** The stored data have a schema that this release does not know, or do not belong to this service. */
   | "unknown-schema"
   /** The SQLite library has a defect that can damage a database. */
   | "unsafe-library"
-  /** Another store is being moved into it, and not all of it is there yet. */
+  /** Data are missing: the import of another store is not complete, or some of the stored data are gone. */
   | "incomplete"
   /** The content of a file is damaged. */
   | "damaged"
   /** The store is empty, and the command needs existing data. */
   | "missing"
-  /** The directory or a file in it cannot be read or written. */
+  /** The files cannot be read or written, or Redis cannot be used. */
   | "inaccessible";
 
-/** A store that cannot be opened; the message says what the operator should do. */
+/** The error for a store that cannot be opened. Its message says what the operator should do. */
 export class StoreOpenError extends Error {
   override readonly name = "StoreOpenError";
   readonly fault: StoreOpenFault;

@@ -1,8 +1,8 @@
 import type { RequestRecord } from "../session/record.ts";
 
 /*
- * How records are written: a line of JSON each, an array without names, since most of a record's
- * length would be names. All engines write the same.
+ * The stored form of request records, the same in all engines: one line of JSON for each record. The line is an array
+ * rather than an object, because the names of the members would be most of its length.
  */
 
 type Line = [
@@ -15,7 +15,7 @@ type Line = [
   attributes?: Readonly<Record<string, string>>,
 ];
 
-/** The line of a record, without a line break: JSON has none. */
+/** Returns the line of a record, without a line break. */
 export function lineOf(record: RequestRecord): string {
   const { method, path, status, startedAt, durationMs, service, attributes } = record;
   const line: Line = [method, path, status, startedAt, durationMs, service];
@@ -23,7 +23,7 @@ export function lineOf(record: RequestRecord): string {
   return JSON.stringify(line);
 }
 
-/** The record in a line. */
+/** Returns the record that a line contains. */
 export function recordOf(line: string): RequestRecord {
   const [method, path, status, startedAt, durationMs, service, attributes = {}] = JSON.parse(
     line,

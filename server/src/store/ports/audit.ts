@@ -2,10 +2,13 @@ import type { AuditEntry } from "../audit-chain.ts";
 
 /** Port: the audit trail. */
 export interface AuditStore {
-  /** Appends an entry. Returns false if it does not follow the last entry, because another one was appended meanwhile. */
+  /**
+   * Appends an entry. Returns false and appends nothing if the entry does not follow the last stored entry, because
+   * another entry was appended meanwhile.
+   */
   appendAuditEntry(entry: AuditEntry): Promise<boolean>;
-  /** Returns the last entry, or `undefined` while there is none. */
+  /** Returns the last entry, or `undefined` if the audit trail is empty. */
   lastAuditEntry(): Promise<AuditEntry | undefined>;
-  /** Returns at most `limit` entries that follow the sequence `after`. */
+  /** Returns at most `limit` entries, beginning with the one after the sequence `after`. */
   readAuditEntries(after: number, limit: number): Promise<readonly AuditEntry[]>;
 }

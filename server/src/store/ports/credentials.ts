@@ -5,29 +5,29 @@ import type { Role } from "../../session/permissions.ts";
 export interface CredentialStore {
   /** Returns all API keys, including revoked and expired ones, oldest first. */
   listApiKeys(): Promise<readonly ApiKey[]>;
-  /** Stores a new API key; its id and hash are new. */
+  /** Stores a new API key. No stored API key has the same id or hash. */
   addApiKey(key: ApiKey): Promise<void>;
-  /** Revokes an API key. Returns false if there is no key with this id or it is already revoked. */
+  /** Revokes an API key. Returns false if there is no API key with this id, or if it is already revoked. */
   revokeApiKey(id: string, now: number): Promise<boolean>;
   /**
-   * Stores the new key `successor` and sets it as the successor of the key `id`, which expires at `expiresAt` or
-   * earlier: all or nothing. Returns false if there is no key with this id, or if it was already revoked or
-   * replaced.
+   * Replaces the API key with this id: in one atomic step, stores `successor`, notes it as the successor of the old
+   * API key, and lets the old one expire at `expiresAt` (Unix ms), or earlier if that was set before. Returns false
+   * if there is no API key with this id, or if it was already revoked or replaced.
    */
   replaceApiKey(id: string, successor: ApiKey, expiresAt: number): Promise<boolean>;
   /**
-   * Stores when API keys were last used. Earlier times than the stored ones and unknown key ids are ignored. Callers gather
-   * uses and call this rarely; losing some does no harm.
+   * Stores when API keys were last used. Ignores unknown API keys, and times that are earlier than the stored ones.
+   * Callers collect uses and call this rarely. Some uses may get lost.
    */
   recordApiKeyUse(uses: readonly ApiKeyUse[]): Promise<void>;
 
-  /** Returns the signing secrets, newest first: at least one, made when the store is new. */
+  /** Returns the signing secrets, newest first. There is at least one, because a new store is created with one. */
   listSecrets(): Promise<readonly SigningSecret[]>;
-  /** Adds a new signing secret as the newest. Ids that older ones signed stay valid. */
+  /** Adds a new signing secret as the newest. Session ids that were signed with older secrets stay valid. */
   addSecret(secret: SigningSecret): Promise<void>;
 }
 
-/** A stored API key, for the mode `key`. Times are Unix ms. */
+/** A stored API key. API keys are used if the authentication mode is `key`. Times are Unix ms. */
 export interface ApiKey {
   /** Public name, shown in lists and logs. */
   readonly id: string;
@@ -41,13 +41,13 @@ export interface ApiKey {
   readonly revokedAt: number | null;
   /** Approximate time of the last use (`recordApiKeyUse`); `null` if it was never used. */
   readonly lastUsedAt: number | null;
-  /** Id of the key that replaces this one (`replaceApiKey`); `null` if it was not rotated. */
+  /** Id of the API key that replaces this one (`replaceApiKey`); `null` if this one was not replaced. */
   readonly successorId: string | null;
 }
 
 /** A use of an API key. */
 export interface ApiKeyUse {
-  /** The key's id. */
+  /** Id of the API key. */
   readonly id: string;
   /** Unix ms. */
   readonly at: number;

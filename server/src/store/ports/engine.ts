@@ -9,27 +9,26 @@ import type { SessionStore } from "./sessions.ts";
 import type { TransferStore } from "./transfer.ts";
 
 /**
- * Everything that a store engine implements. Only `runtime/` and the engines know this type: every other
- * part is given the ports that it uses. Every engine passes the same suite
- * (`test/store/store-contract.ts`) against the real thing.
+ * All ports of a store engine. Only `runtime/` and the engines know this type. Every other part gets only the ports
+ * that it uses. Every engine passes the same tests (`test/store/store-contract.ts`), with a real SQLite file or a real
+ * Redis.
  *
- * What an engine may assume:
- * - Session ids are authentic, because callers verify them first (`session/id.ts`), except for
- *   `getCached`. So an id of which nothing is stored is an implicit session (contract.md#rule-8).
- * - Ids of callers are valid (`session/caller-ids.ts`), and `now` never runs backwards.
- * - Times are Unix ms.
+ * An engine may assume:
+ * - Session ids are authentic, because callers verify them first (`session/id.ts`). The only exception is the argument
+ *   of `getCached`. So a session id for which nothing is stored is that of an implicit session (contract.md#rule-8).
+ * - The ids of an identity are valid (`session/caller-ids.ts`).
+ * - `now` never runs backwards. Times are Unix ms.
  *
- * What every engine promises:
- * - A change is atomic, per session and per visit, also between processes: of two requests that
- *   cannot both win exactly one does (contract.md#rule-1 and contract.md#rule-2).
- * - When a promise that stores a change is fulfilled, the change survives the death of the process, and a
- *   power cut as far as the engine documents (contract.md#rule-7). A change that is not durable yet is
- *   never visible to a reader.
- * - A call that cannot be carried out rejects with `Refusal` `unavailable` and has changed nothing,
- *   unless its `outcome` is `unknown`. Later calls succeed by themselves as soon as the store can.
+ * Every engine promises:
+ * - Every change of a session or of a visit is atomic, even if several processes use the store. If two requests exclude
+ *   each other, exactly one of them succeeds (contract.md#rule-1 and contract.md#rule-2).
+ * - When the promise of a change is fulfilled, the change survives a crash of the process. Whether it also survives a
+ *   power failure is documented for each engine (contract.md#rule-7). No reader sees a change before it is durable.
+ * - A call that cannot be carried out rejects with a `Refusal` with the code `unavailable`. It has changed nothing,
+ *   unless `outcome` is `unknown`. Calls succeed again as soon as the store works again; nobody needs to restart it.
  * - Purging never delays a request.
- * - A session's ids and records are kept for the retention after its end; from then on the session is
- *   treated as unknown, whether or not it has been purged.
+ * - The ids and records of a session are kept for the retention after the session has ended or expired. After that the
+ *   session is treated as unknown, whether or not it has been purged.
  */
 export type StoreEngine = SessionStore &
   SessionSearch &

@@ -1,17 +1,19 @@
 /** Port: erasing everything about a customer. */
 export interface ErasureStore {
   /**
-   * Ends up to `MAX_ERASED` sessions and removes all that is stored of them: ids, records including queued ones, life events,
-   * visits, stored responses. Records that arrive for them later are dropped. As long as an id alone
-   * would describe an implicit session, a tombstone says that there is none. When the promise is fulfilled, none of the erased data
-   * is in the engine's files or memory any more, except in copies that others made and in a backup that is
-   * running. Idempotent: retry after a failure.
+   * Ends up to `MAX_ERASED` sessions and removes everything that is stored about them: ids, stored and queued records,
+   * life events, held visits, stored responses. Drops records of these sessions that arrive later. A tombstone stays
+   * for as long as the session id would otherwise pass for an implicit session.
+   *
+   * When the promise is fulfilled, the engine's files and memory contain none of the erased data. Copies that others
+   * made, and a backup that is being made at that time, may still contain them. Idempotent: call again after a failure.
    */
   eraseSessions(ids: readonly string[], now: number): Promise<void>;
 
   /**
-   * Completes the erasure of a customer after their sessions were erased: removes the customer's API keys, including revoked
-   * ones, and index entries left by sessions that were purged before. Returns the number of keys.
+   * Completes the erasure of a customer whose sessions have been erased. Removes the customer's API keys, including
+   * revoked ones, and index entries that remain of sessions that were purged earlier. Returns the number of removed API
+   * keys.
    */
   eraseCustomerApiKeys(customerId: string, now: number): Promise<number>;
 }

@@ -1,28 +1,31 @@
-/** Port: the engine itself: time, purging, health, closing. */
+/** Port: operation of the engine: time, purging, status, closing. */
 export interface LifecycleStore {
-  /** Returns the latest time (Unix ms) that was stored: the clock starts no earlier. */
+  /** Returns the latest stored time (Unix ms). The clock of the server starts at this time or later. */
   clockHighWaterMark(): Promise<number>;
-  /** Stores the time `now`. Also proves that the store can write: rejects if it cannot. */
+  /** Stores the time `now` (Unix ms). Rejects if the store cannot write, so it is also a test of the store. */
   advanceClock(now: number): Promise<void>;
 
   /**
-   * Purges a small batch of what has expired or whose retention is over. Called again and again while the service runs; an
-   * engine that expires data by itself has nothing to do. Visits of expired sessions are free without it. Sessions are
-   * purged by `sessionTime` if that is earlier than `now`, as it is while the clock may be wrong.
+   * Purges a small batch of sessions whose retention is over and of other expired data. The service calls this
+   * repeatedly while it runs. An engine whose data expire by themselves does nothing. The visit of an expired session
+   * is free even before the session is purged.
+   *
+   * Whether a session may be purged is decided at `sessionTime` instead of `now`, if `sessionTime` is earlier. The
+   * service passes an earlier time while its clock may be wrong.
    */
   purgeExpired(now: number, sessionTime?: number): Promise<PurgeResult>;
 
   /** Returns the state of the engine, for `/metrics` and `/readyz`. */
   status(): StoreStatus;
-  /** Completes every change that was accepted, and frees everything. */
+  /** Completes all accepted changes, then closes files and connections. */
   close(): Promise<void>;
 }
 
 /** Result of purging one batch. */
 export interface PurgeResult {
-  /** Number of sessions that were found expired, each counted once. Their visits are free now. */
+  /** Number of sessions that were found expired in this batch. Each session is counted once. */
   readonly expired: number;
-  /** Whether there is more to purge right away. */
+  /** Whether there is more to purge now. */
   readonly hasMore: boolean;
 }
 
@@ -30,30 +33,31 @@ export interface PurgeResult {
 export interface StoreStatus {
   /** Whether the last attempt to write succeeded. */
   readonly writable: boolean;
-  /** Number of changes that wait for the engine. */
+  /** Number of changes that are not completed yet. */
   readonly pending: number;
-  /** Bytes on disk, or in the memory of a server; `undefined` if the engine may not query it. */
+  /** Size of the data in bytes, on disk or in the memory of Redis; `undefined` if the engine may not query it. */
   readonly bytes: number | undefined;
 }
 
-/** Events that an engine reports. Every function is called on the serving thread and must be quick. */
+/** Functions by which an engine reports events. Called on the serving thread, so each must return quickly. */
 export interface StoreEvents {
-  /** `changes` were committed in one group, which took `milliseconds`. */
+  /** Reports that a group of changes was committed: the number of changes, and the duration of the commit. */
   committed(changes: number, milliseconds: number): void;
-  /** A write failed; writes are tried again with the next change. */
+  /** Reports that a write failed. The next change is attempted all the same. */
   failed(error: unknown): void;
-  /** Queued records were lost. */
+  /** Reports the number of queued records that were lost. */
   recordsLost(records: number): void;
   /**
-   * API keys or secrets were changed, perhaps by another process: read them again. If the promise is
-   * rejected, the call is repeated within a second, until it is fulfilled.
+   * Reports that API keys or secrets were changed, perhaps by another process, and must be read again. If the promise
+   * is rejected, the engine calls this again within a second.
    */
   credentialsChanged(): void | Promise<void>;
   /** Reports something that the operator should know; the message says what to do. */
   noticed(level: "info" | "warn" | "error", message: string): void;
   /**
-   * With `true`: the stored data are not those that this process works with, every call is refused,
-   * and nothing may be signed with the secrets that were read. With `false`: they are the same again.
+   * With `true`, reports that the stored data are gone or have been replaced by those of another store. The engine now
+   * refuses every call, and the process must not sign session ids with the secrets that it has read. With `false`,
+   * reports that the expected data are back.
    */
   suspended(isSuspended: boolean): void;
 }

@@ -6,25 +6,26 @@ import type { IdempotentRequest, Replay } from "./idempotency.ts";
 /** Port: request records. */
 export interface RecordStore {
   /**
-   * Queues records of the session and returns at once. They are stored within 100 ms, or as soon as the store
-   * can. Returns false if the queue is full; then none was accepted. Records of a session keep
-   * the order in which they were queued, also relative to its associations.
+   * Queues records of the session and returns at once. The engine stores them within 100 ms, or later if the store
+   * cannot write at that time. Returns false if the queue is full; then none of the records was accepted. The engine
+   * keeps the order of queued records and associations of a session.
    */
   enqueueRecords(id: string, records: readonly RequestRecord[], now: number): boolean;
 
-  /** Stores records durably, after those that were queued before. */
+  /** Stores records durably, in order after all records that are already queued. */
   storeRecords(request: StoreRecordsRequest): Promise<{ readonly outcome: "recorded" } | Replay>;
 
   /**
-   * Returns a page of the records of a session, live or not, including all that were queued before.
-   * Returns `undefined` if there is no such session within the scope or nothing of it is left.
+   * Returns a page of a session's records, including all records that were queued before the call. The session may have
+   * ended or expired. Returns `undefined` if there is no session with this id within the scope, or if all its data have
+   * been removed.
    */
   readRecordPage(request: RecordPageRequest): Promise<RecordPage | undefined>;
 }
 
 /** A request to store records durably. */
 export interface StoreRecordsRequest {
-  /** The session's id. */
+  /** Session id. */
   readonly id: string;
   readonly records: readonly RequestRecord[];
   /** Unix ms. */
@@ -34,12 +35,13 @@ export interface StoreRecordsRequest {
 
 /** A request for a page of a session's records. */
 export interface RecordPageRequest {
-  /** The session's id. */
+  /** Session id. */
   readonly id: string;
   readonly scope: Scope;
-  /** The page begins after the record with this sequence. */
+  /** Sequence of the last record of the previous page; 0 for the first page. */
   readonly after: number;
-  /** Maximum number of records; a page of long records has fewer. */
+  /** Maximum number of records. The page has fewer if the records are long. */
   readonly limit: number;
+  /** Unix ms. */
   readonly now: number;
 }

@@ -4,43 +4,51 @@ import type { Session } from "../../session/session.ts";
 /** Port: finding sessions. */
 export interface SessionSearch {
   /**
-   * Returns a page of the sessions within their retention of which something is stored, live or not. A session that
-   * exists only through its records appears with a delay of a few seconds.
+   * Returns a page of the sessions for which something is stored. Includes ended and expired sessions until their
+   * retention is over. A session of which only records are stored appears with a delay of a few seconds.
    */
   listSessions(request: ListRequest): Promise<SessionPage>;
 }
 
-/** A request for a page of sessions, newest first. */
+/** A request for a page of sessions. */
 export interface ListRequest {
   readonly filter: SessionFilter;
   /** `next` of the previous page; `null` for the first page. */
   readonly after: string | null;
   /**
-   * Maximum number of sessions. A page does a bounded amount of work, so where few of many sessions match it may have
-   * fewer, or even none.
+   * Maximum number of sessions. For each page the engine examines a bounded number of sessions. So a page may have
+   * fewer sessions, or none, although later pages have some.
    */
   readonly limit: number;
+  /** Unix ms. */
   readonly now: number;
-  /** Includes sessions whose retention is over but which have not been purged yet, in order to erase them. */
+  /**
+   * Whether to include sessions whose retention is over but which have not been purged yet. Default: false. Erasing a
+   * customer needs them.
+   */
   readonly includePurgeable?: boolean;
 }
 
 /** A page of sessions. */
 export interface SessionPage {
-  /** In descending order of their ids' bytes: newest first. Implicit sessions are listed only while they live or have records. */
+  /**
+   * Sessions in descending order of the bytes of their ids, so the newest come first. A session without ids is listed
+   * only while it is live or has records.
+   */
   readonly sessions: readonly Session[];
   /**
-   * Cursor of the next page: `sortKeyOf` the last session that was examined. `null` after the last page. Sessions that are
-   * created or purged between two pages do not shift the others. The sort key of any session is a valid cursor.
+   * Cursor of the next page: the sort key (`sortKeyOf`) of the last session that was examined for this page. `null` if
+   * this is the last page. If sessions are created or purged between two pages, no other session is skipped or
+   * repeated. The sort key of any session is a valid cursor.
    */
   readonly next: string | null;
   /**
-   * Number of matching sessions, up to `MAX_COUNTED`, which stands for that many or more. Given only on the first page, and
-   * only if the filter asks for nothing or for a single id, else `null`. It may include sessions that have expired and are
-   * about to be purged.
+   * Number of matching sessions. Only on the first page, and only if the filter has no condition or just one id;
+   * otherwise `null`. With one id, the number is at most `MAX_COUNTED`, which then means this number or more. The
+   * number may include sessions that are about to be purged.
    */
   readonly total: number | null;
 }
 
-/** Upper bound of `SessionPage.total`. */
+/** Upper bound of `SessionPage.total` for a filter with one id. */
 export const MAX_COUNTED = 10_000;

@@ -6,20 +6,20 @@ import type { IdempotentRequest, Replay } from "./idempotency.ts";
 /** Port: the life of sessions. */
 export interface SessionStore {
   /**
-   * Returns the session with this id if it is cached in memory; nothing else is asked. The only method
-   * that accepts any text: an id that was not verified is never cached.
+   * Returns the session with this id if it is cached in memory, without asking the store. The only method that accepts
+   * any text: unverified ids are never cached.
    */
   getCached(text: string): Session | undefined;
 
   /**
-   * Returns the session with this id, live or not: as it is stored, or else the implicit session that the id
-   * describes. Returns a promise only where it must wait: retrieving is the hottest path.
+   * Returns the stored session with this id, even if it has ended or expired. If nothing is stored, returns the
+   * implicit session of the id. This is the most frequent operation, so it returns a promise only if it has to wait.
    */
   find(id: string): Session | Promise<Session>;
 
   /**
-   * Stores a new session with its ids. With `idempotent`, also stores the response; then a session without ids is
-   * accepted too, of which only the response is stored.
+   * Stores a new session that has ids. With `idempotent`, also stores the response. A session without ids is accepted
+   * only with `idempotent`; then only the response is stored (contract.md#rule-8).
    */
   create(
     session: Session,
@@ -28,20 +28,19 @@ export interface SessionStore {
   ): Promise<CreateResult | Replay>;
 
   /**
-   * Associates ids with the session, which may be implicit (contract.md#rule-1, contract.md#rule-2 and
-   * contract.md#rule-8).
+   * Associates ids with a stored or implicit session (contract.md#rule-1, contract.md#rule-2 and contract.md#rule-8).
    */
   associate(request: AssociationRequest): Promise<AssociationResult>;
 
   /**
-   * Renews a session that was used at `now`, and returns it at once as `find` will return it from now on. The renewal is stored
-   * soon after; if that fails, a later use tries again.
+   * Renews a session that was used at `now`. Returns the renewed session at once. From then on, `find` returns it too.
+   * The engine stores the renewal soon afterwards. If that fails, a later use of the session tries again.
    */
   renew(session: Session, now: number): Session;
 
   /**
    * Ends a session for good and frees its visit. Returns false if there is no live session with this id within the
-   * scope (default: everyone's).
+   * scope. The default scope is `everyone`.
    */
   end(id: string, now: number, scope?: Scope): Promise<boolean>;
 }
@@ -56,10 +55,11 @@ export type CreateResult =
 
 /** A request to associate ids with a session. */
 export interface AssociationRequest {
-  /** The session's id. */
+  /** Session id. */
   readonly id: string;
+  /** Ids to associate; `null` for an id that is not given. */
   readonly ids: Identity;
-  /** Checked in the same step as the change, so that no race shows somebody else's session. */
+  /** Checked in the same atomic step as the change, so that a race never exposes the session of another customer. */
   readonly scope: Scope;
   /** Unix ms. */
   readonly now: number;
@@ -68,7 +68,7 @@ export interface AssociationRequest {
 /** Result of associating ids. */
 export type AssociationResult =
   | { readonly outcome: "associated"; readonly session: Session }
-  /** One of the ids is already set to another value, or another live session holds the visit. Nothing was changed. */
+  /** The session has another value for one of the ids, or another live session holds the visit. Nothing was changed. */
   | { readonly outcome: "conflict"; readonly field: IdField }
   /** There is no live session with this id within the scope. */
   | { readonly outcome: "absent" };

@@ -7,29 +7,31 @@ import type { ApiKey } from "./credentials.ts";
 import type { StoredResponseItem } from "./idempotency.ts";
 
 /*
- * Export and import: everything that a store holds, as items of JSON values, from one engine to another.
- * The state of an item only grows (ids that are set stay, records are appended, an end is final), so of two states
- * of the same item the newer one can be recognized, and an item may be imported twice or late.
+ * Export and import copy everything in a store to another store, perhaps of another engine. The data are transferred as
+ * items, which consist of JSON values. The state of an item only grows: ids that are set stay, records are appended, an
+ * end is final. So the newer of two states of an item can be recognized, and an item may be imported twice, or after a
+ * newer state of it.
  */
 
-/** Port: export and import of everything that is stored. */
+/** Port: export and import of all stored data. */
 export interface TransferStore {
   /**
-   * Returns a small part of everything that is stored at `now`: from the cursor `after` on, or from the beginning. What changes
-   * between the pages may be missing or come twice; what does not change between the first and the last page is exported completely.
+   * Returns a page of the data that are stored at `now`: the page at the cursor `after`, or the first page if `after`
+   * is `null`. All pages together contain everything that does not change during the export. Data that change during
+   * the export may be missing or appear twice.
    */
   exportPage(after: string | null, now: number): Promise<ExportPage>;
   /**
-   * Stores items of another store as they are, with what follows from them (held visits, expiry).
-   * Items may arrive twice and late: a later state that is stored already stays. Only for a store on which no
-   * server runs. Returns the ids of sessions that this engine cannot store, which are skipped.
+   * Stores items that another store exported, and the data that follow from them: held visits, expiry. If a newer state
+   * of an item is stored, that state stays. No server may run on this store during the import. Skips sessions that this
+   * engine cannot store, and returns their ids.
    */
   importItems(request: ImportRequest): Promise<readonly string[]>;
-  /** Returns the cursor of the latest import; `null` when no import into this store is unfinished. */
+  /** Returns the cursor of an import that is not complete yet; `null` if there is none. */
   importCursor(): Promise<string | null>;
 }
 
-/** One exported thing. Times are Unix ms. */
+/** An item of an export. Times are Unix ms. */
 export type TransferItem =
   | SessionItem
   | RecordsItem
@@ -37,23 +39,24 @@ export type TransferItem =
   | { readonly kind: "key"; readonly key: ApiKey }
   | {
       readonly kind: "secrets";
-      /** All of them, newest first. They replace those that the importing store was created with. */
+      /** All secrets, newest first. They replace all secrets of the importing store. */
       readonly secrets: readonly { readonly base64: string; readonly createdAt: number }[];
     }
-  /** In order; an entry that does not follow the last stored one is skipped. */
+  /** Audit entries are exported in order. On import, an entry that does not follow the last stored one is skipped. */
   | { readonly kind: "audit"; readonly entry: AuditEntry }
+  /** The clock high-water mark. */
   | { readonly kind: "floor"; readonly floor: number };
 
-/** A session of which something is stored, live or not. */
+/** A session for which something is stored. It may have ended or expired. */
 export interface SessionItem {
   readonly kind: "session";
   readonly session: Session;
   readonly associations: readonly AssociationEvent[];
-  /** Number of requests recorded so far, including records that were dropped since. */
+  /** Number of all recorded requests, including those whose records were dropped. */
   readonly requests: number;
 }
 
-/** Consecutive records of a session. They follow its `SessionItem`, in order. */
+/** Consecutive records of a session. The export contains them in order, after the `SessionItem` of the session. */
 export interface RecordsItem {
   readonly kind: "records";
   readonly session: Session;
@@ -65,21 +68,21 @@ export interface RecordsItem {
 /** A page of exported items. */
 export interface ExportPage {
   readonly items: readonly TransferItem[];
-  /** Cursor of the next page; `null` after the last. */
+  /** Cursor of the next page; `null` if this is the last page. */
   readonly next: string | null;
-  /** Approximate share of everything that has been exported, 0 to 1. */
+  /** Approximate part of the data that has been exported so far, from 0 to 1. */
   readonly progress: number;
 }
 
 /** Items to import, and the progress to store with them. */
 export interface ImportRequest {
   readonly items: readonly TransferItem[];
-  /** Result of `importCursor` from then on; `null` completes the import. */
+  /** Cursor that `importCursor` returns from now on; `null` if this call completes the import. */
   readonly cursor: string | null;
   readonly now: number;
 }
 
-/** Whether `stored` is a newer state of the session than `arriving`, which then is skipped. */
+/** Returns whether `stored` is a newer state of the session than `arriving`. If it is, `arriving` is skipped. */
 export function isNewerState(stored: Session, arriving: Session): boolean {
   return (
     stored.lastActiveAt > arriving.lastActiveAt ||

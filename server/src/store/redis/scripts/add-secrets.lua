@@ -1,7 +1,8 @@
--- Adds secrets as the newest ones, or replaces all secrets.
+-- Adds secrets as the newest ones, or replaces all stored secrets. Does nothing if the newest given secret is already
+-- the newest stored one, because the command was sent twice.
 --
 -- KEYS[1] state, KEYS[2] secrets
--- ARGV[1] '1' to replace all
+-- ARGV[1] '1' to replace all stored secrets
 -- ARGV[2..] secrets, newest first
 if ARGV[1] == '1' then
   redis.call('DEL', KEYS[2])

@@ -1,11 +1,15 @@
--- Appends a batch of records to a session, as stream entries <sequence>-<batch>. The newest are kept.
+-- Appends a batch of records to a session. Each record becomes a stream entry with the id <sequence>-<number of the
+-- batch>. If the session then has too many records, removes the oldest.
 --
 -- KEYS, ARGV[1] to ARGV[7] as in prelude/session.lua
 -- ARGV[8] maximum number of records to keep
 -- ARGV[9] number of the batch
--- ARGV[10] '1' if the batch may be stored already
+-- ARGV[10] '1' if the batch may be stored already; the script then looks for its number
 -- ARGV[11..] records
--- Returns 1; 2 if the session has records only; 0 if the batch is stored already, or the session is purged or erased
+-- Returns one of:
+-- 1 if the batch was appended
+-- 2 if the batch was appended and nothing but records is stored of the session
+-- 0 if the batch is already stored, the session's retention is over, or the session was erased
 local session, stored = load()
 local ttl = timeToPurge(session, true)
 if ttl <= 0 or session[STATE] == 'g' then

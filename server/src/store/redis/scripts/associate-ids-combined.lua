@@ -1,13 +1,18 @@
--- Claims the visit, adds index entries and associates ids: claim-visit.lua, update-index.lua and associate-ids.lua in
--- one step. Only where one server holds all keys.
+-- Claims the visit, adds index entries and associates ids. Does in one step what claim-visit.lua, update-index.lua and
+-- associate-ids.lua do together. Needs all keys on one server.
 --
 -- KEYS[1], KEYS[2], ARGV[1] to ARGV[8] and the ids as in prelude/session.lua and prelude/association.lua
--- KEYS[3] claim of the visit, KEYS[4] fence of the attempt; without a visit the session's key for both
--- KEYS[5] index of all sessions (one shard), KEYS[6..] indexes of the given ids, in their order
--- ARGV[9] 'id nonce ' of the claim, '' without a visit; ARGV[10], ARGV[11] lifetimes of a claim and a fence (ms)
+-- KEYS[3] claim of the visit, KEYS[4] fence of the attempt; if no visit is given, both are the session's key
+-- KEYS[5] index of all sessions (one shard), KEYS[6..] indexes of the given ids, in the order of the ids
+-- ARGV[9] 'id nonce ' of the claim; '' if no visit is given
+-- ARGV[10], ARGV[11] lifetimes of a claim and a fence (ms)
 -- ARGV[12] to ARGV[15] as ARGV[1] to ARGV[4] of update-index.lua
--- Returns as associate-ids.lua does, with hasVisit 0; { 'unprepared', session or false } if another session has
--- claimed the visit, and nothing was changed
+-- Returns one of:
+-- { 'associated', session }
+-- { 'conflict', 0, position of the id }
+-- { 'absent', 0 }
+-- { 'unprepared', session or false } if the visit could not be claimed, because another session has claimed it or this
+-- attempt is fenced; nothing was changed
 local session, stored = load()
 local outcome, detail = check(session)
 if outcome ~= 'possible' then

@@ -4,9 +4,11 @@
 -- ARGV[1] session id, ARGV[2] nonce of the attempt
 -- ARGV[3] 'id nonce' of a claim that may be replaced; '' for none
 -- ARGV[4] lifetime of the claim (ms)
--- ARGV[5] to ARGV[8] as ARGV[1] to ARGV[4] of update-index.lua
--- Returns { nonce } if the session has the claim, by this attempt or an earlier one; { nonce, id, age in ms } of the
--- claim of another session if nothing was changed
+-- ARGV[5], ARGV[6] bound and lifetime of the index, as ARGV[1] and ARGV[2] of update-index.lua
+-- ARGV[7], ARGV[8] 0 and the index entry of the session
+-- Returns one of:
+-- { nonce } of the session's claim, which this attempt or an earlier one has made
+-- { nonce, id, age in ms } of another session's claim; nothing was changed
 local nonce = ARGV[2]
 local current = redis.call('GET', KEYS[1])
 local isOwn = false

@@ -1,14 +1,18 @@
--- Claims the visit, adds index entries and stores a new session: claim-visit.lua, update-index.lua and
--- create-session.lua in one step. Only where one server holds all keys.
+-- Claims the visit, adds index entries and stores a new session. Does in one step what claim-visit.lua,
+-- update-index.lua and create-session.lua do together. Needs all keys on one server.
 --
 -- KEYS[1] session
--- KEYS[2] claim of the visit, KEYS[3] fence of the attempt; without a visit the session's key for both
+-- KEYS[2] claim of the visit, KEYS[3] fence of the attempt; if the session has no visit, both are the session's key
 -- KEYS[4..] indexes
--- ARGV[1] text of the session, ARGV[2] ms until it is purged
--- ARGV[3] 'id nonce ' of the claim, '' without a visit; ARGV[4], ARGV[5] lifetimes of a claim and a fence (ms)
--- ARGV[6] to ARGV[9] as ARGV[1] to ARGV[4] of update-index.lua
--- Returns 'created', also if this session is already stored; 'id-taken' or 'claimed' (by another session) if nothing
--- was changed
+-- ARGV[1] text of the session, ARGV[2] time until it is purged (ms)
+-- ARGV[3] 'id nonce ' of the claim; '' if the session has no visit
+-- ARGV[4], ARGV[5] lifetimes of a claim and a fence (ms)
+-- ARGV[6], ARGV[7] bound and lifetime of an index, as ARGV[1] and ARGV[2] of update-index.lua
+-- ARGV[8], ARGV[9] 0 and the index entry of the session
+-- Returns one of:
+-- 'created', even if this session is already stored because the command was sent twice
+-- 'id-taken' if another session is stored under the id; nothing was changed
+-- 'claimed' if another session has claimed the visit or this attempt is fenced; the attempt is now fenced
 local stored = redis.call('GET', KEYS[1])
 if stored then
   return stored == ARGV[1] and 'created' or 'id-taken'

@@ -1,9 +1,12 @@
--- Stores a new session whose visit is claimed.
+-- Stores a new session for which the caller has claimed a visit.
 --
 -- KEYS[1] session, KEYS[2] fence of the attempt
--- ARGV[1] text of the session, ARGV[2] ms until it is purged
+-- ARGV[1] text of the session, ARGV[2] time until it is purged (ms)
 -- ARGV[3] lifetime of a fence (ms)
--- Returns 'created', also if this session is already stored; 'fenced'; or 'id-taken', and fences the attempt
+-- Returns one of:
+-- 'created', even if this session is already stored because the command was sent twice
+-- 'fenced' if the attempt is fenced
+-- 'id-taken' if another session is stored under the id; the attempt is now fenced
 local stored = redis.call('GET', KEYS[1])
 if stored == ARGV[1] then
   return 'created'

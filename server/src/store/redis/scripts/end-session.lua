@@ -1,9 +1,9 @@
--- Ends a live session.
+-- Ends a live session. If the command is sent again with the same nonce, returns the same result.
 --
 -- KEYS, ARGV[1] to ARGV[7] as in prelude/session.lua
--- ARGV[8] nonce of the request: the same request again returns the same
--- ARGV[9] scope (prelude/session.lua)
--- Returns { 1, visit or '' }; { 0 } if no live session is in the scope
+-- ARGV[8] nonce of the request
+-- ARGV[9] scope, as for isWithin in prelude/session.lua
+-- Returns { 1, visit or '' }; { 0 } if the session is not live or not in the scope
 local session = load()
 if session[STATE] ~= 'e' .. ARGV[8] then
   if not isLive(session) or not isWithin(session, ARGV[9]) then

@@ -2,7 +2,7 @@
 --
 -- KEYS[1] state, KEYS[2] API keys, KEYS[3] times of their last use
 -- ARGV[1] customer
--- Returns the number of removed keys
+-- Returns the number of removed API keys
 local removed = 0
 for _, text in ipairs(redis.call('HVALS', KEYS[2])) do
   local key = cjson.decode(text)

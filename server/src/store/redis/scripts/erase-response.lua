@@ -1,4 +1,4 @@
--- Removes a stored response if it is about the session.
+-- Removes a stored response if its request created the session or stored records in it.
 --
 -- KEYS[1] stored response
 -- ARGV[1] session

@@ -1,10 +1,11 @@
--- Erases a session and its records, in two calls: the first keeps the ids, which name the index entries and the claim
--- to remove; the second leaves only a tombstone.
+-- Erases a session and its records, in two calls. The first call marks the session as being erased and keeps its ids,
+-- because the caller needs them to find the index entries and the claim that must be removed too. The second call
+-- replaces the session by a tombstone without ids.
 --
 -- KEYS, ARGV[1] to ARGV[7] as in prelude/session.lua
 -- ARGV[8] '1' in the second call
 -- ARGV[9] minimum lifetime of the tombstone (ms)
--- Returns the stored text of the session, or ''
+-- Returns the stored text of the session before this call; '' if nothing was stored
 local session, stored = load()
 if ARGV[8] == '1' then
   session = complete({ 0, math.min(math.max(age, 0), math.min(idle[1], total[1])) })

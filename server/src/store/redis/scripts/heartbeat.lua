@@ -1,17 +1,20 @@
--- Stores the time, which proves that the store accepts writes, and reports whether the store is the one that the
--- caller knows. If it is not, writes nothing.
+-- Stores the time, which also proves that the store accepts writes. Returns the data by which the caller recognizes its
+-- store. Writes nothing if the state or the secrets are missing, or if this is not the store that the caller knows.
 --
 -- KEYS[1] state, KEYS[2] secrets, KEYS[3] API keys, KEYS[4] audit trail
 -- ARGV[1] time to store (Unix ms)
--- ARGV[2] wall clock of the caller (Unix ms); '' if the time comes from another store
--- ARGV[3] maximum ms by which a clock may differ from this server's for its time to be stored
--- ARGV[4] SHA-1 of the oldest secret that the caller knows; '' for none yet
--- ARGV[5] revision, ARGV[6] clock high-water mark that the caller last saw: a store that is behind is an older copy
--- ARGV[7] ms by which the mark may be behind, since a crash of this server may lose the last seconds
+-- ARGV[2] wall clock of the caller (Unix ms); '' if the time to store comes from another store
+-- ARGV[3] tolerance (ms): the time is stored only if the caller's wall clock differs from this server's clock by at
+-- most this, and if the time is ahead of this server's clock by at most this
+-- ARGV[4] SHA-1 of the oldest secret that the caller knows; '' if the caller knows none yet
+-- ARGV[5], ARGV[6] revision and clock high-water mark that the caller saw last; if the stored values are behind these,
+-- the store is an older copy
+-- ARGV[7] time (ms) by which the mark may be behind in the same store, because a crash of Redis may lose the last
+-- seconds
 -- ARGV[8] '1' if the caller serves requests
--- Returns { revision of keys and secrets, clock high-water mark before this call, this server's clock, SHA-1 of the
--- oldest secret or '', '1' if the state exists, '1' if the store is an older copy, number of API keys, number of audit
--- entries }, all as text
+-- Returns as text: { revision of API keys and secrets, clock high-water mark before this call, this server's clock,
+-- SHA-1 of the oldest secret or '', '1' if the state exists, '1' if the store is an older copy, number of API keys,
+-- number of audit entries }
 local time = redis.call('TIME')
 local server = time[1] * 1000 + math.floor(time[2] / 1000)
 local layout, revision, mark = unpack(redis.call('HMGET', KEYS[1], 'layout', 'revision', 'floor'))
@@ -22,7 +25,7 @@ local isOlder = false
 if layout and oldest ~= '' and (ARGV[4] == '' or ARGV[4] == oldest) then
   isOlder = revision < tonumber(ARGV[5]) or mark + ARGV[7] < tonumber(ARGV[6])
   if isOlder then
-    -- A revision that no process has seen makes all of them read keys and secrets again.
+    -- No process has seen this revision, so all processes read API keys and secrets again.
     revision = math.max(revision, tonumber(ARGV[5])) + 1
     redis.call('HSET', KEYS[1], 'revision', revision)
   end

@@ -1,9 +1,9 @@
--- Writes the state and the first secret of a new store.
+-- Writes the state and the first secret, if the store is new.
 --
 -- KEYS[1] state, KEYS[2] secrets
 -- ARGV[1] layout that this release writes, ARGV[2] new secret
--- ARGV[3] now (Unix ms), ARGV[4] maximum ms by which it may be ahead of this server's clock to be stored
--- Returns the layout of the stored data; 'no secrets' if only the secrets are missing
+-- ARGV[3] now (Unix ms), ARGV[4] maximum time (ms) by which the stored time may be ahead of this server's clock
+-- Returns the layout of the stored data; 'no secrets' if there is a state without secrets
 local hasSecrets = redis.call('EXISTS', KEYS[2]) == 1
 if redis.call('HEXISTS', KEYS[1], 'layout') == 1 then
   if not hasSecrets then

@@ -1,8 +1,9 @@
--- Reads records of a session.
+-- Reads a session and some of its records.
 --
 -- KEYS[1] session, KEYS[2] its records
--- ARGV[1] first sequence, ARGV[2] maximum number
--- Returns { session or false, last sequence, oldest kept sequence, { record, ... } }; sequences are 0 without records
+-- ARGV[1] sequence of the first record to read, ARGV[2] maximum number of records to read
+-- Returns { session or false, sequence of the last stored record, sequence of the oldest stored record, { record, ... }
+-- }. Both sequences are 0 if no records are stored.
 local function sequence(entry)
   return entry and tonumber(string.match(entry[1], '^%d+')) or 0
 end

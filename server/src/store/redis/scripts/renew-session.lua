@@ -1,4 +1,4 @@
--- Renews a live session that is used now.
+-- Renews a live session.
 --
 -- KEYS, ARGV as in prelude/session.lua
 -- Returns 1; 0 if the session is not live

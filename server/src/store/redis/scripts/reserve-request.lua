@@ -1,13 +1,16 @@
--- Reserves an idempotency key (operations/idempotency.ts).
+-- Reserves an idempotency key for a request (operations/idempotency.ts), unless the key was used before.
 --
 -- KEYS[1] stored response of the idempotency key
 -- ARGV[1] now (Unix ms), ARGV[2] lifetime of a stored response (ms)
 -- ARGV[3] nonce of the caller
 -- ARGV[4] fingerprint of the request, ARGV[5] its response
--- ARGV[6] session that is recorded in, or ''; ARGV[7] session that is created, or ''
--- ARGV[8] data needed to carry the request out; '-' for none
--- Returns { 'reserved' }, also to the same caller again; { 'done', request, response }; or
--- { 'pending', request, response, session, needed data, nonce }
+-- ARGV[6] id of the session in which the request stores records, or ''
+-- ARGV[7] id of the session that the request creates, or ''
+-- ARGV[8] data that are needed to carry out the request; '-' if the reservation already completes the request
+-- Returns one of:
+-- { 'reserved' }, even if the same caller repeats the call
+-- { 'done', fingerprint, response } of an earlier request that is completed
+-- { 'pending', fingerprint, response, session id, needed data, nonce } of an earlier request that is not completed
 local request, response, storedAt, id, created, work, nonce =
   unpack(redis.call('HMGET', KEYS[1], 'r', 'a', 't', 'i', 'c', 'n', 'o'))
 if storedAt and storedAt + ARGV[2] > tonumber(ARGV[1]) then

@@ -1,12 +1,14 @@
--- Restores the state or the secrets after Redis has evicted one of them. The other one proves that the data still
--- exist. Leaves a matching revision as it is: no process has to read anything again, and evicted API keys can be
--- distinguished from changed ones.
+-- Restores the state or the secrets after Redis has evicted one of these two keys. The other key proves that the rest
+-- of the data still exists.
+--
+-- Does not change the revision if it is the one that the caller knows. Then no process has to read API keys and secrets
+-- again, and a process that misses API keys knows that Redis evicted them.
 --
 -- KEYS[1] state, KEYS[2] secrets
 -- ARGV[1] layout
--- ARGV[2] revision, ARGV[3] clock high-water mark, as last seen
+-- ARGV[2], ARGV[3] revision and clock high-water mark that the caller saw last
 -- ARGV[4..] secrets, newest first
--- Returns 1; 0 if both are gone, or if the secrets are those of another store
+-- Returns 1; 0 if both keys are gone, or if the secrets are those of another store
 local last = redis.call('LINDEX', KEYS[2], -1)
 local hasLayout = redis.call('HEXISTS', KEYS[1], 'layout') == 1
 if last and last ~= ARGV[#ARGV] or not last and not hasLayout then

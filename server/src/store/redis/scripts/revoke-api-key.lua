@@ -1,8 +1,8 @@
 -- Revokes an API key.
 --
 -- KEYS[1] state, KEYS[2] API keys
--- ARGV[1] id of the key, ARGV[2] now (Unix ms)
--- Returns 1, also to the same call again; 0 if there is no such key or it is already revoked
+-- ARGV[1] id of the API key, ARGV[2] now (Unix ms)
+-- Returns 1, even if the same call is repeated; 0 if there is no such API key or it is already revoked
 local text = redis.call('HGET', KEYS[2], ARGV[1])
 local key = text and cjson.decode(text)
 if not key then

@@ -6,13 +6,13 @@ import { HISTORY_LINE } from "../layout/session-codec.ts";
 /** A Lua script that Redis runs atomically. */
 export interface Script {
   readonly source: string;
-  /** SHA-1 of the source, by which `EVALSHA` names it. */
+  /** SHA-1 of the source, the argument of `EVALSHA`. */
   readonly sha: string;
-  /** Number of keys; 0 if it varies. */
+  /** Number of keys; 0 if the number differs from call to call. */
   readonly keys: number;
 }
 
-/** Declares for `prelude/session.lua` what `session/fields.ts` has: lines from 1, as Lua counts, and bits of ids. */
+/** Returns Lua declarations for `prelude/session.lua`, made from `session/fields.ts`: the lines of the ids, counted from 1, and their bits. */
 function declareIdFields(): string {
   const line = (field: IdField) => idFieldTable[field].redisLine + 1;
   const lines = idFields.map(line);
@@ -22,7 +22,7 @@ local AGENT, CUSTOMER, VISIT = ${line("agentId")}, ${line("customerId")}, ${line
 local HISTORY, LAST_LINE = ${HISTORY_LINE + 1}, ${Math.max(HISTORY_LINE + 1, ...lines)}`;
 }
 
-/** Joins `files` of this folder to one script. */
+/** Joins files of this folder into one script. */
 function script(keys: number, ...files: readonly string[]): Script {
   const source = files
     .map((file) => readFileSync(new URL(`./${file}.lua`, import.meta.url), "utf8"))
@@ -35,10 +35,10 @@ const session = "prelude/session";
 const association = "prelude/association";
 const index = "prelude/index";
 const claim = "prelude/claim";
-/** Prelude of scripts that use keys of several slots, and so run only where one server holds all keys. */
+/** Prelude of scripts that use keys of several slots. They run only if one server holds all keys. */
 const combined = [index, claim, "prelude/claim-combined"] as const;
 
-/** All scripts. Each file opens with its KEYS, ARGV and return value; preludes hold what several scripts share. */
+/** All scripts. Each file begins with its KEYS, ARGV and return value. Preludes contain code that scripts share. */
 export const scripts = {
   createSession: script(2, "create-session"),
   createSessionCombined: script(0, ...combined, "create-session-combined"),

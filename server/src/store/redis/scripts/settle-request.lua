@@ -1,4 +1,4 @@
--- Completes a reserved request: keeps its response, or frees the idempotency key.
+-- Ends a reservation: completes the stored response if the request was carried out, or frees the idempotency key.
 --
 -- KEYS[1] stored response of the idempotency key
 -- ARGV[1] nonce of the reservation

@@ -1,10 +1,11 @@
--- Adds entries to an index (index/session-index.ts) and removes outdated ones; or counts its entries.
+-- Adds entries to an index (index/session-index.ts), or counts the entries of an index. In both cases removes outdated
+-- entries.
 --
 -- KEYS[1] index
--- ARGV[1] bound: smaller entries are older than any retained session
--- ARGV[2] lifetime (ms) of an index to which nothing is added
--- ARGV[3..] entries to add, each preceded by a 0; none to count
--- Returns the number of entries, or 0 after adding
+-- ARGV[1] bound: entries that sort before it belong to sessions older than any retained session
+-- ARGV[2] time (ms) after which the index expires if no more entries are added
+-- ARGV[3..] entries to add, each preceded by its score 0; if there are none, the script counts
+-- Returns the number of entries if the script counts; otherwise 0
 if ARGV[3] then
   addToIndex(KEYS[1], ARGV[1], ARGV[2], unpack(ARGV, 3))
   return 0

@@ -1,13 +1,16 @@
--- Prelude: the rules of session/association.ts, after prelude/session.lua.
+-- Prelude: the rules for associating ids, as in session/association.ts. Needs prelude/session.lua before it.
 --
--- ARGV[8] scope (prelude/session.lua)
--- The last arguments: the ids in the order of session/fields.ts; '' for an id that is not given
+-- ARGV[8] scope, as for isWithin in prelude/session.lua
+-- The last arguments are the ids in the order of session/fields.ts; '' for an id that is not given
 local given = {}
 for i, line in ipairs(ID_LINES) do
   given[line] = ARGV[#ARGV - #ID_LINES + i]
 end
 
--- Returns 'absent'; 'conflict' and the position (from 0) of the id; or 'possible' and the bit set of ids to add.
+-- Checks whether the given ids can be associated with the session. Returns one of:
+-- 'absent' if the session is not live or not in the scope
+-- 'conflict' and the position (from 0) of the first id that already has another value
+-- 'possible' and the bit set of the ids to add; bit 0 is the agent
 local function check(session)
   if not isLive(session) or not isWithin(session, ARGV[8]) then
     return 'absent'
@@ -29,7 +32,7 @@ local function hasBit(set, bit)
   return math.floor(set / bit) % 2 == 1
 end
 
--- Adds the ids of the bit set, renews and stores the session; returns its text.
+-- Adds the ids in the bit set `added` to the session, renews the session and stores it. Returns its text.
 local function associate(session, added)
   local last = lastSequence()
   if added > 0 then

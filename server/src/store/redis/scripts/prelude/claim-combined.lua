@@ -1,9 +1,14 @@
--- Prelude: the claim of a script that claims a visit and writes it into the session in one step, after
--- prelude/claim.lua. Only where one server holds all keys.
+-- Prelude: claims a visit in a script that also writes the visit into the session. Such a script needs all keys on one
+-- server. Needs prelude/claim.lua before it.
 
--- Claims the visit for the attempt `owner` ('id nonce '). If another session has a claim, or the attempt is fenced,
--- returns false and fences the attempt: its caller learns that nothing was done, so a late copy must do nothing.
--- Replaces a claim of the same session: an attempt that shared it finds the visit written.
+-- Claims the visit for the attempt `owner` ('id nonce '). `visit` is the key of the claim, `fence` that of the fence.
+-- `life` and `fenceLife` are the lifetimes (ms) of a claim and a fence.
+--
+-- Returns false if another session has a claim of the visit, or if this attempt is fenced. In both cases fences the
+-- attempt: the caller learns that nothing was changed, so a second copy of the command must not change anything later.
+--
+-- If the same session has an earlier claim, replaces that claim. Another attempt that uses the earlier claim then finds
+-- that its session already has the visit.
 local function claimCombined(visit, fence, owner, life, fenceLife)
   local current = redis.call('GET', visit)
   local own = string.match(owner, '^%S+ ')

@@ -1,7 +1,7 @@
 -- Prelude: adds entries to an index (index/session-index.ts).
 
--- Adds the entries `...`, each preceded by its score 0, removes those before `oldest`, and keeps the index for
--- `life` ms. A single entry has nothing older beside it, as in most indexes of one id.
+-- Adds the entries `...`, each preceded by its score 0. Removes the entries that sort before `oldest`. Lets the index
+-- expire after `life` ms. Most indexes of an id have only one entry; then there is nothing to remove.
 local function addToIndex(index, oldest, life, ...)
   redis.call('ZADD', index, ...)
   if redis.call('ZCARD', index) > 1 then

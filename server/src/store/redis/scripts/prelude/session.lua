@@ -1,9 +1,10 @@
--- Prelude: session rules, as in session/lifetime.ts and session/retention.ts, for scripts that use a session.
--- server/test/session/lifetime-vectors.ts proves both copies equal.
+-- Prelude: the rules of lifetime and retention, for scripts that use a session. The same rules are in
+-- session/lifetime.ts and session/retention.ts. The tests in server/test/session/lifetime-vectors.ts run on both.
 --
 -- KEYS[1] session, KEYS[2] its records
 -- ARGV[1] now, ARGV[2] creation time of the session (Unix ms)
--- ARGV[3] idle, ARGV[4] total lifetime of anonymous sessions, ARGV[5], ARGV[6] of recognized ones (ms)
+-- ARGV[3], ARGV[4] idle time and total lifetime of anonymous sessions (ms)
+-- ARGV[5], ARGV[6] idle time and total lifetime of recognized sessions (ms)
 -- ARGV[7] retention (ms)
 local createdAt = tonumber(ARGV[2])
 local age = tonumber(ARGV[1]) - createdAt
@@ -11,16 +12,16 @@ local idle = { tonumber(ARGV[3]), tonumber(ARGV[5]) }
 local total = { tonumber(ARGV[4]), tonumber(ARGV[6]) }
 local retention = tonumber(ARGV[7])
 
--- Lines of a stored session (layout/session-codec.ts). Times are ms since creation.
+-- Positions of the lines in a stored session (layout/session-codec.ts). Times are ms since the session's creation.
 local ACTIVE, EXPIRES, STATE = 1, 2, 3
 -- (declarations of session/fields.ts)
 
--- Index into `idle` and `total`: 1 anonymous, 2 recognized.
+-- Returns the index into `idle` and `total`: 1 for an anonymous session, 2 for a recognized one.
 local function kindOf(session)
   return (session[AGENT] ~= '' or session[CUSTOMER] ~= '') and 2 or 1
 end
 
--- Fills the lines that a session lacks.
+-- Adds the lines that the stored text does not have, as empty lines.
 local function complete(session)
   for line = #session + 1, LAST_LINE do
     session[line] = ''
@@ -28,7 +29,7 @@ local function complete(session)
   return session
 end
 
--- Returns the session and its stored text; if nothing is stored, the implicit session and false.
+-- Returns the session and its stored text. If nothing is stored, returns the implicit session and false.
 local function load()
   local text = redis.call('GET', KEYS[1])
   if not text then
@@ -46,7 +47,10 @@ local function isLive(session)
   return session[STATE] == '' and age < session[EXPIRES]
 end
 
--- Scope: '*' everyone's sessions, '=<customer>' those without a customer or with this one, '-' those without.
+-- Returns whether the session is in the scope. The scope is one of:
+-- '*' all sessions
+-- '=<customer>' sessions of this customer and sessions without a customer
+-- '-' sessions without a customer
 local function isWithin(session, scope)
   local owner = session[CUSTOMER]
   return owner == '' or scope == '*' or scope == '=' .. owner
@@ -62,7 +66,7 @@ local function renew(session)
   session[EXPIRES] = math.min(session[ACTIVE] + idle[kindOf(session)], total[kindOf(session)])
 end
 
--- Returns the ms from now until the session is purged.
+-- Returns the time (ms) from now until the session is purged; 0 or less if its retention is over.
 local function timeToPurge(session, hasRecords)
   local hasData = hasRecords
   for _, line in ipairs(ID_LINES) do
@@ -76,7 +80,7 @@ local function encode(session)
   return table.concat(session, '\n')
 end
 
--- Stores the session; looks itself if `hasRecords` is nil.
+-- Stores the session. `hasRecords` is whether the session has records; if it is nil, this function finds that out.
 local function save(session, hasRecords)
   if hasRecords == nil then
     hasRecords = redis.call('EXISTS', KEYS[2]) == 1
@@ -88,7 +92,7 @@ local function save(session, hasRecords)
   end
 end
 
--- Returns the sequence of the last record, which is the number of all recorded requests.
+-- Returns the sequence of the last record, or 0. It is also the number of all recorded requests.
 local function lastSequence()
   local last = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)[1]
   return last and tonumber(string.match(last[1], '^%d+')) or 0
