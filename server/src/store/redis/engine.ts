@@ -38,32 +38,34 @@ export class Engine {
     this.#latest = now;
   }
 
-  /** The latest time that this process has used, Unix ms. The heartbeat stores it. */
+  /** The latest `now` of any request to this process, Unix ms. The heartbeat stores it in Redis. */
   get latest(): number {
     return this.#latest;
   }
 
+  /** Increases `latest` to `now` if that is later. */
   advance(now: number): void {
     if (now > this.#latest) this.#latest = now;
   }
 
+  /** Begins an operation at `now` (Unix ms). */
   begin(now = this.#latest): Operation {
     this.advance(now);
     return new Operation(this, this.connection.begin(now));
   }
 
-  /** Begins an operation that checks whether the others may continue. */
+  /** Begins an operation that checks the store. It is sent even while all other operations are refused. */
   beginCheck(): Operation {
     return new Operation(this, this.connection.beginCheck(this.#latest));
   }
 
-  /** Runs a counted change; refuses it if too many are in progress. */
+  /** Runs a change, which counts toward the limit of changes in progress. Refuses it if the limit is reached. */
   change<T>(now: number, change: (operation: Operation) => Promise<T>): Promise<T> {
     return this.admission.admit(() => change(this.begin(now)));
   }
 }
 
-/** A request to the store. `StepKind` explains how its methods differ. */
+/** A request to the store. Its methods send commands of different kinds, which `StepKind` explains. */
 export class Operation implements TimedOperation {
   readonly engine: Engine;
   readonly keys: KeyNames;
@@ -80,27 +82,27 @@ export class Operation implements TimedOperation {
     this.isExempt = isExempt;
   }
 
-  /** Sends a command for `key`: a read, or a write that may get lost. */
+  /** Sends a command for `key`. The command only reads, or writes something that may get lost. */
   command(name: string, key: string, ...args: Argument[]): Promise<unknown> {
     return this.engine.connection.command(this, "read", name, [key, ...args]);
   }
 
-  /** Sends a command that makes the change. */
+  /** Sends a command for `key` that makes the requested change. */
   write(name: string, key: string, ...args: Argument[]): Promise<unknown> {
     return this.engine.connection.command(this, "change", name, [key, ...args]);
   }
 
-  /** Runs a script like `command`. */
+  /** Runs a script that only reads, or writes something that may get lost. */
   run(script: Script, keys: string[], args: Argument[]): Promise<unknown> {
     return this.engine.connection.script(this, "read", script, keys, args);
   }
 
-  /** Runs a script that the change relies on. */
+  /** Runs a script whose result must not get lost, because the requested change depends on it. */
   prepare(script: Script, keys: string[], args: Argument[]): Promise<unknown> {
     return this.engine.connection.script(this, "preparation", script, keys, args);
   }
 
-  /** Runs a script that makes the change. */
+  /** Runs a script that makes the requested change. */
   change(script: Script, keys: string[], args: Argument[]): Promise<unknown> {
     return this.engine.connection.script(this, "change", script, keys, args);
   }

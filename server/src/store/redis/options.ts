@@ -2,32 +2,35 @@ import type { Lifetimes } from "../../session/lifetime.ts";
 import type { StoreEvents } from "../ports/lifecycle.ts";
 import type { RedisPlace } from "./connection/place.ts";
 
-/** Settings of the Redis engine; times in ms. */
+/** Settings of the Redis engine. Durations are in ms. */
 export interface RedisStoreOptions {
   readonly place: RedisPlace;
   /** Prefix of all key names. */
   readonly prefix: string;
   readonly lifetimes: Lifetimes;
-  /** Maximum number of records that are kept of a session; the oldest are dropped. */
+  /** Maximum number of records that are kept for a session. If there are more, the oldest are dropped. */
   readonly maxRecords: number;
-  /** Time for which the data of a session are kept after its end. */
+  /** Time for which the data of a session are kept after it has expired or ended. */
   readonly retention: number;
-  /** Maximum number of changes in progress; further ones are refused. */
+  /** Maximum number of changes in progress. Further changes are refused. */
   readonly maxPending: number;
-  /** Maximum time for which a request waits for Redis. */
+  /** Maximum time that a request waits for Redis. */
   readonly timeout: number;
   /** Number of replicas that must acknowledge a change before it is reported as stored. */
   readonly minReplicasAck: number;
-  /** Maximum time for which opening waits for the servers. */
+  /** Maximum time that opening the store waits for the Redis servers. */
   readonly openTimeout: number;
   readonly events: StoreEvents;
+  /** Time at the start of the process, Unix ms. */
   readonly now: number;
-  /** The wall clock, Unix ms; compared with that of Redis. */
+  /** Returns the time of the wall clock (Unix ms), which is compared with the clock of Redis. */
   readonly wall: () => number;
   /**
-   * `serve`: to serve requests; `move`: to export or import everything, refused with `in-use` while a server runs on
-   * the store; `look`: for a command that needs existing data, refused with `missing` without them; `command`: for
-   * anything else, such as the first API key.
+   * Purpose of opening the store:
+   * - `serve`: to serve requests.
+   * - `move`: to export or import all data. Opening fails with `in-use` if a server runs on the store.
+   * - `look`: for a command that needs existing data. Opening fails with `missing` if there are none.
+   * - `command`: for any other command, such as the creation of the first API key.
    */
   readonly purpose: "serve" | "move" | "look" | "command";
 }

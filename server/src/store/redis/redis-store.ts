@@ -32,7 +32,7 @@ import { RecordQueue } from "./records/record-queue.ts";
 import { associateIds } from "./sessions/association.ts";
 import * as sessions from "./sessions/sessions.ts";
 
-/** The parts that the ports are made of. */
+/** The parts of an open store, from which the ports are made. */
 interface OpenStore {
   readonly engine: Engine;
   readonly records: RecordQueue;
@@ -40,8 +40,8 @@ interface OpenStore {
 }
 
 /**
- * Opens the Redis engine. It is stateless: any number of processes may work on the same data, and nothing is cached,
- * as another process may change it. Throws `StoreOpenError`.
+ * Opens the Redis engine. Any number of processes may work on the same data. So the engine caches no sessions, because
+ * another process may change them. Throws `StoreOpenError`.
  */
 export async function openRedisStore(options: RedisStoreOptions): Promise<StoreEngine> {
   const admission = createAdmission(options.maxPending, options.events);
@@ -156,7 +156,7 @@ function recordPort({ engine, records }: OpenStore): RecordStore {
 }
 
 function responsePort({ engine, records }: OpenStore): IdempotencyStore {
-  /** Returns whether the change of a pending request was made. */
+  /** Returns whether the change of a pending request has been made. `id` and `need` are those of its reservation. */
   async function isDone(operation: Operation, id: string | null, need: string): Promise<boolean> {
     if (id !== null) return records.isStored(operation, id, Number(need));
     const name = operation.keys.session(decodeNeed(need).id);
@@ -177,14 +177,14 @@ function createOnce(operation: Operation, session: Session, idempotent: Idempote
     idempotent,
     id: null,
     created: session.id,
-    // Of a session without ids only the response is stored (contract.md#rule-8).
+    // A session without ids is not stored, only the response is (contract.md#rule-8).
     need: hasNoIds(session) ? null : `${session.id}\n${encode(session)}`,
     success: { outcome: "created" },
     perform: (need) => sessions.create(operation, decodeNeed(need)),
   });
 }
 
-/** Decodes the session that `createOnce` stored with the reservation. */
+/** Decodes the session from the `need` that `createOnce` stored with the reservation. */
 function decodeNeed(need: string): Session {
   const end = need.indexOf("\n");
   return decode(need.slice(0, end), need.slice(end + 1));
@@ -202,7 +202,7 @@ function auditPort({ engine }: OpenStore): AuditStore {
 }
 
 function credentialPort({ engine, heartbeat }: OpenStore): CredentialStore {
-  /** Returns the keys or secrets that were read; rejects if they come from another store or from none. */
+  /** Returns the API keys or secrets that `read` has read. Rejects if the data in Redis are gone or another store's. */
   async function ofThisStore<T>(read: Promise<T>): Promise<T> {
     const result = await read;
     if (heartbeat.isKnown(await credentials.readSecretTexts(engine.begin()))) return result;
@@ -256,7 +256,7 @@ function lifecyclePort({ engine, records, heartbeat }: OpenStore): LifecycleStor
         const pulse = await state.heartbeat(operation, heartbeat.known);
         if (!heartbeat.isIntact(pulse)) throw notThisStore();
       }),
-    // Keys in Redis expire by themselves.
+    // There is nothing to purge, because Redis removes expired keys.
     async purgeExpired(now) {
       engine.advance(now);
       return { expired: 0, hasMore: false };
@@ -276,10 +276,10 @@ function lifecyclePort({ engine, records, heartbeat }: OpenStore): LifecycleStor
   };
 }
 
-/** Time (ms) without a heartbeat after which no server runs: some heartbeats. */
+/** Time (ms) without a heartbeat after which no server is assumed to run; three times the heartbeat interval. */
 const SERVER_SILENCE = 1500;
 
-/** Returns whether a server runs on the store. `read` returns the time of the last heartbeat. */
+/** Returns whether a server runs on the store. `read` returns the time of a server's last heartbeat. */
 async function isServed(read: () => Promise<string | null>): Promise<boolean> {
   const first = await read();
   const end = performance.now() + SERVER_SILENCE;

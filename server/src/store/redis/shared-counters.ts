@@ -4,23 +4,23 @@ import type { RedisPlace } from "./connection/place.ts";
 import { createKeyNames } from "./layout/key-names.ts";
 import { scripts } from "./scripts/scripts.ts";
 
-/** Shared counters that own a connection. */
+/** Shared counters in Redis. `close` closes their connection. */
 export interface RedisCounters extends SharedCounters {
   close(): void;
 }
 
-/** Maximum duration (ms) of an exchange, as usage is soon of no use to other processes. */
+/** Maximum duration (ms) of an exchange: older usage is of little use to other processes. */
 const TIMEOUT = 500;
 
 /**
- * Opens the shared counters of the rate limits, one key a bucket. They have connections of their own, so that a flood
- * of callers does not delay sessions. Throws `StoreOpenError`.
+ * Opens the shared counters of the rate limits. Each bucket is one Redis key. The counters do not share the connection
+ * of the store, so that many rate-limited requests do not delay operations on sessions. Throws `StoreOpenError`.
  */
 export async function openRedisCounters(options: {
   readonly place: RedisPlace;
   /** Prefix of all key names. */
   readonly prefix: string;
-  /** Maximum wait for Redis in ms. */
+  /** Maximum time (ms) that opening waits for Redis. */
   readonly openTimeout: number;
 }): Promise<RedisCounters> {
   const keys = createKeyNames(options.prefix);
@@ -28,17 +28,17 @@ export async function openRedisCounters(options: {
     place: options.place,
     openTimeout: options.openTimeout,
     timeout: TIMEOUT,
-    // A lost count only helps a caller, once.
+    // No replica has to confirm: if a failover loses usage, a caller only gets a few more requests once.
     minReplicasAck: 0,
-    // A repeated addition counts twice; a missing one is added in the next exchange.
+    // Usage that is sent twice is counted twice. Usage that was certainly not sent is added in the next exchange.
     isRepeatable: false,
     failed: () => connection.refresh(),
-    // The store, which was opened before, has reported it.
+    // Nothing to report: the store was opened before and has reported that Redis does not respond.
     waiting: () => undefined,
   });
 
   async function addOne({ bucket, amount }: Usage): Promise<Remaining> {
-    // The script uses the server's clock.
+    // The time 0 is not used, because the script uses the clock of Redis.
     const operation = connection.begin(0);
     try {
       const name = keys.bucket(bucket);
@@ -51,10 +51,10 @@ export async function openRedisCounters(options: {
   }
 
   return {
-    add: (takings) =>
+    add: (usages) =>
       connection.isReady
-        ? Promise.all(takings.map(addOne))
-        : Promise.resolve(takings.map(() => "unsent" as const)),
+        ? Promise.all(usages.map(addOne))
+        : Promise.resolve(usages.map(() => "unsent" as const)),
     close: connection.close,
   };
 }

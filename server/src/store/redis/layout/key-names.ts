@@ -2,41 +2,41 @@ import { hash } from "node:crypto";
 import { type IdField, idFieldTable } from "../../../session/fields.ts";
 
 /*
- * Names of all keys; DESIGN.md shows an example of each value. Braces choose the slot in a cluster: session, records
- * and fences of one session share a slot, so that one script can change them. Names are short, as a billion sessions
- * have a billion of them.
+ * The names of all Redis keys. DESIGN.md shows an example of each value. In a cluster, the text in braces chooses the
+ * slot. The session, the records and the fences of one session share a slot, so one script can change all of them.
+ * Names are short to save memory, because every session has at least one key.
  */
 
-/** Number of shards of the index of all sessions, so that it is spread over all primaries. */
+/** Number of shards of the index of all sessions. Shards spread this index over the primaries of a cluster. */
 export const INDEX_SHARDS = 16;
-/** Milliseconds for which new sessions go to the same shard. */
+/** Time (ms) during which all new sessions are added to the same shard. */
 export const SHARD_TIME = 16;
-/** Characters that are kept of a hash: 144 bits. */
+/** Number of Base64url characters that are kept of a hash; they encode 144 bits. */
 const HASH_CHARACTERS = 24;
 
 export type KeyNames = ReturnType<typeof createKeyNames>;
 
-/** Creates the names that begin with `prefix`, which has no braces. */
+/** Creates the key names for a `prefix`, which must not contain braces. */
 export function createKeyNames(prefix: string) {
   const session = `${prefix}s:{`;
   const records = `${prefix}r:{`;
   return {
     session: (id: string) => `${session}${id}}`,
     records: (id: string) => `${records}${id}}`,
-    /** Exists if the attempt to get a visit is fenced. */
+    /** Exists if this attempt to get a visit is fenced: it may no longer write the visit into the session. */
     fence: (id: string, nonce: string) => `${prefix}b:{${id}}${nonce}`,
     /** Claim of a visit. */
     visit: (visitId: string) => `${prefix}v:{${hashOf(visitId)}}`,
     /** Stored response of an idempotency key. */
     response: (key: string) => `${prefix}a:${key}`,
-    /** Idempotency keys whose stored responses are about a session. */
+    /** Set of the idempotency keys whose requests created a session or stored records in it. */
     responsesAbout: (id: string) => `${prefix}o:{${id}}`,
-    /** Index of the sessions with an id; that of a visit shares the slot of its claim. */
+    /** Index of the sessions that have an id. The index of a visit shares the slot of the visit's claim. */
     index: (field: IdField, value: string) =>
       field === "visitId"
         ? `${prefix}x:v:{${hashOf(value)}}`
         : `${prefix}x:${idFieldTable[field].redisIndex}:${hashOf(value)}`,
-    /** Shard of the index of all sessions. */
+    /** One shard of the index of all sessions. */
     allSessions: (shard: number) => `${prefix}x:${shard}`,
     /** Bucket of a rate limit. */
     bucket: (name: string) => `${prefix}l:${hashOf(name)}`,
@@ -47,7 +47,7 @@ export function createKeyNames(prefix: string) {
     secrets: `${prefix}{fixed}secrets`,
     /** `MATCH` pattern of the keys that are exported one by one: sessions, records, stored responses. */
     exported: `${prefix.replaceAll(/[\\*?[\]]/g, "\\$&")}[sra]:*`,
-    /** Parses a name that `exported` matches: `text` is a session id or an idempotency key. */
+    /** Parses a key name that `exported` matches. `text` is the session id, or the idempotency key of a response. */
     parse(name: string): { kind: "session" | "records" | "response"; text: string } {
       if (name.startsWith(session)) {
         return { kind: "session", text: name.slice(session.length, -1) };

@@ -1,11 +1,11 @@
 import { randomFillSync } from "node:crypto";
 
 const BYTES = 6;
-/** Random bytes for many nonces: one call of the CSPRNG for each would be the most expensive part. */
+/** Random bytes for 512 nonces. Calling the random generator for each nonce would be slow. */
 const pool = Buffer.alloc(512 * BYTES);
 let used = pool.length;
 
-/** Returns eight random characters that identify an attempt. */
+/** Returns a nonce: eight random characters that identify an attempt or a request. */
 export function newNonce(): string {
   if (used === pool.length) {
     randomFillSync(pool);

@@ -14,14 +14,20 @@ import {
 import type { AssociationEvent } from "../../../session/timeline.ts";
 
 /*
- * The text of a stored session in lines, since ids contain no control characters. Times are ms since creation, which
- * the session id contains. `session/fields.ts` has the lines of ids; a text may lack later ones.
+ * A stored session is a text of lines. The ids in it contain no line breaks. `session/fields.ts` has the line of each
+ * id; an older text may lack the last lines. Times are in ms since the session's creation; the session id contains the
+ * time of creation.
  *
  *   last active | expires | state | agent | customer | visit | global visit | associations
  *
- * State: '' live or expired; `e` and a nonce: ended; `g`: being erased, or erased; `x`: found expired by a contender
- * for its visit, so that no process with a slower clock renews it. An association is `at,after,fields;`, with a bit
- * set of fields. `scripts/prelude/session.lua` reads and writes the same.
+ * The state is one of:
+ *   ''               live or expired
+ *   `e` and a nonce  ended
+ *   `g`              erased, or being erased
+ *   `x`              expired; marked by a contender for the visit, so that no process with a slower clock renews it
+ *
+ * Each association is `at,after,fields;`: the time, the number of records before it, and the bit set of the ids that
+ * were set. `scripts/prelude/session.lua` reads and writes the same format.
  */
 
 const SEPARATOR = "\n";
@@ -35,7 +41,7 @@ export interface SessionWithHistory {
   readonly associations: readonly AssociationEvent[];
 }
 
-/** Encodes a session. */
+/** Encodes a session as it is stored. */
 export function encode(session: Session, associations: readonly AssociationEvent[] = []): string {
   const { createdAt } = session;
   const lines = [
@@ -48,7 +54,7 @@ export function encode(session: Session, associations: readonly AssociationEvent
   return lines.join(SEPARATOR);
 }
 
-/** Decodes a session; one that is being erased shows no ids. */
+/** Decodes a stored session. If it is being erased, the result has no ids. */
 export function decode(id: string, text: string): Session {
   const { createdAt } = timeAndCount(id);
   const lines = text.split(SEPARATOR);
@@ -63,12 +69,12 @@ export function decode(id: string, text: string): Session {
   };
 }
 
-/** Returns whether the session is erased or being erased. */
+/** Returns whether the text is that of a session that is erased or being erased. */
 export function isErased(text: string): boolean {
   return text.split(SEPARATOR, 3)[2] === ERASED;
 }
 
-/** Decodes the ids, even of a session that is being erased. */
+/** Decodes the ids of a stored session, even if it is being erased. */
 export function decodeIds(text: string): Identity {
   return idsIn(text.split(SEPARATOR));
 }
@@ -77,7 +83,7 @@ function idsIn(lines: readonly string[]): Identity {
   return identityOf((field) => lines[idFieldTable[field].redisLine] || null);
 }
 
-/** Decodes a session and its associations. */
+/** Decodes a stored session and its associations. An erased session has none. */
 export function decodeWithHistory(id: string, text: string): SessionWithHistory {
   const session = decode(id, text);
   if (session.ended && hasNoIds(session)) return { session, associations: [] };

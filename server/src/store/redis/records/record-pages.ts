@@ -14,12 +14,12 @@ import {
 import { scripts } from "../scripts/scripts.ts";
 import { sessionKeys } from "../sessions/session-scripts.ts";
 
-/** Number of characters after which a page ends. */
+/** Number of characters of records after which a page ends. */
 const MAX_CHARACTERS = 512 * 1024;
-/** Records that are read at once. They may be long, and a script blocks its server. */
+/** Number of records that one script reads. Records may be long, and a script blocks the Redis server while it runs. */
 const RECORDS_A_READ = 64;
 
-/** Reads a page, or returns `undefined` if the session is not in the scope or nothing of it is kept. */
+/** Reads a page of records. Returns `undefined` if the session is not in the scope, or if its data are no longer kept. */
 export async function readRecordPage(
   operation: Operation,
   request: RecordPageRequest,
@@ -34,7 +34,7 @@ export async function readRecordPage(
     isLive(session, now) ||
     (isStored && now < purgeAfter(session, total > 0, operation.engine.policy));
   if (!isKept || !isWithin(session.customerId, scope)) return undefined;
-  // Also hides records that were stored under an earlier, higher limit.
+  // If `maxRecords` was higher before, more records may be stored. The excess is treated as dropped.
   const dropped = Math.max(
     total - operation.engine.options.maxRecords,
     total === 0 ? 0 : head.oldest - 1,
@@ -51,7 +51,7 @@ export async function readRecordPage(
   };
 }
 
-/** Adds records from the sequence `first` to `lines` until there are `count`, or the page is full. */
+/** Adds records to `lines`, which begin at the sequence `first`, until there are `count` or the page is full. */
 async function readMore(
   operation: Operation,
   id: string,
@@ -67,7 +67,7 @@ async function readMore(
       next,
       Math.min(count - lines.length, RECORDS_A_READ),
     );
-    // Records were dropped meanwhile: the next page begins at the oldest.
+    // Records were dropped meanwhile. This page ends here, and the next one begins at the oldest stored record.
     if (more.oldest > next || more.lines.length === 0) return;
     lines.push(...more.lines);
   }

@@ -10,36 +10,41 @@ import { scripts } from "../scripts/scripts.ts";
 import { sessionArgs, sessionKeys } from "../sessions/session-scripts.ts";
 
 /*
- * Records that wait to be stored: a queue of batches for each session. A batch is one call of a script:
+ * Records wait in queues until they are stored. Each session has a queue of batches. One call of a script stores one
+ * batch. The states of a batch:
  *
- *   open --timer, or a caller waits--> sent --reply--> stored
- *                                      sent --no reply--> open again, and perhaps stored
- *   open --its caller gives up before it is sent--> removed
+ *   queued --timer, or a caller waits--> sent --reply--> stored
+ *                                        sent --no reply--> queued again; perhaps it was stored
+ *   queued --its caller gives up--> removed
  *
- * During an outage batches wait. Each has a number by which the script recognizes it.
+ * During an outage, batches stay queued. The number of a batch is stored with its records, so the script recognizes a
+ * batch that is sent twice.
  */
 
-/** Maximum number of characters in the queues. */
+/** Maximum number of characters in all queues together. */
 const MAX_CHARACTERS = 32 * 1024 * 1024;
 /** Milliseconds for which a batch waits for more records. */
 const BATCH_DELAY = 50;
-/** Milliseconds from a failure to the next attempt. */
+/** Milliseconds between a failure and the next attempt. */
 const RETRY_PAUSE = 250;
-/** Limits of a batch, as a script blocks its server. */
+/** Maximum number of records in a batch. Batches are small, because a script blocks the Redis server while it runs. */
 const MAX_BATCH = 256;
+/** Number of characters at which a batch is full. */
 const MAX_BATCH_CHARACTERS = 512 * 1024;
+/** Upper bound (exclusive) of the random batch numbers. */
 const MAX_BATCH_NUMBER = 2 ** 40;
 
 interface Batch {
   readonly number: number;
   readonly lines: string[];
   characters: number;
-  /** The latest time of its records, Unix ms. */
+  /** Time at which the last of its records was queued, Unix ms. */
   now: number;
-  /** It takes no more records: it was sent before, or a caller waits for it. */
+  /** Whether no more records may be added, because the batch was sent before or a caller waits for it. */
   isClosed: boolean;
+  /** Whether the batch may be stored already, although no reply has confirmed that. */
   mayBeStored: boolean;
-  /** The caller that waits for this batch. */
+  /** The operation that waits for this batch, if any. */
   readonly waiter: Operation | undefined;
   readonly stored: PromiseWithResolvers<void>;
 }
@@ -49,7 +54,7 @@ interface Queue {
   isSending: boolean;
 }
 
-/** Accepts records and stores them in order. */
+/** Queues the records of all sessions, and stores the records of each session in order. */
 export class RecordQueue {
   readonly #engine: Engine;
   readonly #queues = new Map<string, Queue>();
@@ -62,7 +67,7 @@ export class RecordQueue {
     this.#engine = engine;
   }
 
-  /** Accepts records; returns false if too many wait already. */
+  /** Queues records. Returns false and queues none of them if the queues are full or are being closed. */
   enqueue(id: string, records: readonly RequestRecord[], now: number): boolean {
     if (this.#characters >= MAX_CHARACTERS || this.#isClosing) return false;
     const queue = this.#queueOf(id);
@@ -75,7 +80,10 @@ export class RecordQueue {
     return true;
   }
 
-  /** Stores records after the accepted ones. `number` is that of a batch that may have been stored before. */
+  /**
+   * Stores records durably, after all queued records of the session. `number` is given if an earlier call may have
+   * stored the same records already as the batch with this number.
+   */
   async store(
     operation: Operation,
     id: string,
@@ -94,7 +102,7 @@ export class RecordQueue {
     });
   }
 
-  /** Stores the records accepted for a session so far; rejects if that takes too long. */
+  /** Stores all records that are queued for a session. Rejects if the deadline of the operation passes. */
   flush(operation: Operation, id: string): Promise<void> | undefined {
     const queue = this.#queues.get(id);
     const last = queue?.batches.at(-1);
@@ -107,11 +115,15 @@ export class RecordQueue {
     );
   }
 
+  /** Stores all queued records of all sessions. */
   async flushAll(operation: Operation): Promise<void> {
     await Promise.all([...this.#queues.keys()].map(async (id) => this.flush(operation, id)));
   }
 
-  /** Drops the waiting records of a session that is erased. Those already sent meet its tombstone. */
+  /**
+   * Drops the queued records of a session that is being erased. A batch that is being sent is not dropped here. Either
+   * the erasure removes its records, or the script ignores the batch because of the session's tombstone.
+   */
   discard(id: string): void {
     const queue = this.#queues.get(id);
     for (const batch of queue?.batches.slice(queue.isSending ? 1 : 0) ?? []) {
@@ -122,12 +134,12 @@ export class RecordQueue {
 
   /** Returns whether the batch with this number is stored. */
   async isStored(operation: Operation, id: string, number: number): Promise<boolean> {
-    // Without records, the script only looks for the batch.
+    // The script is called without records, so it only looks for the batch.
     const args = [...argsOf(operation, id), number, 1];
     return (await operation.run(scripts.appendRecords, sessionKeys(operation, id), args)) === 0;
   }
 
-  /** Stores what can be stored before the timeout of an operation; the rest is lost. */
+  /** Stores queued records until the timeout of one operation. Reports the records that are then left as lost. */
   async close(): Promise<void> {
     this.#isClosing = true;
     const { deadline } = this.#engine.connection.begin(0);
@@ -166,7 +178,10 @@ export class RecordQueue {
     this.#records -= batch.lines.length;
   }
 
-  /** Sends the batches of a session one after the other, until none is left or one without a waiter fails. */
+  /**
+   * Sends the batches of a session one after the other. If a batch fails for which no caller waits, stops and tries
+   * again later. If a batch fails for which a caller waits, rejects that batch and continues.
+   */
   async #sendAll(id: string, queue: Queue): Promise<void> {
     if (queue.isSending) return;
     queue.isSending = true;
@@ -182,7 +197,7 @@ export class RecordQueue {
           this.#wake(RETRY_PAUSE);
           break;
         }
-        // The caller learns of the failure, so the batch must not be stored later.
+        // The caller is informed of the failure, so this batch must not be stored later.
         this.#remove(queue, batch);
         batch.stored.reject(error);
       }
@@ -199,12 +214,13 @@ export class RecordQueue {
     const names = sessionKeys(operation, id);
     const change = async () => {
       const reply = await operation.change(scripts.appendRecords, names, args);
-      // The session has nothing but records, so nothing else has added it to the index.
+      // Only records are stored of this session, so no other operation has added it to the index of all sessions.
       if (reply === 2) await addToIndexes(operation, id, noIdentity, true);
     };
     await (batch.waiter === undefined ? admission.admit(change) : change());
   }
 
+  /** Sends all batches after `pause` ms, unless that is already going to happen. */
   #wake(pause: number): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
@@ -218,7 +234,7 @@ function argsOf(operation: Operation, id: string): Argument[] {
   return [...sessionArgs(operation, id), operation.engine.options.maxRecords];
 }
 
-/** Adds a batch; a `number` is that of a batch that may be stored already. */
+/** Adds a batch to a queue. `number` is given if a batch with this number may be stored already. */
 function addBatch(queue: Queue, now: number, waiter?: Operation, number?: number): Batch {
   const stored = Promise.withResolvers<void>();
   stored.promise.catch(() => undefined);
@@ -240,7 +256,7 @@ function isFull({ lines, characters }: Batch): boolean {
   return lines.length >= MAX_BATCH || characters >= MAX_BATCH_CHARACTERS;
 }
 
-/** Waits for `work` until shortly after the deadline, then calls `giveUp` and rejects. */
+/** Waits for `work`. If it is not done 100 ms after the deadline of the operation, calls `giveUp` and rejects. */
 async function inTime(operation: Operation, work: Promise<void>, giveUp: () => void) {
   const { promise, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(
@@ -257,6 +273,7 @@ async function inTime(operation: Operation, work: Promise<void>, giveUp: () => v
   }
 }
 
+/** Returns whether the change may have been made in spite of the error. */
 function isUnknown(error: unknown): boolean {
   const reason = error instanceof Refusal ? error.reason : undefined;
   return reason?.code === "unavailable" && reason.outcome === "unknown";
