@@ -1,36 +1,39 @@
 import { Refusal } from "../../../session/errors.ts";
 import type { StoreEvents } from "../../ports/lifecycle.ts";
 
-/** Limits the changes in progress, and reports their results. */
+/** Limits the number of changes in progress, and reports their results to `StoreEvents`. */
 export interface Admission {
+  /** Number of changes in progress. */
   readonly pending: number;
-  /** False from a failed write until a later heartbeat succeeds. */
+  /** Whether writes are expected to succeed: false after a failed write, until a later heartbeat succeeds. */
   readonly isWritable: boolean;
-  /** Runs a change; refuses it if too many are in progress, or after `close`. */
+  /** Runs a change. Refuses it if too many changes are in progress, or if `close` was called. */
   admit<T>(change: () => Promise<T>): Promise<T>;
   /** Reports a failed write. */
   failed(error: unknown): void;
-  /** Returns the number of failures so far, to be passed to `recovered`. */
+  /** Returns the number of failed writes so far. Read it before a heartbeat, and pass it to `recovered` afterwards. */
   failures(): number;
-  /** Reports a successful write that was sent after `failures` failures. */
+  /** Reports a successful write. `failures` is the number of failed writes when the successful one was sent. */
   recovered(failures: number): void;
-  /** Refuses new changes and waits for those in progress. */
+  /** Refuses new changes, and waits for the changes in progress. */
   close(): Promise<void>;
 }
 
 /** Admits at most `maxPending` changes at a time. */
 export function createAdmission(maxPending: number, events: StoreEvents): Admission {
   let pending = 0;
-  /** Resolves when no changes are in progress. */
+  /** Promise for `close`: it is fulfilled when no change is in progress. */
   let idle: PromiseWithResolvers<void> | undefined;
   let isClosed = false;
   let failures = 0;
+  /** Value of `failures` at the last successful heartbeat. */
   let recoveredAt = 0;
-  /** Changes that completed in this turn of the event loop, and the duration of the longest in ms. */
+  /** Number of changes that were completed in this turn of the event loop. */
   let completed = 0;
+  /** Duration (ms) of the longest of these changes. */
   let longest = 0;
 
-  /** Reports all changes of one turn as one group, as they were sent in one write. */
+  /** Reports all changes of one turn as one group, because their commands were sent in one write. */
   function report(started: number): void {
     longest = Math.max(longest, performance.now() - started);
     if (completed++ > 0) return;

@@ -6,15 +6,16 @@ import { checkEachConnection } from "./ready-check.ts";
 
 type Options = Omit<RedisOptions, "replyMapping">;
 
-/** Client of the library. */
+/** A client of the library ioredis. */
 export type Client = Redis | Cluster;
 
 const CONNECT_TIMEOUT_MS = 1000;
-/** Time without a reply after which a connection is treated as broken. */
+/** Time (ms) without a reply after which a connection is treated as broken. */
 const SOCKET_TIMEOUT_MS = 5000;
+/** Returns the time (ms) to wait before the next attempt to connect. */
 const retryPause = (attempt: number) => Math.min(50 * attempt, 500);
 
-/** Creates a client that is not connected yet. IdempotentRequest connected, it reconnects until it is closed. */
+/** Creates a client that is not connected yet. After it has connected once, it reconnects until it is closed. */
 export function createClient(place: RedisPlace): Client {
   const tls = tlsOf(place);
   const common: Options = {
@@ -33,11 +34,12 @@ export function createClient(place: RedisPlace): Client {
     ...common,
     lazyConnect: true,
     db: place.database,
-    // Each command has its own deadline, and a sent command may have been carried out.
+    // The library must not repeat commands by itself: a sent command may have been carried out, and each command has its
+    // own deadline.
     maxRetriesPerRequest: 1,
     autoResendUnfulfilledCommands: false,
     retryStrategy: retryPause,
-    // The primary has become a replica; the sentinels know the new one.
+    // The server is a replica now. Reconnect, because the sentinels know the new primary.
     reconnectOnError: (error) => (error.message.startsWith("READONLY") ? 1 : false),
     ...(place.kind === "single"
       ? { host: first?.host ?? "", port: first?.port ?? 0 }
@@ -67,14 +69,15 @@ function createCluster(place: RedisPlace, redisOptions: Options): Cluster {
     retryDelayOnMoved: 100,
     clusterRetryStrategy: retryPause,
     slotsRefreshTimeout: CONNECT_TIMEOUT_MS,
-    // The heartbeat refreshes them; the client's own timer would outlive `close`.
+    // The heartbeat refreshes the slots. The client's own timer would continue after `close`.
     slotsRefreshInterval: 0,
-    // Keeps host names, which the certificates of the nodes are checked against.
+    // Keeps host names instead of IP addresses, because the certificates of the nodes are checked against host names.
     dnsLookup: (address, callback) => callback(null, address),
   });
-  // The event comes before the connection is made.
+  // The event `+node` is emitted before the client connects to the node, so the check applies to the first connection
+  // too.
   cluster.on("+node", (node: Redis) => checkEachConnection(node, place));
-  // Saves an unchecked connection for subscriptions, which the service does not use.
+  // Prevents the library from opening a connection for subscriptions, which would not be checked and is not needed.
   (cluster as unknown as { subscriber: { start(): void } }).subscriber.start = () => undefined;
   return cluster;
 }

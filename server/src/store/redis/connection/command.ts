@@ -1,18 +1,18 @@
 import { Command } from "ioredis";
 import type { Expiring } from "./deadlines.ts";
 
-/** The connection to one server that a command is written to. */
+/** The stream of the connection to one server. Commands are written to it. */
 export type CommandStream = Parameters<Command["toWritable"]>[0] & {
   cork(): void;
   uncork(): void;
 };
 
-/** Written instead of an expired command; its reply is ignored. */
+/** A PING that is written instead of an expired command. Its reply is ignored. */
 const PLACEHOLDER = "*1\r\n$4\r\nPING\r\n";
 
-/** Streams that buffer until the end of this turn of the event loop. */
+/** Streams that buffer their commands until the end of this turn of the event loop. */
 const corked = new Set<CommandStream>();
-/** Functions to call before the streams are uncorked. */
+/** Functions to call at the end of this turn, before the streams send their buffers. */
 let callbacks: (() => void)[] = [];
 let isTurning = false;
 
@@ -32,13 +32,16 @@ function beginTurn(): void {
   setImmediate(endTurn);
 }
 
-/** Calls `callback`, which must not throw, at the end of this turn of the event loop. What it sends joins the turn's write. */
+/**
+ * Calls `callback` at the end of this turn of the event loop. `callback` must not throw. The commands that it sends
+ * leave in the same write as all other commands of this turn.
+ */
 export function atTurnsEnd(callback: () => void): void {
   callbacks.push(callback);
   beginTurn();
 }
 
-/** Joins all commands of one turn to one write: system calls are half of their cost. */
+/** Buffers a stream until the end of this turn, so all its commands leave in one write: each write is a system call. */
 function buffer(stream: CommandStream): void {
   if (corked.has(stream)) return;
   beginTurn();
@@ -47,22 +50,23 @@ function buffer(stream: CommandStream): void {
 }
 
 /**
- * A command with a deadline. The client library may hold commands back while it connects or follows redirections.
- * One that is written after its deadline must not be carried out, as its caller has given up. The class replaces the
- * library's own, which is why it is a class.
+ * A command with a deadline. The client library may keep commands while it connects or follows redirections. A command
+ * must not be sent after its deadline, because its caller has given up by then. The deadline is checked when the
+ * command is written. This is a subclass of the library's own class because the library calls `toWritable` to write a
+ * command.
  */
 export class TimedCommand extends Command implements Expiring {
-  /** Time by `performance.now()`. */
+  /** Deadline on the clock of `performance.now()`. */
   readonly deadline: number;
-  /** How often it was written; 0 if it certainly was not carried out. */
+  /** Number of times that the command was written. If it is 0, the command certainly was not carried out. */
   writes = 0;
-  /** The stream that it was last written to. */
+  /** The stream to which the command was written last. */
   stream: CommandStream | undefined;
 
   constructor(name: string, args: (string | Buffer)[], deadline: number) {
     super(name, args, { replyEncoding: "utf8" });
     this.deadline = deadline;
-    // Skips the library's preparation for tracing, which noIdentity uses here.
+    // Skips the library's preparation for tracing, which this service does not use.
     this.isTraced = true;
   }
 
@@ -73,7 +77,7 @@ export class TimedCommand extends Command implements Expiring {
 
   override toWritable(stream: object): string | Buffer {
     if (performance.now() >= this.deadline) {
-      // Before the placeholder's reply arrives, which must not become that of the command.
+      // The command is rejected now, so that the reply to the placeholder cannot become the command's reply.
       this.expire();
       return PLACEHOLDER;
     }

@@ -9,17 +9,17 @@ import { faultOf, MISPLACED, NO_SUCH_COMMAND, NO_SUCH_PRIMARY, RedisFault } from
 import type { RedisPlace } from "./place.ts";
 
 /**
- * A request to the store with all of its steps. A step may be sent several times until its reply arrives, as
- * repeating it changes nothing; none is sent after the deadline.
+ * A request to the store, which consists of one or more steps. A step may be sent again until its reply arrives,
+ * because repeating a step changes nothing. No step is sent after the deadline.
  */
 export interface TimedOperation {
   /** Time of the request, Unix ms. */
   readonly now: number;
-  /** Time by `performance.now()` at which its caller gives up. */
+  /** Time on the clock of `performance.now()` at which the caller gives up. */
   readonly deadline: number;
-  /** Whether its change may have been made although no reply confirmed that. */
+  /** Whether the change may have been made although no reply has confirmed that. */
   isUncertain: boolean;
-  /** Whether it is sent even while `hold` refuses all others. */
+  /** Whether the operation is sent even while all other operations are refused (`Connection.hold`). */
   readonly isExempt?: boolean;
 }
 
@@ -27,21 +27,24 @@ export interface TimedOperation {
 export type Argument = string | number;
 
 /**
- * The role of a step. `change`: without a reply, the outcome of the operation is unknown; waits for enough replicas.
- * `preparation`: the change relies on it; waits for replicas, too. `read`: neither, even if it writes something that may
- * get lost.
+ * The kind of a step.
+ * - `change`: makes the requested change, and waits until enough replicas have it. If the step gets no reply, the
+ *   outcome of the operation is unknown.
+ * - `preparation`: writes something on which the change depends, and waits until enough replicas have it.
+ * - `read`: reads, or writes something that may get lost. Does not wait for replicas.
  */
 export type StepKind = "read" | "preparation" | "change";
 
 /**
- * The connection to one server, a cluster, or the primary behind sentinels. What Redis cannot do before the deadline
- * is refused with `unavailable`.
+ * The connection to Redis: to one server, to a cluster, or to the primary behind sentinels. If Redis does not carry out
+ * a command before the deadline, the connection rejects with the refusal `unavailable`.
  */
 export interface Connection {
+  /** Begins an operation at `now` (Unix ms). */
   begin(now: number): TimedOperation;
-  /** Begins an operation that checks whether the others may continue. */
+  /** Begins an operation that checks the store. It is sent even while all other operations are refused. */
   beginCheck(now: number): TimedOperation;
-  /** Sends a command; its first argument is its key. */
+  /** Sends a command. The first of `args` is its key. */
   command(
     operation: TimedOperation,
     kind: StepKind,
@@ -56,29 +59,32 @@ export interface Connection {
     keys: string[],
     args: Argument[],
   ): Promise<unknown>;
-  /** Whether one server holds all keys, so that a script may use any of them. */
+  /** Whether one server holds all keys, so that a script may use keys of several slots. */
   readonly isOneServer: boolean;
   /** Whether commands can be sent now. */
   readonly isReady: boolean;
-  /** Returns each primary by its address. */
+  /** Returns the clients of all primaries by their addresses. */
   primaries(): ReadonlyMap<string, Redis>;
-  /** Sends a reading command to one of the primaries. */
+  /** Sends a command that only reads to one of the primaries. */
   commandOn(
     operation: TimedOperation,
     primary: Redis,
     name: string,
     ...args: Argument[]
   ): Promise<unknown>;
-  /** Sends a command once, for optional information. Rejects with a `RedisFault`, which is not counted as a failure. */
+  /**
+   * Sends a command once, to get information that is not essential. Rejects with a `RedisFault`, and does not report it
+   * as a failed attempt.
+   */
   query(primary: Redis, name: string, ...args: Argument[]): Promise<unknown>;
-  /** Refuses every operation for this reason; `undefined` ends that. */
+  /** Refuses every operation for this reason from now on. `undefined` permits operations again. */
   hold(reason: RedisFault | undefined): void;
   /**
-   * From now on, after each reconnection, calls `reconnected` and refuses operations until `hold` is called, since the
-   * server may hold other data now.
+   * Lets each reconnection be followed by a check, because the server may have other data then: calls `reconnected`,
+   * and refuses operations until `hold` is called.
    */
   checkAfterReconnecting(reconnected: () => void): void;
-  /** Reads the slots of a cluster again: a node that fails does not report it. */
+  /** Reads again which node of a cluster serves which slots. A node that fails does not report that by itself. */
   refresh(): void;
   close(): void;
 }
@@ -87,26 +93,26 @@ export interface ConnectionOptions {
   readonly place: RedisPlace;
   /** Maximum duration of an operation in ms. */
   readonly timeout: number;
-  /** Number of replicas that must acknowledge a change. */
+  /** Number of replicas that must acknowledge a change; 0 to wait for none. */
   readonly minReplicasAck: number;
-  /** Whether commands are idempotent, so that failed ones are sent again before the deadline. */
+  /** Whether commands are idempotent. If they are, a failed command is sent again until the deadline. */
   readonly isRepeatable: boolean;
-  /** Reports a failed attempt; it may be repeated. */
+  /** Reports that a command failed. It may be sent again. */
   failed(error: RedisFault): void;
 }
 
-/** Clients that must not connect again. */
+/** Clients that were closed and must not connect again. */
 const ended = new WeakSet<Client>();
-/** Milliseconds between two attempts. */
+/** Time (ms) between two attempts. */
 const RETRY_PAUSE = 50;
-/** Error replies for commands that were not carried out and may be sent again. */
+/** Codes of error replies after which a command may be sent again. The command was not carried out. */
 const RETRYABLE = ["LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "READONLY", "BUSY"];
-/** Error replies for commands that were not carried out, until an operator acts. */
+/** Codes of error replies whose cause only an operator can remove. The command was not carried out. */
 const NEEDS_OPERATOR = [
   ...["OOM", "MISCONF", "NOREPLICAS", "NOAUTH", "WRONGPASS", "NOPERM"],
   NO_SUCH_COMMAND,
 ];
-/** Connection faults that waiting does not cure. */
+/** Codes of connection faults that do not end by waiting. */
 const PERMANENT: readonly string[] = [
   NO_SUCH_PRIMARY,
   "NOAUTH",
@@ -116,14 +122,15 @@ const PERMANENT: readonly string[] = [
   MISPLACED,
 ];
 
-/** The last connection fault that the client reported while it is not connected. */
+/** Holder of the last fault that the client has reported since it lost the connection. */
 interface LastFault {
   fault: RedisFault | undefined;
 }
 
 /**
- * Connects. Rejects with the last `RedisFault` if that takes longer than `openTimeout` ms, and at once with a fault that
- * waiting does not cure. Calls `waiting` if it takes longer than one operation may.
+ * Connects. Rejects with the last `RedisFault` after `openTimeout` ms, or at once if the fault does not end by waiting.
+ * While connecting takes long, calls `waiting` once: after the timeout of an operation or half of `openTimeout`,
+ * whichever is earlier.
  */
 export async function connect(
   options: ConnectionOptions,
@@ -135,7 +142,7 @@ export async function connect(
   const refused = Promise.withResolvers<never>();
   refused.promise.catch(() => undefined);
   client.on("error", (error: unknown) => {
-    // The ready check selects the database again, and reports more.
+    // The ready check also selects the database, and its error says more.
     if (isOfSelect(error) || isSentinelSummary(error)) return;
     const fault = faultOf(error);
     last.fault = fault;
@@ -150,7 +157,8 @@ export async function connect(
     last.fault = undefined;
   });
   client.on("end", () => {
-    // The client may give up, as when a failover is announced while it connects. Only `close` ends it.
+    // The client may stop connecting by itself, such as when sentinels announce a failover meanwhile. Then start it
+    // again.
     if (!ended.has(client))
       setTimeout(() => void client.connect().catch(() => undefined), RETRY_PAUSE);
   });
@@ -171,7 +179,7 @@ export async function connect(
   }
   return createConnection(client, options, last);
 
-  /** Waits for the client, which tries again by itself after a first failure. */
+  /** Waits until the client is ready. After a failed attempt, the client itself tries again. */
   function ready(): Promise<void> {
     return new Promise((resolve) => client.once("ready", resolve));
   }
@@ -183,11 +191,12 @@ function noAnswer({ kind }: RedisPlace): string {
     : "no answer";
 }
 
+/** Returns whether the error is the reply to a SELECT. */
 function isOfSelect(error: unknown): boolean {
   return (error as { command?: { name?: string } }).command?.name === "select";
 }
 
-/** Whether the error only says that all sentinels failed. Earlier errors say why. */
+/** Returns whether the error only says that all sentinels failed, without a reason. Earlier errors have the reasons. */
 function isSentinelSummary(error: unknown): boolean {
   const { message = "" } = error as { message?: string };
   return message.startsWith("All sentinels are unreachable") && !message.includes("Last error");
@@ -196,8 +205,9 @@ function isSentinelSummary(error: unknown): boolean {
 function createConnection(client: Client, options: ConnectionOptions, last: LastFault): Connection {
   const { timeout, minReplicasAck, isRepeatable } = options;
   const deadlines = createDeadlines();
+  /** The reason for which every operation is refused, if any (`hold`). */
   let held: RedisFault | undefined;
-  /** Whether the data have not been checked since the last reconnection. */
+  /** Whether the stored data still have to be checked after the last reconnection. */
   let isUnchecked = false;
 
   function notConnected(): RedisFault {
@@ -205,13 +215,13 @@ function createConnection(client: Client, options: ConnectionOptions, last: Last
     return new RedisFault(code, `not connected to Redis: ${message}`);
   }
 
-  /** Sends a command once. Rejects with a `RedisFault`, also at its deadline. */
+  /** Sends a command once. Rejects with a `RedisFault` if the command fails or its deadline passes. */
   async function send(
     target: Pick<Redis, "sendCommand">,
     command: TimedCommand,
     slot?: number,
   ): Promise<unknown> {
-    // Otherwise the client would keep the command for the whole outage.
+    // Fails at once. Otherwise the client would keep the command until the outage is over.
     if (client.status !== "ready") throw notConnected();
     deadlines.add(command);
     try {
@@ -225,7 +235,7 @@ function createConnection(client: Client, options: ConnectionOptions, last: Last
     }
   }
 
-  /** Sends new commands from `make` until one gets a reply. */
+  /** Sends a command again until a reply arrives or repeating it is of no use. `make` creates it for each attempt. */
   async function sendWithRetry(
     operation: TimedOperation,
     kind: StepKind,
@@ -283,8 +293,8 @@ function createConnection(client: Client, options: ConnectionOptions, last: Last
   }
 
   /**
-   * Waits until enough replicas have the change of `command`. Must use the same connection: on another one, `WAIT`
-   * returns at once.
+   * Waits until enough replicas have the change that `command` made. `WAIT` must be sent on the connection of
+   * `command`, because on another connection it returns at once.
    */
   async function acknowledge(operation: TimedOperation, command: TimedCommand, kind: StepKind) {
     const left = Math.max(1, Math.floor(operation.deadline - performance.now()));

@@ -1,19 +1,21 @@
-/** Entries that expire at their deadline. One timer serves all of them, as most are removed long before. */
+/** Entries that expire at their deadlines. All entries share one timer, because most are removed before they expire. */
 export interface Deadlines {
-  /** Calls `expire` of the entry at its deadline, or up to `TICK` ms later, unless it is removed before. */
+  /** Calls `expire` of the entry at its deadline, or up to `TICK` ms later, unless the entry is removed earlier. */
   add(entry: Expiring): void;
   remove(entry: Expiring): void;
 }
 
+/** An entry with a deadline. */
 export interface Expiring {
-  /** Time by `performance.now()`. */
+  /** Deadline on the clock of `performance.now()`. */
   readonly deadline: number;
   expire(): void;
 }
 
+/** Interval (ms) at which deadlines are checked. */
 const TICK = 20;
 
-/** Creates an empty set; its timer runs only while there are entries. */
+/** Creates an empty set of entries. Its timer runs only while there are entries. */
 export function createDeadlines(): Deadlines {
   const entries = new Set<Expiring>();
   let timer: NodeJS.Timeout | undefined;

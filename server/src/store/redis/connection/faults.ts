@@ -3,16 +3,16 @@ import { safeMessage } from "../../../logging/safe-error.ts";
 import { scripts } from "../scripts/scripts.ts";
 
 /**
- * A failure of Redis. Its message contains no arguments of commands, unlike Redis' error replies and the library's
- * errors, and may be logged.
+ * A failure of Redis or of the connection to it. The message may be logged, because it never contains arguments of
+ * commands. Redis' own error replies and the library's errors may contain them.
  */
 export class RedisFault extends Error {
   override readonly name = "RedisFault";
   /** The first word of the error reply, such as `OOM`, or the code of the connection's error. */
   readonly code: string;
-  /** Whether it is a reply of the server, so that the command was not carried out, unless a script failed halfway. */
+  /** Whether the fault is an error reply. Then the command was not carried out, unless `mayHaveWritten` is true. */
   readonly isReply: boolean;
-  /** Whether a script may have written before it failed. */
+  /** Whether the fault is that of a script which may have written something before it failed. */
   readonly mayHaveWritten: boolean;
 
   constructor(code: string, message: string, isReply = false, mayHaveWritten = false) {
@@ -23,16 +23,16 @@ export class RedisFault extends Error {
   }
 }
 
-/** Code for a server of another kind than the configured one. */
+/** Code for a server of another kind than configured, such as a node of a cluster instead of a single server. */
 export const MISPLACED = "MISPLACED";
 
-/** Code for sentinels that do not know the primary. */
+/** Code for sentinels that know no primary of the configured name. */
 export const NO_SUCH_PRIMARY = "NO_SUCH_PRIMARY";
 
-/** Code for a command that the server does not have: renamed, disabled, or newer than the server. */
+/** Code for a command that the server does not know, because it is renamed, disabled or newer than the server. */
 export const NO_SUCH_COMMAND = "NO_SUCH_COMMAND";
 
-/** Messages by the first word of an error reply. */
+/** Messages for error replies, by the first word of the reply. */
 const replies: Readonly<Record<string, string>> = {
   OOM: "OOM: Redis has reached its maxmemory and takes no writes; give it more memory",
   READONLY:
@@ -56,7 +56,7 @@ const replies: Readonly<Record<string, string>> = {
   DENIED: "DENIED: Redis runs in protected mode and refuses other machines",
 };
 
-/** Messages for error replies whose first word is `ERR`. */
+/** Messages for error replies whose first word is `ERR`, by patterns of the reply. */
 const errors: readonly (readonly [pattern: RegExp, message: string])[] = [
   [/^ERR (?:DB index is out of range|invalid DB index)/, "Redis has no database of this number"],
   [/^ERR SELECT is not allowed in cluster mode/, "a cluster has no numbered databases"],
@@ -72,14 +72,14 @@ const errors: readonly (readonly [pattern: RegExp, message: string])[] = [
   [/^ERR Protocol error/, "ERR: protocol error"],
 ];
 
-/** Returns whether the fault shows that a server was reached, so that its address is right. */
+/** Returns whether the fault proves that a Redis server was reached. Then the configured address is right. */
 export function cameFromServer({ code }: RedisFault): boolean {
   return (
     code in replies || ["NOPERM", "ERR", "DATABASE", MISPLACED, NO_SUCH_COMMAND].includes(code)
   );
 }
 
-/** Converts anything that the client throws, rejects with or emits into a fault. */
+/** Converts an error that the client throws, rejects with or emits into a fault. */
 export function faultOf(error: unknown): RedisFault {
   if (error instanceof RedisFault) return error;
   if (error instanceof ReplyError) return faultOfReply(error as Reply);
@@ -92,6 +92,7 @@ export function faultOf(error: unknown): RedisFault {
   return new RedisFault(typeof code === "string" ? code : "", safeMessage(error));
 }
 
+/** The members of the library's errors that are used here. */
 interface LibraryError {
   readonly message?: string;
   readonly code?: unknown;
@@ -102,21 +103,21 @@ type Reply = Error & { readonly command?: { readonly name?: string } };
 
 function faultOfReply({ message, command }: Reply): RedisFault {
   const word = /^[A-Z]{2,20}/.exec(message)?.[0] ?? "";
-  // The only reply that reveals the kind of server.
+  // This is the only error reply that shows that the server is of another kind than configured.
   const code = /cluster support disabled/i.test(message)
     ? MISPLACED
     : (specificCode(message) ?? word);
-  // Only a command name, never an argument.
+  // Ensures that the message contains a command name at most, and never an argument.
   const sent = /^[a-z|]{1,30}$/i.exec(command?.name ?? "")?.[0].toUpperCase();
   const position = /(\w{40}), on @user_script:(\d{1,4})/.exec(message);
   const name = position === null ? sent : commandAt(position[1], Number(position[2]));
-  // Redis sends these replies before the script has written anything.
+  // With these codes, Redis refuses a script before it has written anything.
   const isEarly = ["OOM", "READONLY", "MISCONF", "NOREPLICAS", "NOSCRIPT"].includes(code);
   const mayHaveWritten = !isEarly && /user_script/.test(message);
   return new RedisFault(code, textOfReply(code, message, name), true, mayHaveWritten);
 }
 
-/** Returns a more specific code from a reply's text, since replies from scripts begin with `ERR`. */
+/** Returns a more specific code from the text of a reply. Error replies of scripts begin with `ERR`, whatever failed. */
 function specificCode(message: string): string | undefined {
   if (message.startsWith("ERR The user executing the script can't")) return "NOPERM";
   return /^ERR (?:unknown (?:sub)?command|Unknown Redis command)/.test(message)
@@ -124,7 +125,7 @@ function specificCode(message: string): string | undefined {
     : undefined;
 }
 
-/** Returns the command in a line (from 1) of one of our scripts. */
+/** Returns the name of the command that is called in line `line` (from 1) of the script with this SHA-1. */
 function commandAt(sha: string | undefined, line: number): string | undefined {
   const source = Object.values(scripts).find((script) => script.sha === sha)?.source ?? "";
   return /redis\.p?call\('([A-Z]+)'/.exec(source.split("\n")[line - 1] ?? "")?.[1];

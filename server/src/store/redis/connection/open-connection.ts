@@ -2,14 +2,15 @@ import { StoreOpenError } from "../../open-error.ts";
 import { type Connection, type ConnectionOptions, connect } from "./connection.ts";
 import { cameFromServer, faultOf, type RedisFault } from "./faults.ts";
 
+/** Options for opening a connection. */
 export interface OpeningOptions extends ConnectionOptions {
-  /** Maximum wait for the servers in ms. */
+  /** Maximum time (ms) to wait for the Redis servers. */
   readonly openTimeout: number;
-  /** Called once if connecting takes long; `message` says what it waits for. */
+  /** Called once if connecting takes long. `message` says which servers are waited for, and why. */
   readonly waiting: (message: string) => void;
 }
 
-/** Connects. Throws `StoreOpenError`. */
+/** Connects to Redis. Throws `StoreOpenError`. */
 export async function openConnection(options: OpeningOptions): Promise<Connection> {
   const waiting = ({ message }: RedisFault) =>
     options.waiting(`waiting for ${placeText(options)}: ${message}`);
@@ -20,7 +21,7 @@ export async function openConnection(options: OpeningOptions): Promise<Connectio
   }
 }
 
-/** Creates the error for servers that cannot be used because of `error`. */
+/** Creates the `StoreOpenError` for Redis servers that cannot be used because of `error`. */
 export function inaccessible(
   options: Pick<OpeningOptions, "place">,
   error: unknown,
@@ -30,7 +31,7 @@ export function inaccessible(
   return new StoreOpenError("inaccessible", text, fault);
 }
 
-/** Returns advice, unless the message of the fault contains it already. */
+/** Returns advice to the operator, or `""` if the message of the fault already contains advice. */
 function adviceFor({ place }: Pick<OpeningOptions, "place">, fault: RedisFault): string {
   const isSelfEvident = fault.isReply || fault.message.includes(";") || cameFromServer(fault);
   if (isSelfEvident) return "";

@@ -4,24 +4,29 @@ import { faultOf, MISPLACED, NO_SUCH_COMMAND, RedisFault } from "./faults.ts";
 import type { RedisPlace } from "./place.ts";
 
 /*
- * The check of every new connection before anything else is sent: the server is of the configured kind, the
- * connection uses the configured database, and the server has loaded its data. The library would continue in
- * database 0 if another one is refused.
+ * Checks every new connection before any other command is sent on it:
+ * - The server is of the configured kind: a single server, a node of a cluster, or a primary behind sentinels.
+ * - The connection uses the configured database. Without this check, the library would continue with database 0 if the
+ *   server refuses another one.
+ * - The server has loaded its data.
  */
 
-/** Milliseconds between two queries to a server that is loading its data. */
+/** Time (ms) between two queries to a server that is loading its data. */
 const LOADING_PAUSE = 100;
 
-/** Name of the library's own check, which only requests INFO. */
+/** Name of the library's method that checks a connection. The library's own version only sends INFO. */
 const CHECK = "_readyCheck";
 
-/** The replaced method of the library, called for each new connection; `done` with an error closes it. */
+/**
+ * A client with the method that is replaced here. The library calls the method for each new connection. If the method
+ * passes an error to `done`, the library closes the connection.
+ */
 interface Checked {
   [CHECK](done: (error: Error | null, info?: Readonly<Record<string, string>>) => void): void;
   readonly stream: unknown;
 }
 
-/** Replaces the check of the client. */
+/** Replaces the client's own check of new connections. */
 export function checkEachConnection(client: Redis, place: RedisPlace): void {
   const checked = client as unknown as Checked;
   async function checkNow(...[done]: Parameters<Checked[typeof CHECK]>): Promise<void> {
@@ -35,7 +40,10 @@ export function checkEachConnection(client: Redis, place: RedisPlace): void {
   checked[CHECK] = (done) => void checkNow(done);
 }
 
-/** Returns the role for the client, which requires a primary behind sentinels. */
+/**
+ * Checks a new connection. Returns the server's role if it is known, because the library requires a primary behind
+ * sentinels. `isCurrent` returns whether the client still uses the connection.
+ */
 async function check(client: Redis, place: RedisPlace, isCurrent: () => boolean) {
   const { mode, role } = await introduce(client);
   const misplaced = misplacement(place.kind, mode);
@@ -45,7 +53,7 @@ async function check(client: Redis, place: RedisPlace, isCurrent: () => boolean)
   return role === undefined ? {} : { role: role === "replica" ? "slave" : role };
 }
 
-/** Returns the kind and role that the server reports; every user may query them. */
+/** Returns the kind and the role that the server reports. Every user of Redis may send the command HELLO. */
 async function introduce(client: Redis): Promise<{ mode?: string; role?: string }> {
   try {
     const reply = (await client.call("hello")) as unknown[];
@@ -54,12 +62,13 @@ async function introduce(client: Redis): Promise<{ mode?: string; role?: string 
     return { mode: of("mode"), role: of("role") };
   } catch (error) {
     const fault = faultOf(error);
-    // HELLO is renamed, or this is a proxy that supports fewer commands.
+    // HELLO is renamed, or the server is a proxy that supports fewer commands.
     if (["ERR", NO_SUCH_COMMAND].includes(fault.code)) return {};
     throw fault;
   }
 }
 
+/** Returns a message if the server is of another kind than the configured one. */
 function misplacement(kind: RedisPlace["kind"], mode: string | undefined): string | undefined {
   if (mode === "sentinel") {
     return "this is a sentinel; name it as redis+sentinel://host/name, with its name for the primary";
@@ -89,13 +98,13 @@ async function isLoading(client: Redis): Promise<boolean> {
     return /^loading:1/m.test(await client.info("persistence"));
   } catch (error) {
     const fault = faultOf(error);
-    // Without this right, each command fails with LOADING instead.
+    // The user of Redis may not run INFO. Then each command fails with LOADING while the server is loading.
     if (["NOPERM", "ERR", NO_SUCH_COMMAND].includes(fault.code)) return false;
     throw fault;
   }
 }
 
-/** Returns the error as a fault of the connection, rather than the reply to a waiting command. */
+/** Converts the error into a fault of the connection, so that it does not pass for the reply to a waiting command. */
 function unusable(error: unknown): RedisFault {
   const { code, message } = faultOf(error);
   return new RedisFault(code, message);

@@ -9,45 +9,51 @@ import { readRecordPage } from "../records/record-pages.ts";
 import { readResponse } from "./idempotency.ts";
 
 /*
- * Exports everything in Redis, page by page: first the global keys, then the audit trail, then what SCAN finds on one
- * primary after the other. The cursor of a page contains the keys that SCAN found and that are not exported yet.
+ * Exports all data in Redis, page by page. The first page has the secrets, the high-water mark and the API keys. The
+ * next pages have the audit trail. The other pages have the keys that SCAN finds on each primary, one primary after the
+ * other. The cursor of a page contains the keys that SCAN has found and that are not exported yet.
  */
 
-/** Approximate number of keys that SCAN looks at. */
+/** Approximate number of keys that one SCAN examines. */
 const KEYS_A_SCAN = 128;
 /** Number of characters of records after which a page ends. */
 const MAX_CHARACTERS = 512 * 1024;
-/** Audit entries a page. */
+/** Maximum number of audit entries in a page. */
 const ENTRIES = 256;
-/** Records an item. */
+/** Maximum number of records in an item. */
 const RECORDS_AN_ITEM = 256;
 
 /** The cursor of a page. */
 interface Cursor {
-  /** Primaries and epoch of the cluster: a SCAN cursor is valid only for them. */
+  /** Primaries and epoch of the cluster. The SCAN cursor is valid only while these do not change. */
   readonly topology: string;
-  /** Number of exported audit entries; `null` for all. */
+  /** Number of audit entries that are exported already; `null` if all are. */
   readonly audited: number | null;
-  /** Index of the primary. */
+  /** Index of the primary that is being exported. */
   readonly node: number;
+  /** SCAN cursor on that primary. */
   readonly cursor: string;
-  /** Keys that SCAN found, to be exported before `cursor` is used. */
+  /** Keys that SCAN has found. They are exported before the next SCAN. */
   readonly found: readonly string[];
-  /** Last exported sequence of the first key's records; 0 if none are exported. */
+  /** Sequence of the last exported record of the first key in `found`; 0 if no record of that key is exported. */
   readonly after: number;
 }
 
-/** Some items of a key, and where the rest begins. */
+/** Items of one key. If there are more, they follow in the next call. */
 interface KeyItems {
   readonly items: readonly TransferItem[];
+  /** Number of characters of the records in `items`. */
   readonly characters: number;
-  /** Last exported sequence if there are more records; `undefined` if the key is done. */
+  /** Sequence of the last exported record if there are more records; `undefined` if the key is completely exported. */
   readonly next: number | undefined;
 }
 
 const nothing: KeyItems = { items: [], characters: 0, next: undefined };
 
-/** Reads the page after the cursor `after`, or the first one. A page takes several round trips, each with its own deadline. */
+/**
+ * Exports the page at the cursor `after`, or the first page if `after` is `null`. A page takes several round trips,
+ * each with its own deadline.
+ */
 export async function exportPage(engine: Engine, after: string | null): Promise<ExportPage> {
   if (after === null) return exportGlobals(engine);
   const cursor = JSON.parse(after) as Cursor;
@@ -126,7 +132,10 @@ async function exportKeys(engine: Engine, nodes: readonly Redis[], from: Cursor)
   };
 }
 
-/** Exports keys until a page is full; returns the items and the keys that are left. */
+/**
+ * Exports keys until the page is full. `from` is the sequence of the last exported record of the first key. Returns the
+ * items, the keys that are not completely exported (`left`), and the new value of `from` for them (`after`).
+ */
 async function fillPage(engine: Engine, found: readonly string[], from: number) {
   const items: TransferItem[] = [];
   let room = MAX_CHARACTERS;
@@ -153,7 +162,7 @@ async function exportKey(engine: Engine, name: string, after: number): Promise<K
     return item === undefined ? nothing : { ...nothing, items: [item] };
   }
   if (kind === "records") {
-    // A stored session exports its records itself.
+    // If the session is stored too, its records are exported together with it.
     const count = await operation.command("exists", keys.session(text));
     if (count === 1) return nothing;
   }
@@ -177,7 +186,7 @@ async function exportSession(engine: Engine, id: string, after: number): Promise
   return { items, characters, next: last < total ? last : undefined };
 }
 
-/** Returns the progress of a SCAN cursor, 0 to 1: it counts in reversed bits. */
+/** Returns the progress of a SCAN from 0 to 1. A SCAN cursor counts upwards with its bits in reverse order. */
 function progressOf(cursor: string): number {
   let [progress, bit] = [0, 0.5];
   for (let rest = BigInt(cursor); rest > 0n && bit > 1e-6; rest >>= 1n, bit /= 2) {

@@ -11,45 +11,46 @@ import { newNonce } from "../layout/nonce.ts";
 import { scripts } from "../scripts/scripts.ts";
 
 /*
- * Carries idempotent requests out once. The idempotency key and the data that the request changes lie in different
- * slots:
+ * Carries out an idempotent request at most once. The stored response and the data that the request changes are in
+ * different slots, so the request takes several steps. The states of an idempotency key:
  *
  *   free --reserve--> pending --the change, which is idempotent--> done
  *                     pending --refused--> free
  *
- * The reservation contains what the change needs, so that another request with the same key can complete a pending one
- * whose process died. It waits first, as that process is most likely still at work.
+ * If a process dies, its request stays pending. Another request with the same key can then complete the pending
+ * request, because the reservation contains the data that the change needs. It first waits for `GRACE`, because the
+ * first process is most likely still working.
  */
 
-/** Milliseconds for which a pending request is left to its process; less than the deadline of a request. */
+/** Time (ms) for which a pending request is left to its process. It is shorter than the deadline of a request. */
 const GRACE = 1000;
-/** Milliseconds until a pending request is looked at again. */
+/** Time (ms) until a pending request is examined again. */
 const PAUSE = 10;
 
-/** An idempotent request. */
+/** An idempotent request and its change. */
 export interface IdempotentChange<O> {
   readonly idempotent: IdempotentRequest;
-  /** The session that is recorded in; `null` if one is created. */
+  /** Id of the session in which the request stores records; `null` if it creates a session. */
   readonly id: string | null;
-  /** The session that is created; `null` if one is recorded in. */
+  /** Id of the session that the request creates; `null` if it stores records. */
   readonly created: string | null;
-  /** The argument of `perform`; `null` if nothing is left to do. */
+  /** The data that the change needs: the argument of `perform`. `null` if there is no change to make. */
   readonly need: string | null;
-  /** The result of a success. */
+  /** The result of `perform` if the change is made. */
   readonly success: O;
-  /** Makes the change that this request or an earlier one reserved. */
+  /** Makes the change. `need` comes from this request, or from an earlier one with the same key that is pending. */
   perform(need: string): Promise<O>;
 }
 
 /**
- * Returns the batch number of the records of an idempotent request. It depends on the time (ms), as an idempotency key
- * may be used again after its lifetime.
+ * Returns the batch number for the records of an idempotent request. The number also depends on the time (Unix ms),
+ * because an idempotency key may be used for another request after its stored response has expired.
  */
 export function batchOf(key: string, now: number): number {
   return createHash("sha256").update(`${now} ${key}`).digest().readUIntBE(0, 5);
 }
 
-/** Carries the request out, unless its key was used before. */
+/** Carries out the request, unless its idempotency key was used before. */
 export async function carryOutOnce<O extends { readonly outcome: string }>(
   operation: Operation,
   change: IdempotentChange<O>,
@@ -70,14 +71,17 @@ export async function carryOutOnce<O extends { readonly outcome: string }>(
       await delay(PAUSE);
       continue;
     }
-    // The process that reserved it may have died before it did this.
+    // The process that reserved the key may have died before it did this.
     await addTo(operation, owner, idempotent.key);
     const result = await finish(operation, change, pendingNonce, pendingNeed);
     if (result.outcome === change.success.outcome) return { outcome: "repeated", response };
   }
 }
 
-/** Returns the result of an earlier request; `isDone` decides about a pending one. */
+/**
+ * Returns the result of an earlier request with this key, or `undefined` if there was none. If that request is pending,
+ * `isDone` returns whether its change has been made; if not, there is no result yet.
+ */
 export async function findReplay(
   operation: Operation,
   { key, fingerprint }: Omit<IdempotentRequest, "response">,
@@ -90,7 +94,7 @@ export async function findReplay(
   return { outcome: "repeated", response: stored.response };
 }
 
-/** Reads the response of an idempotency key, unless its request is pending. */
+/** Reads the stored response of an idempotency key. Returns `undefined` if there is none or its request is pending. */
 export async function readResponse(
   operation: Operation,
   key: string,
@@ -102,7 +106,7 @@ export async function readResponse(
   return { kind: "answer", idempotent, id, created, storedAt };
 }
 
-/** Reads the responses about a session, oldest first. */
+/** Reads the stored responses of requests that created a session or stored records in it, oldest first. */
 export async function responsesAbout(operation: Operation, id: string) {
   const keys = await keysAbout(operation, id);
   const found = await Promise.all(keys.map((key) => readResponse(operation, key)));
@@ -112,7 +116,7 @@ export async function responsesAbout(operation: Operation, id: string) {
     .toSorted((a, b) => a.storedAt - b.storedAt);
 }
 
-/** Removes the responses about a session. */
+/** Removes the stored responses of requests that created a session or stored records in it. */
 export async function eraseResponses(operation: Operation, id: string): Promise<void> {
   const keys = await keysAbout(operation, id);
   await Promise.all(
@@ -123,7 +127,7 @@ export async function eraseResponses(operation: Operation, id: string): Promise<
   await operation.write("del", operation.keys.responsesAbout(id));
 }
 
-/** Imports a response of another store, unless a later one is stored. */
+/** Imports a stored response of another store, unless it has expired or a later one is stored under the same key. */
 export async function importResponse(operation: Operation, item: StoredResponseItem) {
   const { idempotent, id, created, storedAt } = item;
   const { key, fingerprint, response } = idempotent;
@@ -141,6 +145,7 @@ export async function importResponse(operation: Operation, item: StoredResponseI
   await operation.write("pexpire", name, life);
 }
 
+/** Reserves the idempotency key. Returns the reply of `scripts/reserve-request.lua`. */
 async function reserve<O>(operation: Operation, nonce: string, change: IdempotentChange<O>) {
   const { idempotent, id, created, need } = change;
   const { key, fingerprint, response } = idempotent;
@@ -151,7 +156,7 @@ async function reserve<O>(operation: Operation, nonce: string, change: Idempoten
   return reply as string[];
 }
 
-/** Makes the change, and completes the reservation with this nonce. */
+/** Makes the change, then completes or frees the reservation that has this nonce. */
 async function finish<O extends { readonly outcome: string }>(
   operation: Operation,
   { idempotent, success, perform }: IdempotentChange<O>,
@@ -165,7 +170,7 @@ async function finish<O extends { readonly outcome: string }>(
   return result;
 }
 
-/** Reads a stored response. `need` is the argument of `perform` while the request is pending, then `null`. */
+/** Reads a stored response. `need` is the argument of `perform` if the request is pending, otherwise `null`. */
 async function readStored(operation: Operation, key: string) {
   const name = operation.keys.response(key);
   const fields = ["r", "a", "t", "i", "c", "n"];
@@ -186,8 +191,8 @@ async function readStored(operation: Operation, key: string) {
 }
 
 /**
- * Adds an idempotency key to those of a session. Only for the request that reserved the key: others with the same key
- * are about other sessions.
+ * Adds an idempotency key to the set of keys about a session. `id` must be that of the request that reserved the key,
+ * because other requests with the same key may be about other sessions.
  */
 async function addTo(operation: Operation, id: string, key: string): Promise<void> {
   const name = operation.keys.responsesAbout(id);
@@ -195,6 +200,7 @@ async function addTo(operation: Operation, id: string, key: string): Promise<voi
   await operation.command("pexpire", name, STORED_RESPONSE_LIFE_MS);
 }
 
+/** Reads the idempotency keys of requests that created a session or stored records in it. */
 async function keysAbout(operation: Operation, id: string): Promise<string[]> {
   const name = operation.keys.responsesAbout(id);
   return (await operation.command("smembers", name)) as string[];

@@ -17,18 +17,18 @@ import { decode, encode } from "../layout/session-codec.ts";
 import { scripts } from "../scripts/scripts.ts";
 import { importResponse } from "./idempotency.ts";
 
-/** Nonce of imported claims; the word is part of stored data. */
+/** Nonce of imported claims. Do not change the word: it is part of stored data. */
 const IMPORTED = "adopted";
 
 /**
- * Imports items of another store and stores the cursor. Nobody else writes meanwhile, so steps need not be atomic.
- * Returns the ids of skipped sessions, which are none.
+ * Imports items of another store, then stores the cursor. Nothing else writes meanwhile, so the steps need not be
+ * atomic. Returns the ids of skipped sessions: always an empty list.
  */
 export async function importItems(
   engine: Engine,
   { items, cursor, now }: ImportRequest,
 ): Promise<readonly string[]> {
-  // Records of one session and audit entries in their order, everything else in parallel.
+  // The records of a session and the audit entries are imported in order, all other items in parallel.
   const others = items.filter(({ kind }) => kind !== "records" && kind !== "audit");
   await Promise.all(others.map((item) => importItem(engine, item, now)));
   for (const item of items) if (item.kind === "audit") await importItem(engine, item, now);
@@ -80,6 +80,7 @@ async function importSession(operation: Operation, item: SessionItem) {
   await importClaim(operation, item);
 }
 
+/** Writes the claim of the session's visit if the session is live; otherwise releases that claim. */
 async function importClaim(operation: Operation, { session }: SessionItem): Promise<void> {
   const { keys, claimLife } = operation.engine;
   const { id, visitId } = session;
@@ -99,7 +100,7 @@ async function importRecords(operation: Operation, { session, first, records }: 
   await operation.change(scripts.importRecords, [keys.records(session.id)], args);
 }
 
-/** Returns whether nothing but records is stored of the session in the other store. */
+/** Returns whether the other store has nothing but records of the session. */
 function hasOnlyRecords({ session, associations, requests }: SessionItem): boolean {
   return (
     requests > 0 &&

@@ -19,7 +19,7 @@ const MAX_CHARACTERS = 512 * 1024;
 /** Number of records that one script reads. Records may be long, and a script blocks the Redis server while it runs. */
 const RECORDS_A_READ = 64;
 
-/** Reads a page of records. Returns `undefined` if the session is not in the scope, or if its data are no longer kept. */
+/** Reads a page of records. Returns `undefined` if the session is not in the scope, or its data are no longer kept. */
 export async function readRecordPage(
   operation: Operation,
   request: RecordPageRequest,

@@ -10,23 +10,24 @@ import { encodeScope, sessionArgs, sessionKeys } from "./session-scripts.ts";
 import { FENCE_LIFE, type WriteResult } from "./visit-claim.ts";
 import { newClaim, obtainVisit } from "./visits.ts";
 
-/** The result of one attempt. All but the first two need another attempt. */
+/** The result of one attempt to associate ids. After `fenced` and `unprepared`, another attempt is needed. */
 type Attempt =
   | Extract<AssociationResult, { outcome: "associated" }>
-  /** `hasVisit`: the session has the visit all the same, by another attempt. */
+  /** The ids were refused. `hasVisit`: the session has the visit nevertheless, because another attempt wrote it. */
   | {
       readonly outcome: "refused";
       readonly hasVisit: boolean;
       readonly result: AssociationResult;
     }
   | { readonly outcome: "fenced" }
-  /** Index entries or a claim are needed first; `stored` is the session without the ids. */
+  /** Index entries must be added, or a visit claimed, before the next attempt. `stored` is the unchanged session. */
   | { readonly outcome: "unprepared"; readonly stored: Session | null };
 
 /**
- * Associates ids. One server does it in one script, unless another session has claimed the visit. A cluster first
- * tries without preparation, as most associations repeat stored ids; a new id takes two more round trips, one for the
- * index entries and the claim, one for the session.
+ * Associates ids with a session. If one server holds all keys, one script does everything, unless another session has
+ * claimed the visit. In a cluster, the first attempt is made without preparation, because most associations repeat ids
+ * that the session already has. New ids then need two more round trips: one for the index entries and the claim, one
+ * for the session.
  */
 export async function associateIds(
   operation: Operation,
@@ -40,7 +41,7 @@ export async function associateIds(
   const { id, ids } = request;
   const { stored } = first;
   const added = idFields.filter((field) => ids[field] !== null && stored?.[field] == null);
-  // The claim adds the index entry of the visit.
+  // Obtaining the claim also adds the index entry of the visit.
   const others = added.filter((field) => field !== "visitId");
   const entries = Object.fromEntries(others.map((field) => [field, ids[field]]));
   const indexed = addToIndexes(operation, id, entries, stored === null);
@@ -60,7 +61,10 @@ export async function associateIds(
   return { outcome: "conflict", field: "visitId" };
 }
 
-/** Makes one attempt, under the claim with this nonce if any. */
+/**
+ * Makes one attempt. `nonce` is that of the claim, or `""` without a claim. `isPrepared`: whether the index entries are
+ * added and the visit is claimed.
+ */
 async function attempt(
   operation: Operation,
   request: AssociationRequest,
@@ -73,6 +77,7 @@ async function attempt(
   return attemptIn(operation, id, await operation.change(scripts.associateIds, names, args));
 }
 
+/** Claims the visit, adds the index entries and associates the ids in one script. */
 async function attemptCombined(operation: Operation, request: AssociationRequest) {
   const { id, ids } = request;
   const claim = newClaim(operation, id, ids.visitId);
@@ -97,7 +102,7 @@ function attemptIn(operation: Operation, id: string, reply: unknown): Attempt {
   const [outcome, detail, which] = reply as [string, string | number | null, number | undefined];
   switch (outcome) {
     case "associated": {
-      // Nothing is stored if no ids were given.
+      // The script returns no text if no ids were given and nothing is stored: the session is implicit.
       const { lifetimes } = operation.engine.policy;
       const isStored = typeof detail === "string";
       return { outcome, session: isStored ? decode(id, detail) : implicitSession(id, lifetimes) };

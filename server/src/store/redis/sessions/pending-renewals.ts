@@ -1,16 +1,16 @@
 /**
- * Renewals that are being stored. `renew` has shown them to the caller already, so later operations of the same session
- * wait for them.
+ * Renewals that are being stored. `renew` has already returned them to the caller, so later operations of the same
+ * session wait for them.
  */
 export class PendingRenewals {
   readonly #renewals = new Map<string, Promise<void>>();
 
-  /** Returns a promise for the session's renewal, or `undefined` if there is none. */
+  /** Returns a promise that is fulfilled when the session's renewal is done, or `undefined` if there is no renewal. */
   of(id: string): Promise<void> | undefined {
     return this.#renewals.size === 0 ? undefined : this.#renewals.get(id);
   }
 
-  /** Runs `store`, which must not reject, after the session's earlier renewal. */
+  /** Runs `store` as soon as the earlier renewals of the session are done. `store` must not reject. */
   add(id: string, store: () => Promise<void>): void {
     const renewal = Promise.resolve(this.of(id))
       .then(store)

@@ -3,12 +3,12 @@ import type { Scope } from "../../../session/permissions.ts";
 import type { Argument } from "../connection/connection.ts";
 import type { Operation } from "../engine.ts";
 
-/** Returns the keys that scripts with `prelude/session.lua` begin with. */
+/** Returns the first keys of every script that uses `prelude/session.lua`. */
 export function sessionKeys({ keys }: Operation, id: string): string[] {
   return [keys.session(id), keys.records(id)];
 }
 
-/** Returns the arguments that scripts with `prelude/session.lua` begin with. */
+/** Returns the first arguments of every script that uses `prelude/session.lua`. */
 export function sessionArgs({ engine, now }: Operation, id: string): Argument[] {
   const { lifetimes, retention } = engine.policy;
   const { anonymous, recognized } = lifetimes;
@@ -19,7 +19,7 @@ export function sessionArgs({ engine, now }: Operation, id: string): Argument[] 
   ];
 }
 
-/** Encodes a scope for `isWithin` of `prelude/session.lua`. */
+/** Encodes a scope as the function `isWithin` in `prelude/session.lua` expects it. */
 export function encodeScope(scope: Scope): string {
   if (scope === "everyone") return "*";
   return scope.customerId === null ? "-" : `=${scope.customerId}`;

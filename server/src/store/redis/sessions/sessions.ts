@@ -11,10 +11,10 @@ import { encodeScope, sessionArgs, sessionKeys } from "./session-scripts.ts";
 import { FENCE_LIFE } from "./visit-claim.ts";
 import { extendClaim, newClaim, obtainVisit, releaseVisit } from "./visits.ts";
 
-/** Minimum lifetime (ms) of a tombstone. Records that arrive within it are dropped. */
+/** Minimum lifetime (ms) of a tombstone. Until it expires, records that arrive for the erased session are dropped. */
 const TOMBSTONE_LIFE = 60 * 60 * 1000;
 
-/** Returns the stored session, or the implicit session of the id. */
+/** Returns the stored session, or the implicit session of the id if nothing is stored. */
 export async function find(operation: Operation, id: string): Promise<Session> {
   const { keys, policy, renewals } = operation.engine;
   const renewal = renewals.of(id);
@@ -24,7 +24,7 @@ export async function find(operation: Operation, id: string): Promise<Session> {
     const session = decode(id, text as string);
     if (operation.now < purgeAfter(session, true, policy)) return session;
   }
-  // Not stored, or to be purged.
+  // The session is not stored, or its retention is over.
   return implicitSession(id, policy.lifetimes);
 }
 
@@ -37,7 +37,7 @@ export async function create(operation: Operation, session: Session): Promise<Cr
     if (outcome !== "claimed") return { outcome };
   }
   const { id, visitId } = session;
-  // The claim adds the index entry of the visit.
+  // Obtaining the claim also adds the index entry of the visit.
   const indexed = addToIndexes(operation, id, { ...session, visitId: null }, true);
   if (visitId !== null) {
     return createWithVisit(operation, session, visitId, text, ttl, indexed);
@@ -45,11 +45,11 @@ export async function create(operation: Operation, session: Session): Promise<Cr
   await indexed;
   const args = [text, "PX", ttl, "NX", "GET"];
   const stored = await operation.write("set", operation.keys.session(id), ...args);
-  // Its own text is stored already if the command was sent twice.
+  // If the command was sent twice, the second one finds the text that the first one stored.
   return { outcome: stored === null || stored === text ? "created" : "id-taken" };
 }
 
-/** Creates a session in one round trip. Does nothing if another session has `claimed` the visit. */
+/** Creates a session in one round trip. If another session has claimed the visit, stores nothing, returns `claimed`. */
 async function createCombined(operation: Operation, session: Session, text: string, ttl: number) {
   const { id, visitId } = session;
   const claim = newClaim(operation, id, visitId);
@@ -60,6 +60,7 @@ async function createCombined(operation: Operation, session: Session, text: stri
   return reply as "created" | "id-taken" | "claimed";
 }
 
+/** Obtains the visit and stores the session. `indexed` is fulfilled when the other index entries are added. */
 async function createWithVisit(
   operation: Operation,
   session: Session,
@@ -81,12 +82,12 @@ async function createWithVisit(
   const [isObtained] = await Promise.all([written, indexed]);
   if (isObtained) return { outcome };
   await removeFromIndexes(operation, id, session).catch(() => {
-    // Readers of the entry find no session.
+    // The remaining index entries do no harm: readers that follow them find no session.
   });
   return { outcome: "conflict", field: "visitId" };
 }
 
-/** Starts storing a renewal at `now`. If that fails, the next use finds the old session and renews it again. */
+/** Starts to store a renewal at `now`. If that fails, the next use of the session finds it unchanged and renews it. */
 export function renew(engine: Engine, session: Session, now: number): void {
   const store = () => engine.change(now, (operation) => storeRenewal(operation, session));
   engine.renewals.add(session.id, () => store().catch(() => undefined));
@@ -94,7 +95,7 @@ export function renew(engine: Engine, session: Session, now: number): void {
 
 async function storeRenewal(operation: Operation, session: Session): Promise<void> {
   const { id, visitId } = session;
-  // It may not be stored yet.
+  // A session without ids may be implicit, so it may not be in the index of all sessions yet.
   if (hasNoIds(session)) await addToIndexes(operation, id, noIdentity, true);
   const names = sessionKeys(operation, id);
   const args = sessionArgs(operation, id);
@@ -104,7 +105,7 @@ async function storeRenewal(operation: Operation, session: Session): Promise<voi
   ]);
 }
 
-/** Ends a session; returns false if no live one is in the scope. */
+/** Ends a session. Returns false if the session is not live or not in the scope. */
 export async function end(operation: Operation, id: string, scope: Scope): Promise<boolean> {
   await operation.engine.renewals.of(id);
   const names = sessionKeys(operation, id);
@@ -114,20 +115,20 @@ export async function end(operation: Operation, id: string, scope: Scope): Promi
   const [wasLive, visitId] = reply as [number, string | undefined];
   if (wasLive === 1 && visitId !== undefined && visitId !== "") {
     await releaseVisit(operation, id, visitId).catch(() => {
-      // The session has ended all the same. The next contender finds that out.
+      // The session has ended although its claim remains. The next contender for the visit replaces that claim.
     });
   }
   return wasLive === 1;
 }
 
-/** Erases everything about a session except its stored responses. May be repeated. */
+/** Erases everything about a session except its stored responses. Idempotent: call again after a failure. */
 export async function erase(operation: Operation, id: string): Promise<void> {
   await operation.engine.renewals.of(id);
   const names = sessionKeys(operation, id);
   const facts = sessionArgs(operation, id);
   const run = (isLastCall: 0 | 1) =>
     operation.change(scripts.eraseSession, names, [...facts, isLastCall, TOMBSTONE_LIFE]);
-  // The ids go last, as a repetition needs them to find the rest.
+  // The ids are erased last. If a step before fails, the next call needs them to find the index entries and the claim.
   const text = await run(0);
   const ids = text === "" ? noIdentity : decodeIds(String(text));
   await Promise.all([

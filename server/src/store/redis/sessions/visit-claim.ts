@@ -1,54 +1,59 @@
 /*
- * Decides who gets a visit. A visit and its session lie in different slots, which no script can change together. Only
- * the session counts: a live session with the visit written in it holds the visit. The claim, in the slot of the
- * visit, is a pointer to the one session that may get it, and to that session's attempt.
+ * Decides which session gets a visit. A visit and its session are in different slots, so no script can change both.
+ * Only the session counts: if a session is live and the visit is written in it, it holds the visit. The claim is in the
+ * slot of the visit. It names the only session that may get the visit, and the nonce of that session's attempt.
  *
  *   visit    free --claim--> claimed by (session, nonce) --release, or replacement by another claim--> ...
  *   attempt  in progress --write--> the session holds the visit --end, expiry--> over
  *            in progress --fence--> fenced: its write is refused from now on
  *
- * An attempt claims the visit, then writes it into the session, by a script that checks the fence. Attempts for the
- * same session share its claim and nonce. A contender that finds the claim of another session examines that session,
- * by one script:
+ * An attempt first claims the visit. Then it writes the visit into the session, by a script that checks the fence.
+ * Several attempts for the same session share one claim and its nonce.
  *
- *   holds        the session is live and has the visit: the contender has lost
- *   over         the session is over or has another visit. This is final (an expired session is marked), and the claim
- *                may be replaced at once
- *   fenced       this attempt will not get the visit: the claim may be replaced at once
- *   in-progress  the attempt continues, or its process died between claim and write: the contender retries until the
- *                claim is `GRACE` old, and then fences the attempt
+ * A contender is an attempt that finds the claim of another session. It examines that session by one script, which
+ * returns one of:
  *
- * A claim is replaced or released only if it still is the examined one. So at any time at most one session can be
- * written a visit, and it is the one in the claim:
- * - A claim is removed only after its attempt cannot write any more: it is fenced, or its session is over.
- * - Fence and write are scripts in the slot of the session, so one comes first. If it is the write, the contender finds
- *   that the session holds the visit.
- * - A refused attempt fences itself in the script that refuses it, and then releases the claim; unless the session has
- *   the visit by another attempt under the same claim, which stays.
- * - A fence lasts for `FENCE_LIFE`, much longer than a write can be delayed: none is sent after its deadline.
- * - A claim outlives every session that was written under it (`claimLife`).
+ *   holds        The session is live and has the visit. The contender has lost.
+ *   over         The session has ended or expired, or has another visit. This is final, because the script marks an
+ *                expired session. The claim may be replaced at once.
+ *   fenced       The other attempt cannot get the visit any more. The claim may be replaced at once.
+ *   in-progress  The other attempt continues, or its process died between claim and write. The contender examines it
+ *                again and again. As soon as the claim is `GRACE` old, the contender fences the other attempt.
  *
- * If one server holds all keys, a creation or association first tries to claim and write in one script
- * (`scripts/prelude/claim-combined.lua`). If another session has a claim, the script does neither and fences its
- * attempt, as it may have been sent twice. It replaces a claim of its own session without examining that attempt,
- * which can only write this visit into this session, where it is already; and whoever is about to replace or release
- * that claim no longer finds it.
+ * A contender replaces or releases a claim only if it is still the claim that was examined. So at any time a visit can
+ * be written into at most one session, which is the session in the claim. The reasons:
+ * - A claim is removed only when its attempt cannot write any more, because it is fenced or its session is over.
+ * - Fence and write are scripts in the slot of the session, so one of them runs first. If the write runs first, the
+ *   contender finds that the session holds the visit.
+ * - The script that refuses an attempt also fences it. After that, the attempt releases the claim. The exception: if
+ *   another attempt with the same claim has written the visit into the session, the claim stays.
+ * - A fence lasts for `FENCE_LIFE`. A write cannot be delayed for so long, because none is sent after its deadline.
+ * - A claim is kept longer than any session into which the visit was written (`claimLife`).
+ *
+ * If one server holds all keys, creating a session or associating ids first tries to claim and write in one script
+ * (`scripts/prelude/claim-combined.lua`). If another session has a claim, this script does neither. It fences its own
+ * attempt, because the same command may have been sent twice.
+ *
+ * If its own session has an earlier claim, this script replaces that claim without examining the earlier attempt. That
+ * is safe. The earlier attempt could only write the same visit into the same session, which has the visit already. And
+ * a contender that is about to replace or release the earlier claim does not find it any more.
  */
 
-/** Milliseconds for which contenders do not fence an attempt; less than the deadline of a request. */
+/** Time (ms) for which contenders do not fence an attempt. It is shorter than the deadline of a request. */
 export const GRACE = 1000;
-/** Milliseconds until a contender examines an attempt again. */
+/** Time (ms) until a contender examines an attempt again. */
 export const PAUSE = 10;
 /** Lifetime of a fence in ms. */
 export const FENCE_LIFE = 60 * 60 * 1000;
+/** Time (ms) by which a claim is kept longer than any session. */
 const SLACK = 60 * 60 * 1000;
 
-/** Returns the lifetime (ms) of a claim if sessions live for at most `total` ms. */
+/** Returns the lifetime (ms) of a claim. `total` is the longest total lifetime of a session in ms. */
 export function claimLife(total: number): number {
   return total + SLACK;
 }
 
-/** The claim of a visit: a session id and the nonce of its attempt. */
+/** The claim of a visit: the id of a session and the nonce of that session's attempt. */
 export interface Claim {
   readonly id: string;
   readonly nonce: string;
@@ -56,43 +61,45 @@ export interface Claim {
 
 /** The result of claiming a visit. */
 export type ClaimResult =
-  /** The session has the claim, by its own attempt or by one that it shares. */
+  /** The session has the claim. `nonce` is that of this attempt or of an earlier one for the same session. */
   | { readonly outcome: "claimed"; readonly nonce: string }
-  /** Another session has had the claim for `age` ms. */
+  /** Another session has the claim, which was made `age` ms ago. */
   | { readonly outcome: "held"; readonly claim: Claim; readonly age: number };
 
-/** The state of another session's attempt. */
+/** The state of another session's attempt, as the head of this file explains. */
 export type Examination = "holds" | "over" | "fenced" | "in-progress";
 
 /** The result of writing the visit into the session. */
 export type WriteResult =
   | "done"
+  /** The attempt was fenced by a contender. */
   | "fenced"
-  /** Refused for another reason, and the attempt is fenced. */
+  /** The write was refused for another reason, and the attempt is now fenced. */
   | "refused"
-  /** Refused for another reason, but the session has the visit by another attempt: the claim stays. */
+  /** The write was refused for another reason. The claim stays, because another attempt gave the session the visit. */
   | "refused-holding";
 
 /** The next step of an attempt. */
 export type Step =
+  /** Claims the visit. May replace the claim `replacing`. */
   | { readonly do: "claim"; readonly replacing: Claim | null }
   | { readonly do: "write"; readonly nonce: string }
   | { readonly do: "examine"; readonly claim: Claim; readonly mayFence: boolean }
   | { readonly do: "pause" }
   | { readonly do: "release"; readonly claim: Claim }
-  /** The attempt won, lost, or was refused for another reason and left nothing behind. */
+  /** `won`: the session holds the visit. `lost`: another session does. `refused`: the write was refused. */
   | { readonly do: "finish"; readonly outcome: "won" | "lost" | "refused" };
 
-/** The first step of every attempt, and the step after a pause. */
+/** The first step of every attempt, also repeated after each pause. */
 export const firstStep: Step = { do: "claim", replacing: null };
 
-/** Returns the step after a claim. */
+/** Returns the step that follows a claim. */
 export function afterClaim(result: ClaimResult): Step {
   if (result.outcome === "claimed") return { do: "write", nonce: result.nonce };
   return { do: "examine", claim: result.claim, mayFence: result.age >= GRACE };
 }
 
-/** Returns the step after an examination of another session's claim. */
+/** Returns the step that follows the examination of another session's `claim`. */
 export function afterExamination(claim: Claim, examination: Examination): Step {
   switch (examination) {
     case "holds":
@@ -104,7 +111,7 @@ export function afterExamination(claim: Claim, examination: Examination): Step {
   }
 }
 
-/** Returns the step after a write under the session's own claim. */
+/** Returns the step that follows a write. `claim` is the session's own claim. */
 export function afterWrite(claim: Claim, result: WriteResult): Step {
   switch (result) {
     case "done":

@@ -19,8 +19,9 @@ import {
 } from "./visit-claim.ts";
 
 /**
- * Carries out what `visit-claim.ts` decides: claims the visit, adds the session to its index, and calls `write` to write the visit into the session. `write` gets
- * the nonce of the claim and may be called again with another one. Returns false if another session holds the visit.
+ * Carries out the steps that `visit-claim.ts` decides. Claims the visit, adds the session to the index of the visit,
+ * and calls `write` to write the visit into the session. `write` gets the nonce of the claim. It may be called again
+ * with another nonce. Returns false if another session holds the visit, otherwise true, even if `write` was refused.
  */
 export async function obtainVisit(
   operation: Operation,
@@ -57,8 +58,9 @@ export async function obtainVisit(
 }
 
 /**
- * Returns a new claim for a combined script: the keys of claim and fence; owner, lifetime of the claim, lifetime of a
- * fence. Without a visit, what such a script takes for none.
+ * Returns the keys and arguments of a new claim for a combined script. The keys are those of claim and fence. The
+ * arguments are the owner of the claim and the lifetimes of claim and fence in ms. If `visitId` is `null`, returns the
+ * placeholders that the script expects instead.
  */
 export function newClaim(
   operation: Operation,
@@ -77,12 +79,12 @@ export function newClaim(
   };
 }
 
-/** Releases any claim of a session that is over. */
+/** Releases the claim of a session that has ended or is being erased, whatever its nonce is. */
 export function releaseVisit(operation: Operation, id: string, visitId: string): Promise<void> {
   return releaseClaim(operation, visitId, `${id} `);
 }
 
-/** Extends the claim of a session that is renewed. */
+/** Extends the lifetime of the claim of a visit whose session is renewed. */
 export async function extendClaim(operation: Operation, visitId: string): Promise<void> {
   const { keys, claimLife } = operation.engine;
   await operation.command("pexpire", keys.visit(visitId), claimLife);
@@ -90,13 +92,13 @@ export async function extendClaim(operation: Operation, visitId: string): Promis
 
 async function claimVisit(operation: Operation, id: string, visitId: string, old: Claim | null) {
   const { keys, claimLife } = operation.engine;
-  // Each attempt has its own nonce, as an earlier one may be fenced.
+  // Each attempt has a new nonce, because an attempt with an earlier nonce may be fenced.
   const attempt = newNonce();
   const entries = indexEntriesFor(operation, id, { visitId }, false);
   const names = [keys.visit(visitId), ...entries.names];
   const replaced = old === null ? "" : textOf(old);
   const args = [id, attempt, replaced, claimLife, ...entries.args];
-  // `prepare`: if a failover undid a claim or a fence, two sessions could get the visit.
+  // `prepare` waits for replicas. If a failover undid a claim or a fence, two sessions could get the visit.
   const reply = await operation.prepare(scripts.claimVisit, names, args);
   const [nonce, holder, age] = reply as [string, string | undefined, number];
   return holder === undefined
