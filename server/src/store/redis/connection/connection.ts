@@ -80,8 +80,8 @@ export interface Connection {
   /** Refuses every operation for this reason from now on. `undefined` permits operations again. */
   hold(reason: RedisFault | undefined): void;
   /**
-   * Lets each reconnection be followed by a check, because the server may have other data then: calls `reconnected`,
-   * and refuses operations until `hold` is called.
+   * Requires a check of the data after each reconnection, because the server may have other data then. From now on,
+   * each reconnection calls `reconnected`, and operations are refused until `hold` is called.
    */
   checkAfterReconnecting(reconnected: () => void): void;
   /** Reads again which node of a cluster serves which slots. A node that fails does not report that by itself. */

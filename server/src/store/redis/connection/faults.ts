@@ -117,7 +117,7 @@ function faultOfReply({ message, command }: Reply): RedisFault {
   return new RedisFault(code, textOfReply(code, message, name), true, mayHaveWritten);
 }
 
-/** Returns a more specific code from the text of a reply. Error replies of scripts begin with `ERR`, whatever failed. */
+/** Returns a more specific code from the text of a reply, because all error replies of scripts begin with `ERR`. */
 function specificCode(message: string): string | undefined {
   if (message.startsWith("ERR The user executing the script can't")) return "NOPERM";
   return /^ERR (?:unknown (?:sub)?command|Unknown Redis command)/.test(message)

@@ -1,7 +1,7 @@
 import type { Engine } from "../engine.ts";
 import { CLOCK_TOLERANCE } from "./store-state.ts";
 
-/** Reports when the clocks of this machine and of Redis begin to differ, and when they agree again. */
+/** Reports when the clock of this machine begins to differ from that of Redis, and when both agree again. */
 export class ClockWatch {
   readonly #engine: Engine;
   #differs = false;
@@ -10,7 +10,7 @@ export class ClockWatch {
     this.#engine = engine;
   }
 
-  /** Compares the clocks. `serverTime` was read between `started` (wall clock) and now. */
+  /** Compares the clocks. Redis read `serverTime` after the wall clock showed `started`, and before now. Unix ms. */
   compare(started: number, serverTime: number): void {
     const { events, wall: wallClock } = this.#engine.options;
     const wall = wallClock();
@@ -28,7 +28,7 @@ export class ClockWatch {
       );
       return;
     }
-    // The time of sessions never runs backwards in a process.
+    // `latest` never runs backwards in a process. If the wall clock was set back, `latest` is still ahead.
     const left = Math.round((this.#engine.latest - wall) / 1000);
     const inStep = "the clock of this machine and that of Redis are in step again";
     if (left * 1000 <= CLOCK_TOLERANCE) events.noticed("info", inStep);

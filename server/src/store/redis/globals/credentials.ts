@@ -4,9 +4,11 @@ import type { Argument } from "../connection/connection.ts";
 import type { Operation } from "../engine.ts";
 import { type Script, scripts } from "../scripts/scripts.ts";
 
-/** A secret with its bytes as Base64. */
+/** A signing secret whose bytes are encoded. */
 export interface EncodedSecret {
+  /** The bytes of the secret. */
   readonly base64: string;
+  /** Unix ms. */
   readonly createdAt: number;
 }
 
@@ -26,12 +28,12 @@ export async function readApiKeys(operation: Operation): Promise<readonly ApiKey
     .toSorted((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
 }
 
-/** Reads the API keys as stored. */
+/** Reads all API keys in their stored form. */
 export async function readApiKeyTexts(operation: Operation): Promise<readonly string[]> {
   return (await operation.command("hvals", operation.keys.apiKeys)) as string[];
 }
 
-/** Stores an API key; overwrites a stored one unless that is revoked. */
+/** Stores an API key. Overwrites a stored API key with the same id, unless that one is revoked. */
 export async function addApiKey(operation: Operation, key: ApiKey): Promise<void> {
   await changeApiKeys(operation, scripts.addApiKey, [key.id, JSON.stringify(key)]);
   if (key.lastUsedAt !== null) {
@@ -53,7 +55,7 @@ export async function replaceApiKey(
   return (await changeApiKeys(operation, scripts.replaceApiKey, args)) === 1;
 }
 
-/** Removes the API keys of a customer; returns their number. */
+/** Removes the API keys of a customer, and returns their number. */
 export async function eraseApiKeys(operation: Operation, customerId: string): Promise<number> {
   const names = [operation.keys.state, operation.keys.apiKeys, operation.keys.apiKeyUses];
   const args = [customerId];
@@ -67,7 +69,7 @@ export async function noteApiKeyUse(operation: Operation, uses: readonly ApiKeyU
   await operation.change(scripts.noteApiKeyUse, names, args);
 }
 
-/** Restores missing API keys, unless any was changed since `revision`; returns how many. */
+/** Restores missing API keys, if the stored revision still is `revision`. Returns the number of restored API keys. */
 export async function restoreApiKeys(
   operation: Operation,
   revision: number,
@@ -87,13 +89,13 @@ export async function readSecrets(operation: Operation): Promise<readonly Signin
   });
 }
 
-/** Reads the secrets as stored, newest first. */
+/** Reads all secrets in their stored form, newest first. */
 export async function readSecretTexts(operation: Operation): Promise<readonly string[]> {
   const { secrets } = operation.keys;
   return (await operation.command("lrange", secrets, 0, -1)) as string[];
 }
 
-/** Adds secrets, newest first, before the stored ones, or replaces those. */
+/** Adds secrets as the newest ones, or replaces all stored secrets. `secrets` are ordered newest first. */
 export async function addSecrets(
   operation: Operation,
   secrets: readonly EncodedSecret[],
@@ -104,18 +106,21 @@ export async function addSecrets(
   await operation.change(scripts.addSecrets, names, args);
 }
 
-/** Runs a script over the state and the API keys. */
+/** Runs a script whose keys are the state and the API keys. */
 function changeApiKeys(operation: Operation, script: Script, args: Argument[]): Promise<unknown> {
   const names = [operation.keys.state, operation.keys.apiKeys];
   return operation.change(script, names, args);
 }
 
-/** Encodes a secret as it is stored. */
+/** Returns the stored form of a secret. */
 export function encodeSecret({ base64, createdAt }: EncodedSecret): string {
   return `${createdAt} ${base64}`;
 }
 
-/** Sorts the members of an API key, as scripts change their order. Keys from earlier releases have no successor. */
+/**
+ * Returns an API key with its members in a fixed order, because scripts change the order of the JSON. API keys that
+ * earlier releases stored have no member `successorId`.
+ */
 function inOrder(
   key: Omit<ApiKey, "successorId"> & Partial<ApiKey>,
   lastUsedAt: number | null,

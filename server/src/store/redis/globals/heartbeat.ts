@@ -14,36 +14,38 @@ import {
 } from "./store-state.ts";
 
 /*
- * A regular query to Redis. A process learns of changes by other processes, and notices when the stored data are no
- * longer the data that it works with:
+ * The heartbeat is a query that every process sends to Redis regularly. By it, a process notices changes that other
+ * processes made, and notices if the stored data are no longer those with which it works. The states of the data:
  *
  *   intact     --state or secrets evicted--> restored from memory --> intact
  *   intact     --API keys evicted--> restored from memory --> intact
- *   intact     --an older copy--> reported, keys and secrets are read again --> intact
- *   intact     --both gone, or another store's--> suspended: every operation is refused
- *   suspended  --the data is back--> intact
+ *   intact     --data are an older copy--> reported, API keys and secrets are read again --> intact
+ *   intact     --state and secrets gone, or data of another store--> suspended: every operation is refused
+ *   suspended  --the data are back--> intact
  *
- * It never continues with other secrets by itself: the operator decides, by restoring the data or by restarting all
+ * A process never accepts other secrets by itself. The operator decides: either restores the data, or restarts all
  * processes (docs/decisions/0035-lost-redis-data.md).
  */
 
-/** Milliseconds between heartbeats: other processes learn of a revoked key within that and a round trip. */
+/** Time (ms) between heartbeats. A process knows of a key that another one revoked after this time and a round trip. */
 const INTERVAL = 500;
-/** Milliseconds until a new connection that could not be checked is checked again. */
+/** Time (ms) until a new connection is checked again after its check has failed. */
 const RECHECK_PAUSE = 50;
 /** Number of heartbeats between two queries of the memory use. */
 const HEARTBEATS_A_QUERY = 20;
 
-/** Runs until it is closed. */
+/** Sends heartbeats until it is closed, and reacts to their results. */
 export class Heartbeat {
   readonly #engine: Engine;
   readonly #memory: MemoryWatch;
   readonly #clocks: ClockWatch;
   #known: KnownStore;
   #beats = 0;
+  /** Number of reconnections so far. */
   #reconnects = 0;
-  /** The last reconnection after which the known data were found. */
+  /** Value of `#reconnects` when a check last found the known data. */
   #checked = 0;
+  /** Promise that is fulfilled when the current heartbeat is done. */
   #current = Promise.resolve();
   #isBeating = false;
   #isSuspended = false;
@@ -65,7 +67,7 @@ export class Heartbeat {
     });
   }
 
-  /** Starts after a first heartbeat. */
+  /** Sends a first heartbeat, reads the data that identify the store, and starts. */
   static async start(engine: Engine): Promise<Heartbeat> {
     const before = engine.options.wall();
     const pulse = await heartbeat(engine.begin());
@@ -76,32 +78,32 @@ export class Heartbeat {
     return started;
   }
 
-  /** Bytes in the memory of the primaries; `undefined` without the right to query them. */
+  /** Memory in use on all primaries, in bytes; `undefined` if the user of Redis may not query it. */
   get bytes(): number | undefined {
     return this.#memory.bytes;
   }
 
-  /** Whether every operation is refused because the data are gone. */
+  /** Whether every operation is refused because the data are gone or those of another store. */
   get isSuspended(): boolean {
     return this.#isSuspended;
   }
 
-  /** The store as the last heartbeats found it. */
+  /** The store as this process knows it from the last heartbeats. */
   get known(): KnownStore {
     return this.#known;
   }
 
-  /** Accepts another store's secrets, as this process imports that store. */
+  /** Accepts any secrets from now on, because this process imports another store together with its secrets. */
   beginImport(): void {
     this.#isImporting = true;
   }
 
-  /** Returns whether this is the known store. */
+  /** Returns whether the state exists and the oldest secret is that of the known store. True during an import. */
   isIntact({ oldestSecret, hasState }: StoreIdentity): boolean {
     return this.#isImporting || (hasState && oldestSecret === oldestSecretOf(this.#known.secrets));
   }
 
-  /** Returns whether these are the secrets of the known store. */
+  /** Returns whether the secrets, in their stored form, are those of the known store. True during an import. */
   isKnown(secrets: readonly string[]): boolean {
     return this.#isImporting || oldestSecretOf(secrets) === oldestSecretOf(this.#known.secrets);
   }
@@ -117,7 +119,7 @@ export class Heartbeat {
     this.#current = this.#beat().finally(() => {
       this.#isBeating = false;
       if (this.#isClosed) return;
-      // A connection that was made meanwhile must be checked at once.
+      // If the current connection has not been checked successfully, the next heartbeat checks it soon.
       const isChecked = this.#reconnects === this.#checked || this.#isSuspended;
       this.#timer = setTimeout(() => this.#next(), isChecked ? INTERVAL : RECHECK_PAUSE);
     });
@@ -138,12 +140,15 @@ export class Heartbeat {
       await this.#follow(pulse);
       if (++this.#beats % HEARTBEATS_A_QUERY === 0) await this.#memory.query();
     } catch (error) {
-      // Other errors were reported where they occurred; the next heartbeat will come.
+      // Other errors were reported where they occurred. The next heartbeat tries again.
       if (error instanceof RedisFault) admission.failed(error);
     }
   }
 
-  /** Permits operations on a new connection if it leads to the known data, even if they cannot be changed. */
+  /**
+   * Permits operations on a new connection if it leads to the known data. Only reads, so the server may be one that
+   * accepts no writes now.
+   */
   async #checkConnection(reconnect: number): Promise<void> {
     if (!this.isIntact(await identifyStore(this.#engine.beginCheck()))) return;
     this.#checked = reconnect;
@@ -151,7 +156,7 @@ export class Heartbeat {
     if (isLast && !this.#isSuspended) this.#engine.connection.hold(undefined);
   }
 
-  /** Returns whether the store is the known one. Otherwise restores evicted keys, or suspends all operations. */
+  /** Returns whether the data are intact. If not, restores the evicted state or secrets, or suspends all operations. */
   async #isOurs(pulse: Pulse): Promise<boolean> {
     const { oldestSecret, hasState } = pulse;
     if (this.isIntact(pulse)) return true;
@@ -165,7 +170,7 @@ export class Heartbeat {
         restoredText(hasState ? "the secrets were" : "the state was"),
       );
     }
-    // The next heartbeat checks again.
+    // The next heartbeat checks the data again.
     return false;
   }
 
@@ -188,7 +193,10 @@ export class Heartbeat {
     options.events.noticed("info", messages.back);
   }
 
-  /** Takes over changes of keys and secrets by other processes, and notices missing data. */
+  /**
+   * Reads API keys and secrets again if their revision has changed or the data are an older copy. Restores missing API
+   * keys. Reports an older copy, missing audit entries and restored API keys.
+   */
   async #follow(pulse: Pulse): Promise<void> {
     const { events } = this.#engine.options;
     const { revision, highWaterMark, isOlder, apiKeys, auditEntries } = pulse;
@@ -204,7 +212,7 @@ export class Heartbeat {
     if (apiKeys < known.apiKeys.length) {
       const operation = this.#engine.beginCheck();
       const restored = await restoreApiKeys(operation, revision, known.apiKeys);
-      // Another process may have been first.
+      // It is 0 if another process has restored the API keys first.
       if (restored > 0) events.noticed("error", restoredText("API keys were"));
     }
     const mark = Math.max(highWaterMark, known.highWaterMark);
@@ -212,7 +220,7 @@ export class Heartbeat {
   }
 }
 
-/** Reads the stored keys and secrets, at the revision of `pulse` or a later one. */
+/** Reads the stored API keys and secrets. They have the revision in `pulse` or a later one. */
 async function readStore(operation: Operation, { revision, highWaterMark, auditEntries }: Pulse) {
   const [secrets, apiKeys] = await Promise.all([
     readSecretTexts(operation),

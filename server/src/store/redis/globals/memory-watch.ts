@@ -1,7 +1,7 @@
 import { faultOf, NO_SUCH_COMMAND } from "../connection/faults.ts";
 import type { Engine } from "../engine.ts";
 
-/** Queries the memory use of the primaries, and warns once if Redis may evict sessions. */
+/** Queries the memory use of the primaries. Warns once when it finds that Redis may evict sessions. */
 export class MemoryWatch {
   readonly #engine: Engine;
   #bytes: number | undefined;
@@ -12,7 +12,7 @@ export class MemoryWatch {
     this.#engine = engine;
   }
 
-  /** Bytes in use; `undefined` without the right to query them. */
+  /** Memory in use on all primaries, in bytes; `undefined` if the user of Redis may not query it. */
   get bytes(): number | undefined {
     return this.#bytes;
   }

@@ -7,31 +7,35 @@ import type { KeyNames } from "../layout/key-names.ts";
 import { scripts } from "../scripts/scripts.ts";
 import { encodeSecret } from "./credentials.ts";
 
-/** The store as a process knows it. */
+/** The store as a process knows it from earlier heartbeats. */
 export interface KnownStore {
-  /** Secrets as stored, newest first. */
+  /** Secrets in their stored form, newest first. */
   readonly secrets: readonly string[];
-  /** API keys as stored. */
+  /** API keys in their stored form. */
   readonly apiKeys: readonly string[];
-  /** Minimum number of entries in the audit trail. */
+  /** Number of audit entries at the last heartbeat. If there are fewer now, some are missing. */
   readonly auditEntries: number;
+  /** Revision of API keys and secrets. */
   readonly revision: number;
-  /** Unix ms. */
+  /** Clock high-water mark, Unix ms. */
   readonly highWaterMark: number;
 }
 
 /** The result of a heartbeat. */
 export interface Pulse {
-  /** Increases with each change of keys and secrets. */
+  /** Revision, which increases with each change of API keys or secrets. */
   readonly revision: number;
   /** Clock high-water mark before the heartbeat, Unix ms. */
   readonly highWaterMark: number;
-  /** Clock of Redis, Unix ms. */
+  /** Time on the clock of Redis, Unix ms. */
   readonly serverTime: number;
-  /** Identifies a store: a hash of the oldest secret, which rotation keeps; `""` without secrets. */
+  /**
+   * Hash of the oldest secret; `""` if there are no secrets. It identifies the store, because the oldest secret stays
+   * when secrets are added.
+   */
   readonly oldestSecret: string;
   readonly hasState: boolean;
-  /** Whether it is an older copy of the known store. */
+  /** Whether the stored data are an older copy of the known store. */
   readonly isOlder: boolean;
   /** Number of API keys. */
   readonly apiKeys: number;
@@ -39,24 +43,24 @@ export interface Pulse {
   readonly auditEntries: number;
 }
 
-/** The part of a pulse that identifies a store. */
+/** The part of a heartbeat's result that identifies a store. */
 export type StoreIdentity = Pick<Pulse, "oldestSecret" | "hasState">;
 
-/** Maximum difference (ms) of a clock from that of Redis. */
+/** Maximum difference (ms) between the clock of a process and that of Redis. */
 export const CLOCK_TOLERANCE = 60_000;
-/** Milliseconds by which the high-water mark may fall back, as a crash of Redis may lose the last seconds. */
+/** Time (ms) by which the high-water mark may be behind, because a crash of Redis may lose the last seconds. */
 const MARK_TOLERANCE = 10_000;
 /** Version of the stored format that this release writes. */
 const LAYOUT = "1";
 
-/** Returns what identifies the store with these secrets, newest first. */
+/** Returns the hash of the oldest secret, which identifies the store. `secrets` are ordered newest first. */
 export function oldestSecretOf(secrets: readonly string[]): string {
   return createHash("sha1")
     .update(secrets.at(-1) ?? "")
     .digest("hex");
 }
 
-/** Initializes a new store. Throws `StoreOpenError` for data of another layout or without secrets. */
+/** Initializes the store if it is new. Throws `StoreOpenError` if the data have another layout or no secrets. */
 export async function initStore(operation: Operation): Promise<void> {
   const base64 = randomBytes(SECRET_BYTES).toString("base64");
   const secret = encodeSecret({ base64, createdAt: operation.now });
@@ -70,9 +74,9 @@ export async function initStore(operation: Operation): Promise<void> {
 }
 
 /**
- * Advances the high-water mark to the time of the operation, unless that or the wall clock is far from Redis' clock.
- * Writes nothing to another store than the known one. Rejects like a change if the store accepts none; without `known`,
- * like a read.
+ * Sends a heartbeat. Advances the high-water mark to the time of the operation, unless this time or the wall clock
+ * differs too much from the clock of Redis (`CLOCK_TOLERANCE`). Writes nothing if the store is another one than
+ * `known`. With `known`, the heartbeat is sent as a `change`, without it as a `read` (`StepKind`).
  */
 export async function heartbeat(operation: Operation, known?: KnownStore): Promise<Pulse> {
   const wall = operation.engine.options.wall();
@@ -85,18 +89,18 @@ export async function heartbeat(operation: Operation, known?: KnownStore): Promi
   );
 }
 
-/** Advances the high-water mark to that of another store. */
+/** Advances the high-water mark to `mark`, the high-water mark of another store that is being imported. */
 export async function advanceHighWaterMark(operation: Operation, mark: number): Promise<void> {
   const args = heartbeatArgs(operation, mark, "", undefined);
   await operation.change(scripts.heartbeat, heartbeatNames(operation), args);
 }
 
-/** Returns the time of the last heartbeat of a serving process as text, or `null`. */
+/** Returns the time of the last heartbeat of a server as text, or `null` if there was none. */
 export async function readServedAt(operation: Operation): Promise<string | null> {
   return readField(operation, "served");
 }
 
-/** Reads what identifies the store, without writing anything. */
+/** Reads the data that identify the store. Writes nothing. */
 export async function identifyStore(operation: Operation): Promise<StoreIdentity> {
   const [layout, oldest] = await Promise.all([
     readField(operation, "layout"),
@@ -107,21 +111,26 @@ export async function identifyStore(operation: Operation): Promise<StoreIdentity
   return { oldestSecret, hasState: layout !== null };
 }
 
-/** Restores the state or the secrets from memory if the other one still exists; returns false otherwise. */
+/**
+ * Restores the state or the secrets from memory. Restores nothing and returns false if both are gone, or if the secrets
+ * are those of another store.
+ */
 export async function restoreStore(operation: Operation, known: KnownStore): Promise<boolean> {
   const args = [LAYOUT, known.revision, known.highWaterMark, ...known.secrets];
   return (await operation.change(scripts.restoreState, stateNames(operation), args)) === 1;
 }
 
+/** Returns the clock high-water mark, Unix ms. */
 export async function readHighWaterMark(operation: Operation): Promise<number> {
   return Number(await readField(operation, "floor"));
 }
 
-/** Returns the cursor of the import in progress, or `null`. */
+/** Returns the cursor of an import that is not complete yet, or `null` if there is none. */
 export async function readImportCursor(operation: Operation): Promise<string | null> {
   return readField(operation, "move");
 }
 
+/** Stores the cursor of an import; `null` if the import is complete. */
 export async function setImportCursor(operation: Operation, cursor: string | null): Promise<void> {
   const { state } = operation.keys;
   if (cursor === null) await operation.write("hdel", state, "move");

@@ -4,25 +4,28 @@ import { type Connection, refusal, type TimedOperation } from "../connection/con
 import { scripts } from "../scripts/scripts.ts";
 import type { IndexBounds } from "./sort-order.ts";
 
-/** Maximum number of entries a command, as a script blocks its server. */
+/** Maximum number of entries in one command. The number is small, because a script blocks the Redis server. */
 const MAX_ENTRIES = 128;
-/** Operations whose deadlines lie in the same ms of this size share commands, with the earliest of the deadlines. */
+/** Length (ms) of a time interval. Only operations whose deadlines are in the same interval share a command. */
 const SAME_DEADLINE = 50;
 
-/** Entries for one index that are added in one turn of the event loop. */
+/** Entries that are added to one index in one turn of the event loop. */
 interface Batch {
+  /** Key name of the index. */
   readonly name: string;
   readonly now: number;
+  /** The earliest deadline of the operations that share the batch. */
   deadline: number;
   readonly entries: string[];
   readonly sent: PromiseWithResolvers<void>;
 }
 
-/** Adds an entry to the index `name`; resolves when it is stored. */
+/** Adds an entry to the index with the key `name`. The promise is fulfilled when the entry is stored. */
 export type AddEntry = (operation: TimedOperation, name: string, entry: string) => Promise<void>;
 
 /**
- * Creates a function that joins the entries of one turn of the event loop to one command for each index.
+ * Creates a function that adds index entries. It collects the entries of one turn of the event loop, and adds all
+ * entries for one index by one command.
  */
 export function createIndexBatcher(connection: Connection, bounds: IndexBounds): AddEntry {
   const batches = new Map<string, Batch>();
@@ -57,7 +60,7 @@ export function createIndexBatcher(connection: Connection, bounds: IndexBounds):
     try {
       await batch.sent.promise;
     } catch (error) {
-      // The batch does not know whether this operation has made a change before.
+      // Creates a new refusal, because this operation may have made a change that the batch does not know.
       throw error instanceof Refusal ? refusal(operation, error.cause) : error;
     }
   };

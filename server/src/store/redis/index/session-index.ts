@@ -5,12 +5,17 @@ import { scripts } from "../scripts/scripts.ts";
 import { entryOf, shardOf } from "./sort-order.ts";
 
 /*
- * The indexes of all sessions and of those with an id: sorted sets of session ids in the order of creation. An entry is
- * added before its session is stored, in another slot. It may point to nothing, so readers look at the session. Entries
- * older than any retained session are removed when entries are added or counted; an index without new entries expires.
+ * There is one index of all sessions, and one for each agent, customer, visit and global visit. An index is a sorted
+ * set of session ids in the order of creation.
+ *
+ * An entry is added before its session is stored, because both are in different slots. If the session is not stored in
+ * the end, the entry remains. So readers of an index always read the session too.
+ *
+ * Entries that are older than any retained session are removed when entries are added or counted. An index to which no
+ * entries are added expires.
  */
 
-/** Adds a session to the indexes of `ids`, and to that of all sessions if `isNew`. */
+/** Adds a session to the indexes of its `ids`. If `isNew`, also adds it to the index of all sessions. */
 export async function addToIndexes(
   operation: Operation,
   id: string,
@@ -22,7 +27,10 @@ export async function addToIndexes(
   await Promise.all(names.map((name) => operation.engine.addIndexEntry(operation, name, entry)));
 }
 
-/** Returns keys of indexes, and the arguments of `scripts/update-index.lua` that add an entry to each of them. */
+/**
+ * Returns the keys of the indexes to which the session is added, as in `addToIndexes`, and the arguments with which
+ * `scripts/update-index.lua` adds the session to one of them.
+ */
 export function indexEntriesFor(
   operation: Operation,
   id: string,
@@ -33,12 +41,13 @@ export function indexEntriesFor(
   return { names: namesOf(operation, id, ids, isNew), args: [...bounds, 0, entryOf(id)] };
 }
 
+/** Removes a session from the indexes of its `ids` and from the index of all sessions. */
 export async function removeFromIndexes(operation: Operation, id: string, ids: Identity) {
   const names = namesOf(operation, id, ids, true);
   await Promise.all(names.map((name) => operation.write("zrem", name, entryOf(id))));
 }
 
-/** Removes outdated entries from an index and returns the number of the others. */
+/** Removes outdated entries from an index, and returns the number of the remaining entries. */
 export async function countIndex(operation: Operation, name: string): Promise<number> {
   const bounds = [...operation.engine.indexBounds(operation.now)];
   return Number(await operation.run(scripts.updateIndex, [name], bounds));

@@ -10,12 +10,12 @@ import { decode, implicitSession } from "../layout/session-codec.ts";
 import { countIndex } from "./session-index.ts";
 import { boundAt, entryOf, idOf, LAST } from "./sort-order.ts";
 
-/** Maximum number of entries that a page looks at. */
+/** Number of index entries after which a page ends, even if few of their sessions match. */
 const MAX_SCANNED = 1024;
-/** Minimum number of entries that are read at once. */
+/** Minimum number of index entries that are read at once. */
 const MIN_STEP = 64;
 
-/** Bounds of `ZREVRANGEBYLEX`. */
+/** Upper and lower bound of the entries to read, as arguments of `ZREVRANGEBYLEX`. */
 interface Range {
   readonly before: string;
   readonly from: string;
@@ -52,13 +52,14 @@ export async function listSessions(
   return { sessions, next: sortKeyOf(idOf(before.slice(1))), total };
 }
 
+/** Returns the keys of the indexes to read: that of the id in `field`, or all shards of the index of all sessions. */
 function indexesFor(operation: Operation, filter: SessionFilter, field: IdField | undefined) {
   return field === undefined
     ? Array.from({ length: INDEX_SHARDS }, (_, i) => operation.keys.allSessions(i))
     : [operation.keys.index(field, filter[field] ?? "")];
 }
 
-/** Counts the sessions of the indexes, if the filter has no other condition. */
+/** Returns the number of sessions in these indexes, or `null` if the filter has conditions besides that on `field`. */
 async function countSessions(
   operation: Operation,
   filter: SessionFilter,
@@ -72,7 +73,7 @@ async function countSessions(
   return field === undefined ? total : Math.min(MAX_COUNTED, total);
 }
 
-/** Reads the newest entries in the range of all these indexes, at most `count`. */
+/** Reads the newest entries of these indexes that are in the range, at most `count` in total. */
 async function newest(
   operation: Operation,
   names: readonly string[],
@@ -89,7 +90,10 @@ async function newest(
     .slice(0, count);
 }
 
-/** Reads the session of an entry, unless it has no data, or its retention is over and `includePurgeable` is false. */
+/**
+ * Reads the session of an index entry. Returns `undefined` if its retention is over and `includePurgeable` is false.
+ * Also returns `undefined` if the session has neither ids nor records, and is implicit or not live.
+ */
 async function sessionOf(operation: Operation, id: string, includePurgeable: boolean) {
   const { keys, policy } = operation.engine;
   const { now } = operation;
@@ -104,7 +108,7 @@ async function sessionOf(operation: Operation, id: string, includePurgeable: boo
 }
 
 function rangeOf({ since, until }: SessionFilter, after: string | null): Range {
-  // Entries that begin with a bound are greater than it.
+  // A bound may be the beginning of an entry. Such an entry sorts after the bound.
   const bounds = [after === null ? LAST : entryOf(after), until === null ? LAST : boundAt(until)];
   const [before = LAST] = bounds.toSorted();
   return { before: `(${before}`, from: since === null ? "-" : `[${boundAt(since)}` };

@@ -3,19 +3,22 @@ import type { RetentionPolicy } from "../../../session/retention.ts";
 import { INDEX_SHARDS, SHARD_TIME } from "../layout/key-names.ts";
 
 /*
- * Sorted sets compare bytes, but Base64url does not sort like the bytes that it encodes. Index entries are session
- * ids in an alphabet with the same characters in ascending order, and so sort by creation.
+ * An index must sort sessions by their creation. Redis sorts the entries of an index as text, but Base64url text does
+ * not sort like the bytes that it encodes. So an index entry is a session id in another alphabet, which has the same
+ * characters in ascending order.
  */
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const SORTED = ALPHABET.split("").toSorted().join("");
-/** Greater than any entry. */
+/** A text that sorts after every entry. */
 export const LAST = "~";
+/** The latest time (Unix ms) that a session id can contain. */
 const MAX_TIME = 2 ** 48 - 1;
 
 /**
- * Returns a function that replaces each character of `from` by the one of `to` at the same position. Works on bytes in
- * place: every change comes through here, and building a string takes eight times as long.
+ * Returns a function that replaces each character of `from` by the character of `to` at the same position. The function
+ * writes into one buffer that it reuses, because it is called for every new index entry. Building a string instead
+ * would take eight times as long.
  */
 function createTranslation(from: string, to: string): (text: string) => string {
   const codes = new Uint8Array(128);
@@ -27,29 +30,29 @@ function createTranslation(from: string, to: string): (text: string) => string {
   };
 }
 
-/** Converts a session id, or the beginning of one, to an entry. */
+/** Converts a session id, or the beginning of one, to an index entry. */
 export const entryOf = createTranslation(ALPHABET, SORTED);
-/** Converts an entry to its session id. */
+/** Converts an index entry to its session id. */
 export const idOf = createTranslation(SORTED, ALPHABET);
 
-/** Returns the lower bound of all entries that were created at `time` (Unix ms) or later. */
+/** Returns the lower bound of the entries of all sessions that were created at `time` (Unix ms) or later. */
 export function boundAt(time: number): string {
   const head = Buffer.alloc(6);
   head.writeUIntBE(Math.max(0, Math.min(MAX_TIME, Math.floor(time))), 0, 6);
   return entryOf(head.toString("base64url"));
 }
 
-/** Returns the shard of a session by its creation time, so that sessions created together share a command. */
+/** Returns the shard of a session. It depends on the time of creation: sessions created together share a command. */
 export function shardOf(id: string): number {
   return Math.floor(timeAndCount(id).createdAt / SHARD_TIME) % INDEX_SHARDS;
 }
 
-/** Bounds of an index: the first two arguments of `scripts/update-index.lua`. */
+/** Returns the first two arguments of `scripts/update-index.lua` at `now`: bound and lifetime of an index. */
 export type IndexBounds = (now: number) => readonly (string | number)[];
 
-/** Creates the bounds for sessions of a policy. Remembers the last ones, as many operations share a time. */
+/** Creates this function for a retention policy. It caches the last result, as many operations have the same time. */
 export function createIndexBounds({ lifetimes, retention }: RetentionPolicy): IndexBounds {
-  /** Maximum time in ms from creation to purge of a session. */
+  /** Longest time (ms) from the creation of a session to its purge. */
   const longest = Math.max(lifetimes.anonymous.total, lifetimes.recognized.total) + retention;
   let last = { now: Number.NaN, bounds: [] as readonly (string | number)[] };
   return (now) => {
