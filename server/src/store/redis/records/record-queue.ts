@@ -27,7 +27,7 @@ const MAX_CHARACTERS = 32 * 1024 * 1024;
 const BATCH_DELAY = 50;
 /** Milliseconds between a failure and the next attempt. */
 const RETRY_PAUSE = 250;
-/** Maximum number of records in a batch. Batches are small, because a script blocks the Redis server while it runs. */
+/** Number of records at which a batch is full. Batches are small, because a script blocks the Redis server. */
 const MAX_BATCH = 256;
 /** Number of characters at which a batch is full. */
 const MAX_BATCH_CHARACTERS = 512 * 1024;
