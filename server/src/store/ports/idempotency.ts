@@ -26,7 +26,7 @@ export interface IdempotentRequest {
   readonly response: string;
 }
 
-/** How long (ms) a stored response is kept, unless the retention of its session is shorter. */
+/** Time (ms) for which a stored response is kept, unless the retention of its session is shorter. */
 export const STORED_RESPONSE_LIFE_MS = 24 * 60 * 60 * 1000;
 
 /** The result of a request whose idempotency key was used before. Nothing was changed. */

@@ -112,7 +112,7 @@ const NEEDS_OPERATOR = [
   ...["OOM", "MISCONF", "NOREPLICAS", "NOAUTH", "WRONGPASS", "NOPERM"],
   NO_SUCH_COMMAND,
 ];
-/** Codes of connection faults that do not end by waiting. */
+/** Codes of connection faults for which it is useless to wait. */
 const PERMANENT: readonly string[] = [
   NO_SUCH_PRIMARY,
   "NOAUTH",
@@ -128,7 +128,7 @@ interface LastFault {
 }
 
 /**
- * Connects. Rejects with the last `RedisFault` after `openTimeout` ms, or at once if the fault does not end by waiting.
+ * Connects. Rejects with the last `RedisFault` after `openTimeout` ms, or at once if it is useless to wait.
  * While connecting takes long, calls `waiting` once: after the timeout of an operation or half of `openTimeout`,
  * whichever is earlier.
  */

@@ -27,7 +27,10 @@ import {
  * processes (docs/decisions/0035-lost-redis-data.md).
  */
 
-/** Time (ms) between heartbeats. A process knows of a key that another one revoked after this time and a round trip. */
+/**
+ * Time (ms) between heartbeats. If a process revokes an API key, the other processes notice it within this time and a
+ * round trip.
+ */
 const INTERVAL = 500;
 /** Time (ms) until a new connection is checked again after its check has failed. */
 const RECHECK_PAUSE = 50;

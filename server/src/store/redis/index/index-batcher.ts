@@ -6,7 +6,7 @@ import type { IndexBounds } from "./sort-order.ts";
 
 /** Maximum number of entries in one command. The number is small, because a script blocks the Redis server. */
 const MAX_ENTRIES = 128;
-/** Length (ms) of a time interval. Only operations whose deadlines are in the same interval share a command. */
+/** Operations share a command only if their deadlines are in the same interval of this length (ms). */
 const SAME_DEADLINE = 50;
 
 /** Entries that are added to one index in one turn of the event loop. */

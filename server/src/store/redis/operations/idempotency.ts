@@ -191,8 +191,8 @@ async function readStored(operation: Operation, key: string) {
 }
 
 /**
- * Adds an idempotency key to the set of keys about a session. `id` must be that of the request that reserved the key,
- * because other requests with the same key may be about other sessions.
+ * Adds an idempotency key to the set of a session (`responsesAbout`). `id` is the session of the request that reserved
+ * the key, because other requests with the same key may be about other sessions.
  */
 async function addTo(operation: Operation, id: string, key: string): Promise<void> {
   const name = operation.keys.responsesAbout(id);

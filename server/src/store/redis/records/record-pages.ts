@@ -51,7 +51,7 @@ export async function readRecordPage(
   };
 }
 
-/** Adds records to `lines`, which begin at the sequence `first`, until there are `count` or the page is full. */
+/** Adds records to `lines` until it has `count` of them or the page is full. The first line has the sequence `first`. */
 async function readMore(
   operation: Operation,
   id: string,

@@ -12,7 +12,7 @@
 -- { 'conflict', 0, position of the id }
 -- { 'absent', 0 }
 -- { 'unprepared', session or false } if the visit could not be claimed, because another session has claimed it or this
--- attempt is fenced; nothing was changed
+-- attempt is fenced; the attempt is now fenced, and nothing else was changed
 local session, stored = load()
 local outcome, detail = check(session)
 if outcome ~= 'possible' then

@@ -12,7 +12,8 @@
 -- Returns one of:
 -- 'created', even if this session is already stored because the command was sent twice
 -- 'id-taken' if another session is stored under the id; nothing was changed
--- 'claimed' if another session has claimed the visit or this attempt is fenced; the attempt is now fenced
+-- 'claimed' if another session has claimed the visit or this attempt is fenced; the attempt is now fenced, and nothing
+-- else was changed
 local stored = redis.call('GET', KEYS[1])
 if stored then
   return stored == ARGV[1] and 'created' or 'id-taken'

@@ -2,8 +2,8 @@
 --
 -- KEYS[1] session, KEYS[2] its records
 -- ARGV[1] sequence of the first record to read, ARGV[2] maximum number of records to read
--- Returns { session or false, sequence of the last stored record, sequence of the oldest stored record, { record, ... }
--- }. Both sequences are 0 if no records are stored.
+-- Returns { session or false, last, oldest, { record, ... } }; last and oldest are the sequences of the last and the
+-- oldest stored record, or 0 if no records are stored
 local function sequence(entry)
   return entry and tonumber(string.match(entry[1], '^%d+')) or 0
 end

@@ -49,7 +49,9 @@ export async function create(operation: Operation, session: Session): Promise<Cr
   return { outcome: stored === null || stored === text ? "created" : "id-taken" };
 }
 
-/** Creates a session in one round trip. If another session has claimed the visit, stores nothing, returns `claimed`. */
+/**
+ * Creates a session in one round trip. If another session has claimed the visit, stores nothing and returns `claimed`.
+ */
 async function createCombined(operation: Operation, session: Session, text: string, ttl: number) {
   const { id, visitId } = session;
   const claim = newClaim(operation, id, visitId);
