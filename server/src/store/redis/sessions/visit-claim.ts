@@ -27,7 +27,7 @@
  *   contender finds that the session holds the visit.
  * - The script that refuses an attempt also fences it. After that, the attempt releases the claim. The exception: if
  *   another attempt with the same claim has written the visit into the session, the claim stays.
- * - A fence lasts for `FENCE_LIFE`. A write cannot be delayed for so long, because none is sent after its deadline.
+ * - A fence lasts for `FENCE_LIFE`. No write is delayed for that time, because none is sent after its deadline.
  * - A claim is kept longer than any session into which the visit was written (`claimLife`).
  *
  * If one server holds all keys, creating a session or associating ids first tries to claim and write in one script
