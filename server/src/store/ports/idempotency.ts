@@ -18,7 +18,7 @@ export interface IdempotencyStore {
  * change, and kept for `STORED_RESPONSE_LIFE_MS`.
  */
 export interface IdempotentRequest {
-  /** Key that no other request of any caller has: a hash of the caller and of the idempotency key from the request. */
+  /** Key of the request, unique among all callers: a hash of the caller and of the idempotency key that it chose. */
   readonly key: string;
   /** Hash of the request's content. A request with the same key and another fingerprint is refused. */
   readonly fingerprint: string;

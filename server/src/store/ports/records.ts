@@ -7,8 +7,8 @@ import type { IdempotentRequest, Replay } from "./idempotency.ts";
 export interface RecordStore {
   /**
    * Queues records of the session and returns at once. The engine stores them within 100 ms, or later if the store
-   * cannot write at that time. Returns false if the queue is full; then none of the records was accepted. The engine
-   * keeps the order of queued records and associations of a session.
+   * cannot write at that time. Returns false if the queue is full; then none of the records was accepted. Records of a
+   * session are stored in the order in which they were queued. An association that follows is stored after them.
    */
   enqueueRecords(id: string, records: readonly RequestRecord[], now: number): boolean;
 
@@ -38,7 +38,7 @@ export interface RecordPageRequest {
   /** Session id. */
   readonly id: string;
   readonly scope: Scope;
-  /** Sequence of the last record of the previous page; 0 for the first page. */
+  /** The page begins with the record after this sequence; 0 for the first page. */
   readonly after: number;
   /** Maximum number of records. The page has fewer if the records are long. */
   readonly limit: number;

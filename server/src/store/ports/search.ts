@@ -43,7 +43,7 @@ export interface SessionPage {
    */
   readonly next: string | null;
   /**
-   * Number of matching sessions. Only on the first page, and only if the filter has no condition or just one id;
+   * Number of matching sessions. Given only on the first page, and only if the filter has no condition or just one id;
    * otherwise `null`. With one id, the number is at most `MAX_COUNTED`, which then means this number or more. The
    * number may include sessions that are about to be purged.
    */

@@ -34,8 +34,8 @@ export function createClient(place: RedisPlace): Client {
     ...common,
     lazyConnect: true,
     db: place.database,
-    // The library must not repeat commands by itself: a sent command may have been carried out, and each command has its
-    // own deadline.
+    // The library must not repeat commands by itself: a sent command may have been carried out, and each command has
+    // its own deadline.
     maxRetriesPerRequest: 1,
     autoResendUnfulfilledCommands: false,
     retryStrategy: retryPause,

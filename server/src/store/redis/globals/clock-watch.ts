@@ -10,7 +10,10 @@ export class ClockWatch {
     this.#engine = engine;
   }
 
-  /** Compares the clocks. Redis read `serverTime` after the wall clock showed `started`, and before now. Unix ms. */
+  /**
+   * Compares the clocks. `serverTime` is the time on the clock of Redis. It was read after the wall clock showed
+   * `started`, and before this call. Both are Unix ms.
+   */
   compare(started: number, serverTime: number): void {
     const { events, wall: wallClock } = this.#engine.options;
     const wall = wallClock();

@@ -14,7 +14,7 @@ import {
 } from "./store-state.ts";
 
 /*
- * The heartbeat is a query that every process sends to Redis regularly. By it, a process notices changes that other
+ * The heartbeat is a query that every process sends to Redis regularly. With it, a process notices changes that other
  * processes made, and notices if the stored data are no longer those with which it works. The states of the data:
  *
  *   intact     --state or secrets evicted--> restored from memory --> intact
@@ -23,7 +23,7 @@ import {
  *   intact     --state and secrets gone, or data of another store--> suspended: every operation is refused
  *   suspended  --the data are back--> intact
  *
- * A process never accepts other secrets by itself. The operator decides: either restores the data, or restarts all
+ * A process never accepts other secrets by itself. The operator decides, by restoring the data or by restarting all
  * processes (docs/decisions/0035-lost-redis-data.md).
  */
 

@@ -51,8 +51,8 @@ export function shardOf(id: string): number {
 export type IndexBounds = (now: number) => readonly (string | number)[];
 
 /**
- * Creates an `IndexBounds` function for a retention policy. The function caches its last result, because many operations
- * have the same time.
+ * Creates an `IndexBounds` function for a retention policy. The function caches its last result, because many
+ * operations have the same time.
  */
 export function createIndexBounds({ lifetimes, retention }: RetentionPolicy): IndexBounds {
   /** Longest time (ms) from the creation of a session to its purge. */

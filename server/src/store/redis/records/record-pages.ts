@@ -51,7 +51,7 @@ export async function readRecordPage(
   };
 }
 
-/** Adds records to `lines` until it has `count` of them or the page is full. The first line has the sequence `first`. */
+/** Adds records to `lines` until it has `count` of them or the page is full. The sequence of the first is `first`. */
 async function readMore(
   operation: Operation,
   id: string,
