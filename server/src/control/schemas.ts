@@ -64,12 +64,14 @@ export const rotationResult = z.discriminatedUnion("outcome", [
 
 export const auditDetails = z.record(text, z.union([text, number, z.boolean(), z.null()]));
 
+/** Its fields are in the order of a stored entry, in which `audit list --json` prints them. */
 export const auditEntry = z.object({
   ...fields(number, "sequence", "at"),
-  ...fields(text, "what", "from", "previous", "hash"),
   who: z.object({ role, ...fields(text.nullable(), "credential", "agentId") }),
+  ...fields(text, "what", "from"),
   outcome: z.enum(["begun", "done", "refused", "failed"]),
   details: auditDetails,
+  ...fields(text, "previous", "hash"),
 }) satisfies z.ZodType<AuditEntry>;
 
 /**

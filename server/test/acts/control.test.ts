@@ -5,7 +5,7 @@ import type { Admin } from "../../src/control/operations.ts";
 import { anySession } from "../../src/session/filter.ts";
 import { createApi, sessionOf } from "../support/api.ts";
 import { keyFor, serve } from "../support/in-process.ts";
-import { assertComplete, inShort, leftBy } from "./trail.ts";
+import { assertComplete, inShort, leftBy, trailIn } from "./trail.ts";
 
 const key = keyFor({ role: "agent" }, { id: "k_a" });
 const page = { filter: anySession, after: null };
@@ -65,6 +65,14 @@ test("the command line can only audit what it does by itself", async () => {
     const asked = admin?.noteAct(request as Parameters<Admin["noteAct"]>[0]);
     await assert.rejects(asked ?? Promise.resolve(), /has no such act/);
   }
+});
+
+test("the trail has the same JSON through a server as in the store", async () => {
+  await using server = await serve();
+  const admin = await connectControl(server.dataDir);
+  await admin?.rotateSecret();
+  const through = await admin?.auditTrail({ after: 0, limit: 10 });
+  assert.equal(JSON.stringify(through?.entries), JSON.stringify(trailIn(server.dataDir)));
 });
 
 test("HTTP and the control socket leave the same details in the trail", async () => {

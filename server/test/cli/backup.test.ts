@@ -118,6 +118,9 @@ test("doctor shows sizes and counts, with and without a server, and changes noth
   const { mtimeMs, size } = statSync(database);
   const report = await succeedJson<Report>(args);
   assert.deepEqual([report.sound, report.serverRuns, report.faults], [true, false, []]);
+  const members = ["sound", "file", "sizes", "sqliteVersion", "schemaVersion", "unfinishedMove"];
+  const others = ["faults", "retention", "counts", "keptFor", "serverRuns"];
+  assert.deepEqual(Object.keys(report), [...members, ...others]);
   assert.ok((report.sizes["database"] ?? 0) > 0);
   assert.match(await succeed(args), /\nintegrity +ok\n$/);
   assert.deepEqual([statSync(database).mtimeMs, statSync(database).size], [mtimeMs, size]);

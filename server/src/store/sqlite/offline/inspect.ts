@@ -69,8 +69,8 @@ export function inspect(dataDir: string, now: number, retention: number): Inspec
   const unknown = {
     file,
     sizes: { database: fileSize(file), log: fileSize(`${file}-wal`), free: 0 },
-    ...{ unfinishedMove: null, retention: undefined, counts: undefined },
     ...{ sqliteVersion: undefined, schemaVersion: undefined },
+    ...{ unfinishedMove: null, faults: [], retention: undefined, counts: undefined },
   };
   let database: DatabaseSync | undefined;
   try {
