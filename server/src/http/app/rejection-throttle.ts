@@ -13,7 +13,7 @@ const MAX_WAITING = 1000;
 
 /**
  * Creates a throttle that delays the refusals of rate limits by at most 50 ms when there are more than a thousand a
- * second. A refusal costs the server as much as any other response. Without the delay, a client that ignores refusals
+ * second. A refusal costs the server no less than another response. Without the delay, a client that ignores refusals
  * would repeat its requests as fast as its connections allow, and slow down other clients. Few refusals are sent at a
  * time, because such a client sends its next request as soon as it has a refusal.
  */
