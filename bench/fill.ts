@@ -13,8 +13,7 @@ const GROUP = 4000;
 
 async function createGroup({ service }: Opened, count: number): Promise<string> {
   const random = randomBytes((count * 3 * UNIQUE_LENGTH) / 2).toString("hex");
-  const unique = (index: number) =>
-    random.slice(index * UNIQUE_LENGTH, (index + 1) * UNIQUE_LENGTH);
+  const unique = (index: number) => random.slice(index * UNIQUE_LENGTH, (index + 1) * UNIQUE_LENGTH);
   const sessions = await Promise.all(
     Array.from({ length: count }, async (_, index) =>
       service.create({

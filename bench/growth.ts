@@ -24,10 +24,7 @@ type Filled = { count: number; dataDir: string; tickets: Tickets; bytes: number 
 const SETTLE_SECONDS = 12;
 
 /** Fills a store of each size once. In every round, starts a server on each of the stores and measures it. */
-export async function measureGrowth(
-  options: Options,
-  report: (result: GrowthResult) => void,
-): Promise<void> {
+export async function measureGrowth(options: Options, report: (result: GrowthResult) => void): Promise<void> {
   const folder = temporaryFolder();
   try {
     const stores: Filled[] = [];
@@ -46,16 +43,12 @@ export async function measureGrowth(
 async function fill(folder: string, count: number): Promise<Filled> {
   const dataDir = join(folder, `data-${count}`);
   const file = join(folder, `ids-${count}.txt`);
-  const filler = await start(
-    runtime("bun"),
-    [join(import.meta.dirname, "fill.ts"), String(count), file],
-    {
-      cores: [SERVER_CORE, LOAD_CORE],
-      env: { ...IDLE, ANTECHAMBER_DATA_DIR: dataDir },
-      ready: /filled with (\d+)/,
-      patienceMs: 3 * 3600 * 1000,
-    },
-  );
+  const filler = await start(runtime("bun"), [join(import.meta.dirname, "fill.ts"), String(count), file], {
+    cores: [SERVER_CORE, LOAD_CORE],
+    env: { ...IDLE, ANTECHAMBER_DATA_DIR: dataDir },
+    ready: /filled with (\d+)/,
+    patienceMs: 3 * 3600 * 1000,
+  });
   await filler.close();
   return { count, dataDir, tickets: { file, count, width: 40 }, bytes: folderSize(dataDir) };
 }

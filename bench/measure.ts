@@ -44,10 +44,7 @@ export function measure(running: Running, options: Load): Promise<Measurement> {
 }
 
 /** Runs any load and measures it. `roots` are the processes under load; their descendants are found automatically. */
-export async function measureWhile(
-  roots: number[],
-  work: () => Promise<LoadResult>,
-): Promise<Measurement> {
+export async function measureWhile(roots: number[], work: () => Promise<LoadResult>): Promise<Measurement> {
   const pids = tree(roots);
   const before = read(pids);
   const result = await work();
@@ -73,10 +70,7 @@ export async function measureWhile(
 }
 
 /** Measures once; if other programs disturbed the measurement, measures again and returns the less disturbed one. */
-export async function calmest(
-  once: () => Promise<Measurement>,
-  quick: boolean,
-): Promise<Measurement> {
+export async function calmest(once: () => Promise<Measurement>, quick: boolean): Promise<Measurement> {
   const first = await once();
   if (first.disturbed <= DISTURBED || quick) return first;
   const second = await once();

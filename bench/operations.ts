@@ -28,10 +28,7 @@ export async function measureOperations(
     const bench = { subject, running, options, folder: folder.path };
     let createsPerSecond = 0;
     for (const operation of subject.operations) {
-      const measurement = await calmest(
-        () => measureOnce(bench, operation, createsPerSecond),
-        options.quick,
-      );
+      const measurement = await calmest(() => measureOnce(bench, operation, createsPerSecond), options.quick);
       if (operation === "create-with-ids") createsPerSecond = measurement.perSecond;
       report({ round, subject: subject.name, operation, measurement });
     }

@@ -106,12 +106,7 @@ export async function start(
   }
 }
 
-function whenReady(
-  child: ChildProcess,
-  command: string,
-  patienceMs: number,
-  ready?: RegExp,
-): Promise<string> {
+function whenReady(child: ChildProcess, command: string, patienceMs: number, ready?: RegExp): Promise<string> {
   return new Promise((resolve, reject) => {
     let output = "";
     const fail = (reason: string) => reject(new Error(`${command} ${reason}\n${output}`));

@@ -27,10 +27,7 @@ type Arrival = { arrival: string; request: RequestTemplate; pauseMs?: number };
  * Measures the size of stored records for each way in which records arrive. Each way fills a store of its own and lasts
  * as long as four measurements.
  */
-export async function measureRecordSizes(
-  options: Options,
-  report: (result: RecordSizeResult) => void,
-): Promise<void> {
+export async function measureRecordSizes(options: Options, report: (result: RecordSizeResult) => void): Promise<void> {
   const arrivals: Arrival[] = [
     { arrival: "100 in a request", request: recordBatch() },
     { arrival: "forward-auth, as fast as it goes", request: forwardAuth },
@@ -43,10 +40,7 @@ export async function measureRecordSizes(
   for (const arrival of arrivals) report(await measureArrival(arrival, 4 * options.seconds));
 }
 
-async function measureArrival(
-  { arrival, request, pauseMs }: Arrival,
-  seconds: number,
-): Promise<RecordSizeResult> {
+async function measureArrival({ arrival, request, pauseMs }: Arrival, seconds: number): Promise<RecordSizeResult> {
   const folder = temporaryFolder();
   const dataDir = join(folder.path, "data");
   try {
@@ -101,10 +95,7 @@ async function allMoved(dataDir: string): Promise<void> {
 }
 
 function freeBytes(dataDir: string): number {
-  return ask(
-    dataDir,
-    `SELECT freelist_count * page_size AS answer FROM pragma_freelist_count, pragma_page_size`,
-  );
+  return ask(dataDir, `SELECT freelist_count * page_size AS answer FROM pragma_freelist_count, pragma_page_size`);
 }
 
 function ask(dataDir: string, query: string): number {

@@ -42,11 +42,7 @@ export async function measureRecords(
 
 type Found = Pick<RecordsResult, "measurement" | "recordsPerSecond" | "drainMs">;
 
-async function measureOne(
-  running: Running,
-  recording: Recording,
-  { seconds, warmUp, quick }: Options,
-): Promise<Found> {
+async function measureOne(running: Running, recording: Recording, { seconds, warmUp, quick }: Options): Promise<Found> {
   const folder = temporaryFolder();
   const { request, each } = kinds[recording];
   const { url } = running;

@@ -1,11 +1,6 @@
 import { median } from "./measure.ts";
 import { BATCH } from "./record-requests.ts";
-import {
-  type MiddlewareResult,
-  type RecordsResult,
-  type Results,
-  recordingRatio,
-} from "./results.ts";
+import { type MiddlewareResult, type RecordsResult, type Results, recordingRatio } from "./results.ts";
 import { number, table } from "./table.ts";
 
 /** Returns the section of the report on the cost of recording. */
@@ -14,9 +9,7 @@ export function recordsTable({ records }: Results): string {
   const subjects = [...new Set(records.map(({ subject }) => subject))];
   const rows = subjects.flatMap((subject) =>
     (["retrieve", "forward-auth", "batches"] as const).map((recording) => {
-      const rounds = records.filter(
-        (result) => result.subject === subject && result.recording === recording,
-      );
+      const rounds = records.filter((result) => result.subject === subject && result.recording === recording);
       const of = (pick: (result: RecordsResult) => number, decimals: number) =>
         number(rounds.length === 0 ? undefined : median(rounds.map(pick)), decimals);
       return [
@@ -51,14 +44,7 @@ export function recordSizesTable({ recordSizes }: Results): string {
     number(bytes - freeBytes, 1),
     number(movedInSeconds, 1),
   ]);
-  const columns = [
-    "arrival",
-    "records",
-    "bytes a record",
-    "of them free",
-    "in use",
-    "moved after s",
-  ];
+  const columns = ["arrival", "records", "bytes a record", "of them free", "in use", "moved after s"];
   const intro =
     "Growth of the data folder after a clean stop; free pages are used again by later data. Moved: from the journal, where all arrive, to their sessions.";
   return `## Records on disk\n\n${intro}\n\n${table(columns, rows)}`;

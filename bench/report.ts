@@ -18,9 +18,7 @@ const OPERATIONS: Operation[] = [
 
 /** Returns the report in Markdown: the bar charts, the ratios, and the figures from which they were computed. */
 export function report(results: Results, subjects: Subject[]): string {
-  const measured = subjects.filter((subject) =>
-    results.operations.some((result) => result.subject === subject.name),
-  );
+  const measured = subjects.filter((subject) => results.operations.some((result) => result.subject === subject.name));
   const sections = [
     header(results),
     targetTable(targets(results)),
@@ -43,9 +41,7 @@ function header({ machine, commit, options, started, cacheNs }: Results): string
   const { rounds, seconds, warmUp, quick } = options;
   return [
     `# Benchmarks of ${started.slice(0, 10)}`,
-    ...(quick
-      ? ["", "**A quick run: it shows that everything works. Its figures are no result.**"]
-      : []),
+    ...(quick ? ["", "**A quick run: it shows that everything works. Its figures are no result.**"] : []),
     "",
     `- Commit: ${commit}`,
     `- Machine: ${machine.processor}, ${machine.cores} cores, ${machine.memoryGiB} GiB, ${machine.system}, Linux ${machine.kernel}`,
@@ -72,9 +68,7 @@ function ratioTable(results: Results, subjects: Subject[]): string {
   if (!limit) return "";
   const rows = subjects.map(({ name, title }) => [
     title,
-    ...OPERATIONS.map((operation) =>
-      number(ratio(results, [name, operation], [limit, "retrieve"])?.value, 3),
-    ),
+    ...OPERATIONS.map((operation) => number(ratio(results, [name, operation], [limit, "retrieve"])?.value, 3)),
   ]);
   const intro = `Requests per second, as a part of what \`${limit}\` answers in the same round; of the undisturbed rounds where there are any.`;
   return `## Ratios\n\n${intro}\n\n${table(["", ...OPERATIONS], rows)}`;

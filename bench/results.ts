@@ -131,9 +131,8 @@ export function ratio(
   [other, otherOperation]: [string, Operation],
 ): Figure | undefined {
   const find = (round: number, name: string, of: Operation) =>
-    results.operations.find(
-      (result) => result.round === round && result.subject === name && result.operation === of,
-    )?.measurement;
+    results.operations.find((result) => result.round === round && result.subject === name && result.operation === of)
+      ?.measurement;
   const rounds = [...new Set(results.operations.map((result) => result.round))];
   const ratios = rounds.flatMap((round) => {
     const above = find(round, subject, operation);
@@ -146,11 +145,7 @@ export function ratio(
 /**
  * Returns the ratio of the requests per second of a way of recording to those of retrieving, computed as in `ratio`.
  */
-export function recordingRatio(
-  results: RecordsResult[],
-  subject: string,
-  recording: Recording,
-): Figure | undefined {
+export function recordingRatio(results: RecordsResult[], subject: string, recording: Recording): Figure | undefined {
   const own = results.filter((result) => result.subject === subject);
   const ratios = own
     .filter((result) => result.recording === recording)
@@ -176,14 +171,8 @@ export function middleFigure(figures: Figure[]): Figure | undefined {
 }
 
 /** Returns the subject with the most requests per second. */
-export function best(
-  results: Results,
-  operation: Operation,
-  subjects: string[],
-): string | undefined {
+export function best(results: Results, operation: Operation, subjects: string[]): string | undefined {
   const speed = (subject: string) => middle(results, subject, operation, "perSecond") ?? 0;
-  const [first] = subjects
-    .filter((name) => speed(name) > 0)
-    .toSorted((a, b) => speed(b) - speed(a));
+  const [first] = subjects.filter((name) => speed(name) > 0).toSorted((a, b) => speed(b) - speed(a));
   return first;
 }

@@ -81,9 +81,7 @@ function choose(only: string[]): Subject[] {
   const known = [...SECTIONS, ...subjects.flatMap(({ name, group }) => [name, group])];
   const unknown = only.filter((word) => !known.includes(word));
   if (unknown.length > 0) throw new TypeError(`--only: ${unknown.join(", ")} is not known`);
-  return subjects.filter(
-    ({ name, group }) => only.length === 0 || only.includes(name) || only.includes(group),
-  );
+  return subjects.filter(({ name, group }) => only.length === 0 || only.includes(name) || only.includes(group));
 }
 
 /** Measures each chosen subject once. Each round begins with a different subject. */
@@ -178,10 +176,7 @@ function save(results: Results, options: Options): void {
   const folder = join(import.meta.dirname, "results");
   mkdirSync(folder, { recursive: true });
   const name = options.name ?? machineName(results.machine);
-  const base = join(
-    folder,
-    `${results.started.slice(0, 10)}-${name}${options.quick ? "-quick" : ""}`,
-  );
+  const base = join(folder, `${results.started.slice(0, 10)}-${name}${options.quick ? "-quick" : ""}`);
   const page = report(results, subjects);
   writeFileSync(`${base}.json`, `${JSON.stringify(results, undefined, 1)}\n`);
   writeFileSync(`${base}.md`, page);

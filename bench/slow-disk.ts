@@ -42,12 +42,7 @@ export async function measureSlowDisk(
 
     await load({ ...reads, seconds: warmUp });
     const before = await measure(running, reads);
-    const bounded = await together(
-      running,
-      reads,
-      { ...writes, pauseMs: BOUNDED_PAUSE_MS },
-      warmUp,
-    );
+    const bounded = await together(running, reads, { ...writes, pauseMs: BOUNDED_PAUSE_MS }, warmUp);
     const after = await measure(running, reads);
     const unbounded = await together(running, reads, writes, warmUp);
     // Reads without writes are measured immediately before and after the other measurements, because the speed of the

@@ -1,14 +1,6 @@
 import { DISTURBED } from "./measure.ts";
 import { coreOverPeer, overPeer } from "./redis/report.ts";
-import {
-  best,
-  type Figure,
-  middleFigure,
-  type Results,
-  ratio,
-  ratioOf,
-  recordingRatio,
-} from "./results.ts";
+import { best, type Figure, middleFigure, type Results, ratio, ratioOf, recordingRatio } from "./results.ts";
 import type { Operation } from "./subject.ts";
 
 /** A figure that the service should reach. */
@@ -36,11 +28,7 @@ export function targets(results: Results): Target[] {
     atLeast("retrieve, of the best Node peer", 4, ofBest(results, "retrieve", NODE_PEERS)),
     atLeast("create-anonymous, of nginx static", 0.65, ofLimit(results, "create-anonymous")),
     ...(["create-with-ids", "associate"] as const).map((operation) =>
-      atLeast(
-        `${operation}, of the best peer with appendfsync always`,
-        1.5,
-        ofBest(results, operation, DURABLE_PEERS),
-      ),
+      atLeast(`${operation}, of the best peer with appendfsync always`, 1.5, ofBest(results, operation, DURABLE_PEERS)),
     ),
     ...slowDiskTargets(results),
     ...recordTargets(results),
@@ -77,11 +65,7 @@ function slowDiskTargets(results: Results): Target[] {
   }));
   const what = "5 ms per fsync, retrieve beside 1,000 creates a second";
   return [
-    atLeast(
-      `${what}, of retrieve alone`,
-      0.8,
-      middleFigure(bounded.map(({ alone, reads }) => ratioOf(reads, alone))),
-    ),
+    atLeast(`${what}, of retrieve alone`, 0.8, middleFigure(bounded.map(({ alone, reads }) => ratioOf(reads, alone)))),
     atMost(`${what}, p99`, 5, middleFigure(p99), " ms"),
   ];
 }
@@ -94,11 +78,7 @@ function recordTargets({ records }: Results): Target[] {
       disturbed: measurement.disturbed > DISTURBED,
     }));
   return [
-    atLeast(
-      "forward-auth, which records, of retrieve",
-      0.6,
-      recordingRatio(records, OURS, "forward-auth"),
-    ),
+    atLeast("forward-auth, which records, of retrieve", 0.6, recordingRatio(records, OURS, "forward-auth")),
     atLeast("records in batches of 100, on disk", 100_000, middleFigure(stored), " a second"),
   ];
 }
@@ -140,23 +120,13 @@ function growthTargets({ growth }: Results): Target[] {
   ];
 }
 
-function atLeast(
-  what: string,
-  target: number,
-  found: Figure | undefined,
-  unit: Target["unit"] = "",
-): Target {
+function atLeast(what: string, target: number, found: Figure | undefined, unit: Target["unit"] = ""): Target {
   const verdict = found && { reached: found.value, holds: found.value >= target };
   const disturbed = found?.disturbed ?? false;
   return { what, target: `at least ${target.toLocaleString("en")}`, unit, disturbed, ...verdict };
 }
 
-function atMost(
-  what: string,
-  target: number,
-  found: Figure | undefined,
-  unit: Target["unit"],
-): Target {
+function atMost(what: string, target: number, found: Figure | undefined, unit: Target["unit"]): Target {
   const verdict = found && { reached: found.value, holds: found.value <= target };
   return {
     what,

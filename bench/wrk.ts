@@ -114,7 +114,5 @@ function scriptArguments(template: string, options: Load): string[] {
     from: collect?.source.from,
     pattern: collect?.source.pattern,
   };
-  return Object.entries(pairs).flatMap(([key, value]) =>
-    value === undefined ? [] : [`${key}=${value}`],
-  );
+  return Object.entries(pairs).flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${value}`]));
 }

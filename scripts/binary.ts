@@ -59,9 +59,7 @@ function dataFiles(): string[] {
 /** Returns the files of the API page that are in the packages from which `file` reads. */
 function packagedFilesOf(file: string): string[] {
   const folders = found(PACKAGED, file).map((name) => dirname(resolved(name, file)));
-  return folders.flatMap((folder) =>
-    docsFiles.map((name) => join(folder, name)).filter(existsSync),
-  );
+  return folders.flatMap((folder) => docsFiles.map((name) => join(folder, name)).filter(existsSync));
 }
 
 function found(pattern: RegExp, file: string): string[] {
@@ -74,9 +72,7 @@ function resolved(name: string, from: string): string {
 
 /** Returns the source of a module that embeds the files `paths` unchanged. */
 function carrying(paths: readonly string[]): string {
-  const imports = paths.map(
-    (path, at) => `import f${at} from ${JSON.stringify(path)} with { type: "file" };`,
-  );
+  const imports = paths.map((path, at) => `import f${at} from ${JSON.stringify(path)} with { type: "file" };`);
   return `${imports.join("\n")}\nexport const all = [${paths.map((_, at) => `f${at}`).join(", ")}];\n`;
 }
 

@@ -51,9 +51,7 @@ function publishedManifest() {
   const { exports: sources, ...manifest } = readManifest();
   // These members are for the workspace only: the packages that the tests need, and the oldest Node.
   const internal = ["private", "devDependencies", "optionalDependencies"];
-  const rest = Object.fromEntries(
-    Object.entries(manifest).filter(([name]) => !internal.includes(name)),
-  );
+  const rest = Object.fromEntries(Object.entries(manifest).filter(([name]) => !internal.includes(name)));
   /** @type {Record<string, { types: string, default: string }>} */
   const exports = {};
   for (const [subpath, file] of Object.entries(sources)) {

@@ -16,8 +16,7 @@ const MAX_BYTES = 6144;
 function entrySize() {
   const bun = execFileSync(join(root, "scripts/runtime"), ["bun"], { encoding: "utf8" }).trim();
   const entry = join(built, "client.js");
-  return gzipSync(execFileSync(bun, ["build", "--minify", "--target=browser", entry]), { level: 9 })
-    .length;
+  return gzipSync(execFileSync(bun, ["build", "--minify", "--target=browser", entry]), { level: 9 }).length;
 }
 
 /**

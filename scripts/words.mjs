@@ -33,11 +33,7 @@ const rules = [
 const RIDDLE = /^(?:What|Who|Whose|That)\b/;
 
 /** Files that are not checked: the history of the project, this list of words, and its test. */
-const unchecked = new Set([
-  "CHANGELOG.md",
-  "scripts/words.mjs",
-  "server/test/support/words.test.ts",
-]);
+const unchecked = new Set(["CHANGELOG.md", "scripts/words.mjs", "server/test/support/words.test.ts"]);
 
 /** Comments and names of tests, by the kind of file. @type {Readonly<Record<string, RegExp>>} */
 const prose = {

@@ -31,9 +31,7 @@ await app.register(fastifySession, {
 });
 
 function answer(request: FastifyRequest, reply: FastifyReply) {
-  return reply
-    .header("cache-control", "no-store")
-    .send(sessionInfo(request.session.sessionId, request.session));
+  return reply.header("cache-control", "no-store").send(sessionInfo(request.session.sessionId, request.session));
 }
 
 function associateAndAnswer(request: FastifyRequest, reply: FastifyReply) {

@@ -107,8 +107,7 @@ function wordsOf(line: string): string[] {
 async function rateOf(port: number, words: string[], seconds: number): Promise<number> {
   const [name = "", key = ""] = words;
   const isRead = name.toLowerCase() === "get";
-  if (isRead)
-    await bench(port, KEYS, 10 * KEYS, ["SET", randomized(key), ask(port, "get", key).trimEnd()]);
+  if (isRead) await bench(port, KEYS, 10 * KEYS, ["SET", randomized(key), ask(port, "get", key).trimEnd()]);
   const range = isRead ? KEYS : 1e9;
   // The second word of EVALSHA is the name of the script. It is as long as an id but must not be replaced.
   const varied = words.map((word, at) => (at === 1 && !isRead ? word : randomized(word)));
@@ -118,17 +117,10 @@ async function rateOf(port: number, words: string[], seconds: number): Promise<n
 
 /** Replaces session ids and hashes of visits by the placeholder for random numbers of `redis-benchmark`. */
 function randomized(word: string): string {
-  return word
-    .replaceAll(/[\w-]{40}/g, "__rand_int__")
-    .replace(/(?<=:v:\{)[\w-]{24}/g, "__rand_int__");
+  return word.replaceAll(/[\w-]{40}/g, "__rand_int__").replace(/(?<=:v:\{)[\w-]{24}/g, "__rand_int__");
 }
 
-async function bench(
-  port: number,
-  range: number,
-  requests: number,
-  words: string[],
-): Promise<number> {
+async function bench(port: number, range: number, requests: number, words: string[]): Promise<number> {
   const load = ["-p", port, "-c", CONNECTIONS, "-n", requests, "-r", range].map(String);
   const output = await run("redis-benchmark", [...load, "--csv", ...words]);
   // A line of the output has the command, which may contain quotes, the requests per second, and six latencies.

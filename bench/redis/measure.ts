@@ -13,13 +13,7 @@ import { type RedisSubject, redisSubjects, type Servers } from "./subjects.ts";
  * The operations that are measured with Redis. Retrieving an anonymous session is not among them, because the service
  * does not store such sessions.
  */
-const OPERATIONS = [
-  "retrieve",
-  "create-anonymous",
-  "create-with-ids",
-  "associate",
-  "record",
-] as const;
+const OPERATIONS = ["retrieve", "create-anonymous", "create-with-ids", "associate", "record"] as const;
 export type RedisOperation = (typeof OPERATIONS)[number];
 
 /** The result for one operation of one subject on one store in one round. */
@@ -95,12 +89,7 @@ export async function measureStore(
 
 type Found = Omit<RedisResult, "round" | "topology" | "subject" | "operation">;
 
-async function measureOne(
-  bench: Bench,
-  operation: RedisOperation,
-  rate: number,
-  reserve = 3,
-): Promise<Found> {
+async function measureOne(bench: Bench, operation: RedisOperation, rate: number, reserve = 3): Promise<Found> {
   const { store, servers, options } = bench;
   const { seconds, warmUp } = options;
   const loads = await prepare(bench, operation, Math.ceil(reserve * rate * (warmUp + seconds)));
@@ -152,8 +141,7 @@ async function requestOf(
 ): Promise<Pick<Load, "request" | "tickets" | "order">> {
   const { createAnonymous, createWithIds, retrieve, associate } = subject.requests;
   const [url = ""] = servers.urls;
-  const tickets = (request: RequestTemplate, count: number) =>
-    collectTickets(subject, url, request, folder, count);
+  const tickets = (request: RequestTemplate, count: number) => collectTickets(subject, url, request, folder, count);
   switch (operation) {
     case "create-anonymous":
       return { request: createAnonymous };

@@ -10,11 +10,7 @@ export type MemoryResult = { subject: string; sessions: number; bytesPerSession:
  * Creates sessions in an empty store and measures how much memory they take. Each has a random customer and two random
  * visit ids.
  */
-export async function measureMemory(
-  store: Store,
-  name: string,
-  sessions: number,
-): Promise<MemoryResult> {
+export async function measureMemory(store: Store, name: string, sessions: number): Promise<MemoryResult> {
   const subject = redisSubjects.find((one) => one.name === name);
   if (!subject) throw new TypeError(`${name} is not known`);
   store.reset();

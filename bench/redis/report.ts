@@ -7,13 +7,7 @@ import { redisSubjects } from "./subjects.ts";
 
 const OURS = "antechamber-1";
 const PEER = "express-session";
-const OPERATIONS: RedisOperation[] = [
-  "retrieve",
-  "create-anonymous",
-  "create-with-ids",
-  "associate",
-  "record",
-];
+const OPERATIONS: RedisOperation[] = ["retrieve", "create-anonymous", "create-with-ids", "associate", "record"];
 
 /**
  * Returns the ratio of our requests per second to those of the peer, on the same Redis. The ratio is computed for each
@@ -54,10 +48,7 @@ function besidePeer(
   compare: (own: RedisResult, peer: RedisResult) => Figure,
 ): Figure | undefined {
   const of = (name: string) =>
-    all.filter(
-      (one) =>
-        one.topology === what.topology && one.operation === what.operation && one.subject === name,
-    );
+    all.filter((one) => one.topology === what.topology && one.operation === what.operation && one.subject === name);
   const ratios = of(what.subject).flatMap((own) => {
     const peer = of(PEER).find((one) => one.round === own.round);
     return peer ? [compare(own, peer)] : [];
@@ -111,8 +102,7 @@ function operationTable(all: RedisResult[], topology: Topology, operation: Redis
   const rows = redisSubjects.flatMap(({ name, title }) => {
     const rounds = own.filter((one) => one.subject === name);
     if (rounds.length === 0) return [];
-    const of = (pick: (result: RedisResult) => number, decimals: number) =>
-      number(median(rounds.map(pick)), decimals);
+    const of = (pick: (result: RedisResult) => number, decimals: number) => number(median(rounds.map(pick)), decimals);
     const commands = Object.entries(rounds[0]?.commands ?? {});
     return [
       [

@@ -100,12 +100,7 @@ function primariesFirst(ports: number[]): number[] {
   return ports.toSorted((a, b) => Number(isPrimary(b)) - Number(isPrimary(a)));
 }
 
-function storeOf(
-  topology: Topology,
-  processes: Started[],
-  ports: number[],
-  close: () => Promise<void>,
-): Store {
+function storeOf(topology: Topology, processes: Started[], ports: number[], close: () => Promise<void>): Store {
   const primaries = topology === "single" ? ports : ports.slice(0, PRIMARIES);
   const hosts = ports.map((port) => `127.0.0.1:${port}`).join(",");
   return {

@@ -50,10 +50,7 @@ function ours(processes: number): RedisSubject {
     ticket: inBody,
     start: ({ url }) =>
       together(
-        Array.from(
-          { length: processes },
-          () => () => startAntechamber("bun", { env: { ANTECHAMBER_STORE: url } }),
-        ),
+        Array.from({ length: processes }, () => () => startAntechamber("bun", { env: { ANTECHAMBER_STORE: url } })),
       ),
   };
 }

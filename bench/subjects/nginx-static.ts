@@ -6,9 +6,7 @@ import { startNginx } from "./nginx.ts";
 const id = "x".repeat(UNIQUE_LENGTH);
 
 /** The response for a recognized session. nginx sends it as a static body. */
-const BODY = JSON.stringify(
-  sessionInfo("x".repeat(40), { customerId: id, visitId: id, globalVisitId: id }),
-);
+const BODY = JSON.stringify(sessionInfo("x".repeat(40), { customerId: id, visitId: id, globalVisitId: id }));
 
 const limit = {
   group: "limit",
@@ -24,8 +22,7 @@ export const nginxReturn: Subject = {
   operations: [...limit.operations],
   name: "nginx-return",
   title: "nginx, static body from its configuration",
-  start: () =>
-    startNginx({ server: `location / { default_type application/json; return 200 '${BODY}'; }` }),
+  start: () => startNginx({ server: `location / { default_type application/json; return 200 '${BODY}'; }` }),
 };
 
 /** nginx, with the response in a file that nginx keeps open. */
@@ -37,8 +34,7 @@ export const nginxFile: Subject = {
   start: () =>
     startNginx({
       http: "sendfile on; open_file_cache max=16 inactive=1h; open_file_cache_valid 1h;",
-      server:
-        "root {folder}; location / { default_type application/json; try_files /body.json =404; }",
+      server: "root {folder}; location / { default_type application/json; try_files /body.json =404; }",
       files: { "body.json": BODY },
     }),
 };

@@ -14,8 +14,7 @@ export const persistence = {
 export async function startRedis(kept: Persistence): Promise<Started & { port: number }> {
   const folder = temporaryFolder();
   const port = await freePort();
-  const appendOnly =
-    kept === "always" ? ["--appendonly", "yes", "--appendfsync", "always"] : ["--appendonly", "no"];
+  const appendOnly = kept === "always" ? ["--appendonly", "yes", "--appendfsync", "always"] : ["--appendonly", "no"];
   const args = ["--bind", "127.0.0.1", "--port", String(port), "--dir", folder.path, "--save", ""];
   const redis = await start("redis-server", [...args, ...appendOnly], {
     cores: [SERVER_CORE],

@@ -65,15 +65,9 @@ export interface AdministrationClient {
    * Yields everything that is stored about a customer. Rejects with `unexpected-answer` if the response was cut off;
    * the export is then incomplete.
    */
-  exportCustomer(
-    customerId: string,
-    options?: CallOptions,
-  ): AsyncGenerator<Exclude<ExportLine, { type: "end" }>, void>;
+  exportCustomer(customerId: string, options?: CallOptions): AsyncGenerator<Exclude<ExportLine, { type: "end" }>, void>;
   /** Erases all sessions and API keys of a customer. Resolves with the number of sessions and the number of keys. */
-  eraseCustomer(
-    customerId: string,
-    options?: CallOptions,
-  ): Promise<Pick<ErasureReceipt, "sessions" | "keys">>;
+  eraseCustomer(customerId: string, options?: CallOptions): Promise<Pick<ErasureReceipt, "sessions" | "keys">>;
   /** Yields the entries of the audit trail, newest first. Each page is requested only when it is needed. */
   audit(options?: PageOptions): AsyncGenerator<AuditLine, void>;
 }
@@ -136,11 +130,7 @@ async function* pages<Page extends { readonly next: string | null }>(
   }
 }
 
-async function endSession(
-  send: SendRequest,
-  sessionId: string,
-  signal: AbortSignal | undefined,
-): Promise<boolean> {
+async function endSession(send: SendRequest, sessionId: string, signal: AbortSignal | undefined): Promise<boolean> {
   // No session has such an id. In a URL, the text could lead to another path.
   if (!ID_OR_HANDLE.test(sessionId)) return false;
   try {
@@ -152,11 +142,7 @@ async function endSession(
   }
 }
 
-async function endByFilter(
-  send: SendRequest,
-  filter: EndFilter,
-  signal: AbortSignal | undefined,
-): Promise<number> {
+async function endByFilter(send: SendRequest, filter: EndFilter, signal: AbortSignal | undefined): Promise<number> {
   rejectEmptyConditions(filter);
   let sessions = 0;
   for (let cursor: string | null | undefined; cursor !== null; ) {

@@ -83,11 +83,7 @@ export function createRequestSender(options: TransportOptions): SendRequest {
 }
 
 /** Returns the second argument of `fetch` for a request. */
-export function requestInit(
-  request: ServiceRequest,
-  signal: AbortSignal,
-  key: string | undefined,
-): RequestInit {
+export function requestInit(request: ServiceRequest, signal: AbortSignal, key: string | undefined): RequestInit {
   const { method, ids = {}, body, idempotencyKey, keepalive } = request;
   const headers: Record<string, string> = {};
   if (key) headers["authorization"] = `Bearer ${key}`;

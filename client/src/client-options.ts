@@ -21,24 +21,18 @@ const isType =
 /** The check of each option. The compiler reports an option without a check. */
 const transportChecks: Record<keyof TransportOptions, Check> = {
   url: faultOfUrl,
-  key: (value) =>
-    typeof value === "string" && KEY.test(value) ? undefined : "is a text without spaces",
+  key: (value) => (typeof value === "string" && KEY.test(value) ? undefined : "is a text without spaces"),
   fetch: isType("function"),
   timeout: (value) =>
-    typeof value === "number" && value > 0 && value <= MAX_TIMEOUT
-      ? undefined
-      : "is a number of milliseconds above 0",
-  attempts: (value) =>
-    Number.isInteger(value) && Number(value) > 0 ? undefined : "is a whole number above 0",
+    typeof value === "number" && value > 0 && value <= MAX_TIMEOUT ? undefined : "is a number of milliseconds above 0",
+  attempts: (value) => (Number.isInteger(value) && Number(value) > 0 ? undefined : "is a whole number above 0"),
 };
 
 const { attempts: _, ...common } = transportChecks;
 const clientChecks: Record<keyof ClientOptions, Check> = {
   ...common,
   storage: (value) =>
-    value === false || isStorage(value)
-      ? undefined
-      : "is false, or has the methods of localStorage",
+    value === false || isStorage(value) ? undefined : "is false, or has the methods of localStorage",
   cookie: isType("boolean"),
   origins: faultOfOrigins,
   sessionId: isType("string"),
@@ -60,11 +54,9 @@ function checkOptions(call: string, options: unknown, checks: Readonly<Record<st
   // `url` is checked first, because its check also reports an argument that is not an object.
   for (const [name, value] of Object.entries({ url: undefined, ...given })) {
     const check = Object.hasOwn(checks, name) && checks[name];
-    if (!check)
-      throw new TypeError(`${call} has no option ${name}, only ${Object.keys(checks).join(", ")}`);
+    if (!check) throw new TypeError(`${call} has no option ${name}, only ${Object.keys(checks).join(", ")}`);
     const fault = value === undefined && name !== "url" ? undefined : check(value);
-    if (fault)
-      throw new TypeError(`${call}: ${name} ${fault}${name === "key" ? "" : shown(value)}`);
+    if (fault) throw new TypeError(`${call}: ${name} ${fault}${name === "key" ? "" : shown(value)}`);
   }
 }
 

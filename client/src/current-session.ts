@@ -160,11 +160,7 @@ async function associate(
 }
 
 /** Creates a session for a person who uses the same browser after another person. */
-async function createForNextPerson(
-  transport: Transport,
-  ids: Ids,
-  check: () => void,
-): Promise<SessionInfo> {
+async function createForNextPerson(transport: Transport, ids: Ids, check: () => void): Promise<SessionInfo> {
   try {
     return await transport.create(ids);
   } catch (error) {

@@ -18,11 +18,7 @@ const ABANDONED_MS = 5000;
  * Creates a mutex. Running a task rejects with the code `timeout` if the task cannot start within `timeout`
  * milliseconds.
  */
-export function createMutex(
-  page: Page | undefined,
-  storage: WebStorage | undefined,
-  timeout: number,
-): Mutex {
+export function createMutex(page: Page | undefined, storage: WebStorage | undefined, timeout: number): Mutex {
   let last: Promise<unknown> = Promise.resolve();
   const locks = page?.navigator.locks;
   return (task) => {
@@ -56,11 +52,7 @@ async function withWebLock<T>(locks: Locks, timeout: number, task: () => Promise
  * Runs a task under a lock in the storage. This is for pages without TLS, where Web Locks are not available. A tab
  * writes its name into the storage; it holds the lock if its name is still there after a delay.
  */
-async function withStoredLock<T>(
-  storage: WebStorage,
-  timeout: number,
-  task: () => Promise<T>,
-): Promise<T> {
+async function withStoredLock<T>(storage: WebStorage, timeout: number, task: () => Promise<T>): Promise<T> {
   const name = randomKey();
   const givesUpAt = Date.now() + timeout;
   const holder = () => (quietly(() => storage.getItem(LOCK_NAME)) ?? "").split(" ");

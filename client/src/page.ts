@@ -1,10 +1,6 @@
 /** The part of the Web Locks API (W3C) that this package uses. */
 export interface Locks {
-  request(
-    name: string,
-    options: { readonly signal: AbortSignal },
-    task: () => Promise<void>,
-  ): Promise<void>;
+  request(name: string, options: { readonly signal: AbortSignal }, task: () => Promise<void>): Promise<void>;
 }
 
 /** A store of texts by names: `localStorage`, `sessionStorage` or an object with the same methods. */
@@ -47,10 +43,7 @@ export function currentPage(): Page | undefined {
 /** Returns whether this code runs on a server: not in a page, a worker of a page, or an app with a `window`. */
 export function isServer(): boolean {
   const scope = globalThis as unknown as Partial<
-    Record<
-      "process" | "Deno" | "document" | "window" | "location",
-      { versions?: { node?: string } }
-    >
+    Record<"process" | "Deno" | "document" | "window" | "location", { versions?: { node?: string } }>
   >;
   const isRuntime = scope.process?.versions?.node ?? scope.Deno;
   // Edge runtimes are servers too. They have no `process` or `Deno`, but also no `window` and no `location`.

@@ -58,12 +58,7 @@ export class Recorder {
   #sending: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(
-    transport: Transport,
-    current: CurrentSession,
-    page: Page | undefined,
-    onError: OnError | undefined,
-  ) {
+  constructor(transport: Transport, current: CurrentSession, page: Page | undefined, onError: OnError | undefined) {
     this.#transport = transport;
     this.#current = current;
     this.#page = page;
@@ -83,8 +78,7 @@ export class Recorder {
         bytes: bytesOf(record),
       });
     }
-    if (this.#queue.length < ENOUGH_RECORDS || this.#sending || this.#isFailing)
-      this.#flushLater(WAIT_MS);
+    if (this.#queue.length < ENOUGH_RECORDS || this.#sending || this.#isFailing) this.#flushLater(WAIT_MS);
     else this.#flushNow();
   }
 
@@ -149,9 +143,7 @@ export class Recorder {
    */
   #assign(sessionId: string): void {
     const generation = this.#current.generation();
-    const kept = this.#queue.filter(
-      (queued) => queued.sessionId ?? queued.generation === generation,
-    );
+    const kept = this.#queue.filter((queued) => queued.sessionId ?? queued.generation === generation);
     for (const queued of kept) queued.sessionId ??= sessionId;
     const lost = this.#queue.length - kept.length;
     this.#queue = kept;
@@ -205,12 +197,8 @@ export class Recorder {
       return this.#batch(next, records);
     }
     const faults = error.problem?.errors;
-    const valid = records.filter(
-      (_, index) => !faults?.some(({ name }) => name.startsWith(`[${index}]`)),
-    );
-    return valid.length > 0 && valid.length < records.length
-      ? this.#batch(sessionId, valid)
-      : undefined;
+    const valid = records.filter((_, index) => !faults?.some(({ name }) => name.startsWith(`[${index}]`)));
+    return valid.length > 0 && valid.length < records.length ? this.#batch(sessionId, valid) : undefined;
   }
 
   /**

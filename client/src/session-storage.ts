@@ -1,12 +1,6 @@
 import { type Page, type PageEvent, quietly, type WebStorage } from "./page.ts";
 import { handleOf, isSessionId } from "./session-id.ts";
-import {
-  formatState,
-  parseState,
-  type SessionState,
-  sessionIdOf,
-  withForgotten,
-} from "./session-state.ts";
+import { formatState, parseState, type SessionState, sessionIdOf, withForgotten } from "./session-state.ts";
 
 export interface SessionStorageOptions {
   readonly page: Page | undefined;
@@ -52,8 +46,7 @@ export class SessionStorage {
 
   /** Opens the storage. If the web storage and cookies are blocked or full, the state is only in this tab's memory. */
   constructor({ page, storage, cookie }: SessionStorageOptions) {
-    this.shared =
-      storage === false ? undefined : (storage ?? quietly(() => page?.localStorage) ?? undefined);
+    this.shared = storage === false ? undefined : (storage ?? quietly(() => page?.localStorage) ?? undefined);
     this.#cookiePage = cookie ? page : undefined;
     const onStorage = (event: PageEvent) => this.#onStorage(event);
     if (this.shared) page?.addEventListener("storage", onStorage);
@@ -65,9 +58,7 @@ export class SessionStorage {
     const state = this.#refresh();
     let { entry } = state;
     // The site's server reads the cookie and may have set it, so the cookie takes precedence over the storage.
-    const ids = this.#cookies(COOKIE).filter(
-      (id) => isSessionId(id) && !this.#ignoredIds.includes(id),
-    );
+    const ids = this.#cookies(COOKIE).filter((id) => isSessionId(id) && !this.#ignoredIds.includes(id));
     if (ids.length > 0 && !ids.includes(sessionIdOf(entry))) {
       const given = ids.find((id) => !state.forgotten.includes(handleOf(id)));
       if (given) entry = given;

@@ -30,11 +30,7 @@ const idempotentMethods: readonly string[] = ["GET", "HEAD", "OPTIONS", "PUT", "
  *
  * If there is no response, or a 503 with `Retry-After`, the request is repeated if its method allows it.
  */
-export function createSiteFetch(
-  current: CurrentSession,
-  doFetch: Fetch,
-  origins: readonly string[],
-): Fetch {
+export function createSiteFetch(current: CurrentSession, doFetch: Fetch, origins: readonly string[]): Fetch {
   let waitAgainAt = 0;
 
   async function sessionId(): Promise<string | undefined> {
@@ -72,8 +68,7 @@ export function createSiteFetch(
 }
 
 async function fetchWithRetries(request: Request, doFetch: Fetch): Promise<Response> {
-  const isRepeatable =
-    idempotentMethods.includes(request.method) || request.headers.has("idempotency-key");
+  const isRepeatable = idempotentMethods.includes(request.method) || request.headers.has("idempotency-key");
   for (let retriesLeft = isRepeatable ? MAX_RETRIES : 0; ; retriesLeft--) {
     let waitMs = 300;
     try {

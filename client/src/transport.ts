@@ -85,8 +85,7 @@ export function createTransport(options: TransportOptions): Transport {
         // creates a second session.
         idempotencyKey: given?.idempotencyKey ?? (ids && randomKey()),
       }),
-    retrieve: (sessionId, ids, given) =>
-      call({ ...given, method: "GET", path: pathOf(sessionId), ids }),
+    retrieve: (sessionId, ids, given) => call({ ...given, method: "GET", path: pathOf(sessionId), ids }),
     update: (sessionId, ids, given) =>
       call({ ...given, method: "POST", path: pathOf(sessionId), ids, body: visitBody(ids) }),
     record: (sessionId, records, { durable, idempotencyKey = randomKey(), ...rest } = {}) =>
@@ -115,8 +114,7 @@ export function createTransport(options: TransportOptions): Transport {
  * Returns the path of a session. For a text that cannot be a session id, returns a path that leads to no session. Texts
  * such as ".." and "end" would otherwise lead to other paths of the service.
  */
-export const pathOf = (sessionId: string) =>
-  `/sessions/${isSessionId(sessionId) ? sessionId : "unknown"}`;
+export const pathOf = (sessionId: string) => `/sessions/${isSessionId(sessionId) ? sessionId : "unknown"}`;
 
 /** Returns a random value for an Idempotency-Key. */
 export function randomKey(): string {

@@ -61,15 +61,7 @@ test("an empty condition, or an id that no URL can contain, is a TypeError, and 
     },
   });
   const nothing = null as unknown as string;
-  for (const name of [
-    "customerId",
-    "agentId",
-    "visitId",
-    "globalVisitId",
-    "state",
-    "since",
-    "live",
-  ]) {
+  for (const name of ["customerId", "agentId", "visitId", "globalVisitId", "state", "since", "live"]) {
     for (const value of ["", nothing, "\ud800"]) {
       const filter = { state: "recognized", [name]: value } as ListFilter;
       await assert.rejects(all(admin.list(filter)), TypeError, name);
@@ -90,21 +82,7 @@ test("an empty condition, or an id that no URL can contain, is a TypeError, and 
 test("a customer with any id can be exported and erased, without touching another customer", async () => {
   await using given = await startAdministered();
   const { admin, transport } = given;
-  const ids = [
-    "/",
-    "a/../b",
-    "%",
-    "%2e%2e",
-    "%2F",
-    "?",
-    "#",
-    "a?b#c",
-    "...",
-    "+",
-    "\\",
-    "é/😀",
-    ";",
-  ];
+  const ids = ["/", "a/../b", "%", "%2e%2e", "%2F", "?", "#", "a?b#c", "...", "+", "\\", "é/😀", ";"];
   for (const customerId of [...ids, "other"]) await transport.create({ customerId });
   for (const id of ids) {
     const lines = await all(admin.exportCustomer(id));

@@ -34,20 +34,14 @@ test("twenty simultaneous calls of session() create one session", async () => {
   assert.equal(new Set(sessions.map(({ sessionId }) => sessionId)).size, 1);
   assert.equal(count("PUT /sessions/new"), 1);
   await client.session();
-  assert.equal(
-    count(`GET /sessions/${sessions[0]?.sessionId}`),
-    0,
-    "a fresh session is not requested again",
-  );
+  assert.equal(count(`GET /sessions/${sessions[0]?.sessionId}`), 0, "a fresh session is not requested again");
 });
 
 test("clients that share a storage share the session, even if they start at the same time", async () => {
   await using server = await serve();
   const storage = createWebStorage();
   const { fetch: counting, count } = createCountingFetch();
-  const clients = Array.from({ length: 5 }, () =>
-    createClient({ url: server.url, storage, fetch: counting }),
-  );
+  const clients = Array.from({ length: 5 }, () => createClient({ url: server.url, storage, fetch: counting }));
   const sessions = await Promise.all(clients.map((client) => client.session()));
   assert.equal(new Set(sessions.map(({ sessionId }) => sessionId)).size, 1);
   assert.equal(count("PUT /sessions/new"), 1);
@@ -170,8 +164,7 @@ test("records of an expired session are recorded in the session that replaces it
 test("records made during an outage are recorded once, after it", async () => {
   await using server = await serve();
   let isDown = false;
-  const failing: Fetch = (input, init) =>
-    isDown ? Promise.reject(new TypeError("down")) : fetch(input, init);
+  const failing: Fetch = (input, init) => (isDown ? Promise.reject(new TypeError("down")) : fetch(input, init));
   const client = createClient({ url: server.url, storage: false, fetch: failing });
   await client.session();
   isDown = true;

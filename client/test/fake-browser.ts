@@ -38,16 +38,13 @@ interface Write {
 export function openBrowser({ storage, locks }: BrowserOptions): FakeBrowser {
   const cookies = new Map<string, string>();
   const writes: Write[] = [];
-  const tabs: { seenWrites: number; notify(event: PageEvent): void; localStorage: WebStorage }[] =
-    [];
+  const tabs: { seenWrites: number; notify(event: PageEvent): void; localStorage: WebStorage }[] = [];
   const manager = createLocks();
 
   /** Returns the last write that a tab has made or seen, as Chromium does. */
   function valueIn(tab: number, key: string): string | null {
     const seenWrites = tabs[tab]?.seenWrites ?? 0;
-    const last = writes.findLast(
-      (each, index) => each.key === key && (each.by === tab || index < seenWrites),
-    );
+    const last = writes.findLast((each, index) => each.key === key && (each.by === tab || index < seenWrites));
     return last?.value ?? null;
   }
 

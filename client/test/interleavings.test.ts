@@ -22,9 +22,7 @@ function createRandom(seed: number): (bound: number) => number {
   };
 }
 
-const noIds = Object.fromEntries(
-  [...headerIds, ...bodyIds].map((name) => [name, null]),
-) as Identity;
+const noIds = Object.fromEntries([...headerIds, ...bodyIds].map((name) => [name, null])) as Identity;
 
 /** Creates a service without a network: `respond` handles a request. */
 function createService(sessions: Map<string, SessionInfo>) {
@@ -185,9 +183,7 @@ async function play(setup: Setup, seed: number): Promise<void> {
     timeout: 60_000,
     ...(setup.memoryOnly ? { storage: false as const } : {}),
   };
-  const tabs = Array.from({ length: setup.tabs }, () =>
-    createVisitorClient(browser.openTab(), options),
-  );
+  const tabs = Array.from({ length: setup.tabs }, () => createVisitorClient(browser.openTab(), options));
   const faults: string[] = [];
   const before = new Set<string>();
   let visitor = 0;
@@ -226,8 +222,7 @@ async function play(setup: Setup, seed: number): Promise<void> {
     const tab = tabs[choose(tabs.length)];
     if (!tab) continue;
     const kind = choose(10);
-    if (kind < 3)
-      pending.push(act(tab).catch((error: unknown) => void history.push(String(error))));
+    if (kind < 3) pending.push(act(tab).catch((error: unknown) => void history.push(String(error))));
     else if (kind < 4) {
       for (const id of world.sessions.keys()) before.add(id);
       history.push(`reset in tab ${tabs.indexOf(tab)}`);

@@ -51,12 +51,10 @@ const configuration = {
 /** Returns the samples of a document, each with the number of its first line. */
 function samplesOf(document: string) {
   const text = readFileSync(join(root, document), "utf8");
-  return [...text.matchAll(/^```(?<language>js|ts)\n(?<code>.*?)^```$/gms)].map(
-    ({ groups, index }) => {
-      const line = text.slice(0, index).split("\n").length;
-      return { name: `line-${line}.${groups?.["language"]}`, code: groups?.["code"] ?? "" };
-    },
-  );
+  return [...text.matchAll(/^```(?<language>js|ts)\n(?<code>.*?)^```$/gms)].map(({ groups, index }) => {
+    const line = text.slice(0, index).split("\n").length;
+    return { name: `line-${line}.${groups?.["language"]}`, code: groups?.["code"] ?? "" };
+  });
 }
 
 /** Returns the compiler's errors in samples that are files of one program. */

@@ -56,8 +56,7 @@ test("in a full storage the next person's session replaces the previous one", as
   assert.ok(storage);
   const setItem = storage.setItem.bind(storage);
   storage.setItem = (name, value) => {
-    if (value.length > (storage.getItem(name)?.length ?? 0))
-      throw new DOMException("full", "QuotaExceededError");
+    if (value.length > (storage.getItem(name)?.length ?? 0)) throw new DOMException("full", "QuotaExceededError");
     setItem(name, value);
   };
   for (const customerId of ["second", "third", "fourth", "fifth", "sixth", "seventh"]) {

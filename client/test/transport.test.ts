@@ -61,10 +61,7 @@ test("every refusal is a ProblemError with its code, status and problem", async 
   await using server = await serve();
   const transport = createTransport({ url: server.url });
   const { sessionId } = await transport.create({ customerId: "a", visitId: "v" });
-  const anothers = await refusal(
-    transport.update(sessionId, { customerId: "b" }),
-    "already-exists",
-  );
+  const anothers = await refusal(transport.update(sessionId, { customerId: "b" }), "already-exists");
   assert.deepEqual([anothers.status, anothers.problem?.field], [400, "customerId"]);
   const taken = await refusal(transport.create({ visitId: "v" }), "already-exists");
   assert.equal(taken.problem?.field, "visitId");
@@ -163,9 +160,7 @@ test("keys are sent, and refused as described in contract.md#refusals", async ()
 });
 
 /** Starts a server whose `nth` response is chosen by the test; `null` sends none. */
-async function startServer(
-  respond: (nth: number) => [number, Record<string, string>, string] | null,
-) {
+async function startServer(respond: (nth: number) => [number, Record<string, string>, string] | null) {
   let requests = 0;
   const server = createServer((_, response) => {
     const [status, headers, body] = respond(++requests) ?? [];
@@ -183,11 +178,7 @@ async function startServer(
 }
 
 test("a response that is not from the service is recognized", async () => {
-  await using proxy = await startServer(() => [
-    404,
-    { "content-type": "text/html" },
-    "<h1>Oh</h1>",
-  ]);
+  await using proxy = await startServer(() => [404, { "content-type": "text/html" }, "<h1>Oh</h1>"]);
   const error = await refusal(createTransport({ url: proxy.url }).create(), "unexpected-answer");
   assert.deepEqual([error.status, error.problem], [404, undefined]);
   assert.equal(proxy.requests(), 1, "it is not retried");

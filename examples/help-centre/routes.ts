@@ -95,12 +95,7 @@ async function signOut(request: Request, response: Response): Promise<void> {
   response.redirect(303, "/");
 }
 
-async function showAgent(
-  parts: VisitParts,
-  number: number,
-  request: Request,
-  response: Response,
-): Promise<void> {
+async function showAgent(parts: VisitParts, number: number, request: Request, response: Response): Promise<void> {
   const visit = parts.visits.find(number);
   if (visit === undefined) return parts.show(request, response, unknown, 404);
   const timeline = await latest(parts, visit.sessionId);
@@ -109,10 +104,7 @@ async function showAgent(
 }
 
 /** Returns the timeline with all records until now; `undefined` if Antechamber does not respond. */
-async function latest(
-  { transport, middleware }: VisitParts,
-  sessionId: string,
-): Promise<VisitTimeline | undefined> {
+async function latest({ transport, middleware }: VisitParts, sessionId: string): Promise<VisitTimeline | undefined> {
   try {
     await middleware.flush();
     return await readTimeline(transport, sessionId);

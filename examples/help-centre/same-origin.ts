@@ -6,8 +6,7 @@ import type { RequestHandler } from "express";
  * cookies.
  */
 export const sameOriginOnly: RequestHandler = (request, response, next) => {
-  if (request.method === "GET" || request.method === "HEAD" || isOwn(request.headers))
-    return next();
+  if (request.method === "GET" || request.method === "HEAD" || isOwn(request.headers)) return next();
   response.status(403).type("text/plain").send("This form was sent from another site.");
 };
 

@@ -1,9 +1,4 @@
-import type {
-  LifeEntry,
-  RequestEntry,
-  Timeline,
-  TimelineEntry,
-} from "@antechamber/client/protocol";
+import type { LifeEntry, RequestEntry, Timeline, TimelineEntry } from "@antechamber/client/protocol";
 import type { Transport } from "@antechamber/client/transport";
 
 /** A part of a visit during which the visitor was anonymous, or was one customer. */
@@ -26,10 +21,7 @@ export interface VisitTimeline {
 const MAX_PAGES = 5;
 
 /** Reads the timeline of a session. Rejects with a `ProblemError`. */
-export async function readTimeline(
-  transport: Pick<Transport, "timeline">,
-  sessionId: string,
-): Promise<VisitTimeline> {
+export async function readTimeline(transport: Pick<Transport, "timeline">, sessionId: string): Promise<VisitTimeline> {
   const entries: TimelineEntry[] = [];
   let page: Timeline | undefined;
   for (let count = 0; count < MAX_PAGES && page?.next !== null; count++) {
@@ -54,13 +46,11 @@ export function timeOf(entry: TimelineEntry): string {
  * records in batches, so within a part the requests are sorted by their times.
  */
 function partsOf(entries: readonly TimelineEntry[]): readonly Part[] {
-  const parts: { customerId: string | null; beginning: LifeEntry | null; all: TimelineEntry[] }[] =
-    [];
+  const parts: { customerId: string | null; beginning: LifeEntry | null; all: TimelineEntry[] }[] = [];
   for (const entry of entries) {
     const current = parts.at(-1);
     if (current !== undefined && current.customerId === entry.customerId) current.all.push(entry);
-    else if (entry.type === "request")
-      parts.push({ customerId: entry.customerId, beginning: null, all: [entry] });
+    else if (entry.type === "request") parts.push({ customerId: entry.customerId, beginning: null, all: [entry] });
     else parts.push({ customerId: entry.customerId, beginning: entry, all: [] });
   }
   return parts.map(({ customerId, beginning, all }) => ({

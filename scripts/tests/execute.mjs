@@ -37,10 +37,7 @@ export async function execute(root, run, { testMs, runMs, stopped }) {
   });
   // When they are interrupted, both test runners print the name of the test that is running.
   const interrupt = () => child.kill("SIGINT");
-  const timers = [
-    setTimeout(interrupt, runMs),
-    setTimeout(() => child.kill("SIGKILL"), runMs + 10_000),
-  ];
+  const timers = [setTimeout(interrupt, runMs), setTimeout(() => child.kill("SIGKILL"), runMs + 10_000)];
   stopped.addEventListener("abort", interrupt);
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {

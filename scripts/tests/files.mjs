@@ -60,17 +60,13 @@ export function readTestFiles(root) {
   const sources = new Map(
     folders
       .flatMap((folder) =>
-        readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((name) =>
-          join(root, folder, name),
-        ),
+        readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((name) => join(root, folder, name)),
       )
       .filter((file) => file.endsWith(".ts"))
       .map((file) => [file, parseFile(file, readFileSync(file, "utf8"))]),
   );
   const faults = [...sources].flatMap(([file, source]) =>
-    faultsOf(file, source, needsOf(file, sources)).map(
-      (fault) => `${relative(root, file)}: ${fault}`,
-    ),
+    faultsOf(file, source, needsOf(file, sources)).map((fault) => `${relative(root, file)}: ${fault}`),
   );
   if (faults.length > 0) throw new Error(faults.join("\n"));
 
@@ -110,8 +106,8 @@ function parseFile(file, text) {
   return {
     kind: /** @type {Kind} */ (declaration(head, "runs") ?? "both"),
     needs: new Map(words.map((word) => [word.replace(exception, ""), !word.endsWith(exception)])),
-    imports: [...code.matchAll(/^(?:import|export)\s(?!type\s)[^;"]*"(\.[^"]+\.ts)"/gm)].map(
-      ([, path = ""]) => resolve(dirname(file), path),
+    imports: [...code.matchAll(/^(?:import|export)\s(?!type\s)[^;"]*"(\.[^"]+\.ts)"/gm)].map(([, path = ""]) =>
+      resolve(dirname(file), path),
     ),
     code: code.replaceAll(/^\s*(?:\/\*|\*|\/\/(?! (?:needs|runs):)).*$/gm, ""),
   };
@@ -135,10 +131,8 @@ function declaration(head, name) {
 function faultsOf(file, { kind, needs, code }, inherited) {
   const faults = [];
   if (!kinds.includes(kind)) faults.push(`"runs: ${kind}" is none of ${kinds.join(", ")}`);
-  if (kind !== "both" && !file.endsWith(".test.ts"))
-    faults.push(`"runs:" belongs into a test file`);
-  if (/^\/\/ (?:needs|runs):/m.test(code))
-    faults.push("declarations stand before the first import");
+  if (kind !== "both" && !file.endsWith(".test.ts")) faults.push(`"runs:" belongs into a test file`);
+  if (/^\/\/ (?:needs|runs):/m.test(code)) faults.push("declarations stand before the first import");
   for (const [need, inQuick] of needs) {
     const trace = inQuick ? traces[need] : /\bquick\b/;
     if (traces[need] === undefined) faults.push(`"${need}" is nothing that can be needed`);
@@ -146,8 +140,7 @@ function faultsOf(file, { kind, needs, code }, inherited) {
   }
   if (needs.has("nothing") && inherited.size > 1) faults.push('remove "needs: nothing"');
   const undeclared = Object.keys(traces).filter(
-    (need) =>
-      !["nothing", "time"].includes(need) && !inherited.has(need) && traces[need]?.test(code),
+    (need) => !["nothing", "time"].includes(need) && !inherited.has(need) && traces[need]?.test(code),
   );
   if (undeclared.length > 0) faults.push(`add "// needs: ${undeclared.join(", ")}"`);
   else if (inherited.size === 0 && traces["nothing"]?.test(code)) {

@@ -15,10 +15,7 @@ export function openScratch() {
  * @param {string} scratch the folder from openScratch
  */
 export function closeScratch(scratch) {
-  const left = [
-    ...endProcesses(scratch),
-    ...readdirSync(scratch).map((name) => `file ${join(scratch, name)}`),
-  ];
+  const left = [...endProcesses(scratch), ...readdirSync(scratch).map((name) => `file ${join(scratch, name)}`)];
   rmSync(scratch, { recursive: true, force: true, maxRetries: 3 });
   return left;
 }

@@ -19,8 +19,7 @@
  * @returns {Run[]}
  */
 export function runsOf(files, tier) {
-  const of = (/** @type {TestFile["kind"][]} */ ...kinds) =>
-    files.filter(({ kind }) => kinds.includes(kind));
+  const of = (/** @type {TestFile["kind"][]} */ ...kinds) => files.filter(({ kind }) => kinds.includes(kind));
   if (tier === "quick") {
     const quick = of("both", "once").filter(({ quickNeeds }) => quickNeeds.length === 0);
     return [{ name: "quick", runner: "node", runtime: "node", files: quick }];

@@ -27,16 +27,14 @@ const ERROR_LINES = 8;
 export function summarize(runner, output) {
   const lines = output.split("\n");
   // Node prints "ℹ pass 12", Bun " 12 pass".
-  const pattern =
-    runner === "node" ? /^ℹ (?<word>[a-z]+) (?<count>\d+)$/ : /^ +(?<count>\d+) (?<word>[a-z]+)$/;
+  const pattern = runner === "node" ? /^ℹ (?<word>[a-z]+) (?<count>\d+)$/ : /^ +(?<count>\d+) (?<word>[a-z]+)$/;
   /** @type {Map<string, number>} */
   const found = new Map();
   for (const line of lines) {
     const { word, count } = pattern.exec(line)?.groups ?? {};
     if (word !== undefined) found.set(word, Number(count));
   }
-  const sum = (/** @type {string[]} */ ...words) =>
-    words.reduce((total, word) => total + (found.get(word) ?? 0), 0);
+  const sum = (/** @type {string[]} */ ...words) => words.reduce((total, word) => total + (found.get(word) ?? 0), 0);
   return {
     passed: sum("pass"),
     failed: sum("fail", "cancelled", "error", "errors"),

@@ -44,9 +44,7 @@ export function checkOptions(options: SessionsOptions, ownNames: readonly string
   const { key = "", service, deadline, cookie = {}, ignore = [] } = options;
   checkUrl(options.url);
   if (typeof key !== "string" || !KEY.test(key.trim()))
-    throw new TypeError(
-      "key is an API key as printed by antechamber keys create, a text without spaces",
-    );
+    throw new TypeError("key is an API key as printed by antechamber keys create, a text without spaces");
   if (service !== undefined) checkText("service", service, MAX_SERVICE);
   if (deadline !== undefined && !(deadline > 0 && deadline <= MAX_DEADLINE))
     throw new TypeError(
@@ -59,9 +57,7 @@ export function checkOptions(options: SessionsOptions, ownNames: readonly string
   // Only Express and Fastify have the option `property`.
   const { property = "session" } = options as { readonly property?: unknown };
   if (typeof property !== "string" || property === "")
-    throw new TypeError(
-      `property is the name of a property of the request, not ${shown(property)}`,
-    );
+    throw new TypeError(`property is the name of a property of the request, not ${shown(property)}`);
 }
 
 function checkUrl(given: unknown): void {
@@ -104,14 +100,11 @@ function checkSources(given: unknown): void {
 function checkCookie(cookie: CookieOptions): void {
   checkOptionNames("cookie", cookie, Object.keys(cookieNames));
   const { name = "sessionId", path = "/", domain = "", sameSite = "Lax" } = cookie;
-  if (!COOKIE_NAME.test(name))
-    throw new TypeError(`cookie.name is a cookie's name, not ${shown(name)}`);
+  if (!COOKIE_NAME.test(name)) throw new TypeError(`cookie.name is a cookie's name, not ${shown(name)}`);
   if (!path.startsWith("/") || COOKIE_DELIMITER.test(path))
     throw new TypeError(`cookie.path begins with / and has no semicolon, not ${shown(path)}`);
   if (typeof domain !== "string" || /[/:\s]/.test(domain) || COOKIE_DELIMITER.test(domain))
-    throw new TypeError(
-      `cookie.domain is a host's name such as "shop.example", not ${shown(domain)}`,
-    );
+    throw new TypeError(`cookie.domain is a host's name such as "shop.example", not ${shown(domain)}`);
   checkChoice("cookie.sameSite", sameSite, sameSites);
   for (const attribute of ["httpOnly", "secure"] as const) {
     const value: unknown = cookie[attribute];
@@ -136,9 +129,7 @@ function checkIgnored(ignore: unknown): void {
   for (const pattern of ignore as unknown[]) {
     if (pattern instanceof RegExp) continue;
     if (typeof pattern !== "string" || !pattern.startsWith("/"))
-      throw new TypeError(
-        `ignore has paths that begin with / and regular expressions, not ${shown(pattern)}`,
-      );
+      throw new TypeError(`ignore has paths that begin with / and regular expressions, not ${shown(pattern)}`);
     if (pattern.includes("*"))
       throw new TypeError(
         `ignore: ${shown(pattern)} must not contain *. A path includes all paths below it; for other patterns use a regular expression`,

@@ -110,7 +110,5 @@ function createConflictCheck(property: string): (request: Request) => boolean {
 function usesSession({ handle, route }: Layer): boolean {
   const inner = [...(handle?.stack ?? []), ...(route?.stack ?? [])];
   if (inner.length > 0) return inner.some(usesSession);
-  return (
-    typeof handle === "function" && SETS_SESSION.test(Function.prototype.toString.call(handle))
-  );
+  return typeof handle === "function" && SETS_SESSION.test(Function.prototype.toString.call(handle));
 }

@@ -10,10 +10,7 @@ export const SWITCHING_PROTOCOLS = 101;
  * Returns a function that adds the session's headers to a response. If the server passes Node's own response to the
  * handler, the headers are added to Node's response, so that a handler may also write to that one directly.
  */
-export function sessionHeaderAdder(
-  tracked: TrackedRequest,
-  environment: unknown,
-): (response: Response) => Response {
+export function sessionHeaderAdder(tracked: TrackedRequest, environment: unknown): (response: Response) => Response {
   const outgoing = nodeResponseOf(environment);
   if (outgoing === null) return (response) => withSessionHeaders(response, tracked);
   beforeHead(outgoing, (head) => addSessionHeaders(head, tracked));

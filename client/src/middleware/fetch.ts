@@ -48,9 +48,7 @@ export interface WithSession extends Delivery {
 export function sessions(options: SessionsOptions): WithSession {
   const { track, flush, close, dropped } = createRequestTracker(options);
   const wrap =
-    <Rest extends unknown[], Result extends Response | undefined>(
-      handler: SessionHandler<Rest, Result>,
-    ) =>
+    <Rest extends unknown[], Result extends Response | undefined>(handler: SessionHandler<Rest, Result>) =>
     async (request: Request, ...rest: Rest): Promise<Result> => {
       const tracked = track(incoming(request));
       if (tracked === null) return await handler(request, { session: null }, ...rest);

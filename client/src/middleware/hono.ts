@@ -28,9 +28,7 @@ export interface SessionVariables {
  * app.use(sessions({ url: "http://127.0.0.1:8080", service: "shop" }));
  * app.get("/", (c) => c.json(c.get("session")));
  */
-export function sessions(
-  options: SessionsOptions,
-): MiddlewareHandler<{ Variables: SessionVariables }> & Delivery {
+export function sessions(options: SessionsOptions): MiddlewareHandler<{ Variables: SessionVariables }> & Delivery {
   const { track, flush, close, dropped } = createRequestTracker(options);
   const handle: MiddlewareHandler<{ Variables: SessionVariables }> = async (c, next) => {
     if (hasSession(c.req.raw)) return next();

@@ -39,10 +39,7 @@ type Method = (this: unknown, ...given: unknown[]) => unknown;
  * and `flushHeaders`, with any framework. So `complete` gets all headers, including those passed to `writeHead`, and
  * nothing can replace the headers that it adds.
  */
-export function beforeHead(
-  response: WritableNodeResponse,
-  complete: (head: ResponseHead) => void,
-): void {
+export function beforeHead(response: WritableNodeResponse, complete: (head: ResponseHead) => void): void {
   const writeHead = response.writeHead as Method;
   const end = response.end as Method;
   response.writeHead = function (this: unknown, ...given: unknown[]) {
@@ -103,11 +100,7 @@ function asGiven(entries: readonly Entry[], given: unknown): unknown {
 }
 
 /** Returns the head for `complete`. As in Node, the headers in `given` replace earlier headers of the same name. */
-function headOf(
-  response: WritableNodeResponse,
-  status: number,
-  given: Entry[] | null,
-): ResponseHead {
+function headOf(response: WritableNodeResponse, status: number, given: Entry[] | null): ResponseHead {
   const isNamed =
     (wanted: string) =>
     ([name]: Entry) =>

@@ -35,10 +35,7 @@ export function nodeResponseOf(environment: unknown): WritableNodeResponse | nul
  * observing it would remove its `Content-Length`. The two kinds cannot be distinguished with certainty. A body counts
  * as streamed if its headers say so, if it is an event stream, or if it has no content type.
  */
-function onFetchResponseEnd(
-  request: Request,
-  onEnd: ResponseEndListener,
-): (response: Response) => Response {
+function onFetchResponseEnd(request: Request, onEnd: ResponseEndListener): (response: Response) => Response {
   let status: number | null = null;
   request.signal.addEventListener("abort", () => onEnd(status, true), { once: true });
   return (response) => {
@@ -83,10 +80,7 @@ function isCompleteOnBun(response: Response): boolean {
  * Returns a stream with the same content. Calls `onEnd` after the last chunk, after an error, or if the stream is
  * cancelled.
  */
-function observed(
-  body: ReadableStream<Uint8Array>,
-  onEnd: (isAborted: boolean) => void,
-): ReadableStream<Uint8Array> {
+function observed(body: ReadableStream<Uint8Array>, onEnd: (isAborted: boolean) => void): ReadableStream<Uint8Array> {
   const reader = body.getReader();
   return new ReadableStream<Uint8Array>({
     async pull(controller) {

@@ -6,8 +6,7 @@ export function checkOptionNames(call: string, options: unknown, known: readonly
   if (typeof options !== "object" || options === null || Array.isArray(options))
     throw new TypeError(`${call} takes an object of options: ${known.join(", ")}`);
   for (const name of Object.keys(options)) {
-    if (!known.includes(name))
-      throw new TypeError(`${call} has no option ${name}: ${suggestion(name, known)}`);
+    if (!known.includes(name)) throw new TypeError(`${call} has no option ${name}: ${suggestion(name, known)}`);
   }
 }
 
@@ -27,9 +26,7 @@ function suggestion(name: string, known: readonly string[]): string {
     .map((each) => ({ each, distance: distanceOf(name.toLowerCase(), each.toLowerCase()) }))
     .filter(({ each, distance }) => distance <= Math.max(2, each.length / 3))
     .toSorted((a, b) => a.distance - b.distance);
-  return nearest === undefined
-    ? `choose from ${known.join(", ")}`
-    : `did you mean ${nearest.each}?`;
+  return nearest === undefined ? `choose from ${known.join(", ")}` : `did you mean ${nearest.each}?`;
 }
 
 /**

@@ -92,16 +92,9 @@ const DEFAULT_DEADLINE_MS = 250;
 /** Checks the options and adds the defaults. Throws a `TypeError` if an option is invalid. */
 export function settingsOf(options: SessionsOptions, ownNames: readonly string[] = []): Settings {
   checkOptions(options, ownNames);
-  const {
-    service = null,
-    deadline = DEFAULT_DEADLINE_MS,
-    create = true,
-    cookie = {},
-    record = true,
-  } = options;
+  const { service = null, deadline = DEFAULT_DEADLINE_MS, create = true, cookie = {}, record = true } = options;
   const url = String(options.url);
-  const listener =
-    options.onError ?? createWarnings({ url, hasKey: Boolean(options.key), deadline });
+  const listener = options.onError ?? createWarnings({ url, hasKey: Boolean(options.key), deadline });
   return {
     service,
     deadline,

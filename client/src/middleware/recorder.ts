@@ -74,8 +74,7 @@ export class Recorder {
     const queue = this.#queues.get(sessionId) ?? { batches: [], waiting: [], sending: null };
     this.#queues.set(sessionId, queue);
     queue.waiting.push(record);
-    if (!this.#isSending)
-      this.#timer ??= setTimeout(() => void this.#sendPeriodically(), SEND_INTERVAL_MS);
+    if (!this.#isSending) this.#timer ??= setTimeout(() => void this.#sendPeriodically(), SEND_INTERVAL_MS);
   }
 
   /**
@@ -149,8 +148,7 @@ export class Recorder {
 
   async #deliver(sessionId: string, queue: Queue): Promise<boolean> {
     for (;;) {
-      if (queue.batches.length === 0)
-        queue.batches = batchesOf(queue.waiting.splice(0, MAX_BATCH_RECORDS));
+      if (queue.batches.length === 0) queue.batches = batchesOf(queue.waiting.splice(0, MAX_BATCH_RECORDS));
       const [batch] = queue.batches;
       if (batch === undefined) {
         this.#queues.delete(sessionId);
@@ -183,10 +181,7 @@ export class Recorder {
     const { records } = batch;
     if (isRecordsFault(error) && records.length > 1) {
       const middle = Math.ceil(records.length / 2);
-      queue.batches.unshift(
-        ...batchesOf(records.slice(0, middle)),
-        ...batchesOf(records.slice(middle)),
-      );
+      queue.batches.unshift(...batchesOf(records.slice(0, middle)), ...batchesOf(records.slice(middle)));
     } else {
       this.#queuedRecords -= records.length;
       this.#drop(records.length, error);

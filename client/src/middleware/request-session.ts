@@ -108,8 +108,7 @@ export function createRequestSession(
     if (hasEnded) return await replace(ids);
     await flushRecords(calls, sessionId);
     // A request that was in progress at the sign-out must not sign the visitor in again.
-    if (calls.ended.has(sessionId))
-      throw new ProblemError({ code: "session-not-found", status: 404 });
+    if (calls.ended.has(sessionId)) throw new ProblemError({ code: "session-not-found", status: 404 });
     try {
       Object.assign(session, await calls.transport.update(sessionId, ids));
     } catch (error) {
@@ -178,8 +177,7 @@ function guarded(session: RequestSession): RequestSession {
     );
   };
   return new Proxy(session, {
-    get: (target, name): unknown =>
-      foreignMembers.has(name) ? refuse(name) : Reflect.get(target, name),
+    get: (target, name): unknown => (foreignMembers.has(name) ? refuse(name) : Reflect.get(target, name)),
     // These throw, because returning `false` causes an error only in strict mode.
     set: (_target, name) => refuse(name),
     defineProperty: (_target, name) => refuse(name),

@@ -13,11 +13,7 @@ import {
   type SessionChange,
 } from "./request-session.ts";
 import { type IncomingRequest, sessionIdsOf } from "./session-ids.ts";
-import {
-  createSessionResolver,
-  type ResolvedSession,
-  type SessionResolver,
-} from "./session-resolver.ts";
+import { createSessionResolver, type ResolvedSession, type SessionResolver } from "./session-resolver.ts";
 import { formatClearCookie, formatSetCookie } from "./set-cookie.ts";
 
 type Headers = readonly (readonly [name: string, value: string])[];
@@ -68,10 +64,7 @@ const RECORD_TIMEOUT_MS = 5000;
  * Creates the shared part of a middleware. `ownNames` are options that only one framework's middleware has. Throws a
  * `TypeError` if an option is invalid.
  */
-export function createRequestTracker(
-  given: SessionsOptions,
-  ownNames: readonly string[] = [],
-): RequestTracker {
+export function createRequestTracker(given: SessionsOptions, ownNames: readonly string[] = []): RequestTracker {
   const settings = settingsOf(given, ownNames);
   const { url, key, fetch } = given;
   const { reportFailure } = settings;
@@ -204,9 +197,7 @@ function sessionHeadersOf(
       ]
     : [];
   if (cookie === null) return headers;
-  const value = isNew
-    ? formatSetCookie(sessionId, cookie, isSecure)
-    : formatClearCookie(cookie, isSecure);
+  const value = isNew ? formatSetCookie(sessionId, cookie, isSecure) : formatClearCookie(cookie, isSecure);
   return [...headers, ["set-cookie", value]];
 }
 
@@ -252,7 +243,5 @@ function recordablePath(target: string): string {
   const [bare = ""] = path.split(/[?#]/, 1);
   if (!bare.startsWith("/") && bare !== "*") return "/";
   // HTTP does not allow such characters in a path, but some servers accept them.
-  return bare
-    .replace(NON_ASCII, (text) => encodeURIComponent(text.toWellFormed()))
-    .slice(0, MAX_PATH);
+  return bare.replace(NON_ASCII, (text) => encodeURIComponent(text.toWellFormed())).slice(0, MAX_PATH);
 }

@@ -30,8 +30,7 @@ export function sessionIdsOf(
   const found: string[] = [];
   if (sources.has("query")) found.push(...candidates(queryIds(request.target)));
   if (sources.has("header")) found.push(...candidates(headerIds(request)));
-  if (sources.has("cookie"))
-    found.push(...candidates(cookieValues(request.header("cookie"), cookieName)));
+  if (sources.has("cookie")) found.push(...candidates(cookieValues(request.header("cookie"), cookieName)));
   return [...new Set(found)];
 }
 

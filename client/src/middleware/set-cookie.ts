@@ -1,11 +1,7 @@
 import type { CookieOptions } from "./options.ts";
 
 /** Returns the value of a `Set-Cookie` header. A session id needs no escaping. */
-export function formatSetCookie(
-  sessionId: string,
-  options: CookieOptions,
-  isSecure: boolean,
-): string {
+export function formatSetCookie(sessionId: string, options: CookieOptions, isSecure: boolean): string {
   const { name = "sessionId", path = "/", domain, sameSite = "Lax", httpOnly = true } = options;
   return [
     `${name}=${sessionId}`,

@@ -57,15 +57,12 @@ function textOf(error: unknown, kind: Kind, context: WarningContext): string {
   const parts = [`antechamber: ${reasonOf(error, context)}`];
   if (kind.lostRecords > 0) parts.push(`Records lost: ${kind.lostRecords}.`);
   if (kind.failures > 1) parts.push(`This happened ${kind.failures} times since the last warning.`);
-  parts.push(
-    "Requests continue, without a session if finding it failed. To handle this, set onError.",
-  );
+  parts.push("Requests continue, without a session if finding it failed. To handle this, set onError.");
   return parts.join(" ").replace(SESSION_ID, "<session id>");
 }
 
 function reasonOf(error: unknown, { url, hasKey, deadline }: WarningContext): string {
-  if (!(error instanceof ProblemError))
-    return error instanceof Error ? (error.stack ?? String(error)) : String(error);
+  if (!(error instanceof ProblemError)) return error instanceof Error ? (error.stack ?? String(error)) : String(error);
   const { code, status, cause } = error;
   switch (code) {
     case "credential-required":

@@ -39,8 +39,7 @@ function carelessSite(requests: string[]): (service: string) => RequestListener 
     const [, , kind = "", replaces = ""] = request.url?.split("/") ?? [];
     requests.push(kind);
     const { sessionId } = await createTransport({ url }).create();
-    for (const [name, value] of Object.entries(cacheHeaders[kind] ?? {}))
-      response.setHeader(name, value);
+    for (const [name, value] of Object.entries(cacheHeaders[kind] ?? {})) response.setHeader(name, value);
     response.setHeader("gkc-sessionId", sessionId);
     if (replaces) response.setHeader("gkc-replaces", replaces);
     response.end("articles");
@@ -144,9 +143,7 @@ test("a page adopts the session that the site starts while the page is open", as
   await page.evaluate("window.client = createClient({ url, cookie: false })");
   const first = await session(page);
   await fetch(`${site.antechamber.url}/sessions/${first.sessionId}`, { method: "DELETE" });
-  const given = await page.evaluate(
-    "client.fetch('/api/public').then((r) => r.headers.get('gkc-sessionId'))",
-  );
+  const given = await page.evaluate("client.fetch('/api/public').then((r) => r.headers.get('gkc-sessionId'))");
   assert.notEqual(given, null);
   assert.equal((await session(page)).sessionId, given);
 });

@@ -66,8 +66,7 @@ test("a refusal in a page is a ProblemError with its code and field", async () =
   await using site = await openSite();
   const page = await site.open(await site.context());
   await page.evaluate("client.identify({ visitId: 'v1' }).then(() => true)");
-  const script =
-    "client.identify({ visitId: 'v2' }).catch((e) => [e.name, e.code, e.problem.field])";
+  const script = "client.identify({ visitId: 'v2' }).catch((e) => [e.name, e.code, e.problem.field])";
   assert.deepEqual(await page.evaluate(script), ["ProblemError", "already-exists", "visitId"]);
 });
 
@@ -76,9 +75,7 @@ test("the last records of a page arrive if it is closed immediately", async () =
   const context = await site.context();
   const page = await site.open(context);
   const { sessionId } = await session(page);
-  await page.evaluate(
-    "for (let n = 0; n < 30; n++) client.record({ method: 'VIEW', path: '/' + n })",
-  );
+  await page.evaluate("for (let n = 0; n < 30; n++) client.record({ method: 'VIEW', path: '/' + n })");
   await page.close({ runBeforeUnload: true });
   const expected = Array.from({ length: 30 }, (_, n) => `/${n}`);
   assert.deepEqual(await recorded(site, sessionId, 30), expected);
@@ -103,10 +100,7 @@ test("a page has one session if storage and cookies are blocked", async () => {
   await using site = await openSite();
   const page = await site.open(await site.context({ blocked: true }));
   const { sessionId } = await session(page);
-  assert.deepEqual(await page.evaluate("first.then(([a, b]) => [a.sessionId, b.sessionId])"), [
-    sessionId,
-    sessionId,
-  ]);
+  assert.deepEqual(await page.evaluate("first.then(([a, b]) => [a.sessionId, b.sessionId])"), [sessionId, sessionId]);
   await page.evaluate("client.identify({ customerId: 'c' }).then(() => true)");
   assert.partialDeepStrictEqual(await session(page), { sessionId, customerId: "c" });
   await page.evaluate("client.record({ method: 'VIEW', path: '/p' }); client.flush()");

@@ -39,9 +39,7 @@ for (const host of ["localhost", "site.test"]) {
     await Promise.all([one, other].map((tab) => tab.evaluate("first.then(() => true)")));
 
     const signIn = await holdResponses(other, site);
-    const outcome = other.evaluate(
-      "client.identify({ customerId: 'alice' }).then(() => 'signed in', (e) => e.code)",
-    );
+    const outcome = other.evaluate("client.identify({ customerId: 'alice' }).then(() => 'signed in', (e) => e.code)");
     await signIn.arrived();
     await one.evaluate("client.reset()");
     signIn.release();

@@ -91,8 +91,7 @@ export async function openSite(host = "localhost", options: SiteOptions = {}): P
 
 /** Returns a page that requests its session several times while it loads, as several parts of a site would. */
 function html(service: string, isQuiet: boolean): string {
-  const ask =
-    "window.first = Promise.all([client.session(), client.session(), client.fetch('/load')])";
+  const ask = "window.first = Promise.all([client.session(), client.session(), client.fetch('/load')])";
   return `<!doctype html><title>Site</title><script type="module">
     import { createClient } from "/client.js";
     window.url = ${JSON.stringify(service)};

@@ -53,9 +53,7 @@ test("the packed client can be installed without a network, survives another ins
   npm(app, "install", "../other");
   assert.equal(lstatSync(join(app, "node_modules/@antechamber/client")).isSymbolicLink(), false);
 
-  const names = Object.keys(readManifest().exports).map((subpath) =>
-    subpath.replace(".", "@antechamber/client"),
-  );
+  const names = Object.keys(readManifest().exports).map((subpath) => subpath.replace(".", "@antechamber/client"));
   const loaded = `const names = ${JSON.stringify(names)};`;
   const print = "console.log(names.length, modules.every((each) => Object.keys(each).length > 0));";
   write(app, {

@@ -73,9 +73,7 @@ const sites: Readonly<Record<string, StartSite>> = {
     const app = new Hono().use(middleware);
     for (const path of ["/set", "/head"]) {
       app.get(path, (c) =>
-        c.req.header("if-none-match")
-          ? c.body(null, 304, cacheHeaders)
-          : c.text("page", 200, cacheHeaders),
+        c.req.header("if-none-match") ? c.body(null, 304, cacheHeaders) : c.text("page", 200, cacheHeaders),
       );
     }
     const server = await serveFetch((request, env) => app.fetch(request, env));
@@ -122,11 +120,7 @@ for (const [framework, start] of Object.entries(sites)) {
       assert.equal(again.headers.get("gkc-sessionId"), null);
       assert.equal(again.headers.get("gkc-replaces"), null);
       for (const [name, value] of Object.entries(cacheHeaders)) {
-        assert.equal(
-          again.headers.get(name),
-          value,
-          `${name} is unchanged in a response without a session`,
-        );
+        assert.equal(again.headers.get(name), value, `${name} is unchanged in a response without a session`);
       }
 
       const unknown = `${known.slice(0, -1)}${known.endsWith("A") ? "B" : "A"}`;

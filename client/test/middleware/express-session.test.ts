@@ -41,15 +41,12 @@ async function visitTwice(app: Express) {
 const other = () => expressSession({ secret: "secret", resave: false, saveUninitialized: true });
 
 for (const order of ["before", "after"] as const) {
-  const inOrder = (one: RequestHandler, two: RequestHandler) =>
-    order === "before" ? [one, two] : [two, one];
+  const inOrder = (one: RequestHandler, two: RequestHandler) => (order === "before" ? [one, two] : [two, one]);
 
   test(`with the option property, both sessions work when mounted ${order} express-session`, async () => {
     await using antechamber = await serve();
     const middleware = sessions({ url: antechamber.url, deadline: 5000, property: "visitor" });
-    const { first, second, visitor } = await visitTwice(
-      express().use(...inOrder(middleware, other())),
-    );
+    const { first, second, visitor } = await visitTwice(express().use(...inOrder(middleware, other())));
     assert.match(first.text, /"visits":1,"canSave":"function"/);
     assert.match(second.text, /"visits":2,"canSave":"function"/);
     assert.equal(second.seen?.sessionId, first.seen?.sessionId);

@@ -1,11 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import {
-  createServer,
-  request as httpRequest,
-  type IncomingMessage,
-  type RequestListener,
-} from "node:http";
+import { createServer, request as httpRequest, type IncomingMessage, type RequestListener } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import { test } from "node:test";
 import express, { type ErrorRequestHandler, type RequestHandler } from "express";

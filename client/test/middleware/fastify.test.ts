@@ -22,10 +22,7 @@ test("a property that another plugin uses is refused when the application starts
   const app = fastify();
   app.decorateRequest("visitor", null);
   const options = { url: "http://127.0.0.1:1", property: "visitor" };
-  await assert.rejects(
-    async () => await app.register(sessions, options),
-    /decorator 'visitor' has already been added/,
-  );
+  await assert.rejects(async () => await app.register(sessions, options), /decorator 'visitor' has already been added/);
 });
 
 test("responses of hooks and of unknown paths carry the session too", async () => {

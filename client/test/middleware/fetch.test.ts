@@ -11,9 +11,7 @@ const request = () => new Request("http://site/");
 test("a response with immutable headers gets the session in a copy", async () => {
   await using antechamber = await serve();
   const withSession = withFetch({ url: antechamber.url, deadline: 5000 });
-  const redirect = await withSession(() => Response.redirect("http://site/elsewhere", 303))(
-    request(),
-  );
+  const redirect = await withSession(() => Response.redirect("http://site/elsewhere", 303))(request());
   assert.equal(redirect.status, 303);
   assert.equal(redirect.headers.get("location"), "http://site/elsewhere");
   assert.match(redirect.headers.getSetCookie().join(), /^sessionId=/);
@@ -34,9 +32,7 @@ test("the site's cookies and cache rules are kept", async () => {
   const withSession = withFetch(options);
   const middleware = withHono(options);
   const app = new Hono().use(middleware).get("/", () => new Response("hello", { headers }));
-  const streams = new Hono()
-    .use(middleware)
-    .get("/", () => new Response(new Blob(["hello"]).stream(), { headers }));
+  const streams = new Hono().use(middleware).get("/", () => new Response(new Blob(["hello"]).stream(), { headers }));
   for (const response of [
     await withSession(() => new Response("hello", { headers }))(request()),
     await app.request("/"),

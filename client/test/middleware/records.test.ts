@@ -112,8 +112,7 @@ for (const [framework, start] of frameworks) {
     await using site = await start({
       url: antechamber.url,
       ignore: [/^\/heal/],
-      record: (record) =>
-        record.path !== "/sign-in" && { ...record, path: record.path.replace("page", "masked") },
+      record: (record) => record.path !== "/sign-in" && { ...record, path: record.path.replace("page", "masked") },
     });
     const visitor = createVisitor(site.url);
     await visitor.visit("/page");
@@ -137,9 +136,7 @@ for (const [framework, start] of frameworks) {
       }
     }
     for (const { cookies } of visitors) {
-      const { total } = await createTransport({ url: antechamber.url }).timeline(
-        cookies.get("sessionId") ?? "",
-      );
+      const { total } = await createTransport({ url: antechamber.url }).timeline(cookies.get("sessionId") ?? "");
       assert.equal(total, 1);
     }
   });

@@ -26,8 +26,7 @@ function track(tracker: RequestTracker, target = "/page", cookie?: string): Trac
     method: "GET",
     target,
     isEncrypted: false,
-    header: (name) =>
-      name === "cookie" && cookie !== undefined ? `sessionId=${cookie}` : undefined,
+    header: (name) => (name === "cookie" && cookie !== undefined ? `sessionId=${cookie}` : undefined),
   });
   assert.ok(request !== null);
   return request;
@@ -67,8 +66,7 @@ test("identify rejects refused ids, and the session stays unchanged", async () =
   await using antechamber = await serve();
   const tracker = createRequestTracker({ url: antechamber.url, deadline: 5000 });
   const session = await sessionIn(track(tracker));
-  const refusal = (code: string) => (error: unknown) =>
-    error instanceof ProblemError && error.code === code;
+  const refusal = (code: string) => (error: unknown) => error instanceof ProblemError && error.code === code;
   await assert.rejects(session.identify({ visitId: "\n" }), refusal("invalid-request"));
   await assert.rejects(session.identify({}), refusal("nothing-to-associate"));
   assert.equal(await session.identify({ visitId: "v1" }), true);
@@ -112,10 +110,7 @@ test("ending a session also ends it for requests in progress", async () => {
   assert.equal(await slow.identify({ customerId: "jane" }), true);
   assert.equal(await ending.end(), true);
   assert.deepEqual(signOut.sessionHeaders(), [
-    [
-      "set-cookie",
-      "sessionId=; Path=/; SameSite=Lax; HttpOnly; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
-    ],
+    ["set-cookie", "sessionId=; Path=/; SameSite=Lax; HttpOnly; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT"],
   ]);
   assert.equal(await ending.end(), true, "it has ended");
   for (const customerId of ["jane", "john"]) {
@@ -230,9 +225,7 @@ test("a sign-in after the session has expired creates a new one", async () => {
 
 test("setting a property of the session is an error", async () => {
   await using antechamber = await serve();
-  const session = await sessionIn(
-    track(createRequestTracker({ url: antechamber.url, deadline: 5000 })),
-  );
+  const session = await sessionIn(track(createRequestTracker({ url: antechamber.url, deadline: 5000 })));
   assert.throws(() => Object.assign(session, { user: "jane" }), TypeError);
 });
 
@@ -240,9 +233,7 @@ test("requests with a key get sessions; without one they continue without a sess
   const agent = keyFor({ role: "agent" });
   await using antechamber = await serve({ config: { auth: "key" }, keys: [agent.key] });
   const key = agent.bearer.slice("Bearer ".length);
-  const session = await sessionIn(
-    track(createRequestTracker({ url: antechamber.url, key, deadline: 5000 })),
-  );
+  const session = await sessionIn(track(createRequestTracker({ url: antechamber.url, key, deadline: 5000 })));
   assert.equal(await session.identify({ customerId: "jane" }), true);
 
   const errors: unknown[] = [];
@@ -297,13 +288,7 @@ test("requests with invalid or long targets are recorded with a valid path", asy
   await using antechamber = await serve();
   const tracker = createRequestTracker({ url: antechamber.url, deadline: 5000 });
   const { sessionId } = await sessionIn(track(tracker));
-  const targets = [
-    "*",
-    "/\u0080\ud800é?q=1",
-    `/${"a".repeat(9000)}`,
-    "http://site/x?y",
-    "nonsense",
-  ];
+  const targets = ["*", "/\u0080\ud800é?q=1", `/${"a".repeat(9000)}`, "http://site/x?y", "nonsense"];
   for (const target of targets) {
     const request = track(tracker, target, sessionId);
     await request.session;
@@ -330,8 +315,7 @@ test("records beyond ten thousand waiting ones are dropped and counted, and clos
   const recorder = new Recorder({ transport, reportFailure: failed });
   const { sessionId } = await transport.create();
   proxy.setFault("hang");
-  for (let sent = 0; sent < 10_500; sent++)
-    recorder.add(sessionId, { method: "GET", path: `/${sent}` });
+  for (let sent = 0; sent < 10_500; sent++) recorder.add(sessionId, { method: "GET", path: `/${sent}` });
   assert.deepEqual([recorder.dropped(), lost], [500, 500]);
   const started = performance.now();
   await recorder.close();

@@ -40,8 +40,7 @@ const nodeWays: Readonly<Record<string, (response: ServerResponse, auth: string)
     response.setHeader("Set-Cookie", auth).writeHead(200, { "X-Other": "1" }).end("done"),
   "writeHead without a reason": (response, auth) =>
     response.writeHead(200, undefined, { "Set-Cookie": auth }).end("done"),
-  "writeHead alone": (response, auth) =>
-    response.setHeader("Set-Cookie", auth).writeHead(204).end(),
+  "writeHead alone": (response, auth) => response.setHeader("Set-Cookie", auth).writeHead(204).end(),
   flushHeaders: (response, auth) => {
     response.setHeader("Set-Cookie", auth).flushHeaders();
     setImmediate(() => response.end("done"));
@@ -67,15 +66,13 @@ const expressWays: Readonly<Record<string, (response: ExpressResponse, auth: str
   },
   append: (response, auth) => void response.append("Set-Cookie", auth).send("done"),
   set: (response, auth) => void response.set("Set-Cookie", auth).send("done"),
-  "set with an object": (response, auth) =>
-    void response.set({ "Set-Cookie": [auth] }).send("done"),
+  "set with an object": (response, auth) => void response.set({ "Set-Cookie": [auth] }).send("done"),
   redirect: (response, auth) => response.set("Set-Cookie", auth).redirect(303, "/page"),
   sendStatus: (response, auth) => void response.set("Set-Cookie", auth).sendStatus(403),
 };
 
 const jsonOf = (session: RequestSession | null) => JSON.stringify({ session });
-const customerIn = (url: string | undefined) =>
-  new URL(url ?? "", "http://site").searchParams.get("customer");
+const customerIn = (url: string | undefined) => new URL(url ?? "", "http://site").searchParams.get("customer");
 
 type NodeHandler = (request: IncomingMessage, response: ServerResponse) => unknown;
 
@@ -109,11 +106,7 @@ async function checkTwoPeople(site: string, path: string, method = "POST"): Prom
   for (const customer of ["first", "second"]) {
     const page = await visitor.visit(`${path}?customer=${customer}`, { method });
     const names = page.headers.getSetCookie().map((cookie) => cookie.split("=", 1)[0]);
-    assert.equal(
-      names.filter((name) => name === "sessionId").length,
-      1,
-      `${path}: ${names.join()}`,
-    );
+    assert.equal(names.filter((name) => name === "sessionId").length, 1, `${path}: ${names.join()}`);
     assert.equal(page.headers.get("cache-control"), "no-store", path);
     assert.equal(visitor.cookies.get("auth"), customer, path);
     // A cache merges the headers of a 304 into the stored response.
@@ -173,9 +166,7 @@ test("a handler may clear the session's cookie; setting it is reported to onErro
   app.get("/taken", (_request, response) => void response.cookie("sessionId", "own").send("done"));
   await using site = await listen(app);
   const cookies = async (path: string) =>
-    (await createVisitor(site.url).visit(path)).headers
-      .getSetCookie()
-      .map((cookie) => cookie.slice(0, 13));
+    (await createVisitor(site.url).visit(path)).headers.getSetCookie().map((cookie) => cookie.slice(0, 13));
   assert.deepEqual(await cookies("/clear"), ["sessionId=; P"]);
   assert.equal((await cookies("/elsewhere")).length, 2);
   assert.deepEqual(errors, []);
@@ -189,9 +180,7 @@ test("fastify: responses written without Fastify carry the session's cookie", as
   await using site = closing(fastify({ forceCloseConnections: true }), (app) => app.close());
   const app = site.opened;
   await app.register(withFastify, { url: antechamber.url, deadline: 5000 });
-  app.get("/page", (request, reply) =>
-    reply.type("application/json").send(jsonOf(sessionOf(request))),
-  );
+  app.get("/page", (request, reply) => reply.type("application/json").send(jsonOf(sessionOf(request))));
   const pairs = (response: ServerResponse, auth: string) =>
     response.writeHead(200, [["Set-Cookie", auth]] as never).end("done");
   const ways = Object.entries({ ...nodeWays, "writeHead with pairs": pairs });
@@ -325,9 +314,7 @@ test("hono and fetch: a handler that writes to Node's response does not lose the
     .use(middleware)
     .all("*", (c) => respond(c.get("session"), c.req.url, c.env.outgoing));
   for (const fetch of [handler, (request: Request, env: Bindings) => app.fetch(request, env)]) {
-    await using site = await listen(
-      getRequestListener(fetch as never, { overrideGlobalObjects: false }),
-    );
+    await using site = await listen(getRequestListener(fetch as never, { overrideGlobalObjects: false }));
     await checkTwoPeople(site.url, "/raw");
   }
   await withSession.close();

@@ -17,9 +17,7 @@ for (const [framework, start] of frameworks) {
     assert.equal(first.seen?.state, "anonymous");
     const { sessionId } = first.seen;
     assert.equal(first.headers.get("gkc-sessionId"), sessionId);
-    assert.deepEqual(first.headers.getSetCookie(), [
-      `sessionId=${sessionId}; Path=/; SameSite=Lax; HttpOnly`,
-    ]);
+    assert.deepEqual(first.headers.getSetCookie(), [`sessionId=${sessionId}; Path=/; SameSite=Lax; HttpOnly`]);
     assert.equal(first.headers.get("gkc-replaces"), "none");
     assert.equal(first.headers.get("cache-control"), "no-store");
 

@@ -27,8 +27,7 @@ export function createVisitor(site: string): Visitor {
     cookies,
     async visit(path, init = {}) {
       const headers = new Headers(init.headers);
-      if (cookies.size > 0)
-        headers.set("cookie", [...cookies].map(([name, value]) => `${name}=${value}`).join("; "));
+      if (cookies.size > 0) headers.set("cookie", [...cookies].map(([name, value]) => `${name}=${value}`).join("; "));
       const started = performance.now();
       const response = await fetch(site + path, { ...init, headers, redirect: "manual" });
       const text = await response.text();

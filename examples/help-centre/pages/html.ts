@@ -11,9 +11,7 @@ export type Content = Markup | string | number | null | false | readonly Content
 
 /** Builds HTML from a template. Every value is escaped, except values that are already `Markup`. */
 export function html(strings: TemplateStringsArray, ...contents: readonly Content[]): Markup {
-  return new Markup(
-    strings.map((string, index) => string + render(contents[index] ?? null)).join(""),
-  );
+  return new Markup(strings.map((string, index) => string + render(contents[index] ?? null)).join(""));
 }
 
 const entities: Readonly<Record<string, string>> = {

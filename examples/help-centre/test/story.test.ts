@@ -18,9 +18,7 @@ async function untilRecorded(
   const giveUp = Date.now() + 15_000;
   for (;;) {
     const { records } = await antechamber.timeline(sessionId, { limit: 1000 });
-    const isThere = records
-      .filter(isRequest)
-      .some(({ attributes }) => attributes["event"] === event);
+    const isThere = records.filter(isRequest).some(({ attributes }) => attributes["event"] === event);
     if (isThere) return records;
     assert.ok(Date.now() < giveUp, `no record of ${event} in ${JSON.stringify(records)}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
@@ -103,10 +101,7 @@ test("a visit in two tabs, before and after the sign-in, is one timeline", async
   await page.getByRole("link", { name: "Mei Tanaka" }).click();
   const agents = await timelineOf(page);
   assert.deepEqual(agents["Anonymous visitor"], anonymousPart);
-  assert.deepEqual(
-    agents["Recognized as Mei Tanaka"]?.slice(0, 3),
-    seen["Recognized as Mei Tanaka"],
-  );
+  assert.deepEqual(agents["Recognized as Mei Tanaka"]?.slice(0, 3), seen["Recognized as Mei Tanaka"]);
   assert.deepEqual(visitor.complaints, []);
   assert.deepEqual([...visitor.hosts], ["127.0.0.1"]);
 });

@@ -22,9 +22,7 @@ const classes = Uint8Array.from({ length: 256 }, (_, byte) => {
   const isTarget = byte > SPACE && byte !== DEL && byte !== HASH;
   const isValue = (byte >= SPACE && byte !== DEL) || byte === TAB;
   const isHost = /[\w.~!$&'()*+,;=%:@[\]-]/.test(ascii);
-  return (
-    (isToken ? TOKEN : 0) | (isTarget ? TARGET : 0) | (isValue ? VALUE : 0) | (isHost ? HOST : 0)
-  );
+  return (isToken ? TOKEN : 0) | (isTarget ? TARGET : 0) | (isValue ? VALUE : 0) | (isHost ? HOST : 0);
 });
 
 export function isOf(byte: number, kind: number): boolean {

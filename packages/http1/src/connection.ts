@@ -35,12 +35,7 @@ import { MAX_BUFFERED, ReceiveBuffer } from "./receive-buffer.ts";
 import { HeadedRequest, type RequestSource } from "./request.ts";
 import { MALFORMED, RequestBody } from "./request-body.ts";
 import { type HasLongHead, type HeadFault, REFUSED, RequestHead } from "./request-head.ts";
-import {
-  cancel,
-  ResponseSender,
-  type SenderContext,
-  type SenderEvents,
-} from "./response-sender.ts";
+import { cancel, ResponseSender, type SenderContext, type SenderEvents } from "./response-sender.ts";
 import type { Transport, TransportEvents } from "./transport.ts";
 import { runInLaterTurn } from "./turn-queue.ts";
 
@@ -437,10 +432,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
  */
 function endsConnection(response: HttpResponse, isHttp10: boolean): boolean {
   if (response instanceof CachedResponse) return false;
-  return (
-    response.headers["connection"] === "close" ||
-    (isHttp10 && response.body instanceof ReadableStream)
-  );
+  return response.headers["connection"] === "close" || (isHttp10 && response.body instanceof ReadableStream);
 }
 
 /**

@@ -148,8 +148,7 @@ export class HeaderSection {
   count(name: string): number {
     if ((this.#lengths & bitOf(name.length)) === 0) return 0;
     let count = 0;
-    for (let place = 0; place < this.#count * 4; place += 4)
-      if (this.#isNamed(place, name)) count++;
+    for (let place = 0; place < this.#count * 4; place += 4) if (this.#isNamed(place, name)) count++;
     return count;
   }
 

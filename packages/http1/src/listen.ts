@@ -23,8 +23,7 @@ export interface Listener {
  * Listens and serves requests, on Bun or Node. Rejects with the runtime's error, or `SocketError`, if it cannot listen.
  */
 export async function listen(handle: Handler, options: ListenOptions): Promise<Listener> {
-  const runtime =
-    "Bun" in globalThis ? await import("./sockets-bun.ts") : await import("./sockets-node.ts");
+  const runtime = "Bun" in globalThis ? await import("./sockets-bun.ts") : await import("./sockets-node.ts");
   const { socket, shutdownTimeout } = options;
   if (socket !== undefined) await claimSocket(socket.path);
   const server = createServer(handle, options);

@@ -125,11 +125,7 @@ export class RequestHead {
 
   /** The target of the request, one character per byte; of a rejected request, the part that was read. */
   get target(): string {
-    this.#target ??= this.#bytes.toString(
-      "latin1",
-      this.#start + this.#targetStart,
-      this.#start + this.#targetEnd,
-    );
+    this.#target ??= this.#bytes.toString("latin1", this.#start + this.#targetStart, this.#start + this.#targetEnd);
     return this.#target;
   }
 

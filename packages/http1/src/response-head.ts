@@ -56,8 +56,7 @@ export class ResponseHeads {
     const { contentLocation, bodyEnd } = head;
     const before = this.#beforeLocation(head);
     const last = lastLinesOf(bodyEnd);
-    const after =
-      contentLocation === undefined ? last : `${checked(contentLocation)}${LINE_END}${last}`;
+    const after = contentLocation === undefined ? last : `${checked(contentLocation)}${LINE_END}${last}`;
     const start = end - before.length - after.length;
     if (start < 0) throw new RangeError("the head of a response is too long");
     out.set(before, start);
@@ -81,9 +80,7 @@ export class ResponseHeads {
   #beforeLocation(head: ResponseHead): Uint8Array {
     const cached = head.contentLocation === undefined ? this.#plain : this.#located;
     const isCommon = head.status === 200 && head.isKeptAlive && !head.isHttp10;
-    return isCommon
-      ? cached.get(this.#common, head.fields)
-      : cached.make(this.#beginningOf(head), head.fields);
+    return isCommon ? cached.get(this.#common, head.fields) : cached.make(this.#beginningOf(head), head.fields);
   }
 
   #beginningOf({ status, isKeptAlive, isHttp10 }: ResponseHead): string {
@@ -93,8 +90,7 @@ export class ResponseHeads {
 
   /** Returns the bytes of the response after the common beginning. */
   #cacheableBytesOf({ headers, contentLocation, body }: CachedParts): Uint8Array {
-    const location =
-      contentLocation === undefined ? "" : `${LOCATION}${checked(contentLocation)}${LINE_END}`;
+    const location = contentLocation === undefined ? "" : `${LOCATION}${checked(contentLocation)}${LINE_END}`;
     const text = body === null ? NOTHING : this.#written(body);
     const head = `${linesOf(headers)}${location}${lastLinesOf(text.length)}`;
     // This memory is not from the runtime's pool, because the bytes live as long as the response. In the pool, they

@@ -137,11 +137,7 @@ export class ResponseSender implements BatchedSender {
     if (this.#sendHead(head, options)) void this.#sendParts(slicesOf(body), false);
   }
 
-  #sendStream(
-    response: HttpResponse,
-    body: ReadableStream<Uint8Array<ArrayBuffer>>,
-    options: SendOptions,
-  ): void {
+  #sendStream(response: HttpResponse, body: ReadableStream<Uint8Array<ArrayBuffer>>, options: SendOptions): void {
     const isChunked = !options.isHttp10;
     const head = headOf(response, isChunked ? "chunked" : "none", options);
     if (this.#sendHead(head, options)) void this.#sendParts(body, isChunked);
@@ -180,9 +176,7 @@ export class ResponseSender implements BatchedSender {
 
   /** Sends a part of a body. Returns true when the part has been sent, and false if the connection has closed. */
   #sendPart(part: Uint8Array, isChunked: boolean): boolean | Promise<boolean> {
-    return this.#sendBytes(
-      isChunked ? chunkOf(part) : Buffer.from(part.buffer, part.byteOffset, part.length),
-    );
+    return this.#sendBytes(isChunked ? chunkOf(part) : Buffer.from(part.buffer, part.byteOffset, part.length));
   }
 
   #sendBytes(bytes: Buffer): boolean | Promise<boolean> {
@@ -212,11 +206,7 @@ export function cancel(body: ReadableStream<unknown>): Promise<void> {
 }
 
 function chunkOf(part: Uint8Array): Buffer {
-  return Buffer.concat([
-    Buffer.from(`${part.length.toString(16)}\r\n`, "latin1"),
-    part,
-    Buffer.from("\r\n", "latin1"),
-  ]);
+  return Buffer.concat([Buffer.from(`${part.length.toString(16)}\r\n`, "latin1"), part, Buffer.from("\r\n", "latin1")]);
 }
 
 /** Returns the maximum length of a body in bytes. */

@@ -31,9 +31,7 @@ export function isLong(body: unknown): body is Uint8Array<ArrayBuffer> {
  * system at once, many requests for a megabyte would block all other requests for seconds, even if their clients read
  * nothing.
  */
-export async function* slicesOf(
-  bytes: Uint8Array<ArrayBuffer>,
-): AsyncGenerator<Uint8Array<ArrayBuffer>, undefined> {
+export async function* slicesOf(bytes: Uint8Array<ArrayBuffer>): AsyncGenerator<Uint8Array<ArrayBuffer>, undefined> {
   for (let start = 0; start < bytes.length; start += SLICE_BYTES) {
     await new Promise<void>(runInLaterTurn);
     yield bytes.subarray(start, start + SLICE_BYTES);

@@ -136,9 +136,7 @@ async function echo(asked: HttpRequest): Promise<HttpResponse> {
 
 test("a client that half-closes in the middle of an unread body gets the refusal at once", async () => {
   const { promise, resolve } = Promise.withResolvers<HttpResponse>();
-  const { peer, receive, connection, nextTurn } = open((asked) =>
-    asked.path === "/first" ? promise : echo(asked),
-  );
+  const { peer, receive, connection, nextTurn } = open((asked) => (asked.path === "/first" ? promise : echo(asked)));
   receive(`GET /first HTTP/1.1\r\nHost: h\r\n\r\n${withBody}abc`);
   connection.ended();
   assert.equal(peer.text, "");

@@ -36,18 +36,14 @@ const deliberateFaults: readonly [name: string, fault: DeliberateFault][] = [
     "a byte of a piece is lost",
     {
       events: (events, random) =>
-        withReceived(events, (bytes) =>
-          random.next() < 0.01 && bytes.length > 1 ? bytes.subarray(1) : bytes,
-        ),
+        withReceived(events, (bytes) => (random.next() < 0.01 && bytes.length > 1 ? bytes.subarray(1) : bytes)),
     },
   ],
   [
     "a piece is taken twice",
     {
       events: (events, random) =>
-        withReceived(events, (bytes) =>
-          random.next() < 0.01 ? Buffer.concat([bytes, bytes]) : bytes,
-        ),
+        withReceived(events, (bytes) => (random.next() < 0.01 ? Buffer.concat([bytes, bytes]) : bytes)),
     },
   ],
   ["a field has the value that it had in the request before", { request: withStaleField() }],

@@ -78,10 +78,7 @@ test("while a long head waits, a client that half-closes is still answered, one 
   left.received(Buffer.from(text));
   left.closed();
   for (let turns = 0; patient.text === "" && turns < 10; turns++) await turn();
-  assert.match(
-    patient.text,
-    /^HTTP\/1\.1 200 [\s\S]*connection: close[\s\S]*does not arrive: gone$/,
-  );
+  assert.match(patient.text, /^HTTP\/1\.1 200 [\s\S]*connection: close[\s\S]*does not arrive: gone$/);
   assert.equal(gone.text, "");
   assert.equal(handled, 1);
   assert.equal(server.isBusy, false);

@@ -20,8 +20,7 @@ function accepted(text: string): RequestHead {
   return head;
 }
 
-const request = (...fields: string[]) =>
-  `PUT /sessions/new HTTP/1.1\r\n${["Host: h", ...fields].join("\r\n")}\r\n\r\n`;
+const request = (...fields: string[]) => `PUT /sessions/new HTTP/1.1\r\n${["Host: h", ...fields].join("\r\n")}\r\n\r\n`;
 
 test("a head is read to its end, and not beyond", () => {
   const head = new RequestHead();
@@ -87,10 +86,7 @@ test("a target must have a form that fits its method", () => {
 
 test("a head that arrives byte by byte is read like one that arrives at once", () => {
   const fields = ["Content-Length: 3", "X:  a b \t", "Empty:", "Cookie: a=b", "Cookie: c=d"];
-  const texts = [
-    request(...fields),
-    "GET http://a.example/b?c HTTP/1.0\r\nX-Y: z\r\nConnection: keep-alive\r\n\r\n",
-  ];
+  const texts = [request(...fields), "GET http://a.example/b?c HTTP/1.0\r\nX-Y: z\r\nConnection: keep-alive\r\n\r\n"];
   const head = new RequestHead();
   for (const text of [...texts, ...texts]) {
     // Only the first piece has other bytes before it.
@@ -191,10 +187,7 @@ test("a head says how long the body is and whether the connection is kept", () =
   assert.equal(accepted(request("Content-Length: 17")).contentLength, 17);
   assert.equal(accepted(request("Content-Length: 0")).contentLength, 0);
   assert.equal(accepted(request("Transfer-Encoding: Chunked")).isChunked, true);
-  assert.equal(
-    accepted(request("Content-Length: 1", "Expect: 100-Continue")).expectsContinue,
-    true,
-  );
+  assert.equal(accepted(request("Content-Length: 1", "Expect: 100-Continue")).expectsContinue, true);
   assert.equal(accepted(request("Expect: 100-continue")).expectsContinue, true);
   assert.equal(accepted(request()).expectsContinue, false);
   for (const [version, connection, isKeptAlive] of [
@@ -322,18 +315,7 @@ test("every valid head is read as it was written", () => {
 });
 
 test("random bytes never make it throw or return an impossible position", () => {
-  const piece = fc.constantFrom(
-    "GET",
-    " ",
-    "/",
-    "HTTP/1.1",
-    "\r\n",
-    "\n",
-    ":",
-    "Host: h",
-    "\0",
-    "é",
-  );
+  const piece = fc.constantFrom("GET", " ", "/", "HTTP/1.1", "\r\n", "\n", ":", "Host: h", "\0", "é");
   fc.assert(
     fc.property(fc.array(fc.oneof(piece, fc.string()), { maxLength: 30 }), (pieces) => {
       const given = bytes(pieces.join(""));

@@ -122,8 +122,7 @@ test("a cached response is made once, and sent with the current date", () => {
     return { headers: fields, contentLocation: "/sessions/x", body: writable("Grüße") };
   });
   const text = () => heads.bytes.toString("utf8", 0, heads.writeCached(response));
-  const rest =
-    "content-type: text/plain\r\ncontent-location: /sessions/x\r\ncontent-length: 7\r\n\r\nGrüße";
+  const rest = "content-type: text/plain\r\ncontent-location: /sessions/x\r\ncontent-length: 7\r\n\r\nGrüße";
   assert.equal(text(), `${kept.join("\r\n")}\r\n${rest}`);
   heads.tick(1000);
   assert.equal(text(), `${kept.join("\r\n").replace("00 GMT", "01 GMT")}\r\n${rest}`);

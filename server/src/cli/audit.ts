@@ -31,19 +31,14 @@ function listCommand(output: Output): Command {
   const command = new Command("list")
     .description("list the last entries, oldest first")
     .option("--last <count>", "at most this number", countOf, 50)
-    .option(
-      "--customer <id>",
-      "only entries about this customer (the trail has a keyed hash of the id)",
-      idOf,
-    )
+    .option("--customer <id>", "only entries about this customer (the trail has a keyed hash of the id)", idOf)
     .option("--session <id>", "only entries about this session", idOf)
     .option("--json", "print JSON, one entry a line")
     .action(async (options: ListOptions, self: Command) => {
       const { config } = loadSettings(self);
       const entries = await withAdmin(config, (admin) => lastEntries(admin, options));
       if (options.json === true) {
-        for (const entry of entries)
-          output.print(JSON.stringify({ ...entry, at: timeText(entry.at) }));
+        for (const entry of entries) output.print(JSON.stringify({ ...entry, at: timeText(entry.at) }));
       } else output.print(entries.length === 0 ? "There are no entries." : tableOf(entries));
     });
   return addExamples(addSettings(command, dataSettings), [
@@ -55,8 +50,7 @@ function listCommand(output: Output): Command {
 async function lastEntries(admin: Admin, options: ListOptions): Promise<AuditEntry[]> {
   const ids = [options.customer, options.session].filter((id) => id !== undefined);
   const hashes = await Promise.all(ids.map((id) => admin.hashOf(id)));
-  const isMeant = ({ details }: AuditEntry) =>
-    hashes.every((hash) => Object.values(details).includes(hash));
+  const isMeant = ({ details }: AuditEntry) => hashes.every((hash) => Object.values(details).includes(hash));
   return newestEntries(admin.auditTrail, options.last, isMeant);
 }
 
@@ -106,10 +100,7 @@ function verifyCommand(output: Output): Command {
         }
       }
       if (faults.length > 0)
-        throw new CliError(
-          exitCodes.failure,
-          `${faults.length} entries were changed, removed or moved`,
-        );
+        throw new CliError(exitCodes.failure, `${faults.length} entries were changed, removed or moved`);
       if (!isExpected) {
         throw new CliError(
           exitCodes.failure,

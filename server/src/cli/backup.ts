@@ -37,8 +37,7 @@ export function backupCommand(output: Output): Command {
         );
       const note: AuditWriter = (entry) => withAdmin(config, (admin) => admin.noteAct(entry));
       const { isReadOnly } = engine;
-      if (isReadOnly)
-        output.remark(`${dataDir} is mounted read-only: its audit trail gets no entry.`);
+      if (isReadOnly) output.remark(`${dataDir} is mounted read-only: its audit trail gets no entry.`);
       const bytes = await withAudit(
         isReadOnly ? async () => undefined : note,
         { what: "store.backup", details: { file: resolve(file) } },
@@ -49,10 +48,7 @@ export function backupCommand(output: Output): Command {
       else output.print(`${file}: ${bytesText(bytes)}`);
     });
   return addExamples(addSettings(command, dataSettings), [
-    [
-      "backup /backups/antechamber-$(date +%F).db",
-      "to restore, put it into an empty data folder as antechamber.db",
-    ],
+    ["backup /backups/antechamber-$(date +%F).db", "to restore, put it into an empty data folder as antechamber.db"],
   ]);
 }
 

@@ -88,9 +88,7 @@ export function completionCommand(output: Output, program: Command): Command {
         return;
       }
       for (const [word, description] of candidatesFor(program, words)) {
-        output.print(
-          separator === "" || description === "" ? word : `${word}${separator}${description}`,
-        );
+        output.print(separator === "" || description === "" ? word : `${word}${separator}${description}`);
       }
     });
   return addExamples(command, [
@@ -106,10 +104,7 @@ export function candidatesFor(program: Command, words: readonly string[]): Candi
   const before = words.slice(0, -1).filter((word) => word !== "=");
   const last = words.at(-1) === "=" ? "" : (words.at(-1) ?? "");
   const [, flag = before.at(-1), start = last] = /^(--[\w-]+)=(.*)$/.exec(last) ?? [];
-  const command = before.reduce(
-    (at, word) => at.commands.find((below) => below.name() === word) ?? at,
-    program,
-  );
+  const command = before.reduce((at, word) => at.commands.find((below) => below.name() === word) ?? at, program);
   const options = command.createHelp().visibleOptions(command);
   const option = options.find(({ long }) => long === flag);
   const placeholder = /<([^<>]+)>/.exec(option?.flags ?? "")?.[1];

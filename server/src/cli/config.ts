@@ -1,13 +1,7 @@
 import { Command } from "commander";
 import { ConfigError, masked } from "../config/faults.ts";
 import type { LoadedConfig } from "../config/load.ts";
-import {
-  type SettingName,
-  settingNames,
-  settingOf,
-  textOf,
-  type Values,
-} from "../config/settings.ts";
+import { type SettingName, settingNames, settingOf, textOf, type Values } from "../config/settings.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
 import { addExamples } from "./help.ts";
 import { type Output, table } from "./output.ts";

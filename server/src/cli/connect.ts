@@ -29,10 +29,7 @@ export async function withAdmin<Result>(
   }
 }
 
-async function useOpened<Result>(
-  opened: Opened,
-  use: (admin: Admin) => Promise<Result>,
-): Promise<Result> {
+async function useOpened<Result>(opened: Opened, use: (admin: Admin) => Promise<Result>): Promise<Result> {
   try {
     return await use(localAdmin(opened, operator(systemUser())));
   } finally {

@@ -41,10 +41,7 @@ function exportCommand(output: Output): Command {
       output.remark(`${count(sessions, "session")} of ${terminalSafe(customerId)}.`);
     });
   return addExamples(addSettings(command, dataSettings), [
-    [
-      "customers export customer-4711 --out customer-4711.jsonl",
-      "for a customer who asks for their data",
-    ],
+    ["customers export customer-4711 --out customer-4711.jsonl", "for a customer who asks for their data"],
   ]);
 }
 
@@ -69,12 +66,7 @@ interface Written {
 }
 
 /** Writes the export to a new file that only its owner can read. If the export fails or is empty, removes the file. */
-async function writeFile(
-  file: string,
-  admin: Admin,
-  customerId: string,
-  signal: AbortSignal,
-): Promise<Written> {
+async function writeFile(file: string, admin: Admin, customerId: string, signal: AbortSignal): Promise<Written> {
   const stream = createWriteStream(file, { flags: "wx", mode: 0o600 });
   await once(stream, "open");
   try {
@@ -91,12 +83,7 @@ async function writeFile(
 }
 
 /** Writes the export page by page, waiting whenever `stream` is full. Returns the size of the export. */
-async function writeTo(
-  stream: Writable,
-  admin: Admin,
-  customerId: string,
-  signal: AbortSignal,
-): Promise<Written> {
+async function writeTo(stream: Writable, admin: Admin, customerId: string, signal: AbortSignal): Promise<Written> {
   let sessions = 0;
   let lines = 0;
   for (let after: string | null | undefined; after !== null; ) {
@@ -127,21 +114,19 @@ function eraseCommand(output: Output): Command {
       }
       const erased = await withAdmin(config, async (admin) => {
         if (options.yes !== true) await confirmErasure(admin, customerId);
-        return interruptibly(
-          "the erasure was stopped; run the same command again to continue it",
-          (signal) =>
-            withProgress(texts, output, async (show) => {
-              const sum = { sessions: 0, keys: 0 };
-              for (let isMore = true; isMore; ) {
-                signal.throwIfAborted();
-                const part = await admin.eraseCustomer(customerId);
-                sum.sessions += part.sessions;
-                sum.keys += part.keys;
-                isMore = part.next !== null;
-                show(isMore ? 0.5 : 1, `Erasing: ${sum.sessions} sessions`);
-              }
-              return sum;
-            }),
+        return interruptibly("the erasure was stopped; run the same command again to continue it", (signal) =>
+          withProgress(texts, output, async (show) => {
+            const sum = { sessions: 0, keys: 0 };
+            for (let isMore = true; isMore; ) {
+              signal.throwIfAborted();
+              const part = await admin.eraseCustomer(customerId);
+              sum.sessions += part.sessions;
+              sum.keys += part.keys;
+              isMore = part.next !== null;
+              show(isMore ? 0.5 : 1, `Erasing: ${sum.sessions} sessions`);
+            }
+            return sum;
+          }),
         );
       });
       if (options.json === true) output.printJson(erased);

@@ -15,10 +15,7 @@ export function doctorCommand(output: Output): Command {
     .option("--json", "print the report as JSON")
     .action(async (options: { json?: true }, self: Command) => {
       const { config } = loadSettings(self);
-      requireSqlite(
-        config,
-        "doctor checks a SQLite file; Redis reports on itself with INFO and in its logs",
-      );
+      requireSqlite(config, "doctor checks a SQLite file; Redis reports on itself with INFO and in its logs");
       const engine = engineOf(config);
       engine.requireData();
       const serverRuns = (await engine.connect()) !== undefined;
@@ -51,8 +48,7 @@ function retentionText({ retention, keptFor }: Pick<Report, "retention" | "keptF
   const days = `${Math.round((keptFor / DAY) * 10) / 10} days after its end`;
   if (retention === undefined) return days;
   const { oldest, overdue } = retention;
-  const oldestText =
-    oldest === null ? "no session has ended" : `the oldest ended ${timeText(oldest)}`;
+  const oldestText = oldest === null ? "no session has ended" : `the oldest ended ${timeText(oldest)}`;
   return `${days}; ${oldestText}; ${overdue === 0 ? "none is" : `${overdue} are`} overdue`;
 }
 

@@ -54,8 +54,7 @@ export function exitOf(error: unknown): { readonly exitCode: ExitCode; readonly 
     if (cause instanceof StoreOpenError) return exitOf(cause);
     return { exitCode: exitCodes.failure, message: ofRefusal(error) };
   }
-  if (resultCode(error) !== 0)
-    return { exitCode: exitCodes.dataUnavailable, message: ofSqlite(error) };
+  if (resultCode(error) !== 0) return { exitCode: exitCodes.dataUnavailable, message: ofSqlite(error) };
   return { exitCode: exitCodes.failure, message: masked(ofOther(error)) };
 }
 

@@ -13,9 +13,7 @@ const TIMEOUT_MS = 3000;
 /** `health`: asks the running server for its health. It is for health checks in containers, which often lack curl. */
 export function healthCommand(output: Output): Command {
   const command = new Command("health")
-    .description(
-      "check that the server with these settings responds, for health checks of containers",
-    )
+    .description("check that the server with these settings responds, for health checks of containers")
     .option("--ready", "check that the server is ready: that its store accepts writes")
     .action(async (options: { ready?: true }, self: Command) => {
       const path = options.ready === true ? "/readyz" : "/healthz";

@@ -37,17 +37,10 @@ export function keysCommand(output: Output): Command {
 function createCommand(output: Output): Command {
   const command = new Command("create")
     .description("create a key and print it; only its hash is stored, so it cannot be shown again")
-    .addOption(
-      new Option("--role <role>", "the role of the key's callers")
-        .choices(roles)
-        .makeOptionMandatory(),
-    )
+    .addOption(new Option("--role <role>", "the role of the key's callers").choices(roles).makeOptionMandatory())
     .option("--customer <id>", "the only customer it may act for (role customer)")
     .option("--agent <id>", "the only agent it may act for (role agent)")
-    .option(
-      "--expires <duration>",
-      "time until it expires, such as 90d; without it, the key never expires",
-    )
+    .option("--expires <duration>", "time until it expires, such as 90d; without it, the key never expires")
     .option("--json", "print the key and its properties as JSON")
     .action(async (options: CreateOptions, self: Command) => {
       const request = requestOf(options);
@@ -64,10 +57,7 @@ function createCommand(output: Output): Command {
     });
   return addExamples(addSettings(command, dataSettings), [
     ["keys create --role administrator", "a key for all operations"],
-    [
-      "keys create --role agent --agent anna --expires 90d",
-      "a key for one agent, valid for 90 days",
-    ],
+    ["keys create --role agent --agent anna --expires 90d", "a key for one agent, valid for 90 days"],
     ["keys create --role customer", "a key for public pages, which cannot act for a customer"],
   ]);
 }
@@ -81,9 +71,7 @@ function printMade({ key, info }: CreatedApiKey, options: { json?: true }, outpu
   output.print(key);
   output.remark(`This is the only time that the key ${info.id} is shown.`);
   output.remark(
-    info.expiresAt === null
-      ? "It is valid until it is revoked."
-      : `It is valid until ${timeText(info.expiresAt)}.`,
+    info.expiresAt === null ? "It is valid until it is revoked." : `It is valid until ${timeText(info.expiresAt)}.`,
   );
 }
 
@@ -130,11 +118,7 @@ function rotateCommand(output: Output): Command {
   const command = new Command("rotate")
     .description("create a key that replaces another; for a while both are valid")
     .argument("<id>", "id of the key to replace, as keys list shows it")
-    .option(
-      "--grace <duration>",
-      "time for which the old key stays valid; 0s revokes it at once",
-      "24h",
-    )
+    .option("--grace <duration>", "time for which the old key stays valid; 0s revokes it at once", "24h")
     .option("--json", "print the new key and its properties as JSON")
     .action(async (id: string, options: { grace: string; json?: true }, self: Command) => {
       const grace = durationOf("--grace", options.grace);
@@ -168,10 +152,7 @@ function revokeCommand(output: Output): Command {
     .action(async (id: string, _options: unknown, self: Command) => {
       const { config } = loadSettings(self);
       if (!(await withAdmin(config, (admin) => admin.revokeKey(id)))) {
-        throw new CliError(
-          exitCodes.notFound,
-          `there is no key ${terminalSafe(id)}, or it was already revoked`,
-        );
+        throw new CliError(exitCodes.notFound, `there is no key ${terminalSafe(id)}, or it was already revoked`);
       }
       output.remark(`The key ${id} is revoked.`);
     });

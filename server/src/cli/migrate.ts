@@ -65,20 +65,12 @@ export function migrateCommand(output: Output): Command {
     });
   return addExamples(addSettings(command, retentionSettings), [
     ["migrate --from sqlite:./data --to sqlite:/mnt/new", "while no server runs on either"],
-    [
-      "migrate --ahead --from sqlite:./data --to sqlite:/mnt/new",
-      "before that, while the server runs",
-    ],
+    ["migrate --ahead --from sqlite:./data --to sqlite:/mnt/new", "before that, while the server runs"],
     ["migrate --from sqlite:./data --to redis+cluster://10.0.0.1,10.0.0.2", "into a Redis Cluster"],
   ]);
 }
 
-async function moveBetween(
-  from: Side,
-  to: Side,
-  isAhead: boolean,
-  output: Output,
-): Promise<Migration> {
+async function moveBetween(from: Side, to: Side, isAhead: boolean, output: Output): Promise<Migration> {
   await requireDifferentStores(from, to);
   if (engineOf(from.config).isShared && !isAhead) output.remark(sharedSourceRemark);
   await using closing = new AsyncDisposableStack();
@@ -113,13 +105,7 @@ async function moveBetween(
   const details = { from: from.name, to: to.name, ahead: isAhead };
   try {
     // Awaited before returning, because the stores are closed when this function returns.
-    return await withAudit(
-      writeBoth,
-      { what: "store.migrate", details },
-      move,
-      auditDetails,
-      isDone,
-    );
+    return await withAudit(writeBoth, { what: "store.migrate", details }, move, auditDetails, isDone);
   } catch (error) {
     if (!(error instanceof TargetTaken)) throw error;
     throw new CliError(exitCodes.failure, `${to.name} is not filled: ${error.message}`);
@@ -187,9 +173,6 @@ function differenceOf({ comparison, leftOut }: Migration): string {
       ? `${source.count} ${kind} in both, but not the same`
       : `${source.count} ${kind} in the source and ${target.count} in the target`,
   );
-  const places =
-    leftOut.length === 0
-      ? ""
-      : `; the target does not accept sessions such as ${leftOut.join(", ")}`;
+  const places = leftOut.length === 0 ? "" : `; the target does not accept sessions such as ${leftOut.join(", ")}`;
   return `the stores differ: ${parts.join("; ")}${places}. If a server still writes to one of them, stop it and run this again`;
 }

@@ -66,17 +66,10 @@ export interface OpenedSource {
  * Opens the source. If `isAhead` and a server runs on the source, connects to that server instead. `closing` later
  * closes what was opened.
  */
-export async function openSource(
-  side: Side,
-  isAhead: boolean,
-  closing: AsyncDisposableStack,
-): Promise<OpenedSource> {
+export async function openSource(side: Side, isAhead: boolean, closing: AsyncDisposableStack): Promise<OpenedSource> {
   const running = isAhead ? await engineOf(side.config).connect() : undefined;
   if (running !== undefined) return { source: running, writeAudit: running.noteAct };
-  const source = await openStopped(
-    { ...side, config: await writableOf(side.config, closing) },
-    isAhead,
-  );
+  const source = await openStopped({ ...side, config: await writableOf(side.config, closing) }, isAhead);
   closing.defer(() => source.close());
   if ((await source.importCursor()) !== null) {
     const message = `a move of another store into ${side.name} is not complete: finish it first`;
@@ -103,10 +96,7 @@ export function auditWriterOf(store: AuditStore, clock: Clock): AuditWriter {
 }
 
 /** Opens a store. The message of an error begins with the option that names the store. */
-export async function openSide(
-  { config, flag }: Side,
-  purpose: "move" | "look" | "command",
-): Promise<OpenedStore> {
+export async function openSide({ config, flag }: Side, purpose: "move" | "look" | "command"): Promise<OpenedStore> {
   try {
     return named(await openStore(config, machineTime, commandEvents, purpose), flag);
   } catch (error) {

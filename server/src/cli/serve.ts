@@ -25,10 +25,7 @@ export function serveCommand(output: Output): Command {
     ["serve", "http://127.0.0.1:8080, data in ./data"],
     ["serve --port 0 --data-dir /var/lib/antechamber", "a free port; the ready line names it"],
     ["serve --host 0.0.0.0 --auth key", "for other machines, whose callers need keys"],
-    [
-      "serve --base-path /gks-server/v1 --cors-origins https://shop.example",
-      "for existing clients",
-    ],
+    ["serve --base-path /gks-server/v1 --cors-origins https://shop.example", "for existing clients"],
   ]);
 }
 

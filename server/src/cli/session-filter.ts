@@ -8,8 +8,7 @@ import { idOf, timeOf } from "./option-values.ts";
 type OptionName<Field = IdField> = Field extends `${infer Name}Id` ? Name : never;
 
 const nameOf = (field: IdField) => field.slice(0, -"Id".length) as OptionName;
-const wordsOf = (field: IdField) =>
-  nameOf(field).replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+const wordsOf = (field: IdField) => nameOf(field).replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 
 /** Values of the options that `addFilter` adds. */
 export interface FilterOptions extends Readonly<Partial<Record<OptionName, string>>> {

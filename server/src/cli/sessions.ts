@@ -45,9 +45,7 @@ function getCommand(output: Output): Command {
         output.printJson(shown);
         return;
       }
-      output.print(
-        table(Object.entries(shown).map(([name, value]) => [name, terminalSafe(value)])),
-      );
+      output.print(table(Object.entries(shown).map(([name, value]) => [name, terminalSafe(value)])));
     });
   return addExamples(addSettings(command, dataSettings), [
     ["sessions get AZq0…", "who the session belongs to, and when it expires"],
@@ -75,9 +73,7 @@ function listCommand(output: Output): Command {
         throw new CliError(exitCodes.usage, "--live and --over exclude each other");
       }
       const filter = { ...filterOf(options), live };
-      const { views, total, isAll } = await withAdmin(config, (admin) =>
-        firstSessions(admin, filter, options.limit),
-      );
+      const { views, total, isAll } = await withAdmin(config, (admin) => firstSessions(admin, filter, options.limit));
       if (options.json === true) {
         for (const view of views) output.print(JSON.stringify(sessionJson(view)));
         return;
@@ -141,10 +137,7 @@ function endCommand(output: Output): Command {
       const { config } = loadSettings(self);
       if (id !== undefined) {
         if (!isEmpty || options.all === true || options.dryRun === true) {
-          throw new CliError(
-            exitCodes.usage,
-            "an id names one session: leave the other options out",
-          );
+          throw new CliError(exitCodes.usage, "an id names one session: leave the other options out");
         }
         return endOne(config, id, output);
       }
@@ -171,19 +164,12 @@ async function endOne(config: Config, id: string, output: Output): Promise<void>
 }
 
 /** Ends all sessions that match. On a terminal it first counts them, so that the progress bar knows the total. */
-async function endMany(
-  config: Config,
-  filter: SessionFilter,
-  options: EndOptions,
-  output: Output,
-): Promise<void> {
+async function endMany(config: Config, filter: SessionFilter, options: EndOptions, output: Output): Promise<void> {
   const isDry = options.dryRun === true;
   const sessions = await withAdmin(config, (admin) =>
     interruptibly("stopped; what has ended stays ended", async (signal) => {
       if (isDry) return endMatching(admin, filter, true, signal, () => undefined);
-      const expected = process.stderr.isTTY
-        ? await endMatching(admin, filter, true, signal, () => undefined)
-        : 0;
+      const expected = process.stderr.isTTY ? await endMatching(admin, filter, true, signal, () => undefined) : 0;
       return withProgress(texts, output, (show) =>
         endMatching(admin, filter, false, signal, (done) =>
           show(expected === 0 ? 0 : Math.min(1, done / expected), `Ending: ${done} sessions`),

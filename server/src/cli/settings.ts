@@ -1,12 +1,6 @@
 import { type Command, Option } from "commander";
 import { type ConfigInput, type LoadedConfig, loadConfig } from "../config/load.ts";
-import {
-  flagOf,
-  type SettingName,
-  settingNames,
-  settingOf,
-  variableOf,
-} from "../config/settings.ts";
+import { flagOf, type SettingName, settingNames, settingOf, variableOf } from "../config/settings.ts";
 
 /** The settings that a command needs to work on a server's data. */
 export const dataSettings: readonly SettingName[] = [
@@ -21,9 +15,7 @@ export const dataSettings: readonly SettingName[] = [
 /** Adds `--config` and a flag for each of `names` to `command`. */
 export function addSettings(command: Command, names: readonly SettingName[]): Command {
   command.addOption(
-    new Option("--config <file>", "configuration file (env: ANTECHAMBER_CONFIG)").helpGroup(
-      "Settings:",
-    ),
+    new Option("--config <file>", "configuration file (env: ANTECHAMBER_CONFIG)").helpGroup("Settings:"),
   );
   for (const name of names) {
     if (settingOf(name).isSecret !== true) command.addOption(optionOf(name).helpGroup("Settings:"));

@@ -62,7 +62,5 @@ function faultOfPath(path: string): string | undefined {
     return `${path} has . or .. as a segment`;
   }
   const [first = ""] = segments;
-  return ownPaths.includes(first)
-    ? `${path} hides what the server itself serves at /${first}`
-    : undefined;
+  return ownPaths.includes(first) ? `${path} hides what the server itself serves at /${first}` : undefined;
 }

@@ -7,15 +7,10 @@ export function settingsTable(): string {
     const value = setting.default === "" ? "none" : code(setting.default);
     const flags = setting.isSecret === true ? [] : [code(flagOf(name))];
     const names = [code(variableOf(name)), ...flags, code(name)].join("<br>");
-    const allowed =
-      setting.isList === true ? `${setting.allowed}; several with commas` : setting.allowed;
+    const allowed = setting.isList === true ? `${setting.allowed}; several with commas` : setting.allowed;
     return `| ${names} | ${value} | ${setting.description}. | ${allowed.replaceAll("|", "\\|")} |`;
   });
-  return [
-    "| variable, flag, file key | default | meaning | allowed |",
-    "|---|---|---|---|",
-    ...rows,
-  ].join("\n");
+  return ["| variable, flag, file key | default | meaning | allowed |", "|---|---|---|---|", ...rows].join("\n");
 }
 
 function code(text: string): string {

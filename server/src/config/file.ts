@@ -42,10 +42,7 @@ export function readConfigFile(
     faults.push(...unknownMembers(members, name));
     return { name, folder: dirname(path), members: { ...members } };
   } catch (error) {
-    const message =
-      error instanceof SyntaxError
-        ? notJson(text)
-        : `the file cannot be read: ${safeMessage(error)}`;
+    const message = error instanceof SyntaxError ? notJson(text) : `the file cannot be read: ${safeMessage(error)}`;
     faults.push({ from, message });
     return undefined;
   }

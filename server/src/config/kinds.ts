@@ -33,10 +33,7 @@ export const printable = trimmed.regex(/^\P{Cc}*$/u);
  * Returns a schema that also refuses a text if `check` returns a string, which is the reason. So a parser that returns
  * either a value or a reason can serve as `check`.
  */
-export function refusing<Schema extends z.ZodType<string>>(
-  schema: Schema,
-  check: (text: string) => unknown,
-): Schema {
+export function refusing<Schema extends z.ZodType<string>>(schema: Schema, check: (text: string) => unknown): Schema {
   return schema.superRefine((text, context) => {
     const message = check(text);
     if (typeof message === "string") context.addIssue({ code: "custom", message });
@@ -65,10 +62,7 @@ export function count(least: number, most: number) {
 }
 
 /** One of the given words. */
-export function word<const Words extends readonly [string, ...string[]]>(
-  placeholder: string,
-  words: Words,
-) {
+export function word<const Words extends readonly [string, ...string[]]>(placeholder: string, words: Words) {
   return {
     schema: trimmed.pipe(z.enum(words)),
     allowed: `${words.slice(0, -1).join(", ")} or ${words.at(-1)}`,
@@ -91,11 +85,7 @@ export function listOf(item: z.ZodType<string, string>) {
         .map((part) => part.trim())
         .filter((part) => part !== ""),
     )
-    .pipe(
-      z
-        .array(item)
-        .refine((all) => new Set(all).size === all.length, "the same entry is in it twice"),
-    );
+    .pipe(z.array(item).refine((all) => new Set(all).size === all.length, "the same entry is in it twice"));
 }
 
 /** A rate, or `off`. `0` also means `off`. */

@@ -3,14 +3,7 @@ import { type Config, configOf } from "./config.ts";
 import { ConfigError, type ConfigFault, masked, suggestion } from "./faults.ts";
 import { type ConfigFile, readConfigFile } from "./file.ts";
 import { faultsTogether } from "./requirements.ts";
-import {
-  flagOf,
-  type SettingName,
-  settingNames,
-  settingOf,
-  type Values,
-  variableOf,
-} from "./settings.ts";
+import { flagOf, type SettingName, settingNames, settingOf, type Values, variableOf } from "./settings.ts";
 import type { Source, Sources } from "./source.ts";
 
 /** The sources of a configuration. */
@@ -58,10 +51,7 @@ export function loadConfig({ flags, env, cwd }: ConfigInput): LoadedConfig {
   return { config: configOf(values as Values), values: values as Values, sources: found };
 }
 
-function namedFile(
-  flags: ConfigInput["flags"],
-  env: ConfigInput["env"],
-): { file: string; from: string } | undefined {
+function namedFile(flags: ConfigInput["flags"], env: ConfigInput["env"]): { file: string; from: string } | undefined {
   if (typeof flags.config === "string") return { file: flags.config, from: "--config" };
   const file = env.ANTECHAMBER_CONFIG;
   return file === undefined || file === "" ? undefined : { file, from: "ANTECHAMBER_CONFIG" };
@@ -79,8 +69,7 @@ function unknownVariables(env: ConfigInput["env"]): ConfigFault[] {
 
 /** Returns a hint for variables that Kubernetes sets because a Service is named antechamber. */
 function hintOfLinks(name: string, value: unknown): string {
-  const isLink =
-    /^ANTECHAMBER_(SERVICE_|PORT_\d)/.test(name) || /^tcp:\/\/[\d.:]+$/.test(String(value));
+  const isLink = /^ANTECHAMBER_(SERVICE_|PORT_\d)/.test(name) || /^tcp:\/\/[\d.:]+$/.test(String(value));
   return isLink ? ", and Kubernetes made it: set enableServiceLinks: false in the pod" : "";
 }
 

@@ -1,13 +1,6 @@
 import { type AddressRange, isInRanges, parseRange } from "../network/addresses.ts";
 import type { ConfigFault } from "./faults.ts";
-import {
-  type SettingName,
-  settingNames,
-  settingOf,
-  textOf,
-  type Values,
-  variableOf,
-} from "./settings.ts";
+import { type SettingName, settingNames, settingOf, textOf, type Values, variableOf } from "./settings.ts";
 import type { Sources } from "./source.ts";
 import { formatDuration, isLoopback, parseDuration } from "./values.ts";
 
@@ -51,10 +44,7 @@ function* ofOtherModes({ values: { auth }, isSet }: Given): Found {
   for (const name of settingNames) {
     const { auth: needed } = settingOf(name);
     if (needed === undefined || needed === auth || !isSet(name)) continue;
-    yield [
-      name,
-      `it is for auth ${needed} alone, and auth is ${auth}: set auth to ${needed}, or leave it out`,
-    ];
+    yield [name, `it is for auth ${needed} alone, and auth is ${auth}: set auth to ${needed}, or leave it out`];
   }
 }
 
@@ -65,8 +55,7 @@ function* ofAddress({ values: { host, auth, socket }, isSet }: Given): Found {
   if (socket === undefined) return;
   if (socket !== "") {
     for (const name of ["host", "port"] as const) {
-      if (isSet(name))
-        yield [name, "the server listens on socket instead: leave out one of the two"];
+      if (isSet(name)) yield [name, "the server listens on socket instead: leave out one of the two"];
     }
     if (Buffer.byteLength(socket) > MAX_SOCKET_PATH_BYTES)
       yield ["socket", `${socket} is longer than the path of a socket can be`];
@@ -87,17 +76,13 @@ const neededByTokens = [
   ["jwtIssuer", "who issues the tokens, such as https://login.example"],
   ["jwtAudience", "the service that the tokens are for, such as antechamber"],
   ["jwtAlgorithms", "the algorithms that are accepted, such as RS256"],
-  [
-    "jwtKeySetUrl",
-    "where the public keys are, such as https://login.example/.well-known/jwks.json",
-  ],
+  ["jwtKeySetUrl", "where the public keys are, such as https://login.example/.well-known/jwks.json"],
 ] as const;
 
 function* ofTokens({ values }: Given): Found {
   if (values.auth !== "jwt") return;
   for (const [name, what] of neededByTokens) {
-    if (values[name]?.length === 0)
-      yield [name, `auth jwt needs it: ${what} (${variableOf(name)})`];
+    if (values[name]?.length === 0) yield [name, `auth jwt needs it: ${what} (${variableOf(name)})`];
   }
 }
 
@@ -139,23 +124,14 @@ function isTooWide(text: string): boolean {
 /** Refuses a user name without a password, because the Redis client would not send it. */
 function* ofSentinels({ values, isSet }: Given): Found {
   if (!isSet("sentinelUsername") || values.sentinelPassword !== "") return;
-  yield [
-    "sentinelUsername",
-    `it needs sentinelPassword, which is not set (${variableOf("sentinelPassword")})`,
-  ];
+  yield ["sentinelUsername", `it needs sentinelPassword, which is not set (${variableOf("sentinelPassword")})`];
 }
 
 /**
  * Refuses cookies that browsers would drop (RFC 6265bis, section 4.1.3), and a cookie that would outlive every session.
  */
 function* ofCookie({ values }: Given): Found {
-  const {
-    cookieName = "",
-    cookieDomain,
-    cookieHttpOnly,
-    cookieMaxAge,
-    recognizedLifetime,
-  } = values;
+  const { cookieName = "", cookieDomain, cookieHttpOnly, cookieMaxAge, recognizedLifetime } = values;
   if (cookieDomain && /^__Host-/i.test(cookieName)) {
     yield [
       "cookieDomain",

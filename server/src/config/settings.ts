@@ -2,19 +2,7 @@ import { isIP } from "node:net";
 import { z } from "zod";
 import { type AddressRange, parseRange } from "../network/addresses.ts";
 import { type BasePath, parseBasePath, repeatedPaths } from "./base-path.ts";
-import {
-  count,
-  duration,
-  type Kind,
-  listOf,
-  orNull,
-  printable,
-  rate,
-  refusing,
-  text,
-  trimmed,
-  word,
-} from "./kinds.ts";
+import { count, duration, type Kind, listOf, orNull, printable, rate, refusing, text, trimmed, word } from "./kinds.ts";
 import { allowedStoreUrls, parseStoreUrl, type StoreUrl } from "./store-url.ts";
 import {
   faultOfAlgorithm,
@@ -54,8 +42,7 @@ export const settings = {
     allowed: "an IP address or a host name",
     placeholder: "address",
     default: "127.0.0.1",
-    description:
-      "Address to listen on; any other than a loopback address needs an auth other than local",
+    description: "Address to listen on; any other than a loopback address needs an auth other than local",
   },
   port: {
     ...count(0, 65_535),
@@ -81,8 +68,7 @@ export const settings = {
     placeholder: "folder",
     isPath: true,
     default: "./data",
-    description:
-      "Folder of the data, created if it is missing; only one server at a time may use it",
+    description: "Folder of the data, created if it is missing; only one server at a time may use it",
   },
   basePath: {
     schema: listOf(refusing(z.string(), parseBasePath)).superRefine((paths, context) => {
@@ -189,9 +175,7 @@ export const settings = {
   trustedProxies: {
     schema: listOf(
       refusing(z.string(), (range) =>
-        parseRange(range) === undefined
-          ? `${range} is no range, or has bits set after its prefix`
-          : undefined,
+        parseRange(range) === undefined ? `${range} is no range, or has bits set after its prefix` : undefined,
       ),
     ),
     allowed: "addresses and ranges such as 10.0.0.0/8, each once",
@@ -318,10 +302,7 @@ export const settings = {
   },
   cookieHttpOnly: {
     ...word("boolean", ["true", "false"]),
-    schema: z.union([
-      z.boolean(),
-      trimmed.pipe(z.enum(["true", "false"])).transform((given) => given === "true"),
-    ]),
+    schema: z.union([z.boolean(), trimmed.pipe(z.enum(["true", "false"])).transform((given) => given === "true")]),
     default: "true",
     description:
       "Whether the cookie that /forward-auth sets is hidden from scripts; false lets the browser client use the same session",
@@ -332,8 +313,7 @@ export const settings = {
     placeholder: "name",
     isList: true,
     default: "",
-    description:
-      "Query parameters that are kept in the paths of recorded requests; all others are removed",
+    description: "Query parameters that are kept in the paths of recorded requests; all others are removed",
   },
   maxRecords: {
     ...count(1, 1_000_000),

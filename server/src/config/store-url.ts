@@ -28,22 +28,15 @@ const HOST = /^(?:\[([\da-f:.]+)\]|([\w.-]+))(?::(\d{1,5}))?$/i;
 export function parseStoreUrl(text: string): StoreUrl | string {
   if (text === "sqlite") return { engine: "sqlite" };
   const [, scheme, kind = "single", credentials, authority = "", path = ""] = FORM.exec(text) ?? [];
-  if (scheme === undefined)
-    return "it has none of these forms (special characters in a password are written as %XX)";
+  if (scheme === undefined) return "it has none of these forms (special characters in a password are written as %XX)";
   const user = parseCredentials(credentials);
   if (user === undefined) return "user and password are not properly encoded";
-  const hosts = authority
-    .split(",")
-    .map((one) => parseHost(one, kind === "sentinel" ? 26_379 : 6379));
-  if (hosts.some((host) => host === undefined))
-    return "a host is written as name:port or [address]:port";
-  if (kind === "single" && hosts.length > 1)
-    return "several hosts need redis+cluster or redis+sentinel";
-  if (kind === "sentinel" && path === "")
-    return "the name of the primary is missing, as in redis+sentinel://host/name";
+  const hosts = authority.split(",").map((one) => parseHost(one, kind === "sentinel" ? 26_379 : 6379));
+  if (hosts.some((host) => host === undefined)) return "a host is written as name:port or [address]:port";
+  if (kind === "single" && hosts.length > 1) return "several hosts need redis+cluster or redis+sentinel";
+  if (kind === "sentinel" && path === "") return "the name of the primary is missing, as in redis+sentinel://host/name";
   if (kind === "cluster" && path !== "") return "a cluster has no numbered databases";
-  if (kind === "single" && !/^\d{0,6}$/.test(path))
-    return "after the slash the number of a database is expected";
+  if (kind === "single" && !/^\d{0,6}$/.test(path)) return "after the slash the number of a database is expected";
   return {
     engine: "redis",
     kind: kind as "single" | "cluster" | "sentinel",

@@ -22,10 +22,7 @@ export const OPERATOR_HEADER = "operator";
  * cannot carry out the change, and with `ControlError` for any other failure. `user` is the operator's name for the
  * audit trail.
  */
-export async function connectControl(
-  dataDir: string,
-  user: string | null = null,
-): Promise<Admin | undefined> {
+export async function connectControl(dataDir: string, user: string | null = null): Promise<Admin | undefined> {
   const path = socketPath(dataDir);
   if (path === undefined || !(await isListening(path))) return undefined;
   return adminOver(async (name, params) => {
@@ -43,8 +40,7 @@ export async function connectControl(
 const success = z.object({ result: z.unknown().optional() });
 
 function errorOf(status: number, text: string): Error {
-  const { message = `status ${status}`, reason } =
-    failure.safeParse(JSON.parse(text)).data?.error ?? {};
+  const { message = `status ${status}`, reason } = failure.safeParse(JSON.parse(text)).data?.error ?? {};
   if (reason !== undefined) return new Refusal(reason);
   return new ControlError(`the server could not do it: ${message}`);
 }

@@ -72,9 +72,7 @@ export type OwnAct = z.infer<typeof ownAct>;
  */
 export const operations = {
   listKeys: define(none, z.array(apiKeyInfo).readonly(), (use) => use.credentials.listKeys()),
-  createKey: define(apiKeyRequest, createdApiKey, (use, by, key) =>
-    use.credentials.createKey(by, key),
-  ),
+  createKey: define(apiKeyRequest, createdApiKey, (use, by, key) => use.credentials.createKey(by, key)),
   revokeKey: define(id, z.boolean(), (use, by, key) => use.credentials.revokeKey(by, key)),
   rotateKey: define(z.object({ id, grace: z.number() }), rotationResult, (use, by, request) =>
     use.credentials.rotateKey(by, request),
@@ -83,9 +81,7 @@ export const operations = {
     use.credentials.rotateSecret(by),
   ),
   getSession: define(id, sessionView.optional(), (use, _by, one) => use.sessionAdmin.get(one)),
-  endSession: define(id, z.boolean(), (use, by, one) =>
-    use.sessionAdmin.end(by, { id: one, auditsMissing: true }),
-  ),
+  endSession: define(id, z.boolean(), (use, by, one) => use.sessionAdmin.end(by, { id: one, auditsMissing: true })),
   listSessions: define(
     z.object({ filter: sessionFilter, after: cursor, limit: z.number() }),
     sessionPage,
@@ -115,15 +111,11 @@ export const operations = {
       entries: await trail.readEntries(after, limit),
     }),
   ),
-  noteAct: define(ownAct, z.void(), (use, by, { outcome, ...act }) =>
-    use.trail.append({ ...by, ...act }, outcome),
-  ),
+  noteAct: define(ownAct, z.void(), (use, by, { outcome, ...act }) => use.trail.append({ ...by, ...act }, outcome)),
   /** Returns the hash that replaces the id of a session or a customer in the audit trail. */
   hashOf: define(id, z.string(), (use, _by, plain) => use.logHash(plain)),
   /** Returns a page of everything in the store (`TransferStore`). */
-  exportPage: define(cursor, exportPage, (use, _by, after) =>
-    use.store.exportPage(after, use.clock()),
-  ),
+  exportPage: define(cursor, exportPage, (use, _by, after) => use.store.exportPage(after, use.clock())),
 };
 
 type Operations = typeof operations;
@@ -141,11 +133,7 @@ export function isOperation(name: string): name is OperationName {
 }
 
 /** Runs an operation with unchecked parameters (any JSON value). Throws `TypeError` if they do not match its schema. */
-export async function callOperation(
-  admin: Admin,
-  name: OperationName,
-  params: unknown,
-): Promise<unknown> {
+export async function callOperation(admin: Admin, name: OperationName, params: unknown): Promise<unknown> {
   const parsed = operations[name].params.safeParse(params);
   if (!parsed.success) throw new TypeError(z.prettifyError(parsed.error));
   const call: (params: never) => Promise<unknown> = admin[name];

@@ -78,9 +78,7 @@ export const auditEntry = z.object({
  * Only the `kind` of an item is checked: there may be many items, and `migrate` later compares the copy with the
  * source.
  */
-const transferItem = z.custom<TransferItem>(
-  (item) => typeof item === "object" && item !== null && "kind" in item,
-);
+const transferItem = z.custom<TransferItem>((item) => typeof item === "object" && item !== null && "kind" in item);
 
 export const exportPage = z.object({
   items: z.array(transferItem),

@@ -89,11 +89,7 @@ function close(server: Server): Promise<void> {
   });
 }
 
-async function respond(
-  adminFor: AdminFor,
-  request: IncomingMessage,
-  response: ServerResponse,
-): Promise<void> {
+async function respond(adminFor: AdminFor, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { status, body } = await outcomeOf(adminFor, request).catch(failed);
   response.writeHead(status, { "content-type": "application/json", connection: "close" });
   response.end(JSON.stringify(body));

@@ -23,8 +23,7 @@ const advice: Readonly<Record<string, string>> = {
 };
 const socketAdvice: Readonly<Record<string, string>> = {
   EADDRINUSE: "another server listens on it",
-  EACCES:
-    "this user may not create a socket there. Choose another path (--socket, ANTECHAMBER_SOCKET)",
+  EACCES: "this user may not create a socket there. Choose another path (--socket, ANTECHAMBER_SOCKET)",
 };
 
 /**

@@ -81,11 +81,7 @@ export function createMetrics() {
 }
 
 /** Registers a counter. Between two scrapes the count is in a plain number, because `inc` of prom-client is slower. */
-function registerCounter(
-  registry: Registry,
-  name: string,
-  help: string,
-): { inc(by: number): void } {
+function registerCounter(registry: Registry, name: string, help: string): { inc(by: number): void } {
   let count = 0;
   const counter = new Counter({
     name: `antechamber_${name}`,
@@ -123,10 +119,7 @@ class RecordedOperation {
   }
 }
 
-function registerRequests(
-  registry: Registry,
-  operations: ReadonlyMap<string, RecordedOperation>,
-): void {
+function registerRequests(registry: Registry, operations: ReadonlyMap<string, RecordedOperation>): void {
   const counter = new Counter({
     name: "antechamber_requests_total",
     help: "Requests with a response, by operation and status.",
@@ -174,12 +167,7 @@ function registerStore(registry: Registry, status: () => StoreStatus): void {
 }
 
 /** Registers a gauge that is read at each scrape. The gauge is left out if `read` returns `undefined`. */
-function registerGauge(
-  registry: Registry,
-  name: string,
-  help: string,
-  read: () => number | undefined,
-): void {
+function registerGauge(registry: Registry, name: string, help: string, read: () => number | undefined): void {
   registry.registerMetric(
     new Gauge({
       name: `antechamber_${name}`,

@@ -45,9 +45,7 @@ interface Content {
 }
 
 /** `server/openapi.yaml` as JSON. The head of that file explains the extensions which are read here. */
-const file = JSON.parse(
-  readFileSync(new URL("../../openapi.json", import.meta.url), "utf8"),
-) as Document;
+const file = JSON.parse(readFileSync(new URL("../../openapi.json", import.meta.url), "utf8")) as Document;
 
 /** Returns the OpenAPI 3.1 document of everything that a server with these options serves. */
 export function openApiDocument({ version, basePaths, auth }: OpenApiOptions): Json {
@@ -102,10 +100,7 @@ function inMode(part: unknown, mode: Auth): unknown {
   const replacements = part["x-in-mode"] as JsonMap | undefined;
   const entries = Object.entries(replacements?.[mode] ?? part)
     .filter(([name]) => name !== "x-modes" && name !== "x-in-mode")
-    .map(([name, value]) => [
-      name,
-      name === "security" ? securityIn(mode, value as JsonMap[]) : inMode(value, mode),
-    ])
+    .map(([name, value]) => [name, name === "security" ? securityIn(mode, value as JsonMap[]) : inMode(value, mode)])
     .filter(([, value]) => value !== undefined);
   const isGone = entries.length === 0 && Object.keys(part).length > 0;
   return isGone ? undefined : Object.fromEntries(entries);
@@ -119,9 +114,7 @@ function isAbsent({ "x-modes": modes, $ref }: Json, mode: Auth): boolean {
 /** Returns the alternatives of a security requirement whose schemes all exist in this mode. */
 function securityIn(mode: Auth, alternatives: readonly Json[]): readonly Json[] {
   const schemes = file.components["securitySchemes"] ?? {};
-  return alternatives.filter((names) =>
-    Object.keys(names).every((name) => !isAbsent(schemes[name] ?? {}, mode)),
-  );
+  return alternatives.filter((names) => Object.keys(names).every((name) => !isAbsent(schemes[name] ?? {}, mode)));
 }
 
 /** Applies a merge patch (RFC 7396). */
@@ -193,9 +186,6 @@ function isObject(part: unknown): part is Json {
   return typeof part === "object" && part !== null && !Array.isArray(part);
 }
 
-function mapValues<From, To>(
-  record: Readonly<Record<string, From>>,
-  change: (value: From) => To,
-): Record<string, To> {
+function mapValues<From, To>(record: Readonly<Record<string, From>>, change: (value: From) => To): Record<string, To> {
   return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, change(value)]));
 }

@@ -40,11 +40,7 @@ const MAX_UNSENT = 50_000;
  * Usage that may already have been sent is not sent again, because counting it twice would refuse callers without
  * cause.
  */
-export function createSharedRateLimiter(
-  name: string,
-  rate: Rate,
-  counters: SharedCounters,
-): SharedRateLimiter {
+export function createSharedRateLimiter(name: string, rate: Rate, counters: SharedCounters): SharedRateLimiter {
   const own = createRateLimiter(rate);
   const amountOfOne = rate.period / rate.count;
   /** Usage of each subject that waits to be sent, in ms. */
@@ -67,9 +63,7 @@ export function createSharedRateLimiter(
   }
 
   async function send(usage: readonly [string, number][], clock: () => number): Promise<void> {
-    const remaining = await counters.add(
-      usage.map(([subject, amount]) => ({ bucket: `${name}:${subject}`, amount })),
-    );
+    const remaining = await counters.add(usage.map(([subject, amount]) => ({ bucket: `${name}:${subject}`, amount })));
     const now = clock();
     for (const [i, [subject, amount]] of usage.entries()) {
       const left = remaining[i] ?? "unknown";

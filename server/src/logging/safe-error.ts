@@ -99,9 +99,7 @@ function ofError(error: ErrorLike, depth: number): LoggedError {
 
 function typeOf(error: ErrorLike): string {
   const names = [error.constructor?.name, error["name"]];
-  return (
-    names.find((name): name is string => typeof name === "string" && NAME.test(name)) ?? "Error"
-  );
+  return names.find((name): name is string => typeof name === "string" && NAME.test(name)) ?? "Error";
 }
 
 function isCode(code: unknown): code is string | number {
@@ -173,9 +171,7 @@ function withoutBetween(text: string, signs: string, isWhole: boolean): string {
  * short and has letters of one case.
  */
 function isPlainWord(word: string): boolean {
-  return word
-    .split(/[/_-]/)
-    .every((part) => part.length < 20 && /^[A-Z]?[a-z]*$|^[A-Z]*$/.test(part));
+  return word.split(/[/_-]/).every((part) => part.length < 20 && /^[A-Z]?[a-z]*$|^[A-Z]*$/.test(part));
 }
 
 function withoutCredentials(text: string): string {

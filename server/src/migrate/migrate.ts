@@ -85,16 +85,12 @@ async function startOf({ target, from, clock }: MigrateOptions): Promise<string 
   if (text !== null) {
     const checkpoint = JSON.parse(text) as Checkpoint;
     if (checkpoint.from === from) return checkpoint.next;
-    throw new TargetTaken(
-      `a move of ${checkpoint.from} into it has begun: finish it, or take an empty store`,
-    );
+    throw new TargetTaken(`a move of ${checkpoint.from} into it has begun: finish it, or take an empty store`);
   }
   for (let after: string | null = null; ; ) {
     const { items, next }: ExportPage = await target.exportPage(after, clock());
     if (items.some(({ kind }) => kind !== "secrets" && kind !== "floor")) {
-      throw new TargetTaken(
-        "it holds sessions, answers, keys or an audit trail already: take an empty store",
-      );
+      throw new TargetTaken("it holds sessions, answers, keys or an audit trail already: take an empty store");
     }
     if (next === null) return null;
     after = next;

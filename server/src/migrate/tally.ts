@@ -43,9 +43,10 @@ interface Bucket {
 
 /** Creates an empty tally. */
 export function createTally(times: TallyTimes): Tally {
-  const buckets = Object.fromEntries(
-    talliedKinds.map((kind) => [kind, new Map<number, Bucket>()]),
-  ) as Record<TalliedKind, Map<number, Bucket>>;
+  const buckets = Object.fromEntries(talliedKinds.map((kind) => [kind, new Map<number, Bucket>()])) as Record<
+    TalliedKind,
+    Map<number, Bucket>
+  >;
 
   /** Adds content that is kept until `until` (Unix ms). */
   function count(kind: TalliedKind, content: unknown, until: number): void {

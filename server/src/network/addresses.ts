@@ -46,8 +46,7 @@ export function parseRange(text: string): AddressRange | undefined {
   const [, written = "", length] = /^([^/%]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
   const first = parseAddress(written);
   if (first === undefined) return undefined;
-  const bits =
-    length === undefined ? 128 : Number(length) + (isIP(written) === 4 ? MAPPED_BITS : 0);
+  const bits = length === undefined ? 128 : Number(length) + (isIP(written) === 4 ? MAPPED_BITS : 0);
   if (bits > 128) return undefined;
   const network = ipaddr.IPv6.networkAddressFromCIDR(`${ofGroups(first).toString()}/${bits}`);
   return network.match(ofGroups(first), 128) ? { first, bits } : undefined;

@@ -60,8 +60,7 @@ export async function open(
   const store = await openStore(config, time, { ...events, suspended }, purpose);
   try {
     if ((await store.importCursor()) !== null) {
-      const message =
-        "A move of another store into this one is not complete: finish it (antechamber migrate).";
+      const message = "A move of another store into this one is not complete: finish it (antechamber migrate).";
       throw new StoreOpenError("incomplete", message);
     }
     const lastSeen = await store.clockHighWaterMark();
@@ -103,10 +102,7 @@ function issuingUnless(isSuspended: () => boolean, issuer: IdIssuer): IdIssuer {
   };
 }
 
-function admissionOf(
-  store: StoreEngine,
-  { maxSessionsPerCustomer, lifetimes }: Config,
-): SessionAdmission {
+function admissionOf(store: StoreEngine, { maxSessionsPerCustomer, lifetimes }: Config): SessionAdmission {
   if (maxSessionsPerCustomer === 0) return store;
   const longestLife = Math.max(lifetimes.anonymous.total, lifetimes.recognized.total);
   return withQuota(store, { sessions: maxSessionsPerCustomer, longestLife });

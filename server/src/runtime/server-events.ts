@@ -16,11 +16,7 @@ const MAX_CAUSES_LOGGED = 10;
 const CALM_MS = 5000;
 
 /** Returns the event handlers of a server, which count events, log them, and reload credentials. */
-export function createServerEvents(
-  metrics: Metrics,
-  log: Logger,
-  credentials: CredentialReloader,
-): OpenEvents {
+export function createServerEvents(metrics: Metrics, log: Logger, credentials: CredentialReloader): OpenEvents {
   let lost = 0;
   let lossLoggedAt = Number.NEGATIVE_INFINITY;
   return {

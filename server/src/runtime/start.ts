@@ -81,12 +81,7 @@ export async function start(config: Config, options: StartOptions = {}): Promise
 }
 
 /** Opens every part of a server, in the order described above, and returns its URL. */
-async function openAll(
-  config: Config,
-  time: TimeSource,
-  log: Logger,
-  opening: AsyncDisposableStack,
-): Promise<string> {
+async function openAll(config: Config, time: TimeSource, log: Logger, opening: AsyncDisposableStack): Promise<string> {
   const metrics = createMetrics();
   const credentials = new CredentialReloader(log);
   const opened = await open(config, time, createServerEvents(metrics, log, credentials), "serve");
@@ -153,12 +148,7 @@ async function requireFreePort(config: Config): Promise<void> {
  * sessions are purged. That is the machine's time; but if the machine's clock may be wrong, it is the latest time in
  * the data at first. Stores without a data folder have a clock of their own and are not checked.
  */
-async function checkData(
-  config: Config,
-  time: TimeSource,
-  opened: Opened,
-  log: Logger,
-): Promise<() => number> {
+async function checkData(config: Config, time: TimeSource, opened: Opened, log: Logger): Promise<() => number> {
   const dataDir = dataFolderOf(config);
   if (dataDir === undefined) return time.wall;
   const { lastSeen } = opened;

@@ -1,12 +1,6 @@
 import type { Clock } from "../runtime/clock.ts";
 import { Refusal } from "../session/errors.ts";
-import {
-  type Act,
-  type AuditEntry,
-  type ChainFault,
-  chainFaults,
-  entryAfter,
-} from "../store/audit-chain.ts";
+import { type Act, type AuditEntry, type ChainFault, chainFaults, entryAfter } from "../store/audit-chain.ts";
 import type { AuditStore } from "../store/ports/audit.ts";
 
 /** The person or credential that starts an operation (`who`), and the way the request came (`from`). */
@@ -178,10 +172,7 @@ export interface AuditVerification {
  * Reads the whole trail and checks the chain of hashes. If `expectedHash` is given, also checks that one of the entries
  * has this hash.
  */
-export async function verifyAuditTrail(
-  read: ReadAudit,
-  expectedHash?: string,
-): Promise<AuditVerification> {
+export async function verifyAuditTrail(read: ReadAudit, expectedHash?: string): Promise<AuditVerification> {
   const faults: ChainFault[] = [];
   let isExpected = expectedHash === undefined;
   let last: AuditEntry | undefined;

@@ -151,8 +151,7 @@ export class CredentialAdmin {
     };
     return this.#parts.trail.audited(
       { ...by, what: "key.rotate", details },
-      async () =>
-        successor ? this.#replaceKey(id, successor, now + grace) : (refusal ?? notFound),
+      async () => (successor ? this.#replaceKey(id, successor, now + grace) : (refusal ?? notFound)),
       ({ outcome }) => ({ isDone: outcome === "rotated" }),
     );
   }
@@ -163,8 +162,7 @@ export class CredentialAdmin {
     await events.keysChanged?.();
     const after = await this.#findKey(id);
     // Another caller has rotated, revoked or erased the key in the meantime.
-    if (!isReplaced || after === undefined)
-      return rotationRefusal(after, this.#parts.wallClock()) ?? notFound;
+    if (!isReplaced || after === undefined) return rotationRefusal(after, this.#parts.wallClock()) ?? notFound;
     const made = { key: successor.key, info: withoutHash(successor.stored) };
     return { outcome: "rotated", made, replaced: withoutHash(after) };
   }

@@ -66,11 +66,7 @@ export class CustomerAdmin {
    * Returns a page of the export that starts at the cursor `after`. Entries are appended to the audit trail before the
    * first page and after the last page.
    */
-  async exportPage(
-    by: Initiator,
-    customerId: string,
-    after: string | null,
-  ): Promise<CustomerExportPage> {
+  async exportPage(by: Initiator, customerId: string, after: string | null): Promise<CustomerExportPage> {
     const { trail } = this.#parts;
     const event = this.#exporting(by, customerId, after !== null);
     if (after === null) await trail.append(event, "begun");
@@ -106,10 +102,7 @@ export class CustomerAdmin {
   }
 }
 
-async function eraseBatch(
-  { store, clock }: CustomerAdminParts,
-  customerId: string,
-): Promise<ErasedBatch> {
+async function eraseBatch({ store, clock }: CustomerAdminParts, customerId: string): Promise<ErasedBatch> {
   const filter = { ...anySession, customerId };
   let sessions = 0;
   let after: string | null = null;
@@ -149,8 +142,7 @@ async function readExportPage(
   cursor: string | null,
 ): Promise<CustomerExportPage> {
   const { store, clock } = parts;
-  const start: ExportPosition =
-    cursor === null ? { sessions: 0, after: null } : (JSON.parse(cursor) as ExportPosition);
+  const start: ExportPosition = cursor === null ? { sessions: 0, after: null } : (JSON.parse(cursor) as ExportPosition);
   const entries = cursor === null ? await keysOf(store, customerId) : [];
   const filter = { ...anySession, customerId };
   let { after, from } = start;
@@ -177,10 +169,7 @@ async function readExportPage(
   return pageUpTo({ after });
 }
 
-async function keysOf(
-  store: CustomerAdminParts["store"],
-  customerId: string,
-): Promise<ExportEntry[]> {
+async function keysOf(store: CustomerAdminParts["store"], customerId: string): Promise<ExportEntry[]> {
   const keys = (await store.listApiKeys()).filter((key) => key.customerId === customerId);
   return keys.map((key) => ({ type: "key", key: withoutHash(key) }));
 }

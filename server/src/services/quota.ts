@@ -15,10 +15,7 @@ export interface SessionQuota {
 /** The operations that can increase the number of live sessions of a customer. */
 export type SessionAdmission = Pick<SessionStore, "create" | "associate">;
 
-type QuotaStore = SessionAdmission &
-  Pick<SessionStore, "find"> &
-  SessionSearch &
-  Pick<IdempotencyStore, "findReplay">;
+type QuotaStore = SessionAdmission & Pick<SessionStore, "find"> & SessionSearch & Pick<IdempotencyStore, "findReplay">;
 
 /** `Retry-After` (seconds) of the refusal. It is a guess, because nobody knows when the customer ends a session. */
 const RETRY_AFTER_SECONDS = 60;
@@ -53,11 +50,7 @@ export function withQuota(store: QuotaStore, quota: SessionQuota): SessionAdmiss
 }
 
 /** Makes a change that gives the customer one more live session, if the quota permits this at `now` (Unix ms). */
-type Gate = <Result>(
-  customerId: string,
-  now: number,
-  change: () => Promise<Result>,
-) => Promise<Result>;
+type Gate = <Result>(customerId: string, now: number, change: () => Promise<Result>) => Promise<Result>;
 
 function createGate(store: SessionSearch, quota: SessionQuota): Gate {
   const { sessions } = quota;

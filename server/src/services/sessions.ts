@@ -116,12 +116,7 @@ export class SessionService {
    * (contract.md#rule-3 and contract.md#rule-4). Before it creates one, it calls `beforeCreate`, which may refuse.
    * Otherwise it refuses only as `create` does.
    */
-  retrieve(
-    id: string,
-    ids: Identity,
-    scope: Scope,
-    beforeCreate?: () => void,
-  ): MaybePromise<Retrieval> {
+  retrieve(id: string, ids: Identity, scope: Scope, beforeCreate?: () => void): MaybePromise<Retrieval> {
     const cached = this.#store.getCached(id);
     const origin = cached === undefined ? "store" : "cache";
     return whenReady(cached ?? this.#find(id), (found) => {
@@ -182,12 +177,7 @@ export class SessionService {
    * records are stored when the promise is fulfilled; otherwise within 100 ms. Refuses with `session-not-found`, and
    * then records nothing.
    */
-  record(
-    id: string,
-    records: readonly RequestRecord[],
-    scope: Scope,
-    durable: boolean,
-  ): MaybePromise<void> {
+  record(id: string, records: readonly RequestRecord[], scope: Scope, durable: boolean): MaybePromise<void> {
     return whenReady(this.use(id, scope), (session) => {
       if (session === undefined) throw new Refusal({ code: "session-not-found" });
       const now = this.#clock();

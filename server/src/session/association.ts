@@ -15,12 +15,7 @@ export type Association =
  * Associates ids with a session that is live at `now` (contract.md#rule-1): sets missing ids, accepts equal ids, and
  * changes nothing if an id differs. The store checks that no other session has the same visit (contract.md#rule-2).
  */
-export function associate(
-  session: Session,
-  ids: Identity,
-  now: number,
-  lifetimes: Lifetimes,
-): Association {
+export function associate(session: Session, ids: Identity, now: number, lifetimes: Lifetimes): Association {
   const field = conflictingField(session, ids);
   if (field !== undefined) return { outcome: "conflict", field };
   if (addsNothing(session, ids)) {
@@ -35,9 +30,7 @@ export function associate(
 }
 
 function conflictingField(session: Identity, ids: Identity): IdField | undefined {
-  return idFields.find(
-    (field) => ids[field] !== null && session[field] !== null && ids[field] !== session[field],
-  );
+  return idFields.find((field) => ids[field] !== null && session[field] !== null && ids[field] !== session[field]);
 }
 
 function addsNothing(session: Identity, ids: Identity): boolean {

@@ -15,8 +15,8 @@ export function faultOfId(value: string): string | undefined {
 }
 
 /**
- * Returns the fault of an id that is only looked up. Unlike `faultOfId` it allows spaces at the ends: earlier
- * versions accepted such ids, and their data can still be found and erased.
+ * Returns the fault of an id that is only looked up. Unlike `faultOfId` it allows spaces at the ends: earlier versions
+ * accepted such ids, and their data can still be found and erased.
  */
 export function faultOfStoredId(value: string): string | undefined {
   // A character has at least one UTF-16 unit, so the characters of a short text need not be counted.

@@ -66,10 +66,7 @@ export interface IdIssuer {
 }
 
 /** Creates an issuer with at least one secret, the newest first. Each has at least `SECRET_BYTES`. */
-export function createIdIssuer(
-  secrets: readonly SigningSecret[],
-  createHmac: HmacFactory = createNodeHmac,
-): IdIssuer {
+export function createIdIssuer(secrets: readonly SigningSecret[], createHmac: HmacFactory = createNodeHmac): IdIssuer {
   let signers = signersOf(secrets, createHmac);
   const issued = Buffer.alloc(ID_BYTES);
   const issuedClaim = issued.subarray(0, CLAIM_BYTES);
@@ -191,8 +188,7 @@ function signersOf(secrets: readonly SigningSecret[], createHmac: HmacFactory): 
     }
     const from = i + 1 === secrets.length ? Number.NEGATIVE_INFINITY : createdAt + ROTATION_DELAY;
     const successor = secrets[i - 1];
-    const until =
-      successor === undefined ? Number.POSITIVE_INFINITY : successor.createdAt + ROTATION_GRACE;
+    const until = successor === undefined ? Number.POSITIVE_INFINITY : successor.createdAt + ROTATION_GRACE;
     return { hmac: createTestedHmac(createHmac, bytes, CLAIM_BYTES), from, until };
   });
 }

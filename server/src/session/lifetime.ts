@@ -32,23 +32,13 @@ function lifetimeOf(ids: Identity, lifetimes: Lifetimes): Lifetime {
 }
 
 /** Returns the time at which a session with these ids expires if it is not used after `lastActiveAt`. */
-export function expiryOf(
-  ids: Identity,
-  createdAt: number,
-  lastActiveAt: number,
-  lifetimes: Lifetimes,
-): number {
+export function expiryOf(ids: Identity, createdAt: number, lastActiveAt: number, lifetimes: Lifetimes): number {
   const { idle, total } = lifetimeOf(ids, lifetimes);
   return Math.min(lastActiveAt + idle, createdAt + total);
 }
 
 /** Returns a session that begins at `createdAt` with `ids`. */
-export function newSession(
-  id: string,
-  createdAt: number,
-  ids: Identity,
-  lifetimes: Lifetimes,
-): Session {
+export function newSession(id: string, createdAt: number, ids: Identity, lifetimes: Lifetimes): Session {
   return {
     id,
     createdAt,

@@ -119,10 +119,7 @@ export function pageOf(recordPage: RecordPage, cursor: Cursor, limit: number): P
 }
 
 /** Returns the events of a session in their order. */
-function eventsOf(
-  { session, associations, end }: Life,
-  total: number,
-): (LifeEvent & { readonly after: number })[] {
+function eventsOf({ session, associations, end }: Life, total: number): (LifeEvent & { readonly after: number })[] {
   const later = new Set(associations.flatMap(({ fields }) => fields));
   const initial = idFields.filter((field) => session[field] !== null && !later.has(field));
   return [

@@ -68,10 +68,7 @@ export interface ChainFault {
 }
 
 /** Returns the faults of consecutive entries. `last` is the entry before them; `undefined` if there is none. */
-export function chainFaults(
-  entries: readonly AuditEntry[],
-  last: AuditEntry | undefined,
-): ChainFault[] {
+export function chainFaults(entries: readonly AuditEntry[], last: AuditEntry | undefined): ChainFault[] {
   let before = last;
   return entries.flatMap((entry) => {
     const fault = faultOf(entry, before);

@@ -25,8 +25,6 @@ export function lineOf(record: RequestRecord): string {
 
 /** Returns the record that a line contains. */
 export function recordOf(line: string): RequestRecord {
-  const [method, path, status, startedAt, durationMs, service, attributes = {}] = JSON.parse(
-    line,
-  ) as Line;
+  const [method, path, status, startedAt, durationMs, service, attributes = {}] = JSON.parse(line) as Line;
   return { method, path, status, startedAt, durationMs, service, attributes };
 }

@@ -64,23 +64,14 @@ for (const mode of ["key", "jwt", "proxy"] as const) {
     const seen = async (api: Api, id: string) => {
       const answers: unknown[] = [];
       for (const [method, rest, options] of requests) {
-        const {
-          status,
-          headers: fields,
-          text,
-        } = await api.call(method, `/sessions/${id}${rest}`, options);
-        const told = [...fields].map(
-          ([name, value]) => `${name}: ${name === "date" ? "" : even(value)}`,
-        );
+        const { status, headers: fields, text } = await api.call(method, `/sessions/${id}${rest}`, options);
+        const told = [...fields].map(([name, value]) => `${name}: ${name === "date" ? "" : even(value)}`);
         answers.push({ request: `${method} ${rest}`, status, fields: told, text: even(text) });
       }
       const { status, headers: fields } = await api.call("GET", "/forward-auth", {
         headers: { "gkc-sessionid": id },
       });
-      return [
-        ...answers,
-        { status, fields: [...fields].map(([name, value]) => [name, even(value)]) },
-      ];
+      return [...answers, { status, fields: [...fields].map(([name, value]) => [name, even(value)]) }];
     };
     for (const person of ["bob", "page"] as const) {
       const foreign = await seen(of(person), sessionId);
@@ -130,8 +121,7 @@ test("somebody else's session takes as long as an unknown one", async () => {
   };
   for (let i = 0; i < COUNT; i++) {
     // Alternating, and each as often first as second.
-    const order =
-      i % 2 === 0 ? (["foreign", "unknown"] as const) : (["unknown", "foreign"] as const);
+    const order = i % 2 === 0 ? (["foreign", "unknown"] as const) : (["unknown", "foreign"] as const);
     for (const kind of order) await measure(kind);
   }
   const difference = median(times.foreign) - median(times.unknown);

@@ -83,8 +83,7 @@ test("no operation returns data of another customer", async () => {
     config: { auth: "key" },
     keys: Object.values(keys).map(({ key }) => key),
   });
-  const api = (who: keyof typeof keys) =>
-    createApi(server.url, { authorization: keys[who].bearer });
+  const api = (who: keyof typeof keys) => createApi(server.url, { authorization: keys[who].bearer });
   const administrator = api("administrator");
   const sessionIds = {
     anna: await sessionFor("anna", administrator),
@@ -105,8 +104,7 @@ test("no operation returns data of another customer", async () => {
   const asked = { anna: 0, berta: 0 };
   for (const [asking, other] of [names, names.toReversed()] as [Name, Name][]) {
     const before = await kept(other);
-    const isTheirs = (text: string) =>
-      text.includes(`-of-${other}`) || text.includes(sessionIds[other]);
+    const isTheirs = (text: string) => text.includes(`-of-${other}`) || text.includes(sessionIds[other]);
     // The customer itself sees the data, so the search would find them.
     assert.ok(isTheirs(textOf(await api(other).retrieve(sessionIds[other]))));
     assert.ok(isTheirs(before.timeline) && before.timeline.includes(`note-of-${other}`));

@@ -45,8 +45,7 @@ test("the table has every combination once", () => {
  * The modes with tokens and proxies are tested on one runtime here: authentication is tested on both elsewhere, and
  * the permissions after it do not depend on the runtime.
  */
-const modes =
-  "Bun" in globalThis ? (["local", "key", "jwt", "proxy"] as const) : (["local", "key"] as const);
+const modes = "Bun" in globalThis ? (["local", "key", "jwt", "proxy"] as const) : (["local", "key"] as const);
 
 for (const mode of modes) {
   test(`mode ${mode}: everybody may do what the table says, and no more`, async () => {
@@ -56,17 +55,11 @@ for (const mode of modes) {
       keys: known.keys,
     });
     const callers = new Map<string, Api>(
-      Object.keys(people).map((name) => [
-        name,
-        createApi(server.url, known.headers[name as Person]),
-      ]),
+      Object.keys(people).map((name) => [name, createApi(server.url, known.headers[name as Person])]),
     );
-    callers
-      .set("nobody", createApi(server.url))
-      .set("stranger", createApi(server.url, known.stranger));
+    callers.set("nobody", createApi(server.url)).set("stranger", createApi(server.url, known.stranger));
     const administrator = callers.get("administrator") as Api;
-    const rows =
-      mode === "local" ? cases.filter(({ person }) => person === "administrator") : cases;
+    const rows = mode === "local" ? cases.filter(({ person }) => person === "administrator") : cases;
     const shared = new Map<SessionOf, SessionInfo | undefined>();
     for (const session of sessions) shared.set(session, await newSession(session, administrator));
     const wrong: string[] = [];
@@ -123,10 +116,7 @@ const customers: Readonly<Record<SessionOf, string>> = {
 
 const visit = { globalVisitId: "g" };
 
-async function newSession(
-  session: SessionOf,
-  administrator: Api,
-): Promise<SessionInfo | undefined> {
+async function newSession(session: SessionOf, administrator: Api): Promise<SessionInfo | undefined> {
   if (session === "unknown") return undefined;
   const json = { ...visit, visitId: randomUUID() };
   return sessionOf(await administrator.create({ headers: owners[session], json }));
@@ -177,8 +167,7 @@ async function faultOf(
 /** Returns the ids of a new session: those that the request asserts, none of the session in the path. */
 function leakIn(answer: Answer, { operation, asserts }: Case): string | undefined {
   // The headers of a proxy's sub-request are its client's, and are ignored.
-  const given: Readonly<Record<string, string>> =
-    operation === "forward-auth" ? {} : assertions[asserts];
+  const given: Readonly<Record<string, string>> = operation === "forward-auth" ? {} : assertions[asserts];
   const customerId = given["gkc_customerId"] ?? given["gkc-customerId"] ?? null;
   const agentId = given["gkc_agentId"] ?? given["gkc-agentId"] ?? null;
   const expected = [customerId, agentId, null];

@@ -1,10 +1,4 @@
-import type {
-  AuditPage,
-  EndReceipt,
-  ErasureReceipt,
-  SessionList,
-  Timeline,
-} from "@antechamber/client/protocol";
+import type { AuditPage, EndReceipt, ErasureReceipt, SessionList, Timeline } from "@antechamber/client/protocol";
 import { type Answer, type Api, sessionOf } from "../support/api.ts";
 import { assertions, type Case } from "./table.ts";
 

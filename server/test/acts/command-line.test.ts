@@ -29,9 +29,7 @@ interface Act {
 
 /** Names the data of the world, except for `migrate`. */
 const onData = ({ dataDir }: World) => ["--data-dir", dataDir];
-const looks = (...args: string[]): Act[] => [
-  { args: (world) => [...args, ...onData(world)], leaves: [] },
-];
+const looks = (...args: string[]): Act[] => [{ args: (world) => [...args, ...onData(world)], leaves: [] }];
 const act = (args: (world: World) => readonly string[], ...leaves: string[]): Act => ({
   args: (world) => [...args(world), ...onData(world)],
   leaves,
@@ -79,29 +77,15 @@ const commands: Readonly<Record<string, readonly Act[] | "not about data">> = {
       "customer.export done",
     ),
   ],
-  "customers erase": [
-    act(
-      () => ["customers", "erase", "two", "--yes"],
-      "customer.erase begun",
-      "customer.erase done",
-    ),
-  ],
+  "customers erase": [act(() => ["customers", "erase", "two", "--yes"], "customer.erase begun", "customer.erase done")],
   "audit list": looks("audit", "list"),
   "audit verify": looks("audit", "verify"),
   "secrets rotate": [act(() => ["secrets", "rotate"], "secret.rotate done")],
   backup: [
-    act(
-      ({ folder }) => ["backup", join(folder, "copy.db")],
-      "store.backup begun",
-      "store.backup done",
-    ),
+    act(({ folder }) => ["backup", join(folder, "copy.db")], "store.backup begun", "store.backup done"),
     failing(
       1,
-      act(
-        ({ folder }) => ["backup", join(folder, "copy.db")],
-        "store.backup begun",
-        "store.backup failed",
-      ),
+      act(({ folder }) => ["backup", join(folder, "copy.db")], "store.backup begun", "store.backup failed"),
     ),
   ],
   migrate: [
@@ -120,9 +104,7 @@ const commands: Readonly<Record<string, readonly Act[] | "not about data">> = {
 
 test("the table lists every command", () => {
   const names = commandNames().map((words) => words.join(" "));
-  const leaves = names.filter(
-    (name) => name !== "" && !names.some((other) => other.startsWith(`${name} `)),
-  );
+  const leaves = names.filter((name) => name !== "" && !names.some((other) => other.startsWith(`${name} `)));
   assertComplete(commands, leaves);
 });
 

@@ -11,32 +11,24 @@ const key = keyFor({ role: "agent" }, { id: "k_a" });
 const page = { filter: anySession, after: null };
 
 /** Every operation of the control socket with its argument, and the entries that it leaves. */
-const operations: Readonly<Record<keyof Admin, readonly [argument: unknown, ...leaves: string[]]>> =
-  {
-    listKeys: [undefined],
-    createKey: [
-      { role: "reporter", customerId: null, agentId: null, validFor: null },
-      "key.create done",
-    ],
-    rotateKey: [{ id: key.key.id, grace: 0 }, "key.rotate done"],
-    revokeKey: [key.key.id, "key.revoke done"],
-    getSession: ["unknown"],
-    endSession: ["unknown", "session.end done"],
-    listSessions: [{ ...page, limit: 10 }],
-    endSessions: [{ ...page, isDry: false }, "sessions.end done"],
-    exportCustomer: [
-      { customerId: "one", after: null },
-      "customer.export begun",
-      "customer.export done",
-    ],
-    eraseCustomer: ["one", "customer.erase begun", "customer.erase done"],
-    auditTrail: [{ after: 0, limit: 10 }],
-    noteAct: [{ what: "store.backup", outcome: "begun", details: {} }, "store.backup begun"],
-    hashOf: ["one"],
-    rotateSecret: [undefined, "secret.rotate done"],
-    // Part of a migration, which the command audits itself (noteAct).
-    exportPage: [null],
-  };
+const operations: Readonly<Record<keyof Admin, readonly [argument: unknown, ...leaves: string[]]>> = {
+  listKeys: [undefined],
+  createKey: [{ role: "reporter", customerId: null, agentId: null, validFor: null }, "key.create done"],
+  rotateKey: [{ id: key.key.id, grace: 0 }, "key.rotate done"],
+  revokeKey: [key.key.id, "key.revoke done"],
+  getSession: ["unknown"],
+  endSession: ["unknown", "session.end done"],
+  listSessions: [{ ...page, limit: 10 }],
+  endSessions: [{ ...page, isDry: false }, "sessions.end done"],
+  exportCustomer: [{ customerId: "one", after: null }, "customer.export begun", "customer.export done"],
+  eraseCustomer: ["one", "customer.erase begun", "customer.erase done"],
+  auditTrail: [{ after: 0, limit: 10 }],
+  noteAct: [{ what: "store.backup", outcome: "begun", details: {} }, "store.backup begun"],
+  hashOf: ["one"],
+  rotateSecret: [undefined, "secret.rotate done"],
+  // Part of a migration, which the command audits itself (noteAct).
+  exportPage: [null],
+};
 
 test("operations on the control socket leave their entries in the trail, with the operator's name", async () => {
   await using server = await serve({ keys: [key.key] });

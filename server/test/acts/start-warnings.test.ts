@@ -22,10 +22,7 @@ test("a start with a clock that has jumped far ahead warns, and purges nothing f
   }
   assert.doesNotMatch(server.log(), /clock/);
   await server.restart(() => server.step(20 * DAY));
-  assert.match(
-    server.log(),
-    /"level":40,.*20 days ahead of when the data was last used.*stop the server/,
-  );
+  assert.match(server.log(), /"level":40,.*20 days ahead of when the data was last used.*stop the server/);
   await delay(SEVERAL_BATCHES_MS);
   assert.equal(indexRows(server.dataDir)["sessions"], 5);
   server.pass(10 * MINUTE);
@@ -56,10 +53,7 @@ test("a start within a day after the last use of the data is a normal start", ()
   assert.deepEqual(checkClock(NOW, NOW - DAY), { warning: undefined, holdPurgeFor: 0 });
   assert.equal(checkClock(NOW, NOW + 9000).warning, undefined);
   assert.match(checkClock(NOW, NOW + HOUR).warning?.message ?? "", /is 60 minutes ahead of this/);
-  assert.match(
-    checkClock(NOW, NOW - 30 * HOUR).warning?.message ?? "",
-    /is 30 hours ahead of when/,
-  );
+  assert.match(checkClock(NOW, NOW - 30 * HOUR).warning?.message ?? "", /is 30 hours ahead of when/);
   assert.equal(checkClock(NOW, NOW - 30 * HOUR).holdPurgeFor, 10 * MINUTE);
 });
 

@@ -20,8 +20,7 @@ export async function leftBy(dataDir: string, act: () => Promise<unknown>): Prom
 }
 
 /** Returns the operation and the outcome of each entry. */
-export const inShort = (entries: readonly AuditEntry[]) =>
-  entries.map(({ what, outcome }) => `${what} ${outcome}`);
+export const inShort = (entries: readonly AuditEntry[]) => entries.map(({ what, outcome }) => `${what} ${outcome}`);
 
 /** Checks that a table has exactly the rows that it should have. */
 export function assertComplete(table: Readonly<Record<string, unknown>>, all: readonly string[]) {

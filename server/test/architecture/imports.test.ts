@@ -54,13 +54,11 @@ function complaint({ from, to, typeOnly }: Import): string | undefined {
   if (row === undefined) return `${from}: no part of parts.ts holds it`;
   if (isPackage(to)) {
     const name = to.startsWith("node:") ? to : to.split("/", to.startsWith("@") ? 2 : 1).join("/");
-    const allowed =
-      (row.packages?.includes(name) ?? true) && (owners[name]?.includes(part) ?? true);
+    const allowed = (row.packages?.includes(name) ?? true) && (owners[name]?.includes(part) ?? true);
     return allowed ? undefined : `${from} imports ${name}`;
   }
   const target = partOf(to) ?? "";
-  const allowed =
-    target === part || row.may.includes(target) || (typeOnly && row.types?.includes(target));
+  const allowed = target === part || row.may.includes(target) || (typeOnly && row.types?.includes(target));
   return allowed ? undefined : `${from} imports ${typeOnly ? "the types of " : ""}${to}`;
 }
 

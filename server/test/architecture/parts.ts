@@ -177,8 +177,7 @@ export const parts: Readonly<Record<string, Part>> = {
   client: {
     holds: /^\.\.\/\.\.\/client\//,
     name: "`client/`",
-    contents:
-      "another workspace: the types of the API, the client for browsers and servers, and the middleware",
+    contents: "another workspace: the types of the API, the client for browsers and servers, and the middleware",
     may: [],
   },
   http1: {
@@ -199,10 +198,7 @@ export function partOf(file: string): string | undefined {
 export function partsTable(): string {
   const nameOf = (part: string) => parts[part]?.name ?? part;
   const rows = Object.values(parts).map(({ name, contents, may, types = [] }) => {
-    const imports = [
-      ...may.map(nameOf),
-      ...(types.length > 0 ? [`types of ${types.map(nameOf).join(", ")}`] : []),
-    ];
+    const imports = [...may.map(nameOf), ...(types.length > 0 ? [`types of ${types.map(nameOf).join(", ")}`] : [])];
     return `| ${name} | ${contents} | ${imports.join(", ") || "nothing"} |`;
   });
   return ["| part | contents | may import |", "| --- | --- | --- |", ...rows].join("\n");

@@ -44,9 +44,7 @@ test("no operation and no refusal writes an id of a caller into the log, whereve
     const others = ["/forward-auth", `/forward-auth/${mark}`, `/docs/${mark}`, "/metrics"];
     const queries = ["", `?sessionId=${sessionId}&after=${mark}&limit=${mark}&durable=${mark}`];
     const bodies = [{}, { body: `{"visitId":"${mark}` }, { json: { visitId: [mark] } }];
-    for (const target of [...paths, ...others].flatMap((path) =>
-      queries.map((query) => path + query),
-    )) {
+    for (const target of [...paths, ...others].flatMap((path) => queries.map((query) => path + query))) {
       for (const method of ["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "PATCH"]) {
         const hasBody = method === "PUT" || method === "POST";
         for (const body of hasBody ? bodies : [{}]) {

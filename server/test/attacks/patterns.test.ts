@@ -20,9 +20,7 @@ interface Pattern {
 /** Every regular expression in the sources. */
 const patterns: Pattern[] = folders
   .flatMap((folder) =>
-    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((name) =>
-      join(folder, name),
-    ),
+    readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((name) => join(folder, name)),
   )
   .filter((file) => /\.m?[jt]s$/.test(file) && !/node_modules|\.test\.ts$/.test(file))
   .flatMap(patternsOf);
@@ -42,22 +40,7 @@ function pumpsOf({ source }: RegExp): string[] {
   const literals = [...source.replaceAll(/\\[dwsDWSbBpP](?:\{[^}]*\})?/g, " ")];
   const usual = ["a", "0", " ", "\t", "-", ".", ",", ";", ":", "/", "=", '"', "[", "%41", "\u00e9"];
   const single = [...new Set([...literals, ...usual])];
-  const pairs = [
-    " ,",
-    "a.",
-    "0.",
-    '="',
-    ",a",
-    "; ",
-    "a=",
-    "[:",
-    ":0",
-    "//",
-    "a-",
-    "%4",
-    '""',
-    "a ",
-  ];
+  const pairs = [" ,", "a.", "0.", '="', ",a", "; ", "a=", "[:", ":0", "//", "a-", "%4", '""', "a "];
   return [...single, ...pairs];
 }
 
@@ -100,9 +83,7 @@ test("the patterns of the sources are found", () => {
 });
 
 test("a slow pattern would be found", () => {
-  assert.ok(
-    pumpsOf(/^(a+)+$/).some((pump) => fastest(/^(a+)+$/, `${pump.repeat(23)}!`, LIMIT) > LIMIT),
-  );
+  assert.ok(pumpsOf(/^(a+)+$/).some((pump) => fastest(/^(a+)+$/, `${pump.repeat(23)}!`, LIMIT) > LIMIT));
 });
 
 /** Beginnings of texts, which decide the part of a pattern that meets the repetition. */

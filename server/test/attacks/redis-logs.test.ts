@@ -42,19 +42,11 @@ const answers: readonly ((words: readonly string[]) => string)[] = [
     ...["WRONGPASS invalid username-password pair", "NOAUTH Authentication required."],
     ...["LOADING Redis is loading the dataset in memory", "CLUSTERDOWN Hash slot not served"],
     ...["WRONGTYPE Operation against a key", "NOREPLICAS Not enough good replicas to write."],
-    ...[
-      "MOVED 1234 127.0.0.1:1",
-      "EXECABORT Transaction discarded",
-      "NOSCRIPT No matching script.",
-    ],
-    ...[
-      "ERR wrong number of arguments for",
-      "ERR Error running script (call to f_x): @user_script:3:",
-    ],
+    ...["MOVED 1234 127.0.0.1:1", "EXECABORT Transaction discarded", "NOSCRIPT No matching script."],
+    ...["ERR wrong number of arguments for", "ERR Error running script (call to f_x): @user_script:3:"],
     ...["MADEUP nobody knows this one", "no code at all"],
   ].map((text) => (words: readonly string[]) => `${text} ${words.join(" ")}`),
-  (words) =>
-    `ERR unknown command '${words[0]}', with args beginning with: '${words.slice(1).join("' '")}'`,
+  (words) => `ERR unknown command '${words[0]}', with args beginning with: '${words.slice(1).join("' '")}'`,
   (words) => `ERR user_script:7: bad argument #1 to 'insert' (${words.join(",")}) script: abc`,
 ];
 
@@ -66,9 +58,7 @@ async function callEverything(server: { readonly url: string }, sessionId: strin
   const api = createApi(server.url);
   const headers = { gkc_customerId: mark, gkc_agentId: mark };
   const json = { visitId: mark, globalVisitId: mark };
-  const record = [
-    { method: "GET", path: `/${mark}`, status: 200, startedAt: new Date(), durationMs: 1 },
-  ];
+  const record = [{ method: "GET", path: `/${mark}`, status: 200, startedAt: new Date(), durationMs: 1 }];
   const calls = [
     api.create({ headers, json }),
     api.create({ headers: { ...headers, "idempotency-key": mark }, json }),
@@ -138,12 +128,7 @@ test("a first start against a replica that is promoted meanwhile does not show t
   }, 10_000);
   await replica.node.command("REPLICAOF", "NO", "ONE");
   await server.ready;
-  const [line = ""] = (await replica.node.command(
-    "LRANGE",
-    "ac:{fixed}secrets",
-    0,
-    -1,
-  )) as string[];
+  const [line = ""] = (await replica.node.command("LRANGE", "ac:{fixed}secrets", 0, -1)) as string[];
   const secret = line.split(" ")[1] ?? "";
   assert.ok(secret.length > 40);
   await eventually(async () => assert.match(server.stderr(), /READONLY/), 5000);

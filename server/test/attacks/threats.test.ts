@@ -23,9 +23,7 @@ test("every threat in SECURITY.md names existing tests of its defence", () => {
   const rows = threats();
   assert.ok(rows.length > 20, `${rows.length} rows were read`);
   for (const { attack, proof } of rows) {
-    const named = [
-      ...proof.matchAll(/`((?:server\/|packages\/http1\/)?test\/[\w/.-]+|[\w-]+\.test\.ts)`/g),
-    ];
+    const named = [...proof.matchAll(/`((?:server\/|packages\/http1\/)?test\/[\w/.-]+|[\w-]+\.test\.ts)`/g)];
     assert.ok(named.length > 0, `${attack}: no test is named`);
     for (const [, path = ""] of named.filter(([, name]) => name?.includes("/"))) {
       assert.ok(

@@ -73,15 +73,7 @@ test("a missing or contradictory filter is a usage error", async () => {
     ["audit", "list", "--session="],
     ["customers", "erase", "", "--yes"],
     ["customers", "export", ""],
-    ...[
-      "--customer",
-      "--agent",
-      "--visit",
-      "--global-visit",
-      "--state",
-      "--since",
-      "--until",
-    ].flatMap((flag) => [
+    ...["--customer", "--agent", "--visit", "--global-visit", "--state", "--since", "--until"].flatMap((flag) => [
       ["sessions", "list", flag, ""],
       ["sessions", "end", `${flag}=`, "--dry-run", "--agent=a"],
     ]),
@@ -125,9 +117,7 @@ test("a customer is exported and erased, with entries in the audit trail", async
   const bytes = readFileSync(join(server.dataDir, "antechamber.db"));
   assert.ok(!bytes.includes("anna-who-leaves") && !bytes.includes("/what-anna-read"));
 
-  const about = linesIn(
-    await succeed(["audit", "list", "--customer", "anna-who-leaves", "--json", ...data]),
-  );
+  const about = linesIn(await succeed(["audit", "list", "--customer", "anna-who-leaves", "--json", ...data]));
   assert.deepEqual(
     about.map(({ what, outcome, from }) => [what, outcome, from].join(" ")),
     [

@@ -36,9 +36,7 @@ test("a backup during writes has all data from before it began", async () => {
   await using folder = temporaryDirectory();
   const file = join(folder.path, "copy.db");
   const data = ["--data-dir", server.dataDir];
-  const before = await Promise.all(
-    Array.from({ length: 200 }, (_, i) => create(server.url, `c${i}`)),
-  );
+  const before = await Promise.all(Array.from({ length: 200 }, (_, i) => create(server.url, `c${i}`)));
   const copied = new AbortController();
   const writing = writeUntil(copied.signal, server.url);
   const { bytes } = await succeedJson<{ bytes: number }>(["backup", file, ...data]);
@@ -168,12 +166,7 @@ test("doctor refuses data of a later release", async () => {
   const connection = new DatabaseSync(database);
   connection.exec("PRAGMA user_version = 999");
   connection.close();
-  for (const args of [
-    ["doctor"],
-    ["backup", join(folder.path, "c.db")],
-    ["keys", "list"],
-    ["serve"],
-  ]) {
+  for (const args of [["doctor"], ["backup", join(folder.path, "c.db")], ["keys", "list"], ["serve"]]) {
     const { code, stderr } = await run([...args, "--data-dir", folder.path]);
     assert.equal(code, 4, `${args.join(" ")}: ${stderr}`);
     assert.match(stderr, /schema 999/);

@@ -13,10 +13,7 @@ test("health succeeds with a running server and fails without one", async () => 
   const { port } = new URL(server.url);
   const address = ["--port", port];
   assert.equal(await succeed(["health", ...address]), `${server.url}/healthz answers 200\n`);
-  assert.equal(
-    await succeed(["health", "--ready", ...address]),
-    `${server.url}/readyz answers 200\n`,
-  );
+  assert.equal(await succeed(["health", "--ready", ...address]), `${server.url}/readyz answers 200\n`);
   await server.kill();
   const { code, stdout, stderr } = await run(["health", ...address]);
   assert.equal(code, 1);
@@ -40,10 +37,7 @@ test("health uses the Unix socket if the server listens on one", async () => {
   {
     await using server = await startServer({ env: { ...env, ANTECHAMBER_PORT: "" } });
     assert.equal(await succeed(["health"], { env }), `${server.url}/healthz answers 200\n`);
-    assert.equal(
-      await succeed(["health", "--ready", "--socket", path]),
-      `unix:${path}/readyz answers 200\n`,
-    );
+    assert.equal(await succeed(["health", "--ready", "--socket", path]), `unix:${path}/readyz answers 200\n`);
   }
   const { code, stderr } = await run(["health"], { env });
   assert.equal(code, 1);

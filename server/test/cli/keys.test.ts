@@ -110,8 +110,7 @@ test("the list shows when a key was last used, with a running server and afterwa
   const unused = await succeedJson<KeyJson>(create);
   assert.deepEqual([used.lastUsedAt, unused.lastUsedAt], [null, null]);
   const list = () => succeedJson<KeyJson[]>(["keys", "list", ...data]);
-  const useOf = (keys: KeyJson[], { id }: KeyJson) =>
-    Date.parse(keys.find((key) => key.id === id)?.lastUsedAt ?? "");
+  const useOf = (keys: KeyJson[], { id }: KeyJson) => Date.parse(keys.find((key) => key.id === id)?.lastUsedAt ?? "");
 
   await using server = await startServer({
     dataDir: folder.path,
@@ -205,15 +204,7 @@ for (const running of [true, false]) {
 test("the audit trail has the id of the key that was given, and readable times", async () => {
   await using folder = temporaryDirectory();
   const data = ["--data-dir", folder.path];
-  const { id } = await succeedJson<KeyJson>([
-    "keys",
-    "create",
-    "--role",
-    "agent",
-    "--expires",
-    "90d",
-    ...data,
-  ]);
+  const { id } = await succeedJson<KeyJson>(["keys", "create", "--role", "agent", "--expires", "90d", ...data]);
   const secret = `ak_${"s".repeat(43)}`;
   for (const args of [
     ["rotate", id],

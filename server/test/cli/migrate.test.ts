@@ -115,8 +115,7 @@ test("a store is migrated from SQLite to Redis and back without loss", async () 
     for (let i = 0; i < 10; i++) visitors.push(await visit(server.url, `${name} ${i}`));
     told.push(await toldOf(server.url, visitors));
     await server.kill();
-    const [from, to] =
-      store === "sqlite" ? [`sqlite:${here.path}`, redis.url] : [store, `sqlite:${back.path}`];
+    const [from, to] = store === "sqlite" ? [`sqlite:${here.path}`, redis.url] : [store, `sqlite:${back.path}`];
     const moved = await succeed(["migrate", "--from", from, "--to", to], { env });
     const [sessions, records] = [visitors.length, 3 * visitors.length];
     const lines = `^sessions +${sessions} +${sessions} +equal\\nrecords +${records} +${records} +equal$`;
@@ -242,9 +241,7 @@ async function fill(dataDir: string, sessions: number): Promise<void> {
 function noteIn(dataDir: string): string {
   try {
     using database = new DatabaseSync(join(dataDir, "antechamber.db"), { readOnly: true });
-    return String(
-      database.prepare("SELECT import_cursor FROM facts").get()?.["import_cursor"] ?? "",
-    );
+    return String(database.prepare("SELECT import_cursor FROM facts").get()?.["import_cursor"] ?? "");
   } catch {
     return "";
   }

@@ -16,19 +16,13 @@ test("servers and commands use the password of the sentinels", async () => {
   const headers = { gkc_customerId: "c" };
   const { sessionId } = sessionOf(await api.create({ headers }));
   assert.equal(sessionOf(await api.retrieve(sessionId, { headers })).sessionId, sessionId);
-  assert.match(
-    await succeed(["sessions", "list", "--customer", "c"], { env }),
-    new RegExp(sessionId),
-  );
+  assert.match(await succeed(["sessions", "list", "--customer", "c"], { env }), new RegExp(sessionId));
   const shown = await succeed(["config", "show"], { env });
   assert.ok(!shown.includes(password), shown);
   await server.kill();
 
   for (const [wrong, reason] of [
-    [
-      { ...env, ANTECHAMBER_SENTINEL_PASSWORD: "wrong" },
-      /WRONGPASS: the sentinels refuse the user/,
-    ],
+    [{ ...env, ANTECHAMBER_SENTINEL_PASSWORD: "wrong" }, /WRONGPASS: the sentinels refuse the user/],
     [{ ...env, ANTECHAMBER_SENTINEL_PASSWORD: "" }, /NOAUTH: the sentinels refuse the user/],
     [{ ...env, ANTECHAMBER_STORE: `${redis.url}x` }, /know no primary of the name/],
   ] as const) {

@@ -23,8 +23,7 @@ test("serve prints its one line on stdout and logs JSON on stderr", async () => 
   assert.equal(code, 0);
   assert.equal(server.stdout(), `antechamber listening on ${server.url}\n`);
   const lines = server.stderr().trim().split("\n");
-  for (const line of lines)
-    assert.equal(typeof (JSON.parse(line) as { time: unknown }).time, "number");
+  for (const line of lines) assert.equal(typeof (JSON.parse(line) as { time: unknown }).time, "number");
 });
 
 const until = (condition: () => boolean) => eventually(async () => assert.ok(condition()), 30_000);
@@ -165,10 +164,7 @@ test("a file or folder with the control socket's name is not touched", async () 
     make(path);
     const { code, stderr } = await run(["serve", "--port", "0", "--data-dir", folder.path]);
     assert.equal(code, 1);
-    assert.match(
-      stderr,
-      /^antechamber: \S+control\.sock exists and is not a socket, so it was not touched/m,
-    );
+    assert.match(stderr, /^antechamber: \S+control\.sock exists and is not a socket, so it was not touched/m);
     assert.ok(existsSync(path));
   }
 });

@@ -96,9 +96,7 @@ test("a rotated secret signs new ids, and the old ones stay valid, also after a 
   {
     await using server = await startServer({ dataDir: folder.path });
     ids.push((await call(server, "PUT", "new")).info.sessionId);
-    const rotated = await succeedJson<{ secrets: number }>([
-      ...["secrets", "rotate", "--data-dir", folder.path],
-    ]);
+    const rotated = await succeedJson<{ secrets: number }>([...["secrets", "rotate", "--data-dir", folder.path]]);
     assert.equal(rotated.secrets, 2);
     ids.push((await call(server, "PUT", "new")).info.sessionId);
     for (const id of ids) assert.equal((await call(server, "GET", id)).info.sessionId, id);

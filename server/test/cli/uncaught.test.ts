@@ -9,8 +9,7 @@ const mark = "SecretOfTheCaller";
 
 /** Returns the output of a process that sets itself up like the command line and then fails in this way. */
 function printedBy(failing: string, prepare: string): { text: string; status: number | null } {
-  const source = (name: string) =>
-    JSON.stringify(new URL(`../../src/cli/${name}`, import.meta.url).href);
+  const source = (name: string) => JSON.stringify(new URL(`../../src/cli/${name}`, import.meta.url).href);
   const code = `
     (async () => {
       const { onUncaught, logUncaught } = await import(${source("uncaught.ts")});

@@ -32,8 +32,7 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
  */
 
 /** SQLite's own messages. */
-const RAW =
-  /disk image|malformed|not an error|unable to open|readonly database|SQL logic|customer-x/;
+const RAW = /disk image|malformed|not an error|unable to open|readonly database|SQL logic|customer-x/;
 /** A user who owns none of the files. */
 const NOBODY = 65_534;
 
@@ -56,9 +55,7 @@ async function assertRefused(
     [...commands, backup].map(async (command) => {
       const args = [...command, dataDir];
       const isHere = options.nobody !== true && command[0] !== "serve";
-      const { code, stdout, stderr } = isHere
-        ? await runHere(args)
-        : await runAs(options.nobody === true, args);
+      const { code, stdout, stderr } = isHere ? await runHere(args) : await runAs(options.nobody === true, args);
       const output = `${command.join(" ")}: ${stdout}${stderr}`;
       const isDoctor = command[0] === "doctor";
       assert.equal(code, isDoctor ? (options.doctor ?? 4) : 4, output);
@@ -254,8 +251,5 @@ test("doctor counts records that are still in the journal, and reports an incomp
   database.close();
   const second = await run(["doctor", "--data-dir", copy]);
   assert.equal(second.code, 0, second.stderr);
-  assert.match(
-    second.stdout,
-    /\nmove +not complete: from sqlite:\/srv\/old; .*antechamber migrate/,
-  );
+  assert.match(second.stdout, /\nmove +not complete: from sqlite:\/srv\/old; .*antechamber migrate/);
 });

@@ -45,9 +45,7 @@ function composeSchema(): object {
 }
 
 test("the compose files match the Compose specification", () => {
-  const validate = new Ajv({ strict: false, allErrors: true, validateFormats: false }).compile(
-    composeSchema(),
-  );
+  const validate = new Ajv({ strict: false, allErrors: true, validateFormats: false }).compile(composeSchema());
   assert.ok(!validate({ services: { a: { imagee: "b" } } }), "the schema sees an unknown member");
   for (const file of files) {
     assert.ok(validate(deployDocument(file)), `${file}: ${JSON.stringify(validate.errors)}`);
@@ -111,8 +109,7 @@ test("the server of the simple compose file starts with the settings of the imag
 test("the secrets are created once, readable only by their owner, and are what the services read", async () => {
   await using folder = temporaryDirectory();
   const secrets = join(folder.path, "secrets");
-  const make = () =>
-    execFileSync(join(root, "deploy/compose/secrets.sh"), [secrets], { stdio: "pipe" });
+  const make = () => execFileSync(join(root, "deploy/compose/secrets.sh"), [secrets], { stdio: "pipe" });
   make();
   const auth = readFileSync(join(secrets, "redis-auth.conf"), "utf8");
   const [, password = ""] = /^requirepass (\w{64})\nmasterauth \1\n$/.exec(auth) ?? [];

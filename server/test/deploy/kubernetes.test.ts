@@ -30,9 +30,7 @@ import { typeFaults } from "./kubernetes-types.ts";
 type Workload = Manifest & (Deployment | StatefulSet | Job);
 
 const all = manifests();
-const workloads = all.filter(({ kind }) =>
-  /^(Deployment|StatefulSet|Job)$/.test(kind),
-) as Workload[];
+const workloads = all.filter(({ kind }) => /^(Deployment|StatefulSet|Job)$/.test(kind)) as Workload[];
 
 interface Kinds {
   readonly ConfigMap: ConfigMap;

@@ -3,15 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
-import {
-  formCluster,
-  PASSWORD,
-  prepareSite,
-  type Site,
-  send,
-  sendUntil,
-  startNodes,
-} from "./redis-nodes.ts";
+import { formCluster, PASSWORD, prepareSite, type Site, send, sendUntil, startNodes } from "./redis-nodes.ts";
 
 const addresses = [1, 2, 3, 4, 5, 6].map((last) => `127.0.77.${last}`);
 /** Addresses of the same nodes after a restart of everything. */
@@ -34,8 +26,7 @@ test("the nodes form one cluster, and form it again at other addresses, with the
   await using nodes = startNodes(site, others);
   for (const address of others) {
     // The remembered addresses of the others do not count: a connection to the present ones does.
-    const isJoined = (text: string) =>
-      others.every((other) => new RegExp(`${other}:.* connected`).test(text));
+    const isJoined = (text: string) => others.every((other) => new RegExp(`${other}:.* connected`).test(text));
     await sendUntil(isJoined, site, address, "cluster", "nodes").catch((error: unknown) => {
       throw new Error(`${address}: ${String(error)}\n${nodes.output()}`);
     });
@@ -56,11 +47,7 @@ test("a node requires its password", async () => {
 });
 
 /** The reply of the node that serves the key. */
-async function sendToOwner(
-  site: Site,
-  nodes: readonly string[],
-  ...words: string[]
-): Promise<string> {
+async function sendToOwner(site: Site, nodes: readonly string[], ...words: string[]): Promise<string> {
   const answers = await Promise.all(nodes.map((address) => send(site, address, ...words)));
   const [answer, ...more] = answers.filter((text) => !text.startsWith("MOVED"));
   assert.deepEqual(more, [], answers.join("\n"));

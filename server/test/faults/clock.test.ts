@@ -39,10 +39,7 @@ interface KnownSessions {
 }
 
 /** Asserts that ended and expired sessions stay so, that live ones are live, and that new ones work. */
-async function assertServes(
-  server: ServerProcess,
-  { ledger, live, over }: KnownSessions,
-): Promise<void> {
+async function assertServes(server: ServerProcess, { ledger, live, over }: KnownSessions): Promise<void> {
   using caller = createCaller(server.url);
   await assertOver(caller, over);
   await ledger.verify(caller, [...live]);

@@ -38,8 +38,7 @@ export function startCompetingClients(
     return outcome.sessionId;
   }
   const anyService = () => random.pick(services.running());
-  const contested = () =>
-    `contested-${Math.floor(performance.now() / CONTEST_MS)}-${random.between(1, 3)}`;
+  const contested = () => `contested-${Math.floor(performance.now() / CONTEST_MS)}-${random.between(1, 3)}`;
   const customer = () => `customer-${random.between(1, 3)}`;
 
   const steps: readonly (() => Promise<Outcome>)[] = [
@@ -60,8 +59,7 @@ export function startCompetingClients(
     (sessionId) => witness.retrieve(anyService(), sessionId),
     // Another client may be setting another customer or agent at this moment.
     (sessionId) => witness.associate(anyService(), sessionId, { customerId: customer() }),
-    (sessionId) =>
-      witness.associate(anyService(), sessionId, { agentId: `agent-${random.between(1, 2)}` }),
+    (sessionId) => witness.associate(anyService(), sessionId, { agentId: `agent-${random.between(1, 2)}` }),
   ];
 
   async function sendOne(): Promise<Outcome> {

@@ -65,11 +65,7 @@ test(`${ROUNDS} erasures interrupted by a kill are complete if they were acknowl
     }
     if (isConfirmed) {
       acknowledged++;
-      assert.deepEqual(
-        filesWith(directory.path, erased),
-        [],
-        "erased data remain after the confirmation",
-      );
+      assert.deepEqual(filesWith(directory.path, erased), [], "erased data remain after the confirmation");
     }
     await using server = await startServer({ dataDir: directory.path });
     const api = createApi(server.url);

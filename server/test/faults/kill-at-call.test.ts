@@ -19,12 +19,7 @@ const LAST = long ? 100 : 8;
 const CALLS = ["pwrite64", "fsync,fdatasync"];
 
 /** Starts a server that dies at its `count`-th call of `calls`, and sends requests until it does. */
-async function runUntilKilled(
-  dataDir: string,
-  calls: string,
-  count: number,
-  ledger: Ledger,
-): Promise<void> {
+async function runUntilKilled(dataDir: string, calls: string, count: number, ledger: Ledger): Promise<void> {
   await using log = temporaryDirectory();
   const wrapper = killAtCall(calls, count, join(log.path, "strace"));
   await using server = spawnServer({ dataDir, wrapper });

@@ -2,13 +2,7 @@ import assert from "node:assert/strict";
 import type { Identity, SessionInfo } from "@antechamber/client/protocol";
 import { idFields } from "../../src/session/fields.ts";
 import { type Answer, sessionOf } from "../support/api.ts";
-import {
-  type Caller,
-  type GivenIds,
-  identityOf,
-  type TimedResponse,
-  unavailable,
-} from "../support/caller.ts";
+import { type Caller, type GivenIds, identityOf, type TimedResponse, unavailable } from "../support/caller.ts";
 import type { StoredData } from "./stored-data.ts";
 
 /*
@@ -188,9 +182,7 @@ export function createLedger(): Ledger {
 function createdBy(identity: Identity, found: readonly Identity[]): Identity[] {
   const { visitId, globalVisitId } = identity;
   return found.filter(
-    (one) =>
-      one.visitId === visitId &&
-      (one.globalVisitId === null || one.globalVisitId === globalVisitId),
+    (one) => one.visitId === visitId && (one.globalVisitId === null || one.globalVisitId === globalVisitId),
   );
 }
 

@@ -55,7 +55,5 @@ test("changes beyond the queue's limit are refused at once, and everything else 
   await ledger.verify(caller, ledger.sessionIds());
   using stored = openStoredData(server.dataDir);
   ledger.verifyCreates(stored);
-  console.log(
-    `${load.refused()} refused, ${load.acknowledged()} served, reads ${median(reads)} ms`,
-  );
+  console.log(`${load.refused()} refused, ${load.acknowledged()} served, reads ${median(reads)} ms`);
 });

@@ -44,8 +44,7 @@ async function plugIn(folder: TemporaryDirectory): Promise<[Machine, PrivateMoun
   const mount = await mountPrivately(...mountArguments);
   const machine: Machine = {
     dataDir,
-    start: (env = {}) =>
-      startServer({ dataDir, wrapper: mount.wrapper, env: { ...longLives, ...env } }),
+    start: (env = {}) => startServer({ dataDir, wrapper: mount.wrapper, env: { ...longLives, ...env } }),
     cutPower: () => mount.run(powerCut, dataDir),
     reboot() {
       mount.run("umount", dataDir);

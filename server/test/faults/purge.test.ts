@@ -41,11 +41,7 @@ test("expired sessions are purged while requests are served", async () => {
   // A machine that stores slowly purges slowly, too.
   const grace = GRACE + (long ? 0 : performance.now() - start);
 
-  await until(
-    "the visit is free again",
-    async () => (await caller.create(visit)).status === 200,
-    grace,
-  );
+  await until("the visit is free again", async () => (await caller.create(visit)).status === 200, grace);
   assert.notEqual(sessionOf(await caller.retrieve(first.sessionId)).sessionId, first.sessionId);
   // Long enough for the first sessions and those created meanwhile to be purged, under load all the time.
   const half = load.acknowledged();
@@ -58,8 +54,5 @@ test("expired sessions are purged while requests are served", async () => {
 
   await until("every row is purged", () => stored.count() === 0, LONGEST_LIFE + grace);
   assert.deepEqual(stored.integrity(), ["ok"]);
-  assert.match(
-    (await caller.get("/metrics")).text,
-    /^antechamber_sessions_expired_total\S* [1-9]/m,
-  );
+  assert.match((await caller.get("/metrics")).text, /^antechamber_sessions_expired_total\S* [1-9]/m);
 });

@@ -70,9 +70,6 @@ test("a backup reports a full disk of its target folder", async () => {
   const file = join(place.path, "copy.db");
   const { code, output } = runInside(mount, "backup", file, "--data-dir", dataDir);
   assert.equal(code, 1, output);
-  assert.ok(
-    output.includes(`the disk of ${place.path}, the folder of the backup, is full`),
-    output,
-  );
+  assert.ok(output.includes(`the disk of ${place.path}, the folder of the backup, is full`), output);
   assert.doesNotMatch(output, /partial|database or disk/);
 });

@@ -106,12 +106,7 @@ export function createRecordLedger(sessionIds: readonly string[]): RecordLedger 
   let accepted = 0;
   let slowest = 0;
 
-  async function verifyOne(
-    sender: RecordSender,
-    id: string,
-    lostAfter: number,
-    diedAt: number,
-  ): Promise<Missing> {
+  async function verifyOne(sender: RecordSender, id: string, lostAfter: number, diedAt: number): Promise<Missing> {
     const known = settled.get(id) ?? [];
     const batches = pending.get(id) ?? [];
     const found = await sender.paths(id);
@@ -121,11 +116,7 @@ export function createRecordLedger(sessionIds: readonly string[]): RecordLedger 
     for (const { paths, answer } of batches) {
       const part = found.slice(at, at + paths.length);
       if (part.length > 0) {
-        assert.deepEqual(
-          part,
-          paths,
-          "records are in another order, or a request is there in part",
-        );
+        assert.deepEqual(part, paths, "records are in another order, or a request is there in part");
         at += paths.length;
         continue;
       }

@@ -11,12 +11,7 @@ import { startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { long } from "../support/tier.ts";
 import { freshIds } from "./load.ts";
-import {
-  createRecordLedger,
-  createRecordSender,
-  type RecordLedger,
-  recordUntilGone,
-} from "./record-ledger.ts";
+import { createRecordLedger, createRecordSender, type RecordLedger, recordUntilGone } from "./record-ledger.ts";
 import { openStoredData } from "./stored-data.ts";
 
 const KILLS = long ? 200 : 5;

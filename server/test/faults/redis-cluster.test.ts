@@ -90,8 +90,7 @@ async function cutOff(meanwhile: () => Promise<void>): Promise<void> {
 
 async function rolesOf(): Promise<{ primaries: RedisNode[]; replicas: RedisNode[] }> {
   const states = await Promise.all(cluster.nodes.map(stateOf));
-  const nodes = (are: boolean) =>
-    states.filter(({ isPrimary }) => isPrimary === are).map(({ node }) => node);
+  const nodes = (are: boolean) => states.filter(({ isPrimary }) => isPrimary === are).map(({ node }) => node);
   return { primaries: nodes(true), replicas: nodes(false) };
 }
 

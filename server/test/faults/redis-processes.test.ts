@@ -57,9 +57,7 @@ test(`of 64 clients of three processes that start one visit, exactly one gets it
   for (let round = 0; round < ROUNDS; round++) {
     const visitId = randomUUID();
     const answers = await Promise.all(
-      clients.map((i) =>
-        api(i).create({ json: { visitId }, headers: { gkc_customerId: `c${i}` } }),
-      ),
+      clients.map((i) => api(i).create({ json: { visitId }, headers: { gkc_customerId: `c${i}` } })),
     );
     const winner = winnerOf(answers, "visitId");
     const session = sessionOf(answers[winner] as Answer);
@@ -103,9 +101,7 @@ test(`of 64 sessions of three processes that want one visit, exactly one gets it
 test("a session that is created in one process can be used in another, and ends for all", async () => {
   const visitId = randomUUID();
   const { sessionId } = sessionOf(await api(0).create({ json: { visitId } }));
-  const signedIn = sessionOf(
-    await api(1).update(sessionId, { headers: { gkc_customerId: "anna" } }),
-  );
+  const signedIn = sessionOf(await api(1).update(sessionId, { headers: { gkc_customerId: "anna" } }));
   assert.deepEqual(sessionOf(await api(2).retrieve(sessionId)), signedIn);
   assert.deepEqual(sessionOf(await api(0).retrieve(sessionId)), signedIn);
   await using folder = temporaryDirectory();
@@ -127,9 +123,7 @@ test("every process refuses a revoked key after about a second", async () => {
   );
   const statuses = async () => {
     const answers = await Promise.all(
-      guarded.servers.map(({ url }) =>
-        createApi(url, { authorization: `Bearer ${made.key}` }).create(),
-      ),
+      guarded.servers.map(({ url }) => createApi(url, { authorization: `Bearer ${made.key}` }).create()),
     );
     return answers.map(({ status }) => status).join();
   };

@@ -30,9 +30,7 @@ export async function startServices(
   env: Readonly<Record<string, string>> = {},
 ): Promise<Services> {
   const settings = { ...LONG_LIVES, ANTECHAMBER_STORE: url, ...env };
-  const started = await Promise.allSettled(
-    runtimes.map((runtime) => startServer({ runtime, env: settings })),
-  );
+  const started = await Promise.allSettled(runtimes.map((runtime) => startServer({ runtime, env: settings })));
   const servers = started.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
   const end = () => Promise.all(servers.map((server) => server.end()));
   for (const one of started) {
@@ -60,10 +58,7 @@ export async function startServices(
   };
 }
 
-async function all(
-  callers: readonly Caller[],
-  condition: (caller: Caller) => Promise<boolean>,
-): Promise<boolean> {
+async function all(callers: readonly Caller[], condition: (caller: Caller) => Promise<boolean>): Promise<boolean> {
   assert.ok(callers.length > 0, "no service runs");
   return (await Promise.all(callers.map(condition))).every(Boolean);
 }

@@ -28,8 +28,7 @@ const EXPIRES_AT = "(id / 4096 + 1577836800000 + expires_after)";
 export function openStoredData(dataDir: string): StoredData {
   const database = new DatabaseSync(join(dataDir, "antechamber.db"), { readOnly: true });
   database.exec("PRAGMA busy_timeout = 5000");
-  const rows = (sql: string, ...values: (string | number)[]) =>
-    database.prepare(sql).all(...values);
+  const rows = (sql: string, ...values: (string | number)[]) => database.prepare(sql).all(...values);
   return {
     integrity: () => rows("PRAGMA integrity_check").map((row) => String(row["integrity_check"])),
     identitiesOfVisits(visitIds) {
@@ -37,9 +36,7 @@ export function openStoredData(dataDir: string): StoredData {
         `SELECT * FROM sessions WHERE visit_id IN (SELECT value FROM json_each(?))`,
         JSON.stringify(visitIds),
       );
-      return found.map((row) =>
-        identityOf((field) => row[idFieldTable[field].column] as string | null),
-      );
+      return found.map((row) => identityOf((field) => row[idFieldTable[field].column] as string | null));
     },
     sharedVisits(now) {
       const shared = rows(

@@ -18,11 +18,7 @@ export function killAtCall(calls: string, count: number, log: string): string[] 
 }
 
 /** Makes calls of a running server fail until the result is disposed of. */
-export async function failCalls(
-  pid: number,
-  calls: string,
-  error: string,
-): Promise<AsyncDisposable> {
+export async function failCalls(pid: number, calls: string, error: string): Promise<AsyncDisposable> {
   const args = ["-f", "-o", "/dev/null", "-p", String(pid), ...injection(calls, `error=${error}`)];
   const strace = spawn("strace", args, { stdio: ["ignore", "ignore", "pipe"] });
   const ended = once(strace, "close");

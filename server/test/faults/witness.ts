@@ -4,13 +4,7 @@ import { type Identity, noIdentity } from "../../src/session/session.ts";
 import type { Event } from "../linearizability/check.ts";
 import type { SessionResponse } from "../linearizability/session-model.ts";
 import { type Answer, sessionOf } from "../support/api.ts";
-import {
-  type Caller,
-  type GivenIds,
-  identityOf,
-  NoResponse,
-  unavailable,
-} from "../support/caller.ts";
+import { type Caller, type GivenIds, identityOf, NoResponse, unavailable } from "../support/caller.ts";
 
 /** Outcome of a request. */
 export type Outcome =
@@ -49,9 +43,7 @@ export function createWitness(): Witness {
     operation: Event["operation"],
     session: string | undefined,
     ids: Identity,
-    send: () => Promise<
-      { readonly response: SessionResponse; readonly session?: string } | "refused"
-    >,
+    send: () => Promise<{ readonly response: SessionResponse; readonly session?: string } | "refused">,
   ): Promise<Outcome> {
     const call = performance.now();
     const outcome = await send();
@@ -72,18 +64,14 @@ export function createWitness(): Witness {
   }
 
   return {
-    create: (caller, ids = {}) =>
-      watch("create", undefined, identityOf(ids), () => outcomeOf(caller.create(ids))),
+    create: (caller, ids = {}) => watch("create", undefined, identityOf(ids), () => outcomeOf(caller.create(ids))),
     associate: (caller, sessionId, ids) =>
-      watch("associate", sessionId, identityOf(ids), () =>
-        outcomeOf(caller.associate(sessionId, ids)),
-      ),
+      watch("associate", sessionId, identityOf(ids), () => outcomeOf(caller.associate(sessionId, ids))),
     retrieve: (caller, sessionId) =>
       watch("retrieve", sessionId, noIdentity, async () => {
         const outcome = await outcomeOf(caller.retrieve(sessionId));
         // Another session was created instead.
-        const isOther =
-          outcome !== "refused" && outcome.session !== undefined && outcome.session !== sessionId;
+        const isOther = outcome !== "refused" && outcome.session !== undefined && outcome.session !== sessionId;
         return isOther ? { response: { kind: "absent" } } : outcome;
       }),
     end: (sessionId, end) =>
@@ -111,11 +99,7 @@ export async function retrieveAll(witness: Witness, callers: readonly Caller[]):
 }
 
 /** Tries to take every visit that was given to a session since `from`: a visit that is held must be refused. */
-export async function contestVisits(
-  witness: Witness,
-  callers: readonly Caller[],
-  from: number,
-): Promise<void> {
+export async function contestVisits(witness: Witness, callers: readonly Caller[], from: number): Promise<void> {
   const recent = witness.events().filter(({ call, ids }) => call >= from && ids.visitId !== null);
   const visits = new Set(recent.map(({ ids }) => ids.visitId as string));
   await spread(callers, [...visits], (caller, visitId) => witness.create(caller, { visitId }));
@@ -146,9 +130,7 @@ async function outcomeOf(
     return { response: { kind: "unknown" } };
   }
   if (response.status === 503) {
-    return unavailable(response).outcome === "unknown"
-      ? { response: { kind: "unknown" } }
-      : "refused";
+    return unavailable(response).outcome === "unknown" ? { response: { kind: "unknown" } } : "refused";
   }
   if (response.status === 404) return { response: { kind: "absent" } };
   if (response.status === 400) {

@@ -3,13 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import type {
-  AuditPage,
-  EndReceipt,
-  ErasureReceipt,
-  SessionList,
-  SessionSummary,
-} from "@antechamber/client/protocol";
+import type { AuditPage, EndReceipt, ErasureReceipt, SessionList, SessionSummary } from "@antechamber/client/protocol";
 import { type Answer, type Api, createApi, problemOf, sessionOf } from "../support/api.ts";
 import { onEachEngine } from "../support/engines.ts";
 import { keyFor, type TestServer } from "../support/in-process.ts";
@@ -94,17 +88,12 @@ onEachEngine(({ test, serve, empty }) => {
   });
 
   test("an invalid query is refused with the place of each fault", async () => {
-    const faulty =
-      "?customerID=a&live=perhaps&limit=0&since=yesterday&cursor=1&state=x&visitId=a&visitId=b";
+    const faulty = "?customerID=a&live=perhaps&limit=0&since=yesterday&cursor=1&state=x&visitId=a&visitId=b";
     const answer = await api("agent").call("GET", `/sessions${faulty}`);
     const { errors } = problemOf(answer, 400, "invalid-request");
     assert.deepEqual(
       new Set(errors?.map(({ in: place, name }) => `${place} ${name}`)),
-      new Set(
-        ["customerID", "live", "limit", "since", "cursor", "state", "visitId"].map(
-          (n) => `query ${n}`,
-        ),
-      ),
+      new Set(["customerID", "live", "limit", "since", "cursor", "state", "visitId"].map((n) => `query ${n}`)),
     );
     for (const query of ["?limit=1001", "?limit=x", "?customerId=%00"]) {
       problemOf(await api("agent").call("GET", `/sessions${query}`), 400, "invalid-request");
@@ -115,15 +104,7 @@ onEachEngine(({ test, serve, empty }) => {
   });
 
   test("an empty condition is refused and never means every session", async () => {
-    const conditions = [
-      "agentId",
-      "customerId",
-      "visitId",
-      "globalVisitId",
-      "state",
-      "since",
-      "until",
-    ];
+    const conditions = ["agentId", "customerId", "visitId", "globalVisitId", "state", "since", "until"];
     for (const name of [...conditions, "live", "limit"]) {
       for (const query of [`?${name}=`, `?${name}`, `?customerId=c&${name}=`]) {
         if (query === "?customerId=c&customerId=") continue;
@@ -158,15 +139,7 @@ onEachEngine(({ test, serve, empty }) => {
     assert.equal((await list(`${query}&cursor=${next}`)).sessions.length, 1);
     const place = next.slice(0, next.indexOf("."));
     const turned = `${next.slice(0, -1)}${next.endsWith("A") ? "B" : "A"}`;
-    const made = [
-      "A".repeat(24),
-      "A".repeat(40),
-      place,
-      `${place}.`,
-      turned,
-      `${next}A`,
-      `x${next}`,
-    ];
+    const made = ["A".repeat(24), "A".repeat(40), place, `${place}.`, turned, `${next}A`, `x${next}`];
     for (const cursor of [...made, next.toLowerCase(), "0", "null", "."]) {
       const listed = await api("agent").call("GET", `/sessions${query}&cursor=${cursor}`);
       problemOf(listed, 400, "invalid-request");
@@ -299,13 +272,9 @@ onEachEngine(({ test, serve, empty }) => {
     assert.deepEqual(lines.at(-1), { type: "end", sessions: 2 });
     assert.deepEqual([count("session"), count("answer")], [2, 2]);
     assert.equal(count("entry"), 2 + 2700 + 1);
-    assert.ok(
-      lines.some(({ entry }) => JSON.stringify(entry ?? "").includes("/secret-path-of-theirs")),
-    );
+    assert.ok(lines.some(({ entry }) => JSON.stringify(entry ?? "").includes("/secret-path-of-theirs")));
 
-    const erasure = bodyOf(
-      await api("administrator").call("DELETE", "/customers/leaves"),
-    ) as ErasureReceipt;
+    const erasure = bodyOf(await api("administrator").call("DELETE", "/customers/leaves")) as ErasureReceipt;
     assert.deepEqual(erasure, { sessions: 2, keys: 0, isComplete: true });
     for (const one of [id, long]) {
       assert.equal((await api("agent").call("HEAD", `/sessions/${one}`)).status, 404);
@@ -349,10 +318,7 @@ onEachEngine(({ test, serve, empty }) => {
 
   test("a customer's keys are erased with them, with immediate effect", async () => {
     const key = keyFor({ role: "customer", customerId: "keyed" });
-    await using other = await serveKeys(
-      { key, administrator: holders.administrator },
-      await empty(),
-    );
+    await using other = await serveKeys({ key, administrator: holders.administrator }, await empty());
     const theirs = apiOf(other, key);
     const ours = apiOf(other, holders.administrator);
     assert.equal((await theirs.create()).status, 200);
@@ -414,11 +380,7 @@ onEachEngine(({ test, serve, empty }) => {
     assert.equal(news[0]?.from, "127.0.0.1");
     assert.deepEqual(news[0]?.details["sessions"], 1);
     assert.equal(news[5]?.details["customer"], news[2]?.details["customer"]);
-    assert.equal(
-      news[0]?.details["customerId"],
-      news[2]?.details["customer"],
-      "one hash everywhere",
-    );
+    assert.equal(news[0]?.details["customerId"], news[2]?.details["customer"], "one hash everywhere");
     assert.ok(!JSON.stringify(news).includes("trailed"));
     assert.ok(!JSON.stringify(news).includes(id));
   });

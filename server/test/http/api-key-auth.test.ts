@@ -169,9 +169,7 @@ for (const [person, headers, allowed] of assertions) {
       else problemOf(answer, 403, "identity-mismatch");
     }
     if (!allowed) {
-      const { customerId, agentId, globalVisitId } = sessionOf(
-        await api(person).retrieve(sessionId),
-      );
+      const { customerId, agentId, globalVisitId } = sessionOf(await api(person).retrieve(sessionId));
       assert.deepEqual([customerId, agentId, globalVisitId], [null, null, null]);
     }
   });
@@ -210,10 +208,7 @@ test("a session without a customer may be associated with the customer who signs
 
 test("an agent who names a customer reaches only that customer's sessions (contract.md#rule-4)", async () => {
   const { sessionId } = sessionOf(await api("alice").create(customer("alice")));
-  assert.equal(
-    sessionOf(await api("agent").retrieve(sessionId, customer("alice"))).sessionId,
-    sessionId,
-  );
+  assert.equal(sessionOf(await api("agent").retrieve(sessionId, customer("alice"))).sessionId, sessionId);
   const other = sessionOf(await api("agent").retrieve(sessionId, customer("bob")));
   assert.notEqual(other.sessionId, sessionId);
   assert.equal(other.customerId, "bob");

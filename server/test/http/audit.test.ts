@@ -43,14 +43,7 @@ for (const perAddress of [unlimited, limited]) {
       {},
     ]);
     const itself = "127.0.0.1";
-    assert.deepEqual(addresses, [
-      "192.0.2.1",
-      "192.0.2.1",
-      "2001:db8::2:1",
-      itself,
-      itself,
-      itself,
-    ]);
+    assert.deepEqual(addresses, ["192.0.2.1", "192.0.2.1", "2001:db8::2:1", itself, itself, itself]);
   });
 
   test(`client addresses from a peer that is not a trusted proxy are ignored, ${suffix}`, async () => {

@@ -55,21 +55,13 @@ for (const [name, body] of Object.entries({ ...malformed, ...noObject })) {
       assert.deepEqual(places(problem), ["body "]);
       assert.ok(!answer.text.includes("visitId"), "the answer repeats nothing of the body");
     }
-    assert.equal(
-      sessionOf(await api().retrieve(sessionId)).customerId,
-      null,
-      "nothing was applied",
-    );
+    assert.equal(sessionOf(await api().retrieve(sessionId)).customerId, null, "nothing was applied");
   });
 }
 
 test("a body that is not UTF-8 is refused", async () => {
   for (const value of ["\xe9", "\xff", "\xed\xa0\x80", "\xc0\x80"]) {
-    const request = requestText(
-      "PUT /sessions/new",
-      ["Content-Type: application/json"],
-      `{"visitId":"${value}"}`,
-    );
+    const request = requestText("PUT /sessions/new", ["Content-Type: application/json"], `{"visitId":"${value}"}`);
     problemOf(asAnswer(await exchange(server.port, request)), 400, "invalid-request");
   }
 });
@@ -94,11 +86,7 @@ const wrong: Record<string, unknown> = {
   "half a surrogate pair": "a\ud83e",
 };
 test("a number as an id is refused, and the response says what to send instead", async () => {
-  const problem = problemOf(
-    await api().create({ json: { visitId: 4711 } }),
-    400,
-    "invalid-request",
-  );
+  const problem = problemOf(await api().create({ json: { visitId: 4711 } }), 400, "invalid-request");
   assert.match(problem.detail, /^visitId is a number; .* double quotes/);
 });
 
@@ -117,11 +105,7 @@ for (const [name, value] of Object.entries(wrong)) {
     const both = { visitId: value, globalVisitId: value };
     const problem = problemOf(await api().create({ json: both }), 400, "invalid-request");
     assert.deepEqual(places(problem), ["body visitId", "body globalVisitId"]);
-    const one = problemOf(
-      await api().create({ json: { globalVisitId: value } }),
-      400,
-      "invalid-request",
-    );
+    const one = problemOf(await api().create({ json: { globalVisitId: value } }), 400, "invalid-request");
     assert.deepEqual(places(one), ["body globalVisitId"]);
     assert.match(one.detail, /globalVisitId/);
   });
@@ -142,10 +126,7 @@ test("faults of headers and body are named together, and nothing is applied", as
 test("256 characters fit into the body, however many bytes they take", async () => {
   for (const character of ["x", "é", "🦊"]) {
     const globalVisitId = character.repeat(256);
-    assert.equal(
-      sessionOf(await api().create({ json: { globalVisitId } })).globalVisitId,
-      globalVisitId,
-    );
+    assert.equal(sessionOf(await api().create({ json: { globalVisitId } })).globalVisitId, globalVisitId);
   }
 });
 
@@ -158,9 +139,7 @@ test("escape sequences count as the characters that they stand for", async () =>
 
 test("null and the empty string count as missing", async () => {
   for (const nothing of [null, ""]) {
-    const session = sessionOf(
-      await api().create({ json: { visitId: nothing, globalVisitId: nothing } }),
-    );
+    const session = sessionOf(await api().create({ json: { visitId: nothing, globalVisitId: nothing } }));
     assert.equal(session.visitId, null);
     assert.equal(session.globalVisitId, null);
     const answer = await api().update(session.sessionId, { json: { visitId: nothing } });
@@ -266,10 +245,7 @@ test("a body with a content coding is refused, and the response says which one i
   // An empty body has no coding.
   sessionOf(await api().create({ headers: { "content-encoding": "gzip" } }));
   const typeless = await api().create({ body: "{}", headers: { "content-type": "text/plain" } });
-  assert.equal(
-    problemOf(typeless, 415, "unsupported-media-type").title,
-    "The body is not JSON in UTF-8",
-  );
+  assert.equal(problemOf(typeless, 415, "unsupported-media-type").title, "The body is not JSON in UTF-8");
   assert.equal(typeless.headers.get("accept-encoding"), null);
 });
 
@@ -280,11 +256,7 @@ test("a body in another charset than UTF-8 is refused", async () => {
       headers: { "content-type": type },
     });
   for (const charset of ["ISO-8859-1", '"latin1"', "utf-16", "us-ascii", "utf-8; charset=utf-7"]) {
-    const problem = problemOf(
-      await create(`application/json; charset=${charset}`),
-      415,
-      "unsupported-media-type",
-    );
+    const problem = problemOf(await create(`application/json; charset=${charset}`), 415, "unsupported-media-type");
     assert.match(problem.detail, /UTF-8/);
   }
   for (const parameters of [
@@ -322,8 +294,7 @@ test("a Content-Length that is too large is refused before the body arrives", as
 });
 
 const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
-const chunked = (line: string) =>
-  requestText(line, ["Content-Type: application/json", "Transfer-Encoding: chunked"]);
+const chunked = (line: string) => requestText(line, ["Content-Type: application/json", "Transfer-Encoding: chunked"]);
 
 test("a chunked body is read like any other, also in chunks of one byte", async () => {
   for (const size of [1, 7, 1000]) {
@@ -343,8 +314,7 @@ test("a chunked body is read like any other, also in chunks of one byte", async 
 });
 
 test("an empty chunked body counts as no body", async () => {
-  const request =
-    "PUT /sessions/new HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const request = "PUT /sessions/new HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
   const answer = await exchange(server.port, `${request}0\r\n\r\n`);
   assert.equal(answer.status, 200, answer.body);
 });
@@ -378,11 +348,7 @@ for (const [name, headers] of Object.entries({
 })) {
   test(`a request that could be read in two ways is refused: ${name}`, async () => {
     await using connection = await openConnection(server.port);
-    const head = [
-      "PUT /sessions/new HTTP/1.1",
-      "Host: localhost",
-      "Content-Type: application/json",
-    ];
+    const head = ["PUT /sessions/new HTTP/1.1", "Host: localhost", "Content-Type: application/json"];
     connection.send(`${[...head, ...headers].join("\r\n")}\r\n\r\n{}`);
     connection.end();
     const text = await connection.closed();

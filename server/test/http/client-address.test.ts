@@ -92,15 +92,7 @@ test("entries to the left of the first address that is not a proxy are ignored",
 });
 
 test("a proxy that reports no client counts as the client", () => {
-  for (const list of [
-    "",
-    "unknown",
-    "_hidden",
-    "192.0.2.1.5",
-    "for=",
-    "<script>",
-    "192.0.2.1, junk",
-  ]) {
+  for (const list of ["", "unknown", "_hidden", "192.0.2.1.5", "for=", "<script>", "192.0.2.1, junk"]) {
     assert.equal(behindProxies(from("10.9.9.9", forwardedFor(list))), "10.9.9.9", list);
     assert.equal(behindProxies(from("10.9.9.9", forwarded(list))), "10.9.9.9", list);
   }

@@ -81,10 +81,7 @@ test("a chunked body is read to its end", async () => {
   const chunks = `5\r\n{"vis\r\nC;x=y\r\nitId":"abc"}\r\n0\r\nX: y\r\n\r\n`;
   const head = `PUT /sessions/new HTTP/1.1\r\nHost: localhost\r\n${json}\r\n`;
   connection.send(`${head}Transfer-Encoding: chunked\r\n\r\n${chunks}${request}`);
-  assert.equal(
-    (JSON.parse((await connection.response()).body) as { visitId: string }).visitId,
-    "abc",
-  );
+  assert.equal((JSON.parse((await connection.response()).body) as { visitId: string }).visitId, "abc");
   assert.equal((await connection.response()).status, 200);
 });
 
@@ -272,8 +269,7 @@ test("many concurrent connections with pipelined requests each get their own res
       // Cached sessions, new ones, and refusals, whose responses are written in different ways.
       const lines = [`GET /sessions/${sessionId}`, "PUT /sessions/new", "POST /sessions/unknown"];
       const rounds = 60;
-      for (let n = 0; n < rounds; n++)
-        connection.send(lines.map((line) => requestText(line)).join(""));
+      for (let n = 0; n < rounds; n++) connection.send(lines.map((line) => requestText(line)).join(""));
       for (let n = 0; n < rounds; n++) {
         const { status, body } = await connection.response();
         assert.equal(status, 200);

@@ -41,19 +41,13 @@ for (const [method, path] of operations) {
     await using server = await serve({ config });
     const asked = [
       "content-type,authorization,x-api-key,contactcenterid",
-      ..."gkc_agentid gkc_customerid gkc_sessionid gkc_apiclientid gkc_apiclientmediatype".split(
-        " ",
-      ),
-      ..."gkc-agentid gkc-customerid gkc-sessionid gkc-apiclientid gkc-apiclientmediatype".split(
-        " ",
-      ),
+      ..."gkc_agentid gkc_customerid gkc_sessionid gkc_apiclientid gkc_apiclientmediatype".split(" "),
+      ..."gkc-agentid gkc-customerid gkc-sessionid gkc-apiclientid gkc-apiclientmediatype".split(" "),
     ].join(",");
     const answer = await exchange(server.port, preflight(SHOP, method, path, asked));
     assert.equal(answer.status, 204);
     assert.equal(answer.headers.get("access-control-allow-origin"), SHOP);
-    assert.ok(
-      list(answer.headers.get("access-control-allow-methods")).includes(method.toLowerCase()),
-    );
+    assert.ok(list(answer.headers.get("access-control-allow-methods")).includes(method.toLowerCase()));
     const allowed = list(answer.headers.get("access-control-allow-headers"));
     for (const header of asked.split(",")) assert.ok(allowed.includes(header), header);
     assert.ok(!allowed.includes("*"), "where something is served, only what it takes is allowed");
@@ -144,9 +138,7 @@ for (const method of ["GET", "PUT", "PATCH"]) {
     const answer = await exchange(server.port, asked);
     assert.equal(answer.status, 204);
     assert.equal(answer.headers.get("access-control-allow-origin"), SHOP);
-    assert.ok(
-      list(answer.headers.get("access-control-allow-methods")).includes(method.toLowerCase()),
-    );
+    assert.ok(list(answer.headers.get("access-control-allow-methods")).includes(method.toLowerCase()));
     const allowed = list(answer.headers.get("access-control-allow-headers"));
     assert.ok(allowed.includes("*") && allowed.includes("authorization"));
     const refused = await createApi(server.url, { origin: SHOP }).call(method, "/kbs");
@@ -184,9 +176,5 @@ for (const [method, path] of [
 
 test("OPTIONS that is not a preflight is refused for an unknown path", async () => {
   await using server = await serve({ config: { corsOrigins: [SHOP] } });
-  problemOf(
-    await createApi(server.url, { origin: SHOP }).call("OPTIONS", "/kbs"),
-    404,
-    "not-found",
-  );
+  problemOf(await createApi(server.url, { origin: SHOP }).call("OPTIONS", "/kbs"), 404, "not-found");
 });

@@ -23,11 +23,7 @@ let forwardAuth: Promise<RawResponse[]>;
 
 before(async () => {
   server = await serve();
-  const first = [
-    create,
-    requestText("GET /sessions/unknown"),
-    requestText("POST /sessions/unknown"),
-  ];
+  const first = [create, requestText("GET /sessions/unknown"), requestText("POST /sessions/unknown")];
   idle = Promise.all(first.map(repeatAfterTimeout));
   incomplete = responsesTo(`${create}GET / HTTP/1.1\r\nHost: loc`, 2);
   forwardAuth = responsesTo("GET /forward-auth HTTP/1.1\r\nHost: localhost\r\nX: ", 1);

@@ -76,8 +76,7 @@ const v2: Spoken = {
       ...headers,
     ]),
   // No Content-Length.
-  update: (id, ...headers) =>
-    requestText(`PATCH /session/v2/sessions/${id}`, [...ofWidgetV2, ...headers]),
+  update: (id, ...headers) => requestText(`PATCH /session/v2/sessions/${id}`, [...ofWidgetV2, ...headers]),
 };
 
 const dialects = { "8.5.1": v1("/gks-server/v1"), current: v1("/kc.current/v1"), v2 };
@@ -146,9 +145,7 @@ onEachEngine(({ test, serve }) => {
       const [type, body] = json(JSON.stringify({ visitId, globalVisitId: "g", tenantId: "t" }));
       const line = create().split(" HTTP", 1)[0] as string;
       const bytes = Buffer.from(body).toString("latin1");
-      const created = session(
-        await ask(requestText(`${line}?tenantId=1`, [type, "gkc-agentId: m\u00fcller"], bytes)),
-      );
+      const created = session(await ask(requestText(`${line}?tenantId=1`, [type, "gkc-agentId: m\u00fcller"], bytes)));
       assert.deepEqual([created.visitId, created.globalVisitId], [visitId, "g"]);
       assert.equal(created.agentId, "müller");
       const taken = await ask(requestText(line, [type], bytes));
@@ -168,10 +165,7 @@ onEachEngine(({ test, serve }) => {
 
     test(`${name}: slashes of a base URL, and a path parameter, make no difference`, async () => {
       const { sessionId } = session(await ask(create().replace(base, `${base}//`)));
-      const rewritten = update(`${sessionId};jsessionid=1`, customer("c")).replace(
-        base,
-        `/${base}/`,
-      );
+      const rewritten = update(`${sessionId};jsessionid=1`, customer("c")).replace(base, `/${base}/`);
       assert.equal(session(await ask(rewritten)).sessionId, sessionId);
     });
 
@@ -313,9 +307,7 @@ onEachEngine(({ test, serve }) => {
   test("current: retrieving creates, updating does not", async () => {
     const { base, session, update } = dialects.current;
     const carol = fresh("carol");
-    const answer = await ask(
-      requestText(`GET ${base}/sessions/${PLACEHOLDER}?tenantId=1`, [customer(carol)]),
-    );
+    const answer = await ask(requestText(`GET ${base}/sessions/${PLACEHOLDER}?tenantId=1`, [customer(carol)]));
     const created = session(answer);
     assert.equal(created.customerId, carol);
     assert.equal(answer.headers.get("content-location"), `${base}/sessions/${created.sessionId}`);
@@ -323,11 +315,7 @@ onEachEngine(({ test, serve }) => {
       const again = await ask(requestText(`GET ${base}/sessions/${created.sessionId}`));
       assert.deepEqual(session(again), created);
     }
-    const lost = refusalIn(
-      await ask(update(PLACEHOLDER, customer(carol))),
-      404,
-      "session-not-found",
-    );
+    const lost = refusalIn(await ask(update(PLACEHOLDER, customer(carol))), 404, "session-not-found");
     assert.equal(lost.title, "There is no such session");
   });
 
@@ -491,10 +479,6 @@ onEachEngine(({ test, serve }) => {
       refusalIn(await ask(create("gkc_customerId: c")), 503, "unavailable");
       session(await ask(create()));
     }
-    refusalIn(
-      await ask(dialects.current.update(PLACEHOLDER, "gkc_agentId: c")),
-      404,
-      "session-not-found",
-    );
+    refusalIn(await ask(dialects.current.update(PLACEHOLDER, "gkc_agentId: c")), 404, "session-not-found");
   });
 });

@@ -56,13 +56,7 @@ function ask(
   return exchange(to.port, text(lines, target, method), { head: method === "HEAD" });
 }
 
-const identityHeaders = [
-  "gkc-sessionid",
-  "gkc-customerid",
-  "gkc-agentid",
-  "gkc-visitid",
-  "gkc-globalvisitid",
-];
+const identityHeaders = ["gkc-sessionid", "gkc-customerid", "gkc-agentid", "gkc-visitid", "gkc-globalvisitid"];
 
 /** Returns a field with a text of this many bytes. */
 const bulk = (bytes: number) => `X-Bulk: ${"x".repeat(bytes)}`;
@@ -97,8 +91,7 @@ test("cookies in several fields are read like those in one", async () => {
 
 test("a request that cannot be read is 403, a temporary fault is 503", async () => {
   await using own = await serve();
-  const raw = (line: string, ...lines: string[]) =>
-    exchange(own.port, `${[line, ...lines].join("\r\n")}\r\n\r\n`);
+  const raw = (line: string, ...lines: string[]) => exchange(own.port, `${[line, ...lines].join("\r\n")}\r\n\r\n`);
   const host = "Host: localhost";
   const long = "x".repeat(70_000);
   const answers = await Promise.all([
@@ -126,9 +119,7 @@ test("a request that cannot be read is 403, a temporary fault is 503", async () 
   assert.match(answers[0]?.body ?? "", /64 KiB/);
   const { text: metrics } = await createApi(own.url).call("GET", "/metrics");
   const count = answers.length;
-  assert.ok(
-    metrics.includes(`antechamber_requests_total{operation="forward-auth",status="403"} ${count}`),
-  );
+  assert.ok(metrics.includes(`antechamber_requests_total{operation="forward-auth",status="403"} ${count}`));
   assert.ok(metrics.includes(`antechamber_refusals_total{code="invalid-request"} ${count}`));
   assert.ok(!metrics.includes("antechamber_unreadable_requests_total{"));
   const lines = own
@@ -191,22 +182,14 @@ for (const [name, lines] of Object.entries(sources)) {
 
 test("the first live one of several sessions is used: query, header, cookie", async () => {
   const [a, b, c] = [await newSession(api), await newSession(api), await newSession(api)];
-  const all = [
-    `X-Forwarded-Uri: /?sessionId=${a}`,
-    `gkc_sessionId: ${b}`,
-    `Cookie: sessionId=${c}`,
-  ];
+  const all = [`X-Forwarded-Uri: /?sessionId=${a}`, `gkc_sessionId: ${b}`, `Cookie: sessionId=${c}`];
   for (const [skip, id] of [a, b, c].entries()) {
     assert.equal(identityOf(await ask(all.slice(skip)))[0], id);
   }
 });
 
 test("the sources are tried in the order of the setting, and no others", async () => {
-  for (const forwardAuthSources of [
-    ["header", "cookie"],
-    ["cookie", "query", "header"],
-    ["query"],
-  ] as const) {
+  for (const forwardAuthSources of [["header", "cookie"], ["cookie", "query", "header"], ["query"]] as const) {
     await using other = await serve({ config: { forwardAuthSources } });
     const calls = createApi(other.url);
     const ids = {
@@ -229,8 +212,7 @@ test("the sources are tried in the order of the setting, and no others", async (
 });
 
 /** Returns this many different texts with the form of a session id that no server issued. */
-const junkIds = (count: number) =>
-  Array.from({ length: count }, (_, i) => `${i}`.padStart(40, "A"));
+const junkIds = (count: number) => Array.from({ length: count }, (_, i) => `${i}`.padStart(40, "A"));
 const cookies = (ids: readonly string[]) => ids.map((id) => `sessionId=${id}`).join("; ");
 const query = (ids: readonly string[]) => ids.map((id) => `sessionId=${id}`).join("&");
 
@@ -296,11 +278,7 @@ test("a head full of invented ids costs little more than an empty one", async ()
 
 test("the original request is recorded, in the headers of each proxy", async () => {
   for (const [lines, options, expected] of [
-    [
-      ["X-Forwarded-Method: POST", "X-Forwarded-Uri: /cart?mail=x&page=2"],
-      {},
-      ["POST", "/cart?page=2", null],
-    ],
+    [["X-Forwarded-Method: POST", "X-Forwarded-Uri: /cart?mail=x&page=2"], {}, ["POST", "/cart?page=2", null]],
     [
       ["X-Original-Method: PUT", "X-Original-URI: /b?mail=x", "X-Forwarded-Host: shop.example"],
       {},
@@ -492,9 +470,7 @@ test("a request that only looks like a preflight is treated like any other", asy
 test("paths and hosts are recorded as decoded text", async () => {
   const inUtf8 = (path: string) => [utf8(path), path] as const;
   for (const [sent, expected] of [
-    ...["/caf\u00e9", "/stra\u00dfe", "/\u540d\u524d", "/cafe\u0301", "/\u{1f600}", "/\ufeffx"].map(
-      inUtf8,
-    ),
+    ...["/caf\u00e9", "/stra\u00dfe", "/\u540d\u524d", "/cafe\u0301", "/\u{1f600}", "/\ufeffx"].map(inUtf8),
     ["/caf%C3%A9", "/caf%C3%A9"],
     ["/caf\xe9", "/caf\u00e9"],
     ["/\xff\xfe", "/\u00ff\u00fe"],
@@ -620,20 +596,7 @@ test("whatever a proxy forwards, the response has a status that proxies understa
     .map((code) => String.fromCharCode(code));
   const piece = fc.oneof(
     byte,
-    fc.constantFrom(
-      id,
-      "sessionId=",
-      "/",
-      "?",
-      "&",
-      ";",
-      ",",
-      "%",
-      "%ff",
-      "%F0%9F",
-      '"',
-      "a".repeat(900),
-    ),
+    fc.constantFrom(id, "sessionId=", "/", "?", "&", ";", ",", "%", "%ff", "%F0%9F", '"', "a".repeat(900)),
   );
   const value = fc.array(piece, { maxLength: 8 }).map((pieces) => pieces.join(""));
   const lines = fc.array(
@@ -649,10 +612,7 @@ test("whatever a proxy forwards, the response has a status that proxies understa
   await fc.assert(
     fc.asyncProperty(lines, fc.oneof(target, fc.constant("/forward-auth")), async (sent, to) => {
       const answer = await ask(sent, { target: to });
-      assert.ok(
-        [200, 401, 403, 503].includes(answer.status),
-        `${answer.status} for ${sent.join()}`,
-      );
+      assert.ok([200, 401, 403, 503].includes(answer.status), `${answer.status} for ${sent.join()}`);
       if (answer.status === 200) identityOf(answer);
     }),
     { numRuns: sized(100, 400, 5000) },

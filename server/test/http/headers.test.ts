@@ -1,11 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import type {
-  ErasureReceipt,
-  Problem,
-  SessionInfo,
-  SessionList,
-} from "@antechamber/client/protocol";
+import type { ErasureReceipt, Problem, SessionInfo, SessionList } from "@antechamber/client/protocol";
 import { serve, type TestServer } from "../support/in-process.ts";
 import { exchange, type RawResponse, requestText, utf8 } from "../support/raw-http.ts";
 

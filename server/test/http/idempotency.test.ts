@@ -3,16 +3,7 @@ import { after, before, test } from "node:test";
 import { type Answer, type Api, createApi, problemOf, sessionOf } from "../support/api.ts";
 import { keyFor, serve, type TestServer } from "../support/in-process.ts";
 import { exchange, requestText } from "../support/raw-http.ts";
-import {
-  acceptedOf,
-  newSession,
-  pageOf,
-  pathsIn,
-  post,
-  requestsOf,
-  visit,
-  visits,
-} from "../support/records.ts";
+import { acceptedOf, newSession, pageOf, pathsIn, post, requestsOf, visit, visits } from "../support/records.ts";
 import { DAY, HOUR } from "../support/sessions.ts";
 
 let server: TestServer;
@@ -29,8 +20,7 @@ const freshKey = () => `key-${++keys}`;
 
 /** Creates a session with a customer and an idempotency key. */
 function create(calls: Api, key: string, customerId: string | undefined, json: unknown = {}) {
-  const who: Record<string, string> =
-    customerId === undefined ? {} : { gkc_customerId: customerId };
+  const who: Record<string, string> = customerId === undefined ? {} : { gkc_customerId: customerId };
   return calls.create({ json, headers: { ...under(key), ...who } });
 }
 
@@ -56,8 +46,7 @@ test("a repeated creation with the same key returns the same session", async () 
 test("repeated records with the same key are stored once", async () => {
   const id = await newSession(api);
   const key = freshKey();
-  for (let i = 0; i < 3; i++)
-    assert.equal(acceptedOf(await post(api, id, visits(5), under(key))), 5);
+  for (let i = 0; i < 3; i++) assert.equal(acceptedOf(await post(api, id, visits(5), under(key))), 5);
   acceptedOf(await post(api, id, visit("/6"), under(freshKey())));
   const page = await pageOf(api, id);
   assert.deepEqual(
@@ -157,10 +146,7 @@ test("invalid keys are refused, and nothing is changed", async () => {
     '"a";p=1',
     "a\\b",
   ]) {
-    for (const answer of [
-      await create(api, key, "anna"),
-      await post(api, id, visit("/"), under(key)),
-    ]) {
+    for (const answer of [await create(api, key, "anna"), await post(api, id, visit("/"), under(key))]) {
       const { errors } = problemOf(answer, 400, "invalid-request");
       assert.deepEqual(
         errors?.map((fault) => [fault.in, fault.name]),

@@ -8,13 +8,7 @@ import { Refusal } from "../../src/session/errors.ts";
 import { type Api, createApi, problemOf, sessionOf } from "../support/api.ts";
 import { until } from "../support/eventually.ts";
 import { serve, type TestServer } from "../support/in-process.ts";
-import {
-  EXTENSION,
-  type Issuer,
-  type KeySetResponder,
-  startIssuer,
-  type TokenFaults,
-} from "../support/issuer.ts";
+import { EXTENSION, type Issuer, type KeySetResponder, startIssuer, type TokenFaults } from "../support/issuer.ts";
 import { DAY, MINUTE, SECOND } from "../support/sessions.ts";
 
 let issuer: Issuer;
@@ -110,8 +104,7 @@ const wrong: Record<string, (now: number) => Promise<string>> = {
   "has a role by inheritance": () => issuer.token({ ["__proto__"]: reporter }),
   "has a customer that is a number": () => issuer.token({ role: "customer", customerId: 7 }),
   "has a customer that is no id": () => issuer.token({ role: "customer", customerId: "a\nb" }),
-  "has a customer with a space at its end": () =>
-    issuer.token({ role: "customer", customerId: "alice " }),
+  "has a customer with a space at its end": () => issuer.token({ role: "customer", customerId: "alice " }),
   "is too long": () => issuer.token({ ...reporter, pad: "x".repeat(9000) }),
 };
 
@@ -245,8 +238,7 @@ test("cached keys stay valid while the key-set server fails in any way", async (
   sessionOf(await good.create());
   const bad: Record<string, Parameters<Issuer["answer"]>[0]> = {
     "says no": (response) => response.writeHead(500).end("{}"),
-    redirects: (response) =>
-      response.writeHead(302, { location: `${own.config.issuer}elsewhere` }).end(),
+    redirects: (response) => response.writeHead(302, { location: `${own.config.issuer}elsewhere` }).end(),
     "sends garbage": (response) => response.end("<html>"),
     "sends a set that is none": (response) => response.end('{"keys":{}}'),
     "sends an empty set": (response) => response.end('{"keys":[]}'),
@@ -322,14 +314,8 @@ test("the log says why a token was refused, and what is allowed", async () => {
     [await issuer.token({ role: "boss-secret" }), /claim role .*is a text and names no role/],
     [await issuer.token({ role: ["agent", "reporter"] }), /claim role .*names several roles/],
     [await issuer.token({ role: { agent: true } }), /claim role .*is an object/],
-    [
-      await issuer.token({ role: "customer", customerId: 4711 }),
-      /customerId is a number: .* text of 1/,
-    ],
-    [
-      await issuer.token({ role: "agent", agentId: "a\nb" }),
-      /agentId contains a control character/,
-    ],
+    [await issuer.token({ role: "customer", customerId: 4711 }), /customerId is a number: .* text of 1/],
+    [await issuer.token({ role: "agent", agentId: "a\nb" }), /agentId contains a control character/],
     [await issuer.token({ role: "agent", agentId: ["a"] }), /agentId is a list/],
     [await issuer.token(reporter, { lifetime: null }), /exp is missing/],
     [await issuer.token(reporter, { lifetime: -60 }), /exp is in the past: .* expired at 20\d\d-/],

@@ -11,8 +11,7 @@ import { DAY, HOUR, MINUTE, SECOND } from "../support/sessions.ts";
 /** A server with a clock that only the tests advance. */
 const still = () => serve({ frozen: true });
 const as = (customerId: string) => ({ headers: { gkc_customerId: customerId } });
-const create = async (api: Api, json: unknown = {}, headers = {}) =>
-  sessionOf(await api.create({ json, headers }));
+const create = async (api: Api, json: unknown = {}, headers = {}) => sessionOf(await api.create({ json, headers }));
 
 /** Counts the sessions in the database file. */
 function rows(server: TestServer): number {
@@ -82,8 +81,7 @@ test("contract.md#rule-6: anonymous and recognized sessions have separate lifeti
     config: { lifetimes: { anonymous, recognized } },
   });
   const api = createApi(server.url);
-  const life = (session: SessionInfo) =>
-    Date.parse(session.expiresAt) - Date.parse(session.lastActiveAt);
+  const life = (session: SessionInfo) => Date.parse(session.expiresAt) - Date.parse(session.lastActiveAt);
   const session = await create(api, { visitId: "v" });
   assert.equal(life(session), 10 * MINUTE);
   server.pass(5 * MINUTE);

@@ -46,8 +46,7 @@ test("an empty Host is refused, also in the first request", async () => {
 });
 
 test("a request without a Host is accepted, unless it comes from a page", async () => {
-  const old = (field: string) =>
-    exchange(server.port, `PUT /sessions/new HTTP/1.0\r\n${field}\r\n`);
+  const old = (field: string) => exchange(server.port, `PUT /sessions/new HTTP/1.0\r\n${field}\r\n`);
   assert.equal((await old("")).status, 200);
   for (const origin of ["http://evil.example", "null", ""]) {
     assert.equal((await old(`Origin: ${origin}\r\n`)).status, 400, origin);
@@ -104,8 +103,7 @@ test("a valid host does not admit the next request with another one", async () =
 
 test("a request without a host is refused, except over HTTP/1.0, which no browser speaks", async () => {
   assert.equal((await ask("PUT /sessions/new")).status, 400);
-  const old = (line: string, field = "") =>
-    exchange(server.port, `${line} HTTP/1.0\r\n${field}\r\n`);
+  const old = (line: string, field = "") => exchange(server.port, `${line} HTTP/1.0\r\n${field}\r\n`);
   for (const line of ["GET /readyz", "GET /healthz", "PUT /sessions/new", "GET /metrics"]) {
     assert.equal((await old(line)).status, 200, line);
   }
@@ -118,22 +116,13 @@ test("a request without a host is refused, except over HTTP/1.0, which no browse
 });
 
 test("a request with two hosts is refused", async () => {
-  assert.equal(
-    (await ask("PUT /sessions/new", "Host: localhost", "Host: evil.example")).status,
-    400,
-  );
-  assert.equal(
-    (await ask("PUT /sessions/new", "Host: evil.example", "Host: localhost")).status,
-    400,
-  );
+  assert.equal((await ask("PUT /sessions/new", "Host: localhost", "Host: evil.example")).status, 400);
+  assert.equal((await ask("PUT /sessions/new", "Host: evil.example", "Host: localhost")).status, 400);
 });
 
 test("the host of an absolute target counts, whatever Host says", async () => {
   for (const host of ["evil.example", "localhost", "127.0.0.1"]) {
-    for (const target of [
-      "http://evil.example/sessions/new",
-      "https://evil.example:80/sessions/new",
-    ]) {
+    for (const target of ["http://evil.example/sessions/new", "https://evil.example:80/sessions/new"]) {
       const { status, headers, body } = await ask(`PUT ${target}`, `Host: ${host}`);
       const problem = problemOf({ status, headers, text: body }, 400, "invalid-request");
       assert.equal(problem.errors?.[0]?.name, "Host");

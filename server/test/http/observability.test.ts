@@ -20,10 +20,7 @@ async function samples(server: TestServer): Promise<Map<string, number>> {
 }
 
 /** Returns the change of each metric of the service during `work`. */
-async function moved(
-  server: TestServer,
-  work: () => Promise<unknown>,
-): Promise<Map<string, number>> {
+async function moved(server: TestServer, work: () => Promise<unknown>): Promise<Map<string, number>> {
   const before = await samples(server);
   await work();
   const differences = new Map<string, number>();
@@ -199,9 +196,7 @@ test("the metrics are well-formed and name no session, customer or path", async 
   await using server = await serve();
   const api = createApi(server.url);
   const headers = { gkc_customerId: "customer-of-mine" };
-  const { sessionId } = sessionOf(
-    await api.create({ headers, json: { visitId: "visit-of-mine" } }),
-  );
+  const { sessionId } = sessionOf(await api.create({ headers, json: { visitId: "visit-of-mine" } }));
   await api.retrieve(sessionId);
   await api.call("GET", "/private/path");
   const { text } = await api.call("GET", "/metrics");
@@ -246,9 +241,7 @@ test("the log is JSON with one line per request, and a session has the same hash
       ["other", "GET", 404],
     ],
   );
-  const hashes = answered
-    .filter(({ operation }) => operation === "retrieve")
-    .map((l) => l["session"]);
+  const hashes = answered.filter(({ operation }) => operation === "retrieve").map((l) => l["session"]);
   assert.equal(typeof hashes[0], "string");
   assert.deepEqual([hashes[1], hashes[2]], [hashes[0], hashes[0]]);
   assert.notEqual(hashes[3], hashes[0]);

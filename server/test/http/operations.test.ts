@@ -58,13 +58,7 @@ onEachEngine(({ test, serve }) => {
       }
       assert.equal(Date.parse(session.expiresAt) - Date.parse(session.createdAt), 30 * 60_000);
       assert.deepEqual(
-        [
-          session.state,
-          session.agentId,
-          session.customerId,
-          session.visitId,
-          session.globalVisitId,
-        ],
+        [session.state, session.agentId, session.customerId, session.visitId, session.globalVisitId],
         ["recognized", "agent", "customer", visitId, "global"],
       );
       assert.deepEqual(sessionOf(await api.retrieve(session.sessionId)), session);
@@ -92,10 +86,7 @@ onEachEngine(({ test, serve }) => {
         const found = await exchange(port, requestText(`GET ${prefix}/sessions/${sessionId}`));
         assert.equal(infoIn(found).sessionId, sessionId, prefix);
         assert.equal(found.headers.get("content-location"), `${base}/sessions/${sessionId}`);
-        const records = await exchange(
-          port,
-          requestText(`GET ${prefix}/sessions/${sessionId}/requests`),
-        );
+        const records = await exchange(port, requestText(`GET ${prefix}/sessions/${sessionId}/requests`));
         assert.equal(records.status, 200, records.body);
       }
     });
@@ -244,11 +235,7 @@ onEachEngine(({ test, serve }) => {
     const { sessionId } = sessionOf(await at("").create());
     const encode = (c: string) => `%${c.charCodeAt(0).toString(16).padStart(2, "0")}`;
     const encoded = [...sessionId].map(encode).join("");
-    for (const id of [
-      encoded,
-      encoded.toUpperCase(),
-      encode(sessionId[0] ?? "") + sessionId.slice(1),
-    ]) {
+    for (const id of [encoded, encoded.toUpperCase(), encode(sessionId[0] ?? "") + sessionId.slice(1)]) {
       assert.equal(sessionOf(await at("").retrieve(id)).sessionId, sessionId, id);
       assert.equal((await at("").call("HEAD", `/sessions/${id}`)).status, 200);
     }
@@ -282,10 +269,7 @@ onEachEngine(({ test, serve }) => {
       assert.equal(answer.status, 200, `${target}: ${answer.body}`);
       assert.match(answer.body, /"service":"antechamber"/);
     }
-    const health = await exchange(
-      server.port,
-      requestText("GET http://localhost/healthz?a=://b/c"),
-    );
+    const health = await exchange(server.port, requestText("GET http://localhost/healthz?a=://b/c"));
     assert.equal(health.status, 200);
   });
 
@@ -319,13 +303,7 @@ onEachEngine(({ test, serve }) => {
   }
 
   // Bun's `fetch` merges several slashes into one.
-  for (const path of [
-    "//healthz",
-    "//customers/x",
-    "//forward-auth",
-    "//sessionsx",
-    "/sessions//new",
-  ]) {
+  for (const path of ["//healthz", "//customers/x", "//forward-auth", "//sessionsx", "/sessions//new"]) {
     test(`repeated slashes elsewhere are not merged: ${path}`, async () => {
       for (const method of ["GET", "PUT", "DELETE"]) {
         const answer = await exchange(server.port, requestText(`${method} ${path}`));

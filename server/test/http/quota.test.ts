@@ -4,8 +4,7 @@ import { type Api, createApi, problemOf, sessionOf } from "../support/api.ts";
 import { serve, type TestServer } from "../support/in-process.ts";
 import { MINUTE } from "../support/sessions.ts";
 
-const serveWithQuota = (maxSessionsPerCustomer: number) =>
-  serve({ config: { maxSessionsPerCustomer }, frozen: true });
+const serveWithQuota = (maxSessionsPerCustomer: number) => serve({ config: { maxSessionsPerCustomer }, frozen: true });
 const as = (customerId: string) => ({ headers: { gkc_customerId: customerId } });
 
 /** Lets all sessions expire: every caller can end sessions this way. */

@@ -23,8 +23,7 @@ onEachEngine(({ test, serve }) => {
     const winners = clients.filter((i) => answers[i]?.status === 200);
     assert.equal(winners.length, 1, `${winners.length} winners`);
     for (const answer of answers) {
-      if (answer.status !== 200)
-        assert.equal(problemOf(answer, 400, "already-exists").field, field);
+      if (answer.status !== 200) assert.equal(problemOf(answer, 400, "already-exists").field, field);
     }
     return winners[0] ?? -1;
   }
@@ -33,9 +32,7 @@ onEachEngine(({ test, serve }) => {
     for (let round = 0; round < ROUNDS; round++) {
       const visitId = `create ${round}`;
       const answers = await Promise.all(
-        clients.map((i) =>
-          api().create({ json: { visitId }, headers: { gkc_customerId: `c${i}` } }),
-        ),
+        clients.map((i) => api().create({ json: { visitId }, headers: { gkc_customerId: `c${i}` } })),
       );
       const winner = winnerOf(answers, "visitId");
       const session = sessionOf(answers[winner] as Answer);
@@ -92,9 +89,7 @@ onEachEngine(({ test, serve }) => {
         }),
       );
       // The updates of `stored` are the same: if one of them succeeds, all of them do.
-      const winners = answers
-        .filter(({ status }) => status === 200)
-        .map((a) => sessionOf(a).sessionId);
+      const winners = answers.filter(({ status }) => status === 200).map((a) => sessionOf(a).sessionId);
       assert.equal(new Set(winners).size, 1);
       for (const answer of answers) {
         if (answer.status !== 200) {

@@ -302,12 +302,7 @@ test("the response to an unknown method lists the allowed ones", async () => {
     for (const method of ["PUT", "DELETE", "PATCH"]) {
       const answer = await api.call(method, path);
       problemOf(answer, 405, "method-not-allowed");
-      assert.deepEqual(answer.headers.get("allow")?.split(", ").toSorted(), [
-        "GET",
-        "HEAD",
-        "OPTIONS",
-        "POST",
-      ]);
+      assert.deepEqual(answer.headers.get("allow")?.split(", ").toSorted(), ["GET", "HEAD", "OPTIONS", "POST"]);
     }
     const options = await api.call("OPTIONS", path);
     assert.equal(options.status, 204);
@@ -317,11 +312,7 @@ test("the response to an unknown method lists the allowed ones", async () => {
 
 test("recording and reading work below the base path and with a trailing slash", async () => {
   const id = await newSession(api);
-  for (const path of [
-    `${requestsOf(id)}/`,
-    `/gks-server/v1${requestsOf(id)}`,
-    `/gks-server/v1${requestsOf(id)}/`,
-  ]) {
+  for (const path of [`${requestsOf(id)}/`, `/gks-server/v1${requestsOf(id)}`, `/gks-server/v1${requestsOf(id)}/`]) {
     acceptedOf(await api.call("POST", path, { json: visit(path) }));
     const answer = await api.call("GET", `${path}?limit=1000`);
     assert.ok(answer.text.includes(`"path":"${path}"`), path);

@@ -27,12 +27,7 @@ async function held(): Promise<string> {
 
 /** A refused request for each code, with the additional members and headers of the response. */
 const refusals: [string, () => Promise<Answer>, string[], Record<string, string>][] = [
-  [
-    "already-exists",
-    async () => api().update(await held(), { headers: { gkc_customerId: "d" } }),
-    ["field"],
-    {},
-  ],
+  ["already-exists", async () => api().update(await held(), { headers: { gkc_customerId: "d" } }), ["field"], {}],
   ["invalid-request", () => api().create({ json: { visitId: 1 } }), ["errors"], {}],
   ["nothing-to-associate", async () => api().update(await held()), [], {}],
   ["session-not-found", () => api().update("x", { json: { visitId: "v" } }), [], {}],
@@ -40,24 +35,9 @@ const refusals: [string, () => Promise<Answer>, string[], Record<string, string>
   ["method-not-allowed", () => api().call("PATCH", "/sessions/x"), [], { allow: "GET" }],
   ["body-too-large", () => api().create({ json: "x".repeat(20_000) }), [], {}],
   ["unsupported-media-type", () => api().create({ body: "x" }), [], {}],
-  [
-    "credential-required",
-    () => createApi(keyed.url).create(),
-    [],
-    { "www-authenticate": "Bearer" },
-  ],
-  [
-    "invalid-credential",
-    () => withKey("Bearer wrong").create(),
-    [],
-    { "www-authenticate": "Bearer" },
-  ],
-  [
-    "identity-mismatch",
-    () => withKey(customer.bearer).create({ headers: { gkc_customerId: "d" } }),
-    [],
-    {},
-  ],
+  ["credential-required", () => createApi(keyed.url).create(), [], { "www-authenticate": "Bearer" }],
+  ["invalid-credential", () => withKey("Bearer wrong").create(), [], { "www-authenticate": "Bearer" }],
+  ["identity-mismatch", () => withKey(customer.bearer).create({ headers: { gkc_customerId: "d" } }), [], {}],
   ["role-not-permitted", () => withKey(customer.bearer).call("GET", "/metrics"), [], {}],
 ];
 
@@ -75,10 +55,7 @@ for (const [code, ask, more, headers] of refusals) {
     assert.equal(answer.headers.get("cache-control"), "no-store");
     assert.equal(answer.headers.get("set-cookie"), null);
     for (const [name, start] of Object.entries(headers)) {
-      assert.ok(
-        answer.headers.get(name)?.startsWith(start),
-        `${name}: ${answer.headers.get(name)}`,
-      );
+      assert.ok(answer.headers.get(name)?.startsWith(start), `${name}: ${answer.headers.get(name)}`);
     }
   });
 

@@ -20,10 +20,7 @@ const router = new Router([
 
 test("path parameters of any name are decoded", () => {
   const [match] = router.match("/base/sessions/a%20b/notes/n%2F1/");
-  assert.deepEqual(
-    [match?.sessionId, match?.parameters, match?.base],
-    ["a b", { noteId: "n/1" }, "/base"],
-  );
+  assert.deepEqual([match?.sessionId, match?.parameters, match?.base], ["a b", { noteId: "n/1" }, "/base"]);
   assert.deepEqual(router.match("/tenants/t;v=1")[0]?.parameters, { tenantId: "t;v=1" });
 });
 

@@ -9,8 +9,7 @@ onEachEngine(({ test, serve }) => {
   /** A server with a clock that only the tests advance. */
   const still = () => serve({ frozen: true });
   const as = (customerId: string) => ({ headers: { gkc_customerId: customerId } });
-  const create = async (api: Api, json: unknown = {}, headers = {}) =>
-    sessionOf(await api.create({ json, headers }));
+  const create = async (api: Api, json: unknown = {}, headers = {}) => sessionOf(await api.create({ json, headers }));
 
   test("contract.md#rule-1: another value of an id that is set is refused, and nothing is applied", async () => {
     await using server = await still();
@@ -82,9 +81,7 @@ onEachEngine(({ test, serve }) => {
     await using server = await still();
     const api = createApi(server.url);
     const headers = { gkc_customerId: "c", gkc_agentId: "a" };
-    const made = await Promise.all(
-      [1, 2, 3].map(() => create(api, { globalVisitId: "g" }, headers)),
-    );
+    const made = await Promise.all([1, 2, 3].map(() => create(api, { globalVisitId: "g" }, headers)));
     assert.equal(new Set(made.map(({ sessionId }) => sessionId)).size, 3);
   });
 
@@ -94,9 +91,7 @@ onEachEngine(({ test, serve }) => {
     const expired = await create(api, {}, { gkc_customerId: "c" });
     server.pass(HOUR);
     const forged = `${expired.sessionId.slice(0, 39)}${expired.sessionId.endsWith("A") ? "B" : "A"}`;
-    const foreign = createIdIssuer([{ bytes: new Uint8Array(32).fill(5), createdAt: 0 }]).issue(
-      server.now(),
-    ).id;
+    const foreign = createIdIssuer([{ bytes: new Uint8Array(32).fill(5), createdAt: 0 }]).issue(server.now()).id;
     for (const id of [expired.sessionId, forged, foreign, "x", "undefined", "A".repeat(40)]) {
       const headers = { gkc_customerId: "c", gkc_agentId: "a" };
       const session = sessionOf(await api.retrieve(id, { headers }));

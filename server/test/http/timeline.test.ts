@@ -191,33 +191,31 @@ test("reading a timeline does not count as a use of the session", async () => {
 });
 
 /** Whether each caller may record into a session, and read its timeline. */
-const access: readonly [
-  owner: string,
-  expected: Readonly<Record<Holder, readonly [record: number, read: number]>>,
-][] = [
+const access: readonly [owner: string, expected: Readonly<Record<Holder, readonly [record: number, read: number]>>][] =
   [
-    "alice",
-    {
-      alice: [202, 200],
-      bob: [404, 404],
-      page: [404, 404],
-      agent: [202, 200],
-      reporter: [403, 200],
-      administrator: [202, 200],
-    },
-  ],
-  [
-    "",
-    {
-      alice: [202, 200],
-      bob: [202, 200],
-      page: [202, 200],
-      agent: [202, 200],
-      reporter: [403, 200],
-      administrator: [202, 200],
-    },
-  ],
-];
+    [
+      "alice",
+      {
+        alice: [202, 200],
+        bob: [404, 404],
+        page: [404, 404],
+        agent: [202, 200],
+        reporter: [403, 200],
+        administrator: [202, 200],
+      },
+    ],
+    [
+      "",
+      {
+        alice: [202, 200],
+        bob: [202, 200],
+        page: [202, 200],
+        agent: [202, 200],
+        reporter: [403, 200],
+        administrator: [202, 200],
+      },
+    ],
+  ];
 for (const [owner, expected] of access) {
   for (const [person, [record, read]] of Object.entries(expected)) {
     const whose = owner === "" ? "nobody's session" : `${owner}'s session`;

@@ -28,8 +28,7 @@ test("mode local serves a Unix socket, which only its user can open and which is
 
 test("the error for a socket that cannot be created has the reason", async () => {
   await using folder = temporaryDirectory();
-  const start = (path: string) =>
-    spawnServer({ args: ["--socket", path], env: { ANTECHAMBER_PORT: "" } });
+  const start = (path: string) => spawnServer({ args: ["--socket", path], env: { ANTECHAMBER_PORT: "" } });
   await using homeless = start(`${folder.path}/none/http.sock`);
   await assert.rejects(homeless.ready, /cannot listen on \S+none\/http\.sock: there is no folder/);
   await using refused = start("/proc/http.sock");

@@ -47,10 +47,7 @@ function passed(limiter: SharedRateLimiter, subject: string, attempts: number): 
 
 test("after an exchange a process knows what others have admitted", async () => {
   await using redis = await startSingleRedis();
-  const processes = [
-    await sharesOf("single", [redis.node]),
-    await sharesOf("single", [redis.node]),
-  ] as const;
+  const processes = [await sharesOf("single", [redis.node]), await sharesOf("single", [redis.node])] as const;
   const [one, other] = [limiterOver(processes[0]), limiterOver(processes[1])];
   assert.equal(passed(one, "a", 60), 60);
   await one.exchange(now);

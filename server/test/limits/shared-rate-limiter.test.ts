@@ -1,10 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  createSharedRateLimiter,
-  type Remaining,
-  type Usage,
-} from "../../src/limits/shared-rate-limiter.ts";
+import { createSharedRateLimiter, type Remaining, type Usage } from "../../src/limits/shared-rate-limiter.ts";
 
 /** One per second, sixty at once. */
 const rate = { count: 60, period: 60_000 };
@@ -31,10 +27,7 @@ test("usage that could not be sent is sent later, with newer usage", async () =>
   remaining.is = 11_000;
   await exchange();
   await exchange();
-  assert.deepEqual(sent, [
-    [{ bucket: "m:a", amount: 10_000 }],
-    [{ bucket: "m:a", amount: 11_000 }],
-  ]);
+  assert.deepEqual(sent, [[{ bucket: "m:a", amount: 10_000 }], [{ bucket: "m:a", amount: 11_000 }]]);
 });
 
 test("after an outage usage that has drained is not sent", async () => {

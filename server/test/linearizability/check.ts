@@ -38,10 +38,7 @@ export interface Report {
 const MAX_LOSSES = 12;
 
 /** Searches for an order of the operations on each session and each visit that contract.md#rules allows. */
-export function checkHistory(
-  events: readonly Event[],
-  failovers: readonly Failover[] = [],
-): Report {
+export function checkHistory(events: readonly Event[], failovers: readonly Failover[] = []): Report {
   const report = { lost: 0, stale: 0, lostClaims: 0, heldTwice: 0 };
   const violations: string[] = [];
 
@@ -75,9 +72,7 @@ function leastLosses<State, Op extends Operation>(
   history: readonly Op[],
   failovers: readonly Failover[],
 ): Verdict<LossyState<State>, Op | Loss> {
-  const near = failovers.filter(({ from, to }) =>
-    history.some((op) => op.return >= from && op.call <= to),
-  );
+  const near = failovers.filter(({ from, to }) => history.some((op) => op.return >= from && op.call <= to));
   const whole = [...history, ...lossesOf(near)];
   for (let budget = 0; ; budget++) {
     const verdict = linearize<LossyState<State>, Op | Loss>(losing(model, near, budget), whole);
@@ -88,9 +83,7 @@ function leastLosses<State, Op extends Operation>(
 /** Returns whether losing a claim explains the history of everybody except the first holder, which kept the visit. */
 function isHeldTwice(history: readonly VisitOperation[], failovers: readonly Failover[]): boolean {
   if (failovers.length === 0) return false;
-  const claims = history.filter(
-    ({ event: visitEvent }) => visitEvent === "taken" || visitEvent === "refused",
-  );
+  const claims = history.filter(({ event: visitEvent }) => visitEvent === "taken" || visitEvent === "refused");
   return leastLosses(visitModel, claims, failovers).explained;
 }
 

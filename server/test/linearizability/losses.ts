@@ -49,8 +49,7 @@ export function losing<State, Op extends Operation>(
   failovers: readonly Failover[],
   budget: number,
 ): SequentialModel<LossyState<State>, Op | Loss> {
-  const isExcusable = (op: Op) =>
-    failovers.some(({ from, to }) => op.return >= from && op.call <= to);
+  const isExcusable = (op: Op) => failovers.some(({ from, to }) => op.return >= from && op.call <= to);
   return {
     initial: { state: model.initial, before: [], elsewhere: [], lost: 0, stale: 0 },
     step(lossy, op) {

@@ -75,11 +75,7 @@ export function linearize<State, Op extends Operation>(
  * Returns the operations that may come next: those called before any remaining operation returned. Operations that
  * have returned come first; of those with an unknown outcome, one for each label is enough.
  */
-function callable(
-  operations: readonly Operation[],
-  bits: readonly bigint[],
-  done: bigint,
-): readonly number[] {
+function callable(operations: readonly Operation[], bits: readonly bigint[], done: bigint): readonly number[] {
   const isDone = (i: number) => (done & (bits[i] as bigint)) !== 0n;
   let earliestReturn = Number.POSITIVE_INFINITY;
   const certain: number[] = [];

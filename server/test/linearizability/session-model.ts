@@ -31,8 +31,7 @@ interface SessionState {
  */
 export const sessionModel: SequentialModel<SessionState, SessionOperation> = {
   initial: { ids: noIdentity, over: false },
-  step: (state, op) =>
-    op.response.kind === "unknown" ? applied(state, op) : explained(state, op, op.response),
+  step: (state, op) => (op.response.kind === "unknown" ? applied(state, op) : explained(state, op, op.response)),
   key: ({ ids, over }) => JSON.stringify([idFields.map((field) => ids[field]), over]),
 };
 
@@ -64,9 +63,7 @@ function explained(
 }
 
 function clashes(own: Identity, given: Identity): readonly string[] {
-  return idFields.filter(
-    (field) => own[field] !== null && given[field] !== null && own[field] !== given[field],
-  );
+  return idFields.filter((field) => own[field] !== null && given[field] !== null && own[field] !== given[field]);
 }
 
 function merge(own: Identity, given: Identity): Identity {

@@ -28,13 +28,7 @@ const delay = fc.integer({ min: 1, max: 40 });
 /** Generates drafts for a few sessions with many conflicts: few values, few visits, much overlap. */
 export const drafts: fc.Arbitrary<Draft[]> = fc.array(
   fc.record({
-    operation: fc.constantFrom<Event["operation"][]>(
-      "create",
-      "create",
-      "associate",
-      "retrieve",
-      "end",
-    ),
+    operation: fc.constantFrom<Event["operation"][]>("create", "create", "associate", "retrieve", "end"),
     session: fc.integer({ min: 0, max: 3 }),
     ids: fc
       .record({ customerId: value, visitId: value, globalVisitId: value })
@@ -69,10 +63,7 @@ export function simulate(requests: readonly Draft[], fault?: string): Event[] {
   });
   for (const { draft, session, call, effect } of planned.toSorted((a, b) => a.effect - b.effect)) {
     const isKnown = draft.fate === "answered";
-    const answer =
-      draft.fate === "dropped"
-        ? ({ kind: "unknown" } as const)
-        : apply(sessions, session, draft, fault);
+    const answer = draft.fate === "dropped" ? ({ kind: "unknown" } as const) : apply(sessions, session, draft, fault);
     const isCreated = draft.operation !== "create" || (isKnown && answer.kind === "session");
     events.push({
       operation: draft.operation,
@@ -86,28 +77,20 @@ export function simulate(requests: readonly Draft[], fault?: string): Event[] {
   return events;
 }
 
-function apply(
-  sessions: Map<string, Stored>,
-  id: string,
-  { operation, ids }: Draft,
-  fault?: string,
-): SessionResponse {
+function apply(sessions: Map<string, Stored>, id: string, { operation, ids }: Draft, fault?: string): SessionResponse {
   const session = sessions.get(id) ?? { ids: noIdentity, over: false };
   if (session.over && fault !== "resurrection") return { kind: "absent" };
   if (operation === "end") {
     sessions.set(id, { ...session, over: true });
     return { kind: "ended" };
   }
-  if (operation === "retrieve")
-    return { kind: "session", ids: fault === "stale read" ? noIdentity : session.ids };
+  if (operation === "retrieve") return { kind: "session", ids: fault === "stale read" ? noIdentity : session.ids };
   const clash = idFields.find(
-    (field) =>
-      ids[field] !== null && session.ids[field] !== null && ids[field] !== session.ids[field],
+    (field) => ids[field] !== null && session.ids[field] !== null && ids[field] !== session.ids[field],
   );
   if (clash !== undefined && fault !== "changed id") return { kind: "conflict", field: clash };
   const isHeld = [...sessions].some(
-    ([other, one]) =>
-      other !== id && !one.over && ids.visitId !== null && one.ids.visitId === ids.visitId,
+    ([other, one]) => other !== id && !one.over && ids.visitId !== null && one.ids.visitId === ids.visitId,
   );
   if (isHeld && fault !== "shared visit") return { kind: "conflict", field: "visitId" };
   const merged = Object.fromEntries(

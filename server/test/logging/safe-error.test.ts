@@ -22,8 +22,7 @@ function sqlite(): never {
   throw new Error("there is no such table");
 }
 
-const withMembers = (message: string, members: object) =>
-  Object.assign(new Error(message), members);
+const withMembers = (message: string, members: object) => Object.assign(new Error(message), members);
 
 /** Errors of libraries and runtimes, each with data of a caller in it. */
 const errors: Readonly<Record<string, unknown>> = {
@@ -71,8 +70,7 @@ test("data of a caller in an error is never logged or printed, wherever a librar
   });
   for (const [name, error] of Object.entries(errors)) {
     const texts = [JSON.stringify(describeError(error)), safeMessage(error)];
-    for (const text of texts)
-      assert.ok(!text.includes(mark) && !text.includes("pass@"), `${name}: ${text}`);
+    for (const text of texts) assert.ok(!text.includes(mark) && !text.includes("pass@"), `${name}: ${text}`);
     logger.error({ err: error }, "failed");
     logger.child({ requestId: "r" }).warn({ error }, "failed");
     if (error instanceof Error) logger.fatal(error);

@@ -135,10 +135,7 @@ test("the next run completes a copy ahead, with the changes since then", async (
   assert.equal(ahead.comparison, null);
   assert.notEqual(await stores.target.importCursor(), null);
   const { id, createdAt } = stores.issuer.issue(START);
-  await stores.source.create(
-    newSession(id, createdAt, ids({ customerId: "late" }), lifetimes),
-    now,
-  );
+  await stores.source.create(newSession(id, createdAt, ids({ customerId: "late" }), lifetimes), now);
   const result = await stores.run();
   assert.equal(result.comparison?.isEqual, true);
   assert.equal(countsOf(result)["sessions"], 301);

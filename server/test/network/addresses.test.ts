@@ -1,11 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  isInRanges,
-  isLoopbackAddress,
-  parseAddress,
-  parseRange,
-} from "../../src/network/addresses.ts";
+import { isInRanges, isLoopbackAddress, parseAddress, parseRange } from "../../src/network/addresses.ts";
 
 test("all notations of an address are equal", () => {
   const forms = [
@@ -32,11 +27,7 @@ test("other texts are not parsed as addresses", () => {
 
 test("a range contains exactly the addresses with its prefix", () => {
   const cases: [range: string, within: string[], outside: string[]][] = [
-    [
-      "10.0.0.0/8",
-      ["10.0.0.0", "10.255.255.255", "::ffff:10.9.9.9"],
-      ["11.0.0.0", "9.255.255.255"],
-    ],
+    ["10.0.0.0/8", ["10.0.0.0", "10.255.255.255", "::ffff:10.9.9.9"], ["11.0.0.0", "9.255.255.255"]],
     ["192.168.4.0/22", ["192.168.4.0", "192.168.7.255"], ["192.168.3.255", "192.168.8.0"]],
     ["192.0.2.7", ["192.0.2.7"], ["192.0.2.6", "192.0.2.8", "::192.0.2.7"]],
     ["0.0.0.0/0", ["0.0.0.0", "255.255.255.255"], ["::1", "2001:db8::1"]],

@@ -23,11 +23,7 @@ export interface OpenedApp extends AsyncDisposable {
   /** Returns an id as the service issues them. */
   newId(): string;
   /** Sends a request with nothing except its host and `headers` to the application. */
-  send(
-    method: string,
-    path: string,
-    headers?: Readonly<Record<string, string>>,
-  ): Promise<RawResponse>;
+  send(method: string, path: string, headers?: Readonly<Record<string, string>>): Promise<RawResponse>;
 }
 
 /**
@@ -118,11 +114,7 @@ function withoutReading(store: StoreEngine): StoreEngine {
   };
 }
 
-function requestOf(
-  method: string,
-  path: string,
-  headers: Readonly<Record<string, string>>,
-): HttpRequest {
+function requestOf(method: string, path: string, headers: Readonly<Record<string, string>>): HttpRequest {
   return {
     method,
     path,

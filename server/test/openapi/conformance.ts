@@ -2,12 +2,7 @@ import assert from "node:assert/strict";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import formats from "ajv-formats";
 import type { RawResponse } from "../support/raw-http.ts";
-import {
-  type DocumentedOperation,
-  type DocumentedResponse,
-  documentOf,
-  type Json,
-} from "./description.ts";
+import { type DocumentedOperation, type DocumentedResponse, documentOf, type Json } from "./description.ts";
 
 const ajv = new Ajv2020({ strict: true, allowUnionTypes: true, allErrors: true });
 formats.default(ajv);
@@ -36,10 +31,7 @@ function closed(schema: Json): Json {
 }
 
 /** Asserts that a response is as documented for its status, and returns that part of the document. */
-export function assertDocumented(
-  operation: DocumentedOperation,
-  response: RawResponse,
-): DocumentedResponse {
+export function assertDocumented(operation: DocumentedOperation, response: RawResponse): DocumentedResponse {
   const documented = operation.responses.find(({ status }) => status === response.status);
   assert.ok(documented, `${operation.id} responds with ${response.status}: ${response.body}`);
   assertHeaders(documented, response);
@@ -48,23 +40,14 @@ export function assertDocumented(
 }
 
 /** Headers of the connection and of the content. */
-const notDescribed = [
-  "connection",
-  "content-length",
-  "content-type",
-  "date",
-  "keep-alive",
-  "transfer-encoding",
-];
+const notDescribed = ["connection", "content-length", "content-type", "date", "keep-alive", "transfer-encoding"];
 
 /** The headers of every refusal, which the document describes only once. */
 const { headers: shared } = documentOf("local")["components"] as {
   headers: DocumentedResponse["headers"];
 };
 const onRefusals = ["Cache-Control", "X-Content-Type-Options", "X-Request-Id"] as const;
-const ofRefusals = Object.fromEntries(
-  onRefusals.map((name) => [name, shared[name] ?? { schema: {} }]),
-);
+const ofRefusals = Object.fromEntries(onRefusals.map((name) => [name, shared[name] ?? { schema: {} }]));
 
 function assertHeaders({ codes, headers }: DocumentedResponse, response: RawResponse): void {
   const names = new Set<string>();
@@ -84,11 +67,7 @@ function assertHeaders({ codes, headers }: DocumentedResponse, response: RawResp
   );
 }
 
-function assertBody(
-  operation: DocumentedOperation,
-  { content }: DocumentedResponse,
-  response: RawResponse,
-): void {
+function assertBody(operation: DocumentedOperation, { content }: DocumentedResponse, response: RawResponse): void {
   if (content === undefined) {
     assert.equal(response.body, "", `${operation.id} has a body that is not described`);
     return;

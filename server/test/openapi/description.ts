@@ -72,9 +72,7 @@ export function operationsOf(mode: Mode, bases?: readonly BasePath[]): Documente
   return Object.entries(whole["paths"] as Record<string, Json>).flatMap(([path, item]) =>
     Object.entries(item)
       .filter(([method]) => ["get", "head", "put", "post", "patch", "delete"].includes(method))
-      .map(([method, operation]) =>
-        operationOf(mode, whole, path, item, method, operation as Json),
-      ),
+      .map(([method, operation]) => operationOf(mode, whole, path, item, method, operation as Json)),
   );
 }
 
@@ -132,9 +130,7 @@ function resolved(part: unknown, document: Json): unknown {
   if (typeof part !== "object" || part === null) return part;
   const { $ref, ...own } = part as Json;
   const whole = typeof $ref === "string" ? { ...target($ref, document), ...own } : own;
-  return Object.fromEntries(
-    Object.entries(whole).map(([name, value]) => [name, resolved(value, document)]),
-  );
+  return Object.fromEntries(Object.entries(whole).map(([name, value]) => [name, resolved(value, document)]));
 }
 
 function target(reference: string, document: Json): Json {

@@ -5,13 +5,7 @@ import { after, before, test } from "node:test";
 import type { Problem } from "@antechamber/client/protocol";
 import { type Host, startHost } from "./callers.ts";
 import { assertDocumented, assertValid } from "./conformance.ts";
-import {
-  basePaths,
-  type DocumentedOperation,
-  dialectBasePaths,
-  type Mode,
-  operationsOf,
-} from "./description.ts";
+import { basePaths, type DocumentedOperation, dialectBasePaths, type Mode, operationsOf } from "./description.ts";
 import { type Hosts, provocations, startHosts } from "./provocations.ts";
 import { requestsOf } from "./requests.ts";
 
@@ -82,9 +76,7 @@ for (const operation of operations.filter(({ id }) => own.includes(id))) {
     for (const parts of requestsOf(operation)) {
       // The visit of the example has one live session.
       const isVisit = parts.body?.includes("visitId") ?? false;
-      const host: Host = isVisit
-        ? await startHost(mode, { config: { basePaths: bases } })
-        : hosts.usual;
+      const host: Host = isVisit ? await startHost(mode, { config: { basePaths: bases } }) : hosts.usual;
       try {
         const response = await host.send(operation, parts);
         assert.equal(response.status, success.status, response.body);

@@ -38,9 +38,7 @@ for (const mode of modes) {
       for (const { status, codes, content } of responses) {
         for (const code of codes) {
           const proper: number = problemStatus[code as keyof typeof problemStatus];
-          const forProxies = id.startsWith("forwardAuth")
-            ? { 400: 403, 429: 503 }[proper]
-            : undefined;
+          const forProxies = id.startsWith("forwardAuth") ? { 400: 403, 429: 503 }[proper] : undefined;
           assert.equal(status, forProxies ?? proper, id);
         }
         const refusal = content?.["application/problem+json"];
@@ -57,10 +55,7 @@ for (const mode of modes) {
     const [operation] = operationsOf(mode).filter(({ id }) => id === "openApiDocument");
     assert.ok(operation);
     const response = await host.send(operation);
-    assert.deepEqual(
-      JSON.parse(response.body) as Json,
-      JSON.parse(JSON.stringify(documentOf(mode))),
-    );
+    assert.deepEqual(JSON.parse(response.body) as Json, JSON.parse(JSON.stringify(documentOf(mode))));
   });
 }
 
@@ -97,9 +92,7 @@ test("validators and generators can use the document's descriptions of headers a
 test("every code of a refusal has a test that provokes it, and is in the document and in docs/api.md", () => {
   const page = readFileSync(new URL("../../../docs/api.md", import.meta.url), "utf8");
   const described = (documentOf("key")["info"] as Json)["description"] as string;
-  const documented = modes
-    .flatMap((mode) => operationsOf(mode))
-    .flatMap(({ responses }) => responses);
+  const documented = modes.flatMap((mode) => operationsOf(mode)).flatMap(({ responses }) => responses);
   const codes = new Set(documented.flatMap((response) => response.codes));
   // truth.test.ts sends each operation a method that it does not accept.
   const provoked = [...Object.keys(provocations), "method-not-allowed"];
@@ -113,14 +106,8 @@ test("every code of a refusal has a test that provokes it, and is in the documen
 });
 
 test("the credential is part of the document where one is needed", () => {
-  const schemes = (mode: Mode) =>
-    Object.keys((documentOf(mode)["components"] as Json)["securitySchemes"] ?? {});
-  assert.deepEqual(modes.map(schemes), [
-    [],
-    ["key", "apiKey"],
-    ["token"],
-    ["proxySecret", "proxyRole"],
-  ]);
+  const schemes = (mode: Mode) => Object.keys((documentOf(mode)["components"] as Json)["securitySchemes"] ?? {});
+  assert.deepEqual(modes.map(schemes), [[], ["key", "apiKey"], ["token"], ["proxySecret", "proxyRole"]]);
   for (const mode of modes) {
     const secured = operationsOf(mode).filter(({ isSecured }) => isSecured);
     assert.deepEqual(

@@ -49,8 +49,7 @@ type Provoke = (operation: DocumentedOperation, hosts: Hosts) => Promise<RawResp
 /** The request that provokes each code and is valid otherwise. */
 export const provocations: Readonly<Record<string, Provoke>> = {
   "invalid-request": (operation, { usual }) => {
-    if (operation.id === "recordRequests")
-      return usual.send(operation, { body: '{"method":"GET"}' });
+    if (operation.id === "recordRequests") return usual.send(operation, { body: '{"method":"GET"}' });
     if (operation.id === "endSessions") return usual.send(operation, { body: "{}" });
     if (["listSessions", "readAudit"].includes(operation.id)) {
       return usual.send(operation, { query: "limit=0" });
@@ -129,10 +128,7 @@ export const provocations: Readonly<Record<string, Provoke>> = {
     const headers = { gkc_customerId: "customer-4711" };
     // Retrieving writes only if it has to create a session, and recording waits only with `durable`.
     const unknown = id === "retrieveSession" ? { inPath: "unknown" } : {};
-    const records =
-      id === "recordRequests"
-        ? { ...bodyOf(operation, 0), query: "durable=true" }
-        : bodyOf(operation, 0);
+    const records = id === "recordRequests" ? { ...bodyOf(operation, 0), query: "durable=true" } : bodyOf(operation, 0);
     const parts = { headers, ...unknown, ...records };
     return overloaded.send(operation, parts);
   },
@@ -164,9 +160,7 @@ async function sendAtOnce(operation: DocumentedOperation, { usual }: Hosts): Pro
   for (let round = 1; ; round++) {
     const headers = { "Idempotency-Key": randomUUID(), ...ids };
     const parts = { headers, inPath, ...bodyOf(operation, 0) };
-    const responses = await Promise.all(
-      Array.from({ length: 8 }, () => usual.send(operation, parts)),
-    );
+    const responses = await Promise.all(Array.from({ length: 8 }, () => usual.send(operation, parts)));
     const late = responses.find(({ status }) => status === 409);
     if (late !== undefined) return late;
     if (round === 20 || !takes(operation, "Idempotency-Key")) return usual.send(operation, parts);

@@ -8,10 +8,7 @@ export function takes({ parameters }: DocumentedOperation, name: string): boolea
 }
 
 /** Returns the example with index `i` as the body, if the operation requires a body. */
-export function bodyOf(
-  { id, bodyExamples }: DocumentedOperation,
-  i: number,
-): Pick<RequestParts, "body"> {
+export function bodyOf({ id, bodyExamples }: DocumentedOperation, i: number): Pick<RequestParts, "body"> {
   const isNeeded = id === "recordRequests" || id === "endSessions";
   const body = isNeeded ? bodyExamples[i] : undefined;
   return body === undefined ? {} : { body };
@@ -46,9 +43,7 @@ function withParameters(parameters: readonly DocumentedParameter[]): RequestPart
 }
 
 /** Replaces an idempotency key by a new one, since a key is for one request. */
-export function withFreshKey(
-  headers: Readonly<Record<string, string>> = {},
-): Record<string, string> {
+export function withFreshKey(headers: Readonly<Record<string, string>> = {}): Record<string, string> {
   const key = "Idempotency-Key";
   return key in headers ? { ...headers, [key]: `"${randomUUID()}"` } : { ...headers };
 }

@@ -25,9 +25,7 @@ function served(pick: (route: App["routes"][number]) => boolean = () => true): s
     .toSorted();
 }
 
-function documented(
-  pick: (operation: ReturnType<typeof operationsOf>[number]) => boolean = () => true,
-): string[] {
+function documented(pick: (operation: ReturnType<typeof operationsOf>[number]) => boolean = () => true): string[] {
   return operationsOf("key")
     .filter(pick)
     .map(({ method, path }) => `${method} ${path}`)

@@ -5,13 +5,7 @@ import type { RawResponse } from "../support/raw-http.ts";
 import { long } from "../support/tier.ts";
 import { type Host, type RequestParts, startHost } from "./callers.ts";
 import { assertDocumented } from "./conformance.ts";
-import {
-  basePath,
-  type DocumentedOperation,
-  type Mode,
-  modes,
-  operationsOf,
-} from "./description.ts";
+import { basePath, type DocumentedOperation, type Mode, modes, operationsOf } from "./description.ts";
 import { type Hosts, provocations, startHosts } from "./provocations.ts";
 import { bodyOf, requestsOf, takes, withFreshKey } from "./requests.ts";
 
@@ -45,10 +39,7 @@ function send(operation: DocumentedOperation, parts: RequestParts = {}): Promise
 }
 
 /** Sends a request that names the visit of the example to a new server, because a visit has one live session. */
-async function sendToNewServer(
-  operation: DocumentedOperation,
-  parts: RequestParts,
-): Promise<RawResponse> {
+async function sendToNewServer(operation: DocumentedOperation, parts: RequestParts): Promise<RawResponse> {
   if (!parts.body?.includes("visitId")) return send(operation, parts);
   await using host = await startHost(operation.mode);
   return await host.send(operation, parts);
@@ -180,9 +171,7 @@ for (const mode of deep) {
 
   test(`${mode}: HEAD responds as GET does, without the body`, async () => {
     for (const operation of operationsOf(mode).filter(({ method }) => method === "GET")) {
-      const parts = takes(operation, "gkc_customerId")
-        ? { inPath: await hostOf(mode).session() }
-        : {};
+      const parts = takes(operation, "gkc_customerId") ? { inPath: await hostOf(mode).session() } : {};
       const whole = await send(operation, parts);
       const head = await send(operation, { ...parts, method: "HEAD" });
       assert.equal(head.status, whole.status);

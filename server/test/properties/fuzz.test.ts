@@ -3,13 +3,7 @@ import { after, before, test } from "node:test";
 import type { Problem, SessionInfo } from "@antechamber/client/protocol";
 import * as fc from "fast-check";
 import { serve, type TestServer } from "../support/in-process.ts";
-import {
-  exchange,
-  openConnection,
-  type RawResponse,
-  requestText,
-  utf8,
-} from "../support/raw-http.ts";
+import { exchange, openConnection, type RawResponse, requestText, utf8 } from "../support/raw-http.ts";
 import { sized } from "../support/tier.ts";
 
 const RUNS = sized(300, 1000, 20_000);
@@ -52,15 +46,7 @@ function expectGoodForm(answer: RawResponse): void {
 }
 
 const name = fc.oneof(
-  fc.constantFrom(
-    "visitId",
-    "globalVisitId",
-    "__proto__",
-    "constructor",
-    "prototype",
-    "toString",
-    "sessionId",
-  ),
+  fc.constantFrom("visitId", "globalVisitId", "__proto__", "constructor", "prototype", "toString", "sessionId"),
   fc.string({ unit: "binary", maxLength: 10 }),
 );
 const value = fc.oneof(
@@ -77,12 +63,10 @@ const objects = fc.array(fc.tuple(name, value), { maxLength: 6 }).map((members) 
 const bodies = fc.oneof(
   objects,
   fc.json(),
-  fc
-    .tuple(objects, fc.nat(), fc.string({ unit: "binary", maxLength: 3 }))
-    .map(([text, at, junk]) => {
-      const place = at % (text.length + 1);
-      return text.slice(0, place) + junk + text.slice(place + 1);
-    }),
+  fc.tuple(objects, fc.nat(), fc.string({ unit: "binary", maxLength: 3 })).map(([text, at, junk]) => {
+    const place = at % (text.length + 1);
+    return text.slice(0, place) + junk + text.slice(place + 1);
+  }),
   fc.string({ unit: "binary", maxLength: 100 }),
 );
 
@@ -94,11 +78,7 @@ test(`${RUNS} odd bodies: never a 5xx, and prototypes stay unchanged`, async () 
   };
   const created = await ask(requestText("PUT /sessions/new"));
   const { sessionId } = JSON.parse(created.body) as SessionInfo;
-  const lines = fc.constantFrom(
-    "PUT /sessions/new",
-    `POST /sessions/${sessionId}`,
-    "POST /sessions/x",
-  );
+  const lines = fc.constantFrom("PUT /sessions/new", `POST /sessions/${sessionId}`, "POST /sessions/x");
   await fc.assert(
     fc.asyncProperty(lines, bodies, async (line, body) => {
       const json = ["Content-Type: application/json"];
@@ -140,10 +120,7 @@ const headerName = fc.constantFrom(
   "Accept",
 );
 const headers = fc.array(
-  fc.tuple(
-    headerName,
-    fc.oneof(bytes, fc.string({ unit: "binary", maxLength: 40 }).map(printable)),
-  ),
+  fc.tuple(headerName, fc.oneof(bytes, fc.string({ unit: "binary", maxLength: 40 }).map(printable))),
   { maxLength: 5 },
 );
 
@@ -177,21 +154,16 @@ test(`${RUNS} odd headers: never a 5xx`, async () => {
 });
 
 const target = fc
-  .array(
-    fc.oneof(fc.constantFrom("/", "%", "..", ".", "sessions", "new", "v1", "%2f", "?"), bytes),
-    {
-      maxLength: 6,
-    },
-  )
+  .array(fc.oneof(fc.constantFrom("/", "%", "..", ".", "sessions", "new", "v1", "%2f", "?"), bytes), {
+    maxLength: 6,
+  })
   .map((parts) => `/${parts.join("").replaceAll(/[\p{Cc} ]/gu, "_")}`);
 
 test(`${RUNS} odd paths: never a 5xx`, async () => {
   const methods = fc.constantFrom("GET", "PUT", "POST", "OPTIONS", "DELETE");
   await fc.assert(
     fc.asyncProperty(methods, target, async (method, path) => {
-      const answer = await exchange(server.port, requestText(`${method} ${path}`)).catch(
-        () => undefined,
-      );
+      const answer = await exchange(server.port, requestText(`${method} ${path}`)).catch(() => undefined);
       if (answer === undefined || answer.status === 200) return;
       expectGoodForm(answer);
     }),

@@ -1,12 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type {
-  EndReceipt,
-  ErasureReceipt,
-  Problem,
-  SessionInfo,
-  SessionList,
-} from "@antechamber/client/protocol";
+import type { EndReceipt, ErasureReceipt, Problem, SessionInfo, SessionList } from "@antechamber/client/protocol";
 import * as fc from "fast-check";
 import type { Lifetimes } from "../../src/session/lifetime.ts";
 import type { Identity } from "../../src/session/session.ts";
@@ -38,12 +32,7 @@ test(`over HTTP too the service does what contract.md#rules says: ${RUNS} runs`,
   );
 });
 
-async function check(
-  server: TestServer,
-  api: Api,
-  steps: readonly Step[],
-  suffix: string,
-): Promise<void> {
+async function check(server: TestServer, api: Api, steps: readonly Step[], suffix: string): Promise<void> {
   let models: readonly Model[] = [new Map()];
   const known: string[] = [];
   for (const { wait, drafts } of steps) {
@@ -104,10 +93,7 @@ async function replyOf(api: Api, request: Request): Promise<Reply> {
 }
 
 /** Returns every page of a list. */
-async function listed(
-  api: Api,
-  { filter, limit }: Extract<Request, { kind: "list" }>,
-): Promise<Reply> {
+async function listed(api: Api, { filter, limit }: Extract<Request, { kind: "list" }>): Promise<Reply> {
   const given = Object.entries(filter).filter(([, value]) => value !== null);
   const query = new URLSearchParams();
   for (const [name, value] of given) query.set(name, String(value));
@@ -126,10 +112,7 @@ async function listed(
 }
 
 /** Maximum number of sessions that one request ends or erases. */
-async function counted(
-  api: Api,
-  request: Extract<Request, { kind: "end-many" | "erase" }>,
-): Promise<Reply> {
+async function counted(api: Api, request: Extract<Request, { kind: "end-many" | "erase" }>): Promise<Reply> {
   if (request.kind === "erase") {
     const answer = await api.call("DELETE", `/customers/${encodeURIComponent(request.customerId)}`);
     assert.equal(answer.status, 200, answer.text);

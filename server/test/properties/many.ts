@@ -68,11 +68,7 @@ function expectedIn(world: World, filter: SessionFilter) {
 }
 
 /** Explains a list: each matching session once, newest first, as it is known to be. */
-export function explainList(
-  world: World,
-  { filter }: ListRequest,
-  { sessions, total }: ListReply,
-): Model | undefined {
+export function explainList(world: World, { filter }: ListRequest, { sessions, total }: ListReply): Model | undefined {
   const { must, may } = expectedIn(world, filter);
   const ids = sessions.map(({ id }) => id);
   if (must.some((id) => !ids.includes(id)) || ids.some((id) => !may.has(id))) return undefined;
@@ -129,9 +125,7 @@ export function explainErase(
   { customerId }: Extract<ManyRequest, { kind: "erase" }>,
   { sessions }: CountReply,
 ): Model | undefined {
-  const theirs = [...world.model].filter(
-    ([, known]) => known.ids.customerId === customerId && !known.erased,
-  );
+  const theirs = [...world.model].filter(([, known]) => known.ids.customerId === customerId && !known.erased);
   const kept = theirs.filter(([, known]) => isKept(known, world) === "yes");
   if (sessions < kept.length || sessions > theirs.length) return undefined;
   const next = new Map(world.model);

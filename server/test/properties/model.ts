@@ -2,13 +2,7 @@ import { idFields } from "../../src/session/fields.ts";
 import type { Scope } from "../../src/session/permissions.ts";
 import { type Identity, identityOf } from "../../src/session/session.ts";
 import { expiry, type Known, type Life, lifeOf, type Model, type World } from "./known.ts";
-import {
-  explainEndMany,
-  explainErase,
-  explainList,
-  type ManyReply,
-  type ManyRequest,
-} from "./many.ts";
+import { explainEndMany, explainErase, explainList, type ManyReply, type ManyRequest } from "./many.ts";
 
 /*
  * A model of contract.md#rules, and of finding, ending and erasing many sessions, that a person can check by
@@ -126,8 +120,7 @@ function refusedVisit(
   if (reply.kind !== "refused" || reply.code !== "already-exists") return undefined;
   if (reply.field !== "visitId" || ids.visitId === null) return undefined;
   const held = [...model].some(
-    ([other, known]) =>
-      other !== id && known.ids.visitId === ids.visitId && lifeOf(known, now, lifetimes) !== "over",
+    ([other, known]) => other !== id && known.ids.visitId === ids.visitId && lifeOf(known, now, lifetimes) !== "over",
   );
   return held ? model : undefined;
 }
@@ -165,11 +158,7 @@ function explainRetrieve(
   return created(withOver(world, id, scope), ids, reply.session);
 }
 
-function explainHead(
-  world: World,
-  { id, scope }: Extract<Request, { kind: "head" }>,
-  reply: Reply,
-): Model | undefined {
+function explainHead(world: World, { id, scope }: Extract<Request, { kind: "head" }>, reply: Reply): Model | undefined {
   const life = presence(world, id, scope);
   const known = world.model.get(id);
   if (reply.kind === "done" && reply.value) {
@@ -180,11 +169,7 @@ function explainHead(
   return life === "live" ? undefined : withOver(world, id, scope).model;
 }
 
-function explainUpdate(
-  world: World,
-  request: Extract<Request, { kind: "update" }>,
-  reply: Reply,
-): Model | undefined {
+function explainUpdate(world: World, request: Extract<Request, { kind: "update" }>, reply: Reply): Model | undefined {
   const { id, ids, scope } = request;
   const nothing = idFields.every((field) => ids[field] === null);
   const life = presence(world, id, scope);
@@ -215,11 +200,7 @@ function updated(world: World, known: Known, ids: Identity, seen: Seen): Model |
   return model && fits({ ...world, model }, seen, { ...known, ids: merged, usedAt: world.now });
 }
 
-function explainEnd(
-  world: World,
-  { id, scope }: Extract<Request, { kind: "end" }>,
-  reply: Reply,
-): Model | undefined {
+function explainEnd(world: World, { id, scope }: Extract<Request, { kind: "end" }>, reply: Reply): Model | undefined {
   if (reply.kind !== "done") return undefined;
   const life = presence(world, id, scope);
   const known = world.model.get(id);

@@ -37,21 +37,14 @@ export interface Step {
   readonly drafts: readonly Draft[];
 }
 
-const maybe = (letter: string) =>
-  fc.option(fc.constantFrom(`${letter}0`, `${letter}1`), { nil: null, freq: 3 });
+const maybe = (letter: string) => fc.option(fc.constantFrom(`${letter}0`, `${letter}1`), { nil: null, freq: 3 });
 
 const identity: fc.Arbitrary<Identity> = fc
   .record({
-    agentId: fc.oneof(
-      { weight: 3, arbitrary: fc.constant(null) },
-      { weight: 1, arbitrary: maybe("a") },
-    ),
+    agentId: fc.oneof({ weight: 3, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: maybe("a") }),
     customerId: maybe("c"),
     visitId: maybe("v"),
-    globalVisitId: fc.oneof(
-      { weight: 3, arbitrary: fc.constant(null) },
-      { weight: 1, arbitrary: maybe("g") },
-    ),
+    globalVisitId: fc.oneof({ weight: 3, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: maybe("g") }),
   })
   .map((given) => ({ ...noIdentity, ...given }));
 
@@ -72,10 +65,7 @@ const wait = fc.oneof(
 );
 
 const sometimes = <T>(...values: readonly T[]) =>
-  fc.oneof(
-    { weight: 3, arbitrary: fc.constant(null) },
-    { weight: 1, arbitrary: fc.constantFrom(...values) },
-  );
+  fc.oneof({ weight: 3, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: fc.constantFrom(...values) });
 
 const search: fc.Arbitrary<Search> = fc.record({
   by: fc.subarray([...idFields], { minLength: 1, maxLength: 2 }),
@@ -129,14 +119,12 @@ export function requestOf(draft: Draft, known: readonly string[], suffix: string
   const { kind, target } = draft;
   const ids = identityOf((field) => own(draft.ids[field]));
   const id = (target < 3 ? (known.at(-1 - target) ?? known[0]) : undefined) ?? unknownId(known);
-  const reach: Scope =
-    draft.scope === "everyone" ? "everyone" : { customerId: own(draft.scope.customerId) };
+  const reach: Scope = draft.scope === "everyone" ? "everyone" : { customerId: own(draft.scope.customerId) };
   // Only headers count when a session is retrieved.
   if (kind === "retrieve") {
     return { kind, id, ids: { ...ids, visitId: null, globalVisitId: null }, scope: reach };
   }
-  if (kind === "list" || kind === "end-many" || kind === "erase")
-    return manyOf(draft, kind, id, own);
+  if (kind === "list" || kind === "end-many" || kind === "erase") return manyOf(draft, kind, id, own);
   return { kind, id, ids, scope: reach };
 }
 

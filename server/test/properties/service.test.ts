@@ -67,8 +67,7 @@ test(`the service does what contract.md#rules says: ${4 * RUNS} runs`, async () 
   const outcomes = await Promise.allSettled(Object.values(settings).map(checkOver));
   const names = Object.keys(settings);
   for (const [i, outcome] of outcomes.entries()) {
-    if (outcome.status === "rejected")
-      throw new Error(`with ${names[i]}`, { cause: outcome.reason });
+    if (outcome.status === "rejected") throw new Error(`with ${names[i]}`, { cause: outcome.reason });
   }
 });
 

@@ -44,8 +44,7 @@ export function addressAliases(): string[] {
 /** Returns the words of a name with every mixture of separators between them. */
 function spellings([first = "", ...others]: readonly string[], separators: readonly string[]) {
   return others.reduce(
-    (starts: string[], word) =>
-      starts.flatMap((start) => separators.map((separator) => start + separator + word)),
+    (starts: string[], word) => starts.flatMap((start) => separators.map((separator) => start + separator + word)),
     [first],
   );
 }

@@ -21,9 +21,7 @@ interface Ids {
 }
 
 /** Starts Antechamber in a process of its own; `env` has settings in addition to the defaults. */
-export async function startAntechamber(
-  env: Readonly<Record<string, string>> = {},
-): Promise<Antechamber> {
+export async function startAntechamber(env: Readonly<Record<string, string>> = {}): Promise<Antechamber> {
   const server = await startServer({ env });
   const api = createApi(server.url);
   return {

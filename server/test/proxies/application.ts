@@ -69,9 +69,7 @@ export async function startApplication(
 }
 
 function pairs(raw: readonly string[]): (readonly [string, string])[] {
-  return raw.flatMap((name, index) =>
-    index % 2 === 0 ? [[name, raw[index + 1] as string] as const] : [],
-  );
+  return raw.flatMap((name, index) => (index % 2 === 0 ? [[name, raw[index + 1] as string] as const] : []));
 }
 
 /**

@@ -13,14 +13,10 @@ import { startProxySetup } from "./setup.ts";
 import { smuggledThrough } from "./smuggling.ts";
 import { visit } from "./visitor.ts";
 
-proxyContract(caddy, (text) =>
-  text.replace("\troute {", () => `${documentedBlock("caddyfile")}\troute {`),
-);
+proxyContract(caddy, (text) => text.replace("\troute {", () => `${documentedBlock("caddyfile")}\troute {`));
 
 test("caddy: without the clearing line of the example other spellings would arrive", async () => {
-  const through = await smuggledThrough(caddy, aliases(), (text) =>
-    text.replace("request_header -Gkc*", ""),
-  );
+  const through = await smuggledThrough(caddy, aliases(), (text) => text.replace("request_header -Gkc*", ""));
   for (const name of ["Gkc_customerid", "Gkc.customerid", "Gkc-Customer-Id", "Gkcagentid"]) {
     assert.ok(through.includes(name), `${name} is not among ${through.join(" ")}`);
   }

@@ -25,9 +25,7 @@ export function onlyValue(node: unknown, key: string): unknown {
 /** Returns the only code block in `docs/proxies.md` in this language. */
 export function documentedBlock(language: string): string {
   const text = readFileSync(new URL("../../../docs/proxies.md", import.meta.url), "utf8");
-  const [block, ...others] = text.matchAll(
-    new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\``, "gm"),
-  );
+  const [block, ...others] = text.matchAll(new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\``, "gm"));
   if (block === undefined || others.length > 0) throw new Error(`${language}: one was expected`);
   return block[1] as string;
 }

@@ -86,10 +86,7 @@ test("envoy: a new visitor behind https gets a secure cookie", async () => {
   const answer = await server.ask("GET /forward-auth/", subRequest(server.bearer));
   assert.equal(answer.status, 200, answer.body);
   const sessionId = answer.headers.get("gkc-sessionid") ?? "";
-  assert.equal(
-    sessionCookie(answer),
-    `sessionId=${sessionId}; Path=/; SameSite=Lax; HttpOnly; Secure`,
-  );
+  assert.equal(sessionCookie(answer), `sessionId=${sessionId}; Path=/; SameSite=Lax; HttpOnly; Secure`);
 });
 
 test("envoy: in mode required a visitor without a session gets a 401", async () => {
@@ -116,12 +113,7 @@ test("envoy: the example passes the whole identity on, and fails closed", () => 
     identityHeaders.map((name) => name.toLowerCase()),
   );
   assert.deepEqual(names("allowed_client_headers_on_success"), ["set-cookie"]);
-  assert.deepEqual(names("allowed_headers"), [
-    "cookie",
-    "gkc-sessionid",
-    "x-forwarded-proto",
-    "x-forwarded-for",
-  ]);
+  assert.deepEqual(names("allowed_headers"), ["cookie", "gkc-sessionid", "x-forwarded-proto", "x-forwarded-for"]);
   assert.equal(onlyValue(document, "failure_mode_allow"), false);
   assert.equal(onlyValue(document, "path_prefix"), "/forward-auth");
   const filters = onlyValue(document, "http_filters") as readonly { name: string }[];
@@ -145,10 +137,7 @@ test("envoy: in the example no path bypasses the sub-request", () => {
 test("envoy: in the example no response with a cookie may be cached, and no client can forge its address", () => {
   const document = exampleDocument("envoy/envoy.yaml");
   const script = String(onlyValue(document, "inline_string"));
-  assert.match(
-    script,
-    /get\("set-cookie"\) ~= nil[\s\S]*replace\("cache-control", "private, no-store"\)/,
-  );
+  assert.match(script, /get\("set-cookie"\) ~= nil[\s\S]*replace\("cache-control", "private, no-store"\)/);
   assert.deepEqual(allValues(document, "remove"), ["forwarded", "x-real-ip"]);
   const patterns = allValues(document, "regex").map((text) => new RegExp(`^(?:${String(text)})$`));
   const left = addressAliases()

@@ -5,22 +5,11 @@ import { addressAliases, identityHeaders } from "./aliases.ts";
 import { startAntechamber } from "./antechamber.ts";
 import { identityOf, startApplication } from "./application.ts";
 import { type Edit, startProxy } from "./proxy-process.ts";
-import {
-  cookieOf,
-  identityHeadersOf,
-  type ProxySetup,
-  portsOf,
-  takeOnly,
-  untilRecorded,
-} from "./setup.ts";
+import { cookieOf, identityHeadersOf, type ProxySetup, portsOf, takeOnly, untilRecorded } from "./setup.ts";
 import { HOST, sessionCookie, visit, visitText } from "./visitor.ts";
 
 /** Requests and responses: paths, bodies, records, cookies and upgrades pass through the proxy. */
-export function forwardingContract(
-  proxyName: string,
-  setup: () => ProxySetup,
-  leaveOut: Edit,
-): void {
+export function forwardingContract(proxyName: string, setup: () => ProxySetup, leaveOut: Edit): void {
   test(`${proxyName}: a request is recorded with its original method and path, without its query`, async () => {
     const { antechamber, application, proxy } = setup();
     const session = await antechamber.createSession({ customerId: "carol" });
@@ -157,9 +146,7 @@ export function forwardingContract(
     const { headers } = takeOnly(application);
     assert.doesNotMatch(JSON.stringify(headers), /evil/);
     assert.deepEqual(
-      headers
-        .filter(([name]) => name.toLowerCase() === "x-forwarded-host")
-        .map(([, value]) => value),
+      headers.filter(([name]) => name.toLowerCase() === "x-forwarded-host").map(([, value]) => value),
       [HOST],
     );
   });
@@ -212,10 +199,7 @@ export function forwardingContract(
   test(`${proxyName}: a request with large headers passes`, async () => {
     const { antechamber, application, proxy } = setup();
     const session = await antechamber.createSession({ customerId: "dave" });
-    const headers = [
-      `${cookieOf(session)}; filling=${"x".repeat(8000)}`,
-      `X-Y: ${"y".repeat(6000)}`,
-    ];
+    const headers = [`${cookieOf(session)}; filling=${"x".repeat(8000)}`, `X-Y: ${"y".repeat(6000)}`];
     const answer = await visit(proxy.port, `/${"z".repeat(8000)}`, { headers });
     assert.equal(answer.status, 200, proxy.log());
     assert.deepEqual(identityOf(takeOnly(application)), identityHeadersOf(session));
@@ -237,18 +221,12 @@ export function forwardingContract(
     assert.deepEqual(identityOf(takeOnly(application)), {});
     const [subRequest, ...more] = witness.take();
     assert.ok(subRequest !== undefined && more.length === 0);
-    assert.deepEqual(
-      [subRequest.method, subRequest.url, subRequest.body],
-      ["GET", "/forward-auth", ""],
-    );
+    assert.deepEqual([subRequest.method, subRequest.url, subRequest.body], ["GET", "/forward-auth", ""]);
     const sent = new Map(subRequest.headers.map(([name, value]) => [name.toLowerCase(), value]));
     assert.equal(sent.size, subRequest.headers.length, "a header is there twice");
     assert.equal(sent.get("authorization"), undefined);
     assert.match(sent.get("host") ?? "", /^127\.0\.0\.1/);
-    assert.ok(
-      !subRequest.headers.some(([, value]) => value === "/x"),
-      "a path that a client made up",
-    );
+    assert.ok(!subRequest.headers.some(([, value]) => value === "/x"), "a path that a client made up");
     assert.equal(sent.get("x-forwarded-for"), "127.0.0.1");
     assert.equal(sent.get("forwarded"), undefined);
   });

@@ -78,12 +78,8 @@ export function identityContract(proxyName: string, setup: () => ProxySetup): vo
         }
         const mine = application.requests.filter(({ url }) => url === path);
         assert.equal(mine.length, requests);
-        for (const arrival of mine)
-          assert.deepEqual(identityOf(arrival), identityHeadersOf(session));
-        assert.equal(
-          (await untilRecorded(antechamber, session.sessionId, requests)).length,
-          requests,
-        );
+        for (const arrival of mine) assert.deepEqual(identityOf(arrival), identityHeadersOf(session));
+        assert.equal((await untilRecorded(antechamber, session.sessionId, requests)).length, requests);
       }),
     );
     // No further sub-requests were sent.

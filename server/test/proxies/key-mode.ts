@@ -34,8 +34,7 @@ export async function serveKeyed(config: Partial<Config> = {}): Promise<KeyedSer
       if (answer.status !== 200) throw new Error(answer.text);
       return JSON.parse(answer.text) as Timeline;
     },
-    ask: (line, headers) =>
-      exchange(server.port, `${[`${line} HTTP/1.1`, ...headers].join("\r\n")}\r\n\r\n`),
+    ask: (line, headers) => exchange(server.port, `${[`${line} HTTP/1.1`, ...headers].join("\r\n")}\r\n\r\n`),
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 }

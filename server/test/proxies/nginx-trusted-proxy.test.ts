@@ -43,10 +43,7 @@ test("nginx asserts the identity of its agents by the name they signed in with",
   const other = await anna.create({ headers: { "gkc-agentId": "bert" } });
   problemOf(other, 403, "identity-mismatch");
   assert.equal((await agents().create()).status, 401);
-  assert.equal(
-    (await agents({ authorization: `Basic ${btoa("anna:guessed")}` }).create()).status,
-    401,
-  );
+  assert.equal((await agents({ authorization: `Basic ${btoa("anna:guessed")}` }).create()).status, 401);
   const found = await anna.retrieve(own.sessionId);
   const path = `/agents/sessions/${own.sessionId}`;
   assert.equal(found.headers.get("content-location"), path);
@@ -71,10 +68,8 @@ test("no client can claim to be somebody else through nginx", async () => {
 });
 
 test("if nginx accepts underscores in headers, forged identity headers are refused", async () => {
-  await using lax = await startProxy(
-    program,
-    { antechamber: antechamber.port, application: 9 },
-    (text) => text.replace("underscores_in_headers off;", "underscores_in_headers on;"),
+  await using lax = await startProxy(program, { antechamber: antechamber.port, application: 9 }, (text) =>
+    text.replace("underscores_in_headers off;", "underscores_in_headers on;"),
   );
   const pretence = { antechamber_role: "administrator" };
   problemOf(await everybody(pretence, lax).create(), 401, "invalid-credential");
@@ -120,9 +115,7 @@ test("no client can avoid the limits by address, or put a false address into the
 
 test("the list of sessions has its documented address", async () => {
   const anna = everybody({ authorization: password });
-  const own = sessionOf(
-    await agents({ authorization: password }).create({ headers: { "gkc-customerId": "carl" } }),
-  );
+  const own = sessionOf(await agents({ authorization: password }).create({ headers: { "gkc-customerId": "carl" } }));
   const listed = await anna.call("GET", "/agents/sessions?customerId=carl");
   assert.equal(listed.status, 200, listed.text);
   assert.ok(listed.text.includes(own.sessionId.slice(0, 24)));

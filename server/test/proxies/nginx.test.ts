@@ -10,12 +10,9 @@ import { proxyContract } from "./proxy-contract.ts";
 import { smuggledThrough } from "./smuggling.ts";
 
 const CLEARING = /^proxy_set_header gkc\S+ "";\n/gm;
-const acceptUnderscores = (text: string) =>
-  text.replace("underscores_in_headers off;", "underscores_in_headers on;");
+const acceptUnderscores = (text: string) => text.replace("underscores_in_headers off;", "underscores_in_headers on;");
 
-proxyContract(nginx, (text) =>
-  text.replace("    location / {", () => `${documentedBlock("nginx")}    location / {`),
-);
+proxyContract(nginx, (text) => text.replace("    location / {", () => `${documentedBlock("nginx")}    location / {`));
 
 test("nginx: with underscores_in_headers on, spellings with underscores do not arrive either", async () => {
   const names = [...aliases(), ...addressAliases()];
@@ -23,9 +20,7 @@ test("nginx: with underscores_in_headers on, spellings with underscores do not a
 });
 
 test("nginx: without the clearing lines of the example other spellings would arrive", async () => {
-  const through = await smuggledThrough(nginx, aliases(), (text) =>
-    acceptUnderscores(text.replaceAll(CLEARING, "")),
-  );
+  const through = await smuggledThrough(nginx, aliases(), (text) => acceptUnderscores(text.replaceAll(CLEARING, "")));
   for (const name of ["gkc_customerId", "gkc-customer-Id", "GKCAGENTID", "Gkc_Global-VisitId"]) {
     assert.ok(through.includes(name), `${name} is not among ${through.join(" ")}`);
   }

@@ -24,8 +24,5 @@ http {
 export const nginx: ProxyProgram = {
   example: "nginx",
   main: { name: "nginx.conf", text: nginxFrame },
-  command: (folder) => [
-    "nginx",
-    ...["-c", `${folder}/nginx.conf`, "-p", folder, "-e", "stderr", "-g", "daemon off;"],
-  ],
+  command: (folder) => ["nginx", ...["-c", `${folder}/nginx.conf`, "-p", folder, "-e", "stderr", "-g", "daemon off;"]],
 };

@@ -82,11 +82,7 @@ function writeExample(
   writeFileSync(join(folder, main.name), main.text);
 }
 
-async function run(
-  program: ProxyProgram,
-  port: number,
-  folder: TemporaryDirectory,
-): Promise<RunningProxy | undefined> {
+async function run(program: ProxyProgram, port: number, folder: TemporaryDirectory): Promise<RunningProxy | undefined> {
   const [command, ...args] = program.command(folder.path);
   const child = spawn(command, args, {
     cwd: folder.path,

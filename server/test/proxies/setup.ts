@@ -3,13 +3,7 @@ import type { SessionInfo } from "@antechamber/client/protocol";
 import { until } from "../support/eventually.ts";
 import { type Antechamber, startAntechamber } from "./antechamber.ts";
 import { type Application, type ReceivedRequest, startApplication } from "./application.ts";
-import {
-  type Edit,
-  type Ports,
-  type ProxyProgram,
-  type RunningProxy,
-  startProxy,
-} from "./proxy-process.ts";
+import { type Edit, type Ports, type ProxyProgram, type RunningProxy, startProxy } from "./proxy-process.ts";
 
 /** Antechamber, a proxy and an application, for the tests of one file. */
 export interface ProxySetup extends AsyncDisposable {
@@ -62,9 +56,7 @@ export function identityHeadersOf(session: SessionInfo): Record<string, string> 
     "gkc-visitid": session.visitId,
     "gkc-globalvisitid": session.globalVisitId,
   };
-  return Object.fromEntries(
-    Object.entries(all).flatMap(([name, value]) => (value === null ? [] : [[name, value]])),
-  );
+  return Object.fromEntries(Object.entries(all).flatMap(([name, value]) => (value === null ? [] : [[name, value]])));
 }
 
 const RECORDED_WITHIN_MS = 5000;

@@ -29,11 +29,7 @@ export async function smuggled(
 }
 
 /** Sends every spelling through an example that `edit` changed, and returns those that arrive. */
-export async function smuggledThrough(
-  program: ProxyProgram,
-  names: readonly string[],
-  edit: Edit,
-): Promise<string[]> {
+export async function smuggledThrough(program: ProxyProgram, names: readonly string[], edit: Edit): Promise<string[]> {
   await using setup = await startProxySetup(program, edit);
   return await smuggled(setup, names);
 }

@@ -55,10 +55,7 @@ test("traefik: a new visitor behind https gets a secure cookie, and all identity
   const answer = await server.ask("GET /forward-auth", subRequest(server.bearer, []));
   assert.equal(answer.status, 200, answer.body);
   const sessionId = answer.headers.get("gkc-sessionid") ?? "";
-  assert.equal(
-    sessionCookie(answer),
-    `sessionId=${sessionId}; Path=/; SameSite=Lax; HttpOnly; Secure`,
-  );
+  assert.equal(sessionCookie(answer), `sessionId=${sessionId}; Path=/; SameSite=Lax; HttpOnly; Secure`);
   for (const name of identityHeaders.slice(1)) {
     assert.equal(answer.headers.get(name.toLowerCase()), "", name);
   }
@@ -76,8 +73,7 @@ test("traefik: the example copies the whole identity and clears every spelling o
   assert.deepEqual(onlyValue(document, "addAuthCookiesToResponse"), ["sessionId"]);
   assert.equal(onlyValue(document, "trustForwardHeader"), false);
   // Go's syntax for a pattern that ignores case, which JavaScript has as a flag.
-  const [, pattern] =
-    /^\(\?i\)(.+)$/.exec(String(onlyValue(document, "authResponseHeadersRegex"))) ?? [];
+  const [, pattern] = /^\(\?i\)(.+)$/.exec(String(onlyValue(document, "authResponseHeadersRegex"))) ?? [];
   assert.ok(pattern !== undefined);
   const cleared = new RegExp(pattern, "i");
   assert.deepEqual(

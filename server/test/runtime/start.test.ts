@@ -40,10 +40,7 @@ test("a start that cannot listen closes everything that it opened, a pending JWK
     defaultRole: undefined,
   };
   const port = await listenLocally(taken);
-  await assert.rejects(
-    serve({ config: { ...config, auth: "jwt", tokens, port } }),
-    /another process/,
-  );
+  await assert.rejects(serve({ config: { ...config, auth: "jwt", tokens, port } }), /another process/);
   await fetchEnded.promise;
   assert.ok(!existsSync(`${folder.path}/control.sock`));
   // The lock is free again.

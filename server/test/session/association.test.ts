@@ -107,9 +107,7 @@ test("whatever is requested, an id that is set never changes, and a refusal chan
       for (const request of requests) {
         const frozen = Object.freeze({ ...session });
         const result = associate(frozen, request, START, lifetimes);
-        const clash = idFields.some(
-          (f) => request[f] !== null && session[f] !== null && request[f] !== session[f],
-        );
+        const clash = idFields.some((f) => request[f] !== null && session[f] !== null && request[f] !== session[f]);
         assert.equal(result.outcome === "conflict", clash);
         if (result.outcome === "conflict") continue;
         for (const f of idFields) assert.equal(result.session[f], session[f] ?? request[f]);

@@ -46,10 +46,7 @@ test("a stored id may have spaces at its ends, but no other fault", () => {
 });
 
 test("an id is valid exactly if it has 1 to 256 well-formed characters, no control and no space at an end", () => {
-  const unit = fc.oneof(
-    fc.string({ unit: "binary", maxLength: 300 }),
-    fc.string({ maxLength: 300 }),
-  );
+  const unit = fc.oneof(fc.string({ unit: "binary", maxLength: 300 }), fc.string({ maxLength: 300 }));
   fc.assert(
     fc.property(unit, (value) => {
       const characters = Array.from(value);

@@ -46,16 +46,12 @@ test("another issuer with the same secret verifies an id", () => {
 
 test("2,000 ids under random secrets are verified only with their own secret", () => {
   fc.assert(
-    fc.property(
-      fc.uint8Array({ minLength: 32, maxLength: 100 }),
-      fc.integer({ min: 0, max: 2 ** 47 }),
-      (key, now) => {
-        const own = createIdIssuer([{ bytes: key, createdAt: 0 }]);
-        const id = own.issue(now).id;
-        assert.equal(own.verify(id), now);
-        assert.equal(issuer.verify(id), undefined);
-      },
-    ),
+    fc.property(fc.uint8Array({ minLength: 32, maxLength: 100 }), fc.integer({ min: 0, max: 2 ** 47 }), (key, now) => {
+      const own = createIdIssuer([{ bytes: key, createdAt: 0 }]);
+      const id = own.issue(now).id;
+      assert.equal(own.verify(id), now);
+      assert.equal(issuer.verify(id), undefined);
+    }),
     { numRuns: 2000 },
   );
 });

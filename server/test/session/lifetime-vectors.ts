@@ -92,18 +92,16 @@ const agent = { agentId: "a" };
 const visit = { visitId: "v" };
 
 export const lifetimeVectors: readonly LifetimeVector[] = [
-  vector(
-    "an anonymous session before a tenth of the idle time",
-    { active: 0, expires: 30, now: 3 - MS },
-    "not due",
-    [33 - MS, null, 33 - MS],
-  ),
-  vector(
-    "an anonymous session after a tenth of the idle time",
-    { active: 0, expires: 30, now: 3 },
-    "renewed",
-    [33, null, 33],
-  ),
+  vector("an anonymous session before a tenth of the idle time", { active: 0, expires: 30, now: 3 - MS }, "not due", [
+    33 - MS,
+    null,
+    33 - MS,
+  ]),
+  vector("an anonymous session after a tenth of the idle time", { active: 0, expires: 30, now: 3 }, "renewed", [
+    33,
+    null,
+    33,
+  ]),
   vector(
     "an idle time of which a tenth is no whole number, before it",
     { policy: oddIdle, active: 0, expires: 33.333, now: 3.3333 - MS },
@@ -152,12 +150,7 @@ export const lifetimeVectors: readonly LifetimeVector[] = [
     "renewed",
     [60 - MS, 660 - MS, 660 - MS],
   ),
-  vector(
-    "a session at its expiry",
-    { ids: visit, active: 0, expires: 30, now: 30 },
-    "not live",
-    [30, 630, 630],
-  ),
+  vector("a session at its expiry", { ids: visit, active: 0, expires: 30, now: 30 }, "not live", [30, 630, 630]),
   vector(
     "an expired session with nothing but records",
     { hasRecords: true, active: 1, expires: 31, now: 32 },
@@ -200,12 +193,7 @@ export const lifetimeVectors: readonly LifetimeVector[] = [
     "renewed",
     [67, 667, 667],
   ),
-  vector(
-    "a clock behind the last use",
-    { ids: customer, active: 20, expires: 80, now: 15 },
-    "not due",
-    [80, 680, 680],
-  ),
+  vector("a clock behind the last use", { ids: customer, active: 20, expires: 80, now: 15 }, "not due", [80, 680, 680]),
   vector(
     "an idle time longer than the total lifetime",
     { policy: idleBeyondTotal, active: 0, expires: 50, now: 20 },

@@ -1,20 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as fc from "fast-check";
-import {
-  expiryOf,
-  implicitSession,
-  isRenewalDue,
-  newSession,
-  renewed,
-} from "../../src/session/lifetime.ts";
-import {
-  hasNoIds,
-  isLive,
-  isRecognized,
-  noIdentity,
-  type Session,
-} from "../../src/session/session.ts";
+import { expiryOf, implicitSession, isRenewalDue, newSession, renewed } from "../../src/session/lifetime.ts";
+import { hasNoIds, isLive, isRecognized, noIdentity, type Session } from "../../src/session/session.ts";
 import { HOUR, ids, lifetimes, MINUTE, START } from "../support/sessions.ts";
 
 const ID = "A".repeat(40);

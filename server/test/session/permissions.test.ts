@@ -1,12 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  changeScope,
-  forbiddenAssertion,
-  isWithin,
-  type Principal,
-  readScope,
-} from "../../src/session/permissions.ts";
+import { changeScope, forbiddenAssertion, isWithin, type Principal, readScope } from "../../src/session/permissions.ts";
 import { ids } from "../support/sessions.ts";
 
 const none = { customerId: null, agentId: null };

@@ -40,9 +40,7 @@ const stories: fc.Arbitrary<Story> = fc
     dropped: fc.nat(30),
   })
   .map(({ fields, cuts, places, end, total, dropped }) => {
-    const borders = [...cuts.map((cut) => Math.min(cut, fields.length)), fields.length].toSorted(
-      (a, b) => a - b,
-    );
+    const borders = [...cuts.map((cut) => Math.min(cut, fields.length)), fields.length].toSorted((a, b) => a - b);
     const groups = borders.map((border, i) => fields.slice(borders[i - 1] ?? 0, border));
     const [born = [], ...later] = groups.map((group) => [...group].toSorted());
     const sorted = places.map((place) => Math.min(place, total)).toSorted((a, b) => a - b);
@@ -92,8 +90,7 @@ const listed = (names: Iterable<string>) => [...names].toSorted().join();
 function short(entry: Entry): string {
   const known = Object.entries(entry.identity).filter(([, value]) => value !== null);
   const who = listed(known.map(([field]) => field));
-  const what =
-    entry.type === "request" ? entry.record.path : `${entry.type} ${listed(entry.fields)}`;
+  const what = entry.type === "request" ? entry.record.path : `${entry.type} ${listed(entry.fields)}`;
   return `${what} as ${who}`;
 }
 
@@ -158,11 +155,7 @@ test("the timeline of a live session continues where its last page ended", () =>
   const first = pageOf(stretchOf(story, 0, 4), timelineStart, 4);
   assert.equal(first.entries.length, 4);
   assert.equal(first.next, undefined);
-  const later = pageOf(
-    stretchOf({ ...story, total: 5 }, 3, 4),
-    { sequence: 3, events: undefined },
-    4,
-  );
+  const later = pageOf(stretchOf({ ...story, total: 5 }, 3, 4), { sequence: 3, events: undefined }, 4);
   assert.deepEqual(later.entries.map(short), ["/4 as ", "/5 as "]);
 });
 

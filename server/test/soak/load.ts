@@ -35,11 +35,7 @@ const REMEMBERED = 2_000;
 type Step = (client: SoakClient) => Promise<SoakResponse>;
 
 /** Sends a mix of all operations to servers of one store, `rate` requests per second in all. */
-export function startSoakLoad(
-  clients: readonly SoakClient[],
-  rate: number,
-  random: Random,
-): SoakLoad {
+export function startSoakLoad(clients: readonly SoakClient[], rate: number, random: Random): SoakLoad {
   const sessions: string[] = [];
   const keys: { key: string; ids: Record<string, string> }[] = [];
   const responses = new Map<string, number>();
@@ -69,11 +65,7 @@ export function startSoakLoad(
     remember(await client.send("PUT", "/sessions/new", { headers, json: { visitId } }));
 
   const steps: readonly [weight: number, operation: string, step: Step][] = [
-    [
-      15,
-      "create",
-      (to) => create(to, { gkc_customerId: anyCustomer() }, `${MARK}-${randomUUID()}`),
-    ],
+    [15, "create", (to) => create(to, { gkc_customerId: anyCustomer() }, `${MARK}-${randomUUID()}`)],
     [15, "create-anonymous", async (to) => remember(await to.send("PUT", "/sessions/new"))],
     [26, "retrieve", (to) => to.send("GET", `/sessions/${session()}`)],
     [4, "retrieve-junk", (to) => to.send("GET", `/sessions/${randomUUID()}`)],
@@ -106,19 +98,13 @@ export function startSoakLoad(
     [3, "timeline", (to) => to.send("GET", `/sessions/${session()}/requests?limit=50`)],
     [2, "list", (to) => to.send("GET", `/sessions?customerId=${anyCustomer()}&limit=20`)],
     [3, "end", (to) => to.send("DELETE", `/sessions/${session()}`)],
-    [
-      0.1,
-      "end-many",
-      (to) => to.send("POST", "/sessions/end", { json: { customerId: anyCustomer() } }),
-    ],
+    [0.1, "end-many", (to) => to.send("POST", "/sessions/end", { json: { customerId: anyCustomer() } })],
     [
       3,
       "create-keyed",
       (to) => {
         const isNew = keys.length === 0 || random.next() < 0.75;
-        const one = isNew
-          ? { key: randomUUID(), ids: { gkc_customerId: anyCustomer() } }
-          : random.pick(keys);
+        const one = isNew ? { key: randomUUID(), ids: { gkc_customerId: anyCustomer() } } : random.pick(keys);
         if (isNew) keys.push(one);
         if (keys.length > 100) keys.shift();
         return to.send("PUT", "/sessions/new", {
@@ -200,11 +186,7 @@ export function startSoakLoad(
 /** Whether this status is acceptable: the session may have ended, another session may have its ids or its visit. */
 function isExpected(operation: string, status: number): boolean {
   if (status === 200 || status === 202 || status === 204) return true;
-  if (
-    ["associate", "head", "record", "record-many", "record-keyed", "timeline", "end"].includes(
-      operation,
-    )
-  ) {
+  if (["associate", "head", "record", "record-many", "record-keyed", "timeline", "end"].includes(operation)) {
     return status === 404 || (operation === "associate" && status === 400);
   }
   // The first request with the key may be in progress.

@@ -9,9 +9,7 @@ export function reportOf(run: SoakRun, after: ReadonlyMap<string, number>): stri
   const names = [...new Set(samples.flatMap(({ figures }) => [...figures.keys()]))];
   const rows = names.map((name) => {
     const { perHour, error } = slopeOf(samples, name, warmUp);
-    const values = samples
-      .filter(({ at }) => at >= warmUp)
-      .map(({ figures }) => figures.get(name) ?? 0);
+    const values = samples.filter(({ at }) => at >= warmUp).map(({ figures }) => figures.get(name) ?? 0);
     const cells = [
       name,
       first(samples, name),
@@ -46,8 +44,7 @@ export function warmUpOf({ plan }: SoakRun): number {
   return plan.seconds / 3;
 }
 
-const first = (samples: readonly Sample[], name: string) =>
-  shown(samples[0]?.figures.get(name) ?? 0);
+const first = (samples: readonly Sample[], name: string) => shown(samples[0]?.figures.get(name) ?? 0);
 
 function shown(value: number): string {
   return Math.abs(value) >= 100 ? String(Math.round(value)) : String(Math.round(value * 100) / 100);

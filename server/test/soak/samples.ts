@@ -15,16 +15,11 @@ export interface Sample {
 const MB = 1_000_000;
 
 /** Figures of a server's process: memory, descriptors, threads, log, files of its data folder. */
-export async function sampleServer(
-  server: ServerProcess,
-  client: SoakClient,
-): Promise<Map<string, number>> {
+export async function sampleServer(server: ServerProcess, client: SoakClient): Promise<Map<string, number>> {
   const { text } = await client.send("GET", "/metrics");
   const status = readFileSync(`/proc/${server.pid}/status`, "latin1");
-  const ofStatus = (name: string) =>
-    Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1] ?? Number.NaN);
-  const ofMetrics = (name: string) =>
-    Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1] ?? Number.NaN);
+  const ofStatus = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1] ?? Number.NaN);
+  const ofMetrics = (name: string) => Number(new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1] ?? Number.NaN);
   const figures = new Map([
     ["resident MB", (ofStatus("VmRSS") * 1024) / MB],
     ["heap MB", ofMetrics("nodejs_heap_size_used_bytes") / MB],

@@ -44,10 +44,7 @@ const plans: Pick<SoakPlan, "engine" | "runtime" | "rate">[] = [
   { engine: "redis", runtime: "node", rate: long ? 300 : 200 },
 ];
 if (long) {
-  plans.push(
-    { engine: "sqlite", runtime: "node", rate: 800 },
-    { engine: "redis", runtime: "bun", rate: 350 },
-  );
+  plans.push({ engine: "sqlite", runtime: "node", rate: 800 }, { engine: "redis", runtime: "bun", rate: 350 });
 }
 
 for (const { engine, runtime, rate } of plans) {

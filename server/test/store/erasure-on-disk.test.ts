@@ -75,8 +75,7 @@ async function fill(store: StoreEngine, at: { now: number }): Promise<string[]> 
     if (round === 5) break;
     // Merges the records; those of the last round stay in the journal.
     at.now += 10_000;
-    for (let quiet = 0; quiet < 3; )
-      quiet = (await store.purgeExpired(at.now)).hasMore ? 0 : quiet + 1;
+    for (let quiet = 0; quiet < 3; ) quiet = (await store.purgeExpired(at.now)).hasMore ? 0 : quiet + 1;
   }
   return theirs;
 }
@@ -114,10 +113,7 @@ test("an erasure while somebody reads succeeds, and the log is cleared when the 
     reader.exec("BEGIN");
     reader.prepare("SELECT count(*) FROM sessions").get();
     await store.eraseSessions(theirs, at.now);
-    assert.ok(
-      search(directory.path, [CUSTOMER]).length > 0,
-      "the reader still needs the old state",
-    );
+    assert.ok(search(directory.path, [CUSTOMER]).length > 0, "the reader still needs the old state");
     reader.exec("COMMIT");
     await store.advanceClock(at.now);
     assert.deepEqual(search(directory.path, [CUSTOMER, SECRET]), []);

@@ -3,11 +3,7 @@ import { test } from "node:test";
 import { createIdIssuer } from "../../src/session/id.ts";
 import type { StoreEngine } from "../../src/store/ports/engine.ts";
 import { recordOf } from "../../src/store/record-line.ts";
-import {
-  databaseFile,
-  openForWriting,
-  prepareDatabase,
-} from "../../src/store/sqlite/files/database.ts";
+import { databaseFile, openForWriting, prepareDatabase } from "../../src/store/sqlite/files/database.ts";
 import { SecondaryIndex } from "../../src/store/sqlite/index/secondary-index.ts";
 import { Journal } from "../../src/store/sqlite/records/journal.ts";
 import { journalLine } from "../../src/store/sqlite/records/journal-lines.ts";

@@ -148,8 +148,7 @@ for (const vector of lifetimeVectors) {
       await assertUse(store, session, vector);
       const { retentionEndsAt, purgeAt } = expected;
       if (retentionEndsAt !== null) {
-        const overdueAt = (time: number) =>
-          inspect(directory.path, START + time, policy.retention).retention?.overdue;
+        const overdueAt = (time: number) => inspect(directory.path, START + time, policy.retention).retention?.overdue;
         assert.equal(overdueAt(retentionEndsAt - 1), 0, "within the retention");
         assert.equal(overdueAt(retentionEndsAt), 1, "after the retention");
       }

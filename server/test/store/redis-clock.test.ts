@@ -24,8 +24,7 @@ function over(redisPrefix: string) {
   return { store: parseStoreUrl(redis.url) as StoreUrl, redisPrefix };
 }
 
-const floorOf = async (prefix: string) =>
-  Number(await redis.node.command("HGET", `${prefix}{fixed}state`, "floor"));
+const floorOf = async (prefix: string) => Number(await redis.node.command("HGET", `${prefix}{fixed}state`, "floor"));
 
 test("a server whose clock jumps ahead logs an error, and others keep their own time", async () => {
   await using right = await serve({ config: over("jump:") });
@@ -33,10 +32,7 @@ test("a server whose clock jumps ahead logs an error, and others keep their own 
   const { sessionId } = sessionOf(await createApi(right.url).create());
   wrong.step(DAY);
   sessionOf(await createApi(wrong.url).create({ headers: { gkc_customerId: "c" } }));
-  await eventually(
-    async () => assert.match(wrong.log(), /clock of this machine is 86400 s ahead/),
-    3000,
-  );
+  await eventually(async () => assert.match(wrong.log(), /clock of this machine is 86400 s ahead/), 3000);
   // Its own time does not go back, but no other process uses it, now or at its start.
   wrong.step(-DAY);
   const stillAhead = /are in step again, but this server is still \d+ s ahead: restart it/;

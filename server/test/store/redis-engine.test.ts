@@ -97,11 +97,7 @@ test("while Redis is unreachable requests are refused in time, and afterwards th
   assert.equal(store.enqueueRecords(session.id, [record("away")], Date.now()), true);
   await redis.node.restart();
   await eventually(async () => assert.equal(store.status().writable, true), 10_000);
-  assert.deepEqual(
-    await create(store, { visitId: "away" }),
-    created,
-    "the refused creation is not stored late",
-  );
+  assert.deepEqual(await create(store, { visitId: "away" }), created, "the refused creation is not stored late");
   const request = {
     id: session.id,
     scope: "everyone",
@@ -117,8 +113,7 @@ test("a renewal that cannot be stored while Redis is unreachable does no harm", 
   const session = draft({ visitId: "renewed" });
   await store.create(session, Date.now());
   await redis.node.kill();
-  const pending = (count: number) =>
-    eventually(async () => assert.equal(store.status().pending, count), 2000);
+  const pending = (count: number) => eventually(async () => assert.equal(store.status().pending, count), 2000);
   try {
     store.renew(session, Date.now() + HOUR);
     await pending(1);
@@ -136,9 +131,7 @@ test("a change without a reply has an unknown outcome, and is made at most once"
   // Loads the script: Redis would ask for it otherwise.
   await store.end(draft({}).id, Date.now());
   redis.node.pause();
-  const reason = await refusalOf(store.end(session.id, Date.now())).finally(() =>
-    redis.node.resume(),
-  );
+  const reason = await refusalOf(store.end(session.id, Date.now())).finally(() => redis.node.resume());
   assert.deepEqual(reason, { ...unavailable, outcome: "unknown" });
   await eventually(async () => assert.equal(store.status().writable, true), 10_000);
   assert.equal((await store.find(session.id)).ended, true);
@@ -165,13 +158,7 @@ test("a contender takes over a visit whose claimant died, at once if the claim i
     // The claimant was only delayed, and writes now.
     const names = [keys.session(dead.id), keys.fence(dead.id, nonce)];
     const words = [encode(dead), 60_000, 60_000];
-    const late = await redis.node.command(
-      "EVAL",
-      scripts.createSession.source,
-      2,
-      ...names,
-      ...words,
-    );
+    const late = await redis.node.command("EVAL", scripts.createSession.source, 2, ...names, ...words);
     assert.equal(late, "fenced");
   }
   const [old = 0, fresh = 0] = waits;
@@ -208,20 +195,7 @@ test("the next request with an idempotency key completes a pending one whose pro
   const store = await open(redis.url);
   const first = draft({ customerId: "first" });
   const need = `${first.id}\n${encode(first)}`;
-  const fields = [
-    "r",
-    "request",
-    "a",
-    "answer",
-    "t",
-    Date.now(),
-    "c",
-    first.id,
-    "n",
-    need,
-    "o",
-    "x",
-  ];
+  const fields = ["r", "request", "a", "answer", "t", Date.now(), "c", first.id, "n", need, "o", "x"];
   await redis.node.command("HSET", keys.response("key"), ...fields);
   const once = { key: "key", fingerprint: "request", response: "second answer" };
   const result = await store.create(draft({ customerId: "second" }), Date.now(), once);
@@ -253,8 +227,7 @@ test("replays and reused idempotency keys store nothing", async () => {
   assert.equal((await recording(session.id, "r")).outcome, "recorded");
   const namesBefore = await names();
   const times = Array.from({ length: 50 });
-  for (const { outcome } of await Promise.all(times.map(() => createOnce("r"))))
-    assert.equal(outcome, "repeated");
+  for (const { outcome } of await Promise.all(times.map(() => createOnce("r")))) assert.equal(outcome, "repeated");
   for (const { outcome } of await Promise.all(times.map(() => createOnce("other"))))
     assert.equal(outcome, "key-reused");
   for (const { outcome } of await Promise.all(times.map(() => recording(draft({}).id, "other"))))
@@ -304,8 +277,7 @@ test("a process learns within a second that another one has changed keys or secr
 
 test("a change of keys or secrets is reported again until the process could read it", async () => {
   let reports = 0;
-  const credentialsChanged = () =>
-    ++reports < 4 ? Promise.reject(new Error("cannot read")) : Promise.resolve();
+  const credentialsChanged = () => (++reports < 4 ? Promise.reject(new Error("cannot read")) : Promise.resolve());
   await open(redis.url, { events: { ...unheard, credentialsChanged } });
   const other = await open(redis.url);
   await other.addSecret({ bytes: new Uint8Array(32).fill(2), createdAt: Date.now() });
@@ -330,11 +302,7 @@ test("an operation takes as few commands as documented", async () => {
       () => store.associate({ ...given, id: draft({}).id, ids: ids({ visitId: "w2" }) }),
       1,
     ],
-    [
-      "record",
-      () => store.storeRecords({ id: session.id, records: [record(1)], now: Date.now() }),
-      1,
-    ],
+    ["record", () => store.storeRecords({ id: session.id, records: [record(1)], now: Date.now() }), 1],
     ["read a timeline", () => store.readRecordPage({ ...given, after: 0, limit: 9 }), 1],
     // The second one releases the claim.
     ["end", () => store.end(session.id, Date.now()), 2],
@@ -352,9 +320,7 @@ test("an operation takes as few commands as documented", async () => {
     const own = name === "retrieve" ? "get" : "evalsha";
     const commands = sent.filter(
       (words) =>
-        words[0] === own &&
-        words.some((word) => word.startsWith(prefix)) &&
-        !words.includes(`${prefix}{fixed}state`),
+        words[0] === own && words.some((word) => word.startsWith(prefix)) && !words.includes(`${prefix}{fixed}state`),
     );
     assert.equal(commands.length, expected, `${name}: ${JSON.stringify(commands)}`);
   }
@@ -373,12 +339,7 @@ async function allSentBy(work: () => Promise<void>): Promise<string[][]> {
   await redis.node.command("CONFIG", "SET", "slowlog-log-slower-than", 0, "slowlog-max-len", 256);
   await redis.node.command("SLOWLOG", "RESET");
   await work();
-  const log = (await redis.node.command("SLOWLOG", "GET", -1)) as [
-    number,
-    number,
-    number,
-    string[],
-  ][];
+  const log = (await redis.node.command("SLOWLOG", "GET", -1)) as [number, number, number, string[]][];
   await redis.node.command("CONFIG", "SET", "slowlog-log-slower-than", 10_000);
   return log.map(([, , , words]) => words).toReversed();
 }

@@ -126,18 +126,14 @@ test("evicted state or secrets are restored by a process that has them", async (
   for (const name of [SECRETS, STATE]) {
     await redis.node.command("DEL", name);
     await eventually(async () => assert.equal(await redis.node.command("EXISTS", name), 1), 2000);
-    await eventually(
-      async () => assert.ok((await isReady(first)) && (await isReady(second))),
-      2000,
-    );
+    await eventually(async () => assert.ok((await isReady(first)) && (await isReady(second))), 2000);
     assert.deepEqual(await redis.node.command("LRANGE", SECRETS, 0, -1), secrets);
     await shareTheirSecret(first, second);
   }
   const headers = { gkc_customerId: "c" };
   assert.equal(sessionOf(await createApi(second.url).retrieve(id, { headers })).sessionId, id);
   const log = first.log() + second.log();
-  for (const what of ["secrets", "state"])
-    assert.match(log, new RegExp(`the ${what} (was|were) missing`));
+  for (const what of ["secrets", "state"]) assert.match(log, new RegExp(`the ${what} (was|were) missing`));
 });
 
 test("evicted API keys are restored before a caller's key is unknown", async () => {
@@ -150,10 +146,7 @@ test("evicted API keys are restored before a caller's key is unknown", async () 
   const before = await redis.node.command("HGETALL", KEYS);
   for (const others of [[], [STATE], [SECRETS]]) {
     await redis.node.command("DEL", KEYS, ...others);
-    await eventually(
-      async () => assert.deepEqual(await redis.node.command("HGETALL", KEYS), before),
-      3000,
-    );
+    await eventually(async () => assert.deepEqual(await redis.node.command("HGETALL", KEYS), before), 3000);
   }
   assert.match(servers.map((server) => server.log()).join(), /API keys were missing in Redis/);
   // A new key afterwards makes every process read all of them again.
@@ -162,11 +155,9 @@ test("evicted API keys are restored before a caller's key is unknown", async () 
   await store.addApiKey(later.key);
   await store.close();
   await eventually(async () => {
-    for (const { url } of servers)
-      sessionOf(await createApi(url, { authorization: later.bearer }).create());
+    for (const { url } of servers) sessionOf(await createApi(url, { authorization: later.bearer }).create());
   }, 3000);
-  for (const { url } of servers)
-    sessionOf(await createApi(url, { authorization: bearer }).create());
+  for (const { url } of servers) sessionOf(await createApi(url, { authorization: bearer }).create());
 });
 
 test("API keys that were erased or revoked meanwhile are not restored", async () => {
@@ -199,10 +190,7 @@ test("missing entries of the audit trail are reported", async () => {
   assert.equal(await redis.node.command("EXISTS", "ac:{fixed}audit"), 1);
   await twoHeartbeats(redis);
   await redis.node.command("DEL", "ac:{fixed}audit");
-  await eventually(
-    async () => assert.match(server.log(), /entries of the audit trail are miss/),
-    2000,
-  );
+  await eventually(async () => assert.match(server.log(), /entries of the audit trail are miss/), 2000);
   assert.equal(await isReady(server), true);
 });
 

@@ -46,9 +46,6 @@ test("a start warns if Redis may evict sessions, and otherwise does not", async 
     await using server = await serve({ config: over(redis.url, "b:") });
     const text = new RegExp(`"level":40.*maxmemory-policy ${policy}`);
     assert.equal(times(server.log(), text), warnings, policy);
-    assert.match(
-      (await createApi(server.url).call("GET", "/metrics")).text,
-      /^antechamber_store_size_bytes [1-9]/m,
-    );
+    assert.match((await createApi(server.url).call("GET", "/metrics")).text, /^antechamber_store_size_bytes [1-9]/m);
   }
 });

@@ -64,11 +64,7 @@ test("a command that needs data writes nothing to an empty database", async () =
     assert.equal(code, 4, stderr);
     assert.match(stderr, /There is no data in Redis under the name ac:\{fixed\}state/);
   }
-  const size = await redis.node.command(
-    "EVAL",
-    "redis.call('SELECT', 7) return redis.call('DBSIZE')",
-    0,
-  );
+  const size = await redis.node.command("EVAL", "redis.call('SELECT', 7) return redis.call('DBSIZE')", 0);
   assert.equal(size, 0);
   // The first key is created before the first server runs.
   const { code } = await run(["keys", "create", "--role", "reporter"], { env });

@@ -24,10 +24,7 @@ test("a right that a running server loses is named, a half-made change is report
   const refused = problemOf(await api.create({ headers }), 503, "unavailable");
   assert.equal((refused as { outcome?: string }).outcome, "unknown");
   assert.match(server.log(), /"the store does not take writes"/);
-  assert.match(
-    server.log(),
-    /NOPERM: the user of Redis has no right to run SET; see the least rights/,
-  );
+  assert.match(server.log(), /NOPERM: the user of Redis has no right to run SET; see the least rights/);
   assert.doesNotMatch(server.log(), /"defect"/);
   await redis.node.command("ACL", "SETUSER", "default", "+set");
   sessionOf(await api.create({ headers }));

@@ -133,9 +133,7 @@ test("Redis Cluster: sessions created together share the command for the index o
 
 /** Returns the number of scripts that the cluster has run. */
 async function scriptsRun(): Promise<number> {
-  const infos = await Promise.all(
-    cluster.nodes.map((node) => node.command("INFO", "commandstats")),
-  );
+  const infos = await Promise.all(cluster.nodes.map((node) => node.command("INFO", "commandstats")));
   return infos.reduce<number>(
     (sum, info) => sum + Number(/cmdstat_evalsha:calls=(\d+)/.exec(String(info))?.[1] ?? 0),
     0,

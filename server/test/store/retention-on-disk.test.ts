@@ -66,8 +66,7 @@ async function fill(store: StoreEngine, now: number, name: string): Promise<Gues
 
 /** Purges at `now` until there is nothing more to do, as a server without requests does. */
 async function purge(store: StoreEngine, now: number): Promise<void> {
-  for (let quiet = 0; quiet < 300; )
-    quiet = (await store.purgeExpired(now)).hasMore ? 0 : quiet + 1;
+  for (let quiet = 0; quiet < 300; ) quiet = (await store.purgeExpired(now)).hasMore ? 0 : quiet + 1;
 }
 
 test("data past their retention are removed from the index ten minutes later, even if nothing else changes", async () => {
@@ -77,10 +76,7 @@ test("data past their retention are removed from the index ten minutes later, ev
     const guesses = await fill(store, START, "past");
     await purge(store, START);
     const before = indexRows(directory.path);
-    assert.ok(
-      (before["index_blocks"] ?? 0) > 0 && (before["index_log"] ?? 0) > 0,
-      "both have entries",
-    );
+    assert.ok((before["index_blocks"] ?? 0) > 0 && (before["index_log"] ?? 0) > 0, "both have entries");
     assert.ok(tracesOf(directory.path, guesses).length >= guesses.length, "guessing finds all ids");
 
     const over = START + 2 * DAY;

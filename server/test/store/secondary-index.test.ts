@@ -2,11 +2,7 @@ import assert from "node:assert/strict";
 import type { DatabaseSync } from "node:sqlite";
 import { test } from "node:test";
 import fc from "fast-check";
-import {
-  databaseFile,
-  openForWriting,
-  prepareDatabase,
-} from "../../src/store/sqlite/files/database.ts";
+import { databaseFile, openForWriting, prepareDatabase } from "../../src/store/sqlite/files/database.ts";
 import { createIdHash } from "../../src/store/sqlite/index/id-hash.ts";
 import { SecondaryIndex } from "../../src/store/sqlite/index/secondary-index.ts";
 import { BLOCK_ENTRIES } from "../../src/store/sqlite/index/sorted-runs.ts";
@@ -185,8 +181,7 @@ test("a run is dropped after the last of its sessions", async () => {
   addRow(database, 1000, "v", "c");
   for (let part = 0; part < 3; part++) {
     inTransaction(database, index, true, () => {
-      for (let i = 1; i <= MERGE_AT; i++)
-        index.add(part * 500 + i, ids({ customerId: "c" }), false);
+      for (let i = 1; i <= MERGE_AT; i++) index.add(part * 500 + i, ids({ customerId: "c" }), false);
     });
     mergeAll(database, index);
   }
@@ -198,9 +193,7 @@ test("hashes equal the published test vectors of HalfSipHash-2-4", () => {
   // Key 00 01 … 07, input 00 01 02 … of 8, 12 and 14 bytes; the first 6 bytes of the output, as words.
   const hash = createIdHash(Uint8Array.from({ length: 8 }, (_, i) => i));
   const input = (bytes: number) =>
-    String.fromCharCode(
-      ...Array.from({ length: (bytes - 4) / 2 }, (_, i) => 4 + 2 * i + 256 * (5 + 2 * i)),
-    );
+    String.fromCharCode(...Array.from({ length: (bytes - 4) / 2 }, (_, i) => 4 + 2 * i + 256 * (5 + 2 * i)));
   assert.equal(hash(0x03020100, input(8)).toString(16), "20e8feede4bc");
   assert.equal(hash(0x03020100, input(12)).toString(16), "9f1fc77bf5ae");
   assert.equal(hash(0x03020100, input(14)).toString(16), "70a8b13be8ea");
@@ -242,12 +235,7 @@ function mergeAll(database: DatabaseSync, index: SecondaryIndex): void {
   }
 }
 
-function inTransaction<T>(
-  database: DatabaseSync,
-  index: SecondaryIndex,
-  isCommitted: boolean,
-  work: () => T,
-): T {
+function inTransaction<T>(database: DatabaseSync, index: SecondaryIndex, isCommitted: boolean, work: () => T): T {
   database.exec("BEGIN IMMEDIATE");
   const result = work();
   database.exec(isCommitted ? "COMMIT" : "ROLLBACK");
@@ -271,9 +259,7 @@ function assertPurged(database: DatabaseSync, deleted: ReadonlySet<number>): voi
     .all();
   const blocks = database.prepare("SELECT entries FROM index_blocks").all();
   const entries = blocks.flatMap((row) => [
-    ...new Float64Array((row["entries"] as Uint8Array).slice().buffer).filter(
-      (_, i) => i % 2 === 1,
-    ),
+    ...new Float64Array((row["entries"] as Uint8Array).slice().buffer).filter((_, i) => i % 2 === 1),
   ]);
   for (const session of [...rows.map((row) => row["session"] as number), ...entries]) {
     assert.ok(!deleted.has(session), `session ${session} has an entry`);

@@ -39,8 +39,7 @@ const TIMEOUT_MS = 30_000;
 export function createCaller(url: string, connections = 32): Caller {
   // Only an agent with a timeout of its own respects how long the server keeps idle connections.
   const agent = new Agent({ keepAlive: true, maxSockets: connections, timeout: TIMEOUT_MS });
-  const send = (method: string, path: string, ids: GivenIds = {}) =>
-    exchange(agent, url, method, path, ids);
+  const send = (method: string, path: string, ids: GivenIds = {}) => exchange(agent, url, method, path, ids);
   return {
     create: (ids) => send("PUT", "/sessions/new", ids),
     retrieve: (sessionId) => send("GET", `/sessions/${sessionId}`),
@@ -57,13 +56,7 @@ export function unavailable(answer: Answer): Problem {
   return problem;
 }
 
-function exchange(
-  agent: Agent,
-  url: string,
-  method: string,
-  path: string,
-  ids: GivenIds,
-): Promise<TimedResponse> {
+function exchange(agent: Agent, url: string, method: string, path: string, ids: GivenIds): Promise<TimedResponse> {
   const { agentId, customerId, ...visit } = ids;
   const headers: Record<string, string> = {};
   if (agentId !== undefined) headers.gkc_agentId = agentId;
@@ -73,22 +66,18 @@ function exchange(
   const start = performance.now();
   return new Promise((resolve, reject) => {
     const fail = (error: Error) => reject(new NoResponse(`${method} ${path}: ${error.message}`));
-    const sent = request(
-      url + path,
-      { method, agent, headers, timeout: TIMEOUT_MS },
-      (response) => {
-        read(response).then(
-          (text) =>
-            resolve({
-              status: response.statusCode ?? 0,
-              headers: new Headers(Object.entries(response.headers) as [string, string][]),
-              text,
-              milliseconds: performance.now() - start,
-            }),
-          fail,
-        );
-      },
-    );
+    const sent = request(url + path, { method, agent, headers, timeout: TIMEOUT_MS }, (response) => {
+      read(response).then(
+        (text) =>
+          resolve({
+            status: response.statusCode ?? 0,
+            headers: new Headers(Object.entries(response.headers) as [string, string][]),
+            text,
+            milliseconds: performance.now() - start,
+          }),
+        fail,
+      );
+    });
     sent.on("timeout", () => sent.destroy(new Error(`no response within ${TIMEOUT_MS} ms`)));
     sent.on("error", fail);
     sent.end(body);

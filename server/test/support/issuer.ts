@@ -63,8 +63,7 @@ export async function startIssuer(): Promise<Issuer> {
     fetches++;
     answer(response, JSON.stringify({ keys: set }));
   });
-  const listen = (port: number) =>
-    new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  const listen = (port: number) => new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
   await listen(0);
   const { port } = server.address() as AddressInfo;
   const issuer = `http://127.0.0.1:${port}/`;

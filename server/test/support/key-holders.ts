@@ -15,10 +15,7 @@ export const holders = {
 export type Holder = keyof typeof holders;
 
 /** Starts a server of mode `key` that knows `keys`. */
-export function serveKeys(
-  keys: Readonly<Record<string, TestKey>>,
-  config: Partial<Config> = {},
-): Promise<TestServer> {
+export function serveKeys(keys: Readonly<Record<string, TestKey>>, config: Partial<Config> = {}): Promise<TestServer> {
   return serve({
     config: { auth: "key", ...config },
     keys: Object.values(keys).map(({ key }) => key),

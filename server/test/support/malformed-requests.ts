@@ -46,9 +46,7 @@ export const malformed: Readonly<Record<string, string>> = {
 export function mutated(random: Random): Buffer {
   const body = '{"visitId":"v","globalVisitId":"g"}';
   const bytes = [
-    ...Buffer.from(
-      `${CREATE}gkc_customerId: c\r\n${JSON_BODY}Content-Length: ${body.length}\r\n\r\n${body}`,
-    ),
+    ...Buffer.from(`${CREATE}gkc_customerId: c\r\n${JSON_BODY}Content-Length: ${body.length}\r\n\r\n${body}`),
   ];
   for (let i = random.between(1, 5); i > 0; i--) {
     const place = random.between(0, bytes.length - 1);

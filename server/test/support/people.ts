@@ -28,10 +28,7 @@ export async function introduce<Name extends string>(
 ): Promise<People<Name>> {
   const names = Object.keys(people) as Name[];
   const forEach = (headersOf: (principal: Principal) => Headers) =>
-    Object.fromEntries(names.map((name) => [name, headersOf(people[name])])) as Record<
-      Name,
-      Headers
-    >;
+    Object.fromEntries(names.map((name) => [name, headersOf(people[name])])) as Record<Name, Headers>;
   const nothingToClose = { [Symbol.asyncDispose]: () => Promise.resolve() };
   switch (mode) {
     case "local":

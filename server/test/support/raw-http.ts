@@ -48,8 +48,7 @@ export async function openConnection(address: number | string): Promise<RawConne
   await once(socket, "connect");
 
   return {
-    send: (data) =>
-      void socket.write(typeof data === "string" ? Buffer.from(data, "latin1") : data),
+    send: (data) => void socket.write(typeof data === "string" ? Buffer.from(data, "latin1") : data),
     async response({ head = false } = {}) {
       for (;;) {
         const parsed = parseResponse(received, head);
@@ -57,8 +56,7 @@ export async function openConnection(address: number | string): Promise<RawConne
           received = received.subarray(parsed.length);
           return parsed.response;
         }
-        if (state.isOver)
-          throw new Error(`closed after ${JSON.stringify(received.toString("latin1"))}`);
+        if (state.isOver) throw new Error(`closed after ${JSON.stringify(received.toString("latin1"))}`);
         await changed();
       }
     },
@@ -106,10 +104,7 @@ export function utf8(text: string): string {
   return Buffer.from(text, "utf8").toString("latin1");
 }
 
-function parseResponse(
-  bytes: Buffer,
-  head: boolean,
-): { response: RawResponse; length: number } | undefined {
+function parseResponse(bytes: Buffer, head: boolean): { response: RawResponse; length: number } | undefined {
   const end = bytes.indexOf("\r\n\r\n");
   if (end === -1) return undefined;
   const [line = "", ...lines] = bytes.subarray(0, end).toString("latin1").split("\r\n");
@@ -128,10 +123,7 @@ function parseResponse(
   return { response: { status, headers, body: body.text }, length: end + 4 + body.length };
 }
 
-function parseBody(
-  bytes: Buffer,
-  headers: ReadonlyMap<string, string>,
-): { text: string; length: number } | undefined {
+function parseBody(bytes: Buffer, headers: ReadonlyMap<string, string>): { text: string; length: number } | undefined {
   if (headers.get("transfer-encoding") === "chunked") return parseChunks(bytes);
   const length = Number(headers.get("content-length") ?? 0);
   if (bytes.length < length) return undefined;

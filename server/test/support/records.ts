@@ -9,8 +9,7 @@ export const requestsOf = (id: string) => `/sessions/${id}/requests`;
 export const visit = (path: string) => ({ method: "GET", path });
 
 /** Returns records with the paths `/1` to `/count`. */
-export const visits = (count: number) =>
-  Array.from({ length: count }, (_, i) => visit(`/${i + 1}`));
+export const visits = (count: number) => Array.from({ length: count }, (_, i) => visit(`/${i + 1}`));
 
 /** Creates a session with these ids. */
 export async function newSession(api: Api, options: RequestOptions = {}): Promise<string> {
@@ -49,11 +48,7 @@ export async function pageOf(api: Api, id: string, query = "limit=1000"): Promis
 }
 
 /** Reads a session's whole timeline, page by page. */
-export async function wholeTimeline(
-  api: Api,
-  id: string,
-  limit = 1000,
-): Promise<readonly TimelineEntry[]> {
+export async function wholeTimeline(api: Api, id: string, limit = 1000): Promise<readonly TimelineEntry[]> {
   const entries: TimelineEntry[] = [];
   let after: string | null = "";
   while (after !== null) {

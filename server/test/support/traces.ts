@@ -52,9 +52,7 @@ function inRuns(dataDir: string, guesses: readonly Guess[], hashes: readonly num
     const rows = database.prepare("SELECT entries FROM index_blocks").all();
     const kept = new Set(
       rows.flatMap((row) => [
-        ...new Float64Array((row["entries"] as Uint8Array).slice().buffer).filter(
-          (_, i) => i % 2 === 0,
-        ),
+        ...new Float64Array((row["entries"] as Uint8Array).slice().buffer).filter((_, i) => i % 2 === 0),
       ]),
     );
     return guesses.flatMap(({ id }, i) => (kept.has(hashes[i] as number) ? [`runs: ${id}`] : []));
@@ -67,19 +65,9 @@ function inRuns(dataDir: string, guesses: readonly Guess[], hashes: readonly num
 export function indexRows(dataDir: string): Record<string, number> {
   const database = openForReading(databaseFile(dataDir));
   try {
-    const tables = [
-      "sessions",
-      "visit_holders",
-      "index_log",
-      "index_blocks",
-      "index_runs",
-      "index_deleted",
-    ];
+    const tables = ["sessions", "visit_holders", "index_log", "index_blocks", "index_runs", "index_deleted"];
     return Object.fromEntries(
-      tables.map((name) => [
-        name,
-        Number(database.prepare(`SELECT count(*) AS n FROM ${name}`).get()?.["n"]),
-      ]),
+      tables.map((name) => [name, Number(database.prepare(`SELECT count(*) AS n FROM ${name}`).get()?.["n"])]),
     );
   } finally {
     database.close();

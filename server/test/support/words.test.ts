@@ -4,8 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { wordsIn } from "../../../scripts/words.mjs";
 
-const places = (file: string, text: string) =>
-  wordsIn(file, text).map((report) => report.split('"; ')[0]);
+const places = (file: string, text: string) => wordsIn(file, text).map((report) => report.split('"; ')[0]);
 
 test("words that have a plainer one are found in comments, test names, scripts and documents", () => {
   const source = [

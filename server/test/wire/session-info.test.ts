@@ -48,10 +48,7 @@ test("the text is the JSON of any ids and times, written at its offset", () => {
       const end = writeSessionInfo(shown, bytes, 10);
       assert.ok(end <= 10 + room);
       const text = expected(shown);
-      assert.equal(
-        bytes.toString("utf8", 0, end + 10),
-        `${"#".repeat(10)}${text}${"#".repeat(10)}`,
-      );
+      assert.equal(bytes.toString("utf8", 0, end + 10), `${"#".repeat(10)}${text}${"#".repeat(10)}`);
       assert.equal(sessionInfo(shown), text);
     }),
   );

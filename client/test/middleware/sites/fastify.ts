@@ -8,9 +8,7 @@ export const startFastify: StartSite = async (options) => {
   const app = fastify({ forceCloseConnections: true });
   await app.register(sessions, options);
   for (const path of ["/page", "/health"]) {
-    app.get(path, (request, reply) =>
-      reply.type("application/json").send(pageOf(sessionOf(request))),
-    );
+    app.get(path, (request, reply) => reply.type("application/json").send(pageOf(sessionOf(request))));
   }
   app.post("/sign-in", async (request, reply) =>
     reply.type("application/json").send(await signIn(sessionOf(request), request.url)),

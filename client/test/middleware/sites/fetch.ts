@@ -5,9 +5,7 @@ import { createGate, type Gate, pageOf, type StartSite, signIn, signOut } from "
 export const startFetch: StartSite = async (options) => {
   const gate = createGate();
   const withSession = sessions(options);
-  const handler = withSession((request, context, _environment?: object) =>
-    respond(request, context, gate),
-  );
+  const handler = withSession((request, context, _environment?: object) => respond(request, context, gate));
   const server = await serveFetch(async (request, environment) => {
     try {
       return await handler(request, environment);
@@ -27,11 +25,7 @@ export const startFetch: StartSite = async (options) => {
   };
 };
 
-async function respond(
-  request: Request,
-  { session }: SessionContext,
-  gate: Gate,
-): Promise<Response> {
+async function respond(request: Request, { session }: SessionContext, gate: Gate): Promise<Response> {
   const json = { headers: { "content-type": "application/json" } };
   switch (new URL(request.url).pathname) {
     case "/page":

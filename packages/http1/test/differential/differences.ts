@@ -23,10 +23,8 @@ const stricter: Readonly<Record<string, string>> = {
   "Host is not a valid host.": "Node accepts any text",
   "HTTP/1.0 has no Transfer-Encoding.": "Node reports the request before it rejects it",
   "The Transfer-Encoding does not say where the body ends.": "as before",
-  "The only supported Transfer-Encoding is chunked.":
-    "Node leaves other codings to the application",
-  "The only supported expectation is 100-continue.":
-    "Node reports the request before it rejects it",
+  "The only supported Transfer-Encoding is chunked.": "Node leaves other codings to the application",
+  "The only supported expectation is 100-continue.": "Node reports the request before it rejects it",
   "BodyError: the rest of the body does not arrive: malformed":
     "trailers that a proxy could merge into the head, such as Cookie; 16 KiB of extensions and trailers",
 };

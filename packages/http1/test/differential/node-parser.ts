@@ -45,8 +45,7 @@ function record(request: IncomingMessage): ReadRequest {
     const [name = "", value = ""] = [rawHeaders[i]?.toLowerCase(), rawHeaders[i + 1]];
     if (!comparedFields.includes(name)) continue;
     const before = fields[name];
-    fields[name] =
-      before === undefined ? value : `${before}${name === "cookie" ? "; " : ", "}${value}`;
+    fields[name] = before === undefined ? value : `${before}${name === "cookie" ? "; " : ", "}${value}`;
   }
   const [path = "", ...query] = url.replace(/^[a-z]+:\/\/[^/?]*/i, "").split("?");
   const one = { method, path: path || "/", query: query.join("?"), fields, body: null };

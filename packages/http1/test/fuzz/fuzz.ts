@@ -24,11 +24,7 @@ const MANY_REQUESTS = 40;
  * Opens `connections` simultaneous connections to a server in this process, and runs their clients in a random
  * order. Returns the fault that was found, if any, and leaves nothing behind.
  */
-export async function fuzzRound(
-  seed: number,
-  connections: number,
-  fault: DeliberateFault = {},
-): Promise<string[]> {
+export async function fuzzRound(seed: number, connections: number, fault: DeliberateFault = {}): Promise<string[]> {
   const random = createRandom(seed);
   const problems: string[] = [];
   const handler = createHandler(random, (problem) => void problems.push(problem));

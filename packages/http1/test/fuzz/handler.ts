@@ -1,9 +1,4 @@
-import {
-  BodyError,
-  CachedResponse,
-  type HttpRequest,
-  type HttpResponse,
-} from "../../src/http-types.ts";
+import { BodyError, CachedResponse, type HttpRequest, type HttpResponse } from "../../src/http-types.ts";
 import type { Random } from "./random.ts";
 import { type Action, actions, LITTLE } from "./streams.ts";
 

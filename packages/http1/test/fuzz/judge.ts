@@ -1,11 +1,6 @@
 import { cachedBodies, type Echo, echoedFields, LONG_BODY } from "./handler.ts";
 import type { Peer } from "./peer.ts";
-import {
-  type ReferenceRequest,
-  type ReferenceResponse,
-  readRequests,
-  readResponses,
-} from "./reference.ts";
+import { type ReferenceRequest, type ReferenceResponse, readRequests, readResponses } from "./reference.ts";
 import { type Action, actions, LITTLE } from "./streams.ts";
 
 /** How many bytes of an unread body the server skips before it closes the connection instead. */
@@ -35,9 +30,7 @@ export function judge(peer: Peer): string | undefined {
         : problemOfResponse(request, response, isLast ? peer : undefined);
     if (problem !== undefined) return `response ${i}: ${problem}`;
   }
-  return peer.behavior.goneAfter === undefined
-    ? problemOfEnd(peer, requests, end, responses)
-    : undefined;
+  return peer.behavior.goneAfter === undefined ? problemOfEnd(peer, requests, end, responses) : undefined;
 }
 
 function problemOfRefusal(
@@ -81,10 +74,7 @@ function mayClose(request: ReferenceRequest, peer: Peer | undefined): boolean {
   return request.body.length > MAX_SKIPPED || request.expectsContinue || peer?.hasEnded === true;
 }
 
-function problemOfContent(
-  request: ReferenceRequest,
-  { status, fields, body }: ReferenceResponse,
-): string | undefined {
+function problemOfContent(request: ReferenceRequest, { status, fields, body }: ReferenceResponse): string | undefined {
   const action = actionOf(request);
   if (action === "empty") {
     const id = request.fields.get("x-id") ?? "undefined";

@@ -22,10 +22,7 @@ export interface Behavior {
  * line of one has a version in it.
  */
 const LINES = String.raw`(?:(?![^\r\n]*HTTP/)[^\r\n]+\r\n)*`;
-const EXPECTING = new RegExp(
-  String.raw`HTTP/1\.1\r\n${LINES}Expect: 100-continue\r\n${LINES}\r\n`,
-  "gi",
-);
+const EXPECTING = new RegExp(String.raw`HTTP/1\.1\r\n${LINES}Expect: 100-continue\r\n${LINES}\r\n`, "gi");
 
 export function randomBehavior(random: Random, length: number): Behavior {
   // In small pieces it would take longer than a connection may be idle.

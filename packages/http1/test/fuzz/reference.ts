@@ -49,8 +49,7 @@ const ABSOLUTE_FORM = /^https?:\/\/(?:\[[\da-f:.]+\]|[\w.~!$&'()*+,;=%-]+)(?::\d
 /** RFC 9112, section 3.2.3. */
 const AUTHORITY_FORM = /^(?:\[[\da-f:.]+\]|[\w.~!$&'()*+,;=%-]+):\d{1,5}$/i;
 /** RFC 9112, section 7.1.1: a size, and extensions with a value that is a token or a quoted string. */
-const QUOTED =
-  '"(?:[\\t \\x21\\x23-\\x5b\\x5d-\\x7e\\x80-\\xff]|\\\\[\\t \\x21-\\x7e\\x80-\\xff])*"';
+const QUOTED = '"(?:[\\t \\x21\\x23-\\x5b\\x5d-\\x7e\\x80-\\xff]|\\\\[\\t \\x21-\\x7e\\x80-\\xff])*"';
 const EXTENSION = `[ \\t]*;[ \\t]*${TOKEN}(?:[ \\t]*=[ \\t]*(?:${TOKEN}|${QUOTED}))?`;
 const CHUNK_LINE = new RegExp(`^([0-9A-Fa-f]{1,12})(?:${EXTENSION})*$`);
 
@@ -144,9 +143,7 @@ function placeOf(
   target: string,
 ): { path: string; query: string; authority: string | undefined } | undefined {
   if (method === "CONNECT") {
-    return AUTHORITY_FORM.test(target)
-      ? { path: target, query: "", authority: undefined }
-      : undefined;
+    return AUTHORITY_FORM.test(target) ? { path: target, query: "", authority: undefined } : undefined;
   }
   let rest = target;
   let authority: string | undefined;
@@ -311,12 +308,7 @@ export function readResponses(
   return { responses, interim };
 }
 
-function readResponseBody(
-  text: string,
-  start: number,
-  fields: ReadonlyMap<string, string>,
-  isOver: boolean,
-): Body {
+function readResponseBody(text: string, start: number, fields: ReadonlyMap<string, string>, isOver: boolean): Body {
   if (fields.get("transfer-encoding") === "chunked") return readChunks(text, start);
   const length = fields.get("content-length");
   if (length === undefined) {

@@ -24,16 +24,7 @@ export type Action = (typeof actions)[number];
 export const LITTLE = 8;
 
 const methods = ["GET", "PUT", "POST", "HEAD", "DELETE", "OPTIONS", "PATCH", "BREW"];
-const targets = [
-  "/",
-  "/a",
-  "/a/b?c=d",
-  "/?",
-  "/a?b?c",
-  "//a//",
-  "/\xc3\xbc",
-  "http://h.example/a?b",
-];
+const targets = ["/", "/a", "/a/b?c=d", "/?", "/a?b?c", "//a//", "/\xc3\xbc", "http://h.example/a?b"];
 const otherTargets = [
   "HTTP://h.example",
   "https://h:1?x",
@@ -127,14 +118,7 @@ function randomBody(random: Random, minorVersion: number): { fields: string[]; t
 
 /** Data that looks like the end of a chunk, or like another request, and must not be read as one. */
 function randomData(random: Random, length: number): string {
-  const seeds = [
-    "x",
-    "\r\n",
-    "0\r\n\r\n",
-    "GET /smuggled HTTP/1.1\r\nHost: s\r\n\r\n",
-    "\x00\xff",
-    "5\r\n",
-  ];
+  const seeds = ["x", "\r\n", "0\r\n\r\n", "GET /smuggled HTTP/1.1\r\nHost: s\r\n\r\n", "\x00\xff", "5\r\n"];
   let data = "";
   while (data.length < length) data += random.pick(seeds);
   return data.slice(0, length);

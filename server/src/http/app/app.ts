@@ -61,8 +61,7 @@ export function createApp(parts: AppParts): App {
       const match = direct ?? matchOf(matches, method);
       let response: ResponseOrPromise;
       try {
-        response =
-          match === undefined ? respondUnrouted(request, matches) : admission.admit(match, request);
+        response = match === undefined ? respondUnrouted(request, matches) : admission.admit(match, request);
       } catch (error) {
         response = refuse(error, request, match);
       }
@@ -99,11 +98,7 @@ function matchOf(matches: readonly Match[], method: string): Match | undefined {
 }
 
 /** Responds to a proxy's sub-request that could not be read. Counts and logs this request like a readable one. */
-function refuseSubRequest(
-  unread: RejectedRequest,
-  metrics: Metrics,
-  completion: Completion,
-): ApiResponse {
+function refuseSubRequest(unread: RejectedRequest, metrics: Metrics, completion: Completion): ApiResponse {
   const reason: Reason =
     unread.status === 408
       ? { code: "request-timeout" }

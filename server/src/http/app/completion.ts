@@ -37,12 +37,7 @@ export function createCompletion(
     /**
      * Records the request, and returns its response with all headers. `startedAt` is a value of `performance.now()`.
      */
-    finish(
-      response: ApiResponse,
-      request: HttpRequest,
-      match: Match | undefined,
-      startedAt: number,
-    ): ApiResponse {
+    finish(response: ApiResponse, request: HttpRequest, match: Match | undefined, startedAt: number): ApiResponse {
       const durationMs = performance.now() - startedAt;
       record(response, request, match, match?.route.operation ?? "other", durationMs);
       const readable = cors === undefined ? response : cors.apply(request, response);

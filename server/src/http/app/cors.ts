@@ -41,9 +41,7 @@ export function createCors(origins: readonly string[]) {
     const origin = request.header("origin");
     if (origin === null) return undefined;
     if (any) return { "access-control-allow-origin": "*" };
-    return listed.has(origin)
-      ? { "access-control-allow-origin": origin, vary: "Origin" }
-      : undefined;
+    return listed.has(origin) ? { "access-control-allow-origin": origin, vary: "Origin" } : undefined;
   }
 
   return {
@@ -75,8 +73,7 @@ export function createCors(origins: readonly string[]) {
       const forOrigin = originHeaders(request);
       // A cache must not use the response to one origin for another origin.
       const added = forOrigin ?? (any ? {} : { vary: "Origin" });
-      const exposed =
-        forOrigin === undefined ? {} : { "access-control-expose-headers": exposedHeaders };
+      const exposed = forOrigin === undefined ? {} : { "access-control-expose-headers": exposedHeaders };
       return withFields(response, { ...added, ...exposed });
     },
   };

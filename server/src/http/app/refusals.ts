@@ -16,8 +16,7 @@ export function createRefuse({ config, log, metrics }: AppParts, router: Router)
 
   return (error: unknown, request: HttpRequest, match: Match | undefined): ResponseOrPromise => {
     // An error that is not a `Refusal` is a defect. The caller can only repeat the request, as after an outage.
-    const reason: Reason =
-      error instanceof Refusal ? error.reason : { code: "unavailable", retryAfterSeconds: 1 };
+    const reason: Reason = error instanceof Refusal ? error.reason : { code: "unavailable", retryAfterSeconds: 1 };
     const requestId = requestIdOf(request);
     metrics.refused(reason.code);
     const refused = { requestId, operation: match?.route.operation, code: reason.code };
@@ -34,8 +33,7 @@ export function createRefuse({ config, log, metrics }: AppParts, router: Router)
 
 /** Responds to a request that is not valid HTTP/1.1, or exceeds a limit. */
 export function unreadProblem({ status, detail }: RejectedRequest): ApiResponse {
-  const title =
-    status === 408 ? "The request did not arrive in time" : "The request is not valid HTTP";
+  const title = status === 408 ? "The request did not arrive in time" : "The request is not valid HTTP";
   return {
     status,
     headers: { "content-type": "application/problem+json", "cache-control": "no-store" },

@@ -43,14 +43,7 @@ function routeTable(handlers: Handlers, session: readonly Route[]): readonly Rou
   return [
     row("GET", "/sessions", finding, "list", admin.list, "sessions.list"),
     row("POST", "/sessions/end", ending, "end-by-filter", admin.endByFilter, "sessions.end"),
-    row(
-      "GET",
-      "/customers/:customerId/export",
-      admins,
-      "export",
-      admin.exportCustomer,
-      "customer.export",
-    ),
+    row("GET", "/customers/:customerId/export", admins, "export", admin.exportCustomer, "customer.export"),
     row("DELETE", "/customers/:customerId", admins, "erase", admin.erase, "customer.erase"),
     row("GET", "/audit", admins, "audit", admin.audit, "audit.read"),
     ...session,

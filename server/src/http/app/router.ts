@@ -74,9 +74,7 @@ export class Router {
     const exact = lookup?.exact.get(path);
     if (exact !== undefined) return exact;
     const start = path.lastIndexOf("/") + 1;
-    const found = lookup?.beforeSessionId.find(
-      ({ prefix }) => prefix.length === start && path.startsWith(prefix),
-    );
+    const found = lookup?.beforeSessionId.find(({ prefix }) => prefix.length === start && path.startsWith(prefix));
     const sessionId = path.slice(start);
     if (found === undefined || sessionId === "" || SPECIAL.test(sessionId)) {
       return this.#lookups.get("*")?.exact.get(path);

@@ -63,9 +63,7 @@ export function createKeyRing(wallClock: WallClock): KeyRing {
     },
     use(keys) {
       const before = byHash;
-      byHash = new Map(
-        keys.map((key) => [key.hash, { key, usedAt: before.get(key.hash)?.usedAt ?? 0 }]),
-      );
+      byHash = new Map(keys.map((key) => [key.hash, { key, usedAt: before.get(key.hash)?.usedAt ?? 0 }]));
     },
     uses: () =>
       [...byHash.values()]

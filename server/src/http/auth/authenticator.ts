@@ -38,15 +38,9 @@ export function createAuthenticator(parts: AuthenticatorParts): Authenticator {
 
 const nothing = () => undefined;
 
-function createJwtAuthenticator({
-  config,
-  clock,
-  wallClock,
-  log,
-}: AuthenticatorParts): Authenticator {
+function createJwtAuthenticator({ config, clock, wallClock, log }: AuthenticatorParts): Authenticator {
   const { tokens } = config;
-  if (tokens === undefined)
-    throw new TypeError("auth mode jwt requires the settings of the issuer");
+  if (tokens === undefined) throw new TypeError("auth mode jwt requires the settings of the issuer");
   const events = jwksLog(log, tokens.keySetUrl);
   const jwks = new Jwks({ url: tokens.keySetUrl, clock, events });
   // The keys are fetched now, so that the first caller need not wait for them. The server starts even if the issuer is

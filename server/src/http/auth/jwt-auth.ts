@@ -1,10 +1,4 @@
-import {
-  errors,
-  type JWTPayload,
-  type JWTVerifyGetKey,
-  type JWTVerifyOptions,
-  jwtVerify,
-} from "jose";
+import { errors, type JWTPayload, type JWTVerifyGetKey, type JWTVerifyOptions, jwtVerify } from "jose";
 import type { Logger } from "pino";
 import type { TokenConfig } from "../../config/config.ts";
 import type { WallClock } from "../../runtime/clock.ts";
@@ -126,11 +120,7 @@ async function payloadOf(
 }
 
 /** Verifies a token. If the token does not name its key (RFC 7515, section 4.1.4), tries each suitable key. */
-async function verifyWith(
-  token: string,
-  keys: JWTVerifyGetKey,
-  options: JWTVerifyOptions,
-): Promise<JWTPayload> {
+async function verifyWith(token: string, keys: JWTVerifyGetKey, options: JWTVerifyOptions): Promise<JWTPayload> {
   try {
     return (await jwtVerify(token, keys, options)).payload;
   } catch (error) {
@@ -170,12 +160,9 @@ function roleOf(name: string, claim: unknown, defaultRole: Role | undefined): Ro
   const names: unknown[] = Array.isArray(claim) ? claim : [claim];
   const [role, ...others] = roles.filter((each) => names.includes(each));
   if (role !== undefined && others.length === 0) return role;
-  const what =
-    others.length > 0 ? "names several roles" : `is ${typeName(claim)} and names no role`;
+  const what = others.length > 0 ? "names several roles" : `is ${typeName(claim)} and names no role`;
   const none = claim === undefined ? " (jwtDefaultRole is for tokens without one)" : "";
-  throw new ClaimError(
-    `the claim ${name} (jwtRoleClaim) ${what}${none}: it must name one of ${roles.join(", ")}`,
-  );
+  throw new ClaimError(`the claim ${name} (jwtRoleClaim) ${what}${none}: it must name one of ${roles.join(", ")}`);
 }
 
 function idOf(name: string, claim: unknown): string | null {

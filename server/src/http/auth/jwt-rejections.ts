@@ -33,8 +33,7 @@ export function reasonOfNoToken(header: string, { audiences }: TokenConfig): str
   if (credential.startsWith("ak_")) {
     return "the credential is an API key of this service, which only mode key accepts; mode jwt accepts tokens of the issuer";
   }
-  if (/^[\w-]+\.[\w-]*\.$/.test(credential))
-    return "the token is not signed: its last part is empty";
+  if (/^[\w-]+\.[\w-]*\.$/.test(credential)) return "the token is not signed: its last part is empty";
   if (credential.split(".").length === 3) {
     return "the token is too long, or has characters that are not allowed in a token";
   }
@@ -47,8 +46,7 @@ export function reasonOfNoToken(header: string, { audiences }: TokenConfig): str
 /** Returns why a token is refused. */
 export function reasonOf(error: unknown, config: TokenConfig): string {
   if (error instanceof ClaimError) return error.message;
-  const isOfClaim =
-    error instanceof errors.JWTClaimValidationFailed || error instanceof errors.JWTExpired;
+  const isOfClaim = error instanceof errors.JWTClaimValidationFailed || error instanceof errors.JWTExpired;
   if (isOfClaim) return reasonOfClaim(error, config);
   if (error instanceof errors.JOSEAlgNotAllowed) {
     return `the token's algorithm is not one of jwtAlgorithms: ${listed(config.algorithms)}`;

@@ -20,10 +20,7 @@ export const proxyHeaders = {
  * spelling, but may pass on other spellings from its clients. A request with such a header is refused, because nobody
  * sends it by accident.
  */
-const aliases = Object.values(proxyHeaders).flatMap((name) => [
-  name.replace("-", "_"),
-  name.replace("-", "."),
-]);
+const aliases = Object.values(proxyHeaders).flatMap((name) => [name.replace("-", "_"), name.replace("-", ".")]);
 
 /** The proxies that may name their callers. */
 export interface TrustedProxies {

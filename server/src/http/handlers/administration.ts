@@ -1,9 +1,4 @@
-import type {
-  AuditPage,
-  EndReceipt,
-  ErasureReceipt,
-  SessionList,
-} from "@antechamber/client/protocol";
+import type { AuditPage, EndReceipt, ErasureReceipt, SessionList } from "@antechamber/client/protocol";
 import type { HttpRequest } from "@antechamber/http1";
 import type { AuditTrail, Initiator } from "../../services/audit.ts";
 import type { CustomerAdmin, CustomerExportPage } from "../../services/customers.ts";
@@ -71,11 +66,7 @@ export function createAdministrationHandlers(parts: AdministrationHandlerParts) 
       return json({ sessions, next: cursorTo(next) } satisfies EndReceipt);
     },
 
-    async exportCustomer({
-      request,
-      principal,
-      parameters: { customerId = "" },
-    }: Call): Promise<ApiResponse> {
+    async exportCustomer({ request, principal, parameters: { customerId = "" } }: Call): Promise<ApiResponse> {
       const by = initiatorOf(principal, request);
       const body = exportStream(
         await customers.exportPage(by, customerId, null),
@@ -148,10 +139,7 @@ async function readEndRequest(request: HttpRequest, cursors: Cursors) {
   return query;
 }
 
-function readAuditQuery(
-  query: string,
-  last: number,
-): { readonly before: number | undefined; readonly limit: number } {
+function readAuditQuery(query: string, last: number): { readonly before: number | undefined; readonly limit: number } {
   const parameters = new URLSearchParams(query);
   const faults: Fault[] = [];
   for (const name of new Set(parameters.keys())) {

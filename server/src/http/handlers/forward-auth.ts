@@ -12,11 +12,7 @@ import { isPrintableAscii } from "../../session/text.ts";
 import type { ApiResponse } from "../api-response.ts";
 import type { Call, ResponseOrPromise } from "../call.ts";
 import { textOfBytes } from "../parse/header-text.ts";
-import {
-  createSessionIdFinder,
-  type FindSessionIds,
-  type SessionIds,
-} from "../parse/session-ids.ts";
+import { createSessionIdFinder, type FindSessionIds, type SessionIds } from "../parse/session-ids.ts";
 import type { RateLimits } from "../rate-limits.ts";
 import { type CookieSettings, createSessionCookies } from "./session-cookie.ts";
 
@@ -85,9 +81,7 @@ export class ForwardAuth {
       ids.countLookup(id);
       if (found instanceof Promise) {
         return found.then((session) =>
-          session === undefined
-            ? this.#useFirst(ids, scope, original)
-            : this.#respond(session, original, false),
+          session === undefined ? this.#useFirst(ids, scope, original) : this.#respond(session, original, false),
         );
       }
       if (found !== undefined) return this.#respond(found, original, false);
@@ -123,8 +117,8 @@ export class ForwardAuth {
 }
 
 /**
- * Returns the status of a refusal: 401, 403 or 503, because nginx turns every other status into 500. 503 means that
- * a later request may succeed.
+ * Returns the status of a refusal: 401, 403 or 503, because nginx turns every other status into 500. 503 means that a
+ * later request may succeed.
  */
 export function forwardAuthStatus(reason: Reason): number {
   const status = problemStatus[reason.code];

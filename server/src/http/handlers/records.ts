@@ -26,11 +26,7 @@ const FREE_BYTES = 64 * 1024;
  * Creates the handlers of request records (contract.md#request-records). `queryKeys` are the names of the query
  * parameters that may be recorded.
  */
-export function createRecordHandlers(
-  service: SessionService,
-  clock: Clock,
-  queryKeys: ReadonlySet<string>,
-) {
+export function createRecordHandlers(service: SessionService, clock: Clock, queryKeys: ReadonlySet<string>) {
   let bufferedBytes = 0;
 
   /**

@@ -7,8 +7,8 @@ export type CookieSettings = Pick<
 >;
 
 /**
- * Creates the function that returns the value of `Set-Cookie` for a new session (RFC 6265bis). `forwardedProto` is
- * the `X-Forwarded-Proto` of the request.
+ * Creates the function that returns the value of `Set-Cookie` for a new session (RFC 6265bis). `forwardedProto` is the
+ * `X-Forwarded-Proto` of the request.
  */
 export function createSessionCookies(
   settings: CookieSettings,

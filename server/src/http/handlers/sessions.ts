@@ -8,12 +8,7 @@ import {
 } from "@antechamber/http1";
 import type { Retrieval, SessionService } from "../../services/sessions.ts";
 import { Refusal } from "../../session/errors.ts";
-import {
-  changeScope,
-  forbiddenAssertion,
-  type Principal,
-  readScope,
-} from "../../session/permissions.ts";
+import { changeScope, forbiddenAssertion, type Principal, readScope } from "../../session/permissions.ts";
 import type { Identity, Session } from "../../session/session.ts";
 import { maxLengthOf, sessionInfo, writeSessionInfo } from "../../wire/session-info.ts";
 import { type ApiResponse, apiFields } from "../api-response.ts";
@@ -112,9 +107,7 @@ export function createSessionHandlers(parts: SessionHandlerParts): SessionHandle
       const scope = readScope(principal, ids.customerId);
       const mayCreate = limits && (() => limits.miss(request, principal));
       const retrieval = service.retrieve(sessionId, ids, scope, mayCreate);
-      return retrieval instanceof Promise
-        ? retrieval.then(showRetrieved)
-        : showRetrieved(retrieval);
+      return retrieval instanceof Promise ? retrieval.then(showRetrieved) : showRetrieved(retrieval);
     },
 
     async head({ request, principal, sessionId }) {

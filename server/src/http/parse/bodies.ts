@@ -36,16 +36,10 @@ async function bodyOf(
     // This is not a defect of the service: the client has disconnected, for example, or was too slow.
     const fault = error instanceof BodyError ? error.fault : "gone";
     if (fault === "late") throw new Refusal({ code: "request-timeout" }, error);
-    if (fault === "crowded")
-      throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, error);
+    if (fault === "crowded") throw new Refusal({ code: "unavailable", retryAfterSeconds: 1 }, error);
     const detail =
-      fault === "gone"
-        ? "The body ended early."
-        : "The chunks of the body are malformed (RFC 9112, section 7.1).";
-    throw new Refusal(
-      { code: "invalid-request", errors: [{ in: "body", name: "", detail }] },
-      error,
-    );
+      fault === "gone" ? "The body ended early." : "The chunks of the body are malformed (RFC 9112, section 7.1).";
+    throw new Refusal({ code: "invalid-request", errors: [{ in: "body", name: "", detail }] }, error);
   }
 }
 

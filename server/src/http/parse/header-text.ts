@@ -4,8 +4,8 @@ import { isPrintableAscii } from "../../session/text.ts";
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * Returns the text of a header value or path that arrived as one character per byte: decoded as UTF-8,
- * or as ISO-8859-1 if the bytes are not valid UTF-8 (contract.md#header-bytes).
+ * Returns the text of a header value or path that arrived as one character per byte: decoded as UTF-8, or as ISO-8859-1
+ * if the bytes are not valid UTF-8 (contract.md#header-bytes).
  */
 export function textOfBytes(value: string): string {
   return utf8OfBytes(value) ?? value;
@@ -16,9 +16,7 @@ export function textOfBytes(value: string): string {
  * followed by two hexadecimal digits is kept as a character.
  */
 export function textOfTarget(part: string): string {
-  return textOfBytes(
-    part.replace(ENCODED, (code) => String.fromCharCode(Number.parseInt(code.slice(1), 16))),
-  );
+  return textOfBytes(part.replace(ENCODED, (code) => String.fromCharCode(Number.parseInt(code.slice(1), 16))));
 }
 
 /** Returns the parameters of a query in their order. They are decoded like `textOfTarget`, and `+` is a space. */

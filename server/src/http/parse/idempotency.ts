@@ -32,8 +32,7 @@ export function requestKeyOf(
   if (header === null || header === "") return undefined;
   const match = KEY.exec(header.trim());
   if (match === null) {
-    const detail =
-      "Idempotency-Key must be given once, and have 1 to 255 visible ASCII characters.";
+    const detail = "Idempotency-Key must be given once, and have 1 to 255 visible ASCII characters.";
     throw new Refusal({
       code: "invalid-request",
       errors: [{ in: "header", name: "Idempotency-Key", detail }],

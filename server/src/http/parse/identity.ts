@@ -83,11 +83,7 @@ function readHeaders(request: HttpRequest, faults: Fault[]): Record<IdField, str
   return ids;
 }
 
-function readEither(
-  request: HttpRequest,
-  { names, shown }: IdHeaders,
-  faults: Fault[],
-): string | null {
+function readEither(request: HttpRequest, { names, shown }: IdHeaders, faults: Fault[]): string | null {
   const first = request.header(names[0]);
   const second = request.header(names[1]);
   if (first === null && second === null) return null;

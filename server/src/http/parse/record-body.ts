@@ -20,11 +20,7 @@ const MAX_FAULTS = 20;
  * missing start time becomes `now`. Refuses with `invalid-request`, which names the record and the member of each
  * fault.
  */
-export function recordsOf(
-  body: Uint8Array,
-  now: number,
-  queryKeys: ReadonlySet<string>,
-): RequestRecord[] {
+export function recordsOf(body: Uint8Array, now: number, queryKeys: ReadonlySet<string>): RequestRecord[] {
   const faults: Fault[] = [];
   const parsed = parseJson(body, faults);
   const isList = Array.isArray(parsed);
@@ -46,11 +42,7 @@ export function recordsOf(
   return records;
 }
 
-function readRecord(
-  reader: MemberReader,
-  now: number,
-  queryKeys: ReadonlySet<string>,
-): RequestRecord {
+function readRecord(reader: MemberReader, now: number, queryKeys: ReadonlySet<string>): RequestRecord {
   return {
     method: reader.method(),
     path: recordedPath(reader.path(), queryKeys),
@@ -141,10 +133,7 @@ class MemberReader {
       if (typeof text !== "string" || !text.isWellFormed()) {
         this.fault(`attributes.${name.slice(0, 64)}`, "is not a string");
       } else if (name.length > MAX_ATTRIBUTE_NAME || !isPlainText(name)) {
-        this.fault(
-          "attributes",
-          `has a name of over ${MAX_ATTRIBUTE_NAME} characters, or controls`,
-        );
+        this.fault("attributes", `has a name of over ${MAX_ATTRIBUTE_NAME} characters, or controls`);
       }
     }
     return value as Readonly<Record<string, string>>;

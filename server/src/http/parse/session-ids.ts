@@ -48,10 +48,7 @@ export class SessionIds {
 export type FindSessionIds = (request: HttpRequest, uri: string) => SessionIds;
 
 /** Creates the finder for these sources, in this order; `cookieName` is the name of the session cookie. */
-export function createSessionIdFinder(
-  sources: readonly SessionIdSource[],
-  cookieName: string,
-): FindSessionIds {
+export function createSessionIdFinder(sources: readonly SessionIdSource[], cookieName: string): FindSessionIds {
   const read: Readonly<Record<SessionIdSource, FindIn>> = {
     header: headerValues,
     cookie: (request) => cookieValues(request.header("cookie"), cookieName),
@@ -80,8 +77,7 @@ function queryValues(uri: string): readonly string[] {
   // If there is a "%", the query is parsed too, because the name may be percent-encoded.
   if (start === -1 || !/sessionId|%/.test(uri.slice(start))) return none;
   const ids: string[] = [];
-  for (const value of new URLSearchParams(uri.slice(start + 1)).getAll("sessionId"))
-    add(ids, value);
+  for (const value of new URLSearchParams(uri.slice(start + 1)).getAll("sessionId")) add(ids, value);
   return ids;
 }
 

@@ -107,8 +107,7 @@ function parseQuery({ given, place, names, cursors, faults }: QuerySource): Sess
     until: time("until"),
     live: flag("live"),
   };
-  const parseCursor = (value: unknown) =>
-    typeof value === "string" ? cursors.read(value) : undefined;
+  const parseCursor = (value: unknown) => (typeof value === "string" ? cursors.read(value) : undefined);
   const cursor = read("cursor", parseCursor, "is not the `next` of another page");
   const limit = read("limit", parseLimit, limitFault);
   const [all, dryRun] = [flag("all") ?? false, flag("dryRun") ?? false];

@@ -10,9 +10,9 @@ export interface CredentialStore {
   /** Revokes an API key. Returns false if there is no API key with this id, or if it is already revoked. */
   revokeApiKey(id: string, now: number): Promise<boolean>;
   /**
-   * Replaces the API key with this id: in one atomic step, stores `successor`, notes it as the successor of the old
-   * API key, and lets the old one expire at `expiresAt` (Unix ms), or earlier if that was set before. Returns false
-   * if there is no API key with this id, or if it was already revoked or replaced.
+   * Replaces the API key with this id: in one atomic step, stores `successor`, notes it as the successor of the old API
+   * key, and lets the old one expire at `expiresAt` (Unix ms), or earlier if that was set before. Returns false if
+   * there is no API key with this id, or if it was already revoked or replaced.
    */
   replaceApiKey(id: string, successor: ApiKey, expiresAt: number): Promise<boolean>;
   /**

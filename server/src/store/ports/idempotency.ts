@@ -4,10 +4,7 @@
  */
 export interface IdempotencyStore {
   /** Returns the result of an earlier request with this idempotency key, or `undefined` if there was none. */
-  findReplay(
-    idempotent: Omit<IdempotentRequest, "response">,
-    now: number,
-  ): Promise<Replay | undefined>;
+  findReplay(idempotent: Omit<IdempotentRequest, "response">, now: number): Promise<Replay | undefined>;
 
   /** Returns the stored responses of the requests that created this session or stored records in it. */
   listStoredResponses(id: string, now: number): Promise<readonly StoredResponseItem[]>;

@@ -21,11 +21,7 @@ export interface SessionStore {
    * Stores a new session that has ids. With `idempotent`, also stores the response. A session without ids is accepted
    * only with `idempotent`; then only the response is stored (contract.md#rule-8).
    */
-  create(
-    session: Session,
-    now: number,
-    idempotent?: IdempotentRequest,
-  ): Promise<CreateResult | Replay>;
+  create(session: Session, now: number, idempotent?: IdempotentRequest): Promise<CreateResult | Replay>;
 
   /**
    * Associates ids with a stored or implicit session (contract.md#rule-1, contract.md#rule-2 and contract.md#rule-8).

@@ -99,8 +99,7 @@ function sessionPort({ engine, records }: OpenStore): SessionStore & SessionSear
       sessions.renew(engine, session, now);
       return renewed(session, now, engine.policy.lifetimes);
     },
-    end: (id, now, scope = "everyone") =>
-      engine.change(now, (operation) => sessions.end(operation, id, scope)),
+    end: (id, now, scope = "everyone") => engine.change(now, (operation) => sessions.end(operation, id, scope)),
     async listSessions(request) {
       const operation = engine.begin(request.now);
       await records.flushAll(operation);
@@ -192,8 +191,7 @@ function decodeNeed(need: string): Session {
 
 function auditPort({ engine }: OpenStore): AuditStore {
   return {
-    appendAuditEntry: (entry) =>
-      engine.change(entry.at, (operation) => audit.append(operation, entry)),
+    appendAuditEntry: (entry) => engine.change(entry.at, (operation) => audit.append(operation, entry)),
     async lastAuditEntry() {
       return (await audit.read(engine.begin(), -1, -1))[0];
     },
@@ -211,22 +209,15 @@ function credentialPort({ engine, heartbeat }: OpenStore): CredentialStore {
 
   return {
     listApiKeys: () => ofThisStore(credentials.readApiKeys(engine.begin())),
-    addApiKey: (key) =>
-      engine.change(key.createdAt, (operation) => credentials.addApiKey(operation, key)),
-    revokeApiKey: (id, now) =>
-      engine.change(now, (operation) => credentials.revokeApiKey(operation, id)),
+    addApiKey: (key) => engine.change(key.createdAt, (operation) => credentials.addApiKey(operation, key)),
+    revokeApiKey: (id, now) => engine.change(now, (operation) => credentials.revokeApiKey(operation, id)),
     replaceApiKey: (id, successor, expiresAt) =>
-      engine.change(successor.createdAt, (operation) =>
-        credentials.replaceApiKey(operation, id, successor, expiresAt),
-      ),
-    recordApiKeyUse: (uses) =>
-      engine.change(engine.latest, (operation) => credentials.noteApiKeyUse(operation, uses)),
+      engine.change(successor.createdAt, (operation) => credentials.replaceApiKey(operation, id, successor, expiresAt)),
+    recordApiKeyUse: (uses) => engine.change(engine.latest, (operation) => credentials.noteApiKeyUse(operation, uses)),
     listSecrets: () => ofThisStore(credentials.readSecrets(engine.begin())),
     addSecret({ bytes, createdAt }) {
       const secret = { base64: Buffer.from(bytes).toString("base64"), createdAt };
-      return engine.change(createdAt, (operation) =>
-        credentials.addSecrets(operation, [secret], false),
-      );
+      return engine.change(createdAt, (operation) => credentials.addSecrets(operation, [secret], false));
     },
   };
 }

@@ -42,9 +42,7 @@ export async function openRedisCounters(options: {
     const operation = connection.begin(0);
     try {
       const name = keys.bucket(bucket);
-      return Number(
-        await connection.script(operation, "change", scripts.addToBucket, [name], [amount]),
-      );
+      return Number(await connection.script(operation, "change", scripts.addToBucket, [name], [amount]));
     } catch {
       return operation.isUncertain ? "unknown" : "unsent";
     }
@@ -52,9 +50,7 @@ export async function openRedisCounters(options: {
 
   return {
     add: (usages) =>
-      connection.isReady
-        ? Promise.all(usages.map(addOne))
-        : Promise.resolve(usages.map(() => "unsent" as const)),
+      connection.isReady ? Promise.all(usages.map(addOne)) : Promise.resolve(usages.map(() => "unsent" as const)),
     close: connection.close,
   };
 }

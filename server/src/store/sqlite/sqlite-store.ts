@@ -63,8 +63,7 @@ export function openSqliteStore(options: SqliteStoreOptions): StoreEngine {
 
     appendAuditEntry: (entry) => writer.submit("appendAuditEntry", { entry, now: entry.at }),
     lastAuditEntry: async () => reader.read(readLastAuditEntry),
-    readAuditEntries: async (after, limit) =>
-      reader.read((database) => readAuditEntries(database, after, limit)),
+    readAuditEntries: async (after, limit) => reader.read((database) => readAuditEntries(database, after, limit)),
 
     exportPage: (after, now) => writer.submit("exportPage", { after, now }),
     importItems: (request) => writer.submit("importItems", request),
@@ -121,11 +120,9 @@ function sessionStore({ writer, reader, cache, lifetimes }: Parts): SessionStore
       cache.offer(id, session);
       return session;
     },
-    create: (session, now, idempotent) =>
-      writer.submit("create", { session, now, ...(idempotent && { idempotent }) }),
+    create: (session, now, idempotent) => writer.submit("create", { session, now, ...(idempotent && { idempotent }) }),
     associate: async (request) =>
-      associateCached(cache.get(request.id), request, lifetimes) ??
-      (await writer.submit("associate", request)),
+      associateCached(cache.get(request.id), request, lifetimes) ?? (await writer.submit("associate", request)),
     renew(session, now) {
       const next = renewed(session, now, lifetimes);
       cache.set(next.id, next);
@@ -135,14 +132,13 @@ function sessionStore({ writer, reader, cache, lifetimes }: Parts): SessionStore
       });
       return next;
     },
-    end: async (id, now, scope = "everyone") =>
-      (await writer.submit("end", { id, now, scope })) !== null,
+    end: async (id, now, scope = "everyone") => (await writer.submit("end", { id, now, scope })) !== null,
   };
 }
 
 /**
- * Returns the result of an association if the cached session is enough to determine it, otherwise `undefined`. A
- * stored id never changes. So an association that repeats stored ids or conflicts with them needs no transaction.
+ * Returns the result of an association if the cached session is enough to determine it, otherwise `undefined`. A stored
+ * id never changes. So an association that repeats stored ids or conflicts with them needs no transaction.
  */
 function associateCached(
   session: Session | undefined,
@@ -182,8 +178,7 @@ function erasureStore({ writer }: Parts): ErasureStore {
   /**
    * Removes the index entries of deleted sessions. It includes the sessions of all customers, since nothing is left
    * that shows whose they were. `firstUpTo` is the last session to include, as a sequence in `index_deleted`: 0
-   * includes none, `null` all that are deleted now. Also clears most page gaps, so that few are left for the
-   * erasure.
+   * includes none, `null` all that are deleted now. Also clears most page gaps, so that few are left for the erasure.
    */
   async function purgeIndex(firstUpTo: number | null, now: number): Promise<void> {
     for (let upTo = firstUpTo; ; ) {

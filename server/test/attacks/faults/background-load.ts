@@ -18,10 +18,7 @@ const INTERVAL_MS = 5;
  * Retrieves and creates sessions alternately, at an even pace for `milliseconds`; each request must succeed. The time
  * of a delayed request counts from the time at which it was due.
  */
-export async function measureBackgroundLoad(
-  url: string,
-  milliseconds: number,
-): Promise<ResponseTimes> {
+export async function measureBackgroundLoad(url: string, milliseconds: number): Promise<ResponseTimes> {
   using caller = createCaller(url, 64);
   const { sessionId } = sessionOf(await caller.create({ customerId: "customer" }));
   const waits: number[] = [];

@@ -30,10 +30,7 @@ for (const runtime of ["bun", "node"] as const) {
     // The first requests are slow anyway.
     await measureBackgroundLoad(server.url, 500);
     const alone = await measureBackgroundLoad(server.url, SECONDS * 1000);
-    const [rate, during] = await Promise.all([
-      flood(server.url),
-      measureBackgroundLoad(server.url, SECONDS * 1000),
-    ]);
+    const [rate, during] = await Promise.all([flood(server.url), measureBackgroundLoad(server.url, SECONDS * 1000)]);
     assert.ok(rate > 100, `a flood of ${rate} requests a second is none`);
     assertNotSlowed(`a flood of ${Math.round(rate)} requests a second`, alone, during);
   });

@@ -29,9 +29,7 @@ async function startPair(runtime: "bun" | "node"): Promise<Pair> {
   const port = Number(new URL(server.url).port);
   const ports = { antechamber: port, application: port };
   const proxy = started.use(
-    await startProxy(nginx, ports, (text) =>
-      text.replace(/location \/ \{[\s\S]*?\n {4}\}\n/, toTheApi),
-    ),
+    await startProxy(nginx, ports, (text) => text.replace(/location \/ \{[\s\S]*?\n {4}\}\n/, toTheApi)),
   );
   const all = started.move();
   return {
@@ -95,9 +93,7 @@ async function outcome({ server, url }: Pair, bytes: string) {
   const { received } = await sendRaw(url, [bytes], { timeoutMs: 150 });
   // The next client on the reused connections gets its own response.
   for (let i = 0; i < 3; i++) {
-    const session = sessionOf(
-      await createApi(url).create({ headers: { "gkc-customerId": "next" } }),
-    );
+    const session = sessionOf(await createApi(url).create({ headers: { "gkc-customerId": "next" } }));
     assert.equal(session.customerId, "next");
   }
   // Consecutive, without a line break between them.

@@ -41,9 +41,7 @@ test("the page sends only fields that were filled in, and fits desktops and phon
   const inputs = create.block.locator(".parameters input");
   assert.equal(await inputs.count(), 4);
   for (const input of await inputs.all()) assert.equal(await input.inputValue(), "");
-  const made = [await create.execute(), await create.execute()].map(
-    (text) => JSON.parse(text) as SessionInfo,
-  );
+  const made = [await create.execute(), await create.execute()].map((text) => JSON.parse(text) as SessionInfo);
   assert.deepEqual(
     made.map(({ state, visitId }) => [state, visitId]),
     [

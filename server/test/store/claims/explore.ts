@@ -58,11 +58,7 @@ export function exploreAll<State>(system: System<State>): Exploration {
 const LONGEST = 300;
 
 /** Makes `runs` random walks until a state has a fault. Counts states again that come again. */
-export function exploreAtRandom<State>(
-  system: System<State>,
-  random: Random,
-  runs: number,
-): Exploration {
+export function exploreAtRandom<State>(system: System<State>, random: Random, runs: number): Exploration {
   let [states, steps] = [0, 0];
   for (let run = 0; run < runs; run++) {
     let visited: Visited<State> = { state: system.initial, name: "", from: undefined };

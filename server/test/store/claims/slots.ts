@@ -57,12 +57,7 @@ export interface Guards {
 }
 
 /** Executes a command at `now`, in units of `GRACE`. */
-export function execute(
-  slots: Slots,
-  command: Command,
-  now: number,
-  guards: Guards,
-): readonly [Slots, Reply] {
+export function execute(slots: Slots, command: Command, now: number, guards: Guards): readonly [Slots, Reply] {
   switch (command.send) {
     case "claim":
       return claim(slots, command, now, guards);
@@ -74,9 +69,7 @@ export function execute(
       return examine(slots, command);
     case "release": {
       const { id, nonce } = command;
-      const isMeant =
-        slots.claim?.id === id &&
-        (nonce === null || nonce === slots.claim.nonce || !guards.compare);
+      const isMeant = slots.claim?.id === id && (nonce === null || nonce === slots.claim.nonce || !guards.compare);
       return [isMeant ? { ...slots, claim: null } : slots, "nothing"];
     }
     case "end": {
@@ -95,8 +88,7 @@ function claim(
 ): readonly [Slots, Reply] {
   const there = slots.claim;
   const isMeant =
-    replacing !== null &&
-    (!guards.compare || (there?.id === replacing.id && there.nonce === replacing.nonce));
+    replacing !== null && (!guards.compare || (there?.id === replacing.id && there.nonce === replacing.nonce));
   if (there !== null && !isMeant) {
     if (there.id === own.id) return [slots, { outcome: "claimed", nonce: there.nonce }];
     const { since, ...held } = there;

@@ -9,15 +9,7 @@ import {
   type WriteResult,
 } from "../../../src/store/redis/sessions/visit-claim.ts";
 import type { Step, System } from "./explore.ts";
-import {
-  type Command,
-  execute,
-  type Guards,
-  type Reply,
-  type Slots,
-  sessionOf,
-  unstored,
-} from "./slots.ts";
+import { type Command, execute, type Guards, type Reply, type Slots, sessionOf, unstored } from "./slots.ts";
 
 /*
  * Contenders in different processes for one visit. Every event is a step: a command, a second execution of a command
@@ -93,9 +85,7 @@ export function contention(setting: Setting): System<World> {
           late: world.late.toSpliced(i, 1),
         },
       })),
-      ...(world.now < setting.time
-        ? [{ name: "time passes", state: { ...world, now: world.now + 1 } }]
-        : []),
+      ...(world.now < setting.time ? [{ name: "time passes", state: { ...world, now: world.now + 1 } }] : []),
     ],
     fault: (world) => faultOf(setting, world),
     key: (world) => JSON.stringify(world),
@@ -127,8 +117,7 @@ function advanced(setting: Setting, world: World, i: number, isTwice: boolean): 
     return { ...world, contenders: world.contenders.with(i, waited) };
   }
   const [slots, reply] = execute(world.slots, command, world.now, setting.guards);
-  const isUsed =
-    command.send === "combined" || (command.send === "claim" && (isTwice || slots !== world.slots));
+  const isUsed = command.send === "combined" || (command.send === "claim" && (isTwice || slots !== world.slots));
   const after = {
     doing: decided(contender.doing, command, reply),
     nonces: contender.nonces + (isUsed ? 1 : 0),
@@ -139,11 +128,7 @@ function advanced(setting: Setting, world: World, i: number, isTwice: boolean): 
   return { ...world, slots, contenders, late, repetitions: world.repetitions - 1 };
 }
 
-function commandOf(
-  { wishes, guards }: Setting,
-  { doing, nonces }: Contender,
-  i: number,
-): Command | undefined {
+function commandOf({ wishes, guards }: Setting, { doing, nonces }: Contender, i: number): Command | undefined {
   const { id, customer = "" } = wishes[i] as Wish;
   const nonce = guards.nonce ? `${i}.${nonces}` : "only";
   switch (doing.do) {
@@ -187,9 +172,7 @@ function decided(doing: Doing, command: Command, reply: Reply): Doing {
 }
 
 function faultOf(setting: Setting, world: World): string | undefined {
-  const holders = Object.entries(world.slots.sessions).filter(
-    ([, slot]) => slot.hasVisit && !slot.isOver,
-  );
+  const holders = Object.entries(world.slots.sessions).filter(([, slot]) => slot.hasVisit && !slot.isOver);
   if (holders.length > 1) return `${holders.map(([id]) => id).join(" and ")} hold the visit`;
   const [holder] = holders[0] ?? [];
   if (holder !== undefined && isDenied(setting, world, holder)) {
@@ -201,8 +184,7 @@ function faultOf(setting: Setting, world: World): string | undefined {
     const hasWon = doing.do === "finish" && doing.outcome === "won";
     if (hasWon && !slot.hasVisit && !slot.isOver) return `${id} has lost what it had won`;
     const waits = timeAlone(setting, world, i);
-    if (waits > 1)
-      return `${i} has to wait ${waits} times as long as GRACE although nobody does anything`;
+    if (waits > 1) return `${i} has to wait ${waits} times as long as GRACE although nobody does anything`;
   }
   return undefined;
 }

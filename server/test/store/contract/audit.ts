@@ -1,11 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import {
-  type Act,
-  type AuditEntry,
-  chainFaults,
-  entryAfter,
-} from "../../../src/store/audit-chain.ts";
+import { type Act, type AuditEntry, chainFaults, entryAfter } from "../../../src/store/audit-chain.ts";
 import { START } from "../../support/sessions.ts";
 import { type DataFactory, openWorld } from "./world.ts";
 

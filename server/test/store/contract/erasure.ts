@@ -153,9 +153,6 @@ export function erasureContract(name: string, make: DataFactory): void {
     assert.equal(await store.eraseCustomerApiKeys("anna", world.now), 2);
     assert.equal(await store.eraseCustomerApiKeys("anna", world.now), 0);
     await world.reopen();
-    assert.deepEqual((await world.store.listApiKeys()).map(({ id }) => id).toSorted(), [
-      "k2",
-      "k3",
-    ]);
+    assert.deepEqual((await world.store.listApiKeys()).map(({ id }) => id).toSorted(), ["k2", "k3"]);
   });
 }

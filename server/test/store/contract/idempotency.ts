@@ -1,10 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Session } from "../../../src/session/session.ts";
-import {
-  type IdempotentRequest,
-  STORED_RESPONSE_LIFE_MS,
-} from "../../../src/store/ports/idempotency.ts";
+import { type IdempotentRequest, STORED_RESPONSE_LIFE_MS } from "../../../src/store/ports/idempotency.ts";
 import { compact, pathsOf, readPage, record, records } from "./timeline.ts";
 import { type DataFactory, openWorld, purgeAll, type World } from "./world.ts";
 
@@ -50,11 +47,7 @@ export function idempotencyContract(name: string, make: DataFactory): void {
     const second = world.newSession({ visitId: "v" });
     assert.deepEqual(await createOnce(world, first, idempotent("k")), { outcome: "created" });
     for (const when of ["at once", "after a restart"]) {
-      assert.deepEqual(
-        await createOnce(world, second, idempotent("k", "r", "second")),
-        repeated,
-        when,
-      );
+      assert.deepEqual(await createOnce(world, second, idempotent("k", "r", "second")), repeated, when);
       assert.deepEqual(await createOnce(world, second, idempotent("k", "other")), reused, when);
       await world.reopen();
       assert.deepEqual(await world.store.find(second.id), world.implicit(second.id), when);
@@ -79,10 +72,7 @@ export function idempotencyContract(name: string, make: DataFactory): void {
     const session = world.newSession({ visitId: "v" });
     const conflict = { outcome: "conflict", field: "visitId" } as const;
     assert.deepEqual(await createOnce(world, session, idempotent("k")), conflict);
-    assert.equal(
-      await world.store.findReplay({ key: "k", fingerprint: "r" }, world.now),
-      undefined,
-    );
+    assert.equal(await world.store.findReplay({ key: "k", fingerprint: "r" }, world.now), undefined);
     await world.store.end(holder.id, world.now);
     assert.deepEqual(await createOnce(world, session, idempotent("k")), { outcome: "created" });
   });
@@ -91,15 +81,11 @@ export function idempotencyContract(name: string, make: DataFactory): void {
     await using world = await openWorld(make);
     const id = world.newId();
     const some = Array.from({ length: 100 }, (_, i) => i);
-    const recordings = await Promise.all(
-      some.map(() => recordOnce(world, id, "x", idempotent("k"))),
-    );
+    const recordings = await Promise.all(some.map(() => recordOnce(world, id, "x", idempotent("k"))));
     assert.equal(recordings.filter(({ outcome }) => outcome === "recorded").length, 1);
     assert.equal(recordings.filter(({ outcome }) => outcome === "repeated").length, 99);
     const creations = await Promise.all(
-      some.map((i) =>
-        createOnce(world, world.newSession({ globalVisitId: `${i}` }), idempotent("c")),
-      ),
+      some.map((i) => createOnce(world, world.newSession({ globalVisitId: `${i}` }), idempotent("c"))),
     );
     assert.equal(creations.filter(({ outcome }) => outcome === "created").length, 1);
     assert.equal((await readPage(world, id))?.total, 1);
@@ -107,8 +93,7 @@ export function idempotencyContract(name: string, make: DataFactory): void {
 
   test(`${name}: the stored response of a key can be looked up`, async () => {
     await using world = await openWorld(make);
-    const ask = (key: string, request: string) =>
-      world.store.findReplay({ key, fingerprint: request }, world.now);
+    const ask = (key: string, request: string) => world.store.findReplay({ key, fingerprint: request }, world.now);
     assert.equal(await ask("k", "r"), undefined);
     await recordOnce(world, world.newId(), "a", idempotent("k"));
     for (const when of ["at once", "after a restart"]) {
@@ -165,10 +150,7 @@ export function idempotencyContract(name: string, make: DataFactory): void {
     assert.deepEqual(await recordOnce(world, first, "a", idempotent("k")), repeated);
     assert.equal((await readPage(world, first))?.total, 1);
     await world.store.eraseSessions([first], world.now);
-    assert.equal(
-      await world.store.findReplay({ key: "k", fingerprint: "r" }, world.now),
-      undefined,
-    );
+    assert.equal(await world.store.findReplay({ key: "k", fingerprint: "r" }, world.now), undefined);
   });
 
   test(`${name}: records with and without a key keep one order`, async () => {

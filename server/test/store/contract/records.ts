@@ -189,11 +189,7 @@ export function recordsContract(name: string, make: DataFactory): void {
     enqueue(world, id, records(3, MAX_RECORDS + 10));
     await inEveryState(world, async (when) => {
       const lines = await readSummary(world, id, 7);
-      assert.deepEqual(
-        lines.slice(0, 3),
-        ["created  -", "associated customerId anna", "11 /11 anna"],
-        when,
-      );
+      assert.deepEqual(lines.slice(0, 3), ["created  -", "associated customerId anna", "11 /11 anna"], when);
       assert.equal(lines.length, MAX_RECORDS + 2);
     });
   });

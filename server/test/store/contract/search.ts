@@ -18,11 +18,7 @@ function listPage(
 }
 
 /** Returns all matching sessions, page by page. */
-async function listAll(
-  world: World,
-  given: Partial<SessionFilter>,
-  limit = 100,
-): Promise<readonly Session[]> {
+async function listAll(world: World, given: Partial<SessionFilter>, limit = 100): Promise<readonly Session[]> {
   const found: Session[] = [];
   for (let after: string | null | undefined; after !== null; ) {
     const { sessions, next } = await listPage(world, given, { after: after ?? null, limit });
@@ -144,12 +140,7 @@ export function searchContract(name: string, make: DataFactory): void {
 
   test(`${name}: implicit sessions are listed if they were renewed and live, or have records`, async () => {
     await using world = await openWorld(make);
-    const [unknown, renewed, ended, recorded] = [
-      world.newId(),
-      world.newId(),
-      world.newId(),
-      world.newId(),
-    ];
+    const [unknown, renewed, ended, recorded] = [world.newId(), world.newId(), world.newId(), world.newId()];
     enqueue(world, recorded, [record(1)]);
     await compact(world);
     world.now += 10 * MINUTE;

@@ -147,9 +147,6 @@ export function associationContract(name: string, make: DataFactory): void {
     const stored = await world.create({ agentId: "a" });
     associated(await world.associate(stored.id, { customerId: "bob" }, { customerId: "bob" }));
     associated(await world.associate(world.newId(), { visitId: "v" }, { customerId: null }));
-    assert.deepEqual(
-      await world.associate(stored.id, { visitId: "w" }, { customerId: "alice" }),
-      absent,
-    );
+    assert.deepEqual(await world.associate(stored.id, { visitId: "w" }, { customerId: "alice" }), absent);
   });
 }

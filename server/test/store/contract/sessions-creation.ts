@@ -72,18 +72,12 @@ export function creationContract(name: string, make: DataFactory): void {
     await using world = await openWorld(make);
     const holder = await world.create({ visitId: "v" });
     world.now = holder.expiresAt - 1;
-    assert.deepEqual(
-      await world.store.create(world.newSession({ visitId: "v" }), world.now),
-      conflict,
-    );
+    assert.deepEqual(await world.store.create(world.newSession({ visitId: "v" }), world.now), conflict);
     world.now = holder.expiresAt;
     const next = await world.create({ visitId: "v" });
     assert.equal(await world.isLive(holder.id), false);
     assert.equal(await world.isLive(next.id), true);
-    assert.deepEqual(
-      await world.store.create(world.newSession({ visitId: "v" }), world.now),
-      conflict,
-    );
+    assert.deepEqual(await world.store.create(world.newSession({ visitId: "v" }), world.now), conflict);
   });
 
   test(`${name}: a renewed holder keeps its visit`, async () => {
@@ -92,10 +86,7 @@ export function creationContract(name: string, make: DataFactory): void {
     world.now += 20 * MINUTE;
     const renewed = world.store.renew(holder, world.now);
     world.now = renewed.expiresAt - 1;
-    assert.deepEqual(
-      await world.store.create(world.newSession({ visitId: "v" }), world.now),
-      conflict,
-    );
+    assert.deepEqual(await world.store.create(world.newSession({ visitId: "v" }), world.now), conflict);
     world.now = renewed.expiresAt;
     await world.create({ visitId: "v" });
   });
@@ -106,10 +97,7 @@ export function creationContract(name: string, make: DataFactory): void {
     assert.equal(await world.store.end(holder.id, world.now), true);
     const next = await world.create({ visitId: "v" });
     await world.reopen();
-    assert.deepEqual(
-      await world.store.create(world.newSession({ visitId: "v" }), world.now),
-      conflict,
-    );
+    assert.deepEqual(await world.store.create(world.newSession({ visitId: "v" }), world.now), conflict);
     assert.deepEqual(await world.store.find(next.id), next);
   });
 
@@ -121,10 +109,7 @@ export function creationContract(name: string, make: DataFactory): void {
       else world.now = holder.expiresAt;
     }
     const last = await world.create({ visitId: "v" });
-    assert.deepEqual(
-      await world.store.create(world.newSession({ visitId: "v" }), world.now),
-      conflict,
-    );
+    assert.deepEqual(await world.store.create(world.newSession({ visitId: "v" }), world.now), conflict);
     assert.equal(await world.isLive(last.id), true);
   });
 
@@ -154,9 +139,7 @@ export function creationContract(name: string, make: DataFactory): void {
 
   test(`${name}: sessions that are created in the same millisecond are all stored`, async () => {
     await using world = await openWorld(make);
-    const made = await Promise.all(
-      Array.from({ length: 200 }, (_, i) => world.create({ customerId: `c${i}` })),
-    );
+    const made = await Promise.all(Array.from({ length: 200 }, (_, i) => world.create({ customerId: `c${i}` })));
     await world.reopen();
     for (const session of made) assert.deepEqual(await world.store.find(session.id), session);
   });

@@ -159,9 +159,7 @@ export function lifetimeContract(name: string, make: DataFactory): void {
 
   test(`${name}: purging removes all expired sessions, a batch at a time, and nothing else`, async () => {
     await using world = await openWorld(make);
-    const old = await Promise.all(
-      Array.from({ length: 700 }, (_, i) => world.create({ visitId: `old ${i}` })),
-    );
+    const old = await Promise.all(Array.from({ length: 700 }, (_, i) => world.create({ visitId: `old ${i}` })));
     const ended = await world.create({ visitId: "ended" });
     await world.store.end(ended.id, world.now);
     const kept = await world.create({ customerId: "kept" });
@@ -226,10 +224,7 @@ export function lifetimeContract(name: string, make: DataFactory): void {
     const recognized = { idle: 10 * MINUTE, total: DAY };
     await using world = await openWorld(make, { anonymous, recognized });
     const { id } = await world.create({ customerId: "c" });
-    for (
-      world.now += 10 * MINUTE;
-      world.now < (await world.store.find(id)).createdAt + 2 * HOUR;
-    ) {
+    for (world.now += 10 * MINUTE; world.now < (await world.store.find(id)).createdAt + 2 * HOUR; ) {
       await purgeAll(world);
       assert.equal(await world.isLive(id), false);
       assert.deepEqual(await world.associate(id, { visitId: "v" }), { outcome: "absent" });

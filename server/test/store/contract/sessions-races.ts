@@ -51,9 +51,7 @@ export function racesContract(name: string, make: DataFactory): void {
   test(`${name}: of 64 sessions that want one visit one gets it`, async () => {
     await using world = await openWorld(make);
     const made = clients.map(() => world.newId());
-    const results = await Promise.all(
-      made.map((id) => world.associate(id, { visitId: "v", customerId: "c" })),
-    );
+    const results = await Promise.all(made.map((id) => world.associate(id, { visitId: "v", customerId: "c" })));
     assert.deepEqual(count(results), { associated: 1, conflict: CLIENTS - 1 });
     for (const [i, id] of made.entries()) {
       const session = await world.store.find(id);

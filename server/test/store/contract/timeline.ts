@@ -79,10 +79,7 @@ export async function compact(world: World): Promise<void> {
 }
 
 /** Runs `check` on new records and on compacted ones, each before and after a restart. */
-export async function inEveryState(
-  world: World,
-  check: (when: string) => Promise<void>,
-): Promise<void> {
+export async function inEveryState(world: World, check: (when: string) => Promise<void>): Promise<void> {
   await check("at once");
   await world.reopen();
   await check("after a restart");

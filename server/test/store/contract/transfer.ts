@@ -121,9 +121,7 @@ async function fill(world: World): Promise<string[]> {
   const grown = world.newId();
   enqueue(world, grown, [record(1), record(2)]);
   await world.associate(grown, { customerId: "c" });
-  enqueue(world, grown, [
-    record(3, { attributes: JSON.parse(oddNames) as Record<string, string> }),
-  ]);
+  enqueue(world, grown, [record(3, { attributes: JSON.parse(oddNames) as Record<string, string> })]);
   world.now += 3 * MINUTE;
   await world.associate(grown, { agentId: "a", globalVisitId: "g" });
   const endedImplicit = world.newId();
@@ -143,14 +141,7 @@ async function fill(world: World): Promise<string[]> {
     await store.appendAuditEntry(entryAfter(await store.lastAuditEntry(), act(n)));
   }
   const many = Array.from({ length: 600 }, (_, i) => world.create({ customerId: `many ${i}` }));
-  return [
-    held.id,
-    ended.id,
-    recorded,
-    grown,
-    endedImplicit,
-    ...(await Promise.all(many)).map(({ id }) => id),
-  ];
+  return [held.id, ended.id, recorded, grown, endedImplicit, ...(await Promise.all(many)).map(({ id }) => id)];
 }
 
 function agentKey(id: string, now: number): ApiKey {
@@ -187,11 +178,7 @@ async function exportAll(store: StoreEngine, now: number): Promise<TransferItem[
   return items;
 }
 
-async function importAll(
-  store: StoreEngine,
-  items: readonly TransferItem[],
-  now: number,
-): Promise<void> {
+async function importAll(store: StoreEngine, items: readonly TransferItem[], now: number): Promise<void> {
   for (let i = 0; i < items.length; i += 100) {
     const part = items.slice(i, i + 100);
     assert.deepEqual(await store.importItems({ items: part, cursor: "moving", now }), []);
@@ -209,27 +196,17 @@ async function assertSame(source: World, target: World, ids: readonly string[]):
     const [expected, found] = [await source.store.find(id), await target.store.find(id)];
     assert.deepEqual(found, expected);
   }
-  for (const id of ids.slice(0, 5))
-    assert.deepEqual(await readSummary(target, id), await readSummary(source, id));
+  for (const id of ids.slice(0, 5)) assert.deepEqual(await readSummary(target, id), await readSummary(source, id));
   assert.deepEqual(await target.store.listApiKeys(), await source.store.listApiKeys());
   assert.deepEqual(await target.store.listSecrets(), await source.store.listSecrets());
-  assert.deepEqual(
-    await target.store.readAuditEntries(0, 100),
-    await source.store.readAuditEntries(0, 100),
-  );
+  assert.deepEqual(await target.store.readAuditEntries(0, 100), await source.store.readAuditEntries(0, 100));
   for (const given of [{ customerId: "c" }, { agentId: "a" }, { visitId: "ended" }]) {
     const filter = { ...anySession, ...given };
     const request = { filter, after: null, limit: 1000, now: source.now };
-    assert.deepEqual(
-      await target.store.listSessions(request),
-      await source.store.listSessions(request),
-    );
+    assert.deepEqual(await target.store.listSessions(request), await source.store.listSessions(request));
   }
   assert.ok((await target.store.clockHighWaterMark()) >= (await source.store.clockHighWaterMark()));
-  const [expected, found] = [
-    await exportAll(source.store, source.now),
-    await exportAll(target.store, source.now),
-  ];
+  const [expected, found] = [await exportAll(source.store, source.now), await exportAll(target.store, source.now)];
   assert.deepEqual(canonical(found), canonical(expected));
 }
 

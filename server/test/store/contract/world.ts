@@ -91,8 +91,7 @@ export async function openWorld(make: DataFactory, lifetimes = usual): Promise<W
       assert.deepEqual(await store.create(session, world.now), { outcome: "created" });
       return session;
     },
-    associate: (id, given, scope = "everyone") =>
-      store.associate({ id, ids: ids(given), scope, now: world.now }),
+    associate: (id, given, scope = "everyone") => store.associate({ id, ids: ids(given), scope, now: world.now }),
     implicit: (id) => implicitSession(id, issuer.verify(id) ?? 0, lifetimes),
     isLive: async (id) => isLive(await store.find(id), world.now),
     async reopen() {

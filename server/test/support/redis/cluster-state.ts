@@ -52,10 +52,7 @@ export async function statesOf(nodes: readonly RedisNode[]): Promise<NodeState[]
 /** Returns the owner of a slot: of several nodes that claim it, the one with the latest claim. */
 export function ownerOf(slot: number, states: readonly NodeState[]): NodeState | undefined {
   return states
-    .filter(
-      ({ isPrimary, ranges }) =>
-        isPrimary && ranges.some(([first, last]) => first <= slot && slot <= last),
-    )
+    .filter(({ isPrimary, ranges }) => isPrimary && ranges.some(([first, last]) => first <= slot && slot <= last))
     .toSorted((a, b) => b.epoch - a.epoch)[0];
 }
 

@@ -171,8 +171,7 @@ function clusterOf(
     async moveSlots(slots, to) {
       for (const slot of slots) await moveSlot(slot, await statesOf(nodes), to);
     },
-    partition: (groups) =>
-      connected().partition(groups.map((group) => group.map(({ host }) => host))),
+    partition: (groups) => connected().partition(groups.map((group) => group.map(({ host }) => host))),
     heal: () => connected().heal(),
     [Symbol.asyncDispose]: dispose,
   };

@@ -103,9 +103,7 @@ function layOut(keeper: ChildProcess, ended: Promise<unknown>, count: number): P
 
 /** Returns all ordered pairs. */
 function pairsWithin(group: readonly string[]): [string, string][] {
-  return group.flatMap((from) =>
-    group.filter((to) => to !== from).map((to): [string, string] => [from, to]),
-  );
+  return group.flatMap((from) => group.filter((to) => to !== from).map((to): [string, string] => [from, to]));
 }
 
 function execute([program = "", ...args]: readonly string[]): string {

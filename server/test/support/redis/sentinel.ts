@@ -48,12 +48,9 @@ export async function startSentinelRedis(options: SentinelOptions = {}): Promise
     const [primaryPort = 0, ...otherPorts] = ports;
     const settings = persistenceSettings(persistence);
     for (const [i, port] of [primaryPort, ...otherPorts.slice(0, replicas)].entries()) {
-      const following: [string, string, string][] =
-        i === 0 ? [] : [["replicaof", HOST, String(primaryPort)]];
+      const following: [string, string, string][] = i === 0 ? [] : [["replicaof", HOST, String(primaryPort)]];
       const dir = join(directory.path, `node-${i}`);
-      nodes.push(
-        await startRedis({ host: HOST, port, dir, settings: [...settings, ...following] }),
-      );
+      nodes.push(await startRedis({ host: HOST, port, dir, settings: [...settings, ...following] }));
     }
     const sentinelPorts = otherPorts.slice(replicas);
     const { downAfter = 1000, password } = options;
@@ -61,9 +58,7 @@ export async function startSentinelRedis(options: SentinelOptions = {}): Promise
     const connection = password === undefined ? {} : { connection: { password } };
     for (const [i, port] of sentinelPorts.entries()) {
       const [dir, configFile = ""] = [join(directory.path, `sentinel-${i}`), files[i]];
-      sentinels.push(
-        await startRedis({ host: HOST, port, dir, configFile, isSentinel: true, ...connection }),
-      );
+      sentinels.push(await startRedis({ host: HOST, port, dir, configFile, isSentinel: true, ...connection }));
     }
     const hosts = sentinelPorts.map((port) => `${HOST}:${port}`).join(",");
     const running: SentinelRedis = {
@@ -98,9 +93,7 @@ function sentinelFiles(
       `sentinel monitor ${NAME} ${HOST} ${primary} 2`,
       `sentinel down-after-milliseconds ${NAME} ${downAfter}`,
       `sentinel failover-timeout ${NAME} 3000`,
-      ...(password === undefined
-        ? []
-        : [`requirepass "${password}"`, `sentinel sentinel-pass "${password}"`]),
+      ...(password === undefined ? [] : [`requirepass "${password}"`, `sentinel sentinel-pass "${password}"`]),
       ...replicas.map((port) => `sentinel known-replica ${NAME} ${HOST} ${port}`),
       ...ports.flatMap((port, other) =>
         other === i ? [] : [`sentinel known-sentinel ${NAME} ${HOST} ${port} ${ids[other]}`],
@@ -112,17 +105,10 @@ function sentinelFiles(
   });
 }
 
-async function primaryOf(
-  nodes: readonly RedisNode[],
-  sentinels: readonly RedisNode[],
-): Promise<RedisNode> {
+async function primaryOf(nodes: readonly RedisNode[], sentinels: readonly RedisNode[]): Promise<RedisNode> {
   const votes = new Map<string, number>();
   for (const sentinel of sentinels.filter(({ isRunning }) => isRunning)) {
-    const address = (await sentinel.command(
-      "SENTINEL",
-      "get-master-addr-by-name",
-      NAME,
-    )) as string[];
+    const address = (await sentinel.command("SENTINEL", "get-master-addr-by-name", NAME)) as string[];
     const port = address[1] ?? "";
     votes.set(port, (votes.get(port) ?? 0) + 1);
   }
@@ -133,10 +119,7 @@ async function primaryOf(
 }
 
 /** Throws with what is not ready yet. */
-async function checkAll(
-  nodes: readonly RedisNode[],
-  sentinels: readonly RedisNode[],
-): Promise<void> {
+async function checkAll(nodes: readonly RedisNode[], sentinels: readonly RedisNode[]): Promise<void> {
   const primary = await primaryOf(nodes, sentinels);
   if (!primary.isRunning) throw new Error("the primary is gone");
   for (const sentinel of sentinels.filter(({ isRunning }) => isRunning)) {

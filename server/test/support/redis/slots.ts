@@ -5,11 +5,7 @@ const MIGRATE_TIMEOUT = 5000;
 const KEYS_AT_ONCE = 50;
 
 /** Moves one slot with its keys while it is in use; `states` are those of all running nodes. */
-export async function moveSlot(
-  slot: number,
-  states: readonly NodeState[],
-  to: RedisNode,
-): Promise<void> {
+export async function moveSlot(slot: number, states: readonly NodeState[], to: RedisNode): Promise<void> {
   const source = ownerOf(slot, states);
   const target = states.find(({ node }) => node === to);
   if (source === undefined || target?.isPrimary !== true) {

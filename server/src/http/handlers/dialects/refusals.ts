@@ -19,9 +19,7 @@ const detailsOfV2: Partial<Record<Problem["code"], string>> = {
 export const restate: Readonly<Record<DialectName, Restate>> = {
   "8.5.0": (problem) => problem,
   "8.5.1": (problem) =>
-    withError(
-      problem.code === "session-not-found" ? { ...problem, title: "Session not found" } : problem,
-    ),
+    withError(problem.code === "session-not-found" ? { ...problem, title: "Session not found" } : problem),
   current: withError,
   v2: (problem) => withError({ ...problem, detail: detailsOfV2[problem.code] ?? problem.detail }),
 };

@@ -45,20 +45,9 @@ export interface Connection {
   /** Begins an operation that checks the store. It is sent even while all other operations are refused. */
   beginCheck(now: number): TimedOperation;
   /** Sends a command. The first of `args` is its key. */
-  command(
-    operation: TimedOperation,
-    kind: StepKind,
-    name: string,
-    args: Argument[],
-  ): Promise<unknown>;
+  command(operation: TimedOperation, kind: StepKind, name: string, args: Argument[]): Promise<unknown>;
   /** Runs a script. */
-  script(
-    operation: TimedOperation,
-    kind: StepKind,
-    script: Script,
-    keys: string[],
-    args: Argument[],
-  ): Promise<unknown>;
+  script(operation: TimedOperation, kind: StepKind, script: Script, keys: string[], args: Argument[]): Promise<unknown>;
   /** Whether one server holds all keys, so that a script may use keys of several slots. */
   readonly isOneServer: boolean;
   /** Whether commands can be sent now. */
@@ -66,12 +55,7 @@ export interface Connection {
   /** Returns the clients of all primaries by their addresses. */
   primaries(): ReadonlyMap<string, Redis>;
   /** Sends a command that only reads to one of the primaries. */
-  commandOn(
-    operation: TimedOperation,
-    primary: Redis,
-    name: string,
-    ...args: Argument[]
-  ): Promise<unknown>;
+  commandOn(operation: TimedOperation, primary: Redis, name: string, ...args: Argument[]): Promise<unknown>;
   /**
    * Sends a command once, to get information that is not essential. Rejects with a `RedisFault`, and does not report it
    * as a failed attempt.
@@ -108,19 +92,9 @@ const RETRY_PAUSE = 50;
 /** Codes of error replies after which a command may be sent again. The command was not carried out. */
 const RETRYABLE = ["LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "READONLY", "BUSY"];
 /** Codes of error replies whose cause only an operator can remove. The command was not carried out. */
-const NEEDS_OPERATOR = [
-  ...["OOM", "MISCONF", "NOREPLICAS", "NOAUTH", "WRONGPASS", "NOPERM"],
-  NO_SUCH_COMMAND,
-];
+const NEEDS_OPERATOR = [...["OOM", "MISCONF", "NOREPLICAS", "NOAUTH", "WRONGPASS", "NOPERM"], NO_SUCH_COMMAND];
 /** Codes of connection faults for which it is useless to wait. */
-const PERMANENT: readonly string[] = [
-  NO_SUCH_PRIMARY,
-  "NOAUTH",
-  "WRONGPASS",
-  "NOPERM",
-  "DATABASE",
-  MISPLACED,
-];
+const PERMANENT: readonly string[] = [NO_SUCH_PRIMARY, "NOAUTH", "WRONGPASS", "NOPERM", "DATABASE", MISPLACED];
 
 /** Holder of the last fault that the client has reported since it lost the connection. */
 interface LastFault {
@@ -128,9 +102,9 @@ interface LastFault {
 }
 
 /**
- * Connects. Rejects with the last `RedisFault` after `openTimeout` ms, or at once if it is useless to wait.
- * While connecting takes long, calls `waiting` once: after the timeout of an operation or half of `openTimeout`,
- * whichever is earlier.
+ * Connects. Rejects with the last `RedisFault` after `openTimeout` ms, or at once if it is useless to wait. While
+ * connecting takes long, calls `waiting` once: after the timeout of an operation or half of `openTimeout`, whichever is
+ * earlier.
  */
 export async function connect(
   options: ConnectionOptions,
@@ -159,8 +133,7 @@ export async function connect(
   client.on("end", () => {
     // The client may stop connecting by itself, such as when sentinels announce a failover meanwhile. Then start it
     // again.
-    if (!ended.has(client))
-      setTimeout(() => void client.connect().catch(() => undefined), RETRY_PAUSE);
+    if (!ended.has(client)) setTimeout(() => void client.connect().catch(() => undefined), RETRY_PAUSE);
   });
   const opening = client.connect();
   const reason = () => last.fault ?? new RedisFault("", noAnswer(options.place));
@@ -186,9 +159,7 @@ export async function connect(
 }
 
 function noAnswer({ kind }: RedisPlace): string {
-  return kind === "cluster"
-    ? "no node answers, or the cluster does not serve all slots"
-    : "no answer";
+  return kind === "cluster" ? "no node answers, or the cluster does not serve all slots" : "no answer";
 }
 
 /** Returns whether the error is the reply to a SELECT. */
@@ -216,11 +187,7 @@ function createConnection(client: Client, options: ConnectionOptions, last: Last
   }
 
   /** Sends a command once. Rejects with a `RedisFault` if the command fails or its deadline passes. */
-  async function send(
-    target: Pick<Redis, "sendCommand">,
-    command: TimedCommand,
-    slot?: number,
-  ): Promise<unknown> {
+  async function send(target: Pick<Redis, "sendCommand">, command: TimedCommand, slot?: number): Promise<unknown> {
     // Fails at once. Otherwise the client would keep the command until the outage is over.
     if (client.status !== "ready") throw notConnected();
     deadlines.add(command);

@@ -60,10 +60,7 @@ const replies: Readonly<Record<string, string>> = {
 const errors: readonly (readonly [pattern: RegExp, message: string])[] = [
   [/^ERR (?:DB index is out of range|invalid DB index)/, "Redis has no database of this number"],
   [/^ERR SELECT is not allowed in cluster mode/, "a cluster has no numbered databases"],
-  [
-    /cluster support disabled/i,
-    "this Redis is no cluster; name it as redis:// or redis+sentinel://",
-  ],
+  [/cluster support disabled/i, "this Redis is no cluster; name it as redis:// or redis+sentinel://"],
   [/^ERR max number of clients reached/, "Redis has reached its maxclients"],
   [/^ERR wrong number of arguments/, "Redis does not know the command with so many arguments"],
   [/^ERR .*[Cc]ompiling script/, "Redis cannot compile a script"],
@@ -74,9 +71,7 @@ const errors: readonly (readonly [pattern: RegExp, message: string])[] = [
 
 /** Returns whether the fault proves that a Redis server was reached. Then the configured address is right. */
 export function cameFromServer({ code }: RedisFault): boolean {
-  return (
-    code in replies || ["NOPERM", "ERR", "DATABASE", MISPLACED, NO_SUCH_COMMAND].includes(code)
-  );
+  return code in replies || ["NOPERM", "ERR", "DATABASE", MISPLACED, NO_SUCH_COMMAND].includes(code);
 }
 
 /** Converts an error that the client throws, rejects with or emits into a fault. */
@@ -104,9 +99,7 @@ type Reply = Error & { readonly command?: { readonly name?: string } };
 function faultOfReply({ message, command }: Reply): RedisFault {
   const word = /^[A-Z]{2,20}/.exec(message)?.[0] ?? "";
   // This is the only error reply that shows that the server is of another kind than configured.
-  const code = /cluster support disabled/i.test(message)
-    ? MISPLACED
-    : (specificCode(message) ?? word);
+  const code = /cluster support disabled/i.test(message) ? MISPLACED : (specificCode(message) ?? word);
   // Ensures that the message contains a command name at most, and never an argument.
   const sent = /^[a-z|]{1,30}$/i.exec(command?.name ?? "")?.[0].toUpperCase();
   const position = /(\w{40}), on @user_script:(\d{1,4})/.exec(message);
@@ -120,9 +113,7 @@ function faultOfReply({ message, command }: Reply): RedisFault {
 /** Returns a more specific code from the text of a reply, because all error replies of scripts begin with `ERR`. */
 function specificCode(message: string): string | undefined {
   if (message.startsWith("ERR The user executing the script can't")) return "NOPERM";
-  return /^ERR (?:unknown (?:sub)?command|Unknown Redis command)/.test(message)
-    ? NO_SUCH_COMMAND
-    : undefined;
+  return /^ERR (?:unknown (?:sub)?command|Unknown Redis command)/.test(message) ? NO_SUCH_COMMAND : undefined;
 }
 
 /** Returns the name of the command that is called in line `line` (from 1) of the script with this SHA-1. */

@@ -12,8 +12,7 @@ export interface OpeningOptions extends ConnectionOptions {
 
 /** Connects to Redis. Throws `StoreOpenError`. */
 export async function openConnection(options: OpeningOptions): Promise<Connection> {
-  const waiting = ({ message }: RedisFault) =>
-    options.waiting(`waiting for ${placeText(options)}: ${message}`);
+  const waiting = ({ message }: RedisFault) => options.waiting(`waiting for ${placeText(options)}: ${message}`);
   try {
     return await connect(options, options.openTimeout, waiting);
   } catch (error) {
@@ -22,10 +21,7 @@ export async function openConnection(options: OpeningOptions): Promise<Connectio
 }
 
 /** Creates the `StoreOpenError` for Redis servers that cannot be used because of `error`. */
-export function inaccessible(
-  options: Pick<OpeningOptions, "place">,
-  error: unknown,
-): StoreOpenError {
+export function inaccessible(options: Pick<OpeningOptions, "place">, error: unknown): StoreOpenError {
   const fault = faultOf((error as Error).cause ?? error);
   const text = `${placeText(options)} cannot be used: ${fault.message}${adviceFor(options, fault)}`;
   return new StoreOpenError("inaccessible", text, fault);
@@ -45,7 +41,5 @@ function placeText({ place: { kind, hosts, name } }: Pick<OpeningOptions, "place
     .map(({ host, port }) => (host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`))
     .join(", ");
   if (kind === "single") return `Redis at ${addresses}`;
-  return kind === "cluster"
-    ? `the Redis Cluster at ${addresses}`
-    : `Redis by the sentinels at ${addresses} (${name})`;
+  return kind === "cluster" ? `the Redis Cluster at ${addresses}` : `Redis by the sentinels at ${addresses} (${name})`;
 }

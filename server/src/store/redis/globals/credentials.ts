@@ -121,10 +121,7 @@ export function encodeSecret({ base64, createdAt }: EncodedSecret): string {
  * Returns an API key with its members in a fixed order, because scripts change the order of the JSON. API keys that
  * earlier releases stored have no member `successorId`.
  */
-function inOrder(
-  key: Omit<ApiKey, "successorId"> & Partial<ApiKey>,
-  lastUsedAt: number | null,
-): ApiKey {
+function inOrder(key: Omit<ApiKey, "successorId"> & Partial<ApiKey>, lastUsedAt: number | null): ApiKey {
   const { id, hash, role, customerId, agentId, createdAt, expiresAt, revokedAt } = key;
   const { successorId = null } = key;
   return {

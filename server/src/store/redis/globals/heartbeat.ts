@@ -168,10 +168,7 @@ export class Heartbeat {
     if (!isRestorable) {
       this.#suspend(oldestSecret === "" ? messages.gone : messages.replaced);
     } else if (await restoreStore(this.#engine.beginCheck(), this.#known)) {
-      this.#engine.options.events.noticed(
-        "error",
-        restoredText(hasState ? "the secrets were" : "the state was"),
-      );
+      this.#engine.options.events.noticed("error", restoredText(hasState ? "the secrets were" : "the state was"));
     }
     // The next heartbeat checks the data again.
     return false;
@@ -225,10 +222,7 @@ export class Heartbeat {
 
 /** Reads the stored API keys and secrets. They have the revision in `pulse` or a later one. */
 async function readStore(operation: Operation, { revision, highWaterMark, auditEntries }: Pulse) {
-  const [secrets, apiKeys] = await Promise.all([
-    readSecretTexts(operation),
-    readApiKeyTexts(operation),
-  ]);
+  const [secrets, apiKeys] = await Promise.all([readSecretTexts(operation), readApiKeyTexts(operation)]);
   return { secrets, apiKeys, auditEntries, revision, highWaterMark };
 }
 

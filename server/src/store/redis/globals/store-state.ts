@@ -67,8 +67,7 @@ export async function initStore(operation: Operation): Promise<void> {
   const args = [LAYOUT, secret, operation.now, CLOCK_TOLERANCE];
   const layout = await operation.run(scripts.initStore, stateNames(operation), args);
   if (layout === LAYOUT) return;
-  if (layout === "no secrets")
-    throw new StoreOpenError("incomplete", noSecretsText(operation.keys));
+  if (layout === "no secrets") throw new StoreOpenError("incomplete", noSecretsText(operation.keys));
   const message = `The data in Redis has the layout ${String(layout)}, and this release knows ${LAYOUT}: run the release that wrote it.`;
   throw new StoreOpenError("unknown-schema", message);
 }
@@ -163,8 +162,7 @@ async function readField(operation: Operation, field: string): Promise<string | 
 }
 
 function pulseIn(reply: unknown): Pulse {
-  const [revision, mark, serverTime, oldestSecret = "", state, older, apiKeys, auditEntries] =
-    reply as string[];
+  const [revision, mark, serverTime, oldestSecret = "", state, older, apiKeys, auditEntries] = reply as string[];
   return {
     revision: Number(revision),
     highWaterMark: Number(mark),

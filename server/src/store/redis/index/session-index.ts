@@ -31,12 +31,7 @@ export async function addToIndexes(
  * Returns the keys of the indexes to which the session is added, as in `addToIndexes`, and the arguments with which
  * `scripts/update-index.lua` adds the session to one of them.
  */
-export function indexEntriesFor(
-  operation: Operation,
-  id: string,
-  ids: Partial<Identity>,
-  isNew: boolean,
-) {
+export function indexEntriesFor(operation: Operation, id: string, ids: Partial<Identity>, isNew: boolean) {
   const bounds = operation.engine.indexBounds(operation.now);
   return { names: namesOf(operation, id, ids, isNew), args: [...bounds, 0, entryOf(id)] };
 }

@@ -22,10 +22,7 @@ interface Range {
 }
 
 /** Reads a page of sessions, newest first. */
-export async function listSessions(
-  operation: Operation,
-  request: ListRequest,
-): Promise<SessionPage> {
+export async function listSessions(operation: Operation, request: ListRequest): Promise<SessionPage> {
   const { filter, after, limit, now, includePurgeable = false } = request;
   const field = idsBySelectivity.find((one) => filter[one] !== null);
   const names = indexesFor(operation, filter, field);
@@ -35,9 +32,7 @@ export async function listSessions(
   let { before, from } = rangeOf(filter, after);
   for (let scanned = 0; scanned < MAX_SCANNED; scanned += step) {
     const entries = await newest(operation, names, { before, from }, step);
-    const found = await Promise.all(
-      entries.map((entry) => sessionOf(operation, idOf(entry), includePurgeable)),
-    );
+    const found = await Promise.all(entries.map((entry) => sessionOf(operation, idOf(entry), includePurgeable)));
     for (const session of found) {
       if (session === undefined || !isMatch(session, filter, now)) continue;
       if (sessions.length === limit) {

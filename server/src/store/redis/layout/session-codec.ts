@@ -1,16 +1,7 @@
 import { bitSetOf, fieldsOfBitSet, idFields, idFieldTable } from "../../../session/fields.ts";
 import { timeAndCount } from "../../../session/id.ts";
-import {
-  type Lifetimes,
-  implicitSession as newImplicitSession,
-} from "../../../session/lifetime.ts";
-import {
-  hasNoIds,
-  type Identity,
-  identityOf,
-  noIdentity,
-  type Session,
-} from "../../../session/session.ts";
+import { type Lifetimes, implicitSession as newImplicitSession } from "../../../session/lifetime.ts";
+import { hasNoIds, type Identity, identityOf, noIdentity, type Session } from "../../../session/session.ts";
 import type { AssociationEvent } from "../../../session/timeline.ts";
 
 /*
@@ -44,11 +35,7 @@ export interface SessionWithHistory {
 /** Encodes a session as it is stored. */
 export function encode(session: Session, associations: readonly AssociationEvent[] = []): string {
   const { createdAt } = session;
-  const lines = [
-    session.lastActiveAt - createdAt,
-    session.expiresAt - createdAt,
-    session.ended ? ENDED : "",
-  ];
+  const lines = [session.lastActiveAt - createdAt, session.expiresAt - createdAt, session.ended ? ENDED : ""];
   for (const field of idFields) lines[idFieldTable[field].redisLine] = session[field] ?? "";
   lines[HISTORY_LINE] = associations.map((event) => encodeAssociation(event, createdAt)).join("");
   return lines.join(SEPARATOR);

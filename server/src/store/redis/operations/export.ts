@@ -61,9 +61,7 @@ export async function exportPage(engine: Engine, after: string | null): Promise<
   if (topology !== cursor.topology) {
     throw new Error("the primaries of the cluster have changed: begin again");
   }
-  return cursor.audited === null
-    ? exportKeys(engine, nodes, cursor)
-    : exportAudit(engine, cursor, cursor.audited);
+  return cursor.audited === null ? exportKeys(engine, nodes, cursor) : exportAudit(engine, cursor, cursor.audited);
 }
 
 async function readTopology(engine: Engine): Promise<{ nodes: Redis[]; topology: string }> {
@@ -177,8 +175,7 @@ async function exportSession(engine: Engine, id: string, after: number): Promise
   if (page === undefined) return nothing;
   const { life, total, first, records } = page;
   const { session, associations } = life;
-  const items: TransferItem[] =
-    after === 0 ? [{ kind: "session", session, associations, requests: total }] : [];
+  const items: TransferItem[] = after === 0 ? [{ kind: "session", session, associations, requests: total }] : [];
   if (records.length === 0) return { ...nothing, items };
   items.push({ kind: "records", session, first, records });
   const last = first + records.length - 1;

@@ -1,11 +1,7 @@
 import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import type { StoredResponseItem } from "../../ports/idempotency.ts";
-import {
-  type IdempotentRequest,
-  type Replay,
-  STORED_RESPONSE_LIFE_MS,
-} from "../../ports/idempotency.ts";
+import { type IdempotentRequest, type Replay, STORED_RESPONSE_LIFE_MS } from "../../ports/idempotency.ts";
 import type { Operation } from "../engine.ts";
 import { newNonce } from "../layout/nonce.ts";
 import { scripts } from "../scripts/scripts.ts";
@@ -59,8 +55,11 @@ export async function carryOutOnce<O extends { readonly outcome: string }>(
   const nonce = newNonce();
   const graceEnd = performance.now() + GRACE;
   for (;;) {
-    const [state, fingerprint, response = "", owner = "", pendingNeed = "", pendingNonce = ""] =
-      await reserve(operation, nonce, change);
+    const [state, fingerprint, response = "", owner = "", pendingNeed = "", pendingNonce = ""] = await reserve(
+      operation,
+      nonce,
+      change,
+    );
     if (state === "reserved") {
       await addTo(operation, change.id ?? change.created ?? "", idempotent.key);
       return need === null ? change.success : finish(operation, change, nonce, need);
@@ -95,10 +94,7 @@ export async function findReplay(
 }
 
 /** Reads the stored response of an idempotency key. Returns `undefined` if there is none or its request is pending. */
-export async function readResponse(
-  operation: Operation,
-  key: string,
-): Promise<StoredResponseItem | undefined> {
+export async function readResponse(operation: Operation, key: string): Promise<StoredResponseItem | undefined> {
   const stored = await readStored(operation, key);
   if (stored === undefined || stored.need !== null) return undefined;
   const { fingerprint, response, id, created, storedAt } = stored;
@@ -119,11 +115,7 @@ export async function responsesAbout(operation: Operation, id: string) {
 /** Removes the stored responses of requests that created a session or stored records in it. */
 export async function eraseResponses(operation: Operation, id: string): Promise<void> {
   const keys = await keysAbout(operation, id);
-  await Promise.all(
-    keys.map((key) =>
-      operation.change(scripts.eraseResponse, [operation.keys.response(key)], [id]),
-    ),
-  );
+  await Promise.all(keys.map((key) => operation.change(scripts.eraseResponse, [operation.keys.response(key)], [id])));
   await operation.write("del", operation.keys.responsesAbout(id));
 }
 
@@ -175,16 +167,9 @@ async function readStored(operation: Operation, key: string) {
   const name = operation.keys.response(key);
   const fields = ["r", "a", "t", "i", "c", "n"];
   const reply = await operation.command("hmget", name, ...fields);
-  const [fingerprint, response, time, id = null, created = null, need = null] = reply as (
-    | string
-    | null
-  )[];
+  const [fingerprint, response, time, id = null, created = null, need = null] = reply as (string | null)[];
   const storedAt = Number(time);
-  if (
-    fingerprint == null ||
-    response == null ||
-    storedAt + STORED_RESPONSE_LIFE_MS <= operation.now
-  ) {
+  if (fingerprint == null || response == null || storedAt + STORED_RESPONSE_LIFE_MS <= operation.now) {
     return undefined;
   }
   return { fingerprint, response, storedAt, id, created, need };

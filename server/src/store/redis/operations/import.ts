@@ -24,10 +24,7 @@ const IMPORTED = "adopted";
  * Imports items of another store, then stores the cursor. Nothing else writes meanwhile, so the steps need not be
  * atomic. Returns the ids of skipped sessions: always an empty list.
  */
-export async function importItems(
-  engine: Engine,
-  { items, cursor, now }: ImportRequest,
-): Promise<readonly string[]> {
+export async function importItems(engine: Engine, { items, cursor, now }: ImportRequest): Promise<readonly string[]> {
   // The records of a session and the audit entries are imported in order, all other items in parallel.
   const others = items.filter(({ kind }) => kind !== "records" && kind !== "audit");
   await Promise.all(others.map((item) => importItem(engine, item, now)));

@@ -5,12 +5,7 @@ import type { EndEvent, RecordPage } from "../../../session/timeline.ts";
 import type { RecordPageRequest } from "../../ports/records.ts";
 import { recordOf } from "../../record-line.ts";
 import type { Operation } from "../engine.ts";
-import {
-  decodeWithHistory,
-  implicitSession,
-  isErased,
-  type SessionWithHistory,
-} from "../layout/session-codec.ts";
+import { decodeWithHistory, implicitSession, isErased, type SessionWithHistory } from "../layout/session-codec.ts";
 import { scripts } from "../scripts/scripts.ts";
 import { sessionKeys } from "../sessions/session-scripts.ts";
 
@@ -30,15 +25,10 @@ export async function readRecordPage(
   if (text !== null && isErased(text)) return undefined;
   const { session, associations } = sessionIn(operation, id, text);
   const isStored = text !== null || total > 0;
-  const isKept =
-    isLive(session, now) ||
-    (isStored && now < purgeAfter(session, total > 0, operation.engine.policy));
+  const isKept = isLive(session, now) || (isStored && now < purgeAfter(session, total > 0, operation.engine.policy));
   if (!isKept || !isWithin(session.customerId, scope)) return undefined;
   // If `maxRecords` was higher before, more records may be stored. The excess is treated as dropped.
-  const dropped = Math.max(
-    total - operation.engine.options.maxRecords,
-    total === 0 ? 0 : head.oldest - 1,
-  );
+  const dropped = Math.max(total - operation.engine.options.maxRecords, total === 0 ? 0 : head.oldest - 1);
   const first = Math.max(after, dropped) + 1;
   const lines = first === Math.max(after + 1, head.oldest) ? head.lines : [];
   await readMore(operation, id, first, Math.min(limit, total - first + 1), lines);
@@ -61,12 +51,7 @@ async function readMore(
 ): Promise<void> {
   while (lines.length < count && charactersOf(lines) < MAX_CHARACTERS) {
     const next = first + lines.length;
-    const more = await readRecords(
-      operation,
-      id,
-      next,
-      Math.min(count - lines.length, RECORDS_A_READ),
-    );
+    const more = await readRecords(operation, id, next, Math.min(count - lines.length, RECORDS_A_READ));
     // Records were dropped meanwhile. This page ends here, and the next one begins at the oldest stored record.
     if (more.oldest > next || more.lines.length === 0) return;
     lines.push(...more.lines);

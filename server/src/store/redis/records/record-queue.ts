@@ -84,12 +84,7 @@ export class RecordQueue {
    * Stores records durably, after all queued records of the session. `number` is given if an earlier call may have
    * stored the same records already as the batch with this number.
    */
-  async store(
-    operation: Operation,
-    id: string,
-    records: readonly RequestRecord[],
-    number?: number,
-  ): Promise<void> {
+  async store(operation: Operation, id: string, records: readonly RequestRecord[], number?: number): Promise<void> {
     const queue = this.#queueOf(id);
     const batch = addBatch(queue, operation.now, operation, number);
     this.#fill(batch, records, operation.now);

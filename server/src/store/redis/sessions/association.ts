@@ -29,10 +29,7 @@ type Attempt =
  * that the session already has. New ids then need two more round trips: one for the index entries and the claim, one
  * for the session.
  */
-export async function associateIds(
-  operation: Operation,
-  request: AssociationRequest,
-): Promise<AssociationResult> {
+export async function associateIds(operation: Operation, request: AssociationRequest): Promise<AssociationResult> {
   await operation.engine.renewals.of(request.id);
   const first = operation.engine.connection.isOneServer
     ? await attemptCombined(operation, request)
@@ -89,11 +86,7 @@ async function attemptCombined(operation: Operation, request: AssociationRequest
 }
 
 /** Returns the arguments of `prelude/session.lua` and `prelude/association.lua` around those of the script itself. */
-function argsOf(
-  operation: Operation,
-  { id, ids, scope }: AssociationRequest,
-  own: readonly Argument[],
-): Argument[] {
+function argsOf(operation: Operation, { id, ids, scope }: AssociationRequest, own: readonly Argument[]): Argument[] {
   const given = idFields.map((field) => ids[field] ?? "");
   return [...sessionArgs(operation, id), encodeScope(scope), ...own, ...given];
 }

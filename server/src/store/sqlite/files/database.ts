@@ -1,12 +1,4 @@
-import {
-  accessSync,
-  chmodSync,
-  closeSync,
-  constants,
-  existsSync,
-  openSync,
-  statSync,
-} from "node:fs";
+import { accessSync, chmodSync, closeSync, constants, existsSync, openSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
@@ -44,9 +36,9 @@ export function prepareDatabase(dataDir: string, now: number): void {
 }
 
 /**
- * Makes the log (`-wal`) and the `-shm` file writable. SQLite creates both with the permissions of the database. If
- * the database was not writable at that time and the process was killed, both files stay unwritable, and every later
- * start would fail.
+ * Makes the log (`-wal`) and the `-shm` file writable. SQLite creates both with the permissions of the database. If the
+ * database was not writable at that time and the process was killed, both files stay unwritable, and every later start
+ * would fail.
  */
 function restorePermissions(file: string): void {
   for (const path of [`${file}-wal`, `${file}-shm`]) {
@@ -119,8 +111,8 @@ function openAndRead(location: string): DatabaseSync {
 }
 
 /**
- * Returns true if the database file is complete without its log and nobody writes to it. That is so if the log is
- * empty or missing, and if the `-shm` file is missing (as after every clean stop) or the file system is read-only.
+ * Returns true if the database file is complete without its log and nobody writes to it. That is so if the log is empty
+ * or missing, and if the `-shm` file is missing (as after every clean stop) or the file system is read-only.
  */
 function isAtRest(file: string): boolean {
   if (fileSize(`${file}-wal`) > 0) return false;
@@ -141,8 +133,7 @@ export function isOnReadOnlySystem(file: string): boolean {
 function refuseUnsafeLibrary(database: DatabaseSync): void {
   const version = String(database.prepare("SELECT sqlite_version() AS v").get()?.["v"]);
   const [major = 0, minor = 0, patch = 0] = version.split(".").map(Number);
-  const isSafe =
-    major > 3 || (major === 3 && (minor > 51 || (minor === 51 && patch >= 3) || minor < 7));
+  const isSafe = major > 3 || (major === 3 && (minor > 51 || (minor === 51 && patch >= 3) || minor < 7));
   if (isSafe) return;
   database.close();
   throw new StoreOpenError(

@@ -3,9 +3,9 @@ import { dirname } from "node:path";
 import { StoreOpenError } from "../../open-error.ts";
 
 /*
- * Error texts that say what is wrong with a file and what to do. SQLite's own texts are never shown: they do not
- * name the file, they call every problem with a folder "unable to open database file", and they quote the content of
- * a damaged file.
+ * Error texts that say what is wrong with a file and what to do. SQLite's own texts are never shown: they do not name
+ * the file, they call every problem with a folder "unable to open database file", and they quote the content of a
+ * damaged file.
  */
 
 /** SQLite's primary result codes for the problems that have an error text here. */
@@ -30,8 +30,8 @@ export function isDiskError(error: unknown): boolean {
 }
 
 /**
- * Returns a `StoreOpenError` that explains to the operator what is wrong with `file`. Returns `error` unchanged if
- * it comes neither from SQLite nor from the file system.
+ * Returns a `StoreOpenError` that explains to the operator what is wrong with `file`. Returns `error` unchanged if it
+ * comes neither from SQLite nor from the file system.
  */
 export function explained(error: unknown, file: string): unknown {
   if (error instanceof StoreOpenError || !(error instanceof Error)) return error;
@@ -52,8 +52,8 @@ export function explaining<T>(file: string, work: () => T): T {
 }
 
 /**
- * Throws if `file` exists but cannot be read or, with `forWriting`, written. SQLite would open such a file anyway,
- * and create files beside it that the next start cannot use either.
+ * Throws if `file` exists but cannot be read or, with `forWriting`, written. SQLite would open such a file anyway, and
+ * create files beside it that the next start cannot use either.
  */
 export function requireAccess(file: string, forWriting: boolean): void {
   const wanted = forWriting ? constants.R_OK | constants.W_OK : constants.R_OK;
@@ -98,9 +98,7 @@ export function damageOf(error: unknown, file: string): string | undefined {
 }
 
 function damageText(code: number, file: string): string {
-  return code === NOTADB
-    ? `${file} is not a database, or its beginning is damaged`
-    : `${file} is damaged`;
+  return code === NOTADB ? `${file} is not a database, or its beginning is damaged` : `${file} is damaged`;
 }
 
 function systemText(code: string, file: string): string | undefined {

@@ -17,8 +17,7 @@ import { type HeldFile, type HeldFiles, isInPlace } from "./held-files.ts";
  */
 
 /**
- * How the files were displaced. `moved`: the path has another file, or none. `overwritten`: the file has other
- * content.
+ * How the files were displaced. `moved`: the path has another file, or none. `overwritten`: the file has other content.
  */
 export type Displacement = "moved" | "overwritten";
 
@@ -120,8 +119,8 @@ export class FileGuard {
   }
 
   /**
-   * Returns a hash of the compared pages. It differs between two databases. It also differs between two states of
-   * one database, if anything was stored between them.
+   * Returns a hash of the compared pages. It differs between two databases. It also differs between two states of one
+   * database, if anything was stored between them.
    */
   #readFingerprint(): string {
     const hash = createHash("sha256");
@@ -135,8 +134,7 @@ export class FileGuard {
   }
 }
 
-const STOP =
-  "Nothing is stored until then. Always stop a server before you restore or move its data.";
+const STOP = "Nothing is stored until then. Always stop a server before you restore or move its data.";
 
 function overwrittenText(path: string): string {
   return `${path} was overwritten while the server ran, and its previous content is lost. Stop the server, check the data with "antechamber doctor", and start the server again. ${STOP}`;

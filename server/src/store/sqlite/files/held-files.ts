@@ -22,8 +22,7 @@ export interface HeldFiles {
 }
 
 /**
- * Opens the files of `dataDir`. Call it while a connection is open that has already read: only then do all files
- * exist.
+ * Opens the files of `dataDir`. Call it while a connection is open that has already read: only then do all files exist.
  */
 export function holdFiles(dataDir: string, database: string): HeldFiles {
   const log = `${database}-wal`;

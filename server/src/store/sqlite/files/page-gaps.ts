@@ -61,8 +61,7 @@ export class PageGaps {
   }
 
   /**
-   * Marks the pages that are in the log. `frames` is the number of frames in the log. Call it before each
-   * checkpoint.
+   * Marks the pages that are in the log. `frames` is the number of frames in the log. Call it before each checkpoint.
    */
   note(frames: number): void {
     const { log } = this.#files;
@@ -82,8 +81,8 @@ export class PageGaps {
   }
 
   /**
-   * Fills the gaps of at most `limit` marked pages with zeros. Call it after a checkpoint, not before: the
-   * checkpoint writes the old content of the gaps again.
+   * Fills the gaps of at most `limit` marked pages with zeros. Call it after a checkpoint, not before: the checkpoint
+   * writes the old content of the gaps again.
    */
   clean(limit: number): void {
     const isTooLarge = fstatSync(this.#files.database).size >= MAX_PAGES * this.#pageSize;

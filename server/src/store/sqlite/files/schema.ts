@@ -5,8 +5,8 @@ import { SECRET_BYTES } from "../../../session/id.ts";
 import { StoreOpenError } from "../../open-error.ts";
 
 /**
- * SQLite's `application_id` of our databases: "Ante" in ASCII. The command `file` shows it, and a database without
- * it is refused.
+ * SQLite's `application_id` of our databases: "Ante" in ASCII. The command `file` shows it, and a database without it
+ * is refused.
  */
 const APPLICATION_ID = 0x416e7465;
 
@@ -40,8 +40,8 @@ export function requireCurrentSchema(database: DatabaseSync): void {
 }
 
 /**
- * Applies missing migrations, and adds the first rows to a new database. Throws `StoreOpenError` if the database has
- * a newer schema or belongs to another program.
+ * Applies missing migrations, and adds the first rows to a new database. Throws `StoreOpenError` if the database has a
+ * newer schema or belongs to another program.
  */
 export function migrate(database: DatabaseSync, now: number): void {
   database.exec("BEGIN IMMEDIATE");
@@ -63,12 +63,8 @@ export function migrate(database: DatabaseSync, now: number): void {
 /** Adds the first secret and the key of the index's hashes to a new database. */
 function seed(database: DatabaseSync, now: number): void {
   if (database.prepare("SELECT 1 FROM facts").get() !== undefined) return;
-  database
-    .prepare("INSERT INTO facts (id, clock, hash_seed) VALUES (1, ?, ?)")
-    .run(now, randomBytes(SECRET_BYTES));
-  database
-    .prepare("INSERT INTO secrets (created_at, bytes) VALUES (?, ?)")
-    .run(now, randomBytes(SECRET_BYTES));
+  database.prepare("INSERT INTO facts (id, clock, hash_seed) VALUES (1, ?, ?)").run(now, randomBytes(SECRET_BYTES));
+  database.prepare("INSERT INTO secrets (created_at, bytes) VALUES (?, ?)").run(now, randomBytes(SECRET_BYTES));
 }
 
 function refuseForeign(database: DatabaseSync): void {

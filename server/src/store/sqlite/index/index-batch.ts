@@ -33,8 +33,8 @@ export const HOLDS = 16;
 export class IndexBatch {
   readonly buckets = Array.from({ length: BUCKETS }, (): Bucket => ({ entries: [], holds: [] }));
   /**
-   * The row keys of the holders of each visit, by the visit's hash. Few visits have more than one holder, so a
-   * single holder is stored without an array.
+   * The row keys of the holders of each visit, by the visit's hash. Few visits have more than one holder, so a single
+   * holder is stored without an array.
    */
   readonly #holders = new Map<number, number | number[]>();
   length = 0;
@@ -100,12 +100,7 @@ export function visitHash(hashOf: IdHash, visitId: string): number {
 }
 
 /** Returns the change for a session that has received these ids. If `isHolder` is true, the session holds its visit. */
-export function additionOf(
-  hashOf: IdHash,
-  session: number,
-  ids: Identity,
-  isHolder: boolean,
-): IndexChange {
+export function additionOf(hashOf: IdHash, session: number, ids: Identity, isHolder: boolean): IndexChange {
   const entries = entriesOf(hashOf, session, ids);
   if (!isHolder || ids.visitId === null) return { session, entries, hold: undefined };
   const hash = visitHash(hashOf, ids.visitId);
@@ -117,20 +112,10 @@ export function releaseOf(session: number, hash: number): IndexChange {
   return { session, entries: [], hold: { hash, session, isRelease: true } };
 }
 
-type LogRow = [
-  sequence: number,
-  session: number,
-  fields: number,
-  hash: number | null,
-  ...ids: (string | null)[],
-];
+type LogRow = [sequence: number, session: number, fields: number, hash: number | null, ...ids: (string | null)[]];
 
 /** Reads the index log in batches of `size` rows. The last batch has fewer rows. */
-export function* readBatches(
-  database: DatabaseSync,
-  hashOf: IdHash,
-  size: number,
-): Generator<IndexBatch> {
+export function* readBatches(database: DatabaseSync, hashOf: IdHash, size: number): Generator<IndexBatch> {
   // A deleted session has no row in `sessions`, so its ids are NULL here, and no entries are made for it.
   const rows = database.prepare(
     `SELECT l.sequence, l.session, l.fields, l.hash,

@@ -35,12 +35,7 @@ export class IndexPurge {
   #position = RUNS_START;
 
   /** `deleted` are rows of `index_deleted`, at least one. `lastLogged` is the sequence of the last log row. */
-  constructor(
-    sql: IndexStatements,
-    runs: SortedRuns,
-    deleted: readonly DeletedRow[],
-    lastLogged: number,
-  ) {
+  constructor(sql: IndexStatements, runs: SortedRuns, deleted: readonly DeletedRow[], lastLogged: number) {
     this.#sql = sql;
     this.#runs = runs;
     const keys = deleted.map(({ session }) => session).toSorted((a, b) => a - b);
@@ -54,8 +49,8 @@ export class IndexPurge {
   }
 
   /**
-   * Does a slice. Returns a function to call after the commit, if one is needed. `batch` has the index entries that
-   * are in memory.
+   * Does a slice. Returns a function to call after the commit, if one is needed. `batch` has the index entries that are
+   * in memory.
    */
   slice(batch: IndexBatch): (() => void) | undefined {
     switch (this.#step) {

@@ -89,11 +89,7 @@ export class SecondaryIndex implements Transactional {
   holders(visitId: string): number[] {
     const hash = visitHash(this.#hashOf, visitId);
     const stored = this.#sql.holders.all(hash) as unknown as [number][];
-    return [
-      this.#merge?.batch.holders(hash) ?? [],
-      this.#collecting.holders(hash),
-      ...stored,
-    ].flat();
+    return [this.#merge?.batch.holders(hash) ?? [], this.#collecting.holders(hash), ...stored].flat();
   }
 
   /** Returns at most `limit` row keys below `before` of sessions that may have the id, newest first. */
@@ -136,8 +132,7 @@ export class SecondaryIndex implements Transactional {
       const entries = entriesOf(this.#hashOf, session, ids);
       for (const entry of entries) this.#runs.remove(entry);
       this.#removed.push(...entries);
-      if (ids.visitId !== null)
-        this.#sql.release.run(visitHash(this.#hashOf, ids.visitId), session);
+      if (ids.visitId !== null) this.#sql.release.run(visitHash(this.#hashOf, ids.visitId), session);
     }
   }
 

@@ -21,22 +21,17 @@ export function requireReadable(dataDir: string): void {
 }
 
 /**
- * Copies the state of one moment into the new file `target`, even while a server runs on the data. Returns the size
- * of the file in bytes. The file appears only when it is complete and on the disk. It contains the secrets, so only
- * its owner can read it. Throws if `target` exists: a backup never replaces a file.
+ * Copies the state of one moment into the new file `target`, even while a server runs on the data. Returns the size of
+ * the file in bytes. The file appears only when it is complete and on the disk. It contains the secrets, so only its
+ * owner can read it. Throws if `target` exists: a backup never replaces a file.
  */
-export async function backup(
-  dataDir: string,
-  target: string,
-  options: BackupOptions = {},
-): Promise<number> {
+export async function backup(dataDir: string, target: string, options: BackupOptions = {}): Promise<number> {
   const file = resolve(target);
   refuseExisting(file);
   const source = databaseFile(dataDir);
   const expected = expectedSize(source);
   const partial = `${file}.partial-${process.pid}`;
-  // The file is created here, so that only its owner can read it. SQLite copies into an existing file if it is
-  // empty.
+  // The file is created here, so that only its owner can read it. SQLite copies into an existing file if it is empty.
   try {
     await (await open(partial, "wx", 0o600)).close();
   } catch (error) {
@@ -92,12 +87,9 @@ function copyError(code: number, source: string): unknown {
 
 /** Texts that say what is wrong with the target folder, by the code of the system's error. */
 const targetFaults: Readonly<Record<string, (folder: string) => string>> = {
-  ENOENT: (folder) =>
-    `there is no folder ${folder}: create it, or choose another folder for the backup`,
-  EACCES: (folder) =>
-    `no file can be created in ${folder}, the folder of the backup: choose another folder`,
-  EROFS: (folder) =>
-    `${folder}, the folder of the backup, is mounted read-only: choose another folder`,
+  ENOENT: (folder) => `there is no folder ${folder}: create it, or choose another folder for the backup`,
+  EACCES: (folder) => `no file can be created in ${folder}, the folder of the backup: choose another folder`,
+  EROFS: (folder) => `${folder}, the folder of the backup, is mounted read-only: choose another folder`,
   ENOSPC: (folder) =>
     `the disk of ${folder}, the folder of the backup, is full: free some space, or choose another folder`,
 };
@@ -109,15 +101,12 @@ const sameFault: Readonly<Record<string, string>> = {
 };
 
 /**
- * Returns an error that explains what is wrong with the target folder. Returns an error with another cause
- * unchanged.
+ * Returns an error that explains what is wrong with the target folder. Returns an error with another cause unchanged.
  */
 function targetError(error: unknown, file: string): unknown {
   const { code = "" } = error as NodeJS.ErrnoException;
   const message = targetFaults[sameFault[code] ?? code]?.(dirname(file));
-  return message === undefined
-    ? error
-    : Object.assign(new Error(message, { cause: error }), { code });
+  return message === undefined ? error : Object.assign(new Error(message, { cause: error }), { code });
 }
 
 /** Returns the maximum size of the copy in bytes, which is the size of the used pages. */

@@ -10,8 +10,8 @@ import { readImportCursor } from "../tables/meta-tables.ts";
 import { ANY_ID, EPOCH, KEYS_PER_MS, keyOf, tailOf } from "../tables/session-row.ts";
 
 /**
- * The result of an inspection of a data directory. Sizes are in bytes. A value that cannot be read from damaged data
- * is `undefined`.
+ * The result of an inspection of a data directory. Sizes are in bytes. A value that cannot be read from damaged data is
+ * `undefined`.
  */
 export interface Inspection {
   readonly file: string;
@@ -61,8 +61,8 @@ export interface Counts {
 const MAX_FAULTS = 100;
 
 /**
- * Inspects the data without changing it, even while a server runs on it. Reads all of the data: a million sessions
- * take a few seconds. `now` is in Unix ms, `retention` in ms. Throws `StoreOpenError` for an unknown schema.
+ * Inspects the data without changing it, even while a server runs on it. Reads all of the data: a million sessions take
+ * a few seconds. `now` is in Unix ms, `retention` in ms. Throws `StoreOpenError` for an unknown schema.
  */
 export function inspect(dataDir: string, now: number, retention: number): Inspection {
   const file = databaseFile(dataDir);
@@ -113,8 +113,8 @@ const OVER_AT = `(${CREATED_AT} + expires_after)`;
 const LIVE = `(ended = 0 AND ${OVER_AT} > ?1)`;
 
 /**
- * Rules that the data must obey. Each is a query that returns the number of violations, and a text for the fault. ?1
- * in a query is the time.
+ * Rules that the data must obey. Each is a query that returns the number of violations, and a text for the fault. ?1 in
+ * a query is the time.
  */
 const rules: readonly (readonly [sql: string, message: string])[] = [
   [

@@ -8,8 +8,7 @@ import type { WriteOperations } from "../writer/writer-protocol.ts";
  * Creates the operation that erases sessions with all their data. SQLite overwrites deleted rows (`secure_delete`).
  * Older copies in the write-ahead log and in page gaps are removed after the commit (`writer/checkpoints.ts`).
  *
- * If the implicit session of an erased id would still be live, a tombstone replaces it: an ended session without
- * ids.
+ * If the implicit session of an erased id would still be live, a tombstone replaces it: an ended session without ids.
  */
 export function createErase(
   { index, sessions, segments, journal, responses }: Tables,

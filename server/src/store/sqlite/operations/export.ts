@@ -101,12 +101,7 @@ const exportPhase: Readonly<Record<Cursor["phase"], Phase>> = {
       .map(({ at, tail }) => ({ id: idOf(at as number, tail as string), at: at as number }));
     const last = located.at(-1);
     if (last === undefined) return { items: [], next: "unmerged 0 0", progress: 1 };
-    const { items, rest = { at: last.at, from: 0 } } = exportSessions(
-      context,
-      located,
-      cursor,
-      now,
-    );
+    const { items, rest = { at: last.at, from: 0 } } = exportSessions(context, located, cursor, now);
     const share = database.prepare(
       "SELECT (? - min(id)) * 1.0 / nullif(max(id) - min(id), 0) AS progress FROM sessions",
     );
@@ -128,8 +123,8 @@ const exportPhase: Readonly<Record<Cursor["phase"], Phase>> = {
 };
 
 /**
- * Exports sessions with their records. If the page is full before all of them are exported, `rest` is the position
- * at which the next page begins.
+ * Exports sessions with their records. If the page is full before all of them are exported, `rest` is the position at
+ * which the next page begins.
  */
 function exportSessions(
   context: Context,
@@ -154,8 +149,8 @@ function exportSessions(
 }
 
 /**
- * Exports some records of a session, beginning with the sequence `from`. If `from` is 0, exports the session itself
- * and its first records.
+ * Exports some records of a session, beginning with the sequence `from`. If `from` is 0, exports the session itself and
+ * its first records.
  */
 function exportSession({ readRecordPage }: Context, id: string, from: number, now: number) {
   const after = Math.max(0, from - 1);

@@ -5,8 +5,8 @@ import type { Tables } from "../tables.ts";
 import type { WriteOperations } from "../writer/writer-protocol.ts";
 
 /**
- * Creates the operation that stores items of another store. The operation returns the ids of the sessions that it
- * has skipped.
+ * Creates the operation that stores items of another store. The operation returns the ids of the sessions that it has
+ * skipped.
  */
 export function createImport(
   database: DatabaseSync,
@@ -31,9 +31,7 @@ export function createImport(
         // time, the one that was inserted later counts as the newer one.
         return item.secrets
           .toReversed()
-          .map(({ base64, createdAt }) =>
-            insertSecret.run(createdAt, Buffer.from(base64, "base64")),
-          );
+          .map(({ base64, createdAt }) => insertSecret.run(createdAt, Buffer.from(base64, "base64")));
       case "audit":
         return audit.append(item.entry);
       case "floor":

@@ -20,24 +20,17 @@ import { createSessionSearch } from "./session-search.ts";
  * Creates the operations that write. Each runs inside the transaction of its group, and applies the rules of
  * `session/`. There is only one writer, so the data that an operation reads cannot change before the commit.
  */
-export function createWriteOperations(
-  database: DatabaseSync,
-  tables: Tables,
-  options: WriterOptions,
-): WriteOperations {
+export function createWriteOperations(database: DatabaseSync, tables: Tables, options: WriterOptions): WriteOperations {
   const { index, journal, responses, apiKeys, audit } = tables;
   const { lifetimes } = options;
   const insertSecret = database.prepare("INSERT INTO secrets (created_at, bytes) VALUES (?, ?)");
   const expiryPurge = new ExpiryPurge(database, tables, options);
   const done = { outcome: "recorded" } as const;
   return {
-    create: (change) =>
-      responses.applyOnce(change, () => create(tables, change.session, change.now)),
+    create: (change) => responses.applyOnce(change, () => create(tables, change.session, change.now)),
     associate: (request) => associateSession(tables, request, lifetimes),
     renew: ({ id, now }) =>
-      changeLive(tables, { id, now, scope: "everyone" }, lifetimes, (session) =>
-        renewed(session, now, lifetimes),
-      ),
+      changeLive(tables, { id, now, scope: "everyone" }, lifetimes, (session) => renewed(session, now, lifetimes)),
     end: (change) =>
       changeLive(tables, change, lifetimes, (session) => ({
         ...session,
@@ -81,11 +74,7 @@ export function createWriteOperations(
 }
 
 /** Creates the operations that read. They run on the writer's connection, between its transactions. */
-export function createReadOperations(
-  database: DatabaseSync,
-  tables: Tables,
-  options: WriterOptions,
-): ReadOperations {
+export function createReadOperations(database: DatabaseSync, tables: Tables, options: WriterOptions): ReadOperations {
   const readRecordPage = createRecordReader(tables, options);
   return {
     readRecordPage,
@@ -129,8 +118,8 @@ function associateSession(
 }
 
 /**
- * Calls `next` with the live session of an id, and stores the session that `next` returns. Returns the stored
- * session, or `null` if there is no live session with this id in the scope.
+ * Calls `next` with the live session of an id, and stores the session that `next` returns. Returns the stored session,
+ * or `null` if there is no live session with this id in the scope.
  */
 function changeLive(
   { sessions }: Tables,

@@ -26,8 +26,8 @@ const NOT_ENDED = 0;
 const SEEN_EXPIRED = 2;
 
 /**
- * The time (ms) from the first deletion until its remains in the secondary index and the write-ahead log are
- * removed: the retention, within these limits.
+ * The time (ms) from the first deletion until its remains in the secondary index and the write-ahead log are removed:
+ * the retention, within these limits.
  */
 const CLEAR_AFTER = { max: 10 * 60_000, min: 1000 };
 
@@ -67,8 +67,8 @@ export class ExpiryPurge {
   /** The row key at which this round ends. It does not change during a round, so that each round has an end. */
   #end = 0;
   /**
-   * The time of the first deletion whose remains are not removed yet. If an earlier process has left remains, they
-   * are removed at once.
+   * The time of the first deletion whose remains are not removed yet. If an earlier process has left remains, they are
+   * removed at once.
    */
   #deletedAt: number | undefined;
   #hasMoreRows = false;

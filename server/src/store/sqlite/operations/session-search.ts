@@ -72,8 +72,7 @@ export function createSessionSearch(
     const total = after === null ? countSessions(filter) : null;
     const found: Session[] = [];
     for (const row of rows) {
-      if (!(includePurgeable || isRetained(row, now)) || !isMatch(row.session, filter, now))
-        continue;
+      if (!(includePurgeable || isRetained(row, now)) || !isMatch(row.session, filter, now)) continue;
       // The page already has `limit` sessions, and this one matches too, so another page follows.
       if (found.length === limit) {
         return { sessions: found, next: sortKeyOf(found.at(-1)?.id ?? ""), total };
@@ -95,8 +94,7 @@ function rangeOf({ since, until }: SessionFilter, after: string | null) {
 }
 
 /**
- * Returns the lowest row key of a session that was created at `time` (Unix ms). The result is limited to safe
- * integers.
+ * Returns the lowest row key of a session that was created at `time` (Unix ms). The result is limited to safe integers.
  */
 function firstKeyAt(time: number): number {
   const key = (time - EPOCH) * KEYS_PER_MS;

@@ -17,8 +17,8 @@ import type { SegmentTable } from "./segment-table.ts";
  */
 
 /**
- * A merge begins at this number of records or characters, or when the first record has reached this age (ms). A
- * later merge writes less: the more records of a session are merged together, the fewer rows they take.
+ * A merge begins at this number of records or characters, or when the first record has reached this age (ms). A later
+ * merge writes less: the more records of a session are merged together, the fewer rows they take.
  */
 const MERGE_AT = { records: 524_288, characters: 24 * 1024 * 1024, age: 5000 };
 /** The maximum size of a slice of a merge, in sessions and in characters, while few records arrive. */
@@ -26,8 +26,8 @@ const SLICE = { sessions: 128, characters: 256 * 1024 };
 /** Slices grow by the size in `SLICE` each time this number of records has arrived during the merge. */
 const RECORDS_PER_PACE = 131_072;
 /**
- * The maximum number of slices in which the journal is trimmed. It limits slices and not rows, because rows can be
- * few and long, or many and short.
+ * The maximum number of slices in which the journal is trimmed. It limits slices and not rows, because rows can be few
+ * and long, or many and short.
  */
 const TRIM_SLICES = 64;
 

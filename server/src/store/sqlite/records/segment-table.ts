@@ -29,12 +29,7 @@ export class SegmentTable extends Stateless {
   readonly #maxRecords: number;
   readonly #sql;
 
-  constructor(
-    database: DatabaseSync,
-    sessions: SessionTable,
-    lifetimes: Lifetimes,
-    maxRecords: number,
-  ) {
+  constructor(database: DatabaseSync, sessions: SessionTable, lifetimes: Lifetimes, maxRecords: number) {
     super();
     this.#sessions = sessions;
     this.#lifetimes = lifetimes;
@@ -65,15 +60,14 @@ export class SegmentTable extends Stateless {
   }
 
   /**
-   * Appends lines of the journal to the segments of a session. After this, the journal is merged for the session up
-   * to the row `journaled`.
+   * Appends lines of the journal to the segments of a session. After this, the journal is merged for the session up to
+   * the row `journaled`.
    */
   append(id: string, lines: readonly string[], journaled: number): void {
     const counts = this.#counts(id);
     // `insert` returns false if another session has the same key (see `createSessionReader`). Then the records
     // cannot be stored.
-    if (counts === undefined && !this.#sessions.insert(implicitSessionOf(id, this.#lifetimes)))
-      return;
+    if (counts === undefined && !this.#sessions.insert(implicitSessionOf(id, this.#lifetimes))) return;
     const before = counts?.records ?? 0;
     const total = before + lines.length;
     const key = keyOf(id);
@@ -85,8 +79,8 @@ export class SegmentTable extends Stateless {
   }
 
   /**
-   * Appends records of another store, except those that are stored already. `first` is the sequence of the first
-   * line. Does nothing if the session is not stored.
+   * Appends records of another store, except those that are stored already. `first` is the sequence of the first line.
+   * Does nothing if the session is not stored.
    */
   import(id: string, first: number, lines: readonly string[]): void {
     const counts = this.#counts(id);

@@ -120,8 +120,8 @@ export class GroupCommit {
   }
 
   /**
-   * Runs an operation on the writer thread. The promise is fulfilled with the outcome when the operation's group is
-   * on the disk. It is rejected with the `Refusal` `unavailable` if the operation cannot be run.
+   * Runs an operation on the writer thread. The promise is fulfilled with the outcome when the operation's group is on
+   * the disk. It is rejected with the `Refusal` `unavailable` if the operation cannot be run.
    */
   submit<K extends Kind>(kind: K, parameters: ParametersOf<K>): Promise<Outcome<K>> {
     return new Promise((resolve, reject) => {
@@ -194,8 +194,7 @@ export class GroupCommit {
 
   #onReply(result: GroupResult): void {
     const group = this.#sent;
-    const error =
-      result.kind === "committed" ? undefined : storeError(result.message, result.fault);
+    const error = result.kind === "committed" ? undefined : storeError(result.message, result.fault);
     if (this.#hasRecords || group.some(({ command }) => !isRead(command))) {
       this.#displaced = result.kind === "committed" ? null : result.displaced;
       this.#isWritable = error === undefined;
@@ -214,8 +213,7 @@ export class GroupCommit {
     }
     // The next group is sent at once, not in the next turn of the event loop. Commands that callers submit because
     // of this reply are in the group after it.
-    if (this.#waiting.length > 0 || this.#isBufferDue || this.#onClosed !== undefined)
-      this.#flush();
+    if (this.#waiting.length > 0 || this.#isBufferDue || this.#onClosed !== undefined) this.#flush();
   }
 
   #onDeath(error: Error): void {

@@ -28,8 +28,8 @@ export class RecordBuffer {
   }
 
   /**
-   * Takes all lines out of the buffer. `at` is the time (Unix ms) of the last line. Returns `undefined` if there are
-   * no lines.
+   * Takes all lines out of the buffer. `at` is the time (Unix ms) of the last line. Returns `undefined` if there are no
+   * lines.
    */
   take(): { readonly lines: string; readonly at: number } | undefined {
     if (this.#records === 0) return undefined;

@@ -12,12 +12,12 @@ const MAX_OFFERED = 2 ** 16;
  * sessions, and the outcome of a change updates the cache before the caller gets it.
  *
  * The cache has two generations of up to `capacity / 2` sessions. A session in the old generation moves to the young
- * one when it is used. When the young generation is full, it becomes the old one, and the previous old one is
- * dropped as a whole. So nearly every hit is a single look-up. A list in the order of use would have to move an
- * entry at each hit.
+ * one when it is used. When the young generation is full, it becomes the old one, and the previous old one is dropped
+ * as a whole. So nearly every hit is a single look-up. A list in the order of use would have to move an entry at each
+ * hit.
  *
- * A session that is read only once is not cached. It would drive out another one, and caching costs more than
- * reading it again.
+ * A session that is read only once is not cached. It would drive out another one, and caching costs more than reading
+ * it again.
  */
 export class SessionCache {
   readonly #generationSize: number;
@@ -73,8 +73,7 @@ export class SessionCache {
   update(command: Command, outcome: Outcome): void {
     if (command.kind === "eraseSessions") {
       for (const id of command.ids) this.delete(id);
-      for (const tombstone of outcome as Outcome<"eraseSessions">)
-        this.set(tombstone.id, tombstone);
+      for (const tombstone of outcome as Outcome<"eraseSessions">) this.set(tombstone.id, tombstone);
       return;
     }
     if (command.kind === "importItems") {
@@ -124,10 +123,6 @@ function sessionIdsOf(command: Command): readonly string[] {
 
 /** Returns the position of an id in the filter: 21 bits from four characters in the random part of the id. */
 function filterIndexOf(id: string): number {
-  const bits =
-    (id.charCodeAt(14) << 15) ^
-    (id.charCodeAt(15) << 10) ^
-    (id.charCodeAt(16) << 5) ^
-    id.charCodeAt(17);
+  const bits = (id.charCodeAt(14) << 15) ^ (id.charCodeAt(15) << 10) ^ (id.charCodeAt(16) << 5) ^ id.charCodeAt(17);
   return bits & (FILTER_BITS - 1);
 }

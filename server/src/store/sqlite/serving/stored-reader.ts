@@ -31,8 +31,8 @@ export class StoredReader {
   }
 
   /**
-   * Returns the stored session of an id. While no group is under way, reads share one transaction. Otherwise each
-   * read would take and free locks, which is a large part of its time.
+   * Returns the stored session of an id. While no group is under way, reads share one transaction. Otherwise each read
+   * would take and free locks, which is a large part of its time.
    */
   findSession(id: string, writer: Pick<GroupCommit, "isBusy" | "displaced">): Session | undefined {
     return this.read(() => {
@@ -46,8 +46,8 @@ export class StoredReader {
   }
 
   /**
-   * Ends the shared transaction. Call it before a group is sent, because SQLite cannot reset the log while it is
-   * being read.
+   * Ends the shared transaction. Call it before a group is sent, because SQLite cannot reset the log while it is being
+   * read.
    */
   releaseSnapshot(): void {
     if (!this.#isSnapshotHeld) return;

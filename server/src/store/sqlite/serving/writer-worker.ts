@@ -82,9 +82,7 @@ export class WriterWorker {
  * disk or the files and not the code.
  */
 export function storeError(message: string, fault?: StoreOpenFault | null): Error {
-  const error = fault
-    ? new StoreOpenError(fault, message)
-    : Object.assign(new Error(message), { name: "StoreFault" });
+  const error = fault ? new StoreOpenError(fault, message) : Object.assign(new Error(message), { name: "StoreFault" });
   error.stack = `${error.name}: ${message}`;
   return error;
 }

@@ -3,8 +3,7 @@ import type { ApiKey, ApiKeyUse } from "../../ports/credentials.ts";
 import { sqlOf } from "../statements.ts";
 import { Stateless } from "../transactional.ts";
 
-const COLUMNS =
-  "id, hash, role, customer_id, agent_id, created_at, expires_at, revoked_at, last_used_at, successor_id";
+const COLUMNS = "id, hash, role, customer_id, agent_id, created_at, expires_at, revoked_at, last_used_at, successor_id";
 
 /** Returns SQL for the earlier of two times. If one of them is NULL, the result is the other one. */
 const earlier = (a: string, b: string) => `min(ifnull(${a}, ${b}), ifnull(${b}, ${a}))`;
@@ -39,8 +38,8 @@ export class ApiKeyTable extends Stateless {
   }
 
   /**
-   * Stores a key of another store. If the key is stored already, merges both states: a revocation and a successor
-   * stay, and the earlier expiry and the later use count.
+   * Stores a key of another store. If the key is stored already, merges both states: a revocation and a successor stay,
+   * and the earlier expiry and the later use count.
    */
   import(key: ApiKey): void {
     this.#sql.import.run(...valuesOf(key));

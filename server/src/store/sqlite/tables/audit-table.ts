@@ -29,11 +29,7 @@ export function readLastAuditEntry(database: DatabaseSync): AuditEntry | undefin
 }
 
 /** Reads at most `limit` entries after the sequence `after`. */
-export function readAuditEntries(
-  database: DatabaseSync,
-  after: number,
-  limit: number,
-): AuditEntry[] {
+export function readAuditEntries(database: DatabaseSync, after: number, limit: number): AuditEntry[] {
   const rows = database.prepare("SELECT * FROM audit WHERE sequence > ? ORDER BY sequence LIMIT ?");
   return rows.all(after, limit).map(entryOf);
 }

@@ -17,9 +17,7 @@ export const idColumns = idFields.map((field) => idFieldTable[field].column);
 export const ANY_ID = `coalesce(${idColumns.join(", ")})`;
 
 /** The columns of `sessions` after its key, in the order in which they are read and written. */
-export const sessionColumns = ["tail", "active_after", "expires_after", "ended", ...idColumns].join(
-  ", ",
-);
+export const sessionColumns = ["tail", "active_after", "expires_after", "ended", ...idColumns].join(", ");
 
 /** A row of `sessionColumns` as an array. */
 export type SessionRow = [
@@ -78,8 +76,8 @@ export function implicitSessionOf(id: string, lifetimes: Lifetimes): Session {
 }
 
 /**
- * Returns true for the tombstone of an erased session. Its expiry is in the future; that of any other ended session
- * is in the past.
+ * Returns true for the tombstone of an erased session. Its expiry is in the future; that of any other ended session is
+ * in the past.
  */
 export function isErased({ ended, expiresAt }: Session, now: number): boolean {
   return ended && expiresAt > now;

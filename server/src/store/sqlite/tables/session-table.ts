@@ -7,15 +7,7 @@ import type { SecondaryIndex } from "../index/secondary-index.ts";
 import { sqlOf } from "../statements.ts";
 import type { Transactional } from "../transactional.ts";
 import { entriesOf, eventsOf, type HistoryEntry, historyEntry } from "./association-history.ts";
-import {
-  idColumns,
-  idOf,
-  keyOf,
-  type SessionRow,
-  sessionColumns,
-  sessionOf,
-  tailOf,
-} from "./session-row.ts";
+import { idColumns, idOf, keyOf, type SessionRow, sessionColumns, sessionOf, tailOf } from "./session-row.ts";
 
 /** A stored session with its history. */
 export interface StoredSession {
@@ -32,8 +24,7 @@ export function createSessionReader(database: DatabaseSync): (id: string) => Ses
   return (id) => {
     const key = keyOf(id);
     const row = byKey.get(key) as unknown as SessionRow | undefined;
-    // Another session may have the same key: if the clock was set back before a restart, a millisecond can occur
-    // twice.
+    // Another session may have the same key: if the clock was set back before a restart, a millisecond can occur twice.
     if (row === undefined || row[0] !== tailOf(id)) return undefined;
     return sessionOf(id, key, row);
   };
@@ -147,8 +138,8 @@ export class SessionTable implements Transactional {
   }
 
   /**
-   * Stores a session of another store, unless the same state or a later one is stored already. Returns false and
-   * does nothing if another session has the same key.
+   * Stores a session of another store, unless the same state or a later one is stored already. Returns false and does
+   * nothing if another session has the same key.
    */
   import({ session, associations }: SessionItem): boolean {
     const entries = entriesOf(associations, session.createdAt);

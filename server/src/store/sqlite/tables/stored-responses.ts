@@ -1,10 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { StoredResponseItem } from "../../ports/idempotency.ts";
-import {
-  type IdempotentRequest,
-  type Replay,
-  STORED_RESPONSE_LIFE_MS,
-} from "../../ports/idempotency.ts";
+import { type IdempotentRequest, type Replay, STORED_RESPONSE_LIFE_MS } from "../../ports/idempotency.ts";
 import { sqlOf } from "../statements.ts";
 import { Stateless } from "../transactional.ts";
 
@@ -52,8 +48,8 @@ export class StoredResponses extends Stateless {
   }
 
   /**
-   * Calls `apply` and returns its result. If the change has an idempotency key and succeeds, its response is stored.
-   * If a response is already stored under the key, returns a replay and does not call `apply`.
+   * Calls `apply` and returns its result. If the change has an idempotency key and succeeds, its response is stored. If
+   * a response is already stored under the key, returns a replay and does not call `apply`.
    */
   applyOnce<O extends { readonly outcome: string }>(
     { idempotent, now, id, session }: IdempotentChange,
@@ -70,14 +66,10 @@ export class StoredResponses extends Stateless {
   }
 
   /**
-   * Returns the replay for a request whose key was used before. Returns `null` if no response is stored under the
-   * key, or if it has expired.
+   * Returns the replay for a request whose key was used before. Returns `null` if no response is stored under the key,
+   * or if it has expired.
    */
-  find({
-    key,
-    fingerprint,
-    now,
-  }: Omit<IdempotentRequest, "response"> & { readonly now: number }): Replay | null {
+  find({ key, fingerprint, now }: Omit<IdempotentRequest, "response"> & { readonly now: number }): Replay | null {
     return this.#find(key, fingerprint, now);
   }
 
@@ -110,22 +102,14 @@ export class StoredResponses extends Stateless {
 
   #find(key: string, fingerprint: string, now: number): Replay | null {
     const row = this.#sql.find.get(key);
-    if (row === undefined || (row["stored_at"] as number) + STORED_RESPONSE_LIFE_MS <= now)
-      return null;
+    if (row === undefined || (row["stored_at"] as number) + STORED_RESPONSE_LIFE_MS <= now) return null;
     return row["fingerprint"] === fingerprint
       ? { outcome: "repeated", response: row["response"] as string }
       : { outcome: "key-reused" };
   }
 
   #store({ idempotent, storedAt, id, created }: Omit<StoredResponseItem, "kind">): void {
-    this.#sql.insert.run(
-      idempotent.key,
-      idempotent.fingerprint,
-      storedAt,
-      idempotent.response,
-      id,
-      created,
-    );
+    this.#sql.insert.run(idempotent.key, idempotent.fingerprint, storedAt, idempotent.response, id, created);
   }
 }
 

@@ -24,8 +24,8 @@ export class Checkpoints {
   readonly #passive;
   readonly #truncate;
   /**
-   * True if the log may contain deleted data. It is true at the start, because an earlier process may have left such
-   * a log.
+   * True if the log may contain deleted data. It is true at the start, because an earlier process may have left such a
+   * log.
    */
   #isLogDirty = true;
 
@@ -82,8 +82,8 @@ export class Checkpoints {
   }
 
   /**
-   * Truncates the log and clears all page gaps. This has to wait while somebody reads an older state of the data:
-   * then the next group tries again.
+   * Truncates the log and clears all page gaps. This has to wait while somebody reads an older state of the data: then
+   * the next group tries again.
    */
   #clearLog(): void {
     try {

@@ -14,8 +14,7 @@ import type { Displacement } from "../files/file-guard.ts";
 
 /*
  * Messages between the serving thread and the writer thread. They are sent as JSON text, which both runtimes pass
- * several times faster than objects. So parameters and results consist of values that JSON has. All times are Unix
- * ms.
+ * several times faster than objects. So parameters and results consist of values that JSON has. All times are Unix ms.
  */
 
 interface Timed {
@@ -24,9 +23,7 @@ interface Timed {
 
 /** The operations that write. Each runs in the transaction of its group. */
 export interface WriteOperations {
-  create(
-    change: { readonly session: Session; readonly idempotent?: IdempotentRequest } & Timed,
-  ): CreateResult | Replay;
+  create(change: { readonly session: Session; readonly idempotent?: IdempotentRequest } & Timed): CreateResult | Replay;
   associate(change: AssociationRequest): AssociationResult;
   /** Renews a session. Returns the session as it is stored now; `null` if it was no longer live. */
   renew(change: { readonly id: string } & Timed): Session | null;
@@ -44,17 +41,16 @@ export interface WriteOperations {
     } & Timed,
   ): { readonly outcome: "recorded" } | Replay;
   /**
-   * Erases sessions. Returns their tombstones. A session has one if the implicit session of its id would still be
-   * live.
+   * Erases sessions. Returns their tombstones. A session has one if the implicit session of its id would still be live.
    */
   eraseSessions(change: { readonly ids: readonly string[] } & Timed): readonly Session[];
   eraseCustomerApiKeys(change: { readonly customerId: string } & Timed): number;
   /** Does a slice of housekeeping. Sessions are purged as of `sessionTime`, which is never later than `now`. */
   purgeExpired(change: { readonly sessionTime: number } & Timed): PurgeOutcome;
   /**
-   * Does a slice of a purge of the index, which removes the entries of deleted sessions. `upTo` is the last session
-   * to include, as a sequence in `index_deleted`. In the first call `null` stands for the session that was deleted
-   * last. The outcome has `upTo` for the next call.
+   * Does a slice of a purge of the index, which removes the entries of deleted sessions. `upTo` is the last session to
+   * include, as a sequence in `index_deleted`. In the first call `null` stands for the session that was deleted last.
+   * The outcome has `upTo` for the next call.
    */
   purgeIndex(change: { readonly upTo: number | null } & Timed): {
     readonly upTo: number;
@@ -76,8 +72,8 @@ export interface WriteOperations {
 }
 
 /**
- * The operations that read on the writer thread, because only the writer knows what is not merged yet. They run
- * after the commit of their group.
+ * The operations that read on the writer thread, because only the writer knows what is not merged yet. They run after
+ * the commit of their group.
  */
 export interface ReadOperations {
   readRecordPage(request: RecordPageRequest): RecordLines | null;

@@ -101,9 +101,7 @@ class Writer {
     }
     let next = 0;
     const outcomes = commands.map((command) =>
-      isRead(command)
-        ? this.#read(command)
-        : this.#withGaps(command, result.outcomes[next++] ?? null),
+      isRead(command) ? this.#read(command) : this.#withGaps(command, result.outcomes[next++] ?? null),
     );
     return { ...result, outcomes };
   }
@@ -113,8 +111,8 @@ class Writer {
   }
 
   /**
-   * Returns the outcome of a write. A purge of the index is not done as long as more page gaps are left than an
-   * erasure clears by itself.
+   * Returns the outcome of a write. A purge of the index is not done as long as more page gaps are left than an erasure
+   * clears by itself.
    */
   #withGaps({ kind }: Write, outcome: GroupOutcome): GroupOutcome {
     if (kind !== "purgeIndex" || outcome === null || !this.#checkpoints.hasManyGaps) return outcome;
