@@ -3,10 +3,7 @@ import { processOutput } from "./cli/output.ts";
 import { createProgram } from "./cli/program.ts";
 import { onUncaught } from "./cli/uncaught.ts";
 
-/*
- * The command line `antechamber`, which `bin/antechamber` starts. Results go to stdout; remarks and logs go to stderr.
- * The exit statuses are in `cli/exit-codes.ts`.
- */
+/* The command line, which `bin/antechamber` starts. Results go to stdout, remarks and logs to stderr. */
 
 // Only the owner may open files that this process creates: data, backups and sockets.
 process.umask(0o077);

@@ -6,13 +6,8 @@ const MAX_BLOCK = 64 * 1024;
 /** A piece with fewer bytes than this is copied in a loop, which is faster than calling `set`. */
 const FEW = 16;
 
-/**
- * Collects bytes that arrive in pieces of any size. It copies each piece, because a small piece may be part of a large
- * buffer, and a reference would keep that whole buffer in memory. So the memory in use depends only on the number of
- * collected bytes.
- */
+/** Collects bytes that arrive in pieces. Copies each one: a reference could keep a much larger buffer in memory. */
 export class ByteCollector {
-  /** The number of collected bytes. */
   length = 0;
   readonly #blocks: Buffer[] = [];
   #last: Buffer = NOTHING;

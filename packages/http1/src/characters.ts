@@ -5,10 +5,7 @@ const TAB = 0x09;
 const HASH = 0x23;
 const DEL = 0x7f;
 
-/**
- * The classes of bytes, one bit for each: a byte may be part of a token, a request target, a field value or a host (RFC
- * 9110, sections 5.5 and 5.6.2; RFC 3986).
- */
+/** The classes of bytes, one bit each (RFC 9110, sections 5.5 and 5.6.2; RFC 3986). */
 export const TOKEN = 1;
 export const TARGET = 2;
 /** The bytes of field values and quoted strings: no control characters, except tabs. */

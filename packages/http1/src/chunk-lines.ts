@@ -30,10 +30,7 @@ const SEMICOLON = 0x3b;
 const EQUALS = 0x3d;
 const BACKSLASH = 0x5c;
 
-/**
- * The size of a chunk has at most `MAX_DIGITS` hexadecimal digits. All extensions and trailers of a body together have
- * at most `MAX_OVERHEAD` bytes.
- */
+/** The maximum hexadecimal digits of a chunk size, and the maximum bytes of all extensions and trailers of a body. */
 const MAX_DIGITS = 12;
 const MAX_OVERHEAD = 16 * 1024;
 

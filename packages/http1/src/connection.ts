@@ -69,14 +69,9 @@ export interface ConnectionContext extends SenderContext {
 
 /** How many pipelined requests of one connection are answered in one turn of the event loop. */
 const REQUESTS_PER_TURN = 16;
-/**
- * The maximum total length (bytes) of their heads. The request that exceeds it waits in a queue for a later turn,
- * because many header fields may take long to process.
- */
+/** After this many bytes of heads in one turn, the next request waits for a later turn: many fields may take long. */
 const HEAD_BYTES_PER_TURN = 8 * 1024;
-/**
- * The maximum number of bytes of an unread body that are skipped. If there are more, the connection is closed instead.
- */
+/** The maximum number of bytes of an unread body that are skipped. If more are left, the connection is closed. */
 const MAX_SKIPPED = 64 * 1024;
 /** The number of bytes that are received and dropped while lingering. After that, receiving pauses. */
 const MAX_LINGERED = 4 * 1024 * 1024;
@@ -435,9 +430,7 @@ function endsConnection(response: HttpResponse, isHttp10: boolean): boolean {
   return response.headers["connection"] === "close" || (isHttp10 && response.body instanceof ReadableStream);
 }
 
-/**
- * Returns the position after blank lines, because some clients send a blank line after a body (RFC 9112, section 2.2).
- */
+/** Returns the position after blank lines, which some clients send after a body (RFC 9112, section 2.2). */
 function afterBlankLines(bytes: Buffer, start: number): number {
   let at = start;
   while (bytes[at] === CR && bytes[at + 1] === LF) at += 2;

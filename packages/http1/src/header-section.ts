@@ -31,14 +31,9 @@ export class HeaderSection {
   /** Four positions for each field: the start and end of its name, and the start and end of its value. */
   readonly #positions: number[] = [];
   #count = 0;
-  /**
-   * The lengths of all names, with one bit for each length. Most lookups are for absent fields, and these bits usually
-   * show at once that a field is absent.
-   */
+  /** The lengths of all names, one bit each. Most lookups are for absent fields, which these bits usually reveal. */
   #lengths = 0;
-  /**
-   * Short values as text, by field. They are kept because the requests of one connection have most values in common.
-   */
+  /** Short values as text, by field. They are kept because most requests of a connection have the same values. */
   readonly #recentValues: (string | undefined)[] = [];
 
   /** Removes the fields of the previous request. The next `read` begins at the position `from` of the head. */
@@ -152,10 +147,7 @@ export class HeaderSection {
     return count;
   }
 
-  /**
-   * Returns whether the value of `Host` has only characters that a host may have. Handlers decide which hosts are
-   * served.
-   */
+  /** Returns whether `Host` has only characters that a host may have. Handlers decide which hosts are served. */
   hasValidHost(): boolean {
     for (let place = 0; place < this.#count * 4; place += 4) {
       if (!this.#isNamed(place, "host")) continue;

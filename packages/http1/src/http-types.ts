@@ -21,10 +21,7 @@ export interface HttpRequest {
   body(limit: number, mayBuffer?: MayBuffer): Promise<Uint8Array | undefined>;
 }
 
-/**
- * Returns whether a body may be kept in memory until it is complete. `bytes` is how many bytes of the body have
- * arrived. Called repeatedly while the body grows, but not again after it has returned false.
- */
+/** Returns whether a growing body, of which `bytes` have arrived, may be buffered. Not called again after false. */
 export type MayBuffer = (bytes: number) => boolean;
 
 /**
@@ -59,22 +56,14 @@ export interface RejectedRequest {
 /** Header names in lower case, and values with one character per byte. */
 export type HeaderFields = Readonly<Record<string, string>>;
 
-/**
- * A response. The server adds the headers that concern the connection. The header `connection: close` ends the
- * connection after this response.
- */
+/** A response. The server adds the connection's headers. `connection: close` ends the connection afterwards. */
 export interface HttpResponse {
   readonly status: number;
   /** The headers. Use the same object for many responses: the server then reuses the bytes of these headers. */
   readonly headers: HeaderFields;
-  /**
-   * The header `Content-Location`. It is separate from `headers`, because responses with the same other headers differ
-   * in this one.
-   */
+  /** The header `Content-Location`. It is not in `headers`, so that responses can share one `headers` object. */
   readonly contentLocation?: string | undefined;
-  /**
-   * The body. A stream is read only as fast as the client reads the response. If the stream fails, the connection ends.
-   */
+  /** The body. A stream is read only as fast as the client reads. If the stream fails, the connection ends. */
   readonly body: WholeBody | ReadableStream<Uint8Array<ArrayBuffer>>;
 }
 
@@ -120,10 +109,7 @@ export class CachedResponse implements HttpResponse {
   }
 }
 
-/**
- * Returns the same response as a plain object. Calls `make` only once, while the getters of `CachedResponse` call it
- * each time.
- */
+/** Returns the response as a plain object. Calls `make` once; the getters of `CachedResponse` call it each time. */
 export function materialize(response: HttpResponse): HttpResponse {
   return response instanceof CachedResponse ? { status: 200, ...response.make() } : response;
 }

@@ -13,15 +13,11 @@ export interface Listener {
   readonly port: number;
   /** The number of connections. */
   readonly connections: number;
-  /**
-   * Stops accepting connections, lets requests finish until `shutdownTimeout` has passed, then closes all connections.
-   */
+  /** Stops accepting connections, waits for requests until `shutdownTimeout`, then closes all connections. */
   close(): Promise<void>;
 }
 
-/**
- * Listens and serves requests, on Bun or Node. Rejects with the runtime's error, or `SocketError`, if it cannot listen.
- */
+/** Listens and serves requests on Bun or Node. Rejects with the runtime's error or `SocketError`. */
 export async function listen(handle: Handler, options: ListenOptions): Promise<Listener> {
   const runtime = "Bun" in globalThis ? await import("./sockets-bun.ts") : await import("./sockets-node.ts");
   const { socket, shutdownTimeout } = options;
@@ -48,15 +44,11 @@ export async function listen(handle: Handler, options: ListenOptions): Promise<L
   };
 }
 
-/**
- * How long (ms) the server must be idle before it closes its connections, so that clients can read the last responses.
- */
+/** How long (ms) the server must be idle before it closes its connections: clients may still read responses. */
 const QUIET = 100;
 const POLL = 20;
 
-/**
- * Waits until no request has been in progress for `QUIET` milliseconds, or until `timeout` milliseconds have passed.
- */
+/** Waits until no request was in progress for `QUIET` ms, or until `timeout` ms have passed. */
 async function quiet(server: Server, timeout: number): Promise<void> {
   const deadline = performance.now() + timeout;
   let quietSince = performance.now();

@@ -5,16 +5,11 @@ import { unpooledCopy } from "./unpooled.ts";
 export const MAX_BUFFERED = 64 * 1024;
 const NOTHING = Buffer.alloc(0);
 
-/**
- * The bytes that a connection has received but not read yet. If there are more than `MAX_BUFFERED`, receiving pauses.
- */
+/** The received but unread bytes of a connection. If there are more than `MAX_BUFFERED`, receiving pauses. */
 export class ReceiveBuffer {
   readonly #transport: Transport;
   #unread: Buffer = NOTHING;
-  /**
-   * An allocated buffer that begins with the bytes of `#unread` and has room for more; empty if there is no such
-   * buffer.
-   */
+  /** A buffer that begins with the bytes of `#unread` and has room for more; empty if there is no such buffer. */
   #room: Buffer = NOTHING;
   #isPaused = false;
 

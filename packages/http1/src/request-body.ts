@@ -23,8 +23,8 @@ interface Reader {
 }
 
 /**
- * The body of a connection's current request; the same object is used for one request after the other. It collects the
- * arriving bytes until the handler reads them. If the body is skipped, it drops the bytes.
+ * The body of a connection's current request; the same object is used for one request after the other. Collects the
+ * bytes until the handler reads them, or drops those of a skipped body.
  */
 export class RequestBody {
   /** Whether the whole body has arrived, or there is none. */

@@ -17,10 +17,7 @@ const MAX_METHOD = 32;
 /** Why a request is rejected. */
 export type HeadFault = Pick<RejectedRequest, "status" | "detail">;
 
-/**
- * Returns whether a request with this target has the higher limits. `target` is a whole target, or the beginning of a
- * target that is too long.
- */
+/** Returns whether a request with this target, or with this beginning of a too long target, has the higher limits. */
 export type HasLongHead = (target: string) => boolean;
 
 const SLASH = 0x2f;
@@ -129,10 +126,7 @@ export class RequestHead {
     return this.#target;
   }
 
-  /**
-   * Returns a header like `HeaderSection.get`. If the target names a host, that host is the value of `host` (RFC 9112,
-   * section 3.2.2).
-   */
+  /** Returns a header like `HeaderSection.get`. A host in the target replaces `host` (RFC 9112, section 3.2.2). */
   header(name: string): string | null {
     if (this.#authority !== undefined && name === "host") return this.#authority;
     return this.#fields.get(name);
@@ -237,10 +231,7 @@ export class RequestHead {
     return at + 3;
   }
 
-  /**
-   * Checks a target that does not begin with a path, and the target of CONNECT. Each form of a target is allowed only
-   * for certain methods (RFC 9112, section 3.2).
-   */
+  /** Checks a target that is not a path, or that of CONNECT. Its form must suit the method (RFC 9112, section 3.2). */
   #checkTarget(): void {
     const { target } = this;
     if (this.method === CONNECT) {

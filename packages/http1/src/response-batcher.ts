@@ -9,9 +9,9 @@ export interface BatchedSender {
 /** The maximum length of a batched response in bytes. */
 export const MAX_BATCHED = 4 * 1024;
 const RESPONSES_PER_BATCH = 32;
-/** If a turn has at least this many responses, batching is worth the cost of a callback at the end of the turn. */
+/** If a turn of the event loop has at least this many responses, batching is worth a callback at the turn's end. */
 const WORTH_BATCHING = 8;
-/** After this many unbatched responses, one turn is batched to find out whether batching is worth the cost now. */
+/** After this many unbatched responses, one turn of the event loop is batched, to find out whether that is worth it. */
 const RETRY_AFTER = 64;
 
 /** Responses that are sent together. Their bytes follow each other: response `i` ends at `ends[i]`. */
@@ -57,7 +57,7 @@ export class ResponseBatcher {
   /** The batch that is used while the other one is being sent; `undefined` during that time. */
   #spare: Batch | undefined = new Batch();
   #isWorthIt = false;
-  /** Whether a full batch is being sent in the middle of a turn. */
+  /** Whether a full batch is being sent before the end of the turn. */
   #isFlushingEarly = false;
   /** The number of unbatched responses since the last batched turn. */
   #unbatched = 0;
@@ -71,10 +71,7 @@ export class ResponseBatcher {
     this.#atEndOfTurn = atEndOfTurn;
   }
 
-  /**
-   * Sends a response of at most `MAX_BATCHED` bytes with `sender.flush`: either at once, or a copy of it at the end of
-   * the turn.
-   */
+  /** Sends at most `MAX_BATCHED` bytes with `sender.flush`: at once, or a copy of them at the end of the turn. */
   send(sender: BatchedSender, bytes: Buffer, start: number, end: number): void {
     // Flushing may read and answer a client's next request. The response to that request is sent at once. If it were
     // batched, batches could fill again and again, and the turn might never end.

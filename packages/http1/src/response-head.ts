@@ -32,10 +32,7 @@ export class ResponseHeads {
   readonly #located = new CachedHead(LOCATION);
   readonly #plain = new CachedHead("");
 
-  /**
-   * `keepAliveSeconds` is how long clients can rely on an idle connection to stay open. Call `tick` before the first
-   * head.
-   */
+  /** `keepAliveSeconds`: how long clients can rely on an idle connection. Call `tick` before the first head. */
   constructor(keepAliveSeconds: number) {
     this.#keepAlive = `keep-alive: timeout=${keepAliveSeconds}\r\n`;
   }

@@ -94,9 +94,7 @@ export class ResponseSender implements BatchedSender {
     callback?.(isOpen);
   }
 
-  /**
-   * Sends the cached bytes of a response. Returns false if these bytes are not valid for this request, or are too long.
-   */
+  /** Sends a response's cached bytes. Returns false if they are not valid for this request, or are too long. */
   #sendCached(response: CachedResponse, { isHead, isHttp10, isKeptAlive }: SendOptions): boolean {
     if (isHead || isHttp10 || !isKeptAlive) return false;
     const { heads } = this.#context;
@@ -154,10 +152,7 @@ export class ResponseSender implements BatchedSender {
     return !isHead;
   }
 
-  /**
-   * Sends a body part by part. If reading the body fails, the connection ends, so that the client notices that the body
-   * is incomplete.
-   */
+  /** Sends a body part by part. If reading it fails, the connection ends, so that the client notices. */
   async #sendParts(parts: AsyncIterable<Uint8Array>, isChunked: boolean): Promise<void> {
     try {
       for await (const part of parts) {

@@ -30,10 +30,7 @@ export interface Server {
 }
 
 const timeouts: Timeouts = { idle: 13, head: 10, request: 15, stalled: 60, lingering: 2 };
-/**
- * The idle timeout that is announced to clients. It is shorter than the actual one, because a client's next request may
- * already be on its way when the announced time ends.
- */
+/** The announced idle timeout. It is shorter than the actual one: a request may be on its way when it ends. */
 const KEEP_ALIVE_SECONDS = timeouts.idle - 3;
 const OUT_BYTES = 256 * 1024;
 

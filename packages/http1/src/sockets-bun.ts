@@ -26,13 +26,11 @@ function handlers(connect: SocketOptions["connect"], hasAddresses: boolean) {
       const transport = new BunTransport(socket, hasAddresses ? addressOf(socket) : "");
       socket.data = transport;
       if (hasAddresses && transport.peer === "") {
-        // The client has already disconnected, so its address is unknown. Limits by address could not be applied to its
-        // request.
+        // The client has disconnected. Without its address, no limit by address could apply to its request.
         socket.terminate();
         return;
       }
-      // Switches off Nagle's algorithm: a response is written in one call, so waiting for more bytes would only delay
-      // it.
+      // Switches off Nagle's algorithm: each response is one write, so waiting for more would only delay it.
       socket.setNoDelay(true);
       transport.events = connect(transport);
     },

@@ -40,10 +40,7 @@ export async function claimSocket(path: string): Promise<void> {
   rmSync(path, { force: true });
 }
 
-/**
- * Runs `listen`, which creates the socket file, and gives that file the permissions `mode`. The file never has wider
- * permissions, not even for a moment.
- */
+/** Runs `listen`, which creates the socket file. The file has the permissions `mode` from the first moment. */
 export function withSocketMode<T>({ path, mode }: SocketFile, listen: () => T): T {
   const before = process.umask(0o777 & ~mode);
   try {

@@ -137,9 +137,7 @@ function wordsOf(command: Command, start: string): Candidates {
   return found.filter(([word]) => word.startsWith(start));
 }
 
-/**
- * Returns the choices that begin with `start`. For an option or argument whose value is a path, returns FILE or FOLDER.
- */
+/** Returns the choices that begin with `start`; FILE or FOLDER if the value is a path. */
 function valuesOf(name: string, choices: readonly string[] = [], start = ""): Candidates {
   if (name === "file") return [[FILE, ""]];
   if (name === "folder") return [[FOLDER, ""]];

@@ -45,10 +45,7 @@ function exportCommand(output: Output): Command {
   ]);
 }
 
-/**
- * Returns the error for a customer about whom nothing is stored. A mistyped id must not look like a successful export
- * or erasure.
- */
+/** Returns the error for a customer without data: a mistyped id must not look like a success. */
 function nothingKept(customerId: string): CliError {
   const message = `nothing is stored about a customer ${terminalSafe(customerId)}: ids are case-sensitive (find them with antechamber sessions list --customer)`;
   return new CliError(exitCodes.notFound, message);
@@ -143,10 +140,7 @@ function eraseCommand(output: Output): Command {
 
 const texts = { begun: "Erasing", done: "Erased", failed: "Not erased" };
 
-/**
- * Asks for confirmation and shows how many sessions and keys would be erased. Does not ask if there is nothing to
- * erase.
- */
+/** Shows how many sessions and keys would be erased, and asks for confirmation. Does not ask if there are none. */
 async function confirmErasure(admin: Admin, customerId: string): Promise<void> {
   const filter = { ...anySession, customerId };
   const { total } = await admin.listSessions({ filter, after: null, limit: 1 });

@@ -40,10 +40,7 @@ type Report = ReturnType<typeof inspect> & {
   readonly serverRuns: boolean;
 };
 
-/**
- * Describes how long sessions are kept, and how many should have been purged already. A running server purges those
- * within minutes.
- */
+/** Describes how long sessions are kept, and how many are overdue. A running server purges those within minutes. */
 function retentionText({ retention, keptFor }: Pick<Report, "retention" | "keptFor">): string {
   const days = `${Math.round((keptFor / DAY) * 10) / 10} days after its end`;
   if (retention === undefined) return days;
@@ -52,9 +49,7 @@ function retentionText({ retention, keptFor }: Pick<Report, "retention" | "keptF
   return `${days}; ${oldestText}; ${overdue === 0 ? "none is" : `${overdue} are`} overdue`;
 }
 
-/**
- * Describes a migration into this store that is not complete. The data are not damaged, but no server starts on them.
- */
+/** Describes an incomplete migration into this store. The data are not damaged, but no server starts on them. */
 function moveText(from: string): string {
   return `not complete: from ${from}; no server starts here until the same "antechamber migrate" has finished`;
 }

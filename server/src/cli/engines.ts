@@ -10,9 +10,7 @@ import { explained } from "../store/sqlite/files/file-errors.ts";
 import { CliError, exitCodes } from "./exit-codes.ts";
 import { systemUser } from "./system-user.ts";
 
-/**
- * Everything that commands do differently for SQLite and Redis. Other files of `cli/` do not distinguish the engines.
- */
+/** Everything in which commands for SQLite and Redis differ. Other files of `cli/` do not distinguish the engines. */
 interface Engine {
   /** Name of the store in messages, without secrets. */
   readonly name: string;
@@ -20,23 +18,16 @@ interface Engine {
   readonly isShared: boolean;
   /** Whether the data are on a file system or in a folder that this process cannot write. */
   readonly isReadOnly: boolean;
-  /**
-   * Returns a text that identifies the store. It is the same for different ways to write the store's address or folder.
-   */
+  /** Returns a text that identifies the store, in whatever way its address or folder is written. */
   identity(): string;
   /**
    * Connects to the server that runs on the data, because commands must work through it. Returns `undefined` if no
    * server runs. Throws `StoreOpenError` if missing access rights prevent finding that out.
    */
   connect(): Promise<Admin | undefined>;
-  /**
-   * Refuses a store that no server has used. Does nothing for an engine that refuses such a store when it is opened
-   * with the purpose `look`.
-   */
+  /** Refuses a store that no server has used. Does nothing if opening it with the purpose `look` refuses it. */
   requireData(): void;
-  /**
-   * Call this before the store is opened. The returned function returns a remark if the store was unused at that time.
-   */
+  /** Call it before opening the store. The returned function returns a remark if the store was unused then. */
   remarkIfUnused(): (admin: Admin) => Promise<string | undefined>;
 }
 

@@ -15,10 +15,7 @@ export const exitCodes = {
   usage: 2,
   /** No object has the given name or id. */
   notFound: 3,
-  /**
-   * The data cannot be used: another process has locked them, they are missing or unreadable, or a newer release wrote
-   * them.
-   */
+  /** The data cannot be used: locked by another process, missing, unreadable, or written by a newer release. */
   dataUnavailable: 4,
 } as const;
 
@@ -35,10 +32,7 @@ export class CliError extends Error {
   }
 }
 
-/**
- * Returns the exit status and the message for an error that ended a command. The message is empty if it was printed
- * already.
- */
+/** Returns the exit status and message for an error that ended a command; "" if the message was already printed. */
 export function exitOf(error: unknown): { readonly exitCode: ExitCode; readonly message: string } {
   if (error instanceof CommanderError) {
     // Commander has printed the message already. --help and --version also end a command with this error.

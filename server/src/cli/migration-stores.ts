@@ -20,7 +20,7 @@ import { CliError, exitCodes, exitOf } from "./exit-codes.ts";
 import { systemUser } from "./system-user.ts";
 import type { AuditWriter } from "./with-audit.ts";
 
-/** Describes the values that `--from` and `--to` accept. */
+/** The values of `--from` and `--to`, as messages describe them. */
 export const allowedStores = "sqlite:<folder>, or Redis as in the setting store";
 
 /** One of the two stores of a migration. */
@@ -44,7 +44,6 @@ export function sideOf(text: string, flag: string, config: Config): Side {
   return { flag, name: engineOf(chosen).name, config: chosen };
 }
 
-/** The ports that a migration uses. */
 type OpenedStore = TransferStore & AuditStore & LifecycleStore;
 
 /** Refuses a source that no server has used. Also refuses if both options name the same store. */
@@ -63,8 +62,8 @@ export interface OpenedSource {
 }
 
 /**
- * Opens the source. If `isAhead` and a server runs on the source, connects to that server instead. `closing` later
- * closes what was opened.
+ * Opens the source. With `isAhead` (the copy is made while servers still use the source), works through a server that
+ * runs on the source, if there is one. Adds to `closing` the steps that close the source.
  */
 export async function openSource(side: Side, isAhead: boolean, closing: AsyncDisposableStack): Promise<OpenedSource> {
   const running = isAhead ? await engineOf(side.config).connect() : undefined;
@@ -95,7 +94,7 @@ export function auditWriterOf(store: AuditStore, clock: Clock): AuditWriter {
   return ({ outcome, ...act }) => trail.append({ ...by, ...act }, outcome);
 }
 
-/** Opens a store. The message of an error begins with the option that names the store. */
+/** Opens a store. Error messages begin with the option that names it. */
 export async function openSide({ config, flag }: Side, purpose: "move" | "look" | "command"): Promise<OpenedStore> {
   try {
     return named(await openStore(config, machineTime, commandEvents, purpose), flag);
@@ -105,7 +104,7 @@ export async function openSide({ config, flag }: Side, purpose: "move" | "look" 
   }
 }
 
-/** Wraps the store, so that the messages of its refusals begin with the option that names the store. */
+/** Wraps the store, so that error messages begin with the option that names it. */
 function named(store: OpenedStore, flag: string): OpenedStore {
   const rethrow = (error: unknown): never => {
     if (!(error instanceof Refusal)) throw error;
@@ -119,7 +118,7 @@ function named(store: OpenedStore, flag: string): OpenedStore {
   };
 }
 
-/** Opens a source. Refuses if a server runs on it, unless `isAhead`. */
+/** Opens a source. Refuses if a server runs on it, unless `isAhead` (servers may still use the source). */
 async function openStopped(side: Side, isAhead: boolean): Promise<OpenedStore> {
   try {
     return await openSide(side, isAhead ? "command" : "move");

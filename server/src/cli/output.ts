@@ -55,10 +55,7 @@ export function bytesText(bytes: number): string {
   return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
 }
 
-/**
- * Replaces the control characters in a text that a caller chose. Customers choose their ids, and an escape sequence in
- * an id could take control of the operator's terminal.
- */
+/** Replaces control characters: an id that a customer chose could take control of the operator's terminal. */
 export function terminalSafe(text: string | null): string {
   return text === null ? "-" : text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "\u{FFFD}");
 }

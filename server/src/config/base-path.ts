@@ -1,7 +1,4 @@
-/**
- * The dialects of the API: versions of the Session Management API that can be served below a base path
- * (contract.md#dialects).
- */
+/** The dialects: versions of the Session Management API, served below base paths (contract.md#dialects). */
 export const dialectNames = ["8.5.0", "8.5.1", "current", "v2"] as const;
 export type DialectName = (typeof dialectNames)[number];
 
@@ -12,10 +9,7 @@ export interface BasePath {
   readonly dialect: DialectName;
 }
 
-/**
- * First segments of the server's own paths. A base path must not begin with one of them, because it would hide that
- * path.
- */
+/** First segments of the server's own paths. A base path that begins with one would hide that path. */
 const ownPaths = [
   "sessions",
   "customers",
@@ -28,10 +22,7 @@ const ownPaths = [
   "docs",
 ];
 
-/**
- * Parses a base path such as `/gks-server/v1` or `/gks-server/v1=8.5.1`. Returns a sentence about the fault if the text
- * is invalid.
- */
+/** Parses a base path such as `/gks-server/v1` or `/gks-server/v1=8.5.1`; returns a sentence about a fault. */
 export function parseBasePath(text: string): BasePath | string {
   const equals = text.indexOf("=");
   const path = equals === -1 ? text : text.slice(0, equals);

@@ -3,13 +3,9 @@ import type { Lifetimes } from "../session/lifetime.ts";
 import type { Role } from "../session/permissions.ts";
 import { parseValues, type Values } from "./settings.ts";
 
-/**
- * A valid configuration. Most settings are members under their own names; some are combined into a group. Durations are
- * in milliseconds and paths are absolute. A setting without a value is `null` or `undefined`.
- */
+/** A valid configuration. Durations are in ms, paths are absolute. A missing value is `null` or `undefined`. */
 export type Config = Readonly<ReturnType<typeof configOf>>;
 
-/** The authentication mode. */
 export type AuthMode = Config["auth"];
 
 /** A Unix socket to listen on. */
@@ -39,10 +35,7 @@ export interface ConfiguredRates {
   readonly requests: Rate | undefined;
 }
 
-/**
- * Combines the values of the settings into a `Config`. A setting that is not named in this function becomes a member
- * under its own name.
- */
+/** Combines the settings into a `Config`. A setting that is not named here becomes a member under its own name. */
 export function configOf(values: Values) {
   const {
     basePath,

@@ -21,10 +21,7 @@ export class ConfigError extends Error {
   }
 }
 
-/**
- * Replaces the user and password in every URL in `text` by `***`. Messages quote URLs that were refused, so a store's
- * URL is masked even if its password is not properly encoded.
- */
+/** Replaces the user and password in every URL in `text` by `***`, even if a password is not properly encoded. */
 export function masked(text: string): string {
   return (
     text

@@ -108,10 +108,7 @@ function* ofProxy({ values: { auth, proxySecret, trustedProxies, socket } }: Giv
   }
 }
 
-/**
- * Minimum length of a trusted range: it may be no wider than the widest private networks, 10.0.0.0/8 and fc00::/7 (RFC
- * 1918, RFC 4193).
- */
+/** Minimum prefix length of a trusted range: that of the widest private networks (RFC 1918, RFC 4193). */
 const LEAST_BITS = { ipv4: 96 + 8, ipv6: 7 };
 const ipv4 = parseRange("0.0.0.0/0") as AddressRange;
 
@@ -127,9 +124,7 @@ function* ofSentinels({ values, isSet }: Given): Found {
   yield ["sentinelUsername", `it needs sentinelPassword, which is not set (${variableOf("sentinelPassword")})`];
 }
 
-/**
- * Refuses cookies that browsers would drop (RFC 6265bis, section 4.1.3), and a cookie that would outlive every session.
- */
+/** Refuses cookies that browsers drop (RFC 6265bis, section 4.1.3), and cookies that outlive every session. */
 function* ofCookie({ values }: Given): Found {
   const { cookieName = "", cookieDomain, cookieHttpOnly, cookieMaxAge, recognizedLifetime } = values;
   if (cookieDomain && /^__Host-/i.test(cookieName)) {

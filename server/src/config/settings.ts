@@ -20,10 +20,7 @@ export interface Setting extends Kind {
   readonly default: string;
   /** Description for the documentation and `--help`: one sentence without a full stop. */
   readonly description: string;
-  /**
-   * Set for a secret. A secret is never shown and has no flag, because all users of a machine can read the flags of a
-   * process.
-   */
+  /** Set for a secret. It is never shown and has no flag: all users of a machine can read a process's flags. */
   readonly isSecret?: true;
   /** The only `auth` mode in which the setting has an effect. */
   readonly auth?: "jwt" | "proxy";
@@ -424,7 +421,6 @@ export type ParsedValues = {
     : Readonly<Values[Name]>;
 };
 
-/** The names of all settings. */
 export const settingNames = Object.keys(settings) as SettingName[];
 
 /** Returns a setting as a `Setting`, the type that has all optional members. */
@@ -432,7 +428,6 @@ export function settingOf(name: SettingName): Setting {
   return settings[name];
 }
 
-/** Converts the values into the form that the code uses. */
 export function parseValues(values: Values): ParsedValues {
   const entries = settingNames.map((name) => {
     const parse = settingOf(name).parse as ((value: unknown) => unknown) | undefined;

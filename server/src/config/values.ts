@@ -49,10 +49,7 @@ export function isLoopback(host: string): boolean {
   return isIP(host) === 4 && host.startsWith("127.");
 }
 
-/**
- * Returns the fault of a text that is neither `*` nor an origin exactly as browsers send it (RFC 6454, section 6.2);
- * otherwise `undefined`.
- */
+/** Returns the fault of a text that is neither `*` nor an origin as browsers send it (RFC 6454, section 6.2). */
 export function faultOfOrigin(value: string): string | undefined {
   if (value === "*") return undefined;
   if (!/^[a-z][a-z\d+.-]*:\/\/[^/?#@\s*]+$/i.test(value) || !URL.canParse(value)) {
@@ -83,10 +80,7 @@ export function faultOfCookieDomain(name: string): string | undefined {
   return name.includes(".") ? undefined : "browsers set no cookie for a whole top-level domain";
 }
 
-/**
- * Returns why the URL is not suitable for fetching keys; `undefined` if it is. Over plain HTTP, an attacker on the
- * network could replace the issuer's keys.
- */
+/** Returns why keys must not be fetched from a URL. Over plain HTTP, an attacker could replace the issuer's keys. */
 export function faultOfKeySetUrl(value: string): string | undefined {
   if (value === "") return undefined;
   if (!URL.canParse(value)) return "it is no URL";
@@ -98,10 +92,7 @@ export function faultOfKeySetUrl(value: string): string | undefined {
   return protocol === "http:" && isHere ? undefined : "keys come by https, or from this machine";
 }
 
-/**
- * Asymmetric signature algorithms (RFC 7518, RFC 8037): the public key verifies but cannot sign. HS256 and `none` are
- * therefore not allowed.
- */
+/** Asymmetric algorithms (RFC 7518, RFC 8037): a public key cannot sign. So HS256 and `none` are not allowed. */
 const signatures = [
   ...["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
   ...["ES256", "ES384", "ES512", "EdDSA", "Ed25519"],

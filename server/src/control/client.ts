@@ -46,7 +46,6 @@ function errorOf(status: number, text: string): Error {
 }
 
 interface ControlRequest {
-  /** Path of the socket. */
   readonly path: string;
   readonly user: string | null;
   readonly operation: string;

@@ -59,10 +59,7 @@ const ownAct = z.object({
   details: auditDetails,
 });
 
-/**
- * An act that the command line carries out in its own process, such as a backup, even if a server runs. `noteAct` adds
- * it to the audit trail.
- */
+/** An act of the command line's own process, such as a backup. `noteAct` adds it to the audit trail. */
 export type OwnAct = z.infer<typeof ownAct>;
 
 /**

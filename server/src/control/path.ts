@@ -18,9 +18,7 @@ function pointer(dataDir: string): string {
   return join(dataDir, "control.path");
 }
 
-/**
- * Returns the path of the socket on which a server on `dataDir` would listen; `undefined` if no server can be running.
- */
+/** Returns the path of the socket of a server on `dataDir`; `undefined` if no server can be running. */
 export function socketPath(dataDir: string): string | undefined {
   const path = ownPath(dataDir);
   if (path !== undefined) return path;
@@ -38,10 +36,7 @@ function isAbsence(error: unknown): boolean {
   return code === "ENOENT" || code === "ENOTDIR";
 }
 
-/**
- * Returns the path for a new socket, and removes a socket that a killed server left there. Only the process that holds
- * the lock on `dataDir` may call this function.
- */
+/** Returns the path for a new socket; removes that of a killed server. Call it only with the lock on `dataDir`. */
 export function claimSocketPath(dataDir: string): string {
   const path = ownPath(dataDir);
   const found = path === undefined ? undefined : lstatSync(path, { throwIfNoEntry: false });

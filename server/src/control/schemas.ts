@@ -74,10 +74,7 @@ export const auditEntry = z.object({
   ...fields(text, "previous", "hash"),
 }) satisfies z.ZodType<AuditEntry>;
 
-/**
- * Only the `kind` of an item is checked: there may be many items, and `migrate` later compares the copy with the
- * source.
- */
+/** Only the `kind` is checked: there may be many items, and `migrate` later compares the copy with the source. */
 const transferItem = z.custom<TransferItem>((item) => typeof item === "object" && item !== null && "kind" in item);
 
 export const exportPage = z.object({
@@ -86,10 +83,7 @@ export const exportPage = z.object({
   progress: number,
 });
 
-/**
- * The reason `unavailable` of a `Refusal`. It is the only one that a store gives an operator; any other failure is
- * described by the message alone.
- */
+/** The reason `unavailable`, the only one that a store gives an operator. Other failures have just a message. */
 const unavailable = z.object({
   code: z.literal("unavailable"),
   retryAfterSeconds: number,

@@ -67,8 +67,7 @@ function listen(server: Server, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
     server.once("listening", resolve);
-    // `listen` creates the socket file. This umask ensures that no other user can open the socket, not even for a
-    // moment.
+    // `listen` creates the socket file. With this umask, no other user can open it, not even for a moment.
     const before = process.umask(0o177);
     try {
       server.listen(path);

@@ -6,10 +6,7 @@ export interface ApiResponse extends HttpResponse {
   readonly refusal?: string;
 }
 
-/**
- * The headers of every JSON response of the API. Caches must not store the response, and browsers must not guess
- * another content type.
- */
+/** Headers of every JSON response: caches must not store it, and browsers must not guess another content type. */
 export const apiFields: HeaderFields = {
   "content-type": "application/json",
   "cache-control": "no-store",

@@ -6,10 +6,7 @@ import type { ApiResponse } from "./api-response.ts";
 export interface Call {
   readonly request: HttpRequest;
   readonly principal: Principal;
-  /**
-   * The path parameter `:sessionId`, decoded; "" if the path has none. It is separate from the other parameters,
-   * because most paths have it.
-   */
+  /** The path parameter `:sessionId`, decoded; "" without one. It has its own member because most paths have it. */
   readonly sessionId: string;
   /** The other path parameters, decoded, by name. */
   readonly parameters: PathParameters;
@@ -17,8 +14,5 @@ export interface Call {
 
 export type PathParameters = Readonly<Record<string, string>>;
 
-/**
- * A response, or a promise of one if the handler has to wait. A handler that need not wait returns no promise, because
- * a promise takes additional time at every request.
- */
+/** A response, or a promise of one only if the handler has to wait: promises take additional time. */
 export type ResponseOrPromise = ApiResponse | Promise<ApiResponse>;

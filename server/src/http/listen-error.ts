@@ -26,10 +26,7 @@ const socketAdvice: Readonly<Record<string, string>> = {
   EACCES: "this user may not create a socket there. Choose another path (--socket, ANTECHAMBER_SOCKET)",
 };
 
-/**
- * Turns the error of a runtime that cannot listen into an error whose message says the address, the reason and what to
- * do.
- */
+/** Returns an error whose message says where and why the runtime cannot listen, and what to do. */
 export async function listenError(error: unknown, { host, port, socket }: Place): Promise<Error> {
   const { code: given = "", message = "" } = error as { code?: string; message?: string };
   const isOfName = (given === "" || given === "EAI_AGAIN") && socket === undefined;

@@ -55,10 +55,7 @@ export function createMetrics() {
     sessionsEnded: counter("sessions_ended_total", "Sessions that were ended before they expired."),
     sessionsExpired: counter("sessions_expired_total", "Sessions that were found expired."),
     recordsAccepted: counter("records_accepted_total", "Requests recorded in sessions."),
-    /**
-     * Counts records that were accepted but could not be stored, and records of requests to `/forward-auth` that the
-     * store could not take.
-     */
+    /** Counts records that were accepted but not stored, and `/forward-auth` records that the store refused. */
     recordsLost: counter("records_lost_total", "Requests that could not be recorded."),
     refused: (code: string) => refusals.inc({ code }),
     unreadable: (status: number) => unreadable.inc({ status }),
@@ -100,10 +97,7 @@ function registerCounter(registry: Registry, name: string, help: string): { inc(
   };
 }
 
-/**
- * The counts of one operation. They are not counted by prom-client, because it looks up the labels at each observation,
- * which takes longer than retrieving a cached session.
- */
+/** The counts of an operation. prom-client would look up labels each time, which takes longer than a retrieval. */
 class RecordedOperation {
   readonly statuses = new Float64Array(600);
   readonly buckets = new Float64Array(LATENCY_BUCKETS.length + 1);
@@ -137,10 +131,7 @@ function registerRequests(registry: Registry, operations: ReadonlyMap<string, Re
   registry.registerMetric(counter);
 }
 
-/**
- * Returns the histogram of durations in the text format. prom-client cannot write it, because its histograms accept
- * single observations but not counts.
- */
+/** Returns the histogram of durations as text. prom-client cannot: it accepts observations, not counts. */
 function durationText(operations: ReadonlyMap<string, RecordedOperation>): string {
   const name = "antechamber_request_duration_seconds";
   const help = "Time from the arrival of a request to its response.";

@@ -67,10 +67,7 @@ export function openApiDocument({ version, basePaths, auth }: OpenApiOptions): J
   };
 }
 
-/**
- * Returns the paths of a dialect below its base path. Each operation has an id of its own, and responses in the form of
- * the dialect.
- */
+/** Returns a dialect's paths below its base path, with operation ids of their own and the dialect's responses. */
 function pathsBelow({ path: base, dialect }: BasePath, paths: JsonMap, document: Json): Json {
   const suffix = base.replaceAll(/[^A-Za-z\d]+/g, "_");
   const ofDialect = (given: unknown) => {
@@ -128,9 +125,7 @@ function patched(part: unknown, patch: unknown): unknown {
   return result;
 }
 
-/**
- * Returns the part to which a reference points, with the members beside the reference. Returns anything else unchanged.
- */
+/** Returns the part that a reference points to, with the members beside it; anything else unchanged. */
 function resolved(part: unknown, document: Json): unknown {
   if (!isObject(part) || typeof part["$ref"] !== "string") return part;
   const { $ref, ...more } = part;

@@ -97,10 +97,7 @@ function headersOf(reason: Reason): HeaderFields {
   }
 }
 
-/**
- * Returns the headers with the exceeded quota and the time until the next request is allowed
- * (draft-ietf-httpapi-ratelimit-headers-11).
- */
+/** Returns the headers with the exceeded quota and the wait (draft-ietf-httpapi-ratelimit-headers-11). */
 function quotaFields({ name, count, windowSeconds }: Quota, retryAfter: number): HeaderFields {
   const window = windowSeconds === null ? "" : `;w=${windowSeconds}`;
   return {

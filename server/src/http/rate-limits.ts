@@ -22,15 +22,9 @@ export interface LimitOptions {
   readonly perAddress: Rates | undefined;
   /** The rates of one credential; `undefined` if the auth mode has no credentials. */
   readonly perCredential: Rates | undefined;
-  /**
-   * The proxies that report the addresses of their clients; `undefined` on a Unix socket, where every peer is such a
-   * proxy.
-   */
+  /** The proxies that report their clients' addresses; `undefined` on a Unix socket, where every peer is one. */
   readonly proxies: readonly AddressRange[] | undefined;
-  /**
-   * Creates a limiter. It counts the actions in this process alone, or together with those in other processes, which
-   * then share the limiter by its name.
-   */
+  /** Creates a limiter for this process, or one that processes share under its name. */
   readonly limiterOf: (name: string, rate: Rate) => RateLimiter;
   /** Returns the time of a monotonic clock, in milliseconds. */
   readonly now: () => number;
@@ -92,10 +86,7 @@ function limitersOf(
   });
 }
 
-/**
- * Returns a function that counts an action of a caller. To save time, it determines the subject of the limit (an
- * address or a credential) only if the action has a limit.
- */
+/** Returns a function that counts an action. It finds the subject (address or credential) only if necessary. */
 function limiter<Caller>(
   limiters: readonly NamedLimiter[],
   subjectOf: (caller: Caller) => string | undefined,

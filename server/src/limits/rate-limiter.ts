@@ -3,15 +3,9 @@ import { afterOne, type Rate, waitFor } from "./rate.ts";
 /** A rate limiter for many subjects, such as addresses. Each subject has a bucket of its own. */
 export interface RateLimiter {
   readonly rate: Rate;
-  /**
-   * Admits one more request of `subject` and returns 0. If that would exceed the rate, admits none and returns the time
-   * to wait in ms.
-   */
+  /** Admits one more request of `subject` and returns 0, or admits none and returns the time to wait in ms. */
   take(subject: string, now: number): number;
-  /**
-   * Returns the time at which the subject's bucket will be empty (GCRA's theoretical arrival time); 0 for an unknown
-   * subject.
-   */
+  /** Returns when the subject's bucket will be empty (GCRA's theoretical arrival time); 0 for an unknown subject. */
   drainedAt(subject: string): number;
   /** Sets the time at which the subject's bucket will be empty. */
   set(subject: string, drainedAt: number, now: number): void;

@@ -11,10 +11,7 @@ export interface Rate {
  * that time is `period` ahead of `now`.
  */
 
-/**
- * Returns how long to wait until one more request may be admitted, in whole ms; 0 if it may be admitted now. A wait of
- * less than 1 ms counts as 0, because sums of fractions are not exact.
- */
+/** Returns how long (whole ms) the next request must wait. Less than 1 ms is 0: sums of fractions are inexact. */
 export function waitFor(rate: Rate, drainedAt: number, now: number): number {
   return Math.max(0, Math.floor(afterOne(rate, drainedAt, now) - now - rate.period));
 }

@@ -98,16 +98,10 @@ export interface UsageSync {
   close(): void;
 }
 
-/**
- * How often (ms) usage is exchanged. Until the next exchange, other processes do not know what this process has
- * admitted.
- */
+/** Interval (ms) between exchanges. Until the next one, other processes do not know what this one has admitted. */
 const EXCHANGE_EVERY_MS = 50;
 
-/**
- * Starts the exchange of usage, which continues until it is closed. `now` must be the clock that the limiters' callers
- * use.
- */
+/** Exchanges usage until it is closed. `now` must be the clock that the limiters' callers use. */
 export function startUsageSync(counters: SharedCounters, now: () => number): UsageSync {
   const limiters: SharedRateLimiter[] = [];
   const timer = setInterval(() => {

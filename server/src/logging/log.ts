@@ -1,10 +1,7 @@
 import { type DestinationStream, type Logger, pino } from "pino";
 import { describeError } from "./safe-error.ts";
 
-/**
- * Creates the log: JSON, one object per line. Of an error, given as the member `err` or as the only argument, a line
- * contains only what `describeError` returns.
- */
+/** Creates the log: one JSON object per line. Of errors it contains only what `describeError` returns. */
 export function createLog(level: string, to: DestinationStream): Logger {
   return pino(
     {

@@ -15,10 +15,7 @@ export interface ComparedKind {
   readonly target: Sum;
 }
 
-/**
- * Reads both stores completely and compares them. Content that one of the stores may purge within an hour is not
- * compared.
- */
+/** Reads both stores completely and compares them, except content that may be purged within an hour. */
 export async function compareStores(options: MigrateOptions): Promise<Comparison> {
   const source = await tallyOf(options.source, 0, options);
   const target = await tallyOf(options.target, 0.5, options);

@@ -119,10 +119,7 @@ function createRun({ source, target, from, clock, onProgress, signal }: MigrateO
   return {
     copied,
     leftOut,
-    /**
-     * Copies the items that come before stored responses and sessions. The target keeps `cursor`, at which the run then
-     * continues.
-     */
+    /** Copies the items before stored responses and sessions. The target keeps `cursor`, where the run continues. */
     async copyHead(cursor: string): Promise<void> {
       for (let after: string | null = null; ; ) {
         const { items, next }: ExportPage = await source.exportPage(after, clock());

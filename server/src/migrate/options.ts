@@ -23,10 +23,7 @@ export interface MigrateOptions {
   readonly target: TransferStore & Pick<LifecycleStore, "purgeExpired">;
   readonly clock: Clock;
   readonly times: TallyTimes;
-  /**
-   * Copies a source that servers still use, and does not compare the stores. A later run without `isAhead` completes
-   * the copy.
-   */
+  /** Copies a source that servers still use, without a comparison. A later run without `isAhead` completes it. */
   readonly isAhead: boolean;
   onProgress(progress: Progress): void;
   /** Stops the run after the current page. */

@@ -24,15 +24,11 @@ export interface TallyTimes extends RetentionPolicy {
 /** Counts and checksums of everything in a store. */
 export interface Tally {
   add(item: TransferItem): void;
-  /**
-   * Returns the sum of the added content of this kind, without content that may have been purged by `now` (Unix ms).
-   */
+  /** Returns the sum of this kind's content, without content that may have been purged by `now` (Unix ms). */
   sum(kind: TalliedKind, now: number): Sum;
 }
 
-/**
- * A store may purge content while it is read. So content is summed separately for each hour in which it may be purged.
- */
+/** A store may purge while it is read, so content is summed for each hour in which it may be purged. */
 const HOUR = 60 * 60 * 1000;
 const CHECKSUM_BITS = 128n;
 

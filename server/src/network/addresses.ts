@@ -38,10 +38,7 @@ export function formatAddress(address: Address): string {
   return (parsed.isIPv4MappedAddress() ? parsed.toIPv4Address() : parsed).toString();
 }
 
-/**
- * Parses `10.0.0.0/8`, `fd00::/8` or a single address. Returns `undefined` for any other text. A range whose address
- * has bits set after the prefix is a mistake, so it is refused too.
- */
+/** Parses `10.0.0.0/8`, `fd00::/8` or an address. Returns `undefined` if it is invalid or has bits after the prefix. */
 export function parseRange(text: string): AddressRange | undefined {
   const [, written = "", length] = /^([^/%]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
   const first = parseAddress(written);

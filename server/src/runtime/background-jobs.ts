@@ -4,10 +4,7 @@ import type { Clock } from "./clock.ts";
 export interface BackgroundJobParts {
   readonly store: Pick<LifecycleStore, "purgeExpired" | "advanceClock">;
   readonly clock: Clock;
-  /**
-   * Returns the time (Unix ms) up to which sessions are purged. It may be earlier than `clock` if the clock may have
-   * been set too far ahead by mistake.
-   */
+  /** Returns the time (Unix ms) up to which sessions are purged: before `clock` if the clock may be wrong. */
   readonly purgeTime: () => number;
   readonly metrics: { readonly sessionsExpired: { inc(by: number): void } };
   /** Returns the number of requests answered so far. */
@@ -17,15 +14,9 @@ export interface BackgroundJobParts {
 
 /** Pause (ms) between two purge batches: `busy` while there is more to purge, `idle` otherwise. */
 const PURGE_PAUSE_MS = { busy: 10, idle: 250 };
-/**
- * How often (ms) the current time is stored. If the machine's clock is set back, a restarted server continues from the
- * stored time.
- */
+/** Interval (ms) of storing the time. If the clock is set back, a restarted server continues from that time. */
 const STORE_TIME_EVERY_MS = 1000;
-/**
- * How often (ms) the last uses of API keys are stored. Storing each use at once would cost more than the request
- * itself.
- */
+/** Interval (ms) of storing the last uses of API keys. Storing each use would cost more than the request. */
 const STORE_KEY_USES_EVERY_MS = 60_000;
 
 /**

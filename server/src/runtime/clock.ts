@@ -1,7 +1,4 @@
-/**
- * The clock of sessions: returns the time in Unix ms. It never runs backwards, not even across a restart (see
- * `createClock`).
- */
+/** Returns the time of sessions in Unix ms. It never runs backwards, even across a restart (`createClock`). */
 export type Clock = () => number;
 
 /**
@@ -14,9 +11,7 @@ export type WallClock = () => number;
 export interface TimeSource {
   /** Returns the machine's time in Unix ms, which may jump forwards or backwards. */
   wall(): number;
-  /**
-   * Returns milliseconds since an arbitrary moment. This clock does not jump, but it stops while the machine sleeps.
-   */
+  /** Returns ms since an arbitrary moment. This clock does not jump, but stops while the machine sleeps. */
   monotonic(): number;
 }
 

@@ -26,10 +26,7 @@ export class CredentialReloader {
     this.#log = log;
   }
 
-  /**
-   * Loads the API keys for the first time; the secrets were loaded when the store was opened. Refuses with
-   * `unavailable`.
-   */
+  /** Loads the API keys (the secrets were loaded when the store was opened). Refuses with `unavailable`. */
   async start(copies: CredentialCopies): Promise<void> {
     this.#copies = copies;
     await this.reloadKeys();

@@ -33,10 +33,7 @@ export interface Opened {
   readonly trail: AuditTrail;
 }
 
-/**
- * The purpose for which a store is opened. Redis has no lock, so the Redis engine checks by the purpose what is
- * allowed.
- */
+/** Why a store is opened. Redis has no lock, so the engine checks by the purpose what is allowed. */
 type StorePurpose = RedisStoreOptions["purpose"];
 
 /** Handlers for events of the store and of the services. Commands ignore most of them. */
@@ -86,10 +83,7 @@ export async function open(
   }
 }
 
-/**
- * Wraps an issuer so that it issues no ids while the data in Redis are gone: other processes may have begun to use
- * other secrets.
- */
+/** Wraps an issuer: it issues no ids while Redis' data are gone, as other processes may use new secrets. */
 function issuingUnless(isSuspended: () => boolean, issuer: IdIssuer): IdIssuer {
   return {
     ...issuer,
@@ -120,10 +114,7 @@ export function dataFolderOf({ store, dataDir }: Config): string | undefined {
   return store.engine === "sqlite" ? dataDir : undefined;
 }
 
-/**
- * Returns the address of Redis and the credentials for it, from all settings about Redis; `undefined` if the store is
- * not in Redis.
- */
+/** Returns the address and credentials of Redis; `undefined` if the store is not in Redis. */
 export function redisPlaceOf({
   store,
   redisCaFile,

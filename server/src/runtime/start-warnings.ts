@@ -8,10 +8,7 @@ export interface Warning {
 
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
-/**
- * How far (ms) the latest time in the data may be ahead of the clock without a warning. Clocks are often corrected by
- * less.
- */
+/** How far (ms) the data's latest time may be ahead without a warning; clocks are often corrected by less. */
 const AHEAD_TOLERATED = 10_000;
 /** If the clock is ahead of the latest time in the data by more than this (ms), the clock may be wrong. */
 const JUMP = DAY;

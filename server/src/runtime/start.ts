@@ -161,9 +161,7 @@ async function checkData(config: Config, time: TimeSource, opened: Opened, log: 
   return () => (time.monotonic() - startedAt < holdPurgeFor ? lastSeen : time.wall());
 }
 
-/**
- * Throws if the store's writer cannot open the data. Without this check, only the first change would show the error.
- */
+/** Throws if the store's writer cannot open the data; otherwise only the first change would show the error. */
 async function requireWriter({ store, clock }: Opened): Promise<void> {
   try {
     await store.listStoredResponses("", clock());

@@ -4,5 +4,4 @@ const manifest = JSON.parse(readFileSync(new URL("../../package.json", import.me
   readonly version: string;
 };
 
-/** The version of this release. */
 export const { version } = manifest;

@@ -9,15 +9,10 @@ export type Initiator = Pick<Act, "who" | "from">;
 /** An entry for the audit trail, before the outcome of the operation is known. */
 export type AuditEvent = Initiator & Pick<Act, "what" | "details">;
 
-/**
- * Maximum number of attempts to append an entry. An attempt fails when another process appends to the same store first.
- */
+/** Maximum attempts to append an entry. One fails if another process appends to the store first. */
 const MAX_ATTEMPTS = 20;
 const REFUSAL_INTERVAL_MS = 60_000;
-/**
- * Maximum number of pairs of initiator and operation whose refusals are counted separately. All other pairs share one
- * count.
- */
+/** Maximum pairs of initiator and operation whose refusals are counted separately; all others share a count. */
 const MAX_COUNTED = 1000;
 
 /** The audit trail in the store. */
@@ -116,10 +111,7 @@ export async function audited<Event extends Pick<Act, "details">, Result>(
   return result;
 }
 
-/**
- * Returns the initiator of operations on the command line. `user` is the operating system's user, or `null` if there is
- * none.
- */
+/** Returns the initiator of commands. `user` is the operating system's user, `null` if there is none. */
 export function operator(user: string | null): Initiator {
   return {
     who: { role: "administrator", credential: user, agentId: null },
@@ -168,10 +160,7 @@ export interface AuditVerification {
   readonly isExpected: boolean;
 }
 
-/**
- * Reads the whole trail and checks the chain of hashes. If `expectedHash` is given, also checks that one of the entries
- * has this hash.
- */
+/** Reads the whole trail and checks the chain of hashes, and whether an entry has `expectedHash` if given. */
 export async function verifyAuditTrail(read: ReadAudit, expectedHash?: string): Promise<AuditVerification> {
   const faults: ChainFault[] = [];
   let isExpected = expectedHash === undefined;

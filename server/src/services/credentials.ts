@@ -13,10 +13,7 @@ export type ApiKeyInfo = Omit<ApiKey, "hash">;
 /** A request for an API key. */
 export interface ApiKeyRequest {
   readonly role: Role;
-  /**
-   * Customer of a key with the role `customer`; `null` for a key that public web pages use. Other roles have no
-   * customer.
-   */
+  /** Customer of a key with the role `customer`; `null` for a key of public web pages, and for other roles. */
   readonly customerId: string | null;
   /** Agent of a key with the role `agent`, or `null`. Other roles have no agent. */
   readonly agentId: string | null;
@@ -44,9 +41,7 @@ export type RotationResult =
 
 /** Handlers by which a server keeps its cached API keys up to date. A command without a server has no handlers. */
 export interface ApiKeyEvents {
-  /**
-   * Called after the stored keys were changed. The operation is reported as done only when the promise is fulfilled.
-   */
+  /** Called after the stored keys were changed. The operation counts as done only when the promise is fulfilled. */
   keysChanged?(): Promise<void>;
   /** Called before the stored keys are listed. The server stores the uses of keys that it has not stored yet. */
   listingKeys?(): Promise<void>;
@@ -177,10 +172,7 @@ export class CredentialAdmin {
     return { key: id, role, customer, agent: agentId, expiresAt: auditTime(expiresAt) };
   }
 
-  /**
-   * Adds a secret, with which new session ids are signed. Ids that were signed with older secrets stay valid. Returns
-   * the creation time (Unix ms) of the secret and the number of all secrets.
-   */
+  /** Adds a secret for new session ids. Older ones stay valid. Returns its time (Unix ms) and the number of secrets. */
   async rotateSecret(by: Initiator): Promise<{ createdAt: number; secrets: number }> {
     const { store, ids, trail, clock } = this.#parts;
     const secret = { bytes: randomBytes(SECRET_BYTES), createdAt: clock() };
@@ -229,10 +221,7 @@ function rotationRefusal(key: ApiKey | undefined, now: number): RotationResult |
   return key.expiresAt !== null && key.expiresAt <= now ? notFound : undefined;
 }
 
-/**
- * Returns a key's id for the audit trail. Any other text is replaced: an operator may have typed the key itself, or a
- * part of it, by mistake.
- */
+/** Returns a key's id for the audit trail. Replaces any other text, which may be (part of) a key, typed by mistake. */
 function auditKeyId(id: string): string {
   return /^k_[\w-]{1,18}$/.test(id) ? id : "(not the id of a key)";
 }

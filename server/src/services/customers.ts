@@ -26,10 +26,7 @@ export interface CustomerExportPage extends Batch {
   readonly total: number;
 }
 
-/**
- * Result of erasing one batch of a customer's sessions. The last batch also erases the customer's API keys; `keys` is
- * their number.
- */
+/** Result of erasing a batch of sessions. The last batch also erases the customer's API keys and counts them. */
 export interface ErasedBatch extends Batch {
   readonly keys: number;
 }
@@ -62,10 +59,7 @@ export class CustomerAdmin {
     this.#parts = parts;
   }
 
-  /**
-   * Returns a page of the export that starts at the cursor `after`. Entries are appended to the audit trail before the
-   * first page and after the last page.
-   */
+  /** Returns the export's page at the cursor `after`. Adds audit entries before the first and after the last page. */
   async exportPage(by: Initiator, customerId: string, after: string | null): Promise<CustomerExportPage> {
     const { trail } = this.#parts;
     const event = this.#exporting(by, customerId, after !== null);
@@ -128,10 +122,7 @@ interface ExportPosition {
   readonly sessions: number;
   /** Cursor of the next session (`ListRequest.after`). */
   readonly after: string | null;
-  /**
-   * Sort key of a session whose timeline continues on the next page. `from` is the position in the timeline where it
-   * continues.
-   */
+  /** Sort key of a session whose timeline continues on the next page, at the position `from`. */
   readonly session?: string;
   readonly from?: Cursor;
 }
@@ -174,10 +165,7 @@ async function keysOf(store: CustomerAdminParts["store"], customerId: string): P
   return keys.map((key) => ({ type: "key", key: withoutHash(key) }));
 }
 
-/**
- * Exports a session from the position `from` in its timeline. In the result, `next` is `undefined` when the session is
- * complete.
- */
+/** Exports a session from the position `from` in its timeline. `next` is `undefined` when it is complete. */
 async function exportSession(
   { store, clock }: CustomerAdminParts,
   session: Session,

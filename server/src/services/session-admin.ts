@@ -73,10 +73,7 @@ export class SessionAdmin {
     this.#parts = parts;
   }
 
-  /**
-   * Returns a session. Returns `undefined` if this service did not issue the id, or if nothing certain is known about
-   * the session.
-   */
+  /** Returns a session; `undefined` if this service did not issue the id, or nothing certain is known about it. */
   async get(id: string): Promise<SessionView | undefined> {
     const { ids, store, clock } = this.#parts;
     if (ids.verify(id) === undefined) return undefined;
@@ -164,10 +161,7 @@ async function endBatch(
   return { sessions: count, next };
 }
 
-/**
- * Formats a filter for the audit trail. Times become ISO 8601. Ids become hashes, because they may have to be erased
- * later.
- */
+/** Formats a filter for the audit trail: times as ISO 8601, ids as hashes, because ids may have to be erased. */
 function redactedFilter(filter: SessionFilter, hash: (id: string) => string): Act["details"] {
   const ids: readonly string[] = idFields;
   const given = Object.entries(filter).filter(([, value]) => value !== null);

@@ -23,9 +23,7 @@ export interface Retrieval {
   readonly origin: "cache" | "store" | "new";
 }
 
-/**
- * A request with an idempotency key. It is carried out once; later requests with the same key get the first response.
- */
+/** A request with an idempotency key. It is carried out once; later ones with the key get the first response. */
 export interface Idempotent<Result> {
   /** Hash of the caller and the idempotency key. So different callers may use the same idempotency key. */
   readonly key: string;
@@ -154,10 +152,7 @@ export class SessionService {
     return session;
   }
 
-  /**
-   * Does the same as `associate`, but returns `undefined` instead of refusing with `session-not-found`. `ids` must
-   * contain at least one id.
-   */
+  /** Does the same as `associate` with at least one id, but returns `undefined` instead of `session-not-found`. */
   async associateIfLive(id: string, ids: Identity, scope: Scope): Promise<Session | undefined> {
     if (this.#ids.verify(id) === undefined) return undefined;
     const result = await this.#admission.associate({ id, ids, scope, now: this.#clock() });
@@ -252,10 +247,7 @@ export class SessionService {
     return newSession(issued.id, issued.createdAt, ids, this.#lifetimes);
   }
 
-  /**
-   * Stores a new session and, if `request` is given, its response. A replay returns the stored response of the first
-   * request.
-   */
+  /** Stores a new session and, if `request` is given, its response. A replay returns the first response. */
   async #insert(
     ids: Identity,
     request?: Idempotent<Session>,
@@ -306,10 +298,7 @@ export class SessionService {
     return this.#ids.verify(id) === undefined ? undefined : this.#store.find(id);
   }
 
-  /**
-   * Returns the session, renewed if a renewal is due. Returns `undefined` if the session is not live or not within the
-   * scope.
-   */
+  /** Returns the session, renewed if due; `undefined` if it is not live or not within the scope. */
   #renewIfLive(session: Session | undefined, scope: Scope): Session | undefined {
     const now = this.#clock();
     if (session === undefined || !isUsable(session, scope, now)) return undefined;

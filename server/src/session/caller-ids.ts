@@ -14,10 +14,7 @@ export function faultOfId(value: string): string | undefined {
   return faultOfStoredId(value);
 }
 
-/**
- * Returns the fault of an id that is only looked up. Unlike `faultOfId` it allows spaces at the ends: earlier versions
- * accepted such ids, and their data can still be found and erased.
- */
+/** Returns the fault of an id that is only looked up. Spaces at its ends are valid: earlier versions stored them. */
 export function faultOfStoredId(value: string): string | undefined {
   // A character has at least one UTF-16 unit, so the characters of a short text need not be counted.
   if (value.length > MAX_ID_CHARACTERS && countCharacters(value) > MAX_ID_CHARACTERS) {

@@ -7,10 +7,7 @@ export interface Fault {
   readonly detail: string;
 }
 
-/**
- * The limit that was exceeded: at most `count` in `windowSeconds`. If `windowSeconds` is `null`, at most `count` at the
- * same time.
- */
+/** The exceeded limit: at most `count` in `windowSeconds`, or at the same time if that is `null`. */
 export interface Quota {
   readonly name: string;
   readonly count: number;

@@ -8,7 +8,7 @@
 interface IdFieldRow {
   /** The part of a request that has the id: a header in two spellings, `gkc_<name>` and `gkc-<name>`, or the JSON body. */
   readonly sentIn: "header" | "body";
-  /** How many sessions usually share such an id. A search uses the index of the id with the fewest. */
+  /** How many sessions usually share such an id. A search uses the index of the id with the fewest sessions. */
   readonly usualSessions: number;
   /** A power of two that stands for the id in stored sets of ids. 16 has another meaning in the index of SQLite. */
   readonly bit: number;

@@ -1,9 +1,6 @@
 import { createHmac, hash } from "node:crypto";
 
-/**
- * Returns the HMAC-SHA-256 in the first 32 bytes of a buffer. The next call overwrites this buffer, so copy the bytes
- * first.
- */
+/** Returns the HMAC-SHA-256 in the first 32 bytes of a buffer, which the next call overwrites. */
 export type Hmac = (text: Uint8Array) => Uint8Array;
 /** Creates the HMAC function of a secret for texts of exactly `textBytes` bytes. */
 export type HmacFactory = (secret: Uint8Array, textBytes: number) => Hmac;
@@ -33,10 +30,7 @@ export const createNodeHmac: HmacFactory = (secret, textBytes) => {
   };
 };
 
-/**
- * Creates an HMAC function and tests it with one text. If it computed a wrong HMAC, ids would become invalid as soon as
- * a later version computes the right one.
- */
+/** Creates an HMAC function and tests it with one text: ids with a wrong HMAC would later become invalid. */
 export function createTestedHmac(create: HmacFactory, secret: Uint8Array, textBytes: number): Hmac {
   const hmac = create(secret, textBytes);
   const text = Buffer.alloc(textBytes, 0xa5);

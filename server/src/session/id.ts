@@ -51,10 +51,7 @@ const ROTATION_DELAY = 3000;
 
 /** Issues session ids, and verifies them without the store. */
 export interface IdIssuer {
-  /**
-   * Returns a new id with the creation time `now` (Unix ms), or with a later time if that time already has too many
-   * ids.
-   */
+  /** Returns a new id with the creation time `now` (Unix ms), or a later one if `now` already has too many ids. */
   issue(now: number): IssuedId;
   /** Returns the creation time (Unix ms) of an id that one of the secrets signed, else `undefined`. */
   verify(text: string): number | undefined;
@@ -159,10 +156,7 @@ export function timeAndCount(id: string): { readonly createdAt: number; readonly
   return { createdAt, count: (sextet(8) << 10) | (sextet(9) << 4) | (sextet(10) >> 2) };
 }
 
-/**
- * Returns the sort key of a session, which is its id without the MAC. It stands for the session's place in the order of
- * creation.
- */
+/** Returns the sort key of a session: its id without the MAC. Sort keys are in the order of creation. */
 export function sortKeyOf(id: string): string {
   return id.slice(0, CLAIM_CHARACTERS);
 }
@@ -199,10 +193,7 @@ function signerAt(signers: readonly Signer[], now: number): Signer {
   return signers.at(-1) as Signer;
 }
 
-/**
- * Draws random bytes from the CSPRNG for 409 ids at a time, because a call for each id would take longer than all other
- * work for the id.
- */
+/** Draws CSPRNG bytes for 409 ids at a time: a call for each id would take longer than all other work for it. */
 function createRandomPool(): { copyTo(target: Buffer, offset: number): void } {
   const pool = Buffer.alloc(409 * RANDOM_BYTES);
   let used = pool.length;

@@ -29,10 +29,7 @@ export interface Principal {
   readonly agentId: string | null;
 }
 
-/**
- * Returns whether the ids fit the role: only the role `customer` may have a `customerId`, and only the role `agent` may
- * have an `agentId`.
- */
+/** Returns whether the ids fit the role: only `customer` may have a `customerId`, only `agent` an `agentId`. */
 export function isConsistent({ role, customerId, agentId }: Principal): boolean {
   return (customerId === null || role === "customer") && (agentId === null || role === "agent");
 }

@@ -43,10 +43,7 @@ export function recordedPath(uri: string, queryKeys: ReadonlySet<string>): strin
   return parameters.length === 0 ? path : `${path}?${parameters.join("&")}`;
 }
 
-/**
- * Returns the name of a query parameter, decoded like a name in a form. If the encoding is invalid, the name is not
- * decoded.
- */
+/** Returns a query parameter's name, decoded as in a form; not decoded if the encoding is invalid. */
 function nameOf(parameter: string): string {
   const [name = ""] = parameter.split("=", 1);
   try {

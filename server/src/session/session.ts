@@ -26,9 +26,7 @@ export interface Session extends Identity {
   /** The session id: 40 characters, issued by the server (`id.ts`). */
   readonly id: string;
   readonly createdAt: number;
-  /**
-   * The time of the last stored renewal. The last use may be up to a tenth of the idle time later (contract.md#rule-6).
-   */
+  /** The last stored renewal. The last use may be up to a tenth of the idle time later (contract.md#rule-6). */
   readonly lastActiveAt: number;
   readonly expiresAt: number;
   /** True if the session was ended on request. For a caller, an ended session is like an unknown one. */

@@ -1,9 +1,7 @@
 const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
 const CONTROL_CHARACTER = /\p{Cc}/u;
 
-/**
- * Returns whether a text is printable ASCII. Most texts are, and this check is faster than those of other properties.
- */
+/** Returns whether a text is printable ASCII. Most texts are, and this check is faster than others. */
 export function isPrintableAscii(text: string): boolean {
   return PRINTABLE_ASCII.test(text);
 }

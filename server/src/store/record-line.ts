@@ -1,9 +1,6 @@
 import type { RequestRecord } from "../session/record.ts";
 
-/*
- * The stored form of request records, the same in all engines: one line of JSON for each record. The line is an array
- * rather than an object, because the names of the members would be most of its length.
- */
+/* The stored form of a record in all engines: one line of JSON, an array because names would be most of its length. */
 
 type Line = [
   method: string,

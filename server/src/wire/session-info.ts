@@ -92,10 +92,7 @@ function writeId(id: string, bytes: Buffer, start: number): number {
 }
 
 const DAY = 86_400_000;
-/**
- * Cache of formatted dates, each followed by "T", by the number of days since 1970. The sessions in use at one time are
- * from a few days.
- */
+/** Formatted dates, each with a "T", by days since 1970. The sessions in use are from a few days. */
 const dates = new Map<number, Uint8Array>();
 const MAX_DATES = 64;
 

@@ -19,10 +19,7 @@ export function createAccessLog({ log, logHash }: AppParts, bases: readonly Base
   const paths = bases.flatMap(({ path, routes }) => [path, ...routes.map((each) => each.path)]);
   const pathWords = new Set(paths.flatMap((path) => path.split("/")));
 
-  /**
-   * Returns an unknown path as it is logged. Only words that occur in paths of the API are shown. Any other segment may
-   * be an id or a secret, and is replaced by "*".
-   */
+  /** Returns an unknown path for the log. Each segment that is no word of the API, perhaps a secret, becomes "*". */
   function redactedPath(path: string): string {
     const segments = path.split("/").slice(1, 1 + MAX_SEGMENTS);
     return segments.map((segment) => `/${pathWords.has(segment) ? segment : "*"}`).join("");

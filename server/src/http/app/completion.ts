@@ -7,10 +7,7 @@ import type { Match } from "./router.ts";
 
 export type Completion = ReturnType<typeof createCompletion>;
 
-/**
- * Creates the last steps of each request: the metrics, the access log, the headers of CORS, and `connection: close`
- * while the server is stopping.
- */
+/** Creates the last steps of each request: metrics, access log, CORS, and `connection: close` while stopping. */
 export function createCompletion(
   { config, metrics }: AppParts,
   cors: Cors | undefined,
@@ -34,9 +31,7 @@ export function createCompletion(
 
   return {
     record,
-    /**
-     * Records the request, and returns its response with all headers. `startedAt` is a value of `performance.now()`.
-     */
+    /** Records the request and returns its response with all headers. `startedAt` is from `performance.now()`. */
     finish(response: ApiResponse, request: HttpRequest, match: Match | undefined, startedAt: number): ApiResponse {
       const durationMs = performance.now() - startedAt;
       record(response, request, match, match?.route.operation ?? "other", durationMs);

@@ -30,9 +30,7 @@ const MAX_AGE_SECONDS = 600;
 /** Cross-origin rules for browsers (Fetch standard, CORS protocol). */
 export type Cors = ReturnType<typeof createCors>;
 
-/**
- * Creates the rules for `origins`; "*" allows any origin. Cookies are never allowed, because no credential is a cookie.
- */
+/** Creates the rules for `origins`; "*" allows any. Cookies are never allowed: no credential is a cookie. */
 export function createCors(origins: readonly string[]) {
   const any = origins.includes("*");
   const listed = new Set(origins);

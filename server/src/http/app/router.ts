@@ -8,9 +8,7 @@ import type { Action } from "../rate-limits.ts";
 export interface Route {
   /** The method. `*` matches each method for which the path has no other row. */
   readonly method: "GET" | "HEAD" | "PUT" | "POST" | "PATCH" | "DELETE" | "*";
-  /**
-   * The path. `:name` stands for one segment, which becomes the parameter `name`. A `*` at the end stands for any rest.
-   */
+  /** The path. `:name` is one segment, which becomes the parameter `name`; a final `*` stands for any rest. */
   readonly path: string;
   /** The name of the operation in metrics and the access log. */
   readonly operation: string;
@@ -21,10 +19,7 @@ export interface Route {
   /** Whether the route also exists below the base paths. */
   readonly isUnderBasePath: boolean;
   readonly handle: (call: Call) => ResponseOrPromise;
-  /**
-   * The name of the act in the audit trail. If the caller's role does not permit the act, the refusal is recorded under
-   * this name.
-   */
+  /** The name of the act in the audit trail, also if the act is refused because of the caller's role. */
   readonly act?: string;
   /** True for the sub-requests of proxies to `/forward-auth`, which carry the headers of the client's own request. */
   readonly isSubRequest?: boolean;

@@ -5,10 +5,7 @@ import type { Admission } from "./admission.ts";
 import type { Cors } from "./cors.ts";
 import type { Match, Route } from "./router.ts";
 
-/**
- * Creates the function that responds to requests without a matching route: OPTIONS, unknown paths, and methods that a
- * path does not have.
- */
+/** Creates the function that responds to OPTIONS, unknown paths, and methods that a path does not have. */
 export function createUnrouted(
   admission: Admission,
   cors: Cors | undefined,
@@ -37,10 +34,7 @@ function allowOf(routes: readonly Route[]): string {
   return [...methods, "OPTIONS"].join(", ");
 }
 
-/**
- * Returns whether a request concerns the whole server: `OPTIONS *` and `OPTIONS /`, which HAProxy sends as health
- * checks, and `CONNECT`, which has no path.
- */
+/** Returns whether a request is for the whole server: `CONNECT`, `OPTIONS *`, or HAProxy's health check `OPTIONS /`. */
 function isForServer({ method, path }: HttpRequest): boolean {
   return method === "OPTIONS" ? path === "*" || path === "/" : method === "CONNECT";
 }

@@ -42,9 +42,7 @@ interface CachedKey {
  * `invalid-request`.
  */
 export function createKeyRing(wallClock: WallClock): KeyRing {
-  /**
-   * The cached keys by their hash. The time of a lookup depends only on the hash, so it reveals nothing about a key.
-   */
+  /** The cached keys by their hash. The time of a lookup depends only on the hash, so it reveals nothing of a key. */
   let byHash = new Map<string, CachedKey>();
 
   return {

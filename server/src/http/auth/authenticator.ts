@@ -6,7 +6,6 @@ import { Jwks, type JwksEvents } from "./jwks.ts";
 import { createJwtAuth } from "./jwt-auth.ts";
 import { createTrustedProxyAuth } from "./trusted-proxy-auth.ts";
 
-/** The authentication of a server. */
 export interface Authenticator {
   readonly authenticate: Authenticate;
   /** Cancels a fetch of the issuer's keys. */
@@ -65,10 +64,7 @@ function createProxyAuthenticate(config: AuthenticatorParts["config"]): Authenti
 const NO_KEYS =
   "key set not fetched, and there are no keys yet: every token is refused with 503 until it can be fetched (tried again every 30 s while there are requests)";
 
-/**
- * Logs the results of fetching the keys. Logs a line only if the result differs from the last one; otherwise an
- * unavailable issuer would fill the log.
- */
+/** Logs a fetch of keys if its result differs from the last one. An unavailable issuer must not fill the log. */
 function jwksLog(log: Logger, url: string): JwksEvents {
   let last = "";
   return {

@@ -72,10 +72,7 @@ export function createClientAddress(trusted: readonly AddressRange[] | undefined
 }
 
 const onSocket: Client = { address: "unix socket", subscriber: undefined };
-/**
- * A client whose address is unknown. The listener closes such connections. If a request came anyway, the limits would
- * still apply to it.
- */
+/** A client whose address is unknown. The listener closes such connections; limits would apply all the same. */
 const unknown: Client = { address: "unknown", subscriber: "unknown" };
 
 /**
@@ -95,7 +92,7 @@ function addressOfEntry(entry: string): Address | undefined {
   return parseAddress(bracketed ?? plain ?? entry);
 }
 
-/** Parses `for` in an element of `Forwarded`; `undefined` for a name (RFC 7239, section 6). */
+/** Parses `for` in `Forwarded`; `undefined` for `unknown` or an obfuscated identifier (RFC 7239, section 6). */
 function addressOfElement(element: string): Address | undefined {
   const pair = element.split(";").find((each) => /^\s*for=/i.test(each));
   const value = pair?.slice(pair.indexOf("=") + 1).trim() ?? "";

@@ -35,10 +35,7 @@ export interface JwksOptions {
 
 /** The shortest time (ms) between the beginnings of two fetches, whatever callers send (contract.md#mode-jwt). */
 const MIN_FETCH_INTERVAL = 30_000;
-/**
- * The age (ms) at which keys are fetched again. After that fetch, tokens that were signed with a withdrawn key are
- * refused.
- */
+/** The age (ms) at which keys are fetched again. Then tokens signed with a withdrawn key are refused. */
 const MAX_AGE = 10 * 60_000;
 const FETCH_TIMEOUT = 5000;
 /** The maximum length of a JWK set in bytes. Real sets have a few KiB. */
@@ -78,8 +75,7 @@ export class Jwks {
   }
 
   /**
-   * Returns newer keys than `outdated`, in which the key of a token is missing. Fetches the keys if `outdated` are
-   * still the cached ones. Returns `undefined` if there are no newer keys.
+   * Returns newer keys than `outdated`, in which a token's key is missing, or `undefined`. Fetches them if necessary.
    */
   async newerThan(outdated: VerificationKeys): Promise<VerificationKeys | undefined> {
     if (this.#current === outdated) await this.#fetch();
@@ -147,10 +143,7 @@ async function fetchText(url: string, signal: AbortSignal): Promise<string> {
   return Buffer.concat(chunks).toString("utf8");
 }
 
-/**
- * Parses a JWK set. Throws for a set without keys too, which is probably a mistake of the issuer and would lock out
- * every caller.
- */
+/** Parses a JWK set. Throws also for an empty set: it is probably a mistake and would lock out every caller. */
 function parseKeySet(text: string): JSONWebKeySet {
   let set: (Partial<JSONWebKeySet> & { readonly jwks_uri?: unknown }) | null;
   try {

@@ -20,9 +20,7 @@ export interface JwtAuthParts {
 
 /** The allowed difference between the clocks of the issuer and of this machine. */
 const LEEWAY_SECONDS = 30;
-/**
- * The cache of verified tokens has at most `MAX_TOKENS` entries, whose headers have at most `MAX_CHARACTERS` in total.
- */
+/** The cache of verified tokens: at most `MAX_TOKENS` entries, with `MAX_CHARACTERS` in their headers together. */
 const MAX_TOKENS = 10_000;
 const MAX_CHARACTERS = 16 * 1024 * 1024;
 
@@ -151,10 +149,7 @@ function memberOf(payload: JWTPayload, name: string): unknown {
   return Object.hasOwn(payload, name) ? payload[name] : undefined;
 }
 
-/**
- * Returns the role that a claim names. The claim may be a list of names, exactly one of which is a role of this
- * service, because issuers use other roles too.
- */
+/** Returns the role in a claim. The claim may be a list of names; exactly one must be a role of this service. */
 function roleOf(name: string, claim: unknown, defaultRole: Role | undefined): Role {
   if (claim === undefined && defaultRole !== undefined) return defaultRole;
   const names: unknown[] = Array.isArray(claim) ? claim : [claim];

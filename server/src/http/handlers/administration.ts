@@ -27,10 +27,7 @@ export interface AdministrationHandlerParts {
   readonly initiatorOf: InitiatorOf;
 }
 
-/**
- * Creates the handlers for the people who run the service. The services that they call write to the audit trail before
- * they return.
- */
+/** Creates the handlers for operators. The services that they call write the audit trail before they return. */
 export function createAdministrationHandlers(parts: AdministrationHandlerParts) {
   const { sessionAdmin, customers, service, trail, config, initiatorOf } = parts;
   const cursors = createCursors(parts.logHash);
@@ -104,10 +101,7 @@ const noContent: ApiResponse = {
 /** Returns who makes a request and from where, for the audit trail. */
 export type InitiatorOf = (principal: Principal, request: HttpRequest) => Initiator;
 
-/**
- * Creates the function that returns who makes a request. The address is determined as for the rate limits, also behind
- * trusted proxies, but it is not shortened to the subscriber's part.
- */
+/** Creates the function that returns who makes a request: with the whole address, also behind trusted proxies. */
 export function createInitiatorOf(clientOf: ClientAddress): InitiatorOf {
   return (principal, request) => {
     const { role, agentId } = principal;
@@ -117,10 +111,7 @@ export function createInitiatorOf(clientOf: ClientAddress): InitiatorOf {
   };
 }
 
-/**
- * Reads the filter in a body. Refuses a filter without conditions unless `all` is true, and a filter with conditions if
- * `all` is true.
- */
+/** Reads the filter in a body. Either `all` must be true or the filter must have conditions, not both. */
 async function readEndRequest(request: HttpRequest, cursors: Cursors) {
   const faults: Fault[] = [];
   const body = request.hasBody ? await readJsonBody(request, MAX_BODY_BYTES) : undefined;

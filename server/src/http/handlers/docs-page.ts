@@ -83,10 +83,7 @@ const PAGE_STYLE = `.swagger-ui .response-col_links.response-col_links { display
 }
 `;
 
-/**
- * The files by their paths below /docs. The files are read when the module loads, so that the server does not start if
- * one is missing.
- */
+/** The files by their paths below /docs. They are read at the start, which fails if one is missing. */
 const assets: ReadonlyMap<string, DocsAsset> = new Map([
   ["", asset("text/html; charset=utf-8", bytesOf(INDEX))],
   ["/page.js", asset("text/javascript; charset=utf-8", bytesOf(PAGE_SCRIPT))],

@@ -19,10 +19,7 @@ const serviceInfo: ApiResponse = {
   body: JSON.stringify({ service: "antechamber", docs: "docs", openapi: "openapi.json" }),
 };
 
-/**
- * Creates the handlers of the OpenAPI document, which programs read, and of the page that shows it to people. The
- * document is serialized once, at the start.
- */
+/** Creates the handlers of the OpenAPI document, serialized once, and of the page that shows it to people. */
 export function createDocsHandlers(options: OpenApiOptions) {
   const body = new TextEncoder().encode(JSON.stringify(openApiDocument(options)));
   return {

@@ -49,10 +49,7 @@ export interface ForwardAuthParts {
  */
 export class ForwardAuth {
   readonly #parts: ForwardAuthParts;
-  /**
-   * The cached response for each session. It never becomes stale, because a change of a session creates another
-   * `Session` object.
-   */
+  /** The cached response of each session. It never becomes stale: a changed session is another `Session` object. */
   readonly #cached = new WeakMap<Session, ApiResponse>();
   readonly #findIds: FindSessionIds;
   readonly #cookieOf: ReturnType<typeof createSessionCookies>;
@@ -116,10 +113,7 @@ export class ForwardAuth {
   }
 }
 
-/**
- * Returns the status of a refusal: 401, 403 or 503, because nginx turns every other status into 500. 503 means that a
- * later request may succeed.
- */
+/** Returns 401, 403, or 503 if a later request may succeed. nginx turns every other status into 500. */
 export function forwardAuthStatus(reason: Reason): number {
   const status = problemStatus[reason.code];
   if (status === 429 || status === 408) return 503;
@@ -209,18 +203,13 @@ function identityFields(session: Identity & { readonly id: string }): HeaderFiel
   return headers;
 }
 
-/**
- * The response that lets a preflight through, even if sessions are required. A preflight needs no session, and none is
- * created.
- */
+/** The response that lets a preflight through, even if sessions are required. No session is created. */
 const preflightResponse = new CachedResponse(() => ({
   headers: identityFields({ ...noIdentity, id: "" }),
   body: null,
 }));
 
-/**
- * Returns an id as a header value, which has one character for each UTF-8 byte of the id (contract.md#header-bytes).
- */
+/** Returns an id as a header value: one character for each UTF-8 byte (contract.md#header-bytes). */
 function headerValue(id: string | null): string {
   if (id === null) return "";
   return isPrintableAscii(id) ? id : Buffer.from(id).toString("latin1");

@@ -16,23 +16,14 @@ import { permitted } from "./sessions.ts";
 
 /** The maximum number of bytes of incomplete bodies in memory, except the first `FREE_BYTES` of each body. */
 const MAX_BUFFERED_BYTES = 64 * 1024 * 1024;
-/**
- * The first bytes of each body do not count towards `MAX_BUFFERED_BYTES`, so that long bodies do not block short ones,
- * which are the most frequent.
- */
+/** The first bytes of each body do not count, so that long bodies do not block the frequent short ones. */
 const FREE_BYTES = 64 * 1024;
 
-/**
- * Creates the handlers of request records (contract.md#request-records). `queryKeys` are the names of the query
- * parameters that may be recorded.
- */
+/** Creates the handlers of records (contract.md#request-records). `queryKeys` are the recorded query parameters. */
 export function createRecordHandlers(service: SessionService, clock: Clock, queryKeys: ReadonlySet<string>) {
   let bufferedBytes = 0;
 
-  /**
-   * Reads the body if `MAX_BUFFERED_BYTES` allows it. Only bytes that have arrived count, because an announced length
-   * uses no memory.
-   */
+  /** Reads the body within `MAX_BUFFERED_BYTES`. Only arrived bytes count: an announced length uses no memory. */
   async function bodyOf({ request }: Call): Promise<Uint8Array> {
     let own = 0;
     const mayBuffer = (bytes: number) => {

@@ -6,10 +6,7 @@ export type CookieSettings = Pick<
   "cookieName" | "cookieDomain" | "cookieSameSite" | "cookieHttpOnly" | "cookieMaxAge"
 >;
 
-/**
- * Creates the function that returns the value of `Set-Cookie` for a new session (RFC 6265bis). `forwardedProto` is the
- * `X-Forwarded-Proto` of the request.
- */
+/** Creates the function that returns `Set-Cookie` (RFC 6265bis) from a request's `X-Forwarded-Proto`. */
 export function createSessionCookies(
   settings: CookieSettings,
 ): (sessionId: string, forwardedProto: string | null) => string {
@@ -27,10 +24,7 @@ function needsSecure({ cookieName, cookieSameSite }: CookieSettings): boolean {
   return cookieSameSite === "none" || /^__(?:Secure|Host|Http|Host-Http)-/i.test(cookieName);
 }
 
-/**
- * Matches an encrypted protocol in the first value. Behind several proxies, the first value is from the proxy to which
- * the visitor is connected.
- */
+/** Matches an encrypted protocol in the first value, which is from the proxy that the visitor is connected to. */
 const ENCRYPTED = /^\s*(?:https|wss)\s*(?:,|$)/i;
 
 const sameSiteNames = { lax: "Lax", strict: "Strict", none: "None" } as const;

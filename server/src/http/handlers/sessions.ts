@@ -54,10 +54,7 @@ export interface SessionHandlerParts {
  */
 export function createSessionHandlers(parts: SessionHandlerParts): SessionHandlers {
   const { service, limits, base, form = bare } = parts;
-  /**
-   * The cached response for each session. It never becomes stale, because a change of a session creates another
-   * `Session` object.
-   */
+  /** The cached response of each session. It never becomes stale: a changed session is another `Session` object. */
   const cached = new WeakMap<Session, CachedResponse>();
 
   const show = (session: Session) => showSession(session, form);

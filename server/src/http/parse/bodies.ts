@@ -54,9 +54,7 @@ function mediaFault(request: HttpRequest): "type" | "charset" | "encoding" | und
 /** `application/json` or a type with the suffix `+json` (RFC 6839), with any parameters. */
 const JSON_TYPE = /^\s*application\/(?:[\w.-]{1,64}\+)?json\s*(?:;|$)/i;
 
-/**
- * Returns false if the content type declares another charset than UTF-8, the encoding of JSON (RFC 8259, section 8.1).
- */
+/** Returns false if the content type declares a charset other than UTF-8 (RFC 8259, section 8.1). */
 function isUtf8(contentType: string): boolean {
   if (!/charset/i.test(contentType)) return true;
   const declared = contentType.matchAll(/;\s*charset\s*=\s*(["']?)([^;"']*)\1/gi);
@@ -80,9 +78,7 @@ export function parseJson(body: Uint8Array, faults: Fault[]): unknown {
   }
 }
 
-/**
- * Returns a member of a JSON object, or `null` if the object does not have it. Never returns a member of the prototype.
- */
+/** Returns an object's own member, never one of the prototype; `null` if there is none. */
 export function memberOf(object: object, name: string): unknown {
   return Object.hasOwn(object, name) ? Reflect.get(object, name) : null;
 }

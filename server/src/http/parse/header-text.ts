@@ -3,18 +3,12 @@ import { isPrintableAscii } from "../../session/text.ts";
 /** This decoder does not remove a byte order mark, so that no character of a caller's text is lost. */
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/**
- * Returns the text of a header value or path that arrived as one character per byte: decoded as UTF-8, or as ISO-8859-1
- * if the bytes are not valid UTF-8 (contract.md#header-bytes).
- */
+/** Decodes bytes (one character each) as UTF-8, or as ISO-8859-1 if they are not UTF-8 (contract.md#header-bytes). */
 export function textOfBytes(value: string): string {
   return utf8OfBytes(value) ?? value;
 }
 
-/**
- * Returns the text of a part of a request's target, after decoding its percent-encoded bytes. A `%` that is not
- * followed by two hexadecimal digits is kept as a character.
- */
+/** Decodes the percent-encoded bytes in a part of a target. A `%` without two hexadecimal digits stays. */
 export function textOfTarget(part: string): string {
   return textOfBytes(part.replace(ENCODED, (code) => String.fromCharCode(Number.parseInt(code.slice(1), 16))));
 }

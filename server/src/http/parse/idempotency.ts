@@ -3,10 +3,7 @@ import type { HttpRequest } from "@antechamber/http1";
 import { Refusal } from "../../session/errors.ts";
 import type { Principal } from "../../session/permissions.ts";
 
-/**
- * An idempotency key: a string in double quotes (a structured field), or the same without quotes, as most clients send
- * it.
- */
+/** An idempotency key: a string in double quotes (a structured field) or, as most clients send it, without. */
 const KEY = /^(?:"([\x20-\x21\x23-\x5b\x5d-\x7e]{1,255})"|([\x21\x23-\x5b\x5d-\x7e]{1,255}))$/;
 
 /** The idempotency key of a request, as it is stored. */
@@ -43,10 +40,7 @@ export function requestKeyOf(
   return { key: hash([owner, match[1] ?? match[2] ?? ""]), fingerprint: hash(parts) };
 }
 
-/**
- * Returns the SHA-256 hash of the parts. The lengths of the parts are hashed too, so that "ab", "c" and "a", "bc" have
- * different hashes.
- */
+/** Returns the SHA-256 hash of the parts and their lengths, so that "ab", "c" and "a", "bc" differ. */
 function hash(parts: readonly (string | Uint8Array)[]): string {
   const sum = createHash("sha256");
   for (const part of parts) sum.update(`${Buffer.byteLength(part)}:`).update(part);

@@ -26,10 +26,7 @@ export function identityOfHeaders(request: HttpRequest): Identity {
   return ids;
 }
 
-/**
- * Returns the ids in a request's headers and body. Refuses with `invalid-request`, `body-too-large` and
- * `unsupported-media-type`.
- */
+/** Returns the ids in headers and body. Refuses: `invalid-request`, `body-too-large`, `unsupported-media-type`. */
 export function identityOfRequest(request: HttpRequest): Identity | Promise<Identity> {
   if (!request.hasBody) return identityOfHeaders(request);
   return identityWithBody(request);

@@ -153,10 +153,7 @@ function isBetween(value: unknown, least: number, most: number): value is number
 /** An upper bound of the bytes that a record has in addition to its texts: member names, numbers and punctuation. */
 const FRAME_BYTES = 512;
 
-/**
- * Returns whether a record is longer than allowed. Serializes the record only if it might be too long: a character
- * takes at most six bytes.
- */
+/** Returns whether a record is too long. Serializes it only if necessary: a character takes at most six bytes. */
 function isTooLong(record: RequestRecord): boolean {
   const { path, service, attributes } = record;
   let characters = path.length + (service?.length ?? 0);

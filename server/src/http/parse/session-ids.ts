@@ -81,9 +81,7 @@ function queryValues(uri: string): readonly string[] {
   return ids;
 }
 
-/**
- * Returns the values of all cookies with this name. A browser may send several, which have different paths and domains.
- */
+/** Returns the values of all cookies with this name. A browser may send several, of different paths and domains. */
 function cookieValues(header: string | null, name: string): readonly string[] {
   if (header === null) return none;
   const start = `${name}=`;
@@ -100,10 +98,7 @@ function cookieValues(header: string | null, name: string): readonly string[] {
   return ids;
 }
 
-/**
- * Characters that may precede a cookie's name. The comma is one of them, because some proxies join several `Cookie`
- * fields with a comma.
- */
+/** Characters that may precede a cookie's name; some proxies join several `Cookie` fields with a comma. */
 const COOKIE_BOUNDARIES = ";, \t";
 
 function add(ids: string[], raw: string): void {

@@ -34,10 +34,7 @@ export interface Cursors {
   read(text: string): string | undefined;
 }
 
-/**
- * Creates cursors with the keyed hash `hash`. It must be the same in all processes of a service, because each of them
- * must accept the cursors of the others.
- */
+/** Creates cursors with the keyed hash `hash`, which must be the same in all processes of a service. */
 export function createCursors(hash: (text: string) => string): Cursors {
   const write = (sortKey: string) => `${sortKey}.${hash(`cursor ${sortKey}`)}`;
   return {

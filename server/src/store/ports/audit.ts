@@ -2,10 +2,7 @@ import type { AuditEntry } from "../audit-chain.ts";
 
 /** Port: the audit trail. */
 export interface AuditStore {
-  /**
-   * Appends an entry. Returns false and appends nothing if the entry does not follow the last stored entry, because
-   * another entry was appended meanwhile.
-   */
+  /** Appends an entry. Returns false if it does not follow the last one, because another was appended meanwhile. */
   appendAuditEntry(entry: AuditEntry): Promise<boolean>;
   /** Returns the last entry, or `undefined` if the audit trail is empty. */
   lastAuditEntry(): Promise<AuditEntry | undefined>;

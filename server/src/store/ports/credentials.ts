@@ -45,9 +45,7 @@ export interface ApiKey {
   readonly successorId: string | null;
 }
 
-/** A use of an API key. */
 export interface ApiKeyUse {
-  /** Id of the API key. */
   readonly id: string;
   /** Unix ms. */
   readonly at: number;

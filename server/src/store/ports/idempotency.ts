@@ -1,7 +1,4 @@
-/**
- * Port: reading the stored responses of idempotent requests. `SessionStore.create` and `RecordStore.storeRecords` store
- * these responses.
- */
+/** Port: reading stored responses, which `SessionStore.create` and `RecordStore.storeRecords` store. */
 export interface IdempotencyStore {
   /** Returns the result of an earlier request with this idempotency key, or `undefined` if there was none. */
   findReplay(idempotent: Omit<IdempotentRequest, "response">, now: number): Promise<Replay | undefined>;

@@ -25,7 +25,6 @@ export interface RecordStore {
 
 /** A request to store records durably. */
 export interface StoreRecordsRequest {
-  /** Session id. */
   readonly id: string;
   readonly records: readonly RequestRecord[];
   /** Unix ms. */
@@ -35,7 +34,6 @@ export interface StoreRecordsRequest {
 
 /** A request for a page of a session's records. */
 export interface RecordPageRequest {
-  /** Session id. */
   readonly id: string;
   readonly scope: Scope;
   /** The page begins with the record after this sequence; 0 for the first page. */

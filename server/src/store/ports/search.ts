@@ -22,10 +22,7 @@ export interface ListRequest {
   readonly limit: number;
   /** Unix ms. */
   readonly now: number;
-  /**
-   * Whether to include sessions whose retention is over but which have not been purged yet. Default: false. Erasing a
-   * customer needs them.
-   */
+  /** Whether to include sessions whose retention is over but which are not purged yet; an erasure needs them. */
   readonly includePurgeable?: boolean;
 }
 

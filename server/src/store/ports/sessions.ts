@@ -23,9 +23,7 @@ export interface SessionStore {
    */
   create(session: Session, now: number, idempotent?: IdempotentRequest): Promise<CreateResult | Replay>;
 
-  /**
-   * Associates ids with a stored or implicit session (contract.md#rule-1, contract.md#rule-2 and contract.md#rule-8).
-   */
+  /** Associates ids with a stored or implicit session (contract.md#rule-1, contract.md#rule-2, contract.md#rule-8). */
   associate(request: AssociationRequest): Promise<AssociationResult>;
 
   /**
@@ -34,10 +32,7 @@ export interface SessionStore {
    */
   renew(session: Session, now: number): Session;
 
-  /**
-   * Ends a session for good and frees its visit. Returns false if there is no live session with this id within the
-   * scope. The default scope is `everyone`.
-   */
+  /** Ends a session and frees its visit. Returns false if none is live within the scope (default: `everyone`). */
   end(id: string, now: number, scope?: Scope): Promise<boolean>;
 }
 
@@ -51,7 +46,6 @@ export type CreateResult =
 
 /** A request to associate ids with a session. */
 export interface AssociationRequest {
-  /** Session id. */
   readonly id: string;
   /** Ids to associate; `null` for an id that is not given. */
   readonly ids: Identity;

@@ -44,7 +44,7 @@ export type TransferItem =
     }
   /** Audit entries are exported in order. On import, an entry that does not follow the last stored one is skipped. */
   | { readonly kind: "audit"; readonly entry: AuditEntry }
-  /** The clock high-water mark. */
+  /** The latest time that was stored (Unix ms). */
   | { readonly kind: "floor"; readonly floor: number };
 
 /** A session for which something is stored. It may have ended or expired. */

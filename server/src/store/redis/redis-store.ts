@@ -39,10 +39,7 @@ interface OpenStore {
   readonly heartbeat: Heartbeat;
 }
 
-/**
- * Opens the Redis engine. Any number of processes may work on the same data. So the engine caches no sessions, because
- * another process may change them. Throws `StoreOpenError`.
- */
+/** Opens the Redis engine. It caches no sessions: other processes may change them. Throws `StoreOpenError`. */
 export async function openRedisStore(options: RedisStoreOptions): Promise<StoreEngine> {
   const admission = createAdmission(options.maxPending, options.events);
   const connection = await openConnection({

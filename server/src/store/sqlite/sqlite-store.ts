@@ -91,10 +91,7 @@ export function openSqliteStore(options: SqliteStoreOptions): StoreEngine {
   };
 }
 
-/**
- * Locks the data directory, creates or migrates the database, and opens its files. On failure frees the lock and
- * throws.
- */
+/** Locks the data directory, creates or migrates the database, opens its files. On failure frees the lock. */
 function openFiles(dataDir: string, now: number) {
   const file = databaseFile(dataDir);
   const unlock = lockDataDir(dataDir);

@@ -1,6 +1,4 @@
-/**
- * State in memory that has to agree with the database. The writer calls `commit` or `rollback` after each transaction.
- */
+/** State in memory that agrees with the database. The writer calls `commit` or `rollback` after each transaction. */
 export interface Transactional {
   /** Keeps the changes of the transaction, which is on the disk now. */
   commit(): void;

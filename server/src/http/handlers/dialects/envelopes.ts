@@ -19,10 +19,7 @@ export const envelopeOfV1: SessionForm = formOf(
 /** The header from which clients of v2 read the session's id; they ignore the id in the body. */
 const SESSION_ID_FIELD = "gkc_sessionid";
 
-/**
- * The form of a session in dialect v2: an object with the members `data`, which is the `SessionInfo`, and `status`. The
- * session's id is also in a header.
- */
+/** The form of dialect v2: an object with `data` (the `SessionInfo`) and `status`. A header has the session id too. */
 export const envelopeOfV2: SessionForm = formOf(
   (sessionId) => ({ ...apiFields, [SESSION_ID_FIELD]: sessionId }),
   (info) => `{"data":${info},${SUCCESS}}`,

@@ -43,10 +43,7 @@ export function createHandlersOfV851(parts: SessionHandlerParts): SessionHandler
   return { ...common, retrieve: common.head, associate };
 }
 
-/**
- * Returns the scope of an update. If the request names a customer, sessions of other customers are treated as unknown
- * (contract.md#rule-4).
- */
+/** Returns an update's scope. If it names a customer, others' sessions count as unknown (contract.md#rule-4). */
 function updateScope(principal: Principal, { customerId }: Identity): Scope {
   const scope = changeScope(principal);
   return scope === "everyone" && customerId !== null ? { customerId } : scope;

@@ -30,7 +30,7 @@ export function createAdmission(maxPending: number, events: StoreEvents): Admiss
   let recoveredAt = 0;
   /** Number of changes that were completed in this turn of the event loop. */
   let completed = 0;
-  /** Duration (ms) of the longest of these changes. */
+  /** Duration (ms) of the longest change in this turn. */
   let longest = 0;
 
   /** Reports all changes of one turn as one group, because their commands were sent in one write. */

@@ -57,8 +57,7 @@ export interface Connection {
   /** Sends a command that only reads to one of the primaries. */
   commandOn(operation: TimedOperation, primary: Redis, name: string, ...args: Argument[]): Promise<unknown>;
   /**
-   * Sends a command once, to get information that is not essential. Rejects with a `RedisFault`, and does not report it
-   * as a failed attempt.
+   * Sends a command once, for information that is not essential. Rejects with a `RedisFault`, which is not reported.
    */
   query(primary: Redis, name: string, ...args: Argument[]): Promise<unknown>;
   /** Refuses every operation for this reason from now on. `undefined` permits operations again. */

@@ -17,10 +17,7 @@ const LOADING_PAUSE = 100;
 /** Name of the library's method that checks a connection. The library's own version only sends INFO. */
 const CHECK = "_readyCheck";
 
-/**
- * A client with the method that is replaced here. The library calls the method for each new connection. If the method
- * passes an error to `done`, the library closes the connection.
- */
+/** A client with the method that is replaced here. If `done` gets an error, the library closes the connection. */
 interface Checked {
   [CHECK](done: (error: Error | null, info?: Readonly<Record<string, string>>) => void): void;
   readonly stream: unknown;

@@ -10,10 +10,7 @@ export class ClockWatch {
     this.#engine = engine;
   }
 
-  /**
-   * Compares the clocks. `serverTime` is the time on the clock of Redis. It was read after the wall clock showed
-   * `started`, and before this call. Both are Unix ms.
-   */
+  /** Compares the clocks. `serverTime` is that of Redis, read between `started` and this call. Both are Unix ms. */
   compare(started: number, serverTime: number): void {
     const { events, wall: wallClock } = this.#engine.options;
     const wall = wallClock();

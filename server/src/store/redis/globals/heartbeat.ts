@@ -27,10 +27,7 @@ import {
  * processes (docs/decisions/0035-lost-redis-data.md).
  */
 
-/**
- * Time (ms) between heartbeats. If a process revokes an API key, the other processes notice it within this time and a
- * round trip.
- */
+/** Time (ms) between heartbeats. Other processes notice a revoked API key within it and a round trip. */
 const INTERVAL = 500;
 /** Time (ms) until a new connection is checked again after its check has failed. */
 const RECHECK_PAUSE = 50;
@@ -148,10 +145,7 @@ export class Heartbeat {
     }
   }
 
-  /**
-   * Permits operations on a new connection if it leads to the known data. Only reads, so the server may be one that
-   * accepts no writes now.
-   */
+  /** Permits operations on a new connection to the known data. Only reads, as the server may refuse writes. */
   async #checkConnection(reconnect: number): Promise<void> {
     if (!this.isIntact(await identifyStore(this.#engine.beginCheck()))) return;
     this.#checked = reconnect;

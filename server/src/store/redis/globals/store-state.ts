@@ -17,7 +17,7 @@ export interface KnownStore {
   readonly auditEntries: number;
   /** Revision of API keys and secrets. */
   readonly revision: number;
-  /** Clock high-water mark, Unix ms. */
+  /** The clock high-water mark: the latest stored time, Unix ms. */
   readonly highWaterMark: number;
 }
 
@@ -29,17 +29,12 @@ export interface Pulse {
   readonly highWaterMark: number;
   /** Time on the clock of Redis, Unix ms. */
   readonly serverTime: number;
-  /**
-   * Hash of the oldest secret; `""` if there are no secrets. It identifies the store, because the oldest secret stays
-   * when secrets are added.
-   */
+  /** Hash of the oldest secret; `""` without secrets. It identifies the store: the oldest stays if others are added. */
   readonly oldestSecret: string;
   readonly hasState: boolean;
   /** Whether the stored data are an older copy of the known store. */
   readonly isOlder: boolean;
-  /** Number of API keys. */
   readonly apiKeys: number;
-  /** Number of entries in the audit trail. */
   readonly auditEntries: number;
 }
 
@@ -119,7 +114,7 @@ export async function restoreStore(operation: Operation, known: KnownStore): Pro
   return (await operation.change(scripts.restoreState, stateNames(operation), args)) === 1;
 }
 
-/** Returns the clock high-water mark, Unix ms. */
+/** Returns the clock high-water mark: the latest stored time, Unix ms. */
 export async function readHighWaterMark(operation: Operation): Promise<number> {
   return Number(await readField(operation, "floor"));
 }

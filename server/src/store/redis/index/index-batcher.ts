@@ -23,10 +23,7 @@ interface Batch {
 /** Adds an entry to the index with the key `name`. The promise is fulfilled when the entry is stored. */
 export type AddEntry = (operation: TimedOperation, name: string, entry: string) => Promise<void>;
 
-/**
- * Creates a function that adds index entries. It collects the entries of one turn of the event loop, and adds all
- * entries for one index by one command.
- */
+/** Creates a function that adds index entries: those of one turn of the event loop by a command per index. */
 export function createIndexBatcher(connection: Connection, bounds: IndexBounds): AddEntry {
   const batches = new Map<string, Batch>();
 

@@ -27,10 +27,7 @@ export async function addToIndexes(
   await Promise.all(names.map((name) => operation.engine.addIndexEntry(operation, name, entry)));
 }
 
-/**
- * Returns the keys of the indexes to which the session is added, as in `addToIndexes`, and the arguments with which
- * `scripts/update-index.lua` adds the session to one of them.
- */
+/** Returns the keys of the indexes as in `addToIndexes`, and the arguments of `scripts/update-index.lua`. */
 export function indexEntriesFor(operation: Operation, id: string, ids: Partial<Identity>, isNew: boolean) {
   const bounds = operation.engine.indexBounds(operation.now);
   return { names: namesOf(operation, id, ids, isNew), args: [...bounds, 0, entryOf(id)] };

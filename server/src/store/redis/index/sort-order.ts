@@ -50,10 +50,7 @@ export function shardOf(id: string): number {
 /** Returns the first two arguments of `scripts/update-index.lua` at `now`: bound and lifetime of an index. */
 export type IndexBounds = (now: number) => readonly (string | number)[];
 
-/**
- * Creates an `IndexBounds` function for a retention policy. The function caches its last result, because many
- * operations have the same time.
- */
+/** Creates an `IndexBounds` function. It caches its last result, because many operations have the same time. */
 export function createIndexBounds({ lifetimes, retention }: RetentionPolicy): IndexBounds {
   /** Longest time (ms) from the creation of a session to its purge. */
   const longest = Math.max(lifetimes.anonymous.total, lifetimes.recognized.total) + retention;

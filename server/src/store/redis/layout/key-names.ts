@@ -25,7 +25,6 @@ export function createKeyNames(prefix: string) {
     records: (id: string) => `${records}${id}}`,
     /** Exists if this attempt to get a visit is fenced: it may no longer write the visit into the session. */
     fence: (id: string, nonce: string) => `${prefix}b:{${id}}${nonce}`,
-    /** Claim of a visit. */
     visit: (visitId: string) => `${prefix}v:{${hashOf(visitId)}}`,
     /** Stored response of an idempotency key. */
     response: (key: string) => `${prefix}a:${key}`,
@@ -38,7 +37,6 @@ export function createKeyNames(prefix: string) {
         : `${prefix}x:${idFieldTable[field].redisIndex}:${hashOf(value)}`,
     /** One shard of the index of all sessions. */
     allSessions: (shard: number) => `${prefix}x:${shard}`,
-    /** Bucket of a rate limit. */
     bucket: (name: string) => `${prefix}l:${hashOf(name)}`,
     state: `${prefix}{fixed}state`,
     apiKeys: `${prefix}{fixed}keys`,

@@ -50,10 +50,7 @@ interface KeyItems {
 
 const nothing: KeyItems = { items: [], characters: 0, next: undefined };
 
-/**
- * Exports the page at the cursor `after`, or the first page if `after` is `null`. A page takes several round trips,
- * each with its own deadline.
- */
+/** Exports the page at the cursor `after`; `null` for the first. Makes several round trips, each with a deadline. */
 export async function exportPage(engine: Engine, after: string | null): Promise<ExportPage> {
   if (after === null) return exportGlobals(engine);
   const cursor = JSON.parse(after) as Cursor;

@@ -1,7 +1,4 @@
-/**
- * Renewals that are being stored. `renew` has already returned them to the caller, so later operations of the same
- * session wait for them.
- */
+/** Renewals that are being stored. `renew` has already returned them, so later operations wait for them. */
 export class PendingRenewals {
   readonly #renewals = new Map<string, Promise<void>>();
 

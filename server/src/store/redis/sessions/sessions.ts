@@ -49,9 +49,7 @@ export async function create(operation: Operation, session: Session): Promise<Cr
   return { outcome: stored === null || stored === text ? "created" : "id-taken" };
 }
 
-/**
- * Creates a session in one round trip. If another session has claimed the visit, stores nothing and returns `claimed`.
- */
+/** Creates a session in one round trip. If another has claimed the visit, stores nothing and returns `claimed`. */
 async function createCombined(operation: Operation, session: Session, text: string, ttl: number) {
   const { id, visitId } = session;
   const claim = newClaim(operation, id, visitId);

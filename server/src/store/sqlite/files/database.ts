@@ -67,10 +67,7 @@ export function openForWriting(file: string): DatabaseSync {
   return database;
 }
 
-/**
- * Opens a connection that only reads. A server may write to the database meanwhile. Throws `StoreOpenError` if the
- * database does not have the schema of this release.
- */
+/** Opens a read-only connection, even while a server writes. Throws `StoreOpenError` for another schema. */
 export function openForReading(file: string): DatabaseSync {
   return explaining(file, () => {
     requireAccess(file, false);

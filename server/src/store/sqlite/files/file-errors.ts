@@ -89,9 +89,7 @@ function textOf(code: number, file: string): string {
   }
 }
 
-/**
- * Returns a text that describes the damage of a file, without advice; `undefined` if the error does not mean damage.
- */
+/** Describes the damage of a file, without advice; returns `undefined` if the error means no damage. */
 export function damageOf(error: unknown, file: string): string | undefined {
   const code = resultCode(error);
   return code !== 0 && faultOf(code) === "damaged" ? damageText(code, file) : undefined;

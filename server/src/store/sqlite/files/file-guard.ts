@@ -16,9 +16,7 @@ import { type HeldFile, type HeldFiles, isInPlace } from "./held-files.ts";
  * is emptied, since its own database no longer exists.
  */
 
-/**
- * How the files were displaced. `moved`: the path has another file, or none. `overwritten`: the file has other content.
- */
+/** How files were displaced. `moved`: the path has another file, or none. `overwritten`: other content. */
 export type Displacement = "moved" | "overwritten";
 
 /** The files of the data were moved, removed or replaced while the server was running. */
@@ -72,10 +70,7 @@ export class FileGuard {
     this.#isCheckpointed = false;
   }
 
-  /**
-   * Notes that this thread itself has written the database file, so that `check` does not report the change as an
-   * overwritten file.
-   */
+  /** Notes that this thread wrote the database file, so that `check` does not report it as overwritten. */
   noteWrite(): void {
     this.#stamp = this.#readStamp();
     this.#fingerprint = this.#readFingerprint();
@@ -118,10 +113,7 @@ export class FileGuard {
     return `${mtimeNs} ${size}`;
   }
 
-  /**
-   * Returns a hash of the compared pages. It differs between two databases. It also differs between two states of one
-   * database, if anything was stored between them.
-   */
+  /** Returns a hash of the compared pages. It differs for other databases and for other states of this one. */
   #readFingerprint(): string {
     const hash = createHash("sha256");
     const { length } = this.#page;

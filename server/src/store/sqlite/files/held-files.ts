@@ -21,9 +21,7 @@ export interface HeldFiles {
   readonly descriptors: { readonly database: number; readonly log: number };
 }
 
-/**
- * Opens the files of `dataDir`. Call it while a connection is open that has already read: only then do all files exist.
- */
+/** Opens the files of `dataDir`. Call it while an open connection has read: only then do all files exist. */
 export function holdFiles(dataDir: string, database: string): HeldFiles {
   const log = `${database}-wal`;
   return {

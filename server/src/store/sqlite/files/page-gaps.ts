@@ -60,9 +60,7 @@ export class PageGaps {
     return this.#marked.size + Math.max(0, this.#lastOld - this.#nextOld + 1);
   }
 
-  /**
-   * Marks the pages that are in the log. `frames` is the number of frames in the log. Call it before each checkpoint.
-   */
+  /** Marks the pages in the log, which has `frames` frames. Call it before each checkpoint. */
   note(frames: number): void {
     const { log } = this.#files;
     readSync(log, this.#salts, 0, 8, 16);

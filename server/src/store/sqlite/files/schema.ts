@@ -4,22 +4,13 @@ import type { DatabaseSync } from "node:sqlite";
 import { SECRET_BYTES } from "../../../session/id.ts";
 import { StoreOpenError } from "../../open-error.ts";
 
-/**
- * SQLite's `application_id` of our databases: "Ante" in ASCII. The command `file` shows it, and a database without it
- * is refused.
- */
+/** SQLite's `application_id` of our databases, "Ante" in ASCII. A database without it is refused. */
 const APPLICATION_ID = 0x416e7465;
 
-/**
- * The SQL texts of the migrations, in the order of their numbers. The first one is the whole schema. A migration is
- * never edited after its release.
- */
+/** The SQL of the migrations, in order. The first is the whole schema. None is edited after its release. */
 const migrations = readMigrations();
 
-/**
- * The schema version of this release. A database with an older version is migrated, one with a newer version is
- * refused.
- */
+/** The schema version of this release. Older databases are migrated, newer ones are refused. */
 const SCHEMA_VERSION = migrations.length;
 
 function readMigrations(): string[] {

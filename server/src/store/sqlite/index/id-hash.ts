@@ -4,10 +4,7 @@
  * have the same hash. The function takes a tenth of the time of SHA-256.
  */
 
-/**
- * Returns the hash of an id, an integer below 2^48. `tag` is a number for the kind of the id, so that equal ids of
- * different kinds have different hashes.
- */
+/** Returns the hash of an id, below 2^48. `tag`, a number for the kind of id, makes hashes of equal ids differ. */
 export type IdHash = (tag: number, id: string) => number;
 
 /** Creates a hash function. Its key is the first 8 bytes of `seed`. */

@@ -32,10 +32,7 @@ export const HOLDS = 16;
 /** A part of the index log in memory, in buckets by hash. A merge writes one batch. */
 export class IndexBatch {
   readonly buckets = Array.from({ length: BUCKETS }, (): Bucket => ({ entries: [], holds: [] }));
-  /**
-   * The row keys of the holders of each visit, by the visit's hash. Few visits have more than one holder, so a single
-   * holder is stored without an array.
-   */
+  /** Row keys of each visit's holders, by the visit's hash. A single holder, which most have, needs no array. */
   readonly #holders = new Map<number, number | number[]>();
   length = 0;
   /** The sequence of the last row of the index log in the batch. */

@@ -55,10 +55,7 @@ export class IndexMerge {
     this.batch.remove(removed);
   }
 
-  /**
-   * Writes several short buckets, or a part of a long one. A bucket can be long, because every session may have the
-   * same id.
-   */
+  /** Writes several short buckets, or a part of a long one: every session may have the same id. */
   #mergeBuckets(removed: readonly IndexEntry[]): () => void {
     const stays = (entry: IndexEntry) => !removed.some((one) => isSame(one, entry));
     let [at, from] = [this.#bucket, this.#written];

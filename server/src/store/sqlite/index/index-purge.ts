@@ -48,10 +48,7 @@ export class IndexPurge {
     return this.#step === "done";
   }
 
-  /**
-   * Does a slice. Returns a function to call after the commit, if one is needed. `batch` has the index entries that are
-   * in memory.
-   */
+  /** Does a slice of the tables or of `batch` in memory. Returns a function to call after the commit, if any. */
   slice(batch: IndexBatch): (() => void) | undefined {
     switch (this.#step) {
       case "log":
@@ -84,8 +81,7 @@ export class IndexPurge {
   }
 
   /**
-   * Changes the memory without waiting for the commit. A rollback would not matter, since the deletion of these
-   * sessions is already committed.
+   * Changes memory before the commit. A rollback does not matter: the deletion of the sessions is committed already.
    */
   #purgeMemory(batch: IndexBatch): undefined {
     const end = Math.min(BUCKETS, this.#bucket + BUCKETS_PURGED);

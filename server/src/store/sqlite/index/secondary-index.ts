@@ -50,10 +50,7 @@ export class SecondaryIndex implements Transactional {
   #collecting = new IndexBatch();
   #merge: IndexMerge | undefined;
   #purge: IndexPurge | undefined;
-  /**
-   * True from the request for a purge until the purge is done. The purge waits for the current merge, and no other
-   * merge begins meanwhile.
-   */
+  /** True until a requested purge is done. It waits for the current merge, and no other merge begins meanwhile. */
   #isPurgeRequested = false;
   /** The sequence of the last log row. */
   #sequence = 0;
@@ -104,10 +101,7 @@ export class SecondaryIndex implements Transactional {
     return [...found].toSorted((a, b) => b - a).slice(0, limit);
   }
 
-  /**
-   * Adds the ids that a session has received. If one of them is a visit, the session holds the visit, unless
-   * `isOver` is true.
-   */
+  /** Adds the ids that a session has received. The session holds a visit among them, unless `isOver` is true. */
   add(session: number, ids: Identity, isOver: boolean): void {
     const fields = bitSetOf(idFields.filter((field) => ids[field] !== null));
     if (fields === 0) return;

@@ -49,10 +49,7 @@ interface Block {
 
 const EMPTY_RANGE: Range = { oldest: Number.MAX_SAFE_INTEGER, newest: Number.MIN_SAFE_INTEGER };
 
-/**
- * The runs in the database, on the writer's connection. The constructor deletes an incomplete run, which a crash may
- * leave.
- */
+/** The runs, on the writer's connection. The constructor deletes an incomplete run that a crash has left. */
 export class SortedRuns implements Transactional {
   readonly #sql;
   readonly #runs: Map<number, Range>;
@@ -137,10 +134,7 @@ export class SortedRuns implements Transactional {
     return true;
   }
 
-  /**
-   * Removes the entries of deleted sessions from the next blocks after `position`. Returns the position for the next
-   * call, or `undefined` at the end.
-   */
+  /** Removes the entries of deleted sessions from some blocks after `position`. Returns the next position, if any. */
   purge(deleted: DeletedSessions, position: RunPosition): RunPosition | undefined {
     for (const [run, { oldest, newest }] of this.#runs) {
       if (run < position.run || newest < deleted.oldest || oldest > deleted.newest) continue;

@@ -34,7 +34,7 @@ CREATE TABLE journal (
   lines    TEXT NOT NULL
 ) STRICT;
 
--- Records by session, up to 256 in a row. They are moved here from the journal in batches.
+-- Records by session, up to 256 in each row. They are moved here from the journal in batches.
 CREATE TABLE segments (
   -- With this key a row can fill a whole page. In a table WITHOUT ROWID, a row of more than a quarter of a page
   -- would need a second page.

@@ -9,10 +9,7 @@ import { readAuditEntries } from "../tables/audit-table.ts";
 import { readImportCursor } from "../tables/meta-tables.ts";
 import { ANY_ID, EPOCH, KEYS_PER_MS, keyOf, tailOf } from "../tables/session-row.ts";
 
-/**
- * The result of an inspection of a data directory. Sizes are in bytes. A value that cannot be read from damaged data is
- * `undefined`.
- */
+/** The result of an inspection. Sizes are in bytes. A value that damage makes unreadable is `undefined`. */
 export interface Inspection {
   readonly file: string;
   /** Texts that say what is wrong, about a hundred at most; empty if nothing is wrong. */
@@ -112,10 +109,7 @@ const OVER_AT = `(${CREATED_AT} + expires_after)`;
 /** SQL that is true if the session of a row is live at the time ?1. */
 const LIVE = `(ended = 0 AND ${OVER_AT} > ?1)`;
 
-/**
- * Rules that the data must obey. Each is a query that returns the number of violations, and a text for the fault. ?1 in
- * a query is the time.
- */
+/** Rules for the data: a query for the number of violations at the time ?1, and a text for the fault. */
 const rules: readonly (readonly [sql: string, message: string])[] = [
   [
     `SELECT count(*) FROM (SELECT 1 FROM sessions WHERE visit_id IS NOT NULL AND ${LIVE}

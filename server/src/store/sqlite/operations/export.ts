@@ -26,10 +26,7 @@ const RECORDS_PER_ITEM = 256;
 /** The position at which a page begins. */
 interface Cursor {
   readonly phase: "audit" | "responses" | "sessions" | "unmerged";
-  /**
-   * The key of the last exported row. In the phase "unmerged", the ordinal of the last exported session in the list
-   * that `unmergedSessions` returns.
-   */
+  /** The key of the last exported row; in the phase "unmerged", a position in the list of `unmergedSessions`. */
   readonly at: number;
   /** The sequence of the next record of the session at `at`; 0 if all of its records were exported. */
   readonly from: number;
@@ -122,10 +119,7 @@ const exportPhase: Readonly<Record<Cursor["phase"], Phase>> = {
   },
 };
 
-/**
- * Exports sessions with their records. If the page is full before all of them are exported, `rest` is the position at
- * which the next page begins.
- */
+/** Exports sessions with their records. `rest` is where the next page begins if this one is full before the end. */
 function exportSessions(
   context: Context,
   located: readonly { readonly id: string; readonly at: number }[],
@@ -148,10 +142,7 @@ function exportSessions(
   return { items };
 }
 
-/**
- * Exports some records of a session, beginning with the sequence `from`. If `from` is 0, exports the session itself and
- * its first records.
- */
+/** Exports records of a session from the sequence `from`; if that is 0, the session and its first records. */
 function exportSession({ readRecordPage }: Context, id: string, from: number, now: number) {
   const after = Math.max(0, from - 1);
   const page = readRecordPage({ id, scope: "everyone", after, limit: RECORDS_PER_ITEM, now });

@@ -117,10 +117,7 @@ function associateSession(
   return { outcome: "associated", session: next };
 }
 
-/**
- * Calls `next` with the live session of an id, and stores the session that `next` returns. Returns the stored session,
- * or `null` if there is no live session with this id in the scope.
- */
+/** Calls `next` with the live session; stores and returns the result. Returns `null` if none is live in the scope. */
 function changeLive(
   { sessions }: Tables,
   { id, now, scope }: { readonly id: string; readonly now: number; readonly scope: Scope },

@@ -14,7 +14,7 @@ const ROWS_PURGED = 512;
 const SEGMENTS_PURGED = 256;
 
 /**
- * The number of slices in a row that skip the search for expired sessions while records are being merged. During a
+ * The number of consecutive slices that skip the search for expired sessions while records are being merged. During a
  * merge, slices follow each other without a pause. Skipping the search makes it as rare as it is when slices have
  * pauses between them.
  */
@@ -103,8 +103,7 @@ export class ExpiryPurge {
   }
 
   /**
-   * Does a slice of all housekeeping. It purges sessions and stored responses as of `sessionTime`, and merges the
-   * journal and the index.
+   * Does a slice of housekeeping: purges sessions and stored responses as of `sessionTime`, merges journal and index.
    */
   slice(now: number, sessionTime: number): PurgeOutcome {
     const { isIndexing, isIndexPurged } = this.#maintainIndex(now);

@@ -14,10 +14,7 @@ export function createRecordReader(
   { sessions, segments, journal }: Tables,
   { lifetimes, maxRecords, retention }: WriterOptions,
 ): ReadOperations["readRecordPage"] {
-  /**
-   * Returns the session of an id if it is live. Otherwise returns it only if something of it is stored and its
-   * retention is not over.
-   */
+  /** Returns a session if it is live, or if something of it is stored and its retention is not over. */
   function findRetained(id: string, hasRecords: boolean, now: number): Session | undefined {
     const stored = sessions.find(id);
     const session = stored ?? implicitSessionOf(id, lifetimes);
@@ -50,10 +47,7 @@ export function createRecordReader(
   };
 }
 
-/**
- * Appends the lines that fit on the page. An empty page gets at least one line, since the caller could not get past
- * that line otherwise.
- */
+/** Appends the lines that fit on the page, but at least one: the caller could not get past it otherwise. */
 function appendFitting(lines: string[], more: readonly string[], limit: number): void {
   let room = lines.reduce((left, line) => left - line.length, MAX_CHARACTERS);
   for (const line of more) {

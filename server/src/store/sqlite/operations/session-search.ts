@@ -35,10 +35,7 @@ export function createSessionSearch(
   inOrder.setReturnArrays(true);
   byKeys.setReturnArrays(true);
 
-  /**
-   * Reads the next rows of the range that may match the filter. `lastKey` is the last row key that was examined.
-   * `isLast` is true if there are no more rows to examine.
-   */
+  /** Reads the next rows that may match. `lastKey` is the last one examined. `isLast`: there are no more. */
   function readRows(filter: SessionFilter, { before, from }: ReturnType<typeof rangeOf>) {
     const field = idsBySelectivity.find((one) => filter[one] !== null);
     if (field === undefined) {
@@ -93,9 +90,7 @@ function rangeOf({ since, until }: SessionFilter, after: string | null) {
   };
 }
 
-/**
- * Returns the lowest row key of a session that was created at `time` (Unix ms). The result is limited to safe integers.
- */
+/** Returns the lowest row key of sessions created at `time` (Unix ms), limited to safe integers. */
 function firstKeyAt(time: number): number {
   const key = (time - EPOCH) * KEYS_PER_MS;
   return Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, key));

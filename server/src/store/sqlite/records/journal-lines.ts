@@ -8,10 +8,7 @@ export function journalLine(id: string, record: RequestRecord): string {
   return `${id}${lineOf(record)}\n`;
 }
 
-/**
- * Calls `each` for each line in a row of the journal. `lines` is the text of the row. `line` is the record, without the
- * session id.
- */
+/** Calls `each` for each line of a row, whose text is `lines`. `line` is the record without the session id. */
 export function forEachJournalLine(lines: string, each: (id: string, line: string) => void): void {
   let start = 0;
   for (;;) {
@@ -23,10 +20,7 @@ export function forEachJournalLine(lines: string, each: (id: string, line: strin
   }
 }
 
-/**
- * Calls `each` for each line of the journal that is not merged into segments. `mergedTo` returns the number of the last
- * row that was merged for a session.
- */
+/** Calls `each` for each unmerged line. `mergedTo` returns the last row that was merged for a session. */
 export function forEachUnmergedLine(
   database: DatabaseSync,
   mergedTo: (id: string) => number,

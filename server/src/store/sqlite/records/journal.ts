@@ -26,8 +26,7 @@ const SLICE = { sessions: 128, characters: 256 * 1024 };
 /** Slices grow by the size in `SLICE` each time this number of records has arrived during the merge. */
 const RECORDS_PER_PACE = 131_072;
 /**
- * The maximum number of slices in which the journal is trimmed. It limits slices and not rows, because rows can be few
- * and long, or many and short.
+ * The maximum number of slices that trim the journal. Rows are no measure: they may be few and long, or many and short.
  */
 const TRIM_SLICES = 64;
 

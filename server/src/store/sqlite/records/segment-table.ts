@@ -5,10 +5,7 @@ import { implicitSessionOf, keyOf, tailOf } from "../tables/session-row.ts";
 import type { SessionTable } from "../tables/session-table.ts";
 import { Stateless } from "../transactional.ts";
 
-/**
- * The maximum number of records in a row. It is small, so that reading a page of records reads little more than the
- * page.
- */
+/** The maximum records in a row. It is small, so that reading a page reads few other records. */
 const MAX_LINES = 256;
 
 /** The columns of a session's row that count its records. */
@@ -19,10 +16,7 @@ interface RecordCounts {
   readonly journaled: number;
 }
 
-/**
- * The table `segments` on the writer's connection: the records of each session. If a session has more than
- * `maxRecords` records, the oldest are dropped.
- */
+/** The table `segments`: records by session. If there are more than `maxRecords`, the oldest are dropped. */
 export class SegmentTable extends Stateless {
   readonly #sessions: SessionTable;
   readonly #lifetimes: Lifetimes;
@@ -59,10 +53,7 @@ export class SegmentTable extends Stateless {
     return ((this.#sql.oldest.get(keyOf(id))?.["first"] ?? 1) as number) - 1;
   }
 
-  /**
-   * Appends lines of the journal to the segments of a session. After this, the journal is merged for the session up to
-   * the row `journaled`.
-   */
+  /** Appends journal lines to a session's segments. Its journal is then merged up to the row `journaled`. */
   append(id: string, lines: readonly string[], journaled: number): void {
     const counts = this.#counts(id);
     // `insert` returns false if another session has the same key (see `createSessionReader`). Then the records

@@ -39,10 +39,7 @@ export interface GroupCommitOptions extends WriterOptions {
   readonly buffer: RecordBuffer;
   /** Called before a group is sent. */
   onSend(): void;
-  /**
-   * Called with each successful command, before its caller gets the outcome. Also called if the caller was refused
-   * meanwhile because of the timeout.
-   */
+  /** Called with each successful command before its caller gets the outcome, even after the caller's timeout. */
   onStored(command: Command, outcome: Outcome): void;
   /** Called with each command whose outcome is unknown. */
   onUnknown(command: Command): void;
@@ -102,10 +99,7 @@ export class GroupCommit {
     return this.#waiting.length + this.#sent.length;
   }
 
-  /**
-   * True while a group is under way, because the content of the file may then change at any moment. Also true while
-   * there is no writer thread.
-   */
+  /** True while a group is under way, as the file may change then, and while there is no writer thread. */
   get isBusy(): boolean {
     return this.#sent.length > 0 || this.#hasRecords || !this.#worker.isRunning;
   }
@@ -143,10 +137,7 @@ export class GroupCommit {
     this.#wakeIn(BUFFER_WAIT);
   }
 
-  /**
-   * Commits all commands and records that wait, and ends the writer thread. Commands that are submitted later are
-   * refused.
-   */
+  /** Commits all waiting commands and records, and ends the writer thread. Later commands are refused. */
   async close(): Promise<void> {
     clearInterval(this.#deadlines);
     clearTimeout(this.#bufferTimer);

@@ -27,10 +27,7 @@ export class RecordBuffer {
     return true;
   }
 
-  /**
-   * Takes all lines out of the buffer. `at` is the time (Unix ms) of the last line. Returns `undefined` if there are no
-   * lines.
-   */
+  /** Takes all lines. `at` is the time (Unix ms) of the last one. Returns `undefined` if there are none. */
   take(): { readonly lines: string; readonly at: number } | undefined {
     if (this.#records === 0) return undefined;
     this.#taken = { lines: this.#lines, records: this.#records };

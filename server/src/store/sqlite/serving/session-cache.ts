@@ -46,10 +46,7 @@ export class SessionCache {
     this.#young.set(id, session);
   }
 
-  /**
-   * Caches a session that was not in the cache, if its id was offered before. So a session is cached when it is read
-   * for the second time.
-   */
+  /** Caches a session if its id was offered before. So it is cached when it is read for the second time. */
   offer(id: string, session: Session): void {
     const index = filterIndexOf(id);
     const byte = this.#filter[index >> 3] as number;

@@ -6,10 +6,7 @@ import { explained } from "../files/file-errors.ts";
 import { createSessionReader } from "../tables/session-table.ts";
 import type { GroupCommit } from "./group-commit.ts";
 
-/**
- * The size of SQLite's page cache in KiB. It is small, because sessions that are read often come from
- * `SessionCache`.
- */
+/** SQLite's page cache in KiB. It is small: sessions that are read often come from `SessionCache`. */
 const PAGE_CACHE_KIB = 256;
 
 /** The serving thread's connection, which only reads. */
@@ -45,10 +42,7 @@ export class StoredReader {
     });
   }
 
-  /**
-   * Ends the shared transaction. Call it before a group is sent, because SQLite cannot reset the log while it is being
-   * read.
-   */
+  /** Ends the shared transaction. Call it before a group is sent: SQLite cannot reset a log that is being read. */
   releaseSnapshot(): void {
     if (!this.#isSnapshotHeld) return;
     this.#isSnapshotHeld = false;

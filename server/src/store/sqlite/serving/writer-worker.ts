@@ -77,10 +77,7 @@ export class WriterWorker {
   }
 }
 
-/**
- * Creates the error of a failed command or group. Its stack consists of the message alone, because the cause is the
- * disk or the files and not the code.
- */
+/** Creates the error of a failed command or group, without stack frames: the cause is the disk or the files. */
 export function storeError(message: string, fault?: StoreOpenFault | null): Error {
   const error = fault ? new StoreOpenError(fault, message) : Object.assign(new Error(message), { name: "StoreFault" });
   error.stack = `${error.name}: ${message}`;

@@ -2,21 +2,12 @@ import { bitSetOf, fieldsOfBitSet, idFields } from "../../../session/fields.ts";
 import type { Identity, Session } from "../../../session/session.ts";
 import type { AssociationEvent } from "../../../session/timeline.ts";
 
-/*
- * The column `history` of `sessions`. It does not contain the ids themselves. An id that is set never changes, so its
- * value is read from its own column.
- */
+/* The column `history` of `sessions`. It has no ids: these never change once set, and are in their own columns. */
 
-/**
- * An association: its time in ms after the creation, the number of earlier records, and the fields as a sum of powers
- * of two.
- */
+/** An association: time in ms after the creation, number of earlier records, fields as a sum of powers of two. */
 export type HistoryEntry = readonly [at: number, after: number, fields: number];
 
-/**
- * Returns the history entry of an association that changed the ids from `before` to those of `session`. The session had
- * `records` records then. `now` is the time of the association.
- */
+/** Returns the entry of an association at `now` that changed `before` to `session`, after `records` records. */
 export function historyEntry(before: Identity, session: Session, records: number, now: number): HistoryEntry {
   const changed = idFields.filter((field) => before[field] !== session[field]);
   return [now - session.createdAt, records, bitSetOf(changed)];

@@ -38,10 +38,7 @@ export function tailOf(id: string): string {
   return id.slice(HEAD_LENGTH);
 }
 
-/**
- * Returns the sort key of a row: the first 24 characters of a session id that has this row key, with zeros for the
- * random bytes.
- */
+/** Returns the sort key of a row: 24 characters of a session id, with zeros for the random bytes. */
 export function sortKeyOfRow(key: number): string {
   const count = ((key % KEYS_PER_MS) + KEYS_PER_MS) % KEYS_PER_MS;
   const bytes = Buffer.alloc(18);
@@ -67,18 +64,12 @@ export function sessionOf(id: string, key: number, row: SessionRow): Session {
   };
 }
 
-/**
- * Returns the implicit session of an id. It is the session as long as nothing is stored for the id
- * (contract.md#rule-8).
- */
+/** Returns the implicit session of an id. It counts while nothing is stored for the id (contract.md#rule-8). */
 export function implicitSessionOf(id: string, lifetimes: Lifetimes): Session {
   return implicitSession(id, timeAndCount(id).createdAt, lifetimes);
 }
 
-/**
- * Returns true for the tombstone of an erased session. Its expiry is in the future; that of any other ended session is
- * in the past.
- */
+/** Returns true for an erased session's tombstone. Only a tombstone is ended and expires in the future. */
 export function isErased({ ended, expiresAt }: Session, now: number): boolean {
   return ended && expiresAt > now;
 }

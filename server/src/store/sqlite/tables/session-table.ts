@@ -103,10 +103,7 @@ export class SessionTable implements Transactional {
     return this.#insert(session, null);
   }
 
-  /**
-   * Inserts a session that is stored because of an association. `records` is the number of records before the
-   * association.
-   */
+  /** Inserts a session because of an association. `records` is the number of records before that. */
   insertAssociated(session: Session, records: number, now: number): boolean {
     return this.#insert(session, JSON.stringify([historyEntry(noIdentity, session, records, now)]));
   }
@@ -124,10 +121,7 @@ export class SessionTable implements Transactional {
     this.#sql.renew.run(activeAfter, expiresAfter, keyOf(session.id));
   }
 
-  /**
-   * Stores an association that has changed `before` to `session`. `records` is the number of records before the
-   * association.
-   */
+  /** Stores an association that changed `before` to `session`. `records` is the number of records before that. */
   associate(before: StoredSession, session: Session, records: number, now: number): void {
     const key = keyOf(session.id);
     const entry = historyEntry(before.session, session, records, now);

@@ -6,10 +6,7 @@ import { Stateless } from "../transactional.ts";
 
 /** The maximum number of rows that one call of `purgeExpired` deletes. */
 export const RESPONSES_PURGED = 256;
-/**
- * The outcomes whose responses are stored. The response of a refused request is not stored, because a retry may
- * succeed.
- */
+/** The outcomes whose responses are stored. Refusals are not stored, because a retry may succeed. */
 const successes = ["created", "recorded"];
 
 /** The columns of a `StoredResponseItem`. */
@@ -65,10 +62,7 @@ export class StoredResponses extends Stateless {
     return result;
   }
 
-  /**
-   * Returns the replay for a request whose key was used before. Returns `null` if no response is stored under the key,
-   * or if it has expired.
-   */
+  /** Returns the replay of an earlier request with the key; `null` if no response is stored, or it has expired. */
   find({ key, fingerprint, now }: Omit<IdempotentRequest, "response"> & { readonly now: number }): Replay | null {
     return this.#find(key, fingerprint, now);
   }

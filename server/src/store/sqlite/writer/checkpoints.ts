@@ -23,10 +23,7 @@ export class Checkpoints {
   readonly #frames;
   readonly #passive;
   readonly #truncate;
-  /**
-   * True if the log may contain deleted data. It is true at the start, because an earlier process may have left such a
-   * log.
-   */
+  /** True if the log may contain deleted data; also at the start, as an earlier process may have left some. */
   #isLogDirty = true;
 
   constructor(database: DatabaseSync, guard: FileGuard, gaps: PageGaps) {
@@ -66,10 +63,7 @@ export class Checkpoints {
     return this.#frames.get()?.["log"] as number;
   }
 
-  /**
-   * Makes a checkpoint. Returns false if SQLite cannot reset the log, because somebody reads an older state of the
-   * data.
-   */
+  /** Makes a checkpoint. Returns false if SQLite cannot reset the log, because an older state is being read. */
   #checkpoint(kind: StatementSync): boolean {
     this.#gaps.note(this.#framesInLog());
     try {
@@ -81,10 +75,7 @@ export class Checkpoints {
     }
   }
 
-  /**
-   * Truncates the log and clears all page gaps. This has to wait while somebody reads an older state of the data: then
-   * the next group tries again.
-   */
+  /** Truncates the log and clears all page gaps. While an older state is being read, leaves it to the next group. */
   #clearLog(): void {
     try {
       this.#database.exec("PRAGMA busy_timeout = 100");

@@ -29,10 +29,7 @@ export interface WriteOperations {
   renew(change: { readonly id: string } & Timed): Session | null;
   /** Ends a session. Returns the ended session; `null` if there was no live session with this id in the scope. */
   end(change: { readonly id: string; readonly scope: Scope } & Timed): Session | null;
-  /**
-   * Stores records. `lines` are lines of the journal. `id` is the session of the lines, if the request has an
-   * idempotency key.
-   */
+  /** Stores lines of the journal. `id` is their session, if the request has an idempotency key. */
   storeRecords(
     change: {
       readonly id?: string;
@@ -40,9 +37,7 @@ export interface WriteOperations {
       readonly idempotent?: IdempotentRequest;
     } & Timed,
   ): { readonly outcome: "recorded" } | Replay;
-  /**
-   * Erases sessions. Returns their tombstones. A session has one if the implicit session of its id would still be live.
-   */
+  /** Erases sessions. Returns a tombstone for each one whose implicit session would still be live. */
   eraseSessions(change: { readonly ids: readonly string[] } & Timed): readonly Session[];
   eraseCustomerApiKeys(change: { readonly customerId: string } & Timed): number;
   /** Does a slice of housekeeping. Sessions are purged as of `sessionTime`, which is never later than `now`. */
@@ -71,10 +66,7 @@ export interface WriteOperations {
   importItems(change: ImportRequest): readonly string[];
 }
 
-/**
- * The operations that read on the writer thread, because only the writer knows what is not merged yet. They run after
- * the commit of their group.
- */
+/** Operations that read on the writer thread, which alone knows the unmerged data. They run after the commit. */
 export interface ReadOperations {
   readRecordPage(request: RecordPageRequest): RecordLines | null;
   findReplay(request: Omit<IdempotentRequest, "response"> & Timed): Replay | null;
@@ -121,10 +113,7 @@ export interface PurgeOutcome extends PurgeResult {
 /** A page of records. Each record is a line of JSON. */
 export type RecordLines = Omit<RecordPage, "records"> & { readonly lines: readonly string[] };
 
-/**
- * A group of commands, as JSON text, with buffered records. The records are not part of the JSON text, because their
- * many quotes would have to be escaped there.
- */
+/** A group of commands as JSON text, and buffered records, whose many quotes would have to be escaped in JSON. */
 export interface Group {
   readonly commands: string;
   /** Lines that are stored before the commands; "" if there are none. */

@@ -88,10 +88,7 @@ class Writer {
     };
   }
 
-  /**
-   * Commits the writes of a group, then runs its reads. In this order a read never shows a change that is not on the
-   * disk.
-   */
+  /** Commits the writes of a group, then runs its reads. So a read never shows a change that is not on the disk. */
   execute(group: Group): GroupResult {
     const commands = commandsOf(group);
     const writes = commands.filter((command) => !isRead(command));
@@ -172,10 +169,7 @@ class Writer {
     }
   }
 
-  /**
-   * Checks the files again after the commit, so that no group is reported as stored in a file that was moved or
-   * replaced.
-   */
+  /** Checks the files again, so that no group in a moved or replaced file is reported as stored. */
   #confirmPlace(): void {
     try {
       this.#guard.check();
@@ -216,10 +210,7 @@ function run<K extends Kind>(
   return operations[command.kind](command as never);
 }
 
-/**
- * Returns the time that is stored with a write, so that the clock never starts before it. Returns 0 for
- * `purgeExpired`, because a purge that finds nothing must not write.
- */
+/** Returns the time to store with a write; 0 for `purgeExpired`: a purge that finds nothing must not write. */
 function timeOf({ kind, now }: Write): number {
   return kind === "purgeExpired" ? 0 : now;
 }
