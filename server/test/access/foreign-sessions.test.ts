@@ -9,8 +9,8 @@ import { openConnection, requestText } from "../support/raw-http.ts";
 import { long } from "../support/tier.ts";
 
 /*
- * Somebody else's session is treated as unknown (contract.md#rule-4 and contract.md#reach): the responses are the
- * same, byte for byte except ids and times, and take the same time.
+ * For a caller, another customer's session looks like one that does not exist (contract.md#rule-4, #reach): except for
+ * ids and times, the two responses are the same bytes, and they take equally long.
  */
 
 const people = {
@@ -23,7 +23,7 @@ const people = {
 const record = { method: "GET", path: "/" };
 const page = "?limit=1";
 
-/** Requests of callers who do not reach alice's session: method, path after the id, options. */
+/** Requests of callers who may not access alice's session: method, path after the session id, options. */
 const requests: [string, string, Parameters<Api["call"]>[2]][] = [
   ["GET", "", {}],
   ["GET", "/", {}],
@@ -54,7 +54,7 @@ function even(text: string): string {
 }
 
 for (const mode of ["key", "jwt", "proxy"] as const) {
-  test(`mode ${mode}: the response to somebody else's session is that to an unknown one, byte for byte`, async () => {
+  test(`mode ${mode}: another customer's session gets the same response, byte for byte, as an unknown one`, async () => {
     await using known = await introduce(mode, people);
     await using server = await serve({ config: known.config, keys: known.keys });
     const of = (person: keyof typeof people) => createApi(server.url, known.headers[person]);
@@ -82,10 +82,10 @@ for (const mode of ["key", "jwt", "proxy"] as const) {
         assert.deepEqual(dateless(foreign), dateless(answers));
       }
     }
-    // Callers who reach the session get other responses.
+    // Control: callers who may access the session get a different response.
     const own = await of("alice").retrieve(sessionId);
     assert.equal(sessionOf(own).sessionId, sessionId);
-    // An agent who names another customer gets the same responses.
+    // An agent may access alice's session, but not in a request that names another customer.
     const naming = { headers: { gkc_customerId: "bob" } };
     const other = await of("agent").retrieve(sessionId, naming);
     const none = await of("agent").retrieve("A".repeat(40), naming);
@@ -93,10 +93,10 @@ for (const mode of ["key", "jwt", "proxy"] as const) {
   });
 }
 
-/** The number of requests of each kind, and the greatest difference of their medians, as a share of one. */
+/** The number of requests of each kind, and by how much their medians may differ (0.25: by 25 %). */
 const [COUNT, SHARE] = long ? [20_000, 0.25] : [1500, 1];
 
-test("somebody else's session takes as long as an unknown one", async () => {
+test("a request for another customer's session takes as long as one for an unknown session", async () => {
   await using known = await introduce("key", people);
   await using server = await serve({
     config: { ...known.config, accessLog: "off" },
@@ -120,7 +120,7 @@ test("somebody else's session takes as long as an unknown one", async () => {
     assert.equal(status, 200);
   };
   for (let i = 0; i < COUNT; i++) {
-    // Alternating, and each as often first as second.
+    // Each kind goes first in half of the pairs.
     const order = i % 2 === 0 ? (["foreign", "unknown"] as const) : (["unknown", "foreign"] as const);
     for (const kind of order) await measure(kind);
   }

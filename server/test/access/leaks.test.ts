@@ -5,8 +5,8 @@ import { type Answer, type Api, createApi, sessionOf } from "../support/api.ts";
 import { keyFor, serve } from "../support/in-process.ts";
 
 /*
- * Two customers, and every operation of the document: each customer requests all data of the other, named in every
- * part of a request, and gets none of it.
+ * Each of two customers calls every operation of the OpenAPI document with the ids of the other customer, in the path,
+ * headers, query and body. No response may contain the other's data.
  */
 
 const names = ["anna", "berta"] as const;
@@ -18,7 +18,7 @@ const keys = {
   administrator: keyFor({ role: "administrator" }),
 };
 
-/** All data of a customer contain the name, except for the session's id. */
+/** Every value that belongs to a customer contains the customer's name; only the session id does not. */
 const idsOf = (name: Name) => ({
   customerId: `customer-of-${name}`,
   agentId: `agent-of-${name}`,
@@ -45,7 +45,7 @@ async function sessionFor(name: Name, administrator: Api): Promise<string> {
 
 type Operation = Pick<ReturnType<typeof operationsOf>[number], "method" | "path">;
 
-/** Returns the requests of an operation that name `name` in every possible part. */
+/** Returns requests of an operation with the ids of `name` in the path, headers, query and body. */
 function requestsFor({ method, path }: Operation, name: Name, sessionId: string) {
   const ids = idsOf(name);
   const filled = path
@@ -105,7 +105,7 @@ test("no operation returns data of another customer", async () => {
   for (const [asking, other] of [names, names.toReversed()] as [Name, Name][]) {
     const before = await kept(other);
     const isTheirs = (text: string) => text.includes(`-of-${other}`) || text.includes(sessionIds[other]);
-    // The customer itself sees the data, so the search would find them.
+    // Control: `isTheirs` detects the data in responses to those who may see them.
     assert.ok(isTheirs(textOf(await api(other).retrieve(sessionIds[other]))));
     assert.ok(isTheirs(before.timeline) && before.timeline.includes(`note-of-${other}`));
     for (const operation of operations) {

@@ -11,8 +11,8 @@ import { ask, outcomeOf, type Target } from "./requests.ts";
 import { assertions, type Case, cases, operations, type SessionOf, sessions } from "./table.ts";
 
 /*
- * One request to a real server for each mode, person, assertion, operation and session, compared with the table that
- * was written by hand.
+ * Sends one request to a real server for each combination of mode, person, asserted ids, operation and session, and
+ * compares the response with the handwritten table in `table.ts`.
  */
 
 const none = { customerId: null, agentId: null };
@@ -26,7 +26,6 @@ const people = {
 } as const satisfies Record<string, Principal>;
 type Person = keyof typeof people;
 
-/** The number of concurrent requests. */
 const AT_ONCE = 64;
 
 test("the table has every combination once", () => {
@@ -42,13 +41,13 @@ test("the table has every combination once", () => {
 });
 
 /**
- * The modes with tokens and proxies are tested on one runtime here: authentication is tested on both elsewhere, and
- * the permissions after it do not depend on the runtime.
+ * `jwt` and `proxy` are tested on Bun only, since permissions do not depend on the runtime. Other tests cover their
+ * authentication on both runtimes.
  */
 const modes = "Bun" in globalThis ? (["local", "key", "jwt", "proxy"] as const) : (["local", "key"] as const);
 
 for (const mode of modes) {
-  test(`mode ${mode}: everybody may do what the table says, and no more`, async () => {
+  test(`mode ${mode}: everybody may do exactly what the table permits`, async () => {
     await using known = await introduce(mode, people);
     await using server = await serve({
       config: { logLevel: "silent", ...known.config },
@@ -86,10 +85,10 @@ for (const mode of modes) {
   });
 }
 
-/** The operations that can change a session. Each of their requests has its own session. */
+/** The operations that can change a session: each of their requests gets a new session. */
 const changing: readonly string[] = ["update", "end", "end-many", "erase"];
 
-/** Returns whether the operation removes sessions of other requests: such requests are sent last, one by one. */
+/** Returns whether a request removes sessions that other requests use. Such requests are sent last, one at a time. */
 function erases({ operation, outcome }: Case): boolean {
   return operation === "erase" && ["done", "empty"].includes(outcome);
 }
@@ -105,7 +104,7 @@ const owners = {
   "agent 7's": { gkc_agentId: "7" },
 } as const satisfies Partial<Record<SessionOf, object>>;
 
-/** Returns the customer that a request names: that of the session, or one without sessions. */
+/** The customer that an export or erasure names for each session; `null` and `carol` have no sessions. */
 const customers: Readonly<Record<SessionOf, string>> = {
   "alice's": "alice",
   "bob's": "bob",
@@ -128,7 +127,7 @@ async function isChanged(before: SessionInfo | undefined, administrator: Api): P
   return JSON.stringify(idsIn(after)) !== JSON.stringify(idsIn(before));
 }
 
-/** Returns the fault of the session after a request that could change it. */
+/** Returns what is wrong with the session after a request that could change it, or `undefined`. */
 async function faultOfEffect(
   { operation, outcome }: Case,
   session: SessionInfo | undefined,
@@ -144,7 +143,7 @@ async function faultOfEffect(
   return status === 404 ? undefined : "it was done, and the session is still there";
 }
 
-/** Returns the fault of the response to a request. */
+/** Sends the request of a case and returns what is wrong with the response, or `undefined`. */
 async function faultOf(
   one: Case,
   mode: AuthMode,
@@ -158,15 +157,15 @@ async function faultOf(
   };
   const answer = await ask(one, caller, target);
   const outcome = outcomeOf(one, answer, target);
-  // In mode proxy a request without the secret gets the same response as one with a wrong secret.
+  // In mode proxy, a missing secret and a wrong secret get the same response.
   const expected = mode === "proxy" && one.outcome === "none" ? "invalid" : one.outcome;
   if (outcome !== expected) return `${outcome}, not ${expected}`;
   return outcome === "new" ? leakIn(answer, one) : undefined;
 }
 
-/** Returns the ids of a new session: those that the request asserts, none of the session in the path. */
+/** Checks that a new session has the ids that the request asserts, and none of the session in the path. */
 function leakIn(answer: Answer, { operation, asserts }: Case): string | undefined {
-  // The headers of a proxy's sub-request are its client's, and are ignored.
+  // A proxy forwards the headers of its client, so /forward-auth ignores identity headers.
   const given: Readonly<Record<string, string>> = operation === "forward-auth" ? {} : assertions[asserts];
   const customerId = given["gkc_customerId"] ?? given["gkc-customerId"] ?? null;
   const agentId = given["gkc_agentId"] ?? given["gkc-agentId"] ?? null;

@@ -2,15 +2,15 @@ import type { AuditPage, EndReceipt, ErasureReceipt, SessionList, Timeline } fro
 import { type Answer, type Api, sessionOf } from "../support/api.ts";
 import { assertions, type Case } from "./table.ts";
 
-/** The session and customer that a request names. */
+/** The session and the customer that a request is about. */
 export interface Target {
   readonly id: string;
-  /** The visit of that session only, or of no session. */
+  /** The visit of that session, or a new one for an unknown session. */
   readonly visitId: string;
   readonly customerId: string;
 }
 
-/** Sends the request of a cell of the table. */
+/** Sends the request of a case. */
 export function ask({ asserts, operation }: Case, caller: Api, target: Target): Promise<Answer> {
   const headers = assertions[asserts];
   const { id, visitId } = target;
@@ -60,7 +60,7 @@ const words: Readonly<Record<string, string>> = {
   "404 session-not-found": "absent",
 };
 
-/** Returns the response in the words of the table; a response without such a word is returned as status and code. */
+/** Returns the table's word for the response, or its status and code if the table has no word for it. */
 export function outcomeOf({ operation }: Case, answer: Answer, target: Target): string {
   const { status, headers, text } = answer;
   const { id } = target;
@@ -89,7 +89,7 @@ export function outcomeOf({ operation }: Case, answer: Answer, target: Target): 
   }
 }
 
-/** Returns the same for operations on several sessions. */
+/** Returns the table's word for a successful operation that is not on a single session. */
 function outcomeForMany(operation: string, text: string, { id, customerId }: Target): string {
   switch (operation) {
     case "list": {

@@ -2,20 +2,20 @@
  * The permissions of each caller, written by hand from contract.md#roles, contract.md#rule-4 and contract.md#rule-5.
  * Nothing here is computed by the code under test.
  *
- * Each block is a person who sends requests. Each row has the ids that the request's headers assert, the operation,
- * and the outcome for each session in the path; a single cell stands for all sessions. Sessions are listed and ended
- * by their visit. Exports and erasures name the customer of the session, or a customer without sessions.
+ * Each block is for one person who sends requests. A row begins with the ids that the headers assert and the operation;
+ * then follows the outcome for each session of `sessions`, or one outcome for all of them. `list` and `end-many` find
+ * the session by its visit. `export` and `erase` name the session's customer, or a customer without sessions.
  *
  *   same     200, that session              new      200, another session, which is new
- *   done     200, 202 or 204, it was done   shown    200
- *   empty    200, and there was nothing
+ *   done     200, 202 or 204, executed      shown    200, with data
+ *   empty    200, nothing was found
  *   absent   404 session-not-found          exists   400 already-exists
  *   mismatch 403 identity-mismatch          role     403 role-not-permitted
  *   none     401 credential-required        invalid  401 invalid-credential
  *   204 and other numbers: the status of a response without a body
  */
 
-/** The modes that distinguish callers. In `local` everybody is the administrator of the table. */
+/** For the modes that distinguish callers. In mode `local` everybody has the administrator's permissions. */
 const table = `
 alice: a customer
   asserts              | asks for                    | alice's | bob's   | nobody's | agent 7's | unknown
@@ -179,18 +179,17 @@ stranger: a credential of nobody's
   anything             | export, erase, audit        | invalid
 `;
 
-/** The operations. */
 export const operations = [
   ...["create", "retrieve", "head", "update"],
   ...["record", "timeline", "forward-auth", "metrics"],
   ...["list", "end", "end-many", "end-all", "export", "erase", "audit"],
 ] as const;
 
-/** The owner of the session in the path. */
+/** The sessions that a request can be about, by their owners. */
 export const sessions = ["alice's", "bob's", "nobody's", "agent 7's", "unknown"] as const;
 export type SessionOf = (typeof sessions)[number];
 
-/** The ids that the headers assert. */
+/** The identity headers of a request. */
 export const assertions = {
   nothing: {},
   alice: { gkc_customerId: "alice" },
@@ -201,7 +200,7 @@ export const assertions = {
 } as const satisfies Record<string, Readonly<Record<string, string>>>;
 export type Asserted = keyof typeof assertions;
 
-/** One request, and its expected outcome. */
+/** One request and its expected outcome. */
 export interface Case {
   readonly person: string;
   readonly asserts: Asserted;
@@ -210,7 +209,7 @@ export interface Case {
   readonly outcome: string;
 }
 
-/** All cells of the table. */
+/** The table as a list, one case for each outcome. */
 export const cases: readonly Case[] = table
   .trim()
   .split("\n\n")

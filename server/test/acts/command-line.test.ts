@@ -9,7 +9,7 @@ import { keyFor, serve, type TestServer } from "../support/in-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { assertComplete, inShort, leftBy, trailIn } from "./trail.ts";
 
-/** A data folder with content for the commands. */
+/** A data folder, and what is in it. */
 interface World {
   readonly dataDir: string;
   /** Folder for files that the commands write. */
@@ -19,7 +19,7 @@ interface World {
   readonly isServed: boolean;
 }
 
-/** A command and the entries that it leaves. */
+/** A command, and the entries that it adds to the audit trail. */
 interface Act {
   readonly args: (world: World) => readonly string[];
   readonly leaves: readonly string[];
@@ -27,7 +27,7 @@ interface Act {
   readonly code?: number;
 }
 
-/** Names the data of the world, except for `migrate`. */
+/** The data folder as arguments, for every command except `migrate`. */
 const onData = ({ dataDir }: World) => ["--data-dir", dataDir];
 const looks = (...args: string[]): Act[] => [{ args: (world) => [...args, ...onData(world)], leaves: [] }];
 const act = (args: (world: World) => readonly string[], ...leaves: string[]): Act => ({
@@ -40,7 +40,7 @@ const move = ({ dataDir, isServed }: World, to: string) => [
   ...(isServed ? ["--ahead"] : []),
 ];
 
-/** Every command: the entries that it leaves in the trail, or that it is not about the data of a store. */
+/** Every command with the entries that it adds to the audit trail, unless it does not access a store. */
 const commands: Readonly<Record<string, readonly Act[] | "not about data">> = {
   serve: "not about data",
   "config show": "not about data",
@@ -108,7 +108,7 @@ test("the table lists every command", () => {
   assertComplete(commands, leaves);
 });
 
-/** Runs `use` with a store and, if `isServed`, a server on it. */
+/** Creates a data folder and calls `use`; if `isServed`, a server runs on the folder meanwhile. */
 async function inWorld(isServed: boolean, use: (world: World) => Promise<void>): Promise<void> {
   await using own = temporaryDirectory();
   await using other = temporaryDirectory();
@@ -137,7 +137,7 @@ async function inWorld(isServed: boolean, use: (world: World) => Promise<void>):
 }
 
 for (const isServed of [true, false]) {
-  test(`commands leave their entries in the trail, ${isServed ? "with a server" : "without one"}`, async () => {
+  test(`every command adds its entries to the audit trail, ${isServed ? "with a server" : "without one"}`, async () => {
     await inWorld(isServed, async (world) => {
       for (const [name, acts] of Object.entries(commands)) {
         if (acts === "not about data") continue;
@@ -158,7 +158,7 @@ for (const isServed of [true, false]) {
   });
 }
 
-test("after a migration the target has the source's trail and an entry about the migration", async () => {
+test("a migration copies the audit trail to the target and adds an entry about itself", async () => {
   await inWorld(false, async (world) => {
     const target = join(world.folder, "target");
     await runHere(["secrets", "rotate", ...onData(world)]);
@@ -176,7 +176,7 @@ test("after a migration the target has the source's trail and an entry about the
   });
 });
 
-test("an operation whose first entry cannot be stored is not started", async () => {
+test("an operation does not start if its first audit entry cannot be stored", async () => {
   await inWorld(false, async (world) => {
     const file = join(world.folder, "copy.db");
     writeFileSync(join(world.dataDir, "lock"), "not a lock at all ".repeat(1000));

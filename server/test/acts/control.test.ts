@@ -10,7 +10,7 @@ import { assertComplete, inShort, leftBy, trailIn } from "./trail.ts";
 const key = keyFor({ role: "agent" }, { id: "k_a" });
 const page = { filter: anySession, after: null };
 
-/** Every operation of the control socket with its argument, and the entries that it leaves. */
+/** Every operation of the control socket: its argument, and the entries that it adds to the audit trail. */
 const operations: Readonly<Record<keyof Admin, readonly [argument: unknown, ...leaves: string[]]>> = {
   listKeys: [undefined],
   createKey: [{ role: "reporter", customerId: null, agentId: null, validFor: null }, "key.create done"],
@@ -26,11 +26,11 @@ const operations: Readonly<Record<keyof Admin, readonly [argument: unknown, ...l
   noteAct: [{ what: "store.backup", outcome: "begun", details: {} }, "store.backup begun"],
   hashOf: ["one"],
   rotateSecret: [undefined, "secret.rotate done"],
-  // Part of a migration, which the command audits itself (noteAct).
+  // The command `migrate` calls this, and adds its own audit entries with `noteAct`.
   exportPage: [null],
 };
 
-test("operations on the control socket leave their entries in the trail, with the operator's name", async () => {
+test("operations of the control socket add their entries to the audit trail, with the operator's name", async () => {
   await using server = await serve({ keys: [key.key] });
   sessionOf(await createApi(server.url).create({ headers: { gkc_customerId: "one" } }));
   const admin = await connectControl(server.dataDir, "änna (uid 1000)");
@@ -47,7 +47,7 @@ test("operations on the control socket leave their entries in the trail, with th
   assert.equal(entry?.who.credential, null);
 });
 
-test("the command line can only audit what it does by itself", async () => {
+test("the command line cannot add audit entries about operations that the server performs", async () => {
   await using server = await serve();
   const admin = await connectControl(server.dataDir);
   for (const request of [
@@ -59,7 +59,7 @@ test("the command line can only audit what it does by itself", async () => {
   }
 });
 
-test("the trail has the same JSON through a server as in the store", async () => {
+test("the audit trail has the same JSON through the control socket as in the store", async () => {
   await using server = await serve();
   const admin = await connectControl(server.dataDir);
   await admin?.rotateSecret();
@@ -67,7 +67,7 @@ test("the trail has the same JSON through a server as in the store", async () =>
   assert.equal(JSON.stringify(through?.entries), JSON.stringify(trailIn(server.dataDir)));
 });
 
-test("HTTP and the control socket leave the same details in the trail", async () => {
+test("the same operation has the same audit details over HTTP and over the control socket", async () => {
   await using server = await serve();
   const api = createApi(server.url);
   for (let i = 0; i < 2; i++) sessionOf(await api.create({ headers: { gkc_customerId: "one" } }));
@@ -103,7 +103,7 @@ test("HTTP and the control socket leave the same details in the trail", async ()
   }
 });
 
-test("the last entry of an export in several pages has the number of all sessions", async () => {
+test("the last audit entry of an export in several pages has the total number of sessions", async () => {
   await using server = await serve();
   const api = createApi(server.url);
   for (let i = 0; i < 2; i++) {

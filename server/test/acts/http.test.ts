@@ -9,11 +9,11 @@ import { assertComplete, inShort, leftBy, trailIn } from "./trail.ts";
 interface Act {
   readonly leaves: readonly string[];
   readonly json?: unknown;
-  /** The operation in the entry about a refusal, and a caller who is refused. */
+  /** A caller without the permission, and the operation that the audit entry about the refusal names. */
   readonly refused: readonly [what: string, by: "alice" | "reporter"];
 }
 
-/** Every route: the entries that it leaves in the trail, or that it is for callers and leaves none. */
+/** Every route with its audit entries, or `a caller's` if its requests are not audited. */
 const routes: Readonly<Record<string, Act | "a caller's">> = {
   "GET /sessions": { leaves: [], refused: ["sessions.list", "alice"] },
   "POST /sessions/end": {
@@ -61,7 +61,7 @@ test("the table lists every route", async () => {
   }
 });
 
-test("operations and refusals over HTTP leave their entries in the trail, with the initiator", async () => {
+test("operations and refusals over HTTP add audit entries that name the caller", async () => {
   await using server = await serveKeys(holders);
   const as = (person: Holder) => apiOf(server, holders[person]);
   for (const [line, row] of Object.entries(routes)) {
@@ -77,7 +77,7 @@ test("operations and refusals over HTTP leave their entries in the trail, with t
       const known = trailIn(server.dataDir).length;
       const { status } = await as(by).call(method, asked, options);
       assert.equal(status, 403, line);
-      // The entry is appended after the response.
+      // The entry is added only after the response.
       while (trailIn(server.dataDir).length === known) await delay(5);
     });
     assert.deepEqual(inShort(tried), [`${what} refused`], line);
@@ -93,7 +93,7 @@ test("operations and refusals over HTTP leave their entries in the trail, with t
   }
 });
 
-test("ending an unknown session leaves no entry, because it could be tried without end", async () => {
+test("ending an unknown session adds no audit entry: guessing ids must not fill the trail", async () => {
   await using server = await serveKeys(holders);
   const api = apiOf(server, holders.agent);
   const unknown = "A".repeat(40);

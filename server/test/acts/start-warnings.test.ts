@@ -11,10 +11,10 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { indexRows } from "../support/traces.ts";
 
 const NOW = Date.parse("2026-11-23T10:00:00Z");
-/** More time (ms) than several batches of the purge take. */
+/** A time (ms) in which the purge completes several batches. */
 const SEVERAL_BATCHES_MS = 1200;
 
-test("a start with a clock that has jumped far ahead warns, and purges nothing for ten minutes", async () => {
+test("if the clock has jumped far ahead, the server warns at its start and purges nothing for ten minutes", async () => {
   await using server = await serve({ frozen: true });
   const api = createApi(server.url);
   for (let i = 0; i < 5; i++) {
@@ -29,11 +29,11 @@ test("a start with a clock that has jumped far ahead warns, and purges nothing f
   await eventually(async () => assert.equal(indexRows(server.dataDir)["sessions"], 0), 5000);
 });
 
-test("nothing is purged too early after a clock that was ahead is corrected", async () => {
+test("after a clock that was ahead is corrected, nothing is purged too early", async () => {
   await using server = await serve({ frozen: true });
   sessionOf(await createApi(server.url).create({ headers: { gkc_customerId: "c" } }));
   await server.restart(() => server.step(20 * DAY));
-  // Serving a request at the wrong time stores that time.
+  // This request makes the server store the wrong time.
   sessionOf(await createApi(server.url).create({ headers: { gkc_customerId: "d" } }));
   await server.restart(() => server.step(-20 * DAY));
   assert.match(server.log(), /"level":40,.*20 days ahead of this machine's clock/);
@@ -41,7 +41,7 @@ test("nothing is purged too early after a clock that was ahead is corrected", as
   assert.equal(indexRows(server.dataDir)["sessions"], 2);
 });
 
-test("erasing a customer includes sessions that are past their retention and not purged yet", async () => {
+test("erasing a customer also erases sessions whose retention has passed but that are not purged yet", async () => {
   await using server = await serve({ frozen: true });
   sessionOf(await createApi(server.url).create({ headers: { gkc_customerId: "c" } }));
   await server.restart(() => server.step(20 * DAY));
@@ -49,7 +49,7 @@ test("erasing a customer includes sessions that are past their retention and not
   assert.deepEqual(JSON.parse(erasure.text), { sessions: 1, keys: 0, isComplete: true });
 });
 
-test("a start within a day after the last use of the data is a normal start", () => {
+test("a server that starts within a day after its data were last used does not warn", () => {
   assert.deepEqual(checkClock(NOW, NOW - DAY), { warning: undefined, holdPurgeFor: 0 });
   assert.equal(checkClock(NOW, NOW + 9000).warning, undefined);
   assert.match(checkClock(NOW, NOW + HOUR).warning?.message ?? "", /is 60 minutes ahead of this/);
@@ -57,7 +57,7 @@ test("a start within a day after the last use of the data is a normal start", ()
   assert.equal(checkClock(NOW, NOW - 30 * HOUR).holdPurgeFor, 10 * MINUTE);
 });
 
-test("a start warns of a data folder that others can read or write, and creates a private one", async () => {
+test("the server warns of a data folder that others can read or write, and creates a new one private", async () => {
   await using directory = temporaryDirectory();
   chmodSync(directory.path, 0o700);
   assert.equal(checkFolder(directory.path), undefined);

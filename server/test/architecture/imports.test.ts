@@ -9,7 +9,7 @@ type Import = { from: string; to: string; typeOnly: boolean };
 
 const source = join(dirname(fileURLToPath(import.meta.url)), "..", "..", "src");
 
-/** Every import of server/src and packages/http1; paths are relative to server/src, packages as written. */
+/** Every import of server/src and packages/http1; paths are relative to server/src. */
 const imports: Import[] = [".", "../../packages/http1/src"].flatMap((folder) =>
   readdirSync(join(source, folder), { recursive: true, encoding: "utf8" })
     .filter((file) => file.endsWith(".ts"))
@@ -62,7 +62,7 @@ function complaint({ from, to, typeOnly }: Import): string | undefined {
   return allowed ? undefined : `${from} imports ${typeOnly ? "the types of " : ""}${to}`;
 }
 
-/** Only the composition root knows the whole engine; every other part is given the ports that it uses. */
+/** The parts that may import the type of the whole engine; all others import only the ports that they use. */
 const knowEngine = new Set(["ports", "sqlite", "redis", "runtime"]);
 
 test("only runtime/ and the engines import the type of the whole store engine", () => {

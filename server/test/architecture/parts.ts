@@ -2,21 +2,21 @@
 export interface Part {
   /** The part's files: paths relative to `server/src`. */
   readonly holds: RegExp;
-  /** How ARCHITECTURE.md names it. */
+  /** Name in ARCHITECTURE.md. */
   readonly name: string;
-  /** Description of its contents, for ARCHITECTURE.md. */
+  /** Description in ARCHITECTURE.md. */
   readonly contents: string;
-  /** The parts that it may import. */
+  /** Parts that it may import. */
   readonly may: readonly string[];
   /** Parts of which it may import only types. */
   readonly types?: readonly string[];
-  /** Where it is given: all packages and node: modules that the part may import. */
+  /** The only packages and `node:` modules that it may import; any if absent. */
   readonly packages?: readonly string[];
 }
 
 /**
- * The parts of the server. Data flows one way: http -> services -> session rules + ports. A file that belongs to no
- * part fails the test (`imports.test.ts`). The table in ARCHITECTURE.md is made from this (`npm run docs:write`).
+ * The parts of the server. `imports.test.ts` fails if a file belongs to no part. `npm run docs:write` writes the table
+ * in ARCHITECTURE.md from this.
  */
 export const parts: Readonly<Record<string, Part>> = {
   session: {
@@ -189,12 +189,12 @@ export const parts: Readonly<Record<string, Part>> = {
   },
 };
 
-/** Returns the name of the part that holds a file, whose path is relative to `server/src`. */
+/** Returns the key of the part that contains a file (path relative to `server/src`). */
 export function partOf(file: string): string | undefined {
   return Object.keys(parts).find((name) => parts[name]?.holds.test(file));
 }
 
-/** Returns the table of ARCHITECTURE.md. */
+/** Returns the Markdown table of the parts for ARCHITECTURE.md. */
 export function partsTable(): string {
   const nameOf = (part: string) => parts[part]?.name ?? part;
   const rows = Object.values(parts).map(({ name, contents, may, types = [] }) => {
@@ -204,7 +204,7 @@ export function partsTable(): string {
   return ["| part | contents | may import |", "| --- | --- | --- |", ...rows].join("\n");
 }
 
-/** These packages belong to one part each. */
+/** Packages that only the listed parts may import. */
 export const owners: Readonly<Record<string, readonly string[]>> = {
   "node:sqlite": ["sqlite"],
   ioredis: ["redis"],

@@ -8,7 +8,7 @@ import { long } from "../support/tier.ts";
 import { heavyJson } from "./heavy-json.ts";
 
 const RUNS = long ? 100_000 : 2000;
-/** The longest body, in bytes; one of records may be 500 times as long. */
+/** Maximum length of a body in bytes. Bodies of request records may be 500 times as long. */
 const LIMIT = 16 * 1024;
 const operations = ["create", "associate", "record", "record durably"] as const;
 
@@ -25,7 +25,7 @@ function lineOf(operation: (typeof operations)[number], sessionId: string): stri
   return `${session}/requests${operation === "record" ? "" : "?durable=true"}`;
 }
 
-/** Returns whether a server may accept the body. */
+/** Returns whether the body is valid JSON, so that the server may accept it. */
 function isJson(body: Buffer): boolean {
   try {
     JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
@@ -35,13 +35,13 @@ function isJson(body: Buffer): boolean {
   }
 }
 
-/** Checks that the response is a success, or a refusal of the request. */
+/** Asserts that the request succeeded, or was refused with 400 if its body is invalid. */
 function checkAnswer(body: Buffer, { status, body: text }: RawResponse): void {
   assert.ok([200, 202, 400].includes(status), `${status} ${text}`);
   if (body.length > 0 && !isJson(body)) assert.equal(status, 400, text);
 }
 
-test(`${RUNS} bodies that are expensive to parse: never a 5xx`, async () => {
+test(`${RUNS} bodies that are expensive to parse never cause a 5xx`, async () => {
   await using connection = await openConnection(server.port);
   const ask = async (line: string, body: Buffer) => {
     connection.send(requestText(line, ["Content-Type: application/json"], body.toString("latin1")));
@@ -60,7 +60,7 @@ test(`${RUNS} bodies that are expensive to parse: never a 5xx`, async () => {
       const what = `${operation}: ${answer.status}`;
       const count = (seen.get(what) ?? 0) + 1;
       seen.set(what, count);
-      // Ids that are set never change, so each association needs a session without ids.
+      // An id that is set never changes, so the next association needs a new session.
       if (operation === "associate" && answer.status === 200) sessionId = await newSession();
     }),
     { numRuns: RUNS },

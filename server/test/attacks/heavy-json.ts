@@ -1,14 +1,14 @@
 import * as fc from "fast-check";
 
 /*
- * JSON that is expensive to parse: deeply nested, or repetitive. Sizes increase in steps from nothing to a full body,
- * so that few runs cover all of them, and a failure shrinks to a small one.
+ * Generates JSON that is expensive to parse, because it is deeply nested or repetitive. The sizes range from an empty
+ * body to the maximum, and fast-check shrinks a failing body to a small one.
  */
 
-/** The longest repetition, in characters: a little more than a body may have. */
+/** Maximum length of a generated text in characters: slightly more than the server accepts. */
 const MOST = 17_000;
 
-/** Numbers of repetitions: mostly few, sometimes as many as fit. */
+/** How often a text is repeated: mostly a few times, sometimes as often as it fits. */
 const times = fc.oneof(
   { weight: 3, arbitrary: fc.nat(40) },
   { weight: 3, arbitrary: fc.nat(1200) },
@@ -20,7 +20,7 @@ const names = fc.constantFrom(
   ...["__proto__", "constructor", "prototype", "toJSON", "then", "length", "0", ""],
 );
 
-/** Values without members. */
+/** Values that are not nested any further, some of them invalid. */
 const leaves = fc.oneof(
   fc.constantFrom("null", "true", '""', "0", "-0", "{}", "[]", '"x"', "1e999", "-1e-999", "NaN", ""),
   repeated(fc.constantFrom("9", "0", "1e", "-", "0.")),
@@ -28,7 +28,7 @@ const leaves = fc.oneof(
   fc.string({ unit: "binary", maxLength: 40 }).map((text) => JSON.stringify(text)),
 );
 
-/** Nested brackets, closed correctly, or with some too few or too many. */
+/** Nested arrays and objects with the right number of closing brackets, or too few or too many. */
 const nested = fc
   .tuple(times, fc.array(names, { minLength: 1, maxLength: 3 }), leaves, fc.nat(2), fc.nat(8))
   .map(([depth, members, leaf, kind, off]) => {
@@ -44,7 +44,7 @@ const nested = fc
 
 const anything = fc.oneof(leaves, nested);
 
-/** Objects with many members of the same names and different values. */
+/** Objects with many members of the same name. */
 const repeating = fc
   .tuple(times, fc.array(fc.tuple(names, anything), { minLength: 1, maxLength: 3 }))
   .map(([count, members]) => {
@@ -53,18 +53,18 @@ const repeating = fc
   })
   .map((text) => `{${text.slice(0, -1)}}`);
 
-/** Objects with many members of different names. */
+/** Objects with many members, all of different names. */
 const numerous = fc
   .tuple(times, names)
   .map(([count, name]) => Array.from({ length: count }, (_, i) => `"${name}${i}":${i}`).join())
   .map((text) => `{${text}}`);
 
-/** Valid objects with one additional, expensive member. */
+/** Valid bodies with one additional member that is expensive to parse. */
 const almostGood = fc
   .tuple(names, anything, fc.constantFrom('"globalVisitId":"g"', '"method":"GET","path":"/a","status":200'))
   .map(([name, text, good]) => `{${good},${JSON.stringify(name)}:${text}}`);
 
-/** Long arrays of one value. */
+/** Long arrays that repeat one value. */
 const lists = fc
   .tuple(times, fc.oneof(leaves, almostGood), fc.constantFrom(",", ", ", ",\n\t", ",,"))
   .map(([count, one, comma]) => `[${repeat(one + comma, count)}${one}]`);
@@ -78,12 +78,12 @@ function repeated(part: fc.Arbitrary<string>): fc.Arbitrary<string> {
   return fc.tuple(part, times).map(([text, count]) => repeat(text, count));
 }
 
-/** Repeats the text `count` times, or as often as it fits. */
+/** Repeats `text` up to `count` times, as long as the result has about `MOST` characters. */
 function repeat(text: string, count: number): string {
   return text.repeat(Math.min(count, Math.ceil(MOST / Math.max(1, text.length))));
 }
 
-/** Bodies of up to `limit` bytes; one that would be longer is cut there. */
+/** Generates bodies, cut off after `limit` bytes. */
 export function heavyJson(limit: number): fc.Arbitrary<Buffer> {
   return fc
     .oneof(nested, repeating, numerous, almostGood, almostGood, lists, blanks)

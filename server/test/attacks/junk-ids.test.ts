@@ -12,7 +12,7 @@ import { sized } from "../support/tier.ts";
 const GETS = sized(1000, 8000, 1_000_000);
 const CONNECTIONS = 8;
 
-/** Ids that the server did not issue: random texts of all lengths, and ids of another server's secret. */
+/** Generates ids that the server did not issue: random texts, and ids signed with another server's secret. */
 function* junkIds(): Generator<string> {
   const foreign = createIdIssuer([{ bytes: new Uint8Array(32), createdAt: 0 }]);
   for (let i = 0; ; i++) {
@@ -27,7 +27,7 @@ async function retrieve(connection: RawConnection, id: string): Promise<SessionI
   return JSON.parse(body) as SessionInfo;
 }
 
-test(`${GETS} retrievals of junk ids adopt none of them, leave no row, and take no disk`, async () => {
+test(`${GETS} retrievals with invalid ids adopt no id, store no row and use no disk space`, async () => {
   await using server = await serve({ config: { logLevel: "silent" } });
   const ids = junkIds();
   const ask = async (count: number) => {
@@ -45,7 +45,7 @@ test(`${GETS} retrievals of junk ids adopt none of them, leave no row, and take 
   const { n } = database.prepare("SELECT count(*) AS n FROM sessions").get() ?? {};
   database.close();
   assert.equal(n, 0);
-  // The write-ahead log also has writes of the server itself, such as the latest time.
+  // The server itself writes a little, such as the current time.
   assert.ok(bytesIn(server.dataDir) - before < 256 * 1024);
 });
 

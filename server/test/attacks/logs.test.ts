@@ -6,11 +6,11 @@ import { assertNoSecrets } from "../support/log-secrets.ts";
 import { post, requestsOf, visit } from "../support/records.ts";
 
 /*
- * When a server of any test ends, `assertNoSecrets` checks its log (test/support/log-secrets.ts). Tested here: that the
- * check finds secrets, and the cases that the tests of single operations leave out.
+ * `assertNoSecrets` (test/support/log-secrets.ts) checks the log of every server that a test stops. These tests check
+ * that it finds secrets, and cover requests that no other test sends.
  */
 
-test("a session id, a key and a token in a log line are found, hashes and request ids are allowed", async () => {
+test("the check finds a session id, a key and a token in a log line, and allows hashes and request ids", async () => {
   await using server = await serve();
   const api = createApi(server.url);
   const { sessionId } = sessionOf(await api.create());
@@ -24,7 +24,7 @@ test("a session id, a key and a token in a log line are found, hashes and reques
   assertNoSecrets(server.log());
 });
 
-test("no operation and no refusal writes an id of a caller into the log, wherever the id was sent", async () => {
+test("the log never contains a caller's id, wherever in the request the id was sent", async () => {
   const mark = "SecretOfTheCaller";
   const key = keyFor({ role: "administrator" });
   await using local = await serve();

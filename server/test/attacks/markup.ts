@@ -1,9 +1,9 @@
-/** The name of the property that a page gets if one of the texts is executed. */
+/** The global variable that is set in a page if it executes one of the texts. */
 export const MARK = "carriedOut";
 
 const act = `window.${MARK}=1`;
 
-/** Texts that are executed if they are interpreted as markup or script. */
+/** Texts that set `MARK` if a page interprets them as markup or script. */
 export const injections: readonly string[] = [
   `<script>${act}</script>`,
   `"><script>${act}</script>`,

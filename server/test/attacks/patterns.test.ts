@@ -7,9 +7,9 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const folders = ["server/src", "client/src", "examples/help-centre"];
 
-/** The length of the longest header, path or body. */
+/** Maximum length of a header, path or body, in bytes. */
 const LENGTH = 16 * 1024;
-/** The allowed multiple of the time of a pattern that reads each character once: more is not linear. */
+/** How much slower a pattern may be than one that reads each character once. */
 const FACTOR = 1000;
 
 interface Pattern {
@@ -35,7 +35,7 @@ function patternsOf(file: string): Pattern[] {
   }));
 }
 
-/** Texts of a pattern, and of most patterns. Repeating one of them makes a slow pattern slow. */
+/** Returns texts that are likely to make a pattern slow if they are repeated: characters of it, and common ones. */
 function pumpsOf({ source }: RegExp): string[] {
   const literals = [...source.replaceAll(/\\[dwsDWSbBpP](?:\{[^}]*\})?/g, " ")];
   const usual = ["a", "0", " ", "\t", "-", ".", ",", ";", ":", "/", "=", '"', "[", "%41", "\u00e9"];
@@ -44,13 +44,13 @@ function pumpsOf({ source }: RegExp): string[] {
   return [...single, ...pairs];
 }
 
-/** Returns the processor time of this process in milliseconds, which does not depend on other processes. */
+/** Returns the CPU time of this process in ms, which does not depend on the load of the machine. */
 function processorTime(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
 }
 
-/** Returns the least milliseconds of up to ten attempts; one below `enough` ends them. */
+/** Returns the shortest time (ms) of up to ten attempts, and stops as soon as one takes less than `enough`. */
 function fastest(pattern: RegExp, text: string, enough: number): number {
   let least = Number.POSITIVE_INFINITY;
   for (let attempt = 0; attempt < 10 && least >= enough; attempt++) {
@@ -61,7 +61,7 @@ function fastest(pattern: RegExp, text: string, enough: number): number {
   return least;
 }
 
-/** Returns the milliseconds of a pattern that reads each character once. */
+/** Returns the time (ms) of a pattern that reads each character of the longest text once. */
 function timeOfOneReading(): number {
   const text = "a".repeat(LENGTH);
   const startedAt = processorTime();
@@ -69,10 +69,10 @@ function timeOfOneReading(): number {
   return (processorTime() - startedAt) / 200;
 }
 
-/** Milliseconds. */
+/** Maximum time of a pattern in ms. */
 const LIMIT = FACTOR * Math.max(timeOfOneReading(), 0.01);
 
-test("the patterns of the sources are found", () => {
+test("the regular expressions in the source files are found", () => {
   assert.ok(patterns.length > 40, `${patterns.length} are`);
   for (const name of ["idempotency", "client-address", "values", "api-key-auth", "session-ids"]) {
     assert.ok(
@@ -82,15 +82,15 @@ test("the patterns of the sources are found", () => {
   }
 });
 
-test("a slow pattern would be found", () => {
+test("control: a pattern that is known to be slow is detected", () => {
   assert.ok(pumpsOf(/^(a+)+$/).some((pump) => fastest(/^(a+)+$/, `${pump.repeat(23)}!`, LIMIT) > LIMIT));
 });
 
-/** Beginnings of texts, which decide the part of a pattern that meets the repetition. */
+/** Beginnings of the texts. Each leads to another part of a pattern, which then reads the repetition. */
 const starts = ["", "Bearer ", "for=", '"', "/", "http://", "[", "a=", "1"];
 const ends = ["", "\u0000", "!"];
 
-/** Returns a text for which the pattern takes too long, if there is one. */
+/** Describes a text for which the pattern takes too long, or returns `undefined` if none was found. */
 function slowest({ file, pattern }: Pattern): string | undefined {
   for (const pump of pumpsOf(pattern)) {
     const repeated = pump.repeat(LENGTH / pump.length);
@@ -103,6 +103,6 @@ function slowest({ file, pattern }: Pattern): string | undefined {
   return undefined;
 }
 
-test(`no text of ${LENGTH} characters takes any pattern ${FACTOR} times as long as one reading`, () => {
+test(`no pattern needs ${FACTOR} times as long for ${LENGTH} characters as reading each of them once`, () => {
   assert.deepEqual(patterns.map(slowest).filter(Boolean), []);
 });

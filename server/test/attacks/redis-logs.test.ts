@@ -10,8 +10,8 @@ import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";
 import { spawnServer } from "../support/server-process.ts";
 
 /*
- * Error replies of Redis, and the errors of its client library, contain the arguments of commands: ids of
- * callers, session ids, the secrets.
+ * Error replies of Redis, and errors of its client library, contain the arguments of the command: callers' ids,
+ * session ids and secrets. None of these may appear in the log.
  */
 
 let redis: SingleRedis;
@@ -28,13 +28,13 @@ after(async () => {
 const mark = "SecretOfTheCaller";
 let prefixes = 0;
 
-/** Settings of a separate server, whose Redis may respond with errors. */
+/** The configuration of a server whose Redis connection can be made to reply with errors. */
 function config() {
   const store = parseStoreUrl(`redis://127.0.0.1:${between.port}`) as StoreUrl;
   return { store, redisPrefix: `p${prefixes++}:`, redisTimeout: 150 };
 }
 
-/** Error replies of Redis in its own words, with the arguments that were sent. */
+/** Error replies with the wording of Redis. Each repeats the arguments of the command. */
 const answers: readonly ((words: readonly string[]) => string)[] = [
   ...[
     ...["OOM command not allowed when used memory > 'maxmemory'.", "READONLY You can't write"],
@@ -50,10 +50,10 @@ const answers: readonly ((words: readonly string[]) => string)[] = [
   (words) => `ERR user_script:7: bad argument #1 to 'insert' (${words.join(",")}) script: abc`,
 ];
 
-/** Error codes that the log must show, whatever else it omits. */
+/** Error codes that the log must still show. */
 const shownCodes = ["OOM", "READONLY", "NOPERM", "MISCONF", "WRONGPASS", "WRONGTYPE", "MADEUP"];
 
-/** Calls every operation with an id on an existing session. */
+/** Calls every operation that accepts an id, on an existing session. */
 async function callEverything(server: { readonly url: string }, sessionId: string): Promise<void> {
   const api = createApi(server.url);
   const headers = { gkc_customerId: mark, gkc_agentId: mark };
@@ -76,7 +76,7 @@ async function callEverything(server: { readonly url: string }, sessionId: strin
   assert.ok(statuses.includes(503), String(statuses));
 }
 
-test("whichever error Redis replies with, no id and no argument appears in the log", async () => {
+test("the log contains no id and no argument, whichever error Redis replies with", async () => {
   await using server = await serve({ config: { ...config(), logLevel: "trace" } });
   const api = createApi(server.url);
   const { sessionId } = sessionOf(await api.create({ headers: { gkc_customerId: mark } }));
@@ -96,8 +96,8 @@ test("whichever error Redis replies with, no id and no argument appears in the l
   assertNoSecrets(log);
 });
 
-test("a refused first start does not show the secret that it would have used", async () => {
-  // The last reply looks like that of a node on which the user lacks a right.
+test("if Redis refuses the first start of a server, the log does not show the new secret", async () => {
+  // The last reply is the error for a missing permission.
   for (const answer of answers) {
     between.refuse(answer);
     await assert.rejects(
@@ -114,7 +114,7 @@ test("a refused first start does not show the secret that it would have used", a
   between.refuse(undefined);
 });
 
-test("a first start against a replica that is promoted meanwhile does not show the secret", async () => {
+test("the log does not show the new secret if a replica is promoted during the first start", async () => {
   await using primary = await startSingleRedis();
   await using replica = await startSingleRedis();
   await replica.node.command("REPLICAOF", "127.0.0.1", primary.node.port);
@@ -136,7 +136,7 @@ test("a first start against a replica that is promoted meanwhile does not show t
   await server.kill();
 });
 
-test("the log shows a changed password of Redis as the cause, without ids", async () => {
+test("if the password of Redis was changed, the log says so, and contains no ids", async () => {
   await using single = await startSingleRedis();
   const store = parseStoreUrl(single.url) as StoreUrl;
   await using server = await serve({ config: { store, redisTimeout: 300 } });

@@ -5,10 +5,7 @@ import { aliases, FORGED, identityHeaders } from "../proxies/aliases.ts";
 import { serve, type TestServer } from "../support/in-process.ts";
 import { openConnection, type RawResponse, requestText } from "../support/raw-http.ts";
 
-/*
- * The spellings of the identity headers that the server accepts. test/proxies/ tests that the proxies of `examples/`
- * remove all of them.
- */
+/* The spellings of identity headers. test/proxies/ tests that the proxies in `examples/` remove every spelling. */
 
 let server: TestServer;
 before(async () => {
@@ -16,7 +13,7 @@ before(async () => {
 });
 after(() => server[Symbol.asyncDispose]());
 
-/** The spellings that are read (contract.md#caller-ids), in lower case. */
+/** The spellings that the server reads (contract.md#caller-ids), in lower case. */
 const meant = ["gkc_customerid", "gkc-customerid", "gkc_agentid", "gkc-agentid"];
 
 test("the server accepts only its two spellings of the identity headers, in upper and lower case", async () => {
@@ -33,7 +30,7 @@ test("the server accepts only its two spellings of the identity headers, in uppe
   }
 });
 
-test("an identity in a sub-request is ignored, in every spelling", async () => {
+test("/forward-auth ignores every spelling of an identity header", async () => {
   await using connection = await openConnection(server.port);
   const ask = async (headers: readonly string[]): Promise<RawResponse> => {
     connection.send(requestText("GET /forward-auth", headers));

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 
-/** The rows of the table of threats in SECURITY.md. */
+/** Reads the table of threats in SECURITY.md. */
 function threats(): { attack: string; proof: string }[] {
   const [, text = ""] = readFileSync(join(root, "SECURITY.md"), "utf8").split("## Threats");
   const [table = ""] = text.split("\n## ");
@@ -19,7 +19,7 @@ function threats(): { attack: string; proof: string }[] {
     });
 }
 
-test("every threat in SECURITY.md names existing tests of its defence", () => {
+test("every threat in SECURITY.md names a test of its defence, and all named tests exist", () => {
   const rows = threats();
   assert.ok(rows.length > 20, `${rows.length} rows were read`);
   for (const { attack, proof } of rows) {

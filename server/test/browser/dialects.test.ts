@@ -7,10 +7,7 @@ import { keyFor, serve } from "../support/in-process.ts";
 import { MINUTE } from "../support/sessions.ts";
 import { type ClientSite, type Outcome, openClientSite } from "./existing-clients.ts";
 
-/*
- * Existing clients in a real browser, on another origin than the service: from the first session to another person on
- * the same computer.
- */
+/* Clients of each dialect in a real browser, whose page has another origin than the service. */
 
 let site: ClientSite;
 before(async () => {
@@ -28,7 +25,7 @@ const short = { idle: 2 * MINUTE, total: 20 * MINUTE };
 const service = keyFor({ role: "agent" });
 const apiKey = service.bearer.slice("Bearer ".length);
 
-/** A dialect: the version of its clients, the base path that the page uses, and how it differs. */
+/** The dialects, by the version of their clients: the base path of the page, and how the responses differ. */
 const clients = {
   "8.5.0": { auth: "local", base: "/plain", hasEnvelope: false, goesOn: false },
   "8.5.1": { auth: "local", base: "/gks-server/v1", hasEnvelope: true, goesOn: true },
@@ -40,7 +37,7 @@ const clients = {
 for (const [name, { auth, base, hasEnvelope, goesOn }] of Object.entries(clients)) {
   const version = name === "v2" ? "v2" : "v1";
 
-  test(`a page on another origin creates, associates, expires and hands over to another person: ${name}`, async () => {
+  test(`a page on another origin creates and associates a session, lets it expire, and serves the next person: ${name}`, async () => {
     const config = {
       auth,
       basePaths,
@@ -106,7 +103,7 @@ for (const [name, { auth, base, hasEnvelope, goesOn }] of Object.entries(clients
   });
 }
 
-test("8.5.1: a client that has only a placeholder for an id associates its customer with a session", async () => {
+test("8.5.1: a client that has no session id yet, only a placeholder, can associate its customer with a session", async () => {
   await using server = await serve({ config: { basePaths, corsOrigins: ["*"] } });
   const context = await site.context();
   const page = await site.open(context, `${server.url}/gks-server/v1`, "v1");

@@ -3,27 +3,27 @@ import type { AddressInfo } from "node:net";
 import type { BrowserContext, Page } from "playwright-core";
 import { startChromium } from "../support/chromium.ts";
 
-/** The result of a client's call on the page: the arguments of its callbacks. */
+/** The result of a client's call in the page. */
 export interface Outcome {
-  /** 0: the browser did not let the page see the response. */
+  /** HTTP status; 0 if the browser hid the response from the page. */
   readonly status: number;
   /** The argument of the success callback. */
   readonly session?: { readonly sessionId: string; readonly customerId: string | null };
   /** The argument of the failure callback. */
   readonly error?: { readonly code: string; readonly message: string };
-  /** The id that the client uses from now on. */
+  /** The session id that the client uses from then on. */
   readonly storedId: string;
 }
 
-/** A site on a separate origin, and a real browser that visits it. */
+/** A site with another origin than the service, and a real browser that visits it. */
 export interface ClientSite extends AsyncDisposable {
   readonly origin: string;
   context(): Promise<BrowserContext>;
-  /** Opens the page whose client calls the API at `base`. `version` is that of the client's calls. */
+  /** Opens the page whose client calls the API at `base` in the way of `version`. */
   open(context: BrowserContext, base: string, version: "v1" | "v2"): Promise<Page>;
 }
 
-/** Starts the site. The pages make real requests with real preflights: nothing is intercepted. */
+/** Starts the site. Its pages send real requests and preflights; nothing is intercepted. */
 export async function openClientSite(): Promise<ClientSite> {
   const web = createServer((_request, response) => {
     response.setHeader("content-type", "text/html");
@@ -51,8 +51,8 @@ export async function openClientSite(): Promise<ClientSite> {
 }
 
 /*
- * A client like the existing ones: it uses XMLHttpRequest, keeps the id in a cookie as JSON, and replaces it with
- * the id in a response, at the top of the body in v1 and in a response header in v2. It never sends a body.
+ * Works like the existing clients: it uses XMLHttpRequest, never sends a body, and stores the session id as JSON in a
+ * cookie. Each response replaces the id: v1 reads it from the body, v2 from a response header.
  */
 const script = `
   const query = new URLSearchParams(location.search);

@@ -24,7 +24,7 @@ async function create(url: string, customer: string): Promise<string> {
   return ((await response.json()) as { sessionId: string }).sessionId;
 }
 
-/** Creates sessions one after the other, and counts them. */
+/** Creates sessions one after the other until `signal` aborts; returns their number. */
 async function writeUntil(signal: AbortSignal, url: string): Promise<number> {
   let written = 0;
   for (; !signal.aborted; written++) await create(url, "later");
@@ -58,7 +58,7 @@ test("a backup during writes has all data from before it began", async () => {
   }
 });
 
-test("a backup overwrites no file and leaves no incomplete one", async () => {
+test("a backup overwrites no existing file, and leaves no incomplete file if it fails", async () => {
   await using server = await startServer();
   await using folder = temporaryDirectory();
   const data = ["--data-dir", server.dataDir];
@@ -131,7 +131,7 @@ test("doctor finds damage and ends with 1", async () => {
     await Promise.all(Array.from({ length: 300 }, (_, i) => create(server.url, `c${i}`)));
     await server.kill();
   }
-  // A copy is a single file, which makes it easy to damage.
+  // A backup is a single file, which is easy to damage.
   const sound = join(folder.path, "sound.db");
   await succeed(["backup", sound, "--data-dir", folder.path]);
   const pages = statSync(sound).size / 4096;

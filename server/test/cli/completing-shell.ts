@@ -5,7 +5,7 @@ import { delimiter, join } from "node:path";
 import { succeed } from "../support/command-line.ts";
 import { launcher } from "../support/server-process.ts";
 
-/** Words of a command line, and what a shell offers for the last one. */
+/** The words of a command line, and the completions that a shell offers for the last one. */
 export const cases: [words: string[], offered: string[]][] = [
   [["k"], ["keys"]],
   [
@@ -25,15 +25,15 @@ export const cases: [words: string[], offered: string[]][] = [
   ],
 ];
 
-/** A shell that knows the command line under its name. */
+/** A shell with the completion script of `antechamber`. */
 export interface CompletingShell {
-  /** The file with its script, in which it finds no fault. */
+  /** The file with the completion script. The shell has checked its syntax. */
   readonly file: string;
-  /** Runs the shell, which must succeed without an error, and returns its output. */
+  /** Runs the shell and returns its output; throws if it fails or prints an error. */
   run(args: readonly string[]): string;
 }
 
-/** Sets a shell up in an empty folder. */
+/** Writes the completion script into an empty folder and checks its syntax. */
 export async function completingShell(shell: string, folder: string): Promise<CompletingShell> {
   symlinkSync(launcher, join(folder, "antechamber"));
   const file = join(folder, `completion.${shell}`);

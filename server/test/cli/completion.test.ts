@@ -25,7 +25,7 @@ test("commands, flags and their values are offered", () => {
   assert.ok(offeredFor("serve", "").includes("--port"));
 });
 
-test("for files and folders the shell is asked to complete paths", () => {
+test("for files and folders the completion script lets the shell complete paths", () => {
   assert.deepEqual(offeredFor("backup", "x"), ["<file>"]);
   assert.deepEqual(offeredFor("serve", "--config", "./a"), ["<file>"]);
   assert.deepEqual(offeredFor("serve", "--data-dir=./a"), ["<folder>"]);

@@ -11,7 +11,7 @@ import type { ApiKeyRequest } from "../../src/services/credentials.ts";
 import { Refusal } from "../../src/session/errors.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-/** The operations that a test needs; any other rejects. */
+/** Returns the operations in `needed`; all others reject. */
 function adminWith(needed: Partial<Admin>): Admin {
   return { ...adminOver(() => Promise.reject(new Error("not of this test"))), ...needed };
 }
@@ -45,7 +45,7 @@ test("parameters and results arrive unchanged", async () => {
   assert.equal(await connectControl(folder.path), undefined);
 });
 
-test("a refusal of the store arrives as a refusal, and a defect without its stack", async () => {
+test("a refusal of the store arrives as a refusal; an unexpected error arrives without its stack", async () => {
   await using folder = temporaryDirectory();
   const reason = { code: "unavailable", retryAfterSeconds: 3, outcome: "unknown" } as const;
   const control = await listenControl(folder.path, () =>

@@ -54,7 +54,7 @@ test("a key is created, listed and revoked without a server", async () => {
   assert.match(again.stderr, /there is no key k_/);
 });
 
-test("a key has a customer or an agent only with the matching role and a valid id", async () => {
+test("a key can be created for a customer or an agent only with that role and a valid id", async () => {
   const cases: [args: string[], message: RegExp][] = [
     [["--role", "agent", "--customer", "c"], /the role agent has no customer/],
     [["--role", "customer", "--agent", "a"], /the role customer has no agent/],
@@ -75,7 +75,7 @@ test("a key has a customer or an agent only with the matching role and a valid i
   }
 });
 
-test("a key expires after the time it was given", async () => {
+test("a key expires after the time with which it was created", async () => {
   await using folder = temporaryDirectory();
   const args = ["keys", "create", "--role", "reporter", "--data-dir", folder.path];
   const long = await succeedJson<KeyJson>([...args, "--expires", "90d"]);
@@ -172,7 +172,7 @@ test("commands that read create nothing in a folder without data", async () => {
 
 for (const running of [true, false]) {
   const where = running ? "while a server runs" : "without a server";
-  test(`a key can be rotated once, and then its successor, ${where}`, async () => {
+  test(`a key can be rotated only once, but its successor can be rotated too, ${where}`, async () => {
     await using folder = temporaryDirectory();
     await using server = running ? await startServer({ dataDir: folder.path }) : undefined;
     const data = ["--data-dir", server?.dataDir ?? folder.path];
@@ -185,14 +185,14 @@ for (const running of [true, false]) {
       const ending = list.find(({ id }) => id === old.id);
       const next = list.find(({ id }) => id === ending?.successorId);
       assert.ok(ending && next);
-      // The output says how long both are valid.
+      // The output says how long the old key and its successor are valid.
       assert.ok(rotated.stderr.includes(`It is valid until ${next.expiresAt ?? "it is revoked"}.`));
       assert.ok(rotated.stderr.includes(`${old.id} is valid until ${ending.expiresAt}.`));
       const again = await run(["keys", "rotate", old.id, "--grace", "1h", ...data]);
       assert.deepEqual([again.code, again.stdout], [1, ""]);
       assert.match(again.stderr, new RegExp(`rotated already.*successor is ${next.id}`));
       assert.deepEqual(await succeedJson<KeyJson[]>(["keys", "list", ...data]), list);
-      // The successor has the whole lifetime of the first key, and so has its own successor.
+      // Every successor gets the same lifetime as the first key.
       const third = await succeedJson<KeyJson>(["keys", "rotate", next.id, ...data]);
       const life = ({ createdAt, expiresAt }: KeyJson) =>
         expiresAt === null ? null : Date.parse(expiresAt) - Date.parse(createdAt);
@@ -201,7 +201,7 @@ for (const running of [true, false]) {
   });
 }
 
-test("the audit trail has the id of the key that was given, and readable times", async () => {
+test("the audit trail has the id of the key that the command was called with, and readable times", async () => {
   await using folder = temporaryDirectory();
   const data = ["--data-dir", folder.path];
   const { id } = await succeedJson<KeyJson>(["keys", "create", "--role", "agent", "--expires", "90d", ...data]);
@@ -225,7 +225,7 @@ test("the audit trail has the id of the key that was given, and readable times",
   assert.doesNotMatch(trail, /=\d{12}|sss/);
 });
 
-test("creating a key where no server has run prints a note with the folder", async () => {
+test("creating a key in a folder where no server has run prints a note with the folder's path", async () => {
   await using folder = temporaryDirectory();
   const create = ["keys", "create", "--role", "agent"];
   const mistyped = join(folder.path, "mistyped");
@@ -234,7 +234,7 @@ test("creating a key where no server has run prints a note with the folder", asy
   assert.match((JSON.parse(made.stdout) as KeyJson).key ?? "", /^ak_/);
   assert.ok(made.stderr.includes(`made the data folder ${mistyped}: no server has run there`));
   assert.match(made.stderr, /--data-dir or ANTECHAMBER_DATA_DIR/);
-  // The folder is in use now, since the first key was made there.
+  // No note this time: the folder has data since the first key was created.
   const again = await run([...create, "--data-dir", mistyped]);
   assert.deepEqual([again.code, again.stderr.includes("no server has run")], [0, false]);
   await using server = await startServer();

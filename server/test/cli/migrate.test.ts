@@ -47,7 +47,7 @@ async function visit(url: string, customer: string): Promise<Visitor> {
   return { id: sessionId, customer };
 }
 
-/** Returns what a server shows of its visitors' sessions. */
+/** Returns each visitor's session as a server shows it. */
 async function toldOf(url: string, visitors: readonly Visitor[]): Promise<unknown[]> {
   return Promise.all(
     visitors.map(async ({ id, customer }) => {
@@ -62,7 +62,7 @@ async function toldOf(url: string, visitors: readonly Visitor[]): Promise<unknow
   );
 }
 
-test("a store is migrated ahead, then with the server stopped, and back again without loss", async () => {
+test("a store is migrated with --ahead while its server runs, completed after it stopped, and migrated back without loss", async () => {
   await using here = temporaryDirectory();
   await using folder = temporaryDirectory();
   const [there, back] = [join(folder.path, "there"), join(folder.path, "back")];
@@ -102,7 +102,7 @@ test("a store is migrated from SQLite to Redis and back without loss", async () 
   const env = { ANTECHAMBER_REDIS_PREFIX: "moved:" };
   const visitors: Visitor[] = [];
   const told: unknown[][] = [];
-  // The second server adds to the migrated data, so that the way back has more to copy.
+  // The second server adds sessions, so that the migration back also copies new data.
   for (const [store, name] of [
     ["sqlite", "at first"],
     [redis.url, "moved"],
@@ -126,7 +126,7 @@ test("a store is migrated from SQLite to Redis and back without loss", async () 
   await server.kill();
 });
 
-test("errors of a Redis that cannot be read or filled name its option", async () => {
+test("an error of a Redis that cannot be read or written names the option with its address", async () => {
   await using here = temporaryDirectory();
   await fill(here.path, 1);
   await using redis = await startSingleRedis();
@@ -189,7 +189,7 @@ test("a killed migration is resumed", async () => {
   assert.match(again.stderr, /it holds sessions, answers, keys or an audit trail already/);
 });
 
-test("a migration between invalid or equal stores is refused", async () => {
+test("a migration is refused if a store is invalid or both are the same", async () => {
   await using here = temporaryDirectory();
   await fill(here.path, 1);
   const from = ["migrate", "--from", `sqlite:${here.path}`];
@@ -207,7 +207,7 @@ test("a migration between invalid or equal stores is refused", async () => {
 const lifetime = { idle: 1_800_000, total: 86_400_000 };
 const lifetimes = { anonymous: lifetime, recognized: lifetime };
 
-/** Stores a number of sessions without a server. */
+/** Stores `sessions` sessions in a folder without a server. */
 async function fill(dataDir: string, sessions: number): Promise<void> {
   const now = Date.now();
   const store = openSqliteStore({
@@ -237,7 +237,7 @@ async function fill(dataDir: string, sessions: number): Promise<void> {
   await store.close();
 }
 
-/** Returns the stored progress of the migration into a folder; "" before it has begun. */
+/** Returns the stored progress of a migration into a folder, or "" if none has begun. */
 function noteIn(dataDir: string): string {
   try {
     using database = new DatabaseSync(join(dataDir, "antechamber.db"), { readOnly: true });

@@ -16,7 +16,7 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
 
-test("serve prints its one line on stdout and logs JSON on stderr", async () => {
+test("serve prints one line on stdout and its log as JSON on stderr", async () => {
   await using server = await startServer();
   assert.equal((await fetch(`${server.url}/healthz`)).status, 200);
   const { code } = await server.kill();
@@ -28,7 +28,7 @@ test("serve prints its one line on stdout and logs JSON on stderr", async () => 
 
 const until = (condition: () => boolean) => eventually(async () => assert.ok(condition()), 30_000);
 
-/** Starts a server and a request that does not end. */
+/** Sends a request whose body never ends, so that the server waits for it when it stops. */
 async function waiting(server: ServerProcess): Promise<Disposable & { readonly socket: Socket }> {
   const { hostname, port } = new URL(server.url);
   const slow = connect(Number(port), hostname);
@@ -37,20 +37,20 @@ async function waiting(server: ServerProcess): Promise<Disposable & { readonly s
   const head = ["POST /sessions/undefined HTTP/1.1", `Host: ${hostname}`, "Content-Length: 9"];
   const request = [...head, "Content-Type: application/json", "", "{"].join("\r\n");
   await new Promise((resolve) => slow.write(request, resolve));
-  // The request has been admitted once later ones are answered.
+  // When later requests have their responses, the server has admitted this one.
   for (let i = 0; i < 3; i++) await fetch(`${server.url}/healthz`);
   return { socket: slow, [Symbol.dispose]: () => slow.destroy() };
 }
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
-  test(`${signal} twice at once counts as one signal, and a later one ends a server that waits`, async () => {
+  test(`${signal} twice at once counts as one signal; a later one ends a server that still waits for requests`, async () => {
     await using server = await startServer({ env: { ANTECHAMBER_SHUTDOWN_TIMEOUT: "1m" } });
     using slow = await waiting(server);
     assert.ok(!slow.socket.destroyed);
     const began = performance.now();
     void server.kill(signal);
     await until(() => server.stderr().includes('"stopping"'));
-    // The same signal again, and the one that npm turns it into.
+    // npm can pass the signal on as SIGINT. Neither that nor a repetition at once counts as a second signal.
     void server.kill(signal);
     void server.kill("SIGINT");
     let isOver = false;
@@ -87,7 +87,7 @@ test("Ctrl-C of npm start in a terminal is a clean stop", async () => {
     npm_config_logs_max: "0",
     NODE_DISABLE_COMPILE_CACHE: "1",
   };
-  // `script` gives the command a terminal; what it reads on its standard input is typed there.
+  // `script` runs the command in a terminal and types there what it reads from its standard input.
   const args = ["--quiet", "--return", "--log-out", "/dev/null", "--command", "npm start"];
   const child = spawn("script", args, { cwd: root, env, stdio: ["pipe", "pipe", "inherit"] });
   let shown = "";
@@ -105,7 +105,7 @@ test("Ctrl-C of npm start in a terminal is a clean stop", async () => {
   }
 });
 
-test("a second server on the same data ends with 4 and a reason", async () => {
+test("a second server on the same data ends with status 4 and says why", async () => {
   await using first = await startServer();
   const second = await run(["serve", "--port", "0", "--data-dir", first.dataDir]);
   assert.equal(second.code, 4);
@@ -116,7 +116,7 @@ test("a second server on the same data ends with 4 and a reason", async () => {
 });
 
 for (const runtime of ["bun", "node"] as const) {
-  test(`an error about listening names the address and what to do (${runtime})`, async () => {
+  test(`if a server cannot listen, the error names the address and says what to do (${runtime})`, async () => {
     await using first = await startServer();
     await using folder = temporaryDirectory();
     const { port } = new URL(first.url);
@@ -132,12 +132,12 @@ for (const runtime of ["bun", "node"] as const) {
       assert.match(second.stderr, new RegExp(`^antechamber: cannot listen on ${message}`, "m"));
       assert.doesNotMatch(second.stderr, /\n\s+at /);
     }
-    // The data are no longer locked.
+    // The failed server has released its lock on the data.
     await succeed(["keys", "list", "--data-dir", folder.path]);
   });
 }
 
-test("a port in use leaves no new data folder behind", async () => {
+test("a server whose port is in use leaves no new data folder behind", async () => {
   await using directory = temporaryDirectory();
   await using server = await startServer();
   const { port } = new URL(server.url);
@@ -148,7 +148,7 @@ test("a port in use leaves no new data folder behind", async () => {
   assert.ok(!existsSync(dataDir));
 });
 
-test("the control socket is its owner's alone and goes with its server", async () => {
+test("only its owner can open the control socket, and a server that stops removes it", async () => {
   await using folder = temporaryDirectory();
   const socket = join(folder.path, "control.sock");
   await using server = await startServer({ dataDir: folder.path });
@@ -157,7 +157,7 @@ test("the control socket is its owner's alone and goes with its server", async (
   assert.ok(!existsSync(socket));
 });
 
-test("a file or folder with the control socket's name is not touched", async () => {
+test("a server leaves a file or folder that has the control socket's name alone", async () => {
   for (const make of [mkdirSync, (path: string) => writeFileSync(path, "mine")]) {
     await using folder = temporaryDirectory();
     const path = join(folder.path, "control.sock");
@@ -196,7 +196,7 @@ test("commands reach a server whose data folder has a path too long for a socket
     await succeed(["keys", "create", "--role", "reporter", "--data-dir", dataDir]);
     await server.kill("SIGKILL");
   }
-  // The next server removes what the killed one left.
+  // The next server removes the killed server's socket folder.
   await using server = await startServer({ dataDir });
   assert.ok(!existsSync(dirname(socket)));
   assert.match(await succeed(["keys", "list", "--data-dir", dataDir]), /reporter/);

@@ -32,7 +32,7 @@ async function call(
   return { status: response.status, info: (await response.json()) as Info };
 }
 
-test("the commands show a session as the server does, and end it at once", async () => {
+test("the commands show a session like the server, and end it at once", async () => {
   await using server = await startServer();
   const data = ["--data-dir", server.dataDir];
   const { info } = await call(server, "PUT", "new", { customer: "bob", visit: "v1" });
@@ -45,7 +45,7 @@ test("the commands show a session as the server does, and end it at once", async
   const after = await call(server, "GET", info.sessionId, { customer: "bob" });
   assert.notEqual(after.info.sessionId, info.sessionId);
   assert.equal((await call(server, "POST", info.sessionId, { customer: "bob" })).status, 404);
-  // Its visit is free again (contract.md#rule-2).
+  // The ended session's visit is free again (contract.md#rule-2).
   assert.equal((await call(server, "PUT", "new", { visit: "v1" })).status, 200);
   const ended = await succeedJson<Info>(["sessions", "get", info.sessionId, ...data]);
   assert.equal(ended.status, "ended");
@@ -64,7 +64,7 @@ test("an anonymous session that is not stored can be shown and ended", async () 
   assert.notEqual((await call(server, "GET", info.sessionId)).info.sessionId, info.sessionId);
 });
 
-test("ids of other services are not found", async () => {
+test("session ids of another service are not found", async () => {
   await using server = await startServer();
   for (const id of ["undefined", "A".repeat(40), "00000000-0000-0000-0000-0000000000"]) {
     for (const action of ["get", "end"]) {
@@ -75,7 +75,7 @@ test("ids of other services are not found", async () => {
   }
 });
 
-test("without a server the same commands work on its data", async () => {
+test("the same commands work on the data while no server runs", async () => {
   await using folder = temporaryDirectory();
   const data = ["--data-dir", folder.path];
   let id = "";
@@ -90,7 +90,7 @@ test("without a server the same commands work on its data", async () => {
   assert.notEqual((await call(server, "GET", id)).info.sessionId, id);
 });
 
-test("a rotated secret signs new ids, and the old ones stay valid, also after a restart", async () => {
+test("after a rotation the new secret signs ids, and earlier ids stay valid, even across a restart", async () => {
   await using folder = temporaryDirectory();
   const ids: string[] = [];
   {

@@ -7,7 +7,7 @@ import { test } from "node:test";
 
 const mark = "SecretOfTheCaller";
 
-/** Returns the output of a process that sets itself up like the command line and then fails in this way. */
+/** Runs `prepare` and then `failing` in a process with the error handlers of the command line; returns its output. */
 function printedBy(failing: string, prepare: string): { text: string; status: number | null } {
   const source = (name: string) => JSON.stringify(new URL(`../../src/cli/${name}`, import.meta.url).href);
   const code = `
@@ -27,7 +27,7 @@ function printedBy(failing: string, prepare: string): { text: string; status: nu
   return { text: stdout + stderr, status };
 }
 
-test("an uncaught error ends a command or a server without printing its members", () => {
+test("an uncaught error ends a command or a server, whose output omits the properties of the error", () => {
   for (const failing of ["throw error;", "void Promise.reject(error);"]) {
     for (const prepare of ["", "onUncaught(logUncaught);"]) {
       const { text, status } = printedBy(failing, prepare);

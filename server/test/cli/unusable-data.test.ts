@@ -26,17 +26,17 @@ import { launcher, startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 /*
- * Damaged data, or data without access rights: each command ends with status 4 and says which file, why,
- * and what to do. A file without access rights is never reported as absent. SQLite's own messages are never
- * printed, since they do not name the file, and quote the content of damaged ones.
+ * If data are damaged or may not be read, each command ends with status 4 and says which file is concerned, why, and
+ * what to do. It never reports a file without access rights as absent, and never prints SQLite's own messages, which
+ * do not name the file and can quote its content.
  */
 
-/** SQLite's own messages. */
+/** Matches SQLite's own messages, and content of the damaged file. */
 const RAW = /disk image|malformed|not an error|unable to open|readonly database|SQL logic|customer-x/;
-/** A user who owns none of the files. */
+/** The id of a user without access rights to the data. */
 const NOBODY = 65_534;
 
-/** Every command that reads the data, with the folder last. */
+/** Every command that reads the data, without its last argument, the data folder. */
 const commands: readonly (readonly string[])[] = [
   ["serve", "--port", "0", "--data-dir"],
   ["keys", "list", "--data-dir"],
@@ -66,7 +66,7 @@ async function assertRefused(
   );
 }
 
-/** Runs a command as another user if the tests run as root, who may do everything. */
+/** Runs a command; for `isNobody` without root's rights, which access rights do not restrict. */
 async function runAs(isNobody: boolean, args: readonly string[]): Promise<Result> {
   if (!isNobody || process.getuid?.() !== 0) return run(args);
   const ids = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"];
@@ -81,13 +81,13 @@ async function runAs(isNobody: boolean, args: readonly string[]): Promise<Result
   }
 }
 
-/** Lets everybody pass through the temporary folders. */
+/** Gives every user access to the temporary folders on a path. */
 function openTo(path: string): void {
   chmodSync(path, 0o755);
   chmodSync(dirname(path), 0o711);
 }
 
-/** Creates a folder with undamaged data of a stopped server. */
+/** Creates a data folder with a server, stops the server, and returns the folder. */
 async function makeData(path: string): Promise<string> {
   const dataDir = join(path, "data");
   mkdirSync(dataDir, { mode: 0o700 });
@@ -100,7 +100,7 @@ async function makeData(path: string): Promise<string> {
   return dataDir;
 }
 
-/** A file in which every page except the first is damaged, and other kinds of damage. */
+/** Kinds of damage, each with a function that damages a database file. */
 const damages: Readonly<Record<string, (file: string) => void>> = {
   "a beginning that is no database's": (file) => {
     writeSync(openSync(file, "r+"), "not a database at all", 0);
@@ -120,12 +120,12 @@ const damages: Readonly<Record<string, (file: string) => void>> = {
 };
 
 for (const [name, damage] of Object.entries(damages)) {
-  test(`${name}: every command ends with 4 and says what to do`, async () => {
+  test(`${name}: every command ends with status 4 and says what to do`, async () => {
     await using directory = temporaryDirectory();
     const dataDir = await makeData(directory.path);
     const file = join(dataDir, "antechamber.db");
     damage(file);
-    // Finding damage is its purpose: 1.
+    // Only `doctor` ends with 1, because finding damage is its purpose.
     await assertRefused(dataDir, file, { doctor: 1 });
     const { stderr } = await runHere(["keys", "list", "--data-dir", dataDir]);
     assert.match(stderr, /damaged.*antechamber doctor.*restore the latest backup/);
@@ -136,7 +136,7 @@ for (const [name, damage] of Object.entries(damages)) {
   });
 }
 
-test("damage that only the writer finds ends a start with 4 as well", async () => {
+test("damage that only the writer thread finds also ends the start of a server with status 4", async () => {
   await using directory = temporaryDirectory();
   const dataDir = await makeData(directory.path);
   const file = join(dataDir, "antechamber.db");
@@ -182,7 +182,7 @@ test("a control socket without access rights does not count as a missing server"
   chmodSync(socket, 0o600);
 });
 
-test("a database of mode 0444 is named, and works once it is writable again", async () => {
+test("the error for a database of mode 0444 names the file, which works once it is writable again", async () => {
   await using directory = temporaryDirectory();
   const dataDir = await makeData(directory.path);
   const file = join(dataDir, "antechamber.db");
@@ -198,7 +198,7 @@ test("a database of mode 0444 is named, and works once it is writable again", as
   assert.ok(stderr.includes(`may not write to ${file}`), stderr);
   assert.match(stderr, /chmod u\+rwX/);
   assert.deepEqual(readdirSync(dataDir), before, "it leaves nothing beside it");
-  // Files that an earlier release left.
+  // Earlier releases left such files.
   writeFileSync(`${file}-shm`, "", { mode: 0o444 });
   if (process.getuid?.() === 0) chownSync(`${file}-shm`, NOBODY, NOBODY);
   chmodSync(file, 0o600);
@@ -216,7 +216,7 @@ test("a backup says what is wrong with its folder, without internal file names",
   assert.doesNotMatch(stderr, /partial|ENOENT/);
 });
 
-test("a move into a folder that cannot be created ends with 4", async () => {
+test("a migration into a folder that cannot be created ends with status 4", async () => {
   await using directory = temporaryDirectory();
   const dataDir = await makeData(directory.path);
   const target = join(directory.path, "file", "to");
@@ -227,7 +227,7 @@ test("a move into a folder that cannot be created ends with 4", async () => {
   assert.doesNotMatch(stderr, /ENOTDIR|EACCES/);
 });
 
-test("doctor counts records that are still in the journal, and reports an incomplete move", async () => {
+test("doctor counts records that are still in the journal, and reports an incomplete migration", async () => {
   await using directory = temporaryDirectory();
   await using server = await startServer({ dataDir: directory.path });
   const api = createApi(server.url);
@@ -236,7 +236,7 @@ test("doctor counts records that are still in the journal, and reports an incomp
   const recorded = await api.call("POST", `/sessions/${sessionId}/requests?durable=true`, { json });
   assert.equal(recorded.status, 202, recorded.text);
   await server.kill("SIGKILL");
-  // The copy of a folder after a kill is checked without a server.
+  // After the kill, the records are still in the journal; the copy is not locked by any server.
   const copy = join(directory.path, "copy");
   mkdirSync(copy);
   for (const name of ["antechamber.db", "antechamber.db-wal"]) {

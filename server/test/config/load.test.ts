@@ -11,7 +11,7 @@ import { parseRange } from "../../src/network/addresses.ts";
 const root = mkdtempSync(join(tmpdir(), "antechamber-config-"));
 after(() => rmSync(root, { recursive: true, force: true }));
 
-/** Creates a folder, with a configuration file if `members` are given. */
+/** Creates a folder, with a configuration file if `members` is given. */
 function folder(name: string, members?: unknown): string {
   const path = join(root, name);
   mkdirSync(path);
@@ -28,7 +28,7 @@ function load(input: Partial<ConfigInput>) {
   return loadConfig({ flags: {}, env: {}, cwd: nowhere, ...input });
 }
 
-/** Returns the faults as lines `from: message`. */
+/** Returns the faults in a configuration as lines `from: message`. */
 function faultsOf(input: Partial<ConfigInput>): string[] {
   try {
     load(input);
@@ -94,7 +94,7 @@ test("without any settings the documented defaults apply", () => {
   assert.ok(Object.values(sources).every(({ kind }) => kind === "default"));
 });
 
-test("a flag wins over the environment, that over the file, that over the default", () => {
+test("flags override the environment, which overrides the file, which overrides the defaults", () => {
   const cwd = folder("precedence", { port: 1, logLevel: "warn", accessLog: "all" });
   const env = { ANTECHAMBER_PORT: "2", ANTECHAMBER_LOG_LEVEL: "error" };
   const { config, sources } = load({ cwd, env, flags: { port: "3" } });
@@ -107,7 +107,7 @@ test("a flag wins over the environment, that over the file, that over the defaul
   assert.equal(sources.host.from, "default");
 });
 
-test("a rate is a number and a time, or off", () => {
+test("a rate limit is a number and a time, or `off`", () => {
   const env = (rate: string) => ({ ANTECHAMBER_REQUESTS_PER_ADDRESS: rate });
   const read = (rate: string) => load({ env: env(rate) }).config.perAddress.requests;
   assert.deepEqual(read("600/1m"), { count: 600, period: 60_000 });
@@ -131,7 +131,7 @@ test("a proxy is trusted by its address or its range", () => {
   assert.match(fault, /: 10\.0\.0\.1\/8 is no range, or has bits set after its prefix;/);
 });
 
-test("every fault is named at once, with its place and what is allowed", () => {
+test("one error lists every fault, where it is and what is allowed", () => {
   const cwd = folder("faults", { prot: 1, cacheSessions: "many" });
   const faults = faultsOf({
     cwd,
@@ -205,7 +205,7 @@ test("no algorithm that a public key could forge is accepted", () => {
   }
 });
 
-test("keys are fetched by https, or from this machine", () => {
+test("key sets are fetched over https, or from this machine", () => {
   const faults = (jwtKeySetUrl: string) => faultsOf({ flags: { ...tokens, jwtKeySetUrl } });
   for (const url of ["https://a.example/k", "http://127.0.0.1:9/k", "http://[::1]/", "http://localhost/k"]) {
     assert.deepEqual(faults(url), [], url);
@@ -275,7 +275,7 @@ test("a server listens on an address or on a socket", () => {
   assert.match(String(faultsOf({ flags: { socketMode: "0660" } })[0]), /^socketMode .* not set/);
 });
 
-test("a recognized session may not live shorter than an anonymous one", () => {
+test("a recognized session must not have a shorter lifetime than an anonymous one", () => {
   const [fault] = faultsOf({ env: { ANTECHAMBER_RECOGNIZED_LIFETIME: "23h" } });
   assert.match(String(fault), /^recognizedLifetime \(ANTECHAMBER_RECOGNIZED_LIFETIME\): /);
   const both = { ANTECHAMBER_RECOGNIZED_LIFETIME: "1h", ANTECHAMBER_ANONYMOUS_LIFETIME: "1h" };
@@ -312,7 +312,7 @@ test("a list comes from repeated flags, commas, or an array in the file", () => 
   assert.deepEqual(load({ cwd, flags: { basePath: [""] } }).config.basePaths, []);
 });
 
-test("a base path may be followed by a dialect", () => {
+test("a base path can have a dialect", () => {
   const env = {
     ANTECHAMBER_BASE_PATH: "/gks-server/v1=8.5.1,/kc=current,/session/v2=v2,/a=8.5.0,/b",
   };
@@ -335,7 +335,7 @@ test("an unknown dialect is refused, with the names of the known ones", () => {
   assert.match(String(faultsOf({ flags: { basePath: ["/=v2"] } })), /root .* dialect 8\.5\.0/);
 });
 
-test("a path has one dialect", () => {
+test("a base path cannot have two dialects", () => {
   for (const paths of ["/a=v2,/a=8.5.1", "/a,/b,/a=v2", "/a,/a=8.5.0"]) {
     assert.match(String(faultsOf({ flags: { basePath: [paths] } })), /\/a is given twice/);
   }
@@ -370,7 +370,7 @@ test("a named file must exist; a file that is not an object of settings is refus
   assert.match(String(faultsOf({ cwd: folder("array", []) })[0]), /contain one JSON object/);
 });
 
-test("invalid JSON is refused with its position, and valid JSON is read", () => {
+test("the error for invalid JSON has its position; valid JSON is read", () => {
   const faulty: [text: string, line: number, column: number][] = [
     ['{"port": 1,\n  "host": "a"', 2, 14],
     ['{"port": 1\n"host": "a"}', 2, 1],
@@ -398,27 +398,27 @@ test("invalid JSON is refused with its position, and valid JSON is read", () => 
   assert.equal(load({ cwd: folder("marked", '\u{FEFF}{"port":1}') }).config.port, 1);
 });
 
-test("a relative data folder in a file starts at the folder of the file", () => {
+test("a relative data folder in a configuration file is relative to that file", () => {
   const elsewhere = folder("elsewhere", { dataDir: "kept" });
   const flags = { config: join(elsewhere, "antechamber.json") };
   assert.equal(load({ flags }).config.dataDir, join(elsewhere, "kept"));
   assert.equal(load({ flags: { ...flags, dataDir: "own" } }).config.dataDir, join(nowhere, "own"));
 });
 
-test("no message repeats a password, nor a long value in full", () => {
+test("no message repeats a password or the whole of a long value", () => {
   const text = faultsOf({ flags: { store: "redis://user:s3cret@host", host: "x ".repeat(500) } });
   assert.doesNotMatch(text.join(), /s3cret|user/);
   assert.ok(text.join().length < 500, text.join());
 });
 
-test("variables that Kubernetes sets for a Service of this name are explained", () => {
+test("an error explains the variables that Kubernetes sets for a Service named antechamber", () => {
   const env = { ANTECHAMBER_SERVICE_HOST: "10.0.0.1", ANTECHAMBER_PORT: "tcp://10.0.0.1:8080" };
   const faults = faultsOf({ env });
   assert.equal(faults.length, 2);
   assert.ok(faults.every((fault) => fault.includes("enableServiceLinks: false")));
 });
 
-test("variables of the launcher and the tests are not settings", () => {
+test("variables of the launcher and of the tests are not treated as settings", () => {
   assert.deepEqual(faultsOf({ env: { ANTECHAMBER_RUNTIME: "node", ANTECHAMBER_LONG: "1" } }), []);
 });
 

@@ -72,7 +72,7 @@ test("other texts are refused with a reason that repeats no password", () => {
     assert.ok(typeof why === "string" && !why.includes("pa/ss"), text);
   }
   assert.equal(masked('"redis://u:pa/s#s?@host/0"'), '"redis://***@host/0"');
-  // A mistake in the form must not show the password.
+  // A malformed URL must not show its password either.
   assert.equal(masked('"redis:u:pass@host/0"'), '"***@host/0"');
   assert.equal(masked('"u:pass@host:1"'), '"***@host:1"');
   assert.equal(masked('"redis://u:pass:host:1"'), '"redis://***"');

@@ -39,10 +39,10 @@ test("the executable prints its version and checks a configuration, in an empty 
   await assert.rejects(unsafe, /Set auth to key/);
 });
 
-test("the executable serves, stores and backs up sessions without any file of the sources", async () => {
+test("the executable serves, stores and backs up sessions without opening a source file", async () => {
   await using folder = temporaryDirectory();
   const trace = join(folder.path, "trace");
-  // With -D the process is the server itself, and receives our signal.
+  // With -D the started process is the server, not strace, so it receives the signal of the test.
   const files = ["-D", "-f", "--trace=execve,open,openat", "--output", trace];
   await using server = await startServer({
     program: binary.path,
@@ -75,7 +75,7 @@ test("the executable serves, stores and backs up sessions without any file of th
   assert.deepEqual(ours, []);
 });
 
-test("the executable stores sessions in Redis with its built-in scripts", async () => {
+test("the executable contains the Redis scripts, and stores sessions in Redis", async () => {
   await using redis = await startSingleRedis();
   const env = { ANTECHAMBER_STORE: redis.url };
   await using first = await startServer({ program: binary.path, env });

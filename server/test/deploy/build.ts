@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type TemporaryDirectory, temporaryDirectory } from "../support/temporary-directory.ts";
 
-/** Root of the repository. */
+/** Root folder of the repository. */
 export const root = fileURLToPath(new URL("../../..", import.meta.url));
 
 const execute = promisify(execFile);
@@ -14,11 +14,11 @@ const execute = promisify(execFile);
 /** An executable, built from the sources, in an otherwise empty folder. */
 export interface Binary extends AsyncDisposable {
   readonly path: string;
-  /** Runs a command in `cwd` with an empty environment and returns its output; rejects on failure. */
+  /** Runs the executable in `cwd` with an empty environment and returns its output; rejects on failure. */
   run(args: readonly string[], cwd: string): Promise<string>;
 }
 
-/** Builds it like `npm run build:binary`; `await using` removes it. */
+/** Builds the executable like `npm run build:binary`. */
 export async function buildBinary(): Promise<Binary> {
   const folder: TemporaryDirectory = temporaryDirectory();
   const path = join(folder.path, "antechamber");

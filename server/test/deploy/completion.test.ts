@@ -38,7 +38,7 @@ test("zsh completes commands, flags and their values", async () => {
   }
 });
 
-/** Zsh completes only in its line editor: runs one, and returns what it offers. */
+/** Returns a script for the inner Zsh, which prints the completions. Zsh completes only in its line editor. */
 function zshInner(file: string): string {
   return `PS1= PS2=
 stty -echo
@@ -61,7 +61,7 @@ zle -N zle-line-init
 `;
 }
 
-/** Types each argument and a tab into a Zsh on a terminal of its own, and prints what it shows. */
+/** Returns a script that types each argument and a tab into the inner Zsh on a terminal, and prints its output. */
 function zshDriver(inner: string): string {
   return `zmodload zsh/zpty
 read-until() {

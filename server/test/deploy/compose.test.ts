@@ -34,13 +34,13 @@ interface Composition {
 
 const files = ["compose/sqlite.yaml", "compose/cluster.yaml"];
 
-/** Schema of the Compose specification, without the draft's `id`, which Ajv does not accept. */
+/** Returns the JSON Schema of the Compose specification without its `id`, which Ajv does not accept. */
 function composeSchema(): object {
   const text = JSON.stringify(composeSpec, (key, value: unknown) =>
     (key === "id" && typeof value === "string") || key === "$schema" ? undefined : value,
   );
   const schema = JSON.parse(text) as { properties: object };
-  // The package is older than this member.
+  // The installed version of the schema has no `name` yet.
   return { ...schema, properties: { ...schema.properties, name: { type: "string" } } };
 }
 
@@ -63,7 +63,7 @@ test("images have release tags, settings exist, and no port is published to othe
   }
 });
 
-test("everything that a compose file refers to exists", () => {
+test("every service, volume, network and file that a compose file refers to exists", () => {
   for (const file of files) {
     const { services, volumes, networks, configs = {} } = deployDocument(file) as Composition;
     for (const { file: path } of Object.values(configs)) {
@@ -82,7 +82,7 @@ test("everything that a compose file refers to exists", () => {
   }
 });
 
-test("the cluster is made of every node, each with a fixed address", () => {
+test("the cluster consists of all nodes, and each has a fixed address", () => {
   const { services, networks } = deployDocument("compose/cluster.yaml") as Composition;
   const nodes = Object.keys(services).filter((name) => /^redis-\d$/.test(name));
   assert.equal(nodes.length, 6);
@@ -98,7 +98,7 @@ test("the cluster is made of every node, each with a fixed address", () => {
   for (const address of addresses) assert.ok(address.startsWith(network ?? "?"), address);
 });
 
-test("the server of the simple compose file starts with the settings of the image and the file", async () => {
+test("the server starts with the settings of the image and of the simple compose file", async () => {
   const { services } = deployDocument("compose/sqlite.yaml") as Composition;
   const env = { ...services.antechamber?.environment, ANTECHAMBER_AUTH: "key" };
   await using server = await startServer({ env });

@@ -35,23 +35,23 @@ function only(name: string): string {
   return text;
 }
 
-/** The instructions of the final image. */
+/** The instructions of the last stage, which makes the image. */
 const last = instructions.slice(instructions.findLastIndex(({ name }) => name === "FROM"));
 
-/** Variables that the image sets. */
+/** Environment variables that the image sets. */
 const env = Object.fromEntries(
   only("ENV")
     .split(" ")
     .map((pair) => pair.split("=") as [string, string]),
 );
 
-test("its base images have release tags", () => {
+test("the base images have release tags", () => {
   const bases = all("FROM").map((text) => text.split(" ")[0] ?? "");
   assert.equal(bases.length, 2);
   for (const base of bases) assert.ok(isPinned(base), base);
 });
 
-test("every file that it copies is in the repository and not ignored", () => {
+test("every file that the image copies is in the repository and not ignored", () => {
   const kept = readFileSync(join(root, ".dockerignore"), "utf8")
     .split("\n")
     .filter((line) => line.startsWith("!"))
@@ -88,14 +88,14 @@ test("the server runs as an unprivileged user, from an executable, with its data
   assert.ok(names.indexOf("USER") > names.lastIndexOf("RUN"), "what root prepares comes first");
 });
 
-test("its settings exist and are safe", async () => {
+test("the image's settings exist and are safe", async () => {
   assert.deepEqual(unknownVariables(deployText("Dockerfile")), []);
   await using folder = temporaryDirectory();
   const { code, stderr } = await run(["config", "check"], { env, cwd: folder.path });
   assert.equal(code, 0, stderr);
 });
 
-test("its health check distinguishes a live server from a dead one", async () => {
+test("the health check distinguishes a running server from a stopped one", async () => {
   const [, command = "[]"] = only("HEALTHCHECK").split(" CMD ");
   const [program, ...args] = JSON.parse(command) as string[];
   assert.equal(program, "antechamber");

@@ -9,7 +9,7 @@ export function deployText(path: string): string {
   return readFileSync(join(root, "deploy", path), "utf8");
 }
 
-/** Parses a file of `deploy/` that is one YAML document; resolves merges (`<<`). */
+/** Parses a file of `deploy/` that is one YAML document, and resolves YAML merges (`<<`). */
 export function deployDocument(path: string): unknown {
   return parse(deployText(path), { merge: true });
 }
@@ -22,14 +22,14 @@ export interface Manifest {
   readonly metadata: { readonly name: string };
 }
 
-/** Returns every object in `deploy/kubernetes/`, as `kubectl` reads it. */
+/** Returns all objects in the YAML files of `deploy/kubernetes/`. */
 export function manifests(): Manifest[] {
   return readdirSync(join(root, "deploy/kubernetes"))
     .filter((file) => file.endsWith(".yaml") && file !== "kustomization.yaml")
     .flatMap((file) => manifestsIn(deployText(`kubernetes/${file}`), file));
 }
 
-/** Parses the objects in a text of one or more documents; throws if it is not strict YAML. */
+/** Parses a text of one or more YAML documents; throws if it is not strict YAML. */
 export function manifestsIn(text: string, file: string): Manifest[] {
   return parseAllDocuments(text, { strict: true, uniqueKeys: true }).map((document) => {
     const [fault] = [...document.errors, ...document.warnings];
@@ -38,13 +38,13 @@ export function manifestsIn(text: string, file: string): Manifest[] {
   });
 }
 
-/** Returns the variables in a text that are not settings of Antechamber. */
+/** Returns the `ANTECHAMBER_` variables in a text that are not settings. */
 export function unknownVariables(text: string): string[] {
   const known = [...settingNames.map(variableOf), "ANTECHAMBER_CONFIG"];
   return (text.match(/\bANTECHAMBER_[A-Z_]+/g) ?? []).filter((name) => !known.includes(name));
 }
 
-/** Returns whether an image has the tag of one release, so that it is the same at every start. */
+/** Returns whether the tag of an image names one release, so that every start gets the same image. */
 export function isPinned(image: string): boolean {
   return /^[a-z0-9./-]+:\d+\.\d+\.\d+(-[a-z0-9.]+)*$|^debian:\d+\.\d+(-slim)?$/.test(image);
 }

@@ -6,8 +6,8 @@ import { root } from "./build.ts";
 import type { Manifest } from "./documents.ts";
 
 /**
- * Checks `manifests` against the Kubernetes types with the compiler. Each becomes an object literal, so that an
- * unknown member is as wrong as a value of another type. Returns the errors.
+ * Checks `manifests` against the Kubernetes types with the TypeScript compiler and returns its errors. Each manifest
+ * becomes an object literal, since the compiler reports unknown members only there.
  */
 export async function typeFaults(manifests: readonly Manifest[]): Promise<string> {
   await using folder = temporaryDirectory();

@@ -52,7 +52,7 @@ const nodes = named("StatefulSet", "redis");
 const settings = named("ConfigMap", "antechamber").data ?? {};
 const [server] = (deployment.spec?.template.spec?.containers ?? []) as [Container];
 
-/** Returns the secrets that the script creates. */
+/** Returns the secrets that `secrets.sh` prints. */
 function secrets(): Manifest[] {
   const text = execFileSync(join(root, "deploy/kubernetes/secrets.sh"), { encoding: "utf8" });
   return manifestsIn(text, "secrets.sh");
@@ -65,7 +65,7 @@ test("every object matches the Kubernetes types, without unknown members", async
   assert.match(await typeFaults([misspelt]), /clusterIp/);
 });
 
-test("kustomize lists every file, and none that does not exist", () => {
+test("the kustomization lists exactly the files that exist", () => {
   const { resources } = deployDocument("kubernetes/kustomization.yaml") as { resources: string[] };
   const files = readdirSync(join(root, "deploy/kubernetes")).filter(
     (file) => file.endsWith(".yaml") && file !== "kustomization.yaml",
@@ -153,7 +153,7 @@ test("config maps, secrets and volumes that are referred to exist", () => {
   }
 });
 
-test("every node of Redis is in the cluster, and knows the others", () => {
+test("every Redis node is in the cluster and has the addresses of the others", () => {
   const { replicas = 0, template } = nodes.spec ?? {};
   const names = Array.from({ length: replicas }, (_, i) => `redis-${i}.redis`);
   const job = named("Job", "redis-cluster");
@@ -168,15 +168,15 @@ test("every node of Redis is in the cluster, and knows the others", () => {
   );
 });
 
-test("a server that stops has enough time", () => {
+test("Kubernetes gives a server enough time to stop", () => {
   const { terminationGracePeriodSeconds = 0 } = deployment.spec?.template.spec ?? {};
-  // The types are older than this member.
+  // The installed types do not have `sleep` yet.
   const { preStop } = server.lifecycle as { preStop: { sleep: { seconds: number } } };
   const stopping = parseDuration(settings.ANTECHAMBER_SHUTDOWN_TIMEOUT ?? "") ?? Number.NaN;
   assert.ok(preStop.sleep.seconds + stopping / 1000 + 5 <= terminationGracePeriodSeconds);
 });
 
-test("its settings and its secret are a valid configuration", async () => {
+test("the settings and the secret are a valid configuration", async () => {
   for (const file of ["kubernetes/server.yaml", "kubernetes/secrets.sh"]) {
     assert.deepEqual(unknownVariables(deployText(file)), [], file);
   }
@@ -192,7 +192,7 @@ test("its settings and its secret are a valid configuration", async () => {
   assert.equal(code, 0, stderr);
 });
 
-test("its probes use paths that a server answers without a key", async () => {
+test("the probes use paths that need no key", async () => {
   const { ANTECHAMBER_PORT: port, ...rest } = settings;
   assert.equal(server.ports?.[0]?.containerPort, Number(port));
   await using folder = temporaryDirectory();

@@ -11,8 +11,8 @@ import { isFree } from "../support/free-ports.ts";
 import { root } from "./build.ts";
 
 /*
- * Nodes as they are deployed: `deploy/redis/redis.conf` and the scripts beside it, with other paths and ports. Each
- * has its own loopback address, as each has its own address in a container network.
+ * Starts Redis nodes with the configuration and scripts of `deploy/redis/`, but with other paths and ports. Each node
+ * has its own loopback address, as it would have its own address in a container network.
  */
 
 const execute = promisify(execFile);
@@ -20,15 +20,15 @@ const folderOfScripts = join(root, "deploy/redis");
 
 export const PASSWORD = "correct-horse-battery-staple";
 
-/** Fields that the nodes of one cluster share. */
+/** The settings that all nodes of one cluster share. */
 export interface Site {
-  /** Folder that contains one folder for each node. */
+  /** Folder that contains a data folder for each node. */
   readonly folder: string;
   readonly port: number;
   readonly authFile: string;
 }
 
-/** Finds a port that is free on all `addresses`, and so is its bus port, and writes the password. */
+/** Writes the password file and finds a port that is free, like its cluster bus port, on all `addresses`. */
 export async function prepareSite(folder: string, addresses: readonly string[]): Promise<Site> {
   const authFile = join(folder, "redis-auth.conf");
   writeFileSync(authFile, `requirepass ${PASSWORD}\nmasterauth ${PASSWORD}\n`, { mode: 0o600 });
@@ -39,7 +39,7 @@ export async function prepareSite(folder: string, addresses: readonly string[]):
   }
 }
 
-/** The mounted configuration, with a folder per node instead of a container's own. */
+/** Writes a node's `redis.conf`, adapted to its folder, port and address; returns the path. */
 function configOf({ folder, port, authFile }: Site, name: string, address: string): string {
   const data = join(folder, name);
   mkdirSync(data, { recursive: true });
@@ -58,13 +58,13 @@ function configOf({ folder, port, authFile }: Site, name: string, address: strin
   return file;
 }
 
-/** Processes that end with the test. */
+/** Running Redis nodes. Disposing of this stops them. */
 export interface Nodes extends AsyncDisposable {
-  /** Their output so far. */
+  /** Returns what the nodes have printed so far. */
   output(): string;
 }
 
-/** Starts nodes like the pods do, each at its address; does not wait for them. */
+/** Starts a node at each address with the script that the pods use. Does not wait until they are ready. */
 export function startNodes(site: Site, addresses: readonly string[]): Nodes {
   let output = "";
   const children = addresses.map((address, i) => {
@@ -79,7 +79,7 @@ export function startNodes(site: Site, addresses: readonly string[]): Nodes {
         REDIS_AUTH_FILE: site.authFile,
       },
       stdio: ["ignore", "pipe", "pipe"],
-      // Includes the process that introduces the node to the others.
+      // A process group, so that the signal in `end` also stops the script's background process.
       detached: true,
     });
     for (const stream of [child.stdout, child.stderr]) {
@@ -97,14 +97,14 @@ export function startNodes(site: Site, addresses: readonly string[]): Nodes {
   };
 }
 
-/** Lets Redis save its data, like a pod that is deleted. */
+/** Stops a node with SIGTERM, like Kubernetes, so that Redis saves its data. */
 async function end(child: ChildProcess): Promise<void> {
   const closed = once(child, "close");
   if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, "SIGTERM");
   await closed;
 }
 
-/** Runs the script that makes one cluster of them, and returns its output. */
+/** Runs the script that joins the nodes to one cluster, and returns its output. */
 export async function formCluster(site: Site, addresses: readonly string[]): Promise<string> {
   const nodes = addresses.map((address) => `${address}:${site.port}`);
   const env = { ...process.env, REDIS_AUTH_FILE: site.authFile };
@@ -115,7 +115,7 @@ export async function formCluster(site: Site, addresses: readonly string[]): Pro
   return stderr;
 }
 
-/** Sends one command to one node. */
+/** Sends a command to the node at `address` and returns the reply. */
 export async function send(site: Site, address: string, ...words: string[]): Promise<string> {
   const env = { ...process.env, REDISCLI_AUTH: PASSWORD };
   const args = ["-h", address, "-p", String(site.port), ...words];
@@ -123,7 +123,7 @@ export async function send(site: Site, address: string, ...words: string[]): Pro
   return stdout.trim();
 }
 
-/** Repeats a command until `isRight` accepts the reply, for at most 30 s. */
+/** Repeats a command until `isRight` accepts the reply; throws after 30 s. */
 export async function sendUntil(
   isRight: (answer: string) => boolean,
   ...question: Parameters<typeof send>

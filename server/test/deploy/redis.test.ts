@@ -6,10 +6,10 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { formCluster, PASSWORD, prepareSite, type Site, send, sendUntil, startNodes } from "./redis-nodes.ts";
 
 const addresses = [1, 2, 3, 4, 5, 6].map((last) => `127.0.77.${last}`);
-/** Addresses of the same nodes after a restart of everything. */
+/** The addresses that the same nodes have after a restart. */
 const others = addresses.map((address) => address.replace(".77.", ".78."));
 
-test("the nodes form one cluster, and form it again at other addresses, with their data", async () => {
+test("the nodes form one cluster, and form it again with their data when all restart at other addresses", async () => {
   await using folder = temporaryDirectory();
   const site = await prepareSite(folder.path, [...addresses, ...others]);
   {
@@ -25,7 +25,7 @@ test("the nodes form one cluster, and form it again at other addresses, with the
   }
   await using nodes = startNodes(site, others);
   for (const address of others) {
-    // The remembered addresses of the others do not count: a connection to the present ones does.
+    // A node also lists the old addresses of the others; only connections to the new ones count.
     const isJoined = (text: string) => others.every((other) => new RegExp(`${other}:.* connected`).test(text));
     await sendUntil(isJoined, site, address, "cluster", "nodes").catch((error: unknown) => {
       throw new Error(`${address}: ${String(error)}\n${nodes.output()}`);
@@ -46,7 +46,7 @@ test("a node requires its password", async () => {
   assert.ok(!nodes.output().includes(PASSWORD));
 });
 
-/** The reply of the node that serves the key. */
+/** Sends a command to all nodes and returns the reply of the one that serves the key. */
 async function sendToOwner(site: Site, nodes: readonly string[], ...words: string[]): Promise<string> {
   const answers = await Promise.all(nodes.map((address) => send(site, address, ...words)));
   const [answer, ...more] = answers.filter((text) => !text.startsWith("MOVED"));

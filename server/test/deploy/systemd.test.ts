@@ -15,7 +15,7 @@ function valuesOf(name: string): string[] {
   return [...unit.matchAll(new RegExp(`^${name}=(.*)$`, "gm"))].map(([, value = ""]) => value);
 }
 
-test("the unit runs a command that exists, with settings that exist", async () => {
+test("the unit's command and settings exist", async () => {
   const [, command = ""] = valuesOf("ExecStart")[0]?.split(" ") ?? [];
   assert.ok(commandNames().some(([name]) => name === command));
   assert.deepEqual(unknownVariables(unit), []);
@@ -27,7 +27,7 @@ test("the unit runs a command that exists, with settings that exist", async () =
   assert.equal(code, 0, stderr);
 });
 
-test("the unit waits for the last requests, and does not retry what cannot succeed", () => {
+test("the unit lets the last requests finish, and does not restart after errors that a restart cannot repair", () => {
   const shutdown = parseDuration(settings.shutdownTimeout.default) ?? Number.NaN;
   assert.ok(Number(valuesOf("TimeoutStopSec")[0]) * 1000 > shutdown);
   assert.deepEqual(valuesOf("RestartPreventExitStatus"), [String(exitCodes.usage)]);

@@ -17,7 +17,7 @@ import { openStoredData } from "./stored-data.ts";
 
 const ANONYMOUS_IDLE = 2000;
 
-/** Returns the environment of a server whose wall clock libfaketime sets by `settings`. */
+/** Returns the environment variables that make libfaketime control a server's wall clock. */
 function fakeClock(settings: Record<string, string>): Record<string, string> {
   const library = readdirSync("/usr/lib")
     .map((name) => join("/usr/lib", name, "faketime/libfaketimeMT.so.1"))
@@ -31,14 +31,14 @@ function fakeClock(settings: Record<string, string>): Record<string, string> {
   };
 }
 
-/** Sessions by their state, which no clock may change. */
+/** The sessions of a test: `live` ones and those that have ended or expired (`over`). No clock may change that. */
 interface KnownSessions {
   readonly ledger: Ledger;
   readonly live: Set<string>;
   readonly over: Set<string>;
 }
 
-/** Asserts that ended and expired sessions stay so, that live ones are live, and that new ones work. */
+/** Asserts that sessions in `over` are still over, that those in `live` are live, and that new ones can be created. */
 async function assertServes(server: ServerProcess, { ledger, live, over }: KnownSessions): Promise<void> {
   using caller = createCaller(server.url);
   await assertOver(caller, over);
@@ -65,14 +65,14 @@ async function assertOver(caller: Caller, over: ReadonlySet<string>): Promise<vo
   }
 }
 
-/** Creates an ended session, an expired stored one and an expired one that was never stored. */
+/** Creates an ended session, an expired one, and an expired implicit one, and adds them to `over`. */
 async function createOver(server: ServerProcess, { over }: KnownSessions): Promise<void> {
   using caller = createCaller(server.url);
   const ended = sessionOf(await caller.create({ ...freshIds(), customerId: "customer" }));
   assert.ok(await endSession(server.dataDir, ended.sessionId));
   const stored = sessionOf(await caller.create(freshIds()));
   const unstored = sessionOf(await caller.create());
-  // Retrieving them would renew them, so the test waits for their time to pass.
+  // Looking whether they have expired would renew them, so the test waits for their lifetime.
   const lifeMs = Date.parse(unstored.expiresAt) - Date.parse(unstored.createdAt);
   const start = performance.now();
   await until("they expire", () => performance.now() - start > lifeMs + 10, 2 * ANONYMOUS_IDLE);
@@ -84,13 +84,13 @@ function newKnownSessions(): KnownSessions {
   return { ledger: createLedger(), live: new Set(), over: new Set() };
 }
 
-/** A day has passed, so every session has expired. */
+/** Moves all sessions to `over` after a day has passed. */
 function markAllOver({ live, over }: KnownSessions): void {
   for (const sessionId of live) over.add(sessionId);
   live.clear();
 }
 
-test("after a restart with any wall clock, no ended session is live again and no live session ends early", async () => {
+test("whatever the wall clock is after a restart, no ended session is live again and no live session ends early", async () => {
   await using directory = temporaryDirectory();
   const dataDir = directory.path;
   const known = newKnownSessions();
@@ -100,7 +100,7 @@ test("after a restart with any wall clock, no ended session is live again and no
     await createOver(server, known);
     await server.kill("SIGTERM");
   }
-  // 2038: the last seconds that a signed 32-bit time_t can represent.
+  // The time in 2038 is within the last seconds that a signed 32-bit time_t can represent.
   const clocks = ["-1h", "-1d", "@1970-01-01 00:00:01", "+1d", "+0", "@2038-01-19 03:14:05", "+0"];
   for (const FAKETIME of clocks) {
     if (FAKETIME === "+1d" || FAKETIME.startsWith("@2038")) markAllOver(known);
@@ -114,7 +114,7 @@ test("after a restart with any wall clock, no ended session is live again and no
   }
 });
 
-test("setting the clock back while the server is down brings no ended session back", async () => {
+test("setting the clock back while the server is down revives no ended session", async () => {
   await using directory = temporaryDirectory();
   const dataDir = directory.path;
   const known = newKnownSessions();
@@ -127,7 +127,7 @@ test("setting the clock back while the server is down brings no ended session ba
   await assertServes(server, known);
 });
 
-test("setting the clock back or forward while the server runs brings no ended session back", async () => {
+test("setting the clock back or forward while the server runs revives no ended session", async () => {
   await using directory = temporaryDirectory();
   const clock = join(directory.path, "clock");
   const set = (offset: string) => writeFileSync(clock, `${offset}\n`);

@@ -4,22 +4,22 @@ import type { Random } from "../support/random.ts";
 import type { Services } from "./services.ts";
 import type { Outcome, Witness } from "./witness.ts";
 
-/** Clients that use several services at once, each request through any of them, until stopped. */
+/** Clients that send each request to a random one of several services, until stopped. */
 export interface CompetingClients {
-  /** Stops sending, and resolves when all open requests have been answered. */
+  /** Stops sending, and resolves when all open requests have their responses. */
   stop(): Promise<void>;
 }
 
 export interface CompetitionOptions {
   readonly clients: number;
   readonly random: Random;
-  /** Ends a session through any service, where that is part of the test. */
+  /** Ends a session. If given, the clients also end sessions. */
   readonly end?: (sessionId: string) => Promise<boolean>;
 }
 
 /** How long (ms) a client waits after a refusal. */
 const RETRY_DELAY_MS = 25;
-/** How long (ms) clients compete for the same few visits. */
+/** Time (ms) after which the clients compete for other visits. */
 const CONTEST_MS = 150;
 
 /** Starts clients that create sessions, compete for visits and use each other's sessions. */
@@ -57,7 +57,7 @@ export function startCompetingClients(
   const uses: readonly ((sessionId: string) => Promise<Outcome>)[] = [
     (sessionId) => witness.retrieve(anyService(), sessionId),
     (sessionId) => witness.retrieve(anyService(), sessionId),
-    // Another client may be setting another customer or agent at this moment.
+    // Another client can try to set another customer or agent at the same time.
     (sessionId) => witness.associate(anyService(), sessionId, { customerId: customer() }),
     (sessionId) => witness.associate(anyService(), sessionId, { agentId: `agent-${random.between(1, 2)}` }),
   ];
@@ -81,7 +81,7 @@ export function startCompetingClients(
   }
 
   const finished = Promise.all(Array.from({ length: clients }, work));
-  // Reported by `stop()`; without this handler it would count as unhandled.
+  // `stop()` reports the error; this handler keeps it from being an unhandled rejection.
   finished.catch(() => stop.abort());
   return {
     async stop() {

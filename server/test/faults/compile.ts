@@ -4,10 +4,7 @@ import { execFileSync } from "node:child_process";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/**
- * Compiles a C source of this folder into `folder` and returns the path of the library or program. Needs the Debian
- * packages gcc and libc6-dev.
- */
+/** Compiles a C file of this folder into a library or program in `folder`, and returns its path. */
 export function compile(source: string, kind: "library" | "program", folder: string): string {
   const result = join(folder, basename(source, ".c") + (kind === "library" ? ".so" : ""));
   const flags = kind === "library" ? ["-shared", "-fPIC"] : [];

@@ -11,7 +11,7 @@ import { freshIds } from "./load.ts";
 import { openStoredData } from "./stored-data.ts";
 import { failCalls } from "./strace.ts";
 
-/** Asserts that every change is refused, and that everything that needs no disk still works. */
+/** Asserts that every change is refused, and that requests that need no disk still succeed. */
 async function refusesChanges(caller: Caller, ledger: Ledger, stored: string): Promise<void> {
   const anonymous = await ledger.createAnonymous(caller);
   for (let i = 0; i < 20; i++) {
@@ -31,7 +31,7 @@ function verifyData(dataDir: string, ledger: Ledger): void {
 }
 
 for (const calls of ["fsync,fdatasync", "pwrite64"]) {
-  test(`a change that meets EIO from ${calls} is never answered with 200, and changes work again afterwards`, async () => {
+  test(`a change during EIO from ${calls} never gets a 200, and changes work again afterwards`, async () => {
     await using directory = temporaryDirectory();
     const ledger = createLedger();
     {
@@ -55,7 +55,7 @@ for (const calls of ["fsync,fdatasync", "pwrite64"]) {
     verifyData(directory.path, ledger);
   });
 
-  test(`a change refused because of EIO from ${calls} is not there after a kill`, async () => {
+  test(`a change refused because of EIO from ${calls} does not appear after a kill`, async () => {
     await using directory = temporaryDirectory();
     const ledger = createLedger();
     {
@@ -65,7 +65,7 @@ for (const calls of ["fsync,fdatasync", "pwrite64"]) {
       const [stored = ""] = ledger.sessionIds();
       await using _ = await failCalls(server.pid, calls, "EIO");
       await refusesChanges(caller, ledger, stored);
-      // The last change before the kill: no later one has overwritten what it left on disk.
+      // No later change overwrites what this one may have left on disk, since the server is killed next.
       unavailable(await ledger.create(caller, freshIds()));
       await server.kill("SIGKILL");
     }

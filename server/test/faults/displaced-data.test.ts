@@ -11,22 +11,19 @@ import { type ServerProcess, startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 /*
- * Somebody restores, moves or removes the data folder while a server uses it. From then on the server must report no
- * change as stored that could never be read again, and must not damage the new files.
+ * Somebody restores, moves or removes the data folder while a server uses it. From then on the server must not
+ * acknowledge changes that would be lost, and must not damage the new files.
  */
 
 async function createSession(server: ServerProcess, customerId: string): Promise<number> {
   return (await createApi(server.url).create({ headers: { gkc_customerId: customerId } })).status;
 }
 
-/**
- * Asserts that changes are refused within a second, and stay refused, with a reason in the readiness probe and the
- * log.
- */
+/** Asserts that within a second all changes are refused, and that the readiness probe and the log say why. */
 async function assertRefuses(server: ServerProcess): Promise<void> {
   const api = createApi(server.url);
   const ready = () => api.call("GET", "/readyz");
-  // The second starts before the response, which is late on a busy machine.
+  // The second is measured from before this request, since its response can be late on a busy machine.
   const start = performance.now();
   await ready();
   const limit = 1000 + 50 * (performance.now() - start);
@@ -37,7 +34,7 @@ async function assertRefuses(server: ServerProcess): Promise<void> {
   assert.match(server.stderr(), /[Ss]top the server/);
 }
 
-/** Starts a server with one customer in its data, makes a backup, and adds another customer after it. */
+/** Starts a server, creates a session, makes a backup, and creates a session of another customer. */
 async function prepare(dataDir: string, backup: string): Promise<ServerProcess> {
   mkdirSync(dataDir, { mode: 0o700 });
   const server = await startServer({ dataDir });
@@ -75,7 +72,7 @@ for (const way of ["by its name", "over its content"] as const) {
     assert.equal(await createSession(next, "later"), 200);
   });
 
-  test(`a backup restored ${way} while a server runs is intact after the server is killed, too`, async () => {
+  test(`a backup restored ${way} while a server runs is also intact if the server is killed`, async () => {
     await using directory = temporaryDirectory();
     const dataDir = join(directory.path, "data");
     const backup = join(directory.path, "backup.db");
@@ -92,7 +89,7 @@ for (const way of ["by its name", "over its content"] as const) {
   });
 }
 
-test("a server whose folder was removed refuses changes, and leaves a new server in that folder alone", async () => {
+test("a server whose folder was removed refuses changes, and does not disturb a new server in that folder", async () => {
   await using directory = temporaryDirectory();
   const dataDir = join(directory.path, "data");
   await using server = await startServer({
@@ -117,7 +114,7 @@ test("a server whose folder was removed refuses changes, and leaves a new server
   assert.deepEqual(await customers(third), ["second"]);
 });
 
-test("when a folder was moved away and back, the server stores changes again and has lost nothing", async () => {
+test("after its folder was moved away and back, the server stores changes again and has lost nothing", async () => {
   await using directory = temporaryDirectory();
   const dataDir = join(directory.path, "data");
   await using server = await startServer({
@@ -152,7 +149,7 @@ test("a server stopped while its folder is elsewhere leaves complete data there"
 });
 
 for (const name of ["lock", "antechamber.db-wal", "antechamber.db-shm"]) {
-  test(`without ${name} the server stores nothing more, and loses no stored data`, async () => {
+  test(`if ${name} is missing, the server stores no changes, and loses no stored data`, async () => {
     await using directory = temporaryDirectory();
     await using server = await startServer({ dataDir: directory.path });
     assert.equal(await createSession(server, "before"), 200);

@@ -16,7 +16,7 @@ import { openStoredData } from "./stored-data.ts";
 const ROUNDS = long ? 60 : 3;
 const SESSIONS = 200;
 
-/** Creates sessions of both customers, with a request record in each. */
+/** Creates sessions of the customer to be erased and of another one, each with a request record. */
 async function fill(api: Api, erased: string): Promise<void> {
   const create = async (customerId: string) => {
     const answer = await api.create({ headers: { gkc_customerId: customerId } });
@@ -30,7 +30,7 @@ async function fill(api: Api, erased: string): Promise<void> {
   await Promise.all([...made, ...Array.from({ length: 20 }, () => create("stays"))]);
 }
 
-/** Erases until the erasure is complete. Returns false if the server was killed before it confirmed that. */
+/** Erases a customer completely. Returns false if the server was killed before it confirmed that. */
 async function erase(api: Api, customerId: string): Promise<boolean> {
   for (;;) {
     const answer = await api.call("DELETE", `/customers/${customerId}`).catch(() => undefined);
@@ -46,7 +46,7 @@ function filesWith(dataDir: string, text: string): string[] {
     .filter((name) => readFileSync(join(dataDir, name)).includes(text));
 }
 
-test(`${ROUNDS} erasures interrupted by a kill are complete if they were acknowledged, and can be repeated`, async () => {
+test(`${ROUNDS} erasures are interrupted by kills: each acknowledged one is complete, and the others can be repeated`, async () => {
   const random = createRandom(runSeed());
   console.log(`FAULTS_SEED=${random.seed}`);
   await using directory = temporaryDirectory();

@@ -14,7 +14,7 @@ import { createLedger, type Ledger } from "./ledger.ts";
 import { mountPrivately } from "./private-mount.ts";
 import { openCopyOfStoredData } from "./stored-data.ts";
 
-/** Ids of the maximum length, which fill a disk soon. */
+/** Returns ids of the maximum length, which fill the disk faster. */
 function longIds() {
   const pad = (id: string) => id.padEnd(256, "-");
   return {
@@ -38,7 +38,7 @@ async function fillDisk(caller: Caller, ledger: Ledger, enough: number): Promise
   await Promise.all(Array.from({ length: 16 }, fill));
 }
 
-/** Asserts what a server on a full disk can still do. */
+/** Asserts that a server on a full disk still serves stored and implicit sessions. */
 async function assertStillServes(caller: Caller, ledger: Ledger): Promise<void> {
   const stored = ledger.sessionIds();
   await ledger.verify(caller, [...stored.slice(0, 200), ...stored.slice(-200)]);
@@ -50,10 +50,7 @@ async function assertStillServes(caller: Caller, ledger: Ledger): Promise<void> 
   await until("not ready", async () => (await caller.get("/readyz")).status === 503, 5000);
 }
 
-/**
- * Asserts that one log line reports the outage and the full disk, without a stack, although small writes succeed
- * meanwhile.
- */
+/** Asserts that one log line, without a stack, reports the full disk, although a few small writes still succeed. */
 function assertOneOutageLogged(log: string): void {
   const outages = log.split("\n").filter((line) => line.includes("does not take writes"));
   assert.equal(outages.length, 1, log);

@@ -21,7 +21,7 @@ const GIGABYTE = 1024 * MEGABYTE;
 const untilResponse = { timeoutMs: 30_000, untilResponse: true } as const;
 const runtimes = ["bun", "node"] as const;
 
-/** Sends valid requests, one after the other, until `stop`. Each must succeed. */
+/** Sends valid requests one after the other until `stop` aborts; each must succeed. */
 async function serveMeanwhile(server: ServerProcess, stop: AbortSignal): Promise<number> {
   using caller = createCaller(server.url, 1);
   let served = 0;
@@ -34,7 +34,7 @@ async function serveMeanwhile(server: ServerProcess, stop: AbortSignal): Promise
   return served;
 }
 
-/** Runs `attack` against a server and asserts that the server stays up and serves others meanwhile. */
+/** Runs `attack` against a server, and asserts that the server stays up and serves other clients meanwhile. */
 async function underAttack(
   runtime: (typeof runtimes)[number],
   attack: (server: ServerProcess) => Promise<void>,
@@ -54,7 +54,7 @@ async function underAttack(
 
 function assertNoDefect(received: string, what: string): void {
   for (const status of statusesOf(received)) {
-    // The two statuses that mean "unsupported protocol" and "unsupported coding", which are correct here.
+    // 501 (unsupported transfer coding) and 505 (unsupported HTTP version) are correct refusals.
     const isFine = status < 500 || status === 501 || status === 505;
     assert.ok(isFine, `${what} was answered with ${status}:\n${received}`);
   }
@@ -88,9 +88,9 @@ for (const runtime of runtimes) {
     });
   });
 
-  test(`a body without end is cut off and does not fill the memory (${runtime})`, async () => {
+  test(`an endless body is cut off and does not fill the memory (${runtime})`, async () => {
     await underAttack(runtime, async (server) => {
-      // A client that reads while it sends receives the reason, unless the connection is reset first.
+      // A client that reads while it sends gets a 413, unless the connection is reset first.
       const statuses: number[] = [];
       for (let i = 0; i < 20; i++) {
         const { received, sent } = await sendRaw(server.url, chunkedBody(GIGABYTE), untilResponse);
@@ -99,7 +99,7 @@ for (const runtime of runtimes) {
       }
       assert.ok(statuses.length >= 5, `${statuses.length} of 20 were answered`);
       assert.deepEqual([...new Set(statuses)], [413]);
-      // A client that never reads sends until the connection is closed.
+      // A client that never reads keeps sending until the server closes the connection.
       const sendEndlessly = () => sendRaw(server.url, chunkedBody(GIGABYTE), { timeoutMs: 30_000 });
       const before = await steadyMemory(server.pid, sendEndlessly);
       for (let i = 0; i < HUGE_BODIES; i++) {
@@ -112,8 +112,8 @@ for (const runtime of runtimes) {
 }
 
 /**
- * Repeats an attack until the server's memory has stopped growing, since the heap of a runtime grows with the first
- * traffic of any kind. Returns the maximum in bytes. Memory that each body leaked would grow further.
+ * Repeats an attack until the server's memory stops growing, and returns the maximum in bytes. A runtime's heap grows
+ * with the first requests, but stops unless every request leaks memory.
  */
 async function steadyMemory(pid: number, attempt: () => Promise<unknown>): Promise<number> {
   let [size, steady] = [residentMemory(pid), 0];
@@ -126,7 +126,7 @@ async function steadyMemory(pid: number, attempt: () => Promise<unknown>): Promi
   return size;
 }
 
-// Both runtimes at once: the tests mostly wait.
+// Both runtimes are tested at the same time, since the test mostly waits.
 test("a client that sends one byte a second is cut off and delays nobody", async () => {
   await Promise.all(runtimes.map((runtime) => underAttack(runtime, sendSlowly)));
 });

@@ -15,10 +15,10 @@ import { openStoredData } from "./stored-data.ts";
 import { killAtCall } from "./strace.ts";
 
 const LAST = long ? 100 : 8;
-/** The system calls of a commit: a kill before the write loses it, a kill before the fsync may not. */
+/** The system calls of a commit. A kill before the write loses the commit; a kill before the fsync may not. */
 const CALLS = ["pwrite64", "fsync,fdatasync"];
 
-/** Starts a server that dies at its `count`-th call of `calls`, and sends requests until it does. */
+/** Starts a server that is killed at its `count`-th call of `calls`, and sends requests until then. */
 async function runUntilKilled(dataDir: string, calls: string, count: number, ledger: Ledger): Promise<void> {
   await using log = temporaryDirectory();
   const wrapper = killAtCall(calls, count, join(log.path, "strace"));
@@ -35,7 +35,7 @@ async function runUntilKilled(dataDir: string, calls: string, count: number, led
   assert.equal((await server.exited).signal, "SIGKILL", server.stderr());
 }
 
-/** Asserts that a server starts on the data of the killed one, and has every acknowledged change. */
+/** Asserts that a new server starts on the killed server's data, and has every acknowledged change. */
 async function restartAndVerify(dataDir: string, ledger: Ledger): Promise<void> {
   await using server = await startServer({ dataDir });
   using stored = openStoredData(dataDir);

@@ -14,11 +14,11 @@ import { startLoad } from "./load.ts";
 import { openStoredData } from "./stored-data.ts";
 
 const ROUNDS = long ? 500 : 12;
-/** One round in this many kills the server while it starts, and one while a session is being ended. */
+/** Every 5th round kills the server while it starts, every 10th while it ends a session. */
 const START_EVERY = 5;
 const END_EVERY = 10;
 
-/** Asserts that the data are intact and agree with every response to a create. */
+/** Asserts that the database is intact and agrees with all responses to creates. */
 function inspect(dataDir: string, ledger: Ledger): void {
   using stored = openStoredData(dataDir);
   assert.deepEqual(stored.integrity(), ["ok"]);
@@ -26,7 +26,7 @@ function inspect(dataDir: string, ledger: Ledger): void {
   ledger.verifyCreates(stored);
 }
 
-/** The sessions of the previous round, which were not verified yet, and some older ones. */
+/** Returns the ids after the first `seen`, which are not verified yet, and up to 100 random earlier ones. */
 function toVerify(ids: readonly string[], seen: number, random: Random): string[] {
   const older = Array.from({ length: Math.min(seen, 100) }, () => random.pick(ids));
   return [...older, ...ids.slice(seen)];
@@ -41,7 +41,7 @@ async function killWhileStarting(dataDir: string, random: Random): Promise<void>
   await server.kill("SIGKILL");
 }
 
-/** Sends requests to the server and kills it; returns the number of sessions that are verified by then. */
+/** Verifies sessions under load, then kills the server. Returns how many sessions are verified by then. */
 async function killUnderLoad(
   server: ServerProcess,
   ledger: Ledger,

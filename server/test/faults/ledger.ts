@@ -6,11 +6,11 @@ import { type Caller, type GivenIds, identityOf, type TimedResponse, unavailable
 import type { StoredData } from "./stored-data.ts";
 
 /*
- * A client's own list of what a server acknowledged, to compare with the server's data later.
+ * A ledger lists the changes that a server acknowledged, so that a test can compare them with the server's data later.
  *
- * A request is entered before it is sent. Its response decides: after a 200 the change must be there exactly as
- * acknowledged; after a refusal it must never appear. Without a response the change is in doubt: it is there as a
- * whole or not at all, and the next verification finds out which.
+ * A change is entered before its request is sent. After a 200 it must be in the data exactly as acknowledged; after a
+ * refusal it must never appear. Without a response it is in doubt: it is in the data as a whole or not at all, and the
+ * next verification finds out which.
  */
 
 /** A session as the server acknowledged it. */
@@ -18,40 +18,40 @@ interface Entry {
   readonly sessionId: string;
   readonly createdAt: string;
   ids: Identity;
-  /** Ids that the session would have after each association whose outcome is unknown. */
+  /** For each association in doubt: the ids that the session has if it succeeded. */
   doubts: Identity[];
   ending: "no" | "in doubt" | "yes";
 }
 
-/** Ids of a new session. The data are searched by `visitId`; `globalVisitId` distinguishes the creates. */
+/** Ids of a new session. Verification finds it by its `visitId` and attributes it by its unique `globalVisitId`. */
 export type CreateIds = GivenIds & { visitId: string; globalVisitId: string };
 
 export interface Ledger {
   /** Creates a session and enters the outcome. Nothing else may use the `globalVisitId`. */
   create(caller: Caller, ids: CreateIds): Promise<TimedResponse>;
-  /** Creates an anonymous session without any ids, and enters it. */
+  /** Creates an anonymous session, enters it, and returns its id. */
   createAnonymous(caller: Caller): Promise<string>;
   /** Associates ids with a session of this ledger, and enters the outcome. */
   associate(caller: Caller, sessionId: string, ids: GivenIds): Promise<Answer>;
-  /** Ends a session by calling `end`, which returns true if the server confirmed it, and enters that. */
+  /** Ends a session with `end`, which returns true if the server confirmed the end, and enters the outcome. */
   end(sessionId: string, end: () => Promise<boolean>): Promise<void>;
-  /** Ids of all acknowledged sessions, oldest first. */
+  /** Returns the ids of all acknowledged sessions, oldest first. */
   sessionIds(): string[];
-  /** Number of creates without a response, or with an unknown outcome. */
+  /** Returns the number of creates in doubt. */
   doubtfulCreates(): number;
-  /** Number of the creates in doubt that left a session in the data. */
+  /** Returns how many creates in doubt have left a session in the data. */
   appliedInDoubt(stored: StoredData): number;
-  /** Retrieves every session of `sessionIds` from the server, and throws if one is not as acknowledged. */
+  /** Retrieves each of these sessions, and throws if one is not as acknowledged. */
   verify(caller: Caller, sessionIds: readonly string[]): Promise<void>;
-  /** Asserts on the data that refused creates left nothing, and that creates in doubt left all or nothing. */
+  /** Asserts that refused creates left nothing in the data, and that creates in doubt left all or nothing. */
   verifyCreates(stored: StoredData): void;
-  /** Lists the sessions that the server does not show as acknowledged. */
+  /** Returns the ids of the sessions that the server does not return as acknowledged. */
   lost(caller: Caller): Promise<string[]>;
 }
 
 export function createLedger(): Ledger {
   const entries = new Map<string, Entry>();
-  /** Acknowledged holder of each visit. */
+  /** The session that was acknowledged for each visit. */
   const holders = new Map<string, Entry>();
   const refused = new Set<Identity>();
   const doubtful = new Set<Identity>();
@@ -178,7 +178,7 @@ export function createLedger(): Ledger {
   };
 }
 
-/** Returns those of the sessions `found` that only the create of `identity` explains. */
+/** Returns the sessions in `found` that only the create with `identity` can have created. */
 function createdBy(identity: Identity, found: readonly Identity[]): Identity[] {
   const { visitId, globalVisitId } = identity;
   return found.filter(

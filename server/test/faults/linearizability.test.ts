@@ -15,7 +15,7 @@ import { createWitness, retrieveAll } from "./witness.ts";
 
 const ENOUGH = long ? 50_000 : 2000;
 
-test("a linearizable order explains all responses of the embedded engine, through a kill", async () => {
+test("the history of the SQLite engine is linearizable, even across a kill", async () => {
   const random = createRandom(runSeed());
   console.log(`FAULTS_SEED=${random.seed}`);
   await using directory = temporaryDirectory();

@@ -8,34 +8,34 @@ import type { Random } from "../support/random.ts";
 import type { Ledger } from "./ledger.ts";
 
 /**
- * Requests that run against a server until they are stopped or the server is gone. Fields reject if a response was
- * wrong.
+ * Clients that send requests to a server until they are stopped or the server is gone. After a wrong response, the
+ * functions throw and the promises reject.
  */
 export interface Load {
-  /** Number of changes answered with 200 so far. */
+  /** Returns the number of changes that got a 200 so far. */
   acknowledged(): number;
-  /** Number of requests refused with 503 so far. */
+  /** Returns the number of requests that got a 503 so far. */
   refused(): number;
-  /** Number of requests without a response. */
+  /** Returns the number of requests that failed without a response. */
   unanswered(): number;
-  /** Resolves `milliseconds` after the first change was acknowledged: a moment under load. */
+  /** Resolves `milliseconds` after the first change was acknowledged. */
   moment(milliseconds: number): Promise<void>;
-  /** Stops sending and waits for the open requests; rejects if a response was wrong. */
+  /** Stops sending and waits for the open requests. */
   stop(): Promise<void>;
-  /** Resolves or rejects like `stop`, but waits for the server to be gone instead. */
+  /** Resolves when the server is gone, or after `stop`. */
   readonly over: Promise<void>;
 }
 
 export interface LoadOptions {
   readonly workers: number;
   readonly random: Random;
-  /** Visits that all workers compete for, in addition to their own. */
+  /** Visits that all workers compete for. Each also creates visits of its own. */
   readonly contested?: readonly string[];
   /** True if 503 is an expected status. */
   readonly mayRefuse?: boolean;
 }
 
-/** Creates sessions and associates ids with them, and enters everything in the ledger. */
+/** Starts to create sessions and to associate ids with them, and enters everything in the ledger. */
 export function startLoad(caller: Caller, ledger: Ledger, options: LoadOptions): Load {
   const { random, contested = [], mayRefuse = false } = options;
   const counts = { acknowledged: 0, refused: 0, unanswered: 0 };
@@ -88,7 +88,7 @@ export function startLoad(caller: Caller, ledger: Ledger, options: LoadOptions):
     failure = error;
   });
   const count = (of: keyof typeof counts) => () => {
-    // Waiting for a count that can no longer be reached must fail.
+    // Otherwise a test would wait for a count that is never reached.
     if (failure !== undefined) throw failure;
     return counts[of];
   };
@@ -109,7 +109,7 @@ export function startLoad(caller: Caller, ledger: Ledger, options: LoadOptions):
   };
 }
 
-/** Returns ids with a visit that nobody else has. */
+/** Returns a new visit and a new global visit. */
 export function freshIds(): { visitId: string; globalVisitId: string } {
   return { visitId: randomUUID(), globalVisitId: randomUUID() };
 }

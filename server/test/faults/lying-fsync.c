@@ -1,11 +1,10 @@
 /*
- * Simulates a disk that lies: fsync and fdatasync return at once and write nothing.
+ * Simulates a lying disk: fsync and fdatasync return success without writing anything.
  *
  *   gcc -shared -fPIC -O2 -o lying-fsync.so lying-fsync.c
  *   LD_PRELOAD=./lying-fsync.so program
  *
- * This is the control for the power cuts: a server on such a disk must lose something, or the power cuts prove
- * nothing.
+ * The control of the power-cut test: on such a disk a server must lose changes, or the test could not detect a loss.
  */
 int fsync(int file) {
   (void)file;

@@ -7,22 +7,22 @@ import { startCompetingClients } from "./competing-clients.ts";
 import type { Services } from "./services.ts";
 import { contestVisits, createWitness, retrieveAll } from "./witness.ts";
 
-/** Observations of a store that was broken under load and recovered. */
+/** Behaviour of the services while the store was broken under load, and until it had recovered. */
 export interface Outage {
   readonly report: Report;
-  /** Number of requests that were refused as unavailable, or whose outcome is unknown. */
+  /** Numbers of requests that were refused as unavailable (`refused`), and whose outcome is `unknown`. */
   readonly refused: number;
   readonly unknown: number;
-  /** Longest wait for a response, in ms. */
+  /** Longest response time in ms. */
   readonly slowest: number;
-  /** Longest time, in ms, for which this process itself was blocked and noticed no response. */
+  /** Longest time (ms) for which the event loop of the test itself was blocked. */
   readonly stalled: number;
-  /** Time from the beginning of the fault until everything served again, in ms. */
+  /** Time (ms) from the beginning of the fault until all services worked again. */
   readonly duration: number;
 }
 
 export interface OutageOptions {
-  /** Breaks something and returns once the store works again. */
+  /** Breaks the store, and resolves when the store works again. */
   readonly fault: () => Promise<void>;
   /** True if the store may lose acknowledged changes because of this fault. */
   readonly mayLose: boolean;
@@ -30,18 +30,15 @@ export interface OutageOptions {
   readonly clients?: number;
 }
 
-/** Deadline (ms) of the store for a request, plus an allowance for a busy machine. */
+/** Maximum response time (ms): the store's deadline, plus an allowance for a busy machine. */
 const DEADLINE_MS = 2000 + 1000;
-/** Number of acknowledged changes before the fault, and again after it. */
+/** Number of changes that must be acknowledged before the fault, and again after it. */
 const CHANGES = 300;
 const SECOND = 1000;
 /** Age (ms) at which an acknowledged change is assumed to be on every replica. */
 const REPLICATION_MS = 200;
 
-/**
- * Loads the services, runs `fault`, waits until all serve again without help, verifies every session, and checks that
- * a linearizable order explains all responses.
- */
+/** Runs `fault` under load, waits until all services have recovered by themselves, and checks all responses. */
 export async function observeOutage(services: Services, options: OutageOptions): Promise<Outage> {
   const random = createRandom(runSeed());
   const witness = createWitness();
@@ -67,7 +64,7 @@ export async function observeOutage(services: Services, options: OutageOptions):
   await retrieveAll(witness, services.running());
   await contestVisits(witness, services.running(), from - SECOND);
 
-  // Read before the check, which blocks this process for a while.
+  // This is read before the check, since the check blocks the event loop.
   stalls.disable();
   const stalled = stalls.max / 1e6;
   const failovers = options.mayLose ? [{ from: from - REPLICATION_MS, to }] : [];
@@ -89,7 +86,7 @@ function rounded(_name: string, value: unknown): unknown {
   return typeof value === "number" ? Math.round(value) : value;
 }
 
-/** Sums up several outages. */
+/** Combines several outages into one. */
 export function summed(outages: readonly Outage[]): Outage {
   const [first, ...others] = outages;
   assert.ok(first, "there was no outage");

@@ -21,7 +21,7 @@ const CALLERS = 200;
 const REFUSALS = long ? 200_000 : 5000;
 const MEGABYTE = 1024 * 1024;
 
-test("changes beyond the queue's limit are refused at once, and everything else succeeds", async () => {
+test("changes beyond the queue's limit are refused at once, and all other requests succeed", async () => {
   await using libraries = temporaryDirectory();
   await using server = await startServer({
     env: {
@@ -50,7 +50,7 @@ test("changes beyond the queue's limit are refused at once, and everything else 
   assert.ok(load.acknowledged() > 0, "nothing was served");
   const memory = `memory grew from ${before / MEGABYTE} MB by ${grown / MEGABYTE} MB`;
   assert.ok(grown < before / 2, memory);
-  // Every waiting change was stored before its response, so there is room again at once.
+  // All accepted changes have their responses, so they are stored and the queue is empty.
   sessionOf(await ledger.create(caller, freshIds()));
   await ledger.verify(caller, ledger.sessionIds());
   using stored = openStoredData(server.dataDir);

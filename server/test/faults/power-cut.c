@@ -1,6 +1,6 @@
 /*
- * Cuts the power of a mounted ext4: from now on nothing reaches the disk, not even the journal, and data that were
- * not on the disk before are lost.
+ * Cuts the power of a mounted ext4: from then on nothing more reaches the disk, not even the journal, so all data that
+ * are not on the disk yet are lost.
  *
  *   gcc -O2 -o power-cut power-cut.c
  *   ./power-cut /the/mount/point
@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <sys/ioctl.h>
 
-/* EXT4_IOC_SHUTDOWN and EXT4_GOING_FLAGS_NOLOGFLUSH, which no header of the C library defines. */
+/* EXT4_IOC_SHUTDOWN and EXT4_GOING_FLAGS_NOLOGFLUSH of the kernel; the C library's headers do not define them. */
 #define SHUTDOWN _IOR('X', 125, uint32_t)
 #define WITHOUT_FLUSHING_THE_JOURNAL 2
 

@@ -23,14 +23,14 @@ const CUTS = long ? 50 : 4;
 /** No session may expire before it is verified, however long the power cuts take. */
 const longLives = { ANTECHAMBER_ANONYMOUS_IDLE: "24h", ANTECHAMBER_RECOGNIZED_IDLE: "24h" };
 
-/** A simulated machine with its own disk, an ext4 in a file, whose power can be cut. Needs root. */
+/** A simulated machine whose power can be cut. Its disk is an ext4 file system in a file. Needs root. */
 interface Machine {
   readonly dataDir: string;
   /** Starts a server whose data are on this disk. */
   start(env?: Record<string, string>): Promise<ServerProcess>;
-  /** Cuts the power: data that are not on the disk by now are lost. */
+  /** Cuts the power: data that are not on the disk yet are lost. */
   cutPower(): void;
-  /** Mounts the disk again, as after a reboot: the file system replays its journal. */
+  /** Mounts the disk again; the file system then replays its journal. */
   reboot(): void;
 }
 
@@ -55,8 +55,8 @@ async function plugIn(folder: TemporaryDirectory): Promise<[Machine, PrivateMoun
 }
 
 /**
- * Runs a server under load until the power is cut and the disk is mounted again. Sessions of the ledger from index
- * `seen` on are verified first.
+ * Starts a server, verifies the ledger's sessions from index `seen` on, cuts the power under load, and mounts the disk
+ * again.
  */
 async function runUntilPowerCut(
   machine: Machine,
@@ -70,8 +70,8 @@ async function runUntilPowerCut(
     await ledger.verify(caller, ledger.sessionIds().slice(seen));
     const load = startLoad(caller, ledger, { workers: 16, random });
     await load.moment(random.between(0, 600));
-    // A machine and its disk lose their power together. If the server still ran, a pending fsync could return success
-    // from the dead file system, and the change would be acknowledged.
+    // A machine loses its power together with its disk, so the server stops first. Otherwise it could acknowledge a
+    // change whose fsync succeeds only because the file system is shut down.
     process.kill(server.pid, "SIGSTOP");
     await until("every thread has stopped", () => isStopped(server.pid), 10_000);
     machine.cutPower();
@@ -81,7 +81,7 @@ async function runUntilPowerCut(
   machine.reboot();
 }
 
-/** Returns whether no thread of the process runs or is about to return from waiting for a disk (Linux). */
+/** Returns whether every thread of the process is stopped, so that none still waits for the disk (Linux). */
 function isStopped(pid: number): boolean {
   return readdirSync(`/proc/${pid}/task`).every((thread) =>
     /^State:\s+T/m.test(readFileSync(`/proc/${pid}/task/${thread}/status`, "latin1")),
@@ -118,7 +118,7 @@ test("control: on a disk that lies about fsync, the same power cut loses acknowl
   const [machine, mount] = await plugIn(folder);
   await using _ = mount;
   {
-    // The data directory and its schema are created on an honest disk.
+    // The data directory is created with a real fsync, so that only changes can be lost.
     await using server = await machine.start();
     await server.kill("SIGTERM");
   }
@@ -130,7 +130,7 @@ test("control: on a disk that lies about fsync, the same power cut loses acknowl
   console.log(`the control lost ${lost} of ${ledger.sessionIds().length} sessions`);
 });
 
-/** Returns the number of acknowledged sessions that are lost: all, if the data cannot be opened any more. */
+/** Returns how many acknowledged sessions are lost; if no server can open the data, all are. */
 async function lostAfter(machine: Machine, ledger: Ledger): Promise<number> {
   const started = await machine.start().catch(() => undefined);
   if (started === undefined) return ledger.sessionIds().length;

@@ -4,19 +4,19 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 
 /**
- * A file system that only one mount namespace sees. A child process holds the namespace open and exits when its
- * standard input closes, so the mount is gone when the test is, however the test ends.
+ * A file system in a mount namespace of its own. A child process keeps the namespace open until its standard input
+ * closes, so the mount disappears with the test process, however that ends.
  */
 export interface PrivateMount extends AsyncDisposable {
-  /** Command that runs another one inside the namespace: a wrapper for servers. */
+  /** The beginning of a command line that runs the rest of it inside the namespace. */
   readonly wrapper: readonly string[];
-  /** Returns the path by which a path below the mount point is reached from outside. */
+  /** Returns the path under which a file below the mount point is accessible from outside. */
   outside(path: string): string;
-  /** Runs a command inside the namespace to its end; throws if it fails. */
+  /** Runs a command inside the namespace, waits for its end, and throws if it fails. */
   run(...command: string[]): void;
 }
 
-/** Mounts a file system with these arguments of `mount`. Needs root, or user namespaces for a tmpfs. */
+/** Runs `mount` with these arguments. Needs root; for a tmpfs, user namespaces suffice. */
 export async function mountPrivately(...mountArguments: string[]): Promise<PrivateMount> {
   const root = process.getuid?.() === 0;
   const script = 'mount "$@" && echo mounted && exec cat';

@@ -16,7 +16,7 @@ const STORED = long ? 100_000 : 1500;
 /** Maximum time to store the sessions, in ms. */
 const LOADING = long ? 900_000 : 60_000;
 const LONGEST_LIFE = 2000;
-/** Time (ms) after expiry for which a row may remain: the retention, and a round of the purge. */
+/** Time (ms) for which a row may remain after expiry: the retention, and the time until the next purge. */
 const GRACE = 5000;
 
 test("expired sessions are purged while requests are served", async () => {
@@ -31,19 +31,19 @@ test("expired sessions are purged while requests are served", async () => {
   using caller = createCaller(server.url);
   using stored = openStoredData(server.dataDir);
   const ledger = createLedger();
-  // The load checks every response: the purge must not make a request fail.
+  // The load checks every response, so the test fails if the purge makes a request fail.
   const random = createRandom(runSeed());
   const load = startLoad(caller, ledger, { workers: 8, random });
   const start = performance.now();
   const visit = freshIds();
   const first = sessionOf(await ledger.create(caller, visit));
   await until("enough is stored", () => load.acknowledged() > STORED, LOADING);
-  // A machine that stores slowly purges slowly, too.
+  // A machine that stores sessions slowly also purges them slowly.
   const grace = GRACE + (long ? 0 : performance.now() - start);
 
   await until("the visit is free again", async () => (await caller.create(visit)).status === 200, grace);
   assert.notEqual(sessionOf(await caller.retrieve(first.sessionId)).sessionId, first.sessionId);
-  // Long enough for the first sessions and those created meanwhile to be purged, under load all the time.
+  // The load continues while the first sessions, and those created meanwhile, are purged.
   const half = load.acknowledged();
   await until("as much again is stored", () => load.acknowledged() > 2 * half, LOADING);
   const time = () => performance.now() - start;

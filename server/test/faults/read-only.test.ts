@@ -10,7 +10,7 @@ import { launcher, startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { mountPrivately, type PrivateMount } from "./private-mount.ts";
 
-/** Runs a command in the namespace of the mount. */
+/** Runs a command of Antechamber in the namespace of the mount. */
 function runInside(mount: PrivateMount, ...args: string[]): { code: number; output: string } {
   const [program = "", ...rest] = [...mount.wrapper, launcher, ...args];
   try {
@@ -56,7 +56,7 @@ test("data on a read-only file system can be checked, backed up and migrated, bu
   }
 });
 
-test("a backup reports a full disk of its target folder", async () => {
+test("a backup reports that the disk of its target folder is full", async () => {
   await using directory = temporaryDirectory();
   await using place = temporaryDirectory();
   const dataDir = directory.path;

@@ -5,31 +5,31 @@ import { NoResponse } from "../support/caller.ts";
 import type { Random } from "../support/random.ts";
 
 /*
- * A client's own list of the records that a server accepted, to compare with the server's data later.
+ * A ledger of the request records that a server accepted, to compare with the server's data later.
  *
- * Each session has one sender, so its records have one order. The server must return the records that were sent, in
- * that order, up to some point, and that point must not lie before the last one that it promised to keep.
+ * Each session has one sender, so the order of its records is known. The server must return them in that order. The
+ * last ones may be missing, but none that the server had to keep.
  */
 
-/** Guarantee of a response: the record is on disk, or will be soon. */
+/** Guarantee of a response: the records are on disk (`durable`), or will be soon. */
 type Promised = "durable" | "soon";
 
 interface Batch {
   readonly paths: readonly string[];
-  /** Guarantee that the server gave, and when (ms of `performance.now`); `undefined` without a response. */
+  /** The guarantee of the response, and when it arrived (`performance.now`); `undefined` without a response. */
   answer: { readonly promised: Promised; readonly at: number } | undefined;
 }
 
 /** Sends records to a server. */
 export interface RecordSender extends Disposable {
-  /** Returns the status; throws `NoAnswer`. */
+  /** Returns the status; throws `NoResponse` if there is none. */
   send(
     sessionId: string,
     paths: readonly string[],
     durable: boolean,
     headers?: Readonly<Record<string, string>>,
   ): Promise<number>;
-  /** Returns all paths of a session's timeline, whose sequences must have no gaps from 1 on. */
+  /** Returns all recorded paths of a session. Throws if its sequence numbers have gaps. */
   paths(sessionId: string): Promise<string[]>;
 }
 
@@ -79,16 +79,16 @@ export function createRecordSender(url: string): RecordSender {
 }
 
 export interface RecordLedger {
-  /** Sends a batch of 1 to 5 records to one of the sessions, and enters the outcome. */
+  /** Sends 1 to 5 records of a session in one request, and enters the outcome. */
   record(sender: RecordSender, sessionId: string, random: Random): Promise<void>;
-  /** Number of records that the server accepted. */
+  /** Returns the number of records that the server accepted. */
   accepted(): number;
-  /** Time of the slowest response in ms. */
+  /** Returns the longest response time in ms. */
   slowest(): number;
   /**
-   * Verifies all sessions, and takes what is there as the new expectation. Accepted records answered at or after
-   * `lostAfter` (`performance.now`) may be missing unless they were durable. Returns how many accepted records are
-   * missing, and how long (ms) before `diedAt` the first of them was answered.
+   * Verifies all sessions; later calls expect what this one finds. A record that was not durable may be missing if its
+   * response came at or after `lostAfter` (`performance.now`). Returns how many accepted records are missing, and how
+   * long (ms) before `diedAt` the first of these had its response.
    */
   verify(sender: RecordSender, lostAfter: number, diedAt: number): Promise<Missing>;
 }
@@ -163,7 +163,7 @@ export function createRecordLedger(sessionIds: readonly string[]): RecordLedger 
   };
 }
 
-/** Records into the sessions from many senders, each with sessions of its own, until the server is gone. */
+/** Lets many workers, each with its own sessions, send records until the server is gone. */
 export async function recordUntilGone(
   sender: RecordSender,
   ledger: RecordLedger,

@@ -25,7 +25,7 @@ async function fillDisk(sender: RecordSender, sessionId: string): Promise<void> 
   }
 }
 
-test("on a full disk records are accepted, and stored once there is space again", async () => {
+test("on a full disk records are still accepted, and are stored once there is space again", async () => {
   await using directory = temporaryDirectory();
   const dataDir = directory.path;
   await using mount = await mountPrivately("-t", "tmpfs", "-o", "size=24m", "tmpfs", dataDir);
@@ -51,7 +51,7 @@ test("on a full disk records are accepted, and stored once there is space again"
     for (let i = 0; i < 20; i++) await send(50);
     assert.equal(await sender.send(sessionId, ["/x"], true), 503);
     await assertStillServes(caller, sender, sessionId, kept.slice(0, 100));
-    // The request was proxied, and so recorded.
+    // /forward-auth has recorded this request.
     kept.push("/page");
 
     rmSync(ballast);
@@ -66,7 +66,7 @@ test("on a full disk records are accepted, and stored once there is space again"
   assert.deepEqual(await sender.paths(sessionId), kept);
 });
 
-/** Sessions are served, proxied and shown; records that are not stored yet are not shown. */
+/** Asserts that sessions, /forward-auth and timelines still work; a timeline shows only stored records. */
 async function assertStillServes(
   caller: Caller,
   sender: RecordSender,

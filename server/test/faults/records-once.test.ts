@@ -16,12 +16,12 @@ import { createRecordSender, type RecordSender } from "./record-ledger.ts";
 const ROUNDS = long ? 50 : 5;
 const SESSIONS = 16;
 
-/** A session that one caller records into, repeating each request without a response. */
+/** A session with one caller, who sends records and repeats every request that gets no response. */
 interface Visitor {
   readonly sessionId: string;
-  /** Recorded paths, in order. */
+  /** Paths of the records that the server accepted, in order. */
   readonly done: string[];
-  /** A request without a response is sent again under the same key. */
+  /** The request without a response, which is sent again with the same idempotency key. */
   open: { readonly key: string; readonly path: string } | undefined;
 }
 
@@ -40,7 +40,7 @@ async function recordUntilGone(sender: RecordSender, visitor: Visitor): Promise<
   }
 }
 
-test(`over ${ROUNDS} kills, records that are sent until they are answered are stored once`, async () => {
+test(`over ${ROUNDS} kills, records that are sent again until there is a response are stored once`, async () => {
   const random = createRandom(runSeed());
   await using directory = temporaryDirectory();
   const dataDir = directory.path;
@@ -73,7 +73,7 @@ test(`over ${ROUNDS} kills, records that are sent until they are answered are st
   assert.ok(repeated > 0, "no request was without an answer");
 });
 
-test("a create that is sent again after a kill returns the session that was promised", async () => {
+test("a create that is sent again after a kill returns the session that the stored response names", async () => {
   await using directory = temporaryDirectory();
   const dataDir = directory.path;
   const keys = Array.from({ length: 32 }, () => randomUUID());
@@ -98,7 +98,7 @@ test("a create that is sent again after a kill returns the session that was prom
     const failures = (await settled).filter(({ status }) => status === "rejected");
     for (const failure of failures) {
       const { reason } = failure as { readonly reason: unknown };
-      // A caller that was cut off knows nothing; every response that arrived was correct.
+      // A request that the kill cut off may fail, but no response may be wrong.
       assert.ok(!(reason instanceof assert.AssertionError), String(reason));
     }
   }

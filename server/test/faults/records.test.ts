@@ -16,13 +16,10 @@ import { openStoredData } from "./stored-data.ts";
 
 const KILLS = long ? 200 : 5;
 const TERMINATIONS = long ? 40 : 3;
-/** Enough records for several compaction batches, so that a kill can fall between them. */
+/** Enough records for several compaction batches, so that a kill can happen between two batches. */
 const SESSIONS = 1000;
 const RECORDS = 100_000;
-/**
- * Time (ms) after which an accepted record is durable (contract.md#request-records), in addition to the slowest
- * response.
- */
+/** Time (ms) after the response within which an accepted record is on disk (contract.md#request-records). */
 const STORED_WITHIN = 100;
 
 /** No session may expire before it is verified, however long the rounds take. */
@@ -34,14 +31,14 @@ async function newSessions(url: string): Promise<string[]> {
   return answers.map((answer) => sessionOf(answer).sessionId);
 }
 
-/** Starts a server, which compacts the records it finds, and kills it before, during or after that. */
+/** Kills a server before, while or after it compacts the records that it finds at its start. */
 async function killWhileMerging(dataDir: string, random: Random): Promise<void> {
   await using server = await startServer({ dataDir, env });
   await delay(random.between(100, 900));
   await server.kill("SIGKILL");
 }
 
-test(`${KILLS} kills lose only the latest records, repeat none and leave no gaps`, async () => {
+test(`${KILLS} kills lose only the latest records, duplicate none and leave no gaps`, async () => {
   const random = createRandom(runSeed());
   console.log(`FAULTS_SEED=${random.seed}`);
   await using directory = temporaryDirectory();
@@ -143,7 +140,7 @@ test("sessions are served at the same speed while many records are compacted", a
   for (const id of sessionIds.slice(0, 20)) assert.deepEqual(await sender.paths(id), paths);
 });
 
-/** Returns a function that says whether this many milliseconds have passed since now. */
+/** Returns a function that returns true once `milliseconds` have passed. */
 function after(milliseconds: number): () => boolean {
   const end = performance.now() + milliseconds;
   return () => performance.now() > end;

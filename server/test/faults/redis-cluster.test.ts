@@ -12,13 +12,13 @@ import { type Outage, observeOutage, summed } from "./outage.ts";
 import { type Services, startServices } from "./services.ts";
 
 /*
- * Faults of a cluster of three primaries and three replicas, under load on every service. All tests share one
- * cluster: each fault leaves it whole, perhaps with other primaries.
+ * Faults of a cluster of three primaries and three replicas while all services are under load. All tests share one
+ * cluster: it recovers from each fault, perhaps with other primaries.
  */
 
 /** How often each fault is repeated. */
 const ROUNDS = long ? 10 : 1;
-/** `cluster-node-timeout` (ms): a replica takes over after about twice as long. */
+/** `cluster-node-timeout` (ms). A replica takes over after about twice this time. */
 const NODE_TIMEOUT = 1000;
 
 const random = createRandom(runSeed());
@@ -38,15 +38,15 @@ after(async () => {
 });
 
 interface Scenario {
-  /** Breaks something and returns once the cluster is whole again. */
+  /** Breaks the cluster, and resolves when it has recovered. */
   readonly fault: (services: Services) => Promise<void>;
-  /** True if acknowledged changes may be lost. */
+  /** True if the fault may lose acknowledged changes. */
   readonly mayLose: boolean;
-  /** Services to use instead of those that run for all tests. */
+  /** Services to use instead of those that all tests share. */
   readonly by?: Services;
 }
 
-/** Runs a fault under load; in the long form, several times. */
+/** Runs a fault under load, in the long form several times. */
 async function underFault({ fault, mayLose, by = services }: Scenario): Promise<Outage> {
   await restore();
   const outages: Outage[] = [];
@@ -56,7 +56,7 @@ async function underFault({ fault, mayLose, by = services }: Scenario): Promise<
   return summed(outages);
 }
 
-/** Repairs the damage of a test that failed. */
+/** Repairs the cluster in case the previous test failed. */
 async function restore(): Promise<void> {
   cluster.heal();
   for (const node of cluster.nodes) {
@@ -66,7 +66,7 @@ async function restore(): Promise<void> {
   await cluster.untilOk();
 }
 
-/** Returns a primary that serves slots, and its replica. */
+/** Returns a random primary that serves slots, and its replica. */
 async function pairOf(): Promise<readonly [RedisNode, RedisNode]> {
   const primary = await cluster.primaryOf(random.between(0, SLOTS - 1));
   const [replica] = await cluster.replicasOf(primary);
@@ -78,7 +78,7 @@ function untilPromoted(replica: RedisNode): Promise<void> {
   return until("the replica took over", async () => (await stateOf(replica)).isPrimary, 20_000);
 }
 
-/** Cuts a primary off; calls `meanwhile` when its replica has taken over. */
+/** Cuts a primary off until its replica has taken over and `meanwhile` has resolved. */
 async function cutOff(meanwhile: () => Promise<void>): Promise<void> {
   const [primary, replica] = await pairOf();
   cluster.partition([[primary], cluster.nodes.filter((node) => node !== primary)]);
@@ -109,7 +109,7 @@ test("when a primary is killed, its replica takes over and the services continue
   assert.ok(refused + unknown > 0, "nobody noticed");
 });
 
-test("a primary that is paused, replaced and resumed breaks no promise", async () => {
+test("no guarantee is broken when a primary is paused, replaced by its replica and resumed", async () => {
   const { refused, unknown } = await underFault({
     mayLose: true,
     async fault({ untilServing }) {
@@ -124,12 +124,12 @@ test("a primary that is paused, replaced and resumed breaks no promise", async (
   assert.ok(refused + unknown > 0, "nobody noticed");
 });
 
-test("a primary that is cut off from the other nodes, but not from the services, breaks no promise", async () => {
+test("no guarantee is broken when a primary is cut off from the other nodes, but not from the services", async () => {
   const { report } = await underFault({
     mayLose: true,
     fault: ({ untilServing }) => cutOff(untilServing),
   });
-  // Control: the next test proves something only if this one loses changes.
+  // Control: unless this cut loses changes, the next test proves nothing.
   assert.ok(report.lost > 0, "nothing was lost");
 });
 
@@ -139,7 +139,7 @@ test("with acknowledgement by a replica, nothing is lost when a primary is cut o
   const { report, unknown } = await underFault({
     by: careful,
     mayLose: true,
-    // The new primary has no replica until the old one has rejoined.
+    // `mayLose`: the new primary has no replica until the old primary rejoins.
     fault: () => cutOff(async () => {}),
   });
   assert.ok(unknown > 0, "no response said that the outcome is unknown");
@@ -186,7 +186,7 @@ test("a service that is killed blocks no other", async () => {
       },
     });
     assert.equal(refused, 0);
-    // A visit that it had half claimed is free after the grace period.
+    // A visit that the killed service had begun to claim is free after the grace period.
     assert.ok(slowest < 2000, `somebody waited ${slowest} ms`);
   }
 });

@@ -12,7 +12,7 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { long } from "../support/tier.ts";
 import { type Services, startServices } from "./services.ts";
 
-/* Three services, on both runtimes, over one cluster: clients can use any of them. */
+/* Three services on both runtimes share one Redis cluster, and clients can use any of them. */
 
 const CLIENTS = 64;
 const ROUNDS = long ? 200 : 10;
@@ -30,20 +30,17 @@ after(async () => {
   await cluster?.[Symbol.asyncDispose]();
 });
 
-/** Returns the client of the next service, in turn. */
+/** Returns the API of the service that this client uses: the clients are spread over the services. */
 function api(client: number, of: Services = services) {
   return createApi(of.servers[client % of.servers.length]?.url ?? "");
 }
 
-/** Runs the command line on the same store, from another machine's point of view. */
+/** Options to run the command line on the shared store, with a data folder that no server uses. */
 function commandLine(folder: string): RunOptions {
   return { env: { ANTECHAMBER_STORE: cluster.url, ANTECHAMBER_DATA_DIR: folder } };
 }
 
-/**
- * Asserts that exactly one response is a session and that all others are refused for `field`. Returns the winner's
- * index.
- */
+/** Asserts that one response is a session and all others are refused for `field`. Returns the index of the one. */
 function winnerOf(answers: readonly Answer[], field: string): number {
   const winners = clients.filter((i) => answers[i]?.status === 200);
   assert.equal(winners.length, 1, `${winners.length} winners`);
@@ -110,7 +107,7 @@ test("a session that is created in one process can be used in another, and ends 
     assert.notEqual(sessionOf(await api(i).retrieve(sessionId)).sessionId, sessionId);
     problemOf(await api(i).update(sessionId, { json: { visitId } }), 404, "session-not-found");
   }
-  // Its visit is free in every process.
+  // The ended session's visit is free in every process.
   sessionOf(await api(2).create({ json: { visitId } }));
 });
 
@@ -133,10 +130,10 @@ test("every process refuses a revoked key after about a second", async () => {
   assert.equal(await statuses(), "401,401,401");
 });
 
-/** Age after which a new secret signs. */
+/** Age (ms) at which a new secret begins to sign ids. */
 const ROTATION_DELAY = 3000;
 
-test("a key that is revoked while no process can read the keys is refused as soon as they can", async () => {
+test("a key that is revoked while no process can read the keys is refused as soon as the processes can read them", async () => {
   await using folder = temporaryDirectory();
   await using guarded = await startServices(cluster.url, runtimes, { ANTECHAMBER_AUTH: "key" });
   const made = await succeedJson<{ id: string; key: string }>(
@@ -149,7 +146,7 @@ test("a key that is revoked while no process can read the keys is refused as soo
     return (await Promise.all(creations)).map(({ status }) => status).join();
   };
   await until("the new key opens", async () => (await statuses()) === "200,200,200", 3000);
-  // A value of another type makes reading the keys fail, but not changing them.
+  // With a value of another type here, keys can still be changed, but no longer read.
   const uses = "ac:{fixed}uses";
   const node = await cluster.primaryOf(await cluster.slotOf(uses));
   await node.command("SET", uses, "unreadable");

@@ -12,7 +12,7 @@ import { startServices } from "./services.ts";
 /** How often each fault is repeated. */
 const ROUNDS = long ? 10 : 1;
 
-test("when the primary of a Sentinel set-up is killed, the services follow the new one", async () => {
+test("when the primary of a Sentinel set-up is killed, the services use the new primary", async () => {
   await using redis = await startSentinelRedis();
   await using services = await startServices(redis.url, ["bun", "node"]);
   const outages: Outage[] = [];
@@ -23,7 +23,7 @@ test("when the primary of a Sentinel set-up is killed, the services follow the n
       await until("another is the primary", async () => (await redis.primary()) !== old, 20_000);
       await services.untilServing();
       if (round + 1 === ROUNDS) return;
-      // The sentinels take ten seconds to demote a primary that comes back.
+      // The sentinels need ten seconds to make the old primary a replica.
       await old.restart();
       await redis.untilOk();
     };
@@ -33,7 +33,7 @@ test("when the primary of a Sentinel set-up is killed, the services follow the n
   assert.ok(refused + unknown > 0, "nobody noticed");
 });
 
-test("a single Redis with an append-only file is killed, and no acknowledged change is lost", async () => {
+test("when a single Redis with an append-only file is killed, no acknowledged change is lost", async () => {
   await using redis = await startSingleRedis("always");
   await using services = await startServices(redis.url, ["bun", "node"]);
   const outages: Outage[] = [];

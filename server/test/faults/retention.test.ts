@@ -16,7 +16,7 @@ const SHORT = {
   ANTECHAMBER_RETENTION: "1s",
 };
 
-/** Creates sessions with ids that anybody can guess, each with one request. */
+/** Creates sessions with guessable ids, each with one request record. */
 async function fill(url: string, name: string): Promise<Guess[]> {
   const api = createApi(url);
   const guesses: Guess[] = [];
@@ -34,13 +34,13 @@ async function fill(url: string, name: string): Promise<Guess[]> {
   return guesses;
 }
 
-test("soon after the retention, an idle server's files reveal no guessed id, even after kills in between", async () => {
+test("soon after the retention, an idle server's files contain no trace of a guessed id, even if the server was killed before", async () => {
   await using directory = temporaryDirectory();
   const guesses: Guess[] = [];
   for (let round = 0; round < 3; round++) {
     await using server = await startServer({ dataDir: directory.path, env: SHORT });
     guesses.push(...(await fill(server.url, `of-round-${round}`)));
-    // At any time: while sessions live, while they are purged, while the index is cleared.
+    // Each kill comes at another time: while sessions are live, are purged, or the index is cleared.
     await delay(round * 1500);
     await server.kill("SIGKILL");
   }

@@ -4,26 +4,26 @@ import { type Caller, createCaller } from "../support/caller.ts";
 import { until } from "../support/eventually.ts";
 import { type ServerProcess, startServer } from "../support/server-process.ts";
 
-/** Several service processes over one store, as behind a load balancer. */
+/** Several service processes that share one store, as behind a load balancer. */
 export interface Services extends AsyncDisposable {
   readonly servers: readonly ServerProcess[];
   /** Clients, one for each service. */
   readonly callers: readonly Caller[];
-  /** Clients of the services that have not ended. */
+  /** Returns the clients of the services that are still running. */
   running(): readonly Caller[];
-  /** Waits until each service reports that it is ready, and accepts changes to every part of the store. */
+  /** Waits until each service is ready, and changes on every node of the store succeed. */
   untilServing(milliseconds?: number): Promise<void>;
-  /** Waits until each service reports by itself that it is not ready. */
+  /** Waits until the readiness probe of each service fails. */
   untilNotReady(milliseconds?: number): Promise<void>;
 }
 
-/** True if nothing may expire while a test runs. */
+/** Lifetimes that are long enough for no session to expire during a test. */
 const LONG_LIVES = { ANTECHAMBER_ANONYMOUS_IDLE: "24h", ANTECHAMBER_RECOGNIZED_IDLE: "24h" };
 
-/** Number of changes with which a service is tried: enough to reach every node of a cluster. */
+/** Number of changes that `untilServing` tries: enough to reach every node of a cluster. */
 const TRIALS = 24;
 
-/** Starts one service over the store at `url` for each of these runtimes. */
+/** Starts one service on the store at `url` for each of `runtimes`. */
 export async function startServices(
   url: string,
   runtimes: readonly ("bun" | "node")[],

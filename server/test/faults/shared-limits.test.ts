@@ -8,14 +8,14 @@ import { startSingleRedis } from "../support/redis/single.ts";
 import { startServices } from "./services.ts";
 
 const COUNT = 100;
-/** The rate is so low that the tokens that return during a test can be distinguished from an excess. */
+/** The rate limit is so low that hardly any tokens return during a test. */
 const RATE = `${COUNT}/1h`;
 const env = {
   ANTECHAMBER_TRUSTED_PROXIES: "127.0.0.1",
   ANTECHAMBER_CREATES_PER_ADDRESS: RATE,
 };
 
-/** Creates a session for a client at `address` through the service at `url`; returns whether that was allowed. */
+/** Creates a session for a client at `address` through a service; returns whether the limit allowed it. */
 async function isAdmitted(url: string, address: string): Promise<boolean> {
   const headers = { "x-forwarded-for": address };
   const answer: Answer = await createApi(url).create({ headers });
@@ -24,13 +24,13 @@ async function isAdmitted(url: string, address: string): Promise<boolean> {
   return answer.status === 200;
 }
 
-/** Returns how many of `attempts` sessions the client gets. */
+/** Returns how many of `attempts` creates the limit allows. */
 async function admitted(url: string, address: string, attempts: number): Promise<number> {
   const requests = Array.from({ length: attempts }, () => isAdmitted(url, address));
   return (await Promise.all(requests)).filter(Boolean).length;
 }
 
-/** The client spends its tokens at one service; the other must learn of it well before they are spent there, too. */
+/** Uses all tokens of a client at one service; the other must refuse before as many were used there. */
 async function spendAtOneOf(urls: readonly string[], address: string): Promise<void> {
   const [one = "", other = ""] = urls;
   assert.equal(await admitted(one, address, COUNT + 5), COUNT);
@@ -45,7 +45,7 @@ async function spendAtOneOf(urls: readonly string[], address: string): Promise<v
   assert.equal(await admitted(other, address, 5), 0);
 }
 
-test("two processes over one Redis limit a client to one rate, and each alone still limits it without Redis", async () => {
+test("two processes on one Redis share the rate limit of a client; without Redis, each process limits it alone", async () => {
   await using redis = await startSingleRedis("always");
   await using services = await startServices(redis.url, ["bun", "node"], env);
   const urls = services.servers.map(({ url }) => url);

@@ -29,13 +29,13 @@ async function timeReads(caller: Caller, sessionIds: readonly string[]): Promise
   return times;
 }
 
-test(`${FSYNC_MS} ms per fsync delay changes, never reads`, async () => {
+test(`${FSYNC_MS} ms per fsync delay changes, but not reads`, async () => {
   await using libraries = temporaryDirectory();
   await using server = await startServer({
     env: {
       LD_PRELOAD: compile("slow-fsync.c", "library", libraries.path),
       SLOW_FSYNC_MS: String(FSYNC_MS),
-      // Most reads go to the file: reads from the cache would prove little.
+      // A small cache, so that most reads go to the file.
       ANTECHAMBER_CACHE_SESSIONS: "10",
     },
   });
@@ -56,7 +56,7 @@ test(`${FSYNC_MS} ms per fsync delay changes, never reads`, async () => {
   assert.ok(Math.min(...changes) >= FSYNC_MS, `a change took ${Math.min(...changes)} ms`);
   assert.ok(load.acknowledged() > 0, "nothing was written during the reads");
   const figures = `median read: ${median(alone)} ms alone, ${median(during)} ms during changes`;
-  // A read that waited for the disk would take as long as a change.
+  // Reads that waited for an fsync would take as long as changes.
   assert.ok(median(during) < median(changes) / 4, figures);
   console.log(`${figures}; ${load.acknowledged()} changes, median ${median(changes)} ms`);
 });

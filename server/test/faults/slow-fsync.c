@@ -4,8 +4,7 @@
  *   gcc -shared -fPIC -O2 -o slow-fsync.so slow-fsync.c
  *   SLOW_FSYNC_MS=5 LD_PRELOAD=./slow-fsync.so program
  *
- * Both are wrapped, since SQLite calls one or the other depending on its build. The real call is still made:
- * durability does not change.
+ * SQLite calls one or the other, depending on its build. The real call follows, so durability does not change.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -5,15 +5,15 @@ import type { Identity } from "@antechamber/client/protocol";
 import { idFieldTable } from "../../src/session/fields.ts";
 import { identityOf } from "../../src/session/session.ts";
 
-/** Data of the embedded engine as they are on disk, read while a server runs or afterwards. */
+/** The database of the SQLite engine, read directly; a server may be using it. */
 export interface StoredData extends Disposable {
-  /** Returns the result of SQLite's integrity check; `["ok"]` if the file is intact. */
+  /** Returns the result of SQLite's integrity check: `["ok"]` if the file is intact. */
   integrity(): string[];
-  /** Returns the ids of every session stored for one of these visits, live or not. */
+  /** Returns the identities of all stored sessions with one of these visits, live or not. */
   identitiesOfVisits(visitIds: readonly string[]): Identity[];
-  /** Returns visits that more than one session holds which has not ended and expires after `now` (Unix ms). */
+  /** Returns the visits that two or more live sessions have at `now` (Unix ms). */
   sharedVisits(now: number): string[];
-  /** Returns the number of record batches that wait to be compacted. */
+  /** Returns the number of record batches that are not compacted yet. */
   unmergedRecords(): number;
   /** Returns the number of stored sessions. */
   count(): number;
@@ -21,10 +21,10 @@ export interface StoredData extends Disposable {
   countExpired(now: number): number;
 }
 
-// A row key is (creation time in ms since 2020-01-01) * 4096 + count; the expiry is stored relative to it.
+// A row id is (creation time in ms since 2020-01-01) * 4096 + count. `expires_after` is relative to the creation.
 const EXPIRES_AT = "(id / 4096 + 1577836800000 + expires_after)";
 
-/** Opens the data in the folder `dataDir` read-only. */
+/** Opens the database of a data folder read-only. */
 export function openStoredData(dataDir: string): StoredData {
   const database = new DatabaseSync(join(dataDir, "antechamber.db"), { readOnly: true });
   database.exec("PRAGMA busy_timeout = 5000");
@@ -57,8 +57,8 @@ export function openStoredData(dataDir: string): StoredData {
 }
 
 /**
- * Opens a copy, made in the folder `copy`, of data that no server is changing. Needed for data in another mount
- * namespace: SQLite resolves the links of a path, which leads out of that namespace.
+ * Copies data that no server is changing into the folder `copy` and opens the copy. SQLite could not open data in
+ * another mount namespace directly, since it resolves the symbolic links in the path.
  */
 export function openCopyOfStoredData(dataDir: string, copy: string): StoredData {
   for (const name of ["antechamber.db", "antechamber.db-wal"]) {

@@ -4,20 +4,20 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 
 /*
- * strace stands between a server and the kernel: it kills the server at a chosen system call, or makes calls fail.
- * Never use --seccomp-bpf: it is faster, but strace 6.1 then ignores injected signals.
+ * strace kills a server at a chosen system call, or makes its system calls fail. Do not add --seccomp-bpf: with it,
+ * strace 6.1 ignores injected signals.
  */
 
 /**
- * Returns a wrapper that starts a server under strace and kills it with SIGKILL when one of its threads makes the
- * `count`-th of these calls, before the call is carried out. strace stays in the background (-D), so the process that
- * was started is the server itself. `log` receives the calls.
+ * Returns the beginning of a command line that runs a server under strace, which kills the server just before the
+ * `count`-th of these calls in one of its threads and writes the calls to the file `log`. With -D the started process
+ * is the server, and strace runs in the background.
  */
 export function killAtCall(calls: string, count: number, log: string): string[] {
   return ["strace", "-D", "-f", "-o", log, ...injection(calls, `signal=KILL:when=${count}`)];
 }
 
-/** Makes calls of a running server fail until the result is disposed of. */
+/** Makes these system calls of a running server fail with `error`, until the result is disposed of. */
 export async function failCalls(pid: number, calls: string, error: string): Promise<AsyncDisposable> {
   const args = ["-f", "-o", "/dev/null", "-p", String(pid), ...injection(calls, `error=${error}`)];
   const strace = spawn("strace", args, { stdio: ["ignore", "ignore", "pipe"] });

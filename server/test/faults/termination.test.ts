@@ -26,7 +26,7 @@ for (const runtime of ["bun", "node"] as const) {
     await using directory = temporaryDirectory();
     await using libraries = temporaryDirectory();
     const dataDir = directory.path;
-    // A slow disk, so that changes are in progress whenever the signal comes.
+    // On a slow disk, some changes are always in progress when the signal arrives.
     const env = {
       LD_PRELOAD: compile("slow-fsync.c", "library", libraries.path),
       SLOW_FSYNC_MS: "20",
@@ -36,7 +36,7 @@ for (const runtime of ["bun", "node"] as const) {
       await using server = await startServer({ dataDir, env, runtime });
       using caller = createCaller(server.url, 64);
       await ledger.verify(caller, ledger.sessionIds());
-      // The load checks every response: all must be 200.
+      // The load checks that every response is a 200.
       const load = startLoad(caller, ledger, { workers: 64, random });
       await load.moment(random.between(0, 400));
       const signalled = performance.now();
@@ -44,7 +44,7 @@ for (const runtime of ["bun", "node"] as const) {
       assert.deepEqual(exit, { code: 0, signal: null }, server.stderr());
       assert.ok(performance.now() - signalled < 10_000, "it took over 10 s");
       await load.over;
-      // A request on a closed connection was not admitted, so it must have left nothing behind.
+      // A request without a response was sent on a closed connection. It was not admitted, so it must have no effect.
       const unanswered = ledger.doubtfulCreates();
       using stored = openStoredData(dataDir);
       assert.equal(ledger.appliedInDoubt(stored), 0, `of ${unanswered} unanswered requests`);
@@ -62,7 +62,7 @@ test("SIGTERM to npm start stops the server, and acknowledged changes are kept",
   const ledger = createLedger();
   const env = {
     ...process.env,
-    // npm would leave a folder among the temporary files.
+    // Otherwise npm would leave a folder in the temporary directory.
     NODE_DISABLE_COMPILE_CACHE: "1",
     ANTECHAMBER_PORT: "0",
     ANTECHAMBER_DATA_DIR: dataDir,
@@ -86,7 +86,7 @@ test("SIGTERM to npm start stops the server, and acknowledged changes are kept",
   } finally {
     npm.kill("SIGTERM");
   }
-  // Only a server that has exited has released the directory.
+  // This start succeeds only if the first server has exited and released the directory.
   await using server = await startServer({ dataDir });
   using caller = createCaller(server.url);
   await ledger.verify(caller, ledger.sessionIds());

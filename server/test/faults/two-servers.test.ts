@@ -8,7 +8,7 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { createLedger } from "./ledger.ts";
 import { freshIds } from "./load.ts";
 
-/** Documented message for a data directory that cannot be used. */
+/** Documented exit status for a data directory that cannot be used. */
 const DATA_UNAVAILABLE = 4;
 
 async function checkRefused(server: ServerProcess): Promise<void> {
@@ -43,7 +43,7 @@ for (const runtime of ["bun", "node"] as const) {
   });
 }
 
-test("of servers that start at once on a new data directory, exactly one serves", async () => {
+test("if several servers start at once on a new data directory, exactly one serves", async () => {
   await using directory = temporaryDirectory();
   const dataDir = directory.path;
   const servers = Array.from({ length: 4 }, () => spawnServer({ dataDir }));

@@ -12,24 +12,21 @@ export type Outcome =
   | { readonly kind: "conflict" | "absent" | "ended" | "refused" | "unknown" };
 
 /**
- * Sends requests through any caller and writes down request, response and times for `checkHistory`. A request that
- * was refused as unavailable with a known outcome is left out; if it had an effect nevertheless, no order will
- * explain the history.
+ * Sends requests and logs each with its response and times for `checkHistory`. It omits requests that were refused as
+ * unavailable and so had no effect; if one did have an effect, `checkHistory` finds the history not linearizable.
  */
 export interface Witness {
   create(caller: Caller, ids?: GivenIds): Promise<Outcome>;
   associate(caller: Caller, sessionId: string, ids: GivenIds): Promise<Outcome>;
   retrieve(caller: Caller, sessionId: string): Promise<Outcome>;
-  /**
-   * Ends a session by calling `end`, which returns true if that was confirmed and rejects if the outcome is unknown.
-   */
+  /** Ends a session with `end`, which returns true if the end is confirmed and rejects if its outcome is unknown. */
   end(sessionId: string, end: () => Promise<boolean>): Promise<Outcome>;
   events(): readonly Event[];
-  /** Acknowledged sessions so far, oldest first. */
+  /** Returns the ids of all acknowledged sessions, oldest first. */
   sessionIds(): readonly string[];
-  /** Number of requests by outcome. */
+  /** Returns the number of requests with an outcome of this kind. */
   count(kind: Outcome["kind"]): number;
-  /** Returns the longest wait for a response since the last call, in ms. */
+  /** Returns the longest response time (ms) since the last call of this function. */
   slowest(): number;
 }
 
@@ -70,7 +67,7 @@ export function createWitness(): Witness {
     retrieve: (caller, sessionId) =>
       watch("retrieve", sessionId, noIdentity, async () => {
         const outcome = await outcomeOf(caller.retrieve(sessionId));
-        // Another session was created instead.
+        // The session was unknown, so the server created another one.
         const isOther = outcome !== "refused" && outcome.session !== undefined && outcome.session !== sessionId;
         return isOther ? { response: { kind: "absent" } } : outcome;
       }),
@@ -93,12 +90,12 @@ export function createWitness(): Witness {
   };
 }
 
-/** Retrieves every acknowledged session, so that lost ones appear in the history. */
+/** Retrieves every acknowledged session, so that the history shows lost ones. */
 export async function retrieveAll(witness: Witness, callers: readonly Caller[]): Promise<void> {
   await spread(callers, witness.sessionIds(), (caller, id) => witness.retrieve(caller, id));
 }
 
-/** Tries to take every visit that was given to a session since `from`: a visit that is held must be refused. */
+/** Tries to create a session with every visit used since `from`: a visit of a live session must be refused. */
 export async function contestVisits(witness: Witness, callers: readonly Caller[], from: number): Promise<void> {
   const recent = witness.events().filter(({ call, ids }) => call >= from && ids.visitId !== null);
   const visits = new Set(recent.map(({ ids }) => ids.visitId as string));

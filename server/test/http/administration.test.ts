@@ -21,7 +21,7 @@ onEachEngine(({ test, serve, empty }) => {
   after(() => server[Symbol.asyncDispose]());
 
   const api = (person: Holder): Api => apiOf(server, holders[person]);
-  /** Header values are sent as the bytes of UTF-8. */
+  /** Returns a header that names the customer, in UTF-8. */
   const of = (customerId: string) => ({
     headers: { gkc_customerId: Buffer.from(customerId).toString("latin1") },
   });
@@ -40,7 +40,7 @@ onEachEngine(({ test, serve, empty }) => {
     bodyOf(await api("administrator").call("GET", `/audit${query}`)) as AuditPage;
   const idsOf = ({ sessions }: SessionList) => sessions.map(({ sessionId }) => sessionId);
 
-  /** Creates sessions of a customer, and returns their ids, newest first. */
+  /** Creates `count` sessions of a customer and returns their ids, newest first. */
   async function create(customerId: string, count: number): Promise<string[]> {
     const made: string[] = [];
     for (let i = 0; i < count; i++) {
@@ -49,7 +49,7 @@ onEachEngine(({ test, serve, empty }) => {
     return made;
   }
 
-  /** Returns the lines of an export. */
+  /** Returns the parsed lines of an export. */
   function linesOf(answer: Answer): Record<string, unknown>[] {
     assert.equal(answer.status, 200, answer.text);
     assert.equal(answer.headers.get("content-type"), "application/x-ndjson");
@@ -87,7 +87,7 @@ onEachEngine(({ test, serve, empty }) => {
     assert.deepEqual(idsOf(bodyOf(based) as SessionList), made);
   });
 
-  test("an invalid query is refused with the place of each fault", async () => {
+  test("the refusal of an invalid query names every faulty parameter", async () => {
     const faulty = "?customerID=a&live=perhaps&limit=0&since=yesterday&cursor=1&state=x&visitId=a&visitId=b";
     const answer = await api("agent").call("GET", `/sessions${faulty}`);
     const { errors } = problemOf(answer, 400, "invalid-request");
@@ -103,7 +103,7 @@ onEachEngine(({ test, serve, empty }) => {
     }
   });
 
-  test("an empty condition is refused and never means every session", async () => {
+  test("an empty filter value is refused, and never matches every session", async () => {
     const conditions = ["agentId", "customerId", "visitId", "globalVisitId", "state", "since", "until"];
     for (const name of [...conditions, "live", "limit"]) {
       for (const query of [`?${name}=`, `?${name}`, `?customerId=c&${name}=`]) {
@@ -131,7 +131,7 @@ onEachEngine(({ test, serve, empty }) => {
     }
   });
 
-  test("a cursor that no page returned is refused", async () => {
+  test("a cursor that the server did not return is refused", async () => {
     await create("turned", 3);
     const query = "?customerId=turned&limit=1";
     const { next } = await list(query);
@@ -152,7 +152,7 @@ onEachEngine(({ test, serve, empty }) => {
     }
   });
 
-  test("a session is ended by its customer, an agent and an administrator, and is unknown then", async () => {
+  test("its customer, an agent and an administrator can end a session, which is unknown afterwards", async () => {
     for (const person of ["alice", "agent", "administrator"] as const) {
       const [id] = (await create("alice", 1)) as [string];
       const answer = await api(person).call("DELETE", `/sessions/${id}`);
@@ -165,7 +165,7 @@ onEachEngine(({ test, serve, empty }) => {
     }
   });
 
-  test("ending somebody else's session looks the same as ending one that never existed", async () => {
+  test("ending another customer's session gets the same response as ending one that never existed", async () => {
     const [id] = (await create("alice", 1)) as [string];
     const answers: string[] = [];
     for (const path of [id, "unknown", id.replace(/.$/, (last) => (last === "A" ? "B" : "A"))]) {
@@ -196,7 +196,7 @@ onEachEngine(({ test, serve, empty }) => {
     assert.deepEqual(idsOf(await list("?customerId=elsewhere&live=true")), others);
   });
 
-  test("an empty filter ends nothing, unless it says all", async () => {
+  test("a request to end sessions without a filter ends nothing, unless it has `all`", async () => {
     const [id] = (await create("spared", 1)) as [string];
     for (const json of [{}, { customerId: "" }, { customerId: null }, { dryRun: true }]) {
       const answer = await api("administrator").call("POST", "/sessions/end", { json });
@@ -227,7 +227,7 @@ onEachEngine(({ test, serve, empty }) => {
     assert.deepEqual(bodyOf(all), { sessions: 3, next: null });
   });
 
-  test("several requests end more sessions than one can", async () => {
+  test("if a request cannot end all sessions, further requests end the rest", async () => {
     await using other = await serve({ config: { accessLog: "off" } });
     const alone = createApi(other.url);
     const headers = { gkc_customerId: "many" };
@@ -284,7 +284,7 @@ onEachEngine(({ test, serve, empty }) => {
     const nothing = await api("administrator").call("GET", "/customers/leaves/export");
     assert.deepEqual(linesOf(nothing), [{ type: "end", sessions: 0 }]);
     assert.equal((await api("agent").call("HEAD", `/sessions/${kept}`)).status, 200);
-    // Over Redis there is no file: the suite of the port tests that nothing is left there.
+    // This checks SQLite's files. The tests of the store port check that nothing is left in Redis.
     for (const file of readdirSync(server.dataDir)) {
       if (file.endsWith(".sock")) continue;
       const bytes = readFileSync(join(server.dataDir, file));
@@ -294,13 +294,13 @@ onEachEngine(({ test, serve, empty }) => {
     assert.ok(!server.log().includes("leaves"));
   });
 
-  test("an export that the client aborts is in the trail as failed", async () => {
+  test("the audit trail has an export that the client aborts as failed", async () => {
     const id = sessionOf(await api("agent").create(of("begun"))).sessionId;
     const long = Array.from({ length: 1000 }, () => ({
       method: "GET",
       path: `/${"x".repeat(2000)}`,
     }));
-    // More than the system buffers for a client that does not read.
+    // The export must be larger than what the system buffers for a client that does not read.
     for (let i = 0; i < 8; i++) assert.equal((await post(api("agent"), id, long)).status, 202);
     const headers = { authorization: holders.administrator.bearer };
     const { body } = await fetch(`${server.url}/customers/begun/export`, { headers });
@@ -316,7 +316,7 @@ onEachEngine(({ test, serve, empty }) => {
     assert.equal(await outcome(), "failed");
   });
 
-  test("a customer's keys are erased with them, with immediate effect", async () => {
+  test("erasing a customer also erases the customer's API keys, with immediate effect", async () => {
     const key = keyFor({ role: "customer", customerId: "keyed" });
     await using other = await serveKeys({ key, administrator: holders.administrator }, await empty());
     const theirs = apiOf(other, key);
@@ -330,7 +330,7 @@ onEachEngine(({ test, serve, empty }) => {
     problemOf(await theirs.create(), 401, "invalid-credential");
   });
 
-  test("ids of customers may have any characters", async () => {
+  test("customer ids can have any characters", async () => {
     const id = "a/b é%?#";
     const path = `/customers/${encodeURIComponent(id)}`;
     assert.equal((await api("agent").create(of(id))).status, 200);
@@ -340,7 +340,7 @@ onEachEngine(({ test, serve, empty }) => {
     assert.equal(erasure.sessions, 1);
   });
 
-  test("operations and refusals are in the trail, in order, without ids", async () => {
+  test("the audit trail has operations and refusals in order, without callers' ids", async () => {
     const known = (await audit("?limit=1")).entries[0]?.sequence ?? 0;
     const [id] = (await create("trailed", 1)) as [string];
     await end({ customerId: "trailed", dryRun: true });
@@ -350,7 +350,7 @@ onEachEngine(({ test, serve, empty }) => {
     for (let i = 0; i < 3; i++) {
       problemOf(await api("bob").call("DELETE", "/customers/trailed"), 403, "role-not-permitted");
     }
-    // The entry is appended after the response.
+    // The entry is added only after the response.
     while ((await audit("?limit=1")).entries[0]?.outcome !== "refused") await delay(5);
     const all: AuditPage["entries"][number][] = [];
     for (let cursor: string | null = ""; cursor !== null; ) {

@@ -96,7 +96,7 @@ test("a wrong key in x-api-key is refused like one in Authorization", async () =
   problemOf(await createApi(server.url, { "x-api-key": "" }).create(), 401, "credential-required");
 });
 
-test("keys in both Authorization and x-api-key are refused, whatever they are", async () => {
+test("a request with both Authorization and x-api-key is refused, even if both have the same key", async () => {
   const good = keys.alice.bearer.slice("Bearer ".length);
   for (const [authorization, key] of [
     [keys.alice.bearer, good],
@@ -114,7 +114,7 @@ test("keys in both Authorization and x-api-key are refused, whatever they are", 
   sessionOf(await createApi(server.url, empty).create());
 });
 
-test("x-api-key in a proxy's sub-request belongs to the client's request and is ignored", async () => {
+test("/forward-auth ignores x-api-key, which the proxy forwards from its client", async () => {
   const proxy = { authorization: keys.administrator.bearer };
   const ofClient = { "x-api-key": keys.alice.bearer.slice("Bearer ".length) };
   const asked = await createApi(server.url, { ...proxy, ...ofClient }).call("GET", "/forward-auth");
@@ -123,20 +123,20 @@ test("x-api-key in a proxy's sub-request belongs to the client's request and is 
   problemOf(alone, 401, "credential-required");
 });
 
-test("two credentials at once are refused", async () => {
+test("a request with two credentials is refused", async () => {
   const headers = [`Authorization: ${keys.alice.bearer}`, `Authorization: ${keys.bob.bearer}`];
   const answer = await exchange(server.port, requestText("PUT /sessions/new", headers));
   assert.ok([400, 401].includes(answer.status), answer.body);
 });
 
-test("the name of the scheme may be written in any case", async () => {
+test("the name of the authentication scheme may be written in any case", async () => {
   for (const scheme of ["Bearer", "bearer", "BEARER"]) {
     const authorization = keys.alice.bearer.replace("Bearer", scheme);
     sessionOf(await createApi(server.url, { authorization }).create());
   }
 });
 
-/** The ids that each caller may assert (contract.md#assertions). */
+/** Whether each caller may assert these ids (contract.md#assertions). */
 const assertions: [Person, Record<string, string>, boolean][] = [
   ["alice", {}, true],
   ["alice", { gkc_customerId: "alice" }, true],
@@ -206,7 +206,7 @@ test("a session without a customer may be associated with the customer who signs
   problemOf(await api("bob").update(sessionId, customer("bob")), 404, "session-not-found");
 });
 
-test("an agent who names a customer reaches only that customer's sessions (contract.md#rule-4)", async () => {
+test("an agent who names a customer can access only that customer's sessions (contract.md#rule-4)", async () => {
   const { sessionId } = sessionOf(await api("alice").create(customer("alice")));
   assert.equal(sessionOf(await api("agent").retrieve(sessionId, customer("alice"))).sessionId, sessionId);
   const other = sessionOf(await api("agent").retrieve(sessionId, customer("bob")));
@@ -214,7 +214,7 @@ test("an agent who names a customer reaches only that customer's sessions (contr
   assert.equal(other.customerId, "bob");
 });
 
-test("only callers who reach a session see a conflict with its agent", async () => {
+test("only callers who may access a session learn of a conflict with its agent", async () => {
   const { sessionId } = sessionOf(await api("agent").create(agent("7")));
   await api("alice").update(sessionId, customer("alice"));
   const conflict = await api("administrator").update(sessionId, agent("8"));
@@ -238,7 +238,7 @@ test("probes and documents need no key", async () => {
   }
 });
 
-test("unknown paths and methods are refused as such without a key", async () => {
+test("unknown paths and methods get 404 and 405 even without a key", async () => {
   problemOf(await createApi(server.url).call("GET", "/nowhere"), 404, "not-found");
   problemOf(await createApi(server.url).call("PATCH", "/sessions/x"), 405, "method-not-allowed");
 });
@@ -254,14 +254,14 @@ test("a key that expires while the server runs is refused from then on", async (
   problemOf(await mine.create(), 401, "invalid-credential");
 });
 
-test("after a jump of the wall clock is corrected, even across a restart, keys are valid again", async () => {
+test("when the wall clock is corrected after a jump, keys are valid again, even across a restart", async () => {
   const day = keyFor({}, { expiresAt: Date.now() + DAY });
   await using own = await serve({ frozen: true, config: { auth: "key" }, keys: [day.key] });
   const mine = () => createApi(own.url, { authorization: day.bearer });
   const { sessionId } = sessionOf(await mine().create({ headers: { gkc_customerId: "c" } }));
   own.step(2 * DAY);
   problemOf(await mine().create(), 401, "invalid-credential");
-  // The command line uses the same clock.
+  // The command line measures a key's lifetime with the same clock.
   const admin = await connectControl(own.dataDir);
   const request = { role: "reporter", customerId: null, agentId: null, validFor: HOUR } as const;
   const made = await admin?.createKey(request);
@@ -271,7 +271,7 @@ test("after a jump of the wall clock is corrected, even across a restart, keys a
   own.step(-2 * DAY);
   for (const when of ["at once", "after a restart"]) {
     sessionOf(await mine().create());
-    // The session expired when the clock jumped, and stays expired.
+    // The jump of the clock made the session expire, and it stays expired.
     assert.notEqual(sessionOf(await mine().retrieve(sessionId)).sessionId, sessionId, when);
     await own.restart();
   }

@@ -12,7 +12,7 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 const rangesOf = (...texts: string[]) => texts.map((text) => parseRange(text) as AddressRange);
 const forwardedFor = (list: string) => ({ "x-forwarded-for": list });
 
-/** Returns the addresses in the trail of a server with this configuration, for requests with these headers. */
+/** Starts a server, sends requests with these headers, and returns the addresses in its audit trail. */
 async function addressesInTrail(
   config: Partial<Config>,
   sent: readonly Readonly<Record<string, string>>[],
@@ -32,7 +32,7 @@ const limited = { ...unlimited, requests: { count: 1000, period: MINUTE } };
 for (const perAddress of [unlimited, limited]) {
   const suffix = perAddress === limited ? "with limits" : "without limits";
 
-  test(`behind a trusted proxy the trail has the client's address, ${suffix}`, async () => {
+  test(`behind a trusted proxy the audit trail has the client's address, ${suffix}`, async () => {
     const trustedProxies = rangesOf("127.0.0.1", "10.0.0.0/8");
     const addresses = await addressesInTrail({ trustedProxies, perAddress }, [
       forwardedFor("198.51.100.7, 192.0.2.1"),
@@ -57,7 +57,7 @@ for (const perAddress of [unlimited, limited]) {
   });
 }
 
-test("over a Unix socket the trail has the address that the proxy sends, or `unix socket`", async () => {
+test("over a Unix socket the audit trail has the address that the proxy sends, or `unix socket`", async () => {
   await using folder = temporaryDirectory();
   const path = `${folder.path}/http.sock`;
   await using server = await serve({ config: { socket: { path, mode: 0o600 } } });

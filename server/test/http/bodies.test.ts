@@ -18,7 +18,7 @@ const api = () => createApi(server.url);
 let used = 0;
 const fresh = () => `visit ${++used}`;
 
-/** Returns the names of the faults; any other response than `invalid-request` fails the test. */
+/** Returns each fault that a refusal lists, as `place name`. */
 function places(problem: Problem): string[] {
   return (problem.errors ?? []).map(({ in: place, name }) => `${place} ${name}`);
 }
@@ -111,7 +111,7 @@ for (const [name, value] of Object.entries(wrong)) {
   });
 }
 
-test("faults of headers and body are named together, and nothing is applied", async () => {
+test("one refusal lists the faults of headers and body, and nothing is applied", async () => {
   const { sessionId } = sessionOf(await api().create());
   const headers = { gkc_agentId: "good", gkc_customerId: "x".repeat(300) };
   const answer = await api().update(sessionId, {
@@ -123,7 +123,7 @@ test("faults of headers and body are named together, and nothing is applied", as
   assert.equal(sessionOf(await api().retrieve(sessionId)).agentId, null);
 });
 
-test("256 characters fit into the body, however many bytes they take", async () => {
+test("an id in the body may have 256 characters, however many bytes they take", async () => {
   for (const character of ["x", "é", "🦊"]) {
     const globalVisitId = character.repeat(256);
     assert.equal(sessionOf(await api().create({ json: { globalVisitId } })).globalVisitId, globalVisitId);
@@ -147,7 +147,7 @@ test("null and the empty string count as missing", async () => {
   }
 });
 
-test("unknown members are ignored, whatever their names", async () => {
+test("unknown members of a body are ignored, whatever their names", async () => {
   const visitId = fresh();
   const body = `{"visitId":"${visitId}","__proto__":{"globalVisitId":"evil","polluted":1},
     "constructor":{"prototype":{"polluted":1}},"sessionId":"${"A".repeat(40)}","state":"recognized",
@@ -183,7 +183,7 @@ for (const type of [
   "application/json;charset=UTF-8",
   "application/vnd.shop+json",
 ]) {
-  test(`a body may be of the type ${type}`, async () => {
+  test(`a body with the content type ${type} is accepted`, async () => {
     const visitId = fresh();
     const answer = await api().create({
       body: JSON.stringify({ visitId }),
@@ -203,7 +203,7 @@ for (const type of [
   "json",
   "x-application/json",
 ]) {
-  test(`a body of the type ${type} is refused`, async () => {
+  test(`a body with the content type ${type} is refused`, async () => {
     const { sessionId } = sessionOf(await api().create());
     const options = { body: '{"globalVisitId":"g"}', headers: { "content-type": type } };
     problemOf(await api().create(options), 415, "unsupported-media-type");
@@ -212,7 +212,7 @@ for (const type of [
   });
 }
 
-test("a body without a type is refused; an empty one needs none", async () => {
+test("a body without a content type is refused; an empty body needs none", async () => {
   const request = requestText("PUT /sessions/new", [], "{}");
   problemOf(asAnswer(await exchange(server.port, request)), 415, "unsupported-media-type");
   const empty = requestText("PUT /sessions/new", ["Content-Type: text/plain", "Content-Length: 0"]);
@@ -242,14 +242,14 @@ test("a body with a content coding is refused, and the response says which one i
     const headers = { ...JSON_TYPE, "content-encoding": coding };
     sessionOf(await api().create({ body: JSON.stringify({ visitId: fresh() }), headers }));
   }
-  // An empty body has no coding.
+  // The content coding of an empty body is ignored.
   sessionOf(await api().create({ headers: { "content-encoding": "gzip" } }));
   const typeless = await api().create({ body: "{}", headers: { "content-type": "text/plain" } });
   assert.equal(problemOf(typeless, 415, "unsupported-media-type").title, "The body is not JSON in UTF-8");
   assert.equal(typeless.headers.get("accept-encoding"), null);
 });
 
-test("a body in another charset than UTF-8 is refused", async () => {
+test("a body in a charset other than UTF-8 is refused", async () => {
   const create = (type: string) =>
     api().create({
       body: JSON.stringify({ visitId: fresh() }),
@@ -296,7 +296,7 @@ test("a Content-Length that is too large is refused before the body arrives", as
 const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
 const chunked = (line: string) => requestText(line, ["Content-Type: application/json", "Transfer-Encoding: chunked"]);
 
-test("a chunked body is read like any other, also in chunks of one byte", async () => {
+test("a chunked body is read like any other, even in chunks of one byte", async () => {
   for (const size of [1, 7, 1000]) {
     const visitId = fresh();
     const body = utf8(JSON.stringify({ visitId, globalVisitId: "🦊" }));
@@ -326,7 +326,7 @@ test("a chunked body without an end is refused as soon as it is too large", asyn
     connection.send(chunked(line));
     const part = chunk("x".repeat(1024));
     for (let sent = 0; sent <= LIMIT; sent += 1024) connection.send(part);
-    // The response must not wait for the end of the body.
+    // The server must respond before the end of the body.
     const answer = await connection.response();
     problemOf(asAnswer(answer), 413, "body-too-large");
   }

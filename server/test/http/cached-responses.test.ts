@@ -6,7 +6,6 @@ import { createApi, sessionOf } from "../support/api.ts";
 import { serve } from "../support/in-process.ts";
 import { openConnection, requestText } from "../support/raw-http.ts";
 
-/** Runs the garbage collector. */
 function collect(): void {
   if ("Bun" in globalThis) {
     (globalThis as unknown as { Bun: { gc(wait: boolean): void } }).Bun.gc(true);
@@ -16,7 +15,7 @@ function collect(): void {
   (runInNewContext("gc") as () => void)();
 }
 
-/** Returns the number of bytes in buffers. */
+/** Returns the total size in bytes of all buffers that are still in use. */
 function buffered(): number {
   collect();
   return process.memoryUsage().arrayBuffers;
@@ -33,7 +32,7 @@ test("a cached response does not keep the memory of other responses alive", asyn
   }
   const [hot = "", ...cold] = ids;
   await using connection = await openConnection(server.port);
-  // Between two cached responses are enough others that these two never share a block of the runtime's pool.
+  // The other responses between two cached ones keep these two from sharing a block of the runtime's buffer pool.
   const retrieve = (id: string) => requestText(`GET /sessions/${id}`);
   const round = 160;
   let length = 0;

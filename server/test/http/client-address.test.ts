@@ -27,7 +27,7 @@ function from(peer: string, headers: Readonly<Record<string, string>> = {}) {
 const forwardedFor = (list: string) => ({ "x-forwarded-for": list });
 const forwarded = (list: string) => ({ forwarded: list });
 
-test("without proxies the peer is the client, whatever its headers contain", () => {
+test("without trusted proxies the peer is the client, whatever its headers contain", () => {
   const lies = { ...forwardedFor("192.0.2.1"), ...forwarded("for=192.0.2.2") };
   for (const headers of [{}, lies]) {
     assert.equal(direct(from("203.0.113.9", headers)), "203.0.113.9");
@@ -36,7 +36,7 @@ test("without proxies the peer is the client, whatever its headers contain", () 
   }
 });
 
-test("this machine itself has no subscriber", () => {
+test("addresses of this machine itself are not rate limited", () => {
   for (const peer of ["127.0.0.1", "127.3.2.1", "::1", "::ffff:127.0.0.1"]) {
     assert.equal(direct(from(peer)), undefined);
     assert.equal(behindProxies(from(peer)), undefined);
@@ -49,7 +49,7 @@ test("peers without an address count as one client, except on a Unix socket", ()
   assert.equal(subscriberTo(undefined)(from("")), undefined);
 });
 
-test("addresses with the same first 64 bits of IPv6 are one subscriber", () => {
+test("IPv6 addresses with the same first 64 bits count as one client", () => {
   for (const peer of ["2001:db8:1:2::1", "2001:db8:1:2:ffff:1:2:3"]) {
     assert.equal(direct(from(peer)), "2001:db8:1:2");
   }
@@ -57,7 +57,7 @@ test("addresses with the same first 64 bits of IPv6 are one subscriber", () => {
   assert.equal(behindProxies(from("10.1.1.1", forwardedFor("2001:db8:1:2::9"))), "2001:db8:1:2");
 });
 
-test("a proxy reports its client in either header", () => {
+test("a proxy can report its client in either header", () => {
   const cases: [Readonly<Record<string, string>>, string][] = [
     [forwardedFor("192.0.2.1"), "192.0.2.1"],
     [forwardedFor("192.0.2.1:4711"), "192.0.2.1"],
@@ -107,12 +107,12 @@ test("on a Unix socket every peer is a trusted proxy", () => {
   assert.equal(onSocket(from("")), undefined);
 });
 
-test("if both headers are present and differ, the proxy counts as the client", () => {
+test("if both headers are present but differ, the proxy counts as the client", () => {
   const headers = { ...forwardedFor("192.0.2.1"), ...forwarded("for=198.51.100.1") };
   assert.equal(behindProxies(from("10.9.9.9", headers)), "10.9.9.9");
 });
 
-test("the audit trail gets the whole address, also that of this machine", () => {
+test("the audit trail has whole addresses, even that of this machine", () => {
   const told = createClientAddress(proxies as AddressRange[]);
   const cases: [peer: string, headers: Readonly<Record<string, string>>, address: string][] = [
     ["127.0.0.1", {}, "127.0.0.1"],

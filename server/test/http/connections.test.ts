@@ -10,14 +10,14 @@ import { exchange, openConnection, requestText } from "../support/raw-http.ts";
 
 const request = "PUT /sessions/new HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
 
-test("a client that disconnects in the middle of its body is not logged as a defect", async () => {
+test("a client that disconnects in the middle of its body causes no error in the log", async () => {
   await using server = await serve();
   const fields = "Content-Type: application/json\r\nContent-Length: 100\r\n";
   const socket = connect({ host: "127.0.0.1", port: server.port });
   socket.write(`PUT /sessions/new HTTP/1.1\r\nHost: 127.0.0.1\r\n${fields}\r\n{"visitId":`);
   await once(socket, "connect");
   const api = createApi(server.url);
-  // The first request arrives before the server can have seen the other.
+  // After this response, the server has also received the incomplete request.
   sessionOf(await api.create());
   socket.destroy();
   const refused = 'antechamber_requests_total{operation="create",status="400"} 1';
@@ -34,7 +34,7 @@ const visit = (n: number) => JSON.stringify({ visitId: `visit-${n}` });
 test("pipelined requests get their responses in order", async () => {
   await using server = await serve();
   await using connection = await openConnection(server.port);
-  // Some requests wait for the disk, others do not.
+  // Every second request waits for the disk, the others do not.
   const requests = Array.from({ length: 100 }, (_, i) =>
     i % 2 === 0
       ? requestText("PUT /sessions/new", [json], visit(i))
@@ -60,7 +60,7 @@ test("a request may arrive in pieces of any size", async () => {
       await new Promise((resolve) => setImmediate(resolve));
     }
     const { status } = await connection.response();
-    // From the second time on, another session has the visit.
+    // The first request creates a session with the visit, so later ones are refused.
     assert.equal(status, size === 1 ? 200 : 400);
   }
 });
@@ -85,7 +85,7 @@ test("a chunked body is read to its end", async () => {
   assert.equal((await connection.response()).status, 200);
 });
 
-test("a client that closes its side after the request gets a response", async () => {
+test("a client that closes its side of the connection after the request gets a response", async () => {
   await using server = await serve();
   await using connection = await openConnection(server.port);
   connection.send(requestText("PUT /sessions/new", [json], visit(1)) + request);
@@ -102,7 +102,7 @@ test("a client that expects 100 Continue gets it, whatever the response will be"
   const length = `Content-Length: ${visit(1).length}`;
   for (const [line, fields, body, status] of [
     ["PUT /sessions/new", [length], visit(1), 200],
-    // Some clients wait for it even without a body, and never read a response before it.
+    // Some clients wait for 100 Continue even without a body, and read no response before it.
     ["PUT /sessions/new", ["Content-Length: 0"], "", 200],
     ["PUT /sessions/new", [], "", 200],
     ["GET /sessions/x", [], "", 200],
@@ -119,7 +119,7 @@ test("a client that expects 100 Continue gets it, whatever the response will be"
   assert.equal(await connection.closed(), "");
 });
 
-test("an HTTP/1.0 client, or one whose head is refused, gets no 100 Continue", async () => {
+test("an HTTP/1.0 client gets no 100 Continue, and neither does one whose head is refused", async () => {
   await using server = await serve();
   const expecting = "Host: localhost\r\nExpect: 100-continue\r\n";
   for (const [head, status] of [
@@ -131,7 +131,7 @@ test("an HTTP/1.0 client, or one whose head is refused, gets no 100 Continue", a
   }
 });
 
-test("an unread body is skipped, or the connection is closed", async () => {
+test("if a body is not read, it is skipped or the connection is closed", async () => {
   await using server = await serve();
   await using connection = await openConnection(server.port);
   connection.send(requestText("GET /sessions/x", [], request) + request);
@@ -156,7 +156,7 @@ test("an HTTP/1.0 connection stays open only if the client requests it", async (
   assert.equal(await connection.closed(), "");
 });
 
-test("Connection: close closes the connection, whatever other options it has", async () => {
+test("Connection: close closes the connection, whatever other options the header has", async () => {
   await using server = await serve();
   for (const version of ["1.0", "1.1"]) {
     for (const fields of [
@@ -173,7 +173,7 @@ test("Connection: close closes the connection, whatever other options it has", a
   }
 });
 
-test("an invalid head is refused at once, even if the fault arrives late and by itself", async () => {
+test("an invalid head is refused as soon as the fault arrives, even in a later packet", async () => {
   await using server = await serve();
   for (const fault of ["\x01bad\r\n", "A: b\n", " folded\r\n", "no field\r\n"]) {
     await using connection = await openConnection(server.port);
@@ -182,7 +182,7 @@ test("an invalid head is refused at once, even if the fault arrives late and by 
     connection.send(fault);
     const asked = performance.now();
     assert.equal((await connection.response()).status, 400);
-    // A server that waits for more would wait until the timeout of heads.
+    // A server that waited for the rest of the head would respond only after its timeout.
     assert.ok(performance.now() - asked < 5000);
   }
 });
@@ -222,7 +222,7 @@ test("the connection is closed after the response if the client requests it", as
   assert.equal(await connection.closed(), "");
 });
 
-test("a request that is not HTTP gets a response with the fault", async () => {
+test("a request that is not HTTP gets a response that names the fault", async () => {
   await using server = await serve();
   for (const [text, status, detail] of [
     ["hello\r\n\r\n", 400, "request line"],
@@ -266,7 +266,7 @@ test("many concurrent connections with pipelined requests each get their own res
   await Promise.all(
     sessions.map(async ({ sessionId }) => {
       await using connection = await openConnection(server.port);
-      // Cached sessions, new ones, and refusals, whose responses are written in different ways.
+      // The responses of these three requests are written by different code paths.
       const lines = [`GET /sessions/${sessionId}`, "PUT /sessions/new", "POST /sessions/unknown"];
       const rounds = 60;
       for (let n = 0; n < rounds; n++) connection.send(lines.map((line) => requestText(line)).join(""));

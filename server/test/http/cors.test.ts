@@ -11,7 +11,7 @@ const list = (value: string | null | undefined) =>
     .split(/\s*,\s*/)
     .filter(Boolean);
 
-/** Returns the preflight of a browser for such a request of a page of `origin`. */
+/** Returns the preflight that a browser sends before such a request of a page of `origin`. */
 function preflight(origin: string, method: string, path: string, headers: string): string {
   return requestText(`OPTIONS ${path}`, [
     `Origin: ${origin}`,
@@ -56,7 +56,7 @@ for (const [method, path] of operations) {
   });
 }
 
-test("a page of a listed origin may read every response, also refusals", async () => {
+test("a page of a listed origin may read every response, including refusals", async () => {
   await using server = await serve({ config: { corsOrigins: [SHOP] } });
   const api = createApi(server.url, { origin: SHOP });
   const created = await api.create();
@@ -120,7 +120,7 @@ test("every origin is allowed if the configuration says so", async () => {
   }
 });
 
-test("a preflight needs no key, the request after it does", async () => {
+test("a preflight needs no key, but the request after it does", async () => {
   await using server = await serve({ config: { auth: "key", corsOrigins: [SHOP] } });
   const asked = preflight(SHOP, "PUT", "/sessions/new", "authorization");
   const answer = await exchange(server.port, asked);
@@ -132,7 +132,7 @@ test("a preflight needs no key, the request after it does", async () => {
 });
 
 for (const method of ["GET", "PUT", "PATCH"]) {
-  test(`a page that sends ${method} to an unknown path sees the 404, and no failed preflight`, async () => {
+  test(`a page that sends ${method} to an unknown path gets the 404 instead of a failed preflight`, async () => {
     await using server = await serve({ config: { corsOrigins: [SHOP] } });
     const asked = preflight(SHOP, method, "/kbs", "gkc_customerid,x-requested-with");
     const answer = await exchange(server.port, asked);
@@ -154,7 +154,7 @@ for (const [method, path] of [
   ["PATCH", "/sessions/x"],
   ["PURGE", "/sessions"],
 ] as const) {
-  test(`a page that sends ${method} to ${path} sees the 405, and no failed preflight`, async () => {
+  test(`a page that sends ${method} to ${path} gets the 405 instead of a failed preflight`, async () => {
     const config = {
       corsOrigins: [SHOP],
       basePaths: [{ path: "/session/v2", dialect: "v2" }],
@@ -174,7 +174,7 @@ for (const [method, path] of [
   });
 }
 
-test("OPTIONS that is not a preflight is refused for an unknown path", async () => {
+test("an OPTIONS request that is not a preflight is refused for an unknown path", async () => {
   await using server = await serve({ config: { corsOrigins: [SHOP] } });
   problemOf(await createApi(server.url, { origin: SHOP }).call("OPTIONS", "/kbs"), 404, "not-found");
 });

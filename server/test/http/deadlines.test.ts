@@ -10,8 +10,8 @@ import { serve, type TestServer } from "../support/in-process.ts";
 import { openConnection, type RawResponse, requestText } from "../support/raw-http.ts";
 
 /*
- * The deadlines of connections, on the clock of the machine: ten seconds, so all of them are awaited at once.
- * `http1/deadlines.test.ts` has the rest of them, on a clock of its own.
+ * Tests deadlines of connections in real time. They take ten seconds, so all connections wait at the same time.
+ * `http1/deadlines.test.ts` tests the other deadlines with a simulated clock.
  */
 
 const create = requestText("PUT /sessions/new");
@@ -27,12 +27,12 @@ before(async () => {
   idle = Promise.all(first.map(repeatAfterTimeout));
   incomplete = responsesTo(`${create}GET / HTTP/1.1\r\nHost: loc`, 2);
   forwardAuth = responsesTo("GET /forward-auth HTTP/1.1\r\nHost: localhost\r\nX: ", 1);
-  // Each is awaited by its own test.
+  // The tests await these promises; until then a rejection must not count as unhandled.
   for (const each of [idle, incomplete, forwardAuth]) each.catch(() => undefined);
 });
 after(() => server[Symbol.asyncDispose]());
 
-test("an idle connection is kept as long as the responses say", async () => {
+test("an idle connection is kept as long as the Keep-Alive header says", async () => {
   assert.deepEqual(await idle, [
     [200, 200],
     [200, 200],
@@ -47,13 +47,13 @@ test("an incomplete head is refused with 408, after the response to the request 
   );
 });
 
-test("an incomplete head is refused with 503 at the address for proxies", async () => {
+test("an incomplete head is refused with 503 on /forward-auth", async () => {
   for (const { status, headers, body } of await forwardAuth) {
     problemOf({ status, headers, text: body }, 503, "request-timeout");
   }
 });
 
-/** Sends a request, waits as long as its response allows, and sends another. Returns the status codes of both. */
+/** Sends a request, waits for the time in its Keep-Alive header, and sends another. Returns both status codes. */
 async function repeatAfterTimeout(first: string): Promise<number[]> {
   const socket = connect({ host: "127.0.0.1", port: server.port }).setEncoding("latin1");
   try {
@@ -67,7 +67,7 @@ async function repeatAfterTimeout(first: string): Promise<number[]> {
     assert.ok(seconds >= 5, received);
     await delay(seconds * 1000);
     socket.write(create);
-    // Without a response it ends.
+    // If the server closes the connection, there is no second response.
     await Promise.race([once(socket, "data"), once(socket, "close")]);
     return [...received.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map(([, status]) => Number(status));
   } finally {
@@ -75,7 +75,7 @@ async function repeatAfterTimeout(first: string): Promise<number[]> {
   }
 }
 
-/** Sends text on a connection of its own. Returns the responses, after which the connection must be closed. */
+/** Sends text on a new connection and returns `count` responses, after which the server must close it. */
 async function responsesTo(text: string, count: number): Promise<RawResponse[]> {
   await using connection = await openConnection(server.port);
   connection.send(text);

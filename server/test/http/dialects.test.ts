@@ -10,10 +10,10 @@ import { keyFor, type TestServer, unlimited } from "../support/in-process.ts";
 import { exchange, openConnection, type RawResponse, requestText } from "../support/raw-http.ts";
 import { MINUTE } from "../support/sessions.ts";
 
-/* The requests of clients of later versions of the API, and the responses of each dialect (contract.md#dialects). */
+/* Sends requests as the clients of each dialect do, and checks the responses (contract.md#dialects). */
 
 const ID = /^[A-Za-z0-9_-]{40}$/;
-/** The placeholder id with which the demonstration client begins. */
+/** The placeholder that the demonstration client sends while it has no session id. */
 const PLACEHOLDER = "00000000-0000-0000-0000-0000000000";
 const ISSUED_ELSEWHERE = "AaIH2SEAAACPHF0qsH5DyZFukT3vQx0c_9LmWb7R";
 
@@ -24,7 +24,7 @@ const basePaths: readonly BasePath[] = [
   { path: "/session/v2", dialect: "v2" },
 ];
 
-/** Headers that the widgets add to every call of v1, and those that jQuery adds itself. */
+/** Headers that the widgets and jQuery add to every call of v1. */
 const ofWidget = [
   "Accept: application/json, text/javascript, */*; q=0.01",
   "Content-Type: application/json; charset=UTF-8",
@@ -38,10 +38,10 @@ const ofWidgetV2 = [
   "ContactCenterID: 2c4f0e3a-77d4-4b43-9f2e-7d0c8a6b1c3e",
 ];
 
-/** A dialect from the point of view of its clients. */
+/** How the clients of a dialect send requests and read responses. */
 interface Spoken {
   readonly base: string;
-  /** Returns the session in a success; any other response fails the test. */
+  /** Returns the session in the response of a successful request. */
   session(answer: RawResponse): SessionInfo;
   create(...headers: string[]): string;
   update(id: string, ...headers: string[]): string;
@@ -75,7 +75,7 @@ const v2: Spoken = {
       "Content-Length: 0",
       ...headers,
     ]),
-  // No Content-Length.
+  // These clients send no Content-Length with a PATCH.
   update: (id, ...headers) => requestText(`PATCH /session/v2/sessions/${id}`, [...ofWidgetV2, ...headers]),
 };
 
@@ -88,7 +88,7 @@ function successIn(answer: RawResponse): Record<string, unknown> {
   return JSON.parse(answer.body) as Record<string, unknown>;
 }
 
-/** Returns the problem in a refusal of the newer dialects; any other response fails the test. */
+/** Asserts that a response is this refusal of a newer dialect, and returns its problem details. */
 function refusalIn(answer: RawResponse, status: number, code: string): Problem {
   assert.equal(answer.status, status, answer.body);
   assert.equal(answer.headers.get("content-type"), "application/problem+json");
@@ -110,7 +110,7 @@ onEachEngine(({ test, serve }) => {
   const customer = (id: string) => `gkc_customerId: ${id}`;
   let used = 0;
   const fresh = (name: string) => `${name}-${++used}`;
-  /** Returns how many sessions this customer has. */
+  /** Returns the number of a customer's sessions. */
   const countOf = async (customerId: string) => {
     const answer = await ask(requestText(`GET /sessions?customerId=${customerId}`));
     return (JSON.parse(answer.body) as { total: number }).total;
@@ -139,7 +139,7 @@ onEachEngine(({ test, serve }) => {
       assert.equal((JSON.parse(atRoot.body) as SessionInfo).customerId, ann);
     });
 
-    test(`${name}: the session gets the ids in headers and body, whatever characters they have`, async () => {
+    test(`${name}: the session gets the ids of headers and body, whatever characters they have`, async () => {
       const json = (body: string) => ["Content-Type: application/json", body] as const;
       const visitId = fresh(`"visit" \\ü🦊`);
       const [type, body] = json(JSON.stringify({ visitId, globalVisitId: "g", tenantId: "t" }));
@@ -152,7 +152,7 @@ onEachEngine(({ test, serve }) => {
       assert.equal(refusalIn(taken, 400, "already-exists").field, "visitId");
     });
 
-    test(`${name}: a create can be repeated with its idempotency key, at the root too`, async () => {
+    test(`${name}: a create can be replayed with its idempotency key, even at the root`, async () => {
       const key = `Idempotency-Key: ${fresh(name)}`;
       const erin = customer(fresh("erin"));
       const first = session(await ask(create(key, erin)));
@@ -163,13 +163,13 @@ onEachEngine(({ test, serve }) => {
       refusalIn(reused, 422, "idempotency-key-reused");
     });
 
-    test(`${name}: slashes of a base URL, and a path parameter, make no difference`, async () => {
+    test(`${name}: extra slashes after the base URL, and a path parameter, make no difference`, async () => {
       const { sessionId } = session(await ask(create().replace(base, `${base}//`)));
       const rewritten = update(`${sessionId};jsessionid=1`, customer("c")).replace(base, `/${base}/`);
       assert.equal(session(await ask(rewritten)).sessionId, sessionId);
     });
 
-    test(`${name}: every refusal below the base path has error`, async () => {
+    test(`${name}: every refusal below the base path has an 'error' member`, async () => {
       const { sessionId } = session(await ask(create()));
       const type = ["Content-Type: application/json"];
       const line = update(sessionId).split(" HTTP", 1)[0] as string;
@@ -191,7 +191,7 @@ onEachEngine(({ test, serve }) => {
       refusalIn(await ask(elsewhere), 400, "invalid-request");
     });
 
-    test(`${name}: a refusal at the root, or below a path with only the same beginning, has no error`, async () => {
+    test(`${name}: a refusal at the root, or below a path that only begins like the base path, has no 'error' member`, async () => {
       for (const path of ["/sessions/x/y", `${base}x/sessions/new`, "/plain/kbs"]) {
         const answer = await ask(requestText(`GET ${path}`));
         assert.equal(answer.status, 404);
@@ -213,7 +213,7 @@ onEachEngine(({ test, serve }) => {
     });
   }
 
-  test("8.5.1: retrieving returns the session, and creates none", async () => {
+  test("8.5.1: retrieving never creates a session", async () => {
     const { base, session, create, update } = dialects["8.5.1"];
     const created = session(await ask(create()));
     await ask(update(created.sessionId, customer("retrieved")));
@@ -256,7 +256,7 @@ onEachEngine(({ test, serve }) => {
     }
   });
 
-  test("8.5.1: updating an ended session creates another one, without its ids", async () => {
+  test("8.5.1: updating an ended session creates another one without the ended session's ids", async () => {
     const { session, create, update } = dialects["8.5.1"];
     const ended = session(await ask(create(customer("c"))));
     assert.equal((await ask(requestText(`DELETE /sessions/${ended.sessionId}`))).status, 204);
@@ -278,7 +278,7 @@ onEachEngine(({ test, serve }) => {
     assert.equal(refusalIn(agent, 400, "already-exists").field, "agentId");
   });
 
-  test("8.5.1: an update that would create follows the rules of visits", async () => {
+  test("8.5.1: an update that would create a session follows the rules for visits", async () => {
     const { base, session } = dialects["8.5.1"];
     const body = JSON.stringify({ visitId: fresh("visit") });
     const json = ["Content-Type: application/json"];
@@ -289,7 +289,7 @@ onEachEngine(({ test, serve }) => {
     assert.ok(!second.body.includes(first.sessionId));
   });
 
-  test("8.5.1: an update that creates has an effect once per idempotency key", async () => {
+  test("8.5.1: an update that creates a session creates only one per idempotency key", async () => {
     const { session, update } = dialects["8.5.1"];
     const key = `Idempotency-Key: ${fresh("update")}`;
     const ann = fresh("ann");
@@ -304,7 +304,7 @@ onEachEngine(({ test, serve }) => {
     refusalIn(malformed, 400, "invalid-request");
   });
 
-  test("current: retrieving creates, updating does not", async () => {
+  test("current: retrieving an unknown session creates one, updating does not", async () => {
     const { base, session, update } = dialects.current;
     const carol = fresh("carol");
     const answer = await ask(requestText(`GET ${base}/sessions/${PLACEHOLDER}?tenantId=1`, [customer(carol)]));
@@ -319,7 +319,7 @@ onEachEngine(({ test, serve }) => {
     assert.equal(lost.title, "There is no such session");
   });
 
-  test("v2: the former id of the client is not reused", async () => {
+  test("v2: a new session does not reuse the client's former id", async () => {
     const { session, create } = v2;
     const earlier = session(await ask(create())).sessionId;
     for (const id of [earlier, PLACEHOLDER]) {
@@ -331,7 +331,7 @@ onEachEngine(({ test, serve }) => {
     assert.match(bare.sessionId, ID);
   });
 
-  test("v2: an update finds a session or is refused, and says how to create one", async () => {
+  test("v2: an update without a live session is refused, and the response says how to create one", async () => {
     const { update } = v2;
     for (const id of [PLACEHOLDER, "undefined", ISSUED_ELSEWHERE]) {
       const problem = refusalIn(await ask(update(id, customer("c"))), 404, "session-not-found");
@@ -339,7 +339,7 @@ onEachEngine(({ test, serve }) => {
     }
   });
 
-  test("v2: the methods are those of v2", async () => {
+  test("v2: only the methods of v2 are allowed", async () => {
     const allowed = async (path: string) => {
       const answer = await ask(requestText(`OPTIONS /session/v2${path}`));
       assert.equal(answer.status, 204);
@@ -357,7 +357,7 @@ onEachEngine(({ test, serve }) => {
     }
   });
 
-  test("the dot of a base path is a dot", async () => {
+  test("a dot in a base path matches only a dot", async () => {
     assert.equal((await ask(requestText("PUT //kcxcurrent/v1/sessions/new"))).status, 404);
   });
 
@@ -407,7 +407,7 @@ onEachEngine(({ test, serve }) => {
   const apiKey = (who: keyof typeof keys) => bearer(who).replace(/.* /, "x-api-key: ");
 
   for (const [name, { base, session, create, update }] of Object.entries(dialects)) {
-    test(`${name}: in mode key, a session out of reach is unknown, and refusals have error`, async () => {
+    test(`${name}: in mode key, a session that the caller may not access is unknown, and refusals have an 'error' member`, async () => {
       await using server = await serve({ config: { basePaths, auth: "key" }, keys: stored });
       const ask = (request: string) => exchange(server.port, request);
       refusalIn(await ask(create()), 401, "credential-required");
@@ -442,7 +442,7 @@ onEachEngine(({ test, serve }) => {
   const client = (n: number) => `X-Forwarded-For: 2001:db8:${n}::1`;
   const trustedProxies = [parseRange("127.0.0.1") as AddressRange];
 
-  test("8.5.1: an update that creates counts as a create, by address and by credential", async () => {
+  test("8.5.1: an update that creates a session counts for the rate limits of creates, by address and by credential", async () => {
     const { session, create, update } = dialects["8.5.1"];
     const config = { basePaths, trustedProxies, auth: "key" } as const;
     const two = { ...unlimited, creates: anHour(2) };
@@ -456,12 +456,12 @@ onEachEngine(({ test, serve }) => {
       refusalIn(third, 429, "too-many-requests");
       assert.match(third.headers.get("ratelimit-policy") ?? "", /^"creates-per-/);
       refusalIn(await ask(create(...asked)), 429, "too-many-requests");
-      // A request that creates nothing does not count as a create.
+      // This update creates no session, so it does not count for the rate limit of creates.
       assert.equal(session(await ask(update(first.sessionId, ...asked))).customerId, "alice");
     }
   });
 
-  test("8.5.1: an update that creates respects the maximum of a customer's sessions", async () => {
+  test("8.5.1: an update that creates a session respects the customer's quota", async () => {
     const { session, update } = dialects["8.5.1"];
     await using server = await serve({ config: { basePaths, maxSessionsPerCustomer: 2 } });
     const ask = () => exchange(server.port, update(PLACEHOLDER, "gkc_customerId: ann"));
@@ -472,7 +472,7 @@ onEachEngine(({ test, serve }) => {
     assert.match(third.headers.get("ratelimit-policy") ?? "", /^"sessions-per-customer"/);
   });
 
-  test("a refusal by a store without writes has error, and a forged id does not reach the store", async () => {
+  test("a refusal by a store that accepts no writes has an 'error' member, and the store is not asked for a forged id", async () => {
     await using server = await serve({ config: { basePaths, maxPendingWrites: 0 } });
     const ask = (request: string) => exchange(server.port, request);
     for (const { session, create } of Object.values(dialects)) {

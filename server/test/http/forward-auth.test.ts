@@ -11,7 +11,7 @@ import { newSession, pageOf, wholeTimeline } from "../support/records.ts";
 import { MINUTE } from "../support/sessions.ts";
 import { sized } from "../support/tier.ts";
 
-/** Local peers, which may report the client's address. */
+/** Trusts proxies on this machine, so that the tests can report a client's address. */
 const thisMachine = [parseRange("127.0.0.1") as AddressRange];
 
 const keys = {
@@ -44,11 +44,11 @@ after(async () => {
   for (const one of [server, strict, guarded]) await one[Symbol.asyncDispose]();
 });
 
-/** Returns the bytes of a sub-request with these header lines, one character per byte. */
+/** Returns a proxy's request with these header lines as text, in which each character is one byte. */
 const text = (lines: readonly string[], target = "/forward-auth", method = "GET") =>
   `${[`${method} ${target} HTTP/1.1`, "Host: localhost", ...lines].join("\r\n")}\r\n\r\n`;
 
-/** Sends a sub-request and returns the response. */
+/** Sends a proxy's request to /forward-auth and returns the response. */
 function ask(
   lines: readonly string[],
   { target = "/forward-auth", method = "GET", to = server } = {},
@@ -58,7 +58,7 @@ function ask(
 
 const identityHeaders = ["gkc-sessionid", "gkc-customerid", "gkc-agentid", "gkc-visitid", "gkc-globalvisitid"];
 
-/** Returns a field with a text of this many bytes. */
+/** Returns a header whose value has this many bytes. */
 const bulk = (bytes: number) => `X-Bulk: ${"x".repeat(bytes)}`;
 
 test("a visitor with many cookies is allowed", async () => {
@@ -74,12 +74,12 @@ test("a visitor with many cookies is allowed", async () => {
     const answer = await ask(fields, { target });
     assert.deepEqual([answer.status, answer.headers.get("gkc-sessionid")], [200, id], answer.body);
   }
-  // Other paths have a lower limit.
+  // The limit for headers is lower on all other paths.
   assert.equal((await ask([bulk(17_000)], { target: "/sessions/x" })).status, 431);
   assert.equal((await ask([bulk(17_000)], { target: "/forward-authority" })).status, 431);
 });
 
-test("cookies in several fields are read like those in one", async () => {
+test("cookies in several Cookie headers are read like those in one", async () => {
   const id = await newSession(api);
   for (const lines of [
     [`Cookie: sessionId=${id}`, "Cookie: a=1"],
@@ -89,7 +89,7 @@ test("cookies in several fields are read like those in one", async () => {
   }
 });
 
-test("a request that cannot be read is 403, a temporary fault is 503", async () => {
+test("a request that cannot be read gets 403, a temporary fault gets 503", async () => {
   await using own = await serve();
   const raw = (line: string, ...lines: string[]) => exchange(own.port, `${[line, ...lines].join("\r\n")}\r\n\r\n`);
   const host = "Host: localhost";
@@ -130,7 +130,7 @@ test("a request that cannot be read is 403, a temporary fault is 503", async () 
   assert.match(lines[0] ?? "", /"status":403.*"peer":"127\.0\.0\.1"/);
 });
 
-/** Returns the identity in a response, which must be 200 and have every identity header. */
+/** Asserts that a response is a 200 with every identity header, and returns their values. */
 function identityOf(answer: RawResponse): string[] {
   assert.equal(answer.status, 200, answer.body);
   assert.equal(answer.headers.get("cache-control"), "no-store");
@@ -148,7 +148,7 @@ async function requestsIn(id: string, calls = api): Promise<RequestEntry[]> {
   return entries.filter((entry) => entry.type === "request");
 }
 
-/** The places of the session id in an original request. */
+/** Places where the original request can have the session id. */
 const sources: Readonly<Record<string, (id: string) => readonly string[]>> = {
   "the query, of Caddy and Traefik": (id) => [`X-Forwarded-Uri: /a?b=c&sessionId=${id}&d=e`],
   "the query, of nginx": (id) => [`X-Original-URI: /a?sessionId=${id}`],
@@ -180,7 +180,7 @@ for (const [name, lines] of Object.entries(sources)) {
   });
 }
 
-test("the first live one of several sessions is used: query, header, cookie", async () => {
+test("if a request names several live sessions, query precedes header, and header precedes cookie", async () => {
   const [a, b, c] = [await newSession(api), await newSession(api), await newSession(api)];
   const all = [`X-Forwarded-Uri: /?sessionId=${a}`, `gkc_sessionId: ${b}`, `Cookie: sessionId=${c}`];
   for (const [skip, id] of [a, b, c].entries()) {
@@ -188,7 +188,7 @@ test("the first live one of several sessions is used: query, header, cookie", as
   }
 });
 
-test("the sources are tried in the order of the setting, and no others", async () => {
+test("only the sources in the setting are read, in its order", async () => {
   for (const forwardAuthSources of [["header", "cookie"], ["cookie", "query", "header"], ["query"]] as const) {
     await using other = await serve({ config: { forwardAuthSources } });
     const calls = createApi(other.url);
@@ -211,12 +211,12 @@ test("the sources are tried in the order of the setting, and no others", async (
   assert.notEqual(identityOf(answer)[0], id);
 });
 
-/** Returns this many different texts with the form of a session id that no server issued. */
+/** Returns `count` different texts that look like session ids but that no server issued. */
 const junkIds = (count: number) => Array.from({ length: count }, (_, i) => `${i}`.padStart(40, "A"));
 const cookies = (ids: readonly string[]) => ids.map((id) => `sessionId=${id}`).join("; ");
 const query = (ids: readonly string[]) => ids.map((id) => `sessionId=${id}`).join("&");
 
-test("any number of ids that the server did not issue does not hide a session, in any source", async () => {
+test("a session is found after any number of ids that the server did not issue, in every source", async () => {
   const id = await newSession(api);
   const junk = junkIds(250);
   for (const lines of [
@@ -234,7 +234,7 @@ test("any number of ids that the server did not issue does not hide a session, i
 });
 
 onEachEngine((engine) => {
-  engine.test("four different ids of a source are looked up, then the next source", async () => {
+  engine.test("at most four different ids of a source are looked up before the next source", async () => {
     const config = { forwardAuthSources: ["query", "header", "cookie"] } as const;
     await using to = await engine.serve({ config });
     const calls = createApi(to.url);
@@ -258,7 +258,7 @@ onEachEngine((engine) => {
   });
 });
 
-test("a head full of invented ids costs little more than an empty one", async () => {
+test("a head full of invented ids takes little more time than one without ids", async () => {
   const id = await newSession(api);
   await using connection = await openConnection(server.port);
   const fastest = async (lines: readonly string[]) => {
@@ -276,7 +276,7 @@ test("a head full of invented ids costs little more than an empty one", async ()
   assert.ok(full - usual < 10, `${full} ms, and ${usual} ms with one id`);
 });
 
-test("the original request is recorded, in the headers of each proxy", async () => {
+test("the original request is recorded, whichever proxy's headers describe it", async () => {
   for (const [lines, options, expected] of [
     [["X-Forwarded-Method: POST", "X-Forwarded-Uri: /cart?mail=x&page=2"], {}, ["POST", "/cart?page=2", null]],
     [
@@ -320,7 +320,7 @@ test("every 200 has every identity header, also the first one of a visit", async
   assert.equal(sessionOf(await api.retrieve(id)).sessionId, id);
 });
 
-test("an associated id is in the next response, as UTF-8 bytes", async () => {
+test("an associated id is in the next response, encoded as UTF-8", async () => {
   for (const customerId of ["Zoë", "à", "Å…", "名前", "😀", "a\u00a0", "a,b;c=d", "%0d%0a"]) {
     const id = await newSession(api);
     assert.equal(identityOf(await ask([`gkc-sessionId: ${id}`]))[1], "");
@@ -350,7 +350,7 @@ test("identity headers of the client are ignored, in every spelling", async () =
   }
 });
 
-test("ids without a live session get a new session with another id", async () => {
+test("a request whose ids have no live session gets a new session with another id", async () => {
   await using still = await serve({ frozen: true });
   const expired = await newSession(createApi(still.url), { json: { visitId: "v" } });
   still.pass(31 * MINUTE);
@@ -363,7 +363,7 @@ test("ids without a live session get a new session with another id", async () =>
   }
 });
 
-test("forwarding a request prolongs its session", async () => {
+test("every forwarded request renews its session", async () => {
   await using still = await serve({ frozen: true });
   const calls = createApi(still.url);
   const id = await newSession(calls, { headers: { gkc_customerId: "anna" } });
@@ -387,7 +387,7 @@ test("the cookie is Secure if the first proxy reports a secure connection", asyn
   }
 });
 
-test("the cookie is set as configured, and only its name is read", async () => {
+test("the cookie is set as configured, and only a cookie of the configured name is read", async () => {
   await using own = await serve({
     config: {
       cookieName: "__Secure-visit",
@@ -493,7 +493,7 @@ test("paths and hosts are recorded as decoded text", async () => {
   }
 });
 
-test("a target with a scheme and a host is recorded with its path only", async () => {
+test("of a target with a scheme and a host, only the path is recorded", async () => {
   for (const [sent, expected] of [
     ["http://shop.example/a%20b?page=2&q=x", "/a%20b?page=2"],
     ["HTTPS://shop.example:8443/a//b", "/a//b"],
@@ -532,7 +532,7 @@ test("where a session is required, a request without one is refused", async () =
   assert.equal(identityOf(await ask([`Cookie: sessionId=${id}`], { to: strict }))[0], id);
 });
 
-test("mode local: another host is refused with 403", async () => {
+test("mode local: a request for another host is refused with 403", async () => {
   const foreign = "GET /forward-auth HTTP/1.1\r\nHost: shop.example\r\n\r\n";
   const answer = await exchange(server.port, foreign);
   assert.equal(answer.status, 403);
@@ -556,7 +556,7 @@ test("mode key: the proxy's own key decides, and sessions that it may not read a
   assert.equal((await requestsIn(id, calls)).length, 1);
 });
 
-test("a body, any method and long URIs do no harm", async () => {
+test("a body, any method and long URIs are accepted", async () => {
   const id = await newSession(api);
   const session = `gkc-sessionId: ${id}`;
   for (const method of ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "PROPFIND"]) {
@@ -590,7 +590,7 @@ test("whatever a proxy forwards, the response has a status that proxies understa
     "Idempotency-Key",
     "Origin",
   );
-  // Every byte that HTTP allows in a header.
+  // Generates every byte that HTTP allows in a header.
   const byte = fc
     .oneof(fc.integer({ min: 0x20, max: 0x7e }), fc.integer({ min: 0x80, max: 0xff }))
     .map((code) => String.fromCharCode(code));
@@ -603,7 +603,7 @@ test("whatever a proxy forwards, the response has a status that proxies understa
     fc.tuple(names, value).map(([name, content]) => `${name}: ${content}`),
     { maxLength: 6 },
   );
-  // No ".": a proxy must resolve a path with dot segments before its sub-request.
+  // Without ".", since a proxy must resolve dot segments before it calls /forward-auth.
   const target = fc
     .array(fc.constantFrom("/", "a", "%", "%zz", "?", "&", "=", "sessionId", id, ":", "//"), {
       maxLength: 8,

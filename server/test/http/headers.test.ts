@@ -19,7 +19,7 @@ const session = (answer: RawResponse): SessionInfo => {
   return JSON.parse(answer.body) as SessionInfo;
 };
 
-/** Returns the names of the faulty headers; any other response than their refusal fails the test. */
+/** Asserts that the response refuses headers, and returns the names of these. */
 const faults = (answer: RawResponse): string[] => {
   assert.equal(answer.status, 400, answer.body);
   assert.equal(answer.headers.get("content-type"), "application/problem+json");
@@ -40,7 +40,7 @@ const spellings = {
 } as const;
 for (const [field, names] of Object.entries(spellings)) {
   for (const name of names) {
-    test(`${name} gives the ${field}`, async () => {
+    test(`${name} sets ${field}`, async () => {
       const found = session(await create(`${name}: Value`));
       assert.equal(found[field as keyof typeof spellings], "Value");
       assert.equal(found.state, "recognized");
@@ -48,7 +48,7 @@ for (const [field, names] of Object.entries(spellings)) {
   }
 
   const [underscored, dashed] = names;
-  test(`${field}: both spellings may agree`, async () => {
+  test(`${field}: both spellings with the same value are accepted`, async () => {
     const found = session(await create(`${underscored}: same`, `${dashed}: same`));
     assert.equal(found[field as keyof typeof spellings], "same");
   });
@@ -94,7 +94,7 @@ for (const [field, names] of Object.entries(spellings)) {
   }
 }
 
-test("every fault of the headers is named at once", async () => {
+test("one refusal lists all faulty headers", async () => {
   const answer = await create(`gkc_agentId: ${"x".repeat(257)}`, "gkc-customerId: a, b");
   assert.deepEqual(faults(answer), ["gkc_agentId", "gkc-customerId"]);
 });
@@ -127,7 +127,7 @@ for (const value of values) {
   });
 }
 
-test("the same id in a header and in a body in UTF-8 is one id", async () => {
+test("an id is the same in a header in UTF-8 as in a body", async () => {
   const visitId = "Besuch ü 🦊";
   const { sessionId } = session(
     await exchange(
@@ -145,7 +145,7 @@ test("the same id in a header and in a body in UTF-8 is one id", async () => {
 });
 
 for (const name of ["gkc_customerId", "gkc-customerId", "gkc_agentId", "gkc-agentId"]) {
-  test(`${name} in ISO-8859-1 and in UTF-8 is one id`, async () => {
+  test(`${name} is the same id in ISO-8859-1 and in UTF-8`, async () => {
     for (const text of ["müller", "ÿ", "¡olé!", "Ðe±"]) {
       const { sessionId, ...found } = session(await create(`${name}: ${text}`));
       assert.ok([found.customerId, found.agentId].includes(text), text);
@@ -178,7 +178,7 @@ test("an id in a path or a query is read like one in a header, percent-encoded o
   }
 });
 
-test("both spellings of a header may agree in different encodings", async () => {
+test("both spellings of a header may have the same value in different encodings", async () => {
   const answer = await create("gkc_customerId: müller", utf8("gkc-customerId: müller"));
   assert.equal(session(answer).customerId, "müller");
 });
@@ -203,13 +203,13 @@ for (const [name, value] of Object.entries({
   test(`a header with ${name} is refused`, async () => {
     const answer = await create(`gkc_customerId: ${value}`);
     assert.equal(answer.status, 400);
-    // Bytes that no field may contain are refused before the service sees them, without a code.
+    // The HTTP server itself refuses bytes that no header may contain, without a code.
     const { code } = JSON.parse(answer.body) as { code?: string };
     if (code !== undefined) assert.deepEqual(faults(answer), ["gkc_customerId"]);
   });
 }
 
-test("256 characters fit into a header, whatever bytes they take; 257 do not", async () => {
+test("an id in a header may have 256 characters, however many bytes they take, but not 257", async () => {
   for (const character of ["x", "é", "🦊"]) {
     const value = character.repeat(256);
     assert.equal(session(await create(utf8(`gkc_customerId: ${value}`))).customerId, value);
@@ -218,7 +218,7 @@ test("256 characters fit into a header, whatever bytes they take; 257 do not", a
   }
 });
 
-test("a byte order mark alone is an id of one character", async () => {
+test("a byte order mark is accepted as an id of one character", async () => {
   const answer = await create(utf8("gkc_customerId: \uFEFF"));
   assert.equal(session(answer).customerId, "\uFEFF");
 });
@@ -229,7 +229,7 @@ test("spaces around a value are not part of it", async () => {
   assert.equal(session(answer).agentId, "tight");
 });
 
-test("a retrieval is refused for its headers before anything is created", async () => {
+test("a retrieval with invalid headers is refused before it creates a session", async () => {
   const created = async () => {
     const { body } = await exchange(server.port, requestText("GET /metrics"));
     return /^antechamber_sessions_created_total (\d+)/m.exec(body)?.[1];
@@ -241,7 +241,7 @@ test("a retrieval is refused for its headers before anything is created", async 
   assert.equal(await created(), so);
 });
 
-test("HEAD is refused for its headers too, without a body", async () => {
+test("HEAD with invalid headers is refused, without a body", async () => {
   const request = requestText("HEAD /sessions/unknown", ["gkc_customerId: a", "gkc_customerId: b"]);
   const answer = await exchange(server.port, request, { head: true });
   assert.equal(answer.status, 400);

@@ -18,7 +18,7 @@ const under = (key: string) => ({ "idempotency-key": key });
 let keys = 0;
 const freshKey = () => `key-${++keys}`;
 
-/** Creates a session with a customer and an idempotency key. */
+/** Creates a session with an idempotency key, and with a customer if one is given. */
 function create(calls: Api, key: string, customerId: string | undefined, json: unknown = {}) {
   const who: Record<string, string> = customerId === undefined ? {} : { gkc_customerId: customerId };
   return calls.create({ json, headers: { ...under(key), ...who } });
@@ -78,7 +78,7 @@ test("another request with the same key is refused, and changes nothing", async 
     problemOf(answer, 422, "idempotency-key-reused");
     assert.equal(answer.text.includes(session.sessionId), false);
   }
-  // The same request in another form.
+  // This is the same request, only written differently, so it gets the stored response.
   const headers = { ...under(key), "gkc-customerId": "anna", "content-type": "application/json" };
   const body = '{ "unknown": 1, "visitId": "v-other", "globalVisitId": null }';
   assert.deepEqual(sessionOf(await api.create({ headers, body })), session);
@@ -100,7 +100,7 @@ test("a creation and records may have the same key", async () => {
   acceptedOf(await post(api, sessionId, visit("/"), under(key)));
 });
 
-test("one of many concurrent requests with a key is executed, the others are refused as under way", async () => {
+test("of many concurrent requests with one key, one is executed and the others are refused as in progress", async () => {
   const id = await newSession(api);
   for (const send of [
     (key: string) => create(api, key, "anna"),
@@ -120,7 +120,7 @@ test("one of many concurrent requests with a key is executed, the others are ref
   assert.equal((await pageOf(api, id)).total, 3);
 });
 
-test("a refused request has no stored response: its key may succeed later", async () => {
+test("a refusal is not stored, so a later request with the same key can succeed", async () => {
   const holder = await newSession(api, { json: { visitId: "v-held" } });
   const key = freshKey();
   problemOf(await create(api, key, "anna", { visitId: "v-held" }), 400, "already-exists");
@@ -204,7 +204,7 @@ test("mode key: callers do not share idempotency keys", async () => {
   assert.equal(made.size, 5);
 });
 
-test("an empty key counts as missing", async () => {
+test("an empty idempotency key counts as missing", async () => {
   const text = requestText("PUT /sessions/new", ["Idempotency-Key: "]);
   const [first, second] = [await exchange(server.port, text), await exchange(server.port, text)];
   assert.equal(first.status, 200);

@@ -22,7 +22,7 @@ after(async () => {
   await issuer[Symbol.asyncDispose]();
 });
 
-/** Starts a server with a fixed clock that trusts this issuer. */
+/** Starts a server that trusts this issuer, with a clock that only the tests advance. */
 function serveFor({ config }: Issuer, more: Partial<TokenConfig> = {}): Promise<TestServer> {
   return serve({ frozen: true, config: { auth: "jwt", tokens: { ...config, ...more } } });
 }
@@ -67,7 +67,7 @@ test("the names of the claims and a default role are configurable", async () => 
   problemOf(await wrong.create(), 401, "invalid-credential");
 });
 
-/** Tokens with one fault each. */
+/** Functions that make tokens with one fault each. */
 const wrong: Record<string, (now: number) => Promise<string>> = {
   "is no token": async () => "nothing",
   "has two parts": async () => (await issuer.token(reporter)).split(".").slice(0, 2).join("."),
@@ -130,7 +130,7 @@ test("every wrong token gets the same response", async () => {
   const bodies = new Set<string>();
   for (const [what, make] of Object.entries(wrong)) {
     const answer = await bearing(await make(server.now())).create();
-    // Node's own limit of headers applies first.
+    // On Node the token exceeds the runtime's own limit for headers.
     if (answer.status === 431) continue;
     assert.equal(answer.status, 401, `a token that ${what}: ${answer.text}`);
     problemOf(answer, 401, "invalid-credential");
@@ -167,7 +167,7 @@ test("a token is valid by the server's clock, with half a minute of leeway", asy
   problemOf(await api.create(), 401, "invalid-credential");
 });
 
-test("after a jump of the wall clock is corrected, tokens are valid again", async () => {
+test("when the wall clock is corrected after a jump, tokens are valid again", async () => {
   await using own = await serveFor(issuer);
   const now = own.now();
   const api = bearing(await issuer.token({ role: "administrator" }, { now, lifetime: 300 }), own);
@@ -178,13 +178,13 @@ test("after a jump of the wall clock is corrected, tokens are valid again", asyn
   const ahead = bearing(await issuer.token({ ...reporter, nbf }, { now: own.now() }), own);
   sessionOf(await ahead.create());
   own.step(-DAY);
-  // A token that was valid only while the clock was wrong is not cached as valid.
+  // This token was valid only while the clock was wrong, and must not be cached as valid.
   problemOf(await ahead.create(), 401, "invalid-credential");
-  // The session expired when the clock jumped, and stays expired.
+  // The jump of the clock made the session expire, and it stays expired.
   assert.notEqual(sessionOf(await api.retrieve(sessionId)).sessionId, sessionId);
 });
 
-test("new keys of the issuer are found, and withdrawn ones refused within ten minutes", async () => {
+test("new keys of the issuer are found, and withdrawn keys are refused within ten minutes", async () => {
   await using own = await startIssuer();
   await using at = await serveFor(own);
   const old = bearing(await own.token(reporter, { lifetime: 7200 }), at);
@@ -192,7 +192,7 @@ test("new keys of the issuer are found, and withdrawn ones refused within ten mi
   assert.equal(own.fetches, 1);
   await own.rotate();
   const next = bearing(await own.token(reporter, { lifetime: 7200 }), at);
-  // Within 30 s of a fetch, no request causes another.
+  // Within 30 s of a fetch, an unknown key causes no other fetch.
   problemOf(await next.create(), 401, "invalid-credential");
   at.pass(30 * SECOND);
   sessionOf(await next.create());
@@ -280,7 +280,7 @@ for (const [what, hang] of [
   });
 }
 
-test("before the first key set requests get 503, and the log says why", async () => {
+test("until the first key set is fetched, requests get 503, and the log says why", async () => {
   await using own = await startIssuer();
   await own.vanish();
   await using at = await serveFor(own);

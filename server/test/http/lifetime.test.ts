@@ -8,12 +8,12 @@ import { eventually } from "../support/eventually.ts";
 import { serve, type TestServer } from "../support/in-process.ts";
 import { DAY, HOUR, MINUTE, SECOND } from "../support/sessions.ts";
 
-/** A server with a clock that only the tests advance. */
+/** Starts a server with a clock that only the tests advance. */
 const still = () => serve({ frozen: true });
 const as = (customerId: string) => ({ headers: { gkc_customerId: customerId } });
 const create = async (api: Api, json: unknown = {}, headers = {}) => sessionOf(await api.create({ json, headers }));
 
-/** Counts the sessions in the database file. */
+/** Returns the number of sessions in the database file. */
 function rows(server: TestServer): number {
   const database = new DatabaseSync(join(server.dataDir, "antechamber.db"), { readOnly: true });
   try {
@@ -23,7 +23,7 @@ function rows(server: TestServer): number {
   }
 }
 
-/** Each way of using a session, and whether it counts as use. */
+/** Requests on a session, and whether they renew it. */
 const uses: [string, (api: Api, id: string) => Promise<unknown>, boolean][] = [
   ["retrieving", (api, id) => api.retrieve(id), true],
   ["HEAD", (api, id) => api.call("HEAD", `/sessions/${id}`), true],
@@ -35,7 +35,7 @@ const uses: [string, (api: Api, id: string) => Promise<unknown>, boolean][] = [
   ["doing nothing", async () => undefined, false],
 ];
 for (const [name, use, prolongs] of uses) {
-  test(`contract.md#rule-6: ${name} ${prolongs ? "prolongs" : "does not prolong"} a session`, async () => {
+  test(`contract.md#rule-6: ${name} ${prolongs ? "renews" : "does not renew"} a session`, async () => {
     await using server = await still();
     const api = createApi(server.url);
     const { sessionId } = await create(api, { visitId: "v" });
@@ -47,7 +47,7 @@ for (const [name, use, prolongs] of uses) {
   });
 }
 
-test("contract.md#rule-6: an anonymous session is also prolonged by use, and across a restart", async () => {
+test("contract.md#rule-6: use also renews an anonymous session, even across a restart", async () => {
   await using server = await still();
   const { sessionId } = await create(createApi(server.url));
   for (let i = 0; i < 5; i++) {
@@ -59,14 +59,14 @@ test("contract.md#rule-6: an anonymous session is also prolonged by use, and acr
   }
 });
 
-test("contract.md#rule-6: no use prolongs a session beyond its total life", async () => {
+test("contract.md#rule-6: no use renews a session beyond its maximum lifetime", async () => {
   await using server = await still();
   const api = createApi(server.url);
   const { sessionId, createdAt } = await create(api, {}, { gkc_customerId: "c" });
   while (server.now() + 25 * MINUTE < Date.parse(createdAt) + DAY) {
     server.pass(25 * MINUTE);
     assert.equal(sessionOf(await api.retrieve(sessionId)).sessionId, sessionId);
-    // A renewal is stored after its response, but before the changes of later requests.
+    // A renewal is stored only after its response, but before later changes such as this one.
     await create(api, { globalVisitId: "g" });
   }
   server.pass(25 * MINUTE);
@@ -90,7 +90,7 @@ test("contract.md#rule-6: anonymous and recognized sessions have separate lifeti
   assert.equal(sessionOf(await api.retrieve(session.sessionId)).sessionId, session.sessionId);
 });
 
-test("contract.md#rule-6: a clock that is set back does not revive a session, not across a restart either", async () => {
+test("contract.md#rule-6: a clock that is set back revives no session, not even across a restart", async () => {
   await using server = await still();
   const stored = await create(createApi(server.url), { visitId: "v" });
   const anonymous = await create(createApi(server.url));
@@ -113,7 +113,7 @@ test("contract.md#rule-6: a clock that is set back does not revive a session, no
   assert.equal(sessionOf(await createApi(server.url).retrieve(fresh.sessionId)).visitId, "v");
 });
 
-test("contract.md#rule-6: a session that is used while the clock is behind expires at its time", async () => {
+test("contract.md#rule-6: a session that is used while the clock is behind still expires in time", async () => {
   await using server = await still();
   const api = createApi(server.url);
   const { sessionId } = await create(api, { visitId: "v" });
@@ -157,7 +157,7 @@ test("contract.md#rule-8: creating and retrieving without ids leaves no row", as
   assert.equal(sessionOf(await createApi(server.url).retrieve(sessionId)).sessionId, sessionId);
 });
 
-test("contract.md#rule-8: refusals leave no row either", async () => {
+test("contract.md#rule-8: refused requests leave no row", async () => {
   await using server = await still();
   const api = createApi(server.url);
   const { sessionId } = await create(api);
@@ -169,7 +169,7 @@ test("contract.md#rule-8: refusals leave no row either", async () => {
   assert.equal(rows(server), 0);
 });
 
-test("contract.md#rule-8: a session is stored when it means something or must live longer", async () => {
+test("contract.md#rule-8: a session is stored when it gets an id or must live longer", async () => {
   await using server = await still();
   const api = createApi(server.url);
   const [first, second] = [await create(api), await create(api)];
@@ -180,7 +180,7 @@ test("contract.md#rule-8: a session is stored when it means something or must li
   assert.equal(rows(server), 2);
 });
 
-test("expired sessions are purged after a time", async () => {
+test("expired sessions are purged", async () => {
   await using server = await serve({ frozen: true, config: { retention: DAY } });
   const api = createApi(server.url);
   for (let i = 0; i < 300; i++) await api.create({ json: { visitId: `v${i}` } });

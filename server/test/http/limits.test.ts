@@ -10,7 +10,7 @@ import { MINUTE, SECOND } from "../support/sessions.ts";
 const perMinute = (count: number) => ({ count, period: MINUTE });
 const trustedProxies = [parseRange("127.0.0.1") as AddressRange];
 
-/** Returns the header that a proxy on this machine adds. */
+/** Returns the header with which a proxy reports the client's address. */
 const client = (address: string) => ({ headers: { "x-forwarded-for": address } });
 
 /** Starts a server behind a proxy on this machine, with rate limits by address. */
@@ -32,7 +32,7 @@ async function times(count: number, ask: () => Promise<Answer>): Promise<Answer[
   return answers;
 }
 
-test("a client gets as many responses as its address may have, and learns when to continue", async () => {
+test("a client above the rate limit of its address is refused, and learns when to try again", async () => {
   await using server = await behindProxy({ creates: perMinute(4) });
   const api = createApi(server.url);
   const create = () => api.create(client("192.0.2.1"));
@@ -49,7 +49,7 @@ test("a client gets as many responses as its address may have, and learns when t
   assert.equal(admitted(await times(3, () => api.create(client("192.0.2.2")))), 3);
 });
 
-test("creates, misses and other requests are counted separately", async () => {
+test("creates, retrievals of unknown sessions, and other requests are counted separately", async () => {
   const rates = { creates: perMinute(1), misses: perMinute(2), requests: perMinute(20) };
   await using server = await behindProxy(rates);
   const api = createApi(server.url);
@@ -58,14 +58,14 @@ test("creates, misses and other requests are counted separately", async () => {
   assert.equal(admitted(await times(4, () => api.retrieve("unknown", asked))), 2);
   const refusal = await api.retrieve("unknown", asked);
   assert.equal(refusal.headers.get("ratelimit-policy"), '"misses-per-address";q=2;w=60');
-  // The retrievals without a session used 5 of the 20.
+  // The 5 retrievals of unknown sessions count as requests, too.
   assert.equal(admitted(await times(15, () => api.retrieve(sessionId, asked))), 15);
   const beyond = await api.update(sessionId, { ...asked, json: { visitId: "v" } });
   assert.equal(beyond.headers.get("ratelimit-policy"), '"requests-per-address";q=20;w=60');
   problemOf(await api.create(asked), 429, "too-many-requests");
 });
 
-test("a refusal changes nothing", async () => {
+test("a request refused by a rate limit changes nothing", async () => {
   await using server = await behindProxy({ requests: perMinute(1) });
   const api = createApi(server.url);
   const id = await newSession(api);
@@ -77,7 +77,7 @@ test("a refusal changes nothing", async () => {
   assert.equal(sessionOf(await api.retrieve(id, client("192.0.2.2"))).customerId, null);
 });
 
-test("the visitors of a proxy are counted separately, and one above the limit gets 503", async () => {
+test("a proxy's visitors are counted separately, and a visitor above the limit gets 503", async () => {
   await using server = await behindProxy({ misses: perMinute(2) });
   const api = createApi(server.url);
   const ask = (address: string, more = {}) =>
@@ -92,7 +92,7 @@ test("the visitors of a proxy are counted separately, and one above the limit ge
   assert.equal(admitted(await times(5, () => ask("192.0.2.1", session))), 5);
 });
 
-test("requests without a valid credential are counted too: guesses, unknown paths, the page", async () => {
+test("requests without a valid credential also count: guesses, unknown paths, the API page", async () => {
   await using server = await behindProxy({ requests: perMinute(3) }, { auth: "key" });
   const api = createApi(server.url, { authorization: "Bearer guessed" });
   const statuses: number[] = [];
@@ -111,7 +111,7 @@ test("probes have no rate limit", async () => {
   }
 });
 
-test("each credential is counted separately, from whatever address it is used", async () => {
+test("each credential is counted separately, whatever addresses use it", async () => {
   const [one, other] = [keyFor({ role: "administrator" }), keyFor({ role: "administrator" })];
   const perCredential = { creates: perMinute(3), misses: perMinute(1), requests: perMinute(2) };
   await using server = await serve({
@@ -128,7 +128,7 @@ test("each credential is counted separately, from whatever address it is used", 
   }
 });
 
-test("only a trusted proxy can report a client, and this machine has no limit", async () => {
+test("only a trusted proxy can report a client, and this machine has no rate limit", async () => {
   const one = perMinute(1);
   const trusted = [parseRange("10.0.0.0/8") as AddressRange];
   const rates = { creates: one, misses: one, requests: one };
@@ -147,7 +147,7 @@ test("a clock that is set back does not delay a client", async () => {
   assert.equal(admitted(await times(2, create)), 1);
 });
 
-test("a client that ignores its refusals gets only a limited number of them per second", async () => {
+test("a client that ignores refusals gets only a limited number of refusals per second", async () => {
   await using server = await behindProxy({ requests: perMinute(1) });
   const api = createApi(server.url);
   const flooder = client("192.0.2.66");

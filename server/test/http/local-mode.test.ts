@@ -6,8 +6,8 @@ import { exchange, type RawResponse } from "../support/raw-http.ts";
 import { spawnServer, startServer } from "../support/server-process.ts";
 
 /*
- * Mode `local` trusts everybody who can reach the loopback addresses of this machine. A web page can make its own
- * name point there (DNS rebinding), but it cannot make the browser send another `Host`.
+ * Mode `local` trusts everybody who can connect to the loopback addresses of this machine. So can a web page whose
+ * domain resolves to 127.0.0.1 (DNS rebinding), but the browser then sends that domain as `Host`, which is refused.
  */
 
 let server: TestServer;
@@ -81,7 +81,7 @@ for (const host of [
       "GET /nowhere",
     ]) {
       const { status, headers, body } = await ask(line, `Host: ${host}`);
-      // The server may refuse an invalid host before the application sees it.
+      // The HTTP server itself refuses some invalid hosts, with an empty body.
       if (body === "" && status === 400) continue;
       const problem = problemOf({ status, headers, text: body }, 400, "invalid-request");
       assert.deepEqual(
@@ -94,7 +94,7 @@ for (const host of [
   });
 }
 
-test("a valid host does not admit the next request with another one", async () => {
+test("after a request with a valid host, one with another host is refused on the same connection", async () => {
   for (let i = 0; i < 3; i++) {
     assert.equal((await ask("PUT /sessions/new", "Host: localhost")).status, 200);
     assert.equal((await ask("PUT /sessions/new", "Host: evil.example")).status, 400);
@@ -107,7 +107,7 @@ test("a request without a host is refused, except over HTTP/1.0, which no browse
   for (const line of ["GET /readyz", "GET /healthz", "PUT /sessions/new", "GET /metrics"]) {
     assert.equal((await old(line)).status, 200, line);
   }
-  // The default health check of HAProxy.
+  // These are the default health checks of HAProxy.
   for (const line of ["OPTIONS /", "OPTIONS *"]) assert.equal((await old(line)).status, 204, line);
   for (const host of ["evil.example", ""]) {
     assert.equal((await old("GET /readyz", `Host: ${host}\r\n`)).status, 400);
@@ -120,7 +120,7 @@ test("a request with two hosts is refused", async () => {
   assert.equal((await ask("PUT /sessions/new", "Host: evil.example", "Host: localhost")).status, 400);
 });
 
-test("the host of an absolute target counts, whatever Host says", async () => {
+test("the host in an absolute target decides, whatever Host says", async () => {
   for (const host of ["evil.example", "localhost", "127.0.0.1"]) {
     for (const target of ["http://evil.example/sessions/new", "https://evil.example:80/sessions/new"]) {
       const { status, headers, body } = await ask(`PUT ${target}`, `Host: ${host}`);
@@ -131,7 +131,7 @@ test("the host of an absolute target counts, whatever Host says", async () => {
       assert.equal((await ask(`PUT ${target}`, `Host: ${host}`)).status, 200);
     }
   }
-  // Host is required anyway (RFC 9112, section 3.2).
+  // RFC 9112, section 3.2 requires Host even with an absolute target.
   assert.equal((await ask("PUT http://localhost/sessions/new")).status, 400);
 });
 
@@ -141,7 +141,7 @@ test("mode key accepts every host name", async () => {
   assert.equal((await exchange(keyed.port, request)).status, 401);
 });
 
-test("listening on all addresses without credentials prevents the start, and the message says what to do", async () => {
+test("a server without credentials does not start on all addresses, and the error says what to do", async () => {
   for (const host of ["0.0.0.0", "::", "192.0.2.1"]) {
     const wide = spawnServer({ env: { ANTECHAMBER_HOST: host } });
     try {
@@ -155,7 +155,7 @@ test("listening on all addresses without credentials prevents the start, and the
   }
 });
 
-test("the server of the command line checks Host too", async () => {
+test("a server started with the command line checks Host", async () => {
   await using own = await startServer();
   const port = Number(new URL(own.url).port);
   const request = "PUT /sessions/new HTTP/1.1\r\nHost: evil.example\r\n\r\n";

@@ -5,7 +5,7 @@ import { eventually, until } from "../support/eventually.ts";
 import { keyFor, serve, type TestServer } from "../support/in-process.ts";
 import { exchange, openConnection, requestText } from "../support/raw-http.ts";
 
-/** Returns the samples of the metrics page by their names with labels. */
+/** Returns the values of all metrics by name and labels. */
 async function samples(server: TestServer): Promise<Map<string, number>> {
   const { status, headers, text } = await createApi(server.url).call("GET", "/metrics");
   assert.equal(status, 200);
@@ -19,7 +19,7 @@ async function samples(server: TestServer): Promise<Map<string, number>> {
   );
 }
 
-/** Returns the change of each metric of the service during `work`. */
+/** Returns how much each of the service's metrics changed during `work`. */
 async function moved(server: TestServer, work: () => Promise<unknown>): Promise<Map<string, number>> {
   const before = await samples(server);
   await work();
@@ -31,7 +31,7 @@ async function moved(server: TestServer, work: () => Promise<unknown>): Promise<
   return differences;
 }
 
-/** Returns the counted requests, as `operation status`. */
+/** Returns the number of requests for each `operation status`. */
 function requests(differences: ReadonlyMap<string, number>): Record<string, number> {
   const counted: Record<string, number> = {};
   for (const [name, value] of differences) {
@@ -80,7 +80,7 @@ test("requests are counted by operation and status, with their durations", async
   assert.ok(seconds > 0 && seconds < 5, `${seconds} s`);
 });
 
-test("sessions are counted as they are created, associated and expire", async () => {
+test("sessions are counted when they are created, associated, and expire", async () => {
   await using server = await serve({ frozen: true });
   const api = createApi(server.url);
   const differences = await moved(server, async () => {
@@ -128,7 +128,7 @@ test("requests that cannot be read are counted by the status of their refusal", 
 
 test("open connections are counted", async () => {
   await using server = await serve();
-  // On a connection of its own each time: `fetch` keeps some for seconds.
+  // Not with `fetch`, which keeps connections open for seconds.
   const connections = async () => {
     const { body } = await exchange(server.port, requestText("GET /metrics"));
     return Number(/^antechamber_connections (\d+)$/m.exec(body)?.[1]);
@@ -178,7 +178,7 @@ test("the metrics show the store's commit groups, queue and size", async () => {
   const differences = await moved(server, () =>
     Promise.all(Array.from({ length: 64 }, (_, i) => api.create({ json: { visitId: `v${i}` } }))),
   );
-  // A purge is a change too, and may have happened meanwhile.
+  // More than 64 are possible, since a purge counts as a change.
   assert.ok((differences.get("antechamber_commit_group_size_sum") ?? 0) >= 64);
   const groups = differences.get("antechamber_commit_group_size_count") ?? 0;
   assert.ok(groups >= 1, `${groups} groups`);
@@ -330,7 +330,7 @@ test("a server that stops completes the requests that it has accepted", async ()
   const asked = Array.from({ length: 100 }, (_, i) =>
     api.create({ json: { visitId: `v${i}` } }).catch(() => undefined),
   );
-  // After the first response the server has accepted the requests.
+  // When the first response arrives, the server has accepted all requests.
   await Promise.race(asked);
   await server.restart();
   const answered = (await Promise.all(asked)).filter((answer) => answer !== undefined);

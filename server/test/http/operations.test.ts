@@ -12,7 +12,7 @@ const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 const spoken850 = (path: string) => ({ path, dialect: "8.5.0" }) as const;
 
-/** Returns the session in a response. */
+/** Returns the SessionInfo in a response. */
 function infoIn(answer: RawResponse): SessionInfo {
   assert.equal(answer.headers.get("content-type"), "application/json", answer.body);
   return JSON.parse(answer.body) as SessionInfo;
@@ -26,7 +26,7 @@ onEachEngine(({ test, serve }) => {
   after(() => server[Symbol.asyncDispose]());
 
   const at = (base: string) => createApi(server.url + base);
-  /** Names that nothing else in this file uses. */
+  /** Number of names that `fresh` has made, so that no name is used twice. */
   let used = 0;
   const fresh = (name: string) => `${name} ${++used}`;
 
@@ -113,7 +113,7 @@ onEachEngine(({ test, serve }) => {
       }
     });
 
-    test(`${where}: a session created at one path is the same at all others`, async () => {
+    test(`${where}: a session created below one base path is the same below all others`, async () => {
       const { sessionId } = sessionOf(await at(base).create());
       await at(base).update(sessionId, { headers: { gkc_customerId: "everywhere" } });
       for (const other of ["", "/gks-server/v1", "/a"]) {
@@ -124,7 +124,7 @@ onEachEngine(({ test, serve }) => {
     });
   }
 
-  test("every response of the API forbids caching and sniffing", async () => {
+  test("every response of the API forbids caching and content sniffing", async () => {
     const api = at("");
     const { sessionId } = sessionOf(await api.create());
     const answers = [
@@ -244,7 +244,7 @@ onEachEngine(({ test, serve }) => {
   });
 
   for (const id of ["%", "%zz", "%2F", "%00", "%ff", "%C3%A9", "a%20b", "%2e%2e", "..;", "'--"]) {
-    test(`a malformed id has no session: ${id}`, async () => {
+    test(`a malformed id never names a session: ${id}`, async () => {
       const request = requestText(`GET /sessions/${id}`);
       const answer = await exchange(server.port, request);
       assert.ok([200, 400, 404].includes(answer.status), answer.body);
@@ -254,7 +254,7 @@ onEachEngine(({ test, serve }) => {
     });
   }
 
-  test("a query changes nothing", async () => {
+  test("the query of a request on a session is ignored", async () => {
     const { sessionId } = sessionOf(await at("").call("PUT", "/sessions/new?visitId=v&x=/y"));
     const found = sessionOf(await at("").retrieve(`${sessionId}?sessionId=other`));
     assert.equal(found.sessionId, sessionId);
@@ -263,7 +263,7 @@ onEachEngine(({ test, serve }) => {
     problemOf(answer, 400, "nothing-to-associate");
   });
 
-  test("an absolute target has the path in it, which may be empty", async () => {
+  test("the path in an absolute target is used, even if it is empty", async () => {
     for (const target of ["http://localhost", "http://localhost?x=/healthz", "http://localhost?"]) {
       const answer = await exchange(server.port, requestText(`GET ${target}`));
       assert.equal(answer.status, 200, `${target}: ${answer.body}`);
@@ -294,7 +294,7 @@ onEachEngine(({ test, serve }) => {
   ]) {
     test(`${path} does not exist`, async () => {
       for (const method of ["GET", "PUT", "POST", "DELETE", "OPTIONS"]) {
-        // This request is about the server, not about a path.
+        // OPTIONS on the root is about the server, not about a path.
         if (method === "OPTIONS" && path === "/") continue;
         problemOf(await at("").call(method, path), 404, "not-found");
       }
@@ -302,7 +302,7 @@ onEachEngine(({ test, serve }) => {
     });
   }
 
-  // Bun's `fetch` merges several slashes into one.
+  // These requests are sent without `fetch`, since Bun's merges repeated slashes.
   for (const path of ["//healthz", "//customers/x", "//forward-auth", "//sessionsx", "/sessions//new"]) {
     test(`repeated slashes elsewhere are not merged: ${path}`, async () => {
       for (const method of ["GET", "PUT", "DELETE"]) {
@@ -339,7 +339,7 @@ onEachEngine(({ test, serve }) => {
     }
   });
 
-  /** Each path, the methods that it has, and some that it does not have. */
+  /** Paths, the methods that they allow, and some that they do not allow. */
   const methods: [string, string[], string[]][] = [
     ["/sessions/new", ["DELETE", "GET", "HEAD", "OPTIONS", "POST", "PUT"], ["PATCH"]],
     [`/sessions/${PLACEHOLDER}`, ["DELETE", "GET", "HEAD", "OPTIONS", "POST"], ["PUT", "PATCH"]],
@@ -362,7 +362,7 @@ onEachEngine(({ test, serve }) => {
     });
   }
 
-  test("requests follow each other on one connection", async () => {
+  test("several requests can follow each other on one connection", async () => {
     await using connection = await openConnection(server.port);
     const json = ["Content-Type: application/json"];
     const ask = async (request: string) => {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { type Answer, createApi, problemOf, sessionOf } from "../support/api.ts";
 import { serve } from "../support/in-process.ts";
 
-test("writes beyond the queue's limit are refused as unavailable, the others are stored", async () => {
+test("writes beyond the queue's limit are refused as unavailable, and all others are stored", async () => {
   await using server = await serve({ config: { maxPendingWrites: 8 } });
   const api = createApi(server.url);
   const visits = Array.from({ length: 200 }, (_, i) => `v${i}`);
@@ -16,7 +16,7 @@ test("writes beyond the queue's limit are refused as unavailable, the others are
     else assert.equal(sessionOf(answer).visitId, visits[i]);
   }
 
-  // After the burst the server works again, and nothing of the refused writes is stored.
+  // After the burst the server accepts writes again, and the refused writes have stored nothing.
   for (const [i, visitId] of visits.entries()) {
     const again = await api.create({ json: { visitId } });
     if (answers[i]?.status === 503) assert.equal(sessionOf(again).visitId, visitId);

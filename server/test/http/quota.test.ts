@@ -7,7 +7,7 @@ import { MINUTE } from "../support/sessions.ts";
 const serveWithQuota = (maxSessionsPerCustomer: number) => serve({ config: { maxSessionsPerCustomer }, frozen: true });
 const as = (customerId: string) => ({ headers: { gkc_customerId: customerId } });
 
-/** Lets all sessions expire: every caller can end sessions this way. */
+/** Advances the clock until all sessions have expired. */
 function expireAll(server: TestServer): void {
   server.pass(31 * MINUTE);
 }
@@ -37,14 +37,14 @@ test("each customer gets as many live sessions as the quota permits, by create a
     assert.equal(refusal.headers.get("ratelimit-policy"), '"sessions-per-customer";q=3');
   }
   assert.equal(sessionOf(await api.retrieve(anonymous.sessionId)).customerId, null);
-  // The existing sessions stay usable.
+  // The customer's existing sessions can still be used.
   assert.equal(sessionOf(await api.update(first, as("c"))).sessionId, first);
   assert.equal(sessionOf(await api.retrieve(first, as("c"))).sessionId, first);
   await createMany(api, 3, "other");
   sessionOf(await api.create());
 });
 
-test("expired sessions free the quota, also if there are many of them", async () => {
+test("expired sessions do not count for the quota, even if there are many", async () => {
   await using server = await serveWithQuota(2);
   const api = createApi(server.url);
   for (let i = 0; i < 4; i++) {
@@ -69,7 +69,7 @@ test("simultaneous requests do not exceed the quota", async () => {
   problemOf(await api.create(as("c")), 429, "too-many-requests");
 });
 
-test("a repeated request gets its first response, also if the quota is exhausted", async () => {
+test("a replay gets its stored response even if the quota is exhausted", async () => {
   await using server = await serveWithQuota(1);
   const api = createApi(server.url);
   const keyed = { headers: { ...as("c").headers, "idempotency-key": "once" } };

@@ -18,7 +18,7 @@ onEachEngine(({ test, serve }) => {
 
   const api = () => createApi(server.url);
 
-  /** Returns the index of the only success; all other responses must be refusals for `field`. */
+  /** Asserts that one response is a success and all others are refused for `field`; returns the index of the one. */
   function winnerOf(answers: readonly Answer[], field: string): number {
     const winners = clients.filter((i) => answers[i]?.status === 200);
     assert.equal(winners.length, 1, `${winners.length} winners`);
@@ -88,7 +88,7 @@ onEachEngine(({ test, serve }) => {
           return api().update(id, { json: { visitId } });
         }),
       );
-      // The updates of `stored` are the same: if one of them succeeds, all of them do.
+      // Several clients send the same update of `stored`: if it succeeds for one, it succeeds for all.
       const winners = answers.filter(({ status }) => status === 200).map((a) => sessionOf(a).sessionId);
       assert.equal(new Set(winners).size, 1);
       for (const answer of answers) {

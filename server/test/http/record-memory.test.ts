@@ -6,12 +6,12 @@ import { serve } from "../support/in-process.ts";
 import { openConnection, type RawConnection, requestText } from "../support/raw-http.ts";
 import { acceptedOf, newSession, post, visit } from "../support/records.ts";
 
-/** The longest body of records, in bytes. */
+/** Maximum length of a body of records in bytes. */
 const LONGEST = 8_193_002;
-/** The number of the longest bodies that fit into the limit. */
+/** How many bodies of maximum length fit into the memory limit. */
 const HELD = 8;
 
-test("announced bodies of records do not count before they arrive", async () => {
+test("bodies of records count for the memory limit only once they arrive", async () => {
   await using server = await serve();
   const api = createApi(server.url);
   const id = await newSession(api);
@@ -30,13 +30,13 @@ test("announced bodies of records do not count before they arrive", async () => 
   assert.equal((await inChunks.response()).status, 202);
 });
 
-test("incomplete bodies of records are buffered up to a limit, and short ones beyond it", async () => {
+test("incomplete bodies of records are buffered up to a limit, and short bodies even beyond it", async () => {
   await using server = await serve();
   const api = createApi(server.url);
   const id = await newSession(api);
   await using open = new AsyncDisposableStack();
   const spaces = Buffer.alloc(LONGEST - 1, " ");
-  /** Connections whose bodies lack only their end, each until its response. */
+  /** Connections whose body lacks only the last byte, until they have a response. */
   const waiting = new Map<RawConnection, Promise<void>>();
   const refused: number[] = [];
   const sendBody = async () => {
@@ -56,7 +56,7 @@ test("incomplete bodies of records are buffered up to a limit, and short ones be
   await Promise.race(waiting.values());
   const many = Array.from({ length: 1000 }, (_, i) => visit(`/${i}/${"x".repeat(3000)}`));
   await eventually(async () => {
-    // Bodies that arrive at the same time as others may be refused too: they are sent again.
+    // Of bodies that arrive at the same time, more than necessary may be refused: these are sent again.
     while (waiting.size < HELD) await sendBody();
     problemOf(await post(api, id, many), 503, "unavailable");
   }, 30_000);
@@ -68,7 +68,7 @@ test("incomplete bodies of records are buffered up to a limit, and short ones be
   assert.equal(acceptedOf(await post(api, id, many)), 1000);
 });
 
-/** The head of a request that records: with a body of this length, or in chunks. */
+/** Returns the head of a request that sends records, with a Content-Length or chunked. */
 function beginning(id: string, length: number | "chunks"): string {
   const framing = length === "chunks" ? "Transfer-Encoding: chunked" : `Content-Length: ${length}`;
   return requestText(`POST /sessions/${id}/requests`, ["Content-Type: application/json", framing]);

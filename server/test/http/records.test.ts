@@ -32,7 +32,7 @@ before(async () => {
 });
 after(() => server[Symbol.asyncDispose]());
 
-/** Returns the only recorded request of a session. */
+/** Returns the request record of a session that has only one. */
 async function onlyRequest(id: string): Promise<RequestEntry> {
   const found = (await wholeTimeline(api, id)).filter((entry) => entry.type === "request");
   assert.equal(found.length, 1);
@@ -67,7 +67,7 @@ test("a record is in the timeline as soon as it is accepted", async () => {
   });
 });
 
-test("missing values of a record are null, and its start is the time of arrival", async () => {
+test("missing values of a record are null; a missing start is the time at which the record arrived", async () => {
   for (const sent of [
     visit("/"),
     { ...visit("/"), status: null, startedAt: null, durationMs: null, attributes: null },
@@ -82,7 +82,7 @@ test("missing values of a record are null, and its start is the time of arrival"
   }
 });
 
-test("records keep their order over many requests", async () => {
+test("records that are sent in many requests keep their order", async () => {
   const id = await newSession(api);
   assert.equal(acceptedOf(await post(api, id, visits(1000))), 1000);
   for (let i = 1001; i <= 1020; i++) {
@@ -107,7 +107,7 @@ test("an empty array is accepted, and counts as a use of the session", async () 
   );
 });
 
-/** Refused bodies, with the names of their faults. */
+/** Bodies that are refused, and the places that the refusal names. */
 const wrong: readonly [name: string, json: unknown, places: readonly string[]][] = [
   ["a text", "x", [""]],
   ["null", null, [""]],
@@ -173,7 +173,7 @@ for (const [name, json, places] of wrong) {
   });
 }
 
-test("the response to a body with many faults has the first of them", async () => {
+test("the refusal of a body with many faults lists only the first ones", async () => {
   const id = await newSession(api);
   const { errors = [] } = problemOf(
     await post(
@@ -201,7 +201,7 @@ test("a body that is not JSON is refused", async () => {
   assert.equal((await pageOf(api, id)).total, 0);
 });
 
-test("a record may have the greatest length, whatever it consists of", async () => {
+test("a record may have the maximum length, whatever it consists of", async () => {
   const id = await newSession(api);
   const long = { ...visit("/long"), attributes: { a: "😀".repeat(1900), b: '"'.repeat(100) } };
   assert.equal(acceptedOf(await post(api, id, long)), 1);
@@ -247,14 +247,14 @@ test("a body that is too large is refused, announced or not", async () => {
   assert.equal((await pageOf(api, id)).total, 0);
 });
 
-test("two lengths do not circumvent the limit", async () => {
+test("a second Content-Length does not circumvent the limit", async () => {
   const id = await newSession(api);
   const send = async (line: string, length: number) => {
     const lengths = Array.from({ length: 2 }, () => `Content-Length: ${length}`);
     const head = requestText(line, ["Content-Type: application/json", ...lengths]);
     return (await exchange(server.port, head + "[]".padEnd(length))).status;
   };
-  // The server may refuse it before the application sees it.
+  // The HTTP server may refuse two lengths with 400, or the service reads the body.
   assert.ok([202, 400].includes(await send(`POST ${requestsOf(id)}`, 10)));
   assert.ok([400, 413].includes(await send(`POST ${requestsOf(id)}`, 9 * 1024 * 1024)));
   assert.ok([413, 400].includes(await send("PUT /sessions/new", 20_000)));
@@ -292,7 +292,7 @@ test("without a live session nothing is recorded", async () => {
   problemOf(await api.call("GET", `${requestsOf(known)}/1`), 404, "not-found");
 });
 
-test("faults take precedence over an unknown session, and nothing is recorded", async () => {
+test("a faulty record is refused before the session is looked up, and nothing is recorded", async () => {
   problemOf(await post(api, "x", {}), 400, "invalid-request");
 });
 
@@ -319,7 +319,7 @@ test("recording and reading work below the base path and with a trailing slash",
   }
 });
 
-test("recording prolongs the session", async () => {
+test("recording renews the session", async () => {
   await using still = await serve({ frozen: true });
   const calls = createApi(still.url);
   const id = await newSession(calls);
@@ -333,7 +333,7 @@ test("recording prolongs the session", async () => {
   problemOf(await post(calls, id, visit("/late")), 404, "session-not-found");
 });
 
-test("accepted records are there after a restart", async () => {
+test("accepted records are still there after a restart", async () => {
   await using own = await serve();
   const id = await newSession(createApi(own.url));
   acceptedOf(await post(createApi(own.url), id, visits(500)));

@@ -25,7 +25,7 @@ async function held(): Promise<string> {
   return sessionOf(await api().create({ headers: { gkc_customerId: "c" } })).sessionId;
 }
 
-/** A refused request for each code, with the additional members and headers of the response. */
+/** For each code a request that is refused with it, and the response's additional members and headers. */
 const refusals: [string, () => Promise<Answer>, string[], Record<string, string>][] = [
   ["already-exists", async () => api().update(await held(), { headers: { gkc_customerId: "d" } }), ["field"], {}],
   ["invalid-request", () => api().create({ json: { visitId: 1 } }), ["errors"], {}],
@@ -67,7 +67,7 @@ for (const [code, ask, more, headers] of refusals) {
   });
 }
 
-test("the caller's request id is repeated if it is harmless", async () => {
+test("a response repeats the caller's request id if it is harmless", async () => {
   const ask = (id: string) => api().call("GET", "/nowhere", { headers: { "x-request-id": id } });
   assert.equal(problemOf(await ask("abc-1.2_3"), 404, "not-found").requestId, "abc-1.2_3");
   for (const id of ["x".repeat(65), "a b", "<script>", '"', "a,b"]) {
@@ -92,7 +92,7 @@ test("a refusal does not repeat an id that the caller sent", async () => {
   }
 });
 
-test("the root redirects browsers to the page, and gives programs its address", async () => {
+test("the root redirects browsers to the API page, and gives programs its address", async () => {
   for (const { url } of [local, keyed]) {
     const accept = "text/html,application/xhtml+xml,*/*;q=0.8";
     const browser = await fetch(`${url}/`, { headers: { accept }, redirect: "manual" });

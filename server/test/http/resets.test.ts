@@ -9,8 +9,8 @@ import { keyFor, serve, unlimited } from "../support/in-process.ts";
 import { requestText } from "../support/raw-http.ts";
 
 /*
- * A peer is identified by the address of its connection: as a client, or as a proxy that may report one. When a
- * client resets its connection right after its request, the address is no longer known.
+ * Rate limits, trusted proxies and the audit trail depend on the peer's address, which the runtime no longer knows
+ * once a client has reset its connection.
  */
 
 const trustedProxies = [parseRange("127.0.0.1") as AddressRange];
@@ -30,7 +30,7 @@ async function allGone(port: number, headers: Record<string, string>): Promise<v
   const api = createApi(`http://127.0.0.1:${port}`);
   await eventually(async () => {
     const { text } = await api.call("GET", "/metrics", { headers });
-    // A few connections of the test itself stay open.
+    // Up to four connections of the test itself stay open.
     assert.ok(/^antechamber_connections [1-4]$/m.test(text), "some connections are still there");
   }, 5000);
 }
@@ -47,14 +47,14 @@ test("a client that resets its connection at once is subject to the limits of it
   assert.equal((await create()).status, 429);
   const fields = [`Authorization: ${bearer}`, `X-Forwarded-For: ${client}`, "gkc_customerId: c"];
   const request = requestText("PUT /sessions/new", fields);
-  // Many at once, so that some are reset before the server gets to them.
+  // With many at once, some connections are reset before the server handles their requests.
   await Promise.all(Array.from({ length: 100 }, () => sendAndReset(server.port, request)));
   await allGone(server.port, headers);
   const { text } = await api.call("GET", "/sessions?customerId=c", { headers });
   assert.equal((JSON.parse(text) as { sessions: unknown[] }).sessions.length, 3);
 });
 
-test("an act of a client that resets its connection has the address in the trail, or is not done", async () => {
+test("an operation of a client that resets its connection is audited with the address, or is not executed", async () => {
   const { key, bearer } = keyFor({ role: "administrator" });
   await using server = await serve({ config: { auth: "key", trustedProxies }, keys: [key] });
   const api = createApi(server.url);

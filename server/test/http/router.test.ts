@@ -18,18 +18,18 @@ const router = new Router([
   { path: "/base", routes },
 ]);
 
-test("path parameters of any name are decoded", () => {
+test("every parameter in a path is decoded", () => {
   const [match] = router.match("/base/sessions/a%20b/notes/n%2F1/");
   assert.deepEqual([match?.sessionId, match?.parameters, match?.base], ["a b", { noteId: "n/1" }, "/base"]);
   assert.deepEqual(router.match("/tenants/t;v=1")[0]?.parameters, { tenantId: "t;v=1" });
 });
 
-test("a path with other segments than the pattern does not match", () => {
+test("a path with different segments than the pattern does not match", () => {
   const others = ["/tenants", "/tenants/", "/tenants/t/u", "/sessions/a/notes/", "/sessions/a/b/c"];
   for (const path of others) assert.deepEqual(router.match(path), [], path);
 });
 
-test("find and match agree on a session id at the end of a path", () => {
+test("for a path that ends with a session id, `find` returns the same route as `match`", () => {
   const found = router.find("GET", "/base/sessions/abc");
   assert.deepEqual(found, router.match("/base/sessions/abc")[0]);
   assert.equal(router.find("GET", "/base/sessions/a%62c"), undefined);

@@ -6,7 +6,7 @@ import { onEachEngine } from "../support/engines.ts";
 import { HOUR, MINUTE } from "../support/sessions.ts";
 
 onEachEngine(({ test, serve }) => {
-  /** A server with a clock that only the tests advance. */
+  /** Starts a server with a clock that only the tests advance. */
   const still = () => serve({ frozen: true });
   const as = (customerId: string) => ({ headers: { gkc_customerId: customerId } });
   const create = async (api: Api, json: unknown = {}, headers = {}) => sessionOf(await api.create({ json, headers }));
@@ -47,7 +47,7 @@ onEachEngine(({ test, serve }) => {
     assert.equal((await create(api, { visitId: "v" })).visitId, "v", "the visit is free");
   });
 
-  test("contract.md#rule-2: a visit of another live session is refused on create and on update", async () => {
+  test("contract.md#rule-2: create and update refuse a visit that another live session has", async () => {
     await using server = await still();
     const api = createApi(server.url);
     const holder = await create(api, { visitId: "v" });
@@ -67,7 +67,7 @@ onEachEngine(({ test, serve }) => {
     assert.deepEqual(sessionOf(same), holder);
   });
 
-  test("contract.md#rule-2: a visit is free when its session has expired", async () => {
+  test("contract.md#rule-2: a visit can be used again when its session has expired", async () => {
     await using server = await still();
     const api = createApi(server.url);
     await create(api, { visitId: "v" });
@@ -145,7 +145,7 @@ onEachEngine(({ test, serve }) => {
     assert.deepEqual([session.customerId, session.agentId], [null, null]);
   });
 
-  test("contract.md#rule-5: updating needs a session", async () => {
+  test("contract.md#rule-5: an update is refused without a live session", async () => {
     await using server = await still();
     const api = createApi(server.url);
     const { sessionId } = await create(api, { visitId: "v" });
@@ -156,7 +156,7 @@ onEachEngine(({ test, serve }) => {
     }
   });
 
-  test("contract.md#rule-5: updating needs an id, and the refusal names the proxies that drop headers", async () => {
+  test("contract.md#rule-5: an update without ids is refused, and the refusal mentions proxies that drop headers", async () => {
     await using server = await still();
     const api = createApi(server.url);
     const { sessionId } = await create(api);

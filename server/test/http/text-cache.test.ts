@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { memoize, TextCache } from "../../src/http/auth/text-cache.ts";
 
-test("the number of entries is limited, and used entries stay", () => {
+test("the number of entries is limited, and recently used entries stay", () => {
   const cache = new TextCache<number>(10, 1000);
   cache.set("used", 1);
   for (let i = 0; i < 100; i++) {
@@ -13,14 +13,14 @@ test("the number of entries is limited, and used entries stay", () => {
   assert.ok(cached.filter(Boolean).length <= 10);
 });
 
-test("the number of characters is limited", () => {
+test("the total number of characters is limited", () => {
   const cache = new TextCache<number>(10, 100);
   for (const name of ["a", "b", "c"]) cache.set(name.repeat(40), 1);
   assert.equal(cache.get("a".repeat(40)), undefined);
   assert.equal(cache.get("c".repeat(40)), 1);
 });
 
-test("a memoized function computes a result once, except undefined", () => {
+test("a memoized function computes each result once, unless it is undefined", () => {
   let calls = 0;
   const read = memoize((text) => {
     calls++;

@@ -35,7 +35,7 @@ after(async () => {
 const as = (person: Holder) => apiOf(guarded, holders[person]);
 const customer = (id: string) => ({ headers: { gkc_customerId: utf8(id) } });
 
-/** Returns a timeline in a short form. */
+/** Returns the entries of a timeline in a short form that the tests compare. */
 const told = (entries: readonly TimelineEntry[]) =>
   entries.map((entry) =>
     entry.type === "request"
@@ -43,7 +43,7 @@ const told = (entries: readonly TimelineEntry[]) =>
       : `${entry.type} ${JSON.stringify(entry.ids)} ${entry.state}`,
   );
 
-test("a timeline begins with the creation, and each request has the identity of its time", async () => {
+test("a timeline begins with the creation, and each request has the session's identity at that time", async () => {
   const id = await newSession(api, { json: { visitId: "v-shown" } });
   acceptedOf(await post(api, id, visits(2)));
   sessionOf(await api.update(id, customer("Zoë")));
@@ -104,7 +104,7 @@ test("a page has 100 lines by default, and next leads to the following page", as
   assert.equal((await pageOf(calls, long, "limit=1000")).records.length, 1000);
 });
 
-test("invalid bounds are refused with their names", async () => {
+test("invalid bounds are refused, and the refusal names them", async () => {
   const id = await newSession(api);
   for (const [query, places] of [
     ["limit=0", ["limit"]],
@@ -152,7 +152,7 @@ test("HEAD responds like GET, without a body", async () => {
   assert.equal(none.status, 404);
 });
 
-test("a timeline can be read for the retention after the end, and not later", async () => {
+test("a timeline can be read after the end until the retention has passed", async () => {
   await using still = await serve({ frozen: true, config: { retention: 2 * DAY } });
   const calls = createApi(still.url);
   const id = await newSession(calls, customer("anna"));
@@ -190,7 +190,7 @@ test("reading a timeline does not count as a use of the session", async () => {
   still.pass(HOUR);
 });
 
-/** Whether each caller may record into a session, and read its timeline. */
+/** The status that each caller gets when recording into a session and when reading its timeline. */
 const access: readonly [owner: string, expected: Readonly<Record<Holder, readonly [record: number, read: number]>>][] =
   [
     [
@@ -235,7 +235,7 @@ for (const [owner, expected] of access) {
   }
 }
 
-test("mode key: the response to somebody else's session is the same as to an unknown one", async () => {
+test("mode key: another customer's session gets the same response as an unknown one", async () => {
   const id = await newSession(as("administrator"), customer("alice"));
   acceptedOf(await post(as("alice"), id, visit("/")));
   const text = async (path: string, method: string) => {
@@ -255,7 +255,7 @@ test("mode key: recording and reading need a credential", async () => {
   problemOf(await calls.call("GET", requestsOf(id)), 401, "credential-required");
 });
 
-test("a request that names a customer reaches only that customer's timelines", async () => {
+test("a request that names a customer can access only that customer's timelines", async () => {
   const id = await newSession(api, customer("named"));
   assert.equal((await api.call("GET", requestsOf(id), customer("named"))).status, 200);
   const other = await api.call("GET", requestsOf(id), customer("other"));

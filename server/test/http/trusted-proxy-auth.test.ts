@@ -16,7 +16,7 @@ before(async () => {
 });
 after(() => server[Symbol.asyncDispose]());
 
-/** Sends a request of the trusted proxy for a caller. */
+/** Returns an API whose requests look like the trusted proxy's, with these headers for the caller. */
 function askedFor(headers: Readonly<Record<string, string>>, at: TestServer = server): Api {
   return createApi(at.url, { "antechamber-secret": secret, ...headers });
 }
@@ -39,7 +39,7 @@ test("the trusted proxy names the caller", async () => {
   assert.equal((await askedFor(administrator).call("GET", "/metrics")).status, 200);
 });
 
-test("an identity that is not ASCII is read as UTF-8", async () => {
+test("identity headers with non-ASCII characters are read as UTF-8", async () => {
   const lines = [
     `antechamber-secret: ${secret}`,
     "antechamber-role: customer",
@@ -51,7 +51,7 @@ test("an identity that is not ASCII is read as UTF-8", async () => {
   assert.equal((JSON.parse(answer.body) as { customerId: string }).customerId, "änna");
 });
 
-/** The header lines of forged requests, and of those of a misconfigured proxy. */
+/** Header lines of requests that must be refused, by their fault. */
 const refused: Record<string, string[]> = {
   "has nothing": [],
   "has a role alone": ["antechamber-role: administrator"],
@@ -66,7 +66,7 @@ const refused: Record<string, string[]> = {
   ],
   "has the secret under another name": [`antechamber_secret: ${secret}`, "antechamber-role: administrator"],
 };
-/** Requests with the secret, in which a proxy forwards forged headers of its client. */
+/** Header lines of requests with the right secret but invalid identity headers, such as forged ones of a client. */
 const passedOn: Record<string, string[]> = {
   "no role": [],
   "an empty role": ["antechamber-role:"],
@@ -93,7 +93,7 @@ for (const [what, lines] of Object.entries(passedOn)) {
   refused[`has ${what}`] = [`antechamber-secret: ${secret}`, ...lines];
 }
 
-test("every forged request gets the same response", async () => {
+test("every forged or faulty request gets the same refusal", async () => {
   const bodies = new Set<string>();
   for (const [what, lines] of Object.entries(refused)) {
     for (const line of ["PUT /sessions/new", "GET /sessions/x", "GET /metrics"]) {
@@ -106,7 +106,7 @@ test("every forged request gets the same response", async () => {
   assert.match([...bodies].join(""), /"code":"invalid-credential"/);
 });
 
-test("a peer that is not listed is refused, even with the secret", async () => {
+test("a peer that is not a listed proxy is refused, even with the secret", async () => {
   await using far = await serve({
     config: { ...proxy, trustedProxies: ranges("10.0.0.0/8", "::2", "127.0.0.2") },
   });

@@ -6,7 +6,7 @@ import { askSocket } from "../support/raw-http.ts";
 import { spawnServer, startServer } from "../support/server-process.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-test("mode local serves a Unix socket, which only its user can open and which is removed at the end", async () => {
+test("mode local can serve a Unix socket, which only its owner can open and which the server removes when it stops", async () => {
   await using folder = temporaryDirectory();
   const path = `${folder.path}/http.sock`;
   {
@@ -19,14 +19,14 @@ test("mode local serves a Unix socket, which only its user can open and which is
     const found = await askSocket(path, "GET", `/sessions/${sessionId}`);
     assert.equal((JSON.parse(found.body) as { sessionId: string }).sessionId, sessionId);
     assert.match(server.log(), /"peer":""/);
-    // A web page cannot reach a socket, but perhaps a proxy in front of it.
+    // A web page cannot connect to a socket, but can reach it through a proxy, so Host is checked.
     const strange = await askSocket(path, "GET", "/healthz", { host: "elsewhere.example" });
     assert.equal(strange.status, 400);
   }
   assert.equal(existsSync(path), false);
 });
 
-test("the error for a socket that cannot be created has the reason", async () => {
+test("the error for a socket that cannot be created says why", async () => {
   await using folder = temporaryDirectory();
   const start = (path: string) => spawnServer({ args: ["--socket", path], env: { ANTECHAMBER_PORT: "" } });
   await using homeless = start(`${folder.path}/none/http.sock`);
@@ -35,7 +35,7 @@ test("the error for a socket that cannot be created has the reason", async () =>
   await assert.rejects(refused.ready, /listen .*\/proc\/http\.sock/);
 });
 
-test("the socket of a killed server is replaced, that of a running one and a file are not", async () => {
+test("a server replaces the socket of a killed server, but not that of a running server, nor a file", async () => {
   await using folder = temporaryDirectory();
   const path = `${folder.path}/http.sock`;
   const args = ["--socket", path, "--socket-mode", "0660"];

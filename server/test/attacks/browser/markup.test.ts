@@ -8,7 +8,7 @@ import { serve } from "../../support/in-process.ts";
 import { acceptedOf, post } from "../../support/records.ts";
 import { injections, MARK } from "../markup.ts";
 
-test("the page of the API shows the ids of a session as text, and executes none of them", async () => {
+test("the API page shows ids that contain markup as text, and executes none of them", async () => {
   await using server = await serve();
   const api = createApi(server.url);
   const { sessionId } = sessionOf(await api.create({ json: { visitId: injections[0] } }));
@@ -30,7 +30,7 @@ test("the page of the API shows the ids of a session as text, and executes none 
     await shown.waitFor();
     const text = await shown.innerText();
     assert.ok(text.includes("<script>") && text.includes(sessionId), text.slice(0, 500));
-    // Time for resources that are loaded late.
+    // Resources that load late could execute something, too.
     await page.waitForLoadState("networkidle");
     assert.equal(await page.evaluate((mark) => mark in globalThis, MARK), false);
   }
@@ -38,7 +38,7 @@ test("the page of the API shows the ids of a session as text, and executes none 
   assert.deepEqual([...visitor.hosts], ["127.0.0.1"]);
 });
 
-test("a response of the API that is opened in the browser is not a page, and executes nothing", async () => {
+test("an API response that is opened in a browser is not shown as a page, and executes nothing", async () => {
   await using server = await serve();
   const api = createApi(server.url);
   await using visitor = await startVisitor(server.url);

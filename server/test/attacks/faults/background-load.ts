@@ -4,19 +4,19 @@ import { sessionOf } from "../../support/api.ts";
 import { createCaller } from "../../support/caller.ts";
 import { long } from "../../support/tier.ts";
 
-/** Waiting times of the background load, in ms. */
+/** Response times of the background load in ms. */
 export interface ResponseTimes {
   readonly count: number;
   readonly median: number;
   readonly p99: number;
 }
 
-/** Time between two requests of the background load in ms, however long the responses take. */
+/** A request is sent every 5 ms, even if earlier ones have no response yet. */
 const INTERVAL_MS = 5;
 
 /**
- * Retrieves and creates sessions alternately, at an even pace for `milliseconds`; each request must succeed. The time
- * of a delayed request counts from the time at which it was due.
+ * Retrieves and creates sessions in turn for `milliseconds`, one request every `INTERVAL_MS`. Each must succeed. If a
+ * request is sent late, its response time is measured from when it should have been sent.
  */
 export async function measureBackgroundLoad(url: string, milliseconds: number): Promise<ResponseTimes> {
   using caller = createCaller(url, 64);
@@ -39,13 +39,10 @@ export async function measureBackgroundLoad(url: string, milliseconds: number): 
   return { count: sorted.length, median: at(0.5), p99: at(0.99) };
 }
 
-/**
- * The acceptable delay, in milliseconds. On a machine with two cores the attackers use the processor too, so requests
- * also wait for the scheduler: a little in the long form, which runs alone, and more beside other tests.
- */
+/** Delay in ms that is allowed because the attackers, and other tests in the short form, use the same processor. */
 const ACCEPTABLE_MS = long ? 10 : 250;
 
-/** Fails if the attack has more than doubled the p99 of the background load. */
+/** Fails if the p99 during the attack is more than twice that without it, plus the allowed delay. */
 export function assertNotSlowed(what: string, alone: ResponseTimes, during: ResponseTimes): void {
   const ms = ({ median, p99 }: ResponseTimes) => `${median.toFixed(2)} / ${p99.toFixed(2)}`;
   console.log(`${what}: median / p99 of others ${ms(alone)} ms alone, ${ms(during)} ms during it`);

@@ -12,10 +12,10 @@ import { assertNotSlowed, measureBackgroundLoad } from "./background-load.ts";
 const SECONDS = long ? 120 : 3;
 const CONNECTIONS = long ? 1000 : 300;
 
-/** The longest response of the server: 1.6 MB. */
+/** Path of the longest response of the server (1.6 MB). */
 const LONGEST = "docs/swagger-ui-bundle.js";
 
-/** The attacks of slowhttptest: slow headers, slow bodies, slow reading of responses. */
+/** Arguments of slowhttptest for its attacks: slow headers, slow bodies, slow reading of responses. */
 const ways = {
   headers: ["-H", "-i", "1"],
   bodies: ["-B", "-i", "1", "-s", "8192", "-t", "PUT", "-f", "application/json"],
@@ -24,14 +24,13 @@ const ways = {
 
 async function attack(url: string, way: readonly string[]): Promise<string> {
   const pace = ["-c", `${CONNECTIONS}`, "-r", `${CONNECTIONS}`, "-l", `${SECONDS}`, "-p", "2"];
-  // Real attackers have their own processors. Here slowhttptest would use a whole core of the server's machine for
-  // waiting, so it runs with the lowest priority.
+  // slowhttptest uses a whole core while it waits. Its low priority keeps it from slowing the server down that way.
   const args = ["-n", "19", "slowhttptest", ...way, ...pace, "-u", url];
   const { stdout } = await promisify(execFile)("nice", args);
   return stripVTControlCharacters(stdout);
 }
 
-// test/faults/junk.test.ts tests that the server closes such connections.
+// test/faults/junk.test.ts tests that the server closes slow connections.
 for (const runtime of long ? (["bun", "node"] as const) : (["bun"] as const)) {
   test(`${CONNECTIONS} slow connections of each kind do not delay other callers (${runtime})`, async () => {
     await using server = await startServer({ runtime });

@@ -10,15 +10,14 @@ import { sendRaw } from "../../support/raw-http.ts";
 import { type ServerProcess, startServer } from "../../support/server-process.ts";
 
 /*
- * Requests whose end could differ for nginx and for the server, so that the rest of one would become the beginning of
- * the next request, of another client. nginx reuses its connections to the server. test/faults/ tests malformed
- * requests without a proxy.
+ * Request smuggling: if nginx and the server disagree about where a request ends, its last bytes become the beginning
+ * of another client's request, since nginx reuses connections. test/faults/ tests malformed requests without a proxy.
  */
 
 /** A server with nginx in front of it. */
 interface Pair extends AsyncDisposable {
   readonly server: ServerProcess;
-  /** The port of nginx. */
+  /** Address of nginx. */
   readonly url: string;
 }
 
@@ -48,7 +47,7 @@ const toTheApi = `location / {
     }
 `;
 
-/** The smuggled request. No other client sends it, so it would be visible in the log and the metrics. */
+/** The smuggled request. No other client sends one like it, so it can be recognized in the log. */
 const hidden = "DELETE /smuggled HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Request-Id: smuggled\r\n\r\n";
 const head = "PUT /sessions/new HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n";
 const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
@@ -87,16 +86,16 @@ const ambiguous: Readonly<Record<string, string>> = {
   "an expectation": `${head}Expect: 100-continue\r\nContent-Length: ${hidden.length}\r\n\r\n${hidden}`,
 };
 
-/** The result of sending bytes: the statuses of the responses, and the server's log. */
+/** Sends bytes to nginx; returns the statuses of the responses and what the server logged. */
 async function outcome({ server, url }: Pair, bytes: string) {
   const before = server.stderr().length;
   const { received } = await sendRaw(url, [bytes], { timeoutMs: 150 });
-  // The next client on the reused connections gets its own response.
+  // The next clients share nginx's connections to the server, and must get their own responses.
   for (let i = 0; i < 3; i++) {
     const session = sessionOf(await createApi(url).create({ headers: { "gkc-customerId": "next" } }));
     assert.equal(session.customerId, "next");
   }
-  // Consecutive, without a line break between them.
+  // A status line can directly follow a body, without a line break.
   const answers = [...received.matchAll(/HTTP\/1\.[01] (\d{3}) /g)];
   return {
     statuses: answers.map(([, status]) => Number(status)),
@@ -110,18 +109,18 @@ function assertNoDefect(what: string, statuses: readonly number[]): void {
 }
 
 for (const runtime of ["bun", "node"] as const) {
-  test(`behind nginx nothing is smuggled in a request with an ambiguous end (${runtime})`, async () => {
+  test(`behind nginx a request with an ambiguous end smuggles no other request (${runtime})`, async () => {
     await using pair = await startPair(runtime);
     for (const [what, bytes] of Object.entries(ambiguous)) {
       const { statuses, log } = await outcome(pair, bytes);
-      // If the request also ends there for nginx, the rest is another request of the client, which gets a response.
+      // If nginx also took the last bytes for a request of this client, the client got a second response: no smuggling.
       const smuggled = log.includes('"method":"DELETE"') && statuses.length < 2;
       assert.ok(!smuggled, `${what}: ${statuses.join()}\n${log}`);
       assertNoDefect(what, statuses);
     }
   });
 
-  test(`behind nginx malformed requests do not affect other clients either (${runtime})`, async () => {
+  test(`behind nginx malformed requests do not affect other clients (${runtime})`, async () => {
     await using pair = await startPair(runtime);
     await Promise.all(
       Object.entries(malformed).map(async ([what, bytes]) => {
