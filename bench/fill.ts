@@ -8,7 +8,7 @@ import { type Opened, open } from "../server/src/runtime/open-store.ts";
 import { noIdentity } from "../server/src/session/session.ts";
 import { UNIQUE_LENGTH } from "./requests.ts";
 
-/** Number of sessions that are created together. Two such groups are in progress at a time. */
+/** Number of sessions in a group, which are created together. Two groups are in progress at a time. */
 const GROUP = 4000;
 
 async function createGroup({ service }: Opened, count: number): Promise<string> {
@@ -27,10 +27,7 @@ async function createGroup({ service }: Opened, count: number): Promise<string> 
   return sessions.map(({ id }) => `${id}\n`).join("");
 }
 
-/**
- * Purges until nothing is left, which also merges the log of visits, as a running server does all the time. Otherwise
- * the server that is measured would merge the log after its start.
- */
+/** Purges until nothing is left, which also merges the log of visits. Otherwise the measured server would merge it. */
 async function keepHouse(): Promise<void> {
   while ((await opened.store.purgeExpired(opened.clock())).hasMore);
 }

@@ -46,8 +46,8 @@ export function machineName({ processor, cores }: Machine): string {
 
 /**
  * Returns how long (ns) a read at a random position within 8 MiB takes. It takes a few tens of nanoseconds if the
- * last-level cache of the processor is free, and 100 or more if other machines on the same host fill the cache.
- * Programs with a large heap then run at half their speed, although no clock of this machine shows the reason.
+ * processor's last-level cache is free, and 100 or more if other machines on the same host fill the cache. Programs
+ * with a large heap then run at half their speed, and nothing else on this machine shows why.
  */
 export function timeCache(): number {
   const size = 2 ** 21;

@@ -14,10 +14,7 @@ export type Measurement = LoadResult & {
   interruptsPer100k: number;
   residentMiB: number;
   peakMiB: number;
-  /**
-   * Share of the time in which the server's core was busy with the server (`serverCore`), and the load's core with wrk
-   * (`loadCore`).
-   */
+  /** Share of the time in which the server's core was busy with the server, and the load's core with wrk. */
   serverCore: number;
   loadCore: number;
   /**
@@ -27,17 +24,14 @@ export type Measurement = LoadResult & {
   disturbed: number;
 };
 
-/** If a core is busy for more than this share of the time, one of the programs on it may not get enough time. */
+/** If a core is busy for more than this share of the time, its programs may have to wait for each other. */
 const CROWDED = 0.85;
 
-/**
- * If the share of work for other programs is above this, a measurement is marked as disturbed and is repeated if
- * possible.
- */
+/** A measurement with a larger `disturbed` is marked as disturbed, and repeated if possible. */
 export const DISTURBED = 0.05;
 
 /**
- * Runs a load on a running service and measures it. Reads the CPU times of the service's processes and of both cores.
+ * Runs a load on a running service and measures it, with the CPU times of the service's processes and of both cores.
  */
 export function measure(running: Running, options: Load): Promise<Measurement> {
   return measureWhile(running.pids, () => load(options));
@@ -78,8 +72,7 @@ export async function calmest(once: () => Promise<Measurement>, quick: boolean):
 }
 
 /**
- * Throws if a request was refused or its connection broke. Otherwise the result would count requests that the service
- * did not carry out.
+ * Throws if a request was refused or its connection broke: the result must count only requests that were carried out.
  */
 export function allAnswered(what: string, { refused, broken }: LoadResult): void {
   if (refused + broken > 0) throw new Error(`${what}: ${refused} refused, ${broken} broken`);
@@ -100,7 +93,6 @@ export function round(value: number, decimals: number): number {
   return Number(value.toFixed(decimals));
 }
 
-/** Returns the median. */
 export function median(values: number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = sorted.length / 2;

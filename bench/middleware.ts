@@ -17,10 +17,7 @@ import { CONNECTIONS, type Load, load, type Tickets } from "./wrk.ts";
 
 const APPLICATION = join(import.meta.dirname, "peers", "express-application.ts");
 
-/**
- * Requests per second of the paced load. At this rate no requests wait for others, so the load shows the latency of a
- * single request.
- */
+/** Requests per second of the paced load. It is so low that no request waits for another one. */
 const PACE = 200;
 
 type Counts = Pick<MiddlewareResult, "withoutSession" | "dropped">;
@@ -103,15 +100,12 @@ async function verifyMiddleware(service: string, application: string): Promise<v
   assert.equal((answer as { customerId: string }).customerId, created.customerId);
 }
 
-/**
- * Measures the paced and the full load. `sent` is the number of all requests that got a response, including those of
- * the warm-up.
- */
+/** Measures the paced and the full load. `sent` counts all requests that got a response, including the warm-up. */
 async function measureBoth({ running, service, tickets, folder, options }: Bench) {
   const { seconds, warmUp, quick } = options;
   const prepared = { url: running.url, folder, request: article, tickets };
   let sent = (await load({ ...prepared, seconds: warmUp })).requests;
-  // Waits until the queued records are delivered. Otherwise their delivery would be part of the measurement.
+  // Waits until the queued records are delivered, so that their delivery is not measured.
   await countsOf(running.url);
   const once = async (own: Partial<Load>): Promise<Measurement> => {
     const measurement = await measure(running, { ...prepared, seconds, ...own });
@@ -134,8 +128,7 @@ async function countsOf(application: string): Promise<Counts> {
 }
 
 /**
- * Throws if a request is missing from the timelines, not counting those that the middleware reports as dropped or
- * without a session.
+ * Throws if the timelines lack requests other than those that the middleware reports as dropped or without a session.
  */
 function assertRecorded(recorded: number, sent: number, { withoutSession, dropped }: Counts): void {
   if (recorded + withoutSession + dropped >= sent) return;

@@ -8,7 +8,7 @@ import { collectTickets, inventTickets, SESSIONS } from "./tickets.ts";
 import { verify } from "./verify.ts";
 import { CONNECTIONS, Exhausted, type Load, load } from "./wrk.ts";
 
-/** A quarter more tickets are collected than are needed at the speed of creating sessions, so that they are enough. */
+/** Factor for the number of tickets: a quarter more than are needed at the speed of creating sessions. */
 const RESERVE = 1.25;
 
 type Repeatable = Exclude<Operation, "associate">;

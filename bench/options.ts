@@ -11,7 +11,7 @@ export type Options = {
   /** Duration of each measurement in seconds; `warmUp` is the time before it, also in seconds. */
   seconds: number;
   warmUp: number;
-  /** Numbers of stored sessions with which growth is measured. */
+  /** The sizes of the stores with which growth is measured, in sessions. */
   growth: number[];
   /** Whether the run is short. A short run shows that everything works, but its figures are not reliable. */
   quick: boolean;

@@ -20,10 +20,7 @@ export type Started = {
 type StartOptions = {
   cores: number[];
   env?: Record<string, string>;
-  /**
-   * The process is ready when its standard output matches this pattern. Without a pattern, it counts as ready
-   * immediately.
-   */
+  /** The process is ready when its standard output matches this pattern; immediately without a pattern. */
   ready?: RegExp;
   /** Maximum time in milliseconds until the process is ready; one minute by default. */
   patienceMs?: number;
@@ -71,17 +68,13 @@ export function freePort(): Promise<number> {
   });
 }
 
-/**
- * Starts a program on the given cores and waits until it is ready. If the program ends earlier, rejects with its
- * output.
- */
+/** Starts a program on the given cores and waits until it is ready. Rejects with its output if it ends before. */
 export async function start(
   command: string,
   args: string[],
   { cores, env, ready, patienceMs = 60_000 }: StartOptions,
 ): Promise<Started> {
-  // `taskset` replaces itself with the program, so the process id stays the same. The program's threads run on the same
-  // cores.
+  // `taskset` replaces itself with the program, so the process id stays the same.
   const child = spawn("taskset", ["-c", cores.join(","), command, ...args], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "pipe", "pipe"],

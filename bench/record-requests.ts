@@ -1,15 +1,12 @@
 import type { RequestTemplate } from "./requests.ts";
 
-/** Number of records in a request. The middleware sends as many under load. */
+/** Number of records in a request: the same as the middleware sends under load. */
 export const BATCH = 100;
 
 /** A path of about 40 characters, like that of a typical web page. */
 const path = (index: number) => `/help/articles/${10_000 + index}/reset-a-password`;
 
-/**
- * The request that nginx sends to the service for a page, as configured in `examples/nginx`. `{ticket}` is the session
- * id.
- */
+/** The request that nginx sends to the service for each page (`examples/nginx`). `{ticket}` is the session id. */
 export const forwardAuth: RequestTemplate = {
   method: "GET",
   path: "/forward-auth",
@@ -22,9 +19,7 @@ export const forwardAuth: RequestTemplate = {
   },
 };
 
-/**
- * Returns a request with `BATCH` records for one session. The records are of the last second, each of a different page.
- */
+/** Returns a request with `BATCH` records of different pages for one session, all of the last second. */
 export function recordBatch(): RequestTemplate {
   const now = Date.now();
   const records = Array.from({ length: BATCH }, (_, index) => ({

@@ -13,8 +13,8 @@ import { countRecords } from "./timelines.ts";
 import { CONNECTIONS, load, type Tickets } from "./wrk.ts";
 
 /**
- * Records per second of the paced load. At this rate each session gets a record every five seconds, which is also how
- * often the service moves records.
+ * Records per second of the paced load. Each session gets a record every five seconds, as often as the service moves
+ * records from the journal to their sessions.
  */
 const PACE = 2000;
 
@@ -23,10 +23,7 @@ const MOVE_TIMEOUT_MS = 60_000;
 
 type Arrival = { arrival: string; request: RequestTemplate; pauseMs?: number };
 
-/**
- * Measures the size of stored records for each way in which records arrive. Each way fills a store of its own and lasts
- * as long as four measurements.
- */
+/** Measures the size of stored records for each way in which they arrive. Each way fills a store of its own. */
 export async function measureRecordSizes(options: Options, report: (result: RecordSizeResult) => void): Promise<void> {
   const arrivals: Arrival[] = [
     { arrival: "100 in a request", request: recordBatch() },
@@ -72,10 +69,7 @@ function createSessions(dataDir: string, folder: string): Promise<Tickets> {
   return runOn(dataDir, (url) => collectTickets(antechamber("bun"), url, create, folder, SESSIONS));
 }
 
-/**
- * Starts the service on a folder, runs `work`, and stops the service cleanly. When it stops, the service moves its log
- * into the database.
- */
+/** Starts the service on a folder, runs `work`, and stops the service, which then moves its log into the database. */
 async function runOn<T>(dataDir: string, work: (url: string) => Promise<T>): Promise<T> {
   const running = await startAntechamber("bun", { dataDir });
   try {
@@ -85,7 +79,7 @@ async function runOn<T>(dataDir: string, work: (url: string) => Promise<T>): Pro
   }
 }
 
-/** Waits until the journal is empty. All records arrive there before they are moved to their sessions. */
+/** Waits until the journal, in which all records arrive, is empty: every record was then moved to its session. */
 async function allMoved(dataDir: string): Promise<void> {
   const until = Date.now() + MOVE_TIMEOUT_MS;
   while (ask(dataDir, "SELECT EXISTS (SELECT 1 FROM journal) AS answer") > 0) {

@@ -19,8 +19,7 @@ const kinds: Record<Recording, { request: () => RequestTemplate; each: number }>
 
 /**
  * Measures three kinds of requests: retrieving, which records nothing; forward authentication, which records one
- * request; and recording a hundred requests at once. Each kind runs in a process of its own, and the order changes
- * every round.
+ * request; and recording a hundred requests at once. Each kind runs in a process of its own; the order rotates.
  */
 export async function measureRecords(
   runtime: "bun" | "node",
@@ -71,8 +70,8 @@ async function measureOne(running: Running, recording: Recording, { seconds, war
 }
 
 /**
- * Returns the speed of recording until everything is on the disk. The time includes `drainMs`, because accepted records
- * are not yet stored.
+ * Returns how many records per second were stored on disk. The time includes `drainMs`, the time after the load until
+ * the last record was on disk.
  */
 function storedIn({ requests, perSecond }: Measurement, each: number, drainMs: number) {
   const seconds = requests / perSecond + drainMs / 1000;

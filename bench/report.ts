@@ -75,8 +75,7 @@ function ratioTable(results: Results, subjects: Subject[]): string {
 }
 
 /**
- * Returns the table of CPU cost. CPU time is a more stable measure than requests per second, because neither the load
- * generator nor pauses affect it.
+ * Returns the table of CPU cost, which is more stable than requests per second: pauses and the load do not affect it.
  */
 function costTable(results: Results, subjects: Subject[]): string {
   const limit = limitOf(results);

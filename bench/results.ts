@@ -122,8 +122,8 @@ export type Figure = {
 };
 
 /**
- * Returns the ratio of the requests per second of two subjects. It is the median of the ratios of the rounds; if some
- * rounds were undisturbed, only those count. Returns `undefined` if one of the subjects was not measured.
+ * Returns the ratio of the requests per second of two subjects: the median over the undisturbed rounds, or over all
+ * rounds if all were disturbed. Returns `undefined` if one of the subjects was not measured.
  */
 export function ratio(
   results: Results,
@@ -142,9 +142,7 @@ export function ratio(
   return middleFigure(ratios);
 }
 
-/**
- * Returns the ratio of the requests per second of a way of recording to those of retrieving, computed as in `ratio`.
- */
+/** Returns the requests per second of a way of recording, relative to retrieving, computed as in `ratio`. */
 export function recordingRatio(results: RecordsResult[], subject: string, recording: Recording): Figure | undefined {
   const own = results.filter((result) => result.subject === subject);
   const ratios = own

@@ -17,10 +17,7 @@ const FSYNC_MS = 5;
 /** Pause (ms) of each connection between two requests. With it, 64 connections send 1,000 requests per second. */
 const BOUNDED_PAUSE_MS = CONNECTIONS;
 
-/**
- * Measures reads in three situations: without writes, during 1,000 writes per second, and during as many writes as 64
- * clients can send.
- */
+/** Measures reads without writes, during 1,000 writes per second, and during as many writes as 64 clients can send. */
 export async function measureSlowDisk(
   runtime: "bun" | "node",
   round: number,
@@ -45,9 +42,8 @@ export async function measureSlowDisk(
     const bounded = await together(running, reads, { ...writes, pauseMs: BOUNDED_PAUSE_MS }, warmUp);
     const after = await measure(running, reads);
     const unbounded = await together(running, reads, writes, warmUp);
-    // Reads without writes are measured immediately before and after the other measurements, because the speed of the
-    // machine changes. The better result counts: with a runtime that was still warming up before, the later
-    // measurements would look better than they are.
+    // Reads without writes are measured before and after, because the speed of the machine changes. The better result
+    // counts: a runtime that is still warming up would make the reads during writes look better than they are.
     const alone = after.perSecond > before.perSecond ? after : before;
     return {
       ...{ round, subject: subject.name, fsyncMs: FSYNC_MS, alone },

@@ -9,7 +9,7 @@ export type Operation =
   | "create-with-ids"
   | "associate";
 
-/** Where a response contains the session's id or cookie, and the Lua pattern that captures it. */
+/** Where a response contains the ticket (the session's id or cookie), and the Lua pattern that captures it. */
 export type TicketSource = { from: "body" | "cookie"; pattern: string };
 
 /** A running service that can get a load. */
@@ -27,7 +27,7 @@ export type Subject = {
   name: string;
   title: string;
   group: "ours" | "peers" | "limit";
-  /** The failure after which a create or associate that was acknowledged is still stored. */
+  /** The worst failure after which an acknowledged create or associate is still stored. */
   durable: "power cut" | "restart" | "nothing" | "does not apply";
   requests: Requests;
   ticket: TicketSource;

@@ -8,7 +8,7 @@ export type Target = {
   what: string;
   /** The required value as a phrase, such as "at least 0.70". */
   target: string;
-  /** The figure that this run reached. It is missing, like `holds`, if this run did not measure it. */
+  /** The figure of this run. It is missing, like `holds`, if the run did not measure it. */
   reached?: number;
   holds?: boolean;
   unit: "" | " ms" | " bytes" | " a second";
@@ -21,7 +21,7 @@ const LIMITS = ["nginx-return", "nginx-file"];
 const NODE_PEERS = ["express-session", "fastify-session"];
 const DURABLE_PEERS = ["express-session-aof", "fastify-session-aof", "nginx-lua-aof"];
 
-/** Returns all targets, with the figures that this run reached. */
+/** Returns all targets with the figures of this run. */
 export function targets(results: Results): Target[] {
   return [
     atLeast("retrieve, of nginx static", 0.7, ofLimit(results, "retrieve")),

@@ -26,7 +26,7 @@ export async function collectTickets(
     await load({ url, request, seconds, folder, collect, limit: count - made });
     const lines = describe(file).count;
     if (lines === made) throw new Error(`${subject.name}: no answer held a session`);
-    // Estimates how long the rest takes at this speed, and adds a fifth.
+    // Estimates the time for the remaining tickets at this speed, and adds a fifth.
     seconds = Math.ceil((1.2 * (count - lines) * seconds) / (lines - made));
     seconds = Math.min(60, Math.max(1, seconds));
     made = lines;
@@ -34,7 +34,7 @@ export async function collectTickets(
   return describe(file);
 }
 
-/** Writes a file of invented session ids. It is for a subject that does not read session ids. */
+/** Writes a file of invented session ids, for a subject that does not read them. */
 export function inventTickets(folder: string, count: number): Tickets {
   const file = join(folder, `tickets-${files++}.txt`);
   const lines = Array.from({ length: count }, (_, index) => String(index).padStart(40, "x"));

@@ -9,8 +9,8 @@ type Entry = Record<string, unknown>;
 type Page = { records: Entry[]; total: number };
 
 /**
- * Sends each measured request once and checks the result. The proxy must get the session's customer. The timeline must
- * contain every record, with the customer and without the query.
+ * Sends each measured request once and checks the result: the proxy gets the session's customer, and the timeline has
+ * every record, with the customer and without the query.
  */
 export async function verifyRecording(url: string): Promise<void> {
   const created = (await (await send(url, byPath.createWithIds)).json()) as Entry;
@@ -47,8 +47,7 @@ export async function countRecords(url: string, tickets: Tickets): Promise<numbe
 }
 
 /**
- * Throws unless the timelines contain all requests that got a response. They may contain more, because some requests
- * were in progress at the end of each load.
+ * Throws unless the timelines contain all requests that got a response, and perhaps some that were still in progress.
  */
 export function assertCounted(total: number, loads: LoadResult[], each: number): void {
   const answered = loads.reduce((sum, { requests }) => sum + requests, 0) * each;
@@ -57,7 +56,7 @@ export function assertCounted(total: number, loads: LoadResult[], each: number):
   throw new Error(`${answered} records were accepted and the timelines count ${total}`);
 }
 
-/** Stores a durable record and returns how long (ms) this took. When it is on the disk, all earlier records are too. */
+/** Stores a durable record and returns how long (ms) this took. All earlier records are then on the disk too. */
 export async function drain(url: string): Promise<number> {
   const { sessionId } = (await (await send(url, byPath.createAnonymous)).json()) as Entry;
   const record = { method: "GET", path: "/" };

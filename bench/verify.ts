@@ -6,8 +6,8 @@ import type { Running, Subject } from "./subject.ts";
 type Verified = Pick<Subject, "name" | "group" | "requests" | "ticket">;
 
 /**
- * Sends each operation once and checks the responses, so that no incomplete service is measured. A session must get its
- * ids and keep them, and a different customer must be refused.
+ * Sends each operation once, so that no incomplete service is measured: a session must get its ids and keep them, and a
+ * different customer must be refused.
  */
 export async function verify(subject: Verified, { url }: Pick<Running, "url">): Promise<void> {
   if (subject.group === "limit") {

@@ -27,17 +27,13 @@ export type Load = {
   connections?: number;
   tickets?: Tickets;
   /**
-   * With `random`, tickets are chosen at random and may be used repeatedly. With `once`, each ticket is used once,
-   * beginning with the ticket number `first`.
+   * With `random`, tickets are chosen at random, repeatedly. With `once`, each is used once, from number `first` on.
    */
   order?: "random" | "once";
   first?: number;
   /** How long (ms) each connection waits before a request. */
   pauseMs?: number;
-  /**
-   * If true, the waits are random, with `pauseMs` as their mean. Otherwise they are equal, so all connections send at
-   * the same time.
-   */
+  /** True for random waits with the mean `pauseMs`. Equal waits make all connections send at the same time. */
   scattered?: boolean;
   /** Total number of requests. After that nothing is sent. */
   limit?: number;
@@ -62,10 +58,7 @@ type Printed = Record<"requests" | "microseconds" | "refused" | "broken", number
 
 let loads = 0;
 
-/**
- * Runs wrk with one thread on the core for the load. Throws `Exhausted` if each ticket may be used only once and there
- * were too few tickets.
- */
+/** Runs wrk with one thread on the core for the load. Throws `Exhausted` if there are too few tickets for `once`. */
 export async function load(options: Load): Promise<LoadResult> {
   const template = join(options.folder, `request-${loads++}.http`);
   writeFileSync(template, wire(options.request, new URL(options.url).host));

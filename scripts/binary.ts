@@ -16,9 +16,7 @@ const source = join(root, "server/src");
 const { values } = parseArgs({ options: { outfile: { type: "string" } } });
 const outfile = resolve(values.outfile ?? join(root, "dist/antechamber"));
 
-/**
- * Patterns that find the files which the sources load at run time: the program of a thread, and a file of a package.
- */
+/** Patterns of files that the sources load at run time: the program of a thread, and a file of a package. */
 const THREAD = /new Worker\(\s*new URL\("([^"]+)"/g;
 const PACKAGED = /import\.meta\.resolve\("([^"]+)"\)/g;
 
@@ -56,7 +54,7 @@ function dataFiles(): string[] {
   return [...own, ...files.filter((file) => /\.(sql|lua)$/.test(file))];
 }
 
-/** Returns the files of the API page that are in the packages from which `file` reads. */
+/** Returns the files of the API page in each package that `file` loads from. */
 function packagedFilesOf(file: string): string[] {
   const folders = found(PACKAGED, file).map((name) => dirname(resolved(name, file)));
   return folders.flatMap((folder) => docsFiles.map((name) => join(folder, name)).filter(existsSync));
@@ -77,9 +75,8 @@ function carrying(paths: readonly string[]): string {
 }
 
 /**
- * In a bundle, all modules have the same `import.meta.url`. This plugin gives each of our modules its own
- * `import.meta.url` again. It points into the folder in which an executable finds its files, so that the same code
- * works from source and in the executable.
+ * In a bundle, all modules have the same `import.meta.url`. This plugin gives each module its own one again, in the
+ * folder in which an executable finds its files, so that the same code works in both.
  */
 function ownAddresses(): BunPlugin {
   const inside = (path: string) => JSON.stringify(`file:///$bunfs/root/${relative(root, path)}`);

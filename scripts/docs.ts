@@ -41,8 +41,7 @@ function addressOf(file: string): URL {
 }
 
 /**
- * Formats a value as JSON with each member on a line of its own, down to `depth` levels. So Git can merge changes to
- * different members.
+ * Formats JSON with a line for each member, down to `depth` levels, so that Git can merge changes to different ones.
  */
 function lines(value: unknown, depth: number): string {
   const isOpen = depth > 0 && typeof value === "object" && value !== null && !Array.isArray(value);

@@ -9,7 +9,7 @@ const text = readFileSync(new URL("../package-lock.json", import.meta.url), "utf
 const { packages } = /** @type {{ packages: Record<string, Package> }} */ (JSON.parse(text));
 
 /**
- * Returns whether the file contains the package `name` for the package at the path `from`.
+ * Returns whether the lockfile contains the package `name` for the package at the path `from`.
  * @param {string} from path of the package that needs it
  * @param {string} name
  * @returns {boolean}

@@ -10,7 +10,7 @@ let withoutSession = 0;
 const app = express();
 app.disable("x-powered-by");
 app.disable("etag");
-// This route is registered before the middleware, so that it is neither measured nor recorded.
+// Registered before the middleware, so that this route is neither measured nor recorded.
 app.get("/counts", async (_request, response) => {
   await middleware?.flush();
   response.json({ withoutSession, dropped: middleware?.dropped() ?? 0 });

@@ -1,5 +1,4 @@
-// A session service made of @fastify/session and connect-redis. The documentation of @fastify/session names
-// connect-redis as a store.
+// A session service made of @fastify/session and connect-redis, a store that the documentation of the former names.
 import type { AddressInfo } from "node:net";
 import fastifyCookie, { Signer } from "@fastify/cookie";
 import fastifySession from "@fastify/session";

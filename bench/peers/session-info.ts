@@ -1,7 +1,4 @@
-/**
- * The data of a peer's session. The peers send the same response as our service, so that all send the same number of
- * bytes.
- */
+/** The data of a session of a peer (another session service). Peers and our service send the same responses. */
 export type Identity = {
   createdAt?: number;
   agentId?: string | null;

@@ -11,10 +11,7 @@ import { redisSubjects } from "./subjects.ts";
 /** How fast Redis alone can execute the commands of one operation of the service. */
 export type LimitResult = {
   operation: RedisOperation;
-  /**
-   * The commands that the service sends for one request, one after another. `perSecond` is how many of each Redis
-   * executes per second.
-   */
+  /** The commands that the service sends for one request, each with how many of it Redis executes per second. */
   commands: { name: string; perSecond: number }[];
   /** How often per second Redis could execute all commands of the operation. */
   perSecond: number;
@@ -24,9 +21,9 @@ export type LimitResult = {
 const KEYS = 10_000;
 
 /**
- * Measures the limit of each operation. First observes the commands that the service sends for one request. Then
- * `redis-benchmark` sends the same commands, over as many connections as the load uses, with random numbers instead of
- * ids and visits.
+ * Measures the limit of each operation: observes the commands that the service sends for one request, and then sends
+ * them with `redis-benchmark`, over as many connections as the load uses, with random numbers instead of ids and
+ * visits.
  */
 export async function measureLimit(
   store: Store,
@@ -70,8 +67,7 @@ async function idOf(url: string, request: RequestTemplate): Promise<string> {
 }
 
 /**
- * Returns the commands that are sent to Redis while `work` runs, except commands that scripts run and the service's
- * heartbeat.
+ * Returns the commands that are sent to Redis while `work` runs, without those of scripts and the service's heartbeat.
  */
 async function watch(port: number, work: () => Promise<unknown>): Promise<string[][]> {
   const monitor = spawn("redis-cli", ["-p", String(port), "monitor"]);
@@ -82,7 +78,7 @@ async function watch(port: number, work: () => Promise<unknown>): Promise<string
   });
   while (!text.includes("OK")) await new Promise((resolve) => setTimeout(resolve, 10));
   await work();
-  // Waits, because the service sends records to Redis with a delay.
+  // The service sends records to Redis with a delay.
   await new Promise((resolve) => setTimeout(resolve, 400));
   monitor.kill();
   await closed;

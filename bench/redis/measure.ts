@@ -9,10 +9,7 @@ import { CONNECTIONS, Exhausted, type Load, type LoadResult, load } from "../wrk
 import type { Store, Topology } from "./store.ts";
 import { type RedisSubject, redisSubjects, type Servers } from "./subjects.ts";
 
-/**
- * The operations that are measured with Redis. Retrieving an anonymous session is not among them, because the service
- * does not store such sessions.
- */
+/** The measured operations. Retrieving an anonymous session is left out, because no such session is stored. */
 const OPERATIONS = ["retrieve", "create-anonymous", "create-with-ids", "associate", "record"] as const;
 export type RedisOperation = (typeof OPERATIONS)[number];
 
@@ -53,10 +50,7 @@ type Bench = {
   folder: string;
 };
 
-/**
- * Measures all subjects on the same Redis, which is emptied before each subject. Each round begins with a different
- * subject.
- */
+/** Measures all subjects on the same Redis, emptied before each. Each round begins with a different subject. */
 export async function measureStore(
   store: Store,
   roundNumber: number,
@@ -115,10 +109,7 @@ async function measureOne(bench: Bench, operation: RedisOperation, rate: number,
   }
 }
 
-/**
- * Returns a load for each server. All loads together have as many connections as a single load in the other
- * measurements.
- */
+/** Returns a load for each server. Together they have as many connections as the one load of other measurements. */
 async function prepare(bench: Bench, operation: RedisOperation, fresh: number): Promise<Load[]> {
   const { servers, folder } = bench;
   const connections = Math.floor(CONNECTIONS / servers.urls.length);
@@ -132,7 +123,7 @@ async function prepare(bench: Bench, operation: RedisOperation, fresh: number): 
 
 /**
  * Returns the request of an operation, and tickets of sessions that all servers know. If each session can be used only
- * once, creates `fresh` new sessions.
+ * once, creates `fresh` new ones.
  */
 async function requestOf(
   { subject, servers, folder }: Bench,
@@ -187,8 +178,7 @@ function spent(before: ReturnType<typeof read>, after: ReturnType<typeof read>, 
   const commands: Record<string, number> = {};
   for (const [name, calls] of Object.entries(after.commands)) {
     const each = round((calls - (before.commands[name] ?? 0)) / requests, 2);
-    // If the number rounds to 0, the processes send the command by themselves and not for requests. Such commands are
-    // left out.
+    // A count that rounds to 0 is of a command that the processes send by themselves, not for requests.
     if (each > 0) commands[name] = each;
   }
   return {

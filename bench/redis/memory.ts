@@ -6,10 +6,7 @@ import { redisSubjects } from "./subjects.ts";
 /** The memory that recognized sessions take in Redis, including everything that is stored for them. */
 export type MemoryResult = { subject: string; sessions: number; bytesPerSession: number };
 
-/**
- * Creates sessions in an empty store and measures how much memory they take. Each has a random customer and two random
- * visit ids.
- */
+/** Measures the memory of sessions in an empty store, each with a random customer and two random visit ids. */
 export async function measureMemory(store: Store, name: string, sessions: number): Promise<MemoryResult> {
   const subject = redisSubjects.find((one) => one.name === name);
   if (!subject) throw new TypeError(`${name} is not known`);

@@ -9,10 +9,7 @@ const OURS = "antechamber-1";
 const PEER = "express-session";
 const OPERATIONS: RedisOperation[] = ["retrieve", "create-anonymous", "create-with-ids", "associate", "record"];
 
-/**
- * Returns the ratio of our requests per second to those of the peer, on the same Redis. The ratio is computed for each
- * round.
- */
+/** Returns, for each round, our requests per second divided by the peer's, on the same Redis. */
 export function overPeer(
   all: RedisResult[],
   topology: Topology,
@@ -23,8 +20,8 @@ export function overPeer(
 }
 
 /**
- * Returns the ratio of our requests per CPU second of the servers to those of the peer. This ratio matters if Redis
- * runs on machines of its own, as a cluster does.
+ * Returns our requests per CPU second of the servers divided by the peer's. This ratio matters if Redis runs on
+ * machines of its own, as a cluster does.
  */
 export function coreOverPeer(
   all: RedisResult[],
@@ -57,8 +54,7 @@ function besidePeer(
 }
 
 /**
- * Returns the sections of the report about Redis: each operation on one Redis and on the cluster, the limit of Redis
- * alone, and the memory.
+ * Returns the sections about Redis: operations on one Redis and on the cluster, the limit of Redis alone, and memory.
  */
 export function redisSections({ redis, redisLimit, redisMemory }: Results): string[] {
   if (redis.length === 0) return [];

@@ -15,9 +15,7 @@ export type Store = {
   pids: number[];
   /** Deletes all data and resets the counts of commands. */
   reset: () => void;
-  /**
-   * Returns how often the primaries have executed each command since `reset`, including the commands that scripts run.
-   */
+  /** Returns how often the primaries have executed each command since `reset`, including commands of scripts. */
   commands: () => Record<string, number>;
   /** Returns how many bytes of memory the primaries use. */
   bytes: () => number;
@@ -56,7 +54,7 @@ async function startCluster(): Promise<Store> {
   }
 }
 
-/** Returns a free port below 55,000. The cluster bus of a node uses the port that is higher by 10,000. */
+/** Returns a free port below 55,000, because a node also uses the port that is 10,000 higher for the cluster bus. */
 async function clusterPort(): Promise<number> {
   for (;;) {
     const port = await freePort();
@@ -123,10 +121,7 @@ function storeOf(topology: Topology, processes: Started[], ports: number[], clos
   };
 }
 
-/**
- * Returns the counts of `INFO commandstats`. Leaves out the commands that this measurement sends and those that nodes
- * send to each other.
- */
+/** Returns the counts of `INFO commandstats`, without the commands of this measurement and those between nodes. */
 function commandsOf(port: number): Record<string, number> {
   const lines = ask(port, "info", "commandstats").matchAll(/^cmdstat_([a-z|]+):calls=(\d+)/gm);
   const own = /^(info|config|flushall|role|cluster|replconf|ping|psync|auth|hello|client|command)/;

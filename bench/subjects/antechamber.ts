@@ -29,9 +29,8 @@ export function antechamber(runtime: "bun" | "node"): Subject {
 type StartOptions = { dataDir?: string; env?: Record<string, string>; core?: number };
 
 /**
- * Starts our service with its default settings, except for the port and the data folder. Without `dataDir` it gets a
- * new folder, which is deleted at the end. `core` is the CPU core on which it runs; by default the core for measured
- * processes.
+ * Starts our service with its default settings, except for the port and the data folder (by default a new one, which is
+ * deleted at the end). `core` is its CPU core.
  */
 export async function startAntechamber(
   runtime: "bun" | "node",

@@ -29,8 +29,8 @@ export { ProblemError } from "./problem-error.ts";
 export type EndFilter = Omit<EndRequest, "cursor">;
 
 /**
- * The sessions to list. A session must meet all conditions; without conditions, every session is listed. A condition
- * with the value `undefined` has no effect. An empty condition (`""`, `null`) throws a `TypeError`.
+ * The sessions to list: those that meet all conditions, or all. A condition that is `undefined` has no effect; an empty
+ * one (`""`, `null`) throws a `TypeError`.
  */
 export interface ListFilter extends Omit<EndFilter, "all" | "dryRun"> {
   /** `true` selects live sessions; `false` selects expired and ended sessions. */
@@ -38,9 +38,7 @@ export interface ListFilter extends Omit<EndFilter, "all" | "dryRun"> {
 }
 
 export interface PageOptions extends CallOptions {
-  /**
-   * Maximum number of items that one request returns, 1 to 1,000; 100 by default. All items are yielded in any case.
-   */
+  /** Maximum number of items in one response, 1 to 1,000; 100 by default. All items are yielded in any case. */
   readonly limit?: number | undefined;
 }
 
@@ -55,8 +53,8 @@ export interface AdministrationClient {
   /** Yields the entries of a session's timeline, in order. Each page is requested only when it is needed. */
   timeline(sessionId: string, options?: PageOptions): AsyncGenerator<TimelineEntry, void>;
   /**
-   * Ends a session. Resolves with `false` if there is no live session with this id. This can also happen after a
-   * success: the first response was lost, and the retry found the session ended.
+   * Ends a session. Resolves with `false` if no live session has this id. That also happens if the response to a first
+   * attempt was lost, and the retry finds the session ended.
    */
   end(sessionId: string, options?: CallOptions): Promise<boolean>;
   /** Ends all selected sessions and resolves with their number. With `dryRun` it only counts them. */
@@ -187,10 +185,7 @@ async function eraseCustomer(
 /** The form of a session id or of a handle. */
 const ID_OR_HANDLE = /^[\w-]{24,64}$/;
 
-/**
- * Throws a `TypeError` for an empty condition. Otherwise a mistake such as `user.id ?? ""` would select the sessions of
- * all customers.
- */
+/** Throws a `TypeError` for an empty condition, such as a mistaken `user.id ?? ""`, which could select everything. */
 function rejectEmptyConditions(filter: object): void {
   for (const [name, value] of Object.entries(filter)) {
     if (value === "" || value === null) {
@@ -200,7 +195,7 @@ function rejectEmptyConditions(filter: object): void {
   }
 }
 
-/** Throws a `TypeError` for a text with half of a surrogate pair, because it would be sent as a different character. */
+/** Throws a `TypeError` for a text with half of a surrogate pair, because another character would be sent instead. */
 function rejectMalformed(name: string, text: string): void {
   if (!text.isWellFormed()) throw new TypeError(`${name} is not well-formed Unicode`);
 }

@@ -12,15 +12,14 @@ export interface TransportOptions {
   /** Address of Antechamber, including its base path if there is one. */
   readonly url: string | URL;
   /**
-   * API key, sent as `Authorization: Bearer`. Everybody can read a key in a web page, so use only a key for public
-   * pages there.
+   * API key, sent as `Authorization: Bearer`. Everybody can read a key in a web page: use only a key for public pages.
    */
   readonly key?: string | undefined;
   /** The function that sends requests; by default the global `fetch`. */
   readonly fetch?: Fetch | undefined;
   /** Time limit of a call in milliseconds, including all attempts; 10,000 by default. */
   readonly timeout?: number | undefined;
-  /** Maximum number of attempts of a call; 3 by default. */
+  /** Maximum number of attempts of a call, the first one included; 3 by default. */
   readonly attempts?: number | undefined;
 }
 
@@ -104,8 +103,7 @@ export function requestInit(request: ServiceRequest, signal: AbortSignal, key: s
 }
 
 /**
- * Encodes an id in UTF-8 and returns a string with one character for each byte, because `fetch` requires this for
- * headers (Fetch standard, ByteString).
+ * Encodes an id in UTF-8, one character for each byte, as `fetch` requires for headers (Fetch standard, ByteString).
  */
 function headerBytes(id: string): string {
   return String.fromCharCode(...new TextEncoder().encode(id));

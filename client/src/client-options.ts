@@ -2,10 +2,7 @@ import type { TransportOptions } from "./call.ts";
 import type { ClientOptions } from "./client.ts";
 import { quietly, type WebStorage } from "./page.ts";
 
-/**
- * Returns `undefined` for a valid value; otherwise what the option must be, such as "is a boolean", for the error
- * message.
- */
+/** Returns `undefined` for a valid value; otherwise what it must be, such as "is a boolean", for the error message. */
 type Check = (value: unknown) => string | undefined;
 
 /** The characters that a credential in a header may have (RFC 9110, section 11.2). An empty key counts as no key. */
@@ -71,8 +68,8 @@ function faultOfUrl(given: unknown): string | undefined {
   const scope = globalThis as { document?: { baseURI?: string }; location?: { href?: string } };
   const page = scope.document?.baseURI ?? scope.location?.href;
   const isPath = page !== undefined && text.startsWith("/");
-  // Paths are appended to the address, so it must not have a query or a fragment; `fetch` refuses addresses with a
-  // user.
+  // The address must not have a query or a fragment, because paths are appended to it, nor a user, because `fetch`
+  // refuses that.
   if ((isPath || /^https?:\/\//i.test(text)) && !/[\s?#@]/.test(text)) {
     if (quietly(() => new URL(text, page))) return undefined;
   }

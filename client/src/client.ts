@@ -8,10 +8,7 @@ import { createVisitorClient } from "./visitor-client.ts";
 export { ProblemError } from "./problem-error.ts";
 
 export interface ClientOptions extends Omit<TransportOptions, "attempts"> {
-  /**
-   * Where the session's id is stored. By default this is `localStorage` in a page, and memory elsewhere. `false` means
-   * memory only.
-   */
+  /** Where the session's id is stored: `localStorage` in a page, memory elsewhere, by default. `false`: memory only. */
   readonly storage?: WebStorage | false | undefined;
   /**
    * Whether the id is also written to the page's cookie `sessionId`, so that the site's server gets it; `true` by
@@ -19,21 +16,18 @@ export interface ClientOptions extends Omit<TransportOptions, "attempts"> {
    */
   readonly cookie?: boolean | undefined;
   /**
-   * Further origins to which `fetch` sends the session, such as `https://api.example`. It always sends the session to
-   * the page's own origin.
+   * Further origins to which `fetch` sends the session, such as `https://api.example`; the page's own always gets it.
    */
   readonly origins?: readonly string[] | undefined;
   /** Id of the visitor's session on the site's server, if the page knows the id. */
   readonly sessionId?: string | undefined;
-  /** Called when records could not be delivered. `lost` is the number of records that will not be sent again. */
+  /** Called when records could not be delivered. `lost` is the number of records that are given up. */
   readonly onError?: OnError | undefined;
 }
 
 /** The operations on one visitor's session. A failed call rejects with a `ProblemError`. */
 export interface Client {
-  /**
-   * Returns the current session. If there is none, creates one; simultaneous calls in all tabs share one new session.
-   */
+  /** Returns the current session, or creates it. Simultaneous calls in all tabs share one new session. */
   session(): Promise<SessionInfo>;
   /**
    * Associates the ids of the visitor or of the visit with the session. Once set, an id does not change for the life of

@@ -8,9 +8,7 @@ import type { Ids, Transport } from "./transport.ts";
 /** Maximum age in milliseconds of a cached session. An older one is requested again from the service. */
 const MAX_AGE_MS = 60_000;
 
-/**
- * The session of one visitor. All tabs of the site share it. It is created and changed only while the mutex is held.
- */
+/** The session of one visitor, shared by all tabs of the site. It is created and changed only under the mutex. */
 export class CurrentSession {
   readonly #transport: Transport;
   readonly #storage: SessionStorage;
@@ -31,7 +29,7 @@ export class CurrentSession {
     return sessionIdOf(this.#storage.read());
   }
 
-  /** Returns a number that becomes larger with every reset in any tab. */
+  /** Returns the time of the last reset in any tab, which rises with every reset; 0 if there was none. */
   generation(): number {
     return this.#storage.generation();
   }
@@ -118,8 +116,7 @@ export class CurrentSession {
       const entry = this.#storage.read();
       const before = sessionIdOf(entry);
       const info = before ? await this.#transport.retrieve(before) : await this.#transport.create();
-      // If a reset happened or another session was stored in the meantime, this result is outdated: repeats the
-      // request.
+      // A reset or another session has made this result outdated, so the request is repeated.
       if (this.generation() !== generation || this.#storage.read() !== entry) continue;
       if (info.sessionId !== before) this.#replaced = { before, by: info.sessionId };
       const isSame = entry?.startsWith(`${info.sessionId}.`);

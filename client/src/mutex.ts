@@ -3,21 +3,16 @@ import { ProblemError } from "./problem-error.ts";
 import { sleep } from "./sleep.ts";
 import { randomKey } from "./transport.ts";
 
-/**
- * Runs a task while no other task runs. This holds for the tasks of this client and of all tabs that share its storage.
- */
+/** Runs a task while no other task of this client, or of a tab that shares its storage, runs. */
 export type Mutex = <T>(task: () => Promise<T>) => Promise<T>;
 
 const LOCK_NAME = "antechamber.lock";
-/** Time (ms) until another tab sees a write to the storage. Another tab may be another process. */
+/** Time (ms) until another tab, which may be another process, sees a write to the storage. */
 const PROPAGATION_MS = 40;
 /** Age (ms) at which a lock in the storage counts as abandoned, because its tab was closed. */
 const ABANDONED_MS = 5000;
 
-/**
- * Creates a mutex. Running a task rejects with the code `timeout` if the task cannot start within `timeout`
- * milliseconds.
- */
+/** Creates a mutex. A task that cannot start within `timeout` milliseconds is rejected with the code `timeout`. */
 export function createMutex(page: Page | undefined, storage: WebStorage | undefined, timeout: number): Mutex {
   let last: Promise<unknown> = Promise.resolve();
   const locks = page?.navigator.locks;
@@ -36,8 +31,8 @@ async function withWebLock<T>(locks: Locks, timeout: number, task: () => Promise
   return await new Promise<T>((resolve, reject) => {
     const whileLocked = async () => {
       await task().then(resolve, reject);
-      // The caller already has the result. The lock is held a little longer, so that the next tab sees what the task
-      // has written.
+      // The caller already has the result. The lock is held a little longer, so that the next tab sees the task's
+      // writes.
       await sleep(PROPAGATION_MS);
     };
     locks.request(LOCK_NAME, { signal }, whileLocked).catch((cause: unknown) => {
@@ -49,8 +44,8 @@ async function withWebLock<T>(locks: Locks, timeout: number, task: () => Promise
 }
 
 /**
- * Runs a task under a lock in the storage. This is for pages without TLS, where Web Locks are not available. A tab
- * writes its name into the storage; it holds the lock if its name is still there after a delay.
+ * Runs a task under a lock in the storage, for pages without TLS, where Web Locks are not available. A tab writes its
+ * name into the storage, and holds the lock if the name is still there after a delay.
  */
 async function withStoredLock<T>(storage: WebStorage, timeout: number, task: () => Promise<T>): Promise<T> {
   const name = randomKey();
@@ -59,7 +54,7 @@ async function withStoredLock<T>(storage: WebStorage, timeout: number, task: () 
   for (;;) {
     const now = Date.now();
     if (now > givesUpAt) throw new ProblemError({ code: "timeout" });
-    // The age is negative if the clock was set back. Such a lock must not last until the clock has caught up.
+    // A negative age means that the clock was set back. The lock must not last until the clock has caught up.
     const age = now - Number(holder()[1] ?? 0);
     if (age < 0 || age > ABANDONED_MS) {
       quietly(() => storage.setItem(LOCK_NAME, `${name} ${now}`));

@@ -32,8 +32,7 @@ export interface Page extends PageEvents {
 }
 
 /**
- * Returns the current web page. Returns `undefined` in workers and on servers, even if they define some of the same
- * globals.
+ * Returns the current web page; `undefined` in workers and on servers, even if they define some of a page's globals.
  */
 export function currentPage(): Page | undefined {
   const scope = globalThis as unknown as Partial<Page>;

@@ -15,7 +15,7 @@ export type IdName = (typeof headerIds | typeof bodyIds)[number];
 /** The ids of a caller. `null` means that an id is not given, or not known yet. */
 export type Identity = { readonly [Name in IdName]: string | null };
 
-/** `recognized` as soon as the session has a customer or an agent; until then `anonymous`. */
+/** `recognized` if the session has a customer or an agent; otherwise `anonymous`. */
 export type SessionState = "anonymous" | "recognized";
 
 /**
@@ -49,8 +49,7 @@ export interface RequestRecord {
   /** HTTP status of the response, 100 to 599. */
   readonly status?: number | null;
   /**
-   * Time at which the request began: ISO 8601 with a time zone, or Unix ms. By default the time at which the record
-   * arrives.
+   * Time at which the request began: ISO 8601 with a time zone, or Unix ms. By default the record's time of arrival.
    */
   readonly startedAt?: string | number | null;
   /** Duration of the request in milliseconds. */
@@ -122,14 +121,13 @@ export interface SessionSummary extends SessionInfo {
 export interface SessionList {
   readonly sessions: readonly SessionSummary[];
   /**
-   * Value of `cursor` that returns the next page; `null` on the last page. Any page may have fewer sessions than
+   * Value of `cursor` that returns the next page; `null` on the last page. A page may have fewer sessions than
    * requested.
    */
   readonly next: string | null;
   /**
-   * Number of sessions in the whole list. It is given only on the first page, and only for a list without conditions or
-   * with one id as its only condition; otherwise it is `null`. With an id at most 10,000 sessions are counted, so
-   * 10,000 means "10,000 or more".
+   * Number of sessions in the whole list, on the first page of a list without conditions or with one id as its only
+   * condition; otherwise `null`. With an id, 10,000 means "10,000 or more".
    */
   readonly total: number | null;
 }
@@ -164,7 +162,7 @@ export interface EndReceipt {
 export type ExportLine =
   | ({ readonly type: "session" } & SessionSummary)
   | { readonly type: "entry"; readonly sessionId: string; readonly entry: TimelineEntry }
-  /** The stored response to a request with an Idempotency-Key: its JSON text, and the time at which it was stored. */
+  /** The stored response to a request with an Idempotency-Key: its JSON text, and when it was stored. */
   | {
       readonly type: "answer";
       readonly sessionId: string;
@@ -181,7 +179,7 @@ export type ExportLine =
       readonly expiresAt: number | null;
       readonly revokedAt: number | null;
       readonly lastUsedAt: number | null;
-      /** Id of the key that replaced this one, if this key was rotated. */
+      /** Id of the key that replaced this one in a rotation. */
       readonly successorId: string | null;
     }
   | { readonly type: "end"; readonly sessions: number };
@@ -190,7 +188,7 @@ export type ExportLine =
 export interface ErasureReceipt {
   readonly sessions: number;
   readonly keys: number;
-  /** `false` if there is more to erase. Then the request must be repeated. */
+  /** `false` if there is more to erase: the request must then be repeated. */
   readonly isComplete: boolean;
 }
 

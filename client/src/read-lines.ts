@@ -17,8 +17,8 @@ interface Chunk {
 
 /**
  * Yields the lines of a long response as they arrive. Rejects with the service's refusal, with `timeout` if no data
- * arrives within the time limit, with `network` if the connection breaks, or with the signal's reason. Aborts the
- * request if the caller stops iterating.
+ * arrives within the time limit, with `network` if the connection breaks, or with the signal's reason. If the caller
+ * stops iterating, aborts the request.
  */
 export async function* readLines(options: LinesOptions): AsyncGenerator<string, void> {
   const { url, key, timeout = 10_000 } = options;

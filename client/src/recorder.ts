@@ -5,8 +5,7 @@ import type { RequestRecord } from "./protocol.ts";
 import { randomKey, type Transport } from "./transport.ts";
 
 /**
- * Called when records could not be delivered. `lost` is the number of records that will not be sent again; 0 if all are
- * retried.
+ * Called when records could not be delivered. `lost` is the number of records that are given up; 0 if all are retried.
  */
 export type OnError = (error: unknown, lost: number) => void;
 
@@ -26,7 +25,7 @@ interface Batch {
   readonly number: number;
 }
 
-/** Waiting records are sent at once when there are this many. Fewer records are sent after `WAIT_MS`. */
+/** Number of waiting records that are sent at once. Fewer records are sent after `WAIT_MS`. */
 const ENOUGH_RECORDS = 50;
 const WAIT_MS = 1000;
 /** Wait (ms) after a failure, and the maximum number of records and batches that are kept for the next attempt. */
@@ -34,16 +33,16 @@ const RETRY_WAIT_MS = 5000;
 const MAX_KEPT_RECORDS = 1000;
 const MAX_KEPT_BATCHES = 10;
 /**
- * Maximum size of a batch in bytes. A batch of this size has fewer than 1,000 records. Two batches fit into the 64 KiB
- * that requests may still send when a page ends (Fetch standard).
+ * Maximum size of a batch in bytes. It has fewer than 1,000 records, and two batches fit into the 64 KiB that requests
+ * may still send when a page ends (Fetch standard).
  */
 const MAX_BATCH_BYTES = 30_000;
 
 /**
  * Sends records to the service. A record waits in the queue until it becomes part of a batch, which has an
- * Idempotency-Key. Then the record is either delivered, or given up because the service refused it for good, or kept in
- * its batch, with the same key, for a later attempt. To keep the order, batches are sent one after another. Only when
- * the page is hidden, up to two batches are sent at once without waiting for earlier ones, because the page may end.
+ * Idempotency-Key. It is then delivered, or given up because the service refused it for good, or kept in its batch for
+ * another attempt with the same key. Batches are sent one after another, to keep the order; only when the page is
+ * hidden, up to two are sent without waiting for earlier ones, because the page may end.
  */
 export class Recorder {
   readonly #transport: Transport;
@@ -138,8 +137,8 @@ export class Recorder {
   }
 
   /**
-   * Assigns the records that were made before there was a session to the new session. Discards records of a visitor who
-   * was forgotten before they had a session.
+   * Assigns the records from before there was a session to the new session. Discards records of a visitor who was
+   * forgotten before having a session.
    */
   #assign(sessionId: string): void {
     const generation = this.#current.generation();
@@ -184,8 +183,8 @@ export class Recorder {
   }
 
   /**
-   * Returns the batch to send instead of a refused one; `undefined` if there is none. Throws `error` if a retry of the
-   * same batch may succeed.
+   * Returns the batch to send instead of a refused one; `undefined` if there is none. Throws `error` if the same batch
+   * may succeed later.
    */
   async #remainder(batch: Batch, error: ProblemError): Promise<Batch | undefined> {
     if (isRetryable(error)) throw error;
@@ -202,8 +201,8 @@ export class Recorder {
   }
 
   /**
-   * Sends waiting records immediately, because the page may end at any moment. At most two batches may be in flight then
-   * (see `MAX_BATCH_BYTES`); further records stay in the queue.
+   * Sends waiting records immediately, because the page may end at any moment: at most two batches at once (see
+   * `MAX_BATCH_BYTES`), further records stay in the queue.
    */
   readonly #sendNow = (): void => {
     const current = this.#current.id();

@@ -5,10 +5,7 @@ export function isSessionId(text: string | null | undefined): text is string {
   return SESSION_ID.test(text ?? "");
 }
 
-/**
- * Returns the handle of a session id. The handle names the session but cannot be used to open it
- * (contract.md#session-ids).
- */
+/** Returns the handle of a session id, which names the session but does not open it (contract.md#session-ids). */
 export function handleOf(sessionId: string): string {
   return sessionId.slice(0, 24);
 }

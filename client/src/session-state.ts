@@ -2,14 +2,9 @@ import { handleOf } from "./session-id.ts";
 
 /** The state of a visitor's session that all tabs of a site share. */
 export interface SessionState {
-  /**
-   * The session's id followed by a random suffix, which changes whenever the session's identity changes. Empty if there
-   * is no session.
-   */
+  /** The session's id and a random suffix, which changes with the session's identity; empty if there is no session. */
   readonly entry: string;
-  /**
-   * Time of the last reset in any tab (Unix ms), or a little later, so that it always rises; 0 if there was no reset.
-   */
+  /** Time of the last reset in any tab (Unix ms), or a little later, so that it always rises; 0 without a reset. */
   readonly generation: number;
   /** Handles of the sessions that were forgotten, the most recent one last. */
   readonly forgotten: readonly string[];
@@ -41,8 +36,8 @@ export function parseState(text: string | null | undefined): SessionState {
 }
 
 /**
- * Adds handles to the forgotten ones, and keeps only the latest `MAX_FORGOTTEN`. If the state's own session is among
- * them, removes the session.
+ * Adds handles to the forgotten ones, of which the latest `MAX_FORGOTTEN` are kept. Removes the state's own session if
+ * it is one of them.
  */
 export function withForgotten(state: SessionState, handles: readonly string[]): SessionState {
   const forgotten = [...new Set([...state.forgotten, ...handles])].filter(Boolean);

@@ -4,10 +4,7 @@ import { formatState, parseState, type SessionState, sessionIdOf, withForgotten 
 
 export interface SessionStorageOptions {
   readonly page: Page | undefined;
-  /**
-   * Where the state is stored. By default this is `localStorage` in a page, and memory elsewhere. `false` means memory
-   * only.
-   */
+  /** Where the state is stored: `localStorage` in a page, memory elsewhere, by default. `false`: memory only. */
   readonly storage?: WebStorage | false | undefined;
   /** Whether the session's id is also written to the page's cookie `sessionId`. */
   readonly cookie: boolean;
@@ -21,12 +18,12 @@ const RESET_COOKIE = "antechamber.reset";
 const NO_COOKIE = "; Max-Age=0";
 
 /**
- * Stores a visitor's session for all tabs: in the web storage, in the page's cookie, and in memory if neither of them
- * works. Every access reads the storage again, so that writes by other tabs are seen.
+ * Stores a visitor's session for all tabs: in the web storage and the page's cookie, or in memory if neither works.
+ * Every access reads the storage again, to see writes by other tabs.
  *
  * A reset stores a higher generation and the handles of the forgotten sessions. Code that writes after an `await` must
- * compare the generation with the one before the `await`. If another tab writes before it has seen a reset, its write
- * has a lower generation; the write is recognized by that and undone.
+ * first compare the generation with the one before. A write by a tab that has not seen a reset yet has a lower
+ * generation; it is recognized by that and undone.
  */
 export class SessionStorage {
   /** The storage that all tabs share; `undefined` if each tab has its own state. */
@@ -36,12 +33,12 @@ export class SessionStorage {
   /** The page whose cookies are used; `undefined` if cookies are not used. */
   readonly #cookiePage: Page | undefined;
   #state = parseState("");
-  /** The text in the storage when it was last read. While the text stays the same, `#state` is up to date. */
+  /** The text in the storage when it was last read. While the text is the same, `#state` is up to date. */
   #lastText: string | null | undefined;
   #lastResetCookie: string | undefined;
   /** The entry that `read` returned last. */
   #lastRead = "";
-  /** Ids in cookies of the same name that our own cookie did not replace, because their path or domain differs. */
+  /** Ids in cookies of the same name that our own cookie cannot replace, because their path or domain differs. */
   #ignoredIds: readonly string[] = [];
 
   /** Opens the storage. If the web storage and cookies are blocked or full, the state is only in this tab's memory. */
@@ -62,7 +59,7 @@ export class SessionStorage {
     if (ids.length > 0 && !ids.includes(sessionIdOf(entry))) {
       const given = ids.find((id) => !state.forgotten.includes(handleOf(id)));
       if (given) entry = given;
-      // A response that arrived after a reset has set the cookie to a forgotten session. Corrects the cookie.
+      // The cookie names a forgotten session, because a response arrived after the reset. Corrects the cookie.
       else this.#setCookie(COOKIE, sessionIdOf(entry) || NO_COOKIE);
     }
     this.#lastRead = entry;
@@ -96,10 +93,7 @@ export class SessionStorage {
     return this.#refresh().forgotten.includes(handleOf(sessionId));
   }
 
-  /**
-   * Forgets a session that the site's server set although nobody asked for it, for example by the cookie of a late
-   * response.
-   */
+  /** Forgets a session that the site's server set although the page did not ask, such as by a late response. */
   forget(sessionId: string): void {
     this.#save(withForgotten(this.#refresh(), [handleOf(sessionId)]));
     if (this.#lastText !== formatState(this.#state)) {
@@ -138,7 +132,7 @@ export class SessionStorage {
       return this.#lastText === text;
     };
     if (store() || next.entry) return;
-    // A reset must reach the other tabs even if the storage is full. So space is freed first; if that does not help,
+    // A reset must reach the other tabs even if the storage is full: space is freed first, and if that does not help,
     // the state is written to a cookie.
     quietly(() => this.shared?.removeItem(STORAGE_KEY));
     if (!store()) this.#setCookie(RESET_COOKIE, text);
@@ -150,16 +144,15 @@ export class SessionStorage {
     const theirs = parseState(text);
     const isLater = theirs.generation > own.generation;
     const isOlder = theirs.generation < own.generation;
-    // Forgets sessions from before a reset. If the other tab's generation is higher, this is the session that this tab
-    // has used. If it is lower, this is the session that the other tab has written.
+    // Forgets the session from before the reset: if the other tab's generation is higher, the one that this tab has
+    // used; if it is lower, the one that the other tab has written.
     const late = isLater ? [own.entry, this.#lastRead] : isOlder ? [theirs.entry] : [];
     const isTheirs = isLater || (isStored && !(isOlder && theirs.entry));
     const handles = late.map(handleOf).filter((handle) => !theirs.forgotten.includes(handle));
     const { entry } = isTheirs ? theirs : own;
     const generation = Math.max(theirs.generation, own.generation);
     this.#state = withForgotten({ ...own, entry, generation }, [...theirs.forgotten, ...handles]);
-    // Stores the merged state. This is also needed if the site has cleared its storage, because the other tabs need the
-    // generation.
+    // Stores the merged state. If the site has cleared its storage, the other tabs still need the generation.
     if (isLater ? handles.join("") || !isStored : isOlder && isStored) this.#save(this.#state);
   }
 

@@ -4,31 +4,26 @@ import { sleep } from "./sleep.ts";
 import type { Fetch } from "./transport.ts";
 
 const HEADER = "gkc-sessionId";
-/**
- * Response header with the handle of the session that the new `gkc-sessionId` replaces; `none` if the request had no
- * session.
- */
+/** Response header: handle of the session that the new `gkc-sessionId` replaces; `none` if the request had none. */
 const REPLACES = "gkc-replaces";
 /** Maximum time (ms) that a request waits for its session. Then it is sent without one. */
 const MAX_WAIT_MS = 1000;
-/** After a request was sent without its session, other requests do not wait for this time (ms). */
+/** If a request had to be sent without its session, later ones do not wait for theirs for this time (ms). */
 const NO_WAIT_MS = 5000;
 const MAX_RETRIES = 2;
-/** Maximum `Retry-After` of a 503, in seconds. If it is longer, the caller gets the 503 at once. */
+/** Maximum `Retry-After` of a 503, in seconds, to wait for. With a longer one, the caller gets the 503 at once. */
 const MAX_RETRY_AFTER = 5;
 /** Methods whose requests may be repeated (RFC 9110, section 9.2.2). */
 const idempotentMethods: readonly string[] = ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"];
 
 /**
  * Returns a `fetch` that sends the session in the header `gkc-sessionId`, but only to these origins. While the service
- * is down, requests are sent without a session after a short wait.
+ * is down, requests are sent without a session after a short wait. If there is no response, or a 503 with
+ * `Retry-After`, the request is repeated if its method allows it.
  *
- * If a response has another id in the same header, the client changes to that session. First it must be certain that
- * the response belongs to this request and is not an older one from a cache. So the header `gkc-replaces` must name the
- * session that was sent. If the request had no session, its response cannot be distinguished from an older one; then a
- * new id is accepted only if there was no reset yet.
- *
- * If there is no response, or a 503 with `Retry-After`, the request is repeated if its method allows it.
+ * If a response has another id in the same header, the client changes to that session, but only if the response is
+ * certainly to this request, and not to an older one, from a cache: `gkc-replaces` must name the session that was sent.
+ * A request without a session gives no such proof; a new id is then accepted only if there was no reset yet.
  */
 export function createSiteFetch(current: CurrentSession, doFetch: Fetch, origins: readonly string[]): Fetch {
   let waitAgainAt = 0;
@@ -47,8 +42,8 @@ export function createSiteFetch(current: CurrentSession, doFetch: Fetch, origins
     const idAtCall = current.id();
     let sent = await sessionId();
     if (generation !== current.generation()) {
-      // There was no session at the call. If the request were sent without an id now, the browser would add the cookie
-      // of the next visitor's session.
+      // There was no session at the call. A request without an id would now get the cookie of the next visitor's
+      // session from the browser.
       if (!idAtCall && sent) throw resetError();
       sent = idAtCall;
     }

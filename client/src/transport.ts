@@ -14,8 +14,7 @@ export type { CallOptions, Fetch, Ids, TransportOptions } from "./call.ts";
 
 export interface CreateOptions extends CallOptions {
   /**
-   * The `Idempotency-Key`: 1 to 255 visible ASCII characters. By default a random key is sent; only `create` without
-   * ids sends none.
+   * The `Idempotency-Key`: 1 to 255 visible ASCII characters; by default random. Only `create` without ids sends none.
    */
   readonly idempotencyKey?: string | undefined;
 }
@@ -23,10 +22,7 @@ export interface CreateOptions extends CallOptions {
 export interface RecordOptions extends CreateOptions {
   /** Whether to wait until the records are stored on disk. */
   readonly durable?: boolean | undefined;
-  /**
-   * Whether the request may continue after its page has ended (Fetch standard). Its body must then be smaller than 64
-   * KiB.
-   */
+  /** Whether the request may continue after its page has ended, with a body of less than 64 KiB (Fetch standard). */
   readonly keepalive?: boolean | undefined;
 }
 
@@ -39,8 +35,8 @@ export interface TimelineOptions extends CallOptions {
 
 /**
  * The operations of the service. A failed call rejects with a `ProblemError`. Within the time limit, a call is retried
- * if there was no response, or if the service asks for a retry. A retry never has an effect twice: retrieving and
- * updating can be repeated (contract.md#rule-1), and creating and recording send an Idempotency-Key.
+ * if there was no response, or if the service asks for a retry. A retry has no second effect: retrieving and updating
+ * can be repeated (contract.md#rule-1), and creating and recording send an Idempotency-Key.
  */
 export interface Transport {
   /** Creates a session, with ids if any are given. */
@@ -81,8 +77,7 @@ export function createTransport(options: TransportOptions): Transport {
         path: "/sessions/new",
         ids,
         body: visitBody(ids),
-        // A session without ids is not stored (contract.md#rule-8). So no key is needed: it does no harm if a retry
-        // creates a second session.
+        // A session without ids is not stored (contract.md#rule-8), so a retry that creates a second one does no harm.
         idempotencyKey: given?.idempotencyKey ?? (ids && randomKey()),
       }),
     retrieve: (sessionId, ids, given) => call({ ...given, method: "GET", path: pathOf(sessionId), ids }),
@@ -111,8 +106,8 @@ export function createTransport(options: TransportOptions): Transport {
 }
 
 /**
- * Returns the path of a session. For a text that cannot be a session id, returns a path that leads to no session. Texts
- * such as ".." and "end" would otherwise lead to other paths of the service.
+ * Returns the path of a session. Texts that cannot be session ids, such as ".." and "end", get a path that leads to no
+ * session instead of to another operation.
  */
 export const pathOf = (sessionId: string) => `/sessions/${isSessionId(sessionId) ? sessionId : "unknown"}`;
 

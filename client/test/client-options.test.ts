@@ -101,7 +101,7 @@ test("all valid options are accepted, and undefined counts as absent", () => {
 
 /** Returns the output of a program that sets these globals and creates two clients. */
 function outputOf(globals: string, options: string): string {
-  // The oldest Node runs the compiled test.
+  // On the oldest Node this test is compiled to JavaScript.
   const type = import.meta.url.endsWith(".ts") ? "ts" : "js";
   const client = new URL(`../src/client.${type}`, import.meta.url).href;
   const program = `

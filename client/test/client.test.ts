@@ -7,7 +7,7 @@ import { type Client, createClient, ProblemError } from "../src/client.ts";
 import { createTransport, type Fetch } from "../src/transport.ts";
 import { createWebStorage } from "./fake-browser.ts";
 
-/** Creates a `fetch` that remembers its requests, such as `PUT /sessions/new`. */
+/** Creates a `fetch` that collects its requests, such as `PUT /sessions/new`. */
 function createCountingFetch() {
   const requests: string[] = [];
   const countingFetch: Fetch = (input, init) => {
@@ -175,7 +175,7 @@ test("records made during an outage are recorded once, after it", async () => {
   assert.deepEqual(await paths(client), ["/1", "/2"]);
 });
 
-/** Starts a site; `seen` has the session header of each request. */
+/** Starts a site; `seen` collects the session header of each request. */
 async function openSite(respond: (request: IncomingMessage, response: ServerResponse) => void) {
   const seen: (string | undefined)[] = [];
   const server = createServer((request, response) => {

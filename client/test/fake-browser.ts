@@ -3,8 +3,8 @@ import type { Locks, Page, PageEvent, WebStorage } from "../src/page.ts";
 /** The storage and locks of a browser. */
 export interface BrowserOptions {
   /**
-   * `slow`: another tab sees a write only after `deliver`, as between processes. `full`: there is no space.
-   * `mute`: writes are lost silently. `blocked`: the getter throws.
+   * `slow`: another tab sees a write only after `deliver`. `full`: there is no space. `mute`: writes are lost silently.
+   * `blocked`: the getter throws.
    */
   readonly storage: "works" | "slow" | "full" | "mute" | "blocked";
   readonly locks: boolean;
@@ -41,7 +41,7 @@ export function openBrowser({ storage, locks }: BrowserOptions): FakeBrowser {
   const tabs: { seenWrites: number; notify(event: PageEvent): void; localStorage: WebStorage }[] = [];
   const manager = createLocks();
 
-  /** Returns the last write that a tab has made or seen, as Chromium does. */
+  /** Returns the value that a tab has last written or seen. */
   function valueIn(tab: number, key: string): string | null {
     const seenWrites = tabs[tab]?.seenWrites ?? 0;
     const last = writes.findLast((each, index) => each.key === key && (each.by === tab || index < seenWrites));
@@ -101,7 +101,7 @@ export function openBrowser({ storage, locks }: BrowserOptions): FakeBrowser {
   };
 }
 
-/** Creates the event functions of a page; `notify` sends a `storage` event. */
+/** Creates the event functions of a page. `notify` sends a `storage` event. */
 function createPageEvents() {
   const listeners = new Map<string, Set<(event: PageEvent) => void>>();
   return {

@@ -11,7 +11,7 @@ const SERVICE = "http://service.test";
 const MAX_TABS = 3;
 const LONG = Boolean(process.env["ANTECHAMBER_LONG"]);
 
-/** Returns a random number generator (xorshift) for integers below a bound; the same seed gives the same numbers. */
+/** Returns a random number generator (xorshift) for integers below a bound. A seed always gives the same numbers. */
 function createRandom(seed: number): (bound: number) => number {
   let state = seed * 2654435761 + 1;
   return (bound) => {
@@ -24,7 +24,7 @@ function createRandom(seed: number): (bound: number) => number {
 
 const noIds = Object.fromEntries([...headerIds, ...bodyIds].map((name) => [name, null])) as Identity;
 
-/** Creates a service without a network: `respond` handles a request. */
+/** Creates a service without a network, which handles a request by `respond`. */
 function createService(sessions: Map<string, SessionInfo>) {
   function create(customerId: string | null): SessionInfo {
     const sessionId = `s${sessions.size}`.padEnd(40, "_");
@@ -92,7 +92,7 @@ function openWorld({ cookies, deliver }: FakeBrowser, history: string[]) {
   const doFetch: Fetch = (input, init) =>
     new Promise((resolve) => {
       const sentCookie = cookies.get("sessionId");
-      // The server acts when the request arrives; the response may arrive later.
+      // The server handles the request when it arrives; the response may arrive much later.
       const description = describe(input, init);
       waiting.push(() => {
         const response =
@@ -107,7 +107,7 @@ function openWorld({ cookies, deliver }: FakeBrowser, history: string[]) {
           const cookie = response.headers.get("x-set-cookie");
           history.push(`answered ${description}`);
           if (cookie) {
-            // Events between tabs take milliseconds, which is less than a response of the site.
+            // Events between tabs take milliseconds, less than a response of the site, so all are delivered first.
             for (let tab = 0; tab < MAX_TABS; tab++) while (deliver(tab));
             setCookie(cookies, cookie);
           }
@@ -119,7 +119,7 @@ function openWorld({ cookies, deliver }: FakeBrowser, history: string[]) {
   return {
     fetch: doFetch,
     sessions,
-    /** Lets one request, or one response, arrive; returns false if none waits. */
+    /** Delivers one request or response; returns false if none is waiting. */
     letOneArrive(choose: (bound: number) => number): boolean {
       const [next] = waiting.splice(waiting.length > 0 ? choose(waiting.length) : 0, 1);
       next?.();
@@ -128,7 +128,7 @@ function openWorld({ cookies, deliver }: FakeBrowser, history: string[]) {
   };
 }
 
-/** Lets all code continue that does not wait for a request. */
+/** Waits until all code has run that does not wait for a request. */
 async function settle(): Promise<void> {
   for (let n = 0; n < 3; n++) await new Promise((resolve) => setImmediate(resolve));
 }
@@ -169,7 +169,7 @@ const setups: readonly Setup[] = [
 
 /**
  * Plays one history: visitors use the browser one after another, with a reset between them, while calls are in
- * progress. A customer has the name of the visitor who signs in, so that each session shows whose it is.
+ * progress. A visitor signs in as a customer of the same name, so each session shows whose it is.
  */
 async function play(setup: Setup, seed: number): Promise<void> {
   const choose = createRandom(seed);
@@ -226,7 +226,7 @@ async function play(setup: Setup, seed: number): Promise<void> {
     else if (kind < 4) {
       for (const id of world.sessions.keys()) before.add(id);
       history.push(`reset in tab ${tabs.indexOf(tab)}`);
-      // Two resets never happen in the same millisecond.
+      // Two resets never happen in the same millisecond, so each `Date.now()` is later than the one before.
       const { now } = Date;
       for (const start = now(); now() === start; );
       tab.reset();
@@ -238,7 +238,7 @@ async function play(setup: Setup, seed: number): Promise<void> {
     }
     await settle();
   }
-  /** Lets requests and responses arrive until the result is there, and returns it. */
+  /** Delivers requests and responses until the result is there, and returns it. */
   async function outcome<T>(result: Promise<T>): Promise<T> {
     const state = { isOver: false };
     const end = result.finally(() => {

@@ -25,7 +25,7 @@ function createGatedFetch() {
       waiting = new Promise((resolve) => (arrived = resolve));
       isOpen = new Promise((resolve) => (open = resolve));
     },
-    /** Resolves when a response waits. */
+    /** Resolves when a response is waiting. */
     responseWaits: () => waiting,
     open: () => open(),
   };
@@ -126,7 +126,7 @@ for (const closed of [0, 1]) {
     assert.ok(reset.read()?.startsWith(sessionId("a")));
     reset.reset();
     late.write(sessionId("b"));
-    // One of them is already closed when the event comes.
+    // One of the tabs is already closed when the event comes.
     deliver(1 - closed);
     const rest = [late, reset][1 - closed];
     assert.equal(rest?.read(), undefined);
@@ -183,7 +183,7 @@ test("a reset reaches the other tabs if there are only cookies", () => {
 test("a cookie of another path or domain that cannot be removed is ignored after a write", () => {
   const browser = openBrowser({ storage: "works", locks: true });
   const page = browser.openTab();
-  // For example a cookie of the same name that script may not replace.
+  // Simulates a cookie that script cannot replace.
   Object.defineProperty(page.document, "cookie", {
     get: () => `sessionId=${sessionId("d")}`,
     set: (_line: string) => {},

@@ -29,7 +29,7 @@ for (const storage of storages) {
   }
 }
 
-test("a page keeps its session if the storage begins to fail", async () => {
+test("a page keeps its session when the storage begins to fail", async () => {
   await using server = await serve();
   const page = openBrowser({ storage: "works", locks: false }).openTab();
   const client = createVisitorClient(page, { url: server.url, cookie: false });

@@ -19,7 +19,7 @@ async function refusal(call: Promise<unknown>, code: FailureCode): Promise<Probl
   return error;
 }
 
-test("create, retrieve and update work with ids in every script", async () => {
+test("create, retrieve and update work with ids in any alphabet", async () => {
   await using server = await serve();
   const transport = createTransport({ url: `${server.url}/` });
   const ids = { customerId: "Zoë Ørsted 客", agentId: "a 1", visitId: "v/1", globalVisitId: "g" };
@@ -159,7 +159,7 @@ test("keys are sent, and refused as described in contract.md#refusals", async ()
   await refusal(by("wrong").create(), "invalid-credential");
 });
 
-/** Starts a server whose `nth` response is chosen by the test; `null` sends none. */
+/** Starts a server. `respond` chooses the response to the `nth` request; `null` sends none. */
 async function startServer(respond: (nth: number) => [number, Record<string, string>, string] | null) {
   let requests = 0;
   const server = createServer((_, response) => {
@@ -202,7 +202,7 @@ test("a call to a service that never responds ends at its time limit", async () 
   assert.ok(performance.now() - start < 2000);
 });
 
-test("a Retry-After beyond the time limit is not waited for", async () => {
+test("a call does not wait for a Retry-After beyond its time limit", async () => {
   await using busy = await startServer(() => [503, { "retry-after": "30" }, ""]);
   const error = await refusal(createTransport({ url: busy.url }).create(), "unexpected-answer");
   assert.equal(error.retryAfter, 30);

@@ -8,8 +8,7 @@ import { createSite } from "./site.ts";
 export interface HelpCentre {
   readonly url: string;
   /**
-   * Waits for the requests in progress, delivers the last records, and stops everything that `startHelpCentre` has
-   * started.
+   * Waits for the requests in progress, delivers the last records, and stops all that `startHelpCentre` has started.
    */
   close(): Promise<void>;
 }
@@ -30,8 +29,7 @@ export async function startHelpCentre(options: HelpCentreOptions): Promise<HelpC
   server.listen(options.port, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  // The site's port is opened before Antechamber starts, because Antechamber must know the origin of the pages that may
-  // call it.
+  // The site's port is opened first: Antechamber must know the origin of the pages that may call it.
   const origins = [`http://127.0.0.1:${port}`, `http://localhost:${port}`];
   let own: Antechamber | undefined;
   try {

@@ -43,10 +43,7 @@ export function createHelpPages(show: Show): Router {
     });
 }
 
-/**
- * Creates the routes for signing in, signing out, and the visitor's own timeline. If one of the handlers rejects,
- * Express 5 handles the error.
- */
+/** Creates the routes for signing in and out and for the visitor's timeline. Express 5 handles rejected handlers. */
 export function createVisitPages(parts: VisitParts): Router {
   const { show } = parts;
   return Router()

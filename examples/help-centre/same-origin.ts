@@ -2,8 +2,7 @@ import type { RequestHandler } from "express";
 
 /**
  * Refuses forms that another site has sent (CSRF). Browsers send the origin of a request in `Sec-Fetch-Site` (Fetch
- * Metadata); older browsers send `Origin`. A client that sends neither is not a browser, so it has no visitor's
- * cookies.
+ * Metadata), older ones in `Origin`. A client that sends neither is not a browser and has no visitor's cookies.
  */
 export const sameOriginOnly: RequestHandler = (request, response, next) => {
   if (request.method === "GET" || request.method === "HEAD" || isOwn(request.headers)) return next();

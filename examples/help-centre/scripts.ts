@@ -9,8 +9,8 @@ const client = new URL(import.meta.resolve("@antechamber/client"));
 const FILE = /^[a-z-]+\.(?:ts|js)$/;
 
 /**
- * Serves the scripts of the pages from their TypeScript sources. The types are removed at each request. A site with a
- * bundler does not need this: it imports `@antechamber/client` in its own code.
+ * Serves the pages' scripts from TypeScript sources, without the types. A site with a bundler does not need this: it
+ * imports `@antechamber/client` in its own code.
  */
 export function createScripts(): Router {
   return Router()

@@ -60,9 +60,7 @@ export function createSite(antechamberUrl: string): Site {
   return { app, close: () => middleware.close() };
 }
 
-/**
- * Sets headers by which the browser runs only scripts of the site, and connects only to the site and to Antechamber.
- */
+/** Sets headers that let the browser run only the site's scripts, and connect only to the site and Antechamber. */
 function secured(antechamberUrl: string): RequestHandler {
   const policy = [
     "default-src 'none'",

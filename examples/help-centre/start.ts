@@ -1,8 +1,7 @@
 import { startHelpCentre } from "./help-centre.ts";
 
-// PORT: port of the site; by default a free port.
-// ANTECHAMBER_URL: URL of an Antechamber that already runs. By default this program starts one and deletes its data at
-// the end.
+// PORT: port of the site; by default a free one.
+// ANTECHAMBER_URL: URL of a running Antechamber. By default one is started, and its data are deleted at the end.
 const helpCentre = await startHelpCentre({
   port: Number(process.env["PORT"] ?? 0),
   antechamberUrl: process.env["ANTECHAMBER_URL"] || undefined,

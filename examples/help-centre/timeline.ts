@@ -42,8 +42,8 @@ export function timeOf(entry: TimelineEntry): string {
 }
 
 /**
- * Divides a timeline into parts. Entries are in the order in which they arrived. The browser and the server send their
- * records in batches, so within a part the requests are sorted by their times.
+ * Divides a timeline into parts. Within a part, requests are sorted by time, because the browser and the server send
+ * their records in batches.
  */
 function partsOf(entries: readonly TimelineEntry[]): readonly Part[] {
   const parts: { customerId: string | null; beginning: LifeEntry | null; all: TimelineEntry[] }[] = [];

@@ -2,7 +2,7 @@ import type { RequestSession } from "@antechamber/client/express";
 
 /** A visit in the agents' list. */
 export interface Visit {
-  /** A number that stands for the session in URLs. The session's id would get into logs and browser histories. */
+  /** A number for the session in URLs, because its id, a secret, would get into logs and browser histories. */
   readonly number: number;
   readonly sessionId: string;
   readonly customerId: string | null;
@@ -28,7 +28,7 @@ export function createVisits(): Visits {
     saw({ sessionId, customerId, createdAt }) {
       const number = visits.get(sessionId)?.number ?? ++count;
       const lastSeenAt = new Date().toISOString();
-      // The visit is deleted first, so that the map stays in the order in which visits were last seen.
+      // First deletes the visit, so that the map stays in the order in which visits were last seen.
       visits.delete(sessionId);
       visits.set(sessionId, { number, sessionId, customerId, createdAt, lastSeenAt });
       const [oldest] = visits.keys();

@@ -1,11 +1,10 @@
 // Reads the test files and their declarations. Declarations are comments before the first import of a file:
 //
-//   // runs: faults                 how the file runs; without this line, it runs on Bun and on Node
-//   // needs: redis-server, linux   what the file needs in addition to Node and the packages of npm
+//   // runs: faults                 the run of `npm test` to which the file belongs (see `kinds`)
+//   // needs: redis-server, linux   programs and systems that the file needs in addition to Node and npm packages
 //
-// The file that starts a program must declare that it needs the program. Every test that imports this file, directly or
-// indirectly, then needs the program too. Reading fails if a file starts a program that it does not declare, or
-// declares a program that it does not start.
+// The file that starts a program must declare it. Every test that imports this file, directly or indirectly, then needs
+// the program too. Reading fails if a file starts a program that it does not declare, or the other way round.
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { packages } from "../programs.mjs";
@@ -20,6 +19,7 @@ import { packages } from "../programs.mjs";
  * @property {readonly string[]} quickNeeds what the file needs in `npm run test:quick`, which leaves out parts of some files
  */
 
+// Without a declaration, "both": on Bun and on Node. "once": only on Bun. The others are names of runs (CONTRIBUTING.md).
 /** @type {readonly Kind[]} */
 const kinds = ["both", "once", "outside", "faults", "alone", "faults, alone in test:long"];
 

@@ -38,7 +38,7 @@ export function runsOf(files, tier) {
       runtime: "node",
       files: of("both").filter(({ path }) => path.startsWith("./client/")),
     },
-    // These tests run on Node and kill servers that run on Bun.
+    // These tests run on Node, and kill servers that run on Bun.
     {
       name: "faults",
       runner: "node",

@@ -27,10 +27,7 @@ const sources = ["query", "header", "cookie"];
 const sameSites = ["Strict", "Lax", "None"];
 
 const MAX_SERVICE = 256;
-/**
- * Maximum deadline in milliseconds. `identify` waits four times as long, and a timer of 2^31 ms or more would fire
- * immediately.
- */
+/** Maximum deadline in milliseconds. `identify` waits four times as long; a timer above 2^31 ms would fire at once. */
 const MAX_DEADLINE = 600_000;
 const COOKIE_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 /** Characters that would end the attribute of a cookie or the whole header. */

@@ -87,14 +87,14 @@ interface Application {
 }
 
 /**
- * Matches the source of middleware that sets `sessionStore` or `sessionOptions` on a request, as express-session and
- * cookie-session do in addition to `session`.
+ * Matches the source of middleware such as express-session and cookie-session, which also sets `sessionStore` or
+ * `sessionOptions` on a request.
  */
 const SETS_SESSION = /\.session(?:Store|Options)\s*=[^=]/;
 
 /**
- * Returns a function that returns whether no other middleware of the application uses `req.session`. This must be
- * checked in advance: if the property exists, express-session does nothing and reports no error.
+ * Returns a function that reports whether no other middleware of the application uses `req.session`. It is needed
+ * because express-session does nothing, without an error, if the property exists.
  */
 function createConflictCheck(property: string): (request: Request) => boolean {
   const found = new WeakMap<object, boolean>();

@@ -8,7 +8,7 @@ export const SWITCHING_PROTOCOLS = 101;
 
 /**
  * Returns a function that adds the session's headers to a response. If the server passes Node's own response to the
- * handler, the headers are added to Node's response, so that a handler may also write to that one directly.
+ * handler, they are added to that one instead, because a handler may also write to it directly.
  */
 export function sessionHeaderAdder(tracked: TrackedRequest, environment: unknown): (response: Response) => Response {
   const outgoing = nodeResponseOf(environment);
@@ -18,9 +18,9 @@ export function sessionHeaderAdder(tracked: TrackedRequest, environment: unknown
 }
 
 /**
- * Returns a copy of the response with the session's headers, or the response itself if there are no headers to add. It
- * never changes the response: a handler may return the same object to all visitors, and another visitor would then get
- * this visitor's session.
+ * Returns a copy of the response with the session's headers, or the response itself if there are no headers to add.
+ * Never changes the given response: a handler may return the same object to several visitors, who would then share a
+ * session.
  */
 function withSessionHeaders(response: Response, tracked: TrackedRequest): Response {
   if (tracked.sessionHeaders().length === 0 || !acceptsHeaders(response)) return response;
@@ -35,8 +35,8 @@ function withSessionHeaders(response: Response, tracked: TrackedRequest): Respon
 }
 
 /**
- * Returns a copy whose headers can be changed. For a body that is a text, a blob or a file, Bun adds the content type
- * and serves ranges. It does so only if the response still has exactly that body; a clone has it.
+ * Returns a copy whose headers can be changed. It is a clone, which has exactly the same body: only then does Bun add
+ * the content type of a text, blob or file, and serve ranges.
  */
 function copyOf(response: Response): Response {
   if (!("Bun" in globalThis)) return new Response(response.body, response);
@@ -46,10 +46,7 @@ function copyOf(response: Response): Response {
   return copy;
 }
 
-/**
- * Returns whether headers can be added to the response. It is not possible for Bun's response to a WebSocket and for
- * `Response.error()`.
- */
+/** Returns whether headers can be added: not to Bun's response to a WebSocket, nor to `Response.error()`. */
 function acceptsHeaders({ status }: Response): boolean {
   return status !== SWITCHING_PROTOCOLS && status !== 0;
 }

@@ -58,8 +58,7 @@ function incoming(c: Context) {
 }
 
 /**
- * Replaces the response of a request. `undefined` is assigned first, because Hono would otherwise copy the headers and
- * cookies of the old response to the new one.
+ * Replaces the response of a request. First assigns `undefined`: Hono copies the headers of an old response otherwise.
  */
 function replaceResponse(c: Context, response: Response): void {
   if (response === c.res) return;

@@ -8,15 +8,14 @@ export interface NodeResponse {
 }
 
 /**
- * Calls `onEnd` when the response was sent, and again when its connection is closed. `onEnd` must ignore all calls
- * after the first. `status` is `null` if the connection was closed before any response was sent.
+ * Calls `onEnd` when the response was sent, and again when its connection is closed; `onEnd` must ignore the second
+ * call. `status` is `null` if the connection was closed before any response was sent.
  */
 export function onNodeResponseEnd(
   response: NodeResponse,
   onEnd: (status: number | null, isAborted: boolean) => void,
 ): void {
-  // HTTP/2 responses have no `writableFinished`. So the first of the two events decides whether the response was sent
-  // completely.
+  // HTTP/2 responses have no `writableFinished`, so the first of the two events shows whether all was sent.
   response.once("finish", () => onEnd(response.statusCode, false));
   response.once("close", () => onEnd(response.headersSent ? response.statusCode : null, true));
 }
@@ -35,15 +34,14 @@ export interface WritableNodeResponse extends NodeResponse {
 type Method = (this: unknown, ...given: unknown[]) => unknown;
 
 /**
- * Calls `complete` immediately before the head of the response is written. This works for `writeHead`, `end`, `write`
- * and `flushHeaders`, with any framework. So `complete` gets all headers, including those passed to `writeHead`, and
- * nothing can replace the headers that it adds.
+ * Calls `complete` immediately before the head of the response is written, by whichever of Node's methods. So
+ * `complete` gets all headers, including those passed to `writeHead`, and nothing can replace the headers that it adds.
  */
 export function beforeHead(response: WritableNodeResponse, complete: (head: ResponseHead) => void): void {
   const writeHead = response.writeHead as Method;
   const end = response.end as Method;
   response.writeHead = function (this: unknown, ...given: unknown[]) {
-    // A status below 200 belongs to an interim response, or (101) to a change of the protocol. Neither gets headers.
+    // A status below 200 is of an interim response or, as 101, of a change of protocol. These get no headers.
     if (response.headersSent || Number(given[0]) < 200) return writeHead.apply(this, given);
     // Removes the argument `reason` if it is `undefined`, as Node itself does. Otherwise the package `on-headers`,
     // which compression and express-session use, would lose the headers.
@@ -62,19 +60,14 @@ export function beforeHead(response: WritableNodeResponse, complete: (head: Resp
   };
 }
 
-/**
- * Returns the index of the headers among the arguments of `writeHead(status, reason?, headers?)`; -1 if there are none.
- */
+/** Returns the index of the headers among the arguments of `writeHead(status, reason?, headers?)`; -1 if none. */
 function headersIn(given: readonly unknown[]): number {
   return [2, 1].find((at) => typeof given[at] === "object" && given[at] !== null) ?? -1;
 }
 
 type Entry = [name: string, value: unknown];
 
-/**
- * Returns the headers passed to `writeHead` as a list of entries. Returns `null` if there are none, or if their form is
- * unknown.
- */
+/** Returns the headers passed to `writeHead` as entries; `null` if there are none or their form is unknown. */
 function asEntries(headers: unknown): Entry[] | null {
   if (typeof headers !== "object" || headers === null) return null;
   if (!Array.isArray(headers)) return Symbol.iterator in headers ? null : Object.entries(headers);
@@ -86,9 +79,7 @@ function asEntries(headers: unknown): Entry[] | null {
   return entries;
 }
 
-/**
- * Returns whether the list consists of pairs. In Node's documented form it is a flat list: name, value, name, value.
- */
+/** Returns whether the list consists of pairs. Node's documentation has only a flat list: name, value, name, value. */
 function isPairs(headers: unknown[]): headers is [unknown, unknown][] {
   return Array.isArray(headers[0]);
 }

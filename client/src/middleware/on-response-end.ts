@@ -4,12 +4,9 @@ import { onNodeResponseEnd, type WritableNodeResponse } from "./node-response.ts
 type ResponseEndListener = (status: number | null, isAborted: boolean) => void;
 
 /**
- * Calls `onEnd` when the response to a request has ended, or when the visitor has closed the connection. This is for
- * servers that use `Request` and `Response`. Returns a function that takes the handler's response and returns the
- * response to send.
- *
- * If the server passes Node's own response to the handler, as @hono/node-server does, Node's response is observed
- * instead.
+ * Calls `onEnd` when the response to a request has ended, or when the visitor has closed the connection. For servers
+ * that use `Request` and `Response`. Returns a function that takes the handler's response and returns the one to send.
+ * If the server passes Node's own response to the handler, as @hono/node-server does, that one is observed instead.
  */
 export function onResponseEnd(
   request: Request,
@@ -31,9 +28,9 @@ export function nodeResponseOf(environment: unknown): WritableNodeResponse | nul
 }
 
 /**
- * A streamed body counts as ended after its last chunk. Any other body counts as ended when the server gets it, because
- * observing it would remove its `Content-Length`. The two kinds cannot be distinguished with certainty. A body counts
- * as streamed if its headers say so, if it is an event stream, or if it has no content type.
+ * Observes a response. A streamed body ends after its last chunk. Any other body counts as ended when the server gets
+ * it, because observing it would remove its `Content-Length`. A body counts as streamed if its headers say so, if it is
+ * an event stream, or if it has no content type.
  */
 function onFetchResponseEnd(request: Request, onEnd: ResponseEndListener): (response: Response) => Response {
   let status: number | null = null;
@@ -58,9 +55,8 @@ function isStreamed(response: Response): boolean {
 }
 
 /**
- * Returns whether a body without a content type is a text or bytes, on Bun. Bun adds the type later, and only if the
- * response still has exactly that body. The first bytes of such a body are available immediately; those of a stream are
- * not.
+ * Returns whether a body without a content type is a text or bytes, on Bun, which adds the type only later. The first
+ * bytes of such a body are available immediately; those of a stream are not.
  */
 function isCompleteOnBun(response: Response): boolean {
   const { Bun: bun } = globalThis as {
@@ -76,10 +72,7 @@ function isCompleteOnBun(response: Response): boolean {
   return isComplete;
 }
 
-/**
- * Returns a stream with the same content. Calls `onEnd` after the last chunk, after an error, or if the stream is
- * cancelled.
- */
+/** Returns a stream with the same content. Calls `onEnd` after the last chunk or an error, or when it is cancelled. */
 function observed(body: ReadableStream<Uint8Array>, onEnd: (isAborted: boolean) => void): ReadableStream<Uint8Array> {
   const reader = body.getReader();
   return new ReadableStream<Uint8Array>({

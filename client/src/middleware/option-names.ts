@@ -29,10 +29,7 @@ function suggestion(name: string, known: readonly string[]): string {
   return nearest === undefined ? `choose from ${known.join(", ")}` : `did you mean ${nearest.each}?`;
 }
 
-/**
- * Returns how many characters must be inserted, deleted or replaced to turn one text into the other (Levenshtein
- * distance).
- */
+/** Returns how many characters must be inserted, deleted or replaced to turn one text into the other (Levenshtein). */
 function distanceOf(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, index) => index);
   for (let i = 1; i <= one.length; i++) {

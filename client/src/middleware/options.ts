@@ -22,12 +22,12 @@ export interface SessionsOptions {
    * default, at most 600,000. `identify` and `end` wait up to four times as long.
    */
   readonly deadline?: number | undefined;
-  /** Whether a visitor without a live session gets a new session; `true` by default. */
+  /** Whether a visitor without a live session gets one; `true` by default. */
   readonly create?: boolean | undefined;
   /**
-   * The parts of a request in which the session id is looked for; header and cookie by default. They are always
-   * searched in the order query, header, cookie, and the first id of a live session is used. Warning: with `query`,
-   * whoever publishes a link can choose the session of everybody who follows the link.
+   * The parts of a request that may contain the session id; header and cookie by default. They are searched in the
+   * order query, header, cookie, and the first id of a live session is used. Warning: with `query`, whoever publishes a
+   * link can choose the session of everybody who follows it.
    */
   readonly sources?: readonly SessionSource[] | undefined;
   /** The cookie that gives a browser the id of its new session. With `false` no cookie is set. */
@@ -52,10 +52,7 @@ export interface SessionsOptions {
   readonly fetch?: Fetch | undefined;
 }
 
-/**
- * The attributes of the cookie (RFC 6265, section 4.1.2). It has no expiry, so the browser deletes it when the browser
- * is closed.
- */
+/** The attributes of the cookie (RFC 6265, section 4.1.2). Without an expiry, it lasts until the browser is closed. */
 export interface CookieOptions {
   /** Name of the cookie; `sessionId` by default, which forward authentication and the browser client also use. */
   readonly name?: string | undefined;

@@ -22,19 +22,16 @@ interface Queue {
   sending: Promise<boolean> | null;
 }
 
-/** Time (ms) from the first waiting record until the waiting records are sent. */
+/** How long (ms) the first waiting record waits before all waiting records are sent. */
 const SEND_INTERVAL_MS = 200;
 /** Time (ms) until the next attempt while Antechamber is unavailable. */
 const RETRY_INTERVAL_MS = 1000;
 const CLOSE_TIMEOUT_MS = 5000;
-/** Maximum number of records in a batch. A request with this number is below every limit on the size of a request. */
+/** Maximum number of records in a batch. A batch of this size is below every limit on the size of a request. */
 const MAX_BATCH_RECORDS = 100;
 /** Maximum number of records that wait for delivery. */
 const MAX_QUEUED_RECORDS = 10_000;
-/**
- * Maximum number of simultaneous requests to Antechamber. One is added for every `SESSIONS_PER_CONNECTION` sessions
- * that have waiting records. Sending everything at once would delay other requests.
- */
+/** Maximum number of simultaneous requests, one for every `SESSIONS_PER_CONNECTION` sessions with waiting records. */
 const MAX_CONNECTIONS = 8;
 const SESSIONS_PER_CONNECTION = 64;
 
@@ -78,8 +75,7 @@ export class Recorder {
   }
 
   /**
-   * Sends the waiting records of one session, or of all sessions. Resolves after the attempt, whether or not it
-   * succeeded. Never rejects.
+   * Sends the waiting records of one session, or of all. Resolves after the attempt, even a failed one; never rejects.
    */
   async flush(sessionId?: string): Promise<void> {
     await (sessionId === undefined ? this.#sendAll() : this.#send(sessionId));
@@ -116,7 +112,7 @@ export class Recorder {
     if (this.#queues.size === 0) return;
     const interval = isDelivered ? SEND_INTERVAL_MS : RETRY_INTERVAL_MS;
     this.#timer = setTimeout(() => void this.#sendPeriodically(), interval);
-    // During an outage, this timer alone must not keep the program running.
+    // During an outage, this timer must not keep the program running.
     if (!isDelivered) this.#timer.unref?.();
   }
 
@@ -136,7 +132,7 @@ export class Recorder {
     return !hasFailed;
   }
 
-  /** Sends the waiting records of a session. Resolves with whether Antechamber was available. */
+  /** Sends the waiting records of a session. Resolves with `false` if Antechamber was unavailable. */
   #send(sessionId: string): Promise<boolean> {
     const queue = this.#queues.get(sessionId);
     if (queue === undefined) return Promise.resolve(true);
@@ -160,7 +156,7 @@ export class Recorder {
         this.#queuedRecords -= batch.records.length;
         queue.batches.shift();
       } catch (error) {
-        // The recorder was closed in the meantime. `close` has already counted these records as dropped.
+        // The recorder was closed in the meantime, and `close` has counted these records as dropped.
         if (this.#queues.get(sessionId) !== queue) return false;
         this.#lastError = error;
         if (!isRefusal(error)) {
@@ -173,8 +169,8 @@ export class Recorder {
   }
 
   /**
-   * Splits a refused batch in two halves, which are sent next. One invalid record makes Antechamber refuse a whole
-   * batch; by repeated splitting, only the invalid records are dropped in the end.
+   * Splits a refused batch into two halves, which are sent next. A single invalid record makes Antechamber refuse the
+   * whole batch; repeated splitting drops only the invalid ones.
    */
   #splitRefusedBatch(queue: Queue, batch: Batch, error: unknown): void {
     queue.batches.shift();
@@ -199,7 +195,7 @@ function isRefusal(error: unknown): boolean {
   return error.status >= 400 && error.status < 500 && ![409, 429].includes(error.status);
 }
 
-/** Returns whether the refusal may be due to single records, so that the other records of the batch may be accepted. */
+/** Returns whether single records may have caused the refusal, so that the others of the batch may be accepted. */
 function isRecordsFault(error: unknown): boolean {
   return error instanceof ProblemError && [400, 413].includes(error.status);
 }

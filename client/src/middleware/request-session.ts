@@ -138,10 +138,7 @@ async function inTime(calls: SessionCalls, work: () => Promise<void>): Promise<b
   }
 }
 
-/**
- * Sends the session's waiting records. Takes at most half of the deadline, because the calls that follow are more
- * important.
- */
+/** Sends the session's waiting records. Takes at most half of the deadline: the calls that follow matter more. */
 async function flushRecords(calls: SessionCalls, sessionId: string): Promise<void> {
   await withDeadline(calls.deadline / 2, calls.flush(sessionId)).catch(() => undefined);
 }
@@ -155,7 +152,7 @@ async function endSession(calls: SessionCalls, sessionId: string): Promise<void>
   }
 }
 
-/** Members of the sessions of other middleware. An application that reads one of them here has a mistake. */
+/** Members that sessions of other middleware have. An application that reads one here uses the wrong session. */
 const foreignMembers = new Set<string | symbol>([
   "cookie",
   "destroy",
@@ -166,10 +163,7 @@ const foreignMembers = new Set<string | symbol>([
   "touch",
 ]);
 
-/**
- * Returns the session for handlers. It throws if code for another session middleware uses it; otherwise that code would
- * lose data without an error.
- */
+/** Returns the session for handlers. It throws if it is used like another middleware's session: data would be lost. */
 function guarded(session: RequestSession): RequestSession {
   const refuse = (name: string | symbol): never => {
     throw new TypeError(
@@ -178,7 +172,7 @@ function guarded(session: RequestSession): RequestSession {
   };
   return new Proxy(session, {
     get: (target, name): unknown => (foreignMembers.has(name) ? refuse(name) : Reflect.get(target, name)),
-    // These throw, because returning `false` causes an error only in strict mode.
+    // These throw, because the result `false` causes an error only in strict mode.
     set: (_target, name) => refuse(name),
     defineProperty: (_target, name) => refuse(name),
     deleteProperty: (_target, name) => refuse(name),

@@ -53,9 +53,7 @@ interface TrackerParts {
   readonly calls: SessionCalls;
 }
 
-/**
- * `identify` may take this many deadlines, because the server writes the ids to its disk and a sign-in is important.
- */
+/** `identify` may take this many deadlines: a sign-in matters, and the server writes the ids to its disk. */
 const IDENTIFY_DEADLINES = 4;
 /** Time limit for sending a batch of records, in milliseconds. No visitor waits for it. */
 const RECORD_TIMEOUT_MS = 5000;
@@ -70,8 +68,7 @@ export function createRequestTracker(given: SessionsOptions, ownNames: readonly 
   const { reportFailure } = settings;
   const identifyDeadline = settings.deadline * IDENTIFY_DEADLINES;
   const transport = (timeout: number): Transport =>
-    // Only one attempt, because waiting between attempts would use up the deadline. The callers retry where it makes
-    // sense.
+    // One attempt only: waiting for another would use up the deadline. The callers retry where that makes sense.
     createTransport({ url, key: key?.trim(), fetch, timeout, attempts: 1 });
   const send = createRequestSender({ url, key: key?.trim(), fetch, timeout: identifyDeadline });
   const recorder = new Recorder({ transport: transport(RECORD_TIMEOUT_MS), reportFailure });
@@ -128,8 +125,8 @@ function trackRequest(
   }
 
   function enqueue(record: RequestRecord, isAvailable: boolean): void {
-    // If Antechamber was unavailable, the first id of the request is used without a check. Antechamber checks it when
-    // the record is delivered.
+    // If Antechamber was unavailable, the request's first id is used unchecked. Antechamber checks it on delivery of
+    // the record.
     const sessionId = session?.sessionId ?? (isAvailable ? undefined : ids[0]);
     // An ended session accepts no records. This is not an error.
     if (sessionId === undefined || calls.ended.has(sessionId)) return;
@@ -169,18 +166,14 @@ function startRecord(method: string, path: string, service: string | null) {
   });
 }
 
-/**
- * Returns the status if the API accepts it (100 to 599), otherwise `null`. Node can send other values, and
- * `Response.error()` has the status 0.
- */
+/** Returns the status if the API accepts it (100 to 599); `null` otherwise. `Response.error()`, for example, has 0. */
 function recordableStatus(status: number | null): number | null {
   return status !== null && status >= 100 && status <= 599 ? status : null;
 }
 
 /**
  * Returns the headers that report a new or ended session to the visitor. `replaces` is the handle of the session id in
- * the request's header. It shows the client in the page that this response belongs to its request, and is not one that
- * a cache stored for an earlier visitor.
+ * the request's header: it proves to the client in the page that the response is not an earlier visitor's from a cache.
  */
 function sessionHeadersOf(
   change: SessionChange,
@@ -202,8 +195,7 @@ function sessionHeadersOf(
 }
 
 /**
- * Returns whether the visitor's connection uses TLS. `X-Forwarded-Proto` lists one scheme for each proxy; the first one
- * is that of the visitor's connection.
+ * Returns whether the visitor's connection uses TLS: that of the first scheme in `X-Forwarded-Proto`, one per proxy.
  */
 function isForwardedSecurely({ header }: IncomingRequest): boolean {
   const [scheme = ""] = (header("x-forwarded-proto") ?? "").split(",", 1);
@@ -211,8 +203,8 @@ function isForwardedSecurely({ header }: IncomingRequest): boolean {
 }
 
 /**
- * Returns the record to send; `null` if there is none. If the filter of the application throws, the request is not
- * recorded, because the filter may protect privacy.
+ * Returns the record to send; `null` if there is none. If the application's filter throws, nothing is recorded, because
+ * the filter may protect privacy.
  */
 function applyFilter(record: RequestRecord, settings: Settings): RequestRecord | null {
   try {
@@ -225,10 +217,7 @@ function applyFilter(record: RequestRecord, settings: Settings): RequestRecord |
   }
 }
 
-/**
- * Returns whether the request is a CORS preflight. Preflights never have cookies or ids (Fetch standard, CORS-preflight
- * fetch).
- */
+/** Returns whether this is a CORS preflight, which never has cookies or ids (Fetch standard, CORS-preflight fetch). */
 function isPreflight({ method, header }: IncomingRequest): boolean {
   return method === "OPTIONS" && Boolean(header("access-control-request-method"));
 }

@@ -12,23 +12,20 @@ export interface ResponseHead {
   set(name: string, values: readonly string[]): void;
 }
 
-/**
- * Matches headers that some caches obey instead of `Cache-Control`. The names of targeted headers end with
- * `-Cache-Control` (RFC 9213, section 2.1); the others are older.
- */
+/** Matches headers that some caches obey instead of `Cache-Control`: `*-Cache-Control` (RFC 9213) and older names. */
 const FOR_CACHES = /-cache-control$|^(?:expires|surrogate-control|x-accel-expires|edge-control)$/;
 const NOT_MODIFIED = 304;
 
 /**
- * Adds the headers of a new or ended session to the handler's headers. If the handler sets or clears the same cookie,
- * only the handler's cookie is sent. If the handler sets it, that is reported as a failure.
+ * Adds the headers of a new or ended session to the handler's headers. If the handler itself sets or clears the
+ * session's cookie, only that cookie is sent; setting it is also reported as a failure.
  */
 export function addSessionHeaders(head: ResponseHead, tracked: TrackedRequest): void {
   const headers = tracked.sessionHeaders().filter(([name]) => isMeantFor(head.status, name));
   if (headers.length === 0) return;
   const cookies = head.values("set-cookie");
   const [, own] = headers.find(([name]) => name === "set-cookie") ?? [];
-  // An earlier attempt to send the head may have failed and left our own cookie among the headers.
+  // Our own cookie may be among the headers, from an earlier failed attempt to send the head.
   const others = cookies.filter((cookie) => cookie !== own);
   const rival = others.find((cookie) => own !== undefined && isSameCookie(cookie, own));
   if (rival !== undefined) {
@@ -56,8 +53,8 @@ function cookieConflict(cookie: string): TypeError {
 }
 
 /**
- * Returns whether a response with this status gets the header. A 304 gets only the cookie, which the visitor needs.
- * Caches add the other headers of a 304 to the stored response, which would then contain the session.
+ * Returns whether a response with this status gets the header. A 304 gets only the cookie: caches would add its other
+ * headers, and so the session, to the stored response.
  */
 function isMeantFor(status: number, name: string): boolean {
   return status !== NOT_MODIFIED || name === "set-cookie";

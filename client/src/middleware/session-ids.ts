@@ -13,8 +13,8 @@ export interface IncomingRequest {
 }
 
 /**
- * Maximum number of ids that are tried from each source. The limit prevents that a request with a hundred cookies
- * causes a hundred calls. It applies to each source, so that many ids in one source do not exclude those in another.
+ * Maximum number of ids to try from each source: a request with a hundred cookies must not cause a hundred calls. It is
+ * per source, so that many ids in one source do not exclude those in another.
  */
 const MAX_CANDIDATES = 4;
 
@@ -51,8 +51,8 @@ function headerIds({ header }: IncomingRequest): readonly string[] {
 }
 
 /**
- * Returns the values of all cookies with this name; there may be several, with different paths and domains. Several
- * `Cookie` headers are joined with commas by servers that use `Request`, and with semicolons by others.
+ * Returns the values of all cookies with this name; they may differ in path or domain. Servers that use `Request` join
+ * several `Cookie` headers with commas, others with semicolons.
  */
 function cookieValues(header: string | null | undefined, name: string): readonly string[] {
   if (header === null || header === undefined || !header.includes(name)) return [];

@@ -10,7 +10,7 @@ export interface ResolvedSession {
   /** The session; `null` if there is none. */
   readonly info: SessionInfo | null;
   readonly isNew: boolean;
-  /** Whether Antechamber was available. If it was not, the request may have a session that could not be found. */
+  /** Whether Antechamber was available. If not, the request may have a session that was not found. */
   readonly isAvailable: boolean;
 }
 
@@ -36,7 +36,7 @@ export function createSessionResolver(
       const info = await withOneRetry(() => calls.retrieve(id));
       if (info.sessionId === id) return { info, isNew: false, isAvailable: true };
       // For an unknown id, Antechamber returns a new session (contract.md#rule-3). It is not stored
-      // (contract.md#rule-8), so trying further ids leaves nothing behind.
+      // (contract.md#rule-8), so it does no harm if a further id is found.
       created = info;
     }
     if (!create) return noSession;
@@ -62,8 +62,8 @@ export function createSessionResolver(
 }
 
 /**
- * Repeats a call that failed because of the network. The server may close an idle connection at the moment when a
- * request is sent. Creating and retrieving can be repeated safely.
+ * Repeats a call that failed because of the network: the server may have closed the idle connection as the request was
+ * sent. Only for creating and retrieving, which can be repeated safely.
  */
 async function withOneRetry<T>(call: () => Promise<T>): Promise<T> {
   try {

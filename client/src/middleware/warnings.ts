@@ -11,10 +11,7 @@ export interface WarningContext {
 
 /** Minimum time (ms) between two warnings of the same kind. */
 const WARNING_INTERVAL_MS = 60_000;
-/**
- * Maximum number of kinds that are counted. It is limited because the application's own functions may throw errors with
- * any names.
- */
+/** Maximum number of kinds that are counted, since an application's own functions may throw errors with any names. */
 const MAX_KINDS = 50;
 /** Matches session ids. They are removed from warnings, because a session id is a secret. */
 const SESSION_ID = /[A-Za-z0-9_-]{40}/g;
@@ -26,8 +23,8 @@ interface Kind {
 }
 
 /**
- * Returns the default `onError`. It warns about the first failure of each kind immediately. After that it warns at most
- * once a minute, with the number of failures since the last warning.
+ * Returns the default `onError`. It warns about the first failure of each kind at once, and then at most once a minute,
+ * with the number of failures since the last warning.
  */
 export function createWarnings(
   context: WarningContext,
@@ -83,10 +80,7 @@ function reasonOf(error: unknown, { url, hasKey, deadline }: WarningContext): st
   }
 }
 
-/**
- * Returns the reason for a network failure. The message of Node's `fetch` is only "fetch failed"; the reason is in its
- * cause.
- */
+/** Returns the reason for a network failure, which Node's `fetch` gives only in the cause of its error. */
 function networkCause(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = "code" in error ? String(error.code) : "";

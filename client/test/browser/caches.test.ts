@@ -21,7 +21,7 @@ const cacheHeaders: Readonly<Record<string, Readonly<Record<string, string>>>> =
   etag: { "cache-control": "no-cache", etag: '"one"' },
 };
 
-/** Creates a site with our middleware; `requests` has those that no cache answered. */
+/** Creates a site with our middleware. `requests` collects the requests that no cache answered. */
 function siteWithMiddleware(requests: string[]): (service: string) => RequestListener {
   return (url) => {
     const app = express().use(sessions({ url, deadline: 5000, record: false }));
@@ -79,12 +79,12 @@ test("the browser's cache never returns a session that the middleware issued", a
     requests.splice(0);
     const page = await aliceThenBen(site, kind);
     assert.deepEqual(requests, [`${kind} -`, `${kind} -`], "the first response was not stored");
-    // Ben has a session, so his responses are cached and contain none.
+    // Ben has a session, so his responses may be cached and contain none.
     const read = `fetch("/api/${kind}").then((r) => r.headers.get("gkc-sessionId"))`;
     assert.equal(await page.evaluate(read), null);
     const isStored = kind !== "etag";
     assert.equal(requests.length, isStored ? 2 : 3, kind);
-    // A visitor without a session gets one by the cookie; the stored response does not change.
+    // A visitor without a session gets one by the cookie; the cached response stays as it is.
     await page.context().clearCookies();
     assert.equal(await page.evaluate(read), null, "a 304 does not bring one either");
     if (!isStored) assert.equal(requests.at(-1), 'etag "one"');
@@ -102,7 +102,7 @@ test("a session in a cached response is not used again", async () => {
     await page.context().close();
   }
 
-  // A session that no client here has ever had, such as from a shared cache.
+  // The cached response has a session that no client here has ever had, as in a shared cache.
   const page = await site.open(await site.context(), "/quiet");
   const read = "fetch('/api/private/none').then((r) => r.headers.get('gkc-sessionId'))";
   const alices = await page.evaluate<string>(read);

@@ -48,7 +48,7 @@ test("a sign-in in one tab is visible in the other, and survives a reload", asyn
   const [one, other] = [await site.open(context), await site.open(context)];
   const before = await session(other);
   await one.evaluate("client.identify({ customerId: 'Zoë' }).then(() => true)");
-  // The tabs are separate processes, so that an event between them takes a moment.
+  // The tabs are separate processes, so an event between them takes a moment.
   await eventually(async () => {
     assert.partialDeepStrictEqual(await session(other), {
       sessionId: before.sessionId,

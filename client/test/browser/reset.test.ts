@@ -9,7 +9,7 @@ import { openSite, type Site } from "./site.ts";
 
 const session = (page: Page) => page.evaluate<SessionInfo>("client.session()");
 
-/** Delays the service's responses to a page until `release`. */
+/** Delays the service's responses to a page until `release` is called. */
 async function holdResponses(page: Page, site: Site) {
   let count = 0;
   let release = () => {};
@@ -23,7 +23,7 @@ async function holdResponses(page: Page, site: Site) {
     await route.fulfill({ response });
   });
   return {
-    /** Resolves when a response waits. */
+    /** Resolves when a response is waiting. */
     arrived: () => eventually(async () => assert.ok(count > 0), 10_000),
     release,
   };

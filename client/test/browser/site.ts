@@ -21,7 +21,7 @@ function bundle(): string {
 export interface Site extends AsyncDisposable {
   readonly url: string;
   readonly antechamber: TestServer;
-  /** The session ids in the requests to the site: `path header cookie`. */
+  /** The session ids in the requests to the site, each request as `path header cookie`. */
   readonly seen: string[];
   context(options?: { blocked?: boolean }): Promise<BrowserContext>;
   /** Opens a page of the site, and waits until the client is loaded. */

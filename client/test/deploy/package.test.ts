@@ -49,7 +49,7 @@ test("the packed client can be installed without a network, survives another ins
   write(app, { "package.json": '{ "name": "app", "private": true, "type": "module" }' });
   write(other, { "package.json": '{ "name": "other", "version": "1.0.0" }' });
   npm(app, "install", "../antechamber-client-0.1.0.tgz");
-  // If the first package were a folder instead of a tarball, this installation would turn it into a link.
+  // If the first package were a folder instead of a tarball, this installation would replace it by a link.
   npm(app, "install", "../other");
   assert.equal(lstatSync(join(app, "node_modules/@antechamber/client")).isSymbolicLink(), false);
 

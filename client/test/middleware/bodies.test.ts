@@ -63,7 +63,7 @@ test("hono and fetch: the middleware does not change the type, length and range 
   await middleware.close();
 });
 
-/** Returns the facts of a response that must not change. The boundary of a form is different each time. */
+/** Returns the parts of a response that must not change. The boundary of a form is left out: it is always different. */
 async function factsOf(url: string, headers: Record<string, string>) {
   const response = await fetch(url, { headers });
   const body = await response.text();

@@ -24,7 +24,7 @@ const cacheHeaders = {
   "last-modified": "Thu, 01 Jan 2026 00:00:00 GMT",
   etag: '"one"',
 };
-/** Those that must not be in a response with a new session. */
+/** The headers that a response with a new session must not have. */
 const removedHeaders = Object.keys(cacheHeaders).slice(1, 5);
 
 interface Site extends AsyncDisposable {

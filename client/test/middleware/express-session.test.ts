@@ -61,7 +61,7 @@ for (const order of ["before", "after"] as const) {
       const middleware = sessions({ url, deadline: 5000, onError: () => undefined });
       const apps = [
         express().use(...inOrder(middleware, other())),
-        // Here its middleware is hidden in another function.
+        // The other middleware is hidden in another function.
         express().use(...inOrder(middleware, (...all) => other()(...all))),
         express().use("/", express.Router().use(...inOrder(middleware, other()))),
       ];
@@ -84,7 +84,7 @@ test("using the members of another session middleware throws an error that says 
     (session) => session["save"],
     (session) => session["regenerate"],
     (session) => Object.assign(session, { cart: [] }),
-    // As code that is not in strict mode would do, which ignores the result `false`.
+    // Code that is not in strict mode, like this, ignores that setting a property returns `false`.
     (session) => Reflect.set(session, "cart", []),
     (session) => Reflect.deleteProperty(session, "customerId"),
     (session) => Object.assign(session, { customerId: "somebody" }),

@@ -82,7 +82,7 @@ test("mounted twice, the middleware works once, and in a router it records compl
   assert.equal(records.at(-1)?.path, "/here/there");
 });
 
-test("the site's cookies are sent in addition to the session's", async () => {
+test("the site's cookies are sent in addition to the session's cookie", async () => {
   await using antechamber = await serve();
   const middleware = sessions(options(antechamber));
   const signInTwice: RequestHandler = (request, response) => {

@@ -1,16 +1,13 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
-/**
- * The behaviour of the proxy. `hang`: it accepts requests and never responds. `swallow`: it forwards requests and
- * drops the responses.
- */
+/** The behaviour of the proxy. `hang`: never responds. `swallow`: forwards requests and drops the responses. */
 export type Fault = "pass" | "hang" | "refuse" | "unavailable" | "swallow";
 
-/** A proxy in front of a service. Its address stays the same while the service seems to be down. */
+/** A proxy in front of a service. It keeps its address while the service seems to be down. */
 export interface FaultyProxy extends AsyncDisposable {
   readonly url: string;
-  /** Sets the behaviour, and closes all connections, so that the next request meets it. */
+  /** Sets the behaviour, and closes all connections, so that the next request is affected. */
   setFault(fault: Fault): void;
   /** Returns the number of accepted connections. */
   connections(): number;
@@ -27,7 +24,7 @@ export async function startFaultyProxy(port: number): Promise<FaultyProxy> {
   const keep = (socket: Socket) => {
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));
-    // Connection resets are intended here.
+    // The test resets connections on purpose.
     socket.on("error", () => socket.destroy());
   };
   const server = createServer((socket) => {

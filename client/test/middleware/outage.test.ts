@@ -8,12 +8,12 @@ import type { StartSite } from "./sites/site.ts";
 import { createVisitor } from "./visitor.ts";
 
 const DEADLINE = 150;
-/** The extra milliseconds of a request on a busy machine. */
+/** Additional time (ms) that a request may take on a busy machine. */
 const TOLERANCE_MS = 1000;
 const faults: readonly Fault[] = ["refuse", "hang", "unavailable"];
 
 for (const [framework, start] of frameworks) {
-  // At the same time, since each waits until the middleware retries.
+  // All frameworks at once: each test waits until the middleware retries.
   test(`${framework}: requests continue during an outage, and have their session after it (${faults.join(", ")})`, async () => {
     const outages = await Promise.allSettled(faults.map((one) => checkOutage(start, one)));
     const wrong = outages.flatMap((one, i) =>
@@ -33,7 +33,7 @@ async function checkOutage(start: StartSite, fault: Fault): Promise<void> {
     onError: (error) => errors.push(error),
   });
   const visitor = createVisitor(site.url);
-  // On a busy machine the deadline may be too short for the first time.
+  // On a busy machine the first request may exceed the deadline.
   const seePage = async () => {
     const page = await visitor.visit("/page");
     assert.notEqual(page.seen, null);

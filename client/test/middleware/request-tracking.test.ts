@@ -90,7 +90,7 @@ test("identify rejects for every refusal, and resolves with false only without a
   await assert.rejects(agents.identify({ agentId: "anna" }), code("identity-mismatch"));
   const reporters = await sessionFor(reporter.bearer);
   await assert.rejects(reporters.identify({ customerId: "jane" }), code("identity-mismatch"));
-  // A mistake of the handler is not a missing response.
+  // A mistake in a handler must reject: it is not a missing response.
   await assert.rejects(agents.identify(null as never), TypeError);
 });
 
@@ -146,7 +146,7 @@ test("if Antechamber does not end the session in time, end() resolves with false
   assert.equal(await session.end(), true);
 });
 
-test("ids that open no session never hide the right one, in any source", async () => {
+test("a valid session id is found behind ids that open no session, in any source", async () => {
   await using antechamber = await serve();
   const { sessionId } = await createTransport({ url: antechamber.url }).create({ customerId: "a" });
   const forged = Array.from({ length: 9 }, (_, index) => String(index).repeat(40));

@@ -18,10 +18,10 @@ import type { RequestSession } from "../../src/middleware/request-session.ts";
 import { serveFetch } from "./sites/fetch-server.ts";
 import { createVisitor } from "./visitor.ts";
 
-// Cookies and headers of a handler must not remove the session's cookie: otherwise the second person at a browser
-// would use the session of the first.
+// If headers of a handler removed the session's cookie, the second person at a browser would use the first one's
+// session.
 
-/** The ways to respond with an additional cookie. Each sends a complete response. */
+/** The ways to respond with a cookie of the handler's own. Each sends a complete response. */
 const nodeWays: Readonly<Record<string, (response: ServerResponse, auth: string) => void>> = {
   "setHeader with a text": (response, auth) => response.setHeader("Set-Cookie", auth).end("done"),
   "setHeader with a list": (response, auth) => response.setHeader("set-cookie", [auth]).end(),
@@ -100,7 +100,7 @@ function closing<T>(opened: T, close: (opened: T) => unknown): AsyncDisposable &
   };
 }
 
-/** Lets two people sign in at `path` with one browser, and checks that it then has the second one's session. */
+/** Lets two people sign in at `path` with one browser. Asserts that it then has the second one's session. */
 async function checkTwoPeople(site: string, path: string, method = "POST"): Promise<void> {
   const visitor = createVisitor(site);
   for (const customer of ["first", "second"]) {
@@ -117,7 +117,7 @@ async function checkTwoPeople(site: string, path: string, method = "POST"): Prom
   assert.equal(seen?.customerId, "second", path);
 }
 
-test("express: handlers' cookies are sent in addition to the session's, however they are set", async () => {
+test("express: handlers' cookies are sent in addition to the session's cookie, however they are set", async () => {
   await using antechamber = await serve();
   const middleware = withExpress({ url: antechamber.url, deadline: 5000 });
   const app = express().use(middleware);
@@ -243,7 +243,7 @@ test("fastify: responses over HTTP/2 carry the session's cookie, with and withou
   }
 });
 
-/** The ways to respond with an additional cookie in a fetch-style handler. */
+/** The ways to respond with a cookie of the handler's own in a fetch-style handler. */
 const fetchWays: Readonly<Record<string, (auth: string) => Response>> = {
   "a cookie": (auth) => new Response("done", { headers: { "Set-Cookie": auth } }),
   several: (auth) =>
@@ -256,7 +256,7 @@ const fetchWays: Readonly<Record<string, (auth: string) => Response>> = {
     }),
 };
 
-test("hono and fetch: handlers' cookies are sent in addition to the session's", async () => {
+test("hono and fetch: handlers' cookies are sent in addition to the session's cookie", async () => {
   await using antechamber = await serve();
   const options = { url: antechamber.url, deadline: 5000 };
   const withSession = withFetch(options);
@@ -294,7 +294,7 @@ test("fetch: a response that a handler throws carries the session's cookie", asy
   await withSession.close();
 });
 
-test("hono and fetch: a handler that writes to Node's response does not lose the cookie", async () => {
+test("hono and fetch: a handler that writes to Node's response does not lose the session's cookie", async () => {
   await using antechamber = await serve();
   const options = { url: antechamber.url, deadline: 5000 };
   const withSession = withFetch(options);
@@ -321,7 +321,7 @@ test("hono and fetch: a handler that writes to Node's response does not lose the
   await middleware.close();
 });
 
-test("hono and fetch: a handler that reuses one response object gives each visitor another session", async () => {
+test("hono and fetch: a handler that reuses one response object gives each visitor a session of their own", async () => {
   await using antechamber = await serve();
   const options = { url: antechamber.url, deadline: 5000 };
   const withSession = withFetch(options);

@@ -88,14 +88,14 @@ for (const [framework, start] of frameworks) {
     assert.match(signedOut.headers.getSetCookie().join(), /^sessionId=; Path=\/; .*Max-Age=0/);
     assert.equal(visitor.cookies.get("sessionId"), "");
 
-    // The sign-out is the last record.
+    // The record of the sign-out is the last one.
     const { records } = await createTransport({ url: antechamber.url }).timeline(sessionId);
     assert.deepEqual(
       records.map((entry) => (entry.type === "request" ? [entry.path, entry.status] : entry.type)),
       ["created", "associated", ["/sign-in", 200], ["/sign-out", null], "ended"],
     );
 
-    // Even if a client sends the old id.
+    // The old id is not accepted, even if a client still sends it.
     visitor.cookies.set("sessionId", sessionId);
     const next = await visitor.visit("/page");
     assert.deepEqual([next.seen?.state, next.seen?.isNew], ["anonymous", true]);

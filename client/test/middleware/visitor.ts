@@ -3,7 +3,7 @@ export interface Page {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
-  /** The session in the body; `null` without one. */
+  /** The session in the body; `null` if there is none. */
   readonly seen: Seen | null;
   readonly milliseconds: number;
 }

@@ -6,7 +6,7 @@ export class Markup {
   }
 }
 
-/** Content that can be put into HTML. `null` and `false` add nothing. */
+/** A value that can be put into HTML. `null` and `false` add nothing. */
 export type Content = Markup | string | number | null | false | readonly Content[];
 
 /** Builds HTML from a template. Every value is escaped, except values that are already `Markup`. */

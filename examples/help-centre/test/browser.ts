@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { BrowserContext, Page } from "playwright-core";
 import { startChromium } from "../../../server/test/support/chromium.ts";
 
-/** The browser of a visitor. It collects complaints about anything that the site's pages must not do. */
+/** The browser of a visitor, which collects complaints about pages. */
 export interface Visitor extends AsyncDisposable {
   readonly context: BrowserContext;
   /** Opens a path of the site in a new tab. */
@@ -52,9 +52,7 @@ export async function startVisitor(url: string): Promise<Visitor> {
   };
 }
 
-/**
- * Reads the timeline that a page shows. Returns the lines of each part, without the times, by the heading of the part.
- */
+/** Returns the lines of each part of the timeline that a page shows, without the times, by the part's heading. */
 export async function timelineOf(page: Page): Promise<Record<string, string[]>> {
   const parts: Record<string, string[]> = {};
   for (const part of await page.locator(".part").all()) {

@@ -6,7 +6,7 @@ import { ResponseBatcher } from "../src/response-batcher.ts";
 import { ResponseHeads } from "../src/response-head.ts";
 import type { Transport } from "../src/transport.ts";
 
-/** A peer that takes `room` bytes of each write. */
+/** A peer that accepts `room` bytes of each write. */
 class Peer implements Transport {
   readonly peer = "";
   text = "";
@@ -37,7 +37,7 @@ class Peer implements Transport {
 const timeouts = { idle: 13, head: 10, request: 15, stalled: 30, lingering: 2 };
 const ok: HttpResponse = { status: 200, headers: {}, body: "x".repeat(1000) };
 
-/** Opens a connection whose time passes only by `pass`. */
+/** Opens a connection whose clock is advanced only by `pass`. */
 function open(handle: (request: HttpRequest) => HttpResponse | Promise<HttpResponse> = () => ok) {
   const heads = new ResponseHeads(10);
   heads.tick(0);
@@ -125,7 +125,7 @@ test("a body that takes too long fails for its reader", async () => {
   assert.equal(peer.state, "ended");
 });
 
-/** Responds with the received body, or with the reason why it did not arrive. */
+/** Responds with the received body, or with the reason why it is incomplete. */
 async function echo(asked: HttpRequest): Promise<HttpResponse> {
   const body = await asked.body(10_000_000).then(
     (bytes) => Buffer.from(bytes ?? []).toString("latin1"),
@@ -149,7 +149,7 @@ test("a client that half-closes in the middle of an unread body gets the refusal
 
 test("requests sent before a half-close are still answered", async () => {
   const { peer, receive, connection, nextTurn } = open(echo);
-  // More than is read in one turn.
+  // More than the server reads in one turn of the event loop.
   const chunks = "1\r\nx\r\n".repeat(50_000);
   receive(`PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n${chunks}0\r\n\r\n`);
   connection.ended();
@@ -157,7 +157,7 @@ test("requests sent before a half-close are still answered", async () => {
   assert.ok(peer.text.endsWith(`\r\n\r\n${"x".repeat(50_000)}`));
 });
 
-test("a body in tiny chunks is read in many turns, during which nothing more is received", async () => {
+test("a body in tiny chunks is read in many turns of the event loop, and nothing more is received meanwhile", async () => {
   const { peer, receive, nextTurn } = open(echo);
   const chunks = "1\r\nx\r\n".repeat(100_000);
   receive("PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
@@ -182,7 +182,7 @@ test("handling a request has no timeout", async () => {
   assert.match(peer.text, /^HTTP\/1\.1 200 /);
 });
 
-test("a response that is read slowly is completed, one that is not read at all is given up", () => {
+test("the server completes a response that the client reads slowly, and gives up one that the client does not read", () => {
   const { peer, receive, connection, pass } = open();
   peer.room = 500;
   receive(request + request);
@@ -203,7 +203,7 @@ test("a response that is read slowly is completed, one that is not read at all i
   assert.equal(peer.state, "destroyed");
 });
 
-test("a client that reads no responses to HEAD is sent no more of them", async () => {
+test("a client that reads no responses to HEAD gets no more of them", async () => {
   const long = { status: 200, headers: {}, body: new Uint8Array(1_000_000) };
   const stream = () => ({ ...long, body: new Response("x".repeat(1000)).body });
   for (const handler of [() => long, stream]) {
@@ -240,7 +240,7 @@ test("a streamed response has ended when its last chunk has been sent", async ()
 
 test("a closed connection has time to send its last response", () => {
   const { peer, receive, connection, pass } = open();
-  // As on Node: accepted, but not sent completely.
+  // The write is accepted but not yet sent completely, as on Node.
   peer.write = (bytes, start, end) => {
     peer.text += bytes.toString("latin1", start, end);
     peer.bufferedBytes = 500;
@@ -259,7 +259,7 @@ test("a closed connection has time to send its last response", () => {
   assert.equal(peer.state, "destroyed");
 });
 
-test("a client that keeps sending after the last response has time to read it, and no more is received", () => {
+test("a client that keeps sending after the last response has time to read it, and the server receives no more", () => {
   const { peer, receive, pass } = open();
   receive("GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
   assert.equal(peer.state, "ended");
@@ -281,7 +281,7 @@ test("a body that nobody reads is received only up to a limit", async () => {
   assert.equal(peer.isPaused, true);
   resolve(ok);
   await nextTurn();
-  // Too long to be skipped: the response is the last.
+  // The rest of the body is too long to skip, so this response is the last one.
   assert.equal(peer.isPaused, false);
   assert.match(peer.text, /\r\nconnection: close\r\n/);
 });

@@ -15,7 +15,7 @@ const TIME_MS = process.env.ANTECHAMBER_LONG ? 5 * 60_000 : 3_000;
 const STREAMS_PER_ROUND = 100;
 const MAX_REQUESTS = 4;
 
-/** Starts Node with `node-parser.ts`, whatever runtime this is. */
+/** Starts `node-parser.ts` with Node, on any runtime. */
 function startNodeParser() {
   const path = (name: string) => fileURLToPath(new URL(name, import.meta.url));
   const runtime = execFileSync(path("../../../scripts/runtime"), ["node"], { encoding: "utf8" });
@@ -65,7 +65,7 @@ test("requests are read as Node reads them, except for the intended differences"
   assert.ok(agreed > total / 2, `only ${agreed} of ${total} streams are read in the same way`);
 });
 
-test("a smuggled request is no intended difference", () => {
+test("a smuggled request does not count as an intended difference", () => {
   const request = { method: "GET", path: "/", query: "", fields: {}, body: "a" };
   const reading = (...requests: Reading["requests"]) => ({ requests, rejection: undefined });
   assert.equal(differenceOf("", reading(request), reading(request)), "");

@@ -24,7 +24,7 @@ function exchange(to: NetConnectOpts, text: string): Promise<string> {
 
 const request = "GET /a HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
 
-test("a server listens on a free port, rejects with the reason as text, and closes", async () => {
+test("a server listens on a free port and closes, and a failure to listen has its reason as text", async () => {
   const listener = await listen(handle, options);
   const to = { host: "127.0.0.1", port: listener.port };
   assert.match(await exchange(to, request), /^HTTP\/1\.1 200 OK\r\n[\s\S]*\r\n\r\n\/a$/);
@@ -34,7 +34,7 @@ test("a server listens on a free port, rejects with the reason as text, and clos
   await assert.rejects(exchange(to, request));
 });
 
-test("a server listens on a Unix socket, which no other one takes and which is removed", async () => {
+test("a server listens on a Unix socket that no other server takes over, and removes it at the end", async () => {
   const folder = mkdtempSync(join(tmpdir(), "http1-"));
   try {
     const socket = { path: join(folder, "http.sock"), mode: 0o600 };

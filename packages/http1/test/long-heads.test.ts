@@ -31,7 +31,7 @@ for (const [what, sent, count, atOnce] of [
   ["long heads", request(9000).repeat(3), 3, 0],
   ["many heads at once", request(1000).repeat(30), 30, 8],
 ] as const) {
-  test(`of ${what} only a few are handled in each turn of the event loop, and all in the end`, async () => {
+  test(`only a few of ${what} are handled in each turn of the event loop, and all in the end`, async () => {
     const handled: string[] = [];
     const server = createServer(
       ({ path }) => {
@@ -50,7 +50,7 @@ for (const [what, sent, count, atOnce] of [
       await turn();
       most = Math.max(most, handled.length - before);
     }
-    // Four connections have their turn, each with 8 KiB and one head more; two turns may look like one.
+    // Each of four connections handles 8 KiB and one more head in a turn; two turns may count as one.
     assert.ok(most <= 2 * 4 * 9, `${most} requests in a turn`);
     await turn();
     for (const { text } of clients) assert.equal(text.split("HTTP/1.1 200 ").length - 1, count);
@@ -58,7 +58,7 @@ for (const [what, sent, count, atOnce] of [
   });
 }
 
-test("while a long head waits, a client that half-closes is still answered, one that disconnects is forgotten", async () => {
+test("while a long head waits, a client that half-closes still gets its response, and one that disconnects is forgotten", async () => {
   let handled = 0;
   const server = createServer(
     async (incoming) => {
@@ -98,7 +98,7 @@ test("the body of a request whose long head waits is not changed", async () => {
     { onDefect: assert.ifError },
   );
   const withBody = request(9000).replace("X:", "Content-Length: 5\r\nX:");
-  // Bodies that look like blank lines, and like another request.
+  // The body contains blank lines, and text that looks like another request.
   const sent = `${request(9000)}${withBody}\r\n\r\nG${withBody}GET /`;
   for (const size of [1000, 9000, sent.length]) {
     const client = new Client();

@@ -141,7 +141,7 @@ test("a body in tiny chunks takes only the memory of its bytes, and little time 
   for (let at = 0; at < text.length; turns++) {
     body.beginTurn();
     const next = body.feed(text, at);
-    // At most 32 KiB of lines per turn, with five bytes of lines for each byte of data.
+    // At most 32 KiB of lines are read per turn; each byte of data takes five bytes of lines.
     assert.ok(next - at < 40 * 1024);
     at = next;
     assert.ok(body.allocated <= body.received + 64 * 1024);
@@ -195,7 +195,7 @@ test("bytes that arrive before the body is read are kept", async () => {
   assert.equal(Buffer.from((await read) ?? []).toString(), "abcd");
 });
 
-test("a body that is aborted fails for its reader, before or after it asks", async () => {
+test("reading an aborted body fails, whether the reading began before or after the abort", async () => {
   const body = bodyAfter("Content-Length: 4");
   const early = body.read(10);
   body.fail(new BodyError("gone"));
@@ -203,7 +203,7 @@ test("a body that is aborted fails for its reader, before or after it asks", asy
   await assert.rejects(body.read(10), BodyError);
 });
 
-test("a body has nothing of the previous one", async () => {
+test("a body contains nothing of the previous body", async () => {
   const body = bodyAfter("Content-Length: 4");
   body.skip();
   body.feed(bytes("abcd"), 0);

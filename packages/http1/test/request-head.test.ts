@@ -49,7 +49,7 @@ test("values and targets keep their bytes", () => {
   assert.equal(head.header("x"), "\x80\xff\ty");
 });
 
-test("the host of a target replaces that of the field", () => {
+test("the host in a target replaces the field Host", () => {
   for (const [target, host] of [
     ["http://a.example/x?y", "a.example"],
     ["HTTPS://a.example:8443?y", "a.example:8443"],
@@ -89,7 +89,7 @@ test("a head that arrives byte by byte is read like one that arrives at once", (
   const texts = [request(...fields), "GET http://a.example/b?c HTTP/1.0\r\nX-Y: z\r\nConnection: keep-alive\r\n\r\n"];
   const head = new RequestHead();
   for (const text of [...texts, ...texts]) {
-    // Only the first piece has other bytes before it.
+    // Only in the first piece do other bytes come before the head.
     assert.equal(head.parse(bytes(`before${text.slice(0, 10)}`), 6), INCOMPLETE);
     for (let length = 11; length < text.length; length++) {
       assert.equal(head.parse(bytes(text.slice(0, length)), 0), INCOMPLETE, text.slice(0, length));
@@ -166,7 +166,7 @@ test("a head with many and long fields is read if it arrives at once", () => {
   assert.equal(head.parse(bytes(text), 0), text.length);
 });
 
-test("a head has nothing of the previous one", () => {
+test("a head contains nothing of the previous head", () => {
   const head = accepted(request("Content-Length: 5", "Connection: close", "X: y"));
   const next = bytes("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
   assert.equal(head.parse(next, 0), next.length);
@@ -175,7 +175,7 @@ test("a head has nothing of the previous one", () => {
   assert.equal(head.header("x"), null);
 });
 
-test("every beginning of a head is incomplete", () => {
+test("a head without its end is incomplete, wherever it is cut", () => {
   const text = request("Content-Length: 3", "Expect: 100-continue", "X-Y:  z  ");
   for (let length = 1; length < text.length; length++) {
     const result = new RequestHead().parse(bytes(text.slice(0, length)), 0);
@@ -275,7 +275,7 @@ test("hosts with a port, of IPv6, and empty ones are accepted", () => {
     assert.equal(new RequestHead().parse(Buffer.from(text), 0), text.length);
   }
 });
-test("an incomplete or rejected request has nothing of the previous one", () => {
+test("an incomplete or rejected request contains nothing of the previous request", () => {
   const head = new RequestHead();
   assert.ok(head.parse(Buffer.from("HEAD / HTTP/1.0\r\n\r\n"), 0) > 0);
   assert.deepEqual([head.method, head.minorVersion], ["HEAD", 0]);
@@ -314,7 +314,7 @@ test("every valid head is read as it was written", () => {
   );
 });
 
-test("random bytes never make it throw or return an impossible position", () => {
+test("for random bytes the parser neither throws nor returns an impossible position", () => {
   const piece = fc.constantFrom("GET", " ", "/", "HTTP/1.1", "\r\n", "\n", ":", "Host: h", "\0", "é");
   fc.assert(
     fc.property(fc.array(fc.oneof(piece, fc.string()), { maxLength: 30 }), (pieces) => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type BatchedSender, MAX_BATCHED, ResponseBatcher } from "../src/response-batcher.ts";
 
-/** Creates a batcher whose turns end by `endTurn`, and collects what it sends; `isBusy`: it batches already. */
+/** Creates a batcher with turns ended by `endTurn`. Collects what it sends. `isBusy`: it batches from the start. */
 function open({ isBusy = true } = {}) {
   const turns: (() => void)[] = [];
   const sent: string[] = [];
@@ -35,7 +35,7 @@ test("few responses are sent at once", () => {
   for (let i = 0; i < 1000; i++) {
     put(sender("a"), String(i));
     if (i % 5 === 4) endTurn();
-    // Now and then a turn is batched, to see whether there are more responses by now.
+    // The batcher sometimes delays the responses of a turn, to see whether there are more by now.
     assert.ok(sent.length >= i - 4);
   }
   endTurn();
@@ -81,7 +81,7 @@ test("no response waits for more than 31 others, even of the maximum length", ()
   );
 });
 
-test("responses that are caused by a full batch are sent at once", () => {
+test("a response that is given while a full batch is sent is sent at once", () => {
   const { sent, sender, put, endTurn } = open();
   const next = sender("next");
   for (let i = 0; i < 31; i++) {
@@ -100,7 +100,7 @@ test("responses that are caused by a full batch are sent at once", () => {
   assert.equal(sent.length, 63);
 });
 
-test("a sender may send its next response while its last one is flushed", () => {
+test("a sender may send its next response while its previous one is flushed", () => {
   const { sent, sender, put, endTurn } = open();
   const second = sender("second");
   for (let i = 0; i < 31; i++) {

@@ -44,7 +44,7 @@ test("a head has the fields, the date, the length and how long the connection is
   assert.deepEqual(linesOf(heads, { bodyEnd: "none" }), expected);
 });
 
-test("a closed connection is announced, and a kept one to HTTP/1.0", () => {
+test("a head announces that the connection is closed, and to HTTP/1.0 clients that it is kept", () => {
   const heads = created();
   linesOf(heads, {});
   assert.deepEqual(linesOf(heads, { isKeptAlive: false }), [
@@ -58,7 +58,7 @@ test("a closed connection is announced, and a kept one to HTTP/1.0", () => {
   assert.ok(old.includes("connection: keep-alive"));
 });
 
-test("the date follows the time", () => {
+test("the date in a head is the current one", () => {
   const heads = created();
   linesOf(heads, {});
   heads.tick(1000);

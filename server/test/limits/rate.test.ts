@@ -4,12 +4,12 @@ import fc from "fast-check";
 import type { Rate } from "../../src/limits/rate.ts";
 import { createRateLimiter } from "../../src/limits/rate-limiter.ts";
 
-/** Returns how many of `attempts` at the same time are admitted. */
+/** Returns how many of `attempts` simultaneous requests are admitted. */
 function passed(take: () => number, attempts: number): number {
   return Array.from({ length: attempts }, take).filter((wait) => wait === 0).length;
 }
 
-test("`count` may come at once, and no more", () => {
+test("at most `count` requests are admitted at once", () => {
   for (const count of [1, 2, 3, 7, 60, 1000]) {
     const limiter = createRateLimiter({ count, period: 60_000 });
     assert.equal(
@@ -19,7 +19,7 @@ test("`count` may come at once, and no more", () => {
   }
 });
 
-test("one more may come each time a `count`th of the period has passed", () => {
+test("one more request is admitted each time a `count`th of the period has passed", () => {
   const limiter = createRateLimiter({ count: 4, period: 60_000 });
   const take = (now: number) => limiter.take("a", now);
   assert.equal(
@@ -39,7 +39,7 @@ test("one more may come each time a `count`th of the period has passed", () => {
   );
 });
 
-test("the returned wait is exact to the millisecond", () => {
+test("the wait that is returned for a refused request is exact to the millisecond", () => {
   const limiter = createRateLimiter({ count: 3, period: 10_000 });
   const take = (now: number) => limiter.take("a", now);
   for (let now = 0; now < 1_000_000; ) {
@@ -73,7 +73,7 @@ test("no interval of time admits more than the rate allows", () => {
       for (const [i, first] of times.entries()) {
         for (const [j, last] of times.entries()) {
           if (j < i) continue;
-          // One more than what drains, since less than a millisecond counts as no wait.
+          // One more than what drains, because a wait of less than a millisecond counts as none.
           const allowed = rate.count + ((last - first) * rate.count) / rate.period + 1;
           assert.ok(j - i + 1 <= allowed, `${j - i + 1} from ${first} to ${last}`);
         }

@@ -15,12 +15,12 @@ import { until } from "../support/eventually.ts";
 import { startRedisCluster } from "../support/redis/cluster.ts";
 import { startSingleRedis } from "../support/redis/single.ts";
 
-/** Slow enough that nothing flows out while a test runs, also on a busy machine. */
+/** So slow that the buckets do not drain while a test runs, even on a busy machine. */
 const rate = { count: 100, period: 600_000 };
 const MS_PER_REQUEST = rate.period / rate.count;
 const now = () => performance.now();
 
-/** The shared counters as one process opens them. */
+/** Opens the counters that processes share, as one process does. */
 function sharesOf(kind: RedisPlace["kind"], hosts: RedisPlace["hosts"]): Promise<RedisCounters> {
   const place = {
     kind,
@@ -51,7 +51,7 @@ test("after an exchange a process knows what others have admitted", async () => 
   const [one, other] = [limiterOver(processes[0]), limiterOver(processes[1])];
   assert.equal(passed(one, "a", 60), 60);
   await one.exchange(now);
-  // The other process learns it in the exchange after its own first usage.
+  // The other process learns of the usage in the exchange after its own first request.
   assert.equal(passed(other, "a", 1), 1);
   await other.exchange(now);
   assert.equal(passed(other, "a", 100), 39);
@@ -63,7 +63,7 @@ test("after an exchange a process knows what others have admitted", async () => 
   for (const shares of processes) shares.close();
 });
 
-test("the excess between two exchanges is a debt of all processes", async () => {
+test("if processes together admit too many between two exchanges, all of them then wait", async () => {
   await using redis = await startSingleRedis();
   const shares = await sharesOf("single", [redis.node]);
   const limiters = Array.from({ length: 3 }, () => limiterOver(shares));
@@ -117,7 +117,7 @@ test("a Redis that stalls for a while counts nothing twice when it continues", a
   await using redis = await startSingleRedis();
   const shares = await sharesOf("single", [redis.node]);
   const limiter = limiterOver(shares);
-  // From now on Redis has the script.
+  // Loads the script into Redis.
   passed(limiter, "b", 1);
   await limiter.exchange(now);
   assert.equal(passed(limiter, "a", 30), 30);
@@ -145,7 +145,7 @@ test("processes exchange usage until they are closed", async () => {
     }
     await delay(10);
   }
-  // Both admitted some between two exchanges; without any exchange they would admit 200.
+  // Each admitted some between two exchanges; without any exchange they would admit 200 in all.
   assert.ok(admitted >= 100 && admitted < 150, `${admitted} got through`);
   for (const exchange of exchanges) exchange.close();
   shares.close();

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createSharedRateLimiter, type Remaining, type Usage } from "../../src/limits/shared-rate-limiter.ts";
 
-/** One per second, sixty at once. */
+/** One request per second; sixty at once. */
 const rate = { count: 60, period: 60_000 };
 
-/** Returns a limiter whose exchanges return `remaining`, the usage that they sent, and the time. */
+/** Returns a limiter, the usage that its exchanges have sent, and the time. Exchanges return `remaining`. */
 function alone(remaining: { is: Remaining }) {
   const sent: Usage[][] = [];
   const time = { now: 1_000_000 };
@@ -33,7 +33,7 @@ test("usage that could not be sent is sent later, with newer usage", async () =>
 test("after an outage usage that has drained is not sent", async () => {
   const remaining = { is: "unsent" as Remaining };
   const { limiter, sent, time, exchange } = alone(remaining);
-  // Forty at once, and then an hour at exactly the permitted rate.
+  // Forty at once, and then an hour of requests at exactly the permitted rate.
   for (let i = 0; i < 40; i++) limiter.take("a", time.now);
   for (let second = 0; second < 3600; second++) {
     assert.equal(limiter.take("a", time.now), 0);

@@ -8,7 +8,7 @@ import { type VisitOperation, visitModel } from "./visit-model.ts";
 /** A request and its result, as its sender saw it. All times are of one clock. */
 export interface Event {
   readonly operation: "create" | "associate" | "retrieve" | "end";
-  /** `undefined` for a create whose session is unknown. */
+  /** The session; `undefined` if it is unknown which session a create has created. */
   readonly session: string | undefined;
   readonly ids: Identity;
   readonly response: SessionResponse;
@@ -24,20 +24,20 @@ export interface Report {
   readonly visits: number;
   /** Number of acknowledged changes of sessions that a failover undid. */
   readonly lost: number;
-  /** Number of responses of a primary that a failover had replaced. */
+  /** Number of responses from a primary that a failover had already replaced. */
   readonly stale: number;
   /** Number of claims of visits that a failover undid. */
   readonly lostClaims: number;
   /** Number of visits that a failover gave to another session while the first one kept it. */
   readonly heldTwice: number;
-  /** Descriptions of what no order explains. */
+  /** Descriptions of sessions and visits whose history no order of operations explains. */
   readonly violations: readonly string[];
 }
 
-/** Maximum number of losses and stale responses for one session or visit that the search tries. */
+/** Maximum number of losses and stale responses that are tried to explain the history of one session or visit. */
 const MAX_LOSSES = 12;
 
-/** Searches for an order of the operations on each session and each visit that contract.md#rules allows. */
+/** For each session and visit, searches for an order of the operations on it that contract.md#rules allows. */
 export function checkHistory(events: readonly Event[], failovers: readonly Failover[] = []): Report {
   const report = { lost: 0, stale: 0, lostClaims: 0, heldTwice: 0 };
   const violations: string[] = [];
@@ -80,7 +80,7 @@ function leastLosses<State, Op extends Operation>(
   }
 }
 
-/** Returns whether losing a claim explains the history of everybody except the first holder, which kept the visit. */
+/** Returns whether the history is explained if one session lost its claim to the visit, but kept the visit. */
 function isHeldTwice(history: readonly VisitOperation[], failovers: readonly Failover[]): boolean {
   if (failovers.length === 0) return false;
   const claims = history.filter(({ event: visitEvent }) => visitEvent === "taken" || visitEvent === "refused");
@@ -106,12 +106,12 @@ function historiesOfVisits(events: readonly Event[]): Map<string, VisitOperation
     visitsOf.set(session, (visitsOf.get(session) ?? new Set()).add(ids.visitId));
   }
   for (const event of events) {
-    // A session that may hold the visit, or one that never existed.
+    // Stands for the unknown session that may hold the visit, or for one that never existed.
     const session = event.session ?? (event.response.kind === "unknown" ? "somebody" : "none");
     const own = visitsOf.get(session) ?? new Set();
     const times = { call: event.call, return: event.return };
     for (const visit of event.ids.visitId === null ? own : new Set([event.ids.visitId, ...own])) {
-      // With several visits, it is unknown which one was refused.
+      // If several visits were requested, it is unknown which one was refused.
       const visitEvent = visitEventOf(visit, event, own.size > 1);
       if (visitEvent === undefined) continue;
       append(histories, visit, {
@@ -125,7 +125,7 @@ function historiesOfVisits(events: readonly Event[]): Map<string, VisitOperation
   return histories;
 }
 
-/** Returns the operation on a visit that an event implies; `undefined` if none. */
+/** Returns the operation on a visit that an event implies; `undefined` if it implies none. */
 function visitEventOf(
   visit: string,
   { operation, ids, response }: Event,

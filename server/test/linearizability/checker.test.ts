@@ -15,7 +15,7 @@ const absent = { kind: "absent" } as const;
 
 type Times = readonly [call: number, end: number];
 
-/** Makes a change that was answered with the session's resulting ids. */
+/** Creates a change whose response has the session's ids after it. */
 function write(session: string, given: Partial<Identity>, at: Times, has = given): Event {
   const answer = { kind: "session", ids: ids(has) } as const;
   return {
@@ -90,7 +90,7 @@ test("a read of an older state after a newer one is found", () => {
   assert.equal(violations(change, ...reads.toReversed()), 1);
 });
 
-test("a lost acknowledged change is found, and a change in doubt may be there or not", () => {
+test("the loss of an acknowledged change is found; a change with an unknown outcome may be there or not", () => {
   const first = write("s", { customerId: "c" }, [0, 1]);
   const second = write("s", { agentId: "a" }, [2, 3], { customerId: "c", agentId: "a" });
   const shows = read("s", { customerId: "c" }, [4, 5]);
@@ -136,7 +136,7 @@ test("a session that disappears is found", () => {
   assert.equal(violations(change, { ...read("s", {}, [2, 3]), response: absent }), 1);
 });
 
-test("two winners of a visit are found, also if their requests overlap", () => {
+test("two sessions with the same visit are found, even if their requests overlap", () => {
   const winner = write("s", { visitId: "v" }, [0, 9]);
   const other = write("t", { visitId: "v" }, [0, 9]);
   assert.equal(violations(winner, other), 1);
@@ -145,7 +145,7 @@ test("two winners of a visit are found, also if their requests overlap", () => {
   assert.equal(violations(winner, end("s", [10, 11]), { ...other, call: 1, return: 8 }), 1);
 });
 
-test("a visit that is refused to everybody is found, unless a request in doubt may hold it", () => {
+test("a visit that is refused to everybody is found, unless a request with an unknown outcome may have taken it", () => {
   const visit = { visitId: "v" };
   const loser = refused("t", visit, "visitId", [5, 6]);
   assert.equal(violations(loser), 1);

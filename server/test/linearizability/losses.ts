@@ -1,12 +1,11 @@
 import type { Operation, SequentialModel } from "./search.ts";
 
 /*
- * Faults that a store with asynchronous replication may show when a replica takes over. The replica has an earlier
- * state of its primary, so the last changes are undone. The replaced primary may keep responding with its own state
- * until it learns of the failover.
+ * Faults of a store with asynchronous replication when a replica takes over. The replica has an earlier state than its
+ * primary, so the last changes are undone. The replaced primary may respond with its own state until it learns of the
+ * failover.
  *
- * These are excused only around a failover, and they are counted: the search looks for an order with as few of them
- * as possible.
+ * These faults are excused only around a failover, and counted: the order with the fewest of them is searched for.
  */
 
 /** Period of a failover, from before its cause until every client has learned of it. */
@@ -22,28 +21,28 @@ export interface Loss extends Operation {
 
 export interface LossyState<State> {
   readonly state: State;
-  /** States that the changes around a failover replaced, oldest first. */
+  /** States that were replaced by changes around a failover, oldest first. */
   readonly before: readonly Replaced<State>[];
-  /** State that was undone: a replaced primary may still have it. */
+  /** States that a failover undid. A replaced primary may still have them. */
   readonly elsewhere: readonly State[];
   /** Number of acknowledged changes that were undone. */
   readonly lost: number;
-  /** Number of responses, other than to changes, of a replaced primary. */
+  /** Number of responses from a replaced primary, except those to changes. */
   readonly stale: number;
 }
 
 interface Replaced<State> {
   readonly state: State;
-  /** When the change that replaced it was acknowledged. */
+  /** When the change that replaced this state was acknowledged. */
   readonly acknowledged: number;
 }
 
-/** Returns the losses that these failovers may have caused, to be searched together with the history. */
+/** Returns the losses that these failovers may have caused. They are added to the history that is searched. */
 export function lossesOf(failovers: readonly Failover[]): Loss[] {
   return failovers.map(({ from, to }) => ({ call: from, return: to, label: "loss", isLoss: true }));
 }
 
-/** Returns `model`, which may lose acknowledged changes and return old states, `budget` times in all. */
+/** Returns a model like `model` that may lose acknowledged changes and return old states, at most `budget` times. */
 export function losing<State, Op extends Operation>(
   model: SequentialModel<State, Op>,
   failovers: readonly Failover[],
@@ -102,7 +101,7 @@ function applied<State, Op extends Operation>(
   });
 }
 
-/** Returns what a replaced primary may have answered. Its changes are lost. */
+/** Returns the states from which a replaced primary may have responded. Changes that it makes are lost. */
 function fromThePast<State, Op extends Operation>(
   model: SequentialModel<State, Op>,
   lossy: LossyState<State>,

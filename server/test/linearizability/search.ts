@@ -1,8 +1,8 @@
 /*
- * Searches for an order in which carrying out the operations on one object one after the other explains a concurrent
- * history: linearizability (Herlihy and Wing), by the algorithm of Wing and Gong with Lowe's cache of visited states.
- * An operation takes effect at one moment between its call and its return. An operation with an unknown outcome may
- * take effect at any moment after its call, or never.
+ * Searches for a sequential order of the operations on one object that explains a concurrent history (linearizability,
+ * Herlihy and Wing), by the algorithm of Wing and Gong with Lowe's cache of visited states. An operation takes effect
+ * at one moment between its call and its return. If its outcome is unknown, it may take effect at any moment after its
+ * call, or never.
  */
 
 /** Fields of every operation. All times are of one clock. */
@@ -14,21 +14,21 @@ export interface Operation {
   readonly label: string;
 }
 
-/** Object on which one operation happens after the other. */
+/** An object on which operations happen one after the other. */
 export interface SequentialModel<State, Op> {
   readonly initial: State;
-  /** Returns the states after `op`, with the response that it had, in state `state`; none if that is impossible. */
+  /** Returns the possible states after `op` with its response in state `state`; none if the response is impossible. */
   step(state: State, op: Op): readonly State[];
   /** Returns the same text for equal states. */
   key(state: State): string;
 }
 
-/** Order that explains the history, or how far the best attempt got. */
+/** The order that explains the history, or the longest order found if none explains it. */
 export type Verdict<State, Op> =
   | { readonly explained: true; readonly order: readonly Op[]; readonly state: State }
   | { readonly explained: false; readonly order: readonly Op[]; readonly stuck: readonly Op[] };
 
-/** Searches for an order of all operations that have returned and any of the others. */
+/** Searches for an order of all operations that have returned, and of any operations with an unknown outcome. */
 export function linearize<State, Op extends Operation>(
   model: SequentialModel<State, Op>,
   history: readonly Op[],
@@ -44,7 +44,7 @@ export function linearize<State, Op extends Operation>(
   function search(done: bigint, state: State): boolean {
     const next = callable(operations, bits, done);
     if (next.every((i) => operations[i]?.return === Number.POSITIVE_INFINITY)) {
-      // The operations that are left need not have happened.
+      // The remaining operations have an unknown outcome, and may never have happened.
       final = state;
       return true;
     }
@@ -72,8 +72,8 @@ export function linearize<State, Op extends Operation>(
 }
 
 /**
- * Returns the operations that may come next: those called before any remaining operation returned. Operations that
- * have returned come first; of those with an unknown outcome, one for each label is enough.
+ * Returns the operations that may come next: those that were called before any remaining operation returned. Operations
+ * with a known outcome come first. Of the others, one for each label is enough.
  */
 function callable(operations: readonly Operation[], bits: readonly bigint[], done: bigint): readonly number[] {
   const isDone = (i: number) => (done & (bits[i] as bigint)) !== 0n;

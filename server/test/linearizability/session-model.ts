@@ -11,11 +11,11 @@ export interface SessionOperation extends Operation {
 }
 
 export type SessionResponse =
-  /** The session, with these ids. */
+  /** The session has these ids. */
   | { readonly kind: "session"; readonly ids: Identity }
-  /** Conflict: this id has another value, or another session holds the visit. */
+  /** A conflict: this id has another value, or another session holds the visit. */
   | { readonly kind: "conflict"; readonly field: string }
-  /** No such session. */
+  /** There is no such session. */
   | { readonly kind: "absent" }
   | { readonly kind: "ended" }
   | { readonly kind: "unknown" };
@@ -26,8 +26,9 @@ interface SessionState {
 }
 
 /**
- * Model of one session: ids, once set, stay (contract.md#rule-1), and an ended session never becomes live again.
- * Before its first write it is the implicit session of its id (contract.md#rule-8). It does not expire during a test.
+ * Model of one session: an id that is set never changes (contract.md#rule-1), and an ended session never becomes live
+ * again. Before its first write, it is the implicit session of its id (contract.md#rule-8). No session expires during a
+ * test.
  */
 export const sessionModel: SequentialModel<SessionState, SessionOperation> = {
   initial: { ids: noIdentity, over: false },
@@ -35,7 +36,7 @@ export const sessionModel: SequentialModel<SessionState, SessionOperation> = {
   key: ({ ids, over }) => JSON.stringify([idFields.map((field) => ids[field]), over]),
 };
 
-/** Returns the possible effects of an operation with an unknown outcome; no effect need not be tried. */
+/** Returns the states after an operation with an unknown outcome took effect. */
 function applied(state: SessionState, { operation, ids }: SessionOperation): SessionState[] {
   if (state.over) return [];
   if (operation === "end") return [{ ...state, over: true }];
@@ -53,7 +54,7 @@ function explained(
   if (state.over) return [];
   if (response.kind === "ended") return operation === "end" ? [{ ...state, over: true }] : [];
   if (response.kind === "conflict") {
-    // The history of the visit explains whether another session holds it.
+    // Whether another session holds the visit is checked in the history of the visit.
     const foreign = response.field === "visitId" && ids.visitId !== null;
     return foreign || clashes(state.ids, ids).includes(response.field) ? [state] : [];
   }

@@ -5,9 +5,8 @@ import type { Event } from "./check.ts";
 import type { SessionResponse } from "./session-model.ts";
 
 /*
- * Histories that are correct by construction. A draft says when a request is called, how long until it takes effect,
- * and how long until its response arrives. The requests are carried out on plain maps in the order of their effects,
- * so the clients always see a linearizable history.
+ * Creates histories that are certainly correct. A draft says when a request is called, how long until it takes effect,
+ * and how long until its response arrives. The requests are carried out on plain maps in the order of their effects.
  */
 
 /** A planned request; times are relative to the previous one. */
@@ -25,7 +24,7 @@ export interface Draft {
 const value = fc.option(fc.constantFrom("a", "b"), { nil: null, freq: 2 });
 const delay = fc.integer({ min: 1, max: 40 });
 
-/** Generates drafts for a few sessions with many conflicts: few values, few visits, much overlap. */
+/** Generates drafts with many conflicts: few sessions, few values, few visits, and much overlap. */
 export const drafts: fc.Arbitrary<Draft[]> = fc.array(
   fc.record({
     operation: fc.constantFrom<Event["operation"][]>("create", "create", "associate", "retrieve", "end"),
@@ -49,7 +48,7 @@ interface Stored {
   over: boolean;
 }
 
-/** Returns the clients' view of these requests, carried out by a system that is correct except for `fault`. */
+/** Returns the history that clients see of a system that is correct except for `fault`. */
 export function simulate(requests: readonly Draft[], fault?: string): Event[] {
   const sessions = new Map<string, Stored>();
   const events: Event[] = [];

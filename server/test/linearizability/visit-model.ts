@@ -1,6 +1,6 @@
 import type { Operation, SequentialModel } from "./search.ts";
 
-/** Operation on a visit, derived from a response or the lack of one. */
+/** An operation on a visit. It is derived from a response, or from its absence. */
 export interface VisitOperation extends Operation {
   readonly event: /** The session was given the visit. */
     | "taken"
@@ -16,10 +16,10 @@ export interface VisitOperation extends Operation {
   readonly session: string;
 }
 
-/** Holder of the visit: a session, or nobody. */
+/** The session that holds the visit; `null` if none does. */
 type Holder = string | null;
 
-/** Model of one visit: one live session holds it (contract.md#rule-2), and it is free when that session ends. */
+/** Model of one visit: only one live session holds it (contract.md#rule-2), and it is free when that session ends. */
 export const visitModel: SequentialModel<Holder, VisitOperation> = {
   initial: null,
   step(holder, { event, session }) {

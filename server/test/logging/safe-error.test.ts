@@ -24,7 +24,7 @@ function sqlite(): never {
 
 const withMembers = (message: string, members: object) => Object.assign(new Error(message), members);
 
-/** Errors of libraries and runtimes, each with data of a caller in it. */
+/** Errors of libraries and runtimes. Each contains data of a caller. */
 const errors: Readonly<Record<string, unknown>> = {
   arguments: withMembers("OOM command not allowed", { command: { name: "set", args: [mark] } }),
   quoted: new Error(`ERR unknown command 'x', with args beginning with: '${mark}' 'it''s'`),

@@ -13,7 +13,7 @@ import { DAY, ids, lifetimes, MINUTE, START } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const RETENTION = 14 * DAY;
-/** The time of all stores and clocks, which these tests do not depend on. */
+/** The time of all stores and clocks. It stands still. */
 const now = START + MINUTE;
 
 interface Stores extends AsyncDisposable {
@@ -116,7 +116,7 @@ test("an interrupted migration continues where it was", async () => {
     if (sessions >= 1000) stopped.abort(new Error("enough"));
   };
   await assert.rejects(stores.run({ onProgress, signal: stopped.signal }), /enough/);
-  // A change in what is exported before the sessions, such as an audit entry about this run, needs no second pass.
+  // Changes of data that are exported before the sessions, such as an audit entry about this run, need no second pass.
   const who = { role: "administrator", credential: null, agentId: null } as const;
   const act = { at: now, who, what: "store.migrate", from: "here", outcome: "begun", details: {} };
   assert.ok(await stores.source.appendAuditEntry(entryAfter(undefined, act as Act)));
@@ -128,7 +128,7 @@ test("an interrupted migration continues where it was", async () => {
   assert.equal(countsOf(result)["sessions"], 2000);
 });
 
-test("the next run completes a copy ahead, with the changes since then", async () => {
+test("the run after a copy made in advance also copies the changes since then", async () => {
   await using stores = await openStores();
   await fill(stores, 300);
   const ahead = await stores.run({ isAhead: true });
@@ -142,7 +142,7 @@ test("the next run completes a copy ahead, with the changes since then", async (
   assert.equal((await stores.target.find(id)).customerId, "late");
 });
 
-test("changes before the cursor at which a run continues are found and copied", async () => {
+test("changes to data that an interrupted run has already copied are found and copied", async () => {
   await using stores = await openStores();
   await fill(stores, 1500);
   const first = (await stores.source.exportPage("sessions 0 0", now)).items[0];

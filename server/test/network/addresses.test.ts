@@ -18,7 +18,7 @@ test("all notations of an address are equal", () => {
   }
 });
 
-test("other texts are not parsed as addresses", () => {
+test("texts that are not addresses are not parsed", () => {
   const texts = ["", " ", "10.0.0", "10.0.0.256", "010.0.0.1", "1::2::3", "12345::", "[::1]"];
   for (const text of [...texts, "::1 ", "10.0.0.1:80", "localhost", "unknown", "10.0.0.1/8"]) {
     assert.equal(parseAddress(text), undefined, text);
@@ -45,7 +45,7 @@ test("a range contains exactly the addresses with its prefix", () => {
   }
 });
 
-test("other texts are not parsed as ranges, nor ranges with bits after the prefix", () => {
+test("texts that are not ranges, and ranges with bits after the prefix, are not parsed", () => {
   const texts = ["", "/8", "10.0.0.0/", "10.0.0.0/33", "::/129", "10.0.0.0/-1", "10.0.0.0/8/8"];
   for (const text of [...texts, "10.0.0.1/8", "2001:db8::1/64", "fe80::1%eth0/64", "10.0.0.0/x"]) {
     assert.equal(parseRange(text), undefined, text);

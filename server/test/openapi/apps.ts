@@ -22,13 +22,13 @@ export interface OpenedApp extends AsyncDisposable {
   readonly app: App;
   /** Returns an id as the service issues them. */
   newId(): string;
-  /** Sends a request with nothing except its host and `headers` to the application. */
+  /** Sends a request to the application with no headers except its host and `headers`. */
   send(method: string, path: string, headers?: Readonly<Record<string, string>>): Promise<RawResponse>;
 }
 
 /**
- * Opens an application whose callers are all administrators. `unreadable`: the store cannot read; `late`: the
- * body of each request does not arrive in time.
+ * Opens an application whose callers are all administrators. `unreadable`: the store cannot read. `late`: no request
+ * body arrives in time.
  */
 export async function openApp(
   mode: Mode,

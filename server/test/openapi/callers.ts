@@ -14,20 +14,20 @@ const principals = {
 export interface RequestParts {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** Without "?". */
+  /** The query without "?". */
   readonly query?: string;
   /** The value of the path parameter. By default the first one of the document, or the id of a new session. */
   readonly inPath?: string;
   /** The base path; the root by default. */
   readonly base?: string;
   readonly method?: string;
-  /** Appended to the path. */
+  /** Text that is appended to the path. */
   readonly after?: string;
-  /** Holder of the credential that is sent; by default an administrator. */
+  /** The holder of the credential that is sent; by default an administrator. */
   readonly as?: "administrator" | "customer" | "reporter" | "nobody" | "stranger";
 }
 
-/** A server in one mode of access, with credentials for requests to it. */
+/** A server in one mode of access, and credentials for requests to it. */
 export interface Host extends AsyncDisposable {
   readonly server: TestServer;
   send(operation: DocumentedOperation, parts?: RequestParts): Promise<RawResponse>;

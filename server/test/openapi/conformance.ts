@@ -7,15 +7,15 @@ import { type DocumentedOperation, type DocumentedResponse, documentOf, type Jso
 const ajv = new Ajv2020({ strict: true, allowUnionTypes: true, allErrors: true });
 formats.default(ajv);
 
-/** Asserts that `value` is valid, and has no member which `schema` does not name. */
+/** Asserts that `value` is valid, and has only members that `schema` names. */
 export function assertValid(schema: Json, value: unknown, what: string): void {
   const validate = ajv.compile(closed(schema));
   assert.ok(validate(value), `${what}: ${ajv.errorsText(validate.errors)}`);
 }
 
 /**
- * Returns a schema that refuses members which it does not name: callers ignore them, but the document must name
- * them all. The parts of `allOf` are closed as a whole.
+ * Returns a schema that allows only members that it names: callers ignore others, but the document must name them. The
+ * parts of `allOf` are closed together.
  */
 function closed(schema: Json): Json {
   const parts: Record<string, unknown> = { ...schema };
@@ -39,7 +39,7 @@ export function assertDocumented(operation: DocumentedOperation, response: RawRe
   return documented;
 }
 
-/** Headers of the connection and of the content. */
+/** Headers of the connection and of the content, which the document does not describe. */
 const notDescribed = ["connection", "content-length", "content-type", "date", "keep-alive", "transfer-encoding"];
 
 /** The headers of every refusal, which the document describes only once. */

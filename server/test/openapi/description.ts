@@ -2,7 +2,7 @@ import type { BasePath } from "../../src/config/base-path.ts";
 import { openApiDocument } from "../../src/http/openapi.ts";
 import { version } from "../../src/runtime/version.ts";
 
-/** Any piece of JSON Schema or of the document. */
+/** Any part of JSON Schema or of the document. */
 export type Json = Readonly<Record<string, unknown>>;
 
 export const modes = ["local", "key", "jwt", "proxy"] as const;
@@ -25,7 +25,7 @@ export interface DocumentedResponse {
   /** The codes of the refusals under this status; empty for successes. */
   readonly codes: readonly string[];
   readonly headers: Readonly<Record<string, { required?: boolean; schema: Json }>>;
-  /** By content type; `undefined` where there is no body. */
+  /** The body by content type; `undefined` if there is none. */
   readonly content: Readonly<Record<string, { schema?: Json; examples?: Examples }>> | undefined;
 }
 
@@ -45,7 +45,7 @@ export interface DocumentedOperation {
   readonly mode: Mode;
   /** The operation id, without the suffix after "_" that it has below a base path. */
   readonly id: string;
-  /** In capitals. */
+  /** The method in capitals. */
   readonly method: string;
   readonly path: string;
   /** The base paths at which it is served; "" is the root. */
@@ -124,7 +124,7 @@ function responseOf([status, response]: [string, Json]): DocumentedResponse {
   };
 }
 
-/** Returns a copy in which each reference is replaced by what it points to, and by the members beside it. */
+/** Returns a copy in which each reference is replaced by its target, plus the members beside the reference. */
 function resolved(part: unknown, document: Json): unknown {
   if (Array.isArray(part)) return part.map((item) => resolved(item, document));
   if (typeof part !== "object" || part === null) return part;

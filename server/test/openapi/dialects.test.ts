@@ -10,11 +10,11 @@ import { type Hosts, provocations, startHosts } from "./provocations.ts";
 import { requestsOf } from "./requests.ts";
 
 /*
- * Compares the document's description of base paths with newer dialects to a server that has them, as
- * `truth.test.ts` does for the root.
+ * Compares the document's description of base paths of newer dialects with a server that has such base paths.
+ * `truth.test.ts` does the same for the root.
  */
 
-/** Except for the credential, the modes are the same. */
+/** One mode is enough: the modes differ only in their credentials. */
 const mode: Mode = "key";
 const bases = [...basePaths, ...dialectBasePaths];
 const ofDialects = (document: readonly DocumentedOperation[]) =>
@@ -45,7 +45,7 @@ test("a document without newer dialects does not mention them, and one with them
   );
 });
 
-/** The operations that differ in a dialect, and one of those that differ only in their refusals. */
+/** The operations that differ in a dialect, and an operation that differs only in its refusals. */
 const own = ["createSession", "retrieveSession", "headSession", "updateSession", "endSession"];
 
 for (const operation of operations.filter(({ id }) => own.includes(id))) {
@@ -74,7 +74,7 @@ for (const operation of operations.filter(({ id }) => own.includes(id))) {
     const success = operation.responses[0];
     assert.ok(success);
     for (const parts of requestsOf(operation)) {
-      // The visit of the example has one live session.
+      // Only one live session can have the visit of the example.
       const isVisit = parts.body?.includes("visitId") ?? false;
       const host: Host = isVisit ? await startHost(mode, { config: { basePaths: bases } }) : hosts.usual;
       try {

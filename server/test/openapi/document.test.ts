@@ -33,7 +33,7 @@ for (const mode of modes) {
     }
   });
 
-  test(`${mode}: refusals have the statuses of the protocol, except for proxies`, () => {
+  test(`${mode}: except for proxies, refusals have the statuses of the protocol`, () => {
     for (const { id, responses } of operationsOf(mode)) {
       for (const { status, codes, content } of responses) {
         for (const code of codes) {
@@ -59,7 +59,7 @@ for (const mode of modes) {
   });
 }
 
-test("the document has no values that pages such as Swagger UI would fill in themselves", () => {
+test("the document has no values with which pages such as Swagger UI would fill in their forms", () => {
   for (const mode of modes) {
     const components = documentOf(mode)["components"] as Json;
     for (const [name, parameter] of Object.entries(components["parameters"] as Json)) {
@@ -74,7 +74,7 @@ test("the document has no values that pages such as Swagger UI would fill in the
 
 test("validators and generators can use the document's descriptions of headers and ids", () => {
   const text = JSON.stringify(documentOf("local"));
-  // Validators that do not read patterns as Unicode do not support classes of characters.
+  // Validators that do not read patterns as Unicode do not support character classes.
   assert.doesNotMatch(text, /\\\\[pP]\{/);
   const described = (documentOf("local")["info"] as Json)["description"] as string;
   for (const name of ["Cache-Control", "X-Content-Type-Options", "X-Request-Id"]) {
@@ -94,7 +94,7 @@ test("every code of a refusal has a test that provokes it, and is in the documen
   const described = (documentOf("key")["info"] as Json)["description"] as string;
   const documented = modes.flatMap((mode) => operationsOf(mode)).flatMap(({ responses }) => responses);
   const codes = new Set(documented.flatMap((response) => response.codes));
-  // truth.test.ts sends each operation a method that it does not accept.
+  // truth.test.ts provokes it, by a method that the operation does not have.
   const provoked = [...Object.keys(provocations), "method-not-allowed"];
   for (const [code, status] of Object.entries(problemStatus)) {
     assert.ok(provoked.includes(code), `provocations.ts does not provoke ${code}`);
@@ -124,7 +124,7 @@ test("the credential is part of the document where one is needed", () => {
   }
 });
 
-test("no base path may hide a path of the root", () => {
+test("no base path hides a path of the root", () => {
   const paths = Object.keys(documentOf("local")["paths"] as Json);
   assert.ok(paths.includes("/audit"));
   for (const path of [...paths.filter((one) => one !== "/"), "/docs"]) {

@@ -15,8 +15,8 @@ import type { Reason } from "../../src/session/errors.ts";
 import { idFields } from "../../src/session/fields.ts";
 
 /*
- * Compares what both the code and `server/openapi.yaml` say: codes, titles, statuses, texts, limits and names.
- * `truth.test.ts` compares the document with the responses of a server.
+ * Compares the parts that are both in the code and in `server/openapi.yaml`: codes, titles, statuses, texts, limits and
+ * names. `truth.test.ts` compares the document with the responses of a server.
  */
 
 interface Schema {
@@ -93,7 +93,7 @@ function problemOf(reason: Reason, status?: number): unknown {
   return JSON.parse(problemResponse(reason, requestId, { status }).body as string);
 }
 
-test("the file is valid OpenAPI 3.1 by itself, of this version", async () => {
+test("the file is valid OpenAPI 3.1, and has this version of the service", async () => {
   const validator = new Validator();
   const { valid, errors } = await validator.validate(structuredClone(document));
   assert.ok(valid, JSON.stringify(errors));
@@ -140,7 +140,7 @@ test("the examples of refusals that differ from those of their code are the resp
   });
 });
 
-test("the file has the ids of a session wherever they belong", () => {
+test("the file has the ids of a session wherever a session is described", () => {
   assert.deepEqual(schemas["IdField"]?.enum, idFields);
   const { Ids, Identity } = schemas;
   assert.deepEqual(Object.keys(Ids?.properties ?? {}), idFields);

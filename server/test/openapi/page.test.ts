@@ -31,7 +31,7 @@ test("a browser runs and loads nothing on the page but this server's own files",
   assert.equal(headers.get("referrer-policy"), "no-referrer");
 });
 
-test("the page names files that are there, and has no script of its own inside", async () => {
+test("the page refers only to existing files, and has no inline script", async () => {
   const { text } = await get("/docs");
   assert.doesNotMatch(text, /<script>|<style|\son\w+=|\sstyle=/);
   const names = [...text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, name = ""]) => name);
@@ -49,7 +49,7 @@ test("the page asks no other server to check the document", async () => {
   assert.doesNotMatch(text, /https?:/);
 });
 
-test("nothing else of the package is served", async () => {
+test("other files of the page's package are not served", async () => {
   for (const name of ["package.json", "index.html", "swagger-ui.js.map", "..%2fpackage.json"]) {
     const { status } = await get(`/docs/${name}`);
     assert.equal(status, 404, name);

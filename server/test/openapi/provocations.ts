@@ -10,14 +10,14 @@ import { type Host, startHost } from "./callers.ts";
 import { type DocumentedOperation, type Mode, operationsOf } from "./description.ts";
 import { bodyOf, takes } from "./requests.ts";
 
-/** Servers of one mode. */
+/** The servers of one mode. */
 export interface Hosts {
   readonly usual: Host;
-  /** Refuses every change, because none may wait for the disk. */
+  /** A server that refuses every change, because none may wait for the disk. */
   readonly overloaded: Host;
-  /** Its `/forward-auth` creates no sessions. */
+  /** A server whose `/forward-auth` creates no sessions. */
   readonly demanding: Host;
-  /** Allows every client one request per hour. */
+  /** A server that allows every client one request per hour. */
   readonly limited: Host;
 }
 
@@ -46,7 +46,7 @@ export async function startHosts(
 
 type Provoke = (operation: DocumentedOperation, hosts: Hosts) => Promise<RawResponse>;
 
-/** The request that provokes each code and is valid otherwise. */
+/** For each code, sends a request that provokes it and is otherwise valid. */
 export const provocations: Readonly<Record<string, Provoke>> = {
   "invalid-request": (operation, { usual }) => {
     if (operation.id === "recordRequests") return usual.send(operation, { body: '{"method":"GET"}' });
@@ -134,7 +134,7 @@ export const provocations: Readonly<Record<string, Provoke>> = {
   },
 };
 
-/** Provokes `unavailable` in operations that only read: the store cannot read. */
+/** Provokes `unavailable` in operations that only read, with a store that cannot read. */
 async function sendToUnreadable({ mode, method, path }: DocumentedOperation): Promise<RawResponse> {
   await using opened = await openApp(mode, { unreadable: true });
   const sessionId = opened.newId();
@@ -144,7 +144,7 @@ async function sendToUnreadable({ mode, method, path }: DocumentedOperation): Pr
   return method === "HEAD" ? { ...response, body: "" } : response;
 }
 
-/** Provokes `unavailable` in operations that do not use the store: the keys of the issuer cannot be fetched. */
+/** Provokes `unavailable` in operations that do not use the store: the JWKS of the token issuer cannot be fetched. */
 async function sendWithoutKeySet(operation: DocumentedOperation): Promise<RawResponse> {
   await using issuer = await startIssuer();
   await issuer.vanish();
@@ -152,7 +152,7 @@ async function sendWithoutKeySet(operation: DocumentedOperation): Promise<RawRes
   return await host.send(operation);
 }
 
-/** Sends the same request several times at once, until one of them arrives while another is being carried out. */
+/** Sends the same request several times at once, until one arrives while another is in progress. */
 async function sendAtOnce(operation: DocumentedOperation, { usual }: Hosts): Promise<RawResponse> {
   const isUpdate = operation.id === "updateSession";
   const inPath = isUpdate ? "unknown" : await usual.session();

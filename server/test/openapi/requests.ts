@@ -14,7 +14,7 @@ export function bodyOf({ id, bodyExamples }: DocumentedOperation, i: number): Pi
   return body === undefined ? {} : { body };
 }
 
-/** Returns requests made from the examples: without any where that is valid, with each alone, and with all. */
+/** Returns requests made from the examples: with no examples if that is valid, with each alone, and with all. */
 export function requestsOf(operation: DocumentedOperation): RequestParts[] {
   const { parameters, bodyExamples, id } = operation;
   const inPath = parameters.find((each) => each.in === "path")?.schema["enum"] as string[];
@@ -42,7 +42,7 @@ function withParameters(parameters: readonly DocumentedParameter[]): RequestPart
   return { headers: withFreshKey(headers), ...(query.size > 0 ? { query: String(query) } : {}) };
 }
 
-/** Replaces an idempotency key by a new one, since a key is for one request. */
+/** Replaces an idempotency key by a new one, because a key may be used for only one request. */
 export function withFreshKey(headers: Readonly<Record<string, string>> = {}): Record<string, string> {
   const key = "Idempotency-Key";
   return key in headers ? { ...headers, [key]: `"${randomUUID()}"` } : { ...headers };

@@ -13,7 +13,7 @@ before(async () => {
 });
 after(() => opened[Symbol.asyncDispose]());
 
-/** Returns the routes in the form of the document, which lists those for every method as GET. */
+/** Returns the routes in the form of the document, which lists a route for all methods as GET. */
 function served(pick: (route: App["routes"][number]) => boolean = () => true): string[] {
   return app.routes
     .filter(pick)
@@ -32,7 +32,7 @@ function documented(pick: (operation: ReturnType<typeof operationsOf>[number]) =
     .toSorted();
 }
 
-test("what is served is in the document, and nothing else is", () => {
+test("the document has all served routes, and no others", () => {
   assert.ok(app.routes.length >= 10);
   assert.deepEqual(documented(), served());
 });

@@ -10,12 +10,12 @@ import { type Hosts, provocations, startHosts } from "./provocations.ts";
 import { bodyOf, requestsOf, takes, withFreshKey } from "./requests.ts";
 
 /*
- * Sends the requests that the document describes, and compares status, headers, content type and body of each
- * response with it. The tests are made from the document: a documented operation, status or code that is not
- * served, or that `provocations.ts` cannot provoke, fails here.
+ * Sends the requests that the document describes, and compares the status, headers, content type and body of each
+ * response with it. The tests are made from the document, so they fail for a documented operation, status or code that
+ * is not served, or that `provocations.ts` cannot provoke.
  */
 
-/** The modes differ only in credentials: one runtime tries all of them, and each runtime tries one in depth. */
+/** The modes differ only in credentials. So one runtime tries all modes, and each runtime tries one mode in depth. */
 const isBun = "Bun" in globalThis;
 const deep: readonly Mode[] = long ? modes : [isBun ? "key" : "local"];
 const tried = isBun || long ? modes : deep;
@@ -38,7 +38,7 @@ function send(operation: DocumentedOperation, parts: RequestParts = {}): Promise
   return hostOf(operation.mode).send(operation, parts);
 }
 
-/** Sends a request that names the visit of the example to a new server, because a visit has one live session. */
+/** Sends a request with the visit of the example to a new server, because only one live session can have the visit. */
 async function sendToNewServer(operation: DocumentedOperation, parts: RequestParts): Promise<RawResponse> {
   if (!parts.body?.includes("visitId")) return send(operation, parts);
   await using host = await startHost(operation.mode);
@@ -151,7 +151,7 @@ for (const mode of deep) {
     }
   });
 
-  test(`${mode}: the timeline of what was recorded is as documented`, async () => {
+  test(`${mode}: the timeline of recorded requests is as documented`, async () => {
     const host = hostOf(mode);
     const inPath = await host.session();
     const record = operationNamed(mode, "recordRequests");
@@ -195,7 +195,7 @@ for (const mode of deep) {
     }
   });
 
-  test(`${mode}: what the document does not list is not found`, async () => {
+  test(`${mode}: paths that the document does not list are not found`, async () => {
     const health = operationNamed(mode, "health");
     for (const more of ["/more", "x"]) {
       assert.equal((await send(health, { after: more })).status, 404);

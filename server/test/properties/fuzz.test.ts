@@ -20,7 +20,7 @@ before(async () => {
 });
 after(() => server[Symbol.asyncDispose]());
 
-/** Everything on the prototypes that a parsed body could reach. */
+/** Describes everything on the prototypes that a parsed body could change. */
 function describePrototypes(): string {
   return [Object.prototype, Array.prototype, String.prototype, Function.prototype]
     .map((prototype) => Reflect.ownKeys(prototype).map(String).join())
@@ -35,7 +35,7 @@ function expectGoodForm(answer: RawResponse): void {
     assert.match(sessionId, /^[\w-]{40}$/);
     return;
   }
-  // If the bytes are no HTTP at all, the runtime refuses them in its own words.
+  // If the bytes are not HTTP at all, the runtime refuses them with its own response.
   if (answer.headers.get("content-type") !== "application/problem+json") {
     assert.ok([204, 400, 431].includes(answer.status), `${answer.status} ${answer.body}`);
     return;
@@ -55,7 +55,7 @@ const value = fc.oneof(
   fc.constantFrom(null, "", true, 0, -0, 1e308, "__proto__", "x".repeat(257)),
   fc.jsonValue({ maxDepth: 3 }),
 );
-/** Objects as JSON text, with duplicate names, which `JSON.stringify` cannot write. */
+/** Objects as JSON text, also with duplicate names, which `JSON.stringify` cannot write. */
 const objects = fc.array(fc.tuple(name, value), { maxLength: 6 }).map((members) => {
   const texts = members.map(([key, member]) => `${JSON.stringify(key)}:${JSON.stringify(member)}`);
   return `{${texts.join()}}`;
@@ -91,7 +91,7 @@ test(`${RUNS} odd bodies: never a 5xx, and prototypes stay unchanged`, async () 
   );
 });
 
-/** If a body was accepted, the ids in the response are those that `JSON.parse` finds in it. */
+/** Asserts that the ids in the response to an accepted body are those that `JSON.parse` finds in the body. */
 function assertUnderstood(answer: RawResponse, body: string): void {
   if (answer.status !== 200 || body.trim() === "") return;
   const parsed = JSON.parse(body) as Record<string, unknown>;
@@ -124,7 +124,7 @@ const headers = fc.array(
   { maxLength: 5 },
 );
 
-/** Text as UTF-8 bytes, without those that would end the header. */
+/** Text as UTF-8 bytes, without bytes that would end the header. */
 function printable(text: string): string {
   return utf8(text.replaceAll(/[\r\n\0]/g, ""));
 }
@@ -144,7 +144,7 @@ test(`${RUNS} odd headers: never a 5xx`, async () => {
         line,
         fields.map(([field, text]) => `${field}: ${text}`),
       );
-      // Bytes that no header may have can close the connection without a response.
+      // For bytes that no header may have, the server may close the connection without a response.
       const answer = await exchange(server.port, request).catch(() => undefined);
       if (answer !== undefined) expectGoodForm(answer);
     }),

@@ -53,13 +53,13 @@ async function check(server: TestServer, api: Api, steps: readonly Step[], suffi
   }
 }
 
-/** Lets time pass once the renewals so far are stored: changes keep their order. */
+/** Advances the time after all renewals so far are stored, because changes must keep their order. */
 async function pass(server: TestServer, api: Api, wait: number): Promise<void> {
   await api.create({ json: { globalVisitId: "a change that waits for those before it" } });
   server.pass(wait);
 }
 
-/** Mode `local`: a retrieval with a customer is limited to that customer's sessions; everything else sees all. */
+/** In mode `local`, a retrieval with a customer reaches only that customer's sessions. Other requests reach all. */
 function withCallersScope(request: Request): Request {
   if (!("scope" in request)) return request;
   if (request.kind !== "retrieve" || request.ids.customerId === null) {
@@ -92,7 +92,7 @@ async function replyOf(api: Api, request: Request): Promise<Reply> {
   return { kind: "session", session: seen(JSON.parse(answer.text) as SessionInfo) };
 }
 
-/** Returns every page of a list. */
+/** Returns all pages of a list as one reply. */
 async function listed(api: Api, { filter, limit }: Extract<Request, { kind: "list" }>): Promise<Reply> {
   const given = Object.entries(filter).filter(([, value]) => value !== null);
   const query = new URLSearchParams();
@@ -111,7 +111,7 @@ async function listed(api: Api, { filter, limit }: Extract<Request, { kind: "lis
   return { kind: "list", sessions, total: pages[0]?.total ?? null };
 }
 
-/** Maximum number of sessions that one request ends or erases. */
+/** Ends or erases sessions, and returns their number. */
 async function counted(api: Api, request: Extract<Request, { kind: "end-many" | "erase" }>): Promise<Reply> {
   if (request.kind === "erase") {
     const answer = await api.call("DELETE", `/customers/${encodeURIComponent(request.customerId)}`);
@@ -149,7 +149,7 @@ function send(api: Api, request: Exclude<Request, { kind: "list" | "end-many" | 
   }
 }
 
-/** Uses one spelling of the header for one id and the other for the other; an empty value if there is none. */
+/** Spells one header with an underscore and the other with a hyphen. A missing id is sent as an empty value. */
 function headersOf(ids: Identity): Record<string, string> {
   return { gkc_agentId: ids.agentId ?? "", "gkc-customerId": ids.customerId ?? "" };
 }

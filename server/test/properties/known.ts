@@ -1,21 +1,21 @@
 import type { Lifetimes } from "../../src/session/lifetime.ts";
 import type { Identity } from "../../src/session/session.ts";
 
-/** Knowledge about a session. */
+/** The knowledge about a session. */
 export interface Known {
   readonly ids: Identity;
   readonly createdAt: number;
-  /** Last use that counts for the idle time. */
+  /** Time of the last use that extends the idle time. */
   readonly usedAt: number;
-  /** True if the session ended, or was seen to have expired. */
+  /** Whether the session has ended, or was seen to have expired. */
   readonly over: boolean;
-  /** When it was ended; `null` if it expires by itself. */
+  /** When the session was ended; `null` if it expires by itself. */
   readonly endedAt: number | null;
-  /** True if nothing of it remains. */
+  /** Whether nothing of the session remains. */
   readonly erased: boolean;
 }
 
-/** Knowledge about all sessions by id. Immutable: each explanation creates a new one. */
+/** The knowledge about all sessions, by id. Immutable: each explanation creates a new map. */
 export type Model = ReadonlyMap<string, Known>;
 
 /** Whether a session is live, according to contract.md#rules. */
@@ -29,7 +29,7 @@ export function lifeOf(known: Known, now: number, lifetimes: Lifetimes): Life {
   return now < earliest ? "live" : "either";
 }
 
-/** Returns the earliest and the latest time at which it expires by itself. */
+/** Returns the earliest and the latest time at which the session expires by itself. */
 export function expiry(known: Known, lifetimes: Lifetimes): { earliest: number; latest: number } {
   const recognized = known.ids.customerId !== null || known.ids.agentId !== null;
   const { idle, total } = recognized ? lifetimes.recognized : lifetimes.anonymous;

@@ -4,8 +4,8 @@ import { expiry, type Known, lifeOf, type Model, type World } from "./known.ts";
 import type { Seen } from "./model.ts";
 
 /*
- * Operators' requests: finding sessions by their fields, page by page, ending them, erasing a customer. Each is sent
- * alone, one at a time. Each filter names an id, so that it matches only stored sessions of one run.
+ * Requests of operators: listing sessions by their fields, page by page, ending them, and erasing a customer. They are
+ * sent one at a time. Each filter contains an id, so that it matches only stored sessions of one run.
  */
 
 /** A request about many sessions. */
@@ -14,7 +14,7 @@ export type ManyRequest =
   | { readonly kind: "end-many"; readonly filter: SessionFilter; readonly isDry: boolean }
   | { readonly kind: "erase"; readonly customerId: string };
 
-/** Result of such a request: all pages together, or the number of sessions. */
+/** The result of such a request: all pages together, or the number of sessions. */
 export type ManyReply =
   | { readonly kind: "list"; readonly sessions: readonly Seen[]; readonly total: number | null }
   | { readonly kind: "count"; readonly sessions: number };
@@ -26,7 +26,7 @@ type CountReply = Extract<ManyReply, { kind: "count" }>;
 /** Whether a statement is true, according to contract.md#finding-and-ending-many. */
 type Certainty = "yes" | "no" | "either";
 
-/** Returns whether something of the session is stored: until the retention is over. */
+/** Returns whether anything of the session is still stored: it is until the retention is over. */
 function isKept(known: Known, { now, lifetimes, retention }: World): Certainty {
   if (known.erased) return "no";
   const { earliest, latest } = expiry(known, lifetimes);
@@ -41,7 +41,7 @@ function isInState(known: Known, live: boolean | null, { now, lifetimes }: World
   return (life === "live") === live ? "yes" : "no";
 }
 
-/** Returns whether the filter matches the session, except for its state of life. */
+/** Returns whether the filter matches the session, whether or not the session is live. */
 function isMatch({ ids, createdAt }: Known, filter: SessionFilter): boolean {
   const isRecognized = ids.customerId !== null || ids.agentId !== null;
   return (
@@ -52,7 +52,7 @@ function isMatch({ ids, createdAt }: Known, filter: SessionFilter): boolean {
   );
 }
 
-/** Returns the sessions that a response must contain, and those that it may contain. */
+/** Returns the sessions that a list must contain, and the sessions that it may contain. */
 function expectedIn(world: World, filter: SessionFilter) {
   const matching = [...world.model].filter(([, known]) => isMatch(known, filter));
   const judged = matching.map(([id, known]) => {
@@ -67,7 +67,7 @@ function expectedIn(world: World, filter: SessionFilter) {
   return { must: of("yes"), may: new Set(of("yes", "either")) };
 }
 
-/** Explains a list: each matching session once, newest first, as it is known to be. */
+/** Checks a list: it has each matching session once, newest first, with its known state. */
 export function explainList(world: World, { filter }: ListRequest, { sessions, total }: ListReply): Model | undefined {
   const { must, may } = expectedIn(world, filter);
   const ids = sessions.map(({ id }) => id);
@@ -76,7 +76,7 @@ export function explainList(world: World, { filter }: ListRequest, { sessions, t
   if (bytes.some((one, i) => i > 0 && one.compare(bytes[i - 1] as Buffer) >= 0)) return undefined;
   if (!sessions.every((seen) => isAllowed(world, seen))) return undefined;
   if (!isTotal(world, filter, total)) return undefined;
-  // A session that is listed as ended or expired is so.
+  // The list shows which sessions have ended or expired.
   const next = new Map(world.model);
   for (const id of filter.live === false ? ids : []) {
     next.set(id, { ...(next.get(id) as Known), over: true });
@@ -92,7 +92,7 @@ function isAllowed({ model, lifetimes }: World, seen: Seen): boolean {
   return known.over || (seen.expiresAt >= earliest && seen.expiresAt <= latest);
 }
 
-/** Returns whether the total is right: given only for a filter of one id, with or without sessions about to be purged. */
+/** Checks the total, which is given only for a filter of one id. Sessions that are about to be purged may count. */
 function isTotal(world: World, filter: SessionFilter, total: number | null): boolean {
   const given = Object.values(filter).filter((value) => value !== null);
   if (given.length !== 1) return total === null;
@@ -101,7 +101,7 @@ function isTotal(world: World, filter: SessionFilter, total: number | null): boo
   return total !== null && total >= must.length && total <= most.length;
 }
 
-/** Explains ending, or only counting, the matching live sessions. */
+/** Checks the number of matching live sessions that were ended or only counted. */
 export function explainEndMany(
   world: World,
   { filter, isDry }: Extract<ManyRequest, { kind: "end-many" }>,
@@ -113,13 +113,13 @@ export function explainEndMany(
   const next = new Map(world.model);
   for (const id of may) {
     const known = next.get(id) as Known;
-    // A session that had expired before has been so since an earlier, unknown time.
+    // A session that had already expired did so at an earlier, unknown time.
     next.set(id, { ...known, over: true, endedAt: must.includes(id) ? world.now : null });
   }
   return next;
 }
 
-/** Explains an erasure: nothing of the customer's sessions remains. */
+/** Checks an erasure. Afterwards nothing of the customer's sessions remains. */
 export function explainErase(
   world: World,
   { customerId }: Extract<ManyRequest, { kind: "erase" }>,

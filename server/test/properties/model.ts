@@ -5,15 +5,15 @@ import { expiry, type Known, type Life, lifeOf, type Model, type World } from ".
 import { explainEndMany, explainErase, explainList, type ManyReply, type ManyRequest } from "./many.ts";
 
 /*
- * A model of contract.md#rules, and of finding, ending and erasing many sessions, that a person can check by
- * reading it. It does not compute responses: given a request and its response, it says whether that response was
- * allowed, and what is true afterwards. So it can follow several clients at once, in an unknown order.
+ * A model of contract.md#rules, and of finding, ending and erasing many sessions, that a person can check by reading
+ * it. It does not compute responses. Given a request and its response, it says whether the response is allowed, and
+ * what is then known. So it can follow several clients at once, in an unknown order.
  *
  * Expiry is uncertain by design (contract.md#rule-6): up to a tenth of the idle time early, never late. Between
  * `earliest` and `latest` the model allows both responses, and learns from the actual one.
  */
 
-/** A session as a response describes it; times in Unix ms. */
+/** A session as a response shows it; times in Unix ms. */
 export interface Seen extends Identity {
   readonly id: string;
   readonly createdAt: number;
@@ -66,14 +66,14 @@ function explain(world: World, request: Request, reply: Reply): Model | undefine
   }
 }
 
-/** Maximum difference (ms) between a creation time and the time of the request, as the test sees it. */
+/** Maximum difference (ms) between a session's creation time and the time of the request in the test. */
 const MAX_DISTANCE = 5000;
 
-/** Returns the model after a create with exactly these ids. `undefined` if the session is not new, or its visit was held. */
+/** Returns the model after a create with these ids; `undefined` if the session is not new or its visit was held. */
 function created(world: World, ids: Identity, seen: Seen): Model | undefined {
   const { model, now } = world;
   if (model.has(seen.id) || seen.createdAt !== seen.lastActiveAt) return undefined;
-  // If a millisecond has too many ids, the next ones carry a time close by.
+  // If there are too many ids in a millisecond, the next ones have a time close to it.
   if (Math.abs(seen.createdAt - now) > MAX_DISTANCE) return undefined;
   const next = withVisitTaken(world, ids.visitId, seen.id);
   const known = {
@@ -87,7 +87,7 @@ function created(world: World, ids: Identity, seen: Seen): Model | undefined {
   return next && fits({ ...world, model: next }, seen, known);
 }
 
-/** Returns the model after the known session was used; `undefined` if `seen` is not its present state. */
+/** Returns the model after a use of the known session; `undefined` if `seen` is not the session's present state. */
 function fits(world: World, seen: Seen, known: Known): Model | undefined {
   if (idFields.some((field) => seen[field] !== known.ids[field])) return undefined;
   if (seen.createdAt !== known.createdAt || seen.lastActiveAt > world.now) return undefined;
@@ -97,8 +97,8 @@ function fits(world: World, seen: Seen, known: Known): Model | undefined {
 }
 
 /**
- * Returns the model after `id` got the visit: every session that may have held it is over. `undefined` if one is
- * certainly live.
+ * Returns the model after session `id` got the visit, so that no other session that had it is live. `undefined` if
+ * another one is certainly live.
  */
 function withVisitTaken(world: World, visitId: string | null, id: string): Model | undefined {
   const next = new Map(world.model);
@@ -110,7 +110,7 @@ function withVisitTaken(world: World, visitId: string | null, id: string): Model
   return next;
 }
 
-/** Returns whether refusing the visit is right: another session that may be live holds it. */
+/** Returns the model if the visit may be refused, because another session that may be live holds it. */
 function refusedVisit(
   { model, now, lifetimes }: World,
   ids: Identity,
@@ -125,7 +125,7 @@ function refusedVisit(
   return held ? model : undefined;
 }
 
-/** Returns whether the session of this id exists for a caller with this scope. */
+/** Returns whether the session with this id is live for a caller with this scope. */
 function presence({ model, now, lifetimes }: World, id: string, scope: Scope): Life {
   const known = model.get(id);
   if (known === undefined) return "over";
@@ -134,7 +134,7 @@ function presence({ model, now, lifetimes }: World, id: string, scope: Scope): L
   return lifeOf(known, now, lifetimes);
 }
 
-/** Returns the same model after the session of `id` turned out to be over, if it may have been live. */
+/** Returns the model after the session `id` turned out not to be live. */
 function withOver(world: World, id: string, scope: Scope): World {
   const known = world.model.get(id);
   if (known === undefined || presence(world, id, scope) !== "either") return world;
@@ -150,7 +150,7 @@ function explainRetrieve(
   const life = presence(world, id, scope);
   const known = world.model.get(id);
   if (reply.session.id === id) {
-    // An id that the server did not create, or of a session that is over, is never adopted (contract.md#rule-3).
+    // A retrieval never returns an id that the server did not create, or whose session is over (contract.md#rule-3).
     if (life === "over" || known === undefined) return undefined;
     return fits(world, reply.session, { ...known, usedAt: world.now });
   }
@@ -218,8 +218,8 @@ export interface Exchange {
 }
 
 /**
- * Returns all models that explain requests which happened at the same time, in any order, starting from one of
- * `models`. None: the service broke the contract (contract.md#rules).
+ * Returns all models that explain simultaneous requests, in any order, starting from one of `models`. If there are
+ * none, the service broke the contract (contract.md#rules).
  */
 export function explainAll(
   models: readonly Model[],

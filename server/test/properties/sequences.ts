@@ -7,31 +7,31 @@ import { DAY, HOUR, MINUTE, SECOND } from "../support/sessions.ts";
 import type { Request } from "./model.ts";
 
 /**
- * A request before its names are filled in: sessions by the order of their creation, ids by small numbers, so that a
- * shrunk counterexample is readable.
+ * A request with numbers instead of ids: sessions are counted in the order of their creation. So a shrunk
+ * counterexample is readable.
  */
 export interface Draft {
   readonly kind: Request["kind"];
-  /** Index of the session: the newest, the two before it, or 3: none. */
+  /** Index of the session: 0 is the newest, 1 and 2 the two before it, 3 none. */
   readonly target: number;
   readonly ids: Identity;
   readonly scope: Scope;
   readonly search: Search;
 }
 
-/** Which of many sessions are meant, and how. */
+/** Selects sessions for a request about many sessions. */
 interface Search {
-  /** Filters by these of `ids`, as far as they are given; by a customer if none is. */
+  /** The fields of `ids` to filter by, if they are given; otherwise a customer. */
   readonly by: readonly (keyof Identity)[];
   readonly live: boolean | null;
   readonly state: SessionFilter["state"];
-  /** Created at the time of the target or later, or before it. */
+  /** Selects sessions created at the time of the target session or later (`since`), or before it (`until`). */
   readonly bound: "since" | "until" | null;
   readonly limit: number;
   readonly isDry: boolean;
 }
 
-/** Requests of one moment: some time passes, then several clients send at once. */
+/** The requests of one moment: some time passes, then several clients send requests at once. */
 export interface Step {
   readonly wait: number;
   readonly drafts: readonly Draft[];
@@ -77,8 +77,9 @@ const search: fc.Arbitrary<Search> = fc.record({
 });
 
 /**
- * Generates sequences of operations by up to three clients at once, of the kinds given (repeated for weight). Those
- * of the kinds `alone` come one at a time. The first is a create: without any session most operations are the same.
+ * Generates sequences of requests by up to three simultaneous clients, of the given kinds (repeated for more weight).
+ * Requests of the kinds `alone` are sent one at a time. The first request is a create, because most requests need a
+ * session.
  */
 export function sequences(
   kinds: readonly Request["kind"][],
@@ -98,7 +99,7 @@ export function sequences(
   return fc.tuple(begin, steps).map(([first, others]) => [first, ...others]);
 }
 
-/** Ids without a session: values that real clients send, a forgery, an id of another server. */
+/** Ids without a session: values that real clients send, a forgery, and an id of another server. */
 const unknownIds = [
   "00000000-0000-0000-0000-0000000000",
   "undefined",
@@ -111,8 +112,8 @@ function unknownId(known: readonly string[]): string {
 }
 
 /**
- * Returns the request of a draft. `known` are the ids of the sessions so far, oldest first; `suffix` distinguishes
- * the visits and people of one run from those of every other.
+ * Returns the request of a draft. `known` are the ids of the sessions so far, oldest first. `suffix` distinguishes the
+ * visits and people of one run from those of other runs.
  */
 export function requestOf(draft: Draft, known: readonly string[], suffix: string): Request {
   const own = (value: string | null) => (value === null ? null : value + suffix);
@@ -120,7 +121,7 @@ export function requestOf(draft: Draft, known: readonly string[], suffix: string
   const ids = identityOf((field) => own(draft.ids[field]));
   const id = (target < 3 ? (known.at(-1 - target) ?? known[0]) : undefined) ?? unknownId(known);
   const reach: Scope = draft.scope === "everyone" ? "everyone" : { customerId: own(draft.scope.customerId) };
-  // Only headers count when a session is retrieved.
+  // A retrieval uses only the ids in headers.
   if (kind === "retrieve") {
     return { kind, id, ids: { ...ids, visitId: null, globalVisitId: null }, scope: reach };
   }

@@ -22,7 +22,7 @@ import { requestOf, type Step, sequences } from "./sequences.ts";
 
 const RUNS = sized(100, 1500, 50_000);
 
-/** Long enough for a run to see ended sessions, and short enough for them to be purged. */
+/** Long enough for a run to see ended sessions, and short enough for it to purge them. */
 const RETENTION = 5 * MINUTE;
 
 interface Setting {
@@ -63,7 +63,7 @@ const settings: Record<string, Setting> = {
 };
 
 test(`the service does what contract.md#rules says: ${4 * RUNS} runs`, async () => {
-  // At the same time, since each waits for its disk most of the time.
+  // The settings are checked at the same time, because each check mostly waits for its disk.
   const outcomes = await Promise.allSettled(Object.values(settings).map(checkOver));
   const names = Object.keys(settings);
   for (const [i, outcome] of outcomes.entries()) {
@@ -99,7 +99,7 @@ async function checkOver({ lifetimes, cacheSessions }: Setting): Promise<void> {
 }
 
 async function check(store: StoreEngine, lifetimes: Lifetimes): Promise<void> {
-  // One clock over all runs: it must never run backwards.
+  // All runs share one clock, because time must never run backwards.
   let now = START;
   let runs = 0;
   const clock = () => now;
@@ -202,7 +202,7 @@ function shown(session: Session): Reply {
   return { kind: "session", session };
 }
 
-/** Returns all pages together. */
+/** Returns all pages of a list as one reply. */
 async function listed(
   sessionAdmin: SessionAdmin,
   { filter, limit }: Extract<Request, { kind: "list" }>,
@@ -219,7 +219,7 @@ async function listed(
   return { kind: "list", sessions, total };
 }
 
-/** Ends or erases everything, batch by batch. */
+/** Ends or erases everything, batch by batch, and returns the number of sessions. */
 async function counted(batch: (after: string | null) => Promise<Batch>): Promise<Reply> {
   let sessions = 0;
   for (let after: string | null | undefined; after !== null; ) {

@@ -1,6 +1,6 @@
 /**
- * The identity headers as a client may spell them: every name that an application, or a program before it, may take
- * for the same. CGI and similar interfaces know only HTTP_GKC_CUSTOMERID; some programs drop separators.
+ * All spellings of the identity headers that a client may send and that an application, or a program before it, may
+ * take for the real names. CGI and similar interfaces know only HTTP_GKC_CUSTOMERID; some programs drop separators.
  */
 
 const words = [
@@ -20,7 +20,7 @@ export const identityHeaders = [
   "gkc-globalVisitId",
 ] as const;
 
-/** Returns every name with every mixture of no separator, `-`, `_` and `.` between its words, in four cases. */
+/** Returns every name with every mixture of these separators between its words, in four cases. */
 export function aliases(separators: readonly string[] = ["", "-", "_", "."]): string[] {
   const names = words.flatMap((name) => spellings(name, separators));
   const cased = names.flatMap((name) => [
@@ -32,9 +32,7 @@ export function aliases(separators: readonly string[] = ["", "-", "_", "."]): st
   return [...new Set([...cased, ...identityHeaders])];
 }
 
-/**
- * Returns the headers in which a client may claim an address, with spellings that CGI and similar interfaces confuse.
- */
+/** Returns the headers in which a client may claim an address, in all spellings that CGI and the like confuse. */
 export function addressAliases(): string[] {
   return [["X", "Forwarded", "For"], ["X", "Real", "IP"], ["Forwarded"]].flatMap((name) =>
     spellings(name, ["-", "_", "."]),
@@ -49,10 +47,10 @@ function spellings([first = "", ...others]: readonly string[], separators: reado
   );
 }
 
-/** Returns a name without case and separators: the same for all spellings of an identity header. */
+/** Returns a name in lower case without separators: the same text for all spellings of an identity header. */
 export function folded(name: string): string {
   return name.toLowerCase().replaceAll(/[-_.]/g, "");
 }
 
-/** Identity that a client claims in all those headers: it must never arrive. */
+/** The identity that a client claims in all these headers. It must never reach the application. */
 export const FORGED = "forged";

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { folded, identityHeaders } from "./aliases.ts";
 
-/** A request as it arrived behind the proxy. */
+/** A request as the application behind the proxy has received it. */
 export interface ReceivedRequest {
   readonly method: string;
   readonly url: string;
@@ -14,8 +14,8 @@ export interface ReceivedRequest {
 }
 
 /**
- * The application behind the proxy: it stores each request and responds with 200 and its own cookie. It accepts every
- * upgrade, and then echoes what it receives.
+ * The application behind the proxy. It stores each request and responds with 200 and its own cookie. It accepts every
+ * upgrade and then echoes the bytes that it receives.
  */
 export interface Application extends AsyncDisposable {
   readonly port: number;
@@ -24,12 +24,12 @@ export interface Application extends AsyncDisposable {
   take(): ReceivedRequest[];
 }
 
-/** Starts the application on a free port. `answer` has its response headers, such as an identity. */
+/** Starts the application on a free port. `answer` contains its response headers, such as an identity. */
 export async function startApplication(
   answer: Readonly<Record<string, string | string[]>> = { "set-cookie": "basket=7; Path=/" },
 ): Promise<Application> {
   const requests: ReceivedRequest[] = [];
-  // Larger than any proxy passes on, so that the limit of the proxy is tested.
+  // More than any proxy passes on, so that the proxy's limit is what is tested.
   const server = createServer({ maxHeaderSize: 128 * 1024 }, (request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -73,8 +73,8 @@ function pairs(raw: readonly string[]): (readonly [string, string])[] {
 }
 
 /**
- * Returns the identity in a request's headers, by the contract's names in lower case, without absent and empty ones.
- * Throws if a header is there twice or in another spelling.
+ * Returns the identity in a request's headers, by their names in lower case, without absent and empty ones. Throws if a
+ * header is there twice or in another spelling.
  */
 export function identityOf(arrival: ReceivedRequest): Record<string, string> {
   const proper = new Map(identityHeaders.map((name) => [folded(name), name.toLowerCase()]));

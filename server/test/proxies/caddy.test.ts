@@ -15,14 +15,14 @@ import { visit } from "./visitor.ts";
 
 proxyContract(caddy, (text) => text.replace("\troute {", () => `${documentedBlock("caddyfile")}\troute {`));
 
-test("caddy: without the clearing line of the example other spellings would arrive", async () => {
+test("caddy: other spellings of the identity headers arrive if the example's line that clears them is missing", async () => {
   const through = await smuggledThrough(caddy, aliases(), (text) => text.replace("request_header -Gkc*", ""));
   for (const name of ["Gkc_customerid", "Gkc.customerid", "Gkc-Customer-Id", "Gkcagentid"]) {
     assert.ok(through.includes(name), `${name} is not among ${through.join(" ")}`);
   }
 });
 
-test("caddy: headers with consecutive separators do not arrive", async () => {
+test("caddy: identity headers with consecutive separators do not arrive", async () => {
   const names = aliases(["--", "__", "-_", "..", "-.-"]);
   assert.deepEqual(await smuggledThrough(caddy, names, (text) => text), []);
 });
@@ -38,7 +38,7 @@ test("caddy: a response without a session does not count as authenticated", asyn
   assert.deepEqual(application.take(), []);
 });
 
-test("caddy: the session is found among more cookies than Antechamber reads, and among false ones", async () => {
+test("caddy: the session is found among more cookies than Antechamber reads, and among invalid ones", async () => {
   await using setup = await startProxySetup(caddy);
   await passManyCookies(setup, "dave", 12);
 });

@@ -15,7 +15,7 @@ export function allValues(node: unknown, key: string): unknown[] {
   ]);
 }
 
-/** Returns the only such value; throws if there is none or a different one. */
+/** Returns the only value with this key. Throws if there is none, or a different one. */
 export function onlyValue(node: unknown, key: string): unknown {
   const [value, ...others] = allValues(node, key);
   if (value === undefined || others.length > 0) throw new Error(`${key}: one was expected`);

@@ -15,7 +15,7 @@ before(async () => {
 });
 after(() => server[Symbol.asyncDispose]());
 
-/** Headers of Envoy's sub-request with the example: without the body, with Antechamber's Host. */
+/** The headers of the sub-request that Envoy sends with the example: without a body, and with Antechamber's Host. */
 const subRequest = (bearer: string, own: readonly string[] = []) => [
   "host: shop.example",
   "content-length: 0",
@@ -51,7 +51,7 @@ test("envoy: its sub-request, of any method below the prefix, is answered and re
   for (const { service } of requests) assert.equal(service, "shop.example");
 });
 
-test("envoy: the session id may be in the header, and in the query if that is a configured source", async () => {
+test("envoy: the session id may be in the header, and in the query if the configuration allows the query", async () => {
   await using reader = await serveKeyed({ forwardAuthSources: ["query", "header"] });
   for (const [to, path, own] of [
     [server, "/", (id: string) => [`gkc-sessionid: ${id}`]],
@@ -76,7 +76,7 @@ test("envoy: the client's address is the last one that Envoy itself has added", 
     return (await limited.ask("GET /forward-auth/", lines)).status;
   };
   assert.equal(await status("203.0.113.9"), 200);
-  // The addresses before it are invented; before Envoy 1.29 Envoy's own address follows.
+  // The addresses before are invented. Before version 1.29, Envoy appends its own address.
   assert.equal(await status("192.0.2.1,203.0.113.9"), 503);
   assert.equal(await status("192.0.2.2,203.0.113.9,127.0.0.1"), 503);
   assert.equal(await status("203.0.113.10"), 200);
@@ -128,7 +128,7 @@ test("envoy: the example passes the whole identity on, and fails closed", () => 
 
 test("envoy: in the example no path bypasses the sub-request", () => {
   const document = exampleDocument("envoy/envoy.yaml");
-  // Antechamber's part: it may resolve dot segments in the path of the sub-request.
+  // Envoy must normalize the path, because Antechamber may resolve dot segments in the path of the sub-request.
   assert.equal(onlyValue(document, "normalize_path"), true);
   assert.equal(onlyValue(document, "merge_slashes"), true);
   assert.equal(onlyValue(document, "path_with_escaped_slashes_action"), "REJECT_REQUEST");
@@ -143,6 +143,6 @@ test("envoy: in the example no response with a cookie may be cached, and no clie
   const left = addressAliases()
     .map((name) => name.toLowerCase())
     .filter((name) => !patterns.some((pattern) => pattern.test(name)));
-  // The last two are removed by name; the first is Envoy's own.
+  // The last two are removed by name. Envoy sets the first one itself.
   assert.deepEqual(left, ["x-forwarded-for", "x-real-ip", "forwarded"]);
 });

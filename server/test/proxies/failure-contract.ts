@@ -10,7 +10,7 @@ import { allowWithoutAntechamber, startProxy } from "./proxy-process.ts";
 import { cookieOf, identityHeadersOf, type ProxySetup, portsOf, takeOnly } from "./setup.ts";
 import { sessionCookie, visit } from "./visitor.ts";
 
-/** Failures: without Antechamber's consent nothing reaches the application. */
+/** Tests failures: no request may reach the application unless Antechamber has allowed it. */
 export function failureContract(proxyName: string, setup: () => ProxySetup): void {
   test(`${proxyName}: mode required: without a session the client gets a 401 and the application gets nothing`, async () => {
     const { program, application } = setup();
@@ -46,7 +46,7 @@ export function failureContract(proxyName: string, setup: () => ProxySetup): voi
     assert.equal((await visit(dependent.port, "/", { headers })).status, 200);
     assert.deepEqual(identityOf(takeOnly(application)), identityHeadersOf(session));
 
-    // It listens and accepts, but never responds.
+    // The stopped process still accepts connections, but never responds.
     process.kill(fragile.server.pid, "SIGSTOP");
     await refused();
     process.kill(fragile.server.pid, "SIGCONT");

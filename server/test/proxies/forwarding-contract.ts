@@ -8,7 +8,7 @@ import { type Edit, startProxy } from "./proxy-process.ts";
 import { cookieOf, identityHeadersOf, type ProxySetup, portsOf, takeOnly, untilRecorded } from "./setup.ts";
 import { HOST, sessionCookie, visit, visitText } from "./visitor.ts";
 
-/** Requests and responses: paths, bodies, records, cookies and upgrades pass through the proxy. */
+/** Tests that paths, bodies, records, cookies and upgrades pass through the proxy. */
 export function forwardingContract(proxyName: string, setup: () => ProxySetup, leaveOut: Edit): void {
   test(`${proxyName}: a request is recorded with its original method and path, without its query`, async () => {
     const { antechamber, application, proxy } = setup();
@@ -38,7 +38,7 @@ export function forwardingContract(proxyName: string, setup: () => ProxySetup, l
     const session = await antechamber.createSession({ visitId: "paths" });
     const long = `/${"a".repeat(1000)}${"%C3%A9".repeat(1000)}`;
     const paths = ["/caf\u00e9/stra\u00dfe", "/\u540d\u524d", "/cafe\u0301", "/a%2Fb", long];
-    // The application's response does not matter: Node refuses raw UTF-8 in a request line.
+    // Only the record matters: the application, which runs on Node, refuses raw UTF-8 in a request line.
     for (const path of paths) await visit(proxy.port, utf8(path), { headers: [cookieOf(session)] });
     application.take();
     const requests = await untilRecorded(antechamber, session.sessionId, paths.length);
@@ -96,7 +96,7 @@ export function forwardingContract(proxyName: string, setup: () => ProxySetup, l
     }
   });
 
-  test(`${proxyName}: a path without the sub-request, as documented, gets no session and no identity`, async () => {
+  test(`${proxyName}: a path that is excluded from the sub-request as documented gets no session and no identity`, async () => {
     const { program, antechamber, application } = setup();
     const ports = portsOf(antechamber, application);
     await using proxy = await startProxy(program, ports, leaveOut);
@@ -115,7 +115,7 @@ export function forwardingContract(proxyName: string, setup: () => ProxySetup, l
     assert.deepEqual(identityOf(takeOnly(application)), identityHeadersOf(session));
   });
 
-  test(`${proxyName}: a client's claims about its address are removed`, async () => {
+  test(`${proxyName}: headers in which a client claims an address are removed`, async () => {
     const { program, application, proxy } = setup();
     const invented = (at: number) => addressAliases().map((name) => `${name}: for=192.0.2.${at}`);
     await visit(proxy.port, "/", { headers: invented(1) });
@@ -151,7 +151,7 @@ export function forwardingContract(proxyName: string, setup: () => ProxySetup, l
     );
   });
 
-  test(`${proxyName}: many cookies, or a false one among them, do not hide the session`, async () => {
+  test(`${proxyName}: many cookies, or an invalid one among them, do not hide the session`, async () => {
     await passManyCookies(setup(), proxyName, 4);
   });
 
@@ -233,8 +233,8 @@ export function forwardingContract(proxyName: string, setup: () => ProxySetup, l
 }
 
 /**
- * Sends requests with this many `fields` of 6,000 characters of cookies in addition to the session's own, and asserts
- * that the session is found and all cookies reach the application.
+ * Sends requests with `fields` headers of 6,000 characters of cookies each, in addition to the session's cookie.
+ * Asserts that the session is found and that all cookies reach the application.
  */
 export async function passManyCookies(setup: ProxySetup, customerId: string, fields: number) {
   const { antechamber, application, proxy } = setup;

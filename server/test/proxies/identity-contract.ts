@@ -7,10 +7,10 @@ import { cookieOf, identityHeadersOf, type ProxySetup, takeOnly, untilRecorded }
 import { smuggled } from "./smuggling.ts";
 import { sessionCookie, visit, visitText } from "./visitor.ts";
 
-/** The longest ids, of the longest characters: 4 KiB of headers in all. */
+/** An id of the maximum length with the longest characters. Four of them make 4 KiB of headers. */
 const LONGEST = "\u{1f511}".repeat(256);
 
-/** Identity: each request arrives with its session's identity, and its sender cannot influence that. */
+/** Tests that each request arrives with its session's identity, and that its sender cannot change that. */
 export function identityContract(proxyName: string, setup: () => ProxySetup): void {
   test(`${proxyName}: a request arrives with the identity of its session, wherever the id is`, async () => {
     const { antechamber, application, proxy } = setup();
@@ -20,7 +20,7 @@ export function identityContract(proxyName: string, setup: () => ProxySetup): vo
     for (const [path, header] of [
       ["/", cookieOf(session)],
       ["/", `gkc-sessionId: ${session.sessionId}`],
-      // Another visitor's id in a link is ignored.
+      // An id in the query of a link is ignored.
       [`/?a=b&sessionId=${other.sessionId}`, cookieOf(session)],
     ] as const) {
       const answer = await visit(proxy.port, path, { headers: [header] });
@@ -82,7 +82,7 @@ export function identityContract(proxyName: string, setup: () => ProxySetup): vo
         assert.equal((await untilRecorded(antechamber, session.sessionId, requests)).length, requests);
       }),
     );
-    // No further sub-requests were sent.
+    // The application got no other requests.
     assert.deepEqual(
       application.take().filter(({ url }) => !requested.has(url)),
       [],

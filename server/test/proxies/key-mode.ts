@@ -11,7 +11,7 @@ export interface KeyedServer extends AsyncDisposable {
   readonly api: Api;
   createSession(customerId: string): Promise<SessionInfo>;
   timeline(sessionId: string): Promise<Timeline>;
-  /** Sends a sub-request with these lines. */
+  /** Sends a sub-request with this request line and these headers. */
   ask(line: string, headers: readonly string[]): Promise<RawResponse>;
 }
 

@@ -9,7 +9,7 @@ import { nginx } from "./nginx.ts";
 import { type RunningProxy, startProxy } from "./proxy-process.ts";
 
 /*
- * Mode proxy behind the real nginx, as examples/nginx-trusted-proxy has it.
+ * Tests mode proxy behind the real nginx, configured like examples/nginx-trusted-proxy.
  */
 
 const program = { ...nginx, example: "nginx-trusted-proxy" };
@@ -81,7 +81,7 @@ test("without the secret nobody can bypass nginx", async () => {
   problemOf(await direct.create(), 401, "invalid-credential");
 });
 
-/** Headers in which a client may claim an address; `at` varies the address. */
+/** Headers in which a client may claim an address. `at` makes the address different each time. */
 const invented = (at: number) => ({
   "X-Forwarded-For": `192.0.2.${at}`,
   Forwarded: `for=198.51.100.${at}`,
@@ -113,7 +113,7 @@ test("no client can avoid the limits by address, or put a false address into the
   assert.deepEqual([...new Set(entries.map(({ from }) => from))], ["127.0.0.1"]);
 });
 
-test("the list of sessions has its documented address", async () => {
+test("the list of sessions is served at its documented path", async () => {
   const anna = everybody({ authorization: password });
   const own = sessionOf(await agents({ authorization: password }).create({ headers: { "gkc-customerId": "carl" } }));
   const listed = await anna.call("GET", "/agents/sessions?customerId=carl");

@@ -14,12 +14,12 @@ const acceptUnderscores = (text: string) => text.replace("underscores_in_headers
 
 proxyContract(nginx, (text) => text.replace("    location / {", () => `${documentedBlock("nginx")}    location / {`));
 
-test("nginx: with underscores_in_headers on, spellings with underscores do not arrive either", async () => {
+test("nginx: with underscores_in_headers on, spellings of the identity headers with underscores do not arrive either", async () => {
   const names = [...aliases(), ...addressAliases()];
   assert.deepEqual(await smuggledThrough(nginx, names, acceptUnderscores), []);
 });
 
-test("nginx: without the clearing lines of the example other spellings would arrive", async () => {
+test("nginx: other spellings of the identity headers arrive if the example's lines that clear them are missing", async () => {
   const through = await smuggledThrough(nginx, aliases(), (text) => acceptUnderscores(text.replaceAll(CLEARING, "")));
   for (const name of ["gkc_customerId", "gkc-customer-Id", "GKCAGENTID", "Gkc_Global-VisitId"]) {
     assert.ok(through.includes(name), `${name} is not among ${through.join(" ")}`);

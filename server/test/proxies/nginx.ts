@@ -2,7 +2,7 @@
 
 import type { ProxyProgram } from "./proxy-process.ts";
 
-/** The rest of a configuration, as in the nginx.conf of a distribution, that includes the example. */
+/** A complete nginx.conf, as a distribution has it, that includes the example. */
 const nginxFrame = `
 ${process.getuid?.() === 0 ? "user root;" : ""}
 worker_processes 1;

@@ -6,8 +6,8 @@ import type { Edit, ProxyProgram } from "./proxy-process.ts";
 import { type ProxySetup, startProxySetup } from "./setup.ts";
 
 /**
- * Promises of the examples, tested on the real program with the example's own file: the suite of every proxy in front
- * of an application. `leaveOut` adds the documented lines for requests that need no session.
+ * Tests what the examples promise, with the real program and the example's own file. Every proxy in front of an
+ * application has these tests. `leaveOut` adds the documented lines for requests that need no session.
  */
 export function proxyContract(program: ProxyProgram, leaveOut: Edit): void {
   let setup: ProxySetup;

@@ -26,18 +26,18 @@ export interface RunningProxy extends AsyncDisposable {
 export interface ProxyProgram {
   /** Its folder in `examples/`. */
   readonly example: string;
-  /** A file that includes the example, if it cannot be started by itself. */
+  /** A file that includes the example, because the example is not a whole configuration. */
   readonly main: { readonly name: string; readonly text: string };
   readonly command: (folder: string) => readonly [program: string, ...args: string[]];
   readonly env?: (folder: string) => Readonly<Record<string, string>>;
 }
 
-/** Changes an example's text, to test it without a line. */
+/** Changes an example's text, such as by removing a line. */
 export type Edit = (text: string) => string;
 
 const examples = fileURLToPath(new URL("../../../examples/", import.meta.url));
 
-/** Enables the lines that let requests through without Antechamber, which are commented out in the examples. */
+/** Enables the lines, commented out in the examples, that let requests through while Antechamber is unavailable. */
 export const allowWithoutAntechamber: Edit = (text) => text.replaceAll("# away: ", "");
 
 /** The ports in the examples. */
@@ -46,7 +46,7 @@ const examplePorts = { listen: ":8000", antechamber: ":8080", application: ":300
 const ATTEMPTS = 5;
 const START_TIMEOUT = 20_000;
 
-/** Starts a proxy on a free port with the files of its example, with their ports replaced. */
+/** Starts a proxy on a free port with the files of its example, in which the ports are replaced. */
 export async function startProxy(
   program: ProxyProgram,
   ports: Ports,
@@ -58,7 +58,7 @@ export async function startProxy(
     writeExample(program, { ...ports, listen: port }, folder.path, edit);
     const proxy = await run(program, port, folder);
     if (proxy !== undefined) return proxy;
-    // Another process may have taken the port meanwhile.
+    // Another process may have taken the port in the meantime.
     if (attempt === ATTEMPTS) throw new Error(`${program.example} does not start`);
   }
 }
@@ -111,7 +111,7 @@ async function run(program: ProxyProgram, port: number, folder: TemporaryDirecto
   throw new Error(`${program.example} does not start: ${log}`);
 }
 
-/** Waits until the port accepts connections; returns false if the process has ended or does not come up. */
+/** Waits until the port accepts connections. Returns false if the process has ended, or after a time limit. */
 async function listens(child: ChildProcess, port: number): Promise<boolean> {
   const deadline = Date.now() + START_TIMEOUT;
   while (Date.now() < deadline && child.exitCode === null && child.signalCode === null) {

@@ -13,9 +13,9 @@ export interface ProxySetup extends AsyncDisposable {
   readonly proxy: RunningProxy;
 }
 
-/** Starts all three; `edit` changes the example before the proxy reads it. */
+/** Starts the three programs; `edit` changes the example before the proxy reads it. */
 export async function startProxySetup(program: ProxyProgram, edit?: Edit): Promise<ProxySetup> {
-  // If one does not start, those before it are stopped.
+  // If one program does not start, the ones that have started are stopped.
   await using started = new AsyncDisposableStack();
   const antechamber = started.use(await startAntechamber());
   const application = started.use(await startApplication());
@@ -35,7 +35,7 @@ export function portsOf(antechamber: Antechamber, application: Application): Por
   return { antechamber: antechamber.port, application: application.port };
 }
 
-/** Returns the one request that has arrived since the last call; fails if there are none or several. */
+/** Returns the only request that has arrived since the last call. Fails if there is none, or more than one. */
 export function takeOnly(application: Application): ReceivedRequest {
   const [arrival, ...others] = application.take();
   assert.ok(arrival !== undefined && others.length === 0, `${others.length} others arrived`);

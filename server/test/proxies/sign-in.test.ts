@@ -11,11 +11,11 @@ import { nginx } from "./nginx.ts";
 import { startProxy } from "./proxy-process.ts";
 import { visit } from "./visitor.ts";
 
-/* docs/proxies.md, "Sign-in and sign-out": an application behind nginx that follows this section. */
+/* An application behind nginx that follows docs/proxies.md, "Sign-in and sign-out". */
 
 const COOKIE = "Path=/; HttpOnly; SameSite=Lax";
 
-/** Signs `customerId` in; returns the new cookie for the browser, if it needs one. */
+/** Signs in a customer. Returns the new cookie if the browser needs one. */
 async function signIn(api: Api, session: string, customerId: string): Promise<string | undefined> {
   const headers = { "gkc-customerId": customerId };
   const updated = await api.update(session, { headers });
@@ -37,7 +37,7 @@ async function startShop(api: Api): Promise<AsyncDisposable & { port: number }> 
     const { pathname, searchParams } = new URL(request.url ?? "", "http://shop.example");
     if (pathname === "/sign-out") return signOut(api, session);
     if (pathname !== "/sign-in") return undefined;
-    // Its session ends between the sub-request and the update.
+    // Ends the session between the sub-request and the update.
     if (searchParams.has("late")) await api.call("DELETE", `/sessions/${session}`);
     return signIn(api, session, searchParams.get("user") ?? "");
   };

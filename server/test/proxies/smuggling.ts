@@ -4,10 +4,10 @@ import type { Edit, ProxyProgram } from "./proxy-process.ts";
 import { type ProxySetup, startProxySetup } from "./setup.ts";
 import { visit } from "./visitor.ts";
 
-/** Twice as many headers, and those of the proxy, are still within every program's limit. */
+/** Number of header names in a request. Each is sent twice; with the proxy's own headers this is within every limit. */
 const HEADERS_AT_ONCE = 50;
 
-/** Sends every spelling of every identity header, each twice; returns those that arrived. */
+/** Sends every spelling of every identity header, each twice. Returns the headers that arrived. */
 export async function smuggled(
   { proxy, application }: Pick<ProxySetup, "proxy" | "application">,
   names: readonly string[],
@@ -28,7 +28,7 @@ export async function smuggled(
     .map(([name]) => name);
 }
 
-/** Sends every spelling through an example that `edit` changed, and returns those that arrive. */
+/** Does the same through an example that `edit` has changed. */
 export async function smuggledThrough(program: ProxyProgram, names: readonly string[], edit: Edit): Promise<string[]> {
   await using setup = await startProxySetup(program, edit);
   return await smuggled(setup, names);

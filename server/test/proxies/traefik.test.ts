@@ -13,7 +13,7 @@ before(async () => {
 });
 after(() => server[Symbol.asyncDispose]());
 
-/** Sub-request of Traefik 3 for `POST https://shop.example/orders/7?q=secret` with the example. */
+/** The sub-request of Traefik 3, with the example, for `POST https://shop.example/orders/7?q=secret`. */
 const subRequest = (bearer: string, own: readonly string[]) => [
   "Host: antechamber:8080",
   "User-Agent: Mozilla/5.0",
@@ -72,7 +72,7 @@ test("traefik: the example copies the whole identity and clears every spelling o
   assert.deepEqual(onlyValue(document, "authResponseHeaders"), [...identityHeaders]);
   assert.deepEqual(onlyValue(document, "addAuthCookiesToResponse"), ["sessionId"]);
   assert.equal(onlyValue(document, "trustForwardHeader"), false);
-  // Go's syntax for a pattern that ignores case, which JavaScript has as a flag.
+  // Go has the flag for ignoring case inside the pattern; JavaScript has it outside.
   const [, pattern] = /^\(\?i\)(.+)$/.exec(String(onlyValue(document, "authResponseHeadersRegex"))) ?? [];
   assert.ok(pattern !== undefined);
   const cleared = new RegExp(pattern, "i");
@@ -92,7 +92,7 @@ test("traefik: every name in the example is defined, and the key reaches only An
   assert.equal(authorization.length, 2);
   assert.match(String(authorization[0]), /^Bearer /);
   assert.equal(authorization[1], "", "the last middleware removes it");
-  // Headers in which a client claims an address; Traefik sets the two names with hyphens itself.
+  // Traefik itself sets these two headers in which a client may claim an address.
   const own = ["X-Forwarded-For", "X-Real-IP"];
   for (const name of addressAliases()) {
     if (own.includes(name) || name.includes(".")) continue;

@@ -2,13 +2,13 @@ import { exchange, type RawResponse } from "../support/raw-http.ts";
 
 export interface VisitOptions {
   readonly method?: string;
-  /** Header lines, as they are sent. */
+  /** Header lines, sent unchanged. */
   readonly headers?: readonly string[];
   /** One character per byte. */
   readonly body?: string;
 }
 
-/** Host in visitors' requests. */
+/** The Host of visitors' requests. */
 export const HOST = "shop.example";
 
 /** Returns the text of a visitor's request, byte for byte. */

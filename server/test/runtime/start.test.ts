@@ -14,17 +14,17 @@ async function listenLocally(server: Server): Promise<number> {
   return (server.address() as { port: number }).port;
 }
 
-/** Shorter than the timeout of the fetch, which would end it as well. */
+/** Less than the timeout of the fetch, which would also end the fetch. */
 const timeout = 4000;
 
-test("a start that cannot listen closes everything that it opened, a pending JWKS fetch too", {
+test("a start that cannot listen closes everything that it has opened, including a pending JWKS fetch", {
   timeout,
 }, async () => {
   await using folder = temporaryDirectory();
   const config: Partial<Config> = { dataDir: folder.path };
   const fetchEnded = Promise.withResolvers<void>();
   await using issuer = createServer((socket) => {
-    // Never responds.
+    // The JWKS server never responds.
     socket
       .resume()
       .on("error", () => undefined)
@@ -43,7 +43,7 @@ test("a start that cannot listen closes everything that it opened, a pending JWK
   await assert.rejects(serve({ config: { ...config, auth: "jwt", tokens, port } }), /another process/);
   await fetchEnded.promise;
   assert.ok(!existsSync(`${folder.path}/control.sock`));
-  // The lock is free again.
+  // A new server can start, because the lock is free again.
   await using server = await serve({ config });
   sessionOf(await createApi(server.url).create());
 });

@@ -17,7 +17,7 @@ function changed(session: Session, given: Identity, now: number): Session {
 }
 
 for (const field of idFields) {
-  test(`${field} is set if it was missing, and never changes then`, () => {
+  test(`${field} is set if it was missing, and never changes afterwards`, () => {
     const blank = implicitSession(ID, START, lifetimes);
     const first = changed(blank, ids({ [field]: "one" }), START + MINUTE);
     assert.equal(first[field], "one");
@@ -89,7 +89,7 @@ test("the total lifetime is never exceeded", () => {
   assert.equal(recognized.expiresAt, now + HOUR, "the recognized life begins at the creation");
 });
 
-test("a session with times in the future (of another process's clock) never expires earlier", () => {
+test("a session whose times are in the future, by another process's clock, never expires earlier", () => {
   const session = newSession(ID, START + MINUTE, ids({ visitId: "v" }), lifetimes);
   const later = changed(session, ids({ customerId: "c" }), START);
   assert.equal(later.lastActiveAt, START + MINUTE);

@@ -38,7 +38,7 @@ for (const [name, [value, fault]] of Object.entries(wrong)) {
   test(`an id may not be or contain ${name}`, () => assert.match(faultOfId(value) ?? "", fault));
 }
 
-test("a stored id may have spaces at its ends, but no other fault", () => {
+test("a stored id may have spaces at its ends, but must be valid otherwise", () => {
   assert.equal(faultOfStoredId(" a "), undefined);
   for (const [value, fault] of Object.values(wrong)) {
     if (!/space/.test(fault.source)) assert.match(faultOfStoredId(value) ?? "", fault);

@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 import { createClock, machineTime } from "../../src/runtime/clock.ts";
 import { DAY, HOUR, MINUTE, SECOND, START } from "../support/sessions.ts";
 
-/** Creates a machine with clocks that only the tests advance. */
+/** Creates a machine's two clocks, which only the test advances. */
 function machine() {
   let wall = START;
   let monotonic = 5000;

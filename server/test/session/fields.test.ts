@@ -17,12 +17,12 @@ import { scripts } from "../../src/store/redis/scripts/scripts.ts";
 import { migrate } from "../../src/store/sqlite/files/schema.ts";
 import { HOLDS } from "../../src/store/sqlite/index/index-batch.ts";
 
-/* Finds an id of the table that is missing where the compiler does not look: files that are not made from the table. */
+/* Checks that files which are not made from the table of ids, and which the compiler does not check, have every id. */
 
 const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), "utf8");
 const rows = Object.values(idFieldTable);
 
-test("no two ids share a place in a store, and none has a place of other content", () => {
+test("each id has its own place in a store, which no other data use", () => {
   const bits: number[] = [HOLDS, ...rows.map(({ bit }) => bit)];
   assert.deepEqual(
     bits.filter((bit) => !Number.isInteger(Math.log2(bit))),

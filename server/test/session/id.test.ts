@@ -10,10 +10,10 @@ const issuer = createIdIssuer([{ bytes: secret, createdAt: 0 }]);
 
 // Computed with another implementation of HMAC-SHA-256: time START + 123, count 258, random f0 to f9.
 const KNOWN = "AaIH2SF7AQLw8fLz9PX29_j5ZLrPIbQ2bYa2CORw";
-// The same claim under a secret of 100 bytes, byte i being 7i modulo 256.
+// The same time, count and random bytes, with a secret of 100 bytes in which byte i is 7i modulo 256.
 const KNOWN_LONG = "AaIH2SF7AQLw8fLz9PX29_j5jFb2DVrUfsscR7Dr";
 
-/** Returns an id with this claim, signed according to contract.md#session-ids with the HMAC of the runtime. */
+/** Returns an id for this claim (its bytes before the MAC), signed as contract.md#session-ids says. */
 function sign(claim: Buffer, key: Uint8Array): string {
   const mac = createHmac("sha256", key).update(claim).digest().subarray(0, 12);
   return Buffer.concat([claim, mac]).toString("base64url");
@@ -126,7 +126,7 @@ test("ids of one millisecond have increasing counters, and after 4,096 the time 
   assert.equal(new Set(made).size, 4097);
   assert.ok(made.every((id) => own.verify(id) !== undefined));
 
-  // The ids of the next millisecond do not repeat its counters.
+  // The first id of the next millisecond does not reuse a counter.
   assert.deepEqual(timeAndCount(own.issue(START + 1).id), { createdAt: START + 1, count: 1 });
   assert.deepEqual(timeAndCount(own.issue(START + 2).id), { createdAt: START + 2, count: 0 });
 });
@@ -142,7 +142,7 @@ test("two ids never have the same time and counter, whatever the clock", () => {
   );
 });
 
-test("the random parts of two ids of the same time differ in about half of their bits", () => {
+test("the random parts of ids of the same time differ in about half of their bits", () => {
   const one = createIdIssuer([{ bytes: secret, createdAt: 0 }]);
   const other = createIdIssuer([{ bytes: secret, createdAt: 0 }]);
   let different = 0;
@@ -153,13 +153,13 @@ test("the random parts of two ids of the same time differ in about half of their
       different += ((a[at] ?? 0) ^ (b[at] ?? 0)).toString(2).replaceAll("0", "").length;
     }
   }
-  // 40,000 bits, fair coins: a deviation of 2,000 is one of 20 standard deviations.
+  // Of 40,000 random bits, the standard deviation is 100: a deviation of 2,000 does not happen by chance.
   assert.ok(Math.abs(different - 20_000) < 2000, `${different} of 40,000 bits differ`);
 });
 
 test("after a rotation the new secret signs and the old one still verifies", () => {
   const fresh = randomBytes(32);
-  /** Before that, servers without the new secret would refuse its ids. */
+  /** Until then, servers that do not have the new secret yet would refuse its ids. */
   const heard = START + 1 + 3000;
   const own = createIdIssuer([{ bytes: secret, createdAt: 0 }]);
   const before = own.issue(START).id;

@@ -3,8 +3,8 @@ import type { Identity } from "../../src/session/session.ts";
 import { MINUTE } from "../support/sessions.ts";
 
 /*
- * Test vectors for renewal, expiry and purge. Every copy of the rules must pass them; the head of
- * `src/session/lifetime.ts` lists the copies. The expected values are written by hand, not computed.
+ * Test vectors for renewal, expiry and purge. All implementations of the rules must pass them; the head of
+ * `src/session/lifetime.ts` lists these. The expected values are written by hand.
  */
 
 /** Lifetimes and retention, in ms. */
@@ -13,7 +13,7 @@ export interface Policy {
   readonly retention: number;
 }
 
-/** A session at one moment, what using it then does, and when it is purged. Times are ms after its creation. */
+/** A session at one moment, the effect of using it then, and the time of its purge. Times are ms after creation. */
 export interface LifetimeVector {
   readonly name: string;
   readonly policy: Policy;
@@ -25,13 +25,13 @@ export interface LifetimeVector {
   readonly now: number;
   readonly expected: {
     readonly isLive: boolean;
-    /** Whether using it is worth a stored renewal. */
+    /** Whether a use at that moment must be stored as a renewal. */
     readonly isRenewalDue: boolean;
-    /** Expiry after a renewal at `now`; that of the session itself if it is not live. */
+    /** Time of expiry after a renewal at `now`; without that renewal if the session is not live. */
     readonly expiresAt: number;
-    /** End of the retention of its data after such a renewal; `null` without data. */
+    /** Time at which the retention of its data ends after such a renewal; `null` without data. */
     readonly retentionEndsAt: number | null;
-    /** Earliest purge after such a renewal. */
+    /** Earliest time of the purge after such a renewal. */
     readonly purgeAt: number;
   };
 }

@@ -19,7 +19,7 @@ test("a session with a customer or an agent has the recognized lifetime", () => 
   }
 });
 
-test("a session that was never stored follows from its id", () => {
+test("the times of a session that was never stored follow from its id", () => {
   assert.deepEqual(implicitSession(ID, START, lifetimes), {
     id: ID,
     createdAt: START,
@@ -68,7 +68,7 @@ test("time never runs backwards in a session", () => {
   assert.equal(same.expiresAt, session.expiresAt);
 });
 
-test("with renewal on use, an expiry comes up to a tenth early and never late", () => {
+test("if uses renew it, a session expires up to a tenth of the idle time early, and never late", () => {
   const gap = fc.integer({ min: 0, max: 40 * MINUTE });
   fc.assert(
     fc.property(fc.array(gap, { minLength: 1, maxLength: 80 }), (gaps) => {

@@ -14,7 +14,7 @@ const people = {
 } satisfies Record<string, Principal>;
 type Person = keyof typeof people;
 
-/** The first id that each caller may not assert, or none (contract.md#assertions). */
+/** Whether each caller may assert the given ids: the first refused id, or `undefined` (contract.md#assertions). */
 const assertions: [Person, Parameters<typeof ids>[0], string | undefined][] = [
   ["alice", { customerId: "alice" }, undefined],
   ["alice", { customerId: "bob" }, "customerId"],
@@ -46,7 +46,7 @@ test("everybody may assert the ids of a visit, or no ids", () => {
   }
 });
 
-/** Whether each caller may read and change the sessions of alice, of bob and of no customer. */
+/** Whether each caller may read, and may change, the sessions of alice, of bob, and of no customer. */
 const reach: [Person, [boolean, boolean, boolean], [boolean, boolean, boolean]][] = [
   ["alice", [true, false, true], [true, false, true]],
   ["a public page", [false, false, true], [false, false, true]],

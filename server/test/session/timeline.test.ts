@@ -29,7 +29,7 @@ interface Story {
   readonly dropped: number;
 }
 
-/** Stories in which every id is set at most once, and the events are in order. */
+/** Stories with their events in order, in which every id is set at most once. */
 const stories: fc.Arbitrary<Story> = fc
   .record({
     fields: fc.shuffledSubarray(["agentId", "customerId", "visitId", "globalVisitId"] as IdField[]),
@@ -86,7 +86,7 @@ function stretchOf(story: Story, after: number, limit: number): RecordPage {
 
 const listed = (names: Iterable<string>) => [...names].toSorted().join();
 
-/** Returns a line in a short form: its type, and the ids that were set. */
+/** Returns an entry in a short form: its type, and the ids that it set. */
 function short(entry: Entry): string {
   const known = Object.entries(entry.identity).filter(([, value]) => value !== null);
   const who = listed(known.map(([field]) => field));

@@ -8,11 +8,11 @@ export interface SoakResponse {
 
 export interface SoakRequest {
   readonly headers?: Readonly<Record<string, string>>;
-  /** Sent as JSON. */
+  /** The body, sent as JSON. */
   readonly json?: unknown;
 }
 
-/** A client with keep-alive connections; it never repeats a request. */
+/** A client with keep-alive connections. It never retries a request. */
 export interface SoakClient extends Disposable {
   send(method: string, path: string, options?: SoakRequest): Promise<SoakResponse>;
 }

@@ -6,7 +6,7 @@ import { MARK } from "./load.ts";
 
 /** Tables whose rows stay: data of the server itself, and the audit trail. */
 const LASTING = ["facts", "secrets", "keys", "audit"];
-/** Stored responses to creates of sessions that were never stored stay for a day. */
+/** Tables whose rows stay for a day: stored responses, also to creates of sessions that were never stored. */
 const OF_A_DAY = ["answers"];
 
 /** Counts rows by table in a data folder, while a server runs or afterwards. */
@@ -28,7 +28,7 @@ export function rowsByTable(dataDir: string): Map<string, number> {
   }
 }
 
-/** Lists the rest in tables that should be empty by now, such as `sessions: 3 rows`. */
+/** Returns the rows left in tables that should be empty, such as `sessions: 3 rows`. */
 export function leftInTables(dataDir: string): string[] {
   const mayStay = [...LASTING, ...OF_A_DAY];
   return [...rowsByTable(dataDir)]
@@ -36,7 +36,7 @@ export function leftInTables(dataDir: string): string[] {
     .map(([table, rows]) => `${table}: ${rows} rows`);
 }
 
-/** Lists the files of a folder that contain the mark of the load, with the number of occurrences. */
+/** Returns the files of a folder that contain the load's mark, with the number of occurrences. */
 export function leftInFiles(dataDir: string): string[] {
   return readdirSync(dataDir, { withFileTypes: true }).flatMap((entry) => {
     const count = entry.isFile() ? occurrences(readFileSync(join(dataDir, entry.name))) : 0;
@@ -50,7 +50,7 @@ function occurrences(bytes: Buffer): number {
   return count;
 }
 
-/** The keys of one kind, such as `s` for sessions. */
+/** The keys of one kind; `s`, for example, is the kind of sessions. */
 export interface KindOfKey {
   keys: number;
   /** The number of keys that never expire. */
@@ -59,7 +59,7 @@ export interface KindOfKey {
   marked: number;
 }
 
-/** The kinds of keys that Redis keeps for good. */
+/** The kind of the keys that never expire. */
 const FOR_GOOD = "{fixed}";
 
 /** Counts the keys of a Redis by kind. */
@@ -79,9 +79,9 @@ export async function keysByKind(node: RedisNode): Promise<Map<string, KindOfKey
   return kinds;
 }
 
-/** Like `keysByKind`, with all figures of each key: it reads the values, and takes long. */
+/** Counts like `keysByKind`, but also reads the values of all keys, which takes long. */
 export async function examinedKeys(node: RedisNode): Promise<Map<string, KindOfKey>> {
-  // So that a dump contains the stored bytes unchanged.
+  // Without compression, a dump contains the stored bytes unchanged.
   await node.command("CONFIG", "SET", "rdbcompression", "no");
   const kinds = await keysByKind(node);
   for (const name of (await node.command("KEYS", "*")) as string[]) {

@@ -4,7 +4,7 @@ import type { SessionInfo } from "@antechamber/client/protocol";
 import type { Random } from "../support/random.ts";
 import type { SoakClient, SoakResponse } from "./client.ts";
 
-/** A mark in everything that the load sends, so that leftovers can be found. */
+/** A text in everything that the load sends, so that leftovers can be found. */
 export const MARK = "soak-mark";
 /** The number of customers; each has many sessions. */
 const CUSTOMERS = 500;
@@ -183,12 +183,12 @@ export function startSoakLoad(clients: readonly SoakClient[], rate: number, rand
   };
 }
 
-/** Whether this status is acceptable: the session may have ended, another session may have its ids or its visit. */
+/** Returns whether the status is acceptable: the session may have ended, or another one may have its ids or visit. */
 function isExpected(operation: string, status: number): boolean {
   if (status === 200 || status === 202 || status === 204) return true;
   if (["associate", "head", "record", "record-many", "record-keyed", "timeline", "end"].includes(operation)) {
     return status === 404 || (operation === "associate" && status === 400);
   }
-  // The first request with the key may be in progress.
+  // The first request with this idempotency key may still be in progress.
   return operation === "create-keyed" && status === 409;
 }

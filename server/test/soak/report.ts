@@ -39,7 +39,7 @@ export function reportOf(run: SoakRun, after: ReadonlyMap<string, number>): stri
   ].join("\n");
 }
 
-/** Returns the end of the warm-up in seconds: by then first sessions have expired, and caches are warm. */
+/** Returns when the warm-up ends, in seconds: sessions have begun to expire, and the caches are full. */
 export function warmUpOf({ plan }: SoakRun): number {
   return plan.seconds / 3;
 }

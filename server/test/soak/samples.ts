@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { ServerProcess } from "../support/server-process.ts";
 import type { SoakClient } from "./client.ts";
 
-/** The resources of a server and its data at one time: figures by name; sizes in MB (10^6 bytes). */
+/** The figures of a server and its data at one time, by name. Sizes are in MB (10^6 bytes). */
 export interface Sample {
   /** Seconds since the first sample. */
   readonly at: number;
@@ -14,7 +14,7 @@ export interface Sample {
 
 const MB = 1_000_000;
 
-/** Figures of a server's process: memory, descriptors, threads, log, files of its data folder. */
+/** Returns the figures of a server's process: memory, descriptors, threads, log, and the files of its data folder. */
 export async function sampleServer(server: ServerProcess, client: SoakClient): Promise<Map<string, number>> {
   const { text } = await client.send("GET", "/metrics");
   const status = readFileSync(`/proc/${server.pid}/status`, "latin1");

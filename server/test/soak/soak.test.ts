@@ -11,9 +11,9 @@ import { slopeOf } from "./samples.ts";
 import { type SoakPlan, type SoakRun, soak } from "./soak.ts";
 
 /*
- * A day's expiry in minutes: sessions live, and are retained, for seconds, while all operations are requested.
- * Nothing may grow without limit, and no expired data may remain afterwards. The long form takes SOAK_SECONDS (600)
- * for each engine and runtime, and appends a page of its figures to the file that SOAK_REPORT names.
+ * Simulates a day's expiry in minutes: sessions live, and are retained, for seconds, while all operations are
+ * requested. No figure may grow without limit, and no expired data may remain. The long form takes SOAK_SECONDS (600)
+ * for each engine and runtime, and appends its figures to the file that SOAK_REPORT names.
  */
 
 const times: Pick<SoakPlan, "seconds" | "interval" | "idle" | "lifetime" | "retention"> = long
@@ -36,7 +36,7 @@ const MOST_AN_HOUR: readonly [figure: string, most: number][] = [
   ["log MB", 1],
 ];
 
-/** How long after the load data may be left, in ms. */
+/** Maximum time (ms) after the load until all data of sessions must be gone. */
 const LEFT_MS = (times.lifetime + times.retention) * 1000 + 90_000;
 
 const plans: Pick<SoakPlan, "engine" | "runtime" | "rate">[] = [
@@ -63,7 +63,7 @@ for (const { engine, runtime, rate } of plans) {
   });
 }
 
-/** Waits until the rows are removed, and later all their bytes. */
+/** Waits until the rows are removed from the tables, and then until their bytes are gone from the files. */
 async function checkFiles({ servers: [server] }: SoakRun): Promise<void> {
   assert.ok(server !== undefined);
   let left: string[] = [];
@@ -77,7 +77,7 @@ async function checkFiles({ servers: [server] }: SoakRun): Promise<void> {
   ).catch((error: unknown) => assert.fail(`${String(error)}: ${left.join(", ")}`));
 }
 
-/** Waits until the data of sessions are removed with them; markers of ended sessions expire later by themselves. */
+/** Waits until the data of sessions are removed. Markers of ended sessions expire later by themselves. */
 async function checkKeys({ redis }: SoakRun): Promise<void> {
   assert.ok(redis !== undefined);
   await until(
@@ -89,7 +89,7 @@ async function checkKeys({ redis }: SoakRun): Promise<void> {
     LEFT_MS,
   );
   for (const [kind, { withoutTtl, marked, keys }] of await examinedKeys(redis)) {
-    // Stored responses are kept for a day, unchanged.
+    // Stored responses are kept unchanged for a day.
     if (kind !== "a") assert.equal(marked, 0, `${kind}: some have what the load sent`);
     if (kind === "{fixed}") assert.ok(keys <= 5, "more than is kept for good");
     else assert.equal(withoutTtl, 0, `${kind}: some never expire`);

@@ -22,7 +22,7 @@ export interface SoakPlan {
   readonly retention: number;
 }
 
-/** The results of a soak while the load ran; the servers still run. */
+/** The results of a soak. The load has ended, and the servers still run. */
 export interface SoakRun extends AsyncDisposable {
   readonly plan: SoakPlan;
   readonly servers: readonly ServerProcess[];
@@ -55,7 +55,8 @@ async function soakWith(plan: SoakPlan, stack: AsyncDisposableStack): Promise<So
     ANTECHAMBER_ANONYMOUS_LIFETIME: `${plan.lifetime}s`,
     ANTECHAMBER_RECOGNIZED_LIFETIME: `${plan.lifetime}s`,
     ANTECHAMBER_RETENTION: `${plan.retention}s`,
-    // The cache keeps expired sessions, so it must be full well before the slopes are measured.
+    // A small cache is full before the slopes are measured. It keeps expired sessions too, so a large one would still
+    // grow.
     ANTECHAMBER_CACHE_SESSIONS: "5000",
     ...(redis === undefined ? {} : { ANTECHAMBER_STORE: redis.url }),
   };

@@ -43,7 +43,7 @@ test("missing, duplicate and reordered entries are found", () => {
   assert.deepEqual(faults(entries.toSpliced(3, 0, at(2))), ["out-of-order"]);
   const swapped = entries.with(2, at(3)).with(3, at(2));
   assert.deepEqual(faults(swapped), ["out-of-order", "out-of-order", "out-of-order"]);
-  // The following entries are renumbered to hide the gap.
+  // Renumbers the later entries to hide the gap.
   const renumbered = entries.toSpliced(2, 1).map((entry, i) => ({ ...entry, sequence: i + 1 }));
   assert.deepEqual(faults(renumbered), ["not-linked", "changed", "changed"]);
 });

@@ -13,8 +13,8 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { record } from "./contract/timeline.ts";
 
 /*
- * Searches the bytes of all files of a data folder: erased data must not be left in free pages, in the gaps of
- * pages, or in the write-ahead log.
+ * Searches the bytes of all files of a data folder, because erased data must also be gone from free pages, from the
+ * gaps in pages, and from the write-ahead log.
  */
 
 const issuer = createIdIssuer([{ bytes: new Uint8Array(32), createdAt: 0 }]);
@@ -42,7 +42,7 @@ function open(dataDir: string, now: number): StoreEngine {
   });
 }
 
-/** Returns the texts that the files of a folder contain, each with the name of the file. */
+/** Returns the given texts that the files of a folder contain, each with the name of the file. */
 function search(dataDir: string, texts: readonly string[]): string[] {
   return readdirSync(dataDir).flatMap((name) => {
     const bytes = readFileSync(join(dataDir, name));
@@ -50,7 +50,7 @@ function search(dataDir: string, texts: readonly string[]): string[] {
   });
 }
 
-/** Creates sessions, every tenth of the customer, with records in segments and in the journal. Returns the ids of the customer's. */
+/** Creates sessions, every tenth for the customer, with stored records. Returns the ids of the customer's sessions. */
 async function fill(store: StoreEngine, at: { now: number }): Promise<string[]> {
   const theirs: string[] = [];
   const everybody: string[] = [];
@@ -73,7 +73,7 @@ async function fill(store: StoreEngine, at: { now: number }): Promise<string[]> 
     }
     await store.advanceClock(at.now);
     if (round === 5) break;
-    // Merges the records; those of the last round stay in the journal.
+    // Merges the records into segments; those of the last round stay in the journal.
     at.now += 10_000;
     for (let quiet = 0; quiet < 3; ) quiet = (await store.purgeExpired(at.now)).hasMore ? 0 : quiet + 1;
   }
@@ -103,7 +103,7 @@ test("after an erasure no file contains the customer's id or records", async () 
   assert.deepEqual(search(directory.path, [CUSTOMER, SECRET]), []);
 });
 
-test("an erasure while somebody reads succeeds, and the log is cleared when the reader has ended", async () => {
+test("an erasure while somebody reads succeeds, and the write-ahead log is cleared when the reader has ended", async () => {
   await using directory = temporaryDirectory();
   const at = { now: START };
   const store = open(directory.path, START);

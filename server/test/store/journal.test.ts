@@ -17,20 +17,20 @@ import { record, records } from "./contract/timeline.ts";
 const issuer = createIdIssuer([{ bytes: new Uint8Array(32), createdAt: 0 }]);
 const newId = () => issuer.issue(START).id;
 
-/** A journal on the test's own connection, so that the test controls the transactions. */
+/** A journal on a connection of the test, so that the test controls the transactions. */
 interface Bench extends Disposable {
   readonly journal: Journal;
   readonly segments: SegmentTable;
   commit(work: (journal: Journal) => void): void;
   rollBack(work: (journal: Journal) => void): void;
-  /** Does `slices` slices of merging. Returns false when there is nothing more to do. */
+  /** Does `slices` slices of merging. Returns false if there is nothing more to do. */
   merge(slices: number, now: number): boolean;
   /** Returns the paths of all records of a session, in order. */
   paths(id: string): string[];
   rows(): number;
 }
 
-/** Opens the data as after a crash: the last bench has committed, but not finished its merges. */
+/** Opens the data as after a crash: earlier transactions are committed, but their merges may be unfinished. */
 function open(dataDir: string): Bench {
   prepareDatabase(dataDir, START);
   const database = openForWriting(databaseFile(dataDir));
@@ -86,7 +86,7 @@ test("the journal: a rollback removes its records, and does not affect later one
     });
     assert.deepEqual(bench.paths(id), paths(1, 2));
     assert.deepEqual(bench.paths(other), []);
-    // Merging begins before the number of the rolled back row is used again.
+    // Merging begins before the number of the rolled back row is reused.
     bench.merge(2, START + 6 * SECOND);
     bench.commit((journal) => journal.append(lines(id, 3, 4), START + 6 * SECOND));
     assert.deepEqual(bench.paths(id), paths(1, 4));
@@ -109,7 +109,7 @@ test("the journal: a crash after any slice of merging neither loses nor repeats 
         }
       }
       bench.merge(slices, START + 6 * SECOND);
-      // Records that arrive during the merge.
+      // These records arrive during the merge.
       for (const id of made) {
         bench.commit((journal) => journal.append(lines(id, 10, 11), START + 7 * SECOND));
       }
@@ -148,7 +148,7 @@ test("the journal: merging many small rows takes few slices", async () => {
   await using directory = temporaryDirectory();
   const id = newId();
   using bench = open(directory.path);
-  // As thousands of durable requests in a second do.
+  // This is how thousands of durable requests in a second are stored.
   bench.commit((journal) => {
     for (let i = 1; i <= 20_000; i++) journal.append(lines(id, i, i), START);
   });
@@ -181,7 +181,7 @@ function openStore(dataDir: string, maxRecords: number): StoreEngine {
   });
 }
 
-test("dropped records do not shift the others when the maximum is raised", async () => {
+test("when the maximum number of records is raised, dropped records do not shift the others", async () => {
   await using directory = temporaryDirectory();
   const id = newId();
   let total = 0;

@@ -17,11 +17,11 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { record } from "./contract/timeline.ts";
 
 /*
- * The copies of the lifetime rules in Lua (Redis) and SQL (SQLite), reached through the engines: a session is imported
- * in the state of a vector, used at its time, and purged.
+ * Tests the lifetime rules in Lua (Redis) and SQL (SQLite) through the engines: imports a session in the state of a
+ * vector, uses it at the vector's time, and purges it.
  */
 
-/** Returns a new id created at `now`. Each has an issuer of its own, since time in an issuer never runs backwards. */
+/** Returns a new id created at `now`. Each id has its own issuer, because time never runs backwards in an issuer. */
 function newId(now: number): string {
   return createIdIssuer([{ bytes: new Uint8Array(32).fill(7), createdAt: 0 }]).issue(now).id;
 }
@@ -47,7 +47,7 @@ async function importSession(store: StoreEngine, vector: LifetimeVector): Promis
   return session;
 }
 
-/** Uses the session twice: by an association of its own ids, which renews it if that is due, and by a renewal. */
+/** Uses the session twice: by associating its own ids again, which renews it if that is due, and by a renewal. */
 async function assertUse(store: StoreEngine, session: Session, vector: LifetimeVector) {
   const { expected } = vector;
   const now = START + vector.now;
@@ -58,7 +58,7 @@ async function assertUse(store: StoreEngine, session: Session, vector: LifetimeV
   const expiresAt = expected.isRenewalDue ? START + expected.expiresAt : session.expiresAt;
   assert.equal(result.session.expiresAt, expiresAt, "expiry after an association");
   store.renew(result.session, now);
-  // A renewal returns before it is stored; a later change is stored after it.
+  // A renewal returns before it is stored. It is stored before this later change.
   await store.advanceClock(now);
   const renewed = await store.find(session.id);
   assert.equal(renewed.expiresAt - START, expected.expiresAt, "expiry after a renewal");
@@ -72,10 +72,7 @@ after(async () => {
   await redis[Symbol.asyncDispose]();
 });
 
-/**
- * Makes a script of Redis calculate when an expired session is purged: by a record that arrives, or a rival for its
- * visit.
- */
+/** Makes a Redis script calculate when an expired session is purged: sends a record, or a rival for its visit. */
 async function touchExpired(store: StoreEngine, session: Session, vector: LifetimeVector) {
   const now = START + vector.now;
   const { id, visitId } = session;

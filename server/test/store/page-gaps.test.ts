@@ -10,7 +10,7 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 
 const ROUNDS = 40;
 
-/** Inserts, enlarges and deletes rows of all sizes at random, so that pages are balanced repeatedly. */
+/** Inserts, enlarges and deletes rows of all sizes at random, so that rows are moved between pages repeatedly. */
 function churn(database: DatabaseSync): { kept: Set<string>; gone: string[] } {
   const insert = database.prepare("INSERT INTO rows (name, text) VALUES (?, ?)");
   const remove = database.prepare("DELETE FROM rows WHERE name = ?");
@@ -37,7 +37,7 @@ function churn(database: DatabaseSync): { kept: Set<string>; gone: string[] } {
   return { kept: new Set(names), gone };
 }
 
-test("deleted rows are in no page, however their table was balanced, and other rows are complete", async () => {
+test("deleted rows are in no page, however rows were moved between pages, and other rows are complete", async () => {
   await using directory = temporaryDirectory();
   const file = join(directory.path, "rows.db");
   const database = openForWriting(file);
@@ -58,7 +58,7 @@ test("deleted rows are in no page, however their table was balanced, and other r
       [],
     );
     assert.deepEqual(database.prepare("PRAGMA integrity_check").all().map(Object.values), [["ok"]]);
-    // Read from the file, not from the cache.
+    // Makes the next read use the file instead of the cache.
     database.exec("PRAGMA shrink_memory");
     const names = database.prepare("SELECT name FROM rows").all();
     assert.deepEqual(new Set(names.map((row) => row["name"])), kept);
@@ -69,11 +69,11 @@ test("deleted rows are in no page, however their table was balanced, and other r
   }
 });
 
-test("in a database of 128 GiB or more no page is taken for a page with rows because of a page number in it", async () => {
+test("in a database of 128 GiB or more a page that contains a page number is not mistaken for a page with rows", async () => {
   await using directory = temporaryDirectory();
   const file = openSync(join(directory.path, "large.db"), "w+");
   try {
-    // An overflow page: the number of the next page, then content.
+    // An overflow page: the number of the next page, followed by content.
     const page = Buffer.alloc(4096, "content of a row");
     page.writeUInt32BE(0x2000010, 0);
     page.writeUInt16BE(4096, 5);
@@ -84,7 +84,7 @@ test("in a database of 128 GiB or more no page is taken for a page with rows bec
       ftruncateSync(file, size);
       new PageGaps({ database: file, log: file }, 4096).clean(2);
       readSync(file, shown, 0, 4096, 4096);
-      // The second size shows that the page would be changed in a smaller database.
+      // In a smaller database this page is changed, so its content would be mistaken there.
       assert.equal(shown.equals(page), size > 2 * 4096);
     }
   } finally {

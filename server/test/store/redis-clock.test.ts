@@ -9,7 +9,7 @@ import { openRedisAt, unheard } from "../support/redis/store.ts";
 import { DAY, MINUTE, SECOND } from "../support/sessions.ts";
 
 /*
- * A wrong clock of one machine affects only that machine: it logs an error, and no other process takes over its time.
+ * A wrong clock affects only its own machine: the server there logs an error, and no other process takes over its time.
  */
 
 let redis: SingleRedis;
@@ -33,7 +33,7 @@ test("a server whose clock jumps ahead logs an error, and others keep their own 
   wrong.step(DAY);
   sessionOf(await createApi(wrong.url).create({ headers: { gkc_customerId: "c" } }));
   await eventually(async () => assert.match(wrong.log(), /clock of this machine is 86400 s ahead/), 3000);
-  // Its own time does not go back, but no other process uses it, now or at its start.
+  // The time of this server does not go back, but no other process uses it, neither now nor at its start.
   wrong.step(-DAY);
   const stillAhead = /are in step again, but this server is still \d+ s ahead: restart it/;
   await eventually(async () => assert.match(wrong.log(), stillAhead), 3000);

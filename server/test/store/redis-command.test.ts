@@ -3,7 +3,7 @@ import { PassThrough } from "node:stream";
 import { test } from "node:test";
 import { TimedCommand } from "../../src/store/redis/connection/command.ts";
 
-test("a command that is written after its deadline is rejected, whatever the reply to the placeholder is", async () => {
+test("a command whose deadline has passed is replaced by a placeholder, and rejected whatever the reply to it", async () => {
   const late = new TimedCommand("get", ["key"], performance.now() - 1);
   const refused = assert.rejects(late.promise, /no answer in time/);
   assert.doesNotMatch(String(late.toWritable(new PassThrough())), /get|key/i);

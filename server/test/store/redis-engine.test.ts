@@ -31,7 +31,7 @@ function create(store: StoreEngine, given: Partial<Identity>) {
   return store.create(draft(given), Date.now());
 }
 
-/** Returns why a call is refused; any other result fails the test. */
+/** Returns the reason for which a call is refused. Fails if the call is not refused. */
 async function refusalOf(call: Promise<unknown>): Promise<Refusal["reason"]> {
   const error = await call.then(
     () => undefined,
@@ -59,7 +59,7 @@ after(async () => {
   await redis[Symbol.asyncDispose]();
 });
 
-/** Claims a visit for a session that is never written, as if its process had died in between. Returns the nonce. */
+/** Claims a visit for a session and never writes the session, as if the process had died. Returns the nonce. */
 async function claimAndDie(visitId: string, session: Session, age: number): Promise<string> {
   const nonce = "deadbeef";
   const [seconds, microseconds] = ((await redis.node.command("TIME")) as string[]).map(Number);
@@ -73,7 +73,7 @@ test("TLS with a user and a password works, and only with the trusted certificat
   await using secured = await startSecuredRedis();
   const store = await openRedisAt(secured.url, { caFile: secured.caFile });
   assert.deepEqual(await create(store, { visitId: "v" }), created);
-  // A store that cannot reach its server takes long to close.
+  // A store that cannot reach Redis takes long to close.
   await store.close();
   await assert.rejects(openRedisAt(secured.url, { openTimeout: 500 }), (error) => {
     assert.ok(error instanceof StoreOpenError && error.fault === "inaccessible");
@@ -91,7 +91,7 @@ test("while Redis is unreachable requests are refused in time, and afterwards th
   const start = performance.now();
   assert.deepEqual(await refusalOf(create(store, { visitId: "away" })), unavailable);
   assert.deepEqual(await refusalOf(Promise.resolve(store.find(session.id))), unavailable);
-  // Two, one after the other.
+  // Two requests were made, one after the other.
   assert.ok(performance.now() - start < 2 * 3 * timeout);
   assert.equal(store.status().writable, false);
   assert.equal(store.enqueueRecords(session.id, [record("away")], Date.now()), true);
@@ -117,7 +117,7 @@ test("a renewal that cannot be stored while Redis is unreachable does no harm", 
   try {
     store.renew(session, Date.now() + HOUR);
     await pending(1);
-    // A promise that rejects without a handler fails the test.
+    // If the promise rejected without a handler, the test would fail.
     await pending(0);
   } finally {
     await redis.node.restart();
@@ -128,7 +128,7 @@ test("a renewal that cannot be stored while Redis is unreachable does no harm", 
 test("a change without a reply has an unknown outcome, and is made at most once", async () => {
   const store = await open(redis.url, { timeout: 400 });
   const session = draft({});
-  // Loads the script: Redis would ask for it otherwise.
+  // Loads the script, for which Redis would ask otherwise.
   await store.end(draft({}).id, Date.now());
   redis.node.pause();
   const reason = await refusalOf(store.end(session.id, Date.now())).finally(() => redis.node.resume());
@@ -143,7 +143,7 @@ test("a change that too few replicas have has an unknown outcome", async () => {
   assert.deepEqual(reason, { ...unavailable, outcome: "unknown" });
 });
 
-test("a contender takes over a visit whose claimant died, at once if the claim is old", async () => {
+test("a contender takes over the visit of a process that died while claiming it, at once if the claim is old", async () => {
   const store = await open(redis.url);
   const waits: number[] = [];
   for (const age of [60_000, 0]) {
@@ -155,7 +155,7 @@ test("a contender takes over a visit whose claimant died, at once if the claim i
     waits.push(performance.now() - start);
     assert.deepEqual(await create(store, { visitId }), conflict);
 
-    // The claimant was only delayed, and writes now.
+    // The claiming process was only delayed, and writes now.
     const names = [keys.session(dead.id), keys.fence(dead.id, nonce)];
     const words = [encode(dead), 60_000, 60_000];
     const late = await redis.node.command("EVAL", scripts.createSession.source, 2, ...names, ...words);
@@ -187,11 +187,11 @@ test("a late copy of a refused command does nothing, even if the visit is free",
     assert.equal((await store.find(one)).visitId, null);
     assert.equal(await redis.node.command("EXISTS", keys.session(one)), 0);
   }
-  // A new request is another attempt.
+  // A new request is a new attempt.
   assert.equal((await store.associate(request)).outcome, "associated");
 });
 
-test("the next request with an idempotency key completes a pending one whose process died", async () => {
+test("the next request with an idempotency key completes a pending request whose process died", async () => {
   const store = await open(redis.url);
   const first = draft({ customerId: "first" });
   const need = `${first.id}\n${encode(first)}`;
@@ -235,7 +235,7 @@ test("replays and reused idempotency keys store nothing", async () => {
   assert.equal(await names(), namesBefore);
 });
 
-test("scripts that Redis does not know any more are sent again", async () => {
+test("scripts that Redis has forgotten are sent again", async () => {
   const store = await open(redis.url);
   await create(store, { visitId: "before" });
   await redis.node.command("SCRIPT", "FLUSH");
@@ -259,14 +259,14 @@ test("all keys expire except the state and the secrets", async () => {
   const names = (await redis.node.command("KEYS", "ac:*")) as string[];
   const permanent: string[] = [];
   for (const name of names) {
-    // Keys that these tests wrote themselves do not expire.
+    // Keys of Redis that these tests wrote themselves do not expire.
     if (name.startsWith("ac:v:{") || name.startsWith("ac:a:key")) continue;
     if (Number(await redis.node.command("PTTL", name)) < 0) permanent.push(name);
   }
   assert.deepEqual(permanent.toSorted(), ["ac:{fixed}secrets", "ac:{fixed}state"]);
 });
 
-test("a process learns within a second that another one has changed keys or secrets", async () => {
+test("a process learns within a second that another one has changed API keys or secrets", async () => {
   let changes = 0;
   const events = { ...unheard, credentialsChanged: () => void changes++ };
   await open(redis.url, { events });
@@ -275,14 +275,14 @@ test("a process learns within a second that another one has changed keys or secr
   await eventually(async () => assert.equal(changes, 1), 1500);
 });
 
-test("a change of keys or secrets is reported again until the process could read it", async () => {
+test("a change of API keys or secrets is reported again until the process has read it", async () => {
   let reports = 0;
   const credentialsChanged = () => (++reports < 4 ? Promise.reject(new Error("cannot read")) : Promise.resolve());
   await open(redis.url, { events: { ...unheard, credentialsChanged } });
   const other = await open(redis.url);
   await other.addSecret({ bytes: new Uint8Array(32).fill(2), createdAt: Date.now() });
   await eventually(async () => assert.equal(reports, 4), 4000);
-  // It is not reported any more: the next report is for the next change.
+  // After that it is not reported any more: the next report is for the next change.
   await other.addSecret({ bytes: new Uint8Array(32).fill(3), createdAt: Date.now() });
   await eventually(async () => assert.equal(reports, 5), 1500);
 });
@@ -304,7 +304,7 @@ test("an operation takes as few commands as documented", async () => {
     ],
     ["record", () => store.storeRecords({ id: session.id, records: [record(1)], now: Date.now() }), 1],
     ["read a timeline", () => store.readRecordPage({ ...given, after: 0, limit: 9 }), 1],
-    // The second one releases the claim.
+    // The second command releases the claim.
     ["end", () => store.end(session.id, Date.now()), 2],
   ];
   // Loads the scripts.
@@ -316,7 +316,7 @@ test("an operation takes as few commands as documented", async () => {
   await store.end(warm.id, Date.now());
   for (const [name, run, expected] of operations) {
     const sent = await allSentBy(async () => void (await run()));
-    // Without the commands of scripts, heartbeats and other stores.
+    // Commands of scripts, heartbeats and other stores do not count.
     const own = name === "retrieve" ? "get" : "evalsha";
     const commands = sent.filter(
       (words) =>
@@ -326,7 +326,7 @@ test("an operation takes as few commands as documented", async () => {
   }
 });
 
-/** Returns the first script command that is sent during `work`. */
+/** Returns the first command that runs a script during `work`. */
 async function sentBy(work: () => Promise<void>): Promise<string[]> {
   const sent = await allSentBy(work);
   const found = sent.find(([name = "", , count]) => /^eval/i.test(name) && Number(count) > 3);

@@ -10,7 +10,7 @@ import { type SingleRedis, startSingleRedis } from "../support/redis/single.ts";
 import { openRedisAt, unheard } from "../support/redis/store.ts";
 
 /*
- * Servers notice that Redis has lost its data, and processes never work with different secrets.
+ * Servers notice that Redis has lost its data. Processes never sign session ids with different secrets.
  */
 
 const [STATE, SECRETS, KEYS] = ["ac:{fixed}state", "ac:{fixed}secrets", "ac:{fixed}keys"] as const;
@@ -28,7 +28,7 @@ async function create({ url }: TestServer, customerId = ""): Promise<string> {
   return sessionOf(await createApi(url).create({ headers })).sessionId;
 }
 
-/** Waits for two heartbeats, so that the server has seen the current data. */
+/** Waits for two heartbeats, in which the server reads the current data. */
 async function twoHeartbeats({ node }: SingleRedis): Promise<void> {
   const servedAt = async () => Number(await node.command("HGET", STATE, "served"));
   const before = await servedAt();
@@ -43,7 +43,7 @@ async function shareTheirSecret(one: TestServer, other: TestServer): Promise<voi
   }
 }
 
-test("after a flush a server refuses every request, and after a restart shares one secret with the others", async () => {
+test("after a flush a server refuses every request, and after a restart all servers share one secret", async () => {
   await using redis = await startSingleRedis();
   await using first = await serve({ config: over(redis.url) });
   const [known, blank] = [await create(first, "c"), await create(first)];
@@ -65,14 +65,14 @@ test("after a flush a server refuses every request, and after a restart shares o
   }
   assert.equal(await isReady(first), false);
   assert.equal(await isReady(second), true);
-  // The id of the recognized session is unknown now.
+  // The id of the recognized session is now unknown.
   const anew = sessionOf(await createApi(second.url).retrieve(known));
   assert.notEqual(anew.sessionId, known);
   await first.restart();
   await shareTheirSecret(first, second);
 });
 
-test("after a flush callers with a key get 503, not that their key is invalid", async () => {
+test("after a flush callers with a key get 503 instead of a response that their key is invalid", async () => {
   await using redis = await startSingleRedis();
   const { key, bearer } = keyFor({ role: "administrator" });
   await using server = await serve({ config: { ...over(redis.url), auth: "key" }, keys: [key] });
@@ -86,7 +86,7 @@ test("after a flush callers with a key get 503, not that their key is invalid", 
     problemOf(await api.create({ headers: { gkc_customerId: "c" } }), 503, "unavailable");
 });
 
-test("data that come back are used again with the same keys and secrets", async () => {
+test("if the data come back, they are used again with the same API keys and secrets", async () => {
   await using redis = await startSingleRedis("always");
   await using server = await serve({ config: over(redis.url) });
   const id = await create(server, "c");
@@ -136,7 +136,7 @@ test("evicted state or secrets are restored by a process that has them", async (
   for (const what of ["secrets", "state"]) assert.match(log, new RegExp(`the ${what} (was|were) missing`));
 });
 
-test("evicted API keys are restored before a caller's key is unknown", async () => {
+test("evicted API keys are restored before a caller with such a key is refused", async () => {
   await using redis = await startSingleRedis();
   const { key, bearer } = keyFor({ role: "administrator" });
   const config = { ...over(redis.url), auth: "key" as const };
@@ -149,7 +149,7 @@ test("evicted API keys are restored before a caller's key is unknown", async () 
     await eventually(async () => assert.deepEqual(await redis.node.command("HGETALL", KEYS), before), 3000);
   }
   assert.match(servers.map((server) => server.log()).join(), /API keys were missing in Redis/);
-  // A new key afterwards makes every process read all of them again.
+  // Adding a key makes every process read all keys again.
   const later = keyFor({ role: "administrator" });
   const store = await openRedisAt(redis.url);
   await store.addApiKey(later.key);
@@ -206,7 +206,7 @@ test("a start does not make a new secret if sessions may use the missing one", a
   assert.equal(await redis.node.command("EXISTS", SECRETS), 0);
 });
 
-test("an older copy of the data is reported, and every process reads its keys and secrets", async () => {
+test("an older copy of the data is reported, and every process reads the API keys and secrets again", async () => {
   await using redis = await startSingleRedis();
   const notices: string[] = [];
   let changes = 0;

@@ -17,12 +17,12 @@ function over(url: string, redisPrefix: string) {
   return { store: parseStoreUrl(url) as StoreUrl, redisPrefix };
 }
 
-/** Counts the log lines with the text. */
+/** Counts the log lines that contain the text. */
 function times(log: string, text: RegExp): number {
   return log.split("\n").filter((line) => text.test(line)).length;
 }
 
-test("without the right to run INFO there is no metric of the size, and one log line says so", async () => {
+test("without the right to run INFO there is no metric for the memory of Redis, and one log line says so", async () => {
   await redis.node.command("ACL", "SETUSER", "silent", "on", ">p", "~*", "+@all", "-info");
   await using server = await serve({ config: over(redis.url.replace("//", "//silent:p@"), "a:") });
   const api = createApi(server.url);

@@ -14,7 +14,7 @@ import { openRedisAt, unheard } from "../support/redis/store.ts";
 import { ids, lifetimes } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-/* Only the configured server and database are used. If they cannot be used, the start fails at once with the reason. */
+/* Only the configured server and database are used. If that is impossible, the start fails with the reason. */
 
 const issuer = createIdIssuer([{ bytes: new Uint8Array(32).fill(7), createdAt: 0 }]);
 
@@ -43,7 +43,7 @@ async function refuses(url: string, reason: RegExp): Promise<void> {
   assert.ok(performance.now() - start < 1000, "must not wait");
 }
 
-test("servers and commands refuse a database that Redis does not have, and database 0 does not change", async () => {
+test("servers and commands refuse a database that Redis does not have, and database 0 stays unchanged", async () => {
   await refuses(`${redis.url}/16`, /127\.0\.0\.1:\d+ cannot be used: database 16 .*none of this/);
   for (const args of [["keys", "create", "--role", "reporter"], ["sessions", "list"], ["serve"]]) {
     const { code, stderr } = await run(args, {
@@ -66,7 +66,7 @@ test("a command that needs data writes nothing to an empty database", async () =
   }
   const size = await redis.node.command("EVAL", "redis.call('SELECT', 7) return redis.call('DBSIZE')", 0);
   assert.equal(size, 0);
-  // The first key is created before the first server runs.
+  // An API key is created before the first server runs.
   const { code } = await run(["keys", "create", "--role", "reporter"], { env });
   assert.equal(code, 0);
   await redis.node.command("FLUSHALL");
@@ -103,7 +103,7 @@ test("nothing is sent to a Redis without the database after a restart, and the e
     const kept = draft();
     await store.create(kept, Date.now());
     await node.kill();
-    // With the same data, Redis could not load database 3.
+    // A Redis with fewer databases could not load the data of database 3, so it gets an empty folder.
     await using other = temporaryDirectory();
     const smaller = await startRedis({
       host: "127.0.0.1",
@@ -125,7 +125,7 @@ test("nothing is sent to a Redis without the database after a restart, and the e
   }
 });
 
-test("a server of another kind than configured is refused, with the right form of its address", async () => {
+test("a Redis server of another kind than configured (single, cluster, sentinel) is refused, with the right form of its address", async () => {
   const port = await freePort();
   await using directory = temporaryDirectory();
   const busPort = String(await freePort());

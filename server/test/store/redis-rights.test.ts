@@ -20,7 +20,7 @@ test("a right that a running server loses is named, a half-made change is report
   const headers = { gkc_customerId: "c" };
   sessionOf(await api.create({ headers }));
   await redis.node.command("ACL", "SETUSER", "default", "-set");
-  // The script has already added the index entries, so the outcome of the change is unknown.
+  // The script has already added index entries, so the outcome of the change is unknown.
   const refused = problemOf(await api.create({ headers }), 503, "unavailable");
   assert.equal((refused as { outcome?: string }).outcome, "unknown");
   assert.match(server.log(), /"the store does not take writes"/);

@@ -22,7 +22,7 @@ import { storeContract } from "./store-contract.ts";
 const issuer = createIdIssuer([{ bytes: new Uint8Array(32).fill(7), createdAt: 0 }]);
 let worlds = 0;
 
-/** Creates data with their own prefix, so that nothing has to be deleted. */
+/** Returns a factory for empty storages: each has its own prefix of key names, so that nothing has to be deleted. */
 function dataAt(url: () => string, common = ""): () => Promise<Data> {
   return async () => {
     const prefix = `${common}w${worlds++}:`;
@@ -51,12 +51,12 @@ async function sqliteData(): Promise<Data> {
   };
 }
 
-/** Sentinels make no difference to a runtime unless Redis fails: one runtime is enough. */
+/** Unless Redis fails, sentinels make no difference to a runtime, so testing one runtime is enough. */
 const hasSentinels = "Bun" in globalThis;
 
 const operating = readFileSync(new URL("../../../docs/operating.md", import.meta.url), "utf8");
 
-/** Returns the documented rights of the user, and additional ones that the tests need. */
+/** Returns the rights that the documentation gives to the service's user, and additional ones for the tests. */
 function leastRights(...more: string[]): string[] {
   const [, rights] = /^user antechamber on >password (.*)$/m.exec(operating) ?? [];
   assert.ok(rights);
@@ -66,7 +66,7 @@ function leastRights(...more: string[]): string[] {
   return [...rights.split(" "), ...more];
 }
 
-/** Creates the documented user on a node; returns the address of its Redis for that user. */
+/** Creates the documented user on a node. Returns the address of the Redis with this user. */
 async function restrict(
   { node, url }: { readonly node: RedisNode; readonly url: string },
   rights: readonly string[],
@@ -115,8 +115,8 @@ test("Redis Cluster: sessions created together share the command for the index o
   const earlier = await scriptsRun();
   await Promise.all(Array.from({ length: 50 }, (_, i) => create(`second ${i}`)));
   const each = ((await scriptsRun()) - earlier) / 50;
-  // The customer's index, the claim with the visit's, the session itself. A command of its own would be a fourth;
-  // heartbeats may fall between.
+  // Three scripts: for the customer's index, for the claim and the visit's index, for the session. A separate command
+  // for the index of all sessions would be a fourth; heartbeats add a few.
   assert.ok(each >= 3 && each < 3.5, `${each} scripts each`);
   const { sessions, total } = await store.listSessions({
     filter: anySession,

@@ -9,11 +9,11 @@ import { temporaryDirectory } from "../support/temporary-directory.ts";
 import { type Guess, indexRows, tracesOf } from "../support/traces.ts";
 
 /*
- * A person with the data folder also has the key of the hashes in the secondary index, and can test guessed ids.
- * Erased data, and data past their retention, must not be found in this way either.
+ * Whoever has the data folder also has the key of the hashes in the secondary index, and can look for ids that they
+ * guess. Erased data, and data past their retention, must not be found in this way either.
  */
 
-/** A small number of changes, so that most of the index is in runs, and the rest in its log. */
+/** Changes until the index is merged: a small number, so that most of the index is in runs, and the rest in its log. */
 const MERGE_AT = 150;
 const SESSIONS = 400;
 const EMPTY = {
@@ -64,7 +64,7 @@ async function fill(store: StoreEngine, now: number, name: string): Promise<Gues
   return guesses;
 }
 
-/** Purges at `now` until there is nothing more to do, as a server without requests does. */
+/** Purges at `now` until there is nothing more to do, like a server that gets no requests. */
 async function purge(store: StoreEngine, now: number): Promise<void> {
   for (let quiet = 0; quiet < 300; ) quiet = (await store.purgeExpired(now)).hasMore ? 0 : quiet + 1;
 }
@@ -114,7 +114,7 @@ test("an erasure removes the index entries of previously purged sessions before 
   }
 });
 
-test("the next process at once completes the purge of one that died", async () => {
+test("a new process at once completes the purge of a process that died", async () => {
   await using directory = temporaryDirectory();
   const over = START + 2 * DAY;
   let guesses: Guess[];

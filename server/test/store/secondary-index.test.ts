@@ -9,13 +9,13 @@ import { BLOCK_ENTRIES } from "../../src/store/sqlite/index/sorted-runs.ts";
 import { ids } from "../support/sessions.ts";
 import { temporaryDirectory } from "../support/temporary-directory.ts";
 
-/** A small number of changes, so that every run merges and trims several times. */
+/** Number of changes after which the index is merged: so small that every test merges and trims several times. */
 const MERGE_AT = 20;
 const VISITS = 12;
 const CUSTOMERS = 3;
 const ALL = Number.MAX_SAFE_INTEGER;
 
-/** The work of a transaction, and its end. */
+/** The work of one transaction, and how the transaction ends. */
 interface Step {
   readonly changes: readonly {
     readonly visit: number;
@@ -23,10 +23,10 @@ interface Step {
     readonly kind: "add" | "end" | "erase" | "delete";
   }[];
   readonly slices: number;
-  /** True if the slices belong to a purge; else to a merge. */
+  /** True if the step does slices of a purge, false if of a merge. */
   readonly purges: boolean;
   readonly isCommitted: boolean;
-  /** True if the process dies afterwards, and a new one starts. */
+  /** True if the process dies after the step and a new one starts. */
   readonly restarts: boolean;
 }
 
@@ -121,7 +121,7 @@ test("the index never misses a session, through merges, purges, rollbacks and re
           assertFound(index, known, { erased, deleted });
         }
         while (inTransaction(database, index, true, () => index.purge())) {
-          // Purge until no entry of a deleted session is left.
+          // Purges until no entry of a deleted session is left.
         }
         assertFound(index, known, { erased: new Set([...erased, ...deleted]), deleted: new Set() });
         assertPurged(database, deleted);
@@ -149,7 +149,7 @@ test("merging empties the log, and a released visit leaves the table of holders"
   assert.deepEqual(index.sessions("visitId", "v7", ALL, 10), [7], "search still finds the session");
 });
 
-test("sessions of an id are returned newest first, page by page", async () => {
+test("sessions with a caller's id are returned newest first, page by page", async () => {
   await using opened = openIndex(3000);
   const { database, index } = opened;
   addRow(database, 1, "v", "c");
@@ -175,7 +175,7 @@ test("sessions of an id are returned newest first, page by page", async () => {
   assert.deepEqual(found, all);
 });
 
-test("a run is dropped after the last of its sessions", async () => {
+test("a run of the index is dropped after its last session is deleted", async () => {
   await using opened = openIndex();
   const { database, index } = opened;
   addRow(database, 1000, "v", "c");
@@ -190,7 +190,7 @@ test("a run is dropped after the last of its sessions", async () => {
 });
 
 test("hashes equal the published test vectors of HalfSipHash-2-4", () => {
-  // Key 00 01 … 07, input 00 01 02 … of 8, 12 and 14 bytes; the first 6 bytes of the output, as words.
+  // Key 00 01 … 07; inputs 00 01 02 … of 8, 12 and 14 bytes; the first 6 bytes of each output, as words.
   const hash = createIdHash(Uint8Array.from({ length: 8 }, (_, i) => i));
   const input = (bytes: number) =>
     String.fromCharCode(...Array.from({ length: (bytes - 4) / 2 }, (_, i) => 4 + 2 * i + 256 * (5 + 2 * i)));
@@ -266,7 +266,7 @@ function assertPurged(database: DatabaseSync, deleted: ReadonlySet<number>): voi
   }
 }
 
-/** Deleted sessions may be found until they are purged; erased ones may not. */
+/** Asserts that no session is missing, and that no erased one is found. Other deleted ones may be, until the purge. */
 function assertFound(
   index: SecondaryIndex,
   known: ReadonlyMap<number, Known>,

@@ -27,5 +27,6 @@ function dataWith(options: Pick<SqliteStoreOptions, "cacheSessions">): () => Pro
 }
 
 storeContract("SQLite", dataWith({ cacheSessions: 1000 }));
-// Nearly every read goes to the file, so that the cache hides no fault of it. One runtime is enough.
+// With a cache of one session, nearly every read uses the file, so that the cache hides no fault of it. One runtime is
+// enough.
 if ("Bun" in globalThis) storeContract("SQLite without a cache", dataWith({ cacheSessions: 1 }));

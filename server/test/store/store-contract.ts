@@ -14,8 +14,8 @@ import { transferContract } from "./contract/transfer.ts";
 import type { DataFactory } from "./contract/world.ts";
 
 /**
- * Runs the tests of every port of `src/store/ports`. Each engine runs all of them on real storage, which `make`
- * creates empty for each test; the tests set the time.
+ * Registers the tests of every port in `src/store/ports`. Each engine runs all of them on real storage, which `make`
+ * creates empty for each test.
  */
 export function storeContract(name: string, make: DataFactory): void {
   creationContract(name, make);

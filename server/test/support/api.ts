@@ -10,9 +10,9 @@ export interface Answer {
 
 export interface RequestOptions {
   readonly headers?: Readonly<Record<string, string>>;
-  /** Sent as JSON, with its content type. */
+  /** The body, sent as JSON with its content type. */
   readonly json?: unknown;
-  /** Sent unchanged. */
+  /** The body, sent unchanged. */
   readonly body?: string;
 }
 
@@ -24,7 +24,7 @@ export interface Api {
   update(id: string, options?: RequestOptions): Promise<Answer>;
 }
 
-/** Creates a client; every request has the options `always`, such as a credential. */
+/** Creates a client. Every request has the headers or other options in `always`, such as a credential. */
 export function createApi(base: string, always: Readonly<Record<string, string>> = {}): Api {
   const call = async (method: string, path: string, options: RequestOptions = {}) => {
     const { headers = {}, json, body = json === undefined ? null : JSON.stringify(json) } = options;
@@ -45,16 +45,14 @@ export function createApi(base: string, always: Readonly<Record<string, string>>
   };
 }
 
-/** Returns the session in a successful response; throws for any other. */
+/** Returns the session in a successful response. Throws for any other response. */
 export function sessionOf(answer: Answer): SessionInfo {
   assert.equal(answer.status, 200, answer.text);
   assert.equal(answer.headers.get("content-type"), "application/json");
   return JSON.parse(answer.text) as SessionInfo;
 }
 
-/**
- * Returns the problem in a refusal with this status, and this code if one is given; throws for any other response.
- */
+/** Returns the problem in a refusal with this status and, if given, this code. Throws for any other response. */
 export function problemOf(
   answer: Pick<Answer, "status" | "text"> & { headers: { get(name: string): unknown } },
   status: number,

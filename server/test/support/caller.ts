@@ -17,14 +17,14 @@ export interface TimedResponse extends Answer {
   readonly milliseconds: number;
 }
 
-/** The connection failed before the whole response arrived: it is unknown what the server did. */
+/** The error for a connection that failed before the whole response arrived. The server may have acted or not. */
 export class NoResponse extends Error {
   override readonly name = "NoAnswer";
 }
 
 /**
- * A client over `node:http` that sends every request once and measures it: `fetch`, which `createApi` uses, may
- * repeat a request on a new connection.
+ * A client over `node:http` that sends every request once and measures its time. `fetch`, which `createApi` uses, may
+ * send a request again on a new connection.
  */
 export interface Caller extends Disposable {
   create(ids?: GivenIds): Promise<TimedResponse>;
@@ -37,7 +37,7 @@ const TIMEOUT_MS = 30_000;
 
 /** Creates a client of the server at `url` with at most `connections` simultaneous keep-alive connections. */
 export function createCaller(url: string, connections = 32): Caller {
-  // Only an agent with a timeout of its own respects how long the server keeps idle connections.
+  // Without a timeout of its own, the agent ignores how long the server keeps idle connections.
   const agent = new Agent({ keepAlive: true, maxSockets: connections, timeout: TIMEOUT_MS });
   const send = (method: string, path: string, ids: GivenIds = {}) => exchange(agent, url, method, path, ids);
   return {

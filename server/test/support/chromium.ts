@@ -3,10 +3,7 @@
 import { type Browser, chromium } from "playwright-core";
 import { temporaryDirectory } from "./temporary-directory.ts";
 
-/**
- * Chromium of Debian's package, without anything that would call other hosts; `--no-sandbox`, as root may run the
- * tests.
- */
+/** Flags of Debian's Chromium, so that it calls no other hosts; `--no-sandbox`, because root may run the tests. */
 const flags = [
   "--headless",
   "--no-sandbox",
@@ -18,12 +15,12 @@ const flags = [
   "--disable-sync",
 ];
 
-/** A browser without any files on the disk: if it is killed early, it leaves its own files behind. */
+/** A browser whose files are all in memory: if it is killed early, it leaves nothing on the disk. */
 export interface TestBrowser extends AsyncDisposable {
   readonly browser: Browser;
 }
 
-/** Starts Chromium with the flags `more`, and `without` some of Playwright's flags. */
+/** Starts Chromium with the flags `more`, and without the flags of Playwright in `without`. */
 export async function startChromium(
   more: readonly string[] = [],
   without: readonly string[] = [],

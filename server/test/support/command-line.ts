@@ -6,7 +6,7 @@ import { launcher } from "./server-process.ts";
 
 /** Result of a command. */
 export interface Result {
-  /** `null` if a signal ended it. */
+  /** The exit code; `null` if a signal ended the command. */
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
@@ -17,7 +17,7 @@ export interface RunOptions {
   readonly cwd?: string;
 }
 
-/** Runs the command line by its launcher, as users do, without the settings in the environment of the tests. */
+/** Runs a command of the launcher, as users do, without the environment settings of whoever runs the tests. */
 export async function run(args: readonly string[], options: RunOptions = {}): Promise<Result> {
   const kept = Object.entries(process.env).filter(([name]) => !name.startsWith("ANTECHAMBER_"));
   const child = spawn(launcher, args, {
@@ -52,12 +52,12 @@ export async function succeedJson<T>(args: readonly string[], options?: RunOptio
   return JSON.parse(await succeed([...args, "--json"], options)) as T;
 }
 
-/** Ends a session of the data in a folder. Returns whether the command reported that it did. */
+/** Ends a session in a data folder. Returns whether the command reported that it ended the session. */
 export async function endSession(dataDir: string, sessionId: string): Promise<boolean> {
   return (await run(["sessions", "end", sessionId, "--data-dir", dataDir])).code === 0;
 }
 
-/** Runs a command in this process, which is faster: for commands that end at once. */
+/** Runs a command in this process, which is faster. For commands that end at once. */
 export async function runHere(args: readonly string[]): Promise<Result> {
   let [stdout, stderr] = ["", ""];
   const out = (text: string) => {

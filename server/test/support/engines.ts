@@ -19,11 +19,11 @@ export interface Engine {
 }
 
 /**
- * Runs a file's suite over each engine: callers must notice no difference. One real Redis is started for all tests,
- * so call this once in a file.
+ * Runs the tests of a file with each engine, because callers must notice no difference. Call it once in a file: it
+ * starts one real Redis for all of its tests.
  */
 export function onEachEngine(suite: (engine: Engine) => void): void {
-  // Started with the first server that needs it: Node runs the hooks of a file all at once.
+  // Started with the first server that needs it, because Node runs all hooks of a file at once.
   let redis: Promise<SingleRedis> | undefined;
   let servers = 0;
   suite(engine("SQLite", async () => ({ store: { engine: "sqlite" } })));

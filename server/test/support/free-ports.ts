@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 
 /*
- * Ports for servers that are stopped and started again in the middle of a test. The system gives clients their ports
- * from 32768 on, so a port below that is still free when its server comes back.
+ * Ports for servers that a test stops and starts again. The system gives clients only ports from 32768 on, so a lower
+ * port is still free when its server starts again.
  */
 
 const LOWEST = 12_000;

@@ -18,9 +18,9 @@ export interface TestServer extends AsyncDisposable {
   readonly dataDir: string;
   /** Log so far, one JSON object a line. */
   log(): string;
-  /** Lets time pass; with `frozen`, the server's clocks stand still otherwise. */
+  /** Advances the clocks. With `frozen`, the server's clocks stand still otherwise. */
   pass(milliseconds: number): void;
-  /** Sets only the wall clock. */
+  /** Moves only the wall clock, forward or back. */
   step(milliseconds: number): void;
   /** Returns the server's wall clock, in Unix ms. */
   now(): number;
@@ -30,7 +30,7 @@ export interface TestServer extends AsyncDisposable {
 
 export interface TestServerOptions {
   readonly config?: Partial<Config>;
-  /** True if time passes only by `pass`; by default it passes by itself. */
+  /** True if time passes only by `pass`. By default time also passes by itself. */
   readonly frozen?: boolean;
   /** API keys that exist when the server starts. */
   readonly keys?: readonly ApiKey[];
@@ -80,10 +80,10 @@ export async function serve(options: TestServerOptions = {}): Promise<TestServer
   };
 }
 
-/** Rates that never limit anybody. */
+/** Settings that turn off all rate limits. */
 export const unlimited = { creates: undefined, misses: undefined, requests: undefined };
 
-/** The defaults, except where a test would wait, be limited or miss a log line. */
+/** The default settings, except those with which a test would wait, be limited or miss a log line. */
 const usual: Config = {
   ...loadConfig({ flags: {}, env: {}, cwd: "" }).config,
   port: 0,
@@ -115,7 +115,7 @@ function createTestTime(frozen: boolean) {
 
 async function addKeys(config: Config, keys: readonly ApiKey[]): Promise<void> {
   if (keys.length === 0) return;
-  // Also needed by a server that refuses every change.
+  // The keys must be stored even for a server that refuses every change.
   const writable = { ...config, maxPendingWrites: keys.length };
   const store = await openStore(writable, machineTime, unheard);
   try {

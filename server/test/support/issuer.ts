@@ -11,25 +11,25 @@ export interface Issuer extends AsyncDisposable {
   readonly config: TokenConfig;
   /** Number of requests for the JWKS. */
   readonly fetches: number;
-  /** The public key in use, as text: what an attacker can have. */
+  /** The current public key, as text, which an attacker may have too. */
   publicKey(): Promise<string>;
-  /** Returns a token for `claims`, valid in everything that `more` does not change. */
+  /** Returns a token for `claims`, which is valid except for the changes in `more`. */
   token(claims: JWTPayload, more?: TokenFaults): Promise<string>;
-  /** Signs with a new key from now on; the JWKS has both, or only the new one. */
+  /** From now on, signs with a new key. The JWKS then has both keys, or only the new one. */
   rotate(keeping?: "both" | "new"): Promise<void>;
-  /** Sets the server's behaviour from now on; without an argument, the normal one. */
+  /** Sets the server's behaviour from now on. Without an argument, it is the normal one. */
   answer(how?: KeySetResponder): void;
   /** Stops listening; `resume` listens again. */
   vanish(): Promise<void>;
   resume(): Promise<void>;
 }
 
-/** Deviations of a token from a valid one. */
+/** Differences of a token from a valid one. */
 export interface TokenFaults {
   readonly header?: Readonly<Record<string, unknown>>;
-  /** Unix ms. */
+  /** The issuer's time when it signs, in Unix ms. */
   readonly now?: number;
-  /** Seconds; `null`: without an expiry. */
+  /** Lifetime in seconds; `null` for a token without an expiry. */
   readonly lifetime?: number | null;
   readonly audience?: string | string[];
   readonly issuer?: string;
@@ -38,7 +38,7 @@ export interface TokenFaults {
 }
 
 const AUDIENCE = "antechamber";
-/** A critical header parameter that only the issuer knows. */
+/** A critical header parameter (RFC 7515) that only the issuer knows. */
 export const EXTENSION = "urn:example:extension";
 
 async function makeKey(kid: string) {

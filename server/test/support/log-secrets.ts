@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 
 /*
- * No log line has a session id, a key or a token (contract.md#secrets-in-logs). The log of every server that a test
- * starts is searched when the server ends, so the whole suite checks it.
+ * Searches the log of every server that a test starts when the server ends, so the whole suite checks that no log line
+ * has a session id, a key or a token (contract.md#secrets-in-logs).
  */
 
-/** 40 characters as ids have them, and none before or after. Hashes in the log are shorter. */
+/** 40 characters of ids, with none before or after. Hashes in the log are shorter than that. */
 const SESSION_ID = /(?<![\w-])[\w-]{40}(?![\w-])/;
 const CREDENTIALS = /\bak_[\w-]{20}|\bBearer [\w.~+/-]|\beyJ[\w-]{10,}\./;
-/** A secret that signs ids, and arguments of a command that libraries put into errors. */
+/** Matches a secret that signs ids, and the arguments of a command, which libraries put into errors. */
 const ARGUMENTS = /(?<![\w+/])[\w+/]{43}=|"args":|with args beginning with/;
-/** User and password in a URL. */
+/** Matches a user and a password in the URL of a Redis. */
 const URL_CREDENTIALS = /\brediss?(?:\+\w+)?:\/\/[^\s"/@]*:(?!\*\*\*)[^\s"@]*@/;
 
 /** Throws if the log of a server contains a secret. */

@@ -4,7 +4,7 @@ import type { Random } from "./random.ts";
 const CREATE = "PUT /sessions/new HTTP/1.1\r\nHost: 127.0.0.1\r\n";
 const JSON_BODY = "Content-Type: application/json\r\n";
 
-/** Requests with one fault each, by its description. */
+/** Requests with one fault each. The names describe the faults. */
 export const malformed: Readonly<Record<string, string>> = {
   "no request at all": "\r\n\r\n\r\n\r\n",
   "half a request line": "PUT /sess",
@@ -65,7 +65,7 @@ export function noise(random: Random): Buffer {
   return Buffer.from(Array.from({ length: random.between(1, 2000) }, () => random.between(0, 255)));
 }
 
-/** Yields a chunked body of `bytes` bytes in all, after a header that announces it. */
+/** Yields a request's header that announces a chunked body, and then `bytes` bytes of body in all. */
 export function* chunkedBody(bytes: number): Generator<Uint8Array | string> {
   yield `${CREATE}${JSON_BODY}Transfer-Encoding: chunked\r\n\r\n`;
   const chunk = Buffer.concat([Buffer.from("10000\r\n"), randomBytes(65_536), Buffer.from("\r\n")]);

@@ -32,7 +32,7 @@ async function answer(call: RemoteCall): Promise<void> {
     (value) => ({ value }),
     (error: unknown) => ({ error: String(error instanceof Error ? error.stack : error) }),
   );
-  // Written completely or not at all.
+  // The result must appear in its file completely or not at all.
   writeFileSync(`${call.file}.new`, JSON.stringify(result));
   renameSync(`${call.file}.new`, call.file);
   process.send?.("answered");

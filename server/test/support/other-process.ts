@@ -10,8 +10,8 @@ import { temporaryDirectory } from "./temporary-directory.ts";
 export { keyFor, type TestKey } from "./test-keys.ts";
 
 /*
- * The servers of `in-process.ts` for tests on a runtime that the service does not support: they run
- * in one other process, on the runtime that ANTECHAMBER_RUNTIME names, and end with the test's process.
+ * Starts the servers of `in-process.ts` for tests on a runtime that the service does not support. The servers run in
+ * one other process, on the runtime that ANTECHAMBER_RUNTIME names, and end with the test's process.
  */
 
 /** A call to the other process. Its result is written to `file`. */
@@ -46,14 +46,14 @@ process.on("exit", () => {
 /** The other process, started by the first call. */
 function hostProcess(): ChildProcess {
   if (host !== undefined) return host;
-  // Tests are started in the folder of the repository, and may run from a compiled copy.
+  // Paths are relative to the repository, where tests are started, because a test may run from a compiled copy.
   const wanted = process.env["ANTECHAMBER_RUNTIME"] ?? "node";
   const runtime = execFileSync(join(process.cwd(), "scripts", "runtime"), [wanted]);
   host = fork(resolve("server/test/support/other-process-host.ts"), {
     execPath: runtime.toString().trim(),
     execArgv: [],
   });
-  // It must not keep the test's process from ending.
+  // The other process must not keep the test's process from ending.
   host.unref();
   host.channel?.unref();
   return host;
@@ -73,7 +73,7 @@ function resultIn(file: string): unknown {
   return value;
 }
 
-/** Calls and blocks until the result is there, as a call in the same process would. */
+/** Makes a call and blocks until its result is there, like a call in the same process. */
 function callNow(server: number, name: RemoteCall["name"], argument?: unknown): unknown {
   const file = send(server, name, argument);
   const cell = new Int32Array(new SharedArrayBuffer(4));
@@ -93,7 +93,7 @@ async function call(server: number, name: RemoteCall["name"], argument?: unknown
     while (!existsSync(file)) await once(process, "message");
   } finally {
     waiting -= 1;
-    // Other calls may be waiting at the same time.
+    // The channel may keep the test's process alive only while a call is waiting.
     if (waiting === 0) process.channel?.unref();
   }
   return resultIn(file);

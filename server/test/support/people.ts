@@ -21,7 +21,7 @@ type Headers = Readonly<Record<string, string>>;
 
 const pretending: Headers = { authorization: "Bearer 6f0c1b2e" };
 
-/** Registers `people` with the mode; in mode `local` all are alike. */
+/** Sets up `people` in this access mode. In mode `local`, the server does not distinguish them. */
 export async function introduce<Name extends string>(
   mode: AuthMode,
   people: Readonly<Record<Name, Principal>>,

@@ -5,18 +5,18 @@ import { setImmediate as turn } from "node:timers/promises";
 /** A response as it was received. */
 export interface RawResponse {
   readonly status: number;
-  /** Names in lower case; several of one name are joined by a line feed. */
+  /** Headers by name in lower case. Several values of one name are joined by a line feed. */
   readonly headers: ReadonlyMap<string, string>;
   readonly body: string;
 }
 
-/** A connection on which a test sends exactly the bytes it wants. */
+/** A connection on which a test sends any bytes. */
 export interface RawConnection extends AsyncDisposable {
-  /** Sends text as one byte per character: `\u00e9` is the byte E9. */
+  /** Sends a text as one byte per character: `\u00e9` is the byte E9. */
   send(data: string | Uint8Array): void;
-  /** Reads the next response. `head`: it answers a HEAD request, so it has no body whatever its headers say. */
+  /** Reads the next response. `head`: it is to a HEAD request, so it has no body whatever its headers say. */
   response(options?: { head?: boolean }): Promise<RawResponse>;
-  /** Resolves once the other side has closed, with what it sent beyond the responses that were read. */
+  /** Resolves when the server has closed the connection, with the text that was not read as a response. */
   closed(): Promise<string>;
   end(): void;
 }
@@ -39,7 +39,7 @@ export async function openConnection(address: number | string): Promise<RawConne
     wake();
   });
   for (const end of ["end", "close", "error"]) {
-    // A reset counts as an end like any other here.
+    // A reset counts as an end of the connection like any other.
     socket.on(end, () => {
       state.isOver = true;
       wake();
@@ -92,14 +92,14 @@ export function askSocket(
   return exchange(path, text.replace("Host: localhost", `Host: ${host}`));
 }
 
-/** Returns a request's text: the line, a Host, the headers as given, and a body with its length. */
+/** Returns a request as text: the line, a Host, the given headers, and a body with its length. */
 export function requestText(line: string, headers: readonly string[] = [], body = ""): string {
   const length = body === "" ? [] : [`Content-Length: ${Buffer.byteLength(body, "latin1")}`];
   const head = [`${line} HTTP/1.1`, "Host: localhost", ...headers, ...length];
   return `${head.join("\r\n")}\r\n\r\n${body}`;
 }
 
-/** Returns text as its UTF-8 bytes, one character each: `send` turns it into those bytes. */
+/** Returns the UTF-8 bytes of a text as one character each, which `send` sends as these bytes. */
 export function utf8(text: string): string {
   return Buffer.from(text, "utf8").toString("latin1");
 }
@@ -151,7 +151,7 @@ export interface RawOutcome {
   readonly received: string;
   /** Number of bytes that the server accepted. */
   readonly sent: number;
-  /** True if the server closed the connection; false if the time was over. */
+  /** True if the server closed the connection, false if the timeout came first. */
   readonly closed: boolean;
 }
 
@@ -163,8 +163,8 @@ export interface RawOptions {
 }
 
 /**
- * Opens a connection to the server at `url`, sends all of `pieces` as fast as the server accepts them, and reads
- * until the server closes it or the timeout is over. Connection errors count as an end, too.
+ * Sends `pieces` to the server at `url` as fast as it accepts them, and reads until the server closes the connection or
+ * the timeout is over. Connection errors count as closing.
  */
 export async function sendRaw(
   url: string,
@@ -208,7 +208,7 @@ async function write(
     if (socket.destroyed) break;
     const bytes = typeof piece === "string" ? Buffer.from(piece, "latin1") : piece;
     if (!socket.write(bytes)) await room(socket);
-    // A response that has arrived is read before the next piece is sent.
+    // Reads a response that has arrived before the next piece is sent.
     await turn();
   }
   return socket.bytesWritten;

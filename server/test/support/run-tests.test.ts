@@ -24,7 +24,7 @@ test("a word that matches no test file ends the run with a failure that says so"
   }
 });
 
-/** In two parts each: whole, their names would say that this file needs them. */
+/** Names of programs, each in two parts: whole names would mean that this file itself needs them. */
 const [strace, redis] = ["s".concat("trace"), "redis".concat("-server")];
 
 /** Makes a repository with these test files, and `server/test/start.ts`, which starts a program. */
@@ -60,7 +60,7 @@ test("a test needs everything that its imported files need", async () => {
   );
 });
 
-test("a test file's declarations must be true", async () => {
+test("a test file's declarations must be valid and complete", async () => {
   const wrong: [text: string, message: RegExp][] = [
     ["// runs: sometimes\n\nimport 'x';\n", /"runs: sometimes" is none of both, once, /],
     [`import "x";\nspawn("${redis}");\n`, /add "\/\/ needs: redis-server"/],
@@ -76,7 +76,7 @@ test("a test file's declarations must be true", async () => {
   }
 });
 
-test("only the needs of the chosen files are checked, and nothing except Node in test:quick", () => {
+test("only the programs that the chosen files need are checked, and none in test:quick", () => {
   const files = readTestFiles(root);
   const lifetime = choose(runsOf(files, "usual"), ["bun", "session/lifetime"]);
   assert.deepEqual(

@@ -13,15 +13,15 @@ export interface Exit {
 }
 
 /**
- * A server in a process of its own, started by the launcher as users start it. `await using server = await
- * startServer()` ends it with its block; `end()` does the same by hand.
+ * A server in a process of its own, started by the launcher as users start it. With `await using server = await
+ * startServer()` it ends with the block; `end()` ends it earlier.
  */
 export interface ServerProcess extends AsyncDisposable {
-  /** The process that was spawned: the server itself, or its `wrapper`. */
+  /** Id of the process that was started: the server itself, or its `wrapper`. */
   readonly pid: number;
   /** Folder with its data. */
   readonly dataDir: string;
-  /** URL of the ready line, without a slash at its end; throws before that line was printed. */
+  /** URL of the ready line, without a slash at its end. Throws until that line is printed. */
   readonly url: string;
   /** Resolves with `url` as soon as the server is ready; rejects if it ends before. */
   readonly ready: Promise<string>;
@@ -60,7 +60,7 @@ const READY_LINE = /^antechamber listening on (\S+)$/m;
 
 const running = new Set<ChildProcess>();
 process.on("exit", () => {
-  // Last resort if the runner is interrupted: kills each of our processes by its id.
+  // If the runner is interrupted, kills each of our processes by its id.
   for (const child of running) killGroup(child, "SIGKILL");
 });
 
@@ -94,7 +94,7 @@ export function spawnServer(options: ServerProcessOptions = {}): ServerProcess {
   const stderr = collect(child.stderr);
   const exited = exitOf(child);
   const ready = readyUrl(child, stdout, exited, stderr, options.readyTimeout ?? 30_000);
-  // Not every test awaits this; those that do still see the rejection.
+  // Not every test awaits `ready`. Tests that do still get the rejection.
   ready.catch(() => undefined);
   exited.catch(() => undefined);
 
@@ -127,7 +127,7 @@ export function spawnServer(options: ServerProcessOptions = {}): ServerProcess {
 }
 
 function environment(dataDir: string, options: ServerProcessOptions): NodeJS.ProcessEnv {
-  // Settings of the person who runs the tests must not reach the server.
+  // The settings of the person who runs the tests must not reach the server.
   const kept = Object.entries(process.env).filter(([name]) => !name.startsWith("ANTECHAMBER_"));
   const runtime = options.runtime ?? process.env.ANTECHAMBER_RUNTIME ?? "bun";
   return {
@@ -150,7 +150,7 @@ function collect(stream: NodeJS.ReadableStream): () => string {
 
 async function exitOf(child: ChildProcess): Promise<Exit> {
   try {
-    // "close" comes after "exit", once both outputs were read completely.
+    // "close" comes after "exit", when both outputs were read completely.
     const [code, signal] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
     return { code, signal };
   } finally {
@@ -184,11 +184,11 @@ function readyUrl(
 }
 
 function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
-  // The first process may be gone while others of its group hold its output open.
+  // The first process may be gone while others of its group still hold its output open.
   if (child.pid === undefined || !running.has(child)) return;
   try {
     process.kill(-child.pid, signal);
   } catch {
-    // It has just ended by itself.
+    // The process has just ended by itself.
   }
 }

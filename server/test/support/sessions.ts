@@ -9,7 +9,7 @@ export const DAY = 24 * HOUR;
 /** A start time: 2026-11-23T10:00:00.000Z. */
 export const START = 1_795_428_000_000;
 
-/** Four different times, so that a wrong one shows. */
+/** Four different times, so that a test fails if the wrong one is used. */
 export const lifetimes: Lifetimes = {
   anonymous: { idle: 30 * MINUTE, total: 24 * HOUR },
   recognized: { idle: 60 * MINUTE, total: 48 * HOUR },

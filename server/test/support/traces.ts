@@ -4,16 +4,15 @@ import { type IdField, idFields } from "../../src/session/fields.ts";
 import { databaseFile, openForReading } from "../../src/store/sqlite/files/database.ts";
 import { createIdHash } from "../../src/store/sqlite/index/id-hash.ts";
 
-/** An id that somebody with access to the file can guess. */
+/** An id that somebody with the data folder might guess. */
 export interface Guess {
   readonly field: IdField;
   readonly id: string;
 }
 
 /**
- * Searches the files of a data folder for guessed ids: as text, or as the keyed hashes of the index of ids, whose
- * key is in the same file. Reads tables and raw bytes, so that it also finds ids in free pages and in the
- * write-ahead log.
+ * Searches the files of a data folder for guessed ids: as text, and as the keyed hashes of the index of ids (the key is
+ * in the same file). Reads tables and raw bytes, so that it also finds ids in free pages and in the write-ahead log.
  */
 export function tracesOf(dataDir: string, guesses: readonly Guess[]): string[] {
   const hashes = hashesOf(dataDir, guesses);
@@ -61,7 +60,7 @@ function inRuns(dataDir: string, guesses: readonly Guess[], hashes: readonly num
   }
 }
 
-/** Returns how many rows each table of the index of ids has, and the list of deleted sessions. */
+/** Returns the number of rows in each table of the index of ids, and in the list of deleted sessions. */
 export function indexRows(dataDir: string): Record<string, number> {
   const database = openForReading(databaseFile(dataDir));
   try {

@@ -26,7 +26,7 @@ function expected({ id, createdAt, lastActiveAt, expiresAt, ...rest }: Session) 
   });
 }
 
-test("a session is shown with its ids and its times", () => {
+test("the JSON of a session has its ids and its times", () => {
   assert.equal(sessionInfo(session), expected(session));
   for (const field of idFields) {
     const other = { ...session, [field]: "c-7" };
@@ -35,10 +35,10 @@ test("a session is shown with its ids and its times", () => {
 });
 
 const ids = fc.option(fc.oneof(fc.string({ maxLength: 300 }), fc.string({ unit: "binary" })));
-/** Until the year 20000, since lifetimes can be configured freely. */
+/** Times up to the year 20000, because lifetimes can be configured freely. */
 const time = fc.integer({ min: 0, max: Date.UTC(20_000, 0) });
 
-test("the text is the JSON of any ids and times, written at its offset", () => {
+test("a session with any ids and times is written as JSON at the given offset", () => {
   const any = fc.record({ agentId: ids, customerId: ids, visitId: ids, globalVisitId: ids });
   fc.assert(
     fc.property(any, time, time, time, (given, createdAt, lastActiveAt, expiresAt) => {
@@ -54,7 +54,7 @@ test("the text is the JSON of any ids and times, written at its offset", () => {
   );
 });
 
-test("the longest ids fit into the maximum length", () => {
+test("the JSON of a session with the longest ids fits into the maximum length", () => {
   for (const character of ["\u0001", '"', "\\", "\ud800", "€", "😀"]) {
     const long = character.repeat(500);
     const shown = { ...session, agentId: long, customerId: long, visitId: long };
@@ -62,7 +62,7 @@ test("the longest ids fit into the maximum length", () => {
   }
 });
 
-test("dates are right for more days than are cached", () => {
+test("dates are right even for more days than are cached", () => {
   for (let day = 0; day < 200; day++) {
     const shown = { ...session, expiresAt: session.expiresAt + day * 86_400_000 };
     assert.equal(sessionInfo(shown), expected(shown));

@@ -4,7 +4,7 @@ import { startFetch } from "./fetch.ts";
 import { startHono } from "./hono.ts";
 import type { StartSite } from "./site.ts";
 
-/** The frameworks with a middleware of their own, by name. */
+/** All frameworks that have a middleware in the package, by name. */
 export const frameworks: ReadonlyMap<string, StartSite> = new Map([
   ["express", startExpress],
   ["fastify", startFastify],

@@ -2,9 +2,9 @@ import { isDeepStrictEqual } from "node:util";
 import type { Reading } from "./reading.ts";
 
 /*
- * The intended differences from Node's parser. Four more are avoided by `withoutKnownDifferences`: only this server
- * accepts any method, UTF-8 in targets, and white space around chunk extensions (RFC 9112, section 7.1.1, lets
- * recipients accept it), and it treats CONNECT like other methods, where Node ends HTTP.
+ * The intended differences from Node's parser. `withoutKnownDifferences` avoids four more: only this server accepts
+ * any method, UTF-8 in targets, and white space around chunk extensions (RFC 9112, section 7.1.1, lets recipients
+ * accept it), and it treats CONNECT like other methods, while Node stops reading HTTP.
  */
 
 const tooLong = "limits: 16 KiB for a head, 128 fields; Node counts less and drops further fields";
@@ -29,7 +29,7 @@ const stricter: Readonly<Record<string, string>> = {
     "trailers that a proxy could merge into the head, such as Cookie; 16 KiB of extensions and trailers",
 };
 
-/** Requests that only Node rejects: the reason, and a pattern of the streams in which that is intended. */
+/** Requests that only Node rejects: for each reason, a pattern of the input for which this is intended. */
 const moreLenient: Readonly<Record<string, RegExp>> = {
   // Methods that Node does not know, which applications may use.
   HPE_INVALID_METHOD: /HTTP/,

@@ -1,6 +1,6 @@
 /*
- * A program for Node: reads lines of standard input, each a JSON array of streams with one character per byte, and
- * writes a line for each: a JSON array of how Node's HTTP server reads these streams.
+ * A program for Node. Each line of standard input is a JSON array of inputs, with one character per byte. For each
+ * line, writes a line: a JSON array of how Node's HTTP server reads these inputs.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createInterface } from "node:readline";
@@ -19,7 +19,7 @@ class Connection extends Duplex {
 
 const server = createServer({ maxHeaderSize: 16 * 1024, requireHostHeader: false });
 server.on("request", read);
-// Without a listener, Node responds to these by itself.
+// Without a listener for these events, Node responds by itself.
 server.on("checkContinue", read);
 server.on("checkExpectation", (request: IncomingMessage, response: ServerResponse) => {
   reject(request.socket, "unknown expectation");

@@ -5,14 +5,14 @@ export interface ReadRequest {
   readonly query: string;
   /** Some headers by name in lower case; several values of one name are joined. */
   readonly fields: Readonly<Record<string, string>>;
-  /** One character per byte; `null` if the body is incomplete or malformed. */
+  /** The body, one character per byte; `null` if it is incomplete or malformed. */
   body: string | null;
 }
 
 /** How a parser reads the bytes of one connection. */
 export interface Reading {
   readonly requests: ReadRequest[];
-  /** Why it reads no further; `undefined` if it waits for more bytes or has closed the connection as agreed. */
+  /** Why the parser stops reading; `undefined` if it waits for more bytes or has closed the connection as HTTP says. */
   rejection: string | undefined;
 }
 

@@ -14,15 +14,15 @@ export interface DeliberateFault {
   events?(events: TransportEvents, random: Random): TransportEvents;
 }
 
-/** Number of turns of the event loop without any event after which the round is complete. */
+/** A round is complete after this many turns of the event loop without any event. */
 const QUIET_TURNS = 12;
 const MAX_REQUESTS = 5;
-/** Of the connections that have more than are handled in a turn of the event loop. */
+/** Number of requests on some connections: more than the server handles in a turn of the event loop. */
 const MANY_REQUESTS = 40;
 
 /**
- * Opens `connections` simultaneous connections to a server in this process, and runs their clients in a random
- * order. Returns the fault that was found, if any, and leaves nothing behind.
+ * Opens `connections` simultaneous connections to a server in this process, and runs their clients in a random order.
+ * Returns the fault that was found, if any.
  */
 export async function fuzzRound(seed: number, connections: number, fault: DeliberateFault = {}): Promise<string[]> {
   const random = createRandom(seed);
@@ -71,12 +71,12 @@ async function play(peers: readonly Peer[], random: Random): Promise<void> {
       text = peers.reduce((sum, peer) => sum + peer.text.length, 0);
       return text === before;
     });
-    // A paused client may continue by now.
+    // Keeps the clients that are not done: a paused one may continue by now.
     active = peers.filter((peer) => peer.step());
   }
 }
 
-/** Resolves when `isDone` was true for some consecutive turns of the event loop, or false for very many. */
+/** Resolves when `isDone` was true for some consecutive turns of the event loop, or after very many turns. */
 async function quiet(isDone: () => boolean): Promise<void> {
   let turns = 0;
   for (let i = 0; i < 100 * QUIET_TURNS && turns < QUIET_TURNS; i++) {

@@ -8,7 +8,7 @@ export interface Echo {
   readonly path: string;
   readonly query: string;
   readonly fields: Readonly<Record<string, string>>;
-  /** One character per byte; `null`: not read, or longer than the limit; "broken off": it did not arrive. */
+  /** The body, one character per byte; `null` if it was not read or is too long; "broken off" if it is incomplete. */
   readonly body: string | null | { readonly problem: "broken off" };
 }
 
@@ -56,7 +56,7 @@ export function createHandler(random: Random, report: (problem: string) => void)
     }
   }
 
-  /** Waits while other connections have their turns, and then checks that the request has not changed. */
+  /** Waits for some turns of the event loop, and then checks that the request has not changed. */
   async function wait(request: HttpRequest): Promise<void> {
     const before = JSON.stringify(echoOf(request, null));
     await turns();

@@ -3,10 +3,10 @@ import type { Peer } from "./peer.ts";
 import { type ReferenceRequest, type ReferenceResponse, readRequests, readResponses } from "./reference.ts";
 import { type Action, actions, LITTLE } from "./streams.ts";
 
-/** How many bytes of an unread body the server skips before it closes the connection instead. */
+/** Number of bytes of an unread body that the server skips; with more it closes the connection. */
 const MAX_SKIPPED = 64 * 1024;
 
-/** Returns what is wrong with the output to a client at the end of a round; `undefined` if nothing is. */
+/** Returns the fault in what a client has received by the end of a round; `undefined` if there is none. */
 export function judge(peer: Peer): string | undefined {
   const { requests, end } = readRequests(peer.stream);
   const methods = requests.map(({ method }) => method);
@@ -39,13 +39,13 @@ function problemOfRefusal(
   isInPlace: boolean,
 ): string | undefined {
   if (!isInPlace) return "no request belongs to it";
-  // A line may be recognized as invalid before its end.
+  // The server may recognize a line as invalid before its end.
   if (end === "complete") return `${status} to what is no request`;
   if (status < 400 || fields.get("connection") !== "close") return `${status} is no refusal`;
   return undefined;
 }
 
-/** `peer`: the client of the last response, after which the connection may be closed. */
+/** Returns the fault in a response. `peer` is given only for the last one, after which the connection may be closed. */
 function problemOfResponse(
   request: ReferenceRequest,
   response: ReferenceResponse,
@@ -70,7 +70,7 @@ function mayClose(request: ReferenceRequest, peer: Peer | undefined): boolean {
   if (!request.persists || action === "close" || request.bodyEnd !== "complete") return true;
   if (request.minorVersion === 0 && action === "stream") return true;
   if (action.startsWith("read") && action !== "read-little") return false;
-  // The rest of an unread body has to be skipped, or is never sent.
+  // The rest of an unread body is too long to skip, or is never sent.
   return request.body.length > MAX_SKIPPED || request.expectsContinue || peer?.hasEnded === true;
 }
 
@@ -107,7 +107,7 @@ function expectedEcho(request: ReferenceRequest, action: Action): Echo[] {
   return [...whole, ...broken];
 }
 
-/** Whether everything that was expected has arrived. */
+/** Returns the fault if an expected response is missing. */
 function problemOfEnd(
   peer: Peer,
   requests: readonly ReferenceRequest[],

@@ -13,19 +13,19 @@ export interface Behavior {
   readonly ends: boolean;
   /** The number of bytes of the stream after which it disconnects; `undefined` if it stays. */
   readonly goneAfter: number | undefined;
-  /** Whether it sends a body that it announced with Expect only after 100 Continue. */
+  /** Whether it sends a body that it announced with Expect only after a 100 Continue. */
   readonly awaitsContinue: boolean;
 }
 
 /**
- * The heads of HTTP/1.1 after which a client may wait. A body may have the beginning of a head at its end, but no
- * line of one has a version in it.
+ * Matches heads of HTTP/1.1 after which a client may wait. A body may end with the beginning of a head, but none of its
+ * lines contains a version.
  */
 const LINES = String.raw`(?:(?![^\r\n]*HTTP/)[^\r\n]+\r\n)*`;
 const EXPECTING = new RegExp(String.raw`HTTP/1\.1\r\n${LINES}Expect: 100-continue\r\n${LINES}\r\n`, "gi");
 
 export function randomBehavior(random: Random, length: number): Behavior {
-  // In small pieces it would take longer than a connection may be idle.
+  // In small pieces a long input would take longer than a connection may be idle.
   const isLong = length > 30_000;
   return {
     byteByByte: isLong ? 0 : random.pick([0, 0, 0.1, 0.9]),
@@ -52,7 +52,7 @@ export class Peer implements Transport {
   readonly stream: string;
   readonly behavior: Behavior;
   readonly #random: Random;
-  /** Where in the stream it waits, each time for one more leave to continue. */
+  /** Positions in the stream at which the client waits, each until it is allowed to continue. */
   readonly #stops: readonly number[];
   #leaves = 0;
   #sent = 0;
@@ -109,7 +109,7 @@ export class Peer implements Transport {
     return true;
   }
 
-  /** As far as it may send without another leave. */
+  /** Returns the position up to which the client may send now. */
   #mayGoTo(): number {
     return this.#stops[this.#leaves] ?? this.stream.length;
   }

@@ -1,7 +1,7 @@
 /*
- * A second parser of HTTP/1.1, written only from RFC 9112 and RFC 9110. It is slow and simple on purpose:
- * it reads a whole text with regular expressions, so that it shares no mistake with the server's own
- * parser, which reads bytes as they arrive. Texts have one character per byte.
+ * A second parser of HTTP/1.1, written only from RFC 9112 and RFC 9110. It reads a whole text with regular expressions,
+ * so that it shares no mistake with the server's parser, which reads bytes as they arrive. Texts have one character per
+ * byte.
  */
 
 /** A request as the reference parser reads it. */
@@ -123,7 +123,7 @@ function readHead(text: string, start: number): Head | "incomplete" | "refused" 
   return { request, contentLength: framing === "chunked" ? 0 : framing, end: end + 4 };
 }
 
-/** Whether a head, which ends at `end` or has no end yet (-1), has or will have more than there may be. */
+/** Returns whether a head is too long. `end` is its end; -1 if its end has not arrived. */
 function isTooLong(text: string, start: number, end: number): boolean {
   const [line = "", ...fieldLines] = text.slice(start, end === -1 ? undefined : end).split("\r\n");
   const [method = "", target = ""] = line.split(" ");
@@ -216,14 +216,14 @@ function readChunks(text: string, start: number): Body {
   }
 }
 
-/** A line without its end is only incomplete, unless it has an invalid line end. */
+/** Returns how a line without its end counts: as incomplete, unless it has an invalid line end. */
 function unfinishedLine(line: string): "incomplete" | "malformed" {
   return /[\r\n](?!$)|\n/.test(line) ? "malformed" : "incomplete";
 }
 
 /**
- * Fields that would change what was read already, or whom it is for (RFC 9110, section 6.5.1): framing, routing,
- * modifiers of the request, authentication, the format of the content.
+ * Fields that no trailer may have, because they would change how or for whom the request is read (RFC 9110, section
+ * 6.5.1): framing, routing, modifiers of the request, authentication, the format of the content.
  */
 const NO_TRAILER = new RegExp(
   [
@@ -261,9 +261,9 @@ export interface ReferenceResponse {
 }
 
 /**
- * Reads a server's output as the responses to requests with these methods; `isOver`: nothing follows, which
- * ends a body without a length. Also returns how many interim responses follow the last one. Throws an `Error`
- * that says where the text is not a valid response.
+ * Reads a server's output as the responses to requests with these methods. `isOver`: the connection has ended, which
+ * ends a body without a length. Also returns how many interim responses follow the last one. Throws an `Error` that
+ * says where the text is not a valid response.
  */
 export function readResponses(
   text: string,

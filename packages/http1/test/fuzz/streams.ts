@@ -5,7 +5,7 @@ import type { Random } from "./random.ts";
  * character per byte.
  */
 
-/** Action of the fuzzed server's handler: the value of the request's field `X-Do`. */
+/** The action of the server's handler, which the request's field `X-Do` names. */
 export const actions = [
   "now",
   "later",
@@ -91,7 +91,7 @@ const fields = [
 
 const many = (count: number) => Array.from({ length: count }, (_, i) => `X-${i}:`);
 
-/** Fields that make a head long; some of them are too long for every target without the higher limit. */
+/** Fields that make a head long. Some are too long for any target except those with the higher limit. */
 const longFields = [
   [`X-Much: ${"m".repeat(5_000)}`],
   [`X-Long: ${"l".repeat(15_000)}`],
@@ -161,7 +161,7 @@ const withSpoiledBody: Fault = (message, random) => ({
   body: spoil(random, message.body),
 });
 
-/** Texts with one fault each, which no strict server may accept as a request, or as the body of one. */
+/** Texts with one fault each. No strict server may accept them as a request or a body. */
 const faults: readonly Fault[] = [
   withFields("Host: other.example"),
   (message) => ({ ...message, fields: message.fields.slice(1) }),

@@ -21,14 +21,14 @@ const patient = { guards, deaths: 2, repetitions: 1, time: 2 };
 
 const two: Wish[] = [{ id: "s" }, { id: "t" }];
 const ending: Wish[] = [...two, { id: "s", ends: true }];
-/** Two requests for the same session, which can have only one customer. */
+/** Three requests for the visit. Two of them are for the same session, which can have only one customer. */
 const shared: Wish[] = [{ id: "s", customer: "c" }, { id: "s", customer: "d" }, { id: "t" }];
 
-/** One server holds all keys. A contender that finds a claim continues as on a cluster. */
+/** Returns the wishes as on a single server. A contender that then finds a claim continues as on a cluster. */
 const combined = (wishes: readonly Wish[]) => wishes.map((wish) => ({ ...wish, isCombined: true }));
 const mixed: Wish[] = [{ id: "s" }, { id: "s", isCombined: true }, { id: "t", isCombined: true }];
 
-/** Small enough to explore every order of events. Long runs explore more. */
+/** Settings small enough to explore every order of events. Long runs have larger ones. */
 const settings: Readonly<Record<string, Setting>> = {
   "two sessions": { ...patient, wishes: two, repetitions: long ? 2 : 1, time: long ? 3 : 2 },
   "two sessions, one of which is ended": {

@@ -19,7 +19,7 @@ export interface Step<State> {
 export interface Exploration {
   readonly states: number;
   readonly steps: number;
-  /** The first fault found, with the shortest path to it, or `undefined`. */
+  /** The first fault found, with the shortest path to it; `undefined` if there is none. */
   readonly fault: string | undefined;
 }
 
@@ -57,12 +57,12 @@ export function exploreAll<State>(system: System<State>): Exploration {
 /** Maximum number of steps of a walk. */
 const LONGEST = 300;
 
-/** Makes `runs` random walks until a state has a fault. Counts states again that come again. */
+/** Makes `runs` random walks, until a state has a fault. A state that occurs again is counted again. */
 export function exploreAtRandom<State>(system: System<State>, random: Random, runs: number): Exploration {
   let [states, steps] = [0, 0];
   for (let run = 0; run < runs; run++) {
     let visited: Visited<State> = { state: system.initial, name: "", from: undefined };
-    // A contender may wait forever, as time may stand still.
+    // The length is limited because a contender may wait forever if the time stands still.
     for (let length = 0; length < LONGEST; length++) {
       states++;
       const fault = system.fault(visited.state);

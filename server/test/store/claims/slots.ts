@@ -8,16 +8,16 @@ import {
 
 /*
  * A model of the scripts in `store/redis/scripts` that change a visit and the sessions that want it. Each function is
- * one step, as Redis runs one script at a time.
+ * one step, because Redis runs only one script at a time.
  */
 
-/** A session in its slot. */
+/** A session in its slot. A slot is the part of a cluster's key names that one node serves. */
 export interface SessionSlot {
   /** Its customer; empty for none. */
   readonly customer: string;
   readonly hasVisit: boolean;
   readonly isOver: boolean;
-  /** Nonces of the fenced attempts. */
+  /** Nonces of the fenced attempts: those that may not write any more. */
   readonly fenced: readonly string[];
 }
 
@@ -38,19 +38,19 @@ export type Command =
 
 export type Reply = ClaimResult | WriteResult | Examination | "unprepared" | "nothing";
 
-/** Checks of the scripts. A guard that is off is a bug, which the exploration must find. */
+/** Checks in the scripts. Without one of them there is a bug, which the exploration must find. */
 export interface Guards {
-  /** A write checks whether its attempt is fenced. */
+  /** Before a write, checks whether its attempt is fenced. */
   readonly fence: boolean;
-  /** A claim is replaced or released only if it is the examined one. */
+  /** Replaces or releases a claim only if it is the examined one. */
   readonly compare: boolean;
-  /** Each attempt has its own nonce. */
+  /** Gives each attempt its own nonce. */
   readonly nonce: boolean;
-  /** A refused attempt is fenced before its claim is released. */
+  /** Fences a refused attempt before its claim is released. */
   readonly refusal: boolean;
-  /** The claim stays if the session has the visit by another attempt. */
+  /** Keeps the claim if the session got the visit by another attempt. */
   readonly holding: boolean;
-  /** A combined attempt checks whether it is fenced, and fences itself if it does nothing. */
+  /** A combined attempt checks whether it is fenced, and fences itself if it changes nothing. */
   readonly combinedFence: boolean;
   /** A combined attempt replaces a claim of its own session. */
   readonly replacing: boolean;
@@ -100,7 +100,7 @@ function claim(
   ];
 }
 
-/** associate-ids.lua, for a visit and perhaps a customer */
+/** associate-ids.lua, with a visit and possibly a customer. */
 function write(
   slots: Slots,
   { own: { id, nonce }, customer }: Extract<Command, { send: "write" }>,

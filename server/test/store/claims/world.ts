@@ -12,12 +12,12 @@ import type { Step, System } from "./explore.ts";
 import { type Command, execute, type Guards, type Reply, type Slots, sessionOf, unstored } from "./slots.ts";
 
 /*
- * Contenders in different processes for one visit. Every event is a step: a command, a second execution of a command
- * that was sent twice, the death of a process between two commands, the end of a session, and the passing of time. A
- * paused process needs no step, as the others continue. The engine's own functions decide what a contender does next.
+ * Contenders in different processes for one visit. Every event is a step: a command, the repetition of a command that
+ * was sent twice, the death of a process between two commands, the end of a session, and the passing of time. A pause
+ * of a process needs no step: the others just continue. The engine's own functions decide what a contender does next.
  */
 
-/** A contender: wants the visit for a session, perhaps with a customer, perhaps by a combined script; or ends it. */
+/** A contender: wants the visit for a session, possibly with a customer or by a combined script; or ends the session. */
 export interface Wish {
   readonly id: string;
   readonly isCombined?: boolean;
@@ -45,7 +45,7 @@ type Doing =
 
 interface Contender {
   readonly doing: Doing;
-  /** Number of its nonces that a slot has seen. */
+  /** Number of this contender's nonces that a slot has seen. */
   readonly nonces: number;
 }
 
@@ -108,7 +108,7 @@ function stepsOf(setting: Setting, world: World, contender: Contender, i: number
   return steps;
 }
 
-/** Returns the world after the next step of a contender; `isTwice`: its command will be executed again. */
+/** Returns the world after the next step of a contender. `isTwice`: its command will be executed a second time. */
 function advanced(setting: Setting, world: World, i: number, isTwice: boolean): World {
   const contender = world.contenders[i] as Contender;
   const command = commandOf(setting, contender, i);
@@ -189,7 +189,7 @@ function faultOf(setting: Setting, world: World): string | undefined {
   return undefined;
 }
 
-/** Returns whether all requests for the session were answered with a refusal. */
+/** Returns whether all requests for the session were refused. */
 function isDenied({ wishes }: Setting, world: World, id: string): boolean {
   return world.contenders.every(({ doing }, i) => {
     const wish = wishes[i] as Wish;
@@ -198,10 +198,10 @@ function isDenied({ wishes }: Setting, world: World, id: string): boolean {
   });
 }
 
-/** More steps than an undisturbed contender needs. */
+/** A number of steps that is more than a contender needs if the others do nothing. */
 const MANY = 20;
 
-/** Returns how long a contender waits, in units of `GRACE`, if all others do nothing from now on. */
+/** Returns how long a contender waits, in units of `GRACE`, if the others do nothing from now on. */
 function timeAlone(setting: Setting, world: World, i: number): number {
   let [at, waits] = [world, 0];
   for (let steps = 0; steps < MANY; steps++) {

@@ -16,7 +16,7 @@ export function act(n: number): Act {
   };
 }
 
-/** Port `audit`. */
+/** Tests the port `audit`. */
 export function auditContract(name: string, make: DataFactory): void {
   test(`${name}: audit entries are stored in order, each linked to the one before`, async () => {
     await using world = await openWorld(make);

@@ -4,7 +4,7 @@ import type { ApiKey } from "../../../src/store/ports/credentials.ts";
 import { DAY, HOUR, MINUTE, START } from "../../support/sessions.ts";
 import { type DataFactory, openWorld } from "./world.ts";
 
-/** Returns an API key of an administrator, with other members as in `more`. */
+/** Returns an API key of an administrator, changed by `more`. */
 export function apiKey(id: string, more: Partial<ApiKey> = {}): ApiKey {
   return {
     id,
@@ -21,7 +21,7 @@ export function apiKey(id: string, more: Partial<ApiKey> = {}): ApiKey {
   };
 }
 
-/** Port `credentials`: API keys and secrets. */
+/** Tests the port `credentials`: API keys and secrets. */
 export function credentialsContract(name: string, make: DataFactory): void {
   test(`${name}: API keys are stored, listed oldest first, and revoked once`, async () => {
     await using world = await openWorld(make);
@@ -83,7 +83,7 @@ export function credentialsContract(name: string, make: DataFactory): void {
     assert.deepEqual(await world.store.listApiKeys(), expected);
   });
 
-  test(`${name}: of two simultaneous replacements of one API key exactly one succeeds`, async () => {
+  test(`${name}: if an API key is replaced twice at the same time, exactly one replacement succeeds`, async () => {
     await using world = await openWorld(make);
     await world.store.addApiKey(apiKey("k1", {}));
     const replace = (id: string) => world.store.replaceApiKey("k1", apiKey(id, {}), START + HOUR);
@@ -111,7 +111,7 @@ export function credentialsContract(name: string, make: DataFactory): void {
     await using world = await openWorld(make);
     const [born] = await world.store.listSecrets();
     const added = [1, 2, 3].map((n) => new Uint8Array(32).fill(n));
-    // With equal times, the order of the calls decides.
+    // With equal times, the secret that was added last comes first.
     for (const bytes of added) await world.store.addSecret({ bytes, createdAt: START });
     for (const when of ["at once", "after a restart"]) {
       const secrets = (await world.store.listSecrets()).map(({ bytes }) => Buffer.from(bytes));

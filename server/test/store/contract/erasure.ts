@@ -15,7 +15,7 @@ const idempotent = (name: string): IdempotentRequest => ({
   response: `response to ${name}`,
 });
 
-/** Creates a session with everything that a session can have. */
+/** Creates a session with all kinds of data that a session can have. */
 async function fill(world: World, customerId: string): Promise<string> {
   const session = world.newSession({ customerId, visitId: `visit of ${customerId}` });
   await world.store.create(session, world.now, idempotent(`create ${customerId}`));
@@ -58,7 +58,7 @@ async function assertGone(world: World, id: string, customerId: string): Promise
   assert.deepEqual(await world.associate(id, { customerId }), { outcome: "absent" });
 }
 
-/** Port `erasure`. */
+/** Tests the port `erasure`. */
 export function erasureContract(name: string, make: DataFactory): void {
   test(`${name}: nothing of an erased session remains, and others keep everything`, async () => {
     await using world = await openWorld(make);

@@ -23,7 +23,7 @@ function createOnce(world: World, session: Session, key: IdempotentRequest) {
   return world.store.create(session, world.now, key);
 }
 
-/** Port `idempotency`: a request is carried out once, however often it is sent. */
+/** Tests the port `idempotency`: a request is carried out once, however often it is sent. */
 export function idempotencyContract(name: string, make: DataFactory): void {
   test(`${name}: repeating a recording returns the first response and records nothing`, async () => {
     await using world = await openWorld(make);
@@ -55,7 +55,7 @@ export function idempotencyContract(name: string, make: DataFactory): void {
     }
   });
 
-  test(`${name}: for a session without ids only the response is stored`, async () => {
+  test(`${name}: a create without ids stores only the response`, async () => {
     await using world = await openWorld(make);
     const session = world.newSession({});
     assert.deepEqual(await createOnce(world, session, idempotent("k")), { outcome: "created" });

@@ -4,7 +4,7 @@ import { Refusal } from "../../../src/session/errors.ts";
 import { HOUR, MINUTE, START } from "../../support/sessions.ts";
 import { type DataFactory, openWorld } from "./world.ts";
 
-/** Port `lifecycle`: the clock, the status, the reported groups and closing. */
+/** Tests the port `lifecycle`: the clock, the status, reports of committed groups, and closing. */
 export function lifecycleContract(name: string, make: DataFactory): void {
   test(`${name}: the clock's high-water mark is the latest stored time, and never falls`, async () => {
     await using world = await openWorld(make);
@@ -44,7 +44,7 @@ export function lifecycleContract(name: string, make: DataFactory): void {
     assert.ok(bytes === undefined || bytes > 0);
   });
 
-  test(`${name}: every change is reported with the group in which it was committed`, async () => {
+  test(`${name}: the engine reports each group of changes that it commits, with their number`, async () => {
     await using world = await openWorld(make);
     await Promise.all(Array.from({ length: 100 }, (_, i) => world.create({ visitId: `v${i}` })));
     assert.equal(

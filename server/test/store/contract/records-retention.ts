@@ -4,7 +4,7 @@ import { HOUR, MINUTE } from "../../support/sessions.ts";
 import { compact, enqueue, inEveryState, readPage, readSummary, records } from "./timeline.ts";
 import { type DataFactory, openWorld, purgeAll, RETENTION, type World } from "./world.ts";
 
-/** Creates a session with records, and ids or none, and lets it end or expire. */
+/** Creates a session with records, with or without ids, and then ends it or lets it expire. */
 async function createFinished(
   world: World,
   { customerId, end }: { customerId: string | null; end: boolean },
@@ -17,7 +17,7 @@ async function createFinished(
   return id;
 }
 
-/** Ports `records` and `lifecycle`: how long what remains of an ended or expired session is kept. */
+/** Tests the ports `records` and `lifecycle`: how long the data of an ended or expired session are kept. */
 export function retentionContract(name: string, make: DataFactory): void {
   for (const customerId of ["anna", null]) {
     for (const end of [true, false]) {
@@ -78,7 +78,7 @@ export function retentionContract(name: string, make: DataFactory): void {
   test(`${name}: purging a session removes all its records, a batch at a time`, async () => {
     await using world = await openWorld(make);
     const made = Array.from({ length: 1200 }, () => world.newId());
-    // In several rounds, which an engine may store apart.
+    // Several rounds, because an engine may store each round separately.
     for (let round = 0; round < 3; round++) {
       for (const id of made) enqueue(world, id, records(round * 10 + 1, round * 10 + 10));
       await compact(world);

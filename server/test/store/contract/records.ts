@@ -14,7 +14,7 @@ import {
 } from "./timeline.ts";
 import { associated, type DataFactory, MAX_RECORDS, openWorld } from "./world.ts";
 
-/** Port `records`: recording requests and reading them back in order, each with the identity at its time. */
+/** Tests the port `records`: requests are recorded, and read in order with the identity at their time. */
 export function recordsContract(name: string, make: DataFactory): void {
   test(`${name}: accepted records are visible at once, in order, and stay`, async () => {
     await using world = await openWorld(make);
@@ -71,7 +71,7 @@ export function recordsContract(name: string, make: DataFactory): void {
     });
   });
 
-  test(`${name}: sessions that record at the same time keep their records apart`, async () => {
+  test(`${name}: records that arrive at the same time for several sessions are not mixed up`, async () => {
     await using world = await openWorld(make);
     const made = Array.from({ length: 60 }, () => world.newId());
     for (let i = 1; i <= 40; i++) {
@@ -80,7 +80,7 @@ export function recordsContract(name: string, make: DataFactory): void {
         else await world.store.storeRecords({ id, records: [record(`${n}/${i}`)], now: world.now });
       }
       world.now += SECOND;
-      // While some records are compacted, more arrive.
+      // More records arrive while some are compacted.
       await world.store.purgeExpired(world.now);
       if (i % 15 === 0) await world.reopen();
     }
@@ -102,7 +102,7 @@ export function recordsContract(name: string, make: DataFactory): void {
       enqueue(world, id, [record(i)]);
       go(`${i} /${i} -`);
     }
-    // Queued before the association, at the same time.
+    // This record is queued before the association, at the same time.
     associated(await world.associate(id, { visitId: "v" }));
     go("associated visitId -");
     enqueue(world, id, [record(4)]);
@@ -181,7 +181,7 @@ export function recordsContract(name: string, make: DataFactory): void {
     }
   });
 
-  test(`${name}: the remaining records have their identity, even after the records before it was set were dropped`, async () => {
+  test(`${name}: the remaining records keep their identity, even after the records from before its association were dropped`, async () => {
     await using world = await openWorld(make);
     const id = world.newId();
     enqueue(world, id, records(1, 2));

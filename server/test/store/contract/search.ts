@@ -30,7 +30,7 @@ async function listAll(world: World, given: Partial<SessionFilter>, limit = 100)
   return found;
 }
 
-/** Creates a variety of sessions, one a second; returns them in their present state, newest first. */
+/** Creates one session of each kind, one a second. Returns them in their present state, newest first. */
 async function fill(world: World): Promise<Session[]> {
   const made: string[] = [];
   const customers = ["anna", "é😀", null];
@@ -62,7 +62,7 @@ const filters: readonly Partial<SessionFilter>[] = [
   { live: false },
 ];
 
-/** Port `search`: finding sessions by their ids, their state and their time. */
+/** Tests the port `search`: finding sessions by ids, state and time. */
 export function searchContract(name: string, make: DataFactory): void {
   test(`${name}: matching sessions are listed newest first, with any page size`, async () => {
     await using world = await openWorld(make);
@@ -81,7 +81,7 @@ export function searchContract(name: string, make: DataFactory): void {
     }
   });
 
-  test(`${name}: sessions that come or go between two pages do not shift the others`, async () => {
+  test(`${name}: sessions that are created or purged between two pages do not shift the others`, async () => {
     await using world = await openWorld(make);
     const all = await fill(world);
     const first = await listPage(world, {}, { limit: 20 });
@@ -134,11 +134,11 @@ export function searchContract(name: string, make: DataFactory): void {
     world.now = expired.expiresAt + RETENTION;
     assert.deepEqual(await found(), []);
     const listed = await listPage(world, { customerId: "anna" }, { includePurgeable: true });
-    // Each engine decides what it has purged by now.
+    // Each engine decides what it has purged so far.
     assert.ok(listed.sessions.some(({ id }) => id === expired.id));
   });
 
-  test(`${name}: implicit sessions are listed if they were renewed and live, or have records`, async () => {
+  test(`${name}: implicit sessions are listed if they are live and were renewed, or if they have records`, async () => {
     await using world = await openWorld(make);
     const [unknown, renewed, ended, recorded] = [world.newId(), world.newId(), world.newId(), world.newId()];
     enqueue(world, recorded, [record(1)]);

@@ -7,7 +7,7 @@ import { associated, type DataFactory, openWorld } from "./world.ts";
 const absent = { outcome: "absent" };
 
 /**
- * Port `sessions`: associating ids, all or nothing (contract.md#rule-1), visits (contract.md#rule-2), scopes
+ * Tests the port `sessions`: associating ids, all or none (contract.md#rule-1), visits (contract.md#rule-2), scopes
  * (contract.md#rule-4), and absent sessions.
  */
 export function associationContract(name: string, make: DataFactory): void {
@@ -89,7 +89,7 @@ export function associationContract(name: string, make: DataFactory): void {
     assert.deepEqual(await world.store.find(unstored), world.implicit(unstored));
   });
 
-  test(`${name}: a session keeps its visit, also if the other one is free`, async () => {
+  test(`${name}: a session keeps its visit, even if the requested other visit is free`, async () => {
     await using world = await openWorld(make);
     const session = await world.create({ visitId: "v" });
     const result = await world.associate(session.id, { visitId: "free" });

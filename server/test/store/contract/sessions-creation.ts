@@ -7,7 +7,7 @@ import { type DataFactory, openWorld } from "./world.ts";
 
 const conflict = { outcome: "conflict", field: "visitId" };
 
-/** Port `sessions`: storing new sessions, and which of them gets a visit (contract.md#rule-2). */
+/** Tests the port `sessions`: storing new sessions, and which session gets a visit (contract.md#rule-2). */
 export function creationContract(name: string, make: DataFactory): void {
   test(`${name}: a created session is found unchanged, also after a restart`, async () => {
     await using world = await openWorld(make);
@@ -68,7 +68,7 @@ export function creationContract(name: string, make: DataFactory): void {
     assert.deepEqual(await world.store.create(secondRival, world.now), conflict);
   });
 
-  test(`${name}: a visit is free from the millisecond at which its holder expires`, async () => {
+  test(`${name}: a visit is free from the millisecond of its holder's expiry`, async () => {
     await using world = await openWorld(make);
     const holder = await world.create({ visitId: "v" });
     world.now = holder.expiresAt - 1;
@@ -80,7 +80,7 @@ export function creationContract(name: string, make: DataFactory): void {
     assert.deepEqual(await world.store.create(world.newSession({ visitId: "v" }), world.now), conflict);
   });
 
-  test(`${name}: a renewed holder keeps its visit`, async () => {
+  test(`${name}: a session that was renewed keeps its visit`, async () => {
     await using world = await openWorld(make);
     const holder = await world.create({ visitId: "v" });
     world.now += 20 * MINUTE;
@@ -113,7 +113,7 @@ export function creationContract(name: string, make: DataFactory): void {
     assert.equal(await world.isLive(last.id), true);
   });
 
-  test(`${name}: a global visit, a customer and an agent may have many sessions`, async () => {
+  test(`${name}: a global visit, a customer or an agent may have many sessions`, async () => {
     await using world = await openWorld(make);
     const given = { agentId: "a", customerId: "c", globalVisitId: "g" };
     for (const visitId of ["1", "2", "3"]) await world.create({ ...given, visitId });
@@ -127,7 +127,7 @@ export function creationContract(name: string, make: DataFactory): void {
     }
   });
 
-  test(`${name}: a session id under which something is stored is taken`, async () => {
+  test(`${name}: creating a session is refused if anything is stored under its id`, async () => {
     await using world = await openWorld(make);
     const first = await world.create({ customerId: "first" });
     const second = { ...first, ...ids({ customerId: "second" }) };

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { DAY, HOUR, MINUTE } from "../../support/sessions.ts";
 import { associated, type DataFactory, openWorld, purgeAll, RETENTION } from "./world.ts";
 
-/** Port `sessions`: renewing, ending, expiring and purging, and sessions of which nothing is stored. */
+/** Tests the port `sessions`: renewing, ending, expiring and purging, also of implicit sessions. */
 export function lifetimeContract(name: string, make: DataFactory): void {
   test(`${name}: an unknown id is an implicit session, and finding it stores nothing`, async () => {
     await using world = await openWorld(make);

@@ -14,8 +14,8 @@ function count(results: readonly { outcome: string }[]): Record<string, number> 
 }
 
 /**
- * Port `sessions`: of concurrent requests of which only one can win, exactly one does (contract.md#rule-1,
- * contract.md#rule-2).
+ * Tests the port `sessions`: if only one of several concurrent requests can succeed, exactly one does
+ * (contract.md#rule-1, contract.md#rule-2).
  */
 export function racesContract(name: string, make: DataFactory): void {
   test(`${name}: of 64 creates of one visit one wins, and the others leave nothing`, async () => {

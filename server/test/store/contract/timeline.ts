@@ -71,7 +71,7 @@ export async function pathsOf(world: World, id: string): Promise<string[]> {
   return requests.map((entry) => entry.record.path);
 }
 
-/** Makes the engine compact the records so far, which it does once they are a few seconds old. */
+/** Makes the engine compact the records so far, which it does when they are a few seconds old. */
 export async function compact(world: World): Promise<void> {
   await world.store.advanceClock(world.now);
   world.now += 10_000;

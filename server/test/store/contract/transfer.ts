@@ -11,7 +11,7 @@ import { apiKey } from "./credentials.ts";
 import { enqueue, readSummary, record, records } from "./timeline.ts";
 import { type DataFactory, MAX_RECORDS, openWorld, RETENTION, type World } from "./world.ts";
 
-/** Port `transfer`: exports everything from one store and imports it into another, by default of the same engine. */
+/** Tests the port `transfer`: exports everything from one store and imports it into another (default: same engine). */
 export function transferContract(name: string, make: DataFactory, other = make): void {
   test(`${name}: a store that imports everything returns the same as the first`, async () => {
     await using source = await openWorld(make);
@@ -25,7 +25,7 @@ export function transferContract(name: string, make: DataFactory, other = make):
     assert.deepEqual([...source.failures, ...target.failures], []);
   });
 
-  test(`${name}: after an import, visits, ends, stored responses and sequences take effect`, async () => {
+  test(`${name}: after an import, visits are taken, ended sessions stay ended, requests are replayed and records are numbered on`, async () => {
     await using source = await openWorld(make);
     await using target = await openWorld(other);
     const [held] = await fill(source);
@@ -111,7 +111,7 @@ function isRecords({ kind }: TransferItem): boolean {
 
 const oddNames = '{"__proto__":"p","b":"1","a":"2"}';
 
-/** Creates a variety of sessions; returns their ids, first the one that holds the visit "held". */
+/** Creates sessions of all kinds. Returns their ids; the first one holds the visit "held". */
 async function fill(world: World): Promise<string[]> {
   const { store } = world;
   const held = await world.create({ visitId: "held", customerId: "é😀\u2028" });
@@ -149,7 +149,7 @@ function agentKey(id: string, now: number): ApiKey {
   return apiKey(id, { role: "agent", agentId: "a", ...times });
 }
 
-/** Changes the sessions that `fill` made; returns the ids of new ones. */
+/** Changes the sessions that `fill` created. Returns the ids of new ones. */
 async function changeSome(world: World, filled: readonly string[]): Promise<string[]> {
   const [held, , recorded, grown] = filled as [string, string, string, string];
   assert.ok(await world.store.end(held, world.now));
@@ -166,7 +166,7 @@ async function changeSome(world: World, filled: readonly string[]): Promise<stri
 async function* pagesOf(store: StoreEngine, now: number): AsyncGenerator<ExportPage> {
   for (let after: string | null | undefined; after !== null; ) {
     const page = await store.exportPage(after ?? null, now);
-    // Pages may come from another process, as JSON.
+    // A page may come from another process as JSON.
     yield JSON.parse(JSON.stringify(page)) as ExportPage;
     after = page.next;
   }
@@ -190,7 +190,7 @@ async function transferAll(source: World, target: World): Promise<void> {
   await target.store.importItems({ items: [], cursor: null, now: source.now });
 }
 
-/** Asserts that both stores return the same sessions, and the same of everything else. */
+/** Asserts that both stores return the same sessions and the same other data. */
 async function assertSame(source: World, target: World, ids: readonly string[]): Promise<void> {
   for (const id of ids) {
     const [expected, found] = [await source.store.find(id), await target.store.find(id)];
@@ -210,7 +210,7 @@ async function assertSame(source: World, target: World, ids: readonly string[]):
   assert.deepEqual(canonical(found), canonical(expected));
 }
 
-/** Returns the items in one order and one form: engines may order them, and divide records, as they like. */
+/** Returns the items in a fixed order and form, because engines may order them and divide records differently. */
 function canonical(items: readonly TransferItem[]): string[] {
   const lines = items.flatMap((item) => {
     if (item.kind === "floor") return [];

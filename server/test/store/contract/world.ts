@@ -8,35 +8,33 @@ import type { StoreEvents } from "../../../src/store/ports/lifecycle.ts";
 import type { AssociationResult } from "../../../src/store/ports/sessions.ts";
 import { DAY, ids, START, lifetimes as usual } from "../../support/sessions.ts";
 
-/** Storage, empty at first, with the engine under test. */
+/** A storage of the engine under test, empty at first. */
 export interface Data extends AsyncDisposable {
-  /** True if the engine expires data by itself: its purge does nothing and reports nothing. */
+  /** True if the engine expires data by itself. Its purge then does nothing and reports nothing. */
   readonly expiresByItself?: true;
-  /** Opens the engine; the one opened before must be closed. */
+  /** Opens the engine. An engine that was opened before must be closed. */
   open(options: { lifetimes: Lifetimes; events: StoreEvents; now: number }): Promise<StoreEngine>;
 }
 
 /** Creates an empty storage. */
 export type DataFactory = () => Promise<Data>;
 
-/** Fixture of a test of a port: an engine with its own data, and a time that the test sets. */
+/** Fixture for a test of a port: an engine with its own data, and a clock that the test sets. */
 export interface World extends AsyncDisposable {
   readonly store: StoreEngine;
   readonly lifetimes: Lifetimes;
-  /**
-   * Returns how many of `sessions` expired ones purging reports: all, or none if the engine expires data by itself.
-   */
+  /** Returns how many of `sessions` expired ones a purge reports: all, or 0 if the engine expires data by itself. */
   purged(sessions: number): number;
   /** Events that the engine has reported so far. */
   readonly committed: number[];
   readonly failures: unknown[];
   /** Time of every call below, in Unix ms. */
   now: number;
-  /** Returns an authentic id, created now, of which nothing is stored. */
+  /** Returns a valid id, created now, under which nothing is stored. */
   newId(): string;
   /** Returns a session as the service would create it now. */
   newSession(given: Partial<Identity>): Session;
-  /** Stores a new session; must succeed. */
+  /** Creates and stores a session. Throws if it is refused. */
   create(given: Partial<Identity>): Promise<Session>;
   associate(id: string, given: Partial<Identity>, scope?: Scope): Promise<AssociationResult>;
   /** Returns the implicit session of an id. */
@@ -50,7 +48,7 @@ export interface World extends AsyncDisposable {
 export const MAX_RECORDS = 100;
 export const RETENTION = 14 * DAY;
 
-/** Secret that signs the ids of the tests: engines take every id as authentic. */
+/** Secret that signs the ids of the tests. Engines do not verify ids. */
 const secret = new Uint8Array(32).fill(7);
 
 /** Creates a fixture; `await using` closes it. */
@@ -112,7 +110,7 @@ export function associated(result: AssociationResult): Session {
   return (result as { session: Session }).session;
 }
 
-/** Purges until nothing is left to do in two rounds; returns the number of sessions found expired. */
+/** Purges until four batches in a row find nothing. Returns the number of expired sessions that were found. */
 export async function purgeAll(world: World): Promise<number> {
   let expired = 0;
   for (let quiet = 0; quiet < 4; ) {

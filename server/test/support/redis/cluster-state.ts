@@ -3,7 +3,7 @@ import type { RedisNode } from "./node.ts";
 /** Number of slots of a cluster. */
 export const SLOTS = 16_384;
 
-/** A node's view of itself. */
+/** The state of a node as the node itself sees it. */
 export interface NodeState {
   readonly node: RedisNode;
   readonly id: string;
@@ -13,7 +13,7 @@ export interface NodeState {
   readonly epoch: number;
   /** First and last slot of each range that it serves. */
   readonly ranges: readonly (readonly [first: number, last: number])[];
-  /** Its view of the others, by their ids. */
+  /** The states of the other nodes by their ids, as this node sees them. */
   readonly others: ReadonlyMap<string, string>;
 }
 
@@ -49,14 +49,14 @@ export async function statesOf(nodes: readonly RedisNode[]): Promise<NodeState[]
   return states.flatMap((state) => (state.status === "fulfilled" ? [state.value] : []));
 }
 
-/** Returns the owner of a slot: of several nodes that claim it, the one with the latest claim. */
+/** Returns the owner of a slot. If several nodes claim it, this is the one with the latest claim. */
 export function ownerOf(slot: number, states: readonly NodeState[]): NodeState | undefined {
   return states
     .filter(({ isPrimary, ranges }) => isPrimary && ranges.some(([first, last]) => first <= slot && slot <= last))
     .toSorted((a, b) => b.epoch - a.epoch)[0];
 }
 
-/** Throws with the reasons why the running nodes do not form a complete cluster yet. */
+/** Throws, with the reasons, if the running nodes do not form a complete cluster yet. */
 export async function checkCluster(nodes: readonly RedisNode[]): Promise<void> {
   const running = nodes.filter(({ isRunning }) => isRunning);
   const states = await Promise.all(running.map(stateOf));

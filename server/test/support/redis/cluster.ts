@@ -13,14 +13,14 @@ import { moveSlot } from "./slots.ts";
 /** A cluster of three primaries, each with a replica. */
 export interface RedisCluster extends AsyncDisposable {
   readonly url: string;
-  /** First the three initial primaries, then the replica of each in the same order. */
+  /** The three initial primaries, and then their replicas in the same order. */
   readonly nodes: readonly RedisNode[];
   slotOf(key: string): Promise<number>;
-  /** Returns the node that serves a slot, according to the nodes that respond. */
+  /** Returns the node that serves a slot, as the nodes that respond see it. */
   primaryOf(slot: number): Promise<RedisNode>;
   /** Returns the running replicas of a primary. */
   replicasOf(primary: RedisNode): Promise<RedisNode[]>;
-  /** Waits until the running nodes agree, serve every slot, and all replicas follow. */
+  /** Waits until the running nodes agree, serve every slot, and all replicas follow their primaries. */
   untilOk(timeout?: number): Promise<void>;
   /** Moves slots with their keys to another primary while they are in use. */
   moveSlots(slots: Iterable<number>, to: RedisNode): Promise<void>;
@@ -33,7 +33,7 @@ export interface ClusterOptions {
   /** `cluster-node-timeout` in ms: a node that is silent for this long counts as failed. */
   readonly nodeTimeout?: number;
   readonly persistence?: Persistence;
-  /** True if `partition` will be used, which takes a network namespace and root. */
+  /** True if `partition` will be called. It needs root, and puts the cluster into a network namespace. */
   readonly isPartitionable?: boolean;
   /** Further settings of every node. */
   readonly settings?: readonly (readonly [name: string, ...words: string[]])[];
@@ -83,7 +83,7 @@ async function placesFor(hosts: readonly string[]): Promise<Place[]> {
     const isOwn = host !== "127.0.0.1";
     places.push({
       host,
-      // Nobody else has this address.
+      // In the cluster's own network this address is used by nobody else.
       port: isOwn ? 6379 : await freePort(),
       busPort: isOwn ? 16_379 : await freePort(),
       id: randomBytes(20).toString("hex"),
@@ -122,7 +122,7 @@ function startNode(
   });
 }
 
-/** Returns the cluster configuration file of a node, with which nothing needs to be negotiated. */
+/** Returns a node's cluster configuration file. With it, the nodes need not negotiate anything. */
 function nodesFile(places: readonly Place[], own: Place): string {
   const lines = places.map((place, i) => {
     const isPrimary = i < PRIMARIES;

@@ -5,17 +5,16 @@ import { randomInt } from "node:crypto";
 import { once } from "node:events";
 
 /*
- * A private network for servers that tests separate from each other. They run in one network namespace, each with an
- * address. During a partition, packets pass only within a group and from the tests; all others are dropped, as by a
- * broken switch: connections stay open and nothing arrives. (Dropping pairs is not enough: Redis retries from any
- * address that reaches the other.) The tests reach all servers through a pair of virtual devices. The namespace ends
- * with the process that holds it, which exits when its standard input closes, so the network is gone when the test
- * is, however the test ends.
+ * A private network for servers that tests separate from each other. The servers run in one network namespace, each
+ * with its own address; the tests reach all of them through a pair of virtual devices. During a partition, packets pass
+ * only within a group and from the tests. All others are dropped, as by a broken switch: connections stay open and
+ * nothing arrives. (Blocking pairs of servers is not enough: Redis retries from any address that reaches the other.)
+ * The namespace ends with its process, which exits when its standard input closes, so it never outlives the test.
  */
 
 /** A network namespace with some addresses. Needs root. */
 export interface PrivateNetwork extends AsyncDisposable {
-  /** Command that runs another one inside. */
+  /** Command that runs another command inside the namespace. */
   readonly wrapper: readonly string[];
   readonly addresses: readonly string[];
   /** Lets packets pass only within each group; replaces an earlier partition. */
@@ -52,7 +51,7 @@ async function entered(keeper: ChildProcess, ended: Promise<unknown>): Promise<v
   failed.catch(() => undefined);
 }
 
-/** The addresses are of the range reserved for tests of networks (RFC 2544, 198.18.0.0/15). */
+/** Sets up the addresses, from the range that is reserved for network tests (198.18.0.0/15, RFC 2544). */
 function layOut(keeper: ChildProcess, ended: Promise<unknown>, count: number): PrivateNetwork {
   const wrapper = ["nsenter", `--net=/proc/${keeper.pid}/ns/net`, "--"];
   const inside = (...args: string[]) => execute([...wrapper, "ip", ...args]);
@@ -65,7 +64,7 @@ function layOut(keeper: ChildProcess, ended: Promise<unknown>, count: number): P
   inside("link", "set", "lo", "up");
   inside("link", "set", inner, "up");
   for (const address of addresses) inside("address", "add", `${address}/24`, "dev", inner);
-  // Local addresses are routed first by default; the rules of a partition must come before that.
+  // By default, local addresses are routed first. The rules of a partition must come before that.
   inside("rule", "add", "preference", "100", "lookup", "local");
   inside("rule", "delete", "preference", "0");
 
@@ -101,7 +100,7 @@ function layOut(keeper: ChildProcess, ended: Promise<unknown>, count: number): P
   };
 }
 
-/** Returns all ordered pairs. */
+/** Returns all ordered pairs of different addresses. */
 function pairsWithin(group: readonly string[]): [string, string][] {
   return group.flatMap((from) => group.filter((to) => to !== from).map((to): [string, string] => [from, to]));
 }

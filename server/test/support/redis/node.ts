@@ -29,9 +29,9 @@ export interface RedisNodeOptions {
   readonly port: number;
   /** Folder for its data; created if it is missing. */
   readonly dir: string;
-  /** Settings as in `redis.conf`: name, then its words. They come after ours and take precedence. */
+  /** Settings as in `redis.conf`: the name and its words. They override the settings of the tests. */
   readonly settings?: readonly (readonly [name: string, ...words: string[]])[];
-  /** File with settings, given first. Sentinel keeps its state in it. */
+  /** File with settings, which is read first. Sentinel keeps its state in it. */
   readonly configFile?: string;
   readonly isSentinel?: boolean;
   /** Command that runs the server, such as `nsenter` and its arguments. */
@@ -40,13 +40,13 @@ export interface RedisNodeOptions {
   readonly connection?: Pick<RedisOptions, "username" | "password" | "tls">;
 }
 
-/** Message of the server once it can be used. */
+/** The message with which the server says that it can be used. */
 const READY = /Ready to accept connections|\+monitor master/;
 const START_TIMEOUT = 20_000;
 
 const running = new Set<ChildProcess>();
 process.on("exit", () => {
-  // Last resort if the runner is interrupted: kills each of our processes by its id.
+  // If the runner is interrupted, kills each of our processes by its id.
   for (const child of running) child.kill("SIGKILL");
 });
 
@@ -102,11 +102,11 @@ function connect({ host, port, connection }: RedisNodeOptions): Redis {
     commandTimeout: 5000,
     connectTimeout: 2000,
     maxRetriesPerRequest: 3,
-    // A node may be loading, or be a replica that lost its primary.
+    // The node may be loading, or may be a replica that has lost its primary.
     enableReadyCheck: false,
     ...connection,
   });
-  // The sender of a command sees its error.
+  // The sender of a command gets its error.
   client.on("error", () => undefined);
   return client;
 }
@@ -150,7 +150,7 @@ async function startProcess(options: RedisNodeOptions): Promise<StartedProcess> 
   return { child, exited, output: () => output };
 }
 
-/** Quick to start and to copy; nothing is written to the disk unless the settings say so. */
+/** Returns arguments for a server that starts quickly, and writes nothing to the disk unless the settings say so. */
 function argumentsOf(options: RedisNodeOptions): string[] {
   const { host, port, dir, settings = [], configFile, isSentinel = false } = options;
   const ours: (readonly string[])[] = [
@@ -158,7 +158,7 @@ function argumentsOf(options: RedisNodeOptions): string[] {
     ["port", String(port)],
     ["dir", dir],
     ["logfile", ""],
-    // Leftover processes are recognized by their environment, which the process title would overwrite.
+    // Leftover processes are found by their environment, which the process title would overwrite.
     ["set-proc-title", "no"],
     ["protected-mode", "no"],
   ];

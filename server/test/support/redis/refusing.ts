@@ -2,12 +2,12 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import type { RedisNode } from "./node.ts";
 
-/** A proxy between a service and its Redis, which may reply instead of Redis. */
+/** A proxy between a service and its Redis, which can reply instead of Redis. */
 export interface RefusingRedis extends AsyncDisposable {
   readonly port: number;
   /**
-   * From now on replies to every command with the error that `answer` makes from its words, except to the commands
-   * that check a new connection; `undefined`: Redis replies again. Closes open connections.
+   * Makes the proxy reply to every command with the error that `answer` returns for its words, except to commands that
+   * check a new connection. `undefined`: Redis replies again. Closes open connections.
    */
   refuse(answer: ((words: readonly string[]) => string) | undefined): void;
 }
@@ -86,7 +86,7 @@ function encoded(reply: unknown): string {
   return `$${text.length}\r\n${text}\r\n`;
 }
 
-/** Returns the first command of the text, if it is complete. */
+/** Returns the first command in the text; `undefined` if it is incomplete. */
 function commandIn(text: string): { words: string[]; length: number } | undefined {
   const head = /^\*(\d+)\r\n/.exec(text);
   if (head === null) return undefined;

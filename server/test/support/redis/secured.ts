@@ -9,7 +9,7 @@ import type { SingleRedis } from "./single.ts";
 
 /** A Redis server that is reached by TLS, with a user and a password. */
 export interface SecuredRedis extends SingleRedis {
-  /** The certificate to trust: it is self-signed. */
+  /** The self-signed certificate, which the service must trust. */
   readonly caFile: string;
   readonly user: string;
   readonly password: string;
@@ -36,7 +36,7 @@ export async function startSecuredRedis(): Promise<SecuredRedis> {
         ["user", user, "on", `>${password}`, "~*", "&*", "+@all"],
         ["user", "default", "off"],
       ],
-      // Connects the tests' own commands without verification, since the service's connection is what is tested.
+      // The tests' own commands do not verify the certificate, because only the service's connection is tested.
       connection: { username: user, password, tls: { rejectUnauthorized: false } },
     });
     return {

@@ -10,12 +10,12 @@ import { type Persistence, persistenceSettings } from "./single.ts";
 /** A primary with replicas, and three sentinels that replace it when it fails. */
 export interface SentinelRedis extends AsyncDisposable {
   readonly url: string;
-  /** The first of them starts as the primary. */
+  /** The servers with data. At the start, the first one is the primary. */
   readonly nodes: readonly RedisNode[];
   readonly sentinels: readonly RedisNode[];
   /** Returns the primary according to most of the sentinels. */
   primary(): Promise<RedisNode>;
-  /** Waits until a running node is the primary for all sentinels, and the running others follow it. */
+  /** Waits until all sentinels agree on a running primary, and all other running nodes follow it. */
   untilOk(timeout?: number): Promise<void>;
 }
 
@@ -24,7 +24,7 @@ export interface SentinelOptions {
   /** Time in ms without a reply after which a node counts as failed. */
   readonly downAfter?: number;
   readonly persistence?: Persistence;
-  /** Password that the sentinels require, also of each other; by default none. */
+  /** Password of the sentinels, also among themselves; by default none. */
   readonly password?: string;
 }
 
@@ -32,7 +32,7 @@ export interface SentinelOptions {
 const NAME = "primary";
 const HOST = "127.0.0.1";
 
-/** Starts all of it and waits until it can be used. */
+/** Starts the nodes and the sentinels, and waits until they can be used. */
 export async function startSentinelRedis(options: SentinelOptions = {}): Promise<SentinelRedis> {
   const { replicas = 1, persistence = "none" } = options;
   const directory = temporaryDirectory();
@@ -77,7 +77,7 @@ export async function startSentinelRedis(options: SentinelOptions = {}): Promise
   }
 }
 
-/** The sentinels know each other from the start, since discovery is slow. */
+/** Returns the sentinels' files. In them the sentinels know each other from the start, because discovery is slow. */
 function sentinelFiles(
   folder: string,
   nodes: readonly RedisNode[],
@@ -118,7 +118,7 @@ async function primaryOf(nodes: readonly RedisNode[], sentinels: readonly RedisN
   return found;
 }
 
-/** Throws with what is not ready yet. */
+/** Throws an error that names what is not ready yet. */
 async function checkAll(nodes: readonly RedisNode[], sentinels: readonly RedisNode[]): Promise<void> {
   const primary = await primaryOf(nodes, sentinels);
   if (!primary.isRunning) throw new Error("the primary is gone");
@@ -132,7 +132,7 @@ async function checkAll(nodes: readonly RedisNode[], sentinels: readonly RedisNo
     const info = String(await node.command("INFO", "replication"));
     if (node === primary) {
       if (!info.includes("role:master")) throw new Error("the primary is a replica");
-      // After a diskless copy the primary delays changes until the replica has acknowledged.
+      // After a diskless copy, the primary delays changes until the replica has acknowledged the copy.
       const heard = info.match(/^slave\d+:.*,state=online,offset=[1-9]/gm) ?? [];
       if (heard.length < running.length - 1) throw new Error("a replica gets no changes yet");
       continue;

@@ -8,7 +8,7 @@ import { startSecuredRedis } from "./secured.ts";
 import { startSentinelRedis } from "./sentinel.ts";
 import { startSingleRedis } from "./single.ts";
 
-/* The servers of other tests: they start, and faults have their effect. */
+/* Tests that the servers of other tests start, and that faults have their effect. */
 
 test("a single server that stores its data has them after a restart", async () => {
   await using redis = await startSingleRedis("always");

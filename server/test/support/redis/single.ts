@@ -8,7 +8,7 @@ export interface SingleRedis extends AsyncDisposable {
   readonly node: RedisNode;
 }
 
-/** Persistence: none, or a log that is flushed every second, or at each write. */
+/** Persistence: none, or a log that is flushed every second, or a log that is flushed at each write. */
 export type Persistence = "none" | "everysec" | "always";
 
 /** Settings of a server that stores its data. */

@@ -4,7 +4,7 @@ import type { RedisNode } from "./node.ts";
 const MIGRATE_TIMEOUT = 5000;
 const KEYS_AT_ONCE = 50;
 
-/** Moves one slot with its keys while it is in use; `states` are those of all running nodes. */
+/** Moves one slot with its keys while it is in use. `states` has the states of all running nodes. */
 export async function moveSlot(slot: number, states: readonly NodeState[], to: RedisNode): Promise<void> {
   const source = ownerOf(slot, states);
   const target = states.find(({ node }) => node === to);
@@ -15,7 +15,7 @@ export async function moveSlot(slot: number, states: readonly NodeState[], to: R
   await to.command("CLUSTER", "SETSLOT", slot, "IMPORTING", source.id);
   await source.node.command("CLUSTER", "SETSLOT", slot, "MIGRATING", target.id);
   await moveKeys(slot, source.node, to);
-  // The new owner first, so that there is an owner at every moment.
+  // The new owner learns it first, so that the slot has an owner at every moment.
   await to.command("CLUSTER", "SETSLOT", slot, "NODE", target.id);
   await source.node.command("CLUSTER", "SETSLOT", slot, "NODE", target.id);
   for (const { node, isPrimary } of states) {

@@ -6,7 +6,7 @@ import { openRedisStore } from "../../../src/store/redis/redis-store.ts";
 import { MAX_RECORDS, RETENTION } from "../../store/contract/world.ts";
 import { lifetimes } from "../sessions.ts";
 
-/** Events of a store that ignore everything. */
+/** Handlers of a store's events that do nothing. */
 export const unheard: StoreEvents = {
   committed: () => undefined,
   failed: () => undefined,
@@ -16,7 +16,7 @@ export const unheard: StoreEvents = {
   suspended: () => undefined,
 };
 
-/** Opens the store at a URL of the setting `store`, as the suite of the ports does. */
+/** Opens the store at a URL of the setting `store`, like the tests of the ports. */
 export function openRedisAt(
   url: string,
   { caFile, ...more }: Partial<RedisStoreOptions> & { readonly caFile?: string } = {},
