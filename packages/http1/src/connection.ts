@@ -19,7 +19,7 @@
  *
  * The read loop takes requests from the received bytes while the state allows it. The loop is `stopped` until more
  * bytes arrive or a response has been sent; or it is `running`; or it is `scheduled` for a later turn of the event
- * loop, so that other connections get their turn. While the loop is scheduled, arriving bytes are only buffered.
+ * loop, so that other connections are served meanwhile. While the loop is scheduled, arriving bytes are only buffered.
  */
 
 import { INCOMPLETE } from "./header-section.ts";
@@ -59,7 +59,7 @@ export interface ConnectionContext extends SenderContext {
   readonly timeouts: Timeouts;
   /** Seconds since the server was created. */
   readonly now: number;
-  /** Called with an error that no client can cause. */
+  /** Called with a defect, which is an error that no client can cause. */
   onDefect(error: unknown): void;
   /** Makes the response to a rejected request. */
   reject(request: RejectedRequest): HttpResponse;
@@ -69,7 +69,7 @@ export interface ConnectionContext extends SenderContext {
 
 /** How many pipelined requests of one connection are answered in one turn of the event loop. */
 const REQUESTS_PER_TURN = 16;
-/** After this many bytes of heads in one turn, the next request waits for a later turn: many fields may take long. */
+/** After this many bytes of heads in one turn, the next request waits for a later turn: reading heads takes time. */
 const HEAD_BYTES_PER_TURN = 8 * 1024;
 /** The maximum number of bytes of an unread body that are skipped. If more are left, the connection is closed. */
 const MAX_SKIPPED = 64 * 1024;
@@ -172,7 +172,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     if (now < this.#deadline) return;
     if (!this.#isOpen) this.destroy();
     else if (this.#sender.isWaiting) {
-      // A long response may take any time, but the peer must read some of it within each timeout.
+      // A long response may take any time, but the peer must read some of it within each timeout `stalled`.
       if (!this.#sender.hasMoved()) this.destroy();
       this.#deadline = now + timeouts.stalled;
     } else if (this.#state === "handling") {
@@ -253,7 +253,7 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
     const at = body.feed(bytes, start);
     const isHandling = this.#state === "handling";
     if (at === MALFORMED) {
-      // Nobody can know where the next request begins, so this request is the last one.
+      // Nobody can know where a malformed body ends and the next request begins, so this request is the last one.
       this.#isLast = true;
       if (!isHandling) this.#close();
     } else if (body.isComplete) {
@@ -422,8 +422,8 @@ export class Connection implements TransportEvents, RequestSource, SenderEvents 
 }
 
 /**
- * Returns whether the connection must end after this response: because a header says so, or because the end of the
- * connection is the only mark for the end of the body (a stream to an HTTP/1.0 client).
+ * Returns whether the connection must end after this response: because its header `Connection` says so, or because the
+ * end of the connection is the only mark for the end of the body (a stream to an HTTP/1.0 client).
  */
 function endsConnection(response: HttpResponse, isHttp10: boolean): boolean {
   if (response instanceof CachedResponse) return false;

@@ -31,7 +31,7 @@ export class HeaderSection {
   /** Four positions for each field: the start and end of its name, and the start and end of its value. */
   readonly #positions: number[] = [];
   #count = 0;
-  /** The lengths of all names, one bit each. Most lookups are for absent fields, which these bits usually reveal. */
+  /** The lengths of all names, one bit each. A name whose length has no bit is absent, as in most look-ups. */
   #lengths = 0;
   /** Short values as text, by field. They are kept because most requests of a connection have the same values. */
   readonly #recentValues: (string | undefined)[] = [];
@@ -78,7 +78,7 @@ export class HeaderSection {
       if (stage === NAME) {
         while (at < end && isOf(bytes[at] as number, TOKEN)) at++;
         if (at === end) return this.#stopAt(NAME, at - start);
-        // This also rejects a line that continues the previous one, and a space before the colon.
+        // This check also rejects a line that continues the previous one, and a space before the colon.
         if (bytes[at] !== COLON || at - start === positions[place]) {
           throw new Rejection(400, "A header line is not a name, a colon and a value.");
         }

@@ -21,7 +21,7 @@ export interface HttpRequest {
   body(limit: number, mayBuffer?: MayBuffer): Promise<Uint8Array | undefined>;
 }
 
-/** Returns whether a growing body, of which `bytes` have arrived, may be buffered. Not called again after false. */
+/** Returns whether a growing body, of which `bytes` have arrived, may be buffered. Not called again after `false`. */
 export type MayBuffer = (bytes: number) => boolean;
 
 /**

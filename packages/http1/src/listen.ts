@@ -44,7 +44,7 @@ export async function listen(handle: Handler, options: ListenOptions): Promise<L
   };
 }
 
-/** How long (ms) the server must be idle before it closes its connections: clients may still read responses. */
+/** How long (ms) no request must be in progress before connections are closed: clients may still read responses. */
 const QUIET = 100;
 const POLL = 20;
 

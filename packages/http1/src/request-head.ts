@@ -100,7 +100,7 @@ export class RequestHead {
     this.#progress = 0;
   }
 
-  /** Clears the data of the previous request. Otherwise an incomplete request would seem to have these data. */
+  /** Clears the data of the previous request. Otherwise the next request would seem to have them at first. */
   #reset(): void {
     this.method = "";
     this.minorVersion = 1;

@@ -57,13 +57,13 @@ export class ResponseBatcher {
   /** The batch that is used while the other one is being sent; `undefined` during that time. */
   #spare: Batch | undefined = new Batch();
   #isWorthIt = false;
-  /** Whether a full batch is being sent before the end of the turn. */
+  /** Whether a full batch is being sent before the end of the turn of the event loop. */
   #isFlushingEarly = false;
-  /** The number of unbatched responses since the last batched turn. */
+  /** The number of unbatched responses since the last turn of the event loop that was batched. */
   #unbatched = 0;
-  /** Whether the responses of this turn are batched. */
+  /** Whether the responses of this turn of the event loop are batched. */
   #isScheduled = false;
-  /** The number of responses in this turn so far, if they are batched. */
+  /** The number of responses in this turn of the event loop so far, if they are batched. */
   #inTurn = 0;
   readonly #atEndOfTurn: (flush: () => void) => void;
 

@@ -9,7 +9,7 @@ import type { Transport, TransportEvents } from "./transport.ts";
 export type Handler = (request: HttpRequest) => HttpResponse | Promise<HttpResponse>;
 
 export interface ServerOptions {
-  /** Called with an error that no client can cause, such as a response that cannot be written. */
+  /** Called with a defect, which is an error that no client can cause, such as a response that cannot be written. */
   onDefect(error: unknown): void;
   /** Makes the response to a rejected request. By default, the response is the detail as text. Must not throw. */
   reject?(request: RejectedRequest): HttpResponse;
@@ -30,7 +30,7 @@ export interface Server {
 }
 
 const timeouts: Timeouts = { idle: 13, head: 10, request: 15, stalled: 60, lingering: 2 };
-/** The announced idle timeout. It is shorter than the actual one: a request may be on its way when it ends. */
+/** The announced idle timeout. It is shorter than the actual one, so that a request sent at its end arrives in time. */
 const KEEP_ALIVE_SECONDS = timeouts.idle - 3;
 const OUT_BYTES = 256 * 1024;
 

@@ -26,7 +26,7 @@ function handlers(connect: SocketOptions["connect"], hasAddresses: boolean) {
       const transport = new BunTransport(socket, hasAddresses ? addressOf(socket) : "");
       socket.data = transport;
       if (hasAddresses && transport.peer === "") {
-        // The client has disconnected. Without its address, no limit by address could apply to its request.
+        // The client has disconnected, so its address is unknown. No limit by address could apply to its requests.
         socket.terminate();
         return;
       }

@@ -9,7 +9,7 @@ export async function listen({ host, port, socket, connect }: SocketOptions): Pr
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (raw) => {
     const transport = new NodeTransport(raw, raw.remoteAddress ?? "");
     if (socket === undefined && transport.peer === "") {
-      // The client has disconnected. Without its address, no limit by address could apply to its request.
+      // The client has disconnected, so its address is unknown. No limit by address could apply to its requests.
       raw.on("error", () => undefined);
       raw.destroy();
       return;

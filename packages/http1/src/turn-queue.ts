@@ -6,7 +6,7 @@ const PER_TURN = 4;
 let queue: (() => void)[] = [];
 
 /**
- * Calls `run` in a later turn of the event loop. At most `PER_TURN` of these calls happen in one turn, so that
+ * Calls `run` in a later turn of the event loop. At most `PER_TURN` queued functions run in one turn, so that
  * expensive requests delay other requests only a little. `run` must not throw.
  */
 export function runInLaterTurn(run: () => void): void {

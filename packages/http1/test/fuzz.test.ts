@@ -6,7 +6,7 @@ import { type DeliberateFault, fuzzRound } from "./fuzz/fuzz.ts";
 import { createRandom, runSeed } from "./fuzz/random.ts";
 
 const long = Boolean(process.env.ANTECHAMBER_LONG);
-/** Rounds of a run, simultaneous connections in each round, and how long (ms) new rounds are started. */
+/** Rounds of a test run, simultaneous connections in each round, and how long (ms) new rounds are started. */
 const ROUNDS = long ? 1_000_000 : 120;
 const CONNECTIONS = 25;
 const TIME_MS = long ? 5 * 60_000 : 5_000;

@@ -50,7 +50,7 @@ for (const [what, sent, count, atOnce] of [
       await turn();
       most = Math.max(most, handled.length - before);
     }
-    // Each of four connections handles 8 KiB and one more head in a turn; two turns may count as one.
+    // In a turn, four connections each handle 8 KiB of heads and one more head. `turn` may wait for two turns.
     assert.ok(most <= 2 * 4 * 9, `${most} requests in a turn`);
     await turn();
     for (const { text } of clients) assert.equal(text.split("HTTP/1.1 200 ").length - 1, count);

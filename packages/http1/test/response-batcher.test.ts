@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type BatchedSender, MAX_BATCHED, ResponseBatcher } from "../src/response-batcher.ts";
 
-/** Creates a batcher with turns ended by `endTurn`. Collects what it sends. `isBusy`: it batches from the start. */
+/** Creates a batcher for which `endTurn` ends a turn of the event loop. `isBusy`: it batches from the start. */
 function open({ isBusy = true } = {}) {
   const turns: (() => void)[] = [];
   const sent: string[] = [];
@@ -35,7 +35,7 @@ test("few responses are sent at once", () => {
   for (let i = 0; i < 1000; i++) {
     put(sender("a"), String(i));
     if (i % 5 === 4) endTurn();
-    // The batcher sometimes delays the responses of a turn, to see whether there are more by now.
+    // The batcher sometimes batches a turn of the event loop, to find out whether turns have more responses by now.
     assert.ok(sent.length >= i - 4);
   }
   endTurn();

@@ -9,17 +9,17 @@ export interface Behavior {
   readonly maxPiece: number;
   /** The probability that the client does not accept written bytes at once. */
   readonly backPressure: number;
-  /** Whether it half-closes after the stream. */
+  /** Whether the client half-closes the connection after the stream. */
   readonly ends: boolean;
-  /** The number of bytes of the stream after which it disconnects; `undefined` if it stays. */
+  /** The number of bytes of the stream after which the client disconnects; `undefined` if it stays. */
   readonly goneAfter: number | undefined;
-  /** Whether it sends a body that it announced with Expect only after a 100 Continue. */
+  /** Whether the client sends a body that it announced with `Expect` only after a `100 Continue`. */
   readonly awaitsContinue: boolean;
 }
 
 /**
- * Matches heads of HTTP/1.1 after which a client may wait. A body may end with the beginning of a head, but none of its
- * lines contains a version.
+ * Matches heads of HTTP/1.1 after which a client may wait for `100 Continue`. A body may end with the beginning of a
+ * head. No match runs from there into the next head, because no other line of a match contains a version.
  */
 const LINES = String.raw`(?:(?![^\r\n]*HTTP/)[^\r\n]+\r\n)*`;
 const EXPECTING = new RegExp(String.raw`HTTP/1\.1\r\n${LINES}Expect: 100-continue\r\n${LINES}\r\n`, "gi");

@@ -11,7 +11,7 @@ export interface Random {
   pick<T>(choices: readonly T[]): T;
 }
 
-/** Returns the seed of this run: `FUZZ_SEED`, else a new one. Tests print it, so that failures can be replayed. */
+/** Returns the seed of this test run: `FUZZ_SEED`, else a new one. Tests print it, so that failures can be replayed. */
 export function runSeed(): number {
   return Number(process.env.FUZZ_SEED ?? randomInt(2 ** 31));
 }

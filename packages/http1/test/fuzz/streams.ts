@@ -116,7 +116,7 @@ function randomBody(random: Random, minorVersion: number): { fields: string[]; t
   return { fields: [`Transfer-Encoding: ${coding}`, ...expectation], text: inChunks(random, data) };
 }
 
-/** Data that looks like the end of a chunk, or like another request, and must not be read as one. */
+/** Data of a body that looks like the end of a chunk or like another request. Parsers must read it as data. */
 function randomData(random: Random, length: number): string {
   const seeds = ["x", "\r\n", "0\r\n\r\n", "GET /smuggled HTTP/1.1\r\nHost: s\r\n\r\n", "\x00\xff", "5\r\n"];
   let data = "";

@@ -14,7 +14,7 @@ export interface IdempotencyStore {
 export interface IdempotentRequest {
   /** Key of the request, unique among all callers: a hash of the caller and of the idempotency key that it chose. */
   readonly key: string;
-  /** Hash of the request's content. A request with the same key and another fingerprint is refused. */
+  /** Hash of the request's content. A request with the same `key` and another fingerprint is refused. */
   readonly fingerprint: string;
   /** The body of the response. */
   readonly response: string;
@@ -26,7 +26,7 @@ export const STORED_RESPONSE_LIFE_MS = 24 * 60 * 60 * 1000;
 /** The result of a request whose idempotency key was used before. Nothing was changed. */
 export type Replay =
   | { readonly outcome: "repeated"; readonly response: string }
-  /** An earlier request with another content used the key. */
+  /** An earlier request with another content used the idempotency key. */
   | { readonly outcome: "key-reused" };
 
 /** A stored response with the session that it is about. */

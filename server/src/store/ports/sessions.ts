@@ -7,7 +7,7 @@ import type { IdempotentRequest, Replay } from "./idempotency.ts";
 export interface SessionStore {
   /**
    * Returns the session with this id if it is cached in memory, without asking the store. The only method that accepts
-   * any text: unverified ids are never cached.
+   * unverified ids: only verified ids are cached, so it returns `undefined` for any other text.
    */
   getCached(text: string): Session | undefined;
 

@@ -39,7 +39,7 @@ interface OpenStore {
   readonly heartbeat: Heartbeat;
 }
 
-/** Opens the Redis engine. It caches no sessions: other processes may change them. Throws `StoreOpenError`. */
+/** Opens the Redis engine. It caches no sessions, as other processes may change them. Throws `StoreOpenError`. */
 export async function openRedisStore(options: RedisStoreOptions): Promise<StoreEngine> {
   const admission = createAdmission(options.maxPending, options.events);
   const connection = await openConnection({

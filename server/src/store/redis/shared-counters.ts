@@ -9,7 +9,7 @@ export interface RedisCounters extends SharedCounters {
   close(): void;
 }
 
-/** Maximum duration (ms) of an exchange: older usage is of little use to other processes. */
+/** Maximum duration (ms) of an exchange with Redis: usage that arrives later is of little use to other processes. */
 const TIMEOUT = 500;
 
 /**

@@ -81,8 +81,8 @@ export function openSqliteStore(options: SqliteStoreOptions): StoreEngine {
       bytes: fileSize(file) + fileSize(`${file}-wal`),
     }),
     async close() {
-      // The reader closes first. SQLite checkpoints the log when the last connection closes, which a connection that
-      // only reads cannot do.
+      // The reader closes first. SQLite makes a checkpoint when the last connection closes, which a connection that
+      // only reads cannot make.
       reader.close();
       await writer.close();
       release(files);

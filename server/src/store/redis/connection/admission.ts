@@ -30,10 +30,10 @@ export function createAdmission(maxPending: number, events: StoreEvents): Admiss
   let recoveredAt = 0;
   /** Number of changes that were completed in this turn of the event loop. */
   let completed = 0;
-  /** Duration (ms) of the longest change in this turn. */
+  /** Duration (ms) of the longest change that was completed in this turn. */
   let longest = 0;
 
-  /** Reports all changes of one turn as one group, because their commands were sent in one write. */
+  /** Reports all changes of this turn as one group of changes, because their commands were sent in one write. */
   function report(started: number): void {
     longest = Math.max(longest, performance.now() - started);
     if (completed++ > 0) return;

@@ -69,7 +69,7 @@ function createCluster(place: RedisPlace, redisOptions: Options): Cluster {
     retryDelayOnMoved: 100,
     clusterRetryStrategy: retryPause,
     slotsRefreshTimeout: CONNECT_TIMEOUT_MS,
-    // The heartbeat refreshes the slots. The client's own timer would continue after `close`.
+    // Switches off the client's own timer, which would continue after `close`. The heartbeat refreshes the slots.
     slotsRefreshInterval: 0,
     // Keeps host names instead of IP addresses, because the certificates of the nodes are checked against host names.
     dnsLookup: (address, callback) => callback(null, address),

@@ -115,7 +115,7 @@ export async function connect(
   const refused = Promise.withResolvers<never>();
   refused.promise.catch(() => undefined);
   client.on("error", (error: unknown) => {
-    // The ready check also selects the database, and its error says more.
+    // `ready-check.ts` also selects the database. The error that it throws says more than this one.
     if (isOfSelect(error) || isSentinelSummary(error)) return;
     const fault = faultOf(error);
     last.fault = fault;
@@ -201,7 +201,7 @@ function createConnection(client: Client, options: ConnectionOptions, last: Last
     }
   }
 
-  /** Sends a command again until a reply arrives or repeating it is of no use. `make` creates it for each attempt. */
+  /** Sends a command again until a reply arrives or repeating is useless. `make` creates a command for each attempt. */
   async function sendWithRetry(
     operation: TimedOperation,
     kind: StepKind,

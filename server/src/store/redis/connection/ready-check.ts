@@ -101,7 +101,7 @@ async function isLoading(client: Redis): Promise<boolean> {
   }
 }
 
-/** Converts the error into a fault of the connection, so that it does not pass for the reply to a waiting command. */
+/** Converts an error of the check into a fault of the connection, so that no waiting command takes it for its reply. */
 function unusable(error: unknown): RedisFault {
   const { code, message } = faultOf(error);
   return new RedisFault(code, message);

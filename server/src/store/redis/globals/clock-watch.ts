@@ -28,7 +28,7 @@ export class ClockWatch {
       );
       return;
     }
-    // `latest` never runs backwards in a process. If the wall clock was set back, `latest` is still ahead.
+    // `latest` never runs backwards in a process. If the wall clock was set back, `latest` is still ahead of it.
     const left = Math.round((this.#engine.latest - wall) / 1000);
     const inStep = "the clock of this machine and that of Redis are in step again";
     if (left * 1000 <= CLOCK_TOLERANCE) events.noticed("info", inStep);

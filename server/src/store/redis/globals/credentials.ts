@@ -117,7 +117,10 @@ export function encodeSecret({ base64, createdAt }: EncodedSecret): string {
   return `${createdAt} ${base64}`;
 }
 
-/** Returns an API key with its members in a fixed order, because scripts change it. Old keys have no `successorId`. */
+/**
+ * Returns an API key with its members in a fixed order. Scripts decode and encode an API key to change it, which may
+ * reorder the members. API keys that earlier releases stored have no `successorId`.
+ */
 function inOrder(key: Omit<ApiKey, "successorId"> & Partial<ApiKey>, lastUsedAt: number | null): ApiKey {
   const { id, hash, role, customerId, agentId, createdAt, expiresAt, revokedAt } = key;
   const { successorId = null } = key;

@@ -27,7 +27,7 @@ import {
  * processes (docs/decisions/0035-lost-redis-data.md).
  */
 
-/** Time (ms) between heartbeats. Other processes notice a revoked API key within it and a round trip. */
+/** Time (ms) between heartbeats. Other processes notice a revoked API key within this time plus a round trip. */
 const INTERVAL = 500;
 /** Time (ms) until a new connection is checked again after its check has failed. */
 const RECHECK_PAUSE = 50;
@@ -93,7 +93,7 @@ export class Heartbeat {
     return this.#known;
   }
 
-  /** Accepts any secrets from now on, because this process imports another store together with its secrets. */
+  /** Accepts any secrets from now on, because an import replaces the secrets by those of the exporting store. */
   beginImport(): void {
     this.#isImporting = true;
   }
@@ -145,7 +145,7 @@ export class Heartbeat {
     }
   }
 
-  /** Permits operations on a new connection to the known data. Only reads, as the server may refuse writes. */
+  /** Permits operations if a new connection leads to the known data. Only reads them: the server may refuse writes. */
   async #checkConnection(reconnect: number): Promise<void> {
     if (!this.isIntact(await identifyStore(this.#engine.beginCheck()))) return;
     this.#checked = reconnect;
@@ -206,7 +206,7 @@ export class Heartbeat {
     if (apiKeys < known.apiKeys.length) {
       const operation = this.#engine.beginCheck();
       const restored = await restoreApiKeys(operation, revision, known.apiKeys);
-      // It is 0 if another process has restored the API keys first.
+      // `restored` is 0 if another process has restored the API keys first.
       if (restored > 0) events.noticed("error", restoredText("API keys were"));
     }
     const mark = Math.max(highWaterMark, known.highWaterMark);

@@ -29,7 +29,7 @@ export interface Pulse {
   readonly highWaterMark: number;
   /** Time on the clock of Redis, Unix ms. */
   readonly serverTime: number;
-  /** Hash of the oldest secret; `""` without secrets. It identifies the store: the oldest stays if others are added. */
+  /** Hash of the oldest secret; `""` without secrets. It identifies the store, because added secrets are newer. */
   readonly oldestSecret: string;
   readonly hasState: boolean;
   /** Whether the stored data are an older copy of the known store. */
@@ -43,7 +43,7 @@ export type StoreIdentity = Pick<Pulse, "oldestSecret" | "hasState">;
 
 /** Maximum difference (ms) between the clock of a process and that of Redis. */
 export const CLOCK_TOLERANCE = 60_000;
-/** Time (ms) by which the high-water mark may be behind, because a crash of Redis may lose the last seconds. */
+/** Time (ms) by which the mark may be behind the known one, because a crash of Redis may lose the last seconds. */
 const MARK_TOLERANCE = 10_000;
 /** Version of the stored format that this release writes. */
 const LAYOUT = "1";
@@ -70,7 +70,7 @@ export async function initStore(operation: Operation): Promise<void> {
 /**
  * Sends a heartbeat. Advances the high-water mark to the time of the operation, unless this time or the wall clock
  * differs too much from the clock of Redis (`CLOCK_TOLERANCE`). Writes nothing if the store is another one than
- * `known`. With `known`, the heartbeat is sent as a `change`, without it as a `read` (`StepKind`).
+ * `known`. The heartbeat is a `change` (`StepKind`) with `known`, and a `read` without `known`.
  */
 export async function heartbeat(operation: Operation, known?: KnownStore): Promise<Pulse> {
   const wall = operation.engine.options.wall();
@@ -83,7 +83,7 @@ export async function heartbeat(operation: Operation, known?: KnownStore): Promi
   );
 }
 
-/** Advances the high-water mark to `mark`, the high-water mark of another store that is being imported. */
+/** Advances the high-water mark to `mark`, which is that of the store whose data are being imported. */
 export async function advanceHighWaterMark(operation: Operation, mark: number): Promise<void> {
   const args = heartbeatArgs(operation, mark, "", undefined);
   await operation.change(scripts.heartbeat, heartbeatNames(operation), args);

@@ -57,7 +57,7 @@ export function createIndexBatcher(connection: Connection, bounds: IndexBounds):
     try {
       await batch.sent.promise;
     } catch (error) {
-      // Creates a new refusal, because this operation may have made a change that the batch does not know.
+      // Creates another refusal: only `operation` shows whether an earlier step of it may have changed something.
       throw error instanceof Refusal ? refusal(operation, error.cause) : error;
     }
   };

@@ -27,7 +27,7 @@ export async function addToIndexes(
   await Promise.all(names.map((name) => operation.engine.addIndexEntry(operation, name, entry)));
 }
 
-/** Returns the keys of the indexes as in `addToIndexes`, and the arguments of `scripts/update-index.lua`. */
+/** Returns the keys of the indexes that `addToIndexes` uses, and the arguments of `scripts/update-index.lua`. */
 export function indexEntriesFor(operation: Operation, id: string, ids: Partial<Identity>, isNew: boolean) {
   const bounds = operation.engine.indexBounds(operation.now);
   return { names: namesOf(operation, id, ids, isNew), args: [...bounds, 0, entryOf(id)] };

@@ -103,7 +103,7 @@ async function sessionOf(operation: Operation, id: string, includePurgeable: boo
 }
 
 function rangeOf({ since, until }: SessionFilter, after: string | null): Range {
-  // A bound may be the beginning of an entry. Such an entry sorts after the bound.
+  // A bound may be only the beginning of an entry. An entry that begins with the bound sorts after the bound.
   const bounds = [after === null ? LAST : entryOf(after), until === null ? LAST : boundAt(until)];
   const [before = LAST] = bounds.toSorted();
   return { before: `(${before}`, from: since === null ? "-" : `[${boundAt(since)}` };

@@ -42,7 +42,7 @@ export function boundAt(time: number): string {
   return entryOf(head.toString("base64url"));
 }
 
-/** Returns the shard of a session. It depends on the time of creation: sessions created together share a command. */
+/** Returns the shard of a session. It depends on the creation time, so one command can index many new sessions. */
 export function shardOf(id: string): number {
   return Math.floor(timeAndCount(id).createdAt / SHARD_TIME) % INDEX_SHARDS;
 }

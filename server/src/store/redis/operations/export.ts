@@ -33,13 +33,13 @@ interface Cursor {
   readonly node: number;
   /** SCAN cursor on that primary. */
   readonly cursor: string;
-  /** Keys that SCAN has found. They are exported before the next SCAN. */
+  /** Redis keys that SCAN has found. Their data are exported before the next SCAN. */
   readonly found: readonly string[];
   /** Sequence of the last exported record of the first key in `found`; 0 if no record of that key is exported. */
   readonly after: number;
 }
 
-/** Items of one key. If there are more, they follow in the next call. */
+/** Items with the data of one Redis key. If there are more, they follow in the next call. */
 interface KeyItems {
   readonly items: readonly TransferItem[];
   /** Number of characters of the records in `items`. */
@@ -128,8 +128,8 @@ async function exportKeys(engine: Engine, nodes: readonly Redis[], from: Cursor)
 }
 
 /**
- * Exports keys until the page is full. `from` is the sequence of the last exported record of the first key. Returns the
- * items, the keys that are not completely exported (`left`), and the new value of `from` for them (`after`).
+ * Exports the Redis keys `found` until the page is full. `from` is the sequence of the last exported record of the
+ * first one. Returns the items, the keys that are not completely exported (`left`), and the new `from` (`after`).
  */
 async function fillPage(engine: Engine, found: readonly string[], from: number) {
   const items: TransferItem[] = [];

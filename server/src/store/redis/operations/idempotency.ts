@@ -18,7 +18,10 @@ import { scripts } from "../scripts/scripts.ts";
  * first process is most likely still working.
  */
 
-/** Time (ms) for which a pending request is left to its process. It is shorter than the deadline of a request. */
+/**
+ * Time (ms) for which a pending request is left to its process. It is shorter than the deadline of a request, so that a
+ * repeated request can wait for this time and then complete the pending request.
+ */
 const GRACE = 1000;
 /** Time (ms) until a pending request is examined again. */
 const PAUSE = 10;
@@ -70,7 +73,7 @@ export async function carryOutOnce<O extends { readonly outcome: string }>(
       await delay(PAUSE);
       continue;
     }
-    // The process that reserved the key may have died before it did this.
+    // The process that reserved the idempotency key may have died before it added the key to the set.
     await addTo(operation, owner, idempotent.key);
     const result = await finish(operation, change, pendingNonce, pendingNeed);
     if (result.outcome === change.success.outcome) return { outcome: "repeated", response };
@@ -78,8 +81,8 @@ export async function carryOutOnce<O extends { readonly outcome: string }>(
 }
 
 /**
- * Returns the result of an earlier request with this key, or `undefined` if there was none. If that request is pending,
- * `isDone` returns whether its change has been made; if not, there is no result yet.
+ * Returns the result of an earlier request with this `key`, or `undefined` if there was none. If that request is
+ * pending, `isDone` returns whether its change has been made; if not, there is no result yet.
  */
 export async function findReplay(
   operation: Operation,

@@ -21,8 +21,8 @@ import { importResponse } from "./idempotency.ts";
 const IMPORTED = "adopted";
 
 /**
- * Imports items of another store, then stores the cursor. Nothing else writes meanwhile, so the steps need not be
- * atomic. Returns the ids of skipped sessions: always an empty list.
+ * Imports items that another store exported, then stores the cursor. Nothing else writes to the store meanwhile, so the
+ * steps need not be atomic. Returns the ids of skipped sessions: always an empty list.
  */
 export async function importItems(engine: Engine, { items, cursor, now }: ImportRequest): Promise<readonly string[]> {
   // The records of a session and the audit entries are imported in order, all other items in parallel.
@@ -97,7 +97,7 @@ async function importRecords(operation: Operation, { session, first, records }: 
   await operation.change(scripts.importRecords, [keys.records(session.id)], args);
 }
 
-/** Returns whether the other store has nothing but records of the session. */
+/** Returns whether the exporting store had nothing but records of the session. */
 function hasOnlyRecords({ session, associations, requests }: SessionItem): boolean {
   return (
     requests > 0 &&

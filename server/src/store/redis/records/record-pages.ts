@@ -41,7 +41,7 @@ export async function readRecordPage(
   };
 }
 
-/** Adds records to `lines` until it has `count` of them or the page is full. The sequence of the first is `first`. */
+/** Adds records to `lines` until there are `count` or the page is full. `first` is the sequence of the first line. */
 async function readMore(
   operation: Operation,
   id: string,

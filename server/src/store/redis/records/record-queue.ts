@@ -215,7 +215,7 @@ export class RecordQueue {
     await (batch.waiter === undefined ? admission.admit(change) : change());
   }
 
-  /** Sends all batches after `pause` ms, unless that is already going to happen. */
+  /** Sends all batches after `pause` ms, unless a timer for that is already running. */
   #wake(pause: number): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;

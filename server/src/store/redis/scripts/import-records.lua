@@ -1,4 +1,4 @@
--- Appends records of another store, except those that are already stored.
+-- Appends records that another store exported, except those that are already stored.
 --
 -- KEYS[1] records of a session
 -- ARGV[1] sequence of the first record
@@ -8,8 +8,8 @@ local first, count = tonumber(ARGV[1]), #ARGV - 3
 local entry = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
 local last = entry and tonumber(string.match(entry[1], '^%d+')) or 0
 if first > last + 1 then
-  -- The other store has dropped the records before the first one. So the records here, which are older, are dropped
-  -- too.
+  -- The exporting store had dropped all records before the first one. So the records that are stored here, which are
+  -- older, are dropped too.
   redis.call('DEL', KEYS[1])
 end
 for i = math.max(1, last + 2 - first), count do

@@ -45,11 +45,11 @@ export async function create(operation: Operation, session: Session): Promise<Cr
   await indexed;
   const args = [text, "PX", ttl, "NX", "GET"];
   const stored = await operation.write("set", operation.keys.session(id), ...args);
-  // If the command was sent twice, the second one finds the text that the first one stored.
+  // If the command was sent twice, the second copy of it finds the text that the first one stored.
   return { outcome: stored === null || stored === text ? "created" : "id-taken" };
 }
 
-/** Creates a session in one round trip. If another has claimed the visit, stores nothing and returns `claimed`. */
+/** Creates a session in one round trip. If another session has the claim, stores nothing and returns `claimed`. */
 async function createCombined(operation: Operation, session: Session, text: string, ttl: number) {
   const { id, visitId } = session;
   const claim = newClaim(operation, id, visitId);

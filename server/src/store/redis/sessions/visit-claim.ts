@@ -39,7 +39,7 @@
  * a contender that is about to replace or release the earlier claim does not find it any more.
  */
 
-/** Time (ms) for which contenders do not fence an attempt. It is shorter than the deadline of a request. */
+/** Time (ms) for which no contender fences an attempt. Shorter than a request's deadline, so contenders can wait. */
 export const GRACE = 1000;
 /** Time (ms) until a contender examines an attempt again. */
 export const PAUSE = 10;
@@ -72,7 +72,7 @@ export type Examination = "holds" | "over" | "fenced" | "in-progress";
 /** The result of writing the visit into the session. */
 export type WriteResult =
   | "done"
-  /** The attempt was fenced by a contender. */
+  /** The write was refused, because a contender had fenced the attempt. */
   | "fenced"
   /** The write was refused for another reason, and the attempt is now fenced. */
   | "refused"

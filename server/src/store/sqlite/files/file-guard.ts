@@ -30,7 +30,7 @@ export class DisplacedError extends Error {
   }
 }
 
-/** The interval (ms) at which the files other than the database are checked. The database is checked every time. */
+/** The interval (ms) at which the files other than the database are checked. Every `check` checks the database. */
 const OTHERS_EVERY = 200;
 
 export class FileGuard {
@@ -91,7 +91,7 @@ export class FileGuard {
     const now = performance.now();
     if (now - this.#othersAt < OTHERS_EVERY) return undefined;
     const moved = [this.#files.log, ...this.#files.others].find((file) => !isInPlace(file));
-    // While a file is missing, the time is not updated, so every call checks again.
+    // While a file is missing, `#othersAt` is not updated, so every call checks all files again.
     if (moved === undefined) this.#othersAt = now;
     return moved;
   }
@@ -103,7 +103,7 @@ export class FileGuard {
       this.#isCheckpointed = result?.["busy"] === 0;
       this.noteWrite();
     } catch {
-      // The next check tries again. Nothing is written before that.
+      // The next `check` tries again. Until the files are back, no group of commands is written.
     }
   }
 

@@ -6,9 +6,9 @@ import type { IndexEntry, SortedRuns } from "./sorted-runs.ts";
 const ENTRIES_WRITTEN = 4096;
 
 /**
- * Merges a batch, a slice in each transaction:
+ * Merges a batch of index entries, a slice in each transaction:
  *
- *   buckets 0 … 255 into `visit_holders` and a new run --> delete the log rows --> drop old runs --> done
+ *   buckets 0 … 255 into `visit_holders` and a new sorted run --> delete the log rows --> drop old runs --> done
  *
  * A crash during a merge loses nothing: the next start reads the log again and repeats the merge.
  */
@@ -55,7 +55,10 @@ export class IndexMerge {
     this.batch.remove(removed);
   }
 
-  /** Writes several short buckets, or a part of a long one: every session may have the same id. */
+  /**
+   * Writes several short buckets, or a part of a long one. A bucket can be as long as the whole batch, because all
+   * sessions may share one id, such as a customer id.
+   */
   #mergeBuckets(removed: readonly IndexEntry[]): () => void {
     const stays = (entry: IndexEntry) => !removed.some((one) => isSame(one, entry));
     let [at, from] = [this.#bucket, this.#written];
@@ -67,8 +70,8 @@ export class IndexMerge {
         room -= holds.length;
         entries.sort((a, b) => a.hash - b.hash || a.session - b.session);
       }
-      // At least one entry is written, even if the holds have taken all the room. Otherwise the next slice would
-      // begin with the same holds again.
+      // At least one entry is written, even if the holds already reach `ENTRIES_WRITTEN`. Otherwise `from` would stay
+      // 0, and the next slice would write the same holds again.
       const part = entries.slice(from, from + Math.max(1, room));
       merged.push(...part.filter(stays));
       room -= part.length;

@@ -16,7 +16,7 @@ type LogRow = DeletedRow & { readonly hash: number | null };
 /**
  * Removes the index entries of deleted sessions, a slice in each transaction:
  *
- *   log --> batch in memory --> drop old runs --> other runs --> rows of `index_deleted` --> done
+ *   log --> batch in memory --> drop old sorted runs --> other sorted runs --> rows of `index_deleted` --> done
  *
  * A purge and a merge never run at the same time. The rows of `index_deleted` are deleted last, so that a purge is
  * repeated after a crash.
@@ -69,7 +69,7 @@ export class IndexPurge {
     const rows = this.#sql.logAfter.all(this.#logged, this.#lastLogged) as unknown as LogRow[];
     for (const { sequence, session, hash } of rows) {
       if (!this.#deleted.keys.has(session)) continue;
-      // This row will not be merged, so its visit is released here instead of in a merge.
+      // The log row is deleted before any merge, so the visit that it releases is released here.
       if (hash !== null) this.#sql.release.run(hash, session);
       this.#sql.deleteLogRow.run(sequence);
     }
@@ -80,9 +80,7 @@ export class IndexPurge {
     };
   }
 
-  /**
-   * Changes memory before the commit. A rollback does not matter: the deletion of the sessions is committed already.
-   */
+  /** Changes memory before the commit. A rollback does no harm: the sessions were deleted by earlier transactions. */
   #purgeMemory(batch: IndexBatch): undefined {
     const end = Math.min(BUCKETS, this.#bucket + BUCKETS_PURGED);
     batch.removeSessions(this.#deleted.keys, this.#bucket, end);

@@ -6,7 +6,7 @@ const ROWS = 8192;
 /** The maximum number of deleted sessions in one purge. */
 const SESSIONS_PURGED = 65_536;
 
-/** The prepared statements for the tables of the index, except those for its runs. */
+/** The prepared statements for the tables of the index, except those for its sorted runs. */
 export type IndexStatements = ReturnType<typeof prepareIndexStatements>;
 
 export function prepareIndexStatements(database: DatabaseSync) {

@@ -23,8 +23,8 @@ import { type IndexEntry, SortedRuns } from "./sorted-runs.ts";
  *
  * Ids are random, so an index that is updated in place rewrites a page for each id. Here a change is a row of a log
  * and some entries in memory. Later a merge writes the entries of many changes in the order of their hashes, so that
- * many entries are written with one page. It writes to `visit_holders`, which every create reads, and to a sorted
- * run, which only searches read.
+ * many entries are written with one page. It writes to `visit_holders`, which every request that sets a visit
+ * reads, and to a sorted run, which only searches for sessions read.
  *
  *   collecting --log is long--> merging --> collecting
  *   collecting --sessions were deleted some minutes ago--> purging --> collecting
@@ -50,7 +50,7 @@ export class SecondaryIndex implements Transactional {
   #collecting = new IndexBatch();
   #merge: IndexMerge | undefined;
   #purge: IndexPurge | undefined;
-  /** True until a requested purge is done. It waits for the current merge, and no other merge begins meanwhile. */
+  /** True until a requested purge is done. The purge waits for the current merge. Meanwhile no other merge begins. */
   #isPurgeRequested = false;
   /** The sequence of the last log row. */
   #sequence = 0;
@@ -106,8 +106,8 @@ export class SecondaryIndex implements Transactional {
     const fields = bitSetOf(idFields.filter((field) => ids[field] !== null));
     if (fields === 0) return;
     const change = additionOf(this.#hashOf, session, ids, !isOver);
-    // The holder is added before the commit, for later changes of the same transaction. After a rollback it is a
-    // superfluous entry.
+    // The holder is added before the commit, for later changes of the same transaction. After a rollback the
+    // entry is superfluous, which does no harm.
     if (change.hold !== undefined) this.#collecting.addHolder(change.hold.hash, session);
     this.#append(session, fields + (change.hold === undefined ? 0 : HOLDS), null, change);
   }

@@ -3,10 +3,10 @@ import { sqlOf } from "../statements.ts";
 import type { Transactional } from "../transactional.ts";
 
 /*
- * The merged part of the secondary index. It consists of runs. A run is a list of entries, sorted by hash and session,
- * in blocks of one page. It is written once from beginning to end, which costs a fraction of inserting each entry at
- * its place. A look-up reads one or two blocks of each run. The entries of a deleted session are removed by a purge, or
- * when their run is deleted.
+ * The merged part of the secondary index. It consists of sorted runs. A run is a list of entries, sorted by hash and
+ * session, in blocks of one page. It is written once from beginning to end, which costs a fraction of inserting each
+ * entry at its place. A look-up reads one or two blocks of each run. The entries of a deleted session are removed by a
+ * purge, or when their run is deleted.
  */
 
 /** An index entry: the hash of an id, and the row key of a session that has this id. */

@@ -119,7 +119,7 @@ const exportPhase: Readonly<Record<Cursor["phase"], Phase>> = {
   },
 };
 
-/** Exports sessions with their records. `rest` is where the next page begins if this one is full before the end. */
+/** Exports sessions with their records. `rest` is where the next page begins if sessions are left. */
 function exportSessions(
   context: Context,
   located: readonly { readonly id: string; readonly at: number }[],

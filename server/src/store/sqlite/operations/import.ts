@@ -4,7 +4,7 @@ import { lineOf } from "../../record-line.ts";
 import type { Tables } from "../tables.ts";
 import type { WriteOperations } from "../writer/writer-protocol.ts";
 
-/** Creates the operation that stores another store's items. It returns the ids of skipped sessions. */
+/** Creates the operation that stores items which another store exported. It returns the ids of skipped sessions. */
 export function createImport(
   database: DatabaseSync,
   { sessions, segments, responses, apiKeys, audit }: Tables,

@@ -64,7 +64,7 @@ export class ExpiryPurge {
   readonly #sql;
   /** The row key after which the next slice continues. */
   #position = 0;
-  /** The row key at which this round ends. It does not change during a round, so that each round has an end. */
+  /** The row key at which this round through the table ends. It is fixed during a round, so each round has an end. */
   #end = 0;
   /**
    * The time of the first deletion whose remains are not removed yet. If an earlier process has left remains, they are
@@ -169,7 +169,7 @@ export class ExpiryPurge {
       }
       if (row.ended === NOT_ENDED) this.#sql.markExpired.run(row.id);
       if (!isDeleted) continue;
-      // The session may have more segments, so the next slice begins with it.
+      // The session may have more segments, so the next slice begins with this session.
       this.#position = row.id - 1;
       this.#hasMoreRows = true;
       break;

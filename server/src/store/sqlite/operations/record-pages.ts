@@ -6,7 +6,7 @@ import { implicitSessionOf, isErased } from "../tables/session-row.ts";
 import type { Tables } from "../tables.ts";
 import type { ReadOperations } from "../writer/writer-protocol.ts";
 
-/** The number of characters at which a page ends. It is limited because the writer does nothing else meanwhile. */
+/** The number of characters at which a page ends. It is low, because reading a page blocks the writer thread. */
 const MAX_CHARACTERS = 512 * 1024;
 
 /** Creates the operation that reads pages of records, from the segments and from the journal's unmerged lines. */
@@ -47,7 +47,7 @@ export function createRecordReader(
   };
 }
 
-/** Appends the lines that fit on the page, but at least one: the caller could not get past it otherwise. */
+/** Appends the lines that fit on the page, but at least one: otherwise a longer line would block all later ones. */
 function appendFitting(lines: string[], more: readonly string[], limit: number): void {
   let room = lines.reduce((left, line) => left - line.length, MAX_CHARACTERS);
   for (const line of more) {

@@ -18,7 +18,7 @@ import {
 import type { Tables } from "../tables.ts";
 import type { ReadOperations } from "../writer/writer-protocol.ts";
 
-/** The maximum number of rows that a page reads. It is limited because the writer does nothing else meanwhile. */
+/** The maximum number of rows that a page reads. It is low, because reading a page blocks the writer thread. */
 const ROWS_READ = 1024;
 
 /** Creates the operation that lists sessions. `retention` is in ms. */
@@ -54,7 +54,7 @@ export function createSessionSearch(
     return (hasRecords || !hasNoIds(session)) && now < session.expiresAt + retention;
   }
 
-  /** Returns the number of sessions of a filter with one id or none; `null` for any other filter. */
+  /** Returns the number of sessions that match a filter with one id or none; `null` for any other filter. */
   function countSessions(filter: SessionFilter): number | null {
     if (isUnconditional(filter)) return sessions.count;
     const field = idsBySelectivity.find((one) => filter[one] !== null);

@@ -11,7 +11,7 @@ import type { SegmentTable } from "./segment-table.ts";
  *
  *   collecting --many records, or old ones--> merging in slices --> trimming the journal --> collecting
  *
- * Records of many sessions arrive mixed. Without the journal, each record would rewrite a page of its session.
+ * Records of many sessions arrive mixed. Without the journal, each record would rewrite a database page.
  * A crash during a merge neither loses nor repeats a record: the next start reads the journal again, and the column
  * `journaled` of a session is the last row that was merged into its segments.
  */
@@ -26,7 +26,8 @@ const SLICE = { sessions: 128, characters: 256 * 1024 };
 /** Slices grow by the size in `SLICE` each time this number of records has arrived during the merge. */
 const RECORDS_PER_PACE = 131_072;
 /**
- * The maximum number of slices that trim the journal. Rows are no measure: they may be few and long, or many and short.
+ * The maximum number of slices that trim the journal. Each deletes the same number of rows. That number is not a
+ * constant, because rows may be few and long, or many and short.
  */
 const TRIM_SLICES = 64;
 

@@ -5,7 +5,7 @@ import { implicitSessionOf, keyOf, tailOf } from "../tables/session-row.ts";
 import type { SessionTable } from "../tables/session-table.ts";
 import { Stateless } from "../transactional.ts";
 
-/** The maximum records in a row. It is small, so that reading a page reads few other records. */
+/** The maximum records in a row. It is small, so that a page of records needs few records that are not on the page. */
 const MAX_LINES = 256;
 
 /** The columns of a session's row that count its records. */
@@ -53,10 +53,10 @@ export class SegmentTable extends Stateless {
     return ((this.#sql.oldest.get(keyOf(id))?.["first"] ?? 1) as number) - 1;
   }
 
-  /** Appends journal lines to a session's segments. Its journal is then merged up to the row `journaled`. */
+  /** Appends journal lines of a session to its segments, and stores that lines up to row `journaled` are merged. */
   append(id: string, lines: readonly string[], journaled: number): void {
     const counts = this.#counts(id);
-    // `insert` returns false if another session has the same key (see `createSessionReader`). Then the records
+    // `insert` returns false if another session has the same row key (see `createSessionReader`). Then the records
     // cannot be stored.
     if (counts === undefined && !this.#sessions.insert(implicitSessionOf(id, this.#lifetimes))) return;
     const before = counts?.records ?? 0;
@@ -70,15 +70,15 @@ export class SegmentTable extends Stateless {
   }
 
   /**
-   * Appends records of another store, except those that are stored already. `first` is the sequence of the first line.
-   * Does nothing if the session is not stored.
+   * Appends records that another store exported, except those that are stored already. `first` is the sequence of the
+   * first line. Does nothing if the session is not stored.
    */
   import(id: string, first: number, lines: readonly string[]): void {
     const counts = this.#counts(id);
     if (counts === undefined || first + lines.length - 1 <= counts.records) return;
     if (first > counts.records + 1) {
-      // The other store has dropped the records between the stored ones and `first`. So it has also dropped the
-      // stored ones, which are older.
+      // The exporting store had dropped the records between those stored here and `first`. So it had also dropped
+      // those stored here, which are older.
       this.remove(keyOf(id), Number.MAX_SAFE_INTEGER);
       this.#sql.setCounts.run(first - 1, counts.journaled, keyOf(id));
     }

@@ -24,8 +24,8 @@ import { storeError, WriterWorker } from "./writer-worker.ts";
  *   committing --reply--> idle, or committing the next group at once if commands wait
  *   any --the writer thread dies--> idle, once a new thread runs; the outcome of the dead thread's group is unknown
  *
- * Only one group is under way at a time, so a reply never gives the cache older data than a reader may have seen in
- * the file.
+ * Only one group is under way at a time, so a reply never puts older data into `SessionCache` than a reader may
+ * have seen in the file.
  */
 
 /** Options of the queue. Durations are in milliseconds. */

@@ -38,20 +38,20 @@ export class ApiKeyTable extends Stateless {
   }
 
   /**
-   * Stores a key of another store. If the key is stored already, merges both states: a revocation and a successor stay,
-   * and the earlier expiry and the later use count.
+   * Stores an API key that another store exported. If it is stored already, merges both states: a revocation and a
+   * successor stay, and the earlier expiry and the later use count.
    */
   import(key: ApiKey): void {
     this.#sql.import.run(...valuesOf(key));
   }
 
-  /** Revokes the key `id`. Returns false if there is no such key, or if it was already revoked. */
+  /** Revokes the API key `id`. Returns false if there is no such API key, or if it was already revoked. */
   revoke(id: string, now: number): boolean {
     return Number(this.#sql.revoke.run(now, id).changes) === 1;
   }
 
   /**
-   * Stores `successor`, and sets it as the successor of the key `id`, which then expires at `expiresAt` or earlier.
+   * Stores `successor`, and sets it as the successor of the API key `id`, which then expires at `expiresAt` or earlier.
    * Returns false and does nothing if there is no such key, or if it was already revoked or replaced.
    */
   replace(id: string, successor: ApiKey, expiresAt: number): boolean {
@@ -64,13 +64,13 @@ export class ApiKeyTable extends Stateless {
     for (const { id, at } of uses) this.#sql.recordUse.run(at, id);
   }
 
-  /** Deletes the keys of a customer. Returns their number. */
+  /** Deletes the API keys of a customer. Returns their number. */
   removeOf(customerId: string): number {
     return Number(this.#sql.removeOf.run(customerId).changes);
   }
 }
 
-/** Reads all keys, oldest first. */
+/** Reads all API keys, oldest first. */
 export function readApiKeys(database: DatabaseSync): ApiKey[] {
   const rows = database.prepare(
     `SELECT id, hash, role, customer_id AS customerId, agent_id AS agentId, created_at AS createdAt,

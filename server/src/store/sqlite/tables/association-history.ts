@@ -2,7 +2,7 @@ import { bitSetOf, fieldsOfBitSet, idFields } from "../../../session/fields.ts";
 import type { Identity, Session } from "../../../session/session.ts";
 import type { AssociationEvent } from "../../../session/timeline.ts";
 
-/* The column `history` of `sessions`. It has no ids: these never change once set, and are in their own columns. */
+/* The column `history` of `sessions`. It has no ids: a set id never changes, and has a column of its own. */
 
 /** An association: time in ms after the creation, number of earlier records, fields as a sum of powers of two. */
 export type HistoryEntry = readonly [at: number, after: number, fields: number];

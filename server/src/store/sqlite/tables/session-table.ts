@@ -24,7 +24,7 @@ export function createSessionReader(database: DatabaseSync): (id: string) => Ses
   return (id) => {
     const key = keyOf(id);
     const row = byKey.get(key) as unknown as SessionRow | undefined;
-    // Another session may have the same key: if the clock was set back before a restart, a millisecond can occur twice.
+    // Another session may have this row key: if the clock was set back before a restart, a millisecond can occur twice.
     if (row === undefined || row[0] !== tailOf(id)) return undefined;
     return sessionOf(id, key, row);
   };
@@ -98,12 +98,12 @@ export class SessionTable implements Transactional {
     });
   }
 
-  /** Inserts a session. Returns false and does nothing if another session has the same key. */
+  /** Inserts a session. Returns false and does nothing if another session has the same row key. */
   insert(session: Session): boolean {
     return this.#insert(session, null);
   }
 
-  /** Inserts a session because of an association. `records` is the number of records before that. */
+  /** Inserts a session because of an association. `records` is the number of earlier records. */
   insertAssociated(session: Session, records: number, now: number): boolean {
     return this.#insert(session, JSON.stringify([historyEntry(noIdentity, session, records, now)]));
   }
@@ -121,7 +121,7 @@ export class SessionTable implements Transactional {
     this.#sql.renew.run(activeAfter, expiresAfter, keyOf(session.id));
   }
 
-  /** Stores an association that changed `before` to `session`. `records` is the number of records before that. */
+  /** Stores an association that changed `before` to `session`. `records` is the number of earlier records. */
   associate(before: StoredSession, session: Session, records: number, now: number): void {
     const key = keyOf(session.id);
     const entry = historyEntry(before.session, session, records, now);
@@ -132,8 +132,8 @@ export class SessionTable implements Transactional {
   }
 
   /**
-   * Stores a session of another store, unless the same state or a later one is stored already. Returns false and does
-   * nothing if another session has the same key.
+   * Stores a session that another store exported, unless the same state or a later one is stored already. Returns
+   * false and does nothing if another session has the same row key.
    */
   import({ session, associations }: SessionItem): boolean {
     const entries = entriesOf(associations, session.createdAt);

@@ -46,7 +46,7 @@ export class StoredResponses extends Stateless {
 
   /**
    * Calls `apply` and returns its result. If the change has an idempotency key and succeeds, its response is stored. If
-   * a response is already stored under the key, returns a replay and does not call `apply`.
+   * a response is already stored under that key, returns a replay and does not call `apply`.
    */
   applyOnce<O extends { readonly outcome: string }>(
     { idempotent, now, id, session }: IdempotentChange,
@@ -62,12 +62,12 @@ export class StoredResponses extends Stateless {
     return result;
   }
 
-  /** Returns the replay of an earlier request with the key; `null` if no response is stored, or it has expired. */
+  /** Returns the replay of an earlier request with this `key`; `null` if no response is stored, or it has expired. */
   find({ key, fingerprint, now }: Omit<IdempotentRequest, "response"> & { readonly now: number }): Replay | null {
     return this.#find(key, fingerprint, now);
   }
 
-  /** Stores a response of another store, unless a later response is stored under the same key. */
+  /** Stores a response that another store exported, unless a later one is stored under the same idempotency key. */
   import(item: StoredResponseItem): void {
     const known = this.#sql.find.get(item.idempotent.key);
     if (known === undefined || (known["stored_at"] as number) <= item.storedAt) this.#store(item);

@@ -63,7 +63,7 @@ export class Checkpoints {
     return this.#frames.get()?.["log"] as number;
   }
 
-  /** Makes a checkpoint. Returns false if SQLite cannot reset the log, because an older state is being read. */
+  /** Makes a checkpoint. Returns false if SQLite cannot reset the log, because a reader uses an older state. */
   #checkpoint(kind: StatementSync): boolean {
     this.#gaps.note(this.#framesInLog());
     try {
@@ -75,7 +75,7 @@ export class Checkpoints {
     }
   }
 
-  /** Truncates the log and clears all page gaps. While an older state is being read, leaves it to the next group. */
+  /** Truncates the log and clears all page gaps. While a reader uses an older state, leaves this to the next group. */
   #clearLog(): void {
     try {
       this.#database.exec("PRAGMA busy_timeout = 100");

@@ -62,7 +62,7 @@ export interface WriteOperations {
   addSecret(change: { readonly base64: string } & Timed): null;
   /** Stores `now` as the time of the clock, as every group of writes does. */
   advanceClock(change: Timed): null;
-  /** Stores items of another store. Returns the ids of sessions that were skipped. */
+  /** Stores items that another store exported. Returns the ids of sessions that were skipped. */
   importItems(change: ImportRequest): readonly string[];
 }
 

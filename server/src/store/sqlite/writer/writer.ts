@@ -163,8 +163,8 @@ class Writer {
       this.#sql.commit.run();
     } catch (error) {
       if (resultCode(error) !== IOERR) throw error;
-      // The log may contain the whole group, although the log is not synced. Then SQLite finds the group committed
-      // after a restart.
+      // The log may contain the whole group, although syncing the log has failed. Then SQLite treats the group as
+      // committed after a restart.
       throw new UnknownOutcomeError(messageOf(error, this.#file), { cause: error });
     }
   }
@@ -191,8 +191,8 @@ function openDatabase({ file, files }: WriterOptions): DatabaseSync {
   // A restarted thread must not open another file than the earlier threads.
   if (!isInPlace(files.database)) throw new DisplacedError("moved", movedText(file));
   const database = openForWriting(file);
-  // SQLite makes no checkpoints by itself. `Checkpoints` makes them, after the files are checked and the pages are
-  // noted.
+  // SQLite makes no checkpoints by itself. `Checkpoints` makes them, after `FileGuard` has checked the files and
+  // `PageGaps` has noted the pages.
   database.exec("PRAGMA wal_autocheckpoint = 0");
   return database;
 }
